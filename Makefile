@@ -1,0 +1,50 @@
+# make         set up .venv and run the whole desk-scale job
+# make setup   set up .venv only
+# make test    set up .venv with the test dependencies and run every test
+# make bench   measure speed against stated rivals, to results/benchmarks.parquet
+# make lint    formats and static checks
+# make lock    write envs/*.txt and envs/*.yaml anew from pyproject.toml
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: all setup setup-test test bench lint lock clean
+
+all: setup
+	$(BIN)/snakemake
+
+setup: $(VENV)/.ready
+
+setup-test: $(VENV)/.ready-test
+
+$(VENV)/.ready: envs/requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -r envs/requirements.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+# The reference libraries ask for torchvision, which nothing here needs: hence --no-deps.
+$(VENV)/.ready-test: $(VENV)/.ready envs/requirements-test.txt envs/requirements-references.txt
+	$(PIP) install -r envs/requirements-test.txt
+	$(PIP) install --no-deps -r envs/requirements-references.txt
+	touch $@
+
+lint: setup-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+
+test: lint
+	$(BIN)/python -m pytest
+
+bench: setup-test
+	$(BIN)/python -m tests.benchmarks
+
+lock: setup-test
+	$(BIN)/python envs/lock.py
+
+clean:
+	rm -rf $(VENV) build workflow/*.egg-info .pytest_cache .ruff_cache

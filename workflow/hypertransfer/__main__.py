@@ -1,0 +1,7 @@
+"""`python -m hypertransfer`: the command line."""
+
+import sys
+
+from hypertransfer.cli import main
+
+sys.exit(main())

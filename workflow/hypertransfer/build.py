@@ -1,0 +1,116 @@
+"""A spec turned into the things it names: table, model, optimizer, data, loss."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hypertransfer import registry
+from hypertransfer.data.images import Images
+from hypertransfer.resolve import Base, ParameterRow, apply, groups, resolve
+from hypertransfer.scaling import Parameterisation, Ratios
+from hypertransfer.spec import RunSpec, canonical
+
+EPS = 1e-8  # torch's default for Adam, at the base shape
+
+
+def load(path: str) -> Any:
+    """The object at `module:attribute`.
+
+    Raises:
+        ValueError: there is no such module or attribute.
+    """
+    module, _, attribute = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{path!r} names nothing that can be imported: {error}") from error
+
+
+def device(name: str) -> torch.device:
+    """`auto` is the first GPU where there is one, else the CPU."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def ratios(spec: RunSpec) -> Ratios:
+    """Target over base of what the spec scales."""
+    return Ratios(
+        width=spec.shape.width / spec.base.width,
+        depth=spec.shape.depth / spec.base.depth,
+        batch=spec.batch_size / spec.base_batch_size,
+    )
+
+
+def model(spec: RunSpec, data: Images) -> nn.Module:
+    """The network of the spec, for the images and classes of its data; not yet drawn."""
+    make = load(registry.import_path("model", spec.model.name))
+    return make(
+        width=spec.shape.width,
+        depth=spec.shape.depth,
+        input_shape=tuple(data.train_x.shape[1:]),
+        classes=data.classes,
+        **spec.model.options,
+    )
+
+
+def rows(spec: RunSpec, network: nn.Module, table: Parameterisation) -> list[ParameterRow]:
+    """One row per parameter: how the table treats it at this shape."""
+    base = Base(
+        lr=spec.lr,
+        weight_decay=spec.weight_decay,
+        eps=float(spec.optimizer.options.get("eps", EPS)),
+        weights=spec.weights,
+    )
+    return resolve(network, table, ratios(spec), base)
+
+
+def drawn_model(
+    spec: RunSpec, data: Images, table: Parameterisation
+) -> tuple[nn.Module, list[ParameterRow]]:
+    """The network with its multipliers set and its weights drawn from the spec's seed.
+
+    Images lie channels-last, which makes convolutions and pooling some three times as fast.
+    """
+    network = model(spec, data).to(memory_format=torch.channels_last)
+    parameter_rows = rows(spec, network, table)
+    apply(network, parameter_rows, table, ratios(spec), spec.seed)
+    return network, parameter_rows
+
+
+def optimizer(
+    spec: RunSpec, network: nn.Module, parameter_rows: list[ParameterRow]
+) -> torch.optim.Optimizer:
+    """The spec's optimizer over groups of equal hyperparameters."""
+    make = load(registry.import_path("optimizer", spec.optimizer.name))
+    options = {k: v for k, v in spec.optimizer.options.items() if k != "gradient_power"}
+    return make(groups(network, parameter_rows), **options)
+
+
+def data(spec: RunSpec) -> Images:
+    """The data of the spec, checked; kept in memory for the next run of the same data."""
+    return _data(registry.import_path("data", spec.data.name), canonical(dict(spec.data.options)))
+
+
+@lru_cache(maxsize=2)
+def _data(path: str, options: str) -> Images:
+    return load(path)(**json.loads(options))
+
+
+def mse(output: Tensor, target: Tensor) -> Tensor:
+    """Mean over samples and classes of (output − one-hot target)²."""
+    return F.mse_loss(output, F.one_hot(target, output.shape[1]).to(output.dtype))
+
+
+LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "cross_entropy": F.cross_entropy,
+    "mse": mse,
+}

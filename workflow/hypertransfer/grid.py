@@ -1,0 +1,244 @@
+"""The grid language: base values and axes → points → runs → cells.
+
+Values of an axis are written as a list, as `{powers: {base, from, to, step}}` (base^from …
+base^to), as `{logspace: {from, to, points}}` (geometric, both ends included), or as
+`{range: n}` (0 … n-1). An override replaces the values of axes, or sets values of the spec,
+where its condition on earlier axes holds. Zipped axes move together.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypertransfer.conditions import matches
+from hypertransfer.spec import RunSpec, SpecError, canonical, digest
+
+PROBE_KEYS = ("probe", "where", "checkpoints")  # keys of a grid's probe beside its settings
+DIGITS = 12  # significant digits of generated values: enough, and free of rounding noise
+
+
+class GridError(ValueError):
+    """A grid that cannot be meant; `path` is the dotted name of the key."""
+
+    def __init__(self, path: str, value: object, expected: str) -> None:
+        super().__init__(f"{path}: {value!r} is not {expected}")
+        self.path, self.value, self.expected = path, value, expected
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run in its place on the grid: the values of the axes, and the spec they make."""
+
+    point: Mapping[str, Any]
+    spec: RunSpec
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Runs of a grid that share everything but the inner axes: one job, one file."""
+
+    grid: str
+    outer: Mapping[str, Any]
+    runs: tuple[Run, ...] = field(repr=False)
+
+    @property
+    def path(self) -> str:
+        """The readable part of the cell's file name: `width/shape.width~64/…`."""
+        return "/".join([self.grid, *(f"{axis}~{label(v)}" for axis, v in self.outer.items())])
+
+
+def label(value: object) -> str:
+    """A value as part of a path: itself where that is a plain word, else a short digest."""
+    text = value if isinstance(value, str) else canonical(value)
+    plain = text.replace(".", "").replace("-", "").replace("_", "").replace("+", "").isalnum()
+    return text if plain and not text.startswith(".") and len(text) <= 40 else digest(value, 8)
+
+
+def axis_values(path: str, written: object) -> list:
+    """The values of one axis.
+
+    Raises:
+        GridError: the values are empty, have duplicates, or the form is unknown.
+    """
+    values = _generated(path, written) if isinstance(written, Mapping) else written
+    if not isinstance(values, list) or not values:
+        raise GridError(path, written, "a list with at least one value")
+    texts = [canonical(value) for value in values]
+    doubles = sorted({text for text in texts if texts.count(text) > 1})
+    if doubles:
+        raise GridError(path, written, f"free of duplicates: {', '.join(doubles)} stands twice")
+    return values
+
+
+def _generated(path: str, written: Mapping) -> list:
+    if set(written) == {"powers"}:
+        p = {"step": 1, **written["powers"]}
+        if p["step"] <= 0 or p["to"] < p["from"]:
+            raise GridError(path, written, "a range of powers that goes up, with a step above 0")
+        count = int((p["to"] - p["from"]) / p["step"] + 1e-9) + 1
+        return [_tidy(p["base"] ** (p["from"] + i * p["step"])) for i in range(count)]
+    if set(written) == {"logspace"}:
+        p = written["logspace"]
+        if not 0 < p["from"] < p["to"] or p["points"] < 2:
+            raise GridError(path, written, "a logspace with 0 < from < to and at least 2 points")
+        ratio = p["to"] / p["from"]
+        return [_tidy(p["from"] * ratio ** (i / (p["points"] - 1))) for i in range(p["points"])]
+    if set(written) == {"range"}:
+        return list(range(written["range"]))
+    raise GridError(path, written, "a list, or one of powers, logspace, range")
+
+
+def _tidy(value: float) -> float | int:
+    value = float(f"{value:.{DIGITS}g}")
+    return int(value) if value == int(value) and abs(value) < 2**53 else value
+
+
+def put(values: dict, path: str, value: object) -> None:
+    """Set a dotted path in nested values; a component written as a name becomes a mapping."""
+    *parents, last = path.split(".")
+    for parent in parents:
+        inner = values.get(parent, {})
+        values[parent] = {"name": inner} if isinstance(inner, str) else dict(inner)
+        values = values[parent]
+    values[last] = copy.deepcopy(value)
+
+
+def points(grid: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict]]:
+    """Every point of a grid that the filters let through, with its spec as nested values.
+
+    Axes vary in the order in which they are written, the last one fastest.
+    """
+    groups = _axis_groups(grid)
+    overrides = grid.get("overrides", [])
+
+    def expand(index: int, point: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if index == len(groups):
+            yield dict(point)
+            return
+        for values in _group_values(groups[index], overrides, point):
+            yield from expand(index + 1, {**point, **values})
+
+    for point in expand(0, {}):
+        if any(matches(condition, point) for condition in grid.get("exclude", [])):
+            continue
+        only = grid.get("only")
+        if only and not any(matches(condition, point) for condition in only):
+            continue
+        values = copy.deepcopy(dict(grid["base"]))
+        for override in overrides:
+            if matches(override["when"], point):
+                for path, value in override.get("set", {}).items():
+                    put(values, path, value)
+        for axis, value in point.items():
+            put(values, axis, value)
+        yield point, values
+
+
+def _axis_groups(grid: Mapping[str, Any]) -> list[dict[str, object]]:
+    zipped = [set(names) for names in grid.get("zip", [])]
+    groups: list[dict[str, object]] = []
+    for axis, written in grid["axes"].items():
+        partners = next((names for names in zipped if axis in names), {axis})
+        home = next((group for group in groups if partners & set(group)), None)
+        if home is None:
+            groups.append({axis: written})
+        else:
+            home[axis] = written
+    return groups
+
+
+def _group_values(
+    group: Mapping[str, object], overrides: list[Mapping], point: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    columns = {}
+    for axis, written in group.items():
+        where = f"axes.{axis}"
+        for index, override in enumerate(overrides):
+            if axis in override.get("axes", {}) and matches(override["when"], point):
+                written, where = override["axes"][axis], f"overrides.{index}.axes.{axis}"
+        columns[axis] = axis_values(where, written)
+    lengths = {axis: len(values) for axis, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise GridError("zip", lengths, "equally many values for axes that are zipped")
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def problems(grid: Mapping[str, Any]) -> Iterator[GridError]:
+    """Everything about the axes' references that cannot work, before expansion."""
+    axes = list(grid["axes"])
+    for axis in grid.get("inner", []):
+        if axis not in axes:
+            yield GridError("inner", axis, f"an axis of this grid; known: {', '.join(axes)}")
+    for index, names in enumerate(grid.get("zip", [])):
+        for axis in names:
+            if axis not in axes:
+                yield GridError(f"zip.{index}", axis, f"an axis; known: {', '.join(axes)}")
+    for index, override in enumerate(grid.get("overrides", [])):
+        yield from _override_problems(f"overrides.{index}", override, axes)
+    for name in ("exclude", "only"):
+        for index, condition in enumerate(grid.get(name, [])):
+            for axis in condition:
+                if axis not in axes:
+                    yield GridError(f"{name}.{index}", axis, f"an axis; known: {', '.join(axes)}")
+
+
+def _override_problems(path: str, override: Mapping, axes: list[str]) -> Iterator[GridError]:
+    for axis in override["when"]:
+        if axis not in axes:
+            yield GridError(f"{path}.when", axis, f"an axis; known: {', '.join(axes)}")
+    for axis in override.get("axes", {}):
+        if axis not in axes:
+            yield GridError(f"{path}.axes", axis, f"an axis; known: {', '.join(axes)}")
+            continue
+        late = [a for a in override["when"] if a in axes and axes.index(a) >= axes.index(axis)]
+        if late:
+            yield GridError(
+                f"{path}.when", late[0], f"written before the axis {axis} that it decides"
+            )
+
+
+def runs(grid: Mapping[str, Any]) -> list[Run]:
+    """All runs of a grid, in the order of its axes.
+
+    Raises:
+        GridError, SpecErrors: as said there; `path` names the key.
+    """
+    return [run(grid, point, values) for point, values in points(grid)]
+
+
+def run(grid: Mapping[str, Any], point: Mapping[str, Any], values: Mapping[str, Any]) -> Run:
+    """One run; it keeps its weights at the checkpoints of every probe that looks at it."""
+    steps = set(values.get("checkpoints", []))
+    for probe in grid.get("probes", {}).values():
+        if matches(probe.get("where", {}), point):
+            steps |= set(checkpoints(probe["checkpoints"], values))
+    return Run(point, RunSpec.parse({**values, "checkpoints": sorted(steps)}))
+
+
+def checkpoints(written: object, values: Mapping[str, Any]) -> list[int]:
+    """Steps of a probe schedule: a list, `{every: n}` or `{count: n}`, first and last included."""
+    last = values["steps"]
+    if isinstance(written, list):
+        if beyond := [step for step in written if step > last]:
+            raise SpecError("checkpoints", beyond, f"within the run's {last} steps")
+        return written
+    if "every" in written:
+        return sorted({*range(0, last + 1, written["every"]), last})
+    count = written["count"]
+    return sorted({round(i * last / (count - 1)) for i in range(count)})
+
+
+def cells(name: str, grid: Mapping[str, Any], all_runs: list[Run]) -> list[Cell]:
+    """The runs grouped by all axes but the inner ones."""
+    inner = grid.get("inner", ["lr", "seed"])
+    grouped: dict[str, list[Run]] = {}
+    outers: dict[str, dict] = {}
+    for run in all_runs:
+        outer = {axis: value for axis, value in run.point.items() if axis not in inner}
+        text = canonical(outer)
+        grouped.setdefault(text, []).append(run)
+        outers.setdefault(text, outer)
+    return [Cell(name, outers[text], tuple(members)) for text, members in grouped.items()]

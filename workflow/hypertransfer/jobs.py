@@ -1,0 +1,42 @@
+"""What every script does around its work: check that it does what was planned, and log."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from hypertransfer.plan import AGAIN, StalePlan, name_of
+
+log = logging.getLogger("hypertransfer")
+
+
+@contextmanager
+def running(script: str, snakemake: Any):
+    """The parts of a planned job, while its messages go to the job's log.
+
+    Its digest is computed anew from the code on the disk: what is written under a name is
+    what that name says, even where files were edited while the workflow ran.
+
+    Raises:
+        StalePlan: the digest is another one by now; calling snakemake again plans anew.
+    """
+    logging.basicConfig(
+        filename=snakemake.log[0] if snakemake.log else None,
+        filemode="w",
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        force=True,
+    )
+    parts: Mapping[str, Any] = json.loads(snakemake.params.made_from)
+    try:
+        if name_of(script, parts) != snakemake.wildcards.digest:
+            raise StalePlan(f"the code of {script} changed after this job was planned: {AGAIN}")
+        yield parts
+    except Exception as error:
+        log.exception("failed")
+        print(f"{script}: {error}", file=sys.stderr)
+        raise

@@ -1,0 +1,108 @@
+"""Run keys and probe keys: what decides the numbers, as one name.
+
+A key is `<identity>-<context>`. The identity is the digest of what was asked for (the spec);
+the context that of what answers it: code, data, table. Runs of one spec under other code lie
+side by side in the store, which is how `plan` can say why something is missing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from hypertransfer import datasets, registry
+from hypertransfer.fingerprint import fingerprint
+from hypertransfer.parameterisations import PARAMETERISATIONS
+from hypertransfer.scaling import Parameterisation
+from hypertransfer.spec import RunSpec, canonical, digest
+
+TRAIN_ENTRY = "hypertransfer.train"
+MEASURE_ENTRY = "hypertransfer.measure"
+
+
+def table(spec: RunSpec) -> Parameterisation:
+    """The parameterisation that the spec names, for its optimizer's family.
+
+    Raises:
+        ValueError: the table has no version for the optimizer's gradient power.
+    """
+    name = spec.parameterisation
+    power = registry.gradient_power(spec.optimizer)
+    if ":" in name:
+        module, _, attribute = name.partition(":")
+        found = getattr(importlib.import_module(module), attribute)
+    else:
+        found = PARAMETERISATIONS[name]
+    if isinstance(found, Parameterisation):
+        found = {found.gradient_power: found}
+    if power not in found:
+        raise ValueError(
+            f"parameterisation {name!r} has tables for gradient powers {sorted(found)}, but the "
+            f"optimizer {spec.optimizer.name!r} has {power}"
+        )
+    return found[power]
+
+
+def _data_digest(spec: RunSpec) -> str:
+    if ":" in spec.data.name:  # a data set of one's own: its loader's code is its identity
+        return digest({"loader": spec.data.name, "options": dict(spec.data.options)})
+    return datasets.digest(spec.data.name, spec.data.options)
+
+
+def context(spec: RunSpec) -> dict[str, Any]:
+    """All that decides a run's numbers beside its spec, as plain values."""
+    parts = {
+        "model": registry.import_path("model", spec.model.name),
+        "optimizer": registry.import_path("optimizer", spec.optimizer.name),
+        "data": registry.import_path("data", spec.data.name),
+    }
+    modules = [path.partition(":")[0] for path in parts.values()]
+    return {
+        "code": fingerprint(TRAIN_ENTRY, *modules),
+        "data": _data_digest(spec),
+        "parts": parts,
+        "table": table(spec).as_dict(),
+    }
+
+
+def probe_context(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides a probe's numbers beside the run and the settings: the code."""
+    return {"code": fingerprint(MEASURE_ENTRY, registry.PROBES[settings["probe"]].module)}
+
+
+def key(identity: object, context: object) -> str:
+    """The name of a piece of work: digest of what was asked for, and of what answers it."""
+    return f"{digest(identity, 24)}-{digest(context, 16)}"
+
+
+def identity(spec: RunSpec) -> dict:
+    """What was asked for; where data lie and which order the config spelt it in do not count."""
+    plain = spec.plain()
+    plain["data"].pop("directory", None)
+    return plain
+
+
+class Contexts:
+    """Run keys of many specs: runs that differ in numbers alone share one computed context."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def key(self, spec: RunSpec) -> str:
+        """The key of a run."""
+        names = (spec.model.name, spec.optimizer.plain(), spec.data.plain(), spec.parameterisation)
+        text = canonical(list(names))
+        if text not in self._known:
+            self._known[text] = digest(context(spec), 16)
+        return f"{digest(identity(spec), 24)}-{self._known[text]}"
+
+
+def run_key(spec: RunSpec) -> str:
+    """The key of one run."""
+    return Contexts().key(spec)
+
+
+def probe_key(run: str, settings: Mapping[str, Any]) -> str:
+    """The key of a probe with its settings on a run."""
+    return key({"run": run, "settings": dict(settings)}, probe_context(settings))

@@ -1,0 +1,113 @@
+"""Layers that know their role: torch's own, with a forward multiplier and tagged parameters.
+
+Roles stand on the module, not on the tensor: tensor attributes do not survive deepcopy.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hypertransfer.scaling import Role
+
+RELU_GAIN = math.sqrt(2)  # keeps the second moment through a ReLU, He et al. 1502.01852
+
+
+class Scaled:
+    """What `resolve` needs of a layer: its roles, its gain, and the multiplier it will set.
+
+    The layer computes y = multiplier · (W x) + b. The multiplier is applied to the weight,
+    which is smaller than the activations it meets whenever there is more than one sample.
+    """
+
+    roles: dict[str, Role]
+    gain: float = 1.0
+    multiplier: float = 1.0
+    weight: Tensor
+
+    @property
+    def fan_in(self) -> int:
+        """Number of inputs that each output sums over."""
+        return self.weight[0].numel()
+
+    @property
+    def fan_out(self) -> int:
+        """Number of outputs each input feeds at one position."""
+        return self.weight.numel() // self.weight.shape[1]
+
+    def scaled_weight(self) -> Tensor:
+        """The weight as the forward pass sees it."""
+        return self.weight if self.multiplier == 1.0 else self.weight * self.multiplier
+
+
+def tag(role: Role, bias: bool) -> dict[str, Role]:
+    """The roles of a layer's weight and bias: a readout's bias is finite in every dimension."""
+    if not bias:
+        return {"weight": role}
+    return {"weight": role, "bias": Role.READOUT_BIAS if role is Role.OUTPUT else Role.VECTOR}
+
+
+class Linear(Scaled, nn.Linear):
+    """y = multiplier · W x + b, with W of shape (fan_out, fan_in)."""
+
+    def __init__(
+        self, fan_in: int, fan_out: int, *, role: Role, bias: bool = False, gain: float = 1.0
+    ) -> None:
+        super().__init__(fan_in, fan_out, bias=bias)
+        self.roles, self.gain = tag(role, bias), gain
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes (…, fan_in) to (…, fan_out)."""
+        return F.linear(x, self.scaled_weight(), self.bias)
+
+
+class Conv2d(Scaled, nn.Conv2d):
+    """y = multiplier · (W * x) + b, with W of shape (channels out, channels in, k, k)."""
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        *,
+        role: Role,
+        stride: int = 1,
+        kernel: int = 3,
+        bias: bool = False,
+        gain: float = 1.0,
+    ) -> None:
+        super().__init__(
+            channels_in, channels_out, kernel, stride=stride, padding=kernel // 2, bias=bias
+        )
+        self.roles, self.gain = tag(role, bias), gain
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes (B, channels in, H, W) to (B, channels out, ⌈H/stride⌉, ⌈W/stride⌉)."""
+        return self._conv_forward(x, self.scaled_weight(), self.bias)
+
+
+class Branch(nn.Module):
+    """A residual branch: x ↦ skip · x + strength · multiplier · layers(x).
+
+    Depth powers of a parameterisation apply to the parameters inside and to `multiplier`.
+    """
+
+    def __init__(self, *layers: nn.Module, skip: bool = True, strength: float = 1.0) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+        self.skip, self.strength = skip, strength
+        self.multiplier = 1.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape out as in."""
+        branch = self.layers(x)
+        if (scale := self.strength * self.multiplier) != 1.0:
+            branch = branch * scale
+        return x + branch if self.skip else branch
+
+
+def flatten(x: Tensor) -> Tensor:
+    """Shapes (B, …) to (B, features)."""
+    return torch.flatten(x, 1)

@@ -1,0 +1,190 @@
+"""What report notebooks show: texts, tables and figures, as HTML."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from IPython.display import HTML
+
+from hypertransfer.parameterisations import PARAMETERISATIONS
+from hypertransfer.scaling import Parameterisation, Power, Role
+
+STYLE = """<style>
+.ht td, .ht th {text-align: left !important; padding: 4px 10px; vertical-align: top}
+.ht {border-collapse: collapse; margin: 8px 0 16px} .ht th {border-bottom: 2px solid #888}
+.ht td {border-bottom: 1px solid #ddd} .ht caption {text-align: left; padding: 4px 0; color: #555}
+.holds {color: #11703c; font-weight: 600} .fails {color: #b3261e; font-weight: 600}
+.undecided {color: #8a6100; font-weight: 600} figure {margin: 12px 0 28px}
+figcaption {color: #444; max-width: 60em; font-size: 0.95em}
+</style>"""
+
+NAMES = {"mup": "µP", "ntp": "NTP", "sp": "SP", "depth_mup": "Depth-µP"}
+SYMBOLS = {"width": "m_N", "depth": "m_L", "batch": "m_B", "duration": "m_D"}
+ROLE_NAMES = {Role.INPUT: "input", Role.HIDDEN: "hidden", Role.OUTPUT: "output",
+              Role.VECTOR: "norms, biases"}  # fmt: skip
+
+
+def table(rows: Sequence[Mapping[str, Any]], caption: str = "") -> str:
+    """An HTML table; values that are `Markup` stay as they are, others are escaped."""
+    if not rows:
+        return "<p>(none)</p>"
+    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in rows[0])
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row.values()) + "</tr>"
+        for row in rows
+    )
+    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    return f'<table class="ht">{title}<tr>{head}</tr>{body}</table>'
+
+
+class Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, Markup):
+        return value
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return html.escape("" if value is None or value is pd.NA else str(value))
+
+
+def power(value: Power) -> Markup:
+    """A power of the ratios, as `m_N⁻¹ᐟ²` with HTML superscripts; 1 where nothing scales."""
+    factors = []
+    for name, symbol in SYMBOLS.items():
+        exponent = getattr(value, name)
+        if exponent:
+            letter, index = symbol.split("_")
+            text = {0.5: "1/2", -0.5: "−1/2"}.get(exponent, f"{exponent:g}".replace("-", "−"))
+            raised = "" if exponent == 1 else f"<sup>{text}</sup>"
+            factors.append(f"{letter}<sub>{index}</sub>{raised}")
+    return Markup(" ".join(factors) or "1")
+
+
+def parameterisation_table(names: Sequence[str], gradient_power: float, unit: bool) -> HTML:
+    """The abc tables side by side: a row for each parameterisation and role."""
+    rows = []
+    for name in names:
+        entry: Parameterisation = PARAMETERISATIONS[name][gradient_power]
+        shown = entry.unit() if unit else entry
+        for role, words in ROLE_NAMES.items():
+            rule = shown.rules[role]
+            rows.append(
+                {
+                    "": NAMES.get(name, name),
+                    "role": words,
+                    "forward multiplier": power(rule.multiplier),
+                    "initial std": power(rule.init_std),
+                    "learning rate": power(rule.lr),
+                    "source": entry.source if role is Role.INPUT else "",
+                }
+            )
+    family = "SGD" if gradient_power else "Adam"
+    form = "N(0, 1) weights" if unit else "weights of variance 1/fan_in at the base shape"
+    return HTML(table(rows, f"{family}, {form}: departure from the base network"))
+
+
+def claims_table(claims: pd.DataFrame) -> HTML:
+    """Every claim with its bar, our value, the paper's, and the verdict."""
+    rows = []
+    for claim in claims.to_dict("records"):
+        interval = f"{_number(claim['low'])} … {_number(claim['high'])}"
+        rows.append(
+            {
+                "claim": claim["sentence"],
+                "source": claim["source"],
+                "in the paper": claim["paper_value"],
+                "bar": claim["bar"],
+                "here": f"{_number(claim['value'])} ({interval})",
+                "verdict": Markup(f'<span class="{claim["verdict"]}">{claim["verdict"]}</span>'),
+                "why": claim["reason"],
+            }
+        )
+    return HTML(table(rows, "Values with intervals over seeds; the bar was set before the runs"))
+
+
+def _number(value: float) -> str:
+    return "open" if pd.isna(value) or abs(value) == float("inf") else f"{value:.2f}"
+
+
+def answer(claims: pd.DataFrame) -> HTML:
+    """How many claims hold, fail and stay undecided, in a sentence."""
+    counts = claims["verdict"].value_counts()
+    parts = [
+        f'<span class="{name}">{counts.get(name, 0)} {words}</span>'
+        for name, words in (("holds", "hold"), ("fails", "fail"), ("undecided", "undecided"))
+    ]
+    return HTML(f"{STYLE}<p><b>{len(claims)} claims checked:</b> {', '.join(parts)}.</p>")
+
+
+def runs_table(runs: pd.DataFrame) -> HTML:
+    """What was run: for each grid and parameterisation, the axes and the cost."""
+    rows = []
+    for (grid, name), part in runs.groupby(["grid", "parameterisation"], sort=False):
+        lrs = sorted(part["lr"].unique())
+        rows.append(
+            {
+                "grid": grid,
+                "": NAMES.get(name, name),
+                "optimizer": ", ".join(sorted(part["optimizer"].unique())),
+                "widths": ", ".join(f"{w:g}" for w in sorted(part["shape.width"].unique())),
+                "learning rates": f"{lrs[0]:g} … {lrs[-1]:g} ({len(lrs)})",
+                "seeds": part["seed"].nunique(),
+                "steps": ", ".join(str(s) for s in sorted(part["steps"].unique())),
+                "runs": len(part),
+                "diverged": int((part["status"] == "diverged").sum()),
+                "core minutes": round(part["seconds"].sum() / 60, 1),
+                "TFLOP": round(part["flops"].sum() / 1e12, 1),
+            }
+        )
+    return HTML(table(rows))
+
+
+def figure(path: str, caption: str, note: str = "") -> HTML:
+    """A PNG inside the page, with its caption."""
+    image = base64.b64encode(Path(path).read_bytes()).decode()
+    text = html.escape(caption) + (f" {html.escape(note)}" if note else "")
+    return HTML(
+        f'<figure><img src="data:image/png;base64,{image}" style="max-width:100%">'
+        f"<figcaption>{text}</figcaption></figure>"
+    )
+
+
+def optimum_table(runs: pd.DataFrame, size: str = "shape.width") -> HTML:
+    """The best learning rate of each size and its final loss, for each sweep."""
+    import numpy as np
+
+    from hypertransfer import transfer
+
+    rows = []
+    for (grid, name), part in runs.groupby(["grid", "parameterisation"], sort=False):
+        if part["lr"].nunique() < 3:
+            continue
+        row: dict[str, Any] = {"grid": grid, "": NAMES.get(name, name)}
+        for sweep in transfer.sweeps(transfer.common_seeds(part, size)[0], size):
+            best = sweep.optimum(np.arange(len(sweep.losses)))
+            edge = f" ({best.edge} edge)" if best.edge else ""
+            row[f"width {sweep.size:g}"] = f"{best.log2_lr:.2f}{edge}; loss {best.loss:.3f}"
+        rows.append(row)
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    rows = [{key: row.get(key, "") for key in names} for row in rows]
+    return HTML(table(rows, "log₂ of the best learning rate, and the loss there (mean of seeds)"))
+
+
+def provenance_table(runs: pd.DataFrame) -> HTML:
+    """With what the runs were made, and a warning where that differs between them."""
+    found = runs.groupby(["torch", "device"]).size().reset_index(name="runs")
+    mixed = (
+        "<p><b>Runs of several torch versions or devices stand side by side.</b></p>"
+        if len(found) > 1
+        else ""
+    )
+    return HTML(mixed + table(found.to_dict("records")))

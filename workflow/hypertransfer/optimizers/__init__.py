@@ -1,0 +1,1 @@
+"""Optimizers: each module has `make(groups, **options)`, with hyperparameters per group."""

@@ -1,0 +1,11 @@
+"""Stochastic gradient descent with momentum and (coupled) weight decay: torch's own."""
+
+from __future__ import annotations
+
+import torch
+
+
+def make(groups: list[dict], *, momentum: float = 0.0, nesterov: bool = False):
+    """torch.optim.SGD: g ← g + weight_decay·w; buf ← momentum·buf + g; w ← w − lr·buf."""
+    kept = [{key: group[key] for key in ("params", "lr", "weight_decay")} for group in groups]
+    return torch.optim.SGD(kept, lr=0.0, momentum=momentum, nesterov=nesterov)

@@ -1,0 +1,390 @@
+"""The plan of a study: its jobs, each with the file it makes, named by what it is made from.
+
+A file's name carries a digest of everything that decides its content: run keys, settings, and
+the fingerprint of the code that makes it. If any of these changes, the name changes and the
+file is missing, which is the one rerun trigger that Snakemake needs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hypertransfer import cost, grid, keys, registry
+from hypertransfer.conditions import matches
+from hypertransfer.config import ConfigError, Study, load_study
+from hypertransfer.fingerprint import fingerprint
+from hypertransfer.spec import RunSpec, canonical, digest
+
+RESULTS = Path("results")
+FORMATS = ("svg", "png")
+
+
+AGAIN = "call snakemake again; finished runs are taken from the store"
+
+
+class StalePlan(RuntimeError):
+    """Code or data changed between the planning of a job and its start."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something to make: the parts that decide it, and the script whose code does it."""
+
+    script: str
+    parts: Mapping[str, Any]
+
+    @cached_property
+    def digest(self) -> str:
+        """The name of what the job makes: a digest of its parts and of its code."""
+        return name_of(self.script, self.parts)
+
+    @cached_property
+    def made_from(self) -> str:
+        """The parts as text, for the job itself: see `jobs.Running`."""
+        return canonical(self.parts)
+
+
+def name_of(script: str, parts: Mapping[str, Any]) -> str:
+    """Digest of the parts and of the script's code, with all that it imports."""
+    return digest({"parts": parts, "code": fingerprint(f"scripts.{script}")}, 12)
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run of the plan: its place, its spec, its key, and what it is estimated to cost."""
+
+    key: str
+    run: grid.Run
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A part of a cell, or of a cell's probing: one Snakemake job and one file."""
+
+    kind: str  # 'train' or 'probe'
+    study: str
+    path: str
+    job: Job
+    runs: tuple[PlannedRun, ...]
+    probe_keys: tuple[str, ...]
+    seconds: float
+    source: Shard | None = None  # the training that a probe waits for
+
+    @property
+    def file(self) -> str:
+        """The table that the job makes."""
+        return f"{RESULTS / self.study}/made/{self.path}/{self.job.digest}.parquet"
+
+
+class StudyPlan:
+    """All jobs of one study at one scale."""
+
+    def __init__(self, study: Study, job_minutes: float) -> None:
+        self.study, self.job_minutes = study, job_minutes
+        self.name = study.name
+
+    @cached_property
+    def runs(self) -> dict[str, list[PlannedRun]]:
+        """The runs of each grid, with their keys."""
+        contexts = keys.Contexts()
+        return {
+            name: [
+                PlannedRun(contexts.key(run.spec), run, cost.train_seconds(run.spec))
+                for run in grid.runs(values)
+            ]
+            for name, values in self.study.grids.items()
+        }
+
+    @cached_property
+    def cells(self) -> list[grid.Cell]:
+        """The cells of all grids."""
+        return [
+            cell
+            for name, values in self.study.grids.items()
+            for cell in grid.cells(name, values, [planned.run for planned in self.runs[name]])
+        ]
+
+    @cached_property
+    def shards(self) -> list[Shard]:
+        """Training and probing, cut into jobs."""
+        planned = {
+            id(one.run): one for runs in self.runs.values() for one in runs
+        }  # cells hold the very runs of the grids
+        out = []
+        for cell in self.cells:
+            members = [planned[id(run)] for run in cell.runs]
+            seconds = [member.seconds for member in members]
+            for piece in cost.shards(members, seconds, self.job_minutes * 60):
+                training = self._training(cell, piece)
+                out.append(training)
+                out += self._probings(cell, piece, training)
+        return out
+
+    def _training(self, cell: grid.Cell, runs: Sequence[PlannedRun]) -> Shard:
+        parts = {"grid": cell.grid, **_listing(runs)}
+        path = f"cells/{cell.path}"
+        seconds = sum(run.seconds for run in runs)
+        return Shard("train", self.name, path, Job("train_cell", parts), tuple(runs), (), seconds)
+
+    def _probings(
+        self, cell: grid.Cell, runs: Sequence[PlannedRun], training: Shard
+    ) -> Iterable[Shard]:
+        for name, probe in self.study.grids[cell.grid].get("probes", {}).items():
+            chosen = [r for r in runs if matches(probe.get("where", {}), r.run.point)]
+            if not chosen:
+                continue
+            # All runs of a shard share their steps unless steps are an axis: settings per run.
+            settings = [probe_settings(probe, r.run.spec) for r in chosen]
+            found = tuple(keys.probe_key(r.key, s) for r, s in zip(chosen, settings, strict=True))
+            parts = {
+                "grid": cell.grid,
+                "probe": name,
+                "settings": settings,
+                "probe_keys": list(found),
+                **_listing(chosen),
+            }
+            seconds = sum(
+                cost.probe_seconds(r.run.spec, s) for r, s in zip(chosen, settings, strict=True)
+            )
+            path = f"probes/{cell.path}/{name}"
+            job = Job("probe_cell", parts)
+            yield Shard("probe", self.name, path, job, tuple(chosen), found, seconds, training)
+
+    @cached_property
+    def collect(self) -> Job:
+        """The study's tables from all its shards, in the order of the plan."""
+        return Job("collect_tables", {"files": [shard.file for shard in self.shards]})
+
+    @cached_property
+    def claims(self) -> Job:
+        """The verdicts."""
+        parts = {"study": self.name, "scale": self.study.scale, "tables": self.collect.digest}
+        parts["claims"] = self.study.claims
+        parts["edition"] = str(self.study.values.get("edition", 1))
+        return Job("check_claims", parts)
+
+    @cached_property
+    def figures(self) -> dict[str, Job]:
+        """A job for each figure, by its id."""
+        tables = self.collect.digest
+        return {
+            figure["id"]: Job("draw_figure", {"tables": tables, "figure": figure})
+            for figure in self.study.figures
+        }
+
+    @cached_property
+    def report(self) -> Job:
+        """The report notebook and its page."""
+        figures = {name: job.digest for name, job in self.figures.items()}
+        texts = {k: v for k, v in self.study.values.items() if k not in ("figures", "claims")}
+        return Job(
+            "write_report",
+            {
+                "study": texts,
+                "scale": self.study.scale,
+                "tables": self.collect.digest,
+                "claims": self.claims.digest,
+                "figures": figures,
+                "captions": {f["id"]: f["caption"] for f in self.study.figures},
+                "notebook": _text_digest(notebook(self.study)),
+            },
+        )
+
+    def files(self, kind: str) -> list[str]:
+        """The files of all shards of a kind."""
+        return [shard.file for shard in self.shards if shard.kind == kind]
+
+    @property
+    def root(self) -> Path:
+        """The study's folder of results."""
+        return RESULTS / self.name
+
+    @property
+    def table_files(self) -> list[str]:
+        """The collected tables."""
+        return [f"{self.root}/made/tables/{self.collect.digest}/{name}.parquet" for name in TABLES]
+
+    @property
+    def claims_file(self) -> str:
+        """The verdicts."""
+        return f"{self.root}/made/claims/{self.claims.digest}.parquet"
+
+    @property
+    def figure_files(self) -> list[str]:
+        """Every figure in every format."""
+        return [
+            f"{self.root}/made/figures/{name}-{job.digest}.{suffix}"
+            for name, job in self.figures.items()
+            for suffix in FORMATS
+        ]
+
+    @property
+    def report_files(self) -> list[str]:
+        """The executed notebook and its page."""
+        return [f"{self.root}/made/reports/{self.report.digest}.{s}" for s in ("ipynb", "html")]
+
+    @cached_property
+    def stable(self) -> dict[str, str]:
+        """Names for people, below the study's folder → the files behind them."""
+        out = {f"tables/{Path(file).name}": file for file in self.table_files}
+        out["tables/claims.parquet"] = self.claims_file
+        for name, job in self.figures.items():
+            for suffix in FORMATS:
+                file = f"{self.root}/made/figures/{name}-{job.digest}.{suffix}"
+                out[f"figures/{name}.{suffix}"] = file
+        out |= {f"report{Path(file).suffix}": file for file in self.report_files}
+        return out
+
+    @cached_property
+    def publication(self) -> Publication:
+        """The study's stable names."""
+        return Publication(self.root, self.stable)
+
+    @property
+    def made(self) -> list[str]:
+        """Every file that the study makes under a digest's name."""
+        return [
+            *(shard.file for shard in self.shards),
+            *self.table_files,
+            self.claims_file,
+            *self.figure_files,
+            *self.report_files,
+        ]
+
+    def caption(self, figure: str) -> str:
+        """What a figure of the study shows, in words."""
+        return next(f["caption"] for f in self.study.figures if f["id"] == figure)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Stable names below a folder, and which made file stands behind each."""
+
+    root: Path
+    files: Mapping[str, str]
+
+    @cached_property
+    def job(self) -> Job:
+        """The job that puts the names in place."""
+        return Job("publish", {"root": str(self.root), "files": self.files})
+
+    @property
+    def marker(self) -> Path:
+        """The file that says that this publication stands."""
+        return self.root / "made" / "published" / f"{self.job.digest}.json"
+
+    def stands(self) -> bool:
+        """Whether every stable name still holds what the marker says was put there."""
+        try:
+            states = json.loads(self.marker.read_text(encoding="utf-8"))
+            return all(file_state(Path(path)) == state for path, state in states.items())
+        except (OSError, ValueError, AttributeError):
+            return False
+
+    def retract_if_false(self) -> None:
+        """Remove a marker that is not true, so that the names are put in place again."""
+        if self.marker.exists() and not self.stands():
+            self.marker.unlink(missing_ok=True)
+
+
+class IndexPlan:
+    """What stands above the studies: the scorecard and the index page."""
+
+    def __init__(self, plans: Sequence[StudyPlan]) -> None:
+        self.plans = plans
+
+    @cached_property
+    def job(self) -> Job:
+        """The job that joins the studies' verdicts."""
+        studies = [
+            {"name": p.name, "title": p.study.values["title"], "scale": p.study.scale}
+            for p in self.plans
+        ]
+        return Job("write_index", {"studies": studies, "claims": self.claims_files})
+
+    @property
+    def claims_files(self) -> list[str]:
+        """The verdicts of all studies."""
+        return [plan.claims_file for plan in self.plans]
+
+    @cached_property
+    def publication(self) -> Publication:
+        """The stable names at the top of the results."""
+        made = RESULTS / "made" / "index" / self.job.digest
+        names = ("scorecard.parquet", "index.html")
+        return Publication(RESULTS, {name: f"{made}/{name}" for name in names})
+
+    @property
+    def made(self) -> list[str]:
+        """The files behind the stable names."""
+        return list(self.publication.files.values())
+
+
+TABLES = ("runs", "history", "probes")
+
+
+def notebook(study: Study) -> Path:
+    """The report's template, in the repository."""
+    return Path(__file__).resolve().parent.parent / "notebooks" / f"{study.name}.ipynb"
+
+
+def _text_digest(path: Path) -> str:
+    return digest(path.read_text(encoding="utf-8"), 16)
+
+
+def probe_settings(probe: Mapping[str, Any], spec: RunSpec) -> dict[str, Any]:
+    """A probe's settings for a run, complete: defaults filled in, the schedule as steps."""
+    schemas = registry.PROBES[probe["probe"]].settings
+    settings = {name: probe.get(name, schema["default"]) for name, schema in schemas.items()}
+    settings["probe"] = probe["probe"]
+    settings["checkpoints"] = grid.checkpoints(probe["checkpoints"], {"steps": spec.steps})
+    return settings
+
+
+def _listing(runs: Sequence[PlannedRun]) -> dict[str, Any]:
+    """The runs of a job as plain values: what all share once, and each one's own."""
+    plain = [one.run.spec.plain() for one in runs]
+    shared = {
+        name: value
+        for name, value in plain[0].items()
+        if all(canonical(other[name]) == canonical(value) for other in plain)
+    }
+    own = [
+        {
+            "key": one.key,
+            "point": dict(one.run.point),
+            "own": {name: value for name, value in spec.items() if name not in shared},
+        }
+        for one, spec in zip(runs, plain, strict=True)
+    ]
+    return {"shared": shared, "runs": own}
+
+
+def load(config: Mapping[str, Any], directory: Path = Path("config/studies")) -> list[StudyPlan]:
+    """The plans of all studies that the main config names.
+
+    Raises:
+        ConfigError: every problem of every study's file.
+    """
+    problems, plans = [], []
+    for name in config["studies"]:
+        try:
+            study = load_study(name, config["scale"], directory)
+            plans.append(StudyPlan(study, config["job_minutes"]))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return plans
+
+
+def file_state(path: Path) -> list[int]:
+    """Size and time of change: enough to see that a file is not the one put there."""
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns]

@@ -1,0 +1,37 @@
+"""Stable names: copies of digest-named files, put in place one atomic rename each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from hypertransfer.plan import file_state
+from hypertransfer.store import replace_atomically
+
+
+def publish(root: str, files: Mapping[str, str], marker: str) -> None:
+    """Copy each made file to its stable name, then say so in the marker.
+
+    Markers of earlier publications go first: at every moment a marker that is there is true,
+    and a publication that is cut short has none. Stable files that are no longer meant go too.
+    """
+    place, folder = Path(marker), Path(root)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for old in place.parent.glob("*.json"):
+        _withdraw(old, {str(folder / name) for name in files})
+    for name, made in files.items():
+        replace_atomically(folder / name, Path(made).read_bytes())
+    states = {str(folder / name): file_state(folder / name) for name in files}
+    replace_atomically(place, json.dumps(states, indent=1).encode())
+
+
+def _withdraw(marker: Path, kept: set[str]) -> None:
+    try:
+        former = json.loads(marker.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        former = {}
+    marker.unlink(missing_ok=True)
+    for path in former:
+        if path not in kept:
+            Path(path).unlink(missing_ok=True)

@@ -1,0 +1,123 @@
+"""The Parquet tables: their columns, and how records become rows. No torch.
+
+Axes of a grid become columns with their dotted config names, such as `shape.width`.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hypertransfer.spec import canonical
+from hypertransfer.store import replace_atomically
+
+# One row a recorded step; what is not measured at a step is null.
+HISTORY = pa.schema(
+    [
+        ("step", pa.int32()),
+        ("train_loss", pa.float64()),
+        ("eval_loss", pa.float64()),
+        ("eval_accuracy", pa.float64()),
+    ]
+)
+
+# One row a run, beside its grid, key and axes.
+SUMMARY = pa.schema(
+    [
+        ("status", pa.string()),
+        ("steps_done", pa.int32()),
+        ("final_loss", pa.float64()),  # +inf for a diverged run
+        ("eval_loss", pa.float64()),
+        ("eval_accuracy", pa.float64()),
+        ("seconds", pa.float64()),
+        ("flops", pa.int64()),
+        ("torch", pa.string()),
+        ("device", pa.string()),
+    ]
+)
+
+# One row a checkpoint of a probed run; units and definitions in probes.hessian.
+PROBE = pa.schema(
+    [
+        ("step", pa.int32()),
+        ("sharpness", pa.float64()),
+        ("scaled_sharpness", pa.float64()),
+        ("edge", pa.float64()),
+        ("eigenvalues", pa.list_(pa.float64())),
+        ("error", pa.float64()),
+        ("converged", pa.bool_()),
+        ("products", pa.int32()),
+        ("trace", pa.float64()),
+        ("trace_error", pa.float64()),
+        ("loss", pa.float64()),
+        ("gradient_norm", pa.float64()),
+        ("seconds", pa.float64()),
+    ]
+)
+
+
+def to_bytes(table: pa.Table) -> bytes:
+    """The table as a Parquet file."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def from_bytes(content: bytes) -> pa.Table:
+    """A table from the bytes of a Parquet file."""
+    return pq.read_table(io.BytesIO(content), use_threads=False)
+
+
+def read(path: Path | str) -> pa.Table:
+    """A table from a Parquet file.
+
+    Reading is single-threaded: reader threads that are still starting when a short process
+    ends abort it ("terminate called without an active exception", seen with pyarrow 22 and 26).
+    """
+    return pq.read_table(path, use_threads=False)
+
+
+def frame(path: Path | str) -> pd.DataFrame:
+    """A Parquet file as a data frame."""
+    return read(path).to_pandas(use_threads=False)
+
+
+def write(table: pa.Table, path: Path | str) -> None:
+    """Put a Parquet file in place, whole."""
+    replace_atomically(Path(path), to_bytes(table))
+
+
+def columns(values: Mapping[str, list], schema: pa.Schema) -> pa.Table:
+    """A table of the schema from columns of plain values, NaN becoming null."""
+
+    def tidy(value: Any) -> Any:
+        return None if isinstance(value, float) and math.isnan(value) else value
+
+    return pa.table(
+        {f.name: pa.array([tidy(v) for v in values[f.name]], f.type) for f in schema}, schema=schema
+    )
+
+
+def axis_column(values: list) -> pa.Array:
+    """A column for the values of an axis: integers and numbers as such, the rest as text."""
+    if all(isinstance(v, int) and not isinstance(v, bool) for v in values):
+        return pa.array(values, pa.int64())
+    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+        return pa.array([float(v) for v in values], pa.float64())
+    return pa.array([v if isinstance(v, str) else canonical(v) for v in values], pa.string())
+
+
+def points_table(grid: str, keys: Iterable[str], points: list[Mapping[str, Any]]) -> pa.Table:
+    """The leading columns of a runs table: grid, key, and one column for each named value."""
+    keys = list(keys)
+    out = {"grid": pa.array([grid] * len(keys)), "key": pa.array(keys)}
+    for axis in points[0] if points else ():
+        out[axis] = axis_column([point[axis] for point in points])
+    return pa.table(out)

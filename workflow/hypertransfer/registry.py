@@ -1,0 +1,179 @@
+"""What a config can name: models and optimizers as cards, without importing torch.
+
+A card says where the class stands, which options it takes (as JSON schemas) and what must hold
+of its shape, so that a config is checked before any job starts. `module:attribute` in place
+of a name takes a part of your own; its options are checked when it is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from hypertransfer import datasets
+from hypertransfer.parameterisations import PARAMETERISATIONS
+from hypertransfer.spec import Component, RunSpec, SpecError
+
+COUNT = {"type": "integer", "minimum": 1}
+FLAG = {"type": "boolean"}
+FRACTION = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
+POSITIVE = {"type": "number", "exclusiveMinimum": 0}
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A network: its import path, options, and `needs(spec, side)`, which yields objections."""
+
+    path: str
+    options: Mapping[str, dict] = field(default_factory=dict)
+    needs: Callable[[RunSpec, int], Iterator[SpecError]] = lambda spec, side: iter(())
+
+
+@dataclass(frozen=True)
+class OptimizerCard:
+    """An optimizer: its import path, its gradient power (see scaling), and its options."""
+
+    path: str
+    gradient_power: float
+    options: Mapping[str, dict] = field(default_factory=dict)
+
+
+def _fixed_depth(spec: RunSpec, side: int) -> Iterator[SpecError]:
+    if spec.shape.depth != 1 or spec.base.depth != 1:
+        yield SpecError("shape.depth", spec.shape.depth, f"1: {spec.model.name} has a fixed depth")
+
+
+def _large_images(least: int) -> Callable[[RunSpec, int], Iterator[SpecError]]:
+    def needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
+        if side < least:
+            sides = f"{side}×{side}"
+            yield SpecError(
+                "data.name",
+                spec.data.name,
+                f"usable with {spec.model.name}: its images are {sides}, "
+                f"and pooling needs at least {least}×{least}",
+            )
+
+    return needs
+
+
+def _conv_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
+    yield from _fixed_depth(spec, side)
+    yield from _large_images(19)(spec, side)
+
+
+def _residual_conv_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
+    for name, depth in (("shape.depth", spec.shape.depth), ("base.depth", spec.base.depth)):
+        if depth % 3:
+            yield SpecError(name, depth, "a multiple of 3: residual_conv has three stages")
+    yield from _large_images(15)(spec, side)
+
+
+_BLOCK = {"layers_per_block": COUNT, "skip": FLAG, "strength": POSITIVE}
+
+MODELS: Mapping[str, ModelCard] = {
+    "conv": ModelCard("hypertransfer.models.conv:ConvNet", needs=_conv_needs),
+    "residual_conv": ModelCard(
+        "hypertransfer.models.conv:ResidualConvNet", _BLOCK, _residual_conv_needs
+    ),
+    "residual_mlp": ModelCard("hypertransfer.models.mlp:ResidualMLP", {**_BLOCK, "bias": FLAG}),
+    "linear": ModelCard("hypertransfer.models.mlp:LinearNet", needs=_fixed_depth),
+}
+
+
+@dataclass(frozen=True)
+class ProbeCard:
+    """A probe: its module and its settings, each with a JSON schema and a default."""
+
+    module: str
+    settings: Mapping[str, dict]
+
+
+PROBES: Mapping[str, ProbeCard] = {
+    "hessian": ProbeCard(
+        "hypertransfer.probes.hessian",
+        {
+            "samples": {**COUNT, "default": 256},
+            "eigenvalues": {**COUNT, "default": 1},
+            "tolerance": {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5, "default": 0.01},
+            "trace_samples": {"type": "integer", "minimum": 0, "default": 0},
+            "max_products": {**COUNT, "default": 200},
+        },
+    ),
+}
+
+# Kinds of figures and the options of each; `plots.KINDS` draws them.
+FIGURES: Mapping[str, tuple[str, ...]] = {
+    "overview": ("dynamics", "sweep", "size"),
+    "sharpness": ("size",),
+    "loss": ("size",),
+    "lr_sweep": ("size",),
+    "optimum": ("size",),
+}
+
+_ADAM_OPTIONS = {
+    "betas": {"type": "array", "prefixItems": [FRACTION, FRACTION], "minItems": 2, "maxItems": 2},
+    "eps": {"type": "number", "minimum": 0},
+}
+
+OPTIMIZERS: Mapping[str, OptimizerCard] = {
+    "sgd": OptimizerCard(
+        "hypertransfer.optimizers.sgd:make", 1.0, {"momentum": FRACTION, "nesterov": FLAG}
+    ),
+    "adam": OptimizerCard("hypertransfer.optimizers.adam:make", 0.0, _ADAM_OPTIONS),
+    "adamw": OptimizerCard("hypertransfer.optimizers.adam:make", 0.0, _ADAM_OPTIONS),
+}
+
+
+def import_path(kind: str, name: str) -> str:
+    """Where the named part stands, as `module:attribute`."""
+    if ":" in name:
+        return name
+    if kind == "data":
+        return datasets.card(name).module
+    return {"model": MODELS, "optimizer": OPTIMIZERS}[kind][name].path
+
+
+def gradient_power(optimizer: Component) -> float:
+    """The gradient power of an optimizer; one of your own says it in `gradient_power`."""
+    if ":" in optimizer.name:
+        return float(optimizer.options.get("gradient_power", 0.0))
+    return OPTIMIZERS[optimizer.name].gradient_power
+
+
+def objections(spec: RunSpec) -> Iterator[SpecError]:
+    """Everything about the parts that a spec names that cannot work."""
+    known_data = ":" in spec.data.name or spec.data.name in datasets.CARDS
+    if not known_data:
+        yield SpecError("data", spec.data.name, f"one of {', '.join(datasets.CARDS)}")
+    if ":" not in spec.parameterisation and spec.parameterisation not in PARAMETERISATIONS:
+        known = ", ".join(PARAMETERISATIONS)
+        yield SpecError("parameterisation", spec.parameterisation, f"one of {known}")
+    yield from _options("model", spec.model, MODELS)
+    yield from _options("optimizer", spec.optimizer, OPTIMIZERS)
+    if spec.optimizer.name == "adam" and spec.weight_decay:
+        yield SpecError(
+            "weight_decay", spec.weight_decay, "0 with adam: use adamw, whose decay is decoupled"
+        )
+    if spec.model.name in MODELS and known_data and ":" not in spec.data.name:
+        side = datasets.card(spec.data.name).input_shape[1]
+        yield from MODELS[spec.model.name].needs(spec, side)
+
+
+def _options(kind: str, part: Component, cards: Mapping[str, Any]) -> Iterator[SpecError]:
+    if ":" in part.name:
+        return
+    if part.name not in cards:
+        yield SpecError(kind, part.name, f"one of {', '.join(cards)}")
+        return
+    schemas = cards[part.name].options
+    for option, value in part.options.items():
+        if option not in schemas:
+            known = ", ".join(schemas) or "none"
+            yield SpecError(f"{kind}.{option}", value, f"an option of {part.name}; known: {known}")
+            continue
+        for error in Draft202012Validator(schemas[option]).iter_errors(value):
+            yield SpecError(f"{kind}.{option}", value, f"accepted: {error.message}")

@@ -1,0 +1,267 @@
+"""Cells through the store: take what is there, train or measure what is missing, tabulate."""
+
+from __future__ import annotations
+
+import logging
+import math
+import platform
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from hypertransfer import __version__, build, keys, measure, records
+from hypertransfer.plan import AGAIN, StalePlan
+from hypertransfer.spec import RunSpec
+from hypertransfer.store import DamagedEntry, Entry, Store, produce
+from hypertransfer.train import train
+
+log = logging.getLogger(__name__)
+
+HISTORY, CHECKPOINTS, PROBE = "history.parquet", "checkpoints.safetensors", "probe.parquet"
+
+
+@dataclass(frozen=True)
+class Work:
+    """A run of a cell with its place on the grid."""
+
+    key: str
+    point: Mapping[str, Any]
+    spec: RunSpec
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The leading columns of the run's rows: its spec in short, and its axes."""
+        return {**self.spec.columns(), **self.point}
+
+
+def train_cell(grid: str, work: Sequence[Work], store: Store, device_name: str) -> pa.Table:
+    """One row a run: axes, summary, and the history as lists; missing runs are trained."""
+    device = build.device(device_name)
+    made: list[str] = []
+
+    def make(key: str, item: Work) -> tuple[dict, dict[str, bytes]]:
+        made.append(key)
+        log.info("training %s: %s", key, dict(item.point))
+        return _train(item, device)
+
+    def read(entry: Entry, item: Work) -> tuple[Mapping, pa.Table]:
+        return entry.record, _parquet(entry, HISTORY)
+
+    found = produce(store, "runs", {w.key: w for w in work}, make, read, log.warning)
+    log.info("%d runs: %d trained, %d from the store", len(work), len(made), len(work) - len(made))
+    return _cell_table(grid, work, found)
+
+
+def _parquet(entry: Entry, name: str) -> pa.Table:
+    try:
+        return records.from_bytes(entry.read(name))
+    except pa.ArrowException as error:
+        raise DamagedEntry(f"{entry.key}: {name} is no Parquet file: {error}") from error
+
+
+def _train(item: Work, device: torch.device) -> tuple[dict, dict[str, bytes]]:
+    table = keys.table(item.spec)
+    started = time.monotonic()
+
+    def progress(step: int, loss: float) -> None:
+        speed = step / max(time.monotonic() - started, 1e-9)
+        log.info("step %d of %d, loss %.4f, %.1f steps/s", step, item.spec.steps, loss, speed)
+
+    result = train(item.spec, table, device=device, progress=progress)
+    if result.status == "diverged":
+        log.info("diverged at step %d: recorded as such", result.steps_done)
+    record = {
+        "spec": item.spec.plain(),
+        "context": keys.context(item.spec),
+        "status": result.status,
+        "steps_done": result.steps_done,
+        "final_loss": result.final_loss,
+        "seconds": result.seconds,
+        "flops": result.flops,
+        "parameters": result.parameters,
+        "provenance": provenance(device),
+    }
+    history = records.columns(vars(result.history), records.HISTORY)
+    files = {HISTORY: records.to_bytes(history)}
+    if result.checkpoints:
+        tensors = {
+            f"{step}/{name}": tensor
+            for step, state in result.checkpoints.items()
+            for name, tensor in state.items()
+        }
+        files[CHECKPOINTS] = save_tensors(tensors)
+    return record, files
+
+
+def _cell_table(grid: str, work: Sequence[Work], found: Mapping[str, tuple]) -> pa.Table:
+    table = records.points_table(grid, [w.key for w in work], [w.columns for w in work])
+    rows = [_summary(*found[w.key]) for w in work]
+    for field in records.SUMMARY:
+        table = table.append_column(
+            field, [pa.array([row[field.name] for row in rows], field.type)]
+        )
+    for field in records.HISTORY:
+        lists = [found[w.key][1].column(field.name).to_pylist() for w in work]
+        name = f"history.{field.name}"
+        table = table.append_column(name, [pa.array(lists, pa.list_(field.type))])
+    return table
+
+
+def _summary(record: Mapping[str, Any], history: pa.Table) -> dict[str, Any]:
+    provenance_, last = record["provenance"], history.num_rows - 1
+    return {
+        **{name: record[name] for name in ("status", "steps_done", "seconds", "flops")},
+        "final_loss": math.inf if record["final_loss"] is None else record["final_loss"],
+        "eval_loss": history.column("eval_loss")[last].as_py(),
+        "eval_accuracy": history.column("eval_accuracy")[last].as_py(),
+        "torch": provenance_["torch"],
+        "device": provenance_["device"],
+    }
+
+
+@dataclass(frozen=True)
+class ProbeWork:
+    """A probe with complete settings on a run."""
+
+    key: str
+    settings: Mapping[str, Any]
+    run: Work
+
+
+def measure_cell(
+    grid: str, probe: str, work: Sequence[ProbeWork], store: Store, device_name: str
+) -> pa.Table:
+    """One row a checkpoint of each run; missing ones are made. Axes stand in the runs' table."""
+    device = build.device(device_name)
+
+    def make(key: str, item: ProbeWork) -> tuple[dict, dict[str, bytes]]:
+        log.info("probing %s: %s", key, dict(item.run.point))
+        return _measure(item, store, device)
+
+    def read(entry: Entry, item: ProbeWork) -> pa.Table:
+        return _parquet(entry, PROBE)
+
+    found = produce(store, "probes", {w.key: w for w in work}, make, read, log.warning)
+    tables = []
+    for item in work:
+        rows = found[item.key]
+        place = records.points_table(grid, [item.run.key] * rows.num_rows, [])
+        place = place.append_column("probe", pa.array([probe] * rows.num_rows, pa.string()))
+        for field in records.PROBE:
+            place = place.append_column(field, rows.column(field.name))
+        tables.append(place)
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _measure(item: ProbeWork, store: Store, device: torch.device) -> tuple[dict, dict[str, bytes]]:
+    spec = item.run.spec
+    weights = _checkpoints(store, item.run.key)
+    rows = measure.measure(spec, keys.table(spec), weights, item.settings, device, log)
+    record = {
+        "run": item.run.key,
+        "settings": dict(item.settings),
+        "context": keys.probe_context(item.settings),
+        "provenance": provenance(device),
+        "seconds": math.fsum(rows["seconds"]),
+    }
+    return record, {PROBE: records.to_bytes(records.columns(rows, records.PROBE))}
+
+
+def _checkpoints(store: Store, key: str) -> dict[int, dict[str, torch.Tensor]]:
+    """The weights of a run at its checkpoints, by step; empty if it diverged before the first.
+
+    Raises:
+        DamagedEntry: the run is missing from the store or damaged; the training job mends it.
+    """
+    entry = store.get("runs", key)
+    if entry is None:
+        raise DamagedEntry(f"run {key} is not in the store any more: call snakemake again")
+    if CHECKPOINTS not in entry.files:
+        return {}
+    out: dict[int, dict[str, torch.Tensor]] = {}
+    for path, tensor in load_tensors(entry.read(CHECKPOINTS)).items():
+        step, _, name = path.partition("/")
+        out.setdefault(int(step), {})[name] = tensor
+    return dict(sorted(out.items()))
+
+
+def provenance(device: torch.device) -> dict[str, str]:
+    """Where, when and with what a result was made."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    return {
+        "hypertransfer": __version__,
+        "git": _git(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "host": socket.gethostname(),
+        "device": f"{device.type}: {name}",
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+@lru_cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+@lru_cache
+def _git() -> str:
+    """The commit of the library's tree, with `+` behind it where files differ from it."""
+    where = Path(__file__).parent
+    try:
+        commit = _ask("git", "rev-parse", "--short=12", "HEAD", cwd=where)
+        return commit + ("+" if _ask("git", "status", "--porcelain", "-uno", cwd=where) else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _ask(*command: str, cwd: Path) -> str:
+    return subprocess.run(
+        command, cwd=cwd, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def listed(parts: Mapping[str, Any]) -> list[Work]:
+    """The runs of a planned job.
+
+    Raises:
+        StalePlan: a run has another key by now, since its code changed after planning.
+    """
+    work = [
+        Work(run["key"], run["point"], RunSpec.parse({**parts["shared"], **run["own"]}))
+        for run in parts["runs"]
+    ]
+    contexts = keys.Contexts()
+    for item in work:
+        if contexts.key(item.spec) != item.key:
+            raise StalePlan(f"the code of run {item.key} changed after planning: {AGAIN}")
+    return work
+
+
+def listed_probes(parts: Mapping[str, Any]) -> list[ProbeWork]:
+    """The probes of a planned job.
+
+    Raises:
+        StalePlan: a probe has another key by now.
+    """
+    rows = zip(parts["probe_keys"], parts["settings"], listed(parts), strict=True)
+    work = [ProbeWork(*row) for row in rows]
+    for item in work:
+        if keys.probe_key(item.run.key, item.settings) != item.key:
+            raise StalePlan(f"the code of probe {item.key} changed after planning: {AGAIN}")
+    return work

@@ -1,0 +1,178 @@
+"""Types and algebra of parameterisations: powers of target/base ratios, one rule per role.
+
+A parameterisation is the field's *abc* table as data. Every entry is a power of the ratios
+m_N (width), m_L (depth), m_B (batch size) and m_D (duration in tokens) between the target and
+the base shape, so that each table is the identity at the base shape and tables multiply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Role(StrEnum):
+    """What a parameter does in the network, which decides how it scales.
+
+    With width, INPUT grows in fan_out, OUTPUT in fan_in, HIDDEN in both, and the vectors in
+    their only dimension.
+    """
+
+    INPUT = "input"
+    HIDDEN = "hidden"
+    OUTPUT = "output"
+    VECTOR = "vector"  # norm gains and biases inside the network
+    FINAL_VECTOR = "final_vector"  # norm gain in front of the readout
+    READOUT_BIAS = "readout_bias"  # finite in every dimension: one entry per class
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """Target over base of each scaled quantity; all 1 at the base shape."""
+
+    width: float = 1.0
+    depth: float = 1.0
+    batch: float = 1.0
+    duration: float = 1.0
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            if not getattr(self, f.name) > 0:
+                raise ValueError(f"ratio {f.name} must be positive, got {getattr(self, f.name)}")
+
+
+@dataclass(frozen=True)
+class Power:
+    """m_N^width · m_L^depth · m_B^batch · m_D^duration; `*` adds exponents, `**` scales them."""
+
+    width: float = 0.0
+    depth: float = 0.0
+    batch: float = 0.0
+    duration: float = 0.0
+
+    def at(self, ratios: Ratios) -> float:
+        """The value of this power at the given ratios."""
+        value = 1.0
+        for f in fields(self):
+            value *= getattr(ratios, f.name) ** getattr(self, f.name)
+        return value
+
+    def __mul__(self, other: Power) -> Power:
+        return Power(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def __pow__(self, exponent: float) -> Power:
+        return Power(*(getattr(self, f.name) * exponent for f in fields(self)))
+
+
+ONE = Power()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of an abc table: how a parameter of some role departs from its base value.
+
+    `init_std` is a standard deviation (papers often print variances); `weight_decay` follows
+    torch's convention, in which one step shrinks a weight by lr·weight_decay.
+    """
+
+    multiplier: Power = ONE
+    init_std: Power = ONE
+    lr: Power = ONE
+    weight_decay: Power = ONE
+    eps: Power = ONE
+
+    def __mul__(self, other: Rule) -> Rule:
+        return Rule(*(getattr(self, f.name) * getattr(other, f.name) for f in fields(self)))
+
+    def shifted(self, s: Power, gradient_power: float) -> Rule:
+        """The same network with weight w replaced by w/s and multiplier by multiplier·s.
+
+        Gradients by the new weight are s times as large. An update proportional to
+        gradient^p therefore needs lr·s^-(1+p), and keeps lr·weight_decay (Yang & Hu,
+        arXiv 2011.14522, with p = 1; Yang et al., arXiv 2308.01814, with p = 0).
+        """
+        return Rule(
+            multiplier=self.multiplier * s,
+            init_std=self.init_std * s**-1,
+            lr=self.lr * s ** -(1 + gradient_power),
+            weight_decay=self.weight_decay * s ** (1 + gradient_power),
+            eps=self.eps * s,
+        )
+
+
+@dataclass(frozen=True)
+class Parameterisation:
+    """An abc table: a rule for each role, and the scaling of the residual branches.
+
+    `gradient_power` is the power of the gradient that an update is proportional to: 1 for
+    SGD, 0 for scale-free updates (Adam, Lion, Muon). Depth powers apply to parameters inside
+    residual branches only; the rest of the network does not see m_L.
+    """
+
+    name: str
+    gradient_power: float
+    source: str
+    rules: Mapping[Role, Rule]
+    residual_multiplier: Power = ONE
+
+    def __post_init__(self) -> None:
+        rules = {Role(role): rule for role, rule in self.rules.items()}
+        missing = [role.value for role in Role if role not in rules]
+        if missing:
+            raise ValueError(
+                f"parameterisation {self.name!r} has no rule for {', '.join(missing)}: "
+                "a table names every role, with Rule() where nothing scales"
+            )
+        object.__setattr__(self, "rules", MappingProxyType(rules))
+
+    def __mul__(self, other: Parameterisation) -> Parameterisation:
+        """The table that applies both: exponents add, rule by rule."""
+        if self.gradient_power != other.gradient_power:
+            raise ValueError(
+                f"{self.name} is for gradient power {self.gradient_power}, "
+                f"{other.name} for {other.gradient_power}: they do not multiply"
+            )
+        return Parameterisation(
+            name=f"{self.name}*{other.name}",
+            gradient_power=self.gradient_power,
+            source=f"{self.source}; {other.source}",
+            rules={role: self.rules[role] * other.rules[role] for role in Role},
+            residual_multiplier=self.residual_multiplier * other.residual_multiplier,
+        )
+
+    def named(self, name: str) -> Parameterisation:
+        """The same table under another name."""
+        return replace(self, name=name)
+
+    def shifted(self, role: Role, s: Power) -> Parameterisation:
+        """The equivalent table whose `role` carries s in its multiplier (abc symmetry)."""
+        rule = self.rules[role].shifted(s, self.gradient_power)
+        return replace(self, rules={**self.rules, role: rule})
+
+    def unit(self) -> Parameterisation:
+        """The equivalent table in which no initial standard deviation depends on the shape.
+
+        This is the form of the NTK and mean-field papers: weights are drawn once, from
+        N(0, 1), and all scaling stands in the multipliers and learning rates.
+        """
+        table = self
+        for role, rule in self.rules.items():
+            table = table.shifted(role, rule.init_std)
+        return table
+
+    def as_dict(self) -> dict:
+        """Plain values, for run keys and reports; exponents of zero are left out."""
+
+        def power(value: Power) -> dict:
+            return {f.name: getattr(value, f.name) for f in fields(value) if getattr(value, f.name)}
+
+        return {
+            "gradient_power": self.gradient_power,
+            "residual_multiplier": power(self.residual_multiplier),
+            "rules": {
+                role.value: {f.name: power(getattr(rule, f.name)) for f in fields(rule)}
+                for role, rule in self.rules.items()
+            },
+        }

@@ -1,0 +1,264 @@
+"""A run: one training of one network, wholly described by a frozen, canonical value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import partial
+from typing import Any
+
+LOSSES = ("cross_entropy", "mse")
+WEIGHTS = ("fan_in", "unit")
+SCHEDULES = ("constant",)
+
+
+class SpecError(ValueError):
+    """A value of a spec that cannot be meant; `path` is the dotted name of the field."""
+
+    def __init__(self, path: str, value: object, expected: str) -> None:
+        super().__init__(f"{path}: {value!r} is not {expected}")
+        self.path, self.value, self.expected = path, value, expected
+
+
+class SpecErrors(ValueError):
+    """All that is wrong with one spec."""
+
+    def __init__(self, errors: list[SpecError]) -> None:
+        super().__init__("; ".join(str(error) for error in errors))
+        self.errors = errors
+
+
+def canonical(value: object) -> str:
+    """The one JSON text of plain values: sorted keys, no spaces, shortest float digits."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: object, length: int = 24) -> str:
+    """The first `length` hex digits of the SHA-256 of a plain value's canonical text."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:length]
+
+
+def _number(path: str, value: object, low: float, *, open_low: bool = False) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise SpecError(path, value, "a finite number")
+    if value < low or (open_low and value == low):
+        raise SpecError(path, value, f"{'above' if open_low else 'at least'} {low:g}")
+    return float(value)
+
+
+def _integer(path: str, value: object, low: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        raise SpecError(path, value, "a whole number")
+    if value < low:
+        raise SpecError(path, value, f"at least {low}")
+    return int(value)
+
+
+def _name(path: str, value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise SpecError(path, value, "a name")
+    return value
+
+
+def _choice(path: str, value: object, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise SpecError(path, value, f"one of {', '.join(choices)}")
+    return str(value)
+
+
+def _steps(path: str, value: object) -> tuple[int, ...]:
+    if not isinstance(value, list | tuple):
+        raise SpecError(path, value, "a list of steps")
+    return tuple(sorted({_integer(path, step, 0) for step in value}))
+
+
+@dataclass(frozen=True)
+class Component:
+    """A named part with its options: a model, an optimizer, a data set."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, path: str, value: object) -> Component:
+        """From `name` or `{name: …, option: …}`."""
+        if isinstance(value, str):
+            return cls(_name(path, value))
+        if not isinstance(value, Mapping) or "name" not in value:
+            raise SpecError(path, value, "a name, or a mapping with the key 'name'")
+        return cls(_name(f"{path}.name", value["name"]),
+                   {k: value[k] for k in sorted(value) if k != "name"})  # fmt: skip
+
+    def plain(self) -> dict:
+        """Back to `{name: …, option: …}`."""
+        return {"name": self.name, **self.options}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Width and depth of a network."""
+
+    width: int
+    depth: int
+
+    @classmethod
+    def parse(cls, path: str, value: object) -> Shape:
+        """From `{width: …, depth: …}`."""
+        if not isinstance(value, Mapping) or set(value) != {"width", "depth"}:
+            raise SpecError(path, value, "a mapping with the keys width and depth")
+        return cls(*(_integer(f"{path}.{key}", value[key], 1) for key in ("width", "depth")))
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Learning rate over the run: `constant` after a linear warm-up of `warmup` steps."""
+
+    name: str
+    warmup: int
+
+    @classmethod
+    def parse(cls, path: str, value: object) -> Schedule:
+        """From `{name: …, warmup: …}`; both may be left out."""
+        if not isinstance(value, Mapping) or not set(value) <= {"name", "warmup"}:
+            raise SpecError(path, value, "a mapping with the keys name and warmup")
+        return cls(
+            _choice(f"{path}.name", value.get("name", "constant"), SCHEDULES),
+            _integer(f"{path}.warmup", value.get("warmup", 0), 0),
+        )
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Everything that decides the numbers of one training.
+
+    `shape` is the network trained and `base` the one at which the parameterisation is the
+    identity. `weights` says what the base network is: `fan_in` draws weights of standard
+    deviation gain/√fan_in; `unit` draws N(0, 1) and puts gain/√fan_in into the forward pass,
+    so that one learning rate moves layers of different fan-in alike (NTK and mean-field form).
+    `seed` draws the initial weights and, unless `order_seed` is given, the order of the data.
+    Training loss is recorded every `log_every` steps as the mean over those steps, the loss
+    on the evaluation set every `eval_every` steps, and weights are kept at `checkpoints`.
+    A run stops as diverged once its loss is not finite, or above `divergence` times the
+    initial loss.
+    """
+
+    model: Component
+    shape: Shape
+    base: Shape
+    parameterisation: str
+    weights: str
+    optimizer: Component
+    lr: float
+    weight_decay: float
+    schedule: Schedule
+    data: Component
+    loss: str
+    batch_size: int
+    base_batch_size: int
+    steps: int
+    seed: int
+    order_seed: int | None
+    log_every: int
+    eval_every: int
+    divergence: float
+    checkpoints: tuple[int, ...]
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> RunSpec:
+        """A spec from the nested plain values of a config.
+
+        Raises:
+            SpecErrors: fields that are unknown, missing or have a value that cannot be meant.
+        """
+        errors: list[SpecError] = []
+        for name in values:
+            if name not in _PARSERS:
+                known = ", ".join(_PARSERS)
+                errors.append(SpecError(name, values[name], f"a key of a run; known: {known}"))
+        given = {**_defaults(values), **values}
+        parsed = {}
+        for name, parse in _PARSERS.items():
+            if name not in given:
+                errors.append(SpecError(name, None, "given, and a run needs it"))
+                continue
+            try:
+                parsed[name] = parse(name, given[name])
+            except SpecError as error:
+                errors.append(error)
+        if errors:
+            raise SpecErrors(errors)
+        return cls(**parsed)
+
+    def plain(self) -> dict:
+        """The nested plain values that `parse` reads back; the canonical content of the run."""
+        out: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Component):
+                value = value.plain()
+            elif isinstance(value, Shape | Schedule):
+                value = {g.name: getattr(value, g.name) for g in fields(value)}
+            elif isinstance(value, tuple):
+                value = list(value)
+            out[f.name] = value
+        return out
+
+    def columns(self) -> dict[str, Any]:
+        """What every runs table says of a run, whether or not it is an axis of its grid."""
+        return {
+            "model": self.model.name,
+            "data": self.data.name,
+            "optimizer": self.optimizer.name,
+            "parameterisation": self.parameterisation,
+            "shape.width": self.shape.width,
+            "shape.depth": self.shape.depth,
+            "loss": self.loss,
+            "batch_size": self.batch_size,
+            "steps": self.steps,
+            "lr": self.lr,
+            "seed": self.seed,
+        }
+
+
+def _defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of fields that a config may leave out."""
+    out = {
+        "weights": "fan_in",
+        "weight_decay": 0.0,
+        "schedule": {},
+        "loss": "cross_entropy",
+        "order_seed": None,
+        "divergence": 100.0,
+        "checkpoints": (),
+    }
+    for name, source in (("base_batch_size", "batch_size"), ("eval_every", "steps")):
+        if source in values:
+            out[name] = values[source]
+    return out
+
+
+_PARSERS: Mapping[str, Callable[[str, Any], Any]] = {
+    "model": Component.parse,
+    "shape": Shape.parse,
+    "base": Shape.parse,
+    "parameterisation": _name,
+    "weights": partial(_choice, choices=WEIGHTS),
+    "optimizer": Component.parse,
+    "lr": partial(_number, low=0.0, open_low=True),
+    "weight_decay": partial(_number, low=0.0),
+    "schedule": Schedule.parse,
+    "data": Component.parse,
+    "loss": partial(_choice, choices=LOSSES),
+    "batch_size": partial(_integer, low=1),
+    "base_batch_size": partial(_integer, low=1),
+    "steps": partial(_integer, low=1),
+    "seed": partial(_integer, low=0),
+    "order_seed": lambda path, value: None if value is None else _integer(path, value, 0),
+    "log_every": partial(_integer, low=1),
+    "eval_every": partial(_integer, low=1),
+    "divergence": partial(_number, low=1.0, open_low=True),
+    "checkpoints": _steps,
+}

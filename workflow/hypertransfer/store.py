@@ -1,0 +1,342 @@
+"""The run store: one directory an entry, in place whole or not at all, under a content key.
+
+    <root>/store.json                                  format of the store
+    <root>/<kind>/<aa>/<identity>/<context>/entry.json  record, and digests of all files
+                                           …/<files>
+
+An entry is written beside the store's content and moved into place by one atomic rename, after
+its files are flushed: a process killed at any moment leaves no partial entry behind. Reading
+verifies every digest; a damaged entry is moved aside and reported, never used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hypertransfer.spec import canonical
+
+FORMAT = 1
+ENTRY = "entry.json"
+KEY = re.compile(r"[0-9a-f]{24}-[0-9a-f]{16}")
+
+
+class StoreError(RuntimeError):
+    """The store cannot be used: the message says where, why, and what to do."""
+
+
+class DamagedEntry(StoreError):
+    """An entry's files are not what was written."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A verified entry: its record, and where its files lie."""
+
+    key: str
+    record: Mapping[str, Any]
+    path: Path
+    files: Mapping[str, str]
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file, checked against the digest that was written with it.
+
+        Raises:
+            DamagedEntry: the file is missing or has other content.
+        """
+        try:
+            content = (self.path / name).read_bytes()
+        except OSError as error:
+            raise DamagedEntry(f"{self.key}: {name} cannot be read: {error}") from error
+        if hashlib.sha256(content).hexdigest() != self.files.get(name):
+            raise DamagedEntry(f"{self.key}: {name} is not what was written")
+        return content
+
+
+def fsync_directory(path: Path) -> None:
+    """Make renames in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a new file and flush it to the disk."""
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace_atomically(path: Path, content: bytes) -> None:
+    """Put a file in place of whatever is there, by one rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+class Store:
+    """A content-addressed store of finished work, safe to share between workflows."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+
+    def path(self, kind: str, key: str) -> Path:
+        """Where the entry lies, or would lie."""
+        if not KEY.fullmatch(key):
+            raise ValueError(f"not a key: {key!r}")
+        identity, _, context = key.partition("-")
+        return self.root / kind / identity[:2] / identity / context
+
+    def has(self, kind: str, key: str) -> bool:
+        """Whether the entry is there; its content is checked when it is read."""
+        return (self.path(kind, key) / ENTRY).is_file()
+
+    def contexts(self, kind: str, key: str) -> list[str]:
+        """Keys of all entries with the same identity, whatever code or data made them."""
+        parent = self.path(kind, key).parent
+        if not parent.is_dir():
+            return []
+        return sorted(f"{parent.name}-{child.name}" for child in parent.iterdir())
+
+    def get(self, kind: str, key: str) -> Entry | None:
+        """The entry, or None where there is none.
+
+        Raises:
+            DamagedEntry: the entry's record is not what was written.
+        """
+        path = self.path(kind, key)
+        try:
+            text = (path / ENTRY).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            if path.exists():
+                raise DamagedEntry(f"{key}: {ENTRY} is missing") from None
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise DamagedEntry(f"{key}: {ENTRY} cannot be read: {error}") from error
+        try:
+            content = json.loads(text)
+            written = content.pop("digest")
+            sound = written == _digest(content) and content["key"] == key
+        except (ValueError, KeyError, AttributeError, TypeError):
+            sound = False
+        if not sound:
+            raise DamagedEntry(f"{key}: {ENTRY} is not what was written")
+        return Entry(key, content["record"], path, content["files"])
+
+    def put(
+        self, kind: str, key: str, record: Mapping[str, Any], files: Mapping[str, bytes]
+    ) -> None:
+        """Write an entry whole; if another process was first, its entry stays.
+
+        Raises:
+            StoreError: the store cannot be written (read-only, full); nothing is left behind.
+        """
+        target = self.path(kind, key)
+        try:
+            self.open()
+            temporary = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix=_owner()))
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            for name, content in files.items():
+                write_durably(temporary / name, content)
+            digests = {name: hashlib.sha256(text).hexdigest() for name, text in files.items()}
+            content = {"key": key, "record": dict(record), "files": digests}
+            content["digest"] = _digest(content)
+            write_durably(temporary / ENTRY, json.dumps(content, indent=1).encode())
+            fsync_directory(temporary)
+            temporary.chmod(0o755)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                _rename(temporary, target)
+            fsync_directory(target.parent)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def open(self) -> None:
+        """Make the store where it is not there yet, and check its format where it is.
+
+        Raises:
+            StoreError: the store was written by another version, or cannot be written.
+        """
+        self.check()
+        try:
+            (self.root / "tmp").mkdir(parents=True, exist_ok=True)
+            if not (self.root / "store.json").exists():
+                replace_atomically(self.root / "store.json", canonical({"format": FORMAT}).encode())
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._sweep()
+
+    def check(self) -> None:
+        """Refuse a store of another format.
+
+        Raises:
+            StoreError: as said.
+        """
+        marker = self.root / "store.json"
+        if not marker.exists():
+            return
+        try:
+            found = json.loads(marker.read_text())["format"]
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            advice = "restore it, or move the store away"
+            raise StoreError(f"{marker} cannot be read ({error}): {advice}") from error
+        if found != FORMAT:
+            raise StoreError(
+                f"{self.root} is a store of format {found}, and this version of hypertransfer "
+                f"reads and writes format {FORMAT}: name another folder in config/config.yaml, "
+                "key 'store', or use the version that wrote it"
+            )
+
+    def set_aside(self, kind: str, key: str) -> Path:
+        """Move a damaged entry out of the way, to be looked at or deleted."""
+        path = self.path(kind, key)
+        target = self.root / "damaged" / f"{kind}-{key}-{time.time_ns()}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another process was first
+            path.rename(target)
+        return target
+
+    @contextlib.contextmanager
+    def claimed(self, kind: str, key: str, *, wait: bool) -> Iterator[bool]:
+        """Hold the right to make an entry; False where another process holds it.
+
+        The right is an advisory lock on a file, which the system drops when its holder dies.
+        """
+        path = self.root / "claims" / key[:2] / f"{kind}-{key}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            with path.open("a") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                except BlockingIOError:
+                    yield False
+                    return
+                if not _same_file(file.fileno(), path):
+                    continue  # the previous holder removed the file: take the new one
+                try:
+                    yield True
+                finally:
+                    path.unlink(missing_ok=True)
+                return
+
+    def _unwritable(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"the store {self.root} cannot be written: {error.strerror or error}. Nothing was "
+            "lost: finished runs are in the store. Make room or permission there, or name "
+            "another folder in config/config.yaml, key 'store', and call snakemake again"
+        )
+
+    def _sweep(self) -> None:
+        """Remove what killed processes of this host have left half written."""
+        host = f"{socket.gethostname()}~"
+        for left in (self.root / "tmp").glob(f"{host}*"):
+            pid = left.name.removeprefix(host).partition("~")[0]
+            if pid.isdigit() and not _alive(int(pid)):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def produce(
+    store: Store,
+    kind: str,
+    wanted: Mapping[str, Any],
+    make: Callable[[str, Any], tuple[Mapping[str, Any], Mapping[str, bytes]]],
+    read: Callable[[Entry, Any], Any],
+    warn: Callable[[str], None],
+) -> dict[str, Any]:
+    """Read each wanted entry, making those that are missing or damaged, each by one process.
+
+    `make(key, value)` gives the record and files of an entry; `read(entry, value)` turns a
+    verified entry into what the caller wants and raises DamagedEntry if it cannot. Entries
+    that another process is making are left for last, and then waited for.
+    """
+    results: dict[str, Any] = {}
+
+    def look(key: str) -> bool:
+        try:
+            entry = store.get(kind, key)
+            if entry is None:
+                return False
+            results[key] = read(entry, wanted[key])
+        except DamagedEntry as error:
+            aside = store.set_aside(kind, key)
+            warn(f"damaged entry {error}; moved to {aside} and made again")
+            return False
+        return True
+
+    store.open()
+    waiting = [key for key in wanted if not look(key)]
+    for wait in (False, True):
+        busy = []
+        for key in waiting:
+            with store.claimed(kind, key, wait=wait) as mine:
+                if not mine:
+                    busy.append(key)
+                elif not look(key):
+                    store.put(kind, key, *make(key, wanted[key]))
+                    if not look(key):
+                        raise StoreError(f"{key} was written to {store.root} but cannot be read")
+        waiting = busy
+    return {key: results[key] for key in wanted}
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}~{os.getpid()}~"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _rename(source: Path, target: Path) -> None:
+    # rename(2) onto a directory with files in it fails: the first entry wins.
+    try:
+        source.rename(target)
+    except OSError as error:
+        if target.is_dir():
+            raise FileExistsError(target) from error
+        raise
+
+
+def _same_file(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

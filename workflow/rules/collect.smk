@@ -1,0 +1,32 @@
+# From cells to the study's tables, and from tables to verdicts.
+
+
+rule collect_tables:
+    input:
+        cells=lambda wildcards: plan_of(wildcards).files("train"),
+        probes=lambda wildcards: plan_of(wildcards).files("probe"),
+    output:
+        expand("results/{{study}}/made/tables/{{digest}}/{table}.parquet", table=planning.TABLES),
+    params:
+        made_from=lambda wildcards: plan_of(wildcards).collect.made_from,
+    log:
+        "logs/{study}/tables/{digest}.log",
+    conda:
+        "../../envs/hypertransfer.yaml"
+    script:
+        "../scripts/collect_tables.py"
+
+
+rule check_claims:
+    input:
+        lambda wildcards: plan_of(wildcards).table_files,
+    output:
+        "results/{study}/made/claims/{digest}.parquet",
+    params:
+        made_from=lambda wildcards: plan_of(wildcards).claims.made_from,
+    log:
+        "logs/{study}/claims/{digest}.log",
+    conda:
+        "../../envs/hypertransfer.yaml"
+    script:
+        "../scripts/check_claims.py"

@@ -1,0 +1,67 @@
+# Configuration, plans, and the functions that rules look things up with.
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+# Rules' scripts and jobs on other nodes find the library, and the user's own modules.
+LIBRARY = [str(Path(workflow.basedir) / "workflow"), str(Path.cwd())]
+sys.path[:0] = [path for path in LIBRARY if path not in sys.path]
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    dict.fromkeys([*LIBRARY, *filter(None, [os.environ.get("PYTHONPATH")])])
+)
+
+from hypertransfer import plan as planning
+from hypertransfer.config import ConfigError, check_main
+from hypertransfer.store import Store, StoreError
+
+try:
+    check_main(config, Path("config/config.yaml"))
+    PLANS = {plan.name: plan for plan in planning.load(config)}
+    SHARDS = {shard.file: shard for plan in PLANS.values() for shard in plan.shards}
+    Store(config["store"]).check()
+except (ConfigError, StoreError) as error:
+    raise WorkflowError(str(error)) from None
+
+INDEX = planning.IndexPlan(list(PLANS.values()))
+for _plan in [*PLANS.values(), INDEX]:
+    _plan.publication.retract_if_false()
+
+
+wildcard_constraints:
+    study="[a-z][a-z0-9_]*",
+    digest="[0-9a-f]{12}",
+    figure="[a-z][a-z0-9-]*",
+
+
+def shard_of(wildcards, prefix):
+    """The shard behind the wildcards of a cell's file."""
+    file = f"results/{wildcards.study}/made/{prefix}/{wildcards.cell}/{wildcards.digest}.parquet"
+    return SHARDS[file]
+
+
+def cell(wildcards):
+    """The training shard that a file of the cells is for."""
+    return shard_of(wildcards, "cells")
+
+
+def probed(wildcards):
+    """The probe shard that a file of the probes is for."""
+    return shard_of(wildcards, "probes")
+
+
+def plan_of(wildcards):
+    """The study's plan."""
+    return PLANS[wildcards.study]
+
+
+def megabytes(shard, attempt):
+    """Memory of a shard's job: more on each attempt."""
+    return int(1500 * attempt)
+
+
+def minutes(shard, attempt):
+    """Wall time of a shard's job: a generous multiple of the estimate, more on each attempt."""
+    return int(10 + 4 * shard.seconds / 60) * attempt

@@ -1,0 +1,13 @@
+"""Check a study's claims on its tables and write the verdicts."""
+
+from hypertransfer import claims, collect, jobs, records
+
+with jobs.running("check_claims", snakemake) as parts:  # noqa: F821
+    verdicts = claims.scorecard(
+        parts["claims"],
+        collect.frames(snakemake.input),  # noqa: F821
+        study=parts["study"],
+        scale=parts["scale"],
+        edition=parts["edition"],
+    )
+    records.write(collect.verdict_table(verdicts), snakemake.output[0])  # noqa: F821

@@ -1,0 +1,12 @@
+"""Join the studies' verdicts into the scorecard, and write the index page."""
+
+from pathlib import Path
+
+from hypertransfer import collect, index, jobs, records
+from hypertransfer.store import replace_atomically
+
+with jobs.running("write_index", snakemake) as parts:  # noqa: F821
+    card = collect.scorecard(snakemake.input)  # noqa: F821
+    records.write(card, snakemake.output.scorecard)  # noqa: F821
+    page = index.page(card.to_pandas(use_threads=False), parts["studies"])
+    replace_atomically(Path(snakemake.output.page), page.encode())  # noqa: F821

@@ -1,0 +1,29 @@
+"""Run a study's notebook on its tables, figures and verdicts, and make its page."""
+
+from pathlib import Path
+
+from hypertransfer import jobs, report
+from hypertransfer.store import replace_atomically
+
+with jobs.running("write_report", snakemake) as parts:  # noqa: F821
+    figures = {
+        name: next(f for f in snakemake.input.figures if f.endswith(f"/{name}-{digest}.png"))  # noqa: F821
+        for name, digest in parts["figures"].items()
+    }
+    # The notebook is run in the logs, where it stays with its traceback if a cell fails.
+    executed = snakemake.log.notebook  # noqa: F821
+    report.execute(
+        snakemake.params.template,  # noqa: F821
+        executed,
+        {
+            "study": parts["study"],
+            "scale": parts["scale"],
+            "tables": list(snakemake.input.tables),  # noqa: F821
+            "claims": snakemake.input.claims,  # noqa: F821
+            "figures": figures,
+            "captions": parts["captions"],
+        },
+    )
+    page = report.page(executed, parts["study"]["title"])
+    replace_atomically(Path(snakemake.output.notebook), Path(executed).read_bytes())  # noqa: F821
+    replace_atomically(Path(snakemake.output.page), page.encode())  # noqa: F821
