@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+
 from hypertransfer import claims
 from hypertransfer.claims import ClaimError, Measured
 

@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypertransfer import records, transfer
-from hypertransfer.transfer import Estimate, Sweep, TransferError, exact, optimum
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
+from hypertransfer import records, transfer
+from hypertransfer.transfer import Estimate, Sweep, TransferError, exact, optimum
 
 INF = math.inf
 ALL = np.arange

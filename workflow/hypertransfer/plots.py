@@ -223,11 +223,11 @@ def _sweep(axis: Axes, tables: Tables, size: str) -> None:
         axis.plot(sweep.lrs, mean, marker="o", markersize=4, color=colour, label=f"{sweep.size:g}")
         low, high = sweep.losses.min(axis=0), sweep.losses.max(axis=0)
         axis.fill_between(sweep.lrs, low, np.minimum(high, 1e9), color=colour, alpha=0.15, lw=0)
-        gone = sweep.lrs[~np.isfinite(mean)]
-        axis.plot(
-            gone, [DIVERGED_Y] * len(gone), linestyle="", marker="x", color=colour, clip_on=False,
-            transform=axis.get_xaxis_transform(),
-        )  # fmt: skip
+        if len(gone := sweep.lrs[~np.isfinite(mean)]):
+            axis.plot(
+                gone, [DIVERGED_Y] * len(gone), linestyle="", marker="x", color=colour,
+                clip_on=False, transform=axis.get_xaxis_transform(),
+            )  # fmt: skip
         best = sweep.optimum(np.arange(len(sweep.losses)))
         if not best.edge:
             axis.plot(

@@ -149,6 +149,9 @@ def objections(spec: RunSpec) -> Iterator[SpecError]:
     known_data = ":" in spec.data.name or spec.data.name in datasets.CARDS
     if not known_data:
         yield SpecError("data", spec.data.name, f"one of {', '.join(datasets.CARDS)}")
+    elif ":" not in spec.data.name:
+        for option, value, expected in datasets.objections(spec.data.name, spec.data.options):
+            yield SpecError(f"data.{option}", value, expected)
     if ":" not in spec.parameterisation and spec.parameterisation not in PARAMETERISATIONS:
         known = ", ".join(PARAMETERISATIONS)
         yield SpecError("parameterisation", spec.parameterisation, f"one of {known}")

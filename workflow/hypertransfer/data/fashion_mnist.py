@@ -1,0 +1,67 @@
+"""Fashion-MNIST (Xiao et al. 1708.07747): a subset that comes along, and the full set."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from hypertransfer.data.files import VENDORED, checked
+from hypertransfer.data.images import Images, Split, assemble
+from hypertransfer.datasets import FASHION_MNIST, FASHION_MNIST_SUBSET, DatasetError
+
+SUBSET_FILE = "fashion_mnist_subset.npz"
+DIRECTORY = "/usr/share/datasets/fashion-mnist"  # of Debian's package
+MEAN, STD = (255 * 0.2860,), (255 * 0.3530,)  # of the 60,000 training images, as published
+
+
+def load_subset(*, train: int | None = None, test: int | None = None) -> Images:
+    """The first 6,000 training and the first 2,000 test images.
+
+    Raises:
+        DatasetError: the file is missing or damaged, or the sizes are beyond the set.
+    """
+    content = checked(FASHION_MNIST_SUBSET, SUBSET_FILE, VENDORED / SUBSET_FILE)
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        splits = [(arrays[f"{name}_x"][:, None], arrays[f"{name}_y"]) for name in ("train", "test")]
+    return assemble(FASHION_MNIST_SUBSET, *splits, (train, test), MEAN, STD)
+
+
+def load_full(
+    *, train: int | None = None, test: int | None = None, directory: str = DIRECTORY
+) -> Images:
+    """60,000 training and 10,000 test images, from the official files in a directory.
+
+    Raises:
+        DatasetError: a file is missing or damaged, or the sizes are beyond the set.
+    """
+    splits = [_split(Path(directory), name) for name in ("train", "t10k")]
+    return assemble(FASHION_MNIST, *splits, (train, test), MEAN, STD)
+
+
+def _split(directory: Path, name: str) -> Split:
+    x = idx(_read(directory, f"{name}-images-idx3-ubyte"))
+    y = idx(_read(directory, f"{name}-labels-idx1-ubyte"))
+    return x[:, None], y
+
+
+def _read(directory: Path, name: str) -> bytes:
+    packed = directory / f"{name}.gz"
+    return checked(FASHION_MNIST, name, packed if packed.exists() else directory / name)
+
+
+def idx(content: bytes) -> np.ndarray:
+    """An array of unsigned bytes in the IDX format (LeCun's MNIST page): magic, sizes, values.
+
+    Raises:
+        DatasetError: the content is not of that format.
+    """
+    if len(content) < 4 or content[:3] != b"\x00\x00\x08":
+        raise DatasetError("not an IDX file of unsigned bytes")
+    dimensions = content[3]
+    head = 4 + 4 * dimensions
+    shape = tuple(np.frombuffer(content[4:head], ">u4").astype(int))
+    if len(content) != head + int(np.prod(shape)):
+        raise DatasetError(f"an IDX file of shape {shape} with {len(content) - head} values")
+    return np.frombuffer(content, np.uint8, offset=head).reshape(shape)

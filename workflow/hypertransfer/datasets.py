@@ -1,0 +1,170 @@
+"""Data sets as cards: what they are, and the digests of their files. No torch, no reading.
+
+A run's key takes the data from here by value, so planning reads no data; the loaders check
+what they read against the same digests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hypertransfer.spec import digest as value_digest
+
+
+class DatasetError(ValueError):
+    """A data set that is unknown, missing or damaged; says which file, and how to get it."""
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """A data set: its loader, the shape of its images (channels, height, width), its files.
+
+    `train` and `test` are the numbers of images. `files` gives each file's digest, as
+    `sha256:…` or `md5:…`, and `obtain` says how a user comes by them.
+    """
+
+    name: str
+    module: str
+    input_shape: tuple[int, int, int]
+    classes: int
+    train: int
+    test: int
+    files: Mapping[str, str]
+    obtain: str
+    licence: str
+    source: str
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What a config may say of it beside its name."""
+        return ("train", "test", "directory") if self.takes_directory else ("train", "test")
+
+    @property
+    def takes_directory(self) -> bool:
+        """Whether the files lie where the user says."""
+        return "directory" in self.obtain
+
+
+DIGITS = DatasetCard(
+    name="digits",
+    module="hypertransfer.data.digits:load",
+    input_shape=(1, 8, 8),
+    classes=10,
+    train=1440,
+    test=357,
+    files={
+        "digits.csv.gz": "sha256:09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"
+    },
+    obtain="it is part of scikit-learn: install scikit-learn again",
+    licence="BSD-3-Clause (scikit-learn), CC BY 4.0 (UCI)",
+    source="Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, test part",
+)
+
+FASHION_MNIST_SUBSET = DatasetCard(
+    name="fashion_mnist_subset",
+    module="hypertransfer.data.fashion_mnist:load_subset",
+    input_shape=(1, 28, 28),
+    classes=10,
+    train=6000,
+    test=2000,
+    files={
+        "fashion_mnist_subset.npz": "sha256:7b21f2533088b64eafca1eaba962dbd53ef1e6bfea1c3ba9cb06b3db10da7b17"
+    },
+    obtain="it is part of this repository: restore it with git, or install hypertransfer again",
+    licence="MIT",
+    source="Xiao et al. 1708.07747: the first 6,000 training and 2,000 test images",
+)
+
+FASHION_MNIST = DatasetCard(
+    name="fashion_mnist",
+    module="hypertransfer.data.fashion_mnist:load_full",
+    input_shape=(1, 28, 28),
+    classes=10,
+    train=60000,
+    test=10000,
+    files={  # of the files without .gz, since compression differs between distributors
+        "train-images-idx3-ubyte": (
+            "sha256:c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"
+        ),
+        "train-labels-idx1-ubyte": (
+            "sha256:bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"
+        ),
+        "t10k-images-idx3-ubyte": (
+            "sha256:5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"
+        ),
+        "t10k-labels-idx1-ubyte": (
+            "sha256:0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"
+        ),
+    },
+    obtain=(
+        "install Debian's package dataset-fashion-mnist, or put the four official IDX files, "
+        "gzipped or not, into a directory and name it in the data's key 'directory'"
+    ),
+    licence="MIT",
+    source="Xiao et al. 1708.07747",
+)
+
+CIFAR10 = DatasetCard(
+    name="cifar10",
+    module="hypertransfer.data.cifar10:load",
+    input_shape=(3, 32, 32),
+    classes=10,
+    train=50000,
+    test=10000,
+    files={
+        "data_batch_1": "md5:c99cafc152244af753f735de768cd75f",
+        "data_batch_2": "md5:d4bba439e000b95fd0a9bffe97cbabec",
+        "data_batch_3": "md5:54ebc095f3ab1f0389bbae665268c751",
+        "data_batch_4": "md5:634d18415352ddfa80567beed471001a",
+        "data_batch_5": "md5:482c414d41f54cd18b22e5b47cb7c3cb",
+        "test_batch": "md5:40351d587109b95175f43aff81a1287e",
+    },
+    obtain=(
+        "unpack the official cifar-10-python.tar.gz and name its folder cifar-10-batches-py in "
+        "the data's key 'directory'"
+    ),
+    licence="unstated by its authors; for research",
+    source="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+)
+
+CARDS: Mapping[str, DatasetCard] = {
+    card.name: card for card in (DIGITS, FASHION_MNIST_SUBSET, FASHION_MNIST, CIFAR10)
+}
+
+
+def card(name: str) -> DatasetCard:
+    """The card of a data set.
+
+    Raises:
+        DatasetError: there is none of that name.
+    """
+    if name not in CARDS:
+        raise DatasetError(f"no data set {name!r}; known: {', '.join(CARDS)}")
+    return CARDS[name]
+
+
+def digest(name: str, options: Mapping[str, Any]) -> str:
+    """Digest of what a data set with its options holds; where its files lie does not count."""
+    found = card(name)
+    taken = {split: options.get(split, getattr(found, split)) for split in ("train", "test")}
+    return value_digest({"files": dict(found.files), **taken})
+
+
+def objections(name: str, options: Mapping[str, Any]) -> list[tuple[str, object, str]]:
+    """What is wrong with the options of a known data set: option, value, what was expected."""
+    found, out = card(name), []
+    for option, value in options.items():
+        if option not in found.options:
+            known = ", ".join(found.options)
+            out.append((option, value, f"an option of {name}; known: {known}"))
+        elif option == "directory":
+            if not isinstance(value, str) or not value:
+                out.append((option, value, "a folder"))
+        elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            out.append((option, value, "a whole number of images of at least 1"))
+        elif value > getattr(found, option):
+            most = getattr(found, option)
+            out.append((option, value, f"at most {most}, the size of {name}'s {option} set"))
+    return out
