@@ -113,8 +113,11 @@ def test_two_workflows_on_one_store(tmp_path: Path, undisturbed):
         one.write_config(store=store)
         running.append(
             subprocess.Popen(
-                [*one.command("train_all"), "--cores", "1"], cwd=one.folder, env=one.environment(),
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                [*one.command("train_all"), "--cores", "1"],
+                cwd=one.folder,
+                env=one.environment(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )  # fmt: skip
         )
     assert [process.wait(timeout=300) for process in running] == [0, 0]

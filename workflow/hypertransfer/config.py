@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
 
 from hypertransfer import claims, grid, registry
 from hypertransfer.conditions import matches
@@ -90,6 +89,8 @@ def read(path: Path, name: str | None = None) -> Document:
         line = mark.line + 1 if mark else None
         text = " ".join(str(getattr(error, "problem", None) or error).split())
         raise ConfigError([Problem(name, line, "(file)", f"is not YAML: {text}")]) from error
+    except ValueError as error:  # other encodings, dates that are none
+        raise ConfigError([Problem(name, None, "(file)", f"cannot be read: {error}")]) from error
     lines: dict[tuple[str, ...], int] = {}
     doubles = list(_index(node, (), lines)) if node else []
     if doubles:
@@ -133,20 +134,20 @@ def merge(base: Any, patch: Any) -> Any:
 
 
 @lru_cache
-def _schema(name: str) -> Draft202012Validator:
+def _schema(name: str) -> Any:
     schema = yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
-    return Draft202012Validator(schema)
+    return registry.Validator(schema)
 
 
 def schema_problems(name: str, document: Document, values: Any, scale: str = "") -> list[Problem]:
     """Where values do not have the form of a schema, in words."""
+    errors = sorted(_schema(name).iter_errors(values), key=lambda e: list(map(str, e.path)))
     return [
         document.problem(
-            _home(document, scale, error.absolute_path),
-            _words(error),
-            key=".".join(map(str, error.absolute_path)) or "(top)",
-        )  # fmt: skip
-        for error in sorted(_schema(name).iter_errors(values), key=lambda e: list(map(str, e.path)))
+            _home(document, scale, path), words, key=".".join(map(str, path)) or "(top)"
+        )
+        for error in errors
+        for path, words in _words(error)
     ]
 
 
@@ -157,19 +158,24 @@ def _home(document: Document, scale: str, path: Iterable[object]) -> tuple[str, 
     return patched if patched in document.lines else keys
 
 
-def _words(error: Any) -> str:
+def _words(error: Any) -> Iterator[tuple[tuple[object, ...], str]]:
+    """Path and words of each thing that an error of the schema stands for."""
+    path = tuple(error.absolute_path)
     if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
-        unknown = [key for key in error.instance if key not in known]
-        return f"unknown key {', '.join(map(repr, unknown))}; known: {', '.join(known)}"
-    if error.validator == "required":
+        known = error.schema.get("properties", {})
+        for key in error.instance:
+            if key not in known:
+                yield (*path, key), f"unknown key; known: {', '.join(known)}"
+    elif error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
-        return f"the key {', '.join(map(repr, missing))} is missing"
-    if error.validator == "enum":
-        return f"{error.instance!r} is not one of {', '.join(map(str, error.validator_value))}"
-    if "expected" in error.schema:
-        return f"{error.instance!r} is not {error.schema['expected']}"
-    return error.message
+        yield path, f"the key {', '.join(map(repr, missing))} is missing"
+    elif error.validator == "enum":
+        known = ", ".join(map(str, error.validator_value))
+        yield path, f"{error.instance!r} is not one of {known}"
+    elif "expected" in error.schema:
+        yield path, f"{error.instance!r} is not {error.schema['expected']}"
+    else:
+        yield path, error.message
 
 
 @dataclass(frozen=True)
@@ -223,44 +229,68 @@ def load_study(name: str, scale: str, directory: Path) -> Study:
     document = read(file, str(file))
     body = document.values if isinstance(document.values, Mapping) else {}
     patches = body.get("scales") if isinstance(body.get("scales"), Mapping) else {}
-    merged = merge({k: v for k, v in body.items() if k != "scales"}, patches.get(scale) or {})
+    patch = patches.get(scale) if isinstance(patches.get(scale), Mapping) else {}
+    merged = merge({k: v for k, v in body.items() if k != "scales"}, patch)
     problems = schema_problems("study", document, merged, scale)
-    problems += [
-        document.problem(("scales", other), f"unknown scale; known: {', '.join(SCALES)}")
-        for other in patches
-        if other not in SCALES
-    ]
-    if not problems:
-        problems = list(_meaning(document, merged, scale, name))
+    problems += _scale_problems(document, body.get("scales", {}))
+    problems += _meaning(
+        document, merged, scale, name, {".".join(p.key.split(".")[:2]) for p in problems}
+    )
     if problems:
         raise ConfigError(problems)
     return Study(name, scale, merged)
 
 
-def _meaning(document: Document, study: Mapping, scale: str, name: str) -> Iterator[Problem]:
-    """What a schema cannot see: references, axes, runs, claims."""
-    if study["study"] != name:
+def _scale_problems(document: Document, scales: object) -> Iterator[Problem]:
+    if not isinstance(scales, Mapping):
+        yield document.problem(("scales",), f"{scales!r} is not a mapping of scales to changes")
+        return
+    for name, patch in scales.items():
+        if name not in SCALES:
+            yield document.problem(("scales", name), f"unknown scale; known: {', '.join(SCALES)}")
+        elif not isinstance(patch, Mapping | None):
+            yield document.problem(("scales", name), f"{patch!r} is not a mapping of changes")
+
+
+def _meaning(
+    document: Document, study: Mapping, scale: str, name: str, broken: set[str]
+) -> Iterator[Problem]:
+    """What a schema cannot see: references, axes, runs, claims.
+
+    Parts in which the schema has found a problem already are left out.
+    """
+    if study.get("study", name) != name:
         yield document.problem(("study",), f"{study['study']!r} is not the file's name, {name!r}")
-    for grid_name, values in study["grids"].items():
-        yield from _grid_problems(document, scale, grid_name, values)
-    for index, text in claims.validate_each(study.get("claims", [])):
-        yield document.problem(_home(document, scale, ("claims", index)), text)
-    yield from _references(document, scale, study)
+    grids = dict(_entries(study, "grids", broken))
+    wrong = [p for key in grids for p in _grid_problems(document, scale, key, grids[key])]
+    yield from wrong
+    for index, claim in _entries(study, "claims", broken):
+        for _, text in claims.validate_each([claim]):
+            yield document.problem(_home(document, scale, ("claims", index)), text)
+    expands = not wrong and not any(key.startswith("grids") for key in broken)
+    yield from _references(document, scale, study, broken, grids if expands else {})
+
+
+def _entries(study: Mapping, part: str, broken: set[str]) -> Iterator[tuple[Any, Any]]:
+    """Grids by name, figures and claims by index, without those the schema objects to."""
+    written = study.get(part)
+    if part in broken or not isinstance(written, Mapping | list):
+        return
+    for name, entry in written.items() if isinstance(written, Mapping) else enumerate(written):
+        if f"{part}.{name}" not in broken:
+            yield name, entry
 
 
 def _grid_problems(
     document: Document, scale: str, name: str, values: Mapping[str, Any]
 ) -> Iterator[Problem]:
     def place(error: grid.GridError | SpecError) -> tuple[str, ...]:
-        inside = ("grids", name)
-        for path in (
-            ("axes", error.path), ("base", *error.path.split(".")), tuple(error.path.split(".")),
-            ("base", error.path.split(".")[0]),
-        ):  # fmt: skip
-            home = _home(document, scale, (*inside, *path))
+        *likely, last = _places(values, error)
+        for path in likely:
+            home = _home(document, scale, ("grids", name, *path))
             if home in document.lines:
                 return home
-        return _home(document, scale, inside)
+        return ("grids", name, *last)
 
     def problem(error: grid.GridError | SpecError) -> Problem:
         home = place(error)
@@ -273,12 +303,33 @@ def _grid_problems(
     if wrong:
         return
     try:
+        run = None
         for run in grid.points(values):
             yield from map(problem, _spec_problems(values, *run))
+        if run is None:
+            yield document.problem(("grids", name), "exclude and only leave no run of this grid")
     except (grid.GridError, SpecError) as error:
         yield problem(error)
     except (KeyError, TypeError) as error:
         yield document.problem(("grids", name), f"cannot be expanded: {error!r}")
+
+
+def _places(
+    values: Mapping[str, Any], error: grid.GridError | SpecError
+) -> Iterator[tuple[str, ...]]:
+    """Where in a grid an error may stand, the likeliest place first; the last one always fits."""
+    keys = error.path.split(".")
+    for index, override in enumerate(values.get("overrides", [])):
+        if override.get("set", {}).get(error.path) == error.value is not None:
+            yield ("overrides", str(index), "set", error.path)
+        axis = override.get("axes", {}).get(error.path)
+        if isinstance(axis, list) and error.value in axis:
+            yield ("overrides", str(index), "axes", error.path)
+    yield ("axes", error.path)
+    for splits in (-1, 1, 3):  # the name of an axis may have dots: overrides.0.axes.shape.width
+        yield tuple(error.path.split(".", splits))
+    yield from (("base", *keys), ("base", keys[0]))
+    yield tuple(keys) if isinstance(error, grid.GridError) else ("base", *keys)
 
 
 def _spec_problems(values: Mapping, point: Mapping, spec: Mapping) -> list[SpecError]:
@@ -308,14 +359,18 @@ def _probe_problems(
         if key not in schemas:
             yield document.problem(path, f"unknown setting; known: {', '.join(schemas)}")
             continue
-        for error in Draft202012Validator(schemas[key]).iter_errors(value):
+        for error in registry.Validator(schemas[key]).iter_errors(value):
             yield document.problem(path, error.message)
 
 
-def _references(document: Document, scale: str, study: Mapping) -> Iterator[Problem]:
-    """Figures and claims name grids, and each has an id of its own; figures have a known kind."""
-    grids = study["grids"]
-    for index, figure in enumerate(study.get("figures", [])):
+def _references(
+    document: Document, scale: str, study: Mapping, broken: set[str], grids: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """Figures have a known kind; figures and claims an id of their own, and select runs.
+
+    What they select is not looked at where there are no sound grids to select from.
+    """
+    for index, figure in _entries(study, "figures", broken):
         home = _home(document, scale, ("figures", index))
         if figure["kind"] not in registry.FIGURES:
             known = ", ".join(registry.FIGURES)
@@ -327,15 +382,22 @@ def _references(document: Document, scale: str, study: Mapping) -> Iterator[Prob
                 text = f"unknown option of {figure['kind']}; known: {', '.join(options)}"
                 yield document.problem((*home, "options", option), text)
     for part in ("figures", "claims"):
-        ids = [entry["id"] for entry in study.get(part, [])]
-        for index, entry in enumerate(study.get(part, [])):
+        entries = dict(_entries(study, part, broken))
+        ids = [entry["id"] for entry in entries.values()]
+        for index, entry in entries.items():
             home = _home(document, scale, (part, index))
             if ids.count(entry["id"]) > 1:
                 yield document.problem(home, f"the id {entry['id']!r} stands twice")
-            parts = [entry, entry["control"]] if "control" in entry else [entry]
-            for wanted in (part.get("where", {}) for part in parts):
-                if text := _selects_nothing(wanted, grids):
+            for wanted in _conditions(entry):
+                if grids and (text := _selects_nothing(wanted, grids)):
                     yield document.problem(home, f"where: {text}")
+
+
+def _conditions(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The well-formed conditions of a figure or claim and of its control."""
+    for part in (entry, entry.get("control")):
+        if isinstance(part, Mapping) and isinstance(part.get("where"), Mapping):
+            yield part["where"]
 
 
 def _selects_nothing(where: Mapping[str, Any], grids: Mapping[str, Any]) -> str:
@@ -345,10 +407,13 @@ def _selects_nothing(where: Mapping[str, Any], grids: Mapping[str, Any]) -> str:
         for point, spec in grid.points(values):
             row = _row(name, point, spec)
             known |= set(row)
-            if set(where) <= set(row) and matches(where, row):
-                return ""
             if not set(where) <= set(row):
                 break  # all points of a grid have the same names
+            try:
+                if matches(where, row):
+                    return ""
+            except TypeError:
+                return f"{dict(where)!r} bounds a column that does not hold numbers"
     unknown = [key for key in where if key not in known]
     if unknown:
         return f"no column {', '.join(map(repr, unknown))}; known: {', '.join(sorted(known))}"

@@ -21,8 +21,9 @@ class DatasetError(ValueError):
 class DatasetCard:
     """A data set: its loader, the shape of its images (channels, height, width), its files.
 
-    `train` and `test` are the numbers of images. `files` gives each file's digest, as
-    `sha256:…` or `md5:…`, and `obtain` says how a user comes by them.
+    `module` is the loader, as `module:function`. `train` and `test` are the numbers of images.
+    `files` gives each file's digest, as `sha256:…` or `md5:…`, and `obtain` says how a user
+    comes by them. A config may give the `options` beside the name, and must give the `required`.
     """
 
     name: str
@@ -35,16 +36,8 @@ class DatasetCard:
     obtain: str
     licence: str
     source: str
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        """What a config may say of it beside its name."""
-        return ("train", "test", "directory") if self.takes_directory else ("train", "test")
-
-    @property
-    def takes_directory(self) -> bool:
-        """Whether the files lie where the user says."""
-        return "directory" in self.obtain
+    options: tuple[str, ...] = ("train", "test")
+    required: tuple[str, ...] = ()
 
 
 DIGITS = DatasetCard(
@@ -70,7 +63,9 @@ FASHION_MNIST_SUBSET = DatasetCard(
     train=6000,
     test=2000,
     files={
-        "fashion_mnist_subset.npz": "sha256:7b21f2533088b64eafca1eaba962dbd53ef1e6bfea1c3ba9cb06b3db10da7b17"
+        "fashion_mnist_subset.npz": (
+            "sha256:7b21f2533088b64eafca1eaba962dbd53ef1e6bfea1c3ba9cb06b3db10da7b17"
+        )
     },
     obtain="it is part of this repository: restore it with git, or install hypertransfer again",
     licence="MIT",
@@ -104,6 +99,7 @@ FASHION_MNIST = DatasetCard(
     ),
     licence="MIT",
     source="Xiao et al. 1708.07747",
+    options=("train", "test", "directory"),
 )
 
 CIFAR10 = DatasetCard(
@@ -113,7 +109,7 @@ CIFAR10 = DatasetCard(
     classes=10,
     train=50000,
     test=10000,
-    files={
+    files={  # md5, as that is what torchvision's datasets/cifar.py publishes
         "data_batch_1": "md5:c99cafc152244af753f735de768cd75f",
         "data_batch_2": "md5:d4bba439e000b95fd0a9bffe97cbabec",
         "data_batch_3": "md5:54ebc095f3ab1f0389bbae665268c751",
@@ -127,6 +123,8 @@ CIFAR10 = DatasetCard(
     ),
     licence="unstated by its authors; for research",
     source="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+    options=("train", "test", "directory"),
+    required=("directory",),
 )
 
 CARDS: Mapping[str, DatasetCard] = {
@@ -146,15 +144,37 @@ def card(name: str) -> DatasetCard:
 
 
 def digest(name: str, options: Mapping[str, Any]) -> str:
-    """Digest of what a data set with its options holds; where its files lie does not count."""
+    """Digest of what a data set with its options holds; where its files lie does not count.
+
+    It covers what loaders take from the card: file digests, shape, classes, the split, and how
+    many images are taken of each part. Leaving a size out is the same as asking for all.
+
+    Raises:
+        DatasetError: there is no data set of that name.
+    """
     found = card(name)
-    taken = {split: options.get(split, getattr(found, split)) for split in ("train", "test")}
-    return value_digest({"files": dict(found.files), **taken})
+    split = {"train": found.train, "test": found.test}
+    taken = {part: size if options.get(part) is None else options[part]
+             for part, size in split.items()}  # fmt: skip
+    return value_digest(
+        {
+            "files": dict(found.files),
+            "input_shape": list(found.input_shape),
+            "classes": found.classes,
+            "split": split,
+            "taken": taken,
+        }
+    )
 
 
 def objections(name: str, options: Mapping[str, Any]) -> list[tuple[str, object, str]]:
     """What is wrong with the options of a known data set: option, value, what was expected."""
-    found, out = card(name), []
+    found = card(name)
+    out: list[tuple[str, object, str]] = [
+        (option, None, f"given, and {name} needs it: {found.obtain}")
+        for option in found.required
+        if option not in options
+    ]
     for option, value in options.items():
         if option not in found.options:
             known = ", ".join(found.options)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypertransfer.conditions import matches
@@ -61,12 +61,17 @@ def axis_values(path: str, written: object) -> list:
     """The values of one axis.
 
     Raises:
-        GridError: the values are empty, have duplicates, or the form is unknown.
+        GridError: the values are empty, not finite, have duplicates, or the form is unknown.
     """
-    values = _generated(path, written) if isinstance(written, Mapping) else written
-    if not isinstance(values, list) or not values:
-        raise GridError(path, written, "a list with at least one value")
-    texts = [canonical(value) for value in values]
+    try:
+        values = _generated(path, written) if isinstance(written, Mapping) else written
+        if not isinstance(values, list) or not values:
+            raise GridError(path, written, "a list with at least one value")
+        texts = [canonical(value) for value in values]
+    except GridError:
+        raise
+    except (TypeError, OverflowError, ValueError) as error:
+        raise GridError(path, written, f"a list of finite, plain values: {error}") from error
     doubles = sorted({text for text in texts if texts.count(text) > 1})
     if doubles:
         raise GridError(path, written, f"free of duplicates: {', '.join(doubles)} stands twice")
@@ -169,6 +174,7 @@ def _group_values(
 def problems(grid: Mapping[str, Any]) -> Iterator[GridError]:
     """Everything about the axes' references that cannot work, before expansion."""
     axes = list(grid["axes"])
+    yield from _axis_problems("axes", grid["axes"])
     for axis in grid.get("inner", []):
         if axis not in axes:
             yield GridError("inner", axis, f"an axis of this grid; known: {', '.join(axes)}")
@@ -177,15 +183,36 @@ def problems(grid: Mapping[str, Any]) -> Iterator[GridError]:
             if axis not in axes:
                 yield GridError(f"zip.{index}", axis, f"an axis; known: {', '.join(axes)}")
     for index, override in enumerate(grid.get("overrides", [])):
-        yield from _override_problems(f"overrides.{index}", override, axes)
+        yield from _override_problems(f"overrides.{index}", override, _axis_groups(grid))
     for name in ("exclude", "only"):
         for index, condition in enumerate(grid.get(name, [])):
             for axis in condition:
                 if axis not in axes:
                     yield GridError(f"{name}.{index}", axis, f"an axis; known: {', '.join(axes)}")
+    for name, probe in grid.get("probes", {}).items():
+        for axis in probe.get("where", {}):
+            if axis not in axes:
+                known = ", ".join(axes)
+                yield GridError(f"probes.{name}.where", axis, f"an axis; known: {known}")
 
 
-def _override_problems(path: str, override: Mapping, axes: list[str]) -> Iterator[GridError]:
+def _axis_problems(path: str, axes: Mapping[str, Any]) -> Iterator[GridError]:
+    for axis, written in axes.items():
+        try:
+            axis_values(f"{path}.{axis}", written)
+        except GridError as error:
+            yield error
+
+
+def _override_problems(
+    path: str, override: Mapping, groups: list[dict[str, object]]
+) -> Iterator[GridError]:
+    place = {axis: index for index, group in enumerate(groups) for axis in group}
+    axes = list(place)
+    yield from _axis_problems(f"{path}.axes", override.get("axes", {}))
+    for axis in override.get("set", {}):
+        if axis in axes:
+            yield GridError(f"{path}.set", axis, "free to be set: it is an axis; use 'axes'")
     for axis in override["when"]:
         if axis not in axes:
             yield GridError(f"{path}.when", axis, f"an axis; known: {', '.join(axes)}")
@@ -193,7 +220,7 @@ def _override_problems(path: str, override: Mapping, axes: list[str]) -> Iterato
         if axis not in axes:
             yield GridError(f"{path}.axes", axis, f"an axis; known: {', '.join(axes)}")
             continue
-        late = [a for a in override["when"] if a in axes and axes.index(a) >= axes.index(axis)]
+        late = [a for a in override["when"] if a in axes and place[a] >= place[axis]]
         if late:
             yield GridError(
                 f"{path}.when", late[0], f"written before the axis {axis} that it decides"
@@ -211,19 +238,20 @@ def runs(grid: Mapping[str, Any]) -> list[Run]:
 
 def run(grid: Mapping[str, Any], point: Mapping[str, Any], values: Mapping[str, Any]) -> Run:
     """One run; it keeps its weights at the checkpoints of every probe that looks at it."""
-    steps = set(values.get("checkpoints", []))
-    for probe in grid.get("probes", {}).values():
+    spec = RunSpec.parse(values)
+    steps = set(spec.checkpoints)
+    for name, probe in grid.get("probes", {}).items():
         if matches(probe.get("where", {}), point):
-            steps |= set(checkpoints(probe["checkpoints"], values))
-    return Run(point, RunSpec.parse({**values, "checkpoints": sorted(steps)}))
+            where = f"probes.{name}.checkpoints"
+            steps |= set(checkpoints(probe["checkpoints"], spec.steps, where))
+    return Run(point, replace(spec, checkpoints=tuple(sorted(steps))))
 
 
-def checkpoints(written: object, values: Mapping[str, Any]) -> list[int]:
+def checkpoints(written: object, last: int, path: str = "checkpoints") -> list[int]:
     """Steps of a probe schedule: a list, `{every: n}` or `{count: n}`, first and last included."""
-    last = values["steps"]
     if isinstance(written, list):
         if beyond := [step for step in written if step > last]:
-            raise SpecError("checkpoints", beyond, f"within the run's {last} steps")
+            raise SpecError(path, beyond, f"within the run's {last} steps")
         return written
     if "every" in written:
         return sorted({*range(0, last + 1, written["every"]), last})

@@ -343,7 +343,7 @@ def probe_settings(probe: Mapping[str, Any], spec: RunSpec) -> dict[str, Any]:
     schemas = registry.PROBES[probe["probe"]].settings
     settings = {name: probe.get(name, schema["default"]) for name, schema in schemas.items()}
     settings["probe"] = probe["probe"]
-    settings["checkpoints"] = grid.checkpoints(probe["checkpoints"], {"steps": spec.steps})
+    settings["checkpoints"] = grid.checkpoints(probe["checkpoints"], spec.steps)
     return settings
 
 

@@ -106,12 +106,19 @@ def columns(values: Mapping[str, list], schema: pa.Schema) -> pa.Table:
 
 
 def axis_column(values: list) -> pa.Array:
-    """A column for the values of an axis: integers and numbers as such, the rest as text."""
-    if all(isinstance(v, int) and not isinstance(v, bool) for v in values):
+    """A column for the values of an axis: integers and numbers as such, the rest as text.
+
+    None is null, and a column of nothing else has no type, so that it stacks with any.
+    """
+    given = [v for v in values if v is not None]
+    if not given:
+        return pa.nulls(len(values))
+    if all(isinstance(v, int) and not isinstance(v, bool) for v in given):
         return pa.array(values, pa.int64())
-    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
-        return pa.array([float(v) for v in values], pa.float64())
-    return pa.array([v if isinstance(v, str) else canonical(v) for v in values], pa.string())
+    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in given):
+        return pa.array([None if v is None else float(v) for v in values], pa.float64())
+    texts = [v if isinstance(v, str | None) else canonical(v) for v in values]
+    return pa.array(texts, pa.string())
 
 
 def points_table(grid: str, keys: Iterable[str], points: list[Mapping[str, Any]]) -> pa.Table:

@@ -12,10 +12,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from jsonschema.validators import extend
 
 from hypertransfer import datasets
+from hypertransfer.fingerprint import find
 from hypertransfer.parameterisations import PARAMETERISATIONS
 from hypertransfer.spec import Component, RunSpec, SpecError
+
+# JSON takes 2.0 for an integer, and range(2.0) is an error: here an integer is a Python int.
+Validator = extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
 
 COUNT = {"type": "integer", "minimum": 1}
 FLAG = {"type": "boolean"}
@@ -149,7 +159,9 @@ def objections(spec: RunSpec) -> Iterator[SpecError]:
     known_data = ":" in spec.data.name or spec.data.name in datasets.CARDS
     if not known_data:
         yield SpecError("data", spec.data.name, f"one of {', '.join(datasets.CARDS)}")
-    elif ":" not in spec.data.name:
+    elif ":" in spec.data.name:
+        yield from _unfound("data", spec.data.name)
+    else:
         for option, value, expected in datasets.objections(spec.data.name, spec.data.options):
             yield SpecError(f"data.{option}", value, expected)
     if ":" not in spec.parameterisation and spec.parameterisation not in PARAMETERISATIONS:
@@ -166,8 +178,17 @@ def objections(spec: RunSpec) -> Iterator[SpecError]:
         yield from MODELS[spec.model.name].needs(spec, side)
 
 
+def _unfound(kind: str, name: str) -> Iterator[SpecError]:
+    module = name.partition(":")[0]
+    if find(module) is None:
+        yield SpecError(
+            kind, name, f"found: no source of module {module!r} in the working directory"
+        )
+
+
 def _options(kind: str, part: Component, cards: Mapping[str, Any]) -> Iterator[SpecError]:
     if ":" in part.name:
+        yield from _unfound(kind, part.name)
         return
     if part.name not in cards:
         yield SpecError(kind, part.name, f"one of {', '.join(cards)}")
@@ -178,5 +199,5 @@ def _options(kind: str, part: Component, cards: Mapping[str, Any]) -> Iterator[S
             known = ", ".join(schemas) or "none"
             yield SpecError(f"{kind}.{option}", value, f"an option of {part.name}; known: {known}")
             continue
-        for error in Draft202012Validator(schemas[option]).iter_errors(value):
+        for error in Validator(schemas[option]).iter_errors(value):
             yield SpecError(f"{kind}.{option}", value, f"accepted: {error.message}")

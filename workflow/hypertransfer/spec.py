@@ -50,7 +50,8 @@ def _number(path: str, value: object, low: float, *, open_low: bool = False) -> 
 
 
 def _integer(path: str, value: object, low: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole:
         raise SpecError(path, value, "a whole number")
     if value < low:
         raise SpecError(path, value, f"at least {low}")
@@ -67,6 +68,15 @@ def _choice(path: str, value: object, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise SpecError(path, value, f"one of {', '.join(choices)}")
     return str(value)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value has a canonical text: dates, NaN and infinities have none."""
+    try:
+        canonical(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _steps(path: str, value: object) -> tuple[int, ...]:
@@ -89,6 +99,9 @@ class Component:
             return cls(_name(path, value))
         if not isinstance(value, Mapping) or "name" not in value:
             raise SpecError(path, value, "a name, or a mapping with the key 'name'")
+        for key, option in value.items():
+            if not isinstance(key, str) or not _is_plain(option):
+                raise SpecError(f"{path}.{key}", option, "a named option with a finite value")
         return cls(_name(f"{path}.name", value["name"]),
                    {k: value[k] for k in sorted(value) if k != "name"})  # fmt: skip
 
@@ -177,7 +190,7 @@ class RunSpec:
         for name in values:
             if name not in _PARSERS:
                 known = ", ".join(_PARSERS)
-                errors.append(SpecError(name, values[name], f"a key of a run; known: {known}"))
+                errors.append(SpecError(str(name), values[name], f"a key of a run; known: {known}"))
         given = {**_defaults(values), **values}
         parsed = {}
         for name, parse in _PARSERS.items():

@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from hypertransfer.spec import canonical
 
@@ -216,12 +216,19 @@ class Store:
             )
 
     def set_aside(self, kind: str, key: str) -> Path:
-        """Move a damaged entry out of the way, to be looked at or deleted."""
+        """Move a damaged entry out of the way, to be looked at or deleted.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
         path = self.path(kind, key)
         target = self.root / "damaged" / f"{kind}-{key}-{time.time_ns()}"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):  # another process was first
-            path.rename(target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another process was first
+                path.rename(target)
+        except OSError as error:
+            raise self._unwritable(error) from error
         return target
 
     @contextlib.contextmanager
@@ -229,11 +236,14 @@ class Store:
         """Hold the right to make an entry; False where another process holds it.
 
         The right is an advisory lock on a file, which the system drops when its holder dies.
+
+        Raises:
+            StoreError: the store cannot be written.
         """
+        self.path(kind, key)  # refuses what is no key
         path = self.root / "claims" / key[:2] / f"{kind}-{key}"
-        path.parent.mkdir(parents=True, exist_ok=True)
         while True:
-            with path.open("a") as file:
+            with self._lock_file(path) as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
                 except BlockingIOError:
@@ -246,6 +256,13 @@ class Store:
                 finally:
                     path.unlink(missing_ok=True)
                 return
+
+    def _lock_file(self, path: Path) -> IO[str]:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("a")
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> StoreError:
         return StoreError(

@@ -9,11 +9,12 @@ import numpy as np
 
 from hypertransfer.data.files import VENDORED, checked
 from hypertransfer.data.images import Images, Split, assemble
-from hypertransfer.datasets import FASHION_MNIST, FASHION_MNIST_SUBSET, DatasetError
+from hypertransfer.datasets import FASHION_MNIST, FASHION_MNIST_SUBSET
 
 SUBSET_FILE = "fashion_mnist_subset.npz"
 DIRECTORY = "/usr/share/datasets/fashion-mnist"  # of Debian's package
-MEAN, STD = (255 * 0.2860,), (255 * 0.3530,)  # of the 60,000 training images, as published
+# Of the 60,000 training images, as commonly published for pixels 0 … 1; the subset keeps to them.
+MEAN, STD = (255 * 0.2860,), (255 * 0.3530,)
 
 
 def load_subset(*, train: int | None = None, test: int | None = None) -> Images:
@@ -29,39 +30,41 @@ def load_subset(*, train: int | None = None, test: int | None = None) -> Images:
 
 
 def load_full(
-    *, train: int | None = None, test: int | None = None, directory: str = DIRECTORY
+    *, train: int | None = None, test: int | None = None, directory: str | None = None
 ) -> Images:
     """60,000 training and 10,000 test images, from the official files in a directory.
 
     Raises:
         DatasetError: a file is missing or damaged, or the sizes are beyond the set.
     """
-    splits = [_split(Path(directory), name) for name in ("train", "t10k")]
+    splits = [read_split(Path(directory or DIRECTORY), name) for name in ("train", "t10k")]
     return assemble(FASHION_MNIST, *splits, (train, test), MEAN, STD)
 
 
-def _split(directory: Path, name: str) -> Split:
+def read_split(directory: Path, name: str) -> Split:
+    """All images, uint8 (n, 1, 28, 28), and labels of the official part `train` or `t10k`.
+
+    Raises:
+        DatasetError: a file is missing or damaged.
+    """
     x = idx(_read(directory, f"{name}-images-idx3-ubyte"))
     y = idx(_read(directory, f"{name}-labels-idx1-ubyte"))
     return x[:, None], y
 
 
 def _read(directory: Path, name: str) -> bytes:
-    packed = directory / f"{name}.gz"
-    return checked(FASHION_MNIST, name, packed if packed.exists() else directory / name)
+    plain = directory / name
+    return checked(FASHION_MNIST, name, plain if plain.exists() else directory / f"{name}.gz")
 
 
 def idx(content: bytes) -> np.ndarray:
-    """An array of unsigned bytes in the IDX format (LeCun's MNIST page): magic, sizes, values.
+    """An array of unsigned bytes in the IDX format of LeCun's MNIST: magic, sizes, values.
 
     Raises:
-        DatasetError: the content is not of that format.
+        ValueError: the content is not of that format.
     """
-    if len(content) < 4 or content[:3] != b"\x00\x00\x08":
-        raise DatasetError("not an IDX file of unsigned bytes")
-    dimensions = content[3]
-    head = 4 + 4 * dimensions
-    shape = tuple(np.frombuffer(content[4:head], ">u4").astype(int))
-    if len(content) != head + int(np.prod(shape)):
-        raise DatasetError(f"an IDX file of shape {shape} with {len(content) - head} values")
+    if content[:3] != b"\x00\x00\x08":  # 8 stands for unsigned bytes; the number of sizes follows
+        raise ValueError(f"not an IDX file of unsigned bytes: it starts with {content[:4]!r}")
+    head = 4 + 4 * content[3]
+    shape = np.frombuffer(content[4:head], ">u4").astype(int)
     return np.frombuffer(content, np.uint8, offset=head).reshape(shape)

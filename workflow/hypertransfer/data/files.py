@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import zlib
 from pathlib import Path
 
 from hypertransfer.datasets import DatasetCard, DatasetError
@@ -12,26 +13,40 @@ VENDORED = Path(__file__).parent / "vendored"
 
 
 def checked(card: DatasetCard, name: str, path: Path) -> bytes:
-    """The bytes of a data set's file, unpacked if it is gzipped and its digest is of the content.
+    """The bytes of the card's file `name`, which lies at `path`.
+
+    The card's digest is of the file as it is named there: a `.gz` around it is taken off first.
 
     Raises:
         DatasetError: the file is missing or is not the one that the card names.
     """
-    kind, _, wanted = card.files[name].partition(":")
+    unpack = path.suffix == ".gz" and not name.endswith(".gz")
+    return read(path, card.files[name], f"{card.name}: {card.obtain}", unpack=unpack)
+
+
+def read(path: Path, checksum: str | None, hint: str, *, unpack: bool = False) -> bytes:
+    """The bytes of a file, gunzipped if `unpack`, that agree with `checksum` (`sha256:…`, `md5:…`).
+
+    Raises:
+        DatasetError: missing, unreadable or another file; ends with the hint how to get it.
+    """
+    expected = f"expected {checksum or 'a readable file'}"
     try:
         content = path.read_bytes()
-        if path.suffix == ".gz" and not name.endswith(".gz"):
-            content = gzip.decompress(content)
+        content = gzip.decompress(content) if unpack else content
     except FileNotFoundError:
-        raise DatasetError(f"{card.name}: {path} is missing; {card.obtain}") from None
-    except (OSError, EOFError) as error:
+        raise DatasetError(f"{path} is missing; {expected}; {hint}") from None
+    except (OSError, EOFError, zlib.error) as error:
+        found = f"cannot be read: {error}"
         raise DatasetError(
-            f"{card.name}: {path} cannot be read ({error}); {card.obtain}"
+            f"{path} is truncated or damaged ({found}); {expected}; {hint}"
         ) from error
-    found = hashlib.new(kind, content).hexdigest()
-    if found != wanted:
-        raise DatasetError(
-            f"{card.name}: {path} is damaged or another file: expected {kind} {wanted}, found "
-            f"{found} in {len(content)} bytes; {card.obtain}"
-        )
+    if checksum is not None:
+        kind, _, wanted = checksum.partition(":")
+        found = hashlib.new(kind, content, usedforsecurity=False).hexdigest()
+        if found != wanted:
+            raise DatasetError(
+                f"{path} is truncated, damaged or another file; {expected}, "
+                f"found {kind}:{found} in {len(content)} bytes; {hint}"
+            )
     return content

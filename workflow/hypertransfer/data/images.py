@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -38,7 +40,7 @@ def assemble(
     mean: tuple[float, ...],
     std: tuple[float, ...],
 ) -> Images:
-    """The first images of each split, (x − mean)/std per channel.
+    """The first images of each part, as many as `sizes` says, (x − mean)/std per channel.
 
     Raises:
         DatasetError: more images are asked for than there are.
@@ -47,30 +49,43 @@ def assemble(
     for name, (x, y), size in zip(("train", "test"), (train, test), sizes, strict=True):
         size = len(y) if size is None else size
         if not 1 <= size <= len(y):
-            raise DatasetError(f"{card.name}: {name}: {size} is not within 1 and {len(y)} images")
+            raise DatasetError(
+                f"{card.name}: {name}: {size} images were asked for; there are {len(y)}, "
+                f"so give a number from 1 to {len(y)}, or leave it out for all"
+            )
         parts += [normalised(x[:size], mean, std), torch.from_numpy(y[:size].astype(np.int64))]
     return Images(*parts, classes=card.classes)
 
 
 def normalised(x: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     """(x − mean)/std per channel, float32, for x of shape (n, C, H, W)."""
-    image = torch.from_numpy(x.astype(np.float32))
-    return (image - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+    image = torch.from_numpy(x.astype(np.float32))  # a copy of our own, so in place from here
+    return image.sub_(torch.tensor(mean)[:, None, None]).div_(torch.tensor(std)[:, None, None])
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """A seed for the order of one epoch: 63 bits of SHA-256 of `<seed>/epoch/<epoch>`."""
+    text = f"{seed}/epoch/{epoch}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
 
 
 def batches(n: int, batch_size: int, seed: int) -> Iterator[Tensor]:
-    """Indices of minibatches, epoch after epoch, without end.
+    """Indices (batch_size,) of minibatches, epoch after epoch, without end.
 
-    Each epoch is a permutation of all n samples, drawn from one generator with the given seed;
-    the last, partial batch of an epoch is left out. The order depends on nothing else: it is
-    the same for every network.
+    Epoch e = 0, 1, … is `torch.randperm(n)` from a CPU generator seeded by `epoch_seed(seed, e)`,
+    cut into batches; the last, partial batch is left out. Nothing else enters, so that networks
+    of every width see the same batches in the same order.
 
     Raises:
-        ValueError: the batch is larger than the data set.
+        ValueError: the batch is empty, or larger than the data set.
     """
-    if batch_size > n:
-        raise ValueError(f"batch_size {batch_size} is more than the {n} training samples")
-    generator = torch.Generator().manual_seed(seed)
-    while True:
+    if not 1 <= batch_size <= n:
+        raise ValueError(f"batch_size {batch_size} is not within 1 and the {n} training samples")
+    return _epochs(n, batch_size, seed)
+
+
+def _epochs(n: int, batch_size: int, seed: int) -> Iterator[Tensor]:
+    for epoch in itertools.count():
+        generator = torch.Generator().manual_seed(epoch_seed(seed, epoch))
         order = torch.randperm(n, generator=generator)
         yield from order[: n - n % batch_size].split(batch_size)

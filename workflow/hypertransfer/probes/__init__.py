@@ -1,1 +1,1 @@
-"""probes"""
+"""Curvature probes: linear operators, an eigensolver over them, and a trace estimator."""

@@ -1,0 +1,177 @@
+"""Tables: columns of axes, round trips, and cells joined to the tables of a study."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hypertransfer import collect, records
+
+finite = st.floats(allow_nan=False)
+
+
+def history(rows):
+    """Rows of (step, train_loss, eval_loss) as columns."""
+    return {
+        "step": [row[0] for row in rows],
+        "train_loss": [row[1] for row in rows],
+        "eval_loss": [row[2] for row in rows],
+        "eval_accuracy": [math.nan for _ in rows],
+    }
+
+
+def cell(grid, points, histories, status="finished", final_loss=0.5):
+    """A cell's table, as a training job writes it."""
+    keys = [f"{grid}-{index}" for index in range(len(points))]
+    table = records.points_table(grid, keys, points)
+    summary = {"status": status, "steps_done": 10, "final_loss": final_loss, "eval_loss": None,
+               "eval_accuracy": None, "seconds": 1.0, "flops": 10**12, "torch": "2",
+               "device": "cpu"}  # fmt: skip
+    for field in records.SUMMARY:
+        table = table.append_column(
+            field, pa.array([summary[field.name]] * len(points), field.type)
+        )
+    for field in records.HISTORY:
+        lists = [records.columns(h, records.HISTORY)[field.name].to_pylist() for h in histories]
+        table = table.append_column(f"history.{field.name}", pa.array(lists, pa.list_(field.type)))
+    return table
+
+
+def written(tmp_path, *tables):
+    paths = []
+    for index, table in enumerate(tables):
+        paths.append(str(tmp_path / f"{index}.parquet"))
+        records.write(table, paths[-1])
+    return paths
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**31 - 1), finite, finite), max_size=20))
+def test_histories_read_back(rows):
+    table = records.columns(history(rows), records.HISTORY)
+    again = records.from_bytes(records.to_bytes(table))
+    assert again.equals(table)
+    assert again.schema.equals(records.HISTORY)
+    assert again.column("train_loss").to_pylist() == [row[1] for row in rows]
+
+
+def test_nan_is_null_and_infinity_stays():
+    table = records.columns(history([(1, math.nan, math.inf)]), records.HISTORY)
+    assert table.column("train_loss").to_pylist() == [None]
+    assert table.column("eval_loss").to_pylist() == [math.inf]
+    assert table.column("eval_accuracy").null_count == 1
+
+
+def test_files_are_put_in_place_whole(tmp_path):
+    table = records.points_table("g", ["k"], [{"lr": 0.5}])
+    path = tmp_path / "new" / "table.parquet"
+    records.write(table, path)
+    assert records.read(path).equals(table)
+    assert records.frame(path)["lr"].tolist() == [0.5]
+    assert [file.name for file in path.parent.iterdir()] == ["table.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("values", "column", "kind"),
+    [
+        ([1, 2], [1, 2], pa.int64()),
+        ([1, 0.5], [1.0, 0.5], pa.float64()),
+        (["mup", "sp"], ["mup", "sp"], pa.string()),
+        ([True, False], ["true", "false"], pa.string()),
+        ([1, "a"], ["1", "a"], pa.string()),
+        ([{"name": "conv"}], ['{"name":"conv"}'], pa.string()),
+        ([None, 3], [None, 3], pa.int64()),
+        ([None, 0.5], [None, 0.5], pa.float64()),
+        ([None], [None], pa.null()),
+    ],
+)
+def test_columns_of_axes(values, column, kind):
+    found = records.axis_column(values)
+    assert found.to_pylist() == column
+    assert found.type == kind
+
+
+def test_grids_with_different_axes_stack_with_nulls(tmp_path):
+    one = [(1, 2.0, 1.0)]
+    paths = written(
+        tmp_path,
+        cell("sweep", [{"lr": 1, "shape.width": 8}], [history(one)]),
+        cell("sweep", [{"lr": 0.5, "shape.width": 16}], [history(one)]),
+        cell("depth", [{"lr": 2.0, "shape.depth": 3, "order_seed": 7}], [history(one)]),
+        cell("depth", [{"lr": 2.0, "shape.depth": 3, "order_seed": None}], [history(one)]),
+    )
+    runs = collect.collect(paths, [])["runs"]
+    assert runs.column("lr").to_pylist() == [1.0, 0.5, 2.0, 2.0]
+    assert runs.column("shape.width").to_pylist() == [8, 16, None, None]
+    assert runs.column("shape.depth").to_pylist() == [None, None, 3, 3]
+    assert runs.column("order_seed").to_pylist() == [None, None, 7, None]
+    assert not [name for name in runs.column_names if name.startswith("history.")]
+
+
+def test_a_diverged_run_has_an_infinite_final_loss(tmp_path):
+    from hypertransfer.runner import _summary
+
+    table = records.columns(history([(1, 2.0, 3.0)]), records.HISTORY)
+    record = {"status": "diverged", "steps_done": 1, "seconds": 1.0, "flops": 1,
+              "final_loss": None, "provenance": {"torch": "2", "device": "cpu"}}  # fmt: skip
+    row = _summary(record, table)
+    assert row["final_loss"] == math.inf
+    made = cell("sweep", [{"lr": 9}], [history([(1, 2.0, 3.0)])], "diverged", row["final_loss"])
+    (path,) = written(tmp_path, made)
+    runs = collect.collect([path], [])["runs"]
+    assert runs.column("final_loss").to_pylist() == [math.inf]
+    assert runs.column("status").to_pylist() == ["diverged"]
+    assert runs.to_pandas()["final_loss"].notna().all()
+
+
+def test_history_has_one_row_a_step(tmp_path):
+    first, second = [(2, 1.0, 5.0), (4, 0.5, 4.0)], [(2, 3.0, 6.0)]
+    paths = written(
+        tmp_path,
+        cell(
+            "a", [{"lr": 1}, {"lr": 2}, {"lr": 3}], [history(first), history([]), history(second)]
+        ),
+        cell("b", [{"lr": 1}], [history([])]),
+    )
+    table = collect.collect(paths, [])["history"]
+    assert table.select(["grid", "key", "step", "train_loss"]).to_pylist() == [
+        {"grid": "a", "key": "a-0", "step": 2, "train_loss": 1.0},
+        {"grid": "a", "key": "a-0", "step": 4, "train_loss": 0.5},
+        {"grid": "a", "key": "a-2", "step": 2, "train_loss": 3.0},
+    ]
+    assert table.column("eval_accuracy").null_count == 3
+
+
+def test_probes_stack_and_none_is_an_empty_table(tmp_path):
+    (runs,) = written(tmp_path, cell("a", [{"lr": 1}], [history([(1, 1.0, 1.0)])]))
+    empty = collect.collect([runs], [])["probes"]
+    assert empty.num_rows == 0
+    assert empty.column_names == ["grid", "key", "probe", *records.PROBE.names]
+    probe = empty.schema.empty_table().to_pylist() + [
+        dict.fromkeys(empty.column_names) | {"grid": "a", "key": "a-0", "step": step}
+        for step in (0, 5)
+    ]
+    path = tmp_path / "probe.parquet"
+    records.write(pa.Table.from_pylist(probe, schema=empty.schema), path)
+    both = collect.collect([runs], [str(path), str(path)])["probes"]
+    assert both.column("step").to_pylist() == [0, 5, 0, 5]
+    assert both.schema.equals(empty.schema)
+
+
+def test_frames_are_named_by_their_files(tmp_path):
+    path = tmp_path / "runs.parquet"
+    records.write(records.points_table("g", ["k"], [{"lr": 1}]), path)
+    assert collect.frames([str(path)])["runs"]["key"].tolist() == ["k"]
+
+
+def test_verdicts_have_types_that_do_not_depend_on_them(tmp_path):
+    rows = {"study": ["s"], "claim": ["c"], "verdict": ["holds"], "value": [1], "low": [None]}
+    table = collect.verdict_table(pd.DataFrame(rows))
+    assert table.schema.field("value").type == pa.float64()
+    assert table.schema.field("low").type == pa.float64()
+    first, second = written(tmp_path, table, table)
+    assert collect.scorecard([first, second]).num_rows == 2

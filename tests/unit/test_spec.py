@@ -1,0 +1,193 @@
+"""A run's spec: reading, canonical text, and everything that is wrong at once."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hypertransfer.spec import (
+    LOSSES,
+    WEIGHTS,
+    Component,
+    RunSpec,
+    SpecError,
+    SpecErrors,
+    canonical,
+    digest,
+)
+
+VALID = {
+    "model": "conv",
+    "shape": {"width": 8, "depth": 1},
+    "base": {"width": 4, "depth": 1},
+    "parameterisation": "mup",
+    "optimizer": "sgd",
+    "lr": 0.5,
+    "data": "digits",
+    "batch_size": 32,
+    "steps": 10,
+    "seed": 0,
+    "log_every": 2,
+}
+
+names = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
+options = st.one_of(
+    st.booleans(), st.integers(-9, 9), st.floats(allow_nan=False, allow_infinity=False), names
+)
+components = st.one_of(
+    names,
+    st.builds(
+        lambda name, more: {**more, "name": name},
+        names,
+        st.dictionaries(names.filter(lambda n: n != "name"), options, max_size=3),
+    ),
+)
+counts = st.integers(1, 10**6)
+shapes = st.fixed_dictionaries({"width": counts, "depth": counts})
+positive = st.floats(min_value=1e-12, max_value=1e12)
+plain_specs = st.fixed_dictionaries(
+    {
+        "model": components, "shape": shapes, "base": shapes, "parameterisation": names,
+        "optimizer": components, "lr": positive, "data": components, "batch_size": counts,
+        "steps": counts, "seed": st.integers(0, 99), "log_every": counts,
+    },
+    optional={
+        "weights": st.sampled_from(WEIGHTS), "weight_decay": st.floats(0, 10),
+        "schedule": st.fixed_dictionaries({}, optional={"warmup": st.integers(0, 99)}),
+        "loss": st.sampled_from(LOSSES), "base_batch_size": counts,
+        "order_seed": st.none() | st.integers(0, 99), "eval_every": counts,
+        "divergence": st.floats(1.5, 1e6), "checkpoints": st.lists(st.integers(0, 999)),
+    },
+)  # fmt: skip
+
+
+@given(plain_specs)
+def test_plain_values_read_back(values):
+    spec = RunSpec.parse(values)
+    assert RunSpec.parse(spec.plain()) == spec
+    through_json = json.loads(canonical(spec.plain()))
+    assert RunSpec.parse(through_json) == spec
+
+
+@given(plain_specs, st.randoms(use_true_random=False))
+def test_the_order_of_keys_does_not_count(values, random):
+    def shuffled(value):
+        if not isinstance(value, dict):
+            return value
+        items = [(key, shuffled(inner)) for key, inner in value.items()]
+        random.shuffle(items)
+        return dict(items)
+
+    first, second = RunSpec.parse(values), RunSpec.parse(shuffled(values))
+    assert first == second
+    assert canonical(first.plain()) == canonical(second.plain())
+
+
+@pytest.mark.parametrize(
+    "field", ["lr", "weight_decay", "divergence", "steps", "batch_size", "seed"]
+)
+def test_whole_numbers_may_be_written_with_a_point(field):
+    texts = {canonical(RunSpec.parse({**VALID, field: value}).plain()) for value in (2, 2.0, 2e0)}
+    assert len(texts) == 1
+
+
+def test_checkpoints_are_a_set_of_steps():
+    spec = RunSpec.parse({**VALID, "checkpoints": [4, 0, 4.0]})
+    assert spec.checkpoints == (0, 4)
+
+
+def test_defaults_follow_other_fields():
+    spec = RunSpec.parse({**VALID, "batch_size": 48, "steps": 7})
+    assert (spec.base_batch_size, spec.eval_every) == (48, 7)
+    assert spec.weights == "fan_in"
+    assert spec.order_seed is None
+
+
+BAD = {
+    "model": 3,
+    "shape": {"width": 0, "depth": 1},
+    "base": {"width": 4},
+    "parameterisation": "",
+    "weights": "fanin",
+    "optimizer": {"momentum": 0.9},
+    "lr": -0.1,
+    "weight_decay": math.nan,
+    "schedule": {"warm_up": 3},
+    "data": {"name": "digits", "train": math.inf},
+    "loss": ["mse"],
+    "batch_size": 2.5,
+    "base_batch_size": True,
+    "steps": math.inf,
+    "seed": -1,
+    "order_seed": "x",
+    "log_every": 0,
+    "eval_every": None,
+    "divergence": 1,
+    "checkpoints": 5,
+}
+
+
+def test_every_bad_field_is_named_at_once():
+    with pytest.raises(SpecErrors) as caught:
+        RunSpec.parse({**BAD, "learning_rate": 1, True: 2})
+    roots = [error.path.split(".")[0] for error in caught.value.errors]
+    assert sorted(roots) == sorted([*BAD, "learning_rate", "True"])
+    assert all(isinstance(error, SpecError) for error in caught.value.errors)
+    assert "lr: -0.1 is not above 0" in str(caught.value)
+
+
+@pytest.mark.parametrize("field", BAD)
+def test_each_bad_field_is_refused_by_itself(field):
+    with pytest.raises(SpecErrors) as caught:
+        RunSpec.parse({**VALID, field: BAD[field]})
+    (error,) = caught.value.errors
+    assert error.path.split(".")[0] == field
+    assert error.expected
+
+
+@pytest.mark.parametrize("field", VALID)
+def test_what_has_no_default_is_needed(field):
+    with pytest.raises(SpecErrors) as caught:
+        RunSpec.parse({name: value for name, value in VALID.items() if name != field})
+    (error,) = caught.value.errors
+    assert error.path == field
+    assert "needs it" in str(error)
+
+
+def test_options_of_a_component_must_have_a_canonical_text():
+    for option in (math.nan, math.inf, {1, 2}, object()):
+        with pytest.raises(SpecError, match="model.strength"):
+            Component.parse("model", {"name": "conv", "strength": option})
+    with pytest.raises(SpecError, match="model.1"):
+        Component.parse("model", {"name": "conv", 1: 2})
+
+
+def test_digests_stay_what_they_are():
+    # Written down once: another digest would make every stored run another run.
+    assert canonical({"b": [1, 0.1], "a": None}) == '{"a":null,"b":[1,0.1]}'
+    assert digest({"b": [1, 0.1], "a": None}) == "8b10f10e5b2c9f0f2d4e5d36"
+    assert digest({"a": 1}, 8) == digest({"a": 1})[:8]
+    assert digest(RunSpec.parse(VALID).plain()) == "spec"
+
+
+def test_canonical_text_has_no_nan():
+    with pytest.raises(ValueError, match="JSON"):
+        canonical({"lr": math.nan})
+
+
+@given(plain_specs, plain_specs)
+def test_different_specs_have_different_digests(first, second):
+    one, other = RunSpec.parse(first), RunSpec.parse(second)
+    same = canonical(one.plain()) == canonical(other.plain())
+    assert (digest(one.plain()) == digest(other.plain())) == same
+
+
+def test_columns_name_what_every_table_has():
+    columns = RunSpec.parse(VALID).columns()
+    assert columns["model"] == "conv"
+    assert columns["shape.width"] == 8
+    assert columns["lr"] == 0.5
