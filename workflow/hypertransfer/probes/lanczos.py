@@ -21,7 +21,7 @@ class Eigenpairs:
     """The k largest (algebraic) eigenvalues, in falling order, and their vectors.
 
     `errors` are bounds on the relative error of each value, given that the Ritz value belongs
-    to the eigenvalue it is taken for. `products` counts the operator's calls.
+    to the eigenvalue it is taken for, with a gap that is estimated: good to a factor of two. `products` counts the operator's calls.
     """
 
     values: Tensor  # (k,)

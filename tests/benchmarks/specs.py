@@ -1,0 +1,21 @@
+"""The runs that the benchmarks share: the desk scale's own, shortened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypertransfer.config import load_study
+from hypertransfer.grid import Run, runs
+
+STUDIES = Path("config/studies")
+
+
+def desk_run(width: int, steps: int, checkpoints: tuple[int, ...] = ()) -> Run:
+    """The µP run of `dynamics` at a width, with another length."""
+    study = load_study("super_consistency", "desk", STUDIES)
+    grid = dict(study.grids["dynamics"])
+    grid["base"] = {**grid["base"], "steps": steps, "log_every": 10, "eval_every": steps}
+    grid["base"]["checkpoints"] = list(checkpoints)
+    grid["axes"] = {"parameterisation": ["mup"], "shape.width": [width], "lr": [0.5], "seed": [0]}
+    grid["probes"], grid["overrides"] = {}, []
+    return runs(grid)[0]
