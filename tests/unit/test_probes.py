@@ -14,7 +14,7 @@ from torch import nn
 
 from hypertransfer.probes import lanczos
 from hypertransfer.probes.hutchinson import trace
-from hypertransfer.probes.lanczos import top_eigenvalues
+from hypertransfer.probes.lanczos import Eigenpairs, top_eigenvalues
 from hypertransfer.probes.operators import HessianOperator
 
 
@@ -166,8 +166,9 @@ def test_a_warm_start_sees_a_crossing(monkeypatch):
     values = [1.0, 1.3, *np.linspace(-0.2, 0.5, 200)]
     matrix = with_spectrum(values)
     _, vectors = torch.linalg.eigh(matrix.matrix)
-    old = vectors[:, -2:-1]
-    assert float(old.T @ matrix(old[:, 0])) == pytest.approx(1.0)
+    vector = vectors[:, -2:-1]
+    assert float(vector.T @ matrix(vector[:, 0])) == pytest.approx(1.0)
+    old = Eigenpairs(torch.ones(1), vector, vector, torch.zeros(1), 1, True)
     for seed in range(10):
         found = top_eigenvalues(matrix, start=old, tolerance=0.01, generator=generator(seed))
         assert float(found.values[0]) == pytest.approx(1.3, rel=0.01)
@@ -207,7 +208,7 @@ def test_a_cluster_at_the_top_costs_at_most_its_width():
 def test_a_warm_start_costs_less():
     matrix = with_spectrum([*np.linspace(0, 1, 300), 1.05, 1.1])
     cold = top_eigenvalues(matrix, tolerance=1e-4, generator=generator())
-    warm = top_eigenvalues(matrix, start=cold.vectors, tolerance=1e-4, generator=generator(1))
+    warm = top_eigenvalues(matrix, start=cold, tolerance=1e-4, generator=generator(1))
     assert warm.products < cold.products
     assert matrix.products == warm.products + cold.products
 

@@ -60,7 +60,7 @@ def test_a_truncated_data_file_names_itself(bare: Project):
     grid["base"] |= {"model": "conv", "data": {"name": "fashion_mnist_subset"}}
     grid["axes"] = {"optimizer": ["sgd"], "shape.width": [4], "lr": [0.1], "seed": [0]}
     bare.write_study(study)
-    file = next((bare.folder / "workflow/hypertransfer/data/files").glob("*.npz"))
+    file = next((bare.folder / "workflow/hypertransfer/data/vendored").glob("*.npz"))
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     ran = bare.run("train_all")

@@ -40,7 +40,7 @@ def _history(table: pa.Table) -> pa.Table:
     """One row a recorded step: the list columns unrolled beside the run's key."""
     lists = {name: table.column(PREFIX + name) for name in records.HISTORY.names}
     lengths = pa.compute.list_value_length(lists["step"]).to_pylist()
-    owner = [row for row, length in enumerate(lengths) for _ in range(length)]
+    owner = pa.array([r for r, length in enumerate(lengths) for _ in range(length)], pa.int64())
     columns = {"grid": table.column("grid").take(owner), "key": table.column("key").take(owner)}
     flat = {name: pa.compute.list_flatten(column) for name, column in lists.items()}
     return pa.table({**columns, **flat})

@@ -85,9 +85,10 @@ def probe_seconds(spec: RunSpec, settings: Mapping[str, Any]) -> float:
 
 
 def shards(items: Sequence[T], seconds: Sequence[float], limit: float) -> list[list[T]]:
-    """Cut items, in their order, into the fewest pieces of about equal cost below the limit.
+    """Cut items, in their order, into as few pieces of about equal cost as the limit asks for.
 
-    A piece holds at least one item, so one that costs more than the limit stands alone.
+    The mean cost of the pieces stays below the limit where items are cheaper than that; a piece
+    holds at least one item and costs at most the mean and its dearest item together.
     """
     count = max(1, min(len(items), -(-sum(seconds) // limit).__int__())) if items else 0
     share = sum(seconds) / count if count else 0.0

@@ -28,9 +28,9 @@ def publish(root: str, files: Mapping[str, str], marker: str) -> None:
 
 def _withdraw(marker: Path, kept: set[str]) -> None:
     try:
-        former = json.loads(marker.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        former = {}
+        former = list(json.loads(marker.read_text(encoding="utf-8")).keys())
+    except (OSError, ValueError, AttributeError):  # a broken marker: nothing is known of it
+        former = []
     marker.unlink(missing_ok=True)
     for path in former:
         if path not in kept:

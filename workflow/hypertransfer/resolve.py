@@ -15,7 +15,7 @@ from hypertransfer.scaling import Parameterisation, Ratios, Role
 
 
 class RoleError(ValueError):
-    """A parameter has no role, so no table can say how it scales."""
+    """A parameter has no role, or one whose scaling its module cannot carry out."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class ParameterRow:
     """How one parameter is drawn, used and trained: the evidence that a table was applied.
 
     `init_std` is 0 for parameters that keep the value their module gave them (biases 0, norm
-    gains 1). `lr`, `weight_decay` and `eps` are the values that the optimizer receives.
+    gains 1). A vector of n entries has fan_in 1 and fan_out n. `lr`, `weight_decay` and `eps`
+    are the values that the optimizer receives.
     """
 
     name: str
@@ -97,7 +98,11 @@ def base_std(tagged: Tagged, ratios: Ratios) -> float:
 def resolve(
     model: nn.Module, table: Parameterisation, ratios: Ratios, base: Base
 ) -> list[ParameterRow]:
-    """One row per parameter of the model, at the given distance from the base shape."""
+    """One row per parameter of the model, at the given distance from the base shape.
+
+    Raises:
+        RoleError: a parameter has no role, or a multiplier that nothing would apply.
+    """
     table = table.unit() if base.weights == "unit" else table
     return [_row(tagged, table, ratios, base) for tagged in named_roles(model)]
 
@@ -107,13 +112,18 @@ def _row(tagged: Tagged, table: Parameterisation, ratios: Ratios, base: Base) ->
     ratios = ratios if tagged.in_branch else Ratios(ratios.width, 1, ratios.batch, ratios.duration)
     std = base_std(tagged, ratios)
     unit = base.weights == "unit" and std > 0
-    layer = isinstance(tagged.module, Scaled)
+    weight = isinstance(tagged.module, Scaled) and tagged.attribute == "weight"
+    if not std and rule.multiplier.at(ratios) != 1.0:
+        raise RoleError(
+            f"table {table.name!r} gives {tagged.name} ({tagged.role.value}) a multiplier, and only "
+            "weights of hypertransfer.layers apply one: use such a layer, or a table without it"
+        )
     return ParameterRow(
         name=tagged.name,
         role=tagged.role.value,
         shape=tuple(tagged.parameter.shape),
-        fan_in=tagged.module.fan_in if layer else 1,
-        fan_out=tagged.module.fan_out if layer else tagged.parameter.numel(),
+        fan_in=tagged.module.fan_in if weight else 1,
+        fan_out=tagged.module.fan_out if weight else tagged.parameter.numel(),
         init_std=(1.0 if unit else std) * rule.init_std.at(ratios),
         multiplier=(std if unit else 1.0) * rule.multiplier.at(ratios),
         lr=base.lr * rule.lr.at(ratios),

@@ -194,6 +194,8 @@ class RunSpec:
         given = {**_defaults(values), **values}
         parsed = {}
         for name, parse in _PARSERS.items():
+            if name not in values and _FOLLOWS.get(name, name) not in (name, *parsed):
+                continue  # the field that it follows is wrong: said once is enough
             if name not in given:
                 errors.append(SpecError(name, None, "given, and a run needs it"))
                 continue
@@ -236,6 +238,10 @@ class RunSpec:
         }
 
 
+# Fields that are the same as another one, which is parsed before them, unless they are given.
+_FOLLOWS = {"base_batch_size": "batch_size", "eval_every": "steps"}
+
+
 def _defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values of fields that a config may leave out."""
     out = {
@@ -247,7 +253,7 @@ def _defaults(values: Mapping[str, Any]) -> dict[str, Any]:
         "divergence": 100.0,
         "checkpoints": (),
     }
-    for name, source in (("base_batch_size", "batch_size"), ("eval_every", "steps")):
+    for name, source in _FOLLOWS.items():
         if source in values:
             out[name] = values[source]
     return out

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hypertransfer.probes.hutchinson import trace
-from hypertransfer.probes.lanczos import top_eigenvalues
+from hypertransfer.probes.lanczos import Eigenpairs, top_eigenvalues
 from hypertransfer.probes.operators import HessianOperator
 
 MAX_RATIO = 1 + 1e-12  # learning-rate factors closer than this are one number
@@ -31,7 +31,7 @@ class Probe:
     def __init__(self, settings: Mapping[str, Any], scales: list[float], seed: int) -> None:
         self.settings, self.scales = settings, scales
         self.generator = torch.Generator().manual_seed(seed)
-        self.start: dict[bool, Tensor] = {}  # eigenvectors of the last checkpoint
+        self.start: dict[bool, Eigenpairs] = {}  # what the last checkpoint gave
 
     def at(
         self, network: nn.Module, loss: Callable[..., Tensor], x: Tensor, y: Tensor, *, lr: float
@@ -80,7 +80,7 @@ class Probe:
             chunk_size=CHUNK,
         )
 
-    def _top(self, operator: HessianOperator, *, scaled: bool):
+    def _top(self, operator: HessianOperator, *, scaled: bool) -> Eigenpairs:
         found = top_eigenvalues(
             operator,
             k=self.settings["eigenvalues"],
@@ -89,5 +89,5 @@ class Probe:
             max_products=self.settings["max_products"],
             generator=self.generator,
         )
-        self.start[scaled] = found.vectors
+        self.start[scaled] = found
         return found

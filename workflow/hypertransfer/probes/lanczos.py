@@ -11,7 +11,9 @@ from torch import Tensor
 from hypertransfer.probes.operators import LinearOperator
 
 MIX = 0.1  # share of the start that is random: the guard against a crossing of eigenvalues
-LEAST_PRODUCTS = 7  # before the first test: fewer, and a crossing is missed (see the tests)
+TRACKED = 2  # eigenvectors beyond the k wanted that the next start is told of
+TRACKED_SHARE = 0.6  # of each, relative to the wanted ones
+LEAST_PRODUCTS = 7  # before the first test: with fewer, crossings are missed (see the tests)
 BASIS = 60  # vectors kept before the iteration restarts from its best Ritz vectors
 BREAKDOWN = 1e-7  # relative size of a remainder that means an invariant subspace
 
@@ -20,12 +22,14 @@ BREAKDOWN = 1e-7  # relative size of a remainder that means an invariant subspac
 class Eigenpairs:
     """The k largest (algebraic) eigenvalues, in falling order, and their vectors.
 
+    `subspace` holds those vectors and a few next ones: the start for the next checkpoint.
     `errors` are bounds on the relative error of each value, given that the Ritz value belongs
     to the eigenvalue it is taken for, with a gap that is estimated: good to a factor of two. `products` counts the operator's calls.
     """
 
     values: Tensor  # (k,)
     vectors: Tensor  # (dimension, k)
+    subspace: Tensor  # (dimension, k + TRACKED)
     errors: Tensor  # (k,)
     products: int
     converged: bool
@@ -35,7 +39,7 @@ def top_eigenvalues(
     operator: LinearOperator,
     k: int = 1,
     *,
-    start: Tensor | None = None,
+    start: Eigenpairs | None = None,
     mix: float = MIX,
     tolerance: float = 0.01,
     max_products: int = 200,
@@ -43,15 +47,15 @@ def top_eigenvalues(
 ) -> Eigenpairs:
     """Lanczos with full re-orthogonalisation, stopped by a residual bound.
 
-    `start` holds eigenvectors of a nearby operator, shape (dimension, any number): those of
-    the previous checkpoint. They are mixed with a random vector, since a warm start alone
-    stays blind to a new direction that overtakes the old one.
+    `start` is what was found at the previous checkpoint. Its vectors are mixed with a random
+    one: a warm start alone stays blind to a new direction that overtakes the old one.
 
     The bound on a Ritz value θ with residual r is min(‖r‖, ‖r‖²/gap) (Parlett, The Symmetric
     Eigenvalue Problem, sections 4.5 and 11.7), where the gap is the distance to the next Ritz
     value that is not among the k, less that one's own residual. A residual proves that *some*
-    eigenvalue is near; that it is the largest rests on the random part of the start, of which
-    at least `LEAST_PRODUCTS` products are made.
+    eigenvalue is near. That it is the largest rests on the random part of the start, on
+    `LEAST_PRODUCTS`, and on going on for as long as another Ritz value plus its residual
+    reaches above the k-th.
 
     Of a multiple eigenvalue one vector is found, as in any Krylov space. A basis that grows beyond `BASIS` vectors restarts from its best ones (thick restart, Wu and
     Simon 2000). An operator that yields values that are not finite ends it with nan.
@@ -64,7 +68,7 @@ def top_eigenvalues(
         raise ValueError(f"k = {k} eigenvalues of an operator of dimension {n}")
     before = operator.products
     space = _Space(operator, generator)
-    space.open(_start(operator, start, mix, generator))
+    space.open(_start(operator, start, k, mix, generator))
     while True:
         space.expand()
         if not space.finite:
@@ -72,14 +76,19 @@ def top_eigenvalues(
         ritz = space.ritz()
         bounds = _bounds(ritz.values, ritz.residuals, k)
         products = operator.products - before
-        done = space.since >= max(LEAST_PRODUCTS, k) and bool((bounds <= tolerance).all())
+        done = space.since >= max(LEAST_PRODUCTS, k)
+        done = done and bool((bounds <= tolerance).all())
+        done = done and _unrivalled(ritz, k, tolerance)
         if done or products >= max_products or space.complete:
             break
         if space.size >= max(BASIS, 2 * k + 2):
             space.restart(ritz, keep=k + 5)
     kept = min(k, len(ritz.values))
-    values, vectors = ritz.values[:kept], space.vectors(ritz.weights[:, :kept])
-    return Eigenpairs(values, vectors, bounds[:kept], products, done or space.complete)
+    vectors = space.vectors(ritz.weights[:, : k + TRACKED])
+    return Eigenpairs(
+        ritz.values[:kept], vectors[:, :kept], vectors, bounds[:kept], products,
+        done or space.complete,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -170,15 +179,21 @@ def _orthogonal(w: Tensor, stacked: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _start(
-    operator: LinearOperator, start: Tensor | None, mix: float, generator: torch.Generator
+    operator: LinearOperator,
+    start: Eigenpairs | None,
+    k: int,
+    mix: float,
+    generator: torch.Generator,
 ) -> Tensor:
-    """A random unit vector, or the sum of the given ones with a share of it."""
+    """A random unit vector, or the sum of the given ones, the first k foremost, and some of it."""
     noise = torch.randn(operator.dimension, generator=generator)
     noise = noise.to(operator.device, operator.dtype)
     noise = noise / noise.norm()
-    if start is None or not bool(torch.isfinite(start).all()):
+    if start is None or not bool(torch.isfinite(start.values).all()):
         return noise
-    warm = start.to(noise).sum(dim=1)
+    weights = torch.full((start.subspace.shape[1],), TRACKED_SHARE)
+    weights[:k] = 1.0
+    warm = start.subspace.to(noise) @ weights.to(noise)
     length = float(warm.norm())
     if length == 0:
         return noise
@@ -198,7 +213,15 @@ def _bounds(values: Tensor, residuals: Tensor, k: int) -> Tensor:
     return torch.where(bounds == 0, torch.zeros_like(bounds), relative)
 
 
+def _unrivalled(ritz: _Ritz, k: int, tolerance: float) -> bool:
+    """Whether no other Ritz value, by its residual, may belong to an eigenvalue above the k-th."""
+    if len(ritz.values) <= k:
+        return True
+    reach = (ritz.values[k:] + ritz.residuals[k:]).max()
+    return bool(reach <= ritz.values[k - 1] + tolerance * ritz.values[k - 1].abs())
+
+
 def _broken(operator: LinearOperator, k: int, products: int) -> Eigenpairs:
     nan = torch.full((k,), math.nan, dtype=torch.float64)
     vectors = torch.zeros(operator.dimension, k, device=operator.device, dtype=operator.dtype)
-    return Eigenpairs(nan, vectors, nan, products, converged=False)
+    return Eigenpairs(nan, vectors, vectors, nan, products, converged=False)

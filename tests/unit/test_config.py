@@ -1,0 +1,473 @@
+"""Bad input: each message names the file, the line, the key, the value and what was expected."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hypertransfer import config
+from hypertransfer.config import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+STUDIES = ROOT / "config" / "studies"
+
+GOOD = """\
+study: mine
+title: A study
+question: Does it hold?
+paper: {title: A paper, authors: Nobody}
+grids:
+  sweep:
+    base:
+      model: conv
+      data: fashion_mnist_subset
+      base: {width: 4, depth: 1}
+      shape: {width: 8, depth: 1}
+      parameterisation: mup
+      weights: fan_in
+      optimizer: sgd
+      lr: 1e-3
+      batch_size: 32
+      steps: 10
+      seed: 0
+      log_every: 2
+    axes:
+      shape.width: [8, 16]
+      seed: [0, 1]
+    overrides:
+      - when: {shape.width: 16}
+        set: {weights: unit}
+    probes:
+      sharpness:
+        probe: hessian
+        checkpoints: [0, 10]
+        samples: 64
+figures:
+  - id: sharp
+    kind: sharpness
+    title: Sharpness
+    caption: Sharpness.
+    where: {grid: sweep}
+claims:
+  - id: stays
+    sentence: It stays.
+    source: nowhere
+    confidence: low
+    measure: sharpness_spread
+    where: {grid: sweep}
+    bar: {max: 1}
+scales:
+  desk: {}
+  smoke:
+    grids:
+      sweep:
+        base: {steps: 4}
+        probes:
+          sharpness: {checkpoints: [0, 4]}
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load the good study with pieces of its text replaced."""
+
+    def load(*changes, scale="desk"):
+        text = GOOD
+        for old, new in changes:
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+        return config.load_study("mine", scale, tmp_path)
+
+    return load
+
+
+def line_of(piece, text=GOOD):
+    """The line on which a piece of text starts."""
+    assert text.count(piece) == 1
+    return text[: text.index(piece)].count("\n") + 1
+
+
+def refused(load, *changes, scale="desk"):
+    with pytest.raises(ConfigError) as caught:
+        load(*changes, scale=scale)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("scale", config.SCALES)
+def test_the_good_study_is_good(load, scale):
+    study = load(scale=scale)
+    assert study.name == "mine"
+    assert study.grids["sweep"]["base"]["steps"] == (4 if scale == "smoke" else 10)
+
+
+# What stands in the file, what is put there instead, and the one problem: the piece of text on
+# whose line it is, its key, and words of its message.
+ONE = {
+    "misspelt key at the top": (
+        "title: A study", "titel: x\ntitle: A study", "title: A study", "titel",
+        ["unknown key", "known: study, title"],
+    ),
+    "misspelt key of a grid": (
+        "    axes:", "    axis: {lr: [1]}\n    axes:", "    axes:", "grids.sweep.axis",
+        ["unknown key", "known: description, base, axes"],
+    ),
+    "misspelt key of a run": (
+        "      lr: 1e-3", "      lr: 1\n      learning_rate: 1", "      batch_size: 32",
+        "grids.sweep.base.learning_rate", ["1 is not a key of a run", "known: model, shape"],
+    ),
+    "missing key of a run": (
+        "      lr: 1e-3\n", "", "    base:\n", "grids.sweep.base.lr", ["a run needs it"],
+    ),
+    "negative learning rate": (
+        "lr: 1e-3", "lr: -0.5", "lr: 1e-3", "grids.sweep.base.lr", ["-0.5 is not above 0"],
+    ),
+    "steps without end": (
+        "steps: 10", "steps: .inf", "steps: 10", "grids.sweep.base.steps",
+        ["inf is not a whole number"],
+    ),
+    "steps that are a word": (
+        "steps: 10", "steps: many", "steps: 10", "grids.sweep.base.steps",
+        ["'many' is not a whole number"],
+    ),
+    "axis with a duplicate": (
+        "[8, 16]", "[8, 8]", "[8, 16]", "grids.sweep.axes.shape.width",
+        ["[8, 8] is not free of duplicates", "8 stands twice"],
+    ),
+    "axis of no known form": (
+        "[8, 16]", "{from: 8, to: 16}", "[8, 16]", "grids.sweep.axes.shape.width",
+        ["{'from': 8, 'to': 16} is not a list of values, or one of powers, logspace, range"],
+    ),
+    "axis with a value that is no number": (
+        "seed: [0, 1]", "seed: [0, .nan]", "seed: [0, 1]", "grids.sweep.axes.seed",
+        ["nan", "finite"],
+    ),
+    "range of a number with a point": (
+        "seed: [0, 1]", "seed: {range: 2.0}", "seed: [0, 1]", "grids.sweep.axes.seed",
+        ["{'range': 2.0} is not a list of values"],
+    ),
+    "bad value in an axis": (
+        "seed: [0, 1]", "seed: [0, -1]", "seed: [0, 1]", "grids.sweep.axes.seed",
+        ["-1 is not at least 0"],
+    ),
+    "bad value in an override": (
+        "weights: unit", "weights: units", "weights: unit",
+        "grids.sweep.overrides.0.set.weights", ["'units' is not one of fan_in, unit"],
+    ),
+    "override that depends on no axis": (
+        "when: {shape.width: 16}", "when: {width: 16}", "when: {shape.width: 16}",
+        "grids.sweep.overrides.0.when", ["'width' is not an axis", "known: shape.width, seed"],
+    ),
+    "unknown model": (
+        "model: conv", "model: cnv", "model: conv", "grids.sweep.base.model",
+        ["'cnv' is not one of conv, residual_conv"],
+    ),
+    "unknown option of a model": (
+        "model: conv", "model: {name: conv, bias: true}", "model: conv",
+        "grids.sweep.base.model.bias", ["True is not an option of conv; known: none"],
+    ),
+    "model of one's own that is not there": (
+        "model: conv", "model: 'nowhere_at_all:Net'", "model: conv", "grids.sweep.base.model",
+        ["'nowhere_at_all:Net'", "no source of module 'nowhere_at_all'"],
+    ),
+    "unknown optimizer": (
+        "optimizer: sgd", "optimizer: sdg", "optimizer: sgd", "grids.sweep.base.optimizer",
+        ["'sdg' is not one of sgd, adam, adamw"],
+    ),
+    "unaccepted option of an optimizer": (
+        "optimizer: sgd", "optimizer: {name: sgd, momentum: 1}", "optimizer: sgd",
+        "grids.sweep.base.optimizer.momentum", ["1 is not accepted"],
+    ),
+    "unknown parameterisation": (
+        "parameterisation: mup", "parameterisation: mpu", "parameterisation: mup",
+        "grids.sweep.base.parameterisation", ["'mpu' is not one of sp, ntp, mup, depth_mup"],
+    ),
+    "unknown data": (
+        "data: fashion_mnist_subset", "data: mnist", "data: fashion_mnist_subset",
+        "grids.sweep.base.data",
+        ["'mnist' is not one of digits, fashion_mnist_subset, fashion_mnist, cifar10"],
+    ),
+    "data too small for the model": (
+        "data: fashion_mnist_subset", "data: digits", "data: fashion_mnist_subset",
+        "grids.sweep.base.data", ["'digits' is not usable with conv", "at least 19×19"],
+    ),
+    "unknown probe": (
+        "probe: hessian", "probe: hesian", "probe: hessian",
+        "grids.sweep.probes.sharpness.probe", ["'hesian' is not one of hessian"],
+    ),
+    "unknown setting of a probe": (
+        "samples: 64", "sample: 64", "samples: 64", "grids.sweep.probes.sharpness.sample",
+        ["unknown setting; known: samples, eigenvalues"],
+    ),
+    "bad setting of a probe": (
+        "samples: 64", "samples: 0", "samples: 64", "grids.sweep.probes.sharpness.samples",
+        ["0 is less than the minimum of 1"],
+    ),
+    "whole setting of a probe with a point": (
+        "samples: 64", "samples: 1e2", "samples: 64", "grids.sweep.probes.sharpness.samples",
+        ["100.0 is not of type 'integer'"],
+    ),
+    "probe beyond the run": (
+        "checkpoints: [0, 10]", "checkpoints: [0, 11]", "checkpoints: [0, 10]",
+        "grids.sweep.probes.sharpness.checkpoints", ["[11] is not within the run's 10 steps"],
+    ),
+    "probe of what is no axis": (
+        "samples: 64", "where: {lr: 1}", "samples: 64", "grids.sweep.probes.sharpness.where",
+        ["'lr' is not an axis; known: shape.width, seed"],
+    ),
+    "unknown kind of figure": (
+        "kind: sharpness", "kind: sharpnes", "kind: sharpness", "figures.0.kind",
+        ["'sharpnes' is not one of overview, sharpness"],
+    ),
+    "unknown option of a figure": (
+        "kind: sharpness", "kind: sharpness\n    options: {sizes: x}", "    title: Sharpness",
+        "figures.0.options.sizes", ["unknown option of sharpness; known: size"],
+    ),
+    "figure of no run": (
+        "caption: Sharpness.\n    where: {grid: sweep}",
+        "caption: Sharpness.\n    where: {grid: swep}",
+        "  - id: sharp", "figures.0", ["no run of this scale is selected by {'grid': 'swep'}"],
+    ),
+    "figure of no column": (
+        "caption: Sharpness.\n    where: {grid: sweep}",
+        "caption: Sharpness.\n    where: {width: 8}",
+        "  - id: sharp", "figures.0", ["no column 'width'; known: ", "shape.width"],
+    ),
+    "bounds on words": (
+        "caption: Sharpness.\n    where: {grid: sweep}",
+        "caption: Sharpness.\n    where: {grid: {min: 1}}",
+        "  - id: sharp", "figures.0", ["bounds a column that does not hold numbers"],
+    ),
+    "unknown measure of a claim": (
+        "measure: sharpness_spread", "measure: spread", "  - id: stays", "claims.0",
+        ["'spread'", "sharpness_spread"],
+    ),
+    "control that is no mapping": (
+        "bar: {max: 1}", "bar: {max: 1}\n    control: yes", "  - id: stays", "claims.0",
+        ["control: True is not a mapping"],
+    ),
+    "name that is not the file's": (
+        "study: mine", "study: yours", "study: mine", "study",
+        ["'yours' is not the file's name, 'mine'"],
+    ),
+    "unknown scale": (
+        "  smoke:", "  smok:", "  smoke:", "scales.smok",
+        ["unknown scale; known: smoke, desk, paper"],
+    ),
+    "changes that are no mapping": (
+        "desk: {}", "desk: [1]", "desk: {}", "scales.desk", ["[1] is not a mapping of changes"],
+    ),
+    "grid of no run": (
+        "    axes:\n", "    only: [{seed: 7}]\n    axes:\n", "  sweep:\n    base", "grids.sweep",
+        ["exclude and only leave no run of this grid"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_one_bad_thing_gives_one_problem(load, tmp_path, name):
+    old, new, stands, key, words = ONE[name]
+    (problem,) = refused(load, (old, new))
+    assert problem.file == str(tmp_path / "mine.yaml")
+    assert problem.line == line_of(stands)
+    assert problem.key == key
+    assert not [word for word in words if word not in problem.expected], problem.expected
+    assert str(problem) == f"{problem.file}:{problem.line}: {key}: {problem.expected}"
+
+
+def test_all_problems_of_a_file_come_together(load):
+    problems = refused(
+        load,
+        ("title: A study", "titel: x\ntitle: A study"),
+        ("lr: 1e-3", "lr: -1"),
+        ("steps: 10", "steps: 0"),
+        ("optimizer: sgd", "optimizer: sdg"),
+        ("samples: 64", "sample: 64"),
+        ("kind: sharpness", "kind: sharpnes"),
+        ("measure: sharpness_spread", "measure: spread"),
+        ("  smoke:", "  smok:"),
+    )
+    keys = [problem.key for problem in problems]
+    assert set(keys) >= {
+        "titel", "scales.smok", "grids.sweep.base.lr", "grids.sweep.base.steps",
+        "grids.sweep.probes.sharpness.sample", "figures.0.kind", "claims.0",
+    }  # fmt: skip
+    assert len(keys) == len(set(keys))
+    text = str(ConfigError(problems))
+    assert text.startswith(f"{len(problems)} problems in the configuration; no job was started\n")
+    assert text.count("\n") == len(problems)
+
+
+def test_problems_of_the_parts_come_together(load):
+    parts = ("model: conv", "model: cnv"), ("optimizer: sgd", "optimizer: sdg")
+    found = refused(load, *parts, ("parameterisation: mup", "parameterisation: mpu"))
+    assert {p.key for p in found} == {
+        "grids.sweep.base.model", "grids.sweep.base.optimizer", "grids.sweep.base.parameterisation"
+    }  # fmt: skip
+
+
+def test_a_problem_of_a_scale_stands_in_its_patch(load):
+    change = ("base: {steps: 4}", "base: {steps: -4}")
+    load(change, scale="desk")
+    (problem,) = refused(load, change, scale="smoke")
+    assert problem.line == line_of("base: {steps: 4}")
+    assert problem.key == "scales.smoke.grids.sweep.base.steps"
+    assert "-4 is not at least 1" in problem.expected
+
+
+def test_a_misspelt_key_of_a_scale_stands_in_its_patch(load):
+    (problem,) = refused(load, ("base: {steps: 4}", "bse: {steps: 4}"), scale="smoke")
+    assert problem.line == line_of("base: {steps: 4}")
+    assert "unknown key" in problem.expected
+
+
+def test_scales_lay_patches_over_the_study(load):
+    smoke = load(scale="smoke")
+    sharpness = smoke.grids["sweep"]["probes"]["sharpness"]
+    assert sharpness == {"probe": "hessian", "checkpoints": [0, 4], "samples": 64}
+    assert smoke.figures == load(scale="paper").figures
+
+
+@pytest.mark.parametrize(
+    ("patch", "merged"),
+    [
+        ({"a": 1}, {"a": 1, "b": [1, 2]}),
+        ({"a": {"d": 4}}, {"a": {"c": 3, "d": 4}, "b": [1, 2]}),
+        ({"b": [3]}, {"a": {"c": 3}, "b": [3]}),
+        ({"b": None, "a": {"c": None}}, {"a": {}}),
+    ],
+)
+def test_merging(patch, merged):
+    base = {"a": {"c": 3}, "b": [1, 2]}
+    assert config.merge(base, patch) == merged
+    assert base == {"a": {"c": 3}, "b": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1e-3", 0.001), ("2E5", 2e5), ("-1e+2", -100.0), ("1.5e-3", 0.0015), ("3", 3)],
+)
+def test_numbers_as_people_write_them(tmp_path, text, number):
+    path = tmp_path / "file.yaml"
+    path.write_text(f"lr: {text}")
+    found = config.read(path).values["lr"]
+    assert found == number
+    assert type(found) is type(number)
+
+
+@pytest.mark.parametrize("text", ["1e3x", "e3", "v1e3"])
+def test_words_stay_words(tmp_path, text):
+    path = tmp_path / "file.yaml"
+    path.write_text(f"name: {text}")
+    assert config.read(path).values["name"] == text
+
+
+def test_a_key_twice_is_refused_at_its_second_line(load):
+    (problem,) = refused(load, ("      steps: 10", "      steps: 10\n      lr: 3"))
+    assert problem.key == "grids.sweep.base.lr"
+    assert problem.line == line_of("      steps: 10") + 1
+    assert "stands twice" in problem.expected
+
+
+@pytest.mark.parametrize("text", ["a: [1, 2", "a: b: c", "\t- x", "a: !!python/name:os.system"])
+def test_what_is_not_yaml(tmp_path, text):
+    (tmp_path / "mine.yaml").write_text(f"study: mine\n{text}\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml:\d+: \(file\): is not YAML"):
+        config.load_study("mine", "desk", tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"study: \xff\xfe", b"study: 2020-99-99"])
+def test_what_cannot_be_read_as_text(tmp_path, content):
+    (tmp_path / "mine.yaml").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"mine\.yaml: \(file\): cannot be read"):
+        config.load_study("mine", "desk", tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "3", "scales: [1]", "grids: 3\nclaims: x"])
+def test_files_that_are_no_study(tmp_path, text):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError, match="'study', 'title', 'question'"):
+        config.load_study("mine", "desk", tmp_path)
+
+
+def test_a_missing_study_names_those_that_are_there(load, tmp_path):
+    load()
+    with pytest.raises(ConfigError, match="no study 'minne'; known: mine"):
+        config.load_study("minne", "desk", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../mine", "a/b", "..", "", "Mine", "mine\n", "/etc/passwd"])
+def test_names_of_studies_are_no_paths(load, tmp_path, name):
+    load()
+    (tmp_path / "sub").mkdir()
+    with pytest.raises(ConfigError, match=re.escape(f"no study {name!r}; known: ")):
+        config.load_study(name, "desk", tmp_path / "sub")
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(STUDIES.glob("*.yaml"))])
+@pytest.mark.parametrize("scale", config.SCALES)
+def test_shipped_studies_are_valid(name, scale):
+    study = config.load_study(name, scale, STUDIES)
+    assert study.claims
+    assert study.figures
+
+
+MAIN = {"scale": "desk", "studies": ["mine"], "device": "auto", "store": "s", "job_minutes": 3}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("scale", "large", "'large' is not one of smoke, desk, paper"),
+        ("studies", ["a", "a"], "['a', 'a'] is not a list of different study names"),
+        ("device", "gpu", "'gpu' is not auto, cpu, mps, cuda"),
+        ("job_minutes", 0, "0 is not a number of minutes above 0"),
+        ("store", "", "'' is not a folder"),
+        ("scales", "desk", "unknown key; known: scale, studies, device"),
+    ],
+)
+def test_the_main_config_is_checked(tmp_path, key, value, expected):
+    file = tmp_path / "config.yaml"
+    values = {**MAIN, key: value}
+    file.write_text("".join(f"{name}: {json.dumps(value)}\n" for name, value in values.items()))
+    line = list(values).index(key) + 1
+    with pytest.raises(ConfigError) as caught:
+        config.check_main(values, file)
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.key) == (str(file), key)
+    assert problem.line == line
+    assert expected in problem.expected
+
+
+def test_the_shipped_main_config_is_valid():
+    file = ROOT / "config" / "config.yaml"
+    values = yaml.safe_load(file.read_text())
+    config.check_main(values, file)
+    with pytest.raises(ConfigError, match="--config: scale: 'big'"):
+        config.check_main({**values, "scale": "big"}, file.with_name("none.yaml"))
+
+
+def test_planning_imports_neither_torch_nor_matplotlib():
+    script = """
+        import sys
+        from pathlib import Path
+        import yaml
+        import hypertransfer.plan as plan
+        values = yaml.safe_load(Path("config/config.yaml").read_text())
+        plans = plan.load(values)
+        assert sum(len(one.made) for one in plans) > 10
+        assert plan.IndexPlan(plans).publication.marker
+        heavy = {"torch", "matplotlib", "seaborn", "sklearn"} & set(sys.modules)
+        assert not heavy, heavy
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    environment = {"PYTHONPATH": str(ROOT / "workflow")}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
