@@ -3,14 +3,13 @@
 # make test    set up .venv with the test dependencies and run every test
 # make bench   measure speed against stated rivals, to results/benchmarks.parquet
 # make lint    formats and static checks
-# make lock    write envs/*.txt and envs/*.yaml anew from pyproject.toml
 
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: all setup setup-test test bench lint lock clean
+.PHONY: all setup setup-test test bench lint clean
 
 all: setup
 	$(BIN)/snakemake
@@ -38,13 +37,10 @@ lint: setup-test
 	$(BIN)/snakemake --lint
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: setup-test
 	$(BIN)/python -m tests.benchmarks
-
-lock: setup-test
-	$(BIN)/python envs/lock.py
 
 clean:
 	rm -rf $(VENV) build workflow/*.egg-info .pytest_cache .ruff_cache

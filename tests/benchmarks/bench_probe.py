@@ -43,8 +43,8 @@ def run() -> list[dict]:
     """Products and seconds over a trajectory of checkpoints to the same measured error.
 
     PyHessian restarts from a random vector at each checkpoint. It is given the loosest of
-    several tolerances at which its largest measured error is not above ours. Checkpoints where the eigenvalue of the largest
-    modulus is negative (near initialisation) are left out for both.
+    several tolerances at which its largest measured error is not above ours. Checkpoints where
+    the eigenvalue of the largest modulus is negative (near initialisation) are left out for both.
     """
     reproducible()
     spec = desk_run(WIDTH, STEPS, tuple(range(0, STEPS + 1, EVERY))).spec

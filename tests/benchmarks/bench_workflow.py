@@ -16,18 +16,22 @@ BIN = Path(sys.executable).parent
 
 def run() -> list[dict]:
     """Make everything at desk scale in an empty copy, then call again with nothing to do."""
-    cores = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        for name in ("workflow", "config", "envs"):
-            ignore = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(name, place / name, ignore=ignore)
-        shutil.copy("Snakefile", place)
-        (place / "profiles").symlink_to("workflow/profiles")
-        wall = seconds(place)
-        entries = [json.loads(p.read_text()) for p in place.rglob("entry.json")]
-        pure = sum(entry["record"]["seconds"] for entry in entries)
-        again = seconds(place)
+        return measure(Path(folder))
+
+
+def measure(place: Path) -> list[dict]:
+    """The same in a given folder, which keeps what was made."""
+    cores = os.cpu_count() or 1
+    for name in ("workflow", "config", "envs"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(name, place / name, ignore=ignore)
+    shutil.copy("Snakefile", place)
+    (place / "profiles").symlink_to("workflow/profiles")
+    wall = seconds(place)
+    entries = [json.loads(p.read_text()) for p in place.rglob("entry.json")]
+    pure = sum(entry["record"]["seconds"] for entry in entries)
+    again = seconds(place)
     efficiency = pure / (wall * cores)
     return [
         row("desk scale: core seconds, of them training and probing", wall * cores, pure,

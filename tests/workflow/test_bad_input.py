@@ -6,7 +6,7 @@ import copy
 from pathlib import Path
 
 import pytest
-from conftest import STUDY, Project
+from tests.workflow.project import STUDY, Project
 
 pytestmark = pytest.mark.workflow
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import STUDY, Project
+from tests.workflow.project import STUDY, Project
 
 pytestmark = pytest.mark.workflow
 
@@ -118,7 +118,7 @@ def test_two_workflows_on_one_store(tmp_path: Path, undisturbed):
                 env=one.environment(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+            )
         )
     assert [process.wait(timeout=300) for process in running] == [0, 0]
     logs = "".join(p.read_text() for one in pair for p in (one.folder / "logs").rglob("*.log"))

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from hypertransfer import claims, grid, registry
+from hypertransfer import claims, grid, keys, registry
 from hypertransfer.conditions import matches
 from hypertransfer.spec import RunSpec, SpecError, SpecErrors
 
@@ -335,11 +335,19 @@ def _places(
 def _spec_problems(values: Mapping, point: Mapping, spec: Mapping) -> list[SpecError]:
     try:
         run = grid.run(values, point, spec)
-        return list(registry.objections(run.spec))
+        return list(registry.objections(run.spec)) or list(_table_problems(run.spec))
     except SpecErrors as errors:
         return errors.errors
     except SpecError as error:
         return [error]
+
+
+def _table_problems(spec: RunSpec) -> Iterator[SpecError]:
+    """Whether the parameterisation can be had, for the optimizer's gradient power."""
+    try:
+        keys.table(spec)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        yield SpecError("parameterisation", spec.parameterisation, f"usable: {error}")
 
 
 def _probe_problems(

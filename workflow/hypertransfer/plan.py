@@ -22,6 +22,7 @@ from hypertransfer.spec import RunSpec, canonical, digest
 
 RESULTS = Path("results")
 FORMATS = ("svg", "png")
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 
 
 AGAIN = "call snakemake again; finished runs are taken from the store"
@@ -330,8 +331,9 @@ TABLES = ("runs", "history", "probes")
 
 
 def notebook(study: Study) -> Path:
-    """The report's template, in the repository."""
-    return Path(__file__).resolve().parent.parent / "notebooks" / f"{study.name}.ipynb"
+    """The report's template, in the repository: the study's own, or the general one."""
+    own = NOTEBOOKS / f"{study.name}.ipynb"
+    return own if own.is_file() else NOTEBOOKS / "any_study.ipynb"
 
 
 def _text_digest(path: Path) -> str:

@@ -28,8 +28,10 @@ mpl.use("Agg")
 Tables = Mapping[str, pd.DataFrame]
 
 NAMES = {"mup": "µP", "ntp": "NTP", "sp": "SP", "depth_mup": "Depth-µP"}
+OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
 WORDS = {"shape.width": "width", "shape.depth": "depth", "batch_size": "batch size"}
 PANEL = (3.6, 2.9)  # inches
+CUT = 6  # a sweep is shown up to this many times its best loss
 DIVERGED_Y = 1.02  # of the axis: where diverged runs stand
 
 
@@ -38,7 +40,7 @@ def draw(figure: Mapping[str, Any], tables: Tables) -> Figure:
     sns.set_theme(context="notebook", style="ticks", rc=_STYLE)
     kind = KINDS[figure["kind"]]
     drawn = kind(select(tables, figure.get("where", {})), **figure.get("options", {}))
-    drawn.suptitle(figure["title"], fontweight="semibold")
+    drawn.suptitle(figure["title"], fontweight="bold")
     return drawn
 
 
@@ -126,8 +128,9 @@ def optimum(tables: Tables, *, size: str = "shape.width") -> Figure:
         value = [estimate.value for estimate in found]
         spans = np.array([[_finite(e.value - e.low), _finite(e.high - e.value)] for e in found]).T
         style = "--" if optimizer.startswith("adam") else "-"
+        words = f"{_label(name)}, {OPTIMIZERS.get(optimizer, optimizer)}"
         axis.errorbar(
-            sizes, value, yerr=spans, label=f"{_label(name)}, {optimizer.upper()}", marker="o",
+            sizes, value, yerr=spans, label=words, marker="o",
             linestyle=style, color=colours[name], capsize=3,
         )  # fmt: skip
     axis.set_xscale("log", base=2)
@@ -221,8 +224,9 @@ def _sweep(axis: Axes, tables: Tables, size: str) -> None:
         colour = colours[sweep.size]
         mean = sweep.losses.mean(axis=0)
         axis.plot(sweep.lrs, mean, marker="o", markersize=4, color=colour, label=f"{sweep.size:g}")
-        low, high = sweep.losses.min(axis=0), sweep.losses.max(axis=0)
-        axis.fill_between(sweep.lrs, low, np.minimum(high, 1e9), color=colour, alpha=0.15, lw=0)
+        whole = np.isfinite(mean)  # a band where no seed diverged
+        low, high = (np.where(whole, f(sweep.losses, axis=0), np.nan) for f in (np.min, np.max))
+        axis.fill_between(sweep.lrs, low, high, color=colour, alpha=0.15, linewidth=0)
         if len(gone := sweep.lrs[~np.isfinite(mean)]):
             axis.plot(
                 gone, [DIVERGED_Y] * len(gone), linestyle="", marker="x", color=colour,
@@ -230,14 +234,15 @@ def _sweep(axis: Axes, tables: Tables, size: str) -> None:
             )  # fmt: skip
         best = sweep.optimum(np.arange(len(sweep.losses)))
         if not best.edge:
+            on_curve = np.interp(best.log2_lr, np.log2(sweep.lrs[whole]), mean[whole])
             axis.plot(
-                2**best.log2_lr, best.loss, marker="*", markersize=14, color=colour,
+                2**best.log2_lr, on_curve, marker="*", markersize=14, color=colour,
                 markeredgecolor="black", markeredgewidth=0.7, linestyle="", zorder=5,
             )  # fmt: skip
     finite = runs.loc[np.isfinite(runs["final_loss"]), "final_loss"]
     axis.set_xscale("log", base=2)
     axis.set_yscale("log")
-    axis.set_ylim(finite.min() * 0.9, finite.max() * 1.1)
+    axis.set_ylim(finite.min() * 0.9, min(finite.max() * 1.1, finite.min() * CUT))
     _plain_log_ticks(axis)
     axis.set(xlabel="learning rate η₀", ylabel="final training loss")
 

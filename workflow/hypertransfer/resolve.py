@@ -115,8 +115,8 @@ def _row(tagged: Tagged, table: Parameterisation, ratios: Ratios, base: Base) ->
     weight = isinstance(tagged.module, Scaled) and tagged.attribute == "weight"
     if not std and rule.multiplier.at(ratios) != 1.0:
         raise RoleError(
-            f"table {table.name!r} gives {tagged.name} ({tagged.role.value}) a multiplier, and only "
-            "weights of hypertransfer.layers apply one: use such a layer, or a table without it"
+            f"table {table.name!r} gives {tagged.name} ({tagged.role.value}) a multiplier, and "
+            "only weights of hypertransfer.layers apply one: use such a layer, or another table"
         )
     return ParameterRow(
         name=tagged.name,
