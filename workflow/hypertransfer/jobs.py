@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,8 +15,14 @@ from hypertransfer.plan import AGAIN, StalePlan, name_of
 log = logging.getLogger("hypertransfer")
 
 
+def pass_on_path(paths: Sequence[str]) -> None:
+    """Let every process that is started from here on find modules in the paths, foremost."""
+    known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*paths, *filter(None, known)]))
+
+
 @contextmanager
-def running(script: str, snakemake: Any):
+def running(script: str, snakemake: Any) -> Iterator[Mapping[str, Any]]:
     """The parts of a planned job, while its messages go to the job's log.
 
     Its digest is computed anew from the code on the disk: what is written under a name is

@@ -17,7 +17,7 @@ from typing import Any
 from hypertransfer import cost, grid, keys, registry
 from hypertransfer.conditions import matches
 from hypertransfer.config import ConfigError, Study, load_study
-from hypertransfer.fingerprint import fingerprint
+from hypertransfer.fingerprint import find, fingerprint, imports
 from hypertransfer.spec import RunSpec, canonical, digest
 
 RESULTS = Path("results")
@@ -193,7 +193,7 @@ class StudyPlan:
                 "claims": self.claims.digest,
                 "figures": figures,
                 "captions": {f["id"]: f["caption"] for f in self.study.figures},
-                "notebook": _text_digest(notebook(self.study)),
+                "notebook": notebook_digest(notebook(self.study)),
             },
         )
 
@@ -336,8 +336,15 @@ def notebook(study: Study) -> Path:
     return own if own.is_file() else NOTEBOOKS / "any_study.ipynb"
 
 
-def _text_digest(path: Path) -> str:
-    return digest(path.read_text(encoding="utf-8"), 16)
+def notebook_digest(path: Path) -> str:
+    """Digest of what a report's looks depend on: its cells, its page, the code it imports."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    sources = ["".join(cell["source"]) for cell in cells]
+    code = [s for s, cell in zip(sources, cells, strict=True) if cell["cell_type"] == "code"]
+    ours = [name for name in imports("\n".join(code), "notebook", False) if find(name)]
+    pages = sorted((NOTEBOOKS / "templates").rglob("*.*"))
+    page = [p.read_text(encoding="utf-8") for p in pages if p.is_file()]
+    return digest({"cells": sources, "page": page, "code": fingerprint(*ours)}, 16)
 
 
 def probe_settings(probe: Mapping[str, Any], spec: RunSpec) -> dict[str, Any]:

@@ -6,13 +6,16 @@ rule collect_tables:
         cells=lambda wildcards: plan_of(wildcards).files("train"),
         probes=lambda wildcards: plan_of(wildcards).files("probe"),
     output:
-        expand("results/{{study}}/made/tables/{{digest}}/{table}.parquet", table=planning.TABLES),
-    params:
-        made_from=lambda wildcards: plan_of(wildcards).collect.made_from,
+        expand(
+            "results/{{study}}/made/tables/{{digest}}/{table}.parquet",
+            table=planning.TABLES,
+        ),
     log:
         "logs/{study}/tables/{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
+    params:
+        made_from=lambda wildcards: plan_of(wildcards).collect.made_from,
     script:
         "../scripts/collect_tables.py"
 
@@ -22,11 +25,11 @@ rule check_claims:
         lambda wildcards: plan_of(wildcards).table_files,
     output:
         "results/{study}/made/claims/{digest}.parquet",
-    params:
-        made_from=lambda wildcards: plan_of(wildcards).claims.made_from,
     log:
         "logs/{study}/claims/{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
+    params:
+        made_from=lambda wildcards: plan_of(wildcards).claims.made_from,
     script:
         "../scripts/check_claims.py"

@@ -1,6 +1,5 @@
 # Configuration, plans, and the functions that rules look things up with.
 
-import os
 import sys
 from pathlib import Path
 
@@ -9,13 +8,13 @@ from snakemake.exceptions import WorkflowError
 # Rules' scripts and jobs on other nodes find the library, and the user's own modules.
 LIBRARY = [str(Path(workflow.basedir) / "workflow"), str(Path.cwd())]
 sys.path[:0] = [path for path in LIBRARY if path not in sys.path]
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    dict.fromkeys([*LIBRARY, *filter(None, [os.environ.get("PYTHONPATH")])])
-)
 
+from hypertransfer import jobs
 from hypertransfer import plan as planning
 from hypertransfer.config import ConfigError, check_main
 from hypertransfer.store import Store, StoreError
+
+jobs.pass_on_path(LIBRARY)
 
 try:
     check_main(config, Path("config/config.yaml"))

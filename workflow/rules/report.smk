@@ -12,13 +12,15 @@ rule draw_figure:
             labels={"figure": "{figure}", "format": "SVG"},
         ),
         "results/{study}/made/figures/{figure}-{digest}.png",
-    params:
-        made_from=lambda wildcards: plan_of(wildcards).figures[wildcards.figure].made_from,
-        caption=lambda wildcards: plan_of(wildcards).caption(wildcards.figure),
     log:
         "logs/{study}/figures/{figure}-{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
+    params:
+        made_from=lambda wildcards: plan_of(wildcards)
+        .figures[wildcards.figure]
+        .made_from,
+        caption=lambda wildcards: plan_of(wildcards).caption(wildcards.figure),
     script:
         "../scripts/draw_figure.py"
 
@@ -36,14 +38,14 @@ rule write_report:
             category="{study}",
             labels={"figure": "report", "format": "HTML"},
         ),
-    params:
-        made_from=lambda wildcards: plan_of(wildcards).report.made_from,
-        template=lambda wildcards: str(planning.notebook(plan_of(wildcards).study)),
     log:
         "logs/{study}/report/{digest}.log",
         notebook="logs/{study}/report/{digest}.ipynb",
     conda:
         "../../envs/hypertransfer.yaml"
+    params:
+        made_from=lambda wildcards: plan_of(wildcards).report.made_from,
+        template=lambda wildcards: str(planning.notebook(plan_of(wildcards).study)),
     script:
         "../scripts/write_report.py"
 
@@ -53,12 +55,12 @@ rule publish_study:
         lambda wildcards: plan_of(wildcards).publication.files.values(),
     output:
         "results/{study}/made/published/{digest}.json",
-    params:
-        made_from=lambda wildcards: plan_of(wildcards).publication.job.made_from,
     log:
         "logs/{study}/publish/{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
+    params:
+        made_from=lambda wildcards: plan_of(wildcards).publication.job.made_from,
     script:
         "../scripts/publish.py"
 
@@ -69,12 +71,12 @@ rule write_index:
     output:
         scorecard="results/made/index/{digest}/scorecard.parquet",
         page="results/made/index/{digest}/index.html",
-    params:
-        made_from=INDEX.job.made_from,
     log:
         "logs/index/{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
+    params:
+        made_from=INDEX.job.made_from,
     script:
         "../scripts/write_index.py"
 
@@ -84,11 +86,11 @@ rule publish_index:
         INDEX.publication.files.values(),
     output:
         "results/made/published/{digest}.json",
-    params:
-        made_from=INDEX.publication.job.made_from,
     log:
         "logs/index/publish-{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
+    params:
+        made_from=INDEX.publication.job.made_from,
     script:
         "../scripts/publish.py"

@@ -4,19 +4,19 @@
 rule train_cell:
     output:
         "results/{study}/made/cells/{cell}/{digest}.parquet",
-    params:
-        made_from=lambda wildcards: cell(wildcards).job.made_from,
-        store=config["store"],
-        device=config["device"],
     log:
         "logs/{study}/cells/{cell}/{digest}.log",
     priority: lambda wildcards: cell(wildcards).seconds
+    conda:
+        "../../envs/hypertransfer.yaml"
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: megabytes(cell(wildcards), attempt),
         runtime=lambda wildcards, attempt: minutes(cell(wildcards), attempt),
-    conda:
-        "../../envs/hypertransfer.yaml"
+    params:
+        made_from=lambda wildcards: cell(wildcards).job.made_from,
+        store=config["store"],
+        device=config["device"],
     message:
         "training {wildcards.study} {wildcards.cell}"
     script:

@@ -1,0 +1,120 @@
+"""`hypertransfer plan`: counts, reasons for what is missing, errors in words."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hypertransfer import cli, keys, plan, registry
+from hypertransfer.scaling import Parameterisation
+from hypertransfer.store import Store
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def at_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def planned(tmp_path: Path, capsys, *overrides: str) -> str:
+    code = cli.main(["plan", "--config", "scale=smoke", f"store={tmp_path}", *overrides])
+    assert code == 0
+    return capsys.readouterr().out
+
+
+def fill(tmp_path: Path, wanted) -> list[plan.PlannedRun]:
+    """Entries for the runs of the smoke sweep that `wanted` lets through."""
+    config = cli.main_config(cli.CONFIG, ["scale=smoke", f"store={tmp_path}"])
+    (study,) = plan.load(config)
+    store, filled = Store(tmp_path), []
+    for run in study.runs["sweep"]:
+        if wanted(run.run.point):
+            store.put("runs", run.key, {"context": keys.context(run.run.spec)}, {})
+            filled.append(run)
+    return filled
+
+
+def test_an_empty_store(tmp_path: Path, capsys):
+    text = planned(tmp_path, capsys)
+    assert "not run yet" in text
+    assert "sweep" in text
+    assert "on one core" in text
+
+
+def test_new_values_are_named(tmp_path: Path, capsys):
+    filled = fill(tmp_path, lambda point: point["lr"] != 1 and point["seed"] < 2)
+    text = planned(tmp_path, capsys)
+    assert f" {len(filled)} " in text
+    assert "new value: lr = 1" in text
+    assert "new value: seed = 2" in text
+
+
+def test_a_changed_table_is_named(tmp_path: Path, capsys, monkeypatch):
+    fill(tmp_path, lambda point: True)
+    assert "sweep: " not in planned(tmp_path, capsys)
+    tables = dict(keys.PARAMETERISATIONS)
+    other = Parameterisation("mup", 1.0, "edited", tables["sp"][1.0].rules)
+    tables["mup"] = {**tables["mup"], 1.0: other}
+    monkeypatch.setattr(keys, "PARAMETERISATIONS", tables)
+    text = planned(tmp_path, capsys)
+    assert "sweep: changed parameterisation" in text
+
+
+def test_changed_code_is_named_by_module(tmp_path: Path, capsys, monkeypatch):
+    fill(tmp_path, lambda point: True)
+    fingerprint = keys.fingerprint
+
+    def edited(*entries: str) -> dict[str, str]:
+        found = fingerprint(*entries)
+        name = "hypertransfer.optimizers.sgd"
+        return {**found, name: "edited"} if name in found else found
+
+    monkeypatch.setattr(keys, "fingerprint", edited)
+    text = planned(tmp_path, capsys)
+    assert "sweep: changed code: hypertransfer.optimizers.sgd" in text
+
+
+def test_bad_config_is_refused_in_words(tmp_path: Path, capsys):
+    assert cli.main(["plan", "--config", "scale=huge"]) == 1
+    assert "smoke, desk, paper" in capsys.readouterr().err
+    assert cli.main(["plan", "--config", "nonsense"]) == 1
+    assert "KEY=VALUE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["-m", "hypertransfer", "plan"], ["-m", "snakemake", "-n"]])
+def test_planning_imports_no_torch(command: list[str], tmp_path: Path):
+    """Neither `hypertransfer plan` nor a dry run of Snakemake does."""
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = {command[1:]!r} + ['--config', 'scale=smoke', 'store={tmp_path}']\n"
+        f"sys.argv += ['--quiet'] if 'snakemake' in sys.argv[0] else []\n"
+        "try:\n"
+        f"    runpy.run_module({command[1]!r}, run_name='__main__', alter_sys=True)\n"
+        "except SystemExit as done:\n"
+        "    assert not done.code, done.code\n"
+        "assert 'torch' not in sys.modules, 'torch was imported'\n"
+        "print('planned')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.rstrip().endswith("planned")
+
+
+def test_durations():
+    assert [cli.duration(s) for s in (45, 600, 7200)] == ["45 s", "10 min", "2.0 h"]
+
+
+def test_every_registered_part_is_where_its_card_says():
+    from hypertransfer import build
+
+    for kind, cards in (("model", registry.MODELS), ("optimizer", registry.OPTIMIZERS)):
+        for name in cards:
+            assert callable(build.load(registry.import_path(kind, name)))

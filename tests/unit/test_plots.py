@@ -1,0 +1,108 @@
+"""Figures on synthetic tables: every kind draws, and shows what the tables say."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import image
+from matplotlib.colors import to_rgb
+
+from hypertransfer import plots, registry
+
+WIDTHS, LRS, SEEDS = (8, 16, 32), (0.125, 0.25, 0.5, 1.0, 2.0), (0, 1, 2)
+
+
+@pytest.fixture
+def tables() -> dict[str, pd.DataFrame]:
+    """Two parameterisations: the optimum stays at 0.5 under µP, and moves with width under NTP."""
+    runs, history, probes = [], [], []
+    for name in ("mup", "ntp"):
+        for width in WIDTHS:
+            best = 0.5 if name == "mup" else 0.5 * width / 16
+            for lr in LRS:
+                for seed in SEEDS:
+                    key = f"{name}-{width}-{lr}-{seed}"
+                    gone = name == "ntp" and width == 32 and lr == 0.125
+                    loss = 1 + np.log2(lr / best) ** 2 / 10 + seed / 100
+                    runs.append({
+                        "grid": "sweep", "key": key, "parameterisation": name, "optimizer": "sgd",
+                        "shape.width": width, "lr": lr, "seed": seed, "steps": 20,
+                        "status": "diverged" if gone else "finished",
+                        "final_loss": np.inf if gone else loss,
+                    })  # fmt: skip
+                    for step in (0, 10, 20):
+                        history.append({"grid": "sweep", "key": key, "step": step,
+                                        "train_loss": 2 - step / 20})  # fmt: skip
+                        probes.append({"grid": "sweep", "key": key, "step": step, "probe": "top",
+                                       "scaled_sharpness": 1.0 + step})  # fmt: skip
+    frames = {"runs": runs, "history": history, "probes": probes}
+    return {name: pd.DataFrame(rows) for name, rows in frames.items()}
+
+
+FIGURES = {
+    "overview": {"options": {"dynamics": "sweep", "sweep": "sweep"}},
+    "sharpness": {"where": {"lr": 0.5}},
+    "loss": {"where": {"lr": 0.5}},
+    "lr_sweep": {},
+    "optimum": {},
+}
+
+
+def figure(kind: str) -> dict:
+    return {"id": kind, "kind": kind, "title": "Title", "caption": "", **FIGURES[kind]}
+
+
+def test_the_kinds_that_configs_may_name_are_those_that_draw():
+    assert set(registry.FIGURES) == set(plots.KINDS) == set(FIGURES)
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_every_kind_fills_its_page(kind: str, tables, tmp_path):
+    drawn = plots.draw(figure(kind), tables)
+    path = tmp_path / "figure.png"
+    plots.save(drawn, str(path))
+    pixels = image.imread(io.BytesIO(path.read_bytes()), format="png")[..., :3]
+    ink = (pixels < 0.99).any(axis=2)
+    # A panel that collapsed leaves most columns of the page empty.
+    assert ink.any(axis=0).mean() > 0.7
+    assert ink.any(axis=1).mean() > 0.7
+
+
+def test_svg_is_the_same_every_time(tables, tmp_path):
+    for name in ("a.svg", "b.svg"):
+        plots.save(plots.draw(figure("lr_sweep"), tables), str(tmp_path / name))
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+def test_stars_stand_at_the_optima_and_crosses_at_diverged_runs(tables):
+    drawn = plots.draw(figure("lr_sweep"), tables)
+    mup, ntp = drawn.axes
+    stars = [line for line in mup.lines if line.get_marker() == "*"]
+    assert len(stars) == len(WIDTHS)
+    for star in stars:
+        assert float(star.get_xdata()[0]) == pytest.approx(0.5)
+    crosses = [line for line in ntp.lines if line.get_marker() == "x"]
+    assert [list(line.get_xdata()) for line in crosses] == [[0.125]]
+    assert not [line for line in mup.lines if line.get_marker() == "x"]
+
+
+def test_the_stability_threshold_is_two_over_the_learning_rate(tables):
+    drawn = plots.draw(figure("sharpness"), tables)
+    dashed = [line for line in drawn.axes[0].lines if line.get_linestyle() == "--"]
+    assert [line.get_ydata()[0] for line in dashed] == [4.0]
+
+
+def test_optimum_shows_no_shift_for_mup_and_one_octave_a_doubling_for_ntp(tables):
+    axis = plots.draw(figure("optimum"), tables).axes[0]
+    shown = {c.get_label(): c.lines[0].get_ydata().astype(float) for c in axis.containers}
+    np.testing.assert_allclose(shown["µP, SGD"], 0, atol=1e-9)
+    np.testing.assert_allclose(shown["NTP, SGD"], [0, 1, 2], atol=1e-6)
+
+
+def test_sizes_have_colours_of_their_own(tables):
+    axis = plots.draw(figure("loss"), tables).axes[0]
+    lines = [line for line in axis.lines if line.get_label() in {"8", "16", "32"}]
+    assert len({to_rgb(line.get_color()) for line in lines}) == 3
