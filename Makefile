@@ -4,7 +4,7 @@
 # make bench   measure speed against stated rivals, to results/benchmarks.parquet
 # make lint    formats and static checks
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
