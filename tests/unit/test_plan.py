@@ -62,7 +62,7 @@ VALUES = {
 def a_notebook(tmp_path, monkeypatch):
     """A report's template for the study, which has none in the repository."""
     path = tmp_path / "mine.ipynb"
-    path.write_text("{}")
+    path.write_text('{"cells": []}')
     monkeypatch.setattr(plan, "notebook", lambda study: path)
     return path
 
@@ -195,7 +195,7 @@ def test_the_title_of_the_study_stands_in_the_index():
 
 def test_the_reports_template(a_notebook):
     before = names(planned())
-    a_notebook.write_text("{ }")
+    a_notebook.write_text('{"cells": [{"cell_type": "markdown", "source": ["More."]}]}')
     after = names(planned())
     assert {n for n in before if before[n] != after[n]} == {"report", "publication"}
 
