@@ -358,12 +358,9 @@ def test_a_run_whose_last_update_blows_up_has_diverged():
 
 
 def test_the_bar_of_divergence_is_the_specs():
-    """A loss that rises at first and recovers: diverged at a bar of 1.2, finished at 100."""
-    start = run().history.train_loss[0]
-
-    def recovers(lr: float) -> bool:
-        tried = run(lr=lr)
-        return tried.status == "finished" and max(tried.history.train_loss) > 1.3 * start
-
-    lr = next(lr for lr in (0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2) if recovers(lr))
-    assert run(lr=lr, divergence=1.2).status == "diverged"
+    """Minibatch noise lifts the loss a little above its first value: the bar decides."""
+    losses = run(lr=1e-5, log_every=1).history.train_loss
+    worst = max(losses) / losses[0]
+    assert worst > 1
+    assert run(lr=1e-5, log_every=1, divergence=worst * 1.01).status == "finished"
+    assert run(lr=1e-5, log_every=1, divergence=(1 + worst) / 2).status == "diverged"
