@@ -160,7 +160,7 @@ class Project:
 
     def command(self, *arguments: str) -> list[str]:
         """A call of Snakemake with plain output."""
-        return [str(BIN / "snakemake"), "--cores", "2", "--quiet", "progress", *arguments]
+        return [str(BIN / "snakemake"), *arguments, "--cores", "2", "--quiet", "progress"]
 
     def run(self, *arguments: str, timeout: float = 300) -> Ran:
         """Call Snakemake and say what ran."""
