@@ -109,6 +109,7 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         for name in ("Snakefile", "workflow", "envs", "config"):
             source, ignore = ROOT / name, shutil.ignore_patterns("__pycache__", "*.egg-info")
             if source.is_dir():

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from tests.workflow.project import STUDY, Project
 
+from hypertransfer import records
+
 pytestmark = pytest.mark.workflow
 
 
@@ -25,6 +27,10 @@ def undisturbed(project: Project) -> dict[str, bytes]:
 
 def entries(project: Project, kind: str) -> list[Path]:
     return sorted((project.folder / "results/store" / kind).rglob("entry.json"))
+
+
+def key_of(entry: Path) -> str:
+    return f"{entry.parent.parent.name}-{entry.parent.name}"
 
 
 def test_a_failed_change_never_leaves_stale_results(project: Project, undisturbed):
@@ -44,8 +50,6 @@ def test_a_failed_change_never_leaves_stale_results(project: Project, undisturbe
     mended = project.run()
     assert mended.code == 0, mended.output
     assert mended.trained == 4  # Adam's were trained while SGD failed
-    from hypertransfer import records
-
     lrs = records.read(project.folder / "results/micro/tables/runs.parquet").column("lr")
     assert sorted(set(lrs.to_pylist())) == [0.05, 0.1, 0.2, 0.8]
     project.write_study(STUDY)
@@ -54,7 +58,8 @@ def test_a_failed_change_never_leaves_stale_results(project: Project, undisturbe
 
 
 def test_damaged_entries_are_named_and_made_again(project: Project, undisturbed):
-    damaged = entries(project, "runs")[::7]
+    wanted = set(records.frame(project.folder / "results/micro/tables/runs.parquet")["key"])
+    damaged = [e for e in entries(project, "runs") if key_of(e) in wanted][::7]
     for entry in damaged:
         content = bytearray((entry.parent / "history.parquet").read_bytes())
         content[len(content) // 2] ^= 1
@@ -65,7 +70,7 @@ def test_damaged_entries_are_named_and_made_again(project: Project, undisturbed)
     assert ran.trained == len(damaged)
     logs = "".join(p.read_text() for p in (project.folder / "logs").rglob("*.log"))
     for entry in damaged:
-        assert f"{entry.parent.parent.name}-{entry.parent.name}" in logs
+        assert key_of(entry) in logs
     assert project.tables() == undisturbed
 
 
