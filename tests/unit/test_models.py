@@ -172,6 +172,15 @@ def test_fan_in_and_unit_weights_are_one_network_at_the_start(model):
     x = images("fashion_mnist").train_x
     fan_in, unit = (drawn(spec(model, weights=weights))[0] for weights in ("fan_in", "unit"))
     torch.testing.assert_close(fan_in(x), unit(x), rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(fan_in.input.weight, unit.input.weight)
+
+
+@every_model
+@pytest.mark.parametrize("name", PARAMETERISATIONS)
+def test_unit_weights_have_deviation_one_in_every_parameterisation(model, name):
+    _, rows = drawn(spec(model, width=16, parameterisation=name, weights="unit"))
+    assert {row.init_std for row in rows if len(row.shape) > 1} == {1.0}
+    assert all(row.multiplier < 1 for row in rows if len(row.shape) > 1)
 
 
 def test_deviations_at_the_base_shape_are_gain_over_root_fan_in():

@@ -212,10 +212,10 @@ def test_training_is_the_hand_written_loop(options, update):
     losses, w = by_hand(result, 40, update, branch=1 / math.sqrt(2))
     assert result.history.train_loss[1:] == pytest.approx(losses, rel=1e-4, abs=1e-6)
     for name, p in result.checkpoints[40].items():
-        torch.testing.assert_close(p.double(), w[name].detach(), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(p.double(), w[name].detach(), rtol=1e-5, atol=2e-6)
     with pytest.raises(AssertionError):  # twin: a loop that forgets the residual multiplier
         assert result.history.train_loss[1:] == pytest.approx(
-            by_hand(result, 40, update, branch=1.0)[0], rel=1e-4
+            by_hand(result, 40, update, branch=1.0)[0], rel=1e-2
         )
 
 
@@ -358,9 +358,11 @@ def test_a_run_whose_last_update_blows_up_has_diverged():
 
 
 def test_the_bar_of_divergence_is_the_specs():
-    """Minibatch noise lifts the loss a little above its first value: the bar decides."""
-    losses = run(lr=1e-5, log_every=1).history.train_loss
-    worst = max(losses) / losses[0]
-    assert worst > 1
-    assert run(lr=1e-5, log_every=1, divergence=worst * 1.01).status == "finished"
-    assert run(lr=1e-5, log_every=1, divergence=(1 + worst) / 2).status == "diverged"
+    """A loss that rises by a tenth and recovers: diverged below that bar, finished above it."""
+    losses = run().history.train_loss
+    rise = max(losses) / losses[0]
+    assert 1.05 < rise < 1.5
+    assert run(divergence=1.01 * rise).status == "finished"
+    stopped = run(divergence=0.99 * rise)
+    assert stopped.status == "diverged"
+    assert stopped.steps_done == losses.index(max(losses))
