@@ -129,11 +129,13 @@ def test_a_role_for_the_weight_alone_does_not_cover_the_bias():
         list(resolve.named_roles(network))
 
 
-def test_a_multiplier_that_the_module_would_not_apply_is_refused():
+@pytest.mark.parametrize("width", [1, 2])
+def test_a_weight_that_the_table_could_not_draw_is_refused(width):
+    """Also at the base shape, where a plain layer would keep torch's own draw in silence."""
     layer = nn.Linear(4, 2, bias=False)
     layer.roles = {"weight": Role.OUTPUT}
-    with pytest.raises(RoleError, match=r"0\.weight \(output\) a multiplier"):
-        resolve.resolve(nn.Sequential(layer), MUP_SGD, Ratios(width=2), Base(0.1))
+    with pytest.raises(RoleError, match=r"0\.weight has the role output.*hypertransfer\.layers"):
+        resolve.resolve(nn.Sequential(layer), MUP_SGD, Ratios(width=width), Base(0.1))
 
 
 @every_model

@@ -14,6 +14,10 @@ from hypertransfer.layers import Branch, Scaled
 from hypertransfer.scaling import Parameterisation, Ratios, Role
 
 
+# Roles of weight matrices: the table says how they are drawn. Vectors keep their module's values.
+DRAWN = (Role.INPUT, Role.HIDDEN, Role.OUTPUT)
+
+
 class RoleError(ValueError):
     """A parameter has no role, or one whose scaling its module cannot carry out."""
 
@@ -101,7 +105,7 @@ def resolve(
     """One row per parameter of the model, at the given distance from the base shape.
 
     Raises:
-        RoleError: a parameter has no role, or a multiplier that nothing would apply.
+        RoleError: a parameter has no role, or one that its module cannot fulfil.
     """
     table = table.unit() if base.weights == "unit" else table
     return [_row(tagged, table, ratios, base) for tagged in named_roles(model)]
@@ -113,6 +117,11 @@ def _row(tagged: Tagged, table: Parameterisation, ratios: Ratios, base: Base) ->
     std = base_std(tagged, ratios)
     unit = base.weights == "unit" and std > 0
     weight = isinstance(tagged.module, Scaled) and tagged.attribute == "weight"
+    if tagged.role in DRAWN and not weight:
+        raise RoleError(
+            f"{tagged.name} has the role {tagged.role.value}, whose initial weights the table draws "
+            "and scales, and only layers of hypertransfer.layers let it: use such a layer for it"
+        )
     if not std and rule.multiplier.at(ratios) != 1.0:
         raise RoleError(
             f"table {table.name!r} gives {tagged.name} ({tagged.role.value}) a multiplier, and "
