@@ -13,7 +13,6 @@ from torch import nn
 from hypertransfer.layers import Branch, Scaled
 from hypertransfer.scaling import Parameterisation, Ratios, Role
 
-
 # Roles of weight matrices: the table says how they are drawn. Vectors keep their module's values.
 DRAWN = (Role.INPUT, Role.HIDDEN, Role.OUTPUT)
 
@@ -119,8 +118,8 @@ def _row(tagged: Tagged, table: Parameterisation, ratios: Ratios, base: Base) ->
     weight = isinstance(tagged.module, Scaled) and tagged.attribute == "weight"
     if tagged.role in DRAWN and not weight:
         raise RoleError(
-            f"{tagged.name} has the role {tagged.role.value}, whose initial weights the table draws "
-            "and scales, and only layers of hypertransfer.layers let it: use such a layer for it"
+            f"{tagged.name} has the role {tagged.role.value}, whose weights the table draws and "
+            "scales, and only layers of hypertransfer.layers let it: use such a layer for it"
         )
     if not std and rule.multiplier.at(ratios) != 1.0:
         raise RoleError(
