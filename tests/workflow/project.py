@@ -165,24 +165,24 @@ class Project:
 
     def run(self, *arguments: str, timeout: float = 300) -> Ran:
         """Call Snakemake and say what ran."""
-        before = self._stamps()
+        before = self._logs()
         started = time.monotonic()
         done = subprocess.run(
             self.command(*arguments), cwd=self.folder, env=self.environment(), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False,
         )  # fmt: skip
         ran = Ran(done.returncode, done.stdout, time.monotonic() - started)
-        for path, stamp in self._stamps().items():
-            if before.get(path) != stamp:
+        for path, text in self._logs().items():
+            new = text.removeprefix(before.get(path, ""))
+            if new:
                 study, folder = path.relative_to(self.folder / "logs").parts[:2]
                 ran.jobs.append("index" if study == "index" else folder)
-                text = path.read_text()
-                ran.trained += len(re.findall(r"INFO training [0-9a-f]{24}-", text))
-                ran.probed += len(re.findall(r"INFO probing [0-9a-f]{24}-", text))
+                ran.trained += len(re.findall(r"INFO training [0-9a-f]{24}-", new))
+                ran.probed += len(re.findall(r"INFO probing [0-9a-f]{24}-", new))
         return ran
 
-    def _stamps(self) -> dict[Path, int]:
-        return {p: p.stat().st_mtime_ns for p in (self.folder / "logs").rglob("*.log")}
+    def _logs(self) -> dict[Path, str]:
+        return {path: path.read_text() for path in (self.folder / "logs").rglob("*.log")}
 
     def edit(self, file: str, change: Callable[[str], str]) -> str:
         """Change a file of the project; returns what it was."""

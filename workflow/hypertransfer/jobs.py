@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,18 +27,20 @@ def running(script: str, snakemake: Any) -> Iterator[Mapping[str, Any]]:
     """The parts of a planned job, while its messages go to the job's log.
 
     Its digest is computed anew from the code on the disk: what is written under a name is
-    what that name says, even where files were edited while the workflow ran.
+    what that name says, even where files were edited while the workflow ran. A log is added to:
+    what an earlier attempt said before it was killed stays.
 
     Raises:
         StalePlan: the digest is another one by now; calling snakemake again plans anew.
     """
     logging.basicConfig(
         filename=snakemake.log[0] if snakemake.log else None,
-        filemode="w",
+        filemode="a",
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
         force=True,
     )
+    log.info("%s on %s, process %d", script, socket.gethostname(), os.getpid())
     parts: Mapping[str, Any] = json.loads(snakemake.params.made_from)
     try:
         if name_of(script, parts) != snakemake.wildcards.digest:
