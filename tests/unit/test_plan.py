@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import cost, plan
+from hypertransfer import cost, grid, plan
 from hypertransfer.config import Study
 from hypertransfer.plan import IndexPlan, Publication, StudyPlan
 from hypertransfer.publish import publish
@@ -70,7 +70,8 @@ def a_notebook(tmp_path, monkeypatch):
 def planned(edit=lambda values: None, *, scale="desk", minutes=3.0):
     values = copy.deepcopy(VALUES)
     edit(values)
-    return StudyPlan(Study("mine", scale, values), minutes)
+    runs = {name: grid.runs(written) for name, written in values["grids"].items()}
+    return StudyPlan(Study("mine", scale, values, runs), minutes)
 
 
 def names(study):
@@ -257,8 +258,8 @@ def test_every_file_has_one_maker():
 def test_a_job_knows_what_it_is_made_from():
     job = planned().shards[0].job
     parts = json.loads(job.made_from)
-    assert plan.name_of(job.script, parts) == job.digest
-    assert plan.name_of("draw_figure", parts) != job.digest
+    assert plan.name_of(plan.code_of("train_cell"), parts) == job.digest
+    assert plan.name_of(plan.code_of("draw_figure"), parts) != job.digest
 
 
 def test_settings_of_probes_are_complete():

@@ -69,7 +69,8 @@ def print_plan(config: dict[str, Any], file: Path) -> None:
     store = Store(config["store"])
     store.check()
     plans = plan.load(config, file.parent / "studies")
-    rows = [line for one in plans for line in status.grids(one, store)]
+    surveys = [status.survey(one, store) for one in plans]
+    rows = [line for found in surveys for line in status.grids(found)]
     print(f"scale {config['scale']}, store {config['store']}\n")
     table = [COLUMNS] + [
         (r.study, r.grid, r.runs, r.cells, r.jobs, r.present, r.probes, r.probes_present,
@@ -81,12 +82,12 @@ def print_plan(config: dict[str, Any], file: Path) -> None:
         cells = [str(v).ljust(w) if i < 2 else str(v).rjust(w)
                  for i, (v, w) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
         print("  ".join(cells).rstrip())
-    print_missing(plans, store, sum(row.seconds for row in rows))
+    print_missing(surveys, sum(row.seconds for row in rows))
 
 
-def print_missing(plans: Sequence[plan.StudyPlan], store: Store, seconds: float) -> None:
+def print_missing(surveys: Sequence[status.Survey], seconds: float) -> None:
     """Print the reasons for missing runs, and about how long they will take."""
-    found = [(one.name, *item) for one in plans for item in status.reasons(one, store).items()]
+    found = [(one.plan.name, *item) for one in surveys for item in status.reasons(one).items()]
     if found:
         print("\nruns to train, and why")
         for study, reason, count in found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -180,11 +180,12 @@ def _words(error: Any) -> Iterator[tuple[tuple[object, ...], str]]:
 
 @dataclass(frozen=True)
 class Study:
-    """A study at one scale: its texts, grids, figures and claims, all checked."""
+    """A study at one scale: its texts, grids with their runs, figures and claims, all checked."""
 
     name: str
     scale: str
     values: Mapping[str, Any]
+    runs: Mapping[str, list[grid.Run]] = field(repr=False)
 
     @property
     def grids(self) -> Mapping[str, Any]:
@@ -233,12 +234,12 @@ def load_study(name: str, scale: str, directory: Path) -> Study:
     merged = merge({k: v for k, v in body.items() if k != "scales"}, patch)
     problems = schema_problems("study", document, merged, scale)
     problems += _scale_problems(document, body.get("scales", {}))
-    problems += _meaning(
-        document, merged, scale, name, {".".join(p.key.split(".")[:2]) for p in problems}
-    )
+    broken = {".".join(p.key.split(".")[:2]) for p in problems}
+    runs: dict[str, list[grid.Run]] = {}
+    problems += _meaning(document, merged, scale, name, broken, runs)
     if problems:
         raise ConfigError(problems)
-    return Study(name, scale, merged)
+    return Study(name, scale, merged, runs)
 
 
 def _scale_problems(document: Document, scales: object) -> Iterator[Problem]:
@@ -253,22 +254,29 @@ def _scale_problems(document: Document, scales: object) -> Iterator[Problem]:
 
 
 def _meaning(
-    document: Document, study: Mapping, scale: str, name: str, broken: set[str]
+    document: Document,
+    study: Mapping,
+    scale: str,
+    name: str,
+    broken: set[str],
+    runs: dict[str, list[grid.Run]],
 ) -> Iterator[Problem]:
-    """What a schema cannot see: references, axes, runs, claims.
+    """What a schema cannot see: references, axes, runs, claims; fills in the grids' runs.
 
     Parts in which the schema has found a problem already are left out.
     """
     if study.get("study", name) != name:
         yield document.problem(("study",), f"{study['study']!r} is not the file's name, {name!r}")
     grids = dict(_entries(study, "grids", broken))
-    wrong = [p for key in grids for p in _grid_problems(document, scale, key, grids[key])]
+    wrong = []
+    for key in grids:
+        wrong += _grid_problems(document, scale, key, grids[key], runs.setdefault(key, []))
     yield from wrong
     for index, claim in _entries(study, "claims", broken):
         for _, text in claims.validate_each([claim]):
             yield document.problem(_home(document, scale, ("claims", index)), text)
     expands = not wrong and not any(key.startswith("grids") for key in broken)
-    yield from _references(document, scale, study, broken, grids if expands else {})
+    yield from _references(document, scale, study, broken, runs if expands else {})
 
 
 def _entries(study: Mapping, part: str, broken: set[str]) -> Iterator[tuple[Any, Any]]:
@@ -282,8 +290,14 @@ def _entries(study: Mapping, part: str, broken: set[str]) -> Iterator[tuple[Any,
 
 
 def _grid_problems(
-    document: Document, scale: str, name: str, values: Mapping[str, Any]
+    document: Document,
+    scale: str,
+    name: str,
+    values: Mapping[str, Any],
+    runs: list[grid.Run],
 ) -> Iterator[Problem]:
+    """What is wrong with a grid; its runs, as far as they can be meant, are added to the list."""
+
     def place(error: grid.GridError | SpecError) -> tuple[str, ...]:
         *likely, last = _places(values, error)
         for path in likely:
@@ -303,10 +317,16 @@ def _grid_problems(
     if wrong:
         return
     try:
-        run = None
-        for run in grid.points(values):
-            yield from map(problem, _spec_problems(values, *run))
-        if run is None:
+        empty = True
+        for point, spec in grid.points(values):
+            empty = False
+            try:
+                runs.append(grid.run(values, point, spec))
+            except SpecErrors as errors:
+                yield from map(problem, errors.errors)
+            else:
+                yield from map(problem, _objections(runs[-1].spec))
+        if empty:
             yield document.problem(("grids", name), "exclude and only leave no run of this grid")
     except (grid.GridError, SpecError) as error:
         yield problem(error)
@@ -332,14 +352,8 @@ def _places(
     yield tuple(keys) if isinstance(error, grid.GridError) else ("base", *keys)
 
 
-def _spec_problems(values: Mapping, point: Mapping, spec: Mapping) -> list[SpecError]:
-    try:
-        run = grid.run(values, point, spec)
-        return list(registry.objections(run.spec)) or list(_table_problems(run.spec))
-    except SpecErrors as errors:
-        return errors.errors
-    except SpecError as error:
-        return [error]
+def _objections(spec: RunSpec) -> list[SpecError]:
+    return list(registry.objections(spec)) or list(_table_problems(spec))
 
 
 def _table_problems(spec: RunSpec) -> Iterator[SpecError]:
@@ -372,7 +386,11 @@ def _probe_problems(
 
 
 def _references(
-    document: Document, scale: str, study: Mapping, broken: set[str], grids: Mapping[str, Any]
+    document: Document,
+    scale: str,
+    study: Mapping,
+    broken: set[str],
+    runs: Mapping[str, list[grid.Run]],
 ) -> Iterator[Problem]:
     """Figures have a known kind; figures and claims an id of their own, and select runs.
 
@@ -397,7 +415,7 @@ def _references(
             if ids.count(entry["id"]) > 1:
                 yield document.problem(home, f"the id {entry['id']!r} stands twice")
             for wanted in _conditions(entry):
-                if grids and (text := _selects_nothing(wanted, grids)):
+                if runs and (text := _selects_nothing(wanted, runs)):
                     yield document.problem(home, f"where: {text}")
 
 
@@ -408,15 +426,14 @@ def _conditions(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield part["where"]
 
 
-def _selects_nothing(where: Mapping[str, Any], grids: Mapping[str, Any]) -> str:
+def _selects_nothing(where: Mapping[str, Any], runs: Mapping[str, list[grid.Run]]) -> str:
     """Why a condition on runs selects none of them; empty if it selects some."""
     known: set[str] = set()
-    for name, values in grids.items():
-        for point, spec in grid.points(values):
-            row = _row(name, point, spec)
-            known |= set(row)
-            if not set(where) <= set(row):
-                break  # all points of a grid have the same names
+    for name, members in runs.items():
+        names = {*_row(name, members[0])}
+        known |= names
+        for run in members if names >= set(where) else ():  # a grid's points have the same names
+            row = _row(name, run)
             try:
                 if matches(where, row):
                     return ""
@@ -428,6 +445,6 @@ def _selects_nothing(where: Mapping[str, Any], grids: Mapping[str, Any]) -> str:
     return f"no run of this scale is selected by {dict(where)!r}"
 
 
-def _row(name: str, point: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
+def _row(name: str, run: grid.Run) -> dict[str, Any]:
     """The columns that claims and figures can select a planned run by."""
-    return {**RunSpec.parse(spec).columns(), **point, "grid": name}
+    return {**run.spec.columns(), **run.point, "grid": name}

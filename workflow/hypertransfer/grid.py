@@ -8,7 +8,6 @@ where its condition on earlier axes holds. Zipped axes move together.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -108,7 +107,7 @@ def put(values: dict, path: str, value: object) -> None:
         inner = values.get(parent, {})
         values[parent] = {"name": inner} if isinstance(inner, str) else dict(inner)
         values = values[parent]
-    values[last] = copy.deepcopy(value)
+    values[last] = value
 
 
 def points(grid: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict]]:
@@ -132,7 +131,7 @@ def points(grid: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict]]:
         only = grid.get("only")
         if only and not any(matches(condition, point) for condition in only):
             continue
-        values = copy.deepcopy(dict(grid["base"]))
+        values = dict(grid["base"])  # `put` copies what it changes below
         for override in overrides:
             if matches(override["when"], point):
                 for path, value in override.get("set", {}).items():

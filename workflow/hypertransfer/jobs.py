@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from hypertransfer.plan import AGAIN, StalePlan, name_of
+from hypertransfer.plan import AGAIN, StalePlan, code_of, name_of
 
 log = logging.getLogger("hypertransfer")
 
@@ -43,7 +43,7 @@ def running(script: str, snakemake: Any) -> Iterator[Mapping[str, Any]]:
     log.info("%s on %s, process %d", script, socket.gethostname(), os.getpid())
     parts: Mapping[str, Any] = json.loads(snakemake.params.made_from)
     try:
-        if name_of(script, parts) != snakemake.wildcards.digest:
+        if name_of(code_of(script), parts) != snakemake.wildcards.digest:
             raise StalePlan(f"the code of {script} changed after this job was planned: {AGAIN}")
         yield parts
     except Exception as error:

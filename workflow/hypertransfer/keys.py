@@ -71,11 +71,6 @@ def probe_context(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {"code": fingerprint(MEASURE_ENTRY, registry.PROBES[settings["probe"]].module)}
 
 
-def key(identity: object, context: object) -> str:
-    """The name of a piece of work: digest of what was asked for, and of what answers it."""
-    return f"{digest(identity, 24)}-{digest(context, 16)}"
-
-
 def identity(spec: RunSpec) -> dict:
     """What was asked for; where data lie and which order the config spelt it in do not count."""
     plain = spec.plain()
@@ -84,7 +79,10 @@ def identity(spec: RunSpec) -> dict:
 
 
 class Contexts:
-    """Run keys of many specs: runs that differ in numbers alone share one computed context."""
+    """Keys of many runs and probes, with the code as it is when each context is first met.
+
+    Runs that differ in numbers alone share one computed context, and so do a probe's settings.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
@@ -97,6 +95,13 @@ class Contexts:
             self._known[text] = digest(context(spec), 16)
         return f"{digest(identity(spec), 24)}-{self._known[text]}"
 
+    def probe_key(self, run: str, settings: Mapping[str, Any]) -> str:
+        """The key of a probe with its settings on a run."""
+        name = settings["probe"]
+        if name not in self._known:
+            self._known[name] = digest(probe_context(settings), 16)
+        return f"{digest({'run': run, 'settings': dict(settings)}, 24)}-{self._known[name]}"
+
 
 def run_key(spec: RunSpec) -> str:
     """The key of one run."""
@@ -105,4 +110,4 @@ def run_key(spec: RunSpec) -> str:
 
 def probe_key(run: str, settings: Mapping[str, Any]) -> str:
     """The key of a probe with its settings on a run."""
-    return key({"run": run, "settings": dict(settings)}, probe_context(settings))
+    return Contexts().probe_key(run, settings)

@@ -34,15 +34,15 @@ class StalePlan(RuntimeError):
 
 @dataclass(frozen=True)
 class Job:
-    """Something to make: the parts that decide it, and the script whose code does it."""
+    """Something to make: the parts that decide it, and the code that does it."""
 
-    script: str
+    code: Mapping[str, str]
     parts: Mapping[str, Any]
 
     @cached_property
     def digest(self) -> str:
         """The name of what the job makes: a digest of its parts and of its code."""
-        return name_of(self.script, self.parts)
+        return name_of(self.code, self.parts)
 
     @cached_property
     def made_from(self) -> str:
@@ -50,9 +50,14 @@ class Job:
         return canonical(self.parts)
 
 
-def name_of(script: str, parts: Mapping[str, Any]) -> str:
-    """Digest of the parts and of the script's code, with all that it imports."""
-    return digest({"parts": parts, "code": fingerprint(f"scripts.{script}")}, 12)
+def code_of(script: str) -> dict[str, str]:
+    """The fingerprint of a rule's script, with all that it imports."""
+    return fingerprint(f"scripts.{script}")
+
+
+def name_of(code: Mapping[str, str], parts: Mapping[str, Any]) -> str:
+    """Digest of the parts and of the code."""
+    return digest({"parts": parts, "code": code}, 12)
 
 
 @dataclass(frozen=True)
@@ -89,17 +94,18 @@ class StudyPlan:
     def __init__(self, study: Study, job_minutes: float) -> None:
         self.study, self.job_minutes = study, job_minutes
         self.name = study.name
+        self.contexts = keys.Contexts()
+        self.codes = {script: code_of(script) for script in ("train_cell", "probe_cell")}
 
     @cached_property
     def runs(self) -> dict[str, list[PlannedRun]]:
         """The runs of each grid, with their keys."""
-        contexts = keys.Contexts()
         return {
             name: [
-                PlannedRun(contexts.key(run.spec), run, cost.train_seconds(run.spec))
-                for run in grid.runs(values)
+                PlannedRun(self.contexts.key(run.spec), run, cost.train_seconds(run.spec))
+                for run in runs
             ]
-            for name, values in self.study.grids.items()
+            for name, runs in self.study.runs.items()
         }
 
     @cached_property
@@ -131,7 +137,7 @@ class StudyPlan:
         parts = {"grid": cell.grid, **_listing(runs)}
         path = f"cells/{cell.path}"
         seconds = sum(run.seconds for run in runs)
-        return Shard("train", self.name, path, Job("train_cell", parts), tuple(runs), (), seconds)
+        return Shard("train", self.name, path, Job(self.codes["train_cell"], parts), tuple(runs), (), seconds)
 
     def _probings(
         self, cell: grid.Cell, runs: Sequence[PlannedRun], training: Shard
@@ -142,7 +148,7 @@ class StudyPlan:
                 continue
             # All runs of a shard share their steps unless steps are an axis: settings per run.
             settings = [probe_settings(probe, r.run.spec) for r in chosen]
-            found = tuple(keys.probe_key(r.key, s) for r, s in zip(chosen, settings, strict=True))
+            found = tuple(map(self.contexts.probe_key, (r.key for r in chosen), settings))
             parts = {
                 "grid": cell.grid,
                 "probe": name,
@@ -154,13 +160,13 @@ class StudyPlan:
                 cost.probe_seconds(r.run.spec, s) for r, s in zip(chosen, settings, strict=True)
             )
             path = f"probes/{cell.path}/{name}"
-            job = Job("probe_cell", parts)
+            job = Job(self.codes["probe_cell"], parts)
             yield Shard("probe", self.name, path, job, tuple(chosen), found, seconds, training)
 
     @cached_property
     def collect(self) -> Job:
         """The study's tables from all its shards, in the order of the plan."""
-        return Job("collect_tables", {"files": [shard.file for shard in self.shards]})
+        return Job(code_of("collect_tables"), {"files": [shard.file for shard in self.shards]})
 
     @cached_property
     def claims(self) -> Job:
@@ -168,14 +174,14 @@ class StudyPlan:
         parts = {"study": self.name, "scale": self.study.scale, "tables": self.collect.digest}
         parts["claims"] = self.study.claims
         parts["edition"] = str(self.study.values.get("edition", 1))
-        return Job("check_claims", parts)
+        return Job(code_of("check_claims"), parts)
 
     @cached_property
     def figures(self) -> dict[str, Job]:
         """A job for each figure, by its id."""
-        tables = self.collect.digest
+        tables, code = self.collect.digest, code_of("draw_figure")
         return {
-            figure["id"]: Job("draw_figure", {"tables": tables, "figure": figure})
+            figure["id"]: Job(code, {"tables": tables, "figure": figure})
             for figure in self.study.figures
         }
 
@@ -185,7 +191,7 @@ class StudyPlan:
         figures = {name: job.digest for name, job in self.figures.items()}
         texts = {k: v for k, v in self.study.values.items() if k not in ("figures", "claims")}
         return Job(
-            "write_report",
+            code_of("write_report"),
             {
                 "study": texts,
                 "scale": self.study.scale,
@@ -273,7 +279,7 @@ class Publication:
     @cached_property
     def job(self) -> Job:
         """The job that puts the names in place."""
-        return Job("publish", {"root": str(self.root), "files": self.files})
+        return Job(code_of("publish"), {"root": str(self.root), "files": self.files})
 
     @property
     def marker(self) -> Path:
@@ -307,7 +313,7 @@ class IndexPlan:
             {"name": p.name, "title": p.study.values["title"], "scale": p.study.scale}
             for p in self.plans
         ]
-        return Job("write_index", {"studies": studies, "claims": self.claims_files})
+        return Job(code_of("write_index"), {"studies": studies, "claims": self.claims_files})
 
     @property
     def claims_files(self) -> list[str]:
@@ -359,10 +365,11 @@ def probe_settings(probe: Mapping[str, Any], spec: RunSpec) -> dict[str, Any]:
 def _listing(runs: Sequence[PlannedRun]) -> dict[str, Any]:
     """The runs of a job as plain values: what all share once, and each one's own."""
     plain = [one.run.spec.plain() for one in runs]
+    texts = {name: canonical(value) for name, value in plain[0].items()}
     shared = {
         name: value
         for name, value in plain[0].items()
-        if all(canonical(other[name]) == canonical(value) for other in plain)
+        if all(other[name] is value or canonical(other[name]) == texts[name] for other in plain)
     }
     own = [
         {

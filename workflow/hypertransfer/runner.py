@@ -261,7 +261,8 @@ def listed_probes(parts: Mapping[str, Any]) -> list[ProbeWork]:
     """
     rows = zip(parts["probe_keys"], parts["settings"], listed(parts), strict=True)
     work = [ProbeWork(*row) for row in rows]
+    contexts = keys.Contexts()
     for item in work:
-        if keys.probe_key(item.run.key, item.settings) != item.key:
+        if contexts.probe_key(item.run.key, item.settings) != item.key:
             raise StalePlan(f"the code of probe {item.key} changed after planning: {AGAIN}")
     return work

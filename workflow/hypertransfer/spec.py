@@ -31,9 +31,12 @@ class SpecErrors(ValueError):
         self.errors = errors
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 def canonical(value: object) -> str:
     """The one JSON text of plain values: sorted keys, no spaces, shortest float digits."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def digest(value: object, length: int = 24) -> str:

@@ -34,57 +34,92 @@ class GridStatus:
         return self.runs - self.present
 
 
-def grids(plan: StudyPlan, store: Store) -> Iterator[GridStatus]:
+@dataclass(frozen=True)
+class Survey:
+    """A plan held against a store: which of its runs and probes are there. Looked up once."""
+
+    plan: StudyPlan
+    store: Store
+    runs: frozenset[str]
+    probes: frozenset[str]
+
+
+def survey(plan: StudyPlan, store: Store) -> Survey:
+    """Look up every run and probe of a plan: one look at the file system for each."""
+    runs = (run.key for members in plan.runs.values() for run in members)
+    probes = (key for shard in plan.shards for key in shard.probe_keys)
+    return Survey(
+        plan,
+        store,
+        frozenset(key for key in runs if store.has("runs", key)),
+        frozenset(key for key in probes if store.has("probes", key)),
+    )
+
+
+def grids(found: Survey) -> Iterator[GridStatus]:
     """The status of each grid of a study."""
+    plan = found.plan
+    cells = Counter(cell.grid for cell in plan.cells)
     for name, runs in plan.runs.items():
         shards = [shard for shard in plan.shards if shard.job.parts["grid"] == name]
-        missing = [run for run in runs if not store.has("runs", run.key)]
         probe_keys = [key for shard in shards for key in shard.probe_keys]
-        seconds = sum(run.seconds for run in missing)
-        seconds += sum(_probe_seconds(shard, store) for shard in shards if shard.probe_keys)
+        seconds = sum(run.seconds for run in runs if run.key not in found.runs)
+        seconds += sum(_probe_seconds(shard, found) for shard in shards if shard.probe_keys)
         yield GridStatus(
             study=plan.name,
             grid=name,
             runs=len(runs),
-            cells=sum(cell.grid == name for cell in plan.cells),
+            cells=cells[name],
             jobs=len(shards),
-            present=len(runs) - len(missing),
+            present=sum(run.key in found.runs for run in runs),
             probes=len(probe_keys),
-            probes_present=sum(store.has("probes", key) for key in probe_keys),
+            probes_present=sum(key in found.probes for key in probe_keys),
             seconds=seconds,
         )
 
 
-def _probe_seconds(shard: Shard, store: Store) -> float:
-    absent = sum(not store.has("probes", key) for key in shard.probe_keys)
+def _probe_seconds(shard: Shard, found: Survey) -> float:
+    absent = sum(key not in found.probes for key in shard.probe_keys)
     return shard.seconds * absent / len(shard.probe_keys)
 
 
-def reasons(plan: StudyPlan, store: Store) -> Counter[str]:
-    """Why runs and probes are missing, with how many are missing for each reason."""
-    found: Counter[str] = Counter()
-    for name, runs in plan.runs.items():
-        missing = [run for run in runs if not store.has("runs", run.key)]
+def reasons(found: Survey) -> Counter[str]:
+    """Why runs are missing, with how many are missing for each reason."""
+    counts: Counter[str] = Counter()
+    changes = _Changes(found.store)
+    for name, runs in found.plan.runs.items():
         fresh = []
-        for run in missing:
-            reason = _changed(store, run)
-            if reason:
-                found[f"{name}: {reason}"] += 1
+        for run in runs:
+            if run.key in found.runs:
+                continue
+            if reason := changes.of(run):
+                counts[f"{name}: {reason}"] += 1
             else:
                 fresh.append(run)
-        for reason, count in _new_values(runs, fresh, store).items():
-            found[f"{name}: {reason}"] += count
-    return found
+        stored = [run for run in runs if run.key in found.runs]
+        for reason, count in _new_values(stored, fresh).items():
+            counts[f"{name}: {reason}"] += count
+    return counts
 
 
-def _changed(store: Store, run: PlannedRun) -> str:
-    """What differs from a stored run of the same spec; empty where there is none."""
-    others = store.contexts("runs", run.key)
-    if not others:
-        return ""
-    wanted = keys.context(run.run.spec)
-    differences = [_difference(wanted, _context(store, other)) for other in others]
-    return min(differences, key=len)
+class _Changes:
+    """What differs from stored runs of the same spec. Equal contexts are compared once."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._known: dict[tuple[str, str], str] = {}
+
+    def of(self, run: PlannedRun) -> str:
+        """The least change since the run was stored; empty where it never was."""
+        others = self.store.contexts("runs", run.key)
+        return min((self._change(run, other) for other in others), key=len, default="")
+
+    def _change(self, run: PlannedRun, other: str) -> str:
+        pair = (run.key.partition("-")[2], other.partition("-")[2])
+        if pair not in self._known:
+            wanted = keys.context(run.run.spec)
+            self._known[pair] = _difference(wanted, _context(self.store, other))
+        return self._known[pair]
 
 
 def _context(store: Store, key: str) -> Mapping[str, Any]:
@@ -108,11 +143,8 @@ def _difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     return "; ".join(parts) or "another context"
 
 
-def _new_values(
-    runs: Sequence[PlannedRun], fresh: Sequence[PlannedRun], store: Store
-) -> Counter[str]:
+def _new_values(stored: Sequence[PlannedRun], fresh: Sequence[PlannedRun]) -> Counter[str]:
     """New runs by the axis values that no stored run of the grid has."""
-    stored = [run for run in runs if store.has("runs", run.key)]
     if not stored:
         return Counter({"not run yet": len(fresh)} if fresh else {})
     seen = {(axis, canonical(v)) for run in stored for axis, v in run.run.point.items()}
