@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import collect, records
+from hypertransfer import collect, plan, records
 
 SEEDED = settings(derandomize=True, deadline=None)  # the same cases on every machine
 
@@ -98,6 +99,14 @@ def test_columns_of_axes(values, column, kind):
     assert found.type == kind
 
 
+def collected(cells, probes=()):
+    """The collected tables, written beside the first cell and read back."""
+    place = Path(cells[0]).parent / "collected"
+    paths = {name: str(place / f"{name}.parquet") for name in plan.TABLES}
+    collect.collect(cells, probes, paths)
+    return {name: records.read(path) for name, path in paths.items()}
+
+
 def test_grids_with_different_axes_stack_with_nulls(tmp_path):
     one = [(1, 2.0, 1.0)]
     paths = written(
@@ -107,7 +116,7 @@ def test_grids_with_different_axes_stack_with_nulls(tmp_path):
         cell("depth", [{"lr": 2.0, "shape.depth": 3, "order_seed": 7}], [history(one)]),
         cell("depth", [{"lr": 2.0, "shape.depth": 3, "order_seed": None}], [history(one)]),
     )
-    runs = collect.collect(paths, [])["runs"]
+    runs = collected(paths)["runs"]
     assert runs.column("lr").to_pylist() == [1.0, 0.5, 2.0, 2.0]
     assert runs.column("shape.width").to_pylist() == [8, 16, None, None]
     assert runs.column("shape.depth").to_pylist() == [None, None, 3, 3]
@@ -125,7 +134,7 @@ def test_a_diverged_run_has_an_infinite_final_loss(tmp_path):
     assert row["final_loss"] == math.inf
     made = cell("sweep", [{"lr": 9}], [history([(1, 2.0, 3.0)])], "diverged", row["final_loss"])
     (path,) = written(tmp_path, made)
-    runs = collect.collect([path], [])["runs"]
+    runs = collected([path])["runs"]
     assert runs.column("final_loss").to_pylist() == [math.inf]
     assert runs.column("status").to_pylist() == ["diverged"]
     assert runs.to_pandas()["final_loss"].notna().all()
@@ -140,7 +149,7 @@ def test_history_has_one_row_a_step(tmp_path):
         ),
         cell("b", [{"lr": 1}], [history([])]),
     )
-    table = collect.collect(paths, [])["history"]
+    table = collected(paths)["history"]
     assert table.select(["grid", "key", "step", "train_loss"]).to_pylist() == [
         {"grid": "a", "key": "a-0", "step": 2, "train_loss": 1.0},
         {"grid": "a", "key": "a-0", "step": 4, "train_loss": 0.5},
@@ -149,9 +158,28 @@ def test_history_has_one_row_a_step(tmp_path):
     assert table.column("eval_accuracy").null_count == 3
 
 
+def test_collecting_holds_a_few_cells_at_a_time(tmp_path, monkeypatch):
+    """Peak memory does not grow with the number of cells, though all their rows arrive."""
+    monkeypatch.setattr(records, "ROW_GROUP", 4000)
+    steps = [(step, 1 / (step + 1), 2.0) for step in range(1000)]
+    (one,) = written(tmp_path, cell("a", [{"lr": 1}, {"lr": 2}], [history(steps)] * 2))
+    paths = {name: str(tmp_path / f"{name}.parquet") for name in plan.TABLES}
+    standard, peaks = pa.default_memory_pool(), []
+    for count in (4, 64):
+        pool = pa.proxy_memory_pool(standard)
+        pa.set_memory_pool(pool)
+        try:
+            collect.collect([one] * count, [], paths)
+        finally:
+            pa.set_memory_pool(standard)
+        peaks.append(pool.max_memory())
+        assert records.read(paths["history"]).num_rows == 2000 * count
+    assert peaks[1] < 2 * peaks[0]
+
+
 def test_probes_stack_and_none_is_an_empty_table(tmp_path):
     (runs,) = written(tmp_path, cell("a", [{"lr": 1}], [history([(1, 1.0, 1.0)])]))
-    empty = collect.collect([runs], [])["probes"]
+    empty = collected([runs])["probes"]
     assert empty.num_rows == 0
     assert empty.column_names == ["grid", "key", "probe", *records.PROBE.names]
     probe = empty.schema.empty_table().to_pylist() + [
@@ -160,7 +188,7 @@ def test_probes_stack_and_none_is_an_empty_table(tmp_path):
     ]
     path = tmp_path / "probe.parquet"
     records.write(pa.Table.from_pylist(probe, schema=empty.schema), path)
-    both = collect.collect([runs], [str(path), str(path)])["probes"]
+    both = collected([runs], [str(path), str(path)])["probes"]
     assert both.column("step").to_pylist() == [0, 5, 0, 5]
     assert both.schema.equals(empty.schema)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -14,43 +14,38 @@ from hypertransfer import records
 PREFIX = "history."
 
 
-def collect(cells: Iterable[str], probes: Iterable[str]) -> dict[str, pa.Table]:
-    """The tables `runs`, `history` and `probes` of a study, from the files of its shards.
+PLACE = pa.schema([("grid", pa.string()), ("key", pa.string())])
+HISTORY = pa.schema([*PLACE, *records.HISTORY])
+PROBES = pa.schema([*PLACE, ("probe", pa.string()), *records.PROBE])
 
-    Grids may have different axes: an axis that a grid does not have is null in its rows.
+
+def collect(cells: Sequence[str], probes: Sequence[str], tables: Mapping[str, str]) -> None:
+    """Write the tables `runs`, `history` and `probes` of a study from the files of its shards.
+
+    `tables` says where each is to lie. Files are streamed through: what is held in memory does
+    not grow with their number. Grids may have different axes: an axis that a grid does not have
+    is null in its rows.
     """
-    tables = [records.read(path) for path in cells]
-    runs = _stack([table.select(_plain_columns(table)) for table in tables])
-    return {
-        "runs": runs,
-        "history": _stack([_history(table) for table in tables]),
-        "probes": _probes([records.read(path) for path in probes]),
-    }
+    runs = records.common_schema(_plain(records.schema_of(path)) for path in cells)
+    plain = (records.read(path, runs.names) for path in cells)
+    records.write_stream(plain, runs, tables["runs"])
+    records.write_stream(map(_history, cells), HISTORY, tables["history"])
+    records.write_stream(map(records.read, probes), PROBES, tables["probes"])
 
 
-def _stack(tables: list[pa.Table]) -> pa.Table:
-    return pa.concat_tables(tables, promote_options="permissive")
+def _plain(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([field for field in schema if not field.name.startswith(PREFIX)])
 
 
-def _plain_columns(table: pa.Table) -> list[str]:
-    return [name for name in table.column_names if not name.startswith(PREFIX)]
-
-
-def _history(table: pa.Table) -> pa.Table:
-    """One row a recorded step: the list columns unrolled beside the run's key."""
+def _history(path: str) -> pa.Table:
+    """One row a recorded step of a cell: the list columns unrolled beside the run's key."""
+    table = records.read(path, [*PLACE.names, *(PREFIX + name for name in records.HISTORY.names)])
     lists = {name: table.column(PREFIX + name) for name in records.HISTORY.names}
     lengths = pa.compute.list_value_length(lists["step"]).to_pylist()
     owner = pa.array([r for r, length in enumerate(lengths) for _ in range(length)], pa.int64())
     columns = {"grid": table.column("grid").take(owner), "key": table.column("key").take(owner)}
     flat = {name: pa.compute.list_flatten(column) for name, column in lists.items()}
     return pa.table({**columns, **flat})
-
-
-def _probes(tables: list[pa.Table]) -> pa.Table:
-    if tables:
-        return _stack(tables)
-    empty = [("grid", pa.string()), ("key", pa.string()), ("probe", pa.string())]
-    return pa.schema([*empty, *records.PROBE]).empty_table()
 
 
 def frames(paths: Iterable[str] | Mapping[str, str]) -> dict[str, pd.DataFrame]:
@@ -68,4 +63,4 @@ def verdict_table(verdicts: pd.DataFrame) -> pa.Table:
 
 def scorecard(paths: Iterable[str]) -> pa.Table:
     """The verdicts of all studies under one another."""
-    return _stack([records.read(path) for path in paths])
+    return pa.concat_tables(map(records.read, paths))

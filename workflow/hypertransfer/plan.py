@@ -137,7 +137,9 @@ class StudyPlan:
         parts = {"grid": cell.grid, **_listing(runs)}
         path = f"cells/{cell.path}"
         seconds = sum(run.seconds for run in runs)
-        return Shard("train", self.name, path, Job(self.codes["train_cell"], parts), tuple(runs), (), seconds)
+        return Shard(
+            "train", self.name, path, Job(self.codes["train_cell"], parts), tuple(runs), (), seconds
+        )
 
     def _probings(
         self, cell: grid.Cell, runs: Sequence[PlannedRun], training: Shard

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hypertransfer.spec import canonical
-from hypertransfer.store import replace_atomically
+from hypertransfer.store import replace_atomically, replacing
 
 # One row a recorded step; what is not measured at a step is null.
 HISTORY = pa.schema(
@@ -75,13 +75,15 @@ def from_bytes(content: bytes) -> pa.Table:
     return pq.read_table(io.BytesIO(content), use_threads=False)
 
 
-def read(path: Path | str) -> pa.Table:
-    """A table from a Parquet file.
+def read(path: Path | str, columns: Iterable[str] | None = None) -> pa.Table:
+    """A table from a Parquet file: all its columns, or those of the names that it has.
 
     Reading is single-threaded: reader threads that are still starting when a short process
     ends abort it ("terminate called without an active exception", seen with pyarrow 22 and 26).
     """
-    return pq.read_table(path, use_threads=False)
+    with pq.ParquetFile(path) as file:
+        names = None if columns is None else [c for c in columns if c in file.schema_arrow.names]
+        return file.read(names, use_threads=False)
 
 
 def frame(path: Path | str) -> pd.DataFrame:
@@ -92,6 +94,51 @@ def frame(path: Path | str) -> pd.DataFrame:
 def write(table: pa.Table, path: Path | str) -> None:
     """Put a Parquet file in place, whole."""
     replace_atomically(Path(path), to_bytes(table))
+
+
+ROW_GROUP = 1 << 16
+
+
+def write_stream(tables: Iterable[pa.Table], schema: pa.Schema, path: Path | str) -> None:
+    """Put a Parquet file in place, of tables under one another, holding few of them at a time.
+
+    Columns that a table does not have are null in its rows.
+    """
+    with replacing(Path(path)) as file, pq.ParquetWriter(file, schema, compression="zstd") as out:
+        for group in _groups(conform(table, schema) for table in tables):
+            out.write_table(group)
+
+
+def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of about `ROW_GROUP` rows: small row groups read slowly."""
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        if sum(one.num_rows for one in held) >= ROW_GROUP:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)
+
+
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table with the schema's columns in its order, nulls where it has none."""
+    columns = [
+        table.column(f.name).cast(f.type) if f.name in table.column_names
+        else pa.nulls(table.num_rows, f.type)
+        for f in schema
+    ]  # fmt: skip
+    return pa.table(columns, schema=schema)
+
+
+def common_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
+    """The columns of all schemas in order of appearance, each of the type that holds them all."""
+    return pa.unify_schemas([s.remove_metadata() for s in schemas], promote_options="permissive")
+
+
+def schema_of(path: Path | str) -> pa.Schema:
+    """The columns of a Parquet file, read from its footer."""
+    return pq.read_schema(path)
 
 
 def columns(values: Mapping[str, list], schema: pa.Schema) -> pa.Table:

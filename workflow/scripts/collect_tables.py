@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from hypertransfer import collect, jobs, records
+from hypertransfer import collect, jobs
 
 with jobs.running("collect_tables", snakemake):  # noqa: F821
-    tables = collect.collect(list(snakemake.input.cells), list(snakemake.input.probes))  # noqa: F821
-    for path in snakemake.output:  # noqa: F821
-        records.write(tables[Path(path).stem], path)
+    collect.collect(
+        snakemake.input.cells,  # noqa: F821
+        snakemake.input.probes,  # noqa: F821
+        {Path(path).stem: path for path in snakemake.output},  # noqa: F821
+    )
