@@ -419,7 +419,8 @@ def test_shipped_studies_are_valid(name, scale):
     assert study.figures
 
 
-MAIN = {"scale": "desk", "studies": ["mine"], "device": "auto", "store": "s", "job_minutes": 3}
+MAIN = {"scale": "desk", "studies": ["mine"], "device": "auto", "store": "s", "job_minutes": 3,
+        "save_minutes": 5}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ PLANNING = ("spec", "conditions", "grid", "config", "registry", "datasets", "fin
             "cost", "store", "plan", "publish")  # fmt: skip
 TABLES = ("scaling", "parameterisations", "records", "transfer", "claims", "collect")
 LEAVES = ("models", "optimizers", "data", "probes")  # what experiments are made of
-ENGINE = ("train", "measure", "runner", "build")
+ENGINE = ("train", "state", "interrupt", "measure", "runner", "build")
 FACE = ("plots", "report", "notebook", "cli", "status", "index", "jobs")
 
 

@@ -124,7 +124,8 @@ class Project:
     def write_config(self, **changes: Any) -> None:
         """The main config; the store lies in the project."""
         config = {"scale": "desk", "studies": ["micro"], "device": "cpu",
-                  "store": "results/store", "job_minutes": 3, **changes}  # fmt: skip
+                  "store": "results/store", "job_minutes": 3, "save_minutes": 5,
+                  **changes}  # fmt: skip
         (self.folder / "config/config.yaml").write_text(yaml.safe_dump(config))
 
     def write_study(self, study: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import platform
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -21,10 +21,12 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from hypertransfer import __version__, build, keys, measure, records
+from hypertransfer.interrupt import Saver, signals
 from hypertransfer.plan import AGAIN, StalePlan
 from hypertransfer.spec import RunSpec
-from hypertransfer.store import DamagedEntry, Entry, Store, produce
-from hypertransfer.train import train
+from hypertransfer.state import State, StateError
+from hypertransfer.store import DamagedEntry, Entry, Store, StoreError, produce
+from hypertransfer.train import Training, train
 
 log = logging.getLogger(__name__)
 
@@ -45,20 +47,30 @@ class Work:
         return {**self.spec.columns(), **self.point}
 
 
-def train_cell(grid: str, work: Sequence[Work], store: Store, device_name: str) -> pa.Table:
-    """One row a run: axes, summary, and the history as lists; missing runs are trained."""
+def train_cell(
+    grid: str, work: Sequence[Work], store: Store, device_name: str, save_minutes: float
+) -> pa.Table:
+    """One row a run: axes, summary, and the history as lists; missing runs are trained.
+
+    A run that takes longer than `save_minutes` saves its state that often, and any run does when
+    the process is asked to end; the next call goes on from there.
+
+    Raises:
+        Interrupted: the process was asked to end.
+    """
     device = build.device(device_name)
     made: list[str] = []
 
     def make(key: str, item: Work) -> tuple[dict, dict[str, bytes]]:
         made.append(key)
         log.info("training %s: %s", key, dict(item.point))
-        return _train(item, device)
+        return _train(item, device, store, Saver(_keeper(store, key), 60 * save_minutes, asked))
 
     def read(entry: Entry, item: Work) -> tuple[Mapping, pa.Table]:
         return entry.record, _parquet(entry, HISTORY)
 
-    found = produce(store, "runs", {w.key: w for w in work}, make, read, log.warning)
+    with signals() as asked:
+        found = produce(store, "runs", {w.key: w for w in work}, make, read, log.warning)
     log.info("%d runs: %d trained, %d from the store", len(work), len(made), len(work) - len(made))
     return _cell_table(grid, work, found)
 
@@ -70,15 +82,55 @@ def _parquet(entry: Entry, name: str) -> pa.Table:
         raise DamagedEntry(f"{entry.key}: {name} is no Parquet file: {error}") from error
 
 
-def _train(item: Work, device: torch.device) -> tuple[dict, dict[str, bytes]]:
-    table = keys.table(item.spec)
-    started = time.monotonic()
+def _keeper(store: Store, key: str) -> Callable[[State], None]:
+    """Saves a run's state; a store that cannot take it is no reason to stop training."""
+
+    def keep(state: State) -> None:
+        try:
+            store.keep_state("runs", key, state.to_bytes())
+            log.info("state saved at step %d", state.done)
+        except StoreError as error:
+            log.warning("the state at step %d is not saved: %s", state.done, error)
+
+    return keep
+
+
+def _saved(store: Store, key: str) -> State | None:
+    try:
+        content = store.state("runs", key)
+        return None if content is None else State.from_bytes(content)
+    except (DamagedEntry, StateError) as error:
+        log.warning("%s; the run starts anew", error)
+        return None
+
+
+def _train(
+    item: Work, device: torch.device, store: Store, save: Saver
+) -> tuple[dict, dict[str, bytes]]:
+    state = _saved(store, item.key)
+    try:
+        result = _trained(item, device, state, save)
+    except StateError as error:
+        log.warning("the saved state %s; the run starts anew", error)
+        result = _trained(item, device, None, save)
+    return _record(item, result, device)
+
+
+def _trained(item: Work, device: torch.device, state: State | None, save: Saver) -> Training:
+    started, first = time.monotonic(), state.done if state else 0
 
     def progress(step: int, loss: float) -> None:
-        speed = step / max(time.monotonic() - started, 1e-9)
+        speed = (step - first) / max(time.monotonic() - started, 1e-9)
         log.info("step %d of %d, loss %.4f, %.1f steps/s", step, item.spec.steps, loss, speed)
 
-    result = train(item.spec, table, device=device, progress=progress)
+    if state:
+        log.info("resumed after %d of %d steps", state.done, item.spec.steps)
+    table = keys.table(item.spec)
+    return train(item.spec, table, device=device, progress=progress, resume=state, save=save)
+
+
+def _record(item: Work, result: Training, device: torch.device) -> tuple[dict, dict[str, bytes]]:
+    """What the store keeps of a run: its record and its files."""
     if result.status == "diverged":
         log.info("diverged at step %d: recorded as such", result.steps_done)
     record = {

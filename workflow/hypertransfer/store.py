@@ -3,6 +3,7 @@
     <root>/store.json                                  format of the store
     <root>/<kind>/<aa>/<identity>/<context>/entry.json  record, and digests of all files
                                            …/<files>
+    <root>/states/<aa>/<kind>-<key>                     where the making of an entry stands
 
 An entry is written beside the store's content and moved into place by one atomic rename, after
 its files are flushed: a process killed at any moment leaves no partial entry behind. Reading
@@ -184,10 +185,50 @@ class Store:
             with contextlib.suppress(FileExistsError):
                 _rename(temporary, target)
             fsync_directory(target.parent)
+            self.drop_state(kind, key)
         except OSError as error:
             raise self._unwritable(error) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+    def keep_state(self, kind: str, key: str, content: bytes) -> None:
+        """Save where the making of an entry stands, in place of what was saved before.
+
+        Only the process that holds the claim on the entry may; `put` removes it.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        try:
+            digest = hashlib.sha256(content).hexdigest().encode()
+            replace_atomically(self._state(kind, key), digest + content)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def state(self, kind: str, key: str) -> bytes | None:
+        """What was saved last, or None where nothing was.
+
+        Raises:
+            DamagedEntry: the file is not what was written.
+        """
+        try:
+            content = self._state(kind, key).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise DamagedEntry(f"{key}: its saved state cannot be read: {error}") from error
+        if hashlib.sha256(content[64:]).hexdigest().encode() != content[:64]:
+            raise DamagedEntry(f"{key}: its saved state is not what was written")
+        return content[64:]
+
+    def drop_state(self, kind: str, key: str) -> None:
+        """Remove what was saved, where something was."""
+        with contextlib.suppress(OSError):
+            self._state(kind, key).unlink(missing_ok=True)
+
+    def _state(self, kind: str, key: str) -> Path:
+        self._place(kind, key)  # refuses what is no key
+        return self.root / "states" / key[:2] / f"{kind}-{key}"
 
     def open(self) -> None:
         """Make the store where it is not there yet, and check its format where it is.

@@ -12,15 +12,17 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from hypertransfer import build
+from hypertransfer import build, state
 from hypertransfer.data.images import Images, batches
 from hypertransfer.scaling import Parameterisation
 from hypertransfer.spec import RunSpec
+from hypertransfer.state import State, StateError
 
 FINAL_FRACTION = 0.1  # the final loss is the mean training loss over this last part of a run
 EVAL_BATCH = 2000
 
 Progress = Callable[[int, float], None]
+Save = Callable[[Callable[[], State]], None]  # is given a way to take the state, and may use it
 
 
 @dataclass
@@ -106,17 +108,146 @@ class Warmup:
                 group["lr"] = peak
 
 
+@dataclass
+class Loop:
+    """The updates of one run: everything that changes while it trains."""
+
+    spec: RunSpec
+    data: Images
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    loss_fn: Callable
+    history: History = field(default_factory=History)
+    kept: dict[int, dict[str, Tensor]] = field(default_factory=dict)
+    done: int = 0
+    since: int = 0  # updates since the last record
+    initial: float = math.nan  # loss of the first minibatch
+    diverged: bool = False
+    seconds: float = 0.0  # spent by processes that were interrupted
+
+    def __post_init__(self) -> None:
+        self.started = time.perf_counter()
+        self.wanted = frozenset(self.spec.checkpoints)
+        self.total = torch.zeros((), device=self.data.train_x.device)  # of losses since then
+        self.warmup = Warmup(self.optimizer, self.spec.schedule.warmup)
+
+    def run(self, progress: Progress | None = None, save: Save | None = None) -> None:
+        """All updates that are left; `save` may take the state after each."""
+        spec = self.spec
+        seed = spec.seed if spec.order_seed is None else spec.order_seed
+        order = batches(len(self.data.train_y), spec.batch_size, seed)
+        self.started = time.perf_counter() - self.seconds
+        for index in itertools.islice(order, self.done, spec.steps):
+            self._update(index)
+            done = self.done
+            if done % spec.log_every == 0 or done % spec.eval_every == 0 or done == spec.steps:
+                self._record(progress)
+                if self.diverged:
+                    return
+            if save:
+                save(self.state)
+        if spec.steps in self.wanted:
+            self.kept[spec.steps] = weights(self.model)
+        # the last update may still have blown up: its loss shows in the evaluation only
+        self.diverged = not math.isfinite(self.history.eval_loss[-1])
+
+    def _update(self, index: Tensor) -> None:
+        if self.done in self.wanted:
+            self.kept[self.done] = weights(self.model)
+        self.warmup.before(self.done)
+        loss = self.loss_fn(self.model(self.data.train_x[index]), self.data.train_y[index])
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.done == 0:
+            self.initial = loss.item()
+            self.history.add(0, self.initial, self._evaluate())
+        self.optimizer.step()
+        self.total += loss.detach()
+        self.since += 1
+        self.done += 1
+
+    def _record(self, progress: Progress | None) -> None:
+        mean = self.total.item() / self.since
+        self.total.zero_()
+        self.since = 0
+        self.diverged = not mean <= self.spec.divergence * self.initial
+        at_end = self.done == self.spec.steps
+        due = not self.diverged and (self.done % self.spec.eval_every == 0 or at_end)
+        self.history.add(self.done, mean, self._evaluate() if due else None)
+        if progress:
+            progress(self.done, mean)
+
+    def _evaluate(self) -> tuple[float, float]:
+        return evaluate(self.model, self.data, self.loss_fn)
+
+    def state(self) -> State:
+        """Where the training stands."""
+        moments, plain = state.of_optimizer(self.optimizer)
+        kept = {
+            f"{step}/{name}": tensor
+            for step, tensors in self.kept.items()
+            for name, tensor in tensors.items()
+        }
+        history = {
+            name: torch.tensor(column, dtype=torch.float64)
+            for name, column in vars(self.history).items()
+        }
+        parts = {
+            "model": self.model.state_dict(),
+            "optimizer": moments,
+            "generators": state.of_generators(self.data.train_x.device),
+            "history": history,
+            "kept": kept,
+            "loss": {"total": self.total, "initial": torch.tensor(self.initial).double()},
+        }
+        tensors = {k: v for name, part in parts.items() for k, v in state.under(name, part).items()}
+        numbers = {"since": self.since, "seconds": self.elapsed(), "optimizer": plain}
+        return State(self.done, numbers, tensors)
+
+    def elapsed(self) -> float:
+        """Seconds of training so far, those before an interruption among them."""
+        return time.perf_counter() - self.started
+
+    def resume(self, saved: State) -> None:
+        """Go back to where a training of the same spec stood.
+
+        Raises:
+            StateError: the state is not of such a training.
+        """
+        try:
+            state.to_model(self.model, saved.part("model"))
+            state.to_optimizer(self.optimizer, saved.part("optimizer"), saved.numbers["optimizer"])
+            state.to_generators(saved.part("generators"), self.data.train_x.device)
+            columns = {name: tensor.tolist() for name, tensor in saved.part("history").items()}
+            self.history = History(**{**columns, "step": [int(s) for s in columns["step"]]})
+            for path, tensor in saved.part("kept").items():
+                step, _, name = path.partition("/")
+                self.kept.setdefault(int(step), {})[name] = tensor
+            self.total.copy_(saved.tensors["loss/total"])
+            self.initial = saved.tensors["loss/initial"].item()
+            self.since, self.done = int(saved.numbers["since"]), saved.done
+            self.seconds = float(saved.numbers["seconds"])
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise StateError(f"is not of this run: {error!r}") from error
+
+
 def train(
     spec: RunSpec,
     table: Parameterisation,
     *,
     device: torch.device | None = None,
     progress: Progress | None = None,
+    resume: State | None = None,
+    save: Save | None = None,
 ) -> Training:
-    """Train the network of the spec under its table.
+    """Train the network of the spec under its table, from the start or from a saved state.
 
     Divergence (a loss that is not finite, or above `divergence` times the first) ends the run
-    early and is a result, not an error. Bit-equal from call to call on a CPU.
+    early and is a result, not an error. Bit-equal from call to call on a CPU, interrupted and
+    resumed or not.
+
+    Raises:
+        StateError: the state to resume from is not of such a training.
     """
     reproducible()
     device = device or torch.device("cpu")
@@ -124,67 +255,22 @@ def train(
     loss_fn = build.LOSSES[spec.loss]
     model, rows = build.drawn_model(spec, data, table)
     model.to(device).train()
-    optimizer = build.optimizer(spec, model, rows)
     first = slice(0, spec.batch_size)
     flops = step_flops(model, loss_fn, data.train_x[first], data.train_y[first])
-    started = time.perf_counter()
-    history, kept, done, diverged = _loop(spec, data, model, optimizer, loss_fn, progress)
+    loop = Loop(spec, data, model, build.optimizer(spec, model, rows), loss_fn)
+    if resume:
+        loop.resume(resume)
+    loop.run(progress, save)
     return Training(
-        status="diverged" if diverged else "finished",
-        steps_done=done,
-        final_loss=None if diverged else final_loss(history, spec.steps),
-        seconds=time.perf_counter() - started,
-        flops=flops * done,
+        status="diverged" if loop.diverged else "finished",
+        steps_done=loop.done,
+        final_loss=None if loop.diverged else final_loss(loop.history, spec.steps),
+        seconds=loop.elapsed(),
+        flops=flops * loop.done,
         parameters=[row.plain() for row in rows],
-        history=history,
-        checkpoints=kept,
+        history=loop.history,
+        checkpoints=loop.kept,
     )
-
-
-def _loop(
-    spec: RunSpec,
-    data: Images,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    loss_fn: Callable,
-    progress: Progress | None,
-) -> tuple[History, dict[int, dict[str, Tensor]], int, bool]:
-    """The updates: history, weights at the checkpoints, steps done, whether it diverged."""
-    seed = spec.seed if spec.order_seed is None else spec.order_seed
-    order = batches(len(data.train_y), spec.batch_size, seed)
-    warmup = Warmup(optimizer, spec.schedule.warmup)
-    history, kept, wanted = History(), {}, set(spec.checkpoints)
-    total, since, initial = torch.zeros((), device=data.train_x.device), 0, math.nan
-    for step, index in enumerate(itertools.islice(order, spec.steps)):
-        if step in wanted:
-            kept[step] = weights(model)
-        warmup.before(step)
-        loss = loss_fn(model(data.train_x[index]), data.train_y[index])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if step == 0:
-            initial = loss.item()
-            history.add(0, initial, evaluate(model, data, loss_fn))
-        optimizer.step()
-        total += loss.detach()
-        since += 1
-        done = step + 1
-        if done % spec.log_every and done % spec.eval_every and done != spec.steps:
-            continue
-        mean = total.item() / since
-        total.zero_()
-        since = 0
-        diverged = not mean <= spec.divergence * initial
-        due = not diverged and (done % spec.eval_every == 0 or done == spec.steps)
-        history.add(done, mean, evaluate(model, data, loss_fn) if due else None)
-        if progress:
-            progress(done, mean)
-        if diverged:
-            return history, kept, done, True
-    if spec.steps in wanted:
-        kept[spec.steps] = weights(model)
-    # the last update may still have blown up: its loss shows in the evaluation only
-    return history, kept, spec.steps, not math.isfinite(history.eval_loss[-1])
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:

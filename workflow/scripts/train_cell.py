@@ -5,6 +5,11 @@ from hypertransfer.store import Store
 
 with jobs.running("train_cell", snakemake) as parts:  # noqa: F821
     work = runner.listed(parts)
-    store = Store(snakemake.params.store)  # noqa: F821
-    table = runner.train_cell(parts["grid"], work, store, snakemake.params.device)  # noqa: F821
+    table = runner.train_cell(
+        parts["grid"],
+        work,
+        Store(snakemake.params.store),  # noqa: F821
+        snakemake.params.device,  # noqa: F821
+        snakemake.params.save_minutes,  # noqa: F821
+    )
     records.write(table, snakemake.output[0])  # noqa: F821
