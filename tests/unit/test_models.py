@@ -367,7 +367,9 @@ def test_forward_flops_are_those_torch_counts(model, data, width):
 
 def test_training_costs_three_forward_passes():
     run = spec("residual_mlp", width=64, batch_size=32, steps=10)
-    per_step = (cost.train_seconds(run) / 10 - cost.SECONDS_PER_STEP) * cost.OPERATIONS_PER_SECOND
+    rates = cost.Rates()
+    seconds = cost.train_seconds(run, rates) / 10 - rates.seconds_per_step
+    per_step = seconds * rates.operations_per_second
     assert per_step == pytest.approx(3 * 32 * cost.forward_flops(run))
     network, data = build.model(run, images("fashion_mnist")), images("fashion_mnist")
     with FlopCounterMode(display=False) as counter:

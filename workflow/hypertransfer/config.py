@@ -215,6 +215,21 @@ def check_main(config: Mapping[str, Any], file: Path) -> None:
         raise ConfigError(problems)
 
 
+def load_rates(file: Path) -> dict[str, float]:
+    """The calibrated rates of the cost model, or none where it was never calibrated.
+
+    Raises:
+        ConfigError: every problem of the file.
+    """
+    if not file.exists():
+        return {}
+    document = read(file)
+    problems = schema_problems("cost", document, document.values)
+    if problems:
+        raise ConfigError(problems)
+    return dict(document.values)
+
+
 def load_study(name: str, scale: str, directory: Path) -> Study:
     """Read, merge and check a study.
 

@@ -1,13 +1,17 @@
-"""What work costs, before it is done: operations from shapes, minutes from operations.
+"""What work costs, before it is done: operations and memory from shapes, minutes from rates.
 
-The formulas count the multiply-adds of the matrix products, twice each, as torch's counter
-does; a test holds them to it. They decide how cells are cut into jobs, so they depend on the
-config alone: a job is cut the same way whatever the store holds.
+A network is a list of layers, each with its weights, and how often a sample goes through them.
+The multiply-adds count twice each, as torch's counter does; a test holds them to it. The rates
+are those of one machine: `Rates` by default, or what `hypertransfer calibrate` has fitted to a
+store's records and written to config/cost.yaml. Costs decide how cells are cut into jobs, so
+they depend on config alone: a job is cut the same way whatever the store holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hypertransfer import datasets
@@ -15,42 +19,76 @@ from hypertransfer.spec import RunSpec
 
 T = TypeVar("T")
 
-# One core of a small machine on small networks, seen on an AMD EPYC: 15–40 GFLOP/s on the
-# widest nets of the desk scale, and about a millisecond of overhead for each step.
-OPERATIONS_PER_SECOND = 2.5e10
-SECONDS_PER_STEP = 1.5e-3
 FORWARD_AND_BACKWARD = 3  # a backward pass costs two forward passes
+EVALUATED = 2000  # samples at once in an evaluation
 
 
-def _conv(spec: RunSpec, channels: int, side: int, classes: int) -> float:
+@dataclass(frozen=True)
+class Rates:
+    """How fast a machine works, on one core or one GPU.
+
+    The defaults were fitted to the 303 runs and 30 probes of the desk scale of super_consistency
+    on one core of an AMD EPYC.
+    """
+
+    operations_per_second: float = 2.5e10
+    seconds_per_step: float = 1.5e-3
+    products_per_checkpoint: float = 12.0  # Hessian-vector products, from a warm start
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Weights of a linear map, the places of a sample at which they act, values put out."""
+
+    weights: float
+    places: float
+    outputs: float
+
+
+def _linear_layer(fan_in: float, fan_out: float) -> Layer:
+    return Layer(fan_in * fan_out, 1, fan_out)
+
+
+def _convolution(fan_in: int, fan_out: int, side: int) -> Layer:
+    return Layer(9 * fan_in * fan_out, side**2, side**2 * fan_out)
+
+
+def _conv(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Layer]:
     n = spec.shape.width
     side = (side - 1) // 2 + 1
-    first = side**2 * 9 * channels * n
+    yield _convolution(channels, n, side)
     side = (side // 2 - 1) // 4 + 1
-    return first + side**2 * 9 * n * n + (side // 2) ** 2 * n * classes
+    yield _convolution(n, n, side)
+    yield _linear_layer((side // 2) ** 2 * n, classes)
 
 
-def _residual_conv(spec: RunSpec, channels: int, side: int, classes: int) -> float:
+def _residual_conv(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Layer]:
     n, layers = spec.shape.width, spec.model.options.get("layers_per_block", 1)
     side = (side - 1) // 2 + 1
-    total = float(side**2 * 9 * channels * n)
+    yield _convolution(channels, n, side)
     for stage in range(3):
-        total += side**2 * 9 * n * n * layers * spec.shape.depth / 3
+        for _ in range(layers * spec.shape.depth // 3):
+            yield _convolution(n, n, side)
         side //= 2
-        total += side**2 * 9 * n * n * (stage < 2)
-    return total + side**2 * n * classes
+        if stage < 2:
+            yield _convolution(n, n, side)
+    yield _linear_layer(side**2 * n, classes)
 
 
-def _residual_mlp(spec: RunSpec, channels: int, side: int, classes: int) -> float:
+def _residual_mlp(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Layer]:
     n, layers = spec.shape.width, spec.model.options.get("layers_per_block", 1)
-    return channels * side**2 * n + spec.shape.depth * layers * n * n + n * classes
+    yield _linear_layer(channels * side**2, n)
+    for _ in range(spec.shape.depth * layers):
+        yield _linear_layer(n, n)
+    yield _linear_layer(n, classes)
 
 
-def _linear(spec: RunSpec, channels: int, side: int, classes: int) -> float:
-    return (channels * side**2 + classes) * spec.shape.width
+def _linear(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Layer]:
+    yield _linear_layer(channels * side**2, spec.shape.width)
+    yield _linear_layer(spec.shape.width, classes)
 
 
-_FORWARD: Mapping[str, Callable[[RunSpec, int, int, int], float]] = {
+_LAYERS: Mapping[str, Callable[[RunSpec, int, int, int], Iterator[Layer]]] = {
     "conv": _conv,
     "residual_conv": _residual_conv,
     "residual_mlp": _residual_mlp,
@@ -58,30 +96,80 @@ _FORWARD: Mapping[str, Callable[[RunSpec, int, int, int], float]] = {
 }
 
 
-def forward_flops(spec: RunSpec) -> float:
-    """Operations of one sample's forward pass; a rough power law for models of one's own."""
-    if spec.model.name not in _FORWARD or ":" in spec.data.name:
-        return 20.0 * spec.shape.width**2 * spec.shape.depth
+def layers(spec: RunSpec) -> list[Layer]:
+    """The layers of the spec's network; of a model of one's own, a rough guess."""
+    n = spec.shape.width
+    if spec.model.name not in _LAYERS or ":" in spec.data.name:
+        return [Layer(10.0 * n**2, 1, 10.0 * n)] * spec.shape.depth
     card = datasets.card(spec.data.name)
-    channels, side = card.input_shape[0], card.input_shape[1]
-    return 2 * _FORWARD[spec.model.name](spec, channels, side, card.classes)
+    return list(_LAYERS[spec.model.name](spec, *card.input_shape[:2], card.classes))
 
 
-def train_seconds(spec: RunSpec) -> float:
-    """Estimated seconds of one run on one core."""
-    flops = FORWARD_AND_BACKWARD * forward_flops(spec) * spec.batch_size * spec.steps
-    return flops / OPERATIONS_PER_SECOND + spec.steps * SECONDS_PER_STEP
+def forward_flops(spec: RunSpec) -> float:
+    """Operations of one sample's forward pass."""
+    return 2.0 * sum(layer.weights * layer.places for layer in layers(spec))
 
 
-PRODUCTS_PER_CHECKPOINT = 12  # Hessian-vector products, from a warm start
+def train_flops(spec: RunSpec) -> float:
+    """Operations of the whole training."""
+    return FORWARD_AND_BACKWARD * forward_flops(spec) * spec.batch_size * spec.steps
 
 
-def probe_seconds(spec: RunSpec, settings: Mapping[str, Any]) -> float:
-    """Estimated seconds of one probe on one core; a product costs two gradients."""
+def train_seconds(spec: RunSpec, rates: Rates) -> float:
+    """Estimated seconds of one run."""
+    return train_flops(spec) / rates.operations_per_second + spec.steps * rates.seconds_per_step
+
+
+def probe_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> float:
+    """Estimated seconds of one probe; a product costs two gradients."""
     samples = settings.get("samples", 256)
-    gradient = FORWARD_AND_BACKWARD * forward_flops(spec) * samples / OPERATIONS_PER_SECOND
-    products = PRODUCTS_PER_CHECKPOINT * len(settings["checkpoints"])
-    return products * 2 * (gradient + SECONDS_PER_STEP)
+    flops = FORWARD_AND_BACKWARD * forward_flops(spec) * samples
+    gradient = flops / rates.operations_per_second + rates.seconds_per_step
+    return rates.products_per_checkpoint * len(settings["checkpoints"]) * 2 * gradient
+
+
+# Memory -------------------------------------------------------------------------------------
+
+PROCESS = 700e6  # bytes of an interpreter with torch and pyarrow, and of small buffers
+VALUE = 4  # bytes of a float32
+COPIES = 4  # of the weights while training: weights, gradients, two moments
+BASIS = 80  # vectors of a Lanczos basis and what is stacked of it
+
+
+def train_bytes(spec: RunSpec) -> float:
+    """Estimated memory of one run: weights and their copies, kept weights, activations, data.
+
+    Weights kept at checkpoints lie in memory until the end, and once more as the file's bytes.
+    """
+    weights, outputs = _sizes(spec)
+    kept = (COPIES + 2 * len(spec.checkpoints)) * weights
+    active = 2 * outputs * max(spec.batch_size, EVALUATED / 2)
+    return PROCESS + _data_bytes(spec) + VALUE * (kept + active)
+
+
+def probe_bytes(spec: RunSpec, settings: Mapping[str, Any]) -> float:
+    """Estimated memory of one probe: all checkpoints, a Lanczos basis, a double backward pass."""
+    weights, outputs = _sizes(spec)
+    kept = (BASIS + 2 * len(spec.checkpoints)) * weights
+    active = 6 * outputs * settings.get("samples", 256)
+    return PROCESS + _data_bytes(spec) + VALUE * (kept + active)
+
+
+def _sizes(spec: RunSpec) -> tuple[float, float]:
+    """Numbers of weights, and of values put out by all layers for one sample."""
+    found = layers(spec)
+    return sum(one.weights for one in found), sum(one.outputs for one in found)
+
+
+def _data_bytes(spec: RunSpec) -> float:
+    """Images as read and as normalised."""
+    if ":" in spec.data.name:
+        return 0.0
+    card = datasets.card(spec.data.name)
+    return 2.0 * VALUE * (card.train + card.test) * math.prod(card.input_shape)
+
+
+# Cutting ------------------------------------------------------------------------------------
 
 
 def shards(items: Sequence[T], seconds: Sequence[float], limit: float) -> list[list[T]]:

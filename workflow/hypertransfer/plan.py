@@ -11,12 +11,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 from hypertransfer import cost, grid, keys, registry
 from hypertransfer.conditions import matches
-from hypertransfer.config import ConfigError, Study, load_study
+from hypertransfer.config import ConfigError, Study, load_rates, load_study
 from hypertransfer.fingerprint import find, fingerprint, imports
 from hypertransfer.spec import RunSpec, canonical, digest
 
@@ -80,6 +81,7 @@ class Shard:
     runs: tuple[PlannedRun, ...]
     probe_keys: tuple[str, ...]
     seconds: float
+    bytes: float  # of memory
     source: Shard | None = None  # the training that a probe waits for
 
     @property
@@ -91,8 +93,8 @@ class Shard:
 class StudyPlan:
     """All jobs of one study at one scale."""
 
-    def __init__(self, study: Study, job_minutes: float) -> None:
-        self.study, self.job_minutes = study, job_minutes
+    def __init__(self, study: Study, job_minutes: float, rates: cost.Rates | None = None) -> None:
+        self.study, self.job_minutes, self.rates = study, job_minutes, rates or cost.Rates()
         self.name = study.name
         self.contexts = keys.Contexts()
         self.codes = {script: code_of(script) for script in ("train_cell", "probe_cell")}
@@ -102,7 +104,9 @@ class StudyPlan:
         """The runs of each grid, with their keys."""
         return {
             name: [
-                PlannedRun(self.contexts.key(run.spec), run, cost.train_seconds(run.spec))
+                PlannedRun(
+                    self.contexts.key(run.spec), run, cost.train_seconds(run.spec, self.rates)
+                )
                 for run in runs
             ]
             for name, runs in self.study.runs.items()
@@ -137,9 +141,9 @@ class StudyPlan:
         parts = {"grid": cell.grid, **_listing(runs)}
         path = f"cells/{cell.path}"
         seconds = sum(run.seconds for run in runs)
-        return Shard(
-            "train", self.name, path, Job(self.codes["train_cell"], parts), tuple(runs), (), seconds
-        )
+        memory = max(cost.train_bytes(run.run.spec) for run in runs)
+        job = Job(self.codes["train_cell"], parts)
+        return Shard("train", self.name, path, job, tuple(runs), (), seconds, memory)
 
     def _probings(
         self, cell: grid.Cell, runs: Sequence[PlannedRun], training: Shard
@@ -158,12 +162,14 @@ class StudyPlan:
                 "probe_keys": list(found),
                 **_listing(chosen),
             }
-            seconds = sum(
-                cost.probe_seconds(r.run.spec, s) for r, s in zip(chosen, settings, strict=True)
-            )
+            specs = [r.run.spec for r in chosen]
+            seconds = sum(map(cost.probe_seconds, specs, settings, repeat(self.rates)))
+            memory = max(map(cost.probe_bytes, specs, settings))
             path = f"probes/{cell.path}/{name}"
             job = Job(self.codes["probe_cell"], parts)
-            yield Shard("probe", self.name, path, job, tuple(chosen), found, seconds, training)
+            yield Shard(
+                "probe", self.name, path, job, tuple(chosen), found, seconds, memory, training
+            )
 
     @cached_property
     def collect(self) -> Job:
@@ -391,10 +397,11 @@ def load(config: Mapping[str, Any], directory: Path = Path("config/studies")) ->
         ConfigError: every problem of every study's file.
     """
     problems, plans = [], []
+    rates = cost.Rates(**load_rates(directory.parent / "cost.yaml"))
     for name in config["studies"]:
         try:
             study = load_study(name, config["scale"], directory)
-            plans.append(StudyPlan(study, config["job_minutes"]))
+            plans.append(StudyPlan(study, config["job_minutes"], rates))
         except ConfigError as error:
             problems += error.problems
     if problems:
