@@ -20,6 +20,8 @@ CONFIG = Path("config/config.yaml")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 if it did what it should, 1 if it could not or found faults."""
     given = parser().parse_args(arguments)
+    if str(Path.cwd()) not in sys.path:  # the user's own modules, as in the Snakefile
+        sys.path.append(str(Path.cwd()))
     try:
         code = given.run(given)
         sys.stdout.flush()
@@ -119,7 +121,10 @@ def main_config(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
         key, equals, text = override.partition("=")
         if not equals:
             raise ConfigError([Problem("--config", None, override, "is not KEY=VALUE")])
-        values[key] = yaml.safe_load(text)
+        try:
+            values[key] = yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            raise ConfigError([Problem("--config", None, key, "its value is not YAML")]) from None
     check_main(values, file)
     return values
 

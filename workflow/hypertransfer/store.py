@@ -73,13 +73,14 @@ class Entry:
         return content
 
 
-def open_file(path: Path) -> IO[bytes]:
-    """Open a plain file for reading: no link, no device, no pipe that would never end.
+def open_file(path: Path, *, links: bool = False) -> IO[bytes]:
+    """Open a plain file for reading: no link, unless allowed, no device, no endless pipe.
 
     Raises:
         OSError: it is something else, or cannot be opened.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW)
+    descriptor = os.open(path, flags)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(f"{path} is no plain file")
