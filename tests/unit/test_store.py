@@ -198,7 +198,7 @@ def test_work_of_living_processes_is_not_swept(tmp_path):
         from hypertransfer import store
         root = Path(sys.argv[1])
         Store(root).open()
-        (root / "tmp" / f"{store._owner()}x").mkdir()
+        (root / "tmp" / f"{store.owner()}x").mkdir()
         print("made", flush=True)
         sys.stdin.read()
     """

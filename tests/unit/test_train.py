@@ -41,8 +41,10 @@ class Watching(LinearNet):
 
 
 @pytest.fixture(autouse=True)
-def synthetic(monkeypatch):
+def synthetic(monkeypatch, tmp_path):
     """A data set and a model of one's own, named by import path."""
+    (tmp_path / "synthetic_parts.py").touch()  # parts are taken from the project's folder only
+    monkeypatch.chdir(tmp_path)
     module = ModuleType("synthetic_parts")
     module.load, module.Watching = images, Watching
     monkeypatch.setitem(sys.modules, "synthetic_parts", module)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,19 +17,6 @@ from hypertransfer.scaling import Parameterisation, Ratios
 from hypertransfer.spec import RunSpec, canonical
 
 EPS = 1e-8  # torch's default for Adam, at the base shape
-
-
-def load(path: str) -> Any:
-    """The object at `module:attribute`.
-
-    Raises:
-        ValueError: there is no such module or attribute.
-    """
-    module, _, attribute = path.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"{path!r} names nothing that can be imported: {error}") from error
 
 
 def device(name: str) -> torch.device:
@@ -52,7 +37,7 @@ def ratios(spec: RunSpec) -> Ratios:
 
 def model(spec: RunSpec, data: Images) -> nn.Module:
     """The network of the spec, for the images and classes of its data; not yet drawn."""
-    make = load(registry.import_path("model", spec.model.name))
+    make = registry.load("model", registry.import_path("model", spec.model.name))
     return make(
         width=spec.shape.width,
         depth=spec.shape.depth,
@@ -90,7 +75,7 @@ def optimizer(
     spec: RunSpec, network: nn.Module, parameter_rows: list[ParameterRow]
 ) -> torch.optim.Optimizer:
     """The spec's optimizer over groups of equal hyperparameters."""
-    make = load(registry.import_path("optimizer", spec.optimizer.name))
+    make = registry.load("optimizer", registry.import_path("optimizer", spec.optimizer.name))
     options = {k: v for k, v in spec.optimizer.options.items() if k != "gradient_power"}
     return make(groups(network, parameter_rows), **options)
 
@@ -102,7 +87,7 @@ def data(spec: RunSpec) -> Images:
 
 @lru_cache(maxsize=2)
 def _data(path: str, options: str) -> Images:
-    return load(path)(**json.loads(options))
+    return registry.load("data", path)(**json.loads(options))
 
 
 def mse(output: Tensor, target: Tensor) -> Tensor:

@@ -1,44 +1,109 @@
-"""The command line: `hypertransfer plan` says what the config means and what is missing."""
+"""The command line: `plan` says what the config means, `prune` and `verify` look after it."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hypertransfer import __version__, plan, status
+from hypertransfer import __version__, meaning, plan, status
 from hypertransfer.config import ConfigError, check_main, read
+from hypertransfer.meaning import COMMAND
 from hypertransfer.store import Store, StoreError
 
 CONFIG = Path("config/config.yaml")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 if it did what it should, 1 if the configuration is at fault."""
-    parser = argparse.ArgumentParser(
-        prog="hypertransfer", description="Plan and inspect runs; `snakemake` makes them."
-    )
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    planning = commands.add_parser(
-        "plan", help="how many runs, cells and jobs the config means, what is missing, and why"
-    )
-    planning.add_argument("--config", nargs="*", default=[], metavar="KEY=VALUE",
-                          help="override keys of config/config.yaml, as in snakemake")  # fmt: skip
-    planning.add_argument("--configfile", type=Path, default=CONFIG, help=f"default {CONFIG}")
-    given = parser.parse_args(arguments)
+    """Run a command; 0 if it did what it should, 1 if it could not or found faults."""
+    given = parser().parse_args(arguments)
+    if str(Path.cwd()) not in sys.path:  # the user's own modules, as in the Snakefile
+        sys.path.append(str(Path.cwd()))
     try:
-        print_plan(main_config(given.configfile, given.config), given.configfile)
+        code = given.run(given)
         sys.stdout.flush()
     except (ConfigError, StoreError) as error:
         print(error, file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    out = argparse.ArgumentParser(
+        prog="hypertransfer", description="Plan, inspect and tidy runs; `snakemake` makes them."
+    )
+    out.add_argument("--version", action="version", version=__version__)
+    commands = out.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[..., int], **words: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, **words)
+        added.set_defaults(run=run)
+        added.add_argument("--config", nargs="*", default=[], metavar="KEY=VALUE",
+                           help="override keys of config/config.yaml, as in snakemake")  # fmt: skip
+        added.add_argument("--configfile", type=Path, default=CONFIG, help=f"default {CONFIG}")
+        return added
+
+    words = "how many runs, cells and jobs the config means, what is missing, and why"
+    command("plan", _plan, help=words)
+    command(COMMAND, _meant)
+    pruning = command("prune", _prune, help="list, or remove, what no study means any more")
+    pruning.add_argument("--project", action="append", type=Path, metavar="DIR",
+                         help="folder of a project whose runs stay; may be repeated where a store "
+                         "is shared (default: the working directory)")  # fmt: skip
+    pruning.add_argument("--yes", action="store_true", help="remove; otherwise only list")
+    pruning.add_argument("--list", action="store_true", help="name each entry and file")
+    pruning.add_argument("--older-than", type=_days, default=7.0, metavar="DAYS",
+                         help="younger ones stay (default 7)")  # fmt: skip
+    verifying = command("verify", _verify, help="check that all that was made can still be read")
+    words = "records, names and heads of files only, no digests of files"
+    verifying.add_argument("--quick", action="store_true", help=words)
+    words = "move damaged entries away, for snakemake to make them again"
+    verifying.add_argument("--aside", action="store_true", help=words)
+    return out
+
+
+def _days(text: str) -> float:
+    days = float(text)
+    if not 0 <= days < 1e5:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of days")
+    return days
+
+
+def _plan(given: argparse.Namespace) -> int:
+    print_plan(main_config(given.configfile, given.config), given.configfile)
     return 0
+
+
+def _meant(given: argparse.Namespace) -> int:
+    config = main_config(given.configfile, given.config)
+    meaning.announce(config, given.configfile.parent / "studies", sys.stdout.write)
+    return 0
+
+
+def _handed_on(given: argparse.Namespace) -> list[str]:
+    return [f"--configfile={given.configfile}", "--config", *given.config]
+
+
+def _prune(given: argparse.Namespace) -> int:
+    from hypertransfer import upkeep
+
+    return upkeep.run_prune(
+        given.project or [Path()], _handed_on(given), yes=given.yes, older=given.older_than,
+        list_all=given.list,
+    )  # fmt: skip
+
+
+def _verify(given: argparse.Namespace) -> int:
+    from hypertransfer import upkeep
+
+    return upkeep.run_verify(Path(), _handed_on(given), quick=given.quick, aside=given.aside)
 
 
 def main_config(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
@@ -56,7 +121,10 @@ def main_config(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
         key, equals, text = override.partition("=")
         if not equals:
             raise ConfigError([Problem("--config", None, override, "is not KEY=VALUE")])
-        values[key] = yaml.safe_load(text)
+        try:
+            values[key] = yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            raise ConfigError([Problem("--config", None, key, "its value is not YAML")]) from None
     check_main(values, file)
     return values
 

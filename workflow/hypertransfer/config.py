@@ -14,6 +14,7 @@ import yaml
 from hypertransfer import claims, grid, keys, registry
 from hypertransfer.conditions import matches
 from hypertransfer.spec import RunSpec, SpecError, SpecErrors
+from hypertransfer.store import open_file
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
 SCALES = ("smoke", "desk", "paper")
@@ -30,7 +31,13 @@ class Problem:
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
-        return f"{place}: {self.key}: {self.expected}"
+        return f"{place}: {_plain(self.key, 200)}: {_plain(self.expected, 2000)}"
+
+
+def _plain(text: str, most: int) -> str:
+    """A text on one line, without what a terminal would act on, and not longer than a page."""
+    shown = text if len(text) <= most else f"{text[:most]} …"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in shown)
 
 
 class ConfigError(ValueError):
@@ -55,6 +62,49 @@ _Loader.add_implicit_resolver(
 )
 
 
+TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}"
+    for name in ("str", "int", "float", "bool", "null", "seq", "map", "merge", "timestamp")
+)
+MOST_BYTES = 4 * 2**20
+MOST_NODES = 10**6  # of a file with its aliases written out
+MOST_LEVELS = 50
+
+
+class _TooMuch(yaml.MarkedYAMLError):
+    """A file that a reader must not take in."""
+
+    def __init__(self, problem: str, node: yaml.Node) -> None:
+        super().__init__(problem=problem, problem_mark=node.start_mark)
+
+
+def _check_size(root: yaml.Node) -> None:
+    """Refuse what would not be plain values of a bounded size with its aliases written out.
+
+    Raises:
+        _TooMuch: as said; the place is that of the innermost value that is too large.
+    """
+    sizes: dict[int, int] = {}
+    inside: set[int] = set()
+
+    def size(node: yaml.Node, level: int) -> int:
+        if node.tag not in TAGS:
+            raise _TooMuch(f"the tag {node.tag} is not allowed: plain values only", node)
+        if id(node) in inside or level > MOST_LEVELS:
+            raise _TooMuch(f"nested more than {MOST_LEVELS} levels deep", node)
+        if id(node) not in sizes:
+            inside.add(id(node))
+            inner = node.value if isinstance(node, yaml.CollectionNode) else ()
+            pairs = inner if isinstance(node, yaml.MappingNode) else ((one,) for one in inner)
+            sizes[id(node)] = 1 + sum(size(one, level + 1) for pair in pairs for one in pair)
+            inside.remove(id(node))
+        if sizes[id(node)] > MOST_NODES:
+            raise _TooMuch(f"more than {MOST_NODES} values with its aliases written out", node)
+        return sizes[id(node)]
+
+    size(root, 0)
+
+
 @dataclass(frozen=True)
 class Document:
     """A config file: its values, and the line on which each key stands."""
@@ -75,20 +125,31 @@ def read(path: Path, name: str | None = None) -> Document:
     """A YAML file with the line of each key.
 
     Raises:
-        ConfigError: the file is missing, is no YAML, or writes a key twice.
+        ConfigError: the file is missing, is no YAML of plain values, is nested or repeats
+            itself beyond measure, or writes a key twice.
     """
     name = name or str(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        with open_file(path, links=True) as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"more than {MOST_BYTES} bytes")
+        text = content.decode()
         node = yaml.compose(text, Loader=_Loader)
+        if node:
+            _check_size(node)
         values = yaml.load(text, Loader=_Loader)
+    except RecursionError:
+        text = f"nested more than {MOST_LEVELS} levels deep"
+        raise ConfigError([Problem(name, None, "(file)", text)]) from None
     except OSError as error:
         raise ConfigError([Problem(name, None, "(file)", f"cannot be read: {error}")]) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else None
         text = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise ConfigError([Problem(name, line, "(file)", f"is not YAML: {text}")]) from error
+        what = "is not YAML of plain values" if isinstance(error, _TooMuch) else "is not YAML"
+        raise ConfigError([Problem(name, line, "(file)", f"{what}: {text}")]) from error
     except ValueError as error:  # other encodings, dates that are none
         raise ConfigError([Problem(name, None, "(file)", f"cannot be read: {error}")]) from error
     lines: dict[tuple[str, ...], int] = {}
@@ -210,6 +271,7 @@ def check_main(config: Mapping[str, Any], file: Path) -> None:
         ConfigError: every problem of it.
     """
     document = read(file) if file.exists() else Document("--config", {}, {})
+    refuse_templates(document)
     problems = schema_problems("config", document, config)
     if problems:
         raise ConfigError(problems)
@@ -230,6 +292,17 @@ def load_rates(file: Path) -> dict[str, float]:
     return dict(document.values)
 
 
+def refuse_templates(document: Document) -> None:
+    """Refuse a file whose values Snakemake would take for Python and run.
+
+    Raises:
+        ConfigError: as said.
+    """
+    if isinstance(document.values, Mapping) and "__use_yte__" in document.values:
+        text = "would let Snakemake run the file's values as Python: write plain values"
+        raise ConfigError([document.problem(("__use_yte__",), text)])
+
+
 def load_study(name: str, scale: str, directory: Path) -> Study:
     """Read, merge and check a study.
 
@@ -237,7 +310,7 @@ def load_study(name: str, scale: str, directory: Path) -> Study:
         ConfigError: every problem of the file at this scale.
     """
     file = directory / f"{name}.yaml"
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or not file.is_file():
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) or not file.is_file():
         known = ", ".join(sorted(path.stem for path in directory.glob("*.yaml"))) or "none"
         raise ConfigError(
             [Problem("config/config.yaml", None, "studies", f"no study {name!r}; known: {known}")]

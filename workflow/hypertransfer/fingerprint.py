@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
+import sys
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -36,6 +38,22 @@ def find(module: str, where: Iterable[Path] | None = None) -> Path | None:
             if candidate.is_file():
                 return candidate
     return None
+
+
+def own(module: str) -> Path | None:
+    """The source of a module that a config may name; None for any other.
+
+    That is one of the library or of the project's folder, found without importing anything:
+    never one of Python's own or of an installed package, nor one that a link leads out to.
+    """
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", module, re.ASCII):
+        return None
+    path = find(module)
+    top = module.partition(".")[0]
+    if path is None or not _followed(path) or top in sys.stdlib_module_names:
+        return None
+    inside = any(path.resolve().is_relative_to(root.resolve()) for root in roots())
+    return path if inside else None
 
 
 def code_hash(source: str) -> str:

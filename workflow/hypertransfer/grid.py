@@ -8,6 +8,8 @@ where its condition on earlier axes holds. Zipped axes move together.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,6 +18,9 @@ from hypertransfer.conditions import matches
 from hypertransfer.spec import RunSpec, SpecError, canonical, digest
 
 PROBE_KEYS = ("probe", "where", "checkpoints")  # keys of a grid's probe beside its settings
+MOST_VALUES = 100_000  # of an axis, or steps of a schedule
+MOST_POINTS = 10**6  # of a grid, before its filters
+AXIS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")  # part of a path, too
 DIGITS = 12  # significant digits of generated values: enough, and free of rounding noise
 
 
@@ -83,16 +88,24 @@ def _generated(path: str, written: Mapping) -> list:
         if p["step"] <= 0 or p["to"] < p["from"]:
             raise GridError(path, written, "a range of powers that goes up, with a step above 0")
         count = int((p["to"] - p["from"]) / p["step"] + 1e-9) + 1
-        return [_tidy(p["base"] ** (p["from"] + i * p["step"])) for i in range(count)]
+        _check_count(path, written, count)
+        return [_tidy(float(p["base"]) ** (p["from"] + i * p["step"])) for i in range(count)]
     if set(written) == {"logspace"}:
         p = written["logspace"]
         if not 0 < p["from"] < p["to"] or p["points"] < 2:
             raise GridError(path, written, "a logspace with 0 < from < to and at least 2 points")
+        _check_count(path, written, p["points"])
         ratio = p["to"] / p["from"]
         return [_tidy(p["from"] * ratio ** (i / (p["points"] - 1))) for i in range(p["points"])]
     if set(written) == {"range"}:
+        _check_count(path, written, written["range"])
         return list(range(written["range"]))
     raise GridError(path, written, "a list, or one of powers, logspace, range")
+
+
+def _check_count(path: str, written: object, count: int) -> None:
+    if count > MOST_VALUES:
+        raise GridError(path, written, f"at most {MOST_VALUES} values")
 
 
 def _tidy(value: float) -> float | int:
@@ -174,6 +187,7 @@ def problems(grid: Mapping[str, Any]) -> Iterator[GridError]:
     """Everything about the axes' references that cannot work, before expansion."""
     axes = list(grid["axes"])
     yield from _axis_problems("axes", grid["axes"])
+    yield from _size_problems(grid)
     for axis in grid.get("inner", []):
         if axis not in axes:
             yield GridError("inner", axis, f"an axis of this grid; known: {', '.join(axes)}")
@@ -197,10 +211,37 @@ def problems(grid: Mapping[str, Any]) -> Iterator[GridError]:
 
 def _axis_problems(path: str, axes: Mapping[str, Any]) -> Iterator[GridError]:
     for axis, written in axes.items():
+        if not isinstance(axis, str) or not AXIS.fullmatch(axis) or len(axis) > 100:
+            yield GridError(path, axis, "the dotted name of a value of a run")
+            continue
         try:
             axis_values(f"{path}.{axis}", written)
         except GridError as error:
             yield error
+
+
+def _size_problems(grid: Mapping[str, Any]) -> Iterator[GridError]:
+    """Whether the grid has more points than a plan can hold, by the most that it may have."""
+    try:
+        count = math.prod(
+            max(
+                len(axis_values(axis, written))
+                for axis in group
+                for written in (grid["axes"][axis], *_alternatives(grid, axis))
+            )
+            for group in _axis_groups(grid)
+        )
+    except GridError:
+        return  # said already
+    if count > MOST_POINTS:
+        yield GridError("axes", count, f"at most {MOST_POINTS} points: cut it into several grids")
+    if len(grid["axes"]) > 20:
+        yield GridError("axes", len(grid["axes"]), "at most 20 axes")
+
+
+def _alternatives(grid: Mapping[str, Any], axis: str) -> list[object]:
+    overrides = [override.get("axes", {}) for override in grid.get("overrides", [])]
+    return [axes[axis] for axes in overrides if axis in axes]
 
 
 def _override_problems(
@@ -252,6 +293,9 @@ def checkpoints(written: object, last: int, path: str = "checkpoints") -> list[i
         if beyond := [step for step in written if step > last]:
             raise SpecError(path, beyond, f"within the run's {last} steps")
         return written
+    steps = last // written["every"] + 2 if "every" in written else written["count"]
+    if steps > MOST_VALUES:
+        raise SpecError(path, written, f"at most {MOST_VALUES} checkpoints")
     if "every" in written:
         return sorted({*range(0, last + 1, written["every"]), last})
     count = written["count"]

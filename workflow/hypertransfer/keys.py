@@ -7,7 +7,6 @@ side by side in the store, which is how `plan` can say why something is missing.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,17 +24,17 @@ def table(spec: RunSpec) -> Parameterisation:
     """The parameterisation that the spec names, for its optimizer's family.
 
     Raises:
-        ValueError: the table has no version for the optimizer's gradient power.
+        ValueError: the table cannot be had, or not for the optimizer's gradient power.
     """
     name = spec.parameterisation
     power = registry.gradient_power(spec.optimizer)
-    if ":" in name:
-        module, _, attribute = name.partition(":")
-        found = getattr(importlib.import_module(module), attribute)
-    else:
-        found = PARAMETERISATIONS[name]
+    found = registry.load("parameterisation", name) if ":" in name else PARAMETERISATIONS[name]
     if isinstance(found, Parameterisation):
         found = {found.gradient_power: found}
+    if not isinstance(found, Mapping) or not all(
+        isinstance(entry, Parameterisation) for entry in found.values()
+    ):
+        raise ValueError(f"{name!r} is neither a Parameterisation nor a mapping of powers to them")
     if power not in found:
         raise ValueError(
             f"parameterisation {name!r} has tables for gradient powers {sorted(found)}, but the "

@@ -70,9 +70,36 @@ def to_bytes(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-def from_bytes(content: bytes) -> pa.Table:
-    """A table from the bytes of a Parquet file."""
-    return pq.read_table(io.BytesIO(content), use_threads=False)
+# Forms of the tables in the store, by the names of their files.
+FORMS = {"history.parquet": HISTORY, "probe.parquet": PROBE}
+MOST_ROWS = 10**7  # a small file can claim, and unpack to, any number of them
+
+
+def opened(source: Any, form: pa.Schema | None = None) -> pq.ParquetFile:
+    """A Parquet file of which only the head was read, and found to be of the form.
+
+    Raises:
+        pa.ArrowException: it is no Parquet file, or of another form.
+    """
+    file = pq.ParquetFile(source)
+    if file.metadata.num_rows > MOST_ROWS:
+        raise pa.ArrowInvalid(f"{file.metadata.num_rows} rows, more than {MOST_ROWS}")
+    found = file.schema_arrow
+    for field in form or ():
+        if found.get_field_index(field.name) < 0 or found.field(field.name).type != field.type:
+            raise pa.ArrowInvalid(f"no column {field.name} of type {field.type}")
+    return file
+
+
+def from_bytes(content: bytes, form: pa.Schema | None = None) -> pa.Table:
+    """A table from the bytes of a Parquet file: the form's columns, or all; no other metadata.
+
+    Raises:
+        pa.ArrowException: it is no Parquet file, or not of the form.
+    """
+    names = form.names if form else None
+    table = opened(io.BytesIO(content), form).read(columns=names, use_threads=False)
+    return table.replace_schema_metadata()
 
 
 def read(path: Path | str, columns: Iterable[str] | None = None) -> pa.Table:
@@ -88,7 +115,7 @@ def read(path: Path | str, columns: Iterable[str] | None = None) -> pa.Table:
 
 def frame(path: Path | str) -> pd.DataFrame:
     """A Parquet file as a data frame."""
-    return read(path).to_pandas(use_threads=False)
+    return read(path).to_pandas(use_threads=False, ignore_metadata=True)
 
 
 def write(table: pa.Table, path: Path | str) -> None:

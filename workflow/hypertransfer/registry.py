@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
 from hypertransfer import datasets
-from hypertransfer.fingerprint import find
+from hypertransfer.fingerprint import PACKAGE, own
 from hypertransfer.parameterisations import PARAMETERISATIONS
 from hypertransfer.spec import Component, RunSpec, SpecError
 
@@ -147,6 +150,61 @@ def import_path(kind: str, name: str) -> str:
     return {"model": MODELS, "optimizer": OPTIMIZERS}[kind][name].path
 
 
+# What a config may name of the library itself: parts of experiments, and nothing that writes.
+OF_THE_LIBRARY = {
+    "model": "hypertransfer.models",
+    "optimizer": "hypertransfer.optimizers",
+    "data": "hypertransfer.data",
+    "parameterisation": "hypertransfer.parameterisations",
+}
+
+
+def objection(kind: str, path: str) -> str:
+    """Why a config may not name `module:attribute` as such a part; empty if it may."""
+    module, _, attribute = path.partition(":")
+    if own(module) is None:
+        return f"found: no source of module {module!r} in the project's folder or the library"
+    if not attribute.isidentifier() or attribute.startswith("_"):
+        return f"found: {attribute!r} is no public name in a module"
+    home = OF_THE_LIBRARY[kind]
+    if module.partition(".")[0] == PACKAGE and not f"{module}.".startswith(f"{home}."):
+        return f"allowed: of the library, a {kind} may only be in {home}"
+    return ""
+
+
+def load(kind: str, path: str) -> Any:
+    """The object at `module:attribute`; what a config may not name is not imported.
+
+    The module must come from the file that was found, and functions and classes must be of the
+    project or of the library's parts: a name that a module took from elsewhere is no part.
+
+    Raises:
+        ValueError: it may not be named, or cannot be imported.
+    """
+    module, _, attribute = path.partition(":")
+    if text := objection(kind, path):
+        raise ValueError(f"{path!r} is not {text}")
+    source = own(module)
+    spec = find_spec(module.partition(".")[0])
+    if spec is None:
+        raise ValueError(f"{path!r}: {source} is not on Python's path")
+    places = [spec.origin, *(spec.submodule_search_locations or [])]
+    if not any(place and _holds(Path(place), source) for place in places):
+        raise ValueError(f"{path!r}: another module of that name hides {source}; rename it")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{path!r} names nothing that can be imported: {error}") from error
+    maker = getattr(found, "__module__", module) if callable(found) else module
+    if maker != module and (text := objection(kind, f"{maker}:{attribute}")):
+        raise ValueError(f"{path!r} was taken from {maker}, and that is not {text}")
+    return found
+
+
+def _holds(place: Path, source: Path | None) -> bool:
+    return source is not None and source.resolve().is_relative_to(place.resolve())
+
+
 def gradient_power(optimizer: Component) -> float:
     """The gradient power of an optimizer; one of your own says it in `gradient_power`."""
     if ":" in optimizer.name:
@@ -164,7 +222,9 @@ def objections(spec: RunSpec) -> Iterator[SpecError]:
     else:
         for option, value, expected in datasets.objections(spec.data.name, spec.data.options):
             yield SpecError(f"data.{option}", value, expected)
-    if ":" not in spec.parameterisation and spec.parameterisation not in PARAMETERISATIONS:
+    if ":" in spec.parameterisation:
+        yield from _unfound("parameterisation", spec.parameterisation)
+    elif spec.parameterisation not in PARAMETERISATIONS:
         known = ", ".join(PARAMETERISATIONS)
         yield SpecError("parameterisation", spec.parameterisation, f"one of {known}")
     yield from _options("model", spec.model, MODELS)
@@ -179,11 +239,8 @@ def objections(spec: RunSpec) -> Iterator[SpecError]:
 
 
 def _unfound(kind: str, name: str) -> Iterator[SpecError]:
-    module = name.partition(":")[0]
-    if find(module) is None:
-        yield SpecError(
-            kind, name, f"found: no source of module {module!r} in the working directory"
-        )
+    if text := objection(kind, name):
+        yield SpecError(kind, name, text)
 
 
 def _options(kind: str, part: Component, cards: Mapping[str, Any]) -> Iterator[SpecError]:

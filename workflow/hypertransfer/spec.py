@@ -13,6 +13,7 @@ from typing import Any
 LOSSES = ("cross_entropy", "mse")
 WEIGHTS = ("fan_in", "unit")
 SCHEDULES = ("constant",)
+MOST = 2**63 - 1  # as tables hold integers
 
 
 class SpecError(ValueError):
@@ -45,7 +46,13 @@ def digest(value: object, length: int = 24) -> str:
 
 
 def _number(path: str, value: object, low: float, *, open_low: bool = False) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    try:
+        finite = (
+            not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
+        )
+    except OverflowError:  # an integer beyond all floats
+        finite = False
+    if not finite:
         raise SpecError(path, value, "a finite number")
     if value < low or (open_low and value == low):
         raise SpecError(path, value, f"{'above' if open_low else 'at least'} {low:g}")
@@ -58,6 +65,8 @@ def _integer(path: str, value: object, low: int) -> int:
         raise SpecError(path, value, "a whole number")
     if value < low:
         raise SpecError(path, value, f"at least {low}")
+    if value > MOST:
+        raise SpecError(path, value, f"at most {MOST}")
     return int(value)
 
 

@@ -7,7 +7,9 @@
 
 An entry is written beside the store's content and moved into place by one atomic rename, after
 its files are flushed: a process killed at any moment leaves no partial entry behind. Reading
-verifies every digest; a damaged entry is moved aside and reported, never used.
+verifies every digest; a damaged entry is moved aside and reported, never used. What lies in a
+store is taken for data by strangers: nothing in it runs, no link is followed out of it, and a
+record that is not of the form below counts as damaged.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +35,10 @@ from hypertransfer.spec import canonical
 FORMAT = 1
 ENTRY = "entry.json"
 KEY = re.compile(r"[0-9a-f]{24}-[0-9a-f]{16}")
+KINDS = ("runs", "probes")
+FOLDERS = (*KINDS, "tmp", "claims", "damaged")
+MOST_RECORD = 64 * 2**20  # bytes of a record; real ones have some 10 kB
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a file in an entry
 
 
 class StoreError(RuntimeError):
@@ -58,12 +65,72 @@ class Entry:
             DamagedEntry: the file is missing or has other content.
         """
         try:
-            content = (self.path / name).read_bytes()
+            with open_file(self.path / name) as file:
+                content = file.read()
         except OSError as error:
             raise DamagedEntry(f"{self.key}: {name} cannot be read: {error}") from error
         if hashlib.sha256(content).hexdigest() != self.files.get(name):
             raise DamagedEntry(f"{self.key}: {name} is not what was written")
         return content
+
+
+def open_file(path: Path, *, links: bool = False) -> IO[bytes]:
+    """Open a plain file for reading: no link, unless allowed, no device, no endless pipe.
+
+    Raises:
+        OSError: it is something else, or cannot be opened.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW)
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{path} is no plain file")
+    return os.fdopen(descriptor, "rb")
+
+
+def parse_json(content: bytes) -> Any:
+    """JSON from strangers: no NaN, no depth or size that takes the process down.
+
+    Raises:
+        ValueError: it is not such JSON.
+    """
+    if len(content) > MOST_RECORD:
+        raise ValueError(f"more than {MOST_RECORD} bytes")
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is no JSON number")
+
+    try:
+        return json.loads(content.decode(), parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def parse_record(key: str, content: bytes) -> tuple[dict[str, Any], dict[str, str]]:
+    """Record and digests of the files of an entry, from the bytes of its entry.json.
+
+    Raises:
+        DamagedEntry: it is not what was written, or not of the form that is written.
+    """
+    try:
+        found = parse_json(content)
+        written = found.pop("digest")
+        sound = written == _digest(found) and found["key"] == key
+        record, files = found["record"], found["files"]
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        sound = False
+    if not sound:
+        raise DamagedEntry(f"{key}: {ENTRY} is not what was written")
+    if not isinstance(record, dict) or not _are_files(files):
+        raise DamagedEntry(f"{key}: {ENTRY} is not of the form of a record")
+    return record, files
+
+
+def _are_files(files: object) -> bool:
+    return isinstance(files, dict) and all(
+        NAME.fullmatch(name) and name != ENTRY and isinstance(digest, str)
+        for name, digest in files.items()
+    )
 
 
 def fsync_directory(path: Path) -> None:
@@ -114,9 +181,9 @@ class Store:
 
     def path(self, kind: str, key: str) -> Path:
         """Where the entry lies, or would lie."""
-        return Path(self._place(kind, key))
+        return Path(self._where(kind, key))
 
-    def _place(self, kind: str, key: str) -> str:
+    def _where(self, kind: str, key: str) -> str:
         if not KEY.fullmatch(key):
             raise ValueError(f"not a key: {key!r}")
         identity, _, context = key.partition("-")
@@ -124,7 +191,7 @@ class Store:
 
     def has(self, kind: str, key: str) -> bool:
         """Whether the entry is there; its content is checked when it is read."""
-        return os.path.isfile(f"{self._place(kind, key)}/{ENTRY}")  # noqa: PTH113 (10⁵ times)
+        return os.path.isfile(f"{self._where(kind, key)}/{ENTRY}")  # noqa: PTH113 (10⁵ times)
 
     def contexts(self, kind: str, key: str) -> list[str]:
         """Keys of all entries with the same identity, whatever code or data made them."""
@@ -140,23 +207,19 @@ class Store:
             DamagedEntry: the entry's record is not what was written.
         """
         path = self.path(kind, key)
+        if path.is_symlink():
+            raise DamagedEntry(f"{key}: a link stands in its place")
         try:
-            text = (path / ENTRY).read_text(encoding="utf-8")
+            with open_file(path / ENTRY) as file:
+                content = file.read(MOST_RECORD + 1)
         except FileNotFoundError:
             if path.exists():
                 raise DamagedEntry(f"{key}: {ENTRY} is missing") from None
             return None
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
             raise DamagedEntry(f"{key}: {ENTRY} cannot be read: {error}") from error
-        try:
-            content = json.loads(text)
-            written = content.pop("digest")
-            sound = written == _digest(content) and content["key"] == key
-        except (ValueError, KeyError, AttributeError, TypeError):
-            sound = False
-        if not sound:
-            raise DamagedEntry(f"{key}: {ENTRY} is not what was written")
-        return Entry(key, content["record"], path, content["files"])
+        record, files = parse_record(key, content)
+        return Entry(key, record, path, files)
 
     def put(
         self, kind: str, key: str, record: Mapping[str, Any], files: Mapping[str, bytes]
@@ -169,7 +232,7 @@ class Store:
         target = self.path(kind, key)
         try:
             self.open()
-            temporary = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix=_owner()))
+            temporary = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix=owner()))
         except OSError as error:
             raise self._unwritable(error) from error
         try:
@@ -181,9 +244,7 @@ class Store:
             write_durably(temporary / ENTRY, json.dumps(content, indent=1).encode())
             fsync_directory(temporary)
             temporary.chmod(0o755)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileExistsError):
-                _rename(temporary, target)
+            self._place(temporary, target)
             fsync_directory(target.parent)
             self.drop_state(kind, key)
         except OSError as error:
@@ -227,8 +288,30 @@ class Store:
             self._state(kind, key).unlink(missing_ok=True)
 
     def _state(self, kind: str, key: str) -> Path:
-        self._place(kind, key)  # refuses what is no key
+        self._where(kind, key)  # refuses what is no key
         return self.root / "states" / key[:2] / f"{kind}-{key}"
+
+    def _place(self, temporary: Path, target: Path) -> None:
+        """Move a whole entry into its place, unless there is one."""
+        for attempt in range(10):
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._stay_inside(target.parent)
+                with contextlib.suppress(FileExistsError):
+                    _rename(temporary, target)
+                return
+            except FileNotFoundError:  # another process tidied an empty folder away just then
+                if attempt == 9 or not temporary.exists():
+                    raise
+
+    def _stay_inside(self, folder: Path) -> None:
+        """Refuse a folder of the store that a link leads out of it."""
+        wanted = Path(os.path.realpath(self.root)) / folder.relative_to(self.root)
+        if Path(os.path.realpath(folder)) != wanted:
+            raise StoreError(
+                f"{folder} leads out of the store by a link: remove the link, or name the folder "
+                "that it leads to in config/config.yaml, key 'store'"
+            )
 
     def open(self) -> None:
         """Make the store where it is not there yet, and check its format where it is.
@@ -246,16 +329,20 @@ class Store:
         self._sweep()
 
     def check(self) -> None:
-        """Refuse a store of another format.
+        """Refuse a store of another format, or one that links lead out of.
 
         Raises:
             StoreError: as said.
         """
+        for name in FOLDERS:
+            if (self.root / name).is_symlink():
+                self._stay_inside(self.root / name)
         marker = self.root / "store.json"
-        if not marker.exists():
-            return
         try:
-            found = json.loads(marker.read_text())["format"]
+            with open_file(marker) as file:
+                found = parse_json(file.read(10_000))["format"]
+        except (FileNotFoundError, NotADirectoryError):
+            return
         except (ValueError, KeyError, TypeError, OSError) as error:
             advice = "restore it, or move the store away"
             raise StoreError(f"{marker} cannot be read ({error}): {advice}") from error
@@ -327,7 +414,7 @@ class Store:
         host = f"{socket.gethostname()}~"
         for left in (self.root / "tmp").glob(f"{host}*"):
             pid = left.name.removeprefix(host).partition("~")[0]
-            if pid.isdigit() and not _alive(int(pid)):
+            if re.fullmatch("[0-9]{1,9}", pid) and not is_running(int(pid)):
                 shutil.rmtree(left, ignore_errors=True)
 
 
@@ -379,11 +466,13 @@ def _digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
-def _owner() -> str:
+def owner() -> str:
+    """How names in `tmp` begin that belong to this process."""
     return f"{socket.gethostname()}~{os.getpid()}~"
 
 
-def _alive(pid: int) -> bool:
+def is_running(pid: int) -> bool:
+    """Whether a process of this host is alive."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -57,10 +57,15 @@ def plan_of(wildcards):
 
 
 def megabytes(shard, attempt):
-    """Memory of a shard's job: more on each attempt."""
-    return int(1500 * attempt)
+    """Memory of a shard's job: the estimate with room to spare, and more on each attempt."""
+    return int(1.5 * shard.bytes / 1e6 * attempt)
 
 
 def minutes(shard, attempt):
     """Wall time of a shard's job: a generous multiple of the estimate, more on each attempt."""
     return int(10 + 4 * shard.seconds / 60) * attempt
+
+
+def gpus():
+    """GPUs of a job that trains or probes; `auto` takes what it finds and asks for none."""
+    return int(config["device"].startswith("cuda"))

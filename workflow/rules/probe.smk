@@ -15,6 +15,7 @@ rule probe_cell:
     resources:
         mem_mb=lambda wildcards, attempt: megabytes(probed(wildcards), attempt),
         runtime=lambda wildcards, attempt: minutes(probed(wildcards), attempt),
+        gpu=gpus(),
     params:
         made_from=lambda wildcards: probed(wildcards).job.made_from,
         store=config["store"],

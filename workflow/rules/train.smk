@@ -13,11 +13,12 @@ rule train_cell:
     resources:
         mem_mb=lambda wildcards, attempt: megabytes(cell(wildcards), attempt),
         runtime=lambda wildcards, attempt: minutes(cell(wildcards), attempt),
+        gpu=gpus(),
     params:
         made_from=lambda wildcards: cell(wildcards).job.made_from,
         store=config["store"],
         device=config["device"],
-        save_minutes=config["save_minutes"],
+        save_minutes=config.get("save_minutes", 5),
     message:
         "training {wildcards.study} {wildcards.cell}"
     script:
