@@ -3,6 +3,7 @@
 import itertools
 import math
 import sys
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 import pytest
@@ -43,10 +44,14 @@ class Watching(LinearNet):
 @pytest.fixture(autouse=True)
 def synthetic(monkeypatch, tmp_path):
     """A data set and a model of one's own, named by import path."""
-    (tmp_path / "synthetic_parts.py").touch()  # parts are taken from the project's folder only
+    source = tmp_path / "synthetic_parts.py"  # parts are taken from the project's folder only
+    source.touch()
     monkeypatch.chdir(tmp_path)
     module = ModuleType("synthetic_parts")
+    module.__spec__ = ModuleSpec("synthetic_parts", None, origin=str(source))
     module.load, module.Watching = images, Watching
+    for part in (images, Watching):
+        monkeypatch.setattr(part, "__module__", "synthetic_parts")
     monkeypatch.setitem(sys.modules, "synthetic_parts", module)
     Watching.seen = []
     build._data.cache_clear()
