@@ -35,6 +35,11 @@ rule probe_all:
         [shard.file for shard in SHARDS.values() if shard.kind != "train"],
 
 
+rule collect_all:
+    input:
+        [file for plan in PLANS.values() for file in plan.table_files],
+
+
 rule figures:
     input:
         [file for plan in PLANS.values() for file in plan.figure_files],

@@ -196,10 +196,17 @@ class Project:
 
     def tables(self) -> dict[str, bytes]:
         """The stable tables, without columns that say when and how fast runs were made."""
+        return self._plain("results/micro/tables/*.parquet")
+
+    def made_tables(self) -> dict[str, bytes]:
+        """The same under the names that digests give them, where they were made once only."""
+        return self._plain("results/micro/made/tables/*/*.parquet")
+
+    def _plain(self, pattern: str) -> dict[str, bytes]:
         from hypertransfer import records
 
         out = {}
-        for path in sorted((self.folder / "results/micro/tables").glob("*.parquet")):
+        for path in sorted(self.folder.glob(pattern)):
             table = records.read(path)
             kept = [name for name in table.column_names if name != "seconds"]
             out[path.name] = records.to_bytes(table.select(kept))

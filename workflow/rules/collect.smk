@@ -14,6 +14,9 @@ rule collect_tables:
         "logs/{study}/tables/{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
+    resources:
+        mem_mb=light_megabytes,
+        runtime=light_minutes,
     params:
         made_from=lambda wildcards: plan_of(wildcards).collect.made_from,
     script:
@@ -29,6 +32,9 @@ rule check_claims:
         "logs/{study}/claims/{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
+    resources:
+        mem_mb=light_megabytes,
+        runtime=light_minutes,
     params:
         made_from=lambda wildcards: plan_of(wildcards).claims.made_from,
     script:

@@ -69,3 +69,13 @@ def minutes(shard, attempt):
 def gpus():
     """GPUs of a job that trains or probes; `auto` takes what it finds and asks for none."""
     return int(config["device"].startswith("cuda"))
+
+
+def light_megabytes(wildcards, attempt):
+    """Memory of a job that trains nothing: more on each attempt."""
+    return 1000 * attempt
+
+
+def light_minutes(wildcards, attempt):
+    """Wall time of a job that trains nothing: more on each attempt."""
+    return 15 * attempt

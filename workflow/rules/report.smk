@@ -16,6 +16,9 @@ rule draw_figure:
         "logs/{study}/figures/{figure}-{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
+    resources:
+        mem_mb=light_megabytes,
+        runtime=light_minutes,
     params:
         made_from=lambda wildcards: plan_of(wildcards)
         .figures[wildcards.figure]
@@ -43,6 +46,9 @@ rule write_report:
         notebook="logs/{study}/report/{digest}.ipynb",
     conda:
         "../../envs/hypertransfer.yaml"
+    resources:
+        mem_mb=light_megabytes,
+        runtime=light_minutes,
     params:
         made_from=lambda wildcards: plan_of(wildcards).report.made_from,
         template=lambda wildcards: str(planning.notebook(plan_of(wildcards).study)),
@@ -59,6 +65,9 @@ rule publish_study:
         "logs/{study}/publish/{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
+    resources:
+        mem_mb=light_megabytes,
+        runtime=light_minutes,
     params:
         made_from=lambda wildcards: plan_of(wildcards).publication.job.made_from,
     script:
@@ -75,6 +84,9 @@ rule write_index:
         "logs/index/{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
+    resources:
+        mem_mb=light_megabytes,
+        runtime=light_minutes,
     params:
         made_from=INDEX.job.made_from,
     script:
@@ -90,6 +102,9 @@ rule publish_index:
         "logs/index/publish-{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
+    resources:
+        mem_mb=light_megabytes,
+        runtime=light_minutes,
     params:
         made_from=INDEX.publication.job.made_from,
     script:

@@ -1,0 +1,185 @@
+"""The workflow through a real SLURM: what runs there, and what it survives."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.slurm.cluster import Cluster
+from tests.workflow.project import STUDY, Project
+
+pytestmark = pytest.mark.slurm
+
+PROFILE = ("--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1",
+           "--latency-wait", "10")  # fmt: skip
+STEPS = 2000
+TRAINING = re.compile(r"INFO training ([0-9a-f]{24}-[0-9a-f]{16})")
+
+
+def slow_study() -> dict:
+    """The small study with runs of some seconds, so that a job can be met in the middle."""
+    study = copy.deepcopy(STUDY)
+    study["grids"]["sweep"]["base"] |= {"steps": STEPS, "log_every": 100}
+    return study
+
+
+def slow_project(folder: Path) -> Project:
+    project = Project(folder)
+    project.write_study(slow_study())
+    project.write_config(job_minutes=30)
+    return project
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The tables of the slow study, made on this machine without SLURM."""
+    project = slow_project(tmp_path_factory.mktemp("local"))
+    ran = project.run("collect_all")
+    assert ran.code == 0, ran.output
+    return project.made_tables()
+
+
+def test_the_workflow_through_slurm(cluster: Cluster, tmp_path: Path):
+    """Every job but the first and last, which do nothing, is a SLURM job that completes."""
+    local, project = Project(tmp_path / "local"), Project(tmp_path / "project")
+    before = {job.id for job in cluster.jobs()}
+    ran = project.run(*PROFILE)
+    assert ran.code == 0, ran.output + cluster.logs()
+    jobs = [job for job in cluster.jobs() if job.id not in before]
+    assert {job.state for job in jobs} == {"COMPLETED"}
+    rules = Counter(re.match(r"rule_([a-z]+_[a-z]+)", job.comment).group(1)
+                    for job in jobs if job.comment.startswith("rule_"))  # fmt: skip
+    assert rules == {"train_cell": 4, "probe_cell": 2}
+    assert len(jobs) == 4 + 2 + 2, "two groups: what follows a study's cells, and the index"
+    assert "Nothing to be done" in project.run(*PROFILE).output
+    assert local.run().code == 0
+    assert project.tables() == local.tables()
+
+
+class Faults(threading.Thread):
+    """Waits until each chosen cell is in its second run, and then does something to its job."""
+
+    def __init__(self, cluster: Cluster, project: Project, acts: dict[str, Callable]) -> None:
+        super().__init__(daemon=True)
+        self.cluster, self.project, self.acts = cluster, project, acts
+        self.done: dict[str, str] = {}  # cell → job
+        self.complete: dict[str, set[str]] = {}  # cell → runs in the store at that moment
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        """Look again and again, until all is done or the workflow has ended."""
+        while not self.over.is_set() and set(self.done) != set(self.acts):
+            for cell in set(self.acts) - set(self.done):
+                logs = (self.project.folder / "logs/micro/cells/sweep").glob(f"{cell}/*.log")
+                if sum(len(TRAINING.findall(log.read_text())) for log in logs) >= 2:
+                    self._act(cell)
+            time.sleep(0.05)
+
+    def _act(self, cell: str) -> None:
+        (job,) = [j for j in self.cluster.jobs() if j.state == "RUNNING" and cell in j.comment]
+        self.complete[cell] = stored(self.project)
+        self.done[cell] = job.id
+        self.acts[cell](self.cluster, job.id)
+
+
+def stored(project: Project) -> set[str]:
+    found = (project.folder / "results/store/runs").rglob("entry.json")
+    return {f"{path.parent.parent.name}-{path.parent.name}" for path in found}
+
+
+def cancel(cluster: Cluster, job: str) -> None:
+    cluster.call("scancel", job)
+
+
+def lose(cluster: Cluster, job: str) -> None:
+    """The processes die at once, as when a node goes down."""
+    for pid in cluster.processes(job):
+        os.kill(pid, signal.SIGKILL)
+
+
+def overrun(cluster: Cluster, job: str) -> None:
+    """The job hangs and its limit is near: SLURM ends it."""
+    for pid in cluster.processes(job):
+        os.kill(pid, signal.SIGSTOP)
+    cluster.call("scontrol", "update", f"JobId={job}", "TimeLimit=1")
+
+
+def test_faults_cost_what_was_not_finished(cluster: Cluster, tmp_path: Path, undisturbed):
+    """A cancelled, a lost, a hanging and an over-large job in one call: retries finish it all."""
+    project = slow_project(tmp_path / "project")
+    faults = Faults(
+        cluster,
+        project,
+        {
+            "optimizer~adam/shape.width~4": cancel,
+            "optimizer~adam/shape.width~8": overrun,
+            "optimizer~sgd/shape.width~4": lose,
+        },
+    )
+    faults.start()
+    # Probing gets too little memory at first: torch alone needs more.
+    ran = project.run(
+        *PROFILE, "collect_all", "--set-resources", "probe_cell:mem_mb=400 * attempt ** 2",
+        timeout=500,
+    )  # fmt: skip
+    faults.over.set()
+    faults.join()
+    assert ran.code == 0, ran.output + cluster.logs()
+    assert set(faults.done) == set(faults.acts), "every fault was met"
+    states = {job.id: job.state for job in cluster.jobs()}
+    ended = {cell.partition("/")[0] + cell[-1]: states[job] for cell, job in faults.done.items()}
+    assert ended["optimizer~adam4"] == "CANCELLED"
+    assert ended["optimizer~adam8"] == "TIMEOUT"
+    assert ended["optimizer~sgd4"] in ("FAILED", "NODE_FAIL", "CANCELLED")
+    probes = Counter(job.state for job in cluster.jobs() if job.comment.startswith("rule_probe"))
+    assert probes["FAILED"] + probes["OUT_OF_MEMORY"] >= 2, "too little memory was fatal"
+    assert project.made_tables() == undisturbed
+    assert_trained_once(project, faults)
+
+
+def assert_trained_once(project: Project, faults: Faults) -> None:
+    """No run that was in the store when its job was hit was begun again."""
+    text = {
+        cell: "".join(
+            log.read_text()
+            for log in (project.folder / "logs/micro/cells/sweep").glob(f"{cell}/*.log")
+        )
+        for cell in faults.acts
+    }
+    for cell, complete in faults.complete.items():
+        begun = Counter(TRAINING.findall(text[cell]))
+        assert max(begun.values()) >= 1
+        for key in complete & set(begun):
+            assert begun[key] == 1, f"{key} of {cell} was trained again"
+    assert "resumed after" in text["optimizer~adam/shape.width~4"], "scancel asks before it kills"
+
+
+def test_an_interrupted_call_takes_its_jobs_out_of_the_queue(cluster: Cluster, tmp_path: Path):
+    project = slow_project(tmp_path / "project")
+    before = {job.id for job in cluster.jobs()}
+    process = subprocess.Popen(
+        project.command(*PROFILE), cwd=project.folder, env=project.environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+    def ours(*states: str) -> list[str]:
+        return [j.id for j in cluster.jobs() if j.id not in before and j.state in states]
+
+    while not ours("RUNNING"):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) != 0
+    until = time.monotonic() + 20
+    while ours("RUNNING", "PENDING", "COMPLETING") and time.monotonic() < until:
+        time.sleep(0.2)
+    assert not ours("RUNNING", "PENDING", "COMPLETING")
