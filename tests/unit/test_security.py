@@ -281,7 +281,8 @@ def test_names_of_files_in_a_record(store, names):
 @pytest.mark.parametrize(
     "text",
     ["", "null", "3", "[]", "{}", '"x"', "NaN", '{"digest": NaN}', "[" * 10**5,
-     "[" * 10**5 + "]" * 10**5, '{"a":' * 10**5 + "1" + "}" * 10**5, '{"digest": ' + "9" * 10**5 + "}", '{"digest": 1e999}',
+     "[" * 10**5 + "]" * 10**5, '{"a":' * 10**5 + "1" + "}" * 10**5,
+     '{"digest": ' + "9" * 10**5 + "}", '{"digest": 1e999}',
      '{"digest": "x", "key": {}, "record": [], "files": []}', b"\xed\xa0\x80"],
 )  # fmt: skip
 def test_records_that_are_none(store, text):
@@ -426,13 +427,13 @@ def test_metadata_of_tables_is_not_looked_at(tmp_path):
     assert records.from_bytes(records.to_bytes(table)).schema.metadata is None
 
 
-def test_a_table_that_claims_a_billion_rows(tmp_path, monkeypatch):
+def test_a_small_table_that_unpacks_to_a_vast_one():
     sink = io.BytesIO()
     with pq.ParquetWriter(sink, records.HISTORY) as writer:
         rows = pa.table({f.name: pa.repeat(pa.scalar(0, f.type), 10**6) for f in records.HISTORY})
         for _ in range(11):
             writer.write_table(rows)
-    assert len(sink.getvalue()) < 100_000
+    assert len(sink.getvalue()) < 200_000
     with pytest.raises(pa.ArrowInvalid, match="11000000 rows"):
         records.from_bytes(sink.getvalue(), records.HISTORY)
 
@@ -695,8 +696,9 @@ def beside(tmp_path, monkeypatch):
 FOREIGN = [
     "os:system", "subprocess:run", "this:s", "antigravity:fly", "builtins:eval", "json:load",
     "numpy:load", "torch.hub:load", "pandas:read_pickle", "linked:x",
-    "lib.site-packages.installed:x", "../outside:x", "..outside:x", ".outside:x", "my_parts", "my_parts:", ":load",
-    "my_parts:_hidden", "my_parts:__builtins__", "my_parts:load.__globals__", "my_parts\x00:x", "my parts:x", "/etc:x",
+    "lib.site-packages.installed:x", "../outside:x", "..outside:x", ".outside:x",
+    "my_parts", "my_parts:", ":load", "my_parts:_hidden", "my_parts:__builtins__",
+    "my_parts:load.__globals__", "my_parts\x00:x", "my parts:x", "/etc:x",
     "my_parts:load:x", "hypertransfer.report:execute", "hypertransfer.publish:publish",
     "hypertransfer.store:replace_atomically", "hypertransfer.runner:subprocess", "hypertransfer:x",
     "hypertransfer.cli:main", "my_parts/../my_parts:load",
