@@ -157,6 +157,7 @@ OF_THE_LIBRARY = {
     "optimizer": "hypertransfer.optimizers",
     "data": "hypertransfer.data",
     "parameterisation": "hypertransfer.parameterisations",
+    "probe": "hypertransfer.probes",
 }
 
 
