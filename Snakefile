@@ -7,6 +7,9 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
+include: "workflow/rules/trust.smk"
+
+
 configfile: "config/config.yaml"
 
 

@@ -13,11 +13,12 @@ ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "workflow" / "hypertransfer"
 
 PLANNING = ("spec", "conditions", "grid", "config", "registry", "datasets", "fingerprint", "keys",
-            "cost", "store", "plan", "publish")  # fmt: skip
-TABLES = ("scaling", "parameterisations", "records", "transfer", "claims", "collect")
+            "cost", "store", "plan", "publish", "inventory", "meaning", "prune")  # fmt: skip
+TABLES = ("scaling", "parameterisations", "records", "transfer", "claims", "collect", "verify")
 LEAVES = ("models", "optimizers", "data", "probes")  # what experiments are made of
 ENGINE = ("train", "state", "interrupt", "measure", "runner", "build")
-FACE = ("plots", "report", "notebook", "cli", "status", "calibration", "index", "jobs")
+FACE = ("plots", "report", "notebook", "cli", "status", "calibration", "index", "jobs",
+        "upkeep")  # fmt: skip
 
 
 def module_name(path):

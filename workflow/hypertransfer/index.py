@@ -10,11 +10,15 @@ import pandas as pd
 from hypertransfer.notebook import STYLE, Markup, claims_table, table
 
 
+def _link(target: str, words: str) -> Markup:
+    return Markup(f'<a href="{html.escape(target)}">{html.escape(words)}</a>')
+
+
 def page(card: pd.DataFrame, studies: Sequence[Mapping[str, str]]) -> str:
     """One HTML page that stands at the top of the results."""
     rows = [
         {
-            "study": Markup(f'<a href="{s["name"]}/report.html">{html.escape(s["title"])}</a>'),
+            "study": _link(f"{s['name']}/report.html", s["title"]),
             "scale": s["scale"],
             **{
                 verdict: int((card[card["study"] == s["name"]]["verdict"] == verdict).sum())

@@ -39,7 +39,7 @@ def measure(
     network.to(device).eval()
     x, y = data.train_x[: settings["samples"]], data.train_y[: settings["samples"]]
     loss_fn = build.LOSSES[spec.loss]
-    probe = build.load(f"{registry.PROBES[settings['probe']].module}:Probe")(
+    probe = registry.load("probe", f"{registry.PROBES[settings['probe']].module}:Probe")(
         settings, scales(spec, network, rows), seed=spec.seed
     )
     out: Rows = {}

@@ -92,10 +92,27 @@ def parameterisation_table(names: Sequence[str], gradient_power: float, unit: bo
     return HTML(table(rows, f"{family}, {form}: departure from the base network"))
 
 
+def heading(study: Mapping[str, Any], scale: str) -> HTML:
+    """Title and question of a study, and the paper that it is after."""
+    paper = {name: html.escape(str(text)) for name, text in study["paper"].items()}
+    where = ", ".join(
+        text for text in (f"arXiv {paper['arxiv']}" if "arxiv" in paper else "", paper.get("venue"))
+        if text
+    )  # fmt: skip
+    smoke = "<p><b>This is the smoke scale: it shows that everything works, and its conclusions " \
+            "mean nothing.</b></p>"  # fmt: skip
+    return HTML(
+        f"<h1>{html.escape(study['title'])}</h1><p><i>{html.escape(study['question'])}</i></p>"
+        f"<p>After {paper['authors']}, <i>{paper['title']}</i>{f' ({where})' if where else ''}. "
+        f"Scale: <b>{html.escape(scale)}</b>.</p>{smoke if scale == 'smoke' else ''}"
+    )
+
+
 def claims_table(claims: pd.DataFrame) -> HTML:
     """Every claim with its bar, our value, the paper's, and the verdict."""
     rows = []
     for claim in claims.to_dict("records"):
+        verdict = html.escape(str(claim["verdict"]))
         interval = f"{_number(claim['low'])} … {_number(claim['high'])}"
         rows.append(
             {
@@ -104,7 +121,7 @@ def claims_table(claims: pd.DataFrame) -> HTML:
                 "in the paper": claim["paper_value"],
                 "bar": claim["bar"],
                 "here": f"{_number(claim['value'])} ({interval})",
-                "verdict": Markup(f'<span class="{claim["verdict"]}">{claim["verdict"]}</span>'),
+                "verdict": Markup(f'<span class="{verdict}">{verdict}</span>'),
                 "why": claim["reason"],
             }
         )

@@ -8,6 +8,7 @@ file is missing, which is the one rerun trigger that Snakemake needs.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ from typing import Any
 
 from hypertransfer import cost, grid, keys, registry
 from hypertransfer.conditions import matches
-from hypertransfer.config import ConfigError, Study, load_rates, load_study
+from hypertransfer.config import ConfigError, Problem, Study, load_rates, load_study
 from hypertransfer.fingerprint import find, fingerprint, imports
 from hypertransfer.spec import RunSpec, canonical, digest
 
@@ -273,8 +274,9 @@ class StudyPlan:
         ]
 
     def caption(self, figure: str) -> str:
-        """What a figure of the study shows, in words."""
-        return next(f["caption"] for f in self.study.figures if f["id"] == figure)
+        """What a figure of the study shows, in words, as reStructuredText that means no more."""
+        text = next(f["caption"] for f in self.study.figures if f["id"] == figure)
+        return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
 
 
 @dataclass(frozen=True)
@@ -299,7 +301,7 @@ class Publication:
         try:
             states = json.loads(self.marker.read_text(encoding="utf-8"))
             return all(file_state(Path(path)) == state for path, state in states.items())
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError):
             return False
 
     def retract_if_false(self) -> None:
@@ -347,7 +349,11 @@ TABLES = ("runs", "history", "probes")
 def notebook(study: Study) -> Path:
     """The report's template, in the repository: the study's own, or the general one."""
     own = NOTEBOOKS / f"{study.name}.ipynb"
-    return own if own.is_file() else NOTEBOOKS / "any_study.ipynb"
+    found = own if own.is_file() else NOTEBOOKS / "any_study.ipynb"
+    if found.resolve().parent != NOTEBOOKS:
+        text = f"{found} is a link that leads out of {NOTEBOOKS}: put the notebook itself there"
+        raise ConfigError([Problem(f"config/studies/{study.name}.yaml", None, "study", text)])
+    return found
 
 
 def notebook_digest(path: Path) -> str:

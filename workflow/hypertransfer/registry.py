@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -156,14 +157,18 @@ OF_THE_LIBRARY = {
     "optimizer": "hypertransfer.optimizers",
     "data": "hypertransfer.data",
     "parameterisation": "hypertransfer.parameterisations",
+    "probe": "hypertransfer.probes",
 }
 
 
 def objection(kind: str, path: str) -> str:
     """Why a config may not name `module:attribute` as such a part; empty if it may."""
     module, _, attribute = path.partition(":")
-    if own(module) is None:
+    source = own(module)
+    if source is None:
         return f"found: no source of module {module!r} in the project's folder or the library"
+    if _hides(module, source):
+        return f"found: another module of that name hides {source}; rename it"
     if not attribute.isidentifier() or attribute.startswith("_"):
         return f"found: {attribute!r} is no public name in a module"
     home = OF_THE_LIBRARY[kind]
@@ -184,13 +189,8 @@ def load(kind: str, path: str) -> Any:
     module, _, attribute = path.partition(":")
     if text := objection(kind, path):
         raise ValueError(f"{path!r} is not {text}")
-    source = own(module)
-    spec = find_spec(module.partition(".")[0])
-    if spec is None:
-        raise ValueError(f"{path!r}: {source} is not on Python's path")
-    places = [spec.origin, *(spec.submodule_search_locations or [])]
-    if not any(place and _holds(Path(place), source) for place in places):
-        raise ValueError(f"{path!r}: another module of that name hides {source}; rename it")
+    if find_spec(module.partition(".")[0]) is None:
+        raise ValueError(f"{path!r}: {own(module)} is not on Python's path")
     try:
         found = getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:
@@ -201,8 +201,13 @@ def load(kind: str, path: str) -> Any:
     return found
 
 
-def _holds(place: Path, source: Path | None) -> bool:
-    return source is not None and source.resolve().is_relative_to(place.resolve())
+@lru_cache
+def _hides(module: str, source: Path) -> bool:
+    """Whether an import would get another module than the source; nothing is imported to tell."""
+    spec = find_spec(module.partition(".")[0])
+    places = [spec.origin, *(spec.submodule_search_locations or [])] if spec else [source]
+    real = source.resolve()
+    return not any(place and real.is_relative_to(Path(place).resolve()) for place in places)
 
 
 def gradient_power(optimizer: Component) -> float:

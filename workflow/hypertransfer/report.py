@@ -23,8 +23,11 @@ def execute(template: str, output: str, parameters: Mapping[str, Any]) -> None:
     """Run a notebook with parameters in this environment's kernel.
 
     Raises:
-        ReportError: a cell failed; the output keeps the cells and the traceback.
+        ReportError: it is no notebook of the repository, or a cell failed; the output keeps the
+            cells and the traceback.
     """
+    if Path(template).resolve().parent != TEMPLATES:
+        raise ReportError(f"{template} is not in {TEMPLATES}, whose notebooks alone are run")
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     try:
         papermill.execute_notebook(

@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
@@ -29,6 +30,7 @@ from hypertransfer.store import DamagedEntry, Entry, Store, StoreError, produce
 from hypertransfer.train import Training, train
 
 log = logging.getLogger(__name__)
+SUMMARY = records.SUMMARY
 
 HISTORY, CHECKPOINTS, PROBE = "history.parquet", "checkpoints.safetensors", "probe.parquet"
 
@@ -67,7 +69,13 @@ def train_cell(
         return _train(item, device, store, Saver(_keeper(store, key), 60 * save_minutes, asked))
 
     def read(entry: Entry, item: Work) -> tuple[Mapping, pa.Table]:
-        return entry.record, _parquet(entry, HISTORY)
+        found = entry.record, _parquet(entry, HISTORY)
+        try:
+            rows = [_summary(*found)]
+            pa.table({f.name: pa.array([row[f.name] for row in rows], f.type) for f in SUMMARY})
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+            raise DamagedEntry(f"{entry.key}: its record is of no run: {error!r}") from error
+        return found
 
     with signals() as asked:
         found = produce(store, "runs", {w.key: w for w in work}, make, read, log.warning)
@@ -77,9 +85,9 @@ def train_cell(
 
 def _parquet(entry: Entry, name: str) -> pa.Table:
     try:
-        return records.from_bytes(entry.read(name))
-    except pa.ArrowException as error:
-        raise DamagedEntry(f"{entry.key}: {name} is no Parquet file: {error}") from error
+        return records.from_bytes(entry.read(name), records.FORMS[name])
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DamagedEntry(f"{entry.key}: {name} is not as it was written: {error}") from error
 
 
 def _keeper(store: Store, key: str) -> Callable[[State], None]:
@@ -242,9 +250,12 @@ def _checkpoints(store: Store, key: str) -> dict[int, dict[str, torch.Tensor]]:
     if CHECKPOINTS not in entry.files:
         return {}
     out: dict[int, dict[str, torch.Tensor]] = {}
-    for path, tensor in load_tensors(entry.read(CHECKPOINTS)).items():
-        step, _, name = path.partition("/")
-        out.setdefault(int(step), {})[name] = tensor
+    try:
+        for path, tensor in load_tensors(entry.read(CHECKPOINTS)).items():
+            step, _, name = path.partition("/")
+            out.setdefault(int(step), {})[name] = tensor
+    except (SafetensorError, ValueError) as error:
+        raise DamagedEntry(f"{key}: {CHECKPOINTS} is not as it was written: {error}") from error
     return dict(sorted(out.items()))
 
 

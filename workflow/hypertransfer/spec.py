@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -46,13 +47,8 @@ def digest(value: object, length: int = 24) -> str:
 
 
 def _number(path: str, value: object, low: float, *, open_low: bool = False) -> float:
-    try:
-        finite = (
-            not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
-        )
-    except OverflowError:  # an integer beyond all floats
-        finite = False
-    if not finite:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not abs(value) < math.inf or abs(value) > sys.float_info.max:
         raise SpecError(path, value, "a finite number")
     if value < low or (open_low and value == low):
         raise SpecError(path, value, f"{'above' if open_low else 'at least'} {low:g}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 from hypertransfer import keys
 from hypertransfer.plan import PlannedRun, Shard, StudyPlan
 from hypertransfer.spec import canonical
-from hypertransfer.store import ENTRY, Store
+from hypertransfer.store import DamagedEntry, Store
 
 
 @dataclass(frozen=True)
@@ -123,11 +122,11 @@ class _Changes:
 
 
 def _context(store: Store, key: str) -> Mapping[str, Any]:
-    # Read for an explanation only: damage shows when the entry is used.
     try:
-        text = (store.path("runs", key) / ENTRY).read_text(encoding="utf-8")
-        return json.loads(text)["record"]["context"]
-    except (OSError, ValueError, KeyError):
+        entry = store.get("runs", key)
+        found = entry.record["context"] if entry else {}
+        return found if isinstance(found, dict) and isinstance(found.get("code"), dict) else {}
+    except (ValueError, KeyError, DamagedEntry):
         return {}
 
 

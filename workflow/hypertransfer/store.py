@@ -295,6 +295,7 @@ class Store:
         """Move a whole entry into its place, unless there is one."""
         for attempt in range(10):
             try:
+                self._stay_inside(target.parent)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self._stay_inside(target.parent)
                 with contextlib.suppress(FileExistsError):

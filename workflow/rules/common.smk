@@ -1,13 +1,8 @@
 # Configuration, plans, and the functions that rules look things up with.
 
-import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-
-# Rules' scripts and jobs on other nodes find the library, and the user's own modules.
-LIBRARY = [str(Path(workflow.basedir) / "workflow"), str(Path.cwd())]
-sys.path[:0] = [path for path in LIBRARY if path not in sys.path]
 
 from hypertransfer import jobs
 from hypertransfer import plan as planning

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,7 @@ def read_batch(path: Path, checksum: str | None = None) -> Split:
     """
     content = read(path, checksum, f"cifar10: {CIFAR10.obtain}")
     try:
+        _check_memo(content)
         batch = _Reader(io.BytesIO(content), encoding="bytes").load()
         return _split(batch[b"data"], batch[b"labels"])
     except Exception as error:  # a stream that is no pickle can raise anything
@@ -58,7 +61,11 @@ def read_batch(path: Path, checksum: str | None = None) -> Split:
 
 
 def _split(data: object, labels: object) -> Split:
-    x, y = np.asarray(data), np.asarray(labels)
+    if not isinstance(data, _Array) or not isinstance(labels, list):
+        raise TypeError(f"its data are {type(data).__name__}, its labels {type(labels).__name__}")
+    if not all(type(label) is int for label in labels):
+        raise ValueError("its labels are not all integers")
+    x, y = data.values, np.asarray(labels)
     size = int(np.prod(CIFAR10.input_shape))
     if x.dtype != np.uint8 or x.ndim != 2 or x.shape[1] != size:
         raise ValueError(f"its data are {x.dtype} of shape {x.shape}")
@@ -69,23 +76,67 @@ def _split(data: object, labels: object) -> Split:
     return x.reshape(-1, *CIFAR10.input_shape), y
 
 
-def _array(*_: object) -> np.ndarray:
-    """An array to be filled by the pickle's next instruction, as numpy's own function makes it."""
-    return np.empty(0, np.uint8)
+class _Type:
+    """What stands for numpy's dtype: its code, and nothing that a stream could change.
+
+    numpy's own takes any layout that a stream gives it, and reads memory by it.
+    """
+
+    def __init__(self, code: bytes, *_: object) -> None:
+        self.code = code
+
+    def __setstate__(self, state: object) -> None:
+        """Byte order and the like say nothing of single bytes."""
 
 
-def _dtype(code: bytes, *_: object) -> np.dtype:
-    # Without align and copy: the files give them as 0 and 1, of which numpy 2.4.0-2.4.4 warns.
-    return np.dtype(code.decode())
+class _Array:
+    """What stands for an array of numpy's: filled once, with bytes that its shape accounts for."""
+
+    def __init__(self, *_: object) -> None:
+        self.values = np.empty(0, np.uint8)
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, kind, fortran, content = state
+        if not isinstance(kind, _Type) or kind.code != b"u1":
+            raise ValueError(f"its data are {getattr(kind, 'code', kind)!r}, not bytes (u1)")
+        if type(content) is not bytes or not all(type(n) is int and n >= 0 for n in shape):
+            raise ValueError("its data have no shape, or no content")
+        order = "F" if fortran else "C"
+        self.values = np.frombuffer(content, np.uint8).reshape(shape, order=order)
+
+
+@dataclass(frozen=True)
+class _Name:
+    """What a stream gets for a name: it can be called, and nothing else."""
+
+    make: Callable[..., object]
+
+    def __call__(self, *arguments: object) -> object:
+        """As the name would be called."""
+        return self.make(*arguments)
+
+    def __setstate__(self, state: object) -> None:
+        raise pickle.UnpicklingError("it sets the state of a name")
 
 
 # The names that the official files ask for, all from numpy's reconstruction of an array, and
-# what they get. `ndarray` is only handed to `_array`, which does not use it.
-_NAMES: Mapping[tuple[str, str], Callable | str] = {
-    ("numpy.core.multiarray", "_reconstruct"): _array,
+# what they get. `ndarray` is only handed to `_Array`, which does not use it.
+_NAMES: Mapping[tuple[str, str], _Name | str] = {
+    ("numpy.core.multiarray", "_reconstruct"): _Name(_Array),
     ("numpy", "ndarray"): "ndarray",
-    ("numpy", "dtype"): _dtype,
+    ("numpy", "dtype"): _Name(_Type),
 }
+
+
+def _check_memo(content: bytes) -> None:
+    """Refuse a stream that numbers its values beyond their count: the reader makes room for all.
+
+    Raises:
+        pickle.UnpicklingError: as said.
+    """
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count + 1:
+            raise pickle.UnpicklingError(f"it numbers a value {argument} among {count}")
 
 
 class _Reader(pickle.Unpickler):

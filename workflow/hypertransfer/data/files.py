@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import zlib
 from pathlib import Path
 
 from hypertransfer.datasets import DatasetCard, DatasetError
 
+MOST_BYTES = 2**28  # of a file unpacked; the largest that is known has a fifth of that
 VENDORED = Path(__file__).parent / "vendored"
 
 
@@ -24,6 +26,14 @@ def checked(card: DatasetCard, name: str, path: Path) -> bytes:
     return read(path, card.files[name], f"{card.name}: {card.obtain}", unpack=unpack)
 
 
+def _unpacked(content: bytes) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        unpacked = file.read(MOST_BYTES + 1)
+    if len(unpacked) > MOST_BYTES:
+        raise OSError(f"it unpacks to more than {MOST_BYTES} bytes")
+    return unpacked
+
+
 def read(path: Path, checksum: str | None, hint: str, *, unpack: bool = False) -> bytes:
     """The bytes of a file, gunzipped if `unpack`, that agree with `checksum` (`sha256:…`, `md5:…`).
 
@@ -33,7 +43,7 @@ def read(path: Path, checksum: str | None, hint: str, *, unpack: bool = False) -
     expected = f"expected {checksum or 'a readable file'}"
     try:
         content = path.read_bytes()
-        content = gzip.decompress(content) if unpack else content
+        content = _unpacked(content) if unpack else content
     except FileNotFoundError:
         raise DatasetError(f"{path} is missing; {expected}; {hint}") from None
     except (OSError, EOFError, zlib.error) as error:
