@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -77,7 +78,7 @@ def axis_values(path: str, written: object) -> list:
         raise
     except (TypeError, OverflowError, ValueError) as error:
         raise GridError(path, written, f"a list of finite, plain values: {error}") from error
-    doubles = sorted({text for text in texts if texts.count(text) > 1})
+    doubles = sorted(text for text, count in Counter(texts).items() if count > 1)
     if doubles:
         raise GridError(path, written, f"free of duplicates: {', '.join(doubles)} stands twice")
     return values
