@@ -59,7 +59,7 @@ CompleteWait=0
 KillWait=5
 InactiveLimit=0
 NodeName=node NodeHostname={host} NodeAddr=127.0.0.1 Port={node_port} CPUs=4 RealMemory=16000
-PartitionName=all Nodes=node Default=YES MaxTime=60 DefaultTime=10 DefMemPerCPU=500 State=UP
+PartitionName=all Nodes=node Default=YES MaxTime=600 DefaultTime=10 DefMemPerCPU=500 State=UP
 """
 
 
