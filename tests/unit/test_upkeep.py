@@ -303,6 +303,24 @@ def test_damaged_entries_and_leftovers_go(project, capsys):
     assert not (store.root / ".store.json.abcdefgh").exists()
 
 
+def test_states_of_runs_to_come_stay_and_others_go(project, capsys):
+    store = project.store
+    wanted = [run.key for runs in project.plan().runs.values() for run in runs]
+    store.put("runs", wanted[0], {}, {})
+    for one in (*wanted[:2], key(1)):  # finished, to come, and of no study
+        store.keep_state("runs", one, b"state")
+    text = said(capsys, "prune", "--older-than", "0")
+    assert "its run is finished" in text
+    assert "no study asks for its run" in text
+    with store.claimed("runs", key(1), wait=False):
+        said(capsys, "prune", "--yes", "--older-than", "0")
+        assert store.state("runs", key(1)) == b"state", "a process is training it"
+    said(capsys, "prune", "--yes", "--older-than", "0")
+    assert store.state("runs", wanted[1]) == b"state"
+    assert store.state("runs", wanted[0]) is None
+    assert store.state("runs", key(1)) is None
+
+
 def test_strangers_are_named_and_never_removed(project, capsys, tmp_path):
     store = project.store
     store.put("runs", key(1), {}, {})

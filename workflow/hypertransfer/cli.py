@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,8 @@ def parser() -> argparse.ArgumentParser:
     words = "how many runs, cells and jobs the config means, what is missing, and why"
     command("plan", _plan, help=words)
     command(COMMAND, _meant)
+    words = "fit the cost model to what runs of the store took, for plans and the size of jobs"
+    command("calibrate", _calibrate, help=words)
     pruning = command("prune", _prune, help="list, or remove, what no study means any more")
     pruning.add_argument("--project", action="append", type=Path, metavar="DIR",
                          help="folder of a project whose runs stay; may be repeated where a store "
@@ -78,6 +81,30 @@ def _days(text: str) -> float:
 
 def _plan(given: argparse.Namespace) -> int:
     print_plan(main_config(given.configfile, given.config), given.configfile)
+    return 0
+
+
+def _calibrate(given: argparse.Namespace) -> int:
+    from hypertransfer import calibration
+
+    config = main_config(given.configfile, given.config)
+    folder, store = given.configfile.parent, Store(config["store"])
+    surveys = [status.survey(one, store) for one in plan.load(config, folder / "studies")]
+    measured = calibration.trainings(surveys)
+    if sum(map(len, measured.values())) < calibration.FEWEST:
+        text = f"fewer than {calibration.FEWEST} runs of these studies are in {store.root}"
+        print(f"{text}: train some first", file=sys.stderr)
+        return 1
+    device = calibration.main_device(measured)
+    before, runs = surveys[0].plan.rates, measured[device]
+    rates = calibration.fit(runs, before)
+    products = calibration.products(surveys, rates, device)
+    rates = replace(rates, products_per_checkpoint=products)
+    origin = f"{len(runs)} runs on {device}"
+    calibration.write(folder / "cost.yaml", rates, origin)
+    print(f"{folder / 'cost.yaml'}: from {origin}")
+    print(f"  as it was   {calibration.error(runs, before)}")
+    print(f"  calibrated  {calibration.error(runs, rates)}")
     return 0
 
 
@@ -129,6 +156,8 @@ def main_config(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
     return values
 
 
+GOOD_ESTIMATE = 1.5  # a factor that does no harm: jobs are sized by it, and nothing else
+
 COLUMNS = ("study", "grid", "runs", "cells", "jobs", "trained", "probes", "probed", "estimate")
 
 
@@ -151,6 +180,17 @@ def print_plan(config: dict[str, Any], file: Path) -> None:
                  for i, (v, w) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
         print("  ".join(cells).rstrip())
     print_missing(surveys, sum(row.seconds for row in rows))
+    print_error(surveys)
+
+
+def print_error(surveys: Sequence[status.Survey]) -> None:
+    """Print how far the estimates are off for the runs that are there."""
+    from hypertransfer import calibration
+
+    for device, runs in calibration.trainings(surveys).items():
+        found = calibration.error(runs, surveys[0].plan.rates)
+        advice = "; `hypertransfer calibrate` fits them" if found.typical > GOOD_ESTIMATE else ""
+        print(f"estimates are {found}, for {found.count} runs on {device}{advice}")
 
 
 def print_missing(surveys: Sequence[status.Survey], seconds: float) -> None:

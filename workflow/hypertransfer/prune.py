@@ -43,7 +43,7 @@ IN_USE = "a process holds its claim"
 class Item:
     """Something that prune found: what it is, whose, why it may go, and why it stays."""
 
-    what: str  # runs, probes, made, damaged, leftover; or foreign, which is never removed
+    what: str  # runs, probes, states, made, damaged, leftover; or foreign, which stays
     study: str
     why: str
     path: Path
@@ -81,6 +81,7 @@ def _all(store: Store, meaning: Meaning, step: Step) -> Iterator[Item]:
     yield from _set_aside(store)
     yield from _leftovers(store)
     yield from _claims(store)
+    yield from _states(store, meaning)
     for project, meant in list(meaning.made.items())[:1]:
         yield from _made(project, meant)
 
@@ -135,17 +136,38 @@ def _leftovers(store: Store) -> Iterator[Item]:
 
 
 def _claims(store: Store) -> Iterator[Item]:
-    for folder in listed(store.root / "claims"):
-        if not folder.is_dir(follow_symlinks=False):
+    for path, _, key in _named_by_key(store, "claims"):
+        if key:
+            keep = IN_USE if _is_claimed(store, path.name) else ""
+            yield Item("leftover", "", "a claim that nobody holds", path, 0, keep=keep)
+        else:
+            yield Item("foreign", "", "is not part of a store", path, size_of(path))
+
+
+def _states(store: Store, meaning: Meaning) -> Iterator[Item]:
+    """Saved states of runs that no study asks for, or that are finished."""
+    for path, kind, key in _named_by_key(store, "states"):
+        if key and (store.has(kind, key) or not meaning.has(kind, key)):
+            why = "its run is finished" if store.has(kind, key) else "no study asks for its run"
+            keep = IN_USE if _is_claimed(store, path.name) else ""
+            study = meaning.study_of(key)
+            yield Item("states", study, why, path, size_of(path), key, keep)
+        elif not key and LEFT_OF_FILE.fullmatch(path.name):
+            yield Item("leftover", "", "a process died over it", path, size_of(path))
+        elif not key:
+            yield Item("foreign", "", "is not part of a store", path, size_of(path))
+
+
+def _named_by_key(store: Store, folder: str) -> Iterator[tuple[Path, str, str]]:
+    """Files `<aa>/<kind>-<key>` of a folder, each with its kind and key, if it is named so."""
+    for outer in listed(store.root / folder):
+        if not outer.is_dir(follow_symlinks=False):
             continue
-        for one in listed(store.root / "claims" / folder.name):
-            path = store.root / "claims" / folder.name / one.name
+        for one in listed(store.root / folder / outer.name):
             kind, _, key = one.name.partition("-")
-            if kind in KINDS and KEY.fullmatch(key) and key.startswith(folder.name):
-                keep = IN_USE if _is_claimed(store, one.name) else ""
-                yield Item("leftover", "", "a claim that nobody holds", path, 0, keep=keep)
-            else:
-                yield Item("foreign", "", "is not part of a store", path, size_of(path))
+            fits = kind in KINDS and KEY.fullmatch(key) and key.startswith(outer.name)
+            path = store.root / folder / outer.name / one.name
+            yield path, kind, key if fits else ""
 
 
 def _is_claimed(store: Store, name: str) -> bool:
@@ -218,8 +240,9 @@ def remove(store: Store, item: Item) -> str:
 
 
 def _removed(store: Store, item: Item) -> str:
-    claim = item.path.name if item.path.is_relative_to(store.root / "claims") else ""
-    kind, _, key = claim.partition("-") if claim else (item.what, "", item.key)
+    claim = item.path.is_relative_to(store.root / "claims")
+    by_name = claim or item.what == "states"
+    kind, _, key = item.path.name.partition("-") if by_name else (item.what, "", item.key)
     if key:
         with store.claimed(kind, key, wait=False) as mine:
             if not mine:

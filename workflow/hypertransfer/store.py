@@ -36,7 +36,7 @@ FORMAT = 1
 ENTRY = "entry.json"
 KEY = re.compile(r"[0-9a-f]{24}-[0-9a-f]{16}")
 KINDS = ("runs", "probes")
-FOLDERS = (*KINDS, "tmp", "claims", "damaged")
+FOLDERS = (*KINDS, "states", "tmp", "claims", "damaged")
 MOST_RECORD = 64 * 2**20  # bytes of a record; real ones have some 10 kB
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a file in an entry
 

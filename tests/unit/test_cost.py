@@ -1,0 +1,167 @@
+"""The cost model: rates fitted to what runs took, memory against what a process really needs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.workflow.project import STUDY
+
+from hypertransfer import calibration, cli, cost, plan, status
+from hypertransfer.calibration import Measured
+from hypertransfer.config import ConfigError, load_rates
+from hypertransfer.spec import RunSpec
+from hypertransfer.store import Store
+
+SEEDED = settings(derandomize=True, deadline=None)
+ROOT = Path(__file__).resolve().parents[2]
+
+sizes = st.lists(
+    st.tuples(st.floats(1e6, 1e13), st.floats(10, 1e5)), min_size=5, max_size=30, unique=True
+)
+
+
+@SEEDED
+@given(sizes, st.floats(1e8, 1e14), st.floats(1e-5, 1e-1))
+def test_rates_that_made_the_times_explain_them(work, speed, overhead):
+    """Where times follow the model exactly, the fitted model gives them back."""
+    truth = cost.Rates(speed, overhead)
+    runs = [Measured("d", o, s, Measured("d", o, s, 1).estimate(truth)) for o, s in work]
+    found = calibration.fit(runs, cost.Rates())
+    assert calibration.error(runs, found).most == pytest.approx(1, rel=1e-3)
+
+
+@SEEDED
+@given(sizes, st.lists(st.floats(0.5, 2), min_size=30, max_size=30))
+def test_fitting_never_makes_the_squared_relative_error_worse(work, noise):
+    before = cost.Rates()
+
+    def loss(rates):
+        return sum((one.estimate(rates) / one.seconds - 1) ** 2 for one in runs)
+
+    runs = [
+        Measured("d", o, s, Measured("d", o, s, 1).estimate(before) * factor)
+        for (o, s), factor in zip(work, noise, strict=False)
+    ]
+    assert loss(calibration.fit(runs, before)) <= loss(before) * (1 + 1e-9)
+
+
+def test_the_error_is_a_factor_up_or_down():
+    runs = [Measured("d", 0, 100, seconds) for seconds in (0.05, 0.1, 0.2)]
+    found = calibration.error(runs, cost.Rates(seconds_per_step=1e-3))
+    assert found.typical == pytest.approx(2)
+    assert found.count == 3
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project whose runs took what a machine of known rates takes."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config/studies").mkdir(parents=True)
+    config = {"scale": "desk", "studies": ["micro"], "device": "cpu", "store": "store",
+              "job_minutes": 3}  # fmt: skip
+    (tmp_path / "config/config.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "config/studies/micro.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
+    return config
+
+
+def fill(config, rates):
+    (made,) = plan.load(config)
+    for runs in made.runs.values():
+        for one in runs:
+            seconds = cost.train_seconds(one.run.spec, rates)
+            record = {"seconds": seconds, "steps_done": one.run.spec.steps,
+                      "provenance": {"device": "cpu: a slow one"}}  # fmt: skip
+            Store("store").put("runs", one.key, record, {})
+    return made
+
+
+def test_calibration_is_taken_from_the_store_and_changes_estimates_alone(project, capsys):
+    slow = cost.Rates(1e9, 0.5)
+    before = fill(project, slow)
+    assert cli.main(["plan"]) == 0
+    assert "hypertransfer calibrate" in capsys.readouterr().out
+    assert cli.main(["calibrate"]) == 0
+    assert "24 runs on cpu: a slow one" in capsys.readouterr().out
+    found = cost.Rates(**load_rates(Path("config/cost.yaml")))
+    assert found.seconds_per_step == pytest.approx(0.5, rel=0.01)
+    (after,) = plan.load(project)
+    assert [r.key for r in after.runs["sweep"]] == [r.key for r in before.runs["sweep"]]
+    assert after.runs["sweep"][0].seconds > 100 * before.runs["sweep"][0].seconds
+    assert cli.main(["plan"]) == 0
+    text = capsys.readouterr().out
+    assert "off by 1.00× typically" in text
+    assert "hypertransfer calibrate" not in text
+
+
+def test_calibration_wants_runs(project, capsys):
+    assert cli.main(["calibrate"]) == 1
+    assert "train some first" in capsys.readouterr().err
+
+
+def test_a_sample_is_read_and_damaged_entries_are_left_out(project, monkeypatch):
+    made = fill(project, cost.Rates())
+    entry = next(Path("store/runs").rglob("entry.json"))
+    entry.write_text("{}")
+    found = status.survey(made, Store("store"))
+    assert len(calibration.trainings([found])["cpu: a slow one"]) == 23
+    monkeypatch.setattr(calibration, "SAMPLE", 6)
+    assert len(calibration.trainings([found])["cpu: a slow one"]) <= 6
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("operations_per_second", 0), ("seconds_per_step", "fast"), ("speed", 1)],
+)
+def test_wrong_rates_are_refused(project, key, value):
+    rates = {"operations_per_second": 1e9, "seconds_per_step": 1e-3, "products_per_checkpoint": 9}
+    Path("config/cost.yaml").write_text(yaml.safe_dump(rates | {key: value}))
+    with pytest.raises(ConfigError, match=r"config/cost\.yaml.*" + key):
+        plan.load(project)
+
+
+MEMORY = """
+import json, resource, sys
+from hypertransfer import keys, runner
+from hypertransfer.runner import Work
+from hypertransfer.spec import RunSpec
+from hypertransfer.store import Store
+run = RunSpec.parse(json.loads(sys.argv[1]))
+runner.train_cell("g", [Work(keys.run_key(run), {}, run)], Store(sys.argv[2]), "cpu", 5)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"model": "residual_mlp", "shape": {"width": 2000, "depth": 4},
+          "checkpoints": list(range(12))}],
+    ids=["conv", "many weights, kept often"],
+)  # fmt: skip
+def test_a_run_needs_the_memory_that_is_estimated(tmp_path, changes):
+    spec = {
+        "model": "conv",
+        "data": "fashion_mnist_subset",
+        "base": {"width": 32, "depth": 1},
+        "shape": {"width": 128, "depth": 1},
+        "parameterisation": "mup",
+        "optimizer": "adam",
+        "lr": 1e-3,
+        "batch_size": 128,
+        "steps": 12,
+        "log_every": 6,
+        "seed": 0,
+        **changes,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, json.dumps(spec), str(tmp_path)],
+        cwd=ROOT / "workflow", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    needed, estimate = int(done.stdout), cost.train_bytes(RunSpec.parse(spec))
+    assert estimate / 3 < needed < 1.3 * estimate
