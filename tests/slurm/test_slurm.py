@@ -85,7 +85,11 @@ class Faults(threading.Thread):
             time.sleep(0.05)
 
     def _act(self, cell: str) -> None:
-        (job,) = [j for j in self.cluster.jobs() if j.state == "RUNNING" and cell in j.comment]
+        (job,) = [
+            j
+            for j in self.cluster.jobs()
+            if j.state == "RUNNING" and f"{cell}_".replace("/", "_") in j.comment
+        ]
         self.complete[cell] = stored(self.project)
         self.done[cell] = job.id
         self.acts[cell](self.cluster, job.id)

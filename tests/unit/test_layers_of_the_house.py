@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "workflow" / "hypertransfer"
 
 PLANNING = ("spec", "conditions", "grid", "config", "registry", "datasets", "fingerprint", "keys",
-            "cost", "store", "plan", "publish", "inventory", "meaning", "prune")  # fmt: skip
+            "cost", "store", "plan", "publish", "ledger", "inventory", "meaning",
+            "prune")  # fmt: skip
 TABLES = ("scaling", "parameterisations", "records", "transfer", "claims", "collect", "verify")
 LEAVES = ("models", "optimizers", "data", "probes")  # what experiments are made of
 ENGINE = ("train", "state", "interrupt", "measure", "runner", "build")

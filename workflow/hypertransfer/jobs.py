@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from hypertransfer import ledger
 from hypertransfer.plan import AGAIN, StalePlan, code_of, name_of
 
 log = logging.getLogger("hypertransfer")
@@ -46,7 +47,12 @@ def running(script: str, snakemake: Any) -> Iterator[Mapping[str, Any]]:
         if name_of(code_of(script), parts) != snakemake.wildcards.digest:
             raise StalePlan(f"the code of {script} changed after this job was planned: {AGAIN}")
         yield parts
+        ledger.add(snakemake.output)
     except Exception as error:
         log.exception("failed")
         print(f"{script}: {error}", file=sys.stderr)
+        for path in ledger.remove(ledger.damaged(snakemake.input)):
+            words = f"{path} was damaged and is removed; it is made again: {AGAIN}"
+            log.error(words)
+            print(f"{script}: {words}", file=sys.stderr)
         raise

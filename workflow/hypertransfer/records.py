@@ -63,10 +63,13 @@ PROBE = pa.schema(
 )
 
 
+WRITING = {"compression": "zstd", "write_page_checksum": True}  # a flipped bit is found in reading
+
+
 def to_bytes(table: pa.Table) -> bytes:
     """The table as a Parquet file."""
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
+    pq.write_table(table, buffer, **WRITING)
     return buffer.getvalue()
 
 
@@ -81,7 +84,7 @@ def opened(source: Any, form: pa.Schema | None = None) -> pq.ParquetFile:
     Raises:
         pa.ArrowException: it is no Parquet file, or of another form.
     """
-    file = pq.ParquetFile(source)
+    file = pq.ParquetFile(source, page_checksum_verification=True)
     if file.metadata.num_rows > MOST_ROWS:
         raise pa.ArrowInvalid(f"{file.metadata.num_rows} rows, more than {MOST_ROWS}")
     found = file.schema_arrow
@@ -108,7 +111,7 @@ def read(path: Path | str, columns: Iterable[str] | None = None) -> pa.Table:
     Reading is single-threaded: reader threads that are still starting when a short process
     ends abort it ("terminate called without an active exception", seen with pyarrow 22 and 26).
     """
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
         names = None if columns is None else [c for c in columns if c in file.schema_arrow.names]
         return file.read(names, use_threads=False)
 
@@ -131,7 +134,7 @@ def write_stream(tables: Iterable[pa.Table], schema: pa.Schema, path: Path | str
 
     Columns that a table does not have are null in its rows.
     """
-    with replacing(Path(path)) as file, pq.ParquetWriter(file, schema, compression="zstd") as out:
+    with replacing(Path(path)) as file, pq.ParquetWriter(file, schema, **WRITING) as out:
         for group in _groups(conform(table, schema) for table in tables):
             out.write_table(group)
 

@@ -1,10 +1,11 @@
 # Configuration, plans, and the functions that rules look things up with.
 
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from hypertransfer import jobs
+from hypertransfer import jobs, ledger
 from hypertransfer import plan as planning
 from hypertransfer.config import ConfigError, check_main
 from hypertransfer.store import Store, StoreError
@@ -20,8 +21,27 @@ except (ConfigError, StoreError) as error:
     raise WorkflowError(str(error)) from None
 
 INDEX = planning.IndexPlan(list(PLANS.values()))
-for _plan in [*PLANS.values(), INDEX]:
-    _plan.publication.retract_if_false()
+
+# One workflow at a time makes results in a folder. Jobs on other nodes parse this file as well.
+HELD = ledger.hold() if workflow.is_main_process else None
+if HELD:
+    for file in ledger.remove(
+        ledger.false(file for plan in [*PLANS.values(), INDEX] for file in plan.made)
+    ):
+        print(f"{file} is not as it was made: it is made again", file=sys.stderr)
+    for _plan in [*PLANS.values(), INDEX]:
+        _plan.publication.retract_if_false()
+
+
+onstart:
+    global HELD
+    # Another call may have held it for as long as it took to plan.
+    HELD = HELD or ledger.wait(10)
+    if not HELD:
+        raise WorkflowError(
+            f"another snakemake makes results in {Path.cwd()}: wait until it has ended, "
+            "or work in another folder (the store may be shared)"
+        )
 
 
 wildcard_constraints:
