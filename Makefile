@@ -1,6 +1,7 @@
 # make         set up .venv and run the whole desk-scale job
 # make setup   set up .venv only
 # make test    set up .venv with the test dependencies and run every test
+# make test-long   the fault suite with hundreds of kills and corruptions
 # make bench   measure speed against stated rivals, to results/benchmarks.parquet
 # make lint    formats and static checks
 
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: all setup setup-test test bench lint clean
+.PHONY: all setup setup-test test test-long bench lint clean
 
 all: setup
 	$(BIN)/snakemake
@@ -38,6 +39,9 @@ lint: setup-test
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-long: setup-test
+	HYPERTRANSFER_LONG=1 $(BIN)/python -m pytest -s tests/faults
 
 bench: setup-test
 	$(BIN)/python -m tests.benchmarks

@@ -7,11 +7,17 @@ import sys
 from pathlib import Path
 
 import pyarrow as pa
-from tests.benchmarks import bench_probe, bench_train, bench_workflow
+from tests.benchmarks import bench_plan, bench_probe, bench_slurm, bench_train, bench_workflow
 
 from hypertransfer import records
 
-BENCHMARKS = {"train": bench_train, "probe": bench_probe, "workflow": bench_workflow}
+BENCHMARKS = {
+    "train": bench_train,
+    "probe": bench_probe,
+    "plan": bench_plan,
+    "slurm": bench_slurm,
+    "workflow": bench_workflow,
+}
 OUTPUT = Path("results/benchmarks.parquet")
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("benchmark", "metric")]

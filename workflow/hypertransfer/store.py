@@ -447,8 +447,10 @@ def produce(
             return False
         return True
 
-    store.open()
+    store.check()
     waiting = [key for key in wanted if not look(key)]
+    if waiting:  # a store that has everything need not be writable
+        store.open()
     for wait in (False, True):
         busy = []
         for key in waiting:
