@@ -1,15 +1,10 @@
-"""Failures, kills and damage: a later call mends everything, and nothing stale is left."""
+"""Failures: a later call mends everything, and nothing stale is left. See tests/faults for kills."""
 
 from __future__ import annotations
 
 import copy
-import json
 import os
 import shutil
-import signal
-import subprocess
-import time
-from pathlib import Path
 
 import pytest
 from tests.workflow.project import STUDY, Project
@@ -23,14 +18,6 @@ pytestmark = pytest.mark.workflow
 def undisturbed(project: Project) -> dict[str, bytes]:
     """The tables of a run in which nothing went wrong."""
     return project.tables()
-
-
-def entries(project: Project, kind: str) -> list[Path]:
-    return sorted((project.folder / "results/store" / kind).rglob("entry.json"))
-
-
-def key_of(entry: Path) -> str:
-    return f"{entry.parent.parent.name}-{entry.parent.name}"
 
 
 def test_a_failed_change_never_leaves_stale_results(project: Project, undisturbed):
@@ -57,23 +44,6 @@ def test_a_failed_change_never_leaves_stale_results(project: Project, undisturbe
     assert project.tables() == undisturbed
 
 
-def test_damaged_entries_are_named_and_made_again(project: Project, undisturbed):
-    wanted = set(records.frame(project.folder / "results/micro/tables/runs.parquet")["key"])
-    damaged = [e for e in entries(project, "runs") if key_of(e) in wanted][::7]
-    for entry in damaged:
-        content = bytearray((entry.parent / "history.parquet").read_bytes())
-        content[len(content) // 2] ^= 1
-        (entry.parent / "history.parquet").write_bytes(content)
-    shutil.rmtree(project.folder / "results/micro/made")
-    ran = project.run()
-    assert ran.code == 0, ran.output
-    assert ran.trained == len(damaged)
-    logs = "".join(p.read_text() for p in (project.folder / "logs").rglob("*.log"))
-    for entry in damaged:
-        assert key_of(entry) in logs
-    assert project.tables() == undisturbed
-
-
 def test_results_without_snakemakes_memory(project: Project, undisturbed):
     shutil.rmtree(project.folder / ".snakemake")
     assert "Nothing to be done" in project.run().output
@@ -82,57 +52,6 @@ def test_results_without_snakemakes_memory(project: Project, undisturbed):
     assert ran.code == 0
     assert ran.trained == 0
     assert project.tables() == undisturbed
-
-
-def test_kills_at_any_moment(project: Project, undisturbed):
-    """The whole process group is killed at several moments; one plain call then finishes."""
-    shutil.rmtree(project.folder / "results/store")
-    shutil.rmtree(project.folder / "results/micro")
-    seen: set[Path] = set()
-    for moment in (3.0, 6.0, 8.0):
-        process = subprocess.Popen(
-            project.command("--nolock"), cwd=project.folder, env=project.environment(),
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        time.sleep(moment)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        kept = set(entries(project, "runs"))
-        assert seen <= kept, "what was finished stays"
-        for entry in kept:
-            assert json.loads(entry.read_text())["files"]
-        seen = kept
-    ran = project.run("--nolock")
-    assert ran.code == 0, ran.output
-    assert ran.trained == 24 - len(seen), "no finished run is trained again"
-    assert project.tables() == undisturbed
-    assert not list((project.folder / "results/store/tmp").iterdir()), "leftovers are swept"
-
-
-def test_two_workflows_on_one_store(tmp_path: Path, undisturbed):
-    """Two copies share an empty store: each run is trained once, and both get the same tables."""
-    store = str(tmp_path / "store")
-    pair = [Project(tmp_path / name) for name in ("a", "b")]
-    running = []
-    for one in pair:
-        one.write_config(store=store)
-        running.append(
-            subprocess.Popen(
-                [*one.command("train_all"), "--cores", "1"],
-                cwd=one.folder,
-                env=one.environment(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-        )
-    assert [process.wait(timeout=300) for process in running] == [0, 0]
-    logs = "".join(p.read_text() for one in pair for p in (one.folder / "logs").rglob("*.log"))
-    assert logs.count("INFO training ") == 24
-    for one in pair:
-        ran = one.run()
-        assert ran.code == 0, ran.output
-        assert ran.trained == 0
-        assert one.tables() == undisturbed
 
 
 def test_a_report_that_fails_keeps_its_traceback(project: Project):

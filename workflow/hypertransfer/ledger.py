@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -39,22 +39,23 @@ class Made:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return cls(stat.st_size, stat.st_mtime_ns, digest)
 
-    def holds(self, path: Path) -> bool:
-        """Whether the file is still what was made; it is read only if its time has changed."""
-        stat = path.stat()
-        if stat.st_size != self.size:
-            return False
-        return stat.st_mtime_ns == self.changed or Made.of(path).digest == self.digest
+
+class Taken(RuntimeError):
+    """This folder's results cannot be made now: the message says why."""
 
 
 def add(paths: Iterable[str], file: Path = FILE) -> None:
     """Note what a job has made, in one line that is written whole or is no line."""
-    made = {str(path): vars(Made.of(Path(path))) for path in paths}
+    _note({str(path): Made.of(Path(path)) for path in paths}, file)
+
+
+def _note(made: Mapping[str, Made], file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps({path: vars(one) for path, one in made.items()})
     with file.open("ab") as ledger:
         fcntl.flock(ledger, fcntl.LOCK_EX)
         # The newline before it ends what a killed process may have left without one.
-        ledger.write(f"\n{json.dumps(made)}\n".encode())
+        ledger.write(f"\n{line}\n".encode())
         ledger.flush()
         os.fsync(ledger.fileno())
 
@@ -72,14 +73,26 @@ def read(file: Path = FILE) -> dict[str, Made]:
     return found
 
 
-def false(paths: Iterable[str], file: Path = FILE) -> Iterator[str]:
-    """Which of the files that are there are not what a job has made."""
-    notes = read(file)
+def false(paths: Iterable[str], file: Path = FILE) -> list[str]:
+    """Which of the files that are there are not what a job has made.
+
+    Files that have another time and the same content, such as copies, are noted anew.
+    """
+    notes, out, again = read(file), [], {}
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
-            there, note = Path(path).exists(), notes.get(path)
-            if there and not (note and note.holds(Path(path))):
-                yield path
+            stat, note = Path(path).stat(), notes.get(path)
+            if note is None or stat.st_size != note.size:
+                out.append(path)
+            elif stat.st_mtime_ns != note.changed:
+                now = Made.of(Path(path))
+                if now.digest == note.digest:
+                    again[path] = now
+                else:
+                    out.append(path)
+    if again:
+        _note(again, file)
+    return out
 
 
 def damaged(paths: Iterable[str], file: Path = FILE) -> Iterator[str]:
@@ -99,11 +112,23 @@ def remove(paths: Iterable[str]) -> list[str]:
     return removed
 
 
-def wait(seconds: float, file: Path = LOCK) -> IO[str] | None:
-    """The same, tried for some seconds."""
+def hold_soon(seconds: float, file: Path = LOCK) -> IO[str]:
+    """The right to make results in this folder, for which it waits some seconds.
+
+    Raises:
+        Taken: another process holds it, or the folder cannot be written.
+    """
     until = time.monotonic() + seconds
-    while (handle := hold(file)) is None and time.monotonic() < until:
-        time.sleep(0.2)
+    try:
+        while (handle := hold(file)) is None:
+            if time.monotonic() > until:
+                raise Taken(
+                    f"another snakemake makes results in {file.parent.resolve()}: wait until it "
+                    "has ended, or work in another folder (the store may be shared)"
+                )
+            time.sleep(0.2)
+    except OSError as error:
+        raise Taken(f"{file.parent.resolve()} cannot be written: {error.strerror}") from error
     return handle
 
 

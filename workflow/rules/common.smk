@@ -1,5 +1,6 @@
 # Configuration, plans, and the functions that rules look things up with.
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -22,26 +23,27 @@ except (ConfigError, StoreError) as error:
 
 INDEX = planning.IndexPlan(list(PLANS.values()))
 
-# One workflow at a time makes results in a folder. Jobs on other nodes parse this file as well.
-HELD = ledger.hold() if workflow.is_main_process else None
+# One workflow at a time makes results in a folder. Jobs on other nodes parse this file as well, and
+# whoever only looks does not need it.
+HELD = None
+if workflow.is_main_process:
+    with contextlib.suppress(OSError):
+        HELD = ledger.hold()
 if HELD:
-    for file in ledger.remove(
-        ledger.false(file for plan in [*PLANS.values(), INDEX] for file in plan.made)
-    ):
-        print(f"{file} is not as it was made: it is made again", file=sys.stderr)
+    _made = [file for plan in [*PLANS.values(), INDEX] for file in plan.made]
+    for _file in ledger.remove(ledger.false(_made)):
+        print(f"{_file} is not as it was made: it is made again", file=sys.stderr)
     for _plan in [*PLANS.values(), INDEX]:
         _plan.publication.retract_if_false()
 
 
 onstart:
     global HELD
-    # Another call may have held it for as long as it took to plan.
-    HELD = HELD or ledger.wait(10)
-    if not HELD:
-        raise WorkflowError(
-            f"another snakemake makes results in {Path.cwd()}: wait until it has ended, "
-            "or work in another folder (the store may be shared)"
-        )
+    try:
+        # Another call may have held it for as long as it took to plan.
+        HELD = HELD or ledger.hold_soon(10)
+    except ledger.Taken as error:
+        raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:
