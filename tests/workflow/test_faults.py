@@ -1,4 +1,4 @@
-"""Failures: a later call mends everything, and nothing stale is left. See tests/faults for kills."""
+"""Failures: a later call mends everything, and nothing stale is left. Kills are in tests/faults."""
 
 from __future__ import annotations
 
