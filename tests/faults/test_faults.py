@@ -164,7 +164,7 @@ def test_a_full_and_a_read_only_store(tmp_path, undisturbed):
 
 
 def test_full_results(tmp_path, undisturbed):
-    with tmpfs(tmp_path / "project/results", "600k") as results:
+    with tmpfs(tmp_path / "project/results", "200k") as results:
         project = make(tmp_path / "project", store=str(tmp_path / "store"))
         full = project.run()
         assert full.code != 0
