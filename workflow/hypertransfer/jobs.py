@@ -23,6 +23,10 @@ def pass_on_path(paths: Sequence[str]) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*paths, *filter(None, known)]))
 
 
+class DamagedInput(RuntimeError):
+    """A file that a job reads is not what was made."""
+
+
 @contextmanager
 def running(script: str, snakemake: Any) -> Iterator[Mapping[str, Any]]:
     """The parts of a planned job, while its messages go to the job's log.
@@ -33,6 +37,7 @@ def running(script: str, snakemake: Any) -> Iterator[Mapping[str, Any]]:
 
     Raises:
         StalePlan: the digest is another one by now; calling snakemake again plans anew.
+        DamagedInput: a file that it reads is not what was made.
     """
     logging.basicConfig(
         filename=snakemake.log[0] if snakemake.log else None,
@@ -46,13 +51,20 @@ def running(script: str, snakemake: Any) -> Iterator[Mapping[str, Any]]:
     try:
         if name_of(code_of(script), parts) != snakemake.wildcards.digest:
             raise StalePlan(f"the code of {script} changed after this job was planned: {AGAIN}")
+        _refuse_damage(snakemake.input)
         yield parts
         ledger.add(snakemake.output)
     except Exception as error:
         log.exception("failed")
         print(f"{script}: {error}", file=sys.stderr)
-        for path in ledger.remove(ledger.damaged(snakemake.input)):
-            words = f"{path} was damaged and is removed; it is made again: {AGAIN}"
-            log.error(words)
-            print(f"{script}: {words}", file=sys.stderr)
         raise
+
+
+def _refuse_damage(paths: Sequence[str]) -> None:
+    """Take damaged inputs out of the way, so that the next call makes them again.
+
+    Raises:
+        DamagedInput: there are some.
+    """
+    if damaged := ledger.remove(ledger.damaged(paths)):
+        raise DamagedInput(f"damaged, and removed to be made again: {', '.join(damaged)}: {AGAIN}")

@@ -3,7 +3,8 @@
 
 rule probe_cell:
     input:
-        lambda wildcards: probed(wildcards).source.file,
+        # What is probed are runs of the store, by their keys: the cell's file may be cut anew.
+        lambda wildcards: ancient(probed(wildcards).source.file),
     output:
         "results/{study}/made/probes/{cell}/{digest}.parquet",
     log:
