@@ -20,6 +20,16 @@ def undisturbed(project: Project) -> dict[str, bytes]:
     return project.tables()
 
 
+def test_results_without_snakemakes_memory(project: Project, undisturbed):
+    shutil.rmtree(project.folder / ".snakemake")
+    assert "Nothing to be done" in project.run().output
+    shutil.rmtree(project.folder / "results/micro/made/tables")
+    ran = project.run()
+    assert ran.code == 0
+    assert ran.trained == 0
+    assert project.tables() == undisturbed
+
+
 def test_a_failed_change_never_leaves_stale_results(project: Project, undisturbed):
     """Change the grid, fail, mend, call again: the sequence that fools Snakemake's triggers."""
     study = copy.deepcopy(STUDY)
@@ -41,16 +51,6 @@ def test_a_failed_change_never_leaves_stale_results(project: Project, undisturbe
     assert sorted(set(lrs.to_pylist())) == [0.05, 0.1, 0.2, 0.8]
     project.write_study(STUDY)
     assert project.run().code == 0
-    assert project.tables() == undisturbed
-
-
-def test_results_without_snakemakes_memory(project: Project, undisturbed):
-    shutil.rmtree(project.folder / ".snakemake")
-    assert "Nothing to be done" in project.run().output
-    shutil.rmtree(project.folder / "results/micro/made/tables")
-    ran = project.run()
-    assert ran.code == 0
-    assert ran.trained == 0
     assert project.tables() == undisturbed
 
 

@@ -3,8 +3,7 @@
 
 rule probe_cell:
     input:
-        # What is probed are runs of the store, by their keys: the cell's file may be cut anew.
-        lambda wildcards: ancient(probed(wildcards).source.file),
+        lambda wildcards: probed(wildcards).source.file,
     output:
         "results/{study}/made/probes/{cell}/{digest}.parquet",
     log:
