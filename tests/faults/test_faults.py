@@ -66,6 +66,8 @@ def test_random_bytes_in_random_files(whole, undisturbed, tally, seed):
     made = [*files(results / "made"), *(p for p in files(results) if "made" not in p.parts)]
     hit = [*chance.sample(entries, CORRUPTIONS // 2), *chance.sample(made, CORRUPTIONS // 2)]
     runs = {path.parent for path in hit if path.is_relative_to(store / "runs")}
+    # Kept weights are read where a probe has to be made, and found to be damaged then.
+    read = {p.parent for p in hit if p.parent in runs and p.suffix != ".safetensors"}
     for path in hit:
         corrupt(path, chance)
     shutil.rmtree(results / "made/cells")  # so that all entries are read
@@ -74,8 +76,8 @@ def test_random_bytes_in_random_files(whole, undisturbed, tally, seed):
     ran = whole.run()
     assert ran.code == 0, ran.output
     assert whole.tables() == undisturbed
-    assert ran.trained == len(runs), "what was sound is not trained again"
-    tally["entries made again"] += len(runs)
+    assert len(read) <= ran.trained <= len(runs), "what was sound is not trained again"
+    tally["entries made again"] += ran.trained
     assert "Nothing to be done" in whole.run().output
 
 

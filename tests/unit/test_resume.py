@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 
 import pytest
@@ -254,3 +255,27 @@ def test_the_store_keeps_the_last_state_and_checks_it(tmp_path):
         store.state("runs", key)
     with pytest.raises(ValueError, match="not a key"):
         store.keep_state("runs", "../x", b"")
+
+
+@pytest.mark.parametrize("fate", ["gone", "damaged"])
+def test_a_probe_makes_a_run_again_whose_weights_it_cannot_have(tmp_path, cell, caplog, fate):
+    store, run = Store(tmp_path / "store"), cell[0]
+    settings = {"probe": "hessian", "checkpoints": [0, 11, STEPS], "samples": 32, "eigenvalues": 1,
+                "tolerance": 0.05, "trace_samples": 0, "max_products": 50}  # fmt: skip
+    work = [runner.ProbeWork(keys.probe_key(run.key, settings), settings, run)]
+
+    def probed(store):
+        return runner.measure_cell("g", "p", work, store, "cpu").drop_columns(["seconds"])
+
+    table_of(cell[:1], store)
+    weights = store.path("runs", run.key) / runner.CHECKPOINTS
+    if fate == "gone":
+        shutil.rmtree(weights.parent)
+    else:
+        weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    caplog.set_level(logging.INFO)
+    found = probed(store)
+    assert f"training {run.key}" in caplog.text
+    undisturbed = Store(tmp_path / "undisturbed")
+    table_of(cell[:1], undisturbed)
+    assert found == probed(undisturbed)

@@ -468,7 +468,7 @@ def test_lying_headers_of_checkpoints(tmp_path, name):
     store = Store(tmp_path)
     store.put("runs", key(1), RECORD, {"checkpoints.safetensors": lying(name)})
     with pytest.raises(DamagedEntry, match=key(1)):
-        runner._checkpoints(store, key(1))
+        runner._checkpoints(store.get("runs", key(1)))
     if name != "step that is none":  # which is a sound file of names that no engine gave
         assert len(list(verify.faults(store, quick=True))) == 1
 

@@ -22,7 +22,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from hypertransfer import __version__, build, keys, measure, records
-from hypertransfer.interrupt import Saver, signals
+from hypertransfer.interrupt import Asked, Saver, signals
 from hypertransfer.plan import AGAIN, StalePlan
 from hypertransfer.spec import RunSpec
 from hypertransfer.state import State, StateError
@@ -32,6 +32,8 @@ from hypertransfer.train import Training, train
 log = logging.getLogger(__name__)
 SUMMARY = records.SUMMARY
 
+SAVE_SECONDS = 300.0  # between saved states, where a probe has to make a run again
+Checkpoints = dict[int, dict[str, torch.Tensor]]
 HISTORY, CHECKPOINTS, PROBE = "history.parquet", "checkpoints.safetensors", "probe.parquet"
 
 
@@ -226,7 +228,7 @@ def measure_cell(
 
 def _measure(item: ProbeWork, store: Store, device: torch.device) -> tuple[dict, dict[str, bytes]]:
     spec = item.run.spec
-    weights = _checkpoints(store, item.run.key)
+    weights = _weights(item.run, store, device)
     rows = measure.measure(spec, keys.table(spec), weights, item.settings, device, log)
     record = {
         "run": item.run.key,
@@ -238,24 +240,35 @@ def _measure(item: ProbeWork, store: Store, device: torch.device) -> tuple[dict,
     return record, {PROBE: records.to_bytes(records.columns(rows, records.PROBE))}
 
 
-def _checkpoints(store: Store, key: str) -> dict[int, dict[str, torch.Tensor]]:
+def _weights(run: Work, store: Store, device: torch.device) -> Checkpoints:
+    """The weights that training left in the store; a run that is gone or damaged is made again."""
+
+    def make(key: str, item: Work) -> tuple[dict, dict[str, bytes]]:
+        log.info("training %s: %s", key, dict(item.point))
+        return _train(item, device, store, Saver(_keeper(store, key), SAVE_SECONDS, Asked()))
+
+    def read(entry: Entry, item: Work) -> Checkpoints:
+        return _checkpoints(entry)
+
+    return produce(store, "runs", {run.key: run}, make, read, log.warning)[run.key]
+
+
+def _checkpoints(entry: Entry) -> Checkpoints:
     """The weights of a run at its checkpoints, by step; empty if it diverged before the first.
 
     Raises:
-        DamagedEntry: the run is missing from the store or damaged; the training job mends it.
+        DamagedEntry: they are not what was written.
     """
-    entry = store.get("runs", key)
-    if entry is None:
-        raise DamagedEntry(f"run {key} is not in the store any more: call snakemake again")
     if CHECKPOINTS not in entry.files:
         return {}
-    out: dict[int, dict[str, torch.Tensor]] = {}
+    out: Checkpoints = {}
     try:
         for path, tensor in load_tensors(entry.read(CHECKPOINTS)).items():
             step, _, name = path.partition("/")
             out.setdefault(int(step), {})[name] = tensor
     except (SafetensorError, ValueError) as error:
-        raise DamagedEntry(f"{key}: {CHECKPOINTS} is not as it was written: {error}") from error
+        text = f"{entry.key}: {CHECKPOINTS} is not as it was written: {error}"
+        raise DamagedEntry(text) from error
     return dict(sorted(out.items()))
 
 
