@@ -18,6 +18,7 @@ from tests.workflow.project import Project
 
 SCRIPT = re.compile(r"/\.snakemake/scripts/tmp[^/]*\.([a-z_]+)\.py$")
 BEGUN = re.compile(r"^(\S+ \S+) INFO training ([0-9a-f]{24}-[0-9a-f]{16})", re.MULTILINE)
+RESUMED = re.compile(r"^\S+ \S+ INFO resumed after .*$", re.MULTILINE)
 RARE = 0.6  # share of the kills that are kept for jobs that do not train
 
 
@@ -29,6 +30,9 @@ class Injector:
         self.random = random.Random(seed)
         self.kills: Counter[str] = Counter()
         self.seen: set[str] = set()  # runs that were whole in the store at some moment
+        # Snakemake clears the log of a job that it starts again, so it is read all along.
+        self.begun: set[tuple[str, str]] = set()  # moments at which trainings were begun
+        self.resumed: set[str] = set()  # lines of the logs
         self.process: subprocess.Popen | None = None
 
     def round(self, budget: int, seconds: float = 240) -> None:
@@ -39,6 +43,7 @@ class Injector:
             if self.process is None:
                 self._call()
             time.sleep(self.random.uniform(0.02, 0.4))
+            self.read_logs()
             if self.process.poll() is not None:
                 done, self.process = self.process.returncode == 0, None
                 if done:
@@ -47,6 +52,14 @@ class Injector:
             trained = self.kills["train_cell"] + self.kills["train_cell, asked"]
             self._kill(rare_only=trained > (1 - RARE) * budget)
         self.end()
+
+    def read_logs(self) -> None:
+        """Keep what the jobs' logs say now."""
+        for log in (self.project.folder / "logs").rglob("*.log"):
+            with contextlib.suppress(FileNotFoundError):
+                text = log.read_text(errors="replace")
+                self.begun |= set(BEGUN.findall(text))
+                self.resumed |= set(RESUMED.findall(text))
 
     def _call(self) -> None:
         self.process = subprocess.Popen(
@@ -117,16 +130,15 @@ def _finished(store: Path) -> dict[str, float]:
     return found
 
 
-def begun_again(projects: list[Project], store: Path) -> list[str]:
+def begun_again(injectors: list[Injector], store: Path) -> list[str]:
     """Runs whose training was begun after their present entry had been written."""
-    finished = _finished(store)
-    again = []
-    for project in projects:
-        for log in (project.folder / "logs").rglob("cells/**/*.log"):
-            for stamp, key in BEGUN.findall(log.read_text()):
-                moment = datetime.strptime(stamp, "%Y-%m-%d %H:%M:%S,%f").timestamp()
-                if key in finished and moment > finished[key]:
-                    again.append(key)
+    finished, again = _finished(store), []
+    for injector in injectors:
+        injector.read_logs()
+        for stamp, key in injector.begun:
+            moment = datetime.strptime(stamp, "%Y-%m-%d %H:%M:%S,%f").timestamp()
+            if key in finished and moment > finished[key]:
+                again.append(key)
     return again
 
 

@@ -45,12 +45,12 @@ def test_kills_at_random_moments(tmp_path, undisturbed, tally, seed):
     count(tally, injector)
     assert injector.kills.total() >= KILLS
     assert_undisturbed(project, undisturbed, store_of(project))
-    lost, again = injector.seen - stored(project), begun_again([project], store_of(project))
+    lost, again = injector.seen - stored(project), begun_again([injector], store_of(project))
+    assert {key for _, key in injector.begun} == stored(project), "every training was seen"
     tally.update({"runs lost": len(lost), "runs trained again": len(again)})
     assert not lost
     assert not again
-    logs = "".join(log.read_text() for log in (project.folder / "logs").rglob("cells/**/*.log"))
-    tally["resumed"] += logs.count("INFO resumed after")
+    tally["resumed"] += len(injector.resumed)
 
 
 def files(folder: Path) -> list[Path]:
@@ -116,7 +116,7 @@ def test_two_workflows_on_one_store_with_kills(tmp_path, undisturbed, tally):
     for project in pair:
         assert_undisturbed(project, undisturbed, store)
     assert seen <= stored(pair[0], store)
-    assert not begun_again(pair, store)
+    assert not begun_again(both, store)
 
 
 # Disks -------------------------------------------------------------------------------------
@@ -149,7 +149,8 @@ def test_a_full_and_a_read_only_store(tmp_path, undisturbed):
         full = project.run("train_all")
         assert full.code != 0
         assert "No space left on device. Nothing was lost" in full.output.replace("\n", " ")
-        kept = stored(project, disk / "store")
+        kept, watch = stored(project, disk / "store"), Injector(project, 0)
+        watch.read_logs()
         remount(disk, "size=64m,ro")
         refused = project.run("train_all")
         assert refused.code != 0
@@ -157,7 +158,7 @@ def test_a_full_and_a_read_only_store(tmp_path, undisturbed):
         remount(disk, "rw")
         assert_undisturbed(project, undisturbed, disk / "store")
         assert kept <= stored(project, disk / "store")
-        assert not begun_again([project], disk / "store")
+        assert not begun_again([watch], disk / "store")
         remount(disk, "ro")
         shutil.rmtree(project.folder / "results/micro")
         ran = project.run()
@@ -172,9 +173,11 @@ def test_full_results(tmp_path, undisturbed):
         full = project.run()
         assert full.code != 0
         assert "No space left on device" in full.output
+        watch = Injector(project, 0)
+        watch.read_logs()
         remount(results, "size=64m")
         assert_undisturbed(project, undisturbed, tmp_path / "store")
-        assert not begun_again([project], tmp_path / "store")
+        assert not begun_again([watch], tmp_path / "store")
 
 
 def test_a_second_workflow_in_the_folder_is_refused(whole):

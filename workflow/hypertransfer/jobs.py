@@ -32,8 +32,8 @@ def running(script: str, snakemake: Any) -> Iterator[Mapping[str, Any]]:
     """The parts of a planned job, while its messages go to the job's log.
 
     Its digest is computed anew from the code on the disk: what is written under a name is
-    what that name says, even where files were edited while the workflow ran. A log is added to:
-    what an earlier attempt said before it was killed stays.
+    what that name says, even where files were edited while the workflow ran. A log is added to,
+    where Snakemake has left what an earlier attempt said.
 
     Raises:
         StalePlan: the digest is another one by now; calling snakemake again plans anew.
