@@ -110,6 +110,7 @@ class Injector:
             self._kill_all()
             self.process.wait()
             self.process = None
+        self.read_logs()
         self.seen |= stored(self.project)
 
 
