@@ -303,6 +303,14 @@ def test_damaged_entries_and_leftovers_go(project, capsys):
     assert not (store.root / ".store.json.abcdefgh").exists()
 
 
+def test_calibrated_rates_cut_what_is_meant_as_they_cut_what_is_made(project, capsys):
+    rates = {"operations_per_second": 1e9, "seconds_per_step": 60.0, "products_per_checkpoint": 1.0}
+    (project.folder / "config/cost.yaml").write_text(yaml.safe_dump(rates))
+    project.fill()
+    assert len(project.plan().shards) > 4, "every run is a job of its own"
+    assert "nothing to remove" in said(capsys, "prune", "--older-than", "0")
+
+
 def test_states_of_runs_to_come_stay_and_others_go(project, capsys):
     store = project.store
     wanted = [run.key for runs in project.plan().runs.values() for run in runs]

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hypertransfer.config import SCALES, ConfigError, Problem, load_study
+from hypertransfer.config import SCALES, ConfigError, Problem
 from hypertransfer.fingerprint import PACKAGE, PACKAGE_ROOT
-from hypertransfer.plan import IndexPlan, StudyPlan
+from hypertransfer.plan import IndexPlan, StudyPlan, load_plan
 from hypertransfer.store import KINDS, StoreError
 
 COMMAND = "meant"  # of the command line; for processes of ours, not for people
@@ -74,7 +74,7 @@ def lines(config: Mapping[str, Any], directory: Path) -> Iterator[list[str]]:
         index: list[StudyPlan] = []
         for name in names:
             try:
-                plan = StudyPlan(load_study(name, scale, directory), config["job_minutes"])
+                plan = load_plan(name, config, scale, directory)
             except ConfigError as error:
                 problems += error.problems
                 continue

@@ -403,16 +403,24 @@ def load(config: Mapping[str, Any], directory: Path = Path("config/studies")) ->
         ConfigError: every problem of every study's file.
     """
     problems, plans = [], []
-    rates = cost.Rates(**load_rates(directory.parent / "cost.yaml"))
     for name in config["studies"]:
         try:
-            study = load_study(name, config["scale"], directory)
-            plans.append(StudyPlan(study, config["job_minutes"], rates))
+            plans.append(load_plan(name, config, config["scale"], directory))
         except ConfigError as error:
             problems += error.problems
     if problems:
         raise ConfigError(problems)
     return plans
+
+
+def load_plan(name: str, config: Mapping[str, Any], scale: str, directory: Path) -> StudyPlan:
+    """The plan of one study at a scale, its cells cut by the calibrated rates.
+
+    Raises:
+        ConfigError: every problem of its file, or of the rates'.
+    """
+    rates = cost.Rates(**load_rates(directory.parent / "cost.yaml"))
+    return StudyPlan(load_study(name, scale, directory), config["job_minutes"], rates)
 
 
 def file_state(path: Path) -> list[int]:
