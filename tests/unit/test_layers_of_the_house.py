@@ -18,7 +18,7 @@ PLANNING = ("spec", "conditions", "grid", "config", "registry", "datasets", "fin
 TABLES = ("scaling", "parameterisations", "records", "transfer", "claims", "collect", "verify")
 LEAVES = ("models", "optimizers", "data", "probes")  # what experiments are made of
 ENGINE = ("train", "state", "interrupt", "measure", "runner", "build")
-FACE = ("plots", "report", "notebook", "cli", "status", "calibration", "index", "jobs",
+FACE = ("plots", "report", "notebook", "cli", "status", "calibration", "words", "index", "jobs",
         "upkeep")  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.damage import damaged
 
 from hypertransfer.store import DamagedEntry, Store, StoreError, produce
 
@@ -218,23 +219,13 @@ def sound(tmp_path_factory):
     return store
 
 
-@contextlib.contextmanager
-def changed(path, content):
-    before = path.read_bytes()
-    path.write_bytes(content)
-    try:
-        yield
-    finally:
-        path.write_bytes(before)
-
-
 @SEEDED
 @given(st.data())
 def test_a_changed_byte_of_a_file_is_found(sound, data):
     path = sound.path("runs", key(1)) / data.draw(st.sampled_from(sorted(FILES)))
     content = bytearray(path.read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
-    with changed(path, bytes(content)), pytest.raises(DamagedEntry, match="is not what was"):
+    with damaged(path, bytes(content)), pytest.raises(DamagedEntry, match="is not what was"):
         verified(sound, key(1))
 
 
@@ -245,7 +236,7 @@ def test_a_changed_byte_of_the_record_is_found_or_says_the_same(sound, data):
     content = bytearray(path.read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     before = verified(sound, key(1))
-    with changed(path, bytes(content)), contextlib.suppress(DamagedEntry):
+    with damaged(path, bytes(content)), contextlib.suppress(DamagedEntry):
         assert verified(sound, key(1)) == before  # such as another kind of white space
 
 
@@ -256,7 +247,7 @@ def test_every_changed_bit_of_the_values_in_a_record_is_found(sound):
         for bit in range(8):
             content = bytearray(text)
             content[place] ^= 1 << bit
-            with changed(path, bytes(content)), pytest.raises(DamagedEntry):
+            with damaged(path, bytes(content)), pytest.raises(DamagedEntry):
                 sound.get("runs", key(1))
 
 
@@ -266,7 +257,7 @@ def test_a_file_cut_short_is_found(sound, length, name):
     path = sound.path("runs", key(1)) / name
     content = path.read_bytes()
     if length < len(content):
-        with changed(path, content[:length]), pytest.raises(DamagedEntry):
+        with damaged(path, content[:length]), pytest.raises(DamagedEntry):
             verified(sound, key(1))
 
 

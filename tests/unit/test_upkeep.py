@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
+from tests.damage import damaged
 
 from hypertransfer import cli, inventory, keys, meaning, plan, prune, records, upkeep, verify
 from hypertransfer.config import ConfigError
@@ -416,16 +416,6 @@ def faults(store: Store, **options) -> list[str]:
     return [str(fault) for fault in verify.faults(store, **options)]
 
 
-@contextlib.contextmanager
-def written(path: Path, content: bytes):
-    before = path.read_bytes()
-    path.write_bytes(content)
-    try:
-        yield
-    finally:
-        path.write_bytes(before)
-
-
 def test_a_sound_store_has_no_faults(sound):
     shares: list[float] = []
     assert faults(sound, step=shares.append) == []
@@ -441,7 +431,7 @@ def test_any_flipped_byte_of_any_file_is_found(sound, data):
     path = place / data.draw(st.sampled_from(sorted(files())))
     content = bytearray(path.read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
-    with written(path, bytes(content)):
+    with damaged(path, bytes(content)):
         (fault,) = faults(sound)
     assert f"{path.name} is not what was written" in fault
     assert str(place) in fault
@@ -454,7 +444,7 @@ def test_any_flipped_byte_of_a_record_is_found_or_says_the_same(sound, data):
     content = bytearray(path.read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     before = sound.get("runs", key(1))
-    with written(path, bytes(content)):
+    with damaged(path, bytes(content)):
         found = faults(sound)
         assert found or sound.get("runs", key(1)) == before
 
@@ -523,7 +513,7 @@ def test_made_files_of_the_plan_are_read(project, capsys):
     assert "all sound" in said(capsys, "verify")
     for file in planned.made:
         path = project.folder / file
-        with written(path, path.read_bytes()[:-8]):
+        with damaged(path, path.read_bytes()[:-8]):
             (fault,) = verify.made_faults(project.folder, planned.made)
             assert f"{path}: cannot be read" in str(fault)
     path.unlink()  # what is not there yet is no fault

@@ -9,9 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median, quantiles
 
-import numpy as np
 import yaml
-from scipy.optimize import nnls
 
 from hypertransfer import cost
 from hypertransfer.status import Survey
@@ -32,8 +30,7 @@ class Measured:
 
     def estimate(self, rates: cost.Rates) -> float:
         """What the model says that it takes."""
-        by_operations = self.operations / rates.operations_per_second
-        return by_operations + self.steps * rates.seconds_per_step
+        return rates.seconds(self.operations, self.steps)
 
 
 @dataclass(frozen=True)
@@ -60,6 +57,9 @@ def fit(measured: Sequence[Measured], rates: cost.Rates) -> cost.Rates:
 
     A rate that the runs say nothing of, since the other explains all, stays what it was.
     """
+    import numpy as np
+    from scipy.optimize import nnls  # slow to import, and only fitting needs it
+
     terms = np.array([[one.operations, one.steps] for one in measured])
     seconds = np.array([one.seconds for one in measured])
     (per_operation, per_step), _ = nnls(terms / seconds[:, None], np.ones(len(seconds)))
@@ -79,9 +79,8 @@ def trainings(surveys: Iterable[Survey]) -> dict[str, list[Measured]]:
     out: dict[str, list[Measured]] = {}
     for store, key, spec in _sample(found):
         for record in _record(store, "runs", key):
-            part = record["steps_done"] / spec.steps
-            device = record["provenance"]["device"]
-            steps, operations = spec.steps * part, cost.train_flops(spec) * part
+            device, steps = record["provenance"]["device"], record["steps_done"]
+            operations = cost.train_flops(spec) * steps / spec.steps
             out.setdefault(device, []).append(
                 Measured(device, operations, steps, record["seconds"])
             )
@@ -112,7 +111,7 @@ def products(surveys: Iterable[Survey], rates: cost.Rates, device: str) -> float
 
 def _sample(found: Sequence[tuple]) -> Sequence[tuple]:
     """At most `SAMPLE` of them, evenly spread: cells of all sizes are among them."""
-    return found[:: max(1, len(found) // SAMPLE)]
+    return found[:: max(1, math.ceil(len(found) / SAMPLE))]
 
 
 def _record(store: Store, kind: str, key: str) -> Iterator[dict]:

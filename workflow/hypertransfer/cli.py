@@ -14,6 +14,7 @@ from hypertransfer import __version__, meaning, plan, status
 from hypertransfer.config import ConfigError, check_main, read
 from hypertransfer.meaning import COMMAND
 from hypertransfer.store import Store, StoreError
+from hypertransfer.words import aligned, duration
 
 CONFIG = Path("config/config.yaml")
 
@@ -87,12 +88,11 @@ def _plan(given: argparse.Namespace) -> int:
 def _calibrate(given: argparse.Namespace) -> int:
     from hypertransfer import calibration
 
-    config = main_config(given.configfile, given.config)
-    folder, store = given.configfile.parent, Store(config["store"])
-    surveys = [status.survey(one, store) for one in plan.load(config, folder / "studies")]
+    config, folder = main_config(given.configfile, given.config), given.configfile.parent
+    surveys = _surveys(config, given.configfile)
     measured = calibration.trainings(surveys)
     if sum(map(len, measured.values())) < calibration.FEWEST:
-        text = f"fewer than {calibration.FEWEST} runs of these studies are in {store.root}"
+        text = f"fewer than {calibration.FEWEST} runs of these studies are in {config['store']}"
         print(f"{text}: train some first", file=sys.stderr)
         return 1
     device = calibration.main_device(measured)
@@ -156,6 +156,13 @@ def main_config(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
     return values
 
 
+def _surveys(config: dict[str, Any], file: Path) -> list[status.Survey]:
+    """The plans of all studies held against the store."""
+    store = Store(config["store"])
+    store.check()
+    return [status.survey(one, store) for one in plan.load(config, file.parent / "studies")]
+
+
 GOOD_ESTIMATE = 1.5  # a factor that does no harm: jobs are sized by it, and nothing else
 
 COLUMNS = ("study", "grid", "runs", "cells", "jobs", "trained", "probes", "probed", "estimate")
@@ -163,10 +170,7 @@ COLUMNS = ("study", "grid", "runs", "cells", "jobs", "trained", "probes", "probe
 
 def print_plan(config: dict[str, Any], file: Path) -> None:
     """Print the plan of all studies: a line a grid, then what is missing and why."""
-    store = Store(config["store"])
-    store.check()
-    plans = plan.load(config, file.parent / "studies")
-    surveys = [status.survey(one, store) for one in plans]
+    surveys = _surveys(config, file)
     rows = [line for found in surveys for line in status.grids(found)]
     print(f"scale {config['scale']}, store {config['store']}\n")
     table = [COLUMNS] + [
@@ -174,11 +178,7 @@ def print_plan(config: dict[str, Any], file: Path) -> None:
          duration(r.seconds))
         for r in rows
     ]  # fmt: skip
-    widths = [max(len(str(row[i])) for row in table) for i in range(len(COLUMNS))]
-    for row in table:
-        cells = [str(v).ljust(w) if i < 2 else str(v).rjust(w)
-                 for i, (v, w) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
-        print("  ".join(cells).rstrip())
+    print(*aligned(table, 2), sep="\n")
     print_missing(surveys, sum(row.seconds for row in rows))
     print_error(surveys)
 
@@ -206,10 +206,3 @@ def print_missing(surveys: Sequence[status.Survey], seconds: float) -> None:
         print(f"\nabout {duration(seconds)} on one core, {about} on the {cores} of this machine")
     else:
         print("\nnothing to train or probe")
-
-
-def duration(seconds: float) -> str:
-    """A rough time for people: 45 s, 12 min, 3.5 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

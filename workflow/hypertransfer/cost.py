@@ -35,6 +35,10 @@ class Rates:
     seconds_per_step: float = 1.5e-3
     products_per_checkpoint: float = 12.0  # Hessian-vector products, from a warm start
 
+    def seconds(self, operations: float, steps: float) -> float:
+        """What so many operations in so many steps take."""
+        return operations / self.operations_per_second + steps * self.seconds_per_step
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -117,15 +121,15 @@ def train_flops(spec: RunSpec) -> float:
 
 def train_seconds(spec: RunSpec, rates: Rates) -> float:
     """Estimated seconds of one run."""
-    return train_flops(spec) / rates.operations_per_second + spec.steps * rates.seconds_per_step
+    return rates.seconds(train_flops(spec), spec.steps)
 
 
 def probe_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> float:
     """Estimated seconds of one probe; a product costs two gradients."""
     samples = settings.get("samples", 256)
     flops = FORWARD_AND_BACKWARD * forward_flops(spec) * samples
-    gradient = flops / rates.operations_per_second + rates.seconds_per_step
-    return rates.products_per_checkpoint * len(settings["checkpoints"]) * 2 * gradient
+    products = rates.products_per_checkpoint * len(settings["checkpoints"])
+    return products * 2 * rates.seconds(flops, 1)
 
 
 # Memory -------------------------------------------------------------------------------------

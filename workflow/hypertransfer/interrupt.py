@@ -42,19 +42,22 @@ def signals() -> Iterator[Asked]:
         yield asked  # only the main thread may handle signals
         return
 
-    def note(number: int, frame: FrameType | None) -> None:
-        asked.number = number
+    former = {one: signal.getsignal(one) for one in SIGNALS}
+
+    def restore() -> None:
         for one, handler in former.items():
             signal.signal(one, handler)
 
-    former = {one: signal.getsignal(one) for one in SIGNALS}
+    def note(number: int, frame: FrameType | None) -> None:
+        asked.number = number
+        restore()
+
     for one in SIGNALS:
         signal.signal(one, note)
     try:
         yield asked
     finally:
-        for one, handler in former.items():
-            signal.signal(one, handler)
+        restore()
 
 
 class Saver:

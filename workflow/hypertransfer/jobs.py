@@ -66,5 +66,5 @@ def _refuse_damage(paths: Sequence[str]) -> None:
     Raises:
         DamagedInput: there are some.
     """
-    if damaged := ledger.remove(ledger.damaged(paths)):
+    if paths and (damaged := ledger.remove(ledger.damaged(paths))):
         raise DamagedInput(f"damaged, and removed to be made again: {', '.join(damaged)}: {AGAIN}")

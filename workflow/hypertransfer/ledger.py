@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from hypertransfer.store import parse_json
+
 FILE = Path("results/ledger.jsonl")
 LOCK = Path("results/.lock")
 
@@ -68,8 +70,8 @@ def read(file: Path = FILE) -> dict[str, Made]:
     except OSError:
         return found
     for line in filter(None, lines):
-        with contextlib.suppress(ValueError, TypeError, AttributeError, RecursionError):
-            found |= {path: Made(**values) for path, values in json.loads(line).items()}
+        with contextlib.suppress(ValueError, TypeError, AttributeError):
+            found |= {path: Made(**values) for path, values in parse_json(line).items()}
     return found
 
 

@@ -103,7 +103,7 @@ def _unmeant(store: Store, meaning: Meaning, place: Place) -> Item:
         why = "made by other code, data or table"
     elif study:
         why = "a probe of other code or settings"
-    keep = IN_USE if _is_claimed(store, f"{place.kind}-{place.key}") else ""
+    keep = IN_USE if _is_claimed(store, place.kind, place.key) else ""
     return Item(place.kind, study, why, place.path, size_of(place.path), place.key, keep)
 
 
@@ -136,9 +136,9 @@ def _leftovers(store: Store) -> Iterator[Item]:
 
 
 def _claims(store: Store) -> Iterator[Item]:
-    for path, _, key in _named_by_key(store, "claims"):
+    for path, kind, key in _named_by_key(store, "claims"):
         if key:
-            keep = IN_USE if _is_claimed(store, path.name) else ""
+            keep = IN_USE if _is_claimed(store, kind, key) else ""
             yield Item("leftover", "", "a claim that nobody holds", path, 0, keep=keep)
         else:
             yield Item("foreign", "", "is not part of a store", path, size_of(path))
@@ -149,7 +149,7 @@ def _states(store: Store, meaning: Meaning) -> Iterator[Item]:
     for path, kind, key in _named_by_key(store, "states"):
         if key and (store.has(kind, key) or not meaning.has(kind, key)):
             why = "its run is finished" if store.has(kind, key) else "no study asks for its run"
-            keep = IN_USE if _is_claimed(store, path.name) else ""
+            keep = IN_USE if _is_claimed(store, kind, key) else ""
             study = meaning.study_of(key)
             yield Item("states", study, why, path, size_of(path), key, keep)
         elif not key and LEFT_OF_FILE.fullmatch(path.name):
@@ -170,11 +170,10 @@ def _named_by_key(store: Store, folder: str) -> Iterator[tuple[Path, str, str]]:
             yield path, kind, key if fits else ""
 
 
-def _is_claimed(store: Store, name: str) -> bool:
+def _is_claimed(store: Store, kind: str, key: str) -> bool:
     """Whether a living process holds the claim; asking leaves no trace."""
-    path = store.root / "claims" / name.partition("-")[2][:2] / name
     try:
-        with open_file(path) as file:
+        with open_file(store.named("claims", kind, key)) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -142,11 +142,13 @@ def write_stream(tables: Iterable[pa.Table], schema: pa.Schema, path: Path | str
 def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """The same rows in tables of about `ROW_GROUP` rows: small row groups read slowly."""
     held: list[pa.Table] = []
+    rows = 0
     for table in tables:
         held.append(table)
-        if sum(one.num_rows for one in held) >= ROW_GROUP:
+        rows += table.num_rows
+        if rows >= ROW_GROUP:
             yield pa.concat_tables(held)
-            held = []
+            held, rows = [], 0
     if held:
         yield pa.concat_tables(held)
 

@@ -262,7 +262,7 @@ class Store:
         """
         try:
             digest = hashlib.sha256(content).hexdigest().encode()
-            replace_atomically(self._state(kind, key), digest + content)
+            replace_atomically(self.named("states", kind, key), digest + content)
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -273,7 +273,8 @@ class Store:
             DamagedEntry: the file is not what was written.
         """
         try:
-            content = self._state(kind, key).read_bytes()
+            with open_file(self.named("states", kind, key)) as file:
+                content = file.read()
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -285,11 +286,12 @@ class Store:
     def drop_state(self, kind: str, key: str) -> None:
         """Remove what was saved, where something was."""
         with contextlib.suppress(OSError):
-            self._state(kind, key).unlink(missing_ok=True)
+            self.named("states", kind, key).unlink(missing_ok=True)
 
-    def _state(self, kind: str, key: str) -> Path:
+    def named(self, folder: str, kind: str, key: str) -> Path:
+        """Where the file of an entry lies in a folder that holds one for each: states, claims."""
         self._where(kind, key)  # refuses what is no key
-        return self.root / "states" / key[:2] / f"{kind}-{key}"
+        return self.root / folder / key[:2] / f"{kind}-{key}"
 
     def _place(self, temporary: Path, target: Path) -> None:
         """Move a whole entry into its place, unless there is one."""
@@ -379,8 +381,7 @@ class Store:
         Raises:
             StoreError: the store cannot be written.
         """
-        self.path(kind, key)  # refuses what is no key
-        path = self.root / "claims" / key[:2] / f"{kind}-{key}"
+        path = self.named("claims", kind, key)
         while True:
             with self._lock_file(path) as file:
                 try:

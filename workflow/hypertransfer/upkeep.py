@@ -15,15 +15,7 @@ from hypertransfer import meaning as meanings
 from hypertransfer import prune, verify
 from hypertransfer.inventory import Step
 from hypertransfer.store import Store
-
-
-def aligned(rows: Sequence[Sequence[object]], left: int) -> Iterator[str]:
-    """Lines of a table whose first columns are words and whose others are numbers."""
-    widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        cells = [str(v).ljust(w) if i < left else str(v).rjust(w)
-                 for i, (v, w) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
-        yield "  ".join(cells).rstrip()
+from hypertransfer.words import aligned
 
 
 @contextlib.contextmanager
@@ -133,7 +125,7 @@ def run_verify(
             print(fault)
             if aside and fault.place and fault.path not in moved:
                 moved.add(fault.path)
-                print(f"  moved to {verify.set_aside(store, fault.place)}")
+                print(f"  moved to {store.set_aside(fault.place.kind, fault.place.key)}")
     for root, files in meaning.made.items():
         for fault in verify.made_faults(root, files, quick=quick):
             count += 1

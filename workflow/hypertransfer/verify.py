@@ -134,12 +134,3 @@ def made_faults(project: Path, files: Iterable[str], *, quick: bool = False) -> 
         path = project / file
         if path.exists() and (wrong := unreadable(path, whole=not quick)):
             yield Fault(path, wrong, "remove it, and call snakemake again")
-
-
-def set_aside(store: Store, place: Place) -> Path:
-    """Move what stands in the place of an entry out of the way.
-
-    Raises:
-        StoreError: the store cannot be written.
-    """
-    return store.set_aside(place.kind, place.key)
