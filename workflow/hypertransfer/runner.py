@@ -25,15 +25,15 @@ from hypertransfer import __version__, build, keys, measure, records
 from hypertransfer.interrupt import Asked, Saver, signals
 from hypertransfer.plan import AGAIN, StalePlan
 from hypertransfer.spec import RunSpec
-from hypertransfer.state import State, StateError
+from hypertransfer.state import State, StateError, by_step, joined
 from hypertransfer.store import DamagedEntry, Entry, Store, StoreError, produce
 from hypertransfer.train import Training, train
 
 log = logging.getLogger(__name__)
-SUMMARY = records.SUMMARY
 
 SAVE_SECONDS = 300.0  # between saved states, where a probe has to make a run again
 Checkpoints = dict[int, dict[str, torch.Tensor]]
+Made = tuple[dict, dict[str, bytes]]  # what the store keeps of an entry: its record, its files
 HISTORY, CHECKPOINTS, PROBE = "history.parquet", "checkpoints.safetensors", "probe.parquet"
 
 
@@ -65,19 +65,18 @@ def train_cell(
     device = build.device(device_name)
     made: list[str] = []
 
-    def make(key: str, item: Work) -> tuple[dict, dict[str, bytes]]:
+    def make(key: str, item: Work) -> Made:
         made.append(key)
-        log.info("training %s: %s", key, dict(item.point))
-        return _train(item, device, store, Saver(_keeper(store, key), 60 * save_minutes, asked))
+        return _train(item, device, store, 60 * save_minutes, asked)
 
-    def read(entry: Entry, item: Work) -> tuple[Mapping, pa.Table]:
-        found = entry.record, _parquet(entry, HISTORY)
+    def read(entry: Entry, item: Work) -> tuple[pa.Table, pa.Table]:
+        history = _parquet(entry, HISTORY)
         try:
-            rows = [_summary(*found)]
-            pa.table({f.name: pa.array([row[f.name] for row in rows], f.type) for f in SUMMARY})
+            row = _summary(entry.record, history)
+            row = {f.name: pa.array([row[f.name]], f.type) for f in records.SUMMARY}
         except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
             raise DamagedEntry(f"{entry.key}: its record is of no run: {error!r}") from error
-        return found
+        return pa.table(row), history
 
     with signals() as asked:
         found = produce(store, "runs", {w.key: w for w in work}, make, read, log.warning)
@@ -115,8 +114,10 @@ def _saved(store: Store, key: str) -> State | None:
 
 
 def _train(
-    item: Work, device: torch.device, store: Store, save: Saver
-) -> tuple[dict, dict[str, bytes]]:
+    item: Work, device: torch.device, store: Store, save_seconds: float, asked: Asked
+) -> Made:
+    log.info("training %s: %s", item.key, dict(item.point))
+    save = Saver(_keeper(store, item.key), save_seconds, asked)
     state = _saved(store, item.key)
     try:
         result = _trained(item, device, state, save)
@@ -139,8 +140,7 @@ def _trained(item: Work, device: torch.device, state: State | None, save: Saver)
     return train(item.spec, table, device=device, progress=progress, resume=state, save=save)
 
 
-def _record(item: Work, result: Training, device: torch.device) -> tuple[dict, dict[str, bytes]]:
-    """What the store keeps of a run: its record and its files."""
+def _record(item: Work, result: Training, device: torch.device) -> Made:
     if result.status == "diverged":
         log.info("diverged at step %d: recorded as such", result.steps_done)
     record = {
@@ -157,22 +157,15 @@ def _record(item: Work, result: Training, device: torch.device) -> tuple[dict, d
     history = records.columns(vars(result.history), records.HISTORY)
     files = {HISTORY: records.to_bytes(history)}
     if result.checkpoints:
-        tensors = {
-            f"{step}/{name}": tensor
-            for step, state in result.checkpoints.items()
-            for name, tensor in state.items()
-        }
-        files[CHECKPOINTS] = save_tensors(tensors)
+        files[CHECKPOINTS] = save_tensors(joined(result.checkpoints))
     return record, files
 
 
 def _cell_table(grid: str, work: Sequence[Work], found: Mapping[str, tuple]) -> pa.Table:
     table = records.points_table(grid, [w.key for w in work], [w.columns for w in work])
-    rows = [_summary(*found[w.key]) for w in work]
+    rows = pa.concat_tables([found[w.key][0] for w in work])
     for field in records.SUMMARY:
-        table = table.append_column(
-            field, [pa.array([row[field.name] for row in rows], field.type)]
-        )
+        table = table.append_column(field, rows.column(field.name))
     for field in records.HISTORY:
         lists = [found[w.key][1].column(field.name).to_pylist() for w in work]
         name = f"history.{field.name}"
@@ -207,7 +200,7 @@ def measure_cell(
     """One row a checkpoint of each run; missing ones are made. Axes stand in the runs' table."""
     device = build.device(device_name)
 
-    def make(key: str, item: ProbeWork) -> tuple[dict, dict[str, bytes]]:
+    def make(key: str, item: ProbeWork) -> Made:
         log.info("probing %s: %s", key, dict(item.run.point))
         return _measure(item, store, device)
 
@@ -226,7 +219,7 @@ def measure_cell(
     return pa.concat_tables(tables, promote_options="permissive")
 
 
-def _measure(item: ProbeWork, store: Store, device: torch.device) -> tuple[dict, dict[str, bytes]]:
+def _measure(item: ProbeWork, store: Store, device: torch.device) -> Made:
     spec = item.run.spec
     weights = _weights(item.run, store, device)
     rows = measure.measure(spec, keys.table(spec), weights, item.settings, device, log)
@@ -243,9 +236,8 @@ def _measure(item: ProbeWork, store: Store, device: torch.device) -> tuple[dict,
 def _weights(run: Work, store: Store, device: torch.device) -> Checkpoints:
     """The weights that training left in the store; a run that is gone or damaged is made again."""
 
-    def make(key: str, item: Work) -> tuple[dict, dict[str, bytes]]:
-        log.info("training %s: %s", key, dict(item.point))
-        return _train(item, device, store, Saver(_keeper(store, key), SAVE_SECONDS, Asked()))
+    def make(key: str, item: Work) -> Made:
+        return _train(item, device, store, SAVE_SECONDS, Asked())
 
     def read(entry: Entry, item: Work) -> Checkpoints:
         return _checkpoints(entry)
@@ -261,15 +253,11 @@ def _checkpoints(entry: Entry) -> Checkpoints:
     """
     if CHECKPOINTS not in entry.files:
         return {}
-    out: Checkpoints = {}
     try:
-        for path, tensor in load_tensors(entry.read(CHECKPOINTS)).items():
-            step, _, name = path.partition("/")
-            out.setdefault(int(step), {})[name] = tensor
+        return by_step(load_tensors(entry.read(CHECKPOINTS)))
     except (SafetensorError, ValueError) as error:
         text = f"{entry.key}: {CHECKPOINTS} is not as it was written: {error}"
         raise DamagedEntry(text) from error
-    return dict(sorted(out.items()))
 
 
 def provenance(device: torch.device) -> dict[str, str]:

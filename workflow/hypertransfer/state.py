@@ -17,6 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from hypertransfer.store import parse_json
+
 Tensors = dict[str, Tensor]
 
 
@@ -47,8 +49,8 @@ class State:
         """
         try:
             length = int.from_bytes(content[:8], "little")
-            header = json.loads(content[8 : 8 + length])
-            plain = json.loads(header["__metadata__"]["state"])
+            header = parse_json(content[8 : 8 + length])
+            plain = parse_json(str(header["__metadata__"]["state"]).encode())
             return cls(int(plain["done"]), dict(plain["numbers"]), load(content))
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
             raise StateError(f"is no saved state: {error}") from error
@@ -62,6 +64,24 @@ class State:
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> Tensors:
     """The tensors as a part of a state."""
     return {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}
+
+
+def joined(steps: Mapping[int, Mapping[str, Tensor]]) -> Tensors:
+    """Named tensors of several steps as one mapping, by `<step>/<name>`."""
+    return {f"{step}/{name}": t for step, named in steps.items() for name, t in named.items()}
+
+
+def by_step(tensors: Mapping[str, Tensor]) -> dict[int, Tensors]:
+    """Back from `joined`, in the order of the steps.
+
+    Raises:
+        ValueError: a name has no step.
+    """
+    out: dict[int, Tensors] = {}
+    for path, tensor in tensors.items():
+        step, _, name = path.partition("/")
+        out.setdefault(int(step), {})[name] = tensor
+    return dict(sorted(out.items()))
 
 
 def of_optimizer(optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[str, Any]]:

@@ -123,10 +123,9 @@ class Loop:
     since: int = 0  # updates since the last record
     initial: float = math.nan  # loss of the first minibatch
     diverged: bool = False
-    seconds: float = 0.0  # spent by processes that were interrupted
 
     def __post_init__(self) -> None:
-        self.started = time.perf_counter()
+        self.started = time.perf_counter()  # earlier by what interrupted processes spent
         self.wanted = frozenset(self.spec.checkpoints)
         self.total = torch.zeros((), device=self.data.train_x.device)  # of losses since then
         self.warmup = Warmup(self.optimizer, self.spec.schedule.warmup)
@@ -136,7 +135,6 @@ class Loop:
         spec = self.spec
         seed = spec.seed if spec.order_seed is None else spec.order_seed
         order = batches(len(self.data.train_y), spec.batch_size, seed)
-        self.started = time.perf_counter() - self.seconds
         for index in itertools.islice(order, self.done, spec.steps):
             self._update(index)
             done = self.done
@@ -183,11 +181,6 @@ class Loop:
     def state(self) -> State:
         """Where the training stands."""
         moments, plain = state.of_optimizer(self.optimizer)
-        kept = {
-            f"{step}/{name}": tensor
-            for step, tensors in self.kept.items()
-            for name, tensor in tensors.items()
-        }
         history = {
             name: torch.tensor(column, dtype=torch.float64)
             for name, column in vars(self.history).items()
@@ -197,7 +190,7 @@ class Loop:
             "optimizer": moments,
             "generators": state.of_generators(self.data.train_x.device),
             "history": history,
-            "kept": kept,
+            "kept": state.joined(self.kept),
             "loss": {"total": self.total, "initial": torch.tensor(self.initial).double()},
         }
         tensors = {k: v for name, part in parts.items() for k, v in state.under(name, part).items()}
@@ -220,14 +213,12 @@ class Loop:
             state.to_generators(saved.part("generators"), self.data.train_x.device)
             columns = {name: tensor.tolist() for name, tensor in saved.part("history").items()}
             self.history = History(**{**columns, "step": [int(s) for s in columns["step"]]})
-            for path, tensor in saved.part("kept").items():
-                step, _, name = path.partition("/")
-                self.kept.setdefault(int(step), {})[name] = tensor
+            self.kept = state.by_step(saved.part("kept"))
             self.total.copy_(saved.tensors["loss/total"])
             self.initial = saved.tensors["loss/initial"].item()
             self.since, self.done = int(saved.numbers["since"]), saved.done
-            self.seconds = float(saved.numbers["seconds"])
-        except (KeyError, TypeError, RuntimeError) as error:
+            self.started = time.perf_counter() - float(saved.numbers["seconds"])
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise StateError(f"is not of this run: {error!r}") from error
 
 
