@@ -13,9 +13,9 @@ from tests.benchmarks.specs import desk_run
 from torch import nn
 
 from hypertransfer import build, keys
-from hypertransfer.measure import put_weights
 from hypertransfer.probes.lanczos import top_eigenvalues
-from hypertransfer.probes.operators import HessianOperator
+from hypertransfer.probes.operators import HessianOperator, Landscape
+from hypertransfer.probes.view import put
 from hypertransfer.train import reproducible, train
 
 WIDTH, STEPS, EVERY, SAMPLES = 64, 400, 20, 256
@@ -86,11 +86,12 @@ def ours(model: nn.Module, states, x, y, tolerance: float, sign: int = 1) -> Tra
     start, values, products = None, [], 0
     started = time.perf_counter()
     for state in states:
-        put_weights(model, state)
-        operator = HessianOperator(
-            lambda rows: sign * loss_fn(model(x[rows]), y[rows]), list(model.parameters()),
-            samples=len(y),
+        put(model, state)
+        landscape = Landscape(
+            lambda rows: model(x[rows]), lambda output, rows: sign * loss_fn(output, y[rows]),
+            list(model.parameters()), len(y),
         )  # fmt: skip
+        operator = HessianOperator(landscape)
         found = top_eigenvalues(
             operator, start=start, tolerance=tolerance, max_products=500, generator=generator
         )
@@ -116,7 +117,7 @@ def power_iteration(model: nn.Module, states, x, y, tolerance: float) -> Traject
     started = time.perf_counter()
     try:
         for state in states:
-            put_weights(model, state)
+            put(model, state)
             rival = pyhessian.hessian(model, nn.functional.cross_entropy, data=(x, y), cuda=False)
             values.append(rival.eigenvalues(maxIter=RIVAL_PRODUCTS, tol=tolerance, top_n=1)[0][0])
     finally:

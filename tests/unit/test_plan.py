@@ -267,7 +267,7 @@ def test_settings_of_probes_are_complete():
     (settings, *_) = shard.job.parts["settings"]
     assert settings == {
         "probe": "hessian", "checkpoints": [0, 100], "samples": 32, "eigenvalues": 1,
-        "tolerance": 0.01, "trace_samples": 0, "max_products": 200,
+        "tolerance": 0.01, "max_products": 200,
     }  # fmt: skip
 
 

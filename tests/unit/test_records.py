@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import collect, plan, records
+from hypertransfer import collect, plan, records, registry
 
 SEEDED = settings(derandomize=True, deadline=None)  # the same cases on every machine
 
@@ -181,7 +181,12 @@ def test_probes_stack_and_none_is_an_empty_table(tmp_path):
     (runs,) = written(tmp_path, cell("a", [{"lr": 1}], [history([(1, 1.0, 1.0)])]))
     empty = collected([runs])["probes"]
     assert empty.num_rows == 0
-    assert empty.column_names == ["grid", "key", "probe", *records.PROBE.names]
+    assert empty.column_names == [
+        "grid",
+        "key",
+        "probe",
+        *records.probe_schema(*registry.PROBES).names,
+    ]
     probe = empty.schema.empty_table().to_pylist() + [
         dict.fromkeys(empty.column_names) | {"grid": "a", "key": "a-0", "step": step}
         for step in (0, 5)

@@ -261,7 +261,7 @@ def test_the_store_keeps_the_last_state_and_checks_it(tmp_path):
 def test_a_probe_makes_a_run_again_whose_weights_it_cannot_have(tmp_path, cell, caplog, fate):
     store, run = Store(tmp_path / "store"), cell[0]
     settings = {"probe": "hessian", "checkpoints": [0, 11, STEPS], "samples": 32, "eigenvalues": 1,
-                "tolerance": 0.05, "trace_samples": 0, "max_products": 50}  # fmt: skip
+                "tolerance": 0.05, "max_products": 50}  # fmt: skip
     work = [runner.ProbeWork(keys.probe_key(run.key, settings), settings, run)]
 
     def probed(store):

@@ -14,6 +14,7 @@ from hypertransfer import build, keys, train
 from hypertransfer.data.images import Images, batches
 from hypertransfer.models.mlp import LinearNet
 from hypertransfer.spec import RunSpec
+from hypertransfer.state import PRECONDITIONER
 from hypertransfer.train import History, Warmup, final_loss
 
 TRAIN, TEST, CLASSES = 96, 50, 4
@@ -218,7 +219,9 @@ def test_training_is_the_hand_written_loop(options, update):
     result = run(checkpoints=[0, 40], **options)
     losses, w = by_hand(result, 40, update, branch=1 / math.sqrt(2))
     assert result.history.train_loss[1:] == pytest.approx(losses, rel=1e-4, abs=1e-6)
-    for name, p in result.checkpoints[40].items():
+    kept = {n: p for n, p in result.checkpoints[40].items() if not n.startswith(PRECONDITIONER)}
+    assert set(kept) == set(w)
+    for name, p in kept.items():
         torch.testing.assert_close(p.double(), w[name].detach(), rtol=1e-5, atol=2e-6)
     with pytest.raises(AssertionError):  # twin: a loop that forgets the residual multiplier
         assert result.history.train_loss[1:] == pytest.approx(

@@ -13,9 +13,10 @@ from torch.nn import functional as F
 from hypertransfer import registry
 from hypertransfer.data.images import Images
 from hypertransfer.resolve import Base, ParameterRow, apply, groups, resolve
-from hypertransfer.scaling import Parameterisation, Ratios
+from hypertransfer.scaling import Parameterisation, Ratios, Role
 from hypertransfer.spec import RunSpec, canonical
 
+READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
 EPS = 1e-8  # torch's default for Adam, at the base shape
 
 
@@ -68,7 +69,16 @@ def drawn_model(
     network = model(spec, data).to(memory_format=torch.channels_last)
     parameter_rows = rows(spec, network, table)
     apply(network, parameter_rows, table, ratios(spec), spec.seed)
+    _freeze(spec, network, parameter_rows)
     return network, parameter_rows
+
+
+def _freeze(spec: RunSpec, network: nn.Module, parameter_rows: list[ParameterRow]) -> None:
+    """Leave only the readout to training, where the spec says so."""
+    roles = {row.name: row.role for row in parameter_rows}
+    for name, parameter in network.named_parameters():
+        trained = spec.trained == "all" or roles[name] in READOUT
+        parameter.requires_grad_(trained)
 
 
 def optimizer(
@@ -77,7 +87,8 @@ def optimizer(
     """The spec's optimizer over groups of equal hyperparameters."""
     make = registry.load("optimizer", registry.import_path("optimizer", spec.optimizer.name))
     options = {k: v for k, v in spec.optimizer.options.items() if k != "gradient_power"}
-    return make(groups(network, parameter_rows), **options)
+    trained = {name for name, p in network.named_parameters() if p.requires_grad}
+    return make(groups(network, [r for r in parameter_rows if r.name in trained]), **options)
 
 
 def data(spec: RunSpec) -> Images:
@@ -91,7 +102,9 @@ def _data(path: str, options: str) -> Images:
 
 
 def mse(output: Tensor, target: Tensor) -> Tensor:
-    """Mean over samples and classes of (output − one-hot target)²."""
+    """Mean over samples and classes of (output − target)²; a class is its one-hot vector."""
+    if target.is_floating_point():
+        return F.mse_loss(output.squeeze(1), target)
     return F.mse_loss(output, F.one_hot(target, output.shape[1]).to(output.dtype))
 
 

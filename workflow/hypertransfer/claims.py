@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from hypertransfer import conditions
+from hypertransfer import conditions, registry
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -231,6 +231,59 @@ def sharpness_spread(
 
 
 @measure("")
+def late_level(
+    tables: Tables, seed: int, *, size: str = "shape.width", quantity: str = "edge",
+    probe: str | None = None, tail: float = 1 / 3,
+) -> Measured:  # fmt: skip
+    """The mean of a quantity over sizes, seeds and the last third of training."""
+    from hypertransfer import transfer
+
+    def statistic(paths: Trajectories, seeds: Any) -> Estimate:
+        return transfer.level(paths, seeds, tail)
+
+    return _of_paths(tables, seed, size, quantity, probe, statistic, fewest=1)
+
+
+@measure("")
+def largest(
+    tables: Tables, seed: int, *, size: str = "shape.width", quantity: str = "theory_error",
+    probe: str | None = None,
+) -> Measured:  # fmt: skip
+    """The largest value of a quantity over all sizes, seeds and checkpoints."""
+    from hypertransfer import transfer
+
+    return _of_paths(tables, seed, size, quantity, probe, transfer.largest, fewest=1)
+
+
+@measure("")
+def size_exponent(
+    tables: Tables, seed: int, *, size: str = "shape.width", quantity: str = "scaled_sharpness",
+    probe: str | None = None, tail: float = 1 / 3,
+) -> Measured:  # fmt: skip
+    """b of a quantity ∝ size^b, averaged over the last third of training."""
+    from hypertransfer import transfer
+
+    def statistic(paths: Trajectories, seeds: Any) -> Estimate:
+        return transfer.exponent(paths, seeds, tail)
+
+    return _of_paths(tables, seed, size, quantity, probe, statistic)
+
+
+@measure("")
+def gap_size_exponent(
+    tables: Tables, seed: int, *, size: str = "shape.width", quantity: str = "train_loss",
+    probe: str | None = None, tail: float = 1 / 3, relative: bool = False,
+) -> Measured:  # fmt: skip
+    """b of |S_N − S_∞| ∝ N^b, averaged over the last third of training; S_∞ is the largest size."""
+    from hypertransfer import transfer
+
+    def statistic(paths: Trajectories, seeds: Any) -> Estimate:
+        return transfer.closing(paths, seeds, tail, relative)
+
+    return _of_paths(tables, seed, size, quantity, probe, statistic, fewest=3)
+
+
+@measure("")
 def gap_growth(
     tables: Tables, seed: int, *, size: str = "shape.width", quantity: str = "scaled_sharpness",
     probe: str | None = None, window: int = 3, burn_in: float = 0.1, relative: bool = False,
@@ -263,8 +316,7 @@ def gap_growth(
 # What options may be, beside the type of their default.
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "loss": ("final_loss", "eval_loss"),
-    "quantity": ("scaled_sharpness", "sharpness", "edge", "trace", "gradient_norm", "loss",
-                 "train_loss"),
+    "quantity": (*registry.measured(), "train_loss"),
 }  # fmt: skip
 RANGES: Mapping[str, tuple[float, float]] = {
     "tail": (1e-6, 1), "burn_in": (0, 0.99), "window": (1, math.inf), "ceiling": (0, math.inf),
@@ -300,7 +352,7 @@ def _of_sweeps(
 def _of_paths(
     tables: Tables, generator_seed: int, size: str, quantity: str, probe: str | None,
     statistic: Callable[[Trajectories, Any], Estimate],
-    caveats: Callable[[Trajectories], Iterable[str]] = lambda paths: (),
+    caveats: Callable[[Trajectories], Iterable[str]] = lambda paths: (), fewest: int = 2,
 ) -> Measured:  # fmt: skip
     """A statistic of a quantity along training, with one run for each size and seed."""
     from hypertransfer import transfer
@@ -308,8 +360,10 @@ def _of_paths(
     runs, notes = _runs(tables, size)
     paths = transfer.trajectories(runs, _series(tables, runs, quantity, probe), quantity, size)
     seeds = paths.values.shape[1]
-    if len(paths.sizes) < 2:
-        return Measured(math.nan, -math.inf, math.inf, seeds, _one_size(size, paths.sizes[0]))
+    if len(paths.sizes) < fewest:
+        text = f"{len(paths.sizes)} {size} selected, and this measure needs {fewest}"
+        text = _one_size(size, paths.sizes[0]) if len(paths.sizes) == 1 else text
+        return Measured(math.nan, -math.inf, math.inf, seeds, text)
     if paths.unusable:
         notes.append(
             f"{paths.unusable} of {len(runs)} runs diverged or have a {quantity} that is no number"

@@ -9,14 +9,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
-from hypertransfer import records
+from hypertransfer import records, registry
 
 PREFIX = "history."
 
 
 PLACE = pa.schema([("grid", pa.string()), ("key", pa.string())])
 HISTORY = pa.schema([*PLACE, *records.HISTORY])
-PROBES = pa.schema([*PLACE, ("probe", pa.string()), *records.PROBE])
+PROBES = pa.schema([*PLACE, ("probe", pa.string()), *records.probe_schema(*registry.PROBES)])
 
 
 def collect(cells: Sequence[str], probes: Sequence[str], tables: Mapping[str, str]) -> None:

@@ -182,8 +182,13 @@ def _index(
 
 
 def merge(base: Any, patch: Any) -> Any:
-    """The base with a patch laid over it: mappings merge, anything else replaces, null removes."""
+    """The base with a patch laid over it: mappings merge, anything else replaces, null removes.
+
+    Values of an axis in another form (`logspace` over `powers`) replace it, too.
+    """
     if not isinstance(base, Mapping) or not isinstance(patch, Mapping):
+        return patch
+    if {*base, *patch} <= grid.FORMS and set(base) != set(patch):
         return patch
     out = dict(base)
     for key, value in patch.items():
@@ -365,6 +370,8 @@ def _meaning(
             yield document.problem(_home(document, scale, ("claims", index)), text)
     expands = not wrong and not any(key.startswith("grids") for key in broken)
     yield from _references(document, scale, study, broken, runs if expands else {})
+    if not broken:
+        yield from _counterparts(document, study)
 
 
 def _entries(study: Mapping, part: str, broken: set[str]) -> Iterator[tuple[Any, Any]]:
@@ -414,6 +421,7 @@ def _grid_problems(
                 yield from map(problem, errors.errors)
             else:
                 yield from map(problem, _objections(runs[-1].spec))
+                yield from map(problem, _probe_objections(values, runs[-1]))
         if empty:
             yield document.problem(("grids", name), "exclude and only leave no run of this grid")
     except (grid.GridError, SpecError) as error:
@@ -442,6 +450,14 @@ def _places(
 
 def _objections(spec: RunSpec) -> list[SpecError]:
     return list(registry.objections(spec)) or list(_table_problems(spec))
+
+
+def _probe_objections(values: Mapping[str, Any], run: grid.Run) -> Iterator[SpecError]:
+    """What probes need of a run that they look at."""
+    for probe in values.get("probes", {}).values():
+        card = registry.PROBES.get(probe["probe"])
+        if card and matches(probe.get("where", {}), run.point):
+            yield from card.needs(run.spec)
 
 
 def _table_problems(spec: RunSpec) -> Iterator[SpecError]:
@@ -505,6 +521,17 @@ def _references(
             for wanted in _conditions(entry):
                 if runs and (text := _selects_nothing(wanted, runs)):
                     yield document.problem(home, f"where: {text}")
+
+
+def _counterparts(document: Document, study: Mapping) -> Iterator[Problem]:
+    """The figures and claims that counterparts name are there."""
+    for index, entry in enumerate(study.get("counterparts", [])):
+        for part in ("figures", "claims"):
+            known = [one.get("id") for one in study.get(part, []) if isinstance(one, Mapping)]
+            for name in entry.get(part, []):
+                if name not in known:
+                    home = ("counterparts", str(index), part)
+                    yield document.problem(home, f"{name!r} is no id of the study's {part}")
 
 
 def _conditions(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

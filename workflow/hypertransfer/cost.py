@@ -92,10 +92,24 @@ def _linear(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[L
     yield _linear_layer(spec.shape.width, classes)
 
 
+def _vit(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Layer]:
+    n, patch = spec.shape.width, spec.model.options.get("patch", 4)
+    inner = spec.model.options.get("mlp_ratio", 2) * n
+    places = (side // patch) ** 2 + 1
+    yield Layer(channels * patch**2 * n, places - 1, (places - 1) * n)
+    for _ in range(spec.shape.depth // 2):
+        yield Layer(3 * n**2, places, 3 * places * n)
+        yield Layer(2 * places * n, places, 2 * places**2 * spec.model.options.get("heads", 8))
+        yield Layer(n * inner, places, places * inner)
+        yield Layer(inner * n, places, places * n)
+    yield _linear_layer(n, classes)
+
+
 _LAYERS: Mapping[str, Callable[[RunSpec, int, int, int], Iterator[Layer]]] = {
     "conv": _conv,
     "residual_conv": _residual_conv,
     "residual_mlp": _residual_mlp,
+    "vit": _vit,
     "linear": _linear,
 }
 
@@ -137,7 +151,7 @@ def probe_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> f
 PROCESS = 700e6  # bytes of an interpreter with torch and pyarrow, and of small buffers
 VALUE = 4  # bytes of a float32
 COPIES = 4  # of the weights while training: weights, gradients, two moments
-BASIS = 80  # vectors of a Lanczos basis and what is stacked of it
+BASIS = 200  # vectors of a basis, their images, and what is stacked of both
 
 
 def train_bytes(spec: RunSpec) -> float:

@@ -36,7 +36,7 @@ class DatasetCard:
     obtain: str
     licence: str
     source: str
-    options: tuple[str, ...] = ("train", "test")
+    options: tuple[str, ...] = ("train", "test", "augment")
     required: tuple[str, ...] = ()
 
 
@@ -99,7 +99,7 @@ FASHION_MNIST = DatasetCard(
     ),
     licence="MIT",
     source="Xiao et al. 1708.07747",
-    options=("train", "test", "directory"),
+    options=("train", "test", "augment", "directory"),
 )
 
 CIFAR10 = DatasetCard(
@@ -123,12 +123,27 @@ CIFAR10 = DatasetCard(
     ),
     licence="unstated by its authors; for research",
     source="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
-    options=("train", "test", "directory"),
+    options=("train", "test", "augment", "directory"),
     required=("directory",),
 )
 
+GAUSSIAN_REGRESSION = DatasetCard(
+    name="gaussian_regression",
+    module="hypertransfer.data.gaussian:load",
+    input_shape=(1, 1, 20),
+    classes=1,
+    train=64,
+    test=64,
+    files={},
+    obtain="it is drawn from a fixed seed",
+    licence="none: random numbers",
+    source="random inputs and a linear teacher, as in the theory of Noci et al. 2402.17457",
+    options=(),
+)
+
 CARDS: Mapping[str, DatasetCard] = {
-    card.name: card for card in (DIGITS, FASHION_MNIST_SUBSET, FASHION_MNIST, CIFAR10)
+    card.name: card
+    for card in (DIGITS, FASHION_MNIST_SUBSET, FASHION_MNIST, CIFAR10, GAUSSIAN_REGRESSION)
 }
 
 
@@ -182,6 +197,9 @@ def objections(name: str, options: Mapping[str, Any]) -> list[tuple[str, object,
         elif option == "directory":
             if not isinstance(value, str) or not value:
                 out.append((option, value, "a folder"))
+        elif option == "augment":
+            if not isinstance(value, bool):
+                out.append((option, value, "true or false"))
         elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
             out.append((option, value, "a whole number of images of at least 1"))
         elif value > getattr(found, option):

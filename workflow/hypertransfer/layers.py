@@ -88,6 +88,36 @@ class Conv2d(Scaled, nn.Conv2d):
         return self._conv_forward(x, self.scaled_weight(), self.bias)
 
 
+class Embedding(Scaled, nn.Embedding):
+    """Rows of length `width`, each the image of a one-hot vector, so that fan_in is 1."""
+
+    def __init__(self, number: int, width: int, *, gain: float = 1.0) -> None:
+        super().__init__(number, width)
+        self.roles, self.gain = {"weight": Role.INPUT}, gain
+
+    @property
+    def fan_in(self) -> int:
+        """One: a row is looked up, and none is added to it."""
+        return 1
+
+    @property
+    def fan_out(self) -> int:
+        """The width."""
+        return self.weight.shape[1]
+
+    def forward(self, index: Tensor) -> Tensor:
+        """Shapes (…) to (…, width)."""
+        return F.embedding(index, self.scaled_weight())
+
+
+class LayerNorm(nn.LayerNorm):
+    """torch's own, its gain and bias tagged."""
+
+    def __init__(self, width: int, *, role: Role = Role.VECTOR) -> None:
+        super().__init__(width)
+        self.roles = {"weight": role, "bias": role}
+
+
 class Branch(nn.Module):
     """A residual branch: x ↦ skip · x + strength · multiplier · layers(x).
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hypertransfer import build, registry
-from hypertransfer.resolve import ParameterRow
+from hypertransfer.probes.view import View, put
 from hypertransfer.scaling import Parameterisation
 from hypertransfer.spec import RunSpec
+from hypertransfer.state import PRECONDITIONER
 from hypertransfer.train import reproducible
 
 Rows = dict[str, list]
@@ -34,41 +36,54 @@ def measure(
     network is in evaluation mode. Steps that a diverged run never reached have no row.
     """
     reproducible()
-    data = build.data(spec).to(device)
-    network, rows = build.drawn_model(spec, data, table)
-    network.to(device).eval()
-    x, y = data.train_x[: settings["samples"]], data.train_y[: settings["samples"]]
-    loss_fn = build.LOSSES[spec.loss]
-    probe = registry.load("probe", f"{registry.PROBES[settings['probe']].module}:Probe")(
-        settings, scales(spec, network, rows), seed=spec.seed
-    )
-    out: Rows = {}
+    card = registry.PROBES[settings["probe"]]
+    probe = registry.load("probe", f"{card.module}:Probe")(settings, seed=spec.seed)
+    view = _view(spec, table, settings, device)
+    out: Rows = {name: [] for name in ("step", "seconds", *card.columns, *registry.PROBED)}
     for step in settings["checkpoints"]:
         if step not in checkpoints:
             continue
         started = time.perf_counter()
-        put_weights(network, checkpoints[step])
-        row = probe.at(network, lambda model, xs, ys: loss_fn(model(xs), ys), x, y, lr=spec.lr)
-        row |= {"step": step, "seconds": time.perf_counter() - started}
-        log.info("step %d: λ %.4g, %d products", step, row["scaled_sharpness"], row["products"])
-        for name, value in row.items():
-            out.setdefault(name, []).append(value)
-    return out or {name: [] for name in probe.COLUMNS}
+        put(view.network, checkpoints[step])
+        now = replace(view, step=step, preconditioner=_preconditioner(checkpoints[step], device))
+        with sdpa_kernel(SDPBackend.MATH):  # the only one that can be differentiated twice
+            row = {"step": step, **probe.at(now)}
+        row["seconds"] = time.perf_counter() - started
+        headline = next(name for name, kind in card.columns.items() if kind == "number")
+        log.info("step %d: %s %s, %d products", step, headline, row[headline], row["products"])
+        for name, values in out.items():
+            values.append(row[name])
+    return out
 
 
-def scales(spec: RunSpec, network: nn.Module, rows: list[ParameterRow]) -> list[float]:
-    """Each parameter's learning rate over the global one: the diagonal of S."""
-    lr = {row.name: row.lr / spec.lr for row in rows}
-    return [lr[name] for name, _ in network.named_parameters()]
+def _view(
+    spec: RunSpec, table: Parameterisation, settings: Mapping[str, Any], device: torch.device
+) -> View:
+    """The run as it is before its first step."""
+    data = build.data(spec).to(device)
+    network, rows = build.drawn_model(spec, data, table)
+    network.to(device).eval()
+    samples = settings.get("samples")
+    return View(
+        network=network,
+        loss=build.LOSSES[spec.loss],
+        x=data.train_x[:samples],
+        y=data.train_y[:samples],
+        train_x=data.train_x,
+        train_y=data.train_y,
+        lr=spec.lr,
+        scales={row.name: row.lr / spec.lr for row in rows},
+        batch_size=spec.batch_size,
+        step=0,
+        initial={name: p.detach().clone() for name, p in network.named_parameters()},
+        preconditioner={},
+        betas=tuple(spec.optimizer.options.get("betas", (0.9, 0.999))),
+    )
 
 
-def put_weights(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Load a checkpoint into the network, whole."""
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            parameter.copy_(state[name])
-
-
-def is_uniform(values: list[float]) -> bool:
-    """Whether all learning-rate factors agree, so that S is a number."""
-    return all(math.isclose(value, values[0], rel_tol=1e-12) for value in values)
+def _preconditioner(kept: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(PRECONDITIONER): tensor.to(device)
+        for name, tensor in kept.items()
+        if name.startswith(PRECONDITIONER)
+    }

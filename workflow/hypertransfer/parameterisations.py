@@ -122,9 +122,15 @@ def depth(alpha: float, gradient_power: float) -> Parameterisation:
 DEPTH_MUP_SGD = (MUP_SGD * depth(1 / 2, SGD)).named("depth_mup")
 DEPTH_MUP_ADAM = (MUP_ADAM * depth(1 / 2, SCALE_FREE)).named("depth_mup")
 
+# CompleteP: residual branches times 1/L. Dey et al. 2505.01618; the `mup_depth` of the Super
+# Consistency authors' code for SGD.
+COMPLETEP_SGD = (MUP_SGD * depth(1, SGD)).named("completep")
+COMPLETEP_ADAM = (MUP_ADAM * depth(1, SCALE_FREE)).named("completep")
+
 PARAMETERISATIONS: Mapping[str, Mapping[float, Parameterisation]] = {
     "sp": {SGD: SP_SGD, SCALE_FREE: SP_ADAM},
     "ntp": {SGD: NTP_SGD, SCALE_FREE: NTP_ADAM},
     "mup": {SGD: MUP_SGD, SCALE_FREE: MUP_ADAM},
     "depth_mup": {SGD: DEPTH_MUP_SGD, SCALE_FREE: DEPTH_MUP_ADAM},
+    "completep": {SGD: COMPLETEP_SGD, SCALE_FREE: COMPLETEP_ADAM},
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import matplotlib as mpl
@@ -27,10 +28,42 @@ mpl.use("Agg")
 
 Tables = Mapping[str, pd.DataFrame]
 
-NAMES = {"mup": "µP", "ntp": "NTP", "sp": "SP", "depth_mup": "Depth-µP"}
+NAMES = {"mup": "µP", "ntp": "NTP", "sp": "SP", "depth_mup": "Depth-µP", "completep": "1/L (α = 1)"}
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
-WORDS = {"shape.width": "width", "shape.depth": "depth", "batch_size": "batch size"}
+WORDS = {
+    "shape.width": "width",
+    "shape.depth": "depth",
+    "batch_size": "batch size",
+    "base.width": "base width",
+}
+# Labels of measured quantities; those named here are drawn from zero, `LOG` on a log axis.
+QUANTITIES = {
+    "scaled_sharpness": "scaled sharpness γ²λ₁",
+    "second": "second eigenvalue γ²λ₂",
+    "last": "last eigenvalue tracked",
+    "edge": "η₀γ²λ₁",
+    "batch_edge": "η₀ × batch sharpness",
+    "trace": "scaled trace γ²tr(H)",
+    "gauss_newton": "Gauss–Newton γ²λ₁(G)",
+    "residual": "residual γ²λ₁(R)",
+    "ntk": "NTK γ²λ₁(JJᵀ)/n",
+    "ntk_second": "NTK γ²λ₂",
+    "ntk_last": "NTK, last eigenvalue tracked",
+    "directional_sharpness": "directional sharpness",
+    "alignment": "cos(g, Hg)",
+    "preconditioned_sharpness": "preconditioned sharpness",
+    "stability": "η × preconditioned sharpness / 38",
+    "feature_distance": "‖h − h₀‖/‖h₀‖",
+    "kernel_distance": "1 − CKA of features",
+    "theory_gauss_newton": "γ²λ₁(G), theory",
+    "theory_residual": "γ²‖R‖, theory",
+    "theory_error": "network against theory",
+    "train_loss": "training loss",
+}
+LOG = ("train_loss", "ntk", "trace", "theory_error")
 PANEL = (3.6, 2.9)  # inches
+PANELS = "parameterisation"  # the column that tells panels apart, unless a figure says another
+NO_TITLES: Mapping[str, str] = MappingProxyType({})
 CUT = 6  # a sweep is shown up to this many times its best loss
 DIVERGED_Y = 1.02  # of the axis: where diverged runs stand
 
@@ -100,38 +133,126 @@ def overview(
     return figure
 
 
-def sharpness(tables: Tables, *, size: str = "shape.width") -> Figure:
-    """Scaled sharpness along training, a panel a parameterisation."""
-    return _by_parameterisation(tables, size, _sharpness)
+def sharpness(
+    tables: Tables, *, size: str = "shape.width", panels: str = PANELS,
+    titles: Mapping[str, str] = NO_TITLES,
+) -> Figure:  # fmt: skip
+    """Scaled sharpness along training with 2/η₀, a panel a parameterisation."""
+    return _by_panel(tables, size, _sharpness, panels, titles)
 
 
-def loss(tables: Tables, *, size: str = "shape.width") -> Figure:
+def loss(
+    tables: Tables, *, size: str = "shape.width", panels: str = PANELS,
+    titles: Mapping[str, str] = NO_TITLES,
+) -> Figure:  # fmt: skip
     """Training loss along training, a panel a parameterisation."""
-    return _by_parameterisation(tables, size, _loss, sharey=True)
+    return _by_panel(tables, size, _loss, panels, titles, sharey=True)
 
 
-def lr_sweep(tables: Tables, *, size: str = "shape.width") -> Figure:
-    """Final loss over the learning rate, a panel a parameterisation."""
-    return _by_parameterisation(tables, size, _sweep, sharey=True)
+def lr_sweep(
+    tables: Tables, *, size: str = "shape.width", panels: str = PANELS,
+    titles: Mapping[str, str] = NO_TITLES,
+) -> Figure:  # fmt: skip
+    """Final loss over the learning rate, a panel a parameterisation (or another column)."""
+    return _by_panel(tables, size, _sweep, panels, titles, sharey=True)
 
 
-def optimum(tables: Tables, *, size: str = "shape.width") -> Figure:
-    """Best learning rate over size, in octaves from that of the smallest, a line a sweep."""
+def along(
+    tables: Tables, *, quantities: Sequence[str], size: str = "shape.width",
+    panels: str = PANELS, titles: Mapping[str, str] = NO_TITLES, level: float | None = None,
+    sweep: bool = False,
+) -> Figure:  # fmt: skip
+    """Quantities along training: a row a quantity, a column a panel; a dashed line at `level`.
+
+    `sweep` puts a row with the final loss over the learning rate on top.
+    """
+    names = _in_order(tables["runs"][panels])
+    rows = [*(["sweep"] if sweep else []), *quantities]
+    figure, axes = _panels(len(rows), len(names), sharey="row")
+    for column, name in enumerate(names):
+        part = select(tables, {panels: name})
+        for axis, quantity in zip(axes[:, column], rows, strict=True):
+            if quantity == "sweep":
+                _sweep(axis, part, size)
+            elif quantity == "train_loss":
+                _loss(axis, _probed(part) if sweep else part, size)
+            else:
+                _quantity(axis, part, size, quantity, level)
+            if column:
+                axis.set_ylabel("")
+        axes[0, column].set_title(titles.get(str(name), _label(str(name))))
+    _one_legend(figure, axes, size)
+    return figure
+
+
+def gaps(
+    tables: Tables, *, quantities: Sequence[str], size: str = "shape.width",
+    relative: Sequence[str] = (),
+) -> Figure:  # fmt: skip
+    """|S_N − S_∞| of each quantity: over time (top) and over size late in training (bottom).
+
+    S_∞ is the largest size with the same seed. Dashed lines are power laws; their exponents
+    are those of the measures `gap_growth` and `gap_size_exponent`.
+    """
+    figure, axes = _panels(2, len(quantities))
+    runs, _ = transfer.common_seeds(tables["runs"].drop_duplicates("key"), size)
+    for column, quantity in enumerate(quantities):
+        table = tables["history" if quantity == "train_loss" else "probes"]
+        series = table[table["key"].isin(runs["key"])].dropna(subset=[quantity])
+        paths = transfer.trajectories(runs, series, quantity, size)
+        ratio = quantity in relative
+        _gap_over_time(axes[0, column], paths, ratio)
+        _gap_over_size(axes[1, column], paths, ratio, size)
+        axes[0, column].set_title(QUANTITIES.get(quantity, quantity))
+    axes[0, 0].set_ylabel("gap to the widest" if size == "shape.width" else "gap to the largest")
+    axes[1, 0].set_ylabel("gap, last third")
+    _one_legend(figure, axes, size)
+    return figure
+
+
+def density(
+    tables: Tables, *, size: str = "shape.width", panels: str = PANELS,
+    titles: Mapping[str, str] = NO_TITLES,
+) -> Figure:  # fmt: skip
+    """Share of the eigenvalues per unit of log λ, at the first and the last checkpoint."""
+    probes = tables["probes"].dropna(subset=["nodes"])
+    names = _in_order(tables["runs"][panels])
+    figure, axes = _panels(len(names), 2, sharey=True, sharex=True)
+    probes = _with_axes(probes, tables["runs"], list(dict.fromkeys([size, panels, "seed"])))
+    for row, name in zip(axes, names, strict=True):
+        part = probes[probes[panels] == name]
+        for axis, step in zip(row, (part["step"].min(), part["step"].max()), strict=True):
+            _density(axis, part[part["step"] == step], size)
+            axis.set_title(f"step {step}")
+        row[0].set_ylabel(f"{titles.get(str(name), _label(str(name)))}\n\n{row[0].get_ylabel()}")
+    _one_legend(figure, axes, size)
+    return figure
+
+
+def optimum(
+    tables: Tables, *, size: str = "shape.width", titles: Mapping[str, str] = NO_TITLES
+) -> Figure:
+    """Best learning rate over size, in octaves from that of the smallest, a line a sweep.
+
+    With `titles`, a line is a grid and the titles are its names.
+    """
     figure, axes = _panels(1, 1, width=1.5, height=1.25)
     axis = axes[0, 0]
     lines = tables["runs"].groupby(["grid", "optimizer", "parameterisation"], sort=False)
-    colours = dict(zip(NAMES, sns.color_palette("deep"), strict=False))
-    for (_, optimizer, name), runs in lines:
+    palette = sns.color_palette("deep")
+    colours = dict(zip(NAMES, palette, strict=False))
+    for index, ((grid, optimizer, name), runs) in enumerate(lines):
         sweeps = transfer.sweeps(transfer.common_seeds(runs, size)[0], size)
         sizes = [sweep.size for sweep in sweeps]
         found = [_shift_to(sweeps, index) for index in range(len(sweeps))]
         value = [estimate.value for estimate in found]
         spans = np.array([[_finite(e.value - e.low), _finite(e.high - e.value)] for e in found]).T
         style = "--" if optimizer.startswith("adam") else "-"
-        words = f"{_label(name)}, {OPTIMIZERS.get(optimizer, optimizer)}"
+        words = titles.get(grid, f"{_label(name)}, {OPTIMIZERS.get(optimizer, optimizer)}")
         axis.errorbar(
             sizes, value, yerr=spans, label=words, marker="o",
-            linestyle=style, color=colours[name], capsize=3,
+            linestyle=style, capsize=3,
+            color=palette[index % len(palette)] if titles else colours[name],
         )  # fmt: skip
     axis.set_xscale("log", base=2)
     axis.set_xticks(sorted(tables["runs"][size].unique()))
@@ -165,14 +286,19 @@ def _panels(rows: int, columns: int, width: float = 1, height: float = 1, **kwar
     return plt.subplots(rows, columns, figsize=size, squeeze=False, **kwargs)
 
 
-def _by_parameterisation(
-    tables: Tables, size: str, panel: Callable[[Axes, Tables, str], None], **kwargs: Any
+def _by_panel(
+    tables: Tables,
+    size: str,
+    panel: Callable[[Axes, Tables, str], None],
+    panels: str,
+    titles: Mapping[str, str],
+    **kwargs: Any,
 ) -> Figure:
-    names = _in_order(tables["runs"]["parameterisation"])
+    names = _in_order(tables["runs"][panels])
     figure, axes = _panels(1, len(names), height=1.15, **kwargs)
     for axis, name in zip(axes[0], names, strict=True):
-        panel(axis, select(tables, {"parameterisation": name}), size)
-        axis.set_title(_label(name))
+        panel(axis, select(tables, {panels: name}), size)
+        axis.set_title(titles.get(str(name), _label(str(name))))
         if axis is not axes[0, 0] and kwargs.get("sharey"):
             axis.set_ylabel("")
     _one_legend(figure, axes, size)
@@ -190,6 +316,80 @@ def _sharpness(axis: Axes, tables: Tables, size: str) -> None:
         )  # fmt: skip
     axis.set_ylim(bottom=0)
     axis.set(xlabel="step", ylabel="scaled sharpness γ²λ")
+
+
+def _probed(tables: Tables) -> dict[str, pd.DataFrame]:
+    """The runs that were probed."""
+    probed = tables["runs"]["key"].isin(tables["probes"]["key"])
+    runs = tables["runs"][probed]
+    return {name: table[table["key"].isin(runs["key"])] for name, table in tables.items()}
+
+
+def _quantity(axis: Axes, tables: Tables, size: str, quantity: str, level: float | None) -> None:
+    probes = _with_axes(tables["probes"], tables["runs"], [size]).dropna(subset=[quantity])
+    _bands(axis, probes, size, quantity)
+    if level is not None:
+        axis.axhline(level, color="0.25", linestyle="--", linewidth=1.2)
+    if quantity in LOG:
+        axis.set_yscale("log")
+    elif len(probes) and probes[quantity].min() >= 0:
+        axis.set_ylim(bottom=0)
+    axis.set(xlabel="step", ylabel=QUANTITIES.get(quantity, quantity))
+
+
+def _gap_over_time(axis: Axes, paths: transfer.Trajectories, relative: bool) -> None:
+    seeds = np.arange(paths.values.shape[1])
+    steps, gap = transfer.gaps(paths, relative=relative)
+    grown = transfer.growth(steps, gap, seeds).value
+    colours = _colours(pd.Series(paths.sizes))
+    for value, rows in zip(paths.sizes[:-1], gap, strict=True):
+        mean = np.abs(rows).mean(axis=0)
+        axis.plot(steps, mean, color=colours[value], label=f"{value:g}")
+        if np.isfinite(grown) and (mean > 0).all():
+            middle = np.exp(np.log(mean).mean() - grown * np.log(steps).mean())
+            law = middle * steps**grown
+            axis.plot(steps, law, color=colours[value], linestyle="--", linewidth=1)
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.annotate(f"∝ t$^{{{grown:.2f}}}$", (0.04, 0.06), xycoords="axes fraction", fontsize=11)
+    axis.set(xlabel="step")
+
+
+def _gap_over_size(axis: Axes, paths: transfer.Trajectories, relative: bool, size: str) -> None:
+    seeds = np.arange(paths.values.shape[1])
+    _, gap = transfer.gaps(paths, window=1, burn_in=2 / 3, relative=relative)
+    each = np.abs(gap).mean(axis=2)  # (size, seed)
+    fitted = transfer.closing(paths, seeds, relative=relative).value
+    sizes = paths.sizes[:-1]
+    axis.plot(sizes, each, linestyle="", marker="o", color="0.5", markersize=4)
+    axis.plot(sizes, each.mean(axis=1), linestyle="", marker="D", color="black", markersize=6)
+    if np.isfinite(fitted):
+        mean = each.mean(axis=1)
+        middle = np.exp(np.log(mean).mean() - fitted * np.log(sizes).mean())
+        axis.plot(sizes, middle * sizes**fitted, color="black", linestyle="--", linewidth=1)
+    axis.set_xscale("log", base=2)
+    axis.set_yscale("log")
+    axis.set_xticks(sizes)
+    axis.xaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
+    axis.annotate(f"∝ N$^{{{fitted:.2f}}}$", (0.04, 0.06), xycoords="axes fraction", fontsize=11)
+    axis.set(xlabel=WORDS.get(size, size))
+
+
+def _density(axis: Axes, probes: pd.DataFrame, size: str) -> None:
+    """Nodes of all seeds as a histogram over log₁₀ λ; what lies below the smallest bin is one."""
+    edges = np.linspace(-4, 2, 37)
+    width = edges[1] - edges[0]
+    for value, colour in _colours(probes[size]).items():
+        part = probes[probes[size] == value]
+        nodes = np.concatenate(part["nodes"].to_list())
+        shares = np.concatenate(part["shares"].to_list()) / len(part)
+        positive = nodes > 0
+        places = np.log10(nodes[positive])
+        found, _ = np.histogram(places, bins=edges, weights=shares[positive])
+        axis.stairs(found / width, edges, color=colour, linewidth=1.5, label=f"{value:g}")
+    axis.set_yscale("log")
+    axis.set_ylim(bottom=1e-5)
+    axis.set(xlabel="log₁₀ of γ²λ", ylabel="share per decade")
 
 
 def _loss(axis: Axes, tables: Tables, size: str) -> None:
@@ -287,4 +487,7 @@ KINDS: Mapping[str, Callable[..., Figure]] = {
     "loss": loss,
     "lr_sweep": lr_sweep,
     "optimum": optimum,
+    "along": along,
+    "gaps": gaps,
+    "density": density,
 }

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hypertransfer import registry
 from hypertransfer.spec import canonical
 from hypertransfer.store import replace_atomically, replacing
 
@@ -43,24 +44,20 @@ SUMMARY = pa.schema(
     ]
 )
 
-# One row a checkpoint of a probed run; units and definitions in probes.hessian.
-PROBE = pa.schema(
-    [
-        ("step", pa.int32()),
-        ("sharpness", pa.float64()),
-        ("scaled_sharpness", pa.float64()),
-        ("edge", pa.float64()),
-        ("eigenvalues", pa.list_(pa.float64())),
-        ("error", pa.float64()),
-        ("converged", pa.bool_()),
-        ("products", pa.int32()),
-        ("trace", pa.float64()),
-        ("trace_error", pa.float64()),
-        ("loss", pa.float64()),
-        ("gradient_norm", pa.float64()),
-        ("seconds", pa.float64()),
-    ]
-)
+_TYPES = {
+    "number": pa.float64(),
+    "list": pa.list_(pa.float64()),
+    "flag": pa.bool_(),
+    "count": pa.int32(),
+}
+
+
+def probe_schema(*probes: str) -> pa.Schema:
+    """The columns of probes, one row a checkpoint of a run; each probe's module defines its own."""
+    own = {name: kind for probe in probes for name, kind in registry.PROBES[probe].columns.items()}
+    columns = {**own, **registry.PROBED}
+    fields = [pa.field(name, _TYPES[kind]) for name, kind in columns.items()]
+    return pa.schema([("step", pa.int32()), *fields, ("seconds", pa.float64())])
 
 
 WRITING = {"compression": "zstd", "write_page_checksum": True}  # a flipped bit is found in reading
@@ -73,8 +70,8 @@ def to_bytes(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-# Forms of the tables in the store, by the names of their files.
-FORMS = {"history.parquet": HISTORY, "probe.parquet": PROBE}
+# Names of the tables in the store, and their forms; a probe's table has at least these columns.
+FORMS = {"history.parquet": HISTORY, "probe.parquet": probe_schema()}
 MOST_ROWS = 10**7  # a small file can claim, and unpack to, any number of them
 
 

@@ -86,6 +86,17 @@ def _residual_conv_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
     yield from _large_images(15)(spec, side)
 
 
+def _vit_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
+    for name, depth in (("shape.depth", spec.shape.depth), ("base.depth", spec.base.depth)):
+        if depth % 2:
+            yield SpecError(name, depth, "even: vit's blocks are two residual branches each")
+    patch, heads = spec.model.options.get("patch", 4), spec.model.options.get("heads", 8)
+    if side % patch:
+        yield SpecError("model.patch", patch, f"a divisor of the images' side, {side}")
+    if spec.shape.width % heads:
+        yield SpecError("shape.width", spec.shape.width, f"a multiple of the {heads} heads")
+
+
 _BLOCK = {"layers_per_block": COUNT, "skip": FLAG, "strength": POSITIVE}
 
 MODELS: Mapping[str, ModelCard] = {
@@ -94,38 +105,142 @@ MODELS: Mapping[str, ModelCard] = {
         "hypertransfer.models.conv:ResidualConvNet", _BLOCK, _residual_conv_needs
     ),
     "residual_mlp": ModelCard("hypertransfer.models.mlp:ResidualMLP", {**_BLOCK, "bias": FLAG}),
+    "vit": ModelCard(
+        "hypertransfer.models.vit:VisionTransformer",
+        {"patch": COUNT, "heads": COUNT, "mlp_ratio": COUNT, "strength": POSITIVE},
+        _vit_needs,
+    ),
     "linear": ModelCard("hypertransfer.models.mlp:LinearNet", needs=_fixed_depth),
 }
 
 
+# What every probe's table says beside its own columns; `error` is a relative error bound of the
+# quantity, or its standard error, as the probe's docstring says.
+PROBED = {"error": "number", "converged": "flag", "products": "count"}
+
+
+def _any_run(spec: RunSpec) -> Iterator[SpecError]:
+    yield from ()
+
+
 @dataclass(frozen=True)
 class ProbeCard:
-    """A probe: its module and its settings, each with a JSON schema and a default."""
+    """A probe: its module, its settings, its columns, and what it needs of a run.
+
+    Each setting has a JSON schema and a default. Columns are `number`s (null where nothing is
+    measured) or `list`s of numbers; names are unique over all probes.
+    """
 
     module: str
     settings: Mapping[str, dict]
+    columns: Mapping[str, str]
+    needs: Callable[[RunSpec], Iterator[SpecError]] = _any_run
+
+
+def _adam(spec: RunSpec) -> Iterator[SpecError]:
+    if spec.optimizer.name not in ("adam", "adamw"):
+        text = "adam or adamw, whose second moments the preconditioned probe needs"
+        yield SpecError("optimizer", spec.optimizer.name, text)
+
+
+def _theory(spec: RunSpec) -> Iterator[SpecError]:
+    wanted = {
+        "model": (spec.model.name, "linear"),
+        "data": (spec.data.name, "gaussian_regression"),
+        "optimizer": (spec.optimizer.plain(), {"name": "sgd"}),
+        "weights": (spec.weights, "unit"),
+        "schedule.warmup": (spec.schedule.warmup, 0),
+        "weight_decay": (spec.weight_decay, 0.0),
+        "batch_size": (spec.batch_size, datasets.card("gaussian_regression").train),
+    }
+    for path, (given, needed) in wanted.items():
+        if given != needed:
+            yield SpecError(path, given, f"{needed}, which linear_theory is about")
+
+
+_SAMPLES = {"samples": {**COUNT, "default": 256}}
+_SOLVER = {
+    "tolerance": {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5, "default": 0.01},
+    "max_products": {**COUNT, "default": 200},
+}
+_EIGENVALUES = {"eigenvalues": {**COUNT, "default": 1}}
+
+
+def _numbers(*names: str) -> dict[str, str]:
+    return dict.fromkeys(names, "number")
 
 
 PROBES: Mapping[str, ProbeCard] = {
     "hessian": ProbeCard(
         "hypertransfer.probes.hessian",
+        {**_SAMPLES, **_EIGENVALUES, **_SOLVER},
         {
-            "samples": {**COUNT, "default": 256},
-            "eigenvalues": {**COUNT, "default": 1},
-            "tolerance": {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5, "default": 0.01},
-            "trace_samples": {"type": "integer", "minimum": 0, "default": 0},
-            "max_products": {**COUNT, "default": 200},
+            **_numbers("scaled_sharpness", "sharpness", "edge", "second", "last", "loss"),
+            **_numbers("gradient_norm"),
+            "eigenvalues": "list",
         },
     ),
+    "gauss_newton": ProbeCard(
+        "hypertransfer.probes.gauss_newton",
+        {**_SAMPLES, **_SOLVER},
+        _numbers("gauss_newton", "residual", "residual_low"),
+    ),
+    "ntk": ProbeCard(
+        "hypertransfer.probes.ntk",
+        {**_SAMPLES, **_EIGENVALUES, **_SOLVER},
+        {**_numbers("ntk", "ntk_second", "ntk_last"), "ntk_eigenvalues": "list"},
+    ),
+    "trace": ProbeCard(
+        "hypertransfer.probes.trace",
+        {**_SAMPLES, "vectors": {**COUNT, "default": 30}},
+        _numbers("trace"),
+    ),
+    "alignment": ProbeCard(
+        "hypertransfer.probes.alignment",
+        {**_SAMPLES, "batches": {"type": "integer", "minimum": 0, "default": 16}},
+        _numbers("directional_sharpness", "alignment", "batch_sharpness", "batch_edge"),
+    ),
+    "preconditioned": ProbeCard(
+        "hypertransfer.probes.preconditioned",
+        {**_SAMPLES, **_SOLVER},
+        _numbers("preconditioned_sharpness", "stability"),
+        _adam,
+    ),
+    "density": ProbeCard(
+        "hypertransfer.probes.density",
+        {**_SAMPLES, "vectors": {**COUNT, "default": 4}, "steps": {**COUNT, "default": 60}},
+        {"nodes": "list", "shares": "list", **_numbers("largest_node")},
+    ),
+    "features": ProbeCard(
+        "hypertransfer.probes.features",
+        _SAMPLES,
+        _numbers("feature_distance", "kernel_distance", "weight_distance"),
+    ),
+    "linear_theory": ProbeCard(
+        "hypertransfer.probes.linear_theory",
+        {},
+        _numbers("theory_error", "theory_gauss_newton", "theory_residual"),
+        _theory,
+    ),
 }
+
+
+def measured() -> Iterator[str]:
+    """The names of all numbers that probes measure."""
+    for card in PROBES.values():
+        yield from (name for name, kind in card.columns.items() if kind == "number")
+
 
 # Kinds of figures and the options of each; `plots.KINDS` draws them.
 FIGURES: Mapping[str, tuple[str, ...]] = {
     "overview": ("dynamics", "sweep", "size"),
-    "sharpness": ("size",),
-    "loss": ("size",),
-    "lr_sweep": ("size",),
-    "optimum": ("size",),
+    "sharpness": ("size", "panels", "titles"),
+    "loss": ("size", "panels", "titles"),
+    "lr_sweep": ("size", "panels", "titles"),
+    "optimum": ("size", "titles"),
+    "along": ("quantities", "size", "panels", "titles", "level", "sweep"),
+    "gaps": ("quantities", "size", "relative"),
+    "density": ("size", "panels", "titles"),
 }
 
 _ADAM_OPTIONS = {

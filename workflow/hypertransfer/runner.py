@@ -70,7 +70,7 @@ def train_cell(
         return _train(item, device, store, 60 * save_minutes, asked)
 
     def read(entry: Entry, item: Work) -> tuple[pa.Table, pa.Table]:
-        history = _parquet(entry, HISTORY)
+        history = _parquet(entry, HISTORY, records.HISTORY)
         try:
             row = _summary(entry.record, history)
             row = {f.name: pa.array([row[f.name]], f.type) for f in records.SUMMARY}
@@ -84,9 +84,9 @@ def train_cell(
     return _cell_table(grid, work, found)
 
 
-def _parquet(entry: Entry, name: str) -> pa.Table:
+def _parquet(entry: Entry, name: str, form: pa.Schema) -> pa.Table:
     try:
-        return records.from_bytes(entry.read(name), records.FORMS[name])
+        return records.from_bytes(entry.read(name), form)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DamagedEntry(f"{entry.key}: {name} is not as it was written: {error}") from error
 
@@ -205,7 +205,7 @@ def measure_cell(
         return _measure(item, store, device)
 
     def read(entry: Entry, item: ProbeWork) -> pa.Table:
-        return _parquet(entry, PROBE)
+        return _parquet(entry, PROBE, records.probe_schema(item.settings["probe"]))
 
     found = produce(store, "probes", {w.key: w for w in work}, make, read, log.warning)
     tables = []
@@ -213,7 +213,7 @@ def measure_cell(
         rows = found[item.key]
         place = records.points_table(grid, [item.run.key] * rows.num_rows, [])
         place = place.append_column("probe", pa.array([probe] * rows.num_rows, pa.string()))
-        for field in records.PROBE:
+        for field in rows.schema:
             place = place.append_column(field, rows.column(field.name))
         tables.append(place)
     return pa.concat_tables(tables, promote_options="permissive")
@@ -222,6 +222,7 @@ def measure_cell(
 def _measure(item: ProbeWork, store: Store, device: torch.device) -> Made:
     spec = item.run.spec
     weights = _weights(item.run, store, device)
+    schema = records.probe_schema(item.settings["probe"])
     rows = measure.measure(spec, keys.table(spec), weights, item.settings, device, log)
     record = {
         "run": item.run.key,
@@ -230,7 +231,7 @@ def _measure(item: ProbeWork, store: Store, device: torch.device) -> Made:
         "provenance": provenance(device),
         "seconds": math.fsum(rows["seconds"]),
     }
-    return record, {PROBE: records.to_bytes(records.columns(rows, records.PROBE))}
+    return record, {PROBE: records.to_bytes(records.columns(rows, schema))}
 
 
 def _weights(run: Work, store: Store, device: torch.device) -> Checkpoints:

@@ -13,6 +13,7 @@ from typing import Any
 
 LOSSES = ("cross_entropy", "mse")
 WEIGHTS = ("fan_in", "unit")
+TRAINED = ("all", "readout")
 SCHEDULES = ("constant",)
 MOST = 2**63 - 1  # as tables hold integers
 
@@ -159,6 +160,7 @@ class RunSpec:
     identity. `weights` says what the base network is: `fan_in` draws weights of standard
     deviation gain/√fan_in; `unit` draws N(0, 1) and puts gain/√fan_in into the forward pass,
     so that one learning rate moves layers of different fan-in alike (NTK and mean-field form).
+    `trained` is `all`, or `readout`: random features under a trained last layer.
     `seed` draws the initial weights and, unless `order_seed` is given, the order of the data.
     Training loss is recorded every `log_every` steps as the mean over those steps, the loss
     on the evaluation set every `eval_every` steps, and weights are kept at `checkpoints`.
@@ -171,6 +173,7 @@ class RunSpec:
     base: Shape
     parameterisation: str
     weights: str
+    trained: str
     optimizer: Component
     lr: float
     weight_decay: float
@@ -254,6 +257,7 @@ def _defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values of fields that a config may leave out."""
     out = {
         "weights": "fan_in",
+        "trained": "all",
         "weight_decay": 0.0,
         "schedule": {},
         "loss": "cross_entropy",
@@ -273,6 +277,7 @@ _PARSERS: Mapping[str, Callable[[str, Any], Any]] = {
     "base": Shape.parse,
     "parameterisation": _name,
     "weights": partial(_choice, choices=WEIGHTS),
+    "trained": partial(_choice, choices=TRAINED),
     "optimizer": Component.parse,
     "lr": partial(_number, low=0.0, open_low=True),
     "weight_decay": partial(_number, low=0.0),

@@ -113,6 +113,26 @@ def to_optimizer(
     optimizer.load_state_dict({"state": states, "param_groups": groups})
 
 
+PRECONDITIONER = "preconditioner/"  # in front of a parameter's name
+
+
+def preconditioner(model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensors:
+    """Adam's √v̂ + ε of each parameter, v̂ the bias-corrected second moment; none without moments.
+
+    Kingma and Ba 1412.6980, Algorithm 1: the update is lr·m̂ over this.
+    """
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    out: Tensors = {}
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            found = optimizer.state.get(parameter, {})
+            if "exp_avg_sq" in found:
+                correction = 1 - group["betas"][1] ** float(found["step"])
+                root = (found["exp_avg_sq"] / correction).sqrt() + group["eps"]
+                out[PRECONDITIONER + names[id(parameter)]] = root.cpu().contiguous()
+    return out
+
+
 def of_generators(device: torch.device) -> Tensors:
     """The state of torch's own random generators."""
     found = {"cpu": torch.get_rng_state()}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hypertransfer import build, state
-from hypertransfer.data.images import Images, batches
+from hypertransfer.data.images import Images, augmentation_seed, batches
 from hypertransfer.scaling import Parameterisation
 from hypertransfer.spec import RunSpec
 from hypertransfer.state import State, StateError
@@ -72,13 +72,14 @@ def reproducible() -> None:
 
 @torch.no_grad()
 def evaluate(model: nn.Module, data: Images, loss_fn: Callable) -> tuple[float, float]:
-    """Mean loss and accuracy on the evaluation set."""
+    """Mean loss and accuracy on the evaluation set; accuracy is 0 where there are no classes."""
     model.eval()
     loss = correct = 0.0
     for x, y in zip(data.test_x.split(EVAL_BATCH), data.test_y.split(EVAL_BATCH), strict=True):
         output = model(x)
         loss += loss_fn(output, y).item() * len(y)
-        correct += (output.argmax(1) == y).sum().item()
+        if not y.is_floating_point():
+            correct += (output.argmax(1) == y).sum().item()
     model.train()
     return loss / len(data.test_y), correct / len(data.test_y)
 
@@ -130,11 +131,15 @@ class Loop:
         self.total = torch.zeros((), device=self.data.train_x.device)  # of losses since then
         self.warmup = Warmup(self.optimizer, self.spec.schedule.warmup)
 
+    @property
+    def order_seed(self) -> int:
+        """The seed of the order of the data, and of their augmentation."""
+        return self.spec.seed if self.spec.order_seed is None else self.spec.order_seed
+
     def run(self, progress: Progress | None = None, save: Save | None = None) -> None:
         """All updates that are left; `save` may take the state after each."""
         spec = self.spec
-        seed = spec.seed if spec.order_seed is None else spec.order_seed
-        order = batches(len(self.data.train_y), spec.batch_size, seed)
+        order = batches(len(self.data.train_y), spec.batch_size, self.order_seed)
         for index in itertools.islice(order, self.done, spec.steps):
             self._update(index)
             done = self.done
@@ -145,15 +150,18 @@ class Loop:
             if save:
                 save(self.state)
         if spec.steps in self.wanted:
-            self.kept[spec.steps] = weights(self.model)
+            self.kept[spec.steps] = self._snapshot()
         # the last update may still have blown up: its loss shows in the evaluation only
         self.diverged = not math.isfinite(self.history.eval_loss[-1])
 
     def _update(self, index: Tensor) -> None:
         if self.done in self.wanted:
-            self.kept[self.done] = weights(self.model)
+            self.kept[self.done] = self._snapshot()
         self.warmup.before(self.done)
-        loss = self.loss_fn(self.model(self.data.train_x[index]), self.data.train_y[index])
+        x = self.data.train_x[index]
+        if self.data.augment:
+            x = self.data.augment(x, augmentation_seed(self.order_seed, self.done))
+        loss = self.loss_fn(self.model(x), self.data.train_y[index])
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self.done == 0:
@@ -163,6 +171,9 @@ class Loop:
         self.total += loss.detach()
         self.since += 1
         self.done += 1
+
+    def _snapshot(self) -> dict[str, Tensor]:
+        return {**weights(self.model), **state.preconditioner(self.model, self.optimizer)}
 
     def _record(self, progress: Progress | None) -> None:
         mean = self.total.item() / self.since

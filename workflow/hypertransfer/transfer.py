@@ -400,11 +400,58 @@ def spread(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estim
     Never below 1, and noise only adds to it: small samples err upwards. Open above where the
     quantity is not a positive number.
     """
-    late = paths.steps >= (1 - tail) * paths.steps[-1] if len(paths.steps) else []
-    means = paths.values[:, seeds][:, :, late].mean(axis=(1, 2)) if np.any(late) else np.zeros(1)
+    means = late_means(paths, seeds, tail)
     if not (np.isfinite(means) & (means > 0)).all():
         return Estimate(math.nan, 1.0, math.inf)
     return exact(float(means.max() / means.min()))
+
+
+def late_means(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> np.ndarray:
+    """The mean of each size over the chosen seeds and the last part of training; nan if none."""
+    if not len(paths.steps):
+        return np.full(len(paths.sizes), math.nan)
+    late = paths.steps >= (1 - tail) * paths.steps[-1]
+    return paths.values[:, seeds][:, :, late].mean(axis=(1, 2))
+
+
+def level(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estimate:
+    """The mean over sizes, seeds and the last part of training."""
+    means = late_means(paths, seeds, tail)
+    return exact(float(means.mean())) if np.isfinite(means).all() else OPEN
+
+
+def largest(paths: Trajectories, seeds: np.ndarray) -> Estimate:
+    """The largest value of all sizes, seeds and steps."""
+    values = paths.values[:, seeds]
+    return exact(float(values.max())) if values.size and np.isfinite(values).all() else OPEN
+
+
+def exponent(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estimate:
+    """b of (late mean) ∝ size^b, by least squares in log–log over all sizes."""
+    means = late_means(paths, seeds, tail)
+    if not (np.isfinite(means) & (means > 0)).all():
+        return OPEN
+    return slope(paths.sizes, [exact(float(value)) for value in np.log2(means)])
+
+
+def closing(
+    paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3, relative: bool = False
+) -> Estimate:
+    """b of |S_N − S_∞| ∝ N^b late in training, by least squares in log–log over smaller sizes.
+
+    S_∞ is the largest size with the same seed; the gap's size is averaged over the chosen seeds
+    and the last part of training before the logarithm. The largest size stands in for infinity,
+    which steepens b: with b = −1 in truth and sizes up to N_max, a gap is 1/N − 1/N_max.
+    """
+    late = paths.steps >= (1 - tail) * paths.steps[-1] if len(paths.steps) else []
+    if not np.any(late) or len(paths.sizes) < 3:
+        return OPEN
+    _, gap = gaps(paths, window=1, burn_in=0.0, relative=relative)
+    kept = paths.steps[paths.steps > 0] >= (1 - tail) * paths.steps[-1]
+    size = np.abs(gap[:, seeds][:, :, kept]).mean(axis=(1, 2))
+    if not (np.isfinite(size) & (size > 0)).all():
+        return OPEN
+    return slope(paths.sizes[:-1], [exact(float(value)) for value in np.log2(size)])
 
 
 def gaps(

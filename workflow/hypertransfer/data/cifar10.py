@@ -6,14 +6,14 @@ import io
 import pickle
 import pickletools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hypertransfer.data.files import read
-from hypertransfer.data.images import Images, Split, assemble
+from hypertransfer.data.images import Images, Split, assemble, shifted
 from hypertransfer.datasets import CIFAR10, DatasetError
 
 # Per channel of the 50,000 training images, for pixels 0 … 1, as commonly published.
@@ -22,9 +22,15 @@ STD = tuple(255 * value for value in (0.24703223, 0.24348513, 0.26158784))
 
 
 def load(
-    *, train: int | None = None, test: int | None = None, directory: str | None = None
+    *,
+    train: int | None = None,
+    test: int | None = None,
+    directory: str | None = None,
+    augment: bool = False,
 ) -> Images:
     """50,000 training and 10,000 test images of 32×32 in three channels.
+
+    Augmented, if asked for, by random crops with a padding of 4 and by horizontal flips.
 
     Raises:
         DatasetError: no directory was given, a file is missing or damaged, or the sizes are
@@ -38,7 +44,8 @@ def load(
     }
     testing = parts.pop("test_batch")
     training = tuple(np.concatenate(arrays) for arrays in zip(*parts.values(), strict=True))
-    return assemble(CIFAR10, training, testing, (train, test), MEAN, STD)
+    found = assemble(CIFAR10, training, testing, (train, test), MEAN, STD)
+    return replace(found, augment=shifted(4, flip=True)) if augment else found
 
 
 def read_batch(path: Path, checksum: str | None = None) -> Split:

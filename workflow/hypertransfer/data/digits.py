@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from hypertransfer.data.files import checked
-from hypertransfer.data.images import Images, assemble
+from hypertransfer.data.images import Images, assemble, shifted
 from hypertransfer.datasets import DIGITS, DatasetError
 
 FILE = "digits.csv.gz"
@@ -19,8 +20,8 @@ FILE = "digits.csv.gz"
 MEAN, STD = (4.8844,), (6.0119,)
 
 
-def load(*, train: int | None = None, test: int | None = None) -> Images:
-    """1,440 training and 357 test images, in the order of `order()`.
+def load(*, train: int | None = None, test: int | None = None, augment: bool = False) -> Images:
+    """1,440 training and 357 test images, in the order of `order()`; augmented by shifts of 1.
 
     Raises:
         DatasetError: the file is missing or damaged, or the sizes are beyond the set.
@@ -30,7 +31,8 @@ def load(*, train: int | None = None, test: int | None = None) -> Images:
     rows = rows[order(len(rows))]
     x, y = rows[:, :-1].reshape(-1, *DIGITS.input_shape), rows[:, -1]
     cut = DIGITS.train
-    return assemble(DIGITS, (x[:cut], y[:cut]), (x[cut:], y[cut:]), (train, test), MEAN, STD)
+    found = assemble(DIGITS, (x[:cut], y[:cut]), (x[cut:], y[cut:]), (train, test), MEAN, STD)
+    return replace(found, augment=shifted(1, flip=False)) if augment else found
 
 
 def path() -> Path:

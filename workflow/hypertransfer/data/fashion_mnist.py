@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from hypertransfer.data.files import VENDORED, checked
-from hypertransfer.data.images import Images, Split, assemble
+from hypertransfer.data.images import Images, Split, assemble, shifted
 from hypertransfer.datasets import FASHION_MNIST, FASHION_MNIST_SUBSET
 
 SUBSET_FILE = "fashion_mnist_subset.npz"
@@ -17,8 +18,10 @@ DIRECTORY = "/usr/share/datasets/fashion-mnist"  # of Debian's package
 MEAN, STD = (255 * 0.2860,), (255 * 0.3530,)
 
 
-def load_subset(*, train: int | None = None, test: int | None = None) -> Images:
-    """The first 6,000 training and the first 2,000 test images.
+def load_subset(
+    *, train: int | None = None, test: int | None = None, augment: bool = False
+) -> Images:
+    """The first 6,000 training and the first 2,000 test images; augmented as the full set.
 
     Raises:
         DatasetError: the file is missing or damaged, or the sizes are beyond the set.
@@ -26,19 +29,29 @@ def load_subset(*, train: int | None = None, test: int | None = None) -> Images:
     content = checked(FASHION_MNIST_SUBSET, SUBSET_FILE, VENDORED / SUBSET_FILE)
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         splits = [(arrays[f"{name}_x"][:, None], arrays[f"{name}_y"]) for name in ("train", "test")]
-    return assemble(FASHION_MNIST_SUBSET, *splits, (train, test), MEAN, STD)
+    return _finish(assemble(FASHION_MNIST_SUBSET, *splits, (train, test), MEAN, STD), augment)
 
 
 def load_full(
-    *, train: int | None = None, test: int | None = None, directory: str | None = None
+    *,
+    train: int | None = None,
+    test: int | None = None,
+    directory: str | None = None,
+    augment: bool = False,
 ) -> Images:
     """60,000 training and 10,000 test images, from the official files in a directory.
+
+    Augmented, if asked for, by random crops with a padding of 3 and by horizontal flips.
 
     Raises:
         DatasetError: a file is missing or damaged, or the sizes are beyond the set.
     """
     splits = [read_split(Path(directory or DIRECTORY), name) for name in ("train", "t10k")]
-    return assemble(FASHION_MNIST, *splits, (train, test), MEAN, STD)
+    return _finish(assemble(FASHION_MNIST, *splits, (train, test), MEAN, STD), augment)
+
+
+def _finish(images: Images, augment: bool) -> Images:
+    return replace(images, augment=shifted(3, flip=True)) if augment else images
 
 
 def read_split(directory: Path, name: str) -> Split:

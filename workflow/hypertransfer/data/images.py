@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from hypertransfer.datasets import DatasetCard, DatasetError
 
+Augment = Callable[[Tensor, int], Tensor]  # images and a seed to images of the same shape
 Split = tuple[np.ndarray, np.ndarray]  # images (n, C, H, W) and labels (n,), as read
 
 
 @dataclass(frozen=True)
 class Images:
-    """A data set of images: x float32 (n, C, H, W), normalised; y int64 (n,)."""
+    """A data set of images: x float32 (n, C, H, W), normalised; y int64 (n,), or float targets.
+
+    `augment` changes the images of a training batch, by a seed; none by default.
+    """
 
     train_x: Tensor
     train_y: Tensor
     test_x: Tensor
     test_y: Tensor
     classes: int
+    augment: Augment | None = None
 
     def to(self, device: torch.device) -> Images:
         """The same images on a device."""
@@ -67,6 +73,36 @@ def epoch_seed(seed: int, epoch: int) -> int:
     """A seed for the order of one epoch: 63 bits of SHA-256 of `<seed>/epoch/<epoch>`."""
     text = f"{seed}/epoch/{epoch}".encode()
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
+
+
+def augmentation_seed(seed: int, step: int) -> int:
+    """A seed for the augmentation of one step's batch."""
+    text = f"{seed}/augment/{step}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
+
+
+def shifted(pad: int, flip: bool) -> Augment:
+    """Random crops of the images padded by `pad` (with each image's smallest value), and flips.
+
+    He et al. 1512.03385, section 4.2. Each image has its own shift; drawn on the CPU, so that
+    devices agree.
+    """
+
+    def augment(x: Tensor, seed: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        n, _, height, width = x.shape
+        padded = functional.pad(x, (pad,) * 4, value=float(x.min()))
+        down, right = torch.randint(0, 2 * pad + 1, (2, n), generator=generator)
+        columns = right[:, None] + torch.arange(width)
+        if flip:
+            mirrored = torch.rand(n, generator=generator) < 0.5
+            columns = torch.where(mirrored[:, None], columns.flip(1), columns)
+        rows = (down[:, None] + torch.arange(height))[:, :, None].to(x.device)
+        picked = padded.movedim(1, -1)[torch.arange(n)[:, None, None], rows,
+                                       columns[:, None, :].to(x.device)]  # fmt: skip
+        return picked.movedim(-1, 1)
+
+    return augment
 
 
 def batches(n: int, batch_size: int, seed: int) -> Iterator[Tensor]:

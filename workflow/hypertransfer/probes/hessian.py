@@ -1,20 +1,17 @@
-"""The Hessian probe: largest eigenvalues and trace along training, warm-started."""
+"""The Hessian probe: its largest eigenvalues along training, warm-started."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from hypertransfer.probes.hutchinson import trace
-from hypertransfer.probes.lanczos import Eigenpairs, top_eigenvalues
+from hypertransfer.probes.lanczos import Tracker
 from hypertransfer.probes.operators import HessianOperator
+from hypertransfer.probes.view import View
 
 MAX_RATIO = 1 + 1e-12  # learning-rate factors closer than this are one number
-CHUNK = 1024  # samples whose graph is held at once
 
 
 class Probe:
@@ -24,70 +21,36 @@ class Probe:
     of each parameter's learning rate over the global one: γ²λ of the Super Consistency paper,
     whose S is a number. It is the same in all equivalent forms of a parameterisation, while
     `sharpness`, that of H itself, depends on the form. `edge` is lr × scaled sharpness, which
-    gradient descent holds near 2 at the edge of stability (Cohen et al. 2103.00065). `trace`
-    is that of S^½ H S^½; `error` the relative error bound of the scaled sharpness.
+    gradient descent holds near 2 at the edge of stability (Cohen et al. 2103.00065); `second`
+    and `last` are the second and the smallest of the eigenvalues asked for. `error` is the
+    largest relative error bound.
     """
 
-    def __init__(self, settings: Mapping[str, Any], scales: list[float], seed: int) -> None:
-        self.settings, self.scales = settings, scales
-        self.generator = torch.Generator().manual_seed(seed)
-        self.start: dict[bool, Eigenpairs] = {}  # what the last checkpoint gave
+    def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        self.scaled, self.raw = (Tracker(settings, generator) for _ in range(2))
 
-    def at(
-        self, network: nn.Module, loss: Callable[..., Tensor], x: Tensor, y: Tensor, *, lr: float
-    ) -> dict[str, Any]:
-        """One row of the probe's table at the network's present weights."""
-        scaled = self._operator(network, loss, x, y, self.scales)
-        found = self._top(scaled, scaled=True)
+    def at(self, view: View) -> dict[str, Any]:
+        """One row of the probe's table."""
+        hessian = view.hessian()
+        found = self.scaled.at(hessian)
+        values, factors = found.values.tolist(), view.factors
         row = {
-            "eigenvalues": found.values.tolist(),
-            "scaled_sharpness": float(found.values[0]),
-            "edge": lr * float(found.values[0]),
-            "error": float(found.errors[0]),
+            "eigenvalues": values,
+            "scaled_sharpness": values[0],
+            "second": values[1] if len(values) > 1 else None,
+            "last": values[-1] if len(values) > 1 else None,
+            "edge": view.lr * values[0],
+            "loss": hessian.loss,
+            "gradient_norm": hessian.gradient_norm,
+            "error": float(found.errors.max()),
             "converged": found.converged,
             "products": found.products,
-            "loss": float(scaled.loss),
-            "gradient_norm": float(scaled.gradient_norm),
-            "trace": math.nan,
-            "trace_error": math.nan,
         }
-        if self.settings["trace_samples"]:
-            row["trace"], row["trace_error"] = trace(
-                scaled, self.settings["trace_samples"], self.generator
-            )
-        if max(self.scales) <= min(self.scales) * MAX_RATIO:
-            row["sharpness"] = row["scaled_sharpness"] / self.scales[0]
+        if max(factors) <= min(factors) * MAX_RATIO:
+            row["sharpness"] = row["scaled_sharpness"] / factors[0]
         else:
-            raw = self._top(self._operator(network, loss, x, y, None), scaled=False)
+            raw = self.raw.at(HessianOperator(view.landscape()))
             row["sharpness"] = float(raw.values[0])
             row["products"] += raw.products
         return row
-
-    def _operator(
-        self,
-        network: nn.Module,
-        loss: Callable[..., Tensor],
-        x: Tensor,
-        y: Tensor,
-        scale: list[float] | None,
-    ) -> HessianOperator:
-        parameters = [p.requires_grad_(True) for p in network.parameters()]
-        return HessianOperator(
-            lambda rows: loss(network, x[rows], y[rows]),
-            parameters,
-            samples=len(y),
-            scale=scale,
-            chunk_size=CHUNK,
-        )
-
-    def _top(self, operator: HessianOperator, *, scaled: bool) -> Eigenpairs:
-        found = top_eigenvalues(
-            operator,
-            k=self.settings["eigenvalues"],
-            start=self.start.get(scaled),
-            tolerance=self.settings["tolerance"],
-            max_products=self.settings["max_products"],
-            generator=self.generator,
-        )
-        self.start[scaled] = found
-        return found

@@ -9,6 +9,12 @@ import torch
 from hypertransfer.probes.operators import LinearOperator
 
 
+def rademacher(operator: LinearOperator, generator: torch.Generator) -> torch.Tensor:
+    """A vector of independent signs, drawn on the CPU so that devices agree."""
+    z = torch.randint(0, 2, (operator.dimension,), generator=generator)
+    return (2 * z - 1).to(operator.device, operator.dtype)
+
+
 def trace(
     operator: LinearOperator, samples: int, generator: torch.Generator
 ) -> tuple[float, float]:
@@ -19,8 +25,7 @@ def trace(
     """
     found = []
     for _ in range(samples):
-        z = torch.randint(0, 2, (operator.dimension,), generator=generator)
-        z = (2 * z - 1).to(operator.device, operator.dtype)
+        z = rademacher(operator, generator)
         found.append(float(z @ operator(z)))
     mean = math.fsum(found) / samples
     if samples == 1:

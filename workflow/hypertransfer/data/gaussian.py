@@ -1,0 +1,23 @@
+"""Random inputs with the targets of a linear teacher: the data of the linear network's theory."""
+
+from __future__ import annotations
+
+import torch
+
+from hypertransfer.data.images import Images
+from hypertransfer.datasets import GAUSSIAN_REGRESSION
+
+SEED = 0
+
+
+def load() -> Images:
+    """x ~ N(0, 1) of shape (n, 1, 1, D), and y = β·x with β ~ N(0, 1/D), so that y ~ N(0, 1)."""
+    card = GAUSSIAN_REGRESSION
+    generator = torch.Generator().manual_seed(SEED)
+    dimension = card.input_shape[-1]
+    teacher = torch.randn(dimension, generator=generator) / dimension**0.5
+    parts = []
+    for n in (card.train, card.test):
+        x = torch.randn(n, *card.input_shape, generator=generator)
+        parts += [x, x.flatten(1) @ teacher]
+    return Images(*parts, classes=card.classes)
