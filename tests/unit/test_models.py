@@ -7,13 +7,16 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from hypertransfer import build, cost, datasets, keys, registry, resolve
 from hypertransfer.data.images import Images
 from hypertransfer.layers import RELU_GAIN, Branch, Conv2d, Linear
+from hypertransfer.models.attention import SelfAttention
 from hypertransfer.models.conv import ConvNet, ResidualConvNet
 from hypertransfer.models.mlp import LinearNet, ResidualMLP
+from hypertransfer.models.vit import VisionTransformer
 from hypertransfer.parameterisations import MUP_SGD, PARAMETERISATIONS, SGD
 from hypertransfer.resolve import Base, RoleError
 from hypertransfer.scaling import Ratios, Role
@@ -26,12 +29,14 @@ MODELS = {
     "conv": {},
     "residual_conv": {"layers_per_block": 2},
     "residual_mlp": {"layers_per_block": 2, "bias": True},
+    "vit": {"heads": 4},
     "linear": {},
 }
+LEAST_DEPTH = {"residual_conv": 3, "vit": 2}
 
 
 def spec(model, *, width=8, data="fashion_mnist", depth=None, options=None, **values):
-    depth = depth or (3 if model == "residual_conv" else 1)
+    depth = depth or LEAST_DEPTH.get(model, 1)
     options = MODELS[model] if options is None else options
     return RunSpec.parse(
         {
@@ -87,6 +92,7 @@ GROWTH = {
     "hidden": (True, True),
     "output": (True, False),
     "vector": (False, True),
+    "final_vector": (False, True),
     "readout_bias": (False, False),
 }
 
@@ -101,12 +107,12 @@ def test_roles_are_how_each_parameter_grows_with_width(model, data):
     assert {"input", "output"} <= {row.role for row in narrow}
 
 
-@pytest.mark.parametrize("model", ["residual_conv", "residual_mlp"])
+@pytest.mark.parametrize("model", ["residual_conv", "residual_mlp", "vit"])
 def test_branches_hold_the_blocks_and_nothing_else(model):
     network, _ = drawn(spec(model))
     inside = {tagged.name for tagged in resolve.named_roles(network) if tagged.in_branch}
     assert inside == {name for name, _ in network.named_parameters() if ".layers." in name}
-    assert not any(n.startswith(("input", "between", "readout")) for n in inside)
+    assert not any(n.startswith(("input", "between", "readout", "token", "norm")) for n in inside)
     assert inside
 
 
@@ -160,9 +166,9 @@ def test_weights_have_the_deviations_of_their_rows(model, weights, name):
     for row in rows:
         p = parameters[row.name]
         assert tuple(p.shape) == row.shape
-        if "bias" in row.role or row.role == "vector":
-            assert row.init_std == 0.0
-            assert not p.any()
+        if "bias" in row.role or "vector" in row.role:
+            assert row.init_std == 0.0  # biases keep 0, gains 1
+            assert bool((p == float(row.name.endswith("weight"))).all())
             continue
         within = 4 / math.sqrt(2 * p.numel())  # four standard errors of a deviation
         assert p.std().item() == pytest.approx(row.init_std, rel=within), row.name
@@ -182,7 +188,7 @@ def test_fan_in_and_unit_weights_are_one_network_at_the_start(model):
 def test_unit_weights_have_deviation_one_in_every_parameterisation(model, name):
     _, rows = drawn(spec(model, width=16, parameterisation=name, weights="unit"))
     assert {row.init_std for row in rows if len(row.shape) > 1} == {1.0}
-    assert all(row.multiplier < 1 for row in rows if len(row.shape) > 1)
+    assert all(row.multiplier <= 1 for row in rows if len(row.shape) > 1)
 
 
 def test_deviations_at_the_base_shape_are_gain_over_root_fan_in():
@@ -286,9 +292,10 @@ def test_a_branch_is_skip_plus_strength_times_multiplier_times_layers():
     torch.testing.assert_close(branch(x), 0.5 * layer(x))
 
 
-@pytest.mark.parametrize("model", ["residual_conv", "residual_mlp"])
+@pytest.mark.parametrize("model", ["residual_conv", "residual_mlp", "vit"])
 def test_the_residual_multiplier_follows_depth_in_every_branch(model):
-    base, deep = (3, 12) if model == "residual_conv" else (1, 4)
+    base = LEAST_DEPTH.get(model, 1)
+    deep = 4 * base
     shapes = {"base": {"width": 4, "depth": base}, "shape": {"width": 4, "depth": deep}}
     for name, expected in (("depth_mup", 0.5), ("mup", 1.0)):
         network, _ = drawn(spec(model, parameterisation=name, **shapes))
@@ -328,6 +335,52 @@ def test_pooling_before_relu_is_the_papers_network_with_its_gradients(data):
         torch.testing.assert_close(a, b)
 
 
+def test_attention_is_a_softmax_over_all_places_of_logits_over_the_head_size():
+    mixing = SelfAttention(width=12, heads=3).double()
+    x = torch.randn(2, 5, 12, dtype=torch.float64)
+    q, k, v = (mixing.qkv.weight @ x.mT).mT.chunk(3, dim=-1)
+    heads = []
+    for h in range(3):
+        part = slice(4 * h, 4 * h + 4)
+        share = torch.softmax(q[..., part] @ k[..., part].mT / 4, dim=-1)
+        heads.append(share @ v[..., part])
+    expected = torch.cat(heads, -1) @ mixing.out.weight.T
+    torch.testing.assert_close(mixing(x), expected)
+
+
+def test_patches_are_squares_of_the_image_row_by_row():
+    network = VisionTransformer(
+        width=8, depth=2, input_shape=(2, 4, 6), classes=3, patch=2, heads=2
+    )
+    x = torch.arange(96.0).reshape(2, 2, 4, 6)
+    found = network.patches(x)
+    assert found.shape == (2, 6, 8)
+    for row in range(2):
+        for column in range(3):
+            square = x[:, :, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+            torch.testing.assert_close(found[:, 3 * row + column], square.flatten(1))
+
+
+def test_a_vision_transformer_knows_where_its_patches_are():
+    run = spec("vit", width=16)
+    network, _ = drawn(run)
+    x = images("fashion_mnist").train_x
+    swapped = torch.cat([x[..., 4:8, :], x[..., :4, :], x[..., 8:, :]], dim=-2)
+    assert not torch.allclose(network(x), network(swapped))
+    with torch.no_grad():
+        network.positions.weight.zero_()
+    torch.testing.assert_close(network(x), network(swapped), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [({"depth": 3}, "shape.depth"), ({"width": 10}, "shape.width"),
+     ({"options": {"patch": 5}}, "model.patch")],
+)  # fmt: skip
+def test_a_vision_transformer_that_cannot_be_is_refused(change, key):
+    assert key in [error.path for error in registry.objections(spec("vit", **change))]
+
+
 @pytest.mark.parametrize("layers", [1, 2])
 def test_depth_counts_blocks(layers):
     sizes = {"width": 4, "classes": 10, "layers_per_block": layers}
@@ -355,11 +408,12 @@ def test_without_skips_the_residual_mlp_is_a_plain_one():
 @every_pair
 @pytest.mark.parametrize("width", [4, 32])
 def test_forward_flops_are_those_torch_counts(model, data, width):
-    for depth in {"conv": (1,), "linear": (1,), "residual_conv": (3, 6)}.get(model, (1, 4)):
+    depths = {"conv": (1,), "linear": (1,), "residual_conv": (3, 6), "vit": (2, 4)}
+    for depth in depths.get(model, (1, 4)):
         run = spec(model, width=width, data=data, depth=depth)
         network, x = build.model(run, images(data)), images(data).train_x
-        with FlopCounterMode(display=False) as counter:
-            network(x)
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+            network(x)  # torch counts the attention of this kernel only
         assert cost.forward_flops(run) * len(x) == pytest.approx(
             counter.get_total_flops(), rel=0.05
         )

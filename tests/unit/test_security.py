@@ -301,7 +301,7 @@ def test_records_of_another_type(store, record):
 
 
 def test_a_record_without_end_is_not_taken_in(store, monkeypatch):
-    monkeypatch.setattr("hypertransfer.store.MOST_RECORD", 1000)
+    monkeypatch.setattr("hypertransfer.spec.MOST_JSON", 1000)
     forge(store, " " * 2000, sign=False)
     with pytest.raises(DamagedEntry):
         store.get("runs", key(1))

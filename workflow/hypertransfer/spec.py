@@ -15,6 +15,7 @@ LOSSES = ("cross_entropy", "mse")
 WEIGHTS = ("fan_in", "unit")
 TRAINED = ("all", "readout")
 SCHEDULES = ("constant",)
+MOST_JSON = 64 * 2**20  # bytes of JSON from strangers; a run's record has some 10 kB
 MOST = 2**63 - 1  # as tables hold integers
 
 
@@ -40,6 +41,24 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=F
 def canonical(value: object) -> str:
     """The one JSON text of plain values: sorted keys, no spaces, shortest float digits."""
     return _CANONICAL.encode(value)
+
+
+def parse_json(content: bytes) -> Any:
+    """JSON from strangers: no NaN, no depth or size that takes the process down.
+
+    Raises:
+        ValueError: it is not such JSON.
+    """
+    if len(content) > MOST_JSON:
+        raise ValueError(f"more than {MOST_JSON} bytes")
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is no JSON number")
+
+    try:
+        return json.loads(content.decode(), parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def digest(value: object, length: int = 24) -> str:

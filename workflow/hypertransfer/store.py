@@ -30,14 +30,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from hypertransfer.spec import canonical
+from hypertransfer import spec
+from hypertransfer.spec import canonical, parse_json
 
 FORMAT = 1
 ENTRY = "entry.json"
 KEY = re.compile(r"[0-9a-f]{24}-[0-9a-f]{16}")
 KINDS = ("runs", "probes")
 FOLDERS = (*KINDS, "states", "tmp", "claims", "damaged")
-MOST_RECORD = 64 * 2**20  # bytes of a record; real ones have some 10 kB
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a file in an entry
 
 
@@ -86,24 +86,6 @@ def open_file(path: Path, *, links: bool = False) -> IO[bytes]:
         os.close(descriptor)
         raise OSError(f"{path} is no plain file")
     return os.fdopen(descriptor, "rb")
-
-
-def parse_json(content: bytes) -> Any:
-    """JSON from strangers: no NaN, no depth or size that takes the process down.
-
-    Raises:
-        ValueError: it is not such JSON.
-    """
-    if len(content) > MOST_RECORD:
-        raise ValueError(f"more than {MOST_RECORD} bytes")
-
-    def refuse(name: str) -> None:
-        raise ValueError(f"{name} is no JSON number")
-
-    try:
-        return json.loads(content.decode(), parse_constant=refuse)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
 
 
 def parse_record(key: str, content: bytes) -> tuple[dict[str, Any], dict[str, str]]:
@@ -211,7 +193,7 @@ class Store:
             raise DamagedEntry(f"{key}: a link stands in its place")
         try:
             with open_file(path / ENTRY) as file:
-                content = file.read(MOST_RECORD + 1)
+                content = file.read(spec.MOST_JSON + 1)
         except FileNotFoundError:
             if path.exists():
                 raise DamagedEntry(f"{key}: {ENTRY} is missing") from None

@@ -12,7 +12,8 @@ from safetensors import SafetensorError, safe_open
 
 from hypertransfer import records
 from hypertransfer.inventory import Place, Step, everything, listed
-from hypertransfer.store import ENTRY, DamagedEntry, Store, open_file, parse_json
+from hypertransfer.spec import parse_json
+from hypertransfer.store import ENTRY, DamagedEntry, Store, open_file
 
 MEND = "`hypertransfer verify --aside` moves it away, and snakemake makes it again"
 CLEAR = "look at what it is, and remove it"
