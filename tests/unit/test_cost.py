@@ -141,7 +141,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 @pytest.mark.parametrize(
     "changes",
     [{}, {"model": "residual_mlp", "shape": {"width": 2000, "depth": 4},
-          "checkpoints": list(range(12))}],
+          "checkpoints": list(range(6))}],
     ids=["conv", "many weights, kept often"],
 )  # fmt: skip
 def test_a_run_needs_the_memory_that_is_estimated(tmp_path, changes):

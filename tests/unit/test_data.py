@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import hashlib
+import importlib
 import importlib.util
 import io
 import itertools
@@ -22,7 +23,8 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from hypertransfer.data import cifar10, digits, fashion_mnist, files, images
+from hypertransfer import datasets
+from hypertransfer.data import cifar10, digits, fashion_mnist, files, gaussian, images
 from hypertransfer.data.images import batches
 from hypertransfer.datasets import CARDS, DatasetCard, DatasetError
 
@@ -666,3 +668,49 @@ def test_seeds_and_epochs_differ(n, seed, other):
 def test_a_batch_beyond_the_data_is_refused_at_once(n, batch_size):
     with pytest.raises(ValueError, match=f"batch_size {batch_size} is not within 1 and the {n}"):
         batches(n, batch_size, seed=0)
+
+
+# Augmentation ------------------------------------------------------------------------------
+
+
+def test_augmentation_shifts_each_image_by_its_own_amount():
+    x = torch.arange(1.0, 65).reshape(1, 1, 8, 8).expand(50, 1, 8, 8).contiguous()
+    found = images.shifted(1, flip=False)(x, seed=3)
+    padded = torch.nn.functional.pad(x[:1], (1,) * 4, value=1.0)
+    possible = [padded[0, :, i : i + 8, j : j + 8] for i in range(3) for j in range(3)]
+    kinds = {next(k for k, p in enumerate(possible) if torch.equal(p, one)) for one in found}
+    assert len(kinds) == 9
+
+
+def test_augmentation_is_a_function_of_its_seed():
+    x = torch.randn(20, 3, 8, 8)
+    augment = images.shifted(2, flip=True)
+    assert torch.equal(augment(x, 1), augment(x, 1))
+    assert not torch.equal(augment(x, 1), augment(x, 2))
+    assert images.augmentation_seed(0, 1) != images.augmentation_seed(1, 0)
+
+
+def test_flips_mirror_about_half_of_the_images():
+    x = torch.randn(400, 1, 4, 4)
+    found = images.shifted(0, flip=True)(x, seed=0)
+    mirrored = torch.tensor([torch.equal(a, b.flip(-1)) for a, b in zip(found, x, strict=True)])
+    kept = torch.tensor([torch.equal(a, b) for a, b in zip(found, x, strict=True)])
+    assert bool((mirrored | kept).all())
+    assert 0.4 < float(mirrored.float().mean()) < 0.6
+
+
+@pytest.mark.parametrize("name", ["digits", "fashion_mnist_subset"])
+def test_loaders_augment_when_asked(name):
+    module, _, attribute = datasets.card(name).module.partition(":")
+    load = getattr(importlib.import_module(module), attribute)
+    assert load(train=8, test=8).augment is None
+    data = load(train=8, test=8, augment=True)
+    assert data.augment(data.train_x, 0).shape == data.train_x.shape
+
+
+def test_random_data_are_the_same_every_time_with_targets_of_unit_size():
+    a, b = gaussian.load(), gaussian.load()
+    assert torch.equal(a.train_x, b.train_x)
+    assert a.train_x.shape == (64, 1, 1, 20)
+    assert a.train_y.is_floating_point()
+    assert 0.4 < float(torch.cat([a.train_y, a.test_y]).std()) < 2

@@ -36,8 +36,14 @@ def tables() -> dict[str, pd.DataFrame]:
                     for step in (0, 10, 20):
                         history.append({"grid": "sweep", "key": key, "step": step,
                                         "train_loss": 2 - step / 20})  # fmt: skip
-                        probes.append({"grid": "sweep", "key": key, "step": step, "probe": "top",
-                                       "scaled_sharpness": 1.0 + step})  # fmt: skip
+                    for step in (0, 4, 8, 12, 16, 20):
+                        # The gap to width 32 is step^2/width at every seed.
+                        grown = step**2 * (1 / width - 1 / 32)
+                        probes.append({
+                            "grid": "sweep", "key": key, "step": step, "probe": "top",
+                            "scaled_sharpness": 1.0 + step + grown,
+                            "nodes": [0.01, 1.0], "shares": [0.9, 0.1],
+                        })  # fmt: skip
     frames = {"runs": runs, "history": history, "probes": probes}
     return {name: pd.DataFrame(rows) for name, rows in frames.items()}
 
@@ -48,6 +54,15 @@ FIGURES = {
     "loss": {"where": {"lr": 0.5}},
     "lr_sweep": {},
     "optimum": {},
+    "along": {
+        "where": {"lr": 0.5},
+        "options": {"quantities": ["scaled_sharpness", "train_loss"], "level": 5, "sweep": True},
+    },
+    "gaps": {
+        "where": {"lr": 0.5, "parameterisation": "mup"},
+        "options": {"quantities": ["scaled_sharpness", "train_loss"]},
+    },
+    "density": {"where": {"lr": 0.5}},
 }
 
 
@@ -106,3 +121,33 @@ def test_sizes_have_colours_of_their_own(tables):
     axis = plots.draw(figure("loss"), tables).axes[0]
     lines = [line for line in axis.lines if line.get_label() in {"8", "16", "32"}]
     assert len({to_rgb(line.get_color()) for line in lines}) == 3
+
+
+def test_panels_can_be_any_column_with_titles_of_their_own(tables):
+    spec = figure("lr_sweep") | {"options": {"panels": "optimizer", "titles": {"sgd": "One arm"}}}
+    one = {name: table[table["key"].str.startswith("mup")] for name, table in tables.items()}
+    drawn = plots.draw(spec, one)
+    assert [axis.get_title() for axis in drawn.axes] == ["One arm"]
+
+
+def test_gaps_show_the_exponents_that_the_claims_measure(tables):
+    drawn = plots.draw(figure("gaps"), tables)
+    over_time, over_size = drawn.axes[0], drawn.axes[2]
+    # step², of which three records 4 steps apart have the mean t² + 32/3
+    t = np.array([4, 8, 12, 16])
+    grown = np.polyfit(np.log(t), np.log(t**2 + 32 / 3), 1)[0]
+    assert f"{grown:.2f}" in over_time.texts[0].get_text()
+    # gaps 3/32 and 1/32 of step² at widths 8 and 16: a factor of 3 a doubling
+    assert f"{-np.log2(3):.2f}" in over_size.texts[0].get_text()
+
+
+def test_the_shares_of_a_density_add_up(tables):
+    axis = plots.draw(figure("density"), tables).axes[0]
+    (heights, edges, _) = axis.patches[0].get_data()
+    assert float((heights * np.diff(edges)).sum()) == pytest.approx(1.0)
+
+
+def test_a_level_is_drawn(tables):
+    drawn = plots.draw(figure("along"), tables)
+    (sharpness, *_) = [a for a in drawn.axes if "sharpness" in a.get_ylabel()]
+    assert 5 in [line.get_ydata()[0] for line in sharpness.lines if line.get_linestyle() == "--"]

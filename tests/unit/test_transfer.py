@@ -320,6 +320,51 @@ def test_spread_is_open_where_the_quantity_is_no_positive_number(bad):
     assert (found.low, found.high) == (1, INF)
 
 
+@given(b=st.floats(-2, 2), scale=st.floats(0.1, 10))
+@settings(max_examples=40)
+def test_the_exponent_over_size_is_that_of_a_power_law(b, scale):
+    sizes = np.array([16, 64, 128, 512])
+    steps = np.arange(0, 91, 10)
+    late = scale * sizes[:, None, None] ** b * np.ones((1, 3, len(steps)))
+    values = np.where(steps >= 60, late, 1e3)  # what is early does not count
+    found = transfer.exponent(paths(values, steps, sizes), ALL(3))
+    assert found.value == pytest.approx(b, abs=1e-9)
+    assert transfer.exponent(paths(-values, steps, sizes), ALL(3)) == transfer.OPEN
+
+
+@given(b=st.floats(-2, -0.2), relative=st.booleans())
+@settings(max_examples=40)
+def test_the_exponent_of_closing_gaps(b, relative):
+    """Gaps to the largest size that are a power law; their sign may differ from seed to seed."""
+    sizes = np.array([16.0, 64, 256, 1024])
+    steps = np.arange(0, 91, 10)
+    gap = np.array([1.0, -1, 2])[:, None] * sizes[:, None, None] ** b * np.ones(len(steps))
+    gap[-1] = 0
+    limit = 3.0
+    values = limit + gap * (limit if relative else 1)
+    found = transfer.closing(paths(values, steps, sizes), ALL(3), relative=relative)
+    assert found.value == pytest.approx(b, abs=1e-6)
+
+
+def test_closing_wants_three_sizes_and_gaps():
+    flat = np.ones((3, 2, 5))
+    assert transfer.closing(paths(flat, range(5)), ALL(2)) == transfer.OPEN
+    assert transfer.closing(paths(flat[:2], range(5), (8, 16)), ALL(2)) == transfer.OPEN
+
+
+def test_level_is_the_late_mean_and_largest_the_maximum():
+    values = np.zeros((2, 2, 10))
+    values[:, :, 6:] = [[[2.0], [4.0]], [[6.0], [8.0]]]
+    values[0, 0, 0] = 99
+    found = paths(values, np.arange(0, 91, 10), (8, 16))
+    assert transfer.level(found, ALL(2)) == exact(5.0)
+    assert transfer.level(found, np.array([1, 1])) == exact(6.0)
+    assert transfer.largest(found, ALL(2)) == exact(99.0)
+    assert transfer.largest(found, np.array([1])) == exact(8.0)
+    broken = paths(np.full((2, 2, 3), math.nan), range(3), (8, 16))
+    assert transfer.level(broken, ALL(2)) == transfer.largest(broken, ALL(2)) == transfer.OPEN
+
+
 @given(beta=st.floats(-1, 2.5), relative=st.booleans(), window=st.sampled_from([1, 3]))
 @settings(max_examples=40)
 def test_growth_recovers_the_exponent_of_power_law_gaps(beta, relative, window):

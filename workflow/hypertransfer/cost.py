@@ -160,7 +160,7 @@ def train_bytes(spec: RunSpec) -> float:
     Weights kept at checkpoints lie in memory until the end, and once more as the file's bytes.
     """
     weights, outputs = _sizes(spec)
-    kept = (COPIES + 2 * len(spec.checkpoints)) * weights
+    kept = (COPIES + 2 * len(spec.checkpoints) * _kept_of(spec)) * weights
     active = 2 * outputs * max(spec.batch_size, EVALUATED / 2)
     return PROCESS + _data_bytes(spec) + VALUE * (kept + active)
 
@@ -168,9 +168,14 @@ def train_bytes(spec: RunSpec) -> float:
 def probe_bytes(spec: RunSpec, settings: Mapping[str, Any]) -> float:
     """Estimated memory of one probe: all checkpoints, a Lanczos basis, a double backward pass."""
     weights, outputs = _sizes(spec)
-    kept = (BASIS + 2 * len(spec.checkpoints)) * weights
+    kept = (BASIS + 2 * len(spec.checkpoints) * _kept_of(spec)) * weights
     active = 6 * outputs * settings.get("samples", 256)
     return PROCESS + _data_bytes(spec) + VALUE * (kept + active)
+
+
+def _kept_of(spec: RunSpec) -> int:
+    """Tensors of a weight's shape that a checkpoint keeps: with moments, the preconditioner too."""
+    return 1 if spec.optimizer.name == "sgd" else 2
 
 
 def _sizes(spec: RunSpec) -> tuple[float, float]:

@@ -23,7 +23,7 @@ STYLE = """<style>
 figcaption {color: #444; max-width: 60em; font-size: 0.95em}
 </style>"""
 
-NAMES = {"mup": "µP", "ntp": "NTP", "sp": "SP", "depth_mup": "Depth-µP"}
+NAMES = {"mup": "µP", "ntp": "NTP", "sp": "SP", "depth_mup": "Depth-µP", "completep": "1/L"}
 SYMBOLS = {"width": "m_N", "depth": "m_L", "batch": "m_B", "duration": "m_D"}
 ROLE_NAMES = {Role.INPUT: "input", Role.HIDDEN: "hidden", Role.OUTPUT: "output",
               Role.VECTOR: "norms, biases"}  # fmt: skip
@@ -132,6 +132,29 @@ def _number(value: float) -> str:
     return "open" if pd.isna(value) or abs(value) == float("inf") else f"{value:.2f}"
 
 
+def counterparts(study: Mapping[str, Any], claims: pd.DataFrame) -> HTML:
+    """Each figure of the paper, what stands for it here, and the verdicts on it."""
+    found = {claim["claim"]: claim for claim in claims.to_dict("records")}
+    rows = []
+    for entry in study.get("counterparts", []):
+        lines = []
+        for name in entry["claims"]:
+            claim = found[name]
+            verdict, value = html.escape(str(claim["verdict"])), _number(claim["value"])
+            marked = f'<span class="{verdict}">{verdict}</span>'
+            lines.append(f"{html.escape(name)}: {value} ({html.escape(claim['bar'])}), {marked}")
+        rows.append(
+            {
+                "in the paper": entry["paper"],
+                "shows": entry["shows"],
+                "figures here": ", ".join(entry["figures"]) or "none",
+                "theirs": entry.get("theirs", ""),
+                "claims here: value (bar), verdict": Markup("<br>".join(lines) or "none"),
+            }
+        )
+    return HTML(table(rows))
+
+
 def answer(claims: pd.DataFrame) -> HTML:
     """How many claims hold, fail and stay undecided, in a sentence."""
     counts = claims["verdict"].value_counts()
@@ -152,7 +175,9 @@ def runs_table(runs: pd.DataFrame) -> HTML:
                 "grid": grid,
                 "": NAMES.get(name, name),
                 "optimizer": ", ".join(sorted(part["optimizer"].unique())),
+                "model": ", ".join(sorted(part["model"].unique())),
                 "widths": ", ".join(f"{w:g}" for w in sorted(part["shape.width"].unique())),
+                "depths": ", ".join(f"{d:g}" for d in sorted(part["shape.depth"].unique())),
                 "learning rates": f"{lrs[0]:g} … {lrs[-1]:g} ({len(lrs)})",
                 "seeds": part["seed"].nunique(),
                 "steps": ", ".join(str(s) for s in sorted(part["steps"].unique())),
@@ -176,20 +201,26 @@ def figure(path: str, caption: str, note: str = "") -> HTML:
 
 
 def optimum_table(runs: pd.DataFrame, size: str = "shape.width") -> HTML:
-    """The best learning rate of each size and its final loss, for each sweep."""
+    """The best learning rate of each size and its final loss, for each sweep over that size.
+
+    A sweep has one run for each size, learning rate and seed, and at least two sizes.
+    """
     import numpy as np
 
     from hypertransfer import transfer
 
     rows = []
     for (grid, name), part in runs.groupby(["grid", "parameterisation"], sort=False):
-        if part["lr"].nunique() < 3:
+        point = part[[size, "lr", "seed"]]
+        if part["lr"].nunique() < 3 or part[size].nunique() < 2 or point.duplicated().any():
             continue
         row: dict[str, Any] = {"grid": grid, "": NAMES.get(name, name)}
         for sweep in transfer.sweeps(transfer.common_seeds(part, size)[0], size):
             best = sweep.optimum(np.arange(len(sweep.losses)))
             edge = f" ({best.edge} edge)" if best.edge else ""
-            row[f"width {sweep.size:g}"] = f"{best.log2_lr:.2f}{edge}; loss {best.loss:.3f}"
+            row[f"{size.removeprefix('shape.')} {sweep.size:g}"] = (
+                f"{best.log2_lr:.2f}{edge}; loss {best.loss:.3f}"
+            )
         rows.append(row)
     names = list(dict.fromkeys(key for row in rows for key in row))
     rows = [{key: row.get(key, "") for key in names} for row in rows]
