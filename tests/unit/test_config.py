@@ -137,6 +137,15 @@ ONE = {
         "steps: 10", "steps: many", "steps: 10", "grids.sweep.base.steps",
         ["'many' is not a whole number"],
     ),
+    "a counterpart that is no figure": (
+        "claims:\n", "counterparts:\n  - {paper: x, shows: y, figures: [flat], claims: [stays]}\n"
+        "claims:\n", "  - id: stays", "counterparts.0.figures",
+        ["'flat' is no id of the study's figures"],
+    ),
+    "a probe that the run cannot have": (
+        "probe: hessian", "probe: preconditioned", "      optimizer: sgd",
+        "grids.sweep.base.optimizer", ["adam or adamw"],
+    ),
     "axis with a duplicate": (
         "[8, 16]", "[8, 8]", "[8, 16]", "grids.sweep.axes.shape.width",
         ["[8, 8] is not free of duplicates", "8 stands twice"],
@@ -333,6 +342,13 @@ def test_scales_lay_patches_over_the_study(load):
     sharpness = smoke.grids["sweep"]["probes"]["sharpness"]
     assert sharpness == {"probe": "hessian", "checkpoints": [0, 4], "samples": 64}
     assert smoke.figures == load(scale="paper").figures
+
+
+def test_another_form_of_an_axis_replaces_the_first():
+    powers, space = {"powers": {"base": 2, "from": 0, "to": 3}}, {"logspace": {"points": 3}}
+    assert config.merge({"lr": powers}, {"lr": space}) == {"lr": space}
+    nearer = config.merge({"lr": powers}, {"lr": {"powers": {"to": 1}}})
+    assert nearer == {"lr": {"powers": {"base": 2, "from": 0, "to": 1}}}
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,20 @@ def test_wrong_rates_are_refused(project, key, value):
         plan.load(project)
 
 
+def test_probes_cost_what_their_settings_say():
+    rates = cost.Rates(products_per_checkpoint=10)
+
+    def products(**settings):
+        return cost.probe_products(settings, rates)
+
+    assert products(probe="hessian", eigenvalues=1) == 10
+    assert products(probe="hessian", eigenvalues=5) > 10
+    assert products(probe="trace", vectors=30) == 30
+    assert products(probe="density", vectors=4, steps=60) == 240
+    assert products(probe="alignment", batches=0) < products(probe="alignment", batches=8)
+    assert products(probe="gauss_newton") > products(probe="preconditioned") == 10
+
+
 MEMORY = """
 import json, resource, sys
 from hypertransfer import keys, runner

@@ -89,6 +89,7 @@ def trainings(surveys: Iterable[Survey]) -> dict[str, list[Measured]]:
 
 def products(surveys: Iterable[Survey], rates: cost.Rates, device: str) -> float:
     """Hessian-vector products of a checkpoint that explain what probes took, in the median."""
+    per_value = rates.products_per_checkpoint  # of probes that find one eigenvalue
     found = [
         (survey.store, key, run.run.spec, settings)
         for survey in surveys
@@ -97,7 +98,7 @@ def products(surveys: Iterable[Survey], rates: cost.Rates, device: str) -> float
         for key, run, settings in zip(
             shard.probe_keys, shard.runs, shard.job.parts["settings"], strict=True
         )
-        if key in survey.probes
+        if key in survey.probes and cost.probe_products(settings, rates) == per_value
     ]
     one = replace(rates, products_per_checkpoint=1.0)
     needed = [

@@ -33,7 +33,7 @@ class Rates:
 
     operations_per_second: float = 2.5e10
     seconds_per_step: float = 1.5e-3
-    products_per_checkpoint: float = 12.0  # Hessian-vector products, from a warm start
+    products_per_checkpoint: float = 12.0  # Hessian-vector products for one eigenvalue, when warm
 
     def seconds(self, operations: float, steps: float) -> float:
         """What so many operations in so many steps take."""
@@ -142,8 +142,25 @@ def probe_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> f
     """Estimated seconds of one probe; a product costs two gradients."""
     samples = settings.get("samples", 256)
     flops = FORWARD_AND_BACKWARD * forward_flops(spec) * samples
-    products = rates.products_per_checkpoint * len(settings["checkpoints"])
+    products = probe_products(settings, rates) * len(settings["checkpoints"])
     return products * 2 * rates.seconds(flops, 1)
+
+
+def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:
+    """Estimated Hessian-vector products, or what is as dear, of one checkpoint."""
+    one = rates.products_per_checkpoint  # finding one eigenvalue
+    several = one + 3 * (settings.get("eigenvalues", 1) - 1)
+    estimates = {
+        "hessian": several,
+        "ntk": 1.5 * several,  # a product pulls and pushes
+        "gauss_newton": 5 * one,  # three solves, and two of them of a difference of operators
+        "trace": settings.get("vectors", 0),
+        "density": settings.get("vectors", 0) * settings.get("steps", 0),
+        "alignment": 1 + 2 * settings.get("batches", 0),  # each batch has a graph of its own
+        "features": 1,
+        "linear_theory": 1,
+    }
+    return estimates.get(settings.get("probe", "hessian"), one)
 
 
 # Memory -------------------------------------------------------------------------------------
