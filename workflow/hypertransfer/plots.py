@@ -60,11 +60,12 @@ QUANTITIES = {
     "theory_error": "network against theory",
     "train_loss": "training loss",
 }
-LOG = ("train_loss", "ntk", "trace", "theory_error")
+LOG = ("train_loss", "ntk", "trace", "theory_error", "stability", "preconditioned_sharpness")
 PANEL = (3.6, 2.9)  # inches
 PANELS = "parameterisation"  # the column that tells panels apart, unless a figure says another
 NO_TITLES: Mapping[str, str] = MappingProxyType({})
-CUT = 6  # a sweep is shown up to this many times its best loss
+CUT = 4  # a sweep is shown up to this many times the best loss of its worst size
+MARGIN = 2  # octaves of the axis around the optima: intervals can be open
 DIVERGED_Y = 1.02  # of the axis: where diverged runs stand
 
 
@@ -154,7 +155,8 @@ def lr_sweep(
     titles: Mapping[str, str] = NO_TITLES,
 ) -> Figure:  # fmt: skip
     """Final loss over the learning rate, a panel a parameterisation (or another column)."""
-    return _by_panel(tables, size, _sweep, panels, titles, sharey=True)
+    # Arms of different networks end at different losses: only parameterisations share an axis.
+    return _by_panel(tables, size, _sweep, panels, titles, sharey=panels == PANELS)
 
 
 def along(
@@ -168,7 +170,7 @@ def along(
     """
     names = _in_order(tables["runs"][panels])
     rows = [*(["sweep"] if sweep else []), *quantities]
-    figure, axes = _panels(len(rows), len(names), sharey="row")
+    figure, axes = _panels(len(rows), len(names), sharey=False if sweep else "row")
     for column, name in enumerate(names):
         part = select(tables, {panels: name})
         for axis, quantity in zip(axes[:, column], rows, strict=True):
@@ -178,9 +180,9 @@ def along(
                 _loss(axis, _probed(part) if sweep else part, size)
             else:
                 _quantity(axis, part, size, quantity, level)
-            if column:
+            if column and not sweep:
                 axis.set_ylabel("")
-        axes[0, column].set_title(titles.get(str(name), _label(str(name))))
+        axes[0, column].set_title(_title(name, titles))
     _one_legend(figure, axes, size)
     return figure
 
@@ -224,7 +226,7 @@ def density(
         for axis, step in zip(row, (part["step"].min(), part["step"].max()), strict=True):
             _density(axis, part[part["step"] == step], size)
             axis.set_title(f"step {step}")
-        row[0].set_ylabel(f"{titles.get(str(name), _label(str(name)))}\n\n{row[0].get_ylabel()}")
+        row[0].set_ylabel(f"{_title(name, titles)}\n\n{row[0].get_ylabel()}")
     _one_legend(figure, axes, size)
     return figure
 
@@ -240,12 +242,14 @@ def optimum(
     axis = axes[0, 0]
     lines = tables["runs"].groupby(["grid", "optimizer", "parameterisation"], sort=False)
     palette = sns.color_palette("deep")
+    shown = [0.0]
     colours = dict(zip(NAMES, palette, strict=False))
     for index, ((grid, optimizer, name), runs) in enumerate(lines):
         sweeps = transfer.sweeps(transfer.common_seeds(runs, size)[0], size)
         sizes = [sweep.size for sweep in sweeps]
         found = [_shift_to(sweeps, index) for index in range(len(sweeps))]
         value = [estimate.value for estimate in found]
+        shown += [v for v in value if np.isfinite(v)]
         spans = np.array([[_finite(e.value - e.low), _finite(e.high - e.value)] for e in found]).T
         style = "--" if optimizer.startswith("adam") else "-"
         words = titles.get(grid, f"{_label(name)}, {OPTIMIZERS.get(optimizer, optimizer)}")
@@ -258,8 +262,9 @@ def optimum(
     axis.set_xticks(sorted(tables["runs"][size].unique()))
     axis.xaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
     axis.axhline(0, color="0.3", linewidth=0.8)
+    axis.set_ylim(min(shown) - MARGIN, max(shown) + MARGIN)
     axis.set(xlabel=WORDS.get(size, size), ylabel="shift of the best learning rate [octaves]")
-    axis.legend()
+    figure.legend(loc="outside right center")
     return figure
 
 
@@ -298,7 +303,7 @@ def _by_panel(
     figure, axes = _panels(1, len(names), height=1.15, **kwargs)
     for axis, name in zip(axes[0], names, strict=True):
         panel(axis, select(tables, {panels: name}), size)
-        axis.set_title(titles.get(str(name), _label(str(name))))
+        axis.set_title(_title(name, titles))
         if axis is not axes[0, 0] and kwargs.get("sharey"):
             axis.set_ylabel("")
     _one_legend(figure, axes, size)
@@ -327,11 +332,14 @@ def _probed(tables: Tables) -> dict[str, pd.DataFrame]:
 
 def _quantity(axis: Axes, tables: Tables, size: str, quantity: str, level: float | None) -> None:
     probes = _with_axes(tables["probes"], tables["runs"], [size]).dropna(subset=[quantity])
+    if quantity in LOG:
+        probes = probes[probes[quantity] > 0]
     _bands(axis, probes, size, quantity)
     if level is not None:
         axis.axhline(level, color="0.25", linestyle="--", linewidth=1.2)
     if quantity in LOG:
         axis.set_yscale("log")
+        _plain_log_ticks(axis)
     elif len(probes) and probes[quantity].min() >= 0:
         axis.set_ylim(bottom=0)
     axis.set(xlabel="step", ylabel=QUANTITIES.get(quantity, quantity))
@@ -351,6 +359,7 @@ def _gap_over_time(axis: Axes, paths: transfer.Trajectories, relative: bool) -> 
             axis.plot(steps, law, color=colours[value], linestyle="--", linewidth=1)
     axis.set_xscale("log")
     axis.set_yscale("log")
+    _few_log_ticks(axis.xaxis, axis.yaxis)
     axis.annotate(f"∝ t$^{{{grown:.2f}}}$", (0.04, 0.06), xycoords="axes fraction", fontsize=11)
     axis.set(xlabel="step")
 
@@ -371,6 +380,7 @@ def _gap_over_size(axis: Axes, paths: transfer.Trajectories, relative: bool, siz
     axis.set_yscale("log")
     axis.set_xticks(sizes)
     axis.xaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
+    _few_log_ticks(axis.yaxis)
     axis.annotate(f"∝ N$^{{{fitted:.2f}}}$", (0.04, 0.06), xycoords="axes fraction", fontsize=11)
     axis.set(xlabel=WORDS.get(size, size))
 
@@ -420,6 +430,7 @@ def _bands(axis: Axes, table: pd.DataFrame, size: str, quantity: str) -> None:
 def _sweep(axis: Axes, tables: Tables, size: str) -> None:
     runs = transfer.common_seeds(tables["runs"], size)[0]
     colours = _colours(runs[size])
+    bests: list[float] = []  # of each size: all of them are to be seen
     for sweep in transfer.sweeps(runs, size):
         colour = colours[sweep.size]
         mean = sweep.losses.mean(axis=0)
@@ -432,6 +443,7 @@ def _sweep(axis: Axes, tables: Tables, size: str) -> None:
                 gone, [DIVERGED_Y] * len(gone), linestyle="", marker="x", color=colour,
                 clip_on=False, transform=axis.get_xaxis_transform(),
             )  # fmt: skip
+        bests += [mean.min()] if whole.any() else []
         best = sweep.optimum(np.arange(len(sweep.losses)))
         if not best.edge:
             on_curve = np.interp(best.log2_lr, np.log2(sweep.lrs[whole]), mean[whole])
@@ -439,10 +451,10 @@ def _sweep(axis: Axes, tables: Tables, size: str) -> None:
                 2**best.log2_lr, on_curve, marker="*", markersize=14, color=colour,
                 markeredgecolor="black", markeredgewidth=0.7, linestyle="", zorder=5,
             )  # fmt: skip
-    finite = runs.loc[np.isfinite(runs["final_loss"]), "final_loss"]
     axis.set_xscale("log", base=2)
     axis.set_yscale("log")
-    axis.set_ylim(finite.min() * 0.9, min(finite.max() * 1.1, finite.min() * CUT))
+    if bests:
+        axis.set_ylim(min(bests) * 0.8, max(bests) * CUT)
     _plain_log_ticks(axis)
     axis.set(xlabel="learning rate η₀", ylabel="final training loss")
 
@@ -452,6 +464,14 @@ def _plain_log_ticks(axis: Axes) -> None:
     axis.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 3, 5), numticks=12))
     axis.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
     axis.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+
+
+def _few_log_ticks(*axes: mpl.axis.Axis) -> None:
+    """1, 2 and 5 of each decade, as plain numbers."""
+    for axis in axes:
+        axis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5), numticks=7))
+        axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+        axis.set_minor_formatter(mpl.ticker.NullFormatter())
 
 
 def _with_axes(table: pd.DataFrame, runs: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
@@ -470,6 +490,12 @@ def _one_legend(figure: Figure, axes: np.ndarray, size: str) -> None:
     figure.legend(
         handles, labels, title=WORDS.get(size, size), loc="outside right center", alignment="left"
     )
+
+
+def _title(name: object, titles: Mapping[str, str]) -> str:
+    """The title of a panel: as the figure says, or the name, a number without needless digits."""
+    text = f"{name:g}" if isinstance(name, int | float) else str(name)
+    return titles.get(text, _label(text))
 
 
 def _label(parameterisation: str) -> str:
