@@ -22,17 +22,17 @@ from hypertransfer.probes.operators import HessianOperator, Landscape
 from hypertransfer.probes.view import put
 from hypertransfer.train import reproducible, train
 
-WIDTH, STEPS, EVERY, SAMPLES = 64, 400, 16, 256
+WIDTH, STEPS, EVERY, SAMPLES = 32, 400, 16, 256
 # The package's attribute `hessian` is its class; the module of that name is found only here.
 pyhessian_module = sys.modules["pyhessian.hessian"]
 WANTED = 0.01  # measured relative error that each method is asked for
 # Each method has the loosest of these that gives it.
 TOLERANCES = {
-    "ours": (0.1, 0.03, 0.01, 0.003, 0.001),
-    "PyHessian": (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5),
-    "curvlinops + eigsh": (0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4),
+    "ours": (0.03, 0.01, 0.003, 0.001),
+    "PyHessian": (1e-2, 1e-3, 1e-4),
+    "curvlinops + eigsh": (0.1, 0.01, 1e-3),
 }
-RIVAL_PRODUCTS = 1000  # PyHessian's default is 100, which the strict tolerances would run into
+RIVAL_PRODUCTS = 300  # PyHessian's default is 100, which the strict tolerances would run into
 TARGETS = {1: 4, 5: 3}
 
 

@@ -65,6 +65,7 @@ PANEL = (3.6, 2.9)  # inches
 PANELS = "parameterisation"  # the column that tells panels apart, unless a figure says another
 NO_TITLES: Mapping[str, str] = MappingProxyType({})
 CUT = 4  # a sweep is shown up to this many times the best loss of its worst size
+MANY_DECADES = 300  # a wider log axis keeps to powers of ten
 MARGIN = 2  # octaves of the axis around the optima: intervals can be open
 DIVERGED_Y = 1.02  # of the axis: where diverged runs stand
 
@@ -339,7 +340,8 @@ def _quantity(axis: Axes, tables: Tables, size: str, quantity: str, level: float
         axis.axhline(level, color="0.25", linestyle="--", linewidth=1.2)
     if quantity in LOG:
         axis.set_yscale("log")
-        _plain_log_ticks(axis)
+        if axis.get_ylim()[1] < MANY_DECADES * axis.get_ylim()[0]:
+            _plain_log_ticks(axis)
     elif len(probes) and probes[quantity].min() >= 0:
         axis.set_ylim(bottom=0)
     axis.set(xlabel="step", ylabel=QUANTITIES.get(quantity, quantity))
