@@ -271,6 +271,8 @@ def optimum(
 
 def _shift_to(sweeps: Sequence[transfer.Sweep], index: int) -> transfer.Estimate:
     """The shift from the smallest size to another, with its interval over seeds."""
+    if not index:
+        return transfer.exact(0.0)
     pair = [sweeps[0], sweeps[index]]
 
     def statistic(seeds: np.ndarray) -> transfer.Estimate:
@@ -343,7 +345,8 @@ def _quantity(axis: Axes, tables: Tables, size: str, quantity: str, level: float
         if axis.get_ylim()[1] < MANY_DECADES * axis.get_ylim()[0]:
             _plain_log_ticks(axis)
     elif len(probes) and probes[quantity].min() >= 0:
-        axis.set_ylim(bottom=0)
+        top = axis.get_ylim()[1]  # a start far above the level would flatten what comes to it
+        axis.set_ylim(0, top if level is None else min(top, 3 * level))
     axis.set(xlabel="step", ylabel=QUANTITIES.get(quantity, quantity))
 
 
