@@ -137,6 +137,10 @@ ONE = {
         "steps: 10", "steps: many", "steps: 10", "grids.sweep.base.steps",
         ["'many' is not a whole number"],
     ),
+    "a claim that takes two runs for one": (
+        "      seed: [0, 1]\n", "      seed: [0, 1]\n      lr: [0.1, 0.2]\n",
+        "    sentence: It stays.", "claims.0", ["several runs at shape.width 8, seed 0"],
+    ),
     "a counterpart that is no figure": (
         "claims:\n", "counterparts:\n  - {paper: x, shows: y, figures: [flat], claims: [stays]}\n"
         "claims:\n", "  - id: stays", "counterparts.0.figures",

@@ -521,6 +521,43 @@ def _references(
             for wanted in _conditions(entry):
                 if runs and (text := _selects_nothing(wanted, runs)):
                     yield document.problem(home, f"where: {text}")
+            if part == "claims" and (text := _compares_twins(entry, runs)):
+                yield document.problem(home, f"where: {text}")
+
+
+def _compares_twins(claim: Mapping[str, Any], runs: Mapping[str, list[grid.Run]]) -> str:
+    """Which two runs a measure would take for one; empty if it tells all apart.
+
+    A sweep has one run for each size, learning rate and seed, a path one for each size and seed.
+    """
+    for part in (claim, claim.get("control")):
+        if not isinstance(part, Mapping) or part.get("measure") not in claims.MEASURES:
+            continue
+        options = claims.MEASURES[part["measure"]].options | dict(part.get("options") or {})
+        columns = [options["size"], *(["lr"] if "loss" in options else []), "seed"]
+        seen: dict[tuple, RunSpec] = {}
+        where = part.get("where")
+        for name, members in runs.items():
+            if not _selected({k: v for k, v in dict(where or {}).items() if k == "grid"},
+                             {"grid": name}):  # fmt: skip
+                continue  # most claims are about one grid
+            for run in members:
+                row = _row(name, run)
+                if not _selected(where, row) or not {*columns} <= set(row):
+                    continue
+                place = tuple(row[column] for column in columns)
+                if seen.setdefault(place, run.spec) != run.spec:
+                    point = ", ".join(f"{c} {v}" for c, v in zip(columns, place, strict=True))
+                    return f"several runs at {point}: choose one of them"
+    return ""
+
+
+def _selected(where: Any, row: Mapping[str, Any]) -> bool:
+    """Whether a condition, as far as it is well-formed, selects a row."""
+    try:
+        return isinstance(where, Mapping) and set(where) <= set(row) and matches(where, row)
+    except TypeError:
+        return False
 
 
 def _counterparts(document: Document, study: Mapping) -> Iterator[Problem]:
