@@ -70,18 +70,23 @@ LOSSES = {
 }
 
 
-def dense_hessian(model: nn.Module, loss_fn, x, y) -> torch.Tensor:
-    """The full Hessian by torch.func, an independent path: forward over reverse."""
+def of_flat(model: nn.Module, x):
+    """The outputs as a function of all parameters in one vector, and that vector."""
     parameters = dict(model.named_parameters())
     shapes = [p.shape for p in parameters.values()]
 
-    def loss(flat):
+    def outputs(flat):
         pieces = flat.split([s.numel() for s in shapes])
         named = {n: v.view(s) for n, v, s in zip(parameters, pieces, shapes, strict=True)}
-        return loss_fn(torch.func.functional_call(model, named, (x,)), y)
+        return torch.func.functional_call(model, named, (x,))
 
-    flat = torch.cat([p.detach().reshape(-1) for p in parameters.values()])
-    return torch.func.hessian(loss)(flat)
+    return outputs, torch.cat([p.detach().reshape(-1) for p in parameters.values()])
+
+
+def dense_hessian(model: nn.Module, loss_fn, x, y) -> torch.Tensor:
+    """The full Hessian by torch.func, an independent path: forward over reverse."""
+    outputs, flat = of_flat(model, x)
+    return torch.func.hessian(lambda v: loss_fn(outputs(v), y))(flat)
 
 
 def landscape(model, loss_fn, x, y, chunk_size=None) -> Landscape:
@@ -149,16 +154,8 @@ def test_a_mid_sized_network_against_curvlinops():
 
 def dense_jacobian(model: nn.Module, x) -> torch.Tensor:
     """∂f/∂θ of shape (n·C, P) by torch.func, in forward mode: an independent path."""
-    parameters = dict(model.named_parameters())
-    shapes = [p.shape for p in parameters.values()]
-
-    def outputs(flat):
-        pieces = flat.split([s.numel() for s in shapes])
-        named = {n: v.view(s) for n, v, s in zip(parameters, pieces, shapes, strict=True)}
-        return torch.func.functional_call(model, named, (x,)).reshape(-1)
-
-    flat = torch.cat([p.detach().reshape(-1) for p in parameters.values()])
-    return torch.func.jacfwd(outputs)(flat)
+    outputs, flat = of_flat(model, x)
+    return torch.func.jacfwd(lambda v: outputs(v).reshape(-1))(flat)
 
 
 @pytest.mark.parametrize(("net", "loss"), CASES)

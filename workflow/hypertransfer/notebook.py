@@ -13,6 +13,7 @@ from IPython.display import HTML
 
 from hypertransfer.parameterisations import PARAMETERISATIONS
 from hypertransfer.scaling import Parameterisation, Power, Role
+from hypertransfer.words import NAMES
 
 STYLE = """<style>
 .ht td, .ht th {text-align: left !important; padding: 4px 10px; vertical-align: top}
@@ -23,7 +24,6 @@ STYLE = """<style>
 figcaption {color: #444; max-width: 60em; font-size: 0.95em}
 </style>"""
 
-NAMES = {"mup": "µP", "ntp": "NTP", "sp": "SP", "depth_mup": "Depth-µP", "completep": "1/L"}
 SYMBOLS = {"width": "m_N", "depth": "m_L", "batch": "m_B", "duration": "m_D"}
 ROLE_NAMES = {Role.INPUT: "input", Role.HIDDEN: "hidden", Role.OUTPUT: "output",
               Role.VECTOR: "norms, biases"}  # fmt: skip

@@ -23,12 +23,12 @@ from matplotlib.figure import Figure
 from hypertransfer import transfer
 from hypertransfer.conditions import matches
 from hypertransfer.store import replace_atomically
+from hypertransfer.words import NAMES
 
 mpl.use("Agg")
 
 Tables = Mapping[str, pd.DataFrame]
 
-NAMES = {"mup": "µP", "ntp": "NTP", "sp": "SP", "depth_mup": "Depth-µP", "completep": "1/L (α = 1)"}
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
 WORDS = {
     "shape.width": "width",
@@ -112,6 +112,11 @@ def select(tables: Tables, where: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     runs = tables["runs"]
     rows = [matches(where, row) for row in runs.to_dict("records")]
     runs = runs[rows]
+    return _rows_of(runs, tables)
+
+
+def _rows_of(runs: pd.DataFrame, tables: Tables) -> dict[str, pd.DataFrame]:
+    """What all tables have of some runs."""
     kept = {name: table[table["key"].isin(runs["key"])] for name, table in tables.items()}
     # One key can stand in several grids: keep the grids that were asked for.
     return {name: table[table["grid"].isin(runs["grid"])] for name, table in kept.items()}
@@ -248,7 +253,7 @@ def optimum(
     for index, ((grid, optimizer, name), runs) in enumerate(lines):
         sweeps = transfer.sweeps(transfer.common_seeds(runs, size)[0], size)
         sizes = [sweep.size for sweep in sweeps]
-        found = [_shift_to(sweeps, index) for index in range(len(sweeps))]
+        found = [_shift_to(sweeps, place) for place in range(len(sweeps))]
         value = [estimate.value for estimate in found]
         shown += [v for v in value if np.isfinite(v)]
         spans = np.array([[_finite(e.value - e.low), _finite(e.high - e.value)] for e in found]).T
@@ -328,9 +333,8 @@ def _sharpness(axis: Axes, tables: Tables, size: str) -> None:
 
 def _probed(tables: Tables) -> dict[str, pd.DataFrame]:
     """The runs that were probed."""
-    probed = tables["runs"]["key"].isin(tables["probes"]["key"])
-    runs = tables["runs"][probed]
-    return {name: table[table["key"].isin(runs["key"])] for name, table in tables.items()}
+    runs = tables["runs"]
+    return _rows_of(runs[runs["key"].isin(tables["probes"]["key"])], tables)
 
 
 def _quantity(axis: Axes, tables: Tables, size: str, quantity: str, level: float | None) -> None:
@@ -343,7 +347,7 @@ def _quantity(axis: Axes, tables: Tables, size: str, quantity: str, level: float
     if quantity in LOG:
         axis.set_yscale("log")
         if axis.get_ylim()[1] < MANY_DECADES * axis.get_ylim()[0]:
-            _plain_log_ticks(axis)
+            _plain_log_ticks(axis.yaxis)
     elif len(probes) and probes[quantity].min() >= 0:
         top = axis.get_ylim()[1]  # a start far above the level would flatten what comes to it
         axis.set_ylim(0, top if level is None else min(top, 3 * level))
@@ -359,9 +363,7 @@ def _gap_over_time(axis: Axes, paths: transfer.Trajectories, relative: bool) -> 
         mean = np.abs(rows).mean(axis=0)
         axis.plot(steps, mean, color=colours[value], label=f"{value:g}")
         if np.isfinite(grown) and (mean > 0).all():
-            middle = np.exp(np.log(mean).mean() - grown * np.log(steps).mean())
-            law = middle * steps**grown
-            axis.plot(steps, law, color=colours[value], linestyle="--", linewidth=1)
+            _power_law(axis, steps, mean, grown, colours[value])
     axis.set_xscale("log")
     axis.set_yscale("log")
     _few_log_ticks(axis.xaxis, axis.yaxis)
@@ -378,9 +380,7 @@ def _gap_over_size(axis: Axes, paths: transfer.Trajectories, relative: bool, siz
     axis.plot(sizes, each, linestyle="", marker="o", color="0.5", markersize=4)
     axis.plot(sizes, each.mean(axis=1), linestyle="", marker="D", color="black", markersize=6)
     if np.isfinite(fitted):
-        mean = each.mean(axis=1)
-        middle = np.exp(np.log(mean).mean() - fitted * np.log(sizes).mean())
-        axis.plot(sizes, middle * sizes**fitted, color="black", linestyle="--", linewidth=1)
+        _power_law(axis, sizes, each.mean(axis=1), fitted, "black")
     axis.set_xscale("log", base=2)
     axis.set_yscale("log")
     axis.set_xticks(sizes)
@@ -390,8 +390,14 @@ def _gap_over_size(axis: Axes, paths: transfer.Trajectories, relative: bool, siz
     axis.set(xlabel=WORDS.get(size, size))
 
 
+def _power_law(axis: Axes, x: np.ndarray, y: np.ndarray, exponent: float, colour: Any) -> None:
+    """A dashed line ∝ x^exponent through the middle of the points."""
+    middle = np.exp(np.log(y).mean() - exponent * np.log(x).mean())
+    axis.plot(x, middle * x**exponent, color=colour, linestyle="--", linewidth=1)
+
+
 def _density(axis: Axes, probes: pd.DataFrame, size: str) -> None:
-    """Nodes of all seeds as a histogram over log₁₀ λ; what lies below the smallest bin is one."""
+    """Nodes of all seeds as a histogram over log₁₀ λ; what is not positive is left out."""
     edges = np.linspace(-4, 2, 37)
     width = edges[1] - edges[0]
     for value, colour in _colours(probes[size]).items():
@@ -412,7 +418,7 @@ def _loss(axis: Axes, tables: Tables, size: str) -> None:
     history = history.assign(train_loss=_smooth(history))
     _bands(axis, history[history["step"] > 0], size, "train_loss")
     axis.set_yscale("log")
-    _plain_log_ticks(axis)
+    _plain_log_ticks(axis.yaxis)
     axis.set(xlabel="step", ylabel="training loss")
 
 
@@ -460,23 +466,23 @@ def _sweep(axis: Axes, tables: Tables, size: str) -> None:
     axis.set_yscale("log")
     if bests:
         axis.set_ylim(min(bests) * 0.8, max(bests) * CUT)
-    _plain_log_ticks(axis)
+    _plain_log_ticks(axis.yaxis)
     axis.set(xlabel="learning rate η₀", ylabel="final training loss")
 
 
-def _plain_log_ticks(axis: Axes) -> None:
-    """Losses as plain numbers: 0.3, 0.5, 1, 2 rather than powers of ten."""
-    axis.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 3, 5), numticks=12))
-    axis.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
-    axis.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+def _plain_log_ticks(
+    axis: mpl.axis.Axis, subs: Sequence[float] = (1, 2, 3, 5), number: int = 12
+) -> None:
+    """Plain numbers rather than powers of ten: 0.3, 0.5, 1, 2."""
+    axis.set_major_locator(mpl.ticker.LogLocator(subs=subs, numticks=number))
+    axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+    axis.set_minor_formatter(mpl.ticker.NullFormatter())
 
 
 def _few_log_ticks(*axes: mpl.axis.Axis) -> None:
-    """1, 2 and 5 of each decade, as plain numbers."""
+    """The same for small panels: 1, 2 and 5 of each decade."""
     for axis in axes:
-        axis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5), numticks=7))
-        axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
-        axis.set_minor_formatter(mpl.ticker.NullFormatter())
+        _plain_log_ticks(axis, (1, 2, 5), 7)
 
 
 def _with_axes(table: pd.DataFrame, runs: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:

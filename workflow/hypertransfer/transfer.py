@@ -428,10 +428,7 @@ def largest(paths: Trajectories, seeds: np.ndarray) -> Estimate:
 
 def exponent(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estimate:
     """b of (late mean) ∝ size^b, by least squares in log–log over all sizes."""
-    means = late_means(paths, seeds, tail)
-    if not (np.isfinite(means) & (means > 0)).all():
-        return OPEN
-    return slope(paths.sizes, [exact(float(value)) for value in np.log2(means)])
+    return _power(paths.sizes, late_means(paths, seeds, tail))
 
 
 def closing(
@@ -443,15 +440,17 @@ def closing(
     and the last part of training before the logarithm. The largest size stands in for infinity,
     which steepens b: with b = −1 in truth and sizes up to N_max, a gap is 1/N − 1/N_max.
     """
-    late = paths.steps >= (1 - tail) * paths.steps[-1] if len(paths.steps) else []
-    if not np.any(late) or len(paths.sizes) < 3:
+    steps, gap = gaps(paths, window=1, burn_in=1 - tail, relative=relative)
+    if not len(steps) or len(paths.sizes) < 3:
         return OPEN
-    _, gap = gaps(paths, window=1, burn_in=0.0, relative=relative)
-    kept = paths.steps[paths.steps > 0] >= (1 - tail) * paths.steps[-1]
-    size = np.abs(gap[:, seeds][:, :, kept]).mean(axis=(1, 2))
-    if not (np.isfinite(size) & (size > 0)).all():
+    return _power(paths.sizes[:-1], np.abs(gap[:, seeds]).mean(axis=(1, 2)))
+
+
+def _power(sizes: np.ndarray, values: np.ndarray) -> Estimate:
+    """b of values ∝ size^b, by least squares in log–log; open where one has no logarithm."""
+    if not (np.isfinite(values) & (values > 0)).all():
         return OPEN
-    return slope(paths.sizes[:-1], [exact(float(value)) for value in np.log2(size)])
+    return slope(sizes, [exact(float(value)) for value in np.log2(values)])
 
 
 def gaps(

@@ -1,8 +1,11 @@
-"""Numbers and tables in words, for the terminal."""
+"""Names, numbers and tables in words, for pages, figures and the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+
+# Of parameterisations.
+NAMES = {"mup": "µP", "ntp": "NTP", "sp": "SP", "depth_mup": "Depth-µP", "completep": "1/L (α = 1)"}
 
 
 def aligned(rows: Sequence[Sequence[object]], left: int) -> Iterator[str]:

@@ -6,7 +6,7 @@ import io
 import pickle
 import pickletools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,8 @@ def load(
     }
     testing = parts.pop("test_batch")
     training = tuple(np.concatenate(arrays) for arrays in zip(*parts.values(), strict=True))
-    found = assemble(CIFAR10, training, testing, (train, test), MEAN, STD)
-    return replace(found, augment=shifted(4, flip=True)) if augment else found
+    shifts = shifted(4, flip=True) if augment else None
+    return assemble(CIFAR10, training, testing, (train, test), MEAN, STD, shifts)
 
 
 def read_batch(path: Path, checksum: str | None = None) -> Split:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,8 +30,9 @@ def load(*, train: int | None = None, test: int | None = None, augment: bool = F
     rows = rows[order(len(rows))]
     x, y = rows[:, :-1].reshape(-1, *DIGITS.input_shape), rows[:, -1]
     cut = DIGITS.train
-    found = assemble(DIGITS, (x[:cut], y[:cut]), (x[cut:], y[cut:]), (train, test), MEAN, STD)
-    return replace(found, augment=shifted(1, flip=False)) if augment else found
+    shifts = shifted(1, flip=False) if augment else None
+    splits = (x[:cut], y[:cut]), (x[cut:], y[cut:])
+    return assemble(DIGITS, *splits, (train, test), MEAN, STD, shifts)
 
 
 def path() -> Path:

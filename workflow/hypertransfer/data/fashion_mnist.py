@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from hypertransfer.data.files import VENDORED, checked
-from hypertransfer.data.images import Images, Split, assemble, shifted
+from hypertransfer.data.images import Augment, Images, Split, assemble, shifted
 from hypertransfer.datasets import FASHION_MNIST, FASHION_MNIST_SUBSET
 
 SUBSET_FILE = "fashion_mnist_subset.npz"
@@ -29,7 +28,7 @@ def load_subset(
     content = checked(FASHION_MNIST_SUBSET, SUBSET_FILE, VENDORED / SUBSET_FILE)
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         splits = [(arrays[f"{name}_x"][:, None], arrays[f"{name}_y"]) for name in ("train", "test")]
-    return _finish(assemble(FASHION_MNIST_SUBSET, *splits, (train, test), MEAN, STD), augment)
+    return assemble(FASHION_MNIST_SUBSET, *splits, (train, test), MEAN, STD, _shifts(augment))
 
 
 def load_full(
@@ -47,11 +46,11 @@ def load_full(
         DatasetError: a file is missing or damaged, or the sizes are beyond the set.
     """
     splits = [read_split(Path(directory or DIRECTORY), name) for name in ("train", "t10k")]
-    return _finish(assemble(FASHION_MNIST, *splits, (train, test), MEAN, STD), augment)
+    return assemble(FASHION_MNIST, *splits, (train, test), MEAN, STD, _shifts(augment))
 
 
-def _finish(images: Images, augment: bool) -> Images:
-    return replace(images, augment=shifted(3, flip=True)) if augment else images
+def _shifts(augment: bool) -> Augment | None:
+    return shifted(3, flip=True) if augment else None
 
 
 def read_split(directory: Path, name: str) -> Split:

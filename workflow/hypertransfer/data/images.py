@@ -45,6 +45,7 @@ def assemble(
     sizes: tuple[int | None, int | None],
     mean: tuple[float, ...],
     std: tuple[float, ...],
+    augment: Augment | None = None,
 ) -> Images:
     """The first images of each part, as many as `sizes` says, (x − mean)/std per channel.
 
@@ -60,7 +61,7 @@ def assemble(
                 f"so give a number from 1 to {len(y)}, or leave it out for all"
             )
         parts += [normalised(x[:size], mean, std), torch.from_numpy(y[:size].astype(np.int64))]
-    return Images(*parts, classes=card.classes)
+    return Images(*parts, classes=card.classes, augment=augment)
 
 
 def normalised(x: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
@@ -71,18 +72,20 @@ def normalised(x: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -
 
 def epoch_seed(seed: int, epoch: int) -> int:
     """A seed for the order of one epoch: 63 bits of SHA-256 of `<seed>/epoch/<epoch>`."""
-    text = f"{seed}/epoch/{epoch}".encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
+    return _seed(f"{seed}/epoch/{epoch}")
 
 
 def augmentation_seed(seed: int, step: int) -> int:
-    """A seed for the augmentation of one step's batch."""
-    text = f"{seed}/augment/{step}".encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
+    """A seed for the augmentation of one step's batch, made in the same way."""
+    return _seed(f"{seed}/augment/{step}")
+
+
+def _seed(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def shifted(pad: int, flip: bool) -> Augment:
-    """Random crops of the images padded by `pad` (with each image's smallest value), and flips.
+    """Random crops of the images padded by `pad` (with the smallest value of the batch), and flips.
 
     He et al. 1512.03385, section 4.2. Each image has its own shift; drawn on the CPU, so that
     devices agree.

@@ -35,11 +35,12 @@ class Probe:
         hessian = view.hessian()
         found = self.scaled.at(hessian)
         values, factors = found.values.tolist(), view.factors
+        second, last = found.second_and_last
         row = {
             "eigenvalues": values,
             "scaled_sharpness": values[0],
-            "second": values[1] if len(values) > 1 else None,
-            "last": values[-1] if len(values) > 1 else None,
+            "second": second,
+            "last": last,
             "edge": view.lr * values[0],
             "loss": hessian.loss,
             "gradient_norm": hessian.gradient_norm,

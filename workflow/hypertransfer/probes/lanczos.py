@@ -59,6 +59,12 @@ class Eigenpairs:
     products: int
     converged: bool
 
+    @property
+    def second_and_last(self) -> tuple[float | None, float | None]:
+        """Of several values the second and the smallest; none of one."""
+        several = len(self.values) > 1
+        return (float(self.values[1]), float(self.values[-1])) if several else (None, None)
+
 
 def top_eigenvalues(
     operator: LinearOperator,

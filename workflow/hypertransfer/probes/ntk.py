@@ -26,11 +26,12 @@ class Probe:
         """One row of the probe's table."""
         found = self.tracker.at(NTKOperator(view.landscape(), view.factors))
         values = found.values.tolist()
+        second, last = found.second_and_last
         return {
             "ntk_eigenvalues": values,
             "ntk": values[0],
-            "ntk_second": values[1] if len(values) > 1 else None,
-            "ntk_last": values[-1] if len(values) > 1 else None,
+            "ntk_second": second,
+            "ntk_last": last,
             "error": float(found.errors.max()),
             "converged": found.converged,
             "products": found.products,
