@@ -12,7 +12,7 @@ from tests.benchmarks.specs import desk_run
 from torch.nn import functional as F
 
 from hypertransfer import build, keys
-from hypertransfer.data.images import batches
+from hypertransfer.data.samples import batches
 from hypertransfer.train import reproducible, train
 
 WIDTHS, STEPS, ROUNDS = (32, 128), 120, 5

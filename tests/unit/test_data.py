@@ -24,8 +24,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hypertransfer import datasets
-from hypertransfer.data import cifar10, digits, fashion_mnist, files, gaussian, images
-from hypertransfer.data.images import batches
+from hypertransfer.data import cifar10, digits, fashion_mnist, files, gaussian, images, samples
+from hypertransfer.data.samples import batches
 from hypertransfer.datasets import CARDS, DatasetCard, DatasetError
 
 torch.set_num_threads(1)
@@ -687,7 +687,7 @@ def test_augmentation_is_a_function_of_its_seed():
     augment = images.shifted(2, flip=True)
     assert torch.equal(augment(x, 1), augment(x, 1))
     assert not torch.equal(augment(x, 1), augment(x, 2))
-    assert images.augmentation_seed(0, 1) != images.augmentation_seed(1, 0)
+    assert samples.augmentation_seed(0, 1) != samples.augmentation_seed(1, 0)
 
 
 def test_flips_mirror_about_half_of_the_images():

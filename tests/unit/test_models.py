@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from hypertransfer import build, cost, datasets, keys, registry, resolve
-from hypertransfer.data.images import Images
+from hypertransfer.data.samples import Samples
 from hypertransfer.layers import RELU_GAIN, Branch, Conv2d, Linear
 from hypertransfer.models.attention import SelfAttention
 from hypertransfer.models.conv import ConvNet, ResidualConvNet
@@ -60,7 +60,7 @@ def images(name):
     """Noise in the shape of a data set, so that no test here reads one."""
     card = datasets.card(name)
     x, y = torch.randn(4, *card.input_shape), torch.zeros(4, dtype=torch.long)
-    return Images(x, y, x, y, card.classes)
+    return Samples(x, y, x, y, card.classes)
 
 
 def drawn(run, data="fashion_mnist"):

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from hypertransfer import build, keys, train
-from hypertransfer.data.images import Images, batches
+from hypertransfer.data.samples import Samples, batches
 from hypertransfer.models.mlp import LinearNet
 from hypertransfer.spec import RunSpec
 from hypertransfer.state import PRECONDITIONER
@@ -28,7 +28,7 @@ def images(train=TRAIN, test=TEST):
     y = torch.arange(n) % CLASSES
     x = patterns[y] + 0.7 * torch.randn(n, 1, 5, 5, generator=generator)
     x[:, 0, 0, 0] = torch.arange(n) / n
-    return Images(x[:train], y[:train], x[train:], y[train:], CLASSES)
+    return Samples(x[:train], y[:train], x[train:], y[train:], CLASSES)
 
 
 class Watching(LinearNet):

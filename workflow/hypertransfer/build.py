@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hypertransfer import registry
-from hypertransfer.data.images import Images
+from hypertransfer.data.samples import Samples
 from hypertransfer.resolve import Base, ParameterRow, apply, groups, resolve
 from hypertransfer.scaling import Parameterisation, Ratios, Role
 from hypertransfer.spec import RunSpec, canonical
@@ -36,7 +36,7 @@ def ratios(spec: RunSpec) -> Ratios:
     )
 
 
-def model(spec: RunSpec, data: Images) -> nn.Module:
+def model(spec: RunSpec, data: Samples) -> nn.Module:
     """The network of the spec, for the images and classes of its data; not yet drawn."""
     make = registry.load("model", registry.import_path("model", spec.model.name))
     return make(
@@ -60,7 +60,7 @@ def rows(spec: RunSpec, network: nn.Module, table: Parameterisation) -> list[Par
 
 
 def drawn_model(
-    spec: RunSpec, data: Images, table: Parameterisation
+    spec: RunSpec, data: Samples, table: Parameterisation
 ) -> tuple[nn.Module, list[ParameterRow]]:
     """The network with its multipliers set and its weights drawn from the spec's seed.
 
@@ -91,13 +91,13 @@ def optimizer(
     return make(groups(network, [r for r in parameter_rows if r.name in trained]), **options)
 
 
-def data(spec: RunSpec) -> Images:
+def data(spec: RunSpec) -> Samples:
     """The data of the spec, checked; kept in memory for the next run of the same data."""
     return _data(registry.import_path("data", spec.data.name), canonical(dict(spec.data.options)))
 
 
 @lru_cache(maxsize=2)
-def _data(path: str, options: str) -> Images:
+def _data(path: str, options: str) -> Samples:
     return registry.load("data", path)(**json.loads(options))
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hypertransfer import build, state
-from hypertransfer.data.images import Images, augmentation_seed, batches
+from hypertransfer.data.samples import Samples, augmentation_seed, batches
 from hypertransfer.scaling import Parameterisation
 from hypertransfer.spec import RunSpec
 from hypertransfer.state import State, StateError
@@ -71,7 +71,7 @@ def reproducible() -> None:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, data: Images, loss_fn: Callable) -> tuple[float, float]:
+def evaluate(model: nn.Module, data: Samples, loss_fn: Callable) -> tuple[float, float]:
     """Mean loss and accuracy on the evaluation set; accuracy is 0 where there are no classes."""
     model.eval()
     loss = correct = 0.0
@@ -114,7 +114,7 @@ class Loop:
     """The updates of one run: everything that changes while it trains."""
 
     spec: RunSpec
-    data: Images
+    data: Samples
     model: nn.Module
     optimizer: torch.optim.Optimizer
     loss_fn: Callable

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from hypertransfer.data.files import read
-from hypertransfer.data.images import Images, Split, assemble, shifted
+from hypertransfer.data.images import Split, assemble, shifted
+from hypertransfer.data.samples import Samples
 from hypertransfer.datasets import CIFAR10, DatasetError
 
 # Per channel of the 50,000 training images, for pixels 0 … 1, as commonly published.
@@ -27,7 +28,7 @@ def load(
     test: int | None = None,
     directory: str | None = None,
     augment: bool = False,
-) -> Images:
+) -> Samples:
     """50,000 training and 10,000 test images of 32×32 in three channels.
 
     Augmented, if asked for, by random crops with a padding of 4 and by horizontal flips.

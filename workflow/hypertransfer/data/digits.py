@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from hypertransfer.data.files import checked
-from hypertransfer.data.images import Images, assemble, shifted
+from hypertransfer.data.images import assemble, shifted
+from hypertransfer.data.samples import Samples
 from hypertransfer.datasets import DIGITS, DatasetError
 
 FILE = "digits.csv.gz"
@@ -19,7 +20,7 @@ FILE = "digits.csv.gz"
 MEAN, STD = (4.8844,), (6.0119,)
 
 
-def load(*, train: int | None = None, test: int | None = None, augment: bool = False) -> Images:
+def load(*, train: int | None = None, test: int | None = None, augment: bool = False) -> Samples:
     """1,440 training and 357 test images, in the order of `order()`; augmented by shifts of 1.
 
     Raises:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from hypertransfer.data.files import VENDORED, checked
-from hypertransfer.data.images import Augment, Images, Split, assemble, shifted
+from hypertransfer.data.images import Split, assemble, shifted
+from hypertransfer.data.samples import Augment, Samples
 from hypertransfer.datasets import FASHION_MNIST, FASHION_MNIST_SUBSET
 
 SUBSET_FILE = "fashion_mnist_subset.npz"
@@ -19,7 +20,7 @@ MEAN, STD = (255 * 0.2860,), (255 * 0.3530,)
 
 def load_subset(
     *, train: int | None = None, test: int | None = None, augment: bool = False
-) -> Images:
+) -> Samples:
     """The first 6,000 training and the first 2,000 test images; augmented as the full set.
 
     Raises:
@@ -37,7 +38,7 @@ def load_full(
     test: int | None = None,
     directory: str | None = None,
     augment: bool = False,
-) -> Images:
+) -> Samples:
     """60,000 training and 10,000 test images, from the official files in a directory.
 
     Augmented, if asked for, by random crops with a padding of 3 and by horizontal flips.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import torch
 
-from hypertransfer.data.images import Images
+from hypertransfer.data.samples import Samples
 from hypertransfer.datasets import GAUSSIAN_REGRESSION
 
 SEED = 0
 
 
-def load() -> Images:
+def load() -> Samples:
     """x ~ N(0, 1) of shape (n, 1, 1, D), and y = β·x with β ~ N(0, 1/D), so that y ~ N(0, 1)."""
     card = GAUSSIAN_REGRESSION
     generator = torch.Generator().manual_seed(SEED)
@@ -20,4 +20,4 @@ def load() -> Images:
     for n in (card.train, card.test):
         x = torch.randn(n, *card.input_shape, generator=generator)
         parts += [x, x.flatten(1) @ teacher]
-    return Images(*parts, classes=card.classes)
+    return Samples(*parts, classes=card.classes)
