@@ -22,7 +22,8 @@ sizes = st.integers(1, 357)
 
 
 def test_the_data_sets_of_the_project():
-    assert tuple(CARDS) == (*NAMES, "gaussian_regression")  # the last is drawn, and has no files
+    images = tuple(name for name in CARDS if datasets.kind(name) == "images")
+    assert images == (*NAMES, "gaussian_regression")  # the last is drawn, and has no files
     assert all(card(name).name == name for name in NAMES)
     assert {name: (card(name).train, card(name).test) for name in NAMES} == {
         "digits": (1440, 357),
@@ -153,8 +154,11 @@ opened = []
 from hypertransfer import datasets
 sys.addaudithook(lambda event, arguments: opened.append(arguments) if event == "open" else None)
 for name in datasets.CARDS:
-    datasets.digest(name, {"train": 10, "directory": "/nowhere"})
-    datasets.objections(name, {"train": 10, "directory": "/nowhere"})
+    if name == "hugging_face":  # whose files are the user's: their ends are read
+        continue
+    options = {"train": 10} if datasets.kind(name) == "text" else {"train": 10, "directory": "/no"}
+    datasets.digest(name, options)
+    datasets.objections(name, options)
 print(opened, sorted({"torch", "numpy", "sklearn"} & set(sys.modules)))
 """
 

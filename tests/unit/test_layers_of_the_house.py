@@ -12,10 +12,11 @@ from hypertransfer.fingerprint import find, imports
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "workflow" / "hypertransfer"
 
-PLANNING = ("spec", "conditions", "grid", "config", "registry", "datasets", "fingerprint", "keys",
-            "cost", "store", "plan", "publish", "ledger", "inventory", "meaning",
-            "prune")  # fmt: skip
-TABLES = ("scaling", "parameterisations", "records", "transfer", "claims", "collect", "verify")
+PLANNING = ("spec", "multipliers", "conditions", "grid", "config", "registry", "datasets",
+            "fingerprint", "keys", "cost", "store", "plan", "publish", "ledger", "inventory",
+            "meaning", "prune")  # fmt: skip
+TABLES = ("scaling", "schedule", "parameterisations", "records", "transfer", "claims", "collect",
+          "verify")  # fmt: skip
 LEAVES = ("models", "optimizers", "data", "probes")  # what experiments are made of
 ENGINE = ("train", "state", "interrupt", "measure", "runner", "build")
 FACE = ("plots", "report", "notebook", "cli", "status", "calibration", "words", "index", "jobs",

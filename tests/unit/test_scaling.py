@@ -8,6 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypertransfer.parameterisations import (
+    ADAM_SDE,
+    COMPLETED_P,
+    COMPLETED_P_HALF,
+    COMPLETED_P_SHAPE,
+    COMPLETEP_ADAM,
+    COMPLETEP_HALF,
     DEPTH_MUP_ADAM,
     DEPTH_MUP_SGD,
     MUP_ADAM,
@@ -142,9 +148,10 @@ def test_every_table_is_the_identity_at_the_base_shape(table):
 
 
 @pytest.mark.parametrize("name", PARAMETERISATIONS)
-def test_every_parameterisation_serves_sgd_and_adam_under_its_name(name):
+def test_every_parameterisation_serves_adam_and_most_sgd_under_its_name(name):
     versions = PARAMETERISATIONS[name]
-    assert set(versions) == {SGD, SCALE_FREE}
+    of_adam_alone = name.startswith("completed_p") or name == "completep_half"
+    assert set(versions) == ({SCALE_FREE} if of_adam_alone else {SGD, SCALE_FREE})
     for power, table in versions.items():
         assert table.gradient_power == power
         assert table.name == name
@@ -209,10 +216,10 @@ def cells(table, field):
     return {role.value: (power.width, power.depth) for role, power in powers.items()}
 
 
-def over_width(input, hidden, output, vector=None, readout_bias=0.0):
+def over_width(input, hidden, output, vector=None, finite=0.0):
     """A column without depth; vectors scale as input weights do unless said otherwise."""
     vector = input if vector is None else vector
-    row = (input, hidden, output, vector, vector, readout_bias)
+    row = (input, hidden, output, vector, vector, finite, finite)
     return {role.value: (exponent, 0.0) for role, exponent in zip(Role, row, strict=True)}
 
 
@@ -304,7 +311,7 @@ def test_eps_follows_the_gradient_by_each_weight(table):
 def test_decoupled_decay_shrinks_alike_at_every_width():
     for table in TABLES.values():
         for rule in table.rules.values():
-            assert rule.lr * rule.weight_decay == ONE
+            assert (rule.lr * rule.weight_decay).width == 0
 
 
 @pytest.mark.parametrize(
@@ -335,6 +342,90 @@ def test_depth_mup_is_mup_over_width_and_one_over_root_depth_in_branches(table, 
     hidden = table.unit().rules[Role.HIDDEN]
     adam = table.gradient_power == 0
     assert hidden.lr == (W(-1 / 2) * D(-1 / 2) if adam else W(+1))
+
+
+# Complete(d)P and its kin, cell by cell --------------------------------------------------------
+
+ROWS = ["input", "hidden", "output", "vector", "final_vector", "readout_bias", "qk_gain"]
+
+
+def column(table, field):
+    """Exponents (width, depth, batch, duration) of the roles in the order of ROWS."""
+    powers = [getattr(table.rules[Role(role)], field) for role in ROWS]
+    return [(p.width, p.depth, p.batch, p.duration) for p in powers]
+
+
+@pytest.mark.parametrize("alpha", [1 / 2, 1.0])
+def test_completed_p_is_table_1_of_the_paper(alpha):
+    """Mlodozeniec et al. 2512.22382, Table 1; depth powers reach parameters in blocks alone."""
+    table = {1 / 2: COMPLETED_P_HALF, 1.0: COMPLETED_P}[alpha]
+    lr, eps = alpha - 1, -alpha
+    widths = {
+        "init_std": [0, -1 / 2, -1, 0, 0, 0, 0],
+        "lr": [0, -1, -1, 0, 0, 0, 0],
+        "weight_decay": [0, 1, 1, 0, 0, 0, 0],
+        "eps": [-1, -1, 0, -1, 0, 0, 0],
+        "multiplier": [0] * 7,
+    }
+    rest = {  # depth, batch, duration
+        "init_std": (0, 0, 0),
+        "lr": (lr, 1 / 2, -1 / 2),
+        "weight_decay": (0, 1 / 2, -1 / 2),
+        "eps": (eps, -1 / 2, 1 / 2),
+        "multiplier": (0, 0, 0),
+    }
+    for field, row in widths.items():
+        assert column(table, field) == [(width, *rest[field]) for width in row], field
+    assert table.residual_multiplier == D(-alpha)
+    assert table.forgetting == Power(batch=1, duration=-1)
+
+
+@pytest.mark.parametrize(("table", "alpha"), [(COMPLETEP_HALF, 1 / 2), (COMPLETEP_ADAM, 1.0)])
+def test_completep_is_table_1_of_its_paper(table, alpha):
+    """Dey et al. 2505.01618, Table 1: the readout has a multiplier, eps scales in blocks alone."""
+    assert [w for w, *_ in column(table, "multiplier")] == [0, 0, -1, 0, 0, 0, 0]
+    assert [w for w, *_ in column(table, "init_std")] == [0, -1 / 2, 0, 0, 0, 0, 0]
+    assert [w for w, *_ in column(table, "lr")] == [0, -1, 0, 0, 0, 0, 0]
+    assert [w for w, *_ in column(table, "weight_decay")] == [0, 1, 0, 0, 0, 0, 0]
+    assert [w for w, *_ in column(table, "eps")] == [0, -1, 0, -1, 0, 0, -1]
+    assert {d for _, d, *_ in column(table, "lr")} == {alpha - 1}
+    assert {d for _, d, *_ in column(table, "weight_decay")} == {0}
+    assert {d for _, d, *_ in column(table, "eps")} == {-alpha}
+    assert table.residual_multiplier == D(-alpha)
+    assert table.forgetting == ONE
+
+
+def test_completed_ps_readout_is_mups_with_the_multiplier_folded():
+    assert COMPLETED_P_SHAPE.rules[Role.OUTPUT].eps.width == 0
+    ours = COMPLETED_P_SHAPE.rules[Role.OUTPUT]
+    theirs = (folded(MUP_ADAM) * depth(1, SCALE_FREE)).rules[Role.OUTPUT]
+    assert ours == theirs
+
+
+@given(ratios, roles, st.floats(0.5, 0.999))
+def test_the_sde_rule_keeps_what_a_change_of_batch_and_duration_must_keep(at, role, beta):
+    """The invariants of the SDE, with steps ∝ m_D/m_B and lr the square root of the time step."""
+    steps = at.duration / at.batch
+    rule = ADAM_SDE.rules[role]
+    lr, decay, eps = (getattr(rule, name).at(at) for name in ("lr", "weight_decay", "eps"))
+    assert steps * lr**2 == pytest.approx(1)  # the horizon
+    assert lr * eps == pytest.approx(1)  # the noise's scale, which eps is compared with
+    assert decay / lr == pytest.approx(1)
+    assert steps * lr * decay == pytest.approx(1)  # Wang and Aitchison 2405.13698, in one pass
+    if steps * 1.0001 > 1 - beta:
+        (scaled,) = ADAM_SDE.betas((beta,), at)
+        assert (1 - scaled) / (1 - beta) == pytest.approx(lr**2)
+    alike = Ratios(at.width, at.depth, at.batch, at.batch)  # as many steps, more data in each
+    assert {getattr(rule, f.name).at(alike) for f in fields(Rule)} == {1.0}
+    assert ADAM_SDE.betas((beta,), alike) == (beta,)
+
+
+def test_a_beta_out_of_range_is_refused_and_explained():
+    assert COMPLETED_P.betas((0.9, 0.95), Ratios(batch=4)) == pytest.approx((0.6, 0.8))
+    assert COMPLETED_P.betas((0.9,), Ratios(batch=4, duration=4)) == (0.9,)
+    with pytest.raises(ValueError, match=r"β1 = 1 − 12 · \(1 − 0.9\) = -0.2.*at most 10"):
+        COMPLETED_P.betas((0.9, 0.999), Ratios(batch=12))
+    assert MUP_ADAM.betas((0.9, 0.999), Ratios(batch=1000)) == (0.9, 0.999)
 
 
 def test_complete_p_hidden_row():

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from hypertransfer import build, keys, train
 from hypertransfer.data.samples import Samples, batches
 from hypertransfer.models.mlp import LinearNet
-from hypertransfer.spec import RunSpec
+from hypertransfer.spec import RunSpec, Schedule
 from hypertransfer.state import PRECONDITIONER
-from hypertransfer.train import History, Warmup, final_loss
+from hypertransfer.train import History, Scheduler, final_loss
 
 TRAIN, TEST, CLASSES = 96, 50, 4
 
@@ -254,9 +254,9 @@ def test_warm_up_rises_linearly_to_each_groups_own_rate():
     parameters = [torch.zeros(1, requires_grad=True) for _ in range(2)]
     groups = [{"params": [p], "lr": lr} for p, lr in zip(parameters, (0.4, 2.0), strict=True)]
     optimizer = torch.optim.SGD(groups)
-    warmup, rates = Warmup(optimizer, 4), []
+    scheduler, rates = Scheduler(optimizer, Schedule("constant", 4), 7), []
     for step in range(7):
-        warmup.before(step)
+        scheduler.before(step)
         rates.append([group["lr"] for group in optimizer.param_groups])
     assert [rate[0] for rate in rates] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4, 0.4])
     assert [rate[1] for rate in rates] == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0, 2.0, 2.0])
@@ -264,9 +264,9 @@ def test_warm_up_rises_linearly_to_each_groups_own_rate():
 
 def test_without_warm_up_the_rate_is_constant_from_the_first_step():
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.3)
-    warmup = Warmup(optimizer, 0)
+    scheduler = Scheduler(optimizer, Schedule("constant", 0), 3)
     for step in range(3):
-        warmup.before(step)
+        scheduler.before(step)
         assert optimizer.param_groups[0]["lr"] == 0.3
 
 

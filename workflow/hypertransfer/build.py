@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 from hypertransfer import registry
 from hypertransfer.data.samples import Samples
+from hypertransfer.keys import ratios
 from hypertransfer.resolve import Base, ParameterRow, apply, groups, resolve
-from hypertransfer.scaling import Parameterisation, Ratios, Role
+from hypertransfer.scaling import Parameterisation, Role
 from hypertransfer.spec import RunSpec, canonical
 
 READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
@@ -25,15 +26,6 @@ def device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
-
-
-def ratios(spec: RunSpec) -> Ratios:
-    """Target over base of what the spec scales."""
-    return Ratios(
-        width=spec.shape.width / spec.base.width,
-        depth=spec.shape.depth / spec.base.depth,
-        batch=spec.batch_size / spec.base_batch_size,
-    )
 
 
 def model(spec: RunSpec, data: Samples) -> nn.Module:
@@ -48,15 +40,21 @@ def model(spec: RunSpec, data: Samples) -> nn.Module:
     )
 
 
-def rows(spec: RunSpec, network: nn.Module, table: Parameterisation) -> list[ParameterRow]:
-    """One row per parameter: how the table treats it at this shape."""
-    base = Base(
+def base(spec: RunSpec) -> Base:
+    """The spec's hyperparameters at the base shape."""
+    return Base(
         lr=spec.lr,
         weight_decay=spec.weight_decay,
         eps=float(spec.optimizer.options.get("eps", EPS)),
+        betas=registry.betas(spec.optimizer),
         weights=spec.weights,
+        multipliers=spec.multipliers,
     )
-    return resolve(network, table, ratios(spec), base)
+
+
+def rows(spec: RunSpec, network: nn.Module, table: Parameterisation) -> list[ParameterRow]:
+    """One row per parameter: how the table treats it at this shape."""
+    return resolve(network, table, ratios(spec), base(spec))
 
 
 def drawn_model(
@@ -68,7 +66,7 @@ def drawn_model(
     """
     network = model(spec, data).to(memory_format=torch.channels_last)
     parameter_rows = rows(spec, network, table)
-    apply(network, parameter_rows, table, ratios(spec), spec.seed)
+    apply(network, parameter_rows, table, ratios(spec), spec.seed, base(spec))
     _freeze(spec, network, parameter_rows)
     return network, parameter_rows
 
@@ -86,7 +84,8 @@ def optimizer(
 ) -> torch.optim.Optimizer:
     """The spec's optimizer over groups of equal hyperparameters."""
     make = registry.load("optimizer", registry.import_path("optimizer", spec.optimizer.name))
-    options = {k: v for k, v in spec.optimizer.options.items() if k != "gradient_power"}
+    ours = ("gradient_power", "betas")  # what the groups say, or resolve needs
+    options = {k: v for k, v in spec.optimizer.options.items() if k not in ours}
     trained = {name for name, p in network.named_parameters() if p.requires_grad}
     return make(groups(network, [r for r in parameter_rows if r.name in trained]), **options)
 
@@ -101,14 +100,19 @@ def _data(path: str, options: str) -> Samples:
     return registry.load("data", path)(**json.loads(options))
 
 
+def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
+    """Mean over samples, and over the places of a text: (B, …, classes) and (B, …) to a number."""
+    return F.cross_entropy(output.flatten(0, -2), target.flatten())
+
+
 def mse(output: Tensor, target: Tensor) -> Tensor:
     """Mean over samples and classes of (output − target)²; a class is its one-hot vector."""
     if target.is_floating_point():
         return F.mse_loss(output.squeeze(1), target)
-    return F.mse_loss(output, F.one_hot(target, output.shape[1]).to(output.dtype))
+    return F.mse_loss(output, F.one_hot(target, output.shape[-1]).to(output.dtype))
 
 
 LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "cross_entropy": F.cross_entropy,
+    "cross_entropy": cross_entropy,
     "mse": mse,
 }

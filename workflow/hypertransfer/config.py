@@ -463,9 +463,14 @@ def _probe_objections(values: Mapping[str, Any], run: grid.Run) -> Iterator[Spec
 def _table_problems(spec: RunSpec) -> Iterator[SpecError]:
     """Whether the parameterisation can be had, for the optimizer's gradient power."""
     try:
-        keys.table(spec)
+        table = keys.table(spec)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         yield SpecError("parameterisation", spec.parameterisation, f"usable: {error}")
+        return
+    try:
+        table.betas(registry.betas(spec.optimizer), keys.ratios(spec))
+    except ValueError as error:
+        yield SpecError("batch_size", spec.batch_size, f"within reach of the table: {error}")
 
 
 def _probe_problems(

@@ -9,7 +9,6 @@ they depend on config alone: a job is cut the same way whatever the store holds.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -87,6 +86,19 @@ def _residual_mlp(spec: RunSpec, channels: int, side: int, classes: int) -> Iter
     yield _linear_layer(n, classes)
 
 
+def _decoder(spec: RunSpec, channels: int, tokens: int, classes: int) -> Iterator[Layer]:
+    n, options = spec.shape.width, spec.model.options
+    llama = spec.model.name == "llama"
+    gated = options.get("activation", "swiglu" if llama else "gelu") == "swiglu"
+    inner = options.get("mlp_ratio", 3 if llama else 4) * n
+    yield Layer(classes * n, 0, tokens * n)  # the embedding, which is looked up
+    for _ in range(spec.shape.depth):
+        yield Layer(4 * n**2, tokens, 4 * tokens * n)
+        yield Layer(2 * tokens * n, tokens, tokens * n)
+        yield Layer((2 + gated) * n * inner, tokens, (2 + gated) * tokens * inner)
+    yield Layer(n * classes, tokens, tokens * classes)
+
+
 def _linear(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Layer]:
     yield _linear_layer(channels * side**2, spec.shape.width)
     yield _linear_layer(spec.shape.width, classes)
@@ -111,6 +123,8 @@ _LAYERS: Mapping[str, Callable[[RunSpec, int, int, int], Iterator[Layer]]] = {
     "residual_mlp": _residual_mlp,
     "vit": _vit,
     "linear": _linear,
+    "gpt": _decoder,
+    "llama": _decoder,
 }
 
 
@@ -119,8 +133,9 @@ def layers(spec: RunSpec) -> list[Layer]:
     n = spec.shape.width
     if spec.model.name not in _LAYERS or ":" in spec.data.name:
         return [Layer(10.0 * n**2, 1, 10.0 * n)] * spec.shape.depth
-    card = datasets.card(spec.data.name)
-    return list(_LAYERS[spec.model.name](spec, *card.input_shape[:2], card.classes))
+    shape, classes = datasets.shape(spec.data.name, spec.data.options)
+    channels, side = shape[:2] if len(shape) > 1 else (1, shape[0])
+    return list(_LAYERS[spec.model.name](spec, channels, side, classes))
 
 
 def forward_flops(spec: RunSpec) -> float:
@@ -202,11 +217,10 @@ def _sizes(spec: RunSpec) -> tuple[float, float]:
 
 
 def _data_bytes(spec: RunSpec) -> float:
-    """Images as read and as normalised."""
+    """The inputs as read and as tensors."""
     if ":" in spec.data.name:
         return 0.0
-    card = datasets.card(spec.data.name)
-    return 2.0 * VALUE * (card.train + card.test) * math.prod(card.input_shape)
+    return 2.0 * VALUE * datasets.size(spec.data.name, spec.data.options)
 
 
 # Cutting ------------------------------------------------------------------------------------

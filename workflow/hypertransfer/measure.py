@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from hypertransfer import build, registry
+from hypertransfer import build, keys, registry
 from hypertransfer.probes.view import View, put
 from hypertransfer.scaling import Parameterisation
 from hypertransfer.spec import RunSpec
@@ -77,7 +77,7 @@ def _view(
         step=0,
         initial={name: p.detach().clone() for name, p in network.named_parameters()},
         preconditioner={},
-        betas=tuple(spec.optimizer.options.get("betas", (0.9, 0.999))),
+        betas=table.betas(registry.betas(spec.optimizer), keys.ratios(spec)),
     )
 
 

@@ -1,10 +1,11 @@
 """The parameterisations: literal tables, each row with its source.
 
 Read a row as "how this role departs from its base value", in powers of the width ratio m_N
-(`W`) and the depth ratio m_L (`D`). Widths are in the standard form, in which weights are
-drawn with a standard deviation of their own; `Parameterisation.unit()` gives the N(0, 1) form
-of the NTK and mean-field papers, which is the same network. A table comes in one version for
-each optimizer family, told apart by its gradient power: 1 for SGD, 0 for Adam and its kin.
+(`W`), the depth ratio m_L (`D`), and the batch ratio over the duration ratio, m_B/m_D (`NOISE`).
+Widths are in the standard form, in which weights are drawn with a standard deviation of their
+own; `Parameterisation.unit()` gives the N(0, 1) form of the NTK and mean-field papers, which is
+the same network. A table comes in one version for each optimizer family, told apart by its
+gradient power: 1 for SGD, 0 for Adam and its kin.
 
 Your own table: a `Parameterisation`, or a mapping {gradient power: Parameterisation}, named in
 the config by import path, such as `parameterisation: my_tables:mine`.
@@ -29,6 +30,11 @@ def D(exponent: float) -> Power:
     return Power(depth=exponent)
 
 
+def NOISE(exponent: float) -> Power:
+    """(m_B/m_D) to the given exponent: the batch ratio over the duration ratio."""
+    return Power(batch=exponent, duration=-exponent)
+
+
 # PyTorch's habit: variance 1/fan_in, one learning rate. Yang et al. 2203.03466, Table 3 (SP).
 _SP_RULES = {
     Role.INPUT: Rule(),
@@ -37,6 +43,7 @@ _SP_RULES = {
     Role.VECTOR: Rule(),
     Role.FINAL_VECTOR: Rule(),
     Role.READOUT_BIAS: Rule(),
+    Role.QK_GAIN: Rule(),
 }
 SP_SGD = Parameterisation("sp", SGD, "Yang et al. 2203.03466, Table 3", _SP_RULES)
 SP_ADAM = Parameterisation("sp", SCALE_FREE, "Yang et al. 2203.03466, Table 3", _SP_RULES)
@@ -55,6 +62,7 @@ NTP_SGD = Parameterisation(
         Role.VECTOR: Rule(),
         Role.FINAL_VECTOR: Rule(),
         Role.READOUT_BIAS: Rule(),
+        Role.QK_GAIN: Rule(),
     },
 )
 NTP_ADAM = Parameterisation(
@@ -68,6 +76,7 @@ NTP_ADAM = Parameterisation(
         Role.VECTOR: Rule(eps=W(-1 / 2)),
         Role.FINAL_VECTOR: Rule(eps=W(-1 / 2)),
         Role.READOUT_BIAS: Rule(),
+        Role.QK_GAIN: Rule(),
     },
 )
 
@@ -83,6 +92,7 @@ MUP_SGD = Parameterisation(
         Role.VECTOR: Rule(lr=W(+1), weight_decay=W(-1)),
         Role.FINAL_VECTOR: Rule(lr=W(+1), weight_decay=W(-1)),
         Role.READOUT_BIAS: Rule(),
+        Role.QK_GAIN: Rule(),
     },
 )
 MUP_ADAM = Parameterisation(
@@ -96,19 +106,26 @@ MUP_ADAM = Parameterisation(
         Role.VECTOR: Rule(eps=W(-1)),
         Role.FINAL_VECTOR: Rule(eps=W(-1)),
         Role.READOUT_BIAS: Rule(),
+        Role.QK_GAIN: Rule(),
     },
 )
 
 
-def depth(alpha: float, gradient_power: float) -> Parameterisation:
+def depth(alpha: float, gradient_power: float, *, keep_decay: bool = False) -> Parameterisation:
     """Residual branches times m_L^-alpha, with updates that keep the features' change O(1).
 
     A branch's weights move by m_L^(alpha-1) for a scale-free update and, since gradients carry
     the branch's m_L^-alpha, by m_L^(2 alpha - 1) for SGD. alpha = 1/2: Yang et al. 2310.02244
-    and Bordelon et al. 2309.16620; alpha = 1: Dey et al. 2505.01618 (CompleteP).
+    and Bordelon et al. 2309.16620; alpha = 1: Dey et al. 2505.01618 (CompleteP). Weight decay
+    makes up for the learning rate, so that decay takes the same number of steps; `keep_decay`
+    leaves it as it is, which for a scale-free update and alpha = 1 is the same.
     """
     lr = D((1 + gradient_power) * alpha - 1)
-    branch = Rule(lr=lr, weight_decay=lr**-1, eps=D(-alpha) if gradient_power == 0 else ONE)
+    branch = Rule(
+        lr=lr,
+        weight_decay=ONE if keep_decay else lr**-1,
+        eps=D(-alpha) if gradient_power == 0 else ONE,
+    )
     return Parameterisation(
         name=f"depth({alpha})",
         gradient_power=gradient_power,
@@ -122,10 +139,69 @@ def depth(alpha: float, gradient_power: float) -> Parameterisation:
 DEPTH_MUP_SGD = (MUP_SGD * depth(1 / 2, SGD)).named("depth_mup")
 DEPTH_MUP_ADAM = (MUP_ADAM * depth(1 / 2, SCALE_FREE)).named("depth_mup")
 
-# CompleteP: residual branches times 1/L. Dey et al. 2505.01618; the `mup_depth` of the Super
-# Consistency authors' code for SGD.
+# CompleteP: residual branches times 1/L. Dey et al. 2505.01618, Table 1: unlike in µP's table
+# above, eps is scaled inside residual blocks alone. With SGD, as in the `mup_depth` of the Super
+# Consistency authors' code, there is no eps.
+_COMPLETEP_WIDTH = Parameterisation(
+    "completep width",
+    SCALE_FREE,
+    "Dey et al. 2505.01618, Table 1",
+    {
+        Role.INPUT: Rule(),
+        Role.HIDDEN: Rule(init_std=W(-1 / 2), lr=W(-1), weight_decay=W(+1), eps=W(-1)),
+        Role.OUTPUT: Rule(multiplier=W(-1)),
+        Role.VECTOR: Rule(eps=W(-1)),
+        Role.FINAL_VECTOR: Rule(),
+        Role.READOUT_BIAS: Rule(),
+        Role.QK_GAIN: Rule(eps=W(-1)),  # it has no such row: as the rest of a block
+    },
+)
 COMPLETEP_SGD = (MUP_SGD * depth(1, SGD)).named("completep")
-COMPLETEP_ADAM = (MUP_ADAM * depth(1, SCALE_FREE)).named("completep")
+COMPLETEP_ADAM = (_COMPLETEP_WIDTH * depth(1, SCALE_FREE)).named("completep")
+COMPLETEP_HALF = (_COMPLETEP_WIDTH * depth(1 / 2, SCALE_FREE, keep_decay=True)).named(
+    "completep_half"
+)
+
+# Complete(d)P, Mlodozeniec et al. 2512.22382, Table 1, factor by factor. Width: µP with the
+# readout's multiplier folded into its weights, and a row for the gains of QK-norm, whose
+# gradients sum over heads. The final norm's eps is not scaled there, and so not here.
+_COMPLETED_P_WIDTH = Parameterisation(
+    "completed_p width",
+    SCALE_FREE,
+    "Mlodozeniec et al. 2512.22382, Table 1",
+    {
+        Role.INPUT: Rule(eps=W(-1)),
+        Role.HIDDEN: Rule(init_std=W(-1 / 2), lr=W(-1), weight_decay=W(+1), eps=W(-1)),
+        Role.OUTPUT: Rule(init_std=W(-1), lr=W(-1), weight_decay=W(+1)),
+        Role.VECTOR: Rule(eps=W(-1)),
+        Role.FINAL_VECTOR: Rule(),
+        Role.READOUT_BIAS: Rule(),
+        Role.QK_GAIN: Rule(),
+    },
+)
+
+# Batch size and duration: what a change of both leaves of Adam's stochastic differential
+# equation, with κ = m_B/m_D. Malladi et al. 2205.10287 for the batch; weight decay and duration
+# by Mlodozeniec et al. 2512.22382. The number of steps, m_D/m_B times the base's, is the user's.
+ADAM_SDE = Parameterisation(
+    "adam_sde",
+    SCALE_FREE,
+    "Mlodozeniec et al. 2512.22382, Table 1; Malladi et al. 2205.10287",
+    dict.fromkeys(Role, Rule(lr=NOISE(+1 / 2), weight_decay=NOISE(+1 / 2), eps=NOISE(-1 / 2))),
+    forgetting=NOISE(+1),
+)
+# Of that only the learning rate: an arm of the study, and what many do by habit.
+_LR_ALONE = Parameterisation(
+    "sqrt_lr", SCALE_FREE, "our choice", dict.fromkeys(Role, Rule(lr=NOISE(+1 / 2)))
+)
+
+_COMPLETED_P_SHAPE = _COMPLETED_P_WIDTH * depth(1, SCALE_FREE)
+COMPLETED_P = (_COMPLETED_P_SHAPE * ADAM_SDE).named("completed_p")
+COMPLETED_P_HALF = (
+    _COMPLETED_P_WIDTH * depth(1 / 2, SCALE_FREE, keep_decay=True) * ADAM_SDE
+).named("completed_p_half")
+COMPLETED_P_SHAPE = _COMPLETED_P_SHAPE.named("completed_p_shape")
+COMPLETED_P_LR = (_COMPLETED_P_SHAPE * _LR_ALONE).named("completed_p_lr")
 
 PARAMETERISATIONS: Mapping[str, Mapping[float, Parameterisation]] = {
     "sp": {SGD: SP_SGD, SCALE_FREE: SP_ADAM},
@@ -133,4 +209,9 @@ PARAMETERISATIONS: Mapping[str, Mapping[float, Parameterisation]] = {
     "mup": {SGD: MUP_SGD, SCALE_FREE: MUP_ADAM},
     "depth_mup": {SGD: DEPTH_MUP_SGD, SCALE_FREE: DEPTH_MUP_ADAM},
     "completep": {SGD: COMPLETEP_SGD, SCALE_FREE: COMPLETEP_ADAM},
+    "completep_half": {SCALE_FREE: COMPLETEP_HALF},
+    "completed_p": {SCALE_FREE: COMPLETED_P},
+    "completed_p_half": {SCALE_FREE: COMPLETED_P_HALF},
+    "completed_p_shape": {SCALE_FREE: COMPLETED_P_SHAPE},  # batch and duration left alone
+    "completed_p_lr": {SCALE_FREE: COMPLETED_P_LR},  # of batch and duration, lr alone
 }

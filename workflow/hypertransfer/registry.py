@@ -39,11 +39,16 @@ POSITIVE = {"type": "number", "exclusiveMinimum": 0}
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A network: its import path, options, and `needs(spec, side)`, which yields objections."""
+    """A network: its import path, options, and `needs(spec, side)`, which yields objections.
+
+    `data` is what it is for, `images` or `text`; the side is that of an image, or the tokens of a
+    window.
+    """
 
     path: str
     options: Mapping[str, dict] = field(default_factory=dict)
     needs: Callable[[RunSpec, int], Iterator[SpecError]] = lambda spec, side: iter(())
+    data: str = "images"
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class OptimizerCard:
     path: str
     gradient_power: float
     options: Mapping[str, dict] = field(default_factory=dict)
+    betas: tuple[float, ...] = ()  # of the base, unless the option of that name says otherwise
 
 
 def _fixed_depth(spec: RunSpec, side: int) -> Iterator[SpecError]:
@@ -97,6 +103,26 @@ def _vit_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
         yield SpecError("shape.width", spec.shape.width, f"a multiple of the {heads} heads")
 
 
+def _decoder_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
+    size = spec.model.options.get("head_size", 16)
+    for name, shape in (("shape.width", spec.shape), ("base.width", spec.base)):
+        if shape.width % size:
+            yield SpecError(name, shape.width, f"a multiple of the head size, {size}")
+    if size % 2:
+        yield SpecError("model.head_size", size, "even")
+
+
+_DECODER = {
+    "head_size": COUNT,
+    "norm": {"enum": ["layer", "rms"]},
+    "qk_norm": FLAG,
+    "activation": {"enum": ["gelu", "relu2", "swiglu"]},
+    "positions": {"enum": ["learned", "rotary"]},
+    "logits": {"enum": ["1/E", "1/√E"]},
+    "mlp_ratio": COUNT,
+    "bias": FLAG,
+    "embedding_std": POSITIVE,
+}
 _BLOCK = {"layers_per_block": COUNT, "skip": FLAG, "strength": POSITIVE}
 
 MODELS: Mapping[str, ModelCard] = {
@@ -111,6 +137,8 @@ MODELS: Mapping[str, ModelCard] = {
         _vit_needs,
     ),
     "linear": ModelCard("hypertransfer.models.mlp:LinearNet", needs=_fixed_depth),
+    "gpt": ModelCard("hypertransfer.models.decoder:gpt", _DECODER, _decoder_needs, "text"),
+    "llama": ModelCard("hypertransfer.models.decoder:llama", _DECODER, _decoder_needs, "text"),
 }
 
 
@@ -243,6 +271,7 @@ FIGURES: Mapping[str, tuple[str, ...]] = {
     "density": ("size", "panels", "titles"),
 }
 
+ADAM_BETAS = (0.9, 0.999)  # torch's
 _ADAM_OPTIONS = {
     "betas": {"type": "array", "prefixItems": [FRACTION, FRACTION], "minItems": 2, "maxItems": 2},
     "eps": {"type": "number", "minimum": 0},
@@ -252,8 +281,8 @@ OPTIMIZERS: Mapping[str, OptimizerCard] = {
     "sgd": OptimizerCard(
         "hypertransfer.optimizers.sgd:make", 1.0, {"momentum": FRACTION, "nesterov": FLAG}
     ),
-    "adam": OptimizerCard("hypertransfer.optimizers.adam:make", 0.0, _ADAM_OPTIONS),
-    "adamw": OptimizerCard("hypertransfer.optimizers.adam:make", 0.0, _ADAM_OPTIONS),
+    "adam": OptimizerCard("hypertransfer.optimizers.adam:make", 0.0, _ADAM_OPTIONS, ADAM_BETAS),
+    "adamw": OptimizerCard("hypertransfer.optimizers.adam:make", 0.0, _ADAM_OPTIONS, ADAM_BETAS),
 }
 
 
@@ -332,6 +361,12 @@ def gradient_power(optimizer: Component) -> float:
     return OPTIMIZERS[optimizer.name].gradient_power
 
 
+def betas(optimizer: Component) -> tuple[float, ...]:
+    """The betas of an optimizer at the base; none where it has none."""
+    default = () if ":" in optimizer.name else OPTIMIZERS[optimizer.name].betas
+    return tuple(float(beta) for beta in optimizer.options.get("betas", default))
+
+
 def objections(spec: RunSpec) -> Iterator[SpecError]:
     """Everything about the parts that a spec names that cannot work."""
     known_data = ":" in spec.data.name or spec.data.name in datasets.CARDS
@@ -354,8 +389,20 @@ def objections(spec: RunSpec) -> Iterator[SpecError]:
             "weight_decay", spec.weight_decay, "0 with adam: use adamw, whose decay is decoupled"
         )
     if spec.model.name in MODELS and known_data and ":" not in spec.data.name:
-        side = datasets.card(spec.data.name).input_shape[1]
-        yield from MODELS[spec.model.name].needs(spec, side)
+        yield from _fit(spec)
+
+
+def _fit(spec: RunSpec) -> Iterator[SpecError]:
+    """Whether network and data go together."""
+    card, kind = MODELS[spec.model.name], datasets.kind(spec.data.name)
+    if card.data != kind:
+        expected = f"usable with {spec.model.name}, which is for {card.data}: it is {kind}"
+        yield SpecError("data.name", spec.data.name, expected)
+        return
+    if kind == "text" and spec.loss != "cross_entropy":
+        yield SpecError("loss", spec.loss, "cross_entropy, as text has classes only")
+    shape, _ = datasets.shape(spec.data.name, spec.data.options)
+    yield from card.needs(spec, shape[1] if len(shape) > 1 else shape[0])
 
 
 def _unfound(kind: str, name: str) -> Iterator[SpecError]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import nn
 
 from hypertransfer.layers import Branch, Scaled
+from hypertransfer.multipliers import Factors, count_blocks, kind, place
 from hypertransfer.scaling import Parameterisation, Ratios, Role
 
 # Roles of weight matrices: the table says how they are drawn. Vectors keep their module's values.
@@ -26,8 +27,8 @@ class ParameterRow:
     """How one parameter is drawn, used and trained: the evidence that a table was applied.
 
     `init_std` is 0 for parameters that keep the value their module gave them (biases 0, norm
-    gains 1). A vector of n entries has fan_in 1 and fan_out n. `lr`, `weight_decay` and `eps`
-    are the values that the optimizer receives.
+    gains 1). A vector of n entries has fan_in 1 and fan_out n. `lr`, `weight_decay`,
+    `eps` and `betas` (none where the optimizer has none) are what the optimizer receives.
     """
 
     name: str
@@ -40,10 +41,11 @@ class ParameterRow:
     lr: float
     weight_decay: float
     eps: float
+    betas: tuple[float, ...] = ()
 
     def plain(self) -> dict:
         """Plain values for the run's record."""
-        return {**asdict(self), "shape": list(self.shape)}
+        return {**asdict(self), "shape": list(self.shape), "betas": list(self.betas)}
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,14 @@ class Base:
     lr: float
     weight_decay: float = 0.0
     eps: float = 0.0
+    betas: tuple[float, ...] = ()
     weights: str = "fan_in"  # or 'unit': see RunSpec.weights
+    multipliers: Mapping[str, Factors] = field(default_factory=dict)
+
+    def factor(self, hyperparameter: str, name: str, blocks: int) -> float:
+        """What a module's own multipliers add to the table, for a parameter or module by name."""
+        found = self.multipliers.get(hyperparameter)
+        return found.at(kind(name), place(name, blocks)) if found else 1.0
 
 
 @dataclass(frozen=True)
@@ -104,13 +113,33 @@ def resolve(
     """One row per parameter of the model, at the given distance from the base shape.
 
     Raises:
-        RoleError: a parameter has no role, or one that its module cannot fulfil.
+        RoleError: a parameter has no role, or one that its module cannot fulfil; or multipliers
+            name a type that no parameter has.
+        ValueError: a beta leaves [0, 1).
     """
     table = table.unit() if base.weights == "unit" else table
-    return [_row(tagged, table, ratios, base) for tagged in named_roles(model)]
+    tagged = list(named_roles(model))
+    _refuse_unknown_types(model, base)
+    blocks = count_blocks(one.name for one in tagged)
+    return [_row(one, table, ratios, base, blocks) for one in tagged]
 
 
-def _row(tagged: Tagged, table: Parameterisation, ratios: Ratios, base: Base) -> ParameterRow:
+def _refuse_unknown_types(model: nn.Module, base: Base) -> None:
+    parameters = {kind(name) for name, _ in model.named_parameters()}
+    branches = {kind(name) for name, one in model.named_modules() if isinstance(one, Branch)}
+    for name, factors in base.multipliers.items():
+        known = branches if name == "residual" else parameters
+        if unknown := sorted(set(factors.types) - known):
+            raise RoleError(
+                f"multipliers.{name}: {type(model).__name__} has no {', '.join(unknown)}; "
+                f"its types are {', '.join(sorted(known))}"
+            )
+
+
+def _row(
+    tagged: Tagged, table: Parameterisation, ratios: Ratios, base: Base, blocks: int
+) -> ParameterRow:
+    whole = ratios
     rule = table.rules[tagged.role]
     ratios = ratios if tagged.in_branch else Ratios(ratios.width, 1, ratios.batch, ratios.duration)
     std = base_std(tagged, ratios)
@@ -126,17 +155,25 @@ def _row(tagged: Tagged, table: Parameterisation, ratios: Ratios, base: Base) ->
             f"table {table.name!r} gives {tagged.name} ({tagged.role.value}) a multiplier, and "
             "only weights of hypertransfer.layers apply one: use such a layer, or another table"
         )
+
+    def own(hyperparameter: str) -> float:
+        return base.factor(hyperparameter, tagged.name, blocks)
+
     return ParameterRow(
         name=tagged.name,
         role=tagged.role.value,
         shape=tuple(tagged.parameter.shape),
         fan_in=tagged.module.fan_in if weight else 1,
         fan_out=tagged.module.fan_out if weight else tagged.parameter.numel(),
-        init_std=(1.0 if unit else std) * rule.init_std.at(ratios),
+        init_std=(1.0 if unit else std) * rule.init_std.at(ratios) * own("init_std"),
         multiplier=(std if unit else 1.0) * rule.multiplier.at(ratios),
-        lr=base.lr * rule.lr.at(ratios),
-        weight_decay=base.weight_decay * rule.weight_decay.at(ratios),
-        eps=base.eps * rule.eps.at(ratios),
+        lr=base.lr * rule.lr.at(ratios) * own("lr"),
+        weight_decay=base.weight_decay * rule.weight_decay.at(ratios) * own("weight_decay"),
+        eps=base.eps * rule.eps.at(ratios) * own("eps"),
+        betas=tuple(
+            1 - (1 - beta) * own(f"beta{number}")
+            for number, beta in enumerate(table.betas(base.betas, whole), 1)
+        ),
     )
 
 
@@ -146,8 +183,11 @@ def apply(
     table: Parameterisation,
     ratios: Ratios,
     seed: int,
+    base: Base | None = None,
 ) -> None:
     """Set multipliers and draw the weights, each from a generator of its own.
+
+    Of `base` the residual branches' own multipliers are taken.
 
     A parameter's draw depends on the seed, its name and its shape alone, on the CPU: adding a
     parameter, or moving the model to another device, changes no other draw.
@@ -163,9 +203,11 @@ def apply(
             tagged.parameter.data.copy_(draw)
         elif tagged.attribute == "bias":
             tagged.parameter.data.zero_()
-    for module in model.modules():
+    blocks = count_blocks(by_name)
+    for name, module in model.named_modules():
         if isinstance(module, Branch):
-            module.multiplier = table.residual_multiplier.at(ratios)
+            own = base.factor("residual", name, blocks) if base else 1.0
+            module.multiplier = table.residual_multiplier.at(ratios) * own
 
 
 def parameter_seed(seed: int, name: str) -> int:
@@ -179,9 +221,8 @@ def groups(model: nn.Module, rows: list[ParameterRow]) -> list[dict]:
     parameters = dict(model.named_parameters())
     out: dict[tuple, dict] = {}
     for row in rows:
-        hyper = (row.lr, row.weight_decay, row.eps)
-        group = out.setdefault(
-            hyper, {"params": [], "lr": row.lr, "weight_decay": row.weight_decay, "eps": row.eps}
-        )
+        hyper = {"lr": row.lr, "weight_decay": row.weight_decay, "eps": row.eps}
+        hyper |= {"betas": row.betas} if row.betas else {}
+        group = out.setdefault(tuple(hyper.values()), {"params": [], **hyper})
         group["params"].append(parameters[row.name])
     return list(out.values())

@@ -7,7 +7,7 @@ the base shape, so that each table is the identity at the base shape and tables 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -26,6 +26,7 @@ class Role(StrEnum):
     VECTOR = "vector"  # norm gains and biases inside the network
     FINAL_VECTOR = "final_vector"  # norm gain in front of the readout
     READOUT_BIAS = "readout_bias"  # finite in every dimension: one entry per class
+    QK_GAIN = "qk_gain"  # gain of a norm of queries or keys: a head's size, shared by all heads
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,10 @@ class Power:
 
     def at(self, ratios: Ratios) -> float:
         """The value of this power at the given ratios."""
-        value = 1.0
-        for f in fields(self):
-            value *= getattr(ratios, f.name) ** getattr(self, f.name)
-        return value
+        value = ratios.width**self.width * ratios.depth**self.depth
+        if self.batch == -self.duration:  # a power of m_B/m_D: exactly 1 where the two are equal
+            return value * (ratios.batch / ratios.duration) ** self.batch
+        return value * ratios.batch**self.batch * ratios.duration**self.duration
 
     def __mul__(self, other: Power) -> Power:
         return Power(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -108,7 +109,8 @@ class Parameterisation:
 
     `gradient_power` is the power of the gradient that an update is proportional to: 1 for
     SGD, 0 for scale-free updates (Adam, Lion, Muon). Depth powers apply to parameters inside
-    residual branches only; the rest of the network does not see m_L.
+    residual branches only; the rest of the network does not see m_L. `forgetting` scales what a
+    moving average forgets in a step, 1 − β, for each β of the optimizer.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Parameterisation:
     source: str
     rules: Mapping[Role, Rule]
     residual_multiplier: Power = ONE
+    forgetting: Power = ONE
 
     def __post_init__(self) -> None:
         rules = {Role(role): rule for role, rule in self.rules.items()}
@@ -140,6 +143,7 @@ class Parameterisation:
             source=f"{self.source}; {other.source}",
             rules={role: self.rules[role] * other.rules[role] for role in Role},
             residual_multiplier=self.residual_multiplier * other.residual_multiplier,
+            forgetting=self.forgetting * other.forgetting,
         )
 
     def named(self, name: str) -> Parameterisation:
@@ -162,6 +166,26 @@ class Parameterisation:
             table = table.shifted(role, rule.init_std)
         return table
 
+    def betas(self, base: Sequence[float], ratios: Ratios) -> tuple[float, ...]:
+        """The optimizer's betas at these ratios: each forgets `forgetting` times as much a step.
+
+        Raises:
+            ValueError: a beta would leave [0, 1): the batch is too large for so short a run.
+        """
+        factor = self.forgetting.at(ratios)
+        if factor == 1.0:
+            return tuple(base)
+        scaled = tuple(1 - factor * (1 - beta) for beta in base)
+        for number, (beta, given) in enumerate(zip(scaled, base, strict=True), 1):
+            if not 0 <= beta < 1:
+                raise ValueError(
+                    f"{self.name} makes β{number} = 1 − {factor:.4g} · (1 − {given:g}) = "
+                    f"{beta:.4g}, outside [0, 1), at m_B = {ratios.batch:.4g} and m_D = "
+                    f"{ratios.duration:.4g}: keep m_B/m_D at most {1 / (1 - given):.4g}, or take "
+                    "the base at a larger batch or a shorter run"
+                )
+        return scaled
+
     def as_dict(self) -> dict:
         """Plain values, for run keys and reports; exponents of zero are left out."""
 
@@ -171,6 +195,7 @@ class Parameterisation:
         return {
             "gradient_power": self.gradient_power,
             "residual_multiplier": power(self.residual_multiplier),
+            "forgetting": power(self.forgetting),
             "rules": {
                 role.value: {f.name: power(getattr(rule, f.name)) for f in fields(rule)}
                 for role, rule in self.rules.items()

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
+from hypertransfer.multipliers import NAMES as MULTIPLIED
+from hypertransfer.multipliers import Factors
+
 LOSSES = ("cross_entropy", "mse")
 WEIGHTS = ("fan_in", "unit")
 TRAINED = ("all", "readout")
-SCHEDULES = ("constant",)
+SCHEDULES = ("constant", "linear", "cosine")
 MOST_JSON = 64 * 2**20  # bytes of JSON from strangers; a run's record has some 10 kB
 MOST = 2**63 - 1  # as tables hold integers
 
@@ -66,12 +69,16 @@ def digest(value: object, length: int = 24) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:length]
 
 
-def _number(path: str, value: object, low: float, *, open_low: bool = False) -> float:
+def _number(
+    path: str, value: object, low: float, *, high: float = math.inf, open_low: bool = False
+) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not abs(value) < math.inf or abs(value) > sys.float_info.max:
         raise SpecError(path, value, "a finite number")
     if value < low or (open_low and value == low):
         raise SpecError(path, value, f"{'above' if open_low else 'at least'} {low:g}")
+    if value > high:
+        raise SpecError(path, value, f"at most {high:g}")
     return float(value)
 
 
@@ -84,6 +91,34 @@ def _integer(path: str, value: object, low: int) -> int:
     if value > MOST:
         raise SpecError(path, value, f"at most {MOST}")
     return int(value)
+
+
+def _steps_or_share(path: str, value: object) -> int | float:
+    """A number of steps, or a share of all steps: a fraction between 0 and 1."""
+    if _number(path, value, 0.0) < 1 and value != 0:
+        return float(value)  # type: ignore[arg-type]
+    return _integer(path, value, 0)
+
+
+def _multipliers(path: str, value: object) -> dict[str, Factors]:
+    if not isinstance(value, Mapping) or not set(value) <= set(MULTIPLIED):
+        raise SpecError(path, value, f"a mapping with keys out of {', '.join(MULTIPLIED)}")
+    out = {}
+    for name in sorted(value):
+        given, here = value[name], f"{path}.{name}"
+        if not isinstance(given, Mapping) or not set(given) <= {"types", "depth"}:
+            raise SpecError(here, given, "a mapping with the keys types and depth")
+        types, depth = given.get("types", {}), given.get("depth", [])
+        if not isinstance(types, Mapping) or not all(isinstance(kind, str) for kind in types):
+            raise SpecError(f"{here}.types", types, "a mapping of types of modules to factors")
+        if not isinstance(depth, list | tuple):
+            raise SpecError(f"{here}.depth", depth, "a list of factors over the depth")
+        out[name] = Factors(
+            {kind: _number(f"{here}.types.{kind}", types[kind], 0.0, open_low=True)
+             for kind in sorted(types)},
+            tuple(_number(f"{here}.depth", factor, 0.0, open_low=True) for factor in depth),
+        )  # fmt: skip
+    return out
 
 
 def _name(path: str, value: object) -> str:
@@ -155,20 +190,33 @@ class Shape:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Learning rate over the run: `constant` after a linear warm-up of `warmup` steps."""
+    """Learning rate over the run: a linear warm-up, then constant, or decaying at the end.
+
+    `warmup` is a number of steps (int) or a share of the run (float below 1). `decay` is the
+    share of the run over which the rate falls, as the name says, to `final` times its peak.
+    """
 
     name: str
-    warmup: int
+    warmup: int | float
+    decay: float = 1.0
+    final: float = 0.0
 
     @classmethod
     def parse(cls, path: str, value: object) -> Schedule:
-        """From `{name: …, warmup: …}`; both may be left out."""
-        if not isinstance(value, Mapping) or not set(value) <= {"name", "warmup"}:
-            raise SpecError(path, value, "a mapping with the keys name and warmup")
-        return cls(
+        """From `{name: …, warmup: …, decay: …, final: …}`; each may be left out."""
+        known = [f.name for f in fields(cls)]
+        if not isinstance(value, Mapping) or not set(value) <= set(known):
+            raise SpecError(path, value, f"a mapping with keys out of {', '.join(known)}")
+        found = cls(
             _choice(f"{path}.name", value.get("name", "constant"), SCHEDULES),
-            _integer(f"{path}.warmup", value.get("warmup", 0), 0),
+            _steps_or_share(f"{path}.warmup", value.get("warmup", 0)),
+            _number(f"{path}.decay", value.get("decay", 1.0), 0.0, high=1.0, open_low=True),
+            _number(f"{path}.final", value.get("final", 0.0), 0.0, high=1.0),
         )
+        for name, default in (("decay", 1.0), ("final", 0.0)):
+            if found.name == "constant" and getattr(found, name) != default:
+                raise SpecError(f"{path}.{name}", value[name], "for linear and cosine only")
+        return found
 
 
 @dataclass(frozen=True)
@@ -176,9 +224,12 @@ class RunSpec:
     """Everything that decides the numbers of one training.
 
     `shape` is the network trained and `base` the one at which the parameterisation is the
-    identity. `weights` says what the base network is: `fan_in` draws weights of standard
-    deviation gain/√fan_in; `unit` draws N(0, 1) and puts gain/√fan_in into the forward pass,
-    so that one learning rate moves layers of different fan-in alike (NTK and mean-field form).
+    identity; `base_batch_size` and `base_steps` are the batch and the number of steps there, for
+    tables that scale with batch size and duration. `multipliers` are factors on hyperparameters
+    of single modules, beside the table. `weights` says what the base network is: `fan_in` draws
+    weights of standard deviation gain/√fan_in; `unit` draws N(0, 1) and puts gain/√fan_in into
+    the forward pass, so that one learning rate moves layers of different fan-in alike (NTK and
+    mean-field form).
     `trained` is `all`, or `readout`: random features under a trained last layer.
     `seed` draws the initial weights and, unless `order_seed` is given, the order of the data.
     Training loss is recorded every `log_every` steps as the mean over those steps, the loss
@@ -202,6 +253,8 @@ class RunSpec:
     batch_size: int
     base_batch_size: int
     steps: int
+    base_steps: int
+    multipliers: Mapping[str, Factors]
     seed: int
     order_seed: int | None
     log_every: int
@@ -248,6 +301,8 @@ class RunSpec:
                 value = {g.name: getattr(value, g.name) for g in fields(value)}
             elif isinstance(value, tuple):
                 value = list(value)
+            elif f.name == "multipliers":
+                value = {name: factors.plain() for name, factors in value.items()}
             out[f.name] = value
         return out
 
@@ -269,7 +324,7 @@ class RunSpec:
 
 
 # Fields that are the same as another one, which is parsed before them, unless they are given.
-_FOLLOWS = {"base_batch_size": "batch_size", "eval_every": "steps"}
+_FOLLOWS = {"base_batch_size": "batch_size", "base_steps": "steps", "eval_every": "steps"}
 
 
 def _defaults(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -283,6 +338,7 @@ def _defaults(values: Mapping[str, Any]) -> dict[str, Any]:
         "order_seed": None,
         "divergence": 100.0,
         "checkpoints": (),
+        "multipliers": {},
     }
     for name, source in _FOLLOWS.items():
         if source in values:
@@ -306,6 +362,8 @@ _PARSERS: Mapping[str, Callable[[str, Any], Any]] = {
     "batch_size": partial(_integer, low=1),
     "base_batch_size": partial(_integer, low=1),
     "steps": partial(_integer, low=1),
+    "base_steps": partial(_integer, low=1),
+    "multipliers": _multipliers,
     "seed": partial(_integer, low=0),
     "order_seed": lambda path, value: None if value is None else _integer(path, value, 0),
     "log_every": partial(_integer, low=1),

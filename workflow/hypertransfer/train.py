@@ -15,11 +15,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from hypertransfer import build, state
 from hypertransfer.data.samples import Samples, augmentation_seed, batches
 from hypertransfer.scaling import Parameterisation
-from hypertransfer.spec import RunSpec
+from hypertransfer.schedule import factor
+from hypertransfer.spec import RunSpec, Schedule
 from hypertransfer.state import State, StateError
 
 FINAL_FRACTION = 0.1  # the final loss is the mean training loss over this last part of a run
-EVAL_BATCH = 2000
+EVAL_BATCH = 2000  # samples at once, or tokens of a text
 
 Progress = Callable[[int, float], None]
 Save = Callable[[Callable[[], State]], None]  # is given a way to take the state, and may use it
@@ -75,13 +76,15 @@ def evaluate(model: nn.Module, data: Samples, loss_fn: Callable) -> tuple[float,
     """Mean loss and accuracy on the evaluation set; accuracy is 0 where there are no classes."""
     model.eval()
     loss = correct = 0.0
-    for x, y in zip(data.test_x.split(EVAL_BATCH), data.test_y.split(EVAL_BATCH), strict=True):
+    places = data.test_y[0].numel()  # of a sample: 1, or the tokens of a text
+    size = max(1, EVAL_BATCH // places)
+    for x, y in zip(data.test_x.split(size), data.test_y.split(size), strict=True):
         output = model(x)
-        loss += loss_fn(output, y).item() * len(y)
+        loss += loss_fn(output, y).item() * y.numel()
         if not y.is_floating_point():
-            correct += (output.argmax(1) == y).sum().item()
+            correct += (output.argmax(-1) == y).sum().item()
     model.train()
-    return loss / len(data.test_y), correct / len(data.test_y)
+    return loss / data.test_y.numel(), correct / data.test_y.numel()
 
 
 def step_flops(model: nn.Module, loss_fn: Callable, x: Tensor, y: Tensor) -> int:
@@ -92,21 +95,18 @@ def step_flops(model: nn.Module, loss_fn: Callable, x: Tensor, y: Tensor) -> int
     return counter.get_total_flops()
 
 
-class Warmup:
-    """Linear warm-up to each group's own learning rate, then constant."""
+class Scheduler:
+    """Each group's own learning rate times the schedule's factor."""
 
-    def __init__(self, optimizer: torch.optim.Optimizer, steps: int) -> None:
-        self.optimizer, self.steps = optimizer, steps
+    def __init__(self, optimizer: torch.optim.Optimizer, schedule: Schedule, steps: int) -> None:
+        self.optimizer, self.schedule, self.steps = optimizer, schedule, steps
         self.peaks = [group["lr"] for group in optimizer.param_groups]
 
     def before(self, step: int) -> None:
         """Set the learning rates for the update that follows `step` earlier ones."""
-        if step < self.steps:
-            for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
-                group["lr"] = peak * (step + 1) / self.steps
-        elif step == self.steps:
-            for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
-                group["lr"] = peak
+        now = factor(self.schedule, step, self.steps)
+        for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
+            group["lr"] = peak * now
 
 
 @dataclass
@@ -129,7 +129,7 @@ class Loop:
         self.started = time.perf_counter()  # earlier by what interrupted processes spent
         self.wanted = frozenset(self.spec.checkpoints)
         self.total = torch.zeros((), device=self.data.train_x.device)  # of losses since then
-        self.warmup = Warmup(self.optimizer, self.spec.schedule.warmup)
+        self.scheduler = Scheduler(self.optimizer, self.spec.schedule, self.spec.steps)
 
     @property
     def order_seed(self) -> int:
@@ -157,7 +157,7 @@ class Loop:
     def _update(self, index: Tensor) -> None:
         if self.done in self.wanted:
             self.kept[self.done] = self._snapshot()
-        self.warmup.before(self.done)
+        self.scheduler.before(self.done)
         x = self.data.train_x[index]
         if self.data.augment:
             x = self.data.augment(x, augmentation_seed(self.order_seed, self.done))

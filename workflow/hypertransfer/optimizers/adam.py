@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 
 
-def make(groups: list[dict], *, betas: Sequence[float] = (0.9, 0.999), eps: float = 1e-8):
+def make(groups: list[dict], *, eps: float = 1e-8):
     """torch.optim.AdamW; `eps` is the base value, which stands scaled in the groups already.
 
     Adam is AdamW without weight decay. L2 regularisation inside Adam's gradient does not scale
     with the learning rate like decoupled decay and is not offered.
     """
     del eps
-    return torch.optim.AdamW(groups, lr=0.0, betas=tuple(betas))
+    return torch.optim.AdamW(groups, lr=0.0)

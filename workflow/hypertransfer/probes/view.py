@@ -36,7 +36,7 @@ class View:
     step: int
     initial: Mapping[str, Tensor]
     preconditioner: Mapping[str, Tensor]
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[float, ...] = (0.9, 0.999)
 
     @property
     def parameters(self) -> dict[str, nn.Parameter]:

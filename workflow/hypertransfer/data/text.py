@@ -1,0 +1,149 @@
+"""Text as tokens: documents, split by document, joined, and cut into windows."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hypertransfer.data.samples import Samples
+from hypertransfer.datasets import BYTES, WINDOWS, DatasetError, TextCard
+
+SEPARATOR = b"\n\n"  # behind every document
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The documents of the two parts, in their order."""
+
+    train: Sequence[bytes]
+    test: Sequence[bytes]
+
+
+def assemble(
+    name: str,
+    documents: Documents,
+    *,
+    context: int,
+    tokens: str,
+    vocabulary: int | None,
+    train: int | None,
+    test: int | None,
+) -> Samples:
+    """Windows of `context` tokens, and the token after each: x and y of shape (n, context).
+
+    Windows do not overlap. Of the training part their number is rounded down to a multiple of
+    1,024, where there are as many: then batches of any size that divides it see the same windows
+    in the same order, however many epochs a run takes. `train` and `test` windows are
+    spread evenly over their part.
+
+    Raises:
+        DatasetError: more windows are asked for than there are.
+    """
+    encode = ByteTokens() if tokens == BYTES else BPE(documents.train, vocabulary or 0)
+    parts: list[Tensor] = []
+    for part, found, number in (("train", documents.train, train), ("test", documents.test, test)):
+        stream = encode(found) if found else torch.empty(0, dtype=torch.int64)
+        enough = len(stream) > context
+        windows = stream.unfold(0, context + 1, context) if enough else torch.empty(0, context + 1)
+        whole = len(windows) - len(windows) % WINDOWS if part == "train" else len(windows)
+        windows = windows[: whole or len(windows)]
+        parts += [*_spread(name, part, windows, number)]
+    return Samples(*parts, classes=encode.vocabulary)
+
+
+def _spread(name: str, part: str, windows: Tensor, number: int | None) -> tuple[Tensor, Tensor]:
+    wanted = len(windows) if number is None else number
+    if not 1 <= wanted <= len(windows):
+        raise DatasetError(
+            f"{name}: {part}: {wanted} windows were asked for; there are {len(windows)}, so give "
+            "a smaller number, or a shorter context"
+        )
+    if wanted < len(windows):
+        windows = windows[torch.arange(wanted) * len(windows) // wanted]
+    return windows[:, :-1], windows[:, 1:]
+
+
+class ByteTokens:
+    """A token a byte."""
+
+    vocabulary = 256
+
+    def __call__(self, documents: Iterable[bytes]) -> Tensor:
+        """The tokens of all documents with separators, int64."""
+        joined = b"".join(document + SEPARATOR for document in documents)
+        return torch.from_numpy(np.frombuffer(joined, np.uint8).astype(np.int64))
+
+
+class BPE:
+    """Byte-level byte-pair encoding (Sennrich et al. 1508.07909), learned from documents.
+
+    Bytes that are not UTF-8 are read as U+FFFD.
+    """
+
+    def __init__(self, documents: Iterable[bytes], vocabulary: int) -> None:
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a job has one thread
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+        self.vocabulary = vocabulary
+        self.tokenizer = Tokenizer(models.BPE())
+        self.tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        self.tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocabulary, show_progress=False,
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        )  # fmt: skip
+        self.tokenizer.train_from_iterator(map(_text, documents), trainer)
+        if (found := self.tokenizer.get_vocab_size()) < vocabulary:
+            raise DatasetError(
+                f"vocabulary: {vocabulary} tokens were asked for, and the training part has "
+                f"only {found} to give: ask for fewer"
+            )
+
+    def __call__(self, documents: Iterable[bytes]) -> Tensor:
+        """The tokens of all documents with separators, int64."""
+        encoded = self.tokenizer.encode_batch([_text(one + SEPARATOR) for one in documents])
+        return torch.from_numpy(np.concatenate([np.array(e.ids, np.int64) for e in encoded]))
+
+
+def _text(document: bytes) -> str:
+    return document.decode("utf-8", errors="replace")
+
+
+def check(card: TextCard, documents: Sequence[bytes]) -> None:
+    """Hold the documents, joined, against the card's digest.
+
+    Raises:
+        DatasetError: they are others.
+    """
+    found = f"sha256:{hashlib.sha256(SEPARATOR.join(documents)).hexdigest()}"
+    if found != card.digest:
+        raise DatasetError(
+            f"{card.name}: its {len(documents)} files are not what they should be: expected "
+            f"{card.digest} of all, joined by blank lines, found {found}; {card.obtain}"
+        )
+
+
+def package(card: TextCard, name: str, version: str) -> Path:
+    """The folder of an installed package, which is not imported.
+
+    Raises:
+        DatasetError: it is missing, or has another version.
+    """
+    found = find_spec(name)
+    if found is None or found.origin is None:
+        raise DatasetError(f"{card.name}: the package {name} is missing; {card.obtain}")
+    installed = importlib.metadata.version(name)
+    if installed != version:
+        raise DatasetError(
+            f"{card.name}: {name} is {installed}, and its text that of {version}; {card.obtain}"
+        )
+    return Path(found.origin).parent
