@@ -19,8 +19,8 @@ TABLES = ("scaling", "schedule", "parameterisations", "records", "transfer", "cl
           "verify")  # fmt: skip
 LEAVES = ("models", "optimizers", "data", "probes")  # what experiments are made of
 ENGINE = ("train", "state", "interrupt", "measure", "runner", "build")
-FACE = ("plots", "report", "notebook", "cli", "status", "calibration", "words", "index", "jobs",
-        "upkeep")  # fmt: skip
+FACE = ("plots", "explain", "report", "notebook", "cli", "status", "calibration", "words",
+        "index", "jobs", "upkeep")  # fmt: skip
 
 
 def module_name(path):

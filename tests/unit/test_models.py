@@ -63,6 +63,10 @@ def images(name):
     return Samples(x, y, x, y, card.classes)
 
 
+def shape_of(name):
+    return datasets.shape(name, {})
+
+
 def drawn(run, data="fashion_mnist"):
     return build.drawn_model(run, images(data), keys.table(run))
 
@@ -413,7 +417,7 @@ def test_forward_flops_are_those_torch_counts(model, data, width):
     depths = {"conv": (1,), "linear": (1,), "residual_conv": (3, 6), "vit": (2, 4)}
     for depth in depths.get(model, (1, 4)):
         run = spec(model, width=width, data=data, depth=depth)
-        network, x = build.model(run, images(data)), images(data).train_x
+        network, x = build.model(run, *shape_of(data)), images(data).train_x
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
             network(x)  # torch counts the attention of this kernel only
         assert cost.forward_flops(run) * len(x) == pytest.approx(
@@ -427,7 +431,7 @@ def test_training_costs_three_forward_passes():
     seconds = cost.train_seconds(run, rates) / 10 - rates.seconds_per_step
     per_step = seconds * rates.operations_per_second
     assert per_step == pytest.approx(3 * 32 * cost.forward_flops(run))
-    network, data = build.model(run, images("fashion_mnist")), images("fashion_mnist")
+    network, data = build.model(run, *shape_of("fashion_mnist")), images("fashion_mnist")
     with FlopCounterMode(display=False) as counter:
         F.cross_entropy(network(data.train_x), data.train_y).backward()
     # the first layer needs no gradient by its input, so torch counts somewhat less

@@ -28,14 +28,14 @@ def device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def model(spec: RunSpec, data: Samples) -> nn.Module:
-    """The network of the spec, for the images and classes of its data; not yet drawn."""
+def model(spec: RunSpec, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    """The network of the spec, for inputs and classes such as its data have; not yet drawn."""
     make = registry.load("model", registry.import_path("model", spec.model.name))
     return make(
         width=spec.shape.width,
         depth=spec.shape.depth,
-        input_shape=tuple(data.train_x.shape[1:]),
-        classes=data.classes,
+        input_shape=input_shape,
+        classes=classes,
         **spec.model.options,
     )
 
@@ -64,7 +64,8 @@ def drawn_model(
 
     Images lie channels-last, which makes convolutions and pooling some three times as fast.
     """
-    network = model(spec, data).to(memory_format=torch.channels_last)
+    network = model(spec, tuple(data.train_x.shape[1:]), data.classes)
+    network.to(memory_format=torch.channels_last)
     parameter_rows = rows(spec, network, table)
     apply(network, parameter_rows, table, ratios(spec), spec.seed, base(spec))
     _freeze(spec, network, parameter_rows)

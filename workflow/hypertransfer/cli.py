@@ -53,7 +53,10 @@ def parser() -> argparse.ArgumentParser:
         return added
 
     words = "how many runs, cells and jobs the config means, what is missing, and why"
-    command("plan", _plan, help=words)
+    planning = command("plan", _plan, help=words)
+    planning.add_argument("--explain", metavar="RUN",
+                          help="show base and target of a run and every scaled hyperparameter; "
+                          "RUN is the beginning of its key, or grid:axis=value,...")  # fmt: skip
     command(COMMAND, _meant)
     words = "fit the cost model to what runs of the store took, for plans and the size of jobs"
     command("calibrate", _calibrate, help=words)
@@ -81,6 +84,13 @@ def _days(text: str) -> float:
 
 
 def _plan(given: argparse.Namespace) -> int:
+    if given.explain:
+        from hypertransfer import explain
+
+        config = main_config(given.configfile, given.config)
+        plans = list(plan.load(config, given.configfile.parent / "studies"))
+        print(*explain.lines(explain.find(plans, given.explain)), sep="\n")
+        return 0
     print_plan(main_config(given.configfile, given.config), given.configfile)
     return 0
 

@@ -60,6 +60,16 @@ class Power:
             return value * (ratios.batch / ratios.duration) ** self.batch
         return value * ratios.batch**self.batch * ratios.duration**self.duration
 
+    def __str__(self) -> str:
+        names = {"width": "m_N", "depth": "m_L", "batch": "m_B", "duration": "m_D"}
+        parts = [(names[f.name], getattr(self, f.name)) for f in fields(self)]
+        shown = [
+            f"{name}^{exponent:g}" if exponent != 1 else name
+            for name, exponent in parts
+            if exponent
+        ]
+        return "·".join(shown) or "1"
+
     def __mul__(self, other: Power) -> Power:
         return Power(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
