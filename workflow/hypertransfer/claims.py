@@ -216,6 +216,40 @@ def transfer_regret_sigma(
     return _of_sweeps(tables, seed, size, loss, statistic, _regret_caveats)
 
 
+@measure("loss")
+def advantage(
+    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "parameterisation",
+    loss: str = "final_loss", best: bool = False,
+) -> Measured:  # fmt: skip
+    """By how much the loss of one arm is below that of another, seed by seed.
+
+    Arms are told apart by `column`. With `best` each arm takes its learning rate of least mean
+    loss; else there is one run for each arm and seed. Positive is better.
+    """
+    import numpy as np
+
+    from hypertransfer import transfer
+
+    runs = tables["runs"].drop_duplicates("key")
+    _need("runs", runs, (column, "seed", "status", "lr", loss))
+    runs = runs[runs[column].isin([of, over])]
+    if missing := sorted({of, over} - set(runs[column])):
+        known = ", ".join(sorted(set(map(str, tables["runs"][column]))))
+        raise ClaimError(f"no run has {column} {', '.join(missing)}; there is {known}")
+    sizes = runs.assign(arm=(runs[column] == of).astype(float))
+    worse, better = transfer.sweeps(transfer.common_seeds(sizes, "arm")[0], "arm", loss)
+    several = [s for s in (worse, better) if len(s.lrs) > 1]
+    if several and not best:
+        raise ClaimError("an arm has several learning rates: choose one, or set `best: true`")
+
+    def statistic(seeds: Any) -> Estimate:
+        lows = [one.losses[seeds].mean(axis=0).min() for one in (worse, better)]
+        return transfer.exact(float(lows[0] - lows[1]) if np.isfinite(lows).any() else math.nan)
+
+    found = transfer.bootstrap(statistic, len(worse.losses), generator_seed=seed)
+    return Measured(found.value, found.low, found.high, len(worse.losses))
+
+
 @measure("×")
 def sharpness_spread(
     tables: Tables, seed: int, *, size: str = "shape.width", quantity: str = "scaled_sharpness",

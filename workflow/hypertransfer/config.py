@@ -539,7 +539,8 @@ def _compares_twins(claim: Mapping[str, Any], runs: Mapping[str, list[grid.Run]]
         if not isinstance(part, Mapping) or part.get("measure") not in claims.MEASURES:
             continue
         options = claims.MEASURES[part["measure"]].options | dict(part.get("options") or {})
-        columns = [options["size"], *(["lr"] if "loss" in options else []), "seed"]
+        compared = options.get("size", options.get("column"))
+        columns = [compared, *(["lr"] if "loss" in options else []), "seed"]
         seen: dict[tuple, RunSpec] = {}
         where = part.get("where")
         for name, members in runs.items():

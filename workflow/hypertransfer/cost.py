@@ -173,6 +173,8 @@ def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:
         "density": settings.get("vectors", 0) * settings.get("steps", 0),
         "alignment": 1 + 2 * settings.get("batches", 0),  # each batch has a graph of its own
         "features": 1,
+        "coordinates": 1,
+        "linearisation": 3,
         "linear_theory": 1,
     }
     return estimates.get(settings.get("probe", "hessian"), one)

@@ -35,6 +35,7 @@ WORDS = {
     "shape.depth": "depth",
     "batch_size": "batch size",
     "base.width": "base width",
+    "steps": "steps",
 }
 # Labels of measured quantities; those named here are drawn from zero, `LOG` on a log axis.
 QUANTITIES = {
@@ -54,13 +55,21 @@ QUANTITIES = {
     "preconditioned_sharpness": "preconditioned sharpness",
     "stability": "η × preconditioned sharpness / 38",
     "feature_distance": "‖h − h₀‖/‖h₀‖",
+    "stream": "mean |h| of the last stream",
+    "stream_change": "mean |h − h₀| of the last stream",
+    "logit_change": "mean change of the logits",
+    "linearisation_distance": "mean |h − h of linear blocks|",
+    "linearisation_share": "the same over mean |h − h₀|",
     "kernel_distance": "1 − CKA of features",
     "theory_gauss_newton": "γ²λ₁(G), theory",
     "theory_residual": "γ²‖R‖, theory",
     "theory_error": "network against theory",
     "train_loss": "training loss",
 }
-LOG = ("train_loss", "ntk", "trace", "theory_error", "stability", "preconditioned_sharpness")
+LOG = (
+    "train_loss", "stream", "stream_change", "linearisation_distance", "ntk", "trace",
+    "theory_error", "stability", "preconditioned_sharpness",
+)  # fmt: skip
 PANEL = (3.6, 2.9)  # inches
 PANELS = "parameterisation"  # the column that tells panels apart, unless a figure says another
 NO_TITLES: Mapping[str, str] = MappingProxyType({})

@@ -244,6 +244,16 @@ PROBES: Mapping[str, ProbeCard] = {
         _SAMPLES,
         _numbers("feature_distance", "kernel_distance", "weight_distance"),
     ),
+    "coordinates": ProbeCard(
+        "hypertransfer.probes.coordinates",
+        _SAMPLES,
+        _numbers("stream", "stream_change", "logit_change"),
+    ),
+    "linearisation": ProbeCard(
+        "hypertransfer.probes.linearisation",
+        _SAMPLES,
+        _numbers("linearisation_distance", "linearisation_share"),
+    ),
     "linear_theory": ProbeCard(
         "hypertransfer.probes.linear_theory",
         {},

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 # Of parameterisations.
-NAMES = {"mup": "µP", "ntp": "NTP", "sp": "SP", "depth_mup": "Depth-µP", "completep": "1/L (α = 1)"}
+NAMES = {
+    "mup": "µP",
+    "ntp": "NTP",
+    "sp": "SP",
+    "depth_mup": "Depth-µP",
+    "completep": "CompleteP (α = 1)",
+    "completep_half": "CompleteP (α = ½)",
+    "completed_p": "Complete(d)P",
+    "completed_p_half": "Complete(d)P (α = ½)",
+    "completed_p_shape": "no rule",
+    "completed_p_lr": "learning rate only",
+}
 
 
 def aligned(rows: Sequence[Sequence[object]], left: int) -> Iterator[str]:

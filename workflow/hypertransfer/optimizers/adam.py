@@ -6,10 +6,10 @@ import torch
 
 
 def make(groups: list[dict], *, eps: float = 1e-8):
-    """torch.optim.AdamW; `eps` is the base value, which stands scaled in the groups already.
+    """torch.optim.AdamW, fused; `eps` is the base value, which stands scaled in the groups already.
 
     Adam is AdamW without weight decay. L2 regularisation inside Adam's gradient does not scale
     with the learning rate like decoupled decay and is not offered.
     """
     del eps
-    return torch.optim.AdamW(groups, lr=0.0)
+    return torch.optim.AdamW(groups, lr=0.0, fused=True)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hypertransfer.layers import Scaled
+from hypertransfer.probes import streams
 from hypertransfer.probes.view import View
 from hypertransfer.scaling import Role
 
@@ -53,14 +53,5 @@ def features(network: nn.Module, x: Tensor) -> Tensor:
     Raises:
         ValueError: the network has no layer, or several, with an output's role.
     """
-    found = [m for m in network.modules()
-             if isinstance(m, Scaled) and m.roles.get("weight") is Role.OUTPUT]  # fmt: skip
-    if len(found) != 1:
-        raise ValueError(f"{len(found)} layers have the role output, and features need one")
-    kept: list[Tensor] = []
-    handle = found[0].register_forward_pre_hook(lambda module, inputs: kept.append(inputs[0]))
-    try:
-        network(x)
-    finally:
-        handle.remove()
-    return kept[0].flatten(1).double()
+    given, _ = streams.through(network, streams.input_of(network, Role.OUTPUT), x)
+    return given.flatten(1)
