@@ -16,6 +16,7 @@ configfile: "config/config.yaml"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/probe.smk"
+include: "workflow/rules/search.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/report.smk"
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import yaml
 
-from hypertransfer import claims, grid, keys, registry
+from hypertransfer import claims, grid, keys, registry, searches
 from hypertransfer.conditions import matches
+from hypertransfer.searches import Search
 from hypertransfer.spec import RunSpec, SpecError, SpecErrors
 from hypertransfer.store import open_file
 
@@ -252,6 +253,7 @@ class Study:
     scale: str
     values: Mapping[str, Any]
     runs: Mapping[str, list[grid.Run]] = field(repr=False)
+    searches: Mapping[str, Search] = field(default_factory=dict)
 
     @property
     def grids(self) -> Mapping[str, Any]:
@@ -329,10 +331,11 @@ def load_study(name: str, scale: str, directory: Path) -> Study:
     problems += _scale_problems(document, body.get("scales", {}))
     broken = {".".join(p.key.split(".")[:2]) for p in problems}
     runs: dict[str, list[grid.Run]] = {}
-    problems += _meaning(document, merged, scale, name, broken, runs)
+    found: dict[str, Search] = {}
+    problems += _meaning(document, merged, scale, name, broken, runs, found)
     if problems:
         raise ConfigError(problems)
-    return Study(name, scale, merged, runs)
+    return Study(name, scale, merged, runs, found)
 
 
 def _scale_problems(document: Document, scales: object) -> Iterator[Problem]:
@@ -353,8 +356,9 @@ def _meaning(
     name: str,
     broken: set[str],
     runs: dict[str, list[grid.Run]],
+    found: dict[str, Search],
 ) -> Iterator[Problem]:
-    """What a schema cannot see: references, axes, runs, claims; fills in the grids' runs.
+    """What a schema cannot see: references, axes, runs, claims; fills in the grids' runs, searches.
 
     Parts in which the schema has found a problem already are left out.
     """
@@ -364,12 +368,17 @@ def _meaning(
     wrong = []
     for key in grids:
         wrong += _grid_problems(document, scale, key, grids[key], runs.setdefault(key, []))
+    for key, values in _entries(study, "searches", broken):
+        wrong += _search_problems(document, scale, key, values, found)
     yield from wrong
     for index, claim in _entries(study, "claims", broken):
         for _, text in claims.validate_each([claim]):
             yield document.problem(_home(document, scale, ("claims", index)), text)
     expands = not wrong and not any(key.startswith("grids") for key in broken)
-    yield from _references(document, scale, study, broken, runs if expands else {})
+    coming = {name: rows for one in found.values() for name, rows in one.rows().items()}
+    if twice := sorted(coming.keys() & runs.keys()):
+        yield document.problem(("searches", twice[0]), "is the name of a grid, too: choose another")
+    yield from _references(document, scale, study, broken, {**runs, **coming} if expands else {})
     if not broken:
         yield from _counterparts(document, study)
 
@@ -428,6 +437,33 @@ def _grid_problems(
         yield problem(error)
     except (KeyError, TypeError) as error:
         yield document.problem(("grids", name), f"cannot be expanded: {error!r}")
+
+
+def _search_problems(
+    document: Document, scale: str, name: str, values: Mapping[str, Any], found: dict[str, Search]
+) -> Iterator[Problem]:
+    """What is wrong with a search, which is added if nothing is."""
+    home = ("searches", name)
+    wrong = [document.problem(_home(document, scale, (*home, *path)), text)
+             for path, text in searches.problems(values)]  # fmt: skip
+    yield from wrong
+    try:
+        search = Search.parse(name, values)
+        specs = [search.spec({}, changes) for _, changes in search.carried()]
+    except SpecErrors as errors:
+        for error in errors.errors:
+            path = _home(document, scale, (*home, "base", *error.path.split(".")))
+            yield document.problem(path, f"{error.value!r} is not {error.expected}")
+        return
+    seen = set()
+    for spec in (search.base, *specs):
+        for error in _objections(spec):
+            if str(error) not in seen:
+                seen.add(str(error))
+                path = _home(document, scale, (*home, "base", *error.path.split(".")))
+                yield document.problem(path, f"{error.value!r} is not {error.expected}")
+    if not seen and not wrong:
+        found[name] = search
 
 
 def _places(

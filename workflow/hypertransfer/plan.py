@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -20,6 +20,7 @@ from hypertransfer import cost, grid, keys, registry
 from hypertransfer.conditions import matches
 from hypertransfer.config import ConfigError, Problem, Study, load_rates, load_study
 from hypertransfer.fingerprint import find, fingerprint, imports
+from hypertransfer.searches import Search
 from hypertransfer.spec import RunSpec, canonical, digest
 
 RESULTS = Path("results")
@@ -89,6 +90,32 @@ class Shard:
     def file(self) -> str:
         """The table that the job makes."""
         return f"{RESULTS / self.study}/made/{self.path}/{self.job.digest}.parquet"
+
+
+@dataclass(frozen=True)
+class SearchJob:
+    """A generation of a search, or the runs that carry its results over: one Snakemake job."""
+
+    study: str
+    search: str
+    kind: str  # 'searches' or 'transfers'
+    job: Job
+    sources: tuple[str, ...]  # tables that it builds upon
+    seconds: float
+    bytes: float
+
+    @property
+    def file(self) -> str:
+        """The table of its runs."""
+        return f"{RESULTS / self.study}/made/{self.kind}/{self.search}/{self.job.digest}.parquet"
+
+    @property
+    def files(self) -> list[str]:
+        """All that it makes: a generation's proposals lie beside its table."""
+        return [self.file, *([self.file[:-8] + ".json"] if self.kind == "searches" else [])]
+
+
+LATER = ("transfer", "methods", "description")  # of a search: what a generation does not depend on
 
 
 class StudyPlan:
@@ -175,7 +202,8 @@ class StudyPlan:
     @cached_property
     def collect(self) -> Job:
         """The study's tables from all its shards, in the order of the plan."""
-        return Job(code_of("collect_tables"), {"files": [shard.file for shard in self.shards]})
+        files = [shard.file for shard in self.shards] + [job.file for job in self.searches]
+        return Job(code_of("collect_tables"), {"files": files})
 
     @cached_property
     def claims(self) -> Job:
@@ -211,6 +239,43 @@ class StudyPlan:
                 "notebook": notebook_digest(notebook(self.study)),
             },
         )
+
+    @cached_property
+    def searches(self) -> list[SearchJob]:
+        """The generations of all searches, each method's one after another, and what follows."""
+        return [job for search in self.study.searches.values() for job in self._search(search)]
+
+    def _search(self, search: Search) -> Iterator[SearchJob]:
+        # What answers a run, whatever it is asked: code, data, table.
+        context = self.contexts.key(search.base).partition("-")[2]
+        seconds = cost.train_seconds(search.base, self.rates)
+        ends = []
+        for method in search.methods:
+            earlier: list[str] = []
+            for generation in range(search.generations):
+                parts = {
+                    "search": search.name,
+                    "values": {k: v for k, v in search.values.items() if k not in LATER},
+                    "method": {"name": method.name, **search.values["methods"][method.name]},
+                    "generation": generation,
+                    "context": context,
+                }
+                job = SearchJob(
+                    self.name, search.name, "searches", Job(code_of("search_generation"), parts),
+                    tuple(earlier), search.trials * seconds, cost.train_bytes(search.base),
+                )  # fmt: skip
+                yield job
+                earlier.append(job.file)
+            ends += earlier
+        if search.transfer:
+            specs = [search.spec({}, changes) for _, changes in search.carried()]
+            parts = {"search": search.name, "values": search.values, "context": context,
+                     "files": ends}  # fmt: skip
+            yield SearchJob(
+                self.name, search.name, "transfers", Job(code_of("carry_over"), parts),
+                tuple(ends), sum(cost.train_seconds(spec, self.rates) for spec in specs),
+                max(map(cost.train_bytes, specs)),
+            )  # fmt: skip
 
     def files(self, kind: str) -> list[str]:
         """The files of all shards of a kind."""
@@ -267,6 +332,7 @@ class StudyPlan:
         """Every file that the study makes under a digest's name."""
         return [
             *(shard.file for shard in self.shards),
+            *(file for job in self.searches for file in job.files),
             *self.table_files,
             self.claims_file,
             *self.figure_files,

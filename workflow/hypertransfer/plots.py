@@ -7,6 +7,8 @@ size. Runs that diverged have no line, and stand at the top of a sweep.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -300,6 +302,133 @@ def _finite(value: float) -> float:
     return value if np.isfinite(value) else 10.0
 
 
+# Searches ------------------------------------------------------------------------------------
+
+METHODS = {
+    "global": "global, trust region",
+    "types": "types, trust region",
+    "factored": "types × depth, trust region",
+    "random": "types × depth, random",
+    "bayesian": "types × depth, Bayesian",
+}
+HYPERPARAMETERS = {"lr": "learning rate", "init_std": "initial deviation",
+                   "residual": "residual multiplier", "weight_decay": "weight decay",
+                   "beta1": "1 − β₁", "beta2": "1 − β₂"}  # fmt: skip
+NODES = 5  # places over the depth in a heat map
+
+
+def search_progress(tables: Tables) -> Figure:
+    """Best loss so far over the trials of each method, and all trials."""
+    runs = tables["runs"].sort_values(["generation", "trial"])
+    figure, axes = _panels(1, 2, width=1.4, height=1.25)
+    best, every = axes[0]
+    ceiling = runs["final_loss"].iloc[0] * 1.15
+    for colour, (name, part) in zip(
+        _METHOD_COLOURS, runs.groupby("method", sort=False), strict=False
+    ):
+        losses = part["final_loss"].to_numpy(float)
+        trials = np.arange(1, len(losses) + 1)
+        best.step(trials, np.minimum.accumulate(losses), where="post", color=colour,
+                  label=METHODS.get(name, name))  # fmt: skip
+        above = ~(losses < ceiling)
+        every.plot(trials[~above], losses[~above], ".", color=colour, markersize=7)
+        every.plot(
+            trials[above], [DIVERGED_Y] * int(above.sum()), linestyle="", marker="x", color=colour,
+            clip_on=False, transform=every.get_xaxis_transform(),
+        )  # fmt: skip
+    best.set(xlabel="trial", ylabel="best loss so far")
+    every.set(xlabel="trial", ylabel="loss of the trial", ylim=(None, ceiling))
+    every.set_title("×: above, or diverged", fontsize=10, loc="right", pad=14)
+    figure.legend(*best.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+_METHOD_COLOURS = sns.color_palette("deep")
+
+
+def multipliers(tables: Tables, *, titles: Mapping[str, str] = NO_TITLES) -> Figure:
+    """Heat maps, module × depth, of the multipliers of the best trial, one a hyperparameter."""
+    runs = tables["runs"]
+    point = json.loads(runs.loc[runs["final_loss"].idxmin(), "proposal"])
+    maps = {}
+    for name in dict.fromkeys(label.partition("/")[0] for label in point):
+        parts = {k.partition("/")[2]: v for k, v in point.items() if k.partition("/")[0] == name}
+        nodes = [v for k, v in parts.items() if re.fullmatch(r"depth\d+", k)] or [0.0]
+        groups = {k: v for k, v in parts.items() if k and not re.fullmatch(r"depth\d+", k)}
+        along = np.interp(np.linspace(0, 1, NODES), np.linspace(0, 1, len(nodes)), nodes)
+        inside = [0.0 if group in OUTSIDE else 1.0 for group in groups]
+        values = np.array(list(groups.values()))[:, None] + np.outer(inside, along)
+        maps[name] = pd.DataFrame(values, list(groups), np.linspace(0, 1, NODES))
+    most = max(float(frame.abs().to_numpy().max()) for frame in maps.values())
+    sizes = [len(frame) for frame in maps.values()]
+    figure, axes = plt.subplots(
+        len(maps), 1, figsize=(6.5, 1.6 + 0.42 * sum(sizes)), squeeze=False,
+        gridspec_kw={"height_ratios": sizes}, sharex=True,
+    )  # fmt: skip
+    for axis, (name, frame) in zip(axes[:, 0], maps.items(), strict=True):
+        sns.heatmap(
+            frame, ax=axis, cmap="vlag", center=0, vmin=-most, vmax=most, annot=True, fmt="+.1f",
+            annot_kws={"size": 8}, cbar=False, linewidths=0.5,
+            xticklabels=["first", "", "middle", "", "last"],
+        )  # fmt: skip
+        axis.set_title(titles.get(name, HYPERPARAMETERS.get(name, name)), loc="left")
+        axis.tick_params(axis="y", rotation=0)
+    axes[-1, 0].set_xlabel("block")
+    shades = mpl.cm.ScalarMappable(mpl.colors.Normalize(-most, most), "vlag")
+    figure.colorbar(shades, ax=axes, label="octaves", shrink=0.6)
+    return figure
+
+
+OUTSIDE = ("embedding", "readout")  # groups of modules in no block
+
+
+def carried(tables: Tables, *, over: str) -> Figure:
+    """Loss of a reference method minus that of each other, seed by seed, at each target."""
+    runs = tables["runs"]
+    runs = runs[runs["method"] != "line"]
+    wide = runs.pivot_table(
+        index=["target", "seed"], columns="method", values="final_loss", sort=False
+    )
+    names = [name for name in _in_order(runs["method"]) if name != over]
+    gain = -wide[names].sub(wide[over], axis=0)
+    targets = _in_order(runs["target"])
+    figure, axes = _panels(1, len(targets), width=0.8, height=1.2, sharey=True)
+    for axis, target in zip(axes[0], targets, strict=True):
+        part = gain.loc[target]
+        for place, name in enumerate(names):
+            colour = _METHOD_COLOURS[1 + place]
+            axis.bar(place, part[name].mean(), color=colour, alpha=0.6, width=0.7,
+                     label=METHODS.get(name, name))  # fmt: skip
+            axis.plot([place] * len(part), part[name], ".", color="black", markersize=6)
+        axis.axhline(0, color="0.3", linewidth=0.8)
+        axis.set_title(target)
+        axis.set_xticks([])
+    axes[0, 0].set_ylabel(f"loss below that of\n{METHODS.get(over, over)}")
+    handles = axes[0, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+def slices(tables: Tables) -> Figure:
+    """Loss along a line in log space, at each target, less its least."""
+    runs = tables["runs"]
+    figure, axes = _panels(1, 1, width=1.4, height=1.2)
+    axis = axes[0, 0]
+    for colour, (target, part) in zip(
+        _METHOD_COLOURS, runs.groupby("target", sort=False), strict=False
+    ):
+        spread = part.groupby("place")["final_loss"].agg(["mean", "min", "max"])
+        lowest = spread["mean"].min()
+        axis.plot(spread.index, spread["mean"] - lowest, "o-", color=colour, label=target)
+        axis.fill_between(spread.index, spread["min"] - lowest, spread["max"] - lowest,
+                          color=colour, alpha=0.15, linewidth=0)  # fmt: skip
+        axis.plot(spread["mean"].idxmin(), 0, "*", color=colour, markersize=14,
+                  markeredgecolor="black", zorder=5)  # fmt: skip
+    axis.set(xlabel="place: 0 best global, 1 best multipliers", ylabel="loss above its least mean")
+    figure.legend(loc="outside right center")
+    return figure
+
+
 # Panels ------------------------------------------------------------------------------------
 
 
@@ -536,4 +665,8 @@ KINDS: Mapping[str, Callable[..., Figure]] = {
     "along": along,
     "gaps": gaps,
     "density": density,
+    "search_progress": search_progress,
+    "multipliers": multipliers,
+    "carried": carried,
+    "slices": slices,
 }

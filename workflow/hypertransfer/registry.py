@@ -279,6 +279,10 @@ FIGURES: Mapping[str, tuple[str, ...]] = {
     "along": ("quantities", "size", "panels", "titles", "level", "sweep"),
     "gaps": ("quantities", "size", "relative"),
     "density": ("size", "panels", "titles"),
+    "search_progress": (),
+    "multipliers": ("titles",),
+    "carried": ("over",),
+    "slices": (),
 }
 
 ADAM_BETAS = (0.9, 0.999)  # torch's

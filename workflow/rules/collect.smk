@@ -4,6 +4,7 @@
 rule collect_tables:
     input:
         cells=lambda wildcards: plan_of(wildcards).files("train"),
+        searches=lambda wildcards: [job.file for job in plan_of(wildcards).searches],
         probes=lambda wildcards: plan_of(wildcards).files("probe"),
     output:
         expand(

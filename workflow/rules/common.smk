@@ -17,6 +17,7 @@ try:
     check_main(config, Path("config/config.yaml"))
     PLANS = {plan.name: plan for plan in planning.load(config)}
     SHARDS = {shard.file: shard for plan in PLANS.values() for shard in plan.shards}
+    SEARCHES = {job.file: job for plan in PLANS.values() for job in plan.searches}
     Store(config["store"]).check()
 except (ConfigError, StoreError) as error:
     raise WorkflowError(str(error)) from None
@@ -49,6 +50,7 @@ onstart:
 wildcard_constraints:
     study="[a-z][a-z0-9_]*",
     digest="[0-9a-f]{12}",
+    search="[a-z][a-z0-9_-]*",
     figure="[a-z][a-z0-9-]*",
 
 

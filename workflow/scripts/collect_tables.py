@@ -6,7 +6,7 @@ from hypertransfer import collect, jobs
 
 with jobs.running("collect_tables", snakemake):  # noqa: F821
     collect.collect(
-        snakemake.input.cells,  # noqa: F821
+        [*snakemake.input.cells, *snakemake.input.searches],  # noqa: F821
         snakemake.input.probes,  # noqa: F821
         {Path(path).stem: path for path in snakemake.output},  # noqa: F821
     )

@@ -1,0 +1,1 @@
+"""Searching for hyperparameters: how proposals are made, and the runs that try them."""

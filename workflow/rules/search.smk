@@ -1,0 +1,71 @@
+# Searches: one job a generation, which builds upon those before; then the results elsewhere.
+
+
+def search_job(wildcards, kind):
+    """The planned job behind the wildcards of a search's file."""
+    file = f"results/{wildcards.study}/made/{kind}/{wildcards.search}/{wildcards.digest}.parquet"
+    return SEARCHES[file]
+
+
+def generation(wildcards):
+    """The generation that a file of the searches is for."""
+    return search_job(wildcards, "searches")
+
+
+def carried(wildcards):
+    """The job that carries a search's results over."""
+    return search_job(wildcards, "transfers")
+
+
+rule search_generation:
+    input:
+        lambda wildcards: generation(wildcards).sources,
+    output:
+        table="results/{study}/made/searches/{search}/{digest}.parquet",
+        proposals="results/{study}/made/searches/{search}/{digest}.json",
+    log:
+        "logs/{study}/searches/{search}/{digest}.log",
+    # Each waits for the one before: they come first, so that none waits for all at the end.
+    priority: 10**6
+    conda:
+        "../../envs/hypertransfer.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: megabytes(generation(wildcards), attempt),
+        runtime=lambda wildcards, attempt: minutes(generation(wildcards), attempt),
+        gpu=gpus(),
+    params:
+        made_from=lambda wildcards: generation(wildcards).job.made_from,
+        store=config["store"],
+        device=config["device"],
+        save_minutes=config.get("save_minutes", 5),
+    message:
+        "searching {wildcards.study} {wildcards.search}"
+    script:
+        "../scripts/search_generation.py"
+
+
+rule carry_over:
+    input:
+        lambda wildcards: carried(wildcards).sources,
+    output:
+        "results/{study}/made/transfers/{search}/{digest}.parquet",
+    log:
+        "logs/{study}/transfers/{search}/{digest}.log",
+    priority: 10**6
+    conda:
+        "../../envs/hypertransfer.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: megabytes(carried(wildcards), attempt),
+        runtime=lambda wildcards, attempt: minutes(carried(wildcards), attempt),
+        gpu=gpus(),
+    params:
+        made_from=lambda wildcards: carried(wildcards).job.made_from,
+        store=config["store"],
+        device=config["device"],
+        save_minutes=config.get("save_minutes", 5),
+    message:
+        "carrying over {wildcards.study} {wildcards.search}"
+    script:
+        "../scripts/carry_over.py"

@@ -1,0 +1,15 @@
+"""Try the results of a search with other seeds and at other shapes, and write their table."""
+
+from hypertransfer import jobs, records
+from hypertransfer.search import trials
+from hypertransfer.store import Store
+
+with jobs.running("carry_over", snakemake) as parts:  # noqa: F821
+    table = trials.carry_over(
+        parts,
+        list(snakemake.input),  # noqa: F821
+        Store(snakemake.params.store),  # noqa: F821
+        snakemake.params.device,  # noqa: F821
+        snakemake.params.save_minutes,  # noqa: F821
+    )
+    records.write(table, snakemake.output[0])  # noqa: F821

@@ -1,0 +1,20 @@
+"""Propose the next generation of a search, try its proposals, and write both."""
+
+import json
+from pathlib import Path
+
+from hypertransfer import jobs, records
+from hypertransfer.search import trials
+from hypertransfer.store import Store, replace_atomically
+
+with jobs.running("search_generation", snakemake) as parts:  # noqa: F821
+    proposals, table = trials.generation(
+        parts,
+        list(snakemake.input),  # noqa: F821
+        Store(snakemake.params.store),  # noqa: F821
+        snakemake.params.device,  # noqa: F821
+        snakemake.params.save_minutes,  # noqa: F821
+    )
+    text = json.dumps(proposals, indent=1)
+    replace_atomically(Path(snakemake.output.proposals), text.encode())  # noqa: F821
+    records.write(table, snakemake.output.table)  # noqa: F821
