@@ -236,7 +236,7 @@ def advantage(
     if missing := sorted({of, over} - set(runs[column])):
         known = ", ".join(sorted(set(map(str, tables["runs"][column]))))
         raise ClaimError(f"no run has {column} {', '.join(missing)}; there is {known}")
-    sizes = runs.assign(arm=(runs[column] == of).astype(float))
+    sizes = runs.assign(arm=1.0 + (runs[column] == of))
     worse, better = transfer.sweeps(transfer.common_seeds(sizes, "arm")[0], "arm", loss)
     several = [s for s in (worse, better) if len(s.lrs) > 1]
     if several and not best:

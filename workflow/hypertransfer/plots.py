@@ -61,7 +61,7 @@ QUANTITIES = {
     "stream_change": "mean |h − h₀| of the last stream",
     "logit_change": "mean change of the logits",
     "linearisation_distance": "mean |h − h of linear blocks|",
-    "linearisation_share": "the same over mean |h − h₀|",
+    "block_nonlinearity": "block beyond linear, over linear",
     "kernel_distance": "1 − CKA of features",
     "theory_gauss_newton": "γ²λ₁(G), theory",
     "theory_residual": "γ²‖R‖, theory",
@@ -69,7 +69,7 @@ QUANTITIES = {
     "train_loss": "training loss",
 }
 LOG = (
-    "train_loss", "stream", "stream_change", "linearisation_distance", "ntk", "trace",
+    "train_loss", "stream", "stream_change", "linearisation_distance", "block_nonlinearity", "ntk", "trace",
     "theory_error", "stability", "preconditioned_sharpness",
 )  # fmt: skip
 PANEL = (3.6, 2.9)  # inches
@@ -245,6 +245,30 @@ def density(
             axis.set_title(f"step {step}")
         row[0].set_ylabel(f"{_title(name, titles)}\n\n{row[0].get_ylabel()}")
     _one_legend(figure, axes, size)
+    return figure
+
+
+def levels(tables: Tables, *, quantities: Sequence[str], size: str = "shape.width") -> Figure:
+    """Quantities at the last checkpoint over size, a line a parameterisation, with power laws."""
+    runs = tables["runs"]
+    last = tables["probes"].sort_values("step").groupby("key").tail(1)
+    table = _with_axes(last, runs, [size, PANELS])
+    figure, axes = _panels(1, len(quantities), width=1.2, height=1.15)
+    for axis, quantity in zip(axes[0], quantities, strict=True):
+        for colour, name in zip(sns.color_palette("deep"), _in_order(runs[PANELS]), strict=False):
+            part = table[table[PANELS] == name].groupby(size)[quantity]
+            spread = part.agg(["mean", "min", "max"])
+            fitted = np.polyfit(np.log(spread.index), np.log(spread["mean"]), 1)[0]
+            label = f"{_label(name)}: ∝ {fitted:.2f}"
+            axis.plot(spread.index, spread["mean"], "o-", color=colour, label=label)
+            axis.fill_between(spread.index, spread["min"], spread["max"], color=colour, alpha=0.15,
+                              linewidth=0)  # fmt: skip
+        axis.set_xscale("log", base=2)
+        axis.set_yscale("log")
+        axis.set_xticks(sorted(runs[size].unique()))
+        axis.xaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
+        axis.set(xlabel=WORDS.get(size, size), ylabel=QUANTITIES.get(quantity, quantity))
+        axis.legend(title="exponent")
     return figure
 
 
@@ -665,6 +689,7 @@ KINDS: Mapping[str, Callable[..., Figure]] = {
     "along": along,
     "gaps": gaps,
     "density": density,
+    "levels": levels,
     "search_progress": search_progress,
     "multipliers": multipliers,
     "carried": carried,

@@ -252,7 +252,7 @@ PROBES: Mapping[str, ProbeCard] = {
     "linearisation": ProbeCard(
         "hypertransfer.probes.linearisation",
         _SAMPLES,
-        _numbers("linearisation_distance", "linearisation_share"),
+        _numbers("block_nonlinearity", "linearisation_distance"),
     ),
     "linear_theory": ProbeCard(
         "hypertransfer.probes.linear_theory",
@@ -279,6 +279,7 @@ FIGURES: Mapping[str, tuple[str, ...]] = {
     "along": ("quantities", "size", "panels", "titles", "level", "sweep"),
     "gaps": ("quantities", "size", "relative"),
     "density": ("size", "panels", "titles"),
+    "levels": ("quantities", "size"),
     "search_progress": (),
     "multipliers": ("titles",),
     "carried": ("over",),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,13 +17,15 @@ from hypertransfer.probes.view import View
 
 
 class Probe:
-    """Distance of the last residual stream from that of blocks linearised at initialisation.
+    """Whether blocks are lazy: whether all that training does to them is linear in their weights.
 
     Dey et al. 2505.01618, Section 4: a block is lazy if its output hardly differs from
-    F(h; θ₀) + ∂F(h; θ₀)/∂θ · (θ_t − θ₀). Here every residual branch is so replaced at once, each
-    with the stream that the ones below hand on; the rest of the network keeps its weights.
-    `linearisation_distance` is the mean of |h − h_lin| over coordinates, `linearisation_share`
-    that over the mean of |h_t − h_0|. Exact up to rounding; nothing at step 0.
+    F(h; θ₀) + ∂F(h; θ₀)/∂θ · (θ_t − θ₀). `block_nonlinearity` is, for each residual branch with
+    the stream h that it gets in the trained network, the mean of |F(h; θ_t) − linear| over that
+    of the linear term, averaged over branches (our normalisation: the paper's is not known).
+    `linearisation_distance` is the mean of |h − h_lin| over the coordinates of the last residual
+    stream, h_lin that of the network with every branch replaced at once. Exact up to rounding;
+    nothing at step 0.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
@@ -31,27 +34,67 @@ class Probe:
     def at(self, view: View) -> dict[str, Any]:
         """One row of the probe's table."""
         module = streams.last(view.network)
-        now, _ = streams.through(view.network, module, view.x)
-        with linearised(view):
+        shares: list[float] = []
+        with replaced(view, lambda layers: layers.compared(shares)):
+            now, _ = streams.through(view.network, module, view.x)
+        with replaced(view, lambda layers: layers.linear):
             linear, _ = streams.through(view.network, module, view.x)
-        with view.at_start():
-            start, _ = streams.through(view.network, module, view.x)
-        distance, moved = (float((now - other).abs().mean()) for other in (linear, start))
+        moved = [share for share in shares if math.isfinite(share)]
         return {
-            "linearisation_distance": distance,
-            "linearisation_share": distance / moved if moved else None,
+            "block_nonlinearity": sum(moved) / len(moved) if moved else None,
+            "linearisation_distance": float((now - linear).abs().mean()),
             "error": 0.0,
             "converged": True,
             "products": 0,
         }
 
 
+class Expanded:
+    """The layers of a branch, and their expansion to first order around the initial weights."""
+
+    def __init__(self, branch: Branch, prefix: str, initial: Mapping[str, Tensor]) -> None:
+        self.layers = branch.layers
+        now = {name: p.detach() for name, p in self.layers.named_parameters()}
+        self.start = {name: initial[prefix + name].to(p) for name, p in now.items()}
+        self.moved = {name: p - self.start[name] for name, p in now.items()}
+
+    def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """F(x; θ₀) and ∂F(x; θ₀)/∂θ · (θ_t − θ₀)."""
+
+        def layers(weights: dict[str, Tensor]) -> Tensor:
+            return functional_call(self.layers, weights, (x,))
+
+        with torch.enable_grad():
+            value, tangent = jvp(layers, (self.start,), (self.moved,))
+        return value.detach(), tangent.detach()
+
+    def linear(self, x: Tensor) -> Tensor:
+        """The expansion."""
+        return sum(self.terms(x))  # type: ignore[return-value]
+
+    def compared(self, shares: list[float]) -> Callable[[Tensor], Tensor]:
+        """The layers as they are, which tell how far they are from their expansion."""
+
+        def forward(x: Tensor) -> Tensor:
+            value, tangent = self.terms(x)
+            exact = self.layers(x)
+            size = float(tangent.abs().mean())
+            beyond = float((exact - value - tangent).abs().mean())
+            shares.append(beyond / size if size else math.nan)
+            return exact
+
+        return forward
+
+
 @contextmanager
-def linearised(view: View) -> Iterator[None]:
-    """The network with every branch linear in its weights, around the initial ones."""
+def replaced(
+    view: View, choose: Callable[[Expanded], Callable[[Tensor], Tensor]]
+) -> Iterator[None]:
+    """The network with the layers of every branch replaced by what `choose` makes of them."""
     branches = {n: m for n, m in view.network.named_modules() if isinstance(m, Branch)}
     for name, branch in branches.items():
-        branch.forward = _linear(branch, f"{name}.layers.", view.initial)  # type: ignore[method-assign]
+        layers = choose(Expanded(branch, f"{name}.layers.", view.initial))
+        branch.forward = _around(branch, layers)  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -59,18 +102,9 @@ def linearised(view: View) -> Iterator[None]:
             del branch.forward
 
 
-def _linear(branch: Branch, prefix: str, initial: Mapping[str, Tensor]):
-    now = {name: p.detach() for name, p in branch.layers.named_parameters()}
-    start = {name: initial[prefix + name].to(p) for name, p in now.items()}
-    moved = {name: p - start[name] for name, p in now.items()}
-
+def _around(branch: Branch, layers: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     def forward(x: Tensor) -> Tensor:
-        def layers(weights: dict[str, Tensor]) -> Tensor:
-            return functional_call(branch.layers, weights, (x,))
-
-        with torch.enable_grad():
-            value, tangent = jvp(layers, (start,), (moved,))
-        out = (value + tangent).detach() * (branch.strength * branch.multiplier)
+        out = layers(x) * (branch.strength * branch.multiplier)
         return x + out if branch.skip else out
 
     return forward
