@@ -542,3 +542,48 @@ def test_a_scorecard_leaves_its_inputs_alone_and_repeats_itself():
     pd.testing.assert_frame_equal(first, card(claim, tables=tables))
     pd.testing.assert_frame_equal(tables["runs"], before[0]["runs"])
     assert claim == before[1]
+
+
+# Advantage -----------------------------------------------------------------------------------
+
+
+def make_arms(gain=0.1, seeds=5, lrs=(0.5,)):
+    """Two arms whose losses share a seed's noise; the first ends lower by `gain`."""
+    noise = np.random.default_rng(0).normal(0, 1.0, seeds)
+    rows = [
+        {"arm": arm, "seed": seed, "lr": lr, "status": "finished", "grid": "g",
+         "final_loss": 3 + wobble - (gain if arm == "a" else 0) + abs(lr - 0.5),
+         "key": f"{arm}{seed}{lr}"}
+        for arm in "ab" for seed, wobble in enumerate(noise) for lr in lrs
+    ]  # fmt: skip
+    return {"runs": pd.DataFrame(rows)}
+
+
+def advantage(tables, **options):
+    options = {"column": "arm", "of": "a", "over": "b", **options}
+    return claims.MEASURES["advantage"].function(tables, 0, **options)
+
+
+def test_an_advantage_is_paired_over_seeds():
+    found = advantage(make_arms(0.1))
+    assert (found.value, found.low, found.high) == pytest.approx((0.1, 0.1, 0.1))
+    assert advantage(make_arms(0.1), of="b", over="a").value == pytest.approx(-0.1)
+
+
+def test_of_several_learning_rates_each_arm_takes_its_best_if_told_to():
+    tables = make_arms(0.1, lrs=(0.25, 0.5, 1.0))
+    with pytest.raises(ClaimError, match="set `best: true`"):
+        advantage(tables)
+    assert advantage(tables, best=True).value == pytest.approx(0.1)
+
+
+def test_an_arm_that_is_not_there_is_named():
+    with pytest.raises(ClaimError, match="no run has arm c; there is a, b"):
+        advantage(make_arms(), of="c")
+
+
+def test_an_arm_that_diverged_is_infinitely_worse():
+    tables = make_arms()
+    gone = (tables["runs"]["arm"] == "b") & (tables["runs"]["seed"] == 1)
+    tables["runs"].loc[gone, ["status", "final_loss"]] = ["diverged", INF]
+    assert advantage(tables).value == INF

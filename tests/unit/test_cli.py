@@ -22,14 +22,17 @@ def at_root(monkeypatch):
 
 
 def planned(tmp_path: Path, capsys, *overrides: str) -> str:
-    code = cli.main(["plan", "--config", "scale=smoke", f"store={tmp_path}", *overrides])
+    given = ["scale=smoke", "studies=[super_consistency]", f"store={tmp_path}", *overrides]
+    code = cli.main(["plan", "--config", *given])
     assert code == 0
     return capsys.readouterr().out
 
 
 def fill(tmp_path: Path, wanted) -> list[plan.PlannedRun]:
     """Entries for the runs of the smoke sweep that `wanted` lets through."""
-    config = cli.main_config(cli.CONFIG, ["scale=smoke", f"store={tmp_path}"])
+    config = cli.main_config(
+        cli.CONFIG, ["scale=smoke", "studies=[super_consistency]", f"store={tmp_path}"]
+    )
     (study,) = plan.load(config)
     store, filled = Store(tmp_path), []
     for run in study.runs["sweep"]:
@@ -116,3 +119,41 @@ def test_every_registered_part_is_where_its_card_says():
     for kind, cards in (("model", registry.MODELS), ("optimizer", registry.OPTIMIZERS)):
         for name in cards:
             assert callable(registry.load(kind, registry.import_path(kind, name)))
+
+
+# Explaining a run ------------------------------------------------------------------------------
+
+
+def explained(capsys, run: str, *overrides: str) -> tuple[int, str, str]:
+    code = cli.main(["plan", "--explain", run, "--config", "scale=desk", *overrides])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+STUDY = "studies=[completed_p]"
+
+
+def test_a_run_is_explained_role_by_role_with_the_ratios_that_made_it(capsys):
+    wanted = "duration:parameterisation=completed_p,steps=400,lr=0.015625"
+    code, text, _ = explained(capsys, wanted, STUDY)
+    assert code == 0
+    lines = {line.split()[0]: line for line in text.splitlines() if line}
+    assert lines["m_D"].split() == ["m_D", "samples", "1600", "6400", "4"]
+    assert lines["steps"].split() == ["steps", "100", "400", "4"]
+    assert "0.007812 ∝ m_N^-1·m_B^0.5·m_D^-0.5" in lines["hidden"]
+    assert lines["readout" if "readout" in lines else "output"].rstrip().endswith("0.9, 0.95")
+    roles = {"input", "hidden", "vector", "final_vector", "qk_gain", "output"}
+    assert roles <= set(lines)
+
+
+def test_a_run_is_found_by_the_beginning_of_its_key(capsys):
+    _, text, _ = explained(capsys, "width:shape.width=128,parameterisation=sp", STUDY)
+    key = text.partition(":")[0]
+    assert explained(capsys, key[:12], STUDY)[1] == text
+
+
+def test_a_run_that_is_not_there_is_told_with_the_grids_that_are(capsys):
+    code, _, error = explained(capsys, "breadth", STUDY)
+    assert code == 1
+    assert "breadth: names no run" in error
+    assert "width, width-eps, depth, batch" in error

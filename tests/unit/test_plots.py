@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,12 @@ from matplotlib.colors import to_rgb
 from hypertransfer import plots, registry
 
 WIDTHS, LRS, SEEDS = (8, 16, 32), (0.125, 0.25, 0.5, 1.0, 2.0), (0, 1, 2)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
 
 
 @pytest.fixture
@@ -63,7 +71,36 @@ FIGURES = {
         "options": {"quantities": ["scaled_sharpness", "train_loss"]},
     },
     "density": {"where": {"lr": 0.5}},
+    "levels": {"where": {"lr": 0.5}, "options": {"quantities": ["scaled_sharpness"]}},
+    "search_progress": {"where": {"grid": "modules"}},
+    "multipliers": {"where": {"grid": "modules", "method": "factored"}},
+    "carried": {"where": {"grid": "modules-transfer"}, "options": {"over": "global"}},
+    "slices": {"where": {"grid": "modules-transfer", "method": "line"}},
 }
+OF_SEARCHES = ("search_progress", "multipliers", "carried", "slices")
+
+
+@pytest.fixture
+def searched() -> dict[str, pd.DataFrame]:
+    """Two methods of four trials; the second finds less, and carries over to both targets."""
+    trials = [
+        {"grid": "modules", "key": f"{method}{trial}", "method": method, "generation": trial // 2,
+         "trial": trial % 2, "seed": 0, "final_loss": loss,
+         "proposal": json.dumps({"lr/query": 1.0 - trial, "lr/embedding": 0.5, "lr/depth0": -1.0,
+                                 "lr/depth1": 1.0, "residual/attention": 0.25 * trial})}
+        for method, losses in (("global", (2.0, 1.9, np.inf, 1.95)),
+                               ("factored", (2.0, 2.6, 1.7, 1.8)))
+        for trial, loss in enumerate(losses)
+    ]  # fmt: skip
+    places = [("global", 1.0, 0.0), ("factored", 1.0, -0.2), *(("line", p, (p - 0.5) ** 2)
+              for p in (0.0, 0.5, 1.0))]  # fmt: skip
+    carried = [
+        {"grid": "modules-transfer", "key": f"{method}{place}{target}{seed}", "method": method,
+         "place": place, "target": target, "seed": seed, "final_loss": 2.0 + extra + 0.01 * seed}
+        for method, place, extra in places for target in ("same", "wider") for seed in range(3)
+    ]  # fmt: skip
+    empty = pd.DataFrame({"grid": pd.Series(dtype=str), "key": pd.Series(dtype=str)})
+    return {"runs": pd.DataFrame(trials + carried), "history": empty, "probes": empty}
 
 
 def figure(kind: str) -> dict:
@@ -75,8 +112,8 @@ def test_the_kinds_that_configs_may_name_are_those_that_draw():
 
 
 @pytest.mark.parametrize("kind", FIGURES)
-def test_every_kind_fills_its_page(kind: str, tables, tmp_path):
-    drawn = plots.draw(figure(kind), tables)
+def test_every_kind_fills_its_page(kind: str, tables, searched, tmp_path):
+    drawn = plots.draw(figure(kind), searched if kind in OF_SEARCHES else tables)
     path = tmp_path / "figure.png"
     plots.save(drawn, str(path))
     pixels = image.imread(io.BytesIO(path.read_bytes()), format="png")[..., :3]
@@ -145,6 +182,35 @@ def test_the_shares_of_a_density_add_up(tables):
     axis = plots.draw(figure("density"), tables).axes[0]
     (heights, edges, _) = axis.patches[0].get_data()
     assert float((heights * np.diff(edges)).sum()) == pytest.approx(1.0)
+
+
+def test_the_best_so_far_never_rises_and_diverged_trials_stand_at_the_top(searched):
+    best, every = plots.draw(figure("search_progress"), searched).axes
+    steps = {line.get_label(): list(line.get_ydata()) for line in best.lines}
+    assert list(steps.values()) == [[2.0, 1.9, 1.9, 1.9], [2.0, 2.0, 1.7, 1.7]]
+    crosses = [list(line.get_xdata()) for line in every.lines if line.get_marker() == "x"]
+    assert crosses == [[3], [2]]
+
+
+def test_a_heat_map_adds_depth_to_modules_in_blocks_alone(searched):
+    rates, branches, *_ = plots.draw(figure("multipliers"), searched).axes
+    texts = np.array([text.get_text() for text in rates.texts]).reshape(2, plots.NODES)
+    # the best trial, the third: query −1 octave with −1 … +1 over the depth, embedding 0.5
+    assert [float(t) for t in texts[0]] == [-2.0, -1.5, -1.0, -0.5, 0.0]
+    assert {float(t) for t in texts[1]} == {0.5}
+    assert {float(t.get_text()) for t in branches.texts} == {0.5}
+
+
+def test_gains_are_over_the_reference_seed_by_seed(searched):
+    for axis in plots.draw(figure("carried"), searched).axes:
+        assert [bar.get_height() for bar in axis.patches] == pytest.approx([0.2])
+        assert list(axis.lines[0].get_ydata()) == pytest.approx([0.2] * 3)
+
+
+def test_a_slice_has_its_star_at_the_least_loss(searched):
+    axis = plots.draw(figure("slices"), searched).axes[0]
+    stars = [line.get_xdata()[0] for line in axis.lines if line.get_marker() == "*"]
+    assert stars == [0.5, 0.5]
 
 
 def test_a_level_is_drawn(tables):

@@ -11,7 +11,8 @@ from torch import nn
 
 from hypertransfer import build, keys, measure, registry
 from hypertransfer.probes.linear_theory import Quantities, Theory
-from hypertransfer.probes.view import View
+from hypertransfer.probes.linearisation import Probe as Linearisation
+from hypertransfer.probes.view import View, put
 from hypertransfer.spec import RunSpec
 from hypertransfer.train import train
 
@@ -206,3 +207,76 @@ def test_a_view_puts_the_network_back():
     with view.at_start():
         assert torch.equal(network.readout.weight, start["readout.weight"])
     assert not network.readout.weight.any()
+
+
+# Streams and linear blocks -------------------------------------------------------------------
+
+
+def test_coordinates_are_means_of_the_last_stream_and_its_change():
+    run = spec(lr=0.1)
+    found = probed(run, "coordinates", samples=60)
+    assert found["stream_change"][0] == found["logit_change"][0] == 0.0
+    kept, data = train(run, keys.table(run)).checkpoints, build.data(run)
+    network, _ = build.drawn_model(run, data, keys.table(run))
+    x, streams, outputs = data.train_x[:60], [], []
+    for step in run.checkpoints:
+        put(network, kept[step])
+        with torch.no_grad():
+            h = network.blocks(network.input(x.flatten(1))).relu()
+            streams.append(h)
+            outputs.append(network.readout(h))
+    for index in range(3):
+        assert found["stream"][index] == pytest.approx(float(streams[index].abs().mean()), rel=1e-5)
+        moved = float((streams[index] - streams[0]).abs().mean())
+        assert found["stream_change"][index] == pytest.approx(moved, rel=1e-4)
+        moved = float((outputs[index] - outputs[0]).abs().mean())
+        assert found["logit_change"][index] == pytest.approx(moved, rel=1e-4)
+    assert found["stream_change"][2] > 1e-3
+
+
+def two_layers(scale):
+    """A view of a residual MLP with two layers in its only block, moved by `scale` times a draw."""
+    run = spec(model={"name": "residual_mlp", "layers_per_block": 2}, weights="fan_in",
+               base={"width": 6, "depth": 1}, shape={"width": 6, "depth": 1})  # fmt: skip
+    data = build.data(run)
+    network, _ = build.drawn_model(run, data, keys.table(run))
+    network.double()
+    start = {name: p.detach().clone() for name, p in network.named_parameters()}
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in network.parameters():
+            p += scale * torch.randn(p.shape, generator=generator)
+    x = data.train_x[:20].double()
+    return View(network, build.LOSSES[run.loss], x, data.train_y[:20], x, data.train_y[:20],
+                run.lr, {}, 50, 8, start, {})  # fmt: skip
+
+
+def linearised(scale):
+    return Linearisation({}, seed=0).at(two_layers(scale))
+
+
+def test_a_block_beyond_its_expansion_is_as_written_out_for_two_layers():
+    """W₂ relu(W₁ relu(h)): with D the mask of the inner layer, exact − value − linear."""
+    view = two_layers(1e-3)
+    (block,) = view.network.blocks
+    names = ("blocks.0.layers.1.weight", "blocks.0.layers.3.weight")
+    first, second = (view.initial[name] for name in names)
+    moved = [dict(view.network.named_parameters())[n].detach() - view.initial[n] for n in names]
+    g = view.network.input(view.x.flatten(1)).relu().detach()
+    inner = g @ first.T
+    mask = (inner > 0).double()
+    tangent = (inner * mask) @ moved[1].T + ((g @ moved[0].T) * mask) @ second.T
+    after = (g @ (first + moved[0]).T).relu() @ (second + moved[1]).T
+    beyond = after - (inner * mask) @ second.T - tangent
+    found = linearised(1e-3)["block_nonlinearity"]
+    assert found == pytest.approx(float(beyond.abs().mean() / tangent.abs().mean()), rel=1e-9)
+    assert block.forward.__func__ is type(block).forward  # the network is as it was
+
+
+def test_what_is_beyond_linear_falls_with_the_step_and_is_nothing_without_one():
+    far, near = (linearised(scale) for scale in (1e-3, 1e-4))
+    assert near["block_nonlinearity"] == pytest.approx(far["block_nonlinearity"] / 10, rel=0.2)
+    assert near["linearisation_distance"] < far["linearisation_distance"] / 50
+    none = linearised(0.0)
+    assert none["block_nonlinearity"] is None
+    assert none["linearisation_distance"] == 0.0

@@ -236,9 +236,13 @@ def test_options_that_cannot_be_meant_are_refused(name, options, expected):
 
 def test_a_folder_is_looked_at_before_anything_runs(tmp_path):
     assert objections("hugging_face", {})[0][0] == "directory"
-    (found,) = objections("hugging_face", {"directory": str(tmp_path)})
-    assert "no Parquet files" in found[2]
+    there, nowhere = {"directory": str(tmp_path)}, {"directory": "/nowhere"}
+    assert objections("hugging_face", nowhere) == []  # a plan can be made without the data
+    assert "the folder /nowhere is missing: download" in datasets.missing("hugging_face", nowhere)
+    assert "has no Parquet files" in datasets.missing("hugging_face", there)
+    assert "cifar10: the folder /nowhere is missing: unpack" in datasets.missing("cifar10", nowhere)
     folder = parquet(tmp_path, train=["a"])
+    assert datasets.missing("hugging_face", there) == datasets.missing("digits", {}) == ""
     assert objections("hugging_face", {"directory": folder, "test_fraction": 0.1}) == []
     (found,) = objections("hugging_face", {"directory": folder, "test_fraction": 2})
     assert "fraction" in found[2]

@@ -181,7 +181,9 @@ COLUMNS = ("study", "grid", "runs", "cells", "jobs", "trained", "probes", "probe
 def print_plan(config: dict[str, Any], file: Path) -> None:
     """Print the plan of all studies: a line a grid, then what is missing and why."""
     surveys = _surveys(config, file)
-    rows = [line for found in surveys for line in status.grids(found)]
+    rows = [
+        line for found in surveys for line in (*status.grids(found), *status.searches(found.plan))
+    ]
     print(f"scale {config['scale']}, store {config['store']}\n")
     table = [COLUMNS] + [
         (r.study, r.grid, r.runs, r.cells, r.jobs, r.present, r.probes, r.probes_present,

@@ -304,9 +304,25 @@ def parquet_files(directory: str) -> list[Path]:
     return files
 
 
+def missing(name: str, options: Mapping[str, Any]) -> str:
+    """What is not where the options say, and how to get it; empty if nothing is missing.
+
+    A plan can be made without the data, on a machine that does not have them; jobs cannot run.
+    """
+    if "directory" not in options:
+        return ""
+    folder = options["directory"]
+    if not Path(folder).is_dir():
+        return f"{name}: the folder {folder} is missing: {card(name).obtain}"
+    if name == HUGGING_FACE.name and not any(Path(folder).rglob("*.parquet")):
+        return f"{name}: {folder} has no Parquet files: {HUGGING_FACE.obtain}"
+    return ""
+
+
 def _footers(directory: str) -> dict[str, list]:
+    """Size and digest of the end of each Parquet file; nothing where the folder is missing."""
     out: dict[str, list] = {}
-    for path in parquet_files(directory):
+    for path in sorted(Path(directory).rglob("*.parquet")):
         try:
             with path.open("rb") as file:
                 length = file.seek(0, 2)
@@ -344,11 +360,6 @@ def _text_objections(options: Mapping[str, Any]) -> Iterator[Objection]:
     """What options of a text do not go together."""
     if "vocabulary" in options and options.get("tokens", BYTES) != BPE:
         yield "vocabulary", options["vocabulary"], "for tokens: bpe; bytes are 256"
-    if "directory" in options:
-        try:
-            parquet_files(options["directory"])
-        except DatasetError as error:
-            yield "directory", options["directory"], f"usable: {error}"
 
 
 def _whole(value: object, low: int) -> bool:

@@ -94,7 +94,19 @@ def _of_study(plan: StudyPlan) -> Iterator[list[str]]:
         yield from (["runs", run.key, plan.name] for run in runs)
     for shard in plan.shards:
         yield from (["probes", key, plan.name] for key in shard.probe_keys)
+    yield from _of_searches(plan)
     yield from (["made", file, plan.name] for file in plan.made)
+
+
+def _of_searches(plan: StudyPlan) -> Iterator[list[str]]:
+    """Runs of searches, which are known once they are made: from the tables that name them."""
+    made = [job.file for job in plan.searches if Path(job.file).is_file()]
+    if made:
+        from hypertransfer import records  # pyarrow: most projects have no searches
+
+        for path in made:
+            keys = records.read(path, ["key"]).column("key").to_pylist()
+            yield from (["runs", key, plan.name] for key in keys)
 
 
 def announce(config: Mapping[str, Any], directory: Path, write: Callable[[str], object]) -> None:

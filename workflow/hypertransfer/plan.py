@@ -16,7 +16,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from hypertransfer import cost, grid, keys, registry
+from hypertransfer import cost, datasets, grid, keys, registry
 from hypertransfer.conditions import matches
 from hypertransfer.config import ConfigError, Problem, Study, load_rates, load_study
 from hypertransfer.fingerprint import find, fingerprint, imports
@@ -477,6 +477,15 @@ def load(config: Mapping[str, Any], directory: Path = Path("config/studies")) ->
     if problems:
         raise ConfigError(problems)
     return plans
+
+
+def missing_data(plans: Iterable[StudyPlan]) -> list[str]:
+    """What the data sets of all runs and searches lack, each once."""
+    specs = [run.run.spec for plan in plans for runs in plan.runs.values() for run in runs]
+    specs += [search.base for plan in plans for search in plan.study.searches.values()]
+    used = {canonical(s.data.plain()): s.data for s in specs if ":" not in s.data.name}
+    found = (datasets.missing(data.name, data.options) for data in used.values())
+    return [text for text in dict.fromkeys(found) if text]
 
 
 def load_plan(name: str, config: Mapping[str, Any], scale: str, directory: Path) -> StudyPlan:

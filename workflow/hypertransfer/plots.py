@@ -69,8 +69,8 @@ QUANTITIES = {
     "train_loss": "training loss",
 }
 LOG = (
-    "train_loss", "stream", "stream_change", "linearisation_distance", "block_nonlinearity", "ntk", "trace",
-    "theory_error", "stability", "preconditioned_sharpness",
+    "train_loss", "stream", "stream_change", "linearisation_distance", "block_nonlinearity", "ntk",
+    "trace", "theory_error", "stability", "preconditioned_sharpness",
 )  # fmt: skip
 PANEL = (3.6, 2.9)  # inches
 PANELS = "parameterisation"  # the column that tells panels apart, unless a figure says another

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hypertransfer import keys
 from hypertransfer.plan import PlannedRun, Shard, StudyPlan
+from hypertransfer.searches import TRANSFER
 from hypertransfer.spec import canonical
 from hypertransfer.store import DamagedEntry, Store
 
@@ -75,6 +77,26 @@ def grids(found: Survey) -> Iterator[GridStatus]:
             probes_present=sum(key in found.probes for key in probe_keys),
             seconds=seconds,
         )
+
+
+def searches(plan: StudyPlan) -> Iterator[GridStatus]:
+    """The status of each search: its trials, and the runs that carry its results over."""
+    for name, search in plan.study.searches.items():
+        for kind in dict.fromkeys(job.kind for job in plan.searches):
+            jobs = [job for job in plan.searches if job.search == name and job.kind == kind]
+            made = sum(Path(job.file).is_file() for job in jobs)
+            each = search.trials if kind == "searches" else len(list(search.carried()))
+            yield GridStatus(
+                study=plan.name,
+                grid=name if kind == "searches" else name + TRANSFER,
+                runs=each * len(jobs),
+                cells=len(search.methods) if kind == "searches" else 1,
+                jobs=len(jobs),
+                present=each * made,
+                probes=0,
+                probes_present=0,
+                seconds=sum(job.seconds for job in jobs if not Path(job.file).is_file()),
+            )
 
 
 def _probe_seconds(shard: Shard, found: Survey) -> float:

@@ -28,6 +28,8 @@ INDEX = planning.IndexPlan(list(PLANS.values()))
 # whoever only looks does not need it.
 HELD = None
 if workflow.is_main_process:
+    if absent := planning.missing_data(PLANS.values()):
+        raise WorkflowError("\n".join(absent))
     with contextlib.suppress(OSError):
         HELD = ledger.hold()
 if HELD:

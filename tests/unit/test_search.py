@@ -1,0 +1,330 @@
+"""Searches: points and multipliers, ways of proposing, generations through the store."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hypertransfer import keys, plan, records, searches
+from hypertransfer.config import ConfigError, load_study
+from hypertransfer.search import trials
+from hypertransfer.search.methods import (
+    KINDS,
+    Box,
+    Trials,
+    bayesian,
+    expected_improvement,
+    finite,
+    propose,
+)
+from hypertransfer.searches import Search, between
+from hypertransfer.store import Store
+
+BASE = {
+    "model": "residual_mlp",
+    "data": {"name": "digits", "train": 64, "test": 32},
+    "base": {"width": 4, "depth": 2},
+    "shape": {"width": 4, "depth": 2},
+    "parameterisation": "completed_p",
+    "optimizer": "adam",
+    "lr": 0.01,
+    "batch_size": 16,
+    "steps": 4,
+    "seed": 0,
+    "log_every": 2,
+}
+VALUES = {
+    "base": BASE,
+    "space": {
+        "lr": {"groups": {"hidden": ["weight"], "ends": ["input.weight", "readout.weight"]},
+               "depth": 2},
+        "init_std": {"groups": {"readout": ["readout.weight"]}},
+    },
+    "octaves": 3,
+    "generations": 3,
+    "trials": 4,
+    "methods": {
+        "global": {"kind": "trust_region", "over": "global"},
+        "types": {"kind": "trust_region", "over": "types"},
+        "factored": {"kind": "bayesian", "over": "factored"},
+    },
+    "transfer": {
+        "seeds": [7, 8],
+        "targets": {"same": {}, "wider": {"shape.width": 8}},
+        "line": {"from": "global", "to": "factored", "points": [0, 0.5], "targets": ["wider"]},
+    },
+}  # fmt: skip
+
+
+@pytest.fixture
+def search():
+    return Search.parse("modules", VALUES)
+
+
+# Points -----------------------------------------------------------------------------------------
+
+
+def test_coarse_and_fine_searches_have_labels_in_one_space(search):
+    assert search.labels("global") == ["lr", "init_std"]
+    types = ["lr/hidden", "lr/ends", "init_std/readout"]
+    assert search.labels("types") == types
+    assert sorted(search.labels("factored")) == sorted([*types, "lr/depth0", "lr/depth1"])
+
+
+def test_octaves_of_all_of_a_type_and_of_depth_multiply(search):
+    point = {"lr": 1.0, "lr/hidden": -2.0, "lr/depth1": 3.0, "init_std/readout": 0.5}
+    found = search.multipliers(point)
+    assert found["lr"]["types"] == {"weight": 0.5, "input.weight": 2.0, "readout.weight": 2.0}
+    assert found["lr"]["depth"] == [1.0, 8.0]
+    assert found["init_std"]["types"] == {"readout.weight": pytest.approx(math.sqrt(2))}
+
+
+def test_the_start_is_the_run_itself(search):
+    start, base = search.spec({}), search.base
+    assert start.multipliers != base.multipliers  # factors of one
+    assert all(f == 1.0 for m in start.multipliers.values() for f in [*m.types.values(), *m.depth])
+
+
+def test_changes_are_laid_over_the_base_and_leave_it_alone(search):
+    assert search.spec({}, {"shape.width": 8, "seed": 3}).shape.width == 8
+    assert search.base.shape.width == 4
+    assert VALUES["base"]["shape"]["width"] == 4
+
+
+@given(st.floats(-2, 3))
+def test_a_line_between_points_of_different_searches_goes_through_both(place):
+    first, second = {"lr": 1.0}, {"lr/hidden": 2.0, "lr/depth0": -1.0}
+    found = between(first, second, place)
+    assert found == pytest.approx(
+        {"lr": 1 - place, "lr/hidden": 2 * place, "lr/depth0": -place}, abs=1e-12
+    )
+
+
+def test_the_runs_to_come_are_known_by_their_places(search):
+    rows = search.rows()
+    assert len(rows["modules"]) == 3 * 3 * 4
+    carried = rows["modules-transfer"]
+    assert len(carried) == 2 * (2 * 3 + 2)
+    assert {run.point["method"] for run in carried} == {"global", "types", "factored", "line"}
+    wide = [run for run in carried if run.point["target"] == "wider"]
+    assert {run.spec.shape.width for run in wide} == {8}
+    assert {run.spec.seed for run in carried} == {7, 8}
+
+
+# Proposals ----------------------------------------------------------------------------------------
+
+
+def bowl(points):
+    """Least at (1, −1, 1, …); diverges far up the first coordinate."""
+    target = np.where(np.arange(points.shape[1]) % 2 == 0, 1.0, -1.0)
+    losses = ((points - target) ** 2).sum(axis=1)
+    return np.where(points[:, 0] > 2.5, np.inf, losses)
+
+
+def searched(kind, dimension=2, generations=8, number=8, seed=0, **options):
+    box, found = Box([f"x{i}" for i in range(dimension)], 3.0), []
+    for generation in range(generations):
+        points = propose(kind, options, box, number, Trials(found), [seed, generation])
+        found.append((points, bowl(points)))
+    return Trials(found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_first_trial_is_the_start_and_all_lie_in_the_box(kind):
+    found = searched(kind, dimension=3, generations=3)
+    assert not found.points[0].any()
+    assert np.abs(found.points).max() <= 3.0
+    assert found.points.shape == (24, 3)
+    assert len(np.unique(found.points, axis=0)) == 24
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_generation_made_again_is_the_same(kind):
+    first, again, other = (searched(kind, generations=2, seed=seed) for seed in (1, 1, 2))
+    assert np.array_equal(first.points, again.points)
+    assert not np.array_equal(first.points, other.points)
+
+
+@pytest.mark.parametrize(("kind", "within"), [("trust_region", 0.1), ("bayesian", 0.1)])
+def test_searches_that_learn_find_the_bottom_of_a_bowl(kind, within):
+    for seed in range(3):
+        assert searched(kind, seed=seed).losses.min() < within
+
+
+def test_trust_regions_beat_a_box_in_many_dimensions():
+    kinds = {k: [searched(k, 12, seed=s).losses.min() for s in range(5)]
+             for k in ("trust_region", "random")}  # fmt: skip
+    assert max(kinds["trust_region"]) < min(kinds["random"])
+
+
+def test_a_trust_region_shrinks_only_after_a_generation_without_a_better_point():
+    box = Box(["x"], 9.0)
+    start = np.zeros((1, 1))
+
+    def reach(*losses):
+        before = Trials([(start, np.array([loss])) for loss in losses])
+        points = propose("trust_region", {"shrink": 0.5, "least": 0.1}, box, 500, before, [0])
+        return np.abs(points).max()
+
+    assert reach(3.0, 2.0, 1.0) == pytest.approx(1.0, rel=0.02)
+    assert reach(1.0, 2.0) == pytest.approx(0.5, rel=0.02)
+    assert reach(1.0, 2.0, 0.5) == pytest.approx(0.5, rel=0.02)
+    assert reach(*([1.0] * 9)) == pytest.approx(0.1, rel=0.02)
+
+
+def test_a_search_that_has_only_diverged_starts_again_from_the_start():
+    gone = Trials([(np.ones((2, 2)), np.full(2, np.inf))])
+    assert not gone.best.any()
+    points = bayesian(gone, Box(["a", "b"], 3.0), 4, np.random.default_rng(0))
+    assert points.shape == (4, 2)
+
+
+def test_diverged_trials_count_as_worse_than_the_worst():
+    assert finite(np.array([1.0, np.inf, 3.0])).tolist() == [1.0, 5.0, 3.0]
+    assert finite(np.array([np.inf, 2.0]))[0] > 2.0
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(-2, 2), st.floats(0.1, 2), st.floats(-2, 2))
+def test_expected_improvement_is_the_mean_of_improvements(mean, deviation, best):
+    draws = mean + deviation * np.random.default_rng(0).standard_normal(200_000)
+    expected = np.maximum(best - draws, 0).mean()
+    found = expected_improvement(np.array([mean]), np.array([deviation]), best)[0]
+    assert found == pytest.approx(expected, abs=0.02)
+
+
+# Generations -----------------------------------------------------------------------------------
+
+
+def parts_of(search, method, generation):
+    return {
+        "search": search.name,
+        "values": {k: v for k, v in search.values.items() if k not in plan.LATER},
+        "method": {"name": method, **search.values["methods"][method]},
+        "generation": generation,
+        "context": keys.run_key(search.base).partition("-")[2],
+    }
+
+
+def test_generations_build_upon_those_before_and_are_taken_from_the_store(search, tmp_path):
+    store, files = Store(tmp_path / "store"), []
+    for number in range(2):
+        parts = parts_of(search, "types", number)
+        points, table = trials.generation(parts, files, store, "cpu", 5)
+        again = trials.generation(parts, files, store, "cpu", 5)
+        assert again[0] == points
+        assert again[1].equals(table)  # seconds too: it comes from the store
+        files.append(str(tmp_path / f"{number}.parquet"))
+        records.write(table, files[-1])
+        assert [json.loads(t) for t in table.column("proposal").to_pylist()] == [
+            {label: round(value, 12) for label, value in point.items()} for point in points
+        ]
+    assert table.column("grid").to_pylist() == ["modules"] * 4
+    assert table.column("generation").to_pylist() == [1] * 4
+    best = trials.bests(files)["types"]
+    rows = [row for path in files for row in records.read(path).to_pylist()]
+    least = min(rows, key=lambda row: row["final_loss"])
+    assert best == json.loads(least["proposal"])
+
+
+def test_results_are_carried_to_every_target_and_along_the_line(search, tmp_path):
+    store, files = Store(tmp_path / "store"), []
+    for method in search.values["methods"]:
+        _, table = trials.generation(parts_of(search, method, 0), [], store, "cpu", 5)
+        files.append(str(tmp_path / f"{method}.parquet"))
+        records.write(table, files[-1])
+    parts = {"search": "modules", "values": search.values, "files": files,
+             "context": keys.run_key(search.base).partition("-")[2]}  # fmt: skip
+    rows = trials.carry_over(parts, files, store, "cpu", 5).to_pylist()
+    assert len(rows) == 16
+    by_place = {(r["target"], r["seed"], r["method"], r["place"]): r for r in rows}
+    # the line at 0 is the first method's own result: the same run
+    assert by_place["wider", 7, "line", 0.0]["key"] == by_place["wider", 7, "global", 1.0]["key"]
+    assert by_place["wider", 7, "line", 0.5]["key"] != by_place["wider", 7, "line", 0.0]["key"]
+
+
+def test_code_or_data_that_changed_after_planning_is_refused(search, tmp_path):
+    parts = {**parts_of(search, "types", 0), "context": "0" * 16}
+    with pytest.raises(plan.StalePlan, match="modules changed after planning"):
+        trials.generation(parts, [], Store(tmp_path), "cpu", 5)
+
+
+# In a study ------------------------------------------------------------------------------------
+
+STUDY = {
+    "study": "mine", "title": "t", "question": "q", "paper": {"title": "p", "authors": "a"},
+    "grids": {"one": {"base": BASE, "axes": {"seed": [0]}}},
+    "searches": {"modules": VALUES},
+}  # fmt: skip
+
+
+@pytest.fixture
+def load(tmp_path):
+    def read(**changes):
+        import yaml
+
+        values = {**STUDY, "searches": {"modules": {**VALUES, **changes}}}
+        (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+        return load_study("mine", "desk", tmp_path)
+
+    return read
+
+
+def jobs_of(study):
+    return plan.StudyPlan(study, 3).searches
+
+
+def test_every_generation_waits_for_those_before_and_the_transfer_for_all(load):
+    jobs = jobs_of(load())
+    assert [len(job.sources) for job in jobs] == [0, 1, 2] * 3 + [9]
+    assert len({job.file for job in jobs}) == 10
+    assert all(job.files[1].endswith(".json") for job in jobs[:-1])
+    assert set(jobs[-1].sources) == {job.file for job in jobs[:-1]}
+
+
+def test_a_method_changed_or_added_leaves_the_others_files_alone(load):
+    before = {job.file for job in jobs_of(load())[:-1]}
+    methods = {**VALUES["methods"], "more": {"kind": "random", "over": "types"},
+               "types": {"kind": "trust_region", "over": "types", "radius": 2}}  # fmt: skip
+    after = {job.file for job in jobs_of(load(methods=methods))[:-1]}
+    assert len(before & after) == 6
+    longer = {job.file for job in jobs_of(load(transfer={"seeds": [1], "targets": {"a": {}}}))}
+    assert before < longer
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"trials": 1}, "trials"),
+        ({"methods": {"a": {"kind": "grid", "over": "types"}}}, "random, trust_region, bayesian"),
+        ({"space": {"lr": {}}}, "needs groups of types"),
+        ({"base": {**BASE, "optimizer": "nix"}}, "optimizer"),
+        ({"transfer": {"seeds": [1], "targets": {"a": {"shape.width": -1}}}}, "shape"),
+        ({"transfer": {**VALUES["transfer"], "line": {
+            "from": "global", "to": "nobody", "points": [0, 1], "targets": ["same"]}}},
+         "'nobody' is no method; known: factored, global, types"),
+        ({"transfer": {**VALUES["transfer"], "line": {
+            "from": "global", "to": "types", "points": [0, 1], "targets": ["taller"]}}},
+         "'taller' is no target; known: same, wider"),
+    ],
+)  # fmt: skip
+def test_searches_that_cannot_be_meant_are_refused(load, changes, text):
+    with pytest.raises(ConfigError, match=text):
+        load(**changes)
+
+
+def test_a_search_may_not_have_a_grids_name(tmp_path):
+    import yaml
+
+    values = {**STUDY, "searches": {"one": VALUES}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    with pytest.raises(ConfigError, match="is the name of a grid, too"):
+        load_study("mine", "desk", tmp_path)
+
+
+def test_points_read_back_from_their_text():
+    point = {"lr/hidden": 0.1 + 0.2, "lr/depth0": -1.5}
+    assert json.loads(searches.text(point)) == pytest.approx(point)
