@@ -7,12 +7,20 @@ import sys
 from pathlib import Path
 
 import pyarrow as pa
-from tests.benchmarks import bench_plan, bench_probe, bench_slurm, bench_train, bench_workflow
+from tests.benchmarks import (
+    bench_decoder,
+    bench_plan,
+    bench_probe,
+    bench_slurm,
+    bench_train,
+    bench_workflow,
+)
 
 from hypertransfer import records
 
 BENCHMARKS = {
     "train": bench_train,
+    "decoder": bench_decoder,
     "probe": bench_probe,
     "plan": bench_plan,
     "slurm": bench_slurm,

@@ -40,8 +40,11 @@ def run() -> list[dict]:
     return rows
 
 
-def row(metric: str, ours: float, rival: float, target: float | None, unit: str) -> dict:
-    return {"benchmark": "train", "metric": metric, "ours": ours, "rival": rival,
+def row(
+    metric: str, ours: float, rival: float, target: float | None, unit: str, name: str = "train"
+) -> dict:
+    """A line of the benchmarks' table."""
+    return {"benchmark": name, "metric": metric, "ours": ours, "rival": rival,
             "ratio": ours / rival, "target": target, "unit": unit}  # fmt: skip
 
 

@@ -87,8 +87,8 @@ def evaluate(model: nn.Module, data: Samples, loss_fn: Callable) -> tuple[float,
     return loss / data.test_y.numel(), correct / data.test_y.numel()
 
 
-def step_flops(model: nn.Module, loss_fn: Callable, x: Tensor, y: Tensor) -> int:
-    """Floating-point operations of one forward and backward pass, counted by torch."""
+def sample_flops(model: nn.Module, loss_fn: Callable, x: Tensor, y: Tensor) -> int:
+    """Floating-point operations of a forward and backward pass of one sample, counted by torch."""
     with FlopCounterMode(display=False) as counter:
         loss_fn(model(x), y).backward()
     model.zero_grad(set_to_none=True)
@@ -257,8 +257,7 @@ def train(
     loss_fn = build.LOSSES[spec.loss]
     model, rows = build.drawn_model(spec, data, table)
     model.to(device).train()
-    first = slice(0, spec.batch_size)
-    flops = step_flops(model, loss_fn, data.train_x[first], data.train_y[first])
+    flops = spec.batch_size * sample_flops(model, loss_fn, data.train_x[:1], data.train_y[:1])
     loop = Loop(spec, data, model, build.optimizer(spec, model, rows), loss_fn)
     if resume:
         loop.resume(resume)

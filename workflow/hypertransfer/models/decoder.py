@@ -41,9 +41,11 @@ class CausalAttention(nn.Module):
 
     def forward(self, x_BTN: Tensor) -> Tensor:
         """Same shape out as in."""
-        q_BHTE = self.rotary(self.query_norm(self._heads(self.query(x_BTN))))
-        k_BHTE = self.rotary(self.key_norm(self._heads(self.key(x_BTN))))
-        v_BHTE = self._heads(self.value(x_BTN))
+        layers = (self.query, self.key, self.value)  # one product of three is quicker than three
+        weight = torch.cat([layer.scaled_weight() for layer in layers])
+        bias = torch.cat([layer.bias for layer in layers]) if self.query.bias is not None else None
+        q_BHTE, k_BHTE, v_BHTE = map(self._heads, F.linear(x_BTN, weight, bias).chunk(3, dim=-1))
+        q_BHTE, k_BHTE = self.rotary(self.query_norm(q_BHTE)), self.rotary(self.key_norm(k_BHTE))
         mixed_BHTE = F.scaled_dot_product_attention(
             q_BHTE, k_BHTE, v_BHTE, is_causal=True, scale=self.scale
         )

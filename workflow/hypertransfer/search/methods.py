@@ -6,6 +6,7 @@ the trials before, with the loss of each; a run that diverged has a loss of +∞
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -91,6 +92,7 @@ def bayesian(trials: Trials, box: Box, number: int, generator: np.random.Generat
     as tried with the mean that the process expects there ("kriging believer", Ginsbourger et al.
     2010). A diverged run counts as one spread of the losses above the worst.
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
@@ -103,7 +105,9 @@ def bayesian(trials: Trials, box: Box, number: int, generator: np.random.Generat
     process = GaussianProcessRegressor(
         kernel + WhiteKernel(1e-2, (1e-6, 1.0)), random_state=0, n_restarts_optimizer=0
     )
-    process.fit(points, values)
+    with warnings.catch_warnings():  # a kernel at its bounds, as with losses that are all alike
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        process.fit(points, values)
     process.optimizer = None  # the kernel stays while proposals are believed in
     for _ in range(number):
         around = trials.best + generator.normal(
