@@ -15,7 +15,7 @@ from hypertransfer.spec import RunSpec
 from hypertransfer.train import reproducible, train
 
 SHAPES = ((128, 4), (256, 4))  # width, depth
-CONTEXT, BATCH, HEAD, STEPS, ROUNDS = 128, 8, 32, 20, 5
+CONTEXT, BATCH, HEAD, STEPS, ROUNDS = 128, 8, 32, 60, 4
 BETAS, LR = (0.9, 0.95), 2**-8
 
 
