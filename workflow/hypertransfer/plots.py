@@ -30,6 +30,7 @@ from hypertransfer.words import NAMES
 mpl.use("Agg")
 
 Tables = Mapping[str, pd.DataFrame]
+Shades = dict[float, tuple]  # colours of sizes
 
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
 WORDS = {
@@ -138,12 +139,13 @@ def overview(
 ) -> Figure:  # fmt: skip
     """The first figure of the paper: a row a parameterisation; sharpness, loss, sweep."""
     names = _in_order(tables["runs"]["parameterisation"])
+    shades = _colours(tables["runs"][size])  # grids may have different sizes: one legend
     figure, axes = _panels(len(names), 3)
     for row, name in zip(axes, names, strict=True):
         along = select(tables, {"grid": dynamics, "parameterisation": name})
-        _sharpness(row[0], along, size)
-        _loss(row[1], along, size)
-        _sweep(row[2], select(tables, {"grid": sweep, "parameterisation": name}), size)
+        _sharpness(row[0], along, size, shades)
+        _loss(row[1], along, size, shades)
+        _sweep(row[2], select(tables, {"grid": sweep, "parameterisation": name}), size, shades)
         row[0].set_ylabel(f"{_label(name)}\n\n{row[0].get_ylabel()}")
     for axis, title in zip(axes[0], ("Sharpness", "Training loss", "Transfer"), strict=True):
         axis.set_title(title)
@@ -347,27 +349,31 @@ def search_progress(tables: Tables) -> Figure:
     figure, axes = _panels(1, 2, width=1.4, height=1.25)
     best, every = axes[0]
     ceiling = runs["final_loss"].iloc[0] * 1.15
-    for colour, (name, part) in zip(
-        _METHOD_COLOURS, runs.groupby("method", sort=False), strict=False
-    ):
-        losses = part["final_loss"].to_numpy(float)
+    for name, colour in _method_colours(runs["method"]).items():
+        losses = runs.loc[runs["method"] == name, "final_loss"].to_numpy(float)
         trials = np.arange(1, len(losses) + 1)
         best.step(trials, np.minimum.accumulate(losses), where="post", color=colour,
                   label=METHODS.get(name, name))  # fmt: skip
         above = ~(losses < ceiling)
         every.plot(trials[~above], losses[~above], ".", color=colour, markersize=7)
+        if not above.any():
+            continue
         every.plot(
             trials[above], [DIVERGED_Y] * int(above.sum()), linestyle="", marker="x", color=colour,
             clip_on=False, transform=every.get_xaxis_transform(),
         )  # fmt: skip
     best.set(xlabel="trial", ylabel="best loss so far")
-    every.set(xlabel="trial", ylabel="loss of the trial", ylim=(None, ceiling))
-    every.set_title("×: above, or diverged", fontsize=10, loc="right", pad=14)
+    every.set(xlabel="trial (×: above, or diverged)", ylabel="loss of the trial")
+    every.set_ylim(top=ceiling)
     figure.legend(*best.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
-_METHOD_COLOURS = sns.color_palette("deep")
+def _method_colours(names: pd.Series) -> dict[str, Any]:
+    """A colour for each method that is there, the same in every figure."""
+    known = dict.fromkeys([*METHODS, *names])
+    colours = dict(zip(known, sns.color_palette("deep"), strict=False))
+    return {name: colours[name] for name in known if name in set(names)}
 
 
 def multipliers(tables: Tables, *, titles: Mapping[str, str] = NO_TITLES) -> Figure:
@@ -397,6 +403,7 @@ def multipliers(tables: Tables, *, titles: Mapping[str, str] = NO_TITLES) -> Fig
         )  # fmt: skip
         axis.set_title(titles.get(name, HYPERPARAMETERS.get(name, name)), loc="left")
         axis.tick_params(axis="y", rotation=0)
+        axis.tick_params(axis="both", length=0)
     axes[-1, 0].set_xlabel("block")
     shades = mpl.cm.ScalarMappable(mpl.colors.Normalize(-most, most), "vlag")
     figure.colorbar(shades, ax=axes, label="octaves", shrink=0.6)
@@ -410,17 +417,14 @@ def carried(tables: Tables, *, over: str) -> Figure:
     """Loss of a reference method minus that of each other, seed by seed, at each target."""
     runs = tables["runs"]
     runs = runs[runs["method"] != "line"]
-    wide = runs.pivot_table(
-        index=["target", "seed"], columns="method", values="final_loss", sort=False
-    )
-    names = [name for name in _in_order(runs["method"]) if name != over]
-    gain = -wide[names].sub(wide[over], axis=0)
-    targets = _in_order(runs["target"])
+    wide = runs.pivot_table(index=["target", "seed"], columns="method", values="final_loss")
+    colours = {k: v for k, v in _method_colours(runs["method"]).items() if k != over}
+    gain = -wide[list(colours)].sub(wide[over], axis=0)
+    targets = sorted(runs["target"].unique(), key=lambda name: (name != "same", name))
     figure, axes = _panels(1, len(targets), width=0.8, height=1.2, sharey=True)
     for axis, target in zip(axes[0], targets, strict=True):
         part = gain.loc[target]
-        for place, name in enumerate(names):
-            colour = _METHOD_COLOURS[1 + place]
+        for place, (name, colour) in enumerate(colours.items()):
             axis.bar(place, part[name].mean(), color=colour, alpha=0.6, width=0.7,
                      label=METHODS.get(name, name))  # fmt: skip
             axis.plot([place] * len(part), part[name], ".", color="black", markersize=6)
@@ -436,11 +440,10 @@ def carried(tables: Tables, *, over: str) -> Figure:
 def slices(tables: Tables) -> Figure:
     """Loss along a line in log space, at each target, less its least."""
     runs = tables["runs"]
-    figure, axes = _panels(1, 1, width=1.4, height=1.2)
+    figure, axes = _panels(1, 1, width=1.6, height=1.2)
     axis = axes[0, 0]
-    for colour, (target, part) in zip(
-        _METHOD_COLOURS, runs.groupby("target", sort=False), strict=False
-    ):
+    targets = runs.groupby("target", sort=False)
+    for colour, (target, part) in zip(sns.color_palette("deep"), targets, strict=False):
         spread = part.groupby("place")["final_loss"].agg(["mean", "min", "max"])
         lowest = spread["mean"].min()
         axis.plot(spread.index, spread["mean"] - lowest, "o-", color=colour, label=target)
@@ -480,9 +483,9 @@ def _by_panel(
     return figure
 
 
-def _sharpness(axis: Axes, tables: Tables, size: str) -> None:
+def _sharpness(axis: Axes, tables: Tables, size: str, shades: Shades | None = None) -> None:
     probes = _with_axes(tables["probes"], tables["runs"], [size, "lr"])
-    _bands(axis, probes, size, "scaled_sharpness")
+    _bands(axis, probes, size, "scaled_sharpness", shades)
     for lr in sorted(probes["lr"].unique()):
         axis.axhline(2 / lr, color="0.25", linestyle="--", linewidth=1.2)
         axis.annotate(
@@ -575,10 +578,10 @@ def _density(axis: Axes, probes: pd.DataFrame, size: str) -> None:
     axis.set(xlabel="log₁₀ of γ²λ", ylabel="share per decade")
 
 
-def _loss(axis: Axes, tables: Tables, size: str) -> None:
+def _loss(axis: Axes, tables: Tables, size: str, shades: Shades | None = None) -> None:
     history = _with_axes(tables["history"], tables["runs"], [size])
     history = history.assign(train_loss=_smooth(history))
-    _bands(axis, history[history["step"] > 0], size, "train_loss")
+    _bands(axis, history[history["step"] > 0], size, "train_loss", shades)
     axis.set_yscale("log")
     _plain_log_ticks(axis.yaxis)
     axis.set(xlabel="step", ylabel="training loss")
@@ -589,9 +592,11 @@ def _smooth(history: pd.DataFrame, window: int = 5) -> pd.Series:
     return rolled.reset_index(level=0, drop=True)
 
 
-def _bands(axis: Axes, table: pd.DataFrame, size: str, quantity: str) -> None:
+def _bands(
+    axis: Axes, table: pd.DataFrame, size: str, quantity: str, shades: Shades | None = None
+) -> None:
     """Mean over seeds as a line, and the span of the seeds as a band, for each size."""
-    for value, colour in _colours(table[size]).items():
+    for value, colour in _colours(table[size], shades).items():
         grouped = table[table[size] == value].groupby("step")[quantity]
         spread = grouped.agg(["mean", "min", "max"])
         axis.plot(spread.index, spread["mean"], color=colour, label=f"{value:g}")
@@ -600,10 +605,11 @@ def _bands(axis: Axes, table: pd.DataFrame, size: str, quantity: str) -> None:
         )
 
 
-def _sweep(axis: Axes, tables: Tables, size: str) -> None:
+def _sweep(axis: Axes, tables: Tables, size: str, shades: Shades | None = None) -> None:
     runs = transfer.common_seeds(tables["runs"], size)[0]
-    colours = _colours(runs[size])
+    colours = _colours(runs[size], shades)
     bests: list[float] = []  # of each size: all of them are to be seen
+    highest: list[float] = []
     for sweep in transfer.sweeps(runs, size):
         colour = colours[sweep.size]
         mean = sweep.losses.mean(axis=0)
@@ -617,6 +623,7 @@ def _sweep(axis: Axes, tables: Tables, size: str) -> None:
                 clip_on=False, transform=axis.get_xaxis_transform(),
             )  # fmt: skip
         bests += [mean.min()] if whole.any() else []
+        highest += [mean[whole].max()] if whole.any() else []
         best = sweep.optimum(np.arange(len(sweep.losses)))
         if not best.edge:
             on_curve = np.interp(best.log2_lr, np.log2(sweep.lrs[whole]), mean[whole])
@@ -625,11 +632,20 @@ def _sweep(axis: Axes, tables: Tables, size: str) -> None:
                 markeredgecolor="black", markeredgewidth=0.7, linestyle="", zorder=5,
             )  # fmt: skip
     axis.set_xscale("log", base=2)
-    axis.set_yscale("log")
     if bests:
-        axis.set_ylim(min(bests) * 0.8, max(bests) * CUT)
-    _plain_log_ticks(axis.yaxis)
+        _loss_axis(axis, min(bests), min(max(bests) * CUT, max(highest)))
     axis.set(xlabel="learning rate η₀", ylabel="final training loss")
+
+
+def _loss_axis(axis: Axes, low: float, high: float) -> None:
+    """From the least loss to the largest worth seeing: linear where they are close, else log."""
+    if high < 4 * low:
+        margin = 0.12 * (high - low)
+        axis.set_ylim(low - margin, high + margin)
+        return
+    axis.set_yscale("log")
+    axis.set_ylim(low * 0.8, high)
+    _plain_log_ticks(axis.yaxis)
 
 
 def _plain_log_ticks(
@@ -653,8 +669,10 @@ def _with_axes(table: pd.DataFrame, runs: pd.DataFrame, columns: Iterable[str]) 
     return table.drop(columns=[c for c in columns if c in table]).join(axes, on="key")
 
 
-def _colours(values: pd.Series) -> dict[float, tuple]:
+def _colours(values: pd.Series, shades: Shades | None = None) -> Shades:
     sizes = sorted(values.unique())
+    if shades:
+        return {size: shades[size] for size in sizes}
     return dict(zip(sizes, sns.color_palette("viridis_r", len(sizes) + 1)[1:], strict=True))
 
 
