@@ -26,7 +26,7 @@ from hypertransfer.datasets import (
 
 
 def assembled(documents, **options):
-    defaults = {"context": 4, "tokens": "bytes", "vocabulary": None, "train": None, "test": None}
+    defaults = {"context": 4, "tokens": "bytes", "train": None, "test": None}
     return text.assemble("here", documents, **{**defaults, **options})
 
 

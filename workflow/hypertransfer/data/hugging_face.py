@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 from hypertransfer.data import text
 from hypertransfer.data.samples import Samples
 from hypertransfer.data.text import Documents
-from hypertransfer.datasets import BYTES, DatasetError, parquet_files
+from hypertransfer.datasets import DatasetError, parquet_files
 
 TEST_PARTS = ("test", "validation")  # the first that is there is tested on
 
@@ -23,17 +24,14 @@ def load(
     column: str = "text",
     test_fraction: float | None = None,
     max_bytes: int | None = None,
-    context: int = 128,
-    tokens: str = BYTES,
-    vocabulary: int | None = None,
-    train: int | None = None,
-    test: int | None = 256,
+    **options: Any,
 ) -> Samples:
     """Windows of the documents in `column` of the Parquet files below `directory`.
 
     A file's part is what its name begins with: `train-…`, `test-…` or `validation-…`. Without a
     test part, or with `test_fraction`, as large a share of the training documents is tested on,
-    each by the hash of its text. Reading stops once `max_bytes` of a part have been read.
+    each by the hash of its text. Reading stops once `max_bytes` of a part have been read. Other
+    `options` are those of `text.assemble`.
 
     Raises:
         DatasetError: there is no such file or column, or no document of a part.
@@ -60,10 +58,7 @@ def load(
     if not documents.train or not documents.test:
         part = "test" if documents.train else "training"
         raise DatasetError(f"{directory}: there is no document in the {part} part")
-    return text.assemble(
-        directory, documents, context=context, tokens=tokens, vocabulary=vocabulary, train=train,
-        test=test,
-    )  # fmt: skip
+    return text.assemble(directory, documents, **options)
 
 
 def _documents(files: Sequence[Path], column: str, limit: int) -> Iterator[bytes]:

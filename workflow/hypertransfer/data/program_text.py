@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from hypertransfer.data import text
 from hypertransfer.data.samples import Samples
 from hypertransfer.data.text import Documents
-from hypertransfer.datasets import BYTES, PROGRAM_TEXT
+from hypertransfer.datasets import PROGRAM_TEXT
 
 TESTED = 20  # one file in as many is of the test part
 
 
-def load(
-    *,
-    context: int = 128,
-    tokens: str = BYTES,
-    vocabulary: int | None = None,
-    train: int | None = None,
-    test: int | None = 256,
-) -> Samples:
+def load(**options: Any) -> Samples:
     """Windows of the files, in the order of their paths; a file tests by the hash of its path.
+
+    `options` are those of `text.assemble`.
 
     Raises:
         DatasetError: a package is missing or its files are others.
@@ -36,10 +32,7 @@ def load(
         [files[path] for path in paths if not tests(path)],
         [files[path] for path in paths if tests(path)],
     )
-    return text.assemble(
-        card.name, documents, context=context, tokens=tokens, vocabulary=vocabulary, train=train,
-        test=test,
-    )  # fmt: skip
+    return text.assemble(card.name, documents, **options)
 
 
 def tests(path: str) -> bool:

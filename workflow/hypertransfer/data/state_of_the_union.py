@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypertransfer.data import text
 from hypertransfer.data.samples import Samples
 from hypertransfer.data.text import Documents
-from hypertransfer.datasets import BYTES, STATE_OF_THE_UNION
+from hypertransfer.datasets import STATE_OF_THE_UNION
 
 
-def load(
-    *,
-    context: int = 128,
-    tokens: str = BYTES,
-    vocabulary: int | None = None,
-    train: int | None = None,
-    test: int | None = 256,
-) -> Samples:
+def load(**options: Any) -> Samples:
     """Windows of the messages: of every ten, by name, eight train, one is left out, one tests.
 
     The one left out (the ninth) is there for a choice that must not see the test messages.
+
+    `options` are those of `text.assemble`.
 
     Raises:
         DatasetError: the package is missing or its files are others.
@@ -30,7 +27,4 @@ def load(
     documents = Documents(
         [m for index, m in enumerate(messages) if index % 10 < 8], messages[9::10]
     )
-    return text.assemble(
-        card.name, documents, context=context, tokens=tokens, vocabulary=vocabulary, train=train,
-        test=test,
-    )  # fmt: skip
+    return text.assemble(card.name, documents, **options)

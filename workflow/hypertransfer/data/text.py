@@ -15,7 +15,15 @@ import torch
 from torch import Tensor
 
 from hypertransfer.data.samples import Samples
-from hypertransfer.datasets import BYTES, WINDOWS, DatasetError, TextCard
+from hypertransfer.datasets import (
+    BYTES,
+    CONTEXT,
+    TEST_WINDOWS,
+    VOCABULARY,
+    WINDOWS,
+    DatasetError,
+    TextCard,
+)
 
 SEPARATOR = b"\n\n"  # behind every document
 
@@ -32,23 +40,23 @@ def assemble(
     name: str,
     documents: Documents,
     *,
-    context: int,
-    tokens: str,
-    vocabulary: int | None,
-    train: int | None,
-    test: int | None,
+    context: int = CONTEXT,
+    tokens: str = BYTES,
+    vocabulary: int = VOCABULARY,
+    train: int | None = None,
+    test: int | None = TEST_WINDOWS,
 ) -> Samples:
     """Windows of `context` tokens, and the token after each: x and y of shape (n, context).
 
     Windows do not overlap. Of the training part their number is rounded down to a multiple of
     1,024, where there are as many: then batches of any size that divides it see the same windows
-    in the same order, however many epochs a run takes. `train` and `test` windows are
-    spread evenly over their part.
+    in the same order, however many epochs a run takes. `train` and `test` windows (None: all)
+    are spread evenly over their part; `vocabulary` is that of byte-pair encoding.
 
     Raises:
         DatasetError: more windows are asked for than there are.
     """
-    encode = ByteTokens() if tokens == BYTES else BPE(documents.train, vocabulary or 0)
+    encode = ByteTokens() if tokens == BYTES else BPE(documents.train, vocabulary)
     parts: list[Tensor] = []
     for part, found, number in (("train", documents.train, train), ("test", documents.test, test)):
         stream = encode(found) if found else torch.empty(0, dtype=torch.int64)
