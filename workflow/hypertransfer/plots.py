@@ -56,7 +56,7 @@ QUANTITIES = {
     "directional_sharpness": "directional sharpness",
     "alignment": "cos(g, Hg)",
     "preconditioned_sharpness": "preconditioned sharpness",
-    "stability": "η × preconditioned sharpness / 38",
+    "stability": "η × preconditioned sharpness\n/ Adam’s level",
     "feature_distance": "‖h − h₀‖/‖h₀‖",
     "stream": "mean |h| of the last stream",
     "stream_change": "mean |h − h₀| of the last stream",
