@@ -72,6 +72,22 @@ def probed(wildcards):
     return shard_of(wildcards, "probes")
 
 
+def search_job(wildcards, kind):
+    """The planned job behind the wildcards of a search's file."""
+    file = f"results/{wildcards.study}/made/{kind}/{wildcards.search}/{wildcards.digest}.parquet"
+    return SEARCHES[file]
+
+
+def generation(wildcards):
+    """The generation that a file of the searches is for."""
+    return search_job(wildcards, "searches")
+
+
+def carried(wildcards):
+    """The job that carries a search's results over."""
+    return search_job(wildcards, "transfers")
+
+
 def plan_of(wildcards):
     """The study's plan."""
     return PLANS[wildcards.study]
