@@ -19,7 +19,7 @@ from hypertransfer.spec import RunSpec
 T = TypeVar("T")
 
 FORWARD_AND_BACKWARD = 3  # a backward pass costs two forward passes
-EVALUATED = 2000  # samples at once in an evaluation
+EVALUATED = 2000  # samples, or tokens, at once in an evaluation
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def train_bytes(spec: RunSpec) -> float:
     """
     weights, outputs = _sizes(spec)
     kept = (COPIES + 2 * len(spec.checkpoints) * _kept_of(spec)) * weights
-    active = 2 * outputs * max(spec.batch_size, EVALUATED / 2)
+    active = 2 * outputs * max(spec.batch_size, EVALUATED / 2 / _places(spec))
     return PROCESS + _data_bytes(spec) + VALUE * (kept + active)
 
 
@@ -205,6 +205,13 @@ def probe_bytes(spec: RunSpec, settings: Mapping[str, Any]) -> float:
     kept = (BASIS + 2 * len(spec.checkpoints) * _kept_of(spec)) * weights
     active = 6 * outputs * settings.get("samples", 256)
     return PROCESS + _data_bytes(spec) + VALUE * (kept + active)
+
+
+def _places(spec: RunSpec) -> int:
+    """Places of a sample at which there is a target: the tokens of a text."""
+    if ":" in spec.data.name or datasets.kind(spec.data.name) != "text":
+        return 1
+    return datasets.shape(spec.data.name, spec.data.options)[0][0]
 
 
 def _kept_of(spec: RunSpec) -> int:
