@@ -29,7 +29,7 @@ def test_rates_rise_to_the_peak_stay_and_fall(schedule, steps):
     assert all(0 < rate <= 1 for rate in found) or schedule.final == 0
     assert found[: peak + 1] == sorted(found[: peak + 1])
     assert all(a >= b - 1e-12 for a, b in zip(found[peak:], found[peak + 1 :], strict=False))
-    assert min(found[peak:]) >= min(schedule.final, 1) - 1e-12
+    assert min(found[peak:]) >= min(schedule.final, found[peak]) - 1e-12  # a warm-up may not end
 
 
 def test_linear_and_cosine_in_closed_form():
