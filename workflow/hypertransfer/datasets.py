@@ -298,10 +298,13 @@ def parquet_files(directory: str) -> list[Path]:
     Raises:
         DatasetError: there is none.
     """
-    files = sorted(Path(directory).rglob("*.parquet"))
-    if not files:
-        raise DatasetError(f"{directory} has no Parquet files: {HUGGING_FACE.obtain}")
-    return files
+    if text := missing(HUGGING_FACE.name, {"directory": directory}):
+        raise DatasetError(text)
+    return _parquet(directory)
+
+
+def _parquet(directory: str) -> list[Path]:
+    return sorted(Path(directory).rglob("*.parquet"))
 
 
 def missing(name: str, options: Mapping[str, Any]) -> str:
@@ -314,7 +317,7 @@ def missing(name: str, options: Mapping[str, Any]) -> str:
     folder = options["directory"]
     if not Path(folder).is_dir():
         return f"{name}: the folder {folder} is missing: {card(name).obtain}"
-    if name == HUGGING_FACE.name and not any(Path(folder).rglob("*.parquet")):
+    if name == HUGGING_FACE.name and not _parquet(folder):
         return f"{name}: {folder} has no Parquet files: {HUGGING_FACE.obtain}"
     return ""
 
@@ -322,7 +325,7 @@ def missing(name: str, options: Mapping[str, Any]) -> str:
 def _footers(directory: str) -> dict[str, list]:
     """Size and digest of the end of each Parquet file; nothing where the folder is missing."""
     out: dict[str, list] = {}
-    for path in sorted(Path(directory).rglob("*.parquet")):
+    for path in _parquet(directory):
         try:
             with path.open("rb") as file:
                 length = file.seek(0, 2)

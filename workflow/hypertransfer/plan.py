@@ -248,6 +248,7 @@ class StudyPlan:
     def _search(self, search: Search) -> Iterator[SearchJob]:
         # What answers a run, whatever it is asked: code, data, table.
         context = self.contexts.key(search.base).partition("-")[2]
+        code = code_of("search_generation")  # once for all generations
         seconds = cost.train_seconds(search.base, self.rates)
         ends = []
         for method in search.methods:
@@ -261,7 +262,7 @@ class StudyPlan:
                     "context": context,
                 }
                 job = SearchJob(
-                    self.name, search.name, "searches", Job(code_of("search_generation"), parts),
+                    self.name, search.name, "searches", Job(code, parts),
                     tuple(earlier), search.trials * seconds, cost.train_bytes(search.base),
                 )  # fmt: skip
                 yield job

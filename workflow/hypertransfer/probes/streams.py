@@ -14,17 +14,19 @@ def input_of(network: nn.Module, role: Role) -> nn.Module:
     Raises:
         ValueError: there is none, or there are several.
     """
-    found = [m for m in network.modules() if getattr(m, "roles", {}).get("weight") is role]
+    found = _with(network, role)
     if len(found) != 1:
         raise ValueError(f"{len(found)} layers have the role {role.value}, and one is needed")
     return found[0]
 
 
+def _with(network: nn.Module, role: Role) -> list[nn.Module]:
+    return [m for m in network.modules() if getattr(m, "roles", {}).get("weight") is role]
+
+
 def last(network: nn.Module) -> nn.Module:
     """What takes the last residual stream: the norm in front of the readout, or the readout."""
-    normed = any(
-        getattr(m, "roles", {}).get("weight") is Role.FINAL_VECTOR for m in network.modules()
-    )
+    normed = bool(_with(network, Role.FINAL_VECTOR))
     return input_of(network, Role.FINAL_VECTOR if normed else Role.OUTPUT)
 
 
