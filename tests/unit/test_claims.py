@@ -240,7 +240,7 @@ def test_an_optimum_on_the_edge_does_not_decide_what_needs_the_other_side():
     for bar in ({"min": 3}, {"max": 3}, {"min": 1, "max": 8}):
         verdict = claims.check(make_claim(where={}, bar=bar), edge_tables())
         assert verdict.verdict == "undecided"
-        assert "low edge of the learning rates tried, 0.125" in verdict.reason
+        assert "low edge of the values tried, 0.125" in verdict.reason
 
 
 def test_a_signed_shift_at_the_edge_is_known_from_above():
@@ -350,9 +350,44 @@ def test_stable_lr_shift_is_known_to_a_grid_step():
     assert (found.value, found.low, found.high) == (-3, -4, -2)
     found = measured("stable_lr_shift", {"runs": make_runs((0.1, -4.7), widths=(16, 256))})
     assert found.high == INF
-    assert "the largest learning rate tried is stable" in found.reason
+    assert "the largest value tried is stable" in found.reason
     found = measured("stable_lr_shift", {"runs": runs}, signed=True, ceiling=0.6)
     assert (found.value, found.low, found.high) == pytest.approx((-2, -3, -1))
+
+
+def test_the_weight_decay_may_be_what_was_swept():
+    runs = make_runs((0.1, 0.2, 0.3)).rename(columns={"lr": "weight_decay"}).assign(lr=0.5)
+    shift = measured("optimum_shift", {"runs": runs}, axis="weight_decay")
+    assert shift.value == pytest.approx(0.2, abs=0.05)
+    stable = measured("stable_lr_shift", {"runs": runs}, axis="weight_decay", ceiling=0.6)
+    assert (stable.value, stable.low) == (0, 0)
+
+
+def lines(places):
+    """Losses along a line for two targets whose least lies at the given places, seed by seed."""
+    rows = [
+        (target, seed, point, abs(point - place))
+        for target, per_seed in places.items()
+        for seed, place in enumerate(per_seed)
+        for point in (-0.5, 0.0, 0.5, 1.0)
+    ]
+    runs = pd.DataFrame(rows, columns=["target", "seed", "place", "final_loss"])
+    keys = [f"line-{i}" for i in range(len(runs))]
+    return runs.assign(key=keys, status="finished", parameterisation="mup")
+
+
+def test_the_least_of_a_line_moves_between_targets():
+    runs = lines({"same": (0.5, 0.5, 0.5), "wider": (1.0, 1.0, 1.0)})
+    found = measured("minimum_shift", {"runs": runs})
+    assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
+    runs = lines({"same": (0.5, 0.5, 0.5), "wider": (0.5, 0.5, 0.0)})
+    found = measured("minimum_shift", {"runs": runs})
+    assert (found.value, found.low, found.high) == (0, 0, 0.5)
+
+
+def test_the_least_of_a_line_needs_two_targets():
+    with pytest.raises(ClaimError, match="two target or more with the same seeds"):
+        measured("minimum_shift", {"runs": lines({"same": (0.5, 0.5, 0.5)})})
 
 
 def test_regret_in_loss_and_in_seed_deviations():

@@ -76,6 +76,7 @@ FIGURES = {
     "multipliers": {"where": {"grid": "modules", "method": "factored"}},
     "carried": {"where": {"grid": "modules-transfer"}, "options": {"over": "global"}},
     "slices": {"where": {"grid": "modules-transfer", "method": "line"}},
+    "law": {},
 }
 OF_SEARCHES = ("search_progress", "multipliers", "carried", "slices")
 
@@ -217,3 +218,12 @@ def test_a_level_is_drawn(tables):
     drawn = plots.draw(figure("along"), tables)
     (sharpness, *_) = [a for a in drawn.axes if "sharpness" in a.get_ylabel()]
     assert 5 in [line.get_ydata()[0] for line in sharpness.lines if line.get_linestyle() == "--"]
+
+
+def test_a_law_is_drawn_through_four_durations_and_not_through_three(tables):
+    runs = tables["runs"][tables["runs"]["status"] == "finished"]
+    for count, label in ((3, "µP"), (4, "µP: 1.00 + 5.0·D$^{-0.50}$")):
+        steps = 100 * 2 ** (np.arange(len(runs)) % count)
+        given = runs.assign(steps=steps, final_loss=1 + 5 * steps**-0.5)
+        axis = plots.draw(figure("law"), {**tables, "runs": given}).axes[0]
+        assert label in axis.get_legend_handles_labels()[1]

@@ -558,3 +558,16 @@ def test_intervals_of_a_known_drift_cover_it_as_often_as_stated(seeds, least, mo
         )
         covered += found.low <= drift <= found.high
     assert least <= covered / trials <= most
+
+
+@given(
+    floor=st.floats(0, 3), scale=st.floats(0.5, 20), power=st.floats(0.1, 2),
+    count=st.integers(4, 8),
+)  # fmt: skip
+def test_a_power_law_with_a_floor_is_found_again(floor, scale, power, count):
+    x = 100.0 * 2 ** np.arange(count)
+    y = floor + scale * x**-power
+    found = transfer.power_law_with_floor(x, y)
+    fitted = found[0] + found[1] * x ** -found[2]
+    assert fitted == pytest.approx(y, abs=2e-3 * (y[0] - y[-1]))
+    assert found[0] >= 0 and found[1] >= 0

@@ -127,11 +127,11 @@ def measure(unit: str) -> Callable[[Callable[..., Measured]], Callable[..., Meas
 @measure("octaves")
 def optimum_shift(
     tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss",
-    signed: bool = False, per_seed: bool = False,
+    axis: str = "lr", signed: bool = False, per_seed: bool = False,
 ) -> Measured:  # fmt: skip
     """How far the best learning rate moves from the smallest to the largest size.
 
-    Positive is up if `signed`. The optimum is that of the mean loss, or with `per_seed` the
+    `axis` is the hyperparameter swept. Positive is up if `signed`. The optimum is that of the mean loss, or with `per_seed` the
     mean of each seed's own optimum.
     """
     from hypertransfer import transfer
@@ -142,7 +142,7 @@ def optimum_shift(
     def caveats(sweeps: list[Sweep], seeds: Any, size: str) -> Iterator[str]:
         return _optimum_caveats([sweeps[0], sweeps[-1]], seeds, size, per_seed)
 
-    return _of_sweeps(tables, seed, size, loss, statistic, caveats, magnitude=not signed)
+    return _of_sweeps(tables, seed, size, loss, statistic, caveats, not signed, axis)
 
 
 @measure("octaves per doubling")
@@ -166,11 +166,11 @@ def optimum_slope(
 @measure("octaves")
 def stable_lr_shift(
     tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss",
-    ceiling: float = math.inf, signed: bool = False,
+    axis: str = "lr", ceiling: float = math.inf, signed: bool = False,
 ) -> Measured:  # fmt: skip
     """How far the largest stable learning rate moves from the smallest to the largest size.
 
-    Unstable is a run that diverged, or whose loss ends above `ceiling` at a learning rate above
+    `axis` is the hyperparameter swept. Unstable is a run that diverged, or whose loss ends above `ceiling` at a learning rate above
     the best one. Known to a grid step.
     """
     from hypertransfer import transfer
@@ -182,11 +182,11 @@ def stable_lr_shift(
         ends = [sweeps[0], sweeps[-1]]
         for sweep, place in zip(ends, transfer.stable_lrs(ends, seeds, ceiling), strict=True):
             if place.high == math.inf:
-                yield f"at {size} {sweep.size:g} the largest learning rate tried is stable"
+                yield f"at {size} {sweep.size:g} the largest value tried is stable"
             elif place.low == -math.inf:
-                yield f"at {size} {sweep.size:g} the smallest learning rate tried is unstable"
+                yield f"at {size} {sweep.size:g} the smallest value tried is unstable"
 
-    return _of_sweeps(tables, seed, size, loss, statistic, caveats, magnitude=not signed)
+    return _of_sweeps(tables, seed, size, loss, statistic, caveats, not signed, axis)
 
 
 @measure("loss")
@@ -248,6 +248,37 @@ def advantage(
 
     found = transfer.bootstrap(statistic, len(worse.losses), generator_seed=seed)
     return Measured(found.value, found.low, found.high, len(worse.losses))
+
+
+@measure("")
+def minimum_shift(
+    tables: Tables, seed: int, *, along: str = "place", between: str = "target",
+    loss: str = "final_loss",
+) -> Measured:  # fmt: skip
+    """How far apart the places of least mean loss lie between groups of runs, at most.
+
+    `along` is the column of places, `between` the one that tells groups apart. Known to a step
+    of the places tried.
+    """
+    import numpy as np
+
+    from hypertransfer import transfer
+
+    runs = tables["runs"].drop_duplicates("key")
+    _need("runs", runs, (along, between, "seed", "status", loss))
+    groups = [
+        part.pivot(index="seed", columns=along, values=loss).sort_index()
+        for _, part in runs.groupby(between)
+    ]
+    if len(groups) < 2 or any(not g.index.equals(groups[0].index) for g in groups):
+        raise ClaimError(f"two {between} or more with the same seeds are needed")
+
+    def statistic(seeds: Any) -> Estimate:
+        best = [g.columns[np.argmin(g.to_numpy()[seeds].mean(axis=0))] for g in groups]
+        return transfer.exact(float(max(best) - min(best)))
+
+    found = transfer.bootstrap(statistic, len(groups[0]), generator_seed=seed)
+    return Measured(found.value, found.low, found.high, len(groups[0]))
 
 
 @measure("×")
@@ -351,6 +382,7 @@ def gap_growth(
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "loss": ("final_loss", "eval_loss"),
     "quantity": (*registry.measured(), "train_loss"),
+    "axis": ("lr", "weight_decay"),
 }  # fmt: skip
 RANGES: Mapping[str, tuple[float, float]] = {
     "tail": (1e-6, 1), "burn_in": (0, 0.99), "window": (1, math.inf), "ceiling": (0, math.inf),
@@ -361,14 +393,15 @@ def _of_sweeps(
     tables: Tables, generator_seed: int, size: str, loss: str,
     statistic: Callable[[list[Sweep], Any], Estimate],
     caveats: Callable[[list[Sweep], Any, str], Iterable[str]], magnitude: bool = False,
+    axis: str = "lr",
 ) -> Measured:  # fmt: skip
-    """A statistic of the learning-rate sweeps of all sizes."""
+    """A statistic of the sweeps of all sizes, over the learning rate or another axis."""
     import numpy as np
 
     from hypertransfer import transfer
 
-    runs, notes = _runs(tables, size, "lr", loss)
-    sweeps = transfer.sweeps(runs, size, loss)
+    runs, notes = _runs(tables, size, axis, loss)
+    sweeps = transfer.sweeps(runs, size, loss, axis)
     seeds = len(sweeps[0].losses)
     if len(sweeps) < 2:
         return Measured(math.nan, -math.inf, math.inf, seeds, _one_size(size, sweeps[0].size))
@@ -475,12 +508,12 @@ def _optimum_caveats(
 
 def _fault(found: Optimum) -> str:
     if found.edge == "none":
-        return "every learning rate diverged"
+        return "every value tried diverged"
     if found.edge == "both":
-        return "only one learning rate was tried"
+        return "only one value was tried"
     if found.edge:
         lr = f"{2**found.best:.3g}"
-        return f"the optimum lies on the {found.edge} edge of the learning rates tried, {lr}"
+        return f"the optimum lies on the {found.edge} edge of the values tried, {lr}"
     if found.low < found.high:
         return "the optimum is known to a grid step only: a neighbour diverged, or is as good"
     return ""

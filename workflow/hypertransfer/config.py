@@ -575,8 +575,9 @@ def _compares_twins(claim: Mapping[str, Any], runs: Mapping[str, list[grid.Run]]
         if not isinstance(part, Mapping) or part.get("measure") not in claims.MEASURES:
             continue
         options = claims.MEASURES[part["measure"]].options | dict(part.get("options") or {})
-        compared = options.get("size", options.get("column"))
-        columns = [compared, *(["lr"] if "loss" in options else []), "seed"]
+        compared = options.get("size") or options.get("column") or options.get("between")
+        swept = options.get("axis") or options.get("along") or "lr"
+        columns = [compared, *([swept] if "loss" in options else []), "seed"]
         seen: dict[tuple, RunSpec] = {}
         where = part.get("where")
         for name, members in runs.items():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -39,6 +40,8 @@ WORDS = {
     "batch_size": "batch size",
     "base.width": "base width",
     "steps": "steps",
+    "lr": "learning rate η₀",
+    "weight_decay": "weight decay λ₀",
 }
 # Labels of measured quantities; those named here are drawn from zero, `LOG` on a log axis.
 QUANTITIES = {
@@ -78,6 +81,7 @@ PANELS = "parameterisation"  # the column that tells panels apart, unless a figu
 NO_TITLES: Mapping[str, str] = MappingProxyType({})
 CUT = 4  # a sweep is shown up to this many times the best loss of its worst size
 MANY_DECADES = 300  # a wider log axis keeps to powers of ten
+LAW_POINTS = 4  # durations that a law with three constants needs
 MARGIN = 2  # octaves of the axis around the optima: intervals can be open
 DIVERGED_Y = 1.02  # of the axis: where diverged runs stand
 
@@ -171,11 +175,44 @@ def loss(
 
 def lr_sweep(
     tables: Tables, *, size: str = "shape.width", panels: str = PANELS,
-    titles: Mapping[str, str] = NO_TITLES,
+    titles: Mapping[str, str] = NO_TITLES, axis: str = "lr",
 ) -> Figure:  # fmt: skip
-    """Final loss over the learning rate, a panel a parameterisation (or another column)."""
+    """Final loss over the learning rate, a panel a parameterisation (or another column).
+
+    `axis` may name another hyperparameter that was swept.
+    """
     # Arms of different networks end at different losses: only parameterisations share an axis.
-    return _by_panel(tables, size, _sweep, panels, titles, sharey=panels == PANELS)
+    return _by_panel(
+        tables, size, partial(_sweep, swept=axis), panels, titles, sharey=panels == PANELS
+    )
+
+
+def law(tables: Tables) -> Figure:
+    """Final loss over the steps of a run, and E + A·D^−b through it, a line an arm.
+
+    Where there are four durations or more; D is in steps, as batch and windows are equal.
+    """
+    runs = tables["runs"]
+    figure, axes = _panels(1, 1, width=1.6, height=1.2)
+    axis = axes[0, 0]
+    names = _in_order(runs["parameterisation"])
+    for colour, name in zip(sns.color_palette("deep"), names, strict=False):
+        part = runs[runs["parameterisation"] == name]
+        spread = part.groupby("steps")["final_loss"].agg(["mean", "min", "max"])
+        label = _label(name)
+        if len(spread) >= LAW_POINTS:
+            floor, scale, power = transfer.power_law_with_floor(spread.index, spread["mean"])
+            steps = np.geomspace(spread.index.min(), spread.index.max(), 50)
+            axis.plot(steps, floor + scale * steps**-power, color=colour, linewidth=1.2)
+            label += f": {floor:.2f} + {scale:.1f}·D$^{{-{power:.2f}}}$"
+        errors = [spread["mean"] - spread["min"], spread["max"] - spread["mean"]]
+        axis.errorbar(spread.index, spread["mean"], errors, fmt="o", color=colour, label=label)
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(sorted(runs["steps"].unique()))
+    axis.xaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
+    axis.set(xlabel="steps D", ylabel="final training loss")
+    axis.legend()
+    return figure
 
 
 def along(
@@ -605,12 +642,14 @@ def _bands(
         )
 
 
-def _sweep(axis: Axes, tables: Tables, size: str, shades: Shades | None = None) -> None:
+def _sweep(
+    axis: Axes, tables: Tables, size: str, shades: Shades | None = None, swept: str = "lr"
+) -> None:
     runs = transfer.common_seeds(tables["runs"], size)[0]
     colours = _colours(runs[size], shades)
     bests: list[float] = []  # of each size: all of them are to be seen
     highest: list[float] = []
-    for sweep in transfer.sweeps(runs, size):
+    for sweep in transfer.sweeps(runs, size, axis=swept):
         colour = colours[sweep.size]
         mean = sweep.losses.mean(axis=0)
         axis.plot(sweep.lrs, mean, marker="o", markersize=4, color=colour, label=f"{sweep.size:g}")
@@ -634,7 +673,7 @@ def _sweep(axis: Axes, tables: Tables, size: str, shades: Shades | None = None) 
     axis.set_xscale("log", base=2)
     if bests:
         _loss_axis(axis, min(bests), min(max(bests) * CUT, max(highest)))
-    axis.set(xlabel="learning rate η₀", ylabel="final training loss")
+    axis.set(xlabel=WORDS.get(swept, swept), ylabel="final training loss")
 
 
 def _loss_axis(axis: Axes, low: float, high: float) -> None:
@@ -712,4 +751,5 @@ KINDS: Mapping[str, Callable[..., Figure]] = {
     "multipliers": multipliers,
     "carried": carried,
     "slices": slices,
+    "law": law,
 }

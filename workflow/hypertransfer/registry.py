@@ -274,7 +274,7 @@ FIGURES: Mapping[str, tuple[str, ...]] = {
     "overview": ("dynamics", "sweep", "size"),
     "sharpness": ("size", "panels", "titles"),
     "loss": ("size", "panels", "titles"),
-    "lr_sweep": ("size", "panels", "titles"),
+    "lr_sweep": ("size", "panels", "titles", "axis"),
     "optimum": ("size", "titles"),
     "along": ("quantities", "size", "panels", "titles", "level", "sweep"),
     "gaps": ("quantities", "size", "relative"),
@@ -284,6 +284,7 @@ FIGURES: Mapping[str, tuple[str, ...]] = {
     "multipliers": ("titles",),
     "carried": ("over",),
     "slices": (),
+    "law": (),
 }
 
 ADAM_BETAS = (0.9, 0.999)  # torch's

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize_scalar, nnls
 from scipy.special import ndtr, stdtrit
 
 LEVEL = 0.95
@@ -202,7 +203,7 @@ def max_stable_lr(
 class Sweep:
     """The learning-rate sweep of one size: `losses` has a row a seed, a column a learning rate.
 
-    The sweeps of several sizes have the same seeds in the same rows.
+    Another hyperparameter may stand in the learning rate's place. The sweeps of several sizes have the same seeds in the same rows.
     """
 
     size: float
@@ -230,26 +231,30 @@ def common_seeds(runs: pd.DataFrame, size: str) -> tuple[pd.DataFrame, int]:
     return runs[runs["seed"].isin(common)], len(set.union(*sets) - common)
 
 
-def sweeps(runs: pd.DataFrame, size: str, loss: str = "final_loss") -> list[Sweep]:
+def sweeps(
+    runs: pd.DataFrame, size: str, loss: str = "final_loss", axis: str = "lr"
+) -> list[Sweep]:
     """A sweep for each size, smallest first, from a table with one row a run.
+
+    `axis` is the column of the hyperparameter that was swept.
 
     Raises:
         TransferError: sizes that are no numbers, two runs at one point, a run that is
             missing, or one that finished without a loss.
     """
-    _check(runs, size, ["lr"])
+    _check(runs, size, [axis])
     diverged = runs["status"] == "diverged"
     runs = runs.assign(**{loss: runs[loss].astype(float).mask(diverged, math.inf)})
     if len(broken := runs[runs[loss].isna()]):
         raise TransferError(f"run {broken['key'].iloc[0]} finished without a {loss}")
     out = []
     for value, group in runs.groupby(size):
-        table = group.pivot(index="seed", columns="lr", values=loss).sort_index()
+        table = group.pivot(index="seed", columns=axis, values=loss).sort_index()
         if table.isna().to_numpy().any():
-            seed, lr = table.isna().stack().idxmax()
+            seed, point = table.isna().stack().idxmax()
             raise TransferError(
-                f"{size} {value:g}, lr {lr:g} has no run of seed {seed}: "
-                "a sweep needs every seed at every learning rate of a size"
+                f"{size} {value:g}, {axis} {point:g} has no run of seed {seed}: "
+                f"a sweep needs every seed at every {axis} of a size"
             )
         out.append(Sweep(float(value), table.columns.to_numpy(float), table.to_numpy(float)))
     return out
@@ -505,6 +510,21 @@ def growth(
 
 
 # Intervals over seeds ----------------------------------------------------------------------
+
+
+def power_law_with_floor(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, float]:
+    """E, A and b of y ≈ E + A·x^−b by least squares, E and A not negative, b within 0.01 and 4.
+
+    For given b the law is linear, so that one bounded search over b finds the least.
+    """
+    x, y = np.asarray(x, float), np.asarray(y, float)
+
+    def fitted(power: float) -> tuple[np.ndarray, float]:
+        return nnls(np.stack([np.ones_like(x), x**-power], axis=1), y)
+
+    found = minimize_scalar(lambda power: fitted(power)[1], bounds=(0.01, 4), method="bounded")
+    (floor, scale), _ = fitted(found.x)
+    return float(floor), float(scale), float(found.x)
 
 
 def bootstrap(
