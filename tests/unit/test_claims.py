@@ -285,7 +285,7 @@ def test_when_everything_diverged_a_claim_is_undecided_and_says_so():
     for name in ("optimum_shift", "transfer_regret", "transfer_regret_sigma"):
         verdict = claims.check(make_claim(where={}, measure=name), {"runs": runs})
         assert verdict.verdict == "undecided"
-        assert "at shape.width 256 every learning rate diverged" in verdict.reason
+        assert "at shape.width 256 every value tried diverged" in verdict.reason
 
 
 def test_per_seed_optima_tell_how_many_seeds_have_none():

@@ -570,4 +570,5 @@ def test_a_power_law_with_a_floor_is_found_again(floor, scale, power, count):
     found = transfer.power_law_with_floor(x, y)
     fitted = found[0] + found[1] * x ** -found[2]
     assert fitted == pytest.approx(y, abs=2e-3 * (y[0] - y[-1]))
-    assert found[0] >= 0 and found[1] >= 0
+    assert found[0] >= 0
+    assert found[1] >= 0

@@ -131,8 +131,8 @@ def optimum_shift(
 ) -> Measured:  # fmt: skip
     """How far the best learning rate moves from the smallest to the largest size.
 
-    `axis` is the hyperparameter swept. Positive is up if `signed`. The optimum is that of the mean loss, or with `per_seed` the
-    mean of each seed's own optimum.
+    `axis` is the hyperparameter swept. Positive is up if `signed`. The optimum is that of the
+    mean loss, or with `per_seed` the mean of each seed's own optimum.
     """
     from hypertransfer import transfer
 
@@ -170,8 +170,8 @@ def stable_lr_shift(
 ) -> Measured:  # fmt: skip
     """How far the largest stable learning rate moves from the smallest to the largest size.
 
-    `axis` is the hyperparameter swept. Unstable is a run that diverged, or whose loss ends above `ceiling` at a learning rate above
-    the best one. Known to a grid step.
+    `axis` is the hyperparameter swept. Unstable is a run that diverged, or whose loss ends above
+    `ceiling` at a learning rate above the best one. Known to a grid step.
     """
     from hypertransfer import transfer
 

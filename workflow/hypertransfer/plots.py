@@ -190,9 +190,10 @@ def lr_sweep(
 def law(tables: Tables) -> Figure:
     """Final loss over the steps of a run, and E + A·D^−b through it, a line an arm.
 
-    Where there are four durations or more; D is in steps, as batch and windows are equal.
+    Where there are four durations or more; D is in steps, as batch and windows are equal. Runs
+    that diverged are left out.
     """
-    runs = tables["runs"]
+    runs = tables["runs"][tables["runs"]["status"] != "diverged"]
     figure, axes = _panels(1, 1, width=1.6, height=1.2)
     axis = axes[0, 0]
     names = _in_order(runs["parameterisation"])

@@ -203,7 +203,8 @@ def max_stable_lr(
 class Sweep:
     """The learning-rate sweep of one size: `losses` has a row a seed, a column a learning rate.
 
-    Another hyperparameter may stand in the learning rate's place. The sweeps of several sizes have the same seeds in the same rows.
+    Another hyperparameter may stand in the learning rate's place. The sweeps of several sizes
+    have the same seeds in the same rows.
     """
 
     size: float
