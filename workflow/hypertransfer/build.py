@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
@@ -13,7 +14,8 @@ from torch.nn import functional as F
 from hypertransfer import registry
 from hypertransfer.data.samples import Samples
 from hypertransfer.keys import ratios
-from hypertransfer.resolve import Base, ParameterRow, apply, groups, resolve
+from hypertransfer.layers import Embedding
+from hypertransfer.resolve import Base, Draw, ParameterRow, Tagged, apply, groups, resolve
 from hypertransfer.scaling import Parameterisation, Role
 from hypertransfer.spec import RunSpec, canonical
 
@@ -67,9 +69,34 @@ def drawn_model(
     network = model(spec, tuple(data.train_x.shape[1:]), data.classes)
     network.to(memory_format=torch.channels_last)
     parameter_rows = rows(spec, network, table)
-    apply(network, parameter_rows, table, ratios(spec), spec.seed, base(spec))
+    draw = _boundary(spec) if spec.weights == "boundary" else None
+    apply(network, parameter_rows, table, ratios(spec), spec.seed, base(spec), draw)
+    if draw:
+        parameter_rows = list(_as_drawn(network, parameter_rows))
     _freeze(spec, network, parameter_rows)
     return network, parameter_rows
+
+
+def _boundary(spec: RunSpec) -> Draw:
+    """Draws on the boundaries of the balls of the optimizer's norms."""
+    options = registry.fixed(spec.optimizer) | dict(spec.optimizer.options)
+    module = registry.import_path("optimizer", spec.optimizer.name).partition(":")[0]
+    boundary = registry.load("optimizer", f"{module}:boundary")
+    drawn = boundary(options["preset"], options.get("norms"), options.get("radii"))
+
+    def draw(tagged: Tagged, generator: torch.Generator) -> Tensor | None:
+        one_hot = isinstance(tagged.module, Embedding)
+        return drawn(tagged.role, one_hot, tuple(tagged.parameter.shape), generator)
+
+    return draw
+
+
+def _as_drawn(network: nn.Module, parameter_rows: list[ParameterRow]) -> Iterator[ParameterRow]:
+    """Rows that say how large the weights came out, where no Gaussian was drawn."""
+    parameters = dict(network.named_parameters())
+    for row in parameter_rows:
+        found = float(parameters[row.name].detach().square().mean().sqrt())
+        yield replace(row, init_std=found) if row.init_std > 0 else row
 
 
 def _freeze(spec: RunSpec, network: nn.Module, parameter_rows: list[ParameterRow]) -> None:
@@ -86,9 +113,16 @@ def optimizer(
     """The spec's optimizer over groups of equal hyperparameters."""
     make = registry.load("optimizer", registry.import_path("optimizer", spec.optimizer.name))
     ours = ("gradient_power", "betas")  # what the groups say, or resolve needs
-    options = {k: v for k, v in spec.optimizer.options.items() if k not in ours}
+    given = registry.fixed(spec.optimizer) | dict(spec.optimizer.options)
+    options = {k: v for k, v in given.items() if k not in ours}
     trained = {name for name, p in network.named_parameters() if p.requires_grad}
-    return make(groups(network, [r for r in parameter_rows if r.name in trained]), **options)
+    given_groups = groups(network, [r for r in parameter_rows if r.name in trained])
+    if not registry.of_package(spec.optimizer):
+        return make(given_groups, **options)
+    # A package's own defaults stay, but for what the table scales and the config gives.
+    scaled = {"params", "lr", "weight_decay", *({"betas", "eps"} & set(given))}
+    own = [{k: v for k, v in group.items() if k in scaled} for group in given_groups]
+    return make(own, **{k: v for k, v in options.items() if k not in scaled})
 
 
 def data(spec: RunSpec) -> Samples:

@@ -8,6 +8,7 @@ side by side in the store, which is how `plan` can say why something is missing.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 from hypertransfer import datasets, registry
@@ -67,9 +68,13 @@ def context(spec: RunSpec) -> dict[str, Any]:
         "optimizer": registry.import_path("optimizer", spec.optimizer.name),
         "data": registry.import_path("data", spec.data.name),
     }
-    modules = [path.partition(":")[0] for path in parts.values()]
+    modules = {name: path.partition(":")[0] for name, path in parts.items()}
+    parts |= registry.fixed(spec.optimizer)
+    if registry.of_package(spec.optimizer):  # its code is not ours to read: its version counts
+        package = modules.pop("optimizer").partition(".")[0]
+        parts["optimizer"] += f" {version(package)}"
     return {
-        "code": fingerprint(TRAIN_ENTRY, *modules),
+        "code": fingerprint(TRAIN_ENTRY, *modules.values()),
         "data": _data_digest(spec),
         "parts": parts,
         "table": table(spec).as_dict(),

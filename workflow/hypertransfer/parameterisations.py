@@ -203,6 +203,38 @@ COMPLETED_P_HALF = (
 COMPLETED_P_SHAPE = _COMPLETED_P_SHAPE.named("completed_p_shape")
 COMPLETED_P_LR = (_COMPLETED_P_SHAPE * _LR_ALONE).named("completed_p_lr")
 
+# The spectral condition, for optimizers whose updates have a norm of their own (LMOs; Scion): an
+# update of one size changes features alike at every width, and nothing is left to scale.
+SPECTRAL = Parameterisation(
+    "spectral",
+    SCALE_FREE,
+    "Yang et al. 2310.17813; Pethick et al. 2502.07529, Lemma C.6",
+    {
+        **dict.fromkeys(Role, Rule()),
+        Role.HIDDEN: Rule(init_std=W(-1 / 2)),
+        Role.OUTPUT: Rule(init_std=W(-1)),
+    },
+)
+SPECTRAL_DEPTH = (SPECTRAL * depth(1, SCALE_FREE)).named("spectral_depth")
+
+
+def _mup_hidden(name: str, source: str, hidden: Rule) -> Parameterisation:
+    """µP for Adam, with another rule for hidden matrices."""
+    return Parameterisation(name, SCALE_FREE, source, {**MUP_ADAM.rules, Role.HIDDEN: hidden})
+
+
+# µP where Muon updates the hidden matrices, and Adam all else. With Keller Jordan's factor
+# √max(1, rows/columns) an update's operator norm does not depend on the width; with Moonlight's
+# 0.2·√max(rows, columns) (2502.16982) it grows as its root.
+MUP_MUON = _mup_hidden(
+    "mup_muon", "Yang et al. 2310.17813; Jordan 2024", Rule(init_std=W(-1 / 2), eps=W(-1))
+)
+MUP_MOONLIGHT = _mup_hidden(
+    "mup_moonlight",
+    "Yang et al. 2310.17813; Liu et al. 2502.16982",
+    Rule(init_std=W(-1 / 2), lr=W(-1 / 2), weight_decay=W(+1 / 2), eps=W(-1)),
+)
+
 PARAMETERISATIONS: Mapping[str, Mapping[float, Parameterisation]] = {
     "sp": {SGD: SP_SGD, SCALE_FREE: SP_ADAM},
     "ntp": {SGD: NTP_SGD, SCALE_FREE: NTP_ADAM},
@@ -214,4 +246,8 @@ PARAMETERISATIONS: Mapping[str, Mapping[float, Parameterisation]] = {
     "completed_p_half": {SCALE_FREE: COMPLETED_P_HALF},
     "completed_p_shape": {SCALE_FREE: COMPLETED_P_SHAPE},  # batch and duration left alone
     "completed_p_lr": {SCALE_FREE: COMPLETED_P_LR},  # of batch and duration, lr alone
+    "spectral": {SCALE_FREE: SPECTRAL},
+    "spectral_depth": {SCALE_FREE: SPECTRAL_DEPTH},
+    "mup_muon": {SCALE_FREE: MUP_MUON},
+    "mup_moonlight": {SCALE_FREE: MUP_MOONLIGHT},
 }

@@ -26,6 +26,7 @@ HISTORY = pa.schema(
         ("train_loss", pa.float64()),
         ("eval_loss", pa.float64()),
         ("eval_accuracy", pa.float64()),
+        ("unclipped_share", pa.float64()),
     ]
 )
 
@@ -38,6 +39,8 @@ SUMMARY = pa.schema(
         ("eval_loss", pa.float64()),
         ("eval_accuracy", pa.float64()),
         ("seconds", pa.float64()),
+        ("optimizer_seconds", pa.float64()),
+        ("curvature_seconds", pa.float64()),
         ("flops", pa.int64()),
         ("torch", pa.string()),
         ("device", pa.string()),

@@ -59,6 +59,8 @@ class OptimizerCard:
     gradient_power: float
     options: Mapping[str, dict] = field(default_factory=dict)
     betas: tuple[float, ...] = ()  # of the base, unless the option of that name says otherwise
+    fixed: Mapping[str, Any] = field(default_factory=dict)  # options that the name stands for
+    steepest: bool = False  # whether its updates come from norms, on whose boundary weights may lie
 
 
 def _fixed_depth(spec: RunSpec, side: int) -> Iterator[SpecError]:
@@ -288,10 +290,39 @@ FIGURES: Mapping[str, tuple[str, ...]] = {
 }
 
 ADAM_BETAS = (0.9, 0.999)  # torch's
-_ADAM_OPTIONS = {
-    "betas": {"type": "array", "prefixItems": [FRACTION, FRACTION], "minItems": 2, "maxItems": 2},
-    "eps": {"type": "number", "minimum": 0},
-}
+LION_BETAS = (0.9, 0.99)  # Chen et al. 2302.06675
+SOPHIA_BETAS = (0.965, 0.99)  # Liu et al. 2305.14342, their code
+LMO_BETAS = (0.9, 0.95)  # of the parameters that a preset leaves to AdamW
+_BETAS = {"type": "array", "prefixItems": [FRACTION, FRACTION], "minItems": 2, "maxItems": 2}
+_EPS = {"type": "number", "minimum": 0}
+_ADAM_OPTIONS = {"betas": _BETAS, "eps": _EPS}
+
+# Of `optimizers.norms` and `optimizers.lmo`, which say what they are; a test keeps them equal.
+NORMS = ("spectral", "sign", "col", "row", "frobenius", "max", "keller", "moonlight")
+LMO_PRESETS = (
+    "normalized_sgd", "lars", "signum", "muon", "scion", "scion_row", "scion_spectral", "all_sign",
+    "all_col", "all_row",
+)  # fmt: skip
+_PLACES = ("input", "hidden", "output")  # vectors have a radius too
+_LMO_OPTIONS = {
+    "form": {"enum": ["unconstrained", "constrained", "steepest", "clipped"]},
+    "norms": {
+        "type": "object", "additionalProperties": False,
+        "properties": {place: {"enum": [*NORMS]} for place in _PLACES},
+    },
+    "radii": {
+        "type": "object", "additionalProperties": False,
+        "properties": dict.fromkeys((*_PLACES, "vector"), POSITIVE),
+    },
+    "momentum": FRACTION,
+    "nesterov": FLAG,
+    "light": FLAG,
+    "ns_steps": COUNT,
+    "clip": POSITIVE,
+    "adam_lr": POSITIVE,
+    "betas": _BETAS,
+    "eps": _EPS,
+}  # fmt: skip
 
 OPTIMIZERS: Mapping[str, OptimizerCard] = {
     "sgd": OptimizerCard(
@@ -299,7 +330,26 @@ OPTIMIZERS: Mapping[str, OptimizerCard] = {
     ),
     "adam": OptimizerCard("hypertransfer.optimizers.adam:make", 0.0, _ADAM_OPTIONS, ADAM_BETAS),
     "adamw": OptimizerCard("hypertransfer.optimizers.adam:make", 0.0, _ADAM_OPTIONS, ADAM_BETAS),
-}
+    "lion": OptimizerCard(
+        "hypertransfer.optimizers.lion:make", 0.0, {"betas": _BETAS}, LION_BETAS
+    ),
+    "sophia": OptimizerCard(
+        "hypertransfer.optimizers.sophia:make",
+        0.0,
+        {
+            "betas": _BETAS, "rho": POSITIVE, "every": COUNT, "scale_rho": FLAG,
+            "estimator": {"enum": ["gauss_newton", "hutchinson"]},
+        },
+        SOPHIA_BETAS,
+    ),
+    **{
+        name: OptimizerCard(
+            "hypertransfer.optimizers.lmo:make", 0.0, _LMO_OPTIONS, LMO_BETAS,
+            {"preset": name}, steepest=True,
+        )
+        for name in LMO_PRESETS
+    },
+}  # fmt: skip
 
 
 def import_path(kind: str, name: str) -> str:
@@ -321,9 +371,21 @@ OF_THE_LIBRARY = {
 }
 
 
+# Packages whose optimizers a config may name; `load` takes nothing from them but optimizers.
+OPTIMIZER_PACKAGES = ("torch.optim", "pytorch_optimizer")
+
+
+def of_package(optimizer: Component) -> bool:
+    """Whether an optimizer is named as a class of an installed package."""
+    return optimizer.name.partition(":")[0] in OPTIMIZER_PACKAGES
+
+
 def objection(kind: str, path: str) -> str:
     """Why a config may not name `module:attribute` as such a part; empty if it may."""
     module, _, attribute = path.partition(":")
+    if kind == "optimizer" and module in OPTIMIZER_PACKAGES:
+        public = attribute.isidentifier() and not attribute.startswith("_")
+        return "" if public else f"found: {attribute!r} is no public name in a module"
     source = own(module)
     if source is None:
         return f"found: no source of module {module!r} in the project's folder or the library"
@@ -349,6 +411,8 @@ def load(kind: str, path: str) -> Any:
     module, _, attribute = path.partition(":")
     if text := objection(kind, path):
         raise ValueError(f"{path!r} is not {text}")
+    if kind == "optimizer" and module in OPTIMIZER_PACKAGES:
+        return _optimizer_class(module, attribute)
     if find_spec(module.partition(".")[0]) is None:
         raise ValueError(f"{path!r}: {own(module)} is not on Python's path")
     try:
@@ -361,6 +425,19 @@ def load(kind: str, path: str) -> Any:
     return found
 
 
+def _optimizer_class(module: str, attribute: str) -> type:
+    from torch.optim import Optimizer
+
+    found = getattr(import_module(module), attribute, None)
+    if not (isinstance(found, type) and issubclass(found, Optimizer)):
+        known = sorted(
+            name for name, one in vars(import_module(module)).items()
+            if isinstance(one, type) and issubclass(one, Optimizer)
+        )  # fmt: skip
+        raise ValueError(f"{module} has no optimizer {attribute!r}; it has {', '.join(known)}")
+    return found
+
+
 @lru_cache
 def _hides(module: str, source: Path) -> bool:
     """Whether an import would get another module than the source; nothing is imported to tell."""
@@ -368,6 +445,11 @@ def _hides(module: str, source: Path) -> bool:
     places = [spec.origin, *(spec.submodule_search_locations or [])] if spec else [source]
     real = source.resolve()
     return not any(place and real.is_relative_to(Path(place).resolve()) for place in places)
+
+
+def fixed(optimizer: Component) -> dict[str, Any]:
+    """The options that an optimizer's name stands for."""
+    return {} if ":" in optimizer.name else dict(OPTIMIZERS[optimizer.name].fixed)
 
 
 def gradient_power(optimizer: Component) -> float:
@@ -404,6 +486,10 @@ def objections(spec: RunSpec) -> Iterator[SpecError]:
         yield SpecError(
             "weight_decay", spec.weight_decay, "0 with adam: use adamw, whose decay is decoupled"
         )
+    card = OPTIMIZERS.get(spec.optimizer.name)
+    if spec.weights == "boundary" and not (card and card.steepest):
+        expected = f"of an optimizer with norms of its own: {', '.join(LMO_PRESETS)}"
+        yield SpecError("weights", spec.weights, expected)
     if spec.model.name in MODELS and known_data and ":" not in spec.data.name:
         yield from _fit(spec)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import nn
 
-from hypertransfer.layers import Branch, Scaled
+from hypertransfer.layers import Branch, Embedding, Scaled
 from hypertransfer.multipliers import Factors, count_blocks, kind, place
 from hypertransfer.scaling import Parameterisation, Ratios, Role
 
@@ -56,7 +56,7 @@ class Base:
     weight_decay: float = 0.0
     eps: float = 0.0
     betas: tuple[float, ...] = ()
-    weights: str = "fan_in"  # or 'unit': see RunSpec.weights
+    weights: str = "fan_in"  # see RunSpec.weights
     multipliers: Mapping[str, Factors] = field(default_factory=dict)
 
     def factor(self, hyperparameter: str, name: str, blocks: int) -> float:
@@ -75,6 +75,9 @@ class Tagged:
     module: nn.Module
     role: Role
     in_branch: bool
+
+
+Draw = Callable[[Tagged, torch.Generator], torch.Tensor | None]  # None: as the table says
 
 
 def named_roles(model: nn.Module) -> Iterator[Tagged]:
@@ -184,10 +187,12 @@ def apply(
     ratios: Ratios,
     seed: int,
     base: Base | None = None,
+    draw: Draw | None = None,
 ) -> None:
     """Set multipliers and draw the weights, each from a generator of its own.
 
-    Of `base` the residual branches' own multipliers are taken.
+    Of `base` the residual branches' own multipliers are taken. `draw` may give another weight
+    than a Gaussian one.
 
     A parameter's draw depends on the seed, its name and its shape alone, on the CPU: adding a
     parameter, or moving the model to another device, changes no other draw.
@@ -199,8 +204,10 @@ def apply(
             tagged.module.multiplier = row.multiplier
         if row.init_std > 0:
             generator = torch.Generator().manual_seed(parameter_seed(seed, row.name))
-            draw = torch.randn(row.shape, generator=generator) * row.init_std
-            tagged.parameter.data.copy_(draw)
+            drawn = draw(tagged, generator) if draw else None
+            if drawn is None:
+                drawn = torch.randn(row.shape, generator=generator) * row.init_std
+            tagged.parameter.data.copy_(drawn)
         elif tagged.attribute == "bias":
             tagged.parameter.data.zero_()
     blocks = count_blocks(by_name)
@@ -217,12 +224,18 @@ def parameter_seed(seed: int, name: str) -> int:
 
 
 def groups(model: nn.Module, rows: list[ParameterRow]) -> list[dict]:
-    """Optimizer groups: parameters with equal hyperparameters together, in order of rows."""
+    """Optimizer groups: parameters of one role with equal hyperparameters, in order of rows.
+
+    A group says its parameters' `role`, and whether they are `one_hot`: rows that are looked up.
+    """
     parameters = dict(model.named_parameters())
+    looked_up = {id(m.weight) for m in model.modules() if isinstance(m, Embedding)}
     out: dict[tuple, dict] = {}
     for row in rows:
         hyper = {"lr": row.lr, "weight_decay": row.weight_decay, "eps": row.eps}
         hyper |= {"betas": row.betas} if row.betas else {}
+        parameter = parameters[row.name]
+        hyper |= {"role": row.role, "one_hot": id(parameter) in looked_up}
         group = out.setdefault(tuple(hyper.values()), {"params": [], **hyper})
-        group["params"].append(parameters[row.name])
+        group["params"].append(parameter)
     return list(out.values())

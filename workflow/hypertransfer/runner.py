@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 SAVE_SECONDS = 300.0  # between saved states, where a probe has to make a run again
 Checkpoints = dict[int, dict[str, torch.Tensor]]
 Made = tuple[dict, dict[str, bytes]]  # what the store keeps of an entry: its record, its files
+RECORDED = (
+    "status", "steps_done", "seconds", "optimizer_seconds", "curvature_seconds", "flops",
+)  # fmt: skip
 HISTORY, CHECKPOINTS, PROBE = "history.parquet", "checkpoints.safetensors", "probe.parquet"
 
 
@@ -150,6 +153,8 @@ def _record(item: Work, result: Training, device: torch.device) -> Made:
         "steps_done": result.steps_done,
         "final_loss": result.final_loss,
         "seconds": result.seconds,
+        "optimizer_seconds": result.optimizer_seconds,
+        "curvature_seconds": result.curvature_seconds,
         "flops": result.flops,
         "parameters": result.parameters,
         "provenance": provenance(device),
@@ -176,7 +181,7 @@ def _cell_table(grid: str, work: Sequence[Work], found: Mapping[str, tuple]) -> 
 def _summary(record: Mapping[str, Any], history: pa.Table) -> dict[str, Any]:
     provenance_, last = record["provenance"], history.num_rows - 1
     return {
-        **{name: record[name] for name in ("status", "steps_done", "seconds", "flops")},
+        **{name: record[name] for name in RECORDED},
         "final_loss": math.inf if record["final_loss"] is None else record["final_loss"],
         "eval_loss": history.column("eval_loss")[last].as_py(),
         "eval_accuracy": history.column("eval_accuracy")[last].as_py(),

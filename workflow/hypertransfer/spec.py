@@ -15,7 +15,7 @@ from hypertransfer.multipliers import NAMES as MULTIPLIED
 from hypertransfer.multipliers import Factors
 
 LOSSES = ("cross_entropy", "mse")
-WEIGHTS = ("fan_in", "unit")
+WEIGHTS = ("fan_in", "unit", "boundary")
 TRAINED = ("all", "readout")
 SCHEDULES = ("constant", "linear", "cosine")
 MOST_JSON = 64 * 2**20  # bytes of JSON from strangers; a run's record has some 10 kB
@@ -229,7 +229,7 @@ class RunSpec:
     of single modules, beside the table. `weights` says what the base network is: `fan_in` draws
     weights of standard deviation gain/√fan_in; `unit` draws N(0, 1) and puts gain/√fan_in into
     the forward pass, so that one learning rate moves layers of different fan-in alike (NTK and
-    mean-field form).
+    mean-field form); `boundary` draws on the boundary of the balls of the optimizer's norms.
     `trained` is `all`, or `readout`: random features under a trained last layer.
     `seed` draws the initial weights and, unless `order_seed` is given, the order of the data.
     Training loss is recorded every `log_every` steps as the mean over those steps, the loss

@@ -84,10 +84,17 @@ def by_step(tensors: Mapping[str, Tensor]) -> dict[int, Tensors]:
     return dict(sorted(out.items()))
 
 
+GROUPS = "group/"  # in front of a group's number
+
+
 def of_optimizer(optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[str, Any]]:
     """An optimizer's state: its tensors by `<parameter>/<name>`, and its plain values."""
     tensors: Tensors = {}
-    plain: dict[str, Any] = {}
+    plain: dict[str, Any] = {  # some optimizers count their steps in the groups
+        f"{GROUPS}{index}": group["step"]
+        for index, group in enumerate(optimizer.param_groups)
+        if "step" in group
+    }
     for index, values in optimizer.state_dict()["state"].items():
         for name, value in values.items():
             target = tensors if isinstance(value, Tensor) else plain
@@ -101,7 +108,11 @@ def to_optimizer(
     """Give an optimizer its state back, each tensor laid out in memory as its parameter is."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     states: dict[int, dict[str, Any]] = {}
+    groups = optimizer.state_dict()["param_groups"]
     for path, value in {**plain, **tensors}.items():
+        if path.startswith(GROUPS):
+            groups[int(path.removeprefix(GROUPS))]["step"] = value
+            continue
         index, _, name = path.partition("/")
         if int(index) >= len(parameters):
             raise StateError(f"has a state of parameter {index} of {len(parameters)}")
@@ -109,7 +120,6 @@ def to_optimizer(
         if isinstance(value, Tensor) and value.shape == parameter.shape:
             value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
         states.setdefault(int(index), {})[name] = value
-    groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": states, "param_groups": groups})
 
 

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hypertransfer import build, state
-from hypertransfer.data.samples import Samples, augmentation_seed, batches
+from hypertransfer.data.samples import Samples, augmentation_seed, batches, curvature_seed
 from hypertransfer.scaling import Parameterisation
 from hypertransfer.schedule import factor
 from hypertransfer.spec import RunSpec, Schedule
 from hypertransfer.state import State, StateError
+from hypertransfer.stopwatch import Stopwatch
 
 FINAL_FRACTION = 0.1  # the final loss is the mean training loss over this last part of a run
 EVAL_BATCH = 2000  # samples at once, or tokens of a text
@@ -31,23 +32,27 @@ class History:
     """Columns over the recorded steps; NaN where a quantity was not measured.
 
     `train_loss` at step t is the mean minibatch loss of the steps since the last record, each
-    taken before its update; at step 0 it is the loss of the first minibatch.
+    taken before its update; at step 0 it is the loss of the first minibatch. `unclipped_share`
+    is what an optimizer that clips its entries says of its last update.
     """
 
     step: list[int] = field(default_factory=list)
     train_loss: list[float] = field(default_factory=list)
     eval_loss: list[float] = field(default_factory=list)
     eval_accuracy: list[float] = field(default_factory=list)
+    unclipped_share: list[float] = field(default_factory=list)
 
     def add(
-        self, step: int, train_loss: float, evaluated: tuple[float, float] | None = None
-    ) -> None:
+        self, step: int, train_loss: float, evaluated: tuple[float, float] | None = None,
+        unclipped_share: float = math.nan,
+    ) -> None:  # fmt: skip
         """One row."""
         self.step.append(step)
         self.train_loss.append(train_loss)
         loss, accuracy = evaluated or (math.nan, math.nan)
         self.eval_loss.append(loss)
         self.eval_accuracy.append(accuracy)
+        self.unclipped_share.append(unclipped_share)
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,8 @@ class Training:
     steps_done: int
     final_loss: float | None  # None if diverged
     seconds: float
+    optimizer_seconds: float  # of these, in updates
+    curvature_seconds: float  # of these, in the optimizer's own looks at the loss
     flops: int
     parameters: list[dict]
     history: History
@@ -129,6 +136,9 @@ class Loop:
         self.started = time.perf_counter()  # earlier by what interrupted processes spent
         self.wanted = frozenset(self.spec.checkpoints)
         self.total = torch.zeros((), device=self.data.train_x.device)  # of losses since then
+        self.stopwatch = Stopwatch(self.data.train_x.device)
+        self.look = getattr(self.optimizer, "look", None)  # of an optimizer that sees curvature
+        self.unclipped = getattr(self.optimizer, "unclipped_share", lambda: math.nan)
         self.scheduler = Scheduler(self.optimizer, self.spec.schedule, self.spec.steps)
 
     @property
@@ -161,13 +171,19 @@ class Loop:
         x = self.data.train_x[index]
         if self.data.augment:
             x = self.data.augment(x, augmentation_seed(self.order_seed, self.done))
-        loss = self.loss_fn(self.model(x), self.data.train_y[index])
+        y = self.data.train_y[index]
+        if self.look:
+            with self.stopwatch("curvature"):
+                seed = curvature_seed(self.order_seed, self.done)
+                self.look(self.done, self.model, self.loss_fn, x, y, seed)
+        loss = self.loss_fn(self.model(x), y)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self.done == 0:
             self.initial = loss.item()
             self.history.add(0, self.initial, self._evaluate())
-        self.optimizer.step()
+        with self.stopwatch("optimizer"):
+            self.optimizer.step()
         self.total += loss.detach()
         self.since += 1
         self.done += 1
@@ -182,7 +198,7 @@ class Loop:
         self.diverged = not mean <= self.spec.divergence * self.initial
         at_end = self.done == self.spec.steps
         due = not self.diverged and (self.done % self.spec.eval_every == 0 or at_end)
-        self.history.add(self.done, mean, self._evaluate() if due else None)
+        self.history.add(self.done, mean, self._evaluate() if due else None, self.unclipped())
         if progress:
             progress(self.done, mean)
 
@@ -205,7 +221,10 @@ class Loop:
             "loss": {"total": self.total, "initial": torch.tensor(self.initial).double()},
         }
         tensors = {k: v for name, part in parts.items() for k, v in state.under(name, part).items()}
-        numbers = {"since": self.since, "seconds": self.elapsed(), "optimizer": plain}
+        numbers = {
+            "since": self.since, "seconds": self.elapsed(), "optimizer": plain,
+            "parts": self.stopwatch.seconds(),
+        }  # fmt: skip
         return State(self.done, numbers, tensors)
 
     def elapsed(self) -> float:
@@ -229,6 +248,7 @@ class Loop:
             self.initial = saved.tensors["loss/initial"].item()
             self.since, self.done = int(saved.numbers["since"]), saved.done
             self.started = time.perf_counter() - float(saved.numbers["seconds"])
+            self.stopwatch.go_on(saved.numbers["parts"])
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise StateError(f"is not of this run: {error!r}") from error
 
@@ -267,6 +287,8 @@ def train(
         steps_done=loop.done,
         final_loss=None if loop.diverged else final_loss(loop.history, spec.steps),
         seconds=loop.elapsed(),
+        optimizer_seconds=loop.stopwatch.seconds().get("optimizer", 0.0),
+        curvature_seconds=loop.stopwatch.seconds().get("curvature", 0.0),
         flops=flops * loop.done,
         parameters=[row.plain() for row in rows],
         history=loop.history,

@@ -27,7 +27,8 @@ EXACT_SEEDS = 5  # up to here all n^n resamples are enumerated: 3125
 MIN_POINTS = 4  # points in time for a growth exponent
 # Columns of a runs table that are not axes.
 RESULTS = (
-    "key", "status", "steps_done", "final_loss", "eval_loss", "eval_accuracy", "seconds", "flops",
+    "key", "status", "steps_done", "final_loss", "eval_loss", "eval_accuracy", "seconds",
+    "optimizer_seconds", "curvature_seconds", "flops",
     "torch", "device",
 )  # fmt: skip
 

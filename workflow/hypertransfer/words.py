@@ -16,6 +16,10 @@ NAMES = {
     "completed_p_half": "Complete(d)P (α = ½)",
     "completed_p_shape": "no rule",
     "completed_p_lr": "learning rate only",
+    "spectral": "spectral condition",
+    "spectral_depth": "spectral, branches 1/L",
+    "mup_muon": "µP for Muon",
+    "mup_moonlight": "µP for Muon, Moonlight",
 }
 
 

@@ -46,6 +46,11 @@ def augmentation_seed(seed: int, step: int) -> int:
     return _seed(f"{seed}/augment/{step}")
 
 
+def curvature_seed(seed: int, step: int) -> int:
+    """A seed for what an optimizer draws to see the curvature at a step, made in the same way."""
+    return _seed(f"{seed}/curvature/{step}")
+
+
 def _seed(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 

@@ -1,0 +1,363 @@
+"""LMO optimizers: oracles against other solvers, laws, and the optimizers they are to equal."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+
+from hypertransfer import registry
+from hypertransfer.optimizers import lmo, norms
+
+PLACES = {  # stored shapes
+    "input": (6, 4),
+    "one_hot": (5, 6),
+    "hidden": (6, 4),
+    "output": (3, 8),
+    "conv": (6, 4, 3, 3),
+}
+MATRIX_NORMS = [name for name in norms.NORMS if name != "rms"]
+SPECTRAL = ("spectral", "keller", "moonlight")
+
+
+def drawn(shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def stacked(kind, shape=None, seed=0):
+    """A place, and a random stored parameter there as a stack of one matrix."""
+    shape = shape or PLACES[kind]
+    at = norms.place("hidden" if kind == "conv" else kind, shape)
+    return at, norms.as_matrices(drawn((1, *shape), seed), at)
+
+
+# Oracles -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", PLACES)
+@pytest.mark.parametrize("name", MATRIX_NORMS)
+def test_an_lmo_lies_on_the_sphere_and_below_all_else_in_the_ball(name, kind):
+    at, gradient = stacked(kind)
+    step = norms.lmo(name, at, gradient, steps=0)
+    assert norms.size(name, at, step).item() == pytest.approx(1, rel=1e-4)
+    least = (gradient * step).sum()
+    for seed in range(1, 30):
+        other = stacked(kind, seed=seed)[1]
+        other = other / norms.size(name, at, other)
+        assert (gradient * other).sum() >= least - 1e-4 * least.abs()
+
+
+@pytest.mark.parametrize("name", ["sign", "max"])
+def test_sign_descent_solves_the_linear_program(name):
+    at, gradient = stacked("output", (3, 4))
+    bound = norms.NORMS[name].scale(at)
+    solved = linprog(gradient.flatten().double().numpy(), bounds=[(-bound, bound)] * 12)
+    assert (gradient * norms.lmo(name, at, gradient)).sum().item() == pytest.approx(solved.fun)
+
+
+def test_the_dual_of_the_spectral_norm_is_the_sum_of_singular_values():
+    at, gradient = stacked("hidden", (6, 4))
+    reached = (gradient * norms.lmo("spectral", at, gradient, steps=0)).sum().item()
+    singular = np.linalg.svd(gradient[0].double().numpy(), compute_uv=False)
+    assert reached == pytest.approx(-math.sqrt(6 / 4) * singular.sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("name", "axis"), [("col", 0), ("row", 1)])
+def test_the_dual_of_the_longest_vector_is_the_sum_of_lengths(name, axis):
+    at, gradient = stacked("hidden", (6, 4))
+    lengths = np.linalg.norm(gradient[0].double().numpy(), axis=axis).sum()
+    factor = math.sqrt(6) / 4 if name == "col" else 1 / math.sqrt(4)
+    reached = (gradient * norms.lmo(name, at, gradient)).sum().item()
+    assert reached == pytest.approx(-factor * lengths, rel=1e-5)
+
+
+def test_scales_are_those_of_the_paper():
+    """Pethick et al. 2502.07529, Tables 2 to 4, and the authors' code for convolutions."""
+    wide, one_hot = norms.place("input", (3, 12)), norms.place("one_hot", (10, 16))
+    hidden, output = norms.place("hidden", (32, 8)), norms.place("output", (3, 8))
+    conv = norms.place("hidden", (32, 8, 3, 3))
+    expected = {
+        ("spectral", wide): 1.0, ("spectral", one_hot): 4.0, ("col", one_hot): 4.0,
+        ("sign", one_hot): 1.0, ("spectral", hidden): 2.0, ("spectral", conv): 2 / 9,
+        ("sign", output): 1 / 8, ("row", output): 8**-0.5, ("spectral", output): (3 / 8) ** 0.5,
+        ("col", hidden): 32**0.5 / 8, ("row", wide): 1.0, ("max", hidden): 1.0,
+        ("keller", hidden): 2.0, ("keller", output): 1.0, ("moonlight", hidden): 0.2 * 32**0.5,
+    }  # fmt: skip
+    found = {key: norms.NORMS[key[0]].scale(key[1]) for key in expected}
+    assert found == pytest.approx(expected)
+
+
+def test_a_token_moves_by_a_vector_of_rms_one():
+    at, gradient = stacked("one_hot", (10, 16))
+    step = norms.as_stored(norms.lmo("col", at, gradient), at, (10, 16))[0]
+    assert step.square().mean(dim=1).sqrt().tolist() == pytest.approx([1.0] * 10)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    name=st.sampled_from([*MATRIX_NORMS, "rms"]), kind=st.sampled_from([*PLACES]),
+    log_scale=st.floats(-6, 6), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_the_size_of_a_gradient_does_not_matter(name, kind, log_scale, seed):
+    at, gradient = stacked(kind, seed=seed)
+    step = norms.lmo(name, at, gradient, steps=0)
+    scaled = norms.lmo(name, at, gradient * 10**log_scale, steps=0)
+    torch.testing.assert_close(scaled, step, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", [*norms.NORMS])
+def test_no_gradient_no_step(name):
+    at, gradient = stacked("hidden")
+    step = norms.lmo(name, at, torch.zeros_like(gradient))
+    assert torch.equal(step, torch.zeros_like(step))
+
+
+@pytest.mark.parametrize("name", ["spectral", "sign", "col", "row"])
+@pytest.mark.parametrize("width", [32, 64, 128, 256])
+def test_a_step_changes_features_alike_at_every_width(name, width):
+    """The RMS of ΔW x for inputs x that the gradient is made of: at most 1, and not near 0."""
+    x = torch.sign(drawn((width,)))
+    gradient = torch.outer(drawn((width,), 1), x)[None]
+    at = norms.place("hidden", (width, width))
+    moved = (norms.lmo(name, at, gradient, steps=0)[0] @ x).square().mean().sqrt().item()
+    assert 0.5 < moved <= 1.01
+
+
+def test_naive_sign_descent_does_not():
+    sizes = []
+    for width in (32, 256):
+        x = torch.sign(drawn((width,)))
+        gradient = torch.outer(drawn((width,), 1), x)[None]
+        step = norms.lmo("max", norms.place("hidden", (width, width)), gradient)[0]
+        sizes.append((step @ x).square().mean().sqrt().item())
+    assert sizes[1] / sizes[0] == pytest.approx(8, rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(256, 1024), (1024, 256), (64, 128)])
+def test_newton_schulz_brings_singular_values_near_one(shape):
+    found = norms.orthogonalised(drawn((2, *shape)))
+    singular = torch.linalg.svdvals(found)
+    assert singular.min() > 0.6
+    assert singular.max() < 1.25
+
+
+def test_newton_schulz_is_that_of_torch():
+    from torch.optim._muon import _zeropower_via_newtonschulz
+
+    for shape in ((32, 64), (64, 32)):
+        matrix = drawn(shape)
+        theirs = _zeropower_via_newtonschulz(matrix, norms.COEFFICIENTS, 5, 1e-7).float()
+        torch.testing.assert_close(norms.orthogonalised(matrix[None])[0], theirs, rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize("kind", PLACES)
+@pytest.mark.parametrize("name", MATRIX_NORMS)
+def test_draws_lie_on_the_sphere_and_follow_their_generator(name, kind):
+    at = norms.place("hidden" if kind == "conv" else kind, PLACES[kind])
+    draws = [
+        norms.boundary(name, at, PLACES[kind], torch.Generator().manual_seed(seed))
+        for seed in (0, 0, 1)
+    ]
+    assert draws[0].shape == PLACES[kind]
+    matrix = norms.as_matrices(draws[0][None], at)
+    assert norms.size(name, at, matrix).item() == pytest.approx(1, rel=1e-4)
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+
+
+# Optimizers --------------------------------------------------------------------------------
+
+SHAPES = {"input": (8, 4), "one_hot": (5, 8), "hidden": (8, 8), "output": (3, 8), "vector": (8,)}
+
+
+def parameters(seed=0):
+    return {name: torch.nn.Parameter(drawn(shape, seed)) for name, shape in SHAPES.items()}
+
+
+def groups(found, lr=0.1, weight_decay=0.0):
+    return [
+        {
+            "params": [parameter], "lr": lr, "weight_decay": weight_decay, "eps": 1e-8,
+            "betas": (0.9, 0.95), "role": "input" if name == "one_hot" else name,
+            "one_hot": name == "one_hot",
+        }
+        for name, parameter in found.items()
+    ]  # fmt: skip
+
+
+def run(found, optimizer, steps=6, seed=100):
+    """Updates by random gradients, the same for the same seed."""
+    for step in range(steps):
+        optimizer.zero_grad()
+        for index, parameter in enumerate(found.values()):
+            gradient = drawn(parameter.shape, seed + 17 * step + index)
+            if parameter.grad is None:
+                parameter.grad = gradient
+            else:
+                parameter.grad += gradient
+        optimizer.step()
+    return [p.detach().clone() for p in found.values()]
+
+
+def ran(steps=6, lr=0.1, weight_decay=0.0, **options):
+    found = parameters()
+    return run(found, lmo.make(groups(found, lr, weight_decay), **options), steps)
+
+
+def test_presets_and_norms_are_those_of_the_cards():
+    assert tuple(lmo.PRESETS) == registry.LMO_PRESETS
+    assert {*norms.NORMS} - {"rms"} == {*registry.NORMS}
+    assert {*registry.OPTIMIZERS} >= {*lmo.PRESETS}
+    for row in lmo.PRESETS.values():
+        assert {row.input, row.one_hot, row.hidden, row.output, row.vector} <= {
+            *norms.NORMS, lmo.ADAMW, lmo.JOINT
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("norm", "theirs"), [("keller", "original"), ("moonlight", "match_rms_adamw")]
+)
+def test_muon_is_that_of_torch(norm, theirs):
+    found, reference = parameters(), parameters()
+    ours = lmo.make(groups(found, weight_decay=0.1), preset="muon", norms={"hidden": norm})
+    run(found, ours)
+    muon = torch.optim.Muon(
+        [reference["hidden"]], lr=0.1, weight_decay=0.1, momentum=0.95, adjust_lr_fn=theirs
+    )
+    rest = [p for name, p in reference.items() if name != "hidden"]
+    adam = torch.optim.AdamW(rest, lr=0.1, weight_decay=0.1, betas=(0.9, 0.95))
+
+    class Both:
+        def zero_grad(self):
+            muon.zero_grad()
+            adam.zero_grad()
+
+        def step(self):
+            muon.step()
+            adam.step()
+
+    run(reference, Both())
+    for name, parameter in found.items():
+        tolerance = 0.02 if name == "hidden" else 1e-5  # six steps in bfloat16
+        torch.testing.assert_close(parameter, reference[name], rtol=0, atol=tolerance)
+
+
+def test_steepest_descent_in_the_euclidean_norm_is_sgd():
+    found, reference = parameters(), parameters()
+    run(found, lmo.make(groups(found), preset="normalized_sgd", form="steepest", momentum=0.9))
+    sgd = torch.optim.SGD(reference.values(), lr=0.1, momentum=0.9, dampening=0.9)
+    # torch's first average is the gradient itself, and ours a tenth of it
+    for step in range(6):
+        sgd.zero_grad()
+        for index, parameter in enumerate(reference.values()):
+            parameter.grad = drawn(parameter.shape, 100 + 17 * step + index)
+            if step == 0:
+                sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        sgd.step()
+    for ours, theirs in zip(found.values(), reference.values(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_normalised_sgd_moves_the_whole_network_by_the_learning_rate():
+    before, after = [p.detach() for p in parameters().values()], ran(1, preset="normalized_sgd")
+    moved = math.sqrt(
+        sum(float((a - b).square().sum()) for a, b in zip(after, before, strict=True))
+    )
+    assert moved == pytest.approx(0.1, rel=1e-4)
+
+
+def test_signum_is_the_sign_of_the_average():
+    found = parameters()
+    start = found["hidden"].detach().clone()
+    run(found, lmo.make(groups(found), preset="signum", momentum=0.5), steps=2)
+    first, second = drawn((8, 8), 100 + 2), drawn((8, 8), 100 + 17 + 2)
+    expected = start - 0.1 * first.sign() - 0.1 * (0.25 * first + 0.5 * second).sign()
+    torch.testing.assert_close(found["hidden"].detach(), expected)
+
+
+def test_a_clipped_step_is_steepest_where_gradients_are_small_and_unit_where_they_are_large():
+    for clip, form in ((1e9, "steepest"), (1.0, "unconstrained")):
+        for a, b in zip(ran(form="clipped", clip=clip, preset="scion"),
+                        ran(form=form, preset="scion"), strict=True):  # fmt: skip
+            torch.testing.assert_close(a, b)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    steps=st.integers(1, 6), momentum=st.floats(0, 0.99),
+    form=st.sampled_from(["unconstrained", "constrained"]),
+    preset=st.sampled_from(["signum", "all_col", "all_row", "lars", "all_sign"]),
+)  # fmt: skip
+def test_the_light_form_takes_the_same_steps(steps, momentum, form, preset):
+    options = {"preset": preset, "form": form, "momentum": momentum, "steps": steps}
+    for a, b in zip(ran(**options, light=True), ran(**options), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_the_light_form_holds_no_buffer_beside_the_gradient():
+    found = parameters()
+    optimizer = lmo.make(groups(found), preset="scion", light=True)
+    run(found, optimizer)
+    assert all(optimizer.state[p]["average"] is p.grad for p in found.values())
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    lr=st.floats(1e-3, 1.0), radius=st.floats(0.1, 20), steps=st.integers(1, 5),
+    preset=st.sampled_from(["all_sign", "all_col", "all_row"]),
+)  # fmt: skip
+def test_the_constrained_form_stays_in_the_ball(lr, radius, steps, preset):
+    radii = dict.fromkeys(("input", "hidden", "output", "vector"), radius)
+    found = parameters()
+    draw = lmo.boundary(preset, radii=radii)
+    for name in ("input", "one_hot", "hidden", "output"):
+        role = "input" if name == "one_hot" else name
+        weight = draw(role, name == "one_hot", SHAPES[name], torch.Generator().manual_seed(1))
+        found[name].data.copy_(weight)
+    optimizer = lmo.make(groups(found, lr), preset=preset, radii=radii, form="constrained")
+    run(found, optimizer, steps)
+    for name in ("input", "one_hot", "hidden", "output"):
+        at = norms.place(name, SHAPES[name])
+        matrix = norms.as_matrices(found[name].detach()[None], at)
+        assert norms.size(lmo.PRESETS[preset].at(name), at, matrix).item() <= radius * (1 + 1e-4)
+
+
+def test_radii_and_decay():
+    still = [p.detach() for p in parameters().values()]
+    once, thrice = ran(1, preset="scion"), ran(1, preset="scion", radii={"hidden": 3.0})
+    moved = [(a - b).abs().max() for a, b in zip(once, still, strict=True)]
+    further = [(a - b).abs().max() for a, b in zip(thrice, still, strict=True)]
+    assert torch.stack(further).div(torch.stack(moved)).tolist() == pytest.approx([1, 1, 3, 1, 1])
+    decayed = ran(1, preset="scion", weight_decay=0.5)
+    for a, b, c in zip(once, decayed, still, strict=True):
+        torch.testing.assert_close(a - b, 0.05 * c, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("light", [False, True])
+@pytest.mark.parametrize("preset", ["scion", "normalized_sgd"])
+def test_a_state_that_is_loaded_goes_on_alike(preset, light):
+    halves = parameters()
+    optimizer = lmo.make(groups(halves), preset=preset, light=light)
+    run(halves, optimizer, 3)
+    later = {name: torch.nn.Parameter(p.detach().clone()) for name, p in halves.items()}
+    again = lmo.make(groups(later), preset=preset, light=light)
+    again.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    for a, b in zip(run(later, again, 3, 900), run(halves, optimizer, 3, 900), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"form": "sideways"}, "not one of unconstrained"),
+        ({"light": True, "nesterov": True}, "without nesterov"),
+        ({"light": True, "form": "clipped"}, "without nesterov"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        lmo.make(groups(parameters()), preset="scion", **options)
