@@ -622,3 +622,62 @@ def test_an_arm_that_diverged_is_infinitely_worse():
     gone = (tables["runs"]["arm"] == "b") & (tables["runs"]["seed"] == 1)
     tables["runs"].loc[gone, ["status", "final_loss"]] = ["diverged", INF]
     assert advantage(tables).value == INF
+
+
+def make_rivals(losses, sizes=(32,), lrs=(0.5,), **columns):
+    """Runs of arms whose loss is `losses[arm](size, lr)` plus a hundredth of the seed."""
+    rows = [
+        (arm, size, lr, seed, loss(size, lr) + seed / 100)
+        for arm, loss in losses.items()
+        for size in sizes
+        for lr in lrs
+        for seed in range(3)
+    ]
+    runs = pd.DataFrame(rows, columns=["optimizer", "shape.width", "lr", "seed", "final_loss"])
+    keys = [f"arm-{i}" for i in range(len(runs))]
+    return runs.assign(grid="arms", key=keys, status="finished", eval_loss=1.0, **columns)
+
+
+ARMS = {"lion": lambda w, lr: 3.0, "adamw": lambda w, lr: 2.0, "sophia": lambda w, lr: 2.5}
+
+
+def test_an_advantage_over_all_is_over_the_best_of_them():
+    found = measured("advantage", {"runs": make_rivals(ARMS)}, column="optimizer", of="adamw")
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
+    found = measured("advantage", {"runs": make_rivals(ARMS)}, column="optimizer", of="sophia")
+    assert found.value == pytest.approx(-0.5)
+
+
+def test_an_arm_tuned_at_the_smallest_size_is_judged_at_the_largest():
+    # Lion's best is at 0.5 for width 32; at 128, where 1 would be better, it has to stay.
+    losses = {
+        "lion": lambda w, lr: {(32, 0.5): 1.0, (32, 1): 2.0, (128, 0.5): 1.5, (128, 1): 0.1}[w, lr],
+        "adamw": lambda w, lr: {(32, 0.5): 2.0, (32, 1): 1.0, (128, 0.5): 0.1, (128, 1): 1.2}[
+            w, lr
+        ],
+    }
+    runs = make_rivals(losses, sizes=(32, 128), lrs=(0.5, 1.0))
+    options = {"column": "optimizer", "tuned_at": "shape.width"}
+    found = measured("advantage", {"runs": runs}, of="adamw", **options)
+    assert found.value == pytest.approx(0.3)
+    spread = measured("arms_range", {"runs": runs}, **options)
+    assert spread.value == pytest.approx(100 * 0.3 / 1.36)
+    gone = runs[~((runs["shape.width"] == 128) & (runs["lr"] == 0.5))]
+    found = measured("advantage", {"runs": gone}, of="adamw", **options)
+    assert found.verdict == "undecided"
+    assert "lion: shape.width 128 was not run at lr 0.5, the best of 32" in found.reason
+
+
+def test_an_advantage_in_what_was_measured_where_more_is_better():
+    runs = make_rivals(ARMS)
+    accuracy = {"lion": 0.7, "adamw": 0.6, "sophia": 0.5}
+    probes = pd.DataFrame({
+        "grid": "arms", "key": list(runs["key"]) * 2, "probe": "downstream",
+        "step": [0] * len(runs) + [10] * len(runs),
+        "party_accuracy": [0.5] * len(runs) + [accuracy[name] for name in runs["optimizer"]],
+    })  # fmt: skip
+    found = measured(
+        "advantage", {"runs": runs, "probes": probes}, column="optimizer", of="lion",
+        loss="party_accuracy", higher=True,
+    )  # fmt: skip
+    assert found.value == pytest.approx(0.1)

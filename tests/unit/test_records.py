@@ -25,6 +25,7 @@ def history(rows):
         "train_loss": [row[1] for row in rows],
         "eval_loss": [row[2] for row in rows],
         "eval_accuracy": [math.nan for _ in rows],
+        "unclipped_share": [math.nan for _ in rows],
     }
 
 
@@ -33,7 +34,8 @@ def cell(grid, points, histories, status="finished", final_loss=0.5):
     keys = [f"{grid}-{index}" for index in range(len(points))]
     table = records.points_table(grid, keys, points)
     summary = {"status": status, "steps_done": 10, "final_loss": final_loss, "eval_loss": None,
-               "eval_accuracy": None, "seconds": 1.0, "flops": 10**12, "torch": "2",
+               "eval_accuracy": None, "seconds": 1.0, "optimizer_seconds": 0.1,
+               "curvature_seconds": 0.0, "flops": 10**12, "torch": "2",
                "device": "cpu"}  # fmt: skip
     for field in records.SUMMARY:
         table = table.append_column(
@@ -128,8 +130,8 @@ def test_a_diverged_run_has_an_infinite_final_loss(tmp_path):
     from hypertransfer.runner import _summary
 
     table = records.columns(history([(1, 2.0, 3.0)]), records.HISTORY)
-    record = {"status": "diverged", "steps_done": 1, "seconds": 1.0, "flops": 1,
-              "final_loss": None, "provenance": {"torch": "2", "device": "cpu"}}  # fmt: skip
+    record = {"status": "diverged", "steps_done": 1, "seconds": 1.0, "optimizer_seconds": 0.1,
+              "curvature_seconds": 0.0, "flops": 1, "final_loss": None, "provenance": {"torch": "2", "device": "cpu"}}  # fmt: skip
     row = _summary(record, table)
     assert row["final_loss"] == math.inf
     made = cell("sweep", [{"lr": 9}], [history([(1, 2.0, 3.0)])], "diverged", row["final_loss"])

@@ -148,10 +148,10 @@ def test_every_table_is_the_identity_at_the_base_shape(table):
 
 
 @pytest.mark.parametrize("name", PARAMETERISATIONS)
-def test_every_parameterisation_serves_adam_and_most_sgd_under_its_name(name):
+def test_every_parameterisation_serves_scale_free_updates_and_most_sgd(name):
     versions = PARAMETERISATIONS[name]
-    of_adam_alone = name.startswith("completed_p") or name == "completep_half"
-    assert set(versions) == ({SCALE_FREE} if of_adam_alone else {SGD, SCALE_FREE})
+    first = ("completed_p", "completep_half", "spectral", "mup_")
+    assert set(versions) == ({SCALE_FREE} if name.startswith(first) else {SGD, SCALE_FREE})
     for power, table in versions.items():
         assert table.gradient_power == power
         assert table.name == name

@@ -208,6 +208,6 @@ class Project:
         out = {}
         for path in sorted(self.folder.glob(pattern)):
             table = records.read(path)
-            kept = [name for name in table.column_names if name != "seconds"]
+            kept = [name for name in table.column_names if not name.endswith("seconds")]
             out[path.name] = records.to_bytes(table.select(kept))
         return out

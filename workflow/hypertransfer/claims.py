@@ -44,6 +44,7 @@ COLUMNS = (
     "verdict", "confidence", "scale", "edition", "reason", "unit",
 )  # fmt: skip
 NUMBERS = ("value", "low", "high")
+TIMES = ("seconds", "optimizer_seconds", "curvature_seconds")
 TOLERANCE = 1e-9  # a value meets a bar that it misses by rounding
 
 
@@ -219,35 +220,80 @@ def transfer_regret_sigma(
 @measure("loss")
 def advantage(
     tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "parameterisation",
-    loss: str = "final_loss", best: bool = False,
+    loss: str = "final_loss", best: bool = False, tuned_at: str = "", higher: bool = False,
 ) -> Measured:  # fmt: skip
     """By how much the loss of one arm is below that of another, seed by seed.
 
-    Arms are told apart by `column`. With `best` each arm takes its learning rate of least mean
-    loss; else there is one run for each arm and seed. Positive is better.
+    Arms are told apart by `column`; without `over` the best of all others is compared with.
+    With `best` each arm takes its learning rate of least mean loss; with `tuned_at`, a column of
+    sizes, that of its smallest size, and is compared at its largest; else there is one run for
+    each arm and seed. `loss` may be what a probe measured at the last checkpoint; `higher` says
+    that more of it is better. Positive is better.
     """
     import numpy as np
 
     from hypertransfer import transfer
 
-    runs = tables["runs"].drop_duplicates("key")
-    _need("runs", runs, (column, "seed", "status", "lr", loss))
-    runs = runs[runs[column].isin([of, over])]
-    if missing := sorted({of, over} - set(runs[column])):
+    runs = _with_measured(tables, loss)
+    _need("runs", runs, (column, "seed", "status", "lr", loss, *([tuned_at] if tuned_at else [])))
+    if over:
+        runs = runs[runs[column].isin([of, over])]
+    if missing := sorted({of, *([over] if over else [])} - set(runs[column])):
         known = ", ".join(sorted(set(map(str, tables["runs"][column]))))
         raise ClaimError(f"no run has {column} {', '.join(missing)}; there is {known}")
-    sizes = runs.assign(arm=1.0 + (runs[column] == of))
-    worse, better = transfer.sweeps(transfer.common_seeds(sizes, "arm")[0], "arm", loss)
-    several = [s for s in (worse, better) if len(s.lrs) > 1]
-    if several and not best:
+    if tuned_at:
+        runs, absent = _at_tuned(runs, column, tuned_at)
+        if absent:
+            return Measured(math.nan, -math.inf, math.inf, runs["seed"].nunique(), absent)
+    if higher:
+        runs = runs.assign(**{loss: -runs[loss]})
+    arms = [of, *(name for name in dict.fromkeys(runs[column]) if name != of)]
+    sizes = runs.assign(arm=[1.0 + arms.index(name) for name in runs[column]])
+    better, *rivals = transfer.sweeps(transfer.common_seeds(sizes, "arm")[0], "arm", loss)
+    if not rivals:
+        raise ClaimError(f"there is nothing to compare {column} {of} with")
+    if any(len(one.lrs) > 1 for one in (better, *rivals)) and not best:
         raise ClaimError("an arm has several learning rates: choose one, or set `best: true`")
 
     def statistic(seeds: Any) -> Estimate:
-        lows = [one.losses[seeds].mean(axis=0).min() for one in (worse, better)]
-        return transfer.exact(float(lows[0] - lows[1]) if np.isfinite(lows).any() else math.nan)
+        low, *others = (one.losses[seeds].mean(axis=0).min() for one in (better, *rivals))
+        known = np.isfinite([low, *others]).any()
+        return transfer.exact(float(min(others) - low) if known else math.nan)
 
-    found = transfer.bootstrap(statistic, len(worse.losses), generator_seed=seed)
-    return Measured(found.value, found.low, found.high, len(worse.losses))
+    found = transfer.bootstrap(statistic, len(better.losses), generator_seed=seed)
+    return Measured(found.value, found.low, found.high, len(better.losses))
+
+
+@measure("%")
+def arms_range(
+    tables: Tables, seed: int, *, column: str = "parameterisation", loss: str = "final_loss",
+    tuned_at: str = "",
+) -> Measured:  # fmt: skip
+    """The largest less the smallest loss of all arms, over their mean, in per cent.
+
+    As in `advantage`, `tuned_at` has each arm take the best learning rate of its smallest size,
+    and compares at the largest.
+    """
+    from hypertransfer import transfer
+
+    runs = _with_measured(tables, loss)
+    _need("runs", runs, (column, "seed", "status", "lr", loss, *([tuned_at] if tuned_at else [])))
+    if tuned_at:
+        runs, absent = _at_tuned(runs, column, tuned_at)
+        if absent:
+            return Measured(math.nan, -math.inf, math.inf, runs["seed"].nunique(), absent)
+    arms = list(dict.fromkeys(runs[column]))
+    sizes = runs.assign(arm=[1.0 + arms.index(name) for name in runs[column]])
+    sweeps = transfer.sweeps(transfer.common_seeds(sizes, "arm")[0], "arm", loss)
+    if len(sweeps) < 2:
+        raise ClaimError(f"two values of {column} or more are needed")
+
+    def statistic(seeds: Any) -> Estimate:
+        lows = [one.losses[seeds].mean(axis=0).min() for one in sweeps]
+        return transfer.exact(100 * (max(lows) - min(lows)) / (sum(lows) / len(lows)))
+
+    found = transfer.bootstrap(statistic, len(sweeps[0].losses), generator_seed=seed)
+    return Measured(found.value, found.low, found.high, len(sweeps[0].losses))
 
 
 @measure("")
@@ -380,7 +426,7 @@ def gap_growth(
 
 # What options may be, beside the type of their default.
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "loss": ("final_loss", "eval_loss"),
+    "loss": ("final_loss", "eval_loss", *TIMES, *registry.measured()),
     "quantity": (*registry.measured(), "train_loss"),
     "axis": ("lr", "weight_decay"),
 }  # fmt: skip
@@ -440,6 +486,36 @@ def _of_paths(
         lambda chosen: statistic(paths, chosen), seeds, generator_seed=generator_seed
     )
     return Measured(found.value, found.low, found.high, seeds, "; ".join(notes))
+
+
+def _with_measured(tables: Tables, loss: str) -> pd.DataFrame:
+    """The runs, with what a probe measured at each one's last checkpoint if that is the loss."""
+    runs = tables["runs"].drop_duplicates("key")
+    if loss not in registry.measured() or loss in runs:
+        return runs
+    series = _series(tables, runs, loss, None).dropna(subset=[loss]).sort_values("step")
+    return runs.merge(series.groupby("key")[loss].last().reset_index(), on="key")
+
+
+def _at_tuned(runs: pd.DataFrame, column: str, size: str) -> tuple[pd.DataFrame, str]:
+    """The runs of the largest size at each arm's best learning rate of the smallest size.
+
+    Or a caveat where those were not run.
+    """
+    import pandas as pd
+
+    kept = []
+    for name, arm in runs.groupby(column, sort=False):
+        small = arm[arm[size] == arm[size].min()]
+        diverged = small["status"] == "diverged"
+        losses = small["final_loss"].mask(diverged, math.inf).groupby(small["lr"]).mean()
+        best = losses.idxmin()
+        large = arm[(arm[size] == arm[size].max()) & (arm["lr"] == best)]
+        if large.empty:
+            text = f"{name}: {size} {arm[size].max():g} was not run at lr {best:.3g}, the best"
+            return runs, f"{text} of {arm[size].min():g}"
+        kept.append(large)
+    return pd.concat(kept), ""
 
 
 def _one_size(size: str, value: float) -> str:

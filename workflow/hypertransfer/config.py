@@ -577,7 +577,8 @@ def _compares_twins(claim: Mapping[str, Any], runs: Mapping[str, list[grid.Run]]
         options = claims.MEASURES[part["measure"]].options | dict(part.get("options") or {})
         compared = options.get("size") or options.get("column") or options.get("between")
         swept = options.get("axis") or options.get("along") or "lr"
-        columns = [compared, *([swept] if "loss" in options else []), "seed"]
+        tuned = [options["tuned_at"]] if options.get("tuned_at") else []
+        columns = [compared, *tuned, *([swept] if "loss" in options else []), "seed"]
         seen: dict[tuple, RunSpec] = {}
         where = part.get("where")
         for name, members in runs.items():

@@ -173,6 +173,14 @@ def _adam(spec: RunSpec) -> Iterator[SpecError]:
         yield SpecError("optimizer", spec.optimizer.name, text)
 
 
+def _bytes(spec: RunSpec) -> Iterator[SpecError]:
+    known = spec.data.name in datasets.CARDS and datasets.kind(spec.data.name) == "text"
+    if not known or spec.data.options.get("tokens", datasets.BYTES) != datasets.BYTES:
+        yield SpecError(
+            "data", spec.data.plain(), "text in bytes, which the downstream probe reads"
+        )
+
+
 def _theory(spec: RunSpec) -> Iterator[SpecError]:
     wanted = {
         "model": (spec.model.name, "linear"),
@@ -250,6 +258,12 @@ PROBES: Mapping[str, ProbeCard] = {
         "hypertransfer.probes.coordinates",
         _SAMPLES,
         _numbers("stream", "stream_change", "logit_change"),
+    ),
+    "downstream": ProbeCard(
+        "hypertransfer.probes.downstream",
+        {"samples": {**COUNT, "default": 512}, "windows": {**COUNT, "default": 8}},
+        _numbers("program_loss", "messages_loss", "party_accuracy", "delivery_accuracy"),
+        _bytes,
     ),
     "linearisation": ProbeCard(
         "hypertransfer.probes.linearisation",
@@ -426,16 +440,19 @@ def load(kind: str, path: str) -> Any:
 
 
 def _optimizer_class(module: str, attribute: str) -> type:
-    from torch.optim import Optimizer
+    parts = vars(import_module(module))
+    known = {name: one for name, one in parts.items() if _is_optimizer(one)}
+    if attribute not in known:
+        raise ValueError(
+            f"{module} has no optimizer {attribute!r}; it has {', '.join(sorted(known))}"
+        )
+    return known[attribute]
 
-    found = getattr(import_module(module), attribute, None)
-    if not (isinstance(found, type) and issubclass(found, Optimizer)):
-        known = sorted(
-            name for name, one in vars(import_module(module)).items()
-            if isinstance(one, type) and issubclass(one, Optimizer)
-        )  # fmt: skip
-        raise ValueError(f"{module} has no optimizer {attribute!r}; it has {', '.join(known)}")
-    return found
+
+def _is_optimizer(found: object) -> bool:
+    """Whether it is a class of torch's optimizers; told by name, as planning has no torch."""
+    bases = found.__mro__ if isinstance(found, type) else ()
+    return any((b.__module__, b.__name__) == ("torch.optim.optimizer", "Optimizer") for b in bases)
 
 
 @lru_cache
