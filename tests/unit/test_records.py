@@ -131,7 +131,8 @@ def test_a_diverged_run_has_an_infinite_final_loss(tmp_path):
 
     table = records.columns(history([(1, 2.0, 3.0)]), records.HISTORY)
     record = {"status": "diverged", "steps_done": 1, "seconds": 1.0, "optimizer_seconds": 0.1,
-              "curvature_seconds": 0.0, "flops": 1, "final_loss": None, "provenance": {"torch": "2", "device": "cpu"}}  # fmt: skip
+              "curvature_seconds": 0.0, "flops": 1, "final_loss": None,
+              "provenance": {"torch": "2", "device": "cpu"}}  # fmt: skip
     row = _summary(record, table)
     assert row["final_loss"] == math.inf
     made = cell("sweep", [{"lr": 9}], [history([(1, 2.0, 3.0)])], "diverged", row["final_loss"])
