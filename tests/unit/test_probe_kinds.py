@@ -37,7 +37,8 @@ def probed(run: RunSpec, probe: str, **settings) -> dict[str, list]:
 
 
 SMALL = {name: {"samples": 60} if "samples" in card.settings else {}
-         for name, card in registry.PROBES.items() if name not in ("linear_theory", "downstream")}  # fmt: skip
+         for name, card in registry.PROBES.items()
+         if name not in ("linear_theory", "downstream")}  # fmt: skip
 
 
 @pytest.mark.parametrize("probe", SMALL)

@@ -44,6 +44,7 @@ COLUMNS = (
     "verdict", "confidence", "scale", "edition", "reason", "unit",
 )  # fmt: skip
 NUMBERS = ("value", "low", "high")
+IN_HISTORY = ("train_loss", "unclipped_share")
 TIMES = ("seconds", "optimizer_seconds", "curvature_seconds")
 TOLERANCE = 1e-9  # a value meets a bar that it misses by rounding
 
@@ -264,6 +265,34 @@ def advantage(
     return Measured(found.value, found.low, found.high, len(better.losses))
 
 
+@measure("loss")
+def rise_advantage(
+    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "parameterisation",
+    size: str = "shape.width", loss: str = "final_loss",
+) -> Measured:  # fmt: skip
+    """By how much less the loss of one arm rises than another's, from smallest to largest size.
+
+    At each size each arm takes its learning rate of least mean loss. Positive is better.
+    """
+    from hypertransfer import transfer
+
+    runs = tables["runs"].drop_duplicates("key")
+    _need("runs", runs, (column, size, "seed", "status", "lr", loss))
+    arms = [transfer.sweeps(runs[runs[column] == name], size, loss) for name in (of, over)]
+    if any(len(sweeps) < 2 for sweeps in arms):
+        raise ClaimError(f"two {size} or more are needed of {of} and of {over}")
+
+    def statistic(seeds: Any) -> Estimate:
+        rises = []
+        for sweeps in arms:
+            first, last = (s.losses[seeds].mean(axis=0).min() for s in (sweeps[0], sweeps[-1]))
+            rises.append(last - first)
+        return transfer.exact(float(rises[1] - rises[0]))
+
+    found = transfer.bootstrap(statistic, len(arms[0][0].losses), generator_seed=seed)
+    return Measured(found.value, found.low, found.high, len(arms[0][0].losses))
+
+
 @measure("%")
 def arms_range(
     tables: Tables, seed: int, *, column: str = "parameterisation", loss: str = "final_loss",
@@ -427,7 +456,7 @@ def gap_growth(
 # What options may be, beside the type of their default.
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "loss": ("final_loss", "eval_loss", *TIMES, *registry.measured()),
-    "quantity": (*registry.measured(), "train_loss"),
+    "quantity": (*registry.measured(), *IN_HISTORY),
     "axis": ("lr", "weight_decay"),
 }  # fmt: skip
 RANGES: Mapping[str, tuple[float, float]] = {
@@ -534,7 +563,7 @@ def _runs(tables: Tables, size: str, *columns: str) -> tuple[pd.DataFrame, list[
 
 def _series(tables: Tables, runs: pd.DataFrame, quantity: str, probe: str | None) -> pd.DataFrame:
     """The long table of a quantity: the training history, or what one probe measured."""
-    name = "history" if quantity == "train_loss" else "probes"
+    name = "history" if quantity in IN_HISTORY else "probes"
     if name not in tables:
         raise ClaimError(f"{quantity} needs the table {name!r}; given: {', '.join(tables)}")
     series = tables[name]

@@ -575,10 +575,9 @@ def _compares_twins(claim: Mapping[str, Any], runs: Mapping[str, list[grid.Run]]
         if not isinstance(part, Mapping) or part.get("measure") not in claims.MEASURES:
             continue
         options = claims.MEASURES[part["measure"]].options | dict(part.get("options") or {})
-        compared = options.get("size") or options.get("column") or options.get("between")
+        told = [options[k] for k in ("size", "column", "between", "tuned_at") if options.get(k)]
         swept = options.get("axis") or options.get("along") or "lr"
-        tuned = [options["tuned_at"]] if options.get("tuned_at") else []
-        columns = [compared, *tuned, *([swept] if "loss" in options else []), "seed"]
+        columns = [*told, *([swept] if "loss" in options else []), "seed"]
         seen: dict[tuple, RunSpec] = {}
         where = part.get("where")
         for name, members in runs.items():

@@ -42,6 +42,7 @@ WORDS = {
     "steps": "steps",
     "lr": "learning rate η₀",
     "weight_decay": "weight decay λ₀",
+    "optimizer.momentum": "momentum 1 − α",
 }
 # Labels of measured quantities; those named here are drawn from zero, `LOG` on a log axis.
 QUANTITIES = {
@@ -71,6 +72,12 @@ QUANTITIES = {
     "theory_residual": "γ²‖R‖, theory",
     "theory_error": "network against theory",
     "train_loss": "training loss",
+    "unclipped_share": "share of entries not clipped",
+    "eval_accuracy": "test accuracy",
+    "program_loss": "loss on program text",
+    "messages_loss": "loss on messages left out",
+    "party_accuracy": "party, balanced accuracy",
+    "delivery_accuracy": "spoken or written, balanced accuracy",
 }
 LOG = (
     "train_loss", "stream", "stream_change", "linearisation_distance", "block_nonlinearity", "ntk",
@@ -494,6 +501,68 @@ def slices(tables: Tables) -> Figure:
     return figure
 
 
+def heat_map(tables: Tables, *, x: str, y: str, quantity: str = "final_loss") -> Figure:
+    """A number of the runs over two axes, mean over seeds; a star at the best.
+
+    Diverged runs are left white. Accuracy is best where it is largest, a loss where it is least.
+    """
+    runs = tables["runs"].assign(value=tables["runs"][quantity].astype(float))
+    runs.loc[runs["status"] == "diverged", "value"] = np.nan
+    wide = runs.pivot_table(index=y, columns=x, values="value", aggfunc="mean", dropna=False)
+    wide = wide.sort_index(ascending=False)
+    best = np.nanargmax(wide) if quantity == "eval_accuracy" else np.nanargmin(wide)
+    figure, axes = _panels(1, 1, width=2.2, height=1.3)
+    axis = axes[0, 0]
+    sns.heatmap(
+        wide, ax=axis, cmap="viridis" if quantity == "eval_accuracy" else "viridis_r", annot=True,
+        fmt=".2f", annot_kws={"size": 9}, cbar_kws={"label": QUANTITIES.get(quantity, quantity)},
+        xticklabels=[f"2$^{{{np.log2(v):g}}}$" if x == "lr" else f"{v:g}" for v in wide.columns],
+        yticklabels=[f"{v:g}" for v in wide.index],
+    )  # fmt: skip
+    row, column = np.unravel_index(best, wide.shape)
+    axis.plot(column + 0.5, row + 0.18, "*", color="white", markeredgecolor="black", markersize=12)
+    axis.set(xlabel=WORDS.get(x, x), ylabel=WORDS.get(y, y))
+    return figure
+
+
+def instances(
+    tables: Tables, *, size: str = "shape.width", titles: Mapping[str, str] = NO_TITLES
+) -> Figure:
+    """A table, a row a grid: the norms of its optimizer, and its best learning rates."""
+    from hypertransfer.optimizers import lmo  # torch, which other figures need not wait for
+
+    runs = tables["runs"]
+    ends = sorted(runs[size].unique())
+    ends = [ends[0], ends[-1]]
+    name = WORDS.get(size, size)
+    head = ["optimizer", "one-hot", "hidden", "output", *(f"best η, {name} {v:g}" for v in ends),
+            "shift [octaves]", f"loss, {name} {ends[1]:g}"]  # fmt: skip
+    rows = []
+    for grid, part in runs.groupby("grid", sort=False):
+        sweeps = transfer.sweeps(transfer.common_seeds(part, size)[0], size)
+        shift = _shift_to(sweeps, len(sweeps) - 1)
+        found = [s.optimum(np.arange(len(s.losses))) for s in (sweeps[0], sweeps[-1])]
+        preset = lmo.PRESETS.get(part["optimizer"].iloc[0])
+        norms = [preset.one_hot, preset.hidden, preset.output] if preset else ["–"] * 3
+        rates = [f"2$^{{{one.log2_lr:.1f}}}$" for one in found]
+        moved = f"{shift.value:+.1f} ({shift.low:.1f} to {shift.high:.1f})"
+        rows.append([_title(grid, titles), *norms, *rates, moved, f"{found[1].loss:.3f}"])
+    figure, axes = _panels(1, 1, width=3.2, height=0.15 * (len(rows) + 2))
+    axes[0, 0].axis("off")
+    drawn = axes[0, 0].table(
+        rows, colLabels=head, loc="center", cellLoc="center", edges="horizontal"
+    )
+    drawn.auto_set_font_size(False)
+    drawn.set_fontsize(9.5)
+    drawn.auto_set_column_width(range(len(head)))
+    drawn.scale(1, 1.5)
+    for column in range(len(head)):
+        drawn[0, column].get_text().set_fontweight("bold")
+    for row in range(len(rows) + 1):
+        drawn[row, 0].get_text().set_horizontalalignment("left")
+    return figure
+
+
 # Panels ------------------------------------------------------------------------------------
 
 
@@ -753,4 +822,6 @@ KINDS: Mapping[str, Callable[..., Figure]] = {
     "carried": carried,
     "slices": slices,
     "law": law,
+    "heat_map": heat_map,
+    "instances": instances,
 }

@@ -301,6 +301,8 @@ FIGURES: Mapping[str, tuple[str, ...]] = {
     "carried": ("over",),
     "slices": (),
     "law": (),
+    "heat_map": ("x", "y", "quantity"),
+    "instances": ("size", "titles"),
 }
 
 ADAM_BETAS = (0.9, 0.999)  # torch's
