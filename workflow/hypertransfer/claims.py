@@ -235,7 +235,7 @@ def advantage(
 
     from hypertransfer import transfer
 
-    runs = _with_measured(tables, loss)
+    runs = with_measured(tables, loss)
     _need("runs", runs, (column, "seed", "status", "lr", loss, *([tuned_at] if tuned_at else [])))
     if over:
         runs = runs[runs[column].isin([of, over])]
@@ -243,7 +243,7 @@ def advantage(
         known = ", ".join(sorted(set(map(str, tables["runs"][column]))))
         raise ClaimError(f"no run has {column} {', '.join(missing)}; there is {known}")
     if tuned_at:
-        runs, absent = _at_tuned(runs, column, tuned_at)
+        runs, absent = at_tuned(runs, column, tuned_at)
         if absent:
             return Measured(math.nan, -math.inf, math.inf, runs["seed"].nunique(), absent)
     if higher:
@@ -305,10 +305,10 @@ def arms_range(
     """
     from hypertransfer import transfer
 
-    runs = _with_measured(tables, loss)
+    runs = with_measured(tables, loss)
     _need("runs", runs, (column, "seed", "status", "lr", loss, *([tuned_at] if tuned_at else [])))
     if tuned_at:
-        runs, absent = _at_tuned(runs, column, tuned_at)
+        runs, absent = at_tuned(runs, column, tuned_at)
         if absent:
             return Measured(math.nan, -math.inf, math.inf, runs["seed"].nunique(), absent)
     arms = list(dict.fromkeys(runs[column]))
@@ -517,7 +517,7 @@ def _of_paths(
     return Measured(found.value, found.low, found.high, seeds, "; ".join(notes))
 
 
-def _with_measured(tables: Tables, loss: str) -> pd.DataFrame:
+def with_measured(tables: Tables, loss: str) -> pd.DataFrame:
     """The runs, with what a probe measured at each one's last checkpoint if that is the loss."""
     runs = tables["runs"].drop_duplicates("key")
     if loss not in registry.measured() or loss in runs:
@@ -526,7 +526,7 @@ def _with_measured(tables: Tables, loss: str) -> pd.DataFrame:
     return runs.merge(series.groupby("key")[loss].last().reset_index(), on="key")
 
 
-def _at_tuned(runs: pd.DataFrame, column: str, size: str) -> tuple[pd.DataFrame, str]:
+def at_tuned(runs: pd.DataFrame, column: str, size: str) -> tuple[pd.DataFrame, str]:
     """The runs of the largest size at each arm's best learning rate of the smallest size.
 
     Or a caveat where those were not run.

@@ -175,6 +175,7 @@ def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:
         "features": 1,
         "coordinates": 1,
         "linearisation": 3,
+        "downstream": 1,  # forward passes alone, of more than the samples
         "linear_theory": 1,
     }
     return estimates.get(settings.get("probe", "hessian"), one)

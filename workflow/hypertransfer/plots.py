@@ -23,7 +23,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hypertransfer import transfer
+from hypertransfer import claims, transfer
 from hypertransfer.conditions import matches
 from hypertransfer.store import replace_atomically
 from hypertransfer.words import NAMES
@@ -74,6 +74,11 @@ QUANTITIES = {
     "train_loss": "training loss",
     "unclipped_share": "share of entries not clipped",
     "eval_accuracy": "test accuracy",
+    "final_loss": "training loss",
+    "eval_loss": "test loss",
+    "seconds": "seconds of a run",
+    "optimizer_seconds": "seconds of updates",
+    "curvature_seconds": "seconds of curvature",
     "program_loss": "loss on program text",
     "messages_loss": "loss on messages left out",
     "party_accuracy": "party, balanced accuracy",
@@ -242,6 +247,8 @@ def along(
                 _sweep(axis, part, size)
             elif quantity == "train_loss":
                 _loss(axis, _probed(part) if sweep else part, size)
+            elif quantity in claims.IN_HISTORY:
+                _of_history(axis, part, size, quantity)
             else:
                 _quantity(axis, part, size, quantity, level)
             if column and not sweep:
@@ -501,6 +508,47 @@ def slices(tables: Tables) -> Figure:
     return figure
 
 
+def arms(
+    tables: Tables, *, quantities: Sequence[str], column: str = "optimizer", rows: str = "model",
+    tuned_at: str = "", titles: Mapping[str, str] = NO_TITLES,
+) -> Figure:  # fmt: skip
+    """Numbers of the runs, arms of `column` side by side, a row of panels a value of `rows`.
+
+    With `tuned_at`, a column of sizes, each arm takes the learning rate that is best at its
+    smallest size, and shows the largest. Numbers may be what a probe measured at the end.
+    """
+    names = _in_order(tables["runs"][rows])
+    figure, axes = _panels(len(names), len(quantities), width=0.72, height=0.9)
+    for row, name in zip(axes, names, strict=True):
+        part = select(tables, {rows: name})
+        for axis, quantity in zip(row, quantities, strict=True):
+            runs = claims.with_measured(part, quantity)
+            if tuned_at:
+                runs, absent = claims.at_tuned(runs, column, tuned_at)
+                axis.set_title(absent, fontsize=7, wrap=True)
+                runs = runs.iloc[:0] if absent else runs
+            _bars(axis, runs[runs["status"] != "diverged"], column, quantity, titles)
+        row[0].set_ylabel(_title(name, titles))
+    for axis, quantity in zip(axes[0], quantities, strict=True):
+        axis.set_title(axis.get_title() or QUANTITIES.get(quantity, quantity), fontsize=10)
+    return figure
+
+
+def _bars(
+    axis: Axes, runs: pd.DataFrame, column: str, quantity: str, titles: Mapping[str, str]
+) -> None:
+    """Means as lines and seeds as dots: differences are small against the numbers themselves."""
+    colours = sns.color_palette("deep")
+    for place, (_, part) in enumerate(runs.groupby(column, sort=False)):
+        values, colour = part[quantity].astype(float), colours[place % len(colours)]
+        axis.plot([place] * len(values), values, "o", color=colour, markersize=6, alpha=0.7)
+        axis.hlines(values.mean(), place - 0.3, place + 0.3, color=colour, linewidth=3)
+    known = list(dict.fromkeys(runs[column]))
+    axis.set_xticks(range(len(known)), [_title(name, titles) for name in known], fontsize=9)
+    axis.set_xlim(-0.6, len(known) - 0.4)
+    axis.margins(y=0.25)
+
+
 def heat_map(tables: Tables, *, x: str, y: str, quantity: str = "final_loss") -> Figure:
     """A number of the runs over two axes, mean over seeds; a star at the best.
 
@@ -694,6 +742,12 @@ def _loss(axis: Axes, tables: Tables, size: str, shades: Shades | None = None) -
     axis.set(xlabel="step", ylabel="training loss")
 
 
+def _of_history(axis: Axes, tables: Tables, size: str, quantity: str) -> None:
+    history = _with_axes(tables["history"], tables["runs"], [size]).dropna(subset=[quantity])
+    _bands(axis, history, size, quantity)
+    axis.set(xlabel="step", ylabel=QUANTITIES.get(quantity, quantity), ylim=(0, 1))
+
+
 def _smooth(history: pd.DataFrame, window: int = 5) -> pd.Series:
     rolled = history.groupby("key")["train_loss"].rolling(window, min_periods=1).mean()
     return rolled.reset_index(level=0, drop=True)
@@ -823,5 +877,6 @@ KINDS: Mapping[str, Callable[..., Figure]] = {
     "slices": slices,
     "law": law,
     "heat_map": heat_map,
+    "arms": arms,
     "instances": instances,
 }

@@ -303,6 +303,7 @@ FIGURES: Mapping[str, tuple[str, ...]] = {
     "law": (),
     "heat_map": ("x", "y", "quantity"),
     "instances": ("size", "titles"),
+    "arms": ("quantities", "column", "rows", "tuned_at", "titles"),
 }
 
 ADAM_BETAS = (0.9, 0.999)  # torch's
