@@ -219,11 +219,11 @@ def test_presets_and_norms_are_those_of_the_cards():
 
 
 @pytest.mark.parametrize(
-    ("norm", "theirs"), [("keller", "original"), ("moonlight", "match_rms_adamw")]
+    ("preset", "theirs"), [("muon", "original"), ("moonlight", "match_rms_adamw")]
 )
-def test_muon_is_that_of_torch(norm, theirs):
+def test_muon_is_that_of_torch(preset, theirs):
     found, reference = parameters(), parameters()
-    ours = lmo.make(groups(found, weight_decay=0.1), preset="muon", norms={"hidden": norm})
+    ours = lmo.make(groups(found, weight_decay=0.1), preset=preset)
     run(found, ours)
     muon = torch.optim.Muon(
         [reference["hidden"]], lr=0.1, weight_decay=0.1, momentum=0.95, adjust_lr_fn=theirs

@@ -33,6 +33,9 @@ mpl.use("Agg")
 Tables = Mapping[str, pd.DataFrame]
 Shades = dict[float, tuple]  # colours of sizes
 
+NORMS = {"adamw": "AdamW", "col": "columns", "row": "rows", "sign": "signs",
+         "max": "signs, unscaled", "keller": "spectral, Keller", "moonlight": "spectral, Moonlight",
+         "euclidean": "Euclidean, joint", "frobenius": "Frobenius"}  # fmt: skip
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
 WORDS = {
     "shape.width": "width",
@@ -93,6 +96,7 @@ PANELS = "parameterisation"  # the column that tells panels apart, unless a figu
 NO_TITLES: Mapping[str, str] = MappingProxyType({})
 CUT = 4  # a sweep is shown up to this many times the best loss of its worst size
 MANY_DECADES = 300  # a wider log axis keeps to powers of ten
+ABREAST = 5  # panels in a row
 LAW_POINTS = 4  # durations that a law with three constants needs
 MARGIN = 2  # octaves of the axis around the optima: intervals can be open
 DIVERGED_Y = 1.02  # of the axis: where diverged runs stand
@@ -591,11 +595,12 @@ def instances(
         shift = _shift_to(sweeps, len(sweeps) - 1)
         found = [s.optimum(np.arange(len(s.losses))) for s in (sweeps[0], sweeps[-1])]
         preset = lmo.PRESETS.get(part["optimizer"].iloc[0])
-        norms = [preset.one_hot, preset.hidden, preset.output] if preset else ["–"] * 3
+        norms = [preset.one_hot, preset.hidden, preset.output] if preset else [lmo.ADAMW] * 3
+        norms = [NORMS.get(norm, norm) for norm in norms]
         rates = [f"2$^{{{one.log2_lr:.1f}}}$" for one in found]
         moved = f"{shift.value:+.1f} ({shift.low:.1f} to {shift.high:.1f})"
         rows.append([_title(grid, titles), *norms, *rates, moved, f"{found[1].loss:.3f}"])
-    figure, axes = _panels(1, 1, width=3.2, height=0.15 * (len(rows) + 2))
+    figure, axes = _panels(1, 1, width=3.2, height=0.12 * (len(rows) + 2))
     axes[0, 0].axis("off")
     drawn = axes[0, 0].table(
         rows, colLabels=head, loc="center", cellLoc="center", edges="horizontal"
@@ -628,11 +633,14 @@ def _by_panel(
     **kwargs: Any,
 ) -> Figure:
     names = _in_order(tables["runs"][panels])
-    figure, axes = _panels(1, len(names), height=1.15, **kwargs)
-    for axis, name in zip(axes[0], names, strict=True):
+    columns = len(names) if len(names) <= ABREAST else -(-len(names) // 2)
+    figure, axes = _panels(-(-len(names) // columns), columns, height=1.15, **kwargs)
+    for axis in axes.flat[len(names) :]:
+        axis.axis("off")
+    for axis, name in zip(axes.flat, names, strict=False):
         panel(axis, select(tables, {panels: name}), size)
         axis.set_title(_title(name, titles))
-        if axis is not axes[0, 0] and kwargs.get("sharey"):
+        if axis not in axes[:, 0] and kwargs.get("sharey"):
             axis.set_ylabel("")
     _one_legend(figure, axes, size)
     return figure

@@ -317,8 +317,8 @@ _ADAM_OPTIONS = {"betas": _BETAS, "eps": _EPS}
 # Of `optimizers.norms` and `optimizers.lmo`, which say what they are; a test keeps them equal.
 NORMS = ("spectral", "sign", "col", "row", "frobenius", "max", "keller", "moonlight")
 LMO_PRESETS = (
-    "normalized_sgd", "lars", "signum", "muon", "scion", "scion_row", "scion_spectral", "all_sign",
-    "all_col", "all_row",
+    "normalized_sgd", "lars", "signum", "muon", "moonlight", "scion", "scion_row",
+    "scion_spectral", "all_sign", "all_col", "all_row",
 )  # fmt: skip
 _PLACES = ("input", "hidden", "output")  # vectors have a radius too
 _LMO_OPTIONS = {

@@ -49,6 +49,9 @@ PRESETS: Mapping[str, Preset] = {
     "lars": _throughout(f"{_SCION}, Section 4; You et al. 1708.03888", "frobenius"),
     "signum": _throughout(f"{_SCION}, Table 1; Bernstein et al. 1802.04434", "max", "max"),
     "muon": Preset("Jordan 2024", ADAMW, ADAMW, "keller", ADAMW, ADAMW, 0.95, nesterov=True),
+    "moonlight": Preset(
+        "Liu et al. 2502.16982", ADAMW, ADAMW, "moonlight", ADAMW, ADAMW, 0.95, nesterov=True
+    ),
     "scion": Preset(f"{_SCION}, Section 3", "spectral", "col", "spectral", "sign"),
     "scion_row": Preset(f"{_SCION}, Table 4", "spectral", "col", "spectral", "row"),
     "scion_spectral": Preset(f"{_SCION}, Table 4", "spectral", "col", "spectral", "spectral"),
