@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 from tests.benchmarks import (
     bench_decoder,
+    bench_optimizer,
     bench_plan,
     bench_probe,
     bench_slurm,
@@ -21,6 +22,7 @@ from hypertransfer import records
 BENCHMARKS = {
     "train": bench_train,
     "decoder": bench_decoder,
+    "optimizer": bench_optimizer,
     "probe": bench_probe,
     "plan": bench_plan,
     "slurm": bench_slurm,

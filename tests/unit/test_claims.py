@@ -668,6 +668,29 @@ def test_an_arm_tuned_at_the_smallest_size_is_judged_at_the_largest():
     assert "lion: shape.width 128 was not run at lr 0.5, the best of 32" in found.reason
 
 
+def test_the_rise_of_the_loss_with_a_size_is_compared_at_each_ones_best():
+    losses = {
+        "lion": lambda w, lr: {(32, 0.5): 1.0, (32, 1): 2.0, (128, 0.5): 3.0, (128, 1): 1.2}[w, lr],
+        "adamw": lambda w, lr: {(32, 0.5): 2.0, (32, 1): 0.9, (128, 0.5): 1.4, (128, 1): 2.0}[
+            w, lr
+        ],
+    }
+    runs = make_rivals(losses, sizes=(32, 128), lrs=(0.5, 1.0))
+    found = measured("rise_advantage", {"runs": runs}, column="optimizer", of="lion", over="adamw")
+    assert (found.value, found.low, found.high) == pytest.approx((0.3, 0.3, 0.3))
+    narrow = runs[runs["shape.width"] == 32]
+    with pytest.raises(ClaimError, match=r"two shape\.width or more"):
+        measured("rise_advantage", {"runs": narrow}, column="optimizer", of="lion", over="adamw")
+
+
+def test_the_share_of_unclipped_entries_is_read_from_the_history():
+    runs, history = make_paths("unclipped_share", lambda w, s, t: 8.0 / w, "history").values()
+    found = measured(
+        "size_exponent", {"runs": runs, "history": history}, quantity="unclipped_share"
+    )
+    assert found.value == pytest.approx(-1)
+
+
 def test_an_advantage_in_what_was_measured_where_more_is_better():
     runs = make_rivals(ARMS)
     accuracy = {"lion": 0.7, "adamw": 0.6, "sophia": 0.5}

@@ -77,6 +77,16 @@ FIGURES = {
     "carried": {"where": {"grid": "modules-transfer"}, "options": {"over": "global"}},
     "slices": {"where": {"grid": "modules-transfer", "method": "line"}},
     "law": {},
+    "heat_map": {"where": {"parameterisation": "mup"}, "options": {"x": "lr", "y": "shape.width"}},
+    "instances": {"where": {"parameterisation": "mup"}},
+    "arms": {
+        "where": {"lr": 0.5, "shape.width": 8},
+        "options": {
+            "quantities": ["final_loss", "scaled_sharpness"],
+            "column": "parameterisation",
+            "rows": "optimizer",
+        },
+    },
 }
 OF_SEARCHES = ("search_progress", "multipliers", "carried", "slices")
 
@@ -227,3 +237,55 @@ def test_a_law_is_drawn_through_four_durations_and_not_through_three(tables):
         given = runs.assign(steps=steps, final_loss=1 + 5 * steps**-0.5)
         axis = plots.draw(figure("law"), {**tables, "runs": given}).axes[0]
         assert label in axis.get_legend_handles_labels()[1]
+
+
+def test_a_heat_map_stars_the_least_loss_or_the_largest_accuracy(tables):
+    runs = tables["runs"].assign(eval_accuracy=lambda t: t["lr"] / 4 + t["shape.width"] / 100)
+    tables = {**tables, "runs": runs[runs["parameterisation"] == "mup"]}
+    for quantity, place in (("final_loss", 2), ("eval_accuracy", 4)):
+        options = {"x": "lr", "y": "shape.width", "quantity": quantity}
+        given = {**figure("heat_map"), "where": {}, "options": options}
+        axis = plots.draw(given, tables).axes[0]
+        (star,) = [line for line in axis.lines if line.get_marker() == "*"]
+        assert star.get_xdata()[0] == place + 0.5
+    rows = [text.get_text() for text in axis.get_yticklabels()]
+    assert rows == ["32", "16", "8"]
+    assert rows[int(star.get_ydata()[0])] == "32"
+
+
+def test_a_table_of_instances_names_norms_and_shifts(tables):
+    runs = tables["runs"].assign(
+        grid=tables["runs"]["parameterisation"],
+        optimizer=tables["runs"]["parameterisation"].map({"mup": "scion", "ntp": "adamw"}),
+    )
+    options = {"titles": {"mup": "Scion", "ntp": "Adam"}}
+    drawn = plots.draw({**figure("instances"), "where": {}, "options": options},
+                       {**tables, "runs": runs})  # fmt: skip
+    cells = {place: cell.get_text().get_text()
+             for place, cell in drawn.axes[0].tables[0].get_celld().items()}  # fmt: skip
+    assert [cells[1, i] for i in range(4)] == ["Scion", "columns", "spectral", "signs"]
+    assert [cells[2, i] for i in range(4)] == ["Adam", "AdamW", "AdamW", "AdamW"]
+    assert cells[1, 6].startswith("+0.0")
+    assert cells[2, 6].startswith("+2.0")
+
+
+def test_many_panels_stand_in_two_rows(tables):
+    runs = pd.concat([tables["runs"].assign(grid=f"arm{i}", key=tables["runs"]["key"] + str(i))
+                      for i in range(7)])  # fmt: skip
+    runs = runs[runs["parameterisation"] == "mup"]
+    drawn = plots.draw({**figure("lr_sweep"), "where": {}, "options": {"panels": "grid"}},
+                       {**tables, "runs": runs})  # fmt: skip
+    assert len([axis for axis in drawn.axes if axis.lines]) == 7
+    assert drawn.axes[0].get_gridspec().get_geometry() == (2, 4)
+
+
+def test_arms_show_their_largest_size_at_the_rate_of_their_smallest(tables):
+    runs = tables["runs"].assign(grid="sweep")
+    options = {"quantities": ["final_loss"], "column": "parameterisation", "rows": "optimizer",
+               "tuned_at": "shape.width"}  # fmt: skip
+    drawn = plots.draw({**figure("arms"), "where": {}, "options": options},
+                       {**tables, "runs": runs})  # fmt: skip
+    dots = [line.get_ydata() for line in drawn.axes[0].lines if line.get_marker() == "o"]
+    # µP's best is 0.5 at both ends; NTP's is 0.25 at width 8, four times too low at width 32.
+    assert dots[0] == pytest.approx([1.0, 1.01, 1.02])
+    assert dots[1] == pytest.approx([1.4, 1.41, 1.42])

@@ -97,6 +97,7 @@ NO_TITLES: Mapping[str, str] = MappingProxyType({})
 CUT = 4  # a sweep is shown up to this many times the best loss of its worst size
 MANY_DECADES = 300  # a wider log axis keeps to powers of ten
 ABREAST = 5  # panels in a row
+STRIPES = ("0.82", "0.91", "0.96")  # of a table: its head, and rows in turns
 LAW_POINTS = 4  # durations that a law with three constants needs
 MARGIN = 2  # octaves of the axis around the optima: intervals can be open
 DIVERGED_Y = 1.02  # of the axis: where diverged runs stand
@@ -598,21 +599,20 @@ def instances(
         norms = [preset.one_hot, preset.hidden, preset.output] if preset else [lmo.ADAMW] * 3
         norms = [NORMS.get(norm, norm) for norm in norms]
         rates = [f"2$^{{{one.log2_lr:.1f}}}$" for one in found]
-        moved = f"{shift.value:+.1f} ({shift.low:.1f} to {shift.high:.1f})"
+        ends_of = [f"{v:.1f}" if np.isfinite(v) else "open" for v in (shift.low, shift.high)]
+        moved = f"{shift.value:+.1f} ({' to '.join(ends_of)})"
         rows.append([_title(grid, titles), *norms, *rates, moved, f"{found[1].loss:.3f}"])
-    figure, axes = _panels(1, 1, width=3.2, height=0.12 * (len(rows) + 2))
+    figure, axes = _panels(1, 1, width=3, height=0.12 * (len(rows) + 3))
     axes[0, 0].axis("off")
-    drawn = axes[0, 0].table(
-        rows, colLabels=head, loc="center", cellLoc="center", edges="horizontal"
-    )
+    drawn = axes[0, 0].table(rows, colLabels=head, bbox=(0, 0, 1, 1), cellLoc="center")
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(9.5)
     drawn.auto_set_column_width(range(len(head)))
-    drawn.scale(1, 1.5)
-    for column in range(len(head)):
-        drawn[0, column].get_text().set_fontweight("bold")
-    for row in range(len(rows) + 1):
-        drawn[row, 0].get_text().set_horizontalalignment("left")
+    for (row, column), cell in drawn.get_celld().items():
+        cell.set_edgecolor("white")
+        cell.set_facecolor(STRIPES[0 if row == 0 else 1 + row % 2])
+        cell.get_text().set_fontweight("bold" if row == 0 else "normal")
+        cell.get_text().set_horizontalalignment("left" if column == 0 else "center")
     return figure
 
 
