@@ -152,6 +152,14 @@ def test_a_run_is_found_by_the_beginning_of_its_key(capsys):
     assert explained(capsys, key[:12], STUDY)[1] == text
 
 
+def test_an_explained_run_tells_the_norms_of_its_optimizer(capsys):
+    code, out, _ = explained(capsys, "width-scion:shape.width=256", "studies=[any_scale]")
+    assert code == 0
+    assert "norms × radii: one_hot col × 1, vector rms × 1, hidden spectral × 3" in out
+    assert "output sign × 10" in out
+    assert "drawn on the boundary" in out
+
+
 def test_a_run_that_is_not_there_is_told_with_the_grids_that_are(capsys):
     code, _, error = explained(capsys, "breadth", STUDY)
     assert code == 1

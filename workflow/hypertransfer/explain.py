@@ -68,6 +68,14 @@ def lines(run: PlannedRun) -> Iterator[str]:
     yield from aligned(
         [("role", "parameters", *COLUMNS, "betas"), *_roles(network, rows, table)], 2
     )
+    optimizer = build.optimizer(spec, network, [*rows.values()])
+    norms = {g["kind"]: f"{g['norm']} × {g['radius']:g}" for g in optimizer.param_groups
+             if "norm" in g}  # fmt: skip
+    if norms:
+        yield ""
+        yield "norms × radii: " + ", ".join(f"{kind} {text}" for kind, text in norms.items())
+    if spec.weights == "boundary":
+        yield "weights are drawn on the boundary of these balls, and not with the init_std above"
     if spec.multipliers:
         yield ""
         names = ", ".join(spec.multipliers)
