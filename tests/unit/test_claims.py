@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypertransfer import claims
+from hypertransfer import claims, conditions, records
 from hypertransfer.claims import ClaimError, Measured
 
 INF = math.inf
@@ -704,3 +704,16 @@ def test_an_advantage_in_what_was_measured_where_more_is_better():
         loss="party_accuracy", higher=True,
     )  # fmt: skip
     assert found.value == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("value", [True, False, {"a": 1}])
+def test_conditions_find_what_tables_hold_as_text(value):
+    held = records.axis_column([value, "other"]).to_pylist()[0]
+    assert conditions.matches({"axis": value}, {"axis": held}) is True
+    assert conditions.matches({"axis": [value, 3]}, {"axis": held}) is True
+    assert conditions.matches({"axis": value}, {"axis": "other"}) is False
+
+
+def test_conditions_do_not_take_text_for_numbers_nor_one_flag_for_the_other():
+    assert conditions.matches({"axis": True}, {"axis": "false"}) is False
+    assert conditions.matches({"axis": 1}, {"axis": "1"}) is False

@@ -60,9 +60,19 @@ def test_sophia_is_the_formula_of_the_paper():
         ratio = m / (rho * h.clamp(min=1e-15))
         weight = weight * (1 - 0.02 * 0.1) - 0.02 * ratio.clamp(-1, 1)
         torch.testing.assert_close(parameter.detach(), weight, rtol=1e-4, atol=1e-5)
-        share = (ratio.abs() < 1).float().mean().item()
+        share = (ratio.abs() < 1).float().mean().item()  # no entry is exactly zero
         assert optimizer.unclipped_share() == pytest.approx(share)
     assert 0 < share < 1
+
+
+def test_entries_without_a_gradient_are_neither_clipped_nor_free():
+    parameter = nn.Parameter(torch.zeros(4))
+    optimizer = sophia.make([group([parameter])])
+    assert optimizer.param_groups
+    parameter.grad = torch.tensor([1.0, 0.0, 0.0, -1.0])
+    optimizer.seen = [torch.tensor([1e6, 1e6, 0.0, 0.0])]
+    optimizer.step()
+    assert optimizer.unclipped_share() == 0.5
 
 
 def test_rho_follows_the_gradients_where_the_table_scales_eps():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hypertransfer.spec import canonical
+
 BOUNDS = ("min", "max")
 
 
@@ -34,5 +36,7 @@ def _wanted(wanted: object, value: object) -> bool:
 
 
 def _same(one: object, other: object) -> bool:
+    if isinstance(other, str) and isinstance(one, bool | list | Mapping):
+        return canonical(one) == other  # tables hold what is neither number nor text as text
     # 1 and True are equal in Python and different in a config.
     return one == other and isinstance(one, bool) == isinstance(other, bool)

@@ -312,7 +312,7 @@ SOPHIA_BETAS = (0.965, 0.99)  # Liu et al. 2305.14342, their code
 LMO_BETAS = (0.9, 0.95)  # of the parameters that a preset leaves to AdamW
 _BETAS = {"type": "array", "prefixItems": [FRACTION, FRACTION], "minItems": 2, "maxItems": 2}
 _EPS = {"type": "number", "minimum": 0}
-_ADAM_OPTIONS = {"betas": _BETAS, "eps": _EPS}
+_ADAM_OPTIONS = {"betas": _BETAS, "eps": _EPS, "fused": FLAG}
 
 # Of `optimizers.norms` and `optimizers.lmo`, which say what they are; a test keeps them equal.
 NORMS = ("spectral", "sign", "col", "row", "frobenius", "max", "keller", "moonlight")

@@ -74,15 +74,20 @@ class Sophia(SophiaH):
 
     @torch.no_grad()
     def unclipped_share(self) -> float:
-        """The share of entries whose last update was not clipped; the authors want 0.1 to 0.5."""
+        """The share of entries whose last update was not clipped; the authors want 0.1 to 0.5.
+
+        Of entries that had a gradient at all: embeddings of tokens never seen do not count.
+        """
         free = total = 0
         for group in self.param_groups:
             for parameter in group["params"]:
                 state = self.state[parameter]
                 bound = group["p"] * state["hessian_moment"].clamp(min=group["eps"])
-                free += int((state["momentum"].abs() < bound).sum())
-                total += parameter.numel()
-        return free / total
+                size = state["momentum"].abs()
+                moved = size > 0
+                free += int(((size < bound) & moved).sum())
+                total += int(moved.sum())
+        return free / max(total, 1)
 
 
 def gauss_newton(
