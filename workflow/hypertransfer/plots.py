@@ -84,8 +84,8 @@ QUANTITIES = {
     "curvature_seconds": "seconds of curvature",
     "program_loss": "loss on program text",
     "messages_loss": "loss on messages left out",
-    "party_accuracy": "party, balanced accuracy",
-    "delivery_accuracy": "spoken or written, balanced accuracy",
+    "party_accuracy": "party,\nbalanced accuracy",
+    "delivery_accuracy": "spoken or written,\nbalanced accuracy",
 }
 LOG = (
     "train_loss", "stream", "stream_change", "linearisation_distance", "block_nonlinearity", "ntk",
@@ -753,7 +753,8 @@ def _loss(axis: Axes, tables: Tables, size: str, shades: Shades | None = None) -
 def _of_history(axis: Axes, tables: Tables, size: str, quantity: str) -> None:
     history = _with_axes(tables["history"], tables["runs"], [size]).dropna(subset=[quantity])
     _bands(axis, history, size, quantity)
-    axis.set(xlabel="step", ylabel=QUANTITIES.get(quantity, quantity), ylim=(0, 1))
+    axis.set(xlabel="step", ylabel=QUANTITIES.get(quantity, quantity))
+    axis.set_ylim(bottom=0)
 
 
 def _smooth(history: pd.DataFrame, window: int = 5) -> pd.Series:
