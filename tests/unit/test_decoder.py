@@ -1,5 +1,6 @@
 """The decoder: its parts against formulas written out, its roles, its cost, and its scaling."""
 
+import copy
 import math
 from dataclasses import replace
 
@@ -381,3 +382,52 @@ def test_decoders_learn_and_an_evaluation_is_the_mean_over_all_tokens(model, mon
     assert result.history.eval_loss[-1] == pytest.approx(expected, rel=1e-5)
     right = (output.argmax(-1) == data.test_y).float().mean().item()
     assert result.history.eval_accuracy[-1] == pytest.approx(right)
+
+
+# Tied embeddings ---------------------------------------------------------------------------
+
+
+def tied(**values):
+    return spec(options={"tied": True}, parameterisation="mup", **values)
+
+
+def test_a_tied_readout_is_the_embedding_times_the_tables_multiplier():
+    run = tied(width=32)
+    network, rows = drawn(run)
+    assert "readout.weight" not in {row.name for row in rows}
+    assert network.readout.multiplier == 8 / 32
+    x = samples().train_x[:2]
+    stream = network.norm(network.blocks(network.embedding(x) + network.positions.weight[:TOKENS]))
+    torch.testing.assert_close(network(x), stream @ network.embedding.weight.T / 4)
+
+
+def test_both_ends_move_a_tied_embedding():
+    network, _ = drawn(tied())
+    unseen = 255
+    x = samples().train_x[:4].clamp(max=254)
+    build.cross_entropy(network(x), x).backward()
+    assert network.embedding.weight.grad[unseen].abs().sum() > 0  # through the readout alone
+    copied = copy.deepcopy(network)
+    copied.embedding.weight.data.zero_()
+    assert copied(x).abs().max() == 0
+    assert network(x).abs().max() > 0
+
+
+def test_tied_networks_train_and_count_their_cost():
+    run = tied(steps=30, lr=0.02)
+    found = train.train(run, keys.table(run))
+    assert found.history.train_loss[-1] < 0.8 * found.history.train_loss[0]
+
+
+@pytest.mark.parametrize("name", ["sp", "completed_p", "spectral"])
+def test_tables_that_scale_outputs_by_other_means_do_not_tie(name):
+    run = replace(tied(), parameterisation=name)
+    (found,) = registry.objections(run)
+    assert "one of mup, depth_mup, completep" in str(found)
+    with pytest.raises(RoleError, match="do not tie them"):
+        drawn(run)
+
+
+def test_unit_weights_do_not_tie():
+    (found,) = registry.objections(tied(weights="unit"))
+    assert "fan_in, as the readout is tied" in str(found)

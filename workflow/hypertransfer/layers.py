@@ -112,6 +112,23 @@ class Embedding(Scaled, nn.Embedding):
         return F.embedding(index, self.scaled_weight())
 
 
+class TiedLinear(nn.Module):
+    """A readout with the weights of an embedding: y = multiplier · E x, E of shape (V, width).
+
+    It has no parameters: those are the embedding's, which the table treats as an input. The
+    multiplier is the table's for outputs.
+    """
+
+    def __init__(self, embedding: Embedding) -> None:
+        super().__init__()
+        self.roles, self.multiplier = {"weight": Role.OUTPUT}, 1.0
+        self._tied = [embedding]  # in a list: registered, its weight would stand here too
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes (…, width) to (…, V)."""
+        return F.linear(x, self._tied[0].scaled_weight() * self.multiplier)
+
+
 class LayerNorm(nn.LayerNorm):
     """torch's own, its gain and bias tagged."""
 

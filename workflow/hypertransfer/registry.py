@@ -112,6 +112,25 @@ def _decoder_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
             yield SpecError(name, shape.width, f"a multiple of the head size, {size}")
     if size % 2:
         yield SpecError("model.head_size", size, "even")
+    if spec.model.options.get("tied"):
+        yield from _tied(spec)
+
+
+def _tied(spec: RunSpec) -> Iterator[SpecError]:
+    versions = PARAMETERISATIONS.get(spec.parameterisation, {})  # one's own is checked in use
+    own = ":" in spec.optimizer.name or spec.optimizer.name in OPTIMIZERS
+    table = versions.get(gradient_power(spec.optimizer)) if own else None
+    if table and not table.ties:
+        known = ", ".join(
+            name for name, versions in PARAMETERISATIONS.items()
+            if any(one.ties for one in versions.values())
+        )  # fmt: skip
+        yield SpecError(
+            "parameterisation", spec.parameterisation,
+            f"one of {known}, as the readout is tied, and it scales outputs otherwise than inputs",
+        )  # fmt: skip
+    if spec.weights != "fan_in":
+        yield SpecError("weights", spec.weights, "fan_in, as the readout is tied to the embedding")
 
 
 _DECODER = {
@@ -124,6 +143,7 @@ _DECODER = {
     "mlp_ratio": COUNT,
     "bias": FLAG,
     "embedding_std": POSITIVE,
+    "tied": FLAG,
 }
 _BLOCK = {"layers_per_block": COUNT, "skip": FLAG, "strength": POSITIVE}
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 import torch
 from torch import nn
 
-from hypertransfer.layers import Branch, Embedding, Scaled
+from hypertransfer.layers import Branch, Embedding, Scaled, TiedLinear
 from hypertransfer.multipliers import Factors, count_blocks, kind, place
 from hypertransfer.scaling import Parameterisation, Ratios, Role
 
@@ -123,6 +123,11 @@ def resolve(
     table = table.unit() if base.weights == "unit" else table
     tagged = list(named_roles(model))
     _refuse_unknown_types(model, base)
+    if any(isinstance(module, TiedLinear) for module in model.modules()) and not table.ties:
+        raise RoleError(
+            f"table {table.name!r} scales outputs otherwise than inputs, which share their weights "
+            "here: do not tie them, or take a table whose output has a multiplier alone"
+        )
     blocks = count_blocks(one.name for one in tagged)
     return [_row(one, table, ratios, base, blocks) for one in tagged]
 
@@ -212,6 +217,8 @@ def apply(
             tagged.parameter.data.zero_()
     blocks = count_blocks(by_name)
     for name, module in model.named_modules():
+        if isinstance(module, TiedLinear):
+            module.multiplier = table.rules[Role.OUTPUT].multiplier.at(ratios)
         if isinstance(module, Branch):
             own = base.factor("residual", name, blocks) if base else 1.0
             module.multiplier = table.residual_multiplier.at(ratios) * own

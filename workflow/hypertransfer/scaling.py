@@ -156,6 +156,12 @@ class Parameterisation:
             forgetting=self.forgetting * other.forgetting,
         )
 
+    @property
+    def ties(self) -> bool:
+        """Whether input and output can share weights: the rules differ in the multiplier alone."""
+        given, wanted = self.rules[Role.INPUT], self.rules[Role.OUTPUT]
+        return replace(given, multiplier=ONE) == replace(wanted, multiplier=ONE)
+
     def named(self, name: str) -> Parameterisation:
         """The same table under another name."""
         return replace(self, name=name)

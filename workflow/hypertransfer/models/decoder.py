@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hypertransfer.layers import Branch, Embedding, LayerNorm, Linear, RMSNorm
+from hypertransfer.layers import Branch, Embedding, LayerNorm, Linear, RMSNorm, TiedLinear
 from hypertransfer.scaling import Role
 
 NORMS: Mapping[str, Callable[..., nn.Module]] = {"layer": LayerNorm, "rms": RMSNorm}
@@ -115,8 +115,8 @@ class Block(nn.Module):
 class Decoder(nn.Module):
     """Tokens to logits of the next one; `depth` counts blocks, of two residual branches each.
 
-    Embeddings are drawn with a standard deviation of `embedding_std` and are not tied to the
-    readout, whose learning rate and initial size scale otherwise.
+    Embeddings are drawn with a standard deviation of `embedding_std`. They are `tied` to the
+    readout on request only, as its learning rate and initial size scale otherwise in most tables.
     """
 
     def __init__(
@@ -135,6 +135,7 @@ class Decoder(nn.Module):
         mlp_ratio: int,
         bias: bool,
         embedding_std: float,
+        tied: bool,
     ) -> None:
         super().__init__()
         (tokens,) = input_shape
@@ -155,7 +156,8 @@ class Decoder(nn.Module):
         make_norm = partial(NORMS[norm], width)
         self.blocks = nn.Sequential(*(Block(make_norm, mixing(), mlp()) for _ in range(depth)))
         self.norm = NORMS[norm](width, role=Role.FINAL_VECTOR)
-        self.readout = Linear(width, classes, role=Role.OUTPUT)
+        untied = Linear(width, classes, role=Role.OUTPUT) if not tied else None
+        self.readout = untied or TiedLinear(self.embedding)
 
     def forward(self, x_BT: Tensor) -> Tensor:
         """Logits, shape (B, T, V)."""
@@ -172,7 +174,7 @@ def gpt(**options: Any) -> Decoder:
     """
     parts = {"head_size": 16, "norm": "layer", "qk_norm": False, "activation": "gelu",
              "positions": "learned", "logits": "1/√E", "mlp_ratio": 4, "bias": True,
-             "embedding_std": 0.1}  # fmt: skip
+             "embedding_std": 0.1, "tied": False}  # fmt: skip
     return Decoder(**{**parts, **options})
 
 
@@ -183,5 +185,5 @@ def llama(**options: Any) -> Decoder:
     """
     parts = {"head_size": 16, "norm": "rms", "qk_norm": False, "activation": "swiglu",
              "positions": "rotary", "logits": "1/√E", "mlp_ratio": 3, "bias": False,
-             "embedding_std": 0.1}  # fmt: skip
+             "embedding_std": 0.1, "tied": False}  # fmt: skip
     return Decoder(**{**parts, **options})
