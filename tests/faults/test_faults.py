@@ -22,7 +22,7 @@ from hypertransfer.store import Store
 pytestmark = pytest.mark.workflow
 
 ROUNDS = range(12) if LONG else range(1)
-KILLS = 20 if LONG else 8  # in a round
+KILLS = 20 if LONG else 5  # in a round
 DAMAGE = range(6) if LONG else range(1)
 CORRUPTIONS = 20
 

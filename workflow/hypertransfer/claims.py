@@ -231,38 +231,20 @@ def advantage(
     each arm and seed. `loss` may be what a probe measured at the last checkpoint; `higher` says
     that more of it is better. Positive is better.
     """
-    import numpy as np
-
-    from hypertransfer import transfer
-
     runs = with_measured(tables, loss)
-    _need("runs", runs, (column, "seed", "status", "lr", loss, *([tuned_at] if tuned_at else [])))
-    if over:
-        runs = runs[runs[column].isin([of, over])]
-    if missing := sorted({of, *([over] if over else [])} - set(runs[column])):
-        known = ", ".join(sorted(set(map(str, tables["runs"][column]))))
+    _need("runs", runs, (column, loss))
+    chosen = runs[runs[column].isin([of, over])] if over else runs
+    if missing := sorted({of, *([over] if over else [])} - set(chosen[column])):
+        known = ", ".join(sorted(set(map(str, runs[column]))))
         raise ClaimError(f"no run has {column} {', '.join(missing)}; there is {known}")
-    if tuned_at:
-        runs, absent = at_tuned(runs, column, tuned_at)
-        if absent:
-            return Measured(math.nan, -math.inf, math.inf, runs["seed"].nunique(), absent)
     if higher:
-        runs = runs.assign(**{loss: -runs[loss]})
-    arms = [of, *(name for name in dict.fromkeys(runs[column]) if name != of)]
-    sizes = runs.assign(arm=[1.0 + arms.index(name) for name in runs[column]])
-    better, *rivals = transfer.sweeps(transfer.common_seeds(sizes, "arm")[0], "arm", loss)
-    if not rivals:
-        raise ClaimError(f"there is nothing to compare {column} {of} with")
-    if any(len(one.lrs) > 1 for one in (better, *rivals)) and not best:
-        raise ClaimError("an arm has several learning rates: choose one, or set `best: true`")
+        chosen = chosen.assign(**{loss: -chosen[loss]})
 
-    def statistic(seeds: Any) -> Estimate:
-        low, *others = (one.losses[seeds].mean(axis=0).min() for one in (better, *rivals))
-        known = np.isfinite([low, *others]).any()
-        return transfer.exact(float(min(others) - low) if known else math.nan)
+    def gain(lows: Mapping[str, float]) -> float:
+        least = min(low for name, low in lows.items() if name != of)
+        return least - lows[of] if math.isfinite(least) or math.isfinite(lows[of]) else math.nan
 
-    found = transfer.bootstrap(statistic, len(better.losses), generator_seed=seed)
-    return Measured(found.value, found.low, found.high, len(better.losses))
+    return _of_arms(chosen, seed, column, loss, gain, best, tuned_at)
 
 
 @measure("loss")
@@ -296,33 +278,18 @@ def rise_advantage(
 @measure("%")
 def arms_range(
     tables: Tables, seed: int, *, column: str = "parameterisation", loss: str = "final_loss",
-    tuned_at: str = "",
+    best: bool = False, tuned_at: str = "",
 ) -> Measured:  # fmt: skip
     """The largest less the smallest loss of all arms, over their mean, in per cent.
 
-    As in `advantage`, `tuned_at` has each arm take the best learning rate of its smallest size,
-    and compares at the largest.
+    `best` and `tuned_at` choose learning rates as in `advantage`.
     """
-    from hypertransfer import transfer
 
-    runs = with_measured(tables, loss)
-    _need("runs", runs, (column, "seed", "status", "lr", loss, *([tuned_at] if tuned_at else [])))
-    if tuned_at:
-        runs, absent = at_tuned(runs, column, tuned_at)
-        if absent:
-            return Measured(math.nan, -math.inf, math.inf, runs["seed"].nunique(), absent)
-    arms = list(dict.fromkeys(runs[column]))
-    sizes = runs.assign(arm=[1.0 + arms.index(name) for name in runs[column]])
-    sweeps = transfer.sweeps(transfer.common_seeds(sizes, "arm")[0], "arm", loss)
-    if len(sweeps) < 2:
-        raise ClaimError(f"two values of {column} or more are needed")
+    def spread(lows: Mapping[str, float]) -> float:
+        found = lows.values()
+        return 100 * (max(found) - min(found)) / (sum(found) / len(found))
 
-    def statistic(seeds: Any) -> Estimate:
-        lows = [one.losses[seeds].mean(axis=0).min() for one in sweeps]
-        return transfer.exact(100 * (max(lows) - min(lows)) / (sum(lows) / len(lows)))
-
-    found = transfer.bootstrap(statistic, len(sweeps[0].losses), generator_seed=seed)
-    return Measured(found.value, found.low, found.high, len(sweeps[0].losses))
+    return _of_arms(with_measured(tables, loss), seed, column, loss, spread, best, tuned_at)
 
 
 @measure("")
@@ -489,6 +456,34 @@ def _of_sweeps(
     if magnitude:
         found = found.magnitude()
     return Measured(found.value, found.low, found.high, seeds, "; ".join(notes))
+
+
+def _of_arms(
+    runs: pd.DataFrame, generator_seed: int, column: str, loss: str,
+    statistic: Callable[[Mapping[str, float]], float], best: bool, tuned_at: str,
+) -> Measured:  # fmt: skip
+    """A statistic of the arms' mean losses, each at its one learning rate, or at its best."""
+    from hypertransfer import transfer
+
+    _need("runs", runs, (column, "seed", "status", "lr", loss, *([tuned_at] if tuned_at else [])))
+    if tuned_at:
+        runs, absent = at_tuned(runs, column, tuned_at)
+        if absent:
+            return Measured(math.nan, -math.inf, math.inf, runs["seed"].nunique(), absent)
+    names = list(dict.fromkeys(runs[column]))
+    if len(names) < 2:
+        raise ClaimError(f"two values of {column} or more are needed to compare")
+    numbered = runs.assign(arm=[1.0 + names.index(name) for name in runs[column]])
+    sweeps = transfer.sweeps(transfer.common_seeds(numbered, "arm")[0], "arm", loss)
+    if any(len(sweep.lrs) > 1 for sweep in sweeps) and not best:
+        raise ClaimError("an arm has several learning rates: choose one, or set `best: true`")
+
+    def of_seeds(seeds: Any) -> Estimate:
+        lows = [float(sweep.losses[seeds].mean(axis=0).min()) for sweep in sweeps]
+        return transfer.exact(statistic(dict(zip(names, lows, strict=True))))
+
+    found = transfer.bootstrap(of_seeds, len(sweeps[0].losses), generator_seed=generator_seed)
+    return Measured(found.value, found.low, found.high, len(sweeps[0].losses))
 
 
 def _of_paths(
