@@ -162,7 +162,7 @@ class LMO(torch.optim.Optimizer):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget gradients; in the light form, let them decay and be added to."""
-        super().zero_grad(set_to_none=set_to_none)
+        super().zero_grad(set_to_none=set_to_none or self.light)  # the average is the gradient
         if not self.light:
             return
         for group in self.param_groups:

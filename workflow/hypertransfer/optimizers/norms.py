@@ -104,8 +104,8 @@ def boundary(name: str, at: Place, shape: tuple[int, ...], generator: torch.Gene
 def orthogonalised(matrix_SOI: Tensor, steps: int = 5) -> Tensor:
     """UVᵀ of each UΣVᵀ, by Newton–Schulz in bfloat16, or exactly if `steps` is 0."""
     if not steps:
-        u, _, v = torch.linalg.svd(matrix_SOI, full_matrices=False)
-        return u @ v
+        u, singular, v = torch.linalg.svd(matrix_SOI, full_matrices=False)
+        return (u * (singular > 0).unsqueeze(-2)) @ v  # of a zero matrix all of U is arbitrary
     a, b, c = COEFFICIENTS
     tall = matrix_SOI.shape[-2] > matrix_SOI.shape[-1]
     x = (matrix_SOI.mT if tall else matrix_SOI).bfloat16()
@@ -117,8 +117,16 @@ def orthogonalised(matrix_SOI: Tensor, steps: int = 5) -> Tensor:
 
 
 def _over(dim: int | tuple[int, int]) -> Callable[[Tensor], Tensor]:
-    """Each vector along `dim` over its Euclidean norm."""
-    return lambda x: x / torch.linalg.vector_norm(x, dim=dim, keepdim=True).clamp(min=TINY)
+    """Each vector along `dim` over its Euclidean norm, however short it is."""
+
+    def unit(x: Tensor) -> Tensor:
+        # The average of a token that is no longer seen decays until its squares underflow, and
+        # with them its norm. Powers of two change no digit of the quotient.
+        largest = x.abs().amax(dim=dim, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
+        x = torch.ldexp(x, -torch.frexp(largest).exponent)
+        return x / torch.linalg.vector_norm(x, dim=dim, keepdim=True).clamp(min=TINY)
+
+    return unit
 
 
 def _longest(dim: int) -> Callable[[Tensor], Tensor]:
