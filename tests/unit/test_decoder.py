@@ -431,3 +431,9 @@ def test_tables_that_scale_outputs_by_other_means_do_not_tie(name):
 def test_unit_weights_do_not_tie():
     (found,) = registry.objections(tied(weights="unit"))
     assert "fan_in, as the readout is tied" in str(found)
+
+
+def test_norms_of_embeddings_do_not_tie():
+    (found,) = registry.objections(tied(optimizer="scion"))
+    assert "no norm of embeddings" in str(found)
+    assert not list(registry.objections(tied(optimizer="muon")))

@@ -206,3 +206,17 @@ def test_weights_on_the_boundary_have_the_size_of_the_optimizers_norms():
     assert sizes["embedding.weight"].square().mean(dim=1).tolist() == pytest.approx([1.0] * 256)
     by_name = {row.name: row for row in rows}
     assert by_name["readout.weight"].init_std == pytest.approx(10 / 8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"optimizer": {"name": "normalized_sgd", "radii": {"hidden": 2.0}}}, "one norm of all"),
+        ({"weights": "boundary"}, "an optimizer with norms of its own: normalized_sgd, lars"),
+        ({"optimizer": {"name": "scion", "norms": {"hidden": "nuclear"}}}, "nuclear"),
+        ({"optimizer": {"name": "scion", "radii": {"hidden": 0}}}, "exclusive minimum of 0"),
+        ({"optimizer": {"name": "sophia", "estimator": "exact"}}, "hutchinson"),
+    ],
+)
+def test_what_no_optimizer_can_do_is_said_while_planning(changes, words):
+    assert words in "; ".join(map(str, registry.objections(spec(**changes))))

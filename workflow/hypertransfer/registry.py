@@ -131,6 +131,10 @@ def _tied(spec: RunSpec) -> Iterator[SpecError]:
         )  # fmt: skip
     if spec.weights != "fan_in":
         yield SpecError("weights", spec.weights, "fan_in, as the readout is tied to the embedding")
+    card = OPTIMIZERS.get(spec.optimizer.name)
+    if card and card.steepest and spec.optimizer.name not in ADAMW_OUTSIDE:
+        expected = "one that has no norm of embeddings, which are the readout's weights too"
+        yield SpecError("optimizer", spec.optimizer.name, expected)
 
 
 _DECODER = {
@@ -340,6 +344,7 @@ LMO_PRESETS = (
     "normalized_sgd", "lars", "signum", "muon", "moonlight", "scion", "scion_row",
     "scion_spectral", "all_sign", "all_col", "all_row",
 )  # fmt: skip
+ADAMW_OUTSIDE = ("muon", "moonlight")  # presets that leave embeddings and readout to AdamW
 _PLACES = ("input", "hidden", "output")  # vectors have a radius too
 _LMO_OPTIONS = {
     "form": {"enum": ["unconstrained", "constrained", "steepest", "clipped"]},
@@ -527,6 +532,9 @@ def objections(spec: RunSpec) -> Iterator[SpecError]:
             "weight_decay", spec.weight_decay, "0 with adam: use adamw, whose decay is decoupled"
         )
     card = OPTIMIZERS.get(spec.optimizer.name)
+    if spec.optimizer.name == "normalized_sgd" and "radii" in spec.optimizer.options:
+        yield SpecError("optimizer.radii", spec.optimizer.options["radii"],
+                        "left out: normalized_sgd has one norm of all weights together")  # fmt: skip
     if spec.weights == "boundary" and not (card and card.steepest):
         expected = f"of an optimizer with norms of its own: {', '.join(LMO_PRESETS)}"
         yield SpecError("weights", spec.weights, expected)
