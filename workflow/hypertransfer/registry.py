@@ -533,8 +533,8 @@ def objections(spec: RunSpec) -> Iterator[SpecError]:
         )
     card = OPTIMIZERS.get(spec.optimizer.name)
     if spec.optimizer.name == "normalized_sgd" and "radii" in spec.optimizer.options:
-        yield SpecError("optimizer.radii", spec.optimizer.options["radii"],
-                        "left out: normalized_sgd has one norm of all weights together")  # fmt: skip
+        expected = "left out: normalized_sgd has one norm of all weights together"
+        yield SpecError("optimizer.radii", spec.optimizer.options["radii"], expected)
     if spec.weights == "boundary" and not (card and card.steepest):
         expected = f"of an optimizer with norms of its own: {', '.join(LMO_PRESETS)}"
         yield SpecError("weights", spec.weights, expected)

@@ -138,10 +138,11 @@ class LMO(torch.optim.Optimizer):
     """x ← x + γρ·lmo(d), d the moving average of the gradients, in four forms.
 
     `unconstrained` (uSCG) as above; `constrained` (SCG): x ← (1 − γ)x + γρ·lmo(d), which keeps
-    ‖x‖ ≤ ρ (of spectral norms ≤ 1.2ρ, as Newton–Schulz has it); `steepest`: the unconstrained step times the dual norm of d, as steepest descent has
-    it, which is SGD for the Euclidean norm; `clipped`: times the dual norm but at most `clip`
-    (Pethick et al. 2506.01913). The network's norm is the largest of its layers', over their
-    radii, so that its dual is the sum of theirs. A group's weight decay is decoupled.
+    ‖x‖ ≤ ρ (of spectral norms ≤ 1.2ρ, as Newton–Schulz has it); `steepest`: the unconstrained
+    step times the dual norm of d, as steepest descent has it, which is SGD for the Euclidean
+    norm; `clipped`: times the dual norm but at most `clip` (Pethick et al. 2506.01913). The
+    network's norm is the largest of its layers', over their radii, so that its dual is the sum
+    of theirs. A group's weight decay is decoupled.
 
     `light` keeps the average in the gradient itself, one buffer less (2502.07529, Algorithm 3):
     the gradient must then not be set to None but by this optimizer's `zero_grad`.
