@@ -183,7 +183,7 @@ def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:
 
 # Memory -------------------------------------------------------------------------------------
 
-PROCESS = 800e6  # bytes of an interpreter with torch and pyarrow, and of small buffers
+PROCESS = 900e6  # bytes of an interpreter with torch and pyarrow, and of small buffers
 VALUE = 4  # bytes of a float32
 COPIES = 4  # of the weights while training: weights, gradients, two moments
 BASIS = 200  # vectors of a basis, their images, and what is stacked of both
