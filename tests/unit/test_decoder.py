@@ -13,7 +13,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from hypertransfer import build, cost, keys, registry, resolve, train
 from hypertransfer.data.samples import Samples
 from hypertransfer.layers import Branch
-from hypertransfer.models.decoder import CausalAttention, FeedForward, Rotary, gpt
+from hypertransfer.models.causal_attention import CausalAttention
+from hypertransfer.models.decoder import gpt
+from hypertransfer.models.feed_forward import FeedForward
+from hypertransfer.models.rotary import Rotary
 from hypertransfer.parameterisations import MUP_ADAM, PARAMETERISATIONS, SCALE_FREE
 from hypertransfer.resolve import Base, RoleError
 from hypertransfer.scaling import Power, Ratios, Role

@@ -12,6 +12,7 @@ from scipy.optimize import linprog
 
 from hypertransfer import registry
 from hypertransfer.optimizers import lmo, norms
+from hypertransfer.optimizers.norms import Iteration
 
 PLACES = {  # stored shapes
     "input": (6, 4),
@@ -21,6 +22,7 @@ PLACES = {  # stored shapes
     "conv": (6, 4, 3, 3),
 }
 MATRIX_NORMS = [name for name in norms.NORMS if name != "rms"]
+EXACT = Iteration(0)
 SPECTRAL = ("spectral", "keller", "moonlight")
 
 
@@ -42,7 +44,7 @@ def stacked(kind, shape=None, seed=0):
 @pytest.mark.parametrize("name", MATRIX_NORMS)
 def test_an_lmo_lies_on_the_sphere_and_below_all_else_in_the_ball(name, kind):
     at, gradient = stacked(kind)
-    step = norms.lmo(name, at, gradient, steps=0)
+    step = norms.lmo(name, at, gradient, iteration=EXACT)
     assert norms.size(name, at, step).item() == pytest.approx(1, rel=1e-4)
     least = (gradient * step).sum()
     for seed in range(1, 30):
@@ -61,7 +63,7 @@ def test_sign_descent_solves_the_linear_program(name):
 
 def test_the_dual_of_the_spectral_norm_is_the_sum_of_singular_values():
     at, gradient = stacked("hidden", (6, 4))
-    reached = (gradient * norms.lmo("spectral", at, gradient, steps=0)).sum().item()
+    reached = (gradient * norms.lmo("spectral", at, gradient, iteration=EXACT)).sum().item()
     singular = np.linalg.svd(gradient[0].double().numpy(), compute_uv=False)
     assert reached == pytest.approx(-math.sqrt(6 / 4) * singular.sum(), rel=1e-5)
 
@@ -104,8 +106,8 @@ def test_a_token_moves_by_a_vector_of_rms_one():
 )  # fmt: skip
 def test_the_size_of_a_gradient_does_not_matter(name, kind, log_scale, seed):
     at, gradient = stacked(kind, seed=seed)
-    step = norms.lmo(name, at, gradient, steps=0)
-    scaled = norms.lmo(name, at, gradient * 10**log_scale, steps=0)
+    step = norms.lmo(name, at, gradient, iteration=EXACT)
+    scaled = norms.lmo(name, at, gradient * 10**log_scale, iteration=EXACT)
     torch.testing.assert_close(scaled, step, rtol=1e-3, atol=1e-4)
 
 
@@ -122,7 +124,7 @@ def test_nor_does_it_where_squares_leave_the_range_of_floats(name, power):
 @pytest.mark.parametrize("name", [*norms.NORMS])
 def test_no_gradient_no_step(name, steps):
     at, gradient = stacked("hidden")
-    step = norms.lmo(name, at, torch.zeros_like(gradient), steps)
+    step = norms.lmo(name, at, torch.zeros_like(gradient), Iteration(steps))
     assert torch.equal(step, torch.zeros_like(step))
 
 
@@ -133,7 +135,7 @@ def test_a_step_changes_features_alike_at_every_width(name, width):
     x = torch.sign(drawn((width,)))
     gradient = torch.outer(drawn((width,), 1), x)[None]
     at = norms.place("hidden", (width, width))
-    moved = (norms.lmo(name, at, gradient, steps=0)[0] @ x).square().mean().sqrt().item()
+    moved = (norms.lmo(name, at, gradient, iteration=EXACT)[0] @ x).square().mean().sqrt().item()
     assert 0.5 < moved <= 1.01
 
 

@@ -21,11 +21,10 @@ finite = st.floats(allow_nan=False)
 def history(rows):
     """Rows of (step, train_loss, eval_loss) as columns."""
     return {
+        **{name: [math.nan for _ in rows] for name in records.HISTORY.names},
         "step": [row[0] for row in rows],
         "train_loss": [row[1] for row in rows],
         "eval_loss": [row[2] for row in rows],
-        "eval_accuracy": [math.nan for _ in rows],
-        "unclipped_share": [math.nan for _ in rows],
     }
 
 

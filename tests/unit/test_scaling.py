@@ -29,7 +29,7 @@ from hypertransfer.parameterisations import (
     W,
     depth,
 )
-from hypertransfer.scaling import ONE, Parameterisation, Power, Ratios, Role, Rule
+from hypertransfer.scaling import CLASSES, ONE, Parameterisation, Power, Ratios, Role, Rule
 
 TABLES = {
     f"{name}-{'sgd' if power else 'adam'}": table
@@ -122,10 +122,19 @@ def test_product_of_tables_for_different_optimizers_is_refused():
         MUP_SGD * depth(1 / 2, SCALE_FREE)
 
 
-@pytest.mark.parametrize("missing", Role)
+@pytest.mark.parametrize("missing", [role for role in Role if role not in CLASSES])
 def test_a_table_without_a_role_is_refused_by_name(missing):
     with pytest.raises(ValueError, match=rf"'partial' has no rule for {missing.value}:"):
         Parameterisation("partial", 1.0, "", {r: Rule() for r in Role if r is not missing})
+
+
+@pytest.mark.parametrize(("role", "like"), CLASSES.items())
+def test_parts_of_experts_are_treated_as_their_class_where_a_table_is_silent(role, like):
+    rules = {r: Rule(lr=W(i)) for i, r in enumerate(Role) if r not in CLASSES}
+    table = Parameterisation("dense", 1.0, "", rules)
+    assert table.rules[role] == rules[like]
+    own = Parameterisation("own", 1.0, "", {**rules, role: Rule(eps=W(3))})
+    assert own.rules[role] == Rule(eps=W(3))
 
 
 def test_every_missing_role_is_named():
@@ -151,7 +160,8 @@ def test_every_table_is_the_identity_at_the_base_shape(table):
 def test_every_parameterisation_serves_scale_free_updates_and_most_sgd(name):
     versions = PARAMETERISATIONS[name]
     first = ("completed_p", "completep_half", "spectral", "mup_")
-    assert set(versions) == ({SCALE_FREE} if name.startswith(first) else {SGD, SCALE_FREE})
+    only = name.startswith(first) or name.endswith("_moe")
+    assert set(versions) == ({SCALE_FREE} if only else {SGD, SCALE_FREE})
     for power, table in versions.items():
         assert table.gradient_power == power
         assert table.name == name
@@ -217,9 +227,9 @@ def cells(table, field):
 
 
 def over_width(input, hidden, output, vector=None, finite=0.0):
-    """A column without depth; vectors scale as input weights do unless said otherwise."""
+    """A column without depth; vectors scale as input weights do, routers as outputs."""
     vector = input if vector is None else vector
-    row = (input, hidden, output, vector, vector, finite, finite)
+    row = (input, hidden, output, vector, vector, finite, finite, output, hidden, hidden)
     return {role.value: (exponent, 0.0) for role, exponent in zip(Role, row, strict=True)}
 
 
@@ -231,7 +241,9 @@ def over_depth(table, field):
 
 def folded(table):
     """The form in which the readout has no multiplier (Yang et al. 2203.03466, Table 3)."""
-    return table.shifted(Role.OUTPUT, table.rules[Role.OUTPUT].multiplier ** -1)
+    for role in (Role.OUTPUT, Role.ROUTER):
+        table = table.shifted(role, table.rules[role].multiplier ** -1)
+    return table
 
 
 # Yang et al. 2203.03466: standard deviations, where the paper prints variances.
@@ -289,7 +301,7 @@ def test_mup_and_ntp_differ_by_gamma_alone_in_the_unit_form():
     """γ = √m_N divides the readout and multiplies every learning rate by γ² (SGD)."""
     gamma, mup, ntp = W(1 / 2), MUP_SGD.unit(), NTP_SGD.unit()
     for role in DRAWN:
-        readout = gamma**-1 if role is Role.OUTPUT else ONE
+        readout = gamma**-1 if role in (Role.OUTPUT, Role.ROUTER) else ONE
         assert mup.rules[role].multiplier == ntp.rules[role].multiplier * readout
         assert mup.rules[role].lr == ntp.rules[role].lr * gamma**2
 
@@ -302,7 +314,8 @@ def test_eps_follows_the_gradient_by_each_weight(table):
     readout's effective entries: 1/m_N in µP, 1/√m_N in NTP.
     """
     readout = table.rules[Role.OUTPUT].multiplier * table.rules[Role.OUTPUT].init_std
-    below = {Role.INPUT, Role.HIDDEN, Role.VECTOR, Role.FINAL_VECTOR}
+    below = {Role.INPUT, Role.HIDDEN, Role.VECTOR, Role.FINAL_VECTOR, Role.EXPERT_UP,
+             Role.EXPERT_DOWN}  # fmt: skip
     for role, rule in table.rules.items():
         gradient = readout if role in below else ONE
         assert rule.eps == gradient * rule.multiplier
@@ -330,6 +343,43 @@ def test_depth_tables(alpha, gradient_power, lr):
     assert over_depth(table, "weight_decay") == -lr
     assert over_depth(table, "eps") == (0.0 if gradient_power else -alpha)
     assert over_depth(table, "init_std") == over_depth(table, "multiplier") == 0.0
+
+
+# Małaśnicki et al. 2508.09752 and their code; Jiang et al. 2601.20205: (width, granularity) of the
+# init standard deviation, the learning rate and the multiplier.
+EXPERTS = {
+    "mup_moe": {
+        "router": ((0, 0), (0, 0), (-1, 0)),
+        "expert_up": ((-1 / 2, 0), (-1, 0), (0, 0)),
+        "expert_down": ((-1 / 2, 1 / 2), (-1, 0), (0, 0)),
+    },
+    "simplep_moe": {
+        "router": ((0, 0), (0, 0), (0, 0)),
+        "expert_up": ((-1 / 2, 0), (-1, 0), (0, 0)),
+        "expert_down": ((-1 / 2, 0), (-1, 0), (0, 0)),
+    },
+    "completep_moe": {
+        "router": ((-1, 0), (-1, 0), (0, 0)),
+        "expert_up": ((-1 / 2, 0), (-1, 0), (0, 0)),
+        "expert_down": ((-1 / 2, 1), (-1, 1), (0, 0)),
+    },
+}
+
+
+@pytest.mark.parametrize("name", EXPERTS)
+@pytest.mark.parametrize("role", ["router", "expert_up", "expert_down"])
+def test_tables_of_experts(name, role):
+    rule = PARAMETERISATIONS[name][SCALE_FREE].rules[Role(role)]
+    found = [(p.width, p.granularity) for p in (rule.init_std, rule.lr, rule.multiplier)]
+    assert found == list(EXPERTS[name][role])
+
+
+def test_the_two_forms_of_a_router_are_one_network():
+    """A multiplier of 1/m_N, or 1/m_N in weights and updates: Jiang's table, and µP's."""
+    mup = PARAMETERISATIONS["mup_moe"][SCALE_FREE].rules[Role.ROUTER]
+    jiang = PARAMETERISATIONS["completep_moe"][SCALE_FREE].rules[Role.ROUTER]
+    for name in ("multiplier", "init_std", "lr", "weight_decay"):
+        assert getattr(mup.shifted(W(1), SCALE_FREE), name).width == getattr(jiang, name).width
 
 
 @pytest.mark.parametrize(("table", "mup"), [(DEPTH_MUP_SGD, MUP_SGD), (DEPTH_MUP_ADAM, MUP_ADAM)])

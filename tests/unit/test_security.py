@@ -380,13 +380,8 @@ RECORD = {"status": "finished", "steps_done": 4, "seconds": 1.0, "optimizer_seco
 
 
 def history(schema: pa.Schema = records.HISTORY, **columns) -> bytes:
-    plain = {
-        "step": [2],
-        "train_loss": [1.0],
-        "eval_loss": [1.0],
-        "eval_accuracy": [0.5],
-        "unclipped_share": [None],
-    }
+    plain = {name: [None] for name in records.HISTORY.names}
+    plain |= {"step": [2], "train_loss": [1.0], "eval_loss": [1.0], "eval_accuracy": [0.5]}
     return records.to_bytes(pa.table({**plain, **columns}).cast(schema))
 
 
@@ -440,7 +435,7 @@ def test_a_small_table_that_unpacks_to_a_vast_one():
         rows = pa.table({f.name: pa.repeat(pa.scalar(0, f.type), 10**6) for f in records.HISTORY})
         for _ in range(11):
             writer.write_table(rows)
-    assert len(sink.getvalue()) < 250_000
+    assert len(sink.getvalue()) < 400_000
     with pytest.raises(pa.ArrowInvalid, match="11000000 rows"):
         records.from_bytes(sink.getvalue(), records.HISTORY)
 

@@ -60,8 +60,9 @@ def spread(number: int) -> str:
 
 def files() -> dict[str, bytes]:
     """Files as the engine writes them."""
-    history = {"step": [0, 2], "train_loss": [2.0, 1.0], "eval_loss": [None, 1.5],
-               "eval_accuracy": [None, 0.5], "unclipped_share": [None, None]}  # fmt: skip
+    history = {name: [None, None] for name in records.HISTORY.names}
+    history |= {"step": [0, 2], "train_loss": [2.0, 1.0], "eval_loss": [None, 1.5],
+                "eval_accuracy": [None, 0.5]}  # fmt: skip
     return {
         "history.parquet": records.to_bytes(records.columns(history, records.HISTORY)),
         "checkpoints.safetensors": save({"0/weight": np.arange(12, dtype=np.float32)}),

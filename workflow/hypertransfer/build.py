@@ -33,11 +33,14 @@ def device(name: str) -> torch.device:
 def model(spec: RunSpec, input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """The network of the spec, for inputs and classes such as its data have; not yet drawn."""
     make = registry.load("model", registry.import_path("model", spec.model.name))
+    granularity = spec.shape.granularity
+    finer = {"granularity": granularity} if granularity > 1 else {}  # of models with experts
     return make(
         width=spec.shape.width,
         depth=spec.shape.depth,
         input_shape=input_shape,
         classes=classes,
+        **finer,
         **spec.model.options,
     )
 

@@ -44,7 +44,9 @@ COLUMNS = (
     "verdict", "confidence", "scale", "edition", "reason", "unit",
 )  # fmt: skip
 NUMBERS = ("value", "low", "high")
-IN_HISTORY = ("train_loss", "unclipped_share")
+IN_HISTORY = (
+    "train_loss", "unclipped_share", "load_imbalance", "router_entropy", "dropped_share",
+)  # fmt: skip
 TIMES = ("seconds", "optimizer_seconds", "curvature_seconds")
 TOLERANCE = 1e-9  # a value meets a bar that it misses by rounding
 

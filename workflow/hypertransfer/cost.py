@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from hypertransfer import datasets
+from hypertransfer import architectures, datasets
 from hypertransfer.spec import RunSpec
 
 T = TypeVar("T")
@@ -87,16 +87,44 @@ def _residual_mlp(spec: RunSpec, channels: int, side: int, classes: int) -> Iter
 
 
 def _decoder(spec: RunSpec, channels: int, tokens: int, classes: int) -> Iterator[Layer]:
-    n, options = spec.shape.width, spec.model.options
-    llama = spec.model.name == "llama"
-    gated = options.get("activation", "swiglu" if llama else "gelu") == "swiglu"
-    inner = options.get("mlp_ratio", 3 if llama else 4) * n
+    n, granularity = spec.shape.width, spec.shape.granularity
+    parts = {**architectures.DECODERS[spec.model.name], **spec.model.options}
+    parts["granularity"] = granularity
     yield Layer(classes * n, 0, tokens * n)  # the embedding, which is looked up
     for _ in range(spec.shape.depth):
-        yield Layer(4 * n**2, tokens, 4 * tokens * n)
-        yield Layer(2 * tokens * n, tokens, tokens * n)
-        yield Layer((2 + gated) * n * inner, tokens, (2 + gated) * tokens * inner)
+        yield from _attention(parts, n, tokens)
+        yield from _feed_forward(parts, n, tokens)
     yield Layer(n * classes, tokens, tokens * classes)
+
+
+def _attention(parts: Mapping[str, Any], n: int, tokens: int) -> Iterator[Layer]:
+    if parts["attention"] == "multi_head":
+        kept = architectures.cached(parts, n)
+        yield Layer((2 * n + kept) * n, tokens, tokens * (2 * n + kept))
+        yield Layer(2 * tokens * n, tokens, tokens * n)
+        return
+    latent, turned = architectures.latent(parts, n), architectures.rotary_size(parts)
+    query = n // parts["head_size"] * (parts["head_size"] + turned)
+    first = architectures.latent(parts, n, "query_latent_ratio")
+    weights = first * (n + query) if first else n * query
+    weights += n * (latent + turned) + 2 * latent * n + n * n
+    yield Layer(weights, tokens, tokens * (first + query + latent + turned + 3 * n))
+    yield Layer(tokens * (query + n), tokens, tokens * (query + n))
+
+
+def _feed_forward(parts: Mapping[str, Any], n: int, tokens: int) -> Iterator[Layer]:
+    """Of experts those that a token uses count as places, all of them as weights."""
+    matrices = 3 if parts["activation"] == "swiglu" else 2
+    whole = parts["mlp_ratio"] * n
+    if not parts["experts"]:
+        yield Layer(matrices * n * whole, tokens, matrices * tokens * whole)
+        return
+    experts, used = parts["experts"], parts["top_k"] + parts["shared"]
+    yield Layer(n * experts * parts["granularity"], tokens, tokens * experts)
+    weights = (experts + parts["shared"]) * matrices * n * whole
+    share = used / (experts + parts["shared"])
+    outputs = tokens * used * (matrices * whole + 2 * n * parts["granularity"])
+    yield Layer(weights, tokens * share, outputs)
 
 
 def _linear(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Layer]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import yaml
 
@@ -95,6 +96,9 @@ def _ratios(spec: RunSpec, ratios: Ratios) -> Iterator[tuple]:
     yield "m_B  batch size", spec.base_batch_size, spec.batch_size, f"{ratios.batch:g}"
     base, target = spec.base_batch_size * spec.base_steps, spec.batch_size * spec.steps
     yield "m_D  samples", base, target, f"{ratios.duration:g}"
+    if max(spec.base.granularity, spec.shape.granularity) > 1:
+        sizes = spec.base.granularity, spec.shape.granularity
+        yield "m_G  granularity", *sizes, f"{ratios.granularity:g}"
     yield "     steps", spec.base_steps, spec.steps, f"{spec.steps / spec.base_steps:g}"
 
 
@@ -117,7 +121,7 @@ def _roles(network, rows: dict[str, ParameterRow], table: Parameterisation) -> I
 
 def _seen(power: Power, inside: bool) -> Power:
     """Depth reaches parameters inside branches only."""
-    return power if inside else Power(power.width, 0.0, power.batch, power.duration)
+    return power if inside else replace(power, depth=0.0)
 
 
 def _scaled(value: float, power: Power) -> str:

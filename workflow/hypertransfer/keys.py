@@ -52,6 +52,7 @@ def ratios(spec: RunSpec) -> Ratios:
         depth=spec.shape.depth / spec.base.depth,
         batch=batch,
         duration=batch * spec.steps / spec.base_steps,
+        granularity=spec.shape.granularity / spec.base.granularity,
     )
 
 

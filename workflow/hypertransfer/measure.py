@@ -75,7 +75,7 @@ def _view(
         scales={row.name: row.lr / spec.lr for row in rows},
         batch_size=spec.batch_size,
         step=0,
-        initial={name: p.detach().clone() for name, p in network.named_parameters()},
+        initial={name: p.detach().clone() for name, p in network.state_dict().items()},
         preconditioner={},
         betas=table.betas(registry.betas(spec.optimizer), keys.ratios(spec)),
     )

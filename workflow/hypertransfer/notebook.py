@@ -12,7 +12,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from hypertransfer.parameterisations import PARAMETERISATIONS
-from hypertransfer.scaling import Parameterisation, Power, Role
+from hypertransfer.scaling import SYMBOLS, Parameterisation, Power, Role
 from hypertransfer.words import NAMES
 
 STYLE = """<style>
@@ -24,7 +24,6 @@ STYLE = """<style>
 figcaption {color: #444; max-width: 60em; font-size: 0.95em}
 </style>"""
 
-SYMBOLS = {"width": "m_N", "depth": "m_L", "batch": "m_B", "duration": "m_D"}
 ROLE_NAMES = {Role.INPUT: "input", Role.HIDDEN: "hidden", Role.OUTPUT: "output",
               Role.VECTOR: "norms, biases"}  # fmt: skip
 

@@ -1,7 +1,9 @@
 """The parameterisations: literal tables, each row with its source.
 
 Read a row as "how this role departs from its base value", in powers of the width ratio m_N
-(`W`), the depth ratio m_L (`D`), and the batch ratio over the duration ratio, m_B/m_D (`NOISE`).
+(`W`), the depth ratio m_L (`D`), the batch ratio over the duration ratio, m_B/m_D (`NOISE`), and
+the granularity ratio of experts, m_G (`G`). Routers are scaled as outputs and experts as hidden
+matrices, their classes in tensor programs, where a table does not say otherwise.
 Widths are in the standard form, in which weights are drawn with a standard deviation of their
 own; `Parameterisation.unit()` gives the N(0, 1) form of the NTK and mean-field papers, which is
 the same network. A table comes in one version for each optimizer family, told apart by its
@@ -30,6 +32,11 @@ def D(exponent: float) -> Power:
     return Power(depth=exponent)
 
 
+def G(exponent: float) -> Power:
+    """m_G to the given exponent: experts' inner layers are 1/m_G times as wide."""
+    return Power(granularity=exponent)
+
+
 def NOISE(exponent: float) -> Power:
     """(m_B/m_D) to the given exponent: the batch ratio over the duration ratio."""
     return Power(batch=exponent, duration=-exponent)
@@ -44,6 +51,7 @@ _SP_RULES = {
     Role.FINAL_VECTOR: Rule(),
     Role.READOUT_BIAS: Rule(),
     Role.QK_GAIN: Rule(),
+    Role.EXPERT_DOWN: Rule(init_std=W(-1 / 2) * G(+1 / 2)),
 }
 SP_SGD = Parameterisation("sp", SGD, "Yang et al. 2203.03466, Table 3", _SP_RULES)
 SP_ADAM = Parameterisation("sp", SCALE_FREE, "Yang et al. 2203.03466, Table 3", _SP_RULES)
@@ -203,6 +211,48 @@ COMPLETED_P_HALF = (
 COMPLETED_P_SHAPE = _COMPLETED_P_SHAPE.named("completed_p_shape")
 COMPLETED_P_LR = (_COMPLETED_P_SHAPE * _LR_ALONE).named("completed_p_lr")
 
+# Mixtures of experts: router as an output, experts as hidden matrices (Małaśnicki et al.
+# 2508.09752, "µP"). Its variant "simpleP" leaves the router as it is at the base; in its authors'
+# code (llm-random, branch mup_moe) no weight's size depends on the granularity.
+_EXPERT = Rule(init_std=W(-1 / 2), lr=W(-1), weight_decay=W(+1), eps=W(-1))
+MUP_MOE = Parameterisation(
+    "mup_moe",
+    SCALE_FREE,
+    "Małaśnicki et al. 2508.09752; its classes in Yang et al. 2203.03466, Table 8",
+    {
+        **MUP_ADAM.rules,
+        Role.ROUTER: Rule(multiplier=W(-1), eps=W(-1)),
+        Role.EXPERT_UP: _EXPERT,
+        Role.EXPERT_DOWN: _EXPERT * Rule(init_std=G(+1 / 2)),  # 1/√fan_in
+    },
+)
+SIMPLEP_MOE = Parameterisation(
+    "simplep_moe",
+    SCALE_FREE,
+    "Małaśnicki et al. 2508.09752, simpleP; their code",
+    {
+        **MUP_ADAM.rules,
+        Role.ROUTER: Rule(),
+        Role.EXPERT_UP: _EXPERT,
+        Role.EXPERT_DOWN: _EXPERT,
+    },
+)
+# Jiang et al. 2601.20205: CompleteP, the router with 1/N in its weights and updates, and matrices
+# out of experts whose size and updates make up for a finer granularity. With sigmoid gates, and
+# their mean in place of their sum (the model's options), it is to hold over granularity too.
+_COMPLETEP_MOE_WIDTH = Parameterisation(
+    "completep_moe width",
+    SCALE_FREE,
+    "Jiang et al. 2601.20205",
+    {
+        **_COMPLETEP_WIDTH.rules,
+        Role.ROUTER: Rule(init_std=W(-1), lr=W(-1), weight_decay=W(+1)),
+        Role.EXPERT_UP: _EXPERT,
+        Role.EXPERT_DOWN: _EXPERT * Rule(init_std=G(+1), lr=G(+1), weight_decay=G(-1)),
+    },
+)
+COMPLETEP_MOE = (_COMPLETEP_MOE_WIDTH * depth(1, SCALE_FREE)).named("completep_moe")
+
 # The spectral condition, for optimizers whose updates have a norm of their own (LMOs; Scion): an
 # update of one size changes features alike at every width, and nothing is left to scale.
 SPECTRAL = Parameterisation(
@@ -213,14 +263,19 @@ SPECTRAL = Parameterisation(
         **dict.fromkeys(Role, Rule()),
         Role.HIDDEN: Rule(init_std=W(-1 / 2)),
         Role.OUTPUT: Rule(init_std=W(-1)),
+        Role.ROUTER: Rule(init_std=W(-1)),
+        Role.EXPERT_UP: Rule(init_std=W(-1 / 2)),
+        Role.EXPERT_DOWN: Rule(init_std=W(-1 / 2) * G(+1 / 2)),
     },
 )
 SPECTRAL_DEPTH = (SPECTRAL * depth(1, SCALE_FREE)).named("spectral_depth")
 
 
 def _mup_hidden(name: str, source: str, hidden: Rule) -> Parameterisation:
-    """µP for Adam, with another rule for hidden matrices."""
-    return Parameterisation(name, SCALE_FREE, source, {**MUP_ADAM.rules, Role.HIDDEN: hidden})
+    """µP for Adam, with another rule for hidden matrices, experts' among them."""
+    experts = {Role.EXPERT_UP: hidden, Role.EXPERT_DOWN: hidden * Rule(init_std=G(+1 / 2))}
+    rules = {**MUP_MOE.rules, Role.HIDDEN: hidden, **experts}
+    return Parameterisation(name, SCALE_FREE, source, rules)
 
 
 # µP where Muon updates the hidden matrices, and Adam all else. With Keller Jordan's factor
@@ -246,6 +301,9 @@ PARAMETERISATIONS: Mapping[str, Mapping[float, Parameterisation]] = {
     "completed_p_half": {SCALE_FREE: COMPLETED_P_HALF},
     "completed_p_shape": {SCALE_FREE: COMPLETED_P_SHAPE},  # batch and duration left alone
     "completed_p_lr": {SCALE_FREE: COMPLETED_P_LR},  # of batch and duration, lr alone
+    "mup_moe": {SCALE_FREE: MUP_MOE},
+    "simplep_moe": {SCALE_FREE: SIMPLEP_MOE},
+    "completep_moe": {SCALE_FREE: COMPLETEP_MOE},
     "spectral": {SCALE_FREE: SPECTRAL},
     "spectral_depth": {SCALE_FREE: SPECTRAL_DEPTH},
     "mup_muon": {SCALE_FREE: MUP_MUON},

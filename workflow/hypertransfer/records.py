@@ -27,6 +27,9 @@ HISTORY = pa.schema(
         ("eval_loss", pa.float64()),
         ("eval_accuracy", pa.float64()),
         ("unclipped_share", pa.float64()),
+        ("load_imbalance", pa.float64()),
+        ("router_entropy", pa.float64()),
+        ("dropped_share", pa.float64()),
     ]
 )
 

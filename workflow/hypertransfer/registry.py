@@ -18,7 +18,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
-from hypertransfer import datasets
+from hypertransfer import architectures, datasets
 from hypertransfer.fingerprint import PACKAGE, own
 from hypertransfer.parameterisations import PARAMETERISATIONS
 from hypertransfer.spec import Component, RunSpec, SpecError
@@ -106,14 +106,68 @@ def _vit_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
 
 
 def _decoder_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
-    size = spec.model.options.get("head_size", 16)
+    parts = architectures.DECODERS[spec.model.name] | dict(spec.model.options)
+    size = parts["head_size"]
     for name, shape in (("shape.width", spec.shape), ("base.width", spec.base)):
         if shape.width % size:
             yield SpecError(name, shape.width, f"a multiple of the head size, {size}")
+        elif parts["attention"] == "multi_head" and shape.width // size % (parts["kv_heads"] or 1):
+            heads = shape.width // size
+            yield SpecError(
+                "model.kv_heads", parts["kv_heads"], f"a divisor of the {heads} heads at {name}"
+            )
     if size % 2:
         yield SpecError("model.head_size", size, "even")
-    if spec.model.options.get("tied"):
+    if parts["tied"]:
         yield from _tied(spec)
+    if parts["attention"] == "latent":
+        yield from _latent(spec, parts)
+    if parts["experts"]:
+        yield from _experts(spec, parts)
+    else:
+        given = [name for name in EXPERT_OPTIONS if spec.model.options.get(name, parts[name]) != (
+            architectures.DECODERS[spec.model.name][name])]  # fmt: skip
+        for name in given:
+            expected = "for experts, and model.experts is 0: set it, or leave this out"
+            yield SpecError(f"model.{name}", parts[name], expected)
+
+
+EXPERT_OPTIONS = (
+    "top_k", "shared", "score", "gates", "capacity", "balance_loss", "z_loss", "balance_rate",
+)  # fmt: skip
+_OF_MULTI_HEAD = {"qk_norm": False, "kv_heads": None, "fused": False}
+
+
+def _latent(spec: RunSpec, parts: Mapping[str, Any]) -> Iterator[SpecError]:
+    for name, absent in _OF_MULTI_HEAD.items():
+        if parts[name] != absent:
+            yield SpecError(f"model.{name}", parts[name], "of model.attention: multi_head only")
+    if architectures.rotary_size(parts) % 2:
+        yield SpecError("model.rotary_size", parts["rotary_size"], "even")
+    if parts["rotary_size"] and parts["positions"] != "rotary":
+        expected = "for model.positions: rotary"
+        yield SpecError("model.rotary_size", parts["rotary_size"], expected)
+    for name in ("latent_ratio", "query_latent_ratio"):
+        for where, shape in (("shape.width", spec.shape), ("base.width", spec.base)):
+            if parts[name] and (parts[name] * shape.width) % 1:
+                expected = f"such that {where} × it, {parts[name] * shape.width:g}, is whole"
+                yield SpecError(f"model.{name}", parts[name], expected)
+
+
+def _experts(spec: RunSpec, parts: Mapping[str, Any]) -> Iterator[SpecError]:
+    if parts["top_k"] > parts["experts"]:
+        expected = f"at most the number of experts, {parts['experts']}"
+        yield SpecError("model.top_k", parts["top_k"], expected)
+    for name, shape in (("shape", spec.shape), ("base", spec.base)):
+        inner = parts["mlp_ratio"] * shape.width
+        if inner % shape.granularity:
+            expected = f"a divisor of the inner size, {inner}, at {name}.width"
+            yield SpecError(f"{name}.granularity", shape.granularity, expected)
+        if parts["gates"] == "normalised" and parts["top_k"] * shape.granularity == 1:
+            expected = "raw or mean: one chosen expert's gate would be 1, and no router trained"
+            yield SpecError("model.gates", "normalised", expected)
+    if parts["bias"]:
+        yield SpecError("model.bias", True, "false, as experts have no biases")
 
 
 def _tied(spec: RunSpec) -> Iterator[SpecError]:
@@ -137,17 +191,34 @@ def _tied(spec: RunSpec) -> Iterator[SpecError]:
         yield SpecError("optimizer", spec.optimizer.name, expected)
 
 
+_OR_NONE = {"type": "null"}
+_AMOUNT = {"type": "number", "minimum": 0}
 _DECODER = {
     "head_size": COUNT,
     "norm": {"enum": ["layer", "rms"]},
     "qk_norm": FLAG,
-    "activation": {"enum": ["gelu", "relu2", "swiglu"]},
+    "activation": {"enum": ["gelu", "relu", "relu2", "swiglu"]},
     "positions": {"enum": ["learned", "rotary"]},
     "logits": {"enum": ["1/E", "1/√E"]},
     "mlp_ratio": COUNT,
     "bias": FLAG,
     "embedding_std": POSITIVE,
     "tied": FLAG,
+    "attention": {"enum": ["multi_head", "latent"]},
+    "kv_heads": {"anyOf": [COUNT, _OR_NONE]},
+    "fused": FLAG,
+    "latent_ratio": {**POSITIVE, "maximum": 1},
+    "query_latent_ratio": {"anyOf": [{**POSITIVE, "maximum": 1}, _OR_NONE]},
+    "rotary_size": {"anyOf": [COUNT, _OR_NONE]},
+    "experts": {"type": "integer", "minimum": 0},
+    "top_k": COUNT,
+    "shared": {"type": "integer", "minimum": 0},
+    "score": {"enum": ["softmax", "sigmoid"]},
+    "gates": {"enum": ["raw", "normalised", "mean"]},
+    "capacity": {"anyOf": [POSITIVE, _OR_NONE]},
+    "balance_loss": _AMOUNT,
+    "z_loss": _AMOUNT,
+    "balance_rate": _AMOUNT,
 }
 _BLOCK = {"layers_per_block": COUNT, "skip": FLAG, "strength": POSITIVE}
 
@@ -220,6 +291,25 @@ def _theory(spec: RunSpec) -> Iterator[SpecError]:
             yield SpecError(path, given, f"{needed}, which linear_theory is about")
 
 
+def _decoder(spec: RunSpec) -> Iterator[SpecError]:
+    if spec.model.name not in architectures.DECODERS:
+        yield SpecError("model", spec.model.name, f"one of {', '.join(architectures.DECODERS)}")
+
+
+def _routers(spec: RunSpec) -> Iterator[SpecError]:
+    yield from _decoder(spec)
+    if not spec.model.options.get("experts"):
+        yield SpecError("model.experts", 0, "at least 1, as the routing probe looks at routers")
+
+
+def _rotary_decoder(spec: RunSpec) -> Iterator[SpecError]:
+    yield from _decoder(spec)
+    known = architectures.DECODERS.get(spec.model.name, {"positions": "rotary"})
+    if spec.model.options.get("positions", known["positions"]) != "rotary":
+        text = "rotary, as the decoding probe reads more tokens than learned positions have"
+        yield SpecError("model.positions", "learned", text)
+
+
 _SAMPLES = {"samples": {**COUNT, "default": 256}}
 _SOLVER = {
     "tolerance": {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5, "default": 0.01},
@@ -289,6 +379,29 @@ PROBES: Mapping[str, ProbeCard] = {
         _numbers("program_loss", "messages_loss", "party_accuracy", "delivery_accuracy"),
         _bytes,
     ),
+    "routing": ProbeCard(
+        "hypertransfer.probes.routing",
+        _SAMPLES,
+        _numbers("router_logit", "router_logit_change", "expert_change"),
+        _routers,
+    ),
+    "attention": ProbeCard(
+        "hypertransfer.probes.attention",
+        _SAMPLES,
+        _numbers("largest_attention_logit"),
+        _decoder,
+    ),
+    "decoding": ProbeCard(
+        "hypertransfer.probes.decoding",
+        {
+            "batch": {**COUNT, "default": 1},
+            "prompt": {**COUNT, "default": 64},
+            "tokens": {**COUNT, "default": 64},
+            "repeats": {**COUNT, "default": 3},
+        },
+        _numbers("decoded_per_second", "cache_bytes", "cache_formula", "cache_reduction"),
+        _rotary_decoder,
+    ),
     "linearisation": ProbeCard(
         "hypertransfer.probes.linearisation",
         _SAMPLES,
@@ -345,12 +458,12 @@ LMO_PRESETS = (
     "scion_spectral", "all_sign", "all_col", "all_row",
 )  # fmt: skip
 ADAMW_OUTSIDE = ("muon", "moonlight")  # presets that leave embeddings and readout to AdamW
-_PLACES = ("input", "hidden", "output")  # vectors have a radius too
+_PLACES = ("input", "hidden", "output")  # vectors have a radius too, routers a norm
 _LMO_OPTIONS = {
     "form": {"enum": ["unconstrained", "constrained", "steepest", "clipped"]},
     "norms": {
         "type": "object", "additionalProperties": False,
-        "properties": {place: {"enum": [*NORMS]} for place in _PLACES},
+        "properties": {place: {"enum": [*NORMS]} for place in (*_PLACES, "router")},
     },
     "radii": {
         "type": "object", "additionalProperties": False,
@@ -359,7 +472,10 @@ _LMO_OPTIONS = {
     "momentum": FRACTION,
     "nesterov": FLAG,
     "light": FLAG,
-    "ns_steps": COUNT,
+    "ns_steps": {"type": "integer", "minimum": 0},
+    "ns_coefficients": {
+        "type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3
+    },
     "clip": POSITIVE,
     "adam_lr": POSITIVE,
     "betas": _BETAS,
@@ -538,6 +654,10 @@ def objections(spec: RunSpec) -> Iterator[SpecError]:
     if spec.weights == "boundary" and not (card and card.steepest):
         expected = f"of an optimizer with norms of its own: {', '.join(LMO_PRESETS)}"
         yield SpecError("weights", spec.weights, expected)
+    finer = max(spec.shape.granularity, spec.base.granularity) > 1
+    if finer and spec.model.name in MODELS and not spec.model.options.get("experts"):
+        expected = f"1: {spec.model.name} has no experts here to split (model.experts)"
+        yield SpecError("shape.granularity", spec.shape.granularity, expected)
     if spec.model.name in MODELS and known_data and ":" not in spec.data.name:
         yield from _fit(spec)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import torch
 from torch import nn
@@ -15,7 +15,8 @@ from hypertransfer.multipliers import Factors, count_blocks, kind, place
 from hypertransfer.scaling import Parameterisation, Ratios, Role
 
 # Roles of weight matrices: the table says how they are drawn. Vectors keep their module's values.
-DRAWN = (Role.INPUT, Role.HIDDEN, Role.OUTPUT)
+GROWING = (Role.HIDDEN, Role.OUTPUT, Role.ROUTER, Role.EXPERT_UP, Role.EXPERT_DOWN)  # in fan_in
+DRAWN = (Role.INPUT, *GROWING)
 
 
 class RoleError(ValueError):
@@ -105,8 +106,10 @@ def base_std(tagged: Tagged, ratios: Ratios) -> float:
     if not isinstance(tagged.module, Scaled) or tagged.attribute != "weight":
         return 0.0
     fan_in = tagged.module.fan_in
-    if tagged.role in (Role.HIDDEN, Role.OUTPUT):  # the roles whose fan_in grows with width
+    if tagged.role in GROWING:
         fan_in = fan_in / ratios.width
+    if tagged.role is Role.EXPERT_DOWN:
+        fan_in = fan_in * ratios.granularity
     return tagged.module.gain / math.sqrt(fan_in)
 
 
@@ -149,7 +152,7 @@ def _row(
 ) -> ParameterRow:
     whole = ratios
     rule = table.rules[tagged.role]
-    ratios = ratios if tagged.in_branch else Ratios(ratios.width, 1, ratios.batch, ratios.duration)
+    ratios = ratios if tagged.in_branch else replace(ratios, depth=1)
     std = base_std(tagged, ratios)
     unit = base.weights == "unit" and std > 0
     weight = isinstance(tagged.module, Scaled) and tagged.attribute == "weight"

@@ -1,8 +1,9 @@
 """Types and algebra of parameterisations: powers of target/base ratios, one rule per role.
 
 A parameterisation is the field's *abc* table as data. Every entry is a power of the ratios
-m_N (width), m_L (depth), m_B (batch size) and m_D (duration in tokens) between the target and
-the base shape, so that each table is the identity at the base shape and tables multiply.
+m_N (width), m_L (depth), m_B (batch size), m_D (duration in tokens) and m_G (granularity of
+experts) between the target and the base shape, so that each table is the identity at the base
+shape and tables multiply.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ class Role(StrEnum):
     """What a parameter does in the network, which decides how it scales.
 
     With width, INPUT grows in fan_out, OUTPUT in fan_in, HIDDEN in both, and the vectors in
-    their only dimension.
+    their only dimension. A ROUTER's outputs are the experts, as an OUTPUT's are the classes, and an
+    expert's matrices are HIDDEN ones, the more of them and the smaller the finer the granularity.
     """
 
     INPUT = "input"
@@ -27,6 +29,18 @@ class Role(StrEnum):
     FINAL_VECTOR = "final_vector"  # norm gain in front of the readout
     READOUT_BIAS = "readout_bias"  # finite in every dimension: one entry per class
     QK_GAIN = "qk_gain"  # gain of a norm of queries or keys: a head's size, shared by all heads
+    ROUTER = "router"  # scores of experts
+    EXPERT_UP = "expert_up"  # into an expert's inner layer
+    EXPERT_DOWN = "expert_down"  # out of it; fan_in is the inner layer's size
+
+
+# What tensor programs class the parts of a mixture of experts as (2203.03466), and so how a table
+# treats them that does not name them.
+CLASSES = {
+    Role.ROUTER: Role.OUTPUT,
+    Role.EXPERT_UP: Role.HIDDEN,
+    Role.EXPERT_DOWN: Role.HIDDEN,
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,7 @@ class Ratios:
     depth: float = 1.0
     batch: float = 1.0
     duration: float = 1.0
+    granularity: float = 1.0
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -44,25 +59,32 @@ class Ratios:
                 raise ValueError(f"ratio {f.name} must be positive, got {getattr(self, f.name)}")
 
 
+SYMBOLS = {"width": "m_N", "depth": "m_L", "batch": "m_B", "duration": "m_D", "granularity": "m_G"}
+
+
 @dataclass(frozen=True)
 class Power:
-    """m_N^width · m_L^depth · m_B^batch · m_D^duration; `*` adds exponents, `**` scales them."""
+    """m_N^width · m_L^depth · m_B^batch · m_D^duration · m_G^granularity.
+
+    `*` adds exponents, `**` scales them.
+    """
 
     width: float = 0.0
     depth: float = 0.0
     batch: float = 0.0
     duration: float = 0.0
+    granularity: float = 0.0
 
     def at(self, ratios: Ratios) -> float:
         """The value of this power at the given ratios."""
         value = ratios.width**self.width * ratios.depth**self.depth
+        value *= ratios.granularity**self.granularity
         if self.batch == -self.duration:  # a power of m_B/m_D: exactly 1 where the two are equal
             return value * (ratios.batch / ratios.duration) ** self.batch
         return value * ratios.batch**self.batch * ratios.duration**self.duration
 
     def __str__(self) -> str:
-        names = {"width": "m_N", "depth": "m_L", "batch": "m_B", "duration": "m_D"}
-        parts = [(names[f.name], getattr(self, f.name)) for f in fields(self)]
+        parts = [(SYMBOLS[f.name], getattr(self, f.name)) for f in fields(self)]
         shown = [
             f"{name}^{exponent:g}" if exponent != 1 else name
             for name, exponent in parts
@@ -132,6 +154,9 @@ class Parameterisation:
 
     def __post_init__(self) -> None:
         rules = {Role(role): rule for role, rule in self.rules.items()}
+        for role, like in CLASSES.items():
+            if role not in rules and like in rules:
+                rules[role] = rules[like]
         missing = [role.value for role in Role if role not in rules]
         if missing:
             raise ValueError(

@@ -175,17 +175,26 @@ class Component:
 
 @dataclass(frozen=True)
 class Shape:
-    """Width and depth of a network."""
+    """Width and depth of a network, and into how many parts its experts are split."""
 
     width: int
     depth: int
+    granularity: int = 1
 
     @classmethod
     def parse(cls, path: str, value: object) -> Shape:
-        """From `{width: …, depth: …}`."""
-        if not isinstance(value, Mapping) or set(value) != {"width", "depth"}:
-            raise SpecError(path, value, "a mapping with the keys width and depth")
-        return cls(*(_integer(f"{path}.{key}", value[key], 1) for key in ("width", "depth")))
+        """From `{width: …, depth: …, granularity: …}`; the last may be left out."""
+        known = [f.name for f in fields(cls)]
+        if not isinstance(value, Mapping) or not {"width", "depth"} <= set(value) <= set(known):
+            expected = "a mapping with the keys width and depth (and granularity, of experts)"
+            raise SpecError(path, value, expected)
+        given = [key for key in known if key in value]
+        return cls(**{key: _integer(f"{path}.{key}", value[key], 1) for key in given})
+
+    def plain(self) -> dict:
+        """Back to a mapping; a granularity of 1, as of all that has no experts, is left out."""
+        finer = {"granularity": self.granularity} if self.granularity > 1 else {}
+        return {"width": self.width, "depth": self.depth, **finer}
 
 
 @dataclass(frozen=True)
@@ -295,9 +304,9 @@ class RunSpec:
         out: dict[str, Any] = {}
         for f in fields(self):
             value = getattr(self, f.name)
-            if isinstance(value, Component):
+            if isinstance(value, Component | Shape):
                 value = value.plain()
-            elif isinstance(value, Shape | Schedule):
+            elif isinstance(value, Schedule):
                 value = {g.name: getattr(value, g.name) for g in fields(value)}
             elif isinstance(value, tuple):
                 value = list(value)

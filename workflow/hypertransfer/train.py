@@ -32,8 +32,11 @@ class History:
     """Columns over the recorded steps; NaN where a quantity was not measured.
 
     `train_loss` at step t is the mean minibatch loss of the steps since the last record, each
-    taken before its update; at step 0 it is the loss of the first minibatch. `unclipped_share`
-    is what an optimizer that clips its entries says of its last update.
+    taken before its update; at step 0 it is the loss of the first minibatch. What a router adds to
+    the loss is not in it. `unclipped_share` is what an optimizer that clips its entries says of its
+    last update, the columns after it what routers say of the last step (means over blocks): the
+    largest expert's load over the mean, the entropy of the scores over that of even ones, the share
+    of choices that found no room.
     """
 
     step: list[int] = field(default_factory=list)
@@ -41,18 +44,20 @@ class History:
     eval_loss: list[float] = field(default_factory=list)
     eval_accuracy: list[float] = field(default_factory=list)
     unclipped_share: list[float] = field(default_factory=list)
+    load_imbalance: list[float] = field(default_factory=list)
+    router_entropy: list[float] = field(default_factory=list)
+    dropped_share: list[float] = field(default_factory=list)
 
     def add(
         self, step: int, train_loss: float, evaluated: tuple[float, float] | None = None,
-        unclipped_share: float = math.nan,
+        **said: float,
     ) -> None:  # fmt: skip
-        """One row."""
-        self.step.append(step)
-        self.train_loss.append(train_loss)
+        """One row; `said` are the columns of the optimizer and of routers."""
         loss, accuracy = evaluated or (math.nan, math.nan)
-        self.eval_loss.append(loss)
-        self.eval_accuracy.append(accuracy)
-        self.unclipped_share.append(unclipped_share)
+        row = {"step": step, "train_loss": train_loss, "eval_loss": loss,
+               "eval_accuracy": accuracy, **said}  # fmt: skip
+        for name, column in vars(self).items():
+            column.append(row.get(name, math.nan))
 
 
 @dataclass(frozen=True)
@@ -139,6 +144,10 @@ class Loop:
         self.stopwatch = Stopwatch(self.data.train_x.device)
         self.look = getattr(self.optimizer, "look", None)  # of an optimizer that sees curvature
         self.unclipped = getattr(self.optimizer, "unclipped_share", lambda: math.nan)
+        # Of a network with experts: what routing adds to the loss, its balance, its statistics.
+        self.penalty = getattr(self.model, "penalty", lambda: 0.0)
+        self.after_update = getattr(self.model, "after_update", lambda: None)
+        self.routed = getattr(self.model, "statistics", dict)
         self.scheduler = Scheduler(self.optimizer, self.spec.schedule, self.spec.steps)
 
     @property
@@ -178,12 +187,13 @@ class Loop:
                 self.look(self.done, self.model, self.loss_fn, x, y, seed)
         loss = self.loss_fn(self.model(x), y)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        (loss + self.penalty()).backward()
         if self.done == 0:
             self.initial = loss.item()
-            self.history.add(0, self.initial, self._evaluate())
+            self.history.add(0, self.initial, self._evaluate(), **self.routed())
         with self.stopwatch("optimizer"):
             self.optimizer.step()
+        self.after_update()
         self.total += loss.detach()
         self.since += 1
         self.done += 1
@@ -198,7 +208,9 @@ class Loop:
         self.diverged = not mean <= self.spec.divergence * self.initial
         at_end = self.done == self.spec.steps
         due = not self.diverged and (self.done % self.spec.eval_every == 0 or at_end)
-        self.history.add(self.done, mean, self._evaluate() if due else None, self.unclipped())
+        evaluated = self._evaluate() if due else None
+        said = {"unclipped_share": self.unclipped(), **self.routed()}
+        self.history.add(self.done, mean, evaluated, **said)
         if progress:
             progress(self.done, mean)
 
@@ -297,10 +309,10 @@ def train(
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of the weights on the CPU."""
+    """A copy of the weights on the CPU, and of what else the network has learned (a bias)."""
     return {
-        name: p.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, p in model.named_parameters()
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in model.state_dict().items()
     }
 
 

@@ -7,7 +7,7 @@ to 3). Which norm stands where is a table, `PRESETS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.optim.adamw import adamw
 
 from hypertransfer.optimizers import norms
+from hypertransfer.optimizers.norms import COEFFICIENTS, JORDAN, Iteration
 
 ADAMW = "adamw"  # in a norm's place: the parameter is left to AdamW
 JOINT = "euclidean"  # one Euclidean norm of all parameters together
@@ -33,10 +34,13 @@ class Preset:
     vector: str = "rms"
     momentum: float = 0.9
     nesterov: bool = False
+    router: str = ""  # as an output's
 
     def at(self, kind: str) -> str:
-        """The norm of a kind of parameter."""
-        return getattr(self, kind)
+        """The norm of a kind of parameter; an expert's is that of hidden matrices."""
+        if kind == "router":
+            return self.router or self.output
+        return self.hidden if kind == "expert" else getattr(self, kind)
 
 
 def _throughout(source: str, norm: str, vector: str = "rms") -> Preset:
@@ -59,11 +63,15 @@ PRESETS: Mapping[str, Preset] = {
     "all_col": _throughout(f"{_SCION}, Table 6", "col"),
     "all_row": _throughout(f"{_SCION}, Table 6", "row"),
 }
-KINDS = {"input": "input", "hidden": "hidden", "output": "output"}  # of roles; others: vectors
+KINDS = {
+    "input": "input", "hidden": "hidden", "output": "output", "router": "router",
+    "expert_up": "expert", "expert_down": "expert",
+}  # of roles; others: vectors  # fmt: skip
+RADIUS_OF = {"one_hot": "input", "expert": "hidden", "router": "output"}  # else the kind's own
 
 
 def preset(name: str, given: Mapping[str, str] | None = None) -> Preset:
-    """A row of the table, with other norms for the `input`, `hidden` or `output` weights."""
+    """A row of the table, with other norms for `input`, `hidden`, `output` or `router` weights."""
     own = dict(given or {})
     if "input" in own:
         own["one_hot"] = own["input"]
@@ -73,6 +81,11 @@ def preset(name: str, given: Mapping[str, str] | None = None) -> Preset:
 def kind(role: str, one_hot: bool) -> str:
     """What a parameter's role is to the norms."""
     return "one_hot" if one_hot else KINDS.get(role, "vector")
+
+
+def radius(where: str, radii: Mapping[str, float] | None) -> float:
+    """ρ of a kind of parameter: what is given, or 1."""
+    return (radii or {}).get(RADIUS_OF.get(where, where), 1.0)
 
 
 Drawn = Callable[[str, bool, tuple[int, ...], torch.Generator], Tensor | None]
@@ -94,7 +107,7 @@ def boundary(
         if where == "vector" or row.at(where) in (ADAMW, JOINT):
             return None
         weight = norms.boundary(row.at(where), norms.place(where, shape), shape, generator)
-        return weight * (radii or {}).get(role, 1.0)
+        return weight * radius(where, radii)
 
     return drawn
 
@@ -103,11 +116,13 @@ def make(
     groups: list[dict], *, preset: str, norms: Mapping[str, str] | None = None,
     radii: Mapping[str, float] | None = None, form: str = "unconstrained",
     momentum: float | None = None, nesterov: bool | None = None, light: bool = False,
-    ns_steps: int = 5, clip: float = 1.0, adam_lr: float = 1.0, eps: float = 0.0,
+    ns_steps: int = 5, ns_coefficients: Sequence[float] = COEFFICIENTS, clip: float = 1.0,
+    adam_lr: float = 1.0, eps: float = 0.0,
 ) -> LMO:  # fmt: skip
     """An optimizer of the table; `norms`, `momentum` and `nesterov` depart from its row.
 
-    `radii` are ρ of the `input`, `hidden` and `output` weights and of `vector`s, 1 by default.
+    `radii` are ρ of the `input`, `hidden` and `output` weights and of `vector`s, 1 by default;
+    routers have that of the output. `ns_steps` of 0 are the exact polar factor.
     `adam_lr` is the learning rate of what is left to AdamW, over that of the rest.
     """
     del eps  # stands in the groups
@@ -118,7 +133,7 @@ def make(
         momentum=row.momentum if momentum is None else momentum,
         nesterov=row.nesterov if nesterov is None else nesterov,
         light=light,
-        ns_steps=ns_steps,
+        iteration=Iteration(ns_steps, tuple(ns_coefficients)),
         clip=clip,
     )
 
@@ -129,8 +144,7 @@ _preset = preset  # `make` has an option of that name
 def _group(group: dict, row: Preset, radii: Mapping[str, float], adam_lr: float) -> dict:
     where = kind(group["role"], group["one_hot"])
     norm = row.at(where)
-    radius = radii.get("vector" if where == "vector" else group["role"], 1.0)
-    own = {"kind": where, "norm": norm, "radius": radius}
+    own = {"kind": where, "norm": norm, "radius": radius(where, radii)}
     return {**group, **own, "lr": group["lr"] * (adam_lr if norm == ADAMW else 1.0)}
 
 
@@ -150,7 +164,8 @@ class LMO(torch.optim.Optimizer):
 
     def __init__(
         self, groups: Iterable[dict], *, form: str = "unconstrained", momentum: float = 0.9,
-        nesterov: bool = False, light: bool = False, ns_steps: int = 5, clip: float = 1.0,
+        nesterov: bool = False, light: bool = False, iteration: Iteration = JORDAN,
+        clip: float = 1.0,
     ) -> None:  # fmt: skip
         if form not in FORMS:
             raise ValueError(f"form {form!r} is not one of {', '.join(FORMS)}")
@@ -159,7 +174,7 @@ class LMO(torch.optim.Optimizer):
                              "unconstrained and constrained forms, without nesterov")  # fmt: skip
         super().__init__(list(groups), {})
         self.form, self.momentum, self.nesterov = form, momentum, nesterov
-        self.light, self.ns_steps, self.clip = light, ns_steps, clip
+        self.light, self.iteration, self.clip = light, iteration, clip
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget gradients; in the light form, let them decay and be added to."""
@@ -220,7 +235,7 @@ class LMO(torch.optim.Optimizer):
         for shape, members in shapes.items():
             at = norms.place(group["kind"], shape)
             stack = norms.as_matrices(torch.stack([given[i] for i in members]), at)
-            found = norms.lmo(group["norm"], at, stack, self.ns_steps)
+            found = norms.lmo(group["norm"], at, stack, self.iteration)
             for i, one in zip(members, norms.as_stored(found, at, shape), strict=True):
                 out[i] = one
         return out

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# Newton–Schulz iteration: X ← aX + (bA + cA²)X with A = XXᵀ (Jordan 2024, as in torch's Muon).
+# a, b, c of a Newton–Schulz iteration (Jordan 2024, as in torch's Muon).
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 TINY = 1e-30  # keeps 0/0 from being: an LMO of a zero gradient is zero
 
@@ -26,8 +26,9 @@ TINY = 1e-30  # keeps 0/0 from being: an LMO of a zero gradient is zero
 class Place:
     """Where a weight stands: what it is to the network, and its shape as a matrix.
 
-    `kind` is `input`, `one_hot` (an embedding), `hidden`, `output` or `vector`. `taps` is the
-    number of places that a convolution's kernel covers; `inputs` counts each.
+    `kind` is `input`, `one_hot` (an embedding), `hidden`, `expert` (hidden matrices stored one
+    above another), `output` or `vector`. `taps` is the number of places that a convolution's kernel
+    covers; `inputs` counts each.
     """
 
     kind: str
@@ -39,51 +40,70 @@ class Place:
 def place(kind: str, shape: tuple[int, ...]) -> Place:
     """The place of a parameter by its kind and its shape as it is stored.
 
-    An embedding is stored as rows of one-hot vectors' images, all else as (outputs, inputs, …).
+    An embedding is stored as rows of one-hot vectors' images, experts as (experts, outputs,
+    inputs), all else as (outputs, inputs, …).
     """
     if kind == "vector":
         return Place(kind, math.prod(shape), 1)
     if kind == "one_hot":
         return Place(kind, shape[1], shape[0])
+    if kind == "expert":
+        return Place(kind, shape[1], shape[2])
     return Place(kind, shape[0], math.prod(shape[1:]), math.prod(shape[2:]))
 
 
 def as_matrices(stack: Tensor, at: Place) -> Tensor:
-    """A stack of stored parameters as (S, O, I)."""
+    """A stack of stored parameters as (S, O, I), each expert a matrix of its own."""
     if at.kind == "one_hot":
         return stack.transpose(1, 2)
-    return stack.reshape(len(stack), at.outputs, at.inputs)
+    return stack.reshape(-1, at.outputs, at.inputs)
 
 
 def as_stored(matrices: Tensor, at: Place, shape: tuple[int, ...]) -> Tensor:
     """Back from `as_matrices`, `shape` being that of one parameter."""
     if at.kind == "one_hot":
         return matrices.transpose(1, 2)
-    return matrices.reshape(len(matrices), *shape)
+    return matrices.reshape(-1, *shape)
 
 
 @dataclass(frozen=True)
 class Norm:
     """A norm: the direction of its LMO, the size of its ball, itself, and a draw from its sphere.
 
-    `direction(G_SOI, steps)` is uphill and of unit size before `scale(place)`, `size(W_SOI)` the
-    norm before it, (S,).
+    `direction(G_SOI, iteration)` is uphill and of unit size before `scale(place)`, `size(W_SOI)`
+    the norm before it, (S,).
     """
 
     scale: Callable[[Place], float]
-    direction: Callable[[Tensor, int], Tensor]
+    direction: Callable[[Tensor, Iteration], Tensor]
     size: Callable[[Tensor], Tensor]
     draw: Callable[[Tensor], Tensor]
 
 
-def lmo(name: str, at: Place, gradient_SOI: Tensor, steps: int = 5) -> Tensor:
+@dataclass(frozen=True)
+class Iteration:
+    """Newton–Schulz: X ← aX + (bA + cA²)X with A = XXᵀ, so many steps of it; 0 are the exact UVᵀ.
+
+    With Jordan's coefficients singular values come out within about 0.7 and 1.2 in 5 steps. Those
+    of (15/8, −10/8, 3/8) converge to 1, more slowly from below.
+    """
+
+    steps: int = 5
+    coefficients: tuple[float, float, float] = COEFFICIENTS
+
+
+JORDAN = Iteration()
+
+
+def lmo(
+    name: str, at: Place, gradient_SOI: Tensor, iteration: Iteration = JORDAN
+) -> Tensor:  # fmt: skip
     """argmin ⟨gradient, x⟩ over ‖x‖ ≤ 1 for each of a stack; zero for a zero gradient.
 
-    `steps` of Newton–Schulz stand for the exact polar factor of the spectral norms, whose singular
-    values come out within about 0.7 and 1.2; 0 takes the exact one.
+    The iteration stands for the exact polar factor of the spectral norms.
     """
     norm = NORMS[name]
-    return norm.direction(gradient_SOI, steps) * -norm.scale(at)
+    return norm.direction(gradient_SOI, iteration) * -norm.scale(at)
 
 
 def size(name: str, at: Place, weight_SOI: Tensor) -> Tensor:
@@ -97,20 +117,21 @@ def boundary(name: str, at: Place, shape: tuple[int, ...], generator: torch.Gene
     Semi-orthogonal, random signs, or normalised Gaussian vectors (Pethick et al., Tables 2 to 4).
     """
     norm = NORMS[name]
-    gaussian = torch.randn((1, at.outputs, at.inputs), generator=generator)
+    number = math.prod(shape) // (at.outputs * at.inputs)
+    gaussian = torch.randn((number, at.outputs, at.inputs), generator=generator)
     return as_stored(norm.draw(gaussian) * norm.scale(at), at, shape)[0].contiguous()
 
 
-def orthogonalised(matrix_SOI: Tensor, steps: int = 5) -> Tensor:
-    """UVᵀ of each UΣVᵀ, by Newton–Schulz in bfloat16, or exactly if `steps` is 0."""
-    if not steps:
+def orthogonalised(matrix_SOI: Tensor, iteration: Iteration = JORDAN) -> Tensor:
+    """UVᵀ of each UΣVᵀ, by Newton–Schulz in bfloat16, or exactly if it has no steps."""
+    if not iteration.steps:
         u, singular, v = torch.linalg.svd(matrix_SOI, full_matrices=False)
         return (u * (singular > 0).unsqueeze(-2)) @ v  # of a zero matrix all of U is arbitrary
-    a, b, c = COEFFICIENTS
+    a, b, c = iteration.coefficients
     tall = matrix_SOI.shape[-2] > matrix_SOI.shape[-1]
     x = (matrix_SOI.mT if tall else matrix_SOI).bfloat16()
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
-    for _ in range(steps):
+    for _ in range(iteration.steps):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return (x.mT if tall else x).to(matrix_SOI.dtype)
@@ -133,8 +154,8 @@ def _longest(dim: int) -> Callable[[Tensor], Tensor]:
     return lambda x: torch.linalg.vector_norm(x, dim=dim).amax(dim=-1)
 
 
-def _plain(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor, int], Tensor]:
-    return lambda x, steps: function(x)
+def _plain(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Iteration], Tensor]:
+    return lambda x, iteration: function(x)
 
 
 def _first(at: Place) -> bool:
@@ -152,7 +173,7 @@ def _rms(at: Place) -> float:
 def _spectral(scale: Callable[[Place], float]) -> Norm:
     return Norm(
         scale, orthogonalised, lambda x: torch.linalg.matrix_norm(x, 2),
-        lambda x: orthogonalised(x, steps=0),
+        lambda x: orthogonalised(x, Iteration(0)),
     )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -31,12 +33,35 @@ def last(network: nn.Module) -> nn.Module:
 
 
 @torch.no_grad()
-def through(network: nn.Module, module: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-    """What the module is given when the network sees x, and the network's output, as doubles."""
-    kept: list[Tensor] = []
-    handle = module.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0]))
+def _kept(
+    network: nn.Module, modules: Sequence[nn.Module], x: Tensor, inputs: bool
+) -> tuple[list[Tensor], Tensor]:
+    """What each module is given, or puts out, when the network sees x; and its output."""
+    kept: dict[int, Tensor] = {}
+
+    def keep(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
+        kept[id(module)] = given[0] if inputs else output
+
+    handles = [module.register_forward_hook(keep) for module in modules]
     try:
         output = network(x)
     finally:
-        handle.remove()
-    return kept[0].double(), output.double()
+        for handle in handles:
+            handle.remove()
+    return [kept[id(module)].double() for module in modules], output.double()
+
+
+def inputs(network: nn.Module, modules: Sequence[nn.Module], x: Tensor) -> list[Tensor]:
+    """What each module is given when the network sees x, in single precision."""
+    return [one.float() for one in _kept(network, modules, x, inputs=True)[0]]
+
+
+def outputs(network: nn.Module, modules: Sequence[nn.Module], x: Tensor) -> list[Tensor]:
+    """What each module puts out when the network sees x, as doubles."""
+    return _kept(network, modules, x, inputs=False)[0]
+
+
+def through(network: nn.Module, module: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """What the module is given when the network sees x, and the network's output, as doubles."""
+    (given,), output = _kept(network, [module], x, inputs=True)
+    return given, output

@@ -66,7 +66,7 @@ class View:
     @contextmanager
     def at_start(self) -> Iterator[None]:
         """The network with its initial weights, for a while."""
-        now = {name: p.detach().clone() for name, p in self.network.named_parameters()}
+        now = {name: p.detach().clone() for name, p in self.network.state_dict().items()}
         put(self.network, self.initial)
         try:
             yield
@@ -77,5 +77,5 @@ class View:
 @torch.no_grad()
 def put(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Give the network weights by name, all of them."""
-    for name, parameter in network.named_parameters():
-        parameter.copy_(weights[name])
+    for name, tensor in network.state_dict().items():
+        tensor.copy_(weights[name])
