@@ -14,9 +14,9 @@ LIBRARY = ROOT / "workflow" / "hypertransfer"
 
 PLANNING = ("spec", "multipliers", "conditions", "grid", "config", "registry", "datasets",
             "fingerprint", "keys", "cost", "store", "plan", "publish", "ledger", "inventory",
-            "meaning", "prune")  # fmt: skip
+            "meaning", "prune", "architectures")  # fmt: skip
 TABLES = ("scaling", "schedule", "parameterisations", "records", "transfer", "claims", "collect",
-          "verify")  # fmt: skip
+          "measures", "comparisons", "verify")  # fmt: skip
 LEAVES = ("models", "optimizers", "data", "probes")  # what experiments are made of
 ENGINE = ("train", "state", "interrupt", "measure", "runner", "build")
 FACE = ("plots", "explain", "report", "notebook", "cli", "status", "calibration", "words",

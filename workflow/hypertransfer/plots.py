@@ -23,7 +23,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hypertransfer import claims, transfer
+from hypertransfer import comparisons, measures, transfer
 from hypertransfer.conditions import matches
 from hypertransfer.store import replace_atomically
 from hypertransfer.words import NAMES
@@ -46,6 +46,8 @@ WORDS = {
     "lr": "learning rate η₀",
     "weight_decay": "weight decay λ₀",
     "optimizer.momentum": "momentum 1 − α",
+    "model.experts": "experts",
+    "shape.granularity": "granularity",
 }
 # Labels of measured quantities; those named here are drawn from zero, `LOG` on a log axis.
 QUANTITIES = {
@@ -76,6 +78,15 @@ QUANTITIES = {
     "theory_error": "network against theory",
     "train_loss": "training loss",
     "unclipped_share": "share of entries not clipped",
+    "load_imbalance": "largest load over the mean",
+    "router_entropy": "router entropy, of the largest",
+    "dropped_share": "share of choices dropped",
+    "router_logit": "mean |router logit|",
+    "router_logit_change": "mean change of router logits",
+    "expert_change": "mean change of experts’ output",
+    "largest_attention_logit": "largest |attention logit|",
+    "cache_bytes": "cache, bytes a token",
+    "decoded_per_second": "tokens a second, decoded",
     "eval_accuracy": "test accuracy",
     "final_loss": "training loss",
     "eval_loss": "test loss",
@@ -89,7 +100,8 @@ QUANTITIES = {
 }
 LOG = (
     "train_loss", "stream", "stream_change", "linearisation_distance", "block_nonlinearity", "ntk",
-    "trace", "theory_error", "stability", "preconditioned_sharpness",
+    "trace", "theory_error", "stability", "preconditioned_sharpness", "router_logit",
+    "router_logit_change", "expert_change",
 )  # fmt: skip
 PANEL = (3.6, 2.9)  # inches
 PANELS = "parameterisation"  # the column that tells panels apart, unless a figure says another
@@ -252,7 +264,7 @@ def along(
                 _sweep(axis, part, size)
             elif quantity == "train_loss":
                 _loss(axis, _probed(part) if sweep else part, size)
-            elif quantity in claims.IN_HISTORY:
+            elif quantity in measures.IN_HISTORY:
                 _of_history(axis, part, size, quantity)
             else:
                 _quantity(axis, part, size, quantity, level)
@@ -515,23 +527,26 @@ def slices(tables: Tables) -> Figure:
 
 def arms(
     tables: Tables, *, quantities: Sequence[str], column: str = "optimizer", rows: str = "model",
-    tuned_at: str = "", titles: Mapping[str, str] = NO_TITLES,
+    tuned_at: str = "", best: bool = False, titles: Mapping[str, str] = NO_TITLES,
 ) -> Figure:  # fmt: skip
     """Numbers of the runs, arms of `column` side by side, a row of panels a value of `rows`.
 
     With `tuned_at`, a column of sizes, each arm takes the learning rate that is best at its
-    smallest size, and shows the largest. Numbers may be what a probe measured at the end.
+    smallest size, and shows the largest; with `best`, its own. Numbers may be what a probe measured
+    at the end.
     """
     names = _in_order(tables["runs"][rows])
     figure, axes = _panels(len(names), len(quantities), width=0.72, height=0.9)
     for row, name in zip(axes, names, strict=True):
         part = select(tables, {rows: name})
         for axis, quantity in zip(row, quantities, strict=True):
-            runs = claims.with_measured(part, quantity)
+            runs = measures.with_measured(part, quantity)
             if tuned_at:
-                runs, absent = claims.at_tuned(runs, column, tuned_at)
+                runs, absent = comparisons.at_tuned(runs, column, tuned_at)
                 axis.set_title(absent, fontsize=7, wrap=True)
                 runs = runs.iloc[:0] if absent else runs
+            elif best:
+                runs = comparisons.at_best(runs, column)
             _bars(axis, runs[runs["status"] != "diverged"], column, quantity, titles)
         row[0].set_ylabel(_title(name, titles))
     for axis, quantity in zip(axes[0], quantities, strict=True):
@@ -602,6 +617,121 @@ def instances(
         ends_of = [f"{v:.1f}" if np.isfinite(v) else "open" for v in (shift.low, shift.high)]
         moved = f"{shift.value:+.1f} ({' to '.join(ends_of)})"
         rows.append([_title(grid, titles), *norms, *rates, moved, f"{found[1].loss:.3f}"])
+    return _table(head, rows)
+
+
+def race(
+    tables: Tables, *, of: str, over: str, column: str = "optimizer",
+    titles: Mapping[str, str] = NO_TITLES,
+) -> Figure:  # fmt: skip
+    """Training losses of two arms, each at its best learning rate, on the way to a target.
+
+    The target is the final loss of `over`. Left: both over one horizon. Right: final losses over
+    the number of steps, each run having its schedule to its own end.
+    """
+    runs = tables["runs"]
+    whole = runs[runs["steps"] == runs.loc[runs[column] == over, "steps"].max()]
+    figure, ((left, right),) = _panels(1, 2, width=1.35, height=1.25)
+    colours = dict(zip((over, of), sns.color_palette("deep"), strict=False))
+    curves = {arm: comparisons.best_curves(tables, whole[whole[column] == arm]) for arm in colours}
+    target = curves[over][1][:, -1].mean()
+    last = curves[over][0][-1]
+    lowest = min(losses.mean(axis=0).min() for _, losses in curves.values())
+    for arm, (steps, losses) in curves.items():
+        _line(left, steps, losses, colours[arm], _title(arm, titles))
+        ends = transfer.sweeps(runs[runs[column] == arm], "steps")
+        at = np.array([sweep.size for sweep in ends])
+        best = [sweep.losses[:, sweep.losses.mean(axis=0).argmin()] for sweep in ends]
+        _line(right, at, np.stack(best, axis=1), colours[arm], _title(arm, titles), marker="o")
+        if arm == of:
+            lows = [one.mean() for one in best]
+            shorter = 2 ** transfer.crossing(np.log2(at), lows, target).value
+            whole_run = transfer.reached(steps, losses.mean(axis=0), target)
+            for axis, step in ((left, whole_run), (right, shorter)):
+                if np.isfinite(step):
+                    axis.axvline(step, color=colours[arm], linestyle=":", linewidth=1.2)
+                    axis.annotate(f" {step / last:.2f}×", (step, 0.92), fontsize=10,
+                                  xycoords=("data", "axes fraction"))  # fmt: skip
+    for axis, title in ((left, "on the way of one run"), (right, "at the ends of shorter runs")):
+        axis.axhline(target, color="0.3", linestyle="--", linewidth=1)
+        axis.set(title=title, xlabel="steps")
+        axis.set_ylim(top=target + 4 * (target - lowest + 0.05))
+    left.set_ylabel("training loss, mean over a tenth of the run")
+    right.legend()
+    return figure
+
+
+def _line(
+    axis: Axes, x: np.ndarray, values: np.ndarray, colour: Any, label: str, **style: Any
+) -> None:
+    """The mean over seeds, the first axis of the values, and the span of the seeds as a band."""
+    axis.plot(x, values.mean(axis=0), color=colour, label=label, **style)
+    axis.fill_between(
+        x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, linewidth=0
+    )
+
+
+def frontier(
+    tables: Tables, *, column: str = "optimizer", size: str = "batch_size",
+    titles: Mapping[str, str] = NO_TITLES,
+) -> Figure:  # fmt: skip
+    """Samples against steps until a common loss: compute against time, a line an arm.
+
+    The loss is the highest final one of all arms and sizes at their best learning rates, so that
+    all of them reach it.
+    """
+    figure, ((axis,),) = _panels(1, 1, width=1.5, height=1.3)
+    curves = {
+        (arm, value): comparisons.best_curves(tables, part)
+        for (arm, value), part in tables["runs"].groupby([column, size])
+    }
+    target = max(losses[:, -1].mean() for _, losses in curves.values())
+    for arm in _in_order(tables["runs"][column]):
+        points = []
+        for (name, value), (steps, losses) in curves.items():
+            if name == arm:
+                reached = transfer.reached(steps, losses.mean(axis=0), target)
+                points.append((reached, reached * value, value))
+        x, y, labels = zip(*points, strict=True)
+        axis.plot(x, y, "o-", label=_title(arm, titles))
+        for place, height, label in zip(x, y, labels, strict=True):
+            axis.annotate(f"{label:g}", (place, height), xytext=(5, 5), textcoords="offset points",
+                          fontsize=9)  # fmt: skip
+    axis.set_xscale("log", base=2)
+    axis.set_yscale("log", base=2)
+    for part in (axis.xaxis, axis.yaxis):
+        _plain_log_ticks(part)
+    axis.set(xlabel=f"steps to a loss of {target:.3f} (time)", ylabel="samples to it (compute)")
+    axis.legend()
+    return figure
+
+
+def guidelines(tables: Tables, *, parts: Sequence[Mapping[str, Any]]) -> Figure:
+    """A table, a row a component of a recipe: what was tried, what came out best, by how much.
+
+    Each part has a `title`, a `grid`, the `column` of what was tried, and `titles` of its values;
+    everything at its best learning rate. The gain is over the next best, with its interval.
+    """
+    head = ["component", "tried: final training loss", "best", "gain over the next"]
+    rows = []
+    for part in parts:
+        column, titles = part["column"], part.get("titles", {})
+        chosen = select(tables, {"grid": part["grid"]})
+        runs = chosen["runs"] = chosen["runs"].assign(
+            **{column: chosen["runs"][column].map(lambda value: _title(value, titles))}
+        )
+        lows = comparisons.at_best(runs, column).groupby(column, sort=False)["final_loss"].mean()
+        best = str(lows.idxmin())
+        gain = comparisons.advantage(chosen, 0, of=best, column=column, best=True)
+        tried = ", ".join(f"{name} {low:.3f}" for name, low in lows.items())
+        words = f"{gain.value:.3f} ({gain.low:.3f} to {gain.high:.3f})"
+        clear = best if gain.low > 0 else f"{best} (not clearly)"
+        rows.append([part["title"], tried, clear, words])
+    return _table(head, rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Figure:
+    """A table as a figure."""
     figure, axes = _panels(1, 1, width=3, height=0.12 * (len(rows) + 3))
     axes[0, 0].axis("off")
     drawn = axes[0, 0].table(rows, colLabels=head, bbox=(0, 0, 1, 1), cellLoc="center")
@@ -888,4 +1018,7 @@ KINDS: Mapping[str, Callable[..., Figure]] = {
     "heat_map": heat_map,
     "arms": arms,
     "instances": instances,
+    "race": race,
+    "frontier": frontier,
+    "guidelines": guidelines,
 }

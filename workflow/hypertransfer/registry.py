@@ -440,7 +440,10 @@ FIGURES: Mapping[str, tuple[str, ...]] = {
     "law": (),
     "heat_map": ("x", "y", "quantity"),
     "instances": ("size", "titles"),
-    "arms": ("quantities", "column", "rows", "tuned_at", "titles"),
+    "arms": ("quantities", "column", "rows", "tuned_at", "best", "titles"),
+    "race": ("of", "over", "column", "titles"),
+    "frontier": ("column", "size", "titles"),
+    "guidelines": ("parts",),
 }
 
 ADAM_BETAS = (0.9, 0.999)  # torch's
