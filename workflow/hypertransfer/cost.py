@@ -202,6 +202,9 @@ def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:
         "alignment": 1 + 2 * settings.get("batches", 0),  # each batch has a graph of its own
         "features": 1,
         "coordinates": 1,
+        "routing": 1,
+        "attention": 1,
+        "decoding": 3,
         "linearisation": 3,
         "downstream": 1,  # forward passes alone, of more than the samples
         "linear_theory": 1,

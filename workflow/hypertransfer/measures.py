@@ -159,6 +159,19 @@ def transfer_regret(
     return _of_sweeps(tables, seed, size, loss, transfer.regret, _regret_caveats)
 
 
+@measure("loss")
+def transfer_gain(
+    tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss"
+) -> Measured:
+    """By how much the largest size's loss is below the smallest's, both at the latter's best rate.
+
+    The rate is the best one that was tried.
+    """
+    from hypertransfer import transfer
+
+    return _of_sweeps(tables, seed, size, loss, transfer.gain, _regret_caveats)
+
+
 @measure("seed σ")
 def transfer_regret_sigma(
     tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss"

@@ -717,9 +717,8 @@ def guidelines(tables: Tables, *, parts: Sequence[Mapping[str, Any]]) -> Figure:
     for part in parts:
         column, titles = part["column"], part.get("titles", {})
         chosen = select(tables, {"grid": part["grid"]})
-        runs = chosen["runs"] = chosen["runs"].assign(
-            **{column: chosen["runs"][column].map(lambda value: _title(value, titles))}
-        )
+        names = [_title(value, titles) for value in chosen["runs"][column]]
+        runs = chosen["runs"] = chosen["runs"].assign(**{column: names})
         lows = comparisons.at_best(runs, column).groupby(column, sort=False)["final_loss"].mean()
         best = str(lows.idxmin())
         gain = comparisons.advantage(chosen, 0, of=best, column=column, best=True)

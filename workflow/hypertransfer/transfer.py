@@ -381,6 +381,23 @@ def regret(sweeps: Sequence[Sweep], seeds: np.ndarray) -> Estimate:
     return Estimate(value, low, math.inf if proxy.edge or target.edge else value)
 
 
+def gain(sweeps: Sequence[Sweep], seeds: np.ndarray) -> Estimate:
+    """What the largest size gains on the smallest at the rate tried that is best for the latter.
+
+    Raises:
+        TransferError: the largest size was not run at that rate.
+    """
+    small, large = sweeps[0], sweeps[-1]
+    losses = small.losses[seeds].mean(axis=0)
+    best = int(losses.argmin())
+    at = np.flatnonzero(np.isclose(large.lrs, small.lrs[best]))
+    if not len(at):
+        raise TransferError(
+            f"the largest size was not run at {small.lrs[best]:g}, the best rate of the smallest"
+        )
+    return exact(float(losses[best] - large.losses[seeds][:, at[0]].mean()))
+
+
 def seed_deviation(sweep: Sweep) -> float:
     """σ: the standard deviation over all seeds of the loss at the best learning rate tried.
 
