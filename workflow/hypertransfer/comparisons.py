@@ -31,6 +31,7 @@ def advantage(
     """
     runs = with_measured(tables, loss)
     need("runs", runs, (column, loss))
+    runs = named(runs, column)
     chosen = runs[runs[column].isin([of, over])] if over else runs
     if missing := sorted({of, *([over] if over else [])} - set(chosen[column])):
         known = ", ".join(sorted(set(map(str, runs[column]))))
@@ -146,13 +147,17 @@ def interaction(
 
 @measure("percentage points")
 def diverged_advantage(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "optimizer"
-) -> Measured:
-    """By how much the share of runs that diverged is smaller in one arm than in another."""
+    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "optimizer",
+    axis: str = "lr",
+) -> Measured:  # fmt: skip
+    """By how much the share of runs that diverged is smaller in one arm than in another.
+
+    Of each arm and seed there is a run for each value of `axis`.
+    """
     from hypertransfer import transfer
 
     runs = _two_arms(tables["runs"].drop_duplicates("key"), column, "status", of, over)
-    need("runs", runs, ("seed",))
+    need("runs", runs, ("seed", axis))
     shares = runs.assign(share=100.0 * (runs["status"] == "diverged"))
     table = shares.pivot_table(index="seed", columns=column, values="share").dropna()
 
@@ -252,21 +257,21 @@ def steps_ratio_slope(
 @measure("× steps")
 def horizon_ratio(
     tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "optimizer",
-    loss: str = "final_loss",
+    size: str = "steps", loss: str = "final_loss",
 ) -> Measured:  # fmt: skip
     """The share of steps that one arm needs for the other's final loss, each run to its own end.
 
-    The arm `of` is run for several numbers of steps, with its schedule over each and its learning
-    rate of least mean loss at each; the loss is taken as linear in the logarithm of steps between
-    them. The target is the other arm's at its largest number of steps.
+    The arm `of` is run for several numbers of steps (`size`), with its schedule over each and its
+    learning rate of least mean loss at each; the loss is taken as linear in the logarithm of steps
+    between them. The target is the other arm's at its largest number of steps.
     """
     from hypertransfer import transfer
 
     runs = _two_arms(tables["runs"].drop_duplicates("key"), column, loss, of, over)
-    need("runs", runs, ("steps",))
+    need("runs", runs, (size,))
     runs, _ = transfer.common_seeds(runs, column)
-    sweeps = transfer.sweeps(runs[runs[column] == of], "steps", loss)
-    (target,) = transfer.sweeps(_longest(runs[runs[column] == over]), "steps", loss)
+    sweeps = transfer.sweeps(runs[runs[column] == of], size, loss)
+    (target,) = transfer.sweeps(_largest(runs[runs[column] == over], size), size, loss)
 
     def statistic(seeds: Any) -> Estimate:
         lows = [float(sweep.losses[seeds].mean(axis=0).min()) for sweep in sweeps]
@@ -282,8 +287,14 @@ def horizon_ratio(
 # Arms from tables ---------------------------------------------------------------------------
 
 
-def _longest(runs: pd.DataFrame) -> pd.DataFrame:
-    return runs[runs["steps"] == runs["steps"].max()]
+def _largest(runs: pd.DataFrame, size: str) -> pd.DataFrame:
+    return runs[runs[size] == runs[size].max()]
+
+
+def named(runs: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The runs with the arms' names as text, numbers in their shortest form."""
+    names = [value if isinstance(value, str) else f"{value:g}" for value in runs[column]]
+    return runs.assign(**{column: names})
 
 
 def _two_arms(runs: pd.DataFrame, column: str, loss: str, of: str, over: str) -> pd.DataFrame:
@@ -293,6 +304,7 @@ def _two_arms(runs: pd.DataFrame, column: str, loss: str, of: str, over: str) ->
         ClaimError: one of them has none.
     """
     need("runs", runs, (column, loss))
+    runs = named(runs, column)
     if missing := sorted({of, over} - set(runs[column])):
         known = ", ".join(sorted(set(map(str, runs[column]))))
         raise ClaimError(f"no run has {column} {', '.join(missing)}; there is {known}")

@@ -577,7 +577,7 @@ def _compares_twins(claim: Mapping[str, Any], runs: Mapping[str, list[grid.Run]]
         options = claims.MEASURES[part["measure"]].options | dict(part.get("options") or {})
         told = [options[k] for k in ("size", "column", "between", "tuned_at") if options.get(k)]
         swept = options.get("axis") or options.get("along") or "lr"
-        columns = [*told, *([swept] if "loss" in options else []), "seed"]
+        columns = [*told, *([swept] if {"loss", "axis"} & set(options) else []), "seed"]
         seen: dict[tuple, RunSpec] = {}
         where = part.get("where")
         for name, members in runs.items():

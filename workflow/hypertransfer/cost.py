@@ -183,10 +183,20 @@ def train_seconds(spec: RunSpec, rates: Rates) -> float:
 
 def probe_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> float:
     """Estimated seconds of one probe; a product costs two gradients."""
+    if settings.get("probe") == "decoding":
+        return _decoding_seconds(spec, settings, rates)
     samples = settings.get("samples", 256)
     flops = FORWARD_AND_BACKWARD * forward_flops(spec) * samples
     products = probe_products(settings, rates) * len(settings["checkpoints"])
     return products * 2 * rates.seconds(flops, 1)
+
+
+def _decoding_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> float:
+    """Reading a prompt and decoding after it, a few times; a token is a step."""
+    times, tokens = 1 + settings["repeats"], settings["tokens"]
+    places = times * settings["batch"] * (settings["prompt"] + tokens)
+    flops = places * forward_flops(spec) / _places(spec)
+    return len(settings["checkpoints"]) * rates.seconds(flops, times * tokens)
 
 
 def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:
@@ -204,7 +214,6 @@ def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:
         "coordinates": 1,
         "routing": 1,
         "attention": 1,
-        "decoding": 3,
         "linearisation": 3,
         "downstream": 1,  # forward passes alone, of more than the samples
         "linear_theory": 1,
