@@ -192,11 +192,11 @@ def probe_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> f
 
 
 def _decoding_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> float:
-    """Reading a prompt and decoding after it, a few times; a token is a step."""
-    times, tokens = 1 + settings["repeats"], settings["tokens"]
-    places = times * settings["batch"] * (settings["prompt"] + tokens)
+    """Reading a prompt, and decoding after it; a token is a step."""
+    tokens = (1 + settings["repeats"]) * settings["tokens"]
+    places = settings["batch"] * (settings["prompt"] + tokens)
     flops = places * forward_flops(spec) / _places(spec)
-    return len(settings["checkpoints"]) * rates.seconds(flops, times * tokens)
+    return len(settings["checkpoints"]) * rates.seconds(flops, tokens)
 
 
 def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:

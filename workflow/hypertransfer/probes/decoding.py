@@ -9,19 +9,20 @@ from typing import Any
 import torch
 
 from hypertransfer import architectures
+from hypertransfer.models.cache import Cache
 from hypertransfer.models.decoder import Decoder
 from hypertransfer.probes.view import View
 from hypertransfer.stopwatch import Stopwatch
 
 
 class Probe:
-    """Cached decoding of `tokens` tokens after a prompt, each the most likely one.
+    """Cached decoding after a prompt, each token the most likely one.
 
     `cache_bytes` is the size of the cache's tensors for one token of one sequence, and
     `cache_formula` what DeepSeek-V2 (2405.04434, Table 1) gives for it; `cache_reduction` is what
     is saved of multi-head attention's, in per cent. `decoded_per_second` counts tokens of all
-    sequences: the median of `repeats`, whose spread over it is the `error`; the prompt's time does
-    not count.
+    sequences: the median of `repeats` times `tokens` tokens, one after another, after as many that
+    do not count; their spread over it is the `error`.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
@@ -33,10 +34,10 @@ class Probe:
         """One row of the probe's table."""
         network = view.network
         assert isinstance(network, Decoder)
-        speeds = [self._speed(network, view) for _ in range(1 + self.repeats)][1:]
-        places = self.prompt + self.tokens
-        held = sum(cache.bytes for cache in network.cache(self.batch, places))
-        measured = held / (self.batch * places)
+        places = self.prompt + (1 + self.repeats) * self.tokens
+        caches = network.cache(self.batch, places)
+        speeds = self._speeds(network, view, caches)[1:]
+        measured = sum(cache.bytes for cache in caches) / (self.batch * places)
         number = len(network.blocks) * network.embedding.weight.element_size()
         usual = {**network.parts, "attention": "multi_head", "kv_heads": None}
         whole = architectures.cached(usual, network.width) * number
@@ -51,13 +52,15 @@ class Probe:
             "products": 0,
         }
 
-    def _speed(self, network: Decoder, view: View) -> float:
-        """Tokens a second after the prompt."""
+    def _speeds(self, network: Decoder, view: View, caches: list[Cache]) -> list[float]:
+        """Tokens a second in one stretch after another, behind a prompt from the text."""
         text = view.train_x.flatten()[: self.batch * self.prompt].view(self.batch, self.prompt)
-        caches = network.cache(self.batch, self.prompt + self.tokens)
         given = network.step(text, caches)[:, -1:].argmax(-1)
-        watch = Stopwatch(given.device)
-        with watch("tokens"):
-            for _ in range(self.tokens):
-                given = network.step(given, caches)[:, -1:].argmax(-1)
-        return self.batch * self.tokens / watch.seconds()["tokens"]
+        out = []
+        for _ in range(1 + self.repeats):
+            watch = Stopwatch(given.device)
+            with watch("tokens"):
+                for _ in range(self.tokens):
+                    given = network.step(given, caches)[:, -1:].argmax(-1)
+            out.append(self.batch * self.tokens / watch.seconds()["tokens"])
+        return out
