@@ -9,6 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 from tests.benchmarks import (
     bench_decoder,
+    bench_decoding,
+    bench_experts,
     bench_optimizer,
     bench_plan,
     bench_probe,
@@ -22,6 +24,8 @@ from hypertransfer import records
 BENCHMARKS = {
     "train": bench_train,
     "decoder": bench_decoder,
+    "experts": bench_experts,
+    "decoding": bench_decoding,
     "optimizer": bench_optimizer,
     "probe": bench_probe,
     "plan": bench_plan,

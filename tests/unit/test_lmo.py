@@ -402,3 +402,42 @@ def test_a_state_that_is_loaded_goes_on_alike(preset, light):
 def test_what_does_not_go_together_is_refused(options, words):
     with pytest.raises(ValueError, match=words):
         lmo.make(groups(parameters()), preset="scion", **options)
+
+
+# Experts ------------------------------------------------------------------------------------
+
+
+def test_each_expert_is_orthogonalised_by_itself():
+    """A stack of experts moves as so many matrices on their own would."""
+    stack = drawn((3, 6, 4))
+    at = norms.place("expert", (3, 6, 4))
+    together = norms.as_stored(
+        norms.lmo("keller", at, norms.as_matrices(stack[None], at)), at, (3, 6, 4)
+    )[0]
+    alone = norms.place("hidden", (6, 4))
+    for expert, step in zip(stack, together, strict=True):
+        (one,) = norms.lmo("keller", alone, norms.as_matrices(expert[None], alone))
+        torch.testing.assert_close(step, one)
+
+
+def test_experts_on_the_boundary_have_norm_one_each():
+    generator = torch.Generator().manual_seed(0)
+    at = norms.place("expert", (3, 6, 4))
+    weight = norms.boundary("spectral", at, (3, 6, 4), generator)
+    sizes = norms.size("spectral", at, norms.as_matrices(weight[None], at))
+    torch.testing.assert_close(sizes, torch.ones(3))
+
+
+@pytest.mark.parametrize(("name", "router"), [("muon", "adamw"), ("scion", "sign")])
+def test_routers_are_updated_as_outputs_unless_said_otherwise(name, router):
+    assert lmo.preset(name).at(lmo.kind("router", False)) == router
+    assert lmo.preset(name, {"router": "keller"}).at("router") == "keller"
+    assert lmo.preset(name).at(lmo.kind("expert_down", False)) == lmo.preset(name).hidden
+
+
+def test_coefficients_that_converge_come_near_the_polar_factor():
+    matrix = drawn((1, 8, 8)) + 2 * torch.eye(8)
+    exact = norms.orthogonalised(matrix, EXACT)
+    slow = norms.orthogonalised(matrix, Iteration(20, (15 / 8, -10 / 8, 3 / 8)))
+    torch.testing.assert_close(slow, exact, atol=0.03, rtol=0)  # in bfloat16
+    assert (norms.orthogonalised(matrix) - exact).abs().max() > 0.03  # Jordan's do not converge

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 
 import matplotlib.pyplot as plt
@@ -88,6 +89,14 @@ FIGURES = {
         },
     },
 }
+FIGURES |= {
+    "race": {"options": {"of": "muon", "over": "adamw"}},
+    "frontier": {},
+    "guidelines": {
+        "options": {"parts": [{"title": "optimizer", "grid": "race", "column": "optimizer"}]}
+    },
+}
+OF_RACES = ("race", "frontier", "guidelines")
 OF_SEARCHES = ("search_progress", "multipliers", "carried", "slices")
 
 
@@ -114,6 +123,44 @@ def searched() -> dict[str, pd.DataFrame]:
     return {"runs": pd.DataFrame(trials + carried), "history": empty, "probes": empty}
 
 
+@pytest.fixture
+def raced() -> dict[str, pd.DataFrame]:
+    """Muon falls twice as quickly as AdamW, in runs of 20 and of 40 steps, and in two batches."""
+    runs, history = [], []
+    for name, rate, batch, steps, lr, seed in itertools.product(
+        ("muon", "adamw"), (2.0,), (4, 16), (20, 40), (0.5, 1.0), SEEDS
+    ):
+        speed = rate if name == "muon" else 1.0
+        reached = speed * (1 - 0.05 * lr) * 0.95 + 0.01 * seed
+        if (name == "adamw" or batch == 16) and steps == 20:
+            continue
+        key = f"{name}-{batch}-{steps}-{lr}-{seed}"
+        runs.append({
+            "grid": "race", "key": key, "parameterisation": "mup", "optimizer": name, "lr": lr,
+            "seed": seed, "steps": steps, "batch_size": batch, "status": "finished",
+            "final_loss": 4 - reached * steps / 40, "shape.width": 8,
+        })  # fmt: skip
+        for step in range(0, steps + 1, 2):
+            loss = 4 - speed * (1 - 0.05 * lr) * step / 40 - 0.01 * seed
+            history.append({"grid": "race", "key": key, "step": step, "train_loss": loss})
+    empty = pd.DataFrame({"grid": pd.Series(dtype=str), "key": pd.Series(dtype=str)})
+    return {"runs": pd.DataFrame(runs), "history": pd.DataFrame(history), "probes": empty}
+
+
+def of(kind: str, tables, searched, raced):
+    """The tables that a kind of figure is drawn from."""
+    if kind in OF_RACES:
+        runs = raced["runs"]
+        if kind == "race":
+            runs = runs[runs["batch_size"] == 4]
+        if kind == "guidelines":
+            runs = runs[(runs["steps"] == 40) & (runs["batch_size"] == 4)]
+        if kind == "frontier":
+            runs = runs[runs["steps"] == 40]
+        return {**raced, "runs": runs}
+    return searched if kind in OF_SEARCHES else tables
+
+
 def figure(kind: str) -> dict:
     return {"id": kind, "kind": kind, "title": "Title", "caption": "", **FIGURES[kind]}
 
@@ -123,8 +170,8 @@ def test_the_kinds_that_configs_may_name_are_those_that_draw():
 
 
 @pytest.mark.parametrize("kind", FIGURES)
-def test_every_kind_fills_its_page(kind: str, tables, searched, tmp_path):
-    drawn = plots.draw(figure(kind), searched if kind in OF_SEARCHES else tables)
+def test_every_kind_fills_its_page(kind: str, tables, searched, raced, tmp_path):
+    drawn = plots.draw(figure(kind), of(kind, tables, searched, raced))
     path = tmp_path / "figure.png"
     plots.save(drawn, str(path))
     pixels = image.imread(io.BytesIO(path.read_bytes()), format="png")[..., :3]
@@ -289,3 +336,40 @@ def test_arms_show_their_largest_size_at_the_rate_of_their_smallest(tables):
     # µP's best is 0.5 at both ends; NTP's is 0.25 at width 8, four times too low at width 32.
     assert dots[0] == pytest.approx([1.0, 1.01, 1.02])
     assert dots[1] == pytest.approx([1.4, 1.41, 1.42])
+
+
+def test_a_race_shows_where_the_target_is_reached(raced):
+    drawn = plots.draw(figure("race"), of("race", {}, {}, raced))
+    left, right = drawn.axes
+    shares = [text.get_text() for axis in (left, right) for text in axis.texts]
+    # Twice as quick; at the end of a run of half the steps, exactly.
+    assert [float(text.strip(" ×")) for text in shares] == pytest.approx([0.52, 0.5], abs=0.02)
+
+
+def test_a_frontier_has_a_point_for_each_batch(raced):
+    drawn = plots.draw(figure("frontier"), of("frontier", {}, {}, raced))
+    lines = {line.get_label(): line.get_xydata() for line in drawn.axes[0].lines}
+    for name, points in lines.items():
+        assert len(points) == 2, name
+        assert points[1, 1] / points[0, 1] == pytest.approx(4, rel=0.01)  # the same steps
+
+
+def test_guidelines_name_the_best_and_its_gain(raced):
+    drawn = plots.draw(figure("guidelines"), of("guidelines", {}, {}, raced))
+    (table,) = drawn.axes[0].tables
+    row = [table[1, column].get_text().get_text() for column in range(4)]
+    assert row[0] == "optimizer"
+    assert row[2] == "muon"
+    gain = float(row[3].split()[0])
+    runs = raced["runs"].query("steps == 40 and batch_size == 4 and lr == 0.5")
+    means = runs.groupby("optimizer")["final_loss"].mean()
+    assert gain == pytest.approx(means["adamw"] - means["muon"], abs=1e-3)
+
+
+def test_arms_at_their_best_rates(tables):
+    options = {"quantities": ["final_loss"], "column": "parameterisation", "rows": "optimizer"}
+    runs = tables["runs"][tables["runs"]["shape.width"] == 8]
+    drawn = plots.draw({"kind": "arms", "title": "", "options": {**options, "best": True}},
+                       {**tables, "runs": runs})  # fmt: skip
+    dots = [line.get_ydata() for line in drawn.axes[0].lines if line.get_marker() == "o"]
+    assert [list(d) for d in dots] == [pytest.approx([1.0, 1.01, 1.02])] * 2

@@ -1,0 +1,212 @@
+"""Measures of arms on tables whose answers are known."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hypertransfer import claims, comparisons, transfer
+from hypertransfer.claims import MEASURES, ClaimError
+
+SEEDED = settings(derandomize=True, deadline=None)
+STEPS = np.arange(0, 101, 2)
+
+
+def arm(name, losses, *, lrs=(0.25, 0.5, 1.0), seeds=3, status="finished", **columns):
+    """Runs of one arm: `losses` one for each learning rate; the same for each seed."""
+    rows = [
+        {"optimizer": name, "lr": lr, "seed": seed, "final_loss": loss, "status": status,
+         "key": f"{name}-{lr}-{seed}-{columns}", **columns}
+        for lr, loss in zip(lrs, losses, strict=True) for seed in range(seeds)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def tables(*arms, history=None):
+    runs = pd.concat(arms, ignore_index=True)
+    runs["status"] = np.where(np.isinf(runs["final_loss"]), "diverged", runs["status"])
+    return {"runs": runs, **({"history": history} if history is not None else {})}
+
+
+def measured(name, given, **options):
+    return MEASURES[name].function(given, 0, **options)
+
+
+def test_one_arm_over_another_at_the_best_rate_of_each():
+    given = tables(arm("muon", [3, 2, 4]), arm("adamw", [8, 9, 5]))
+    found = measured("arms_ratio", given, of="muon", over="adamw", column="optimizer", best=True)
+    assert (found.value, found.low, found.high, found.seeds) == (0.4, 0.4, 0.4, 3)
+
+
+@SEEDED
+@given(gain=st.floats(-1, 1))
+def test_perplexity_is_the_exponential_of_the_loss(gain):
+    given = tables(arm("muon", [2 - gain], lrs=[1.0]), arm("adamw", [2.0], lrs=[1.0]))
+    found = measured("perplexity_gain", given, of="muon", over="adamw", column="optimizer")
+    assert found.value == pytest.approx(100 * (1 - math.exp(-gain)))
+
+
+@SEEDED
+@given(a=st.floats(-1, 1), b=st.floats(-1, 1), more=st.floats(-1, 1))
+def test_gains_that_multiply_do_not_interact(a, b, more):
+    arms = {"base": 3.0, "first": 3 - a, "second": 3 - b, "both": 3 - a - b - more}
+    given = tables(*(arm(name, [loss], lrs=[1.0]) for name, loss in arms.items()))
+    found = measured("interaction", given, base="base", single="first, second", joint="both",
+                     column="optimizer")  # fmt: skip
+    assert found.value == pytest.approx(more, abs=1e-12)
+
+
+def test_arms_are_named_as_configs_spell_them():
+    runs = pd.DataFrame({"steps": [0, 5], "decay": [0.1, 0.0], "flag": ["true", "false"]})
+    assert list(comparisons.named(runs, "steps")["steps"]) == ["0", "5"]
+    assert list(comparisons.named(runs, "decay")["decay"]) == ["0.1", "0"]
+    assert list(comparisons.named(runs, "flag")["flag"]) == ["true", "false"]
+
+
+@pytest.mark.parametrize(
+    "name", ["arms_ratio", "perplexity_gain", "diverged_advantage", "lr_span_advantage"]
+)
+def test_an_arm_that_is_not_there_is_named(name):
+    with pytest.raises(ClaimError, match=r"no run has optimizer lion; there is adamw, muon"):
+        measured(name, tables(arm("muon", [1, 1, 1]), arm("adamw", [1, 1, 1])), of="lion",
+                 over="muon", column="optimizer")  # fmt: skip
+
+
+# Stability ----------------------------------------------------------------------------------
+
+
+def test_the_share_of_runs_that_diverged():
+    given = tables(arm("muon", [1, 2, math.inf]), arm("adamw", [1, math.inf, math.inf]))
+    found = measured("diverged_advantage", given, of="muon", over="adamw")
+    assert found.value == pytest.approx(100 / 3)
+
+
+def test_the_span_of_a_v_is_its_width_at_the_margin():
+    lrs, losses = 2.0 ** np.arange(-3, 4), np.abs(np.arange(-3, 4)) * 0.5
+    assert transfer.span(lrs, losses, 0.6).value == pytest.approx(2 * 1.2)
+
+
+def test_a_divergence_ends_the_span_and_an_open_end_leaves_it_open():
+    gone = transfer.span([0.5, 1.0, 2.0], [1.0, 0.0, math.inf], 0.5)
+    assert (gone.value, gone.high) == (0.5, 0.5)
+    open_end = transfer.span([1.0, 2.0, 4.0], [0.0, 0.1, 0.2], 0.5)
+    assert (open_end.low, open_end.high) == (2.0, math.inf)
+
+
+def test_spans_are_compared():
+    given = tables(arm("muon", [0.4, 0.0, 0.4]), arm("adamw", [0.8, 0.0, 0.8]))
+    found = measured("lr_span_advantage", given, of="muon", over="adamw", margin=0.2)
+    assert found.value == pytest.approx(0.5)
+
+
+# Steps to a target --------------------------------------------------------------------------
+
+
+def history(runs, curve):
+    """Training losses along all runs: `curve(optimizer, total, step)`."""
+    rows = [
+        {"key": run.key, "step": step, "train_loss": curve(run.optimizer, run.steps, step)}
+        for run in runs.itertuples() for step in STEPS * run.steps // 100
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def raced(speed, **columns):
+    """AdamW's loss falls as 3 − t; the other's `speed` times as quickly."""
+    rate = {"muon": speed, "adamw": 1.0}
+    arms = [
+        arm(name, [3.0, 3 - rate[name] * 0.95], lrs=[0.5, 1.0], steps=100, **columns)
+        for name in rate
+    ]
+    runs = pd.concat(arms, ignore_index=True)
+    return {"runs": runs, "history": history(runs, lambda o, n, t: 3 - rate[o] * t / n)}
+
+
+@pytest.mark.parametrize("speed", [1.25, 2.0, 4.0])
+def test_an_arm_of_twice_the_speed_needs_half_the_steps(speed):
+    found = measured("steps_ratio", raced(speed), of="muon", over="adamw")
+    # Means over the last tenth lag alike, by as many steps at either speed.
+    lag = 0.045
+    assert found.value == pytest.approx((1 - lag) / speed + lag, abs=0.011)
+
+
+def test_an_arm_that_never_gets_there_has_no_ratio():
+    found = measured("steps_ratio", raced(0.5), of="muon", over="adamw")
+    assert found.value == math.inf
+
+
+def test_the_best_rate_is_raced():
+    steps, losses = comparisons.best_curves(
+        raced(2.0), raced(2.0)["runs"].query("optimizer=='muon'")
+    )
+    assert steps[0] == 10
+    assert losses.shape == (3, len(steps))
+    assert losses[0, -1] == pytest.approx(3 - 2 * 0.955, abs=0.02)
+
+
+def test_shorter_runs_that_end_at_the_target():
+    shorter = [arm("muon", [4 - math.log2(n)], lrs=[1.0], steps=n) for n in (2, 4, 8)]
+    given = tables(*shorter, arm("adamw", [1.5], lrs=[1.0], steps=8))
+    found = measured("horizon_ratio", given, of="muon", over="adamw")
+    assert found.value == pytest.approx(2**2.5 / 8)
+
+
+def test_horizons_that_do_not_bracket_the_target_leave_the_ratio_open():
+    def found(target):
+        shorter = [arm("muon", [4 - math.log2(n)], lrs=[1.0], steps=n) for n in (2, 4, 8)]
+        given = tables(*shorter, arm("adamw", [target], lrs=[1.0], steps=8))
+        return measured("horizon_ratio", given, of="muon", over="adamw")
+
+    assert (found(3.5).low, found(3.5).high) == (0.0, 0.25)
+    assert (found(0.5).low, found(0.5).high) == (1.0, math.inf)
+
+
+def test_the_factor_over_batch_sizes():
+    parts = [raced(speed, batch_size=size) for speed, size in ((2.0, 4), (4.0, 16))]
+    given = {name: pd.concat([part[name] for part in parts]) for name in ("runs", "history")}
+    given["runs"] = given["runs"].assign(
+        key=given["runs"]["key"] + given["runs"]["batch_size"].astype(str))  # fmt: skip
+    keys = [
+        part["history"].assign(key=part["history"]["key"] + str(size))
+        for part, size in zip(parts, (4, 16), strict=True)
+    ]
+    given["history"] = pd.concat(keys)
+    found = measured("steps_ratio_slope", given, of="muon", over="adamw")
+    assert found.value == pytest.approx(0.5, abs=0.08)  # an octave in two doublings, less the lag
+
+
+@SEEDED
+@given(st.lists(st.floats(0, 10), min_size=2, max_size=8), st.floats(0, 10))
+def test_the_first_step_at_a_target(losses, target):
+    steps = np.arange(1.0, len(losses) + 1)
+    found = transfer.reached(steps, np.array(losses), target)
+    if min(losses) > target:
+        assert found == math.inf
+    else:
+        assert np.interp(found, steps, losses) == pytest.approx(target, abs=1e-6) or found == 1
+        assert all(loss > target for step, loss in zip(steps, losses, strict=True) if step < found)
+
+
+def test_trailing_means_are_over_whole_windows():
+    steps, values = np.array([0.0, 1, 2, 3, 4]), np.array([[9.0, 1, 3, 5, 7]])
+    kept, means = transfer.trailing_means(steps, values, 0.5)
+    assert kept.tolist() == [2, 3, 4]
+    assert means.tolist() == [[2.0, 4.0, 6.0]]
+
+
+def test_what_the_large_network_gains_at_the_small_ones_best_rate():
+    small = transfer.Sweep(1.0, np.array([1.0, 2.0]), np.array([[3.0, 2.0]]))
+    large = transfer.Sweep(8.0, np.array([2.0, 4.0]), np.array([[1.5, 1.0]]))
+    assert transfer.gain([small, large], np.array([0])).value == 0.5
+    with pytest.raises(transfer.TransferError, match="was not run at 2"):
+        transfer.gain([small, transfer.Sweep(8.0, np.array([4.0]), np.array([[1.0]]))],
+                      np.array([0]))  # fmt: skip
+
+
+def test_the_measures_of_arms_can_be_named_in_claims():
+    claim = {"id": "x", "sentence": "x", "source": "x", "confidence": "low", "bar": {"max": 1},
+             "measure": "horizon_ratio", "where": {}, "options": {"of": "a"}}  # fmt: skip
+    assert not claims.validate([claim])
