@@ -174,17 +174,20 @@ class LatentAttention(nn.Module):
         content_BHTE, turned_BHTR = query_BHTE.split([self.head_size, self.rotary_size], dim=-1)
         up_HEC = self.up_key.scaled_weight().unflatten(0, (self.heads, -1))
         # Heads stand where places do, since all of them have the same keys.
-        q_BQC = torch.cat([content_BHTE @ up_HEC, turned_BHTR], dim=-1).flatten(1, 2)
+        absorbed_BHTC = torch.einsum("bhte,hec->bhtc", content_BHTE, up_HEC)
+        q_BQC = torch.cat([absorbed_BHTC, turned_BHTR], dim=-1).flatten(1, 2)
         new_B1TC = torch.cat([latent_BTC.unsqueeze(1), shared_B1TR], dim=-1)
         (k_B1SC,) = cache.append(latent=new_B1TC)
         mask_TS = visible(x_BTN.shape[1], cache.length, x_BTN.device)
-        mask_QS = None if mask_TS is None else mask_TS.repeat(self.heads, 1)
-        seen_BQC = F.scaled_dot_product_attention(
-            q_BQC.unsqueeze(1), k_B1SC, k_B1SC[..., : self.latent], mask_QS, scale=self.scale
-        )
-        seen_BHTC = seen_BQC.squeeze(1).unflatten(1, (self.heads, -1))
+        logits_BQS = self.scale * q_BQC @ k_B1SC.squeeze(1).mT
+        if mask_TS is not None:
+            logits_BQS = logits_BQS.masked_fill(~mask_TS.repeat(self.heads, 1), -torch.inf)
+        # By hand: torch's function copies keys to scale them where values have another size.
+        seen_BQC = logits_BQS.softmax(-1) @ k_B1SC.squeeze(1)[..., : self.latent]
+        seen_BHTC = seen_BQC.unflatten(1, (self.heads, -1))
         up_HEC = self.up_value.scaled_weight().unflatten(0, (self.heads, -1))
-        return self.out((seen_BHTC @ up_HEC.mT).transpose(1, 2).flatten(2))
+        mixed_BTHE = torch.einsum("bhtc,hec->bthe", seen_BHTC, up_HEC)
+        return self.out(mixed_BTHE.flatten(2))
 
     def logits(self, x_BTN: Tensor) -> Tensor:
         """Attention logits, (B, H, T, T)."""

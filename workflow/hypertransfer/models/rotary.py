@@ -30,7 +30,7 @@ class Rotary(nn.Module):
         """Same shape out as in; the first place given is `start`."""
         places = slice(start, start + x_BHTE.shape[-2])
         if places.stop > len(self.cos):  # in generation, beyond what it was made for
-            self.cos, self.sin = (one.to(x_BHTE.device) for one in self._tables(places.stop))
+            self.cos, self.sin = (one.to(x_BHTE) for one in self._tables(2 * places.stop))
         first, second = x_BHTE.chunk(2, dim=-1)
         turned = torch.cat([-second, first], dim=-1)
         return x_BHTE * self.cos[places] + turned * self.sin[places]
