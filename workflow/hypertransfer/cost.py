@@ -109,7 +109,7 @@ def _attention(parts: Mapping[str, Any], n: int, tokens: int) -> Iterator[Layer]
     weights = first * (n + query) if first else n * query
     weights += n * (latent + turned) + 2 * latent * n + n * n
     yield Layer(weights, tokens, tokens * (first + query + latent + turned + 3 * n))
-    yield Layer(tokens * (query + n), tokens, tokens * (query + n))
+    yield Layer(2 * tokens * query, tokens, tokens * (query + n))
 
 
 def _feed_forward(parts: Mapping[str, Any], n: int, tokens: int) -> Iterator[Layer]:

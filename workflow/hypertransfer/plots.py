@@ -103,6 +103,7 @@ LOG = (
     "trace", "theory_error", "stability", "preconditioned_sharpness", "router_logit",
     "router_logit_change", "expert_change",
 )  # fmt: skip
+FROM_ZERO = ("cache_bytes", "decoded_per_second", "largest_attention_logit")  # of arms
 PANEL = (3.6, 2.9)  # inches
 PANELS = "parameterisation"  # the column that tells panels apart, unless a figure says another
 NO_TITLES: Mapping[str, str] = MappingProxyType({})
@@ -536,7 +537,8 @@ def arms(
     at the end.
     """
     names = _in_order(tables["runs"][rows])
-    figure, axes = _panels(len(names), len(quantities), width=0.72, height=0.9)
+    width = 0.72 * max(1.0, tables["runs"][column].nunique() / 4)
+    figure, axes = _panels(len(names), len(quantities), width=width, height=0.9)
     for row, name in zip(axes, names, strict=True):
         part = select(tables, {rows: name})
         for axis, quantity in zip(row, quantities, strict=True):
@@ -567,6 +569,8 @@ def _bars(
     axis.set_xticks(range(len(known)), [_title(name, titles) for name in known], fontsize=9)
     axis.set_xlim(-0.6, len(known) - 0.4)
     axis.margins(y=0.25)
+    if quantity in FROM_ZERO:
+        axis.set_ylim(bottom=0)
 
 
 def heat_map(tables: Tables, *, x: str, y: str, quantity: str = "final_loss") -> Figure:
@@ -656,7 +660,7 @@ def race(
         axis.axhline(target, color="0.3", linestyle="--", linewidth=1)
         axis.set(title=title, xlabel="steps")
         axis.set_ylim(top=target + 4 * (target - lowest + 0.05))
-    left.set_ylabel("training loss, mean over a tenth of the run")
+    left.set_ylabel("training loss")
     right.legend()
     return figure
 
@@ -756,7 +760,7 @@ def _panels(rows: int, columns: int, width: float = 1, height: float = 1, **kwar
 def _by_panel(
     tables: Tables,
     size: str,
-    panel: Callable[[Axes, Tables, str], None],
+    panel: Callable[[Axes, Tables, str, Shades], None],
     panels: str,
     titles: Mapping[str, str],
     **kwargs: Any,
@@ -766,8 +770,9 @@ def _by_panel(
     figure, axes = _panels(-(-len(names) // columns), columns, height=1.15, **kwargs)
     for axis in axes.flat[len(names) :]:
         axis.axis("off")
+    shades = _colours(tables["runs"][size])  # a size has one colour in all panels
     for axis, name in zip(axes.flat, names, strict=False):
-        panel(axis, select(tables, {panels: name}), size)
+        panel(axis, select(tables, {panels: name}), size, shades)
         axis.set_title(_title(name, titles))
         if axis not in axes[:, 0] and kwargs.get("sharey"):
             axis.set_ylabel("")
@@ -978,9 +983,18 @@ def _colours(values: pd.Series, shades: Shades | None = None) -> Shades:
 
 
 def _one_legend(figure: Figure, axes: np.ndarray, size: str) -> None:
-    handles, labels = axes[0, 0].get_legend_handles_labels()
+    found = {
+        label: handle
+        for axis in axes.flat
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    labels = sorted(found, key=float)
     figure.legend(
-        handles, labels, title=WORDS.get(size, size), loc="outside right center", alignment="left"
+        [found[label] for label in labels],
+        labels,
+        title=WORDS.get(size, size),
+        loc="outside right center",
+        alignment="left",
     )
 
 

@@ -154,10 +154,11 @@ class LatentAttention(nn.Module):
     def forward(self, x_BTN: Tensor) -> Tensor:
         """Same shape out as in; keys and values are made, as is quicker for many places."""
         q_BHTE, k_BHTE, latent_BTC = self._queries_and_keys(x_BTN)
-        v_BHTE = split(self.up_value(latent_BTC), self.head_size)
+        # Torch's fused kernels want values of the size of keys.
+        v_BHTE = F.pad(split(self.up_value(latent_BTC), self.head_size), (0, self.rotary_size))
         mixed_BHTE = F.scaled_dot_product_attention(
             q_BHTE, k_BHTE, v_BHTE, is_causal=True, scale=self.scale
-        )
+        )[..., : self.head_size]
         return self.out(mixed_BHTE.transpose(1, 2).flatten(2))
 
     def cache(self, batch: int, tokens: int) -> Cache:
