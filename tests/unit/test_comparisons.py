@@ -75,6 +75,18 @@ def test_an_arm_that_is_not_there_is_named(name):
                  over="muon", column="optimizer")  # fmt: skip
 
 
+def test_other_numbers_are_compared_at_the_rate_that_is_best_for_the_loss():
+    """Not at the rate where they are least themselves: here 9 and 5, at lr 0.5."""
+    arms = [
+        arm(name, [3, 2, 4]).assign(eval_loss=lambda t, at=at: t["lr"].map(dict(zip(
+            (0.25, 0.5, 1.0), at, strict=True))))
+        for name, at in (("muon", (1.0, 5.0, 1.0)), ("adamw", (2.0, 9.0, 2.0)))
+    ]  # fmt: skip
+    found = measured("advantage", tables(*arms), of="muon", over="adamw", column="optimizer",
+                     loss="eval_loss", best=True)  # fmt: skip
+    assert found.value == 4.0
+
+
 # Stability ----------------------------------------------------------------------------------
 
 

@@ -24,8 +24,8 @@ def advantage(
     """By how much the loss of one arm is below that of another, seed by seed.
 
     Arms are told apart by `column`; without `over` the best of all others is compared with.
-    With `best` each arm takes its learning rate of least mean loss; with `tuned_at`, a column of
-    sizes, that of its smallest size, and is compared at its largest; else there is one run for
+    With `best` each arm takes its learning rate of least mean final loss; with `tuned_at`, a column
+    of sizes, that of its smallest size, and is compared at its largest; else there is one run for
     each arm and seed. `loss` may be what a probe measured at the last checkpoint; `higher` says
     that more of it is better. Positive is better.
     """
@@ -341,7 +341,7 @@ def _of_arms(
     runs: pd.DataFrame, generator_seed: int, column: str, loss: str,
     statistic: Callable[[Mapping[str, float]], float], best: bool, tuned_at: str,
 ) -> Measured:  # fmt: skip
-    """A statistic of the arms' mean losses, each at its one learning rate, or at its best."""
+    """A statistic of the arms' means, each at its one learning rate, or at its best."""
     from hypertransfer import transfer
 
     need("runs", runs, (column, "seed", "status", "lr", loss, *([tuned_at] if tuned_at else [])))
@@ -349,6 +349,8 @@ def _of_arms(
         runs, absent = at_tuned(runs, column, tuned_at)
         if absent:
             return Measured(math.nan, -math.inf, math.inf, runs["seed"].nunique(), absent)
+    elif best and loss != "final_loss":  # the rate is chosen by the loss that is trained on
+        runs = at_best(runs, column)
     sweeps = _sweeps_of(runs, column, loss)
     if len(sweeps) < 2:
         raise ClaimError(f"two values of {column} or more are needed to compare")

@@ -118,6 +118,7 @@ def claims_table(claims: pd.DataFrame) -> HTML:
                 "claim": claim["sentence"],
                 "source": claim["source"],
                 "in the paper": claim["paper_value"],
+                "how sure of the paper": claim["confidence"],
                 "bar": claim["bar"],
                 "here": f"{_number(claim['value'])} ({interval})",
                 "verdict": Markup(f'<span class="{verdict}">{verdict}</span>'),
