@@ -214,6 +214,13 @@ def test_rotary_positions_go_on_beyond_the_window():
     torch.testing.assert_close(network(x), long(x))
 
 
+def test_learned_positions_end_with_the_window():
+    network = decoder({"positions": "learned"})
+    with pytest.raises(ValueError, match="13 tokens, but positions are learned for 12"):
+        network.generate(text(tokens=10), 4)
+    assert network.generate(text(tokens=10), 3).shape == (2, 3)
+
+
 def test_a_full_cache_says_so():
     network = decoder({})
     caches = network.cache(1, 5)

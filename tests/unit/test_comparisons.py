@@ -96,6 +96,13 @@ def test_the_share_of_runs_that_diverged():
     assert found.value == pytest.approx(100 / 3)
 
 
+def test_where_no_run_diverged_nothing_is_told():
+    found = measured("diverged_advantage", tables(arm("muon", [1, 2, 3]), arm("adamw", [1, 2, 3])),
+                     of="muon", over="adamw")  # fmt: skip
+    assert math.isnan(found.value)
+    assert "no run of either diverged" in found.caveat
+
+
 def test_the_span_of_a_v_is_its_width_at_the_margin():
     lrs, losses = 2.0 ** np.arange(-3, 4), np.abs(np.arange(-3, 4)) * 0.5
     assert transfer.span(lrs, losses, 0.6).value == pytest.approx(2 * 1.2)

@@ -1,5 +1,6 @@
 """Mixtures of experts against a loop over experts, hand-computed losses, and the engine's use."""
 
+import copy
 import math
 
 import pytest
@@ -214,6 +215,14 @@ def test_an_even_load_leaves_the_bias():
     made(torch.eye(2, dtype=torch.double))
     made.after_update()
     assert made.bias.tolist() == [0.0, 0.0]
+
+
+def test_a_mixture_that_has_seen_tokens_can_be_copied():
+    made = mixture()
+    x = torch.randn(3, 6, dtype=torch.double)
+    made(x)
+    again = copy.deepcopy(made)
+    torch.testing.assert_close(again.eval()(x), made.eval()(x))
 
 
 # In the engine ------------------------------------------------------------------------------

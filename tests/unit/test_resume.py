@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import claims, keys, runner
+from hypertransfer import keys, measures, runner
 from hypertransfer.interrupt import Interrupted, Saver, signals
 from hypertransfer.runner import Work
 from hypertransfer.spec import RunSpec
@@ -160,7 +160,7 @@ def cell():
 
 def table_of(cell, store, minutes=5.0):
     table = runner.train_cell("g", cell, store, "cpu", minutes)
-    return table.drop_columns([*claims.TIMES])
+    return table.drop_columns([*measures.TIMES])
 
 
 def asked_to_end(monkeypatch, number):

@@ -749,7 +749,8 @@ def test_a_table_is_a_table(beside):
 
 CARD = pd.DataFrame(
     [{"study": "mine", "claim": "x", "sentence": EVIL, "source": EVIL, "paper_value": EVIL,
-      "bar": EVIL, "verdict": "fails", "reason": EVIL, "value": 1.0, "low": 0.0, "high": 2.0}]
+      "bar": EVIL, "verdict": "fails", "reason": EVIL, "confidence": "low", "value": 1.0,
+      "low": 0.0, "high": 2.0}]
 )  # fmt: skip
 
 

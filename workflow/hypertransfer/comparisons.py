@@ -161,6 +161,10 @@ def diverged_advantage(
     shares = runs.assign(share=100.0 * (runs["status"] == "diverged"))
     table = shares.pivot_table(index="seed", columns=column, values="share").dropna()
 
+    if not table.to_numpy().any():
+        text = "no run of either diverged, so there is nothing to tell: try larger learning rates"
+        return Measured(math.nan, -math.inf, math.inf, len(table), text)
+
     def statistic(seeds: Any) -> Estimate:
         means = table.iloc[seeds].mean()
         return transfer.exact(float(means[over] - means[of]))

@@ -101,7 +101,13 @@ class Decoder(nn.Module):
         x_BTN = self.embedding(x_BT)
         if self.positions is None:
             return x_BTN
-        return x_BTN + self.positions.scaled_weight()[start : start + x_BT.shape[1]]
+        places_TN = self.positions.scaled_weight()[start : start + x_BT.shape[1]]
+        if len(places_TN) < x_BT.shape[1]:
+            raise ValueError(
+                f"{start + x_BT.shape[1]} tokens, but positions are learned for "
+                f"{len(self.positions.weight)}: read fewer, or take rotary positions"
+            )
+        return x_BTN + places_TN
 
     # What the training engine asks of a network with experts ------------------------------
 

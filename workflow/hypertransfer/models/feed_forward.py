@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -187,6 +188,10 @@ class MixtureOfExperts(nn.Module):
         balanced = routing.balance_rate > 0
         self.register_buffer("bias", torch.zeros(experts) if balanced else None)
         self.seen: tuple[Choice, Places] | None = None  # in the last step of training
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was seen, which is part of a graph and cannot be copied or pickled."""
+        return {**self.__dict__, "seen": None}
 
     def forward(self, x_BTN: Tensor) -> Tensor:
         """Same shape out as in."""
