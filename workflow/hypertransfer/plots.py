@@ -659,7 +659,7 @@ def race(
     for axis, title in ((left, "on the way of one run"), (right, "at the ends of shorter runs")):
         axis.axhline(target, color="0.3", linestyle="--", linewidth=1)
         axis.set(title=title, xlabel="steps")
-        axis.set_ylim(top=target + 4 * (target - lowest + 0.05))
+    left.set_ylim(top=target + 4 * (target - lowest + 0.05))  # the first steps fall from far up
     left.set_ylabel("training loss")
     right.legend()
     return figure
@@ -726,7 +726,7 @@ def guidelines(tables: Tables, *, parts: Sequence[Mapping[str, Any]]) -> Figure:
         lows = comparisons.at_best(runs, column).groupby(column, sort=False)["final_loss"].mean()
         best = str(lows.idxmin())
         gain = comparisons.advantage(chosen, 0, of=best, column=column, best=True)
-        tried = ", ".join(f"{name} {low:.3f}" for name, low in lows.items())
+        tried = ", ".join(f"{name}: {low:.3f}" for name, low in lows.items())
         words = f"{gain.value:.3f} ({gain.low:.3f} to {gain.high:.3f})"
         clear = best if gain.low > 0 else f"{best} (not clearly)"
         rows.append([part["title"], tried, clear, words])
