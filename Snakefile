@@ -17,6 +17,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/probe.smk"
 include: "workflow/rules/search.smk"
+include: "workflow/rules/spaces.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/report.smk"
 

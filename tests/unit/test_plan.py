@@ -258,8 +258,8 @@ def test_every_file_has_one_maker():
 def test_a_job_knows_what_it_is_made_from():
     job = planned().shards[0].job
     parts = json.loads(job.made_from)
-    assert plan.name_of(plan.code_of("train_cell"), parts) == job.digest
-    assert plan.name_of(plan.code_of("draw_figure"), parts) != job.digest
+    assert product.name_of(product.code_of("train_cell"), parts) == job.digest
+    assert product.name_of(product.code_of("draw_figure"), parts) != job.digest
 
 
 def test_settings_of_probes_are_complete():

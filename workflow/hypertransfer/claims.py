@@ -22,7 +22,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import hypertransfer.comparisons  # noqa: F401 - registers its measures
+import hypertransfer.comparisons
+import hypertransfer.space_measures  # noqa: F401 - both register their measures
 from hypertransfer import conditions, measures
 from hypertransfer.measures import MEASURES, ClaimError, Measured, Tables, need
 
@@ -143,18 +144,20 @@ def _measure_problems(name: Any, options: Any) -> Iterator[str]:
     for key, value in options.items():
         if key not in known:
             yield f"options.{key}: unknown option of {name}; known: {', '.join(known)}"
-        elif expected := _expected(key, value, known[key]):
+        elif expected := _expected(key, value, known[key], MEASURES[name].choices):
             yield f"options.{key}: {value!r} is not {expected}"
 
 
-def _expected(key: str, value: Any, default: object) -> str:
+def _expected(
+    key: str, value: Any, default: object, choices: Mapping[str, tuple[str, ...]]
+) -> str:
     """What an option should have been; empty if it is that."""
     kind = str if default is None else type(default)
     if not _is(value, kind):
         words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
         return words[kind]
-    if key in measures.CHOICES and value not in measures.CHOICES[key]:
-        return f"one of {', '.join(measures.CHOICES[key])}"
+    if key in choices and value not in choices[key]:
+        return f"one of {', '.join(choices[key])}"
     low, high = measures.RANGES.get(key, (-math.inf, math.inf))
     return "" if kind in (bool, str) or low <= value <= high else f"within {low:g} and {high:g}"
 
@@ -240,19 +243,22 @@ def _measure(part: Mapping[str, Any], tables: Tables, seed: int, name: str) -> M
     from hypertransfer.transfer import TransferError
 
     try:
-        if "runs" not in tables:
-            raise ClaimError(f"the table 'runs' is needed; given: {', '.join(tables) or 'none'}")
-        selected = {**tables, "runs": _select(tables["runs"], part["where"])}
+        name_of_table = MEASURES[part["measure"]].table
+        if name_of_table not in tables:
+            given = ", ".join(tables) or "none"
+            raise ClaimError(f"the table {name_of_table!r} is needed; given: {given}")
+        rows = _select(tables[name_of_table], part["where"], name_of_table)
+        selected = {**tables, name_of_table: rows}
         return MEASURES[part["measure"]].function(selected, seed, **part.get("options", {}))
     except (ClaimError, TransferError) as error:
         raise ClaimError(f"{name}: {error}") from error
 
 
-def _select(runs: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
-    """The runs whose columns are as wanted; an empty selection names the column to blame."""
-    need("runs", runs, where)
+def _select(runs: pd.DataFrame, where: Mapping[str, Any], table: str) -> pd.DataFrame:
+    """The rows whose columns are as wanted; an empty selection names the column to blame."""
+    need(table, runs, where)
     if runs.empty:
-        raise ClaimError("the table 'runs' is empty: nothing was trained or collected")
+        raise ClaimError(f"the table {table!r} is empty: nothing was trained or collected")
     for column, wanted in where.items():
         known = runs[column].tolist()
         try:
@@ -260,9 +266,10 @@ def _select(runs: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
         except TypeError as error:
             raise ClaimError(f"where.{column}: {wanted!r} cannot be compared: {error}") from error
         if not any(kept):
+            rows = "run" if table == "runs" else "row"
             there = ", ".join(sorted({str(value) for value in known}))
             raise ClaimError(
-                f"where.{column}: no run has {wanted!r}; with the conditions before it there is "
+                f"where.{column}: no {rows} has {wanted!r}; with the conditions before it there is "
                 f"{there}: change the claim or the grid"
             )
         runs = runs[kept]
@@ -286,7 +293,7 @@ def _judge(
 ) -> tuple[str, str]:
     """The verdict on an interval, and the reason for a reader."""
     if measured.seeds < min_seeds:
-        noun = "seed" if measured.seeds == 1 else "seeds"
+        noun = measured.over[:-1] if measured.seeds == 1 else measured.over
         return "undecided", f"{measured.seeds} {noun} ran, and {min_seeds} are asked for"
     least, most = bar.get("min", -math.inf) - TOLERANCE, bar.get("max", math.inf) + TOLERANCE
     text, words = _interval(measured), bar_text(bar, unit)
@@ -299,7 +306,8 @@ def _judge(
 
 
 def _interval(measured: Measured) -> str:
-    seeds = f"over {measured.seeds} seeds" if measured.seeds > 1 else "from one seed"
+    one, many = measured.over[:-1], measured.over
+    seeds = f"over {measured.seeds} {many}" if measured.seeds > 1 else f"from one {one}"
     if math.isnan(measured.value) or (measured.low, measured.high) == (-math.inf, math.inf):
         return "the value is open"
     if measured.lower_bound_only:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from hypertransfer import claims, grid, keys, registry, searches
+from hypertransfer import claims, grid, keys, registry, replays, searches
 from hypertransfer.conditions import matches
 from hypertransfer.searches import Search
 from hypertransfer.spec import RunSpec, SpecError, SpecErrors
@@ -371,6 +371,7 @@ def _meaning(
     for key, values in _entries(study, "searches", broken):
         wrong += _search_problems(document, scale, key, values, found)
     yield from wrong
+    yield from _space_problems(document, scale, study, broken)
     for index, claim in _entries(study, "claims", broken):
         for _, text in claims.validate_each([claim]):
             yield document.problem(_home(document, scale, ("claims", index)), text)
@@ -466,6 +467,21 @@ def _search_problems(
         found[name] = search
 
 
+def _space_problems(
+    document: Document, scale: str, study: Mapping, broken: set[str]
+) -> Iterator[Problem]:
+    """What is wrong with the study's suites and replays."""
+    suites = dict(_entries(study, "suites", broken))
+    found = [(("suites", name, *path), text) for name, suite in suites.items()
+             for path, text in replays.suite_problems(suite, list(study["grids"]))]  # fmt: skip
+    if not found and "suites" not in {key.partition(".")[0] for key in broken}:
+        found = [(("replays", name, *path), text)
+                 for name, replay in _entries(study, "replays", broken)
+                 for path, text in replays.replay_problems(replay, suites)]  # fmt: skip
+    for path, text in found:
+        yield document.problem(_home(document, scale, path), text, key=".".join(path))
+
+
 def _places(
     values: Mapping[str, Any], error: grid.GridError | SpecError
 ) -> Iterator[tuple[str, ...]]:
@@ -552,6 +568,7 @@ def _references(
             if option not in options:
                 text = f"unknown option of {figure['kind']}; known: {', '.join(options)}"
                 yield document.problem((*home, "options", option), text)
+    spaces = replays.rows(study) if not broken else {name: [] for name in replays.TABLES}
     for part in ("figures", "claims"):
         entries = dict(_entries(study, part, broken))
         ids = [entry["id"] for entry in entries.values()]
@@ -559,8 +576,12 @@ def _references(
             home = _home(document, scale, (part, index))
             if ids.count(entry["id"]) > 1:
                 yield document.problem(home, f"the id {entry['id']!r} stands twice")
-            for wanted in _conditions(entry):
-                if runs and (text := _selects_nothing(wanted, runs)):
+            for table, wanted in _conditions(entry):
+                if table != "runs":
+                    text = _names_nothing(wanted, spaces[table])
+                else:
+                    text = _selects_nothing(wanted, runs) if runs else ""
+                if text:
                     yield document.problem(home, f"where: {text}")
             if part == "claims" and (text := _compares_twins(entry, runs)):
                 yield document.problem(home, f"where: {text}")
@@ -573,6 +594,8 @@ def _compares_twins(claim: Mapping[str, Any], runs: Mapping[str, list[grid.Run]]
     """
     for part in (claim, claim.get("control")):
         if not isinstance(part, Mapping) or part.get("measure") not in claims.MEASURES:
+            continue
+        if claims.MEASURES[part["measure"]].table != "runs":
             continue
         options = claims.MEASURES[part["measure"]].options | dict(part.get("options") or {})
         told = [options[k] for k in ("size", "column", "between", "tuned_at") if options.get(k)]
@@ -614,11 +637,26 @@ def _counterparts(document: Document, study: Mapping) -> Iterator[Problem]:
                     yield document.problem(home, f"{name!r} is no id of the study's {part}")
 
 
-def _conditions(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The well-formed conditions of a figure or claim and of its control."""
+def _conditions(entry: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Table and well-formed condition of a figure or claim and of its control."""
     for part in (entry, entry.get("control")):
         if isinstance(part, Mapping) and isinstance(part.get("where"), Mapping):
-            yield part["where"]
+            measure = claims.MEASURES.get(str(part.get("measure")))
+            yield measure.table if measure else "runs", part["where"]
+
+
+def _names_nothing(where: Mapping[str, Any], rows: list[dict[str, str]]) -> str:
+    """Why a condition on replays, regions or winners names what is not planned; empty if all is.
+
+    Of tasks nothing is known before they are read, so columns of theirs are not looked at.
+    """
+    for column, wanted in where.items():
+        known = sorted({row[column] for row in rows if column in row})
+        names = wanted if isinstance(wanted, list) else [wanted]
+        for name in names if known else ():
+            if name not in known:
+                return f"no {column} {name!r}; known: {', '.join(known)}"
+    return ""
 
 
 def _selects_nothing(where: Mapping[str, Any], runs: Mapping[str, list[grid.Run]]) -> str:

@@ -1,8 +1,9 @@
 """The grid language: base values and axes → points → runs → cells.
 
 Values of an axis are written as a list, as `{powers: {base, from, to, step}}` (base^from …
-base^to), as `{logspace: {from, to, points}}` (geometric, both ends included), or as
-`{range: n}` (0 … n-1). An override replaces the values of axes, or sets values of the spec,
+base^to), as `{logspace: {from, to, points}}` (geometric, both ends included), as `{range: n}`
+(0 … n-1), or as `{sobol: {from, to, points, column}}` (a column of a Sobol design, log unless
+`log: false`; zip the columns of one design). An override replaces the values of axes, or sets values of the spec,
 where its condition on earlier axes holds. Zipped axes move together.
 """
 
@@ -15,10 +16,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from hypertransfer import sobol
 from hypertransfer.conditions import matches
 from hypertransfer.spec import RunSpec, SpecError, canonical, digest
 
-FORMS = frozenset({"powers", "logspace", "range"})  # of the values of an axis, beside a list
+FORMS = frozenset({"powers", "logspace", "range", "sobol"})  # of the values of an axis, beside a list
 PROBE_KEYS = ("probe", "where", "checkpoints")  # keys of a grid's probe beside its settings
 MOST_VALUES = 100_000  # of an axis, or steps of a schedule
 MOST_POINTS = 10**6  # of a grid, before its filters
@@ -102,7 +104,22 @@ def _generated(path: str, written: Mapping) -> list:
     if set(written) == {"range"}:
         _check_count(path, written, written["range"])
         return list(range(written["range"]))
-    raise GridError(path, written, "a list, or one of powers, logspace, range")
+    if set(written) == {"sobol"}:
+        return _sobol(path, written)
+    raise GridError(path, written, "a list, or one of powers, logspace, range, sobol")
+
+
+def _sobol(path: str, written: Mapping) -> list:
+    p = {"log": True, **written["sobol"]}
+    if p["from"] >= p["to"] or (p["log"] and p["from"] <= 0):
+        raise GridError(path, written, "a design with from < to, and from above 0 on a log axis")
+    if not 0 <= p["column"] < sobol.COLUMNS:
+        raise GridError(path, written, f"a column from 0 to {sobol.COLUMNS - 1}")
+    _check_count(path, written, p["points"])
+    places = sobol.column(p["column"], p["points"])
+    if p["log"]:
+        return [_tidy(p["from"] * (p["to"] / p["from"]) ** place) for place in places]
+    return [_tidy(p["from"] + (p["to"] - p["from"]) * place) for place in places]
 
 
 def _check_count(path: str, written: object, count: int) -> None:

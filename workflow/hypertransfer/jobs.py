@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from hypertransfer import ledger
-from hypertransfer.plan import AGAIN, StalePlan, code_of, name_of
+from hypertransfer.plan import AGAIN, StalePlan
+from hypertransfer.product import code_of, name_of
 
 log = logging.getLogger("hypertransfer")
 

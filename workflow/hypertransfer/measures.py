@@ -1,7 +1,8 @@
 """Measures: what a claim can measure on tables of runs, each with an interval over seeds.
 
 A measure is a function of (tables, generator seed, *, options); it is registered under its name.
-Here are those of sweeps and of quantities along training; `comparisons` has those of arms. Names
+Here are those of sweeps and of quantities along training; `comparisons` has those of arms,
+`space_measures` those of learned search spaces. Names
 and options are checked when the workflow is planned, so this module stays free of pandas and
 scipy until something is measured.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hypertransfer import registry
@@ -45,6 +46,7 @@ class Measured:
     high: float
     seeds: int
     caveat: str = ""
+    over: str = "seeds"  # what the interval is over, and counted by `seeds`
 
     @property
     def lower_bound_only(self) -> bool:
@@ -59,10 +61,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure: a function of (tables, generator seed, *, options), and the value's unit."""
+    """A measure: a function of (tables, generator seed, *, options), and the value's unit.
+
+    `table` is the one that a claim's `where` selects from.
+    """
 
     function: Callable[..., Measured]
     unit: str
+    table: str = "runs"
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: CHOICES)
 
     @property
     def options(self) -> Mapping[str, object]:
@@ -71,14 +78,29 @@ class Measure:
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "loss": ("final_loss", "eval_loss", *TIMES, *registry.measured()),
+    "quantity": (*registry.measured(), *IN_HISTORY),
+    "axis": ("lr", "weight_decay"),
+}  # fmt: skip
+RANGES: Mapping[str, tuple[float, float]] = {
+    "tail": (1e-6, 1), "burn_in": (0, 0.99), "window": (1, math.inf), "ceiling": (0, math.inf),
+}  # fmt: skip
+
 MEASURES: dict[str, Measure] = {}
 
 
-def measure(unit: str) -> Callable[[Callable[..., Measured]], Callable[..., Measured]]:
-    """Register a function under its name; its keyword-only parameters are its options."""
+def measure(
+    unit: str, table: str = "runs", choices: Mapping[str, tuple[str, ...]] | None = None
+) -> Callable[[Callable[..., Measured]], Callable[..., Measured]]:
+    """Register a function under its name; its keyword-only parameters are its options.
+
+    `choices` are the values of options that have no others.
+    """
 
     def register(function: Callable[..., Measured]) -> Callable[..., Measured]:
-        MEASURES[function.__name__] = Measure(function, unit)
+        known = CHOICES if choices is None else choices
+        MEASURES[function.__name__] = Measure(function, unit, table, known)
         return function
 
     return register
@@ -318,16 +340,6 @@ def gap_growth(
 
 
 # What options may be, beside the type of their default.
-CHOICES: Mapping[str, tuple[str, ...]] = {
-    "loss": ("final_loss", "eval_loss", *TIMES, *registry.measured()),
-    "quantity": (*registry.measured(), *IN_HISTORY),
-    "axis": ("lr", "weight_decay"),
-}  # fmt: skip
-RANGES: Mapping[str, tuple[float, float]] = {
-    "tail": (1e-6, 1), "burn_in": (0, 0.99), "window": (1, math.inf), "ceiling": (0, math.inf),
-}  # fmt: skip
-
-
 def _of_sweeps(
     tables: Tables, generator_seed: int, size: str, loss: str,
     statistic: Callable[[list[Sweep], Any], Estimate],

@@ -20,10 +20,11 @@ from hypertransfer import cost, datasets, grid, keys, registry
 from hypertransfer.conditions import matches
 from hypertransfer.config import ConfigError, Problem, Study, load_rates, load_study
 from hypertransfer.fingerprint import find, fingerprint, imports
+from hypertransfer.product import RESULTS, Job, code_of
 from hypertransfer.searches import Search
+from hypertransfer.space_plan import SpacePlan
 from hypertransfer.spec import RunSpec, canonical, digest
 
-RESULTS = Path("results")
 FORMATS = ("svg", "png")
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 
@@ -33,34 +34,6 @@ AGAIN = "call snakemake again; finished runs are taken from the store"
 
 class StalePlan(RuntimeError):
     """Code or data changed between the planning of a job and its start."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """Something to make: the parts that decide it, and the code that does it."""
-
-    code: Mapping[str, str]
-    parts: Mapping[str, Any]
-
-    @cached_property
-    def digest(self) -> str:
-        """The name of what the job makes: a digest of its parts and of its code."""
-        return name_of(self.code, self.parts)
-
-    @cached_property
-    def made_from(self) -> str:
-        """The parts as text, for the job itself: see `jobs.Running`."""
-        return canonical(self.parts)
-
-
-def code_of(script: str) -> dict[str, str]:
-    """The fingerprint of a rule's script, with all that it imports."""
-    return fingerprint(f"scripts.{script}")
-
-
-def name_of(code: Mapping[str, str], parts: Mapping[str, Any]) -> str:
-    """Digest of the parts and of the code."""
-    return digest({"parts": parts, "code": code}, 12)
 
 
 @dataclass(frozen=True)
@@ -206,9 +179,25 @@ class StudyPlan:
         return Job(code_of("collect_tables"), {"files": files})
 
     @cached_property
+    def spaces(self) -> SpacePlan:
+        """The jobs of suites and replays."""
+        cells: dict[str, list[str]] = {name: [] for name in self.study.grids}
+        for shard in self.shards:
+            if shard.kind == "train":
+                cells[shard.job.parts["grid"]].append(shard.file)
+        return SpacePlan(self.name, self.study.values, cells)
+
+    @cached_property
+    def tables(self) -> str:
+        """The digest of all that the study's tables are made from."""
+        spaces = self.spaces
+        own = self.collect.digest
+        return digest([own, spaces.collect.digest], 12) if spaces.suites else own
+
+    @cached_property
     def claims(self) -> Job:
         """The verdicts."""
-        parts = {"study": self.name, "scale": self.study.scale, "tables": self.collect.digest}
+        parts = {"study": self.name, "scale": self.study.scale, "tables": self.tables}
         parts["claims"] = self.study.claims
         parts["edition"] = str(self.study.values.get("edition", 1))
         return Job(code_of("check_claims"), parts)
@@ -216,7 +205,7 @@ class StudyPlan:
     @cached_property
     def figures(self) -> dict[str, Job]:
         """A job for each figure, by its id."""
-        tables, code = self.collect.digest, code_of("draw_figure")
+        tables, code = self.tables, code_of("draw_figure")
         return {
             figure["id"]: Job(code, {"tables": tables, "figure": figure})
             for figure in self.study.figures
@@ -232,7 +221,7 @@ class StudyPlan:
             {
                 "study": texts,
                 "scale": self.study.scale,
-                "tables": self.collect.digest,
+                "tables": self.tables,
                 "claims": self.claims.digest,
                 "figures": figures,
                 "captions": {f["id"]: f["caption"] for f in self.study.figures},
@@ -290,7 +279,8 @@ class StudyPlan:
     @property
     def table_files(self) -> list[str]:
         """The collected tables."""
-        return [f"{self.root}/made/tables/{self.collect.digest}/{name}.parquet" for name in TABLES]
+        folder = f"{self.root}/made/tables/{self.collect.digest}"
+        return [*(f"{folder}/{name}.parquet" for name in TABLES), *self.spaces.table_files]
 
     @property
     def claims_file(self) -> str:
@@ -333,7 +323,7 @@ class StudyPlan:
         """Every file that the study makes under a digest's name."""
         return [
             *(shard.file for shard in self.shards),
-            *(file for job in self.searches for file in job.files),
+            *(file for job in (*self.searches, *self.spaces.jobs) for file in job.files),
             *self.table_files,
             self.claims_file,
             *self.figure_files,
@@ -486,7 +476,8 @@ def missing_data(plans: Iterable[StudyPlan]) -> list[str]:
     specs += [search.base for plan in plans for search in plan.study.searches.values()]
     used = {canonical(s.data.plain()): s.data for s in specs if ":" not in s.data.name}
     found = (datasets.missing(data.name, data.options) for data in used.values())
-    return [text for text in dict.fromkeys(found) if text]
+    tables = [text for plan in plans for text in plan.spaces.missing()]
+    return [text for text in dict.fromkeys([*found, *tables]) if text]
 
 
 def load_plan(name: str, config: Mapping[str, Any], scale: str, directory: Path) -> StudyPlan:

@@ -23,7 +23,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hypertransfer import comparisons, measures, transfer
+from hypertransfer import comparisons, measures, space_plots, transfer
+from hypertransfer.canvas import panels as _panels
 from hypertransfer.conditions import matches
 from hypertransfer.store import replace_atomically
 from hypertransfer.words import NAMES
@@ -104,7 +105,6 @@ LOG = (
     "router_logit_change", "expert_change",
 )  # fmt: skip
 FROM_ZERO = ("cache_bytes", "decoded_per_second", "largest_attention_logit")  # of arms
-PANEL = (3.6, 2.9)  # inches
 PANELS = "parameterisation"  # the column that tells panels apart, unless a figure says another
 NO_TITLES: Mapping[str, str] = MappingProxyType({})
 CUT = 4  # a sweep is shown up to this many times the best loss of its worst size
@@ -163,9 +163,11 @@ def select(tables: Tables, where: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
 
 def _rows_of(runs: pd.DataFrame, tables: Tables) -> dict[str, pd.DataFrame]:
     """What all tables have of some runs."""
-    kept = {name: table[table["key"].isin(runs["key"])] for name, table in tables.items()}
+    of_runs = {name: table for name, table in tables.items() if "key" in table}
+    kept = {name: table[table["key"].isin(runs["key"])] for name, table in of_runs.items()}
     # One key can stand in several grids: keep the grids that were asked for.
-    return {name: table[table["grid"].isin(runs["grid"])] for name, table in kept.items()}
+    kept = {name: table[table["grid"].isin(runs["grid"])] for name, table in kept.items()}
+    return {**tables, **kept}
 
 
 def overview(
@@ -752,11 +754,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Figure:
 # Panels ------------------------------------------------------------------------------------
 
 
-def _panels(rows: int, columns: int, width: float = 1, height: float = 1, **kwargs: Any):
-    size = (PANEL[0] * columns * width, PANEL[1] * rows * height)
-    return plt.subplots(rows, columns, figsize=size, squeeze=False, **kwargs)
-
-
 def _by_panel(
     tables: Tables,
     size: str,
@@ -1014,6 +1011,7 @@ def _in_order(names: pd.Series) -> list[str]:
 
 
 KINDS: Mapping[str, Callable[..., Figure]] = {
+    **space_plots.KINDS,
     "overview": overview,
     "sharpness": sharpness,
     "loss": loss,

@@ -444,6 +444,10 @@ FIGURES: Mapping[str, tuple[str, ...]] = {
     "race": ("of", "over", "column", "titles"),
     "frontier": ("column", "size", "titles"),
     "guidelines": ("parts",),
+    "regrets": ("replays", "methods", "titles", "log"),
+    "regions": ("replays", "x", "y", "regions", "task", "titles"),
+    "inflation": ("replays", "region", "titles", "quantity"),
+    "winners": ("suites", "dimension", "size", "titles"),
 }
 
 ADAM_BETAS = (0.9, 0.999)  # torch's

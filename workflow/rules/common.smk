@@ -6,7 +6,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from hypertransfer import jobs, ledger
+from hypertransfer import jobs, ledger, replays
 from hypertransfer import plan as planning
 from hypertransfer.config import ConfigError, check_main
 from hypertransfer.store import Store, StoreError
@@ -18,6 +18,7 @@ try:
     PLANS = {plan.name: plan for plan in planning.load(config)}
     SHARDS = {shard.file: shard for plan in PLANS.values() for shard in plan.shards}
     SEARCHES = {job.file: job for plan in PLANS.values() for job in plan.searches}
+    SPACES = {job.file: job for plan in PLANS.values() for job in plan.spaces.jobs}
     Store(config["store"]).check()
 except (ConfigError, StoreError) as error:
     raise WorkflowError(str(error)) from None
@@ -54,6 +55,8 @@ wildcard_constraints:
     digest="[0-9a-f]{12}",
     search="[a-z][a-z0-9_-]*",
     figure="[a-z][a-z0-9-]*",
+    suite="[a-z][a-z0-9_-]*",
+    replay="[a-z][a-z0-9_-]*",
 
 
 def shard_of(wildcards, prefix):
@@ -86,6 +89,21 @@ def generation(wildcards):
 def carried(wildcards):
     """The job that carries a search's results over."""
     return search_job(wildcards, "transfers")
+
+
+def space_job(wildcards, kind, name):
+    """The planned job behind the wildcards of an evaluation's or a replay's file."""
+    return SPACES[f"results/{wildcards.study}/made/{kind}/{name}/{wildcards.digest}.parquet"]
+
+
+def evaluation(wildcards):
+    """The evaluation of a task that a file of the evaluations is for."""
+    return space_job(wildcards, "evaluations", wildcards.suite)
+
+
+def replayed(wildcards):
+    """The part of a replay that a file of the replays is for."""
+    return space_job(wildcards, "replays", wildcards.replay)
 
 
 def plan_of(wildcards):

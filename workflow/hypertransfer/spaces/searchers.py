@@ -1,0 +1,153 @@
+"""Searchers that a replay compares, over the rows of a task: random, Bayesian, successive halving.
+
+Each answers with the rows that it evaluated, in order, or with the regret after each unit of work.
+What lies in a region is decided before: a searcher is given the rows that it may choose from. Two
+searchers of one replay share the order in which random rows come, so that they are compared in
+pairs.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hypertransfer.search.methods import expected_improvement, finite
+from hypertransfer.spaces.learning import Task
+
+CANDIDATES = 1500  # rows at which the best expected improvement is looked for
+START = 3  # random evaluations before a Gaussian process is fitted
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A search on one task.
+
+    `rows` may be evaluated, in random order; `warm` are rows to begin with; `budget` is in
+    evaluations; the first `axes` coordinates are numeric, the others choices.
+    """
+
+    task: Task
+    axes: int
+    rows: np.ndarray
+    budget: int
+    generator: np.random.Generator
+    warm: Sequence[int] = field(default_factory=tuple)
+
+
+def random(problem: Problem) -> np.ndarray:
+    """Regret after each evaluation of rows in random order; what is to begin with first."""
+    rest = problem.rows[~np.isin(problem.rows, problem.warm)]
+    return path(problem, [*problem.warm, *rest][: problem.budget])
+
+
+def bayesian(problem: Problem, *, start: int = START) -> np.ndarray:
+    """Regret after each evaluation of GP-BO: the row of most expected improvement, one by one.
+
+    Matérn 5/2 with a length scale for each dimension and noise, fitted anew after each evaluation
+    by scikit-learn; choices are one-hot. It begins with `warm`, or with `start` random rows.
+    """
+    chosen = list(problem.warm) or problem.rows[:start].tolist()
+    chosen = chosen[: problem.budget]
+    features = _one_hot(problem)
+    scales: np.ndarray | None = None
+    while len(chosen) < problem.budget:
+        left = problem.rows[~np.isin(problem.rows, chosen)]
+        if not left.size:
+            break
+        if len(left) > CANDIDATES:
+            left = problem.generator.choice(left, CANDIDATES, replace=False)
+        if not np.isfinite(problem.task.losses[chosen]).any():
+            chosen.append(int(left[0]))
+            continue
+        gain, scales = _improvement(features, problem.task.losses, chosen, left, scales)
+        chosen.append(int(left[gain.argmax()]))
+    return path(problem, chosen)
+
+
+def _improvement(
+    features: np.ndarray, losses: np.ndarray, chosen: Sequence[int], left: np.ndarray,
+    scales: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Expected improvement at rows, and the kernel's parameters to start from next time."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
+    values = finite(losses[list(chosen)])
+    values = (values - values.mean()) / max(float(values.std()), 1e-12)
+    lengths = np.full(features.shape[1], 0.5)
+    kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(lengths, (0.05, 20.0), nu=2.5)
+    kernel = kernel + WhiteKernel(1e-3, (1e-6, 1.0))
+    if scales is not None:
+        kernel = kernel.clone_with_theta(scales)
+    process = GaussianProcessRegressor(kernel, random_state=0, n_restarts_optimizer=0)
+    with warnings.catch_warnings():  # a kernel at its bounds, as in dimensions that do not matter
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        process.fit(features[list(chosen)], values)
+        mean, deviation = process.predict(features[left], return_std=True)
+    return expected_improvement(mean, deviation, values.min()), process.kernel_.theta
+
+
+def _one_hot(problem: Problem) -> np.ndarray:
+    """Coordinates with each choice as a vector of its own: their order means nothing."""
+    points, axes = problem.task.points, problem.axes
+    columns = [points[:, :axes]]
+    for column in points[:, axes:].T:
+        columns.append(column[:, None] == np.unique(column))
+    return np.column_stack(columns).astype(float)
+
+
+def halving(problem: Problem, *, factor: int = 3, brackets: int = 1) -> np.ndarray:
+    """Regret after each unit of work of successive halving on learning curves, again and again.
+
+    All configurations of a round get the least work; the best 1/`factor` of them go on to the next
+    share that the task's curves have, and so forth. With `brackets` above 1, rounds start in
+    turns from the first shares: Hyperband (Li et al. 2018). Work goes on from where it stopped. The
+    regret is that of the configuration which is best by what was seen so far, at its most work.
+    """
+    task, shares = problem.task, np.asarray(problem.task.work)
+    if task.curves is None:
+        raise ValueError(f"{task.name} has no learning curves to halve by")
+    spent, waiting = 0.0, list(problem.rows)
+    out = np.full(problem.budget, 1.0)
+    best, bracket = (-1, np.inf), 0
+    while waiting and spent < problem.budget:
+        first = bracket % min(brackets, len(shares))
+        size = factor ** (len(shares) - 1 - first)
+        alive, waiting = waiting[:size], waiting[size:]
+        bracket += 1
+        for rung in range(first, len(shares)):
+            before = shares[rung - 1] if rung > first else 0.0
+            for row in alive:
+                spent += shares[rung] - before
+                if spent > problem.budget + 1e-9:
+                    return out
+                seen = task.curves[row, rung]
+                if (rung, -seen) > (best[0], -best[1]):
+                    best = (rung, seen)
+                    out[max(int(np.ceil(spent - 1e-9)) - 1, 0) :] = task.regrets[row]
+            order = np.argsort([task.curves[row, rung] for row in alive], kind="stable")
+            alive = [alive[i] for i in order[: max(1, len(alive) // factor)]]
+    return out
+
+
+def path(problem: Problem, chosen: Sequence[int]) -> np.ndarray:
+    """The least regret (budget,) after each evaluation; it stays where rows have run out."""
+    found = np.minimum.accumulate(problem.task.regrets[list(chosen)])
+    return np.concatenate([found, np.full(problem.budget - len(found), found[-1])])
+
+
+SEARCHERS: Mapping[str, Callable[..., np.ndarray]] = {
+    "random": random,
+    "bayesian": bayesian,
+    "halving": halving,
+}
+
+
+def search(name: str, problem: Problem, options: Mapping[str, Any]) -> np.ndarray:
+    """Regret (budget,) of a searcher by its name."""
+    return SEARCHERS[name](problem, **options)

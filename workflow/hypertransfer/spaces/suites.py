@@ -1,0 +1,248 @@
+"""Real tuning tasks cut from scikit-learn's bundled data: evaluated live, offline, in jobs.
+
+Ridge regression by SGD is one of the paper's three families (Perrone et al. 2019, 1909.12552); an
+SVM is another, and boosted trees stand for its XGBoost. Which tasks is ours: the paper's are not in
+any package. Tasks of one data set are related by construction, which is what groups are for.
+
+A loss is a function of task and hyperparameters alone: folds and estimators have fixed seeds. The
+tables are read when a workflow is planned, so nothing heavy is imported with them.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+log = logging.getLogger(__name__)
+
+FOLDS = 3
+SEED = 0
+WORST = 2.0  # normalised squared errors are clipped here: twice that of predicting the mean
+DIGITS = 600  # images of each digits task, the first ones: what larger ones cost says nothing more
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A family of tasks: its space, its tasks with the data set of each, and what its loss is."""
+
+    dimensions: Mapping[str, Mapping[str, Any]]
+    tasks: Mapping[str, str]
+    metric: str
+
+
+REGRESSION = {
+    "diabetes-progression": "diabetes", "diabetes-bmi": "diabetes", "diabetes-bp": "diabetes",
+    "diabetes-s5": "diabetes", "wine-alcohol": "wine", "wine-colour": "wine",
+    "wine-proline": "wine", "iris-petal-width": "iris", "iris-sepal-width": "iris",
+    "cancer-texture": "cancer", "cancer-smoothness": "cancer",
+    "cancer-fractal-dimension-error": "cancer", "digits-label": "digits",
+    "digits-pixel-36": "digits",
+}  # fmt: skip
+CLASSIFICATION = {
+    "iris": "iris", "iris-virginica": "iris", "iris-versicolor": "iris", "wine": "wine",
+    "wine-no-proline": "wine", "cancer": "cancer", "cancer-means": "cancer",
+    "cancer-errors": "cancer", "digits-parity": "digits", "digits-from-five": "digits",
+    "digits-eight": "digits", "digits-3-or-8": "digits", "digits-1-or-7": "digits",
+    "diabetes-median": "diabetes",
+}  # fmt: skip
+SUITES: Mapping[str, Suite] = {
+    "sgd_ridge": Suite(
+        {
+            "alpha": {"low": 1e-7, "high": 10, "log": True},
+            "eta0": {"low": 1e-5, "high": 1, "log": True},
+            "power_t": {"low": 0, "high": 1},
+            "epochs": {"low": 1, "high": 50, "log": True, "integer": True},
+        },
+        REGRESSION,
+        "mean squared error over the variance, of three folds",
+    ),
+    "rbf_svm": Suite(
+        {
+            "C": {"low": 1e-3, "high": 1e4, "log": True},
+            "gamma": {"low": 1e-6, "high": 10, "log": True},
+        },
+        CLASSIFICATION,
+        "error rate, of three folds",
+    ),
+    "boosting": Suite(
+        {
+            "learning_rate": {"low": 1e-3, "high": 1, "log": True},
+            "iterations": {"low": 5, "high": 100, "log": True, "integer": True},
+            "leaves": {"low": 2, "high": 64, "log": True, "integer": True},
+            "min_leaf": {"low": 1, "high": 64, "log": True, "integer": True},
+            "l2": {"low": 1e-6, "high": 100, "log": True},
+        },
+        CLASSIFICATION,
+        "error rate, of three folds",
+    ),
+}
+
+
+def evaluate(suite: str, task: str, configuration: Mapping[str, float]) -> float:
+    """The loss of one configuration on a task.
+
+    Raises:
+        ValueError: a suite, a task or hyperparameters that are not known.
+    """
+    return evaluations(suite, task, [configuration])[0]
+
+
+def evaluations(
+    suite: str, task: str, configurations: Sequence[Mapping[str, float]]
+) -> list[float]:
+    """The losses of configurations on a task; see the suite's `metric`.
+
+    Raises:
+        ValueError: a suite, a task or hyperparameters that are not known.
+    """
+    _check(suite, task, configurations)
+    x, y = _data(suite, task)
+    loss = _squared_error if suite == "sgd_ridge" else _error_rate
+    out = []
+    for done, configuration in enumerate(configurations):
+        if done and done % max(1, len(configurations) // 10) == 0:
+            log.info("%s: %d of %d configurations", task, done, len(configurations))
+        out.append(loss(partial(ESTIMATORS[suite], **configuration), x, y))
+    return out
+
+
+def _check(suite: str, task: str, configurations: Sequence[Mapping[str, float]]) -> None:
+    if suite not in SUITES:
+        raise ValueError(f"no suite {suite!r}; known: {', '.join(SUITES)}")
+    if task not in SUITES[suite].tasks:
+        raise ValueError(f"no task {task!r} of {suite}; known: {', '.join(SUITES[suite].tasks)}")
+    for configuration in configurations:
+        if set(configuration) != set(SUITES[suite].dimensions):
+            known = ", ".join(SUITES[suite].dimensions)
+            given = ", ".join(configuration)
+            raise ValueError(f"hyperparameters {given}: {suite} has {known}")
+
+
+@lru_cache(maxsize=4)
+def _data(suite: str, task: str) -> tuple[np.ndarray, np.ndarray]:
+    """Features (n, p) and targets (n,) of a task."""
+    import numpy as np
+    from sklearn import datasets
+
+    group = SUITES[suite].tasks[task]
+    loader = "breast_cancer" if group == "cancer" else group
+    bunch = getattr(datasets, f"load_{loader}")()
+    x, y, names = bunch.data, bunch.target, list(bunch.feature_names)
+    if group == "digits":
+        x, y = x[:DIGITS], y[:DIGITS]
+    if suite != "sgd_ridge":
+        return _classes(task, x, y)
+    if task in ("diabetes-progression", "digits-label"):
+        return x, y.astype(float)
+    column = names.index(COLUMNS[task])
+    return np.delete(x, column, axis=1), x[:, column]
+
+
+COLUMNS = {  # of the regressions of one column on the others
+    "diabetes-bmi": "bmi", "diabetes-bp": "bp", "diabetes-s5": "s5", "wine-alcohol": "alcohol",
+    "wine-colour": "color_intensity", "wine-proline": "proline",
+    "iris-petal-width": "petal width (cm)", "iris-sepal-width": "sepal width (cm)",
+    "cancer-texture": "mean texture", "cancer-smoothness": "mean smoothness",
+    "cancer-fractal-dimension-error": "fractal dimension error", "digits-pixel-36": "pixel_4_4",
+}  # fmt: skip
+
+
+def _classes(task: str, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Features and classes of a classification: of all data, of some columns, of two classes."""
+    import numpy as np
+
+    some: Mapping[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
+        "iris-virginica": lambda: (x, y == 2),
+        "iris-versicolor": lambda: (x, y == 1),
+        "wine-no-proline": lambda: (x[:, :-1], y),
+        "cancer-means": lambda: (x[:, :10], y),
+        "cancer-errors": lambda: (x[:, 10:20], y),
+        "digits-parity": lambda: (x, y % 2),
+        "digits-from-five": lambda: (x, y >= 5),
+        "digits-eight": lambda: (x, y == 8),
+        "digits-3-or-8": lambda: (x[np.isin(y, (3, 8))], y[np.isin(y, (3, 8))]),
+        "digits-1-or-7": lambda: (x[np.isin(y, (1, 7))], y[np.isin(y, (1, 7))]),
+        "diabetes-median": lambda: (x, y > np.median(y)),
+    }
+    x, y = some.get(task, lambda: (x, y))()
+    return x, y.astype(int)
+
+
+def _ridge(alpha: float, eta0: float, power_t: float, epochs: int) -> Any:
+    from sklearn.linear_model import SGDRegressor
+
+    return SGDRegressor(
+        alpha=alpha, eta0=eta0, power_t=power_t, max_iter=epochs, tol=None,
+        learning_rate="invscaling", random_state=SEED,
+    )  # fmt: skip
+
+
+def _svm(C: float, gamma: float) -> Any:
+    from sklearn.svm import SVC
+
+    return SVC(C=C, gamma=gamma, random_state=SEED)
+
+
+def _boosting(learning_rate: float, iterations: int, leaves: int, min_leaf: int, l2: float) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(
+        learning_rate=learning_rate, max_iter=iterations, max_leaf_nodes=leaves,
+        min_samples_leaf=min_leaf, l2_regularization=l2, early_stopping=False, random_state=SEED,
+    )  # fmt: skip
+
+
+ESTIMATORS: Mapping[str, Callable[..., Any]] = {
+    "sgd_ridge": _ridge, "rbf_svm": _svm, "boosting": _boosting,
+}  # fmt: skip
+
+
+def _squared_error(estimator: Callable[[], Any], x: np.ndarray, y: np.ndarray) -> float:
+    """MSE over the variance of the target, mean over folds, clipped; what overflows is the worst.
+
+    The target is standardised as features are, on the fold's training part (ours): one learning
+    rate then means the same for targets of any unit.
+    """
+    import numpy as np
+    from sklearn.model_selection import KFold
+    from sklearn.preprocessing import StandardScaler
+
+    errors = []
+    for train, test in KFold(FOLDS, shuffle=True, random_state=SEED).split(x):
+        features, target = StandardScaler().fit(x[train]), StandardScaler().fit(y[train, None])
+        wanted = target.transform(y[test, None]).ravel()
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            try:
+                model = estimator().fit(
+                    features.transform(x[train]), target.transform(y[train, None]).ravel()
+                )
+                away = model.predict(features.transform(x[test])) - wanted
+                error = float(np.mean(away**2) / np.var(wanted))
+            except ValueError:  # scikit-learn's word for weights that are no numbers any more
+                error = math.inf
+        errors.append(min(error, WORST) if math.isfinite(error) else WORST)
+    return float(np.mean(errors))
+
+
+def _error_rate(estimator: Callable[[], Any], x: np.ndarray, y: np.ndarray) -> float:
+    """The share of test points taken for another class, mean over stratified folds."""
+    import numpy as np
+    from sklearn.model_selection import StratifiedKFold
+    from sklearn.preprocessing import StandardScaler
+
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED).split(x, y)
+    errors = []
+    for train, test in folds:
+        features = StandardScaler().fit(x[train])
+        model = estimator().fit(features.transform(x[train]), y[train])
+        errors.append(np.mean(model.predict(features.transform(x[test])) != y[test]))
+    return float(np.mean(errors))
