@@ -15,6 +15,7 @@ from tests.benchmarks import (
     bench_plan,
     bench_probe,
     bench_slurm,
+    bench_spaces,
     bench_train,
     bench_workflow,
 )
@@ -28,6 +29,7 @@ BENCHMARKS = {
     "decoding": bench_decoding,
     "optimizer": bench_optimizer,
     "probe": bench_probe,
+    "spaces": bench_spaces,
     "plan": bench_plan,
     "slurm": bench_slurm,
     "workflow": bench_workflow,

@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -309,3 +310,46 @@ def test_runs_keep_their_weights_where_probes_look():
     first, second = grid.runs(made({"seed": [0, 1]}, probes=probes))
     assert first.spec.checkpoints == (0, 2, 5, 10)
     assert second.spec.checkpoints == (0, 5, 10)
+
+
+def test_a_sobol_design_is_scipys_in_the_middle_of_its_cells():
+    from scipy.stats import qmc
+
+    from hypertransfer import sobol
+
+    for points in (4, 32, 100):
+        power = (points - 1).bit_length()
+        theirs = qmc.Sobol(sobol.COLUMNS, scramble=False).random_base2(power)[:points]
+        ours = [sobol.column(index, points) for index in range(sobol.COLUMNS)]
+        assert np.array(ours).T == pytest.approx(theirs + 0.5 / 2**power)
+
+
+def test_columns_of_a_design_are_zipped_into_points():
+    values = {
+        "base": {},
+        "axes": {
+            "lr": {"sobol": {"from": 1e-4, "to": 1, "points": 8, "column": 0}},
+            "weight_decay": {"sobol": {"from": 0, "to": 1, "points": 8, "column": 1, "log": False}},
+        },
+        "zip": [["lr", "weight_decay"]],
+    }
+    found = [point for point, _ in grid.points(values)]
+    assert len(found) == 8
+    places = sorted(math.log(point["lr"] / 1e-4) / math.log(1e4) for point in found)
+    assert places == pytest.approx([(i + 0.5) / 8 for i in range(8)])
+    assert sorted(p["weight_decay"] for p in found) == pytest.approx(
+        [(i + 0.5) / 8 for i in range(8)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ({"from": 1, "to": 1, "points": 4, "column": 0}, "from < to"),
+        ({"from": 0, "to": 1, "points": 4, "column": 0}, "from above 0 on a log axis"),
+        ({"from": 1, "to": 2, "points": 4, "column": 6}, "a column from 0 to 5"),
+    ],
+)
+def test_a_design_that_cannot_be_meant(written, words):
+    with pytest.raises(grid.GridError, match=words):
+        grid.axis_values("axes.lr", {"sobol": written})

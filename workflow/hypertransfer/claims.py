@@ -148,9 +148,7 @@ def _measure_problems(name: Any, options: Any) -> Iterator[str]:
             yield f"options.{key}: {value!r} is not {expected}"
 
 
-def _expected(
-    key: str, value: Any, default: object, choices: Mapping[str, tuple[str, ...]]
-) -> str:
+def _expected(key: str, value: Any, default: object, choices: Mapping[str, tuple[str, ...]]) -> str:
     """What an option should have been; empty if it is that."""
     kind = str if default is None else type(default)
     if not _is(value, kind):

@@ -163,4 +163,3 @@ def rows(study: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
             continue
         out["winners"] += [{"suite": name, "dimension": one} for one in written]
     return out
-

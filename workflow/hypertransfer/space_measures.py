@@ -79,7 +79,7 @@ def evaluations_to(
 
     def first(rows: Any) -> float:
         goal = float(curves[over][rows, at - 1].mean())
-        there = curves[of][rows].mean(axis=0) <= goal
+        there = curves[of][rows].mean(axis=0) <= goal + 1e-12  # but for rounding
         return float(there.argmax() + 1) if there.any() else math.inf
 
     return _over_units(first, curves[of], seed, by)
@@ -125,9 +125,7 @@ def region_ratio(
 
 
 @measure("octaves per doubling", table="winners")
-def winner_slope(
-    tables: Tables, seed: int, *, size: str = "width", by: str = "group"
-) -> Measured:
+def winner_slope(tables: Tables, seed: int, *, size: str = "width", by: str = "group") -> Measured:
     """How the winners of tasks move with each doubling of a size, by least squares.
 
     The mean of the slopes of groups; `by` may name several columns, with commas between.

@@ -90,9 +90,7 @@ class SpacePlan:
         }  # fmt: skip
         code = code_of("replay")
         return [
-            SpaceJob(
-                self.study, "replays", name, Job(code, {**shared, "part": part}), tuple(files)
-            )
+            SpaceJob(self.study, "replays", name, Job(code, {**shared, "part": part}), tuple(files))
             for part in range(number)
         ]
 

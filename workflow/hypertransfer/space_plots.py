@@ -16,6 +16,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
+from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, ScalarFormatter
 
 from hypertransfer.canvas import panels
 from hypertransfer.spaces.dimensions import Dimension, Domain
@@ -24,7 +25,9 @@ from hypertransfer.spaces.regions import Box, Ellipsoid, from_plain
 Tables = Mapping[str, pd.DataFrame]
 NO_TITLES: Mapping[str, str] = MappingProxyType({})
 ABREAST = 4  # panels in a row
+LEAST = 1e-3  # the least regret shown: below, nothing is left to find
 DRAWS = 1000  # resamples of tasks for a band
+TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50]  # of axes over a decade or two
 CIRCLE = np.linspace(0, 2 * np.pi, 200)
 GREY = "0.45"
 DIMENSIONS = {
@@ -51,6 +54,8 @@ def regrets(
                 _curve(axis, chosen, colours[name], titles.get(name, name))
         if log:
             axis.set_yscale("log")
+            axis.yaxis.set_minor_formatter(NullFormatter())
+            axis.set_ylim(bottom=max(axis.get_ylim()[0], LEAST))
         axis.set_title(titles.get(replay, replay))
         axis.set_xlabel("evaluations")
     axes[0].set_ylabel("normalised regret")
@@ -101,10 +106,16 @@ def regions(
     return figure
 
 
-def _points(axis: Axes, picture: Mapping, dimensions: Sequence[Dimension], plane: list[int]) -> None:
+def _points(
+    axis: Axes, picture: Mapping, dimensions: Sequence[Dimension], plane: list[int]
+) -> None:
     """Winners of earlier tasks, the target's best points, and its best."""
     for key, style, label in (
-        ("best", {"color": GREY, "marker": ".", "s": 14, "alpha": 0.5}, "the target’s best 1 %"),
+        (
+            "best",
+            {"color": "crimson", "marker": "o", "s": 16, "alpha": 0.5},
+            "the target’s best 1 %",
+        ),
         ("won", {"color": "black", "marker": "o", "s": 22}, "winners of earlier tasks"),
     ):
         points = _real(np.array(picture[key])[:, plane], dimensions)
@@ -166,8 +177,8 @@ def inflation(
 
     A dot a target; below the line at 1 its best is inside.
     """
-    figure, axes = _grid(1)
-    axis, table = axes[0], tables["regions"]
+    figure, ((axis,),) = panels(1, 1, width=2, height=1.5)
+    table = tables["regions"]
     colours = sns.color_palette("colorblind", len(replays))
     for colour, replay in zip(colours, replays, strict=True):
         part = table[(table["replay"] == replay) & (table["region"] == region)]
@@ -180,8 +191,12 @@ def inflation(
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlabel("volume of the region, share of the space")
-    axis.set_ylabel("inflation needed to hold\nthe target’s best")
-    axis.legend()
+    axis.set_ylabel("growth needed to hold\nthe target’s best")
+    for one in (axis.xaxis, axis.yaxis):
+        one.set_major_locator(FixedLocator(TICKS))
+        one.set_minor_locator(NullLocator())
+        one.set_major_formatter(ScalarFormatter())
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
@@ -209,7 +224,7 @@ def winners(
         axis.set_xscale("log", base=2)
         axis.set_xlabel(size.removeprefix("shape."))
         words = titles.get(suite, suite) if depth is None else f"depth {depth:g}"
-        axis.set_title(f"{words}: {slope:+.2f} octaves a doubling", fontsize=11)
+        axis.set_title(f"{words}: {slope:+.2f} octaves a doubling".replace("-", "−"), fontsize=11)
     axes[0].set_ylabel(f"log₂ of the best {DIMENSIONS.get(dimension, dimension)}")
     return figure
 

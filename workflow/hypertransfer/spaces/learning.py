@@ -18,7 +18,9 @@ import numpy as np
 from hypertransfer.spaces.dimensions import Domain
 from hypertransfer.spaces.regions import CHECKS, FLOOR, Region, contains, cube, fit, from_plain
 
-TRUST_POINTS = 2  # winners wanted for each of d + 1: fewer fit themselves, see the facts of the study
+TRUST_POINTS = (
+    2  # winners wanted for each of d + 1: fewer fit themselves, see the facts of the study
+)
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,7 @@ class Task:
     def part(self, chosen: np.ndarray) -> Task:
         """The evaluations of some rows alone."""
         curves = None if self.curves is None else self.curves[chosen]
-        return replace(
-            self, points=self.points[chosen], losses=self.losses[chosen], curves=curves
-        )
+        return replace(self, points=self.points[chosen], losses=self.losses[chosen], curves=curves)
 
     def at(self, point: np.ndarray) -> Task:
         """The task with all its evaluations moved to one point (d,)."""
@@ -222,9 +222,7 @@ def carried(
     for column in columns:
         slope = np.polyfit(x, y[:, column], 1)[0]
         for points, size in zip(moved, sizes, strict=True):
-            points[:, column] = np.clip(
-                points[:, column] + slope * (np.log2(target) - size), 0, 1
-            )
+            points[:, column] = np.clip(points[:, column] + slope * (np.log2(target) - size), 0, 1)
     return moved
 
 

@@ -14,6 +14,7 @@ programs stay convex by it.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -263,7 +264,9 @@ def _solve(objective: Any, constraints: list) -> None:
 
     problem = cp.Problem(cp.Minimize(objective), constraints)
     try:
-        problem.solve(solver=cp.CLARABEL)
+        with warnings.catch_warnings():  # less exact than it would like is exact enough here
+            warnings.filterwarnings("ignore", "Solution may be inaccurate")
+            problem.solve(solver=cp.CLARABEL)
     except cp.SolverError as error:
         raise RegionError(f"the cone solver failed: {error}") from error
     if problem.status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):

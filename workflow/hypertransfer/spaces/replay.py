@@ -112,8 +112,10 @@ def _of_target(replay: Replay, target: Task) -> Iterator[dict[str, Any]]:
         for name, written in replay.values.get("regions", {}).items():
             spaces[name], seconds = _learned(replay, target, seen, written, known)
             picture = _picture(spaces[name], seen, target, written) if repeat == 0 else None
-            yield place | {"picture": picture} | (
-                _described(name, spaces[name], target, planted, seconds)
+            yield (
+                place
+                | {"picture": picture}
+                | (_described(name, spaces[name], target, planted, seconds))
             )
         for name, method in replay.values["methods"].items():
             start = time.perf_counter()
@@ -196,9 +198,7 @@ def _described(
     }
 
 
-def _picture(
-    space: Space, seen: Sequence[Task], target: Task, written: Mapping[str, Any]
-) -> str:
+def _picture(space: Space, seen: Sequence[Task], target: Task, written: Mapping[str, Any]) -> str:
     """The space, the winners that it was learned from, and the target's best, for a figure."""
     won = np.concatenate([task.winners(written.get("top", 1)) for task in seen])
     best = target.winners(max(1, round(NEAR * len(target.losses))))

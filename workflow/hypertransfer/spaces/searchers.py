@@ -106,33 +106,63 @@ def halving(problem: Problem, *, factor: int = 3, brackets: int = 1) -> np.ndarr
 
     All configurations of a round get the least work; the best 1/`factor` of them go on to the next
     share that the task's curves have, and so forth. With `brackets` above 1, rounds start in
-    turns from the first shares: Hyperband (Li et al. 2018). Work goes on from where it stopped. The
-    regret is that of the configuration which is best by what was seen so far, at its most work.
+    turns from the first shares: Hyperband (Li et al. 2018). When no row is left to begin with, those
+    that were stopped go on, the best first. Work goes on from where it stopped. The regret is that of
+    the configuration which is best by what was seen so far, at its most work.
+
+    Raises:
+        ValueError: the task has no curves.
     """
-    task, shares = problem.task, np.asarray(problem.task.work)
-    if task.curves is None:
-        raise ValueError(f"{task.name} has no learning curves to halve by")
-    spent, waiting = 0.0, list(problem.rows)
-    out = np.full(problem.budget, 1.0)
-    best, bracket = (-1, np.inf), 0
-    while waiting and spent < problem.budget:
-        first = bracket % min(brackets, len(shares))
-        size = factor ** (len(shares) - 1 - first)
+    if problem.task.curves is None:
+        raise ValueError(f"{problem.task.name} has no learning curves to halve by")
+    race = _Race(problem)
+    waiting, bracket = list(problem.rows), 0
+    shares = len(race.shares)
+    while waiting and not race.over:
+        first = bracket % min(brackets, shares)
+        size = factor ** (shares - 1 - first)
         alive, waiting = waiting[:size], waiting[size:]
         bracket += 1
-        for rung in range(first, len(shares)):
-            before = shares[rung - 1] if rung > first else 0.0
-            for row in alive:
-                spent += shares[rung] - before
-                if spent > problem.budget + 1e-9:
-                    return out
-                seen = task.curves[row, rung]
-                if (rung, -seen) > (best[0], -best[1]):
-                    best = (rung, seen)
-                    out[max(int(np.ceil(spent - 1e-9)) - 1, 0) :] = task.regrets[row]
-            order = np.argsort([task.curves[row, rung] for row in alive], kind="stable")
-            alive = [alive[i] for i in order[: max(1, len(alive) // factor)]]
-    return out
+        for rung in range(first, shares):
+            alive = race.run(alive, rung)[: max(1, len(alive) // factor)]
+    while (stopped := race.stopped()) and not race.over:
+        race.run(stopped[:1], shares - 1)
+    return race.regrets
+
+
+class _Race:
+    """What successive halving has seen: work spent, each row's last rung, the best so far."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.task, self.budget = problem.task, problem.budget
+        self.shares = np.asarray(problem.task.work)
+        self.regrets = np.full(problem.budget, 1.0)
+        self.spent, self.over = 0.0, False
+        self.rungs: dict[int, int] = {}
+        self.best = (-1, -np.inf)
+
+    def run(self, rows: Sequence[int], rung: int) -> list[int]:
+        """Take rows on to a rung, as far as the budget goes; those rows, the best first."""
+        for row in rows:
+            before = self.shares[self.rungs[row]] if row in self.rungs else 0.0
+            self.spent += self.shares[rung] - before
+            if self.spent > self.budget + 1e-9:
+                self.over = True
+                return []
+            self.rungs[row] = rung
+            seen = (rung, -self.task.curves[row, rung])
+            if seen > self.best:
+                self.best = seen
+                self.regrets[max(int(np.ceil(self.spent - 1e-9)) - 1, 0) :] = self.task.regrets[row]
+        return sorted(rows, key=lambda row: self.task.curves[row, rung])
+
+    def stopped(self) -> list[int]:
+        """Rows that are not done, those with the most work first, and the best of them."""
+        last = len(self.shares) - 1
+        open_rows = [row for row, rung in self.rungs.items() if rung < last]
+        return sorted(
+            open_rows, key=lambda row: (-self.rungs[row], self.task.curves[row, self.rungs[row]])
+        )
 
 
 def path(problem: Problem, chosen: Sequence[int]) -> np.ndarray:

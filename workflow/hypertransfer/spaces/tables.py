@@ -105,9 +105,7 @@ def frame(path: Path) -> pd.DataFrame:
         raise TableError(f"{path}: cannot be read: {error}") from error
 
 
-def tasks_of(
-    table: pd.DataFrame, about: Mapping[str, Any], file: str
-) -> tuple[Domain, list[Task]]:
+def tasks_of(table: pd.DataFrame, about: Mapping[str, Any], file: str) -> tuple[Domain, list[Task]]:
     """The space and the tasks of a table, for a sound description; `file` is for messages.
 
     Raises:

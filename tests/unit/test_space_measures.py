@@ -1,0 +1,150 @@
+"""Measures of learned spaces, on tables whose answers are known."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pytest
+
+from hypertransfer import claims
+from hypertransfer.measures import MEASURES, ClaimError
+
+CURVES = {  # method → per task the regrets after each evaluation
+    "random": [[1.0, 0.8, 0.6, 0.4], [1.0, 0.6, 0.4, 0.2], [1.0, 0.7, 0.5, 0.3]],
+    "box": [[0.5, 0.4, 0.3, 0.2], [0.5, 0.3, 0.2, 0.1], [0.8, 0.75, 0.7, 0.6]],
+}
+
+
+def replays():
+    return pd.DataFrame(
+        {"replay": "r", "suite": "s", "task": f"t{t}", "group": "g" if t < 2 else "h",
+         "method": method, "repeat": repeat,
+         "regrets": [max(x + 0.1 * (2 * repeat - 1), 0) for x in curve]}
+        for method, curves in CURVES.items() for t, curve in enumerate(curves) for repeat in (0, 1)
+    )  # fmt: skip
+
+
+def measured(name, table, frame, **options):
+    return MEASURES[name].function({table: frame}, 0, **options)
+
+
+def test_regret_ratio_is_of_means_over_tasks():
+    found = measured("regret_ratio", "replays", replays(), of="box", over="random", at=2)
+    assert found.value == pytest.approx((0.4 + 0.3 + 0.75) / (0.8 + 0.6 + 0.7))
+    assert found.low <= found.value <= found.high
+    assert (found.seeds, found.over) == (3, "tasks")
+
+
+def test_groups_are_resampled_as_a_whole():
+    found = measured(
+        "regret_ratio", "replays", replays(), of="box", over="random", at=2, by="group"
+    )
+    assert (found.seeds, found.over) == (2, "groups")
+    assert found.value == pytest.approx((0.35 + 0.75) / (0.7 + 0.7))
+
+
+def test_tasks_improved_in_per_cent():
+    found = measured("tasks_improved", "replays", replays(), of="box", over="random", at=3)
+    assert found.value == pytest.approx(100 * 2 / 3)
+    assert found.high == 100
+
+
+def test_wilcoxon_over_tasks():
+    found = measured("regret_p_value", "replays", replays(), of="box", over="random", at=1)
+    assert found.value == pytest.approx(1 / 8), "all three lower: the least p of three pairs"
+    same = measured("regret_p_value", "replays", replays(), of="box", over="box", at=1)
+    assert same.value == 1
+
+
+def test_evaluations_to_a_regret():
+    found = measured("evaluations_to", "replays", replays(), of="box", over="random", at=2)
+    # random's mean after 2 is 0.7; the box's means are 0.6, …: there after the first
+    assert found.value == 1
+    never = measured("evaluations_to", "replays", replays(), of="random", over="box", at=4)
+    assert never.value == 4, "0.3 against 0.3"
+    worse = replays()
+    worse.loc[worse["method"] == "random", "regrets"] = pd.Series(
+        [[1.0] * 4] * 6, index=worse.index[worse["method"] == "random"]
+    )
+    assert measured("evaluations_to", "replays", worse, of="random", over="box", at=4).value == (
+        math.inf
+    )
+
+
+def test_errors_name_what_is_there():
+    with pytest.raises(
+        ClaimError, match="no method 'sphere' in these replays; there is random, box"
+    ):
+        measured("regret_ratio", "replays", replays(), of="sphere", over="box")
+    with pytest.raises(ClaimError, match="at: 9 is not within the 4 evaluations"):
+        measured("regret_ratio", "replays", replays(), of="box", over="random", at=9)
+    two = pd.concat([replays(), replays().assign(replay="other")])
+    with pytest.raises(ClaimError, match="several replays have the method 'box'"):
+        measured("regret_ratio", "replays", two, of="box", over="random")
+
+
+def regions():
+    return pd.DataFrame([
+        {"replay": replay, "region": "box", "task": task, "group": task, "repeat": repeat,
+         "volume": volume, "inflation": inflation}
+        for replay, rows in {"sp": [(0.4, 2.0), (0.2, 3.0), (0.1, 9.0)],
+                             "mup": [(0.1, 1.0), (0.1, 0.5), (0.1, 0.9)]}.items()
+        for task, (volume, inflation) in zip("abc", rows, strict=True) for repeat in (0, 1)
+    ])  # fmt: skip
+
+
+def test_region_level_and_ratio():
+    sp = regions()[regions()["replay"] == "sp"]
+    found = measured("region_level", "regions", sp, quantity="inflation", statistic="median")
+    assert found.value == 3.0
+    ratio = measured("region_ratio", "regions", regions(), of="mup", over="sp")
+    assert ratio.value == pytest.approx((0.25 * 0.5 * 1.0) ** (1 / 3))
+    with pytest.raises(ClaimError, match="no region has replay 'ntp'; there is mup, sp"):
+        measured("region_ratio", "regions", regions(), of="ntp", over="sp")
+    with pytest.raises(ClaimError, match="no task in common"):
+        moved = regions().assign(task=lambda f: f["replay"] + f["task"])
+        measured("region_ratio", "regions", moved, of="mup", over="sp")
+
+
+def test_winner_slope_by_groups():
+    frame = pd.DataFrame([
+        {"suite": "s", "task": f"{group}{width}", "group": group, "dimension": "lr", "seed": seed,
+         "width": width, "winner": -slope * math.log2(width) + seed}
+        for group, slope in (("a", 1.0), ("b", 0.5), ("c", 0.75))
+        for width in (16, 64, 256) for seed in (0, 1)
+    ])  # fmt: skip
+    found = measured("winner_slope", "winners", frame, size="width")
+    assert found.value == pytest.approx(-0.75)
+    assert (found.low, found.high) == (pytest.approx(-1), pytest.approx(-0.5))
+    each = measured("winner_slope", "winners", frame, size="width", by="group, seed")
+    assert each.seeds == 6
+    with pytest.raises(ClaimError, match="no group has winners at two values of width"):
+        measured("winner_slope", "winners", frame[frame["width"] == 16], size="width")
+
+
+def claim(**changes):
+    return {
+        "id": "c", "sentence": "s", "source": "t", "confidence": "low", "measure": "regret_ratio",
+        "where": {"replay": "r"}, "options": {"of": "box", "over": "random", "at": 1},
+        "bar": {"max": 1}, **changes,
+    }  # fmt: skip
+
+
+def test_a_claim_selects_from_its_measures_own_table():
+    verdict = claims.check(claim(), {"runs": pd.DataFrame({"grid": ["x"]}), "replays": replays()})
+    assert verdict.verdict == "holds"
+    assert "over 3 tasks" in verdict.reason
+    with pytest.raises(ClaimError, match="the table 'replays' is needed"):
+        claims.check(claim(), {"runs": pd.DataFrame({"grid": ["x"]})})
+    with pytest.raises(ClaimError, match=r"where.replay: no row has 'q'.*there is r"):
+        claims.check(claim(where={"replay": "q"}), {"replays": replays()})
+
+
+def test_options_are_checked_by_the_measures_own_choices():
+    wrong = claim(measure="region_level", options={"quantity": "sharpness"})
+    (text,) = claims.validate([wrong])
+    assert "options.quantity: 'sharpness' is not one of volume, share, inflation" in text
+    few = claim(min_seeds=4)
+    verdict = claims.check(few, {"replays": replays()})
+    assert (verdict.verdict, verdict.reason) == ("undecided", "3 tasks ran, and 4 are asked for")
