@@ -1,4 +1,4 @@
-"""Learned spaces: fits against Khachiyan's algorithm, draws against rejection, evaluations saved."""
+"""Learned spaces: fits against Khachiyan, draws against rejection, evaluations saved."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from tests.benchmarks.bench_train import row
 
 from hypertransfer.spaces import sources
 from hypertransfer.spaces.regions import Ellipsoid, fit
-from hypertransfer.spaces.replay import Replay, run as replay
+from hypertransfer.spaces.replay import Replay
+from hypertransfer.spaces.replay import run as replay
 
 POINTS = ((9, 4), (29, 4), (8, 5), (29, 10))
 ROUNDS = 7

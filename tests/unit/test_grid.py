@@ -321,7 +321,7 @@ def test_a_sobol_design_is_scipys_in_the_middle_of_its_cells():
         power = (points - 1).bit_length()
         theirs = qmc.Sobol(sobol.COLUMNS, scramble=False).random_base2(power)[:points]
         ours = [sobol.column(index, points) for index in range(sobol.COLUMNS)]
-        assert np.array(ours).T == pytest.approx(theirs + 0.5 / 2**power)
+        assert pytest.approx(theirs + 0.5 / 2**power) == np.array(ours).T
 
 
 def test_columns_of_a_design_are_zipped_into_points():
@@ -353,3 +353,15 @@ def test_columns_of_a_design_are_zipped_into_points():
 def test_a_design_that_cannot_be_meant(written, words):
     with pytest.raises(grid.GridError, match=words):
         grid.axis_values("axes.lr", {"sobol": written})
+
+
+def test_values_of_zipped_axes_may_repeat_and_points_may_not():
+    axes = {"lr": [0.1, 0.2, 0.3], "batch_size": [8, 8, 16]}
+    found = [p for p, _ in grid.points({"base": {}, "axes": axes, "zip": [["lr", "batch_size"]]})]
+    assert [p["batch_size"] for p in found] == [8, 8, 16]
+    assert list(grid.problems({"base": {}, "axes": axes, "zip": [["lr", "batch_size"]]})) == []
+    with pytest.raises(grid.GridError, match="8 stands twice"):
+        list(grid.points({"base": {}, "axes": axes}))
+    twins = {"lr": [0.1, 0.1], "batch_size": [8, 8]}
+    with pytest.raises(grid.GridError, match="free of points that stand twice"):
+        list(grid.points({"base": {}, "axes": twins, "zip": [["lr", "batch_size"]]}))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import cost, grid, plan
+from hypertransfer import cost, grid, plan, product
 from hypertransfer.config import Study
 from hypertransfer.plan import IndexPlan, Publication, StudyPlan
 from hypertransfer.publish import publish

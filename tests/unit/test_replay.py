@@ -133,7 +133,7 @@ def test_a_planted_outlier_spoils_the_tight_box_and_not_the_one_with_slack():
     assert (tight["planted_out"] == 0).all()
     assert (slack["planted_out"] == 1).all()
     assert (tight["volume"] > 0.5).all()
-    # Where λw, the price of a wider box, is 1/(2n), that of one more point outside: w = 1/(2·9·0.1).
+    # Where λw, the price of width, is 1/(2n), that of one more point outside: w = 1/(2·9·0.1).
     assert slack["volume"].to_numpy() == pytest.approx((1 / 1.8) ** 2, rel=1e-3)
 
 

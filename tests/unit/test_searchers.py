@@ -108,7 +108,7 @@ def test_halving_by_hand():
     regrets = curved().regrets
     assert found[0] == regrets[1], "after a unit the row that led at a quarter"
     assert found[1] == regrets[1], "which is done after two"
-    # Row 2 was stopped at a half, and is finished next (2.5); then 3 or 0, whichever led: 3, then 0.
+    # Row 2 was stopped at a half, and is finished next (2.5); then 3, which led 0 at a quarter.
     assert found[2] == regrets[1]
     assert found[3] == 0.0, "2.5 + 0.75 + 0.75 = 4: all are done, and row 0 is the best"
     assert found[4] == 0.0

@@ -102,8 +102,8 @@ def test_region_level_and_ratio():
     assert ratio.value == pytest.approx((0.25 * 0.5 * 1.0) ** (1 / 3))
     with pytest.raises(ClaimError, match="no region has replay 'ntp'; there is mup, sp"):
         measured("region_ratio", "regions", regions(), of="ntp", over="sp")
+    moved = regions().assign(task=lambda f: f["replay"] + f["task"])
     with pytest.raises(ClaimError, match="no task in common"):
-        moved = regions().assign(task=lambda f: f["replay"] + f["task"])
         measured("region_ratio", "regions", moved, of="mup", over="sp")
 
 

@@ -1,4 +1,7 @@
-"""The command line: `plan` says what the config means, `prune` and `verify` look after it."""
+"""The command line: `plan` says what the config means, `prune` and `verify` look after it.
+
+`space` learns a search space from past sweeps.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ from typing import Any
 from hypertransfer import __version__, meaning, plan, status
 from hypertransfer.config import ConfigError, check_main, read
 from hypertransfer.meaning import COMMAND
+from hypertransfer.spaces import command as space
+from hypertransfer.spaces.dimensions import DomainError
+from hypertransfer.spaces.tables import TableError
 from hypertransfer.store import Store, StoreError
 from hypertransfer.words import aligned, duration
 
@@ -27,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = given.run(given)
         sys.stdout.flush()
-    except (ConfigError, StoreError) as error:
+    except (ConfigError, StoreError, TableError, DomainError) as error:
         print(error, file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
@@ -73,6 +79,10 @@ def parser() -> argparse.ArgumentParser:
     verifying.add_argument("--quick", action="store_true", help=words)
     words = "move damaged entries away, for snakemake to make them again"
     verifying.add_argument("--aside", action="store_true", help=words)
+    words = "learn a search space from a table of past sweeps, for other tools and our own grids"
+    learning = commands.add_parser("space", help=words)
+    learning.set_defaults(run=space.run)
+    space.add_arguments(learning)
     return out
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,8 +67,8 @@ def label(value: object) -> str:
     return text if plain and not text.startswith(".") and len(text) <= 40 else digest(value, 8)
 
 
-def axis_values(path: str, written: object) -> list:
-    """The values of one axis.
+def axis_values(path: str, written: object, zipped: bool = False) -> list:
+    """The values of one axis; of one that is zipped with others they may repeat.
 
     Raises:
         GridError: the values are empty, not finite, have duplicates, or the form is unknown.
@@ -83,7 +83,7 @@ def axis_values(path: str, written: object) -> list:
     except (TypeError, OverflowError, ValueError) as error:
         raise GridError(path, written, f"a list of finite, plain values: {error}") from error
     doubles = sorted(text for text, count in Counter(texts).items() if count > 1)
-    if doubles:
+    if doubles and not zipped:
         raise GridError(path, written, f"free of duplicates: {', '.join(doubles)} stands twice")
     return values
 
@@ -197,17 +197,21 @@ def _group_values(
         for index, override in enumerate(overrides):
             if axis in override.get("axes", {}) and matches(override["when"], point):
                 written, where = override["axes"][axis], f"overrides.{index}.axes.{axis}"
-        columns[axis] = axis_values(where, written)
+        columns[axis] = axis_values(where, written, zipped=len(group) > 1)
     lengths = {axis: len(values) for axis, values in columns.items()}
     if len(set(lengths.values())) > 1:
         raise GridError("zip", lengths, "equally many values for axes that are zipped")
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    if len({canonical(row) for row in rows}) < len(rows):
+        raise GridError("zip", list(columns), "free of points that stand twice")
+    return rows
 
 
 def problems(grid: Mapping[str, Any]) -> Iterator[GridError]:
     """Everything about the axes' references that cannot work, before expansion."""
     axes = list(grid["axes"])
-    yield from _axis_problems("axes", grid["axes"])
+    zipped = {axis for names in grid.get("zip", []) for axis in names}
+    yield from _axis_problems("axes", grid["axes"], zipped)
     yield from _size_problems(grid)
     for axis in grid.get("inner", []):
         if axis not in axes:
@@ -230,13 +234,15 @@ def problems(grid: Mapping[str, Any]) -> Iterator[GridError]:
                 yield GridError(f"probes.{name}.where", axis, f"an axis; known: {known}")
 
 
-def _axis_problems(path: str, axes: Mapping[str, Any]) -> Iterator[GridError]:
+def _axis_problems(
+    path: str, axes: Mapping[str, Any], zipped: Collection[str]
+) -> Iterator[GridError]:
     for axis, written in axes.items():
         if not isinstance(axis, str) or not AXIS.fullmatch(axis) or len(axis) > 100:
             yield GridError(path, axis, "the dotted name of a value of a run")
             continue
         try:
-            axis_values(f"{path}.{axis}", written)
+            axis_values(f"{path}.{axis}", written, axis in zipped)
         except GridError as error:
             yield error
 
@@ -246,7 +252,7 @@ def _size_problems(grid: Mapping[str, Any]) -> Iterator[GridError]:
     try:
         count = math.prod(
             max(
-                len(axis_values(axis, written))
+                len(axis_values(axis, written, len(group) > 1))
                 for axis in group
                 for written in (grid["axes"][axis], *_alternatives(grid, axis))
             )
@@ -270,7 +276,8 @@ def _override_problems(
 ) -> Iterator[GridError]:
     place = {axis: index for index, group in enumerate(groups) for axis in group}
     axes = list(place)
-    yield from _axis_problems(f"{path}.axes", override.get("axes", {}))
+    zipped = {axis for group in groups if len(group) > 1 for axis in group}
+    yield from _axis_problems(f"{path}.axes", override.get("axes", {}), zipped)
     for axis in override.get("set", {}):
         if axis in axes:
             yield GridError(f"{path}.set", axis, "free to be set: it is an axis; use 'axes'")

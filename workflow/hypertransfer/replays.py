@@ -19,8 +19,8 @@ SEARCHERS: Mapping[str, Mapping[str, tuple[int, int]]] = {  # options, each with
 TABLES = ("replays", "regions", "winners")
 PARTS = 2  # jobs of a replay, unless it says otherwise
 OWN = {  # keys of a suite beside source, by where it comes from
-    **{name: ("split",) for name in sources.TABLES},
-    **{name: ("points", "seed") for name in suites.SUITES},
+    **dict.fromkeys(sources.TABLES, ("split",)),
+    **dict.fromkeys(suites.SUITES, ("points", "seed")),
     sources.RUNS: ("grids", "about"),
     sources.FILE: ("file", "about"),
 }

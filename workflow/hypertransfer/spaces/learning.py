@@ -257,7 +257,8 @@ class LeftOut:
     """What a space learned from the other tasks would have done for one of them.
 
     Regrets are expected ones of random search after each of `counts` evaluations, in the space and
-    in the whole range; `coverage` is the share of the best tenth of its rows that lies inside.
+    in the whole range; `coverage` is the share of the best tenth of its rows that lies inside, `rows`
+    how many of all lie there: more draws than that were not looked at.
     """
 
     task: str
@@ -266,6 +267,7 @@ class LeftOut:
     holds_best: bool
     inflation: float
     coverage: float
+    rows: int
     counts: tuple[int, ...]
     inside: np.ndarray
     whole: np.ndarray
@@ -293,6 +295,8 @@ def leave_one_out(
         near = task.near_best(0.1)
         yield LeftOut(
             task.name, task.group, space.volume, bool(space.contains(task.best[None])[0]), gauge,
-            float(space.contains(task.points[near]).mean()), tuple(counts),
+            float(space.contains(task.points[near]).mean()),
+            len(rows),
+            tuple(counts),
             expected_best(task.regrets[rows], counts), expected_best(task.regrets, counts),
         )  # fmt: skip

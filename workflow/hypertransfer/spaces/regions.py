@@ -239,38 +239,49 @@ def fit_box(points: np.ndarray, slack: float, floor: float) -> Box:
 def fit_ellipsoid(points: np.ndarray, slack: float, floor: float) -> Ellipsoid:
     """The least ellipsoid: −log det A, or −λ log det A + mean ξ with ‖Ax + b‖ ≤ 1 + ξ.
 
-    The floor is a bound on the largest eigenvalue of A, 1/floor.
+    The floor is a bound on the largest eigenvalue of A, 1/floor. The program is solved for points
+    about their middle, in units of their reach: as they are, it fails where a region is small.
     """
     import cvxpy as cp
 
     n, d = points.shape
+    middle = points.mean(axis=0)
+    reach = max(float(np.abs(points - middle).max()), floor)
     a, b = cp.Variable((d, d), PSD=True), cp.Variable((1, d))
-    away = cp.norm(points @ a + np.ones((n, 1)) @ b, axis=1)
+    away = cp.norm((points - middle) / reach @ a + np.ones((n, 1)) @ b, axis=1)
     small = -cp.log_det(a)
-    constraints = [cp.lambda_max(a) <= 1 / floor]
+    constraints = [(floor / reach) * a << np.eye(d)]
     if slack:
         outside = cp.Variable(n, nonneg=True)
         _solve(slack * small + cp.sum(outside) / n, [*constraints, away <= 1 + outside])
     else:
         _solve(small, [*constraints, away <= 1])
-    found = Ellipsoid((a.value + a.value.T) / 2, b.value.ravel())
+    matrix = (a.value + a.value.T) / (2 * reach)
+    found = Ellipsoid(matrix, b.value.ravel() - middle @ matrix)
     # A solver keeps its constraints to a tolerance; winners of a tight region lie in it exactly.
     over = 1.0 if slack else max(1.0, float(found.gauge(points).max()))
     return Ellipsoid(found.a / over, found.b / over)
 
 
 def _solve(objective: Any, constraints: list) -> None:
+    """Solve a convex program; where the solver's own scaling of rows fails, without it.
+
+    Raises:
+        RegionError: it cannot be solved.
+    """
     import cvxpy as cp
 
     problem = cp.Problem(cp.Minimize(objective), constraints)
-    try:
-        with warnings.catch_warnings():  # less exact than it would like is exact enough here
-            warnings.filterwarnings("ignore", "Solution may be inaccurate")
-            problem.solve(solver=cp.CLARABEL)
-    except cp.SolverError as error:
-        raise RegionError(f"the cone solver failed: {error}") from error
-    if problem.status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
-        raise RegionError(f"the cone solver ended with {problem.status}")
+    for scaling in (True, False):
+        try:
+            with warnings.catch_warnings():  # less exact than it would like is exact enough here
+                warnings.filterwarnings("ignore", "Solution may be inaccurate")
+                problem.solve(solver=cp.CLARABEL, equilibrate_enable=scaling)
+        except cp.SolverError:
+            continue
+        if problem.status in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
+            return
+    raise RegionError("the cone solver found no region: try another floor or slack")
 
 
 def _sobol(dimension: int, number: int, seed: int) -> np.ndarray:

@@ -106,9 +106,9 @@ def halving(problem: Problem, *, factor: int = 3, brackets: int = 1) -> np.ndarr
 
     All configurations of a round get the least work; the best 1/`factor` of them go on to the next
     share that the task's curves have, and so forth. With `brackets` above 1, rounds start in
-    turns from the first shares: Hyperband (Li et al. 2018). When no row is left to begin with, those
-    that were stopped go on, the best first. Work goes on from where it stopped. The regret is that of
-    the configuration which is best by what was seen so far, at its most work.
+    turns from the first shares: Hyperband (Li et al. 2018). When no row is left to begin with,
+    those that were stopped go on, the best first. Work goes on from where it stopped. The regret
+    is that of the configuration which is best by what was seen so far, at its most work.
 
     Raises:
         ValueError: the task has no curves.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypertransfer.spaces.dimensions import Dimension, Domain
+from hypertransfer.spaces.dimensions import Domain
 from hypertransfer.spaces.suites import SUITES
 
 if TYPE_CHECKING:

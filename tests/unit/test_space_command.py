@@ -1,0 +1,200 @@
+"""`hypertransfer space` end to end, and the forms that other tools read."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from hypertransfer import grid
+from hypertransfer.cli import main
+from hypertransfer.spaces import exports
+from hypertransfer.spaces.dimensions import Domain
+from hypertransfer.spaces.learning import Recipe, Task, learn
+
+ABOUT = {
+    "task": ["data"],
+    "loss": "loss",
+    "dimensions": {
+        "lr": {"low": 1e-4, "high": 1, "log": True},
+        "batch": {"low": 8, "high": 512, "log": True, "integer": True},
+        "schedule": {"choices": ["cosine", "linear"]},
+    },
+}
+BEST = {"a": (0.01, 64), "b": (0.02, 64), "c": (0.02, 128), "d": (0.01, 128), "e": (0.015, 90),
+        "f": (0.012, 70)}  # fmt: skip
+
+
+def sweep(rows=60):
+    random = np.random.default_rng(0)
+    out = []
+    for data, (lr, batch) in BEST.items():
+        for _ in range(rows):
+            x, y = 10 ** random.uniform(-4, 0), round(2 ** random.uniform(3, 9))
+            schedule = str(random.choice(["cosine", "linear"]))
+            loss = (
+                np.log10(x / lr) ** 2 + 0.3 * np.log2(y / batch) ** 2 + 5 * (schedule == "linear")
+            )
+            out.append({"data": data, "lr": x, "batch": y, "schedule": schedule, "loss": loss})
+    return pd.DataFrame(out)
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sweep().to_csv("sweep.csv", index=False)
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(ABOUT))
+    return tmp_path / "sweep.csv"
+
+
+def test_a_space_is_learned_reported_and_written(table, capsys):
+    assert main(["space", "sweep.csv"]) == 0
+    said = capsys.readouterr().out
+    assert "6 tasks in 6 groups, 360 evaluations, 6 winners" in said
+    assert "ellipsoid (6 winners, and an ellipsoid of 2 dimensions wants 6)" in said
+    assert "schedule: cosine" in said
+    assert "it can be trusted so far" in said
+    values = yaml.safe_load((table.parent / "space.yaml").read_text())
+    assert values["hypertransfer"]["sha256"] == hashlib.sha256(table.read_bytes()).hexdigest()
+    space = exports.load_space("space.yaml")
+    winners = sweep().loc[lambda f: f.groupby("data")["loss"].idxmin()]
+    points = space.domain.encode({n: winners[n].tolist() for n in space.domain.names})
+    assert space.contains(points).all(), "every winner of a tight region lies in it"
+
+
+def test_a_file_that_is_there_stays_unless_forced(table, capsys):
+    out = table.parent / "mine.yaml"
+    out.write_text("mine")
+    assert main(["space", "sweep.csv", "--out", "mine.yaml"]) == 1
+    assert "mine.yaml is there already: name another, or give --force" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+    assert main(["space", "sweep.csv", "--out", "mine.yaml", "--force"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--slack", "-1"], "--slack: -1 is not 0 or more"),
+        (["--floor", "0.7"], "--floor: 0.7 is not above 0 and at most 0.5"),
+        (["--top", "0"], "--top: 0 is not 1 or more"),
+        (["--drift", "data"], "goes with --target"),
+        (["--drift", "width", "--target", "8"], "'width' does not name tasks; what does: data"),
+        (["--about", "absent.yaml"], "absent.yaml"),
+    ],
+)
+def test_arguments_that_cannot_be_meant(table, capsys, arguments, words):
+    assert main(["space", "sweep.csv", *arguments]) == 1
+    assert words in capsys.readouterr().err
+    assert not (table.parent / "space.yaml").exists()
+
+
+def test_a_wrong_description_names_file_line_and_key(table, capsys):
+    text = yaml.safe_dump({**ABOUT, "colour": 1, "task": "data"}, sort_keys=False)
+    (table.parent / "sweep.yaml").write_text(text)
+    assert main(["space", "sweep.csv"]) == 1
+    said = capsys.readouterr().err
+    assert "sweep.yaml:1: task: 'data' is not a list" in said
+    assert "colour: unknown key" in said
+
+
+def test_a_table_that_is_not_as_described(table, capsys):
+    sweep().drop(columns="batch").to_csv("sweep.csv", index=False)
+    assert main(["space", "sweep.csv"]) == 1
+    assert "sweep.csv: no column 'batch'; there is data, lr, schedule, loss" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_space_of_tasks_that_share_nothing_is_doubted(table, capsys):
+    apart = sweep()
+    where = {name: 10 ** (-0.8 * i) for i, name in enumerate(BEST)}
+    apart["loss"] = np.abs(np.log10(apart["lr"] / apart["data"].map(where)))
+    apart[apart["data"].isin(["a", "f"])].to_csv("sweep.csv", index=False)
+    assert main(["space", "sweep.csv", "--shape", "box"]) == 0
+    said = capsys.readouterr().out
+    assert "do not trust it yet: 2 tasks: too few" in said
+    assert "no gain on tasks that it was not learned from" in said
+
+
+def test_the_command_does_not_import_torch(table):
+    code = ("import sys; from hypertransfer.cli import main; assert main(['space', 'sweep.csv']) "
+            "== 0; assert 'torch' not in sys.modules")  # fmt: skip
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=table.parent, capture_output=True)
+
+
+def spaces():
+    domain = Domain.parse(ABOUT["dimensions"])
+    tasks = []
+    for name, (lr, batch) in BEST.items():
+        points = domain.encode({"lr": [lr], "batch": [batch], "schedule": ["cosine"]})
+        tasks.append(Task(name, name, points, np.zeros(1)))
+    return [learn(domain, tasks, Recipe(shape)) for shape in ("box", "ellipsoid")]
+
+
+@pytest.mark.parametrize("space", spaces(), ids=["box", "ellipsoid"])
+def test_ranges_hold_the_region(space):
+    found = exports.ranges(space)
+    assert found["schedule"] == {"choices": ["cosine"]}
+    for one in space.domain.decode(space.draw(500, np.random.default_rng(0))):
+        assert found["lr"]["low"] * (1 - 1e-9) <= one["lr"] <= found["lr"]["high"] * (1 + 1e-9)
+        assert found["batch"]["low"] <= one["batch"] <= found["batch"]["high"]
+    assert isinstance(found["batch"]["low"], int)
+    assert found["lr"]["high"] < 0.1, "and not the whole range"
+
+
+def test_forms_of_other_tools():
+    space = spaces()[0]
+    kinds = {name: one["name"] for name, one in exports.optuna(space).items()}
+    assert kinds == {"lr": "FloatDistribution", "batch": "IntDistribution",
+                     "schedule": "CategoricalDistribution"}  # fmt: skip
+    assert set(exports.optuna(space)["lr"]["attributes"]) == {"low", "high", "log", "step"}
+    ray, syne = exports.samplers(space, inclusive=False), exports.samplers(space, inclusive=True)
+    assert (ray["lr"]["sampler"], ray["batch"]["sampler"]) == ("loguniform", "lograndint")
+    assert ray["batch"]["args"][1] == syne["batch"]["args"][1] + 1, "Ray leaves the upper end out"
+    assert syne["schedule"] == {"sampler": "choice", "args": [["cosine"]]}
+
+
+@pytest.mark.parametrize("space", spaces(), ids=["box", "ellipsoid"])
+def test_the_grid_section_is_one_of_ours(space):
+    section = exports.grid(space, 16)
+    assert list(grid.problems({"base": {}, **section})) == []
+    points = [point for point, _ in grid.points({"base": {}, **section})]
+    assert 8 < len(points) <= 16
+    inside = space.domain.encode({n: [p[n] for p in points] for n in space.domain.names})
+    assert (space.gauge(inside) < 1.2).all(), "but for the rounding of whole numbers"
+
+
+class Trial:
+    """As much of Optuna's as is asked for."""
+
+    def __init__(self, high):
+        self.high = high
+
+    def suggest_float(self, name, low, high, log=False):
+        return high if self.high else float(np.sqrt(low * high))
+
+    def suggest_int(self, name, low, high, log=False):
+        return high if self.high else round(float(np.sqrt(low * high)))
+
+    def suggest_categorical(self, name, choices):
+        return choices[0]
+
+
+def test_suggestions_say_whether_they_lie_in_the_region():
+    ellipsoid = spaces()[1]
+    assert exports.suggest(Trial(high=False), ellipsoid)[1]
+    found, inside = exports.suggest(Trial(high=True), ellipsoid)
+    assert set(found) == {"lr", "batch", "schedule"}
+    assert not inside, "the corner of the ranges is not in the ellipsoid"
+
+
+def test_files_that_are_no_space(tmp_path):
+    for text in ("a: 1", "[1]", "{", "hypertransfer: {format: 2}"):
+        (tmp_path / "x.yaml").write_text(text)
+        with pytest.raises(exports.SpaceFileError, match=r"x\.yaml"):
+            exports.load_space(tmp_path / "x.yaml")
