@@ -143,8 +143,8 @@ def test_growth_joins_tightness_and_place():
 
 
 def test_tasks_alike_promise_a_gain():
-    tasks = [bowl(name, best) for name, best in
-             (("a", (0.5, 0.5)), ("b", (0.55, 0.5)), ("c", (0.5, 0.45)), ("d", (0.45, 0.55)))]  # fmt: skip
+    places = {"a": (0.5, 0.5), "b": (0.55, 0.5), "c": (0.5, 0.45), "d": (0.45, 0.55)}
+    tasks = [bowl(name, best) for name, best in places.items()]
     found = list(leave_one_out(DOMAIN, tasks, Recipe("box"), (1, 5)))
     assert [one.task for one in found] == ["a", "b", "c", "d"]
     assert all((one.inside < 0.2 * one.whole).all() for one in found)

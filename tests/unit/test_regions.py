@@ -208,8 +208,8 @@ def test_a_box_with_slack_is_the_best_of_all_intervals(slack):
 
 # Draws ---------------------------------------------------------------------------------------
 
-INNER = Ellipsoid(np.linalg.inv(np.array([[0.3, 0.1], [0.1, 0.2]])),
-                  -np.linalg.inv(np.array([[0.3, 0.1], [0.1, 0.2]])) @ np.array([0.5, 0.5]))  # fmt: skip
+INNER_A = np.linalg.inv(np.array([[0.3, 0.1], [0.1, 0.2]]))
+INNER = Ellipsoid(INNER_A, -INNER_A @ np.array([0.5, 0.5]))
 OUTER = Ellipsoid(np.eye(3) / 0.3, -np.array([0.95, 0.95, 0.05]) / 0.3)  # mostly outside the cube
 
 

@@ -102,7 +102,8 @@ def test_a_sound_study_is_planned(tmp_path):
     [
         ("suites/mlp/source", "openml", "suites.mlp.source", "is not one of hpobench, fcnet"),
         ("suites/mlp/points", 8, "suites.mlp.points", "is not for source: hpobench; known: split"),
-        ("suites/mlp/split", ["colour"], "suites.mlp.split", "no dimension of hpobench; known: alpha"),
+        ("suites/mlp/split", ["colour"], "suites.mlp.split",
+         "no dimension of hpobench; known: alpha"),
         ("suites/svm/points", None, "suites.svm.points", "is missing"),
         ("suites/own/grids", ["large"], "suites.own.grids", "no grid 'large'; known: small"),
         ("suites/own/grids", None, "suites.own.grids", "is missing"),
@@ -134,7 +135,8 @@ def test_a_sound_study_is_planned(tmp_path):
          "'ball' is not one of box, ellipsoid"),
         ("replays/svm/budget", 0, "replays.svm.budget", "0"),
         ("claims/0/where", {"replay": "svn"}, "claims.0", "no replay 'svn'; known: own, svm"),
-        ("claims/0/options", {"of": "box", "beside": "x"}, "claims.0", "unknown option of regret_ratio"),
+        ("claims/0/options", {"of": "box", "beside": "x"}, "claims.0",
+         "unknown option of regret_ratio"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_with_file_and_key(tmp_path, path, value, key, words):

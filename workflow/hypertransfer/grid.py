@@ -3,8 +3,8 @@
 Values of an axis are written as a list, as `{powers: {base, from, to, step}}` (base^from …
 base^to), as `{logspace: {from, to, points}}` (geometric, both ends included), as `{range: n}`
 (0 … n-1), or as `{sobol: {from, to, points, column}}` (a column of a Sobol design, log unless
-`log: false`; zip the columns of one design). An override replaces the values of axes, or sets values of the spec,
-where its condition on earlier axes holds. Zipped axes move together.
+`log: false`; zip the columns of one design). An override replaces the values of axes, or sets
+values of the spec, where its condition on earlier axes holds. Zipped axes move together.
 """
 
 from __future__ import annotations

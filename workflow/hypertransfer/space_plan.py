@@ -20,7 +20,7 @@ TEXTS = ("description", "winners")  # of a suite or replay: what evaluations do 
 
 @dataclass(frozen=True)
 class SpaceJob:
-    """The evaluation of a live suite's tasks of one group, or a part of a replay: one Snakemake job."""
+    """The evaluation of a group of a live suite's tasks, or a part of a replay: one job."""
 
     study: str
     kind: str  # 'evaluations' or 'replays'

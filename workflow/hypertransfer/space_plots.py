@@ -31,7 +31,8 @@ TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50]  # of axes over a
 CIRCLE = np.linspace(0, 2 * np.pi, 200)
 GREY = "0.45"
 DIMENSIONS = {
-    "lr": "learning rate η₀", "learning_rate_init": "learning rate", "weight_decay": "weight decay λ",
+    "lr": "learning rate η₀", "learning_rate_init": "learning rate",
+    "weight_decay": "weight decay λ",
     "schedule.warmup": "warm-up, share of the steps", "alpha": "α", "gamma": "γ", "eta0": "η₀",
     "batch_size": "batch size",
 }  # fmt: skip

@@ -93,7 +93,9 @@ def carried(wildcards):
 
 def space_job(wildcards, kind, name):
     """The planned job behind the wildcards of an evaluation's or a replay's file."""
-    return SPACES[f"results/{wildcards.study}/made/{kind}/{name}/{wildcards.digest}.parquet"]
+    return SPACES[
+        f"results/{wildcards.study}/made/{kind}/{name}/{wildcards.digest}.parquet"
+    ]
 
 
 def evaluation(wildcards):

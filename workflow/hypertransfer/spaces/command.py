@@ -22,12 +22,12 @@ WORTH = 0.9  # of the regret: less gain than that is none to speak of
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.add_argument("table", type=Path, metavar="TABLE", help="past evaluations: CSV, Parquet")
-    parser.add_argument("--about", type=Path, metavar="FILE",
-                        help="what the columns mean (default: TABLE's name with .yaml)")  # fmt: skip
+    words = "what the columns mean (default: TABLE's name with .yaml)"
+    parser.add_argument("--about", type=Path, metavar="FILE", help=words)
     parser.add_argument("--out", type=Path, default=Path("space.yaml"), help="default space.yaml")
     parser.add_argument("--force", action="store_true", help="write over a file that is there")
-    parser.add_argument("--shape", choices=("box", "ellipsoid"),
-                        help="default: an ellipsoid if there are winners enough for one")  # fmt: skip
+    words = "default: an ellipsoid if there are winners enough for one"
+    parser.add_argument("--shape", choices=("box", "ellipsoid"), help=words)
     parser.add_argument("--slack", type=float, default=0.0, metavar="LAMBDA",
                         help="let outlying tasks stay outside; 0.1 to 0.2 is usual")  # fmt: skip
     parser.add_argument("--floor", type=float, metavar="SHARE",

@@ -257,8 +257,8 @@ class LeftOut:
     """What a space learned from the other tasks would have done for one of them.
 
     Regrets are expected ones of random search after each of `counts` evaluations, in the space and
-    in the whole range; `coverage` is the share of the best tenth of its rows that lies inside, `rows`
-    how many of all lie there: more draws than that were not looked at.
+    in the whole range; `coverage` is the share of the best tenth of its rows that lies inside,
+    `rows` how many of all lie there: more draws than that were not looked at.
     """
 
     task: str

@@ -35,8 +35,9 @@ REPLAYS = pa.schema([
 REGIONS = pa.schema([
     *PLACE, ("size", pa.float64()), ("region", pa.string()), ("repeat", pa.int32()),
     ("points", pa.int32()), ("volume", pa.float64()), ("share", pa.float64()),
-    ("inflation", pa.float64()), ("needed", pa.float64()), ("covered", pa.float64()), ("coverage", pa.float64()),
-    ("coverage_nearest", pa.float64()), ("excluded", pa.int32()), ("planted_out", pa.float64()),
+    ("inflation", pa.float64()), ("needed", pa.float64()), ("covered", pa.float64()),
+    ("coverage", pa.float64()), ("coverage_nearest", pa.float64()), ("excluded", pa.int32()),
+    ("planted_out", pa.float64()),
     ("picture", pa.string()), ("seconds", pa.float64()),
 ])  # fmt: skip
 
@@ -106,8 +107,10 @@ def _of_target(replay: Replay, target: Task) -> Iterator[dict[str, Any]]:
         seen = [_seen(task, replay.values.get("prior"), generator) for task in earlier]
         seen, planted = _planted(seen, replay, generator)
         order = generator.permutation(len(target.losses))
-        place = {"replay": replay.name, "suite": replay.suite, "task": target.name,
-                 "group": target.group, "size": _size(replay, target), "repeat": repeat}  # fmt: skip
+        place = {
+            "replay": replay.name, "suite": replay.suite, "task": target.name,
+            "group": target.group, "size": _size(replay, target), "repeat": repeat,
+        }  # fmt: skip
         spaces: dict[str, Space] = {}
         for name, written in replay.values.get("regions", {}).items():
             spaces[name], seconds = _learned(replay, target, seen, written, known)
