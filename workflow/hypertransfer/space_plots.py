@@ -16,7 +16,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator, ScalarFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from hypertransfer.canvas import panels
 from hypertransfer.spaces.dimensions import Dimension, Domain
@@ -196,7 +196,7 @@ def inflation(
     for one in (axis.xaxis, axis.yaxis):
         one.set_major_locator(FixedLocator(TICKS))
         one.set_minor_locator(NullLocator())
-        one.set_major_formatter(ScalarFormatter())
+        one.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
