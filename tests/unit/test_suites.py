@@ -89,6 +89,28 @@ def test_errors_name_what_is_known():
         evaluate("rbf_svm", "iris", {"C": 1.0})
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"epochs": 20.0}, "epochs 20.0 is not an integer from 1 to 50"),
+        ({"alpha": -1.0}, "alpha -1.0 is not a number from 1e-07 to 10"),
+        ({"eta0": float("nan")}, "eta0 nan is not a number from 1e-05 to 1"),
+        ({"power_t": "fast"}, "power_t 'fast' is not a number from 0 to 1"),
+    ],
+)
+def test_a_wrong_value_is_no_overflow(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        evaluate("sgd_ridge", "iris-petal-width", {**CHEAP["sgd_ridge"], **wrong})
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_the_ends_of_every_range_can_be_evaluated(suite):
+    task = next(iter(SUITES[suite].tasks))
+    for end in ("low", "high"):
+        given = {name: known[end] for name, known in SUITES[suite].dimensions.items()}
+        assert 0 <= evaluate(suite, task, given) <= WORST
+
+
 def test_designs_are_within_their_space_and_free_of_doubles():
     design = sources.design({"source": "boosting", "points": 64})
     assert 55 < len(design) <= 64

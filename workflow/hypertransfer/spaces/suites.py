@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ SUITES: Mapping[str, Suite] = {
         "error rate, of three folds",
     ),
     "boosting": Suite(
-        {
+        {  # (ours) ranges
             "learning_rate": {"low": 1e-3, "high": 1, "log": True},
             "iterations": {"low": 5, "high": 100, "log": True, "integer": True},
             "leaves": {"low": 2, "high": 64, "log": True, "integer": True},
@@ -90,7 +91,7 @@ def evaluate(suite: str, task: str, configuration: Mapping[str, float]) -> float
     """The loss of one configuration on a task.
 
     Raises:
-        ValueError: a suite, a task or hyperparameters that are not known.
+        ValueError: a suite, a task or hyperparameters that are not known, or values out of range.
     """
     return evaluations(suite, task, [configuration])[0]
 
@@ -101,7 +102,7 @@ def evaluations(
     """The losses of configurations on a task; see the suite's `metric`.
 
     Raises:
-        ValueError: a suite, a task or hyperparameters that are not known.
+        ValueError: a suite, a task or hyperparameters that are not known, or values out of range.
     """
     _check(suite, task, configurations)
     x, y = _data(suite, task)
@@ -124,6 +125,18 @@ def _check(suite: str, task: str, configurations: Sequence[Mapping[str, float]])
             known = ", ".join(SUITES[suite].dimensions)
             given = ", ".join(configuration)
             raise ValueError(f"hyperparameters {given}: {suite} has {known}")
+        for name, declared in SUITES[suite].dimensions.items():
+            _check_value(name, configuration[name], declared)
+
+
+def _check_value(name: str, value: float, declared: Mapping[str, Any]) -> None:
+    """Refuse what scikit-learn would: its ValueError is else taken for one of an overflow."""
+    kind = Integral if declared.get("integer") else Real
+    low, high = declared["low"], declared["high"]
+    slack = 1e-9 * abs(high)  # bounds that went through logarithms
+    if not isinstance(value, kind) or not low * (1 - 1e-9) <= value <= high + slack:
+        words = "an integer" if kind is Integral else "a number"
+        raise ValueError(f"{name} {value!r} is not {words} from {low} to {high}")
 
 
 @lru_cache(maxsize=4)
