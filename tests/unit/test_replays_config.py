@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from hypertransfer.config import ConfigError, load_study
-from hypertransfer.plan import StudyPlan, missing_data
+from hypertransfer.plan import StudyPlan, load_plan, missing_data
+from hypertransfer.plan import load as load_plans
 
 DESIGN = {"from": 0.001, "to": 1, "points": 4}
 STUDY = {
@@ -184,3 +185,25 @@ def test_a_change_makes_only_its_own_part_again(tmp_path, path, value, evaluated
     assert len(set(after["evaluations"]) - set(before["evaluations"])) == evaluated
     assert len(after["replays"] - before["replays"]) == replayed
     assert (after["tables"] != before["tables"]) == bool(evaluated or replayed)
+
+
+def borrowing(**changes):
+    suite = {**STUDY["suites"]["own"], "study": "other", **changes}
+    return changed("suites/own", suite)
+
+
+def test_runs_of_another_study_are_prior_tasks(tmp_path):
+    other = {k: v for k, v in STUDY.items() if k not in ("suites", "replays", "claims")}
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump({**other, "study": "other"}))
+    (tmp_path / "spaces.yaml").write_text(yaml.safe_dump(borrowing(), sort_keys=False))
+    config = {"scale": "desk", "studies": ["spaces", "other"], "job_minutes": 3}
+    plans = {one.name: one for one in load_plans(config, tmp_path)}
+    found = plans["spaces"].spaces.files_of("own")
+    assert found == plans["other"].files("train")
+    alone = load_plan("spaces", config, "desk", tmp_path)  # as `prune` looks at a single study
+    assert alone.spaces.files_of("own") == found
+    with pytest.raises(ConfigError, match="takes runs of 'other', which is not in `studies`"):
+        load_plans({**config, "studies": ["spaces"]}, tmp_path)
+    (tmp_path / "spaces.yaml").write_text(yaml.safe_dump(borrowing(grids=["large"])))
+    with pytest.raises(ConfigError, match="no grid 'large' in other; known: small"):
+        load_plans(config, tmp_path)

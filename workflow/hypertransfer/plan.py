@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,11 @@ LATER = ("transfer", "methods", "description")  # of a search: what a generation
 class StudyPlan:
     """All jobs of one study at one scale."""
 
-    def __init__(self, study: Study, job_minutes: float, rates: cost.Rates | None = None) -> None:
+    def __init__(
+        self, study: Study, job_minutes: float, rates: cost.Rates | None = None,
+        others: Callable[[str], StudyPlan] | None = None,
+    ) -> None:  # fmt: skip
+        self.others = others  # the plans of studies whose runs a suite takes
         self.study, self.job_minutes, self.rates = study, job_minutes, rates or cost.Rates()
         self.name = study.name
         self.contexts = keys.Contexts()
@@ -181,11 +185,21 @@ class StudyPlan:
     @cached_property
     def spaces(self) -> SpacePlan:
         """The jobs of suites and replays."""
-        cells: dict[str, list[str]] = {name: [] for name in self.study.grids}
+
+        def cells(study: str, grid_name: str) -> list[str]:
+            plan = self if study == self.name or not self.others else self.others(study)
+            return plan.cell_files[grid_name]
+
+        return SpacePlan(self.name, self.study.values, cells)
+
+    @cached_property
+    def cell_files(self) -> dict[str, list[str]]:
+        """The files of each grid's cells."""
+        out: dict[str, list[str]] = {name: [] for name in self.study.grids}
         for shard in self.shards:
             if shard.kind == "train":
-                cells[shard.job.parts["grid"]].append(shard.file)
-        return SpacePlan(self.name, self.study.values, cells)
+                out[shard.job.parts["grid"]].append(shard.file)
+        return out
 
     @cached_property
     def tables(self) -> str:
@@ -459,15 +473,34 @@ def load(config: Mapping[str, Any], directory: Path = Path("config/studies")) ->
     Raises:
         ConfigError: every problem of every study's file.
     """
-    problems, plans = [], []
+    problems: list[Problem] = []
+    plans: dict[str, StudyPlan] = {}
     for name in config["studies"]:
         try:
-            plans.append(load_plan(name, config, config["scale"], directory))
+            plans[name] = load_plan(name, config, config["scale"], directory, plans.__getitem__)
         except ConfigError as error:
             problems += error.problems
+    problems = problems or list(_borrowed_problems(plans, directory))
     if problems:
         raise ConfigError(problems)
-    return plans
+    return list(plans.values())
+
+
+def _borrowed_problems(plans: Mapping[str, StudyPlan], directory: Path) -> Iterator[Problem]:
+    """Suites that take runs of studies which are not run, or of grids that these do not have."""
+    for name, plan in plans.items():
+        for key, suite in plan.study.values.get("suites", {}).items():
+            other = suite.get("study", name)
+            file, place = str(directory / f"{name}.yaml"), f"suites.{key}"
+            if other not in plans:
+                text = f"takes runs of {other!r}, which is not in `studies` of config.yaml: add it"
+                yield Problem(file, None, f"{place}.study", text)
+                continue
+            for grid_name in suite.get("grids", ()):
+                if grid_name not in plans[other].study.grids:
+                    known = ", ".join(plans[other].study.grids)
+                    text = f"no grid {grid_name!r} in {other}; known: {known}"
+                    yield Problem(file, None, f"{place}.grids", text)
 
 
 def missing_data(plans: Iterable[StudyPlan]) -> list[str]:
@@ -480,14 +513,21 @@ def missing_data(plans: Iterable[StudyPlan]) -> list[str]:
     return [text for text in dict.fromkeys([*found, *tables]) if text]
 
 
-def load_plan(name: str, config: Mapping[str, Any], scale: str, directory: Path) -> StudyPlan:
+def load_plan(
+    name: str, config: Mapping[str, Any], scale: str, directory: Path,
+    others: Callable[[str], StudyPlan] | None = None,
+) -> StudyPlan:  # fmt: skip
     """The plan of one study at a scale, its cells cut by the calibrated rates.
+
+    `others` gives the plans of studies whose runs it takes; by itself it reads them.
 
     Raises:
         ConfigError: every problem of its file, or of the rates'.
     """
     rates = cost.Rates(**load_rates(directory.parent / "cost.yaml"))
-    return StudyPlan(load_study(name, scale, directory), config["job_minutes"], rates)
+    study = load_study(name, scale, directory)
+    read = cache(lambda other: load_plan(other, config, scale, directory))
+    return StudyPlan(study, config["job_minutes"], rates, others or read)
 
 
 def file_state(path: Path) -> list[int]:

@@ -21,7 +21,7 @@ PARTS = 2  # jobs of a replay, unless it says otherwise
 OWN = {  # keys of a suite beside source, by where it comes from
     **dict.fromkeys(sources.TABLES, ("split",)),
     **dict.fromkeys(suites.SUITES, ("points", "seed")),
-    sources.RUNS: ("grids", "about"),
+    sources.RUNS: ("study", "grids", "about"),
     sources.FILE: ("file", "about"),
 }
 Fault = tuple[tuple[str, ...], str]  # the path below the section, and what is wrong
@@ -44,7 +44,7 @@ def suite_problems(suite: Mapping[str, Any], grids: Sequence[str]) -> Iterator[F
             yield ("split",), f"{name!r} is no dimension of {source}; known: {known}"
     if source == sources.RUNS:
         for name in suite.get("grids", ()):
-            if name not in grids:
+            if name not in grids and "study" not in suite:  # another study's are looked at later
                 yield ("grids",), f"no grid {name!r}; known: {', '.join(grids)}"
         if not suite.get("grids"):
             yield ("grids",), "is missing: the grids whose runs are evaluations"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -43,10 +43,13 @@ class SpaceJob:
 
 
 class SpacePlan:
-    """All jobs of the suites and replays of one study; `cells` are the files of each grid."""
+    """All jobs of the suites and replays of one study.
+
+    `cells` gives the files of a study's grid, this one's or another's.
+    """
 
     def __init__(
-        self, study: str, values: Mapping[str, Any], cells: Mapping[str, Sequence[str]]
+        self, study: str, values: Mapping[str, Any], cells: Callable[[str, str], Sequence[str]]
     ) -> None:
         self.study, self.cells = study, cells
         self.suites: Mapping[str, Any] = values.get("suites", {})
@@ -73,7 +76,9 @@ class SpacePlan:
         """The files that a suite's tasks are read from."""
         if suite in self.evaluations:
             return [job.file for job in self.evaluations[suite]]
-        return [file for grid in self.suites[suite].get("grids", ()) for file in self.cells[grid]]
+        found = self.suites[suite]
+        study = found.get("study", self.study)
+        return [file for grid in found.get("grids", ()) for file in self.cells(study, grid)]
 
     @cached_property
     def parts(self) -> list[SpaceJob]:
