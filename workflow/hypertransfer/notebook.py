@@ -117,7 +117,7 @@ def claims_table(claims: pd.DataFrame) -> HTML:
             {
                 "claim": claim["sentence"],
                 "source": claim["source"],
-                "in the paper": claim["paper_value"],
+                "in the paper": "" if pd.isna(claim["paper_value"]) else claim["paper_value"],
                 "how sure of the paper": claim["confidence"],
                 "bar": claim["bar"],
                 "here": f"{_number(claim['value'])} ({interval})",
@@ -125,11 +125,14 @@ def claims_table(claims: pd.DataFrame) -> HTML:
                 "why": claim["reason"],
             }
         )
-    return HTML(table(rows, "Values with intervals over seeds; the bar was set before the runs"))
+    words = "Values with intervals over seeds, or over what the reason says; bars came first"
+    return HTML(table(rows, words))
 
 
 def _number(value: float) -> str:
-    return "open" if pd.isna(value) or abs(value) == float("inf") else f"{value:.2f}"
+    if pd.isna(value) or abs(value) == float("inf"):
+        return "open"
+    return f"{value:.2f}" if abs(value) >= 0.01 or not value else f"{value:.1g}"
 
 
 def counterparts(study: Mapping[str, Any], claims: pd.DataFrame) -> HTML:
@@ -190,6 +193,28 @@ def runs_table(runs: pd.DataFrame) -> HTML:
     return HTML(table(rows))
 
 
+def replays_table(tables: Mapping[str, pd.DataFrame]) -> HTML | None:
+    """What was replayed: for each replay its targets, methods and repeats; none where none was."""
+    if "replays" not in tables:
+        return None
+    rows = []
+    for name, part in tables["replays"].groupby("replay", sort=False):
+        rows.append(
+            {
+                "replay": name,
+                "suite": part["suite"].iloc[0],
+                "targets": part["task"].nunique(),
+                "groups": part["group"].nunique(),
+                "methods": ", ".join(dict.fromkeys(part["method"])),
+                "repeats": part["repeat"].nunique(),
+                "evaluations": len(part["regrets"].iloc[0]),
+                "searches": len(part),
+                "core minutes": round(part["seconds"].sum() / 60, 1),
+            }
+        )
+    return HTML(table(rows, "Searches on each target, in what was learned from other tasks"))
+
+
 def figure(path: str, caption: str, note: str = "") -> HTML:
     """A PNG inside the page, with its caption."""
     image = base64.b64encode(Path(path).read_bytes()).decode()
@@ -222,6 +247,8 @@ def optimum_table(runs: pd.DataFrame, size: str = "shape.width") -> HTML:
                 f"{best.log2_lr:.2f}{edge}; loss {best.loss:.3f}"
             )
         rows.append(row)
+    if not rows:
+        return HTML("")
     names = list(dict.fromkeys(key for row in rows for key in row))
     rows = [{key: row.get(key, "") for key in names} for row in rows]
     return HTML(table(rows, "log₂ of the best learning rate, and the loss there (mean of seeds)"))

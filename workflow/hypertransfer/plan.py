@@ -239,6 +239,7 @@ class StudyPlan:
                 "claims": self.claims.digest,
                 "figures": figures,
                 "captions": {f["id"]: f["caption"] for f in self.study.figures},
+                "order": list(figures),
                 "notebook": notebook_digest(notebook(self.study)),
             },
         )

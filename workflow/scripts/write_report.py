@@ -7,8 +7,12 @@ from hypertransfer.store import replace_atomically
 
 with jobs.running("write_report", snakemake) as parts:  # noqa: F821
     figures = {
-        name: next(f for f in snakemake.input.figures if f.endswith(f"/{name}-{digest}.png"))  # noqa: F821
-        for name, digest in parts["figures"].items()
+        name: next(
+            file
+            for file in snakemake.input.figures  # noqa: F821
+            if file.endswith(f"/{name}-{parts['figures'][name]}.png")
+        )
+        for name in parts["order"]
     }
     # The notebook is run in the logs, where it stays with its traceback if a cell fails.
     executed = snakemake.log.notebook  # noqa: F821
