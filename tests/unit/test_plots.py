@@ -161,12 +161,16 @@ def of(kind: str, tables, searched, raced):
     return searched if kind in OF_SEARCHES else tables
 
 
+# Of learned spaces: test_space_plots.py draws them.
+SPACES = ("regrets", "regions", "inflation", "winners")
+
+
 def figure(kind: str) -> dict:
     return {"id": kind, "kind": kind, "title": "Title", "caption": "", **FIGURES[kind]}
 
 
 def test_the_kinds_that_configs_may_name_are_those_that_draw():
-    assert set(registry.FIGURES) == set(plots.KINDS) == set(FIGURES)
+    assert set(registry.FIGURES) == set(plots.KINDS) == {*FIGURES, *SPACES}
 
 
 @pytest.mark.parametrize("kind", FIGURES)
