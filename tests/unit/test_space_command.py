@@ -84,6 +84,7 @@ def test_a_file_that_is_there_stays_unless_forced(table, capsys):
         (["--top", "0"], "--top: 0 is not 1 or more"),
         (["--drift", "data"], "goes with --target"),
         (["--drift", "width", "--target", "8"], "'width' does not name tasks; what does: data"),
+        (["--drifting", "lr"], "'lr': goes with --drift, and is one of lr, batch"),
         (["--about", "absent.yaml"], "absent.yaml"),
     ],
 )
@@ -198,3 +199,20 @@ def test_files_that_are_no_space(tmp_path):
         (tmp_path / "x.yaml").write_text(text)
         with pytest.raises(exports.SpaceFileError, match=r"x\.yaml"):
             exports.load_space(tmp_path / "x.yaml")
+
+
+def test_winners_are_carried_to_a_size_that_was_never_run(table):
+    """The best learning rate halves with each doubling of the width: 0.01 at 256."""
+    rows = []
+    for width, best in ((16, 0.16), (32, 0.08), (64, 0.04)):
+        rows += [{"width": width, "lr": x, "loss": abs(np.log2(x / best))}
+                 for x in np.geomspace(0.001, 1, 41)]  # fmt: skip
+    pd.DataFrame(rows).to_csv("sweep.csv", index=False)
+    about = {"task": ["width"], "loss": "loss",
+             "dimensions": {"lr": {"low": 0.001, "high": 1, "log": True}}}  # fmt: skip
+    (table.parent / "sweep.yaml").write_text(yaml.safe_dump(about))
+    arguments = ["--shape", "box", "--drift", "width", "--drifting", "lr", "--target", "256"]
+    assert main(["space", "sweep.csv", *arguments]) == 0
+    found = exports.ranges(exports.load_space("space.yaml"))["lr"]
+    assert found["low"] < 0.01 < found["high"]
+    assert found["high"] < 0.02

@@ -35,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top", type=int, default=1, metavar="N", help="winners of each task")
     parser.add_argument("--points", type=int, default=32, metavar="N", help="of the grid section")
     parser.add_argument("--drift", metavar="COLUMN", help="carry winners along a size, e.g. width")
+    words = "hyperparameters that move with it (default: all)"
+    parser.add_argument("--drifting", nargs="+", default=[], metavar="NAME", help=words)
     parser.add_argument("--target", type=float, metavar="SIZE", help="the size to carry them to")
 
 
@@ -110,6 +112,11 @@ def _check(given: argparse.Namespace, about: dict[str, Any]) -> None:
         faults.append(("--drift", f"{given.drift!r} does not name tasks; what does: {known}"))
     elif given.target is not None and given.target <= 0:
         faults.append(("--target", f"{given.target:g} is not above 0"))
+    numeric = [name for name, d in about["dimensions"].items() if "choices" not in d]
+    for name in given.drifting:
+        if not given.drift or name not in numeric:
+            known = ", ".join(numeric)
+            faults.append(("--drifting", f"{name!r}: goes with --drift, and is one of {known}"))
     if faults:
         raise ConfigError(Problem("command line", None, key, text) for key, text in faults)
 
@@ -124,7 +131,10 @@ def _recipe(given: argparse.Namespace, domain: Domain, tasks: Sequence[Task]) ->
     shape = given.shape or ("ellipsoid" if won >= wanted else "box")
     count = f"{won} winners, and an ellipsoid of {len(domain.numeric)} dimensions wants {wanted}"
     why = "as asked for" if given.shape else count
-    recipe = Recipe(shape, given.slack, given.floor or FLOOR, given.top, given.drift or "")
+    recipe = Recipe(
+        shape, given.slack, given.floor or FLOOR, given.top, given.drift or "",
+        tuple(given.drifting),
+    )  # fmt: skip
     return recipe, why
 
 

@@ -148,11 +148,11 @@ def _planted(
     if not number:
         return seen, set()
     axes = len(replay.domain.numeric)
-    won = np.concatenate([task.winners(1) for task in seen])
+    won = np.stack([task.best for task in seen])
     corner = np.round(1 - won[:, :axes].mean(axis=0))
-    moved = {int(i) for i in generator.choice(len(seen), number, replace=False)}
+    moved = {int(i) for i in generator.choice(len(seen), min(number, len(seen)), replace=False)}
     out = [
-        task.part(np.array([0])).at(np.concatenate([corner, won[index, axes:]]))
+        task.part(np.array([task.losses.argmin()])).at(np.concatenate([corner, won[index, axes:]]))
         if index in moved else task
         for index, task in enumerate(seen)
     ]  # fmt: skip
@@ -216,18 +216,22 @@ def _searched(
     if "region" in method:
         inside = rows_inside(spaces[method["region"]], target.points)
         rows = order[np.isin(order, inside)]
-    warm = _nearest(target, seen) if method.get("warm") else ()
-    options = {k: v for k, v in method.items() if k not in ("searcher", "region", "warm")}
     axes = len(replay.domain.numeric)
+    warm = _nearest(target, seen, axes) if method.get("warm") else ()
+    options = {k: v for k, v in method.items() if k not in ("searcher", "region", "warm")}
     problem = Problem(target, axes, rows, replay.values["budget"], generator, warm)
     return search(method["searcher"], problem, options)
 
 
-def _nearest(target: Task, seen: Sequence[Task]) -> list[int]:
-    """The target's rows nearest to the winners of earlier tasks, each once."""
+def _nearest(target: Task, seen: Sequence[Task], axes: int) -> list[int]:
+    """The target's rows nearest to the winners of earlier tasks, each once.
+
+    Another choice is as far as the other end of a range.
+    """
     rows = []
     for task in seen:
         for winner in task.winners(1):
-            away = np.linalg.norm(target.points - winner, axis=1)
-            rows.append(int(away.argmin()))
+            away = ((target.points[:, :axes] - winner[:axes]) ** 2).sum(axis=1)
+            other = (target.points[:, axes:] != winner[axes:]).sum(axis=1)
+            rows.append(int((away + other).argmin()))
     return list(dict.fromkeys(rows))
