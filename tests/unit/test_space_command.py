@@ -84,7 +84,7 @@ def test_a_file_that_is_there_stays_unless_forced(table, capsys):
         (["--top", "0"], "--top: 0 is not 1 or more"),
         (["--drift", "data"], "goes with --target"),
         (["--drift", "width", "--target", "8"], "'width' does not name tasks; what does: data"),
-        (["--drifting", "lr"], "'lr': goes with --drift, and is one of lr, batch"),
+        (["--drifting", "lr"], "'lr': goes with --drift, and is one of batch, lr"),
         (["--about", "absent.yaml"], "absent.yaml"),
     ],
 )
