@@ -19,7 +19,7 @@ from hypertransfer.spaces.dimensions import Domain
 from hypertransfer.spaces.regions import CHECKS, FLOOR, Region, contains, cube, fit, from_plain
 
 TRUST_POINTS = (
-    2  # winners wanted for each of d + 1: fewer fit themselves, see the facts of the study
+    2  # winners wanted for each of d + 1: fewer fit themselves
 )
 
 
