@@ -18,9 +18,7 @@ import numpy as np
 from hypertransfer.spaces.dimensions import Domain
 from hypertransfer.spaces.regions import CHECKS, FLOOR, Region, contains, cube, fit, from_plain
 
-TRUST_POINTS = (
-    2  # winners wanted for each of d + 1: fewer fit themselves
-)
+TRUST_POINTS = 2  # winners wanted for each of d + 1: fewer fit themselves
 
 
 @dataclass(frozen=True)
