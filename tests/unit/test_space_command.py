@@ -76,6 +76,46 @@ def test_a_file_that_is_there_stays_unless_forced(table, capsys):
     assert main(["space", "sweep.csv", "--out", "mine.yaml", "--force"]) == 0
 
 
+@pytest.mark.parametrize("name", ["sweep.csv", "sweep.yaml", "../{}/sweep.csv"])
+def test_what_is_read_is_never_written_over(table, capsys, name):
+    before = [(table.parent / one).read_bytes() for one in ("sweep.csv", "sweep.yaml")]
+    out = name.format(table.parent.name)
+    assert main(["space", "sweep.csv", "--out", out, "--force"]) == 1
+    assert f"--out: {out} is what is read: name another" in capsys.readouterr().err
+    assert before == [(table.parent / one).read_bytes() for one in ("sweep.csv", "sweep.yaml")]
+
+
+@pytest.mark.parametrize("kept", ["ab", "abcdef"])
+def test_tasks_that_never_worked_are_named_and_left_out(table, capsys, kept):
+    failing = sweep()[lambda f: f["data"].isin(list(kept))]
+    failing.assign(loss=failing["loss"].where(failing["data"] != "b")).to_csv(table, index=False)
+    assert main(["space", "sweep.csv"]) == 0
+    said = capsys.readouterr().out
+    assert "left out, without a finite loss: b" in said
+    assert f"{len(kept) - 1} tasks in" in said
+    head = yaml.safe_load((table.parent / "space.yaml").read_text())["hypertransfer"]
+    assert head["failed"] == ["b"]
+    assert [one["task"] for one in head["left_out"]["task"]] == (
+        [one for one in kept if one != "b"] if len(kept) > 2 else []
+    )
+
+
+def test_a_space_that_helps_on_no_new_group_is_doubted(table, capsys):
+    """Two tasks of each of three data sets: to the other of the two it is known, to new ones not.
+
+    Every data set has its best elsewhere.
+    """
+    rows = []
+    for group, best in (("x", -3.5), ("y", -2), ("z", -0.5)):
+        rows += [{"data": f"{group}{i}", "set": group, "lr": 10**x, "loss": abs(x - best)}
+                 for i in (1, 2) for x in np.linspace(-4, 0, 41)]  # fmt: skip
+    pd.DataFrame(rows).to_csv(table, index=False)
+    about = {**ABOUT, "group": "set", "dimensions": {"lr": ABOUT["dimensions"]["lr"]}}
+    (table.parent / "sweep.yaml").write_text(yaml.safe_dump(about))
+    assert main(["space", "sweep.csv", "--shape", "box"]) == 0
+    assert "no gain on groups that it was not learned from" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -86,6 +126,12 @@ def test_a_file_that_is_there_stays_unless_forced(table, capsys):
         (["--drift", "width", "--target", "8"], "'width' does not name tasks; what does: data"),
         (["--drifting", "lr"], "'lr': goes with --drift, and is one of batch, lr"),
         (["--about", "absent.yaml"], "absent.yaml"),
+        (["--slack", "nan"], "--slack: nan is not 0 or more"),
+        (["--slack", "inf"], "--slack: inf is not 0 or more"),
+        (["--drift", "data", "--target", "inf"], "--target: inf is not above 0"),
+        (["--drift", "data", "--target", "8"], "data is 'a' of task a, and not a size above 0"),
+        (["--out", ".", "--force"], "--out: . is a folder"),
+        (["--out", "sweep.csv/x.yaml"], "--out: sweep.csv/x.yaml cannot be written"),
     ],
 )
 def test_arguments_that_cannot_be_meant(table, capsys, arguments, words):
@@ -195,7 +241,9 @@ def test_suggestions_say_whether_they_lie_in_the_region():
 
 
 def test_files_that_are_no_space(tmp_path):
-    for text in ("a: 1", "[1]", "{", "hypertransfer: {format: 2}"):
+    domain = "space: {domain: {lr: {low: 3, high: 1}}, region: {}, kept: []}"
+    for text in ("a: 1", "[1]", "{", "hypertransfer: {format: 2}",
+                 f"hypertransfer: {{format: 1}}\n{domain}"):  # fmt: skip
         (tmp_path / "x.yaml").write_text(text)
         with pytest.raises(exports.SpaceFileError, match=r"x\.yaml"):
             exports.load_space(tmp_path / "x.yaml")

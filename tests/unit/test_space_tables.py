@@ -71,6 +71,41 @@ def test_curves_end_with_the_loss():
     assert a.work == (0.5, 1)
 
 
+def test_a_score_among_its_own_curves_is_turned_round_once():
+    about = {"task": ["data", "width"], "score": "loss", "dimensions": ABOUT["dimensions"],
+             "curves": {"columns": ["half", "loss"], "work": [0.5, 1]}}  # fmt: skip
+    _, (a, _) = tasks_of(frame(), about, "t.csv")
+    assert a.losses.tolist() == [-2.0, -0.5], "more is better, with curves as without"
+    assert a.curves.tolist() == [[-3.0, -2.0], [-1.0, -0.5]]
+
+
+def test_tasks_that_differ_a_little_have_names_of_their_own():
+    table = frame().assign(width=[1234567.0, 1234567.0, 1234567.5, 1234568.0])
+    names = [task.name for task in tasks_of(table, ABOUT, "t.csv")[1]]
+    assert names == ["a, 1234567.0", "a, 1234567.5", "b, 1234568.0"]
+
+
+def test_tasks_of_one_name_are_refused():
+    table = frame().assign(data=["a, b", "a, b", "a", "a"], width=["c", "c", "b, c", "b, c"])
+    with pytest.raises(TableError, match="t: two tasks have the name 'a, b, c'"):
+        tasks_of(table, ABOUT, "t")
+
+
+def test_tasks_may_lack_a_part_of_their_name():
+    _, (a, b) = tasks_of(frame().assign(width=[8.0, 8.0, 8.0, math.nan]), ABOUT, "t")
+    assert (a.name, b.name) == ("a, 8", "b, nan")
+
+
+def test_rows_of_a_task_are_of_one_group():
+    with pytest.raises(TableError, match="t: task a, 8: group 'kind' is both 'x' and 'y'"):
+        tasks_of(frame(), {**ABOUT, "group": "kind"}, "t")
+
+
+def test_bounds_on_text_are_refused():
+    with pytest.raises(TableError, match=r"t: where: .* cannot be compared"):
+        tasks_of(frame(), {**ABOUT, "where": {"data": {"min": 1}}}, "t")
+
+
 def test_csv_and_parquet_are_read_alike(tmp_path):
     frame().to_csv(tmp_path / "t.csv", index=False)
     records.write(pa.Table.from_pandas(frame(), preserve_index=False), tmp_path / "t.parquet")
@@ -97,7 +132,7 @@ def test_what_is_not_there_is_named():
     with pytest.raises(TableError, match="t: no row is selected by where"):
         tasks_of(frame(), {**ABOUT, "where": {"kind": "z"}}, "t")
     narrow = {"lr": {"low": 0.01, "high": 0.5, "log": True}}
-    with pytest.raises(TableError, match=r"t: task a, 8: lr: 1\.0 is not within 0\.01 and 0\.5"):
+    with pytest.raises(TableError, match=r"t: task a, 8: lr: 1\.0 is not .* 0\.5, in row 3"):
         tasks_of(frame(), {**ABOUT, "dimensions": narrow}, "t")
 
 
@@ -112,6 +147,10 @@ def test_what_is_not_there_is_named():
         ({"colour": 1}, ("colour",), "unknown key; known: task"),
         ({"dimensions": {"lr": {"low": 1}}}, ("dimensions", "lr"), "'high' is missing"),
         ({"dimensions": {}}, ("dimensions",), "is not a mapping of hyperparameters"),
+        ({"task": ["data", "data"]}, ("task",), "'data' stands twice"),
+        ({"task": ["data", "lr"]}, ("task",), "'lr' is a dimension, too"),
+        ({"loss": "lr"}, ("loss",), "'lr' is a column of task or dimensions, too"),
+        ({"dimensions": {"k": {"choices": [1, 2]}}}, ("dimensions",), "are choices only"),
         ({"curves": {"columns": ["a"]}}, ("curves",), "is not {columns"),
         ({"curves": {"columns": ["a"], "work": [0.5]}}, ("curves", "work"), "that ends with 1"),
         ({"curves": {"columns": ["a"], "work": [0.5, 1]}}, ("curves", "work"), "2 shares for 1"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -54,8 +55,12 @@ def run(given: argparse.Namespace) -> int:
 
     about = described(given)
     _check(given, about)
-    domain, tasks = tables.tasks_of(tables.frame(given.table), about, str(given.table))
+    domain, found = tables.tasks_of(tables.frame(given.table), about, str(given.table))
+    # Nothing is learned from a task that never worked, nor can a space be tried on it.
+    tasks = [task for task in found if len(task.winners())]
+    failed = [task.name for task in found if not len(task.winners())]
     recipe, why = _recipe(given, domain, tasks)
+    _check_sizes(given, tasks)
     try:
         space = learn(domain, tasks, recipe, given.target)
     except RegionError as error:
@@ -63,17 +68,26 @@ def run(given: argparse.Namespace) -> int:
     left = list(leave_one_out(domain, tasks, recipe, COUNTS))
     related = len({task.group for task in tasks}) not in (1, len(tasks))
     by_group = list(leave_one_out(domain, tasks, recipe, COUNTS, by_group=True)) if related else []
+    if failed:
+        print(f"left out, without a finite loss: {', '.join(failed)}")
     print(*report(space, recipe, why, tasks, left, by_group), sep="\n")
+    reasons = doubts(space, tasks, left, by_group)
     source = {
         "table": str(given.table),
         "sha256": hashlib.sha256(given.table.read_bytes()).hexdigest(),
         "recipe": {**asdict(recipe), "drifting": list(recipe.drifting)},
         "target": given.target,
         "volume": space.volume,
-        "trusted": not doubts(space, tasks, left),
-        "doubts": doubts(space, tasks, left),
+        "failed": failed,
+        "trusted": not reasons,
+        "doubts": reasons,
+        "left_out": {"task": _plain(left), "group": _plain(by_group)},
     }
-    exports.write(exports.document(space, source, given.points), given.out)
+    try:
+        exports.write(exports.document(space, source, given.points), given.out)
+    except OSError as error:
+        text = f"{given.out} cannot be written: {error.strerror or error}"
+        raise ConfigError([Problem("command line", None, "--out", text)]) from error
     print(f"\nwritten to {given.out}")
     return 0
 
@@ -86,7 +100,7 @@ def described(given: argparse.Namespace) -> dict[str, Any]:
     """
     from hypertransfer.spaces import tables
 
-    document = read(given.about or given.table.with_suffix(".yaml"))
+    document = read(_beside(given))
     found = [document.problem(path, text, key=".".join(path) or "(top)")
              for path, text in tables.problems(document.values)]  # fmt: skip
     if found:
@@ -94,11 +108,33 @@ def described(given: argparse.Namespace) -> dict[str, Any]:
     return document.values
 
 
+def _beside(given: argparse.Namespace) -> Path:
+    """The file of the description."""
+    return given.about or given.table.parent / f"{given.table.stem}.yaml"
+
+
+def _out_faults(given: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    for path in (given.table, _beside(given)):
+        if given.out.resolve() == path.resolve():  # --force is for what this command wrote
+            yield "--out", f"{given.out} is what is read: name another"
+            return
+    if given.out.is_dir():
+        yield "--out", f"{given.out} is a folder: name a file"
+    elif given.out.exists() and not given.force:
+        yield "--out", f"{given.out} is there already: name another, or give --force"
+
+
+def _check_sizes(given: argparse.Namespace, tasks: Sequence[Task]) -> None:
+    for task in tasks if given.drift else ():
+        size = task.place[given.drift]
+        if not isinstance(size, int | float) or not 0 < size < math.inf:
+            text = f"{given.drift} is {size!r} of task {task.name}, and not a size above 0"
+            raise ConfigError([Problem("command line", None, "--drift", text)])
+
+
 def _check(given: argparse.Namespace, about: dict[str, Any]) -> None:
-    faults = []
-    if given.out.exists() and not given.force:
-        faults.append(("--out", f"{given.out} is there already: name another, or give --force"))
-    if given.slack < 0:
+    faults = list(_out_faults(given))
+    if not 0 <= given.slack < math.inf:
         faults.append(("--slack", f"{given.slack:g} is not 0 or more"))
     if given.floor is not None and not 0 < given.floor <= 0.5:
         faults.append(("--floor", f"{given.floor:g} is not above 0 and at most 0.5"))
@@ -110,7 +146,7 @@ def _check(given: argparse.Namespace, about: dict[str, Any]) -> None:
     elif given.drift and given.drift not in about["task"]:
         known = ", ".join(about["task"])
         faults.append(("--drift", f"{given.drift!r} does not name tasks; what does: {known}"))
-    elif given.target is not None and given.target <= 0:
+    elif given.target is not None and not 0 < given.target < math.inf:
         faults.append(("--target", f"{given.target:g} is not above 0"))
     numeric = [name for name, d in about["dimensions"].items() if "choices" not in d]
     for name in given.drifting:
@@ -138,7 +174,10 @@ def _recipe(given: argparse.Namespace, domain: Domain, tasks: Sequence[Task]) ->
     return recipe, why
 
 
-def doubts(space: Space, tasks: Sequence[Task], left: Sequence[LeftOut]) -> list[str]:
+def doubts(
+    space: Space, tasks: Sequence[Task], left: Sequence[LeftOut],
+    by_group: Sequence[LeftOut] = (),
+) -> list[str]:  # fmt: skip
     """Reasons not to trust a space; none if there are none."""
     out = []
     if len(tasks) < 3:
@@ -150,6 +189,8 @@ def doubts(space: Space, tasks: Sequence[Task], left: Sequence[LeftOut]) -> list
         out.append("no gain on tasks that it was not learned from")
     if left and 2 * _better(left) < len(left):
         out.append(f"it helps on {_better(left)} of {len(left)} tasks only")
+    if by_group and not _gain(by_group) < WORTH:
+        out.append("no gain on groups that it was not learned from")
     return out
 
 
@@ -157,6 +198,18 @@ def _gain(left: Sequence[LeftOut]) -> float:
     """Regret inside over regret in the whole range, after the middle count, of the means."""
     inside, whole = (sum(float(getattr(one, n)[1]) for one in left) for n in ("inside", "whole"))
     return inside / whole if whole else 1.0
+
+
+def _plain(left: Sequence[LeftOut]) -> list[dict[str, Any]]:
+    """What leaving out has shown, for the file."""
+    return [
+        {
+            "task": one.task, "volume": float(one.volume), "holds_best": one.holds_best,
+            "coverage": one.coverage, "rows": one.rows, "evaluations": list(one.counts),
+            "inside": one.inside.tolist(), "whole": one.whole.tolist(),
+        }
+        for one in left
+    ]  # fmt: skip
 
 
 def _better(left: Sequence[LeftOut]) -> int:
@@ -181,7 +234,7 @@ def report(
             yield ""
             yield from _left_out(words, found)
     yield ""
-    reasons = doubts(space, tasks, left)
+    reasons = doubts(space, tasks, left, by_group)
     yield "do not trust it yet: " + "; ".join(reasons) if reasons else "it can be trusted so far"
 
 

@@ -20,6 +20,7 @@ from hypertransfer.spaces.regions import Box, Ellipsoid
 from hypertransfer.store import replace_atomically
 
 FORMAT = 1
+HAIR = 1e-12  # of the range
 
 
 class SpaceFileError(ValueError):
@@ -46,7 +47,8 @@ def _reach(region: Box | Ellipsoid) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _range(dimension: Dimension, low: float, high: float) -> dict[str, Any]:
-    ends = [dimension.measured(place) for place in (low, high)]
+    # A hair outwards, so that logarithms do not put a winner at an end outside.
+    ends = [dimension.measured(place) for place in (low - HAIR, high + HAIR)]
     ends = [math.exp2(end) for end in ends] if dimension.log else ends
     if dimension.integer:
         ends = [max(math.floor(ends[0] + 1e-9), dimension.low),
@@ -133,13 +135,12 @@ def load_space(path: Path | str) -> Space:
     """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        if values["hypertransfer"]["format"] != FORMAT:
-            raise SpaceFileError(
-                f"{path}: format {values['hypertransfer']['format']}, not {FORMAT}"
-            )
-        return Space.from_plain(values["space"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+        found = values["hypertransfer"]["format"]
+        if found == FORMAT:
+            return Space.from_plain(values["space"])
+    except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError) as error:
         raise SpaceFileError(f"{path}: is no learned space: {error!r}") from error
+    raise SpaceFileError(f"{path}: format {found}, not {FORMAT}")
 
 
 def suggest(trial: Any, space: Space) -> tuple[dict[str, Any], bool]:

@@ -61,6 +61,24 @@ def problems(about: Any) -> Iterator[Fault]:
     )
     if "curves" in about:
         yield from _curve_problems(about["curves"])
+    yield from _role_problems(about)
+
+
+def _role_problems(about: Mapping[str, Any]) -> Iterator[Fault]:
+    """Columns that are to mean two things at once."""
+    task = about["task"] if _names(about.get("task")) else []
+    dimensions = about.get("dimensions")
+    dimensions = dimensions if isinstance(dimensions, Mapping) else {}
+    for name in dict.fromkeys(task):
+        if task.count(name) > 1:
+            yield ("task",), f"{name!r} stands twice"
+        if name in dimensions:
+            yield ("task",), f"{name!r} is a dimension, too: what is tuned does not name a task"
+    for key in ("loss", "score"):
+        if isinstance(about.get(key), str) and (about[key] in task or about[key] in dimensions):
+            yield (key,), f"{about[key]!r} is a column of task or dimensions, too"
+    if dimensions and all(isinstance(d, Mapping) and "choices" in d for d in dimensions.values()):
+        yield ("dimensions",), "are choices only: a region wants at least one range"
 
 
 def _names(value: Any) -> bool:
@@ -122,34 +140,48 @@ def tasks_of(table: pd.DataFrame, about: Mapping[str, Any], file: str) -> tuple[
         known = ", ".join(map(str, table))
         raise TableError(f"{file}: no column {', '.join(map(repr, absent))}; there is {known}")
     where = about.get("where", {})
-    rows = table[[matches(where, row) for row in table[[*where]].to_dict("records")]]
+    try:
+        rows = table[[matches(where, row) for row in table[[*where]].to_dict("records")]]
+    except TypeError as error:  # bounds of numbers on text
+        raise TableError(f"{file}: where: {dict(where)!r} cannot be compared: {error}") from error
     if rows.empty:
         raise TableError(f"{file}: no row is selected by where: {dict(where)!r}")
-    rows = rows.assign(**{loss: _losses(rows, loss, "score" in about)})
-    for column in curves["columns"]:
-        rows = rows.assign(**{column: _finite(rows[column], "score" in about)})
-    rows = rows.assign(**{curves["columns"][-1]: rows[loss]}) if curves["columns"] else rows
+    rows = rows.assign(**_lower_is_better(rows, loss, curves["columns"], "score" in about))
     by = [*about["task"], *domain.names]
     keep = [loss, *(c for c in curves["columns"] if c != loss)]
     with np.errstate(invalid="ignore"):
         means = rows.groupby(by, sort=False, dropna=False)[keep].mean().reset_index()
     means[keep] = means[keep].fillna(math.inf)
     groups = rows.groupby(about["task"], sort=False, dropna=False)
-    related = {_key(key): part[about["group"]].iloc[0] if "group" in about else None
-               for key, part in groups}  # fmt: skip
-    return domain, [
-        _task(key, part, related[_key(key)], domain, about, file, loss, curves)
+    parts = {_known(key): part for key, part in groups}
+    tasks = [
+        _task(key, part, parts[_known(key)], domain, about, file, loss, curves)
         for key, part in means.groupby(about["task"], sort=False, dropna=False)
     ]
+    names = [task.name for task in tasks]
+    if twice := [name for name in names if names.count(name) > 1]:
+        text = f"two tasks have the name {twice[0]!r}: name them by other columns"
+        raise TableError(f"{file}: {text}")
+    return domain, tasks
 
 
 def _key(key: Any) -> tuple:
     return key if isinstance(key, tuple) else (key,)
 
 
-def _losses(rows: pd.DataFrame, column: str, higher: bool) -> pd.Series:
-    found = _finite(rows[column], higher)
-    return found.mask(rows["status"] == "diverged", math.inf) if "status" in rows else found
+def _known(key: Any) -> tuple:
+    """A key that can be looked up: NaN is not equal to itself."""
+    return tuple(None if value != value else value for value in _key(key))
+
+
+def _lower_is_better(
+    rows: pd.DataFrame, loss: str, curves: Sequence[str], higher: bool
+) -> dict[str, pd.Series]:
+    """Losses and curves from the columns as they are in the file: each is turned round once."""
+    out = {name: _finite(rows[name], higher) for name in (*curves, loss)}
+    if "status" in rows:
+        out[loss] = out[loss].mask(rows["status"] == "diverged", math.inf)
+    return {**out, curves[-1]: out[loss]} if curves else out
 
 
 def _finite(values: pd.Series, higher: bool) -> pd.Series:
@@ -161,8 +193,8 @@ def _finite(values: pd.Series, higher: bool) -> pd.Series:
 
 
 def _task(
-    key: Any, part: pd.DataFrame, group: Any, domain: Domain, about: Mapping[str, Any], file: str,
-    loss: str, curves: Mapping[str, Sequence],
+    key: Any, part: pd.DataFrame, rows: pd.DataFrame, domain: Domain, about: Mapping[str, Any],
+    file: str, loss: str, curves: Mapping[str, Sequence],
 ) -> Task:  # fmt: skip
     from hypertransfer.spaces.learning import Task
 
@@ -171,15 +203,44 @@ def _task(
     try:
         points = domain.encode({n: part[n].tolist() for n in domain.names})
     except DomainError as error:
-        text = f"{file}: task {name}: {error}: widen the range in dimensions, or leave the row out"
-        raise TableError(text) from error
+        row = _first_outside(rows, domain)
+        text = f"{file}: task {name}: {error}, in row {row}"
+        raise TableError(f"{text}: widen the range in dimensions, or leave the row out") from error
     return Task(
-        name, name if group is None else _text(group), points, part[loss].to_numpy(float),
+        name, _group(rows, about, name, file), points, part[loss].to_numpy(float),
         dict(zip(about["task"], values, strict=True)),
         part[curves["columns"]].to_numpy(float) if curves["columns"] else None,
         tuple(curves["work"]),
     )  # fmt: skip
 
 
+def _first_outside(rows: pd.DataFrame, domain: Domain) -> Any:
+    """The first row whose values are not in the domain, the first of the table being row 1."""
+    for index, *values in rows[domain.names].itertuples(name=None):
+        try:
+            domain.encode({n: [v] for n, v in zip(domain.names, values, strict=True)})
+        except DomainError:
+            return index + 1
+    return "?"
+
+
+def _group(rows: pd.DataFrame, about: Mapping[str, Any], name: str, file: str) -> str:
+    """What a task is related by.
+
+    Raises:
+        TableError: its rows do not agree.
+    """
+    if "group" not in about:
+        return name
+    found = list(dict.fromkeys(map(_text, rows[about["group"]].tolist())))
+    if len(found) > 1:
+        both = f"{found[0]!r} and {found[1]!r}"
+        raise TableError(f"{file}: task {name}: group {about['group']!r} is both {both}")
+    return found[0]
+
+
 def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    short = f"{value:g}"
+    return short if float(short) == value or math.isnan(value) else repr(value)
