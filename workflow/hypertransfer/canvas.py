@@ -1,4 +1,4 @@
-"""Panels of one size, for all figures."""
+"""Panels of one size and words for axes, for all figures."""
 
 from __future__ import annotations
 
@@ -7,6 +7,24 @@ from typing import Any
 import matplotlib.pyplot as plt
 
 PANEL = (3.6, 2.9)  # inches
+# Of columns and hyperparameters.
+WORDS = {
+    "shape.width": "width",
+    "shape.depth": "depth",
+    "batch_size": "batch size",
+    "base.width": "base width",
+    "steps": "steps",
+    "lr": "learning rate η₀",
+    "weight_decay": "weight decay λ₀",
+    "optimizer.momentum": "momentum 1 − α",
+    "model.experts": "experts",
+    "shape.granularity": "granularity",
+    "learning_rate_init": "learning rate",
+    "schedule.warmup": "warm-up, share of the steps",
+    "alpha": "α",
+    "gamma": "γ",
+    "eta0": "η₀",
+}
 
 
 def panels(rows: int, columns: int, width: float = 1, height: float = 1, **kwargs: Any):

@@ -241,13 +241,13 @@ def _measure(part: Mapping[str, Any], tables: Tables, seed: int, name: str) -> M
     from hypertransfer.transfer import TransferError
 
     try:
-        name_of_table = MEASURES[part["measure"]].table
-        if name_of_table not in tables:
+        measure = MEASURES[part["measure"]]
+        if measure.table not in tables:
             given = ", ".join(tables) or "none"
-            raise ClaimError(f"the table {name_of_table!r} is needed; given: {given}")
-        rows = _select(tables[name_of_table], part["where"], name_of_table)
-        selected = {**tables, name_of_table: rows}
-        return MEASURES[part["measure"]].function(selected, seed, **part.get("options", {}))
+            raise ClaimError(f"the table {measure.table!r} is needed; given: {given}")
+        rows = _select(tables[measure.table], part["where"], measure.table)
+        selected = {**tables, measure.table: rows}
+        return measure.function(selected, seed, **part.get("options", {}))
     except (ClaimError, TransferError) as error:
         raise ClaimError(f"{name}: {error}") from error
 

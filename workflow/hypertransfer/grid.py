@@ -20,9 +20,8 @@ from hypertransfer import sobol
 from hypertransfer.conditions import matches
 from hypertransfer.spec import RunSpec, SpecError, canonical, digest
 
-FORMS = frozenset(
-    {"powers", "logspace", "range", "sobol"}
-)  # of the values of an axis, beside a list
+# Of the values of an axis, beside a list.
+FORMS = frozenset({"powers", "logspace", "range", "sobol"})
 PROBE_KEYS = ("probe", "where", "checkpoints")  # keys of a grid's probe beside its settings
 MOST_VALUES = 100_000  # of an axis, or steps of a schedule
 MOST_POINTS = 10**6  # of a grid, before its filters

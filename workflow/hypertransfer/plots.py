@@ -24,6 +24,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hypertransfer import comparisons, measures, space_plots, transfer
+from hypertransfer.canvas import WORDS
 from hypertransfer.canvas import panels as _panels
 from hypertransfer.conditions import matches
 from hypertransfer.store import replace_atomically
@@ -38,18 +39,6 @@ NORMS = {"adamw": "AdamW", "col": "columns", "row": "rows", "sign": "signs",
          "max": "signs, unscaled", "keller": "spectral, Keller", "moonlight": "spectral, Moonlight",
          "euclidean": "Euclidean, joint", "frobenius": "Frobenius"}  # fmt: skip
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
-WORDS = {
-    "shape.width": "width",
-    "shape.depth": "depth",
-    "batch_size": "batch size",
-    "base.width": "base width",
-    "steps": "steps",
-    "lr": "learning rate η₀",
-    "weight_decay": "weight decay λ₀",
-    "optimizer.momentum": "momentum 1 − α",
-    "model.experts": "experts",
-    "shape.granularity": "granularity",
-}
 # Labels of measured quantities; those named here are drawn from zero, `LOG` on a log axis.
 QUANTITIES = {
     "scaled_sharpness": "scaled sharpness γ²λ₁",

@@ -60,12 +60,8 @@ def _about_problems(suite: Mapping[str, Any]) -> Iterator[Fault]:
         return
     about = dict(suite["about"])
     work = about.pop("work", None)
-    if work is not None and suite["source"] == sources.RUNS:
-        rising = isinstance(work, list) and all(
-            isinstance(x, int | float) and 0 < x <= 1 for x in work
-        )
-        if not rising or sorted(set(work)) != work or work[-1] != 1:
-            yield ("about", "work"), f"{work!r} is not a list of rising shares that ends with 1"
+    if work is not None and suite["source"] == sources.RUNS and not tables.are_shares(work):
+        yield ("about", "work"), f"{work!r} is not a list of rising shares that ends with 1"
     for path, text in tables.problems(about):
         yield ("about", *path), text
 

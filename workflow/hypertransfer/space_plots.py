@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from hypertransfer.canvas import panels
+from hypertransfer.canvas import WORDS, panels
 from hypertransfer.spaces.dimensions import Dimension, Domain
 from hypertransfer.spaces.regions import Box, Ellipsoid, from_plain
 
@@ -30,12 +30,6 @@ DRAWS = 1000  # resamples of tasks for a band
 TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50]  # of axes over a decade or two
 CIRCLE = np.linspace(0, 2 * np.pi, 200)
 GREY = "0.45"
-DIMENSIONS = {
-    "lr": "learning rate η₀", "learning_rate_init": "learning rate",
-    "weight_decay": "weight decay λ",
-    "schedule.warmup": "warm-up, share of the steps", "alpha": "α", "gamma": "γ", "eta0": "η₀",
-    "batch_size": "batch size",
-}  # fmt: skip
 
 
 def regrets(
@@ -101,8 +95,8 @@ def regions(
             _outline(axis, picture["region"], plane, [domain.numeric[i] for i in plane],
                      colours[name], titles.get(name, name))  # fmt: skip
         axis.set_title(titles.get(replay, replay))
-        axis.set_xlabel(DIMENSIONS.get(x, x))
-    axes[0].set_ylabel(DIMENSIONS.get(y, y))
+        axis.set_xlabel(WORDS.get(x, x))
+    axes[0].set_ylabel(WORDS.get(y, y))
     _legend(figure, axes)
     return figure
 
@@ -226,7 +220,7 @@ def winners(
         axis.set_xlabel(size.removeprefix("shape."))
         words = titles.get(suite, suite) if depth is None else f"depth {depth:g}"
         axis.set_title(f"{words}: {slope:+.2f} octaves a doubling".replace("-", "−"), fontsize=11)
-    axes[0].set_ylabel(f"log₂ of the best {DIMENSIONS.get(dimension, dimension)}")
+    axes[0].set_ylabel(f"log₂ of the best {WORDS.get(dimension, dimension)}")
     return figure
 
 

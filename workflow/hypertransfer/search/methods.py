@@ -9,9 +9,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from sklearn.gaussian_process.kernels import Kernel
 
 CANDIDATES = 1024  # at which the Bayesian method looks for the best expected improvement
 
@@ -92,22 +95,13 @@ def bayesian(trials: Trials, box: Box, number: int, generator: np.random.Generat
     as tried with the mean that the process expects there ("kriging believer", Ginsbourger et al.
     2010). A diverged run counts as one spread of the losses above the worst.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
     if not np.isfinite(trials.losses).any():
         return box.uniform(number, generator)
-    points, losses = trials.points, finite(trials.losses)
-    scale = max(float(losses.std()), 1e-12)
-    values = (losses - losses.mean()) / scale
+    points, values = trials.points, standardised(trials.losses)
     kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(box.octaves, (0.1, 100.0), nu=2.5)
-    process = GaussianProcessRegressor(
-        kernel + WhiteKernel(1e-2, (1e-6, 1.0)), random_state=0, n_restarts_optimizer=0
-    )
-    with warnings.catch_warnings():  # a kernel at its bounds, as with losses that are all alike
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        process.fit(points, values)
+    process = gaussian_process(kernel + WhiteKernel(1e-2, (1e-6, 1.0)), points, values)
     process.optimizer = None  # the kernel stays while proposals are believed in
     for _ in range(number):
         around = trials.best + generator.normal(
@@ -121,6 +115,23 @@ def bayesian(trials: Trials, box: Box, number: int, generator: np.random.Generat
         process.kernel = process.kernel_
         process.fit(points, values)
     return points[-number:]
+
+
+def gaussian_process(kernel: Kernel, points: np.ndarray, values: np.ndarray) -> Any:
+    """A GaussianProcessRegressor whose kernel is fitted to values (n,) at points (n, d)."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.gaussian_process import GaussianProcessRegressor
+
+    process = GaussianProcessRegressor(kernel, random_state=0, n_restarts_optimizer=0)
+    with warnings.catch_warnings():  # a kernel at its bounds, as with losses that are all alike
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return process.fit(points, values)
+
+
+def standardised(losses: np.ndarray) -> np.ndarray:
+    """Losses (n,) with mean 0 and deviation 1, those of diverged runs made finite first."""
+    values = finite(losses)
+    return (values - values.mean()) / max(float(values.std()), 1e-12)
 
 
 def finite(losses: np.ndarray) -> np.ndarray:

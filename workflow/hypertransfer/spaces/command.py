@@ -70,8 +70,8 @@ def run(given: argparse.Namespace) -> int:
     by_group = list(leave_one_out(domain, tasks, recipe, COUNTS, by_group=True)) if related else []
     if failed:
         print(f"left out, without a finite loss: {', '.join(failed)}")
-    print(*report(space, recipe, why, tasks, left, by_group), sep="\n")
     reasons = doubts(space, tasks, left, by_group)
+    print(*report(space, recipe, why, tasks, left, by_group, reasons), sep="\n")
     source = {
         "table": str(given.table),
         "sha256": hashlib.sha256(given.table.read_bytes()).hexdigest(),
@@ -159,11 +159,11 @@ def _check(given: argparse.Namespace, about: dict[str, Any]) -> None:
 
 def _recipe(given: argparse.Namespace, domain: Domain, tasks: Sequence[Task]) -> tuple[Recipe, str]:
     """How to learn, and why in that shape."""
-    from hypertransfer.spaces.learning import TRUST_POINTS, Recipe
+    from hypertransfer.spaces.learning import Recipe, wanted_winners
     from hypertransfer.spaces.regions import FLOOR
 
     won = sum(len(task.winners(given.top)) for task in tasks)
-    wanted = TRUST_POINTS * (len(domain.numeric) + 1)
+    wanted = wanted_winners(len(domain.numeric))
     shape = given.shape or ("ellipsoid" if won >= wanted else "box")
     count = f"{won} winners, and an ellipsoid of {len(domain.numeric)} dimensions wants {wanted}"
     why = "as asked for" if given.shape else count
@@ -179,11 +179,13 @@ def doubts(
     by_group: Sequence[LeftOut] = (),
 ) -> list[str]:  # fmt: skip
     """Reasons not to trust a space; none if there are none."""
+    from hypertransfer.spaces.learning import wanted_winners
+
     out = []
     if len(tasks) < 3:
         out.append(f"{len(tasks)} tasks: too few to tell what they share")
     if not space.trusted:
-        wanted = 2 * (space.region.dimension + 1)
+        wanted = wanted_winners(space.region.dimension)
         out.append(f"{space.points} winners, fewer than {wanted}: it may fit them alone; see --top")
     if left and not _gain(left) < WORTH:
         out.append("no gain on tasks that it was not learned from")
@@ -218,7 +220,7 @@ def _better(left: Sequence[LeftOut]) -> int:
 
 def report(
     space: Space, recipe: Recipe, why: str, tasks: Sequence[Task], left: Sequence[LeftOut],
-    by_group: Sequence[LeftOut],
+    by_group: Sequence[LeftOut], reasons: Sequence[str],
 ) -> Iterator[str]:  # fmt: skip
     """What was learned, and what it would have done for each task had it not been known."""
     groups = len({task.group for task in tasks})
@@ -234,7 +236,6 @@ def report(
             yield ""
             yield from _left_out(words, found)
     yield ""
-    reasons = doubts(space, tasks, left, by_group)
     yield "do not trust it yet: " + "; ".join(reasons) if reasons else "it can be trusted so far"
 
 

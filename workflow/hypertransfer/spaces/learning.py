@@ -16,9 +16,12 @@ from typing import Any
 import numpy as np
 
 from hypertransfer.spaces.dimensions import Domain
-from hypertransfer.spaces.regions import CHECKS, FLOOR, Region, contains, cube, fit, from_plain
+from hypertransfer.spaces.regions import CHECKS, FLOOR, INSIDE, Region, cube, fit, from_plain
 
-TRUST_POINTS = 2  # winners wanted for each of d + 1: fewer fit themselves
+
+def wanted_winners(dimension: int) -> int:
+    """Winners that a region of so many dimensions wants: with fewer it may fit them alone."""
+    return 2 * (dimension + 1)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,11 @@ class Task:
         found = (self.losses - known.min()) / np.ptp(known)
         return np.where(np.isfinite(self.losses), found, 1.0)
 
+    @cached_property
+    def _order(self) -> np.ndarray:
+        """Rows (n,) from the least loss to the greatest."""
+        return np.argsort(self.losses, kind="stable")
+
     @property
     def best(self) -> np.ndarray:
         """The point (d,) of least loss."""
@@ -54,7 +62,7 @@ class Task:
 
     def winners(self, top: int = 1) -> np.ndarray:
         """The points (≤ top, d) of least finite loss, the best first."""
-        order = np.argsort(self.losses, kind="stable")[:top]
+        order = self._order[:top]
         return self.points[order[np.isfinite(self.losses[order])]]
 
     def part(self, chosen: np.ndarray) -> Task:
@@ -70,7 +78,7 @@ class Task:
         """Which (n,) are among that share of the rows with least loss; at least one is."""
         count = max(1, round(share * len(self.losses)))
         chosen = np.zeros(len(self.losses), dtype=bool)
-        chosen[np.argsort(self.losses, kind="stable")[:count]] = True
+        chosen[self._order[:count]] = True
         return chosen
 
 
@@ -117,8 +125,8 @@ class Space:
 
     @property
     def trusted(self) -> bool:
-        """Whether there were winners enough, 2(d + 1), for it not to fit them alone."""
-        return self.points >= TRUST_POINTS * (self.region.dimension + 1)
+        """Whether there were winners enough for it not to fit them alone."""
+        return self.points >= wanted_winners(self.region.dimension)
 
     def gauge(self, points: np.ndarray) -> np.ndarray:
         """By how much the region must grow to hold points (n, d); inf if a choice is not kept."""
@@ -130,9 +138,7 @@ class Space:
 
     def contains(self, points: np.ndarray) -> np.ndarray:
         """Which (n,) of points lie in it."""
-        axes = len(self.domain.numeric)
-        inside = contains(self.region, points[:, :axes])
-        return inside & np.isfinite(self.gauge(points))
+        return self.gauge(points) <= 1 + INSIDE
 
     def grown(self, factor: float) -> float:
         """The share of the whole space that it takes once its region is grown by a factor.
@@ -245,9 +251,8 @@ def expected_best(regrets: np.ndarray, counts: Sequence[int]) -> np.ndarray:
 
 def rows_inside(space: Space, points: np.ndarray) -> np.ndarray:
     """Indices of the points in a space; the one nearest to it where none is."""
-    gauge = space.gauge(points)
     inside = np.flatnonzero(space.contains(points))
-    return inside if inside.size else np.array([int(np.argmin(gauge))])
+    return inside if inside.size else np.array([int(np.argmin(space.gauge(points)))])
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ FLOOR = 0.05  # of the range
 INSIDE = 1e-6  # by which a winner on the border may be outside: the cone solver's tolerance
 CHECKS = 4096  # quasi-random points that the volume of what a cube cuts off is counted with
 MOST_ROUNDS = 1000  # of drawing again what fell outside the cube
-SHAPES = ("box", "ellipsoid")
 
 
 class RegionError(ValueError):

@@ -70,6 +70,15 @@ class Replay:
         ]  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Learned:
+    """A space, the target's rows that it leaves to a search, and what there is to say of it."""
+
+    space: Space
+    rows: np.ndarray
+    described: Mapping[str, Any]
+
+
 class ReplayError(ValueError):
     """A replay that has nothing to learn from, or nothing to search on."""
 
@@ -101,7 +110,10 @@ def _of_target(replay: Replay, target: Task) -> Iterator[dict[str, Any]]:
     earlier = replay.priors(target)
     if not earlier:
         raise ReplayError(f"replay {replay.name}: {target.name} has no earlier tasks; see `priors`")
-    known: dict[tuple, tuple[Space, float]] = {}
+    recipes = {
+        name: Recipe.parse(written) for name, written in replay.values.get("regions", {}).items()
+    }
+    known: dict[tuple, _Learned] = {}
     for repeat in range(replay.values["repeats"]):
         generator = _generator(replay.name, target.name, repeat)
         seen = [_seen(task, replay.values.get("prior"), generator) for task in earlier]
@@ -111,19 +123,19 @@ def _of_target(replay: Replay, target: Task) -> Iterator[dict[str, Any]]:
             "replay": replay.name, "suite": replay.suite, "task": target.name,
             "group": target.group, "size": _size(replay, target), "repeat": repeat,
         }  # fmt: skip
-        spaces: dict[str, Space] = {}
-        for name, written in replay.values.get("regions", {}).items():
-            spaces[name], seconds = _learned(replay, target, seen, written, known)
-            picture = _picture(spaces[name], seen, target, written) if repeat == 0 else None
-            yield (
-                place
-                | {"picture": picture}
-                | (_described(name, spaces[name], target, planted, seconds))
-            )
+        rows: dict[str, np.ndarray] = {}
+        for name, recipe in recipes.items():
+            learned = _learned(replay, target, seen, recipe, known)
+            rows[name] = learned.rows
+            out = planted <= set(learned.space.excluded)
+            picture = _picture(learned.space, seen, target, recipe) if repeat == 0 else None
+            yield place | learned.described | {
+                "region": name, "planted_out": float(out) if planted else None, "picture": picture
+            }  # fmt: skip
         for name, method in replay.values["methods"].items():
             start = time.perf_counter()
             random = _generator(replay.name, target.name, repeat, name)
-            found = _searched(replay, target, seen, spaces, method, order, random)
+            found = _searched(replay, target, seen, rows, method, order, random)
             yield place | {
                 "method": name, "regrets": found.tolist(), "seconds": time.perf_counter() - start
             }  # fmt: skip
@@ -165,28 +177,26 @@ def _size(replay: Replay, target: Task) -> float | None:
 
 
 def _learned(
-    replay: Replay, target: Task, seen: Sequence[Task], written: Mapping[str, Any],
-    known: dict[tuple, tuple[Space, float]],
-) -> tuple[Space, float]:  # fmt: skip
-    """The space of a recipe and the seconds of its fit, which repeats that see the same share."""
-    recipe = Recipe.parse(written)
+    replay: Replay, target: Task, seen: Sequence[Task], recipe: Recipe,
+    known: dict[tuple, _Learned],
+) -> _Learned:  # fmt: skip
+    """The space of a recipe, which repeats that see the same share."""
     key = (recipe, *(task.winners(recipe.top).tobytes() for task in seen))
     if key not in known:
         start = time.perf_counter()
         size = float(target.place[recipe.drift]) if recipe.drift else None
         space = learn(replay.domain, seen, recipe, size)
-        known[key] = space, time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        rows = rows_inside(space, target.points)
+        known[key] = _Learned(space, rows, _described(space, target, seconds))
     return known[key]
 
 
-def _described(
-    name: str, space: Space, target: Task, planted: set[str], seconds: float
-) -> dict[str, Any]:
+def _described(space: Space, target: Task, seconds: float) -> dict[str, Any]:
     """What there is to say of a space at a target that it does not know."""
     inside = space.contains(target.points)
     gauge = float(space.gauge(target.best[None])[0])
     return {
-        "region": name,
         "points": space.points,
         "volume": space.volume,
         "share": float(inside.mean()),
@@ -196,26 +206,24 @@ def _described(
         "coverage": float(inside[target.near_best(NEAR)].mean()),
         "coverage_nearest": float(inside[target.near_best(NEAREST)].mean()),
         "excluded": len(space.excluded),
-        "planted_out": float(planted <= set(space.excluded)) if planted else None,
         "seconds": seconds,
     }
 
 
-def _picture(space: Space, seen: Sequence[Task], target: Task, written: Mapping[str, Any]) -> str:
+def _picture(space: Space, seen: Sequence[Task], target: Task, recipe: Recipe) -> str:
     """The space, the winners that it was learned from, and the target's best, for a figure."""
-    won = np.concatenate([task.winners(written.get("top", 1)) for task in seen])
+    won = np.concatenate([task.winners(recipe.top) for task in seen])
     best = target.winners(max(1, round(NEAR * len(target.losses))))
     return json.dumps({**space.plain(), "won": won.tolist(), "best": best[:100].tolist()})
 
 
 def _searched(
-    replay: Replay, target: Task, seen: Sequence[Task], spaces: Mapping[str, Space],
+    replay: Replay, target: Task, seen: Sequence[Task], inside: Mapping[str, np.ndarray],
     method: Mapping[str, Any], order: np.ndarray, generator: np.random.Generator,
 ) -> np.ndarray:  # fmt: skip
     rows = order
     if "region" in method:
-        inside = rows_inside(spaces[method["region"]], target.points)
-        rows = order[np.isin(order, inside)]
+        rows = order[np.isin(order, inside[method["region"]])]
     axes = len(replay.domain.numeric)
     warm = _nearest(target, seen, axes) if method.get("warm") else ()
     options = {k: v for k, v in method.items() if k not in ("searcher", "region", "warm")}

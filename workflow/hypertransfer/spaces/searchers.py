@@ -8,14 +8,13 @@ pairs.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from hypertransfer.search.methods import expected_improvement, finite
+from hypertransfer.search.methods import expected_improvement, gaussian_process, standardised
 from hypertransfer.spaces.learning import Task
 
 CANDIDATES = 1500  # rows at which the best expected improvement is looked for
@@ -73,22 +72,16 @@ def _improvement(
     scales: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Expected improvement at rows, and the kernel's parameters to start from next time."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-    values = finite(losses[list(chosen)])
-    values = (values - values.mean()) / max(float(values.std()), 1e-12)
+    values = standardised(losses[list(chosen)])
     lengths = np.full(features.shape[1], 0.5)
     kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(lengths, (0.05, 20.0), nu=2.5)
     kernel = kernel + WhiteKernel(1e-3, (1e-6, 1.0))
     if scales is not None:
         kernel = kernel.clone_with_theta(scales)
-    process = GaussianProcessRegressor(kernel, random_state=0, n_restarts_optimizer=0)
-    with warnings.catch_warnings():  # a kernel at its bounds, as in dimensions that do not matter
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        process.fit(features[list(chosen)], values)
-        mean, deviation = process.predict(features[left], return_std=True)
+    process = gaussian_process(kernel, features[list(chosen)], values)
+    mean, deviation = process.predict(features[left], return_std=True)
     return expected_improvement(mean, deviation, values.min()), process.kernel_.theta
 
 

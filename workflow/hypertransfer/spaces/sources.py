@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,6 @@ class Table:
     dimensions: Mapping[str, Mapping[str, Any]]
     higher: bool = False  # whether more of the metric is better; then 1 − it is the loss
     log: bool = False  # losses over decades: their logarithm is what is compared
-    grid: Mapping[str, tuple] = field(default_factory=dict)
 
 
 TABLES: Mapping[str, Table] = {
@@ -85,8 +84,8 @@ def load(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, list[T
     """The space and the tasks of a suite, from the files that it was evaluated to.
 
     Raises:
-        ConfigError: a table that is not as it was described.
-        RegionError, DomainError: values that are not of the space.
+        TableError: a table that is not as it was described.
+        DomainError: values that are not of the space.
     """
     source = suite["source"]
     if source in TABLES:
@@ -119,14 +118,15 @@ def _task(cls: Any, table: Table, domain: Domain, name: str) -> Task:
     box = cls(name)
     grid = box._dataset_properties.search_space  # the package tells one point at a time otherwise
     places = list(itertools.product(*(range(len(values)) for values in grid.values())))
-    columns = {
-        hp: [list(values)[place[axis]] for place in places]
-        for axis, (hp, values) in enumerate(grid.items())
-    }
+    axes = dict(zip(grid, np.array(places).T, strict=True))
+    columns = [  # the few values of each are encoded once, and not those of every point
+        Domain((d,)).encode({d.name: list(grid[d.name])})[axes[d.name], 0]
+        for d in (*domain.numeric, *domain.categorical)
+    ]
     found = [np.mean(box._dataset["".join(map(str, place))][table.metric]) for place in places]
     losses = 1 - np.array(found) if table.higher else np.array(found)
     losses = np.log(losses) if table.log else losses
-    return Task(name, name, domain.encode(columns), losses, {"data": name})
+    return Task(name, name, np.column_stack(columns), losses, {"data": name})
 
 
 def _split(task: Task, whole: Domain, inner: Domain, split: Sequence[str]) -> Iterator[Task]:
@@ -206,7 +206,6 @@ def _of_runs(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, li
         on_the_way = [_along(steps, losses, work) for steps, losses in zip(
             frame["history.step"], frame["history.train_loss"], strict=True)]  # fmt: skip
         frame = frame.join(pd.DataFrame(on_the_way, columns=names, index=frame.index))
-        frame[names[-1]] = frame[about["loss"]]
         about["curves"] = {"columns": names, "work": list(work)}
     hidden = [name for name in frame.columns if name.startswith("history.")]
     return tables.tasks_of(frame.drop(columns=hidden), about, "its runs")

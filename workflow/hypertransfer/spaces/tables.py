@@ -94,10 +94,15 @@ def _curve_problems(curves: Any) -> Iterator[Fault]:
         yield from _work_problems(curves["work"], len(curves["columns"]))
 
 
+def are_shares(work: Any) -> bool:
+    """Whether it is a list of rising shares of the whole work, the last of which is 1."""
+    numbers = isinstance(work, list) and all(isinstance(x, int | float) and x > 0 for x in work)
+    return numbers and sorted(set(work)) == work and work[-1:] == [1]
+
+
 def _work_problems(work: Any, count: int) -> Iterator[Fault]:
     place = ("curves", "work")
-    shares = isinstance(work, list) and all(isinstance(x, int | float) and x > 0 for x in work)
-    if not shares or sorted(set(work)) != work or not work or work[-1] != 1:
+    if not are_shares(work):
         yield place, f"{work!r} is not a list of rising shares of the whole work that ends with 1"
     elif len(work) != count:
         yield place, f"{len(work)} shares for {count} columns: one for each"
