@@ -9,10 +9,12 @@ from tests.benchmarks.bench_train import matmul_peak, row, timed
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hypertransfer import build, cost, keys
+from hypertransfer import cost
 from hypertransfer.data.samples import batches
+from hypertransfer.planning import keys
 from hypertransfer.spec import RunSpec
-from hypertransfer.train import reproducible, train
+from hypertransfer.training import build
+from hypertransfer.training.loop import reproducible, train
 
 SHAPES = ((128, 4), (256, 4))  # width, depth
 CONTEXT, BATCH, HEAD, STEPS, ROUNDS = 128, 8, 32, 60, 4

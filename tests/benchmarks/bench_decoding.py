@@ -8,8 +8,8 @@ from statistics import median
 import torch
 from tests.benchmarks.bench_train import row
 
-from hypertransfer.models.decoder import Decoder, llama
-from hypertransfer.train import reproducible
+from hypertransfer.networks.decoder.model import Decoder, llama
+from hypertransfer.training.loop import reproducible
 
 WIDTH, DEPTH, HEAD, BATCH, PROMPT, TOKENS, ROUNDS = 512, 4, 64, 8, 512, 8, 7
 KINDS = {

@@ -10,8 +10,8 @@ from tests.benchmarks.bench_train import row
 from torch import Tensor
 from torch.nn import functional as F
 
-from hypertransfer.models.feed_forward import MixtureOfExperts, Routing
-from hypertransfer.train import reproducible
+from hypertransfer.networks.decoder.feed_forward import MixtureOfExperts, Routing
+from hypertransfer.training.loop import reproducible
 
 # width, inner size of an expert, experts, chosen
 SHAPES = ((64, 64, 8, 2), (64, 16, 32, 8), (256, 256, 8, 2), (256, 64, 64, 8))

@@ -11,9 +11,10 @@ import torch
 from tests.benchmarks.bench_decoder import BETAS, spec_of
 from tests.benchmarks.bench_train import row
 
-from hypertransfer import build, keys
+from hypertransfer.planning import keys
 from hypertransfer.spec import RunSpec
-from hypertransfer.train import reproducible
+from hypertransfer.training import build
+from hypertransfer.training.loop import reproducible
 
 SHAPE = (128, 4)  # width, depth
 STEPS, ROUNDS = 20, 7

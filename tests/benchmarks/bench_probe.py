@@ -16,11 +16,12 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from tests.benchmarks.specs import desk_run
 from torch import nn
 
-from hypertransfer import build, keys
-from hypertransfer.probes.lanczos import top_eigenvalues
-from hypertransfer.probes.operators import HessianOperator, Landscape
+from hypertransfer.curvature.lanczos import top_eigenvalues
+from hypertransfer.curvature.operators import HessianOperator, Landscape
+from hypertransfer.planning import keys
 from hypertransfer.probes.view import put
-from hypertransfer.train import reproducible, train
+from hypertransfer.training import build
+from hypertransfer.training.loop import reproducible, train
 
 WIDTH, STEPS, EVERY, SAMPLES = 32, 400, 16, 256
 # The package's attribute `hessian` is its class; the module of that name is found only here.

@@ -9,10 +9,10 @@ from statistics import median
 import numpy as np
 from tests.benchmarks.bench_train import row
 
-from hypertransfer.spaces import sources
 from hypertransfer.spaces.regions import Ellipsoid, fit
 from hypertransfer.spaces.replay import Replay
 from hypertransfer.spaces.replay import run as replay
+from hypertransfer.spaces.tasks import sources
 
 POINTS = ((9, 4), (29, 4), (8, 5), (29, 10))
 ROUNDS = 7

@@ -11,9 +11,10 @@ import torch
 from tests.benchmarks.specs import desk_run
 from torch.nn import functional as F
 
-from hypertransfer import build, keys
 from hypertransfer.data.samples import batches
-from hypertransfer.train import reproducible, train
+from hypertransfer.planning import keys
+from hypertransfer.training import build
+from hypertransfer.training.loop import reproducible, train
 
 WIDTHS, STEPS, ROUNDS = (32, 128), 120, 5
 

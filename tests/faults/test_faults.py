@@ -16,7 +16,7 @@ from tests.faults.conftest import LONG, make
 from tests.faults.injector import Injector, begun_again, corrupt, store_of, stored
 from tests.workflow.project import Project
 
-from hypertransfer import verify
+from hypertransfer.maintenance import verify
 from hypertransfer.store import Store
 
 pytestmark = pytest.mark.workflow
@@ -189,7 +189,7 @@ def test_full_results(tmp_path, undisturbed):
 
 
 def test_a_second_workflow_in_the_folder_is_refused(whole):
-    from hypertransfer import ledger
+    from hypertransfer.storage import ledger
 
     holder = ledger.hold(whole.folder / "results/.lock")
     assert holder is not None

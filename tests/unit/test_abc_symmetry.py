@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from hypertransfer import resolve
-from hypertransfer.models.conv import ConvNet
-from hypertransfer.models.mlp import ResidualMLP
+from hypertransfer.networks import resolve
+from hypertransfer.networks.conv import ConvNet
+from hypertransfer.networks.mlp import ResidualMLP
+from hypertransfer.networks.resolve import Base
 from hypertransfer.optimizers import adam, sgd
-from hypertransfer.parameterisations import PARAMETERISATIONS, SCALE_FREE, SGD, W
-from hypertransfer.resolve import Base
-from hypertransfer.scaling import Power, Ratios, Role
+from hypertransfer.parameterisation.algebra import Power, Ratios, Role
+from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE, SGD, W
 
 STEPS = 20
 RATIOS = Ratios(width=3.0, depth=2.0)

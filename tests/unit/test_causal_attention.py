@@ -10,11 +10,12 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from hypertransfer import architectures, cost, registry
-from hypertransfer.models.cache import Cache
-from hypertransfer.models.causal_attention import CausalAttention, LatentAttention
-from hypertransfer.models.decoder import gpt, llama
-from hypertransfer.models.rotary import Rotary
+from hypertransfer import cost, registry
+from hypertransfer.catalogue.cards import decoders
+from hypertransfer.networks.decoder.attention import CausalAttention, LatentAttention
+from hypertransfer.networks.decoder.kv_cache import Cache
+from hypertransfer.networks.decoder.model import gpt, llama
+from hypertransfer.networks.decoder.rotary import Rotary
 from hypertransfer.spec import RunSpec
 
 SEEDED = settings(derandomize=True, deadline=None, max_examples=20)
@@ -236,8 +237,8 @@ def test_bytes_of_the_cache_are_those_of_the_formula(kind, width):
     options = {"head_size": HEAD, **KINDS[kind]}
     network = llama(width=width, depth=3, input_shape=(TOKENS,), classes=11, **options)
     held = sum(cache.bytes for cache in network.cache(5, 7))
-    parts = {**architectures.DECODERS["llama"], **options}
-    assert held == 5 * 7 * 3 * 4 * architectures.cached(parts, width)
+    parts = {**decoders.DECODERS["llama"], **options}
+    assert held == 5 * 7 * 3 * 4 * decoders.cached(parts, width)
 
 
 @pytest.mark.parametrize(
@@ -246,9 +247,9 @@ def test_bytes_of_the_cache_are_those_of_the_formula(kind, width):
 )
 def test_what_latents_of_half_the_width_save(width, head, rotary, saved):
     """1 − (r + d_R)/(2d): 68 % is that of a width of 512."""
-    parts = {**architectures.DECODERS["llama"], "head_size": head}
+    parts = {**decoders.DECODERS["llama"], "head_size": head}
     latent = {**parts, "attention": "latent", "rotary_size": rotary}
-    share = architectures.cached(latent, width) / architectures.cached(parts, width)
+    share = decoders.cached(latent, width) / decoders.cached(parts, width)
     assert 100 * (1 - share) == pytest.approx(saved, abs=0.01)
 
 

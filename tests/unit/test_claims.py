@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypertransfer import claims, conditions, records
+from hypertransfer import claims, records
 from hypertransfer.claims import ClaimError, Measured
+from hypertransfer.runs import conditions
 
 INF = math.inf
 WIDTHS = (16, 64, 256)

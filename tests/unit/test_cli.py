@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hypertransfer import cli, keys, plan, registry
-from hypertransfer.scaling import Parameterisation
+from hypertransfer import plan, registry
+from hypertransfer.cli import main
+from hypertransfer.parameterisation.algebra import Parameterisation
+from hypertransfer.planning import keys
 from hypertransfer.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,15 +25,15 @@ def at_root(monkeypatch):
 
 def planned(tmp_path: Path, capsys, *overrides: str) -> str:
     given = ["scale=smoke", "studies=[super_consistency]", f"store={tmp_path}", *overrides]
-    code = cli.main(["plan", "--config", *given])
+    code = main.main(["plan", "--config", *given])
     assert code == 0
     return capsys.readouterr().out
 
 
 def fill(tmp_path: Path, wanted) -> list[plan.PlannedRun]:
     """Entries for the runs of the smoke sweep that `wanted` lets through."""
-    config = cli.main_config(
-        cli.CONFIG, ["scale=smoke", "studies=[super_consistency]", f"store={tmp_path}"]
+    config = main.main_config(
+        main.CONFIG, ["scale=smoke", "studies=[super_consistency]", f"store={tmp_path}"]
     )
     (study,) = plan.load(config)
     store, filled = Store(tmp_path), []
@@ -83,9 +85,9 @@ def test_changed_code_is_named_by_module(tmp_path: Path, capsys, monkeypatch):
 
 
 def test_bad_config_is_refused_in_words(tmp_path: Path, capsys):
-    assert cli.main(["plan", "--config", "scale=huge"]) == 1
+    assert main.main(["plan", "--config", "scale=huge"]) == 1
     assert "smoke, desk, paper" in capsys.readouterr().err
-    assert cli.main(["plan", "--config", "nonsense"]) == 1
+    assert main.main(["plan", "--config", "nonsense"]) == 1
     assert "KEY=VALUE" in capsys.readouterr().err
 
 
@@ -112,7 +114,7 @@ def test_planning_imports_no_torch(command: list[str], tmp_path: Path):
 
 
 def test_durations():
-    assert [cli.duration(s) for s in (45, 600, 7200)] == ["45 s", "10 min", "2.0 h"]
+    assert [main.duration(s) for s in (45, 600, 7200)] == ["45 s", "10 min", "2.0 h"]
 
 
 def test_every_registered_part_is_where_its_card_says():
@@ -125,7 +127,7 @@ def test_every_registered_part_is_where_its_card_says():
 
 
 def explained(capsys, run: str, *overrides: str) -> tuple[int, str, str]:
-    code = cli.main(["plan", "--explain", run, "--config", "scale=desk", *overrides])
+    code = main.main(["plan", "--explain", run, "--config", "scale=desk", *overrides])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 

@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hypertransfer import resolve
-from hypertransfer.layers import Branch, Conv2d, Linear
-from hypertransfer.models.conv import ConvNet
-from hypertransfer.models.mlp import ResidualMLP
+from hypertransfer.networks import resolve
+from hypertransfer.networks.conv import ConvNet
+from hypertransfer.networks.layers import Branch, Conv2d, Linear
+from hypertransfer.networks.mlp import ResidualMLP
+from hypertransfer.networks.resolve import Base
 from hypertransfer.optimizers import adam, sgd
-from hypertransfer.parameterisations import PARAMETERISATIONS, SCALE_FREE, SGD
-from hypertransfer.resolve import Base
-from hypertransfer.scaling import Ratios
+from hypertransfer.parameterisation.algebra import Ratios
+from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE, SGD
 
 WIDTHS, CONV_WIDTHS, DEPTHS = (64, 128, 256, 512, 1024), (32, 64, 128, 256), (2, 4, 8, 16, 32)
 BASE_WIDTH, BASE_DEPTH = 8, 2  # far below, so that the output at the start, ∝ 1/√m_N, is small

@@ -13,9 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.workflow.project import STUDY
 
-from hypertransfer import calibration, cli, cost, plan, status
-from hypertransfer.calibration import Measured
+from hypertransfer import cost, plan
+from hypertransfer.cli import main
 from hypertransfer.config import ConfigError, load_rates
+from hypertransfer.maintenance import calibration
+from hypertransfer.maintenance.calibration import Measured
+from hypertransfer.planning import status
 from hypertransfer.spec import RunSpec
 from hypertransfer.store import Store
 
@@ -85,23 +88,23 @@ def fill(config, rates):
 def test_calibration_is_taken_from_the_store_and_changes_estimates_alone(project, capsys):
     slow = cost.Rates(1e9, 0.5)
     before = fill(project, slow)
-    assert cli.main(["plan"]) == 0
+    assert main.main(["plan"]) == 0
     assert "hypertransfer calibrate" in capsys.readouterr().out
-    assert cli.main(["calibrate"]) == 0
+    assert main.main(["calibrate"]) == 0
     assert "24 runs on cpu: a slow one" in capsys.readouterr().out
     found = cost.Rates(**load_rates(Path("config/cost.yaml")))
     assert found.seconds_per_step == pytest.approx(0.5, rel=0.01)
     (after,) = plan.load(project)
     assert [r.key for r in after.runs["sweep"]] == [r.key for r in before.runs["sweep"]]
     assert after.runs["sweep"][0].seconds > 100 * before.runs["sweep"][0].seconds
-    assert cli.main(["plan"]) == 0
+    assert main.main(["plan"]) == 0
     text = capsys.readouterr().out
     assert "off by 1.00× typically" in text
     assert "hypertransfer calibrate" not in text
 
 
 def test_calibration_wants_runs(project, capsys):
-    assert cli.main(["calibrate"]) == 1
+    assert main.main(["calibrate"]) == 1
     assert "train some first" in capsys.readouterr().err
 
 

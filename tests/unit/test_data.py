@@ -24,7 +24,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hypertransfer import datasets
-from hypertransfer.data import cifar10, digits, fashion_mnist, files, gaussian, images, samples
+from hypertransfer.data import files, gaussian, samples
+from hypertransfer.data.images import cifar10, digits, fashion_mnist, preprocess
 from hypertransfer.data.samples import batches
 from hypertransfer.datasets import CARDS, DatasetCard, DatasetError
 
@@ -164,14 +165,14 @@ def test_normalised_is_per_channel():
     x = np.random.default_rng(0).integers(0, 256, (5, 3, 4, 4)).astype(np.uint8)
     mean, std = (10.0, 20.0, 30.0), (1.0, 2.0, 4.0)
     truth = (x.astype(float) - np.reshape(mean, (3, 1, 1))) / np.reshape(std, (3, 1, 1))
-    out = images.normalised(x, mean, std)
+    out = preprocess.normalised(x, mean, std)
     assert out.dtype == torch.float32
     np.testing.assert_allclose(out.numpy(), truth, rtol=1e-6)
 
 
 def test_normalised_leaves_float_input_alone():
     x = np.ones((2, 1, 2, 2), np.float32)
-    images.normalised(x, (0.5,), (2.0,))
+    preprocess.normalised(x, (0.5,), (2.0,))
     assert (x == 1).all()
 
 
@@ -593,7 +594,7 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, protocol):
         ("numpy.core.multiarray", "fromfile"),
         ("numpy.core.multiarray", "_reconstruct.__globals__"),
         ("_codecs", "encode"),
-        ("hypertransfer.data.cifar10", "_array"),
+        ("hypertransfer.data.images.cifar10", "_array"),
     ],
 )
 def test_no_name_but_those_of_the_official_files(tmp_path, module, attribute):
@@ -675,7 +676,7 @@ def test_a_batch_beyond_the_data_is_refused_at_once(n, batch_size):
 
 def test_augmentation_shifts_each_image_by_its_own_amount():
     x = torch.arange(1.0, 65).reshape(1, 1, 8, 8).expand(50, 1, 8, 8).contiguous()
-    found = images.shifted(1, flip=False)(x, seed=3)
+    found = preprocess.shifted(1, flip=False)(x, seed=3)
     padded = torch.nn.functional.pad(x[:1], (1,) * 4, value=1.0)
     possible = [padded[0, :, i : i + 8, j : j + 8] for i in range(3) for j in range(3)]
     kinds = {next(k for k, p in enumerate(possible) if torch.equal(p, one)) for one in found}
@@ -684,7 +685,7 @@ def test_augmentation_shifts_each_image_by_its_own_amount():
 
 def test_augmentation_is_a_function_of_its_seed():
     x = torch.randn(20, 3, 8, 8)
-    augment = images.shifted(2, flip=True)
+    augment = preprocess.shifted(2, flip=True)
     assert torch.equal(augment(x, 1), augment(x, 1))
     assert not torch.equal(augment(x, 1), augment(x, 2))
     assert samples.augmentation_seed(0, 1) != samples.augmentation_seed(1, 0)
@@ -692,7 +693,7 @@ def test_augmentation_is_a_function_of_its_seed():
 
 def test_flips_mirror_about_half_of_the_images():
     x = torch.randn(400, 1, 4, 4)
-    found = images.shifted(0, flip=True)(x, seed=0)
+    found = preprocess.shifted(0, flip=True)(x, seed=0)
     mirrored = torch.tensor([torch.equal(a, b.flip(-1)) for a, b in zip(found, x, strict=True)])
     kept = torch.tensor([torch.equal(a, b) for a, b in zip(found, x, strict=True)])
     assert bool((mirrored | kept).all())

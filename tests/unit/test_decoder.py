@@ -10,17 +10,20 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from hypertransfer import build, cost, keys, registry, resolve, train
+from hypertransfer import cost, registry
 from hypertransfer.data.samples import Samples
-from hypertransfer.layers import Branch
-from hypertransfer.models.causal_attention import CausalAttention
-from hypertransfer.models.decoder import gpt
-from hypertransfer.models.feed_forward import FeedForward
-from hypertransfer.models.rotary import Rotary
-from hypertransfer.parameterisations import MUP_ADAM, PARAMETERISATIONS, SCALE_FREE
-from hypertransfer.resolve import Base, RoleError
-from hypertransfer.scaling import Power, Ratios, Role
+from hypertransfer.networks import resolve
+from hypertransfer.networks.decoder.attention import CausalAttention
+from hypertransfer.networks.decoder.feed_forward import FeedForward
+from hypertransfer.networks.decoder.model import gpt
+from hypertransfer.networks.decoder.rotary import Rotary
+from hypertransfer.networks.layers import Branch
+from hypertransfer.networks.resolve import Base, RoleError
+from hypertransfer.parameterisation.algebra import Power, Ratios, Role
+from hypertransfer.parameterisation.tables import MUP_ADAM, PARAMETERISATIONS, SCALE_FREE
+from hypertransfer.planning import keys
 from hypertransfer.spec import RunSpec, SpecErrors
+from hypertransfer.training import build, loop
 
 MODELS = {
     "gpt": {"head_size": 4},
@@ -374,7 +377,7 @@ def test_losses_of_text_are_means_over_tokens():
 def test_decoders_learn_and_an_evaluation_is_the_mean_over_all_tokens(model, monkeypatch):
     monkeypatch.setattr(build, "data", lambda spec: samples())
     run = spec(model, width=16, lr=0.03, steps=40, batch_size=16, checkpoints=[40])
-    result = train.train(run, keys.table(run))
+    result = loop.train(run, keys.table(run))
     assert result.history.train_loss[-1] < result.history.train_loss[0] - 0.3
     network, _ = drawn(run)
     with torch.no_grad():
@@ -418,7 +421,7 @@ def test_both_ends_move_a_tied_embedding():
 
 def test_tied_networks_train_and_count_their_cost():
     run = tied(steps=30, lr=0.02)
-    found = train.train(run, keys.table(run))
+    found = loop.train(run, keys.table(run))
     assert found.history.train_loss[-1] < 0.8 * found.history.train_loss[0]
 
 

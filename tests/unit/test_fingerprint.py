@@ -189,8 +189,12 @@ def test_tables_that_count_by_value_are_not_followed(own):
 
 
 def test_a_run_is_answered_by_the_engine_and_its_own_parts():
-    found = fingerprint.fingerprint("hypertransfer.train", "hypertransfer.optimizers.sgd")
-    assert {"hypertransfer.train", "hypertransfer.resolve", "hypertransfer.scaling"} <= set(found)
+    found = fingerprint.fingerprint("hypertransfer.training.loop", "hypertransfer.optimizers.sgd")
+    assert {
+        "hypertransfer.training.loop",
+        "hypertransfer.networks.resolve",
+        "hypertransfer.parameterisation.algebra",
+    } <= set(found)
     strangers = ("adam", "plots", "claims", "plan", "probes", "grid", "config", "store")
     assert not [name for name in found if name.rpartition(".")[2] in strangers]
 

@@ -315,7 +315,7 @@ def test_runs_keep_their_weights_where_probes_look():
 def test_a_sobol_design_is_scipys_in_the_middle_of_its_cells():
     from scipy.stats import qmc
 
-    from hypertransfer import sobol
+    from hypertransfer.studies import sobol
 
     for points in (4, 32, 100):
         power = (points - 1).bit_length()

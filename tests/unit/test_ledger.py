@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import ledger
+from hypertransfer.storage import ledger
 
 
 @pytest.fixture

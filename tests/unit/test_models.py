@@ -10,17 +10,20 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from hypertransfer import build, cost, datasets, keys, registry, resolve
+from hypertransfer import cost, datasets, registry
 from hypertransfer.data.samples import Samples
-from hypertransfer.layers import RELU_GAIN, Branch, Conv2d, Linear
-from hypertransfer.models.attention import SelfAttention
-from hypertransfer.models.conv import ConvNet, ResidualConvNet
-from hypertransfer.models.mlp import LinearNet, ResidualMLP
-from hypertransfer.models.vit import VisionTransformer
-from hypertransfer.parameterisations import MUP_SGD, PARAMETERISATIONS, SGD
-from hypertransfer.resolve import Base, RoleError
-from hypertransfer.scaling import Ratios, Role
+from hypertransfer.networks import resolve
+from hypertransfer.networks.attention import SelfAttention
+from hypertransfer.networks.conv import ConvNet, ResidualConvNet
+from hypertransfer.networks.layers import RELU_GAIN, Branch, Conv2d, Linear
+from hypertransfer.networks.mlp import LinearNet, ResidualMLP
+from hypertransfer.networks.resolve import Base, RoleError
+from hypertransfer.networks.vit import VisionTransformer
+from hypertransfer.parameterisation.algebra import Ratios, Role
+from hypertransfer.parameterisation.tables import MUP_SGD, PARAMETERISATIONS, SGD
+from hypertransfer.planning import keys
 from hypertransfer.spec import RunSpec
+from hypertransfer.training import build
 
 DATA = ("fashion_mnist", "cifar10", "digits")
 

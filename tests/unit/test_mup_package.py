@@ -6,12 +6,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from hypertransfer import resolve
-from hypertransfer.models.mlp import ResidualMLP
+from hypertransfer.networks import resolve
+from hypertransfer.networks.mlp import ResidualMLP
+from hypertransfer.networks.resolve import Base
 from hypertransfer.optimizers import adam, sgd
-from hypertransfer.parameterisations import MUP_ADAM, MUP_SGD, NTP_SGD, SP_ADAM, SP_SGD
-from hypertransfer.resolve import Base
-from hypertransfer.scaling import Ratios
+from hypertransfer.parameterisation.algebra import Ratios
+from hypertransfer.parameterisation.tables import MUP_ADAM, MUP_SGD, NTP_SGD, SP_ADAM, SP_SGD
 
 STEPS = 15
 INPUTS, CLASSES, BASE_WIDTH = 6, 5, 8

@@ -8,13 +8,15 @@ from lion_pytorch import Lion as ReferenceLion
 from tests.unit.test_lmo import drawn
 from torch import nn
 
-from hypertransfer import build, keys, registry
+from hypertransfer import registry
 from hypertransfer.data.samples import curvature_seed
-from hypertransfer.keys import run_key
 from hypertransfer.optimizers import lion, sophia
+from hypertransfer.planning import keys
+from hypertransfer.planning.keys import run_key
 from hypertransfer.spec import RunSpec
-from hypertransfer.state import State
-from hypertransfer.train import train
+from hypertransfer.training import build
+from hypertransfer.training.loop import train
+from hypertransfer.training.state import State
 
 SPEC = {
     "model": {"name": "gpt", "head_size": 4, "mlp_ratio": 1}, "shape": {"width": 8, "depth": 1},

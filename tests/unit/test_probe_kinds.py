@@ -10,12 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-from hypertransfer import build, keys, measure, registry
-from hypertransfer.probes.linear_theory import Quantities, Theory
-from hypertransfer.probes.linearisation import Probe as Linearisation
+from hypertransfer import measure, registry
+from hypertransfer.planning import keys
+from hypertransfer.probes.activations.linearisation import Probe as Linearisation
+from hypertransfer.probes.tasks.linear_theory import Quantities, Theory
 from hypertransfer.probes.view import View, put
 from hypertransfer.spec import RunSpec
-from hypertransfer.train import train
+from hypertransfer.training import build
+from hypertransfer.training.loop import train
 
 LOG = logging.getLogger(__name__)
 

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group
 from torch import nn
 
-from hypertransfer.probes import lanczos
-from hypertransfer.probes.hutchinson import trace
-from hypertransfer.probes.lanczos import Eigenpairs, top_eigenvalues
-from hypertransfer.probes.operators import (
+from hypertransfer.curvature import lanczos
+from hypertransfer.curvature.lanczos import Eigenpairs, top_eigenvalues
+from hypertransfer.curvature.operators import (
     GaussNewtonOperator,
     HessianOperator,
     Landscape,
@@ -23,7 +22,8 @@ from hypertransfer.probes.operators import (
     NTKOperator,
     ResidualOperator,
 )
-from hypertransfer.probes.quadrature import spectrum
+from hypertransfer.curvature.spectral_density import spectrum
+from hypertransfer.curvature.trace_estimate import trace
 
 
 class Matrix:

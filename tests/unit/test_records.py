@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import collect, plan, records, registry
+from hypertransfer import plan, records, registry
+from hypertransfer.storage import collect
 
 SEEDED = settings(derandomize=True, deadline=None)  # the same cases on every machine
 
@@ -126,7 +127,7 @@ def test_grids_with_different_axes_stack_with_nulls(tmp_path):
 
 
 def test_a_diverged_run_has_an_infinite_final_loss(tmp_path):
-    from hypertransfer.runner import _summary
+    from hypertransfer.execution.train_cell import _summary
 
     table = records.columns(history([(1, 2.0, 3.0)]), records.HISTORY)
     record = {"status": "diverged", "steps_done": 1, "seconds": 1.0, "optimizer_seconds": 0.1,

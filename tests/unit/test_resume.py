@@ -13,13 +13,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import keys, measures, runner
-from hypertransfer.interrupt import Interrupted, Saver, signals
-from hypertransfer.runner import Work
+from hypertransfer import measures
+from hypertransfer.execution import train_cell
+from hypertransfer.execution.train_cell import Work
+from hypertransfer.planning import keys
 from hypertransfer.spec import RunSpec
-from hypertransfer.state import State, StateError
 from hypertransfer.store import DamagedEntry, Store
-from hypertransfer.train import train
+from hypertransfer.training.interruption import Interrupted, Saver, signals
+from hypertransfer.training.loop import train
+from hypertransfer.training.state import State, StateError
 
 STEPS = 30
 BASE = {
@@ -159,7 +161,7 @@ def cell():
 
 
 def table_of(cell, store, minutes=5.0):
-    table = runner.train_cell("g", cell, store, "cpu", minutes)
+    table = train_cell.train_cell("g", cell, store, "cpu", minutes)
     return table.drop_columns([*measures.TIMES])
 
 
@@ -262,13 +264,13 @@ def test_a_probe_makes_a_run_again_whose_weights_it_cannot_have(tmp_path, cell, 
     store, run = Store(tmp_path / "store"), cell[0]
     settings = {"probe": "hessian", "checkpoints": [0, 11, STEPS], "samples": 32, "eigenvalues": 1,
                 "tolerance": 0.05, "max_products": 50}  # fmt: skip
-    work = [runner.ProbeWork(keys.probe_key(run.key, settings), settings, run)]
+    work = [train_cell.ProbeWork(keys.probe_key(run.key, settings), settings, run)]
 
     def probed(store):
-        return runner.measure_cell("g", "p", work, store, "cpu").drop_columns(["seconds"])
+        return train_cell.measure_cell("g", "p", work, store, "cpu").drop_columns(["seconds"])
 
     table_of(cell[:1], store)
-    weights = store.path("runs", run.key) / runner.CHECKPOINTS
+    weights = store.path("runs", run.key) / train_cell.CHECKPOINTS
     if fate == "gone":
         shutil.rmtree(weights.parent)
     else:

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypertransfer.parameterisations import (
+from hypertransfer.parameterisation.algebra import (
+    CLASSES,
+    ONE,
+    Parameterisation,
+    Power,
+    Ratios,
+    Role,
+    Rule,
+)
+from hypertransfer.parameterisation.tables import (
     ADAM_SDE,
     COMPLETED_P,
     COMPLETED_P_HALF,
@@ -29,7 +38,6 @@ from hypertransfer.parameterisations import (
     W,
     depth,
 )
-from hypertransfer.scaling import CLASSES, ONE, Parameterisation, Power, Ratios, Role, Rule
 
 TABLES = {
     f"{name}-{'sgd' if power else 'adam'}": table

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypertransfer.schedule import factor
+from hypertransfer.runs.schedule import factor
 from hypertransfer.spec import Schedule, SpecError
 
 schedules = st.builds(

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import keys, plan, records, searches
+from hypertransfer import plan, records
 from hypertransfer.config import ConfigError, load_study
-from hypertransfer.search import trials
-from hypertransfer.search.methods import (
+from hypertransfer.execution import search_generation
+from hypertransfer.execution.proposals import (
     KINDS,
     Box,
     Trials,
@@ -20,8 +20,10 @@ from hypertransfer.search.methods import (
     finite,
     propose,
 )
-from hypertransfer.searches import Search, between
+from hypertransfer.planning import keys
 from hypertransfer.store import Store
+from hypertransfer.studies import searches
+from hypertransfer.studies.searches import Search, between
 
 BASE = {
     "model": "residual_mlp",
@@ -212,8 +214,8 @@ def test_generations_build_upon_those_before_and_are_taken_from_the_store(search
     store, files = Store(tmp_path / "store"), []
     for number in range(2):
         parts = parts_of(search, "types", number)
-        points, table = trials.generation(parts, files, store, "cpu", 5)
-        again = trials.generation(parts, files, store, "cpu", 5)
+        points, table = search_generation.generation(parts, files, store, "cpu", 5)
+        again = search_generation.generation(parts, files, store, "cpu", 5)
         assert again[0] == points
         assert again[1].equals(table)  # seconds too: it comes from the store
         files.append(str(tmp_path / f"{number}.parquet"))
@@ -223,7 +225,7 @@ def test_generations_build_upon_those_before_and_are_taken_from_the_store(search
         ]
     assert table.column("grid").to_pylist() == ["modules"] * 4
     assert table.column("generation").to_pylist() == [1] * 4
-    best = trials.bests(files)["types"]
+    best = search_generation.bests(files)["types"]
     rows = [row for path in files for row in records.read(path).to_pylist()]
     least = min(rows, key=lambda row: row["final_loss"])
     assert best == json.loads(least["proposal"])
@@ -232,12 +234,12 @@ def test_generations_build_upon_those_before_and_are_taken_from_the_store(search
 def test_results_are_carried_to_every_target_and_along_the_line(search, tmp_path):
     store, files = Store(tmp_path / "store"), []
     for method in search.values["methods"]:
-        _, table = trials.generation(parts_of(search, method, 0), [], store, "cpu", 5)
+        _, table = search_generation.generation(parts_of(search, method, 0), [], store, "cpu", 5)
         files.append(str(tmp_path / f"{method}.parquet"))
         records.write(table, files[-1])
     parts = {"search": "modules", "values": search.values, "files": files,
              "context": keys.run_key(search.base).partition("-")[2]}  # fmt: skip
-    rows = trials.carry_over(parts, files, store, "cpu", 5).to_pylist()
+    rows = search_generation.carry_over(parts, files, store, "cpu", 5).to_pylist()
     assert len(rows) == 16
     by_place = {(r["target"], r["seed"], r["method"], r["place"]): r for r in rows}
     # the line at 0 is the first method's own result: the same run
@@ -248,7 +250,7 @@ def test_results_are_carried_to_every_target_and_along_the_line(search, tmp_path
 def test_code_or_data_that_changed_after_planning_is_refused(search, tmp_path):
     parts = {**parts_of(search, "types", 0), "context": "0" * 16}
     with pytest.raises(plan.StalePlan, match="modules changed after planning"):
-        trials.generation(parts, [], Store(tmp_path), "cpu", 5)
+        search_generation.generation(parts, [], Store(tmp_path), "cpu", 5)
 
 
 # In a study ------------------------------------------------------------------------------------

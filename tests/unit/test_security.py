@@ -32,25 +32,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.test_upkeep import STUDY, files, key
 
-from hypertransfer import (
-    config,
-    index,
-    keys,
-    notebook,
-    plan,
-    plots,
-    publish,
-    records,
-    registry,
-    report,
-    runner,
-    status,
-    verify,
-)
+from hypertransfer import config, plan, plots, publish, records, registry
 from hypertransfer.config import ConfigError
-from hypertransfer.data import cifar10
 from hypertransfer.data import files as data_files
+from hypertransfer.data.images import cifar10
 from hypertransfer.datasets import DatasetError
+from hypertransfer.execution import train_cell
+from hypertransfer.maintenance import verify
+from hypertransfer.planning import keys, status
+from hypertransfer.report import html as report_html
+from hypertransfer.report import index
+from hypertransfer.report import page as report_page
 from hypertransfer.spec import RunSpec, canonical
 from hypertransfer.store import DamagedEntry, Store, StoreError
 
@@ -410,10 +402,10 @@ def hostile_runs():
 def test_runs_that_no_engine_wrote_are_made_again(tmp_path, case):
     record, content = list(hostile_runs())[case]
     values = STUDY["grids"]["sweep"]["base"] | {"data": {"name": "digits", "train": 64, "test": 32}}
-    work = runner.Work(key(1), {"lr": 0.1}, RunSpec.parse(values))
+    work = train_cell.Work(key(1), {"lr": 0.1}, RunSpec.parse(values))
     store = Store(tmp_path)
     store.put("runs", key(1), record, {"history.parquet": content})
-    table = runner.train_cell("sweep", [work], store, "cpu", 5)
+    table = train_cell.train_cell("sweep", [work], store, "cpu", 5)
     assert table.num_rows == 1
     assert len(list((tmp_path / "damaged").iterdir())) == 1
 
@@ -470,7 +462,7 @@ def test_lying_headers_of_checkpoints(tmp_path, name):
     store = Store(tmp_path)
     store.put("runs", key(1), RECORD, {"checkpoints.safetensors": lying(name)})
     with pytest.raises(DamagedEntry, match=key(1)):
-        runner._checkpoints(store.get("runs", key(1)))
+        train_cell._checkpoints(store.get("runs", key(1)))
     if name != "step that is none":  # which is a sound file of names that no engine gave
         assert len(list(verify.faults(store, quick=True))) == 1
 
@@ -701,9 +693,9 @@ FOREIGN = [
     "lib.site-packages.installed:x", "../outside:x", "..outside:x", ".outside:x",
     "my_parts", "my_parts:", ":load", "my_parts:_hidden", "my_parts:__builtins__",
     "my_parts:load.__globals__", "my_parts\x00:x", "my parts:x", "/etc:x",
-    "my_parts:load:x", "hypertransfer.report:execute", "hypertransfer.publish:publish",
-    "hypertransfer.store:replace_atomically", "hypertransfer.runner:subprocess", "hypertransfer:x",
-    "hypertransfer.cli:main", "my_parts/../my_parts:load",
+    "my_parts:load:x", "hypertransfer.report.page:execute", "hypertransfer.publish:publish",
+    "hypertransfer.store:replace_atomically", "hypertransfer.execution.train_cell:subprocess", "hypertransfer:x",
+    "hypertransfer.cli.main:main", "my_parts/../my_parts:load",
 ]  # fmt: skip
 
 
@@ -795,10 +787,10 @@ def test_what_notebooks_show_is_escaped(tmp_path):
     (tmp_path / "f.png").write_bytes(b"png")
     study = {"title": EVIL, "question": EVIL,
              "paper": {"title": EVIL, "authors": EVIL, "arxiv": EVIL, "venue": EVIL}}  # fmt: skip
-    harmless(notebook.heading(study, "smoke").data, 6)
-    harmless(notebook.figure(str(tmp_path / "f.png"), EVIL, EVIL).data, 2)
-    harmless(notebook.claims_table(CARD).data, 5)
-    harmless(notebook.table([{EVIL: EVIL}], EVIL), 3)
+    harmless(report_html.heading(study, "smoke").data, 6)
+    harmless(report_html.figure(str(tmp_path / "f.png"), EVIL, EVIL).data, 2)
+    harmless(report_html.claims_table(CARD).data, 5)
+    harmless(report_html.table([{EVIL: EVIL}], EVIL), 3)
 
 
 def test_figures_escape(tmp_path):
@@ -854,7 +846,7 @@ def test_a_report_of_a_hostile_study(tmp_path, monkeypatch):
     """The whole way: papermill, the kernel, and the page."""
     import nbformat
 
-    monkeypatch.setattr(report, "TEMPLATES", tmp_path)
+    monkeypatch.setattr(report_page, "TEMPLATES", tmp_path)
     cells = [
         nbformat.v4.new_code_cell("study, scale = {}, ''", metadata={"tags": ["parameters"]}),
         nbformat.v4.new_code_cell("from hypertransfer import notebook as show\n"
@@ -868,19 +860,21 @@ def test_a_report_of_a_hostile_study(tmp_path, monkeypatch):
     output = tmp_path / "out.ipynb"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "workflow"))
-    report.execute(str(tmp_path / "mine.ipynb"), str(output), {"study": study, "scale": "desk"})
-    monkeypatch.setattr(report, "TEMPLATES", ROOT / "workflow/notebooks")
-    page = report.page(str(output), evil)
+    report_page.execute(
+        str(tmp_path / "mine.ipynb"), str(output), {"study": study, "scale": "desk"}
+    )
+    monkeypatch.setattr(report_page, "TEMPLATES", ROOT / "workflow/notebooks")
+    page = report_page.page(str(output), evil)
     harmless(page, 5)
     assert not (tmp_path / "harm").exists()
 
 
 def test_notebooks_run_from_the_repository_only(tmp_path, monkeypatch):
-    home = report.TEMPLATES
+    home = report_page.TEMPLATES
     for path in (tmp_path / "x.ipynb", "../x.ipynb", "https://example.org/x.ipynb",
                  f"{home}/../x.ipynb", f"{home}/templates/x.ipynb"):  # fmt: skip
-        with pytest.raises(report.ReportError, match="whose notebooks alone are run"):
-            report.execute(str(path), str(tmp_path / "out.ipynb"), {})
+        with pytest.raises(report_page.ReportError, match="whose notebooks alone are run"):
+            report_page.execute(str(path), str(tmp_path / "out.ipynb"), {})
     books = tmp_path / "notebooks"
     books.mkdir()
     (tmp_path / "evil.ipynb").write_text("{}")

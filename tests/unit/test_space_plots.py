@@ -11,7 +11,8 @@ import pytest
 from matplotlib import image
 from matplotlib.patches import Polygon, Rectangle
 
-from hypertransfer import plots, registry, space_plots
+from hypertransfer import plots, registry
+from hypertransfer.figures import spaces
 from hypertransfer.spaces.dimensions import Domain
 from hypertransfer.spaces.learning import Task
 from hypertransfer.spaces.regions import fit
@@ -73,7 +74,7 @@ def test_every_kind_fills_its_page(kind, tables, tmp_path):
 
 @pytest.mark.parametrize("kind", FIGURES)
 def test_configs_may_name_the_options_that_there_are(kind):
-    parameters = inspect.signature(space_plots.KINDS[kind]).parameters.values()
+    parameters = inspect.signature(spaces.KINDS[kind]).parameters.values()
     options = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
     assert set(registry.FIGURES[kind]) == options
 
@@ -99,12 +100,12 @@ def test_outlines_are_those_of_the_regions(tables):
     assert box.get_x() == pytest.approx(dimension.value(found.low[0]))
     assert box.get_x() + box.get_width() == pytest.approx(dimension.value(found.high[0]))
     assert found.volume == pytest.approx(row["volume"])
-    assert len(ellipse.get_xy()) >= len(space_plots.CIRCLE)
+    assert len(ellipse.get_xy()) >= len(spaces.CIRCLE)
 
 
 def test_a_shadow_holds_the_ellipsoid_and_touches_it():
     ellipsoid = fit("ellipsoid", POINTS[:10])
-    outline = space_plots.shadow(ellipsoid, [0, 2])
+    outline = spaces.shadow(ellipsoid, [0, 2])
     surface = np.random.default_rng(0).standard_normal((200_000, 3))
     surface /= np.linalg.norm(surface, axis=1)[:, None]
     points = np.linalg.solve(ellipsoid.a, (surface - ellipsoid.b).T).T[:, [0, 2]]

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from hypertransfer import records
-from hypertransfer.spaces import tables
-from hypertransfer.spaces.tables import TableError, problems, tasks_of
+from hypertransfer.spaces.tasks import tables
+from hypertransfer.spaces.tasks.tables import TableError, problems, tasks_of
 
 ABOUT = {
     "task": ["data", "width"],

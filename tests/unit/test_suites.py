@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.model_selection import KFold, StratifiedKFold
 
-from hypertransfer.spaces import sources, suites
-from hypertransfer.spaces.suites import SUITES, WORST, evaluate, evaluations
+from hypertransfer.spaces.tasks import sources, suites
+from hypertransfer.spaces.tasks.suites import SUITES, WORST, evaluate, evaluations
 
 CHEAP = {
     "sgd_ridge": {"alpha": 1e-3, "eta0": 0.01, "power_t": 0.25, "epochs": 3},

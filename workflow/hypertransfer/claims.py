@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 import hypertransfer.comparisons
 import hypertransfer.space_measures  # noqa: F401 - both register their measures
-from hypertransfer import conditions, measures
+from hypertransfer import measures
 from hypertransfer.measures import MEASURES, ClaimError, Measured, Tables, need
+from hypertransfer.runs import conditions
 
 if TYPE_CHECKING:
     import pandas as pd

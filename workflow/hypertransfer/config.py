@@ -11,11 +11,13 @@ from typing import Any
 
 import yaml
 
-from hypertransfer import claims, grid, keys, registry, replays, searches
-from hypertransfer.conditions import matches
-from hypertransfer.searches import Search
+from hypertransfer import claims, grid, registry
+from hypertransfer.planning import keys
+from hypertransfer.runs.conditions import matches
 from hypertransfer.spec import RunSpec, SpecError, SpecErrors
 from hypertransfer.store import open_file
+from hypertransfer.studies import replays, searches
+from hypertransfer.studies.searches import Search
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
 SCALES = ("smoke", "desk", "paper")

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from hypertransfer import architectures, datasets
+from hypertransfer import datasets
+from hypertransfer.catalogue.cards import decoders
 from hypertransfer.spec import RunSpec
 
 T = TypeVar("T")
@@ -88,7 +89,7 @@ def _residual_mlp(spec: RunSpec, channels: int, side: int, classes: int) -> Iter
 
 def _decoder(spec: RunSpec, channels: int, tokens: int, classes: int) -> Iterator[Layer]:
     n, granularity = spec.shape.width, spec.shape.granularity
-    parts = {**architectures.DECODERS[spec.model.name], **spec.model.options}
+    parts = {**decoders.DECODERS[spec.model.name], **spec.model.options}
     parts["granularity"] = granularity
     yield Layer(classes * n, 0, tokens * n)  # the embedding, which is looked up
     for _ in range(spec.shape.depth):
@@ -99,13 +100,13 @@ def _decoder(spec: RunSpec, channels: int, tokens: int, classes: int) -> Iterato
 
 def _attention(parts: Mapping[str, Any], n: int, tokens: int) -> Iterator[Layer]:
     if parts["attention"] == "multi_head":
-        kept = architectures.cached(parts, n)
+        kept = decoders.cached(parts, n)
         yield Layer((2 * n + kept) * n, tokens, tokens * (2 * n + kept))
         yield Layer(2 * tokens * n, tokens, tokens * n)
         return
-    latent, turned = architectures.latent(parts, n), architectures.rotary_size(parts)
+    latent, turned = decoders.latent(parts, n), decoders.rotary_size(parts)
     query = n // parts["head_size"] * (parts["head_size"] + turned)
-    first = architectures.latent(parts, n, "query_latent_ratio")
+    first = decoders.latent(parts, n, "query_latent_ratio")
     weights = first * (n + query) if first else n * query
     weights += n * (latent + turned) + 2 * latent * n + n * n
     yield Layer(weights, tokens, tokens * (first + query + latent + turned + 3 * n))

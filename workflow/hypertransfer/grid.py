@@ -16,9 +16,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hypertransfer import sobol
-from hypertransfer.conditions import matches
+from hypertransfer.runs.conditions import matches
 from hypertransfer.spec import RunSpec, SpecError, canonical, digest
+from hypertransfer.studies import sobol
 
 # Of the values of an axis, beside a list.
 FORMS = frozenset({"powers", "logspace", "range", "sobol"})

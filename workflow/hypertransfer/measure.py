@@ -12,12 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from hypertransfer import build, keys, registry
+from hypertransfer import registry
+from hypertransfer.parameterisation.algebra import Parameterisation
+from hypertransfer.planning import keys
 from hypertransfer.probes.view import View, put
-from hypertransfer.scaling import Parameterisation
 from hypertransfer.spec import RunSpec
-from hypertransfer.state import PRECONDITIONER
-from hypertransfer.train import reproducible
+from hypertransfer.training import build
+from hypertransfer.training.loop import reproducible
+from hypertransfer.training.state import PRECONDITIONER
 
 Rows = dict[str, list]
 

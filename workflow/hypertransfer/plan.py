@@ -16,14 +16,15 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from hypertransfer import cost, datasets, grid, keys, registry
-from hypertransfer.conditions import matches
+from hypertransfer import cost, datasets, grid, registry
 from hypertransfer.config import ConfigError, Problem, Study, load_rates, load_study
 from hypertransfer.fingerprint import find, fingerprint, imports
+from hypertransfer.planning import keys
+from hypertransfer.planning.space_jobs import SpacePlan
 from hypertransfer.product import RESULTS, Job, code_of
-from hypertransfer.searches import Search
-from hypertransfer.space_plan import SpacePlan
+from hypertransfer.runs.conditions import matches
 from hypertransfer.spec import RunSpec, canonical, digest
+from hypertransfer.studies.searches import Search
 
 FORMATS = ("svg", "png")
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"

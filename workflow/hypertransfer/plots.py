@@ -23,10 +23,11 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hypertransfer import comparisons, measures, space_plots, transfer
-from hypertransfer.canvas import WORDS
-from hypertransfer.canvas import panels as _panels
-from hypertransfer.conditions import matches
+from hypertransfer import comparisons, measures, transfer
+from hypertransfer.figures import spaces
+from hypertransfer.figures.canvas import WORDS
+from hypertransfer.figures.canvas import panels as _panels
+from hypertransfer.runs.conditions import matches
 from hypertransfer.store import replace_atomically
 from hypertransfer.words import NAMES
 
@@ -1000,7 +1001,7 @@ def _in_order(names: pd.Series) -> list[str]:
 
 
 KINDS: Mapping[str, Callable[..., Figure]] = {
-    **space_plots.KINDS,
+    **spaces.KINDS,
     "overview": overview,
     "sharpness": sharpness,
     "loss": loss,

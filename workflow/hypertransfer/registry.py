@@ -18,9 +18,10 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
-from hypertransfer import architectures, datasets
+from hypertransfer import datasets
+from hypertransfer.catalogue.cards import decoders
 from hypertransfer.fingerprint import PACKAGE, own
-from hypertransfer.parameterisations import PARAMETERISATIONS
+from hypertransfer.parameterisation.tables import PARAMETERISATIONS
 from hypertransfer.spec import Component, RunSpec, SpecError
 
 # JSON takes 2.0 for an integer, and range(2.0) is an error: here an integer is a Python int.
@@ -106,7 +107,7 @@ def _vit_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
 
 
 def _decoder_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
-    parts = architectures.DECODERS[spec.model.name] | dict(spec.model.options)
+    parts = decoders.DECODERS[spec.model.name] | dict(spec.model.options)
     size = parts["head_size"]
     for name, shape in (("shape.width", spec.shape), ("base.width", spec.base)):
         if shape.width % size:
@@ -126,7 +127,7 @@ def _decoder_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
         yield from _experts(spec, parts)
     else:
         given = [name for name in EXPERT_OPTIONS if spec.model.options.get(name, parts[name]) != (
-            architectures.DECODERS[spec.model.name][name])]  # fmt: skip
+            decoders.DECODERS[spec.model.name][name])]  # fmt: skip
         for name in given:
             expected = "for experts, and model.experts is 0: set it, or leave this out"
             yield SpecError(f"model.{name}", parts[name], expected)
@@ -142,7 +143,7 @@ def _latent(spec: RunSpec, parts: Mapping[str, Any]) -> Iterator[SpecError]:
     for name, absent in _OF_MULTI_HEAD.items():
         if parts[name] != absent:
             yield SpecError(f"model.{name}", parts[name], "of model.attention: multi_head only")
-    if architectures.rotary_size(parts) % 2:
+    if decoders.rotary_size(parts) % 2:
         yield SpecError("model.rotary_size", parts["rotary_size"], "even")
     if parts["rotary_size"] and parts["positions"] != "rotary":
         expected = "for model.positions: rotary"
@@ -223,19 +224,21 @@ _DECODER = {
 _BLOCK = {"layers_per_block": COUNT, "skip": FLAG, "strength": POSITIVE}
 
 MODELS: Mapping[str, ModelCard] = {
-    "conv": ModelCard("hypertransfer.models.conv:ConvNet", needs=_conv_needs),
+    "conv": ModelCard("hypertransfer.networks.conv:ConvNet", needs=_conv_needs),
     "residual_conv": ModelCard(
-        "hypertransfer.models.conv:ResidualConvNet", _BLOCK, _residual_conv_needs
+        "hypertransfer.networks.conv:ResidualConvNet", _BLOCK, _residual_conv_needs
     ),
-    "residual_mlp": ModelCard("hypertransfer.models.mlp:ResidualMLP", {**_BLOCK, "bias": FLAG}),
+    "residual_mlp": ModelCard("hypertransfer.networks.mlp:ResidualMLP", {**_BLOCK, "bias": FLAG}),
     "vit": ModelCard(
-        "hypertransfer.models.vit:VisionTransformer",
+        "hypertransfer.networks.vit:VisionTransformer",
         {"patch": COUNT, "heads": COUNT, "mlp_ratio": COUNT, "strength": POSITIVE},
         _vit_needs,
     ),
-    "linear": ModelCard("hypertransfer.models.mlp:LinearNet", needs=_fixed_depth),
-    "gpt": ModelCard("hypertransfer.models.decoder:gpt", _DECODER, _decoder_needs, "text"),
-    "llama": ModelCard("hypertransfer.models.decoder:llama", _DECODER, _decoder_needs, "text"),
+    "linear": ModelCard("hypertransfer.networks.mlp:LinearNet", needs=_fixed_depth),
+    "gpt": ModelCard("hypertransfer.networks.decoder.model:gpt", _DECODER, _decoder_needs, "text"),
+    "llama": ModelCard(
+        "hypertransfer.networks.decoder.model:llama", _DECODER, _decoder_needs, "text"
+    ),
 }
 
 
@@ -292,8 +295,8 @@ def _theory(spec: RunSpec) -> Iterator[SpecError]:
 
 
 def _decoder(spec: RunSpec) -> Iterator[SpecError]:
-    if spec.model.name not in architectures.DECODERS:
-        yield SpecError("model", spec.model.name, f"one of {', '.join(architectures.DECODERS)}")
+    if spec.model.name not in decoders.DECODERS:
+        yield SpecError("model", spec.model.name, f"one of {', '.join(decoders.DECODERS)}")
 
 
 def _routers(spec: RunSpec) -> Iterator[SpecError]:
@@ -304,7 +307,7 @@ def _routers(spec: RunSpec) -> Iterator[SpecError]:
 
 def _rotary_decoder(spec: RunSpec) -> Iterator[SpecError]:
     yield from _decoder(spec)
-    known = architectures.DECODERS.get(spec.model.name, {"positions": "rotary"})
+    known = decoders.DECODERS.get(spec.model.name, {"positions": "rotary"})
     if spec.model.options.get("positions", known["positions"]) != "rotary":
         text = "rotary, as the decoding probe reads more tokens than learned positions have"
         yield SpecError("model.positions", "learned", text)
@@ -324,7 +327,7 @@ def _numbers(*names: str) -> dict[str, str]:
 
 PROBES: Mapping[str, ProbeCard] = {
     "hessian": ProbeCard(
-        "hypertransfer.probes.hessian",
+        "hypertransfer.probes.landscape.hessian",
         {**_SAMPLES, **_EIGENVALUES, **_SOLVER},
         {
             **_numbers("scaled_sharpness", "sharpness", "edge", "second", "last", "loss"),
@@ -333,66 +336,66 @@ PROBES: Mapping[str, ProbeCard] = {
         },
     ),
     "gauss_newton": ProbeCard(
-        "hypertransfer.probes.gauss_newton",
+        "hypertransfer.probes.landscape.gauss_newton",
         {**_SAMPLES, **_SOLVER},
         _numbers("gauss_newton", "residual", "residual_low"),
     ),
     "ntk": ProbeCard(
-        "hypertransfer.probes.ntk",
+        "hypertransfer.probes.landscape.ntk",
         {**_SAMPLES, **_EIGENVALUES, **_SOLVER},
         {**_numbers("ntk", "ntk_second", "ntk_last"), "ntk_eigenvalues": "list"},
     ),
     "trace": ProbeCard(
-        "hypertransfer.probes.trace",
+        "hypertransfer.probes.landscape.trace",
         {**_SAMPLES, "vectors": {**COUNT, "default": 30}},
         _numbers("trace"),
     ),
     "alignment": ProbeCard(
-        "hypertransfer.probes.alignment",
+        "hypertransfer.probes.landscape.alignment",
         {**_SAMPLES, "batches": {"type": "integer", "minimum": 0, "default": 16}},
         _numbers("directional_sharpness", "alignment", "batch_sharpness", "batch_edge"),
     ),
     "preconditioned": ProbeCard(
-        "hypertransfer.probes.preconditioned",
+        "hypertransfer.probes.landscape.preconditioned",
         {**_SAMPLES, **_SOLVER},
         _numbers("preconditioned_sharpness", "stability"),
         _adam,
     ),
     "density": ProbeCard(
-        "hypertransfer.probes.density",
+        "hypertransfer.probes.landscape.density",
         {**_SAMPLES, "vectors": {**COUNT, "default": 4}, "steps": {**COUNT, "default": 60}},
         {"nodes": "list", "shares": "list", **_numbers("largest_node")},
     ),
     "features": ProbeCard(
-        "hypertransfer.probes.features",
+        "hypertransfer.probes.activations.features",
         _SAMPLES,
         _numbers("feature_distance", "kernel_distance", "weight_distance"),
     ),
     "coordinates": ProbeCard(
-        "hypertransfer.probes.coordinates",
+        "hypertransfer.probes.activations.coordinates",
         _SAMPLES,
         _numbers("stream", "stream_change", "logit_change"),
     ),
     "downstream": ProbeCard(
-        "hypertransfer.probes.downstream",
+        "hypertransfer.probes.tasks.downstream",
         {"samples": {**COUNT, "default": 512}, "windows": {**COUNT, "default": 8}},
         _numbers("program_loss", "messages_loss", "party_accuracy", "delivery_accuracy"),
         _bytes,
     ),
     "routing": ProbeCard(
-        "hypertransfer.probes.routing",
+        "hypertransfer.probes.activations.routing",
         _SAMPLES,
         _numbers("router_logit", "router_logit_change", "expert_change"),
         _routers,
     ),
     "attention": ProbeCard(
-        "hypertransfer.probes.attention",
+        "hypertransfer.probes.activations.attention",
         _SAMPLES,
         _numbers("largest_attention_logit"),
         _decoder,
     ),
     "decoding": ProbeCard(
-        "hypertransfer.probes.decoding",
+        "hypertransfer.probes.tasks.decoding",
         {
             "batch": {**COUNT, "default": 1},
             "prompt": {**COUNT, "default": 64},
@@ -403,12 +406,12 @@ PROBES: Mapping[str, ProbeCard] = {
         _rotary_decoder,
     ),
     "linearisation": ProbeCard(
-        "hypertransfer.probes.linearisation",
+        "hypertransfer.probes.activations.linearisation",
         _SAMPLES,
         _numbers("block_nonlinearity", "linearisation_distance"),
     ),
     "linear_theory": ProbeCard(
-        "hypertransfer.probes.linear_theory",
+        "hypertransfer.probes.tasks.linear_theory",
         {},
         _numbers("theory_error", "theory_gauss_newton", "theory_residual"),
         _theory,
@@ -531,7 +534,7 @@ OF_THE_LIBRARY = {
     "model": "hypertransfer.models",
     "optimizer": "hypertransfer.optimizers",
     "data": "hypertransfer.data",
-    "parameterisation": "hypertransfer.parameterisations",
+    "parameterisation": "hypertransfer.parameterisation.tables",
     "probe": "hypertransfer.probes",
 }
 

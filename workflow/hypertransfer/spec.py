@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
-from hypertransfer.multipliers import NAMES as MULTIPLIED
-from hypertransfer.multipliers import Factors
+from hypertransfer.parameterisation.module_multipliers import NAMES as MULTIPLIED
+from hypertransfer.parameterisation.module_multipliers import Factors
 
 LOSSES = ("cross_entropy", "mse")
 WEIGHTS = ("fan_in", "unit", "boundary")

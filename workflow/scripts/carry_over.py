@@ -1,11 +1,11 @@
 """Try the results of a search with other seeds and at other shapes, and write their table."""
 
-from hypertransfer import jobs, records
-from hypertransfer.search import trials
+from hypertransfer import records
+from hypertransfer.execution import job, search_generation
 from hypertransfer.store import Store
 
-with jobs.running("carry_over", snakemake) as parts:  # noqa: F821
-    table = trials.carry_over(
+with job.running("carry_over", snakemake) as parts:  # noqa: F821
+    table = search_generation.carry_over(
         parts,
         list(snakemake.input),  # noqa: F821
         Store(snakemake.params.store),  # noqa: F821

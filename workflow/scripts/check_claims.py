@@ -1,8 +1,10 @@
 """Check a study's claims on its tables and write the verdicts."""
 
-from hypertransfer import claims, collect, jobs, records
+from hypertransfer import claims, records
+from hypertransfer.execution import job
+from hypertransfer.storage import collect
 
-with jobs.running("check_claims", snakemake) as parts:  # noqa: F821
+with job.running("check_claims", snakemake) as parts:  # noqa: F821
     verdicts = claims.scorecard(
         parts["claims"],
         collect.frames(snakemake.input),  # noqa: F821

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from hypertransfer import collect, jobs
+from hypertransfer.execution import job
+from hypertransfer.storage import collect
 
-with jobs.running("collect_tables", snakemake):  # noqa: F821
+with job.running("collect_tables", snakemake):  # noqa: F821
     collect.collect(
         [*snakemake.input.cells, *snakemake.input.searches],  # noqa: F821
         snakemake.input.probes,  # noqa: F821

@@ -1,7 +1,8 @@
 """Evaluate tasks of a live suite at every configuration of its design, and write the losses."""
 
-from hypertransfer import jobs, records
-from hypertransfer.spaces import evaluate
+from hypertransfer import records
+from hypertransfer.execution import job
+from hypertransfer.spaces.tasks import evaluate
 
-with jobs.running("evaluate_tasks", snakemake) as parts:  # noqa: F821
+with job.running("evaluate_tasks", snakemake) as parts:  # noqa: F821
     records.write(evaluate.tasks(parts["suite"], parts["tasks"]), snakemake.output[0])  # noqa: F821

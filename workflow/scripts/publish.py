@@ -1,6 +1,7 @@
 """Put the stable names of a study in place."""
 
-from hypertransfer import jobs, publish
+from hypertransfer import publish
+from hypertransfer.execution import job
 
-with jobs.running("publish", snakemake) as parts:  # noqa: F821
+with job.running("publish", snakemake) as parts:  # noqa: F821
     publish.publish(parts["root"], parts["files"], snakemake.output[0])  # noqa: F821

@@ -1,10 +1,11 @@
 """Learn spaces from a suite's earlier tasks and search on its targets, for a part of these."""
 
-from hypertransfer import jobs, records
-from hypertransfer.spaces import sources
+from hypertransfer import records
+from hypertransfer.execution import job
 from hypertransfer.spaces.replay import Replay, run
+from hypertransfer.spaces.tasks import sources
 
-with jobs.running("replay", snakemake) as parts:  # noqa: F821
+with job.running("replay", snakemake) as parts:  # noqa: F821
     domain, tasks = sources.load(parts["suite"], parts["files"])
     values = parts["values"]
     replay = Replay(parts["replay"], values["suite"], values, domain, tasks)

@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-from hypertransfer import jobs, records
-from hypertransfer.search import trials
+from hypertransfer import records
+from hypertransfer.execution import job, search_generation
 from hypertransfer.store import Store, replace_atomically
 
-with jobs.running("search_generation", snakemake) as parts:  # noqa: F821
-    proposals, table = trials.generation(
+with job.running("search_generation", snakemake) as parts:  # noqa: F821
+    proposals, table = search_generation.generation(
         parts,
         list(snakemake.input),  # noqa: F821
         Store(snakemake.params.store),  # noqa: F821

@@ -1,11 +1,12 @@
 """Train the missing runs of a shard and write its table."""
 
-from hypertransfer import jobs, records, runner
+from hypertransfer import records
+from hypertransfer.execution import job, train_cell
 from hypertransfer.store import Store
 
-with jobs.running("train_cell", snakemake) as parts:  # noqa: F821
-    work = runner.listed(parts)
-    table = runner.train_cell(
+with job.running("train_cell", snakemake) as parts:  # noqa: F821
+    work = train_cell.listed(parts)
+    table = train_cell.train_cell(
         parts["grid"],
         work,
         Store(snakemake.params.store),  # noqa: F821

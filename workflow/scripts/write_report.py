@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from hypertransfer import jobs, report
+from hypertransfer.execution import job
+from hypertransfer.report import page as report_page
 from hypertransfer.store import replace_atomically
 
-with jobs.running("write_report", snakemake) as parts:  # noqa: F821
+with job.running("write_report", snakemake) as parts:  # noqa: F821
     figures = {
         name: next(
             file
@@ -16,7 +17,7 @@ with jobs.running("write_report", snakemake) as parts:  # noqa: F821
     }
     # The notebook is run in the logs, where it stays with its traceback if a cell fails.
     executed = snakemake.log.notebook  # noqa: F821
-    report.execute(
+    report_page.execute(
         snakemake.params.template,  # noqa: F821
         executed,
         {
@@ -28,6 +29,6 @@ with jobs.running("write_report", snakemake) as parts:  # noqa: F821
             "captions": parts["captions"],
         },
     )
-    page = report.page(executed, parts["study"]["title"])
+    page = report_page.page(executed, parts["study"]["title"])
     replace_atomically(Path(snakemake.output.notebook), Path(executed).read_bytes())  # noqa: F821
     replace_atomically(Path(snakemake.output.page), page.encode())  # noqa: F821

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hypertransfer.probes.operators import HessianOperator, Landscape
+from hypertransfer.curvature.operators import HessianOperator, Landscape
 
 CHUNK = 1024  # samples whose graph is held at once
 

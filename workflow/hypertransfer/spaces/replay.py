@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from hypertransfer.conditions import matches
+from hypertransfer.runs.conditions import matches
 from hypertransfer.spaces.dimensions import Domain
 from hypertransfer.spaces.learning import Recipe, Space, Task, learn, rows_inside
 from hypertransfer.spaces.searchers import Problem, search

@@ -1,0 +1,1 @@
+"""Networks, optimizers, data sets, probes and figures that a config can name."""

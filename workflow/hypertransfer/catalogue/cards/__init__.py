@@ -1,0 +1,1 @@
+"""Cards of networks, optimizers, data sets, probes and figures, as data."""

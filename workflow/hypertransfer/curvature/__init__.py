@@ -1,0 +1,1 @@
+"""Curvature of a loss: matrix-vector products, eigenvalues, spectral density and trace."""

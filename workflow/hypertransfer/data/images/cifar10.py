@@ -1,0 +1,156 @@
+"""CIFAR-10 from its official Python files, read without running anything that they contain."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import pickletools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hypertransfer.data.files import read
+from hypertransfer.data.images.preprocess import Split, assemble, shifted
+from hypertransfer.data.samples import Samples
+from hypertransfer.datasets import CIFAR10, DatasetError
+
+# Per channel of the 50,000 training images, for pixels 0 … 1, as commonly published.
+MEAN = tuple(255 * value for value in (0.49139968, 0.48215841, 0.44653091))
+STD = tuple(255 * value for value in (0.24703223, 0.24348513, 0.26158784))
+
+
+def load(
+    *,
+    train: int | None = None,
+    test: int | None = None,
+    directory: str | None = None,
+    augment: bool = False,
+) -> Samples:
+    """50,000 training and 10,000 test images of 32×32 in three channels.
+
+    Augmented, if asked for, by random crops with a padding of 4 and by horizontal flips.
+
+    Raises:
+        DatasetError: no directory was given, a file is missing or damaged, or the sizes are
+            beyond the set.
+    """
+    if not directory:
+        raise DatasetError(f"cifar10: no directory was given; {CIFAR10.obtain}")
+    parts = {
+        name: read_batch(Path(directory) / name, checksum)
+        for name, checksum in CIFAR10.files.items()
+    }
+    testing = parts.pop("test_batch")
+    training = tuple(np.concatenate(arrays) for arrays in zip(*parts.values(), strict=True))
+    shifts = shifted(4, flip=True) if augment else None
+    return assemble(CIFAR10, training, testing, (train, test), MEAN, STD, shifts)
+
+
+def read_batch(path: Path, checksum: str | None = None) -> Split:
+    """Images, uint8 (n, 3, 32, 32), and labels, int64 (n,), of one batch file.
+
+    Raises:
+        DatasetError: the file is missing, is not the one that the checksum tells, is no batch
+            file, or asks for code to be run.
+    """
+    content = read(path, checksum, f"cifar10: {CIFAR10.obtain}")
+    try:
+        _check_memo(content)
+        batch = _Reader(io.BytesIO(content), encoding="bytes").load()
+        return _split(batch[b"data"], batch[b"labels"])
+    except Exception as error:  # a stream that is no pickle can raise anything
+        raise DatasetError(
+            f"{path} is not an official batch file ({error!r}); expected a pickled dictionary of "
+            f"'data', bytes (n, 3072), and 'labels', 0 … 9; cifar10: {CIFAR10.obtain}"
+        ) from error
+
+
+def _split(data: object, labels: object) -> Split:
+    if not isinstance(data, _Array) or not isinstance(labels, list):
+        raise TypeError(f"its data are {type(data).__name__}, its labels {type(labels).__name__}")
+    if not all(type(label) is int for label in labels):
+        raise ValueError("its labels are not all integers")
+    x, y = data.values, np.asarray(labels)
+    size = int(np.prod(CIFAR10.input_shape))
+    if x.dtype != np.uint8 or x.ndim != 2 or x.shape[1] != size:
+        raise ValueError(f"its data are {x.dtype} of shape {x.shape}")
+    if y.dtype != np.int64 or y.shape != x.shape[:1]:
+        raise ValueError(f"its labels are {y.dtype} of shape {y.shape} for {len(x)} images")
+    if not np.isin(y, range(CIFAR10.classes)).all():
+        raise ValueError(f"its labels lie within {y.min()} and {y.max()}")
+    return x.reshape(-1, *CIFAR10.input_shape), y
+
+
+class _Type:
+    """What stands for numpy's dtype: its code, and nothing that a stream could change.
+
+    numpy's own takes any layout that a stream gives it, and reads memory by it.
+    """
+
+    def __init__(self, code: bytes, *_: object) -> None:
+        self.code = code
+
+    def __setstate__(self, state: object) -> None:
+        """Byte order and the like say nothing of single bytes."""
+
+
+class _Array:
+    """What stands for an array of numpy's: filled once, with bytes that its shape accounts for."""
+
+    def __init__(self, *_: object) -> None:
+        self.values = np.empty(0, np.uint8)
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, kind, fortran, content = state
+        if not isinstance(kind, _Type) or kind.code != b"u1":
+            raise ValueError(f"its data are {getattr(kind, 'code', kind)!r}, not bytes (u1)")
+        if type(content) is not bytes or not all(type(n) is int and n >= 0 for n in shape):
+            raise ValueError("its data have no shape, or no content")
+        order = "F" if fortran else "C"
+        self.values = np.frombuffer(content, np.uint8).reshape(shape, order=order)
+
+
+@dataclass(frozen=True)
+class _Name:
+    """What a stream gets for a name: it can be called, and nothing else."""
+
+    make: Callable[..., object]
+
+    def __call__(self, *arguments: object) -> object:
+        """As the name would be called."""
+        return self.make(*arguments)
+
+    def __setstate__(self, state: object) -> None:
+        raise pickle.UnpicklingError("it sets the state of a name")
+
+
+# The names that the official files ask for, all from numpy's reconstruction of an array, and
+# what they get. `ndarray` is only handed to `_Array`, which does not use it.
+_NAMES: Mapping[tuple[str, str], _Name | str] = {
+    ("numpy.core.multiarray", "_reconstruct"): _Name(_Array),
+    ("numpy", "ndarray"): "ndarray",
+    ("numpy", "dtype"): _Name(_Type),
+}
+
+
+def _check_memo(content: bytes) -> None:
+    """Refuse a stream that numbers its values beyond their count: the reader makes room for all.
+
+    Raises:
+        pickle.UnpicklingError: as said.
+    """
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count + 1:
+            raise pickle.UnpicklingError(f"it numbers a value {argument} among {count}")
+
+
+class _Reader(pickle.Unpickler):
+    """Unpickles plain values and arrays, and refuses every other name, so runs no code."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _NAMES:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not allowed")
+        return _NAMES[module, name]

@@ -1,0 +1,90 @@
+"""Text in Parquet files, as data sets of the Hugging Face hub have it, in a folder of yours."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hypertransfer.data.samples import Samples
+from hypertransfer.data.text import windows
+from hypertransfer.data.text.windows import Documents
+from hypertransfer.datasets import DatasetError, parquet_files
+
+TEST_PARTS = ("test", "validation")  # the first that is there is tested on
+
+
+def load(
+    *,
+    directory: str,
+    column: str = "text",
+    test_fraction: float | None = None,
+    max_bytes: int | None = None,
+    **options: Any,
+) -> Samples:
+    """Windows of the documents in `column` of the Parquet files below `directory`.
+
+    A file's part is what its name begins with: `train-…`, `test-…` or `validation-…`. Without a
+    test part, or with `test_fraction`, as large a share of the training documents is tested on,
+    each by the hash of its text. Reading stops once `max_bytes` of a part have been read. Other
+    `options` are those of `text.assemble`.
+
+    Raises:
+        DatasetError: there is no such file or column, or no document of a part.
+    """
+    files = parquet_files(directory)
+    by_part = {part: [f for f in files if f.name.startswith(part)] for part in TEST_PARTS}
+    tested = next((found for found in by_part.values() if found), [])
+    training = [f for f in files if not f.name.startswith(TEST_PARTS)]
+    if test_fraction is None and not tested:
+        raise DatasetError(
+            f"{directory} has no file named test-… or validation-…: say in the data's key "
+            "'test_fraction' how large a share of the documents to test on"
+        )
+    limit = max_bytes or 2**62
+    read = list(_documents(training, column, limit))
+    if test_fraction is None:
+        documents = Documents(read, list(_documents(tested, column, limit)))
+    else:
+        drawn = [_share(document) < test_fraction for document in read]
+        documents = Documents(
+            [d for d, out in zip(read, drawn, strict=True) if not out],
+            [d for d, out in zip(read, drawn, strict=True) if out],
+        )
+    if not documents.train or not documents.test:
+        part = "test" if documents.train else "training"
+        raise DatasetError(f"{directory}: there is no document in the {part} part")
+    return windows.assemble(directory, documents, **options)
+
+
+def _documents(files: Sequence[Path], column: str, limit: int) -> Iterator[bytes]:
+    """Documents that are not empty, file by file and row group by row group."""
+    taken = 0
+    for path in files:
+        try:
+            # a reader of its own threads would abort short processes at exit
+            with pq.ParquetFile(path, pre_buffer=False) as file:
+                if column not in file.schema_arrow.names:
+                    raise DatasetError(
+                        f"{path} has no column {column!r}: it has "
+                        f"{', '.join(file.schema_arrow.names)}; name one in the data's 'column'"
+                    )
+                for group in range(file.num_row_groups):
+                    table = file.read_row_group(group, columns=[column], use_threads=False)
+                    for value in table.column(column).to_pylist():
+                        if taken >= limit:
+                            return
+                        if value:
+                            content = value if isinstance(value, bytes) else str(value).encode()
+                            taken += len(content)
+                            yield content
+        except (pa.ArrowException, OSError) as error:
+            raise DatasetError(f"{path} is no Parquet file that can be read: {error}") from error
+
+
+def _share(document: bytes) -> float:
+    return int.from_bytes(hashlib.sha256(document).digest()[:8], "big") / 2**64

@@ -1,0 +1,256 @@
+"""Figures of learned search spaces: regrets of searchers, regions in the plane, drift of winners.
+
+Bands span 95 % of resampled tasks, as the claims' intervals do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon, Rectangle
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+from hypertransfer.figures.canvas import WORDS, panels
+from hypertransfer.spaces.dimensions import Dimension, Domain
+from hypertransfer.spaces.regions import Box, Ellipsoid, from_plain
+
+Tables = Mapping[str, pd.DataFrame]
+NO_TITLES: Mapping[str, str] = MappingProxyType({})
+ABREAST = 4  # panels in a row
+LEAST = 1e-3  # the least regret shown: below, nothing is left to find
+DRAWS = 1000  # resamples of tasks for a band
+TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50]  # of axes over a decade or two
+CIRCLE = np.linspace(0, 2 * np.pi, 200)
+GREY = "0.45"
+
+
+def regrets(
+    tables: Tables, *, replays: Sequence[str], methods: Sequence[str] = (),
+    titles: Mapping[str, str] = NO_TITLES, log: bool = True,
+) -> Figure:  # fmt: skip
+    """Mean normalised regret after each evaluation, a panel a replay, a line a method."""
+    figure, axes = _grid(len(replays))
+    table = tables["replays"]
+    names = list(methods) or list(dict.fromkeys(table[table["replay"].isin(replays)]["method"]))
+    colours = dict(zip(names, sns.color_palette("colorblind", len(names)), strict=True))
+    for axis, replay in zip(axes, replays, strict=True):
+        part = table[table["replay"] == replay]
+        for name in names:
+            chosen = part[part["method"] == name]
+            if len(chosen):
+                _curve(axis, chosen, colours[name], titles.get(name, name))
+        if log:
+            axis.set_yscale("log")
+            axis.yaxis.set_minor_formatter(NullFormatter())
+            axis.set_ylim(bottom=max(axis.get_ylim()[0], LEAST))
+        axis.set_title(titles.get(replay, replay))
+        axis.set_xlabel("evaluations")
+    axes[0].set_ylabel("normalised regret")
+    _legend(figure, axes)
+    return figure
+
+
+def _curve(axis: Axes, chosen: pd.DataFrame, colour: Any, label: str) -> None:
+    per_task = np.stack(
+        [np.stack(one["regrets"]).mean(axis=0) for _, one in chosen.groupby("task")]
+    )
+    mean = per_task.mean(axis=0)
+    rows = np.random.default_rng(0).integers(len(per_task), size=(DRAWS, len(per_task)))
+    low, high = np.quantile(per_task[rows].mean(axis=1), (0.025, 0.975), axis=0)
+    steps = np.arange(1, len(mean) + 1)
+    axis.plot(steps, mean, color=colour, label=label)
+    axis.fill_between(steps, low, high, color=colour, alpha=0.15, linewidth=0)
+
+
+def regions(
+    tables: Tables, *, replays: Sequence[str], x: str, y: str, regions: Sequence[str],
+    task: str = "", titles: Mapping[str, str] = NO_TITLES,
+) -> Figure:  # fmt: skip
+    """Regions in the plane of two hyperparameters: what was learned from, and what was aimed at.
+
+    A panel a replay, for one of its targets (the first, unless named). An ellipsoid of more
+    dimensions shows the outline of its shadow.
+    """
+    figure, axes = _grid(len(replays))
+    table = tables["regions"]
+    colours = dict(zip(regions, sns.color_palette("deep", len(regions)), strict=True))
+    for axis, replay in zip(axes, replays, strict=True):
+        part = table[(table["replay"] == replay) & table["picture"].notna()]
+        part = part[part["task"] == (task or part["task"].iloc[0])]
+        for place, name in enumerate(regions):
+            picture = json.loads(part[part["region"] == name]["picture"].iloc[0])
+            domain = Domain.parse(picture["domain"])
+            names = [d.name for d in domain.numeric]
+            plane = [names.index(x), names.index(y)]
+            if not place:
+                _points(axis, picture, [domain.numeric[i] for i in plane], plane)
+            _outline(axis, picture["region"], plane, [domain.numeric[i] for i in plane],
+                     colours[name], titles.get(name, name))  # fmt: skip
+        axis.set_title(titles.get(replay, replay))
+        axis.set_xlabel(WORDS.get(x, x))
+    axes[0].set_ylabel(WORDS.get(y, y))
+    _legend(figure, axes)
+    return figure
+
+
+def _points(
+    axis: Axes, picture: Mapping, dimensions: Sequence[Dimension], plane: list[int]
+) -> None:
+    """Winners of earlier tasks, the target's best points, and its best."""
+    for key, style, label in (
+        (
+            "best",
+            {"color": "crimson", "marker": "o", "s": 16, "alpha": 0.5},
+            "the target’s best 1 %",
+        ),
+        ("won", {"color": "black", "marker": "o", "s": 22}, "winners of earlier tasks"),
+    ):
+        points = _real(np.array(picture[key])[:, plane], dimensions)
+        axis.scatter(*points.T, label=label, linewidth=0, zorder=3, **style)
+    star = _real(np.array(picture["best"])[:1, plane], dimensions)
+    axis.scatter(*star.T, marker="*", s=190, color="crimson", edgecolor="white", zorder=4,
+                 label="the target’s best")  # fmt: skip
+    for dimension, scale, limits in zip(
+        dimensions, (axis.set_xscale, axis.set_yscale), (axis.set_xlim, axis.set_ylim), strict=True
+    ):
+        if dimension.log:
+            scale("log")
+        limits(dimension.low, dimension.high)
+
+
+def _real(points: np.ndarray, dimensions: Sequence[Dimension]) -> np.ndarray:
+    """Points of the cube in the dimensions' own units, not rounded."""
+    columns = [
+        np.array([d.measured(float(place)) for place in column])
+        for d, column in zip(dimensions, points.T, strict=True)
+    ]
+    return np.column_stack([
+        np.exp2(column) if d.log else column for d, column in zip(dimensions, columns, strict=True)
+    ])  # fmt: skip
+
+
+def _outline(
+    axis: Axes, plain: Mapping, plane: list[int], dimensions: Sequence[Dimension], colour: Any,
+    label: str,
+) -> None:  # fmt: skip
+    found = from_plain(plain)
+    style = {"edgecolor": colour, "linewidth": 2, "label": label, "zorder": 2}
+    faint = (*colour, 0.08)
+    if isinstance(found, Box):
+        corners = _real(np.stack([found.low[plane], found.high[plane]]), dimensions)
+        size = corners[1] - corners[0]
+        axis.add_patch(Rectangle(tuple(corners[0]), *size, facecolor=faint, **style))
+        return
+    points = _real(shadow(found, plane), dimensions)
+    axis.add_patch(Polygon(points, facecolor=faint, **style))
+
+
+def shadow(ellipsoid: Ellipsoid, plane: Sequence[int]) -> np.ndarray:
+    """The outline (200, 2) of an ellipsoid's projection onto two coordinates.
+
+    Of {x : ‖Ax + b‖ ≤ 1} the shadow is {c + Σ^½ u}, Σ the block of (A²)⁻¹ of those coordinates.
+    """
+    spread = np.linalg.inv(ellipsoid.a @ ellipsoid.a)[np.ix_(plane, plane)]
+    root = np.linalg.cholesky(spread)
+    circle = np.column_stack([np.cos(CIRCLE), np.sin(CIRCLE)])
+    return ellipsoid.centre[list(plane)] + circle @ root.T
+
+
+def inflation(
+    tables: Tables, *, replays: Sequence[str], region: str, titles: Mapping[str, str] = NO_TITLES,
+    quantity: str = "volume",
+) -> Figure:  # fmt: skip
+    """Volume against the inflation that a target's best needs: small and right, or small and wrong.
+
+    A dot a target; below the line at 1 its best is inside.
+    """
+    figure, ((axis,),) = panels(1, 1, width=2, height=1.5)
+    table = tables["regions"]
+    colours = sns.color_palette("colorblind", len(replays))
+    for colour, replay in zip(colours, replays, strict=True):
+        part = table[(table["replay"] == replay) & (table["region"] == region)]
+        means = part.groupby("task")[[quantity, "inflation"]].mean()
+        axis.scatter(means[quantity], means["inflation"], color=colour, s=45, alpha=0.8,
+                     linewidth=0, label=titles.get(replay, replay))  # fmt: skip
+        axis.scatter(*np.exp(np.log(means).mean()), marker="D", s=90, color=colour,
+                     edgecolor="black", zorder=3)  # fmt: skip
+    axis.axhline(1, color="black", linestyle="--", linewidth=1)
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlabel("volume of the region, share of the space")
+    axis.set_ylabel("growth needed to hold\nthe target’s best")
+    for one in (axis.xaxis, axis.yaxis):
+        one.set_major_locator(FixedLocator(TICKS))
+        one.set_minor_locator(NullLocator())
+        one.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def winners(
+    tables: Tables, *, suites: Sequence[str], dimension: str, size: str,
+    titles: Mapping[str, str] = NO_TITLES,
+) -> Figure:  # fmt: skip
+    """Where the best value of a hyperparameter lies over a size: a line a group, and their mean."""
+    table = tables["winners"]
+    table = table[(table["dimension"] == dimension) & table["suite"].isin(suites)]
+    splits = [
+        (suite, depth) for suite in suites
+        for depth in _depths(table[table["suite"] == suite])
+    ]  # fmt: skip
+    figure, axes = _grid(len(splits), sharey=True)
+    for axis, (suite, depth) in zip(axes, splits, strict=True):
+        part = table[table["suite"] == suite]
+        part = part if depth is None else part[part["depth"] == depth]
+        for _, one in part.groupby("group"):
+            one = one.groupby(size)["winner"].mean()
+            axis.plot(one.index, one.to_numpy(), color=GREY, alpha=0.5, linewidth=1)
+        mean = part.groupby(size)["winner"].mean()
+        slope = np.polyfit(np.log2(mean.index.to_numpy(float)), mean.to_numpy(), 1)[0]
+        axis.plot(mean.index, mean.to_numpy(), "o-", color="crimson", label="mean")
+        axis.set_xscale("log", base=2)
+        axis.set_xlabel(size.removeprefix("shape."))
+        words = titles.get(suite, suite) if depth is None else f"depth {depth:g}"
+        axis.set_title(f"{words}: {slope:+.2f} octaves a doubling".replace("-", "−"), fontsize=11)
+    axes[0].set_ylabel(f"log₂ of the best {WORDS.get(dimension, dimension)}")
+    return figure
+
+
+def _depths(part: pd.DataFrame) -> list[float | None]:
+    """The depths that tell panels of a suite apart, if its tasks have several."""
+    known = sorted(part["depth"].dropna().unique()) if "depth" in part else []
+    return known if len(known) > 1 else [None]
+
+
+def _grid(count: int, **kwargs: Any) -> tuple[Figure, list[Axes]]:
+    columns = min(count, ABREAST)
+    figure, axes = panels(-(-count // columns), columns, height=1.15, **kwargs)
+    for axis in axes.flat[count:]:
+        axis.axis("off")
+    return figure, list(axes.flat[:count])
+
+
+def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
+    """One legend below all panels, each label once."""
+    found = {
+        label: handle for axis in axes
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }  # fmt: skip
+    figure.legend(found.values(), found.keys(), loc="outside lower center",
+                  ncols=min(len(found), 4))  # fmt: skip
+
+
+KINDS: Mapping[str, Callable[..., Figure]] = {
+    "regrets": regrets,
+    "regions": regions,
+    "inflation": inflation,
+    "winners": winners,
+}

@@ -1,0 +1,1 @@
+"""Maintenance of the run store: scan, prune, verify, calibrate."""

@@ -1,1 +1,0 @@
-"""Networks whose parameters are tagged with roles; one architecture family a module."""

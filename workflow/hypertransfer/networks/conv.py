@@ -1,0 +1,92 @@
+"""The two convolutional networks of the Super Consistency paper (Noci et al. 2402.17457)."""
+
+# B batch, C channels, N width, F features at the readout
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hypertransfer.networks.layers import RELU_GAIN, Branch, Conv2d, Linear, flatten
+from hypertransfer.parameterisation.algebra import Role
+
+
+def conv_side(side: int, stride: int) -> int:
+    """Side of the image after a 3×3 convolution with padding 1."""
+    return (side - 1) // stride + 1
+
+
+class ConvNet(nn.Module):
+    """Two strided 3×3 convolutions, each with 2×2 max-pooling and ReLU, and a linear readout.
+
+    The network of the paper's first figure, after the authors' re-run: no bias, no norm; the
+    second convolution has stride 4.
+    """
+
+    def __init__(
+        self, *, width: int, depth: int, input_shape: tuple[int, int, int], classes: int
+    ) -> None:
+        super().__init__()
+        channels, side = input_shape[0], input_shape[1]
+        self.input = Conv2d(channels, width, stride=2, role=Role.INPUT)
+        self.hidden = Conv2d(width, width, stride=4, role=Role.HIDDEN)
+        side = conv_side(conv_side(side, 2) // 2, 4) // 2
+        self.readout = Linear(width * side * side, classes, role=Role.OUTPUT)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Logits of shape (B, classes)."""
+        # ReLU and max-pooling commute; pooling first leaves a quarter of the values to ReLU.
+        h_BNHW = F.relu(F.max_pool2d(self.input(x_BCHW), 2))
+        h_BNHW = F.relu(F.max_pool2d(self.hidden(h_BNHW), 2))
+        return self.readout(flatten(h_BNHW))
+
+
+class ResidualConvNet(nn.Module):
+    """Stem, three stages of residual blocks, a plain convolution between stages, readout.
+
+    `depth` counts the residual blocks, a multiple of three. A block's branch is
+    `layers_per_block` times [ReLU, 3×3 convolution]; max-pooling halves the image after each
+    stage. `skip: false` gives the paper's control without residuals.
+    """
+
+    STAGES = 3
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        depth: int,
+        input_shape: tuple[int, int, int],
+        classes: int,
+        layers_per_block: int = 1,
+        skip: bool = True,
+        strength: float = 1.0,
+    ) -> None:
+        super().__init__()
+        channels, side = input_shape[0], conv_side(input_shape[1], 2)
+
+        def block() -> Branch:
+            layers: list[nn.Module] = []
+            for _ in range(layers_per_block):
+                layers += [nn.ReLU(), Conv2d(width, width, role=Role.HIDDEN, gain=RELU_GAIN)]
+            return Branch(*layers, skip=skip, strength=strength)
+
+        self.input = Conv2d(channels, width, stride=2, role=Role.INPUT)
+        self.stages = nn.ModuleList(
+            nn.Sequential(*(block() for _ in range(depth // self.STAGES)))
+            for _ in range(self.STAGES)
+        )
+        self.between = nn.ModuleList(
+            Conv2d(width, width, role=Role.HIDDEN) for _ in range(self.STAGES - 1)
+        )
+        side = side // 2**self.STAGES
+        self.readout = Linear(width * side * side, classes, role=Role.OUTPUT)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Logits of shape (B, classes)."""
+        h_BNHW = self.input(x_BCHW)
+        for index, stage in enumerate(self.stages):
+            h_BNHW = F.max_pool2d(stage(h_BNHW), 2)
+            if index < len(self.between):
+                h_BNHW = self.between[index](h_BNHW)
+        return self.readout(flatten(h_BNHW))

@@ -1,0 +1,1 @@
+"""The transformer decoder of the GPT and Llama families and its parts."""

@@ -1,0 +1,62 @@
+"""Fully connected networks: a residual MLP, and the two-layer linear network of the theory."""
+
+# B batch, D input features, N width
+
+from __future__ import annotations
+
+from math import prod
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hypertransfer.networks.layers import RELU_GAIN, Branch, Linear, flatten
+from hypertransfer.parameterisation.algebra import Role
+
+
+class ResidualMLP(nn.Module):
+    """Input layer, `depth` residual blocks of `layers_per_block` × [ReLU, linear], readout."""
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        depth: int,
+        input_shape: tuple[int, ...],
+        classes: int,
+        layers_per_block: int = 1,
+        bias: bool = False,
+        skip: bool = True,
+        strength: float = 1.0,
+    ) -> None:
+        super().__init__()
+
+        def block() -> Branch:
+            layers: list[nn.Module] = []
+            for _ in range(layers_per_block):
+                hidden = Linear(width, width, role=Role.HIDDEN, bias=bias, gain=RELU_GAIN)
+                layers += [nn.ReLU(), hidden]
+            return Branch(*layers, skip=skip, strength=strength)
+
+        self.input = Linear(prod(input_shape), width, role=Role.INPUT, bias=bias)
+        self.blocks = nn.Sequential(*(block() for _ in range(depth)))
+        self.readout = Linear(width, classes, role=Role.OUTPUT, bias=bias)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Logits of shape (B, classes)."""
+        h_BN = self.blocks(self.input(flatten(x_BCHW)))
+        return self.readout(F.relu(h_BN))
+
+
+class LinearNet(nn.Module):
+    """f(x) = a·W x, the two-layer linear network whose dynamics close in three quantities."""
+
+    def __init__(
+        self, *, width: int, depth: int, input_shape: tuple[int, ...], classes: int
+    ) -> None:
+        super().__init__()
+        self.input = Linear(prod(input_shape), width, role=Role.INPUT)
+        self.readout = Linear(width, classes, role=Role.OUTPUT)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Outputs of shape (B, classes)."""
+        return self.readout(self.input(flatten(x_BCHW)))

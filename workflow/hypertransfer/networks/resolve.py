@@ -1,0 +1,251 @@
+"""Table × model × ratios → one row per parameter; the only place where scaling is applied."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+
+import torch
+from torch import nn
+
+from hypertransfer.networks.layers import Branch, Embedding, Scaled, TiedLinear
+from hypertransfer.parameterisation.algebra import Parameterisation, Ratios, Role
+from hypertransfer.parameterisation.module_multipliers import Factors, count_blocks, kind, place
+
+# Roles of weight matrices: the table says how they are drawn. Vectors keep their module's values.
+GROWING = (Role.HIDDEN, Role.OUTPUT, Role.ROUTER, Role.EXPERT_UP, Role.EXPERT_DOWN)  # in fan_in
+DRAWN = (Role.INPUT, *GROWING)
+
+
+class RoleError(ValueError):
+    """A parameter has no role, or one whose scaling its module cannot carry out."""
+
+
+@dataclass(frozen=True)
+class ParameterRow:
+    """How one parameter is drawn, used and trained: the evidence that a table was applied.
+
+    `init_std` is 0 for parameters that keep the value their module gave them (biases 0, norm
+    gains 1). A vector of n entries has fan_in 1 and fan_out n. `lr`, `weight_decay`,
+    `eps` and `betas` (none where the optimizer has none) are what the optimizer receives.
+    """
+
+    name: str
+    role: str
+    shape: tuple[int, ...]
+    fan_in: int
+    fan_out: int
+    init_std: float
+    multiplier: float
+    lr: float
+    weight_decay: float
+    eps: float
+    betas: tuple[float, ...] = ()
+
+    def plain(self) -> dict:
+        """Plain values for the run's record."""
+        return {**asdict(self), "shape": list(self.shape), "betas": list(self.betas)}
+
+
+@dataclass(frozen=True)
+class Base:
+    """Hyperparameters at the base shape, the same for every parameter."""
+
+    lr: float
+    weight_decay: float = 0.0
+    eps: float = 0.0
+    betas: tuple[float, ...] = ()
+    weights: str = "fan_in"  # see RunSpec.weights
+    multipliers: Mapping[str, Factors] = field(default_factory=dict)
+
+    def factor(self, hyperparameter: str, name: str, blocks: int) -> float:
+        """What a module's own multipliers add to the table, for a parameter or module by name."""
+        found = self.multipliers.get(hyperparameter)
+        return found.at(kind(name), place(name, blocks)) if found else 1.0
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A parameter with the module that owns it, its role, and whether it is in a branch."""
+
+    name: str
+    attribute: str
+    parameter: nn.Parameter
+    module: nn.Module
+    role: Role
+    in_branch: bool
+
+
+Draw = Callable[[Tagged, torch.Generator], torch.Tensor | None]  # None: as the table says
+
+
+def named_roles(model: nn.Module) -> Iterator[Tagged]:
+    """Every parameter of the model with its role.
+
+    Raises:
+        RoleError: a module has a parameter that its `roles` does not name.
+    """
+    branches = [name for name, module in model.named_modules() if isinstance(module, Branch)]
+    for path, module in model.named_modules():
+        for attribute, parameter in module.named_parameters(recurse=False):
+            name = f"{path}.{attribute}" if path else attribute
+            role = getattr(module, "roles", {}).get(attribute)
+            if role is None:
+                raise RoleError(
+                    f"parameter {name} of {type(model).__name__} has no role: set "
+                    f"self.roles = {{{attribute!r}: Role.…}} on its {type(module).__name__}"
+                )
+            inside = any(path == b or path.startswith(f"{b}.") for b in branches)
+            yield Tagged(name, attribute, parameter, module, role, inside)
+
+
+def base_std(tagged: Tagged, ratios: Ratios) -> float:
+    """gain/√fan_in of a weight at the base shape; 0 for vectors, which are not drawn."""
+    if not isinstance(tagged.module, Scaled) or tagged.attribute != "weight":
+        return 0.0
+    fan_in = tagged.module.fan_in
+    if tagged.role in GROWING:
+        fan_in = fan_in / ratios.width
+    if tagged.role is Role.EXPERT_DOWN:
+        fan_in = fan_in * ratios.granularity
+    return tagged.module.gain / math.sqrt(fan_in)
+
+
+def resolve(
+    model: nn.Module, table: Parameterisation, ratios: Ratios, base: Base
+) -> list[ParameterRow]:
+    """One row per parameter of the model, at the given distance from the base shape.
+
+    Raises:
+        RoleError: a parameter has no role, or one that its module cannot fulfil; or multipliers
+            name a type that no parameter has.
+        ValueError: a beta leaves [0, 1).
+    """
+    table = table.unit() if base.weights == "unit" else table
+    tagged = list(named_roles(model))
+    _refuse_unknown_types(model, base)
+    if any(isinstance(module, TiedLinear) for module in model.modules()) and not table.ties:
+        raise RoleError(
+            f"table {table.name!r} scales outputs otherwise than inputs, which share their weights "
+            "here: do not tie them, or take a table whose output has a multiplier alone"
+        )
+    blocks = count_blocks(one.name for one in tagged)
+    return [_row(one, table, ratios, base, blocks) for one in tagged]
+
+
+def _refuse_unknown_types(model: nn.Module, base: Base) -> None:
+    parameters = {kind(name) for name, _ in model.named_parameters()}
+    branches = {kind(name) for name, one in model.named_modules() if isinstance(one, Branch)}
+    for name, factors in base.multipliers.items():
+        known = branches if name == "residual" else parameters
+        if unknown := sorted(set(factors.types) - known):
+            raise RoleError(
+                f"multipliers.{name}: {type(model).__name__} has no {', '.join(unknown)}; "
+                f"its types are {', '.join(sorted(known))}"
+            )
+
+
+def _row(
+    tagged: Tagged, table: Parameterisation, ratios: Ratios, base: Base, blocks: int
+) -> ParameterRow:
+    whole = ratios
+    rule = table.rules[tagged.role]
+    ratios = ratios if tagged.in_branch else replace(ratios, depth=1)
+    std = base_std(tagged, ratios)
+    unit = base.weights == "unit" and std > 0
+    weight = isinstance(tagged.module, Scaled) and tagged.attribute == "weight"
+    if tagged.role in DRAWN and not weight:
+        raise RoleError(
+            f"{tagged.name} has the role {tagged.role.value}, whose weights the table draws and "
+            "scales, and only layers of hypertransfer.networks.layers let it: use such a layer for it"
+        )
+    if not std and rule.multiplier.at(ratios) != 1.0:
+        raise RoleError(
+            f"table {table.name!r} gives {tagged.name} ({tagged.role.value}) a multiplier, and "
+            "only weights of hypertransfer.networks.layers apply one: use such a layer, or another table"
+        )
+
+    def own(hyperparameter: str) -> float:
+        return base.factor(hyperparameter, tagged.name, blocks)
+
+    return ParameterRow(
+        name=tagged.name,
+        role=tagged.role.value,
+        shape=tuple(tagged.parameter.shape),
+        fan_in=tagged.module.fan_in if weight else 1,
+        fan_out=tagged.module.fan_out if weight else tagged.parameter.numel(),
+        init_std=(1.0 if unit else std) * rule.init_std.at(ratios) * own("init_std"),
+        multiplier=(std if unit else 1.0) * rule.multiplier.at(ratios),
+        lr=base.lr * rule.lr.at(ratios) * own("lr"),
+        weight_decay=base.weight_decay * rule.weight_decay.at(ratios) * own("weight_decay"),
+        eps=base.eps * rule.eps.at(ratios) * own("eps"),
+        betas=tuple(
+            1 - (1 - beta) * own(f"beta{number}")
+            for number, beta in enumerate(table.betas(base.betas, whole), 1)
+        ),
+    )
+
+
+def apply(
+    model: nn.Module,
+    rows: list[ParameterRow],
+    table: Parameterisation,
+    ratios: Ratios,
+    seed: int,
+    base: Base | None = None,
+    draw: Draw | None = None,
+) -> None:
+    """Set multipliers and draw the weights, each from a generator of its own.
+
+    Of `base` the residual branches' own multipliers are taken. `draw` may give another weight
+    than a Gaussian one.
+
+    A parameter's draw depends on the seed, its name and its shape alone, on the CPU: adding a
+    parameter, or moving the model to another device, changes no other draw.
+    """
+    by_name = {row.name: row for row in rows}
+    for tagged in named_roles(model):
+        row = by_name[tagged.name]
+        if isinstance(tagged.module, Scaled) and tagged.attribute == "weight":
+            tagged.module.multiplier = row.multiplier
+        if row.init_std > 0:
+            generator = torch.Generator().manual_seed(parameter_seed(seed, row.name))
+            drawn = draw(tagged, generator) if draw else None
+            if drawn is None:
+                drawn = torch.randn(row.shape, generator=generator) * row.init_std
+            tagged.parameter.data.copy_(drawn)
+        elif tagged.attribute == "bias":
+            tagged.parameter.data.zero_()
+    blocks = count_blocks(by_name)
+    for name, module in model.named_modules():
+        if isinstance(module, TiedLinear):
+            module.multiplier = table.rules[Role.OUTPUT].multiplier.at(ratios)
+        if isinstance(module, Branch):
+            own = base.factor("residual", name, blocks) if base else 1.0
+            module.multiplier = table.residual_multiplier.at(ratios) * own
+
+
+def parameter_seed(seed: int, name: str) -> int:
+    """A seed for one parameter: 63 bits of SHA-256 of the run's seed and the name."""
+    text = f"{seed}/{name}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
+
+
+def groups(model: nn.Module, rows: list[ParameterRow]) -> list[dict]:
+    """Optimizer groups: parameters of one role with equal hyperparameters, in order of rows.
+
+    A group says its parameters' `role`, and whether they are `one_hot`: rows that are looked up.
+    """
+    parameters = dict(model.named_parameters())
+    looked_up = {id(m.weight) for m in model.modules() if isinstance(m, Embedding)}
+    out: dict[tuple, dict] = {}
+    for row in rows:
+        hyper = {"lr": row.lr, "weight_decay": row.weight_decay, "eps": row.eps}
+        hyper |= {"betas": row.betas} if row.betas else {}
+        parameter = parameters[row.name]
+        hyper |= {"role": row.role, "one_hot": id(parameter) in looked_up}
+        group = out.setdefault(tuple(hyper.values()), {"params": [], **hyper})
+        group["params"].append(parameter)
+    return list(out.values())

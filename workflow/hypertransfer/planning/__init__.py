@@ -1,0 +1,1 @@
+"""The plan: jobs with files named by digest, their cost, and their state."""

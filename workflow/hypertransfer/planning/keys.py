@@ -1,0 +1,129 @@
+"""Run keys and probe keys: what decides the numbers, as one name.
+
+A key is `<identity>-<context>`. The identity is the digest of what was asked for (the spec);
+the context that of what answers it: code, data, table. Runs of one spec under other code lie
+side by side in the store, which is how `plan` can say why something is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from hypertransfer import datasets, registry
+from hypertransfer.fingerprint import fingerprint
+from hypertransfer.parameterisation.algebra import Parameterisation, Ratios
+from hypertransfer.parameterisation.tables import PARAMETERISATIONS
+from hypertransfer.spec import RunSpec, canonical, digest
+
+TRAIN_ENTRY = "hypertransfer.training.loop"
+MEASURE_ENTRY = "hypertransfer.measure"
+
+
+def table(spec: RunSpec) -> Parameterisation:
+    """The parameterisation that the spec names, for its optimizer's family.
+
+    Raises:
+        ValueError: the table cannot be had, or not for the optimizer's gradient power.
+    """
+    name = spec.parameterisation
+    power = registry.gradient_power(spec.optimizer)
+    found = registry.load("parameterisation", name) if ":" in name else PARAMETERISATIONS[name]
+    if isinstance(found, Parameterisation):
+        found = {found.gradient_power: found}
+    if not isinstance(found, Mapping) or not all(
+        isinstance(entry, Parameterisation) for entry in found.values()
+    ):
+        raise ValueError(f"{name!r} is neither a Parameterisation nor a mapping of powers to them")
+    if power not in found:
+        raise ValueError(
+            f"parameterisation {name!r} has tables for gradient powers {sorted(found)}, but the "
+            f"optimizer {spec.optimizer.name!r} has {power}"
+        )
+    return found[power]
+
+
+def ratios(spec: RunSpec) -> Ratios:
+    """Target over base of what the spec scales; duration is in samples, which is in tokens."""
+    batch = spec.batch_size / spec.base_batch_size
+    return Ratios(
+        width=spec.shape.width / spec.base.width,
+        depth=spec.shape.depth / spec.base.depth,
+        batch=batch,
+        duration=batch * spec.steps / spec.base_steps,
+        granularity=spec.shape.granularity / spec.base.granularity,
+    )
+
+
+def _data_digest(spec: RunSpec) -> str:
+    if ":" in spec.data.name:  # a data set of one's own: its loader's code is its identity
+        return digest({"loader": spec.data.name, "options": dict(spec.data.options)})
+    return datasets.digest(spec.data.name, spec.data.options)
+
+
+def context(spec: RunSpec) -> dict[str, Any]:
+    """All that decides a run's numbers beside its spec, as plain values."""
+    parts = {
+        "model": registry.import_path("model", spec.model.name),
+        "optimizer": registry.import_path("optimizer", spec.optimizer.name),
+        "data": registry.import_path("data", spec.data.name),
+    }
+    modules = {name: path.partition(":")[0] for name, path in parts.items()}
+    parts |= registry.fixed(spec.optimizer)
+    if registry.of_package(spec.optimizer):  # its code is not ours to read: its version counts
+        package = modules.pop("optimizer").partition(".")[0]
+        parts["optimizer"] += f" {version(package)}"
+    return {
+        "code": fingerprint(TRAIN_ENTRY, *modules.values()),
+        "data": _data_digest(spec),
+        "parts": parts,
+        "table": table(spec).as_dict(),
+    }
+
+
+def probe_context(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides a probe's numbers beside the run and the settings: the code."""
+    return {"code": fingerprint(MEASURE_ENTRY, registry.PROBES[settings["probe"]].module)}
+
+
+def identity(spec: RunSpec) -> dict:
+    """What was asked for; where data lie and which order the config spelt it in do not count."""
+    plain = spec.plain()
+    plain["data"].pop("directory", None)
+    return plain
+
+
+class Contexts:
+    """Keys of many runs and probes, with the code as it is when each context is first met.
+
+    Runs that differ in numbers alone share one computed context, and so do a probe's settings.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def key(self, spec: RunSpec) -> str:
+        """The key of a run."""
+        names = (spec.model.name, spec.optimizer.plain(), spec.data.plain(), spec.parameterisation)
+        text = canonical(list(names))
+        if text not in self._known:
+            self._known[text] = digest(context(spec), 16)
+        return f"{digest(identity(spec), 24)}-{self._known[text]}"
+
+    def probe_key(self, run: str, settings: Mapping[str, Any]) -> str:
+        """The key of a probe with its settings on a run."""
+        name = settings["probe"]
+        if name not in self._known:
+            self._known[name] = digest(probe_context(settings), 16)
+        return f"{digest({'run': run, 'settings': dict(settings)}, 24)}-{self._known[name]}"
+
+
+def run_key(spec: RunSpec) -> str:
+    """The key of one run."""
+    return Contexts().key(spec)
+
+
+def probe_key(run: str, settings: Mapping[str, Any]) -> str:
+    """The key of a probe with its settings on a run."""
+    return Contexts().probe_key(run, settings)

@@ -1,0 +1,180 @@
+"""What a plan means against a store: what is there, what is missing, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hypertransfer.plan import PlannedRun, Shard, StudyPlan
+from hypertransfer.planning import keys
+from hypertransfer.spec import canonical
+from hypertransfer.store import DamagedEntry, Store
+from hypertransfer.studies.searches import TRANSFER
+
+
+@dataclass(frozen=True)
+class GridStatus:
+    """Counts of one grid: runs, cells and jobs, what is in the store, seconds still to train."""
+
+    study: str
+    grid: str
+    runs: int
+    cells: int
+    jobs: int
+    present: int
+    probes: int
+    probes_present: int
+    seconds: float
+
+    @property
+    def missing(self) -> int:
+        """Runs that have to be trained."""
+        return self.runs - self.present
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A plan held against a store: which of its runs and probes are there. Looked up once."""
+
+    plan: StudyPlan
+    store: Store
+    runs: frozenset[str]
+    probes: frozenset[str]
+
+
+def survey(plan: StudyPlan, store: Store) -> Survey:
+    """Look up every run and probe of a plan: one look at the file system for each."""
+    runs = (run.key for members in plan.runs.values() for run in members)
+    probes = (key for shard in plan.shards for key in shard.probe_keys)
+    return Survey(
+        plan,
+        store,
+        frozenset(key for key in runs if store.has("runs", key)),
+        frozenset(key for key in probes if store.has("probes", key)),
+    )
+
+
+def grids(found: Survey) -> Iterator[GridStatus]:
+    """The status of each grid of a study."""
+    plan = found.plan
+    cells = Counter(cell.grid for cell in plan.cells)
+    for name, runs in plan.runs.items():
+        shards = [shard for shard in plan.shards if shard.job.parts["grid"] == name]
+        probe_keys = [key for shard in shards for key in shard.probe_keys]
+        seconds = sum(run.seconds for run in runs if run.key not in found.runs)
+        seconds += sum(_probe_seconds(shard, found) for shard in shards if shard.probe_keys)
+        yield GridStatus(
+            study=plan.name,
+            grid=name,
+            runs=len(runs),
+            cells=cells[name],
+            jobs=len(shards),
+            present=sum(run.key in found.runs for run in runs),
+            probes=len(probe_keys),
+            probes_present=sum(key in found.probes for key in probe_keys),
+            seconds=seconds,
+        )
+
+
+def searches(plan: StudyPlan) -> Iterator[GridStatus]:
+    """The status of each search: its trials, and the runs that carry its results over."""
+    for name, search in plan.study.searches.items():
+        for kind in dict.fromkeys(job.kind for job in plan.searches):
+            jobs = [job for job in plan.searches if job.search == name and job.kind == kind]
+            made = sum(Path(job.file).is_file() for job in jobs)
+            each = search.trials if kind == "searches" else len(list(search.carried()))
+            yield GridStatus(
+                study=plan.name,
+                grid=name if kind == "searches" else name + TRANSFER,
+                runs=each * len(jobs),
+                cells=len(search.methods) if kind == "searches" else 1,
+                jobs=len(jobs),
+                present=each * made,
+                probes=0,
+                probes_present=0,
+                seconds=sum(job.seconds for job in jobs if not Path(job.file).is_file()),
+            )
+
+
+def _probe_seconds(shard: Shard, found: Survey) -> float:
+    absent = sum(key not in found.probes for key in shard.probe_keys)
+    return shard.seconds * absent / len(shard.probe_keys)
+
+
+def reasons(found: Survey) -> Counter[str]:
+    """Why runs are missing, with how many are missing for each reason."""
+    counts: Counter[str] = Counter()
+    changes = _Changes(found.store)
+    for name, runs in found.plan.runs.items():
+        fresh = []
+        for run in runs:
+            if run.key in found.runs:
+                continue
+            if reason := changes.of(run):
+                counts[f"{name}: {reason}"] += 1
+            else:
+                fresh.append(run)
+        stored = [run for run in runs if run.key in found.runs]
+        for reason, count in _new_values(stored, fresh).items():
+            counts[f"{name}: {reason}"] += count
+    return counts
+
+
+class _Changes:
+    """What differs from stored runs of the same spec. Equal contexts are compared once."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._known: dict[tuple[str, str], str] = {}
+
+    def of(self, run: PlannedRun) -> str:
+        """The least change since the run was stored; empty where it never was."""
+        others = self.store.contexts("runs", run.key)
+        return min((self._change(run, other) for other in others), key=len, default="")
+
+    def _change(self, run: PlannedRun, other: str) -> str:
+        pair = (run.key.partition("-")[2], other.partition("-")[2])
+        if pair not in self._known:
+            wanted = keys.context(run.run.spec)
+            self._known[pair] = _difference(wanted, _context(self.store, other))
+        return self._known[pair]
+
+
+def _context(store: Store, key: str) -> Mapping[str, Any]:
+    try:
+        entry = store.get("runs", key)
+        found = entry.record["context"] if entry else {}
+        return found if isinstance(found, dict) and isinstance(found.get("code"), dict) else {}
+    except (ValueError, KeyError, DamagedEntry):
+        return {}
+
+
+def _difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    if not found:
+        return "the stored run cannot be read"
+    parts = []
+    code, old = wanted["code"], found.get("code", {})
+    if modules := sorted(m for m in {*code, *old} if code.get(m) != old.get(m)):
+        parts.append(f"changed code: {', '.join(modules)}")
+    words = {"data": "changed data", "table": "changed parameterisation", "parts": "other parts"}
+    parts += [text for name, text in words.items() if wanted[name] != found.get(name)]
+    return "; ".join(parts) or "another context"
+
+
+def _new_values(stored: Sequence[PlannedRun], fresh: Sequence[PlannedRun]) -> Counter[str]:
+    """New runs by the axis values that no stored run of the grid has."""
+    if not stored:
+        return Counter({"not run yet": len(fresh)} if fresh else {})
+    seen = {(axis, canonical(v)) for run in stored for axis, v in run.run.point.items()}
+    found: Counter[str] = Counter()
+    for run in fresh:
+        new = [
+            f"{axis} = {value}"
+            for axis, value in run.run.point.items()
+            if (axis, canonical(value)) not in seen
+        ]
+        found[f"new value: {', '.join(new)}" if new else "new combination of values"] += 1
+    return found

@@ -1,0 +1,1 @@
+"""Probes of activations and features."""

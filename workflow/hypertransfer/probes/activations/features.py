@@ -1,0 +1,57 @@
+"""The features probe: how far the features have moved from initialisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hypertransfer.parameterisation.algebra import Role
+from hypertransfer.probes.activations import residual_stream
+from hypertransfer.probes.view import View
+
+
+class Probe:
+    """Distances from initialisation, on the fixed samples and in weights.
+
+    `feature_distance` is ‖h_t − h_0‖/‖h_0‖, with h the input of the readout; `kernel_distance`
+    is 1 − ⟨K_t, K_0⟩/(‖K_t‖‖K_0‖) with K = hhᵀ their Gram matrix, which does not see a mere
+    growth (1 − CKA without centring, Kornblith et al. 1905.00414); `weight_distance` is
+    ‖θ_t − θ_0‖/‖θ_0‖. Exact up to rounding.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
+        self.start: Tensor | None = None
+
+    def at(self, view: View) -> dict[str, Any]:
+        """One row of the probe's table."""
+        if self.start is None:
+            with view.at_start():
+                self.start = features(view.network, view.x)
+        now, start = features(view.network, view.x), self.start
+        weights = [(p.detach(), view.initial[n]) for n, p in view.network.named_parameters()]
+        moved = sum(float((p - w.to(p)).square().sum()) for p, w in weights)
+        first = sum(float(w.square().sum()) for _, w in weights)
+        kernels = now @ now.T, start @ start.T
+        cosine = (kernels[0] * kernels[1]).sum() / (kernels[0].norm() * kernels[1].norm())
+        return {
+            "feature_distance": float((now - start).norm() / start.norm()),
+            "kernel_distance": float(1 - cosine),
+            "weight_distance": (moved / first) ** 0.5,
+            "error": 0.0,
+            "converged": True,
+            "products": 0,
+        }
+
+
+@torch.no_grad()
+def features(network: nn.Module, x: Tensor) -> Tensor:
+    """What the readout is given, of shape (samples, features), as doubles.
+
+    Raises:
+        ValueError: the network has no layer, or several, with an output's role.
+    """
+    given, _ = residual_stream.through(network, residual_stream.input_of(network, Role.OUTPUT), x)
+    return given.flatten(1)

@@ -1,0 +1,1 @@
+"""Probes of the loss landscape."""

@@ -1,0 +1,1 @@
+"""Probes of tasks: downstream accuracy, decoding speed, the theory of linear networks."""

@@ -1,0 +1,139 @@
+"""The two-layer linear network against its own theory: three quantities that close.
+
+f(x) = c·aᵀWx with W of N × D and c the product of the two multipliers; w = c·Wᵀa, M = WᵀW/N,
+v = ‖a‖²/N. Full-batch gradient descent with one learning rate η moves them by themselves: with
+g = ∂L/∂w, γ² = 1/(c²ND), η₀ = η/γ² and κ = γ²/N,
+
+    w⁺ = w − (η₀/D)(M + vI)g + (η₀²κ/D)(w·g)g
+    M⁺ = M − η₀κ(gwᵀ + wgᵀ) + (η₀²κ/D)·v·ggᵀ
+    v⁺ = v − 2η₀κ·w·g + (η₀²κ/D)·gᵀMg
+
+so that the width N enters through γ²/N alone (and through the draw at the start). The
+Gauss–Newton part of the Hessian has γ²λmax = λmax(A^½(M + vI)A^½)/D with A = ∂²L/∂w², and the
+rest has the eigenvalues ±γ‖g‖/√(ND) after the same scaling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hypertransfer.networks.layers import Scaled
+from hypertransfer.probes.view import View
+
+
+@dataclass(frozen=True)
+class Quantities:
+    """w of shape (D,), M of shape (D, D), and v: all that the dynamics depend on."""
+
+    w: Tensor
+    m: Tensor
+    v: Tensor
+
+    def distance(self, other: Quantities) -> float:
+        """The largest relative difference of the three."""
+        pairs = ((self.w, other.w), (self.m, other.m), (self.v, other.v))
+        return max(float((a - b).norm() / b.norm()) for a, b in pairs)
+
+
+@dataclass(frozen=True)
+class Theory:
+    """The recursion for one data set (mean of squared errors, `x` of shape (n, D))."""
+
+    x: Tensor
+    y: Tensor
+    width: int
+    gamma2: float
+    lr: float  # η₀
+
+    @property
+    def kappa(self) -> float:
+        """γ²/N: the only place where the width enters."""
+        return self.gamma2 / self.width
+
+    def gradient(self, w: Tensor) -> Tensor:
+        """∂L/∂w for L the mean of (xᵀw − y)²."""
+        return 2 / len(self.y) * self.x.T @ (self.x @ w - self.y)
+
+    def step(self, now: Quantities) -> Quantities:
+        """One update."""
+        w, m, v, d = now.w, now.m, now.v, self.x.shape[1]
+        g, eta, kappa = self.gradient(w), self.lr, self.kappa
+        along = w @ g
+        second = eta**2 * kappa / d
+        return Quantities(
+            w - eta / d * (m @ g + v * g) + second * along * g,
+            m - eta * kappa * (torch.outer(g, w) + torch.outer(w, g))
+            + second * v * torch.outer(g, g),
+            v - 2 * eta * kappa * along + second * (g @ m @ g),
+        )  # fmt: skip
+
+    def gauss_newton(self, now: Quantities) -> float:
+        """γ²λmax of the Gauss–Newton matrix."""
+        n, d = self.x.shape
+        kernel = self.x @ (now.m + now.v * torch.eye(d).to(now.m)) @ self.x.T
+        return float(torch.linalg.eigvalsh(kernel)[-1]) * 2 / n / d
+
+    def residual(self, now: Quantities) -> float:
+        """γ²‖R‖ of the rest of the Hessian."""
+        d = self.x.shape[1]
+        return float(self.gradient(now.w).norm()) * (self.gamma2 / self.width / d) ** 0.5
+
+
+class Probe:
+    """`theory_error`: largest relative difference between the network's (w, M, v) and theory's.
+
+    `theory_gauss_newton` and `theory_residual` are γ²λmax(G) and γ²‖R‖ from the recursion, which
+    starts from the run's initial weights and is simulated in double precision.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
+        self.done = 0
+        self.now: Quantities | None = None
+        self.theory: Theory | None = None
+
+    def at(self, view: View) -> dict[str, Any]:
+        """One row of the probe's table."""
+        network, product = _maps(view)
+        if self.theory is None or self.now is None:
+            self.theory = _theory(view, product)
+            self.now = quantities(*(view.initial[f"{n}.weight"] for n in network), product)
+        while self.done < view.step:
+            self.now, self.done = self.theory.step(self.now), self.done + 1
+        weights = (view.parameters[f"{name}.weight"].detach() for name in network)
+        found = quantities(*weights, product)
+        return {
+            "theory_error": found.distance(self.now),
+            "theory_gauss_newton": self.theory.gauss_newton(self.now),
+            "theory_residual": self.theory.residual(self.now),
+            "error": 0.0,
+            "converged": True,
+            "products": 0,
+        }
+
+
+def quantities(inner: Tensor, outer: Tensor, product: float) -> Quantities:
+    """Of weights W of shape (N, D) and a of shape (1, N), and c, the multipliers' product."""
+    inner, a = inner.double().cpu(), outer.double().cpu().reshape(-1)
+    n = len(a)
+    return Quantities(product * inner.T @ a, inner.T @ inner / n, a @ a / n)
+
+
+def _maps(view: View) -> tuple[list[str], float]:
+    """The names of the two layers, the first first, and the product of their multipliers."""
+    layers = [(n, m) for n, m in view.network.named_modules() if isinstance(m, Scaled)]
+    return [name for name, _ in layers], layers[0][1].multiplier * layers[1][1].multiplier
+
+
+def _theory(view: View, product: float) -> Theory:
+    x, y = view.train_x.flatten(1).double().cpu(), view.train_y.double().cpu()
+    width = view.network.readout.fan_in
+    gamma2 = 1 / (product**2 * width * x.shape[1])
+    (scale, *others) = view.factors
+    if any(abs(other - scale) > 1e-9 * scale for other in others):
+        raise ValueError("the theory has one learning rate: use the unit form (weights: unit)")
+    return Theory(x, y, width, gamma2, view.lr * scale / gamma2)

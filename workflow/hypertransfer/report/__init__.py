@@ -1,0 +1,1 @@
+"""Report pages and the index page."""

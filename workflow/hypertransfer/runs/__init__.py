@@ -1,0 +1,1 @@
+"""A run: one training of one network, described by a frozen value."""

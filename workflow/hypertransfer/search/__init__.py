@@ -1,1 +1,0 @@
-"""Searching for hyperparameters: how proposals are made, and the runs that try them."""

@@ -1,0 +1,1 @@
+"""Tasks that search spaces are learned from and tried on."""

@@ -1,0 +1,22 @@
+"""The evaluations of a live suite's tasks, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from hypertransfer import records
+from hypertransfer.spaces.tasks import sources, suites
+
+
+def tasks(suite: Mapping[str, Any], names: Sequence[str]) -> pa.Table:
+    """One row a task and configuration of the suite's design: task, hyperparameters, loss."""
+    design = sources.design(suite)
+    columns = {key: records.axis_column([one[key] for one in design]) for key in design[0]}
+    parts = []
+    for name in names:
+        losses = pa.array(suites.evaluations(suite["source"], name, design), pa.float64())
+        parts.append(pa.table({"task": [name] * len(design), **columns, "loss": losses}))
+    return pa.concat_tables(parts)

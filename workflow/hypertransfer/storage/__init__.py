@@ -1,0 +1,1 @@
+"""Files that outlive a process: the run store, Parquet tables, the ledger."""

@@ -1,0 +1,1 @@
+"""Study configs: reading, checking, and expanding grids to runs."""
