@@ -20,7 +20,7 @@ from tests.benchmarks import (
     bench_workflow,
 )
 
-from hypertransfer import records
+from hypertransfer.storage import parquet
 
 BENCHMARKS = {
     "train": bench_train,
@@ -49,11 +49,11 @@ def main() -> None:
     names = parser.parse_args().names or list(BENCHMARKS)
     rows = [row for name in names for row in BENCHMARKS[name].run()]
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
-    kept = records.read(OUTPUT) if OUTPUT.exists() else SCHEMA.empty_table()
+    kept = parquet.read(OUTPUT) if OUTPUT.exists() else SCHEMA.empty_table()
     measured = {row["benchmark"] for row in rows}
     fresh = [b not in measured for b in kept.column("benchmark").to_pylist()]
     kept = kept.filter(pa.array(fresh, pa.bool_()))
-    records.write(pa.concat_tables([kept, table]), OUTPUT)
+    parquet.write(pa.concat_tables([kept, table]), OUTPUT)
     show(rows)
 
 

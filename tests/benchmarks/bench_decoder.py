@@ -9,10 +9,11 @@ from tests.benchmarks.bench_train import matmul_peak, row, timed
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hypertransfer import cost
+from hypertransfer.catalogue import lookup
 from hypertransfer.data.samples import batches
-from hypertransfer.planning import keys
-from hypertransfer.spec import RunSpec
+from hypertransfer.planning import flops
+from hypertransfer.runs import parse
+from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import build
 from hypertransfer.training.loop import reproducible, train
 
@@ -70,7 +71,7 @@ class HandGPT(nn.Module):
 
 def spec_of(width: int, depth: int) -> RunSpec:
     """The run that both train."""
-    return RunSpec.parse({
+    return parse.run_spec({
         "model": {"name": "gpt", "head_size": HEAD},
         "data": {"name": "state_of_the_union", "context": CONTEXT, "test": 16},
         "base": {"width": width, "depth": depth}, "shape": {"width": width, "depth": depth},
@@ -86,7 +87,7 @@ def run() -> list[dict]:
     rows, peak = [], matmul_peak()
     for width, depth in SHAPES:
         spec = spec_of(width, depth)
-        table = keys.table(spec)
+        table = lookup.table(spec)
         train(spec, table)
         ours, rival = [], []
         for _ in range(ROUNDS):  # in turns, so that the machine's moods hit both alike
@@ -95,7 +96,7 @@ def run() -> list[dict]:
         a, b = min(ours) / STEPS * 1e3, min(rival) / STEPS * 1e3
         name = f"GPT of width {width}, depth {depth}"
         rows.append(row(f"step of a {name} against one by hand", a, b, 1.05, "ms", "decoder"))
-        rate = cost.train_flops(spec) / min(ours) / 1e9
+        rate = flops.train_flops(spec) / min(ours) / 1e9
         rows.append(row(f"rate of a {name} of the matrix-product peak", rate, peak, 0.55,
                         "GFLOP/s", "decoder"))  # fmt: skip
     return rows

@@ -11,8 +11,9 @@ import torch
 from tests.benchmarks.bench_decoder import BETAS, spec_of
 from tests.benchmarks.bench_train import row
 
-from hypertransfer.planning import keys
-from hypertransfer.spec import RunSpec
+from hypertransfer.catalogue import lookup
+from hypertransfer.runs import parse
+from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import build
 from hypertransfer.training.loop import reproducible
 
@@ -75,8 +76,8 @@ def _times() -> tuple[dict[str, float], int]:
 def _network(optimizer: object) -> tuple[RunSpec, torch.nn.Module, list]:
     plain = spec_of(*SHAPE).plain()
     table = "mup" if optimizer in ("lion", "sophia") else "completed_p"
-    spec = RunSpec.parse({**plain, "optimizer": optimizer, "parameterisation": table})
-    network, rows = build.drawn_model(spec, build.data(spec), keys.table(spec))
+    spec = parse.run_spec({**plain, "optimizer": optimizer, "parameterisation": table})
+    network, rows = build.drawn_model(spec, build.data(spec), lookup.table(spec))
     generator = torch.Generator().manual_seed(0)
     for parameter in network.parameters():
         parameter.grad = torch.randn(parameter.shape, generator=generator)

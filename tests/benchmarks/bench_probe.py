@@ -16,10 +16,10 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from tests.benchmarks.specs import desk_run
 from torch import nn
 
+from hypertransfer.catalogue import lookup
 from hypertransfer.curvature.lanczos import top_eigenvalues
 from hypertransfer.curvature.operators import HessianOperator, Landscape
-from hypertransfer.planning import keys
-from hypertransfer.probes.view import put
+from hypertransfer.probes.checkpoint import put
 from hypertransfer.training import build
 from hypertransfer.training.loop import reproducible, train
 
@@ -97,9 +97,9 @@ def row(metric: str, a: float, b: float, target: float | None = None, unit: str 
 def trajectory() -> Problem:
     """The desk scale's network along a short training."""
     spec = desk_run(WIDTH, STEPS, tuple(range(0, STEPS + 1, EVERY))).spec
-    trained = train(spec, keys.table(spec))
+    trained = train(spec, lookup.table(spec))
     data = build.data(spec)
-    model, _ = build.drawn_model(spec, data, keys.table(spec))
+    model, _ = build.drawn_model(spec, data, lookup.table(spec))
     states = [state for _, state in sorted(trained.checkpoints.items())]
     return Problem(model.eval(), states, data.train_x[:SAMPLES], data.train_y[:SAMPLES])
 

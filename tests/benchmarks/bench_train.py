@@ -11,8 +11,8 @@ import torch
 from tests.benchmarks.specs import desk_run
 from torch.nn import functional as F
 
+from hypertransfer.catalogue import lookup
 from hypertransfer.data.samples import batches
-from hypertransfer.planning import keys
 from hypertransfer.training import build
 from hypertransfer.training.loop import reproducible, train
 
@@ -26,7 +26,7 @@ def run() -> list[dict]:
     peak = matmul_peak()
     for width in WIDTHS:
         spec = desk_run(width, STEPS).spec
-        table = keys.table(spec)
+        table = lookup.table(spec)
         results = [train(spec, table)]
         ours, rival = [], []
         for _ in range(ROUNDS):  # in turns, so that the machine's moods hit both alike

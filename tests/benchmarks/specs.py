@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypertransfer.config import load_study
-from hypertransfer.grid import Run, runs
+from hypertransfer.studies.grid import Run, runs
+from hypertransfer.studies.study import load_study
 
 STUDIES = Path("config/studies")
 

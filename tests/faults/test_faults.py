@@ -17,7 +17,7 @@ from tests.faults.injector import Injector, begun_again, corrupt, store_of, stor
 from tests.workflow.project import Project
 
 from hypertransfer.maintenance import verify
-from hypertransfer.store import Store
+from hypertransfer.storage.run_store import Store
 
 pytestmark = pytest.mark.workflow
 

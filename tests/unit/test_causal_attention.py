@@ -10,13 +10,15 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from hypertransfer import cost, registry
+from hypertransfer.catalogue import checks
 from hypertransfer.catalogue.cards import decoders
-from hypertransfer.networks.decoder.attention import CausalAttention, LatentAttention
+from hypertransfer.networks.decoder.attention import CausalAttention
 from hypertransfer.networks.decoder.kv_cache import Cache
+from hypertransfer.networks.decoder.latent_attention import LatentAttention
 from hypertransfer.networks.decoder.model import gpt, llama
 from hypertransfer.networks.decoder.rotary import Rotary
-from hypertransfer.spec import RunSpec
+from hypertransfer.planning import flops
+from hypertransfer.runs import parse
 
 SEEDED = settings(derandomize=True, deadline=None, max_examples=20)
 WIDTH, HEAD, TOKENS = 16, 4, 12
@@ -268,7 +270,7 @@ def test_the_cache_grows_by_what_is_read():
 def spec(**model):
     shape = {"width": 32, "depth": 2}
     given_shape = {**shape, "granularity": model.pop("granularity", 1)}
-    return RunSpec.parse({
+    return parse.run_spec({
         "model": {"name": "llama", **model}, "data": {"name": "state_of_the_union", "context": 16},
         "base": shape, "shape": given_shape, "parameterisation": "mup_moe", "optimizer": "adamw",
         "lr": 0.01, "batch_size": 4, "steps": 2, "seed": 0, "log_every": 1,
@@ -293,7 +295,7 @@ def spec(**model):
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_runs(model, path, text):
-    found = {error.path: error.expected for error in registry.objections(spec(**model))}
+    found = {error.path: error.expected for error in checks.objections(spec(**model))}
     assert text in found[path]
 
 
@@ -306,7 +308,7 @@ def test_what_cannot_be_is_refused_before_anything_runs(model, path, text):
 )  # fmt: skip
 def test_operations_and_weights_are_counted_as_torch_does(model):
     one = spec(**model)
-    assert not list(registry.objections(one))
+    assert not list(checks.objections(one))
     finer = {"granularity": one.shape.granularity} if one.shape.granularity > 1 else {}
     network = llama(width=32, depth=2, input_shape=(16,), classes=256, **finer,
                     **one.model.options)  # fmt: skip
@@ -314,10 +316,10 @@ def test_operations_and_weights_are_counted_as_torch_does(model):
     # The only kernel of attention whose operations are counted on a CPU.
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         network(torch.zeros(1, 16, dtype=torch.long))
-    assert cost.forward_flops(one) == counter.get_total_flops()
+    assert flops.forward_flops(one) == counter.get_total_flops()
     # Attention's matrices of places are layers too, and have no weights; norms' gains do.
     weights = sum(p.numel() for p in network.parameters() if p.dim() > 1)
-    assert weights <= sum(layer.weights for layer in cost.layers(one)) <= weights + 2 * 16 * 32 * 4
+    assert weights <= sum(layer.weights for layer in flops.layers(one)) <= weights + 2 * 16 * 32 * 4
 
 
 def test_gpt_takes_them_too():

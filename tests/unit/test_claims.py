@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypertransfer import claims, records
-from hypertransfer.claims import ClaimError, Measured
+from hypertransfer.claims import validation, verdicts
+from hypertransfer.claims.families import measures
+from hypertransfer.claims.measure import ClaimError, Measured
 from hypertransfer.runs import conditions
+from hypertransfer.storage import parquet
 
 INF = math.inf
 WIDTHS = (16, 64, 256)
@@ -77,7 +79,7 @@ def test_a_claim_as_documented_is_valid():
     full = make_claim(
         control=control, min_seeds=2, unit="octaves", paper_value="≤ 1", options={"signed": True}
     )
-    assert claims.validate([make_claim(), {**full, "id": "other"}]) == []
+    assert validation.validate([make_claim(), {**full, "id": "other"}]) == []
 
 
 def broken():
@@ -111,24 +113,26 @@ def broken():
 
 @pytest.mark.parametrize(("changes", "words"), list(broken()))
 def test_a_broken_claim_is_named_with_what_is_known(changes, words):
-    (problem,) = claims.validate([make_claim(**changes)])
+    (problem,) = validation.validate([make_claim(**changes)])
     assert problem.startswith(f"claim 'mup-width': {words}")
 
 
 def test_all_problems_of_all_claims_come_at_once():
     missing = {"id": "empty"}
-    texts = claims.validate([make_claim(), make_claim(bar={"max": "x"}, measure="no"), missing, 3])
+    texts = validation.validate(
+        [make_claim(), make_claim(bar={"max": "x"}, measure="no"), missing, 3]
+    )
     assert len(texts) == 2 + 6 + 1 + 1
     assert "claim 'mup-width': the id stands twice; give each its own" in texts
     assert "claim 'empty': bar: is missing" in texts
     assert "claim 3: 3 is not a mapping" in texts
-    places = [place for place, _ in claims.validate_each([make_claim(), make_claim(bar={})])]
+    places = [place for place, _ in validation.validate_each([make_claim(), make_claim(bar={})])]
     assert places == [1]
 
 
 def test_whole_numbers_are_numbers_for_options_and_bars():
     claim = make_claim(measure="stable_lr_shift", options={"ceiling": 3}, bar={"min": -1, "max": 2})
-    assert claims.validate([claim]) == []
+    assert validation.validate([claim]) == []
 
 
 def test_planning_imports_neither_pandas_nor_scipy_nor_torch():
@@ -173,9 +177,9 @@ def test_planning_imports_neither_pandas_nor_scipy_nor_torch():
     ],
 )
 def test_an_interval_decides_only_when_all_of_it_lies_on_one_side(low, high, bar, verdict):
-    found, reason = claims._judge(bar, Measured(1.0, low, high, 3), "octaves", 3)
+    found, reason = verdicts._judge(bar, Measured(1.0, low, high, 3), "octaves", 3)
     assert found == verdict
-    assert claims.bar_text(bar, "octaves") in reason
+    assert verdicts.bar_text(bar, "octaves") in reason
 
 
 def test_flags_of_one_sided_intervals():
@@ -186,41 +190,41 @@ def test_flags_of_one_sided_intervals():
 
 
 def test_bars_in_words():
-    assert claims.bar_text({"max": 1}, "octaves") == "≤ 1 octave"
-    assert claims.bar_text({"min": 2}, "octaves") == "≥ 2 octaves"
-    assert claims.bar_text({"min": 0.5, "max": 2}) == "0.5 to 2"
+    assert verdicts.bar_text({"max": 1}, "octaves") == "≤ 1 octave"
+    assert verdicts.bar_text({"min": 2}, "octaves") == "≥ 2 octaves"
+    assert verdicts.bar_text({"min": 0.5, "max": 2}) == "0.5 to 2"
 
 
 def test_a_true_claim_holds_and_a_false_one_fails():
     tables = make_tables()
-    true = claims.check(make_claim(), tables)
+    true = verdicts.check(make_claim(), tables)
     assert (true.verdict, true.seeds, true.bar) == ("holds", 5, "≤ 1 octave")
     assert true.value == pytest.approx(0.2, abs=0.1)
     assert 0 < true.low < true.value < true.high < 1
-    false = claims.check(make_claim(where=SP), tables)
+    false = verdicts.check(make_claim(where=SP), tables)
     assert false.verdict == "fails"
     assert false.value == pytest.approx(5, abs=0.1)
 
 
 def test_a_claim_at_its_bar_is_undecided():
     tables = {"runs": make_runs((0.0, 0.5, 1.0), noise=0.1)}
-    verdict = claims.check(make_claim(where={}), tables)
+    verdict = verdicts.check(make_claim(where={}), tables)
     assert verdict.verdict == "undecided"
     assert "on both sides of the bar ≤ 1 octave" in verdict.reason
 
 
 def test_too_few_seeds_leave_a_claim_undecided():
     tables = {"runs": make_runs((0.1, 0.2, 0.3), seeds=2)}
-    verdict = claims.check(make_claim(where={}), tables)
+    verdict = verdicts.check(make_claim(where={}), tables)
     assert (verdict.verdict, verdict.reason) == ("undecided", "2 seeds ran, and 3 are asked for")
-    assert claims.check(make_claim(where={}, min_seeds=2), tables).verdict == "holds"
+    assert verdicts.check(make_claim(where={}, min_seeds=2), tables).verdict == "holds"
 
 
 def test_seeds_that_not_all_sizes_have_do_not_count():
     runs = make_runs((0.1, 0.2, 0.3))
     runs = runs[(runs["shape.width"] < 256) | (runs["seed"] < 2)]
-    assert claims.check(make_claim(where={}), {"runs": runs}).seeds == 2
-    verdict = claims.check(make_claim(where={}, min_seeds=2), {"runs": runs})
+    assert verdicts.check(make_claim(where={}), {"runs": runs}).seeds == 2
+    verdict = verdicts.check(make_claim(where={}, min_seeds=2), {"runs": runs})
     assert "3 seeds are left out" in verdict.reason
 
 
@@ -230,43 +234,43 @@ def edge_tables():
 
 
 def test_an_optimum_on_the_edge_decides_what_one_side_is_enough_for():
-    moved = claims.check(make_claim(where={}, bar={"min": 2}), edge_tables())
+    moved = verdicts.check(make_claim(where={}, bar={"min": 2}), edge_tables())
     assert (moved.verdict, moved.high) == ("holds", INF)
     assert 2.4 < moved.low < 2.7  # from 0.1 to no higher than half a step above 2^-3
     assert "at shape.width 256 the optimum lies on the low edge" in moved.reason
-    assert claims.check(make_claim(where={}, bar={"max": 1}), edge_tables()).verdict == "fails"
+    assert verdicts.check(make_claim(where={}, bar={"max": 1}), edge_tables()).verdict == "fails"
 
 
 def test_an_optimum_on_the_edge_does_not_decide_what_needs_the_other_side():
     for bar in ({"min": 3}, {"max": 3}, {"min": 1, "max": 8}):
-        verdict = claims.check(make_claim(where={}, bar=bar), edge_tables())
+        verdict = verdicts.check(make_claim(where={}, bar=bar), edge_tables())
         assert verdict.verdict == "undecided"
         assert "low edge of the values tried, 0.125" in verdict.reason
 
 
 def test_a_signed_shift_at_the_edge_is_known_from_above():
     claim = make_claim(where={}, bar={"max": -2}, options={"signed": True})
-    verdict = claims.check(claim, edge_tables())
+    verdict = verdicts.check(claim, edge_tables())
     assert (verdict.verdict, verdict.low) == ("holds", -INF)
     claim = make_claim(where={}, bar={"min": 2}, options={"signed": True})
-    assert claims.check(claim, edge_tables()).verdict == "fails"
+    assert verdicts.check(claim, edge_tables()).verdict == "fails"
 
 
 def test_both_optima_on_the_same_edge_say_nothing():
     tables = {"runs": make_runs((-9, -9, -9), log2_lrs=range(-6, 0), noise=0)}
     tables["runs"] = tables["runs"].assign(status="finished", final_loss=tables["runs"]["lr"])
     for bar in ({"max": 1}, {"min": 2}):
-        assert claims.check(make_claim(where={}, bar=bar), tables).verdict == "undecided"
+        assert verdicts.check(make_claim(where={}, bar=bar), tables).verdict == "undecided"
 
 
 def test_an_edge_at_a_middle_size_does_not_matter_to_a_shift_but_to_a_slope():
     runs = make_runs((0.1, 0.1, 0.1))
     tables = {"runs": runs[(runs["shape.width"] != 64) | (runs["lr"] >= 1)]}
-    shift = claims.check(make_claim(where={}, bar={"max": 0.5}), tables)
+    shift = verdicts.check(make_claim(where={}, bar={"max": 0.5}), tables)
     assert (shift.verdict, "edge" in shift.reason) == ("holds", False)
     four = make_runs((0.1, 0.1, 0.1, 0.1), widths=(16, 32, 64, 256))
     open_ = {"runs": four[(four["shape.width"] != 32) | (four["lr"] >= 1)]}
-    slope = claims.check(make_claim(where={}, measure="optimum_slope"), open_)
+    slope = verdicts.check(make_claim(where={}, measure="optimum_slope"), open_)
     assert slope.verdict == "undecided"
     assert "at shape.width 32 the optimum lies on the low edge" in slope.reason
 
@@ -275,7 +279,7 @@ def test_a_diverged_neighbour_widens_the_interval_and_is_told():
     runs = make_runs((0.1, 0.1, 0.1), noise=0)
     crash = (runs["shape.width"] == 256) & (runs["lr"] >= 2)
     runs.loc[crash, ["final_loss", "status"]] = [INF, "diverged"]
-    verdict = claims.check(make_claim(where={}), {"runs": runs})
+    verdict = verdicts.check(make_claim(where={}), {"runs": runs})
     assert (verdict.low, verdict.high) == (0, pytest.approx(0.9))
     assert "known to a grid step only" in verdict.reason
 
@@ -284,7 +288,7 @@ def test_when_everything_diverged_a_claim_is_undecided_and_says_so():
     runs = make_runs((0.1, 0.1, 0.1))
     runs.loc[runs["shape.width"] == 256, ["final_loss", "status"]] = [INF, "diverged"]
     for name in ("optimum_shift", "transfer_regret", "transfer_regret_sigma"):
-        verdict = claims.check(make_claim(where={}, measure=name), {"runs": runs})
+        verdict = verdicts.check(make_claim(where={}, measure=name), {"runs": runs})
         assert verdict.verdict == "undecided"
         assert "at shape.width 256 every value tried diverged" in verdict.reason
 
@@ -294,20 +298,20 @@ def test_per_seed_optima_tell_how_many_seeds_have_none():
     crash = (runs["shape.width"] == 16) & (runs["seed"] == 3) & (runs["lr"] >= 2)
     runs.loc[crash, ["final_loss", "status"]] = [INF, "diverged"]
     claim = make_claim(where={}, options={"per_seed": True})
-    verdict = claims.check(claim, {"runs": runs})
+    verdict = verdicts.check(claim, {"runs": runs})
     assert "grid step only: a neighbour diverged, or is as good (seeds: 1 of 5)" in verdict.reason
 
 
 def test_a_control_must_hold_for_a_claim_to_have_power():
     control = {"measure": "optimum_shift", "where": SP, "bar": {"min": 2}}
-    assert claims.check(make_claim(control=control), make_tables()).verdict == "holds"
+    assert verdicts.check(make_claim(control=control), make_tables()).verdict == "holds"
     weak = {**control, "bar": {"min": 6}}
-    verdict = claims.check(make_claim(control=weak), make_tables())
+    verdict = verdicts.check(make_claim(control=weak), make_tables())
     assert verdict.verdict == "undecided"
     assert "the control does not hold" in verdict.reason
     assert "≥ 6 octaves fails" in verdict.reason
     assert verdict.high < 1  # the claim's own numbers are kept
-    few = claims.check(make_claim(control=control), make_tables(seeds=2))
+    few = verdicts.check(make_claim(control=control), make_tables(seeds=2))
     assert (few.verdict, "2 seeds ran" in few.reason) == ("undecided", True)
 
 
@@ -315,7 +319,7 @@ def test_one_size_alone_is_undecided():
     tables = make_tables()
     for name in ("optimum_shift", "transfer_regret_sigma", "stable_lr_shift"):
         claim = make_claim(measure=name, where={"parameterisation": "mup", "shape.width": 64})
-        verdict = claims.check(claim, tables)
+        verdict = verdicts.check(claim, tables)
         assert verdict.verdict == "undecided"
         assert "only one shape.width was selected (64)" in verdict.reason
 
@@ -325,7 +329,7 @@ def test_one_size_alone_is_undecided():
 
 def measured(name, tables, where=None, **options):
     claim = make_claim(measure=name, where=where or {}, options=options)
-    return claims.check(claim, tables)
+    return verdicts.check(claim, tables)
 
 
 def test_optimum_slope_is_signed_and_per_doubling():
@@ -416,7 +420,7 @@ def test_sharpness_spread_over_the_last_third():
     assert found.value == pytest.approx(2 / (1 + 1 / 16))
     assert found.low == pytest.approx(found.high)
     claim = make_claim(measure="sharpness_spread", where={}, bar={"max": 1.3})
-    assert claims.check(claim, tables).verdict == "fails"
+    assert verdicts.check(claim, tables).verdict == "fails"
 
 
 def test_the_tail_of_the_spread_is_an_option():
@@ -427,7 +431,7 @@ def test_the_tail_of_the_spread_is_an_option():
 
 def test_the_interval_repeats_with_the_seed_of_the_generator():
     tables = {"runs": make_runs((0.1, 0.2, 0.3), seeds=9, noise=0.2)}
-    first, again, other = (claims.check(make_claim(where={}), tables, seed=s) for s in (1, 1, 2))
+    first, again, other = (verdicts.check(make_claim(where={}), tables, seed=s) for s in (1, 1, 2))
     assert first == again
     assert (first.low, first.high) != (other.low, other.high)
 
@@ -504,7 +508,7 @@ def test_a_run_in_two_grids_is_one_run_with_the_rows_of_one_grid():
 def test_where_takes_values_lists_and_bounds():
     tables = make_tables()
     narrow = {**SP, "shape.width": [16, 64], "lr": {"min": 2**-5}}
-    assert claims.check(make_claim(where=narrow), tables).value == pytest.approx(2.5, abs=0.1)
+    assert verdicts.check(make_claim(where=narrow), tables).value == pytest.approx(2.5, abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -523,14 +527,14 @@ def test_where_takes_values_lists_and_bounds():
 )  # fmt: skip
 def test_what_cannot_be_measured_is_an_error_that_names_the_claim(changes, words):
     with pytest.raises(ClaimError, match=rf"^claim 'mup-width'.*{words}"):
-        claims.check(make_claim(**changes), make_tables())
+        verdicts.check(make_claim(**changes), make_tables())
 
 
 def test_a_missing_or_empty_table_is_told():
     with pytest.raises(ClaimError, match="table 'runs' is needed"):
-        claims.check(make_claim(), {})
+        verdicts.check(make_claim(), {})
     with pytest.raises(ClaimError, match="is empty"):
-        claims.check(make_claim(), {"runs": make_tables()["runs"].iloc[:0]})
+        verdicts.check(make_claim(), {"runs": make_tables()["runs"].iloc[:0]})
 
 
 # Scorecard ---------------------------------------------------------------------------------
@@ -538,7 +542,7 @@ def test_a_missing_or_empty_table_is_told():
 
 def card(*entries, tables=None):
     tables = tables or make_tables()
-    return claims.scorecard(entries, tables, study="s", scale="desk", edition="1")
+    return verdicts.scorecard(entries, tables, study="s", scale="desk", edition="1")
 
 
 DOCUMENTED = (
@@ -597,7 +601,7 @@ def make_arms(gain=0.1, seeds=5, lrs=(0.5,)):
 
 def advantage(tables, **options):
     options = {"column": "arm", "of": "a", "over": "b", **options}
-    return claims.MEASURES["advantage"].function(tables, 0, **options)
+    return measures()["advantage"].function(tables, 0, **options)
 
 
 def test_an_advantage_is_paired_over_seeds():
@@ -709,7 +713,7 @@ def test_an_advantage_in_what_was_measured_where_more_is_better():
 
 @pytest.mark.parametrize("value", [True, False, {"a": 1}])
 def test_conditions_find_what_tables_hold_as_text(value):
-    held = records.axis_column([value, "other"]).to_pylist()[0]
+    held = parquet.axis_column([value, "other"]).to_pylist()[0]
     assert conditions.matches({"axis": value}, {"axis": held}) is True
     assert conditions.matches({"axis": [value, 3]}, {"axis": held}) is True
     assert conditions.matches({"axis": value}, {"axis": "other"}) is False

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from hypertransfer import plan, registry
+from hypertransfer.catalogue import lookup
+from hypertransfer.catalogue.cards import networks, optimizers
 from hypertransfer.cli import main
 from hypertransfer.parameterisation.algebra import Parameterisation
-from hypertransfer.planning import keys
-from hypertransfer.store import Store
+from hypertransfer.planning import keys, load, study_plan
+from hypertransfer.storage.run_store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,12 +31,12 @@ def planned(tmp_path: Path, capsys, *overrides: str) -> str:
     return capsys.readouterr().out
 
 
-def fill(tmp_path: Path, wanted) -> list[plan.PlannedRun]:
+def fill(tmp_path: Path, wanted) -> list[study_plan.PlannedRun]:
     """Entries for the runs of the smoke sweep that `wanted` lets through."""
     config = main.main_config(
         main.CONFIG, ["scale=smoke", "studies=[super_consistency]", f"store={tmp_path}"]
     )
-    (study,) = plan.load(config)
+    (study,) = load.load(config)
     store, filled = Store(tmp_path), []
     for run in study.runs["sweep"]:
         if wanted(run.run.point):
@@ -118,9 +119,9 @@ def test_durations():
 
 
 def test_every_registered_part_is_where_its_card_says():
-    for kind, cards in (("model", registry.MODELS), ("optimizer", registry.OPTIMIZERS)):
+    for kind, cards in (("model", networks.MODELS), ("optimizer", optimizers.OPTIMIZERS)):
         for name in cards:
-            assert callable(registry.load(kind, registry.import_path(kind, name)))
+            assert callable(lookup.load(kind, lookup.import_path(kind, name)))
 
 
 # Explaining a run ------------------------------------------------------------------------------

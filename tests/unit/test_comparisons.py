@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import claims, comparisons, transfer
-from hypertransfer.claims import MEASURES, ClaimError
+from hypertransfer.analysis import arms as analysis_arms
+from hypertransfer.analysis import curves, estimate, sweeps
+from hypertransfer.claims import validation
+from hypertransfer.claims.families import measures
+from hypertransfer.claims.measure import ClaimError
 
 SEEDED = settings(derandomize=True, deadline=None)
 STEPS = np.arange(0, 101, 2)
@@ -32,7 +35,7 @@ def tables(*arms, history=None):
 
 
 def measured(name, given, **options):
-    return MEASURES[name].function(given, 0, **options)
+    return measures()[name].function(given, 0, **options)
 
 
 def test_one_arm_over_another_at_the_best_rate_of_each():
@@ -61,9 +64,9 @@ def test_gains_that_multiply_do_not_interact(a, b, more):
 
 def test_arms_are_named_as_configs_spell_them():
     runs = pd.DataFrame({"steps": [0, 5], "decay": [0.1, 0.0], "flag": ["true", "false"]})
-    assert list(comparisons.named(runs, "steps")["steps"]) == ["0", "5"]
-    assert list(comparisons.named(runs, "decay")["decay"]) == ["0.1", "0"]
-    assert list(comparisons.named(runs, "flag")["flag"]) == ["true", "false"]
+    assert list(analysis_arms.named(runs, "steps")["steps"]) == ["0", "5"]
+    assert list(analysis_arms.named(runs, "decay")["decay"]) == ["0.1", "0"]
+    assert list(analysis_arms.named(runs, "flag")["flag"]) == ["true", "false"]
 
 
 @pytest.mark.parametrize(
@@ -105,13 +108,13 @@ def test_where_no_run_diverged_nothing_is_told():
 
 def test_the_span_of_a_v_is_its_width_at_the_margin():
     lrs, losses = 2.0 ** np.arange(-3, 4), np.abs(np.arange(-3, 4)) * 0.5
-    assert transfer.span(lrs, losses, 0.6).value == pytest.approx(2 * 1.2)
+    assert curves.span(lrs, losses, 0.6).value == pytest.approx(2 * 1.2)
 
 
 def test_a_divergence_ends_the_span_and_an_open_end_leaves_it_open():
-    gone = transfer.span([0.5, 1.0, 2.0], [1.0, 0.0, math.inf], 0.5)
+    gone = curves.span([0.5, 1.0, 2.0], [1.0, 0.0, math.inf], 0.5)
     assert (gone.value, gone.high) == (0.5, 0.5)
-    open_end = transfer.span([1.0, 2.0, 4.0], [0.0, 0.1, 0.2], 0.5)
+    open_end = curves.span([1.0, 2.0, 4.0], [0.0, 0.1, 0.2], 0.5)
     assert (open_end.low, open_end.high) == (2.0, math.inf)
 
 
@@ -158,7 +161,7 @@ def test_an_arm_that_never_gets_there_has_no_ratio():
 
 
 def test_the_best_rate_is_raced():
-    steps, losses = comparisons.best_curves(
+    steps, losses = analysis_arms.best_curves(
         raced(2.0), raced(2.0)["runs"].query("optimizer=='muon'")
     )
     assert steps[0] == 10
@@ -201,7 +204,7 @@ def test_the_factor_over_batch_sizes():
 @given(st.lists(st.floats(0, 10), min_size=2, max_size=8), st.floats(0, 10))
 def test_the_first_step_at_a_target(losses, target):
     steps = np.arange(1.0, len(losses) + 1)
-    found = transfer.reached(steps, np.array(losses), target)
+    found = curves.reached(steps, np.array(losses), target)
     if min(losses) > target:
         assert found == math.inf
     else:
@@ -211,21 +214,21 @@ def test_the_first_step_at_a_target(losses, target):
 
 def test_trailing_means_are_over_whole_windows():
     steps, values = np.array([0.0, 1, 2, 3, 4]), np.array([[9.0, 1, 3, 5, 7]])
-    kept, means = transfer.trailing_means(steps, values, 0.5)
+    kept, means = curves.trailing_means(steps, values, 0.5)
     assert kept.tolist() == [2, 3, 4]
     assert means.tolist() == [[2.0, 4.0, 6.0]]
 
 
 def test_what_the_large_network_gains_at_the_small_ones_best_rate():
-    small = transfer.Sweep(1.0, np.array([1.0, 2.0]), np.array([[3.0, 2.0]]))
-    large = transfer.Sweep(8.0, np.array([2.0, 4.0]), np.array([[1.5, 1.0]]))
-    assert transfer.gain([small, large], np.array([0])).value == 0.5
-    with pytest.raises(transfer.TransferError, match="was not run at 2"):
-        transfer.gain([small, transfer.Sweep(8.0, np.array([4.0]), np.array([[1.0]]))],
+    small = sweeps.Sweep(1.0, np.array([1.0, 2.0]), np.array([[3.0, 2.0]]))
+    large = sweeps.Sweep(8.0, np.array([2.0, 4.0]), np.array([[1.5, 1.0]]))
+    assert sweeps.gain([small, large], np.array([0])).value == 0.5
+    with pytest.raises(estimate.AnalysisError, match="was not run at 2"):
+        sweeps.gain([small, sweeps.Sweep(8.0, np.array([4.0]), np.array([[1.0]]))],
                       np.array([0]))  # fmt: skip
 
 
 def test_the_measures_of_arms_can_be_named_in_claims():
     claim = {"id": "x", "sentence": "x", "source": "x", "confidence": "low", "bar": {"max": 1},
              "measure": "horizon_ratio", "where": {}, "options": {"of": "a"}}  # fmt: skip
-    assert not claims.validate([claim])
+    assert not validation.validate([claim])

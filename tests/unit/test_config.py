@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hypertransfer import config
-from hypertransfer.config import ConfigError
+from hypertransfer.studies import document
+from hypertransfer.studies import study as studies_study
+from hypertransfer.studies.document import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDIES = ROOT / "config" / "studies"
@@ -84,7 +85,7 @@ def load(tmp_path):
             assert text.count(old) == 1, old
             text = text.replace(old, new)
         (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
-        return config.load_study("mine", scale, tmp_path)
+        return studies_study.load_study("mine", scale, tmp_path)
 
     return load
 
@@ -101,7 +102,7 @@ def refused(load, *changes, scale="desk"):
     return caught.value.problems
 
 
-@pytest.mark.parametrize("scale", config.SCALES)
+@pytest.mark.parametrize("scale", studies_study.SCALES)
 def test_the_good_study_is_good(load, scale):
     study = load(scale=scale)
     assert study.name == "mine"
@@ -350,8 +351,8 @@ def test_scales_lay_patches_over_the_study(load):
 
 def test_another_form_of_an_axis_replaces_the_first():
     powers, space = {"powers": {"base": 2, "from": 0, "to": 3}}, {"logspace": {"points": 3}}
-    assert config.merge({"lr": powers}, {"lr": space}) == {"lr": space}
-    nearer = config.merge({"lr": powers}, {"lr": {"powers": {"to": 1}}})
+    assert studies_study.merge({"lr": powers}, {"lr": space}) == {"lr": space}
+    nearer = studies_study.merge({"lr": powers}, {"lr": {"powers": {"to": 1}}})
     assert nearer == {"lr": {"powers": {"base": 2, "from": 0, "to": 1}}}
 
 
@@ -366,7 +367,7 @@ def test_another_form_of_an_axis_replaces_the_first():
 )
 def test_merging(patch, merged):
     base = {"a": {"c": 3}, "b": [1, 2]}
-    assert config.merge(base, patch) == merged
+    assert studies_study.merge(base, patch) == merged
     assert base == {"a": {"c": 3}, "b": [1, 2]}
 
 
@@ -377,7 +378,7 @@ def test_merging(patch, merged):
 def test_numbers_as_people_write_them(tmp_path, text, number):
     path = tmp_path / "file.yaml"
     path.write_text(f"lr: {text}")
-    found = config.read(path).values["lr"]
+    found = document.read(path).values["lr"]
     assert found == number
     assert type(found) is type(number)
 
@@ -386,7 +387,7 @@ def test_numbers_as_people_write_them(tmp_path, text, number):
 def test_words_stay_words(tmp_path, text):
     path = tmp_path / "file.yaml"
     path.write_text(f"name: {text}")
-    assert config.read(path).values["name"] == text
+    assert document.read(path).values["name"] == text
 
 
 def test_a_key_twice_is_refused_at_its_second_line(load):
@@ -400,27 +401,27 @@ def test_a_key_twice_is_refused_at_its_second_line(load):
 def test_what_is_not_yaml(tmp_path, text):
     (tmp_path / "mine.yaml").write_text(f"study: mine\n{text}\n")
     with pytest.raises(ConfigError, match=r"mine\.yaml:\d+: \(file\): is not YAML"):
-        config.load_study("mine", "desk", tmp_path)
+        studies_study.load_study("mine", "desk", tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"study: \xff\xfe", b"study: 2020-99-99"])
 def test_what_cannot_be_read_as_text(tmp_path, content):
     (tmp_path / "mine.yaml").write_bytes(content)
     with pytest.raises(ConfigError, match=r"mine\.yaml: \(file\): cannot be read"):
-        config.load_study("mine", "desk", tmp_path)
+        studies_study.load_study("mine", "desk", tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "3", "scales: [1]", "grids: 3\nclaims: x"])
 def test_files_that_are_no_study(tmp_path, text):
     (tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(ConfigError, match="'study', 'title', 'question'"):
-        config.load_study("mine", "desk", tmp_path)
+        studies_study.load_study("mine", "desk", tmp_path)
 
 
 def test_a_missing_study_names_those_that_are_there(load, tmp_path):
     load()
     with pytest.raises(ConfigError, match="no study 'minne'; known: mine"):
-        config.load_study("minne", "desk", tmp_path)
+        studies_study.load_study("minne", "desk", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["../mine", "a/b", "..", "", "Mine", "mine\n", "/etc/passwd"])
@@ -428,13 +429,13 @@ def test_names_of_studies_are_no_paths(load, tmp_path, name):
     load()
     (tmp_path / "sub").mkdir()
     with pytest.raises(ConfigError, match=re.escape(f"no study {name!r}; known: ")):
-        config.load_study(name, "desk", tmp_path / "sub")
+        studies_study.load_study(name, "desk", tmp_path / "sub")
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(STUDIES.glob("*.yaml"))])
-@pytest.mark.parametrize("scale", config.SCALES)
+@pytest.mark.parametrize("scale", studies_study.SCALES)
 def test_shipped_studies_are_valid(name, scale):
-    study = config.load_study(name, scale, STUDIES)
+    study = studies_study.load_study(name, scale, STUDIES)
     assert study.claims
     assert study.figures
 
@@ -460,7 +461,7 @@ def test_the_main_config_is_checked(tmp_path, key, value, expected):
     file.write_text("".join(f"{name}: {json.dumps(value)}\n" for name, value in values.items()))
     line = list(values).index(key) + 1
     with pytest.raises(ConfigError) as caught:
-        config.check_main(values, file)
+        studies_study.check_main(values, file)
     (problem,) = caught.value.problems
     assert (problem.file, problem.key) == (str(file), key)
     assert problem.line == line
@@ -470,9 +471,9 @@ def test_the_main_config_is_checked(tmp_path, key, value, expected):
 def test_the_shipped_main_config_is_valid():
     file = ROOT / "config" / "config.yaml"
     values = yaml.safe_load(file.read_text())
-    config.check_main(values, file)
+    studies_study.check_main(values, file)
     with pytest.raises(ConfigError, match="--config: scale: 'big'"):
-        config.check_main({**values, "scale": "big"}, file.with_name("none.yaml"))
+        studies_study.check_main({**values, "scale": "big"}, file.with_name("none.yaml"))
 
 
 def test_planning_imports_neither_torch_nor_matplotlib():

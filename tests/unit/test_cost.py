@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.workflow.project import STUDY
 
-from hypertransfer import cost, plan
 from hypertransfer.cli import main
-from hypertransfer.config import ConfigError, load_rates
 from hypertransfer.maintenance import calibration
 from hypertransfer.maintenance.calibration import Measured
-from hypertransfer.planning import status
-from hypertransfer.spec import RunSpec
-from hypertransfer.store import Store
+from hypertransfer.planning import cost, load, status
+from hypertransfer.runs import parse
+from hypertransfer.storage.run_store import Store
+from hypertransfer.studies.document import ConfigError
+from hypertransfer.studies.study import load_rates
 
 SEEDED = settings(derandomize=True, deadline=None)
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,7 +75,7 @@ def project(tmp_path, monkeypatch):
 
 
 def fill(config, rates):
-    (made,) = plan.load(config)
+    (made,) = load.load(config)
     for runs in made.runs.values():
         for one in runs:
             seconds = cost.train_seconds(one.run.spec, rates)
@@ -94,7 +94,7 @@ def test_calibration_is_taken_from_the_store_and_changes_estimates_alone(project
     assert "24 runs on cpu: a slow one" in capsys.readouterr().out
     found = cost.Rates(**load_rates(Path("config/cost.yaml")))
     assert found.seconds_per_step == pytest.approx(0.5, rel=0.01)
-    (after,) = plan.load(project)
+    (after,) = load.load(project)
     assert [r.key for r in after.runs["sweep"]] == [r.key for r in before.runs["sweep"]]
     assert after.runs["sweep"][0].seconds > 100 * before.runs["sweep"][0].seconds
     assert main.main(["plan"]) == 0
@@ -126,7 +126,7 @@ def test_wrong_rates_are_refused(project, key, value):
     rates = {"operations_per_second": 1e9, "seconds_per_step": 1e-3, "products_per_checkpoint": 9}
     Path("config/cost.yaml").write_text(yaml.safe_dump(rates | {key: value}))
     with pytest.raises(ConfigError, match=r"config/cost\.yaml.*" + key):
-        plan.load(project)
+        load.load(project)
 
 
 def test_probes_cost_what_their_settings_say():
@@ -149,7 +149,7 @@ from hypertransfer import keys, runner
 from hypertransfer.runner import Work
 from hypertransfer.spec import RunSpec
 from hypertransfer.store import Store
-run = RunSpec.parse(json.loads(sys.argv[1]))
+run = parse.run_spec(json.loads(sys.argv[1]))
 runner.train_cell("g", [Work(keys.run_key(run), {}, run)], Store(sys.argv[2]), "cpu", 5)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
@@ -180,5 +180,5 @@ def test_a_run_needs_the_memory_that_is_estimated(tmp_path, changes):
         [sys.executable, "-c", MEMORY, json.dumps(spec), str(tmp_path)],
         cwd=ROOT / "workflow", capture_output=True, text=True, check=True,
     )  # fmt: skip
-    needed, estimate = int(done.stdout), cost.train_bytes(RunSpec.parse(spec))
+    needed, estimate = int(done.stdout), cost.train_bytes(parse.run_spec(spec))
     assert estimate / 3 < needed < 1.3 * estimate

@@ -23,11 +23,11 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import datasets
+from hypertransfer.catalogue.cards import datasets
+from hypertransfer.catalogue.cards.datasets import CARDS, DatasetCard, DatasetError
 from hypertransfer.data import files, gaussian, samples
 from hypertransfer.data.images import cifar10, digits, fashion_mnist, preprocess
 from hypertransfer.data.samples import batches
-from hypertransfer.datasets import CARDS, DatasetCard, DatasetError
 
 torch.set_num_threads(1)
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import datasets
-from hypertransfer.datasets import CARDS, DatasetError, card, digest, objections
+from hypertransfer.catalogue.cards import datasets
+from hypertransfer.catalogue.cards.datasets import CARDS, DatasetError, card
+from hypertransfer.catalogue.dataset_options import digest, objections
 
 WORKFLOW = Path(datasets.__file__).parents[1]
 NAMES = ("digits", "fashion_mnist_subset", "fashion_mnist", "cifar10")

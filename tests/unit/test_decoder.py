@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from hypertransfer import cost, registry
+from hypertransfer.catalogue import checks, lookup
 from hypertransfer.data.samples import Samples
 from hypertransfer.networks import resolve
 from hypertransfer.networks.decoder.attention import CausalAttention
@@ -21,9 +21,11 @@ from hypertransfer.networks.layers import Branch
 from hypertransfer.networks.resolve import Base, RoleError
 from hypertransfer.parameterisation.algebra import Power, Ratios, Role
 from hypertransfer.parameterisation.tables import MUP_ADAM, PARAMETERISATIONS, SCALE_FREE
-from hypertransfer.planning import keys
-from hypertransfer.spec import RunSpec, SpecErrors
+from hypertransfer.planning import flops
+from hypertransfer.runs import parse
+from hypertransfer.runs.parse import SpecErrors
 from hypertransfer.training import build, loop
+from hypertransfer.training import losses as training_losses
 
 MODELS = {
     "gpt": {"head_size": 4},
@@ -34,7 +36,7 @@ TOKENS, VOCABULARY = 16, 256
 
 
 def spec(model="gpt", *, width=8, depth=2, options=None, **values):
-    return RunSpec.parse(
+    return parse.run_spec(
         {
             "model": {"name": model, **MODELS[model], **(options or {})},
             "data": {"name": "state_of_the_union", "context": TOKENS},
@@ -59,15 +61,15 @@ def samples(n=64):
 
 
 def drawn(run):
-    return build.drawn_model(run, samples(), keys.table(run))
+    return build.drawn_model(run, samples(), lookup.table(run))
 
 
 def test_models_for_text_are_refused_for_images_and_images_for_text():
-    (found,) = registry.objections(spec(data="digits"))
+    (found,) = checks.objections(spec(data="digits"))
     assert "usable with gpt, which is for text: it is images" in str(found)
     text = {"name": "state_of_the_union"}
     images = spec(model="gpt").plain() | {"model": "residual_mlp", "data": text}
-    (found,) = registry.objections(RunSpec.parse(images))
+    (found,) = checks.objections(parse.run_spec(images))
     assert "which is for images: it is text" in str(found)
 
 
@@ -81,7 +83,7 @@ def test_models_for_text_are_refused_for_images_and_images_for_text():
     ],
 )
 def test_a_decoder_that_cannot_be_is_refused(change, key):
-    assert key in [error.path for error in registry.objections(spec(**change))]
+    assert key in [error.path for error in checks.objections(spec(**change))]
 
 
 # Parts ---------------------------------------------------------------------------------------
@@ -237,7 +239,7 @@ def losses(table, ratios, base, steps=30):
     optimizer = torch.optim.AdamW(resolve.groups(network, rows), lr=0.0)
     data, out = samples(8), []
     for _ in range(steps):
-        loss = build.LOSSES["cross_entropy"](network(data.train_x), data.train_y)
+        loss = training_losses.LOSSES["cross_entropy"](network(data.train_x), data.train_y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -294,7 +296,7 @@ def changes(name, widths):
         start = network(data.train_x).detach()
         for _ in range(5):
             optimizer.zero_grad()
-            build.LOSSES["cross_entropy"](network(data.train_x), data.train_y).backward()
+            training_losses.LOSSES["cross_entropy"](network(data.train_x), data.train_y).backward()
             optimizer.step()
         yield float((network(data.train_x) - start).detach().abs().mean())
 
@@ -349,7 +351,7 @@ def test_multipliers_that_cannot_be_meant_are_refused(multipliers):
 
 def test_a_spec_with_multipliers_reads_back_as_itself():
     run = spec(multipliers={"lr": {"types": {"embedding.weight": 2}, "depth": [1, 0.5]}})
-    assert RunSpec.parse(run.plain()) == run
+    assert parse.run_spec(run.plain()) == run
 
 
 # Cost and training -------------------------------------------------------------------------------
@@ -362,22 +364,24 @@ def test_the_cost_formula_counts_as_torch_does(model):
     x = samples().train_x[:3]
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         network(x)
-    assert 3 * cost.forward_flops(run) == pytest.approx(counter.get_total_flops(), rel=0.02)
+    assert 3 * flops.forward_flops(run) == pytest.approx(counter.get_total_flops(), rel=0.02)
 
 
 def test_losses_of_text_are_means_over_tokens():
     output, target = torch.randn(3, 5, 7), torch.randint(0, 7, (3, 5))
     by_hand = -output.log_softmax(-1).gather(-1, target[..., None]).mean()
-    torch.testing.assert_close(build.LOSSES["cross_entropy"](output, target), by_hand)
+    torch.testing.assert_close(training_losses.LOSSES["cross_entropy"](output, target), by_hand)
     flat = F.cross_entropy(output[:, 0], target[:, 0])
-    torch.testing.assert_close(build.LOSSES["cross_entropy"](output[:, 0], target[:, 0]), flat)
+    torch.testing.assert_close(
+        training_losses.LOSSES["cross_entropy"](output[:, 0], target[:, 0]), flat
+    )
 
 
 @every_model
 def test_decoders_learn_and_an_evaluation_is_the_mean_over_all_tokens(model, monkeypatch):
     monkeypatch.setattr(build, "data", lambda spec: samples())
     run = spec(model, width=16, lr=0.03, steps=40, batch_size=16, checkpoints=[40])
-    result = loop.train(run, keys.table(run))
+    result = loop.train(run, lookup.table(run))
     assert result.history.train_loss[-1] < result.history.train_loss[0] - 0.3
     network, _ = drawn(run)
     with torch.no_grad():
@@ -411,7 +415,7 @@ def test_both_ends_move_a_tied_embedding():
     network, _ = drawn(tied())
     unseen = 255
     x = samples().train_x[:4].clamp(max=254)
-    build.cross_entropy(network(x), x).backward()
+    training_losses.cross_entropy(network(x), x).backward()
     assert network.embedding.weight.grad[unseen].abs().sum() > 0  # through the readout alone
     copied = copy.deepcopy(network)
     copied.embedding.weight.data.zero_()
@@ -421,25 +425,25 @@ def test_both_ends_move_a_tied_embedding():
 
 def test_tied_networks_train_and_count_their_cost():
     run = tied(steps=30, lr=0.02)
-    found = loop.train(run, keys.table(run))
+    found = loop.train(run, lookup.table(run))
     assert found.history.train_loss[-1] < 0.8 * found.history.train_loss[0]
 
 
 @pytest.mark.parametrize("name", ["sp", "completed_p", "spectral"])
 def test_tables_that_scale_outputs_by_other_means_do_not_tie(name):
     run = replace(tied(), parameterisation=name)
-    (found,) = registry.objections(run)
+    (found,) = checks.objections(run)
     assert "one of mup, depth_mup, completep" in str(found)
     with pytest.raises(RoleError, match="do not tie them"):
         drawn(run)
 
 
 def test_unit_weights_do_not_tie():
-    (found,) = registry.objections(tied(weights="unit"))
+    (found,) = checks.objections(tied(weights="unit"))
     assert "fan_in, as the readout is tied" in str(found)
 
 
 def test_norms_of_embeddings_do_not_tie():
-    (found,) = registry.objections(tied(optimizer="scion"))
+    (found,) = checks.objections(tied(optimizer="scion"))
     assert "no norm of embeddings" in str(found)
-    assert not list(registry.objections(tied(optimizer="muon")))
+    assert not list(checks.objections(tied(optimizer="muon")))

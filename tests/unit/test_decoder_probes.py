@@ -5,13 +5,11 @@ import logging
 import pytest
 import torch
 
-from hypertransfer import registry
-from hypertransfer.catalogue.cards import decoders
-from hypertransfer.measure import measure
+from hypertransfer.catalogue import lookup
+from hypertransfer.catalogue.cards import decoders, probes
 from hypertransfer.networks.decoder.attention import CausalAttention
-from hypertransfer.planning import keys
-from hypertransfer.probes.view import put
-from hypertransfer.spec import RunSpec
+from hypertransfer.probes.checkpoint import measure, put
+from hypertransfer.runs import parse
 from hypertransfer.training import build
 from hypertransfer.training.loop import train
 
@@ -26,22 +24,22 @@ SPEC = {
 
 @pytest.fixture(scope="module")
 def run():
-    spec = RunSpec.parse(SPEC)
-    return spec, train(spec, keys.table(spec)).checkpoints
+    spec = parse.run_spec(SPEC)
+    return spec, train(spec, lookup.table(spec)).checkpoints
 
 
 def probed(run, name, **given):
     spec, checkpoints = run
-    known = {n: one["default"] for n, one in registry.PROBES[name].settings.items()}
+    known = {n: one["default"] for n, one in probes.PROBES[name].settings.items()}
     settings = {**known, **given, "probe": name, "checkpoints": [0, 4]}
-    assert not list(registry.PROBES[name].needs(spec))
+    assert not list(probes.PROBES[name].needs(spec))
     device = torch.device("cpu")
-    return measure(spec, keys.table(spec), checkpoints, settings, device, logging.getLogger())
+    return measure(spec, lookup.table(spec), checkpoints, settings, device, logging.getLogger())
 
 
 def network(run, step):
     spec, checkpoints = run
-    found, _ = build.drawn_model(spec, build.data(spec), keys.table(spec))
+    found, _ = build.drawn_model(spec, build.data(spec), lookup.table(spec))
     put(found, checkpoints[step])
     return found.eval()
 
@@ -86,9 +84,9 @@ def test_what_caches_hold_and_how_quickly_they_decode(run):
 
 
 def test_latent_caches_are_smaller():
-    spec = RunSpec.parse({**SPEC, "model": {"name": "llama", "attention": "latent"},
+    spec = parse.run_spec({**SPEC, "model": {"name": "llama", "attention": "latent"},
                           "shape": {"width": 64, "depth": 2}})  # fmt: skip
-    found = probed((spec, train(spec, keys.table(spec)).checkpoints), "decoding", prompt=4,
+    found = probed((spec, train(spec, lookup.table(spec)).checkpoints), "decoding", prompt=4,
                    tokens=2, repeats=1)  # fmt: skip
     parts = decoders.DECODERS["llama"] | {"attention": "latent"}
     assert found["cache_bytes"][0] == 2 * 4 * decoders.cached(parts, 64) == 2 * 4 * (32 + 16)
@@ -104,5 +102,5 @@ def test_latent_caches_are_smaller():
     ],
 )
 def test_what_a_probe_cannot_look_at_is_refused(probe, model, path):
-    spec = RunSpec.parse({**SPEC, "model": model})
-    assert path in [error.path for error in registry.PROBES[probe].needs(spec)]
+    spec = parse.run_spec({**SPEC, "model": model})
+    assert path in [error.path for error in probes.PROBES[probe].needs(spec)]

@@ -8,13 +8,13 @@ import pytest
 import torch
 from tests.unit.test_optimizers import SPEC
 
-from hypertransfer import registry
+from hypertransfer.catalogue import lookup
+from hypertransfer.catalogue.cards import probes
 from hypertransfer.data.text import program_text, state_of_the_union
 from hypertransfer.data.text import windows as text_windows
-from hypertransfer.measure import measure
-from hypertransfer.planning import keys
+from hypertransfer.probes.checkpoint import measure
 from hypertransfer.probes.tasks import downstream
-from hypertransfer.spec import RunSpec
+from hypertransfer.runs import parse
 from hypertransfer.training.loop import train
 
 
@@ -68,14 +68,14 @@ def test_a_probe_cannot_tell_by_the_president():
 
 @pytest.mark.parametrize("data", [{"name": "state_of_the_union", "tokens": "bpe"}, "digits"])
 def test_the_probe_wants_bytes(data):
-    spec = RunSpec.parse({**SPEC, "data": data})
-    (objection,) = registry.PROBES["downstream"].needs(spec)
+    spec = parse.run_spec({**SPEC, "data": data})
+    (objection,) = probes.PROBES["downstream"].needs(spec)
     assert "text in bytes" in str(objection)
 
 
 def test_every_column_is_filled_for_a_language_model():
-    run = RunSpec.parse({**SPEC, "checkpoints": [8]})
-    table = keys.table(run)
+    run = parse.run_spec({**SPEC, "checkpoints": [8]})
+    table = lookup.table(run)
     settings = {"probe": "downstream", "samples": 16, "windows": 2, "checkpoints": [8]}
     kept = train(run, table).checkpoints
     rows = measure(run, table, kept, settings, torch.device("cpu"), logging.getLogger())

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
+from hypertransfer.catalogue import lookup
 from hypertransfer.networks.decoder.feed_forward import (
     ACTIVATIONS,
     Choice,
@@ -21,9 +22,8 @@ from hypertransfer.networks.decoder.model import llama
 from hypertransfer.networks.resolve import Base, resolve
 from hypertransfer.parameterisation.algebra import Ratios
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
-from hypertransfer.planning import keys
-from hypertransfer.probes.view import put
-from hypertransfer.spec import RunSpec
+from hypertransfer.probes.checkpoint import put
+from hypertransfer.runs import parse
 from hypertransfer.training import build
 from hypertransfer.training import loop as training_loop
 from hypertransfer.training.state import State
@@ -245,11 +245,11 @@ def spec(model=None, **given):
         "parameterisation": "mup_moe", "optimizer": "adamw", "lr": 0.01, "batch_size": 4,
         "steps": 6, "seed": 0, "log_every": 2, "eval_every": 6,
     }  # fmt: skip
-    return RunSpec.parse({**values, **given})
+    return parse.run_spec({**values, **given})
 
 
 def trained(one, **options):
-    return training_loop.train(one, keys.table(one), **options)
+    return training_loop.train(one, lookup.table(one), **options)
 
 
 def test_the_history_says_how_tokens_were_routed():
@@ -277,7 +277,7 @@ def test_the_bias_is_learned_kept_and_put_back():
     kept = found.checkpoints[6][name]
     assert (kept != 0).any()
     assert bool((kept.abs() <= 0.06 + 1e-6).all())  # six steps of the rate
-    network, _ = build.drawn_model(one, build.data(one), keys.table(one))
+    network, _ = build.drawn_model(one, build.data(one), lookup.table(one))
     put(network, found.checkpoints[6])
     assert network.state_dict()[name].equal(kept)
 

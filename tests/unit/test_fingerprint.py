@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import fingerprint
+from hypertransfer.catalogue import module_source
+from hypertransfer.planning import fingerprint
 
 SEEDED = settings(derandomize=True, deadline=None)  # the same cases on every machine
 
@@ -178,14 +179,14 @@ def test_environments_in_the_working_directory_are_not_followed(own, monkeypatch
     libraries = ".venv__lib__site-packages"
     own(**{f"{libraries}__lib": "x = 1", "start": "import lib"})
     site = tmp_path / ".venv" / "lib" / "site-packages"
-    monkeypatch.setattr(fingerprint, "roots", lambda: (tmp_path, site))
+    monkeypatch.setattr(module_source, "roots", lambda: (tmp_path, site))
     assert set(fingerprint.fingerprint("start")) == {"start"}
 
 
 def test_tables_that_count_by_value_are_not_followed(own):
     own(start="".join(f"import {name}\n" for name in sorted(fingerprint.BY_VALUE)))
     assert not set(fingerprint.fingerprint("start")) & fingerprint.BY_VALUE
-    assert all(fingerprint.find(name) for name in fingerprint.BY_VALUE)
+    assert all(module_source.find(name) for name in fingerprint.BY_VALUE)
 
 
 def test_a_run_is_answered_by_the_engine_and_its_own_parts():
@@ -216,9 +217,9 @@ BASE = {"model": "residual_mlp", "data": "digits", "base": {"width": 4, "depth":
 found = {}
 for optimizer in ("sgd", "adam", "adamw"):
     for table in ("sp", "ntp", "mup", "depth_mup"):
-        spec = RunSpec.parse({**BASE, "optimizer": optimizer, "parameterisation": table})
+        spec = parse.run_spec({**BASE, "optimizer": optimizer, "parameterisation": table})
         found[f"{optimizer} {table}"] = keys.run_key(spec)
-spec = RunSpec.parse({**BASE, "model": "conv", "data": "fashion_mnist_subset",
+spec = parse.run_spec({**BASE, "model": "conv", "data": "fashion_mnist_subset",
                       "optimizer": "sgd", "parameterisation": "sp"})
 found["conv"] = keys.run_key(spec)
 settings = {"probe": "hessian", "checkpoints": [0]}

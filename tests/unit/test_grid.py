@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import grid
-from hypertransfer.grid import GridError
-from hypertransfer.spec import SpecError, canonical
+from hypertransfer.runs.canonical import canonical
+from hypertransfer.runs.parse import SpecError
+from hypertransfer.studies import axes as studies_axes
+from hypertransfer.studies import grid
+from hypertransfer.studies.axes import GridError
 
 SEEDED = settings(derandomize=True, deadline=None)  # the same cases on every machine
 
@@ -57,7 +59,7 @@ def problems(axes, **more):
     ],
 )
 def test_values_of_an_axis(written, values):
-    found = grid.axis_values("lr", written)
+    found = studies_axes.axis_values("lr", written)
     assert found == values
     assert [type(value) for value in found] == [type(value) for value in values]
 
@@ -65,7 +67,9 @@ def test_values_of_an_axis(written, values):
 @SEEDED
 @given(st.floats(1e-6, 1e3), st.floats(1.01, 1e4), st.integers(2, 30))
 def test_logspace_is_geometric_between_its_ends(low, ratio, count):
-    values = grid.axis_values("lr", {"logspace": {"from": low, "to": low * ratio, "points": count}})
+    values = studies_axes.axis_values(
+        "lr", {"logspace": {"from": low, "to": low * ratio, "points": count}}
+    )
     assert len(values) == count
     assert values[0] == pytest.approx(low, rel=1e-11)
     assert values[-1] == pytest.approx(low * ratio, rel=1e-11)
@@ -88,7 +92,7 @@ def test_logspace_is_geometric_between_its_ends(low, ratio, count):
 )
 def test_axes_that_cannot_be_meant(written, words):
     with pytest.raises(GridError, match=re.escape(words)) as caught:
-        grid.axis_values("axes.lr", written)
+        studies_axes.axis_values("axes.lr", written)
     assert caught.value.path == "axes.lr"
 
 
@@ -351,8 +355,8 @@ def test_columns_of_a_design_are_zipped_into_points():
     ],
 )
 def test_a_design_that_cannot_be_meant(written, words):
-    with pytest.raises(grid.GridError, match=words):
-        grid.axis_values("axes.lr", {"sobol": written})
+    with pytest.raises(studies_axes.GridError, match=words):
+        studies_axes.axis_values("axes.lr", {"sobol": written})
 
 
 def test_values_of_zipped_axes_may_repeat_and_points_may_not():
@@ -360,8 +364,8 @@ def test_values_of_zipped_axes_may_repeat_and_points_may_not():
     found = [p for p, _ in grid.points({"base": {}, "axes": axes, "zip": [["lr", "batch_size"]]})]
     assert [p["batch_size"] for p in found] == [8, 8, 16]
     assert list(grid.problems({"base": {}, "axes": axes, "zip": [["lr", "batch_size"]]})) == []
-    with pytest.raises(grid.GridError, match="8 stands twice"):
+    with pytest.raises(studies_axes.GridError, match="8 stands twice"):
         list(grid.points({"base": {}, "axes": axes}))
     twins = {"lr": [0.1, 0.1], "batch_size": [8, 8]}
-    with pytest.raises(grid.GridError, match="free of points that stand twice"):
+    with pytest.raises(studies_axes.GridError, match="free of points that stand twice"):
         list(grid.points({"base": {}, "axes": twins, "zip": [["lr", "batch_size"]]}))

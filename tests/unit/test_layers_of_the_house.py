@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hypertransfer.fingerprint import find, imports
+from hypertransfer.catalogue.module_source import find
+from hypertransfer.planning.fingerprint import imports
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "workflow" / "hypertransfer"

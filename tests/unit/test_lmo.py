@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from hypertransfer import registry
+from hypertransfer.catalogue.cards import lmo_presets, optimizers
 from hypertransfer.optimizers import lmo, norms
 from hypertransfer.optimizers.norms import Iteration
 
@@ -221,9 +221,9 @@ def ran(steps=6, lr=0.1, weight_decay=0.0, **options):
 
 
 def test_presets_and_norms_are_those_of_the_cards():
-    assert tuple(lmo.PRESETS) == registry.LMO_PRESETS
-    assert {*norms.NORMS} - {"rms"} == {*registry.NORMS}
-    assert {*registry.OPTIMIZERS} >= {*lmo.PRESETS}
+    assert tuple(lmo.PRESETS) == lmo_presets.LMO_PRESETS
+    assert {*norms.NORMS} - {"rms"} == {*lmo_presets.NORMS}
+    assert {*optimizers.OPTIMIZERS} >= {*lmo.PRESETS}
     for row in lmo.PRESETS.values():
         assert {row.input, row.one_hot, row.hidden, row.output, row.vector} <= {
             *norms.NORMS, lmo.ADAMW, lmo.JOINT

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from hypertransfer import cost, datasets, registry
+from hypertransfer.catalogue import checks, dataset_options, lookup
+from hypertransfer.catalogue.cards import datasets, networks
 from hypertransfer.data.samples import Samples
 from hypertransfer.networks import resolve
 from hypertransfer.networks.attention import SelfAttention
@@ -21,8 +22,8 @@ from hypertransfer.networks.resolve import Base, RoleError
 from hypertransfer.networks.vit import VisionTransformer
 from hypertransfer.parameterisation.algebra import Ratios, Role
 from hypertransfer.parameterisation.tables import MUP_SGD, PARAMETERISATIONS, SGD
-from hypertransfer.planning import keys
-from hypertransfer.spec import RunSpec
+from hypertransfer.planning import cost, flops
+from hypertransfer.runs import parse
 from hypertransfer.training import build
 
 DATA = ("fashion_mnist", "cifar10", "digits")
@@ -41,7 +42,7 @@ LEAST_DEPTH = {"residual_conv": 3, "vit": 2}
 def spec(model, *, width=8, data="fashion_mnist", depth=None, options=None, **values):
     depth = depth or LEAST_DEPTH.get(model, 1)
     options = MODELS[model] if options is None else options
-    return RunSpec.parse(
+    return parse.run_spec(
         {
             "model": {"name": model, **options},
             "data": data,
@@ -67,18 +68,18 @@ def images(name):
 
 
 def shape_of(name):
-    return datasets.shape(name, {})
+    return dataset_options.shape(name, {})
 
 
 def drawn(run, data="fashion_mnist"):
-    return build.drawn_model(run, images(data), keys.table(run))
+    return build.drawn_model(run, images(data), lookup.table(run))
 
 
 def supported(model, data):
-    return not list(registry.objections(spec(model, data=data)))
+    return not list(checks.objections(spec(model, data=data)))
 
 
-IMAGE_MODELS = [name for name, card in registry.MODELS.items() if card.data == "images"]
+IMAGE_MODELS = [name for name, card in networks.MODELS.items() if card.data == "images"]
 FOR_SGD = [name for name, versions in PARAMETERISATIONS.items() if SGD in versions]
 PAIRS = [(model, data) for model in IMAGE_MODELS for data in DATA if supported(model, data)]
 
@@ -158,7 +159,7 @@ def test_deep_copies_keep_roles_multipliers_and_outputs(model):
     run = spec(model, width=16, parameterisation="depth_mup")
     network, rows = drawn(run)
     copied = copy.deepcopy(network)
-    assert build.rows(run, copied, keys.table(run)) == rows
+    assert build.rows(run, copied, lookup.table(run)) == rows
     x = images("fashion_mnist").train_x
     assert torch.equal(copied(x), network(x))
 
@@ -387,7 +388,7 @@ def test_a_vision_transformer_knows_where_its_patches_are():
      ({"options": {"patch": 5}}, "model.patch")],
 )  # fmt: skip
 def test_a_vision_transformer_that_cannot_be_is_refused(change, key):
-    assert key in [error.path for error in registry.objections(spec("vit", **change))]
+    assert key in [error.path for error in checks.objections(spec("vit", **change))]
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -423,7 +424,7 @@ def test_forward_flops_are_those_torch_counts(model, data, width):
         network, x = build.model(run, *shape_of(data)), images(data).train_x
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
             network(x)  # torch counts the attention of this kernel only
-        assert cost.forward_flops(run) * len(x) == pytest.approx(
+        assert flops.forward_flops(run) * len(x) == pytest.approx(
             counter.get_total_flops(), rel=0.05
         )
 
@@ -433,14 +434,14 @@ def test_training_costs_three_forward_passes():
     rates = cost.Rates()
     seconds = cost.train_seconds(run, rates) / 10 - rates.seconds_per_step
     per_step = seconds * rates.operations_per_second
-    assert per_step == pytest.approx(3 * 32 * cost.forward_flops(run))
+    assert per_step == pytest.approx(3 * 32 * flops.forward_flops(run))
     network, data = build.model(run, *shape_of("fashion_mnist")), images("fashion_mnist")
     with FlopCounterMode(display=False) as counter:
         F.cross_entropy(network(data.train_x), data.train_y).backward()
     # the first layer needs no gradient by its input, so torch counts somewhat less
     first = 2 * len(data.train_x) * 28 * 28 * 64
     counted = counter.get_total_flops() + first
-    assert counted == pytest.approx(3 * cost.forward_flops(run) * len(data.train_x), rel=0.05)
+    assert counted == pytest.approx(3 * flops.forward_flops(run) * len(data.train_x), rel=0.05)
 
 
 @pytest.mark.parametrize("power", [SGD, 0.0])

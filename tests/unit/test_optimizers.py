@@ -8,13 +8,13 @@ from lion_pytorch import Lion as ReferenceLion
 from tests.unit.test_lmo import drawn
 from torch import nn
 
-from hypertransfer import registry
+from hypertransfer.catalogue import checks, lookup
+from hypertransfer.catalogue import lookup as catalogue_lookup
 from hypertransfer.data.samples import curvature_seed
 from hypertransfer.optimizers import lion, sophia
-from hypertransfer.planning import keys
 from hypertransfer.planning.keys import run_key
-from hypertransfer.spec import RunSpec
-from hypertransfer.training import build
+from hypertransfer.runs import parse
+from hypertransfer.training import build, losses
 from hypertransfer.training.loop import train
 from hypertransfer.training.state import State
 
@@ -103,11 +103,11 @@ class Linear(nn.Module):
 def test_estimates_are_right_on_average(estimator):
     model, x = Linear(), drawn((5, 4), 8)
     y = torch.tensor([0, 1, 2, 0, 1])
-    whole = torch.func.hessian(lambda w: build.cross_entropy(x @ w.reshape(3, 4).T, y))(
+    whole = torch.func.hessian(lambda w: losses.cross_entropy(x @ w.reshape(3, 4).T, y))(
         model.weight.detach().flatten()
     )
     draws = [
-        estimator(model, build.cross_entropy, x, y, [model.weight], seed)[0].detach()
+        estimator(model, losses.cross_entropy, x, y, [model.weight], seed)[0].detach()
         for seed in range(3000)
     ]
     found = torch.stack(draws)
@@ -117,7 +117,7 @@ def test_estimates_are_right_on_average(estimator):
 
 
 def spec(**changes):
-    return RunSpec.parse({**SPEC, **changes})
+    return parse.run_spec({**SPEC, **changes})
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def spec(**changes):
 )  # fmt: skip
 def test_a_training_that_is_interrupted_goes_on_bit_for_bit(optimizer):
     one = spec(optimizer=optimizer)
-    table, states = keys.table(one), {}
+    table, states = catalogue_lookup.table(one), {}
 
     def save(state):
         states.setdefault(len(states), state().to_bytes())
@@ -140,12 +140,12 @@ def test_a_training_that_is_interrupted_goes_on_bit_for_bit(optimizer):
 
 
 def test_sophia_tells_its_unclipped_share_and_its_time():
-    found = train(spec(optimizer={"name": "sophia", "every": 2}), keys.table(spec()))
+    found = train(spec(optimizer={"name": "sophia", "every": 2}), catalogue_lookup.table(spec()))
     shares = found.history.unclipped_share
     assert all(0 <= share <= 1 for share in shares[1:])
     assert found.curvature_seconds > 0
     assert found.optimizer_seconds > 0
-    plain = train(spec(), keys.table(spec()))
+    plain = train(spec(), catalogue_lookup.table(spec()))
     assert all(math.isnan(share) for share in plain.history.unclipped_share)
     assert plain.curvature_seconds == 0
 
@@ -163,8 +163,8 @@ PACKAGED = {
 @pytest.mark.parametrize("name", ["pytorch_optimizer:AdaBelief", "torch.optim:NAdam"])
 def test_an_optimizer_of_a_package_trains_by_one_entry(name):
     one = spec(optimizer={"name": name, **PACKAGED[name]})
-    assert not list(registry.objections(one))
-    found = train(one, keys.table(one))
+    assert not list(checks.objections(one))
+    found = train(one, catalogue_lookup.table(one))
     assert found.history.train_loss[-1] < found.history.train_loss[0]
     assert run_key(one) != run_key(spec())
 
@@ -173,7 +173,7 @@ def test_a_packages_optimizer_is_given_what_the_table_scales_and_keeps_its_own_d
     one = spec(optimizer={"name": "pytorch_optimizer:AdaBelief", "gradient_power": 0,
                           "betas": [0.8, 0.9], "rectify": False},
                shape={"width": 16, "depth": 1}, weight_decay=0.25)  # fmt: skip
-    network, rows = build.drawn_model(one, build.data(one), keys.table(one))
+    network, rows = build.drawn_model(one, build.data(one), catalogue_lookup.table(one))
     made = build.optimizer(one, network, rows)
     hidden = next(row for row in rows if row.name.endswith("up.weight"))
     weight = dict(network.named_parameters())[hidden.name]
@@ -194,13 +194,13 @@ def test_a_packages_optimizer_is_given_what_the_table_scales_and_keeps_its_own_d
 )
 def test_nothing_but_optimizers_is_taken_from_packages(name, words):
     with pytest.raises(ValueError, match=words):
-        registry.load("optimizer", name)
+        lookup.load("optimizer", name)
 
 
 def test_weights_on_the_boundary_have_the_size_of_the_optimizers_norms():
     one = spec(parameterisation="spectral", weights="boundary",
                optimizer={"name": "scion", "radii": {"hidden": 3.0, "output": 10.0}})  # fmt: skip
-    network, rows = build.drawn_model(one, build.data(one), keys.table(one))
+    network, rows = build.drawn_model(one, build.data(one), catalogue_lookup.table(one))
     sizes = {name: p.detach() for name, p in network.named_parameters()}
     spectral = torch.linalg.matrix_norm(sizes["blocks.0.attention.layers.mix.out.weight"], 2)
     assert spectral.item() == pytest.approx(3, rel=1e-4)
@@ -221,4 +221,4 @@ def test_weights_on_the_boundary_have_the_size_of_the_optimizers_norms():
     ],
 )
 def test_what_no_optimizer_can_do_is_said_while_planning(changes, words):
-    assert words in "; ".join(map(str, registry.objections(spec(**changes))))
+    assert words in "; ".join(map(str, checks.objections(spec(**changes))))

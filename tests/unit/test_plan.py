@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import cost, grid, plan, product
-from hypertransfer.config import Study
-from hypertransfer.plan import IndexPlan, Publication, StudyPlan
-from hypertransfer.publish import publish
+from hypertransfer.execution.publish import publish
+from hypertransfer.planning import cost, jobs, study_plan
+from hypertransfer.planning.load import IndexPlan
+from hypertransfer.planning.publication import Publication
+from hypertransfer.planning.study_plan import StudyPlan
+from hypertransfer.studies import grid
+from hypertransfer.studies.study import Study
 
 SEEDED = settings(derandomize=True, deadline=None)  # the same cases on every machine
 
@@ -63,7 +66,7 @@ def a_notebook(tmp_path, monkeypatch):
     """A report's template for the study, which has none in the repository."""
     path = tmp_path / "mine.ipynb"
     path.write_text('{"cells": []}')
-    monkeypatch.setattr(plan, "notebook", lambda study: path)
+    monkeypatch.setattr(study_plan, "notebook", lambda study: path)
     return path
 
 
@@ -258,8 +261,8 @@ def test_every_file_has_one_maker():
 def test_a_job_knows_what_it_is_made_from():
     job = planned().shards[0].job
     parts = json.loads(job.made_from)
-    assert product.name_of(product.code_of("train_cell"), parts) == job.digest
-    assert product.name_of(product.code_of("draw_figure"), parts) != job.digest
+    assert jobs.name_of(jobs.code_of("train_cell"), parts) == job.digest
+    assert jobs.name_of(jobs.code_of("draw_figure"), parts) != job.digest
 
 
 def test_settings_of_probes_are_complete():

@@ -13,7 +13,8 @@ import pytest
 from matplotlib import image
 from matplotlib.colors import to_rgb
 
-from hypertransfer import plots, registry
+from hypertransfer.catalogue.cards import figures
+from hypertransfer.figures import draw, searches
 
 WIDTHS, LRS, SEEDS = (8, 16, 32), (0.125, 0.25, 0.5, 1.0, 2.0), (0, 1, 2)
 
@@ -170,14 +171,14 @@ def figure(kind: str) -> dict:
 
 
 def test_the_kinds_that_configs_may_name_are_those_that_draw():
-    assert set(registry.FIGURES) == set(plots.KINDS) == {*FIGURES, *SPACES}
+    assert set(figures.FIGURES) == set(draw.KINDS) == {*FIGURES, *SPACES}
 
 
 @pytest.mark.parametrize("kind", FIGURES)
 def test_every_kind_fills_its_page(kind: str, tables, searched, raced, tmp_path):
-    drawn = plots.draw(figure(kind), of(kind, tables, searched, raced))
+    drawn = draw.draw(figure(kind), of(kind, tables, searched, raced))
     path = tmp_path / "figure.png"
-    plots.save(drawn, str(path))
+    draw.save(drawn, str(path))
     pixels = image.imread(io.BytesIO(path.read_bytes()), format="png")[..., :3]
     ink = (pixels < 0.99).any(axis=2)
     # A panel that collapsed leaves most columns of the page empty.
@@ -187,12 +188,12 @@ def test_every_kind_fills_its_page(kind: str, tables, searched, raced, tmp_path)
 
 def test_svg_is_the_same_every_time(tables, tmp_path):
     for name in ("a.svg", "b.svg"):
-        plots.save(plots.draw(figure("lr_sweep"), tables), str(tmp_path / name))
+        draw.save(draw.draw(figure("lr_sweep"), tables), str(tmp_path / name))
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
 def test_stars_stand_at_the_optima_and_crosses_at_diverged_runs(tables):
-    drawn = plots.draw(figure("lr_sweep"), tables)
+    drawn = draw.draw(figure("lr_sweep"), tables)
     mup, ntp = drawn.axes
     stars = [line for line in mup.lines if line.get_marker() == "*"]
     assert len(stars) == len(WIDTHS)
@@ -204,20 +205,20 @@ def test_stars_stand_at_the_optima_and_crosses_at_diverged_runs(tables):
 
 
 def test_the_stability_threshold_is_two_over_the_learning_rate(tables):
-    drawn = plots.draw(figure("sharpness"), tables)
+    drawn = draw.draw(figure("sharpness"), tables)
     dashed = [line for line in drawn.axes[0].lines if line.get_linestyle() == "--"]
     assert [line.get_ydata()[0] for line in dashed] == [4.0]
 
 
 def test_optimum_shows_no_shift_for_mup_and_one_octave_a_doubling_for_ntp(tables):
-    axis = plots.draw(figure("optimum"), tables).axes[0]
+    axis = draw.draw(figure("optimum"), tables).axes[0]
     shown = {c.get_label(): c.lines[0].get_ydata().astype(float) for c in axis.containers}
     np.testing.assert_allclose(shown["µP, SGD"], 0, atol=1e-9)
     np.testing.assert_allclose(shown["NTP, SGD"], [0, 1, 2], atol=1e-6)
 
 
 def test_sizes_have_colours_of_their_own(tables):
-    axis = plots.draw(figure("loss"), tables).axes[0]
+    axis = draw.draw(figure("loss"), tables).axes[0]
     lines = [line for line in axis.lines if line.get_label() in {"8", "16", "32"}]
     assert len({to_rgb(line.get_color()) for line in lines}) == 3
 
@@ -225,12 +226,12 @@ def test_sizes_have_colours_of_their_own(tables):
 def test_panels_can_be_any_column_with_titles_of_their_own(tables):
     spec = figure("lr_sweep") | {"options": {"panels": "optimizer", "titles": {"sgd": "One arm"}}}
     one = {name: table[table["key"].str.startswith("mup")] for name, table in tables.items()}
-    drawn = plots.draw(spec, one)
+    drawn = draw.draw(spec, one)
     assert [axis.get_title() for axis in drawn.axes] == ["One arm"]
 
 
 def test_gaps_show_the_exponents_that_the_claims_measure(tables):
-    drawn = plots.draw(figure("gaps"), tables)
+    drawn = draw.draw(figure("gaps"), tables)
     over_time, over_size = drawn.axes[0], drawn.axes[2]
     # step², of which three records 4 steps apart have the mean t² + 32/3
     t = np.array([4, 8, 12, 16])
@@ -241,13 +242,13 @@ def test_gaps_show_the_exponents_that_the_claims_measure(tables):
 
 
 def test_the_shares_of_a_density_add_up(tables):
-    axis = plots.draw(figure("density"), tables).axes[0]
+    axis = draw.draw(figure("density"), tables).axes[0]
     (heights, edges, _) = axis.patches[0].get_data()
     assert float((heights * np.diff(edges)).sum()) == pytest.approx(1.0)
 
 
 def test_the_best_so_far_never_rises_and_diverged_trials_stand_at_the_top(searched):
-    best, every = plots.draw(figure("search_progress"), searched).axes
+    best, every = draw.draw(figure("search_progress"), searched).axes
     steps = {line.get_label(): list(line.get_ydata()) for line in best.lines}
     assert list(steps.values()) == [[2.0, 1.9, 1.9, 1.9], [2.0, 2.0, 1.7, 1.7]]
     crosses = [list(line.get_xdata()) for line in every.lines if line.get_marker() == "x"]
@@ -255,8 +256,8 @@ def test_the_best_so_far_never_rises_and_diverged_trials_stand_at_the_top(search
 
 
 def test_a_heat_map_adds_depth_to_modules_in_blocks_alone(searched):
-    rates, branches, *_ = plots.draw(figure("multipliers"), searched).axes
-    texts = np.array([text.get_text() for text in rates.texts]).reshape(2, plots.NODES)
+    rates, branches, *_ = draw.draw(figure("multipliers"), searched).axes
+    texts = np.array([text.get_text() for text in rates.texts]).reshape(2, searches.NODES)
     # the best trial, the third: query −1 octave with −1 … +1 over the depth, embedding 0.5
     assert [float(t) for t in texts[0]] == [-2.0, -1.5, -1.0, -0.5, 0.0]
     assert {float(t) for t in texts[1]} == {0.5}
@@ -264,19 +265,19 @@ def test_a_heat_map_adds_depth_to_modules_in_blocks_alone(searched):
 
 
 def test_gains_are_over_the_reference_seed_by_seed(searched):
-    for axis in plots.draw(figure("carried"), searched).axes:
+    for axis in draw.draw(figure("carried"), searched).axes:
         assert [bar.get_height() for bar in axis.patches] == pytest.approx([0.2])
         assert list(axis.lines[0].get_ydata()) == pytest.approx([0.2] * 3)
 
 
 def test_a_slice_has_its_star_at_the_least_loss(searched):
-    axis = plots.draw(figure("slices"), searched).axes[0]
+    axis = draw.draw(figure("slices"), searched).axes[0]
     stars = [line.get_xdata()[0] for line in axis.lines if line.get_marker() == "*"]
     assert stars == [0.5, 0.5]
 
 
 def test_a_level_is_drawn(tables):
-    drawn = plots.draw(figure("along"), tables)
+    drawn = draw.draw(figure("along"), tables)
     (sharpness, *_) = [a for a in drawn.axes if "sharpness" in a.get_ylabel()]
     assert 5 in [line.get_ydata()[0] for line in sharpness.lines if line.get_linestyle() == "--"]
 
@@ -286,7 +287,7 @@ def test_a_law_is_drawn_through_four_durations_and_not_through_three(tables):
     for count, label in ((3, "µP"), (4, "µP: 1.00 + 5.0·D$^{-0.50}$")):
         steps = 100 * 2 ** (np.arange(len(runs)) % count)
         given = runs.assign(steps=steps, final_loss=1 + 5 * steps**-0.5)
-        axis = plots.draw(figure("law"), {**tables, "runs": given}).axes[0]
+        axis = draw.draw(figure("law"), {**tables, "runs": given}).axes[0]
         assert label in axis.get_legend_handles_labels()[1]
 
 
@@ -296,7 +297,7 @@ def test_a_heat_map_stars_the_least_loss_or_the_largest_accuracy(tables):
     for quantity, place in (("final_loss", 2), ("eval_accuracy", 4)):
         options = {"x": "lr", "y": "shape.width", "quantity": quantity}
         given = {**figure("heat_map"), "where": {}, "options": options}
-        axis = plots.draw(given, tables).axes[0]
+        axis = draw.draw(given, tables).axes[0]
         (star,) = [line for line in axis.lines if line.get_marker() == "*"]
         assert star.get_xdata()[0] == place + 0.5
     rows = [text.get_text() for text in axis.get_yticklabels()]
@@ -310,7 +311,7 @@ def test_a_table_of_instances_names_norms_and_shifts(tables):
         optimizer=tables["runs"]["parameterisation"].map({"mup": "scion", "ntp": "adamw"}),
     )
     options = {"titles": {"mup": "Scion", "ntp": "Adam"}}
-    drawn = plots.draw({**figure("instances"), "where": {}, "options": options},
+    drawn = draw.draw({**figure("instances"), "where": {}, "options": options},
                        {**tables, "runs": runs})  # fmt: skip
     cells = {place: cell.get_text().get_text()
              for place, cell in drawn.axes[0].tables[0].get_celld().items()}  # fmt: skip
@@ -324,7 +325,7 @@ def test_many_panels_stand_in_two_rows(tables):
     runs = pd.concat([tables["runs"].assign(grid=f"arm{i}", key=tables["runs"]["key"] + str(i))
                       for i in range(7)])  # fmt: skip
     runs = runs[runs["parameterisation"] == "mup"]
-    drawn = plots.draw({**figure("lr_sweep"), "where": {}, "options": {"panels": "grid"}},
+    drawn = draw.draw({**figure("lr_sweep"), "where": {}, "options": {"panels": "grid"}},
                        {**tables, "runs": runs})  # fmt: skip
     assert len([axis for axis in drawn.axes if axis.lines]) == 7
     assert drawn.axes[0].get_gridspec().get_geometry() == (2, 4)
@@ -334,7 +335,7 @@ def test_arms_show_their_largest_size_at_the_rate_of_their_smallest(tables):
     runs = tables["runs"].assign(grid="sweep")
     options = {"quantities": ["final_loss"], "column": "parameterisation", "rows": "optimizer",
                "tuned_at": "shape.width"}  # fmt: skip
-    drawn = plots.draw({**figure("arms"), "where": {}, "options": options},
+    drawn = draw.draw({**figure("arms"), "where": {}, "options": options},
                        {**tables, "runs": runs})  # fmt: skip
     dots = [line.get_ydata() for line in drawn.axes[0].lines if line.get_marker() == "o"]
     # µP's best is 0.5 at both ends; NTP's is 0.25 at width 8, four times too low at width 32.
@@ -343,7 +344,7 @@ def test_arms_show_their_largest_size_at_the_rate_of_their_smallest(tables):
 
 
 def test_a_race_shows_where_the_target_is_reached(raced):
-    drawn = plots.draw(figure("race"), of("race", {}, {}, raced))
+    drawn = draw.draw(figure("race"), of("race", {}, {}, raced))
     left, right = drawn.axes
     shares = [text.get_text() for axis in (left, right) for text in axis.texts]
     # Twice as quick; at the end of a run of half the steps, exactly.
@@ -351,7 +352,7 @@ def test_a_race_shows_where_the_target_is_reached(raced):
 
 
 def test_a_frontier_has_a_point_for_each_batch(raced):
-    drawn = plots.draw(figure("frontier"), of("frontier", {}, {}, raced))
+    drawn = draw.draw(figure("frontier"), of("frontier", {}, {}, raced))
     lines = {line.get_label(): line.get_xydata() for line in drawn.axes[0].lines}
     for name, points in lines.items():
         assert len(points) == 2, name
@@ -359,7 +360,7 @@ def test_a_frontier_has_a_point_for_each_batch(raced):
 
 
 def test_guidelines_name_the_best_and_its_gain(raced):
-    drawn = plots.draw(figure("guidelines"), of("guidelines", {}, {}, raced))
+    drawn = draw.draw(figure("guidelines"), of("guidelines", {}, {}, raced))
     (table,) = drawn.axes[0].tables
     row = [table[1, column].get_text().get_text() for column in range(4)]
     assert row[0] == "optimizer"
@@ -373,7 +374,7 @@ def test_guidelines_name_the_best_and_its_gain(raced):
 def test_arms_at_their_best_rates(tables):
     options = {"quantities": ["final_loss"], "column": "parameterisation", "rows": "optimizer"}
     runs = tables["runs"][tables["runs"]["shape.width"] == 8]
-    drawn = plots.draw({"kind": "arms", "title": "", "options": {**options, "best": True}},
+    drawn = draw.draw({"kind": "arms", "title": "", "options": {**options, "best": True}},
                        {**tables, "runs": runs})  # fmt: skip
     dots = [line.get_ydata() for line in drawn.axes[0].lines if line.get_marker() == "o"]
     assert [list(d) for d in dots] == [pytest.approx([1.0, 1.01, 1.02])] * 2

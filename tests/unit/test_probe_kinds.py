@@ -10,20 +10,22 @@ import pytest
 import torch
 from torch import nn
 
-from hypertransfer import measure, registry
-from hypertransfer.planning import keys
+from hypertransfer.catalogue import lookup as catalogue_parameterisation
+from hypertransfer.catalogue.cards import probes
+from hypertransfer.probes import checkpoint as probes_view
 from hypertransfer.probes.activations.linearisation import Probe as Linearisation
+from hypertransfer.probes.checkpoint import View, put
 from hypertransfer.probes.tasks.linear_theory import Quantities, Theory
-from hypertransfer.probes.view import View, put
-from hypertransfer.spec import RunSpec
-from hypertransfer.training import build
+from hypertransfer.runs import parse
+from hypertransfer.runs.spec import RunSpec
+from hypertransfer.training import build, losses
 from hypertransfer.training.loop import train
 
 LOG = logging.getLogger(__name__)
 
 
 def spec(**values) -> RunSpec:
-    return RunSpec.parse({
+    return parse.run_spec({
         "model": "residual_mlp", "data": {"name": "digits", "train": 200, "test": 50},
         "base": {"width": 1, "depth": 1}, "shape": {"width": 6, "depth": 2}, "weights": "unit",
         "parameterisation": "mup", "optimizer": "sgd", "lr": 0.3, "batch_size": 50, "steps": 8,
@@ -32,16 +34,18 @@ def spec(**values) -> RunSpec:
 
 
 def probed(run: RunSpec, probe: str, **settings) -> dict[str, list]:
-    card = registry.PROBES[probe]
+    card = probes.PROBES[probe]
     full = {name: schema["default"] for name, schema in card.settings.items()}
     full |= {"probe": probe, "checkpoints": list(run.checkpoints), **settings}
-    kept = train(run, keys.table(run)).checkpoints
-    return measure.measure(run, keys.table(run), kept, full, torch.device("cpu"), LOG)
+    kept = train(run, catalogue_parameterisation.table(run)).checkpoints
+    return probes_view.measure(
+        run, catalogue_parameterisation.table(run), kept, full, torch.device("cpu"), LOG
+    )
 
 
 ADAM = spec(optimizer="adam", lr=0.01)
 SMALL = {name: {"samples": 60} if "samples" in card.settings else {}
-         for name, card in registry.PROBES.items() if not list(card.needs(ADAM))}  # fmt: skip
+         for name, card in probes.PROBES.items() if not list(card.needs(ADAM))}  # fmt: skip
 
 
 @pytest.mark.parametrize("probe", SMALL)
@@ -49,9 +53,9 @@ SMALL = {name: {"samples": 60} if "samples" in card.settings else {}
 def test_every_probe_fills_its_columns(probe, trained):
     run = dataclasses.replace(ADAM, trained=trained)
     rows = probed(run, probe, **SMALL[probe])
-    card = registry.PROBES[probe]
+    card = probes.PROBES[probe]
     assert rows["step"] == [0, 4, 8]
-    assert set(rows) == {"step", "seconds", *card.columns, *registry.PROBED}
+    assert set(rows) == {"step", "seconds", *card.columns, *probes.PROBED}
     for name, kind in card.columns.items():
         last = rows[name][-1]
         assert last is None or isinstance(last, {"number": float, "list": list}[kind]), name
@@ -59,13 +63,13 @@ def test_every_probe_fills_its_columns(probe, trained):
 
 
 def test_names_of_columns_are_of_one_probe_each():
-    names = [name for card in registry.PROBES.values() for name in card.columns]
+    names = [name for card in probes.PROBES.values() for name in card.columns]
     assert len(names) == len(set(names))
 
 
 def dense(run: RunSpec, step: int, samples: int) -> tuple[torch.Tensor, torch.Tensor, list]:
     """The full Hessian at a checkpoint, the gradient, and each parameter's size with its lr."""
-    table = keys.table(run)
+    table = catalogue_parameterisation.table(run)
     kept = train(run, table).checkpoints[step]
     data = build.data(run)
     network, rows = build.drawn_model(run, data, table)
@@ -122,7 +126,7 @@ def test_the_preconditioner_is_what_adam_divides_by():
     """One more step from a checkpoint, by hand, is Adam's own."""
     run = spec(optimizer={"name": "adam", "betas": [0.0, 0.9], "eps": 1e-3}, lr=0.02, steps=4,
                checkpoints=[3, 4])  # fmt: skip
-    table = keys.table(run)
+    table = catalogue_parameterisation.table(run)
     kept = train(run, table).checkpoints
     network, rows = build.drawn_model(run, build.data(run), table)
     lr = {row.name: row.lr for row in rows}
@@ -190,21 +194,21 @@ def test_the_width_enters_the_recursion_through_gamma_squared_over_n_alone():
      ({"batch_size": 32}, "batch_size"), ({"weights": "fan_in"}, "weights")],
 )  # fmt: skip
 def test_what_the_theory_is_not_about_is_refused_at_planning(change, key):
-    needs = registry.PROBES["linear_theory"].needs
+    needs = probes.PROBES["linear_theory"].needs
     assert not list(needs(linear(8, "mup")))
     assert key in [error.path for error in needs(linear(8, "mup", **change))]
 
 
 def test_the_preconditioned_probe_wants_adam():
-    assert [e.path for e in registry.PROBES["preconditioned"].needs(spec())] == ["optimizer"]
+    assert [e.path for e in probes.PROBES["preconditioned"].needs(spec())] == ["optimizer"]
 
 
 def test_a_view_puts_the_network_back():
     run = spec()
     data = build.data(run)
-    network, _ = build.drawn_model(run, data, keys.table(run))
+    network, _ = build.drawn_model(run, data, catalogue_parameterisation.table(run))
     start = {name: p.detach().clone() for name, p in network.named_parameters()}
-    view = View(network, build.LOSSES[run.loss], data.train_x, data.train_y, data.train_x,
+    view = View(network, losses.LOSSES[run.loss], data.train_x, data.train_y, data.train_x,
                 data.train_y, run.lr, {}, 50, 0, start, {})  # fmt: skip
     with torch.no_grad():
         network.readout.weight.zero_()
@@ -220,8 +224,8 @@ def test_coordinates_are_means_of_the_last_stream_and_its_change():
     run = spec(lr=0.1)
     found = probed(run, "coordinates", samples=60)
     assert found["stream_change"][0] == found["logit_change"][0] == 0.0
-    kept, data = train(run, keys.table(run)).checkpoints, build.data(run)
-    network, _ = build.drawn_model(run, data, keys.table(run))
+    kept, data = train(run, catalogue_parameterisation.table(run)).checkpoints, build.data(run)
+    network, _ = build.drawn_model(run, data, catalogue_parameterisation.table(run))
     x, streams, outputs = data.train_x[:60], [], []
     for step in run.checkpoints:
         put(network, kept[step])
@@ -243,7 +247,7 @@ def two_layers(scale):
     run = spec(model={"name": "residual_mlp", "layers_per_block": 2}, weights="fan_in",
                base={"width": 6, "depth": 1}, shape={"width": 6, "depth": 1})  # fmt: skip
     data = build.data(run)
-    network, _ = build.drawn_model(run, data, keys.table(run))
+    network, _ = build.drawn_model(run, data, catalogue_parameterisation.table(run))
     network.double()
     start = {name: p.detach().clone() for name, p in network.named_parameters()}
     generator = torch.Generator().manual_seed(0)
@@ -251,7 +255,7 @@ def two_layers(scale):
         for p in network.parameters():
             p += scale * torch.randn(p.shape, generator=generator)
     x = data.train_x[:20].double()
-    return View(network, build.LOSSES[run.loss], x, data.train_y[:20], x, data.train_y[:20],
+    return View(network, losses.LOSSES[run.loss], x, data.train_y[:20], x, data.train_y[:20],
                 run.lr, {}, 50, 8, start, {})  # fmt: skip
 
 

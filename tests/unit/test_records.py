@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import plan, records, registry
-from hypertransfer.storage import collect
+from hypertransfer.catalogue.cards import probes as cards_probes
+from hypertransfer.planning import study_plan
+from hypertransfer.storage import collect, parquet, schemas
 
 SEEDED = settings(derandomize=True, deadline=None)  # the same cases on every machine
 
@@ -22,7 +23,7 @@ finite = st.floats(allow_nan=False)
 def history(rows):
     """Rows of (step, train_loss, eval_loss) as columns."""
     return {
-        **{name: [math.nan for _ in rows] for name in records.HISTORY.names},
+        **{name: [math.nan for _ in rows] for name in schemas.HISTORY.names},
         "step": [row[0] for row in rows],
         "train_loss": [row[1] for row in rows],
         "eval_loss": [row[2] for row in rows],
@@ -32,17 +33,17 @@ def history(rows):
 def cell(grid, points, histories, status="finished", final_loss=0.5):
     """A cell's table, as a training job writes it."""
     keys = [f"{grid}-{index}" for index in range(len(points))]
-    table = records.points_table(grid, keys, points)
+    table = parquet.points_table(grid, keys, points)
     summary = {"status": status, "steps_done": 10, "final_loss": final_loss, "eval_loss": None,
                "eval_accuracy": None, "seconds": 1.0, "optimizer_seconds": 0.1,
                "curvature_seconds": 0.0, "flops": 10**12, "torch": "2",
                "device": "cpu"}  # fmt: skip
-    for field in records.SUMMARY:
+    for field in schemas.SUMMARY:
         table = table.append_column(
             field, pa.array([summary[field.name]] * len(points), field.type)
         )
-    for field in records.HISTORY:
-        lists = [records.columns(h, records.HISTORY)[field.name].to_pylist() for h in histories]
+    for field in schemas.HISTORY:
+        lists = [parquet.columns(h, schemas.HISTORY)[field.name].to_pylist() for h in histories]
         table = table.append_column(f"history.{field.name}", pa.array(lists, pa.list_(field.type)))
     return table
 
@@ -51,33 +52,33 @@ def written(tmp_path, *tables):
     paths = []
     for index, table in enumerate(tables):
         paths.append(str(tmp_path / f"{index}.parquet"))
-        records.write(table, paths[-1])
+        parquet.write(table, paths[-1])
     return paths
 
 
 @SEEDED
 @given(st.lists(st.tuples(st.integers(0, 2**31 - 1), finite, finite), max_size=20))
 def test_histories_read_back(rows):
-    table = records.columns(history(rows), records.HISTORY)
-    again = records.from_bytes(records.to_bytes(table))
+    table = parquet.columns(history(rows), schemas.HISTORY)
+    again = parquet.from_bytes(parquet.to_bytes(table))
     assert again.equals(table)
-    assert again.schema.equals(records.HISTORY)
+    assert again.schema.equals(schemas.HISTORY)
     assert again.column("train_loss").to_pylist() == [row[1] for row in rows]
 
 
 def test_nan_is_null_and_infinity_stays():
-    table = records.columns(history([(1, math.nan, math.inf)]), records.HISTORY)
+    table = parquet.columns(history([(1, math.nan, math.inf)]), schemas.HISTORY)
     assert table.column("train_loss").to_pylist() == [None]
     assert table.column("eval_loss").to_pylist() == [math.inf]
     assert table.column("eval_accuracy").null_count == 1
 
 
 def test_files_are_put_in_place_whole(tmp_path):
-    table = records.points_table("g", ["k"], [{"lr": 0.5}])
+    table = parquet.points_table("g", ["k"], [{"lr": 0.5}])
     path = tmp_path / "new" / "table.parquet"
-    records.write(table, path)
-    assert records.read(path).equals(table)
-    assert records.frame(path)["lr"].tolist() == [0.5]
+    parquet.write(table, path)
+    assert parquet.read(path).equals(table)
+    assert parquet.frame(path)["lr"].tolist() == [0.5]
     assert [file.name for file in path.parent.iterdir()] == ["table.parquet"]
 
 
@@ -96,7 +97,7 @@ def test_files_are_put_in_place_whole(tmp_path):
     ],
 )
 def test_columns_of_axes(values, column, kind):
-    found = records.axis_column(values)
+    found = parquet.axis_column(values)
     assert found.to_pylist() == column
     assert found.type == kind
 
@@ -104,9 +105,9 @@ def test_columns_of_axes(values, column, kind):
 def collected(cells, probes=()):
     """The collected tables, written beside the first cell and read back."""
     place = Path(cells[0]).parent / "collected"
-    paths = {name: str(place / f"{name}.parquet") for name in plan.TABLES}
+    paths = {name: str(place / f"{name}.parquet") for name in study_plan.TABLES}
     collect.collect(cells, probes, paths)
-    return {name: records.read(path) for name, path in paths.items()}
+    return {name: parquet.read(path) for name, path in paths.items()}
 
 
 def test_grids_with_different_axes_stack_with_nulls(tmp_path):
@@ -129,7 +130,7 @@ def test_grids_with_different_axes_stack_with_nulls(tmp_path):
 def test_a_diverged_run_has_an_infinite_final_loss(tmp_path):
     from hypertransfer.execution.train_cell import _summary
 
-    table = records.columns(history([(1, 2.0, 3.0)]), records.HISTORY)
+    table = parquet.columns(history([(1, 2.0, 3.0)]), schemas.HISTORY)
     record = {"status": "diverged", "steps_done": 1, "seconds": 1.0, "optimizer_seconds": 0.1,
               "curvature_seconds": 0.0, "flops": 1, "final_loss": None,
               "provenance": {"torch": "2", "device": "cpu"}}  # fmt: skip
@@ -163,10 +164,10 @@ def test_history_has_one_row_a_step(tmp_path):
 
 def test_collecting_holds_a_few_cells_at_a_time(tmp_path, monkeypatch):
     """Peak memory does not grow with the number of cells, though all their rows arrive."""
-    monkeypatch.setattr(records, "ROW_GROUP", 4000)
+    monkeypatch.setattr(parquet, "ROW_GROUP", 4000)
     steps = [(step, 1 / (step + 1), 2.0) for step in range(1000)]
     (one,) = written(tmp_path, cell("a", [{"lr": 1}, {"lr": 2}], [history(steps)] * 2))
-    paths = {name: str(tmp_path / f"{name}.parquet") for name in plan.TABLES}
+    paths = {name: str(tmp_path / f"{name}.parquet") for name in study_plan.TABLES}
     standard, peaks = pa.default_memory_pool(), []
     for count in (4, 64):
         pool = pa.proxy_memory_pool(standard)
@@ -176,7 +177,7 @@ def test_collecting_holds_a_few_cells_at_a_time(tmp_path, monkeypatch):
         finally:
             pa.set_memory_pool(standard)
         peaks.append(pool.max_memory())
-        assert records.read(paths["history"]).num_rows == 2000 * count
+        assert parquet.read(paths["history"]).num_rows == 2000 * count
     assert peaks[1] < 2 * peaks[0]
 
 
@@ -188,14 +189,14 @@ def test_probes_stack_and_none_is_an_empty_table(tmp_path):
         "grid",
         "key",
         "probe",
-        *records.probe_schema(*registry.PROBES).names,
+        *schemas.probe_schema(*cards_probes.PROBES).names,
     ]
     probe = empty.schema.empty_table().to_pylist() + [
         dict.fromkeys(empty.column_names) | {"grid": "a", "key": "a-0", "step": step}
         for step in (0, 5)
     ]
     path = tmp_path / "probe.parquet"
-    records.write(pa.Table.from_pylist(probe, schema=empty.schema), path)
+    parquet.write(pa.Table.from_pylist(probe, schema=empty.schema), path)
     both = collected([runs], [str(path), str(path)])["probes"]
     assert both.column("step").to_pylist() == [0, 5, 0, 5]
     assert both.schema.equals(empty.schema)
@@ -203,7 +204,7 @@ def test_probes_stack_and_none_is_an_empty_table(tmp_path):
 
 def test_frames_are_named_by_their_files(tmp_path):
     path = tmp_path / "runs.parquet"
-    records.write(records.points_table("g", ["k"], [{"lr": 1}]), path)
+    parquet.write(parquet.points_table("g", ["k"], [{"lr": 1}]), path)
     assert collect.frames([str(path)])["runs"]["key"].tolist() == ["k"]
 
 

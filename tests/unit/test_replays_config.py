@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hypertransfer.config import ConfigError, load_study
-from hypertransfer.plan import StudyPlan, load_plan, missing_data
-from hypertransfer.plan import load as load_plans
+from hypertransfer.planning.load import load as load_plans
+from hypertransfer.planning.load import load_plan, missing_data
+from hypertransfer.planning.study_plan import StudyPlan
+from hypertransfer.studies.document import ConfigError
+from hypertransfer.studies.study import load_study
 
 DESIGN = {"from": 0.001, "to": 1, "points": 4}
 STUDY = {

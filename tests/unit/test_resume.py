@@ -13,12 +13,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import measures
-from hypertransfer.execution import train_cell
+from hypertransfer.catalogue import lookup
+from hypertransfer.execution import probe_cell, train_cell
 from hypertransfer.execution.train_cell import Work
 from hypertransfer.planning import keys
-from hypertransfer.spec import RunSpec
-from hypertransfer.store import DamagedEntry, Store
+from hypertransfer.runs import parse
+from hypertransfer.runs.columns import SECONDS
+from hypertransfer.storage.run_store import DamagedEntry, Store
 from hypertransfer.training.interruption import Interrupted, Saver, signals
 from hypertransfer.training.loop import train
 from hypertransfer.training.state import State, StateError
@@ -59,11 +60,11 @@ class Stop(Exception):
 
 
 def spec(**values):
-    return RunSpec.parse({**BASE, **values})
+    return parse.run_spec({**BASE, **values})
 
 
 def whole(run):
-    return train(run, keys.table(run))
+    return train(run, lookup.table(run))
 
 
 def interrupted(run, after):
@@ -77,7 +78,7 @@ def interrupted(run, after):
             raise Stop
 
     with pytest.raises(Stop):
-        train(run, keys.table(run), save=save)
+        train(run, lookup.table(run), save=save)
     return State.from_bytes(taken[0])
 
 
@@ -98,7 +99,7 @@ def test_a_resumed_run_is_bit_equal(kind, after):
     undisturbed = whole(run)
     if after >= undisturbed.steps_done:
         pytest.skip("the run has diverged before")
-    resumed = train(run, keys.table(run), resume=interrupted(run, after))
+    resumed = train(run, lookup.table(run), resume=interrupted(run, after))
     assert_bit_equal(resumed, undisturbed)
 
 
@@ -113,20 +114,20 @@ def test_however_often_it_is_interrupted(moments):
                 raise Stop(now.to_bytes())
 
         with pytest.raises(Stop) as stopped:
-            train(run, keys.table(run), resume=state, save=save)
+            train(run, lookup.table(run), resume=state, save=save)
         state = State.from_bytes(stopped.value.args[0])
-    assert_bit_equal(train(run, keys.table(run), resume=state), whole(run))
+    assert_bit_equal(train(run, lookup.table(run), resume=state), whole(run))
 
 
 def test_the_time_before_an_interruption_counts():
     state = interrupted(spec(), 9)
     later = State(state.done, {**state.numbers, "seconds": 1000.0}, state.tensors)
-    assert train(spec(), keys.table(spec()), resume=later).seconds > 1000
+    assert train(spec(), lookup.table(spec()), resume=later).seconds > 1000
 
 
 def test_saving_changes_nothing():
     run = spec(optimizer="adamw", lr=0.01)
-    assert_bit_equal(train(run, keys.table(run), save=lambda take: take().to_bytes()), whole(run))
+    assert_bit_equal(train(run, lookup.table(run), save=lambda take: take().to_bytes()), whole(run))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_saving_changes_nothing():
 )
 def test_a_state_of_another_network_is_refused(other):
     with pytest.raises(StateError, match="another network"):
-        train(spec(**other), keys.table(spec(**other)), resume=interrupted(spec(), 9))
+        train(spec(**other), lookup.table(spec(**other)), resume=interrupted(spec(), 9))
 
 
 @given(st.binary(max_size=200))
@@ -149,7 +150,7 @@ def test_a_state_without_its_tensors_is_refused():
     for name in ("history/step", "loss/total", "generators/cpu"):
         tensors = {k: v for k, v in state.tensors.items() if k != name}
         with pytest.raises(StateError):
-            train(spec(), keys.table(spec()), resume=State(9, state.numbers, tensors))
+            train(spec(), lookup.table(spec()), resume=State(9, state.numbers, tensors))
 
 
 # In the store -------------------------------------------------------------------------------
@@ -162,7 +163,7 @@ def cell():
 
 def table_of(cell, store, minutes=5.0):
     table = train_cell.train_cell("g", cell, store, "cpu", minutes)
-    return table.drop_columns([*measures.TIMES])
+    return table.drop_columns([*SECONDS])
 
 
 def asked_to_end(monkeypatch, number):
@@ -264,10 +265,10 @@ def test_a_probe_makes_a_run_again_whose_weights_it_cannot_have(tmp_path, cell, 
     store, run = Store(tmp_path / "store"), cell[0]
     settings = {"probe": "hessian", "checkpoints": [0, 11, STEPS], "samples": 32, "eigenvalues": 1,
                 "tolerance": 0.05, "max_products": 50}  # fmt: skip
-    work = [train_cell.ProbeWork(keys.probe_key(run.key, settings), settings, run)]
+    work = [probe_cell.ProbeWork(keys.probe_key(run.key, settings), settings, run)]
 
     def probed(store):
-        return train_cell.measure_cell("g", "p", work, store, "cpu").drop_columns(["seconds"])
+        return probe_cell.measure_cell("g", "p", work, store, "cpu").drop_columns(["seconds"])
 
     table_of(cell[:1], store)
     weights = store.path("runs", run.key) / train_cell.CHECKPOINTS

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hypertransfer.runs import parse
+from hypertransfer.runs.parse import SpecError
 from hypertransfer.runs.schedule import factor
-from hypertransfer.spec import Schedule, SpecError
+from hypertransfer.runs.spec import Schedule
 
 schedules = st.builds(
     Schedule,
@@ -64,5 +66,5 @@ def test_shares_of_the_run_scale_with_it(name, times, final):
 )
 def test_schedules_that_cannot_be_meant_are_refused(values, key):
     with pytest.raises(SpecError) as caught:
-        Schedule.parse("schedule", values)
+        parse.schedule("schedule", values)
     assert caught.value.path == key

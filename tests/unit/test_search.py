@@ -8,22 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import plan, records
-from hypertransfer.config import ConfigError, load_study
-from hypertransfer.execution import search_generation
-from hypertransfer.execution.proposals import (
-    KINDS,
-    Box,
-    Trials,
-    bayesian,
-    expected_improvement,
-    finite,
-    propose,
-)
-from hypertransfer.planning import keys
-from hypertransfer.store import Store
+from hypertransfer.execution import errors, search_generation
+from hypertransfer.execution.proposals import KINDS, Box, Trials, bayesian, propose
+from hypertransfer.planning import keys, study_plan
+from hypertransfer.spaces.gaussian_process import expected_improvement, finite
+from hypertransfer.storage import parquet
+from hypertransfer.storage.run_store import Store
 from hypertransfer.studies import searches
+from hypertransfer.studies.document import ConfigError
 from hypertransfer.studies.searches import Search, between
+from hypertransfer.studies.study import load_study
 
 BASE = {
     "model": "residual_mlp",
@@ -203,7 +197,7 @@ def test_expected_improvement_is_the_mean_of_improvements(mean, deviation, best)
 def parts_of(search, method, generation):
     return {
         "search": search.name,
-        "values": {k: v for k, v in search.values.items() if k not in plan.LATER},
+        "values": {k: v for k, v in search.values.items() if k not in study_plan.LATER},
         "method": {"name": method, **search.values["methods"][method]},
         "generation": generation,
         "context": keys.run_key(search.base).partition("-")[2],
@@ -219,14 +213,14 @@ def test_generations_build_upon_those_before_and_are_taken_from_the_store(search
         assert again[0] == points
         assert again[1].equals(table)  # seconds too: it comes from the store
         files.append(str(tmp_path / f"{number}.parquet"))
-        records.write(table, files[-1])
+        parquet.write(table, files[-1])
         assert [json.loads(t) for t in table.column("proposal").to_pylist()] == [
             {label: round(value, 12) for label, value in point.items()} for point in points
         ]
     assert table.column("grid").to_pylist() == ["modules"] * 4
     assert table.column("generation").to_pylist() == [1] * 4
     best = search_generation.bests(files)["types"]
-    rows = [row for path in files for row in records.read(path).to_pylist()]
+    rows = [row for path in files for row in parquet.read(path).to_pylist()]
     least = min(rows, key=lambda row: row["final_loss"])
     assert best == json.loads(least["proposal"])
 
@@ -236,7 +230,7 @@ def test_results_are_carried_to_every_target_and_along_the_line(search, tmp_path
     for method in search.values["methods"]:
         _, table = search_generation.generation(parts_of(search, method, 0), [], store, "cpu", 5)
         files.append(str(tmp_path / f"{method}.parquet"))
-        records.write(table, files[-1])
+        parquet.write(table, files[-1])
     parts = {"search": "modules", "values": search.values, "files": files,
              "context": keys.run_key(search.base).partition("-")[2]}  # fmt: skip
     rows = search_generation.carry_over(parts, files, store, "cpu", 5).to_pylist()
@@ -249,7 +243,7 @@ def test_results_are_carried_to_every_target_and_along_the_line(search, tmp_path
 
 def test_code_or_data_that_changed_after_planning_is_refused(search, tmp_path):
     parts = {**parts_of(search, "types", 0), "context": "0" * 16}
-    with pytest.raises(plan.StalePlan, match="modules changed after planning"):
+    with pytest.raises(errors.StalePlan, match="modules changed after planning"):
         search_generation.generation(parts, [], Store(tmp_path), "cpu", 5)
 
 
@@ -275,7 +269,7 @@ def load(tmp_path):
 
 
 def jobs_of(study):
-    return plan.StudyPlan(study, 3).searches
+    return study_plan.StudyPlan(study, 3).searches
 
 
 def test_every_generation_waits_for_those_before_and_the_transfer_for_all(load):

@@ -23,6 +23,7 @@ import tokenize
 from pathlib import Path
 
 import docutils.core
+import matplotlib.pyplot as plt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,19 +33,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.test_upkeep import STUDY, files, key
 
-from hypertransfer import config, plan, plots, publish, records, registry
-from hypertransfer.config import ConfigError
+from hypertransfer.catalogue import lookup
+from hypertransfer.catalogue import lookup as catalogue_lookup
+from hypertransfer.catalogue.cards.datasets import DatasetError
 from hypertransfer.data import files as data_files
 from hypertransfer.data.images import cifar10
-from hypertransfer.datasets import DatasetError
-from hypertransfer.execution import train_cell
+from hypertransfer.execution import probe_cell, publish, train_cell
+from hypertransfer.figures import draw
 from hypertransfer.maintenance import verify
-from hypertransfer.planning import keys, status
+from hypertransfer.planning import load as planning_load
+from hypertransfer.planning import status, study_plan
 from hypertransfer.report import html as report_html
 from hypertransfer.report import index
 from hypertransfer.report import page as report_page
-from hypertransfer.spec import RunSpec, canonical
-from hypertransfer.store import DamagedEntry, Store, StoreError
+from hypertransfer.runs import parse
+from hypertransfer.runs.canonical import canonical
+from hypertransfer.storage import parquet, schemas
+from hypertransfer.storage.run_store import DamagedEntry, Store, StoreError
+from hypertransfer.studies import document
+from hypertransfer.studies import study as studies_study
+from hypertransfer.studies.document import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDED = settings(derandomize=True, deadline=None, max_examples=60)
@@ -119,7 +127,7 @@ def test_loading_is_of_the_safe_kind(path):
             assert "shell" not in options
         if called.endswith("Unpickler"):
             pytest.fail("an unpickler without its names")
-    assert issubclass(config._Loader, yaml.SafeLoader)
+    assert issubclass(document._Loader, yaml.SafeLoader)
 
 
 def test_the_one_unpickler_knows_names_of_its_own_only():
@@ -371,10 +379,10 @@ RECORD = {"status": "finished", "steps_done": 4, "seconds": 1.0, "optimizer_seco
           "provenance": {"torch": "2", "device": "cpu"}}  # fmt: skip
 
 
-def history(schema: pa.Schema = records.HISTORY, **columns) -> bytes:
-    plain = {name: [None] for name in records.HISTORY.names}
+def history(schema: pa.Schema = schemas.HISTORY, **columns) -> bytes:
+    plain = {name: [None] for name in schemas.HISTORY.names}
     plain |= {"step": [2], "train_loss": [1.0], "eval_loss": [1.0], "eval_accuracy": [0.5]}
-    return records.to_bytes(pa.table({**plain, **columns}).cast(schema))
+    return parquet.to_bytes(pa.table({**plain, **columns}).cast(schema))
 
 
 def hostile_runs():
@@ -389,12 +397,12 @@ def hostile_runs():
     yield RECORD, b"no Parquet"
     yield RECORD, good[:-20]
     yield RECORD, good[: len(good) // 2] + b"\xff" * 40 + good[len(good) // 2 + 40 :]
-    yield RECORD, records.to_bytes(pa.table({"step": pa.array([2], pa.int32())}))
-    yield RECORD, records.to_bytes(records.HISTORY.empty_table())
-    texts = pa.schema([(field.name, pa.string()) for field in records.HISTORY])
+    yield RECORD, parquet.to_bytes(pa.table({"step": pa.array([2], pa.int32())}))
+    yield RECORD, parquet.to_bytes(schemas.HISTORY.empty_table())
+    texts = pa.schema([(field.name, pa.string()) for field in schemas.HISTORY])
     yield RECORD, history(texts)
-    unreal = pa.table({f.name: pa.array([0], pa.int64()) for f in records.HISTORY})
-    yield RECORD, records.to_bytes(unreal.set_column(0, "step", pa.ExtensionArray.from_storage(
+    unreal = pa.table({f.name: pa.array([0], pa.int64()) for f in schemas.HISTORY})
+    yield RECORD, parquet.to_bytes(unreal.set_column(0, "step", pa.ExtensionArray.from_storage(
         pa.opaque(pa.int64(), "x", "y"), pa.array([0], pa.int64()))))  # fmt: skip
 
 
@@ -402,7 +410,7 @@ def hostile_runs():
 def test_runs_that_no_engine_wrote_are_made_again(tmp_path, case):
     record, content = list(hostile_runs())[case]
     values = STUDY["grids"]["sweep"]["base"] | {"data": {"name": "digits", "train": 64, "test": 32}}
-    work = train_cell.Work(key(1), {"lr": 0.1}, RunSpec.parse(values))
+    work = train_cell.Work(key(1), {"lr": 0.1}, parse.run_spec(values))
     store = Store(tmp_path)
     store.put("runs", key(1), record, {"history.parquet": content})
     table = train_cell.train_cell("sweep", [work], store, "cpu", 5)
@@ -415,21 +423,21 @@ def test_metadata_of_tables_is_not_looked_at(tmp_path):
         {b"pandas": b'{"index_columns": ["x"], "columns": [{"name": "a", "pandas_type": "object", '
                     b'"numpy_type": "object", "metadata": null, "field_name": "a"}]}'}
     )  # fmt: skip
-    records.write(table, tmp_path / "t.parquet")
-    frame = records.frame(tmp_path / "t.parquet")
+    parquet.write(table, tmp_path / "t.parquet")
+    frame = parquet.frame(tmp_path / "t.parquet")
     assert frame["a"].tolist() == [1]
-    assert records.from_bytes(records.to_bytes(table)).schema.metadata is None
+    assert parquet.from_bytes(parquet.to_bytes(table)).schema.metadata is None
 
 
 def test_a_small_table_that_unpacks_to_a_vast_one():
     sink = io.BytesIO()
-    with pq.ParquetWriter(sink, records.HISTORY) as writer:
-        rows = pa.table({f.name: pa.repeat(pa.scalar(0, f.type), 10**6) for f in records.HISTORY})
+    with pq.ParquetWriter(sink, schemas.HISTORY) as writer:
+        rows = pa.table({f.name: pa.repeat(pa.scalar(0, f.type), 10**6) for f in schemas.HISTORY})
         for _ in range(11):
             writer.write_table(rows)
     assert len(sink.getvalue()) < 400_000
     with pytest.raises(pa.ArrowInvalid, match="11000000 rows"):
-        records.from_bytes(sink.getvalue(), records.HISTORY)
+        parquet.from_bytes(sink.getvalue(), schemas.HISTORY)
 
 
 LENGTH = struct.Struct("<Q")
@@ -462,7 +470,7 @@ def test_lying_headers_of_checkpoints(tmp_path, name):
     store = Store(tmp_path)
     store.put("runs", key(1), RECORD, {"checkpoints.safetensors": lying(name)})
     with pytest.raises(DamagedEntry, match=key(1)):
-        train_cell._checkpoints(store.get("runs", key(1)))
+        probe_cell._checkpoints(store.get("runs", key(1)))
     if name != "step that is none":  # which is a sound file of names that no engine gave
         assert len(list(verify.faults(store, quick=True))) == 1
 
@@ -516,7 +524,7 @@ def test_hostile_yaml_is_refused_with_its_line(tmp_path, monkeypatch, bounded, n
     text, line = HOSTILE_YAML[name]
     file = study_file(tmp_path / "studies", text)
     with pytest.raises(ConfigError) as caught:
-        config.load_study("mine", "desk", file.parent)
+        studies_study.load_study("mine", "desk", file.parent)
     assert re.search(rf"mine\.yaml:{line}: ", str(caught.value)), str(caught.value)
     assert len(str(caught.value)) < 1000
     assert not (tmp_path / "harm").exists()
@@ -528,20 +536,20 @@ def test_hostile_yaml_is_refused_with_its_line(tmp_path, monkeypatch, bounded, n
 def test_deep_yaml_is_refused(tmp_path, text):
     file = study_file(tmp_path / "studies", text)
     with pytest.raises(ConfigError, match=r"mine\.yaml"):
-        config.read(file)
+        document.read(file)
 
 
 def test_a_vast_config_is_not_taken_in(tmp_path):
     file = study_file(tmp_path / "studies", "# " + "x" * 5_000_000)
     with pytest.raises(ConfigError, match="more than 4194304 bytes"):
-        config.read(file)
+        document.read(file)
     with pytest.raises(ConfigError, match="no plain file"):
-        config.read(Path("/dev/zero"))
+        document.read(Path("/dev/zero"))
 
 
-def load(folder: Path, study: dict) -> config.Study:
+def load(folder: Path, study: dict) -> studies_study.Study:
     file = study_file(folder / "studies", yaml.safe_dump(study, sort_keys=False))
-    return config.load_study("mine", "desk", file.parent)
+    return studies_study.load_study("mine", "desk", file.parent)
 
 
 def with_grid(**changes) -> dict:
@@ -587,7 +595,7 @@ def test_names_that_would_lead_elsewhere(tmp_path, name, place):
     if place == "study":
         study["study"] = name
         with pytest.raises(ConfigError):
-            config.load_study(name, "desk", tmp_path)
+            studies_study.load_study(name, "desk", tmp_path)
     elif place == "grid":
         study["grids"][name] = grid
     elif place == "probe":
@@ -603,7 +611,7 @@ def test_names_that_would_lead_elsewhere(tmp_path, name, place):
 @SEEDED
 @given(st.lists(st.text(max_size=60) | st.sampled_from(NAMES), min_size=1, max_size=4, unique=True))
 def test_values_of_axes_stay_in_their_folder(values):
-    from hypertransfer import grid
+    from hypertransfer.studies import grid
 
     for value in values:
         path = grid.Cell("sweep", {"model.x": value}, ()).path
@@ -615,13 +623,13 @@ def test_values_of_axes_stay_in_their_folder(values):
 @pytest.mark.parametrize("text", ["/tmp/x\x00y", "a\nb", "", "x" * 2000])
 def test_hostile_stores_and_studies_of_the_main_config(text):
     good = {"scale": "desk", "studies": ["mine"], "device": "cpu", "store": "s", "job_minutes": 3}
-    config.check_main(good, Path("missing"))
+    studies_study.check_main(good, Path("missing"))
     with pytest.raises(ConfigError, match="store"):
-        config.check_main({**good, "store": text}, Path("missing"))
+        studies_study.check_main({**good, "store": text}, Path("missing"))
     with pytest.raises(ConfigError, match="device"):
-        config.check_main({**good, "device": "cpu\n"}, Path("missing"))
+        studies_study.check_main({**good, "device": "cpu\n"}, Path("missing"))
     with pytest.raises(ConfigError, match=r"no study '\.\./x'"):
-        plan.load({**good, "studies": ["../x"]})
+        planning_load.load({**good, "studies": ["../x"]})
 
 
 def test_a_config_that_snakemake_would_run(tmp_path):
@@ -630,9 +638,9 @@ def test_a_config_that_snakemake_would_run(tmp_path):
                  "x: &x {__use_yte__: true}\n<<: *x\n"):  # fmt: skip
         file.write_text(text)
         with pytest.raises(ConfigError, match="as Python"):
-            config.refuse_templates(config.read(file))
+            document.refuse_templates(document.read(file))
         with pytest.raises(ConfigError, match="as Python"):
-            config.check_main({}, file)
+            studies_study.check_main({}, file)
 
 
 def test_problems_are_a_line_each(tmp_path):
@@ -693,8 +701,9 @@ FOREIGN = [
     "lib.site-packages.installed:x", "../outside:x", "..outside:x", ".outside:x",
     "my_parts", "my_parts:", ":load", "my_parts:_hidden", "my_parts:__builtins__",
     "my_parts:load.__globals__", "my_parts\x00:x", "my parts:x", "/etc:x",
-    "my_parts:load:x", "hypertransfer.report.page:execute", "hypertransfer.publish:publish",
-    "hypertransfer.store:replace_atomically", "hypertransfer.execution.train_cell:subprocess", "hypertransfer:x",
+    "my_parts:load:x", "hypertransfer.report.page:execute",
+    "hypertransfer.execution.publish:publish", "hypertransfer.storage.atomic:replace_atomically",
+    "hypertransfer.execution.provenance:subprocess", "hypertransfer:x",
     "hypertransfer.cli.main:main", "my_parts/../my_parts:load",
 ]  # fmt: skip
 
@@ -704,7 +713,7 @@ FOREIGN = [
 def test_what_a_config_may_not_name_is_not_imported(beside, tmp_path, kind, path):
     before = set(sys.modules)
     with pytest.raises(ValueError, match=re.escape(repr(path))):
-        registry.load(kind, path)
+        lookup.load(kind, path)
     assert set(sys.modules) == before
     if ":" not in path:
         return
@@ -719,22 +728,22 @@ def test_what_a_config_may_not_name_is_not_imported(beside, tmp_path, kind, path
 def test_what_a_module_took_from_elsewhere_is_no_part(beside, path):
     for kind in KINDS:
         with pytest.raises(ValueError, match="was taken from"):
-            registry.load(kind, path)
+            lookup.load(kind, path)
 
 
 def test_parts_of_the_project_can_be_named(beside):
-    assert registry.load("data", "my_parts:load")() == "mine"
-    assert registry.load("model", "my_parts:Net").__name__ == "Net"
-    assert registry.load("data", "my_package:deep")() == "deep"
-    assert registry.load("data", "my_parts:deep")() == "deep"
+    assert lookup.load("data", "my_parts:load")() == "mine"
+    assert lookup.load("model", "my_parts:Net").__name__ == "Net"
+    assert lookup.load("data", "my_package:deep")() == "deep"
+    assert lookup.load("data", "my_parts:deep")() == "deep"
     values = STUDY["grids"]["sweep"]["base"] | {"parameterisation": "my_parts:mine"}
-    assert keys.table(RunSpec.parse(values)).name == "mup"
+    assert catalogue_lookup.table(parse.run_spec(values)).name == "mup"
 
 
 def test_a_table_is_a_table(beside):
     values = STUDY["grids"]["sweep"]["base"] | {"parameterisation": "my_parts:load"}
     with pytest.raises(ValueError, match="neither a Parameterisation"):
-        keys.table(RunSpec.parse(values))
+        catalogue_lookup.table(parse.run_spec(values))
 
 
 # --- pages, figures, notebooks ------------------------------------------------------------------
@@ -794,10 +803,10 @@ def test_what_notebooks_show_is_escaped(tmp_path):
 
 
 def test_figures_escape(tmp_path):
-    figure, axes = plots.plt.subplots()
+    figure, axes = plt.subplots()
     axes.set_xlabel(EVIL)
     figure.suptitle(EVIL)
-    plots.save(figure, str(tmp_path / "f.svg"))
+    draw.save(figure, str(tmp_path / "f.svg"))
     text = (tmp_path / "f.svg").read_text()
     assert "<script" not in text
     assert "--><b>" not in text
@@ -812,7 +821,7 @@ def test_captions_are_text_in_the_bundled_report(tmp_path):
     evil += "`x <javascript:alert(1)>`_ {{ 7 * 7 }} |x| *y* a_ :math:`x`"
     study = with_grid()
     study["figures"][0]["caption"] = evil
-    caption = plan.StudyPlan(load(tmp_path, study), 3).caption("sweep")
+    caption = study_plan.StudyPlan(load(tmp_path, study), 3).caption("sweep")
     page = docutils.core.publish_parts(caption, writer="html")["body"]
     assert "root:" not in page
     assert "<script" not in page
@@ -879,9 +888,9 @@ def test_notebooks_run_from_the_repository_only(tmp_path, monkeypatch):
     books.mkdir()
     (tmp_path / "evil.ipynb").write_text("{}")
     (books / "mine.ipynb").symlink_to(tmp_path / "evil.ipynb")
-    monkeypatch.setattr(plan, "NOTEBOOKS", books)
+    monkeypatch.setattr(study_plan, "NOTEBOOKS", books)
     with pytest.raises(ConfigError, match="a link that leads out"):
-        plan.notebook(config.Study("mine", "desk", {}, {}))
+        study_plan.notebook(studies_study.Study("mine", "desk", {}, {}))
 
 
 def test_a_marker_removes_stable_files_only(tmp_path, monkeypatch):

@@ -7,8 +7,9 @@ import math
 import pandas as pd
 import pytest
 
-from hypertransfer import claims
-from hypertransfer.measures import MEASURES, ClaimError
+from hypertransfer.claims import validation, verdicts
+from hypertransfer.claims.families import measures
+from hypertransfer.claims.measure import ClaimError
 
 CURVES = {  # method → per task the regrets after each evaluation
     "random": [[1.0, 0.8, 0.6, 0.4], [1.0, 0.6, 0.4, 0.2], [1.0, 0.7, 0.5, 0.3]],
@@ -26,7 +27,7 @@ def replays():
 
 
 def measured(name, table, frame, **options):
-    return MEASURES[name].function({table: frame}, 0, **options)
+    return measures()[name].function({table: frame}, 0, **options)
 
 
 def test_regret_ratio_is_of_means_over_tasks():
@@ -132,19 +133,19 @@ def claim(**changes):
 
 
 def test_a_claim_selects_from_its_measures_own_table():
-    verdict = claims.check(claim(), {"runs": pd.DataFrame({"grid": ["x"]}), "replays": replays()})
+    verdict = verdicts.check(claim(), {"runs": pd.DataFrame({"grid": ["x"]}), "replays": replays()})
     assert verdict.verdict == "holds"
     assert "over 3 tasks" in verdict.reason
     with pytest.raises(ClaimError, match="the table 'replays' is needed"):
-        claims.check(claim(), {"runs": pd.DataFrame({"grid": ["x"]})})
+        verdicts.check(claim(), {"runs": pd.DataFrame({"grid": ["x"]})})
     with pytest.raises(ClaimError, match=r"where.replay: no row has 'q'.*there is r"):
-        claims.check(claim(where={"replay": "q"}), {"replays": replays()})
+        verdicts.check(claim(where={"replay": "q"}), {"replays": replays()})
 
 
 def test_options_are_checked_by_the_measures_own_choices():
     wrong = claim(measure="region_level", options={"quantity": "sharpness"})
-    (text,) = claims.validate([wrong])
+    (text,) = validation.validate([wrong])
     assert "options.quantity: 'sharpness' is not one of volume, share, inflation" in text
     few = claim(min_seeds=4)
-    verdict = claims.check(few, {"replays": replays()})
+    verdict = verdicts.check(few, {"replays": replays()})
     assert (verdict.verdict, verdict.reason) == ("undecided", "3 tasks ran, and 4 are asked for")

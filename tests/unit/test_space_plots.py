@@ -11,7 +11,8 @@ import pytest
 from matplotlib import image
 from matplotlib.patches import Polygon, Rectangle
 
-from hypertransfer import plots, registry
+from hypertransfer.catalogue.cards import figures
+from hypertransfer.figures import draw as figures_draw
 from hypertransfer.figures import spaces
 from hypertransfer.spaces.dimensions import Domain
 from hypertransfer.spaces.learning import Task
@@ -59,13 +60,13 @@ def tables() -> dict[str, pd.DataFrame]:
 def draw(kind, tables, **options):
     figure = {"id": kind, "kind": kind, "title": "Title", "caption": "",
               "options": {**FIGURES[kind], **options}}  # fmt: skip
-    return plots.draw(figure, tables)
+    return figures_draw.draw(figure, tables)
 
 
 @pytest.mark.parametrize("kind", FIGURES)
 def test_every_kind_fills_its_page(kind, tables, tmp_path):
     path = tmp_path / "figure.png"
-    plots.save(draw(kind, tables), str(path))
+    figures_draw.save(draw(kind, tables), str(path))
     pixels = image.imread(io.BytesIO(path.read_bytes()), format="png")[..., :3]
     ink = (pixels < 0.99).any(axis=2)
     assert ink.any(axis=0).mean() > 0.7
@@ -76,7 +77,7 @@ def test_every_kind_fills_its_page(kind, tables, tmp_path):
 def test_configs_may_name_the_options_that_there_are(kind):
     parameters = inspect.signature(spaces.KINDS[kind]).parameters.values()
     options = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
-    assert set(registry.FIGURES[kind]) == options
+    assert set(figures.FIGURES[kind]) == options
 
 
 def test_regrets_are_the_means_of_the_tables(tables):

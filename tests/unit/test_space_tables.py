@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from hypertransfer import records
 from hypertransfer.spaces.tasks import tables
 from hypertransfer.spaces.tasks.tables import TableError, problems, tasks_of
+from hypertransfer.storage import parquet
 
 ABOUT = {
     "task": ["data", "width"],
@@ -108,7 +108,7 @@ def test_bounds_on_text_are_refused():
 
 def test_csv_and_parquet_are_read_alike(tmp_path):
     frame().to_csv(tmp_path / "t.csv", index=False)
-    records.write(pa.Table.from_pandas(frame(), preserve_index=False), tmp_path / "t.parquet")
+    parquet.write(pa.Table.from_pandas(frame(), preserve_index=False), tmp_path / "t.parquet")
     one, other = (tasks_of(tables.frame(tmp_path / name), ABOUT, name)[1]
                   for name in ("t.csv", "t.parquet"))  # fmt: skip
     for a, b in zip(one, other, strict=True):

@@ -9,16 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer.spec import (
-    LOSSES,
-    WEIGHTS,
-    Component,
-    RunSpec,
-    SpecError,
-    SpecErrors,
-    canonical,
-    digest,
-)
+from hypertransfer.runs import parse
+from hypertransfer.runs.canonical import canonical, digest
+from hypertransfer.runs.parse import SpecError, SpecErrors
+from hypertransfer.runs.spec import LOSSES, WEIGHTS
 
 SEEDED = settings(derandomize=True, deadline=None)  # the same cases on every machine
 
@@ -70,10 +64,10 @@ plain_specs = st.fixed_dictionaries(
 @SEEDED
 @given(plain_specs)
 def test_plain_values_read_back(values):
-    spec = RunSpec.parse(values)
-    assert RunSpec.parse(spec.plain()) == spec
+    spec = parse.run_spec(values)
+    assert parse.run_spec(spec.plain()) == spec
     through_json = json.loads(canonical(spec.plain()))
-    assert RunSpec.parse(through_json) == spec
+    assert parse.run_spec(through_json) == spec
 
 
 @SEEDED
@@ -86,7 +80,7 @@ def test_the_order_of_keys_does_not_count(values, random):
         random.shuffle(items)
         return dict(items)
 
-    first, second = RunSpec.parse(values), RunSpec.parse(shuffled(values))
+    first, second = parse.run_spec(values), parse.run_spec(shuffled(values))
     assert first == second
     assert canonical(first.plain()) == canonical(second.plain())
 
@@ -95,17 +89,17 @@ def test_the_order_of_keys_does_not_count(values, random):
     "field", ["lr", "weight_decay", "divergence", "steps", "batch_size", "seed"]
 )
 def test_whole_numbers_may_be_written_with_a_point(field):
-    texts = {canonical(RunSpec.parse({**VALID, field: value}).plain()) for value in (2, 2.0, 2e0)}
+    texts = {canonical(parse.run_spec({**VALID, field: value}).plain()) for value in (2, 2.0, 2e0)}
     assert len(texts) == 1
 
 
 def test_checkpoints_are_a_set_of_steps():
-    spec = RunSpec.parse({**VALID, "checkpoints": [4, 0, 4.0]})
+    spec = parse.run_spec({**VALID, "checkpoints": [4, 0, 4.0]})
     assert spec.checkpoints == (0, 4)
 
 
 def test_defaults_follow_other_fields():
-    spec = RunSpec.parse({**VALID, "batch_size": 48, "steps": 7})
+    spec = parse.run_spec({**VALID, "batch_size": 48, "steps": 7})
     assert (spec.base_batch_size, spec.eval_every) == (48, 7)
     assert spec.weights == "fan_in"
     assert spec.order_seed is None
@@ -137,7 +131,7 @@ BAD = {
 
 def test_every_bad_field_is_named_at_once():
     with pytest.raises(SpecErrors) as caught:
-        RunSpec.parse({**BAD, "learning_rate": 1, True: 2})
+        parse.run_spec({**BAD, "learning_rate": 1, True: 2})
     roots = [error.path.split(".")[0] for error in caught.value.errors]
     assert sorted(roots) == sorted([*BAD, "learning_rate", "True"])
     assert all(isinstance(error, SpecError) for error in caught.value.errors)
@@ -147,7 +141,7 @@ def test_every_bad_field_is_named_at_once():
 @pytest.mark.parametrize("field", BAD)
 def test_each_bad_field_is_refused_by_itself(field):
     with pytest.raises(SpecErrors) as caught:
-        RunSpec.parse({**VALID, field: BAD[field]})
+        parse.run_spec({**VALID, field: BAD[field]})
     (error,) = caught.value.errors
     assert error.path.split(".")[0] == field
     assert error.expected
@@ -156,7 +150,7 @@ def test_each_bad_field_is_refused_by_itself(field):
 @pytest.mark.parametrize("field", VALID)
 def test_what_has_no_default_is_needed(field):
     with pytest.raises(SpecErrors) as caught:
-        RunSpec.parse({name: value for name, value in VALID.items() if name != field})
+        parse.run_spec({name: value for name, value in VALID.items() if name != field})
     (error,) = caught.value.errors
     assert error.path == field
     assert "needs it" in str(error)
@@ -165,9 +159,9 @@ def test_what_has_no_default_is_needed(field):
 def test_options_of_a_component_must_have_a_canonical_text():
     for option in (math.nan, math.inf, {1, 2}, object()):
         with pytest.raises(SpecError, match=r"model\.strength"):
-            Component.parse("model", {"name": "conv", "strength": option})
+            parse.component("model", {"name": "conv", "strength": option})
     with pytest.raises(SpecError, match=r"model\.1"):
-        Component.parse("model", {"name": "conv", 1: 2})
+        parse.component("model", {"name": "conv", 1: 2})
 
 
 def test_digests_stay_what_they_are():
@@ -175,7 +169,7 @@ def test_digests_stay_what_they_are():
     assert canonical({"b": [1, 0.1], "a": None}) == '{"a":null,"b":[1,0.1]}'
     assert digest({"b": [1, 0.1], "a": None}) == "68020a8168912fc6ec921130"
     assert digest({"a": 1}, 8) == digest({"a": 1})[:8]
-    assert digest(RunSpec.parse(VALID).plain()) == "ff85ab706623b1d7c69c2c7a"
+    assert digest(parse.run_spec(VALID).plain()) == "ff85ab706623b1d7c69c2c7a"
 
 
 def test_canonical_text_has_no_nan():
@@ -186,13 +180,13 @@ def test_canonical_text_has_no_nan():
 @SEEDED
 @given(plain_specs, plain_specs)
 def test_different_specs_have_different_digests(first, second):
-    one, other = RunSpec.parse(first), RunSpec.parse(second)
+    one, other = parse.run_spec(first), parse.run_spec(second)
     same = canonical(one.plain()) == canonical(other.plain())
     assert (digest(one.plain()) == digest(other.plain())) == same
 
 
 def test_columns_name_what_every_table_has():
-    columns = RunSpec.parse(VALID).columns()
+    columns = parse.run_spec(VALID).columns()
     assert columns["model"] == "conv"
     assert columns["shape.width"] == 8
     assert columns["lr"] == 0.5

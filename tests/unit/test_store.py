@@ -22,7 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.damage import damaged
 
-from hypertransfer.store import DamagedEntry, Store, StoreError, produce
+from hypertransfer.storage.produce import produce
+from hypertransfer.storage.run_store import DamagedEntry, Store, StoreError
 
 SEEDED = settings(derandomize=True, deadline=None)  # the same cases on every machine
 

@@ -10,19 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import datasets
+from hypertransfer.catalogue import dataset_options
+from hypertransfer.catalogue.cards import datasets
+from hypertransfer.catalogue.cards.datasets import CARDS, STATE_OF_THE_UNION, WINDOWS, DatasetError
+from hypertransfer.catalogue.dataset_options import digest, objections, shape
 from hypertransfer.data.samples import batches
 from hypertransfer.data.text import hugging_face, program_text, state_of_the_union, windows
 from hypertransfer.data.text.windows import BPE, SEPARATOR, ByteTokens, Documents
-from hypertransfer.datasets import (
-    CARDS,
-    STATE_OF_THE_UNION,
-    WINDOWS,
-    DatasetError,
-    digest,
-    objections,
-    shape,
-)
 
 
 def assembled(documents, **options):
@@ -168,7 +162,7 @@ def test_parquet_files_are_read_in_order_and_split_by_their_names(tmp_path):
     stream = b"a\n\nb\n\nc\n\nd\n\n"
     assert decoded(found.train_x.flatten()) == stream[: 2 * len(found.train_x)]
     assert decoded(found.test_x.flatten()).startswith(b"xyzxyz")
-    assert folder in str(datasets.parquet_files(str(tmp_path))[0])
+    assert folder in str(dataset_options.parquet_files(str(tmp_path))[0])
 
 
 def test_a_share_of_the_documents_tests_where_no_file_does(tmp_path):
@@ -238,11 +232,19 @@ def test_a_folder_is_looked_at_before_anything_runs(tmp_path):
     assert objections("hugging_face", {})[0][0] == "directory"
     there, nowhere = {"directory": str(tmp_path)}, {"directory": "/nowhere"}
     assert objections("hugging_face", nowhere) == []  # a plan can be made without the data
-    assert "the folder /nowhere is missing: download" in datasets.missing("hugging_face", nowhere)
-    assert "has no Parquet files" in datasets.missing("hugging_face", there)
-    assert "cifar10: the folder /nowhere is missing: unpack" in datasets.missing("cifar10", nowhere)
+    assert "the folder /nowhere is missing: download" in dataset_options.missing(
+        "hugging_face", nowhere
+    )
+    assert "has no Parquet files" in dataset_options.missing("hugging_face", there)
+    assert "cifar10: the folder /nowhere is missing: unpack" in dataset_options.missing(
+        "cifar10", nowhere
+    )
     folder = parquet(tmp_path, train=["a"])
-    assert datasets.missing("hugging_face", there) == datasets.missing("digits", {}) == ""
+    assert (
+        dataset_options.missing("hugging_face", there)
+        == dataset_options.missing("digits", {})
+        == ""
+    )
     assert objections("hugging_face", {"directory": folder, "test_fraction": 0.1}) == []
     (found,) = objections("hugging_face", {"directory": folder, "test_fraction": 2})
     assert "fraction" in found[2]

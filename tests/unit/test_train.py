@@ -10,11 +10,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from hypertransfer.catalogue import lookup
 from hypertransfer.data.samples import Samples, batches
 from hypertransfer.networks.mlp import LinearNet
-from hypertransfer.planning import keys
-from hypertransfer.spec import RunSpec, Schedule
+from hypertransfer.runs import parse
+from hypertransfer.runs.spec import Schedule
 from hypertransfer.training import build, loop
+from hypertransfer.training import losses as training_losses
 from hypertransfer.training.loop import History, Scheduler, final_loss
 from hypertransfer.training.state import PRECONDITIONER
 
@@ -62,7 +64,7 @@ def synthetic(monkeypatch, tmp_path):
 
 
 def spec(**values):
-    return RunSpec.parse(
+    return parse.run_spec(
         {
             "model": {"name": "residual_mlp", "bias": True},
             "data": "synthetic_parts:load",
@@ -87,7 +89,7 @@ WATCHING = {"model": "synthetic_parts:Watching", "optimizer": "sgd"}
 
 def run(**values):
     values = spec(**values)
-    return loop.train(values, keys.table(values))
+    return loop.train(values, lookup.table(values))
 
 
 def same(a, b):
@@ -244,7 +246,7 @@ def test_rows_are_what_the_table_says_at_this_shape():
 
 def test_mse_is_the_mean_over_samples_and_classes():
     output = torch.tensor([[1.0, 2.0, 0.0], [0.5, 0.0, 0.0]])
-    loss = build.mse(output, torch.tensor([1, 2]))
+    loss = training_losses.mse(output, torch.tensor([1, 2]))
     assert loss.item() == pytest.approx((1 + 1 + 0 + 0.25 + 0 + 1) / 6)
 
 
@@ -288,7 +290,7 @@ def test_checkpoints_lie_before_the_first_update_and_after_the_last():
     result = run(checkpoints=[0, 3, 40])
     assert sorted(result.checkpoints) == [0, 3, 40]
     values = spec()
-    fresh, _ = build.drawn_model(values, images(), keys.table(values))
+    fresh, _ = build.drawn_model(values, images(), lookup.table(values))
     for name, p in fresh.named_parameters():
         assert torch.equal(result.checkpoints[0][name], p)
     for step in (3, 40):  # a run that ends there leaves the same weights, after its last update
@@ -326,7 +328,7 @@ def test_eval_is_over_the_whole_test_set_at_its_steps(monkeypatch):
     result = run(eval_every=16, log_every=5, checkpoints=[0, 16, 40])
     history, data = result.history, images()
     values = spec()
-    model, _ = build.drawn_model(values, data, keys.table(values))
+    model, _ = build.drawn_model(values, data, lookup.table(values))
     measured = [i for i, loss in enumerate(history.eval_loss) if not math.isnan(loss)]
     assert [history.step[i] for i in measured] == [0, 16, 32, 40]
     for i in measured:
@@ -343,7 +345,7 @@ def test_eval_is_over_the_whole_test_set_at_its_steps(monkeypatch):
 def test_progress_is_told_at_every_record():
     told = []
     values = spec(log_every=10)
-    result = loop.train(values, keys.table(values), progress=lambda *row: told.append(row))
+    result = loop.train(values, lookup.table(values), progress=lambda *row: told.append(row))
     assert told == list(zip(result.history.step, result.history.train_loss, strict=True))[1:]
 
 

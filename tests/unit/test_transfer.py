@@ -8,8 +8,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hypertransfer import records, transfer
-from hypertransfer.transfer import Estimate, Sweep, TransferError, exact, optimum
+from hypertransfer.analysis import curves as analysis_curves
+from hypertransfer.analysis import estimate as analysis_estimate
+from hypertransfer.analysis import optimum as analysis_optimum
+from hypertransfer.analysis import sweeps as analysis_sweeps
+from hypertransfer.analysis import trajectories
+from hypertransfer.analysis.estimate import AnalysisError, Estimate, exact
+from hypertransfer.analysis.optimum import optimum
+from hypertransfer.analysis.sweeps import Sweep
+from hypertransfer.storage import schemas
 
 INF = math.inf
 ALL = np.arange
@@ -183,7 +190,7 @@ def test_when_everything_diverged_there_is_no_optimum():
     ],
 )
 def test_a_curve_that_makes_no_sense_is_refused(lrs, losses, words):
-    with pytest.raises(TransferError, match=words):
+    with pytest.raises(AnalysisError, match=words):
         optimum(lrs, losses)
 
 
@@ -199,7 +206,7 @@ def test_a_curve_that_makes_no_sense_is_refused(lrs, losses, words):
     ],
 )
 def test_max_stable_lr_lies_below_the_first_unstable_run(losses, value, low, high):
-    found = transfer.max_stable_lr([1, 2, 4, 8], losses, ceiling=5)
+    found = analysis_optimum.max_stable_lr([1, 2, 4, 8], losses, ceiling=5)
     assert found == Estimate(value, low, high)
 
 
@@ -208,9 +215,9 @@ def test_max_stable_lr_lies_below_the_first_unstable_run(losses, value, low, hig
 
 def test_open_bounds_survive_sums_on_the_right_side():
     edge, known = Estimate(-5, -INF, -4.5), exact(1.0)
-    assert transfer.linear([-1, 1], [known, edge]) == Estimate(-6, -INF, -5.5)
-    assert transfer.linear([-1, 1], [edge, known]) == Estimate(6, 5.5, INF)
-    assert transfer.linear([-1, 0, 1], [known, edge, known]) == exact(0.0)
+    assert analysis_estimate.linear([-1, 1], [known, edge]) == Estimate(-6, -INF, -5.5)
+    assert analysis_estimate.linear([-1, 1], [edge, known]) == Estimate(6, 5.5, INF)
+    assert analysis_estimate.linear([-1, 0, 1], [known, edge, known]) == exact(0.0)
 
 
 def test_magnitude_of_bounds_with_two_signs_starts_at_zero():
@@ -225,18 +232,18 @@ def test_shift_and_slope_of_a_known_drift():
     sizes = [16, 32, 128, 512]
     sweeps = [sweep(n, -0.25 - 0.5 * math.log2(n / 16)) for n in sizes]
     for per_seed in (False, True):
-        places = transfer.optima(sweeps, ALL(3), per_seed)
-        assert transfer.shift(places).value == pytest.approx(-2.5)
-        assert transfer.slope(sizes, places).value == pytest.approx(-0.5)
+        places = analysis_sweeps.optima(sweeps, ALL(3), per_seed)
+        assert analysis_sweeps.shift(places).value == pytest.approx(-2.5)
+        assert analysis_sweeps.slope(sizes, places).value == pytest.approx(-0.5)
 
 
 def test_an_edge_at_the_largest_size_bounds_shift_and_slope_on_one_side():
     sizes = [16, 64, 256]
     sweeps = [sweep(n, v) for n, v in zip(sizes, (0.25, -3, -9), strict=True)]
-    places = transfer.optima(sweeps, ALL(3))
-    assert transfer.shift(places).low == transfer.slope(sizes, places).low == -INF
-    assert transfer.shift(places).high == pytest.approx(-5.5 - 0.25)
-    assert transfer.slope(sizes, places).high < -1
+    places = analysis_sweeps.optima(sweeps, ALL(3))
+    assert analysis_sweeps.shift(places).low == analysis_sweeps.slope(sizes, places).low == -INF
+    assert analysis_sweeps.shift(places).high == pytest.approx(-5.5 - 0.25)
+    assert analysis_sweeps.slope(sizes, places).high < -1
 
 
 def test_one_diverged_seed_makes_the_mean_diverge_but_not_the_other_seeds():
@@ -251,47 +258,47 @@ def test_one_diverged_seed_makes_the_mean_diverge_but_not_the_other_seeds():
 
 def test_regret_is_the_loss_at_the_small_sizes_best_learning_rate_tried():
     small, large = sweep(16, 0.2), sweep(256, -3.0)
-    found = transfer.regret([small, large], ALL(3))
+    found = analysis_sweeps.regret([small, large], ALL(3))
     assert parts(found) == near(exact(4.5))
-    same = transfer.regret([small, sweep(256, 0.3)], ALL(3))
+    same = analysis_sweeps.regret([small, sweep(256, 0.3)], ALL(3))
     assert same == exact(0.0)
 
 
 def test_regret_is_infinite_where_the_large_size_diverges_there():
     large = sweep(256, -3.0)
     large.losses[1, large.lrs >= 0.5] = INF
-    assert transfer.regret([sweep(16, 0.2), large], ALL(3)).low == INF
+    assert analysis_sweeps.regret([sweep(16, 0.2), large], ALL(3)).low == INF
 
 
 def test_regret_is_open_where_an_optimum_lies_on_the_edge():
-    to_large = transfer.regret([sweep(16, 0.2), sweep(256, -9.0)], ALL(3))
+    to_large = analysis_sweeps.regret([sweep(16, 0.2), sweep(256, -9.0)], ALL(3))
     assert to_large.low == to_large.value > 0
     assert to_large.high == INF
-    from_small = transfer.regret([sweep(16, -9.0), sweep(256, 0.2)], ALL(3))
+    from_small = analysis_sweeps.regret([sweep(16, -9.0), sweep(256, 0.2)], ALL(3))
     assert (from_small.low, from_small.high) == (0, INF)
 
 
 def test_regret_needs_the_same_learning_rate_at_both_sizes():
-    with pytest.raises(TransferError, match="same learning rates"):
-        transfer.regret([sweep(16, 0.2), sweep(256, -3, np.arange(-6, 3) + 0.5)], ALL(3))
+    with pytest.raises(AnalysisError, match="same learning rates"):
+        analysis_sweeps.regret([sweep(16, 0.2), sweep(256, -3, np.arange(-6, 3) + 0.5)], ALL(3))
 
 
 def test_seed_deviation_is_the_spread_of_the_loss_at_the_best_learning_rate():
     noise = np.array([[-0.1], [0.0], [0.1]])
-    sigma = transfer.seed_deviation(sweep(16, 0.2, noise=noise))
+    sigma = analysis_sweeps.seed_deviation(sweep(16, 0.2, noise=noise))
     assert sigma == pytest.approx(0.1)
-    assert transfer.in_units(exact(0.3), sigma).value == pytest.approx(3)
-    assert math.isnan(transfer.seed_deviation(sweep(16, 0.2, noise=np.zeros((1, 1)))))
-    assert transfer.in_units(exact(0.3), math.nan).high == INF
-    assert transfer.in_units(exact(0.0), 0.0) == exact(0.0)
-    assert transfer.in_units(exact(0.3), 0.0) == exact(INF)
+    assert analysis_estimate.in_units(exact(0.3), sigma).value == pytest.approx(3)
+    assert math.isnan(analysis_sweeps.seed_deviation(sweep(16, 0.2, noise=np.zeros((1, 1)))))
+    assert analysis_estimate.in_units(exact(0.3), math.nan).high == INF
+    assert analysis_estimate.in_units(exact(0.0), 0.0) == exact(0.0)
+    assert analysis_estimate.in_units(exact(0.3), 0.0) == exact(INF)
 
 
 # Trajectories ------------------------------------------------------------------------------
 
 
 def paths(values, steps, sizes=(16, 64, 256)):
-    return transfer.Trajectories(
+    return trajectories.Trajectories(
         np.array(sizes, float), np.array(steps, float), np.asarray(values, float)
     )
 
@@ -301,22 +308,22 @@ def test_spread_compares_the_last_third_of_training():
     values = np.where(steps >= 60, np.array([3.0, 2.0, 5.0, 4.0])[:, None, None], 1e6)
     values = np.repeat(values, 4, axis=1)
     found = paths(values, steps, sizes=(16, 32, 64, 128))
-    assert transfer.spread(found, ALL(4)) == exact(2.5)
-    assert transfer.spread(found, ALL(4), tail=1.0).value < 1.01
+    assert trajectories.spread(found, ALL(4)) == exact(2.5)
+    assert trajectories.spread(found, ALL(4), tail=1.0).value < 1.01
 
 
 def test_spread_averages_over_the_chosen_seeds_first():
     values = np.array([[[1.0], [3.0]], [[3.0], [1.0]]])
     both = paths(values, [10], sizes=(16, 64))
-    assert transfer.spread(both, ALL(2)) == exact(1.0)
-    assert transfer.spread(both, np.array([0, 0])) == exact(3.0)
+    assert trajectories.spread(both, ALL(2)) == exact(1.0)
+    assert trajectories.spread(both, np.array([0, 0])) == exact(3.0)
 
 
 @pytest.mark.parametrize("bad", [math.nan, -10.0])
 def test_spread_is_open_where_the_quantity_is_no_positive_number(bad):
     values = np.ones((3, 2, 6))
     values[1, 0, 5] = bad
-    found = transfer.spread(paths(values, range(6)), ALL(2))
+    found = trajectories.spread(paths(values, range(6)), ALL(2))
     assert (found.low, found.high) == (1, INF)
 
 
@@ -327,9 +334,9 @@ def test_the_exponent_over_size_is_that_of_a_power_law(b, scale):
     steps = np.arange(0, 91, 10)
     late = scale * sizes[:, None, None] ** b * np.ones((1, 3, len(steps)))
     values = np.where(steps >= 60, late, 1e3)  # what is early does not count
-    found = transfer.exponent(paths(values, steps, sizes), ALL(3))
+    found = trajectories.exponent(paths(values, steps, sizes), ALL(3))
     assert found.value == pytest.approx(b, abs=1e-9)
-    assert transfer.exponent(paths(-values, steps, sizes), ALL(3)) == transfer.OPEN
+    assert trajectories.exponent(paths(-values, steps, sizes), ALL(3)) == analysis_estimate.OPEN
 
 
 @given(b=st.floats(-2, -0.2), relative=st.booleans())
@@ -342,14 +349,16 @@ def test_the_exponent_of_closing_gaps(b, relative):
     gap[-1] = 0
     limit = 3.0
     values = limit + gap * (limit if relative else 1)
-    found = transfer.closing(paths(values, steps, sizes), ALL(3), relative=relative)
+    found = trajectories.closing(paths(values, steps, sizes), ALL(3), relative=relative)
     assert found.value == pytest.approx(b, abs=1e-6)
 
 
 def test_closing_wants_three_sizes_and_gaps():
     flat = np.ones((3, 2, 5))
-    assert transfer.closing(paths(flat, range(5)), ALL(2)) == transfer.OPEN
-    assert transfer.closing(paths(flat[:2], range(5), (8, 16)), ALL(2)) == transfer.OPEN
+    assert trajectories.closing(paths(flat, range(5)), ALL(2)) == analysis_estimate.OPEN
+    assert (
+        trajectories.closing(paths(flat[:2], range(5), (8, 16)), ALL(2)) == analysis_estimate.OPEN
+    )
 
 
 def test_level_is_the_late_mean_and_largest_the_maximum():
@@ -357,12 +366,16 @@ def test_level_is_the_late_mean_and_largest_the_maximum():
     values[:, :, 6:] = [[[2.0], [4.0]], [[6.0], [8.0]]]
     values[0, 0, 0] = 99
     found = paths(values, np.arange(0, 91, 10), (8, 16))
-    assert transfer.level(found, ALL(2)) == exact(5.0)
-    assert transfer.level(found, np.array([1, 1])) == exact(6.0)
-    assert transfer.largest(found, ALL(2)) == exact(99.0)
-    assert transfer.largest(found, np.array([1])) == exact(8.0)
+    assert trajectories.level(found, ALL(2)) == exact(5.0)
+    assert trajectories.level(found, np.array([1, 1])) == exact(6.0)
+    assert trajectories.largest(found, ALL(2)) == exact(99.0)
+    assert trajectories.largest(found, np.array([1])) == exact(8.0)
     broken = paths(np.full((2, 2, 3), math.nan), range(3), (8, 16))
-    assert transfer.level(broken, ALL(2)) == transfer.largest(broken, ALL(2)) == transfer.OPEN
+    assert (
+        trajectories.level(broken, ALL(2))
+        == trajectories.largest(broken, ALL(2))
+        == analysis_estimate.OPEN
+    )
 
 
 @given(beta=st.floats(-1, 2.5), relative=st.booleans(), window=st.sampled_from([1, 3]))
@@ -373,39 +386,42 @@ def test_growth_recovers_the_exponent_of_power_law_gaps(beta, relative, window):
     size = np.array([0.4, 0.1])[:, None, None] * np.array([1, -1, 2])[:, None]
     gap = size * np.maximum(steps, 1) ** beta * (limit if relative else 1)
     values = np.concatenate([limit + gap, np.broadcast_to(limit, (1, 3, len(steps)))])
-    t, found = transfer.gaps(paths(values, steps), window, 0.1, relative)
+    t, found = trajectories.gaps(paths(values, steps), window, 0.1, relative)
     assert t[0] >= 200
-    assert transfer.growth(t, found, ALL(3)).value == pytest.approx(beta, abs=2e-3)
+    assert trajectories.growth(t, found, ALL(3)).value == pytest.approx(beta, abs=2e-3)
 
 
 def test_growth_of_noise_without_drift_is_about_zero_and_of_a_drift_is_not():
     rng = np.random.default_rng(3)
     steps = np.arange(1, 301.0)
     noise = rng.normal(size=(4, 6, 300))
-    flat = transfer.gaps(paths(noise, steps, (8, 16, 32, 64)))
-    assert abs(transfer.growth(*flat, ALL(6)).value) < 0.12
+    flat = trajectories.gaps(paths(noise, steps, (8, 16, 32, 64)))
+    assert abs(trajectories.growth(*flat, ALL(6)).value) < 0.12
     drift = noise * 0.1 + np.array([3, 2, 1, 0])[:, None, None] * steps**0.7
-    assert transfer.growth(*transfer.gaps(paths(drift, steps, (8, 16, 32, 64))), ALL(6)).value > 0.6
+    assert (
+        trajectories.growth(*trajectories.gaps(paths(drift, steps, (8, 16, 32, 64))), ALL(6)).value
+        > 0.6
+    )
 
 
 def test_systematic_gaps_shed_the_noise_that_flattens_the_exponent():
     rng = np.random.default_rng(4)
     steps = np.arange(1, 401.0)
     values = rng.normal(size=(2, 40, 400)) + np.array([0.002, 0])[:, None, None] * steps
-    t, gap = transfer.gaps(paths(values, steps, (16, 64)), window=3)
-    plain, systematic = (transfer.growth(t, gap, ALL(40), s).value for s in (False, True))
+    t, gap = trajectories.gaps(paths(values, steps, (16, 64)), window=3)
+    plain, systematic = (trajectories.growth(t, gap, ALL(40), s).value for s in (False, True))
     assert plain < 0.3 < 0.6 < systematic < 1.4
 
 
 def test_gaps_of_zero_are_left_out_and_too_few_points_leave_all_open():
     t = np.array([1.0, 2, 4, 8, 16])
     gap = np.array([[[1.0, 0, 4, 8, 16]]])
-    assert transfer.growth(t, gap, ALL(1)).value == pytest.approx(1)
-    assert transfer.growth(t[:3], gap[:, :, :3], ALL(1)).high == INF
-    assert transfer.growth(t, 0 * gap, ALL(1)).high == INF
-    assert transfer.growth(t, gap * math.nan, ALL(1)).high == INF
-    short = transfer.gaps(paths(np.ones((3, 2, 2)), [0, 10]), window=3)
-    assert transfer.growth(*short, ALL(2)).low == -INF
+    assert trajectories.growth(t, gap, ALL(1)).value == pytest.approx(1)
+    assert trajectories.growth(t[:3], gap[:, :, :3], ALL(1)).high == INF
+    assert trajectories.growth(t, 0 * gap, ALL(1)).high == INF
+    assert trajectories.growth(t, gap * math.nan, ALL(1)).high == INF
+    short = trajectories.gaps(paths(np.ones((3, 2, 2)), [0, 10]), window=3)
+    assert trajectories.growth(*short, ALL(2)).low == -INF
 
 
 # Tables ------------------------------------------------------------------------------------
@@ -423,7 +439,7 @@ def rows(widths=(16, 64), log2_lrs=(-2, -1, 0), seeds=(0, 1, 2)):
 def test_sweeps_reads_a_shuffled_table_and_gives_diverged_runs_infinite_loss():
     frame = table(rows())
     frame.loc[frame.index[0], ["final_loss", "status"]] = [math.nan, "diverged"]
-    small, large = transfer.sweeps(frame.sample(frac=1, random_state=1), "shape.width")
+    small, large = analysis_sweeps.sweeps(frame.sample(frac=1, random_state=1), "shape.width")
     assert (small.size, large.size) == (16, 64)
     assert small.lrs.tolist() == [0.25, 0.5, 1]
     assert small.losses[0, 0] == INF
@@ -432,34 +448,34 @@ def test_sweeps_reads_a_shuffled_table_and_gives_diverged_runs_infinite_loss():
 
 def test_sweeps_may_have_other_learning_rates_at_each_size():
     frame = table(rows(widths=[16]) + rows(widths=[64], log2_lrs=[-5, -4]))
-    assert [len(s.lrs) for s in transfer.sweeps(frame, "shape.width")] == [3, 2]
+    assert [len(s.lrs) for s in analysis_sweeps.sweeps(frame, "shape.width")] == [3, 2]
 
 
 def test_what_is_wrong_with_a_table_is_said():
     frame = table(rows())
-    with pytest.raises(TransferError, match="no run of seed 0"):
-        transfer.sweeps(frame.drop(index=0), "shape.width")
+    with pytest.raises(AnalysisError, match="no run of seed 0"):
+        analysis_sweeps.sweeps(frame.drop(index=0), "shape.width")
     two = pd.concat([frame.assign(optimizer="sgd"), frame.assign(optimizer="adam")])
     two["key"] = range(len(two))
-    with pytest.raises(TransferError, match=r"choose one in `where`; they differ in optimizer$"):
-        transfer.sweeps(two, "shape.width")
-    with pytest.raises(TransferError, match="without a final_loss"):
-        transfer.sweeps(frame.assign(final_loss=math.nan), "shape.width")
-    with pytest.raises(TransferError, match="not a positive number"):
-        transfer.sweeps(frame.assign(**{"shape.width": "wide"}), "shape.width")
+    with pytest.raises(AnalysisError, match=r"choose one in `where`; they differ in optimizer$"):
+        analysis_sweeps.sweeps(two, "shape.width")
+    with pytest.raises(AnalysisError, match="without a final_loss"):
+        analysis_sweeps.sweeps(frame.assign(final_loss=math.nan), "shape.width")
+    with pytest.raises(AnalysisError, match="not a positive number"):
+        analysis_sweeps.sweeps(frame.assign(**{"shape.width": "wide"}), "shape.width")
 
 
 def test_columns_that_are_results_are_not_blamed_for_double_runs():
-    assert set(records.SUMMARY.names) <= set(transfer.RESULTS)
+    assert set(schemas.SUMMARY.names) <= set(analysis_sweeps.RESULTS)
 
 
 def test_only_seeds_that_every_size_has_are_used():
     frame = table(rows(widths=[16], seeds=range(5)) + rows(widths=[64], seeds=range(3)))
-    common, left_out = transfer.common_seeds(frame, "shape.width")
+    common, left_out = analysis_sweeps.common_seeds(frame, "shape.width")
     assert (sorted(set(common["seed"])), left_out) == ([0, 1, 2], 2)
     apart = table(rows(widths=[16], seeds=[0]) + rows(widths=[64], seeds=[1]))
-    with pytest.raises(TransferError, match="same seeds"):
-        transfer.common_seeds(apart, "shape.width")
+    with pytest.raises(AnalysisError, match="same seeds"):
+        analysis_sweeps.common_seeds(apart, "shape.width")
 
 
 def history(frame, steps, **columns):
@@ -473,7 +489,7 @@ def test_trajectories_place_runs_by_size_and_seed_at_common_steps():
     series["train_loss"] = series["shape.width"] * 1000 + series["seed"] * 100 + series["step"]
     series.loc[series["step"] == 0, "train_loss"] = math.nan  # measured in no run
     late = (series["step"] == 30) & (series["seed"] == 2)
-    found = transfer.trajectories(frame, series[~late], "train_loss", "shape.width")
+    found = trajectories.trajectories(frame, series[~late], "train_loss", "shape.width")
     assert found.steps.tolist() == [10, 20]
     assert found.values[1].tolist() == [[64010, 64020], [64110, 64120], [64210, 64220]]
     assert found.unusable == 0
@@ -484,7 +500,7 @@ def test_trajectories_of_diverged_runs_are_nan_and_do_not_shorten_the_others():
     frame.loc[0, "status"] = "diverged"
     series = history(frame, [0, 10, 20], trace=1.0)
     series = series[(series["key"] != "run0") | (series["step"] < 10)]
-    found = transfer.trajectories(frame, series, "trace", "shape.width")
+    found = trajectories.trajectories(frame, series, "trace", "shape.width")
     assert found.steps.tolist() == [0, 10, 20]
     assert np.isnan(found.values[0, 0]).all()
     assert found.unusable == 1
@@ -494,9 +510,9 @@ def test_a_value_missing_in_one_finished_run_is_seen():
     frame = table(rows(log2_lrs=[0]))
     series = history(frame, [0, 10], trace=1.0)
     series.loc[0, "trace"] = math.nan
-    assert transfer.trajectories(frame, series, "trace", "shape.width").unusable == 1
-    with pytest.raises(TransferError, match="have no trace"):
-        transfer.trajectories(frame, series[series["key"] != "run1"], "trace", "shape.width")
+    assert trajectories.trajectories(frame, series, "trace", "shape.width").unusable == 1
+    with pytest.raises(AnalysisError, match="have no trace"):
+        trajectories.trajectories(frame, series[series["key"] != "run1"], "trace", "shape.width")
 
 
 # Intervals ---------------------------------------------------------------------------------
@@ -508,21 +524,22 @@ def of_mean(values):
 
 def test_the_interval_of_few_seeds_is_their_range_and_of_one_is_itself():
     values = np.array([1.0, 5.0, 2.0])
-    assert parts(transfer.bootstrap(of_mean(values), 3)) == near(Estimate(8 / 3, 1, 5))
-    assert transfer.bootstrap(of_mean(values), 1) == exact(1.0)
+    assert parts(analysis_estimate.bootstrap(of_mean(values), 3)) == near(Estimate(8 / 3, 1, 5))
+    assert analysis_estimate.bootstrap(of_mean(values), 1) == exact(1.0)
 
 
 def test_the_same_generator_seed_gives_the_same_interval():
     values = np.random.default_rng(0).normal(size=9)
     first, again, other = (
-        transfer.bootstrap(of_mean(values), 9, generator_seed=s, draws=200) for s in (1, 1, 2)
+        analysis_estimate.bootstrap(of_mean(values), 9, generator_seed=s, draws=200)
+        for s in (1, 1, 2)
     )
     assert first == again != other
 
 
 def test_the_interval_of_many_seeds_is_students():
     values = np.random.default_rng(5).normal(size=40)
-    found = transfer.bootstrap(of_mean(values), 40, draws=20_000)
+    found = analysis_estimate.bootstrap(of_mean(values), 40, draws=20_000)
     half = 2.0227 * values.std(ddof=1) / math.sqrt(40)
     assert (found.low, found.high) == pytest.approx(
         (values.mean() - half, values.mean() + half), abs=0.1 * half
@@ -533,10 +550,10 @@ def test_an_open_end_in_enough_resamples_opens_the_interval():
     def statistic(seeds):
         return Estimate(0.0, 0.0, INF if 0 in seeds else 1.0)
 
-    assert transfer.bootstrap(statistic, 4).high == INF
-    whole = transfer.bootstrap(lambda seeds: exact(float(len(set(seeds)) == 8)), 8)
+    assert analysis_estimate.bootstrap(statistic, 4).high == INF
+    whole = analysis_estimate.bootstrap(lambda seeds: exact(float(len(set(seeds)) == 8)), 8)
     assert (whole.low, whole.high) == (0, 1)  # all seeds once: rare, and yet the estimate
-    rare = transfer.bootstrap(lambda seeds: exact(INF if len(set(seeds)) == 1 else 0.0), 7)
+    rare = analysis_estimate.bootstrap(lambda seeds: exact(INF if len(set(seeds)) == 1 else 0.0), 7)
     assert rare.high == 0
 
 
@@ -553,8 +570,8 @@ def test_intervals_of_a_known_drift_cover_it_as_often_as_stated(seeds, least, mo
             Sweep(n, 2.0**x, parabola(x - w, v) + e)
             for n, v, w, e in zip((16.0, 64.0), (0.3, 0.3 + drift), wobble, noise, strict=True)
         ]
-        found = transfer.bootstrap(
-            lambda s, sw=sweeps: transfer.shift(transfer.optima(sw, s)), seeds
+        found = analysis_estimate.bootstrap(
+            lambda s, sw=sweeps: analysis_sweeps.shift(analysis_sweeps.optima(sw, s)), seeds
         )
         covered += found.low <= drift <= found.high
     assert least <= covered / trials <= most
@@ -567,7 +584,7 @@ def test_intervals_of_a_known_drift_cover_it_as_often_as_stated(seeds, least, mo
 def test_a_power_law_with_a_floor_is_found_again(floor, scale, power, count):
     x = 100.0 * 2 ** np.arange(count)
     y = floor + scale * x**-power
-    found = transfer.power_law_with_floor(x, y)
+    found = analysis_curves.power_law_with_floor(x, y)
     fitted = found[0] + found[1] * x ** -found[2]
     assert fitted == pytest.approx(y, abs=2e-3 * (y[0] - y[-1]))
     assert found[0] >= 0

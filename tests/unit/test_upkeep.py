@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 from tests.damage import damaged
 
-from hypertransfer import plan, records
 from hypertransfer.cli import main, maintenance
-from hypertransfer.config import ConfigError
 from hypertransfer.maintenance import prune, references, scan, verify
-from hypertransfer.planning import keys
-from hypertransfer.store import Store, StoreError
+from hypertransfer.planning import keys, load, study_plan
+from hypertransfer.storage import parquet, schemas
+from hypertransfer.storage.run_store import Store, StoreError
+from hypertransfer.studies.document import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDED = settings(derandomize=True, deadline=None)  # the same cases on every machine
@@ -63,11 +63,11 @@ def spread(number: int) -> str:
 
 def files() -> dict[str, bytes]:
     """Files as the engine writes them."""
-    history = {name: [None, None] for name in records.HISTORY.names}
+    history = {name: [None, None] for name in schemas.HISTORY.names}
     history |= {"step": [0, 2], "train_loss": [2.0, 1.0], "eval_loss": [None, 1.5],
                 "eval_accuracy": [None, 0.5]}  # fmt: skip
     return {
-        "history.parquet": records.to_bytes(records.columns(history, records.HISTORY)),
+        "history.parquet": parquet.to_bytes(parquet.columns(history, schemas.HISTORY)),
         "checkpoints.safetensors": save({"0/weight": np.arange(12, dtype=np.float32)}),
     }
 
@@ -87,9 +87,9 @@ class Project:
         file = self.folder / f"config/studies/{name}.yaml"
         file.write_text(yaml.safe_dump(study, sort_keys=False))
 
-    def plan(self, scale: str = "desk") -> plan.StudyPlan:
+    def plan(self, scale: str = "desk") -> study_plan.StudyPlan:
         config = {"studies": ["mine"], "scale": scale, "job_minutes": 3}
-        return plan.load(config, self.folder / "config/studies")[0]
+        return load.load(config, self.folder / "config/studies")[0]
 
     def fill(self, scale: str = "desk") -> None:
         """Entries for everything that the plan means, and its made files."""
@@ -511,7 +511,7 @@ def test_made_files_of_the_plan_are_read(project, capsys):
     table = pa.table({"key": ["a"]})
     for file in planned.made:
         path = project.folder / file
-        good = {".parquet": records.to_bytes(table), ".ipynb": b"{}", ".html": b"<p></p></html>",
+        good = {".parquet": parquet.to_bytes(table), ".ipynb": b"{}", ".html": b"<p></p></html>",
                 ".png": b"\x89PNG\r\n....IEND....", ".svg": b"<?xml></svg>"}  # fmt: skip
         path.write_bytes(good[path.suffix])
     assert "all sound" in said(capsys, "verify")

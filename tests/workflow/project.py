@@ -203,11 +203,11 @@ class Project:
         return self._plain("results/micro/made/tables/*/*.parquet")
 
     def _plain(self, pattern: str) -> dict[str, bytes]:
-        from hypertransfer import records
+        from hypertransfer.storage import parquet
 
         out = {}
         for path in sorted(self.folder.glob(pattern)):
-            table = records.read(path)
+            table = parquet.read(path)
             kept = [name for name in table.column_names if not name.endswith("seconds")]
-            out[path.name] = records.to_bytes(table.select(kept))
+            out[path.name] = parquet.to_bytes(table.select(kept))
         return out

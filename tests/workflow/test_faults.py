@@ -9,7 +9,7 @@ import shutil
 import pytest
 from tests.workflow.project import STUDY, Project
 
-from hypertransfer import records
+from hypertransfer.storage import parquet
 
 pytestmark = pytest.mark.workflow
 
@@ -47,7 +47,7 @@ def test_a_failed_change_never_leaves_stale_results(project: Project, undisturbe
     mended = project.run()
     assert mended.code == 0, mended.output
     assert mended.trained == 4  # Adam's were trained while SGD failed
-    lrs = records.read(project.folder / "results/micro/tables/runs.parquet").column("lr")
+    lrs = parquet.read(project.folder / "results/micro/tables/runs.parquet").column("lr")
     assert sorted(set(lrs.to_pylist())) == [0.05, 0.1, 0.2, 0.8]
     project.write_study(STUDY)
     assert project.run().code == 0

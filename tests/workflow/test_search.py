@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.workflow.project import STUDY, Project
 
-from hypertransfer import records
+from hypertransfer.storage import parquet
 
 pytestmark = pytest.mark.workflow
 
@@ -45,7 +45,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def rows(project: Project) -> list[dict]:
     (table,) = (project.folder / "results/micro/made/tables").glob("*/runs.parquet")
-    return records.read(table).to_pylist()
+    return parquet.read(table).to_pylist()
 
 
 def made(project: Project) -> list[Path]:
@@ -66,7 +66,7 @@ def test_generations_are_made_one_after_another_and_stand_in_the_tables(searched
     assert searched.first.trained == len({row["key"] for row in found})
     for table in made(searched):
         proposals = json.loads(table.with_suffix(".json").read_text())
-        texts = records.read(table).column("proposal").to_pylist()
+        texts = parquet.read(table).column("proposal").to_pylist()
         assert [json.loads(text) for text in texts] == [
             {label: round(octaves, 12) for label, octaves in point.items()} for point in proposals
         ]

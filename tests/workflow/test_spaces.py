@@ -7,7 +7,7 @@ import copy
 import pytest
 from tests.workflow.project import STUDY, Project
 
-from hypertransfer import records
+from hypertransfer.storage import parquet
 
 pytestmark = pytest.mark.workflow
 
@@ -58,7 +58,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def table(project: Project, name: str) -> list[dict]:
-    return records.read(project.folder / f"results/micro/tables/{name}.parquet").to_pylist()
+    return parquet.read(project.folder / f"results/micro/tables/{name}.parquet").to_pylist()
 
 
 def test_everything_is_made(replayed: Project):
@@ -111,4 +111,4 @@ def test_a_damaged_evaluation_is_made_again(replayed: Project):
     ran = replayed.run()
     assert ran.code == 0, ran.output
     assert ran.of("evaluations") == 1
-    assert records.read(path).num_rows > 0
+    assert parquet.read(path).num_rows > 0

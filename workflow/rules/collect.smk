@@ -9,7 +9,7 @@ rule collect_tables:
     output:
         expand(
             "results/{{study}}/made/tables/{{digest}}/{table}.parquet",
-            table=planning.TABLES,
+            table=TABLES,
         ),
     log:
         "logs/{study}/tables/{digest}.log",

@@ -6,12 +6,16 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from hypertransfer import jobs, ledger, replays
-from hypertransfer import plan as planning
-from hypertransfer.config import ConfigError, check_main
-from hypertransfer.store import Store, StoreError
+from hypertransfer.execution import job
+from hypertransfer.planning import load as planning
+from hypertransfer.planning.study_plan import TABLES, notebook
+from hypertransfer.storage import ledger
+from hypertransfer.storage.run_store import Store, StoreError
+from hypertransfer.studies import replays
+from hypertransfer.studies.document import ConfigError
+from hypertransfer.studies.study import check_main
 
-jobs.pass_on_path(LIBRARY)
+job.pass_on_path(LIBRARY)
 
 try:
     check_main(config, Path("config/config.yaml"))

@@ -51,7 +51,7 @@ rule write_report:
         runtime=light_minutes,
     params:
         made_from=lambda wildcards: plan_of(wildcards).report.made_from,
-        template=lambda wildcards: str(planning.notebook(plan_of(wildcards).study)),
+        template=lambda wildcards: str(notebook(plan_of(wildcards).study)),
     script:
         "../scripts/write_report.py"
 

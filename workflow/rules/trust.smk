@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 LIBRARY = [str(Path(workflow.basedir) / "workflow"), str(Path.cwd())]
 sys.path[:0] = [path for path in LIBRARY if path not in sys.path]
 
-from hypertransfer.config import ConfigError, read, refuse_templates
+from hypertransfer.studies.document import ConfigError, read, refuse_templates
 
 try:
     if Path("config/config.yaml").exists():

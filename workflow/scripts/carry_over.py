@@ -1,8 +1,8 @@
 """Try the results of a search with other seeds and at other shapes, and write their table."""
 
-from hypertransfer import records
 from hypertransfer.execution import job, search_generation
-from hypertransfer.store import Store
+from hypertransfer.storage import parquet
+from hypertransfer.storage.run_store import Store
 
 with job.running("carry_over", snakemake) as parts:  # noqa: F821
     table = search_generation.carry_over(
@@ -12,4 +12,4 @@ with job.running("carry_over", snakemake) as parts:  # noqa: F821
         snakemake.params.device,  # noqa: F821
         snakemake.params.save_minutes,  # noqa: F821
     )
-    records.write(table, snakemake.output[0])  # noqa: F821
+    parquet.write(table, snakemake.output[0])  # noqa: F821

@@ -1,15 +1,15 @@
 """Check a study's claims on its tables and write the verdicts."""
 
-from hypertransfer import claims, records
+from hypertransfer.claims import verdicts as claims_verdicts
 from hypertransfer.execution import job
-from hypertransfer.storage import collect
+from hypertransfer.storage import collect, parquet
 
 with job.running("check_claims", snakemake) as parts:  # noqa: F821
-    verdicts = claims.scorecard(
+    verdicts = claims_verdicts.scorecard(
         parts["claims"],
         collect.frames(snakemake.input),  # noqa: F821
         study=parts["study"],
         scale=parts["scale"],
         edition=parts["edition"],
     )
-    records.write(collect.verdict_table(verdicts), snakemake.output[0])  # noqa: F821
+    parquet.write(collect.verdict_table(verdicts), snakemake.output[0])  # noqa: F821

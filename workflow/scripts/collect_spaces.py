@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from hypertransfer import records
 from hypertransfer.execution import job
 from hypertransfer.spaces import replay
 from hypertransfer.spaces import winners as spaces_winners
+from hypertransfer.storage import parquet
 
 with job.running("collect_spaces", snakemake) as parts:  # noqa: F821
     paths = {Path(path).stem: path for path in snakemake.output}  # noqa: F821
     for name, schema in (("replays", replay.REPLAYS), ("regions", replay.REGIONS)):
-        found = map(records.read, getattr(snakemake.input, name))  # noqa: F821
-        records.write_stream(found, schema, paths[name])
+        found = map(parquet.read, getattr(snakemake.input, name))  # noqa: F821
+        parquet.write_stream(found, schema, paths[name])
     winners = spaces_winners.winners(parts["suites"], parts["files"])
-    records.write(winners, paths["winners"])
+    parquet.write(winners, paths["winners"])

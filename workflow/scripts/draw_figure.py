@@ -1,10 +1,10 @@
 """Draw one figure of a study from its tables, as SVG and PNG."""
 
-from hypertransfer import plots
 from hypertransfer.execution import job
+from hypertransfer.figures import draw
 from hypertransfer.storage import collect
 
 with job.running("draw_figure", snakemake) as parts:  # noqa: F821
-    figure = plots.draw(parts["figure"], collect.frames(snakemake.input))  # noqa: F821
+    figure = draw.draw(parts["figure"], collect.frames(snakemake.input))  # noqa: F821
     for path in snakemake.output:  # noqa: F821
-        plots.save(figure, path)
+        draw.save(figure, path)

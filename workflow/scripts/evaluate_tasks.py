@@ -1,8 +1,8 @@
 """Evaluate tasks of a live suite at every configuration of its design, and write the losses."""
 
-from hypertransfer import records
 from hypertransfer.execution import job
 from hypertransfer.spaces.tasks import evaluate
+from hypertransfer.storage import parquet
 
 with job.running("evaluate_tasks", snakemake) as parts:  # noqa: F821
-    records.write(evaluate.tasks(parts["suite"], parts["tasks"]), snakemake.output[0])  # noqa: F821
+    parquet.write(evaluate.tasks(parts["suite"], parts["tasks"]), snakemake.output[0])  # noqa: F821

@@ -1,7 +1,6 @@
 """Put the stable names of a study in place."""
 
-from hypertransfer import publish
-from hypertransfer.execution import job
+from hypertransfer.execution import job, publish
 
 with job.running("publish", snakemake) as parts:  # noqa: F821
     publish.publish(parts["root"], parts["files"], snakemake.output[0])  # noqa: F821

@@ -1,14 +1,14 @@
 """Learn spaces from a suite's earlier tasks and search on its targets, for a part of these."""
 
-from hypertransfer import records
 from hypertransfer.execution import job
 from hypertransfer.spaces.replay import Replay, run
 from hypertransfer.spaces.tasks import sources
+from hypertransfer.storage import parquet
 
 with job.running("replay", snakemake) as parts:  # noqa: F821
     domain, tasks = sources.load(parts["suite"], parts["files"])
     values = parts["values"]
     replay = Replay(parts["replay"], values["suite"], values, domain, tasks)
     regrets, regions = run(replay, parts["part"], parts["parts"])
-    records.write(regrets, snakemake.output.regrets)  # noqa: F821
-    records.write(regions, snakemake.output.regions)  # noqa: F821
+    parquet.write(regrets, snakemake.output.regrets)  # noqa: F821
+    parquet.write(regions, snakemake.output.regions)  # noqa: F821

@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
-from hypertransfer import records
 from hypertransfer.execution import job, search_generation
-from hypertransfer.store import Store, replace_atomically
+from hypertransfer.storage import parquet
+from hypertransfer.storage.atomic import replace_atomically
+from hypertransfer.storage.run_store import Store
 
 with job.running("search_generation", snakemake) as parts:  # noqa: F821
     proposals, table = search_generation.generation(
@@ -17,4 +18,4 @@ with job.running("search_generation", snakemake) as parts:  # noqa: F821
     )
     text = json.dumps(proposals, indent=1)
     replace_atomically(Path(snakemake.output.proposals), text.encode())  # noqa: F821
-    records.write(table, snakemake.output.table)  # noqa: F821
+    parquet.write(table, snakemake.output.table)  # noqa: F821

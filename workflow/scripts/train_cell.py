@@ -1,8 +1,8 @@
 """Train the missing runs of a shard and write its table."""
 
-from hypertransfer import records
 from hypertransfer.execution import job, train_cell
-from hypertransfer.store import Store
+from hypertransfer.storage import parquet
+from hypertransfer.storage.run_store import Store
 
 with job.running("train_cell", snakemake) as parts:  # noqa: F821
     work = train_cell.listed(parts)
@@ -13,4 +13,4 @@ with job.running("train_cell", snakemake) as parts:  # noqa: F821
         snakemake.params.device,  # noqa: F821
         snakemake.params.save_minutes,  # noqa: F821
     )
-    records.write(table, snakemake.output[0])  # noqa: F821
+    parquet.write(table, snakemake.output[0])  # noqa: F821

@@ -14,9 +14,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from hypertransfer.catalogue.cards.datasets import FASHION_MNIST_SUBSET
 from hypertransfer.data.files import VENDORED
 from hypertransfer.data.images.fashion_mnist import DIRECTORY, SUBSET_FILE, read_split
-from hypertransfer.datasets import FASHION_MNIST_SUBSET
 
 
 def subset(directory: Path) -> dict[str, np.ndarray]:

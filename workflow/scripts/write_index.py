@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from hypertransfer import records
 from hypertransfer.execution import job
 from hypertransfer.report import index
-from hypertransfer.storage import collect
-from hypertransfer.store import replace_atomically
+from hypertransfer.storage import collect, parquet
+from hypertransfer.storage.atomic import replace_atomically
 
 with job.running("write_index", snakemake) as parts:  # noqa: F821
     card = collect.scorecard(snakemake.input)  # noqa: F821
-    records.write(card, snakemake.output.scorecard)  # noqa: F821
+    parquet.write(card, snakemake.output.scorecard)  # noqa: F821
     page = index.page(card.to_pandas(use_threads=False), parts["studies"])
     replace_atomically(Path(snakemake.output.page), page.encode())  # noqa: F821

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hypertransfer.execution import job
 from hypertransfer.report import page as report_page
-from hypertransfer.store import replace_atomically
+from hypertransfer.storage.atomic import replace_atomically
 
 with job.running("write_report", snakemake) as parts:  # noqa: F821
     figures = {

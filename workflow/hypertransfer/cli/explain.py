@@ -7,18 +7,18 @@ from dataclasses import replace
 
 import yaml
 
-from hypertransfer import datasets
-from hypertransfer.config import ConfigError, Problem
+from hypertransfer.catalogue import dataset_options, lookup
+from hypertransfer.cli.text import aligned
 from hypertransfer.networks.layers import Branch
 from hypertransfer.networks.resolve import ParameterRow, named_roles
 from hypertransfer.parameterisation.algebra import Parameterisation, Power, Ratios
 from hypertransfer.parameterisation.module_multipliers import kind
-from hypertransfer.plan import PlannedRun, StudyPlan
-from hypertransfer.planning import keys
+from hypertransfer.planning.study_plan import PlannedRun, StudyPlan
+from hypertransfer.runs import ratios as runs_ratios
 from hypertransfer.runs.conditions import matches
-from hypertransfer.spec import RunSpec
+from hypertransfer.runs.spec import RunSpec
+from hypertransfer.studies.document import ConfigError, Problem
 from hypertransfer.training import build
-from hypertransfer.words import aligned
 
 COLUMNS = ("init_std", "multiplier", "lr", "weight_decay", "eps")
 
@@ -53,7 +53,7 @@ def _condition(text: str) -> dict[str, object]:
 def lines(run: PlannedRun) -> Iterator[str]:
     """The run's ratios, and one row for each role in and outside residual branches."""
     spec = run.run.spec
-    table, ratios = keys.table(spec), keys.ratios(spec)
+    table, ratios = lookup.table(spec), runs_ratios.ratios(spec)
     table = table.unit() if spec.weights == "unit" else table
     network = build.model(spec, *_shape(spec))
     rows = {row.name: row for row in build.rows(spec, network, table)}
@@ -89,7 +89,7 @@ def _shape(spec: RunSpec) -> tuple[tuple[int, ...], int]:
     if ":" in spec.data.name:
         data = build.data(spec)
         return tuple(data.train_x.shape[1:]), data.classes
-    return datasets.shape(spec.data.name, spec.data.options)
+    return dataset_options.shape(spec.data.name, spec.data.options)
 
 
 def _ratios(spec: RunSpec, ratios: Ratios) -> Iterator[tuple]:

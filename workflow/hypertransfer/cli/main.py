@@ -13,16 +13,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hypertransfer import __version__, plan
+from hypertransfer import __version__
 from hypertransfer.cli import space
-from hypertransfer.config import ConfigError, check_main, read
+from hypertransfer.cli.text import aligned, duration
 from hypertransfer.maintenance import references
 from hypertransfer.maintenance.references import COMMAND
-from hypertransfer.planning import status
+from hypertransfer.planning import load, status
 from hypertransfer.spaces.dimensions import DomainError
 from hypertransfer.spaces.tasks.tables import TableError
-from hypertransfer.store import Store, StoreError
-from hypertransfer.words import aligned, duration
+from hypertransfer.storage.run_store import Store, StoreError
+from hypertransfer.studies.document import ConfigError, read
+from hypertransfer.studies.study import check_main
 
 CONFIG = Path("config/config.yaml")
 
@@ -100,7 +101,7 @@ def _plan(given: argparse.Namespace) -> int:
         from hypertransfer.cli import explain
 
         config = main_config(given.configfile, given.config)
-        plans = list(plan.load(config, given.configfile.parent / "studies"))
+        plans = list(load.load(config, given.configfile.parent / "studies"))
         print(*explain.lines(explain.find(plans, given.explain)), sep="\n")
         return 0
     print_plan(main_config(given.configfile, given.config), given.configfile)
@@ -163,7 +164,7 @@ def main_config(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
     """
     import yaml
 
-    from hypertransfer.config import Problem
+    from hypertransfer.studies.document import Problem
 
     values = dict(read(file).values)
     for override in overrides:
@@ -182,7 +183,7 @@ def _surveys(config: dict[str, Any], file: Path) -> list[status.Survey]:
     """The plans of all studies held against the store."""
     store = Store(config["store"])
     store.check()
-    return [status.survey(one, store) for one in plan.load(config, file.parent / "studies")]
+    return [status.survey(one, store) for one in load.load(config, file.parent / "studies")]
 
 
 GOOD_ESTIMATE = 1.5  # a factor that does no harm: jobs are sized by it, and nothing else

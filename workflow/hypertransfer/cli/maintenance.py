@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import Progress
 
+from hypertransfer.cli.text import aligned
 from hypertransfer.maintenance import prune, verify
 from hypertransfer.maintenance import references as meanings
 from hypertransfer.maintenance.scan import Step
-from hypertransfer.store import Store
-from hypertransfer.words import aligned
+from hypertransfer.storage.run_store import Store
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypertransfer.config import ConfigError, Problem, read
+from hypertransfer.studies.document import ConfigError, Problem, read
 
 if TYPE_CHECKING:
     from hypertransfer.spaces.dimensions import Domain

@@ -8,7 +8,7 @@ import io
 import zlib
 from pathlib import Path
 
-from hypertransfer.datasets import DatasetCard, DatasetError
+from hypertransfer.catalogue.cards.datasets import DatasetCard, DatasetError
 
 MOST_BYTES = 2**28  # of a file unpacked; the largest that is known has a fifth of that
 VENDORED = Path(__file__).parent / "vendored"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from hypertransfer.catalogue.cards.datasets import GAUSSIAN_REGRESSION
 from hypertransfer.data.samples import Samples
-from hypertransfer.datasets import GAUSSIAN_REGRESSION
 
 SEED = 0
 

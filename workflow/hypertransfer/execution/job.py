@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from hypertransfer.plan import AGAIN, StalePlan
-from hypertransfer.product import code_of, name_of
+from hypertransfer.execution.errors import AGAIN, StalePlan
+from hypertransfer.planning.jobs import code_of, name_of
 from hypertransfer.storage import ledger
 
 log = logging.getLogger("hypertransfer")

@@ -1,20 +1,18 @@
-"""Ways of proposing points: plain random search, trust-region random search, Bayesian.
-
-All work in octaves around the start, 0, which is the first proposal of each. What they know is
-the trials before, with the loss of each; a run that diverged has a loss of +∞.
-"""
+"""Proposals of a search's next generation: random, trust region, Bayesian."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from sklearn.gaussian_process.kernels import Kernel
+from hypertransfer.spaces.gaussian_process import (
+    expected_improvement,
+    gaussian_process,
+    standardised,
+)
 
 CANDIDATES = 1024  # at which the Bayesian method looks for the best expected improvement
 
@@ -115,38 +113,6 @@ def bayesian(trials: Trials, box: Box, number: int, generator: np.random.Generat
         process.kernel = process.kernel_
         process.fit(points, values)
     return points[-number:]
-
-
-def gaussian_process(kernel: Kernel, points: np.ndarray, values: np.ndarray) -> Any:
-    """A GaussianProcessRegressor whose kernel is fitted to values (n,) at points (n, d)."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.gaussian_process import GaussianProcessRegressor
-
-    process = GaussianProcessRegressor(kernel, random_state=0, n_restarts_optimizer=0)
-    with warnings.catch_warnings():  # a kernel at its bounds, as with losses that are all alike
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return process.fit(points, values)
-
-
-def standardised(losses: np.ndarray) -> np.ndarray:
-    """Losses (n,) with mean 0 and deviation 1, those of diverged runs made finite first."""
-    values = finite(losses)
-    return (values - values.mean()) / max(float(values.std()), 1e-12)
-
-
-def finite(losses: np.ndarray) -> np.ndarray:
-    """Losses with those of diverged runs replaced by one spread above the worst finite one."""
-    good = losses[np.isfinite(losses)]
-    return np.where(np.isfinite(losses), losses, good.max() + max(float(np.ptp(good)), 1e-3))
-
-
-def expected_improvement(mean: np.ndarray, deviation: np.ndarray, best: float) -> np.ndarray:
-    """E[max(best − f, 0)] of normal f (Jones et al. 1998)."""
-    from scipy.stats import norm
-
-    deviation = np.maximum(deviation, 1e-12)
-    z = (best - mean) / deviation
-    return (best - mean) * norm.cdf(z) + deviation * norm.pdf(z)
 
 
 KINDS: Mapping[str, Callable[..., np.ndarray]] = {

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from hypertransfer import records
 from hypertransfer.execution import train_cell
+from hypertransfer.execution.errors import AGAIN, StalePlan
 from hypertransfer.execution.proposals import Box, Trials, propose
 from hypertransfer.execution.train_cell import Work
-from hypertransfer.plan import AGAIN, StalePlan
 from hypertransfer.planning import keys
-from hypertransfer.spec import RunSpec, digest
-from hypertransfer.store import Store
+from hypertransfer.runs.canonical import digest
+from hypertransfer.runs.spec import RunSpec
+from hypertransfer.storage import parquet
+from hypertransfer.storage.run_store import Store
 from hypertransfer.studies import searches
 from hypertransfer.studies.searches import LINE, TRANSFER, Point, Search
 
@@ -85,7 +86,7 @@ def bests(files: Sequence[str]) -> dict[str, Point]:
     """The point of least loss of each method; the first of several, the start if all diverged."""
     out: dict[str, tuple[float, Point]] = {}
     for path in files:
-        table = records.read(path, ["method", "proposal", "final_loss"])
+        table = parquet.read(path, ["method", "proposal", "final_loss"])
         for row in table.to_pylist():
             loss, known = row["final_loss"], out.get(row["method"])
             if known is None or loss < known[0]:
@@ -102,7 +103,7 @@ def _search(parts: Mapping[str, Any]) -> Search:
 
 
 def _tried(path: str, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    table = records.read(path, ["proposal", "final_loss"])
+    table = parquet.read(path, ["proposal", "final_loss"])
     points = [json.loads(text) for text in table.column("proposal").to_pylist()]
     losses = np.array(table.column("final_loss").to_pylist(), dtype=float)
     return np.array([[point[label] for label in labels] for point in points]), losses

@@ -1,45 +1,38 @@
-"""Cells through the store: take what is there, train or measure what is missing, tabulate."""
+"""Training through the run store: take what is there, train what is missing, tabulate."""
 
 from __future__ import annotations
 
 import logging
 import math
-import platform
-import socket
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from hypertransfer import __version__, measure, records
-from hypertransfer.plan import AGAIN, StalePlan
+from hypertransfer.catalogue import lookup
+from hypertransfer.execution.errors import AGAIN, StalePlan
+from hypertransfer.execution.provenance import provenance
 from hypertransfer.planning import keys
-from hypertransfer.spec import RunSpec
-from hypertransfer.store import DamagedEntry, Entry, Store, StoreError, produce
+from hypertransfer.runs import parse
+from hypertransfer.runs.columns import RECORDED
+from hypertransfer.runs.spec import RunSpec
+from hypertransfer.storage import parquet, schemas
+from hypertransfer.storage.produce import produce
+from hypertransfer.storage.run_store import DamagedEntry, Entry, Store, StoreError
 from hypertransfer.training import build
 from hypertransfer.training.interruption import Asked, Saver, signals
 from hypertransfer.training.loop import Training, train
-from hypertransfer.training.state import State, StateError, by_step, joined
+from hypertransfer.training.state import State, StateError, joined
 
 log = logging.getLogger(__name__)
-
 SAVE_SECONDS = 300.0  # between saved states, where a probe has to make a run again
 Checkpoints = dict[int, dict[str, torch.Tensor]]
 Made = tuple[dict, dict[str, bytes]]  # what the store keeps of an entry: its record, its files
-RECORDED = (
-    "status", "steps_done", "seconds", "optimizer_seconds", "curvature_seconds", "flops",
-)  # fmt: skip
-HISTORY, CHECKPOINTS, PROBE = "history.parquet", "checkpoints.safetensors", "probe.parquet"
+HISTORY, CHECKPOINTS = "history.parquet", "checkpoints.safetensors"
 
 
 @dataclass(frozen=True)
@@ -72,13 +65,13 @@ def train_cell(
 
     def make(key: str, item: Work) -> Made:
         made.append(key)
-        return _train(item, device, store, 60 * save_minutes, asked)
+        return train_run(item, device, store, 60 * save_minutes, asked)
 
     def read(entry: Entry, item: Work) -> tuple[pa.Table, pa.Table]:
-        history = _parquet(entry, HISTORY, records.HISTORY)
+        history = parquet_of_entry(entry, HISTORY, schemas.HISTORY)
         try:
             row = _summary(entry.record, history)
-            row = {f.name: pa.array([row[f.name]], f.type) for f in records.SUMMARY}
+            row = {f.name: pa.array([row[f.name]], f.type) for f in schemas.SUMMARY}
         except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
             raise DamagedEntry(f"{entry.key}: its record is of no run: {error!r}") from error
         return pa.table(row), history
@@ -89,9 +82,9 @@ def train_cell(
     return _cell_table(grid, work, found)
 
 
-def _parquet(entry: Entry, name: str, form: pa.Schema) -> pa.Table:
+def parquet_of_entry(entry: Entry, name: str, form: pa.Schema) -> pa.Table:
     try:
-        return records.from_bytes(entry.read(name), form)
+        return parquet.from_bytes(entry.read(name), form)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DamagedEntry(f"{entry.key}: {name} is not as it was written: {error}") from error
 
@@ -118,7 +111,7 @@ def _saved(store: Store, key: str) -> State | None:
         return None
 
 
-def _train(
+def train_run(
     item: Work, device: torch.device, store: Store, save_seconds: float, asked: Asked
 ) -> Made:
     log.info("training %s: %s", item.key, dict(item.point))
@@ -141,7 +134,7 @@ def _trained(item: Work, device: torch.device, state: State | None, save: Saver)
 
     if state:
         log.info("resumed after %d of %d steps", state.done, item.spec.steps)
-    table = keys.table(item.spec)
+    table = lookup.table(item.spec)
     return train(item.spec, table, device=device, progress=progress, resume=state, save=save)
 
 
@@ -161,19 +154,19 @@ def _record(item: Work, result: Training, device: torch.device) -> Made:
         "parameters": result.parameters,
         "provenance": provenance(device),
     }
-    history = records.columns(vars(result.history), records.HISTORY)
-    files = {HISTORY: records.to_bytes(history)}
+    history = parquet.columns(vars(result.history), schemas.HISTORY)
+    files = {HISTORY: parquet.to_bytes(history)}
     if result.checkpoints:
         files[CHECKPOINTS] = save_tensors(joined(result.checkpoints))
     return record, files
 
 
 def _cell_table(grid: str, work: Sequence[Work], found: Mapping[str, tuple]) -> pa.Table:
-    table = records.points_table(grid, [w.key for w in work], [w.columns for w in work])
+    table = parquet.points_table(grid, [w.key for w in work], [w.columns for w in work])
     rows = pa.concat_tables([found[w.key][0] for w in work])
-    for field in records.SUMMARY:
+    for field in schemas.SUMMARY:
         table = table.append_column(field, rows.column(field.name))
-    for field in records.HISTORY:
+    for field in schemas.HISTORY:
         lists = [found[w.key][1].column(field.name).to_pylist() for w in work]
         name = f"history.{field.name}"
         table = table.append_column(name, [pa.array(lists, pa.list_(field.type))])
@@ -192,122 +185,6 @@ def _summary(record: Mapping[str, Any], history: pa.Table) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class ProbeWork:
-    """A probe with complete settings on a run."""
-
-    key: str
-    settings: Mapping[str, Any]
-    run: Work
-
-
-def measure_cell(
-    grid: str, probe: str, work: Sequence[ProbeWork], store: Store, device_name: str
-) -> pa.Table:
-    """One row a checkpoint of each run; missing ones are made. Axes stand in the runs' table."""
-    device = build.device(device_name)
-
-    def make(key: str, item: ProbeWork) -> Made:
-        log.info("probing %s: %s", key, dict(item.run.point))
-        return _measure(item, store, device)
-
-    def read(entry: Entry, item: ProbeWork) -> pa.Table:
-        return _parquet(entry, PROBE, records.probe_schema(item.settings["probe"]))
-
-    found = produce(store, "probes", {w.key: w for w in work}, make, read, log.warning)
-    tables = []
-    for item in work:
-        rows = found[item.key]
-        place = records.points_table(grid, [item.run.key] * rows.num_rows, [])
-        place = place.append_column("probe", pa.array([probe] * rows.num_rows, pa.string()))
-        for field in rows.schema:
-            place = place.append_column(field, rows.column(field.name))
-        tables.append(place)
-    return pa.concat_tables(tables, promote_options="permissive")
-
-
-def _measure(item: ProbeWork, store: Store, device: torch.device) -> Made:
-    spec = item.run.spec
-    weights = _weights(item.run, store, device)
-    schema = records.probe_schema(item.settings["probe"])
-    rows = measure.measure(spec, keys.table(spec), weights, item.settings, device, log)
-    record = {
-        "run": item.run.key,
-        "settings": dict(item.settings),
-        "context": keys.probe_context(item.settings),
-        "provenance": provenance(device),
-        "seconds": math.fsum(rows["seconds"]),
-    }
-    return record, {PROBE: records.to_bytes(records.columns(rows, schema))}
-
-
-def _weights(run: Work, store: Store, device: torch.device) -> Checkpoints:
-    """The weights that training left in the store; a run that is gone or damaged is made again."""
-
-    def make(key: str, item: Work) -> Made:
-        return _train(item, device, store, SAVE_SECONDS, Asked())
-
-    def read(entry: Entry, item: Work) -> Checkpoints:
-        return _checkpoints(entry)
-
-    return produce(store, "runs", {run.key: run}, make, read, log.warning)[run.key]
-
-
-def _checkpoints(entry: Entry) -> Checkpoints:
-    """The weights of a run at its checkpoints, by step; empty if it diverged before the first.
-
-    Raises:
-        DamagedEntry: they are not what was written.
-    """
-    if CHECKPOINTS not in entry.files:
-        return {}
-    try:
-        return by_step(load_tensors(entry.read(CHECKPOINTS)))
-    except (SafetensorError, ValueError) as error:
-        text = f"{entry.key}: {CHECKPOINTS} is not as it was written: {error}"
-        raise DamagedEntry(text) from error
-
-
-def provenance(device: torch.device) -> dict[str, str]:
-    """Where, when and with what a result was made."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
-    return {
-        "hypertransfer": __version__,
-        "git": _git(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "host": socket.gethostname(),
-        "device": f"{device.type}: {name}",
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-@lru_cache
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-@lru_cache
-def _git() -> str:
-    """The commit of the library's tree, with `+` behind it where files differ from it."""
-    where = Path(__file__).parent
-    try:
-        commit = _ask("git", "rev-parse", "--short=12", "HEAD", cwd=where)
-        return commit + ("+" if _ask("git", "status", "--porcelain", "-uno", cwd=where) else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def _ask(*command: str, cwd: Path) -> str:
-    return subprocess.run(
-        command, cwd=cwd, check=True, capture_output=True, text=True
-    ).stdout.strip()
-
-
 def listed(parts: Mapping[str, Any]) -> list[Work]:
     """The runs of a planned job.
 
@@ -315,26 +192,11 @@ def listed(parts: Mapping[str, Any]) -> list[Work]:
         StalePlan: a run has another key by now, since its code changed after planning.
     """
     work = [
-        Work(run["key"], run["point"], RunSpec.parse({**parts["shared"], **run["own"]}))
+        Work(run["key"], run["point"], parse.run_spec({**parts["shared"], **run["own"]}))
         for run in parts["runs"]
     ]
     contexts = keys.Contexts()
     for item in work:
         if contexts.key(item.spec) != item.key:
             raise StalePlan(f"the code of run {item.key} changed after planning: {AGAIN}")
-    return work
-
-
-def listed_probes(parts: Mapping[str, Any]) -> list[ProbeWork]:
-    """The probes of a planned job.
-
-    Raises:
-        StalePlan: a probe has another key by now.
-    """
-    rows = zip(parts["probe_keys"], parts["settings"], listed(parts), strict=True)
-    work = [ProbeWork(*row) for row in rows]
-    contexts = keys.Contexts()
-    for item in work:
-        if contexts.probe_key(item.run.key, item.settings) != item.key:
-            raise StalePlan(f"the code of probe {item.key} changed after planning: {AGAIN}")
     return work

@@ -6,7 +6,7 @@ Bands span 95 % of resampled tasks, as the claims' intervals do.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -18,11 +18,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from hypertransfer.figures.canvas import WORDS, panels
+from hypertransfer.figures.labels import WORDS
+from hypertransfer.figures.panels import panels
+from hypertransfer.figures.selection import Tables
 from hypertransfer.spaces.dimensions import Dimension, Domain
 from hypertransfer.spaces.regions import Box, Ellipsoid, from_plain
 
-Tables = Mapping[str, pd.DataFrame]
 NO_TITLES: Mapping[str, str] = MappingProxyType({})
 ABREAST = 4  # panels in a row
 LEAST = 1e-3  # the least regret shown: below, nothing is left to find
@@ -246,11 +247,3 @@ def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
     }  # fmt: skip
     figure.legend(found.values(), found.keys(), loc="outside lower center",
                   ncols=min(len(found), 4))  # fmt: skip
-
-
-KINDS: Mapping[str, Callable[..., Figure]] = {
-    "regrets": regrets,
-    "regions": regions,
-    "inflation": inflation,
-    "winners": winners,
-}

@@ -11,9 +11,10 @@ from statistics import median, quantiles
 
 import yaml
 
-from hypertransfer import cost
+from hypertransfer.planning import cost, flops
 from hypertransfer.planning.status import Survey
-from hypertransfer.store import DamagedEntry, Store, replace_atomically
+from hypertransfer.storage.atomic import replace_atomically
+from hypertransfer.storage.run_store import DamagedEntry, Store
 
 SAMPLE = 500  # entries that are read, of however many there are
 FEWEST = 5  # runs that two rates can be fitted to
@@ -80,7 +81,7 @@ def trainings(surveys: Iterable[Survey]) -> dict[str, list[Measured]]:
     for store, key, spec in _sample(found):
         for record in _record(store, "runs", key):
             device, steps = record["provenance"]["device"], record["steps_done"]
-            operations = cost.train_flops(spec) * steps / spec.steps
+            operations = flops.train_flops(spec) * steps / spec.steps
             out.setdefault(device, []).append(
                 Measured(device, operations, steps, record["seconds"])
             )

@@ -30,8 +30,9 @@ from hypertransfer.maintenance.scan import (
     part,
     size_of,
 )
-from hypertransfer.plan import RESULTS
-from hypertransfer.store import KEY, KINDS, DamagedEntry, Store, is_running, open_file, owner
+from hypertransfer.planning.jobs import RESULTS
+from hypertransfer.storage.atomic import open_file
+from hypertransfer.storage.run_store import KEY, KINDS, DamagedEntry, Store, is_running, owner
 
 DAY = 86400.0
 DIGEST = re.compile(r"(?:.*-)?[0-9a-f]{12}")

@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hypertransfer.config import SCALES, ConfigError, Problem
-from hypertransfer.fingerprint import PACKAGE, PACKAGE_ROOT
-from hypertransfer.plan import IndexPlan, StudyPlan, load_plan
-from hypertransfer.store import KINDS, StoreError
+from hypertransfer.catalogue.module_source import PACKAGE, PACKAGE_ROOT
+from hypertransfer.planning.load import IndexPlan, load_plan
+from hypertransfer.planning.study_plan import StudyPlan
+from hypertransfer.storage.run_store import KINDS, StoreError
+from hypertransfer.studies.document import ConfigError, Problem
+from hypertransfer.studies.study import SCALES
 
 COMMAND = "meant"  # of the command line; for processes of ours, not for people
 
@@ -102,10 +104,10 @@ def _of_searches(plan: StudyPlan) -> Iterator[list[str]]:
     """Runs of searches, which are known once they are made: from the tables that name them."""
     made = [job.file for job in plan.searches if Path(job.file).is_file()]
     if made:
-        from hypertransfer import records  # pyarrow: most projects have no searches
+        from hypertransfer.storage import parquet  # pyarrow: most projects have no searches
 
         for path in made:
-            keys = records.read(path, ["key"]).column("key").to_pylist()
+            keys = parquet.read(path, ["key"]).column("key").to_pylist()
             yield from (["runs", key, plan.name] for key in keys)
 
 
@@ -147,7 +149,7 @@ def _asked(project: Path, arguments: Sequence[str]) -> Iterator[list[str]]:
     if not project.is_dir():
         raise StoreError(f"{project} is no folder of a project")
     own = project / "workflow"
-    library = own if (own / PACKAGE / "meaning.py").is_file() else PACKAGE_ROOT
+    library = own if (own / PACKAGE / "maintenance" / "references.py").is_file() else PACKAGE_ROOT
     if library != own and (own / PACKAGE).is_dir():
         raise StoreError(f"{own / PACKAGE} is older than this command: bring it up to date first")
     known = os.environ.get("PYTHONPATH", "")

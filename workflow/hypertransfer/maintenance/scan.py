@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypertransfer.store import FOLDERS, KINDS
+from hypertransfer.storage.run_store import FOLDERS, KINDS
 
 PLACES = ("[0-9a-f]{2}", "[0-9a-f]{24}", "[0-9a-f]{16}")  # of the folders above an entry
 LEFT_OF_MARKER = re.compile(r"\.store\.json\..{8}")

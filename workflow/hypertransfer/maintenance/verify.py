@@ -10,10 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 from safetensors import SafetensorError, safe_open
 
-from hypertransfer import records
 from hypertransfer.maintenance.scan import Place, Step, everything, listed
-from hypertransfer.spec import parse_json
-from hypertransfer.store import ENTRY, DamagedEntry, Store, open_file
+from hypertransfer.runs.canonical import parse_json
+from hypertransfer.storage import parquet, schemas
+from hypertransfer.storage.atomic import open_file
+from hypertransfer.storage.run_store import ENTRY, DamagedEntry, Store
 
 MEND = "`hypertransfer verify --aside` moves it away, and snakemake makes it again"
 CLEAR = "look at what it is, and remove it"
@@ -73,9 +74,9 @@ def _wrong_file(path: Path, digest: str | None) -> str:
         with open_file(path) as file:
             if digest and hashlib.file_digest(file, "sha256").hexdigest() != digest:
                 return "is not what was written"
-        if path.name in records.FORMS:
+        if path.name in schemas.FORMS:
             with open_file(path) as file:
-                records.opened(file, records.FORMS[path.name]).close()
+                parquet.opened(file, schemas.FORMS[path.name]).close()
         return unreadable(path)
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
@@ -93,7 +94,7 @@ def unreadable(path: Path, whole: bool = False) -> str:
 
 
 def _parquet(path: Path, whole: bool) -> None:
-    with open_file(path) as source, records.opened(source) as file:
+    with open_file(path) as source, parquet.opened(source) as file:
         for _ in file.iter_batches(use_threads=False) if whole else ():
             pass
 

@@ -159,12 +159,12 @@ def _row(
     if tagged.role in DRAWN and not weight:
         raise RoleError(
             f"{tagged.name} has the role {tagged.role.value}, whose weights the table draws and "
-            "scales, and only layers of hypertransfer.networks.layers let it: use such a layer for it"
+            "scales, which only layers of hypertransfer.networks.layers allow: use such a layer"
         )
     if not std and rule.multiplier.at(ratios) != 1.0:
         raise RoleError(
             f"table {table.name!r} gives {tagged.name} ({tagged.role.value}) a multiplier, and "
-            "only weights of hypertransfer.networks.layers apply one: use such a layer, or another table"
+            "only weights of hypertransfer.networks.layers apply one: use such a layer or another table"
         )
 
     def own(hyperparameter: str) -> float:

@@ -11,67 +11,33 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from hypertransfer import datasets, registry
-from hypertransfer.fingerprint import fingerprint
-from hypertransfer.parameterisation.algebra import Parameterisation, Ratios
-from hypertransfer.parameterisation.tables import PARAMETERISATIONS
-from hypertransfer.spec import RunSpec, canonical, digest
+from hypertransfer.catalogue import dataset_options, lookup
+from hypertransfer.catalogue.cards import optimizers, probes
+from hypertransfer.catalogue.lookup import table
+from hypertransfer.planning.fingerprint import fingerprint
+from hypertransfer.runs.canonical import canonical, digest
+from hypertransfer.runs.spec import RunSpec
 
 TRAIN_ENTRY = "hypertransfer.training.loop"
-MEASURE_ENTRY = "hypertransfer.measure"
-
-
-def table(spec: RunSpec) -> Parameterisation:
-    """The parameterisation that the spec names, for its optimizer's family.
-
-    Raises:
-        ValueError: the table cannot be had, or not for the optimizer's gradient power.
-    """
-    name = spec.parameterisation
-    power = registry.gradient_power(spec.optimizer)
-    found = registry.load("parameterisation", name) if ":" in name else PARAMETERISATIONS[name]
-    if isinstance(found, Parameterisation):
-        found = {found.gradient_power: found}
-    if not isinstance(found, Mapping) or not all(
-        isinstance(entry, Parameterisation) for entry in found.values()
-    ):
-        raise ValueError(f"{name!r} is neither a Parameterisation nor a mapping of powers to them")
-    if power not in found:
-        raise ValueError(
-            f"parameterisation {name!r} has tables for gradient powers {sorted(found)}, but the "
-            f"optimizer {spec.optimizer.name!r} has {power}"
-        )
-    return found[power]
-
-
-def ratios(spec: RunSpec) -> Ratios:
-    """Target over base of what the spec scales; duration is in samples, which is in tokens."""
-    batch = spec.batch_size / spec.base_batch_size
-    return Ratios(
-        width=spec.shape.width / spec.base.width,
-        depth=spec.shape.depth / spec.base.depth,
-        batch=batch,
-        duration=batch * spec.steps / spec.base_steps,
-        granularity=spec.shape.granularity / spec.base.granularity,
-    )
+MEASURE_ENTRY = "hypertransfer.probes.checkpoint"
 
 
 def _data_digest(spec: RunSpec) -> str:
     if ":" in spec.data.name:  # a data set of one's own: its loader's code is its identity
         return digest({"loader": spec.data.name, "options": dict(spec.data.options)})
-    return datasets.digest(spec.data.name, spec.data.options)
+    return dataset_options.digest(spec.data.name, spec.data.options)
 
 
 def context(spec: RunSpec) -> dict[str, Any]:
     """All that decides a run's numbers beside its spec, as plain values."""
     parts = {
-        "model": registry.import_path("model", spec.model.name),
-        "optimizer": registry.import_path("optimizer", spec.optimizer.name),
-        "data": registry.import_path("data", spec.data.name),
+        "model": lookup.import_path("model", spec.model.name),
+        "optimizer": lookup.import_path("optimizer", spec.optimizer.name),
+        "data": lookup.import_path("data", spec.data.name),
     }
     modules = {name: path.partition(":")[0] for name, path in parts.items()}
-    parts |= registry.fixed(spec.optimizer)
-    if registry.of_package(spec.optimizer):  # its code is not ours to read: its version counts
+    parts |= optimizers.fixed(spec.optimizer)
+    if lookup.of_package(spec.optimizer):  # its code is not ours to read: its version counts
         package = modules.pop("optimizer").partition(".")[0]
         parts["optimizer"] += f" {version(package)}"
     return {
@@ -84,7 +50,7 @@ def context(spec: RunSpec) -> dict[str, Any]:
 
 def probe_context(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What decides a probe's numbers beside the run and the settings: the code."""
-    return {"code": fingerprint(MEASURE_ENTRY, registry.PROBES[settings["probe"]].module)}
+    return {"code": fingerprint(MEASURE_ENTRY, probes.PROBES[settings["probe"]].module)}
 
 
 def identity(spec: RunSpec) -> dict:

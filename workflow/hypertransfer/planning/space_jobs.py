@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hypertransfer.product import RESULTS, Job, code_of
+from hypertransfer.planning.jobs import RESULTS, Job, code_of
 from hypertransfer.spaces.tasks import sources
 from hypertransfer.studies import replays
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hypertransfer.plan import PlannedRun, Shard, StudyPlan
 from hypertransfer.planning import keys
-from hypertransfer.spec import canonical
-from hypertransfer.store import DamagedEntry, Store
+from hypertransfer.planning.study_plan import PlannedRun, Shard, StudyPlan
+from hypertransfer.runs.canonical import canonical
+from hypertransfer.storage.run_store import DamagedEntry, Store
 from hypertransfer.studies.searches import TRANSFER
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 from IPython.display import HTML
 
+from hypertransfer.figures.labels import NAMES
 from hypertransfer.parameterisation.algebra import SYMBOLS, Parameterisation, Power, Role
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
-from hypertransfer.words import NAMES
 
 STYLE = """<style>
 .ht td, .ht th {text-align: left !important; padding: 4px 10px; vertical-align: top}
@@ -232,7 +232,7 @@ def optimum_table(runs: pd.DataFrame, size: str = "shape.width") -> HTML:
     """
     import numpy as np
 
-    from hypertransfer import transfer
+    from hypertransfer.analysis import sweeps
 
     rows = []
     for (grid, name), part in runs.groupby(["grid", "parameterisation"], sort=False):
@@ -240,7 +240,7 @@ def optimum_table(runs: pd.DataFrame, size: str = "shape.width") -> HTML:
         if part["lr"].nunique() < 3 or part[size].nunique() < 2 or point.duplicated().any():
             continue
         row: dict[str, Any] = {"grid": grid, "": NAMES.get(name, name)}
-        for sweep in transfer.sweeps(transfer.common_seeds(part, size)[0], size):
+        for sweep in sweeps.sweeps(sweeps.common_seeds(part, size)[0], size):
             best = sweep.optimum(np.arange(len(sweep.losses)))
             edge = f" ({best.edge} edge)" if best.edge else ""
             row[f"{size.removeprefix('shape.')} {sweep.size:g}"] = (

@@ -12,7 +12,7 @@ import nbformat
 import papermill
 from nbconvert import HTMLExporter
 
-TEMPLATES = Path(__file__).resolve().parent.parent / "notebooks"
+TEMPLATES = Path(__file__).resolve().parents[2] / "notebooks"
 
 
 class ReportError(RuntimeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hypertransfer.spec import canonical
+from hypertransfer.runs.canonical import canonical
 
 BOUNDS = ("min", "max")
 

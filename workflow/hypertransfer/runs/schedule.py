@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from hypertransfer.spec import Schedule
+from hypertransfer.runs.spec import Schedule
 
 
 def factor(schedule: Schedule, step: int, steps: int) -> float:

@@ -17,7 +17,7 @@ import yaml
 from hypertransfer.spaces.dimensions import Dimension
 from hypertransfer.spaces.learning import Space
 from hypertransfer.spaces.regions import Box, Ellipsoid
-from hypertransfer.store import replace_atomically
+from hypertransfer.storage.atomic import replace_atomically
 
 FORMAT = 1
 HAIR = 1e-12  # of the range

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from hypertransfer.runs.canonical import digest
 from hypertransfer.runs.conditions import matches
 from hypertransfer.spaces.dimensions import Domain
 from hypertransfer.spaces.learning import Recipe, Space, Task, learn, rows_inside
 from hypertransfer.spaces.searchers import Problem, search
-from hypertransfer.spec import digest
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from hypertransfer.execution.proposals import expected_improvement, gaussian_process, standardised
+from hypertransfer.spaces.gaussian_process import (
+    expected_improvement,
+    gaussian_process,
+    standardised,
+)
 from hypertransfer.spaces.learning import Task
 
 CANDIDATES = 1500  # rows at which the best expected improvement is looked for

@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from hypertransfer import records
 from hypertransfer.spaces.tasks import sources
+from hypertransfer.storage import parquet
 
 COLUMNS = ("suite", "task", "group", "dimension", "winner")
 
@@ -29,4 +29,4 @@ def winners(suites: Mapping[str, Mapping], files: Mapping[str, Sequence[str]]) -
                 for d, x in zip(domain.numeric, best, strict=True)
             ]  # fmt: skip
     names = list(dict.fromkeys([*COLUMNS, *(key for row in rows for key in row)]))
-    return pa.table({n: records.axis_column([row.get(n) for row in rows]) for n in names})
+    return pa.table({n: parquet.axis_column([row.get(n) for row in rows]) for n in names})

@@ -9,14 +9,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
-from hypertransfer import records, registry
+from hypertransfer.catalogue.cards import probes as cards_probes
+from hypertransfer.storage import parquet, schemas
 
 PREFIX = "history."
 
 
 PLACE = pa.schema([("grid", pa.string()), ("key", pa.string())])
-HISTORY = pa.schema([*PLACE, *records.HISTORY])
-PROBES = pa.schema([*PLACE, ("probe", pa.string()), *records.probe_schema(*registry.PROBES)])
+HISTORY = pa.schema([*PLACE, *schemas.HISTORY])
+PROBES = pa.schema([*PLACE, ("probe", pa.string()), *schemas.probe_schema(*cards_probes.PROBES)])
 
 
 def collect(cells: Sequence[str], probes: Sequence[str], tables: Mapping[str, str]) -> None:
@@ -26,11 +27,11 @@ def collect(cells: Sequence[str], probes: Sequence[str], tables: Mapping[str, st
     not grow with their number. Grids may have different axes: an axis that a grid does not have
     is null in its rows.
     """
-    runs = records.common_schema(_plain(records.schema_of(path)) for path in cells)
-    plain = (records.read(path, runs.names) for path in cells)
-    records.write_stream(plain, runs, tables["runs"])
-    records.write_stream(map(_history, cells), HISTORY, tables["history"])
-    records.write_stream(map(records.read, probes), PROBES, tables["probes"])
+    runs = parquet.common_schema(_plain(parquet.schema_of(path)) for path in cells)
+    plain = (parquet.read(path, runs.names) for path in cells)
+    parquet.write_stream(plain, runs, tables["runs"])
+    parquet.write_stream(map(_history, cells), HISTORY, tables["history"])
+    parquet.write_stream(map(parquet.read, probes), PROBES, tables["probes"])
 
 
 def _plain(schema: pa.Schema) -> pa.Schema:
@@ -39,8 +40,8 @@ def _plain(schema: pa.Schema) -> pa.Schema:
 
 def _history(path: str) -> pa.Table:
     """One row a recorded step of a cell: the list columns unrolled beside the run's key."""
-    table = records.read(path, [*PLACE.names, *(PREFIX + name for name in records.HISTORY.names)])
-    lists = {name: table.column(PREFIX + name) for name in records.HISTORY.names}
+    table = parquet.read(path, [*PLACE.names, *(PREFIX + name for name in schemas.HISTORY.names)])
+    lists = {name: table.column(PREFIX + name) for name in schemas.HISTORY.names}
     lengths = pa.compute.list_value_length(lists["step"]).to_pylist()
     owner = pa.array([r for r, length in enumerate(lengths) for _ in range(length)], pa.int64())
     columns = {"grid": table.column("grid").take(owner), "key": table.column("key").take(owner)}
@@ -50,7 +51,7 @@ def _history(path: str) -> pa.Table:
 
 def frames(paths: Iterable[str] | Mapping[str, str]) -> dict[str, pd.DataFrame]:
     """The collected tables as data frames, by their names."""
-    return {Path(path).stem: records.frame(path) for path in paths}
+    return {Path(path).stem: parquet.frame(path) for path in paths}
 
 
 def verdict_table(verdicts: pd.DataFrame) -> pa.Table:
@@ -63,4 +64,4 @@ def verdict_table(verdicts: pd.DataFrame) -> pa.Table:
 
 def scorecard(paths: Iterable[str]) -> pa.Table:
     """The verdicts of all studies under one another."""
-    return pa.concat_tables(map(records.read, paths))
+    return pa.concat_tables(map(parquet.read, paths))

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from hypertransfer.spec import parse_json
+from hypertransfer.runs.canonical import parse_json
 
 FILE = Path("results/ledger.jsonl")
 LOCK = Path("results/.lock")

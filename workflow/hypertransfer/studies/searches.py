@@ -12,8 +12,10 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypertransfer.grid import Run, put
-from hypertransfer.spec import RunSpec, canonical
+from hypertransfer.runs import parse
+from hypertransfer.runs.canonical import canonical
+from hypertransfer.runs.spec import RunSpec
+from hypertransfer.studies.grid import Run, put
 
 METHODS = ("random", "trust_region", "bayesian")
 OVER = ("global", "types", "factored")
@@ -53,7 +55,7 @@ class Search:
         Raises:
             SpecErrors: what is wrong with the base.
         """
-        return cls(name, values, RunSpec.parse(values["base"]))
+        return cls(name, values, parse.run_spec(values["base"]))
 
     @property
     def methods(self) -> list[Method]:
@@ -109,7 +111,7 @@ class Search:
         plain = deepcopy(dict(self.values["base"]))
         for key, value in (changes or {}).items():
             put(plain, key, value)
-        return RunSpec.parse({**plain, "multipliers": self.multipliers(point)})
+        return parse.run_spec({**plain, "multipliers": self.multipliers(point)})
 
     @property
     def transfer(self) -> Mapping[str, Any]:

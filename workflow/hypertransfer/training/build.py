@@ -1,23 +1,24 @@
-"""A spec turned into the things it names: table, model, optimizer, data, loss."""
+"""A spec turned into the objects that it names: network, optimizer, data, device."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from hypertransfer import registry
+from hypertransfer.catalogue import lookup
+from hypertransfer.catalogue.cards import optimizers
 from hypertransfer.data.samples import Samples
 from hypertransfer.networks.layers import Embedding
 from hypertransfer.networks.resolve import Base, Draw, ParameterRow, Tagged, apply, groups, resolve
 from hypertransfer.parameterisation.algebra import Parameterisation, Role
-from hypertransfer.planning.keys import ratios
-from hypertransfer.spec import RunSpec, canonical
+from hypertransfer.runs.canonical import canonical
+from hypertransfer.runs.ratios import ratios
+from hypertransfer.runs.spec import RunSpec
 
 READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
 EPS = 1e-8  # torch's default for Adam, at the base shape
@@ -32,7 +33,7 @@ def device(name: str) -> torch.device:
 
 def model(spec: RunSpec, input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """The network of the spec, for inputs and classes such as its data have; not yet drawn."""
-    make = registry.load("model", registry.import_path("model", spec.model.name))
+    make = lookup.load("model", lookup.import_path("model", spec.model.name))
     granularity = spec.shape.granularity
     finer = {"granularity": granularity} if granularity > 1 else {}  # of models with experts
     return make(
@@ -51,7 +52,7 @@ def base(spec: RunSpec) -> Base:
         lr=spec.lr,
         weight_decay=spec.weight_decay,
         eps=float(spec.optimizer.options.get("eps", EPS)),
-        betas=registry.betas(spec.optimizer),
+        betas=optimizers.betas(spec.optimizer),
         weights=spec.weights,
         multipliers=spec.multipliers,
     )
@@ -82,9 +83,9 @@ def drawn_model(
 
 def _boundary(spec: RunSpec) -> Draw:
     """Draws on the boundaries of the balls of the optimizer's norms."""
-    options = registry.fixed(spec.optimizer) | dict(spec.optimizer.options)
-    module = registry.import_path("optimizer", spec.optimizer.name).partition(":")[0]
-    boundary = registry.load("optimizer", f"{module}:boundary")
+    options = optimizers.fixed(spec.optimizer) | dict(spec.optimizer.options)
+    module = lookup.import_path("optimizer", spec.optimizer.name).partition(":")[0]
+    boundary = lookup.load("optimizer", f"{module}:boundary")
     drawn = boundary(options["preset"], options.get("norms"), options.get("radii"))
 
     def draw(tagged: Tagged, generator: torch.Generator) -> Tensor | None:
@@ -114,13 +115,13 @@ def optimizer(
     spec: RunSpec, network: nn.Module, parameter_rows: list[ParameterRow]
 ) -> torch.optim.Optimizer:
     """The spec's optimizer over groups of equal hyperparameters."""
-    make = registry.load("optimizer", registry.import_path("optimizer", spec.optimizer.name))
+    make = lookup.load("optimizer", lookup.import_path("optimizer", spec.optimizer.name))
     ours = ("gradient_power", "betas")  # what the groups say, or resolve needs
-    given = registry.fixed(spec.optimizer) | dict(spec.optimizer.options)
+    given = optimizers.fixed(spec.optimizer) | dict(spec.optimizer.options)
     options = {k: v for k, v in given.items() if k not in ours}
     trained = {name for name, p in network.named_parameters() if p.requires_grad}
     given_groups = groups(network, [r for r in parameter_rows if r.name in trained])
-    if not registry.of_package(spec.optimizer):
+    if not lookup.of_package(spec.optimizer):
         return make(given_groups, **options)
     # A package's own defaults stay, but for what the table scales and the config gives.
     scaled = {"params", "lr", "weight_decay", *({"betas", "eps"} & set(given))}
@@ -130,27 +131,9 @@ def optimizer(
 
 def data(spec: RunSpec) -> Samples:
     """The data of the spec, checked; kept in memory for the next run of the same data."""
-    return _data(registry.import_path("data", spec.data.name), canonical(dict(spec.data.options)))
+    return _data(lookup.import_path("data", spec.data.name), canonical(dict(spec.data.options)))
 
 
 @lru_cache(maxsize=2)
 def _data(path: str, options: str) -> Samples:
-    return registry.load("data", path)(**json.loads(options))
-
-
-def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
-    """Mean over samples, and over the places of a text: (B, …, classes) and (B, …) to a number."""
-    return F.cross_entropy(output.flatten(0, -2), target.flatten())
-
-
-def mse(output: Tensor, target: Tensor) -> Tensor:
-    """Mean over samples and classes of (output − target)²; a class is its one-hot vector."""
-    if target.is_floating_point():
-        return F.mse_loss(output.squeeze(1), target)
-    return F.mse_loss(output, F.one_hot(target, output.shape[-1]).to(output.dtype))
-
-
-LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "cross_entropy": cross_entropy,
-    "mse": mse,
-}
+    return lookup.load("data", path)(**json.loads(options))

@@ -15,8 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from hypertransfer.data.samples import Samples, augmentation_seed, batches, curvature_seed
 from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.runs.schedule import factor
-from hypertransfer.spec import RunSpec, Schedule
-from hypertransfer.training import build, state
+from hypertransfer.runs.spec import RunSpec, Schedule
+from hypertransfer.training import build, losses, state
 from hypertransfer.training.state import State, StateError
 from hypertransfer.training.stopwatch import Stopwatch
 
@@ -286,7 +286,7 @@ def train(
     reproducible()
     device = device or torch.device("cpu")
     data = build.data(spec).to(device)
-    loss_fn = build.LOSSES[spec.loss]
+    loss_fn = losses.LOSSES[spec.loss]
     model, rows = build.drawn_model(spec, data, table)
     model.to(device).train()
     flops = spec.batch_size * sample_flops(model, loss_fn, data.train_x[:1], data.train_y[:1])

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from hypertransfer.spec import parse_json
+from hypertransfer.runs.canonical import parse_json
 
 Tensors = dict[str, Tensor]
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from hypertransfer.catalogue.cards.datasets import CIFAR10, DatasetError
 from hypertransfer.data.files import read
 from hypertransfer.data.images.preprocess import Split, assemble, shifted
 from hypertransfer.data.samples import Samples
-from hypertransfer.datasets import CIFAR10, DatasetError
 
 # Per channel of the 50,000 training images, for pixels 0 … 1, as commonly published.
 MEAN = tuple(255 * value for value in (0.49139968, 0.48215841, 0.44653091))

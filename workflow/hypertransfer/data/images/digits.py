@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from hypertransfer.catalogue.cards.datasets import DIGITS, DatasetError
 from hypertransfer.data.files import checked
 from hypertransfer.data.images.preprocess import assemble, shifted
 from hypertransfer.data.samples import Samples
-from hypertransfer.datasets import DIGITS, DatasetError
 
 FILE = "digits.csv.gz"
 # Of all pixels (0 … 16) of the 1,440 training images below: our own, as the split is.

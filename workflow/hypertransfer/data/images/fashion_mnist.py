@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from hypertransfer.catalogue.cards.datasets import FASHION_MNIST, FASHION_MNIST_SUBSET
 from hypertransfer.data.files import VENDORED, checked
 from hypertransfer.data.images.preprocess import Split, assemble, shifted
 from hypertransfer.data.samples import Augment, Samples
-from hypertransfer.datasets import FASHION_MNIST, FASHION_MNIST_SUBSET
 
 SUBSET_FILE = "fashion_mnist_subset.npz"
 DIRECTORY = "/usr/share/datasets/fashion-mnist"  # of Debian's package

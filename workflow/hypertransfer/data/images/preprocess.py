@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hypertransfer.catalogue.cards.datasets import DatasetCard, DatasetError
 from hypertransfer.data.samples import Augment, Samples
-from hypertransfer.datasets import DatasetCard, DatasetError
 
 Split = tuple[np.ndarray, np.ndarray]  # images (n, C, H, W) and labels (n,), as read
 

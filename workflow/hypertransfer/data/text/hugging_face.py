@@ -10,10 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hypertransfer.catalogue.cards.datasets import DatasetError
+from hypertransfer.catalogue.dataset_options import parquet_files
 from hypertransfer.data.samples import Samples
 from hypertransfer.data.text import windows
 from hypertransfer.data.text.windows import Documents
-from hypertransfer.datasets import DatasetError, parquet_files
 
 TEST_PARTS = ("test", "validation")  # the first that is there is tested on
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from hypertransfer.catalogue.cards.datasets import PROGRAM_TEXT
 from hypertransfer.data.samples import Samples
 from hypertransfer.data.text import windows
 from hypertransfer.data.text.windows import Documents
-from hypertransfer.datasets import PROGRAM_TEXT
 
 TESTED = 20  # one file in as many is of the test part
 

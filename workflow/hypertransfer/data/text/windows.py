@@ -14,8 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hypertransfer.data.samples import Samples
-from hypertransfer.datasets import (
+from hypertransfer.catalogue.cards.datasets import (
     BYTES,
     CONTEXT,
     TEST_WINDOWS,
@@ -24,6 +23,7 @@ from hypertransfer.datasets import (
     DatasetError,
     TextCard,
 )
+from hypertransfer.data.samples import Samples
 
 SEPARATOR = b"\n\n"  # behind every document
 

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from hypertransfer.catalogue.cards import decoders
-from hypertransfer.networks.decoder.attention import CausalAttention, LatentAttention, Mixing
+from hypertransfer.networks.decoder.attention import CausalAttention, Mixing
 from hypertransfer.networks.decoder.feed_forward import FeedForward, MixtureOfExperts, Routing
 from hypertransfer.networks.decoder.kv_cache import Cache
+from hypertransfer.networks.decoder.latent_attention import LatentAttention
 from hypertransfer.networks.layers import Branch, Embedding, LayerNorm, Linear, RMSNorm, TiedLinear
 from hypertransfer.parameterisation.algebra import Role
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 
-from hypertransfer.networks.decoder.attention import CausalAttention, LatentAttention
+from hypertransfer.networks.decoder.attention import CausalAttention
+from hypertransfer.networks.decoder.latent_attention import LatentAttention
 from hypertransfer.probes.activations import residual_stream
-from hypertransfer.probes.view import View
+from hypertransfer.probes.checkpoint import View
 
 
 class Probe:

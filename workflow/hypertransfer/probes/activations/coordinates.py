@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from hypertransfer.probes.activations import residual_stream
-from hypertransfer.probes.view import View
+from hypertransfer.probes.checkpoint import View
 
 
 class Probe:

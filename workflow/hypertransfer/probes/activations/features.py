@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from hypertransfer.parameterisation.algebra import Role
 from hypertransfer.probes.activations import residual_stream
-from hypertransfer.probes.view import View
+from hypertransfer.probes.checkpoint import View
 
 
 class Probe:

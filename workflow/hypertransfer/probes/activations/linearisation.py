@@ -13,7 +13,7 @@ from torch.func import functional_call, jvp
 
 from hypertransfer.networks.layers import Branch
 from hypertransfer.probes.activations import residual_stream
-from hypertransfer.probes.view import View
+from hypertransfer.probes.checkpoint import View
 
 
 class Probe:

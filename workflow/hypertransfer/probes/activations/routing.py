@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hypertransfer.networks.decoder.feed_forward import MixtureOfExperts
 from hypertransfer.probes.activations import residual_stream
-from hypertransfer.probes.view import View
+from hypertransfer.probes.checkpoint import View
 
 
 class Probe:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from hypertransfer.curvature.spectral_density import spectrum
-from hypertransfer.probes.view import View
+from hypertransfer.probes.checkpoint import View
 
 
 class Probe:

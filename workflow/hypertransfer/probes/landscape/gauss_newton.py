@@ -14,7 +14,7 @@ from hypertransfer.curvature.operators import (
     Negative,
     ResidualOperator,
 )
-from hypertransfer.probes.view import View
+from hypertransfer.probes.checkpoint import View
 
 
 class Probe:

@@ -9,7 +9,7 @@ import torch
 
 from hypertransfer.curvature.lanczos import Tracker
 from hypertransfer.curvature.operators import HessianOperator
-from hypertransfer.probes.view import View
+from hypertransfer.probes.checkpoint import View
 
 MAX_RATIO = 1 + 1e-12  # learning-rate factors closer than this are one number
 

@@ -10,7 +10,7 @@ import torch
 
 from hypertransfer.curvature.lanczos import Tracker
 from hypertransfer.curvature.operators import HessianOperator
-from hypertransfer.probes.view import View
+from hypertransfer.probes.checkpoint import View
 
 
 class Probe:

@@ -11,7 +11,7 @@ import torch
 from hypertransfer.catalogue.cards import decoders
 from hypertransfer.networks.decoder.kv_cache import Cache
 from hypertransfer.networks.decoder.model import Decoder
-from hypertransfer.probes.view import View
+from hypertransfer.probes.checkpoint import View
 from hypertransfer.training.stopwatch import Stopwatch
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from hypertransfer.data.text import program_text, state_of_the_union
 from hypertransfer.parameterisation.algebra import Role
 from hypertransfer.probes.activations import residual_stream
-from hypertransfer.probes.view import View
+from hypertransfer.probes.checkpoint import View
 
 FOLDS = 5
 STRENGTH = 0.1  # of the linear probe's inverse regularisation, on standardised features

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from hypertransfer.networks.layers import Scaled
-from hypertransfer.probes.view import View
+from hypertransfer.probes.checkpoint import View
 
 
 @dataclass(frozen=True)

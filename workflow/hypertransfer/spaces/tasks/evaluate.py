@@ -7,14 +7,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from hypertransfer import records
 from hypertransfer.spaces.tasks import sources, suites
+from hypertransfer.storage import parquet
 
 
 def tasks(suite: Mapping[str, Any], names: Sequence[str]) -> pa.Table:
     """One row a task and configuration of the suite's design: task, hyperparameters, loss."""
     design = sources.design(suite)
-    columns = {key: records.axis_column([one[key] for one in design]) for key in design[0]}
+    columns = {key: parquet.axis_column([one[key] for one in design]) for key in design[0]}
     parts = []
     for name in names:
         losses = pa.array(suites.evaluations(suite["source"], name, design), pa.float64())

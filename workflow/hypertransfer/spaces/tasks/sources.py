@@ -166,14 +166,14 @@ def design(suite: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _live(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, list[Task]]:
     import numpy as np
 
-    from hypertransfer import records
     from hypertransfer.spaces.learning import Task
+    from hypertransfer.storage import parquet
 
     known = SUITES[suite["source"]]
     domain = Domain.parse(known.dimensions)
     tasks = []
     for file in files:
-        for name, part in records.frame(file).groupby("task", sort=False):
+        for name, part in parquet.frame(file).groupby("task", sort=False):
             points = domain.encode({n: part[n].tolist() for n in domain.names})
             losses = np.nan_to_num(part["loss"].to_numpy(float), nan=np.inf)
             group = known.tasks[name]
@@ -195,10 +195,10 @@ def _of_runs(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, li
     """
     import pandas as pd
 
-    from hypertransfer import records
     from hypertransfer.spaces.tasks import tables
+    from hypertransfer.storage import parquet
 
-    frame = pd.concat([records.frame(file) for file in files], ignore_index=True)
+    frame = pd.concat([parquet.frame(file) for file in files], ignore_index=True)
     about = dict(suite["about"])
     work = about.pop("work", None)
     if work:

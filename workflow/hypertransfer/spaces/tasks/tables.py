@@ -117,9 +117,9 @@ def frame(path: Path) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
 
-    from hypertransfer import records
+    from hypertransfer.storage import parquet
 
-    readers = {".csv": pd.read_csv, ".parquet": records.frame, ".pq": records.frame}
+    readers = {".csv": pd.read_csv, ".parquet": parquet.frame, ".pq": parquet.frame}
     if path.suffix not in readers:
         raise TableError(f"{path}: give a file that ends with {', '.join(readers)}")
     try:

@@ -1,0 +1,127 @@
+"""The best learning rate of one curve of losses, in octaves (log2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hypertransfer.analysis.estimate import AnalysisError, Estimate
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The minimum of loss over log2 lr, as far as the learning rates tried show it.
+
+    `log2_lr` and `loss` are those of the parabola's vertex, or of the best point where there
+    is no parabola; `best` is log2 of the best learning rate tried. `low` and `high` bound what
+    the sweep leaves open. `edge` says why there is no optimum: `low` or `high` (the best point
+    is the lowest or highest tried), `both` (only one was tried), `none` (every run diverged).
+    `curvature` is d²loss/d(log2 lr)², nan without a parabola.
+    """
+
+    log2_lr: float
+    loss: float
+    best: float
+    low: float
+    high: float
+    edge: str
+    curvature: float
+
+    def halfwidth(self, excess: float) -> float:
+        """Octaves from the optimum at which the parabola lies `excess` above its minimum."""
+        return math.sqrt(2 * excess / self.curvature) if self.curvature > 0 else math.inf
+
+    @property
+    def estimate(self) -> Estimate:
+        """The optimum's place, log2 lr."""
+        return Estimate(self.log2_lr, self.low, self.high)
+
+
+def optimum(lrs: Sequence[float], losses: Sequence[float]) -> Optimum:
+    """The vertex of the parabola in log2 lr through the best point and its two neighbours.
+
+    The vertex always lies within half a step of the best point. Where there is no parabola the
+    best point itself is returned, and the bounds are honest about it, side by side:
+
+    * a neighbour with finite loss: up to half a step, as the vertex would be;
+    * a neighbour that diverged (+inf): up to that neighbour. It brackets the optimum, so this
+      is no edge, but the loss does not say where in front of it training turns unstable;
+    * no neighbour, the edge of the grid: open. All learning rates diverged: open on both sides.
+
+    Of equally good points one inside the grid is taken, the middle one; three equal points in
+    a row leave the optimum open between the outer two.
+
+    Raises:
+        AnalysisError: no points, learning rates that are not positive or stand twice, or a
+            loss that is neither a finite number nor +inf.
+    """
+    x, y = _curve(lrs, losses)
+    if not np.isfinite(y).any():
+        return Optimum(math.nan, math.inf, math.nan, -math.inf, math.inf, "none", math.nan)
+    i, last = _best(y), len(x) - 1
+    edge = {(True, True): "both", (True, False): "low", (False, True): "high"}.get(
+        (i == 0, i == last), ""
+    )
+    if not edge and np.isfinite(y[i - 1 : i + 2]).all():
+        return _vertex(x[i - 1 : i + 2], y[i - 1 : i + 2])
+    low = -math.inf if i == 0 else _reach(x[i], x[i - 1], y[i - 1])
+    high = math.inf if i == last else _reach(x[i], x[i + 1], y[i + 1])
+    return Optimum(float(x[i]), float(y[i]), float(x[i]), low, high, edge, math.nan)
+
+
+def _curve(lrs: Sequence[float], losses: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    lrs, losses = np.asarray(lrs, float), np.asarray(losses, float)
+    if lrs.ndim != 1 or lrs.shape != losses.shape or not lrs.size:
+        raise AnalysisError("a sweep needs as many losses as learning rates, at least one")
+    if not (np.isfinite(lrs) & (lrs > 0)).all():
+        raise AnalysisError(f"learning rates must be positive numbers, got {lrs.tolist()}")
+    if len(np.unique(lrs)) < len(lrs):
+        raise AnalysisError(f"a learning rate stands twice in {np.sort(lrs).tolist()}")
+    if np.isnan(losses).any() or (losses == -math.inf).any():
+        raise AnalysisError("a loss is a finite number, or +inf for a run that diverged")
+    order = np.argsort(lrs)
+    return np.log2(lrs[order]), losses[order]
+
+
+def _best(y: np.ndarray) -> int:
+    tied = np.flatnonzero(y == y.min())
+    return int(min(tied, key=lambda i: (i in (0, len(y) - 1), abs(i - tied.mean()))))
+
+
+def _reach(here: float, neighbour: float, loss: float) -> float:
+    return float((here + neighbour) / 2 if math.isfinite(loss) else neighbour)
+
+
+def _vertex(x: np.ndarray, y: np.ndarray) -> Optimum:
+    left, right = np.diff(y) / np.diff(x)
+    curvature = 2 * (right - left) / (x[2] - x[0])
+    if curvature == 0:
+        return Optimum(*map(float, (x[1], y[1], x[1], x[0], x[2])), "", 0.0)
+    # The chord's slope is the parabola's slope in the middle of the chord.
+    vertex = np.clip((x[0] + x[1]) / 2 - left / curvature, (x[0] + x[1]) / 2, (x[1] + x[2]) / 2)
+    slope = left + curvature * (x[1] - x[0]) / 2
+    loss = y[1] + (slope + curvature * (vertex - x[1]) / 2) * (vertex - x[1])
+    return Optimum(*map(float, (vertex, loss, x[1], vertex, vertex)), "", float(curvature))
+
+
+def max_stable_lr(
+    lrs: Sequence[float], losses: Sequence[float], ceiling: float = math.inf
+) -> Estimate:
+    """log2 of the largest learning rate below the first unstable one.
+
+    A run is unstable when it diverged, or when its loss ends above `ceiling` at a learning rate
+    above the best one (below it, a high loss is only slow). The true limit lies between the
+    last stable and the first unstable learning rate. It is open above when all are stable, and
+    open below, with the lowest learning rate as its bound, when none is.
+    """
+    x, y = _curve(lrs, losses)
+    unstable = np.flatnonzero(np.isinf(y) | ((y > ceiling) & (x > x[_best(y)])))
+    if not unstable.size:
+        return Estimate(float(x[-1]), float(x[-1]), math.inf)
+    first = unstable[0]
+    if first == 0:
+        return Estimate(float(x[0]), -math.inf, float(x[0]))
+    return Estimate(float(x[first - 1]), float(x[first - 1]), float(x[first]))

@@ -1,0 +1,172 @@
+"""Quantities along training over sizes: spread, level, exponent, gaps and their growth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from hypertransfer.analysis.estimate import OPEN, AnalysisError, Estimate, exact
+from hypertransfer.analysis.sweeps import check_axes, slope
+
+MIN_POINTS = 4  # points in time for a growth exponent
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """A quantity along training: `values` is (size, seed, step), nan for runs that diverged.
+
+    Sizes ascend, so that the last one is the largest.
+    """
+
+    sizes: np.ndarray
+    steps: np.ndarray
+    values: np.ndarray
+
+    @property
+    def unusable(self) -> int:
+        """Runs that diverged, or in which the quantity is not a finite number throughout."""
+        return int((~np.isfinite(self.values)).any(axis=2).sum())
+
+
+def trajectories(
+    runs: pd.DataFrame, series: pd.DataFrame, quantity: str, size: str
+) -> Trajectories:
+    """The quantity of each run at the steps where all finished runs have a row.
+
+    `series` is long: key, step and the quantity, null where it was not measured; steps without
+    it in any run are left out.
+
+    Raises:
+        AnalysisError: two runs of one size and seed, a missing one, or a finished run of
+            which `series` has nothing.
+    """
+    check_axes(runs, size, [])
+    keys = runs.pivot(index=size, columns="seed", values="key").sort_index().sort_index(axis=1)
+    if keys.isna().to_numpy().any():
+        raise AnalysisError(f"every {size} needs one run of every seed")
+    finished = runs.loc[runs["status"] != "diverged", "key"]
+    series = series[series["key"].isin(finished)]
+    if absent := sorted(set(finished) - set(series["key"])):
+        raise AnalysisError(
+            f"{len(absent)} of {len(runs)} runs have no {quantity}, the first is {absent[0]}: "
+            "narrow `where` to runs that were measured"
+        )
+    counts = series.groupby("step").size()
+    common = series[series["step"].isin(counts.index[counts == len(finished)])]
+    table = common.pivot(index="step", columns="key", values=quantity).astype(float)
+    table = table.dropna(how="all").sort_index().reindex(columns=keys.to_numpy().ravel())
+    values = table.to_numpy().T.reshape(*keys.shape, len(table))
+    return Trajectories(keys.index.to_numpy(float), table.index.to_numpy(float), values)
+
+
+def spread(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estimate:
+    """Largest over smallest size mean of a quantity, averaged over the last part of training.
+
+    Never below 1, and noise only adds to it: small samples err upwards. Open above where the
+    quantity is not a positive number.
+    """
+    means = late_means(paths, seeds, tail)
+    if not (np.isfinite(means) & (means > 0)).all():
+        return Estimate(math.nan, 1.0, math.inf)
+    return exact(float(means.max() / means.min()))
+
+
+def late_means(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> np.ndarray:
+    """The mean of each size over the chosen seeds and the last part of training; nan if none."""
+    if not len(paths.steps):
+        return np.full(len(paths.sizes), math.nan)
+    late = paths.steps >= (1 - tail) * paths.steps[-1]
+    return paths.values[:, seeds][:, :, late].mean(axis=(1, 2))
+
+
+def level(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estimate:
+    """The mean over sizes, seeds and the last part of training."""
+    means = late_means(paths, seeds, tail)
+    return exact(float(means.mean())) if np.isfinite(means).all() else OPEN
+
+
+def largest(paths: Trajectories, seeds: np.ndarray) -> Estimate:
+    """The largest value of all sizes, seeds and steps."""
+    values = paths.values[:, seeds]
+    return exact(float(values.max())) if values.size and np.isfinite(values).all() else OPEN
+
+
+def exponent(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estimate:
+    """b of (late mean) ∝ size^b, by least squares in log–log over all sizes."""
+    return _power(paths.sizes, late_means(paths, seeds, tail))
+
+
+def closing(
+    paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3, relative: bool = False
+) -> Estimate:
+    """b of |S_N − S_∞| ∝ N^b late in training, by least squares in log–log over smaller sizes.
+
+    S_∞ is the largest size with the same seed; the gap's size is averaged over the chosen seeds
+    and the last part of training before the logarithm. The largest size stands in for infinity,
+    which steepens b: with b = −1 in truth and sizes up to N_max, a gap is 1/N − 1/N_max.
+    """
+    steps, gap = gaps(paths, window=1, burn_in=1 - tail, relative=relative)
+    if not len(steps) or len(paths.sizes) < 3:
+        return OPEN
+    return _power(paths.sizes[:-1], np.abs(gap[:, seeds]).mean(axis=(1, 2)))
+
+
+def _power(sizes: np.ndarray, values: np.ndarray) -> Estimate:
+    """b of values ∝ size^b, by least squares in log–log; open where one has no logarithm."""
+    if not (np.isfinite(values) & (values > 0)).all():
+        return OPEN
+    return slope(sizes, [exact(float(value)) for value in np.log2(values)])
+
+
+def gaps(
+    paths: Trajectories, window: int = 3, burn_in: float = 0.1, relative: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Steps t, and S_N(t) − S_∞(t) of each smaller size, seed and step: (size, seed, step).
+
+    S_∞ is the largest size, with the same seed: what both share through the order of the data
+    cancels. S is first averaged over `window` records; steps before `burn_in`·(last step), and
+    step 0, are left out. `relative` divides by |S_∞(t)|: for a loss, which falls while the gap
+    grows.
+    """
+    count = max(len(paths.steps) - window + 1, 0)
+    if not count:
+        return np.zeros(0), np.zeros((len(paths.sizes) - 1, paths.values.shape[1], 0))
+
+    def rolling(array: np.ndarray) -> np.ndarray:
+        return np.lib.stride_tricks.sliding_window_view(array, window, axis=-1).mean(axis=-1)
+
+    steps, smooth = rolling(paths.steps), rolling(paths.values)
+    gap = smooth[:-1] - smooth[-1:]
+    if relative:
+        gap = gap / np.abs(smooth[-1:])
+    kept = (steps > 0) & (steps >= burn_in * paths.steps[-1])
+    return steps[kept], gap[:, :, kept]
+
+
+def growth(
+    steps: np.ndarray, gap: np.ndarray, seeds: np.ndarray, systematic: bool = False
+) -> Estimate:
+    """β of a gap A_N·t^β: least squares in log–log, one A for each size and one β for all.
+
+    The gap's size |S_N − S_∞| is averaged over the chosen seeds before the logarithm, so that
+    one seed whose curves cross, a gap near zero, cannot dominate. Noise adds to |gap|, and
+    flattens the β of a gap that is no larger than the noise. `systematic` averages the gap with
+    its sign first: this takes the noise out of a gap of one sign (a loss, which width
+    improves), and hides one whose sign differs from seed to seed (sharpness). Gaps that are
+    exactly zero have no logarithm and are left out; with fewer than 4 points in time all is
+    open.
+    """
+    chosen = gap[:, seeds]
+    size = np.abs(chosen.mean(axis=1)) if systematic else np.abs(chosen).mean(axis=1)
+    if len(steps) < MIN_POINTS or not np.isfinite(size).all():
+        return OPEN
+    products = squares = 0.0
+    for row in size:
+        x, y = np.log(steps[row > 0]), np.log(row[row > 0])
+        if len(x) >= MIN_POINTS:
+            products += float((x - x.mean()) @ y)
+            squares += float((x - x.mean()) @ (x - x.mean()))
+    return exact(products / squares) if squares else OPEN

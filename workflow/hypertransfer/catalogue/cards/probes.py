@@ -1,0 +1,193 @@
+"""Probes that a config can name: their modules, settings and columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from hypertransfer.catalogue.cards import datasets, decoders
+from hypertransfer.catalogue.options import COUNT
+from hypertransfer.runs.parse import SpecError
+from hypertransfer.runs.spec import RunSpec
+
+# What every probe's table says beside its own columns; `error` is a relative error bound of the
+# quantity, or its standard error, as the probe's docstring says.
+PROBED = {"error": "number", "converged": "flag", "products": "count"}
+
+
+def _any_run(spec: RunSpec) -> Iterator[SpecError]:
+    yield from ()
+
+
+@dataclass(frozen=True)
+class ProbeCard:
+    """A probe: its module, its settings, its columns, and what it needs of a run.
+
+    Each setting has a JSON schema and a default. Columns are `number`s (null where nothing is
+    measured) or `list`s of numbers; names are unique over all probes.
+    """
+
+    module: str
+    settings: Mapping[str, dict]
+    columns: Mapping[str, str]
+    needs: Callable[[RunSpec], Iterator[SpecError]] = _any_run
+
+
+def _adam(spec: RunSpec) -> Iterator[SpecError]:
+    if spec.optimizer.name not in ("adam", "adamw"):
+        text = "adam or adamw, whose second moments the preconditioned probe needs"
+        yield SpecError("optimizer", spec.optimizer.name, text)
+
+
+def _bytes(spec: RunSpec) -> Iterator[SpecError]:
+    known = spec.data.name in datasets.CARDS and datasets.kind(spec.data.name) == "text"
+    if not known or spec.data.options.get("tokens", datasets.BYTES) != datasets.BYTES:
+        yield SpecError(
+            "data", spec.data.plain(), "text in bytes, which the downstream probe reads"
+        )
+
+
+def _theory(spec: RunSpec) -> Iterator[SpecError]:
+    wanted = {
+        "model": (spec.model.name, "linear"),
+        "data": (spec.data.name, "gaussian_regression"),
+        "optimizer": (spec.optimizer.plain(), {"name": "sgd"}),
+        "weights": (spec.weights, "unit"),
+        "schedule.warmup": (spec.schedule.warmup, 0),
+        "weight_decay": (spec.weight_decay, 0.0),
+        "batch_size": (spec.batch_size, datasets.card("gaussian_regression").train),
+    }
+    for path, (given, needed) in wanted.items():
+        if given != needed:
+            yield SpecError(path, given, f"{needed}, which linear_theory is about")
+
+
+def _decoder(spec: RunSpec) -> Iterator[SpecError]:
+    if spec.model.name not in decoders.DECODERS:
+        yield SpecError("model", spec.model.name, f"one of {', '.join(decoders.DECODERS)}")
+
+
+def _routers(spec: RunSpec) -> Iterator[SpecError]:
+    yield from _decoder(spec)
+    if not spec.model.options.get("experts"):
+        yield SpecError("model.experts", 0, "at least 1, as the routing probe looks at routers")
+
+
+def _rotary_decoder(spec: RunSpec) -> Iterator[SpecError]:
+    yield from _decoder(spec)
+    known = decoders.DECODERS.get(spec.model.name, {"positions": "rotary"})
+    if spec.model.options.get("positions", known["positions"]) != "rotary":
+        text = "rotary, as the decoding probe reads more tokens than learned positions have"
+        yield SpecError("model.positions", "learned", text)
+
+
+_SAMPLES = {"samples": {**COUNT, "default": 256}}
+_SOLVER = {
+    "tolerance": {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5, "default": 0.01},
+    "max_products": {**COUNT, "default": 200},
+}
+_EIGENVALUES = {"eigenvalues": {**COUNT, "default": 1}}
+
+
+def _numbers(*names: str) -> dict[str, str]:
+    return dict.fromkeys(names, "number")
+
+
+PROBES: Mapping[str, ProbeCard] = {
+    "hessian": ProbeCard(
+        "hypertransfer.probes.landscape.hessian",
+        {**_SAMPLES, **_EIGENVALUES, **_SOLVER},
+        {
+            **_numbers("scaled_sharpness", "sharpness", "edge", "second", "last", "loss"),
+            **_numbers("gradient_norm"),
+            "eigenvalues": "list",
+        },
+    ),
+    "gauss_newton": ProbeCard(
+        "hypertransfer.probes.landscape.gauss_newton",
+        {**_SAMPLES, **_SOLVER},
+        _numbers("gauss_newton", "residual", "residual_low"),
+    ),
+    "ntk": ProbeCard(
+        "hypertransfer.probes.landscape.ntk",
+        {**_SAMPLES, **_EIGENVALUES, **_SOLVER},
+        {**_numbers("ntk", "ntk_second", "ntk_last"), "ntk_eigenvalues": "list"},
+    ),
+    "trace": ProbeCard(
+        "hypertransfer.probes.landscape.trace",
+        {**_SAMPLES, "vectors": {**COUNT, "default": 30}},
+        _numbers("trace"),
+    ),
+    "alignment": ProbeCard(
+        "hypertransfer.probes.landscape.alignment",
+        {**_SAMPLES, "batches": {"type": "integer", "minimum": 0, "default": 16}},
+        _numbers("directional_sharpness", "alignment", "batch_sharpness", "batch_edge"),
+    ),
+    "preconditioned": ProbeCard(
+        "hypertransfer.probes.landscape.preconditioned",
+        {**_SAMPLES, **_SOLVER},
+        _numbers("preconditioned_sharpness", "stability"),
+        _adam,
+    ),
+    "density": ProbeCard(
+        "hypertransfer.probes.landscape.density",
+        {**_SAMPLES, "vectors": {**COUNT, "default": 4}, "steps": {**COUNT, "default": 60}},
+        {"nodes": "list", "shares": "list", **_numbers("largest_node")},
+    ),
+    "features": ProbeCard(
+        "hypertransfer.probes.activations.features",
+        _SAMPLES,
+        _numbers("feature_distance", "kernel_distance", "weight_distance"),
+    ),
+    "coordinates": ProbeCard(
+        "hypertransfer.probes.activations.coordinates",
+        _SAMPLES,
+        _numbers("stream", "stream_change", "logit_change"),
+    ),
+    "downstream": ProbeCard(
+        "hypertransfer.probes.tasks.downstream",
+        {"samples": {**COUNT, "default": 512}, "windows": {**COUNT, "default": 8}},
+        _numbers("program_loss", "messages_loss", "party_accuracy", "delivery_accuracy"),
+        _bytes,
+    ),
+    "routing": ProbeCard(
+        "hypertransfer.probes.activations.routing",
+        _SAMPLES,
+        _numbers("router_logit", "router_logit_change", "expert_change"),
+        _routers,
+    ),
+    "attention": ProbeCard(
+        "hypertransfer.probes.activations.attention",
+        _SAMPLES,
+        _numbers("largest_attention_logit"),
+        _decoder,
+    ),
+    "decoding": ProbeCard(
+        "hypertransfer.probes.tasks.decoding",
+        {
+            "batch": {**COUNT, "default": 1},
+            "prompt": {**COUNT, "default": 64},
+            "tokens": {**COUNT, "default": 64},
+            "repeats": {**COUNT, "default": 3},
+        },
+        _numbers("decoded_per_second", "cache_bytes", "cache_formula", "cache_reduction"),
+        _rotary_decoder,
+    ),
+    "linearisation": ProbeCard(
+        "hypertransfer.probes.activations.linearisation",
+        _SAMPLES,
+        _numbers("block_nonlinearity", "linearisation_distance"),
+    ),
+    "linear_theory": ProbeCard(
+        "hypertransfer.probes.tasks.linear_theory",
+        {},
+        _numbers("theory_error", "theory_gauss_newton", "theory_residual"),
+        _theory,
+    ),
+}
+
+
+def measured() -> Iterator[str]:
+    """The names of all numbers that probes measure."""
+    for card in PROBES.values():
+        yield from (name for name, kind in card.columns.items() if kind == "number")

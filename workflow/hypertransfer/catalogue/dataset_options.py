@@ -1,0 +1,200 @@
+"""What the options of a data set mean: its shape, its size, its digest, its files."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hypertransfer.catalogue.cards.datasets import (
+    BPE,
+    BYTES,
+    CONTEXT,
+    HUGGING_FACE,
+    TEST_WINDOWS,
+    VOCABULARY,
+    Card,
+    DatasetCard,
+    DatasetError,
+    TextCard,
+    card,
+)
+from hypertransfer.runs.canonical import digest as value_digest
+
+_TAIL = 2**16  # bytes at the end of a Parquet file, where its footer is
+
+
+def shape(name: str, options: Mapping[str, Any]) -> tuple[tuple[int, ...], int]:
+    """The shape of one input, and the number of classes or the size of the vocabulary."""
+    found = card(name)
+    if isinstance(found, DatasetCard):
+        return found.input_shape, found.classes
+    bpe = options.get("tokens", BYTES) == BPE
+    vocabulary = options.get("vocabulary", VOCABULARY) if bpe else 256
+    return (options.get("context", CONTEXT),), vocabulary
+
+
+def size(name: str, options: Mapping[str, Any]) -> float:
+    """Values of all inputs that are held, about."""
+    found = card(name)
+    if isinstance(found, TextCard):
+        return float(min(options.get("max_bytes") or found.size, found.size))
+    return float((found.train + found.test) * math.prod(found.input_shape))
+
+
+def digest(name: str, options: Mapping[str, Any]) -> str:
+    """Digest of what a data set with its options holds; where its files lie does not count.
+
+    It covers what loaders take from the card: file digests, shape, classes, the split, and how
+    many samples are taken of each part. Leaving a size out is the same as asking for all. Of
+    Parquet files it takes names, sizes and footers, and reads no data.
+
+    Raises:
+        DatasetError: there is no data set of that name, or its folder cannot be read.
+    """
+    found = card(name)
+    if isinstance(found, TextCard):
+        own = {key: value for key, value in options.items() if key != "directory"}
+        files = _footers(options["directory"]) if "directory" in options else {}
+        (context,), vocabulary = shape(name, options)
+        defaults = {"tokens": BYTES, "train": None, "test": TEST_WINDOWS, "context": context}
+        return value_digest(
+            {
+                "digest": found.digest,
+                "files": files,
+                "options": {**defaults, **own, "vocabulary": vocabulary},
+            }
+        )
+    split = {"train": found.train, "test": found.test}
+    taken = {part: size if options.get(part) is None else options[part]
+             for part, size in split.items()}  # fmt: skip
+    return value_digest(
+        {
+            "files": dict(found.files),
+            "input_shape": list(found.input_shape),
+            "classes": found.classes,
+            "split": split,
+            "taken": taken,
+        }
+    )
+
+
+def parquet_files(directory: str) -> list[Path]:
+    """The Parquet files below a folder, by path.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    if text := missing(HUGGING_FACE.name, {"directory": directory}):
+        raise DatasetError(text)
+    return _parquet(directory)
+
+
+def _parquet(directory: str) -> list[Path]:
+    return sorted(Path(directory).rglob("*.parquet"))
+
+
+def missing(name: str, options: Mapping[str, Any]) -> str:
+    """What is not where the options say, and how to get it; empty if nothing is missing.
+
+    A plan can be made without the data, on a machine that does not have them; jobs cannot run.
+    """
+    if "directory" not in options:
+        return ""
+    folder = options["directory"]
+    if not Path(folder).is_dir():
+        return f"{name}: the folder {folder} is missing: {card(name).obtain}"
+    if name == HUGGING_FACE.name and not _parquet(folder):
+        return f"{name}: {folder} has no Parquet files: {HUGGING_FACE.obtain}"
+    return ""
+
+
+def _footers(directory: str) -> dict[str, list]:
+    """Size and digest of the end of each Parquet file; nothing where the folder is missing."""
+    out: dict[str, list] = {}
+    for path in _parquet(directory):
+        try:
+            with path.open("rb") as file:
+                length = file.seek(0, 2)
+                file.seek(max(0, length - _TAIL))
+                tail = hashlib.sha256(file.read()).hexdigest()
+        except OSError as error:
+            raise DatasetError(f"{path} cannot be read: {error}") from error
+        out[path.relative_to(directory).as_posix()] = [length, tail]
+    return out
+
+
+Objection = tuple[str, object, str]  # option, value, what was expected
+
+
+def objections(name: str, options: Mapping[str, Any]) -> list[Objection]:
+    """What is wrong with the options of a known data set: option, value, what was expected."""
+    found = card(name)
+    out: list[Objection] = [
+        (option, None, f"given, and {name} needs it: {found.obtain}")
+        for option in found.required
+        if option not in options
+    ]
+    for option, value in options.items():
+        if option not in found.options:
+            known = ", ".join(found.options)
+            out.append((option, value, f"an option of {name}; known: {known}"))
+        elif expected := _EXPECTED[option](found, value):
+            out.append((option, value, expected))
+    if not out and isinstance(found, TextCard):
+        out += _text_objections(options)
+    return out
+
+
+def _text_objections(options: Mapping[str, Any]) -> Iterator[Objection]:
+    """What options of a text do not go together."""
+    if "vocabulary" in options and options.get("tokens", BYTES) != BPE:
+        yield "vocabulary", options["vocabulary"], "for tokens: bpe; bytes are 256"
+
+
+def _whole(value: object, low: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= low
+
+
+def _number_of_samples(part: str) -> Callable[[Card, object], str]:
+    def expected(card: Card, value: object) -> str:
+        what = "windows" if isinstance(card, TextCard) else "images"
+        if not _whole(value, 1):
+            return f"a whole number of {what} of at least 1"
+        most = getattr(card, part, None)
+        if most is not None and value > most:
+            return f"at most {most}, the size of {card.name}'s {part} set"
+        return ""
+
+    return expected
+
+
+def _whole_from(low: int) -> Callable[[Card, object], str]:
+    words = f"a whole number of at least {low}"
+    return lambda card, value: "" if _whole(value, low) else words
+
+
+def _name_of(what: str) -> Callable[[Card, object], str]:
+    return lambda card, value: "" if isinstance(value, str) and value else what
+
+
+def _fraction(card: Card, value: object) -> str:
+    good = isinstance(value, float) and 0 < value < 1
+    return "" if good else "a fraction between 0 and 1"
+
+
+# For each option: what is expected of its value, where that is not what it is; else nothing.
+_EXPECTED: Mapping[str, Callable[[Card, object], str]] = {
+    "train": _number_of_samples("train"),
+    "test": _number_of_samples("test"),
+    "augment": lambda card, value: "" if isinstance(value, bool) else "true or false",
+    "directory": _name_of("a folder"),
+    "column": _name_of("the name of a column"),
+    "context": _whole_from(2),
+    "tokens": lambda card, value: "" if value in (BYTES, BPE) else f"one of {BYTES}, {BPE}",
+    "vocabulary": _whole_from(257),
+    "max_bytes": _whole_from(1),
+    "test_fraction": _fraction,
+}

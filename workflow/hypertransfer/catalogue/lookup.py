@@ -1,0 +1,138 @@
+"""The object that a config names: its import path, and how it is loaded safely."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from hypertransfer.catalogue import lookup
+from hypertransfer.catalogue.cards import datasets, optimizers
+from hypertransfer.catalogue.cards.networks import MODELS
+from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
+from hypertransfer.catalogue.module_source import PACKAGE, own
+from hypertransfer.parameterisation.algebra import Parameterisation
+from hypertransfer.parameterisation.tables import PARAMETERISATIONS
+from hypertransfer.runs.spec import Component, RunSpec
+
+
+def import_path(kind: str, name: str) -> str:
+    """Where the named part stands, as `module:attribute`."""
+    if ":" in name:
+        return name
+    if kind == "data":
+        return datasets.card(name).module
+    return {"model": MODELS, "optimizer": OPTIMIZERS}[kind][name].path
+
+
+# What a config may name of the library itself: parts of experiments, and nothing that writes.
+OF_THE_LIBRARY = {
+    "model": "hypertransfer.networks",
+    "optimizer": "hypertransfer.optimizers",
+    "data": "hypertransfer.data",
+    "parameterisation": "hypertransfer.parameterisation.tables",
+    "probe": "hypertransfer.probes",
+}
+# Packages whose optimizers a config may name; `load` takes nothing from them but optimizers.
+OPTIMIZER_PACKAGES = ("torch.optim", "pytorch_optimizer")
+
+
+def of_package(optimizer: Component) -> bool:
+    """Whether an optimizer is named as a class of an installed package."""
+    return optimizer.name.partition(":")[0] in OPTIMIZER_PACKAGES
+
+
+def objection(kind: str, path: str) -> str:
+    """Why a config may not name `module:attribute` as such a part; empty if it may."""
+    module, _, attribute = path.partition(":")
+    if kind == "optimizer" and module in OPTIMIZER_PACKAGES:
+        public = attribute.isidentifier() and not attribute.startswith("_")
+        return "" if public else f"found: {attribute!r} is no public name in a module"
+    source = own(module)
+    if source is None:
+        return f"found: no source of module {module!r} in the project's folder or the library"
+    if _hides(module, source):
+        return f"found: another module of that name hides {source}; rename it"
+    if not attribute.isidentifier() or attribute.startswith("_"):
+        return f"found: {attribute!r} is no public name in a module"
+    home = OF_THE_LIBRARY[kind]
+    if module.partition(".")[0] == PACKAGE and not f"{module}.".startswith(f"{home}."):
+        return f"allowed: of the library, a {kind} may only be in {home}"
+    return ""
+
+
+def load(kind: str, path: str) -> Any:
+    """The object at `module:attribute`; what a config may not name is not imported.
+
+    The module must come from the file that was found, and functions and classes must be of the
+    project or of the library's parts: a name that a module took from elsewhere is no part.
+
+    Raises:
+        ValueError: it may not be named, or cannot be imported.
+    """
+    module, _, attribute = path.partition(":")
+    if text := objection(kind, path):
+        raise ValueError(f"{path!r} is not {text}")
+    if kind == "optimizer" and module in OPTIMIZER_PACKAGES:
+        return _optimizer_class(module, attribute)
+    if find_spec(module.partition(".")[0]) is None:
+        raise ValueError(f"{path!r}: {own(module)} is not on Python's path")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{path!r} names nothing that can be imported: {error}") from error
+    maker = getattr(found, "__module__", module) if callable(found) else module
+    if maker != module and (text := objection(kind, f"{maker}:{attribute}")):
+        raise ValueError(f"{path!r} was taken from {maker}, and that is not {text}")
+    return found
+
+
+def _optimizer_class(module: str, attribute: str) -> type:
+    parts = vars(import_module(module))
+    known = {name: one for name, one in parts.items() if _is_optimizer(one)}
+    if attribute not in known:
+        raise ValueError(
+            f"{module} has no optimizer {attribute!r}; it has {', '.join(sorted(known))}"
+        )
+    return known[attribute]
+
+
+def _is_optimizer(found: object) -> bool:
+    """Whether it is a class of torch's optimizers; told by name, as planning has no torch."""
+    bases = found.__mro__ if isinstance(found, type) else ()
+    return any((b.__module__, b.__name__) == ("torch.optim.optimizer", "Optimizer") for b in bases)
+
+
+@lru_cache
+def _hides(module: str, source: Path) -> bool:
+    """Whether an import would get another module than the source; nothing is imported to tell."""
+    spec = find_spec(module.partition(".")[0])
+    places = [spec.origin, *(spec.submodule_search_locations or [])] if spec else [source]
+    real = source.resolve()
+    return not any(place and real.is_relative_to(Path(place).resolve()) for place in places)
+
+
+def table(spec: RunSpec) -> Parameterisation:
+    """The parameterisation that the spec names, for its optimizer's family.
+
+    Raises:
+        ValueError: the table cannot be had, or not for the optimizer's gradient power.
+    """
+    name = spec.parameterisation
+    power = optimizers.gradient_power(spec.optimizer)
+    found = lookup.load("parameterisation", name) if ":" in name else PARAMETERISATIONS[name]
+    if isinstance(found, Parameterisation):
+        found = {found.gradient_power: found}
+    if not isinstance(found, Mapping) or not all(
+        isinstance(entry, Parameterisation) for entry in found.values()
+    ):
+        raise ValueError(f"{name!r} is neither a Parameterisation nor a mapping of powers to them")
+    if power not in found:
+        raise ValueError(
+            f"parameterisation {name!r} has tables for gradient powers {sorted(found)}, but the "
+            f"optimizer {spec.optimizer.name!r} has {power}"
+        )
+    return found[power]

@@ -1,0 +1,1 @@
+"""Claims: a measure on tables of runs, a bar, and a verdict."""

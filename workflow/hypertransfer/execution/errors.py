@@ -1,0 +1,9 @@
+"""Errors of a job whose plan is no longer true."""
+
+from __future__ import annotations
+
+AGAIN = "call snakemake again; finished runs are taken from the store"
+
+
+class StalePlan(RuntimeError):
+    """Code or data changed between the planning of a job and its start."""

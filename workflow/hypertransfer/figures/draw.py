@@ -1,0 +1,65 @@
+"""Figures of a study by their kinds, in one style, and how they are saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from hypertransfer.catalogue.cards.figures import FIGURES
+from hypertransfer.figures.selection import Tables, select
+from hypertransfer.storage.atomic import replace_atomically
+
+mpl.use("Agg")
+
+
+def draw(figure: Mapping[str, Any], tables: Tables) -> Figure:
+    """The figure that a study's config describes."""
+    sns.set_theme(context="notebook", style="ticks", rc=_STYLE)
+    drawn = drawing_function(figure["kind"])(
+        select(tables, figure.get("where", {})), **figure.get("options", {})
+    )
+    drawn.suptitle(figure["title"], fontweight="bold")
+    return drawn
+
+
+def drawing_function(kind: str) -> Callable[..., Figure]:
+    """The function that draws a kind of figure.
+
+    It is imported by name, so that a figure depends on the code of its own family alone.
+    """
+    module, _, name = FIGURES[kind].path.partition(":")
+    return getattr(import_module(module), name)
+
+
+_STYLE = {
+    "axes.grid": True,
+    "grid.alpha": 0.35,
+    "grid.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 12,
+    "axes.labelsize": 11,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "lines.linewidth": 1.8,
+    "svg.hashsalt": "hypertransfer",
+    "svg.fonttype": "path",
+    "figure.constrained_layout.use": True,
+}
+
+
+def save(figure: Figure, path: str) -> None:
+    """Write the figure in the format of the path's ending, the same bytes every time."""
+    import io
+
+    buffer = io.BytesIO()
+    suffix = Path(path).suffix[1:]
+    metadata = {"Date": None} if suffix == "svg" else {"Software": None}
+    figure.savefig(buffer, format=suffix, dpi=200, bbox_inches="tight", metadata=metadata)
+    replace_atomically(Path(path), buffer.getvalue())

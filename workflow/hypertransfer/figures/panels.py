@@ -1,0 +1,156 @@
+"""Panels, legends, ticks and colours that kinds of figures share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hypertransfer.figures.labels import WORDS, parameterisation_label
+from hypertransfer.figures.selection import Tables, select
+
+Shades = dict[float, tuple]  # colours of sizes
+PANELS = "parameterisation"  # the column that tells panels apart, unless a figure says another
+NO_TITLES: Mapping[str, str] = MappingProxyType({})
+MANY_DECADES = 300  # a wider log axis keeps to powers of ten
+ABREAST = 5  # panels in a row
+STRIPES = ("0.82", "0.91", "0.96")  # of a table: its head, and rows in turns
+
+
+def finite_or_nan(value: float) -> float:
+    # An end that the runs leave open is drawn as long as the axis is likely to be.
+    return value if np.isfinite(value) else 10.0
+
+
+def line(
+    axis: Axes, x: np.ndarray, values: np.ndarray, colour: Any, label: str, **style: Any
+) -> None:
+    """The mean over seeds, the first axis of the values, and the span of the seeds as a band."""
+    axis.plot(x, values.mean(axis=0), color=colour, label=label, **style)
+    axis.fill_between(
+        x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, linewidth=0
+    )
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Figure:
+    """A table as a figure."""
+    figure, axes = panels(1, 1, width=3, height=0.12 * (len(rows) + 3))
+    axes[0, 0].axis("off")
+    drawn = axes[0, 0].table(rows, colLabels=head, bbox=(0, 0, 1, 1), cellLoc="center")
+    drawn.auto_set_font_size(False)
+    drawn.set_fontsize(9.5)
+    drawn.auto_set_column_width(range(len(head)))
+    for (row, column), cell in drawn.get_celld().items():
+        cell.set_edgecolor("white")
+        cell.set_facecolor(STRIPES[0 if row == 0 else 1 + row % 2])
+        cell.get_text().set_fontweight("bold" if row == 0 else "normal")
+        cell.get_text().set_horizontalalignment("left" if column == 0 else "center")
+    return figure
+
+
+def by_panel(
+    tables: Tables,
+    size: str,
+    panel: Callable[[Axes, Tables, str, Shades], None],
+    panels: str,
+    titles: Mapping[str, str],
+    **kwargs: Any,
+) -> Figure:
+    names = in_order(tables["runs"][panels])
+    columns = len(names) if len(names) <= ABREAST else -(-len(names) // 2)
+    figure, axes = panels(-(-len(names) // columns), columns, height=1.15, **kwargs)
+    for axis in axes.flat[len(names) :]:
+        axis.axis("off")
+    shades = size_colours(tables["runs"][size])  # a size has one colour in all panels
+    for axis, name in zip(axes.flat, names, strict=False):
+        panel(axis, select(tables, {panels: name}), size, shades)
+        axis.set_title(panel_title(name, titles))
+        if axis not in axes[:, 0] and kwargs.get("sharey"):
+            axis.set_ylabel("")
+    one_legend(figure, axes, size)
+    return figure
+
+
+def bands(
+    axis: Axes, table: pd.DataFrame, size: str, quantity: str, shades: Shades | None = None
+) -> None:
+    """Mean over seeds as a line, and the span of the seeds as a band, for each size."""
+    for value, colour in size_colours(table[size], shades).items():
+        grouped = table[table[size] == value].groupby("step")[quantity]
+        spread = grouped.agg(["mean", "min", "max"])
+        axis.plot(spread.index, spread["mean"], color=colour, label=f"{value:g}")
+        axis.fill_between(
+            spread.index, spread["min"], spread["max"], color=colour, alpha=0.15, linewidth=0
+        )
+
+
+def plain_log_ticks(
+    axis: mpl.axis.Axis, subs: Sequence[float] = (1, 2, 3, 5), number: int = 12
+) -> None:
+    """Plain numbers rather than powers of ten: 0.3, 0.5, 1, 2."""
+    axis.set_major_locator(mpl.ticker.LogLocator(subs=subs, numticks=number))
+    axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+    axis.set_minor_formatter(mpl.ticker.NullFormatter())
+
+
+def few_log_ticks(*axes: mpl.axis.Axis) -> None:
+    """The same for small panels: 1, 2 and 5 of each decade."""
+    for axis in axes:
+        plain_log_ticks(axis, (1, 2, 5), 7)
+
+
+def with_axes(table: pd.DataFrame, runs: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
+    """A table's rows with the axes of their runs, whether or not it has them already."""
+    axes = runs.drop_duplicates("key").set_index("key")[list(columns)]
+    return table.drop(columns=[c for c in columns if c in table]).join(axes, on="key")
+
+
+def size_colours(values: pd.Series, shades: Shades | None = None) -> Shades:
+    sizes = sorted(values.unique())
+    if shades:
+        return {size: shades[size] for size in sizes}
+    return dict(zip(sizes, sns.color_palette("viridis_r", len(sizes) + 1)[1:], strict=True))
+
+
+def one_legend(figure: Figure, axes: np.ndarray, size: str) -> None:
+    found = {
+        label: handle
+        for axis in axes.flat
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    labels = sorted(found, key=float)
+    figure.legend(
+        [found[label] for label in labels],
+        labels,
+        title=WORDS.get(size, size),
+        loc="outside right center",
+        alignment="left",
+    )
+
+
+def panel_title(name: object, titles: Mapping[str, str]) -> str:
+    """The title of a panel: as the figure says, or the name, a number without needless digits."""
+    text = f"{name:g}" if isinstance(name, int | float) else str(name)
+    return titles.get(text, parameterisation_label(text))
+
+
+def in_order(names: pd.Series) -> list[str]:
+    """Parameterisations in the order of the config."""
+    return list(dict.fromkeys(names))
+
+
+PANEL = (3.6, 2.9)  # inches
+
+
+def panels(rows: int, columns: int, width: float = 1, height: float = 1, **kwargs: Any):
+    """A figure with rows × columns panels, of so many times the usual width and height."""
+    size = (PANEL[0] * columns * width, PANEL[1] * rows * height)
+    return plt.subplots(rows, columns, figsize=size, squeeze=False, **kwargs)

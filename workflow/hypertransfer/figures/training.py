@@ -1,0 +1,215 @@
+"""Figures of quantities along training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hypertransfer.figures.labels import LOG, QUANTITIES, WORDS, parameterisation_label
+from hypertransfer.figures.panels import (
+    MANY_DECADES,
+    NO_TITLES,
+    PANELS,
+    Shades,
+    bands,
+    by_panel,
+    in_order,
+    one_legend,
+    panel_title,
+    plain_log_ticks,
+    size_colours,
+    with_axes,
+)
+from hypertransfer.figures.panels import panels as _panels
+from hypertransfer.figures.selection import Tables, rows_of, select
+from hypertransfer.figures.sweeps import draw_sweep
+
+
+def overview(
+    tables: Tables, *, dynamics: str, sweep: str, size: str = "shape.width"
+) -> Figure:  # fmt: skip
+    """The first figure of the paper: a row a parameterisation; sharpness, loss, sweep."""
+    names = in_order(tables["runs"]["parameterisation"])
+    shades = size_colours(tables["runs"][size])  # grids may have different sizes: one legend
+    figure, axes = _panels(len(names), 3)
+    for row, name in zip(axes, names, strict=True):
+        along = select(tables, {"grid": dynamics, "parameterisation": name})
+        draw_sharpness(row[0], along, size, shades)
+        draw_loss(row[1], along, size, shades)
+        draw_sweep(row[2], select(tables, {"grid": sweep, "parameterisation": name}), size, shades)
+        row[0].set_ylabel(f"{parameterisation_label(name)}\n\n{row[0].get_ylabel()}")
+    for axis, title in zip(axes[0], ("Sharpness", "Training loss", "Transfer"), strict=True):
+        axis.set_title(title)
+    one_legend(figure, axes, size)
+    return figure
+
+
+def sharpness(
+    tables: Tables, *, size: str = "shape.width", panels: str = PANELS,
+    titles: Mapping[str, str] = NO_TITLES,
+) -> Figure:  # fmt: skip
+    """Scaled sharpness along training with 2/η₀, a panel a parameterisation."""
+    return by_panel(tables, size, draw_sharpness, panels, titles)
+
+
+def loss(
+    tables: Tables, *, size: str = "shape.width", panels: str = PANELS,
+    titles: Mapping[str, str] = NO_TITLES,
+) -> Figure:  # fmt: skip
+    """Training loss along training, a panel a parameterisation."""
+    return by_panel(tables, size, draw_loss, panels, titles, sharey=True)
+
+
+def along(
+    tables: Tables, *, quantities: Sequence[str], size: str = "shape.width",
+    panels: str = PANELS, titles: Mapping[str, str] = NO_TITLES, level: float | None = None,
+    sweep: bool = False,
+) -> Figure:  # fmt: skip
+    """Quantities along training: a row a quantity, a column a panel; a dashed line at `level`.
+
+    `sweep` puts a row with the final loss over the learning rate on top.
+    """
+    names = in_order(tables["runs"][panels])
+    rows = [*(["sweep"] if sweep else []), *quantities]
+    figure, axes = _panels(len(rows), len(names), sharey=False if sweep else "row")
+    for column, name in enumerate(names):
+        part = select(tables, {panels: name})
+        for axis, quantity in zip(axes[:, column], rows, strict=True):
+            if quantity == "sweep":
+                draw_sweep(axis, part, size)
+            elif quantity == "train_loss":
+                draw_loss(axis, _probed(part) if sweep else part, size)
+            elif quantity in tables["history"]:
+                _of_history(axis, part, size, quantity)
+            else:
+                draw_quantity(axis, part, size, quantity, level)
+            if column and not sweep:
+                axis.set_ylabel("")
+        axes[0, column].set_title(panel_title(name, titles))
+    one_legend(figure, axes, size)
+    return figure
+
+
+def density(
+    tables: Tables, *, size: str = "shape.width", panels: str = PANELS,
+    titles: Mapping[str, str] = NO_TITLES,
+) -> Figure:  # fmt: skip
+    """Share of the eigenvalues per unit of log λ, at the first and the last checkpoint."""
+    probes = tables["probes"].dropna(subset=["nodes"])
+    names = in_order(tables["runs"][panels])
+    figure, axes = _panels(len(names), 2, sharey=True, sharex=True)
+    probes = with_axes(probes, tables["runs"], list(dict.fromkeys([size, panels, "seed"])))
+    for row, name in zip(axes, names, strict=True):
+        part = probes[probes[panels] == name]
+        for axis, step in zip(row, (part["step"].min(), part["step"].max()), strict=True):
+            _density(axis, part[part["step"] == step], size)
+            axis.set_title(f"step {step}")
+        row[0].set_ylabel(f"{panel_title(name, titles)}\n\n{row[0].get_ylabel()}")
+    one_legend(figure, axes, size)
+    return figure
+
+
+def levels(tables: Tables, *, quantities: Sequence[str], size: str = "shape.width") -> Figure:
+    """Quantities at the last checkpoint over size, a line a parameterisation, with power laws."""
+    runs = tables["runs"]
+    last = tables["probes"].sort_values("step").groupby("key").tail(1)
+    table = with_axes(last, runs, [size, PANELS])
+    figure, axes = _panels(1, len(quantities), width=1.2, height=1.15)
+    for axis, quantity in zip(axes[0], quantities, strict=True):
+        for colour, name in zip(sns.color_palette("deep"), in_order(runs[PANELS]), strict=False):
+            part = table[table[PANELS] == name].groupby(size)[quantity]
+            spread = part.agg(["mean", "min", "max"])
+            fitted = np.polyfit(np.log(spread.index), np.log(spread["mean"]), 1)[0]
+            label = f"{parameterisation_label(name)}: ∝ {fitted:.2f}"
+            axis.plot(spread.index, spread["mean"], "o-", color=colour, label=label)
+            axis.fill_between(spread.index, spread["min"], spread["max"], color=colour, alpha=0.15,
+                              linewidth=0)  # fmt: skip
+        axis.set_xscale("log", base=2)
+        axis.set_yscale("log")
+        axis.set_xticks(sorted(runs[size].unique()))
+        axis.xaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
+        axis.set(xlabel=WORDS.get(size, size), ylabel=QUANTITIES.get(quantity, quantity))
+        axis.legend(title="exponent")
+    return figure
+
+
+def draw_sharpness(axis: Axes, tables: Tables, size: str, shades: Shades | None = None) -> None:
+    probes = with_axes(tables["probes"], tables["runs"], [size, "lr"])
+    bands(axis, probes, size, "scaled_sharpness", shades)
+    for lr in sorted(probes["lr"].unique()):
+        axis.axhline(2 / lr, color="0.25", linestyle="--", linewidth=1.2)
+        axis.annotate(
+            "2/η₀", (1, 2 / lr), (3, 0), xycoords=("axes fraction", "data"),
+            textcoords="offset points", va="center", fontsize=9, color="0.25",
+        )  # fmt: skip
+    axis.set_ylim(bottom=0)
+    axis.set(xlabel="step", ylabel="scaled sharpness γ²λ")
+
+
+def _probed(tables: Tables) -> dict[str, pd.DataFrame]:
+    """The runs that were probed."""
+    runs = tables["runs"]
+    return rows_of(runs[runs["key"].isin(tables["probes"]["key"])], tables)
+
+
+def draw_quantity(
+    axis: Axes, tables: Tables, size: str, quantity: str, level: float | None
+) -> None:
+    probes = with_axes(tables["probes"], tables["runs"], [size]).dropna(subset=[quantity])
+    if quantity in LOG:
+        probes = probes[probes[quantity] > 0]
+    bands(axis, probes, size, quantity)
+    if level is not None:
+        axis.axhline(level, color="0.25", linestyle="--", linewidth=1.2)
+    if quantity in LOG:
+        axis.set_yscale("log")
+        if axis.get_ylim()[1] < MANY_DECADES * axis.get_ylim()[0]:
+            plain_log_ticks(axis.yaxis)
+    elif len(probes) and probes[quantity].min() >= 0:
+        top = axis.get_ylim()[1]  # a start far above the level would flatten what comes to it
+        axis.set_ylim(0, top if level is None else min(top, 3 * level))
+    axis.set(xlabel="step", ylabel=QUANTITIES.get(quantity, quantity))
+
+
+def _density(axis: Axes, probes: pd.DataFrame, size: str) -> None:
+    """Nodes of all seeds as a histogram over log₁₀ λ; what is not positive is left out."""
+    edges = np.linspace(-4, 2, 37)
+    width = edges[1] - edges[0]
+    for value, colour in size_colours(probes[size]).items():
+        part = probes[probes[size] == value]
+        nodes = np.concatenate(part["nodes"].to_list())
+        shares = np.concatenate(part["shares"].to_list()) / len(part)
+        positive = nodes > 0
+        places = np.log10(nodes[positive])
+        found, _ = np.histogram(places, bins=edges, weights=shares[positive])
+        axis.stairs(found / width, edges, color=colour, linewidth=1.5, label=f"{value:g}")
+    axis.set_yscale("log")
+    axis.set_ylim(bottom=1e-5)
+    axis.set(xlabel="log₁₀ of γ²λ", ylabel="share per decade")
+
+
+def draw_loss(axis: Axes, tables: Tables, size: str, shades: Shades | None = None) -> None:
+    history = with_axes(tables["history"], tables["runs"], [size])
+    history = history.assign(train_loss=_smooth(history))
+    bands(axis, history[history["step"] > 0], size, "train_loss", shades)
+    axis.set_yscale("log")
+    plain_log_ticks(axis.yaxis)
+    axis.set(xlabel="step", ylabel="training loss")
+
+
+def _of_history(axis: Axes, tables: Tables, size: str, quantity: str) -> None:
+    history = with_axes(tables["history"], tables["runs"], [size]).dropna(subset=[quantity])
+    bands(axis, history, size, quantity)
+    axis.set(xlabel="step", ylabel=QUANTITIES.get(quantity, quantity))
+    axis.set_ylim(bottom=0)
+
+
+def _smooth(history: pd.DataFrame, window: int = 5) -> pd.Series:
+    rolled = history.groupby("key")["train_loss"].rolling(window, min_periods=1).mean()
+    return rolled.reset_index(level=0, drop=True)

@@ -1,0 +1,148 @@
+"""Time and memory of runs and probes, and cells cut into shards of equal time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from hypertransfer.catalogue import dataset_options
+from hypertransfer.catalogue.cards import datasets
+from hypertransfer.planning.flops import (
+    EVALUATED,
+    FORWARD_AND_BACKWARD,
+    forward_flops,
+    layers,
+    train_flops,
+)
+from hypertransfer.runs.spec import RunSpec
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How fast a machine works, on one core or one GPU.
+
+    The defaults were fitted to the 303 runs and 30 probes of the desk scale of super_consistency
+    on one core of an AMD EPYC.
+    """
+
+    operations_per_second: float = 2.5e10
+    seconds_per_step: float = 1.5e-3
+    products_per_checkpoint: float = 12.0  # Hessian-vector products for one eigenvalue, when warm
+
+    def seconds(self, operations: float, steps: float) -> float:
+        """What so many operations in so many steps take."""
+        return operations / self.operations_per_second + steps * self.seconds_per_step
+
+
+def train_seconds(spec: RunSpec, rates: Rates) -> float:
+    """Estimated seconds of one run."""
+    return rates.seconds(train_flops(spec), spec.steps)
+
+
+def probe_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> float:
+    """Estimated seconds of one probe; a product costs two gradients."""
+    if settings.get("probe") == "decoding":
+        return _decoding_seconds(spec, settings, rates)
+    samples = settings.get("samples", 256)
+    flops = FORWARD_AND_BACKWARD * forward_flops(spec) * samples
+    products = probe_products(settings, rates) * len(settings["checkpoints"])
+    return products * 2 * rates.seconds(flops, 1)
+
+
+def _decoding_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> float:
+    """Reading a prompt, and decoding after it; a token is a step."""
+    tokens = (1 + settings["repeats"]) * settings["tokens"]
+    places = settings["batch"] * (settings["prompt"] + tokens)
+    flops = places * forward_flops(spec) / _places(spec)
+    return len(settings["checkpoints"]) * rates.seconds(flops, tokens)
+
+
+def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:
+    """Estimated Hessian-vector products, or what is as dear, of one checkpoint."""
+    one = rates.products_per_checkpoint  # finding one eigenvalue
+    several = one + 3 * (settings.get("eigenvalues", 1) - 1)
+    estimates = {
+        "hessian": several,
+        "ntk": 1.5 * several,  # a product pulls and pushes
+        "gauss_newton": 5 * one,  # three solves, and two of them of a difference of operators
+        "trace": settings.get("vectors", 0),
+        "density": settings.get("vectors", 0) * settings.get("steps", 0),
+        "alignment": 1 + 2 * settings.get("batches", 0),  # each batch has a graph of its own
+        "features": 1,
+        "coordinates": 1,
+        "routing": 1,
+        "attention": 1,
+        "linearisation": 3,
+        "downstream": 1,  # forward passes alone, of more than the samples
+        "linear_theory": 1,
+    }
+    return estimates.get(settings.get("probe", "hessian"), one)
+
+
+PROCESS = 900e6  # bytes of an interpreter with torch and pyarrow, and of small buffers
+VALUE = 4  # bytes of a float32
+COPIES = 4  # of the weights while training: weights, gradients, two moments
+BASIS = 200  # vectors of a basis, their images, and what is stacked of both
+
+
+def train_bytes(spec: RunSpec) -> float:
+    """Estimated memory of one run: weights and their copies, kept weights, activations, data.
+
+    Weights kept at checkpoints lie in memory until the end, and once more as the file's bytes.
+    """
+    weights, outputs = _sizes(spec)
+    kept = (COPIES + 2 * len(spec.checkpoints) * _kept_of(spec)) * weights
+    active = 2 * outputs * max(spec.batch_size, EVALUATED / 2 / _places(spec))
+    return PROCESS + _data_bytes(spec) + VALUE * (kept + active)
+
+
+def probe_bytes(spec: RunSpec, settings: Mapping[str, Any]) -> float:
+    """Estimated memory of one probe: all checkpoints, a Lanczos basis, a double backward pass."""
+    weights, outputs = _sizes(spec)
+    kept = (BASIS + 2 * len(spec.checkpoints) * _kept_of(spec)) * weights
+    active = 6 * outputs * settings.get("samples", 256)
+    return PROCESS + _data_bytes(spec) + VALUE * (kept + active)
+
+
+def _places(spec: RunSpec) -> int:
+    """Places of a sample at which there is a target: the tokens of a text."""
+    if ":" in spec.data.name or datasets.kind(spec.data.name) != "text":
+        return 1
+    return dataset_options.shape(spec.data.name, spec.data.options)[0][0]
+
+
+def _kept_of(spec: RunSpec) -> int:
+    """Tensors of a weight's shape that a checkpoint keeps: with moments, the preconditioner too."""
+    return 1 if spec.optimizer.name == "sgd" else 2
+
+
+def _sizes(spec: RunSpec) -> tuple[float, float]:
+    """Numbers of weights, and of values put out by all layers for one sample."""
+    found = layers(spec)
+    return sum(one.weights for one in found), sum(one.outputs for one in found)
+
+
+def _data_bytes(spec: RunSpec) -> float:
+    """The inputs as read and as tensors."""
+    if ":" in spec.data.name:
+        return 0.0
+    return 2.0 * VALUE * dataset_options.size(spec.data.name, spec.data.options)
+
+
+def shards(items: Sequence[T], seconds: Sequence[float], limit: float) -> list[list[T]]:
+    """Cut items, in their order, into as few pieces of about equal cost as the limit asks for.
+
+    The mean cost of the pieces stays below the limit where items are cheaper than that; a piece
+    holds at least one item and costs at most the mean and its dearest item together.
+    """
+    count = max(1, min(len(items), -(-sum(seconds) // limit).__int__())) if items else 0
+    share = sum(seconds) / count if count else 0.0
+    out: list[list[T]] = [[] for _ in range(count)]
+    spent = 0.0
+    for item, cost in zip(items, seconds, strict=True):
+        out[min(int((spent + cost / 2) / share), count - 1) if share else 0].append(item)
+        spent += cost
+    return [piece for piece in out if piece]

@@ -1,0 +1,96 @@
+"""Code fingerprints: which modules a piece of work executes, and a hash of their code.
+
+The hash is of the syntax tree with docstrings removed: comments, formatting and docstrings
+change nothing. Modules are found by following imports, without importing anything.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from hypertransfer.catalogue.module_source import PACKAGE, find, is_followed, roots
+
+# Tables of which a run uses single entries. What a run takes from them enters its key by value
+# (`keys.context`), so that adding a model or a parameterisation retrains nothing.
+BY_VALUE = frozenset(
+    f"{PACKAGE}.{name}"
+    for name in (
+        "catalogue.checks",
+        "catalogue.dataset_options",
+        "catalogue.lookup",
+        "catalogue.module_source",
+        "catalogue.options",
+        "catalogue.cards.datasets",
+        "catalogue.cards.figures",
+        "catalogue.cards.networks",
+        "catalogue.cards.optimizers",
+        "catalogue.cards.probes",
+        "parameterisation.tables",
+    )
+)
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def code_hash(source: str) -> str:
+    """Hash of what the source does: its syntax tree without docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            rest = node.body[1:]
+            node.body = rest if rest or isinstance(node, ast.Module) else [ast.Pass()]
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
+
+
+def imports(source: str, module: str, is_package: bool) -> set[str]:
+    """Names of the modules that the source may import, each with all its parents."""
+    found: set[str] = set()
+    package = module.split(".") if is_package else module.split(".")[:-1]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            up = package[: len(package) - node.level + 1] if node.level else []
+            origin = ".".join([*up, *([node.module] if node.module else [])])
+            found |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
+    parents = {
+        ".".join(name.split(".")[:n]) for name in found for n in range(1, name.count(".") + 1)
+    }
+    return (found | parents) - {"", module}
+
+
+@lru_cache(maxsize=4096)
+def _read(path: Path, stamp: tuple[int, int], module: str) -> tuple[str, frozenset[str]]:
+    source = path.read_text(encoding="utf-8")
+    return code_hash(source), frozenset(imports(source, module, path.name == "__init__.py"))
+
+
+def fingerprint(*entries: str) -> dict[str, str]:
+    """Hash of every module that the entry modules reach by import, keyed by module name.
+
+    Raises:
+        ModuleNotFoundError: an entry module is not under the roots.
+    """
+    where = roots()
+    hashes: dict[str, str] = {}
+    ours: dict[str, bool] = {}  # whether a top-level name is one of ours
+    waiting = [(entry, True) for entry in sorted(set(entries))]
+    while waiting:
+        module, is_entry = waiting.pop()
+        if module in hashes or module in BY_VALUE:
+            continue
+        top = module.partition(".")[0]
+        if top not in ours:
+            ours[top] = any((root / top).is_dir() for root in where) or bool(find(top, where))
+        path = find(module, where) if ours[top] else None
+        if path is None or not is_followed(path):
+            if is_entry:
+                looked = " and ".join(str(root) for root in where)
+                raise ModuleNotFoundError(f"no source of module {module!r} under {looked}")
+            continue
+        stat = path.stat()
+        hashes[module], reached = _read(path, (stat.st_mtime_ns, stat.st_size), module)
+        waiting += [(name, False) for name in reached]
+    return dict(sorted(hashes.items()))

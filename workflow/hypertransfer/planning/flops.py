@@ -1,0 +1,151 @@
+"""Floating-point operations of a run, from its spec alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hypertransfer.catalogue import dataset_options
+from hypertransfer.catalogue.cards import decoders
+from hypertransfer.runs.spec import RunSpec
+
+FORWARD_AND_BACKWARD = 3  # a backward pass costs two forward passes
+EVALUATED = 2000  # samples, or tokens, at once in an evaluation
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Weights of a linear map, the places of a sample at which they act, values put out."""
+
+    weights: float
+    places: float
+    outputs: float
+
+
+def _linear_layer(fan_in: float, fan_out: float) -> Layer:
+    return Layer(fan_in * fan_out, 1, fan_out)
+
+
+def _convolution(fan_in: int, fan_out: int, side: int) -> Layer:
+    return Layer(9 * fan_in * fan_out, side**2, side**2 * fan_out)
+
+
+def _conv(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Layer]:
+    n = spec.shape.width
+    side = (side - 1) // 2 + 1
+    yield _convolution(channels, n, side)
+    side = (side // 2 - 1) // 4 + 1
+    yield _convolution(n, n, side)
+    yield _linear_layer((side // 2) ** 2 * n, classes)
+
+
+def _residual_conv(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Layer]:
+    n, layers = spec.shape.width, spec.model.options.get("layers_per_block", 1)
+    side = (side - 1) // 2 + 1
+    yield _convolution(channels, n, side)
+    for stage in range(3):
+        for _ in range(layers * spec.shape.depth // 3):
+            yield _convolution(n, n, side)
+        side //= 2
+        if stage < 2:
+            yield _convolution(n, n, side)
+    yield _linear_layer(side**2 * n, classes)
+
+
+def _residual_mlp(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Layer]:
+    n, layers = spec.shape.width, spec.model.options.get("layers_per_block", 1)
+    yield _linear_layer(channels * side**2, n)
+    for _ in range(spec.shape.depth * layers):
+        yield _linear_layer(n, n)
+    yield _linear_layer(n, classes)
+
+
+def _decoder(spec: RunSpec, channels: int, tokens: int, classes: int) -> Iterator[Layer]:
+    n, granularity = spec.shape.width, spec.shape.granularity
+    parts = {**decoders.DECODERS[spec.model.name], **spec.model.options}
+    parts["granularity"] = granularity
+    yield Layer(classes * n, 0, tokens * n)  # the embedding, which is looked up
+    for _ in range(spec.shape.depth):
+        yield from _attention(parts, n, tokens)
+        yield from _feed_forward(parts, n, tokens)
+    yield Layer(n * classes, tokens, tokens * classes)
+
+
+def _attention(parts: Mapping[str, Any], n: int, tokens: int) -> Iterator[Layer]:
+    if parts["attention"] == "multi_head":
+        kept = decoders.cached(parts, n)
+        yield Layer((2 * n + kept) * n, tokens, tokens * (2 * n + kept))
+        yield Layer(2 * tokens * n, tokens, tokens * n)
+        return
+    latent, turned = decoders.latent(parts, n), decoders.rotary_size(parts)
+    query = n // parts["head_size"] * (parts["head_size"] + turned)
+    first = decoders.latent(parts, n, "query_latent_ratio")
+    weights = first * (n + query) if first else n * query
+    weights += n * (latent + turned) + 2 * latent * n + n * n
+    yield Layer(weights, tokens, tokens * (first + query + latent + turned + 3 * n))
+    yield Layer(2 * tokens * query, tokens, tokens * (query + n))
+
+
+def _feed_forward(parts: Mapping[str, Any], n: int, tokens: int) -> Iterator[Layer]:
+    """Of experts those that a token uses count as places, all of them as weights."""
+    matrices = 3 if parts["activation"] == "swiglu" else 2
+    whole = parts["mlp_ratio"] * n
+    if not parts["experts"]:
+        yield Layer(matrices * n * whole, tokens, matrices * tokens * whole)
+        return
+    experts, used = parts["experts"], parts["top_k"] + parts["shared"]
+    yield Layer(n * experts * parts["granularity"], tokens, tokens * experts)
+    weights = (experts + parts["shared"]) * matrices * n * whole
+    share = used / (experts + parts["shared"])
+    outputs = tokens * used * (matrices * whole + 2 * n * parts["granularity"])
+    yield Layer(weights, tokens * share, outputs)
+
+
+def _linear(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Layer]:
+    yield _linear_layer(channels * side**2, spec.shape.width)
+    yield _linear_layer(spec.shape.width, classes)
+
+
+def _vit(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Layer]:
+    n, patch = spec.shape.width, spec.model.options.get("patch", 4)
+    inner = spec.model.options.get("mlp_ratio", 2) * n
+    places = (side // patch) ** 2 + 1
+    yield Layer(channels * patch**2 * n, places - 1, (places - 1) * n)
+    for _ in range(spec.shape.depth // 2):
+        yield Layer(3 * n**2, places, 3 * places * n)
+        yield Layer(2 * places * n, places, 2 * places**2 * spec.model.options.get("heads", 8))
+        yield Layer(n * inner, places, places * inner)
+        yield Layer(inner * n, places, places * n)
+    yield _linear_layer(n, classes)
+
+
+_LAYERS: Mapping[str, Callable[[RunSpec, int, int, int], Iterator[Layer]]] = {
+    "conv": _conv,
+    "residual_conv": _residual_conv,
+    "residual_mlp": _residual_mlp,
+    "vit": _vit,
+    "linear": _linear,
+    "gpt": _decoder,
+    "llama": _decoder,
+}
+
+
+def layers(spec: RunSpec) -> list[Layer]:
+    """The layers of the spec's network; of a model of one's own, a rough guess."""
+    n = spec.shape.width
+    if spec.model.name not in _LAYERS or ":" in spec.data.name:
+        return [Layer(10.0 * n**2, 1, 10.0 * n)] * spec.shape.depth
+    shape, classes = dataset_options.shape(spec.data.name, spec.data.options)
+    channels, side = shape[:2] if len(shape) > 1 else (1, shape[0])
+    return list(_LAYERS[spec.model.name](spec, channels, side, classes))
+
+
+def forward_flops(spec: RunSpec) -> float:
+    """Operations of one sample's forward pass."""
+    return 2.0 * sum(layer.weights * layer.places for layer in layers(spec))
+
+
+def train_flops(spec: RunSpec) -> float:
+    """Operations of the whole training."""
+    return FORWARD_AND_BACKWARD * forward_flops(spec) * spec.batch_size * spec.steps

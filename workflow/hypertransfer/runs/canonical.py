@@ -1,0 +1,47 @@
+"""Canonical JSON of plain values, its digest, and JSON read from untrusted files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+MOST_JSON = 64 * 2**20  # bytes of JSON from strangers; a run's record has some 10 kB
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def canonical(value: object) -> str:
+    """The one JSON text of plain values: sorted keys, no spaces, shortest float digits."""
+    return _CANONICAL.encode(value)
+
+
+def parse_json(content: bytes) -> Any:
+    """JSON from strangers: no NaN, no depth or size that takes the process down.
+
+    Raises:
+        ValueError: it is not such JSON.
+    """
+    if len(content) > MOST_JSON:
+        raise ValueError(f"more than {MOST_JSON} bytes")
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is no JSON number")
+
+    try:
+        return json.loads(content.decode(), parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def digest(value: object, length: int = 24) -> str:
+    """The first `length` hex digits of the SHA-256 of a plain value's canonical text."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:length]
+
+
+def is_plain(value: object) -> bool:
+    """Whether a value has a canonical text: dates, NaN and infinities have none."""
+    try:
+        canonical(value)
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -1,0 +1,390 @@
+"""The run store: one directory an entry, in place whole or not at all, under a content key.
+
+    <root>/store.json                                  format of the store
+    <root>/<kind>/<aa>/<identity>/<context>/entry.json  record, and digests of all files
+                                           …/<files>
+    <root>/states/<aa>/<kind>-<key>                     where the making of an entry stands
+
+An entry is written beside the store's content and moved into place by one atomic rename, after
+its files are flushed: a process killed at any moment leaves no partial entry behind. Reading
+verifies every digest; a damaged entry is moved aside and reported, never used. What lies in a
+store is taken for data by strangers: nothing in it runs, no link is followed out of it, and a
+record that is not of the form below counts as damaged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from hypertransfer.runs import canonical as runs_canonical
+from hypertransfer.runs.canonical import canonical, parse_json
+from hypertransfer.storage.atomic import (
+    fsync_directory,
+    open_file,
+    replace_atomically,
+    write_durably,
+)
+
+FORMAT = 1
+ENTRY = "entry.json"
+KEY = re.compile(r"[0-9a-f]{24}-[0-9a-f]{16}")
+KINDS = ("runs", "probes")
+FOLDERS = (*KINDS, "states", "tmp", "claims", "damaged")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a file in an entry
+
+
+class StoreError(RuntimeError):
+    """The store cannot be used: the message says where, why, and what to do."""
+
+
+class DamagedEntry(StoreError):
+    """An entry's files are not what was written."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A verified entry: its record, and where its files lie."""
+
+    key: str
+    record: Mapping[str, Any]
+    path: Path
+    files: Mapping[str, str]
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file, checked against the digest that was written with it.
+
+        Raises:
+            DamagedEntry: the file is missing or has other content.
+        """
+        try:
+            with open_file(self.path / name) as file:
+                content = file.read()
+        except OSError as error:
+            raise DamagedEntry(f"{self.key}: {name} cannot be read: {error}") from error
+        if hashlib.sha256(content).hexdigest() != self.files.get(name):
+            raise DamagedEntry(f"{self.key}: {name} is not what was written")
+        return content
+
+
+def parse_record(key: str, content: bytes) -> tuple[dict[str, Any], dict[str, str]]:
+    """Record and digests of the files of an entry, from the bytes of its entry.json.
+
+    Raises:
+        DamagedEntry: it is not what was written, or not of the form that is written.
+    """
+    try:
+        found = parse_json(content)
+        written = found.pop("digest")
+        sound = written == _digest(found) and found["key"] == key
+        record, files = found["record"], found["files"]
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        sound = False
+    if not sound:
+        raise DamagedEntry(f"{key}: {ENTRY} is not what was written")
+    if not isinstance(record, dict) or not _are_files(files):
+        raise DamagedEntry(f"{key}: {ENTRY} is not of the form of a record")
+    return record, files
+
+
+def _are_files(files: object) -> bool:
+    return isinstance(files, dict) and all(
+        NAME.fullmatch(name) and name != ENTRY and isinstance(digest, str)
+        for name, digest in files.items()
+    )
+
+
+class Store:
+    """A content-addressed store of finished work, safe to share between workflows."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+
+    def path(self, kind: str, key: str) -> Path:
+        """Where the entry lies, or would lie."""
+        return Path(self._where(kind, key))
+
+    def _where(self, kind: str, key: str) -> str:
+        if not KEY.fullmatch(key):
+            raise ValueError(f"not a key: {key!r}")
+        identity, _, context = key.partition("-")
+        return f"{self.root}/{kind}/{identity[:2]}/{identity}/{context}"
+
+    def has(self, kind: str, key: str) -> bool:
+        """Whether the entry is there; its content is checked when it is read."""
+        return os.path.isfile(f"{self._where(kind, key)}/{ENTRY}")  # noqa: PTH113 (10⁵ times)
+
+    def contexts(self, kind: str, key: str) -> list[str]:
+        """Keys of all entries with the same identity, whatever code or data made them."""
+        parent = self.path(kind, key).parent
+        if not parent.is_dir():
+            return []
+        return sorted(f"{parent.name}-{child.name}" for child in parent.iterdir())
+
+    def get(self, kind: str, key: str) -> Entry | None:
+        """The entry, or None where there is none.
+
+        Raises:
+            DamagedEntry: the entry's record is not what was written.
+        """
+        path = self.path(kind, key)
+        if path.is_symlink():
+            raise DamagedEntry(f"{key}: a link stands in its place")
+        try:
+            with open_file(path / ENTRY) as file:
+                content = file.read(runs_canonical.MOST_JSON + 1)
+        except FileNotFoundError:
+            if path.exists():
+                raise DamagedEntry(f"{key}: {ENTRY} is missing") from None
+            return None
+        except OSError as error:
+            raise DamagedEntry(f"{key}: {ENTRY} cannot be read: {error}") from error
+        record, files = parse_record(key, content)
+        return Entry(key, record, path, files)
+
+    def put(
+        self, kind: str, key: str, record: Mapping[str, Any], files: Mapping[str, bytes]
+    ) -> None:
+        """Write an entry whole; if another process was first, its entry stays.
+
+        Raises:
+            StoreError: the store cannot be written (read-only, full); nothing is left behind.
+        """
+        target = self.path(kind, key)
+        try:
+            self.open()
+            temporary = Path(tempfile.mkdtemp(dir=self.root / "tmp", prefix=owner()))
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            for name, content in files.items():
+                write_durably(temporary / name, content)
+            digests = {name: hashlib.sha256(text).hexdigest() for name, text in files.items()}
+            content = {"key": key, "record": dict(record), "files": digests}
+            content["digest"] = _digest(content)
+            write_durably(temporary / ENTRY, json.dumps(content, indent=1).encode())
+            fsync_directory(temporary)
+            temporary.chmod(0o755)
+            self._place(temporary, target)
+            fsync_directory(target.parent)
+            self.drop_state(kind, key)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def keep_state(self, kind: str, key: str, content: bytes) -> None:
+        """Save where the making of an entry stands, in place of what was saved before.
+
+        Only the process that holds the claim on the entry may; `put` removes it.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        try:
+            digest = hashlib.sha256(content).hexdigest().encode()
+            replace_atomically(self.named("states", kind, key), digest + content)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def state(self, kind: str, key: str) -> bytes | None:
+        """What was saved last, or None where nothing was.
+
+        Raises:
+            DamagedEntry: the file is not what was written.
+        """
+        try:
+            with open_file(self.named("states", kind, key)) as file:
+                content = file.read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise DamagedEntry(f"{key}: its saved state cannot be read: {error}") from error
+        if hashlib.sha256(content[64:]).hexdigest().encode() != content[:64]:
+            raise DamagedEntry(f"{key}: its saved state is not what was written")
+        return content[64:]
+
+    def drop_state(self, kind: str, key: str) -> None:
+        """Remove what was saved, where something was."""
+        with contextlib.suppress(OSError):
+            self.named("states", kind, key).unlink(missing_ok=True)
+
+    def named(self, folder: str, kind: str, key: str) -> Path:
+        """Where the file of an entry lies in a folder that holds one for each: states, claims."""
+        self._where(kind, key)  # refuses what is no key
+        return self.root / folder / key[:2] / f"{kind}-{key}"
+
+    def _place(self, temporary: Path, target: Path) -> None:
+        """Move a whole entry into its place, unless there is one."""
+        for attempt in range(10):
+            try:
+                self._stay_inside(target.parent)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._stay_inside(target.parent)
+                with contextlib.suppress(FileExistsError):
+                    _rename(temporary, target)
+                return
+            except FileNotFoundError:  # another process tidied an empty folder away just then
+                if attempt == 9 or not temporary.exists():
+                    raise
+
+    def _stay_inside(self, folder: Path) -> None:
+        """Refuse a folder of the store that a link leads out of it."""
+        wanted = Path(os.path.realpath(self.root)) / folder.relative_to(self.root)
+        if Path(os.path.realpath(folder)) != wanted:
+            raise StoreError(
+                f"{folder} leads out of the store by a link: remove the link, or name the folder "
+                "that it leads to in config/config.yaml, key 'store'"
+            )
+
+    def open(self) -> None:
+        """Make the store where it is not there yet, and check its format where it is.
+
+        Raises:
+            StoreError: the store was written by another version, or cannot be written.
+        """
+        self.check()
+        try:
+            (self.root / "tmp").mkdir(parents=True, exist_ok=True)
+            if not (self.root / "store.json").exists():
+                replace_atomically(self.root / "store.json", canonical({"format": FORMAT}).encode())
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._sweep()
+
+    def check(self) -> None:
+        """Refuse a store of another format, or one that links lead out of.
+
+        Raises:
+            StoreError: as said.
+        """
+        for name in FOLDERS:
+            if (self.root / name).is_symlink():
+                self._stay_inside(self.root / name)
+        marker = self.root / "store.json"
+        try:
+            with open_file(marker) as file:
+                found = parse_json(file.read(10_000))["format"]
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            advice = "restore it, or move the store away"
+            raise StoreError(f"{marker} cannot be read ({error}): {advice}") from error
+        if found != FORMAT:
+            raise StoreError(
+                f"{self.root} is a store of format {found}, and this version of hypertransfer "
+                f"reads and writes format {FORMAT}: name another folder in config/config.yaml, "
+                "key 'store', or use the version that wrote it"
+            )
+
+    def set_aside(self, kind: str, key: str) -> Path:
+        """Move a damaged entry out of the way, to be looked at or deleted.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        path = self.path(kind, key)
+        target = self.root / "damaged" / f"{kind}-{key}-{time.time_ns()}"
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another process was first
+                path.rename(target)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return target
+
+    @contextlib.contextmanager
+    def claimed(self, kind: str, key: str, *, wait: bool) -> Iterator[bool]:
+        """Hold the right to make an entry; False where another process holds it.
+
+        The right is an advisory lock on a file, which the system drops when its holder dies.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        path = self.named("claims", kind, key)
+        while True:
+            with self._lock_file(path) as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                except BlockingIOError:
+                    yield False
+                    return
+                if not _same_file(file.fileno(), path):
+                    continue  # the previous holder removed the file: take the new one
+                try:
+                    yield True
+                finally:
+                    path.unlink(missing_ok=True)
+                return
+
+    def _lock_file(self, path: Path) -> IO[str]:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("a")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"the store {self.root} cannot be written: {error.strerror or error}. Nothing was "
+            "lost: finished runs are in the store. Make room or permission there, or name "
+            "another folder in config/config.yaml, key 'store', and call snakemake again"
+        )
+
+    def _sweep(self) -> None:
+        """Remove what killed processes of this host have left half written."""
+        host = f"{socket.gethostname()}~"
+        for left in (self.root / "tmp").glob(f"{host}*"):
+            pid = left.name.removeprefix(host).partition("~")[0]
+            if re.fullmatch("[0-9]{1,9}", pid) and not is_running(int(pid)):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+
+def owner() -> str:
+    """How names in `tmp` begin that belong to this process."""
+    return f"{socket.gethostname()}~{os.getpid()}~"
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this host is alive."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _rename(source: Path, target: Path) -> None:
+    # rename(2) onto a directory with files in it fails: the first entry wins.
+    try:
+        source.rename(target)
+    except OSError as error:
+        if target.is_dir():
+            raise FileExistsError(target) from error
+        raise
+
+
+def _same_file(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

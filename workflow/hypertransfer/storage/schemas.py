@@ -1,0 +1,40 @@
+"""The columns of the Parquet tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from hypertransfer.catalogue.cards import probes as cards_probes
+from hypertransfer.runs import columns
+
+_TYPES = {
+    "text": pa.string(),
+    "flag": pa.bool_(),
+    "count": pa.int32(),
+    "large count": pa.int64(),
+    "number": pa.float64(),
+    "list": pa.list_(pa.float64()),
+}
+
+
+def schema(columns: Mapping[str, str]) -> pa.Schema:
+    """The Arrow schema of columns by name and kind."""
+    return pa.schema([(name, _TYPES[kind]) for name, kind in columns.items()])
+
+
+HISTORY = schema(columns.HISTORY)
+SUMMARY = schema(columns.SUMMARY)
+
+
+def probe_schema(*probes: str) -> pa.Schema:
+    """The columns of probes, one row a checkpoint of a run; each probe's module defines its own."""
+    own = {
+        name: kind for probe in probes for name, kind in cards_probes.PROBES[probe].columns.items()
+    }
+    return schema({"step": "count", **own, **cards_probes.PROBED, "seconds": "number"})
+
+
+# Names of the tables in the store, and their forms; a probe's table has at least these columns.
+FORMS = {"history.parquet": HISTORY, "probe.parquet": probe_schema()}

@@ -1,0 +1,185 @@
+"""Config files: YAML of plain values by the safe loader, with the line of each key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hypertransfer.storage.atomic import open_file
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a config file, and where."""
+
+    file: str
+    line: int | None
+    key: str
+    expected: str
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {printable(self.key, 200)}: {printable(self.expected, 2000)}"
+
+
+def printable(text: str, most: int) -> str:
+    """A text on one line, without what a terminal would act on, and not longer than a page."""
+    shown = text if len(text) <= most else f"{text[:most]} …"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in shown)
+
+
+class ConfigError(ValueError):
+    """All problems of the configuration, a line each."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = list(dict.fromkeys(problems))
+        count = len(self.problems)
+        lines = "\n".join(f"  {problem}" for problem in self.problems)
+        noun = "problem" if count == 1 else "problems"
+        super().__init__(f"{count} {noun} in the configuration; no job was started\n{lines}")
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, which also reads 1e-3 as a number (YAML 1.1 wants 1.0e-3)."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(?:[0-9][0-9_]*)(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}"
+    for name in ("str", "int", "float", "bool", "null", "seq", "map", "merge", "timestamp")
+)
+MOST_BYTES = 4 * 2**20
+MOST_NODES = 10**6  # of a file with its aliases written out
+MOST_LEVELS = 50
+
+
+class _TooMuch(yaml.MarkedYAMLError):
+    """A file that a reader must not take in."""
+
+    def __init__(self, problem: str, node: yaml.Node) -> None:
+        super().__init__(problem=problem, problem_mark=node.start_mark)
+
+
+def _check_size(root: yaml.Node) -> None:
+    """Refuse what would not be plain values of a bounded size with its aliases written out.
+
+    Raises:
+        _TooMuch: as said; the place is that of the innermost value that is too large.
+    """
+    sizes: dict[int, int] = {}
+    inside: set[int] = set()
+
+    def size(node: yaml.Node, level: int) -> int:
+        if node.tag not in TAGS:
+            raise _TooMuch(f"the tag {node.tag} is not allowed: plain values only", node)
+        if id(node) in inside or level > MOST_LEVELS:
+            raise _TooMuch(f"nested more than {MOST_LEVELS} levels deep", node)
+        if id(node) not in sizes:
+            inside.add(id(node))
+            inner = node.value if isinstance(node, yaml.CollectionNode) else ()
+            pairs = inner if isinstance(node, yaml.MappingNode) else ((one,) for one in inner)
+            sizes[id(node)] = 1 + sum(size(one, level + 1) for pair in pairs for one in pair)
+            inside.remove(id(node))
+        if sizes[id(node)] > MOST_NODES:
+            raise _TooMuch(f"more than {MOST_NODES} values with its aliases written out", node)
+        return sizes[id(node)]
+
+    size(root, 0)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A config file: its values, and the line on which each key stands."""
+
+    file: str
+    values: Any
+    lines: Mapping[tuple[str, ...], int]
+
+    def problem(self, path: Iterable[object], expected: str, *, key: str | None = None) -> Problem:
+        """A problem at the nearest key of the path that the file has."""
+        keys = tuple(str(part) for part in path)
+        known = [keys[:n] for n in range(len(keys), 0, -1) if keys[:n] in self.lines]
+        line = self.lines[known[0]] if known else None
+        return Problem(self.file, line, key or ".".join(keys) or "(top)", expected)
+
+
+def read(path: Path, name: str | None = None) -> Document:
+    """A YAML file with the line of each key.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML of plain values, is nested or repeats
+            itself beyond measure, or writes a key twice.
+    """
+    name = name or str(path)
+    try:
+        with open_file(path, links=True) as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"more than {MOST_BYTES} bytes")
+        text = content.decode()
+        node = yaml.compose(text, Loader=_Loader)
+        if node:
+            _check_size(node)
+        values = yaml.load(text, Loader=_Loader)
+    except RecursionError:
+        text = f"nested more than {MOST_LEVELS} levels deep"
+        raise ConfigError([Problem(name, None, "(file)", text)]) from None
+    except OSError as error:
+        raise ConfigError([Problem(name, None, "(file)", f"cannot be read: {error}")]) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else None
+        text = " ".join(str(getattr(error, "problem", None) or error).split())
+        what = "is not YAML of plain values" if isinstance(error, _TooMuch) else "is not YAML"
+        raise ConfigError([Problem(name, line, "(file)", f"{what}: {text}")]) from error
+    except ValueError as error:  # other encodings, dates that are none
+        raise ConfigError([Problem(name, None, "(file)", f"cannot be read: {error}")]) from error
+    lines: dict[tuple[str, ...], int] = {}
+    doubles = list(_index(node, (), lines)) if node else []
+    if doubles:
+        raise ConfigError(
+            Problem(name, lines[path], ".".join(path), "stands twice in its mapping; keep one")
+            for path in doubles
+        )
+    return Document(name, values, lines)
+
+
+def _index(
+    node: yaml.Node, path: tuple[str, ...], lines: dict[tuple[str, ...], int]
+) -> Iterator[tuple[str, ...]]:
+    """Fill in the line of every key below the node; yields keys that stand twice."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = (*path, str(key.value))
+            double = inner in lines
+            lines[inner] = key.start_mark.line + 1
+            if double:
+                yield inner
+            yield from _index(value, inner, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            inner = (*path, str(index))
+            lines[inner] = value.start_mark.line + 1
+            yield from _index(value, inner, lines)
+
+
+def refuse_templates(document: Document) -> None:
+    """Refuse a file whose values Snakemake would take for Python and run.
+
+    Raises:
+        ConfigError: as said.
+    """
+    if isinstance(document.values, Mapping) and "__use_yte__" in document.values:
+        text = "would let Snakemake run the file's values as Python: write plain values"
+        raise ConfigError([document.problem(("__use_yte__",), text)])
