@@ -142,8 +142,8 @@ class Project:
                     metadata={"tags": ["parameters"]},
                 ),
                 nbformat.v4.new_code_cell(
-                    "from hypertransfer import records\n"
-                    "print(study['title'], records.read(tables[0]).num_rows, 'runs')"
+                    "from hypertransfer.storage import parquet\n"
+                    "print(study['title'], parquet.read(tables[0]).num_rows, 'runs')"
                 ),
             ],
             metadata={

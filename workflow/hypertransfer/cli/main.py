@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hypertransfer import __version__
+from hypertransfer.catalogue.versions import installed_version
 from hypertransfer.cli import space
 from hypertransfer.cli.text import aligned, duration
 from hypertransfer.maintenance import references
@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(
         prog="hypertransfer", description="Plan, inspect and tidy runs; `snakemake` makes them."
     )
-    out.add_argument("--version", action="version", version=__version__)
+    out.add_argument("--version", action="version", version=installed_version("hypertransfer"))
     commands = out.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     def command(name: str, run: Callable[..., int], **words: str) -> argparse.ArgumentParser:

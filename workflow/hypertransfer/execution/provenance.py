@@ -11,14 +11,14 @@ from pathlib import Path
 
 import torch
 
-from hypertransfer import __version__
+from hypertransfer.catalogue.versions import installed_version
 
 
 def provenance(device: torch.device) -> dict[str, str]:
     """Where, when and with what a result was made."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     return {
-        "hypertransfer": __version__,
+        "hypertransfer": installed_version("hypertransfer"),
         "git": _git(),
         "torch": torch.__version__,
         "python": platform.python_version(),

@@ -20,11 +20,11 @@ from hypertransfer.figures.panels import (
     NO_TITLES,
     in_order,
     line,
+    panel_grid,
     panel_title,
     plain_log_ticks,
     table,
 )
-from hypertransfer.figures.panels import panels as _panels
 from hypertransfer.figures.selection import Tables, select
 from hypertransfer.figures.sweeps import shift_to_last
 
@@ -41,7 +41,7 @@ def arms(
     """
     names = in_order(tables["runs"][rows])
     width = 0.72 * max(1.0, tables["runs"][column].nunique() / 4)
-    figure, axes = _panels(len(names), len(quantities), width=width, height=0.9)
+    figure, axes = panel_grid(len(names), len(quantities), width=width, height=0.9)
     for row, name in zip(axes, names, strict=True):
         part = select(tables, {rows: name})
         for axis, quantity in zip(row, quantities, strict=True):
@@ -114,7 +114,7 @@ def race(
     """
     runs = tables["runs"]
     whole = runs[runs["steps"] == runs.loc[runs[column] == over, "steps"].max()]
-    figure, ((left, right),) = _panels(1, 2, width=1.35, height=1.25)
+    figure, ((left, right),) = panel_grid(1, 2, width=1.35, height=1.25)
     colours = dict(zip((over, of), sns.color_palette("deep"), strict=False))
     curves = {
         arm: analysis_arms.best_curves(tables, whole[whole[column] == arm]) for arm in colours
@@ -155,7 +155,7 @@ def frontier(
     The loss is the highest final one of all arms and sizes at their best learning rates, so that
     all of them reach it.
     """
-    figure, ((axis,),) = _panels(1, 1, width=1.5, height=1.3)
+    figure, ((axis,),) = panel_grid(1, 1, width=1.5, height=1.3)
     curves = {
         (arm, value): analysis_arms.best_curves(tables, part)
         for (arm, value), part in tables["runs"].groupby([column, size])

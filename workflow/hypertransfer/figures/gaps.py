@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from hypertransfer.analysis import sweeps as analysis_sweeps
 from hypertransfer.analysis import trajectories
 from hypertransfer.figures.labels import QUANTITIES, WORDS
-from hypertransfer.figures.panels import few_log_ticks, one_legend, size_colours
-from hypertransfer.figures.panels import panels as _panels
+from hypertransfer.figures.panels import few_log_ticks, one_legend, panel_grid, size_colours
 from hypertransfer.figures.selection import Tables
 
 
@@ -28,7 +27,7 @@ def gaps(
     S_∞ is the largest size with the same seed. Dashed lines are power laws; their exponents
     are those of the measures `gap_growth` and `gap_size_exponent`.
     """
-    figure, axes = _panels(2, len(quantities))
+    figure, axes = panel_grid(2, len(quantities))
     runs, _ = analysis_sweeps.common_seeds(tables["runs"].drop_duplicates("key"), size)
     for column, quantity in enumerate(quantities):
         table = tables["history" if quantity == "train_loss" else "probes"]

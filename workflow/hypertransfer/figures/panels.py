@@ -42,7 +42,7 @@ def line(
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Figure:
     """A table as a figure."""
-    figure, axes = panels(1, 1, width=3, height=0.12 * (len(rows) + 3))
+    figure, axes = panel_grid(1, 1, width=3, height=0.12 * (len(rows) + 3))
     axes[0, 0].axis("off")
     drawn = axes[0, 0].table(rows, colLabels=head, bbox=(0, 0, 1, 1), cellLoc="center")
     drawn.auto_set_font_size(False)
@@ -66,7 +66,7 @@ def by_panel(
 ) -> Figure:
     names = in_order(tables["runs"][panels])
     columns = len(names) if len(names) <= ABREAST else -(-len(names) // 2)
-    figure, axes = panels(-(-len(names) // columns), columns, height=1.15, **kwargs)
+    figure, axes = panel_grid(-(-len(names) // columns), columns, height=1.15, **kwargs)
     for axis in axes.flat[len(names) :]:
         axis.axis("off")
     shades = size_colours(tables["runs"][size])  # a size has one colour in all panels
@@ -150,7 +150,7 @@ def in_order(names: pd.Series) -> list[str]:
 PANEL = (3.6, 2.9)  # inches
 
 
-def panels(rows: int, columns: int, width: float = 1, height: float = 1, **kwargs: Any):
+def panel_grid(rows: int, columns: int, width: float = 1, height: float = 1, **kwargs: Any):
     """A figure with rows × columns panels, of so many times the usual width and height."""
     size = (PANEL[0] * columns * width, PANEL[1] * rows * height)
     return plt.subplots(rows, columns, figsize=size, squeeze=False, **kwargs)

@@ -14,8 +14,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from hypertransfer.figures.panels import NO_TITLES
-from hypertransfer.figures.panels import panels as _panels
+from hypertransfer.figures.panels import NO_TITLES, panel_grid
 from hypertransfer.figures.selection import Tables
 from hypertransfer.figures.sweeps import DIVERGED_Y
 
@@ -35,7 +34,7 @@ NODES = 5  # places over the depth in a heat map
 def search_progress(tables: Tables) -> Figure:
     """Best loss so far over the trials of each method, and all trials."""
     runs = tables["runs"].sort_values(["generation", "trial"])
-    figure, axes = _panels(1, 2, width=1.4, height=1.25)
+    figure, axes = panel_grid(1, 2, width=1.4, height=1.25)
     best, every = axes[0]
     ceiling = runs["final_loss"].iloc[0] * 1.15
     for name, colour in _method_colours(runs["method"]).items():
@@ -110,7 +109,7 @@ def carried(tables: Tables, *, over: str) -> Figure:
     colours = {k: v for k, v in _method_colours(runs["method"]).items() if k != over}
     gain = -wide[list(colours)].sub(wide[over], axis=0)
     targets = sorted(runs["target"].unique(), key=lambda name: (name != "same", name))
-    figure, axes = _panels(1, len(targets), width=0.8, height=1.2, sharey=True)
+    figure, axes = panel_grid(1, len(targets), width=0.8, height=1.2, sharey=True)
     for axis, target in zip(axes[0], targets, strict=True):
         part = gain.loc[target]
         for place, (name, colour) in enumerate(colours.items()):
@@ -129,7 +128,7 @@ def carried(tables: Tables, *, over: str) -> Figure:
 def slices(tables: Tables) -> Figure:
     """Loss along a line in log space, at each target, less its least."""
     runs = tables["runs"]
-    figure, axes = _panels(1, 1, width=1.6, height=1.2)
+    figure, axes = panel_grid(1, 1, width=1.6, height=1.2)
     axis = axes[0, 0]
     targets = runs.groupby("target", sort=False)
     for colour, (target, part) in zip(sns.color_palette("deep"), targets, strict=False):

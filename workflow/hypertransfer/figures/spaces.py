@@ -19,7 +19,7 @@ from matplotlib.patches import Polygon, Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from hypertransfer.figures.labels import WORDS
-from hypertransfer.figures.panels import panels
+from hypertransfer.figures.panels import panel_grid
 from hypertransfer.figures.selection import Tables
 from hypertransfer.spaces.dimensions import Dimension, Domain
 from hypertransfer.spaces.regions import Box, Ellipsoid, from_plain
@@ -173,7 +173,7 @@ def inflation(
 
     A dot a target; below the line at 1 its best is inside.
     """
-    figure, ((axis,),) = panels(1, 1, width=2, height=1.5)
+    figure, ((axis,),) = panel_grid(1, 1, width=2, height=1.5)
     table = tables["regions"]
     colours = sns.color_palette("colorblind", len(replays))
     for colour, replay in zip(colours, replays, strict=True):
@@ -233,7 +233,7 @@ def _depths(part: pd.DataFrame) -> list[float | None]:
 
 def _grid(count: int, **kwargs: Any) -> tuple[Figure, list[Axes]]:
     columns = min(count, ABREAST)
-    figure, axes = panels(-(-count // columns), columns, height=1.15, **kwargs)
+    figure, axes = panel_grid(-(-count // columns), columns, height=1.15, **kwargs)
     for axis in axes.flat[count:]:
         axis.axis("off")
     return figure, list(axes.flat[:count])

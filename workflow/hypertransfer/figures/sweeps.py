@@ -28,10 +28,10 @@ from hypertransfer.figures.panels import (
     by_panel,
     finite_or_nan,
     in_order,
+    panel_grid,
     plain_log_ticks,
     size_colours,
 )
-from hypertransfer.figures.panels import panels as _panels
 from hypertransfer.figures.selection import Tables
 
 CUT = 4  # a sweep is shown up to this many times the best loss of its worst size
@@ -61,7 +61,7 @@ def law(tables: Tables) -> Figure:
     that diverged are left out.
     """
     runs = tables["runs"][tables["runs"]["status"] != "diverged"]
-    figure, axes = _panels(1, 1, width=1.6, height=1.2)
+    figure, axes = panel_grid(1, 1, width=1.6, height=1.2)
     axis = axes[0, 0]
     names = in_order(runs["parameterisation"])
     for colour, name in zip(sns.color_palette("deep"), names, strict=False):
@@ -90,7 +90,7 @@ def optimum(
 
     With `titles`, a line is a grid and the titles are its names.
     """
-    figure, axes = _panels(1, 1, width=1.5, height=1.25)
+    figure, axes = panel_grid(1, 1, width=1.5, height=1.25)
     axis = axes[0, 0]
     lines = tables["runs"].groupby(["grid", "optimizer", "parameterisation"], sort=False)
     palette = sns.color_palette("deep")
@@ -148,7 +148,7 @@ def heat_map(tables: Tables, *, x: str, y: str, quantity: str = "final_loss") ->
     wide = runs.pivot_table(index=y, columns=x, values="value", aggfunc="mean", dropna=False)
     wide = wide.sort_index(ascending=False)
     best = np.nanargmax(wide) if quantity == "eval_accuracy" else np.nanargmin(wide)
-    figure, axes = _panels(1, 1, width=2.2, height=1.3)
+    figure, axes = panel_grid(1, 1, width=2.2, height=1.3)
     axis = axes[0, 0]
     sns.heatmap(
         wide, ax=axis, cmap="viridis" if quantity == "eval_accuracy" else "viridis_r", annot=True,

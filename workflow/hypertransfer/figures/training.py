@@ -21,12 +21,12 @@ from hypertransfer.figures.panels import (
     by_panel,
     in_order,
     one_legend,
+    panel_grid,
     panel_title,
     plain_log_ticks,
     size_colours,
     with_axes,
 )
-from hypertransfer.figures.panels import panels as _panels
 from hypertransfer.figures.selection import Tables, rows_of, select
 from hypertransfer.figures.sweeps import draw_sweep
 
@@ -37,7 +37,7 @@ def overview(
     """The first figure of the paper: a row a parameterisation; sharpness, loss, sweep."""
     names = in_order(tables["runs"]["parameterisation"])
     shades = size_colours(tables["runs"][size])  # grids may have different sizes: one legend
-    figure, axes = _panels(len(names), 3)
+    figure, axes = panel_grid(len(names), 3)
     for row, name in zip(axes, names, strict=True):
         along = select(tables, {"grid": dynamics, "parameterisation": name})
         draw_sharpness(row[0], along, size, shades)
@@ -77,7 +77,7 @@ def along(
     """
     names = in_order(tables["runs"][panels])
     rows = [*(["sweep"] if sweep else []), *quantities]
-    figure, axes = _panels(len(rows), len(names), sharey=False if sweep else "row")
+    figure, axes = panel_grid(len(rows), len(names), sharey=False if sweep else "row")
     for column, name in enumerate(names):
         part = select(tables, {panels: name})
         for axis, quantity in zip(axes[:, column], rows, strict=True):
@@ -103,7 +103,7 @@ def density(
     """Share of the eigenvalues per unit of log λ, at the first and the last checkpoint."""
     probes = tables["probes"].dropna(subset=["nodes"])
     names = in_order(tables["runs"][panels])
-    figure, axes = _panels(len(names), 2, sharey=True, sharex=True)
+    figure, axes = panel_grid(len(names), 2, sharey=True, sharex=True)
     probes = with_axes(probes, tables["runs"], list(dict.fromkeys([size, panels, "seed"])))
     for row, name in zip(axes, names, strict=True):
         part = probes[probes[panels] == name]
@@ -120,7 +120,7 @@ def levels(tables: Tables, *, quantities: Sequence[str], size: str = "shape.widt
     runs = tables["runs"]
     last = tables["probes"].sort_values("step").groupby("key").tail(1)
     table = with_axes(last, runs, [size, PANELS])
-    figure, axes = _panels(1, len(quantities), width=1.2, height=1.15)
+    figure, axes = panel_grid(1, len(quantities), width=1.2, height=1.15)
     for axis, quantity in zip(axes[0], quantities, strict=True):
         for colour, name in zip(sns.color_palette("deep"), in_order(runs[PANELS]), strict=False):
             part = table[table[PANELS] == name].groupby(size)[quantity]

@@ -164,7 +164,7 @@ def _row(
     if not std and rule.multiplier.at(ratios) != 1.0:
         raise RoleError(
             f"table {table.name!r} gives {tagged.name} ({tagged.role.value}) a multiplier, and "
-            "only weights of hypertransfer.networks.layers apply one: use such a layer or another table"
+            "only weights of hypertransfer.networks.layers apply one: use one or another table"
         )
 
     def own(hyperparameter: str) -> float:

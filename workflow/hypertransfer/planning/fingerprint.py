@@ -23,6 +23,7 @@ BY_VALUE = frozenset(
         "catalogue.lookup",
         "catalogue.module_source",
         "catalogue.options",
+        "catalogue.versions",
         "catalogue.cards.datasets",
         "catalogue.cards.figures",
         "catalogue.cards.networks",

@@ -8,12 +8,12 @@ side by side in the store, which is how `plan` can say why something is missing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 from hypertransfer.catalogue import dataset_options, lookup
 from hypertransfer.catalogue.cards import optimizers, probes
 from hypertransfer.catalogue.lookup import table
+from hypertransfer.catalogue.versions import installed_version
 from hypertransfer.planning.fingerprint import fingerprint
 from hypertransfer.runs.canonical import canonical, digest
 from hypertransfer.runs.spec import RunSpec
@@ -39,7 +39,7 @@ def context(spec: RunSpec) -> dict[str, Any]:
     parts |= optimizers.fixed(spec.optimizer)
     if lookup.of_package(spec.optimizer):  # its code is not ours to read: its version counts
         package = modules.pop("optimizer").partition(".")[0]
-        parts["optimizer"] += f" {version(package)}"
+        parts["optimizer"] += f" {installed_version(package)}"
     return {
         "code": fingerprint(TRAIN_ENTRY, *modules.values()),
         "data": _data_digest(spec),

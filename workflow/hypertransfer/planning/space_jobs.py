@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from hypertransfer.catalogue.versions import installed_version
 from hypertransfer.planning.jobs import RESULTS, Job, code_of
 from hypertransfer.spaces.tasks import sources
 from hypertransfer.studies import replays
@@ -146,4 +146,4 @@ class SpacePlan:
 
 
 def _versions(*packages: str) -> dict[str, str]:
-    return {name: version(name) for name in packages}
+    return {name: installed_version(name) for name in packages}

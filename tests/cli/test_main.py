@@ -63,10 +63,10 @@ def test_new_values_are_named(tmp_path: Path, capsys):
 def test_a_changed_table_is_named(tmp_path: Path, capsys, monkeypatch):
     fill(tmp_path, lambda point: True)
     assert "sweep: " not in planned(tmp_path, capsys)
-    tables = dict(keys.PARAMETERISATIONS)
+    tables = dict(lookup.PARAMETERISATIONS)
     other = Parameterisation("mup", 1.0, "edited", tables["sp"][1.0].rules)
     tables["mup"] = {**tables["mup"], 1.0: other}
-    monkeypatch.setattr(keys, "PARAMETERISATIONS", tables)
+    monkeypatch.setattr(lookup, "PARAMETERISATIONS", tables)
     text = planned(tmp_path, capsys)
     assert "sweep: changed parameterisation" in text
 

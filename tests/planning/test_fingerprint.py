@@ -208,8 +208,8 @@ def test_an_entry_that_is_not_there():
 # Keys of one run for each of these, in a copy of the library that a test may edit.
 KEYS = """
 import json
-from hypertransfer import keys
-from hypertransfer.spec import RunSpec
+from hypertransfer.planning import keys
+from hypertransfer.runs import parse
 
 BASE = {"model": "residual_mlp", "data": "digits", "base": {"width": 4, "depth": 1},
         "shape": {"width": 8, "depth": 1}, "batch_size": 32, "steps": 6, "log_every": 2,

@@ -31,7 +31,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.test_upkeep import STUDY, files, key
+from tests.maintenance.test_maintenance import STUDY, files, key
 
 from hypertransfer.catalogue import lookup
 from hypertransfer.catalogue import lookup as catalogue_lookup
@@ -858,7 +858,7 @@ def test_a_report_of_a_hostile_study(tmp_path, monkeypatch):
     monkeypatch.setattr(report_page, "TEMPLATES", tmp_path)
     cells = [
         nbformat.v4.new_code_cell("study, scale = {}, ''", metadata={"tags": ["parameters"]}),
-        nbformat.v4.new_code_cell("from hypertransfer import notebook as show\n"
+        nbformat.v4.new_code_cell("from hypertransfer.report import html as show\n"
                                   "show.heading(study, scale)"),
     ]  # fmt: skip
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}

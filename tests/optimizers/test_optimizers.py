@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from lion_pytorch import Lion as ReferenceLion
-from tests.unit.test_lmo import drawn
+from tests.optimizers.test_lmo import drawn
 from torch import nn
 
 from hypertransfer.catalogue import checks, lookup

@@ -242,7 +242,7 @@ def test_the_digits_constants_are_those_of_the_training_images():
 
 def test_digits_need_no_import_of_scikit_learn():
     code = (
-        "import sys; from hypertransfer.data import digits; digits.load();"
+        "import sys; from hypertransfer.data.images import digits; digits.load();"
         "print('sklearn' in sys.modules)"
     )
     ran = subprocess.run(

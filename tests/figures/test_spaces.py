@@ -75,9 +75,9 @@ def test_every_kind_fills_its_page(kind, tables, tmp_path):
 
 @pytest.mark.parametrize("kind", FIGURES)
 def test_configs_may_name_the_options_that_there_are(kind):
-    parameters = inspect.signature(spaces.KINDS[kind]).parameters.values()
+    parameters = inspect.signature(getattr(spaces, kind)).parameters.values()
     options = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
-    assert set(figures.FIGURES[kind]) == options
+    assert set(figures.FIGURES[kind].options) == options
 
 
 def test_regrets_are_the_means_of_the_tables(tables):

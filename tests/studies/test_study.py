@@ -481,11 +481,11 @@ def test_planning_imports_neither_torch_nor_matplotlib():
         import sys
         from pathlib import Path
         import yaml
-        import hypertransfer.plan as plan
+        from hypertransfer.planning import load
         values = yaml.safe_load(Path("config/config.yaml").read_text())
-        plans = plan.load(values)
+        plans = load.load(values)
         assert sum(len(one.made) for one in plans) > 10
-        assert plan.IndexPlan(plans).publication.marker
+        assert load.IndexPlan(plans).publication.marker
         heavy = {"torch", "matplotlib", "seaborn", "sklearn"} & set(sys.modules)
         assert not heavy, heavy
     """

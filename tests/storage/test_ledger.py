@@ -85,7 +85,7 @@ def test_the_last_line_counts(book):
 def test_one_holds_a_folder_until_it_dies(tmp_path):
     lock = tmp_path / "results/.lock"
     program = (
-        "import sys, time; from pathlib import Path; from hypertransfer import ledger\n"
+        "import sys, time; from pathlib import Path; from hypertransfer.storage import ledger\n"
         "held = ledger.hold(Path(sys.argv[1])); print(held is not None, flush=True); time.sleep(60)"
     )
     other = subprocess.Popen(

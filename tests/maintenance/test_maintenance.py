@@ -18,7 +18,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
-from tests.damage import damaged
+from tests.support.damage import damaged
 
 from hypertransfer.cli import main, maintenance
 from hypertransfer.maintenance import prune, references, scan, verify
@@ -253,7 +253,7 @@ def test_what_a_living_process_claims_stays(project, capsys):
     store.put("runs", key(1), {}, {})
     meant = references.Meaning(stores={project.folder: store.root}, made={project.folder: set()})
     script = (
-        "import sys\nfrom hypertransfer.store import Store\n"
+        "import sys\nfrom hypertransfer.storage.run_store import Store\n"
         "with Store(sys.argv[1]).claimed('runs', sys.argv[2], wait=False) as mine:\n"
         "    print(mine, flush=True)\n    sys.stdin.read()\n"
     )
@@ -550,7 +550,7 @@ def test_large_files_are_read_in_pieces(tmp_path):
     store.put("runs", key(1), {}, {"large": bytes(200_000_000)})
     code = (
         "import resource, sys\n"
-        "from hypertransfer import verify\nfrom hypertransfer.store import Store\n"
+        "from hypertransfer.maintenance import verify\nfrom hypertransfer.storage.run_store import Store\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "assert not list(verify.faults(Store(sys.argv[1])))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"

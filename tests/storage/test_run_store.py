@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.damage import damaged
+from tests.support.damage import damaged
 
 from hypertransfer.storage.produce import produce
 from hypertransfer.storage.run_store import DamagedEntry, Store, StoreError
@@ -47,7 +47,10 @@ def snapshot(root):
 
 def python(script, *arguments, **options):
     """Start a new process of the store's code."""
-    source = "import sys\nfrom hypertransfer.store import *\n" + textwrap.dedent(script)
+    source = (
+        "import sys\nfrom hypertransfer.storage.run_store import *\nfrom hypertransfer.storage.produce import *\nfrom hypertransfer.storage.atomic import *\n"
+        + textwrap.dedent(script)
+    )
     return subprocess.Popen(
         [sys.executable, "-c", source, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.unit.test_optimizers import SPEC
+from tests.optimizers.test_optimizers import SPEC
 
 from hypertransfer.catalogue import lookup
 from hypertransfer.catalogue.cards import probes

@@ -145,12 +145,13 @@ def test_probes_cost_what_their_settings_say():
 
 MEMORY = """
 import json, resource, sys
-from hypertransfer import keys, runner
-from hypertransfer.runner import Work
-from hypertransfer.spec import RunSpec
-from hypertransfer.store import Store
+from hypertransfer.execution import train_cell
+from hypertransfer.planning import keys
+from hypertransfer.runs import parse
+from hypertransfer.storage.run_store import Store
 run = parse.run_spec(json.loads(sys.argv[1]))
-runner.train_cell("g", [Work(keys.run_key(run), {}, run)], Store(sys.argv[2]), "cpu", 5)
+work = [train_cell.Work(keys.run_key(run), {}, run)]
+train_cell.train_cell("g", work, Store(sys.argv[2]), "cpu", 5)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 

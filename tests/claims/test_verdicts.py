@@ -137,8 +137,8 @@ def test_whole_numbers_are_numbers_for_options_and_bars():
 
 def test_planning_imports_neither_pandas_nor_scipy_nor_torch():
     code = (
-        "import sys; from hypertransfer import claims\n"
-        "claims.validate([{'id': 'x', 'measure': 'gap_growth', 'options': {'window': 2}}])\n"
+        "import sys; from hypertransfer.claims import validation\n"
+        "validation.validate([{'id': 'x', 'measure': 'gap_growth', 'options': {'window': 2}}])\n"
         "print([m for m in ('pandas', 'scipy', 'torch', 'pyarrow') if m in sys.modules])"
     )
     out = subprocess.run(

@@ -152,14 +152,15 @@ def test_an_objection_to_a_missing_directory_says_how_to_get_the_files():
 PLANNING = """
 import sys
 opened = []
-from hypertransfer import datasets
+from hypertransfer.catalogue import dataset_options
+from hypertransfer.catalogue.cards import datasets
 sys.addaudithook(lambda event, arguments: opened.append(arguments) if event == "open" else None)
 for name in datasets.CARDS:
     if name == "hugging_face":  # whose files are the user's: their ends are read
         continue
     options = {"train": 10} if datasets.kind(name) == "text" else {"train": 10, "directory": "/no"}
-    datasets.digest(name, options)
-    datasets.objections(name, options)
+    dataset_options.digest(name, options)
+    dataset_options.objections(name, options)
 print(opened, sorted({"torch", "numpy", "sklearn"} & set(sys.modules)))
 """
 
