@@ -9,10 +9,9 @@ from tests.benchmarks.bench_train import matmul_peak, row, timed
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hypertransfer.catalogue import lookup
+from hypertransfer.catalogue import complete, lookup
 from hypertransfer.data.samples import batches
 from hypertransfer.planning import flops
-from hypertransfer.runs import parse
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import build
 from hypertransfer.training.loop import reproducible, train
@@ -71,7 +70,7 @@ class HandGPT(nn.Module):
 
 def spec_of(width: int, depth: int) -> RunSpec:
     """The run that both train."""
-    return parse.run_spec({
+    return complete.run_spec({
         "model": {"name": "gpt", "head_size": HEAD},
         "data": {"name": "state_of_the_union", "context": CONTEXT, "test": 16},
         "base": {"width": width, "depth": depth}, "shape": {"width": width, "depth": depth},

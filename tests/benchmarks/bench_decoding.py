@@ -7,8 +7,9 @@ from statistics import median
 
 import torch
 from tests.benchmarks.bench_train import row
+from tests.support.parts import network as network_of
 
-from hypertransfer.networks.decoder.model import Decoder, llama
+from hypertransfer.networks.decoder.model import Decoder
 from hypertransfer.training.loop import reproducible
 
 WIDTH, DEPTH, HEAD, BATCH, PROMPT, TOKENS, ROUNDS = 512, 4, 64, 8, 512, 8, 7
@@ -45,7 +46,8 @@ def run() -> list[dict]:
 
 def _network(options: dict) -> Decoder:
     torch.manual_seed(0)
-    made = llama(width=WIDTH, depth=DEPTH, input_shape=(PROMPT,), classes=256, head_size=HEAD,
+    made = network_of("llama", width=WIDTH, depth=DEPTH, input_shape=(PROMPT,), classes=256,
+                      head_size=HEAD,
                  **options)  # fmt: skip
     for parameter in made.parameters():
         if parameter.dim() > 1:

@@ -11,8 +11,7 @@ import torch
 from tests.benchmarks.bench_decoder import BETAS, spec_of
 from tests.benchmarks.bench_train import row
 
-from hypertransfer.catalogue import lookup
-from hypertransfer.runs import parse
+from hypertransfer.catalogue import complete, lookup
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import build
 from hypertransfer.training.loop import reproducible
@@ -76,7 +75,7 @@ def _times() -> tuple[dict[str, float], int]:
 def _network(optimizer: object) -> tuple[RunSpec, torch.nn.Module, list]:
     plain = spec_of(*SHAPE).plain()
     table = "mup" if optimizer in ("lion", "sophia") else "completed_p"
-    spec = parse.run_spec({**plain, "optimizer": optimizer, "parameterisation": table})
+    spec = complete.run_spec({**plain, "optimizer": optimizer, "parameterisation": table})
     network, rows = build.drawn_model(spec, build.data(spec), lookup.table(spec))
     generator = torch.Generator().manual_seed(0)
     for parameter in network.parameters():

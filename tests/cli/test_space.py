@@ -170,7 +170,8 @@ def test_a_space_of_tasks_that_share_nothing_is_doubted(table, capsys):
 
 def test_the_command_does_not_import_torch(table):
     code = ("import sys; from hypertransfer.cli.main import main; "
-            "assert main(['space', 'sweep.csv']) == 0; assert 'torch' not in sys.modules")  # fmt: skip
+            "assert main(['space', 'sweep.csv']) == 0; "
+            "assert 'torch' not in sys.modules")  # fmt: skip
     subprocess.run([sys.executable, "-c", code], check=True, cwd=table.parent, capture_output=True)
 
 

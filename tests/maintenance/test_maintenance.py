@@ -550,7 +550,8 @@ def test_large_files_are_read_in_pieces(tmp_path):
     store.put("runs", key(1), {}, {"large": bytes(200_000_000)})
     code = (
         "import resource, sys\n"
-        "from hypertransfer.maintenance import verify\nfrom hypertransfer.storage.run_store import Store\n"
+        "from hypertransfer.maintenance import verify\n"
+        "from hypertransfer.storage.run_store import Store\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "assert not list(verify.faults(Store(sys.argv[1])))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"

@@ -5,25 +5,23 @@ import math
 
 import pytest
 import torch
+from tests.support.parts import network as network_of
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from hypertransfer.catalogue import checks, dataset_options, lookup
+from hypertransfer.catalogue import checks, complete, dataset_options, lookup
 from hypertransfer.catalogue.cards import datasets, networks
 from hypertransfer.data.samples import Samples
 from hypertransfer.networks import resolve
 from hypertransfer.networks.attention import SelfAttention
-from hypertransfer.networks.conv import ConvNet, ResidualConvNet
 from hypertransfer.networks.layers import RELU_GAIN, Branch, Conv2d, Linear
-from hypertransfer.networks.mlp import LinearNet, ResidualMLP
+from hypertransfer.networks.mlp import LinearNet
 from hypertransfer.networks.resolve import Base, RoleError
-from hypertransfer.networks.vit import VisionTransformer
 from hypertransfer.parameterisation.algebra import Ratios, Role
 from hypertransfer.parameterisation.tables import MUP_SGD, PARAMETERISATIONS, SGD
 from hypertransfer.planning import cost, flops
-from hypertransfer.runs import parse
 from hypertransfer.training import build
 
 DATA = ("fashion_mnist", "cifar10", "digits")
@@ -42,7 +40,7 @@ LEAST_DEPTH = {"residual_conv": 3, "vit": 2}
 def spec(model, *, width=8, data="fashion_mnist", depth=None, options=None, **values):
     depth = depth or LEAST_DEPTH.get(model, 1)
     options = MODELS[model] if options is None else options
-    return parse.run_spec(
+    return complete.run_spec(
         {
             "model": {"name": model, **options},
             "data": data,
@@ -150,7 +148,9 @@ def test_a_weight_that_the_table_could_not_draw_is_refused(width):
     """Also at the base shape, where a plain layer would keep torch's own draw in silence."""
     layer = nn.Linear(4, 2, bias=False)
     layer.roles = {"weight": Role.OUTPUT}
-    with pytest.raises(RoleError, match=r"0\.weight has the role output.*hypertransfer\.layers"):
+    with pytest.raises(
+        RoleError, match=r"0\.weight has the role output.*hypertransfer\.networks\.layers"
+    ):
         resolve.resolve(nn.Sequential(layer), MUP_SGD, Ratios(width=width), Base(0.1))
 
 
@@ -238,7 +238,7 @@ def test_draws_do_not_touch_or_read_the_global_generator():
     torch.manual_seed(2)
     second, _ = drawn(spec("conv"))
     assert all(map(torch.equal, first.parameters(), second.parameters()))
-    network = ConvNet(width=4, depth=1, input_shape=(1, 28, 28), classes=3)
+    network = network_of("conv", width=4, depth=1, input_shape=(1, 28, 28), classes=3)
     rows = resolve.resolve(network, MUP_SGD, Ratios(), Base(0.1))
     before = torch.get_rng_state()
     resolve.apply(network, rows, MUP_SGD, Ratios(), seed=0)
@@ -359,8 +359,8 @@ def test_attention_is_a_softmax_over_all_places_of_logits_over_the_head_size():
 
 
 def test_patches_are_squares_of_the_image_row_by_row():
-    network = VisionTransformer(
-        width=8, depth=2, input_shape=(2, 4, 6), classes=3, patch=2, heads=2
+    network = network_of(
+        "vit", width=8, depth=2, input_shape=(2, 4, 6), classes=3, patch=2, heads=2
     )
     x = torch.arange(96.0).reshape(2, 2, 4, 6)
     found = network.patches(x)
@@ -394,8 +394,8 @@ def test_a_vision_transformer_that_cannot_be_is_refused(change, key):
 @pytest.mark.parametrize("layers", [1, 2])
 def test_depth_counts_blocks(layers):
     sizes = {"width": 4, "classes": 10, "layers_per_block": layers}
-    conv = ResidualConvNet(depth=6, input_shape=(3, 32, 32), **sizes)
-    mlp = ResidualMLP(depth=6, input_shape=(64,), **sizes)
+    conv = network_of("residual_conv", depth=6, input_shape=(3, 32, 32), **sizes)
+    mlp = network_of("residual_mlp", depth=6, input_shape=(64,), **sizes)
     for network in (conv, mlp):
         branches = [m for m in network.modules() if isinstance(m, Branch)]
         assert len(branches) == 6

@@ -9,8 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
+from tests.support.parts import optimizer as optimizer_of
 
 from hypertransfer.catalogue.cards import lmo_presets, optimizers
+from hypertransfer.catalogue.cards.lmo_presets import NEWTON_SCHULZ
 from hypertransfer.optimizers import lmo, norms
 from hypertransfer.optimizers.norms import Iteration
 
@@ -162,7 +164,7 @@ def test_newton_schulz_is_that_of_torch():
 
     for shape in ((32, 64), (64, 32)):
         matrix = drawn(shape)
-        theirs = _zeropower_via_newtonschulz(matrix, norms.COEFFICIENTS, 5, 1e-7).float()
+        theirs = _zeropower_via_newtonschulz(matrix, NEWTON_SCHULZ, 5, 1e-7).float()
         torch.testing.assert_close(norms.orthogonalised(matrix[None])[0], theirs, rtol=0, atol=0.02)
 
 
@@ -217,7 +219,11 @@ def run(found, optimizer, steps=6, seed=100):
 
 def ran(steps=6, lr=0.1, weight_decay=0.0, **options):
     found = parameters()
-    return run(found, lmo.make(groups(found, lr, weight_decay), **options), steps)
+    return run(
+        found,
+        optimizer_of(options.pop("preset"), groups(found, lr, weight_decay), **options),
+        steps,
+    )
 
 
 def test_presets_and_norms_are_those_of_the_cards():
@@ -235,7 +241,7 @@ def test_presets_and_norms_are_those_of_the_cards():
 )
 def test_muon_is_that_of_torch(preset, theirs):
     found, reference = parameters(), parameters()
-    ours = lmo.make(groups(found, weight_decay=0.1), preset=preset)
+    ours = optimizer_of(preset, groups(found, weight_decay=0.1))
     run(found, ours)
     muon = torch.optim.Muon(
         [reference["hidden"]], lr=0.1, weight_decay=0.1, momentum=0.95, adjust_lr_fn=theirs
@@ -260,7 +266,7 @@ def test_muon_is_that_of_torch(preset, theirs):
 
 def test_steepest_descent_in_the_euclidean_norm_is_sgd():
     found, reference = parameters(), parameters()
-    run(found, lmo.make(groups(found), preset="normalized_sgd", form="steepest", momentum=0.9))
+    run(found, optimizer_of("normalized_sgd", groups(found), form="steepest", momentum=0.9))
     sgd = torch.optim.SGD(reference.values(), lr=0.1, momentum=0.9, dampening=0.9)
     # torch's first average is the gradient itself, and ours a tenth of it
     for step in range(6):
@@ -285,7 +291,7 @@ def test_normalised_sgd_moves_the_whole_network_by_the_learning_rate():
 def test_signum_is_the_sign_of_the_average():
     found = parameters()
     start = found["hidden"].detach().clone()
-    run(found, lmo.make(groups(found), preset="signum", momentum=0.5), steps=2)
+    run(found, optimizer_of("signum", groups(found), momentum=0.5), steps=2)
     first, second = drawn((8, 8), 100 + 2), drawn((8, 8), 100 + 17 + 2)
     expected = start - 0.1 * first.sign() - 0.1 * (0.25 * first + 0.5 * second).sign()
     torch.testing.assert_close(found["hidden"].detach(), expected)
@@ -317,7 +323,7 @@ def test_the_light_form_takes_the_same_steps_but_for_rounding_in_newton_schulz()
 
 def test_the_light_form_keeps_the_average_when_gradients_are_set_to_zero():
     found = parameters()
-    optimizer = lmo.make(groups(found), preset="all_sign", light=True)
+    optimizer = optimizer_of("all_sign", groups(found), light=True)
     run(found, optimizer, 1)
     before = [p.grad.clone() for p in found.values()]
     optimizer.zero_grad(set_to_none=False)
@@ -328,7 +334,7 @@ def test_the_light_form_keeps_the_average_when_gradients_are_set_to_zero():
 def test_a_token_that_is_no_longer_seen_never_moves_faster():
     """Its average falls by a tenth a step; after 400 steps its squares are below all floats."""
     tokens = torch.nn.Parameter(torch.zeros(2, 8))
-    optimizer = lmo.make(groups({"one_hot": tokens}, lr=1.0), preset="scion")
+    optimizer = optimizer_of("scion", groups({"one_hot": tokens}, lr=1.0))
     for step in range(1100):
         tokens.grad = drawn((2, 8), step) * 1e-3
         tokens.grad[1] *= step == 0
@@ -341,7 +347,7 @@ def test_a_token_that_is_no_longer_seen_never_moves_faster():
 
 def test_the_light_form_holds_no_buffer_beside_the_gradient():
     found = parameters()
-    optimizer = lmo.make(groups(found), preset="scion", light=True)
+    optimizer = optimizer_of("scion", groups(found), light=True)
     run(found, optimizer)
     assert all(optimizer.state[p]["average"] is p.grad for p in found.values())
 
@@ -359,7 +365,7 @@ def test_the_constrained_form_stays_in_the_ball(lr, radius, steps, preset):
         role = "input" if name == "one_hot" else name
         weight = draw(role, name == "one_hot", SHAPES[name], torch.Generator().manual_seed(1))
         found[name].data.copy_(weight)
-    optimizer = lmo.make(groups(found, lr), preset=preset, radii=radii, form="constrained")
+    optimizer = optimizer_of(preset, groups(found, lr), radii=radii, form="constrained")
     run(found, optimizer, steps)
     for name in ("input", "one_hot", "hidden", "output"):
         at = norms.place(name, SHAPES[name])
@@ -382,10 +388,10 @@ def test_radii_and_decay():
 @pytest.mark.parametrize("preset", ["scion", "normalized_sgd"])
 def test_a_state_that_is_loaded_goes_on_alike(preset, light):
     halves = parameters()
-    optimizer = lmo.make(groups(halves), preset=preset, light=light)
+    optimizer = optimizer_of(preset, groups(halves), light=light)
     run(halves, optimizer, 3)
     later = {name: torch.nn.Parameter(p.detach().clone()) for name, p in halves.items()}
-    again = lmo.make(groups(later), preset=preset, light=light)
+    again = optimizer_of(preset, groups(later), light=light)
     again.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     for a, b in zip(run(later, again, 3, 900), run(halves, optimizer, 3, 900), strict=True):
         assert torch.equal(a, b)
@@ -401,7 +407,7 @@ def test_a_state_that_is_loaded_goes_on_alike(preset, light):
 )
 def test_what_does_not_go_together_is_refused(options, words):
     with pytest.raises(ValueError, match=words):
-        lmo.make(groups(parameters()), preset="scion", **options)
+        optimizer_of("scion", groups(parameters()), **options)
 
 
 # Experts ------------------------------------------------------------------------------------

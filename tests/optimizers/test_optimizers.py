@@ -6,14 +6,14 @@ import pytest
 import torch
 from lion_pytorch import Lion as ReferenceLion
 from tests.optimizers.test_lmo import drawn
+from tests.support.parts import optimizer as optimizer_of
 from torch import nn
 
-from hypertransfer.catalogue import checks, lookup
+from hypertransfer.catalogue import checks, complete, lookup
 from hypertransfer.catalogue import lookup as catalogue_lookup
 from hypertransfer.data.samples import curvature_seed
-from hypertransfer.optimizers import lion, sophia
+from hypertransfer.optimizers import sophia
 from hypertransfer.planning.keys import run_key
-from hypertransfer.runs import parse
 from hypertransfer.training import build, losses
 from hypertransfer.training.loop import train
 from hypertransfer.training.state import State
@@ -41,13 +41,15 @@ def steps(optimizer, parameter, number=12):
 def test_lion_is_the_reference():
     ours, theirs = nn.Parameter(drawn((6, 5), 99)), nn.Parameter(drawn((6, 5), 99))
     reference = ReferenceLion([theirs], lr=0.02, betas=(0.9, 0.99), weight_decay=0.1)
-    torch.testing.assert_close(steps(lion.make([group([ours])]), ours), steps(reference, theirs))
+    torch.testing.assert_close(
+        steps(optimizer_of("lion", [group([ours])]), ours), steps(reference, theirs)
+    )
 
 
 def test_sophia_is_the_formula_of_the_paper():
     """Liu et al. 2305.14342, Algorithm 3, with the estimates given."""
     parameter, rho, every = nn.Parameter(drawn((6, 5), 99)), 0.04, 3
-    optimizer = sophia.make([group([parameter])], rho=rho, every=every)
+    optimizer = optimizer_of("sophia", [group([parameter])], rho=rho, every=every)
     weight, m, h = parameter.detach().clone(), torch.zeros(6, 5), torch.zeros(6, 5)
     for step in range(10):
         gradient, estimate = drawn((6, 5), step), 30 * drawn((6, 5), 50 + step).square()
@@ -69,7 +71,7 @@ def test_sophia_is_the_formula_of_the_paper():
 
 def test_entries_without_a_gradient_are_neither_clipped_nor_free():
     parameter = nn.Parameter(torch.zeros(4))
-    optimizer = sophia.make([group([parameter])])
+    optimizer = optimizer_of("sophia", [group([parameter])])
     assert optimizer.param_groups
     parameter.grad = torch.tensor([1.0, 0.0, 0.0, -1.0])
     optimizer.seen = [torch.tensor([1e6, 1e6, 0.0, 0.0])]
@@ -79,7 +81,9 @@ def test_entries_without_a_gradient_are_neither_clipped_nor_free():
 
 def test_rho_follows_the_gradients_where_the_table_scales_eps():
     wide = group([nn.Parameter(torch.zeros(2))], eps=1e-8 / 4)
-    scaled, fixed = (sophia.make([dict(wide)], rho=0.04, scale_rho=s) for s in (True, False))
+    scaled, fixed = (
+        optimizer_of("sophia", [dict(wide)], rho=0.04, scale_rho=s) for s in (True, False)
+    )
     assert scaled.param_groups[0]["p"] == pytest.approx(0.16)
     assert fixed.param_groups[0]["p"] == pytest.approx(0.04)
     for optimizer in (scaled, fixed):  # a clipped entry moves by the learning rate
@@ -117,7 +121,7 @@ def test_estimates_are_right_on_average(estimator):
 
 
 def spec(**changes):
-    return parse.run_spec({**SPEC, **changes})
+    return complete.run_spec({**SPEC, **changes})
 
 
 @pytest.mark.parametrize(

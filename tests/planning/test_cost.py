@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.workflow.project import STUDY
 
+from hypertransfer.catalogue import complete
 from hypertransfer.cli import main
 from hypertransfer.maintenance import calibration
 from hypertransfer.maintenance.calibration import Measured
 from hypertransfer.planning import cost, load, status
-from hypertransfer.runs import parse
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.document import ConfigError
 from hypertransfer.studies.study import load_rates
@@ -147,9 +147,9 @@ MEMORY = """
 import json, resource, sys
 from hypertransfer.execution import train_cell
 from hypertransfer.planning import keys
-from hypertransfer.runs import parse
+from hypertransfer.catalogue import complete
 from hypertransfer.storage.run_store import Store
-run = parse.run_spec(json.loads(sys.argv[1]))
+run = complete.run_spec(json.loads(sys.argv[1]))
 work = [train_cell.Work(keys.run_key(run), {}, run)]
 train_cell.train_cell("g", work, Store(sys.argv[2]), "cpu", 5)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
@@ -181,5 +181,5 @@ def test_a_run_needs_the_memory_that_is_estimated(tmp_path, changes):
         [sys.executable, "-c", MEMORY, json.dumps(spec), str(tmp_path)],
         cwd=ROOT / "workflow", capture_output=True, text=True, check=True,
     )  # fmt: skip
-    needed, estimate = int(done.stdout), cost.train_bytes(parse.run_spec(spec))
+    needed, estimate = int(done.stdout), cost.train_bytes(complete.run_spec(spec))
     assert estimate / 3 < needed < 1.3 * estimate

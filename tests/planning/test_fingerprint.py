@@ -209,7 +209,7 @@ def test_an_entry_that_is_not_there():
 KEYS = """
 import json
 from hypertransfer.planning import keys
-from hypertransfer.runs import parse
+from hypertransfer.catalogue import complete
 
 BASE = {"model": "residual_mlp", "data": "digits", "base": {"width": 4, "depth": 1},
         "shape": {"width": 8, "depth": 1}, "batch_size": 32, "steps": 6, "log_every": 2,
@@ -217,9 +217,9 @@ BASE = {"model": "residual_mlp", "data": "digits", "base": {"width": 4, "depth":
 found = {}
 for optimizer in ("sgd", "adam", "adamw"):
     for table in ("sp", "ntp", "mup", "depth_mup"):
-        spec = parse.run_spec({**BASE, "optimizer": optimizer, "parameterisation": table})
+        spec = complete.run_spec({**BASE, "optimizer": optimizer, "parameterisation": table})
         found[f"{optimizer} {table}"] = keys.run_key(spec)
-spec = parse.run_spec({**BASE, "model": "conv", "data": "fashion_mnist_subset",
+spec = complete.run_spec({**BASE, "model": "conv", "data": "fashion_mnist_subset",
                       "optimizer": "sgd", "parameterisation": "sp"})
 found["conv"] = keys.run_key(spec)
 settings = {"probe": "hessian", "checkpoints": [0]}
@@ -297,30 +297,30 @@ def test_words_about_adam_are_in_no_key(library, before):
 
 
 def test_the_engine_is_in_every_key(library, before):
-    library.edit("train", "import math\n", "import math\nNEW = 1\n")
+    library.edit("training/loop", "import math\n", "import math\nNEW = 1\n")
     assert changed(before, library.keys()) == set(before)
 
 
 def test_the_probe_is_in_the_keys_of_probes_alone(library, before):
-    path = library.folder / "hypertransfer" / "probes" / "hessian.py"
+    path = library.folder / "hypertransfer" / "probes" / "landscape" / "hessian.py"
     path.write_text(path.read_text(encoding="utf-8") + "\nNEW = 1\n", encoding="utf-8")
     assert changed(before, library.keys()) == {"probe"}
 
 
 def test_new_entries_of_tables_are_in_no_key(library, before):
     library.edit(
-        "parameterisations",
+        "parameterisation/tables",
         'PARAMETERISATIONS: Mapping[str, Mapping[float, Parameterisation]] = {',
         'PARAMETERISATIONS: Mapping[str, Mapping[float, Parameterisation]] = {\n'
         '    "new": {SGD: SP_SGD.named("new")},',
     )  # fmt: skip
     library.edit(
-        "registry",
+        "catalogue/cards/networks",
         "MODELS: Mapping[str, ModelCard] = {",
         'MODELS: Mapping[str, ModelCard] = {\n    "new": ModelCard("mine:New"),',
     )
     library.edit(
-        "registry",
+        "catalogue/cards/optimizers",
         "OPTIMIZERS: Mapping[str, OptimizerCard] = {",
         'OPTIMIZERS: Mapping[str, OptimizerCard] = {\n    "new": OptimizerCard("mine:new", 0.5),',
     )
@@ -329,19 +329,19 @@ def test_new_entries_of_tables_are_in_no_key(library, before):
 
 def test_an_exponent_is_in_the_keys_of_its_table_alone(library, before):
     library.edit(
-        "parameterisations", "Role.INPUT: Rule(eps=W(-1 / 2))", "Role.INPUT: Rule(eps=W(-1))"
+        "parameterisation/tables", "Role.INPUT: Rule(eps=W(-1 / 2))", "Role.INPUT: Rule(eps=W(-1))"
     )
     assert changed(before, library.keys()) == {"adam ntp", "adamw ntp"}
 
 
 def test_an_exponent_of_mup_is_in_the_keys_of_its_products_too(library, before):
     library.edit(
-        "parameterisations", "Role.INPUT: Rule(lr=W(+1), weight_decay=W(-1))",
+        "parameterisation/tables", "Role.INPUT: Rule(lr=W(+1), weight_decay=W(-1))",
         "Role.INPUT: Rule(lr=W(+2), weight_decay=W(-1))",
     )  # fmt: skip
     assert changed(before, library.keys()) == {"sgd mup", "sgd depth_mup"}
 
 
 def test_a_digest_of_data_is_in_the_keys_of_its_runs_alone(library, before):
-    library.edit("datasets", "train=6000,", "train=5999,")
+    library.edit("catalogue/cards/datasets", "sha256:7b21f253", "sha256:7b21f254")
     assert changed(before, library.keys()) == {"conv"}

@@ -5,11 +5,11 @@ import logging
 import pytest
 import torch
 
-from hypertransfer.catalogue import lookup
-from hypertransfer.catalogue.cards import decoders, probes
+from hypertransfer.catalogue import complete, lookup
+from hypertransfer.catalogue.cards import decoder_sizes, decoders, probes
+from hypertransfer.catalogue.options import defaults
 from hypertransfer.networks.decoder.attention import CausalAttention
 from hypertransfer.probes.checkpoint import measure, put
-from hypertransfer.runs import parse
 from hypertransfer.training import build
 from hypertransfer.training.loop import train
 
@@ -24,7 +24,7 @@ SPEC = {
 
 @pytest.fixture(scope="module")
 def run():
-    spec = parse.run_spec(SPEC)
+    spec = complete.run_spec(SPEC)
     return spec, train(spec, lookup.table(spec)).checkpoints
 
 
@@ -84,12 +84,12 @@ def test_what_caches_hold_and_how_quickly_they_decode(run):
 
 
 def test_latent_caches_are_smaller():
-    spec = parse.run_spec({**SPEC, "model": {"name": "llama", "attention": "latent"},
+    spec = complete.run_spec({**SPEC, "model": {"name": "llama", "attention": "latent"},
                           "shape": {"width": 64, "depth": 2}})  # fmt: skip
     found = probed((spec, train(spec, lookup.table(spec)).checkpoints), "decoding", prompt=4,
                    tokens=2, repeats=1)  # fmt: skip
-    parts = decoders.DECODERS["llama"] | {"attention": "latent"}
-    assert found["cache_bytes"][0] == 2 * 4 * decoders.cached(parts, 64) == 2 * 4 * (32 + 16)
+    parts = {**defaults(decoders.DECODERS["llama"]), "attention": "latent"}
+    assert found["cache_bytes"][0] == 2 * 4 * decoder_sizes.cached(parts, 64) == 2 * 4 * (32 + 16)
     assert found["cache_reduction"][0] == pytest.approx(100 * (1 - 48 / 128))
 
 
@@ -102,5 +102,5 @@ def test_latent_caches_are_smaller():
     ],
 )
 def test_what_a_probe_cannot_look_at_is_refused(probe, model, path):
-    spec = parse.run_spec({**SPEC, "model": model})
+    spec = complete.run_spec({**SPEC, "model": model})
     assert path in [error.path for error in probes.PROBES[probe].needs(spec)]

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 from tests.optimizers.test_optimizers import SPEC
+from tests.support.parts import samples as samples_of
 
-from hypertransfer.catalogue import lookup
+from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue.cards import probes
-from hypertransfer.data.text import program_text, state_of_the_union
+from hypertransfer.data.text import state_of_the_union
 from hypertransfer.data.text import windows as text_windows
 from hypertransfer.probes.checkpoint import measure
 from hypertransfer.probes.tasks import downstream
-from hypertransfer.runs import parse
 from hypertransfer.training.loop import train
 
 
@@ -40,7 +40,7 @@ def test_messages_have_labels_and_windows_from_start_to_end(messages):
 
 def test_the_messages_left_out_are_in_neither_part():
     options = {"context": 64, "test": None}
-    seen = state_of_the_union.load(**options)
+    seen = samples_of("state_of_the_union", **options)
     windows, after = state_of_the_union.left_out(64, 50)
     known = {tuple(row.tolist()) for row in torch.cat([seen.train_x, seen.test_x])}
     # presidents greet alike
@@ -68,13 +68,13 @@ def test_a_probe_cannot_tell_by_the_president():
 
 @pytest.mark.parametrize("data", [{"name": "state_of_the_union", "tokens": "bpe"}, "digits"])
 def test_the_probe_wants_bytes(data):
-    spec = parse.run_spec({**SPEC, "data": data})
+    spec = complete.run_spec({**SPEC, "data": data})
     (objection,) = probes.PROBES["downstream"].needs(spec)
     assert "text in bytes" in str(objection)
 
 
 def test_every_column_is_filled_for_a_language_model():
-    run = parse.run_spec({**SPEC, "checkpoints": [8]})
+    run = complete.run_spec({**SPEC, "checkpoints": [8]})
     table = lookup.table(run)
     settings = {"probe": "downstream", "samples": 16, "windows": 2, "checkpoints": [8]}
     kept = train(run, table).checkpoints
@@ -87,5 +87,5 @@ def test_every_column_is_filled_for_a_language_model():
 
 
 def test_program_text_is_there_for_the_probe():
-    found = program_text.load(context=16, train=1, test=8)
+    found = samples_of("program_text", context=16, train=1, test=8)
     assert found.test_x.shape == (8, 16)

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import nn
 
+from hypertransfer.catalogue import complete
 from hypertransfer.catalogue import lookup as catalogue_parameterisation
 from hypertransfer.catalogue.cards import probes
 from hypertransfer.probes import checkpoint as probes_view
 from hypertransfer.probes.activations.linearisation import Probe as Linearisation
 from hypertransfer.probes.checkpoint import View, put
 from hypertransfer.probes.tasks.linear_theory import Quantities, Theory
-from hypertransfer.runs import parse
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import build, losses
 from hypertransfer.training.loop import train
@@ -25,7 +25,7 @@ LOG = logging.getLogger(__name__)
 
 
 def spec(**values) -> RunSpec:
-    return parse.run_spec({
+    return complete.run_spec({
         "model": "residual_mlp", "data": {"name": "digits", "train": 200, "test": 50},
         "base": {"width": 1, "depth": 1}, "shape": {"width": 6, "depth": 2}, "weights": "unit",
         "parameterisation": "mup", "optimizer": "sgd", "lr": 0.3, "batch_size": 50, "steps": 8,

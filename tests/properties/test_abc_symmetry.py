@@ -5,18 +5,18 @@ In float64, so that equal networks stay equal to rounding over twenty updates.
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.parts import network as network_of
+from tests.support.parts import optimizer as optimizer_of
 from torch.nn import functional as F
 
 from hypertransfer.networks import resolve
-from hypertransfer.networks.conv import ConvNet
-from hypertransfer.networks.mlp import ResidualMLP
 from hypertransfer.networks.resolve import Base
-from hypertransfer.optimizers import adam, sgd
 from hypertransfer.parameterisation.algebra import Power, Ratios, Role
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE, SGD, W
 
@@ -26,16 +26,29 @@ DRAWN = (Role.INPUT, Role.HIDDEN, Role.OUTPUT)
 
 MODELS = {
     "mlp": (
-        lambda: ResidualMLP(
-            width=12, depth=2, input_shape=(1, 4, 4), classes=4, bias=True, strength=0.7
+        lambda: network_of(
+            "residual_mlp",
+            width=12,
+            depth=2,
+            input_shape=(1, 4, 4),
+            classes=4,
+            bias=True,
+            strength=0.7,
         ),
         (1, 4, 4),
     ),
-    "conv": (lambda: ConvNet(width=6, depth=1, input_shape=(2, 20, 20), classes=4), (2, 20, 20)),
+    "conv": (
+        lambda: network_of("conv", width=6, depth=1, input_shape=(2, 20, 20), classes=4),
+        (2, 20, 20),
+    ),
 }
 OPTIMIZERS = {
-    "sgd": (SGD, lambda groups: sgd.make(groups, momentum=0.5), Base(0.1, weight_decay=0.05)),
-    "adamw": (SCALE_FREE, adam.make, Base(0.03, weight_decay=0.5, eps=1e-3)),
+    "sgd": (
+        SGD,
+        lambda groups: optimizer_of("sgd", groups, momentum=0.5),
+        Base(0.1, weight_decay=0.05),
+    ),
+    "adamw": (SCALE_FREE, partial(optimizer_of, "adamw"), Base(0.03, weight_decay=0.5, eps=1e-3)),
 }
 
 every_model = pytest.mark.parametrize("model", MODELS)
@@ -183,7 +196,7 @@ class Explicit:
 
 def unit_network(name, width, shape):
     """Our ConvNet in the unit form with base width 1, and its rows."""
-    network = ConvNet(width=width, depth=1, input_shape=shape, classes=4)
+    network = network_of("conv", width=width, depth=1, input_shape=shape, classes=4)
     table, ratios = PARAMETERISATIONS[name][SGD], Ratios(width=width)
     rows = resolve.resolve(network, table, ratios, Base(lr=0.5, weights="unit"))
     resolve.apply(network, rows, table, ratios, seed=0)
@@ -198,7 +211,7 @@ def test_unit_weights_are_the_papers_explicit_formula(name, width, shape):
     features = network.readout.fan_in
     assert features == width  # one pixel is left, so that F = N and base width 1 means γ₀ = 1
     explicit = Explicit([p.detach() for p in network.parameters()], explicit_gamma(name, features))
-    steps = sgd.make(resolve.groups(network, rows))
+    steps = optimizer_of("sgd", resolve.groups(network, rows))
     x, y = batch(shape)
     ours, theirs = [], []
     for _ in range(STEPS):

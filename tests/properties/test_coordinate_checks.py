@@ -9,14 +9,14 @@ import statistics
 
 import pytest
 import torch
+from tests.support.parts import network as network_of
+from tests.support.parts import optimizer as optimizer_of
 from torch.nn import functional as F
 
 from hypertransfer.networks import resolve
 from hypertransfer.networks.conv import ConvNet
 from hypertransfer.networks.layers import Branch, Conv2d, Linear
-from hypertransfer.networks.mlp import ResidualMLP
 from hypertransfer.networks.resolve import Base
-from hypertransfer.optimizers import adam, sgd
 from hypertransfer.parameterisation.algebra import Ratios
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE, SGD
 
@@ -27,7 +27,8 @@ FLAT, GROWS, VANISHES = 0.2, 0.4, -0.3
 
 
 def mlp(width, depth, strength=0.7):
-    return ResidualMLP(
+    return network_of(
+        "residual_mlp",
         width=width,
         depth=depth,
         input_shape=(64,),
@@ -38,7 +39,7 @@ def mlp(width, depth, strength=0.7):
 
 
 def conv(width, depth):
-    return ConvNet(width=width, depth=depth, input_shape=(1, 20, 20), classes=CLASSES)
+    return network_of("conv", width=width, depth=depth, input_shape=(1, 20, 20), classes=CLASSES)
 
 
 def batch(network, seed):
@@ -54,8 +55,8 @@ def changes(network, table, ratios, lr, seed):
     """RMS change of each layer's output, by its name, after a few updates on one batch."""
     rows = resolve.resolve(network, table, ratios, Base(lr, eps=1e-8))
     resolve.apply(network, rows, table, ratios, seed)
-    make = sgd.make if table.gradient_power == SGD else adam.make
-    optimizer = make(resolve.groups(network, rows))
+    name = "sgd" if table.gradient_power == SGD else "adamw"
+    optimizer = optimizer_of(name, resolve.groups(network, rows))
     x, y = batch(network, seed)
     before = outputs(network, x)
     for _ in range(STEPS):

@@ -3,13 +3,13 @@
 import mup
 import pytest
 import torch
+from tests.support.parts import network as network_of
+from tests.support.parts import optimizer as optimizer_of
 from torch import nn
 from torch.nn import functional as F
 
 from hypertransfer.networks import resolve
-from hypertransfer.networks.mlp import ResidualMLP
 from hypertransfer.networks.resolve import Base
-from hypertransfer.optimizers import adam, sgd
 from hypertransfer.parameterisation.algebra import Ratios
 from hypertransfer.parameterisation.tables import MUP_ADAM, MUP_SGD, NTP_SGD, SP_ADAM, SP_SGD
 
@@ -45,8 +45,14 @@ def theirs(width, depth):
 
 def ours(width, depth, table, base, seed=0):
     """The same MLP of this library, drawn under its table, and its optimizer groups."""
-    network = ResidualMLP(
-        width=width, depth=depth, input_shape=(INPUTS,), classes=CLASSES, bias=True, skip=False
+    network = network_of(
+        "residual_mlp",
+        width=width,
+        depth=depth,
+        input_shape=(INPUTS,),
+        classes=CLASSES,
+        bias=True,
+        skip=False,
     )
     ratios = Ratios(width=width / BASE_WIDTH)
     rows = resolve.resolve(network, table, ratios, base)
@@ -85,7 +91,7 @@ def sgd_difference(width, depth, table):
     other = theirs(width, depth)
     copy_weights(network, other)
     reference = mup.MuSGD(other.parameters(), lr=0.1, weight_decay=0.01, momentum=0.5)
-    return difference(network, sgd.make(groups, momentum=0.5), other, reference)
+    return difference(network, optimizer_of("sgd", groups, momentum=0.5), other, reference)
 
 
 def adam_difference(width, depth, table):
@@ -93,7 +99,7 @@ def adam_difference(width, depth, table):
     other = theirs(width, depth)
     copy_weights(network, other)
     reference = mup.MuAdam(other.parameters(), lr=0.01, eps=NO_EPS)
-    return difference(network, adam.make(groups), other, reference)
+    return difference(network, optimizer_of("adamw", groups), other, reference)
 
 
 every_size = pytest.mark.parametrize(("width", "depth"), [(8, 1), (16, 1), (32, 2), (96, 1)])
@@ -130,7 +136,7 @@ def test_decoupled_decay_is_that_of_mu_adamw():
     other = theirs(32, 1)
     copy_weights(network, other)
     reference = mup.MuAdamW(other.parameters(), lr=0.01, weight_decay=0.3, eps=NO_EPS)
-    worst, moved = difference(network, adam.make(groups), other, reference)
+    worst, moved = difference(network, optimizer_of("adamw", groups), other, reference)
     assert worst < 1e-10
     assert moved > 0.1
 

@@ -33,7 +33,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.maintenance.test_maintenance import STUDY, files, key
 
-from hypertransfer.catalogue import lookup
+from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue import lookup as catalogue_lookup
 from hypertransfer.catalogue.cards.datasets import DatasetError
 from hypertransfer.data import files as data_files
@@ -46,7 +46,6 @@ from hypertransfer.planning import status, study_plan
 from hypertransfer.report import html as report_html
 from hypertransfer.report import index
 from hypertransfer.report import page as report_page
-from hypertransfer.runs import parse
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.storage import parquet, schemas
 from hypertransfer.storage.run_store import DamagedEntry, Store, StoreError
@@ -301,7 +300,7 @@ def test_records_of_another_type(store, record):
 
 
 def test_a_record_without_end_is_not_taken_in(store, monkeypatch):
-    monkeypatch.setattr("hypertransfer.spec.MOST_JSON", 1000)
+    monkeypatch.setattr("hypertransfer.runs.canonical.MOST_JSON", 1000)
     forge(store, " " * 2000, sign=False)
     with pytest.raises(DamagedEntry):
         store.get("runs", key(1))
@@ -410,7 +409,7 @@ def hostile_runs():
 def test_runs_that_no_engine_wrote_are_made_again(tmp_path, case):
     record, content = list(hostile_runs())[case]
     values = STUDY["grids"]["sweep"]["base"] | {"data": {"name": "digits", "train": 64, "test": 32}}
-    work = train_cell.Work(key(1), {"lr": 0.1}, parse.run_spec(values))
+    work = train_cell.Work(key(1), {"lr": 0.1}, complete.run_spec(values))
     store = Store(tmp_path)
     store.put("runs", key(1), record, {"history.parquet": content})
     table = train_cell.train_cell("sweep", [work], store, "cpu", 5)
@@ -665,8 +664,8 @@ def beside(tmp_path, monkeypatch):
         textwrap.dedent("""
         import subprocess
         from subprocess import run
-        from hypertransfer.report import execute
-        from hypertransfer.parameterisations import PARAMETERISATIONS
+        from hypertransfer.report.page import execute
+        from hypertransfer.parameterisation.tables import PARAMETERISATIONS
         from my_package import deep
         mine = PARAMETERISATIONS["mup"]
         def load(): return "mine"
@@ -737,13 +736,13 @@ def test_parts_of_the_project_can_be_named(beside):
     assert lookup.load("data", "my_package:deep")() == "deep"
     assert lookup.load("data", "my_parts:deep")() == "deep"
     values = STUDY["grids"]["sweep"]["base"] | {"parameterisation": "my_parts:mine"}
-    assert catalogue_lookup.table(parse.run_spec(values)).name == "mup"
+    assert catalogue_lookup.table(complete.run_spec(values)).name == "mup"
 
 
 def test_a_table_is_a_table(beside):
     values = STUDY["grids"]["sweep"]["base"] | {"parameterisation": "my_parts:load"}
     with pytest.raises(ValueError, match="neither a Parameterisation"):
-        catalogue_lookup.table(parse.run_spec(values))
+        catalogue_lookup.table(complete.run_spec(values))
 
 
 # --- pages, figures, notebooks ------------------------------------------------------------------

@@ -48,7 +48,8 @@ def snapshot(root):
 def python(script, *arguments, **options):
     """Start a new process of the store's code."""
     source = (
-        "import sys\nfrom hypertransfer.storage.run_store import *\nfrom hypertransfer.storage.produce import *\nfrom hypertransfer.storage.atomic import *\n"
+        "import sys\nfrom hypertransfer.storage.run_store import *\n"
+        "from hypertransfer.storage.produce import *\nfrom hypertransfer.storage.atomic import *\n"
         + textwrap.dedent(script)
     )
     return subprocess.Popen(

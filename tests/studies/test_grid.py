@@ -105,7 +105,7 @@ def test_dotted_axes_reach_into_the_spec():
     (run,) = grid.runs(made(axes))
     assert run.spec.shape.width == 16
     assert run.spec.shape.depth == 1
-    assert run.spec.optimizer.plain() == {"name": "sgd", "momentum": 0.9}
+    assert run.spec.optimizer.plain() == {"name": "sgd", "momentum": 0.9, "nesterov": False}
     assert run.spec.model.name == "linear"
 
 
@@ -161,7 +161,7 @@ def test_overrides_set_values_of_the_spec():
         )
     )
     assert [run.spec.weights for run in runs] == ["fan_in", "unit"]
-    assert [run.spec.optimizer.plain().get("momentum") for run in runs] == [None, 0.9]
+    assert [run.spec.optimizer.plain().get("momentum") for run in runs] == [0.0, 0.9]
     assert [run.spec.schedule.warmup for run in runs] == [0, 3]
 
 

@@ -10,10 +10,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hypertransfer.catalogue import lookup
+from hypertransfer.catalogue import complete, lookup
 from hypertransfer.data.samples import Samples, batches
 from hypertransfer.networks.mlp import LinearNet
-from hypertransfer.runs import parse
 from hypertransfer.runs.spec import Schedule
 from hypertransfer.training import build, loop
 from hypertransfer.training import losses as training_losses
@@ -27,11 +26,11 @@ def images(train=TRAIN, test=TEST):
     """Samples around one pattern for each class; the first pixel is the sample's own number."""
     generator = torch.Generator().manual_seed(7)
     patterns = torch.randn(CLASSES, 1, 5, 5, generator=generator)
-    n = loop + test
+    n = train + test
     y = torch.arange(n) % CLASSES
     x = patterns[y] + 0.7 * torch.randn(n, 1, 5, 5, generator=generator)
     x[:, 0, 0, 0] = torch.arange(n) / n
-    return Samples(x[:loop], y[:loop], x[loop:], y[loop:], CLASSES)
+    return Samples(x[:train], y[:train], x[train:], y[train:], CLASSES)
 
 
 class Watching(LinearNet):
@@ -64,7 +63,7 @@ def synthetic(monkeypatch, tmp_path):
 
 
 def spec(**values):
-    return parse.run_spec(
+    return complete.run_spec(
         {
             "model": {"name": "residual_mlp", "bias": True},
             "data": "synthetic_parts:load",

@@ -13,11 +13,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer.catalogue import lookup
+from hypertransfer.catalogue import complete, lookup
 from hypertransfer.execution import probe_cell, train_cell
 from hypertransfer.execution.train_cell import Work
 from hypertransfer.planning import keys
-from hypertransfer.runs import parse
 from hypertransfer.runs.columns import SECONDS
 from hypertransfer.storage.run_store import DamagedEntry, Store
 from hypertransfer.training.interruption import Interrupted, Saver, signals
@@ -60,7 +59,7 @@ class Stop(Exception):
 
 
 def spec(**values):
-    return parse.run_spec({**BASE, **values})
+    return complete.run_spec({**BASE, **values})
 
 
 def whole(run):

@@ -6,19 +6,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.parts import network as network_of
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from hypertransfer.catalogue import checks
-from hypertransfer.catalogue.cards import decoders
+from hypertransfer.catalogue import checks, complete
+from hypertransfer.catalogue.cards import decoder_sizes, decoders
+from hypertransfer.catalogue.options import defaults
 from hypertransfer.networks.decoder.attention import CausalAttention
 from hypertransfer.networks.decoder.kv_cache import Cache
 from hypertransfer.networks.decoder.latent_attention import LatentAttention
-from hypertransfer.networks.decoder.model import gpt, llama
 from hypertransfer.networks.decoder.rotary import Rotary
 from hypertransfer.planning import flops
-from hypertransfer.runs import parse
 
 SEEDED = settings(derandomize=True, deadline=None, max_examples=20)
 WIDTH, HEAD, TOKENS = 16, 4, 12
@@ -47,7 +47,7 @@ def drawn(network, seed=0):
 
 
 def decoder(options, seed=0, **shape):
-    made = llama(width=WIDTH, depth=2, input_shape=(TOKENS,), classes=11,
+    made = network_of("llama", width=WIDTH, depth=2, input_shape=(TOKENS,), classes=11,
                  **{"head_size": HEAD, **options, **shape})  # fmt: skip
     network = drawn(made, seed)
     for parameter in network.parameters():
@@ -237,10 +237,12 @@ def test_a_full_cache_says_so():
 @pytest.mark.parametrize("width", [16, 32])
 def test_bytes_of_the_cache_are_those_of_the_formula(kind, width):
     options = {"head_size": HEAD, **KINDS[kind]}
-    network = llama(width=width, depth=3, input_shape=(TOKENS,), classes=11, **options)
+    network = network_of(
+        "llama", width=width, depth=3, input_shape=(TOKENS,), classes=11, **options
+    )
     held = sum(cache.bytes for cache in network.cache(5, 7))
-    parts = {**decoders.DECODERS["llama"], **options}
-    assert held == 5 * 7 * 3 * 4 * decoders.cached(parts, width)
+    parts = {**defaults(decoders.DECODERS["llama"]), "granularity": 1, **options}
+    assert held == 5 * 7 * 3 * 4 * decoder_sizes.cached(parts, width)
 
 
 @pytest.mark.parametrize(
@@ -249,9 +251,9 @@ def test_bytes_of_the_cache_are_those_of_the_formula(kind, width):
 )
 def test_what_latents_of_half_the_width_save(width, head, rotary, saved):
     """1 − (r + d_R)/(2d): 68 % is that of a width of 512."""
-    parts = {**decoders.DECODERS["llama"], "head_size": head}
+    parts = {**defaults(decoders.DECODERS["llama"]), "head_size": head}
     latent = {**parts, "attention": "latent", "rotary_size": rotary}
-    share = decoders.cached(latent, width) / decoders.cached(parts, width)
+    share = decoder_sizes.cached(latent, width) / decoder_sizes.cached(parts, width)
     assert 100 * (1 - share) == pytest.approx(saved, abs=0.01)
 
 
@@ -270,7 +272,7 @@ def test_the_cache_grows_by_what_is_read():
 def spec(**model):
     shape = {"width": 32, "depth": 2}
     given_shape = {**shape, "granularity": model.pop("granularity", 1)}
-    return parse.run_spec({
+    return complete.run_spec({
         "model": {"name": "llama", **model}, "data": {"name": "state_of_the_union", "context": 16},
         "base": shape, "shape": given_shape, "parameterisation": "mup_moe", "optimizer": "adamw",
         "lr": 0.01, "batch_size": 4, "steps": 2, "seed": 0, "log_every": 1,
@@ -310,7 +312,7 @@ def test_operations_and_weights_are_counted_as_torch_does(model):
     one = spec(**model)
     assert not list(checks.objections(one))
     finer = {"granularity": one.shape.granularity} if one.shape.granularity > 1 else {}
-    network = llama(width=32, depth=2, input_shape=(16,), classes=256, **finer,
+    network = network_of("llama", width=32, depth=2, input_shape=(16,), classes=256, **finer,
                     **one.model.options)  # fmt: skip
     nn.init.normal_(network.embedding.weight)
     # The only kernel of attention whose operations are counted on a CPU.
@@ -323,6 +325,7 @@ def test_operations_and_weights_are_counted_as_torch_does(model):
 
 
 def test_gpt_takes_them_too():
-    network = gpt(width=32, depth=1, input_shape=(8,), classes=5, attention="latent", bias=False,
+    network = network_of("gpt", width=32, depth=1, input_shape=(8,), classes=5, attention="latent",
+                  bias=False,
                   experts=2)  # fmt: skip
     assert network(torch.zeros(1, 8, dtype=torch.long)).shape == (1, 8, 5)

@@ -7,10 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.parts import network as network_of
 from torch import nn
 from torch.nn import functional as F
 
-from hypertransfer.catalogue import lookup
+from hypertransfer.catalogue import complete, lookup
 from hypertransfer.networks.decoder.feed_forward import (
     ACTIVATIONS,
     Choice,
@@ -18,12 +19,10 @@ from hypertransfer.networks.decoder.feed_forward import (
     Places,
     Routing,
 )
-from hypertransfer.networks.decoder.model import llama
 from hypertransfer.networks.resolve import Base, resolve
 from hypertransfer.parameterisation.algebra import Ratios
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
 from hypertransfer.probes.checkpoint import put
-from hypertransfer.runs import parse
 from hypertransfer.training import build
 from hypertransfer.training import loop as training_loop
 from hypertransfer.training.state import State
@@ -245,7 +244,7 @@ def spec(model=None, **given):
         "parameterisation": "mup_moe", "optimizer": "adamw", "lr": 0.01, "batch_size": 4,
         "steps": 6, "seed": 0, "log_every": 2, "eval_every": 6,
     }  # fmt: skip
-    return parse.run_spec({**values, **given})
+    return complete.run_spec({**values, **given})
 
 
 def trained(one, **options):
@@ -298,7 +297,7 @@ def test_a_training_with_experts_resumes_bit_for_bit():
 def test_experts_are_drawn_by_their_fan_in_at_every_width_and_granularity(
     table, width, granularity
 ):
-    made = llama(width=16 * width, depth=1, input_shape=(8,), classes=9, experts=4,
+    made = network_of("llama", width=16 * width, depth=1, input_shape=(8,), classes=9, experts=4,
                  granularity=granularity)  # fmt: skip
     ratios = Ratios(width=width, granularity=granularity)
     rows = resolve(made, PARAMETERISATIONS[table][0.0], ratios, Base(lr=1.0))
@@ -312,7 +311,8 @@ def test_experts_are_drawn_by_their_fan_in_at_every_width_and_granularity(
 
 def test_a_finer_mixture_has_as_many_weights_and_uses_as_many():
     coarse, fine = (
-        llama(width=16, depth=1, input_shape=(8,), classes=9, experts=4, shared=1, top_k=2,
+        network_of("llama", width=16, depth=1, input_shape=(8,), classes=9, experts=4, shared=1,
+            top_k=2,
               granularity=g)
         for g in (1, 4)
     )  # fmt: skip

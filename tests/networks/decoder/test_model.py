@@ -6,23 +6,22 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.support.parts import network as network_of
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from hypertransfer.catalogue import checks, lookup
+from hypertransfer.catalogue import checks, complete, lookup
 from hypertransfer.data.samples import Samples
 from hypertransfer.networks import resolve
 from hypertransfer.networks.decoder.attention import CausalAttention
 from hypertransfer.networks.decoder.feed_forward import FeedForward
-from hypertransfer.networks.decoder.model import gpt
 from hypertransfer.networks.decoder.rotary import Rotary
 from hypertransfer.networks.layers import Branch
 from hypertransfer.networks.resolve import Base, RoleError
 from hypertransfer.parameterisation.algebra import Power, Ratios, Role
 from hypertransfer.parameterisation.tables import MUP_ADAM, PARAMETERISATIONS, SCALE_FREE
 from hypertransfer.planning import flops
-from hypertransfer.runs import parse
 from hypertransfer.runs.parse import SpecErrors
 from hypertransfer.training import build, loop
 from hypertransfer.training import losses as training_losses
@@ -36,7 +35,7 @@ TOKENS, VOCABULARY = 16, 256
 
 
 def spec(model="gpt", *, width=8, depth=2, options=None, **values):
-    return parse.run_spec(
+    return complete.run_spec(
         {
             "model": {"name": model, **MODELS[model], **(options or {})},
             "data": {"name": "state_of_the_union", "context": TOKENS},
@@ -69,7 +68,7 @@ def test_models_for_text_are_refused_for_images_and_images_for_text():
     assert "usable with gpt, which is for text: it is images" in str(found)
     text = {"name": "state_of_the_union"}
     images = spec(model="gpt").plain() | {"model": "residual_mlp", "data": text}
-    (found,) = checks.objections(parse.run_spec(images))
+    (found,) = checks.objections(complete.run_spec(images))
     assert "which is for images: it is text" in str(found)
 
 
@@ -233,7 +232,9 @@ def test_every_table_is_the_identity_at_the_base(model, name):
 
 def losses(table, ratios, base, steps=30):
     """Of a decoder on one batch, in float64."""
-    network = gpt(width=16, depth=2, input_shape=(TOKENS,), classes=VOCABULARY, head_size=4)
+    network = network_of(
+        "gpt", width=16, depth=2, input_shape=(TOKENS,), classes=VOCABULARY, head_size=4
+    )
     rows = resolve.resolve(network, table, ratios, base)
     resolve.apply(network, rows, table, ratios, seed=1, base=base)
     optimizer = torch.optim.AdamW(resolve.groups(network, rows), lr=0.0)
@@ -351,7 +352,7 @@ def test_multipliers_that_cannot_be_meant_are_refused(multipliers):
 
 def test_a_spec_with_multipliers_reads_back_as_itself():
     run = spec(multipliers={"lr": {"types": {"embedding.weight": 2}, "depth": [1, 0.5]}})
-    assert parse.run_spec(run.plain()) == run
+    assert complete.run_spec(run.plain()) == run
 
 
 # Cost and training -------------------------------------------------------------------------------

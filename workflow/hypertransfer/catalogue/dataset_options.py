@@ -11,15 +11,15 @@ from typing import Any
 from hypertransfer.catalogue.cards.datasets import (
     BPE,
     BYTES,
-    CONTEXT,
     HUGGING_FACE,
-    TEST_WINDOWS,
-    VOCABULARY,
+    OPTIONS,
+    WINDOWS,
     Card,
     DatasetCard,
     DatasetError,
     TextCard,
     card,
+    completed,
 )
 from hypertransfer.runs.canonical import digest as value_digest
 
@@ -31,9 +31,8 @@ def shape(name: str, options: Mapping[str, Any]) -> tuple[tuple[int, ...], int]:
     found = card(name)
     if isinstance(found, DatasetCard):
         return found.input_shape, found.classes
-    bpe = options.get("tokens", BYTES) == BPE
-    vocabulary = options.get("vocabulary", VOCABULARY) if bpe else 256
-    return (options.get("context", CONTEXT),), vocabulary
+    options = completed(name, options)
+    return (options["context"],), options["vocabulary"] if options["tokens"] == BPE else 256
 
 
 def size(name: str, options: Mapping[str, Any]) -> float:
@@ -48,28 +47,21 @@ def digest(name: str, options: Mapping[str, Any]) -> str:
     """Digest of what a data set with its options holds; where its files lie does not count.
 
     It covers what loaders take from the card: file digests, shape, classes, the split, and how
-    many samples are taken of each part. Leaving a size out is the same as asking for all. Of
+    many samples are taken of each part. Of
     Parquet files it takes names, sizes and footers, and reads no data.
 
     Raises:
         DatasetError: there is no data set of that name, or its folder cannot be read.
     """
-    found = card(name)
+    found, options = card(name), completed(name, options)
     if isinstance(found, TextCard):
         own = {key: value for key, value in options.items() if key != "directory"}
         files = _footers(options["directory"]) if "directory" in options else {}
-        (context,), vocabulary = shape(name, options)
-        defaults = {"tokens": BYTES, "train": None, "test": TEST_WINDOWS, "context": context}
         return value_digest(
-            {
-                "digest": found.digest,
-                "files": files,
-                "options": {**defaults, **own, "vocabulary": vocabulary},
-            }
+            {"digest": found.digest, "files": files, "options": own, "windows": WINDOWS}
         )
     split = {"train": found.train, "test": found.test}
-    taken = {part: size if options.get(part) is None else options[part]
-             for part, size in split.items()}  # fmt: skip
+    taken = {part: options.get(part, size) for part, size in split.items()}
     return value_digest(
         {
             "files": dict(found.files),
@@ -131,7 +123,7 @@ Objection = tuple[str, object, str]  # option, value, what was expected
 
 def objections(name: str, options: Mapping[str, Any]) -> list[Objection]:
     """What is wrong with the options of a known data set: option, value, what was expected."""
-    found = card(name)
+    found, options = card(name), completed(name, options)
     out: list[Objection] = [
         (option, None, f"given, and {name} needs it: {found.obtain}")
         for option in found.required
@@ -141,6 +133,8 @@ def objections(name: str, options: Mapping[str, Any]) -> list[Objection]:
         if option not in found.options:
             known = ", ".join(found.options)
             out.append((option, value, f"an option of {name}; known: {known}"))
+        elif value is None and OPTIONS[option].get("default", option) is None:
+            continue  # null is the default
         elif expected := _EXPECTED[option](found, value):
             out.append((option, value, expected))
     if not out and isinstance(found, TextCard):
@@ -150,7 +144,7 @@ def objections(name: str, options: Mapping[str, Any]) -> list[Objection]:
 
 def _text_objections(options: Mapping[str, Any]) -> Iterator[Objection]:
     """What options of a text do not go together."""
-    if "vocabulary" in options and options.get("tokens", BYTES) != BPE:
+    if options["vocabulary"] is not None and options["tokens"] != BPE:
         yield "vocabulary", options["vocabulary"], "for tokens: bpe; bytes are 256"
 
 

@@ -45,6 +45,14 @@ def of_package(optimizer: Component) -> bool:
     return optimizer.name.partition(":")[0] in OPTIMIZER_PACKAGES
 
 
+def packages(optimizer: Component) -> tuple[str, ...]:
+    """Installed packages whose code computes the optimizer's updates, beside torch for our own."""
+    if of_package(optimizer):
+        return (optimizer.name.partition(":")[0].partition(".")[0],)
+    card = OPTIMIZERS.get(optimizer.name)
+    return card.packages if card else ()
+
+
 def objection(kind: str, path: str) -> str:
     """Why a config may not name `module:attribute` as such a part; empty if it may."""
     module, _, attribute = path.partition(":")

@@ -45,5 +45,5 @@ def own(module: str) -> Path | None:
 
 @lru_cache(maxsize=4096)
 def is_followed(path: Path) -> bool:
-    # Installed libraries are not followed, even where an environment lies in the working directory.
+    """Whether a source file is followed: installed libraries are not, wherever they lie."""
     return "site-packages" not in path.parts

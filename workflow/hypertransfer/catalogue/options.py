@@ -1,6 +1,13 @@
-"""JSON schemas of options, and the validator that reads them."""
+"""Options of parts that a config names: JSON schemas with a default and a description.
+
+A default stands in a card once. `catalogue.complete` fills it in where a run's spec is made, so
+that it enters the run's key; constructors have no defaults of their own.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
@@ -16,3 +23,20 @@ COUNT = {"type": "integer", "minimum": 1}
 FLAG = {"type": "boolean"}
 FRACTION = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
 POSITIVE = {"type": "number", "exclusiveMinimum": 0}
+
+Option = Mapping[str, Any]  # a JSON schema with the keys `default` and `description`
+
+
+def option(schema: Mapping[str, Any], default: Any, description: str) -> Option:
+    """An option with its schema, the default where a config leaves it out, and what it means."""
+    return {**schema, "default": default, "description": description}
+
+
+def or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema, or null."""
+    return {"anyOf": [dict(schema), {"type": "null"}]}
+
+
+def defaults(options: Mapping[str, Option]) -> dict[str, Any]:
+    """The default of each option."""
+    return {name: option["default"] for name, option in options.items()}

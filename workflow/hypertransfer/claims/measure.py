@@ -100,6 +100,7 @@ def measure(
 
 
 def one_size(size: str, value: float) -> str:
+    """The caveat where only one size was selected."""
     return f"only one {size} was selected ({value:g}), and a comparison needs two"
 
 

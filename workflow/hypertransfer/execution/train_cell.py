@@ -13,11 +13,10 @@ import pyarrow as pa
 import torch
 from safetensors.torch import save as save_tensors
 
-from hypertransfer.catalogue import lookup
+from hypertransfer.catalogue import complete, lookup
 from hypertransfer.execution.errors import AGAIN, StalePlan
 from hypertransfer.execution.provenance import provenance
 from hypertransfer.planning import keys
-from hypertransfer.runs import parse
 from hypertransfer.runs.columns import RECORDED
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.storage import parquet, schemas
@@ -83,6 +82,7 @@ def train_cell(
 
 
 def parquet_of_entry(entry: Entry, name: str, form: pa.Schema) -> pa.Table:
+    """A Parquet file of an entry, of the given form."""
     try:
         return parquet.from_bytes(entry.read(name), form)
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -114,6 +114,7 @@ def _saved(store: Store, key: str) -> State | None:
 def train_run(
     item: Work, device: torch.device, store: Store, save_seconds: float, asked: Asked
 ) -> Made:
+    """Train a run, from a saved state where there is one; its record and files."""
     log.info("training %s: %s", item.key, dict(item.point))
     save = Saver(_keeper(store, item.key), save_seconds, asked)
     state = _saved(store, item.key)
@@ -192,7 +193,7 @@ def listed(parts: Mapping[str, Any]) -> list[Work]:
         StalePlan: a run has another key by now, since its code changed after planning.
     """
     work = [
-        Work(run["key"], run["point"], parse.run_spec({**parts["shared"], **run["own"]}))
+        Work(run["key"], run["point"], complete.run_spec({**parts["shared"], **run["own"]}))
         for run in parts["runs"]
     ]
     contexts = keys.Contexts()

@@ -84,6 +84,7 @@ FROM_ZERO = ("cache_bytes", "decoded_per_second", "largest_attention_logit")  # 
 
 
 def parameterisation_label(parameterisation: str) -> str:
+    """The name of a parameterisation as figures show it."""
     return NAMES.get(parameterisation, parameterisation)
 
 

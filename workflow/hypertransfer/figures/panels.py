@@ -26,6 +26,7 @@ STRIPES = ("0.82", "0.91", "0.96")  # of a table: its head, and rows in turns
 
 
 def finite_or_nan(value: float) -> float:
+    """The value, or NaN where it is infinite."""
     # An end that the runs leave open is drawn as long as the axis is likely to be.
     return value if np.isfinite(value) else 10.0
 
@@ -64,6 +65,7 @@ def by_panel(
     titles: Mapping[str, str],
     **kwargs: Any,
 ) -> Figure:
+    """A figure with a panel for each value of a column."""
     names = in_order(tables["runs"][panels])
     columns = len(names) if len(names) <= ABREAST else -(-len(names) // 2)
     figure, axes = panel_grid(-(-len(names) // columns), columns, height=1.15, **kwargs)
@@ -114,6 +116,7 @@ def with_axes(table: pd.DataFrame, runs: pd.DataFrame, columns: Iterable[str]) -
 
 
 def size_colours(values: pd.Series, shades: Shades | None = None) -> Shades:
+    """Colours of sizes, from the smallest to the largest."""
     sizes = sorted(values.unique())
     if shades:
         return {size: shades[size] for size in sizes}
@@ -121,6 +124,7 @@ def size_colours(values: pd.Series, shades: Shades | None = None) -> Shades:
 
 
 def one_legend(figure: Figure, axes: np.ndarray, size: str) -> None:
+    """One legend for all panels."""
     found = {
         label: handle
         for axis in axes.flat

@@ -165,6 +165,7 @@ def heat_map(tables: Tables, *, x: str, y: str, quantity: str = "final_loss") ->
 def draw_sweep(
     axis: Axes, tables: Tables, size: str, shades: Shades | None = None, swept: str = "lr"
 ) -> None:
+    """Draw the final loss over the learning rate, a line a size."""
     runs = analysis_sweeps.common_seeds(tables["runs"], size)[0]
     colours = size_colours(runs[size], shades)
     bests: list[float] = []  # of each size: all of them are to be seen

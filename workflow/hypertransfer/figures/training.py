@@ -140,6 +140,7 @@ def levels(tables: Tables, *, quantities: Sequence[str], size: str = "shape.widt
 
 
 def draw_sharpness(axis: Axes, tables: Tables, size: str, shades: Shades | None = None) -> None:
+    """Draw the scaled sharpness along training."""
     probes = with_axes(tables["probes"], tables["runs"], [size, "lr"])
     bands(axis, probes, size, "scaled_sharpness", shades)
     for lr in sorted(probes["lr"].unique()):
@@ -161,6 +162,7 @@ def _probed(tables: Tables) -> dict[str, pd.DataFrame]:
 def draw_quantity(
     axis: Axes, tables: Tables, size: str, quantity: str, level: float | None
 ) -> None:
+    """Draw a quantity that a probe measured along training."""
     probes = with_axes(tables["probes"], tables["runs"], [size]).dropna(subset=[quantity])
     if quantity in LOG:
         probes = probes[probes[quantity] > 0]
@@ -195,6 +197,7 @@ def _density(axis: Axes, probes: pd.DataFrame, size: str) -> None:
 
 
 def draw_loss(axis: Axes, tables: Tables, size: str, shades: Shades | None = None) -> None:
+    """Draw the training loss."""
     history = with_axes(tables["history"], tables["runs"], [size])
     history = history.assign(train_loss=_smooth(history))
     bands(axis, history[history["step"] > 0], size, "train_loss", shades)

@@ -58,9 +58,9 @@ class ResidualConvNet(nn.Module):
         depth: int,
         input_shape: tuple[int, int, int],
         classes: int,
-        layers_per_block: int = 1,
-        skip: bool = True,
-        strength: float = 1.0,
+        layers_per_block: int,
+        skip: bool,
+        strength: float,
     ) -> None:
         super().__init__()
         channels, side = input_shape[0], conv_side(input_shape[1], 2)

@@ -23,10 +23,10 @@ class ResidualMLP(nn.Module):
         depth: int,
         input_shape: tuple[int, ...],
         classes: int,
-        layers_per_block: int = 1,
-        bias: bool = False,
-        skip: bool = True,
-        strength: float = 1.0,
+        layers_per_block: int,
+        bias: bool,
+        skip: bool,
+        strength: float,
     ) -> None:
         super().__init__()
 

@@ -27,10 +27,10 @@ class VisionTransformer(nn.Module):
         depth: int,
         input_shape: tuple[int, int, int],
         classes: int,
-        patch: int = 4,
-        heads: int = 8,
-        mlp_ratio: int = 2,
-        strength: float = 1.0,
+        patch: int,
+        heads: int,
+        mlp_ratio: int,
+        strength: float,
     ) -> None:
         super().__init__()
         channels, side = input_shape[0], input_shape[1]

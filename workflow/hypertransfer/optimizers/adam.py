@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 
-def make(groups: list[dict], *, eps: float = 1e-8, fused: bool = True):
+def make(groups: list[dict], *, eps: float, fused: bool):
     """torch.optim.AdamW; `eps` is the base value, which stands scaled in the groups already.
 
     Without `fused` it is torch's foreach form, for a fair comparison of seconds with optimizers

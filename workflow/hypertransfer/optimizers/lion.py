@@ -5,11 +5,9 @@ from __future__ import annotations
 from pytorch_optimizer import Lion
 
 
-def make(groups: list[dict], *, eps: float = 0.0):
+def make(groups: list[dict]):
     """w ← w − lr·sign(β₁m + (1−β₁)g) − lr·λ·w, then m ← β₂m + (1−β₂)g; λ is decoupled.
 
-    Its learning rates are some 3 to 10 times below Adam's, its weight decays as much above. A
-    sign has no `eps`.
+    Its learning rates are some 3 to 10 times below Adam's, its weight decays as much above.
     """
-    del eps
     return Lion(groups, lr=0.0)

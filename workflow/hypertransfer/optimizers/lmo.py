@@ -2,67 +2,25 @@
 
 One template covers normalised SGD, sign descent, Muon and Scion: average the gradients, take the
 step of unit norm that goes down fastest, times a radius (Pethick et al. 2502.07529, Algorithms 1
-to 3). Which norm stands where is a table, `PRESETS`.
+to 3). Which norm stands where is a table, `catalogue.cards.lmo_presets.PRESETS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
+from hypertransfer.catalogue.cards.lmo_presets import ADAMW, JOINT, PRESETS, Preset
 from hypertransfer.optimizers import norms
-from hypertransfer.optimizers.norms import COEFFICIENTS, JORDAN, Iteration
+from hypertransfer.optimizers.norms import JORDAN, Iteration
 
-ADAMW = "adamw"  # in a norm's place: the parameter is left to AdamW
-JOINT = "euclidean"  # one Euclidean norm of all parameters together
 FORMS = ("unconstrained", "constrained", "steepest", "clipped")
 
 
-@dataclass(frozen=True)
-class Preset:
-    """Which norm each kind of parameter has, and the momentum that goes with them."""
-
-    source: str
-    input: str
-    one_hot: str
-    hidden: str
-    output: str
-    vector: str = "rms"
-    momentum: float = 0.9
-    nesterov: bool = False
-    router: str = ""  # as an output's
-
-    def at(self, kind: str) -> str:
-        """The norm of a kind of parameter; an expert's is that of hidden matrices."""
-        if kind == "router":
-            return self.router or self.output
-        return self.hidden if kind == "expert" else getattr(self, kind)
-
-
-def _throughout(source: str, norm: str, vector: str = "rms") -> Preset:
-    return Preset(source, norm, norm, norm, norm, vector)
-
-
-_SCION = "Pethick et al. 2502.07529"
-PRESETS: Mapping[str, Preset] = {
-    "normalized_sgd": _throughout(f"{_SCION}, Table 1", JOINT, JOINT),
-    "lars": _throughout(f"{_SCION}, Section 4; You et al. 1708.03888", "frobenius"),
-    "signum": _throughout(f"{_SCION}, Table 1; Bernstein et al. 1802.04434", "max", "max"),
-    "muon": Preset("Jordan 2024", ADAMW, ADAMW, "keller", ADAMW, ADAMW, 0.95, nesterov=True),
-    "moonlight": Preset(
-        "Liu et al. 2502.16982", ADAMW, ADAMW, "moonlight", ADAMW, ADAMW, 0.95, nesterov=True
-    ),
-    "scion": Preset(f"{_SCION}, Section 3", "spectral", "col", "spectral", "sign"),
-    "scion_row": Preset(f"{_SCION}, Table 4", "spectral", "col", "spectral", "row"),
-    "scion_spectral": Preset(f"{_SCION}, Table 4", "spectral", "col", "spectral", "spectral"),
-    "all_sign": _throughout(f"{_SCION}, Table 6", "sign"),
-    "all_col": _throughout(f"{_SCION}, Table 6", "col"),
-    "all_row": _throughout(f"{_SCION}, Table 6", "row"),
-}
 KINDS = {
     "input": "input", "hidden": "hidden", "output": "output", "router": "router",
     "expert_up": "expert", "expert_down": "expert",
@@ -113,13 +71,11 @@ def boundary(
 
 
 def make(
-    groups: list[dict], *, preset: str, norms: Mapping[str, str] | None = None,
-    radii: Mapping[str, float] | None = None, form: str = "unconstrained",
-    momentum: float | None = None, nesterov: bool | None = None, light: bool = False,
-    ns_steps: int = 5, ns_coefficients: Sequence[float] = COEFFICIENTS, clip: float = 1.0,
-    adam_lr: float = 1.0, eps: float = 0.0,
+    groups: list[dict], *, preset: str, norms: Mapping[str, str], radii: Mapping[str, float],
+    form: str, momentum: float, nesterov: bool, light: bool, ns_steps: int,
+    ns_coefficients: Sequence[float], clip: float, adam_lr: float, eps: float,
 ) -> LMO:  # fmt: skip
-    """An optimizer of the table; `norms`, `momentum` and `nesterov` depart from its row.
+    """An optimizer of the table; `norms` replace those of its row.
 
     `radii` are ρ of the `input`, `hidden` and `output` weights and of `vector`s, 1 by default;
     routers have that of the output. `ns_steps` of 0 are the exact polar factor.
@@ -128,10 +84,10 @@ def make(
     del eps  # stands in the groups
     row = _preset(preset, norms)
     return LMO(
-        [_group(group, row, radii or {}, adam_lr) for group in groups],
+        [_group(group, row, radii, adam_lr) for group in groups],
         form=form,
-        momentum=row.momentum if momentum is None else momentum,
-        nesterov=row.nesterov if nesterov is None else nesterov,
+        momentum=momentum,
+        nesterov=nesterov,
         light=light,
         iteration=Iteration(ns_steps, tuple(ns_coefficients)),
         clip=clip,

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hypertransfer.catalogue.cards.lmo_presets import NEWTON_SCHULZ
+
 # a, b, c of a Newton–Schulz iteration (Jordan 2024, as in torch's Muon).
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 TINY = 1e-30  # keeps 0/0 from being: an LMO of a zero gradient is zero
 
 
@@ -89,7 +90,7 @@ class Iteration:
     """
 
     steps: int = 5
-    coefficients: tuple[float, float, float] = COEFFICIENTS
+    coefficients: tuple[float, float, float] = NEWTON_SCHULZ
 
 
 JORDAN = Iteration()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 
-def make(groups: list[dict], *, momentum: float = 0.0, nesterov: bool = False):
+def make(groups: list[dict], *, momentum: float, nesterov: bool):
     """torch.optim.SGD: g ← g + weight_decay·w; buf ← momentum·buf + g; w ← w − lr·buf."""
     kept = [{key: group[key] for key in ("params", "lr", "weight_decay")} for group in groups]
     return torch.optim.SGD(kept, lr=0.0, momentum=momentum, nesterov=nesterov)

@@ -19,8 +19,7 @@ FLOOR = 1e-15  # of the curvature, as in the authors' code
 
 
 def make(
-    groups: list[dict], *, rho: float = 0.04, every: int = 10, estimator: str = "gauss_newton",
-    scale_rho: bool = True, eps: float = 1e-8,
+    groups: list[dict], *, rho: float, every: int, estimator: str, scale_rho: bool, eps: float
 ) -> Sophia:  # fmt: skip
     """w ← w − lr·clip(m / (ρ·max(h, 1e-15)), 1) − lr·λ·w, m and h moving averages by the betas.
 

@@ -19,6 +19,7 @@ BY_VALUE = frozenset(
     f"{PACKAGE}.{name}"
     for name in (
         "catalogue.checks",
+        "catalogue.complete",
         "catalogue.dataset_options",
         "catalogue.lookup",
         "catalogue.module_source",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hypertransfer.catalogue import dataset_options
-from hypertransfer.catalogue.cards import decoders
+from hypertransfer.catalogue.cards import decoder_sizes
 from hypertransfer.runs.spec import RunSpec
 
 FORWARD_AND_BACKWARD = 3  # a backward pass costs two forward passes
@@ -41,7 +41,7 @@ def _conv(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Lay
 
 
 def _residual_conv(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Layer]:
-    n, layers = spec.shape.width, spec.model.options.get("layers_per_block", 1)
+    n, layers = spec.shape.width, spec.model.options["layers_per_block"]
     side = (side - 1) // 2 + 1
     yield _convolution(channels, n, side)
     for stage in range(3):
@@ -54,7 +54,7 @@ def _residual_conv(spec: RunSpec, channels: int, side: int, classes: int) -> Ite
 
 
 def _residual_mlp(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Layer]:
-    n, layers = spec.shape.width, spec.model.options.get("layers_per_block", 1)
+    n, layers = spec.shape.width, spec.model.options["layers_per_block"]
     yield _linear_layer(channels * side**2, n)
     for _ in range(spec.shape.depth * layers):
         yield _linear_layer(n, n)
@@ -63,8 +63,7 @@ def _residual_mlp(spec: RunSpec, channels: int, side: int, classes: int) -> Iter
 
 def _decoder(spec: RunSpec, channels: int, tokens: int, classes: int) -> Iterator[Layer]:
     n, granularity = spec.shape.width, spec.shape.granularity
-    parts = {**decoders.DECODERS[spec.model.name], **spec.model.options}
-    parts["granularity"] = granularity
+    parts = {**spec.model.options, "granularity": granularity}
     yield Layer(classes * n, 0, tokens * n)  # the embedding, which is looked up
     for _ in range(spec.shape.depth):
         yield from _attention(parts, n, tokens)
@@ -74,13 +73,13 @@ def _decoder(spec: RunSpec, channels: int, tokens: int, classes: int) -> Iterato
 
 def _attention(parts: Mapping[str, Any], n: int, tokens: int) -> Iterator[Layer]:
     if parts["attention"] == "multi_head":
-        kept = decoders.cached(parts, n)
+        kept = decoder_sizes.cached(parts, n)
         yield Layer((2 * n + kept) * n, tokens, tokens * (2 * n + kept))
         yield Layer(2 * tokens * n, tokens, tokens * n)
         return
-    latent, turned = decoders.latent(parts, n), decoders.rotary_size(parts)
+    latent, turned = decoder_sizes.latent(parts, n), decoder_sizes.rotary_size(parts)
     query = n // parts["head_size"] * (parts["head_size"] + turned)
-    first = decoders.latent(parts, n, "query_latent_ratio")
+    first = decoder_sizes.latent(parts, n, "query_latent_ratio")
     weights = first * (n + query) if first else n * query
     weights += n * (latent + turned) + 2 * latent * n + n * n
     yield Layer(weights, tokens, tokens * (first + query + latent + turned + 3 * n))
@@ -108,13 +107,13 @@ def _linear(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[L
 
 
 def _vit(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Layer]:
-    n, patch = spec.shape.width, spec.model.options.get("patch", 4)
-    inner = spec.model.options.get("mlp_ratio", 2) * n
+    n, patch = spec.shape.width, spec.model.options["patch"]
+    inner = spec.model.options["mlp_ratio"] * n
     places = (side // patch) ** 2 + 1
     yield Layer(channels * patch**2 * n, places - 1, (places - 1) * n)
     for _ in range(spec.shape.depth // 2):
         yield Layer(3 * n**2, places, 3 * places * n)
-        yield Layer(2 * places * n, places, 2 * places**2 * spec.model.options.get("heads", 8))
+        yield Layer(2 * places * n, places, 2 * places**2 * spec.model.options["heads"])
         yield Layer(n * inner, places, places * inner)
         yield Layer(inner * n, places, places * n)
     yield _linear_layer(n, classes)

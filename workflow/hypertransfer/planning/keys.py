@@ -7,7 +7,7 @@ side by side in the store, which is how `plan` can say why something is missing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hypertransfer.catalogue import dataset_options, lookup
@@ -37,26 +37,40 @@ def context(spec: RunSpec) -> dict[str, Any]:
     }
     modules = {name: path.partition(":")[0] for name, path in parts.items()}
     parts |= optimizers.fixed(spec.optimizer)
-    if lookup.of_package(spec.optimizer):  # its code is not ours to read: its version counts
-        package = modules.pop("optimizer").partition(".")[0]
-        parts["optimizer"] += f" {installed_version(package)}"
+    if lookup.of_package(spec.optimizer):
+        modules.pop("optimizer")  # the code of an installed package counts by its version
     return {
         "code": fingerprint(TRAIN_ENTRY, *modules.values()),
         "data": _data_digest(spec),
         "parts": parts,
+        "packages": _versions(lookup.packages(spec.optimizer)),
         "table": table(spec).as_dict(),
     }
 
 
+def _versions(packages: Iterable[str]) -> dict[str, str]:
+    return {package: installed_version(package) for package in packages}
+
+
 def probe_context(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides a probe's numbers beside the run and the settings: the code."""
-    return {"code": fingerprint(MEASURE_ENTRY, probes.PROBES[settings["probe"]].module)}
+    """All that decides a probe's numbers beside the run and the settings, as plain values."""
+    card = probes.PROBES[settings["probe"]]
+    return {
+        "code": fingerprint(MEASURE_ENTRY, card.module),
+        "data": {name: dataset_options.digest(name, {}) for name in card.data},
+        "packages": _versions(card.packages),
+    }
 
 
 def identity(spec: RunSpec) -> dict:
-    """What was asked for; where data lie and which order the config spelt it in do not count."""
+    """The spec as plain values, without the folder of its data and the weights that are kept.
+
+    Neither changes what a run computes. A run that lacks weights at some steps is trained again
+    for them, bit-equal, under the same key.
+    """
     plain = spec.plain()
     plain["data"].pop("directory", None)
+    plain.pop("checkpoints")
     return plain
 
 

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hypertransfer.runs import parse
+from hypertransfer.catalogue import complete
 from hypertransfer.runs.canonical import canonical, digest
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.parse import SpecError
@@ -228,7 +228,7 @@ def runs(grid: Mapping[str, Any]) -> list[Run]:
 
 def run(grid: Mapping[str, Any], point: Mapping[str, Any], values: Mapping[str, Any]) -> Run:
     """One run; it keeps its weights at the checkpoints of every probe that looks at it."""
-    spec = parse.run_spec(values)
+    spec = complete.run_spec(values)
     steps = set(spec.checkpoints)
     for name, probe in grid.get("probes", {}).items():
         if matches(probe.get("where", {}), point):

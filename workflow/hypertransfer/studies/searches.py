@@ -12,7 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypertransfer.runs import parse
+from hypertransfer.catalogue import complete
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies.grid import Run, put
@@ -55,7 +55,7 @@ class Search:
         Raises:
             SpecErrors: what is wrong with the base.
         """
-        return cls(name, values, parse.run_spec(values["base"]))
+        return cls(name, values, complete.run_spec(values["base"]))
 
     @property
     def methods(self) -> list[Method]:
@@ -111,7 +111,7 @@ class Search:
         plain = deepcopy(dict(self.values["base"]))
         for key, value in (changes or {}).items():
             put(plain, key, value)
-        return parse.run_spec({**plain, "multipliers": self.multipliers(point)})
+        return complete.run_spec({**plain, "multipliers": self.multipliers(point)})
 
     @property
     def transfer(self) -> Mapping[str, Any]:

@@ -86,7 +86,7 @@ def _boundary(spec: RunSpec) -> Draw:
     options = optimizers.fixed(spec.optimizer) | dict(spec.optimizer.options)
     module = lookup.import_path("optimizer", spec.optimizer.name).partition(":")[0]
     boundary = lookup.load("optimizer", f"{module}:boundary")
-    drawn = boundary(options["preset"], options.get("norms"), options.get("radii"))
+    drawn = boundary(options["preset"], options["norms"], options["radii"])
 
     def draw(tagged: Tagged, generator: torch.Generator) -> Tensor | None:
         one_hot = isinstance(tagged.module, Embedding)

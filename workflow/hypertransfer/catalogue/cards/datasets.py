@@ -8,6 +8,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+BYTES, BPE = "bytes", "bpe"  # kinds of tokens
+VOCABULARY = 4096  # of byte-pair encoding, unless a config says otherwise
+TEST_WINDOWS = 256  # of a text, unless a config says otherwise
+WINDOWS = 1024  # training windows come in multiples of this number: see data/text/windows.py
+
+# Options of data sets: what a config may give beside the name. See `completed` for defaults that
+# depend on the data set.
+OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "train": {"default": None, "description": "Training images or windows; null for all."},
+    "test": {"default": None, "description": "Test images or windows; null for all."},
+    "augment": {
+        "default": False,
+        "description": "Whether training images are shifted at random (CIFAR-10: flipped, too).",
+    },
+    "directory": {"description": "The folder in which the files of the data set lie."},
+    "context": {"default": 128, "description": "Tokens of a window."},
+    "tokens": {
+        "default": BYTES,
+        "description": "Kind of tokens: bytes, or bpe for byte-pair encoding.",
+    },
+    "vocabulary": {
+        "default": None,
+        "description": f"Tokens of byte-pair encoding; null for {VOCABULARY}. Bytes are 256.",
+    },
+    "column": {"default": "text", "description": "The column of text in Parquet files."},
+    "test_fraction": {
+        "default": None,
+        "description": "Share of documents kept for testing where there is no test split.",
+    },
+    "max_bytes": {
+        "default": None,
+        "description": "Bytes of text that are read at most; null for all.",
+    },
+}
 
 
 class DatasetError(ValueError):
@@ -133,9 +169,6 @@ GAUSSIAN_REGRESSION = DatasetCard(
     source="random inputs and a linear teacher, as in the theory of Noci et al. 2402.17457",
     options=(),
 )
-BYTES, BPE = "bytes", "bpe"  # kinds of tokens
-CONTEXT, VOCABULARY, TEST_WINDOWS = 128, 4096, 256  # defaults
-WINDOWS = 1024  # training windows come in multiples of this: see data/text.py
 _TEXT_OPTIONS = ("context", "tokens", "vocabulary", "train", "test")
 
 
@@ -219,3 +252,26 @@ def card(name: str) -> Card:
 def kind(name: str) -> str:
     """`images` or `text`."""
     return "text" if isinstance(card(name), TextCard) else "images"
+
+
+def completed(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of a data set: those that are left out have their defaults.
+
+    Completing options again changes nothing. `directory` has no default.
+    """
+    found = card(name)
+    usual = {
+        option: OPTIONS[option]["default"]
+        for option in found.options
+        if "default" in OPTIONS[option]
+    }
+    if isinstance(found, TextCard):
+        usual["test"] = TEST_WINDOWS
+        if options.get("tokens", BYTES) == BPE:
+            usual["vocabulary"] = VOCABULARY
+        return {**usual, **options}
+    sizes = {part: getattr(found, part) for part in ("train", "test") if part in usual}
+    asked = {
+        name: value for name, value in options.items() if name not in sizes or value is not None
+    }
+    return {**usual, **sizes, **asked}

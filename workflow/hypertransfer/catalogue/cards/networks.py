@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypertransfer.catalogue.cards import decoders
+from hypertransfer.catalogue.cards import decoder_sizes
+from hypertransfer.catalogue.cards.decoders import DECODERS
 from hypertransfer.catalogue.cards.lmo_presets import ADAMW_OUTSIDE
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS, gradient_power
-from hypertransfer.catalogue.options import COUNT, FLAG, POSITIVE
+from hypertransfer.catalogue.options import COUNT, FLAG, POSITIVE, Option, defaults, option
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
 from hypertransfer.runs.parse import SpecError
 from hypertransfer.runs.spec import RunSpec
@@ -28,7 +29,7 @@ class ModelCard:
     """
 
     path: str
-    options: Mapping[str, dict] = field(default_factory=dict)
+    options: Mapping[str, Option] = field(default_factory=dict)
     needs: Callable[[RunSpec, int], Iterator[SpecError]] = lambda spec, side: iter(())
     data: str = "images"
 
@@ -68,7 +69,7 @@ def _vit_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
     for name, depth in (("shape.depth", spec.shape.depth), ("base.depth", spec.base.depth)):
         if depth % 2:
             yield SpecError(name, depth, "even: vit's blocks are two residual branches each")
-    patch, heads = spec.model.options.get("patch", 4), spec.model.options.get("heads", 8)
+    patch, heads = spec.model.options["patch"], spec.model.options["heads"]
     if side % patch:
         yield SpecError("model.patch", patch, f"a divisor of the images' side, {side}")
     if spec.shape.width % heads:
@@ -76,7 +77,7 @@ def _vit_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
 
 
 def _decoder_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
-    parts = decoders.DECODERS[spec.model.name] | dict(spec.model.options)
+    parts = spec.model.options
     size = parts["head_size"]
     for name, shape in (("shape.width", spec.shape), ("base.width", spec.base)):
         if shape.width % size:
@@ -95,9 +96,8 @@ def _decoder_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
     if parts["experts"]:
         yield from _experts(spec, parts)
     else:
-        given = [name for name in EXPERT_OPTIONS if spec.model.options.get(name, parts[name]) != (
-            decoders.DECODERS[spec.model.name][name])]  # fmt: skip
-        for name in given:
+        usual = defaults(DECODERS[spec.model.name])
+        for name in (name for name in EXPERT_OPTIONS if parts[name] != usual[name]):
             expected = "for experts, and model.experts is 0: set it, or leave this out"
             yield SpecError(f"model.{name}", parts[name], expected)
 
@@ -112,7 +112,7 @@ def _latent(spec: RunSpec, parts: Mapping[str, Any]) -> Iterator[SpecError]:
     for name, absent in _OF_MULTI_HEAD.items():
         if parts[name] != absent:
             yield SpecError(f"model.{name}", parts[name], "of model.attention: multi_head only")
-    if decoders.rotary_size(parts) % 2:
+    if decoder_sizes.rotary_size(parts) % 2:
         yield SpecError("model.rotary_size", parts["rotary_size"], "even")
     if parts["rotary_size"] and parts["positions"] != "rotary":
         expected = "for model.positions: rotary"
@@ -161,50 +161,36 @@ def _tied(spec: RunSpec) -> Iterator[SpecError]:
         yield SpecError("optimizer", spec.optimizer.name, expected)
 
 
-_OR_NONE = {"type": "null"}
-_AMOUNT = {"type": "number", "minimum": 0}
-_DECODER = {
-    "head_size": COUNT,
-    "norm": {"enum": ["layer", "rms"]},
-    "qk_norm": FLAG,
-    "activation": {"enum": ["gelu", "relu", "relu2", "swiglu"]},
-    "positions": {"enum": ["learned", "rotary"]},
-    "logits": {"enum": ["1/E", "1/√E"]},
-    "mlp_ratio": COUNT,
-    "bias": FLAG,
-    "embedding_std": POSITIVE,
-    "tied": FLAG,
-    "attention": {"enum": ["multi_head", "latent"]},
-    "kv_heads": {"anyOf": [COUNT, _OR_NONE]},
-    "fused": FLAG,
-    "latent_ratio": {**POSITIVE, "maximum": 1},
-    "query_latent_ratio": {"anyOf": [{**POSITIVE, "maximum": 1}, _OR_NONE]},
-    "rotary_size": {"anyOf": [COUNT, _OR_NONE]},
-    "experts": {"type": "integer", "minimum": 0},
-    "top_k": COUNT,
-    "shared": {"type": "integer", "minimum": 0},
-    "score": {"enum": ["softmax", "sigmoid"]},
-    "gates": {"enum": ["raw", "normalised", "mean"]},
-    "capacity": {"anyOf": [POSITIVE, _OR_NONE]},
-    "balance_loss": _AMOUNT,
-    "z_loss": _AMOUNT,
-    "balance_rate": _AMOUNT,
+_STRENGTH = option(POSITIVE, 1.0, "Factor on every residual branch.")
+_BLOCK = {
+    "layers_per_block": option(COUNT, 1, "Layers of a residual branch."),
+    "skip": option(FLAG, True, "Whether branches are residual; false for the control without."),
+    "strength": _STRENGTH,
 }
-_BLOCK = {"layers_per_block": COUNT, "skip": FLAG, "strength": POSITIVE}
 MODELS: Mapping[str, ModelCard] = {
     "conv": ModelCard("hypertransfer.networks.conv:ConvNet", needs=_conv_needs),
     "residual_conv": ModelCard(
         "hypertransfer.networks.conv:ResidualConvNet", _BLOCK, _residual_conv_needs
     ),
-    "residual_mlp": ModelCard("hypertransfer.networks.mlp:ResidualMLP", {**_BLOCK, "bias": FLAG}),
+    "residual_mlp": ModelCard(
+        "hypertransfer.networks.mlp:ResidualMLP",
+        {**_BLOCK, "bias": option(FLAG, False, "Whether linear layers have biases.")},
+    ),
     "vit": ModelCard(
         "hypertransfer.networks.vit:VisionTransformer",
-        {"patch": COUNT, "heads": COUNT, "mlp_ratio": COUNT, "strength": POSITIVE},
+        {
+            "patch": option(COUNT, 4, "Side of a patch, in pixels."),
+            "heads": option(COUNT, 8, "Attention heads."),
+            "mlp_ratio": option(COUNT, 2, "Size of inner layers over the width."),
+            "strength": _STRENGTH,
+        },
         _vit_needs,
     ),
     "linear": ModelCard("hypertransfer.networks.mlp:LinearNet", needs=_fixed_depth),
-    "gpt": ModelCard("hypertransfer.networks.decoder.model:gpt", _DECODER, _decoder_needs, "text"),
-    "llama": ModelCard(
-        "hypertransfer.networks.decoder.model:llama", _DECODER, _decoder_needs, "text"
-    ),
+    **{
+        name: ModelCard(
+            "hypertransfer.networks.decoder.model:decoder", options, _decoder_needs, "text"
+        )
+        for name, options in DECODERS.items()
+    },
 }

@@ -6,79 +6,129 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypertransfer.catalogue.cards.lmo_presets import LMO_PRESETS, NORMS
-from hypertransfer.catalogue.options import COUNT, FLAG, FRACTION, POSITIVE
+from hypertransfer.catalogue.cards.lmo_presets import NEWTON_SCHULZ, NORMS, PRESETS, Preset
+from hypertransfer.catalogue.options import COUNT, FLAG, FRACTION, POSITIVE, Option, option
 from hypertransfer.runs.spec import Component
 
 
 @dataclass(frozen=True)
 class OptimizerCard:
-    """An optimizer: its import path, its gradient power (see scaling), and its options."""
+    """An optimizer: its import path, its gradient power (parameterisation.algebra), its options."""
 
     path: str
     gradient_power: float
-    options: Mapping[str, dict] = field(default_factory=dict)
-    betas: tuple[float, ...] = ()  # of the base, unless the option of that name says otherwise
+    options: Mapping[str, Option] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)  # options that the name stands for
-    steepest: bool = False  # whether its updates come from norms, on whose boundary weights may lie
+    steepest: bool = False  # whether updates come from norms, on whose balls weights may be drawn
+    packages: tuple[str, ...] = ()  # packages other than torch whose code computes the update
 
 
-ADAM_BETAS = (0.9, 0.999)  # torch's
-LION_BETAS = (0.9, 0.99)  # Chen et al. 2302.06675
-SOPHIA_BETAS = (0.965, 0.99)  # Liu et al. 2305.14342, their code
-LMO_BETAS = (0.9, 0.95)  # of the parameters that a preset leaves to AdamW
-_BETAS = {"type": "array", "prefixItems": [FRACTION, FRACTION], "minItems": 2, "maxItems": 2}
-_EPS = {"type": "number", "minimum": 0}
-_ADAM_OPTIONS = {"betas": _BETAS, "eps": _EPS, "fused": FLAG}
-_PLACES = ("input", "hidden", "output")  # vectors have a radius too, routers a norm
-_LMO_OPTIONS = {
-    "form": {"enum": ["unconstrained", "constrained", "steepest", "clipped"]},
-    "norms": {
-        "type": "object", "additionalProperties": False,
-        "properties": {place: {"enum": [*NORMS]} for place in (*_PLACES, "router")},
-    },
-    "radii": {
-        "type": "object", "additionalProperties": False,
-        "properties": dict.fromkeys((*_PLACES, "vector"), POSITIVE),
-    },
-    "momentum": FRACTION,
-    "nesterov": FLAG,
-    "light": FLAG,
-    "ns_steps": {"type": "integer", "minimum": 0},
-    "ns_coefficients": {
-        "type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3
-    },
-    "clip": POSITIVE,
-    "adam_lr": POSITIVE,
-    "betas": _BETAS,
+_BETA_PAIR = {"type": "array", "prefixItems": [FRACTION, FRACTION], "minItems": 2, "maxItems": 2}
+_AMOUNT = {"type": "number", "minimum": 0}
+
+
+def _betas(first: float, second: float) -> Option:
+    return option(
+        _BETA_PAIR, [first, second], "Decays of the moving averages at the base batch size."
+    )
+
+
+_EPS = option(_AMOUNT, 1e-8, "Term in Adam's denominator, at the base shape.")
+_ADAM = {
+    "betas": _betas(0.9, 0.999),  # torch's
     "eps": _EPS,
-}  # fmt: skip
-OPTIMIZERS: Mapping[str, OptimizerCard] = {
-    "sgd": OptimizerCard(
-        "hypertransfer.optimizers.sgd:make", 1.0, {"momentum": FRACTION, "nesterov": FLAG}
+    "fused": option(FLAG, True, "Whether torch's fused form is used; false for its foreach form."),
+}
+_SGD = {
+    "momentum": option(FRACTION, 0.0, "Momentum of the gradients."),
+    "nesterov": option(FLAG, False, "Whether momentum is Nesterov's."),
+}
+_SOPHIA = {
+    "betas": _betas(0.965, 0.99),  # Liu et al. 2305.14342, their code
+    "eps": option(POSITIVE, 1e-8, "The base value of the term whose scaling `scale_rho` undoes."),
+    "rho": option(POSITIVE, 0.04, "ρ: entries of m/h are clipped at ρ, at the base shape."),
+    "every": option(COUNT, 10, "Steps between estimates of the Hessian's diagonal."),
+    "estimator": option(
+        {"enum": ["gauss_newton", "hutchinson"]},
+        "gauss_newton",
+        "Sophia-G (Gauss–Newton–Bartlett) or Sophia-H (Hutchinson).",
     ),
-    "adam": OptimizerCard("hypertransfer.optimizers.adam:make", 0.0, _ADAM_OPTIONS, ADAM_BETAS),
-    "adamw": OptimizerCard("hypertransfer.optimizers.adam:make", 0.0, _ADAM_OPTIONS, ADAM_BETAS),
+    "scale_rho": option(FLAG, True, "Whether ρ is divided by the table's factor on eps."),
+}
+_PLACES = ("input", "hidden", "output")  # vectors have a radius as well, routers a norm
+
+
+def _lmo(preset: Preset) -> Mapping[str, Option]:
+    return {
+        "form": option(
+            {"enum": ["unconstrained", "constrained", "steepest", "clipped"]},
+            "unconstrained",
+            "Form of the update (Pethick et al. 2502.07529, 2506.01913).",
+        ),
+        "norms": option(
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {place: {"enum": [*NORMS]} for place in (*_PLACES, "router")},
+            },
+            {},
+            "Norms of kinds of weights that replace those of the preset.",
+        ),
+        "radii": option(
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": dict.fromkeys((*_PLACES, "vector"), POSITIVE),
+            },
+            {},
+            "Radii ρ of kinds of parameters; 1 where none is given.",
+        ),
+        "momentum": option(FRACTION, preset.momentum, "Share of the old moving average."),
+        "nesterov": option(FLAG, preset.nesterov, "Whether momentum is Nesterov's."),
+        "light": option(FLAG, False, "Whether the average is kept in the gradient itself."),
+        "ns_steps": option(
+            {"type": "integer", "minimum": 0},
+            5,
+            "Newton–Schulz steps of spectral norms; 0 for the exact polar factor.",
+        ),
+        "ns_coefficients": option(
+            {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3},
+            [*NEWTON_SCHULZ],
+            "Coefficients a, b, c of the Newton–Schulz polynomial.",
+        ),
+        "clip": option(POSITIVE, 1.0, "Largest strength of the clipped form."),
+        "adam_lr": option(
+            POSITIVE, 1.0, "Learning rate of what is left to AdamW, over that of the rest."
+        ),
+        "betas": _betas(0.9, 0.95),  # of the parameters that a preset leaves to AdamW
+        "eps": _EPS,
+    }
+
+
+OPTIMIZERS: Mapping[str, OptimizerCard] = {
+    "sgd": OptimizerCard("hypertransfer.optimizers.sgd:make", 1.0, _SGD),
+    "adam": OptimizerCard("hypertransfer.optimizers.adam:make", 0.0, _ADAM),
+    "adamw": OptimizerCard("hypertransfer.optimizers.adam:make", 0.0, _ADAM),
     "lion": OptimizerCard(
-        "hypertransfer.optimizers.lion:make", 0.0, {"betas": _BETAS}, LION_BETAS
+        "hypertransfer.optimizers.lion:make",
+        0.0,
+        {"betas": _betas(0.9, 0.99)},  # Chen et al. 2302.06675
+        packages=("pytorch_optimizer",),
     ),
     "sophia": OptimizerCard(
-        "hypertransfer.optimizers.sophia:make",
-        0.0,
-        {
-            "betas": _BETAS, "rho": POSITIVE, "every": COUNT, "scale_rho": FLAG,
-            "estimator": {"enum": ["gauss_newton", "hutchinson"]},
-        },
-        SOPHIA_BETAS,
+        "hypertransfer.optimizers.sophia:make", 0.0, _SOPHIA, packages=("pytorch_optimizer",)
     ),
     **{
         name: OptimizerCard(
-            "hypertransfer.optimizers.lmo:make", 0.0, _LMO_OPTIONS, LMO_BETAS,
-            {"preset": name}, steepest=True,
+            "hypertransfer.optimizers.lmo:make",
+            0.0,
+            _lmo(preset),
+            fixed={"preset": name},
+            steepest=True,
         )
-        for name in LMO_PRESETS
+        for name, preset in PRESETS.items()
     },
-}  # fmt: skip
+}
 
 
 def fixed(optimizer: Component) -> dict[str, Any]:
@@ -95,5 +145,4 @@ def gradient_power(optimizer: Component) -> float:
 
 def betas(optimizer: Component) -> tuple[float, ...]:
     """The betas of an optimizer at the base; none where it has none."""
-    default = () if ":" in optimizer.name else OPTIMIZERS[optimizer.name].betas
-    return tuple(float(beta) for beta in optimizer.options.get("betas", default))
+    return tuple(float(beta) for beta in optimizer.options.get("betas", ()))

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hypertransfer.catalogue.cards import datasets, decoders
-from hypertransfer.catalogue.options import COUNT
+from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
+from hypertransfer.catalogue.options import COUNT, Option, defaults, option
 from hypertransfer.runs.parse import SpecError
 from hypertransfer.runs.spec import RunSpec
 
@@ -28,9 +29,11 @@ class ProbeCard:
     """
 
     module: str
-    settings: Mapping[str, dict]
+    settings: Mapping[str, Option]
     columns: Mapping[str, str]
     needs: Callable[[RunSpec], Iterator[SpecError]] = _any_run
+    data: tuple[str, ...] = ()  # data sets that it reads beside the run's own
+    packages: tuple[str, ...] = ()  # packages other than torch whose code computes its numbers
 
 
 def _adam(spec: RunSpec) -> Iterator[SpecError]:
@@ -41,7 +44,7 @@ def _adam(spec: RunSpec) -> Iterator[SpecError]:
 
 def _bytes(spec: RunSpec) -> Iterator[SpecError]:
     known = spec.data.name in datasets.CARDS and datasets.kind(spec.data.name) == "text"
-    if not known or spec.data.options.get("tokens", datasets.BYTES) != datasets.BYTES:
+    if not known or spec.data.options["tokens"] != datasets.BYTES:
         yield SpecError(
             "data", spec.data.plain(), "text in bytes, which the downstream probe reads"
         )
@@ -51,7 +54,10 @@ def _theory(spec: RunSpec) -> Iterator[SpecError]:
     wanted = {
         "model": (spec.model.name, "linear"),
         "data": (spec.data.name, "gaussian_regression"),
-        "optimizer": (spec.optimizer.plain(), {"name": "sgd"}),
+        "optimizer": (
+            spec.optimizer.plain(),
+            {"name": "sgd", **defaults(OPTIMIZERS["sgd"].options)},
+        ),
         "weights": (spec.weights, "unit"),
         "schedule.warmup": (spec.schedule.warmup, 0),
         "weight_decay": (spec.weight_decay, 0.0),
@@ -75,18 +81,21 @@ def _routers(spec: RunSpec) -> Iterator[SpecError]:
 
 def _rotary_decoder(spec: RunSpec) -> Iterator[SpecError]:
     yield from _decoder(spec)
-    known = decoders.DECODERS.get(spec.model.name, {"positions": "rotary"})
-    if spec.model.options.get("positions", known["positions"]) != "rotary":
+    if spec.model.options.get("positions", "rotary") != "rotary":
         text = "rotary, as the decoding probe reads more tokens than learned positions have"
         yield SpecError("model.positions", "learned", text)
 
 
-_SAMPLES = {"samples": {**COUNT, "default": 256}}
+_SAMPLES = {"samples": option(COUNT, 256, "Training samples that the probe looks at.")}
 _SOLVER = {
-    "tolerance": {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5, "default": 0.01},
-    "max_products": {**COUNT, "default": 200},
+    "tolerance": option(
+        {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5},
+        0.01,
+        "Relative error bound at which an eigenvalue counts as converged.",
+    ),
+    "max_products": option(COUNT, 200, "Matrix-vector products after which the solver stops."),
 }
-_EIGENVALUES = {"eigenvalues": {**COUNT, "default": 1}}
+_EIGENVALUES = {"eigenvalues": option(COUNT, 1, "How many of the largest eigenvalues.")}
 
 
 def _numbers(*names: str) -> dict[str, str]:
@@ -115,12 +124,19 @@ PROBES: Mapping[str, ProbeCard] = {
     ),
     "trace": ProbeCard(
         "hypertransfer.probes.landscape.trace",
-        {**_SAMPLES, "vectors": {**COUNT, "default": 30}},
+        {**_SAMPLES, "vectors": option(COUNT, 30, "Random vectors that the estimate averages.")},
         _numbers("trace"),
     ),
     "alignment": ProbeCard(
         "hypertransfer.probes.landscape.alignment",
-        {**_SAMPLES, "batches": {"type": "integer", "minimum": 0, "default": 16}},
+        {
+            **_SAMPLES,
+            "batches": option(
+                {"type": "integer", "minimum": 0},
+                16,
+                "Minibatches for batch sharpness; 0 for none.",
+            ),
+        },
         _numbers("directional_sharpness", "alignment", "batch_sharpness", "batch_edge"),
     ),
     "preconditioned": ProbeCard(
@@ -131,7 +147,11 @@ PROBES: Mapping[str, ProbeCard] = {
     ),
     "density": ProbeCard(
         "hypertransfer.probes.landscape.density",
-        {**_SAMPLES, "vectors": {**COUNT, "default": 4}, "steps": {**COUNT, "default": 60}},
+        {
+            **_SAMPLES,
+            "vectors": option(COUNT, 4, "Random vectors that the estimate averages."),
+            "steps": option(COUNT, 60, "Lanczos steps from each vector."),
+        },
         {"nodes": "list", "shares": "list", **_numbers("largest_node")},
     ),
     "features": ProbeCard(
@@ -146,9 +166,14 @@ PROBES: Mapping[str, ProbeCard] = {
     ),
     "downstream": ProbeCard(
         "hypertransfer.probes.tasks.downstream",
-        {"samples": {**COUNT, "default": 512}, "windows": {**COUNT, "default": 8}},
+        {
+            "samples": option(COUNT, 512, "Test windows whose loss is measured."),
+            "windows": option(COUNT, 8, "Windows of a message that its features average."),
+        },
         _numbers("program_loss", "messages_loss", "party_accuracy", "delivery_accuracy"),
         _bytes,
+        data=("program_text", "state_of_the_union"),
+        packages=("scikit-learn",),
     ),
     "routing": ProbeCard(
         "hypertransfer.probes.activations.routing",
@@ -165,10 +190,10 @@ PROBES: Mapping[str, ProbeCard] = {
     "decoding": ProbeCard(
         "hypertransfer.probes.tasks.decoding",
         {
-            "batch": {**COUNT, "default": 1},
-            "prompt": {**COUNT, "default": 64},
-            "tokens": {**COUNT, "default": 64},
-            "repeats": {**COUNT, "default": 3},
+            "batch": option(COUNT, 1, "Sequences that are decoded at once."),
+            "prompt": option(COUNT, 64, "Tokens of the prompt."),
+            "tokens": option(COUNT, 64, "Tokens that are generated."),
+            "repeats": option(COUNT, 3, "Timed repetitions; the median counts."),
         },
         _numbers("decoded_per_second", "cache_bytes", "cache_formula", "cache_reduction"),
         _rotary_decoder,

@@ -22,9 +22,9 @@ TEST_PARTS = ("test", "validation")  # the first that is there is tested on
 def load(
     *,
     directory: str,
-    column: str = "text",
-    test_fraction: float | None = None,
-    max_bytes: int | None = None,
+    column: str,
+    test_fraction: float | None,
+    max_bytes: int | None,
     **options: Any,
 ) -> Samples:
     """Windows of the documents in `column` of the Parquet files below `directory`.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hypertransfer.catalogue.cards.datasets import STATE_OF_THE_UNION, DatasetError
+from hypertransfer.catalogue.cards.datasets import BYTES, STATE_OF_THE_UNION, DatasetError
 from hypertransfer.data.samples import Samples
 from hypertransfer.data.text import windows as text_windows
 from hypertransfer.data.text.windows import Documents
@@ -38,8 +38,10 @@ def left_out(context: int, windows: int) -> tuple[Tensor, Tensor]:
     """Windows of bytes, and the bytes after each, of the messages that `load` leaves out."""
     messages = [*_messages().values()][8::10]
     documents = Documents(messages, messages)
-    found = text_windows.assemble(STATE_OF_THE_UNION.name, documents, context=context,
-                          train=1, test=windows)  # fmt: skip
+    found = text_windows.assemble(
+        STATE_OF_THE_UNION.name, documents,
+        context=context, tokens=BYTES, vocabulary=None, train=1, test=windows,
+    )  # fmt: skip
     return found.test_x, found.test_y
 
 

@@ -16,9 +16,6 @@ from torch import Tensor
 
 from hypertransfer.catalogue.cards.datasets import (
     BYTES,
-    CONTEXT,
-    TEST_WINDOWS,
-    VOCABULARY,
     WINDOWS,
     DatasetError,
     TextCard,
@@ -40,11 +37,11 @@ def assemble(
     name: str,
     documents: Documents,
     *,
-    context: int = CONTEXT,
-    tokens: str = BYTES,
-    vocabulary: int = VOCABULARY,
-    train: int | None = None,
-    test: int | None = TEST_WINDOWS,
+    context: int,
+    tokens: str,
+    vocabulary: int | None,
+    train: int | None,
+    test: int | None,
 ) -> Samples:
     """Windows of `context` tokens, and the token after each: x and y of shape (n, context).
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hypertransfer.catalogue.cards import decoders
+from hypertransfer.catalogue.cards import decoder_sizes
 from hypertransfer.networks.decoder.attention import CausalAttention, Mixing
 from hypertransfer.networks.decoder.feed_forward import FeedForward, MixtureOfExperts, Routing
 from hypertransfer.networks.decoder.kv_cache import Cache
@@ -50,9 +50,10 @@ class Block(nn.Module):
 class Decoder(nn.Module):
     """Tokens to logits of the next one; `depth` counts blocks, of two residual branches each.
 
-    Its parts are those of `architectures`. Embeddings are drawn with a standard deviation of
-    `embedding_std`. They are `tied` to the readout on request only, as its learning rate and
-    initial size scale otherwise in most tables.
+    `parts` are the options of `catalogue.cards.decoders` and the granularity of the shape.
+    Embeddings are drawn with a standard deviation of `embedding_std`. They are
+    `tied` to the readout on request only, as most tables scale the readout's learning rate and
+    initial size otherwise.
     """
 
     def __init__(
@@ -143,9 +144,9 @@ def mixing(parts: Mapping[str, Any], width: int, tokens: int) -> nn.Module:
     if parts["attention"] == "latent":
         return LatentAttention(
             **common,
-            latent=decoders.latent(parts, width),
-            query_latent=decoders.latent(parts, width, "query_latent_ratio") or None,
-            rotary_size=decoders.rotary_size(parts),
+            latent=decoder_sizes.latent(parts, width),
+            query_latent=decoder_sizes.latent(parts, width, "query_latent_ratio") or None,
+            rotary_size=decoder_sizes.rotary_size(parts),
         )
     own = {name: parts[name] for name in ("qk_norm", "kv_heads", "fused")}
     return CausalAttention(**common, rotary=rotary, **own)
@@ -153,7 +154,7 @@ def mixing(parts: Mapping[str, Any], width: int, tokens: int) -> nn.Module:
 
 def mlp(parts: Mapping[str, Any], width: int) -> nn.Module:
     """A block's feed-forward part."""
-    common = {"width": width, "inner": decoders.inner(parts, width)}
+    common = {"width": width, "inner": decoder_sizes.inner(parts, width)}
     common["activation"] = parts["activation"]
     if not parts["experts"]:
         return FeedForward(**common, bias=parts["bias"])
@@ -164,26 +165,10 @@ def mlp(parts: Mapping[str, Any], width: int) -> nn.Module:
     return MixtureOfExperts(**common, experts=experts, shared=shared, routing=Routing(**routing))
 
 
-def gpt(*, width: int, depth: int, input_shape: tuple[int], classes: int, **parts: Any) -> Decoder:
-    """GPT-2's parts (Radford et al. 2019): layer norm, learned positions, GELU, biases."""
-    return _decoder("gpt", width, depth, input_shape, classes, parts)
-
-
-def llama(
-    *, width: int, depth: int, input_shape: tuple[int], classes: int, **parts: Any
-) -> Decoder:
-    """Llama's parts (Touvron et al. 2302.13971): RMS norm, rotary positions, SwiGLU, no biases."""
-    return _decoder("llama", width, depth, input_shape, classes, parts)
-
-
-def _decoder(
-    name: str, width: int, depth: int, input_shape: tuple[int], classes: int,
-    given: Mapping[str, Any],
+def decoder(
+    *, width: int, depth: int, input_shape: tuple[int], classes: int, granularity: int = 1,
+    **options: Any,
 ) -> Decoder:  # fmt: skip
-    known = decoders.DECODERS[name]
-    if unknown := sorted(set(given) - set(known)):
-        raise TypeError(f"{name} has no {', '.join(unknown)}; it has {', '.join(known)}")
-    return Decoder(
-        width=width, depth=depth, input_shape=input_shape, classes=classes,
-        parts={**known, **given},
-    )  # fmt: skip
+    """A decoder with the complete options of `gpt` or `llama` (`catalogue.cards.decoders`)."""
+    parts = {"granularity": granularity, **options}
+    return Decoder(width=width, depth=depth, input_shape=input_shape, classes=classes, parts=parts)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from hypertransfer.catalogue.cards import decoders
+from hypertransfer.catalogue.cards import decoder_sizes
 from hypertransfer.networks.decoder.kv_cache import Cache
 from hypertransfer.networks.decoder.model import Decoder
 from hypertransfer.probes.checkpoint import View
@@ -40,12 +40,12 @@ class Probe:
         measured = sum(cache.bytes for cache in caches) / (self.batch * places)
         number = len(network.blocks) * network.embedding.weight.element_size()
         usual = {**network.parts, "attention": "multi_head", "kv_heads": None}
-        whole = decoders.cached(usual, network.width) * number
+        whole = decoder_sizes.cached(usual, network.width) * number
         speed = median(speeds)
         return {
             "decoded_per_second": speed,
             "cache_bytes": measured,
-            "cache_formula": decoders.cached(network.parts, network.width) * number,
+            "cache_formula": decoder_sizes.cached(network.parts, network.width) * number,
             "cache_reduction": 100 * (1 - measured / whole),
             "error": (max(speeds) - min(speeds)) / speed,
             "converged": True,

@@ -43,7 +43,9 @@ class Probe:
         """One row of the probe's table."""
         context = view.x.shape[1]
         if self.texts is None or self.messages is None:
-            program = program_text.load(context=context, train=1, test=self.samples)
+            program = program_text.load(
+                context=context, tokens="bytes", vocabulary=None, train=1, test=self.samples
+            )
             self.texts = {
                 "program_loss": (program.test_x, program.test_y),
                 "messages_loss": state_of_the_union.left_out(context, self.samples),
