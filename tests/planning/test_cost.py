@@ -150,7 +150,7 @@ from hypertransfer.planning import keys
 from hypertransfer.catalogue import complete
 from hypertransfer.storage.run_store import Store
 run = complete.run_spec(json.loads(sys.argv[1]))
-work = [train_cell.Work(keys.run_key(run), {}, run)]
+work = [train_cell.CellRun(keys.run_key(run), {}, run)]
 train_cell.train_cell("g", work, Store(sys.argv[2]), "cpu", 5)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """

@@ -345,3 +345,77 @@ def test_an_exponent_of_mup_is_in_the_keys_of_its_products_too(library, before):
 def test_a_digest_of_data_is_in_the_keys_of_its_runs_alone(library, before):
     library.edit("catalogue/cards/datasets", "sha256:7b21f253", "sha256:7b21f254")
     assert changed(before, library.keys()) == {"conv"}
+
+
+# Messages ----------------------------------------------------------------------------------
+
+LIBRARY = ROOT / "workflow" / "hypertransfer"
+MESSAGES = {
+    "the text of an error": ('raise ValueError("a")', 'raise ValueError("b")'),
+    "a formatted text": ('raise ValueError(f"{x} a")', 'raise ValueError(f"b {y}: {x}")'),
+    "joined texts": ('raise ValueError("a" "b")', 'raise ValueError("c")'),
+    "a log message": ('log.info("a %d", x)', 'log.info("b %d", x)'),
+    "the text of a nested call": ('raise E(path, g("a"))', 'raise E(path, g("b"))'),
+}
+NO_MESSAGES = {
+    "another exception": ('raise ValueError("a")', 'raise TypeError("a")'),
+    "a number of an error": ("raise E(1)", "raise E(2)"),
+    "a returned text": ('return "a"', 'return "b"'),
+    "an argument of another call": ('work.info("a")', 'work.info("b")'),
+    "a log level": ('log.info("a")', 'log.error("a")'),
+}
+
+
+@pytest.mark.parametrize("change", MESSAGES)
+def test_messages_change_no_hash(change):
+    old, new = (f"def f(x, y):\n    {text}\n" for text in MESSAGES[change])
+    assert code(old) == code(new)
+
+
+@pytest.mark.parametrize("change", NO_MESSAGES)
+def test_what_is_no_message_changes_the_hash(change):
+    old, new = (f"def f(x, y):\n    {text}\n" for text in NO_MESSAGES[change])
+    assert code(old) != code(new)
+
+
+def edited_messages(source):
+    """The source with a word more in every text of a raised error; how many were edited."""
+    count = 0
+
+    class Edit(ast.NodeTransformer):
+        def visit_Raise(self, node):
+            nonlocal count
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
+                    inner.value, count = f"{inner.value} indeed", count + 1
+            return node
+
+    return ast.unparse(Edit().visit(ast.parse(source))), count
+
+
+def test_words_of_all_error_messages_are_in_no_hash():
+    edits = 0
+    for path in sorted(LIBRARY.rglob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        changed_source, count = edited_messages(source)
+        assert fingerprint.code_hash(changed_source) == fingerprint.code_hash(source), path
+        edits += count
+    assert edits > 200
+
+
+def test_a_version_is_in_no_key(library, before):
+    (library.folder / "hypertransfer" / "__init__.py").write_text('"""Another."""\n')
+    package = library.folder / "hypertransfer-9.9.9.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: hypertransfer\nVersion: 9.9.9\n"
+    )
+    assert changed(before, library.keys()) == set()
+
+
+def test_checks_and_parsing_are_in_no_key(library, before):
+    for module in ("runs/parse", "catalogue/checks", "studies/grid", "studies/study",
+                   "studies/document", "planning/keys", "planning/fingerprint"):  # fmt: skip
+        path = library.folder / "hypertransfer" / f"{module}.py"
+        path.write_text(path.read_text(encoding="utf-8") + "\nNEW = 1\n", encoding="utf-8")
+    assert changed(before, library.keys()) == set()

@@ -409,7 +409,7 @@ def hostile_runs():
 def test_runs_that_no_engine_wrote_are_made_again(tmp_path, case):
     record, content = list(hostile_runs())[case]
     values = STUDY["grids"]["sweep"]["base"] | {"data": {"name": "digits", "train": 64, "test": 32}}
-    work = train_cell.Work(key(1), {"lr": 0.1}, complete.run_spec(values))
+    work = train_cell.CellRun(key(1), {"lr": 0.1}, complete.run_spec(values))
     store = Store(tmp_path)
     store.put("runs", key(1), record, {"history.parquet": content})
     table = train_cell.train_cell("sweep", [work], store, "cpu", 5)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hypertransfer.catalogue import complete, lookup
 from hypertransfer.execution import probe_cell, train_cell
-from hypertransfer.execution.train_cell import Work
+from hypertransfer.execution.train_cell import CellRun
 from hypertransfer.planning import keys
 from hypertransfer.runs.columns import SECONDS
 from hypertransfer.storage.run_store import DamagedEntry, Store
@@ -157,7 +157,7 @@ def test_a_state_without_its_tensors_is_refused():
 
 @pytest.fixture
 def cell():
-    return [Work(keys.run_key(run), {"seed": run.seed}, run) for run in (spec(), spec(seed=4))]
+    return [CellRun(keys.run_key(run), {"seed": run.seed}, run) for run in (spec(), spec(seed=4))]
 
 
 def table_of(cell, store, minutes=5.0):
@@ -264,7 +264,7 @@ def test_a_probe_makes_a_run_again_whose_weights_it_cannot_have(tmp_path, cell, 
     store, run = Store(tmp_path / "store"), cell[0]
     settings = {"probe": "hessian", "checkpoints": [0, 11, STEPS], "samples": 32, "eigenvalues": 1,
                 "tolerance": 0.05, "max_products": 50}  # fmt: skip
-    work = [probe_cell.ProbeWork(keys.probe_key(run.key, settings), settings, run)]
+    work = [probe_cell.CellProbe(keys.probe_key(run.key, settings), settings, run)]
 
     def probed(store):
         return probe_cell.measure_cell("g", "p", work, store, "cpu").drop_columns(["seconds"])

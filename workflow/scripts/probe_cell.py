@@ -8,7 +8,7 @@ with job.running("probe_cell", snakemake) as parts:  # noqa: F821
     table = probe_cell.measure_cell(
         parts["grid"],
         parts["probe"],
-        probe_cell.listed_probes(parts),
+        probe_cell.probes_of_job(parts, json.loads(snakemake.params.keep)),
         Store(snakemake.params.store),  # noqa: F821
         snakemake.params.device,  # noqa: F821
     )

@@ -5,7 +5,7 @@ from hypertransfer.storage import parquet
 from hypertransfer.storage.run_store import Store
 
 with job.running("train_cell", snakemake) as parts:  # noqa: F821
-    work = train_cell.listed(parts)
+    work = train_cell.runs_of_job(parts, json.loads(snakemake.params.keep))
     table = train_cell.train_cell(
         parts["grid"],
         work,

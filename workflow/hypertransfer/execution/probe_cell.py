@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 
 from hypertransfer.catalogue import lookup
-from hypertransfer.execution.errors import AGAIN, StalePlan
+from hypertransfer.execution.errors import AGAIN, NotReproduced, StalePlan
 from hypertransfer.execution.provenance import provenance
 from hypertransfer.execution.train_cell import (
     CHECKPOINTS,
+    HISTORY,
     SAVE_SECONDS,
+    CellRun,
     Checkpoints,
     Made,
-    Work,
-    listed,
+    entry_of,
+    history_table,
     log,
     parquet_of_entry,
+    runs_of_job,
     train_run,
 )
 from hypertransfer.planning import keys
@@ -33,31 +37,31 @@ from hypertransfer.storage.produce import produce
 from hypertransfer.storage.run_store import DamagedEntry, Entry, Store
 from hypertransfer.training import build
 from hypertransfer.training.interruption import Asked
-from hypertransfer.training.state import by_step
+from hypertransfer.training.state import by_step, joined
 
 PROBE = "probe.parquet"
 
 
 @dataclass(frozen=True)
-class ProbeWork:
+class CellProbe:
     """A probe with complete settings on a run."""
 
     key: str
     settings: Mapping[str, Any]
-    run: Work
+    run: CellRun
 
 
 def measure_cell(
-    grid: str, probe: str, work: Sequence[ProbeWork], store: Store, device_name: str
+    grid: str, probe: str, work: Sequence[CellProbe], store: Store, device_name: str
 ) -> pa.Table:
     """One row a checkpoint of each run; missing ones are made. Axes stand in the runs' table."""
     device = build.device(device_name)
 
-    def make(key: str, item: ProbeWork) -> Made:
+    def make(key: str, item: CellProbe) -> Made:
         log.info("probing %s: %s", key, dict(item.run.point))
         return _measure(item, store, device)
 
-    def read(entry: Entry, item: ProbeWork) -> pa.Table:
+    def read(entry: Entry, item: CellProbe) -> pa.Table:
         return parquet_of_entry(entry, PROBE, schemas.probe_schema(item.settings["probe"]))
 
     found = produce(store, "probes", {w.key: w for w in work}, make, read, log.warning)
@@ -72,9 +76,9 @@ def measure_cell(
     return pa.concat_tables(tables, promote_options="permissive")
 
 
-def _measure(item: ProbeWork, store: Store, device: torch.device) -> Made:
+def _measure(item: CellProbe, store: Store, device: torch.device) -> Made:
     spec = item.run.spec
-    weights = _weights(item.run, store, device)
+    weights = _weights(item, store, device)
     schema = schemas.probe_schema(item.settings["probe"])
     rows = checkpoint.measure(spec, lookup.table(spec), weights, item.settings, device, log)
     record = {
@@ -87,16 +91,76 @@ def _measure(item: ProbeWork, store: Store, device: torch.device) -> Made:
     return record, {PROBE: parquet.to_bytes(parquet.columns(rows, schema))}
 
 
-def _weights(run: Work, store: Store, device: torch.device) -> Checkpoints:
-    """The weights that training left in the store; a run that is gone or damaged is made again."""
+def _weights(probe: CellProbe, store: Store, device: torch.device) -> Checkpoints:
+    """The run's weights at the steps of the probe, by step; none after a divergence.
 
-    def make(key: str, item: Work) -> Made:
-        return train_run(item, device, store, SAVE_SECONDS, Asked())
+    A run that is gone or damaged is trained again. So is a run that did not keep the weights at
+    some steps: its numbers are the same, and only the weights are stored.
+    """
+    run = probe.run
 
-    def read(entry: Entry, item: Work) -> Checkpoints:
-        return _checkpoints(entry)
+    def make(key: str, run: CellRun) -> Made:
+        result = train_run(run, device, store, SAVE_SECONDS, Asked())
+        return entry_of(run, result, device)
 
-    return produce(store, "runs", {run.key: run}, make, read, log.warning)[run.key]
+    def read(entry: Entry, run: CellRun) -> tuple[Checkpoints, Entry]:
+        return _checkpoints(entry), entry
+
+    kept, entry = produce(store, "runs", {run.key: run}, make, read, log.warning)[run.key]
+    lacking = keys.lacking_weights(probe.settings["checkpoints"], entry.record)
+    if not lacking:
+        return kept
+    steps = keys.lacking_weights({*run.spec.checkpoints, *lacking}, entry.record)
+    return {**kept, **_further_weights(run, steps, entry, store, device)}
+
+
+def _further_weights(
+    run: CellRun, steps: Sequence[int], entry: Entry, store: Store, device: torch.device
+) -> Checkpoints:
+    """Weights at steps at which a finished run kept none, from the store or a second training.
+
+    Raises:
+        NotReproduced: the second training does not give the numbers of the first.
+    """
+    trained: Checkpoints = {}
+
+    def make(key: str, step: int) -> Made:
+        if not trained:
+            trained.update(_trained_again(run, steps, entry, store, device))
+        record = {"run": run.key, "step": step, "provenance": provenance(device)}
+        return record, {CHECKPOINTS: save_tensors(joined({step: trained[step]}))}
+
+    def read(entry: Entry, step: int) -> dict[str, torch.Tensor]:
+        return _checkpoints(entry)[step]
+
+    wanted = {keys.weights_key(run.key, step): step for step in steps}
+    # One process trains for all steps; others that want some of them wait here.
+    with store.claimed("runs", run.key, wait=True):
+        found = produce(store, "weights", wanted, make, read, log.warning)
+    return {step: found[key] for key, step in wanted.items()}
+
+
+def _trained_again(
+    run: CellRun, steps: Sequence[int], entry: Entry, store: Store, device: torch.device
+) -> Checkpoints:
+    log.info("training %s again for its weights at steps %s", run.key, list(steps))
+    wanted = replace(run, spec=replace(run.spec, checkpoints=tuple(steps)))
+    place = ("weights", keys.weights_key(run.key, steps[-1]))
+    result = train_run(wanted, device, store, SAVE_SECONDS, Asked(), place)
+    if set(result.checkpoints) != set(steps):  # the state was saved for other steps
+        store.drop_state(*place)
+        result = train_run(wanted, device, store, SAVE_SECONDS, Asked(), place)
+    store.drop_state(*place)
+    if not history_table(result).equals(parquet_of_entry(entry, HISTORY, schemas.HISTORY)):
+        made = entry.record["provenance"]
+        here = provenance(device)
+        raise NotReproduced(
+            f"run {run.key} was trained again for its weights at steps {list(steps)}, and its "
+            f"losses differ from those in the store, which {made['device']} computed with torch "
+            f"{made['torch']} (here {here['device']}, torch {here['torch']}). Probe it where it "
+            f"was trained, or remove {entry.path} and the study's results, and {AGAIN}"
+        )
+    return result.checkpoints
 
 
 def _checkpoints(entry: Entry) -> Checkpoints:
@@ -114,16 +178,16 @@ def _checkpoints(entry: Entry) -> Checkpoints:
         raise DamagedEntry(text) from error
 
 
-def listed_probes(parts: Mapping[str, Any]) -> list[ProbeWork]:
-    """The probes of a planned job.
+def probes_of_job(parts: Mapping[str, Any], keep: Mapping[str, Sequence[int]]) -> list[CellProbe]:
+    """The probes of a planned job; `keep` says at which steps each run keeps its weights.
 
     Raises:
         StalePlan: a probe has another key by now.
     """
-    rows = zip(parts["probe_keys"], parts["settings"], listed(parts), strict=True)
-    work = [ProbeWork(*row) for row in rows]
+    rows = zip(parts["probe_keys"], parts["settings"], runs_of_job(parts, keep), strict=True)
+    probes = [CellProbe(*row) for row in rows]
     contexts = keys.Contexts()
-    for item in work:
-        if contexts.probe_key(item.run.key, item.settings) != item.key:
-            raise StalePlan(f"the code of probe {item.key} changed after planning: {AGAIN}")
-    return work
+    for probe in probes:
+        if contexts.probe_key(probe.run.key, probe.settings) != probe.key:
+            raise StalePlan(f"the code of probe {probe.key} changed after planning: {AGAIN}")
+    return probes

@@ -13,7 +13,7 @@ import pyarrow as pa
 from hypertransfer.execution import train_cell
 from hypertransfer.execution.errors import AGAIN, StalePlan
 from hypertransfer.execution.proposals import Box, Trials, propose
-from hypertransfer.execution.train_cell import Work
+from hypertransfer.execution.train_cell import CellRun
 from hypertransfer.planning import keys
 from hypertransfer.runs.canonical import digest
 from hypertransfer.runs.spec import RunSpec
@@ -109,8 +109,8 @@ def _tried(path: str, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     return np.array([[point[label] for label in labels] for point in points]), losses
 
 
-def _work(places: Sequence[Mapping[str, Any]], specs: Sequence[RunSpec]) -> list[Work]:
+def _work(places: Sequence[Mapping[str, Any]], specs: Sequence[RunSpec]) -> list[CellRun]:
     contexts = keys.Contexts()
     return [
-        Work(contexts.key(spec), place, spec) for place, spec in zip(places, specs, strict=True)
+        CellRun(contexts.key(spec), place, spec) for place, spec in zip(places, specs, strict=True)
     ]

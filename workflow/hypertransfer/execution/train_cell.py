@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -35,7 +35,7 @@ HISTORY, CHECKPOINTS = "history.parquet", "checkpoints.safetensors"
 
 
 @dataclass(frozen=True)
-class Work:
+class CellRun:
     """A run of a cell with its place on the grid."""
 
     key: str
@@ -49,7 +49,7 @@ class Work:
 
 
 def train_cell(
-    grid: str, work: Sequence[Work], store: Store, device_name: str, save_minutes: float
+    grid: str, work: Sequence[CellRun], store: Store, device_name: str, save_minutes: float
 ) -> pa.Table:
     """One row a run: axes, summary, and the history as lists; missing runs are trained.
 
@@ -62,11 +62,12 @@ def train_cell(
     device = build.device(device_name)
     made: list[str] = []
 
-    def make(key: str, item: Work) -> Made:
+    def make(key: str, item: CellRun) -> Made:
         made.append(key)
-        return train_run(item, device, store, 60 * save_minutes, asked)
+        result = train_run(item, device, store, 60 * save_minutes, asked)
+        return entry_of(item, result, device)
 
-    def read(entry: Entry, item: Work) -> tuple[pa.Table, pa.Table]:
+    def read(entry: Entry, item: CellRun) -> tuple[pa.Table, pa.Table]:
         history = parquet_of_entry(entry, HISTORY, schemas.HISTORY)
         try:
             row = _summary(entry.record, history)
@@ -89,12 +90,12 @@ def parquet_of_entry(entry: Entry, name: str, form: pa.Schema) -> pa.Table:
         raise DamagedEntry(f"{entry.key}: {name} is not as it was written: {error}") from error
 
 
-def _keeper(store: Store, key: str) -> Callable[[State], None]:
+def _keeper(store: Store, kind: str, key: str) -> Callable[[State], None]:
     """Saves a run's state; a store that cannot take it is no reason to stop training."""
 
     def keep(state: State) -> None:
         try:
-            store.keep_state("runs", key, state.to_bytes())
+            store.keep_state(kind, key, state.to_bytes())
             log.info("state saved at step %d", state.done)
         except StoreError as error:
             log.warning("the state at step %d is not saved: %s", state.done, error)
@@ -102,9 +103,9 @@ def _keeper(store: Store, key: str) -> Callable[[State], None]:
     return keep
 
 
-def _saved(store: Store, key: str) -> State | None:
+def _saved(store: Store, kind: str, key: str) -> State | None:
     try:
-        content = store.state("runs", key)
+        content = store.state(kind, key)
         return None if content is None else State.from_bytes(content)
     except (DamagedEntry, StateError) as error:
         log.warning("%s; the run starts anew", error)
@@ -112,21 +113,24 @@ def _saved(store: Store, key: str) -> State | None:
 
 
 def train_run(
-    item: Work, device: torch.device, store: Store, save_seconds: float, asked: Asked
-) -> Made:
-    """Train a run, from a saved state where there is one; its record and files."""
-    log.info("training %s: %s", item.key, dict(item.point))
-    save = Saver(_keeper(store, item.key), save_seconds, asked)
-    state = _saved(store, item.key)
+    run: CellRun, device: torch.device, store: Store, save_seconds: float, asked: Asked,
+    state_of: tuple[str, str] | None = None,
+) -> Training:  # fmt: skip
+    """Train a run from the state that was saved last, or from the start.
+
+    The store keeps states for the entry `state_of` (kind and key), by default the run itself.
+    """
+    log.info("training %s: %s", run.key, dict(run.point))
+    kind, key = state_of or ("runs", run.key)
+    save = Saver(_keeper(store, kind, key), save_seconds, asked)
     try:
-        result = _trained(item, device, state, save)
+        return _trained(run, device, _saved(store, kind, key), save)
     except StateError as error:
         log.warning("the saved state %s; the run starts anew", error)
-        result = _trained(item, device, None, save)
-    return _record(item, result, device)
+        return _trained(run, device, None, save)
 
 
-def _trained(item: Work, device: torch.device, state: State | None, save: Saver) -> Training:
+def _trained(item: CellRun, device: torch.device, state: State | None, save: Saver) -> Training:
     started, first = time.monotonic(), state.done if state else 0
 
     def progress(step: int, loss: float) -> None:
@@ -139,7 +143,8 @@ def _trained(item: Work, device: torch.device, state: State | None, save: Saver)
     return train(item.spec, table, device=device, progress=progress, resume=state, save=save)
 
 
-def _record(item: Work, result: Training, device: torch.device) -> Made:
+def entry_of(item: CellRun, result: Training, device: torch.device) -> Made:
+    """The record and the files of a run's entry in the store."""
     if result.status == "diverged":
         log.info("diverged at step %d: recorded as such", result.steps_done)
     record = {
@@ -153,16 +158,21 @@ def _record(item: Work, result: Training, device: torch.device) -> Made:
         "curvature_seconds": result.curvature_seconds,
         "flops": result.flops,
         "parameters": result.parameters,
+        "checkpoints": sorted(result.checkpoints),
         "provenance": provenance(device),
     }
-    history = parquet.columns(vars(result.history), schemas.HISTORY)
-    files = {HISTORY: parquet.to_bytes(history)}
+    files = {HISTORY: parquet.to_bytes(history_table(result))}
     if result.checkpoints:
         files[CHECKPOINTS] = save_tensors(joined(result.checkpoints))
     return record, files
 
 
-def _cell_table(grid: str, work: Sequence[Work], found: Mapping[str, tuple]) -> pa.Table:
+def history_table(result: Training) -> pa.Table:
+    """The history of a training, one row a recorded step."""
+    return parquet.columns(vars(result.history), schemas.HISTORY)
+
+
+def _cell_table(grid: str, work: Sequence[CellRun], found: Mapping[str, tuple]) -> pa.Table:
     table = parquet.points_table(grid, [w.key for w in work], [w.columns for w in work])
     rows = pa.concat_tables([found[w.key][0] for w in work])
     for field in schemas.SUMMARY:
@@ -186,18 +196,23 @@ def _summary(record: Mapping[str, Any], history: pa.Table) -> dict[str, Any]:
     }
 
 
-def listed(parts: Mapping[str, Any]) -> list[Work]:
-    """The runs of a planned job.
+def runs_of_job(parts: Mapping[str, Any], keep: Mapping[str, Sequence[int]]) -> list[CellRun]:
+    """The runs of a planned job; `keep` says at which steps each keeps its weights.
 
     Raises:
         StalePlan: a run has another key by now, since its code changed after planning.
     """
-    work = [
-        Work(run["key"], run["point"], complete.run_spec({**parts["shared"], **run["own"]}))
-        for run in parts["runs"]
-    ]
+    runs = [_run_of_job(parts["shared"], values, keep) for values in parts["runs"]]
     contexts = keys.Contexts()
-    for item in work:
-        if contexts.key(item.spec) != item.key:
-            raise StalePlan(f"the code of run {item.key} changed after planning: {AGAIN}")
-    return work
+    for run in runs:
+        if contexts.key(run.spec) != run.key:
+            raise StalePlan(f"the code of run {run.key} changed after planning: {AGAIN}")
+    return runs
+
+
+def _run_of_job(
+    shared: Mapping[str, Any], values: Mapping[str, Any], keep: Mapping[str, Sequence[int]]
+) -> CellRun:
+    spec = complete.run_spec({**shared, **values["own"]})
+    kept = replace(spec, checkpoints=tuple(keep.get(values["key"], ())))
+    return CellRun(values["key"], values["point"], kept)

@@ -1,7 +1,7 @@
 """Code fingerprints: which modules a piece of work executes, and a hash of their code.
 
-The hash is of the syntax tree with docstrings removed: comments, formatting and docstrings
-change nothing. Modules are found by following imports, without importing anything.
+The hash is of the syntax tree with docstrings and messages removed: comments, formatting,
+docstrings, and the texts of errors and log messages change nothing. Modules are found by following imports, without importing anything.
 """
 
 from __future__ import annotations
@@ -36,9 +36,46 @@ BY_VALUE = frozenset(
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
+class _WithoutMessages(ast.NodeTransformer):
+    """Empties the texts of raised errors and of log messages, which decide no result."""
+
+    def visit_Raise(self, node: ast.Raise) -> ast.Raise:
+        """The statement with empty texts in the exception's arguments."""
+        if isinstance(node.exc, ast.Call):
+            node.exc.args = [_Emptied().visit(argument) for argument in node.exc.args]
+        return node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        """The statement with empty texts if it is a call of the module's logger."""
+        call = node.value
+        if (
+            isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Attribute)
+            and isinstance(call.func.value, ast.Name)
+            and call.func.value.id == "log"
+        ):
+            call.args = [_Emptied().visit(argument) for argument in call.args]
+        return node
+
+
+class _Emptied(ast.NodeTransformer):
+    """Replaces texts by the empty text, with the values that are formatted into them."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        """The empty text for a text."""
+        return ast.Constant("") if isinstance(node.value, str) else node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.Constant:
+        """The empty text for a formatted text."""
+        return ast.Constant("")
+
+
 def code_hash(source: str) -> str:
-    """Hash of what the source does: its syntax tree without docstrings."""
-    tree = ast.parse(source)
+    """Hash of what the source does: its syntax tree without docstrings and messages.
+
+    Messages are texts among the arguments of raised exceptions and of calls of `log`.
+    """
+    tree = _WithoutMessages().visit(ast.parse(source))
     for node in ast.walk(tree):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             rest = node.body[1:]

@@ -74,6 +74,20 @@ def identity(spec: RunSpec) -> dict:
     return plain
 
 
+def weights_key(run: str, step: int) -> str:
+    """The key of weights at a step at which the run's first training kept none."""
+    return f"{digest({'run': run, 'step': step}, 24)}-{run.partition('-')[2]}"
+
+
+def lacking_weights(steps: Iterable[int], record: Mapping[str, Any]) -> list[int]:
+    """Those of the steps at which a stored run had weights and did not keep them.
+
+    A run that diverged has weights up to the step before its last.
+    """
+    last = record["steps_done"] - (record["status"] == "diverged")
+    return sorted({step for step in steps if step <= last} - set(record["checkpoints"]))
+
+
 class Contexts:
     """Keys of many runs and probes, with the code as it is when each context is first met.
 

@@ -41,7 +41,7 @@ from hypertransfer.storage.atomic import (
 FORMAT = 1
 ENTRY = "entry.json"
 KEY = re.compile(r"[0-9a-f]{24}-[0-9a-f]{16}")
-KINDS = ("runs", "probes")
+KINDS = ("runs", "probes", "weights")
 FOLDERS = (*KINDS, "states", "tmp", "claims", "damaged")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a file in an entry
 

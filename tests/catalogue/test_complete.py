@@ -1,0 +1,188 @@
+"""Defaults of cards: completed in the spec, and in the keys of runs and probes that use them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from hypertransfer.catalogue import complete
+from hypertransfer.catalogue.cards import datasets, networks, optimizers, probes
+from hypertransfer.planning import keys, study_plan
+from hypertransfer.runs import parse
+
+IMAGES = {"model": "residual_mlp", "data": "digits", "optimizer": "sgd"}
+TEXT = {"model": "gpt", "data": "program_text", "optimizer": "adamw"}
+SHAPES = {"base": {"width": 16, "depth": 6}, "shape": {"width": 32, "depth": 6}}
+REST = {"parameterisation": "sp", "lr": 0.1, "batch_size": 8, "steps": 4, "log_every": 2, "seed": 0}
+
+
+def values(**parts: Any) -> dict[str, Any]:
+    text = parts.get("model") in ("gpt", "llama") or parts.get("data") in TEXTS
+    return {**(TEXT if text else IMAGES), **SHAPES, **REST, **parts}
+
+
+def key(**parts: Any) -> str:
+    return keys.run_key(complete.run_spec(values(**parts)))
+
+
+def other(value: object) -> object:
+    """A value that differs from a default."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    if isinstance(value, str):
+        return f"not {value}"
+    if isinstance(value, list):
+        return [*value, 0]
+    return {"other": 1} if isinstance(value, Mapping) else 1
+
+
+def with_default(options: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The options with another default of one of them."""
+    return {**options, name: {**options[name], "default": other(options[name]["default"])}}
+
+
+TEXTS = [name for name in datasets.CARDS if datasets.kind(name) == "text"]
+NETWORKS = [(name, option) for name, card in networks.MODELS.items() for option in card.options]
+OPTIMIZERS = [(n, option) for n, card in optimizers.OPTIMIZERS.items() for option in card.options]
+SETTINGS = [(name, setting) for name, card in probes.PROBES.items() for setting in card.settings]
+DATA = [
+    (name, option) for name, card in datasets.CARDS.items() for option in card.options
+    if "default" in datasets.OPTIONS[option]
+]  # fmt: skip
+
+
+def named(name: str) -> Any:
+    return {"name": name, "directory": "/nowhere"} if "directory" in datasets.card(
+        name).required else name  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "option"), NETWORKS)
+def test_a_networks_default_is_in_the_keys_of_its_runs_alone(monkeypatch, name, option):
+    another = next(one for one in networks.MODELS if one != name)
+    before, beside = key(model=name), key(model=another)
+    card = networks.MODELS[name]
+    edited = dataclasses.replace(card, options=with_default(card.options, option))
+    monkeypatch.setitem(networks.MODELS, name, edited)
+    assert key(model=name) != before
+    assert key(model=another) == beside
+
+
+@pytest.mark.parametrize(("name", "option"), OPTIMIZERS)
+def test_an_optimizers_default_is_in_the_keys_of_its_runs_alone(monkeypatch, name, option):
+    another = next(one for one in optimizers.OPTIMIZERS if one != name)
+    before, beside = key(optimizer=name), key(optimizer=another)
+    card = optimizers.OPTIMIZERS[name]
+    edited = dataclasses.replace(card, options=with_default(card.options, option))
+    monkeypatch.setitem(optimizers.OPTIMIZERS, name, edited)
+    assert key(optimizer=name) != before
+    assert key(optimizer=another) == beside
+
+
+@pytest.mark.parametrize(("name", "option"), DATA)
+def test_a_data_sets_default_is_in_the_keys_of_its_runs(monkeypatch, name, option):
+    before = key(data=named(name))
+    card = datasets.CARDS[name]
+    if option in ("train", "test") and isinstance(card, datasets.DatasetCard):
+        monkeypatch.setitem(datasets.CARDS, name, dataclasses.replace(card, **{option: 7}))
+    elif option == "test":
+        monkeypatch.setattr(datasets, "TEST_WINDOWS", datasets.TEST_WINDOWS + 1)
+    else:
+        monkeypatch.setattr(datasets, "OPTIONS", with_default(datasets.OPTIONS, option))
+    assert key(data=named(name)) != before
+
+
+def test_the_vocabulary_of_byte_pair_encoding_is_in_the_key(monkeypatch):
+    data = {"name": "program_text", "tokens": "bpe"}
+    before = key(data=data)
+    monkeypatch.setattr(datasets, "VOCABULARY", 999)
+    assert key(data=data) != before
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_rounding_of_training_windows_is_in_the_key(monkeypatch, name):
+    before = key(data=named(name))
+    monkeypatch.setattr("hypertransfer.catalogue.dataset_options.WINDOWS", 512)
+    assert key(data=named(name)) != before
+
+
+@pytest.mark.parametrize(("name", "setting"), SETTINGS)
+def test_a_probes_default_is_in_the_keys_of_its_probes(monkeypatch, name, setting):
+    spec = complete.run_spec(values())
+    written = {"probe": name, "checkpoints": [0, 4]}
+
+    def probe_key() -> str:
+        return keys.probe_key("0" * 24, study_plan.probe_settings(written, spec))
+
+    before = probe_key()
+    card = probes.PROBES[name]
+    edited = dataclasses.replace(card, settings=with_default(card.settings, setting))
+    monkeypatch.setitem(probes.PROBES, name, edited)
+    assert probe_key() != before
+
+
+@pytest.mark.parametrize("package", ["pytorch_optimizer", "torch"])
+def test_versions_of_packages_that_compute_updates_are_in_the_key(monkeypatch, package):
+    ours = ["lion", "sophia"] if package == "pytorch_optimizer" else ["torch.optim:Adagrad"]
+    before = {name: key(optimizer=name) for name in (*ours, "sgd", "adamw", "scion")}
+    monkeypatch.setattr(keys, "installed_version", lambda name: f"{name} of tomorrow")
+    assert {name for name in before if key(optimizer=name) != before[name]} == set(ours)
+
+
+@pytest.mark.parametrize("parts", [{"model": name} for name in networks.MODELS] + [
+    {"optimizer": name} for name in optimizers.OPTIMIZERS] + [
+    {"data": named(name)} for name in datasets.CARDS])  # fmt: skip
+def test_specs_are_complete_and_stay_as_they_are(parts):
+    spec = complete.run_spec(values(**parts))
+    assert complete.complete(spec) == spec
+    assert complete.run_spec(spec.plain()) == spec
+    assert set(networks.MODELS[spec.model.name].options) == set(spec.model.options)
+    assert set(optimizers.OPTIMIZERS[spec.optimizer.name].options) == set(spec.optimizer.options)
+    card = datasets.card(spec.data.name)
+    assert {*card.options} - {"directory"} <= set(spec.data.options)
+
+
+def test_options_that_are_given_stand_above_defaults():
+    given = complete.run_spec(
+        values(
+            model={"name": "residual_mlp", "layers_per_block": 3},
+            optimizer={"name": "sgd", "momentum": 0.5},
+            data={"name": "digits", "train": 100, "test": None},
+        )
+    )
+    assert given.model.options["layers_per_block"] == 3
+    assert given.optimizer.options == {"momentum": 0.5, "nesterov": False}
+    assert given.data.options == {"augment": False, "test": 357, "train": 100}
+
+
+def test_parts_without_a_card_stay_as_they_are():
+    spec = parse.run_spec(values(model="mine:Net", optimizer="mine:make", data="nowhere"))
+    assert complete.complete(spec) == spec
+
+
+def test_kept_weights_and_folders_are_in_no_key():
+    assert key(checkpoints=[0, 2]) == key(checkpoints=[]) == key()
+    data = {"name": "cifar10", "directory": "/here"}
+    assert key(data=data) == key(data={**data, "directory": "/there"})
+    assert key(data=data) != key(data={**data, "augment": True})
+
+
+@pytest.mark.parametrize("options", [
+    *(card.options for card in networks.MODELS.values()),
+    *(card.options for card in optimizers.OPTIMIZERS.values()),
+    *(card.settings for card in probes.PROBES.values()),
+])  # fmt: skip
+def test_every_option_has_a_default_and_a_description(options):
+    for name, option in options.items():
+        assert "default" in option, name
+        assert option["description"].endswith("."), name
+
+
+def test_every_option_of_a_data_set_is_described():
+    used = {option for card in datasets.CARDS.values() for option in card.options}
+    assert used == set(datasets.OPTIONS)
+    assert all(option["description"].endswith(".") for option in datasets.OPTIONS.values())

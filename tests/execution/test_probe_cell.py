@@ -1,0 +1,153 @@
+"""Probes through the run store: the weights that runs kept, and those that they did not keep."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+import pytest
+import torch
+
+from hypertransfer.catalogue import complete
+from hypertransfer.execution import probe_cell, train_cell
+from hypertransfer.execution.errors import NotReproduced
+from hypertransfer.execution.probe_cell import CellProbe
+from hypertransfer.execution.train_cell import CellRun
+from hypertransfer.planning import keys, study_plan
+from hypertransfer.storage.run_store import Store
+
+VALUES = {
+    "model": "residual_mlp", "data": {"name": "digits", "train": 64, "test": 32},
+    "base": {"width": 4, "depth": 1}, "shape": {"width": 8, "depth": 1}, "parameterisation": "mup",
+    "optimizer": "adam", "lr": 0.01, "batch_size": 16, "steps": 6, "log_every": 2, "seed": 0,
+}  # fmt: skip
+
+
+def run(keep=(), **changes) -> CellRun:
+    spec = complete.run_spec({**VALUES, **changes, "checkpoints": list(keep)})
+    return CellRun(keys.run_key(spec), {"lr": spec.lr}, spec)
+
+
+def probe(of: CellRun, steps) -> CellProbe:
+    written = {"probe": "hessian", "checkpoints": list(steps), "samples": 32, "tolerance": 0.1}
+    settings = study_plan.probe_settings(written, of.spec)
+    return CellProbe(keys.probe_key(of.key, settings), settings, of)
+
+
+def trained(store: Store, of: CellRun):
+    return train_cell.train_cell("grid", [of], store, "cpu", 5)
+
+
+def probed(store: Store, asked: CellProbe):
+    table = probe_cell.measure_cell("grid", "sharpness", [asked], store, "cpu")
+    return table.drop_columns(["seconds"])
+
+
+def trainings(caplog) -> int:
+    return sum("training " in record.message for record in caplog.records)
+
+
+@pytest.fixture(autouse=True)
+def logged(caplog):
+    caplog.set_level(logging.INFO)
+
+
+def test_a_probe_at_other_steps_asks_for_the_same_run():
+    assert run(keep=[0, 6]).key == run(keep=[0, 3, 6]).key == run().key
+
+
+def test_weights_that_were_not_kept_are_trained_again_bit_equal(tmp_path, caplog):
+    store, fresh = Store(tmp_path / "store"), Store(tmp_path / "fresh")
+    trained(store, run(keep=[0, 6]))
+    entry = store.get("runs", run().key)
+    assert entry.record["checkpoints"] == [0, 6]
+    before = {path.name: path.read_bytes() for path in entry.path.iterdir()}
+    caplog.clear()
+
+    late = probed(store, probe(run(keep=[0, 3, 5, 6]), [0, 3, 6]))
+    assert trainings(caplog) == 2  # "training …" and "training … again for its weights"
+    assert late.column("step").to_pylist() == [0, 3, 6]
+    assert {path.name: path.read_bytes() for path in entry.path.iterdir()} == before
+
+    trained(fresh, run(keep=[0, 3, 5, 6]))
+    assert late.equals(probed(fresh, probe(run(keep=[0, 3, 5, 6]), [0, 3, 6])))
+    kept = probe_cell._checkpoints(fresh.get("runs", run().key))
+    for step in (3, 5):
+        found = probe_cell._checkpoints(store.get("weights", keys.weights_key(run().key, step)))
+        assert found[step].keys() == kept[step].keys()
+        assert all(torch.equal(found[step][name], kept[step][name]) for name in kept[step])
+
+
+def test_further_weights_are_in_the_store_for_the_next_probe(tmp_path, caplog):
+    store = Store(tmp_path)
+    trained(store, run(keep=[0]))
+    probed(store, probe(run(keep=[0, 3, 5]), [0, 3]))
+    caplog.clear()
+    probed(store, probe(run(keep=[0, 3, 5]), [0, 3, 5]))
+    assert trainings(caplog) == 0
+
+
+def test_a_probe_at_kept_steps_trains_nothing(tmp_path, caplog):
+    store = Store(tmp_path)
+    trained(store, run(keep=[0, 3, 6]))
+    caplog.clear()
+    probed(store, probe(run(keep=[0, 3]), [0, 3]))
+    assert trainings(caplog) == 0
+
+
+def test_a_run_that_is_gone_is_trained_once_with_all_that_is_kept(tmp_path, caplog):
+    store = Store(tmp_path)
+    probed(store, probe(run(keep=[0, 3, 6]), [0, 3]))
+    assert trainings(caplog) == 1
+    assert store.get("runs", run().key).record["checkpoints"] == [0, 3, 6]
+
+
+def test_a_diverged_run_has_no_weights_after_its_end(tmp_path, caplog):
+    store = Store(tmp_path)
+    wild = {"optimizer": "sgd", "lr": 1e6, "log_every": 1}
+    trained(store, run(keep=[0], **wild))
+    record = store.get("runs", run(**wild).key).record
+    assert record["status"] == "diverged"
+    last = record["steps_done"]
+    assert keys.lacking_weights(range(7), record) == list(range(1, last))
+    caplog.clear()
+    table = probed(store, probe(run(keep=[0, 6], **wild), [0, 6]))
+    assert table.column("step").to_pylist() == [0]
+    assert trainings(caplog) == 0
+
+
+def test_another_result_of_the_second_training_is_an_error_and_stores_nothing(
+    tmp_path, monkeypatch
+):
+    store = Store(tmp_path)
+    trained(store, run(keep=[0]))
+    train = train_cell.train
+
+    def inexact(*arguments, **options):
+        result = train(*arguments, **options)
+        result.history.train_loss[-1] += 1e-12
+        return result
+
+    monkeypatch.setattr(train_cell, "train", inexact)
+    with pytest.raises(NotReproduced, match="its losses differ from those in the store"):
+        probed(store, probe(run(keep=[0, 3]), [0, 3]))
+    assert not store.has("weights", keys.weights_key(run().key, 3))
+
+
+def test_a_state_saved_for_other_steps_is_not_gone_on_from(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    trained(store, run(keep=[0]))
+    asked = probe(run(keep=[0, 2, 6]), [0, 2, 6])
+    place = ("weights", keys.weights_key(run().key, 6))
+    saved = []
+
+    def save(take):
+        if not saved:
+            saved.append(take())
+
+    spec = dataclasses.replace(run().spec, checkpoints=(6,))
+    table = train_cell.lookup.table(spec)
+    train_cell.train(spec, table, save=lambda take: save(take) if take().done == 4 else None)
+    store.open()
+    store.keep_state(*place, saved[0].to_bytes())
+    assert probed(store, asked).column("step").to_pylist() == [0, 2, 6]
