@@ -2,7 +2,7 @@
 
     python -m tests.support.compare_results OLD/results NEW/results
 
-Every value must be the same, bit for bit, but for names: run keys, and what clocks and memory measure.
+Every value must be the same, bit for bit, except run keys and what clocks measure.
 Prints a line a table, and ends with exit code 1 if any differs.
 """
 
