@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 NOTICE = (
-    "<!-- Written by workflow/scripts/write_docs.py. Edit the source that the page names, not this file. -->"
+    "<!-- Written by workflow/scripts/write_docs.py. "
+    "Edit the source that the page names, not this file. -->"
 )
 
 
