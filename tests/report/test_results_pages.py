@@ -32,10 +32,9 @@ def test_a_scorecard_counts_and_lists_every_claim(claims):
 
 
 def test_provenance_names_every_commit_and_the_span_of_time(claims):
-    records = [
-        {"git": "b", "torch": "2.13.0", "python": "3.11.7", "device": "cpu: x", "finished": "2026-02"},
-        {"git": "a", "torch": "2.13.0", "python": "3.11.7", "device": "cpu: x", "finished": "2026-01"},
-    ]  # fmt: skip
+    same = {"torch": "2.13.0", "python": "3.11.7", "device": "cpu: x"}
+    records = [{**same, "git": "b", "finished": "2026-02"}]
+    records += [{**same, "git": "a", "finished": "2026-01"}]
     found = results_pages.provenance(claims, pd.DataFrame({"key": ["k", "k", "l"]}), records)
     assert found["commits"] == "a, b"
     assert found["trained"] == "2026-01 to 2026-02"
