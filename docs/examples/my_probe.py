@@ -10,11 +10,12 @@ from typing import Any
 import torch
 
 from hypertransfer.catalogue.cards.probes import ProbeCard
+from hypertransfer.catalogue.options import option
 from hypertransfer.probes.checkpoint import View
 
 CARD = ProbeCard(
     module="my_probe",
-    settings={"order": {"type": "number", "minimum": 1, "default": 2}},
+    settings={"order": option({"type": "number", "minimum": 1}, 2, "Order of the norm.")},
     columns={"weight_norm": "number", "weight_change": "number"},
 )
 

@@ -65,29 +65,32 @@ def test_writing_needs_neither_torch_nor_matplotlib():
         ({"type": "object", "properties": {"x": {}, "y": {}}}, "mapping with the keys `x`, `y`"),
         ({"type": "string", "expected": "a folder"}, "a folder"),
         ({"$ref": "#/$defs/axis"}, "see [axis](#axis)"),
-        ({}, "any value"),
+        ({}, ""),
     ],
 )
 def test_schemas_in_words(schema, words):
     assert option_tables.accepts(schema) == words
 
 
-def test_options_show_the_schemas_default_before_the_signatures():
-    options = {"a": {"type": "integer", "default": 2, "description": "Size."}, "b": {}, "c": {}}
-    lines = option_tables.options_table(options, {"a": 1, "b": None}).splitlines()
-    assert lines[2:] == [
+def test_options_show_defaults_as_yaml_spells_them():
+    options = {
+        "a": {"type": "integer", "default": 2, "description": "Size."},
+        "b": {"type": "boolean", "default": False},
+        "c": {"default": None},
+        "d": {},
+    }
+    assert option_tables.options_table(options).splitlines()[2:] == [
         "| `a` | whole number | `2` | Size. |",
-        "| `b` | any value | `null` |  |",
-        "| `c` | any value |  |  |",
+        "| `b` | `true` or `false` | `false` |  |",
+        "| `c` |  | `null` |  |",
+        "| `d` |  |  |  |",
     ]
+    assert option_tables.options_table(("x", "y")) == "Options: `x`, `y`."
+    assert option_tables.options_table({}) == option_tables.options_table(()) == "No options."
 
 
-def test_docstrings_and_defaults_are_read_from_the_source():
-    path = "hypertransfer.networks.mlp:ResidualMLP"
-    assert docstrings.documented(path).startswith("Input layer")
-    assert docstrings.signature_defaults(path) == {
-        "layers_per_block": 1, "bias": False, "skip": True, "strength": 1.0,
-    }  # fmt: skip
+def test_docstrings_are_read_from_the_source():
+    assert docstrings.documented("hypertransfer.networks.mlp:ResidualMLP").startswith("Input layer")
     with pytest.raises(LookupError, match="defines no Nothing"):
         docstrings.docstring("hypertransfer.networks.mlp", "Nothing")
 

@@ -1,4 +1,4 @@
-"""Docstrings and default values read from source files, without importing the modules.
+"""Docstrings read from source files, without importing the modules.
 
 The reference pages describe modules that import torch or matplotlib; reading their source keeps
 the pages independent of both.
@@ -33,36 +33,6 @@ def documented(path: str) -> str:
     """The docstring at an import path `module:attribute`; of the module, where it has none."""
     module, _, name = path.partition(":")
     return docstring(module, name) or docstring(module)
-
-
-def signature_defaults(path: str) -> dict[str, object]:
-    """Defaults of the keyword-only arguments of a function, or of a class's `__init__`.
-
-    The source is read, not imported; defaults that are None or no literal are left out.
-    """
-    module, _, name = path.partition(":")
-    source = find(module)
-    tree = ast.parse(source.read_text(encoding="utf-8")) if source else ast.Module([], [])
-    found: dict[str, object] = {}
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
-            for function in _functions(node):
-                arguments = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
-                found |= {
-                    argument.arg: default.value
-                    for argument, default in arguments
-                    if isinstance(default, ast.Constant) and default.value is not None
-                }
-    return found
-
-
-def _functions(node: ast.FunctionDef | ast.ClassDef) -> list[ast.FunctionDef]:
-    body = [node] if isinstance(node, ast.FunctionDef) else node.body
-    return [
-        part
-        for part in body
-        if isinstance(part, ast.FunctionDef) and (part is node or part.name == "__init__")
-    ]
 
 
 def first_paragraph(text: str) -> str:

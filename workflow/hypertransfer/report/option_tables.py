@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hypertransfer.report.markdown import code, table
@@ -39,7 +39,7 @@ def _accepted_number(schema: Mapping[str, Any]) -> str:
                           ("maximum", "≤"), ("exclusiveMaximum", "<"))
         if key in schema
     ]  # fmt: skip
-    return " ".join([words.get(schema.get("type", ""), "any value"), ", ".join(bounds)]).strip()
+    return " ".join([words.get(schema.get("type", ""), ""), ", ".join(bounds)]).strip()
 
 
 def _accepted_list(schema: Mapping[str, Any]) -> str:
@@ -58,24 +58,26 @@ def _accepted_mapping(schema: Mapping[str, Any]) -> str:
     return f"mapping of names to: {accepts(inner)}" if isinstance(inner, dict) else "mapping"
 
 
-def options_table(
-    options: Mapping[str, Mapping[str, Any]] | Iterable[str],
-    defaults: Mapping[str, object] | None = None,
-) -> str:
+def options_table(options: Mapping[str, Mapping[str, Any]] | Iterable[str]) -> str:
     """A table of options: from their schemas, or of their names where there are no schemas."""
     if not isinstance(options, Mapping):
         names = ", ".join(code(name) for name in options)
         return f"Options: {names}." if names else "No options."
-    known = defaults or {}
     rows = []
     for name, schema in options.items():
-        default = schema.get("default", known.get(name, UNKNOWN))
+        default = schema.get("default", UNKNOWN)
         meaning = schema.get("description", "")
         rows.append((code(name), accepts(schema), default_text(default), meaning))
-    return table(OPTION, rows) or "No options."
+    return filled_table(OPTION, rows) or "No options."
 
 
 UNKNOWN = object()  # None is a default, so that an unknown default needs a value of its own
+
+
+def filled_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table without the columns that are empty in every row."""
+    kept = [number for number in range(len(head)) if any(row[number] for row in rows)]
+    return table([head[n] for n in kept], [[row[n] for n in kept] for row in rows])
 
 
 def default_text(value: object) -> str:
@@ -89,7 +91,7 @@ def default_text(value: object) -> str:
 
 def keys_table(schema: Mapping[str, Any], prefix: str = "") -> str:
     """A table of the keys of a mapping's schema; an empty string if the schema names none."""
-    return table(KEY, _key_rows(schema, prefix))
+    return filled_table(KEY, list(_key_rows(schema, prefix)))
 
 
 def _key_rows(schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, str]]:

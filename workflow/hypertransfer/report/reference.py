@@ -14,18 +14,13 @@ from typing import Any
 
 import yaml
 
-from hypertransfer.catalogue.cards import datasets, decoders, figures, networks, optimizers, probes
+from hypertransfer.catalogue.cards import datasets, figures, networks, optimizers, probes
 from hypertransfer.catalogue.module_source import PACKAGE_ROOT
 from hypertransfer.claims.families import FAMILIES, measures
 from hypertransfer.claims.measure import Measure
 from hypertransfer.parameterisation.algebra import ONE, Parameterisation, Rule
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE
-from hypertransfer.report.docstrings import (
-    docstring,
-    documented,
-    first_paragraph,
-    signature_defaults,
-)
+from hypertransfer.report.docstrings import docstring, documented, first_paragraph
 from hypertransfer.report.markdown import code, page, table
 from hypertransfer.report.option_tables import accepts, default_text, keys_table, options_table
 from hypertransfer.storage.schemas import HISTORY, SUMMARY
@@ -60,9 +55,8 @@ def _networks() -> str:
     parts = ["Source: `hypertransfer.catalogue.cards.networks`. A run names a network in `model`, "
              "as a name or as `{name: …, option: …}`."]  # fmt: skip
     for name, card in networks.MODELS.items():
-        defaults = decoders.DECODERS.get(name) or signature_defaults(card.path)
         text = f"{first_paragraph(documented(card.path))} For {card.data}. `{card.path}`"
-        parts += [f"## {name}", text, options_table(card.options, defaults)]
+        parts += [f"## {name}", text, options_table(card.options)]
     return page("Networks", *parts)
 
 
@@ -71,13 +65,9 @@ def _optimizers() -> str:
              "of the gradient that an update is proportional to: 1 for SGD, 0 for scale-free "
              "updates such as Adam's. It chooses the version of a parameterisation."]  # fmt: skip
     for names, card in _alike(optimizers.OPTIMIZERS):
-        betas = ", ".join(f"{beta:g}" for beta in getattr(card, "betas", ()) or ())
-        facts = f"Gradient power {card.gradient_power:g}" + (
-            f"; default betas {betas}" * bool(betas)
-        )
-        text = f"{first_paragraph(documented(card.path))} {facts}. `{card.path}`"
-        defaults = signature_defaults(card.path)
-        parts += [f"## {', '.join(names)}", text, options_table(card.options, defaults)]
+        power = f"Gradient power {card.gradient_power:g}."
+        text = f"{first_paragraph(documented(card.path))} {power} `{card.path}`"
+        parts += [f"## {', '.join(names)}", text, options_table(card.options)]
     return page("Optimizers", *parts)
 
 
@@ -153,7 +143,15 @@ def _data() -> str:
             else f"text, about {card.size / 1e6:.3g} MB for training"
         )
         text = f"{card.source}: {size}. Licence: {card.licence}. To obtain: {card.obtain}."
-        parts += [f"## {name}", text, options_table(card.options), _required(card.required)]
+        usual = datasets.completed(name, {})
+        options = {
+            option: {
+                **datasets.OPTIONS[option],
+                **({"default": usual[option]} if option in usual else {}),
+            }
+            for option in card.options
+        }
+        parts += [f"## {name}", text, options_table(options), _required(card.required)]
     return page("Data sets", *parts)
 
 
