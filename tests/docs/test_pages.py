@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
+from argparse import _SubParsersAction
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 
+from hypertransfer.claims.validation import CLAIM_KEYS
+from hypertransfer.cli.main import parser
+from hypertransfer.maintenance import references
 from hypertransfer.report import reference
+from hypertransfer.runs.spec import RunSpec, Schedule
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -102,6 +108,24 @@ def test_every_package_is_on_the_page_for_developers():
     library = ROOT / "workflow" / "hypertransfer"
     for package in (path.parent for path in library.glob("*/__init__.py")):
         assert re.search(rf"^\| \d .*`{package.name}`", text, flags=re.MULTILINE), package.name
+
+
+def first_cells(page: str) -> set[str]:
+    """The code spans in the first column of a page's tables."""
+    rows = re.findall(r"^\| ([^|]+) \|", (DOCS / page).read_text("utf-8"), flags=re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
+def test_every_key_of_a_run_and_of_a_claim_is_explained():
+    assert {field.name for field in fields(RunSpec)} <= first_cells("configuration/runs.md")
+    assert {field.name for field in fields(Schedule)} <= first_cells("configuration/runs.md")
+    assert set(CLAIM_KEYS) <= first_cells("configuration/evidence.md")
+
+
+def test_every_command_is_on_the_start_page():
+    (commands,) = [a.choices for a in parser()._actions if isinstance(a, _SubParsersAction)]
+    words = {word for cell in first_cells("start.md") for word in cell.split()}
+    assert set(commands) - {references.COMMAND} <= words
 
 
 def test_every_example_is_printed_and_linked():

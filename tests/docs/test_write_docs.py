@@ -1,4 +1,4 @@
-"""`write_docs.py --results` writes the scorecards and the speed page from what lies in `results/`."""
+"""`write_docs.py --results` writes scorecards and the speed page from what is in `results/`."""
 
 from __future__ import annotations
 

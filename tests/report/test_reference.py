@@ -61,10 +61,10 @@ def test_writing_needs_neither_torch_nor_matplotlib():
         ({"type": "boolean"}, "`true` or `false`"),
         ({"enum": ["a", "b"]}, "`a`, `b`"),
         ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "whole number or `null`"),
-        ({"type": "array", "items": {"type": "string"}}, "list of: text"),
+        ({"type": "array", "items": {"type": "string"}}, "list of text"),
         ({"type": "object", "properties": {"x": {}, "y": {}}}, "mapping with the keys `x`, `y`"),
         ({"type": "string", "expected": "a folder"}, "a folder"),
-        ({"$ref": "#/$defs/axis"}, "see [axis](#axis)"),
+        ({"$ref": "#/$defs/axis"}, "[axis](#axis)"),
         ({}, ""),
     ],
 )

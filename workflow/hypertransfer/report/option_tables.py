@@ -17,7 +17,7 @@ def accepts(schema: Mapping[str, Any]) -> str:
     if "expected" in schema:
         return str(schema["expected"])
     if "$ref" in schema:
-        return f"see [{(name := schema['$ref'].rsplit('/', 1)[-1])}](#{name})"
+        return f"[{(name := schema['$ref'].rsplit('/', 1)[-1])}](#{name})"
     if "enum" in schema:
         return ", ".join(code(value) for value in schema["enum"])
     for kind in ("anyOf", "oneOf"):
@@ -48,14 +48,14 @@ def _accepted_list(schema: Mapping[str, Any]) -> str:
             accepts(part) for part in schema["prefixItems"]
         )
     items = schema.get("items")
-    return f"list of: {accepts(items)}" if items else "list"
+    return f"list of {accepts(items)}" if items else "list"
 
 
 def _accepted_mapping(schema: Mapping[str, Any]) -> str:
     if "properties" in schema:
         return "mapping with the keys " + ", ".join(code(key) for key in schema["properties"])
     inner = schema.get("additionalProperties")
-    return f"mapping of names to: {accepts(inner)}" if isinstance(inner, dict) else "mapping"
+    return f"mapping of names to {accepts(inner)}" if isinstance(inner, dict) else "mapping"
 
 
 def options_table(options: Mapping[str, Mapping[str, Any]] | Iterable[str]) -> str:

@@ -192,18 +192,25 @@ def _measure(measure: Measure) -> Iterator[str]:
     yield text.partition("\n\nRaises:")[0]
     yield f"Unit: {measure.unit or 'none'}. Table: `{measure.table}`."
     rows = [
-        (code(name), _choices(measure, name), default_text('""' if default == "" else default))
+        (
+            code(name),
+            _choices(measure, name, default),
+            default_text('""' if default == "" else default),
+        )
         for name, default in measure.options.items()
     ]
     yield table(("option", "accepts", "default"), rows) or "No options."
 
 
-def _choices(measure: Measure, option: str) -> str:
-    """The values of an option that a measure restricts; long lists are named, not repeated."""
+def _choices(measure: Measure, option: str, default: object) -> str:
+    """The values that an option accepts; long lists of columns are named, not repeated."""
     choices = measure.choices.get(option, ())
     if len(choices) > 4:
         return "a [column of a table](tables.md) or of a [probe](probes.md)"
-    return ", ".join(code(choice) for choice in choices)
+    if choices:
+        return ", ".join(code(choice) for choice in choices)
+    kinds = {bool: "`true` or `false`", int: "whole number", float: "number"}
+    return kinds.get(type(default), "text")
 
 
 def _figures() -> str:
