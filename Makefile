@@ -3,6 +3,7 @@
 # make test    set up .venv with the test dependencies and run every test
 # make test-long   the fault suite with hundreds of kills and corruptions
 # make bench   measure speed against stated rivals, to results/benchmarks.parquet
+# make docs    write the reference pages, and build the documentation to site/
 # make lint    formats and static checks
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -10,12 +11,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: all setup setup-test test test-long bench lint clean
+.PHONY: all setup setup-docs setup-test test test-long bench docs lint clean
 
 all: setup
 	$(BIN)/snakemake
 
 setup: $(VENV)/.ready
+
+setup-docs: $(VENV)/.ready-docs
 
 setup-test: $(VENV)/.ready-test
 
@@ -25,8 +28,12 @@ $(VENV)/.ready: envs/requirements.txt pyproject.toml
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 
+$(VENV)/.ready-docs: $(VENV)/.ready envs/requirements-docs.txt
+	$(PIP) install -r envs/requirements-docs.txt
+	touch $@
+
 # The reference libraries ask for torchvision, which nothing here needs: hence --no-deps.
-$(VENV)/.ready-test: $(VENV)/.ready envs/requirements-test.txt envs/requirements-references.txt
+$(VENV)/.ready-test: $(VENV)/.ready $(VENV)/.ready-docs envs/requirements-test.txt envs/requirements-references.txt
 	$(PIP) install -r envs/requirements-test.txt
 	$(PIP) install --no-deps -r envs/requirements-references.txt
 	touch $@
@@ -43,8 +50,13 @@ test: lint
 test-long: setup-test
 	HYPERTRANSFER_LONG=1 $(BIN)/python -m pytest -s tests/faults
 
+# The variable keeps the generator from printing a notice about its successor.
+docs: setup-docs
+	$(BIN)/python workflow/scripts/write_docs.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 bench: setup-test
 	$(BIN)/python -m tests.benchmarks
 
 clean:
-	rm -rf $(VENV) build workflow/*.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) build site workflow/*.egg-info .pytest_cache .ruff_cache

@@ -66,8 +66,10 @@ def test_the_build_tool_is_locked_within_its_range():
     assert locked("requirements.txt")[wanted.name] in wanted.specifier
 
 
-@pytest.mark.parametrize("name", ["requirements-test.txt", "requirements-references.txt"])
-def test_what_tests_need_is_pinned_and_does_not_contradict(name):
+@pytest.mark.parametrize(
+    "name", ["requirements-test.txt", "requirements-docs.txt", "requirements-references.txt"]
+)
+def test_what_tests_and_docs_need_is_pinned_and_does_not_contradict(name):
     lock, more = locked("requirements.txt"), locked(name)
     assert more
     assert not {n: (v, lock[n]) for n, v in more.items() if lock.get(n, v) != v}

@@ -1,0 +1,135 @@
+"""The documentation's pages: fresh, within bounds, and without a link that leads nowhere."""
+
+from __future__ import annotations
+
+import ast
+import re
+from argparse import _SubParsersAction
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hypertransfer.claims.validation import CLAIM_KEYS
+from hypertransfer.cli.main import parser
+from hypertransfer.maintenance import references
+from hypertransfer.report import reference
+from hypertransfer.runs.spec import RunSpec, Schedule
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+STUDIES = sorted(path.stem for path in (ROOT / "config" / "studies").glob("*.yaml"))
+PAGES = [ROOT / "README.md", ROOT / "config" / "README.md", *sorted(DOCS.rglob("*.md"))]
+WRITTEN = reference.pages() | reference.study_pages(ROOT / "config" / "studies")
+VERDICTS = ("holds", "fails", "undecided")
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_generated_pages_are_fresh(name):
+    assert (DOCS / name).read_text("utf-8") == WRITTEN[name], f"{name} is stale: call `make docs`"
+
+
+def test_every_study_has_a_page_and_a_scorecard():
+    for folder in ("studies", "scorecards"):
+        found = {path.stem for path in (DOCS / folder).glob("*.md")} - {"index"}
+        assert found == set(STUDIES)
+
+
+def links(text: str) -> list[str]:
+    """Targets of Markdown links and images outside code."""
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+    return re.findall(r"\]\(([^)\s]+)\)", prose)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_relative_links_lead_to_files(page):
+    for target in links(page.read_text("utf-8")):
+        if "://" not in target and not target.startswith("#"):
+            assert (page.parent / target.partition("#")[0]).exists(), f"{page}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_images_are_files_of_the_repository(page):
+    images = re.findall(
+        r"!\[[^\]]*\]\(([^)]+)\)|<img[^>]+src=\"([^\"]+)\"", page.read_text("utf-8")
+    )
+    assert not [one for pair in images for one in pair if "://" in one]
+
+
+def test_the_readme_has_two_screens_at_most():
+    assert len((ROOT / "README.md").read_bytes()) <= 8 * 1024
+
+
+def counted(study: str) -> dict[str, int]:
+    """Verdicts of a study, counted in the rows of its scorecard."""
+    claims = (DOCS / "scorecards" / f"{study}.md").read_text("utf-8").partition("## Claims")[2]
+    found = re.findall(r"\| \**(holds|fails|undecided)\** \|$", claims, flags=re.MULTILINE)
+    return {verdict: found.count(verdict) for verdict in VERDICTS}
+
+
+@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_counts_of_verdicts_are_those_of_the_scorecards(study, page):
+    (row,) = [
+        line for line in (ROOT / page).read_text("utf-8").splitlines()
+        if line.startswith("|") and f"`{study}`" in line
+    ]  # fmt: skip
+    numbers = [int(cell) for cell in map(str.strip, row.split("|")) if cell.isdigit()]
+    assert numbers == list(counted(study).values())
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_scorecards_sum_up_their_claims(study):
+    text = (DOCS / "scorecards" / f"{study}.md").read_text("utf-8")
+    numbers = list(counted(study).values())
+    assert f"| {sum(numbers)} | {' | '.join(map(str, numbers))} |" in text
+    assert f"[{sum(numbers)} claims](../scorecards/{study}.md)" in (
+        (DOCS / "studies" / "index.md").read_text("utf-8")
+    )
+
+
+def test_the_walk_is_at_most_eight_files_and_every_station_is_there():
+    text = (DOCS / "developers.md").read_text("utf-8")
+    stations = re.findall(r"^\| \d \| `([^`]+)` \| `([^`]+)` \|", text, flags=re.MULTILINE)
+    assert 1 < len({file for file, _ in stations}) == len(stations) <= 8
+    for file, name in stations:
+        source = (ROOT / file).read_text("utf-8")
+        if file.endswith(".yaml"):
+            value = yaml.safe_load(source)
+            for key in name.split("."):
+                value = value[key]
+        else:
+            assert name in {getattr(node, "name", None) for node in ast.parse(source).body}, file
+
+
+def test_every_package_is_on_the_page_for_developers():
+    text = (DOCS / "developers.md").read_text("utf-8")
+    library = ROOT / "workflow" / "hypertransfer"
+    for package in (path.parent for path in library.glob("*/__init__.py")):
+        assert re.search(rf"^\| \d .*`{package.name}`", text, flags=re.MULTILINE), package.name
+
+
+def first_cells(page: str) -> set[str]:
+    """The code spans in the first column of a page's tables."""
+    rows = re.findall(r"^\| ([^|]+) \|", (DOCS / page).read_text("utf-8"), flags=re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
+def test_every_key_of_a_run_and_of_a_claim_is_explained():
+    assert {field.name for field in fields(RunSpec)} <= first_cells("configuration/runs.md")
+    assert {field.name for field in fields(Schedule)} <= first_cells("configuration/runs.md")
+    assert set(CLAIM_KEYS) <= first_cells("configuration/evidence.md")
+
+
+def test_every_command_is_on_the_start_page():
+    (commands,) = [a.choices for a in parser()._actions if isinstance(a, _SubParsersAction)]
+    words = {word for cell in first_cells("start.md") for word in cell.split()}
+    assert set(commands) - {references.COMMAND} <= words
+
+
+def test_every_example_is_printed_and_linked():
+    pages = "".join((DOCS / name).read_text("utf-8") for name in ("own-parts.md", "developers.md"))
+    for path in (DOCS / "examples").glob("my_*"):
+        assert f'--8<-- "docs/examples/{path.name}"' in pages
+        assert f"(examples/{path.name})" in pages

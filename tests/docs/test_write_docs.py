@@ -1,0 +1,72 @@
+"""`write_docs.py --results` writes scorecards and the speed page from what is in `results/`."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from hypertransfer.storage import parquet
+from hypertransfer.storage.run_store import Store
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = f"{'a' * 24}-{'b' * 16}"
+PROVENANCE = {
+    "git": "0123456789ab", "torch": "2.13.0", "python": "3.11.7", "device": "cpu: a processor",
+    "finished": "2026-11-25T12:00:00+00:00",
+}  # fmt: skip
+
+
+@pytest.fixture
+def write_docs():
+    path = ROOT / "workflow" / "scripts" / "write_docs.py"
+    spec = importlib.util.spec_from_file_location("write_docs", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def put(table: pd.DataFrame, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write(pa.Table.from_pandas(table, preserve_index=False), path)
+
+
+def test_results_become_pages(write_docs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    claim = {
+        "sentence": "The rate stays.", "bar": "≤ 1 octave", "value": 0.5, "low": 0.25, "high": 0.75,
+        "verdict": "holds", "unit": "octaves", "scale": "smoke", "edition": "1",
+    }  # fmt: skip
+    put(pd.DataFrame([claim]), Path("results/moe_mup/tables/claims.parquet"))
+    put(pd.DataFrame({"key": [KEY, KEY]}), Path("results/moe_mup/tables/runs.parquet"))
+    bench = {"benchmark": "train", "metric": "a step", "ours": 1.0, "rival": 2.0, "ratio": 0.5,
+             "target": 1.0, "unit": "s"}  # fmt: skip
+    put(pd.DataFrame([bench]), Path("results/benchmarks.parquet"))
+    Store("results/store").put("runs", KEY, {"provenance": PROVENANCE}, {})
+    pages = dict(write_docs.result_pages())
+    assert set(pages) == {"scorecards/moe_mup.md", "speed.md"}
+    card = pages["scorecards/moe_mup.md"]
+    assert "| The rate stays. | ≤ 1 octave | 0.50 (0.25 … 0.75) | **holds** |" in card
+    assert "| commits | 0123456789ab |" in card
+    assert "| runs | 1 |" in card
+    assert "| a step | 1 | 2 | 0.5 | 1 | s |" in pages["speed.md"]
+
+
+def test_no_results_are_no_pages(write_docs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert not dict(write_docs.result_pages())
+
+
+def test_stale_pages_are_named(write_docs, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(write_docs, "DOCS", tmp_path)
+    monkeypatch.setattr("sys.argv", ["write_docs.py", "--check"])
+    assert write_docs.main() == 1
+    assert "docs/reference/probes.md is out of date" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr("sys.argv", ["write_docs.py"])
+    assert write_docs.main() == 0
+    monkeypatch.setattr("sys.argv", ["write_docs.py", "--check"])
+    assert write_docs.main() == 0

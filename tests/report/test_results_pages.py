@@ -1,0 +1,54 @@
+"""Scorecard and speed pages from tables."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pytest
+
+from hypertransfer.report import results_pages
+
+
+@pytest.fixture
+def claims() -> pd.DataFrame:
+    rows = [
+        ("µP | stays.", "≤ 1 octave", 0.284, 0.13, math.inf, "undecided", "octaves"),
+        ("The loss falls.", "≥ 0 loss", 0.0061, 0.004, 0.007, "holds", "loss"),
+        ("The error is small.", "≤ 1e-05", 3e-7, 2e-7, 3e-7, "fails", ""),
+    ]
+    names = ["sentence", "bar", "value", "low", "high", "verdict", "unit"]
+    return pd.DataFrame(rows, columns=names).assign(scale="desk", edition="2")
+
+
+def test_a_scorecard_counts_and_lists_every_claim(claims):
+    text = results_pages.scorecard_page("mine", "Mine", claims, {"commits": "abc"})
+    assert "# Scorecard: Mine" in text
+    assert "| 3 | 1 | 1 | 1 |" in text
+    assert "| commits | abc |" in text
+    assert "| µP \\| stays. | ≤ 1 octave | 0.28 (0.13 … open) | undecided |" in text
+    assert "| The loss falls. | ≥ 0 loss | 0.006 (0.004 … 0.007) | **holds** |" in text
+    assert "| The error is small. | ≤ 1e-05 | 3e-07 (2e-07 … 3e-07) | **fails** |" in text
+
+
+def test_provenance_names_every_commit_and_the_span_of_time(claims):
+    same = {"torch": "2.13.0", "python": "3.11.7", "device": "cpu: x"}
+    records = [{**same, "git": "b", "finished": "2026-02"}]
+    records += [{**same, "git": "a", "finished": "2026-01"}]
+    found = results_pages.provenance(claims, pd.DataFrame({"key": ["k", "k", "l"]}), records)
+    assert found["commits"] == "a, b"
+    assert found["trained"] == "2026-01 to 2026-02"
+    assert (found["runs"], found["scale"], found["torch"]) == ("2", "desk", "2.13.0")
+
+
+def test_a_study_that_trains_nothing_has_no_commits(claims):
+    found = results_pages.provenance(claims, pd.DataFrame(), [])
+    assert (found["runs"], found["commits"], found["trained"]) == ("0", "unknown", "no runs")
+
+
+def test_the_speed_page_lists_every_benchmark():
+    row = {"benchmark": "train", "metric": "a step", "ours": 0.00345, "rival": 0.003,
+           "ratio": 1.15, "target": math.nan, "unit": "s"}  # fmt: skip
+    text = results_pages.speed_page(pd.DataFrame([row]), {"machine": "m"})
+    assert "| a step | 0.00345 | 0.003 | 1.15 |  | s |" in text
+    assert "| machine | m |" in text

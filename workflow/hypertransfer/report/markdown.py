@@ -1,0 +1,34 @@
+"""Markdown text for the documentation: tables, code spans and generated pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+NOTICE = (
+    "<!-- Written by workflow/scripts/write_docs.py. "
+    "Edit the source that the page names, not this file. -->"
+)
+
+
+def cell(text: object) -> str:
+    """Text for one cell of a table: on one line, with every `|` escaped."""
+    return " ".join(str(text).split()).replace("|", "\\|")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; an empty string if there are no rows."""
+    lines = ["| " + " | ".join(map(cell, row)) + " |" for row in rows]
+    if not lines:
+        return ""
+    rule = "|" + "---|" * len(head)
+    return "\n".join(["| " + " | ".join(head) + " |", rule, *lines])
+
+
+def code(value: object) -> str:
+    """A value as a code span; an empty string for None."""
+    return "" if value is None else f"`{value}`"
+
+
+def page(title: str, *parts: str) -> str:
+    """A generated page: the notice, the title, and the parts that are not empty."""
+    return "\n\n".join([NOTICE, f"# {title}", *(part for part in parts if part)]) + "\n"

@@ -1,0 +1,285 @@
+"""The reference pages of the documentation, written from cards, signatures and schemas.
+
+Docstrings of packages that import torch or matplotlib are read from the source, without importing
+the module, so that the pages can be written on a machine without either.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hypertransfer.catalogue.cards import datasets, figures, networks, optimizers, probes
+from hypertransfer.catalogue.module_source import PACKAGE_ROOT
+from hypertransfer.claims.families import FAMILIES, measures
+from hypertransfer.claims.measure import Measure
+from hypertransfer.parameterisation.algebra import ONE, Parameterisation, Rule
+from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE
+from hypertransfer.report.docstrings import docstring, documented, first_paragraph
+from hypertransfer.report.markdown import code, page, table
+from hypertransfer.report.option_tables import accepts, default_text, keys_table, options_table
+from hypertransfer.storage.schemas import HISTORY, SUMMARY
+
+SCHEMAS = PACKAGE_ROOT / "schemas"
+
+
+def pages() -> dict[str, str]:
+    """Every reference page as Markdown, by its path below `docs/`."""
+    return {
+        "reference/networks.md": _networks(),
+        "reference/optimizers.md": _optimizers(),
+        "reference/parameterisations.md": _parameterisations(),
+        "reference/data.md": _data(),
+        "reference/probes.md": _probes(),
+        "reference/measures.md": _measures(),
+        "reference/figures.md": _figures(),
+        "reference/config.md": _config(),
+        "reference/tables.md": _tables(),
+    }
+
+
+def study_pages(directory: Path) -> dict[str, str]:
+    """One page for each study in a folder of study files, by its path below `docs/`."""
+    return {
+        f"studies/{path.stem}.md": _study(path.stem, yaml.safe_load(path.read_text("utf-8")))
+        for path in sorted(directory.glob("*.yaml"))
+    }
+
+
+def _networks() -> str:
+    parts = ["Source: `hypertransfer.catalogue.cards.networks`. A run names a network in `model`, "
+             "as a name or as `{name: …, option: …}`."]  # fmt: skip
+    for name, card in networks.MODELS.items():
+        text = f"{first_paragraph(documented(card.path))} For {card.data}. `{card.path}`"
+        parts += [f"## {name}", text, options_table(card.options)]
+    return page("Networks", *parts)
+
+
+def _optimizers() -> str:
+    parts = ["Source: `hypertransfer.catalogue.cards.optimizers`. The gradient power is the power "
+             "of the gradient that an update is proportional to: 1 for SGD, 0 for scale-free "
+             "updates such as Adam's. It chooses the version of a parameterisation."]  # fmt: skip
+    for names, card in _alike(optimizers.OPTIMIZERS):
+        power = f"Gradient power {card.gradient_power:g}."
+        text = f"{first_paragraph(documented(card.path))} {power} `{card.path}`"
+        parts += [f"## {', '.join(names)}", text, options_table(card.options)]
+    return page("Optimizers", *parts)
+
+
+def _alike(cards: Mapping[str, Any]) -> Iterator[tuple[list[str], Any]]:
+    """Optimizers of one import path with the same options, under one heading."""
+    groups: list[tuple[list[str], Any]] = []
+    for name, card in cards.items():
+        for names, first in groups:
+            if (first.path, first.options) == (card.path, card.options):
+                names.append(name)
+                break
+        else:
+            groups.append(([name], card))
+    yield from groups
+
+
+def _parameterisations() -> str:
+    summary = table(
+        ("name", "versions", "source"),
+        [
+            (code(name), "; ".join(map(_family, versions)),
+             "; ".join(_sources(entry.source for entry in versions.values())))
+            for name, versions in PARAMETERISATIONS.items()
+        ],
+    )  # fmt: skip
+    intro = (
+        "Source: `hypertransfer.parameterisation.tables`. An entry is a power of target over base: "
+        "m_N for width, m_L for depth, m_B for batch size, m_D for duration in tokens, m_G for "
+        "granularity. Every table is the identity at the base. Powers of m_L apply inside residual "
+        "branches only. Roles that a table does not list follow `hidden` (experts) or `output` "
+        "(routers)."
+    )
+    parts = [intro, summary]
+    for name, versions in PARAMETERISATIONS.items():
+        for power, entry in versions.items():
+            parts += [f"## {name}, {_family(power)}", *_abc_table(entry)]
+    return page("Parameterisations", *parts)
+
+
+def _sources(texts: Iterable[str]) -> list[str]:
+    """Each source once, of texts that join several with semicolons."""
+    return list(dict.fromkeys(part for text in texts for part in text.split("; ")))
+
+
+def _family(power: float) -> str:
+    return "scale-free (Adam, Lion, Muon)" if power == SCALE_FREE else "SGD"
+
+
+def _abc_table(entry: Parameterisation) -> Iterator[str]:
+    names = [field.name for field in fields(Rule)]
+    rows = [
+        (code(role.value), *(str(getattr(rule, name)) for name in names))
+        for role, rule in entry.rules.items()
+    ]
+    yield f"Source: {'; '.join(_sources([entry.source]))}."
+    yield table(("role", *names), rows)
+    beside = [
+        f"{words}: {getattr(entry, name)}"
+        for name, words in (("residual_multiplier", "residual branches"), ("forgetting", "1 − β"))
+        if getattr(entry, name, ONE) != ONE
+    ]
+    yield "; ".join(beside)
+
+
+def _data() -> str:
+    parts = ["Source: `hypertransfer.catalogue.cards.datasets`. Every file is checked against its "
+             "digest before use."]  # fmt: skip
+    for name, card in datasets.CARDS.items():
+        size = (
+            f"{card.train:,} training and {card.test:,} test samples of shape "
+            f"{'×'.join(map(str, card.input_shape))}"
+            if isinstance(card, datasets.DatasetCard)
+            else f"text, about {card.size / 1e6:.3g} MB for training"
+        )
+        text = f"{card.source}: {size}. Licence: {card.licence}. To obtain: {card.obtain}."
+        usual = datasets.completed(name, {})
+        options = {
+            option: {
+                **datasets.OPTIONS[option],
+                **({"default": usual[option]} if option in usual else {}),
+            }
+            for option in card.options
+        }
+        parts += [f"## {name}", text, options_table(options), _required(card.required)]
+    return page("Data sets", *parts)
+
+
+def _required(names: Iterable[str]) -> str:
+    listed = ", ".join(code(name) for name in names)
+    return f"Required: {listed}." if listed else ""
+
+
+def _probes() -> str:
+    parts = ["Source: `hypertransfer.catalogue.cards.probes`. Every probe also writes `error`, "
+             "`converged`, `products` (Hessian-vector products used) and `seconds`. "
+             "S is the diagonal matrix of each parameter's learning rate over the global "
+             "learning rate."]  # fmt: skip
+    for name, card in probes.PROBES.items():
+        columns = ", ".join(code(column) for column in card.columns)
+        text = docstring(card.module, "Probe")
+        parts += [f"## {name}", text, f"Columns: {columns}.", options_table(card.settings)]
+    return page("Probes", *parts)
+
+
+def _measures() -> str:
+    intro = (
+        "Source: `hypertransfer.claims`. A claim names a measure; `where` selects rows of the "
+        "measure's table. Each measure returns a value with an interval over seeds (measures of "
+        "learned spaces: over tasks)."
+    )
+    parts = [intro]
+    for family in FAMILIES:
+        parts.append(f"## {docstring(family).splitlines()[0].rstrip('.')}")
+        for name, measure in measures().items():
+            if measure.function.__module__ == family:
+                parts += [f"### {name}", *_measure(measure)]
+    return page("Measures", *parts)
+
+
+def _measure(measure: Measure) -> Iterator[str]:
+    text = inspect.getdoc(measure.function) or ""
+    yield text.partition("\n\nRaises:")[0]
+    yield f"Unit: {measure.unit or 'none'}. Table: `{measure.table}`."
+    rows = [
+        (
+            code(name),
+            _choices(measure, name, default),
+            default_text('""' if default == "" else default),
+        )
+        for name, default in measure.options.items()
+    ]
+    yield table(("option", "accepts", "default"), rows) or "No options."
+
+
+def _choices(measure: Measure, option: str, default: object) -> str:
+    """The values that an option accepts; long lists of columns are named, not repeated."""
+    choices = measure.choices.get(option, ())
+    if len(choices) > 4:
+        return "a [column of a table](tables.md) or of a [probe](probes.md)"
+    if choices:
+        return ", ".join(code(choice) for choice in choices)
+    kinds = {bool: "`true` or `false`", int: "whole number", float: "number"}
+    return kinds.get(type(default), "text")
+
+
+def _figures() -> str:
+    parts = ["Source: `hypertransfer.catalogue.cards.figures`. A figure of a study names its kind "
+             "and its options; `where` selects the runs."]  # fmt: skip
+    for name, card in figures.FIGURES.items():
+        parts += [f"## {name}", documented(card.path), options_table(card.options)]
+    return page("Figures", *parts)
+
+
+def _tables() -> str:
+    parts = ["The columns of the Parquet tables in `results/<study>/tables/`. `runs` also has one "
+             "column for each axis of the grid, named as in the config, such as "
+             "`shape.width`."]  # fmt: skip
+    for name, schema in (("runs", SUMMARY), ("history", HISTORY)):
+        rows = [(code(field.name), str(field.type)) for field in schema]
+        parts += [f"## {name}", table(("column", "type"), rows)]
+    rows = [
+        (code(column), kind, name)
+        for name, card in probes.PROBES.items()
+        for column, kind in card.columns.items()
+    ]
+    return page("Tables", *parts, "## probes", table(("column", "type", "probe"), rows))
+
+
+def _config() -> str:
+    config, study = (
+        yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
+        for name in ("config", "study")
+    )
+    parts = ["Source: `workflow/schemas/`.", "## config/config.yaml", keys_table(config)]
+    parts += ["## config/studies/*.yaml", keys_table(study)]
+    for name, schema in study["$defs"].items():
+        parts += [
+            f"### {name}",
+            str(schema.get("description", "")),
+            keys_table(schema) or accepts(schema),
+        ]
+    return page("Keys of config files", *parts)
+
+
+def _study(name: str, study: Mapping[str, Any]) -> str:
+    paper = study["paper"]
+    where = ", ".join(str(paper[key]) for key in ("venue",) if key in paper)
+    arxiv = f", arXiv {paper['arxiv']}" if "arxiv" in paper else ""
+    intro = (
+        f"{' '.join(study['question'].split())}\n\n"
+        f"Paper: {paper['authors']}, *{paper['title']}*{f', {where}' if where else ''}{arxiv}.\n\n"
+        f"Config: `config/studies/{name}.yaml`. Verdicts: [scorecard](../scorecards/{name}.md)."
+    )
+    grids = [(code(grid), values.get("description", "")) for grid, values in study["grids"].items()]
+    grids += [
+        (code(search), values.get("description", ""))
+        for search, values in study.get("searches", {}).items()
+    ]
+    drawn = [(code(f["id"]), f["title"], code(f["kind"])) for f in study.get("figures", ())]
+    counterparts = [
+        (
+            part["paper"],
+            part["shows"],
+            ", ".join(map(code, part["figures"])),
+            part.get("theirs", ""),
+        )
+        for part in study.get("counterparts", ())
+    ]
+    return page(
+        study["title"], intro,
+        "## What is run", table(("grid or search", "description"), grids),
+        "## Figures", table(("figure", "title", "kind"), drawn),
+        "## The paper's figures and their counterparts" if counterparts else "",
+        table(("in the paper", "shows", "figures here", "the paper's result"), counterparts),
+    )  # fmt: skip

@@ -1,0 +1,112 @@
+"""Scorecard and speed pages of the documentation, written from result tables."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from hypertransfer.report.markdown import page, table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERDICTS = ("holds", "fails", "undecided")
+RULE = (
+    "A claim *holds* if its whole interval meets the bar, *fails* if its whole interval violates "
+    "the bar, and is *undecided* otherwise, or if its control does not hold. Intervals are over "
+    "seeds; those of `search_spaces` are over tasks. The report of the study says why each verdict "
+    "fell as it did."
+)
+BENCHMARK_RULE = (
+    "`ratio` is ours over the rival's, or the rival's over ours where more is better; `target` is "
+    "the goal for the ratio or for our number, as the benchmark in `tests/benchmarks/` says."
+)
+
+
+def scorecard_page(
+    study: str, title: str, claims: pd.DataFrame, provenance: Mapping[str, str]
+) -> str:
+    """Every claim of a study with its bar, value, interval and verdict, and what it was made with.
+
+    `claims` is the study's table `claims`, and `provenance` names facts such as the scale, the
+    commits and the dates.
+    """
+    counts = Counter(claims["verdict"])
+    rows = [
+        (claim["sentence"], claim["bar"], value_text(claim), verdict_text(claim["verdict"]))
+        for claim in claims.to_dict("records")
+    ]
+    return page(
+        f"Scorecard: {title}",
+        f"[What the study asks](../studies/{study}.md). {RULE}",
+        table(("claims", *VERDICTS), [(len(claims), *(counts[name] for name in VERDICTS))]),
+        "## Made with",
+        table(("fact", "value"), provenance.items()),
+        "## Claims",
+        table(("claim", "bar", "here (interval)", "verdict"), rows),
+    )
+
+
+def speed_page(benchmarks: pd.DataFrame, provenance: Mapping[str, str]) -> str:
+    """Every row of `results/benchmarks.parquet`, with what it was measured on."""
+    rows = [
+        (row["metric"], *(_significant(row[name]) for name in ("ours", "rival", "ratio", "target")),
+         row["unit"])
+        for row in benchmarks.to_dict("records")
+    ]  # fmt: skip
+    return page(
+        "Speed",
+        f"Measured by `make bench`. {BENCHMARK_RULE}",
+        table(("fact", "value"), provenance.items()),
+        table(("what", "ours", "rival", "ratio", "target", "unit"), rows),
+    )
+
+
+def provenance(
+    claims: pd.DataFrame, runs: pd.DataFrame, records: Iterable[Mapping[str, Any]]
+) -> dict[str, str]:
+    """Facts about the runs behind a scorecard.
+
+    `records` are the `provenance` parts of the runs' records in the store.
+    """
+    records = list(records)
+    finished = sorted(record["finished"] for record in records)
+    return {
+        "scale": _each(claims["scale"]),
+        "edition": _each(claims["edition"]),
+        "runs": f"{runs['key'].nunique():,}" if "key" in runs else "0",
+        "commits": _each(record["git"] for record in records),
+        "torch": _each(record["torch"] for record in records),
+        "Python": _each(record["python"] for record in records),
+        "devices": _each(record["device"] for record in records),
+        "trained": f"{finished[0]} to {finished[-1]}" if finished else "no runs",
+    }
+
+
+def value_text(claim: Mapping[str, Any]) -> str:
+    """A claim's value with its interval; an end that the runs leave open is `open`."""
+    value, low, high = (_number(claim[name], claim["unit"]) for name in ("value", "low", "high"))
+    return f"{value} ({low} … {high})"
+
+
+def verdict_text(verdict: str) -> str:
+    """A verdict, bold where one was reached."""
+    return verdict if verdict == "undecided" else f"**{verdict}**"
+
+
+def _number(value: float, unit: str) -> str:
+    if value is None or not math.isfinite(value):
+        return "open"
+    if unit == "loss":
+        return f"{value:.3f}"
+    return f"{value:.2f}" if abs(value) >= 0.01 or not value else f"{value:.1g}"
+
+
+def _significant(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:,.3g}"
+
+
+def _each(values: Iterable[object]) -> str:
+    return ", ".join(sorted({str(value) for value in values})) or "unknown"
