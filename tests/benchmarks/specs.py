@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypertransfer.studies.grid import Run, runs
+from hypertransfer.studies.grid import Grid, Run, runs
 from hypertransfer.studies.study import load_study
 
 STUDIES = Path("config/studies")
@@ -13,9 +13,7 @@ STUDIES = Path("config/studies")
 def desk_run(width: int, steps: int, checkpoints: tuple[int, ...] = ()) -> Run:
     """The µP run of `dynamics` at a width, with another length."""
     study = load_study("super_consistency", "desk", STUDIES)
-    grid = dict(study.grids["dynamics"])
-    grid["base"] = {**grid["base"], "steps": steps, "log_every": 10, "eval_every": steps}
-    grid["base"]["checkpoints"] = list(checkpoints)
-    grid["axes"] = {"parameterisation": ["mup"], "shape.width": [width], "lr": [0.5], "seed": [0]}
-    grid["probes"], grid["overrides"] = {}, []
-    return runs(grid)[0]
+    changes = {"steps": steps, "log_every": 10, "eval_every": steps}
+    base = {**study.grids["dynamics"].base, **changes, "checkpoints": list(checkpoints)}
+    axes = {"parameterisation": ["mup"], "shape.width": [width], "lr": [0.5], "seed": [0]}
+    return runs(Grid(base, axes))[0]

@@ -140,13 +140,13 @@ def test_the_digest_ignores_words(monkeypatch, change):
     ],
 )
 def test_objections_to_options(name, options, wrong):
-    assert [option for option, _, _ in objections(name, options)] == wrong
+    assert [problem.key for problem in objections(name, options)] == wrong
 
 
 def test_an_objection_to_a_missing_directory_says_how_to_get_the_files():
-    ((_, value, expected),) = objections("cifar10", {})
-    assert value is None
-    assert "cifar-10-python.tar.gz" in expected
+    (problem,) = objections("cifar10", {})
+    assert problem.key == "directory"
+    assert "cifar-10-python.tar.gz" in problem.text
 
 
 PLANNING = """

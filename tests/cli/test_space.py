@@ -210,8 +210,9 @@ def test_forms_of_other_tools():
 @pytest.mark.parametrize("space", spaces(), ids=["box", "ellipsoid"])
 def test_the_grid_section_is_one_of_ours(space):
     section = exports.grid(space, 16)
-    assert list(grid.problems({"base": {}, **section})) == []
-    points = [point for point, _ in grid.points({"base": {}, **section})]
+    parsed = grid.Grid.parse({"base": {}, **section})
+    assert list(grid.problems(parsed)) == []
+    points = [point for point, _ in grid.points(parsed)]
     assert 8 < len(points) <= 16
     inside = space.domain.encode({n: [p[n] for p in points] for n in space.domain.names})
     assert (space.gauge(inside) < 1.2).all(), "but for the rounding of whole numbers"

@@ -197,8 +197,8 @@ def test_expected_improvement_is_the_mean_of_improvements(mean, deviation, best)
 def parts_of(search, method, generation):
     return {
         "search": search.name,
-        "values": {k: v for k, v in search.values.items() if k not in study_plan.LATER},
-        "method": {"name": method, **search.values["methods"][method]},
+        "values": {k: v for k, v in search.plain().items() if k not in searches.LATER},
+        "method": {"name": method, **search.settings.methods[method].plain()},
         "generation": generation,
         "context": keys.run_key(search.base).partition("-")[2],
     }
@@ -227,11 +227,11 @@ def test_generations_build_upon_those_before_and_are_taken_from_the_store(search
 
 def test_results_are_carried_to_every_target_and_along_the_line(search, tmp_path):
     store, files = Store(tmp_path / "store"), []
-    for method in search.values["methods"]:
+    for method in search.settings.methods:
         _, table = search_generation.generation(parts_of(search, method, 0), [], store, "cpu", 5)
         files.append(str(tmp_path / f"{method}.parquet"))
         parquet.write(table, files[-1])
-    parts = {"search": "modules", "values": search.values, "files": files,
+    parts = {"search": "modules", "values": search.plain(), "files": files,
              "context": keys.run_key(search.base).partition("-")[2]}  # fmt: skip
     rows = search_generation.carry_over(parts, files, store, "cpu", 5).to_pylist()
     assert len(rows) == 16

@@ -16,7 +16,6 @@ from hypertransfer.planning import cost, jobs, study_plan
 from hypertransfer.planning.load import IndexPlan
 from hypertransfer.planning.publication import Publication
 from hypertransfer.planning.study_plan import StudyPlan
-from hypertransfer.studies import grid
 from hypertransfer.studies.study import Study
 
 SEEDED = settings(derandomize=True, deadline=None)  # the same cases on every machine
@@ -57,7 +56,17 @@ VALUES = {
         {"id": "one", "kind": "loss", "title": "One", "caption": "One."},
         {"id": "two", "kind": "sharpness", "title": "Two", "caption": "Two."},
     ],
-    "claims": [{"id": "stays", "bar": {"max": 1}}],
+    "claims": [
+        {
+            "id": "stays",
+            "sentence": "It stays.",
+            "source": "nowhere",
+            "confidence": "low",
+            "measure": "sharpness_spread",
+            "where": {"grid": "sweep"},
+            "bar": {"max": 1},
+        }
+    ],
 }
 
 
@@ -73,8 +82,7 @@ def a_notebook(tmp_path, monkeypatch):
 def planned(edit=lambda values: None, *, scale="desk", minutes=3.0):
     values = copy.deepcopy(VALUES)
     edit(values)
-    runs = {name: grid.runs(written) for name, written in values["grids"].items()}
-    return StudyPlan(Study("mine", scale, values, runs), minutes)
+    return StudyPlan(Study.parse(values, scale), minutes)
 
 
 def names(study):

@@ -889,7 +889,7 @@ def test_notebooks_run_from_the_repository_only(tmp_path, monkeypatch):
     (books / "mine.ipynb").symlink_to(tmp_path / "evil.ipynb")
     monkeypatch.setattr(study_plan, "NOTEBOOKS", books)
     with pytest.raises(ConfigError, match="a link that leads out"):
-        study_plan.notebook(studies_study.Study("mine", "desk", {}, {}))
+        study_plan.notebook(studies_study.Study("mine", "desk", "t", "q", {}, {}, {}))
 
 
 def test_a_marker_removes_stable_files_only(tmp_path, monkeypatch):

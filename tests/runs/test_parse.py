@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hypertransfer.runs import parse
 from hypertransfer.runs.canonical import canonical, digest
-from hypertransfer.runs.parse import SpecError, SpecErrors
+from hypertransfer.runs.problem import Problem, ProblemError
 from hypertransfer.runs.spec import LOSSES, WEIGHTS
 
 SEEDED = settings(derandomize=True, deadline=None)  # the same cases on every machine
@@ -130,38 +130,38 @@ BAD = {
 
 
 def test_every_bad_field_is_named_at_once():
-    with pytest.raises(SpecErrors) as caught:
+    with pytest.raises(ProblemError) as caught:
         parse.run_spec({**BAD, "learning_rate": 1, True: 2})
-    roots = [error.path.split(".")[0] for error in caught.value.errors]
+    roots = [problem.path[0] for problem in caught.value.problems]
     assert sorted(roots) == sorted([*BAD, "learning_rate", "True"])
-    assert all(isinstance(error, SpecError) for error in caught.value.errors)
+    assert all(isinstance(problem, Problem) for problem in caught.value.problems)
     assert "lr: -0.1 is not above 0" in str(caught.value)
 
 
 @pytest.mark.parametrize("field", BAD)
 def test_each_bad_field_is_refused_by_itself(field):
-    with pytest.raises(SpecErrors) as caught:
+    with pytest.raises(ProblemError) as caught:
         parse.run_spec({**VALID, field: BAD[field]})
-    (error,) = caught.value.errors
-    assert error.path.split(".")[0] == field
-    assert error.expected
+    (problem,) = caught.value.problems
+    assert problem.path[0] == field
+    assert problem.expected
 
 
 @pytest.mark.parametrize("field", VALID)
 def test_what_has_no_default_is_needed(field):
-    with pytest.raises(SpecErrors) as caught:
+    with pytest.raises(ProblemError) as caught:
         parse.run_spec({name: value for name, value in VALID.items() if name != field})
-    (error,) = caught.value.errors
-    assert error.path == field
-    assert "needs it" in str(error)
+    (problem,) = caught.value.problems
+    assert problem.path == (field,)
+    assert "needs it" in str(problem)
 
 
 def test_options_of_a_component_must_have_a_canonical_text():
     for option in (math.nan, math.inf, {1, 2}, object()):
-        with pytest.raises(SpecError, match=r"model\.strength"):
-            parse.component("model", {"name": "conv", "strength": option})
-    with pytest.raises(SpecError, match=r"model\.1"):
-        parse.component("model", {"name": "conv", 1: 2})
+        with pytest.raises(ProblemError, match=r"model\.strength"):
+            parse.component(("model",), {"name": "conv", "strength": option})
+    with pytest.raises(ProblemError, match=r"model\.1"):
+        parse.component(("model",), {"name": "conv", 1: 2})
 
 
 def test_digests_stay_what_they_are():

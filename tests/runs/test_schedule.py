@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypertransfer.runs import parse
-from hypertransfer.runs.parse import SpecError
+from hypertransfer.runs.problem import ProblemError
 from hypertransfer.runs.schedule import factor
 from hypertransfer.runs.spec import Schedule
 
@@ -65,6 +65,7 @@ def test_shares_of_the_run_scale_with_it(name, times, final):
     ],
 )
 def test_schedules_that_cannot_be_meant_are_refused(values, key):
-    with pytest.raises(SpecError) as caught:
-        parse.schedule("schedule", values)
-    assert caught.value.path == key
+    with pytest.raises(ProblemError) as caught:
+        parse.schedule(("schedule",), values)
+    (problem,) = caught.value.problems
+    assert problem.key == key

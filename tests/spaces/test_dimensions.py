@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer.spaces.dimensions import Dimension, Domain, DomainError, problems
+from hypertransfer.runs.problem import ProblemError
+from hypertransfer.spaces.dimensions import Dimension, Domain, problems
 
 SEEDED = settings(derandomize=True, deadline=None)
 PLACES = st.floats(0, 1)
@@ -77,7 +78,7 @@ def test_configurations_go_there_and_back():
     ],
 )
 def test_values_outside_are_named(columns, words):
-    with pytest.raises(DomainError) as raised:
+    with pytest.raises(ProblemError) as raised:
         Domain.parse(WRITTEN).encode(columns)
     assert words in str(raised.value)
 
@@ -102,16 +103,16 @@ def test_values_outside_are_named(columns, words):
     ],
 )
 def test_declarations_that_cannot_be_meant(given, words):
-    (error,) = problems({"good": {"low": 0, "high": 1}, "bad": given}, "dimensions")
-    assert error.path == "dimensions.bad"
-    assert words in error.text
-    with pytest.raises(DomainError, match=r"dimensions\.bad"):
-        Domain.parse({"bad": given}, "dimensions")
+    (error,) = problems({"good": {"low": 0, "high": 1}, "bad": given}, ("dimensions",))
+    assert error.path[:2] == ("dimensions", "bad")
+    assert words in str(error)
+    with pytest.raises(ProblemError, match=r"dimensions\.bad"):
+        Domain.parse({"bad": given}, ("dimensions",))
 
 
 @pytest.mark.parametrize("written", [None, [], {}, "lr"])
 def test_what_is_no_mapping_of_dimensions(written):
-    (error,) = problems(written, "dimensions")
+    (error,) = problems(written, ("dimensions",))
     assert "is not a mapping of hyperparameters" in str(error)
 
 

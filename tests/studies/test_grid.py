@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hypertransfer.runs.canonical import canonical
-from hypertransfer.runs.parse import SpecError
+from hypertransfer.runs.problem import ProblemError
 from hypertransfer.studies import axes as studies_axes
 from hypertransfer.studies import grid
-from hypertransfer.studies.axes import GridError
+from hypertransfer.studies.grid import Grid
 
 SEEDED = settings(derandomize=True, deadline=None)  # the same cases on every machine
 
@@ -35,7 +35,7 @@ BASE = {
 
 
 def made(axes, **more):
-    return {"base": BASE, "axes": axes, **more}
+    return Grid.parse({"base": BASE, "axes": axes, **more})
 
 
 def points(axes, **more):
@@ -59,7 +59,7 @@ def problems(axes, **more):
     ],
 )
 def test_values_of_an_axis(written, values):
-    found = studies_axes.axis_values("lr", written)
+    found = studies_axes.axis_values(("lr",), written)
     assert found == values
     assert [type(value) for value in found] == [type(value) for value in values]
 
@@ -68,7 +68,7 @@ def test_values_of_an_axis(written, values):
 @given(st.floats(1e-6, 1e3), st.floats(1.01, 1e4), st.integers(2, 30))
 def test_logspace_is_geometric_between_its_ends(low, ratio, count):
     values = studies_axes.axis_values(
-        "lr", {"logspace": {"from": low, "to": low * ratio, "points": count}}
+        ("lr",), {"logspace": {"from": low, "to": low * ratio, "points": count}}
     )
     assert len(values) == count
     assert values[0] == pytest.approx(low, rel=1e-11)
@@ -91,9 +91,10 @@ def test_logspace_is_geometric_between_its_ends(low, ratio, count):
     ],
 )
 def test_axes_that_cannot_be_meant(written, words):
-    with pytest.raises(GridError, match=re.escape(words)) as caught:
-        studies_axes.axis_values("axes.lr", written)
-    assert caught.value.path == "axes.lr"
+    with pytest.raises(ProblemError, match=re.escape(words)) as caught:
+        studies_axes.axis_values(("axes", "lr"), written)
+    (problem,) = caught.value.problems
+    assert problem.path == ("axes", "lr")
 
 
 def test_the_last_axis_varies_fastest():
@@ -111,9 +112,9 @@ def test_dotted_axes_reach_into_the_spec():
 
 def test_expansion_leaves_the_config_alone():
     written = made({"shape.width": [16, 32], "optimizer.momentum": [0.5]})
-    before = canonical(written)
+    before = canonical(written.plain())
     list(grid.points(written))
-    assert canonical(written) == before
+    assert canonical(written.plain()) == before
 
 
 def test_zipped_axes_move_together():
@@ -124,7 +125,7 @@ def test_zipped_axes_move_together():
 
 
 def test_zipped_axes_have_equally_many_values():
-    with pytest.raises(GridError, match="equally many"):
+    with pytest.raises(ProblemError, match="equally many"):
         points({"lr": [1, 2], "seed": [0, 1, 2]}, zip=[["lr", "seed"]])
 
 
@@ -302,7 +303,7 @@ def test_schedules_of_probes(written, steps):
 
 def test_a_probe_does_not_look_beyond_the_run():
     probes = {"sharp": {"probe": "hessian", "checkpoints": [0, 11]}}
-    with pytest.raises(SpecError, match=r"probes.sharp.checkpoints: \[11\] is not within"):
+    with pytest.raises(ProblemError, match=r"probes.sharp.checkpoints: \[11\] is not within"):
         grid.runs(made({"seed": [0]}, probes=probes))
 
 
@@ -337,7 +338,7 @@ def test_columns_of_a_design_are_zipped_into_points():
         },
         "zip": [["lr", "weight_decay"]],
     }
-    found = [point for point, _ in grid.points(values)]
+    found = [point for point, _ in grid.points(Grid.parse(values))]
     assert len(found) == 8
     places = sorted(math.log(point["lr"] / 1e-4) / math.log(1e4) for point in found)
     assert places == pytest.approx([(i + 0.5) / 8 for i in range(8)])
@@ -355,17 +356,18 @@ def test_columns_of_a_design_are_zipped_into_points():
     ],
 )
 def test_a_design_that_cannot_be_meant(written, words):
-    with pytest.raises(studies_axes.GridError, match=words):
-        studies_axes.axis_values("axes.lr", {"sobol": written})
+    with pytest.raises(ProblemError, match=words):
+        studies_axes.axis_values(("axes", "lr"), {"sobol": written})
 
 
 def test_values_of_zipped_axes_may_repeat_and_points_may_not():
     axes = {"lr": [0.1, 0.2, 0.3], "batch_size": [8, 8, 16]}
-    found = [p for p, _ in grid.points({"base": {}, "axes": axes, "zip": [["lr", "batch_size"]]})]
+    pairs = [["lr", "batch_size"]]
+    found = [p for p, _ in grid.points(made(axes, zip=pairs))]
     assert [p["batch_size"] for p in found] == [8, 8, 16]
-    assert list(grid.problems({"base": {}, "axes": axes, "zip": [["lr", "batch_size"]]})) == []
-    with pytest.raises(studies_axes.GridError, match="8 stands twice"):
-        list(grid.points({"base": {}, "axes": axes}))
+    assert list(grid.problems(made(axes, zip=pairs))) == []
+    with pytest.raises(ProblemError, match="8 stands twice"):
+        list(grid.points(made(axes)))
     twins = {"lr": [0.1, 0.1], "batch_size": [8, 8]}
-    with pytest.raises(studies_axes.GridError, match="free of points that stand twice"):
-        list(grid.points({"base": {}, "axes": twins, "zip": [["lr", "batch_size"]]}))
+    with pytest.raises(ProblemError, match="free of points that stand twice"):
+        list(grid.points(made(twins, zip=pairs)))

@@ -106,7 +106,7 @@ def refused(load, *changes, scale="desk"):
 def test_the_good_study_is_good(load, scale):
     study = load(scale=scale)
     assert study.name == "mine"
-    assert study.grids["sweep"]["base"]["steps"] == (4 if scale == "smoke" else 10)
+    assert study.grids["sweep"].base["steps"] == (4 if scale == "smoke" else 10)
 
 
 # What stands in the file, what is put there instead, and the one problem: the piece of text on
@@ -140,7 +140,8 @@ ONE = {
     ),
     "a claim that takes two runs for one": (
         "      seed: [0, 1]\n", "      seed: [0, 1]\n      lr: [0.1, 0.2]\n",
-        "    sentence: It stays.", "claims.0", ["several runs at shape.width 8, seed 0"],
+        "    bar: {max: 1}", "claims.0.where",
+        ["several runs at shape.width 8, seed 0"],
     ),
     "a counterpart that is no figure": (
         "claims:\n", "counterparts:\n  - {paper: x, shows: y, figures: [flat], claims: [stays]}\n"
@@ -247,25 +248,28 @@ ONE = {
     "figure of no run": (
         "caption: Sharpness.\n    where: {grid: sweep}",
         "caption: Sharpness.\n    where: {grid: swep}",
-        "  - id: sharp", "figures.0", ["no run of this scale is selected by {'grid': 'swep'}"],
+        "    where: {grid: sweep}\nclaims", "figures.0.where",
+        ["no run of this scale is selected by {'grid': 'swep'}"],
     ),
     "figure of no column": (
         "caption: Sharpness.\n    where: {grid: sweep}",
         "caption: Sharpness.\n    where: {width: 8}",
-        "  - id: sharp", "figures.0", ["no column 'width'; known: ", "shape.width"],
+        "    where: {grid: sweep}\nclaims", "figures.0.where",
+        ["no column 'width'; known: ", "shape.width"],
     ),
     "bounds on words": (
         "caption: Sharpness.\n    where: {grid: sweep}",
         "caption: Sharpness.\n    where: {grid: {min: 1}}",
-        "  - id: sharp", "figures.0", ["bounds a column that does not hold numbers"],
+        "    where: {grid: sweep}\nclaims", "figures.0.where",
+        ["bounds a column that does not hold numbers"],
     ),
     "unknown measure of a claim": (
-        "measure: sharpness_spread", "measure: spread", "  - id: stays", "claims.0",
+        "measure: sharpness_spread", "measure: spread", "    measure:", "claims.0.measure",
         ["'spread'", "sharpness_spread"],
     ),
     "control that is no mapping": (
-        "bar: {max: 1}", "bar: {max: 1}\n    control: yes", "  - id: stays", "claims.0",
-        ["control: True is not a mapping"],
+        "bar: {max: 1}", "bar: {max: 1}\n    control: yes", "scales:", "claims.0.control",
+        ["True is not a mapping"],
     ),
     "name that is not the file's": (
         "study: mine", "study: yours", "study: mine", "study",
@@ -311,7 +315,7 @@ def test_all_problems_of_a_file_come_together(load):
     keys = [problem.key for problem in problems]
     assert set(keys) >= {
         "titel", "scales.smok", "grids.sweep.base.lr", "grids.sweep.base.steps",
-        "grids.sweep.probes.sharpness.sample", "figures.0.kind", "claims.0",
+        "grids.sweep.probes.sharpness.sample", "figures.0.kind", "claims.0.measure",
     }  # fmt: skip
     assert len(keys) == len(set(keys))
     text = str(ConfigError(problems))
@@ -344,8 +348,8 @@ def test_a_misspelt_key_of_a_scale_stands_in_its_patch(load):
 
 def test_scales_lay_patches_over_the_study(load):
     smoke = load(scale="smoke")
-    sharpness = smoke.grids["sweep"]["probes"]["sharpness"]
-    assert sharpness == {"probe": "hessian", "checkpoints": [0, 4], "samples": 64}
+    sharpness = smoke.grids["sweep"].probes["sharpness"]
+    assert sharpness.plain() == {"probe": "hessian", "checkpoints": [0, 4], "samples": 64}
     assert smoke.figures == load(scale="paper").figures
 
 

@@ -22,7 +22,7 @@ from hypertransfer.networks.resolve import Base, RoleError
 from hypertransfer.parameterisation.algebra import Power, Ratios, Role
 from hypertransfer.parameterisation.tables import MUP_ADAM, PARAMETERISATIONS, SCALE_FREE
 from hypertransfer.planning import flops
-from hypertransfer.runs.parse import SpecErrors
+from hypertransfer.runs.problem import ProblemError
 from hypertransfer.training import build, loop
 from hypertransfer.training import losses as training_losses
 
@@ -346,7 +346,7 @@ def test_multipliers_of_a_type_that_is_not_there_are_refused_with_those_that_are
      {"lr": {"deep": [1]}}],
 )  # fmt: skip
 def test_multipliers_that_cannot_be_meant_are_refused(multipliers):
-    with pytest.raises(SpecErrors, match="multipliers"):
+    with pytest.raises(ProblemError, match="multipliers"):
         spec(multipliers=multipliers)
 
 

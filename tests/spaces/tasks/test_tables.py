@@ -141,7 +141,7 @@ def test_what_is_not_there_is_named():
     [
         ({"task": "data"}, ("task",), "is not a list of the columns"),
         ({"task": []}, ("task",), "is not a list of the columns"),
-        ({"score": "s"}, ("loss",), "write one of loss"),
+        ({"score": "s"}, ("loss",), "write either loss"),
         ({"group": 3}, ("group",), "is not the name of a column"),
         ({"where": [1]}, ("where",), "is not a mapping"),
         ({"colour": 1}, ("colour",), "unknown key; known: task"),
@@ -158,9 +158,9 @@ def test_what_is_not_there_is_named():
 )
 def test_descriptions_that_cannot_be_meant(changes, path, words):
     found = list(problems({**ABOUT, **changes}))
-    assert [one for one in found if one[0] == path and words in one[1]], found
+    assert [problem for problem in found if problem.path == path and words in problem.text], found
 
 
 def test_a_sound_description_has_no_problems():
     assert list(problems(ABOUT)) == []
-    assert next(iter(problems("x")))[0] == ()
+    assert next(iter(problems("x"))).path == ()

@@ -1,4 +1,4 @@
-"""Whether the parts that a run names exist, take their options, and go together."""
+"""Check that the components of a run exist, accept their options, and fit each other."""
 
 from __future__ import annotations
 
@@ -13,78 +13,76 @@ from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
 from hypertransfer.catalogue.lookup import objection
 from hypertransfer.catalogue.options import Validator
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
-from hypertransfer.runs.parse import SpecError
+from hypertransfer.runs.problem import Problem
 from hypertransfer.runs.spec import Component, RunSpec
 
 
-def objections(spec: RunSpec) -> Iterator[SpecError]:
-    """Everything about the parts that a spec names that cannot work."""
+def objections(spec: RunSpec) -> Iterator[Problem]:
+    """Every problem of the components that a spec names, and of their combination."""
     known_data = ":" in spec.data.name or spec.data.name in datasets.CARDS
     if not known_data:
-        yield SpecError("data", spec.data.name, f"one of {', '.join(datasets.CARDS)}")
+        yield Problem(("data",), spec.data.name, f"one of {', '.join(datasets.CARDS)}")
     elif ":" in spec.data.name:
         yield from _unfound("data", spec.data.name)
     else:
-        for option, value, expected in dataset_options.objections(
-            spec.data.name, spec.data.options
-        ):
-            yield SpecError(f"data.{option}", value, expected)
+        for problem in dataset_options.objections(spec.data.name, spec.data.options):
+            yield problem.below("data")
     if ":" in spec.parameterisation:
         yield from _unfound("parameterisation", spec.parameterisation)
     elif spec.parameterisation not in PARAMETERISATIONS:
         known = ", ".join(PARAMETERISATIONS)
-        yield SpecError("parameterisation", spec.parameterisation, f"one of {known}")
+        yield Problem(("parameterisation",), spec.parameterisation, f"one of {known}")
     yield from _options("model", spec.model, MODELS)
     yield from _options("optimizer", spec.optimizer, OPTIMIZERS)
     if spec.optimizer.name == "adam" and spec.weight_decay:
-        yield SpecError(
-            "weight_decay", spec.weight_decay, "0 with adam: use adamw, whose decay is decoupled"
+        yield Problem(
+            ("weight_decay",), spec.weight_decay, "0 with adam: use adamw, whose decay is decoupled"
         )
     card = OPTIMIZERS.get(spec.optimizer.name)
     if spec.optimizer.name == "normalized_sgd" and "radii" in spec.optimizer.options:
         expected = "left out: normalized_sgd has one norm of all weights together"
-        yield SpecError("optimizer.radii", spec.optimizer.options["radii"], expected)
+        yield Problem(("optimizer", "radii"), spec.optimizer.options["radii"], expected)
     if spec.weights == "boundary" and not (card and card.steepest):
         expected = f"of an optimizer with norms of its own: {', '.join(LMO_PRESETS)}"
-        yield SpecError("weights", spec.weights, expected)
+        yield Problem(("weights",), spec.weights, expected)
     finer = max(spec.shape.granularity, spec.base.granularity) > 1
     if finer and spec.model.name in MODELS and not spec.model.options.get("experts"):
         expected = f"1: {spec.model.name} has no experts here to split (model.experts)"
-        yield SpecError("shape.granularity", spec.shape.granularity, expected)
+        yield Problem(("shape", "granularity"), spec.shape.granularity, expected)
     if spec.model.name in MODELS and known_data and ":" not in spec.data.name:
         yield from _fit(spec)
 
 
-def _fit(spec: RunSpec) -> Iterator[SpecError]:
-    """Whether network and data go together."""
+def _fit(spec: RunSpec) -> Iterator[Problem]:
+    """Problems of the network with the data set."""
     card, kind = MODELS[spec.model.name], datasets.kind(spec.data.name)
     if card.data != kind:
         expected = f"usable with {spec.model.name}, which is for {card.data}: it is {kind}"
-        yield SpecError("data.name", spec.data.name, expected)
+        yield Problem(("data", "name"), spec.data.name, expected)
         return
     if kind == "text" and spec.loss != "cross_entropy":
-        yield SpecError("loss", spec.loss, "cross_entropy, as text has classes only")
+        yield Problem(("loss",), spec.loss, "cross_entropy, as text has classes only")
     shape, _ = dataset_options.shape(spec.data.name, spec.data.options)
     yield from card.needs(spec, shape[1] if len(shape) > 1 else shape[0])
 
 
-def _unfound(kind: str, name: str) -> Iterator[SpecError]:
+def _unfound(kind: str, name: str) -> Iterator[Problem]:
     if text := objection(kind, name):
-        yield SpecError(kind, name, text)
+        yield Problem((kind,), name, text)
 
 
-def _options(kind: str, part: Component, cards: Mapping[str, Any]) -> Iterator[SpecError]:
+def _options(kind: str, part: Component, cards: Mapping[str, Any]) -> Iterator[Problem]:
     if ":" in part.name:
         yield from _unfound(kind, part.name)
         return
     if part.name not in cards:
-        yield SpecError(kind, part.name, f"one of {', '.join(cards)}")
+        yield Problem((kind,), part.name, f"one of {', '.join(cards)}")
         return
     schemas = cards[part.name].options
     for option, value in part.options.items():
         if option not in schemas:
             known = ", ".join(schemas) or "none"
-            yield SpecError(f"{kind}.{option}", value, f"an option of {part.name}; known: {known}")
+            yield Problem((kind, option), value, f"an option of {part.name}; known: {known}")
             continue
         for error in Validator(schemas[option]).iter_errors(value):
-            yield SpecError(f"{kind}.{option}", value, f"accepted: {error.message}")
+            yield Problem((kind, option), value, f"accepted: {error.message}")

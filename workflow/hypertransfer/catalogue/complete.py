@@ -22,7 +22,7 @@ def run_spec(values: Mapping[str, Any]) -> RunSpec:
     """The complete spec of a run from the nested plain values of a config.
 
     Raises:
-        SpecErrors: fields that are unknown, missing or have a value that cannot be used.
+        ProblemError: fields that are unknown, missing or have a value that cannot be used.
     """
     return complete(parse.run_spec(values))
 

@@ -22,6 +22,7 @@ from hypertransfer.catalogue.cards.datasets import (
     completed,
 )
 from hypertransfer.runs.canonical import digest as value_digest
+from hypertransfer.runs.problem import NO_VALUE, Problem
 
 _TAIL = 2**16  # bytes at the end of a Parquet file, where its footer is
 
@@ -118,34 +119,31 @@ def _footers(directory: str) -> dict[str, list]:
     return out
 
 
-Objection = tuple[str, object, str]  # option, value, what was expected
-
-
-def objections(name: str, options: Mapping[str, Any]) -> list[Objection]:
-    """What is wrong with the options of a known data set: option, value, what was expected."""
-    found, options = card(name), completed(name, options)
-    out: list[Objection] = [
-        (option, None, f"given, and {name} needs it: {found.obtain}")
-        for option in found.required
+def objections(name: str, options: Mapping[str, Any]) -> list[Problem]:
+    """Every problem of the options of a known data set; paths start at the option's name."""
+    known, options = card(name), completed(name, options)
+    problems = [
+        Problem((option,), NO_VALUE, f"is missing, and {name} needs it: {known.obtain}")
+        for option in known.required
         if option not in options
     ]
     for option, value in options.items():
-        if option not in found.options:
-            known = ", ".join(found.options)
-            out.append((option, value, f"an option of {name}; known: {known}"))
+        if option not in known.options:
+            names = ", ".join(known.options)
+            problems.append(Problem((option,), value, f"an option of {name}; known: {names}"))
         elif value is None and OPTIONS[option].get("default", option) is None:
             continue  # null is the default
-        elif expected := _EXPECTED[option](found, value):
-            out.append((option, value, expected))
-    if not out and isinstance(found, TextCard):
-        out += _text_objections(options)
-    return out
+        elif expected := _EXPECTED[option](known, value):
+            problems.append(Problem((option,), value, expected))
+    if not problems and isinstance(known, TextCard):
+        problems += _text_objections(options)
+    return problems
 
 
-def _text_objections(options: Mapping[str, Any]) -> Iterator[Objection]:
-    """What options of a text do not go together."""
+def _text_objections(options: Mapping[str, Any]) -> Iterator[Problem]:
+    """Options of a text that contradict each other."""
     if options["vocabulary"] is not None and options["tokens"] != BPE:
-        yield "vocabulary", options["vocabulary"], "for tokens: bpe; bytes are 256"
+        yield Problem(("vocabulary",), options["vocabulary"], "for tokens: bpe; bytes are 256")
 
 
 def _whole(value: object, low: int) -> bool:

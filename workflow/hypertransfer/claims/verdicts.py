@@ -22,9 +22,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from hypertransfer.analysis.estimate import need
+from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import ClaimError, Measured, Tables
-from hypertransfer.claims.validation import MIN_SEEDS, validate
+from hypertransfer.claims.validation import validate
 from hypertransfer.runs import conditions
 
 if TYPE_CHECKING:
@@ -58,29 +59,30 @@ class Verdict:
     unit: str
 
 
-def check(claim: Mapping[str, Any], tables: Tables, seed: int = 0) -> Verdict:
-    """Measure a claim on the tables `runs`, `history` and `probes`, and judge it.
+def check(written: Mapping[str, Any], tables: Tables, seed: int = 0) -> Verdict:
+    """Measure a claim, as written in a config, on `runs`, `history` and `probes`, and judge it.
 
     `seed` is that of the generator that resamples.
 
     Raises:
-        ClaimError: the claim is malformed, selects nothing, or names what is not there.
+        ClaimError: the claim is malformed, selects no rows, or names a column that is missing.
     """
-    if problems := validate([claim]):
+    if problems := validate([written]):
         raise ClaimError("\n".join(problems))
-    name = f"claim {claim['id']!r}"
+    claim = Claim.parse(written)
+    name = f"claim {claim.id!r}"
     measured = _measure(claim, tables, seed, name)
     unit = _unit(claim)
-    verdict, reason = _judge(claim["bar"], measured, unit, claim.get("min_seeds", MIN_SEEDS))
-    if "control" in claim and measured.seeds >= claim.get("min_seeds", MIN_SEEDS):
-        fault = _control_fault(claim, tables, seed, name)
-        verdict, reason = ("undecided", f"{fault}; by itself: {reason}") if fault else (
-            verdict, reason)  # fmt: skip
+    verdict, reason = _judge(claim.bar, measured, unit, claim.min_seeds)
+    if claim.control and measured.seeds >= claim.min_seeds:
+        fault = _control_fault(claim.control, claim.min_seeds, tables, seed, name)
+        if fault:
+            verdict, reason = "undecided", f"{fault}; by itself: {reason}"
     return Verdict(
-        id=claim["id"], sentence=claim["sentence"], source=claim["source"],
-        paper_value=claim.get("paper_value"), value=measured.value, low=measured.low,
-        high=measured.high, bar=bar_text(claim["bar"], unit), verdict=verdict, reason=reason,
-        confidence=claim["confidence"], seeds=measured.seeds, unit=unit,
+        id=claim.id, sentence=claim.sentence, source=claim.source,
+        paper_value=claim.paper_value, value=measured.value, low=measured.low,
+        high=measured.high, bar=bar_text(claim.bar, unit), verdict=verdict, reason=reason,
+        confidence=claim.confidence, seeds=measured.seeds, unit=unit,
     )  # fmt: skip
 
 
@@ -120,22 +122,22 @@ def bar_text(bar: Mapping[str, float], unit: str = "") -> str:
     return f"{text} {unit}".strip()
 
 
-def _unit(part: Mapping[str, Any]) -> str:
-    return part.get("unit", measures()[part["measure"]].unit)
+def _unit(part: Control) -> str:
+    return measures()[part.measure].unit if part.unit is None else part.unit
 
 
-def _measure(part: Mapping[str, Any], tables: Tables, seed: int, name: str) -> Measured:
+def _measure(part: Control, tables: Tables, seed: int, name: str) -> Measured:
     """Select the runs of a claim or control and measure them; errors name the claim."""
     from hypertransfer.analysis.estimate import AnalysisError
 
     try:
-        measure = measures()[part["measure"]]
+        measure = measures()[part.measure]
         if measure.table not in tables:
             given = ", ".join(tables) or "none"
             raise ClaimError(f"the table {measure.table!r} is needed; given: {given}")
-        rows = _select(tables[measure.table], part["where"], measure.table)
+        rows = _select(tables[measure.table], part.where, measure.table)
         selected = {**tables, measure.table: rows}
-        return measure.function(selected, seed, **part.get("options", {}))
+        return measure.function(selected, seed, **part.options)
     except (ClaimError, AnalysisError) as error:
         raise ClaimError(f"{name}: {error}") from error
 
@@ -162,15 +164,14 @@ def _select(runs: pd.DataFrame, where: Mapping[str, Any], table: str) -> pd.Data
     return runs
 
 
-def _control_fault(claim: Mapping[str, Any], tables: Tables, seed: int, name: str) -> str:
+def _control_fault(control: Control, min_seeds: int, tables: Tables, seed: int, name: str) -> str:
     """Why a control does not show that the claim could have failed; empty if it does."""
-    control = claim["control"]
     measured = _measure(control, tables, seed, f"{name} (control)")
     unit = _unit(control)
-    verdict, reason = _judge(control["bar"], measured, unit, claim.get("min_seeds", MIN_SEEDS))
+    verdict, reason = _judge(control.bar, measured, unit, min_seeds)
     if verdict == "holds":
         return ""
-    bar = bar_text(control["bar"], unit)
+    bar = bar_text(control.bar, unit)
     return f"the control does not hold, so these runs have no power ({bar} {verdict}: {reason})"
 
 

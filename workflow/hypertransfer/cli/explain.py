@@ -17,7 +17,7 @@ from hypertransfer.planning.study_plan import PlannedRun, StudyPlan
 from hypertransfer.runs import ratios as runs_ratios
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.studies.document import ConfigError, Problem
+from hypertransfer.studies.document import ConfigError, LocatedProblem
 from hypertransfer.training import build
 
 COLUMNS = ("init_std", "multiplier", "lr", "weight_decay", "eps")
@@ -42,7 +42,7 @@ def find(plans: Sequence[StudyPlan], wanted: str) -> PlannedRun:
             return run
     grids = ", ".join(dict.fromkeys(name for name, _ in runs))
     text = f"names no run: give the beginning of a key, or grid:axis=value,…; grids: {grids}"
-    raise ConfigError([Problem("--explain", None, wanted, text)])
+    raise ConfigError([LocatedProblem("--explain", None, wanted, text)])
 
 
 def _condition(text: str) -> dict[str, object]:

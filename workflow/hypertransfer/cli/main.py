@@ -19,7 +19,7 @@ from hypertransfer.cli.text import aligned, duration
 from hypertransfer.maintenance import references
 from hypertransfer.maintenance.references import COMMAND
 from hypertransfer.planning import load, status
-from hypertransfer.spaces.dimensions import DomainError
+from hypertransfer.runs.problem import ProblemError
 from hypertransfer.spaces.tasks.tables import TableError
 from hypertransfer.storage.run_store import Store, StoreError
 from hypertransfer.studies.document import ConfigError, read
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = given.run(given)
         sys.stdout.flush()
-    except (ConfigError, StoreError, TableError, DomainError) as error:
+    except (ConfigError, StoreError, TableError, ProblemError) as error:
         print(error, file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
@@ -164,17 +164,19 @@ def main_config(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
     """
     import yaml
 
-    from hypertransfer.studies.document import Problem
+    from hypertransfer.studies.document import LocatedProblem
 
     values = dict(read(file).values)
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals:
-            raise ConfigError([Problem("--config", None, override, "is not KEY=VALUE")])
+            raise ConfigError([LocatedProblem("--config", None, override, "is not KEY=VALUE")])
         try:
             values[key] = yaml.safe_load(text)
         except (yaml.YAMLError, ValueError, RecursionError):
-            raise ConfigError([Problem("--config", None, key, "its value is not YAML")]) from None
+            raise ConfigError(
+                [LocatedProblem("--config", None, key, "its value is not YAML")]
+            ) from None
     check_main(values, file)
     return values
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypertransfer.studies.document import ConfigError, Problem, read
+from hypertransfer.studies.document import ConfigError, LocatedProblem, read
 
 if TYPE_CHECKING:
     from hypertransfer.spaces.dimensions import Domain
@@ -88,7 +88,7 @@ def run(given: argparse.Namespace) -> int:
         exports.write(exports.document(space, source, given.points), given.out)
     except OSError as error:
         text = f"{given.out} cannot be written: {error.strerror or error}"
-        raise ConfigError([Problem("command line", None, "--out", text)]) from error
+        raise ConfigError([LocatedProblem("command line", None, "--out", text)]) from error
     print(f"\nwritten to {given.out}")
     return 0
 
@@ -102,10 +102,9 @@ def described(given: argparse.Namespace) -> dict[str, Any]:
     from hypertransfer.spaces.tasks import tables
 
     document = read(_beside(given))
-    found = [document.problem(path, text, key=".".join(path) or "(top)")
-             for path, text in tables.problems(document.values)]  # fmt: skip
-    if found:
-        raise ConfigError(found)
+    problems = [document.locate(problem) for problem in tables.problems(document.values)]
+    if problems:
+        raise ConfigError(problems)
     return document.values
 
 
@@ -130,7 +129,7 @@ def _check_sizes(given: argparse.Namespace, tasks: Sequence[Task]) -> None:
         size = task.place[given.drift]
         if not isinstance(size, int | float) or not 0 < size < math.inf:
             text = f"{given.drift} is {size!r} of task {task.name}, and not a size above 0"
-            raise ConfigError([Problem("command line", None, "--drift", text)])
+            raise ConfigError([LocatedProblem("command line", None, "--drift", text)])
 
 
 def _check(given: argparse.Namespace, about: dict[str, Any]) -> None:
@@ -155,7 +154,7 @@ def _check(given: argparse.Namespace, about: dict[str, Any]) -> None:
             known = ", ".join(numeric)
             faults.append(("--drifting", f"{name!r}: goes with --drift, and is one of {known}"))
     if faults:
-        raise ConfigError(Problem("command line", None, key, text) for key, text in faults)
+        raise ConfigError(LocatedProblem("command line", None, key, text) for key, text in faults)
 
 
 def _recipe(given: argparse.Namespace, domain: Domain, tasks: Sequence[Task]) -> tuple[Recipe, str]:

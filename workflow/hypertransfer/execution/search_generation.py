@@ -38,11 +38,11 @@ def generation(
     search = _search(parts)
     method, number = parts["method"], parts["generation"]
     options = {k: v for k, v in method.items() if k not in ("name", "kind", "over")}
-    box = Box(search.labels(method["over"]), search.values["octaves"])
+    box = Box(search.labels(method["over"]), search.settings.octaves)
     before = Trials([_tried(path, box.labels) for path in earlier])
     # A method's own stream: another method added changes nothing here.
     seed = [int(digest([search.name, method], 12), 16), search.base.seed, number]
-    found = propose(method["kind"], options, box, search.trials, before, seed)
+    found = propose(method["kind"], options, box, search.settings.trials, before, seed)
     points = [dict(zip(box.labels, map(float, row), strict=True)) for row in found]
     places = [
         {
@@ -69,11 +69,12 @@ def carry_over(
     """
     search = _search(parts)
     best = bests(earlier)
-    line = search.transfer.get(LINE, {})
+    transfer = search.settings.transfer
     places, specs = [], []
-    for place, changes in search.carried():
+    for place, changes in search.transfer_runs():
         if place["method"] == LINE:
-            point = searches.between(best[line["from"]], best[line["to"]], place["place"])
+            ends = best[transfer.line.first], best[transfer.line.second]
+            point = searches.between(*ends, place["place"])
         else:
             point = best[place["method"]]
         places.append({**place, "proposal": searches.text(point)})

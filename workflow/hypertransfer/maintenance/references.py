@@ -20,7 +20,7 @@ from hypertransfer.catalogue.module_source import PACKAGE, PACKAGE_ROOT
 from hypertransfer.planning.load import IndexPlan, load_plan
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.storage.run_store import KINDS, StoreError
-from hypertransfer.studies.document import ConfigError, Problem
+from hypertransfer.studies.document import ConfigError, LocatedProblem
 from hypertransfer.studies.study import SCALES
 
 COMMAND = "meant"  # of the command line; for processes of ours, not for people
@@ -69,9 +69,9 @@ def lines(config: Mapping[str, Any], directory: Path) -> Iterator[list[str]]:
     names = sorted(path.stem for path in directory.glob("*.yaml"))
     if not names:
         text = "no study in this folder, so nothing would be meant"
-        raise ConfigError([Problem(str(directory), None, "(folder)", text)])
+        raise ConfigError([LocatedProblem(str(directory), None, "(folder)", text)])
     yield ["store", str(Path(config["store"]).resolve())]
-    problems: list[Problem] = []
+    problems: list[LocatedProblem] = []
     for scale in SCALES:
         index: list[StudyPlan] = []
         for name in names:

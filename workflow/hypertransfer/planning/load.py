@@ -13,7 +13,7 @@ from hypertransfer.planning.jobs import RESULTS, Job, code_of
 from hypertransfer.planning.publication import Publication
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.runs.canonical import canonical
-from hypertransfer.studies.document import ConfigError, Problem
+from hypertransfer.studies.document import ConfigError, LocatedProblem
 from hypertransfer.studies.study import load_rates, load_study
 
 
@@ -27,8 +27,7 @@ class IndexPlan:
     def job(self) -> Job:
         """The job that joins the studies' verdicts."""
         studies = [
-            {"name": p.name, "title": p.study.values["title"], "scale": p.study.scale}
-            for p in self.plans
+            {"name": p.name, "title": p.study.title, "scale": p.study.scale} for p in self.plans
         ]
         return Job(code_of("write_index"), {"studies": studies, "claims": self.claims_files})
 
@@ -56,7 +55,7 @@ def load(config: Mapping[str, Any], directory: Path = Path("config/studies")) ->
     Raises:
         ConfigError: every problem of every study's file.
     """
-    problems: list[Problem] = []
+    problems: list[LocatedProblem] = []
     plans: dict[str, StudyPlan] = {}
     for name in config["studies"]:
         try:
@@ -69,21 +68,21 @@ def load(config: Mapping[str, Any], directory: Path = Path("config/studies")) ->
     return list(plans.values())
 
 
-def _borrowed_problems(plans: Mapping[str, StudyPlan], directory: Path) -> Iterator[Problem]:
+def _borrowed_problems(plans: Mapping[str, StudyPlan], directory: Path) -> Iterator[LocatedProblem]:
     """Suites that take runs of studies which are not run, or of grids that these do not have."""
     for name, plan in plans.items():
-        for key, suite in plan.study.values.get("suites", {}).items():
-            other = suite.get("study", name)
+        for key, suite in plan.study.suites.items():
+            other = suite.study or name
             file, place = str(directory / f"{name}.yaml"), f"suites.{key}"
             if other not in plans:
                 text = f"takes runs of {other!r}, which is not in `studies` of config.yaml: add it"
-                yield Problem(file, None, f"{place}.study", text)
+                yield LocatedProblem(file, None, f"{place}.study", text)
                 continue
-            for grid_name in suite.get("grids", ()):
+            for grid_name in suite.grids:
                 if grid_name not in plans[other].study.grids:
                     known = ", ".join(plans[other].study.grids)
                     text = f"no grid {grid_name!r} in {other}; known: {known}"
-                    yield Problem(file, None, f"{place}.grids", text)
+                    yield LocatedProblem(file, None, f"{place}.grids", text)
 
 
 def missing_data(plans: Iterable[StudyPlan]) -> list[str]:

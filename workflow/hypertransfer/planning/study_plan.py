@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -27,8 +27,8 @@ from hypertransfer.runs.canonical import canonical, digest
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies import grid
-from hypertransfer.studies.document import ConfigError, Problem
-from hypertransfer.studies.searches import Search
+from hypertransfer.studies.document import ConfigError, LocatedProblem
+from hypertransfer.studies.searches import LATER, Search
 from hypertransfer.studies.study import Study
 
 FORMATS = ("svg", "png")
@@ -85,9 +85,6 @@ class SearchJob:
     def files(self) -> list[str]:
         """All that it makes: a generation's proposals lie beside its table."""
         return [self.file, *([self.file[:-8] + ".json"] if self.kind == "searches" else [])]
-
-
-LATER = ("transfer", "methods", "description")  # of a search: what a generation does not depend on
 
 
 class StudyPlan:
@@ -152,8 +149,8 @@ class StudyPlan:
     def _probings(
         self, cell: grid.Cell, runs: Sequence[PlannedRun], training: Shard
     ) -> Iterable[Shard]:
-        for name, probe in self.study.grids[cell.grid].get("probes", {}).items():
-            chosen = [r for r in runs if matches(probe.get("where", {}), r.run.point)]
+        for name, probe in self.study.grids[cell.grid].probes.items():
+            chosen = [r for r in runs if matches(probe.where, r.run.point)]
             if not chosen:
                 continue
             # All runs of a shard share their steps unless steps are an axis: settings per run.
@@ -189,7 +186,7 @@ class StudyPlan:
             plan = self if study == self.name or not self.others else self.others(study)
             return plan.cell_files[grid_name]
 
-        return SpacePlan(self.name, self.study.values, cells)
+        return SpacePlan(self.name, self.study.suites, self.study.replays, cells)
 
     @cached_property
     def cell_files(self) -> dict[str, list[str]]:
@@ -211,8 +208,8 @@ class StudyPlan:
     def claims(self) -> Job:
         """The verdicts."""
         parts = {"study": self.name, "scale": self.study.scale, "tables": self.tables}
-        parts["claims"] = self.study.claims
-        parts["edition"] = str(self.study.values.get("edition", 1))
+        parts["claims"] = [claim.plain() for claim in self.study.claims]
+        parts["edition"] = str(self.study.edition)
         return Job(code_of("check_claims"), parts)
 
     @cached_property
@@ -220,7 +217,7 @@ class StudyPlan:
         """A job for each figure, by its id."""
         tables, code = self.tables, code_of("draw_figure")
         return {
-            figure["id"]: Job(code, {"tables": tables, "figure": figure})
+            figure.id: Job(code, {"tables": tables, "figure": figure.plain()})
             for figure in self.study.figures
         }
 
@@ -228,7 +225,7 @@ class StudyPlan:
     def report(self) -> Job:
         """The report notebook and its page."""
         figures = {name: job.digest for name, job in self.figures.items()}
-        texts = {k: v for k, v in self.study.values.items() if k not in ("figures", "claims")}
+        texts = {k: v for k, v in self.study.plain().items() if k not in ("figures", "claims")}
         return Job(
             code_of("write_report"),
             {
@@ -237,7 +234,7 @@ class StudyPlan:
                 "tables": self.tables,
                 "claims": self.claims.digest,
                 "figures": figures,
-                "captions": {f["id"]: f["caption"] for f in self.study.figures},
+                "captions": {f.id: f.caption for f in self.study.figures},
                 "order": list(figures),
                 "notebook": notebook_digest(notebook(self.study)),
             },
@@ -253,27 +250,28 @@ class StudyPlan:
         context = self.contexts.key(search.base).partition("-")[2]
         code = code_of("search_generation")  # once for all generations
         seconds = cost.train_seconds(search.base, self.rates)
-        ends = []
-        for method in search.methods:
+        settings, ends = search.plain(), []
+        started = {k: v for k, v in settings.items() if k not in LATER}
+        for name, method in search.settings.methods.items():
             earlier: list[str] = []
-            for generation in range(search.generations):
+            for generation in range(search.settings.generations):
                 parts = {
                     "search": search.name,
-                    "values": {k: v for k, v in search.values.items() if k not in LATER},
-                    "method": {"name": method.name, **search.values["methods"][method.name]},
+                    "values": started,
+                    "method": {"name": name, **method.plain()},
                     "generation": generation,
                     "context": context,
                 }
                 job = SearchJob(
                     self.name, search.name, "searches", Job(code, parts),
-                    tuple(earlier), search.trials * seconds, cost.train_bytes(search.base),
+                    tuple(earlier), search.settings.trials * seconds, cost.train_bytes(search.base),
                 )  # fmt: skip
                 yield job
                 earlier.append(job.file)
             ends += earlier
-        if search.transfer:
-            specs = [search.spec({}, changes) for _, changes in search.carried()]
-            parts = {"search": search.name, "values": search.values, "context": context,
+        if search.settings.transfer:
+            specs = [search.spec({}, changes) for _, changes in search.transfer_runs()]
+            parts = {"search": search.name, "values": settings, "context": context,
                      "files": ends}  # fmt: skip
             yield SearchJob(
                 self.name, search.name, "transfers", Job(code_of("carry_over"), parts),
@@ -346,7 +344,7 @@ class StudyPlan:
 
     def caption(self, figure: str) -> str:
         """What a figure of the study shows, in words, as reStructuredText that means no more."""
-        text = next(f["caption"] for f in self.study.figures if f["id"] == figure)
+        text = next(f.caption for f in self.study.figures if f.id == figure)
         return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
 
 
@@ -359,7 +357,9 @@ def notebook(study: Study) -> Path:
     found = own if own.is_file() else NOTEBOOKS / "any_study.ipynb"
     if found.resolve().parent != NOTEBOOKS:
         text = f"{found} is a link that leads out of {NOTEBOOKS}: put the notebook itself there"
-        raise ConfigError([Problem(f"config/studies/{study.name}.yaml", None, "study", text)])
+        raise ConfigError(
+            [LocatedProblem(f"config/studies/{study.name}.yaml", None, "study", text)]
+        )
     return found
 
 
@@ -374,12 +374,14 @@ def notebook_digest(path: Path) -> str:
     return digest({"cells": sources, "page": page, "code": fingerprint(*ours)}, 16)
 
 
-def probe_settings(probe: Mapping[str, Any], spec: RunSpec) -> dict[str, Any]:
+def probe_settings(probe: grid.Probe, spec: RunSpec) -> dict[str, Any]:
     """A probe's settings for a run, complete: defaults filled in, the schedule as steps."""
-    schemas = probes.PROBES[probe["probe"]].settings
-    settings = {name: probe.get(name, schema["default"]) for name, schema in schemas.items()}
-    settings["probe"] = probe["probe"]
-    settings["checkpoints"] = grid.checkpoints(probe["checkpoints"], spec.steps)
+    schemas = probes.PROBES[probe.probe].settings
+    settings = {
+        name: probe.settings.get(name, schema["default"]) for name, schema in schemas.items()
+    }
+    settings["probe"] = probe.probe
+    settings["checkpoints"] = grid.checkpoints(probe.checkpoints, spec.steps)
     return settings
 
 

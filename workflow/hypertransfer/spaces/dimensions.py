@@ -18,19 +18,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
+
 if TYPE_CHECKING:
     import numpy as np
 
 KEYS = ("low", "high", "log", "integer", "choices")
 MOST_CHOICES = 1000
-
-
-class DomainError(ValueError):
-    """A search space, or a value of one, that cannot be meant; `path` is the dotted key."""
-
-    def __init__(self, path: str, text: str) -> None:
-        super().__init__(f"{path}: {text}" if path else text)
-        self.path, self.text = path, text
 
 
 @dataclass(frozen=True)
@@ -84,14 +78,14 @@ class Domain:
     dimensions: tuple[Dimension, ...]
 
     @classmethod
-    def parse(cls, written: Mapping[str, Any], path: str = "") -> Domain:
-        """From declarations by name.
+    def parse(cls, written: Mapping[str, Any], path: tuple[str, ...] = ()) -> Domain:
+        """From declarations by name; `path` holds the keys above them.
 
         Raises:
-            DomainError: the first thing that is wrong with them.
+            ProblemError: every problem of the declarations.
         """
-        for error in problems(written, path):
-            raise error
+        if wrong := list(problems(written, path)):
+            raise ProblemError(wrong)
         return cls(tuple(
             Dimension(name, choices=tuple(d["choices"])) if "choices" in d else Dimension(name, **d)
             for name, d in written.items()
@@ -120,7 +114,7 @@ class Domain:
         """Coordinates (n, numeric + categorical): places in the cube, then indices of choices.
 
         Raises:
-            DomainError: a column is missing, or a value is not in its dimension.
+            ProblemError: a column is missing, or a value is not in its dimension.
         """
         import numpy as np
 
@@ -128,7 +122,9 @@ class Domain:
         for dimension in (*self.numeric, *self.categorical):
             if dimension.name not in columns:
                 known = ", ".join(map(str, columns))
-                raise DomainError(dimension.name, f"no such column; there is {known}")
+                raise ProblemError.at(
+                    (dimension.name,), NO_VALUE, f"no such column; there is {known}"
+                )
             out.append([_place(dimension, value) for value in columns[dimension.name]])
         return np.array(out, dtype=float).T.reshape(-1, len(out))
 
@@ -149,61 +145,68 @@ EDGE = 1e-9  # by which rounding may put a value outside its range
 def _place(dimension: Dimension, value: Any) -> float:
     if not dimension.numeric:
         if value not in dimension.choices:
-            known = ", ".join(map(str, dimension.choices))
-            raise DomainError(dimension.name, f"{value!r} is not one of {known}")
+            raise ProblemError.at(
+                (dimension.name,), value, f"one of {', '.join(map(str, dimension.choices))}"
+            )
         return float(dimension.choices.index(value))
     try:
         place = dimension.unit(float(value))
     except (TypeError, ValueError):
         place = math.nan
     if not -EDGE <= place <= 1 + EDGE:
-        text = f"{value!r} is not within {dimension.low:g} and {dimension.high:g}"
-        raise DomainError(dimension.name, text)
+        raise ProblemError.at(
+            (dimension.name,), value, f"within {dimension.low:g} and {dimension.high:g}"
+        )
     return min(max(place, 0.0), 1.0)
 
 
-def problems(written: Any, path: str = "") -> Iterator[DomainError]:
-    """Everything that is wrong with declarations of dimensions."""
+def problems(written: Any, path: tuple[str, ...] = ()) -> Iterator[Problem]:
+    """Every problem of declarations of dimensions; `path` holds the keys above them."""
     if not isinstance(written, Mapping) or not written:
-        yield DomainError(path, f"{written!r} is not a mapping of hyperparameters to their ranges")
+        yield Problem(path, written, "a mapping of hyperparameters to their ranges")
         return
-    for name, given in written.items():
-        place = f"{path}.{name}" if path else str(name)
-        yield from (DomainError(place, text) for text in _faults(given))
+    for name, declaration in written.items():
+        for problem in _declaration_problems(declaration):
+            yield problem.below(*path, name)
 
 
-def _faults(given: Any) -> Iterator[str]:
-    if not isinstance(given, Mapping):
-        yield f"{given!r} is not {{low: …, high: …}} or {{choices: […]}}"
+def _declaration_problems(declared: Any) -> Iterator[Problem]:
+    """Problems of one dimension; its paths start below the dimension's name."""
+    if not isinstance(declared, Mapping):
+        yield Problem((), declared, "{low: …, high: …} or {choices: […]}")
         return
-    if unknown := [key for key in given if key not in KEYS]:
-        yield f"unknown key {unknown[0]!r}; known: {', '.join(KEYS)}"
-    elif "choices" in given:
-        yield from _choice_faults(given)
-    elif missing := [key for key in ("low", "high") if key not in given]:
-        yield f"the key {missing[0]!r} is missing; or write choices: […]"
-    elif wrong := [given[k] for k in ("low", "high") if not _is_number(given[k])]:
-        yield f"{wrong[0]!r} is not a finite number"
-    elif wrong := [k for k in ("log", "integer") if not isinstance(given.get(k, False), bool)]:
-        yield f"{wrong[0]}: {given[wrong[0]]!r} is not true or false"
-    elif given["low"] >= given["high"]:
-        yield f"low {given['low']:g} is not below high {given['high']:g}"
-    elif given.get("log") and given["low"] <= 0:
-        yield f"low {given['low']:g} is not above 0, as log: true needs"
-    elif given.get("integer") and any(given[k] != int(given[k]) for k in ("low", "high")):
-        yield "low and high are not whole numbers, as integer: true needs"
+    if unknown := [key for key in declared if key not in KEYS]:
+        yield _sentence(f"unknown key {unknown[0]!r}; known: {', '.join(KEYS)}")
+    elif "choices" in declared:
+        yield from _choice_problems(declared)
+    elif missing := [key for key in ("low", "high") if key not in declared]:
+        yield _sentence(f"the key {missing[0]!r} is missing; or write choices: […]")
+    elif wrong := [key for key in ("low", "high") if not _is_number(declared[key])]:
+        yield Problem((wrong[0],), declared[wrong[0]], "a finite number")
+    elif wrong := [k for k in ("log", "integer") if not isinstance(declared.get(k, False), bool)]:
+        yield Problem((wrong[0],), declared[wrong[0]], "true or false")
+    elif declared["low"] >= declared["high"]:
+        yield _sentence(f"low {declared['low']:g} is not below high {declared['high']:g}")
+    elif declared.get("log") and declared["low"] <= 0:
+        yield _sentence(f"low {declared['low']:g} is not above 0, as log: true needs")
+    elif declared.get("integer") and any(declared[k] != int(declared[k]) for k in ("low", "high")):
+        yield _sentence("low and high are not whole numbers, as integer: true needs")
 
 
-def _choice_faults(given: Mapping[str, Any]) -> Iterator[str]:
-    choices = given["choices"]
+def _choice_problems(declared: Mapping[str, Any]) -> Iterator[Problem]:
+    choices, path = declared["choices"], ("choices",)
     if not isinstance(choices, list | tuple) or not 1 <= len(choices) <= MOST_CHOICES:
-        yield f"choices: {choices!r} is not a list of 1 to {MOST_CHOICES} values"
-    elif not all(isinstance(one, str | int | float) for one in choices):
-        yield f"choices: {choices!r} holds what is neither text nor number"
+        yield Problem(path, choices, f"a list of 1 to {MOST_CHOICES} values")
+    elif not all(isinstance(choice, str | int | float) for choice in choices):
+        yield Problem(path, NO_VALUE, f"{choices!r} holds what is neither text nor number")
     elif len(set(choices)) < len(choices):
-        yield f"choices: {choices!r} has a value twice"
-    if len(given) > 1:
-        yield "choices stand alone, without low, high, log or integer"
+        yield Problem(path, NO_VALUE, f"{choices!r} has a value twice")
+    if len(declared) > 1:
+        yield _sentence("choices stand alone, without low, high, log or integer")
+
+
+def _sentence(text: str) -> Problem:
+    return Problem((), NO_VALUE, text)
 
 
 def _is_number(value: object) -> bool:

@@ -1,77 +1,88 @@
-"""Values of an axis as a config writes them: a list, or a form that generates them."""
+"""Expand the values of an axis: a list, or a form that generates the values."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 from hypertransfer.runs.canonical import canonical
+from hypertransfer.runs.problem import ProblemError
 from hypertransfer.studies import sobol
 
-# Of the values of an axis, beside a list.
+# Forms that generate the values of an axis.
 FORMS = frozenset({"powers", "logspace", "range", "sobol"})
-MOST_VALUES = 100_000  # of an axis, or steps of a schedule
-DIGITS = 12  # significant digits of generated values: enough, and free of rounding noise
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {"powers": {"step": 1}, "sobol": {"log": True}}
+MOST_VALUES = 100_000  # values of an axis, or checkpoints of a probe
+DIGITS = 12  # significant digits of generated values; more would show rounding errors
+Path = tuple[str, ...]  # keys from the root of the grid to an axis
 
 
-class GridError(ValueError):
-    """A grid that cannot be meant; `path` is the dotted name of the key."""
-
-    def __init__(self, path: str, value: object, expected: str) -> None:
-        super().__init__(f"{path}: {value!r} is not {expected}")
-        self.path, self.value, self.expected = path, value, expected
-
-
-def axis_values(path: str, written: object, zipped: bool = False) -> list:
-    """The values of one axis; of one that is zipped with others they may repeat.
+def axis_values(path: Path, written: object, zipped: bool = False) -> list:
+    """The values of one axis; values of a zipped axis may repeat.
 
     Raises:
-        GridError: the values are empty, not finite, have duplicates, or the form is unknown.
+        ProblemError: there are no values, a value is not finite or stands twice, or the form is
+            unknown.
     """
     try:
         values = _generated(path, written) if isinstance(written, Mapping) else written
         if not isinstance(values, list) or not values:
-            raise GridError(path, written, "a list with at least one value")
+            raise ProblemError.at(path, written, "a list with at least one value")
         texts = [canonical(value) for value in values]
-    except GridError:
+    except ProblemError:
         raise
-    except (TypeError, OverflowError, ValueError) as error:
-        raise GridError(path, written, f"a list of finite, plain values: {error}") from error
+    except (TypeError, OverflowError, ValueError) as reason:
+        raise ProblemError.at(
+            path, written, f"a list of finite, plain values: {reason}"
+        ) from reason
     doubles = sorted(text for text, count in Counter(texts).items() if count > 1)
     if doubles and not zipped:
-        raise GridError(path, written, f"free of duplicates: {', '.join(doubles)} stands twice")
+        raise ProblemError.at(
+            path, written, f"free of duplicates: {', '.join(doubles)} stands twice"
+        )
     return values
 
 
-def _generated(path: str, written: Mapping) -> list:
-    if set(written) == {"powers"}:
-        p = {"step": 1, **written["powers"]}
-        if p["step"] <= 0 or p["to"] < p["from"]:
-            raise GridError(path, written, "a range of powers that goes up, with a step above 0")
-        count = int((p["to"] - p["from"]) / p["step"] + 1e-9) + 1
-        _check_count(path, written, count)
-        return [_tidy(float(p["base"]) ** (p["from"] + i * p["step"])) for i in range(count)]
-    if set(written) == {"logspace"}:
-        p = written["logspace"]
-        if not 0 < p["from"] < p["to"] or p["points"] < 2:
-            raise GridError(path, written, "a logspace with 0 < from < to and at least 2 points")
-        _check_count(path, written, p["points"])
-        ratio = p["to"] / p["from"]
-        return [_tidy(p["from"] * ratio ** (i / (p["points"] - 1))) for i in range(p["points"])]
-    if set(written) == {"range"}:
-        _check_count(path, written, written["range"])
-        return list(range(written["range"]))
-    if set(written) == {"sobol"}:
-        return _sobol(path, written)
-    raise GridError(path, written, "a list, or one of powers, logspace, range, sobol")
+def _generated(path: Path, written: Mapping) -> list:
+    makers = {"powers": _powers, "logspace": _logspace, "range": _range, "sobol": _sobol}
+    (form, *others) = written or ("",)
+    if form not in makers or others:
+        raise ProblemError.at(path, written, f"a list, or one of {', '.join(makers)}")
+    return makers[form](path, written)
 
 
-def _sobol(path: str, written: Mapping) -> list:
-    p = {"log": True, **written["sobol"]}
+def _powers(path: Path, written: Mapping) -> list:
+    p = {**DEFAULTS["powers"], **written["powers"]}
+    if p["step"] <= 0 or p["to"] < p["from"]:
+        raise ProblemError.at(path, written, "a range of powers that goes up, with a step above 0")
+    count = int((p["to"] - p["from"]) / p["step"] + 1e-9) + 1
+    _check_count(path, written, count)
+    return [_tidy(float(p["base"]) ** (p["from"] + i * p["step"])) for i in range(count)]
+
+
+def _logspace(path: Path, written: Mapping) -> list:
+    p = written["logspace"]
+    if not 0 < p["from"] < p["to"] or p["points"] < 2:
+        raise ProblemError.at(path, written, "a logspace with 0 < from < to and at least 2 points")
+    _check_count(path, written, p["points"])
+    ratio = p["to"] / p["from"]
+    return [_tidy(p["from"] * ratio ** (i / (p["points"] - 1))) for i in range(p["points"])]
+
+
+def _range(path: Path, written: Mapping) -> list:
+    _check_count(path, written, written["range"])
+    return list(range(written["range"]))
+
+
+def _sobol(path: Path, written: Mapping) -> list:
+    p = {**DEFAULTS["sobol"], **written["sobol"]}
     if p["from"] >= p["to"] or (p["log"] and p["from"] <= 0):
-        raise GridError(path, written, "a design with from < to, and from above 0 on a log axis")
+        raise ProblemError.at(
+            path, written, "a design with from < to, and from above 0 on a log axis"
+        )
     if not 0 <= p["column"] < sobol.COLUMNS:
-        raise GridError(path, written, f"a column from 0 to {sobol.COLUMNS - 1}")
+        raise ProblemError.at(path, written, f"a column from 0 to {sobol.COLUMNS - 1}")
     _check_count(path, written, p["points"])
     places = sobol.column(p["column"], p["points"])
     if p["log"]:
@@ -79,9 +90,9 @@ def _sobol(path: str, written: Mapping) -> list:
     return [_tidy(p["from"] + (p["to"] - p["from"]) * place) for place in places]
 
 
-def _check_count(path: str, written: object, count: int) -> None:
+def _check_count(path: Path, written: object, count: int) -> None:
     if count > MOST_VALUES:
-        raise GridError(path, written, f"at most {MOST_VALUES} values")
+        raise ProblemError.at(path, written, f"at most {MOST_VALUES} values")
 
 
 def _tidy(value: float) -> float | int:

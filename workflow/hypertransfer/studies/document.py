@@ -10,12 +10,13 @@ from typing import Any
 
 import yaml
 
+from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.storage.atomic import open_file
 
 
 @dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong with a config file, and where."""
+class LocatedProblem:
+    """A problem of a config file, with its file, line and dotted key."""
 
     file: str
     line: int | None
@@ -28,7 +29,7 @@ class Problem:
 
 
 def printable(text: str, most: int) -> str:
-    """A text on one line, without what a terminal would act on, and not longer than a page."""
+    """A text on one line, without control characters, cut to `most` characters."""
     shown = text if len(text) <= most else f"{text[:most]} …"
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in shown)
 
@@ -36,7 +37,7 @@ def printable(text: str, most: int) -> str:
 class ConfigError(ValueError):
     """All problems of the configuration, a line each."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[LocatedProblem]) -> None:
         self.problems = list(dict.fromkeys(problems))
         count = len(self.problems)
         lines = "\n".join(f"  {problem}" for problem in self.problems)
@@ -65,17 +66,18 @@ MOST_LEVELS = 50
 
 
 class _TooMuch(yaml.MarkedYAMLError):
-    """A file that a reader must not take in."""
+    """A file that is refused for its tags or its size."""
 
     def __init__(self, problem: str, node: yaml.Node) -> None:
         super().__init__(problem=problem, problem_mark=node.start_mark)
 
 
 def _check_size(root: yaml.Node) -> None:
-    """Refuse what would not be plain values of a bounded size with its aliases written out.
+    """Check that a file holds plain values of a bounded size, with its aliases written out.
 
     Raises:
-        _TooMuch: as said; the place is that of the innermost value that is too large.
+        _TooMuch: a tag that is not allowed, or too many levels or values; its mark is that of the
+            innermost value that is too large.
     """
     sizes: dict[int, int] = {}
     inside: set[int] = set()
@@ -88,8 +90,8 @@ def _check_size(root: yaml.Node) -> None:
         if id(node) not in sizes:
             inside.add(id(node))
             inner = node.value if isinstance(node, yaml.CollectionNode) else ()
-            pairs = inner if isinstance(node, yaml.MappingNode) else ((one,) for one in inner)
-            sizes[id(node)] = 1 + sum(size(one, level + 1) for pair in pairs for one in pair)
+            pairs = inner if isinstance(node, yaml.MappingNode) else ((item,) for item in inner)
+            sizes[id(node)] = 1 + sum(size(item, level + 1) for pair in pairs for item in pair)
             inside.remove(id(node))
         if sizes[id(node)] > MOST_NODES:
             raise _TooMuch(f"more than {MOST_NODES} values with its aliases written out", node)
@@ -106,20 +108,35 @@ class Document:
     values: Any
     lines: Mapping[tuple[str, ...], int]
 
-    def problem(self, path: Iterable[object], expected: str, *, key: str | None = None) -> Problem:
-        """A problem at the nearest key of the path that the file has."""
-        keys = tuple(str(part) for part in path)
-        known = [keys[:n] for n in range(len(keys), 0, -1) if keys[:n] in self.lines]
-        line = self.lines[known[0]] if known else None
-        return Problem(self.file, line, key or ".".join(keys) or "(top)", expected)
+    def locate(self, problem: Problem, scale: str = "") -> LocatedProblem:
+        """A problem with the line of the nearest key of its path that the file has.
+
+        Keys that the patch of the scale sets are looked for in the patch.
+        """
+        keys = self._home(problem.path, scale)
+        known = self._known(keys)
+        line = self.lines[known] if known else None
+        return LocatedProblem(self.file, line, ".".join(keys) or "(top)", problem.text)
+
+    def _home(self, path: tuple[str, ...], scale: str) -> tuple[str, ...]:
+        """The path below the scale's patch if the patch sets its value, else the path itself."""
+        patched = ("scales", scale, *path)
+        known = self._known(patched)
+        replaced_list = any(key.isdigit() for key in known)  # patches replace lists as a whole
+        return patched if path and (known == patched or replaced_list) else path
+
+    def _known(self, keys: tuple[str, ...]) -> tuple[str, ...]:
+        """The longest beginning of a path that the file has."""
+        beginnings = (keys[:n] for n in range(len(keys), 0, -1))
+        return next((keys for keys in beginnings if keys in self.lines), ())
 
 
 def read(path: Path, name: str | None = None) -> Document:
     """A YAML file with the line of each key.
 
     Raises:
-        ConfigError: the file is missing, is no YAML of plain values, is nested or repeats
-            itself beyond measure, or writes a key twice.
+        ConfigError: the file is missing, is not YAML of plain values, is too large or nested too
+            deeply with its aliases written out, or has a key twice.
     """
     name = name or str(path)
     try:
@@ -134,22 +151,28 @@ def read(path: Path, name: str | None = None) -> Document:
         values = yaml.load(text, Loader=_Loader)
     except RecursionError:
         text = f"nested more than {MOST_LEVELS} levels deep"
-        raise ConfigError([Problem(name, None, "(file)", text)]) from None
+        raise ConfigError([LocatedProblem(name, None, "(file)", text)]) from None
     except OSError as error:
-        raise ConfigError([Problem(name, None, "(file)", f"cannot be read: {error}")]) from error
+        raise ConfigError(
+            [LocatedProblem(name, None, "(file)", f"cannot be read: {error}")]
+        ) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else None
         text = " ".join(str(getattr(error, "problem", None) or error).split())
         what = "is not YAML of plain values" if isinstance(error, _TooMuch) else "is not YAML"
-        raise ConfigError([Problem(name, line, "(file)", f"{what}: {text}")]) from error
-    except ValueError as error:  # other encodings, dates that are none
-        raise ConfigError([Problem(name, None, "(file)", f"cannot be read: {error}")]) from error
+        raise ConfigError([LocatedProblem(name, line, "(file)", f"{what}: {text}")]) from error
+    except ValueError as error:  # another encoding, or a date that does not exist
+        raise ConfigError(
+            [LocatedProblem(name, None, "(file)", f"cannot be read: {error}")]
+        ) from error
     lines: dict[tuple[str, ...], int] = {}
     doubles = list(_index(node, (), lines)) if node else []
     if doubles:
         raise ConfigError(
-            Problem(name, lines[path], ".".join(path), "stands twice in its mapping; keep one")
+            LocatedProblem(
+                name, lines[path], ".".join(path), "stands twice in its mapping; keep one"
+            )
             for path in doubles
         )
     return Document(name, values, lines)
@@ -158,7 +181,7 @@ def read(path: Path, name: str | None = None) -> Document:
 def _index(
     node: yaml.Node, path: tuple[str, ...], lines: dict[tuple[str, ...], int]
 ) -> Iterator[tuple[str, ...]]:
-    """Fill in the line of every key below the node; yields keys that stand twice."""
+    """Fill in `lines` for every key below the node; yields the keys that stand twice."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner = (*path, str(key.value))
@@ -175,11 +198,12 @@ def _index(
 
 
 def refuse_templates(document: Document) -> None:
-    """Refuse a file whose values Snakemake would take for Python and run.
+    """Check that Snakemake would not run values of the file as Python.
 
     Raises:
-        ConfigError: as said.
+        ConfigError: the file has the key `__use_yte__`.
     """
     if isinstance(document.values, Mapping) and "__use_yte__" in document.values:
         text = "would let Snakemake run the file's values as Python: write plain values"
-        raise ConfigError([document.problem(("__use_yte__",), text)])
+        problem = Problem(("__use_yte__",), NO_VALUE, text)
+        raise ConfigError([document.locate(problem)])

@@ -1,30 +1,91 @@
 """The grid language: base values and axes → points → runs → cells.
 
-Values of an axis are written as a list, as `{powers: {base, from, to, step}}` (base^from …
-base^to), as `{logspace: {from, to, points}}` (geometric, both ends included), as `{range: n}`
-(0 … n-1), or as `{sobol: {from, to, points, column}}` (a column of a Sobol design, log unless
-`log: false`; zip the columns of one design). An override replaces the values of axes, or sets
-values of the spec, where its condition on earlier axes holds. Zipped axes move together.
+The values of an axis are a list, or a form that generates them: `{powers: {base, from, to, step}}`
+(base^from … base^to), `{logspace: {from, to, points}}` (geometric, both ends included),
+`{range: n}` (0 … n-1), or `{sobol: {from, to, points, column}}` (a column of a Sobol design, log
+unless `log: false`; zip the columns of one design). An override replaces the values of axes, or
+sets values of the spec, at the points whose earlier axes meet its condition. Zipped axes move
+together.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypertransfer.catalogue import complete
 from hypertransfer.runs.canonical import canonical, digest
 from hypertransfer.runs.conditions import matches
-from hypertransfer.runs.parse import SpecError
+from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
+from hypertransfer.runs.section import Section
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.studies.axes import MOST_VALUES, GridError, axis_values
+from hypertransfer.studies.axes import MOST_VALUES, Path, axis_values
 
-PROBE_KEYS = ("probe", "where", "checkpoints")  # keys of a grid's probe beside its settings
 MOST_POINTS = 10**6  # of a grid, before its filters
+MOST_AXES = 20
 AXIS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")  # part of a path, too
+
+Condition = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Probe(Section):
+    """A probe of a grid: the runs and the steps at which it measures, and its settings.
+
+    `probe` names the kind of measurement, `where` selects points of the grid, and `checkpoints`
+    is a list of steps, `{every: n}` or `{count: n}`.
+    """
+
+    probe: str
+    checkpoints: Any
+    where: Condition = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Probe:
+        """From a mapping in which the settings stand beside the other keys."""
+        own = {key: values[key] for key in ("probe", "checkpoints", "where") if key in values}
+        return cls(**own, settings={k: v for k, v in values.items() if k not in own})
+
+    def plain(self) -> dict[str, Any]:
+        """The mapping that `parse` reads back."""
+        values = super().plain()
+        settings = values.pop("settings", {})
+        return {**values, **settings}
+
+
+@dataclass(frozen=True)
+class Override(Section):
+    """Other values of axes, or values of the spec, where a condition on earlier axes holds."""
+
+    when: Condition
+    axes: Mapping[str, Any] = field(default_factory=dict)
+    set: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Grid(Section):
+    """A grid of runs: base values, axes, and how points are grouped, changed, and filtered."""
+
+    base: Mapping[str, Any]
+    axes: Mapping[str, Any]
+    inner: Sequence[str] = ("lr", "seed")
+    zip: Sequence[Sequence[str]] = ()
+    overrides: Sequence[Override] = ()
+    exclude: Sequence[Condition] = ()
+    only: Sequence[Condition] = ()
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    description: str = ""
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Grid:
+        """From a mapping that the schema has accepted."""
+        overrides = [Override.parse(override) for override in values.get("overrides", ())]
+        probes = {name: Probe.parse(probe) for name, probe in values.get("probes", {}).items()}
+        return cls(**{**values, "overrides": overrides, "probes": probes})
 
 
 @dataclass(frozen=True)
@@ -66,41 +127,43 @@ def put(values: dict, path: str, value: object) -> None:
     values[last] = value
 
 
-def points(grid: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict]]:
+def points(grid: Grid) -> Iterator[tuple[dict[str, Any], dict]]:
     """Every point of a grid that the filters let through, with its spec as nested values.
 
     Axes vary in the order in which they are written, the last one fastest.
+
+    Raises:
+        ProblemError: the values of an axis, or of axes that are zipped, cannot be used.
     """
     groups = _axis_groups(grid)
-    overrides = grid.get("overrides", [])
 
     def expand(index: int, point: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if index == len(groups):
             yield dict(point)
             return
-        for values in _group_values(groups[index], overrides, point):
+        for values in _group_values(groups[index], grid.overrides, point):
             yield from expand(index + 1, {**point, **values})
 
     for point in expand(0, {}):
-        if any(matches(condition, point) for condition in grid.get("exclude", [])):
+        if any(matches(condition, point) for condition in grid.exclude):
             continue
-        only = grid.get("only")
-        if only and not any(matches(condition, point) for condition in only):
+        if grid.only and not any(matches(condition, point) for condition in grid.only):
             continue
-        values = dict(grid["base"])  # `put` copies what it changes below
-        for override in overrides:
-            if matches(override["when"], point):
-                for path, value in override.get("set", {}).items():
+        values = dict(grid.base)  # `put` copies the nested values that it changes
+        for override in grid.overrides:
+            if matches(override.when, point):
+                for path, value in override.set.items():
                     put(values, path, value)
         for axis, value in point.items():
             put(values, axis, value)
         yield point, values
 
 
-def _axis_groups(grid: Mapping[str, Any]) -> list[dict[str, object]]:
-    zipped = [set(names) for names in grid.get("zip", [])]
+def _axis_groups(grid: Grid) -> list[dict[str, object]]:
+    """The axes with their values as written; axes that are zipped share a group."""
+    zipped = [set(names) for names in grid.zip]
     groups: list[dict[str, object]] = []
-    for axis, written in grid["axes"].items():
+    for axis, written in grid.axes.items():
         partners = next((names for names in zipped if axis in names), {axis})
         home = next((group for group in groups if partners & set(group)), None)
         if home is None:
@@ -111,154 +174,156 @@ def _axis_groups(grid: Mapping[str, Any]) -> list[dict[str, object]]:
 
 
 def _group_values(
-    group: Mapping[str, object], overrides: list[Mapping], point: Mapping[str, Any]
+    group: Mapping[str, object], overrides: Sequence[Override], point: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     columns = {}
     for axis, written in group.items():
-        where = f"axes.{axis}"
+        path: Path = ("axes", axis)
         for index, override in enumerate(overrides):
-            if axis in override.get("axes", {}) and matches(override["when"], point):
-                written, where = override["axes"][axis], f"overrides.{index}.axes.{axis}"
-        columns[axis] = axis_values(where, written, zipped=len(group) > 1)
+            if axis in override.axes and matches(override.when, point):
+                written, path = override.axes[axis], ("overrides", str(index), "axes", axis)
+        columns[axis] = axis_values(path, written, zipped=len(group) > 1)
     lengths = {axis: len(values) for axis, values in columns.items()}
     if len(set(lengths.values())) > 1:
-        raise GridError("zip", lengths, "equally many values for axes that are zipped")
+        raise ProblemError.at(("zip",), lengths, "equally many values for axes that are zipped")
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     if len({canonical(row) for row in rows}) < len(rows):
-        raise GridError("zip", list(columns), "free of points that stand twice")
+        raise ProblemError.at(("zip",), list(columns), "free of points that stand twice")
     return rows
 
 
-def problems(grid: Mapping[str, Any]) -> Iterator[GridError]:
-    """Everything about the axes' references that cannot work, before expansion."""
-    axes = list(grid["axes"])
-    zipped = {axis for names in grid.get("zip", []) for axis in names}
-    yield from _axis_problems("axes", grid["axes"], zipped)
+def problems(grid: Grid) -> Iterator[Problem]:
+    """Problems of the axes, and of the names by which other keys refer to them."""
+    axes = list(grid.axes)
+    zipped = {axis for names in grid.zip for axis in names}
+    yield from _axis_problems(("axes",), grid.axes, zipped)
     yield from _size_problems(grid)
-    for axis in grid.get("inner", []):
+    for axis in grid.inner if grid.inner != Grid.inner else ():
         if axis not in axes:
-            yield GridError("inner", axis, f"an axis of this grid; known: {', '.join(axes)}")
-    for index, names in enumerate(grid.get("zip", [])):
-        for axis in names:
-            if axis not in axes:
-                yield GridError(f"zip.{index}", axis, f"an axis; known: {', '.join(axes)}")
-    for index, override in enumerate(grid.get("overrides", [])):
-        yield from _override_problems(f"overrides.{index}", override, _axis_groups(grid))
-    for name in ("exclude", "only"):
-        for index, condition in enumerate(grid.get(name, [])):
-            for axis in condition:
-                if axis not in axes:
-                    yield GridError(f"{name}.{index}", axis, f"an axis; known: {', '.join(axes)}")
-    for name, probe in grid.get("probes", {}).items():
-        for axis in probe.get("where", {}):
-            if axis not in axes:
-                known = ", ".join(axes)
-                yield GridError(f"probes.{name}.where", axis, f"an axis; known: {known}")
+            yield Problem(("inner",), axis, f"an axis of this grid; known: {', '.join(axes)}")
+    for index, names in enumerate(grid.zip):
+        yield from _unknown_axes(("zip", str(index)), names, axes)
+    for index, override in enumerate(grid.overrides):
+        yield from _override_problems(("overrides", str(index)), override, _axis_groups(grid))
+    for name, conditions in (("exclude", grid.exclude), ("only", grid.only)):
+        for index, condition in enumerate(conditions):
+            yield from _unknown_axes((name, str(index)), condition, axes)
+    for name, probe in grid.probes.items():
+        yield from _unknown_axes(("probes", name, "where"), probe.where, axes)
+
+
+def _unknown_axes(path: Path, names: Collection[str], axes: Collection[str]) -> Iterator[Problem]:
+    for name in names:
+        if name not in axes:
+            yield Problem(path, name, f"an axis; known: {', '.join(axes)}")
 
 
 def _axis_problems(
-    path: str, axes: Mapping[str, Any], zipped: Collection[str]
-) -> Iterator[GridError]:
+    path: Path, axes: Mapping[str, Any], zipped: Collection[str]
+) -> Iterator[Problem]:
     for axis, written in axes.items():
         if not isinstance(axis, str) or not AXIS.fullmatch(axis) or len(axis) > 100:
-            yield GridError(path, axis, "the dotted name of a value of a run")
+            yield Problem(path, axis, "the dotted name of a value of a run")
             continue
         try:
-            axis_values(f"{path}.{axis}", written, axis in zipped)
-        except GridError as error:
-            yield error
+            axis_values((*path, axis), written, axis in zipped)
+        except ProblemError as error:
+            yield from error.problems
 
 
-def _size_problems(grid: Mapping[str, Any]) -> Iterator[GridError]:
-    """Whether the grid has more points than a plan can hold, by the most that it may have."""
+def _size_problems(grid: Grid) -> Iterator[Problem]:
+    """Problems of a grid with too many axes or points, counting the most that it may have."""
     try:
         count = math.prod(
             max(
-                len(axis_values(axis, written, len(group) > 1))
+                len(axis_values(("axes", axis), written, len(group) > 1))
                 for axis in group
-                for written in (grid["axes"][axis], *_alternatives(grid, axis))
+                for written in (grid.axes[axis], *_alternatives(grid, axis))
             )
             for group in _axis_groups(grid)
         )
-    except GridError:
-        return  # said already
+    except ProblemError:
+        return  # `_axis_problems` reports it
     if count > MOST_POINTS:
-        yield GridError("axes", count, f"at most {MOST_POINTS} points: cut it into several grids")
-    if len(grid["axes"]) > 20:
-        yield GridError("axes", len(grid["axes"]), "at most 20 axes")
+        expected = f"at most {MOST_POINTS} points: cut the grid into several"
+        yield Problem(("axes",), count, expected)
+    if len(grid.axes) > MOST_AXES:
+        yield Problem(("axes",), len(grid.axes), f"at most {MOST_AXES} axes")
 
 
-def _alternatives(grid: Mapping[str, Any], axis: str) -> list[object]:
-    overrides = [override.get("axes", {}) for override in grid.get("overrides", [])]
-    return [axes[axis] for axes in overrides if axis in axes]
+def _alternatives(grid: Grid, axis: str) -> list[object]:
+    return [override.axes[axis] for override in grid.overrides if axis in override.axes]
 
 
 def _override_problems(
-    path: str, override: Mapping, groups: list[dict[str, object]]
-) -> Iterator[GridError]:
+    path: Path, override: Override, groups: list[dict[str, object]]
+) -> Iterator[Problem]:
     place = {axis: index for index, group in enumerate(groups) for axis in group}
     axes = list(place)
     zipped = {axis for group in groups if len(group) > 1 for axis in group}
-    yield from _axis_problems(f"{path}.axes", override.get("axes", {}), zipped)
-    for axis in override.get("set", {}):
+    yield from _axis_problems((*path, "axes"), override.axes, zipped)
+    for axis in override.set:
         if axis in axes:
-            yield GridError(f"{path}.set", axis, "free to be set: it is an axis; use 'axes'")
-    for axis in override["when"]:
-        if axis not in axes:
-            yield GridError(f"{path}.when", axis, f"an axis; known: {', '.join(axes)}")
-    for axis in override.get("axes", {}):
-        if axis not in axes:
-            yield GridError(f"{path}.axes", axis, f"an axis; known: {', '.join(axes)}")
-            continue
-        late = [a for a in override["when"] if a in axes and place[a] >= place[axis]]
+            yield Problem((*path, "set"), NO_VALUE, f"{axis!r} is an axis: use 'axes' to change it")
+    yield from _unknown_axes((*path, "when"), override.when, axes)
+    yield from _unknown_axes((*path, "axes"), override.axes, axes)
+    for axis in override.axes:
+        late = [a for a in override.when if a in axes and place[a] >= place.get(axis, len(axes))]
         if late:
-            yield GridError(
-                f"{path}.when", late[0], f"written before the axis {axis} that it decides"
-            )
+            expected = f"written before the axis {axis} that it decides"
+            yield Problem((*path, "when"), late[0], expected)
 
 
-def runs(grid: Mapping[str, Any]) -> list[Run]:
+def runs(grid: Grid) -> list[Run]:
     """All runs of a grid, in the order of its axes.
 
     Raises:
-        GridError, SpecErrors: as said there; `path` names the key.
+        ProblemError: values of the grid or of a run that cannot be used.
     """
-    return [run(grid, point, values) for point, values in points(grid)]
+    return [run(grid, point, complete.run_spec(values)) for point, values in points(grid)]
 
 
-def run(grid: Mapping[str, Any], point: Mapping[str, Any], values: Mapping[str, Any]) -> Run:
-    """One run; it keeps its weights at the checkpoints of every probe that looks at it."""
-    spec = complete.run_spec(values)
+def run(grid: Grid, point: Mapping[str, Any], spec: RunSpec) -> Run:
+    """The run at a point; it keeps its weights at the checkpoints of every probe that selects it.
+
+    Raises:
+        ProblemError: the checkpoints of a probe are not within the run.
+    """
     steps = set(spec.checkpoints)
-    for name, probe in grid.get("probes", {}).items():
-        if matches(probe.get("where", {}), point):
-            where = f"probes.{name}.checkpoints"
-            steps |= set(checkpoints(probe["checkpoints"], spec.steps, where))
+    for name, probe in grid.probes.items():
+        if matches(probe.where, point):
+            path = ("probes", name, "checkpoints")
+            steps |= set(checkpoints(probe.checkpoints, spec.steps, path))
     return Run(point, replace(spec, checkpoints=tuple(sorted(steps))))
 
 
-def checkpoints(written: object, last: int, path: str = "checkpoints") -> list[int]:
-    """Steps of a probe schedule: a list, `{every: n}` or `{count: n}`, first and last included."""
+def checkpoints(written: Any, last: int, path: Path = ("checkpoints",)) -> list[int]:
+    """Steps of a probe schedule: a list, `{every: n}` or `{count: n}`.
+
+    The first and the last step are included in `every` and `count`.
+
+    Raises:
+        ProblemError: a step is beyond the last, or there are too many steps.
+    """
     if isinstance(written, list):
         if beyond := [step for step in written if step > last]:
-            raise SpecError(path, beyond, f"within the run's {last} steps")
+            raise ProblemError.at(path, beyond, f"within the run's {last} steps")
         return written
     steps = last // written["every"] + 2 if "every" in written else written["count"]
     if steps > MOST_VALUES:
-        raise SpecError(path, written, f"at most {MOST_VALUES} checkpoints")
+        raise ProblemError.at(path, written, f"at most {MOST_VALUES} checkpoints")
     if "every" in written:
         return sorted({*range(0, last + 1, written["every"]), last})
     count = written["count"]
     return sorted({round(i * last / (count - 1)) for i in range(count)})
 
 
-def cells(name: str, grid: Mapping[str, Any], all_runs: list[Run]) -> list[Cell]:
+def cells(name: str, grid: Grid, all_runs: Sequence[Run]) -> list[Cell]:
     """The runs grouped by all axes but the inner ones."""
-    inner = grid.get("inner", ["lr", "seed"])
     grouped: dict[str, list[Run]] = {}
     outers: dict[str, dict] = {}
     for run in all_runs:
-        outer = {axis: value for axis, value in run.point.items() if axis not in inner}
+        outer = {axis: value for axis, value in run.point.items() if axis not in grid.inner}
         text = canonical(outer)
         grouped.setdefault(text, []).append(run)
         outers.setdefault(text, outer)

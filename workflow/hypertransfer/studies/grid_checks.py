@@ -1,171 +1,122 @@
-"""Whether grids, searches, suites and replays of a study can be run."""
+"""Check that the runs and probes of a grid exist, fit each other, and can be run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hypertransfer.catalogue import checks, lookup
+from hypertransfer.catalogue import checks, complete, lookup
 from hypertransfer.catalogue import options as catalogue_options
 from hypertransfer.catalogue.cards import optimizers, probes
 from hypertransfer.runs import ratios
 from hypertransfer.runs.conditions import matches
-from hypertransfer.runs.parse import SpecError, SpecErrors
+from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.studies import axes, grid, replays, searches
-from hypertransfer.studies.document import Document, Problem
-from hypertransfer.studies.references import sound_entries
-from hypertransfer.studies.schema import path_in_file
-from hypertransfer.studies.searches import Search
+from hypertransfer.studies import grid
+from hypertransfer.studies.grid import Grid, Probe, Run
 
 
-def grid_problems(
-    document: Document,
-    scale: str,
-    name: str,
-    values: Mapping[str, Any],
-    runs: list[grid.Run],
-) -> Iterator[Problem]:
-    """What is wrong with a grid; its runs, as far as they can be meant, are added to the list."""
+def expand(name: str, section: Grid) -> tuple[list[Run], list[Problem]]:
+    """The runs of a grid, and every problem of it; paths start at the root of the study.
 
-    def place(error: axes.GridError | SpecError) -> tuple[str, ...]:
-        *likely, last = _places(values, error)
-        for path in likely:
-            home = path_in_file(document, scale, ("grids", name, *path))
-            if home in document.lines:
-                return home
-        return ("grids", name, *last)
+    Runs that have problems are left out.
+    """
+    runs: list[Run] = []
+    problems = [
+        problem.below("probes", key)
+        for key, probe in section.probes.items()
+        for problem in _probe_problems(probe)
+    ]
+    wrong = list(grid.problems(section))
+    problems += wrong or _run_problems(section, runs)
+    return runs, [problem.below("grids", name) for problem in problems]
 
-    def problem(error: axes.GridError | SpecError) -> Problem:
-        home = place(error)
-        return document.problem(home, f"{error.value!r} is not {error.expected}")
 
-    for probe, settings in values.get("probes", {}).items():
-        yield from _probe_problems(document, scale, (name, probe), settings)
-    wrong = list(grid.problems(values))
-    yield from map(problem, wrong)
-    if wrong:
-        return
+def _run_problems(section: Grid, runs: list[Run]) -> Iterator[Problem]:
+    """Problems of a grid's points, whose runs are added to the list."""
+    empty = True
     try:
-        empty = True
-        for point, spec in grid.points(values):
+        for point, values in grid.points(section):
             empty = False
             try:
-                runs.append(grid.run(values, point, spec))
-            except SpecErrors as errors:
-                yield from map(problem, errors.errors)
-            else:
-                yield from map(problem, _objections(runs[-1].spec))
-                yield from map(problem, _probe_objections(values, runs[-1]))
+                spec = complete.run_spec(values)
+            except ProblemError as error:
+                yield from (_in_grid(section, problem) for problem in error.problems)
+                continue
+            runs.append(grid.run(section, point, spec))
+            for problem in (*spec_problems(spec), *_needs_of_probes(section, runs[-1])):
+                yield _in_grid(section, problem)
         if empty:
-            yield document.problem(("grids", name), "exclude and only leave no run of this grid")
-    except (axes.GridError, SpecError) as error:
-        yield problem(error)
+            yield Problem((), NO_VALUE, "exclude and only leave no run of this grid")
+    except ProblemError as error:
+        yield from error.problems
     except (KeyError, TypeError) as error:
-        yield document.problem(("grids", name), f"cannot be expanded: {error!r}")
+        yield Problem((), NO_VALUE, f"cannot be expanded: {error!r}")
 
 
-def search_problems(
-    document: Document, scale: str, name: str, values: Mapping[str, Any], found: dict[str, Search]
-) -> Iterator[Problem]:
-    """What is wrong with a search, which is added if nothing is."""
-    home = ("searches", name)
-    wrong = [document.problem(path_in_file(document, scale, (*home, *path)), text)
-             for path, text in searches.problems(values)]  # fmt: skip
-    yield from wrong
-    try:
-        search = Search.parse(name, values)
-        specs = [search.spec({}, changes) for _, changes in search.carried()]
-    except SpecErrors as errors:
-        for error in errors.errors:
-            path = path_in_file(document, scale, (*home, "base", *error.path.split(".")))
-            yield document.problem(path, f"{error.value!r} is not {error.expected}")
-        return
-    seen = set()
-    for spec in (search.base, *specs):
-        for error in _objections(spec):
-            if str(error) not in seen:
-                seen.add(str(error))
-                path = path_in_file(document, scale, (*home, "base", *error.path.split(".")))
-                yield document.problem(path, f"{error.value!r} is not {error.expected}")
-    if not seen and not wrong:
-        found[name] = search
-
-
-def space_problems(
-    document: Document, scale: str, study: Mapping, broken: set[str]
-) -> Iterator[Problem]:
-    """What is wrong with the study's suites and replays."""
-    suites = dict(sound_entries(study, "suites", broken))
-    found = [(("suites", name, *path), text) for name, suite in suites.items()
-             for path, text in replays.suite_problems(suite, list(study["grids"]))]  # fmt: skip
-    if not found and "suites" not in {key.partition(".")[0] for key in broken}:
-        found = [(("replays", name, *path), text)
-                 for name, replay in sound_entries(study, "replays", broken)
-                 for path, text in replays.replay_problems(replay, suites)]  # fmt: skip
-    for path, text in found:
-        yield document.problem(path_in_file(document, scale, path), text, key=".".join(path))
-
-
-def _places(
-    values: Mapping[str, Any], error: axes.GridError | SpecError
-) -> Iterator[tuple[str, ...]]:
-    """Where in a grid an error may stand, the likeliest place first; the last one always fits."""
-    keys = error.path.split(".")
-    for index, override in enumerate(values.get("overrides", [])):
-        if override.get("set", {}).get(error.path) == error.value is not None:
-            yield ("overrides", str(index), "set", error.path)
-        axis = override.get("axes", {}).get(error.path)
-        if isinstance(axis, list) and error.value in axis:
-            yield ("overrides", str(index), "axes", error.path)
-    yield ("axes", error.path)
-    for splits in (-1, 1, 3):  # the name of an axis may have dots: overrides.0.axes.shape.width
-        yield tuple(error.path.split(".", splits))
-    yield from (("base", *keys), ("base", keys[0]))
-    yield tuple(keys) if isinstance(error, axes.GridError) else ("base", *keys)
-
-
-def _objections(spec: RunSpec) -> list[SpecError]:
+def spec_problems(spec: RunSpec) -> list[Problem]:
+    """Problems of a run's components, and of its table where the components have none."""
     return list(checks.objections(spec)) or list(_table_problems(spec))
 
 
-def _probe_objections(values: Mapping[str, Any], run: grid.Run) -> Iterator[SpecError]:
-    """What probes need of a run that they look at."""
-    for probe in values.get("probes", {}).values():
-        card = probes.PROBES.get(probe["probe"])
-        if card and matches(probe.get("where", {}), run.point):
+def _needs_of_probes(section: Grid, run: Run) -> Iterator[Problem]:
+    """Problems of a run with the probes that select it."""
+    for probe in section.probes.values():
+        card = probes.PROBES.get(probe.probe)
+        if card and matches(probe.where, run.point):
             yield from card.needs(run.spec)
 
 
-def _table_problems(spec: RunSpec) -> Iterator[SpecError]:
-    """Whether the parameterisation can be had, for the optimizer's gradient power."""
+def _table_problems(spec: RunSpec) -> Iterator[Problem]:
+    """Problems of the parameterisation with the optimizer's gradient power and its betas."""
     try:
         table = lookup.table(spec)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
-        yield SpecError("parameterisation", spec.parameterisation, f"usable: {error}")
+        yield Problem(("parameterisation",), spec.parameterisation, f"usable: {error}")
         return
     try:
         table.betas(optimizers.betas(spec.optimizer), ratios.ratios(spec))
     except ValueError as error:
-        yield SpecError("batch_size", spec.batch_size, f"within reach of the table: {error}")
+        yield Problem(("batch_size",), spec.batch_size, f"within reach of the table: {error}")
 
 
-def _probe_problems(
-    document: Document, scale: str, names: tuple[str, str], settings: Mapping[str, Any]
-) -> Iterator[Problem]:
-    home = ("grids", names[0], "probes", names[1])
-    if settings["probe"] not in probes.PROBES:
-        known = ", ".join(probes.PROBES)
-        path = path_in_file(document, scale, (*home, "probe"))
-        yield document.problem(path, f"{settings['probe']!r} is not one of {known}")
+def _in_grid(section: Grid, problem: Problem) -> Problem:
+    """A problem of a run, at the key of the grid that gives the run its value.
+
+    The value may come from an override, an axis, or the base. Overrides are recognised by the
+    value, since problems of several runs that share a value are reported once.
+    """
+    axis, value = problem.key, problem.value
+    for index, override in enumerate(section.overrides):
+        place = ("overrides", str(index))
+        if axis in override.set and override.set[axis] == value:
+            return Problem((*place, "set", axis), value, problem.expected)
+        written = override.axes.get(axis)
+        if isinstance(written, list) and value in written:
+            return Problem((*place, "axes", axis), value, problem.expected)
+    for length in range(len(problem.path), 0, -1):  # an axis may hold whole components
+        axis = ".".join(problem.path[:length])
+        if axis in section.axes:
+            return Problem(("axes", axis), value, problem.expected)
+    return in_base(section.base, problem)
+
+
+def in_base(base: Mapping[str, Any], problem: Problem) -> Problem:
+    """A problem of a run, at its key below `base`; a component may be written as its name."""
+    if len(problem.path) > 1 and isinstance(base.get(problem.path[0]), str):
+        problem = Problem(problem.path[:1], problem.value, problem.expected)
+    return problem.below("base")
+
+
+def _probe_problems(probe: Probe) -> Iterator[Problem]:
+    if probe.probe not in probes.PROBES:
+        yield Problem(("probe",), probe.probe, f"one of {', '.join(probes.PROBES)}")
         return
-    schemas = probes.PROBES[settings["probe"]].settings
-    for key, value in settings.items():
-        path = path_in_file(document, scale, (*home, key))
-        if key in grid.PROBE_KEYS:
-            continue
+    schemas = probes.PROBES[probe.probe].settings
+    for key, value in probe.settings.items():
         if key not in schemas:
-            yield document.problem(path, f"unknown setting; known: {', '.join(schemas)}")
+            text = f"unknown setting; known: {', '.join(schemas)}"
+            yield Problem((str(key),), NO_VALUE, text)
             continue
         for error in catalogue_options.Validator(schemas[key]).iter_errors(value):
-            yield document.problem(path, error.message)
+            yield Problem((key,), NO_VALUE, error.message)

@@ -1,132 +1,122 @@
-"""Whether figures, claims and counterparts of a study refer to what is there."""
+"""Check that figures, claims and counterparts of a study refer to what is there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hypertransfer.catalogue.cards import figures as cards_figures
+from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.runs.conditions import matches
+from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.studies import grid, replays
-from hypertransfer.studies.document import Document, Problem
-from hypertransfer.studies.schema import path_in_file
+from hypertransfer.studies import grid
+from hypertransfer.studies.figure import Figure
+
+Runs = Mapping[str, Sequence[grid.Run]]  # by the name of their grid
 
 
-def sound_entries(study: Mapping, part: str, broken: set[str]) -> Iterator[tuple[Any, Any]]:
-    """Grids by name, figures and claims by index, without those the schema objects to."""
-    written = study.get(part)
-    if part in broken or not isinstance(written, Mapping | list):
+def figure_problems(figure: Figure) -> Iterator[Problem]:
+    """Problems of a figure's kind and options; paths start at the figure's keys."""
+    if figure.kind not in cards_figures.FIGURES:
+        yield Problem(("kind",), figure.kind, f"one of {', '.join(cards_figures.FIGURES)}")
         return
-    for name, entry in written.items() if isinstance(written, Mapping) else enumerate(written):
-        if f"{part}.{name}" not in broken:
-            yield name, entry
+    options = cards_figures.FIGURES[figure.kind].options
+    for option in figure.options:
+        if option not in options:
+            text = f"unknown option of {figure.kind}; known: {', '.join(options)}"
+            yield Problem(("options", str(option)), NO_VALUE, text)
 
 
-def reference_problems(
-    document: Document,
-    scale: str,
-    study: Mapping,
-    broken: set[str],
-    runs: Mapping[str, list[grid.Run]],
+def id_problems(part: str, ids: Mapping[int, str]) -> Iterator[Problem]:
+    """Problems of figures or claims that share an id; ids are given by index."""
+    names = list(ids.values())
+    for index, name in ids.items():
+        if names.count(name) > 1:
+            yield Problem((part, str(index)), NO_VALUE, f"the id {name!r} stands twice")
+
+
+def condition_problems(
+    entry: Mapping[str, Any], runs: Runs, rows: Mapping[str, Sequence[Mapping[str, str]]]
 ) -> Iterator[Problem]:
-    """Figures have a known kind; figures and claims an id of their own, and select runs.
+    """Problems of the rows that a figure or claim as written, and its control, select.
 
-    What they select is not looked at where there are no sound grids to select from.
+    `rows` are those of the tables of replays as far as they are planned. Runs are not checked
+    where there are none, as their grids have problems.
     """
-    for index, figure in sound_entries(study, "figures", broken):
-        home = path_in_file(document, scale, ("figures", index))
-        if figure["kind"] not in cards_figures.FIGURES:
-            known = ", ".join(cards_figures.FIGURES)
-            yield document.problem((*home, "kind"), f"{figure['kind']!r} is not one of {known}")
+    for path, part in ((), entry), (("control",), entry.get("control")):
+        if not isinstance(part, Mapping) or not isinstance(part.get("where"), Mapping):
             continue
-        options = cards_figures.FIGURES[figure["kind"]].options
-        for option in figure.get("options", {}):
-            if option not in options:
-                text = f"unknown option of {figure['kind']}; known: {', '.join(options)}"
-                yield document.problem((*home, "options", option), text)
-    spaces = replays.rows(study) if not broken else {name: [] for name in replays.TABLES}
-    for part in ("figures", "claims"):
-        entries = dict(sound_entries(study, part, broken))
-        ids = [entry["id"] for entry in entries.values()]
-        for index, entry in entries.items():
-            home = path_in_file(document, scale, (part, index))
-            if ids.count(entry["id"]) > 1:
-                yield document.problem(home, f"the id {entry['id']!r} stands twice")
-            for table, wanted in _conditions(entry):
-                if table != "runs":
-                    text = _names_nothing(wanted, spaces[table])
-                else:
-                    text = _selects_nothing(wanted, runs) if runs else ""
-                if text:
-                    yield document.problem(home, f"where: {text}")
-            if part == "claims" and (text := _compares_twins(entry, runs)):
-                yield document.problem(home, f"where: {text}")
+        measure = measures().get(str(part.get("measure")))
+        table = measure.table if measure else "runs"
+        if table != "runs":
+            text = _names_nothing(part["where"], rows.get(table, ()))
+        else:
+            text = _selects_nothing(part["where"], runs) if runs else ""
+        if text:
+            yield Problem((*path, "where"), NO_VALUE, text)
 
 
-def _compares_twins(claim: Mapping[str, Any], runs: Mapping[str, list[grid.Run]]) -> str:
-    """Which two runs a measure would take for one; empty if it tells all apart.
+def twin_problems(claim: Claim, runs: Runs) -> Iterator[Problem]:
+    """Problems of a claim, or its control, whose measure would take two runs for one."""
+    for path, part in ((), claim), (("control",), claim.control):
+        if part and (text := _twins(part, runs)):
+            yield Problem((*path, "where"), NO_VALUE, text)
+
+
+def _twins(part: Control, runs: Runs) -> str:
+    """Two selected runs that a measure cannot tell apart; empty if there are none.
 
     A sweep has one run for each size, learning rate and seed, a path one for each size and seed.
     """
-    for part in (claim, claim.get("control")):
-        if not isinstance(part, Mapping) or part.get("measure") not in measures():
-            continue
-        if measures()[part["measure"]].table != "runs":
-            continue
-        options = measures()[part["measure"]].options | dict(part.get("options") or {})
-        told = [options[k] for k in ("size", "column", "between", "tuned_at") if options.get(k)]
-        swept = options.get("axis") or options.get("along") or "lr"
-        columns = [*told, *([swept] if {"loss", "axis"} & set(options) else []), "seed"]
-        seen: dict[tuple, RunSpec] = {}
-        where = part.get("where")
-        for name, members in runs.items():
-            if not _selected({k: v for k, v in dict(where or {}).items() if k == "grid"},
-                             {"grid": name}):  # fmt: skip
-                continue  # most claims are about one grid
-            for run in members:
-                row = _row(name, run)
-                if not _selected(where, row) or not {*columns} <= set(row):
-                    continue
-                place = tuple(row[column] for column in columns)
-                if seen.setdefault(place, run.spec) != run.spec:
-                    point = ", ".join(f"{c} {v}" for c, v in zip(columns, place, strict=True))
-                    return f"several runs at {point}: choose one of them"
+    measure = measures()[part.measure]
+    if measure.table != "runs":
+        return ""
+    options = measure.options | dict(part.options)
+    told = [options[k] for k in ("size", "column", "between", "tuned_at") if options.get(k)]
+    swept = options.get("axis") or options.get("along") or "lr"
+    columns = [*told, *([swept] if {"loss", "axis"} & set(options) else []), "seed"]
+    of_grid = {key: wanted for key, wanted in part.where.items() if key == "grid"}
+    seen: dict[tuple, RunSpec] = {}
+    for name, members in runs.items():
+        if not _selected(of_grid, {"grid": name}):
+            continue  # most claims are about one grid
+        for run in members:
+            row = _row(name, run)
+            if not _selected(part.where, row) or not {*columns} <= set(row):
+                continue
+            place = tuple(row[column] for column in columns)
+            if seen.setdefault(place, run.spec) != run.spec:
+                point = ", ".join(f"{c} {v}" for c, v in zip(columns, place, strict=True))
+                return f"several runs at {point}: choose one of them"
     return ""
 
 
-def _selected(where: Any, row: Mapping[str, Any]) -> bool:
-    """Whether a condition, as far as it is well-formed, selects a row."""
+def _selected(where: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Whether a condition selects a row; no if its bounds and the row's value do not compare."""
     try:
-        return isinstance(where, Mapping) and set(where) <= set(row) and matches(where, row)
+        return set(where) <= set(row) and matches(where, row)
     except TypeError:
         return False
 
 
-def counterpart_problems(document: Document, study: Mapping) -> Iterator[Problem]:
-    """The figures and claims that counterparts name are there."""
-    for index, entry in enumerate(study.get("counterparts", [])):
-        for part in ("figures", "claims"):
-            known = [one.get("id") for one in study.get(part, []) if isinstance(one, Mapping)]
-            for name in entry.get(part, []):
+def counterpart_problems(
+    counterparts: Sequence[Mapping[str, Any]], ids: Mapping[str, Sequence[str]]
+) -> Iterator[Problem]:
+    """Problems of the ids of figures and claims that counterparts name."""
+    for index, entry in enumerate(counterparts):
+        for part, known in ids.items():
+            for name in entry[part]:
                 if name not in known:
-                    home = ("counterparts", str(index), part)
-                    yield document.problem(home, f"{name!r} is no id of the study's {part}")
+                    path = ("counterparts", str(index), part)
+                    yield Problem(path, NO_VALUE, f"{name!r} is no id of the study's {part}")
 
 
-def _conditions(entry: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Table and well-formed condition of a figure or claim and of its control."""
-    for part in (entry, entry.get("control")):
-        if isinstance(part, Mapping) and isinstance(part.get("where"), Mapping):
-            measure = measures().get(str(part.get("measure")))
-            yield measure.table if measure else "runs", part["where"]
+def _names_nothing(where: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> str:
+    """The first value that no planned row of replays, regions or winners has; empty if none.
 
-
-def _names_nothing(where: Mapping[str, Any], rows: list[dict[str, str]]) -> str:
-    """Why a condition on replays, regions or winners names what is not planned; empty if all is.
-
-    Of tasks nothing is known before they are read, so columns of theirs are not looked at.
+    Columns that describe tasks are left out: they are unknown until the tasks are read.
     """
     for column, wanted in where.items():
         known = sorted({row[column] for row in rows if column in row})
@@ -137,8 +127,8 @@ def _names_nothing(where: Mapping[str, Any], rows: list[dict[str, str]]) -> str:
     return ""
 
 
-def _selects_nothing(where: Mapping[str, Any], runs: Mapping[str, list[grid.Run]]) -> str:
-    """Why a condition on runs selects none of them; empty if it selects some."""
+def _selects_nothing(where: Mapping[str, Any], runs: Runs) -> str:
+    """The reason why a condition selects no run; empty if it selects some."""
     known: set[str] = set()
     for name, members in runs.items():
         names = {*_row(name, members[0])}
@@ -157,5 +147,5 @@ def _selects_nothing(where: Mapping[str, Any], runs: Mapping[str, list[grid.Run]
 
 
 def _row(name: str, run: grid.Run) -> dict[str, Any]:
-    """The columns that claims and figures can select a planned run by."""
+    """The columns by which claims and figures can select a planned run."""
     return {**run.spec.columns(), **run.point, "grid": name}

@@ -1,161 +1,280 @@
 """Suites of tasks and replays on them, as a study's config has them.
 
-A suite says where tasks come from, a replay what is learned from some of them and tried on the
-others. Both are checked here when the workflow is planned, so this module imports nothing heavy.
+A suite says where tasks come from; a replay says what is learned from some of them and tried on
+the others. Both are checked when the workflow is planned, so this module imports nothing heavy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from hypertransfer.runs.problem import NO_VALUE, Problem
+from hypertransfer.runs.section import Section
 from hypertransfer.spaces.tasks import sources, suites, tables
 
-SEARCHERS: Mapping[str, Mapping[str, tuple[int, int]]] = {  # options, each within bounds
+# Options of each searcher, with the least and the largest value.
+SEARCHERS: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "random": {},
     "bayesian": {"start": (1, 1000)},
     "halving": {"factor": (2, 100), "brackets": (1, 100)},
 }
 TABLES = ("replays", "regions", "winners")
-PARTS = 2  # jobs of a replay, unless it says otherwise
-OWN = {  # keys of a suite beside source, by where it comes from
+# Keys of a suite that belong to its source.
+KEYS_OF_SOURCES = {
     **dict.fromkeys(sources.TABLES, ("split",)),
     **dict.fromkeys(suites.SUITES, ("points", "seed")),
     sources.RUNS: ("study", "grids", "about"),
     sources.FILE: ("file", "about"),
 }
-Fault = tuple[tuple[str, ...], str]  # the path below the section, and what is wrong
 
 
-def suite_problems(suite: Mapping[str, Any], grids: Sequence[str]) -> Iterator[Fault]:
-    """What a schema cannot see of a suite: where, and what is wrong."""
-    source = suite["source"]
+@dataclass(frozen=True)
+class Suite(Section):
+    """Tasks from one source: tables of a package, a live suite, runs, or a table of the user's.
+
+    `split` names dimensions of which each value makes a task of its own; `points` and `seed` are
+    those of a live suite's design; `study` and `grids` say whose runs are evaluations (of this
+    study where none is named); `file` is the user's table, and `about` says what the columns
+    mean. `winners` is the number of best evaluations that are collected of each task.
+    """
+
+    source: str
+    split: Sequence[str] = ()
+    points: int | None = None
+    seed: int = 0
+    file: str | None = None
+    study: str | None = None
+    grids: Sequence[str] = ()
+    winners: int = 1
+    about: Mapping[str, Any] | None = None
+    description: str = ""
+
+    @property
+    def task_keys(self) -> list[str]:
+        """The columns that name the tasks of a sound suite."""
+        if self.source in (sources.RUNS, sources.FILE):
+            return list((self.about or {})["task"])
+        return ["data", *self.split]
+
+    @property
+    def task_groups(self) -> dict[str, list[str]]:
+        """The tasks that jobs evaluate, by group; none unless the suite is a live one."""
+        groups: dict[str, list[str]] = {}
+        if self.source in suites.SUITES:
+            for task, group in suites.SUITES[self.source].tasks.items():
+                groups.setdefault(group, []).append(task)
+        return groups
+
+
+@dataclass(frozen=True)
+class Region(Section):
+    """How a search space is learned: see `spaces.learning.Recipe`."""
+
+    shape: str
+    slack: float = 0.0
+    floor: float = 0.05
+    top: int = 1
+    drift: str = ""
+    drifting: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Method(Section):
+    """A searcher, the region that it searches in, and the searcher's options.
+
+    The whole space is searched where no region is named. A `warm` searcher starts from the
+    configurations nearest to the winners of earlier tasks.
+    """
+
+    searcher: str
+    region: str | None = None
+    warm: bool = False
+    options: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Method:
+        """From a mapping in which the options stand beside the other keys."""
+        own = {key: values[key] for key in ("searcher", "region", "warm") if key in values}
+        return cls(**own, options={k: v for k, v in values.items() if k not in own})
+
+    def plain(self) -> dict[str, Any]:
+        """The mapping that `parse` reads back."""
+        values = super().plain()
+        options = values.pop("options", {})
+        return {**values, **options}
+
+
+@dataclass(frozen=True)
+class Replay(Section):
+    """Methods tried on the targets of a suite, with regions learned from the other tasks.
+
+    `targets` and `priors` select tasks; `leave_out` is `task` or `group`, the tasks that are
+    unknown to a target; `same` names columns that earlier tasks share with the target; `prior` is
+    the number of random evaluations of an earlier task that are seen, all if not given; `planted`
+    is the number of outliers; `size` names the column of a task's size; `parts` is the number of
+    jobs.
+    """
+
+    suite: str
+    budget: int
+    repeats: int
+    methods: Mapping[str, Method]
+    prior: int | None = None
+    leave_out: str = "task"
+    targets: Mapping[str, Any] = field(default_factory=dict)
+    priors: Mapping[str, Any] = field(default_factory=dict)
+    same: Sequence[str] = ()
+    size: str | None = None
+    planted: int = 0
+    parts: int = 2
+    regions: Mapping[str, Region] = field(default_factory=dict)
+    description: str = ""
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Replay:
+        """From a mapping that the schema has accepted."""
+        methods = {name: Method.parse(method) for name, method in values["methods"].items()}
+        regions = {name: Region.parse(r) for name, r in values.get("regions", {}).items()}
+        return cls(**{**values, "methods": methods, "regions": regions})
+
+
+def suite_problems(suite: Suite, grids: Collection[str]) -> Iterator[Problem]:
+    """Problems of a suite that a schema cannot see; `grids` are those of the study."""
+    source = suite.source
     if source not in sources.NAMES:
-        yield ("source",), f"{source!r} is not one of {', '.join(sources.NAMES)}"
+        yield Problem(("source",), source, f"one of {', '.join(sources.NAMES)}")
         return
-    for key in suite:
-        if key not in ("source", "description", "winners", *OWN[source]):
-            yield (key,), f"is not for source: {source}; known: {', '.join(OWN[source])}"
-    if source in suites.SUITES and "points" not in suite:
-        yield ("points",), "is missing: the number of configurations that each task is evaluated at"
-    for name in suite.get("split", ()):
+    own = KEYS_OF_SOURCES[source]
+    for key in suite.plain():
+        if key not in ("source", "description", "winners", *own):
+            text = f"is not for source: {source}; known: {', '.join(own)}"
+            yield Problem((key,), NO_VALUE, text)
+    if source in suites.SUITES and suite.points is None:
+        text = "is missing: the number of configurations at which each task is evaluated"
+        yield Problem(("points",), NO_VALUE, text)
+    for name in suite.split:
         if source in sources.TABLES and name not in sources.TABLES[source].dimensions:
             known = ", ".join(sources.TABLES[source].dimensions)
-            yield ("split",), f"{name!r} is no dimension of {source}; known: {known}"
+            text = f"{name!r} is no dimension of {source}; known: {known}"
+            yield Problem(("split",), NO_VALUE, text)
     if source == sources.RUNS:
-        for name in suite.get("grids", ()):
-            if name not in grids and "study" not in suite:  # another study's are looked at later
-                yield ("grids",), f"no grid {name!r}; known: {', '.join(grids)}"
-        if not suite.get("grids"):
-            yield ("grids",), "is missing: the grids whose runs are evaluations"
-    if source == sources.FILE and "file" not in suite:
-        yield ("file",), "is missing: the CSV or Parquet file"
+        yield from _grid_problems(suite, grids)
+    if source == sources.FILE and suite.file is None:
+        yield Problem(("file",), NO_VALUE, "is missing: the CSV or Parquet file")
     if source in (sources.RUNS, sources.FILE):
         yield from _about_problems(suite)
 
 
-def _about_problems(suite: Mapping[str, Any]) -> Iterator[Fault]:
-    if not isinstance(suite.get("about"), Mapping):
-        yield ("about",), "is missing: what the table's columns mean"
-        return
-    about = dict(suite["about"])
-    work = about.pop("work", None)
-    if work is not None and suite["source"] == sources.RUNS and not tables.are_shares(work):
-        yield ("about", "work"), f"{work!r} is not a list of rising shares that ends with 1"
-    for path, text in tables.problems(about):
-        yield ("about", *path), text
+def _grid_problems(suite: Suite, grids: Collection[str]) -> Iterator[Problem]:
+    for name in suite.grids:
+        # Grids of another study are checked once that study is planned.
+        if name not in grids and suite.study is None:
+            yield Problem(("grids",), NO_VALUE, f"no grid {name!r}; known: {', '.join(grids)}")
+    if not suite.grids:
+        yield Problem(("grids",), NO_VALUE, "is missing: the grids whose runs are evaluations")
 
 
-def replay_problems(
-    replay: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]
-) -> Iterator[Fault]:
-    """What a schema cannot see of a replay, for the study's suites: where, and what is wrong."""
-    if replay["suite"] not in known:
-        yield ("suite",), f"no suite {replay['suite']!r}; known: {', '.join(known) or 'none'}"
+def _about_problems(suite: Suite) -> Iterator[Problem]:
+    if suite.about is None:
+        yield Problem(("about",), NO_VALUE, "is missing: the meaning of the table's columns")
         return
-    suite = known[replay["suite"]]
+    about = dict(suite.about)
+    if suite.source == sources.RUNS:
+        work = about.pop("work", None)
+        if work is not None and not tables.are_shares(work):
+            yield Problem(("about", "work"), work, "a list of rising shares that ends with 1")
+    yield from (problem.below("about") for problem in tables.problems(about))
+
+
+def replay_problems(replay: Replay, known: Mapping[str, Suite]) -> Iterator[Problem]:
+    """Problems of a replay that a schema cannot see; `known` are the suites of the study."""
+    if replay.suite not in known:
+        text = f"no suite {replay.suite!r}; known: {', '.join(known) or 'none'}"
+        yield Problem(("suite",), NO_VALUE, text)
+        return
+    suite = known[replay.suite]
     try:
-        written = sources.dimensions(suite)
-        names = [name for name, d in written.items() if "choices" not in d]
+        numeric = [name for name, d in _dimensions(suite).items() if "choices" not in d]
     except (KeyError, TypeError, AttributeError):
-        return  # the suite's own fault, and said there
-    for name, region in replay.get("regions", {}).items():
-        for one in region.get("drifting", ()):
-            if one not in names:
-                text = f"{one!r} is no numeric dimension; known: {', '.join(names)}"
-                yield ("regions", name, "drifting"), text
-        if "drifting" in region and "drift" not in region:
-            yield ("regions", name, "drifting"), "needs drift: what winners move with"
-    for name, method in replay["methods"].items():
-        yield from (
-            (("methods", name, *path), text)
-            for path, text in _method_problems(method, replay, suite)
-        )
-    places = place_names(suite)
-    for key in ("targets", "priors"):
-        for one in replay.get(key, {}):
-            if one not in places:
-                yield (key, one), f"nothing of a task's place; known: {', '.join(places)}"
-    drifts = [region["drift"] for region in replay.get("regions", {}).values() if "drift" in region]
-    for key, wanted in (("same", replay.get("same", [])), ("regions", drifts),
-                        ("size", [replay["size"]] if "size" in replay else [])):  # fmt: skip
-        for one in wanted:
-            if one not in places:
-                yield (key,), f"{one!r} is nothing of a task's place; known: {', '.join(places)}"
+        return  # a problem of the suite, which is reported there
+    for name, region in replay.regions.items():
+        yield from (p.below("regions", name) for p in _region_problems(region, numeric))
+    for name, method in replay.methods.items():
+        yield from (p.below("methods", name) for p in _method_problems(method, replay, suite))
+    yield from _column_problems(replay, suite.task_keys)
 
 
-def place_names(suite: Mapping[str, Any]) -> list[str]:
-    """What is known of where the tasks of a sound suite stand."""
-    if suite["source"] in (sources.RUNS, sources.FILE):
-        return list(suite["about"]["task"])
-    return ["data", *suite.get("split", ())]
+def _dimensions(suite: Suite) -> Mapping[str, Any]:
+    return sources.dimensions(suite.plain())
 
 
-def _method_problems(
-    method: Mapping[str, Any], replay: Mapping[str, Any], suite: Mapping[str, Any]
-) -> Iterator[Fault]:
-    searcher, regions = method["searcher"], replay.get("regions", {})
-    if method.get("region", next(iter(regions), None)) not in (*regions, None):
-        known = ", ".join(regions) or "none"
-        yield ("region",), f"no region {method['region']!r} of this replay; known: {known}"
-    if "region" in method and not regions:
-        yield ("region",), "this replay has no regions"
-    options = SEARCHERS[searcher]
-    for key, value in method.items():
-        if key in ("searcher", "region", "warm"):
-            continue
+def _region_problems(region: Region, numeric: Sequence[str]) -> Iterator[Problem]:
+    for name in region.drifting:
+        if name not in numeric:
+            text = f"{name!r} is no numeric dimension; known: {', '.join(numeric)}"
+            yield Problem(("drifting",), NO_VALUE, text)
+    if region.drifting and not region.drift:
+        text = "needs drift: the column of the size that winners move with"
+        yield Problem(("drifting",), NO_VALUE, text)
+
+
+def _column_problems(replay: Replay, columns: Sequence[str]) -> Iterator[Problem]:
+    """Problems of the names of columns that are to describe a task."""
+    known = ", ".join(columns)
+    for key, condition in (("targets", replay.targets), ("priors", replay.priors)):
+        for name in condition:
+            if name not in columns:
+                text = f"does not describe a task; known: {known}"
+                yield Problem((key, str(name)), NO_VALUE, text)
+    drifts = [region.drift for region in replay.regions.values() if region.drift]
+    sizes = [replay.size] if replay.size else []
+    for key, names in (("same", replay.same), ("regions", drifts), ("size", sizes)):
+        for name in names:
+            if name not in columns:
+                text = f"{name!r} does not describe a task; known: {known}"
+                yield Problem((key,), NO_VALUE, text)
+
+
+def _method_problems(method: Method, replay: Replay, suite: Suite) -> Iterator[Problem]:
+    if method.region is not None and not replay.regions:
+        yield Problem(("region",), NO_VALUE, "this replay has no regions")
+    elif method.region is not None and method.region not in replay.regions:
+        known = ", ".join(replay.regions)
+        text = f"no region {method.region!r} of this replay; known: {known}"
+        yield Problem(("region",), NO_VALUE, text)
+    options = SEARCHERS[method.searcher]
+    for key, value in method.options.items():
         if key not in options:
-            known = ", ".join(options) or "none"
-            yield (key,), f"unknown option of {searcher}; known: {known}"
+            text = f"unknown option of {method.searcher}; known: {', '.join(options) or 'none'}"
+            yield Problem((key,), NO_VALUE, text)
         elif not options[key][0] <= value <= options[key][1]:
-            yield (key,), f"{value!r} is not within {options[key][0]} and {options[key][1]}"
-    if searcher == "halving" and method.get("warm"):
-        yield ("warm",), "is not for halving"
-    about = suite.get("about", {})
-    if searcher == "halving" and not (about.get("work") or about.get("curves")):
-        yield ("searcher",), "halving wants a suite with learning curves: about.work, about.curves"
+            yield Problem((key,), value, f"within {options[key][0]} and {options[key][1]}")
+    if method.searcher == "halving" and method.warm:
+        yield Problem(("warm",), NO_VALUE, "is not for halving")
+    about = suite.about or {}
+    if method.searcher == "halving" and not (about.get("work") or about.get("curves")):
+        text = "halving needs a suite with learning curves: about.work or about.curves"
+        yield Problem(("searcher",), NO_VALUE, text)
 
 
-def groups(suite: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The tasks of a live suite that jobs evaluate, by group; none for others."""
-    out: dict[str, list[str]] = {}
-    if suite["source"] in suites.SUITES:
-        for task, group in suites.SUITES[suite["source"]].tasks.items():
-            out.setdefault(group, []).append(task)
-    return out
+def planned_rows(
+    suites: Mapping[str, Suite], replays: Mapping[str, Replay]
+) -> dict[str, list[dict[str, str]]]:
+    """The columns of the tables `TABLES` that are known when a study is planned.
 
-
-def rows(study: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
-    """What claims can select rows of the tables of replays by, as far as it is known before."""
-    out: dict[str, list[dict[str, str]]] = {"replays": [], "regions": [], "winners": []}
-    for name, replay in study.get("replays", {}).items():
-        place = {"replay": name, "suite": replay["suite"]}
-        out["replays"] += [place | {"method": method} for method in replay["methods"]]
-        out["regions"] += [place | {"region": region} for region in replay.get("regions", {})]
-    for name, suite in study.get("suites", {}).items():
+    Conditions of figures and claims are checked against these rows.
+    """
+    rows: dict[str, list[dict[str, str]]] = {name: [] for name in TABLES}
+    for name, replay in replays.items():
+        place = {"replay": name, "suite": replay.suite}
+        rows["replays"] += [place | {"method": method} for method in replay.methods]
+        rows["regions"] += [place | {"region": region} for region in replay.regions]
+    for name, suite in suites.items():
         try:
-            written = sources.dimensions(suite)
+            dimensions = _dimensions(suite)
         except (KeyError, TypeError):
             continue
-        out["winners"] += [{"suite": name, "dimension": one} for one in written]
-    return out
+        rows["winners"] += [{"suite": name, "dimension": key} for key in dimensions]
+    return rows

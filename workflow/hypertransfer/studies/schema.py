@@ -1,8 +1,8 @@
-"""Config schemas, and their errors in words."""
+"""Check values against the JSON schemas of configs, with errors in words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,51 +10,40 @@ from typing import Any
 import yaml
 
 from hypertransfer.catalogue import options as catalogue_options
-from hypertransfer.studies.document import Document, Problem
+from hypertransfer.runs.problem import NO_VALUE, Problem
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 
 
 @lru_cache
-def _schema(name: str) -> Any:
-    schema = yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
-    return catalogue_options.Validator(schema)
+def schema(name: str) -> Any:
+    """The schema `workflow/schemas/NAME.schema.yaml`."""
+    return yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
 
 
-def schema_problems(name: str, document: Document, values: Any, scale: str = "") -> list[Problem]:
-    """Where values do not have the form of a schema, in words."""
-    errors = sorted(_schema(name).iter_errors(values), key=lambda e: list(map(str, e.path)))
-    return [
-        document.problem(
-            path_in_file(document, scale, path), words, key=".".join(map(str, path)) or "(top)"
-        )
-        for error in errors
-        for path, words in explain_schema_error(error)
-    ]
+def schema_problems(name: str, values: Any) -> list[Problem]:
+    """Every problem of values that do not conform to the schema of that name."""
+    validator = catalogue_options.Validator(schema(name))
+    errors = sorted(validator.iter_errors(values), key=lambda error: list(map(str, error.path)))
+    return [problem for error in errors for problem in explain_schema_error(error)]
 
 
-def path_in_file(document: Document, scale: str, path: Iterable[object]) -> tuple[str, ...]:
-    """The path under the scale's patch where that sets it, else in the body of the file."""
-    keys = tuple(str(part) for part in path)
-    patched = ("scales", scale, *keys)
-    return patched if patched in document.lines else keys
-
-
-def explain_schema_error(error: Any) -> Iterator[tuple[tuple[object, ...], str]]:
-    """Path and words of each thing that an error of the schema stands for."""
-    path = tuple(error.absolute_path)
+def explain_schema_error(error: Any) -> Iterator[Problem]:
+    """The problems that one error of a JSON schema stands for."""
+    path = tuple(map(str, error.absolute_path))
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         for key in error.instance:
             if key not in known:
-                yield (*path, key), f"unknown key; known: {', '.join(known)}"
+                text = f"unknown key; known: {', '.join(known)}"
+                yield Problem((*path, str(key)), NO_VALUE, text)
     elif error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
-        yield path, f"the key {', '.join(map(repr, missing))} is missing"
+        text = f"the key {', '.join(map(repr, missing))} is missing"
+        yield Problem(path, NO_VALUE, text)
     elif error.validator == "enum":
-        known = ", ".join(map(str, error.validator_value))
-        yield path, f"{error.instance!r} is not one of {known}"
+        yield Problem(path, error.instance, f"one of {', '.join(map(str, error.validator_value))}")
     elif "expected" in error.schema:
-        yield path, f"{error.instance!r} is not {error.schema['expected']}"
+        yield Problem(path, error.instance, error.schema["expected"])
     else:
-        yield path, error.message
+        yield Problem(path, NO_VALUE, error.message)

@@ -14,136 +14,201 @@ from typing import Any
 
 from hypertransfer.catalogue import complete
 from hypertransfer.runs.canonical import canonical
+from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
+from hypertransfer.runs.section import Section
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies.grid import Run, put
+from hypertransfer.studies.grid_checks import in_base, spec_problems
 
-METHODS = ("random", "trust_region", "bayesian")
-OVER = ("global", "types", "factored")
-TRANSFER = "-transfer"  # behind a search's name: the grid of the runs that carry its results over
-LINE = "line"  # the method of runs between the results of two others
+TRANSFER = "-transfer"  # follows a search's name in the name of the grid of its transfer runs
+LINE = "line"  # the method of runs on the line between the results of two methods
+# Keys of a search on which the proposals and runs of a generation do not depend.
+LATER = ("transfer", "methods", "description")
 
 Point = Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class Method:
-    """How proposals are made, over which coordinates, and the options of that way."""
+class Coordinates(Section):
+    """The coordinates of one hyperparameter: groups of module types, and nodes over the depth."""
 
-    name: str
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    depth: int = 0
+
+
+@dataclass(frozen=True)
+class Method(Section):
+    """How proposals are made (`kind`), over which coordinates (`over`), and the kind's options."""
+
     kind: str
     over: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Method:
+        """From a mapping in which the options stand beside `kind` and `over`."""
+        options = {key: value for key, value in values.items() if key not in ("kind", "over")}
+        return cls(values["kind"], values["over"], options)
+
+    def plain(self) -> dict[str, Any]:
+        """The mapping that `parse` reads back."""
+        return {"kind": self.kind, "over": self.over, **self.options}
+
 
 @dataclass(frozen=True)
-class Search:
-    """A search with its methods; each makes `generations` of so many `trials` one after another.
+class Line(Section):
+    """Runs at `points` on the line between two methods' results: 0 the first, 1 the second."""
 
-    `space` maps hyperparameters to the groups of types that have a multiplier, and to a number of
-    nodes over the depth. The box that random proposals are drawn from reaches `octaves` to either
-    side of the start.
+    first: str
+    second: str
+    points: Sequence[float]
+    targets: Sequence[str]
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Line:
+        """From a mapping with `from` and `to`, which are keywords or close to one in Python."""
+        return cls(values["from"], values["to"], values["points"], values["targets"])
+
+    def plain(self) -> dict[str, Any]:
+        """The mapping that `parse` reads back."""
+        values = super().plain()
+        return {"from": values.pop("first"), "to": values.pop("second"), **values}
+
+
+@dataclass(frozen=True)
+class Transfer(Section):
+    """Runs that try the methods' results with other seeds and at other targets.
+
+    A target is a mapping of dotted keys of the spec to values.
     """
 
+    seeds: Sequence[int]
+    targets: Mapping[str, Mapping[str, Any]]
+    line: Line | None = None
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Transfer:
+        """From a mapping that the schema has accepted."""
+        line = Line.parse(values["line"]) if "line" in values else None
+        return cls(values["seeds"], values["targets"], line)
+
+
+@dataclass(frozen=True)
+class Settings(Section):
+    """The settings of a search.
+
+    Each method makes `generations` of `trials` proposals, one generation after another; the first
+    proposal of all is the start itself. `space` maps hyperparameters to their coordinates.
+    Random proposals are drawn from a box that reaches `octaves` to either side of the start.
+    """
+
+    base: Mapping[str, Any]
+    space: Mapping[str, Coordinates]
+    octaves: float
+    generations: int
+    trials: int
+    methods: Mapping[str, Method] = field(default_factory=dict)  # in the order of the config
+    transfer: Transfer | None = None
+    description: str = ""
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Settings:
+        """From a mapping that the schema has accepted."""
+        typed = {
+            "space": {name: Coordinates.parse(part) for name, part in values["space"].items()},
+            "methods": {name: Method.parse(m) for name, m in values.get("methods", {}).items()},
+            "transfer": Transfer.parse(values["transfer"]) if "transfer" in values else None,
+        }
+        return cls(**{**values, **typed})
+
+
+@dataclass(frozen=True)
+class Search(Section):
+    """A search: its settings, and the spec of the run that it starts from."""
+
     name: str
-    values: Mapping[str, Any]
+    settings: Settings
     base: RunSpec
 
     @classmethod
-    def parse(cls, name: str, values: Mapping[str, Any]) -> Search:
-        """From a config that the schema has found sound.
+    def parse(cls, name: str, values: Mapping[str, Any]) -> Search:  # type: ignore[override]
+        """From a mapping that the schema has accepted.
 
         Raises:
-            SpecErrors: what is wrong with the base.
+            ProblemError: every problem of the base.
         """
-        return cls(name, values, complete.run_spec(values["base"]))
+        return cls(name, Settings.parse(values), complete.run_spec(values["base"]))
 
-    @property
-    def methods(self) -> list[Method]:
-        """The methods in the order of the config."""
-        return [
-            Method(name, given["kind"], given["over"],
-                   {k: v for k, v in given.items() if k not in ("kind", "over")})
-            for name, given in self.values["methods"].items()
-        ]  # fmt: skip
-
-    @property
-    def generations(self) -> int:
-        """How many generations each method makes."""
-        return self.values["generations"]
-
-    @property
-    def trials(self) -> int:
-        """Proposals of a generation; the first of all is the start itself."""
-        return self.values["trials"]
+    def plain(self) -> dict[str, Any]:
+        """The mapping that `parse` reads back."""
+        return self.settings.plain()
 
     def labels(self, over: str) -> list[str]:
-        """The coordinates of a method."""
-        out: list[str] = []
-        for name, part in self.values["space"].items():
+        """The labels of the coordinates of a method."""
+        labels: list[str] = []
+        for name, part in self.settings.space.items():
             if over == "global":
-                out.append(name)
+                labels.append(name)
                 continue
-            out += [f"{name}/{group}" for group in part.get("groups", {})]
+            labels += [f"{name}/{group}" for group in part.groups]
             if over == "factored":
-                out += [f"{name}/depth{node}" for node in range(part.get("depth", 0))]
-        return out
+                labels += [f"{name}/depth{node}" for node in range(part.depth)]
+        return labels
 
     def multipliers(self, point: Point) -> dict[str, Any]:
         """The multipliers of a spec at a point."""
-        out: dict[str, Any] = {}
-        for name, part in self.values["space"].items():
+        multipliers: dict[str, Any] = {}
+        for name, part in self.settings.space.items():
             shared = point.get(name, 0.0)
             types = {
                 kind: 2.0 ** (shared + point.get(f"{name}/{group}", 0.0))
-                for group, kinds in part.get("groups", {}).items()
+                for group, kinds in part.groups.items()
                 for kind in kinds
             }
-            nodes = [2.0 ** point.get(f"{name}/depth{n}", 0.0) for n in range(part.get("depth", 0))]
-            out[name] = {"types": types, "depth": nodes}
-        return out
+            nodes = [2.0 ** point.get(f"{name}/depth{n}", 0.0) for n in range(part.depth)]
+            multipliers[name] = {"types": types, "depth": nodes}
+        return multipliers
 
     def spec(self, point: Point, changes: Mapping[str, Any] | None = None) -> RunSpec:
         """The run at a point, with changes to the base by dotted keys.
 
         Raises:
-            SpecErrors: a change that cannot be meant.
+            ProblemError: a change has a value that cannot be used.
         """
-        plain = deepcopy(dict(self.values["base"]))
+        values = deepcopy(dict(self.settings.base))
         for key, value in (changes or {}).items():
-            put(plain, key, value)
-        return complete.run_spec({**plain, "multipliers": self.multipliers(point)})
+            put(values, key, value)
+        return complete.run_spec({**values, "multipliers": self.multipliers(point)})
 
-    @property
-    def transfer(self) -> Mapping[str, Any]:
-        """What is done with the results; empty if nothing is."""
-        return self.values.get("transfer", {})
+    def transfer_runs(self) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
+        """The place of each transfer run, and its changes to the base.
 
-    def carried(self) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
-        """Place and changes of each run that carries results over.
-
-        A place has the `method` whose result it is, or `line` with its `place` between two.
+        A place has `target` and `seed`, and the `method` whose result is tried; or the method
+        `line`, with the run's `place` between two results.
         """
-        given = self.transfer
-        for target, changes in given.get("targets", {}).items():
-            for seed in given["seeds"]:
-                here = {"target": target, "seed": seed}
-                for method in self.methods:
-                    yield {**here, "method": method.name, "place": 1.0}, {**changes, "seed": seed}
-                line = given.get(LINE, {})
-                for place in line.get("points", ()) if target in line.get("targets", ()) else ():
-                    yield {**here, "method": LINE, "place": float(place)}, {**changes, "seed": seed}
+        transfer = self.settings.transfer
+        if transfer is None:
+            return
+        for target, changes in transfer.targets.items():
+            for seed in transfer.seeds:
+                here, changed = {"target": target, "seed": seed}, {**changes, "seed": seed}
+                for method in self.settings.methods:
+                    yield {**here, "method": method, "place": 1.0}, changed
+                if transfer.line and target in transfer.line.targets:
+                    for place in transfer.line.points:
+                        yield {**here, "method": LINE, "place": float(place)}, changed
 
     def rows(self) -> dict[str, list[Run]]:
-        """Stand-ins for the runs to come, by the names of their grids: their places are known."""
+        """The planned runs by the names of their grids; trials have the base for their spec."""
+        settings = self.settings
         trials = [
-            Run({"method": m.name, "generation": g, "trial": t, "seed": self.base.seed}, self.base)
-            for m in self.methods for g in range(self.generations) for t in range(self.trials)
-        ]  # fmt: skip
-        out = {self.name: trials}
-        if self.transfer:
-            carried = [Run(place, self.spec({}, changes)) for place, changes in self.carried()]
-            out[self.name + TRANSFER] = carried
-        return out
+            Run({"method": m, "generation": g, "trial": t, "seed": self.base.seed}, self.base)
+            for m in settings.methods
+            for g in range(settings.generations)
+            for t in range(settings.trials)
+        ]
+        transfers = [Run(place, self.spec({}, changes)) for place, changes in self.transfer_runs()]
+        return {self.name: trials} | ({self.name + TRANSFER: transfers} if transfers else {})
 
 
 def between(first: Point, second: Point, place: float) -> dict[str, float]:
@@ -156,24 +221,40 @@ def between(first: Point, second: Point, place: float) -> dict[str, float]:
 
 
 def text(point: Point) -> str:
-    """A point as a column of a table has it."""
+    """A point as the text of a table's column."""
     return canonical({label: round(octaves, 12) for label, octaves in point.items()})
 
 
-def problems(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """What a schema cannot see: where, and what is wrong."""
-    for name, method in values["methods"].items():
-        if method["over"] != "global" and not any(
-            part.get("groups") for part in values["space"].values()
-        ):
-            yield ("methods", name, "over"), "needs groups of types in the space"
-    line = values.get("transfer", {}).get(LINE, {})
-    for key in ("from", "to"):
-        if line and line[key] not in values["methods"]:
-            known = ", ".join(values["methods"])
-            yield ("transfer", LINE, key), f"{line[key]!r} is no method; known: {known}"
-    targets: Sequence[str] = list(values.get("transfer", {}).get("targets", ()))
-    for target in line.get("targets", ()):
-        if target not in targets:
-            known = ", ".join(targets)
-            yield ("transfer", LINE, "targets"), f"{target!r} is no target; known: {known}"
+def check(name: str, values: Mapping[str, Any]) -> tuple[Search | None, list[Problem]]:
+    """The search of a mapping that the schema has accepted, or every problem of it.
+
+    Paths of problems start at the root of the study.
+    """
+    problems = list(_reference_problems(Settings.parse(values)))
+    try:
+        search = Search.parse(name, values)
+        specs = [search.spec({}, changes) for _, changes in search.transfer_runs()]
+        run_problems = [p for spec in (search.base, *specs) for p in spec_problems(spec)]
+    except ProblemError as error:
+        run_problems = error.problems
+    problems += {str(p): in_base(values["base"], p) for p in run_problems}.values()
+    return None if problems else search, [p.below("searches", name) for p in problems]
+
+
+def _reference_problems(settings: Settings) -> Iterator[Problem]:
+    """Problems of the names by which keys of a search refer to others."""
+    grouped = any(part.groups for part in settings.space.values())
+    for name, method in settings.methods.items():
+        if method.over != "global" and not grouped:
+            yield Problem(("methods", name, "over"), NO_VALUE, "needs groups of types in the space")
+    transfer = settings.transfer
+    if transfer is None or transfer.line is None:
+        return
+    for key, method in (("from", transfer.line.first), ("to", transfer.line.second)):
+        if method not in settings.methods:
+            text = f"{method!r} is no method; known: {', '.join(settings.methods)}"
+            yield Problem(("transfer", LINE, key), NO_VALUE, text)
+    for target in transfer.line.targets:
+        if target not in transfer.targets:
+            text = f"{target!r} is no target; known: {', '.join(transfer.targets)}"
+            yield Problem(("transfer", LINE, "targets"), NO_VALUE, text)

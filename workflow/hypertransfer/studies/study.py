@@ -1,19 +1,29 @@
-"""A study at one scale: read, merged with its scale, and checked, every error at once."""
+"""A study at one scale: read, merged with its scale, and checked, with every problem at once."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hypertransfer.claims import validation
-from hypertransfer.studies import axes, grid
-from hypertransfer.studies.document import ConfigError, Document, Problem, read, refuse_templates
-from hypertransfer.studies.grid_checks import grid_problems, search_problems, space_problems
-from hypertransfer.studies.references import counterpart_problems, reference_problems, sound_entries
-from hypertransfer.studies.schema import path_in_file, schema_problems
+from hypertransfer.claims.claim import Claim
+from hypertransfer.runs.problem import NO_VALUE, Problem
+from hypertransfer.runs.section import Section
+from hypertransfer.studies import axes, grid, grid_checks, references, replays, searches
+from hypertransfer.studies.document import (
+    ConfigError,
+    Document,
+    LocatedProblem,
+    read,
+    refuse_templates,
+)
+from hypertransfer.studies.figure import Figure
+from hypertransfer.studies.grid import Grid, Run
+from hypertransfer.studies.replays import Replay, Suite
+from hypertransfer.studies.schema import schema_problems
 from hypertransfer.studies.searches import Search
 
 SCALES = ("smoke", "desk", "paper")
@@ -28,39 +38,63 @@ def merge(base: Any, patch: Any) -> Any:
         return patch
     if {*base, *patch} <= axes.FORMS and set(base) != set(patch):
         return patch
-    out = dict(base)
+    merged = dict(base)
     for key, value in patch.items():
         if value is None:
-            out.pop(key, None)
+            merged.pop(key, None)
         else:
-            out[key] = merge(out[key], value) if key in out else value
-    return out
+            merged[key] = merge(merged[key], value) if key in merged else value
+    return merged
 
 
 @dataclass(frozen=True)
-class Study:
-    """A study at one scale: its texts, grids with their runs, figures and claims, all checked."""
+class Study(Section):
+    """A study at one scale: its texts and sections as in the config, and the runs of its grids."""
 
     name: str
     scale: str
-    values: Mapping[str, Any]
-    runs: Mapping[str, list[grid.Run]] = field(repr=False)
+    title: str
+    question: str
+    paper: Mapping[str, str]
+    grids: Mapping[str, Grid]
+    runs: Mapping[str, Sequence[Run]] = field(repr=False)
+    edition: int = 1
     searches: Mapping[str, Search] = field(default_factory=dict)
+    suites: Mapping[str, Suite] = field(default_factory=dict)
+    replays: Mapping[str, Replay] = field(default_factory=dict)
+    figures: Sequence[Figure] = ()
+    claims: Sequence[Claim] = ()
+    counterparts: Sequence[Mapping[str, Any]] = ()
 
-    @property
-    def grids(self) -> Mapping[str, Any]:
-        """The grids by name."""
-        return self.values["grids"]
+    DERIVED: ClassVar[tuple[str, ...]] = ("scale", "runs")
 
-    @property
-    def figures(self) -> list[Mapping[str, Any]]:
-        """Figures as written in the config."""
-        return self.values.get("figures", [])
+    @classmethod
+    def parse(  # type: ignore[override]
+        cls, values: Mapping[str, Any], scale: str, runs: Mapping[str, Sequence[Run]] | None = None
+    ) -> Study:
+        """From values in which no problem was found; `runs` spares a second expansion of grids.
 
-    @property
-    def claims(self) -> list[Mapping[str, Any]]:
-        """Claims as written in the config."""
-        return self.values.get("claims", [])
+        Raises:
+            ProblemError: values of a grid or of a run that cannot be used.
+        """
+        grids = {name: Grid.parse(section) for name, section in values["grids"].items()}
+        typed = {
+            "name": values["study"],
+            "scale": scale,
+            "grids": grids,
+            "runs": runs or {name: grid.runs(section) for name, section in grids.items()},
+            "searches": {n: Search.parse(n, s) for n, s in values.get("searches", {}).items()},
+            "suites": {n: Suite.parse(s) for n, s in values.get("suites", {}).items()},
+            "replays": {n: Replay.parse(r) for n, r in values.get("replays", {}).items()},
+            "figures": list(map(Figure.parse, values.get("figures", ()))),
+            "claims": list(map(Claim.parse, values.get("claims", ()))),
+        }
+        return cls(**{**{k: v for k, v in values.items() if k != "study"}, **typed})
+
+    def plain(self) -> dict[str, Any]:
+        """The config at the study's scale, without the keys that have their default value."""
+        values = super().plain()
+        return {"study": values.pop("name"), **values}
 
 
 def check_main(config: Mapping[str, Any], file: Path) -> None:
@@ -71,9 +105,9 @@ def check_main(config: Mapping[str, Any], file: Path) -> None:
     """
     document = read(file) if file.exists() else Document("--config", {}, {})
     refuse_templates(document)
-    problems = schema_problems("config", document, config)
+    problems = schema_problems("config", config)
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(map(document.locate, problems))
 
 
 def load_rates(file: Path) -> dict[str, float]:
@@ -85,9 +119,9 @@ def load_rates(file: Path) -> dict[str, float]:
     if not file.exists():
         return {}
     document = read(file)
-    problems = schema_problems("cost", document, document.values)
+    problems = schema_problems("cost", document.values)
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(map(document.locate, problems))
     return dict(document.values)
 
 
@@ -100,68 +134,117 @@ def load_study(name: str, scale: str, directory: Path) -> Study:
     file = directory / f"{name}.yaml"
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) or not file.is_file():
         known = ", ".join(sorted(path.stem for path in directory.glob("*.yaml"))) or "none"
-        raise ConfigError(
-            [Problem("config/config.yaml", None, "studies", f"no study {name!r}; known: {known}")]
-        )
+        text = f"no study {name!r}; known: {known}"
+        raise ConfigError([LocatedProblem("config/config.yaml", None, "studies", text)])
     document = read(file, str(file))
     body = document.values if isinstance(document.values, Mapping) else {}
     patches = body.get("scales") if isinstance(body.get("scales"), Mapping) else {}
     patch = patches.get(scale) if isinstance(patches.get(scale), Mapping) else {}
-    merged = merge({k: v for k, v in body.items() if k != "scales"}, patch)
-    problems = schema_problems("study", document, merged, scale)
-    problems += _scale_problems(document, body.get("scales", {}))
-    broken = {".".join(p.key.split(".")[:2]) for p in problems}
-    runs: dict[str, list[grid.Run]] = {}
-    found: dict[str, Search] = {}
-    problems += semantic_problems(document, merged, scale, name, broken, runs, found)
+    values = merge({k: v for k, v in body.items() if k != "scales"}, patch)
+    checks = _Checks(values, name)
+    problems = [*checks.problems, *_scale_problems(body.get("scales", {}))]
     if problems:
-        raise ConfigError(problems)
-    return Study(name, scale, merged, runs, found)
+        raise ConfigError(document.locate(problem, scale) for problem in problems)
+    return Study.parse(values, scale, checks.runs)
 
 
-def _scale_problems(document: Document, scales: object) -> Iterator[Problem]:
+def _scale_problems(scales: object) -> Iterator[Problem]:
     if not isinstance(scales, Mapping):
-        yield document.problem(("scales",), f"{scales!r} is not a mapping of scales to changes")
+        yield Problem(("scales",), scales, "a mapping of scales to changes")
         return
     for name, patch in scales.items():
+        path = ("scales", str(name))
         if name not in SCALES:
-            yield document.problem(("scales", name), f"unknown scale; known: {', '.join(SCALES)}")
+            yield Problem(path, NO_VALUE, f"unknown scale; known: {', '.join(SCALES)}")
         elif not isinstance(patch, Mapping | None):
-            yield document.problem(("scales", name), f"{patch!r} is not a mapping of changes")
+            yield Problem(path, patch, "a mapping of changes")
 
 
-def semantic_problems(
-    document: Document,
-    study: Mapping,
-    scale: str,
-    name: str,
-    broken: set[str],
-    runs: dict[str, list[grid.Run]],
-    found: dict[str, Search],
-) -> Iterator[Problem]:
-    """What a schema cannot see: references, axes, runs, claims; fills in the grids' runs, searches.
+class _Checks:
+    """Every problem of a study's merged values, and the runs of its grids.
 
-    Parts in which the schema has found a problem already are left out.
+    Sections in which the schema finds a problem are not checked further.
     """
-    if study.get("study", name) != name:
-        yield document.problem(("study",), f"{study['study']!r} is not the file's name, {name!r}")
-    grids = dict(sound_entries(study, "grids", broken))
-    wrong = []
-    for key in grids:
-        wrong += grid_problems(document, scale, key, grids[key], runs.setdefault(key, []))
-    for key, values in sound_entries(study, "searches", broken):
-        wrong += search_problems(document, scale, key, values, found)
-    yield from wrong
-    yield from space_problems(document, scale, study, broken)
-    for index, claim in sound_entries(study, "claims", broken):
-        for _, text in validation.validate_each([claim]):
-            yield document.problem(path_in_file(document, scale, ("claims", index)), text)
-    expands = not wrong and not any(key.startswith("grids") for key in broken)
-    coming = {name: rows for one in found.values() for name, rows in one.rows().items()}
-    if twice := sorted(coming.keys() & runs.keys()):
-        yield document.problem(("searches", twice[0]), "is the name of a grid, too: choose another")
-    yield from reference_problems(
-        document, scale, study, broken, {**runs, **coming} if expands else {}
-    )
-    if not broken:
-        yield from counterpart_problems(document, study)
+
+    def __init__(self, values: Mapping[str, Any], name: str) -> None:
+        self.values = values
+        self.problems = schema_problems("study", values)
+        self.broken = {problem.path[:2] for problem in self.problems}
+        if values.get("study", name) != name:
+            problem = Problem(("study",), values["study"], f"the file's name, {name!r}")
+            self.problems.append(problem)
+        self.runs: dict[str, list[Run]] = {}
+        planned = self._check_runs()
+        rows = self._check_spaces()
+        for part in ("figures", "claims"):
+            self._check_references(part, planned, rows)
+        if not self.broken:
+            parts = ("figures", "claims")
+            ids = {part: [entry["id"] for entry in values.get(part, ())] for part in parts}
+            counterparts = values.get("counterparts", ())
+            self.problems += references.counterpart_problems(counterparts, ids)
+
+    def _sound(self, part: str) -> dict[Any, Any]:
+        """The entries of a part by name or index, without those the schema objects to."""
+        written = self.values.get(part)
+        if (part,) in self.broken or not isinstance(written, Mapping | list):
+            return {}
+        entries = written.items() if isinstance(written, Mapping) else enumerate(written)
+        return {name: entry for name, entry in entries if (part, str(name)) not in self.broken}
+
+    def _check_runs(self) -> dict[str, list[Run]]:
+        """Check grids and searches; returns their runs, or none if any has a problem."""
+        problems: list[Problem] = []
+        for name, written in self._sound("grids").items():
+            self.runs[name], wrong = grid_checks.expand(name, Grid.parse(written))
+            problems += wrong
+        planned = dict(self.runs)
+        for name, written in self._sound("searches").items():
+            search, wrong = searches.check(name, written)
+            problems += wrong
+            rows = search.rows() if search else {}
+            if rows.keys() & self.runs.keys():
+                text = "is the name of a grid, too: choose another"
+                self.problems.append(Problem(("searches", name), NO_VALUE, text))
+            planned |= rows
+        self.problems += problems
+        whole = not problems and not any(path[:1] == ("grids",) for path in self.broken)
+        return planned if whole else {}
+
+    def _check_spaces(self) -> dict[str, list[dict[str, str]]]:
+        """Check suites and replays; returns the rows of their tables as far as they are planned."""
+        suites = {name: Suite.parse(written) for name, written in self._sound("suites").items()}
+        written = self._sound("replays").items()
+        replayed = {name: Replay.parse(replay) for name, replay in written}
+        grids = self.values.get("grids")
+        names = list(grids) if isinstance(grids, Mapping) else []
+        problems = [
+            problem.below("suites", name)
+            for name, suite in suites.items()
+            for problem in replays.suite_problems(suite, names)
+        ]
+        if not problems and not any(path[:1] == ("suites",) for path in self.broken):
+            problems += [
+                problem.below("replays", name)
+                for name, replay in replayed.items()
+                for problem in replays.replay_problems(replay, suites)
+            ]
+        self.problems += problems
+        return replays.planned_rows(suites, replayed) if not self.broken else {}
+
+    def _check_references(
+        self, part: str, runs: references.Runs, rows: Mapping[str, Sequence[Mapping[str, str]]]
+    ) -> None:
+        """Check the figures or the claims by themselves, and the rows that they select."""
+        entries = self._sound(part)
+        ids = {index: entry["id"] for index, entry in entries.items()}
+        self.problems += references.id_problems(part, ids)
+        for index, entry in entries.items():
+            if part == "figures":
+                problems = list(references.figure_problems(Figure.parse(entry)))
+            else:
+                problems = list(validation.problems(entry))
+                if not problems:
+                    problems += references.twin_problems(Claim.parse(entry), runs)
+            problems += references.condition_problems(entry, runs, rows)
+            self.problems += [problem.below(part, index) for problem in problems]

@@ -16,7 +16,7 @@ from hypertransfer.catalogue.cards.lmo_presets import ADAMW_OUTSIDE
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS, gradient_power
 from hypertransfer.catalogue.options import COUNT, FLAG, POSITIVE, Option, defaults, option
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
-from hypertransfer.runs.parse import SpecError
+from hypertransfer.runs.problem import Problem
 from hypertransfer.runs.spec import RunSpec
 
 
@@ -30,21 +30,23 @@ class ModelCard:
 
     path: str
     options: Mapping[str, Option] = field(default_factory=dict)
-    needs: Callable[[RunSpec, int], Iterator[SpecError]] = lambda spec, side: iter(())
+    needs: Callable[[RunSpec, int], Iterator[Problem]] = lambda spec, side: iter(())
     data: str = "images"
 
 
-def _fixed_depth(spec: RunSpec, side: int) -> Iterator[SpecError]:
+def _fixed_depth(spec: RunSpec, side: int) -> Iterator[Problem]:
     if spec.shape.depth != 1 or spec.base.depth != 1:
-        yield SpecError("shape.depth", spec.shape.depth, f"1: {spec.model.name} has a fixed depth")
+        yield Problem(
+            ("shape", "depth"), spec.shape.depth, f"1: {spec.model.name} has a fixed depth"
+        )
 
 
-def _large_images(least: int) -> Callable[[RunSpec, int], Iterator[SpecError]]:
-    def needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
+def _large_images(least: int) -> Callable[[RunSpec, int], Iterator[Problem]]:
+    def needs(spec: RunSpec, side: int) -> Iterator[Problem]:
         if side < least:
             sides = f"{side}×{side}"
-            yield SpecError(
-                "data.name",
+            yield Problem(
+                ("data", "name"),
                 spec.data.name,
                 f"usable with {spec.model.name}: its images are {sides}, "
                 f"and pooling needs at least {least}×{least}",
@@ -53,42 +55,50 @@ def _large_images(least: int) -> Callable[[RunSpec, int], Iterator[SpecError]]:
     return needs
 
 
-def _conv_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
+def _conv_needs(spec: RunSpec, side: int) -> Iterator[Problem]:
     yield from _fixed_depth(spec, side)
     yield from _large_images(19)(spec, side)
 
 
-def _residual_conv_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
+def _residual_conv_needs(spec: RunSpec, side: int) -> Iterator[Problem]:
     for name, depth in (("shape.depth", spec.shape.depth), ("base.depth", spec.base.depth)):
         if depth % 3:
-            yield SpecError(name, depth, "a multiple of 3: residual_conv has three stages")
+            yield Problem(
+                tuple(name.split(".")), depth, "a multiple of 3: residual_conv has three stages"
+            )
     yield from _large_images(15)(spec, side)
 
 
-def _vit_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
+def _vit_needs(spec: RunSpec, side: int) -> Iterator[Problem]:
     for name, depth in (("shape.depth", spec.shape.depth), ("base.depth", spec.base.depth)):
         if depth % 2:
-            yield SpecError(name, depth, "even: vit's blocks are two residual branches each")
+            yield Problem(
+                tuple(name.split(".")), depth, "even: vit's blocks are two residual branches each"
+            )
     patch, heads = spec.model.options["patch"], spec.model.options["heads"]
     if side % patch:
-        yield SpecError("model.patch", patch, f"a divisor of the images' side, {side}")
+        yield Problem(("model", "patch"), patch, f"a divisor of the images' side, {side}")
     if spec.shape.width % heads:
-        yield SpecError("shape.width", spec.shape.width, f"a multiple of the {heads} heads")
+        yield Problem(("shape", "width"), spec.shape.width, f"a multiple of the {heads} heads")
 
 
-def _decoder_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
+def _decoder_needs(spec: RunSpec, side: int) -> Iterator[Problem]:
     parts = spec.model.options
     size = parts["head_size"]
     for name, shape in (("shape.width", spec.shape), ("base.width", spec.base)):
         if shape.width % size:
-            yield SpecError(name, shape.width, f"a multiple of the head size, {size}")
+            yield Problem(
+                tuple(name.split(".")), shape.width, f"a multiple of the head size, {size}"
+            )
         elif parts["attention"] == "multi_head" and shape.width // size % (parts["kv_heads"] or 1):
             heads = shape.width // size
-            yield SpecError(
-                "model.kv_heads", parts["kv_heads"], f"a divisor of the {heads} heads at {name}"
+            yield Problem(
+                ("model", "kv_heads"),
+                parts["kv_heads"],
+                f"a divisor of the {heads} heads at {name}",
             )
     if size % 2:
-        yield SpecError("model.head_size", size, "even")
+        yield Problem(("model", "head_size"), size, "even")
     if parts["tied"]:
         yield from _tied(spec)
     if parts["attention"] == "latent":
@@ -99,7 +109,7 @@ def _decoder_needs(spec: RunSpec, side: int) -> Iterator[SpecError]:
         usual = defaults(DECODERS[spec.model.name])
         for name in (name for name in EXPERT_OPTIONS if parts[name] != usual[name]):
             expected = "for experts, and model.experts is 0: set it, or leave this out"
-            yield SpecError(f"model.{name}", parts[name], expected)
+            yield Problem(("model", name), parts[name], expected)
 
 
 EXPERT_OPTIONS = (
@@ -108,39 +118,39 @@ EXPERT_OPTIONS = (
 _OF_MULTI_HEAD = {"qk_norm": False, "kv_heads": None, "fused": False}
 
 
-def _latent(spec: RunSpec, parts: Mapping[str, Any]) -> Iterator[SpecError]:
+def _latent(spec: RunSpec, parts: Mapping[str, Any]) -> Iterator[Problem]:
     for name, absent in _OF_MULTI_HEAD.items():
         if parts[name] != absent:
-            yield SpecError(f"model.{name}", parts[name], "of model.attention: multi_head only")
+            yield Problem(("model", name), parts[name], "of model.attention: multi_head only")
     if decoder_sizes.rotary_size(parts) % 2:
-        yield SpecError("model.rotary_size", parts["rotary_size"], "even")
+        yield Problem(("model", "rotary_size"), parts["rotary_size"], "even")
     if parts["rotary_size"] and parts["positions"] != "rotary":
         expected = "for model.positions: rotary"
-        yield SpecError("model.rotary_size", parts["rotary_size"], expected)
+        yield Problem(("model", "rotary_size"), parts["rotary_size"], expected)
     for name in ("latent_ratio", "query_latent_ratio"):
         for where, shape in (("shape.width", spec.shape), ("base.width", spec.base)):
             if parts[name] and (parts[name] * shape.width) % 1:
                 expected = f"such that {where} × it, {parts[name] * shape.width:g}, is whole"
-                yield SpecError(f"model.{name}", parts[name], expected)
+                yield Problem(("model", name), parts[name], expected)
 
 
-def _experts(spec: RunSpec, parts: Mapping[str, Any]) -> Iterator[SpecError]:
+def _experts(spec: RunSpec, parts: Mapping[str, Any]) -> Iterator[Problem]:
     if parts["top_k"] > parts["experts"]:
         expected = f"at most the number of experts, {parts['experts']}"
-        yield SpecError("model.top_k", parts["top_k"], expected)
+        yield Problem(("model", "top_k"), parts["top_k"], expected)
     for name, shape in (("shape", spec.shape), ("base", spec.base)):
         inner = parts["mlp_ratio"] * shape.width
         if inner % shape.granularity:
             expected = f"a divisor of the inner size, {inner}, at {name}.width"
-            yield SpecError(f"{name}.granularity", shape.granularity, expected)
+            yield Problem((name, "granularity"), shape.granularity, expected)
         if parts["gates"] == "normalised" and parts["top_k"] * shape.granularity == 1:
             expected = "raw or mean: one chosen expert's gate would be 1, and no router trained"
-            yield SpecError("model.gates", "normalised", expected)
+            yield Problem(("model", "gates"), "normalised", expected)
     if parts["bias"]:
-        yield SpecError("model.bias", True, "false, as experts have no biases")
+        yield Problem(("model", "bias"), True, "false, as experts have no biases")
 
 
-def _tied(spec: RunSpec) -> Iterator[SpecError]:
+def _tied(spec: RunSpec) -> Iterator[Problem]:
     versions = PARAMETERISATIONS.get(spec.parameterisation, {})  # one's own is checked in use
     own = ":" in spec.optimizer.name or spec.optimizer.name in OPTIMIZERS
     table = versions.get(gradient_power(spec.optimizer)) if own else None
@@ -149,16 +159,16 @@ def _tied(spec: RunSpec) -> Iterator[SpecError]:
             name for name, versions in PARAMETERISATIONS.items()
             if any(one.ties for one in versions.values())
         )  # fmt: skip
-        yield SpecError(
-            "parameterisation", spec.parameterisation,
+        yield Problem(
+            ("parameterisation",), spec.parameterisation,
             f"one of {known}, as the readout is tied, and it scales outputs otherwise than inputs",
         )  # fmt: skip
     if spec.weights != "fan_in":
-        yield SpecError("weights", spec.weights, "fan_in, as the readout is tied to the embedding")
+        yield Problem(("weights",), spec.weights, "fan_in, as the readout is tied to the embedding")
     card = OPTIMIZERS.get(spec.optimizer.name)
     if card and card.steepest and spec.optimizer.name not in ADAMW_OUTSIDE:
         expected = "one that has no norm of embeddings, which are the readout's weights too"
-        yield SpecError("optimizer", spec.optimizer.name, expected)
+        yield Problem(("optimizer",), spec.optimizer.name, expected)
 
 
 _STRENGTH = option(POSITIVE, 1.0, "Factor on every residual branch.")

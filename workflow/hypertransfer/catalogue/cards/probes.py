@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hypertransfer.catalogue.cards import datasets, decoders
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
 from hypertransfer.catalogue.options import COUNT, Option, defaults, option
-from hypertransfer.runs.parse import SpecError
+from hypertransfer.runs.problem import Problem
 from hypertransfer.runs.spec import RunSpec
 
 # What every probe's table says beside its own columns; `error` is a relative error bound of the
@@ -16,7 +16,7 @@ from hypertransfer.runs.spec import RunSpec
 PROBED = {"error": "number", "converged": "flag", "products": "count"}
 
 
-def _any_run(spec: RunSpec) -> Iterator[SpecError]:
+def _any_run(spec: RunSpec) -> Iterator[Problem]:
     yield from ()
 
 
@@ -31,26 +31,26 @@ class ProbeCard:
     module: str
     settings: Mapping[str, Option]
     columns: Mapping[str, str]
-    needs: Callable[[RunSpec], Iterator[SpecError]] = _any_run
+    needs: Callable[[RunSpec], Iterator[Problem]] = _any_run
     data: tuple[str, ...] = ()  # data sets that it reads beside the run's own
     packages: tuple[str, ...] = ()  # packages other than torch whose code computes its numbers
 
 
-def _adam(spec: RunSpec) -> Iterator[SpecError]:
+def _adam(spec: RunSpec) -> Iterator[Problem]:
     if spec.optimizer.name not in ("adam", "adamw"):
         text = "adam or adamw, whose second moments the preconditioned probe needs"
-        yield SpecError("optimizer", spec.optimizer.name, text)
+        yield Problem(("optimizer",), spec.optimizer.name, text)
 
 
-def _bytes(spec: RunSpec) -> Iterator[SpecError]:
+def _bytes(spec: RunSpec) -> Iterator[Problem]:
     known = spec.data.name in datasets.CARDS and datasets.kind(spec.data.name) == "text"
     if not known or spec.data.options["tokens"] != datasets.BYTES:
-        yield SpecError(
-            "data", spec.data.plain(), "text in bytes, which the downstream probe reads"
+        yield Problem(
+            ("data",), spec.data.plain(), "text in bytes, which the downstream probe reads"
         )
 
 
-def _theory(spec: RunSpec) -> Iterator[SpecError]:
+def _theory(spec: RunSpec) -> Iterator[Problem]:
     wanted = {
         "model": (spec.model.name, "linear"),
         "data": (spec.data.name, "gaussian_regression"),
@@ -65,25 +65,25 @@ def _theory(spec: RunSpec) -> Iterator[SpecError]:
     }
     for path, (given, needed) in wanted.items():
         if given != needed:
-            yield SpecError(path, given, f"{needed}, which linear_theory is about")
+            yield Problem(tuple(path.split(".")), given, f"{needed}, which linear_theory is about")
 
 
-def _decoder(spec: RunSpec) -> Iterator[SpecError]:
+def _decoder(spec: RunSpec) -> Iterator[Problem]:
     if spec.model.name not in decoders.DECODERS:
-        yield SpecError("model", spec.model.name, f"one of {', '.join(decoders.DECODERS)}")
+        yield Problem(("model",), spec.model.name, f"one of {', '.join(decoders.DECODERS)}")
 
 
-def _routers(spec: RunSpec) -> Iterator[SpecError]:
+def _routers(spec: RunSpec) -> Iterator[Problem]:
     yield from _decoder(spec)
     if not spec.model.options.get("experts"):
-        yield SpecError("model.experts", 0, "at least 1, as the routing probe looks at routers")
+        yield Problem(("model", "experts"), 0, "at least 1, as the routing probe looks at routers")
 
 
-def _rotary_decoder(spec: RunSpec) -> Iterator[SpecError]:
+def _rotary_decoder(spec: RunSpec) -> Iterator[Problem]:
     yield from _decoder(spec)
     if spec.model.options.get("positions", "rotary") != "rotary":
         text = "rotary, as the decoding probe reads more tokens than learned positions have"
-        yield SpecError("model.positions", "learned", text)
+        yield Problem(("model", "positions"), "learned", text)
 
 
 _SAMPLES = {"samples": option(COUNT, 256, "Training samples that the probe looks at.")}

@@ -85,7 +85,7 @@ def load(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, list[T
 
     Raises:
         TableError: a table that is not as it was described.
-        DomainError: values that are not of the space.
+        ProblemError: values that are not of the space.
     """
     source = suite["source"]
     if source in TABLES:

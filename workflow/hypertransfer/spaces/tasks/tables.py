@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypertransfer.runs.conditions import matches
-from hypertransfer.spaces.dimensions import Domain, DomainError
+from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
+from hypertransfer.spaces.dimensions import Domain
 from hypertransfer.spaces.dimensions import problems as dimension_problems
 
 if TYPE_CHECKING:
@@ -30,82 +31,83 @@ if TYPE_CHECKING:
     from hypertransfer.spaces.learning import Task
 
 KEYS = ("task", "group", "loss", "score", "where", "dimensions", "curves")
-Fault = tuple[tuple[str, ...], str]
 
 
 class TableError(ValueError):
     """A table that is not as it was described: names file, column and what to do."""
 
 
-def problems(about: Any) -> Iterator[Fault]:
-    """What is wrong with a description: the path in it, and the words."""
+def problems(about: Any) -> Iterator[Problem]:
+    """Every problem of the description of a table."""
     if not isinstance(about, Mapping):
-        yield (), f"{about!r} is not a mapping with {', '.join(KEYS)}"
+        yield Problem((), about, f"a mapping with {', '.join(KEYS)}")
         return
     for key in about:
         if key not in KEYS:
-            yield (str(key),), f"unknown key; known: {', '.join(KEYS)}"
+            yield Problem((str(key),), NO_VALUE, f"unknown key; known: {', '.join(KEYS)}")
     columns = about.get("task")
-    if not _names(columns):
-        yield ("task",), f"{columns!r} is not a list of the columns that name a task"
+    if not _are_names(columns):
+        yield Problem(("task",), columns, "a list of the columns that name a task")
     for key in ("group", "loss", "score"):
         if key in about and not isinstance(about[key], str):
-            yield (key,), f"{about[key]!r} is not the name of a column"
+            yield Problem((key,), about[key], "the name of a column")
     if ("loss" in about) == ("score" in about):
-        yield ("loss",), "write one of loss, which is minimised, and score, which is maximised"
+        text = "write either loss, which is minimised, or score, which is maximised"
+        yield Problem(("loss",), NO_VALUE, text)
     if not isinstance(about.get("where", {}), Mapping):
-        yield ("where",), f"{about['where']!r} is not a mapping of columns to values"
-    yield from (
-        (tuple(error.path.split(".", 1)), error.text)
-        for error in dimension_problems(about.get("dimensions"), "dimensions")
-    )
+        yield Problem(("where",), about["where"], "a mapping of columns to values")
+    yield from dimension_problems(about.get("dimensions"), ("dimensions",))
     if "curves" in about:
         yield from _curve_problems(about["curves"])
     yield from _role_problems(about)
 
 
-def _role_problems(about: Mapping[str, Any]) -> Iterator[Fault]:
-    """Columns that are to mean two things at once."""
-    task = about["task"] if _names(about.get("task")) else []
+def _role_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
+    """Problems of columns that have two roles at once."""
+    task = about["task"] if _are_names(about.get("task")) else []
     dimensions = about.get("dimensions")
     dimensions = dimensions if isinstance(dimensions, Mapping) else {}
     for name in dict.fromkeys(task):
         if task.count(name) > 1:
-            yield ("task",), f"{name!r} stands twice"
+            yield Problem(("task",), NO_VALUE, f"{name!r} stands twice")
         if name in dimensions:
-            yield ("task",), f"{name!r} is a dimension, too: what is tuned does not name a task"
+            text = f"{name!r} is a dimension, too: a tuned hyperparameter cannot name a task"
+            yield Problem(("task",), NO_VALUE, text)
     for key in ("loss", "score"):
         if isinstance(about.get(key), str) and (about[key] in task or about[key] in dimensions):
-            yield (key,), f"{about[key]!r} is a column of task or dimensions, too"
+            text = f"{about[key]!r} is a column of task or dimensions, too"
+            yield Problem((key,), NO_VALUE, text)
     if dimensions and all(isinstance(d, Mapping) and "choices" in d for d in dimensions.values()):
-        yield ("dimensions",), "are choices only: a region wants at least one range"
+        text = "are choices only: a region needs at least one range"
+        yield Problem(("dimensions",), NO_VALUE, text)
 
 
-def _names(value: Any) -> bool:
+def _are_names(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
 
 
-def _curve_problems(curves: Any) -> Iterator[Fault]:
+def _curve_problems(curves: Any) -> Iterator[Problem]:
     if not isinstance(curves, Mapping) or set(curves) != {"columns", "work"}:
-        yield ("curves",), f"{curves!r} is not {{columns: […], work: […]}}"
-    elif not _names(curves["columns"]):
-        yield ("curves", "columns"), f"{curves['columns']!r} is not a list of columns"
+        yield Problem(("curves",), curves, "{columns: […], work: […]}")
+    elif not _are_names(curves["columns"]):
+        yield Problem(("curves", "columns"), curves["columns"], "a list of columns")
     else:
         yield from _work_problems(curves["work"], len(curves["columns"]))
 
 
 def are_shares(work: Any) -> bool:
-    """Whether it is a list of rising shares of the whole work, the last of which is 1."""
+    """Whether a value is a list of rising shares of the whole work, the last of which is 1."""
     numbers = isinstance(work, list) and all(isinstance(x, int | float) and x > 0 for x in work)
     return numbers and sorted(set(work)) == work and work[-1:] == [1]
 
 
-def _work_problems(work: Any, count: int) -> Iterator[Fault]:
-    place = ("curves", "work")
+def _work_problems(work: Any, count: int) -> Iterator[Problem]:
+    path = ("curves", "work")
     if not are_shares(work):
-        yield place, f"{work!r} is not a list of rising shares of the whole work that ends with 1"
+        yield Problem(path, work, "a list of rising shares of the whole work that ends with 1")
     elif len(work) != count:
-        yield place, f"{len(work)} shares for {count} columns: one for each"
+        text = f"{len(work)} shares for {count} columns: give each column its share"
+        yield Problem(path, NO_VALUE, text)
 
 
 def frame(path: Path) -> pd.DataFrame:
@@ -136,7 +138,7 @@ def tasks_of(table: pd.DataFrame, about: Mapping[str, Any], file: str) -> tuple[
     """
     import numpy as np
 
-    domain = Domain.parse(about["dimensions"], "dimensions")
+    domain = Domain.parse(about["dimensions"], ("dimensions",))
     loss = about.get("loss", about.get("score"))
     curves = about.get("curves", {"columns": [], "work": [1.0]})
     columns = [*about["task"], *domain.names, loss, *curves["columns"]]
@@ -207,7 +209,7 @@ def _task(
     name = ", ".join(map(_text, values))
     try:
         points = domain.encode({n: part[n].tolist() for n in domain.names})
-    except DomainError as error:
+    except ProblemError as error:
         row = _first_outside(rows, domain)
         text = f"{file}: task {name}: {error}, in row {row}"
         raise TableError(f"{text}: widen the range in dimensions, or leave the row out") from error
@@ -224,7 +226,7 @@ def _first_outside(rows: pd.DataFrame, domain: Domain) -> Any:
     for index, *values in rows[domain.names].itertuples(name=None):
         try:
             domain.encode({n: [v] for n, v in zip(domain.names, values, strict=True)})
-        except DomainError:
+        except ProblemError:
             return index + 1
     return "?"
 

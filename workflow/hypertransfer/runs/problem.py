@@ -1,0 +1,62 @@
+"""A fault of one value of a config: the path of its key, the value, and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+
+class _NoValue:
+    """The type of `NO_VALUE`."""
+
+    def __repr__(self) -> str:
+        return "NO_VALUE"
+
+
+NO_VALUE = _NoValue()  # no value to show: `expected` is a sentence by itself
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A value of a config that is not what its place needs.
+
+    `path` holds the keys from the root of what was checked to the value; indices of lists are
+    written as text. `expected` completes the sentence "VALUE is not …"; with `NO_VALUE` for the
+    value, `expected` is the whole sentence.
+    """
+
+    path: tuple[str, ...]
+    value: object
+    expected: str
+
+    @property
+    def key(self) -> str:
+        """The path with dots between its keys."""
+        return ".".join(self.path)
+
+    @property
+    def text(self) -> str:
+        """The value and what was expected, without the path."""
+        if self.value is NO_VALUE:
+            return self.expected
+        return f"{self.value!r} is not {self.expected}"
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.text}" if self.path else self.text
+
+    def below(self, *keys: object) -> Problem:
+        """The same problem, seen from further up: the keys come before the path."""
+        return replace(self, path=(*map(str, keys), *self.path))
+
+
+class ProblemError(ValueError):
+    """Values of a config that cannot be used; `problems` has every one of them."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = list(problems)
+        super().__init__("; ".join(map(str, self.problems)))
+
+    @classmethod
+    def at(cls, path: tuple[str, ...], value: object, expected: str) -> ProblemError:
+        """The exception for one value."""
+        return cls([Problem(path, value, expected)])

@@ -1,0 +1,60 @@
+"""Typed sections of a config: frozen dataclasses whose fields are the keys of a mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields
+from typing import Any, ClassVar, Self
+
+from hypertransfer.runs.canonical import canonical
+
+
+class Section:
+    """Base of the dataclasses that hold a section of a config.
+
+    A field has the name of its key, and the default of the field is the default of the key.
+    Fields in `DERIVED` are no keys.
+    """
+
+    DERIVED: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """The section from a mapping that its schema has accepted."""
+        return cls(**values)
+
+    def plain(self) -> dict[str, Any]:
+        """The mapping that `parse` reads back, without the keys that have their default value.
+
+        Job parts hold this form, so that the names of files depend neither on defaults that a
+        config writes out, nor on the order of fields.
+        """
+        keys = [f for f in fields(self) if f.name not in self.DERIVED]  # type: ignore[arg-type]
+        values = {f.name: (f, plain(getattr(self, f.name))) for f in keys}
+        return {name: value for name, (f, value) in values.items() if not _is_default(f, value)}
+
+
+def plain(value: Any) -> Any:
+    """A value with all sections in it turned into mappings, and all tuples into lists."""
+    if isinstance(value, Section):
+        return value.plain()
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return value
+
+
+def default_of(f: Field) -> Any:
+    """The plain default of a field, or `MISSING` if the field has none."""
+    if f.default_factory is not MISSING:
+        return plain(f.default_factory())
+    return plain(f.default)
+
+
+def _is_default(f: Field, value: Any) -> bool:
+    default = default_of(f)
+    if default is MISSING:
+        return False
+    # As canonical text, since 1, 1.0 and True are equal in Python and differ in a config.
+    return canonical(default) == canonical(value)
