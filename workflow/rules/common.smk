@@ -13,12 +13,14 @@ from hypertransfer.storage import ledger
 from hypertransfer.storage.run_store import Store, StoreError
 from hypertransfer.studies import replays
 from hypertransfer.studies.document import ConfigError
+from hypertransfer.studies.schema import with_defaults
 from hypertransfer.studies.study import check_main
 
 job.pass_on_path(LIBRARY)
 
 try:
     check_main(config, Path("config/config.yaml"))
+    config.update(with_defaults("config", config))
     PLANS = {plan.name: plan for plan in planning.load(config)}
     SHARDS = {shard.file: shard for plan in PLANS.values() for shard in plan.shards}
     SEARCHES = {job.file: job for plan in PLANS.values() for job in plan.searches}

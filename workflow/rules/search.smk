@@ -22,7 +22,7 @@ rule search_generation:
         made_from=lambda wildcards: generation(wildcards).job.made_from,
         store=config["store"],
         device=config["device"],
-        save_minutes=config.get("save_minutes", 5),
+        save_minutes=config["save_minutes"],
     message:
         "searching {wildcards.study} {wildcards.search}"
     script:
@@ -48,7 +48,7 @@ rule carry_over:
         made_from=lambda wildcards: carried(wildcards).job.made_from,
         store=config["store"],
         device=config["device"],
-        save_minutes=config.get("save_minutes", 5),
+        save_minutes=config["save_minutes"],
     message:
         "carrying over {wildcards.study} {wildcards.search}"
     script:

@@ -18,7 +18,7 @@ rule train_cell:
         made_from=lambda wildcards: cell(wildcards).job.made_from,
         store=config["store"],
         device=config["device"],
-        save_minutes=config.get("save_minutes", 5),
+        save_minutes=config["save_minutes"],
     message:
         "training {wildcards.study} {wildcards.cell}"
     script:

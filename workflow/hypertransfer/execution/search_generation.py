@@ -96,8 +96,8 @@ def bests(files: Sequence[str]) -> dict[str, Point]:
 
 
 def _search(parts: Mapping[str, Any]) -> Search:
-    values = parts["values"]
-    search = Search.parse(parts["search"], values)
+    # The values of a generation have no methods: the names of its files do not depend on them.
+    search = Search.parse(parts["search"], {"methods": {}, **parts["values"]})
     if keys.run_key(search.base).partition("-")[2] != parts["context"]:
         raise StalePlan(f"the code or data of {search.name} changed after planning: {AGAIN}")
     return search

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,20 @@ def schema(name: str) -> Any:
     return yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
 
 
+def with_defaults(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, with the default of each top-level key that they leave out."""
+    keys = schema(name)["properties"].items()
+    defaults = {key: part["default"] for key, part in keys if "default" in part}
+    return {**defaults, **values}
+
+
 def schema_problems(name: str, values: Any) -> list[Problem]:
     """Every problem of values that do not conform to the schema of that name."""
     validator = catalogue_options.Validator(schema(name))
     errors = sorted(validator.iter_errors(values), key=lambda error: list(map(str, error.path)))
-    return [problem for error in errors for problem in explain_schema_error(error)]
+    problems = [problem for error in errors for problem in explain_schema_error(error)]
+    # Several keys that are missing from one mapping are as many errors with the same words.
+    return list({(problem.path, problem.text): problem for problem in problems}.values())
 
 
 def explain_schema_error(error: Any) -> Iterator[Problem]:

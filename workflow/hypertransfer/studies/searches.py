@@ -107,7 +107,7 @@ class Settings(Section):
     octaves: float
     generations: int
     trials: int
-    methods: Mapping[str, Method] = field(default_factory=dict)  # in the order of the config
+    methods: Mapping[str, Method]  # in the order of the config
     transfer: Transfer | None = None
     description: str = ""
 
@@ -116,7 +116,7 @@ class Settings(Section):
         """From a mapping that the schema has accepted."""
         typed = {
             "space": {name: Coordinates.parse(part) for name, part in values["space"].items()},
-            "methods": {name: Method.parse(m) for name, m in values.get("methods", {}).items()},
+            "methods": {name: Method.parse(m) for name, m in values["methods"].items()},
             "transfer": Transfer.parse(values["transfer"]) if "transfer" in values else None,
         }
         return cls(**{**values, **typed})
