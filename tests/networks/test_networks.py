@@ -388,7 +388,7 @@ def test_a_vision_transformer_knows_where_its_patches_are():
      ({"options": {"patch": 5}}, "model.patch")],
 )  # fmt: skip
 def test_a_vision_transformer_that_cannot_be_is_refused(change, key):
-    assert key in [error.path for error in checks.objections(spec("vit", **change))]
+    assert key in [problem.key for problem in checks.objections(spec("vit", **change))]
 
 
 @pytest.mark.parametrize("layers", [1, 2])

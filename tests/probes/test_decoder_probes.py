@@ -103,4 +103,4 @@ def test_latent_caches_are_smaller():
 )
 def test_what_a_probe_cannot_look_at_is_refused(probe, model, path):
     spec = complete.run_spec({**SPEC, "model": model})
-    assert path in [error.path for error in probes.PROBES[probe].needs(spec)]
+    assert path in [problem.key for problem in probes.PROBES[probe].needs(spec)]

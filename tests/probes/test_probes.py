@@ -196,11 +196,13 @@ def test_the_width_enters_the_recursion_through_gamma_squared_over_n_alone():
 def test_what_the_theory_is_not_about_is_refused_at_planning(change, key):
     needs = probes.PROBES["linear_theory"].needs
     assert not list(needs(linear(8, "mup")))
-    assert key in [error.path for error in needs(linear(8, "mup", **change))]
+    assert key in [problem.key for problem in needs(linear(8, "mup", **change))]
 
 
 def test_the_preconditioned_probe_wants_adam():
-    assert [e.path for e in probes.PROBES["preconditioned"].needs(spec())] == ["optimizer"]
+    assert [problem.key for problem in probes.PROBES["preconditioned"].needs(spec())] == [
+        "optimizer"
+    ]
 
 
 def test_a_view_puts_the_network_back():

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from hypertransfer.planning.load import load as load_plans
 from hypertransfer.planning.load import load_plan, missing_data
 from hypertransfer.planning.study_plan import StudyPlan
+from hypertransfer.runs.section import plain
+from hypertransfer.spaces import replay
+from hypertransfer.spaces.dimensions import Domain
+from hypertransfer.spaces.learning import Task
+from hypertransfer.spaces.tasks import sources
+from hypertransfer.studies import replays
 from hypertransfer.studies.document import ConfigError
 from hypertransfer.studies.study import load_study
 
@@ -209,3 +217,29 @@ def test_runs_of_another_study_are_prior_tasks(tmp_path):
     (tmp_path / "spaces.yaml").write_text(yaml.safe_dump(borrowing(grids=["large"])))
     with pytest.raises(ConfigError, match="no grid 'large' in other; known: small"):
         load_plans(config, tmp_path)
+
+
+def test_defaults_written_out_change_no_number():
+    """The defaults that the schema states are those of the code that replays and draws designs."""
+    domain = Domain.parse({"lr": {"low": 0, "high": 1}})
+    points = np.linspace(0, 1, 9)[:, None]
+    tasks = [
+        Task(name, group, points, (points[:, 0] - best) ** 2, {"data": name})
+        for name, group, best in (("a", "x", 0.2), ("b", "x", 0.4), ("c", "y", 0.6))
+    ]
+    written = {"suite": "s", "budget": 4, "repeats": 2, "regions": {"box": {"shape": "box"}},
+               "methods": {"box": {"searcher": "random", "region": "box"},
+                           "random": {"searcher": "random"}}}  # fmt: skip
+    parsed = replays.Replay.parse(written)
+    complete = {f.name: plain(getattr(parsed, f.name)) for f in fields(parsed)}
+    given = {name: value for name, value in complete.items() if value is not None}
+    assert given.keys() > parsed.plain().keys()
+    tables = [
+        replay.run(replay.Replay("r", "s", values, domain, tasks), 0, 1)
+        for values in (parsed.plain(), given)
+    ]
+    for one, other in zip(*tables, strict=True):
+        left_out = ["seconds"]
+        assert one.drop_columns(left_out).equals(other.drop_columns(left_out))
+    suite = replays.Suite("rbf_svm", points=8)
+    assert sources.design(suite.plain()) == sources.design({**suite.plain(), "seed": suite.seed})

@@ -107,9 +107,7 @@ def test_defaults_of_sections_are_those_of_the_code(name):
     known = with_given_defaults(section)
     beside = {"settings", "options"} - part["properties"].keys()  # keys that depend on the kind
     assert defaults(part) == {key: value for key, value in known.items() if key not in beside}
-    assert set(part.get("required", ())) == {
-        f.name for f in fields(section) if f.name not in known
-    }
+    assert set(part.get("required", ())) == {f.name for f in fields(section) if f.name not in known}
 
 
 def test_defaults_of_a_study_are_those_of_the_code():

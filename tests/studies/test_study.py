@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hypertransfer.studies import document
 from hypertransfer.studies import study as studies_study
 from hypertransfer.studies.document import ConfigError
 
@@ -373,25 +372,6 @@ def test_merging(patch, merged):
     base = {"a": {"c": 3}, "b": [1, 2]}
     assert studies_study.merge(base, patch) == merged
     assert base == {"a": {"c": 3}, "b": [1, 2]}
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [("1e-3", 0.001), ("2E5", 2e5), ("-1e+2", -100.0), ("1.5e-3", 0.0015), ("3", 3)],
-)
-def test_numbers_as_people_write_them(tmp_path, text, number):
-    path = tmp_path / "file.yaml"
-    path.write_text(f"lr: {text}")
-    found = document.read(path).values["lr"]
-    assert found == number
-    assert type(found) is type(number)
-
-
-@pytest.mark.parametrize("text", ["1e3x", "e3", "v1e3"])
-def test_words_stay_words(tmp_path, text):
-    path = tmp_path / "file.yaml"
-    path.write_text(f"name: {text}")
-    assert document.read(path).values["name"] == text
 
 
 def test_a_key_twice_is_refused_at_its_second_line(load):

@@ -297,7 +297,7 @@ def spec(**model):
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_runs(model, path, text):
-    found = {error.path: error.expected for error in checks.objections(spec(**model))}
+    found = {problem.key: problem.expected for problem in checks.objections(spec(**model))}
     assert text in found[path]
 
 

@@ -82,7 +82,7 @@ def test_models_for_text_are_refused_for_images_and_images_for_text():
     ],
 )
 def test_a_decoder_that_cannot_be_is_refused(change, key):
-    assert key in [error.path for error in checks.objections(spec(**change))]
+    assert key in [problem.key for problem in checks.objections(spec(**change))]
 
 
 # Parts ---------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""Sobol sequences of few columns, for the designs of grids.
+"""Sobol sequences of a few columns, for the designs of grids.
 
-A grid is expanded whenever a Snakefile is read, on every node: importing SciPy's takes longer than
-all else there. These are the same points, which a test holds against it.
+Every reading of the Snakefile, on every node, expands the grids, and importing SciPy would take
+longer than all of that. A test compares these points with those of `scipy.stats.qmc.Sobol`.
 """
 
 from __future__ import annotations
@@ -9,34 +9,40 @@ from __future__ import annotations
 BITS = 30
 # Degree s, coefficients a and initial numbers m of the primitive polynomials of columns 1 to 5
 # (Joe and Kuo 2008, new-joe-kuo-6.21201); column 0 is van der Corput's sequence.
-POLYNOMIALS = ((1, 0, (1,)), (2, 1, (1, 3)), (3, 1, (1, 3, 1)), (3, 2, (1, 1, 1)),
-               (4, 1, (1, 1, 3, 3)))  # fmt: skip
+POLYNOMIALS = (
+    (1, 0, (1,)),
+    (2, 1, (1, 3)),
+    (3, 1, (1, 3, 1)),
+    (3, 2, (1, 1, 1)),
+    (4, 1, (1, 1, 3, 3)),
+)
 COLUMNS = len(POLYNOMIALS) + 1
 
 
 def column(index: int, points: int) -> list[float]:
-    """The first points of a column, each in the middle of its cell of a grid of that many.
+    """The first `points` numbers of a column, each in [0, 1) and moved to the middle of its cell.
 
-    Numbers of points that are powers of two fill every cell once.
+    There are as many cells as the next power of two of `points`; if `points` is a power of two,
+    every cell has one number.
     """
     directions = _directions(index)
     cell = 1 << (points - 1).bit_length()
-    out, state = [], 0
+    numbers, state = [], 0
     for i in range(points):
-        out.append(state / 2**BITS + 0.5 / cell)
+        numbers.append(state / 2**BITS + 0.5 / cell)
         state ^= directions[(~i & (i + 1)).bit_length() - 1]  # Gray code: the lowest zero bit of i
-    return out
+    return numbers
 
 
 def _directions(index: int) -> list[int]:
     if index == 0:
         return [1 << (BITS - 1 - i) for i in range(BITS)]
     degree, coefficients, numbers = POLYNOMIALS[index - 1]
-    out = [m << (BITS - 1 - i) for i, m in enumerate(numbers)]
+    directions = [m << (BITS - 1 - i) for i, m in enumerate(numbers)]
     for i in range(degree, BITS):
-        value = out[i - degree] ^ (out[i - degree] >> degree)
+        value = directions[i - degree] ^ (directions[i - degree] >> degree)
         for k in range(1, degree):
             if coefficients >> (degree - 1 - k) & 1:
-                value ^= out[i - k]
-        out.append(value)
-    return out
+                value ^= directions[i - k]
+        directions.append(value)
+    return directions

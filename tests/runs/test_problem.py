@@ -1,0 +1,35 @@
+"""Problems: their words, and the path that is written before them."""
+
+from __future__ import annotations
+
+import pytest
+
+from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
+
+
+@pytest.mark.parametrize(
+    ("problem", "text"),
+    [
+        (Problem(("lr",), -1, "above 0"), "lr: -1 is not above 0"),
+        (Problem(("axes", "shape.width"), "a", "a list"), "axes.shape.width: 'a' is not a list"),
+        (Problem(("lr",), None, "a number"), "lr: None is not a number"),
+        (Problem(("lr",), NO_VALUE, "is missing"), "lr: is missing"),
+        (Problem((), 3, "a mapping"), "3 is not a mapping"),
+    ],
+)
+def test_the_text_names_path_value_and_what_was_expected(problem, text):
+    assert str(problem) == text
+
+
+def test_a_problem_seen_from_further_up_has_a_longer_path():
+    problem = Problem(("lr",), -1, "above 0").below("claims", 0)
+    assert problem == Problem(("claims", "0", "lr"), -1, "above 0")
+    assert problem.key == "claims.0.lr"
+
+
+def test_an_exception_carries_all_problems():
+    problems = [Problem(("a",), 1, "b"), Problem(("c",), NO_VALUE, "is missing")]
+    error = ProblemError(iter(problems))
+    assert error.problems == problems
+    assert str(error) == "a: 1 is not b; c: is missing"
+    assert ProblemError.at(("a",), 1, "b").problems == problems[:1]

@@ -1,0 +1,89 @@
+"""Config files: what is read, and the line of a problem."""
+
+from __future__ import annotations
+
+import pytest
+
+from hypertransfer.runs.problem import NO_VALUE, Problem
+from hypertransfer.studies import document
+from hypertransfer.studies.document import ConfigError, LocatedProblem
+
+TEXT = """\
+grids:
+  one:
+    base: {lr: 1, steps: 2}
+claims:
+  - id: first
+    bar: {max: 1}
+scales:
+  smoke:
+    grids:
+      one:
+        base: {steps: 3}
+    claims:
+      - id: other
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text):
+        path = tmp_path / "file.yaml"
+        path.write_text(text)
+        return document.read(path, "file.yaml")
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1e-3", 0.001), ("2E5", 2e5), ("-1e+2", -100.0), ("1.5e-3", 0.0015), ("3", 3)],
+)
+def test_numbers_as_people_write_them(tmp_path, text, number):
+    path = tmp_path / "file.yaml"
+    path.write_text(f"lr: {text}")
+    found = document.read(path).values["lr"]
+    assert found == number
+    assert type(found) is type(number)
+
+
+@pytest.mark.parametrize("text", ["1e3x", "e3", "v1e3"])
+def test_words_stay_words(tmp_path, text):
+    path = tmp_path / "file.yaml"
+    path.write_text(f"name: {text}")
+    assert document.read(path).values["name"] == text
+
+
+@pytest.mark.parametrize(
+    ("path", "scale", "line", "key"),
+    [
+        (("grids", "one", "base", "lr"), "smoke", 3, "grids.one.base.lr"),
+        (("grids", "one", "base", "steps"), "desk", 3, "grids.one.base.steps"),
+        (("grids", "one", "base", "steps"), "smoke", 11, "scales.smoke.grids.one.base.steps"),
+        (("grids", "one", "base", "seed"), "smoke", 3, "grids.one.base.seed"),
+        (("claims", "0", "bar"), "desk", 6, "claims.0.bar"),
+        (("claims", "0", "bar"), "smoke", 13, "scales.smoke.claims.0.bar"),
+        (("claims", "0", "where"), "desk", 5, "claims.0.where"),
+        (("title",), "smoke", None, "title"),
+        ((), "smoke", None, "(top)"),
+    ],
+)
+def test_a_problem_stands_where_the_value_is_or_should_be(read, path, scale, line, key):
+    found = read(TEXT).locate(Problem(path, NO_VALUE, "is missing"), scale)
+    assert found == LocatedProblem("file.yaml", line, key, "is missing")
+
+
+def test_a_located_problem_is_one_line_that_shows_no_control_characters(read):
+    problem = read(TEXT).locate(Problem(("grids",), "\x1b[2J\n", "a mapping"))
+    assert str(problem) == r"file.yaml:1: grids: '\x1b[2J\n' is not a mapping"
+    raw = LocatedProblem("file.yaml", 1, "a\nb", "\x1b" + 3000 * "x")
+    assert str(raw).startswith(r"file.yaml:1: a\nb: \x1b" + "xxx")
+    assert str(raw).endswith("xxx …")
+    assert len(str(raw)) < 2100
+
+
+def test_each_problem_is_reported_once():
+    problem = LocatedProblem("file.yaml", 1, "a", "b")
+    error = ConfigError([problem, problem, LocatedProblem("file.yaml", 2, "a", "b")])
+    assert len(error.problems) == 2
+    assert str(error).startswith("2 problems in the configuration; no job was started\n")
