@@ -225,12 +225,12 @@ TEXTS = [name for name in CARDS if datasets.kind(name) == "text"]
     ],
 )
 def test_options_that_cannot_be_meant_are_refused(name, options, expected):
-    (found,) = objections(name, options)
-    assert expected in found[2]
+    (problem,) = objections(name, options)
+    assert expected in problem.expected
 
 
 def test_a_folder_is_looked_at_before_anything_runs(tmp_path):
-    assert objections("hugging_face", {})[0][0] == "directory"
+    assert objections("hugging_face", {})[0].path == ("directory",)
     there, nowhere = {"directory": str(tmp_path)}, {"directory": "/nowhere"}
     assert objections("hugging_face", nowhere) == []  # a plan can be made without the data
     assert "the folder /nowhere is missing: download" in dataset_options.missing(
@@ -247,8 +247,8 @@ def test_a_folder_is_looked_at_before_anything_runs(tmp_path):
         == ""
     )
     assert objections("hugging_face", {"directory": folder, "test_fraction": 0.1}) == []
-    (found,) = objections("hugging_face", {"directory": folder, "test_fraction": 2})
-    assert "fraction" in found[2]
+    (problem,) = objections("hugging_face", {"directory": folder, "test_fraction": 2})
+    assert "fraction" in problem.expected
 
 
 @pytest.mark.parametrize("name", TEXTS)
