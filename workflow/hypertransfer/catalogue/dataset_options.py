@@ -1,4 +1,4 @@
-"""What the options of a data set mean: its shape, its size, its digest, its files."""
+"""Shape, size, digest and files of a data set with its options, and checks of the options."""
 
 from __future__ import annotations
 
@@ -90,9 +90,9 @@ def _parquet(directory: str) -> list[Path]:
 
 
 def missing(name: str, options: Mapping[str, Any]) -> str:
-    """What is not where the options say, and how to get it; empty if nothing is missing.
+    """The folder or files that are missing, and how to get them; empty if nothing is missing.
 
-    A plan can be made without the data, on a machine that does not have them; jobs cannot run.
+    Planning does not need the data; jobs do.
     """
     if "directory" not in options:
         return ""
@@ -106,7 +106,7 @@ def missing(name: str, options: Mapping[str, Any]) -> str:
 
 def _footers(directory: str) -> dict[str, list]:
     """Size and digest of the end of each Parquet file; nothing where the folder is missing."""
-    out: dict[str, list] = {}
+    footers: dict[str, list] = {}
     for path in _parquet(directory):
         try:
             with path.open("rb") as file:
@@ -115,8 +115,8 @@ def _footers(directory: str) -> dict[str, list]:
                 tail = hashlib.sha256(file.read()).hexdigest()
         except OSError as error:
             raise DatasetError(f"{path} cannot be read: {error}") from error
-        out[path.relative_to(directory).as_posix()] = [length, tail]
-    return out
+        footers[path.relative_to(directory).as_posix()] = [length, tail]
+    return footers
 
 
 def objections(name: str, options: Mapping[str, Any]) -> list[Problem]:
@@ -152,9 +152,9 @@ def _whole(value: object, low: int) -> bool:
 
 def _number_of_samples(part: str) -> Callable[[Card, object], str]:
     def expected(card: Card, value: object) -> str:
-        what = "windows" if isinstance(card, TextCard) else "images"
+        samples = "windows" if isinstance(card, TextCard) else "images"
         if not _whole(value, 1):
-            return f"a whole number of {what} of at least 1"
+            return f"a whole number of {samples} of at least 1"
         most = getattr(card, part, None)
         if most is not None and value > most:
             return f"at most {most}, the size of {card.name}'s {part} set"
@@ -168,8 +168,8 @@ def _whole_from(low: int) -> Callable[[Card, object], str]:
     return lambda card, value: "" if _whole(value, low) else words
 
 
-def _name_of(what: str) -> Callable[[Card, object], str]:
-    return lambda card, value: "" if isinstance(value, str) and value else what
+def _text(expected: str) -> Callable[[Card, object], str]:
+    return lambda card, value: "" if isinstance(value, str) and value else expected
 
 
 def _fraction(card: Card, value: object) -> str:
@@ -177,13 +177,13 @@ def _fraction(card: Card, value: object) -> str:
     return "" if good else "a fraction between 0 and 1"
 
 
-# For each option: what is expected of its value, where that is not what it is; else nothing.
+# Functions of a card and an option's value: the values expected, or "" if the value is one of them.
 _EXPECTED: Mapping[str, Callable[[Card, object], str]] = {
     "train": _number_of_samples("train"),
     "test": _number_of_samples("test"),
     "augment": lambda card, value: "" if isinstance(value, bool) else "true or false",
-    "directory": _name_of("a folder"),
-    "column": _name_of("the name of a column"),
+    "directory": _text("a folder"),
+    "column": _text("the name of a column"),
     "context": _whole_from(2),
     "tokens": lambda card, value: "" if value in (BYTES, BPE) else f"one of {BYTES}, {BPE}",
     "vocabulary": _whole_from(257),

@@ -160,8 +160,8 @@ def read(path: Path, name: str | None = None) -> Document:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else None
         text = " ".join(str(getattr(error, "problem", None) or error).split())
-        what = "is not YAML of plain values" if isinstance(error, _TooMuch) else "is not YAML"
-        raise ConfigError([LocatedProblem(name, line, "(file)", f"{what}: {text}")]) from error
+        fault = "is not YAML of plain values" if isinstance(error, _TooMuch) else "is not YAML"
+        raise ConfigError([LocatedProblem(name, line, "(file)", f"{fault}: {text}")]) from error
     except ValueError as error:  # another encoding, or a date that does not exist
         raise ConfigError(
             [LocatedProblem(name, None, "(file)", f"cannot be read: {error}")]

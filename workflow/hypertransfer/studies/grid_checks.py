@@ -19,7 +19,7 @@ from hypertransfer.studies.grid import Grid, Probe, Run
 def expand(name: str, section: Grid) -> tuple[list[Run], list[Problem]]:
     """The runs of a grid, and every problem of it; paths start at the root of the study.
 
-    Runs that have problems are left out.
+    Runs whose spec has a problem are left out.
     """
     runs: list[Run] = []
     problems = [

@@ -1,8 +1,9 @@
 """Searches for hyperparameters of single modules, as a config has them.
 
-A proposal is a point in log space: octaves by label. `lr` moves the learning rates of all modules,
-`lr/query` those of one group of types, and `lr/depth0` is a node over the depth. Octaves add,
-so that points of coarse and of fine searches lie in one space, with 0 the run's own values.
+A proposal is a point in log space, as octaves (log2 of a factor) by label. The label `lr` scales the
+learning rates of all modules, `lr/query` those of one group of module types, and `lr/depth0` those at
+one node over the depth. Octaves add, so points of coarse and fine searches lie in one space. The
+point without octaves is the base.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Line(Section):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Line:
-        """From a mapping with `from` and `to`, which are keywords or close to one in Python."""
+        """From a mapping with `from` (a keyword of Python) and `to` for the two methods."""
         return cls(values["from"], values["to"], values["points"], values["targets"])
 
     def plain(self) -> dict[str, Any]:

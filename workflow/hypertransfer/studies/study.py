@@ -30,9 +30,9 @@ SCALES = ("smoke", "desk", "paper")
 
 
 def merge(base: Any, patch: Any) -> Any:
-    """The base with a patch laid over it: mappings merge, anything else replaces, null removes.
+    """The base changed by a patch: mappings merge, other values replace, and null removes a key.
 
-    Values of an axis in another form (`logspace` over `powers`) replace it, too.
+    An axis whose values have another form in the patch (`logspace` for `powers`) is replaced.
     """
     if not isinstance(base, Mapping) or not isinstance(patch, Mapping):
         return patch
@@ -72,7 +72,7 @@ class Study(Section):
     def parse(  # type: ignore[override]
         cls, values: Mapping[str, Any], scale: str, runs: Mapping[str, Sequence[Run]] | None = None
     ) -> Study:
-        """From values in which no problem was found; `runs` spares a second expansion of grids.
+        """From values that have no problems; the grids are expanded unless `runs` is given.
 
         Raises:
             ProblemError: values of a grid or of a run that cannot be used.
@@ -98,10 +98,10 @@ class Study(Section):
 
 
 def check_main(config: Mapping[str, Any], file: Path) -> None:
-    """Check the main config, whose values may come from the command line as well.
+    """Check the values of the main config, of which some may come from the command line.
 
     Raises:
-        ConfigError: every problem of it.
+        ConfigError: every problem of the values.
     """
     document = read(file) if file.exists() else Document("--config", {}, {})
     refuse_templates(document)
@@ -111,7 +111,7 @@ def check_main(config: Mapping[str, Any], file: Path) -> None:
 
 
 def load_rates(file: Path) -> dict[str, float]:
-    """The calibrated rates of the cost model, or none where it was never calibrated.
+    """The calibrated rates of the cost model; empty if there is no such file.
 
     Raises:
         ConfigError: every problem of the file.
