@@ -1,9 +1,9 @@
 """Searches for hyperparameters of single modules, as a config has them.
 
-A proposal is a point in log space, as octaves (log2 of a factor) by label. The label `lr` scales the
-learning rates of all modules, `lr/query` those of one group of module types, and `lr/depth0` those at
-one node over the depth. Octaves add, so points of coarse and fine searches lie in one space. The
-point without octaves is the base.
+A proposal is a point in log space, as octaves (log2 of a factor) by label. The label `lr` scales
+the learning rates of all modules, `lr/query` those of one group of module types, and `lr/depth0`
+those at one node over the depth. Octaves add, so points of coarse and fine searches lie in one
+space. The point without octaves is the base.
 """
 
 from __future__ import annotations
