@@ -9,7 +9,7 @@ from typing import Any
 from hypertransfer.report.markdown import code, table
 
 OPTION = ("option", "accepts", "default", "meaning")
-KEY = ("key", "accepts", "meaning")
+KEY = ("key", "accepts", "default", "meaning")
 
 
 def accepts(schema: Mapping[str, Any]) -> str:
@@ -84,7 +84,7 @@ def default_text(value: object) -> str:
     """A default as YAML spells it, in a code span; an empty string for `UNKNOWN`."""
     if value is UNKNOWN:
         return ""
-    if value is None or isinstance(value, bool):
+    if value is None or value == "" or isinstance(value, bool):
         return code(json.dumps(value))
     return code(value)
 
@@ -94,14 +94,15 @@ def keys_table(schema: Mapping[str, Any], prefix: str = "") -> str:
     return filled_table(KEY, list(_key_rows(schema, prefix)))
 
 
-def _key_rows(schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, str]]:
+def _key_rows(schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str, str, str]]:
     """A row for each key, with the keys of nested mappings below it."""
     required = schema.get("required", ())
     for name, value in schema.get("properties", {}).items():
         must = " (required)" if name in required else ""
         nested = [part for part in _nested(value) if part.get("properties")]
         words = "mapping; keys below" if nested else accepts(value)
-        yield code(f"{prefix}{name}"), words + must, str(value.get("description", ""))
+        default = default_text(value.get("default", UNKNOWN))
+        yield code(f"{prefix}{name}"), words + must, default, str(value.get("description", ""))
         for part in nested:
             inner = "[]." if value.get("type") == "array" else ".*." if part is not value else "."
             yield from _key_rows(part, f"{prefix}{name}{inner}")
