@@ -5,14 +5,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from tests.support.specs import VALID
 
 from hypertransfer.catalogue.options import Validator
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.execution import proposals
+from hypertransfer.runs import parse
 from hypertransfer.runs.section import default_of
+from hypertransfer.runs.spec import LOSSES, TRAINED, WEIGHTS, RunSpec, Schedule, Shape
 from hypertransfer.spaces.learning import Recipe
 from hypertransfer.studies import axes, replays, searches
 from hypertransfer.studies.figure import Figure
@@ -20,6 +25,7 @@ from hypertransfer.studies.grid import Grid, Override, Probe
 from hypertransfer.studies.schema import SCHEMAS, schema, schema_problems, with_defaults
 from hypertransfer.studies.study import Study
 
+STUDIES = Path(__file__).resolve().parents[2] / "config" / "studies"
 NAMES = sorted(path.name.partition(".")[0] for path in SCHEMAS.glob("*.schema.yaml"))
 SECTIONS = {
     "grid": Grid,
@@ -112,6 +118,46 @@ def test_defaults_of_sections_are_those_of_the_code(name):
 
 def test_defaults_of_a_study_are_those_of_the_code():
     assert defaults(schema("study")) == with_given_defaults(Study)
+
+
+ABSENT = {"base_batch_size": "batch_size", "base_steps": "steps", "eval_every": "steps"}
+
+
+def test_the_keys_of_runs_are_those_of_the_parser():
+    part = schema("run")
+    assert list(part["properties"]) == [f.name for f in fields(RunSpec)]
+    assert {*part["required"]} == VALID.keys()
+    assert {*schema("run")["$defs"]["shape"]["properties"]} == {f.name for f in fields(Shape)}
+    assert {*schema("run")["$defs"]["schedule"]["properties"]} == {f.name for f in fields(Schedule)}
+
+
+def test_defaults_of_runs_are_those_of_the_parser():
+    stated = defaults(schema("run"))
+    assert {key for key, value in stated.items() if value is None} == {*ABSENT, "order_seed"}
+    written = {key: VALID[ABSENT[key]] if key in ABSENT else value for key, value in stated.items()}
+    assert parse.run_spec({**VALID, **written}) == parse.run_spec(VALID)
+    schedule = defaults(schema("run")["$defs"]["schedule"])
+    assert parse.run_spec({**VALID, "schedule": schedule}) == parse.run_spec(VALID)
+    shape = {**VALID["shape"], **defaults(schema("run")["$defs"]["shape"])}
+    assert parse.run_spec({**VALID, "shape": shape}) == parse.run_spec(VALID)
+    factors = {"lr": defaults(schema("run")["$defs"]["factors"])}
+    found = parse.run_spec({**VALID, "multipliers": factors})
+    assert found == parse.run_spec({**VALID, "multipliers": {"lr": {}}})
+
+
+@pytest.mark.parametrize(("key", "choices"), [("loss", LOSSES), ("weights", WEIGHTS),
+                                              ("trained", TRAINED)])  # fmt: skip
+def test_choices_of_runs_are_those_of_the_parser(key, choices):
+    assert schema("run")["properties"][key]["enum"] == list(choices)
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(STUDIES.glob("*.yaml"))])
+def test_bases_of_shipped_studies_conform_to_the_schema_of_runs(name):
+    study = yaml.safe_load((STUDIES / f"{name}.yaml").read_text(encoding="utf-8"))
+    for grid in study["grids"].values():
+        axes = {axis.partition(".")[0] for axis in grid["axes"]}
+        problems = schema_problems("run", grid["base"])
+        assert [p for p in problems if p.path and p.path[0] not in axes] == []
 
 
 def test_defaults_of_forms_and_options_are_those_of_the_code():

@@ -237,18 +237,19 @@ def _tables() -> str:
 
 
 def _config() -> str:
-    config, study = (
+    config, study, run = (
         yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
-        for name in ("config", "study")
+        for name in ("config", "study", "run")
     )
     parts = ["Source: `workflow/schemas/`.", "## config/config.yaml", keys_table(config)]
-    parts += ["## config/studies/*.yaml", keys_table(study)]
-    for name, schema in study["$defs"].items():
-        parts += [
-            f"### {name}",
-            str(schema.get("description", "")),
-            keys_table(schema) or accepts(schema),
-        ]
+    for head, part in (("config/studies/*.yaml", study), ("Values of a run", run)):
+        parts += [f"## {head}", keys_table(part)]
+        for name, schema in part["$defs"].items():
+            parts += [
+                f"### {name}",
+                str(schema.get("description", "")),
+                keys_table(schema) or accepts(schema),
+            ]
     return page("Keys of config files", *parts)
 
 
