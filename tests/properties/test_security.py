@@ -31,7 +31,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.maintenance.test_maintenance import STUDY, files, key
+from tests.support.project import STUDY, files, key
 
 from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue import lookup as catalogue_lookup
@@ -289,7 +289,7 @@ def test_records_that_are_none(store, text):
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(DamagedEntry):
         store.get("runs", key(1))
-    assert len(list(verify.faults(store))) == 1
+    assert len(list(verify.store_faults(store))) == 1
 
 
 @pytest.mark.parametrize("record", [[], "x", None, 7])
@@ -322,7 +322,7 @@ def test_links_pipes_and_devices_are_not_read(store, name):
         put()
         with pytest.raises(DamagedEntry):
             store.get("runs", key(1)).read(name)
-        assert [str(fault) for fault in verify.faults(store) if name in str(fault)]
+        assert [str(fault) for fault in verify.store_faults(store) if name in str(fault)]
 
 
 def test_a_link_in_the_place_of_an_entry(store, tmp_path):
@@ -471,7 +471,7 @@ def test_lying_headers_of_checkpoints(tmp_path, name):
     with pytest.raises(DamagedEntry, match=key(1)):
         probe_cell._checkpoints(store.get("runs", key(1)))
     if name != "step that is none":  # which is a sound file of names that no engine gave
-        assert len(list(verify.faults(store, quick=True))) == 1
+        assert len(list(verify.store_faults(store, quick=True))) == 1
 
 
 @pytest.mark.parametrize("context", [[], "x", None, {"code": []}, {"code": None, "data": {}}, {}])
@@ -542,7 +542,7 @@ def test_a_vast_config_is_not_taken_in(tmp_path):
     file = study_file(tmp_path / "studies", "# " + "x" * 5_000_000)
     with pytest.raises(ConfigError, match="more than 4194304 bytes"):
         document.read(file)
-    with pytest.raises(ConfigError, match="no plain file"):
+    with pytest.raises(ConfigError, match="not a regular file"):
         document.read(Path("/dev/zero"))
 
 
@@ -854,7 +854,7 @@ def test_a_report_of_a_hostile_study(tmp_path, monkeypatch):
     """The whole way: papermill, the kernel, and the page."""
     import nbformat
 
-    monkeypatch.setattr(report_page, "TEMPLATES", tmp_path)
+    monkeypatch.setattr(report_page, "NOTEBOOKS", tmp_path)
     cells = [
         nbformat.v4.new_code_cell("study, scale = {}, ''", metadata={"tags": ["parameters"]}),
         nbformat.v4.new_code_cell("from hypertransfer.report import html as show\n"
@@ -871,17 +871,19 @@ def test_a_report_of_a_hostile_study(tmp_path, monkeypatch):
     report_page.execute(
         str(tmp_path / "mine.ipynb"), str(output), {"study": study, "scale": "desk"}
     )
-    monkeypatch.setattr(report_page, "TEMPLATES", ROOT / "workflow/notebooks")
+    monkeypatch.setattr(report_page, "NOTEBOOKS", ROOT / "workflow/notebooks")
     page = report_page.page(str(output), evil)
     harmless(page, 5)
     assert not (tmp_path / "harm").exists()
 
 
 def test_notebooks_run_from_the_repository_only(tmp_path, monkeypatch):
-    home = report_page.TEMPLATES
+    home = report_page.NOTEBOOKS
     for path in (tmp_path / "x.ipynb", "../x.ipynb", "https://example.org/x.ipynb",
                  f"{home}/../x.ipynb", f"{home}/templates/x.ipynb"):  # fmt: skip
-        with pytest.raises(report_page.ReportError, match="whose notebooks alone are run"):
+        with pytest.raises(
+            report_page.ReportError, match="only notebooks of this folder are executed"
+        ):
             report_page.execute(str(path), str(tmp_path / "out.ipynb"), {})
     books = tmp_path / "notebooks"
     books.mkdir()

@@ -122,7 +122,7 @@ def test_what_is_no_key_is_refused(tmp_path, wrong):
         lambda: store.get("runs", wrong),
         lambda: store.put("runs", wrong, {}, {}),
         lambda: store.set_aside("runs", wrong),
-        lambda: store.claimed("runs", wrong, wait=False).__enter__(),
+        lambda: store.locked("runs", wrong, wait=False).__enter__(),
     ]
     for call in calls:
         with pytest.raises(ValueError, match="not a key"):
@@ -302,7 +302,7 @@ def test_produce_makes_what_is_missing(tmp_path):
     assert list(found) == list(wanted)
     assert found[key(2)] == (2, {"file": b"2"})
     produce(store, "runs", wanted, lambda *_: pytest.fail("made again"), read_all, pytest.fail)
-    assert not [path for path in (tmp_path / "claims").rglob("*") if path.is_file()]
+    assert not [path for path in (tmp_path / "locks").rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize("name", ["entry.json", "file"])
@@ -337,8 +337,8 @@ def test_what_cannot_be_made_leaves_nothing_and_is_free_again(tmp_path):
     with pytest.raises(ZeroDivisionError):
         produce(store, "runs", {key(1): 1}, make, read_all, pytest.fail)
     assert not store.has("runs", key(1))
-    with store.claimed("runs", key(1), wait=False) as mine:
-        assert mine
+    with store.locked("runs", key(1), wait=False) as acquired:
+        assert acquired
 
 
 PRODUCER = """
@@ -372,35 +372,35 @@ def test_two_processes_make_each_entry_once(tmp_path):
 
 
 HOLDER = """
-    with Store(sys.argv[1]).claimed("runs", sys.argv[2], wait=False) as mine:
-        print(mine, flush=True)
+    with Store(sys.argv[1]).locked("runs", sys.argv[2], wait=False) as acquired:
+        print(acquired, flush=True)
         sys.stdin.read()
 """
 
 
-def test_a_claim_is_held_by_one_and_dropped_when_its_holder_dies(tmp_path):
+def test_a_lock_is_held_by_one_and_dropped_when_its_holder_dies(tmp_path):
     store = Store(tmp_path)
     process = python(HOLDER, tmp_path, key(1), stdin=subprocess.PIPE)
     try:
         assert process.stdout.readline() == "True\n"
-        with store.claimed("runs", key(1), wait=False) as mine:
-            assert not mine  # at once: without waiting
-        with store.claimed("probes", key(1), wait=False) as mine:
-            assert mine
-        with store.claimed("runs", key(2), wait=False) as mine:
-            assert mine
+        with store.locked("runs", key(1), wait=False) as acquired:
+            assert not acquired  # at once: without waiting
+        with store.locked("probes", key(1), wait=False) as acquired:
+            assert acquired
+        with store.locked("runs", key(2), wait=False) as acquired:
+            assert acquired
     finally:
         process.kill()
         process.communicate()
-    with store.claimed("runs", key(1), wait=False) as mine:
-        assert mine
-    with store.claimed("runs", key(1), wait=True) as mine:
-        assert mine
+    with store.locked("runs", key(1), wait=False) as acquired:
+        assert acquired
+    with store.locked("runs", key(1), wait=True) as acquired:
+        assert acquired
 
 
-def test_a_claim_is_on_the_file_that_others_see(tmp_path, monkeypatch):
+def test_a_lock_is_on_the_file_that_others_see(tmp_path, monkeypatch):
     store, lock = Store(tmp_path), fcntl.flock
-    path = tmp_path / "claims" / key(1)[:2] / f"runs-{key(1)}"
+    path = tmp_path / "locks" / key(1)[:2] / f"runs-{key(1)}"
 
     def behind_a_holder_that_ends(*arguments):
         monkeypatch.setattr(fcntl, "flock", lock)
@@ -408,9 +408,9 @@ def test_a_claim_is_on_the_file_that_others_see(tmp_path, monkeypatch):
         lock(*arguments)
 
     monkeypatch.setattr(fcntl, "flock", behind_a_holder_that_ends)
-    with store.claimed("runs", key(1), wait=True) as mine:
-        assert mine
-        with store.claimed("runs", key(1), wait=False) as other:
+    with store.locked("runs", key(1), wait=True) as acquired:
+        assert acquired
+        with store.locked("runs", key(1), wait=False) as other:
             assert not other
     assert not path.exists()
 
@@ -500,7 +500,7 @@ def test_a_file_that_cannot_be_written_to_its_end(tmp_path, size):
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-@pytest.mark.parametrize("stands", ["", "tmp", "runs", "claims"])
+@pytest.mark.parametrize("stands", ["", "tmp", "runs", "locks"])
 def test_a_file_where_a_folder_is_expected(tmp_path, stands):
     root = tmp_path / "store"
     (root / stands).parent.mkdir(exist_ok=True)

@@ -42,7 +42,8 @@ FORMAT = 1
 ENTRY = "entry.json"
 KEY = re.compile(r"[0-9a-f]{24}-[0-9a-f]{16}")
 KINDS = ("runs", "probes", "weights")
-FOLDERS = (*KINDS, "states", "tmp", "claims", "damaged")
+FOLDERS = (*KINDS, "states", "tmp", "locks", "damaged")
+FORMER_FOLDERS = ("claims",)  # of earlier versions: `hypertransfer prune` removes them
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a file in an entry
 
 
@@ -188,7 +189,7 @@ class Store:
     def keep_state(self, kind: str, key: str, content: bytes) -> None:
         """Save where the making of an entry stands, in place of what was saved before.
 
-        Only the process that holds the claim on the entry may; `put` removes it.
+        Only the process that holds the lock of the entry may call this; `put` removes the state.
 
         Raises:
             StoreError: the store cannot be written.
@@ -222,7 +223,7 @@ class Store:
             self.named("states", kind, key).unlink(missing_ok=True)
 
     def named(self, folder: str, kind: str, key: str) -> Path:
-        """Where the file of an entry lies in a folder that holds one for each: states, claims."""
+        """The file of an entry in a folder with one file for each entry: states or locks."""
         self._where(kind, key)  # refuses what is no key
         return self.root / folder / key[:2] / f"{kind}-{key}"
 
@@ -306,15 +307,15 @@ class Store:
         return target
 
     @contextlib.contextmanager
-    def claimed(self, kind: str, key: str, *, wait: bool) -> Iterator[bool]:
-        """Hold the right to make an entry; False where another process holds it.
+    def locked(self, kind: str, key: str, *, wait: bool) -> Iterator[bool]:
+        """Hold the lock of an entry while the entry is made; False if another process holds it.
 
-        The right is an advisory lock on a file, which the system drops when its holder dies.
+        The lock is an advisory lock on a file, which the system releases when its holder ends.
 
         Raises:
             StoreError: the store cannot be written.
         """
-        path = self.named("claims", kind, key)
+        path = self.named("locks", kind, key)
         while True:
             with self._lock_file(path) as file:
                 try:
