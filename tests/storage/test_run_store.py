@@ -201,10 +201,10 @@ def test_a_process_killed_at_any_step_leaves_a_whole_entry_or_none(tmp_path):
 
 def test_work_of_living_processes_is_not_swept(tmp_path):
     script = """
-        from hypertransfer import store
+        from hypertransfer.storage import run_store
         root = Path(sys.argv[1])
         Store(root).open()
-        (root / "tmp" / f"{store.owner()}x").mkdir()
+        (root / "tmp" / f"{run_store.owner()}x").mkdir()
         print("made", flush=True)
         sys.stdin.read()
     """
