@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tests.support.project import changed, key, output_of, stored
 
 from hypertransfer.maintenance import prune, references
+from hypertransfer.planning import keys
 from hypertransfer.storage.run_store import Store, StoreError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,15 +89,25 @@ def test_young_entries_stay(project, capsys):
     assert not list((project.store.root / "runs").iterdir())  # nor any empty folder
 
 
+def test_weights_of_probed_steps_stay_and_others_go(project, capsys):
+    run = project.plan().runs["sweep"][0].key
+    for step in (0, 3, 4):  # probed are 0 and 4
+        project.store.put("weights", keys.weights_key(run, step), {"run": run, "step": step}, {})
+    output_of(capsys, "prune", "--yes", "--older-than", "0")
+    assert stored(project.store) == {("weights", keys.weights_key(run, step)) for step in (0, 4)}
+
+
 def test_other_code_is_told_from_other_studies(project, capsys):
     run = project.plan().runs["sweep"][0].key
     project.store.put("runs", f"{run[:24]}-{1:016x}", {}, {})
     project.store.put("runs", key(1), {}, {})
     project.store.put("probes", key(2), {"run": f"{run[:24]}-{1:016x}"}, {})
     project.store.put("probes", key(3), {"run": ["hostile"]}, {})
+    project.store.put("weights", key(4), {"run": f"{run[:24]}-{1:016x}"}, {})
     text = output_of(capsys, "prune", "--older-than", "0")
     assert "mine   made by other code, data or table" in text
     assert "mine   a probe of other code or settings" in text
+    assert "mine   weights of other code or settings" in text
     assert text.count("–      no study asks for it") == 2
 
 

@@ -135,7 +135,7 @@ def _further_weights(
 
     wanted = {keys.weights_key(run.key, step): step for step in steps}
     # One process trains for all steps; others that want some of them wait here.
-    with store.claimed("runs", run.key, wait=True):
+    with store.locked("runs", run.key, wait=True):
         found = produce(store, "weights", wanted, make, read, log.warning)
     return {step: found[key] for key, step in wanted.items()}
 

@@ -50,7 +50,7 @@ class Item:
     `why` is the reason to remove the path, `keep` the reason why the path stays all the same.
     """
 
-    what: str  # runs, probes, states, made, damaged, leftover; foreign is never removed
+    what: str  # a kind of entry, states, made, damaged, leftover; foreign is never removed
     study: str
     why: str
     path: Path
@@ -115,9 +115,9 @@ def _former_locks(store: Store, scanned: ScannedPath) -> Item:
 
 def _unreferenced(store: Store, references: References, scanned: ScannedPath) -> Item:
     run, why = scanned.key, "no study asks for it"
-    if scanned.kind == "probes":
+    if scanned.kind != "runs":
         try:
-            entry = store.get("probes", scanned.key)
+            entry = store.get(scanned.kind, scanned.key)
             run = str(entry.record.get("run")) if entry else ""
         except DamagedEntry:
             run, why = "", "damaged, and no study asks for it"
@@ -125,7 +125,8 @@ def _unreferenced(store: Store, references: References, scanned: ScannedPath) ->
     if study and scanned.kind == "runs":
         why = "made by other code, data or table"
     elif study:
-        why = "a probe of other code or settings"
+        nouns = {"probes": "a probe", "weights": "weights"}
+        why = f"{nouns[scanned.kind]} of other code or settings"
     keep = IN_USE if _is_locked(store, scanned.kind, scanned.key) else ""
     size = size_of(scanned.path)
     return Item(scanned.kind, study, why, scanned.path, size, scanned.key, keep)
@@ -314,7 +315,7 @@ def _opened(root: Path, inner: tuple[str, ...]) -> Iterator[int]:
 
 def _tidy(item: Item) -> None:
     """Remove the folders above a removed item that are empty now."""
-    levels = {"runs": 2, "probes": 2, "made": len(item.path.parts)}.get(item.what, 0)
+    levels = {**dict.fromkeys(KINDS, 2), "made": len(item.path.parts)}.get(item.what, 0)
     for folder in list(item.path.parents)[:levels]:
         if folder.name == "made":
             return

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from hypertransfer.catalogue.module_source import PACKAGE, PACKAGE_ROOT
+from hypertransfer.planning.keys import weights_key
 from hypertransfer.planning.load import IndexPlan, load_plan
-from hypertransfer.planning.study_plan import StudyPlan
+from hypertransfer.planning.study_plan import Shard, StudyPlan
 from hypertransfer.storage.run_store import KINDS, StoreError
 from hypertransfer.studies.document import ConfigError, Problem
 from hypertransfer.studies.study import SCALES
@@ -65,7 +66,7 @@ def project_references(config: Mapping[str, Any], directory: Path) -> Iterator[l
     """The references of the project in the working directory, one list of words at a time.
 
     The lists are `[store, path]`, `[runs, key, study]`, `[probes, key, study]`,
-    `[made, file, study]`, and `[end]` as the last one.
+    `[weights, key, study]`, `[made, file, study]`, and `[end]` as the last one.
 
     Raises:
         ConfigError: there is no study, or a study has a problem at any scale: every problem.
@@ -99,9 +100,19 @@ def _study_references(plan: StudyPlan) -> Iterator[list[str]]:
     for runs in plan.runs.values():
         yield from (["runs", run.key, plan.name] for run in runs)
     for shard in plan.shards:
-        yield from (["probes", key, plan.name] for key in shard.probe_keys)
+        if shard.kind == "probe":
+            yield from _probe_references(plan, shard)
     yield from _search_references(plan)
     yield from (["made", file, plan.name] for file in plan.made)
+
+
+def _probe_references(plan: StudyPlan, shard: Shard) -> Iterator[list[str]]:
+    """Probes of a shard, and the weights that runs trained again keep at the probes' steps."""
+    all_settings = shard.job.parts["settings"]
+    for key, run, settings in zip(shard.probe_keys, shard.runs, all_settings, strict=True):
+        yield ["probes", key, plan.name]
+        for step in settings["checkpoints"]:
+            yield ["weights", weights_key(run.key, step), plan.name]
 
 
 def _search_references(plan: StudyPlan) -> Iterator[list[str]]:

@@ -23,7 +23,7 @@ NOT_OF_A_STORE = "is not part of a store"
 class ScannedPath:
     """A path in a store: the folder of an entry, or something that is no entry."""
 
-    kind: str  # runs or probes; top or former for what stands beside the folders of entries
+    kind: str  # kind of the entry; top or former for what stands beside the folders of entries
     path: Path
     key: str = ""  # of the entry whose place the path takes; empty elsewhere
     why: str = ""  # the reason why the path is no entry

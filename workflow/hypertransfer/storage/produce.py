@@ -20,7 +20,7 @@ def produce(
 
     Args:
         store: the run store.
-        kind: the kind of the entries, `runs` or `probes`.
+        kind: the kind of the entries, one of `run_store.KINDS`.
         wanted: a value for each key, which is handed to `make` and `read`.
         make: `make(key, value)` returns the record and the files of an entry.
         read: `read(entry, value)` returns the result for an entry, and raises DamagedEntry if
