@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hypertransfer.execution import errors, search_generation
-from hypertransfer.execution.proposals import KINDS, Box, Trials, bayesian, propose
+from hypertransfer.execution.proposals import KINDS, SearchBox, Trials, bayesian, propose
 from hypertransfer.planning import keys, study_plan
 from hypertransfer.spaces.gaussian_process import expected_improvement, finite
 from hypertransfer.storage import parquet
@@ -121,7 +121,7 @@ def bowl(points):
 
 
 def searched(kind, dimension=2, generations=8, number=8, seed=0, **options):
-    box, found = Box([f"x{i}" for i in range(dimension)], 3.0), []
+    box, found = SearchBox([f"x{i}" for i in range(dimension)], 3.0), []
     for generation in range(generations):
         points = propose(kind, options, box, number, Trials(found), [seed, generation])
         found.append((points, bowl(points)))
@@ -156,7 +156,7 @@ def test_trust_regions_beat_a_box_in_many_dimensions():
 
 
 def test_a_trust_region_shrinks_only_after_a_generation_without_a_better_point():
-    box = Box(["x"], 9.0)
+    box = SearchBox(["x"], 9.0)
     start = np.zeros((1, 1))
 
     def reach(*losses):
@@ -173,7 +173,7 @@ def test_a_trust_region_shrinks_only_after_a_generation_without_a_better_point()
 def test_a_search_that_has_only_diverged_starts_again_from_the_start():
     gone = Trials([(np.ones((2, 2)), np.full(2, np.inf))])
     assert not gone.best.any()
-    points = bayesian(gone, Box(["a", "b"], 3.0), 4, np.random.default_rng(0))
+    points = bayesian(gone, SearchBox(["a", "b"], 3.0), 4, np.random.default_rng(0))
     assert points.shape == (4, 2)
 
 
@@ -219,7 +219,7 @@ def test_generations_build_upon_those_before_and_are_taken_from_the_store(search
         ]
     assert table.column("grid").to_pylist() == ["modules"] * 4
     assert table.column("generation").to_pylist() == [1] * 4
-    best = search_generation.bests(files)["types"]
+    best = search_generation.best_points(files)["types"]
     rows = [row for path in files for row in parquet.read(path).to_pylist()]
     least = min(rows, key=lambda row: row["final_loss"])
     assert best == json.loads(least["proposal"])

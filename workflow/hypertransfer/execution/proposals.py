@@ -1,4 +1,4 @@
-"""Proposals of a search's next generation: random, trust region, Bayesian."""
+"""Methods that propose the next generation of a search: random, trust region, Bayesian."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hypertransfer.spaces.gaussian_process import (
     standardised,
 )
 
-CANDIDATES = 1024  # at which the Bayesian method looks for the best expected improvement
+CANDIDATES = 1024  # points among which the Bayesian method maximises expected improvement
 
 
 @dataclass(frozen=True)
-class Box:
-    """The coordinates of a search and how far random proposals go to either side."""
+class SearchBox:
+    """The coordinates of a search, each from -octaves to octaves around the start at 0."""
 
     labels: Sequence[str]
     octaves: float
@@ -30,68 +30,79 @@ class Box:
         return len(self.labels)
 
     def uniform(self, number: int, random: np.random.Generator) -> np.ndarray:
-        """Points (number, dimension) anywhere in the box."""
+        """Points (number, dimension) drawn uniformly from the box."""
         return random.uniform(-self.octaves, self.octaves, (number, self.dimension))
 
     def clipped(self, points: np.ndarray) -> np.ndarray:
-        """Points, those outside moved to the nearest in the box."""
+        """Points (number, dimension), each moved to the nearest point in the box."""
         return points.clip(-self.octaves, self.octaves)
 
 
 @dataclass(frozen=True)
 class Trials:
-    """Generations of trials so far: points (trials, dimension) and losses (trials,) of each."""
+    """Earlier generations: points (trials, dimension) and losses (trials,) of each."""
 
     generations: Sequence[tuple[np.ndarray, np.ndarray]]
 
     @property
     def points(self) -> np.ndarray:
-        """All points."""
+        """The points of all generations (trials, dimension)."""
         return np.concatenate([points for points, _ in self.generations])
 
     @property
     def losses(self) -> np.ndarray:
-        """All losses."""
+        """The losses of all generations (trials,); infinite if a run diverged."""
         return np.concatenate([losses for _, losses in self.generations])
 
     @property
     def best(self) -> np.ndarray:
-        """The point of least loss, the first of several; the start if all have diverged."""
+        """The first point (dimension,) of least loss; the start if all runs have diverged."""
         losses = self.losses
-        found = self.points[int(losses.argmin())]
-        return found if np.isfinite(losses).any() else np.zeros_like(found)
+        point = self.points[int(losses.argmin())]
+        return point if np.isfinite(losses).any() else np.zeros_like(point)
 
 
-def random(trials: Trials, box: Box, number: int, generator: np.random.Generator) -> np.ndarray:
-    """Uniform in the box, whatever was found before."""
+def random(
+    trials: Trials, box: SearchBox, number: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Points (number, dimension) drawn uniformly from the box, whatever was tried before."""
     return box.uniform(number, generator)
 
 
 def trust_region(
-    trials: Trials, box: Box, number: int, generator: np.random.Generator, *,
-    radius: float = 1.0, shrink: float = 0.6, least: float = 0.1,
-) -> np.ndarray:  # fmt: skip
-    """Uniform in a smaller box around the best point so far.
+    trials: Trials,
+    box: SearchBox,
+    number: int,
+    generator: np.random.Generator,
+    *,
+    radius: float = 1.0,
+    shrink: float = 0.6,
+    least: float = 0.1,
+) -> np.ndarray:
+    """Points (number, dimension) drawn uniformly from a smaller box around the best point so far.
 
-    Its half width is `radius` octaves at first, and `shrink` times as much after every generation
-    that has found nothing better. The paper (Mlodozeniec et al. 2512.22382) searches so, with
-    a rule that is not known; this one is ours.
+    The half-width of the smaller box is `radius` octaves at first, is multiplied by `shrink`
+    after each generation without a better point, and is `least` octaves or more. Mlodozeniec et
+    al. (2512.22382) use a trust region whose rule they do not state; this rule is ours.
     """
     width, best = radius, float("inf")
     for _, losses in trials.generations:
-        found = float(losses.min())
-        width = width if found < best else max(width * shrink, least)
-        best = min(best, found)
+        least_loss = float(losses.min())
+        width = width if least_loss < best else max(width * shrink, least)
+        best = min(best, least_loss)
     steps = generator.uniform(-width, width, (number, box.dimension))
     return box.clipped(trials.best + steps)
 
 
-def bayesian(trials: Trials, box: Box, number: int, generator: np.random.Generator) -> np.ndarray:
-    """Expected improvement of a Gaussian process, one proposal after another.
+def bayesian(
+    trials: Trials, box: SearchBox, number: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Points (number, dimension) of largest expected improvement under a Gaussian process.
 
-    Matérn 5/2 with one length scale, fitted by scikit-learn. Within a generation, a proposal counts
-    as tried with the mean that the process expects there ("kriging believer", Ginsbourger et al.
-    2010). A diverged run counts as one spread of the losses above the worst.
+    The kernel is Matérn 5/2 with one length scale, fitted by scikit-learn. The points of a
+    generation are chosen one after another, each with the posterior mean as the loss of the points
+    before ("kriging believer", Ginsbourger et al. 2010). The loss of a diverged run is one spread
+    of the losses above the worst. If all runs have diverged, points are drawn uniformly.
     """
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
@@ -100,7 +111,7 @@ def bayesian(trials: Trials, box: Box, number: int, generator: np.random.Generat
     points, values = trials.points, standardised(trials.losses)
     kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(box.octaves, (0.1, 100.0), nu=2.5)
     process = gaussian_process(kernel + WhiteKernel(1e-2, (1e-6, 1.0)), points, values)
-    process.optimizer = None  # the kernel stays while proposals are believed in
+    process.optimizer = None  # the kernel is not fitted to posterior means
     for _ in range(number):
         around = trials.best + generator.normal(
             0, 0.3 * box.octaves, (CANDIDATES // 2, len(box.labels))
@@ -125,15 +136,16 @@ KINDS: Mapping[str, Callable[..., np.ndarray]] = {
 def propose(
     kind: str,
     options: Mapping[str, Any],
-    box: Box,
+    box: SearchBox,
     number: int,
     trials: Trials,
     seed: Sequence[int],
 ) -> np.ndarray:
-    """Points (number, dimension) of the next generation; the very first one is the start.
+    """Points (number, dimension) of the next generation.
 
-    A function of its arguments alone, so that a generation made again is the same. Without
-    trials before, points are drawn from the box, or around the start by trust_region.
+    The points depend on the arguments alone. In the first generation, the first point is the
+    start, and the others are drawn uniformly from the box, or, for a trust region, from the
+    smaller box around the start.
     """
     generator = np.random.default_rng(list(seed))
     if trials.generations:
