@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.project import changed, key, output_of, stored
+from tests.support.project import changed, output_of, stored
+from tests.support.store import key
 
 from hypertransfer.maintenance import prune, references
 from hypertransfer.planning import keys

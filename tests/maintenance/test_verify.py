@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.damage import damaged
-from tests.support.project import files, key, output_of
+from tests.support.project import files, output_of
+from tests.support.store import key
 
 from hypertransfer.cli import main
 from hypertransfer.maintenance import verify

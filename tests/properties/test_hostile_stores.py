@@ -11,7 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.support.project import STUDY, files, key
+from tests.support.project import STUDY, files
+from tests.support.store import key
 
 from hypertransfer.catalogue import complete
 from hypertransfer.execution import probe_cell, train_cell

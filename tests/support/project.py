@@ -37,11 +37,6 @@ STUDY = {
 }  # fmt: skip
 
 
-def key(number: int) -> str:
-    """A key of the store."""
-    return f"{number:024x}-{number:016x}"
-
-
 def files() -> dict[str, bytes]:
     """Files as the engine writes them."""
     history = {name: [None, None] for name in schemas.HISTORY.names}

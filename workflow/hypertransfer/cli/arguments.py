@@ -117,6 +117,18 @@ def _add_space(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--force", action="store_true", help="overwrite the file of --out")
     command.add_argument(
+        "--points",
+        type=int,
+        default=32,
+        metavar="N",
+        help="number of points in the file's section `grid` (default: 32)",
+    )
+    _add_recipe(command)
+
+
+def _add_recipe(command: argparse.ArgumentParser) -> None:
+    """Options on how the space is learned."""
+    command.add_argument(
         "--shape",
         choices=("box", "ellipsoid"),
         help="shape of the space (default: ellipsoid if there are enough winners to fit one)",
@@ -140,13 +152,6 @@ def _add_space(command: argparse.ArgumentParser) -> None:
         default=1,
         metavar="N",
         help="number of best evaluations of each task that are winners (default: 1)",
-    )
-    command.add_argument(
-        "--points",
-        type=int,
-        default=32,
-        metavar="N",
-        help="number of points in the file's section `grid` (default: 32)",
     )
     command.add_argument(
         "--drift",
