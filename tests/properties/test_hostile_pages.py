@@ -80,7 +80,7 @@ def test_what_notebooks_show_is_escaped(tmp_path):
     harmless(report_html.heading(study, "smoke").data, 6)
     harmless(report_html.figure(str(tmp_path / "f.png"), EVIL, EVIL).data, 2)
     harmless(report_html.claims_table(CARD).data, 5)
-    harmless(report_html.table([{EVIL: EVIL}], EVIL), 3)
+    harmless(report_html.table([{EVIL: EVIL}], EVIL).data, 3)
 
 
 def test_figures_escape(tmp_path):

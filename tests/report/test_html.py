@@ -18,13 +18,21 @@ CLAIM = {
 
 
 def test_cells_are_escaped_unless_they_are_markup():
-    text = html.table([{"a": "<b>", "b": Markup("<b>x</b>"), "c": 0.12345, "d": None}], "a & b")
+    text = html.table(
+        [{"a": "<b>", "b": Markup("<b>x</b>"), "c": 0.12345, "d": None}], "a & b"
+    ).data
     assert "<td>&lt;b&gt;</td><td><b>x</b></td><td>0.123</td><td></td>" in text
     assert "<caption>a &amp; b</caption>" in text
 
 
+def test_pages_are_plain_strings():
+    """Text that is added to `Markup` would be escaped."""
+    assert type(html.table([{"a": 1}]).data) is str
+    assert type(html.heading(STUDY, "desk").data) is str
+
+
 def test_a_table_without_rows_says_so():
-    assert html.table([]) == "<p>(none)</p>"
+    assert html.table([]).data == "<p>(none)</p>"
 
 
 @pytest.mark.parametrize(

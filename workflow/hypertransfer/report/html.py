@@ -30,9 +30,14 @@ ROLE_NAMES = {
 }
 
 
-def table(rows: Sequence[Mapping[str, Any]], caption: str = "") -> Markup:
+def _html(markup: Markup) -> HTML:
+    # A plain string: `Markup` would escape whatever is added to it.
+    return HTML(str(markup))
+
+
+def table(rows: Sequence[Mapping[str, Any]], caption: str = "") -> HTML:
     """A table with the keys of the first row as its head."""
-    return fragment("table", rows, caption)
+    return _html(fragment("table", rows, caption))
 
 
 def power(value: Power) -> Markup:
@@ -67,14 +72,14 @@ def parameterisation_table(names: Sequence[str], gradient_power: float, unit: bo
             )
     family = "SGD" if gradient_power else "Adam"
     form = "N(0, 1) weights" if unit else "weights of variance 1/fan_in at the base shape"
-    return HTML(table(rows, f"{family}, {form}: departure from the base network"))
+    return table(rows, f"{family}, {form}: departure from the base network")
 
 
 def heading(study: Mapping[str, Any], scale: str) -> HTML:
     """Title, question and scale of a study, and the paper that the study reproduces."""
     paper = study["paper"]
     arxiv = f"arXiv {paper['arxiv']}" if "arxiv" in paper else ""
-    return HTML(
+    return _html(
         render(
             "heading.html",
             title=study["title"],
@@ -89,7 +94,7 @@ def heading(study: Mapping[str, Any], scale: str) -> HTML:
 
 def claims_table(claims: pd.DataFrame) -> HTML:
     """Every claim with its bar, our value, the paper's value, and the verdict."""
-    return HTML(claims_markup(claims))
+    return _html(claims_markup(claims))
 
 
 def claims_markup(claims: pd.DataFrame) -> Markup:
@@ -109,7 +114,7 @@ def claims_markup(claims: pd.DataFrame) -> Markup:
                 "why": claim["reason"],
             }
         )
-    return table(rows, CLAIMS_CAPTION)
+    return fragment("table", rows, CLAIMS_CAPTION)
 
 
 def _number(value: float) -> str:
@@ -136,7 +141,7 @@ def counterparts(study: Mapping[str, Any], claims: pd.DataFrame) -> HTML:
                 "claims here: value (bar), verdict": fragment("claim_lines", lines),
             }
         )
-    return HTML(table(rows))
+    return table(rows)
 
 
 def answer(claims: pd.DataFrame) -> HTML:
@@ -144,7 +149,7 @@ def answer(claims: pd.DataFrame) -> HTML:
     counts = claims["verdict"].value_counts()
     words = (("holds", "hold"), ("fails", "fail"), ("undecided", "undecided"))
     parts = [(verdict, counts.get(verdict, 0), word) for verdict, word in words]
-    return HTML(render("answer.html", total=len(claims), counts=parts))
+    return _html(render("answer.html", total=len(claims), counts=parts))
 
 
 def runs_table(runs: pd.DataFrame) -> HTML:
@@ -169,7 +174,7 @@ def runs_table(runs: pd.DataFrame) -> HTML:
                 "TFLOP": round(part["flops"].sum() / 1e12, 1),
             }
         )
-    return HTML(table(rows))
+    return table(rows)
 
 
 def replays_table(tables: Mapping[str, pd.DataFrame]) -> HTML | None:
@@ -191,13 +196,13 @@ def replays_table(tables: Mapping[str, pd.DataFrame]) -> HTML | None:
                 "core minutes": round(part["seconds"].sum() / 60, 1),
             }
         )
-    return HTML(table(rows, "Searches on each target, in what was learned from other tasks"))
+    return table(rows, "Searches on each target, in what was learned from other tasks")
 
 
 def figure(path: str, caption: str, note: str = "") -> HTML:
     """A PNG file embedded in the page, with its caption."""
     image = base64.b64encode(Path(path).read_bytes()).decode()
-    return HTML(render("figure.html", image=image, caption=caption, note=note))
+    return _html(render("figure.html", image=image, caption=caption, note=note))
 
 
 def optimum_table(runs: pd.DataFrame, size: str = "shape.width") -> HTML:
@@ -222,11 +227,11 @@ def optimum_table(runs: pd.DataFrame, size: str = "shape.width") -> HTML:
         return HTML("")
     names = list(dict.fromkeys(key for row in rows for key in row))
     rows = [{key: row.get(key, "") for key in names} for row in rows]
-    return HTML(table(rows, "log₂ of the best learning rate, and the loss there (mean of seeds)"))
+    return table(rows, "log₂ of the best learning rate, and the loss there (mean of seeds)")
 
 
 def provenance_table(runs: pd.DataFrame) -> HTML:
     """Torch versions and devices of the runs, with a warning if there are several."""
     counts = runs.groupby(["torch", "device"]).size().reset_index(name="runs")
-    rows = table(counts.to_dict("records"))
-    return HTML(render("provenance.html", mixed=len(counts) > 1, table=rows))
+    rows = fragment("table", counts.to_dict("records"))
+    return _html(render("provenance.html", mixed=len(counts) > 1, table=rows))

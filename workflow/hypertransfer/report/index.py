@@ -29,4 +29,4 @@ def page(card: pd.DataFrame, studies: Sequence[Mapping[str, str]]) -> str:
         for study in studies
     ]
     sections = [(study["title"], claims_markup(claims[study["name"]])) for study in studies]
-    return render("index.html", overview=overview, sections=sections)
+    return str(render("index.html", overview=overview, sections=sections))
