@@ -22,16 +22,16 @@ def parser(version: str) -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=version)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    _add_plan(_with_config(commands, "plan", "plan:run", "count runs, cells and jobs of the "
-                           "config, and give reasons for runs that are missing"))  # fmt: skip
+    words = "count runs, cells and jobs of the config, and give reasons for missing runs"
+    _add_plan(_with_config(commands, "plan", "plan:run", words))
     # Hidden: `maintenance.references` calls it in a process of each project.
     _with_config(commands, "references", "references:run", None)
-    _with_config(commands, "calibrate", "calibrate:run", "fit the cost model, which estimates "
-                 "times and sizes jobs, to the runs in the store")  # fmt: skip
-    _add_prune(_with_config(commands, "prune", "maintenance:prune_store", "list, or remove, "
-                            "entries and files that no study refers to"))  # fmt: skip
-    _add_verify(_with_config(commands, "verify", "maintenance:verify_store", "check that all "
-                             "entries of the store and all made files are readable"))  # fmt: skip
+    words = "fit the cost model, which estimates times and sizes jobs, to the runs in the store"
+    _with_config(commands, "calibrate", "calibrate:run", words)
+    words = "list, or remove, entries and files that no study refers to"
+    _add_prune(_with_config(commands, "prune", "maintenance:prune_store", words))
+    words = "check that all entries of the store and all made files are readable"
+    _add_verify(_with_config(commands, "verify", "maintenance:verify_store", words))
     words = "learn a search space from a table of past sweeps, for other tools and our own grids"
     space = commands.add_parser("space", help=words)
     space.set_defaults(function="space:run")

@@ -40,13 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigError: every problem of the arguments or of the description of the columns.
         TableError: the table differs from its description, or no space can be learned from it.
     """
-
     about = described(arguments)
     _check(arguments, about)
-    domain, found = tables.tasks_of(tables.frame(arguments.table), about, str(arguments.table))
+    domain, all_tasks = tables.tasks_of(tables.frame(arguments.table), about, str(arguments.table))
     # A task without a finite loss has no winner, and no regret to test a space with.
-    tasks = [task for task in found if len(task.winners())]
-    failed = [task.name for task in found if not len(task.winners())]
+    tasks = [task for task in all_tasks if len(task.winners())]
+    failed = [task.name for task in all_tasks if not len(task.winners())]
     recipe, why = _recipe(arguments, domain, tasks)
     _check_sizes(arguments, tasks)
     try:
@@ -87,10 +86,12 @@ def described(arguments: argparse.Namespace) -> dict[str, Any]:
         ConfigError: every problem of the description.
     """
     document = read(_beside(arguments))
-    found = [document.problem(path, text, key=".".join(path) or "(top)")
-             for path, text in tables.problems(document.values)]  # fmt: skip
-    if found:
-        raise ConfigError(found)
+    problems = [
+        document.problem(path, text, key=".".join(path) or "(top)")
+        for path, text in tables.problems(document.values)
+    ]
+    if problems:
+        raise ConfigError(problems)
     return document.values
 
 
@@ -158,31 +159,38 @@ def _recipe(
     count = f"{won} winners, and an ellipsoid of {len(domain.numeric)} dimensions wants {wanted}"
     why = "chosen by --shape" if arguments.shape else count
     recipe = Recipe(
-        shape, arguments.slack, arguments.floor or FLOOR, arguments.top, arguments.drift or "",
+        shape,
+        arguments.slack,
+        arguments.floor or FLOOR,
+        arguments.top,
+        arguments.drift or "",
         tuple(arguments.drifting),
-    )  # fmt: skip
+    )
     return recipe, why
 
 
 def doubts(
-    space: Space, tasks: Sequence[Task], left: Sequence[LeftOut],
+    space: Space,
+    tasks: Sequence[Task],
+    left: Sequence[LeftOut],
     by_group: Sequence[LeftOut] = (),
-) -> list[str]:  # fmt: skip
-    """Reasons not to trust a space; empty if there are nfold."""
-
-    out = []
+) -> list[str]:
+    """Reasons not to trust a space; empty if there are none."""
+    reasons = []
     if len(tasks) < 3:
-        out.append(f"{len(tasks)} tasks: too few to tell what they have in common")
+        reasons.append(f"{len(tasks)} tasks: too few to tell what they have in common")
     if not space.trusted:
         wanted = wanted_winners(space.region.dimension)
-        out.append(f"{space.points} winners, fewer than {wanted}: it may fit them alone; see --top")
+        reasons.append(
+            f"{space.points} winners, fewer than {wanted}: the space may fit these alone; see --top"
+        )
     if left and not _gain(left) < WORTH:
-        out.append("no gain on tasks that were left out in learning")
+        reasons.append("no gain on tasks that were left out in learning")
     if left and 2 * _better(left) < len(left):
-        out.append(f"it helps on only {_better(left)} of {len(left)} tasks")
+        reasons.append(f"it helps on only {_better(left)} of {len(left)} tasks")
     if by_group and not _gain(by_group) < WORTH:
-        out.append("no gain on groups that were left out in learning")
-    return out
+        reasons.append("no gain on groups that were left out in learning")
+    return reasons
 
 
 def _gain(left: Sequence[LeftOut]) -> float:
@@ -195,22 +203,33 @@ def _plain(left: Sequence[LeftOut]) -> list[dict[str, Any]]:
     """The results of leaving tasks or groups out, as plain values for the file."""
     return [
         {
-            "task": fold.task, "volume": float(fold.volume), "holds_best": fold.holds_best,
-            "coverage": fold.coverage, "rows": fold.rows, "evaluations": list(fold.counts),
-            "inside": fold.inside.tolist(), "whole": fold.whole.tolist(),
+            "task": fold.task,
+            "volume": float(fold.volume),
+            "holds_best": fold.holds_best,
+            "coverage": fold.coverage,
+            "rows": fold.rows,
+            "evaluations": list(fold.counts),
+            "inside": fold.inside.tolist(),
+            "whole": fold.whole.tolist(),
         }
         for fold in left
-    ]  # fmt: skip
+    ]
 
 
 def _better(left: Sequence[LeftOut]) -> int:
+    """The number of tasks whose regret after `COUNTS[1]` evaluations is smaller in the space."""
     return sum(bool(fold.inside[1] < fold.whole[1]) for fold in left)
 
 
 def report(
-    space: Space, recipe: Recipe, why: str, tasks: Sequence[Task], left: Sequence[LeftOut],
-    by_group: Sequence[LeftOut], reasons: Sequence[str],
-) -> Iterator[str]:  # fmt: skip
+    space: Space,
+    recipe: Recipe,
+    why: str,
+    tasks: Sequence[Task],
+    left: Sequence[LeftOut],
+    by_group: Sequence[LeftOut],
+    reasons: Sequence[str],
+) -> Iterator[str]:
     """Lines on the learned space, and on its use for tasks that were left out in learning."""
     groups = len({task.group for task in tasks})
     rows = sum(len(task.losses) for task in tasks)
@@ -220,10 +239,10 @@ def report(
     yield from _ranges(space)
     outside = ", ".join(space.excluded) or "none"
     yield f"tasks with a winner outside: {outside}"
-    for words, found in (("task", left), ("group", by_group)):
-        if found:
+    for noun, folds in (("task", left), ("group", by_group)):
+        if folds:
             yield ""
-            yield from _left_out(words, found)
+            yield from _left_out(noun, folds)
     yield ""
     yield "do not trust this space yet: " + "; ".join(reasons) if reasons else TRUSTED
 
@@ -236,10 +255,10 @@ def _ranges(space: Space) -> Iterator[str]:
             yield f"  {name}: {limits['low']:.3g} to {limits['high']:.3g}"
 
 
-def _left_out(words: str, left: Sequence[LeftOut]) -> Iterator[str]:
+def _left_out(noun: str, left: Sequence[LeftOut]) -> Iterator[str]:
     inside = sum(fold.holds_best for fold in left)
     share = 100 * float(np.mean([fold.coverage for fold in left]))
-    yield f"leaving each {words} out: the best is inside on {inside} of {len(left)} tasks,"
+    yield f"leaving each {noun} out: the best is inside on {inside} of {len(left)} tasks,"
     yield f"  and {share:.0f} % of the best tenth; random search is ahead on {_better(left)}"
     rows = float(np.median([fold.rows for fold in left]))
     yield f"  evaluations of a task inside, median over tasks: {rows:g}"

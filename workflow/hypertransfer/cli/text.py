@@ -9,8 +9,10 @@ def aligned(rows: Sequence[Sequence[object]], left: int) -> Iterator[str]:
     """Lines of a table: the first `left` columns aligned to the left, the others to the right."""
     widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
-        cells = [str(v).ljust(w) if i < left else str(v).rjust(w)
-                 for i, (v, w) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
+        cells = [
+            str(value).ljust(width) if column < left else str(value).rjust(width)
+            for column, (value, width) in enumerate(zip(row, widths, strict=True))
+        ]
         yield "  ".join(cells).rstrip()
 
 
