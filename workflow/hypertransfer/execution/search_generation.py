@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from hypertransfer.execution import train_cell
 from hypertransfer.execution.errors import AGAIN, StalePlan
-from hypertransfer.execution.proposals import Box, Trials, propose
+from hypertransfer.execution.proposals import SearchRange, Trials, propose
 from hypertransfer.execution.train_cell import CellRun
 from hypertransfer.planning import keys
 from hypertransfer.runs.canonical import digest
@@ -38,12 +38,12 @@ def generation(
     search = _search(parts)
     method, number = parts["method"], parts["generation"]
     options = {k: v for k, v in method.items() if k not in ("name", "kind", "over")}
-    box = Box(search.labels(method["over"]), search.values["octaves"])
-    before = Trials([_tried(path, box.labels) for path in earlier])
+    limits = SearchRange(search.labels(method["over"]), search.values["octaves"])
+    before = Trials([_tried(path, limits.labels) for path in earlier])
     # A method's own stream: another method added changes nothing here.
     seed = [int(digest([search.name, method], 12), 16), search.base.seed, number]
-    found = propose(method["kind"], options, box, search.trials, before, seed)
-    points = [dict(zip(box.labels, map(float, row), strict=True)) for row in found]
+    found = propose(method["kind"], options, limits, search.trials, before, seed)
+    points = [dict(zip(limits.labels, map(float, row), strict=True)) for row in found]
     places = [
         {
             "method": method["name"],

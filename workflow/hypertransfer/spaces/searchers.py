@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from hypertransfer.spaces.gaussian_process import (
-    expected_improvement,
     gaussian_process,
+    matern_kernel,
+    most_promising,
     standardised,
 )
 from hypertransfer.spaces.learning import Task
@@ -56,7 +57,7 @@ def bayesian(problem: Problem, *, start: int = START) -> np.ndarray:
     chosen = list(problem.warm) or problem.rows[:start].tolist()
     chosen = chosen[: problem.budget]
     features = _one_hot(problem)
-    scales: np.ndarray | None = None
+    theta: np.ndarray | None = None
     while len(chosen) < problem.budget:
         left = problem.rows[~np.isin(problem.rows, chosen)]
         if not left.size:
@@ -66,27 +67,26 @@ def bayesian(problem: Problem, *, start: int = START) -> np.ndarray:
         if not np.isfinite(problem.task.losses[chosen]).any():
             chosen.append(int(left[0]))
             continue
-        gain, scales = _improvement(features, problem.task.losses, chosen, left, scales)
-        chosen.append(int(left[gain.argmax()]))
+        row, theta = _most_promising(features, problem.task.losses, chosen, left, theta)
+        chosen.append(row)
     return path(problem, chosen)
 
 
-def _improvement(
+def _most_promising(
     features: np.ndarray, losses: np.ndarray, chosen: Sequence[int], left: np.ndarray,
-    scales: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Expected improvement at rows, and the kernel's parameters to start from next time."""
-    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+    theta: np.ndarray | None,
+) -> tuple[int, np.ndarray]:  # fmt: skip
+    """The row of `left` with the largest expected improvement, and the fitted kernel's theta.
 
+    The fit starts from `theta` (log hyperparameters, as in scikit-learn) where one is given.
+    """
     values = standardised(losses[list(chosen)])
-    lengths = np.full(features.shape[1], 0.5)
-    kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(lengths, (0.05, 20.0), nu=2.5)
-    kernel = kernel + WhiteKernel(1e-3, (1e-6, 1.0))
-    if scales is not None:
-        kernel = kernel.clone_with_theta(scales)
+    kernel = matern_kernel(np.full(features.shape[1], 0.5), (0.05, 20.0), noise=1e-3)
+    if theta is not None:
+        kernel = kernel.clone_with_theta(theta)
     process = gaussian_process(kernel, features[list(chosen)], values)
-    mean, deviation = process.predict(features[left], return_std=True)
-    return expected_improvement(mean, deviation, values.min()), process.kernel_.theta
+    index, _ = most_promising(process, features[left], values.min())
+    return int(left[index]), process.kernel_.theta
 
 
 def _one_hot(problem: Problem) -> np.ndarray:
