@@ -1,4 +1,4 @@
-"""`hypertransfer space` end to end, and the forms that other tools read."""
+"""`hypertransfer space` end to end: what it reports, writes and refuses."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ import yaml
 
 from hypertransfer.cli.main import main
 from hypertransfer.spaces import exports
-from hypertransfer.spaces.dimensions import Domain
-from hypertransfer.spaces.learning import Recipe, Task, learn
-from hypertransfer.studies import grid
 
 ABOUT = {
     "task": ["data"],
@@ -71,18 +68,18 @@ def test_a_file_that_is_there_stays_unless_forced(table, capsys):
     out = table.parent / "mine.yaml"
     out.write_text("mine")
     assert main(["space", "sweep.csv", "--out", "mine.yaml"]) == 1
-    assert "mine.yaml is there already: name another, or give --force" in capsys.readouterr().err
+    assert "mine.yaml exists already: name another file, or add --force" in capsys.readouterr().err
     assert out.read_text() == "mine"
     assert main(["space", "sweep.csv", "--out", "mine.yaml", "--force"]) == 0
 
 
 @pytest.mark.parametrize("name", ["sweep.csv", "sweep.yaml", "../{}/sweep.csv"])
 def test_what_is_read_is_never_written_over(table, capsys, name):
-    before = [(table.parent / one).read_bytes() for one in ("sweep.csv", "sweep.yaml")]
+    before = [(table.parent / file).read_bytes() for file in ("sweep.csv", "sweep.yaml")]
     out = name.format(table.parent.name)
     assert main(["space", "sweep.csv", "--out", out, "--force"]) == 1
-    assert f"--out: {out} is what is read: name another" in capsys.readouterr().err
-    assert before == [(table.parent / one).read_bytes() for one in ("sweep.csv", "sweep.yaml")]
+    assert f"--out: {out} is an input of this command: name another file" in capsys.readouterr().err
+    assert before == [(table.parent / file).read_bytes() for file in ("sweep.csv", "sweep.yaml")]
 
 
 @pytest.mark.parametrize("kept", ["ab", "abcdef"])
@@ -95,8 +92,8 @@ def test_tasks_that_never_worked_are_named_and_left_out(table, capsys, kept):
     assert f"{len(kept) - 1} tasks in" in said
     head = yaml.safe_load((table.parent / "space.yaml").read_text())["hypertransfer"]
     assert head["failed"] == ["b"]
-    assert [one["task"] for one in head["left_out"]["task"]] == (
-        [one for one in kept if one != "b"] if len(kept) > 2 else []
+    assert [left["task"] for left in head["left_out"]["task"]] == (
+        [name for name in kept if name != "b"] if len(kept) > 2 else []
     )
 
 
@@ -122,14 +119,17 @@ def test_a_space_that_helps_on_no_new_group_is_doubted(table, capsys):
         (["--slack", "-1"], "--slack: -1 is not 0 or more"),
         (["--floor", "0.7"], "--floor: 0.7 is not above 0 and at most 0.5"),
         (["--top", "0"], "--top: 0 is not 1 or more"),
-        (["--drift", "data"], "goes with --target"),
-        (["--drift", "width", "--target", "8"], "'width' does not name tasks; what does: data"),
-        (["--drifting", "lr"], "'lr': goes with --drift, and is one of batch, lr"),
+        (["--drift", "data"], "requires --target"),
+        (
+            ["--drift", "width", "--target", "8"],
+            "'width' is no column that names tasks; these do: data",
+        ),
+        (["--drifting", "lr"], "'lr': requires --drift, and one of batch, lr"),
         (["--about", "absent.yaml"], "absent.yaml"),
         (["--slack", "nan"], "--slack: nan is not 0 or more"),
         (["--slack", "inf"], "--slack: inf is not 0 or more"),
         (["--drift", "data", "--target", "inf"], "--target: inf is not above 0"),
-        (["--drift", "data", "--target", "8"], "data is 'a' of task a, and not a size above 0"),
+        (["--drift", "data", "--target", "8"], "task a: data is 'a', not a size above 0"),
         (["--out", ".", "--force"], "--out: . is a folder"),
         (["--out", "sweep.csv/x.yaml"], "--out: sweep.csv/x.yaml cannot be written"),
     ],
@@ -152,7 +152,7 @@ def test_a_wrong_description_names_file_line_and_key(table, capsys):
 def test_a_table_that_is_not_as_described(table, capsys):
     sweep().drop(columns="batch").to_csv("sweep.csv", index=False)
     assert main(["space", "sweep.csv"]) == 1
-    assert "sweep.csv: no column 'batch'; there is data, lr, schedule, loss" in (
+    assert "sweep.csv: no column 'batch'; the columns are data, lr, schedule, loss" in (
         capsys.readouterr().err
     )
 
@@ -173,81 +173,6 @@ def test_the_command_does_not_import_torch(table):
             "assert main(['space', 'sweep.csv']) == 0; "
             "assert 'torch' not in sys.modules")  # fmt: skip
     subprocess.run([sys.executable, "-c", code], check=True, cwd=table.parent, capture_output=True)
-
-
-def spaces():
-    domain = Domain.parse(ABOUT["dimensions"])
-    tasks = []
-    for name, (lr, batch) in BEST.items():
-        points = domain.encode({"lr": [lr], "batch": [batch], "schedule": ["cosine"]})
-        tasks.append(Task(name, name, points, np.zeros(1)))
-    return [learn(domain, tasks, Recipe(shape)) for shape in ("box", "ellipsoid")]
-
-
-@pytest.mark.parametrize("space", spaces(), ids=["box", "ellipsoid"])
-def test_ranges_hold_the_region(space):
-    found = exports.ranges(space)
-    assert found["schedule"] == {"choices": ["cosine"]}
-    for one in space.domain.decode(space.draw(500, np.random.default_rng(0))):
-        assert found["lr"]["low"] * (1 - 1e-9) <= one["lr"] <= found["lr"]["high"] * (1 + 1e-9)
-        assert found["batch"]["low"] <= one["batch"] <= found["batch"]["high"]
-    assert isinstance(found["batch"]["low"], int)
-    assert found["lr"]["high"] < 0.1, "and not the whole range"
-
-
-def test_forms_of_other_tools():
-    space = spaces()[0]
-    kinds = {name: one["name"] for name, one in exports.optuna(space).items()}
-    assert kinds == {"lr": "FloatDistribution", "batch": "IntDistribution",
-                     "schedule": "CategoricalDistribution"}  # fmt: skip
-    assert set(exports.optuna(space)["lr"]["attributes"]) == {"low", "high", "log", "step"}
-    ray, syne = exports.samplers(space, inclusive=False), exports.samplers(space, inclusive=True)
-    assert (ray["lr"]["sampler"], ray["batch"]["sampler"]) == ("loguniform", "lograndint")
-    assert ray["batch"]["args"][1] == syne["batch"]["args"][1] + 1, "Ray leaves the upper end out"
-    assert syne["schedule"] == {"sampler": "choice", "args": [["cosine"]]}
-
-
-@pytest.mark.parametrize("space", spaces(), ids=["box", "ellipsoid"])
-def test_the_grid_section_is_one_of_ours(space):
-    section = exports.grid(space, 16)
-    assert list(grid.problems({"base": {}, **section})) == []
-    points = [point for point, _ in grid.points({"base": {}, **section})]
-    assert 8 < len(points) <= 16
-    inside = space.domain.encode({n: [p[n] for p in points] for n in space.domain.names})
-    assert (space.gauge(inside) < 1.2).all(), "but for the rounding of whole numbers"
-
-
-class Trial:
-    """As much of Optuna's as is asked for."""
-
-    def __init__(self, high):
-        self.high = high
-
-    def suggest_float(self, name, low, high, log=False):
-        return high if self.high else float(np.sqrt(low * high))
-
-    def suggest_int(self, name, low, high, log=False):
-        return high if self.high else round(float(np.sqrt(low * high)))
-
-    def suggest_categorical(self, name, choices):
-        return choices[0]
-
-
-def test_suggestions_say_whether_they_lie_in_the_region():
-    ellipsoid = spaces()[1]
-    assert exports.suggest(Trial(high=False), ellipsoid)[1]
-    found, inside = exports.suggest(Trial(high=True), ellipsoid)
-    assert set(found) == {"lr", "batch", "schedule"}
-    assert not inside, "the corner of the ranges is not in the ellipsoid"
-
-
-def test_files_that_are_no_space(tmp_path):
-    domain = "space: {domain: {lr: {low: 3, high: 1}}, region: {}, kept: []}"
-    for text in ("a: 1", "[1]", "{", "hypertransfer: {format: 2}",
-                 f"hypertransfer: {{format: 1}}\n{domain}"):  # fmt: skip
-        (tmp_path / "x.yaml").write_text(text)
-        with pytest.raises(exports.SpaceFileError, match=r"x\.yaml"):
-            exports.load_space(tmp_path / "x.yaml")
 
 
 def test_winners_are_carried_to_a_size_that_was_never_run(table):
