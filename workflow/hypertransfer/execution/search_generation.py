@@ -1,4 +1,4 @@
-"""The runs of a search: a generation proposed and tried, and results carried to other shapes."""
+"""Jobs of a search: one trains a generation of proposals, one trains the results elsewhere."""
 
 from __future__ import annotations
 
@@ -28,19 +28,28 @@ log = logging.getLogger(__name__)
 def generation(
     parts: Mapping[str, Any], earlier: Sequence[str], store: Store, device: str, save_minutes: float
 ) -> tuple[list[dict[str, float]], pa.Table]:
-    """The proposals of one generation, and a row for each with what came of it.
+    """Propose one generation of a method, and train its runs.
 
-    `earlier` are the tables of the generations before, in order.
+    Args:
+        parts: the job's inputs: the search's name and values, the method, the generation's number
+            and the context of the planned runs' keys.
+        earlier: tables of the method's earlier generations, in order.
+        store: where runs are stored, and looked up before they are trained.
+        device: the device to train on.
+        save_minutes: minutes between saved states of a run.
+
+    Returns:
+        The proposals, in octaves by coordinate, and a table with a row for each run.
 
     Raises:
-        StalePlan: code or data of its runs changed after planning.
+        StalePlan: code or data of the runs changed after planning.
     """
     search = _search(parts)
     method, number = parts["method"], parts["generation"]
     options = {k: v for k, v in method.items() if k not in ("name", "kind", "over")}
     limits = SearchRange(search.labels(method["over"]), search.values["octaves"])
     before = Trials([_tried(path, limits.labels) for path in earlier])
-    # A method's own stream: another method added changes nothing here.
+    # Random numbers depend on the method alone, so that other methods can be added.
     seed = [int(digest([search.name, method], 12), 16), search.base.seed, number]
     found = propose(method["kind"], options, limits, search.trials, before, seed)
     points = [dict(zip(limits.labels, map(float, row), strict=True)) for row in found]
@@ -62,10 +71,12 @@ def generation(
 def carry_over(
     parts: Mapping[str, Any], earlier: Sequence[str], store: Store, device: str, save_minutes: float
 ) -> pa.Table:
-    """Rows of the runs that try each method's best point with other seeds, at every target.
+    """Train each method's best point, and points between two, at every target with other seeds.
+
+    The arguments are those of `generation`; `earlier` are the tables of all generations.
 
     Raises:
-        StalePlan: code or data of its runs changed after planning.
+        StalePlan: code or data of the runs changed after planning.
     """
     search = _search(parts)
     best = bests(earlier)
@@ -83,18 +94,23 @@ def carry_over(
 
 
 def bests(files: Sequence[str]) -> dict[str, Point]:
-    """The point of least loss of each method; the first of several, the start if all diverged."""
-    out: dict[str, tuple[float, Point]] = {}
+    """The first point of least loss of each method; the start if all trials diverged."""
+    best: dict[str, tuple[float, Point]] = {}
     for path in files:
         table = parquet.read(path, ["method", "proposal", "final_loss"])
         for row in table.to_pylist():
-            loss, known = row["final_loss"], out.get(row["method"])
+            loss, known = row["final_loss"], best.get(row["method"])
             if known is None or loss < known[0]:
-                out[row["method"]] = loss, json.loads(row["proposal"])
-    return {method: point for method, (_, point) in out.items()}
+                best[row["method"]] = loss, json.loads(row["proposal"])
+    return {method: point for method, (_, point) in best.items()}
 
 
 def _search(parts: Mapping[str, Any]) -> Search:
+    """The search of a job.
+
+    Raises:
+        StalePlan: the key of the base run has another context than when the job was planned.
+    """
     values = parts["values"]
     search = Search.parse(parts["search"], values)
     if keys.run_key(search.base).partition("-")[2] != parts["context"]:
@@ -103,6 +119,7 @@ def _search(parts: Mapping[str, Any]) -> Search:
 
 
 def _tried(path: str, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Points (trials, dimension) and losses (trials,) of a generation's table."""
     table = parquet.read(path, ["proposal", "final_loss"])
     points = [json.loads(text) for text in table.column("proposal").to_pylist()]
     losses = np.array(table.column("final_loss").to_pylist(), dtype=float)
