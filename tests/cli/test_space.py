@@ -68,7 +68,7 @@ def test_a_file_that_is_there_stays_unless_forced(table, capsys):
     out = table.parent / "mine.yaml"
     out.write_text("mine")
     assert main(["space", "sweep.csv", "--out", "mine.yaml"]) == 1
-    assert "mine.yaml exists already: name another file, or add --force" in capsys.readouterr().err
+    assert "mine.yaml is there already: name another, or give --force" in capsys.readouterr().err
     assert out.read_text() == "mine"
     assert main(["space", "sweep.csv", "--out", "mine.yaml", "--force"]) == 0
 
@@ -78,7 +78,7 @@ def test_what_is_read_is_never_written_over(table, capsys, name):
     before = [(table.parent / file).read_bytes() for file in ("sweep.csv", "sweep.yaml")]
     out = name.format(table.parent.name)
     assert main(["space", "sweep.csv", "--out", out, "--force"]) == 1
-    assert f"--out: {out} is an input of this command: name another file" in capsys.readouterr().err
+    assert f"--out: {out} is what is read: name another" in capsys.readouterr().err
     assert before == [(table.parent / file).read_bytes() for file in ("sweep.csv", "sweep.yaml")]
 
 
@@ -119,17 +119,17 @@ def test_a_space_that_helps_on_no_new_group_is_doubted(table, capsys):
         (["--slack", "-1"], "--slack: -1 is not 0 or more"),
         (["--floor", "0.7"], "--floor: 0.7 is not above 0 and at most 0.5"),
         (["--top", "0"], "--top: 0 is not 1 or more"),
-        (["--drift", "data"], "requires --target"),
+        (["--drift", "data"], "goes with --target"),
         (
             ["--drift", "width", "--target", "8"],
-            "'width' is no column that names tasks; these do: data",
+            "'width' does not name tasks; what does: data",
         ),
-        (["--drifting", "lr"], "'lr': requires --drift, and one of batch, lr"),
+        (["--drifting", "lr"], "'lr': goes with --drift, and is one of batch, lr"),
         (["--about", "absent.yaml"], "absent.yaml"),
         (["--slack", "nan"], "--slack: nan is not 0 or more"),
         (["--slack", "inf"], "--slack: inf is not 0 or more"),
         (["--drift", "data", "--target", "inf"], "--target: inf is not above 0"),
-        (["--drift", "data", "--target", "8"], "task a: data is 'a', not a size above 0"),
+        (["--drift", "data", "--target", "8"], "data is 'a' of task a, and not a size above 0"),
         (["--out", ".", "--force"], "--out: . is a folder"),
         (["--out", "sweep.csv/x.yaml"], "--out: sweep.csv/x.yaml cannot be written"),
     ],

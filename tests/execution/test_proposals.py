@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hypertransfer.execution.proposals import KINDS, SearchRange, Trials, bayesian, propose
+from hypertransfer.execution.proposals import KINDS, SearchBox, Trials, bayesian, propose
 
 
 def bowl(points):
@@ -16,9 +16,9 @@ def bowl(points):
 
 
 def searched(kind, dimension=2, generations=8, number=8, seed=0, **options):
-    limits, found = SearchRange([f"x{i}" for i in range(dimension)], 3.0), []
+    box, found = SearchBox([f"x{i}" for i in range(dimension)], 3.0), []
     for generation in range(generations):
-        points = propose(kind, options, limits, number, Trials(found), [seed, generation])
+        points = propose(kind, options, box, number, Trials(found), [seed, generation])
         found.append((points, bowl(points)))
     return Trials(found)
 
@@ -51,12 +51,12 @@ def test_trust_regions_beat_a_box_in_many_dimensions():
 
 
 def test_a_trust_region_shrinks_only_after_a_generation_without_a_better_point():
-    limits = SearchRange(["x"], 9.0)
+    box = SearchBox(["x"], 9.0)
     start = np.zeros((1, 1))
 
     def reach(*losses):
         before = Trials([(start, np.array([loss])) for loss in losses])
-        points = propose("trust_region", {"shrink": 0.5, "least": 0.1}, limits, 500, before, [0])
+        points = propose("trust_region", {"shrink": 0.5, "least": 0.1}, box, 500, before, [0])
         return np.abs(points).max()
 
     assert reach(3.0, 2.0, 1.0) == pytest.approx(1.0, rel=0.02)
@@ -68,5 +68,5 @@ def test_a_trust_region_shrinks_only_after_a_generation_without_a_better_point()
 def test_a_search_that_has_only_diverged_starts_again_from_the_start():
     gone = Trials([(np.ones((2, 2)), np.full(2, np.inf))])
     assert not gone.best.any()
-    points = bayesian(gone, SearchRange(["a", "b"], 3.0), 4, np.random.default_rng(0))
+    points = bayesian(gone, SearchBox(["a", "b"], 3.0), 4, np.random.default_rng(0))
     assert points.shape == (4, 2)

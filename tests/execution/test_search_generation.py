@@ -135,7 +135,7 @@ def test_generations_build_upon_those_before_and_are_taken_from_the_store(search
         ]
     assert table.column("grid").to_pylist() == ["modules"] * 4
     assert table.column("generation").to_pylist() == [1] * 4
-    best = search_generation.bests(files)["types"]
+    best = search_generation.best_points(files)["types"]
     rows = [row for path in files for row in parquet.read(path).to_pylist()]
     least = min(rows, key=lambda row: row["final_loss"])
     assert best == json.loads(least["proposal"])

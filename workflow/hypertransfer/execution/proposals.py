@@ -23,7 +23,7 @@ CANDIDATES = 1024  # points among which the Bayesian method maximises expected i
 
 
 @dataclass(frozen=True)
-class SearchRange:
+class SearchBox:
     """The coordinates of a search, each within −`octaves` and `octaves`."""
 
     labels: Sequence[str]
@@ -35,11 +35,11 @@ class SearchRange:
         return len(self.labels)
 
     def uniform(self, number: int, generator: np.random.Generator) -> np.ndarray:
-        """Points (number, dimension), uniform in the range."""
+        """Points (number, dimension), uniform in the box."""
         return generator.uniform(-self.octaves, self.octaves, (number, self.dimension))
 
     def clipped(self, points: np.ndarray) -> np.ndarray:
-        """Points (n, dimension), each moved to the nearest point of the range."""
+        """Points (n, dimension), each moved to the nearest point of the box."""
         return points.clip(-self.octaves, self.octaves)
 
 
@@ -68,14 +68,14 @@ class Trials:
 
 
 def random(
-    trials: Trials, limits: SearchRange, number: int, generator: np.random.Generator
+    trials: Trials, box: SearchBox, number: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """Points (number, dimension), uniform in the range whatever the earlier trials."""
-    return limits.uniform(number, generator)
+    """Points (number, dimension), uniform in the box whatever the earlier trials."""
+    return box.uniform(number, generator)
 
 
 def trust_region(
-    trials: Trials, limits: SearchRange, number: int, generator: np.random.Generator, *,
+    trials: Trials, box: SearchBox, number: int, generator: np.random.Generator, *,
     radius: float = 1.0, shrink: float = 0.6, least: float = 0.1,
 ) -> np.ndarray:  # fmt: skip
     """Points (number, dimension), uniform in a cube around the best point so far.
@@ -89,12 +89,12 @@ def trust_region(
         loss = float(losses.min())
         width = width if loss < best else max(width * shrink, least)
         best = min(best, loss)
-    steps = generator.uniform(-width, width, (number, limits.dimension))
-    return limits.clipped(trials.best + steps)
+    steps = generator.uniform(-width, width, (number, box.dimension))
+    return box.clipped(trials.best + steps)
 
 
 def bayesian(
-    trials: Trials, limits: SearchRange, number: int, generator: np.random.Generator
+    trials: Trials, box: SearchBox, number: int, generator: np.random.Generator
 ) -> np.ndarray:
     """Points (number, dimension) of largest expected improvement, chosen one after another.
 
@@ -103,13 +103,13 @@ def bayesian(
     Ginsbourger et al. 2010). For diverged runs, see `gaussian_process.finite`.
     """
     if not np.isfinite(trials.losses).any():
-        return limits.uniform(number, generator)
+        return box.uniform(number, generator)
     points, values = trials.points, standardised(trials.losses)
-    kernel = matern_kernel(limits.octaves, (0.1, 100.0), noise=1e-2)
+    kernel = matern_kernel(box.octaves, (0.1, 100.0), noise=1e-2)
     process = gaussian_process(kernel, points, values)
     process.optimizer = None  # predicted losses do not change the kernel
     for _ in range(number):
-        candidates = _candidates(trials.best, limits, generator)
+        candidates = _candidates(trials.best, box, generator)
         index, prediction = most_promising(process, candidates, values.min())
         points = np.concatenate([points, candidates[index : index + 1]])
         values = np.append(values, prediction)
@@ -118,13 +118,11 @@ def bayesian(
     return points[-number:]
 
 
-def _candidates(
-    best: np.ndarray, limits: SearchRange, generator: np.random.Generator
-) -> np.ndarray:
-    """Points (CANDIDATES, dimension): half uniform in the range, half normal around the best."""
+def _candidates(best: np.ndarray, box: SearchBox, generator: np.random.Generator) -> np.ndarray:
+    """Points (CANDIDATES, dimension): half uniform in the box, half normal around the best."""
     half = CANDIDATES // 2
-    nearby = best + generator.normal(0, 0.3 * limits.octaves, (half, limits.dimension))
-    return np.concatenate([limits.uniform(half, generator), limits.clipped(nearby)])
+    nearby = best + generator.normal(0, 0.3 * box.octaves, (half, box.dimension))
+    return np.concatenate([box.uniform(half, generator), box.clipped(nearby)])
 
 
 KINDS: Mapping[str, Callable[..., np.ndarray]] = {
@@ -137,7 +135,7 @@ KINDS: Mapping[str, Callable[..., np.ndarray]] = {
 def propose(
     kind: str,
     options: Mapping[str, Any],
-    limits: SearchRange,
+    box: SearchBox,
     number: int,
     trials: Trials,
     seed: Sequence[int],
@@ -145,15 +143,15 @@ def propose(
     """Points (number, dimension) of the next generation, a function of the arguments alone.
 
     The first generation holds the start and points drawn around it by a trust region, or else
-    uniform in the range.
+    uniform in the box.
     """
     generator = np.random.default_rng(list(seed))
     if trials.generations:
-        return KINDS[kind](trials, limits, number, generator, **options)
-    start = np.zeros((1, limits.dimension))
+        return KINDS[kind](trials, box, number, generator, **options)
+    start = np.zeros((1, box.dimension))
     if kind == "trust_region":
         untried = Trials([(start, np.array([np.inf]))])
-        drawn = trust_region(untried, limits, number - 1, generator, **options)
+        drawn = trust_region(untried, box, number - 1, generator, **options)
     else:
-        drawn = limits.uniform(number - 1, generator)
+        drawn = box.uniform(number - 1, generator)
     return np.concatenate([start, drawn])

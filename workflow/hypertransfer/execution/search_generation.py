@@ -1,4 +1,4 @@
-"""Jobs of a search: one trains a generation of proposals, one trains the results elsewhere."""
+"""Trains the runs of a search: the trials of a generation, and transfers to other shapes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from hypertransfer.execution import train_cell
 from hypertransfer.execution.errors import AGAIN, StalePlan
-from hypertransfer.execution.proposals import SearchRange, Trials, propose
+from hypertransfer.execution.proposals import SearchBox, Trials, propose
 from hypertransfer.execution.train_cell import CellRun
 from hypertransfer.planning import keys
 from hypertransfer.runs.canonical import digest
@@ -28,42 +28,43 @@ log = logging.getLogger(__name__)
 def generation(
     parts: Mapping[str, Any], earlier: Sequence[str], store: Store, device: str, save_minutes: float
 ) -> tuple[list[dict[str, float]], pa.Table]:
-    """Propose one generation of a method, and train its runs.
+    """Propose the points of one generation, and train a run at each point.
 
     Args:
-        parts: the job's inputs: the search's name and values, the method, the generation's number
-            and the context of the planned runs' keys.
-        earlier: tables of the method's earlier generations, in order.
-        store: where runs are stored, and looked up before they are trained.
-        device: the device to train on.
+        parts: the parts of the planned job.
+        earlier: files of the earlier generations' tables, in order.
+        store: the run store.
+        device: name of the device to train on.
         save_minutes: minutes between saved states of a run.
 
     Returns:
-        The proposals, in octaves by coordinate, and a table with a row for each run.
+        The proposed points by coordinate, and a table with one row for each run.
 
     Raises:
-        StalePlan: code or data of the runs changed after planning.
+        StalePlan: the code or data of the runs changed after planning.
     """
-    search = _search(parts)
+    search = _planned_search(parts)
     method, number = parts["method"], parts["generation"]
     options = {k: v for k, v in method.items() if k not in ("name", "kind", "over")}
-    limits = SearchRange(search.labels(method["over"]), search.values["octaves"])
-    before = Trials([_tried(path, limits.labels) for path in earlier])
-    # Random numbers depend on the method alone, so that other methods can be added.
+    box = SearchBox(search.labels(method["over"]), search.values["octaves"])
+    before = Trials([_points_and_losses(path, box.labels) for path in earlier])
+    # Each method has a random stream of its own, which does not depend on other methods.
     seed = [int(digest([search.name, method], 12), 16), search.base.seed, number]
-    found = propose(method["kind"], options, limits, search.trials, before, seed)
-    points = [dict(zip(limits.labels, map(float, row), strict=True)) for row in found]
+    proposed = propose(method["kind"], options, box, search.trials, before, seed)
+    points = [dict(zip(box.labels, map(float, row), strict=True)) for row in proposed]
     places = [
         {
             "method": method["name"],
             "generation": number,
             "trial": trial,
-            "proposal": searches.text(p),
+            "proposal": searches.text(point),
         }
-        for trial, p in enumerate(points)
+        for trial, point in enumerate(points)
     ]
     specs = [search.spec(point) for point in points]
-    table = train_cell.train_cell(search.name, _work(places, specs), store, device, save_minutes)
+    table = train_cell.train_cell(
+        search.name, _cell_runs(places, specs), store, device, save_minutes
+    )
     log.info("best of generation %d: %.4f", number, min(table.column("final_loss").to_pylist()))
     return points, table
 
@@ -71,15 +72,18 @@ def generation(
 def carry_over(
     parts: Mapping[str, Any], earlier: Sequence[str], store: Store, device: str, save_minutes: float
 ) -> pa.Table:
-    """Train each method's best point, and points between two, at every target with other seeds.
+    """Train runs at each method's best point, with other seeds and at every target shape.
 
-    The arguments are those of `generation`; `earlier` are the tables of all generations.
+    Arguments as for `generation`, with the tables of all generations of all methods.
+
+    Returns:
+        A table with one row for each run.
 
     Raises:
-        StalePlan: code or data of the runs changed after planning.
+        StalePlan: the code or data of the runs changed after planning.
     """
-    search = _search(parts)
-    best = bests(earlier)
+    search = _planned_search(parts)
+    best = best_points(earlier)
     line = search.transfer.get(LINE, {})
     places, specs = [], []
     for place, changes in search.carried():
@@ -90,11 +94,11 @@ def carry_over(
         places.append({**place, "proposal": searches.text(point)})
         specs.append(search.spec(point, changes))
     grid = search.name + TRANSFER
-    return train_cell.train_cell(grid, _work(places, specs), store, device, save_minutes)
+    return train_cell.train_cell(grid, _cell_runs(places, specs), store, device, save_minutes)
 
 
-def bests(files: Sequence[str]) -> dict[str, Point]:
-    """The first point of least loss of each method; the start if all trials diverged."""
+def best_points(files: Sequence[str]) -> dict[str, Point]:
+    """The first point of least loss of each method; its first point if all runs diverged."""
     best: dict[str, tuple[float, Point]] = {}
     for path in files:
         table = parquet.read(path, ["method", "proposal", "final_loss"])
@@ -105,12 +109,7 @@ def bests(files: Sequence[str]) -> dict[str, Point]:
     return {method: point for method, (_, point) in best.items()}
 
 
-def _search(parts: Mapping[str, Any]) -> Search:
-    """The search of a job.
-
-    Raises:
-        StalePlan: the key of the base run has another context than when the job was planned.
-    """
+def _planned_search(parts: Mapping[str, Any]) -> Search:
     values = parts["values"]
     search = Search.parse(parts["search"], values)
     if keys.run_key(search.base).partition("-")[2] != parts["context"]:
@@ -118,7 +117,7 @@ def _search(parts: Mapping[str, Any]) -> Search:
     return search
 
 
-def _tried(path: str, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def _points_and_losses(path: str, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Points (trials, dimension) and losses (trials,) of a generation's table."""
     table = parquet.read(path, ["proposal", "final_loss"])
     points = [json.loads(text) for text in table.column("proposal").to_pylist()]
@@ -126,7 +125,7 @@ def _tried(path: str, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     return np.array([[point[label] for label in labels] for point in points]), losses
 
 
-def _work(places: Sequence[Mapping[str, Any]], specs: Sequence[RunSpec]) -> list[CellRun]:
+def _cell_runs(places: Sequence[Mapping[str, Any]], specs: Sequence[RunSpec]) -> list[CellRun]:
     contexts = keys.Contexts()
     return [
         CellRun(contexts.key(spec), place, spec) for place, spec in zip(places, specs, strict=True)
