@@ -13,9 +13,6 @@ import yaml
 
 from hypertransfer.cli.main import main
 from hypertransfer.spaces import exports
-from hypertransfer.spaces.dimensions import Domain
-from hypertransfer.spaces.learning import Recipe, Task, learn
-from hypertransfer.studies import grid
 
 ABOUT = {
     "task": ["data"],
@@ -158,7 +155,7 @@ def test_a_wrong_description_names_file_line_and_key(table, capsys):
 def test_a_table_that_is_not_as_described(table, capsys):
     sweep().drop(columns="batch").to_csv("sweep.csv", index=False)
     assert main(["space", "sweep.csv"]) == 1
-    assert "sweep.csv: no column 'batch'; there is data, lr, schedule, loss" in (
+    assert "sweep.csv: no column 'batch'; the columns are data, lr, schedule, loss" in (
         capsys.readouterr().err
     )
 
@@ -180,81 +177,6 @@ def test_the_command_does_not_import_torch(table):
         "assert main(['space', 'sweep.csv']) == 0; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=table.parent, capture_output=True)
-
-
-def spaces():
-    domain = Domain.parse(ABOUT["dimensions"])
-    tasks = []
-    for name, (lr, batch) in BEST.items():
-        points = domain.encode({"lr": [lr], "batch": [batch], "schedule": ["cosine"]})
-        tasks.append(Task(name, name, points, np.zeros(1)))
-    return [learn(domain, tasks, Recipe(shape)) for shape in ("box", "ellipsoid")]
-
-
-@pytest.mark.parametrize("space", spaces(), ids=["box", "ellipsoid"])
-def test_ranges_hold_the_region(space):
-    found = exports.ranges(space)
-    assert found["schedule"] == {"choices": ["cosine"]}
-    for one in space.domain.decode(space.draw(500, np.random.default_rng(0))):
-        assert found["lr"]["low"] * (1 - 1e-9) <= one["lr"] <= found["lr"]["high"] * (1 + 1e-9)
-        assert found["batch"]["low"] <= one["batch"] <= found["batch"]["high"]
-    assert isinstance(found["batch"]["low"], int)
-    assert found["lr"]["high"] < 0.1, "and not the whole range"
-
-
-def test_forms_of_other_tools():
-    space = spaces()[0]
-    kinds = {name: one["name"] for name, one in exports.optuna(space).items()}
-    assert kinds == {"lr": "FloatDistribution", "batch": "IntDistribution",
-                     "schedule": "CategoricalDistribution"}  # fmt: skip
-    assert set(exports.optuna(space)["lr"]["attributes"]) == {"low", "high", "log", "step"}
-    ray, syne = exports.samplers(space, inclusive=False), exports.samplers(space, inclusive=True)
-    assert (ray["lr"]["sampler"], ray["batch"]["sampler"]) == ("loguniform", "lograndint")
-    assert ray["batch"]["args"][1] == syne["batch"]["args"][1] + 1, "Ray leaves the upper end out"
-    assert syne["schedule"] == {"sampler": "choice", "args": [["cosine"]]}
-
-
-@pytest.mark.parametrize("space", spaces(), ids=["box", "ellipsoid"])
-def test_the_grid_section_is_one_of_ours(space):
-    section = exports.grid(space, 16)
-    assert list(grid.problems({"base": {}, **section})) == []
-    points = [point for point, _ in grid.points({"base": {}, **section})]
-    assert 8 < len(points) <= 16
-    inside = space.domain.encode({n: [p[n] for p in points] for n in space.domain.names})
-    assert (space.gauge(inside) < 1.2).all(), "but for the rounding of whole numbers"
-
-
-class Trial:
-    """As much of Optuna's as is asked for."""
-
-    def __init__(self, high):
-        self.high = high
-
-    def suggest_float(self, name, low, high, log=False):
-        return high if self.high else float(np.sqrt(low * high))
-
-    def suggest_int(self, name, low, high, log=False):
-        return high if self.high else round(float(np.sqrt(low * high)))
-
-    def suggest_categorical(self, name, choices):
-        return choices[0]
-
-
-def test_suggestions_say_whether_they_lie_in_the_region():
-    ellipsoid = spaces()[1]
-    assert exports.suggest(Trial(high=False), ellipsoid)[1]
-    found, inside = exports.suggest(Trial(high=True), ellipsoid)
-    assert set(found) == {"lr", "batch", "schedule"}
-    assert not inside, "the corner of the ranges is not in the ellipsoid"
-
-
-def test_files_that_are_no_space(tmp_path):
-    domain = "space: {domain: {lr: {low: 3, high: 1}}, region: {}, kept: []}"
-    for text in ("a: 1", "[1]", "{", "hypertransfer: {format: 2}",
-                 f"hypertransfer: {{format: 1}}\n{domain}"):  # fmt: skip
-        (tmp_path / "x.yaml").write_text(text)
-        with pytest.raises(exports.SpaceFileError, match=r"x\.yaml"):
-            exports.load_space(tmp_path / "x.yaml")
 
 
 def test_winners_are_carried_to_a_size_that_was_never_run(table):

@@ -13,19 +13,18 @@ from typing import Any
 import numpy as np
 
 from hypertransfer.spaces import exports
+from hypertransfer.spaces.cross_validation import LeftOut, leave_one_out
 from hypertransfer.spaces.dimensions import Domain
 from hypertransfer.spaces.learning import (
-    LeftOut,
     Recipe,
     Space,
-    Task,
     learn,
-    leave_one_out,
     wanted_winners,
 )
 from hypertransfer.spaces.regions import FLOOR, RegionError
-from hypertransfer.spaces.tasks import tables
+from hypertransfer.spaces.tasks import read_table, tables
 from hypertransfer.spaces.tasks.tables import TableError
+from hypertransfer.spaces.tasks.task import Task
 from hypertransfer.studies.document import ConfigError, Problem, read
 
 COUNTS = (3, 10, 30)  # evaluations after which regrets are shown
@@ -42,7 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
     """
     about = described(arguments)
     _check(arguments, about)
-    domain, all_tasks = tables.tasks_of(tables.frame(arguments.table), about, str(arguments.table))
+    domain, all_tasks = read_table.tasks_of(
+        read_table.frame(arguments.table), about, str(arguments.table)
+    )
     # A task without a finite loss has no winner, and no regret to test a space with.
     tasks = [task for task in all_tasks if len(task.winners())]
     failed = [task.name for task in all_tasks if not len(task.winners())]
@@ -113,7 +114,7 @@ def _out_faults(arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
 
 def _check_sizes(arguments: argparse.Namespace, tasks: Sequence[Task]) -> None:
     for task in tasks if arguments.drift else ():
-        size = task.place[arguments.drift]
+        size = task.attributes[arguments.drift]
         if not isinstance(size, int | float) or not 0 < size < math.inf:
             text = f"{arguments.drift} of task {task.name} is {size!r}, which is not a size above 0"
             raise ConfigError([Problem("command line", None, "--drift", text)])

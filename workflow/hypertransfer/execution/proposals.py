@@ -1,4 +1,8 @@
-"""Methods that propose the next generation of a search: random, trust region, Bayesian."""
+"""Proposals for the next generation of a search: random, trust region, Bayesian.
+
+A point holds the octaves (log2 factors) by which hyperparameters differ from the base run's; the
+base run itself, the start of every search, is 0.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from hypertransfer.spaces.gaussian_process import (
-    expected_improvement,
     gaussian_process,
+    matern_kernel,
+    most_promising,
     standardised,
 )
 
@@ -19,7 +24,7 @@ CANDIDATES = 1024  # points among which the Bayesian method maximises expected i
 
 @dataclass(frozen=True)
 class SearchBox:
-    """The coordinates of a search, each from -octaves to octaves around the start at 0."""
+    """The coordinates of a search, each within −`octaves` and `octaves`."""
 
     labels: Sequence[str]
     octaves: float
@@ -29,34 +34,34 @@ class SearchBox:
         """The number of coordinates."""
         return len(self.labels)
 
-    def uniform(self, number: int, random: np.random.Generator) -> np.ndarray:
-        """Points (number, dimension) drawn uniformly from the box."""
-        return random.uniform(-self.octaves, self.octaves, (number, self.dimension))
+    def uniform(self, number: int, generator: np.random.Generator) -> np.ndarray:
+        """Points (number, dimension), uniform in the box."""
+        return generator.uniform(-self.octaves, self.octaves, (number, self.dimension))
 
     def clipped(self, points: np.ndarray) -> np.ndarray:
-        """Points (number, dimension), each moved to the nearest point in the box."""
+        """Points (n, dimension), each moved to the nearest point of the box."""
         return points.clip(-self.octaves, self.octaves)
 
 
 @dataclass(frozen=True)
 class Trials:
-    """Earlier generations: points (trials, dimension) and losses (trials,) of each."""
+    """Generations of trials so far: points (trials, dimension) and losses (trials,) of each."""
 
     generations: Sequence[tuple[np.ndarray, np.ndarray]]
 
     @property
     def points(self) -> np.ndarray:
-        """The points of all generations (trials, dimension)."""
+        """The points (n, dimension) of all generations."""
         return np.concatenate([points for points, _ in self.generations])
 
     @property
     def losses(self) -> np.ndarray:
-        """The losses of all generations (trials,); infinite if a run diverged."""
+        """The losses (n,) of all generations."""
         return np.concatenate([losses for _, losses in self.generations])
 
     @property
     def best(self) -> np.ndarray:
-        """The first point (dimension,) of least loss; the start if all runs have diverged."""
+        """The first point (dimension,) of least loss; the start if all trials have diverged."""
         losses = self.losses
         point = self.points[int(losses.argmin())]
         return point if np.isfinite(losses).any() else np.zeros_like(point)
@@ -65,31 +70,25 @@ class Trials:
 def random(
     trials: Trials, box: SearchBox, number: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """Points (number, dimension) drawn uniformly from the box, whatever was tried before."""
+    """Points (number, dimension), uniform in the box whatever the earlier trials."""
     return box.uniform(number, generator)
 
 
 def trust_region(
-    trials: Trials,
-    box: SearchBox,
-    number: int,
-    generator: np.random.Generator,
-    *,
-    radius: float = 1.0,
-    shrink: float = 0.6,
-    least: float = 0.1,
-) -> np.ndarray:
-    """Points (number, dimension) drawn uniformly from a smaller box around the best point so far.
+    trials: Trials, box: SearchBox, number: int, generator: np.random.Generator, *,
+    radius: float = 1.0, shrink: float = 0.6, least: float = 0.1,
+) -> np.ndarray:  # fmt: skip
+    """Points (number, dimension), uniform in a cube around the best point so far.
 
-    The half-width of the smaller box is `radius` octaves at first, is multiplied by `shrink`
-    after each generation without a better point, and is `least` octaves or more. Mlodozeniec et
-    al. (2512.22382) use a trust region whose rule they do not state; this rule is ours.
+    The cube's half-width starts at `radius` octaves. Every generation without a better point
+    multiplies the half-width by `shrink`, down to `least`. Mlodozeniec et al. (2512.22382) also
+    search in a trust region, but do not publish its rule; this rule is ours.
     """
     width, best = radius, float("inf")
     for _, losses in trials.generations:
-        least_loss = float(losses.min())
-        width = width if least_loss < best else max(width * shrink, least)
-        best = min(best, least_loss)
+        loss = float(losses.min())
+        width = width if loss < best else max(width * shrink, least)
+        best = min(best, loss)
     steps = generator.uniform(-width, width, (number, box.dimension))
     return box.clipped(trials.best + steps)
 
@@ -97,33 +96,33 @@ def trust_region(
 def bayesian(
     trials: Trials, box: SearchBox, number: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """Points (number, dimension) of largest expected improvement under a Gaussian process.
+    """Points (number, dimension) of largest expected improvement, chosen one after another.
 
-    The kernel is Matérn 5/2 with one length scale, fitted by scikit-learn. The points of a
-    generation are chosen one after another, each with the posterior mean as the loss of the points
-    before ("kriging believer", Ginsbourger et al. 2010). The loss of a diverged run is one spread
-    of the losses above the worst. If all runs have diverged, points are drawn uniformly.
+    The Gaussian process has a Matérn 5/2 kernel with one length scale. Within a generation, each
+    chosen point is added to the data with the loss that the process predicts ("kriging believer",
+    Ginsbourger et al. 2010). For diverged runs, see `gaussian_process.finite`.
     """
-    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
-
     if not np.isfinite(trials.losses).any():
         return box.uniform(number, generator)
     points, values = trials.points, standardised(trials.losses)
-    kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(box.octaves, (0.1, 100.0), nu=2.5)
-    process = gaussian_process(kernel + WhiteKernel(1e-2, (1e-6, 1.0)), points, values)
-    process.optimizer = None  # the kernel is not fitted to posterior means
+    kernel = matern_kernel(box.octaves, (0.1, 100.0), noise=1e-2)
+    process = gaussian_process(kernel, points, values)
+    process.optimizer = None  # predicted losses do not change the kernel
     for _ in range(number):
-        around = trials.best + generator.normal(
-            0, 0.3 * box.octaves, (CANDIDATES // 2, len(box.labels))
-        )
-        candidates = np.concatenate([box.uniform(CANDIDATES // 2, generator), box.clipped(around)])
-        mean, deviation = process.predict(candidates, return_std=True)
-        chosen = int(expected_improvement(mean, deviation, values.min()).argmax())
-        points = np.concatenate([points, candidates[chosen : chosen + 1]])
-        values = np.append(values, mean[chosen])
+        candidates = _candidates(trials.best, box, generator)
+        index, prediction = most_promising(process, candidates, values.min())
+        points = np.concatenate([points, candidates[index : index + 1]])
+        values = np.append(values, prediction)
         process.kernel = process.kernel_
         process.fit(points, values)
     return points[-number:]
+
+
+def _candidates(best: np.ndarray, box: SearchBox, generator: np.random.Generator) -> np.ndarray:
+    """Points (CANDIDATES, dimension): half uniform in the box, half normal around the best."""
+    half = CANDIDATES // 2
+    nearby = best + generator.normal(0, 0.3 * box.octaves, (half, box.dimension))
+    return np.concatenate([box.uniform(half, generator), box.clipped(nearby)])
 
 
 KINDS: Mapping[str, Callable[..., np.ndarray]] = {
@@ -141,17 +140,18 @@ def propose(
     trials: Trials,
     seed: Sequence[int],
 ) -> np.ndarray:
-    """Points (number, dimension) of the next generation.
+    """Points (number, dimension) of the next generation, a function of the arguments alone.
 
-    The points depend on the arguments alone. In the first generation, the first point is the
-    start, and the others are drawn uniformly from the box, or, for a trust region, from the
-    smaller box around the start.
+    The first generation holds the start and points drawn around it by a trust region, or else
+    uniform in the box.
     """
     generator = np.random.default_rng(list(seed))
     if trials.generations:
         return KINDS[kind](trials, box, number, generator, **options)
     start = np.zeros((1, box.dimension))
     if kind == "trust_region":
-        alone = Trials([(start, np.array([np.inf]))])
-        return np.concatenate([start, trust_region(alone, box, number - 1, generator, **options)])
-    return np.concatenate([start, box.uniform(number - 1, generator)])
+        untried = Trials([(start, np.array([np.inf]))])
+        drawn = trust_region(untried, box, number - 1, generator, **options)
+    else:
+        drawn = box.uniform(number - 1, generator)
+    return np.concatenate([start, drawn])

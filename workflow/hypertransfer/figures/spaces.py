@@ -130,7 +130,7 @@ def _points(
 def _real(points: np.ndarray, dimensions: Sequence[Dimension]) -> np.ndarray:
     """Points of the cube in the dimensions' own units, not rounded."""
     columns = [
-        np.array([d.measured(float(place)) for place in column])
+        np.array([d.on_axis(float(place)) for place in column])
         for d, column in zip(dimensions, points.T, strict=True)
     ]
     return np.column_stack([
