@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hypertransfer.analysis import arms as analysis_arms
-from hypertransfer.analysis import curves as analysis_curves
-from hypertransfer.analysis import sweeps as analysis_sweeps
-from hypertransfer.claims import arm_measures
-from hypertransfer.figures.labels import FROM_ZERO, NORMS, QUANTITIES, WORDS
+from hypertransfer.analysis.sweeps import shifts_from_smallest, sweeps_of_common_seeds
+from hypertransfer.analysis.tables import Tables, with_measured
+from hypertransfer.catalogue.cards.lmo_presets import ADAMW, PRESETS
+from hypertransfer.figures.labels import AXES, QUANTITIES
 from hypertransfer.figures.panels import (
     NO_TITLES,
     in_order,
@@ -25,8 +25,20 @@ from hypertransfer.figures.panels import (
     plain_log_ticks,
     table,
 )
-from hypertransfer.figures.selection import Tables, select
-from hypertransfer.figures.sweeps import shift_to_last
+from hypertransfer.figures.selection import select
+
+NORMS = {
+    "adamw": "AdamW",
+    "col": "columns",
+    "row": "rows",
+    "sign": "signs",
+    "max": "signs, unscaled",
+    "keller": "spectral, Keller",
+    "moonlight": "spectral, Moonlight",
+    "euclidean": "Euclidean, joint",
+    "frobenius": "Frobenius",
+}  # those without a label are shown by their names
+FROM_ZERO = ("cache_bytes", "decoded_per_second", "largest_attention_logit")  # start at zero
 
 
 def arms(
@@ -45,7 +57,7 @@ def arms(
     for row, name in zip(axes, names, strict=True):
         part = select(tables, {rows: name})
         for axis, quantity in zip(row, quantities, strict=True):
-            runs = analysis_arms.with_measured(part, quantity)
+            runs = with_measured(part, quantity)
             if tuned_at:
                 runs, absent = analysis_arms.at_tuned(runs, column, tuned_at)
                 axis.set_title(absent, fontsize=7, wrap=True)
@@ -80,26 +92,24 @@ def instances(
     tables: Tables, *, size: str = "shape.width", titles: Mapping[str, str] = NO_TITLES
 ) -> Figure:
     """A table, a row a grid: the norms of its optimizer, and its best learning rates."""
-    from hypertransfer.optimizers import lmo  # torch, which other figures need not wait for
-
     runs = tables["runs"]
     ends = sorted(runs[size].unique())
     ends = [ends[0], ends[-1]]
-    name = WORDS.get(size, size)
+    name = AXES.get(size, size)
     head = ["optimizer", "one-hot", "hidden", "output", *(f"best η, {name} {v:g}" for v in ends),
             "shift [octaves]", f"loss, {name} {ends[1]:g}"]  # fmt: skip
     rows = []
     for grid, part in runs.groupby("grid", sort=False):
-        sweeps = analysis_sweeps.sweeps(analysis_sweeps.common_seeds(part, size)[0], size)
-        shift = shift_to_last(sweeps, len(sweeps) - 1)
-        found = [s.optimum(np.arange(len(s.losses))) for s in (sweeps[0], sweeps[-1])]
-        preset = lmo.PRESETS.get(part["optimizer"].iloc[0])
-        norms = [preset.one_hot, preset.hidden, preset.output] if preset else [lmo.ADAMW] * 3
+        swept = sweeps_of_common_seeds(part, size)
+        shift = shifts_from_smallest(swept)[-1]
+        optima = [s.optimum(np.arange(len(s.losses))) for s in (swept[0], swept[-1])]
+        preset = PRESETS.get(part["optimizer"].iloc[0])
+        norms = [preset.one_hot, preset.hidden, preset.output] if preset else [ADAMW] * 3
         norms = [NORMS.get(norm, norm) for norm in norms]
-        rates = [f"2$^{{{one.log2_lr:.1f}}}$" for one in found]
+        rates = [f"2$^{{{best.log2_lr:.1f}}}$" for best in optima]
         ends_of = [f"{v:.1f}" if np.isfinite(v) else "open" for v in (shift.low, shift.high)]
         moved = f"{shift.value:+.1f} ({' to '.join(ends_of)})"
-        rows.append([panel_title(grid, titles), *norms, *rates, moved, f"{found[1].loss:.3f}"])
+        rows.append([panel_title(grid, titles), *norms, *rates, moved, f"{optima[1].loss:.3f}"])
     return table(head, rows)
 
 
@@ -112,35 +122,24 @@ def race(
     The target is the final loss of `over`. Left: both over one horizon. Right: final losses over
     the number of steps, each run having its schedule to its own end.
     """
-    runs = tables["runs"]
-    whole = runs[runs["steps"] == runs.loc[runs[column] == over, "steps"].max()]
+    progress = analysis_arms.race(tables, of, over, column)
     figure, ((left, right),) = panel_grid(1, 2, width=1.35, height=1.25)
     colours = dict(zip((over, of), sns.color_palette("deep"), strict=False))
-    curves = {
-        arm: analysis_arms.best_curves(tables, whole[whole[column] == arm]) for arm in colours
-    }
-    target = curves[over][1][:, -1].mean()
-    last = curves[over][0][-1]
-    lowest = min(losses.mean(axis=0).min() for _, losses in curves.values())
-    for arm, (steps, losses) in curves.items():
-        line(left, steps, losses, colours[arm], panel_title(arm, titles))
-        ends = analysis_sweeps.sweeps(runs[runs[column] == arm], "steps")
-        at = np.array([sweep.size for sweep in ends])
-        best = [sweep.losses[:, sweep.losses.mean(axis=0).argmin()] for sweep in ends]
-        line(right, at, np.stack(best, axis=1), colours[arm], panel_title(arm, titles), marker="o")
-        if arm == of:
-            lows = [one.mean() for one in best]
-            shorter = 2 ** analysis_curves.crossing(np.log2(at), lows, target).value
-            whole_run = analysis_curves.reached(steps, losses.mean(axis=0), target)
-            for axis, step in ((left, whole_run), (right, shorter)):
-                if np.isfinite(step):
-                    axis.axvline(step, color=colours[arm], linestyle=":", linewidth=1.2)
-                    axis.annotate(f" {step / last:.2f}×", (step, 0.92), fontsize=10,
-                                  xycoords=("data", "axes fraction"))  # fmt: skip
+    for arm, curve in progress.along.items():
+        label = panel_title(arm, titles)
+        line(left, curve.steps, curve.losses, colours[arm], label)
+        line(right, progress.horizons[arm], progress.ends[arm], colours[arm], label, marker="o")
+    for axis, steps in ((left, progress.steps_along), (right, progress.steps_at_ends)):
+        if np.isfinite(steps):
+            axis.axvline(steps, color=colours[of], linestyle=":", linewidth=1.2)
+            axis.annotate(f" {steps / progress.steps:.2f}×", (steps, 0.92), fontsize=10,
+                          xycoords=("data", "axes fraction"))  # fmt: skip
     for axis, title in ((left, "on the way of one run"), (right, "at the ends of shorter runs")):
-        axis.axhline(target, color="0.3", linestyle="--", linewidth=1)
+        axis.axhline(progress.target, color="0.3", linestyle="--", linewidth=1)
         axis.set(title=title, xlabel="steps")
-    left.set_ylim(top=target + 4 * (target - lowest + 0.05))  # the first steps fall from far up
+    lowest = min(curve.mean.min() for curve in progress.along.values())
+    # The first steps fall from far above.
+    left.set_ylim(top=progress.target + 4 * (progress.target - lowest + 0.05))
     left.set_ylabel("training loss")
     right.legend()
     return figure
@@ -156,21 +155,12 @@ def frontier(
     all of them reach it.
     """
     figure, ((axis,),) = panel_grid(1, 1, width=1.5, height=1.3)
-    curves = {
-        (arm, value): analysis_arms.best_curves(tables, part)
-        for (arm, value), part in tables["runs"].groupby([column, size])
-    }
-    target = max(losses[:, -1].mean() for _, losses in curves.values())
+    points, target = analysis_arms.frontier(tables, column, size)
     for arm in in_order(tables["runs"][column]):
-        points = []
-        for (name, value), (steps, losses) in curves.items():
-            if name == arm:
-                reached = analysis_curves.reached(steps, losses.mean(axis=0), target)
-                points.append((reached, reached * value, value))
-        x, y, labels = zip(*points, strict=True)
-        axis.plot(x, y, "o-", label=panel_title(arm, titles))
-        for place, height, label in zip(x, y, labels, strict=True):
-            axis.annotate(f"{label:g}", (place, height), xytext=(5, 5), textcoords="offset points",
+        part = points[points[column] == arm]
+        axis.plot(part["steps"], part["samples"], "o-", label=panel_title(arm, titles))
+        for steps, samples, label in zip(part["steps"], part["samples"], part[size], strict=True):
+            axis.annotate(f"{label:g}", (steps, samples), xytext=(5, 5), textcoords="offset points",
                           fontsize=9)  # fmt: skip
     axis.set_xscale("log", base=2)
     axis.set_yscale("log", base=2)
@@ -193,11 +183,14 @@ def guidelines(tables: Tables, *, parts: Sequence[Mapping[str, Any]]) -> Figure:
         column, titles = part["column"], part.get("titles", {})
         chosen = select(tables, {"grid": part["grid"]})
         names = [panel_title(value, titles) for value in chosen["runs"][column]]
-        runs = chosen["runs"] = chosen["runs"].assign(**{column: names})
-        lows = analysis_arms.at_best(runs, column).groupby(column, sort=False)["final_loss"].mean()
-        best = str(lows.idxmin())
-        gain = arm_measures.advantage(chosen, 0, of=best, column=column, best=True)
-        tried = ", ".join(f"{name}: {low:.3f}" for name, low in lows.items())
+        runs = chosen["runs"].assign(**{column: names})
+        losses = analysis_arms.losses_at_best(runs, column)
+        best = str(losses.idxmin())
+        gain = analysis_arms.compare(
+            runs.drop_duplicates("key"), column,
+            lambda losses, best=best: analysis_arms.lead(losses, best), best=True,
+        )  # fmt: skip
+        tried = ", ".join(f"{name}: {loss:.3f}" for name, loss in losses.items())
         words = f"{gain.value:.3f} ({gain.low:.3f} to {gain.high:.3f})"
         clear = best if gain.low > 0 else f"{best} (not clearly)"
         rows.append([part["title"], tried, clear, words])

@@ -11,8 +11,9 @@ import matplotlib as mpl
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from hypertransfer.analysis.tables import Tables
 from hypertransfer.catalogue.cards.figures import FIGURES
-from hypertransfer.figures.selection import Tables, select
+from hypertransfer.figures.selection import select
 from hypertransfer.storage.atomic import replace_atomically
 
 mpl.use("Agg")

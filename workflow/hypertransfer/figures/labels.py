@@ -1,4 +1,4 @@
-"""Names of parameterisations, optimizers, quantities and axes, as figures and pages show them."""
+"""Names of parameterisations, quantities and axes, as figures and pages show them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,7 @@ NAMES = {
     "mup_muon": "µP for Muon",
     "mup_moonlight": "µP for Muon, Moonlight",
 }
-NORMS = {"adamw": "AdamW", "col": "columns", "row": "rows", "sign": "signs",
-         "max": "signs, unscaled", "keller": "spectral, Keller", "moonlight": "spectral, Moonlight",
-         "euclidean": "Euclidean, joint", "frobenius": "Frobenius"}  # fmt: skip
-OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
-# Labels of measured quantities; those named here are drawn from zero, `LOG` on a log axis.
+# Of measured quantities: columns of the tables of runs, training histories and probes.
 QUANTITIES = {
     "scaled_sharpness": "scaled sharpness γ²λ₁",
     "second": "second eigenvalue γ²λ₂",
@@ -75,21 +71,15 @@ QUANTITIES = {
     "party_accuracy": "party,\nbalanced accuracy",
     "delivery_accuracy": "spoken or written,\nbalanced accuracy",
 }
-LOG = (
-    "train_loss", "stream", "stream_change", "linearisation_distance", "block_nonlinearity", "ntk",
-    "trace", "theory_error", "stability", "preconditioned_sharpness", "router_logit",
-    "router_logit_change", "expert_change",
-)  # fmt: skip
-FROM_ZERO = ("cache_bytes", "decoded_per_second", "largest_attention_logit")  # of arms
 
 
 def parameterisation_label(parameterisation: str) -> str:
-    """The name of a parameterisation as figures show it."""
+    """The name of a parameterisation, or of a user's own its import path."""
     return NAMES.get(parameterisation, parameterisation)
 
 
 # Of columns and hyperparameters.
-WORDS = {
+AXES = {
     "shape.width": "width",
     "shape.depth": "depth",
     "batch_size": "batch size",
