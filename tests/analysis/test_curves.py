@@ -56,3 +56,22 @@ def test_trailing_means_are_over_whole_windows():
     kept, means = curves.trailing_means(steps, values, 0.5)
     assert kept.tolist() == [2, 3, 4]
     assert means.tolist() == [[2.0, 4.0, 6.0]]
+
+
+@given(exponent=st.floats(-2, 2), scale=st.floats(0.1, 10))
+def test_power_laws_are_fitted_and_drawn_through_their_points(exponent, scale):
+    x = np.array([8.0, 16, 64])
+    y = scale * x**exponent
+    assert curves.power_law_exponent(x, y) == pytest.approx(exponent, abs=1e-9)
+    assert curves.power_law_through(x, y, exponent) == pytest.approx(y)
+
+
+def test_a_slope_is_per_doubling():
+    assert curves.slope_per_doubling([8, 16, 64], [1.0, 0.5, -0.5]) == pytest.approx(-0.5)
+
+
+def test_a_crossing_is_open_on_the_side_that_was_not_tried():
+    assert curves.crossing([1.0, 2.0], [4.0, 2.0], 3.0).value == 1.5
+    assert curves.crossing([1.0, 2.0], [4.0, 2.0], 5.0).low == -math.inf
+    never = curves.crossing([1.0, 2.0], [4.0, 2.0], 1.0)
+    assert (never.value, never.low) == (math.inf, 2.0)

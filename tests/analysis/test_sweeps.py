@@ -133,3 +133,33 @@ def test_what_the_large_network_gains_at_the_small_ones_best_rate():
     with pytest.raises(AnalysisError, match="was not run at 2"):
         analysis_sweeps.transfer_gain([small, Sweep(8.0, np.array([4.0]), np.array([[1.0]]))],
                       np.array([0]))  # fmt: skip
+
+
+def test_shifts_from_the_smallest_size_have_intervals_over_seeds():
+    sweeps = [sweep(n, -0.5 * math.log2(n / 16)) for n in (16, 32, 128)]
+    shifts = analysis_sweeps.shifts_from_smallest(sweeps)
+    assert [shift.value for shift in shifts] == pytest.approx([0, -0.5, -1.5])
+    assert [shift.low for shift in shifts] == pytest.approx([0, -0.5, -1.5])
+    assert [shift.count for shift in shifts] == [0, 3, 3]
+    whole = analysis_sweeps.optimum_shift(sweeps, ALL(3))
+    assert whole.value == pytest.approx(shifts[-1].value)
+
+
+def test_a_curve_has_a_range_where_no_seed_diverged():
+    losses = np.array([[3.0, 1.0, 4.0, 9.0], [5.0, 2.0, 4.5, INF]])
+    swept = Sweep(8.0, np.array([0.25, 0.5, 1.0, 2.0]), losses)
+    curve = swept.curve()
+    assert curve.index.tolist() == [0.25, 0.5, 1.0, 2.0]
+    assert curve["mean"].tolist() == [4.0, 1.5, 4.25, INF]
+    assert curve["low"].tolist()[:3] == [3.0, 1.0, 4.0]
+    assert curve["high"].tolist()[:3] == [5.0, 2.0, 4.5]
+    assert curve.loc[2.0, ["low", "high"]].isna().all()
+    assert (swept.best_tried(), swept.least_loss(), swept.least_loss(np.array([1]))) == (1, 1.5, 2)
+
+
+def test_the_optimum_on_a_curve_is_interpolated_between_the_rates_tried():
+    lr, loss = sweep(16, 0.25).optimum_on_curve()
+    assert lr == pytest.approx(2**0.25)
+    ends = parabola([0, 1], 0.25)
+    assert loss == pytest.approx(0.75 * ends[0] + 0.25 * ends[1])
+    assert sweep(16, -9).optimum_on_curve() is None

@@ -173,3 +173,11 @@ def test_a_value_missing_in_one_finished_run_is_seen():
     assert trajectories.trajectories(frame, series, "trace", "shape.width").unusable == 1
     with pytest.raises(AnalysisError, match="have no trace"):
         trajectories.trajectories(frame, series[series["key"] != "run1"], "trace", "shape.width")
+
+
+def test_late_gaps_are_averaged_for_each_size_and_seed():
+    steps = np.arange(0, 91, 10)
+    late = np.array([[1.0, -2.0], [3.0, 4.0], [0.0, 0.0]])[:, :, None] * np.ones(len(steps))
+    values = np.where(steps >= 60, late, 7.0)
+    found = trajectories.late_gaps(paths(values, steps))
+    assert found.tolist() == [[1.0, 2.0], [3.0, 4.0]]

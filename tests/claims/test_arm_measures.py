@@ -7,34 +7,17 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.arms import arm, raced, tables
 from tests.support.claims import INF
 from tests.support.claims import measured as judged
 from tests.support.sweeps import parts
 
-from hypertransfer.analysis import arms as analysis_arms
 from hypertransfer.analysis.estimate import AnalysisError
 from hypertransfer.claims import validation
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import ClaimError
 
 SEEDED = settings(derandomize=True, deadline=None)
-STEPS = np.arange(0, 101, 2)
-
-
-def arm(name, losses, *, lrs=(0.25, 0.5, 1.0), seeds=3, status="finished", **columns):
-    """Runs of one arm: `losses` one for each learning rate; the same for each seed."""
-    rows = [
-        {"optimizer": name, "lr": lr, "seed": seed, "final_loss": loss, "status": status,
-         "key": f"{name}-{lr}-{seed}-{columns}", **columns}
-        for lr, loss in zip(lrs, losses, strict=True) for seed in range(seeds)
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def tables(*arms, history=None):
-    runs = pd.concat(arms, ignore_index=True)
-    runs["status"] = np.where(np.isinf(runs["final_loss"]), "diverged", runs["status"])
-    return {"runs": runs, **({"history": history} if history is not None else {})}
 
 
 def measured(name, given, **options):
@@ -63,13 +46,6 @@ def test_gains_that_multiply_do_not_interact(a, b, more):
     found = measured("interaction", given, base="base", single="first, second", joint="both",
                      column="optimizer")  # fmt: skip
     assert found.value == pytest.approx(more, abs=1e-12)
-
-
-def test_arms_are_named_as_configs_spell_them():
-    runs = pd.DataFrame({"steps": [0, 5], "decay": [0.1, 0.0], "flag": ["true", "false"]})
-    assert list(analysis_arms.named(runs, "steps")["steps"]) == ["0", "5"]
-    assert list(analysis_arms.named(runs, "decay")["decay"]) == ["0.1", "0"]
-    assert list(analysis_arms.named(runs, "flag")["flag"]) == ["true", "false"]
 
 
 @pytest.mark.parametrize(
@@ -118,26 +94,6 @@ def test_spans_are_compared():
 # Steps to a target --------------------------------------------------------------------------
 
 
-def history(runs, curve):
-    """Training losses along all runs: `curve(optimizer, total, step)`."""
-    rows = [
-        {"key": run.key, "step": step, "train_loss": curve(run.optimizer, run.steps, step)}
-        for run in runs.itertuples() for step in STEPS * run.steps // 100
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def raced(speed, **columns):
-    """AdamW's loss falls as 3 − t; the other's `speed` times as quickly."""
-    rate = {"muon": speed, "adamw": 1.0}
-    arms = [
-        arm(name, [3.0, 3 - rate[name] * 0.95], lrs=[0.5, 1.0], steps=100, **columns)
-        for name in rate
-    ]
-    runs = pd.concat(arms, ignore_index=True)
-    return {"runs": runs, "history": history(runs, lambda o, n, t: 3 - rate[o] * t / n)}
-
-
 @pytest.mark.parametrize("speed", [1.25, 2.0, 4.0])
 def test_an_arm_of_twice_the_speed_needs_half_the_steps(speed):
     found = measured("steps_ratio", raced(speed), of="muon", over="adamw")
@@ -149,13 +105,6 @@ def test_an_arm_of_twice_the_speed_needs_half_the_steps(speed):
 def test_an_arm_that_never_gets_there_has_no_ratio():
     found = measured("steps_ratio", raced(0.5), of="muon", over="adamw")
     assert found.value == math.inf
-
-
-def test_the_best_rate_is_raced():
-    curve = analysis_arms.best_curve(raced(2.0), raced(2.0)["runs"].query("optimizer=='muon'"))
-    assert curve.steps[0] == 10
-    assert curve.losses.shape == (3, len(curve.steps))
-    assert curve.losses[0, -1] == pytest.approx(3 - 2 * 0.955, abs=0.02)
 
 
 def test_shorter_runs_that_end_at_the_target():
