@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from hypertransfer.analysis.estimate import AnalysisError
-from hypertransfer.claims import validation, verdicts
+from hypertransfer.claims import space_measures, validation, verdicts
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import ClaimError
+from hypertransfer.spaces import replay
 
 CURVES = {  # method → per task the regrets after each evaluation
     "random": [[1.0, 0.8, 0.6, 0.4], [1.0, 0.6, 0.4, 0.2], [1.0, 0.7, 0.5, 0.3]],
@@ -150,3 +151,7 @@ def test_options_are_checked_by_the_measures_own_choices():
     few = claim(min_seeds=4)
     verdict = verdicts.check(few, {"replays": replays()})
     assert (verdict.verdict, verdict.reason) == ("undecided", "3 tasks ran, and 4 are asked for")
+
+
+def test_quantities_of_regions_are_columns_of_their_table():
+    assert set(space_measures.QUANTITIES) <= set(replay.REGIONS.names)

@@ -214,8 +214,9 @@ def steps_ratio(
     arm, other = (best_curve(tables, runs[runs[column] == name], loss) for name in (of, over))
     return bootstrap(
         lambda seeds: exact(steps_to_final_loss(arm, other, seeds) / other.steps[-1]),
-        len(arm.losses), generator_seed=seed,
-    )  # fmt: skip
+        len(arm.losses),
+        generator_seed=seed,
+    )
 
 
 @measure("octaves per doubling")

@@ -18,12 +18,11 @@ from hypertransfer.catalogue.cards.lmo_presets import ADAMW, PRESETS
 from hypertransfer.figures.labels import AXES, QUANTITIES
 from hypertransfer.figures.panels import (
     NO_TITLES,
+    band,
     in_order,
-    line,
     panel_grid,
     panel_title,
     plain_log_ticks,
-    table,
 )
 from hypertransfer.figures.selection import select
 
@@ -38,6 +37,7 @@ NORMS = {
     "euclidean": "Euclidean, joint",
     "frobenius": "Frobenius",
 }  # those without a label are shown by their names
+STRIPES = ("0.82", "0.91", "0.96")  # greys of a table: its head, and alternating rows
 FROM_ZERO = ("cache_bytes", "decoded_per_second", "largest_attention_logit")  # start at zero
 
 
@@ -110,7 +110,7 @@ def instances(
         ends_of = [f"{v:.1f}" if np.isfinite(v) else "open" for v in (shift.low, shift.high)]
         moved = f"{shift.value:+.1f} ({' to '.join(ends_of)})"
         rows.append([panel_title(grid, titles), *norms, *rates, moved, f"{optima[1].loss:.3f}"])
-    return table(head, rows)
+    return _table(head, rows)
 
 
 def race(
@@ -127,8 +127,8 @@ def race(
     colours = dict(zip((over, of), sns.color_palette("deep"), strict=False))
     for arm, curve in progress.along.items():
         label = panel_title(arm, titles)
-        line(left, curve.steps, curve.losses, colours[arm], label)
-        line(right, progress.horizons[arm], progress.ends[arm], colours[arm], label, marker="o")
+        _line(left, curve.steps, curve.losses, colours[arm], label)
+        _line(right, progress.horizons[arm], progress.ends[arm], colours[arm], label, marker="o")
     for axis, steps in ((left, progress.steps_along), (right, progress.steps_at_ends)):
         if np.isfinite(steps):
             axis.axvline(steps, color=colours[of], linestyle=":", linewidth=1.2)
@@ -187,11 +187,37 @@ def guidelines(tables: Tables, *, parts: Sequence[Mapping[str, Any]]) -> Figure:
         losses = analysis_arms.losses_at_best(runs, column)
         best = str(losses.idxmin())
         gain = analysis_arms.compare(
-            runs.drop_duplicates("key"), column,
-            lambda losses, best=best: analysis_arms.lead(losses, best), best=True,
-        )  # fmt: skip
+            runs.drop_duplicates("key"),
+            column,
+            lambda losses, best=best: analysis_arms.lead(losses, best),
+            best=True,
+        )
         tried = ", ".join(f"{name}: {loss:.3f}" for name, loss in losses.items())
         words = f"{gain.value:.3f} ({gain.low:.3f} to {gain.high:.3f})"
         clear = best if gain.low > 0 else f"{best} (not clearly)"
         rows.append([part["title"], tried, clear, words])
-    return table(head, rows)
+    return _table(head, rows)
+
+
+def _line(
+    axis: Axes, x: np.ndarray, values: np.ndarray, colour: Any, label: str, **style: Any
+) -> None:
+    """The mean over seeds, the first axis of the values, and the span of the seeds as a band."""
+    axis.plot(x, values.mean(axis=0), color=colour, label=label, **style)
+    band(axis, x, values.min(axis=0), values.max(axis=0), colour)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Figure:
+    """A table as a figure."""
+    figure, axes = panel_grid(1, 1, width=3, height=0.12 * (len(rows) + 3))
+    axes[0, 0].axis("off")
+    drawn = axes[0, 0].table(rows, colLabels=head, bbox=(0, 0, 1, 1), cellLoc="center")
+    drawn.auto_set_font_size(False)
+    drawn.set_fontsize(9.5)
+    drawn.auto_set_column_width(range(len(head)))
+    for (row, column), cell in drawn.get_celld().items():
+        cell.set_edgecolor("white")
+        cell.set_facecolor(STRIPES[0 if row == 0 else 1 + row % 2])
+        cell.get_text().set_fontweight("bold" if row == 0 else "normal")
+        cell.get_text().set_horizontalalignment("left" if column == 0 else "center")
+    return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -57,8 +58,6 @@ _STYLE = {
 
 def save(figure: Figure, path: str) -> None:
     """Write the figure in the format of the path's ending, the same bytes every time."""
-    import io
-
     buffer = io.BytesIO()
     suffix = Path(path).suffix[1:]
     metadata = {"Date": None} if suffix == "svg" else {"Software": None}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,10 +18,10 @@ from hypertransfer.analysis.tables import Tables, series_of
 from hypertransfer.analysis.trajectories import Trajectories
 from hypertransfer.figures.labels import AXES, QUANTITIES
 from hypertransfer.figures.panels import (
-    few_log_ticks,
     log2_axis,
     one_legend,
     panel_grid,
+    plain_log_ticks,
     size_colours,
 )
 
@@ -61,7 +62,7 @@ def _gap_over_time(axis: Axes, paths: Trajectories, relative: bool) -> None:
             _power_law(axis, steps, mean, exponent, colours[value])
     axis.set_xscale("log")
     axis.set_yscale("log")
-    few_log_ticks(axis.xaxis, axis.yaxis)
+    _few_log_ticks(axis.xaxis, axis.yaxis)
     axis.annotate(f"∝ t$^{{{exponent:.2f}}}$", (0.04, 0.06), xycoords="axes fraction", fontsize=11)
     axis.set(xlabel="step")
 
@@ -77,7 +78,7 @@ def _gap_over_size(axis: Axes, paths: Trajectories, relative: bool, size: str) -
         _power_law(axis, sizes, each.mean(axis=1), exponent, "black")
     log2_axis(axis, sizes)
     axis.set_yscale("log")
-    few_log_ticks(axis.yaxis)
+    _few_log_ticks(axis.yaxis)
     axis.annotate(f"∝ N$^{{{exponent:.2f}}}$", (0.04, 0.06), xycoords="axes fraction", fontsize=11)
     axis.set(xlabel=AXES.get(size, size))
 
@@ -86,3 +87,9 @@ def _power_law(axis: Axes, x: np.ndarray, y: np.ndarray, exponent: float, colour
     """A dashed line ∝ x^exponent through the middle of the points."""
     law = power_law_through(x, y, exponent)
     axis.plot(x, law, color=colour, linestyle="--", linewidth=1)
+
+
+def _few_log_ticks(*axes: mpl.axis.Axis) -> None:
+    """Plain numbers for small panels: 1, 2 and 5 of each decade."""
+    for axis in axes:
+        plain_log_ticks(axis, (1, 2, 5), 7)

@@ -22,9 +22,7 @@ from hypertransfer.figures.selection import select
 Shades = dict[float, tuple]  # colours of sizes
 PANELS = "parameterisation"  # the column that tells panels apart, unless a figure says another
 NO_TITLES: Mapping[str, str] = MappingProxyType({})
-MANY_DECADES = 300  # a wider log axis keeps to powers of ten
 ABREAST = 5  # panels in a row
-STRIPES = ("0.82", "0.91", "0.96")  # greys of a table: its head, and alternating rows
 DIVERGED_Y = 1.02  # where crosses of diverged runs stand, as a share of the axis's height
 
 
@@ -47,30 +45,6 @@ def log2_axis(axis: Axes, ticks: Sequence[float]) -> None:
     axis.set_xscale("log", base=2)
     axis.set_xticks(ticks)
     axis.xaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
-
-
-def line(
-    axis: Axes, x: np.ndarray, values: np.ndarray, colour: Any, label: str, **style: Any
-) -> None:
-    """The mean over seeds, the first axis of the values, and the span of the seeds as a band."""
-    axis.plot(x, values.mean(axis=0), color=colour, label=label, **style)
-    band(axis, x, values.min(axis=0), values.max(axis=0), colour)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Figure:
-    """A table as a figure."""
-    figure, axes = panel_grid(1, 1, width=3, height=0.12 * (len(rows) + 3))
-    axes[0, 0].axis("off")
-    drawn = axes[0, 0].table(rows, colLabels=head, bbox=(0, 0, 1, 1), cellLoc="center")
-    drawn.auto_set_font_size(False)
-    drawn.set_fontsize(9.5)
-    drawn.auto_set_column_width(range(len(head)))
-    for (row, column), cell in drawn.get_celld().items():
-        cell.set_edgecolor("white")
-        cell.set_facecolor(STRIPES[0 if row == 0 else 1 + row % 2])
-        cell.get_text().set_fontweight("bold" if row == 0 else "normal")
-        cell.get_text().set_horizontalalignment("left" if column == 0 else "center")
-    return figure
 
 
 def by_panel(
@@ -114,12 +88,6 @@ def plain_log_ticks(
     axis.set_major_locator(mpl.ticker.LogLocator(subs=subs, numticks=number))
     axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
     axis.set_minor_formatter(mpl.ticker.NullFormatter())
-
-
-def few_log_ticks(*axes: mpl.axis.Axis) -> None:
-    """Plain numbers for small panels: 1, 2 and 5 of each decade."""
-    for axis in axes:
-        plain_log_ticks(axis, (1, 2, 5), 7)
 
 
 def size_colours(values: pd.Series, shades: Shades | None = None) -> Shades:

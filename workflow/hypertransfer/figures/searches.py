@@ -38,8 +38,9 @@ def search_progress(tables: Tables) -> Figure:
     trials = searches.progress(runs)
     for name, colour in _method_colours(runs["method"]).items():
         table = trials[name]
-        best.step(table.index, table["best"], where="post", color=colour,
-                  label=METHODS.get(name, name))  # fmt: skip
+        best.step(
+            table.index, table["best"], where="post", color=colour, label=METHODS.get(name, name)
+        )
         below = table["loss"] < ceiling
         every.plot(table.index[below], table["loss"][below], ".", color=colour, markersize=7)
         diverged(every, table.index[~below], colour)
@@ -117,8 +118,7 @@ def slices(tables: Tables) -> Figure:
         minimum = searches.minimum(searches.losses_along(part, "place"))
         axis.plot(spread.index, spread["mean"] - lowest, "o-", color=colour, label=target)
         band(axis, spread.index, spread["min"] - lowest, spread["max"] - lowest, colour)
-        axis.plot(minimum, 0, "*", color=colour, markersize=14,
-                  markeredgecolor="black", zorder=5)  # fmt: skip
+        axis.plot(minimum, 0, "*", color=colour, markersize=14, markeredgecolor="black", zorder=5)
     axis.set(xlabel="place: 0 best global, 1 best multipliers", ylabel="loss above its least mean")
     figure.legend(loc="outside right center")
     return figure

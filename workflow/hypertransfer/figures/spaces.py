@@ -196,9 +196,8 @@ def winners(
     table = tables["winners"]
     table = table[(table["dimension"] == dimension) & table["suite"].isin(suites)]
     splits = [
-        (suite, depth) for suite in suites
-        for depth in _depths(table[table["suite"] == suite])
-    ]  # fmt: skip
+        (suite, depth) for suite in suites for depth in _depths(table[table["suite"] == suite])
+    ]
     figure, axes = _grid(len(splits), sharey=True)
     for axis, (suite, depth) in zip(axes, splits, strict=True):
         part = table[table["suite"] == suite]

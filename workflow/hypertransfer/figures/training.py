@@ -22,7 +22,6 @@ from hypertransfer.analysis.tables import (
 )
 from hypertransfer.figures.labels import AXES, QUANTITIES, parameterisation_label
 from hypertransfer.figures.panels import (
-    MANY_DECADES,
     NO_TITLES,
     PANELS,
     Shades,
@@ -46,13 +45,12 @@ LOG = (
     "trace", "theory_error", "stability", "preconditioned_sharpness", "router_logit",
     "router_logit_change", "expert_change",
 )  # fmt: skip
+MANY_DECADES = 300  # a wider log axis keeps to powers of ten
 EDGES = np.linspace(-4, 2, 37)  # of the bins of a density, in log₁₀ λ
 SMOOTH = 5  # records that a training loss is averaged over
 
 
-def overview(
-    tables: Tables, *, dynamics: str, sweep: str, size: str = "shape.width"
-) -> Figure:  # fmt: skip
+def overview(tables: Tables, *, dynamics: str, sweep: str, size: str = "shape.width") -> Figure:
     """The first figure of the paper: a row a parameterisation; sharpness, loss, sweep."""
     names = in_order(tables["runs"]["parameterisation"])
     shades = size_colours(tables["runs"][size])  # grids may have different sizes: one legend
