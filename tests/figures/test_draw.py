@@ -8,7 +8,9 @@ from tests.support.figures import FIGURES, figure, tables_of
 
 from hypertransfer.catalogue.cards import figures
 from hypertransfer.figures import draw
+from hypertransfer.planning.fingerprint import fingerprint
 
+FAMILIES = {card.path.partition(":")[0] for card in figures.FIGURES.values()}
 SPACES = ("regrets", "regions", "inflation", "winners")  # test_spaces.py draws these kinds
 
 
@@ -33,3 +35,9 @@ def test_svg_is_the_same_every_time(tables, tmp_path):
     for name in ("a.svg", "b.svg"):
         draw.save(draw.draw(figure("lr_sweep"), tables), str(tmp_path / name))
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_a_family_does_not_depend_on_the_code_of_another(family: str):
+    """A changed label redraws the figures of its family alone."""
+    assert FAMILIES & set(fingerprint(family)) == {family}

@@ -8,15 +8,12 @@ from functools import partial
 
 import numpy as np
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hypertransfer.analysis.curves import power_law_with_floor
 from hypertransfer.analysis.estimate import Estimate
 from hypertransfer.analysis.sweeps import (
-    common_seeds,
     shifts_from_smallest,
-    sweeps,
     sweeps_of_common_seeds,
 )
 from hypertransfer.analysis.tables import Tables, across_seeds, best_cell, cell_means
@@ -24,19 +21,14 @@ from hypertransfer.figures.labels import AXES, NAMES, QUANTITIES, parameterisati
 from hypertransfer.figures.panels import (
     NO_TITLES,
     PANELS,
-    Shades,
-    band,
     by_panel,
-    diverged,
     in_order,
     log2_axis,
     panel_grid,
-    plain_log_ticks,
-    size_colours,
 )
+from hypertransfer.figures.sweep_panel import draw_sweep
 
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
-CUT = 4  # a sweep is shown up to this many times the best loss of its worst size
 LAW_POINTS = 4  # durations that a law with three constants needs
 MARGIN = 2  # octaves of the axis around the optima: intervals can be open
 OPEN_LENGTH = 10.0  # octaves of the line for an end that the runs leave open: beyond the axis
@@ -143,47 +135,3 @@ def heat_map(tables: Tables, *, x: str, y: str, quantity: str = "final_loss") ->
     axis.plot(column + 0.5, row + 0.18, "*", color="white", markeredgecolor="black", markersize=12)
     axis.set(xlabel=AXES.get(x, x), ylabel=AXES.get(y, y))
     return figure
-
-
-def draw_sweep(
-    axis: Axes, tables: Tables, size: str, shades: Shades | None = None, swept: str = "lr"
-) -> None:
-    """Mean losses over the learning rate, a line a size; stars at optima, crosses where diverged.
-
-    Bands span the seeds, where none of them diverged.
-    """
-    runs, _ = common_seeds(tables["runs"], size)
-    colours = size_colours(runs[size], shades)
-    bests: list[float] = []  # of each size: all of them are to be seen
-    highest: list[float] = []
-    for sweep in sweeps(runs, size, axis=swept):
-        colour, curve = colours[sweep.size], sweep.curve()
-        finite = curve["mean"][np.isfinite(curve["mean"])]
-        axis.plot(
-            sweep.lrs, curve["mean"], marker="o", markersize=4, color=colour,
-            label=f"{sweep.size:g}",
-        )  # fmt: skip
-        band(axis, sweep.lrs, curve["low"], curve["high"], colour)
-        diverged(axis, sweep.lrs[~np.isfinite(curve["mean"])], colour)
-        bests += [finite.min()] if len(finite) else []
-        highest += [finite.max()] if len(finite) else []
-        if star := sweep.optimum_on_curve():
-            axis.plot(
-                *star, marker="*", markersize=14, color=colour, markeredgecolor="black",
-                markeredgewidth=0.7, linestyle="", zorder=5,
-            )  # fmt: skip
-    axis.set_xscale("log", base=2)
-    if bests:
-        _loss_axis(axis, min(bests), min(max(bests) * CUT, max(highest)))
-    axis.set(xlabel=AXES.get(swept, swept), ylabel="final training loss")
-
-
-def _loss_axis(axis: Axes, low: float, high: float) -> None:
-    """From the least loss to the largest worth seeing: linear where they are close, else log."""
-    if high < 4 * low:
-        margin = 0.12 * (high - low)
-        axis.set_ylim(low - margin, high + margin)
-        return
-    axis.set_yscale("log")
-    axis.set_ylim(low * 0.8, high)
-    plain_log_ticks(axis.yaxis)

@@ -37,7 +37,7 @@ from hypertransfer.figures.panels import (
     size_colours,
 )
 from hypertransfer.figures.selection import rows_of, select
-from hypertransfer.figures.sweeps import draw_sweep
+from hypertransfer.figures.sweep_panel import draw_sweep
 
 # Quantities on a log axis.
 LOG = (
