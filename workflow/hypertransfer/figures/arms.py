@@ -45,11 +45,11 @@ def arms(
     tables: Tables, *, quantities: Sequence[str], column: str = "optimizer", rows: str = "model",
     tuned_at: str = "", best: bool = False, titles: Mapping[str, str] = NO_TITLES,
 ) -> Figure:  # fmt: skip
-    """Numbers of the runs, arms of `column` side by side, a row of panels a value of `rows`.
+    """Quantities of the runs: arms of `column` side by side, a row of panels a value of `rows`.
 
-    With `tuned_at`, a column of sizes, each arm takes the learning rate that is best at its
-    smallest size, and shows the largest; with `best`, its own. Numbers may be what a probe measured
-    at the end.
+    With `tuned_at`, a column of sizes, each arm is shown at its largest size, with the learning
+    rate that is best at its smallest size; with `best`, at its own best learning rate. A quantity
+    may be one that a probe measured at the last checkpoint.
     """
     names = in_order(tables["runs"][rows])
     width = 0.72 * max(1.0, tables["runs"][column].nunique() / 4)
@@ -74,7 +74,7 @@ def arms(
 def _bars(
     axis: Axes, runs: pd.DataFrame, column: str, quantity: str, titles: Mapping[str, str]
 ) -> None:
-    """Means as lines and seeds as dots: differences are small against the numbers themselves."""
+    """Means as lines and seeds as dots; bars from zero would hide small differences."""
     colours = sns.color_palette("deep")
     for place, (_, part) in enumerate(runs.groupby(column, sort=False)):
         values, colour = part[quantity].astype(float), colours[place % len(colours)]
@@ -91,7 +91,7 @@ def _bars(
 def instances(
     tables: Tables, *, size: str = "shape.width", titles: Mapping[str, str] = NO_TITLES
 ) -> Figure:
-    """A table, a row a grid: the norms of its optimizer, and its best learning rates."""
+    """A table, a row a grid: its optimizer's norms, its best learning rates and their shift."""
     runs = tables["runs"]
     ends = sorted(runs[size].unique())
     ends = [ends[0], ends[-1]]
@@ -119,8 +119,8 @@ def race(
 ) -> Figure:  # fmt: skip
     """Training losses of two arms, each at its best learning rate, on the way to a target.
 
-    The target is the final loss of `over`. Left: both over one horizon. Right: final losses over
-    the number of steps, each run having its schedule to its own end.
+    The target is the final loss of `over`. Left: both arms along runs of one length. Right: final
+    losses over the number of steps, where each run's schedule ends with the run.
     """
     progress = analysis_arms.race(tables, of, over, column)
     figure, ((left, right),) = panel_grid(1, 2, width=1.35, height=1.25)
@@ -151,7 +151,7 @@ def frontier(
 ) -> Figure:  # fmt: skip
     """Samples against steps until a common loss: compute against time, a line an arm.
 
-    The loss is the highest final one of all arms and sizes at their best learning rates, so that
+    The loss is the highest final loss of all arms and sizes at their best learning rates, so that
     all of them reach it.
     """
     figure, ((axis,),) = panel_grid(1, 1, width=1.5, height=1.3)
@@ -172,10 +172,11 @@ def frontier(
 
 
 def guidelines(tables: Tables, *, parts: Sequence[Mapping[str, Any]]) -> Figure:
-    """A table, a row a component of a recipe: what was tried, what came out best, by how much.
+    """A table, a row a component of a recipe: its variants' losses, the best one, and its gain.
 
-    Each part has a `title`, a `grid`, the `column` of what was tried, and `titles` of its values;
-    everything at its best learning rate. The gain is over the next best, with its interval.
+    Each part has a `title`, a `grid`, the `column` that tells variants apart, and `titles` of its
+    values. Each variant takes its best learning rate. The gain is over the next best variant, with
+    its interval.
     """
     head = ["component", "tried: final training loss", "best", "gain over the next"]
     rows = []

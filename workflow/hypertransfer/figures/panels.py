@@ -116,13 +116,13 @@ def one_legend(figure: Figure, axes: np.ndarray, size: str) -> None:
 
 
 def panel_title(name: object, titles: Mapping[str, str]) -> str:
-    """The title of a panel: as the figure says, or the name, a number without needless digits."""
+    """The title of a panel: from `titles`, or the label of its name, numbers in short form."""
     text = f"{name:g}" if isinstance(name, int | float) else str(name)
     return titles.get(text, parameterisation_label(text))
 
 
 def in_order(names: pd.Series) -> list[str]:
-    """Parameterisations in the order of the config."""
+    """Each name once, in the order of the runs, which is that of the config."""
     return list(dict.fromkeys(names))
 
 
@@ -130,6 +130,6 @@ PANEL = (3.6, 2.9)  # inches
 
 
 def panel_grid(rows: int, columns: int, width: float = 1, height: float = 1, **kwargs: Any):
-    """A figure with rows × columns panels, of so many times the usual width and height."""
+    """A figure with rows × columns panels of `width` and `height` times the usual size."""
     size = (PANEL[0] * columns * width, PANEL[1] * rows * height)
     return plt.subplots(rows, columns, figsize=size, squeeze=False, **kwargs)

@@ -30,7 +30,7 @@ NODES = 5  # places over the depth in a heat map
 
 
 def search_progress(tables: Tables) -> Figure:
-    """Best loss so far over the trials of each method, and all trials."""
+    """Left: the best loss so far over the trials of each method. Right: the loss of each trial."""
     runs = tables["runs"].sort_values(["generation", "trial"])
     figure, axes = panel_grid(1, 2, width=1.4, height=1.25)
     best, every = axes[0]
@@ -59,7 +59,7 @@ def _method_colours(names: pd.Series) -> dict[str, Any]:
 
 
 def multipliers(tables: Tables, *, titles: Mapping[str, str] = NO_TITLES) -> Figure:
-    """Heat maps, module × depth, of the multipliers of the best trial, one a hyperparameter."""
+    """Multipliers of the best trial: a heat map, module × depth, for each hyperparameter."""
     proposal = searches.best_proposal(tables["runs"])
     maps = searches.multiplier_maps(proposal, np.linspace(0, 1, NODES))
     most = max(float(frame.abs().to_numpy().max()) for frame in maps.values())
@@ -84,7 +84,7 @@ def multipliers(tables: Tables, *, titles: Mapping[str, str] = NO_TITLES) -> Fig
 
 
 def carried(tables: Tables, *, over: str) -> Figure:
-    """Loss of a reference method minus that of each other, seed by seed, at each target."""
+    """The loss of the method `over` minus that of each other, seed by seed, at each target."""
     runs = tables["runs"]
     runs = runs[runs["method"] != "line"]
     colours = {k: v for k, v in _method_colours(runs["method"]).items() if k != over}
@@ -107,7 +107,7 @@ def carried(tables: Tables, *, over: str) -> Figure:
 
 
 def slices(tables: Tables) -> Figure:
-    """Loss along a line in log space, at each target, less its least."""
+    """Loss along a line in log space, at each target, minus its least mean; a star at the least."""
     runs = tables["runs"]
     figure, axes = panel_grid(1, 1, width=1.6, height=1.2)
     axis = axes[0, 0]

@@ -71,10 +71,10 @@ def regions(
     tables: Tables, *, replays: Sequence[str], x: str, y: str, regions: Sequence[str],
     task: str = "", titles: Mapping[str, str] = NO_TITLES,
 ) -> Figure:  # fmt: skip
-    """Regions in the plane of two hyperparameters: what was learned from, and what was aimed at.
+    """Regions in the plane of two hyperparameters, with earlier winners and the target's best.
 
-    A panel a replay, for one of its targets (the first, unless named). An ellipsoid of more
-    dimensions shows the outline of its shadow.
+    A panel a replay, for one of its targets: `task`, or the first. An ellipsoid in more than two
+    dimensions is shown by the outline of its projection.
     """
     figure, axes = _grid(len(replays))
     table = tables["regions"]
@@ -101,7 +101,7 @@ def regions(
 def _points(
     axis: Axes, picture: Mapping, dimensions: Sequence[Dimension], plane: list[int]
 ) -> None:
-    """Winners of earlier tasks, the target's best points, and its best."""
+    """Winners of earlier tasks, the best 1 % of the target's points, and the best of all."""
     best = {"color": "crimson", "s": 16, "alpha": 0.5, "label": "the target’s best 1 %"}
     won = {"color": "black", "s": 22, "label": "winners of earlier tasks"}
     for key, style in (("best", best), ("won", won)):
@@ -161,9 +161,10 @@ def inflation(
     tables: Tables, *, replays: Sequence[str], region: str, titles: Mapping[str, str] = NO_TITLES,
     quantity: str = "volume",
 ) -> Figure:  # fmt: skip
-    """Volume against the inflation that a target's best needs: small and right, or small and wrong.
+    """The growth that a region needs to hold the target's best, over the region's volume.
 
-    A dot a target; below the line at 1 its best is inside.
+    A dot a target, and a diamond at the geometric mean. Below the line at 1 the target's best lies
+    inside the region.
     """
     figure, ((axis,),) = panel_grid(1, 1, width=2, height=1.5)
     table = tables["regions"]
@@ -192,7 +193,7 @@ def winners(
     tables: Tables, *, suites: Sequence[str], dimension: str, size: str,
     titles: Mapping[str, str] = NO_TITLES,
 ) -> Figure:  # fmt: skip
-    """Where the best value of a hyperparameter lies over a size: a line a group, and their mean."""
+    """The best value of a hyperparameter over a size: a line a group, and their mean."""
     table = tables["winners"]
     table = table[(table["dimension"] == dimension) & table["suite"].isin(suites)]
     splits = [
@@ -217,7 +218,7 @@ def winners(
 
 
 def _depths(part: pd.DataFrame) -> list[float | None]:
-    """The depths that tell panels of a suite apart, if its tasks have several."""
+    """The depths that tell panels of a suite apart; None for one panel of all tasks."""
     known = sorted(part["depth"].dropna().unique()) if "depth" in part else []
     return known if len(known) > 1 else [None]
 

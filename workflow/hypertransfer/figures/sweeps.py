@@ -51,8 +51,8 @@ def lr_sweep(
 def law(tables: Tables) -> Figure:
     """Final loss over the steps of a run, and E + A·D^−b through it, a line an arm.
 
-    Where there are four durations or more; D is in steps, as batch and windows are equal. Runs
-    that diverged are left out.
+    The law is fitted where there are four durations or more. D is in steps, as all runs have the
+    same batch size and windows. Runs that diverged are left out.
     """
     runs = tables["runs"][tables["runs"]["status"] != "diverged"]
     figure, axes = panel_grid(1, 1, width=1.6, height=1.2)
@@ -80,7 +80,7 @@ def optimum(
 ) -> Figure:
     """Best learning rate over size, in octaves from that of the smallest, a line a sweep.
 
-    With `titles`, a line is a grid and the titles are its names.
+    With `titles`, each grid has a colour of its own, and the titles are names of grids.
     """
     figure, axes = panel_grid(1, 1, width=1.5, height=1.25)
     axis = axes[0, 0]
