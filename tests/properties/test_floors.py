@@ -15,9 +15,9 @@ NAME = LIBRARY.name
 
 # Packages from the ground up: a module imports from its own package and from lower floors only.
 FLOORS = (
-    ("parameterisation", "curvature", "analysis"),
+    ("parameterisation", "curvature"),
     ("runs",),
-    ("catalogue",),
+    ("catalogue", "analysis"),
     ("networks", "optimizers", "data", "storage", "claims"),
     ("training", "spaces"),
     ("probes", "studies", "figures"),

@@ -18,18 +18,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from hypertransfer.analysis.estimate import need
+from hypertransfer.analysis.estimate import AnalysisError, Estimate
+from hypertransfer.analysis.lazy import pandas as pd
+from hypertransfer.analysis.tables import Tables, need
 from hypertransfer.claims.families import measures
-from hypertransfer.claims.measure import ClaimError, Measured, Tables
+from hypertransfer.claims.measure import ClaimError
 from hypertransfer.claims.validation import MIN_SEEDS, validate
 from hypertransfer.runs import conditions
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 COLUMNS = (
     "study", "claim", "sentence", "source", "paper_value", "value", "low", "high", "bar",
@@ -43,67 +41,65 @@ TOLERANCE = 1e-9  # a value meets a bar that it misses by rounding
 class Verdict:
     """What the runs say about a claim: `holds`, `fails` or `undecided`, and why."""
 
-    id: str
-    sentence: str
-    source: str
-    paper_value: str | None
-    value: float
-    low: float
-    high: float
-    bar: str
+    claim: Mapping[str, Any]
+    estimate: Estimate
+    unit: str
     verdict: str
     reason: str
-    confidence: str
-    seeds: int
-    unit: str
+
+    def row(self) -> dict[str, Any]:
+        """The columns of a scorecard that the claim and its runs decide."""
+        texts = ("sentence", "source", "paper_value", "confidence")
+        return {
+            "claim": self.claim["id"],
+            **{name: self.claim.get(name) for name in texts},
+            **{name: getattr(self.estimate, name) for name in NUMBERS},
+            "bar": bar_text(self.claim["bar"], self.unit),
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "unit": self.unit,
+        }
 
 
 def check(claim: Mapping[str, Any], tables: Tables, seed: int = 0) -> Verdict:
-    """Measure a claim on the tables `runs`, `history` and `probes`, and judge it.
+    """Measure a claim on a study's tables, and judge it.
 
-    `seed` is that of the generator that resamples.
+    `seed` seeds the generator that resamples.
 
     Raises:
-        ClaimError: the claim is malformed, selects nothing, or names what is not there.
+        ClaimError: the claim is malformed, selects nothing, or names a column, table or arm that
+            the study does not have.
     """
     if problems := validate([claim]):
         raise ClaimError("\n".join(problems))
     name = f"claim {claim['id']!r}"
-    measured = _measure(claim, tables, seed, name)
-    unit = _unit(claim)
-    verdict, reason = _judge(claim["bar"], measured, unit, claim.get("min_seeds", MIN_SEEDS))
-    if "control" in claim and measured.seeds >= claim.get("min_seeds", MIN_SEEDS):
+    estimate = _measure(claim, tables, seed, name)
+    unit, min_seeds = _unit(claim), claim.get("min_seeds", MIN_SEEDS)
+    verdict, reason = _judge(claim["bar"], estimate, unit, min_seeds)
+    if "control" in claim and estimate.count >= min_seeds:
         fault = _control_fault(claim, tables, seed, name)
-        verdict, reason = ("undecided", f"{fault}; by itself: {reason}") if fault else (
-            verdict, reason)  # fmt: skip
-    return Verdict(
-        id=claim["id"], sentence=claim["sentence"], source=claim["source"],
-        paper_value=claim.get("paper_value"), value=measured.value, low=measured.low,
-        high=measured.high, bar=bar_text(claim["bar"], unit), verdict=verdict, reason=reason,
-        confidence=claim["confidence"], seeds=measured.seeds, unit=unit,
-    )  # fmt: skip
+        if fault:
+            verdict, reason = "undecided", f"{fault}; by itself: {reason}"
+    return Verdict(claim, estimate, unit, verdict, reason)
 
 
 def scorecard(
     claims: Iterable[Mapping[str, Any]], tables: Tables, *, study: str, scale: str, edition: str,
     seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
-    """One row a claim, with the columns `COLUMNS`.
+    """A table with a row for each claim and the columns `COLUMNS`.
 
     Raises:
-        ClaimError: everything that keeps claims from being measured, a line each.
+        ClaimError: everything that keeps claims from being measured, a line for each claim.
     """
-    import pandas as pd
-
     rows, problems = [], []
     for claim in claims:
         try:
-            verdict = asdict(check(claim, tables, seed))
+            verdict = check(claim, tables, seed)
         except ClaimError as error:
             problems.append(str(error))
             continue
-        rows.append({"study": study, "claim": verdict["id"], **verdict,
-                     "scale": scale, "edition": edition})  # fmt: skip
+        rows.append({"study": study, **verdict.row(), "scale": scale, "edition": edition})
     if problems:
         raise ClaimError("\n".join(problems))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -124,10 +120,8 @@ def _unit(part: Mapping[str, Any]) -> str:
     return part.get("unit", measures()[part["measure"]].unit)
 
 
-def _measure(part: Mapping[str, Any], tables: Tables, seed: int, name: str) -> Measured:
+def _measure(part: Mapping[str, Any], tables: Tables, seed: int, name: str) -> Estimate:
     """Select the runs of a claim or control and measure them; errors name the claim."""
-    from hypertransfer.analysis.estimate import AnalysisError
-
     try:
         measure = measures()[part["measure"]]
         if measure.table not in tables:
@@ -165,9 +159,9 @@ def _select(runs: pd.DataFrame, where: Mapping[str, Any], table: str) -> pd.Data
 def _control_fault(claim: Mapping[str, Any], tables: Tables, seed: int, name: str) -> str:
     """Why a control does not show that the claim could have failed; empty if it does."""
     control = claim["control"]
-    measured = _measure(control, tables, seed, f"{name} (control)")
+    estimate = _measure(control, tables, seed, f"{name} (control)")
     unit = _unit(control)
-    verdict, reason = _judge(control["bar"], measured, unit, claim.get("min_seeds", MIN_SEEDS))
+    verdict, reason = _judge(control["bar"], estimate, unit, claim.get("min_seeds", MIN_SEEDS))
     if verdict == "holds":
         return ""
     bar = bar_text(control["bar"], unit)
@@ -175,32 +169,32 @@ def _control_fault(claim: Mapping[str, Any], tables: Tables, seed: int, name: st
 
 
 def _judge(
-    bar: Mapping[str, float], measured: Measured, unit: str, min_seeds: int
+    bar: Mapping[str, float], estimate: Estimate, unit: str, min_seeds: int
 ) -> tuple[str, str]:
     """The verdict on an interval, and the reason for a reader."""
-    if measured.seeds < min_seeds:
-        noun = measured.over[:-1] if measured.seeds == 1 else measured.over
-        return "undecided", f"{measured.seeds} {noun} ran, and {min_seeds} are asked for"
+    if estimate.count < min_seeds:
+        noun = estimate.over[:-1] if estimate.count == 1 else estimate.over
+        return "undecided", f"{estimate.count} {noun} ran, and {min_seeds} are asked for"
     least, most = bar.get("min", -math.inf) - TOLERANCE, bar.get("max", math.inf) + TOLERANCE
-    text, words = _interval(measured), bar_text(bar, unit)
-    caveat = f"; {measured.caveat}" if measured.caveat else ""
-    if least <= measured.low and measured.high <= most:
+    text, words = _interval(estimate), bar_text(bar, unit)
+    caveat = f"; {estimate.caveat}" if estimate.caveat else ""
+    if least <= estimate.low and estimate.high <= most:
         return "holds", f"{text}, all of it meets the bar {words}{caveat}"
-    if measured.high < least or measured.low > most:
+    if estimate.high < least or estimate.low > most:
         return "fails", f"{text}, all of it violates the bar {words}{caveat}"
     return "undecided", f"{text}, on both sides of the bar {words}{caveat}"
 
 
-def _interval(measured: Measured) -> str:
-    one, many = measured.over[:-1], measured.over
-    seeds = f"over {measured.seeds} {many}" if measured.seeds > 1 else f"from one {one}"
-    if math.isnan(measured.value) or (measured.low, measured.high) == (-math.inf, math.inf):
+def _interval(estimate: Estimate) -> str:
+    one, many = estimate.over[:-1], estimate.over
+    seeds = f"over {estimate.count} {many}" if estimate.count > 1 else f"from one {one}"
+    if math.isnan(estimate.value) or (estimate.low, estimate.high) == (-math.inf, math.inf):
         return "the value is open"
-    if measured.lower_bound_only:
-        return f"at least {measured.low:.3g} {seeds}"
-    if measured.upper_bound_only:
-        return f"at most {measured.high:.3g} {seeds}"
-    if measured.low == math.inf:
+    if estimate.lower_bound_only:
+        return f"at least {estimate.low:.3g} {seeds}"
+    if estimate.upper_bound_only:
+        return f"at most {estimate.high:.3g} {seeds}"
+    if estimate.low == math.inf:
         return f"infinite {seeds}"
-    low, high = f"{measured.low:.3g}", f"{measured.high:.3g}"
+    low, high = f"{estimate.low:.3g}", f"{estimate.high:.3g}"
     return f"{low} {seeds}" if low == high else f"{low} to {high} {seeds}"
