@@ -6,9 +6,9 @@ In the library the function would stand in a module of `workflow/hypertransfer/f
 
 from matplotlib.figure import Figure
 
+from hypertransfer.analysis.tables import Tables
 from hypertransfer.catalogue.cards.figures import FigureCard
 from hypertransfer.figures.panels import panel_grid, size_colours
-from hypertransfer.figures.selection import Tables
 
 CARD = FigureCard("my_figure:loss_over_time", ("size",))
 

@@ -7,31 +7,17 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.arms import arm, raced, tables
+from tests.support.claims import INF
+from tests.support.claims import measured as judged
+from tests.support.sweeps import parts
 
-from hypertransfer.analysis import arms as analysis_arms
-from hypertransfer.analysis import curves, estimate, sweeps
+from hypertransfer.analysis.estimate import AnalysisError
 from hypertransfer.claims import validation
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import ClaimError
 
 SEEDED = settings(derandomize=True, deadline=None)
-STEPS = np.arange(0, 101, 2)
-
-
-def arm(name, losses, *, lrs=(0.25, 0.5, 1.0), seeds=3, status="finished", **columns):
-    """Runs of one arm: `losses` one for each learning rate; the same for each seed."""
-    rows = [
-        {"optimizer": name, "lr": lr, "seed": seed, "final_loss": loss, "status": status,
-         "key": f"{name}-{lr}-{seed}-{columns}", **columns}
-        for lr, loss in zip(lrs, losses, strict=True) for seed in range(seeds)
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def tables(*arms, history=None):
-    runs = pd.concat(arms, ignore_index=True)
-    runs["status"] = np.where(np.isinf(runs["final_loss"]), "diverged", runs["status"])
-    return {"runs": runs, **({"history": history} if history is not None else {})}
 
 
 def measured(name, given, **options):
@@ -41,7 +27,7 @@ def measured(name, given, **options):
 def test_one_arm_over_another_at_the_best_rate_of_each():
     given = tables(arm("muon", [3, 2, 4]), arm("adamw", [8, 9, 5]))
     found = measured("arms_ratio", given, of="muon", over="adamw", column="optimizer", best=True)
-    assert (found.value, found.low, found.high, found.seeds) == (0.4, 0.4, 0.4, 3)
+    assert (found.value, found.low, found.high, found.count) == (0.4, 0.4, 0.4, 3)
 
 
 @SEEDED
@@ -62,18 +48,11 @@ def test_gains_that_multiply_do_not_interact(a, b, more):
     assert found.value == pytest.approx(more, abs=1e-12)
 
 
-def test_arms_are_named_as_configs_spell_them():
-    runs = pd.DataFrame({"steps": [0, 5], "decay": [0.1, 0.0], "flag": ["true", "false"]})
-    assert list(analysis_arms.named(runs, "steps")["steps"]) == ["0", "5"]
-    assert list(analysis_arms.named(runs, "decay")["decay"]) == ["0.1", "0"]
-    assert list(analysis_arms.named(runs, "flag")["flag"]) == ["true", "false"]
-
-
 @pytest.mark.parametrize(
     "name", ["arms_ratio", "perplexity_gain", "diverged_advantage", "lr_span_advantage"]
 )
 def test_an_arm_that_is_not_there_is_named(name):
-    with pytest.raises(ClaimError, match=r"no run has optimizer lion; there is adamw, muon"):
+    with pytest.raises(AnalysisError, match=r"no run has optimizer lion; there is adamw, muon"):
         measured(name, tables(arm("muon", [1, 1, 1]), arm("adamw", [1, 1, 1])), of="lion",
                  over="muon", column="optimizer")  # fmt: skip
 
@@ -106,18 +85,6 @@ def test_where_no_run_diverged_nothing_is_told():
     assert "no run of either diverged" in found.caveat
 
 
-def test_the_span_of_a_v_is_its_width_at_the_margin():
-    lrs, losses = 2.0 ** np.arange(-3, 4), np.abs(np.arange(-3, 4)) * 0.5
-    assert curves.span(lrs, losses, 0.6).value == pytest.approx(2 * 1.2)
-
-
-def test_a_divergence_ends_the_span_and_an_open_end_leaves_it_open():
-    gone = curves.span([0.5, 1.0, 2.0], [1.0, 0.0, math.inf], 0.5)
-    assert (gone.value, gone.high) == (0.5, 0.5)
-    open_end = curves.span([1.0, 2.0, 4.0], [0.0, 0.1, 0.2], 0.5)
-    assert (open_end.low, open_end.high) == (2.0, math.inf)
-
-
 def test_spans_are_compared():
     given = tables(arm("muon", [0.4, 0.0, 0.4]), arm("adamw", [0.8, 0.0, 0.8]))
     found = measured("lr_span_advantage", given, of="muon", over="adamw", margin=0.2)
@@ -125,26 +92,6 @@ def test_spans_are_compared():
 
 
 # Steps to a target --------------------------------------------------------------------------
-
-
-def history(runs, curve):
-    """Training losses along all runs: `curve(optimizer, total, step)`."""
-    rows = [
-        {"key": run.key, "step": step, "train_loss": curve(run.optimizer, run.steps, step)}
-        for run in runs.itertuples() for step in STEPS * run.steps // 100
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def raced(speed, **columns):
-    """AdamW's loss falls as 3 − t; the other's `speed` times as quickly."""
-    rate = {"muon": speed, "adamw": 1.0}
-    arms = [
-        arm(name, [3.0, 3 - rate[name] * 0.95], lrs=[0.5, 1.0], steps=100, **columns)
-        for name in rate
-    ]
-    runs = pd.concat(arms, ignore_index=True)
-    return {"runs": runs, "history": history(runs, lambda o, n, t: 3 - rate[o] * t / n)}
 
 
 @pytest.mark.parametrize("speed", [1.25, 2.0, 4.0])
@@ -158,15 +105,6 @@ def test_an_arm_of_twice_the_speed_needs_half_the_steps(speed):
 def test_an_arm_that_never_gets_there_has_no_ratio():
     found = measured("steps_ratio", raced(0.5), of="muon", over="adamw")
     assert found.value == math.inf
-
-
-def test_the_best_rate_is_raced():
-    steps, losses = analysis_arms.best_curves(
-        raced(2.0), raced(2.0)["runs"].query("optimizer=='muon'")
-    )
-    assert steps[0] == 10
-    assert losses.shape == (3, len(steps))
-    assert losses[0, -1] == pytest.approx(3 - 2 * 0.955, abs=0.02)
 
 
 def test_shorter_runs_that_end_at_the_target():
@@ -200,35 +138,126 @@ def test_the_factor_over_batch_sizes():
     assert found.value == pytest.approx(0.5, abs=0.08)  # an octave in two doublings, less the lag
 
 
-@SEEDED
-@given(st.lists(st.floats(0, 10), min_size=2, max_size=8), st.floats(0, 10))
-def test_the_first_step_at_a_target(losses, target):
-    steps = np.arange(1.0, len(losses) + 1)
-    found = curves.reached(steps, np.array(losses), target)
-    if min(losses) > target:
-        assert found == math.inf
-    else:
-        assert np.interp(found, steps, losses) == pytest.approx(target, abs=1e-6) or found == 1
-        assert all(loss > target for step, loss in zip(steps, losses, strict=True) if step < found)
-
-
-def test_trailing_means_are_over_whole_windows():
-    steps, values = np.array([0.0, 1, 2, 3, 4]), np.array([[9.0, 1, 3, 5, 7]])
-    kept, means = curves.trailing_means(steps, values, 0.5)
-    assert kept.tolist() == [2, 3, 4]
-    assert means.tolist() == [[2.0, 4.0, 6.0]]
-
-
-def test_what_the_large_network_gains_at_the_small_ones_best_rate():
-    small = sweeps.Sweep(1.0, np.array([1.0, 2.0]), np.array([[3.0, 2.0]]))
-    large = sweeps.Sweep(8.0, np.array([2.0, 4.0]), np.array([[1.5, 1.0]]))
-    assert sweeps.gain([small, large], np.array([0])).value == 0.5
-    with pytest.raises(estimate.AnalysisError, match="was not run at 2"):
-        sweeps.gain([small, sweeps.Sweep(8.0, np.array([4.0]), np.array([[1.0]]))],
-                      np.array([0]))  # fmt: skip
-
-
 def test_the_measures_of_arms_can_be_named_in_claims():
     claim = {"id": "x", "sentence": "x", "source": "x", "confidence": "low", "bar": {"max": 1},
              "measure": "horizon_ratio", "where": {}, "options": {"of": "a"}}  # fmt: skip
     assert not validation.validate([claim])
+
+
+# Advantages --------------------------------------------------------------------------------------
+
+
+def make_arms(gain=0.1, seeds=5, lrs=(0.5,)):
+    """Two arms whose losses share a seed's noise; the first ends lower by `gain`."""
+    noise = np.random.default_rng(0).normal(0, 1.0, seeds)
+    rows = [
+        {"arm": arm, "seed": seed, "lr": lr, "status": "finished", "grid": "g",
+         "final_loss": 3 + wobble - (gain if arm == "a" else 0) + abs(lr - 0.5),
+         "key": f"{arm}{seed}{lr}"}
+        for arm in "ab" for seed, wobble in enumerate(noise) for lr in lrs
+    ]  # fmt: skip
+    return {"runs": pd.DataFrame(rows)}
+
+
+def advantage(tables, **options):
+    options = {"column": "arm", "of": "a", "over": "b", **options}
+    return measures()["advantage"].function(tables, 0, **options)
+
+
+def test_an_advantage_is_paired_over_seeds():
+    found = advantage(make_arms(0.1))
+    assert parts(found) == pytest.approx((0.1, 0.1, 0.1))
+    assert advantage(make_arms(0.1), of="b", over="a").value == pytest.approx(-0.1)
+
+
+def test_of_several_learning_rates_each_arm_takes_its_best_if_told_to():
+    tables = make_arms(0.1, lrs=(0.25, 0.5, 1.0))
+    with pytest.raises(AnalysisError, match="set `best: true`"):
+        advantage(tables)
+    assert advantage(tables, best=True).value == pytest.approx(0.1)
+
+
+def test_an_arm_without_runs_is_named():
+    with pytest.raises(AnalysisError, match="no run has arm c; there is a, b"):
+        advantage(make_arms(), of="c")
+
+
+def test_an_arm_that_diverged_is_infinitely_worse():
+    tables = make_arms()
+    gone = (tables["runs"]["arm"] == "b") & (tables["runs"]["seed"] == 1)
+    tables["runs"].loc[gone, ["status", "final_loss"]] = ["diverged", INF]
+    assert advantage(tables).value == INF
+
+
+def make_rivals(losses, sizes=(32,), lrs=(0.5,), **columns):
+    """Runs of arms whose loss is `losses[arm](size, lr)` plus a hundredth of the seed."""
+    rows = [
+        (arm, size, lr, seed, loss(size, lr) + seed / 100)
+        for arm, loss in losses.items()
+        for size in sizes
+        for lr in lrs
+        for seed in range(3)
+    ]
+    runs = pd.DataFrame(rows, columns=["optimizer", "shape.width", "lr", "seed", "final_loss"])
+    keys = [f"arm-{i}" for i in range(len(runs))]
+    return runs.assign(grid="arms", key=keys, status="finished", eval_loss=1.0, **columns)
+
+
+ARMS = {"lion": lambda w, lr: 3.0, "adamw": lambda w, lr: 2.0, "sophia": lambda w, lr: 2.5}
+
+
+def test_an_advantage_over_all_is_over_the_best_of_them():
+    found = judged("advantage", {"runs": make_rivals(ARMS)}, column="optimizer", of="adamw")
+    assert parts(found.estimate) == pytest.approx((0.5, 0.5, 0.5))
+    found = judged("advantage", {"runs": make_rivals(ARMS)}, column="optimizer", of="sophia")
+    assert found.estimate.value == pytest.approx(-0.5)
+
+
+def test_an_arm_tuned_at_the_smallest_size_is_judged_at_the_largest():
+    # Lion's best is at 0.5 for width 32; at 128, where 1 would be better, it has to stay.
+    losses = {
+        "lion": lambda w, lr: {(32, 0.5): 1.0, (32, 1): 2.0, (128, 0.5): 1.5, (128, 1): 0.1}[w, lr],
+        "adamw": lambda w, lr: {(32, 0.5): 2.0, (32, 1): 1.0, (128, 0.5): 0.1, (128, 1): 1.2}[
+            w, lr
+        ],
+    }
+    runs = make_rivals(losses, sizes=(32, 128), lrs=(0.5, 1.0))
+    options = {"column": "optimizer", "tuned_at": "shape.width"}
+    found = judged("advantage", {"runs": runs}, of="adamw", **options)
+    assert found.estimate.value == pytest.approx(0.3)
+    spread = judged("arms_range", {"runs": runs}, **options)
+    assert spread.estimate.value == pytest.approx(100 * 0.3 / 1.36)
+    gone = runs[~((runs["shape.width"] == 128) & (runs["lr"] == 0.5))]
+    found = judged("advantage", {"runs": gone}, of="adamw", **options)
+    assert found.verdict == "undecided"
+    assert "lion: shape.width 128 was not run at lr 0.5, the best of 32" in found.reason
+
+
+def test_the_rise_of_the_loss_with_a_size_is_compared_at_each_ones_best():
+    losses = {
+        "lion": lambda w, lr: {(32, 0.5): 1.0, (32, 1): 2.0, (128, 0.5): 3.0, (128, 1): 1.2}[w, lr],
+        "adamw": lambda w, lr: {(32, 0.5): 2.0, (32, 1): 0.9, (128, 0.5): 1.4, (128, 1): 2.0}[
+            w, lr
+        ],
+    }
+    runs = make_rivals(losses, sizes=(32, 128), lrs=(0.5, 1.0))
+    found = judged("rise_advantage", {"runs": runs}, column="optimizer", of="lion", over="adamw")
+    assert parts(found.estimate) == pytest.approx((0.3, 0.3, 0.3))
+    narrow = runs[runs["shape.width"] == 32]
+    with pytest.raises(ClaimError, match=r"two shape\.width or more"):
+        judged("rise_advantage", {"runs": narrow}, column="optimizer", of="lion", over="adamw")
+
+
+def test_an_advantage_in_what_was_measured_where_more_is_better():
+    runs = make_rivals(ARMS)
+    accuracy = {"lion": 0.7, "adamw": 0.6, "sophia": 0.5}
+    probes = pd.DataFrame({
+        "grid": "arms", "key": list(runs["key"]) * 2, "probe": "downstream",
+        "step": [0] * len(runs) + [10] * len(runs),
+        "party_accuracy": [0.5] * len(runs) + [accuracy[name] for name in runs["optimizer"]],
+    })  # fmt: skip
+    found = judged(
+        "advantage", {"runs": runs, "probes": probes}, column="optimizer", of="lion",
+        loss="party_accuracy", higher=True,
+    )  # fmt: skip
+    assert found.estimate.value == pytest.approx(0.1)

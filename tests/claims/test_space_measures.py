@@ -7,9 +7,11 @@ import math
 import pandas as pd
 import pytest
 
-from hypertransfer.claims import validation, verdicts
+from hypertransfer.analysis.estimate import AnalysisError
+from hypertransfer.claims import space_measures, validation, verdicts
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import ClaimError
+from hypertransfer.spaces import replay
 
 CURVES = {  # method → per task the regrets after each evaluation
     "random": [[1.0, 0.8, 0.6, 0.4], [1.0, 0.6, 0.4, 0.2], [1.0, 0.7, 0.5, 0.3]],
@@ -34,14 +36,14 @@ def test_regret_ratio_is_of_means_over_tasks():
     found = measured("regret_ratio", "replays", replays(), of="box", over="random", at=2)
     assert found.value == pytest.approx((0.4 + 0.3 + 0.75) / (0.8 + 0.6 + 0.7))
     assert found.low <= found.value <= found.high
-    assert (found.seeds, found.over) == (3, "tasks")
+    assert (found.count, found.over) == (3, "tasks")
 
 
 def test_groups_are_resampled_as_a_whole():
     found = measured(
         "regret_ratio", "replays", replays(), of="box", over="random", at=2, by="group"
     )
-    assert (found.seeds, found.over) == (2, "groups")
+    assert (found.count, found.over) == (2, "groups")
     assert found.value == pytest.approx((0.35 + 0.75) / (0.7 + 0.7))
 
 
@@ -75,13 +77,13 @@ def test_evaluations_to_a_regret():
 
 def test_errors_name_what_is_there():
     with pytest.raises(
-        ClaimError, match="no method 'sphere' in these replays; there is random, box"
+        AnalysisError, match="no method 'sphere' in these replays; there is random, box"
     ):
         measured("regret_ratio", "replays", replays(), of="sphere", over="box")
-    with pytest.raises(ClaimError, match="at: 9 is not within the 4 evaluations"):
+    with pytest.raises(AnalysisError, match="at: 9 is not within the 4 evaluations"):
         measured("regret_ratio", "replays", replays(), of="box", over="random", at=9)
     two = pd.concat([replays(), replays().assign(replay="other")])
-    with pytest.raises(ClaimError, match="several replays have the method 'box'"):
+    with pytest.raises(AnalysisError, match="several replays have the method 'box'"):
         measured("regret_ratio", "replays", two, of="box", over="random")
 
 
@@ -119,8 +121,8 @@ def test_winner_slope_by_groups():
     assert found.value == pytest.approx(-0.75)
     assert (found.low, found.high) == (pytest.approx(-1), pytest.approx(-0.5))
     each = measured("winner_slope", "winners", frame, size="width", by="group, seed")
-    assert each.seeds == 6
-    with pytest.raises(ClaimError, match="no group has winners at two values of width"):
+    assert each.count == 6
+    with pytest.raises(AnalysisError, match="no group has winners at two values of width"):
         measured("winner_slope", "winners", frame[frame["width"] == 16], size="width")
 
 
@@ -149,3 +151,7 @@ def test_options_are_checked_by_the_measures_own_choices():
     few = claim(min_seeds=4)
     verdict = verdicts.check(few, {"replays": replays()})
     assert (verdict.verdict, verdict.reason) == ("undecided", "3 tasks ran, and 4 are asked for")
+
+
+def test_quantities_of_regions_are_columns_of_their_table():
+    assert set(space_measures.QUANTITIES) <= set(replay.REGIONS.names)

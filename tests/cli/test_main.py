@@ -11,7 +11,9 @@ import pytest
 
 from hypertransfer.catalogue import lookup
 from hypertransfer.catalogue.cards import networks, optimizers
-from hypertransfer.cli import main
+from hypertransfer.cli import arguments, main
+from hypertransfer.cli.main_config import main_config
+from hypertransfer.cli.text import duration
 from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.planning import keys, load, study_plan
 from hypertransfer.storage.run_store import Store
@@ -33,8 +35,8 @@ def planned(tmp_path: Path, capsys, *overrides: str) -> str:
 
 def fill(tmp_path: Path, wanted) -> list[study_plan.PlannedRun]:
     """Entries for the runs of the smoke sweep that `wanted` lets through."""
-    config = main.main_config(
-        main.CONFIG, ["scale=smoke", "studies=[super_consistency]", f"store={tmp_path}"]
+    config = main_config(
+        arguments.CONFIG, ["scale=smoke", "studies=[super_consistency]", f"store={tmp_path}"]
     )
     (study,) = load.load(config)
     store, filled = Store(tmp_path), []
@@ -115,7 +117,7 @@ def test_planning_imports_no_torch(command: list[str], tmp_path: Path):
 
 
 def test_durations():
-    assert [main.duration(s) for s in (45, 600, 7200)] == ["45 s", "10 min", "2.0 h"]
+    assert [duration(s) for s in (45, 600, 7200)] == ["45 s", "10 min", "2.0 h"]
 
 
 def test_every_registered_part_is_where_its_card_says():

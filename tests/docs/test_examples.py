@@ -121,7 +121,7 @@ def test_the_measure_decides_a_claim():
     finally:
         claims_measure.MEASURES.pop("seed_spread")
     assert verdict.verdict == "holds"
-    assert verdict.value == pytest.approx(runs["final_loss"].std(ddof=0))
+    assert verdict.estimate.value == pytest.approx(runs["final_loss"].std(ddof=0))
     assert verdict.unit == "loss"
 
 

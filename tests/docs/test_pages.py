@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from hypertransfer.claims.claim import Claim
-from hypertransfer.cli.main import parser
+from hypertransfer.cli.arguments import parser
 from hypertransfer.maintenance import references
 from hypertransfer.report import reference
 from hypertransfer.runs.spec import RunSpec, Schedule
@@ -123,7 +123,7 @@ def test_every_key_of_a_run_and_of_a_claim_is_explained():
 
 
 def test_every_command_is_on_the_start_page():
-    (commands,) = [a.choices for a in parser()._actions if isinstance(a, _SubParsersAction)]
+    (commands,) = [a.choices for a in parser("")._actions if isinstance(a, _SubParsersAction)]
     words = {word for cell in first_cells("start.md") for word in cell.split()}
     assert set(commands) - {references.COMMAND} <= words
 

@@ -72,7 +72,7 @@ def test_random_bytes_in_random_files(whole, undisturbed, tally, seed):
     hit = [*chance.sample(entries, CORRUPTIONS // 2), *chance.sample(made, CORRUPTIONS // 2)]
     runs = {path.parent for path in hit if path.is_relative_to(store / "runs")}
     # Kept weights that an earlier round damaged, and that no probe has read since, may come up now.
-    faults = verify.faults(Store(store))
+    faults = verify.store_faults(Store(store))
     runs |= {f.place.path for f in faults if f.place and f.place.kind == "runs"}
     # Kept weights are read where a probe has to be made, and found to be damaged then.
     read = {p.parent for p in hit if p.parent in runs and p.suffix != ".safetensors"}
@@ -191,7 +191,7 @@ def test_full_results(tmp_path, undisturbed):
 def test_a_second_workflow_in_the_folder_is_refused(whole):
     from hypertransfer.storage import ledger
 
-    holder = ledger.hold(whole.folder / "results/.lock")
+    holder = ledger.acquire_lock(whole.folder / "results/.lock")
     assert holder is not None
     try:
         shutil.rmtree(whole.folder / "results/micro/made/claims")

@@ -15,9 +15,9 @@ from hypertransfer.catalogue.cards import figures
 from hypertransfer.figures import draw as figures_draw
 from hypertransfer.figures import spaces
 from hypertransfer.spaces.dimensions import Domain
-from hypertransfer.spaces.learning import Task
 from hypertransfer.spaces.regions import fit
 from hypertransfer.spaces.replay import Replay, run
+from hypertransfer.spaces.tasks.task import Task
 
 DOMAIN = Domain.parse({
     "lr": {"low": 1e-4, "high": 1, "log": True}, "decay": {"low": 0.001, "high": 1, "log": True},
@@ -98,8 +98,8 @@ def test_outlines_are_those_of_the_regions(tables):
     ])  # fmt: skip
     found = fit("box", won)
     dimension = DOMAIN.numeric[0]
-    assert box.get_x() == pytest.approx(dimension.value(found.low[0]))
-    assert box.get_x() + box.get_width() == pytest.approx(dimension.value(found.high[0]))
+    assert box.get_x() == pytest.approx(dimension.from_unit(found.low[0]))
+    assert box.get_x() + box.get_width() == pytest.approx(dimension.from_unit(found.high[0]))
     assert found.volume == pytest.approx(row["volume"])
     assert len(ellipse.get_xy()) >= len(spaces.CIRCLE)
 

@@ -16,7 +16,7 @@ from tests.workflow.project import STUDY
 from hypertransfer.catalogue import complete
 from hypertransfer.cli import main
 from hypertransfer.maintenance import calibration
-from hypertransfer.maintenance.calibration import Measured
+from hypertransfer.maintenance.calibration import Timing
 from hypertransfer.planning import cost, load, status
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.document import ConfigError
@@ -35,9 +35,9 @@ sizes = st.lists(
 def test_rates_that_made_the_times_explain_them(work, speed, overhead):
     """Where times follow the model exactly, the fitted model gives them back."""
     truth = cost.Rates(speed, overhead)
-    runs = [Measured("d", o, s, Measured("d", o, s, 1).estimate(truth)) for o, s in work]
+    runs = [Timing("d", o, s, Timing("d", o, s, 1).estimate(truth)) for o, s in work]
     found = calibration.fit(runs, cost.Rates())
-    assert calibration.error(runs, found).most == pytest.approx(1, rel=1e-3)
+    assert calibration.estimate_error(runs, found).most == pytest.approx(1, rel=1e-3)
 
 
 @SEEDED
@@ -49,15 +49,15 @@ def test_fitting_never_makes_the_squared_relative_error_worse(work, noise):
         return sum((one.estimate(rates) / one.seconds - 1) ** 2 for one in runs)
 
     runs = [
-        Measured("d", o, s, Measured("d", o, s, 1).estimate(before) * factor)
+        Timing("d", o, s, Timing("d", o, s, 1).estimate(before) * factor)
         for (o, s), factor in zip(work, noise, strict=False)
     ]
     assert loss(calibration.fit(runs, before)) <= loss(before) * (1 + 1e-9)
 
 
 def test_the_error_is_a_factor_up_or_down():
-    runs = [Measured("d", 0, 100, seconds) for seconds in (0.05, 0.1, 0.2)]
-    found = calibration.error(runs, cost.Rates(seconds_per_step=1e-3))
+    runs = [Timing("d", 0, 100, seconds) for seconds in (0.05, 0.1, 0.2)]
+    found = calibration.estimate_error(runs, cost.Rates(seconds_per_step=1e-3))
     assert found.typical == pytest.approx(2)
     assert found.count == 3
 

@@ -29,20 +29,20 @@ def dimensions(draw):
 @SEEDED
 @given(dimensions(), PLACES)
 def test_places_and_values_are_one(dimension, place):
-    value = dimension.value(place)
+    value = dimension.from_unit(place)
     assert dimension.low <= value <= dimension.high
     if dimension.integer:
         assert isinstance(value, int)
-        assert dimension.value(dimension.unit(value)) == value
+        assert dimension.from_unit(dimension.to_unit(value)) == value
     else:
-        assert dimension.unit(value) == pytest.approx(place, abs=1e-6)
+        assert dimension.to_unit(value) == pytest.approx(place, abs=1e-6)
 
 
 def test_log_axes_are_in_octaves():
     dimension = Dimension("lr", 1 / 16, 1, log=True)
-    assert dimension.value(0.25) == 1 / 8
-    assert dimension.measured(0.5) == -2
-    assert Dimension("x", 0, 10).measured(0.5) == 5
+    assert dimension.from_unit(0.25) == 1 / 8
+    assert dimension.on_axis(0.5) == -2
+    assert Dimension("x", 0, 10).on_axis(0.5) == 5
 
 
 WRITTEN = {
@@ -59,10 +59,10 @@ def test_configurations_go_there_and_back():
     points = domain.encode(columns)
     # numeric dimensions first, then the places of choices in their lists
     assert points == pytest.approx(np.array([[0, 0, 1], [0.5, 0.5, 0], [1, 1, 1]]))
-    found = domain.decode(points)
-    assert [one["schedule"] for one in found] == columns["schedule"]
-    assert [one["batch"] for one in found] == columns["batch"]
-    assert [one["lr"] for one in found] == pytest.approx(columns["lr"])
+    configurations = domain.decode(points)
+    assert [c["schedule"] for c in configurations] == columns["schedule"]
+    assert [c["batch"] for c in configurations] == columns["batch"]
+    assert [c["lr"] for c in configurations] == pytest.approx(columns["lr"])
     assert Domain.parse(domain.plain()) == domain
 
 
@@ -116,7 +116,7 @@ def test_what_is_no_mapping_of_dimensions(written):
     assert "is not a mapping of hyperparameters" in str(error)
 
 
-@pytest.mark.parametrize("module", ["dimensions", "suites", "sources", "tables"])
+@pytest.mark.parametrize("module", ["dimensions", "tasks.suites", "tasks.sources", "tasks.tables"])
 def test_planning_imports_nothing_heavy(module):
     heavy = {"numpy", "pandas", "scipy", "sklearn", "torch"}
     code = f"import sys, hypertransfer.spaces.{module}; assert not {heavy} & set(sys.modules)"

@@ -1,13 +1,16 @@
-"""Ranges of learned spaces in real units: what other tools get holds every winner."""
+"""Files of learned spaces: ranges hold every winner, and the forms that other tools read."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import yaml
 
 from hypertransfer.spaces import exports
 from hypertransfer.spaces.dimensions import Domain
-from hypertransfer.spaces.learning import Recipe, Task, learn
+from hypertransfer.spaces.learning import Recipe, learn
+from hypertransfer.spaces.tasks.task import Task
+from hypertransfer.studies import grid
 
 DOMAIN = Domain.parse({
     "lr": {"low": 1e-5, "high": 1, "log": True},
@@ -58,3 +61,87 @@ def test_a_file_is_read_back_as_it_was(tmp_path):
     values = yaml.safe_load((tmp_path / "space.yaml").read_text())
     assert list(values) == ["hypertransfer", "dimensions", "space", "optuna", "ray_tune",
                             "syne_tune", "grid"]  # fmt: skip
+
+
+MIXED = Domain.parse({
+    "lr": {"low": 1e-4, "high": 1, "log": True},
+    "batch": {"low": 8, "high": 512, "log": True, "integer": True},
+    "schedule": {"choices": ["cosine", "linear"]},
+})  # fmt: skip
+BEST = {"a": (0.01, 64), "b": (0.02, 64), "c": (0.02, 128), "d": (0.01, 128), "e": (0.015, 90),
+        "f": (0.012, 70)}  # fmt: skip
+
+
+def spaces():
+    tasks = []
+    for name, (lr, batch) in BEST.items():
+        points = MIXED.encode({"lr": [lr], "batch": [batch], "schedule": ["cosine"]})
+        tasks.append(Task(name, name, points, np.zeros(1)))
+    return [learn(MIXED, tasks, Recipe(shape)) for shape in ("box", "ellipsoid")]
+
+
+@pytest.mark.parametrize("space", spaces(), ids=["box", "ellipsoid"])
+def test_ranges_hold_the_region(space):
+    found = exports.ranges(space)
+    assert found["schedule"] == {"choices": ["cosine"]}
+    for values in space.domain.decode(space.draw(500, np.random.default_rng(0))):
+        assert found["lr"]["low"] * (1 - 1e-9) <= values["lr"] <= found["lr"]["high"] * (1 + 1e-9)
+        assert found["batch"]["low"] <= values["batch"] <= found["batch"]["high"]
+    assert isinstance(found["batch"]["low"], int)
+    assert found["lr"]["high"] < 0.1, "and not the whole range"
+
+
+def test_forms_of_other_tools():
+    space = spaces()[0]
+    kinds = {name: value["name"] for name, value in exports.optuna(space).items()}
+    assert kinds == {"lr": "FloatDistribution", "batch": "IntDistribution",
+                     "schedule": "CategoricalDistribution"}  # fmt: skip
+    assert set(exports.optuna(space)["lr"]["attributes"]) == {"low", "high", "log", "step"}
+    ray, syne = exports.samplers(space, inclusive=False), exports.samplers(space, inclusive=True)
+    assert (ray["lr"]["sampler"], ray["batch"]["sampler"]) == ("loguniform", "lograndint")
+    assert ray["batch"]["args"][1] == syne["batch"]["args"][1] + 1, "Ray leaves the upper end out"
+    assert syne["schedule"] == {"sampler": "choice", "args": [["cosine"]]}
+
+
+@pytest.mark.parametrize("space", spaces(), ids=["box", "ellipsoid"])
+def test_the_grid_section_is_one_of_ours(space):
+    section = exports.grid(space, 16)
+    parsed = grid.Grid.parse({"base": {}, **section})
+    assert list(grid.problems(parsed)) == []
+    points = [point for point, _ in grid.points(parsed)]
+    assert 8 < len(points) <= 16
+    inside = space.domain.encode({n: [p[n] for p in points] for n in space.domain.names})
+    assert (space.gauge(inside) < 1.2).all(), "but for the rounding of whole numbers"
+
+
+class Trial:
+    """As much of Optuna's as is asked for."""
+
+    def __init__(self, high):
+        self.high = high
+
+    def suggest_float(self, name, low, high, log=False):
+        return high if self.high else float(np.sqrt(low * high))
+
+    def suggest_int(self, name, low, high, log=False):
+        return high if self.high else round(float(np.sqrt(low * high)))
+
+    def suggest_categorical(self, name, choices):
+        return choices[0]
+
+
+def test_suggestions_say_whether_they_lie_in_the_region():
+    ellipsoid = spaces()[1]
+    assert exports.suggest(Trial(high=False), ellipsoid)[1]
+    found, inside = exports.suggest(Trial(high=True), ellipsoid)
+    assert set(found) == {"lr", "batch", "schedule"}
+    assert not inside, "the corner of the ranges is not in the ellipsoid"
+
+
+def test_files_that_are_no_space(tmp_path):
+    domain = "space: {domain: {lr: {low: 3, high: 1}}, region: {}, kept: []}"
+    for text in ("a: 1", "[1]", "{", "hypertransfer: {format: 2}",
+                 f"hypertransfer: {{format: 1}}\n{domain}"):  # fmt: skip
+        (tmp_path / "x.yaml").write_text(text)
+        with pytest.raises(exports.SpaceFileError, match=r"x\.yaml"):
+            exports.load_space(tmp_path / "x.yaml")

@@ -1,4 +1,4 @@
-"""Learning a space: winners, what is left outside, drift, and the gain on tasks left out."""
+"""Learning a space: its choices, tasks outside, drift, growth."""
 
 from __future__ import annotations
 
@@ -13,13 +13,10 @@ from hypertransfer.spaces.dimensions import Domain
 from hypertransfer.spaces.learning import (
     Recipe,
     Space,
-    Task,
-    expected_best,
     learn,
-    leave_one_out,
-    rows_inside,
 )
 from hypertransfer.spaces.regions import RegionError
+from hypertransfer.spaces.tasks.task import Task
 
 DOMAIN = Domain.parse({"lr": {"low": 0, "high": 1}, "decay": {"low": 0, "high": 1}})
 MIXED = Domain.parse(
@@ -34,38 +31,6 @@ def bowl(name, best, group="", **place):
 
 def points(*rows):
     return np.array(rows, dtype=float)
-
-
-def test_regrets_are_of_the_tasks_own_range():
-    task = Task("t", "g", np.zeros((4, 1)), np.array([2.0, 4.0, 3.0, math.inf]))
-    assert task.regrets.tolist() == [0.0, 1.0, 0.5, 1.0]
-    alike = Task("t", "g", np.zeros((3, 1)), np.array([2.0, 2.0, math.inf]))
-    assert alike.regrets.tolist() == [0.0, 0.0, 1.0]
-    lost = Task("t", "g", np.zeros((2, 1)), np.array([math.inf, math.inf]))
-    assert lost.regrets.tolist() == [1.0, 1.0]
-
-
-def test_winners_are_finite_and_the_best_first():
-    task = Task("t", "g", points([0], [1], [2], [3]), np.array([2.0, math.inf, 1.0, 1.0]))
-    assert task.winners(1).tolist() == [[2.0]], "of equals the first"
-    assert task.winners(4).tolist() == [[2.0], [3.0], [0.0]]
-    assert task.best.tolist() == [2.0]
-
-
-@pytest.mark.parametrize(("share", "count"), [(0.01, 1), (0.1, 1), (0.25, 2), (1.0, 10)])
-def test_near_best(share, count):
-    losses = np.random.default_rng(0).permutation(10).astype(float)
-    chosen = Task("t", "g", np.zeros((10, 1)), losses).near_best(share)
-    assert sorted(losses[chosen]) == list(range(count))
-
-
-@pytest.mark.parametrize("n", [1, 2, 5, 7])
-def test_the_expected_best_of_draws_without_replacement(n):
-    values = np.random.default_rng(n).random(n)
-    for k in range(1, n + 1):
-        every = [min(chosen) for chosen in itertools.combinations(values, k)]
-        assert expected_best(values, [k])[0] == pytest.approx(np.mean(every))
-    assert expected_best(values, [n + 5])[0] == pytest.approx(values.min())
 
 
 def test_a_space_keeps_the_choices_that_won():
@@ -114,7 +79,7 @@ def drifting(slope):
 
 def test_winners_are_carried_along_their_trend():
     recipe = Recipe("box", floor=0.01, drift="width", drifting=("lr",))
-    space = learn(DOMAIN, drifting(-0.05), recipe, target=256)
+    space = learn(DOMAIN, drifting(-0.05), recipe, target_size=256)
     assert space.region.centre == pytest.approx([0.25, 0.4])
     assert space.volume == pytest.approx(0.02**2), "nothing but the floor is left of their spread"
     other = learn(DOMAIN, drifting(-0.05), Recipe("box", floor=0.01))
@@ -123,14 +88,14 @@ def test_winners_are_carried_along_their_trend():
 
 def test_what_is_carried_out_of_the_range_stops_at_its_border():
     recipe = Recipe("box", floor=0.01, drift="width")
-    space = learn(DOMAIN, drifting(-0.2), recipe, target=256)
+    space = learn(DOMAIN, drifting(-0.2), recipe, target_size=256)
     assert space.region.low[0] == 0.0
     assert space.region.high[0] == pytest.approx(0.02)
 
 
 def test_one_size_has_no_trend():
     recipe = Recipe("box", floor=0.01, drift="width")
-    space = learn(DOMAIN, drifting(-0.05)[:1], recipe, target=256)
+    space = learn(DOMAIN, drifting(-0.05)[:1], recipe, target_size=256)
     assert space.region.centre == pytest.approx([0.5, 0.4])
 
 
@@ -142,37 +107,6 @@ def test_growth_joins_tightness_and_place():
     assert space.grown(math.inf) == 1
 
 
-def test_tasks_alike_promise_a_gain():
-    places = {"a": (0.5, 0.5), "b": (0.55, 0.5), "c": (0.5, 0.45), "d": (0.45, 0.55)}
-    tasks = [bowl(name, best) for name, best in places.items()]
-    found = list(leave_one_out(DOMAIN, tasks, Recipe("box"), (1, 5)))
-    assert [one.task for one in found] == ["a", "b", "c", "d"]
-    assert all((one.inside < 0.2 * one.whole).all() for one in found)
-    assert all(0 < one.rows < len(GRID) for one in found)
-    assert found[0].holds_best
-
-
-def test_tasks_that_share_nothing_promise_none():
-    tasks = [bowl("a", (0, 0)), bowl("b", (1, 1))]
-    found = list(leave_one_out(DOMAIN, tasks, Recipe("box"), (5,)))
-    assert all(one.inside[0] > 3 * one.whole[0] for one in found)
-    assert not any(one.holds_best for one in found)
-    assert all(one.coverage == 0 and one.inflation > 10 for one in found)
-
-
-def test_groups_are_left_out_as_a_whole():
-    tasks = [
-        bowl("a", (0.1, 0.1), "one"),
-        bowl("b", (0.1, 0.1), "one"),
-        bowl("c", (0.9, 0.9), "two"),
-    ]
-    by_task = {one.task: one for one in leave_one_out(DOMAIN, tasks, Recipe("box"))}
-    by_group = {one.task: one for one in leave_one_out(DOMAIN, tasks, Recipe("box"), by_group=True)}
-    assert by_task["a"].holds_best
-    assert not by_group["a"].holds_best
-    assert list(leave_one_out(DOMAIN, tasks[:2], Recipe("box"), by_group=True)) == []
-
-
 def test_where_no_row_is_inside_the_nearest_is_taken():
     space = learn(DOMAIN, [bowl("a", (0.5, 0.5))], Recipe("box", floor=0.01))
-    assert rows_inside(space, points([0.9, 0.9], [0.6, 0.5], [0.1, 0.5])).tolist() == [1]
+    assert space.rows_inside(points([0.9, 0.9], [0.6, 0.5], [0.1, 0.5])).tolist() == [1]

@@ -14,10 +14,10 @@ from scipy import stats
 from scipy.stats import qmc
 
 from hypertransfer.spaces.regions import (
+    INSIDE,
     Box,
     Ellipsoid,
     RegionError,
-    contains,
     cube,
     fit,
     from_plain,
@@ -31,6 +31,14 @@ CLOUDS = st.tuples(st.integers(1, 12), st.integers(1, 4)).flatmap(
 
 def cloud(n, d, seed=0):
     return np.random.default_rng([n, d, seed]).random((n, d))
+
+
+def contains(region, points):
+    return region.gauge(points) <= 1 + INSIDE
+
+
+def semi_axes(ellipsoid):
+    return 1 / np.linalg.eigvalsh(ellipsoid.a)
 
 
 def ball_volume(d):
@@ -96,10 +104,10 @@ def test_ellipsoids_in_closed_form():
     """Of a regular cross-polytope a ball; of an interval's ends the interval."""
     cross = 0.5 + 0.3 * np.concatenate([np.eye(3), -np.eye(3)])
     found = fit("ellipsoid", cross)
-    assert found.semi_axes == pytest.approx([0.3] * 3, rel=1e-3)
+    assert semi_axes(found) == pytest.approx([0.3] * 3, rel=1e-3)
     assert found.centre == pytest.approx([0.5] * 3, abs=1e-3)
     line = fit("ellipsoid", np.array([[0.2], [0.5], [0.8]]))
-    assert line.semi_axes == pytest.approx([0.3], rel=1e-3)
+    assert semi_axes(line) == pytest.approx([0.3], rel=1e-3)
 
 
 @SEEDED
@@ -126,7 +134,7 @@ def test_every_winner_lies_in_a_tight_region(points):
 def test_degenerate_winners_leave_the_floor(points):
     floor = 0.07
     ellipsoid = fit("ellipsoid", points, floor=floor)
-    assert ellipsoid.semi_axes.min() == pytest.approx(floor, rel=1e-3)
+    assert semi_axes(ellipsoid).min() == pytest.approx(floor, rel=1e-3)
     box = fit("box", points, floor=floor)
     assert ((box.high - box.low) / 2).min() >= floor - 1e-12
     for region in (box, ellipsoid):
@@ -274,9 +282,9 @@ def test_regions_as_plain_values(region):
         (np.empty((0, 2)), {}, "no points"),
         (np.array([[1.2, 0.5]]), {}, "outside the unit cube"),
         (np.array([[math.nan, 0.5]]), {}, "outside the unit cube"),
-        (cloud(3, 2), {"floor": 0}, "cannot be meant"),
-        (cloud(3, 2), {"floor": 0.7}, "cannot be meant"),
-        (cloud(3, 2), {"slack": -0.1}, "cannot be meant"),
+        (cloud(3, 2), {"floor": 0}, "floor 0 must be above 0"),
+        (cloud(3, 2), {"floor": 0.7}, "floor 0.7 must be above 0 and at most 0.5"),
+        (cloud(3, 2), {"slack": -0.1}, "slack -0.1 at least 0"),
     ],
 )
 def test_winners_that_no_region_can_be_learned_from(points, options, words):

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from hypertransfer.spaces.dimensions import Domain
-from hypertransfer.spaces.learning import Space, Task
+from hypertransfer.spaces.learning import Space
 from hypertransfer.spaces.replay import Replay, ReplayError, run
+from hypertransfer.spaces.tasks.task import Task
 
 DOMAIN = Domain.parse({"lr": {"low": 1e-4, "high": 1, "log": True}, "decay": {"low": 0, "high": 1}})
 GRID = np.array([(a, b) for a in np.linspace(0, 1, 21) for b in np.linspace(0, 1, 21)])
@@ -41,13 +42,13 @@ def replay(tasks=TASKS, **values):
     return Replay("r", "s", {**VALUES, **values}, DOMAIN, tasks)
 
 
-def frames(one, part=0, parts=1):
-    regrets, regions = run(one, part, parts)
+def frames(replayed, part=0, parts=1):
+    regrets, regions = run(replayed, part, parts)
     return regrets.to_pandas(), regions.to_pandas()
 
 
 def names(tasks):
-    return [one.name for one in tasks]
+    return [task.name for task in tasks]
 
 
 def test_a_target_is_never_among_what_is_earlier():

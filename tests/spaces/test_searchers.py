@@ -7,8 +7,9 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from hypertransfer.spaces.learning import Task, expected_best
-from hypertransfer.spaces.searchers import Problem, bayesian, halving, random, search
+from hypertransfer.spaces.cross_validation import expected_best
+from hypertransfer.spaces.searchers import TaskSearch, bayesian, halving, random, search
+from hypertransfer.spaces.tasks.task import Task
 
 
 def bowl(side=15, seed=0, noise=0.0):
@@ -24,7 +25,7 @@ def problem(task, budget, seed=0, rows=None, warm=(), axes=None):
     generator = np.random.default_rng(seed)
     rows = generator.permutation(len(task.losses)) if rows is None else np.asarray(rows)
     axes = task.points.shape[1] if axes is None else axes
-    return Problem(task, axes, rows, budget, generator, warm)
+    return TaskSearch(task, axes, rows, budget, generator, warm)
 
 
 def test_random_search_takes_rows_in_their_order():

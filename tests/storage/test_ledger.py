@@ -29,12 +29,12 @@ def made(book: Path, name: str, content: bytes = b"content") -> str:
 
 def test_what_was_made_stands(book):
     files = [made(book, name) for name in ("a", "b")]
-    assert ledger.false([*files, "never made"], book) == []
+    assert ledger.changed([*files, "never made"], book) == []
 
 
 def test_a_file_that_no_job_ended_is_false(book):
     Path("torn").write_bytes(b"half")
-    assert ledger.false(["torn"], book) == ["torn"]
+    assert ledger.changed(["torn"], book) == ["torn"]
 
 
 @settings(derandomize=True, deadline=None, max_examples=50)
@@ -49,7 +49,7 @@ def test_any_flipped_bit_is_seen_where_the_time_has_changed(tmp_path_factory, co
     before = file.stat()
     file.write_bytes(changed)
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
-    assert ledger.false([str(file)], book) == [str(file)]
+    assert ledger.changed([str(file)], book) == [str(file)]
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert list(ledger.damaged([str(file)], book)) == [str(file)], "reading finds it in any case"
 
@@ -57,9 +57,9 @@ def test_any_flipped_bit_is_seen_where_the_time_has_changed(tmp_path_factory, co
 def test_a_copy_with_another_time_stands_and_is_read_once(book, monkeypatch):
     file = made(book, "a")
     os.utime(file, (1, 1))
-    assert ledger.false([file], book) == []
-    monkeypatch.setattr(ledger.Made, "of", None)
-    assert ledger.false([file], book) == []
+    assert ledger.changed([file], book) == []
+    monkeypatch.setattr(ledger.MadeFile, "of", None)
+    assert ledger.changed([file], book) == []
 
 
 @pytest.mark.parametrize(
@@ -70,40 +70,41 @@ def test_lines_that_cannot_be_read_are_none(book, junk):
     with book.open("ab") as out:
         out.write(junk)  # without a newline, as a kill leaves it
     other = made(book, "b")
-    assert ledger.false([file, other], book) == []
+    assert ledger.changed([file, other], book) == []
 
 
 def test_the_last_line_counts(book):
     made(book, "a", b"one")
     made(book, "a", b"two")
-    assert ledger.false(["a"], book) == []
+    assert ledger.changed(["a"], book) == []
     Path("a").write_bytes(b"one")
     os.utime("a", (1, 1))
-    assert ledger.false(["a"], book) == ["a"]
+    assert ledger.changed(["a"], book) == ["a"]
 
 
 def test_one_holds_a_folder_until_it_dies(tmp_path):
     lock = tmp_path / "results/.lock"
     program = (
         "import sys, time; from pathlib import Path; from hypertransfer.storage import ledger\n"
-        "held = ledger.hold(Path(sys.argv[1])); print(held is not None, flush=True); time.sleep(60)"
+        "held = ledger.acquire_lock(Path(sys.argv[1])); "
+        "print(held is not None, flush=True); time.sleep(60)"
     )
     other = subprocess.Popen(
         [sys.executable, "-c", program, str(lock)], stdout=subprocess.PIPE, text=True,
         cwd=Path(__file__).parents[2] / "workflow",
     )  # fmt: skip
     assert other.stdout.readline() == "True\n"
-    assert ledger.hold(lock) is None
-    with pytest.raises(ledger.Taken, match="another snakemake makes results in"):
-        ledger.hold_soon(0.3, lock)
+    assert ledger.acquire_lock(lock) is None
+    with pytest.raises(ledger.FolderLockError, match="another snakemake makes results in"):
+        ledger.wait_for_lock(0.3, lock)
     other.send_signal(signal.SIGKILL)
     other.wait()
     other.stdout.close()
-    held = ledger.hold_soon(5, lock)
+    held = ledger.wait_for_lock(5, lock)
     held.close()
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ledger.Taken, match="cannot be written"):
-        ledger.hold_soon(0, tmp_path / "file" / "results" / ".lock")
+    with pytest.raises(ledger.FolderLockError, match="cannot be written"):
+        ledger.wait_for_lock(0, tmp_path / "file" / "results" / ".lock")

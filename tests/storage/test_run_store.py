@@ -1,4 +1,4 @@
-"""The run store: whole entries or none, damage found, one maker an entry, plain refusals."""
+"""The run store: whole entries or none, damage is found, errors say what to do."""
 
 from __future__ import annotations
 
@@ -11,52 +11,22 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
-import textwrap
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.damage import damaged
+from tests.support.store import key, python, read_all, snapshot, verified
 
 from hypertransfer.storage.produce import produce
 from hypertransfer.storage.run_store import DamagedEntry, Store, StoreError
 
 SEEDED = settings(derandomize=True, deadline=None)  # the same cases on every machine
 
-ROOT = Path(__file__).resolve().parents[2]
 FILES = {"history.parquet": bytes(range(200)), "weights.safetensors": b"\x00" * 300}
 RECORD = {"status": "finished", "loss": 1.5e-07, "steps": [0, 10], "name": "µP", "none": None}
-
-
-def key(number):
-    return f"{number:024x}-{number:016x}"
-
-
-def snapshot(root):
-    """All files below a folder with their content."""
-    return {
-        str(path.relative_to(root)): path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.is_file()
-    }
-
-
-def python(script, *arguments, **options):
-    """Start a new process of the store's code."""
-    source = (
-        "import sys\nfrom hypertransfer.storage.run_store import *\n"
-        "from hypertransfer.storage.produce import *\nfrom hypertransfer.storage.atomic import *\n"
-        + textwrap.dedent(script)
-    )
-    return subprocess.Popen(
-        [sys.executable, "-c", source, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
-    )  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -68,14 +38,6 @@ def held(script, *arguments):
     finally:
         process.kill()
         process.communicate()
-
-
-def verified(store, wanted):
-    """An entry with all its files checked."""
-    entry = store.get("runs", wanted)
-    for name in entry.files:
-        entry.read(name)
-    return entry
 
 
 def test_what_is_put_can_be_got(tmp_path):
@@ -122,7 +84,7 @@ def test_what_is_no_key_is_refused(tmp_path, wrong):
         lambda: store.get("runs", wrong),
         lambda: store.put("runs", wrong, {}, {}),
         lambda: store.set_aside("runs", wrong),
-        lambda: store.claimed("runs", wrong, wait=False).__enter__(),
+        lambda: store.locked("runs", wrong, wait=False).__enter__(),
     ]
     for call in calls:
         with pytest.raises(ValueError, match="not a key"):
@@ -201,10 +163,10 @@ def test_a_process_killed_at_any_step_leaves_a_whole_entry_or_none(tmp_path):
 
 def test_work_of_living_processes_is_not_swept(tmp_path):
     script = """
-        from hypertransfer import store
+        from hypertransfer.storage import run_store
         root = Path(sys.argv[1])
         Store(root).open()
-        (root / "tmp" / f"{store.owner()}x").mkdir()
+        (root / "tmp" / f"{run_store.owner()}x").mkdir()
         print("made", flush=True)
         sys.stdin.read()
     """
@@ -284,123 +246,36 @@ def test_an_entry_in_the_place_of_another_is_found(tmp_path):
         store.get("runs", key(2))
 
 
-def read_all(entry, value):
-    return value, {name: entry.read(name) for name in entry.files}
-
-
-def test_produce_makes_what_is_missing(tmp_path):
-    store, made = Store(tmp_path), []
-
-    def make(name, value):
-        made.append(name)
-        return {"value": value}, {"file": str(value).encode()}
-
-    wanted = {key(n): n for n in (3, 1, 2)}
-    store.put("runs", key(1), {"value": 1}, {"file": b"1"})
-    found = produce(store, "runs", wanted, make, read_all, pytest.fail)
-    assert made == [key(3), key(2)]
-    assert list(found) == list(wanted)
-    assert found[key(2)] == (2, {"file": b"2"})
-    produce(store, "runs", wanted, lambda *_: pytest.fail("made again"), read_all, pytest.fail)
-    assert not [path for path in (tmp_path / "claims").rglob("*") if path.is_file()]
-
-
-@pytest.mark.parametrize("name", ["entry.json", "file"])
-def test_damaged_entries_are_set_aside_and_made_again(tmp_path, name):
-    store, warnings = Store(tmp_path), []
-    for n in (1, 2):
-        store.put("runs", key(n), {}, {"file": b"good"})
-    (store.path("runs", key(1)) / name).write_bytes(b"bad!")
-    made = []
-
-    def make(one, value):
-        made.append(one)
-        return {}, {"file": b"good"}
-
-    found = produce(store, "runs", {key(1): 1, key(2): 2}, make, read_all, warnings.append)
-    assert made == [key(1)]
-    assert found[key(1)] == (1, {"file": b"good"})
-    (warning,) = warnings
-    (aside,) = (tmp_path / "damaged").iterdir()
-    assert key(1) in warning
-    assert str(aside) in warning
-    assert (aside / name).read_bytes() == b"bad!"
-    assert verified(store, key(1))
-
-
-def test_what_cannot_be_made_leaves_nothing_and_is_free_again(tmp_path):
-    store = Store(tmp_path)
-
-    def make(name, value):
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        produce(store, "runs", {key(1): 1}, make, read_all, pytest.fail)
-    assert not store.has("runs", key(1))
-    with store.claimed("runs", key(1), wait=False) as mine:
-        assert mine
-
-
-PRODUCER = """
-    import os, time
-    store, log = Store(sys.argv[1]), Path(sys.argv[2])
-    def make(key, value):
-        with log.open("a") as file:  # appending one short line is atomic
-            file.write(key + "\\n")
-        time.sleep(0.005)
-        return {"value": value}, {"file": os.urandom(64)}
-    wanted = {f"{n:024x}-{n:016x}": n for n in range(30)}
-    print("ready", flush=True)
-    sys.stdin.readline()
-    found = produce(store, "runs", wanted, make, lambda e, v: e.read("file").hex(), sys.exit)
-    print(",".join(found.values()))
-"""
-
-
-def test_two_processes_make_each_entry_once(tmp_path):
-    log = tmp_path / "log"
-    both = [python(PRODUCER, tmp_path / "store", log, stdin=subprocess.PIPE) for _ in range(2)]
-    for process in both:
-        assert process.stdout.readline() == "ready\n"
-    for process in both:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    answers = [process.communicate() for process in both]
-    assert [process.returncode for process in both] == [0, 0], answers
-    assert sorted(log.read_text().split()) == [key(n) for n in range(30)]
-    assert answers[0][0] == answers[1][0]
-
-
 HOLDER = """
-    with Store(sys.argv[1]).claimed("runs", sys.argv[2], wait=False) as mine:
-        print(mine, flush=True)
+    with Store(sys.argv[1]).locked("runs", sys.argv[2], wait=False) as acquired:
+        print(acquired, flush=True)
         sys.stdin.read()
 """
 
 
-def test_a_claim_is_held_by_one_and_dropped_when_its_holder_dies(tmp_path):
+def test_a_lock_is_held_by_one_and_dropped_when_its_holder_dies(tmp_path):
     store = Store(tmp_path)
     process = python(HOLDER, tmp_path, key(1), stdin=subprocess.PIPE)
     try:
         assert process.stdout.readline() == "True\n"
-        with store.claimed("runs", key(1), wait=False) as mine:
-            assert not mine  # at once: without waiting
-        with store.claimed("probes", key(1), wait=False) as mine:
-            assert mine
-        with store.claimed("runs", key(2), wait=False) as mine:
-            assert mine
+        with store.locked("runs", key(1), wait=False) as acquired:
+            assert not acquired  # at once: without waiting
+        with store.locked("probes", key(1), wait=False) as acquired:
+            assert acquired
+        with store.locked("runs", key(2), wait=False) as acquired:
+            assert acquired
     finally:
         process.kill()
         process.communicate()
-    with store.claimed("runs", key(1), wait=False) as mine:
-        assert mine
-    with store.claimed("runs", key(1), wait=True) as mine:
-        assert mine
+    with store.locked("runs", key(1), wait=False) as acquired:
+        assert acquired
+    with store.locked("runs", key(1), wait=True) as acquired:
+        assert acquired
 
 
-def test_a_claim_is_on_the_file_that_others_see(tmp_path, monkeypatch):
+def test_a_lock_is_on_the_file_that_others_see(tmp_path, monkeypatch):
     store, lock = Store(tmp_path), fcntl.flock
-    path = tmp_path / "claims" / key(1)[:2] / f"runs-{key(1)}"
+    path = tmp_path / "locks" / key(1)[:2] / f"runs-{key(1)}"
 
     def behind_a_holder_that_ends(*arguments):
         monkeypatch.setattr(fcntl, "flock", lock)
@@ -408,9 +283,9 @@ def test_a_claim_is_on_the_file_that_others_see(tmp_path, monkeypatch):
         lock(*arguments)
 
     monkeypatch.setattr(fcntl, "flock", behind_a_holder_that_ends)
-    with store.claimed("runs", key(1), wait=True) as mine:
-        assert mine
-        with store.claimed("runs", key(1), wait=False) as other:
+    with store.locked("runs", key(1), wait=True) as acquired:
+        assert acquired
+        with store.locked("runs", key(1), wait=False) as other:
             assert not other
     assert not path.exists()
 
@@ -500,7 +375,7 @@ def test_a_file_that_cannot_be_written_to_its_end(tmp_path, size):
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-@pytest.mark.parametrize("stands", ["", "tmp", "runs", "claims"])
+@pytest.mark.parametrize("stands", ["", "tmp", "runs", "locks"])
 def test_a_file_where_a_folder_is_expected(tmp_path, stands):
     root = tmp_path / "store"
     (root / stands).parent.mkdir(exist_ok=True)

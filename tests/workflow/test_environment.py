@@ -94,7 +94,9 @@ def test_vendored_data_stand_beside_their_notice():
     assert not [path.name for path in data if path.name not in text]
 
 
-def test_vendored_data_are_part_of_the_package():
-    (pattern,) = project()["tool"]["setuptools"]["package-data"]["hypertransfer"]
+def test_vendored_data_and_templates_are_part_of_the_package():
+    patterns = project()["tool"]["setuptools"]["package-data"]["hypertransfer"]
     package = ROOT / "workflow" / "hypertransfer"
-    assert {path.suffix for path in package.glob(pattern)} >= {".npz"}
+    packaged = {path.relative_to(package) for pattern in patterns for path in package.glob(pattern)}
+    assert Path("data/vendored/README.md") in packaged
+    assert {path.suffix for path in packaged} >= {".npz", ".html"}

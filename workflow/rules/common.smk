@@ -38,10 +38,10 @@ if workflow.is_main_process:
     if absent := planning.missing_data(PLANS.values()):
         raise WorkflowError("\n".join(absent))
     with contextlib.suppress(OSError):
-        HELD = ledger.hold()
+        HELD = ledger.acquire_lock()
 if HELD:
     _made = [file for plan in [*PLANS.values(), INDEX] for file in plan.made]
-    for _file in ledger.remove(ledger.false(_made)):
+    for _file in ledger.remove(ledger.changed(_made)):
         print(f"{_file} is not as it was made: it is made again", file=sys.stderr)
     for _plan in [*PLANS.values(), INDEX]:
         _plan.publication.retract_if_false()
@@ -51,8 +51,8 @@ onstart:
     global HELD
     try:
         # Another call may have held it for as long as it took to plan.
-        HELD = HELD or ledger.hold_soon(10)
-    except ledger.Taken as error:
+        HELD = HELD or ledger.wait_for_lock(10)
+    except ledger.FolderLockError as error:
         raise WorkflowError(str(error)) from None
 
 

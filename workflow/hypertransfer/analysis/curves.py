@@ -1,38 +1,55 @@
-"""Curves of losses over steps or rates: power laws, crossings, spans."""
+"""Curves of losses over steps, sizes or learning rates: power laws, crossings, stable spans."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-import numpy as np
-from scipy.optimize import minimize_scalar, nnls
-
 from hypertransfer.analysis.estimate import Estimate, exact
+from hypertransfer.analysis.lazy import numpy as np
+from hypertransfer.analysis.lazy import optimize
 
 
 def power_law_with_floor(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, float]:
     """E, A and b of y ≈ E + A·x^−b by least squares, E and A not negative, b within 0.01 and 4.
 
-    For given b the law is linear, so that one bounded search over b finds the least.
+    For given b the law is linear in E and A, so one bounded search over b finds the minimum.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
 
     def fitted(power: float) -> tuple[np.ndarray, float]:
-        return nnls(np.stack([np.ones_like(x), x**-power], axis=1), y)
+        return optimize.nnls(np.stack([np.ones_like(x), x**-power], axis=1), y)
 
-    found = minimize_scalar(lambda power: fitted(power)[1], bounds=(0.01, 4), method="bounded")
-    (floor, scale), _ = fitted(found.x)
-    return float(floor), float(scale), float(found.x)
+    best = optimize.minimize_scalar(
+        lambda power: fitted(power)[1], bounds=(0.01, 4), method="bounded"
+    )
+    (floor, scale), _ = fitted(best.x)
+    return float(floor), float(scale), float(best.x)
+
+
+def power_law_exponent(x: Sequence[float], y: Sequence[float]) -> float:
+    """b of y ∝ x^b by least squares in log–log."""
+    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+
+
+def power_law_through(x: np.ndarray, y: np.ndarray, exponent: float) -> np.ndarray:
+    """Values A·x^exponent, with A such that the geometric means of the values and of y agree."""
+    return np.exp(np.log(y).mean() - exponent * np.log(x).mean()) * x**exponent
+
+
+def slope_per_doubling(sizes: Sequence[float], values: Sequence[float]) -> float:
+    """The slope of values over log₂ of the size, by least squares."""
+    return float(np.polyfit(np.log2(np.asarray(sizes, float)), values, 1)[0])
 
 
 def trailing_means(
     steps: np.ndarray, values: np.ndarray, share: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Means over the last `share` of all steps before each one: steps and (…, step) values.
+    """Trailing means of values (…, step) over a window of `share` of all steps.
 
-    `values` at a step are means since the step before, as a training history has them; its first
-    step, 0, is left out, and so are means of less than the whole window.
+    `values` at a step are means since the step before, as in a training history. The first step,
+    0, is left out, and so are windows that reach back beyond the first step. Returns the steps
+    that are left and the means (…, those steps).
     """
     steps, values = steps[1:], values[..., 1:]
     window = steps[-1] * share
@@ -43,10 +60,10 @@ def trailing_means(
     return steps[kept], np.stack(means, axis=-1)
 
 
-def reached(steps: np.ndarray, losses: np.ndarray, target: float) -> float:
-    """The first step at which losses are at a target or below; +inf if they never are.
+def steps_to_loss(steps: np.ndarray, losses: np.ndarray, target: float) -> float:
+    """The first step at which the loss is at a target or below; +inf if it never is.
 
-    Between steps the loss is taken as linear.
+    Losses are interpolated linearly between steps.
     """
     below = np.flatnonzero(losses <= target)
     if not len(below):
@@ -59,21 +76,22 @@ def reached(steps: np.ndarray, losses: np.ndarray, target: float) -> float:
 
 
 def crossing(places: Sequence[float], losses: Sequence[float], target: float) -> Estimate:
-    """Where losses that fall with the place come to a target, linearly between places.
+    """The place at which falling losses cross a target, interpolated linearly between places.
 
-    Open where they are below it from the first place on, or above it to the last.
+    Open below where the first loss is at the target already, and above where no loss gets there.
     """
     if losses[0] <= target:
         return Estimate(places[0], -math.inf, places[0])
-    found = reached(np.array(places), np.array(losses), target)
-    return exact(found) if math.isfinite(found) else Estimate(math.inf, places[-1], math.inf)
+    place = steps_to_loss(np.array(places), np.array(losses), target)
+    return exact(place) if math.isfinite(place) else Estimate(math.inf, places[-1], math.inf)
 
 
-def span(lrs: Sequence[float], losses: Sequence[float], margin: float) -> Estimate:
-    """Octaves of learning rates around the best one over which the loss is within a margin of it.
+def stable_span(lrs: Sequence[float], losses: Sequence[float], margin: float) -> Estimate:
+    """Octaves of learning rates around the best one with a loss within `margin` of the least.
 
-    Between learning rates the loss is taken as linear in their logarithm; a divergence ends the
-    span at the last rate before it. Open where an end of those tried is within the margin.
+    The loss is interpolated linearly in the logarithm of the learning rate. A divergence ends the
+    span at the last learning rate before it. Open above where the lowest or highest learning rate
+    tried is within the margin.
     """
     x, y = np.log2(np.asarray(lrs, float)), np.asarray(losses, float)
     best = int(np.argmin(y))

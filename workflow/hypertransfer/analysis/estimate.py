@@ -1,6 +1,6 @@
-"""Estimates: a value and the bounds of what the runs leave open, and intervals over seeds.
+"""Estimates: a value, the interval that the runs leave open, and intervals over seeds.
 
-An optimum on the edge of a grid is open on that side, and the bounds carry this through every
+An optimum on the edge of a grid is open on that side. The bounds carry an open side through every
 sum, so that a claim can still be decided where one side is enough.
 """
 
@@ -9,37 +9,60 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
-import numpy as np
-from scipy.special import ndtr, stdtrit
-
-if TYPE_CHECKING:
-    import pandas as pd
+from hypertransfer.analysis.lazy import numpy as np
+from hypertransfer.analysis.lazy import special
 
 LEVEL = 0.95
 DRAWS = 2000
-EXACT_SEEDS = 5  # up to here all n^n resamples are enumerated: 3125
+EXACT_SEEDS = 5  # up to this number of seeds all n^n resamples are enumerated: 3125
 
 
 class AnalysisError(ValueError):
-    """Runs that cannot be read as a sweep: the message says which, and what to do."""
+    """Runs that cannot be analysed: the message says which runs, and what to do."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value, and the bounds within which the runs leave it open (equal to it if they do not)."""
+    """A value and its interval; an end that the runs leave open is ±inf.
+
+    The interval is what the runs leave open, or, after `bootstrap`, an interval over `count`
+    resampled units. `caveat` tells a reader what limits the estimate, such as an optimum on the
+    edge of the grid.
+    """
 
     value: float
     low: float
     high: float
+    count: int = 0  # resampled units; 0 before any are resampled
+    over: str = "seeds"  # the plural noun for the resampled units
+    caveat: str = ""
 
     def magnitude(self) -> Estimate:
         """|x|: a bound of 0 where the bounds have different signs."""
         ends = sorted((abs(self.low), abs(self.high)))
         low = 0.0 if self.low <= 0 <= self.high else ends[0]
-        return Estimate(abs(self.value), low, ends[1])
+        return replace(self, value=abs(self.value), low=low, high=ends[1])
+
+    def with_caveats(self, caveats: Iterable[str]) -> Estimate:
+        """The same estimate with caveats, each once."""
+        return replace(self, caveat="; ".join(dict.fromkeys(caveats)))
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether both ends of the interval are finite."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    @property
+    def lower_bound_only(self) -> bool:
+        """Whether only a lower bound is known."""
+        return math.isfinite(self.low) and self.high == math.inf
+
+    @property
+    def upper_bound_only(self) -> bool:
+        """Whether only an upper bound is known."""
+        return math.isfinite(self.high) and self.low == -math.inf
 
 
 OPEN = Estimate(math.nan, -math.inf, math.inf)
@@ -50,8 +73,13 @@ def exact(value: float) -> Estimate:
     return Estimate(value, value, value)
 
 
+def undetermined(count: int, caveat: str) -> Estimate:
+    """No value, with the reason; `count` seeds were run."""
+    return replace(OPEN, count=count, caveat=caveat)
+
+
 def linear(weights: Sequence[float], estimates: Sequence[Estimate]) -> Estimate:
-    """Σ w·x in interval arithmetic; a weight of 0 leaves its term out, open bounds and all."""
+    """Σ w·x in interval arithmetic; a term of weight 0 is left out together with its bounds."""
     terms = [(w, x) for w, x in zip(weights, estimates, strict=True) if w != 0]
     return Estimate(
         math.fsum(w * x.value for w, x in terms),
@@ -61,12 +89,12 @@ def linear(weights: Sequence[float], estimates: Sequence[Estimate]) -> Estimate:
 
 
 def mean(estimates: Sequence[Estimate]) -> Estimate:
-    """The average; open as soon as one of them is."""
+    """The average; open as soon as one of the estimates is open."""
     return linear([1 / len(estimates)] * len(estimates), estimates)
 
 
 def in_units(estimate: Estimate, sigma: float) -> Estimate:
-    """A regret over σ; without σ all is open, and with σ = 0 it is 0 or inf."""
+    """A regret divided by σ; without σ all is open, and with σ = 0 the quotient is 0 or inf."""
     if math.isnan(sigma):
         return Estimate(math.nan, 0.0, math.inf)
     parts = (estimate.value, estimate.low, estimate.high)
@@ -77,13 +105,14 @@ def in_units(estimate: Estimate, sigma: float) -> Estimate:
 
 def bootstrap(
     statistic: Callable[[np.ndarray], Estimate],
-    seeds: int,
+    count: int,
     *,
     generator_seed: int = 0,
+    over: str = "seeds",
     draws: int = DRAWS,
     level: float = LEVEL,
 ) -> Estimate:
-    """The statistic of all seeds, with a percentile interval from resampled seeds.
+    """The statistic of all seeds (or other units), with a percentile interval over resamples.
 
     `statistic` gets row numbers of seeds. A seed is drawn as a whole, with all its sizes and
     learning rates. Up to 5 seeds all resamples are enumerated, beyond `draws` of them are
@@ -96,38 +125,28 @@ def bootstrap(
     interval of n seeds covers a mean with at most 1 − 2^(1−n): 75 % for 3 seeds, 88 % for 4,
     94 % for 5.
     """
-    whole = statistic(np.arange(seeds))
-    unique, index = np.unique(_resamples(seeds, draws, generator_seed), axis=0, return_inverse=True)
-    found = [statistic(row) for row in unique]
-    lows = np.sort(np.array([x.low for x in found])[index])
-    highs = np.sort(np.array([x.high for x in found])[index])
-    cut = math.floor(_tail(seeds, level) * (len(lows) - 1))
-    return Estimate(
-        whole.value, min(float(lows[cut]), whole.low), max(float(highs[-1 - cut]), whole.high)
-    )
+    whole = statistic(np.arange(count))
+    unique, index = np.unique(_resamples(count, draws, generator_seed), axis=0, return_inverse=True)
+    resampled = [statistic(row) for row in unique]
+    lows = np.sort(np.array([x.low for x in resampled])[index])
+    highs = np.sort(np.array([x.high for x in resampled])[index])
+    cut = math.floor(_tail(count, level) * (len(lows) - 1))
+    low, high = min(float(lows[cut]), whole.low), max(float(highs[-1 - cut]), whole.high)
+    return Estimate(whole.value, low, high, count, over)
 
 
-def _resamples(seeds: int, draws: int, generator_seed: int) -> np.ndarray:
+def _resamples(count: int, draws: int, generator_seed: int) -> np.ndarray:
     """Rows of seed numbers, sorted, so that equal resamples are equal rows."""
-    if seeds <= EXACT_SEEDS:
-        rows = np.array(list(itertools.product(range(seeds), repeat=seeds)))
+    if count <= EXACT_SEEDS:
+        rows = np.array(list(itertools.product(range(count), repeat=count)))
     else:
-        rows = np.random.default_rng(generator_seed).integers(seeds, size=(draws, seeds))
+        rows = np.random.default_rng(generator_seed).integers(count, size=(draws, count))
     return np.sort(rows, axis=1)
 
 
-def _tail(seeds: int, level: float) -> float:
+def _tail(count: int, level: float) -> float:
     """The share of resamples outside either end of the expanded percentile interval."""
-    if seeds < 2:
+    if count < 2:
         return 0.0
-    student = stdtrit(seeds - 1, (1 + level) / 2)
-    return float(ndtr(-math.sqrt(seeds / (seeds - 1)) * student))
-
-
-def need(name: str, table: pd.DataFrame, columns: Iterable[str]) -> None:
-    """Raise an AnalysisError that names the columns a table lacks."""
-    if missing := [column for column in columns if column not in table]:
-        raise AnalysisError(
-            f"the table {name!r} has no column {', '.join(map(repr, missing))}; "
-            f"known: {', '.join(map(str, table))}"
-        )
+    student = special.stdtrit(count - 1, (1 + level) / 2)
+    return float(special.ndtr(-math.sqrt(count / (count - 1)) * student))

@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from hypertransfer.analysis.estimate import AnalysisError, Estimate
+from hypertransfer.analysis.lazy import numpy as np
 
 
 @dataclass(frozen=True)
@@ -30,10 +29,6 @@ class Optimum:
     edge: str
     curvature: float
 
-    def halfwidth(self, excess: float) -> float:
-        """Octaves from the optimum at which the parabola lies `excess` above its minimum."""
-        return math.sqrt(2 * excess / self.curvature) if self.curvature > 0 else math.inf
-
     @property
     def estimate(self) -> Estimate:
         """The optimum's place, log2 lr."""
@@ -44,15 +39,15 @@ def optimum(lrs: Sequence[float], losses: Sequence[float]) -> Optimum:
     """The vertex of the parabola in log2 lr through the best point and its two neighbours.
 
     The vertex always lies within half a step of the best point. Where there is no parabola the
-    best point itself is returned, and the bounds are honest about it, side by side:
+    best point itself is returned, and each side's bound is as follows:
 
-    * a neighbour with finite loss: up to half a step, as the vertex would be;
-    * a neighbour that diverged (+inf): up to that neighbour. It brackets the optimum, so this
-      is no edge, but the loss does not say where in front of it training turns unstable;
-    * no neighbour, the edge of the grid: open. All learning rates diverged: open on both sides.
+    * a neighbour with finite loss: half a step away, as far as the vertex could lie;
+    * a neighbour that diverged (+inf): at that neighbour. It brackets the optimum, so the best
+      point is not on the edge, but the losses do not say where below it training turns unstable;
+    * no neighbour, the edge of the grid: open. If all learning rates diverged, both sides are open.
 
-    Of equally good points one inside the grid is taken, the middle one; three equal points in
-    a row leave the optimum open between the outer two.
+    Of equally good points the middle one inside the grid is taken; three equal points in a row
+    leave the optimum open between the outer two.
 
     Raises:
         AnalysisError: no points, learning rates that are not positive or stand twice, or a
@@ -61,7 +56,7 @@ def optimum(lrs: Sequence[float], losses: Sequence[float]) -> Optimum:
     x, y = _curve(lrs, losses)
     if not np.isfinite(y).any():
         return Optimum(math.nan, math.inf, math.nan, -math.inf, math.inf, "none", math.nan)
-    i, last = _best(y), len(x) - 1
+    i, last = best_index(y), len(x) - 1
     edge = {(True, True): "both", (True, False): "low", (False, True): "high"}.get(
         (i == 0, i == last), ""
     )
@@ -86,9 +81,10 @@ def _curve(lrs: Sequence[float], losses: Sequence[float]) -> tuple[np.ndarray, n
     return np.log2(lrs[order]), losses[order]
 
 
-def _best(y: np.ndarray) -> int:
-    tied = np.flatnonzero(y == y.min())
-    return int(min(tied, key=lambda i: (i in (0, len(y) - 1), abs(i - tied.mean()))))
+def best_index(losses: np.ndarray) -> int:
+    """The number of the least loss: of equal ones inside the grid, and the middle one of those."""
+    tied = np.flatnonzero(losses == losses.min())
+    return int(min(tied, key=lambda i: (i in (0, len(losses) - 1), abs(i - tied.mean()))))
 
 
 def _reach(here: float, neighbour: float, loss: float) -> float:
@@ -112,13 +108,13 @@ def max_stable_lr(
 ) -> Estimate:
     """log2 of the largest learning rate below the first unstable one.
 
-    A run is unstable when it diverged, or when its loss ends above `ceiling` at a learning rate
-    above the best one (below it, a high loss is only slow). The true limit lies between the
-    last stable and the first unstable learning rate. It is open above when all are stable, and
-    open below, with the lowest learning rate as its bound, when none is.
+    A run is unstable if it diverged, or if its loss ends above `ceiling` at a learning rate
+    above the best one (below the best one, a high loss means slow training). The true limit lies
+    between the last stable and the first unstable learning rate. It is open above if all learning
+    rates are stable, and open below, with the lowest one as its bound, if none is.
     """
     x, y = _curve(lrs, losses)
-    unstable = np.flatnonzero(np.isinf(y) | ((y > ceiling) & (x > x[_best(y)])))
+    unstable = np.flatnonzero(np.isinf(y) | ((y > ceiling) & (x > x[best_index(y)])))
     if not unstable.size:
         return Estimate(float(x[-1]), float(x[-1]), math.inf)
     first = unstable[0]

@@ -9,23 +9,23 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
-
-from hypertransfer.analysis.estimate import AnalysisError, Estimate, exact, linear, mean
-from hypertransfer.analysis.optimum import Optimum, _best, max_stable_lr, optimum
-
-# Columns of a runs table that are not axes.
-RESULTS = (
-    "key", "status", "steps_done", "final_loss", "eval_loss", "eval_accuracy", "seconds",
-    "optimizer_seconds", "curvature_seconds", "flops",
-    "torch", "device",
-)  # fmt: skip
+from hypertransfer.analysis.estimate import (
+    AnalysisError,
+    Estimate,
+    bootstrap,
+    exact,
+    linear,
+    mean,
+)
+from hypertransfer.analysis.lazy import numpy as np
+from hypertransfer.analysis.lazy import pandas as pd
+from hypertransfer.analysis.optimum import Optimum, best_index, max_stable_lr, optimum
+from hypertransfer.runs.columns import SUMMARY
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """The learning-rate sweep of one size: `losses` has a row a seed, a column a learning rate.
+    """The learning-rate sweep of one size: `lrs` ascend, and `losses` are (seed, learning rate).
 
     Another hyperparameter may stand in the learning rate's place. The sweeps of several sizes
     have the same seeds in the same rows.
@@ -43,11 +43,41 @@ class Sweep:
         """The optimum of each chosen seed alone."""
         return [optimum(self.lrs, self.losses[seed]) for seed in seeds]
 
+    def best_tried(self, seeds: np.ndarray | slice = slice(None)) -> int:
+        """The number of the learning rate with the least mean loss over the chosen seeds."""
+        return int(self.losses[seeds].mean(axis=0).argmin())
+
+    def least_loss(self, seeds: np.ndarray | slice = slice(None)) -> float:
+        """The least mean loss over the chosen seeds, of all learning rates."""
+        return float(self.losses[seeds].mean(axis=0).min())
+
+    def curve(self) -> pd.DataFrame:
+        """Losses over seeds: a row for each learning rate, `mean`, and the range `low` to `high`.
+
+        A mean is +inf where a seed diverged, and the range is nan there.
+        """
+        mean = self.losses.mean(axis=0)
+        low, high = (
+            np.where(np.isfinite(mean), end(self.losses, axis=0), np.nan)
+            for end in (np.min, np.max)
+        )
+        return pd.DataFrame({"mean": mean, "low": low, "high": high}, index=self.lrs)
+
+    def optimum_on_curve(self) -> tuple[float, float] | None:
+        """The best learning rate, and the mean loss interpolated there; None if on an edge."""
+        best = self.optimum(np.arange(len(self.losses)))
+        if best.edge:
+            return None
+        mean = self.losses.mean(axis=0)
+        finite = np.isfinite(mean)
+        loss = np.interp(best.log2_lr, np.log2(self.lrs[finite]), mean[finite])
+        return 2**best.log2_lr, float(loss)
+
 
 def common_seeds(runs: pd.DataFrame, size: str) -> tuple[pd.DataFrame, int]:
-    """The runs of seeds that every size has, and how many seeds are left out.
+    """The runs of seeds that every size has, and the number of seeds that are left out.
 
-    Seeds are resampled jointly over sizes, so a seed counts only where it is there for all.
+    Seeds are resampled jointly over sizes, so a seed counts only if every size has it.
     """
     sets = [set(seeds) for _, seeds in runs.groupby(size)["seed"]]
     common = set.intersection(*sets) if sets else set()
@@ -72,7 +102,7 @@ def sweeps(
     runs = runs.assign(**{loss: runs[loss].astype(float).mask(diverged, math.inf)})
     if len(broken := runs[runs[loss].isna()]):
         raise AnalysisError(f"run {broken['key'].iloc[0]} finished without a {loss}")
-    out = []
+    swept = []
     for value, group in runs.groupby(size):
         table = group.pivot(index="seed", columns=axis, values=loss).sort_index()
         if table.isna().to_numpy().any():
@@ -81,12 +111,21 @@ def sweeps(
                 f"{size} {value:g}, {axis} {point:g} has no run of seed {seed}: "
                 f"a sweep needs every seed at every {axis} of a size"
             )
-        out.append(Sweep(float(value), table.columns.to_numpy(float), table.to_numpy(float)))
-    return out
+        swept.append(Sweep(float(value), table.columns.to_numpy(float), table.to_numpy(float)))
+    return swept
+
+
+def sweeps_of_common_seeds(runs: pd.DataFrame, size: str, axis: str = "lr") -> list[Sweep]:
+    """A sweep of the final loss for each size, smallest first, over the seeds that all have."""
+    return sweeps(common_seeds(runs, size)[0], size, axis=axis)
 
 
 def check_axes(runs: pd.DataFrame, size: str, extra: list[str]) -> None:
-    """Sizes are positive numbers, and each size, seed and extra column has one run."""
+    """Check that sizes are positive numbers and that each size, seed and extra column has one run.
+
+    Raises:
+        AnalysisError: names the size, or the runs that stand at one point and where they differ.
+    """
     numbers = pd.to_numeric(runs[size], errors="coerce")
     if not (numbers > 0).all():
         raise AnalysisError(f"{size} is not a positive number in every run; choose another `size`")
@@ -95,7 +134,7 @@ def check_axes(runs: pd.DataFrame, size: str, extra: list[str]) -> None:
     if doubles.empty:
         return
     _, group = next(iter(doubles.groupby(columns)))
-    differ = [c for c in group if c not in RESULTS and group[c].astype(str).nunique() > 1]
+    differ = [c for c in group if c not in ("key", *SUMMARY) and group[c].astype(str).nunique() > 1]
     point = ", ".join(f"{column} {group[column].iloc[0]}" for column in columns)
     raise AnalysisError(
         f"{len(group)} runs at {point}: choose one in `where`; "
@@ -116,8 +155,23 @@ def stable_lrs(sweeps: Sequence[Sweep], seeds: np.ndarray, ceiling: float) -> li
 
 
 def shift(places: Sequence[Estimate]) -> Estimate:
-    """Octaves from the smallest to the largest size; positive when it moves up."""
+    """Octaves from the smallest to the largest size; positive where places move up."""
     return linear([-1, 1], [places[0], places[-1]])
+
+
+def optimum_shift(sweeps: Sequence[Sweep], seeds: np.ndarray, per_seed: bool = False) -> Estimate:
+    """Octaves by which the optimum moves from the smallest to the largest size."""
+    return shift(optima(sweeps, seeds, per_seed))
+
+
+def shifts_from_smallest(sweeps: Sequence[Sweep]) -> list[Estimate]:
+    """The optimum shift from the smallest size to each size, with its interval over seeds."""
+    count = len(sweeps[0].losses)
+    shifts = [
+        bootstrap(lambda seeds, pair=(sweeps[0], sweep): optimum_shift(pair, seeds), count)
+        for sweep in sweeps[1:]
+    ]
+    return [exact(0.0), *shifts]
 
 
 def slope(sizes: Sequence[float], places: Sequence[Estimate]) -> Estimate:
@@ -131,9 +185,9 @@ def regret(sweeps: Sequence[Sweep], seeds: np.ndarray) -> Estimate:
     """The loss that the smallest size's best learning rate costs the largest size.
 
     It is the mean loss of the largest size at the best learning rate *tried* on the smallest
-    one, minus its own best: never negative, and inf where a run diverges. An own best on the
-    edge could be better yet, which opens the bound above; a smallest size without an optimum
-    recommends nothing, which leaves all open.
+    one, minus its own least mean loss: never negative, and inf where a run diverges. Where the
+    largest size's best lies on the edge, a wider grid could show a better one, which opens the
+    bound above. Where the smallest size has no optimum, all is open.
 
     Raises:
         AnalysisError: the largest size was not run at that learning rate.
@@ -153,15 +207,15 @@ def regret(sweeps: Sequence[Sweep], seeds: np.ndarray) -> Estimate:
     return Estimate(value, low, math.inf if proxy.edge or target.edge else value)
 
 
-def gain(sweeps: Sequence[Sweep], seeds: np.ndarray) -> Estimate:
-    """What the largest size gains on the smallest at the rate tried that is best for the latter.
+def transfer_gain(sweeps: Sequence[Sweep], seeds: np.ndarray) -> Estimate:
+    """The smallest size's least mean loss, minus the largest size's at the same learning rate.
 
     Raises:
-        AnalysisError: the largest size was not run at that rate.
+        AnalysisError: the largest size was not run at that learning rate.
     """
     small, large = sweeps[0], sweeps[-1]
     losses = small.losses[seeds].mean(axis=0)
-    best = int(losses.argmin())
+    best = small.best_tried(seeds)
     at = np.flatnonzero(np.isclose(large.lrs, small.lrs[best]))
     if not len(at):
         raise AnalysisError(
@@ -175,6 +229,6 @@ def seed_deviation(sweep: Sweep) -> float:
 
     nan with one seed, or where no learning rate is stable for all seeds.
     """
-    losses = sweep.losses[:, _best(sweep.losses.mean(axis=0))]
+    losses = sweep.losses[:, best_index(sweep.losses.mean(axis=0))]
     usable = len(losses) > 1 and np.isfinite(losses).all()
     return float(losses.std(ddof=1)) if usable else math.nan

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
-
 from hypertransfer.analysis.estimate import OPEN, AnalysisError, Estimate, exact
+from hypertransfer.analysis.lazy import numpy as np
+from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.sweeps import check_axes, slope
 
 MIN_POINTS = 4  # points in time for a growth exponent
@@ -26,6 +25,11 @@ class Trajectories:
     values: np.ndarray
 
     @property
+    def seeds(self) -> np.ndarray:
+        """Row numbers of all seeds."""
+        return np.arange(self.values.shape[1])
+
+    @property
     def unusable(self) -> int:
         """Runs that diverged, or in which the quantity is not a finite number throughout."""
         return int((~np.isfinite(self.values)).any(axis=2).sum())
@@ -36,12 +40,12 @@ def trajectories(
 ) -> Trajectories:
     """The quantity of each run at the steps where all finished runs have a row.
 
-    `series` is long: key, step and the quantity, null where it was not measured; steps without
-    it in any run are left out.
+    `series` is long: key, step and the quantity, null where it was not measured. Steps at which
+    no run has the quantity are left out.
 
     Raises:
-        AnalysisError: two runs of one size and seed, a missing one, or a finished run of
-            which `series` has nothing.
+        AnalysisError: a size and seed have two runs or none, or `series` has no row of a
+            finished run.
     """
     check_axes(runs, size, [])
     keys = runs.pivot(index=size, columns="seed", values="key").sort_index().sort_index(axis=1)
@@ -63,9 +67,9 @@ def trajectories(
 
 
 def spread(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estimate:
-    """Largest over smallest size mean of a quantity, averaged over the last part of training.
+    """The largest mean of a size over the smallest, means being over the last part of training.
 
-    Never below 1, and noise only adds to it: small samples err upwards. Open above where the
+    Never below 1. Noise adds to the ratio, so few seeds bias it upwards. Open above where the
     quantity is not a positive number.
     """
     means = late_means(paths, seeds, tail)
@@ -82,7 +86,7 @@ def late_means(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> n
     return paths.values[:, seeds][:, :, late].mean(axis=(1, 2))
 
 
-def level(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estimate:
+def late_level(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estimate:
     """The mean over sizes, seeds and the last part of training."""
     means = late_means(paths, seeds, tail)
     return exact(float(means.mean())) if np.isfinite(means).all() else OPEN
@@ -94,19 +98,19 @@ def largest(paths: Trajectories, seeds: np.ndarray) -> Estimate:
     return exact(float(values.max())) if values.size and np.isfinite(values).all() else OPEN
 
 
-def exponent(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estimate:
+def size_exponent(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estimate:
     """b of (late mean) ∝ size^b, by least squares in log–log over all sizes."""
     return _power(paths.sizes, late_means(paths, seeds, tail))
 
 
-def closing(
+def gap_size_exponent(
     paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3, relative: bool = False
 ) -> Estimate:
     """b of |S_N − S_∞| ∝ N^b late in training, by least squares in log–log over smaller sizes.
 
-    S_∞ is the largest size with the same seed; the gap's size is averaged over the chosen seeds
-    and the last part of training before the logarithm. The largest size stands in for infinity,
-    which steepens b: with b = −1 in truth and sizes up to N_max, a gap is 1/N − 1/N_max.
+    S_∞ is the largest size with the same seed; |gap| is averaged over the chosen seeds and the
+    last part of training before the logarithm. The largest size stands in for infinity, which
+    makes b steeper: if the true b is −1 and sizes go up to N_max, a gap is 1/N − 1/N_max.
     """
     steps, gap = gaps(paths, window=1, burn_in=1 - tail, relative=relative)
     if not len(steps) or len(paths.sizes) < 3:
@@ -114,8 +118,14 @@ def closing(
     return _power(paths.sizes[:-1], np.abs(gap[:, seeds]).mean(axis=(1, 2)))
 
 
+def late_gaps(paths: Trajectories, tail: float = 1 / 3, relative: bool = False) -> np.ndarray:
+    """|S_N − S_∞| (size, seed) of each smaller size, averaged over the last part of training."""
+    _, gap = gaps(paths, window=1, burn_in=1 - tail, relative=relative)
+    return np.abs(gap).mean(axis=2)
+
+
 def _power(sizes: np.ndarray, values: np.ndarray) -> Estimate:
-    """b of values ∝ size^b, by least squares in log–log; open where one has no logarithm."""
+    """b of values ∝ size^b, by least squares in log–log; open where a value has no logarithm."""
     if not (np.isfinite(values) & (values > 0)).all():
         return OPEN
     return slope(sizes, [exact(float(value)) for value in np.log2(values)])
@@ -126,10 +136,10 @@ def gaps(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Steps t, and S_N(t) − S_∞(t) of each smaller size, seed and step: (size, seed, step).
 
-    S_∞ is the largest size, with the same seed: what both share through the order of the data
-    cancels. S is first averaged over `window` records; steps before `burn_in`·(last step), and
-    step 0, are left out. `relative` divides by |S_∞(t)|: for a loss, which falls while the gap
-    grows.
+    S_∞ is the largest size with the same seed, so that effects of the data's order, which both
+    share, cancel. S is first averaged over `window` records; steps before `burn_in`·(last step),
+    and step 0, are left out. `relative` divides by |S_∞(t)|, which suits a loss: it falls while
+    the gap grows.
     """
     count = max(len(paths.steps) - window + 1, 0)
     if not count:
@@ -146,25 +156,24 @@ def gaps(
     return steps[kept], gap[:, :, kept]
 
 
-def growth(
+def gap_growth(
     steps: np.ndarray, gap: np.ndarray, seeds: np.ndarray, systematic: bool = False
 ) -> Estimate:
     """β of a gap A_N·t^β: least squares in log–log, one A for each size and one β for all.
 
-    The gap's size |S_N − S_∞| is averaged over the chosen seeds before the logarithm, so that
-    one seed whose curves cross, a gap near zero, cannot dominate. Noise adds to |gap|, and
-    flattens the β of a gap that is no larger than the noise. `systematic` averages the gap with
-    its sign first: this takes the noise out of a gap of one sign (a loss, which width
-    improves), and hides one whose sign differs from seed to seed (sharpness). Gaps that are
-    exactly zero have no logarithm and are left out; with fewer than 4 points in time all is
-    open.
+    |S_N − S_∞| is averaged over the chosen seeds before the logarithm, so that a seed whose
+    curves cross (a gap near zero) cannot dominate. Noise adds to |gap| and flattens the β of a
+    gap that is no larger than the noise. `systematic` averages the gap with its sign first: this
+    removes noise from a gap of one sign (a loss, which width improves) and hides a gap whose
+    sign differs between seeds (sharpness). Gaps of exactly zero have no logarithm and are left
+    out; with fewer than 4 points in time all is open.
     """
     chosen = gap[:, seeds]
-    size = np.abs(chosen.mean(axis=1)) if systematic else np.abs(chosen).mean(axis=1)
-    if len(steps) < MIN_POINTS or not np.isfinite(size).all():
+    magnitudes = np.abs(chosen.mean(axis=1)) if systematic else np.abs(chosen).mean(axis=1)
+    if len(steps) < MIN_POINTS or not np.isfinite(magnitudes).all():
         return OPEN
     products = squares = 0.0
-    for row in size:
+    for row in magnitudes:
         x, y = np.log(steps[row > 0]), np.log(row[row > 0])
         if len(x) >= MIN_POINTS:
             products += float((x - x.mean()) @ y)

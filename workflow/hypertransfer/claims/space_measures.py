@@ -3,199 +3,141 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
 
-from hypertransfer.analysis.estimate import need
-from hypertransfer.claims.measure import ClaimError, Measured, Tables, measure
+from hypertransfer.analysis import spaces
+from hypertransfer.analysis.estimate import Estimate, bootstrap, exact
+from hypertransfer.analysis.lazy import numpy as np
+from hypertransfer.analysis.lazy import stats
+from hypertransfer.analysis.tables import Tables
+from hypertransfer.claims.measure import ClaimError, measure
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
-
-# Numbers of regions; `spaces.replay` says what they are.
+# Columns of the table of regions, which `spaces.replay` defines.
 QUANTITIES = (
     "volume", "share", "inflation", "needed", "covered", "coverage", "coverage_nearest", "points",
     "excluded", "planted_out", "seconds",
 )  # fmt: skip
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "quantity": QUANTITIES, "statistic": ("mean", "median"), "column": ("replay", "region"),
-}  # fmt: skip
+    "quantity": QUANTITIES,
+    "statistic": ("mean", "median"),
+    "column": ("replay", "region"),
+}
 
 
 @measure("× the regret", table="replays")
 def regret_ratio(
     tables: Tables, seed: int, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
-) -> Measured:
-    """Mean normalised regret of one method over another's, after so many evaluations."""
-    found = _regrets(tables["replays"], (of, over), at, by)
+) -> Estimate:
+    """Mean normalised regret of one method over another's, after `at` evaluations."""
+    regrets = spaces.regrets_at(tables["replays"], (of, over), at, by)
 
-    def ratio(rows: Any) -> float:
-        mine, theirs = (float(found[name][rows].mean()) for name in (of, over))
-        return mine / theirs if theirs else (1.0 if mine == theirs else math.inf)
+    def ratio(rows: np.ndarray) -> float:
+        own, other = (float(regrets[name][rows].mean()) for name in (of, over))
+        return own / other if other else (1.0 if own == other else math.inf)
 
-    return _over_units(ratio, found[of], seed, by)
+    return _over_units(ratio, len(regrets[of]), seed, by)
 
 
 @measure("% of tasks", table="replays")
 def tasks_improved(
     tables: Tables, seed: int, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
-) -> Measured:
-    """On how many of the tasks one method's mean regret is below another's, in per cent."""
-    found = _regrets(tables["replays"], (of, over), at, by)
-    return _over_units(
-        lambda rows: 100.0 * float((found[of][rows] < found[over][rows]).mean()),
-        found[of], seed, by,
-    )  # fmt: skip
+) -> Estimate:
+    """The share of tasks, in per cent, on which one method's mean regret is below another's."""
+    regrets = spaces.regrets_at(tables["replays"], (of, over), at, by)
+
+    def share(rows: np.ndarray) -> float:
+        return 100.0 * float((regrets[of][rows] < regrets[over][rows]).mean())
+
+    return _over_units(share, len(regrets[of]), seed, by)
 
 
 @measure("p", table="replays")
 def regret_p_value(
     tables: Tables, seed: int, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
-) -> Measured:
-    """One-sided Wilcoxon signed-rank test over tasks that a method's regret is the lower one."""
-    from scipy.stats import wilcoxon
-
-    found = _regrets(tables["replays"], (of, over), at, by)
-    away = found[of] - found[over]
-    p = float(wilcoxon(away, alternative="less").pvalue) if away.any() else 1.0
-    return Measured(p, p, p, len(away), over=_units(by))
+) -> Estimate:
+    """p of the one-sided Wilcoxon signed-rank test over tasks that a method's regret is lower."""
+    regrets = spaces.regrets_at(tables["replays"], (of, over), at, by)
+    differences = regrets[of] - regrets[over]
+    tied = not differences.any()
+    p = 1.0 if tied else float(stats.wilcoxon(differences, alternative="less").pvalue)
+    return Estimate(p, p, p, len(differences), _units(by))
 
 
 @measure("evaluations", table="replays")
 def evaluations_to(
     tables: Tables, seed: int, *, of: str = "", over: str = "random", at: int = 30, by: str = "task"
-) -> Measured:
-    """After how many evaluations a method's mean regret is that of another after `at`.
+) -> Estimate:
+    """The number of evaluations after which a method's mean regret is that of another after `at`.
 
-    Infinite if it never is, so far as was searched.
+    Infinite if the method's regret never gets there within the evaluations of the replay.
     """
-    curves = {name: _curves(tables["replays"], name, by) for name in (of, over)}
+    curves = {name: spaces.regret_curves(tables["replays"], name, by) for name in (of, over)}
     if at > curves[over].shape[1]:
         raise ClaimError(f"at: {at} is beyond the {curves[over].shape[1]} evaluations of {over}")
 
-    def first(rows: Any) -> float:
+    def first(rows: np.ndarray) -> float:
         goal = float(curves[over][rows, at - 1].mean())
-        there = curves[of][rows].mean(axis=0) <= goal + 1e-12  # but for rounding
-        return float(there.argmax() + 1) if there.any() else math.inf
+        return spaces.evaluations_to(curves[of][rows].mean(axis=0), goal)
 
-    return _over_units(first, curves[of], seed, by)
+    return _over_units(first, len(curves[of]), seed, by)
 
 
 @measure("", table="regions", choices=CHOICES)
 def region_level(
     tables: Tables, seed: int, *, quantity: str = "volume", statistic: str = "mean",
     by: str = "task",
-) -> Measured:  # fmt: skip
-    """A number of the regions, as the mean or the median over tasks of the mean over repeats."""
-    import numpy as np
-
-    values = _per_unit(tables["regions"], quantity, by).to_numpy(float)
-    middle = {"mean": np.mean, "median": np.median}[statistic]
-    return _over_units(lambda rows: float(middle(values[rows])), values, seed, by)
+) -> Estimate:  # fmt: skip
+    """A quantity of regions: the mean or the median over tasks of the mean over repeats."""
+    values = spaces.per_unit(tables["regions"], quantity, by).to_numpy(float)
+    average = {"mean": np.mean, "median": np.median}[statistic]
+    return _over_units(lambda rows: float(average(values[rows])), len(values), seed, by)
 
 
 @measure("×", table="regions", choices=CHOICES)
 def region_ratio(
     tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "replay",
     quantity: str = "volume", by: str = "task",
-) -> Measured:  # fmt: skip
-    """A number of one region over another's, task by task: the geometric mean of ratios.
+) -> Estimate:  # fmt: skip
+    """A quantity of one region over another's, task by task: the geometric mean of ratios.
 
-    Regions are told apart by a column, such as their name or the replay that they are learned in.
+    Regions are told apart by `column`, such as their name or the replay that they are learned in.
     """
-    import numpy as np
-
     regions = tables["regions"]
-    parts = {}
+    logarithms = {}
     for name in (of, over):
         part = regions[regions[column] == name]
         if part.empty:
             known = ", ".join(sorted(set(regions[column])))
             raise ClaimError(f"no region has {column} {name!r}; there is {known}")
-        parts[name] = _per_unit(part, quantity, by, np.log)
-    paired = parts[of].index.intersection(parts[over].index)
+        logarithms[name] = spaces.per_unit(part, quantity, by, np.log)
+    paired = logarithms[of].index.intersection(logarithms[over].index)
     if paired.empty:
         raise ClaimError(f"{of} and {over} have no task in common")
-    away = (parts[of][paired] - parts[over][paired]).to_numpy(float)
-    return _over_units(lambda rows: float(np.exp(away[rows].mean())), away, seed, by)
+    differences = (logarithms[of][paired] - logarithms[over][paired]).to_numpy(float)
+    return _over_units(
+        lambda rows: float(np.exp(differences[rows].mean())), len(differences), seed, by
+    )
 
 
 @measure("octaves per doubling", table="winners")
-def winner_slope(tables: Tables, seed: int, *, size: str = "width", by: str = "group") -> Measured:
+def winner_slope(tables: Tables, seed: int, *, size: str = "width", by: str = "group") -> Estimate:
     """How the winners of tasks move with each doubling of a size, by least squares.
 
     The mean of the slopes of groups; `by` may name several columns, with commas between.
     """
-    import numpy as np
-
-    winners, columns = tables["winners"], _columns(by)
-    need("winners", winners, (size, "winner", *columns))
-    slopes = [
-        np.polyfit(np.log2(part[size].astype(float)), part["winner"], 1)[0]
-        for _, part in winners.groupby(columns) if part[size].nunique() > 1
-    ]  # fmt: skip
-    if not slopes:
-        raise ClaimError(f"no {by} has winners at two values of {size}")
-    values = np.array(slopes)
-    return _over_units(lambda rows: float(values[rows].mean()), values, seed, by)
-
-
-def _columns(by: str) -> list[str]:
-    return [name.strip() for name in by.split(",")]
+    slopes = spaces.winner_slopes(tables["winners"], size, by)
+    return _over_units(lambda rows: float(slopes[rows].mean()), len(slopes), seed, by)
 
 
 def _units(by: str) -> str:
+    """The plural noun for the units that `by` tells apart."""
     return "groups" if by == "group" else "tasks"
 
 
 def _over_units(
-    statistic: Callable[[Any], float], values: Sequence | np.ndarray, seed: int, by: str
-) -> Measured:
-    from hypertransfer.analysis import estimate
-
-    found = estimate.bootstrap(
-        lambda rows: estimate.exact(statistic(rows)), len(values), generator_seed=seed
+    statistic: Callable[[np.ndarray], float], count: int, seed: int, by: str
+) -> Estimate:
+    """A statistic of row numbers of units, with its interval over resampled units."""
+    return bootstrap(
+        lambda rows: exact(statistic(rows)), count, generator_seed=seed, over=_units(by)
     )
-    return Measured(found.value, found.low, found.high, len(values), over=_units(by))
-
-
-def _curves(replays: pd.DataFrame, method: str, by: str) -> np.ndarray:
-    """Mean regrets (units, evaluations) of a method, units in the order of their names."""
-    import numpy as np
-
-    need("replays", replays, (*_columns(by), "method", "regrets"))
-    chosen = replays[replays["method"] == method]
-    if chosen.empty:
-        known = ", ".join(dict.fromkeys(replays["method"]))
-        raise ClaimError(f"no method {method!r} in these replays; there is {known}")
-    if chosen["replay"].nunique() > 1:
-        raise ClaimError(f"several replays have the method {method!r}: choose one by `where`")
-    found = [
-        np.stack([np.stack(one["regrets"]).mean(axis=0) for _, one in unit.groupby("task")])
-        .mean(axis=0)
-        for _, unit in chosen.groupby(_columns(by))
-    ]  # fmt: skip
-    return np.stack(found)
-
-
-def _regrets(
-    replays: pd.DataFrame, methods: Sequence[str], at: int, by: str
-) -> Mapping[str, np.ndarray]:
-    """Regrets (units,) of methods after so many evaluations."""
-    curves = {name: _curves(replays, name, by) for name in methods}
-    for name, found in curves.items():
-        if not 1 <= at <= found.shape[1]:
-            raise ClaimError(f"at: {at} is not within the {found.shape[1]} evaluations of {name}")
-    return {name: found[:, at - 1] for name, found in curves.items()}
-
-
-def _per_unit(
-    regions: pd.DataFrame, quantity: str, by: str, scale: Callable = lambda values: values
-) -> pd.Series:
-    """A quantity of regions, the mean over repeats and then over the tasks of a unit."""
-    need("regions", regions, (*_columns(by), quantity))
-    values = scale(regions[quantity].astype(float))
-    tasks = regions.assign(value=values).groupby([*dict.fromkeys([*_columns(by), "task"])])
-    return tasks["value"].mean().groupby(level=_columns(by)).mean()

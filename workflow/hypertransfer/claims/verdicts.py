@@ -18,19 +18,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from hypertransfer.analysis.estimate import need
+from hypertransfer.analysis.estimate import AnalysisError, Estimate
+from hypertransfer.analysis.lazy import pandas as pd
+from hypertransfer.analysis.tables import Tables, need
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
-from hypertransfer.claims.measure import ClaimError, Measured, Tables
+from hypertransfer.claims.measure import ClaimError
 from hypertransfer.claims.validation import validate
 from hypertransfer.runs import conditions
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 COLUMNS = (
     "study", "claim", "sentence", "source", "paper_value", "value", "low", "high", "bar",
@@ -44,68 +42,66 @@ TOLERANCE = 1e-9  # a value meets a bar that it misses by rounding
 class Verdict:
     """What the runs say about a claim: `holds`, `fails` or `undecided`, and why."""
 
-    id: str
-    sentence: str
-    source: str
-    paper_value: str | None
-    value: float
-    low: float
-    high: float
-    bar: str
+    claim: Claim
+    estimate: Estimate
+    unit: str
     verdict: str
     reason: str
-    confidence: str
-    seeds: int
-    unit: str
+
+    def row(self) -> dict[str, Any]:
+        """The columns of a scorecard that the claim and its runs decide."""
+        texts = ("sentence", "source", "paper_value", "confidence")
+        return {
+            "claim": self.claim.id,
+            **{name: getattr(self.claim, name) for name in texts},
+            **{name: getattr(self.estimate, name) for name in NUMBERS},
+            "bar": bar_text(self.claim.bar, self.unit),
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "unit": self.unit,
+        }
 
 
 def check(written: Mapping[str, Any], tables: Tables, seed: int = 0) -> Verdict:
-    """Measure a claim, as written in a config, on `runs`, `history` and `probes`, and judge it.
+    """Measure a claim, as written in a config, on a study's tables, and judge it.
 
-    `seed` is that of the generator that resamples.
+    `seed` seeds the generator that resamples.
 
     Raises:
-        ClaimError: the claim is malformed, selects no rows, or names a column that is missing.
+        ClaimError: the claim is malformed, selects nothing, or names a column, table or arm that
+            the study does not have.
     """
     if problems := validate([written]):
         raise ClaimError("\n".join(problems))
     claim = Claim.parse(written)
     name = f"claim {claim.id!r}"
-    measured = _measure(claim, tables, seed, name)
+    estimate = _measure(claim, tables, seed, name)
     unit = _unit(claim)
-    verdict, reason = _judge(claim.bar, measured, unit, claim.min_seeds)
-    if claim.control and measured.seeds >= claim.min_seeds:
+    verdict, reason = _judge(claim.bar, estimate, unit, claim.min_seeds)
+    if claim.control and estimate.count >= claim.min_seeds:
         fault = _control_fault(claim.control, claim.min_seeds, tables, seed, name)
         if fault:
             verdict, reason = "undecided", f"{fault}; by itself: {reason}"
-    return Verdict(
-        id=claim.id, sentence=claim.sentence, source=claim.source,
-        paper_value=claim.paper_value, value=measured.value, low=measured.low,
-        high=measured.high, bar=bar_text(claim.bar, unit), verdict=verdict, reason=reason,
-        confidence=claim.confidence, seeds=measured.seeds, unit=unit,
-    )  # fmt: skip
+    return Verdict(claim, estimate, unit, verdict, reason)
 
 
 def scorecard(
     claims: Iterable[Mapping[str, Any]], tables: Tables, *, study: str, scale: str, edition: str,
     seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
-    """One row a claim, with the columns `COLUMNS`.
+    """A table with a row for each claim and the columns `COLUMNS`.
 
     Raises:
-        ClaimError: everything that keeps claims from being measured, a line each.
+        ClaimError: everything that keeps claims from being measured, a line for each claim.
     """
-    import pandas as pd
-
     rows, problems = [], []
     for claim in claims:
         try:
-            verdict = asdict(check(claim, tables, seed))
+            verdict = check(claim, tables, seed)
         except ClaimError as error:
             problems.append(str(error))
             continue
-        rows.append({"study": study, "claim": verdict["id"], **verdict,
-                     "scale": scale, "edition": edition})  # fmt: skip
+        rows.append({"study": study, **verdict.row(), "scale": scale, "edition": edition})
     if problems:
         raise ClaimError("\n".join(problems))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -126,10 +122,8 @@ def _unit(part: Control) -> str:
     return measures()[part.measure].unit if part.unit is None else part.unit
 
 
-def _measure(part: Control, tables: Tables, seed: int, name: str) -> Measured:
+def _measure(part: Control, tables: Tables, seed: int, name: str) -> Estimate:
     """Select the runs of a claim or control and measure them; errors name the claim."""
-    from hypertransfer.analysis.estimate import AnalysisError
-
     try:
         measure = measures()[part.measure]
         if measure.table not in tables:
@@ -166,9 +160,9 @@ def _select(runs: pd.DataFrame, where: Mapping[str, Any], table: str) -> pd.Data
 
 def _control_fault(control: Control, min_seeds: int, tables: Tables, seed: int, name: str) -> str:
     """Why a control does not show that the claim could have failed; empty if it does."""
-    measured = _measure(control, tables, seed, f"{name} (control)")
+    estimate = _measure(control, tables, seed, f"{name} (control)")
     unit = _unit(control)
-    verdict, reason = _judge(control.bar, measured, unit, min_seeds)
+    verdict, reason = _judge(control.bar, estimate, unit, min_seeds)
     if verdict == "holds":
         return ""
     bar = bar_text(control.bar, unit)
@@ -176,32 +170,32 @@ def _control_fault(control: Control, min_seeds: int, tables: Tables, seed: int, 
 
 
 def _judge(
-    bar: Mapping[str, float], measured: Measured, unit: str, min_seeds: int
+    bar: Mapping[str, float], estimate: Estimate, unit: str, min_seeds: int
 ) -> tuple[str, str]:
     """The verdict on an interval, and the reason for a reader."""
-    if measured.seeds < min_seeds:
-        noun = measured.over[:-1] if measured.seeds == 1 else measured.over
-        return "undecided", f"{measured.seeds} {noun} ran, and {min_seeds} are asked for"
+    if estimate.count < min_seeds:
+        noun = estimate.over[:-1] if estimate.count == 1 else estimate.over
+        return "undecided", f"{estimate.count} {noun} ran, and {min_seeds} are asked for"
     least, most = bar.get("min", -math.inf) - TOLERANCE, bar.get("max", math.inf) + TOLERANCE
-    text, words = _interval(measured), bar_text(bar, unit)
-    caveat = f"; {measured.caveat}" if measured.caveat else ""
-    if least <= measured.low and measured.high <= most:
+    text, words = _interval(estimate), bar_text(bar, unit)
+    caveat = f"; {estimate.caveat}" if estimate.caveat else ""
+    if least <= estimate.low and estimate.high <= most:
         return "holds", f"{text}, all of it meets the bar {words}{caveat}"
-    if measured.high < least or measured.low > most:
+    if estimate.high < least or estimate.low > most:
         return "fails", f"{text}, all of it violates the bar {words}{caveat}"
     return "undecided", f"{text}, on both sides of the bar {words}{caveat}"
 
 
-def _interval(measured: Measured) -> str:
-    one, many = measured.over[:-1], measured.over
-    seeds = f"over {measured.seeds} {many}" if measured.seeds > 1 else f"from one {one}"
-    if math.isnan(measured.value) or (measured.low, measured.high) == (-math.inf, math.inf):
+def _interval(estimate: Estimate) -> str:
+    one, many = estimate.over[:-1], estimate.over
+    seeds = f"over {estimate.count} {many}" if estimate.count > 1 else f"from one {one}"
+    if math.isnan(estimate.value) or (estimate.low, estimate.high) == (-math.inf, math.inf):
         return "the value is open"
-    if measured.lower_bound_only:
-        return f"at least {measured.low:.3g} {seeds}"
-    if measured.upper_bound_only:
-        return f"at most {measured.high:.3g} {seeds}"
-    if measured.low == math.inf:
+    if estimate.lower_bound_only:
+        return f"at least {estimate.low:.3g} {seeds}"
+    if estimate.upper_bound_only:
+        return f"at most {estimate.high:.3g} {seeds}"
+    if estimate.low == math.inf:
         return f"infinite {seeds}"
-    low, high = f"{measured.low:.3g}", f"{measured.high:.3g}"
+    low, high = f"{estimate.low:.3g}", f"{estimate.high:.3g}"
     return f"{low} {seeds}" if low == high else f"{low} to {high} {seeds}"

@@ -1,18 +1,21 @@
-"""What a run's parameterisation does to each hyperparameter, and the ratios that made it so."""
+"""`hypertransfer plan --explain RUN`: ratios and scaled hyperparameters of one run."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import yaml
 
 from hypertransfer.catalogue import dataset_options, lookup
+from hypertransfer.cli.main_config import main_config
 from hypertransfer.cli.text import aligned
 from hypertransfer.networks.layers import Branch
 from hypertransfer.networks.resolve import ParameterRow, named_roles
 from hypertransfer.parameterisation.algebra import Parameterisation, Power, Ratios
 from hypertransfer.parameterisation.module_multipliers import kind
+from hypertransfer.planning.load import load
 from hypertransfer.planning.study_plan import PlannedRun, StudyPlan
 from hypertransfer.runs import ratios as runs_ratios
 from hypertransfer.runs.conditions import matches
@@ -23,23 +26,38 @@ from hypertransfer.training import build
 COLUMNS = ("init_std", "multiplier", "lr", "weight_decay", "eps")
 
 
-def find(plans: Sequence[StudyPlan], wanted: str) -> PlannedRun:
-    """The run that `wanted` names: the beginning of a key, or `grid` or `grid:axis=value,…`.
-
-    Of several runs of a grid it is the first.
+def run(arguments: argparse.Namespace) -> int:
+    """Print ratios and scaled hyperparameters of the run that `--explain` names.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: every problem of the configs, or no run has the name.
     """
-    runs = [(grid, run) for plan in plans for grid, found in plan.runs.items() for run in found]
+    config = main_config(arguments.configfile, arguments.config)
+    plans = load(config, arguments.configfile.parent / "studies")
+    print(*lines(find(plans, arguments.explain)), sep="\n")
+    return 0
+
+
+def find(plans: Sequence[StudyPlan], wanted: str) -> PlannedRun:
+    """The first run with a name: the beginning of a key, `grid`, or `grid:axis=value,…`.
+
+    Raises:
+        ConfigError: no run has the name.
+    """
+    runs = [
+        (grid, planned)
+        for plan in plans
+        for grid, grid_runs in plan.runs.items()
+        for planned in grid_runs
+    ]
     grid, _, text = wanted.partition(":")
     condition = _condition(text)
-    for name, run in runs:
-        if name == grid and condition.keys() <= run.run.point.keys():
-            if matches(condition, run.run.point):
-                return run
-        elif len(wanted) > 3 and run.key.startswith(wanted):
-            return run
+    for name, planned in runs:
+        if name == grid and condition.keys() <= planned.run.point.keys():
+            if matches(condition, planned.run.point):
+                return planned
+        elif len(wanted) > 3 and planned.key.startswith(wanted):
+            return planned
     grids = ", ".join(dict.fromkeys(name for name, _ in runs))
     text = f"names no run: give the beginning of a key, or grid:axis=value,…; grids: {grids}"
     raise ConfigError([LocatedProblem("--explain", None, wanted, text)])
@@ -50,15 +68,15 @@ def _condition(text: str) -> dict[str, object]:
     return {axis: yaml.safe_load(value) for axis, _, value in pairs}
 
 
-def lines(run: PlannedRun) -> Iterator[str]:
-    """The run's ratios, and one row for each role in and outside residual branches."""
-    spec = run.run.spec
+def lines(planned: PlannedRun) -> Iterator[str]:
+    """Lines on the run's ratios, and one row for each role, inside and outside of branches."""
+    spec = planned.run.spec
     table, ratios = lookup.table(spec), runs_ratios.ratios(spec)
     table = table.unit() if spec.weights == "unit" else table
     network = build.model(spec, *_shape(spec))
     rows = {row.name: row for row in build.rows(spec, network, table)}
-    point = ", ".join(f"{axis} = {value}" for axis, value in run.run.point.items())
-    yield f"{run.key}: {point}"
+    point = ", ".join(f"{axis} = {value}" for axis, value in planned.run.point.items())
+    yield f"{planned.key}: {point}"
     yield f"{spec.parameterisation} ({table.source}), {spec.optimizer.name}"
     yield ""
     yield from aligned([("", "base", "target", "ratio"), *_ratios(spec, ratios)], 1)
@@ -72,17 +90,20 @@ def lines(run: PlannedRun) -> Iterator[str]:
         [("role", "parameters", *COLUMNS, "betas"), *_roles(network, rows, table)], 2
     )
     optimizer = build.optimizer(spec, network, [*rows.values()])
-    norms = {g["kind"]: f"{g['norm']} × {g['radius']:g}" for g in optimizer.param_groups
-             if "norm" in g}  # fmt: skip
+    norms = {
+        group["kind"]: f"{group['norm']} × {group['radius']:g}"
+        for group in optimizer.param_groups
+        if "norm" in group
+    }
     if norms:
         yield ""
         yield "norms × radii: " + ", ".join(f"{kind} {text}" for kind, text in norms.items())
     if spec.weights == "boundary":
-        yield "weights are drawn on the boundary of these balls, and not with the init_std above"
+        yield "weights are drawn on the boundary of these balls, not with the init_std above"
     if spec.multipliers:
         yield ""
         names = ", ".join(spec.multipliers)
-        yield f"the values include multipliers of single modules, for {names}"
+        yield f"the values include the multipliers of single modules: {names}"
 
 
 def _shape(spec: RunSpec) -> tuple[tuple[int, ...], int]:
@@ -105,25 +126,26 @@ def _ratios(spec: RunSpec, ratios: Ratios) -> Iterator[tuple]:
 
 
 def _roles(network, rows: dict[str, ParameterRow], table: Parameterisation) -> Iterator[tuple]:
-    seen: dict[tuple, list[str]] = {}
+    parameters: dict[tuple, list[str]] = {}
     for tagged in named_roles(network):
         row = rows[tagged.name]
         values = tuple(getattr(row, name) for name in COLUMNS)
-        seen.setdefault((tagged.role, tagged.in_branch, values, row.betas), []).append(tagged.name)
-    for (role, inside, values, betas), names in seen.items():
+        group = tagged.role, tagged.in_branch, values, row.betas
+        parameters.setdefault(group, []).append(tagged.name)
+    for (role, in_branch, values, betas), names in parameters.items():
         shown = [
-            _scaled(value, _seen(getattr(table.rules[role], name), inside)) if value else "–"
+            _scaled(value, _applied(getattr(table.rules[role], name), in_branch)) if value else "–"
             for name, value in zip(COLUMNS, values, strict=True)
         ]
         types = list(dict.fromkeys(kind(name) for name in names))
         example = types[0] if len(types) == 1 else f"{types[0]} and {len(types) - 1} more types"
-        words = ", ".join(f"{beta:.6g}" for beta in betas) or "–"
-        yield role.value, f"{len(names)}: {example}", *shown, words
+        shown_betas = ", ".join(f"{beta:.6g}" for beta in betas) or "–"
+        yield role.value, f"{len(names)}: {example}", *shown, shown_betas
 
 
-def _seen(power: Power, inside: bool) -> Power:
-    """Depth reaches parameters inside branches only."""
-    return power if inside else replace(power, depth=0.0)
+def _applied(power: Power, in_branch: bool) -> Power:
+    """The power that applies to a parameter: depth scales parameters in branches only."""
+    return power if in_branch else replace(power, depth=0.0)
 
 
 def _scaled(value: float, power: Power) -> str:

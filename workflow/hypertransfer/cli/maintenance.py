@@ -1,100 +1,105 @@
-"""`hypertransfer prune` and `verify`: what people see of them."""
+"""`hypertransfer prune` and `hypertransfer verify`: what they print."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 from rich.filesize import decimal
-from rich.progress import Progress
+from rich.progress import Progress as ProgressBar
 
 from hypertransfer.cli.text import aligned
 from hypertransfer.maintenance import prune, verify
-from hypertransfer.maintenance import references as meanings
-from hypertransfer.maintenance.scan import Step
+from hypertransfer.maintenance.references import References, read_references
+from hypertransfer.maintenance.scan import Progress
 from hypertransfer.storage.run_store import Store
+
+FOREIGN = "stays: not of this store"
 
 
 @contextlib.contextmanager
-def steps(words: str) -> Iterator[Step]:
-    """A progress bar on stderr, if that is a terminal."""
+def progress_bar(words: str) -> Iterator[Progress]:
+    """A progress bar on stderr, if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield lambda share: None
         return
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with ProgressBar(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(words, total=1.0)
         yield lambda share: bar.update(task, completed=share)
 
 
-def run_prune(
-    projects: Sequence[Path],
-    arguments: Sequence[str],
-    *,
-    yes: bool = False,
-    older: float = 7.0,
-    list_all: bool = False,
-) -> int:
-    """List what nobody means any more, or remove it; 1 if something could not be removed.
+def _config_arguments(arguments: argparse.Namespace) -> list[str]:
+    """The options on the config, for the processes that plan the projects."""
+    return [f"--configfile={arguments.configfile}", "--config", *arguments.config]
+
+
+def prune_store(arguments: argparse.Namespace) -> int:
+    """List what no study refers to, or remove it; returns 1 if a removal failed.
 
     Raises:
-        StoreError: a project cannot say what it means, or the store cannot be used.
+        StoreError: a project cannot be planned, or the store cannot be used.
     """
-    meaning = meanings.ask(projects, arguments)
-    store = Store(meaning.store)
+    projects = arguments.project or [Path()]
+    references = read_references(projects, _config_arguments(arguments))
+    store = Store(references.store)
     store.check()
-    print(f"store {store.root}, {_counted(meaning)}")
-    for project in meaning.stores:
+    print(f"store {store.root}, {_counts(references)}")
+    for project in references.stores:
         print(f"  {project}")
-    if not _summary(store, meaning, older, list_all):
+    if not _print_items(store, references, arguments.older_than, arguments.list):
         return 0
-    if yes:
-        return _remove(store, meaning, older)
-    print("\nnothing was removed: --yes does, except what stays; --list names each")
-    if store.root not in [project / "results" / "store" for project in meaning.stores]:
-        print("A store may be shared: what only other projects mean is listed too. Name them all "
-              "with --project.")  # fmt: skip
+    if arguments.yes:
+        return _remove_items(store, references, arguments.older_than)
+    print("\nnothing was removed: --yes removes all that is removable; --list names each path")
+    if store.root not in [project / "results" / "store" for project in references.stores]:
+        print(
+            "The store may be shared, and the list then contains what other projects refer to. "
+            "Name them all with --project."
+        )
     return 0
 
 
-def _counted(meaning: meanings.Meaning) -> str:
-    runs, probes = (len(meaning.keys[kind]) for kind in ("runs", "probes"))
-    noun = "project means" if len(meaning.stores) == 1 else "projects mean"
-    return f"where {len(meaning.stores)} {noun} {runs} runs and {probes} probes, at every scale:"
+def _counts(references: References) -> str:
+    runs, probes = (len(references.keys[kind]) for kind in ("runs", "probes"))
+    count = len(references.stores)
+    noun = "project refers" if count == 1 else "projects refer"
+    return f"where {count} {noun} to {runs} runs and {probes} probes, at every scale:"
 
 
-def _summary(store: Store, meaning: meanings.Meaning, older: float, list_all: bool) -> bool:
-    """Print counts and sizes, then names if wanted; whether there is anything to remove."""
-    found: dict[tuple[str, str, str, str], list[int]] = {}
-    with steps("looking through the store") as step:
-        for item in prune.items(store, meaning, older, step):
-            stays = item.keep or ("stays: not ours" if item.what == "foreign" else "")
-            count = found.setdefault((item.what, item.study or "–", item.why, stays), [0, 0])
-            count[0] += 1
-            count[1] += item.size
-    if not found:
+def _print_items(store: Store, references: References, older: float, names: bool) -> bool:
+    """Print counts and sizes, then names if wanted; returns whether anything is removable."""
+    totals: dict[tuple[str, str, str, str], list[int]] = {}
+    with progress_bar("searching the store") as progress:
+        for item in prune.items(store, references, older, progress):
+            stays = item.keep or (FOREIGN if item.what == "foreign" else "")
+            total = totals.setdefault((item.what, item.study or "–", item.why, stays), [0, 0])
+            total[0] += 1
+            total[1] += item.size
+    if not totals:
         print("\nnothing to remove")
         return False
     rows = [
         (what, study, why, stays or "removable", count, decimal(size))
-        for (what, study, why, stays), (count, size) in sorted(found.items())
+        for (what, study, why, stays), (count, size) in sorted(totals.items())
     ]
     header = ("what", "study", "why", "state", "count", "size")
     print("", *aligned([header, *rows], 4), sep="\n")
-    if list_all:
+    if names:
         print()
-        for item in prune.items(store, meaning, older):
+        for item in prune.items(store, references, older):
             print(f"{item.what}\t{item.name}\t{item.keep or item.why}")
-    return any(not stays and what != "foreign" for what, _, _, stays in found)
+    return any(not stays for _, _, _, stays in totals)
 
 
-def _remove(store: Store, meaning: meanings.Meaning, older: float) -> int:
+def _remove_items(store: Store, references: References, older: float) -> int:
     store.open()
     removed, size, failed = 0, 0, 0
-    with steps("removing") as step:
-        for item in prune.items(store, meaning, older, step):
+    with progress_bar("removing") as progress:
+        for item in prune.items(store, references, older, progress):
             if item.keep or item.what == "foreign":
                 continue
             stays = prune.remove(store, item)
@@ -107,30 +112,28 @@ def _remove(store: Store, meaning: meanings.Meaning, older: float) -> int:
     return int(failed > 0)
 
 
-def run_verify(
-    project: Path, arguments: Sequence[str], *, quick: bool = False, aside: bool = False
-) -> int:
-    """Print every fault of the store and of the made files of the plan; 1 if there is any.
+def verify_store(arguments: argparse.Namespace) -> int:
+    """Print every fault of the store and of the project's made files; returns 1 if there is any.
 
     Raises:
-        StoreError: the project cannot say what it means, or the store cannot be used.
+        StoreError: the project cannot be planned, or the store cannot be used.
     """
-    meaning = meanings.ask([project], arguments)
-    store = Store(meaning.store)
+    references = read_references([Path()], _config_arguments(arguments))
+    store = Store(references.store)
     store.check()
     count, moved = 0, set()
-    with steps("verifying") as step:
-        for fault in verify.faults(store, quick=quick, step=step):
-            count += fault.counts
+    with progress_bar("verifying") as progress:
+        for fault in verify.store_faults(store, quick=arguments.quick, progress=progress):
+            count += fault.is_error
             print(fault)
-            if aside and fault.place and fault.path not in moved:
+            if arguments.aside and fault.entry and fault.path not in moved:
                 moved.add(fault.path)
-                print(f"  moved to {store.set_aside(fault.place.kind, fault.place.key)}")
-    for root, files in meaning.made.items():
-        for fault in verify.made_faults(root, files, quick=quick):
+                print(f"  moved to {store.set_aside(fault.entry.kind, fault.entry.key)}")
+    for project, files in references.made.items():
+        for fault in verify.made_faults(project, files, quick=arguments.quick):
             count += 1
             print(fault)
-    how = "records, names and heads of files" if quick else "every digest"
-    said = f"{count} {'fault' if count == 1 else 'faults'}" if count else "all sound"
-    print(f"{store.root}: checked {how}: {said}")
+    checks = "records, names and heads of files" if arguments.quick else "every digest"
+    result = f"{count} {'fault' if count == 1 else 'faults'}" if count else "all sound"
+    print(f"{store.root}: checked {checks}: {result}")
     return int(count > 0)

@@ -6,16 +6,18 @@ from collections.abc import Iterator, Sequence
 
 
 def aligned(rows: Sequence[Sequence[object]], left: int) -> Iterator[str]:
-    """Lines of a table whose first columns are words and whose others are numbers."""
+    """Lines of a table: the first `left` columns aligned to the left, the others to the right."""
     widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
-        cells = [str(v).ljust(w) if i < left else str(v).rjust(w)
-                 for i, (v, w) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
+        cells = [
+            str(value).ljust(width) if column < left else str(value).rjust(width)
+            for column, (value, width) in enumerate(zip(row, widths, strict=True))
+        ]
         yield "  ".join(cells).rstrip()
 
 
 def duration(seconds: float) -> str:
-    """A rough time for people: 45 s, 12 min, 3.5 h."""
+    """A duration in its largest suitable unit, such as 45 s, 12 min or 3.5 h."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

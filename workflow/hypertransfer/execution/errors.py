@@ -1,4 +1,4 @@
-"""Errors of a job whose plan is no longer true."""
+"""Errors of jobs, and the advice that their messages end with."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ AGAIN = "call snakemake again; finished runs are taken from the store"
 
 
 class StalePlan(RuntimeError):
-    """Code or data changed between the planning of a job and its start."""
+    """The code or data of a job changed after the job was planned."""
 
 
 class NotReproduced(RuntimeError):
-    """A run that was trained again gave other numbers than the run in the store."""
+    """A run that was trained again differs from the same run in the store."""

@@ -1,4 +1,4 @@
-"""What every script does around its work: check that it does what was planned, and log."""
+"""The frame of every script: logs messages, and checks the plan and the inputs of its job."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ log = logging.getLogger("hypertransfer")
 
 
 def pass_on_path(paths: Sequence[str]) -> None:
-    """Let every process that is started from here on find modules in the paths, foremost."""
+    """Put paths at the front of PYTHONPATH, for the processes that this process starts."""
     known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*paths, *filter(None, known)]))
 
 
 class DamagedInput(RuntimeError):
-    """A file that a job reads is not what was made."""
+    """An input of a job has another content than the job that made the input wrote."""
 
 
 @contextmanager
 def running(script: str, snakemake: Any) -> Iterator[Mapping[str, Any]]:
-    """The parts of a planned job, while its messages go to the job's log.
+    """The parts of a planned job; messages of the block go to the job's log.
 
-    Its digest is computed anew from the code on the disk: what is written under a name is
-    what that name says, even where files were edited while the workflow ran. A log is added to,
-    where Snakemake has left what an earlier attempt said.
+    The digest of the job is computed again from the code on the disk, because files may have
+    been edited after planning, and outputs are named by the digest. The log of an earlier attempt
+    is kept, and new messages are appended. After the block, the outputs are added to the ledger.
 
     Raises:
-        StalePlan: the digest is another one by now; calling snakemake again plans anew.
-        DamagedInput: a file that it reads is not what was made.
+        StalePlan: the digest has changed since planning.
+        DamagedInput: an input was changed after it was made.
     """
     logging.basicConfig(
         filename=snakemake.log[0] if snakemake.log else None,
@@ -62,10 +62,11 @@ def running(script: str, snakemake: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _refuse_damage(paths: Sequence[str]) -> None:
-    """Take damaged inputs out of the way, so that the next call makes them again.
+    """Remove damaged inputs, so that the next call of Snakemake makes them again.
 
     Raises:
-        DamagedInput: there are some.
+        DamagedInput: an input was damaged.
     """
     if paths and (damaged := ledger.remove(ledger.damaged(paths))):
-        raise DamagedInput(f"damaged, and removed to be made again: {', '.join(damaged)}: {AGAIN}")
+        names = ", ".join(damaged)
+        raise DamagedInput(f"damaged inputs were removed, to be made again: {names}: {AGAIN}")

@@ -1,4 +1,4 @@
-"""Probing through the run store: what is missing is measured on the weights that runs kept."""
+"""Measures the probes of a cell that the run store lacks, on weights that runs have kept."""
 
 from __future__ import annotations
 
@@ -54,7 +54,10 @@ class CellProbe:
 def measure_cell(
     grid: str, probe: str, work: Sequence[CellProbe], store: Store, device_name: str
 ) -> pa.Table:
-    """One row a checkpoint of each run; missing ones are made. Axes stand in the runs' table."""
+    """The table of a probe, one row for each checkpoint of each run; missing probes are measured.
+
+    The table has no axes, which are in the table of the runs.
+    """
     device = build.device(device_name)
 
     def make(key: str, item: CellProbe) -> Made:
@@ -92,10 +95,10 @@ def _measure(item: CellProbe, store: Store, device: torch.device) -> Made:
 
 
 def _weights(probe: CellProbe, store: Store, device: torch.device) -> Checkpoints:
-    """The run's weights at the steps of the probe, by step; none after a divergence.
+    """The run's weights by step, at the steps of the probe up to a divergence.
 
-    A run that is gone or damaged is trained again. So is a run that did not keep the weights at
-    some steps: its numbers are the same, and only the weights are stored.
+    A run that is missing or damaged is trained again. A run that did not keep its weights at
+    some of the steps is trained again as well, and only those weights are added to the store.
     """
     run = probe.run
 
@@ -117,10 +120,10 @@ def _weights(probe: CellProbe, store: Store, device: torch.device) -> Checkpoint
 def _further_weights(
     run: CellRun, steps: Sequence[int], entry: Entry, store: Store, device: torch.device
 ) -> Checkpoints:
-    """Weights at steps at which a finished run kept none, from the store or a second training.
+    """Weights by step that a finished run did not keep, from the store or a second training.
 
     Raises:
-        NotReproduced: the second training does not give the numbers of the first.
+        NotReproduced: the history of the second training differs from the first.
     """
     trained: Checkpoints = {}
 
@@ -135,7 +138,7 @@ def _further_weights(
 
     wanted = {keys.weights_key(run.key, step): step for step in steps}
     # One process trains for all steps; others that want some of them wait here.
-    with store.claimed("runs", run.key, wait=True):
+    with store.locked("runs", run.key, wait=True):
         found = produce(store, "weights", wanted, make, read, log.warning)
     return {step: found[key] for key, step in wanted.items()}
 
@@ -164,10 +167,10 @@ def _trained_again(
 
 
 def _checkpoints(entry: Entry) -> Checkpoints:
-    """The weights of a run at its checkpoints, by step; empty if it diverged before the first.
+    """The weights of an entry by step; empty if the run diverged before its first checkpoint.
 
     Raises:
-        DamagedEntry: they are not what was written.
+        DamagedEntry: the file of the weights cannot be read.
     """
     if CHECKPOINTS not in entry.files:
         return {}
@@ -179,10 +182,10 @@ def _checkpoints(entry: Entry) -> Checkpoints:
 
 
 def probes_of_job(parts: Mapping[str, Any], keep: Mapping[str, Sequence[int]]) -> list[CellProbe]:
-    """The probes of a planned job; `keep` says at which steps each run keeps its weights.
+    """The probes of a planned job; `keep` has the steps at which each run keeps its weights.
 
     Raises:
-        StalePlan: a probe has another key by now.
+        StalePlan: the key of a run or probe changed after planning, because its code changed.
     """
     rows = zip(parts["probe_keys"], parts["settings"], runs_of_job(parts, keep), strict=True)
     probes = [CellProbe(*row) for row in rows]

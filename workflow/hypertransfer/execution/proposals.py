@@ -1,4 +1,8 @@
-"""Proposals of a search's next generation: random, trust region, Bayesian."""
+"""Proposals for the next generation of a search: random, trust region, Bayesian.
+
+A point holds the octaves (log2 factors) by which hyperparameters differ from the base run's; the
+base run itself, the start of every search, is 0.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,18 @@ from typing import Any
 import numpy as np
 
 from hypertransfer.spaces.gaussian_process import (
-    expected_improvement,
     gaussian_process,
+    matern_kernel,
+    most_promising,
     standardised,
 )
 
-CANDIDATES = 1024  # at which the Bayesian method looks for the best expected improvement
+CANDIDATES = 1024  # points among which the Bayesian method maximises expected improvement
 
 
 @dataclass(frozen=True)
-class Box:
-    """The coordinates of a search and how far random proposals go to either side."""
+class SearchBox:
+    """The coordinates of a search, each within −`octaves` and `octaves`."""
 
     labels: Sequence[str]
     octaves: float
@@ -29,12 +34,12 @@ class Box:
         """The number of coordinates."""
         return len(self.labels)
 
-    def uniform(self, number: int, random: np.random.Generator) -> np.ndarray:
-        """Points (number, dimension) anywhere in the box."""
-        return random.uniform(-self.octaves, self.octaves, (number, self.dimension))
+    def uniform(self, number: int, generator: np.random.Generator) -> np.ndarray:
+        """Points (number, dimension), uniform in the box."""
+        return generator.uniform(-self.octaves, self.octaves, (number, self.dimension))
 
     def clipped(self, points: np.ndarray) -> np.ndarray:
-        """Points, those outside moved to the nearest in the box."""
+        """Points (n, dimension), each moved to the nearest point of the box."""
         return points.clip(-self.octaves, self.octaves)
 
 
@@ -46,73 +51,78 @@ class Trials:
 
     @property
     def points(self) -> np.ndarray:
-        """All points."""
+        """The points (n, dimension) of all generations."""
         return np.concatenate([points for points, _ in self.generations])
 
     @property
     def losses(self) -> np.ndarray:
-        """All losses."""
+        """The losses (n,) of all generations."""
         return np.concatenate([losses for _, losses in self.generations])
 
     @property
     def best(self) -> np.ndarray:
-        """The point of least loss, the first of several; the start if all have diverged."""
+        """The first point (dimension,) of least loss; the start if all trials have diverged."""
         losses = self.losses
-        found = self.points[int(losses.argmin())]
-        return found if np.isfinite(losses).any() else np.zeros_like(found)
+        point = self.points[int(losses.argmin())]
+        return point if np.isfinite(losses).any() else np.zeros_like(point)
 
 
-def random(trials: Trials, box: Box, number: int, generator: np.random.Generator) -> np.ndarray:
-    """Uniform in the box, whatever was found before."""
+def random(
+    trials: Trials, box: SearchBox, number: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Points (number, dimension), uniform in the box whatever the earlier trials."""
     return box.uniform(number, generator)
 
 
 def trust_region(
-    trials: Trials, box: Box, number: int, generator: np.random.Generator, *,
+    trials: Trials, box: SearchBox, number: int, generator: np.random.Generator, *,
     radius: float = 1.0, shrink: float = 0.6, least: float = 0.1,
 ) -> np.ndarray:  # fmt: skip
-    """Uniform in a smaller box around the best point so far.
+    """Points (number, dimension), uniform in a cube around the best point so far.
 
-    Its half width is `radius` octaves at first, and `shrink` times as much after every generation
-    that has found nothing better. The paper (Mlodozeniec et al. 2512.22382) searches so, with
-    a rule that is not known; this one is ours.
+    The cube's half-width starts at `radius` octaves. Every generation without a better point
+    multiplies the half-width by `shrink`, down to `least`. Mlodozeniec et al. (2512.22382) also
+    search in a trust region, but do not publish its rule; this rule is ours.
     """
     width, best = radius, float("inf")
     for _, losses in trials.generations:
-        found = float(losses.min())
-        width = width if found < best else max(width * shrink, least)
-        best = min(best, found)
+        loss = float(losses.min())
+        width = width if loss < best else max(width * shrink, least)
+        best = min(best, loss)
     steps = generator.uniform(-width, width, (number, box.dimension))
     return box.clipped(trials.best + steps)
 
 
-def bayesian(trials: Trials, box: Box, number: int, generator: np.random.Generator) -> np.ndarray:
-    """Expected improvement of a Gaussian process, one proposal after another.
+def bayesian(
+    trials: Trials, box: SearchBox, number: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Points (number, dimension) of largest expected improvement, chosen one after another.
 
-    Matérn 5/2 with one length scale, fitted by scikit-learn. Within a generation, a proposal counts
-    as tried with the mean that the process expects there ("kriging believer", Ginsbourger et al.
-    2010). A diverged run counts as one spread of the losses above the worst.
+    The Gaussian process has a Matérn 5/2 kernel with one length scale. Within a generation, each
+    chosen point is added to the data with the loss that the process predicts ("kriging believer",
+    Ginsbourger et al. 2010). For diverged runs, see `gaussian_process.finite`.
     """
-    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
-
     if not np.isfinite(trials.losses).any():
         return box.uniform(number, generator)
     points, values = trials.points, standardised(trials.losses)
-    kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(box.octaves, (0.1, 100.0), nu=2.5)
-    process = gaussian_process(kernel + WhiteKernel(1e-2, (1e-6, 1.0)), points, values)
-    process.optimizer = None  # the kernel stays while proposals are believed in
+    kernel = matern_kernel(box.octaves, (0.1, 100.0), noise=1e-2)
+    process = gaussian_process(kernel, points, values)
+    process.optimizer = None  # predicted losses do not change the kernel
     for _ in range(number):
-        around = trials.best + generator.normal(
-            0, 0.3 * box.octaves, (CANDIDATES // 2, len(box.labels))
-        )
-        candidates = np.concatenate([box.uniform(CANDIDATES // 2, generator), box.clipped(around)])
-        mean, deviation = process.predict(candidates, return_std=True)
-        chosen = int(expected_improvement(mean, deviation, values.min()).argmax())
-        points = np.concatenate([points, candidates[chosen : chosen + 1]])
-        values = np.append(values, mean[chosen])
+        candidates = _candidates(trials.best, box, generator)
+        index, prediction = most_promising(process, candidates, values.min())
+        points = np.concatenate([points, candidates[index : index + 1]])
+        values = np.append(values, prediction)
         process.kernel = process.kernel_
         process.fit(points, values)
     return points[-number:]
+
+
+def _candidates(best: np.ndarray, box: SearchBox, generator: np.random.Generator) -> np.ndarray:
+    """Points (CANDIDATES, dimension): half uniform in the box, half normal around the best."""
+    half = CANDIDATES // 2
+    nearby = best + generator.normal(0, 0.3 * box.octaves, (half, box.dimension))
+    return np.concatenate([box.uniform(half, generator), box.clipped(nearby)])
 
 
 KINDS: Mapping[str, Callable[..., np.ndarray]] = {
@@ -125,21 +135,23 @@ KINDS: Mapping[str, Callable[..., np.ndarray]] = {
 def propose(
     kind: str,
     options: Mapping[str, Any],
-    box: Box,
+    box: SearchBox,
     number: int,
     trials: Trials,
     seed: Sequence[int],
 ) -> np.ndarray:
-    """Points (number, dimension) of the next generation; the very first one is the start.
+    """Points (number, dimension) of the next generation, a function of the arguments alone.
 
-    A function of its arguments alone, so that a generation made again is the same. Without
-    trials before, points are drawn from the box, or around the start by trust_region.
+    The first generation holds the start and points drawn around it by a trust region, or else
+    uniform in the box.
     """
     generator = np.random.default_rng(list(seed))
     if trials.generations:
         return KINDS[kind](trials, box, number, generator, **options)
     start = np.zeros((1, box.dimension))
     if kind == "trust_region":
-        alone = Trials([(start, np.array([np.inf]))])
-        return np.concatenate([start, trust_region(alone, box, number - 1, generator, **options)])
-    return np.concatenate([start, box.uniform(number - 1, generator)])
+        untried = Trials([(start, np.array([np.inf]))])
+        drawn = trust_region(untried, box, number - 1, generator, **options)
+    else:
+        drawn = box.uniform(number - 1, generator)
+    return np.concatenate([start, drawn])

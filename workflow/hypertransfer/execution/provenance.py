@@ -1,4 +1,4 @@
-"""Where, when and with what a result was made."""
+"""Provenance of a result: versions, commit, host, device, and time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypertransfer.catalogue.versions import installed_version
 
 
 def provenance(device: torch.device) -> dict[str, str]:
-    """Where, when and with what a result was made."""
+    """Versions, commit, host, device and the present time, for the record of a result."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     return {
         "hypertransfer": installed_version("hypertransfer"),
@@ -39,16 +39,17 @@ def _processor() -> str:
 
 @lru_cache
 def _git() -> str:
-    """The commit of the library's tree, with `+` behind it where files differ from it."""
+    """The git commit of the library, followed by `+` if files differ from the commit."""
     where = Path(__file__).parent
     try:
-        commit = _ask("git", "rev-parse", "--short=12", "HEAD", cwd=where)
-        return commit + ("+" if _ask("git", "status", "--porcelain", "-uno", cwd=where) else "")
+        commit = _output_of("git", "rev-parse", "--short=12", "HEAD", cwd=where)
+        return commit + (
+            "+" if _output_of("git", "status", "--porcelain", "-uno", cwd=where) else ""
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
 
-def _ask(*command: str, cwd: Path) -> str:
-    return subprocess.run(
-        command, cwd=cwd, check=True, capture_output=True, text=True
-    ).stdout.strip()
+def _output_of(*command: str, cwd: Path) -> str:
+    done = subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True)
+    return done.stdout.strip()

@@ -1,4 +1,4 @@
-"""Stable names put in place: copies of made files, one atomic rename each."""
+"""Publishes made files: copies them to stable names, one atomic rename for each file."""
 
 from __future__ import annotations
 
@@ -11,31 +11,37 @@ from hypertransfer.storage.atomic import replace_atomically
 
 
 def publish(root: str, files: Mapping[str, str], marker: str) -> None:
-    """Copy each made file to its stable name, then say so in the marker.
+    """Copy each made file to its stable name, then write the marker of the publication.
 
-    Markers of earlier publications go first: at every moment a marker that is there is true,
-    and a publication that is cut short has none. Stable files that are no longer meant go too.
+    Markers of earlier publications are removed first, so that an existing marker is always true,
+    and an interrupted publication has no marker. Stable files of earlier publications that are
+    not among `files` are removed as well.
+
+    Args:
+        root: the folder of the stable names.
+        files: the made file of each stable name.
+        marker: the JSON file with the state of each stable file.
     """
-    place, folder = Path(marker), Path(root)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    for old in place.parent.glob("*.json"):
+    marker_file, folder = Path(marker), Path(root)
+    marker_file.parent.mkdir(parents=True, exist_ok=True)
+    for old in marker_file.parent.glob("*.json"):
         _withdraw(old, folder, {str(folder / name) for name in files})
     for name, made in files.items():
         replace_atomically(folder / name, Path(made).read_bytes())
     states = {str(folder / name): file_state(folder / name) for name in files}
-    replace_atomically(place, json.dumps(states, indent=1).encode())
+    replace_atomically(marker_file, json.dumps(states, indent=1).encode())
 
 
 def _withdraw(marker: Path, folder: Path, kept: set[str]) -> None:
-    """Remove a marker, and the stable files that it names and nobody means any more.
+    """Remove a marker and the stable files in it that are not to be kept.
 
-    A stable file stands right in the study's folder or in one of its folders; what a marker
-    names elsewhere is not ours, whoever wrote it there.
+    Anybody may have written the marker: only paths in the folder of the study, and in its
+    folders `tables` and `figures`, are removed.
     """
     try:
         former = list(json.loads(marker.read_text(encoding="utf-8")).keys())
     except (OSError, ValueError, AttributeError, RecursionError):
-        former = []  # a broken marker: nothing is known of it
+        former = []  # the marker cannot be parsed: its files stay
     marker.unlink(missing_ok=True)
     for path in former:
         if path not in kept and _is_stable(Path(path), folder):

@@ -1,4 +1,4 @@
-"""The runs of a search: a generation proposed and tried, and results carried to other shapes."""
+"""Trains the runs of a search: the trials of a generation, and transfers to other shapes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from hypertransfer.execution import train_cell
 from hypertransfer.execution.errors import AGAIN, StalePlan
-from hypertransfer.execution.proposals import Box, Trials, propose
+from hypertransfer.execution.proposals import SearchBox, Trials, propose
 from hypertransfer.execution.train_cell import CellRun
 from hypertransfer.planning import keys
 from hypertransfer.runs.canonical import digest
@@ -28,33 +28,43 @@ log = logging.getLogger(__name__)
 def generation(
     parts: Mapping[str, Any], earlier: Sequence[str], store: Store, device: str, save_minutes: float
 ) -> tuple[list[dict[str, float]], pa.Table]:
-    """The proposals of one generation, and a row for each with what came of it.
+    """Propose the points of one generation, and train a run at each point.
 
-    `earlier` are the tables of the generations before, in order.
+    Args:
+        parts: the parts of the planned job.
+        earlier: files of the earlier generations' tables, in order.
+        store: the run store.
+        device: name of the device to train on.
+        save_minutes: minutes between saved states of a run.
+
+    Returns:
+        The proposed points by coordinate, and a table with one row for each run.
 
     Raises:
-        StalePlan: code or data of its runs changed after planning.
+        StalePlan: the code or data of the runs changed after planning.
     """
-    search = _search(parts)
+    search = _planned_search(parts)
     method, number = parts["method"], parts["generation"]
     options = {k: v for k, v in method.items() if k not in ("name", "kind", "over")}
-    box = Box(search.labels(method["over"]), search.settings.octaves)
-    before = Trials([_tried(path, box.labels) for path in earlier])
-    # A method's own stream: another method added changes nothing here.
+    box = SearchBox(search.labels(method["over"]), search.settings.octaves)
+    before = Trials([_points_and_losses(path, box.labels) for path in earlier])
+    # Each method has a random stream of its own, which does not depend on other methods.
     seed = [int(digest([search.name, method], 12), 16), search.base.seed, number]
-    found = propose(method["kind"], options, box, search.settings.trials, before, seed)
-    points = [dict(zip(box.labels, map(float, row), strict=True)) for row in found]
+    proposed = propose(method["kind"], options, box, search.settings.trials, before, seed)
+    points = [dict(zip(box.labels, map(float, row), strict=True)) for row in proposed]
     places = [
         {
             "method": method["name"],
             "generation": number,
             "trial": trial,
-            "proposal": searches.text(p),
+            "proposal": searches.text(point),
         }
-        for trial, p in enumerate(points)
+        for trial, point in enumerate(points)
     ]
     specs = [search.spec(point) for point in points]
-    table = train_cell.train_cell(search.name, _work(places, specs), store, device, save_minutes)
+    table = train_cell.train_cell(
+        search.name, _cell_runs(places, specs), store, device, save_minutes
+    )
     log.info("best of generation %d: %.4f", number, min(table.column("final_loss").to_pylist()))
     return points, table
 
@@ -62,13 +72,18 @@ def generation(
 def carry_over(
     parts: Mapping[str, Any], earlier: Sequence[str], store: Store, device: str, save_minutes: float
 ) -> pa.Table:
-    """Rows of the runs that try each method's best point with other seeds, at every target.
+    """Train runs at each method's best point, with other seeds and at every target shape.
+
+    Arguments as for `generation`, with the tables of all generations of all methods.
+
+    Returns:
+        A table with one row for each run.
 
     Raises:
-        StalePlan: code or data of its runs changed after planning.
+        StalePlan: the code or data of the runs changed after planning.
     """
-    search = _search(parts)
-    best = bests(earlier)
+    search = _planned_search(parts)
+    best = best_points(earlier)
     transfer = search.settings.transfer
     places, specs = [], []
     for place, changes in search.transfer_runs():
@@ -80,22 +95,22 @@ def carry_over(
         places.append({**place, "proposal": searches.text(point)})
         specs.append(search.spec(point, changes))
     grid = search.name + TRANSFER
-    return train_cell.train_cell(grid, _work(places, specs), store, device, save_minutes)
+    return train_cell.train_cell(grid, _cell_runs(places, specs), store, device, save_minutes)
 
 
-def bests(files: Sequence[str]) -> dict[str, Point]:
-    """The point of least loss of each method; the first of several, the start if all diverged."""
-    out: dict[str, tuple[float, Point]] = {}
+def best_points(files: Sequence[str]) -> dict[str, Point]:
+    """The first point of least loss of each method; its first point if all runs diverged."""
+    best: dict[str, tuple[float, Point]] = {}
     for path in files:
         table = parquet.read(path, ["method", "proposal", "final_loss"])
         for row in table.to_pylist():
-            loss, known = row["final_loss"], out.get(row["method"])
+            loss, known = row["final_loss"], best.get(row["method"])
             if known is None or loss < known[0]:
-                out[row["method"]] = loss, json.loads(row["proposal"])
-    return {method: point for method, (_, point) in out.items()}
+                best[row["method"]] = loss, json.loads(row["proposal"])
+    return {method: point for method, (_, point) in best.items()}
 
 
-def _search(parts: Mapping[str, Any]) -> Search:
+def _planned_search(parts: Mapping[str, Any]) -> Search:
     # The values of a generation have no methods: the names of its files do not depend on them.
     search = Search.parse(parts["search"], {"methods": {}, **parts["values"]})
     if keys.run_key(search.base).partition("-")[2] != parts["context"]:
@@ -103,14 +118,15 @@ def _search(parts: Mapping[str, Any]) -> Search:
     return search
 
 
-def _tried(path: str, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def _points_and_losses(path: str, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Points (trials, dimension) and losses (trials,) of a generation's table."""
     table = parquet.read(path, ["proposal", "final_loss"])
     points = [json.loads(text) for text in table.column("proposal").to_pylist()]
     losses = np.array(table.column("final_loss").to_pylist(), dtype=float)
     return np.array([[point[label] for label in labels] for point in points]), losses
 
 
-def _work(places: Sequence[Mapping[str, Any]], specs: Sequence[RunSpec]) -> list[CellRun]:
+def _cell_runs(places: Sequence[Mapping[str, Any]], specs: Sequence[RunSpec]) -> list[CellRun]:
     contexts = keys.Contexts()
     return [
         CellRun(contexts.key(spec), place, spec) for place, spec in zip(places, specs, strict=True)

@@ -1,4 +1,4 @@
-"""Training through the run store: take what is there, train what is missing, tabulate."""
+"""Trains the runs of a cell that the run store lacks, and makes the table of the cell."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from hypertransfer.training.loop import Training, train
 from hypertransfer.training.state import State, StateError, joined
 
 log = logging.getLogger(__name__)
-SAVE_SECONDS = 300.0  # between saved states, where a probe has to make a run again
+SAVE_SECONDS = 300.0  # between saved states of a run that a probe job trains again
 Checkpoints = dict[int, dict[str, torch.Tensor]]
-Made = tuple[dict, dict[str, bytes]]  # what the store keeps of an entry: its record, its files
+Made = tuple[dict, dict[str, bytes]]  # record and files of an entry of the store
 HISTORY, CHECKPOINTS = "history.parquet", "checkpoints.safetensors"
 
 
@@ -44,17 +44,18 @@ class CellRun:
 
     @property
     def columns(self) -> dict[str, Any]:
-        """The leading columns of the run's rows: its spec in short, and its axes."""
+        """The first columns of the run's rows: the main fields of its spec, and its axes."""
         return {**self.spec.columns(), **self.point}
 
 
 def train_cell(
     grid: str, work: Sequence[CellRun], store: Store, device_name: str, save_minutes: float
 ) -> pa.Table:
-    """One row a run: axes, summary, and the history as lists; missing runs are trained.
+    """The table of a cell; runs that the store lacks are trained.
 
-    A run that takes longer than `save_minutes` saves its state that often, and any run does when
-    the process is asked to end; the next call goes on from there.
+    The table has one row for each run: axes, summary, and the columns of the history as lists.
+    The state of a run is saved every `save_minutes`, and when the process is asked to end; the
+    next call continues from the saved state.
 
     Raises:
         Interrupted: the process was asked to end.
@@ -83,7 +84,11 @@ def train_cell(
 
 
 def parquet_of_entry(entry: Entry, name: str, form: pa.Schema) -> pa.Table:
-    """A Parquet file of an entry, of the given form."""
+    """The table in a Parquet file of an entry.
+
+    Raises:
+        DamagedEntry: the file cannot be read, or lacks a column of `form`.
+    """
     try:
         return parquet.from_bytes(entry.read(name), form)
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -91,7 +96,7 @@ def parquet_of_entry(entry: Entry, name: str, form: pa.Schema) -> pa.Table:
 
 
 def _keeper(store: Store, kind: str, key: str) -> Callable[[State], None]:
-    """Saves a run's state; a store that cannot take it is no reason to stop training."""
+    """A function that saves a run's state; an error of the store is logged, not raised."""
 
     def keep(state: State) -> None:
         try:
@@ -116,9 +121,9 @@ def train_run(
     run: CellRun, device: torch.device, store: Store, save_seconds: float, asked: Asked,
     state_of: tuple[str, str] | None = None,
 ) -> Training:  # fmt: skip
-    """Train a run from the state that was saved last, or from the start.
+    """Train a run from its saved state, or from the start if there is none.
 
-    The store keeps states for the entry `state_of` (kind and key), by default the run itself.
+    States are saved for the entry `state_of`, a kind and a key, by default for the run itself.
     """
     log.info("training %s: %s", run.key, dict(run.point))
     kind, key = state_of or ("runs", run.key)
@@ -144,7 +149,7 @@ def _trained(item: CellRun, device: torch.device, state: State | None, save: Sav
 
 
 def entry_of(item: CellRun, result: Training, device: torch.device) -> Made:
-    """The record and the files of a run's entry in the store."""
+    """The record and the files of a trained run, for its entry in the store."""
     if result.status == "diverged":
         log.info("diverged at step %d: recorded as such", result.steps_done)
     record = {
@@ -168,7 +173,7 @@ def entry_of(item: CellRun, result: Training, device: torch.device) -> Made:
 
 
 def history_table(result: Training) -> pa.Table:
-    """The history of a training, one row a recorded step."""
+    """The history of a training, with one row for each recorded step."""
     return parquet.columns(vars(result.history), schemas.HISTORY)
 
 
@@ -197,10 +202,10 @@ def _summary(record: Mapping[str, Any], history: pa.Table) -> dict[str, Any]:
 
 
 def runs_of_job(parts: Mapping[str, Any], keep: Mapping[str, Sequence[int]]) -> list[CellRun]:
-    """The runs of a planned job; `keep` says at which steps each keeps its weights.
+    """The runs of a planned job; `keep` has the steps at which each run keeps its weights.
 
     Raises:
-        StalePlan: a run has another key by now, since its code changed after planning.
+        StalePlan: the key of a run changed after planning, because its code changed.
     """
     runs = [_run_of_job(parts["shared"], values, keep) for values in parts["runs"]]
     contexts = keys.Contexts()

@@ -12,32 +12,44 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hypertransfer.analysis import arms as analysis_arms
-from hypertransfer.analysis import curves as analysis_curves
-from hypertransfer.analysis import sweeps as analysis_sweeps
-from hypertransfer.claims import arm_measures
-from hypertransfer.figures.labels import FROM_ZERO, NORMS, QUANTITIES, WORDS
+from hypertransfer.analysis.sweeps import shifts_from_smallest, sweeps_of_common_seeds
+from hypertransfer.analysis.tables import Tables, with_measured
+from hypertransfer.catalogue.cards.lmo_presets import ADAMW, PRESETS
+from hypertransfer.figures.labels import AXES, QUANTITIES
 from hypertransfer.figures.panels import (
     NO_TITLES,
+    band,
     in_order,
-    line,
     panel_grid,
     panel_title,
     plain_log_ticks,
-    table,
 )
-from hypertransfer.figures.selection import Tables, select
-from hypertransfer.figures.sweeps import shift_to_last
+from hypertransfer.figures.selection import select
+
+NORMS = {
+    "adamw": "AdamW",
+    "col": "columns",
+    "row": "rows",
+    "sign": "signs",
+    "max": "signs, unscaled",
+    "keller": "spectral, Keller",
+    "moonlight": "spectral, Moonlight",
+    "euclidean": "Euclidean, joint",
+    "frobenius": "Frobenius",
+}  # those without a label are shown by their names
+STRIPES = ("0.82", "0.91", "0.96")  # greys of a table: its head, and alternating rows
+FROM_ZERO = ("cache_bytes", "decoded_per_second", "largest_attention_logit")  # start at zero
 
 
 def arms(
     tables: Tables, *, quantities: Sequence[str], column: str = "optimizer", rows: str = "model",
     tuned_at: str = "", best: bool = False, titles: Mapping[str, str] = NO_TITLES,
 ) -> Figure:  # fmt: skip
-    """Numbers of the runs, arms of `column` side by side, a row of panels a value of `rows`.
+    """Quantities of the runs: arms of `column` side by side, a row of panels a value of `rows`.
 
-    With `tuned_at`, a column of sizes, each arm takes the learning rate that is best at its
-    smallest size, and shows the largest; with `best`, its own. Numbers may be what a probe measured
-    at the end.
+    With `tuned_at`, a column of sizes, each arm is shown at its largest size, with the learning
+    rate that is best at its smallest size; with `best`, at its own best learning rate. A quantity
+    may be one that a probe measured at the last checkpoint.
     """
     names = in_order(tables["runs"][rows])
     width = 0.72 * max(1.0, tables["runs"][column].nunique() / 4)
@@ -45,7 +57,7 @@ def arms(
     for row, name in zip(axes, names, strict=True):
         part = select(tables, {rows: name})
         for axis, quantity in zip(row, quantities, strict=True):
-            runs = analysis_arms.with_measured(part, quantity)
+            runs = with_measured(part, quantity)
             if tuned_at:
                 runs, absent = analysis_arms.at_tuned(runs, column, tuned_at)
                 axis.set_title(absent, fontsize=7, wrap=True)
@@ -62,7 +74,7 @@ def arms(
 def _bars(
     axis: Axes, runs: pd.DataFrame, column: str, quantity: str, titles: Mapping[str, str]
 ) -> None:
-    """Means as lines and seeds as dots: differences are small against the numbers themselves."""
+    """Means as lines and seeds as dots; bars from zero would hide small differences."""
     colours = sns.color_palette("deep")
     for place, (_, part) in enumerate(runs.groupby(column, sort=False)):
         values, colour = part[quantity].astype(float), colours[place % len(colours)]
@@ -79,28 +91,26 @@ def _bars(
 def instances(
     tables: Tables, *, size: str = "shape.width", titles: Mapping[str, str] = NO_TITLES
 ) -> Figure:
-    """A table, a row a grid: the norms of its optimizer, and its best learning rates."""
-    from hypertransfer.optimizers import lmo  # torch, which other figures need not wait for
-
+    """A table, a row a grid: its optimizer's norms, its best learning rates and their shift."""
     runs = tables["runs"]
     ends = sorted(runs[size].unique())
     ends = [ends[0], ends[-1]]
-    name = WORDS.get(size, size)
+    name = AXES.get(size, size)
     head = ["optimizer", "one-hot", "hidden", "output", *(f"best η, {name} {v:g}" for v in ends),
             "shift [octaves]", f"loss, {name} {ends[1]:g}"]  # fmt: skip
     rows = []
     for grid, part in runs.groupby("grid", sort=False):
-        sweeps = analysis_sweeps.sweeps(analysis_sweeps.common_seeds(part, size)[0], size)
-        shift = shift_to_last(sweeps, len(sweeps) - 1)
-        found = [s.optimum(np.arange(len(s.losses))) for s in (sweeps[0], sweeps[-1])]
-        preset = lmo.PRESETS.get(part["optimizer"].iloc[0])
-        norms = [preset.one_hot, preset.hidden, preset.output] if preset else [lmo.ADAMW] * 3
+        swept = sweeps_of_common_seeds(part, size)
+        shift = shifts_from_smallest(swept)[-1]
+        optima = [s.optimum(np.arange(len(s.losses))) for s in (swept[0], swept[-1])]
+        preset = PRESETS.get(part["optimizer"].iloc[0])
+        norms = [preset.one_hot, preset.hidden, preset.output] if preset else [ADAMW] * 3
         norms = [NORMS.get(norm, norm) for norm in norms]
-        rates = [f"2$^{{{one.log2_lr:.1f}}}$" for one in found]
+        rates = [f"2$^{{{best.log2_lr:.1f}}}$" for best in optima]
         ends_of = [f"{v:.1f}" if np.isfinite(v) else "open" for v in (shift.low, shift.high)]
         moved = f"{shift.value:+.1f} ({' to '.join(ends_of)})"
-        rows.append([panel_title(grid, titles), *norms, *rates, moved, f"{found[1].loss:.3f}"])
-    return table(head, rows)
+        rows.append([panel_title(grid, titles), *norms, *rates, moved, f"{optima[1].loss:.3f}"])
+    return _table(head, rows)
 
 
 def race(
@@ -109,38 +119,27 @@ def race(
 ) -> Figure:  # fmt: skip
     """Training losses of two arms, each at its best learning rate, on the way to a target.
 
-    The target is the final loss of `over`. Left: both over one horizon. Right: final losses over
-    the number of steps, each run having its schedule to its own end.
+    The target is the final loss of `over`. Left: both arms along runs of one length. Right: final
+    losses over the number of steps, where each run's schedule ends with the run.
     """
-    runs = tables["runs"]
-    whole = runs[runs["steps"] == runs.loc[runs[column] == over, "steps"].max()]
+    progress = analysis_arms.race(tables, of, over, column)
     figure, ((left, right),) = panel_grid(1, 2, width=1.35, height=1.25)
     colours = dict(zip((over, of), sns.color_palette("deep"), strict=False))
-    curves = {
-        arm: analysis_arms.best_curves(tables, whole[whole[column] == arm]) for arm in colours
-    }
-    target = curves[over][1][:, -1].mean()
-    last = curves[over][0][-1]
-    lowest = min(losses.mean(axis=0).min() for _, losses in curves.values())
-    for arm, (steps, losses) in curves.items():
-        line(left, steps, losses, colours[arm], panel_title(arm, titles))
-        ends = analysis_sweeps.sweeps(runs[runs[column] == arm], "steps")
-        at = np.array([sweep.size for sweep in ends])
-        best = [sweep.losses[:, sweep.losses.mean(axis=0).argmin()] for sweep in ends]
-        line(right, at, np.stack(best, axis=1), colours[arm], panel_title(arm, titles), marker="o")
-        if arm == of:
-            lows = [one.mean() for one in best]
-            shorter = 2 ** analysis_curves.crossing(np.log2(at), lows, target).value
-            whole_run = analysis_curves.reached(steps, losses.mean(axis=0), target)
-            for axis, step in ((left, whole_run), (right, shorter)):
-                if np.isfinite(step):
-                    axis.axvline(step, color=colours[arm], linestyle=":", linewidth=1.2)
-                    axis.annotate(f" {step / last:.2f}×", (step, 0.92), fontsize=10,
-                                  xycoords=("data", "axes fraction"))  # fmt: skip
+    for arm, curve in progress.along.items():
+        label = panel_title(arm, titles)
+        _line(left, curve.steps, curve.losses, colours[arm], label)
+        _line(right, progress.horizons[arm], progress.ends[arm], colours[arm], label, marker="o")
+    for axis, steps in ((left, progress.steps_along), (right, progress.steps_at_ends)):
+        if np.isfinite(steps):
+            axis.axvline(steps, color=colours[of], linestyle=":", linewidth=1.2)
+            axis.annotate(f" {steps / progress.steps:.2f}×", (steps, 0.92), fontsize=10,
+                          xycoords=("data", "axes fraction"))  # fmt: skip
     for axis, title in ((left, "on the way of one run"), (right, "at the ends of shorter runs")):
-        axis.axhline(target, color="0.3", linestyle="--", linewidth=1)
+        axis.axhline(progress.target, color="0.3", linestyle="--", linewidth=1)
         axis.set(title=title, xlabel="steps")
-    left.set_ylim(top=target + 4 * (target - lowest + 0.05))  # the first steps fall from far up
+    lowest = min(curve.mean.min() for curve in progress.along.values())
+    # The first steps fall from far above.
+    left.set_ylim(top=progress.target + 4 * (progress.target - lowest + 0.05))
     left.set_ylabel("training loss")
     right.legend()
     return figure
@@ -152,25 +151,16 @@ def frontier(
 ) -> Figure:  # fmt: skip
     """Samples against steps until a common loss: compute against time, a line an arm.
 
-    The loss is the highest final one of all arms and sizes at their best learning rates, so that
+    The loss is the highest final loss of all arms and sizes at their best learning rates, so that
     all of them reach it.
     """
     figure, ((axis,),) = panel_grid(1, 1, width=1.5, height=1.3)
-    curves = {
-        (arm, value): analysis_arms.best_curves(tables, part)
-        for (arm, value), part in tables["runs"].groupby([column, size])
-    }
-    target = max(losses[:, -1].mean() for _, losses in curves.values())
+    points, target = analysis_arms.frontier(tables, column, size)
     for arm in in_order(tables["runs"][column]):
-        points = []
-        for (name, value), (steps, losses) in curves.items():
-            if name == arm:
-                reached = analysis_curves.reached(steps, losses.mean(axis=0), target)
-                points.append((reached, reached * value, value))
-        x, y, labels = zip(*points, strict=True)
-        axis.plot(x, y, "o-", label=panel_title(arm, titles))
-        for place, height, label in zip(x, y, labels, strict=True):
-            axis.annotate(f"{label:g}", (place, height), xytext=(5, 5), textcoords="offset points",
+        part = points[points[column] == arm]
+        axis.plot(part["steps"], part["samples"], "o-", label=panel_title(arm, titles))
+        for steps, samples, label in zip(part["steps"], part["samples"], part[size], strict=True):
+            axis.annotate(f"{label:g}", (steps, samples), xytext=(5, 5), textcoords="offset points",
                           fontsize=9)  # fmt: skip
     axis.set_xscale("log", base=2)
     axis.set_yscale("log", base=2)
@@ -182,10 +172,11 @@ def frontier(
 
 
 def guidelines(tables: Tables, *, parts: Sequence[Mapping[str, Any]]) -> Figure:
-    """A table, a row a component of a recipe: what was tried, what came out best, by how much.
+    """A table, a row a component of a recipe: its variants' losses, the best one, and its gain.
 
-    Each part has a `title`, a `grid`, the `column` of what was tried, and `titles` of its values;
-    everything at its best learning rate. The gain is over the next best, with its interval.
+    Each part has a `title`, a `grid`, the `column` that tells variants apart, and `titles` of its
+    values. Each variant takes its best learning rate. The gain is over the next best variant, with
+    its interval.
     """
     head = ["component", "tried: final training loss", "best", "gain over the next"]
     rows = []
@@ -193,12 +184,41 @@ def guidelines(tables: Tables, *, parts: Sequence[Mapping[str, Any]]) -> Figure:
         column, titles = part["column"], part.get("titles", {})
         chosen = select(tables, {"grid": part["grid"]})
         names = [panel_title(value, titles) for value in chosen["runs"][column]]
-        runs = chosen["runs"] = chosen["runs"].assign(**{column: names})
-        lows = analysis_arms.at_best(runs, column).groupby(column, sort=False)["final_loss"].mean()
-        best = str(lows.idxmin())
-        gain = arm_measures.advantage(chosen, 0, of=best, column=column, best=True)
-        tried = ", ".join(f"{name}: {low:.3f}" for name, low in lows.items())
+        runs = chosen["runs"].assign(**{column: names})
+        losses = analysis_arms.losses_at_best(runs, column)
+        best = str(losses.idxmin())
+        gain = analysis_arms.compare(
+            runs.drop_duplicates("key"),
+            column,
+            lambda losses, best=best: analysis_arms.lead(losses, best),
+            best=True,
+        )
+        tried = ", ".join(f"{name}: {loss:.3f}" for name, loss in losses.items())
         words = f"{gain.value:.3f} ({gain.low:.3f} to {gain.high:.3f})"
         clear = best if gain.low > 0 else f"{best} (not clearly)"
         rows.append([part["title"], tried, clear, words])
-    return table(head, rows)
+    return _table(head, rows)
+
+
+def _line(
+    axis: Axes, x: np.ndarray, values: np.ndarray, colour: Any, label: str, **style: Any
+) -> None:
+    """The mean over seeds, the first axis of the values, and the span of the seeds as a band."""
+    axis.plot(x, values.mean(axis=0), color=colour, label=label, **style)
+    band(axis, x, values.min(axis=0), values.max(axis=0), colour)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Figure:
+    """A table as a figure."""
+    figure, axes = panel_grid(1, 1, width=3, height=0.12 * (len(rows) + 3))
+    axes[0, 0].axis("off")
+    drawn = axes[0, 0].table(rows, colLabels=head, bbox=(0, 0, 1, 1), cellLoc="center")
+    drawn.auto_set_font_size(False)
+    drawn.set_fontsize(9.5)
+    drawn.auto_set_column_width(range(len(head)))
+    for (row, column), cell in drawn.get_celld().items():
+        cell.set_edgecolor("white")
+        cell.set_facecolor(STRIPES[0 if row == 0 else 1 + row % 2])
+        cell.get_text().set_fontweight("bold" if row == 0 else "normal")
+        cell.get_text().set_horizontalalignment("left" if column == 0 else "center")
+    return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -11,8 +12,9 @@ import matplotlib as mpl
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from hypertransfer.analysis.tables import Tables
 from hypertransfer.catalogue.cards.figures import FIGURES
-from hypertransfer.figures.selection import Tables, select
+from hypertransfer.figures.selection import select
 from hypertransfer.storage.atomic import replace_atomically
 
 mpl.use("Agg")
@@ -56,8 +58,6 @@ _STYLE = {
 
 def save(figure: Figure, path: str) -> None:
     """Write the figure in the format of the path's ending, the same bytes every time."""
-    import io
-
     buffer = io.BytesIO()
     suffix = Path(path).suffix[1:]
     metadata = {"Date": None} if suffix == "svg" else {"Software": None}

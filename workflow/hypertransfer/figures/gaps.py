@@ -11,27 +11,34 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hypertransfer.analysis import sweeps as analysis_sweeps
 from hypertransfer.analysis import trajectories
-from hypertransfer.figures.labels import QUANTITIES, WORDS
-from hypertransfer.figures.panels import few_log_ticks, one_legend, panel_grid, size_colours
-from hypertransfer.figures.selection import Tables
+from hypertransfer.analysis.curves import power_law_through
+from hypertransfer.analysis.sweeps import common_seeds
+from hypertransfer.analysis.tables import Tables, series_of
+from hypertransfer.analysis.trajectories import Trajectories
+from hypertransfer.figures.labels import AXES, QUANTITIES
+from hypertransfer.figures.panels import (
+    log2_axis,
+    one_legend,
+    panel_grid,
+    plain_log_ticks,
+    size_colours,
+)
 
 
 def gaps(
     tables: Tables, *, quantities: Sequence[str], size: str = "shape.width",
     relative: Sequence[str] = (),
 ) -> Figure:  # fmt: skip
-    """|S_N − S_∞| of each quantity: over time (top) and over size late in training (bottom).
+    """|S_N − S_∞| of each quantity: along training (top) and over size late in training (bottom).
 
     S_∞ is the largest size with the same seed. Dashed lines are power laws; their exponents
     are those of the measures `gap_growth` and `gap_size_exponent`.
     """
     figure, axes = panel_grid(2, len(quantities))
-    runs, _ = analysis_sweeps.common_seeds(tables["runs"].drop_duplicates("key"), size)
+    runs, _ = common_seeds(tables["runs"].drop_duplicates("key"), size)
     for column, quantity in enumerate(quantities):
-        table = tables["history" if quantity == "train_loss" else "probes"]
-        series = table[table["key"].isin(runs["key"])].dropna(subset=[quantity])
+        series = series_of(tables, runs, quantity).dropna(subset=[quantity])
         paths = trajectories.trajectories(runs, series, quantity, size)
         ratio = quantity in relative
         _gap_over_time(axes[0, column], paths, ratio)
@@ -43,43 +50,46 @@ def gaps(
     return figure
 
 
-def _gap_over_time(axis: Axes, paths: trajectories.Trajectories, relative: bool) -> None:
-    seeds = np.arange(paths.values.shape[1])
+def _gap_over_time(axis: Axes, paths: Trajectories, relative: bool) -> None:
+    """Mean |gap| over seeds along training, a line a size, with the power law of all sizes."""
     steps, gap = trajectories.gaps(paths, relative=relative)
-    grown = trajectories.growth(steps, gap, seeds).value
+    exponent = trajectories.gap_growth(steps, gap, paths.seeds).value
     colours = size_colours(pd.Series(paths.sizes))
     for value, rows in zip(paths.sizes[:-1], gap, strict=True):
         mean = np.abs(rows).mean(axis=0)
         axis.plot(steps, mean, color=colours[value], label=f"{value:g}")
-        if np.isfinite(grown) and (mean > 0).all():
-            _power_law(axis, steps, mean, grown, colours[value])
+        if np.isfinite(exponent) and (mean > 0).all():
+            _power_law(axis, steps, mean, exponent, colours[value])
     axis.set_xscale("log")
     axis.set_yscale("log")
-    few_log_ticks(axis.xaxis, axis.yaxis)
-    axis.annotate(f"∝ t$^{{{grown:.2f}}}$", (0.04, 0.06), xycoords="axes fraction", fontsize=11)
+    _few_log_ticks(axis.xaxis, axis.yaxis)
+    axis.annotate(f"∝ t$^{{{exponent:.2f}}}$", (0.04, 0.06), xycoords="axes fraction", fontsize=11)
     axis.set(xlabel="step")
 
 
-def _gap_over_size(axis: Axes, paths: trajectories.Trajectories, relative: bool, size: str) -> None:
-    seeds = np.arange(paths.values.shape[1])
-    _, gap = trajectories.gaps(paths, window=1, burn_in=2 / 3, relative=relative)
-    each = np.abs(gap).mean(axis=2)  # (size, seed)
-    fitted = trajectories.closing(paths, seeds, relative=relative).value
+def _gap_over_size(axis: Axes, paths: Trajectories, relative: bool, size: str) -> None:
+    """|gap| of each seed and their mean over the sizes, late in training, with its power law."""
+    each = trajectories.late_gaps(paths, relative=relative)
+    exponent = trajectories.gap_size_exponent(paths, paths.seeds, relative=relative).value
     sizes = paths.sizes[:-1]
     axis.plot(sizes, each, linestyle="", marker="o", color="0.5", markersize=4)
     axis.plot(sizes, each.mean(axis=1), linestyle="", marker="D", color="black", markersize=6)
-    if np.isfinite(fitted):
-        _power_law(axis, sizes, each.mean(axis=1), fitted, "black")
-    axis.set_xscale("log", base=2)
+    if np.isfinite(exponent):
+        _power_law(axis, sizes, each.mean(axis=1), exponent, "black")
+    log2_axis(axis, sizes)
     axis.set_yscale("log")
-    axis.set_xticks(sizes)
-    axis.xaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
-    few_log_ticks(axis.yaxis)
-    axis.annotate(f"∝ N$^{{{fitted:.2f}}}$", (0.04, 0.06), xycoords="axes fraction", fontsize=11)
-    axis.set(xlabel=WORDS.get(size, size))
+    _few_log_ticks(axis.yaxis)
+    axis.annotate(f"∝ N$^{{{exponent:.2f}}}$", (0.04, 0.06), xycoords="axes fraction", fontsize=11)
+    axis.set(xlabel=AXES.get(size, size))
 
 
 def _power_law(axis: Axes, x: np.ndarray, y: np.ndarray, exponent: float, colour: Any) -> None:
     """A dashed line ∝ x^exponent through the middle of the points."""
-    middle = np.exp(np.log(y).mean() - exponent * np.log(x).mean())
-    axis.plot(x, middle * x**exponent, color=colour, linestyle="--", linewidth=1)
+    law = power_law_through(x, y, exponent)
+    axis.plot(x, law, color=colour, linestyle="--", linewidth=1)
+
+
+def _few_log_ticks(*axes: mpl.axis.Axis) -> None:
+    """Plain numbers for small panels: 1, 2 and 5 of each decade."""
+    for axis in axes:
+        plain_log_ticks(axis, (1, 2, 5), 7)

@@ -1,4 +1,4 @@
-"""Names of parameterisations, optimizers, quantities and axes, as figures and pages show them."""
+"""Names of parameterisations, quantities and axes, as figures and pages show them."""
 
 from __future__ import annotations
 
@@ -22,28 +22,31 @@ NAMES = {
     "mup_muon": "µP for Muon",
     "mup_moonlight": "µP for Muon, Moonlight",
 }
-NORMS = {"adamw": "AdamW", "col": "columns", "row": "rows", "sign": "signs",
-         "max": "signs, unscaled", "keller": "spectral, Keller", "moonlight": "spectral, Moonlight",
-         "euclidean": "Euclidean, joint", "frobenius": "Frobenius"}  # fmt: skip
-OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
-# Labels of measured quantities; those named here are drawn from zero, `LOG` on a log axis.
+# Of measured quantities: columns of the tables of runs, training histories and probes.
 QUANTITIES = {
     "scaled_sharpness": "scaled sharpness γ²λ₁",
+    "sharpness": "sharpness λ₁",
     "second": "second eigenvalue γ²λ₂",
     "last": "last eigenvalue tracked",
     "edge": "η₀γ²λ₁",
+    "loss": "loss on the probe’s samples",
+    "gradient_norm": "norm of the gradient",
+    "batch_sharpness": "batch sharpness",
     "batch_edge": "η₀ × batch sharpness",
     "trace": "scaled trace γ²tr(H)",
     "gauss_newton": "Gauss–Newton γ²λ₁(G)",
     "residual": "residual γ²λ₁(R)",
+    "residual_low": "residual, smallest γ²λ(R)",
     "ntk": "NTK γ²λ₁(JJᵀ)/n",
     "ntk_second": "NTK γ²λ₂",
     "ntk_last": "NTK, last eigenvalue tracked",
+    "largest_node": "largest node γ²λ",
     "directional_sharpness": "directional sharpness",
     "alignment": "cos(g, Hg)",
     "preconditioned_sharpness": "preconditioned sharpness",
     "stability": "η × preconditioned sharpness\n/ Adam’s level",
     "feature_distance": "‖h − h₀‖/‖h₀‖",
+    "weight_distance": "‖θ − θ₀‖/‖θ₀‖",
     "stream": "mean |h| of the last stream",
     "stream_change": "mean |h − h₀| of the last stream",
     "logit_change": "mean change of the logits",
@@ -63,6 +66,8 @@ QUANTITIES = {
     "expert_change": "mean change of experts’ output",
     "largest_attention_logit": "largest |attention logit|",
     "cache_bytes": "cache, bytes a token",
+    "cache_formula": "cache by formula, bytes a token",
+    "cache_reduction": "cache saved, %",
     "decoded_per_second": "tokens a second, decoded",
     "eval_accuracy": "test accuracy",
     "final_loss": "training loss",
@@ -75,21 +80,15 @@ QUANTITIES = {
     "party_accuracy": "party,\nbalanced accuracy",
     "delivery_accuracy": "spoken or written,\nbalanced accuracy",
 }
-LOG = (
-    "train_loss", "stream", "stream_change", "linearisation_distance", "block_nonlinearity", "ntk",
-    "trace", "theory_error", "stability", "preconditioned_sharpness", "router_logit",
-    "router_logit_change", "expert_change",
-)  # fmt: skip
-FROM_ZERO = ("cache_bytes", "decoded_per_second", "largest_attention_logit")  # of arms
 
 
 def parameterisation_label(parameterisation: str) -> str:
-    """The name of a parameterisation as figures show it."""
+    """The name of a parameterisation, or of a user's own its import path."""
     return NAMES.get(parameterisation, parameterisation)
 
 
-# Of columns and hyperparameters.
-WORDS = {
+# Of columns of the runs and of hyperparameters.
+AXES = {
     "shape.width": "width",
     "shape.depth": "depth",
     "batch_size": "batch size",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -14,47 +15,36 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hypertransfer.figures.labels import WORDS, parameterisation_label
-from hypertransfer.figures.selection import Tables, select
+from hypertransfer.analysis.tables import Tables, across_seeds
+from hypertransfer.figures.labels import AXES, parameterisation_label
+from hypertransfer.figures.selection import select
 
 Shades = dict[float, tuple]  # colours of sizes
 PANELS = "parameterisation"  # the column that tells panels apart, unless a figure says another
 NO_TITLES: Mapping[str, str] = MappingProxyType({})
-MANY_DECADES = 300  # a wider log axis keeps to powers of ten
 ABREAST = 5  # panels in a row
-STRIPES = ("0.82", "0.91", "0.96")  # of a table: its head, and rows in turns
+DIVERGED_Y = 1.02  # where crosses of diverged runs stand, as a share of the axis's height
 
 
-def finite_or_nan(value: float) -> float:
-    """The value, or NaN where it is infinite."""
-    # An end that the runs leave open is drawn as long as the axis is likely to be.
-    return value if np.isfinite(value) else 10.0
+def band(axis: Axes, x: Any, low: Any, high: Any, colour: Any) -> None:
+    """A transparent band between two curves."""
+    axis.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
 
 
-def line(
-    axis: Axes, x: np.ndarray, values: np.ndarray, colour: Any, label: str, **style: Any
-) -> None:
-    """The mean over seeds, the first axis of the values, and the span of the seeds as a band."""
-    axis.plot(x, values.mean(axis=0), color=colour, label=label, **style)
-    axis.fill_between(
-        x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, linewidth=0
-    )
+def diverged(axis: Axes, x: Sequence[float], colour: Any) -> None:
+    """Crosses above an axis at the places of runs that diverged."""
+    if len(x):
+        axis.plot(
+            x, [DIVERGED_Y] * len(x), linestyle="", marker="x", color=colour, clip_on=False,
+            transform=axis.get_xaxis_transform(),
+        )  # fmt: skip
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Figure:
-    """A table as a figure."""
-    figure, axes = panel_grid(1, 1, width=3, height=0.12 * (len(rows) + 3))
-    axes[0, 0].axis("off")
-    drawn = axes[0, 0].table(rows, colLabels=head, bbox=(0, 0, 1, 1), cellLoc="center")
-    drawn.auto_set_font_size(False)
-    drawn.set_fontsize(9.5)
-    drawn.auto_set_column_width(range(len(head)))
-    for (row, column), cell in drawn.get_celld().items():
-        cell.set_edgecolor("white")
-        cell.set_facecolor(STRIPES[0 if row == 0 else 1 + row % 2])
-        cell.get_text().set_fontweight("bold" if row == 0 else "normal")
-        cell.get_text().set_horizontalalignment("left" if column == 0 else "center")
-    return figure
+def log2_axis(axis: Axes, ticks: Sequence[float]) -> None:
+    """A horizontal axis in powers of two, with plain numbers at the given places."""
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(ticks)
+    axis.xaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
 
 
 def by_panel(
@@ -65,10 +55,10 @@ def by_panel(
     titles: Mapping[str, str],
     **kwargs: Any,
 ) -> Figure:
-    """A figure with a panel for each value of a column."""
+    """A figure with a panel for each value of the column `panels`, each drawn by `panel`."""
     names = in_order(tables["runs"][panels])
-    columns = len(names) if len(names) <= ABREAST else -(-len(names) // 2)
-    figure, axes = panel_grid(-(-len(names) // columns), columns, height=1.15, **kwargs)
+    columns = len(names) if len(names) <= ABREAST else math.ceil(len(names) / 2)
+    figure, axes = panel_grid(math.ceil(len(names) / columns), columns, height=1.15, **kwargs)
     for axis in axes.flat[len(names) :]:
         axis.axis("off")
     shades = size_colours(tables["runs"][size])  # a size has one colour in all panels
@@ -86,12 +76,9 @@ def bands(
 ) -> None:
     """Mean over seeds as a line, and the span of the seeds as a band, for each size."""
     for value, colour in size_colours(table[size], shades).items():
-        grouped = table[table[size] == value].groupby("step")[quantity]
-        spread = grouped.agg(["mean", "min", "max"])
+        spread = across_seeds(table[table[size] == value], "step", quantity)
         axis.plot(spread.index, spread["mean"], color=colour, label=f"{value:g}")
-        axis.fill_between(
-            spread.index, spread["min"], spread["max"], color=colour, alpha=0.15, linewidth=0
-        )
+        band(axis, spread.index, spread["min"], spread["max"], colour)
 
 
 def plain_log_ticks(
@@ -103,20 +90,8 @@ def plain_log_ticks(
     axis.set_minor_formatter(mpl.ticker.NullFormatter())
 
 
-def few_log_ticks(*axes: mpl.axis.Axis) -> None:
-    """The same for small panels: 1, 2 and 5 of each decade."""
-    for axis in axes:
-        plain_log_ticks(axis, (1, 2, 5), 7)
-
-
-def with_axes(table: pd.DataFrame, runs: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
-    """A table's rows with the axes of their runs, whether or not it has them already."""
-    axes = runs.drop_duplicates("key").set_index("key")[list(columns)]
-    return table.drop(columns=[c for c in columns if c in table]).join(axes, on="key")
-
-
 def size_colours(values: pd.Series, shades: Shades | None = None) -> Shades:
-    """Colours of sizes, from the smallest to the largest."""
+    """A colour for each size that occurs: that of `shades`, or evenly spaced ones."""
     sizes = sorted(values.unique())
     if shades:
         return {size: shades[size] for size in sizes}
@@ -124,30 +99,30 @@ def size_colours(values: pd.Series, shades: Shades | None = None) -> Shades:
 
 
 def one_legend(figure: Figure, axes: np.ndarray, size: str) -> None:
-    """One legend for all panels."""
-    found = {
+    """One legend of the sizes in all panels, at the right of the figure."""
+    handles = {
         label: handle
         for axis in axes.flat
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
-    labels = sorted(found, key=float)
+    labels = sorted(handles, key=float)
     figure.legend(
-        [found[label] for label in labels],
+        [handles[label] for label in labels],
         labels,
-        title=WORDS.get(size, size),
+        title=AXES.get(size, size),
         loc="outside right center",
         alignment="left",
     )
 
 
 def panel_title(name: object, titles: Mapping[str, str]) -> str:
-    """The title of a panel: as the figure says, or the name, a number without needless digits."""
+    """The title of a panel: from `titles`, or the label of its name, numbers in short form."""
     text = f"{name:g}" if isinstance(name, int | float) else str(name)
     return titles.get(text, parameterisation_label(text))
 
 
 def in_order(names: pd.Series) -> list[str]:
-    """Parameterisations in the order of the config."""
+    """Each name once, in the order of the runs, which is that of the config."""
     return list(dict.fromkeys(names))
 
 
@@ -155,6 +130,6 @@ PANEL = (3.6, 2.9)  # inches
 
 
 def panel_grid(rows: int, columns: int, width: float = 1, height: float = 1, **kwargs: Any):
-    """A figure with rows × columns panels, of so many times the usual width and height."""
+    """A figure with rows × columns panels of `width` and `height` times the usual size."""
     size = (PANEL[0] * columns * width, PANEL[1] * rows * height)
     return plt.subplots(rows, columns, figsize=size, squeeze=False, **kwargs)

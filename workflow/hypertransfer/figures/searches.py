@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,9 +12,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from hypertransfer.figures.panels import NO_TITLES, panel_grid
-from hypertransfer.figures.selection import Tables
-from hypertransfer.figures.sweeps import DIVERGED_Y
+from hypertransfer.analysis import searches
+from hypertransfer.analysis.tables import Tables, across_seeds
+from hypertransfer.figures.panels import NO_TITLES, band, diverged, panel_grid
 
 METHODS = {
     "global": "global, trust region",
@@ -32,24 +30,20 @@ NODES = 5  # places over the depth in a heat map
 
 
 def search_progress(tables: Tables) -> Figure:
-    """Best loss so far over the trials of each method, and all trials."""
+    """Left: the best loss so far over the trials of each method. Right: the loss of each trial."""
     runs = tables["runs"].sort_values(["generation", "trial"])
     figure, axes = panel_grid(1, 2, width=1.4, height=1.25)
     best, every = axes[0]
     ceiling = runs["final_loss"].iloc[0] * 1.15
+    trials = searches.progress(runs)
     for name, colour in _method_colours(runs["method"]).items():
-        losses = runs.loc[runs["method"] == name, "final_loss"].to_numpy(float)
-        trials = np.arange(1, len(losses) + 1)
-        best.step(trials, np.minimum.accumulate(losses), where="post", color=colour,
-                  label=METHODS.get(name, name))  # fmt: skip
-        above = ~(losses < ceiling)
-        every.plot(trials[~above], losses[~above], ".", color=colour, markersize=7)
-        if not above.any():
-            continue
-        every.plot(
-            trials[above], [DIVERGED_Y] * int(above.sum()), linestyle="", marker="x", color=colour,
-            clip_on=False, transform=every.get_xaxis_transform(),
-        )  # fmt: skip
+        table = trials[name]
+        best.step(
+            table.index, table["best"], where="post", color=colour, label=METHODS.get(name, name)
+        )
+        below = table["loss"] < ceiling
+        every.plot(table.index[below], table["loss"][below], ".", color=colour, markersize=7)
+        diverged(every, table.index[~below], colour)
     best.set(xlabel="trial", ylabel="best loss so far")
     every.set(xlabel="trial (×: above, or diverged)", ylabel="loss of the trial")
     every.set_ylim(top=ceiling)
@@ -58,25 +52,16 @@ def search_progress(tables: Tables) -> Figure:
 
 
 def _method_colours(names: pd.Series) -> dict[str, Any]:
-    """A colour for each method that is there, the same in every figure."""
+    """A colour for each method that occurs, the same in every figure."""
     known = dict.fromkeys([*METHODS, *names])
     colours = dict(zip(known, sns.color_palette("deep"), strict=False))
     return {name: colours[name] for name in known if name in set(names)}
 
 
 def multipliers(tables: Tables, *, titles: Mapping[str, str] = NO_TITLES) -> Figure:
-    """Heat maps, module × depth, of the multipliers of the best trial, one a hyperparameter."""
-    runs = tables["runs"]
-    point = json.loads(runs.loc[runs["final_loss"].idxmin(), "proposal"])
-    maps = {}
-    for name in dict.fromkeys(label.partition("/")[0] for label in point):
-        parts = {k.partition("/")[2]: v for k, v in point.items() if k.partition("/")[0] == name}
-        nodes = [v for k, v in parts.items() if re.fullmatch(r"depth\d+", k)] or [0.0]
-        groups = {k: v for k, v in parts.items() if k and not re.fullmatch(r"depth\d+", k)}
-        along = np.interp(np.linspace(0, 1, NODES), np.linspace(0, 1, len(nodes)), nodes)
-        inside = [0.0 if group in OUTSIDE else 1.0 for group in groups]
-        values = np.array(list(groups.values()))[:, None] + np.outer(inside, along)
-        maps[name] = pd.DataFrame(values, list(groups), np.linspace(0, 1, NODES))
+    """Multipliers of the best trial: a heat map, module × depth, for each hyperparameter."""
+    proposal = searches.best_proposal(tables["runs"])
+    maps = searches.multiplier_maps(proposal, np.linspace(0, 1, NODES))
     most = max(float(frame.abs().to_numpy().max()) for frame in maps.values())
     sizes = [len(frame) for frame in maps.values()]
     figure, axes = plt.subplots(
@@ -98,20 +83,16 @@ def multipliers(tables: Tables, *, titles: Mapping[str, str] = NO_TITLES) -> Fig
     return figure
 
 
-OUTSIDE = ("embedding", "readout")  # groups of modules in no block
-
-
 def carried(tables: Tables, *, over: str) -> Figure:
-    """Loss of a reference method minus that of each other, seed by seed, at each target."""
+    """The loss of the method `over` minus that of each other, seed by seed, at each target."""
     runs = tables["runs"]
     runs = runs[runs["method"] != "line"]
-    wide = runs.pivot_table(index=["target", "seed"], columns="method", values="final_loss")
     colours = {k: v for k, v in _method_colours(runs["method"]).items() if k != over}
-    gain = -wide[list(colours)].sub(wide[over], axis=0)
+    gains = searches.gains_over(runs, over)
     targets = sorted(runs["target"].unique(), key=lambda name: (name != "same", name))
     figure, axes = panel_grid(1, len(targets), width=0.8, height=1.2, sharey=True)
     for axis, target in zip(axes[0], targets, strict=True):
-        part = gain.loc[target]
+        part = gains.loc[target]
         for place, (name, colour) in enumerate(colours.items()):
             axis.bar(place, part[name].mean(), color=colour, alpha=0.6, width=0.7,
                      label=METHODS.get(name, name))  # fmt: skip
@@ -126,19 +107,18 @@ def carried(tables: Tables, *, over: str) -> Figure:
 
 
 def slices(tables: Tables) -> Figure:
-    """Loss along a line in log space, at each target, less its least."""
+    """Loss along a line in log space, at each target, minus its least mean; a star at the least."""
     runs = tables["runs"]
     figure, axes = panel_grid(1, 1, width=1.6, height=1.2)
     axis = axes[0, 0]
     targets = runs.groupby("target", sort=False)
     for colour, (target, part) in zip(sns.color_palette("deep"), targets, strict=False):
-        spread = part.groupby("place")["final_loss"].agg(["mean", "min", "max"])
+        spread = across_seeds(part, "place", "final_loss")
         lowest = spread["mean"].min()
+        minimum = searches.minimum(searches.losses_along(part, "place"))
         axis.plot(spread.index, spread["mean"] - lowest, "o-", color=colour, label=target)
-        axis.fill_between(spread.index, spread["min"] - lowest, spread["max"] - lowest,
-                          color=colour, alpha=0.15, linewidth=0)  # fmt: skip
-        axis.plot(spread["mean"].idxmin(), 0, "*", color=colour, markersize=14,
-                  markeredgecolor="black", zorder=5)  # fmt: skip
+        band(axis, spread.index, spread["min"] - lowest, spread["max"] - lowest, colour)
+        axis.plot(minimum, 0, "*", color=colour, markersize=14, markeredgecolor="black", zorder=5)
     axis.set(xlabel="place: 0 best global, 1 best multipliers", ylabel="loss above its least mean")
     figure.legend(loc="outside right center")
     return figure

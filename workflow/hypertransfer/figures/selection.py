@@ -7,9 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from hypertransfer.analysis.tables import Tables
 from hypertransfer.runs.conditions import matches
-
-Tables = Mapping[str, pd.DataFrame]
 
 
 def select(tables: Tables, where: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
@@ -19,9 +18,13 @@ def select(tables: Tables, where: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
 
 
 def rows_of(runs: pd.DataFrame, tables: Tables) -> dict[str, pd.DataFrame]:
-    """All tables, those that have keys with the rows of the given runs only."""
-    with_keys = {name: table for name, table in tables.items() if "key" in table}
-    kept = {name: table[table["key"].isin(runs["key"])] for name, table in with_keys.items()}
-    # One key can stand in several grids: keep the grids of the given runs.
-    kept = {name: table[table["grid"].isin(runs["grid"])] for name, table in kept.items()}
-    return {**tables, **kept}
+    """The given runs, and of the tables that have keys the rows of these runs.
+
+    A run may stand in several grids: the rows are of the grids in which it is given.
+    """
+    kept = {
+        name: table[table["key"].isin(runs["key"]) & table["grid"].isin(runs["grid"])]
+        for name, table in tables.items()
+        if "key" in table and name != "runs"
+    }
+    return {**tables, **kept, "runs": runs}

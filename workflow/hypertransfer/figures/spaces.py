@@ -6,8 +6,8 @@ Bands span 95 % of resampled tasks, as the claims' intervals do.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,16 +18,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from hypertransfer.figures.labels import WORDS
-from hypertransfer.figures.panels import panel_grid
-from hypertransfer.figures.selection import Tables
+from hypertransfer.analysis import spaces
+from hypertransfer.analysis.curves import slope_per_doubling
+from hypertransfer.analysis.tables import Tables
+from hypertransfer.figures.labels import AXES
+from hypertransfer.figures.panels import NO_TITLES, band, panel_grid
 from hypertransfer.spaces.dimensions import Dimension, Domain
 from hypertransfer.spaces.regions import Box, Ellipsoid, from_plain
 
-NO_TITLES: Mapping[str, str] = MappingProxyType({})
 ABREAST = 4  # panels in a row
-LEAST = 1e-3  # the least regret shown: below, nothing is left to find
-DRAWS = 1000  # resamples of tasks for a band
+LEAST = 1e-3  # the least regret that is shown
 TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50]  # of axes over a decade or two
 CIRCLE = np.linspace(0, 2 * np.pi, 200)
 GREY = "0.45"
@@ -45,9 +45,9 @@ def regrets(
     for axis, replay in zip(axes, replays, strict=True):
         part = table[table["replay"] == replay]
         for name in names:
-            chosen = part[part["method"] == name]
-            if len(chosen):
-                _curve(axis, chosen, colours[name], titles.get(name, name))
+            if name in set(part["method"]):
+                curves = spaces.regret_curves(part, name)
+                _curve(axis, curves, colours[name], titles.get(name, name))
         if log:
             axis.set_yscale("log")
             axis.yaxis.set_minor_formatter(NullFormatter())
@@ -59,26 +59,22 @@ def regrets(
     return figure
 
 
-def _curve(axis: Axes, chosen: pd.DataFrame, colour: Any, label: str) -> None:
-    per_task = np.stack(
-        [np.stack(one["regrets"]).mean(axis=0) for _, one in chosen.groupby("task")]
-    )
-    mean = per_task.mean(axis=0)
-    rows = np.random.default_rng(0).integers(len(per_task), size=(DRAWS, len(per_task)))
-    low, high = np.quantile(per_task[rows].mean(axis=1), (0.025, 0.975), axis=0)
-    steps = np.arange(1, len(mean) + 1)
-    axis.plot(steps, mean, color=colour, label=label)
-    axis.fill_between(steps, low, high, color=colour, alpha=0.15, linewidth=0)
+def _curve(axis: Axes, curves: np.ndarray, colour: Any, label: str) -> None:
+    """The mean over tasks of curves (task, evaluation), with a band of resampled tasks."""
+    mean = curves.mean(axis=0)
+    evaluations = np.arange(1, len(mean) + 1)
+    axis.plot(evaluations, mean, color=colour, label=label)
+    band(axis, evaluations, *spaces.regret_band(curves), colour)
 
 
 def regions(
     tables: Tables, *, replays: Sequence[str], x: str, y: str, regions: Sequence[str],
     task: str = "", titles: Mapping[str, str] = NO_TITLES,
 ) -> Figure:  # fmt: skip
-    """Regions in the plane of two hyperparameters: what was learned from, and what was aimed at.
+    """Regions in the plane of two hyperparameters, with earlier winners and the target's best.
 
-    A panel a replay, for one of its targets (the first, unless named). An ellipsoid of more
-    dimensions shows the outline of its shadow.
+    A panel a replay, for one of its targets: `task`, or the first. An ellipsoid in more than two
+    dimensions is shown by the outline of its projection.
     """
     figure, axes = _grid(len(replays))
     table = tables["regions"]
@@ -96,8 +92,8 @@ def regions(
             _outline(axis, picture["region"], plane, [domain.numeric[i] for i in plane],
                      colours[name], titles.get(name, name))  # fmt: skip
         axis.set_title(titles.get(replay, replay))
-        axis.set_xlabel(WORDS.get(x, x))
-    axes[0].set_ylabel(WORDS.get(y, y))
+        axis.set_xlabel(AXES.get(x, x))
+    axes[0].set_ylabel(AXES.get(y, y))
     _legend(figure, axes)
     return figure
 
@@ -105,17 +101,12 @@ def regions(
 def _points(
     axis: Axes, picture: Mapping, dimensions: Sequence[Dimension], plane: list[int]
 ) -> None:
-    """Winners of earlier tasks, the target's best points, and its best."""
-    for key, style, label in (
-        (
-            "best",
-            {"color": "crimson", "marker": "o", "s": 16, "alpha": 0.5},
-            "the target’s best 1 %",
-        ),
-        ("won", {"color": "black", "marker": "o", "s": 22}, "winners of earlier tasks"),
-    ):
+    """Winners of earlier tasks, the best 1 % of the target's points, and the best of all."""
+    best = {"color": "crimson", "s": 16, "alpha": 0.5, "label": "the target’s best 1 %"}
+    won = {"color": "black", "s": 22, "label": "winners of earlier tasks"}
+    for key, style in (("best", best), ("won", won)):
         points = _real(np.array(picture[key])[:, plane], dimensions)
-        axis.scatter(*points.T, label=label, linewidth=0, zorder=3, **style)
+        axis.scatter(*points.T, marker="o", linewidth=0, zorder=3, **style)
     star = _real(np.array(picture["best"])[:1, plane], dimensions)
     axis.scatter(*star.T, marker="*", s=190, color="crimson", edgecolor="white", zorder=4,
                  label="the target’s best")  # fmt: skip
@@ -130,7 +121,7 @@ def _points(
 def _real(points: np.ndarray, dimensions: Sequence[Dimension]) -> np.ndarray:
     """Points of the cube in the dimensions' own units, not rounded."""
     columns = [
-        np.array([d.measured(float(place)) for place in column])
+        np.array([d.on_axis(float(place)) for place in column])
         for d, column in zip(dimensions, points.T, strict=True)
     ]
     return np.column_stack([
@@ -142,15 +133,16 @@ def _outline(
     axis: Axes, plain: Mapping, plane: list[int], dimensions: Sequence[Dimension], colour: Any,
     label: str,
 ) -> None:  # fmt: skip
-    found = from_plain(plain)
+    """The edge of a region in the plane of two coordinates."""
+    region = from_plain(plain)
     style = {"edgecolor": colour, "linewidth": 2, "label": label, "zorder": 2}
     faint = (*colour, 0.08)
-    if isinstance(found, Box):
-        corners = _real(np.stack([found.low[plane], found.high[plane]]), dimensions)
+    if isinstance(region, Box):
+        corners = _real(np.stack([region.low[plane], region.high[plane]]), dimensions)
         size = corners[1] - corners[0]
         axis.add_patch(Rectangle(tuple(corners[0]), *size, facecolor=faint, **style))
         return
-    points = _real(shadow(found, plane), dimensions)
+    points = _real(shadow(region, plane), dimensions)
     axis.add_patch(Polygon(points, facecolor=faint, **style))
 
 
@@ -169,9 +161,10 @@ def inflation(
     tables: Tables, *, replays: Sequence[str], region: str, titles: Mapping[str, str] = NO_TITLES,
     quantity: str = "volume",
 ) -> Figure:  # fmt: skip
-    """Volume against the inflation that a target's best needs: small and right, or small and wrong.
+    """The growth that a region needs to hold the target's best, over the region's volume.
 
-    A dot a target; below the line at 1 its best is inside.
+    A dot a target, and a diamond at the geometric mean. Below the line at 1 the target's best lies
+    inside the region.
     """
     figure, ((axis,),) = panel_grid(1, 1, width=2, height=1.5)
     table = tables["regions"]
@@ -181,17 +174,17 @@ def inflation(
         means = part.groupby("task")[[quantity, "inflation"]].mean()
         axis.scatter(means[quantity], means["inflation"], color=colour, s=45, alpha=0.8,
                      linewidth=0, label=titles.get(replay, replay))  # fmt: skip
-        axis.scatter(*np.exp(np.log(means).mean()), marker="D", s=90, color=colour,
+        axis.scatter(*spaces.geometric_means(means), marker="D", s=90, color=colour,
                      edgecolor="black", zorder=3)  # fmt: skip
     axis.axhline(1, color="black", linestyle="--", linewidth=1)
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlabel("volume of the region, share of the space")
     axis.set_ylabel("growth needed to hold\nthe target’s best")
-    for one in (axis.xaxis, axis.yaxis):
-        one.set_major_locator(FixedLocator(TICKS))
-        one.set_minor_locator(NullLocator())
-        one.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    for part in (axis.xaxis, axis.yaxis):
+        part.set_major_locator(FixedLocator(TICKS))
+        part.set_minor_locator(NullLocator())
+        part.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
@@ -200,40 +193,39 @@ def winners(
     tables: Tables, *, suites: Sequence[str], dimension: str, size: str,
     titles: Mapping[str, str] = NO_TITLES,
 ) -> Figure:  # fmt: skip
-    """Where the best value of a hyperparameter lies over a size: a line a group, and their mean."""
+    """The best value of a hyperparameter over a size: a line a group, and their mean."""
     table = tables["winners"]
     table = table[(table["dimension"] == dimension) & table["suite"].isin(suites)]
     splits = [
-        (suite, depth) for suite in suites
-        for depth in _depths(table[table["suite"] == suite])
-    ]  # fmt: skip
+        (suite, depth) for suite in suites for depth in _depths(table[table["suite"] == suite])
+    ]
     figure, axes = _grid(len(splits), sharey=True)
     for axis, (suite, depth) in zip(axes, splits, strict=True):
         part = table[table["suite"] == suite]
         part = part if depth is None else part[part["depth"] == depth]
-        for _, one in part.groupby("group"):
-            one = one.groupby(size)["winner"].mean()
-            axis.plot(one.index, one.to_numpy(), color=GREY, alpha=0.5, linewidth=1)
+        for _, group in part.groupby("group"):
+            winner = group.groupby(size)["winner"].mean()
+            axis.plot(winner.index, winner.to_numpy(), color=GREY, alpha=0.5, linewidth=1)
         mean = part.groupby(size)["winner"].mean()
-        slope = np.polyfit(np.log2(mean.index.to_numpy(float)), mean.to_numpy(), 1)[0]
+        slope = slope_per_doubling(mean.index, mean)
         axis.plot(mean.index, mean.to_numpy(), "o-", color="crimson", label="mean")
         axis.set_xscale("log", base=2)
         axis.set_xlabel(size.removeprefix("shape."))
         words = titles.get(suite, suite) if depth is None else f"depth {depth:g}"
         axis.set_title(f"{words}: {slope:+.2f} octaves a doubling".replace("-", "−"), fontsize=11)
-    axes[0].set_ylabel(f"log₂ of the best {WORDS.get(dimension, dimension)}")
+    axes[0].set_ylabel(f"log₂ of the best {AXES.get(dimension, dimension)}")
     return figure
 
 
 def _depths(part: pd.DataFrame) -> list[float | None]:
-    """The depths that tell panels of a suite apart, if its tasks have several."""
+    """The depths that tell panels of a suite apart; None for one panel of all tasks."""
     known = sorted(part["depth"].dropna().unique()) if "depth" in part else []
     return known if len(known) > 1 else [None]
 
 
 def _grid(count: int, **kwargs: Any) -> tuple[Figure, list[Axes]]:
     columns = min(count, ABREAST)
-    figure, axes = panel_grid(-(-count // columns), columns, height=1.15, **kwargs)
+    figure, axes = panel_grid(math.ceil(count / columns), columns, height=1.15, **kwargs)
     for axis in axes.flat[count:]:
         axis.axis("off")
     return figure, list(axes.flat[:count])
@@ -241,9 +233,10 @@ def _grid(count: int, **kwargs: Any) -> tuple[Figure, list[Axes]]:
 
 def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
     """One legend below all panels, each label once."""
-    found = {
-        label: handle for axis in axes
+    handles = {
+        label: handle
+        for axis in axes
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
-    }  # fmt: skip
-    figure.legend(found.values(), found.keys(), loc="outside lower center",
-                  ncols=min(len(found), 4))  # fmt: skip
+    }
+    columns = min(len(handles), 4)
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)

@@ -4,36 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hypertransfer.figures.labels import LOG, QUANTITIES, WORDS, parameterisation_label
+from hypertransfer.analysis.curves import power_law_exponent
+from hypertransfer.analysis.tables import (
+    Tables,
+    across_seeds,
+    eigenvalue_density,
+    last_rows,
+    smoothed,
+    table_of,
+    with_axes,
+)
+from hypertransfer.figures.labels import AXES, QUANTITIES, parameterisation_label
 from hypertransfer.figures.panels import (
-    MANY_DECADES,
     NO_TITLES,
     PANELS,
     Shades,
+    band,
     bands,
     by_panel,
     in_order,
+    log2_axis,
     one_legend,
     panel_grid,
     panel_title,
     plain_log_ticks,
     size_colours,
-    with_axes,
 )
-from hypertransfer.figures.selection import Tables, rows_of, select
-from hypertransfer.figures.sweeps import draw_sweep
+from hypertransfer.figures.selection import rows_of, select
+from hypertransfer.figures.sweep_panel import draw_sweep
+
+# Quantities on a log axis.
+LOG = (
+    "train_loss", "stream", "stream_change", "linearisation_distance", "block_nonlinearity", "ntk",
+    "trace", "theory_error", "stability", "preconditioned_sharpness", "router_logit",
+    "router_logit_change", "expert_change",
+)  # fmt: skip
+MANY_DECADES = 300  # a wider log axis keeps to powers of ten
+EDGES = np.linspace(-4, 2, 37)  # of the bins of a density, in log₁₀ λ
+SMOOTH = 5  # records that a training loss is averaged over
 
 
-def overview(
-    tables: Tables, *, dynamics: str, sweep: str, size: str = "shape.width"
-) -> Figure:  # fmt: skip
+def overview(tables: Tables, *, dynamics: str, sweep: str, size: str = "shape.width") -> Figure:
     """The first figure of the paper: a row a parameterisation; sharpness, loss, sweep."""
     names = in_order(tables["runs"]["parameterisation"])
     shades = size_colours(tables["runs"][size])  # grids may have different sizes: one legend
@@ -85,7 +102,7 @@ def along(
                 draw_sweep(axis, part, size)
             elif quantity == "train_loss":
                 draw_loss(axis, _probed(part) if sweep else part, size)
-            elif quantity in tables["history"]:
+            elif table_of(quantity) == "history":
                 _of_history(axis, part, size, quantity)
             else:
                 draw_quantity(axis, part, size, quantity, level)
@@ -118,29 +135,24 @@ def density(
 def levels(tables: Tables, *, quantities: Sequence[str], size: str = "shape.width") -> Figure:
     """Quantities at the last checkpoint over size, a line a parameterisation, with power laws."""
     runs = tables["runs"]
-    last = tables["probes"].sort_values("step").groupby("key").tail(1)
-    table = with_axes(last, runs, [size, PANELS])
+    table = with_axes(last_rows(tables["probes"]), runs, [size, PANELS])
     figure, axes = panel_grid(1, len(quantities), width=1.2, height=1.15)
     for axis, quantity in zip(axes[0], quantities, strict=True):
         for colour, name in zip(sns.color_palette("deep"), in_order(runs[PANELS]), strict=False):
-            part = table[table[PANELS] == name].groupby(size)[quantity]
-            spread = part.agg(["mean", "min", "max"])
-            fitted = np.polyfit(np.log(spread.index), np.log(spread["mean"]), 1)[0]
-            label = f"{parameterisation_label(name)}: ∝ {fitted:.2f}"
+            spread = across_seeds(table[table[PANELS] == name], size, quantity)
+            exponent = power_law_exponent(spread.index, spread["mean"])
+            label = f"{parameterisation_label(name)}: ∝ {exponent:.2f}"
             axis.plot(spread.index, spread["mean"], "o-", color=colour, label=label)
-            axis.fill_between(spread.index, spread["min"], spread["max"], color=colour, alpha=0.15,
-                              linewidth=0)  # fmt: skip
-        axis.set_xscale("log", base=2)
+            band(axis, spread.index, spread["min"], spread["max"], colour)
+        log2_axis(axis, sorted(runs[size].unique()))
         axis.set_yscale("log")
-        axis.set_xticks(sorted(runs[size].unique()))
-        axis.xaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
-        axis.set(xlabel=WORDS.get(size, size), ylabel=QUANTITIES.get(quantity, quantity))
+        axis.set(xlabel=AXES.get(size, size), ylabel=QUANTITIES.get(quantity, quantity))
         axis.legend(title="exponent")
     return figure
 
 
 def draw_sharpness(axis: Axes, tables: Tables, size: str, shades: Shades | None = None) -> None:
-    """Draw the scaled sharpness along training."""
+    """Scaled sharpness along training, with 2/η₀ of each learning rate."""
     probes = with_axes(tables["probes"], tables["runs"], [size, "lr"])
     bands(axis, probes, size, "scaled_sharpness", shades)
     for lr in sorted(probes["lr"].unique()):
@@ -162,7 +174,7 @@ def _probed(tables: Tables) -> dict[str, pd.DataFrame]:
 def draw_quantity(
     axis: Axes, tables: Tables, size: str, quantity: str, level: float | None
 ) -> None:
-    """Draw a quantity that a probe measured along training."""
+    """A probed quantity along training, with a dashed line at `level`."""
     probes = with_axes(tables["probes"], tables["runs"], [size]).dropna(subset=[quantity])
     if quantity in LOG:
         probes = probes[probes[quantity] > 0]
@@ -180,26 +192,19 @@ def draw_quantity(
 
 
 def _density(axis: Axes, probes: pd.DataFrame, size: str) -> None:
-    """Nodes of all seeds as a histogram over log₁₀ λ; what is not positive is left out."""
-    edges = np.linspace(-4, 2, 37)
-    width = edges[1] - edges[0]
+    """Densities of eigenvalues over log₁₀ λ, the average of the seeds, a line a size."""
     for value, colour in size_colours(probes[size]).items():
-        part = probes[probes[size] == value]
-        nodes = np.concatenate(part["nodes"].to_list())
-        shares = np.concatenate(part["shares"].to_list()) / len(part)
-        positive = nodes > 0
-        places = np.log10(nodes[positive])
-        found, _ = np.histogram(places, bins=edges, weights=shares[positive])
-        axis.stairs(found / width, edges, color=colour, linewidth=1.5, label=f"{value:g}")
+        heights = eigenvalue_density(probes[probes[size] == value], EDGES)
+        axis.stairs(heights, EDGES, color=colour, linewidth=1.5, label=f"{value:g}")
     axis.set_yscale("log")
     axis.set_ylim(bottom=1e-5)
     axis.set(xlabel="log₁₀ of γ²λ", ylabel="share per decade")
 
 
 def draw_loss(axis: Axes, tables: Tables, size: str, shades: Shades | None = None) -> None:
-    """Draw the training loss."""
+    """Training loss along training, averaged over a few records."""
     history = with_axes(tables["history"], tables["runs"], [size])
-    history = history.assign(train_loss=_smooth(history))
+    history = history.assign(train_loss=smoothed(history, "train_loss", SMOOTH))
     bands(axis, history[history["step"] > 0], size, "train_loss", shades)
     axis.set_yscale("log")
     plain_log_ticks(axis.yaxis)
@@ -207,12 +212,8 @@ def draw_loss(axis: Axes, tables: Tables, size: str, shades: Shades | None = Non
 
 
 def _of_history(axis: Axes, tables: Tables, size: str, quantity: str) -> None:
+    """A quantity of the training history along training, from zero."""
     history = with_axes(tables["history"], tables["runs"], [size]).dropna(subset=[quantity])
     bands(axis, history, size, quantity)
     axis.set(xlabel="step", ylabel=QUANTITIES.get(quantity, quantity))
     axis.set_ylim(bottom=0)
-
-
-def _smooth(history: pd.DataFrame, window: int = 5) -> pd.Series:
-    rolled = history.groupby("key")["train_loss"].rolling(window, min_periods=1).mean()
-    return rolled.reset_index(level=0, drop=True)

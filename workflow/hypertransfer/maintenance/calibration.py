@@ -1,4 +1,4 @@
-"""How well the cost model tells what a store's runs took, and rates that tell it better."""
+"""Rates of the cost model fitted to the runs of a store, and the error of its estimates."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median, quantiles
 
+import numpy as np
 import yaml
+from scipy.optimize import nnls
 
 from hypertransfer.planning import cost, flops
 from hypertransfer.planning.status import Survey
 from hypertransfer.storage.atomic import replace_atomically
 from hypertransfer.storage.run_store import DamagedEntry, Store
 
-SAMPLE = 500  # entries that are read, of however many there are
-FEWEST = 5  # runs that two rates can be fitted to
+SAMPLE = 500  # largest number of entries that are read
+FEWEST = 5  # smallest number of runs to fit the two rates to
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What a run or probe of the store took, beside what the cost model knows of it."""
+class Timing:
+    """Seconds that a run of the store took, with its operations and steps."""
 
     device: str
     operations: float
@@ -30,13 +32,13 @@ class Measured:
     seconds: float
 
     def estimate(self, rates: cost.Rates) -> float:
-        """What the model says that it takes."""
+        """Seconds according to the cost model."""
         return rates.seconds(self.operations, self.steps)
 
 
 @dataclass(frozen=True)
-class Error:
-    """Factors by which estimates are off, up or down: typical (median), and 9 in 10 within."""
+class EstimateError:
+    """Factors by which estimates are too high or too low: the median and the 9th decile."""
 
     typical: float
     most: float
@@ -46,52 +48,53 @@ class Error:
         return f"off by {self.typical:.2f}× typically, 9 in 10 within {self.most:.2f}×"
 
 
-def error(measured: Sequence[Measured], rates: cost.Rates) -> Error:
-    """The error of the model on what was measured; at least one run."""
-    off = [math.exp(abs(math.log(one.estimate(rates) / one.seconds))) for one in measured]
-    most = quantiles(off, n=10)[-1] if len(off) > 1 else off[0]
-    return Error(median(off), max(most, median(off)), len(off))
+def estimate_error(timings: Sequence[Timing], rates: cost.Rates) -> EstimateError:
+    """The error of the estimates for some runs, at least one."""
+    factors = [
+        math.exp(abs(math.log(timing.estimate(rates) / timing.seconds))) for timing in timings
+    ]
+    most = quantiles(factors, n=10)[-1] if len(factors) > 1 else factors[0]
+    return EstimateError(median(factors), max(most, median(factors)), len(factors))
 
 
-def fit(measured: Sequence[Measured], rates: cost.Rates) -> cost.Rates:
-    """Rates of least relative error, neither of them negative (non-negative least squares).
+def fit(timings: Sequence[Timing], rates: cost.Rates) -> cost.Rates:
+    """Rates of least relative error by non-negative least squares.
 
-    A rate that the runs say nothing of, since the other explains all, stays what it was.
+    Where the time per operation is fitted as zero, `operations_per_second` stays as in `rates`.
     """
-    import numpy as np
-    from scipy.optimize import nnls  # slow to import, and only fitting needs it
-
-    terms = np.array([[one.operations, one.steps] for one in measured])
-    seconds = np.array([one.seconds for one in measured])
+    terms = np.array([[timing.operations, timing.steps] for timing in timings])
+    seconds = np.array([timing.seconds for timing in timings])
     (per_operation, per_step), _ = nnls(terms / seconds[:, None], np.ones(len(seconds)))
-    out = replace(rates, seconds_per_step=float(per_step))
-    return replace(out, operations_per_second=float(1 / per_operation)) if per_operation else out
+    fitted = replace(rates, seconds_per_step=float(per_step))
+    if not per_operation:
+        return fitted
+    return replace(fitted, operations_per_second=float(1 / per_operation))
 
 
-def trainings(surveys: Iterable[Survey]) -> dict[str, list[Measured]]:
-    """What the runs of the plans took that are in the store, by device; a sample of them."""
-    found = [
+def trainings(surveys: Iterable[Survey]) -> dict[str, list[Timing]]:
+    """Timings by device of the planned runs that are in the store, of a sample of the runs."""
+    stored = [
         (survey.store, run.key, run.run.spec)
         for survey in surveys
         for runs in survey.plan.runs.values()
         for run in runs
         if run.key in survey.runs
     ]
-    out: dict[str, list[Measured]] = {}
-    for store, key, spec in _sample(found):
+    timings: dict[str, list[Timing]] = {}
+    for store, key, spec in _sample(stored):
         for record in _record(store, "runs", key):
             device, steps = record["provenance"]["device"], record["steps_done"]
             operations = flops.train_flops(spec) * steps / spec.steps
-            out.setdefault(device, []).append(
-                Measured(device, operations, steps, record["seconds"])
+            timings.setdefault(device, []).append(
+                Timing(device, operations, steps, record["seconds"])
             )
-    return out
+    return timings
 
 
 def products(surveys: Iterable[Survey], rates: cost.Rates, device: str) -> float:
-    """Hessian-vector products of a checkpoint that explain what probes took, in the median."""
+    """Hessian-vector products of a checkpoint that explain the seconds of probes, the median."""
     per_value = rates.products_per_checkpoint  # of probes that find one eigenvalue
-    found = [
+    stored = [
         (survey.store, key, run.run.spec, settings)
         for survey in surveys
         for shard in survey.plan.shards
@@ -101,23 +104,23 @@ def products(surveys: Iterable[Survey], rates: cost.Rates, device: str) -> float
         )
         if key in survey.probes and cost.probe_products(settings, rates) == per_value
     ]
-    one = replace(rates, products_per_checkpoint=1.0)
+    single = replace(rates, products_per_checkpoint=1.0)
     needed = [
-        record["seconds"] / cost.probe_seconds(spec, settings, one)
-        for store, key, spec, settings in _sample(found)
+        record["seconds"] / cost.probe_seconds(spec, settings, single)
+        for store, key, spec, settings in _sample(stored)
         for record in _record(store, "probes", key)
         if record["provenance"]["device"] == device
     ]
     return median(needed) if needed else rates.products_per_checkpoint
 
 
-def _sample(found: Sequence[tuple]) -> Sequence[tuple]:
-    """At most `SAMPLE` of them, evenly spread: cells of all sizes are among them."""
-    return found[:: max(1, math.ceil(len(found) / SAMPLE))]
+def _sample(stored: Sequence[tuple]) -> Sequence[tuple]:
+    """At most `SAMPLE` of the entries, evenly spread, so that cells of all sizes are included."""
+    return stored[:: max(1, math.ceil(len(stored) / SAMPLE))]
 
 
 def _record(store: Store, kind: str, key: str) -> Iterator[dict]:
-    """The record of an entry; nothing where it cannot be read or has no duration."""
+    """The record of an entry; nothing if the record cannot be read or has no duration."""
     try:
         entry = store.get(kind, key)
     except DamagedEntry:
@@ -126,13 +129,13 @@ def _record(store: Store, kind: str, key: str) -> Iterator[dict]:
         yield dict(entry.record)
 
 
-def main_device(measured: dict[str, list[Measured]]) -> str:
-    """The device on which most was run."""
-    return Counter({device: len(runs) for device, runs in measured.items()}).most_common(1)[0][0]
+def main_device(timings: dict[str, list[Timing]]) -> str:
+    """The device with most runs."""
+    return Counter({device: len(runs) for device, runs in timings.items()}).most_common(1)[0][0]
 
 
 def write(file: Path, rates: cost.Rates, origin: str) -> None:
-    """Put the rates in place for planning."""
+    """Write the rates to the file that planning reads."""
     values = {name: float(f"{value:.4g}") for name, value in asdict(rates).items()}
     text = f"# Written by `hypertransfer calibrate`: {origin}.\n{yaml.safe_dump(values)}"
     replace_atomically(file, text.encode())

@@ -1,8 +1,9 @@
-"""What nobody means any more: found without reading what stays, and removed whole or not at all.
+"""Finds and removes what no study refers to: entries, saved states, made files, leftovers.
 
-An entry vanishes by one rename out of its place, under the claim that its maker would hold, and
-is deleted after that: a reader finds it whole or finds none. Folders are opened one below the
-other without following links, so that nothing outside the store can be hit.
+Finding reads no record of an entry that stays. An entry is removed by one rename out of its
+place, under the lock that its maker would hold, and deleted after that: a reader sees the whole
+entry or none. Folders are opened one below the other without following links, so that no path
+outside the store can be removed.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hypertransfer.maintenance.references import Meaning
+from hypertransfer.maintenance.references import References
 from hypertransfer.maintenance.scan import (
-    LEFT_OF_MARKER,
-    Place,
-    Step,
-    beside,
-    entries,
-    listed,
-    part,
+    MARKER_LEFTOVER,
+    NOT_OF_A_STORE,
+    Progress,
+    ScannedPath,
+    directory_entries,
+    part_of,
+    scan_kind,
+    scan_top,
     size_of,
 )
 from hypertransfer.planning.jobs import RESULTS
@@ -36,15 +38,19 @@ from hypertransfer.storage.run_store import KEY, KINDS, DamagedEntry, Store, is_
 
 DAY = 86400.0
 DIGEST = re.compile(r"(?:.*-)?[0-9a-f]{12}")
-LEFT_OF_FILE = re.compile(r"\..+\.[a-z0-9_]{8}")  # of a file that was being put in place
-IN_USE = "a process holds its claim"
+FILE_LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}")  # temporary file of `atomic.replacing`
+IN_USE = "a process holds its lock"
+KILLED = "was left by a process that was killed"
 
 
 @dataclass(frozen=True)
 class Item:
-    """Something that prune found: what it is, whose, why it may go, and why it stays."""
+    """A path that may be removed, or that does not belong to the store.
 
-    what: str  # runs, probes, states, made, damaged, leftover; or foreign, which stays
+    `why` is the reason to remove the path, `keep` the reason why the path stays all the same.
+    """
+
+    what: str  # a kind of entry, states, made, damaged, leftover; foreign is never removed
     study: str
     why: str
     path: Path
@@ -54,127 +60,150 @@ class Item:
 
     @property
     def name(self) -> str:
-        """What it is called in a list: the key of an entry, or the path."""
+        """The name in lists: the key of an entry, or the path."""
         return self.key or str(self.path)
 
 
 def items(
-    store: Store, meaning: Meaning, older: float, step: Step = lambda share: None
+    store: Store,
+    references: References,
+    older: float,
+    progress: Progress = lambda share: None,
 ) -> Iterator[Item]:
-    """Everything in the store, and in the first project's results, that may go or is foreign.
+    """Removable and foreign paths in the store and in the results of the first project.
 
-    What is younger than `older` days is found too, but stays.
+    Paths younger than `older` days are yielded as well, with the reason that they stay.
     """
     before = time.time() - older * DAY
-    for item in _all(store, meaning, step):
-        young = item.what != "foreign" and not item.keep and _changed(item) > before
+    for item in _all_items(store, references, progress):
+        young = item.what != "foreign" and not item.keep and _time_of(item) > before
         yield replace(item, keep=f"younger than {older:g} days") if young else item
 
 
-def _all(store: Store, meaning: Meaning, step: Step) -> Iterator[Item]:
+def _all_items(store: Store, references: References, progress: Progress) -> Iterator[Item]:
     for index, kind in enumerate(KINDS):
-        for place in entries(store.root, kind, part(step, index)):
-            if not place.is_entry:
-                yield _foreign(place)
-            elif not meaning.has(kind, place.key):
-                yield _unmeant(store, meaning, place)
-    yield from map(_foreign, beside(store.root))
+        for scanned in scan_kind(store.root, kind, part_of(progress, index)):
+            if not scanned.is_entry:
+                yield _foreign(scanned.path, scanned.why)
+            elif not references.has(kind, scanned.key):
+                yield _unreferenced(store, references, scanned)
+    for scanned in scan_top(store.root):
+        former = scanned.kind == "former"
+        yield _former_locks(store, scanned) if former else _foreign(scanned.path, scanned.why)
     yield from _set_aside(store)
     yield from _leftovers(store)
-    yield from _claims(store)
-    yield from _states(store, meaning)
-    for project, meant in list(meaning.made.items())[:1]:
-        yield from _made(project, meant)
+    yield from _locks(store)
+    yield from _states(store, references)
+    for project, files in list(references.made.items())[:1]:
+        yield from _made(project, files)
 
 
-def _foreign(place: Place) -> Item:
-    return Item("foreign", "", place.why, place.path, size_of(place.path))
+def _foreign(path: Path, why: str = NOT_OF_A_STORE) -> Item:
+    return Item("foreign", "", why, path, size_of(path))
 
 
-def _unmeant(store: Store, meaning: Meaning, place: Place) -> Item:
-    run, why = place.key, "no study asks for it"
-    if place.kind == "probes":
+def _former_locks(store: Store, scanned: ScannedPath) -> Item:
+    """The folder of locks of an earlier version; foreign if it holds anything but lock files."""
+    files = list(_named_by_key(store, scanned.path.name))
+    folders = directory_entries(scanned.path)
+    known = all(folder.is_dir(follow_symlinks=False) for folder in folders)
+    if not known or not all(key for _, _, key in files):
+        return _foreign(scanned.path, f"{scanned.why}, and holds other files")
+    keep = IN_USE if any(_is_held(path) for path, _, _ in files) else ""
+    return Item("leftover", "", scanned.why, scanned.path, size_of(scanned.path), keep=keep)
+
+
+def _unreferenced(store: Store, references: References, scanned: ScannedPath) -> Item:
+    run, why = scanned.key, "no study asks for it"
+    if scanned.kind != "runs":
         try:
-            entry = store.get("probes", place.key)
+            entry = store.get(scanned.kind, scanned.key)
             run = str(entry.record.get("run")) if entry else ""
         except DamagedEntry:
             run, why = "", "damaged, and no study asks for it"
-    study = meaning.study_of(run) if KEY.fullmatch(run) else ""
-    if study and place.kind == "runs":
+    study = references.study_of(run) if KEY.fullmatch(run) else ""
+    if study and scanned.kind == "runs":
         why = "made by other code, data or table"
     elif study:
-        why = "a probe of other code or settings"
-    keep = IN_USE if _is_claimed(store, place.kind, place.key) else ""
-    return Item(place.kind, study, why, place.path, size_of(place.path), place.key, keep)
+        nouns = {"probes": "a probe", "weights": "weights"}
+        why = f"{nouns[scanned.kind]} of other code or settings"
+    keep = IN_USE if _is_locked(store, scanned.kind, scanned.key) else ""
+    size = size_of(scanned.path)
+    return Item(scanned.kind, study, why, scanned.path, size, scanned.key, keep)
 
 
 def _set_aside(store: Store) -> Iterator[Item]:
-    for one in listed(store.root / "damaged"):
-        path = store.root / "damaged" / one.name
-        if re.fullmatch(rf"({'|'.join(KINDS)})-.+-[0-9]+", one.name):
+    for child in directory_entries(store.root / "damaged"):
+        path = store.root / "damaged" / child.name
+        if re.fullmatch(rf"({'|'.join(KINDS)})-.+-[0-9]+", child.name):
             yield Item("damaged", "", "was set aside as damaged", path, size_of(path))
         else:
-            yield Item("foreign", "", "is not part of a store", path, size_of(path))
+            yield _foreign(path)
 
 
 def _leftovers(store: Store) -> Iterator[Item]:
-    """What dead processes left half written; of other hosts, what is a day old at least."""
-    for one in listed(store.root / "tmp"):
-        path = store.root / "tmp" / one.name
-        host, _, rest = one.name.partition("~")
+    """Unfinished files of processes that ended; those of other hosts once they are a day old."""
+    for child in directory_entries(store.root / "tmp"):
+        path = store.root / "tmp" / child.name
+        host, _, rest = child.name.partition("~")
         pid = rest.partition("~")[0]
         if not re.fullmatch("[0-9]{1,9}", pid):
-            yield Item("foreign", "", "is not part of a store", path, size_of(path))
+            yield _foreign(path)
             continue
         here = host == socket.gethostname()
-        lives = is_running(int(pid)) if here else time.time() - path.lstat().st_mtime < DAY
-        keep = "its process may be alive" if lives else ""
-        yield Item("leftover", "", "a process died over it", path, size_of(path), keep=keep)
-    for one in listed(store.root):
-        if LEFT_OF_MARKER.fullmatch(one.name):
-            path = store.root / one.name
-            yield Item("leftover", "", "a process died over it", path, size_of(path))
+        may_run = is_running(int(pid)) if here else time.time() - path.lstat().st_mtime < DAY
+        keep = "its process may still be running" if may_run else ""
+        yield Item("leftover", "", KILLED, path, size_of(path), keep=keep)
+    for child in directory_entries(store.root):
+        if MARKER_LEFTOVER.fullmatch(child.name):
+            path = store.root / child.name
+            yield Item("leftover", "", KILLED, path, size_of(path))
 
 
-def _claims(store: Store) -> Iterator[Item]:
-    for path, kind, key in _named_by_key(store, "claims"):
+def _locks(store: Store) -> Iterator[Item]:
+    for path, _, key in _named_by_key(store, "locks"):
         if key:
-            keep = IN_USE if _is_claimed(store, kind, key) else ""
-            yield Item("leftover", "", "a claim that nobody holds", path, 0, keep=keep)
+            keep = IN_USE if _is_held(path) else ""
+            yield Item("leftover", "", "a lock that no process holds", path, 0, keep=keep)
         else:
-            yield Item("foreign", "", "is not part of a store", path, size_of(path))
+            yield _foreign(path)
 
 
-def _states(store: Store, meaning: Meaning) -> Iterator[Item]:
+def _states(store: Store, references: References) -> Iterator[Item]:
     """Saved states of runs that no study asks for, or that are finished."""
     for path, kind, key in _named_by_key(store, "states"):
-        if key and (store.has(kind, key) or not meaning.has(kind, key)):
+        if key and (store.has(kind, key) or not references.has(kind, key)):
             why = "its run is finished" if store.has(kind, key) else "no study asks for its run"
-            keep = IN_USE if _is_claimed(store, kind, key) else ""
-            study = meaning.study_of(key)
+            keep = IN_USE if _is_locked(store, kind, key) else ""
+            study = references.study_of(key)
             yield Item("states", study, why, path, size_of(path), key, keep)
-        elif not key and LEFT_OF_FILE.fullmatch(path.name):
-            yield Item("leftover", "", "a process died over it", path, size_of(path))
+        elif not key and FILE_LEFTOVER.fullmatch(path.name):
+            yield Item("leftover", "", KILLED, path, size_of(path))
         elif not key:
-            yield Item("foreign", "", "is not part of a store", path, size_of(path))
+            yield _foreign(path)
 
 
 def _named_by_key(store: Store, folder: str) -> Iterator[tuple[Path, str, str]]:
-    """Files `<aa>/<kind>-<key>` of a folder, each with its kind and key, if it is named so."""
-    for outer in listed(store.root / folder):
+    """Files `<folder>/<aa>/<kind>-<key>` with kind and key; the key of other files is empty."""
+    for outer in directory_entries(store.root / folder):
         if not outer.is_dir(follow_symlinks=False):
             continue
-        for one in listed(store.root / folder / outer.name):
-            kind, _, key = one.name.partition("-")
+        for child in directory_entries(store.root / folder / outer.name):
+            kind, _, key = child.name.partition("-")
             fits = kind in KINDS and KEY.fullmatch(key) and key.startswith(outer.name)
-            path = store.root / folder / outer.name / one.name
+            path = store.root / folder / outer.name / child.name
             yield path, kind, key if fits else ""
 
 
-def _is_claimed(store: Store, kind: str, key: str) -> bool:
-    """Whether a living process holds the claim; asking leaves no trace."""
+def _is_locked(store: Store, kind: str, key: str) -> bool:
+    """Whether a running process holds the lock of an entry."""
+    return _is_held(store.named("locks", kind, key))
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a running process holds the lock of a file; the check leaves the file as it is."""
     try:
-        with open_file(store.named("claims", kind, key)) as file:
+        with open_file(path) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -183,41 +212,41 @@ def _is_claimed(store: Store, kind: str, key: str) -> bool:
     return False
 
 
-def _made(project: Path, meant: set[str]) -> Iterator[Item]:
-    """Files under a digest's name in the project's results; links are not followed."""
+def _made(project: Path, referenced: set[str]) -> Iterator[Item]:
+    """Files of the project's results with a digest in their name; links are not followed."""
     results = project / RESULTS
-    for study in listed(results):
+    for study in directory_entries(results):
         folder = results / "made" if study.name == "made" else results / study.name / "made"
         if study.is_dir(follow_symlinks=False) and folder.is_dir() and not folder.is_symlink():
             name = "" if study.name == "made" else study.name
             for path in _files(folder):
-                if str(path.relative_to(project)) not in meant:
+                if str(path.relative_to(project)) not in referenced:
                     yield from _made_item(folder, path, name)
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for one in listed(folder):
-        if one.is_dir(follow_symlinks=False):
-            yield from _files(folder / one.name)
+    for child in directory_entries(folder):
+        if child.is_dir(follow_symlinks=False):
+            yield from _files(folder / child.name)
         else:
-            yield folder / one.name
+            yield folder / child.name
 
 
 def _made_item(folder: Path, path: Path, study: str) -> Iterator[Item]:
     inner = path.relative_to(folder).parts
-    if inner[0] == "published":  # which a publication looks after itself
+    if inner[0] == "published":  # markers, which each publication removes itself
         return
     named = path.stem if inner[0] not in ("tables", "index") else path.parent.name
-    if LEFT_OF_FILE.fullmatch(path.name):
-        yield Item("leftover", study, "a process died over it", path, size_of(path))
+    if FILE_LEFTOVER.fullmatch(path.name):
+        yield Item("leftover", study, KILLED, path, size_of(path))
     elif DIGEST.fullmatch(named) and not path.is_symlink():
-        yield Item("made", study, "no plan means it", path, size_of(path))
+        yield Item("made", study, "no plan has it", path, size_of(path))
     else:
         yield Item("foreign", study, "is not named by a digest", path, size_of(path))
 
 
-def _changed(item: Item) -> float:
-    """When it came to be; what is gone by now is young."""
+def _time_of(item: Item) -> float:
+    """When the path was made, in seconds since the epoch; infinite if the path is gone."""
     if item.what == "damaged":
         stamp = item.path.name.rpartition("-")[2]
         return int(stamp) / 1e9
@@ -228,26 +257,26 @@ def _changed(item: Item) -> float:
 
 
 def remove(store: Store, item: Item) -> str:
-    """Remove what was found, unless it may not go; returns why it stays, or nothing."""
+    """Remove an item; returns the reason why the item stays, empty if it was removed."""
     if item.keep or item.what == "foreign":
         return item.keep or item.why
     try:
         return _removed(store, item)
-    except FileNotFoundError:  # another process was first
+    except FileNotFoundError:  # another process has removed it
         return ""
     except (OSError, RecursionError) as error:
         return f"cannot be removed: {error}"
 
 
 def _removed(store: Store, item: Item) -> str:
-    claim = item.path.is_relative_to(store.root / "claims")
-    by_name = claim or item.what == "states"
+    is_lock = item.path.is_relative_to(store.root / "locks")
+    by_name = is_lock or item.what == "states"
     kind, _, key = item.path.name.partition("-") if by_name else (item.what, "", item.key)
     if key:
-        with store.claimed(kind, key, wait=False) as mine:
-            if not mine:
+        with store.locked(kind, key, wait=False) as acquired:
+            if not acquired:
                 return IN_USE
-            if not claim:  # a claim's file goes as its holder lets it go
+            if not is_lock:  # `locked` removes the file of the lock itself
                 _take_out(store.root, item.path)
     elif item.path.is_relative_to(store.root):
         _take_out(store.root, item.path)
@@ -258,7 +287,7 @@ def _removed(store: Store, item: Item) -> str:
 
 
 def _take_out(root: Path, path: Path) -> None:
-    """Rename out of its place, and delete what is out of it."""
+    """Move a path into `tmp` by one rename, and delete it there."""
     name = f"{owner()}{path.name}-{time.time_ns()}"
     inner = path.parent.relative_to(root).parts
     with _opened(root, inner) as home, _opened(root, ("tmp",)) as tmp:
@@ -271,7 +300,7 @@ def _take_out(root: Path, path: Path) -> None:
 
 @contextlib.contextmanager
 def _opened(root: Path, inner: tuple[str, ...]) -> Iterator[int]:
-    """A folder below the root, by its descriptor; no link leads there."""
+    """The descriptor of a folder below the root; no link is followed on the way."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     descriptor = os.open(root, flags)
     try:
@@ -285,8 +314,8 @@ def _opened(root: Path, inner: tuple[str, ...]) -> Iterator[int]:
 
 
 def _tidy(item: Item) -> None:
-    """Remove the folders above it as far as they are empty now."""
-    levels = {"runs": 2, "probes": 2, "made": len(item.path.parts)}.get(item.what, 0)
+    """Remove the folders above a removed item that are empty now."""
+    levels = {**dict.fromkeys(KINDS, 2), "made": len(item.path.parts)}.get(item.what, 0)
     for folder in list(item.path.parents)[:levels]:
         if folder.name == "made":
             return

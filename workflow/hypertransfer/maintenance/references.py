@@ -1,7 +1,8 @@
-"""What projects mean: the keys and made files of every study, at every scale.
+"""References of projects to a store: the keys and made files of every study, at every scale.
 
-A key depends on the project's own copy of the library and on the modules beside its Snakefile,
-so each project is asked in a process of its own, which sees them as a job of it would.
+The key of a run depends on the project's own copy of the library and on the modules beside its
+Snakefile. Each project is therefore planned in a process of its own, which imports the same
+modules as the project's jobs do, and writes its references to standard output as lines of JSON.
 """
 
 from __future__ import annotations
@@ -17,18 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from hypertransfer.catalogue.module_source import PACKAGE, PACKAGE_ROOT
+from hypertransfer.planning.keys import weights_key
 from hypertransfer.planning.load import IndexPlan, load_plan
-from hypertransfer.planning.study_plan import StudyPlan
+from hypertransfer.planning.study_plan import Shard, StudyPlan
 from hypertransfer.storage.run_store import KINDS, StoreError
 from hypertransfer.studies.document import ConfigError, LocatedProblem
 from hypertransfer.studies.study import SCALES
 
-COMMAND = "meant"  # of the command line; for processes of ours, not for people
+COMMAND = "references"  # hidden command of the command line, called by `read_references` only
 
 
 @dataclass
-class Meaning:
-    """All that some projects mean, in as few bytes as will do: a key is 20 of them."""
+class References:
+    """The store entries and made files that some projects refer to; a key is held in 20 bytes."""
 
     stores: dict[Path, Path] = field(default_factory=dict)  # project → its store
     keys: dict[str, set[bytes]] = field(default_factory=lambda: {kind: set() for kind in KINDS})
@@ -41,17 +43,17 @@ class Meaning:
         return next(iter(self.stores.values()))
 
     def has(self, kind: str, key: str) -> bool:
-        """Whether any project means the entry."""
+        """Whether any project refers to the entry."""
         return packed(key) in self.keys[kind]
 
     def add(self, kind: str, key: str, study: str) -> None:
-        """Take up an entry that a study means."""
+        """Add an entry that a study refers to."""
         self.keys[kind].add(packed(key))
         if kind == "runs":
             self.studies[packed(key)[:12]] = study
 
     def study_of(self, run: str) -> str:
-        """The study that asks for the run, be it with other code or data; empty if none does."""
+        """The study with this run, in any version of code and data; empty if no study has it."""
         return self.studies.get(packed(run)[:12], "")
 
 
@@ -60,15 +62,18 @@ def packed(key: str) -> bytes:
     return bytes.fromhex(key.replace("-", ""))
 
 
-def lines(config: Mapping[str, Any], directory: Path) -> Iterator[list[str]]:
-    """What the project of the working directory means, a list of words at a time.
+def project_references(config: Mapping[str, Any], directory: Path) -> Iterator[list[str]]:
+    """The references of the project in the working directory, one list of words at a time.
+
+    The lists are `[store, path]`, `[runs, key, study]`, `[probes, key, study]`,
+    `[weights, key, study]`, `[made, file, study]`, and `[end]` as the last one.
 
     Raises:
-        ConfigError: there is no study, or a study is broken at any scale: every problem.
+        ConfigError: there is no study, or a study has a problem at any scale: every problem.
     """
     names = sorted(path.stem for path in directory.glob("*.yaml"))
     if not names:
-        text = "no study in this folder, so nothing would be meant"
+        text = "no study file in this folder, so every entry of the store would count as unused"
         raise ConfigError([LocatedProblem(str(directory), None, "(folder)", text)])
     yield ["store", str(Path(config["store"]).resolve())]
     problems: list[LocatedProblem] = []
@@ -81,7 +86,7 @@ def lines(config: Mapping[str, Any], directory: Path) -> Iterator[list[str]]:
                 problems += error.problems
                 continue
             if not problems:
-                yield from _of_study(plan)
+                yield from _study_references(plan)
                 index += [plan] if name in config["studies"] else []
         if not problems:
             index.sort(key=lambda plan: config["studies"].index(plan.name))
@@ -91,81 +96,106 @@ def lines(config: Mapping[str, Any], directory: Path) -> Iterator[list[str]]:
     yield ["end"]
 
 
-def _of_study(plan: StudyPlan) -> Iterator[list[str]]:
+def _study_references(plan: StudyPlan) -> Iterator[list[str]]:
     for runs in plan.runs.values():
         yield from (["runs", run.key, plan.name] for run in runs)
     for shard in plan.shards:
-        yield from (["probes", key, plan.name] for key in shard.probe_keys)
-    yield from _of_searches(plan)
+        if shard.kind == "probe":
+            yield from _probe_references(plan, shard)
+    yield from _search_references(plan)
     yield from (["made", file, plan.name] for file in plan.made)
 
 
-def _of_searches(plan: StudyPlan) -> Iterator[list[str]]:
-    """Runs of searches, which are known once they are made: from the tables that name them."""
-    made = [job.file for job in plan.searches if Path(job.file).is_file()]
-    if made:
-        from hypertransfer.storage import parquet  # pyarrow: most projects have no searches
+def _probe_references(plan: StudyPlan, shard: Shard) -> Iterator[list[str]]:
+    """Probes of a shard, and the weights that runs trained again keep at the probes' steps."""
+    all_settings = shard.job.parts["settings"]
+    for key, run, settings in zip(shard.probe_keys, shard.runs, all_settings, strict=True):
+        yield ["probes", key, plan.name]
+        for step in settings["checkpoints"]:
+            yield ["weights", weights_key(run.key, step), plan.name]
 
-        for path in made:
+
+def _search_references(plan: StudyPlan) -> Iterator[list[str]]:
+    """Runs of searches, read from the tables of the generations that are finished."""
+    tables = [job.file for job in plan.searches if Path(job.file).is_file()]
+    if tables:
+        # Imported here because it imports pandas, and most projects have no searches.
+        from hypertransfer.storage import parquet
+
+        for path in tables:
             keys = parquet.read(path, ["key"]).column("key").to_pylist()
             yield from (["runs", key, plan.name] for key in keys)
 
 
-def announce(config: Mapping[str, Any], directory: Path, write: Callable[[str], object]) -> None:
-    """Write down what the project of the working directory means, for `ask` to read."""
-    for words in lines(config, directory):
+def write_references(
+    config: Mapping[str, Any], directory: Path, write: Callable[[str], object]
+) -> None:
+    """Write the references of the project in the working directory as lines of JSON.
+
+    Raises:
+        ConfigError: see `project_references`.
+    """
+    for words in project_references(config, directory):
         write(json.dumps(words) + "\n")
 
 
-def ask(projects: Sequence[Path], arguments: Sequence[str] = ()) -> Meaning:
-    """What the projects mean together; `arguments` as for `hypertransfer plan`.
+def read_references(projects: Sequence[Path], arguments: Sequence[str] = ()) -> References:
+    """The references of several projects together; `arguments` as for `hypertransfer plan`.
 
     Raises:
-        StoreError: a project cannot say, or they do not share a store. Nothing is known then.
+        StoreError: a project cannot be planned, or the projects have different stores.
     """
-    meaning = Meaning()
+    references = References()
     for project in dict.fromkeys(path.resolve() for path in projects):
-        meaning.made[project] = set()
-        _take(meaning, project, _asked(project, arguments))
-    stores = set(meaning.stores.values())
-    if len(stores) > 1:
-        found = ", ".join(f"{project} has {store}" for project, store in meaning.stores.items())
-        raise StoreError(f"the projects do not share a store: {found}")
-    return meaning
+        references.made[project] = set()
+        _add_all(references, project, _lines_of_process(project, arguments))
+    if len(set(references.stores.values())) > 1:
+        stores = ", ".join(f"{project} has {store}" for project, store in references.stores.items())
+        raise StoreError(f"the projects do not share a store: {stores}")
+    return references
 
 
-def _take(meaning: Meaning, project: Path, said: Iterable[list[str]]) -> None:
-    for kind, *words in said:
+def _add_all(references: References, project: Path, lines: Iterable[list[str]]) -> None:
+    for kind, *words in lines:
         if kind == "store":
-            meaning.stores[project] = Path(words[0])
+            references.stores[project] = Path(words[0])
         elif kind == "made":
-            meaning.made[project].add(words[0])
+            references.made[project].add(words[0])
         elif kind in KINDS:
-            meaning.add(kind, *words)
+            references.add(kind, *words)
 
 
-def _asked(project: Path, arguments: Sequence[str]) -> Iterator[list[str]]:
-    """Words that a process in the project says; complete, or an error."""
+def _lines_of_process(project: Path, arguments: Sequence[str]) -> Iterator[list[str]]:
+    """The lines that the hidden command writes in the project.
+
+    Raises:
+        StoreError: the process failed, or its output has no `[end]`.
+    """
     if not project.is_dir():
-        raise StoreError(f"{project} is no folder of a project")
+        raise StoreError(f"{project} is not a folder: name the folder of a project")
     own = project / "workflow"
     library = own if (own / PACKAGE / "maintenance" / "references.py").is_file() else PACKAGE_ROOT
     if library != own and (own / PACKAGE).is_dir():
-        raise StoreError(f"{own / PACKAGE} is older than this command: bring it up to date first")
-    known = os.environ.get("PYTHONPATH", "")
-    paths = [str(library), str(project), *filter(None, known.split(os.pathsep))]
-    with tempfile.TemporaryFile("w+") as complaints:
+        raise StoreError(f"{own / PACKAGE} is older than this command: update the project first")
+    inherited = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    paths = os.pathsep.join([str(library), str(project), *inherited])
+    with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", PACKAGE, COMMAND, *arguments],
-            cwd=project, text=True, stdout=subprocess.PIPE, stderr=complaints,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        )  # fmt: skip
+            cwd=project,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**os.environ, "PYTHONPATH": paths},
+        )
         last = [""]
         with process:
             for line in process.stdout or ():
                 last = json.loads(line)
                 yield last
         if process.returncode or last != ["end"]:
-            complaints.seek(0)
-            said = f"{project} cannot say what it means, so nothing was looked at"
-            raise StoreError(f"{said}\n{complaints.read().strip()}")
+            errors.seek(0)
+            raise StoreError(
+                f"the studies of {project} cannot be planned, so the store was not searched\n"
+                f"{errors.read().strip()}"
+            )

@@ -1,4 +1,7 @@
-"""What lies in a store, read off its folders: no link is followed, and no record is read."""
+"""Lists the contents of a store by the names of its folders.
+
+No link is followed and no record is read.
+"""
 
 from __future__ import annotations
 
@@ -9,103 +12,110 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypertransfer.storage.run_store import FOLDERS, KINDS
+from hypertransfer.storage.run_store import FOLDERS, FORMER_FOLDERS, KINDS
 
-PLACES = ("[0-9a-f]{2}", "[0-9a-f]{24}", "[0-9a-f]{16}")  # of the folders above an entry
-LEFT_OF_MARKER = re.compile(r"\.store\.json\..{8}")
+LEVELS = ("[0-9a-f]{2}", "[0-9a-f]{24}", "[0-9a-f]{16}")  # names of the folders down to an entry
+MARKER_LEFTOVER = re.compile(r"\.store\.json\..{8}")  # temporary file of a writer that was killed
+NOT_OF_A_STORE = "is not part of a store"
 
 
 @dataclass(frozen=True)
-class Place:
-    """Something in a store: an entry where its key says, or, without a key, what is none."""
+class ScannedPath:
+    """A path in a store: the folder of an entry, or something that is no entry."""
 
-    kind: str
+    kind: str  # kind of the entry; top or former for what stands beside the folders of entries
     path: Path
-    key: str = ""
-    why: str = ""  # why it is no entry
+    key: str = ""  # of the entry whose place the path takes; empty elsewhere
+    why: str = ""  # the reason why the path is no entry
 
     @property
     def is_entry(self) -> bool:
-        """Whether it is a folder in the place of an entry, whatever is in it."""
+        """Whether the path is a folder in the place of an entry, whatever the folder contains."""
         return bool(self.key) and not self.why
 
 
-Step = Callable[[float], object]  # is told which share of the work is done
+Progress = Callable[[float], object]  # called with the share of the work that is done
 
 
-def part(step: Step, index: int, count: int = len(KINDS)) -> Step:
-    """Tells `step` of the share that is done of one of several pieces of work."""
-    return lambda share: step((index + share) / count)
+def part_of(progress: Progress, index: int, count: int = len(KINDS)) -> Progress:
+    """A function that reports the progress of part `index` of `count` equal parts."""
+    return lambda share: progress((index + share) / count)
 
 
-def listed(folder: Path) -> list[os.DirEntry[str]]:
-    """What a folder holds, in order; nothing where it is missing.
+def directory_entries(folder: Path) -> list[os.DirEntry[str]]:
+    """The contents of a folder sorted by name; empty if there is no such folder.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the folder cannot be read.
     """
     try:
-        with os.scandir(folder) as found:
-            return sorted(found, key=lambda entry: entry.name)
+        with os.scandir(folder) as contents:
+            return sorted(contents, key=lambda entry: entry.name)
     except FileNotFoundError:
         return []
 
 
-def entries(root: Path, kind: str, step: Step = lambda share: None) -> Iterator[Place]:
-    """Every place of a kind of entry, and what stands there and is none."""
-    for place in _below(root / kind, kind, "", 0):
-        if place.is_entry:
-            step(int(place.key[:4], 16) / 16**4)
-        yield place
+def scan_kind(
+    root: Path, kind: str, progress: Progress = lambda share: None
+) -> Iterator[ScannedPath]:
+    """Every entry of a kind, and every path below the kind's folder that is no entry."""
+    for scanned in _scan_below(root / kind, kind, "", 0):
+        if scanned.is_entry:
+            progress(int(scanned.key[:4], 16) / 16**4)
+        yield scanned
 
 
-def _below(folder: Path, kind: str, name: str, level: int) -> Iterator[Place]:
+def _scan_below(folder: Path, kind: str, parent: str, level: int) -> Iterator[ScannedPath]:
     try:
-        found = listed(folder)
+        contents = directory_entries(folder)
     except OSError as error:
-        yield Place(kind, folder, why=f"cannot be read: {error.strerror}")
+        yield ScannedPath(kind, folder, why=f"cannot be read: {error.strerror}")
         return
-    for one in found:
-        path, entry = folder / one.name, level == len(PLACES) - 1
-        fits = re.fullmatch(PLACES[level], one.name) and (level != 1 or one.name[:2] == name)
-        key = f"{name}-{one.name}" if entry and fits else ""
+    for child in contents:
+        path, is_last = folder / child.name, level == len(LEVELS) - 1
+        fits = re.fullmatch(LEVELS[level], child.name) and (level != 1 or child.name[:2] == parent)
+        key = f"{parent}-{child.name}" if is_last and fits else ""
         if not fits:
-            yield Place(kind, path, why="is not part of a store")
-        elif one.is_symlink() or not one.is_dir(follow_symlinks=False):
-            what = "a link" if one.is_symlink() else "a file"
-            yield Place(kind, path, key, f"is {what}, where a folder should be")
-        elif entry:
-            yield Place(kind, path, key)
+            yield ScannedPath(kind, path, why=NOT_OF_A_STORE)
+        elif child.is_symlink() or not child.is_dir(follow_symlinks=False):
+            form = "a link" if child.is_symlink() else "a file"
+            yield ScannedPath(kind, path, key, f"is {form}, where a folder should be")
+        elif is_last:
+            yield ScannedPath(kind, path, key)
         else:
-            yield from _below(path, kind, one.name, level + 1)
+            yield from _scan_below(path, kind, child.name, level + 1)
 
 
-def beside(root: Path) -> Iterator[Place]:
-    """What stands at the top of a store and is no part of one."""
-    for one in listed(root):
-        if one.name in FOLDERS:
-            if one.is_symlink() or not one.is_dir():
-                yield Place("top", root / one.name, why="is no folder of the store's own")
-        elif one.name != "store.json" and not LEFT_OF_MARKER.fullmatch(one.name):
-            yield Place("top", root / one.name, why="is not part of a store")
+def scan_top(root: Path) -> Iterator[ScannedPath]:
+    """Paths at the top of a store that do not belong to this version of the store."""
+    for child in directory_entries(root):
+        path, is_folder = root / child.name, child.is_dir(follow_symlinks=False)
+        if child.name in FORMER_FOLDERS and is_folder:
+            why = "was left by an earlier version of hypertransfer"
+            yield ScannedPath("former", path, why=why)
+        elif child.name in FOLDERS:
+            if child.is_symlink() or not is_folder:
+                yield ScannedPath("top", path, why="is not a folder of the store itself")
+        elif child.name != "store.json" and not MARKER_LEFTOVER.fullmatch(child.name):
+            yield ScannedPath("top", path, why=NOT_OF_A_STORE)
 
 
-def everything(root: Path, step: Step = lambda share: None) -> Iterator[Place]:
-    """All entries of all kinds, and all that stands in their way."""
-    yield from beside(root)
+def scan_store(root: Path, progress: Progress = lambda share: None) -> Iterator[ScannedPath]:
+    """All entries of all kinds, and every path in the store that is no entry."""
+    yield from scan_top(root)
     for index, kind in enumerate(KINDS):
-        yield from entries(root, kind, part(step, index))
-    step(1.0)
+        yield from scan_kind(root, kind, part_of(progress, index))
+    progress(1.0)
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files below a folder."""
+    """Size in bytes of a file, or of all files below a folder; links are not followed."""
     total, waiting = 0, [path]
     while waiting:
-        one = waiting.pop()
+        current = waiting.pop()
         with contextlib.suppress(OSError):
-            if one.is_dir() and not one.is_symlink():
-                waiting += [one / inner.name for inner in listed(one)]
+            if current.is_dir() and not current.is_symlink():
+                waiting += [current / child.name for child in directory_entries(current)]
             else:
-                total += one.lstat().st_size
+                total += current.lstat().st_size
     return total

@@ -1,4 +1,4 @@
-"""Whether what was made can still be read: every digest, every name, every head of a file."""
+"""Checks that entries of a store and made files are readable: digests, names, heads of files."""
 
 from __future__ import annotations
 
@@ -10,66 +10,67 @@ from pathlib import Path
 import pyarrow as pa
 from safetensors import SafetensorError, safe_open
 
-from hypertransfer.maintenance.scan import Place, Step, everything, listed
+from hypertransfer.maintenance.scan import Progress, ScannedPath, directory_entries, scan_store
 from hypertransfer.runs.canonical import parse_json
 from hypertransfer.storage import parquet, schemas
 from hypertransfer.storage.atomic import open_file
 from hypertransfer.storage.run_store import ENTRY, DamagedEntry, Store
 
-MEND = "`hypertransfer verify --aside` moves it away, and snakemake makes it again"
-CLEAR = "look at what it is, and remove it"
+SET_ASIDE = "`hypertransfer verify --aside` moves it away, and snakemake makes it again"
+LOOK = "look at the contents, and remove the path if nobody needs it"
+PRUNE = "`hypertransfer prune --yes` removes it"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that is not as it was made: where, what is wrong, and what to do."""
+    """A path that is not as it was made: what is wrong, and what to do."""
 
     path: Path
-    wrong: str
+    problem: str
     advice: str
-    place: Place | None = None  # of the entry, if it is one that can be made again
-    counts: bool = True  # not if it is a stranger beside the entries, which hurts nobody
+    entry: ScannedPath | None = None  # the entry that can be set aside and made again
+    is_error: bool = True  # False for a path beside the entries, which no reader opens
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.wrong}; {self.advice}"
+        return f"{self.path}: {self.problem}; {self.advice}"
 
 
-def faults(
-    store: Store, *, quick: bool = False, step: Step = lambda share: None
+def store_faults(
+    store: Store, *, quick: bool = False, progress: Progress = lambda share: None
 ) -> Iterator[Fault]:
-    """What is wrong in a store, an entry at a time; nothing is written.
+    """Every fault of a store, one entry after another; nothing is written.
 
-    `quick` reads records and the heads of files, and leaves digests of files out.
+    With `quick`, records and the heads of files are read, and digests of files are not checked.
     """
-    for place in everything(store.root, step):
-        if place.is_entry:
-            yield from (
-                Fault(place.path, wrong, MEND, place) for wrong in wrongs(store, place, quick)
-            )
-        elif place.key:
-            yield Fault(place.path, place.why, MEND, place)
+    for scanned in scan_store(store.root, progress):
+        if scanned.is_entry:
+            for problem in entry_problems(store, scanned, quick):
+                yield Fault(scanned.path, problem, SET_ASIDE, scanned)
+        elif scanned.key:
+            yield Fault(scanned.path, scanned.why, SET_ASIDE, scanned)
         else:
-            yield Fault(place.path, place.why, CLEAR, counts=False)
+            advice = PRUNE if scanned.kind == "former" else LOOK
+            yield Fault(scanned.path, scanned.why, advice, is_error=False)
 
 
-def wrongs(store: Store, place: Place, quick: bool = False) -> Iterator[str]:
-    """What is wrong with an entry; it may be gone by now, which is not wrong."""
+def entry_problems(store: Store, scanned: ScannedPath, quick: bool = False) -> Iterator[str]:
+    """What is wrong with an entry; nothing if the entry was removed in the meantime."""
     try:
-        entry = store.get(place.kind, place.key)
+        entry = store.get(scanned.kind, scanned.key)
     except DamagedEntry as error:
         yield str(error).partition(": ")[2]
         return
     if entry is None:
         return
-    there = {one.name for one in listed(entry.path)}
-    for name in sorted(there - {ENTRY, *entry.files}):
+    names = {child.name for child in directory_entries(entry.path)}
+    for name in sorted(names - {ENTRY, *entry.files}):
         yield f"{name} is there and not listed in {ENTRY}"
     for name, digest in entry.files.items():
-        if wrong := _wrong_file(entry.path / name, None if quick else digest):
-            yield f"{name} {wrong}"
+        if problem := _file_problem(entry.path / name, None if quick else digest):
+            yield f"{name} {problem}"
 
 
-def _wrong_file(path: Path, digest: str | None) -> str:
+def _file_problem(path: Path, digest: str | None) -> str:
     try:
         with open_file(path) as file:
             if digest and hashlib.file_digest(file, "sha256").hexdigest() != digest:
@@ -77,15 +78,18 @@ def _wrong_file(path: Path, digest: str | None) -> str:
         if path.name in schemas.FORMS:
             with open_file(path) as file:
                 parquet.opened(file, schemas.FORMS[path.name]).close()
-        return unreadable(path)
+        return read_problem(path)
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
     except pa.ArrowException as error:
         return f"cannot be read: {error}"
 
 
-def unreadable(path: Path, whole: bool = False) -> str:
-    """Why a file cannot be read as what its name says; empty if it can."""
+def read_problem(path: Path, whole: bool = False) -> str:
+    """Why a file cannot be read in the format of its suffix; empty if it can be read.
+
+    With `whole`, all pages of a Parquet file are read, which checks their checksums.
+    """
     try:
         READERS.get(path.suffix, lambda path, whole: None)(path, whole)
     except (ValueError, OSError, pa.ArrowException, SafetensorError) as error:
@@ -93,46 +97,48 @@ def unreadable(path: Path, whole: bool = False) -> str:
     return ""
 
 
-def _parquet(path: Path, whole: bool) -> None:
+def _read_parquet(path: Path, whole: bool) -> None:
     with open_file(path) as source, parquet.opened(source) as file:
         for _ in file.iter_batches(use_threads=False) if whole else ():
             pass
 
 
-def _safetensors(path: Path, whole: bool) -> None:
+def _read_safetensors(path: Path, whole: bool) -> None:
     with safe_open(path, framework="numpy") as file:
         file.keys()
 
 
-def _json(path: Path, whole: bool) -> None:
+def _read_json(path: Path, whole: bool) -> None:
     with open_file(path) as file:
         parse_json(file.read())
 
 
-def _ending(start: bytes, end: bytes) -> Callable[[Path, bool], None]:
+def _reader_of(start: bytes, end: bytes) -> Callable[[Path, bool], None]:
+    """A reader of files that begin with `start` and have `end` in their last 64 bytes."""
+
     def read(path: Path, whole: bool) -> None:
         with open_file(path) as file:
             content = file.read()
         if not content.startswith(start) or end not in content[-64:]:
-            raise ValueError("it is cut short, or something else")
+            raise ValueError(f"the file is cut short, or is not a {path.suffix} file")
 
     return read
 
 
 READERS: Mapping[str, Callable[[Path, bool], None]] = {
-    ".parquet": _parquet,
-    ".safetensors": _safetensors,
-    ".ipynb": _json,
-    ".json": _json,
-    ".png": _ending(b"\x89PNG\r\n", b"IEND"),
-    ".svg": _ending(b"<?xml", b"</svg>"),
-    ".html": _ending(b"", b"</html>"),
+    ".parquet": _read_parquet,
+    ".safetensors": _read_safetensors,
+    ".ipynb": _read_json,
+    ".json": _read_json,
+    ".png": _reader_of(b"\x89PNG\r\n", b"IEND"),
+    ".svg": _reader_of(b"<?xml", b"</svg>"),
+    ".html": _reader_of(b"", b"</html>"),
 }
 
 
 def made_faults(project: Path, files: Iterable[str], *, quick: bool = False) -> Iterator[Fault]:
-    """What is wrong with those of a project's made files that exist."""
+    """The faults of a project's made files; files that are not made yet have none."""
     for file in sorted(files):
         path = project / file
-        if path.exists() and (wrong := unreadable(path, whole=not quick)):
-            yield Fault(path, wrong, "remove it, and call snakemake again")
+        if path.exists() and (problem := read_problem(path, whole=not quick)):
+            yield Fault(path, problem, "remove it, and call snakemake again")

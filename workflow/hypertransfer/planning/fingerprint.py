@@ -33,6 +33,8 @@ BY_VALUE = frozenset(
         "parameterisation.tables",
     )
 )
+# Files that a module reads and whose content decides its results, relative to the module's folder.
+DATA_FILES = {f"{PACKAGE}.report.rendering": "templates/*"}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -100,6 +102,16 @@ def imports(source: str, module: str, is_package: bool) -> set[str]:
     return (found | parents) - {"", module}
 
 
+def data_hashes(module: str, path: Path) -> dict[str, str]:
+    """Hashes of the files in `DATA_FILES` that the module at `path` reads, by module and file."""
+    if module not in DATA_FILES:
+        return {}
+    return {
+        f"{module}:{file.name}": hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+        for file in path.parent.glob(DATA_FILES[module])
+    }
+
+
 @lru_cache(maxsize=4096)
 def _read(path: Path, stamp: tuple[int, int], module: str) -> tuple[str, frozenset[str]]:
     source = path.read_text(encoding="utf-8")
@@ -108,6 +120,8 @@ def _read(path: Path, stamp: tuple[int, int], module: str) -> tuple[str, frozens
 
 def fingerprint(*entries: str) -> dict[str, str]:
     """Hash of every module that the entry modules reach by import, keyed by module name.
+
+    Files that such a module reads are included, see `DATA_FILES`.
 
     Raises:
         ModuleNotFoundError: an entry module is not under the roots.
@@ -131,5 +145,6 @@ def fingerprint(*entries: str) -> dict[str, str]:
             continue
         stat = path.stat()
         hashes[module], reached = _read(path, (stat.st_mtime_ns, stat.st_size), module)
+        hashes |= data_hashes(module, path)
         waiting += [(name, False) for name in reached]
     return dict(sorted(hashes.items()))

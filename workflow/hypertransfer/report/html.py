@@ -1,85 +1,69 @@
-"""What report notebooks show: texts, tables and figures, as HTML."""
+"""Texts, tables and figures of the report notebooks, as HTML."""
 
 from __future__ import annotations
 
 import base64
-import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from IPython.display import HTML
+from markupsafe import Markup
 
+from hypertransfer.analysis import sweeps
 from hypertransfer.figures.labels import NAMES
 from hypertransfer.parameterisation.algebra import SYMBOLS, Parameterisation, Power, Role
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
+from hypertransfer.report.rendering import fragment, render
 
-STYLE = """<style>
-.ht td, .ht th {text-align: left !important; padding: 4px 10px; vertical-align: top}
-.ht {border-collapse: collapse; margin: 8px 0 16px} .ht th {border-bottom: 2px solid #888}
-.ht td {border-bottom: 1px solid #ddd} .ht caption {text-align: left; padding: 4px 0; color: #555}
-.holds {color: #11703c; font-weight: 600} .fails {color: #b3261e; font-weight: 600}
-.undecided {color: #8a6100; font-weight: 600} figure {margin: 12px 0 28px}
-figcaption {color: #444; max-width: 60em; font-size: 0.95em}
-</style>"""
-
-ROLE_NAMES = {Role.INPUT: "input", Role.HIDDEN: "hidden", Role.OUTPUT: "output",
-              Role.VECTOR: "norms, biases"}  # fmt: skip
-
-
-def table(rows: Sequence[Mapping[str, Any]], caption: str = "") -> str:
-    """An HTML table; values that are `Markup` stay as they are, others are escaped."""
-    if not rows:
-        return "<p>(none)</p>"
-    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in rows[0])
-    body = "".join(
-        "<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row.values()) + "</tr>"
-        for row in rows
-    )
-    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    return f'<table class="ht">{title}<tr>{head}</tr>{body}</table>'
+CLAIMS_CAPTION = (
+    "Values with intervals over seeds, or over what the column “why” names; "
+    "bars were set before the runs"
+)
+ROLE_NAMES = {
+    Role.INPUT: "input",
+    Role.HIDDEN: "hidden",
+    Role.OUTPUT: "output",
+    Role.VECTOR: "norms, biases",
+}
 
 
-class Markup(str):
-    """Text that is HTML already."""
+def _html(markup: Markup) -> HTML:
+    # A plain string: `Markup` would escape whatever is added to it.
+    return HTML(str(markup))
 
-    __slots__ = ()
 
-
-def _cell(value: object) -> str:
-    if isinstance(value, Markup):
-        return value
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    return html.escape("" if value is None or value is pd.NA else str(value))
+def table(rows: Sequence[Mapping[str, Any]], caption: str = "") -> HTML:
+    """A table with the keys of the first row as its head."""
+    return _html(fragment("table", rows, caption))
 
 
 def power(value: Power) -> Markup:
-    """A power of the ratios, as `m_N⁻¹ᐟ²` with HTML superscripts; 1 where nothing scales."""
+    """A power of the ratios, such as `m_N⁻¹ᐟ²`, with sub- and superscripts; 1 without a factor."""
     factors = []
     for name, symbol in SYMBOLS.items():
         exponent = getattr(value, name)
         if exponent:
             letter, index = symbol.split("_")
             text = {0.5: "1/2", -0.5: "−1/2"}.get(exponent, f"{exponent:g}".replace("-", "−"))
-            raised = "" if exponent == 1 else f"<sup>{text}</sup>"
-            factors.append(f"{letter}<sub>{index}</sub>{raised}")
-    return Markup(" ".join(factors) or "1")
+            factors.append((letter, index, "" if exponent == 1 else text))
+    return fragment("power", factors)
 
 
 def parameterisation_table(names: Sequence[str], gradient_power: float, unit: bool) -> HTML:
-    """The abc tables side by side: a row for each parameterisation and role."""
+    """The tables of several parameterisations: a row for each parameterisation and role."""
     rows = []
     for name in names:
         entry: Parameterisation = PARAMETERISATIONS[name][gradient_power]
         shown = entry.unit() if unit else entry
-        for role, words in ROLE_NAMES.items():
+        for role, role_name in ROLE_NAMES.items():
             rule = shown.rules[role]
             rows.append(
                 {
                     "": NAMES.get(name, name),
-                    "role": words,
+                    "role": role_name,
                     "forward multiplier": power(rule.multiplier),
                     "initial std": power(rule.init_std),
                     "learning rate": power(rule.lr),
@@ -88,30 +72,35 @@ def parameterisation_table(names: Sequence[str], gradient_power: float, unit: bo
             )
     family = "SGD" if gradient_power else "Adam"
     form = "N(0, 1) weights" if unit else "weights of variance 1/fan_in at the base shape"
-    return HTML(table(rows, f"{family}, {form}: departure from the base network"))
+    return table(rows, f"{family}, {form}: departure from the base network")
 
 
 def heading(study: Mapping[str, Any], scale: str) -> HTML:
-    """Title and question of a study, and the paper that it is after."""
-    paper = {name: html.escape(str(text)) for name, text in study["paper"].items()}
-    where = ", ".join(
-        text for text in (f"arXiv {paper['arxiv']}" if "arxiv" in paper else "", paper.get("venue"))
-        if text
-    )  # fmt: skip
-    smoke = "<p><b>This is the smoke scale: it shows that everything works, and its conclusions " \
-            "mean nothing.</b></p>"  # fmt: skip
-    return HTML(
-        f"<h1>{html.escape(study['title'])}</h1><p><i>{html.escape(study['question'])}</i></p>"
-        f"<p>After {paper['authors']}, <i>{paper['title']}</i>{f' ({where})' if where else ''}. "
-        f"Scale: <b>{html.escape(scale)}</b>.</p>{smoke if scale == 'smoke' else ''}"
+    """Title, question and scale of a study, and the paper that the study reproduces."""
+    paper = study["paper"]
+    arxiv = f"arXiv {paper['arxiv']}" if "arxiv" in paper else ""
+    return _html(
+        render(
+            "heading.html",
+            title=study["title"],
+            question=study["question"],
+            authors=paper["authors"],
+            paper=paper["title"],
+            source=", ".join(str(text) for text in (arxiv, paper.get("venue")) if text),
+            scale=scale,
+        )
     )
 
 
 def claims_table(claims: pd.DataFrame) -> HTML:
-    """Every claim with its bar, our value, the paper's, and the verdict."""
+    """Every claim with its bar, our value, the paper's value, and the verdict."""
+    return _html(claims_markup(claims))
+
+
+def claims_markup(claims: pd.DataFrame) -> Markup:
+    """The table of `claims_table`, to be inserted into a template."""
     rows = []
     for claim in claims.to_dict("records"):
-        verdict = html.escape(str(claim["verdict"]))
         interval = f"{_number(claim['low'])} … {_number(claim['high'])}"
         rows.append(
             {
@@ -121,12 +110,11 @@ def claims_table(claims: pd.DataFrame) -> HTML:
                 "how sure of the paper": claim["confidence"],
                 "bar": claim["bar"],
                 "here": f"{_number(claim['value'])} ({interval})",
-                "verdict": Markup(f'<span class="{verdict}">{verdict}</span>'),
+                "verdict": fragment("verdict", claim["verdict"]),
                 "why": claim["reason"],
             }
         )
-    words = "Values with intervals over seeds, or over what the reason says; bars came first"
-    return HTML(table(rows, words))
+    return fragment("table", rows, CLAIMS_CAPTION)
 
 
 def _number(value: float) -> str:
@@ -136,40 +124,36 @@ def _number(value: float) -> str:
 
 
 def counterparts(study: Mapping[str, Any], claims: pd.DataFrame) -> HTML:
-    """Each figure of the paper, what stands for it here, and the verdicts on it."""
-    found = {claim["claim"]: claim for claim in claims.to_dict("records")}
+    """Each figure of the paper, with the figures and the verdicts here that correspond to it."""
+    by_name = {claim["claim"]: claim for claim in claims.to_dict("records")}
     rows = []
     for entry in study.get("counterparts", []):
-        lines = []
-        for name in entry["claims"]:
-            claim = found[name]
-            verdict, value = html.escape(str(claim["verdict"])), _number(claim["value"])
-            marked = f'<span class="{verdict}">{verdict}</span>'
-            lines.append(f"{html.escape(name)}: {value} ({html.escape(claim['bar'])}), {marked}")
+        lines = [
+            (name, _number(by_name[name]["value"]), by_name[name]["bar"], by_name[name]["verdict"])
+            for name in entry["claims"]
+        ]
         rows.append(
             {
                 "in the paper": entry["paper"],
                 "shows": entry["shows"],
                 "figures here": ", ".join(entry["figures"]) or "none",
                 "theirs": entry.get("theirs", ""),
-                "claims here: value (bar), verdict": Markup("<br>".join(lines) or "none"),
+                "claims here: value (bar), verdict": fragment("claim_lines", lines),
             }
         )
-    return HTML(table(rows))
+    return table(rows)
 
 
 def answer(claims: pd.DataFrame) -> HTML:
-    """How many claims hold, fail and stay undecided, in a sentence."""
+    """The number of claims that hold, that fail and that are undecided, in a sentence."""
     counts = claims["verdict"].value_counts()
-    parts = [
-        f'<span class="{name}">{counts.get(name, 0)} {words}</span>'
-        for name, words in (("holds", "hold"), ("fails", "fail"), ("undecided", "undecided"))
-    ]
-    return HTML(f"{STYLE}<p><b>{len(claims)} claims checked:</b> {', '.join(parts)}.</p>")
+    words = (("holds", "hold"), ("fails", "fail"), ("undecided", "undecided"))
+    parts = [(verdict, counts.get(verdict, 0), word) for verdict, word in words]
+    return _html(render("answer.html", total=len(claims), counts=parts))
 
 
 def runs_table(runs: pd.DataFrame) -> HTML:
-    """What was run: for each grid and parameterisation, the axes and the cost."""
+    """The axes and the cost of the runs, for each grid and parameterisation."""
     rows = []
     for (grid, name), part in runs.groupby(["grid", "parameterisation"], sort=False):
         lrs = sorted(part["lr"].unique())
@@ -190,11 +174,11 @@ def runs_table(runs: pd.DataFrame) -> HTML:
                 "TFLOP": round(part["flops"].sum() / 1e12, 1),
             }
         )
-    return HTML(table(rows))
+    return table(rows)
 
 
 def replays_table(tables: Mapping[str, pd.DataFrame]) -> HTML | None:
-    """What was replayed: for each replay its targets, methods and repeats; none where none was."""
+    """Targets, methods and repeats of each replay; None if the study has no replays."""
     if "replays" not in tables:
         return None
     rows = []
@@ -212,17 +196,13 @@ def replays_table(tables: Mapping[str, pd.DataFrame]) -> HTML | None:
                 "core minutes": round(part["seconds"].sum() / 60, 1),
             }
         )
-    return HTML(table(rows, "Searches on each target, in what was learned from other tasks"))
+    return table(rows, "Searches on each target, in what was learned from other tasks")
 
 
 def figure(path: str, caption: str, note: str = "") -> HTML:
-    """A PNG inside the page, with its caption."""
+    """A PNG file embedded in the page, with its caption."""
     image = base64.b64encode(Path(path).read_bytes()).decode()
-    text = html.escape(caption) + (f" {html.escape(note)}" if note else "")
-    return HTML(
-        f'<figure><img src="data:image/png;base64,{image}" style="max-width:100%">'
-        f"<figcaption>{text}</figcaption></figure>"
-    )
+    return _html(render("figure.html", image=image, caption=caption, note=note))
 
 
 def optimum_table(runs: pd.DataFrame, size: str = "shape.width") -> HTML:
@@ -230,10 +210,6 @@ def optimum_table(runs: pd.DataFrame, size: str = "shape.width") -> HTML:
 
     A sweep has one run for each size, learning rate and seed, and at least two sizes.
     """
-    import numpy as np
-
-    from hypertransfer.analysis import sweeps
-
     rows = []
     for (grid, name), part in runs.groupby(["grid", "parameterisation"], sort=False):
         point = part[[size, "lr", "seed"]]
@@ -251,15 +227,11 @@ def optimum_table(runs: pd.DataFrame, size: str = "shape.width") -> HTML:
         return HTML("")
     names = list(dict.fromkeys(key for row in rows for key in row))
     rows = [{key: row.get(key, "") for key in names} for row in rows]
-    return HTML(table(rows, "log₂ of the best learning rate, and the loss there (mean of seeds)"))
+    return table(rows, "log₂ of the best learning rate, and the loss there (mean of seeds)")
 
 
 def provenance_table(runs: pd.DataFrame) -> HTML:
-    """With what the runs were made, and a warning where that differs between them."""
-    found = runs.groupby(["torch", "device"]).size().reset_index(name="runs")
-    mixed = (
-        "<p><b>Runs of several torch versions or devices stand side by side.</b></p>"
-        if len(found) > 1
-        else ""
-    )
-    return HTML(mixed + table(found.to_dict("records")))
+    """Torch versions and devices of the runs, with a warning if there are several."""
+    counts = runs.groupby(["torch", "device"]).size().reset_index(name="runs")
+    rows = fragment("table", counts.to_dict("records"))
+    return _html(render("provenance.html", mixed=len(counts) > 1, table=rows))

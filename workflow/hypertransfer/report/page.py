@@ -1,4 +1,4 @@
-"""Reports: a notebook executed by papermill, and the page made of it."""
+"""Executes report notebooks with papermill, and converts them to HTML pages."""
 
 from __future__ import annotations
 
@@ -12,28 +12,34 @@ import nbformat
 import papermill
 from nbconvert import HTMLExporter
 
-TEMPLATES = Path(__file__).resolve().parents[2] / "notebooks"
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 
 class ReportError(RuntimeError):
-    """A report could not be made; the message says where to look."""
+    """A report cannot be made; the message says why, and which file has the traceback."""
 
 
 def execute(template: str, output: str, parameters: Mapping[str, Any]) -> None:
-    """Run a notebook with parameters in this environment's kernel.
+    """Execute a notebook with parameters in the kernel of this environment.
 
     Raises:
-        ReportError: it is no notebook of the repository, or a cell failed; the output keeps the
-            cells and the traceback.
+        ReportError: the notebook is not in the repository, or a cell failed; `output` then has
+            the executed cells and the traceback.
     """
-    if Path(template).resolve().parent != TEMPLATES:
-        raise ReportError(f"{template} is not in {TEMPLATES}, whose notebooks alone are run")
+    if Path(template).resolve().parent != NOTEBOOKS:
+        raise ReportError(
+            f"{template} is not in {NOTEBOOKS}: only notebooks of this folder are executed"
+        )
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     try:
         papermill.execute_notebook(
-            template, output, parameters=dict(parameters), kernel_name=_kernel(),
-            progress_bar=False, log_output=False,
-        )  # fmt: skip
+            template,
+            output,
+            parameters=dict(parameters),
+            kernel_name=_kernel(),
+            progress_bar=False,
+            log_output=False,
+        )
     except papermill.PapermillExecutionError as error:
         raise ReportError(
             f"cell {error.exec_count} of {template} failed: {error.ename}: {error.evalue}. "
@@ -42,22 +48,22 @@ def execute(template: str, output: str, parameters: Mapping[str, Any]) -> None:
 
 
 def _kernel() -> str:
-    """The kernel of this environment.
+    """The name of this environment's kernel.
 
     Raises:
-        ReportError: there is none.
+        ReportError: no kernel is installed.
     """
     names = jupyter_client.kernelspec.KernelSpecManager().find_kernel_specs()
     if "python3" not in names:
-        raise ReportError("no Jupyter kernel python3 here: install ipykernel in this environment")
+        raise ReportError("this environment has no Jupyter kernel python3: install ipykernel")
     return "python3"
 
 
 def page(notebook: str, title: str) -> str:
-    """The notebook as one HTML page that needs no other file; code is folded away."""
+    """The HTML page of an executed notebook, with images embedded and code cells collapsed."""
     exporter = HTMLExporter(
         template_name="report",
-        extra_template_basedirs=[str(TEMPLATES / "templates")],
+        extra_template_basedirs=[str(NOTEBOOKS / "templates")],
         embed_images=True,
         require_js_url="",
         jquery_url="",

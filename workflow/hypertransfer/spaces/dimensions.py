@@ -1,14 +1,14 @@
-"""The dimensions of a search space, and the unit cube in which regions are learned and sampled.
+"""The dimensions of a search space, and coordinates in the unit cube.
 
-A declaration says which values a hyperparameter may take:
+A declaration gives the values of a hyperparameter:
 
     lr: {low: 1.0e-4, high: 1, log: true}
     epochs: {low: 1, high: 50, log: true, integer: true}
     schedule: {choices: [cosine, linear]}
 
-A numeric dimension is scaled to [0, 1] by the whole range, on a log axis if it says so, so that
-volumes are shares of the whole space. Choices have no geometry: regions keep a set of them.
-Declarations are read when a workflow is planned, so this module imports nothing heavy.
+The whole range of a numeric dimension is scaled to [0, 1], logarithmically with `log: true`, so
+that a volume is a share of the whole space. Choices have no order; regions keep a set of them.
+Workflows are planned with this module, so it imports numpy only where it needs arrays.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MOST_CHOICES = 1000
 
 @dataclass(frozen=True)
 class Dimension:
-    """One hyperparameter: a range, linear or log, of numbers or whole numbers; or choices."""
+    """One hyperparameter: a linear or log range of real or integer numbers, or choices."""
 
     name: str
     low: float = 0.0
@@ -40,31 +40,31 @@ class Dimension:
 
     @property
     def numeric(self) -> bool:
-        """Whether it is a range."""
+        """Whether the dimension is a range, not choices."""
         return not self.choices
 
-    def unit(self, value: float) -> float:
-        """Where a number lies between the ends of the range, 0 to 1."""
+    def to_unit(self, value: float) -> float:
+        """The coordinate of a value: 0 at the low end of the range, 1 at the high end."""
         low, high, value = map(self._scale, (self.low, self.high, value))
         return (value - low) / (high - low)
 
-    def value(self, place: float) -> float | int:
-        """The number at a place between 0 and 1; a whole one is rounded."""
-        found = self.measured(place)
-        found = math.exp2(found) if self.log else found
-        found = min(max(found, self.low), self.high)
-        return round(found) if self.integer else found
+    def from_unit(self, coordinate: float) -> float | int:
+        """The value at a coordinate, clipped to the range; integers are rounded."""
+        value = self.on_axis(coordinate)
+        value = math.exp2(value) if self.log else value
+        value = min(max(value, self.low), self.high)
+        return round(value) if self.integer else value
 
-    def measured(self, place: float) -> float:
-        """A place in the range's own terms: octaves (log2) on a log axis; whole or not."""
+    def on_axis(self, coordinate: float) -> float:
+        """The unrounded value at a coordinate, or its log2 on a log axis."""
         low, high = self._scale(self.low), self._scale(self.high)
-        return low + place * (high - low)
+        return low + coordinate * (high - low)
 
     def _scale(self, value: float) -> float:
         return math.log2(value) if self.log else float(value)
 
     def plain(self) -> dict[str, Any]:
-        """The declaration."""
+        """The declaration as plain values."""
         if self.choices:
             return {"choices": list(self.choices)}
         flags = {name: True for name in ("log", "integer") if getattr(self, name)}
@@ -73,7 +73,11 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Domain:
-    """A search space: dimensions in order. Numeric ones have the coordinates of a unit cube."""
+    """A search space: dimensions in the order of their declarations.
+
+    Points (n, d) have the numeric dimensions' coordinates in the unit cube first, and then, for
+    each categorical dimension, the index of a choice.
+    """
 
     dimensions: tuple[Dimension, ...]
 
@@ -98,48 +102,48 @@ class Domain:
 
     @property
     def numeric(self) -> tuple[Dimension, ...]:
-        """The ranges, which are the axes of the cube."""
+        """The ranges: the axes of the unit cube."""
         return tuple(d for d in self.dimensions if d.numeric)
 
     @property
     def categorical(self) -> tuple[Dimension, ...]:
-        """The choices."""
+        """The dimensions with choices."""
         return tuple(d for d in self.dimensions if not d.numeric)
 
     def plain(self) -> dict[str, Any]:
-        """The declarations by name."""
+        """The declarations by name, as plain values."""
         return {d.name: d.plain() for d in self.dimensions}
 
     def encode(self, columns: Mapping[str, Sequence[Any]]) -> np.ndarray:
-        """Coordinates (n, numeric + categorical): places in the cube, then indices of choices.
+        """Points (n, d) of configurations, given as columns of n values by name.
 
         Raises:
             ProblemError: a column is missing, or a value is not in its dimension.
         """
         import numpy as np
 
-        out = []
+        coordinates = []
         for dimension in (*self.numeric, *self.categorical):
             if dimension.name not in columns:
                 known = ", ".join(map(str, columns))
                 raise ProblemError.at(
                     (dimension.name,), NO_VALUE, f"no such column; there is {known}"
                 )
-            out.append([_place(dimension, value) for value in columns[dimension.name]])
-        return np.array(out, dtype=float).T.reshape(-1, len(out))
+            coordinates.append([_place(dimension, value) for value in columns[dimension.name]])
+        return np.array(coordinates, dtype=float).T.reshape(-1, len(coordinates))
 
     def decode(self, points: np.ndarray) -> list[dict[str, Any]]:
-        """Configurations from coordinates (n, numeric + categorical)."""
+        """The configurations of points (n, d)."""
         axes = len(self.numeric)
         return [
-            {d.name: d.value(float(x)) for d, x in zip(self.numeric, row[:axes], strict=True)}
+            {d.name: d.from_unit(float(x)) for d, x in zip(self.numeric, row[:axes], strict=True)}
             | {d.name: d.choices[int(i)]
                for d, i in zip(self.categorical, row[axes:], strict=True)}
             for row in points
         ]  # fmt: skip
 
 
-EDGE = 1e-9  # by which rounding may put a value outside its range
+EDGE = 1e-9  # tolerance of coordinates, for rounding
 
 
 def _place(dimension: Dimension, value: Any) -> float:
@@ -150,7 +154,7 @@ def _place(dimension: Dimension, value: Any) -> float:
             )
         return float(dimension.choices.index(value))
     try:
-        place = dimension.unit(float(value))
+        place = dimension.to_unit(float(value))
     except (TypeError, ValueError):
         place = math.nan
     if not -EDGE <= place <= 1 + EDGE:

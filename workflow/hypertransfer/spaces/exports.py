@@ -1,7 +1,7 @@
-"""A learned space as a file that other tools read: Optuna, Ray Tune, Syne Tune, our own grids.
+"""Files of learned spaces, for Optuna, Ray Tune, Syne Tune and grids of this workflow.
 
-Those tools know ranges. They get the least ranges that hold the region; whether a configuration of
-these is in the region as well, `Space.contains` says, or `suggest` at once.
+These tools read ranges, so they get the smallest ranges that hold the region. Whether a
+configuration lies in the region too, `Space.contains` tells, or `suggest` for a trial of Optuna.
 """
 
 from __future__ import annotations
@@ -20,26 +20,29 @@ from hypertransfer.spaces.regions import Box, Ellipsoid
 from hypertransfer.storage.atomic import replace_atomically
 
 FORMAT = 1
-HAIR = 1e-12  # of the range
+MARGIN = 1e-12  # share of the range
 
 
 class SpaceFileError(ValueError):
-    """A file that is no learned space, or of another format."""
+    """A file that holds no learned space, or one of another format."""
 
 
 def ranges(space: Space) -> dict[str, Any]:
-    """The least declaration of each dimension that holds the region; whole numbers outwards."""
-    low, high = _reach(space.region)
-    out: dict[str, Any] = {}
-    for dimension, a, b in zip(space.domain.numeric, low, high, strict=True):
-        out[dimension.name] = _range(dimension, float(a), float(b))
+    """The declarations of the smallest ranges and choices that hold the space, by dimension."""
+    low, high = _bounding_box(space.region)
+    declarations: dict[str, Any] = {}
+    for dimension, start, end in zip(space.domain.numeric, low, high, strict=True):
+        declarations[dimension.name] = _range(dimension, float(start), float(end))
     for dimension, kept in zip(space.domain.categorical, space.kept, strict=True):
-        out[dimension.name] = {"choices": [dimension.choices[i] for i in kept]}
-    return {name: out[name] for name in space.domain.names}
+        declarations[dimension.name] = {"choices": [dimension.choices[i] for i in kept]}
+    return {name: declarations[name] for name in space.domain.names}
 
 
-def _reach(region: Box | Ellipsoid) -> tuple[np.ndarray, np.ndarray]:
-    """The least box (d,), (d,) in the cube that holds a region."""
+def _bounding_box(region: Box | Ellipsoid) -> tuple[np.ndarray, np.ndarray]:
+    """The ends (d,), (d,) of the smallest box in the cube that holds a region.
+
+    An ellipsoid {x : ‖Ax + b‖ ≤ 1} reaches √diag (A²)⁻¹ to either side of its centre.
+    """
     if isinstance(region, Box):
         return region.low, region.high
     half = np.sqrt(np.diag(np.linalg.inv(region.a @ region.a)))
@@ -47,69 +50,80 @@ def _reach(region: Box | Ellipsoid) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _range(dimension: Dimension, low: float, high: float) -> dict[str, Any]:
-    # A hair outwards, so that logarithms do not put a winner at an end outside.
-    ends = [dimension.measured(place) for place in (low - HAIR, high + HAIR)]
+    """The declaration of the range between two coordinates; integers are rounded outwards."""
+    # Rounding of logarithms must not put a winner at an end outside the range.
+    ends = [dimension.on_axis(coordinate) for coordinate in (low - MARGIN, high + MARGIN)]
     ends = [math.exp2(end) for end in ends] if dimension.log else ends
     if dimension.integer:
-        ends = [max(math.floor(ends[0] + 1e-9), dimension.low),
-                min(math.ceil(ends[1] - 1e-9), dimension.high)]  # fmt: skip
-        if ends[0] == ends[1]:  # a range has two ends
-            ends = [max(ends[0] - 1, dimension.low), min(ends[1] + 1, dimension.high)]
-        ends = [int(end) for end in ends]
-    else:
-        ends = [max(ends[0], dimension.low), min(ends[1], dimension.high)]
-    return {"low": ends[0], "high": ends[1], **{
-        key: True for key in ("log", "integer") if getattr(dimension, key)}}  # fmt: skip
+        ends = [math.floor(ends[0] + 1e-9), math.ceil(ends[1] - 1e-9)]
+    first, last = max(ends[0], dimension.low), min(ends[1], dimension.high)
+    if dimension.integer:
+        if first == last:  # a declaration needs low < high
+            first, last = max(first - 1, dimension.low), min(last + 1, dimension.high)
+        first, last = int(first), int(last)
+    flags = {key: True for key in ("log", "integer") if getattr(dimension, key)}
+    return {"low": first, "high": last, **flags}
 
 
 def optuna(space: Space) -> dict[str, Any]:
-    """Distributions as `optuna.distributions.json_to_distribution` reads them, from JSON."""
-    out = {}
-    for name, given in ranges(space).items():
-        if "choices" in given:
-            out[name] = {"name": "CategoricalDistribution", "attributes": given}
+    """Distributions as values for `optuna.distributions.json_to_distribution`, by dimension."""
+    distributions = {}
+    for name, declaration in ranges(space).items():
+        if "choices" in declaration:
+            distributions[name] = {"name": "CategoricalDistribution", "attributes": declaration}
             continue
-        kind = "IntDistribution" if given.get("integer") else "FloatDistribution"
-        step = 1 if given.get("integer") else None
-        ends = {"low": given["low"], "high": given["high"], "log": given.get("log", False)}
-        out[name] = {"name": kind, "attributes": {**ends, "step": step}}
-    return out
+        integer, log = declaration.get("integer", False), declaration.get("log", False)
+        distributions[name] = {
+            "name": "IntDistribution" if integer else "FloatDistribution",
+            "attributes": {
+                "low": declaration["low"], "high": declaration["high"], "log": log,
+                "step": 1 if integer else None,
+            },
+        }  # fmt: skip
+    return distributions
+
+
+SAMPLERS = {  # of Ray Tune and Syne Tune, by integer and log
+    (False, False): "uniform", (False, True): "loguniform",
+    (True, False): "randint", (True, True): "lograndint",
+}  # fmt: skip
 
 
 def samplers(space: Space, inclusive: bool) -> dict[str, Any]:
-    """Names and arguments of samplers: Syne Tune's whole ranges are inclusive, Ray Tune's not."""
-    out = {}
-    for name, given in ranges(space).items():
-        if "choices" in given:
-            out[name] = {"sampler": "choice", "args": [given["choices"]]}
+    """Names and arguments of samplers by dimension.
+
+    `inclusive` tells whether integer samplers include their upper end: those of Syne Tune do, those
+    of Ray Tune do not.
+    """
+    chosen = {}
+    for name, declaration in ranges(space).items():
+        if "choices" in declaration:
+            chosen[name] = {"sampler": "choice", "args": [declaration["choices"]]}
             continue
-        integer, log = given.get("integer", False), given.get("log", False)
-        sampler = ("lograndint" if log else "randint") if integer else (
-            "loguniform" if log else "uniform")  # fmt: skip
-        high = given["high"] + (1 if integer and not inclusive else 0)
-        out[name] = {"sampler": sampler, "args": [given["low"], high]}
-    return out
+        integer, log = declaration.get("integer", False), declaration.get("log", False)
+        high = declaration["high"] + (1 if integer and not inclusive else 0)
+        chosen[name] = {"sampler": SAMPLERS[integer, log], "args": [declaration["low"], high]}
+    return chosen
 
 
 def grid(space: Space, points: int, seed: int = 0) -> dict[str, Any]:
-    """Axes of our own grids, zipped: quasi-random points of the region.
+    """Zipped axes of a grid of this workflow: quasi-random points of the space.
 
-    Rounding of whole numbers may make points equal, of which one is kept.
+    Points that rounding of integers makes equal are kept once.
     """
-    found = space.domain.decode(space.spread(points, seed))
-    kept = list({tuple(one.values()): one for one in found}.values())
-    axes = {name: [_tidy(one[name]) for one in kept] for name in space.domain.names}
-    if len(axes) == 1:
-        return {"axes": axes}
-    return {"axes": axes, "zip": [list(axes)]}
+    configurations = space.domain.decode(space.spread(points, seed))
+    distinct = list({tuple(c.values()): c for c in configurations}.values())
+    axes = {name: [_shortened(c[name]) for c in distinct] for name in space.domain.names}
+    return {"axes": axes} if len(axes) == 1 else {"axes": axes, "zip": [list(axes)]}
 
 
-def _tidy(value: Any) -> Any:
+def _shortened(value: Any) -> Any:
+    """A float with 12 significant digits; other values as they are."""
     return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
 def document(space: Space, about: Mapping[str, Any], points: int) -> dict[str, Any]:
-    """All forms of a space, as plain values; `about` says where it comes from."""
+    """The file of a space as plain values: all exports, and `about`, the facts of its origin."""
     return {
         "hypertransfer": {"format": FORMAT, **about},
         "dimensions": ranges(space),
@@ -122,7 +136,7 @@ def document(space: Space, about: Mapping[str, Any], points: int) -> dict[str, A
 
 
 def write(values: Mapping[str, Any], path: Path) -> None:
-    """Put the file in place, whole."""
+    """Write plain values to a YAML file, replaced atomically."""
     text = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
     replace_atomically(path, text.encode())
 
@@ -131,34 +145,30 @@ def load_space(path: Path | str) -> Space:
     """The space of a file that `hypertransfer space` wrote.
 
     Raises:
-        SpaceFileError: it is something else.
+        SpaceFileError: the file cannot be read, holds no space, or has another format.
     """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        found = values["hypertransfer"]["format"]
-        if found == FORMAT:
+        version = values["hypertransfer"]["format"]
+        if version == FORMAT:
             return Space.from_plain(values["space"])
     except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError) as error:
         raise SpaceFileError(f"{path}: is no learned space: {error!r}") from error
-    raise SpaceFileError(f"{path}: format {found}, not {FORMAT}")
+    raise SpaceFileError(f"{path}: format {version}, not {FORMAT}")
 
 
 def suggest(trial: Any, space: Space) -> tuple[dict[str, Any], bool]:
-    """A configuration that a trial of Optuna suggests, and whether it lies in the region.
+    """A configuration that a trial of Optuna suggests, and whether it lies in the space.
 
-    One that does not can be pruned before anything is trained.
+    Trials whose configuration lies outside can be pruned before training.
     """
-    found: dict[str, Any] = {}
-    for name, given in ranges(space).items():
-        if "choices" in given:
-            found[name] = trial.suggest_categorical(name, given["choices"])
-        elif given.get("integer"):
-            found[name] = trial.suggest_int(
-                name, given["low"], given["high"], log=given.get("log", False)
-            )
-        else:
-            found[name] = trial.suggest_float(
-                name, given["low"], given["high"], log=given.get("log", False)
-            )
-    points = space.domain.encode({name: [value] for name, value in found.items()})
-    return found, bool(space.contains(points)[0])
+    configuration: dict[str, Any] = {}
+    for name, declaration in ranges(space).items():
+        if "choices" in declaration:
+            configuration[name] = trial.suggest_categorical(name, declaration["choices"])
+            continue
+        suggest_number = trial.suggest_int if declaration.get("integer") else trial.suggest_float
+        low, high = declaration["low"], declaration["high"]
+        configuration[name] = suggest_number(name, low, high, log=declaration.get("log", False))
+    points = space.domain.encode({name: [value] for name, value in configuration.items()})
+    return configuration, bool(space.contains(points)[0])

@@ -1,8 +1,8 @@
-"""Replays: each task in turn is the target, the others are what a space is learned from.
+"""Replays: each target task is searched with spaces that were learned from the other tasks.
 
-For every target and repeat the earlier tasks are seen through the same random evaluations, and all
-methods draw from the same random order of the target's rows: methods are compared in pairs. What is
-random is a function of the replay's name, the target and the repeat, whatever else is replayed.
+For every target and repeat, all regions and methods see the same random evaluations of the earlier
+tasks and the same random order of the target's rows, so that comparisons are paired. Random numbers
+depend only on the names of replay, target and method, and on the repeat.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ import pyarrow as pa
 from hypertransfer.runs.canonical import digest
 from hypertransfer.runs.conditions import matches
 from hypertransfer.spaces.dimensions import Domain
-from hypertransfer.spaces.learning import Recipe, Space, Task, learn, rows_inside
-from hypertransfer.spaces.searchers import Problem, search
+from hypertransfer.spaces.learning import Recipe, Space, learn
+from hypertransfer.spaces.searchers import TaskSearch, search
+from hypertransfer.spaces.tasks.task import Task
 
 log = logging.getLogger(__name__)
 
 NEAR, NEAREST = 0.01, 0.001  # shares of a target's rows that count as its best
+MOST_DRAWN = 100  # of the target's best points in a picture
 
 PLACE = [(name, pa.string()) for name in ("replay", "suite", "task", "group")]
 REPLAYS = pa.schema([
@@ -44,7 +46,7 @@ REGIONS = pa.schema([
 
 @dataclass(frozen=True)
 class Replay:
-    """A replay as a config has it, with its tasks."""
+    """A replay: the values of its config, its suite's domain and tasks."""
 
     name: str
     suite: str
@@ -53,41 +55,56 @@ class Replay:
     tasks: Sequence[Task]
 
     @property
+    def recipes(self) -> dict[str, Recipe]:
+        """How each region is learned, by the region's name."""
+        regions = self.values.get("regions", {})
+        return {name: Recipe.parse(values) for name, values in regions.items()}
+
+    @property
     def targets(self) -> list[Task]:
-        """The tasks that are searched on."""
-        return [t for t in self.tasks if matches(self.values.get("targets", {}), t.place)]
+        """The tasks to search on: those whose attributes match `targets`."""
+        where = self.values.get("targets", {})
+        return [task for task in self.tasks if matches(where, task.attributes)]
 
     def priors(self, target: Task) -> list[Task]:
-        """What is known before a target: never itself, nor its group where that is left out."""
+        """The tasks that are earlier than a target: never the target itself.
+
+        Those tasks match `priors`, equal the target in the attributes `same` and, with
+        `leave_out: group`, are of other groups.
+        """
         by_group = self.values.get("leave_out", "task") == "group"
         same = self.values.get("same", [])
         return [
-            t for t in self.tasks
-            if t.name != target.name
-            and not (by_group and t.group == target.group)
-            and all(t.place[name] == target.place[name] for name in same)
-            and matches(self.values.get("priors", {}), t.place)
+            task for task in self.tasks
+            if task.name != target.name
+            and not (by_group and task.group == target.group)
+            and all(task.attributes[name] == target.attributes[name] for name in same)
+            and matches(self.values.get("priors", {}), task.attributes)
         ]  # fmt: skip
 
 
 @dataclass(frozen=True)
-class _Learned:
-    """A space, the target's rows that it leaves to a search, and what there is to say of it."""
+class _TestedSpace:
+    """A learned space, the target's rows that lie in it, and the columns that describe both."""
 
     space: Space
     rows: np.ndarray
-    described: Mapping[str, Any]
+    columns: Mapping[str, Any]
 
 
 class ReplayError(ValueError):
-    """A replay that has nothing to learn from, or nothing to search on."""
+    """A replay without a target, or a target without earlier tasks."""
 
 
 def run(replay: Replay, part: int, parts: int) -> tuple[pa.Table, pa.Table]:
-    """Regrets and regions, every `parts`-th target from the `part`-th on.
+    """Replay every `parts`-th target, from the `part`-th on.
+
+    Returns:
+        Tables with the schemas REPLAYS and REGIONS: a row for each target, repeat and method, and
+        a row for each target, repeat and region.
 
     Raises:
-        ReplayError: no task is a target, or one has no earlier tasks.
+        ReplayError: no task is a target, or a target has no earlier tasks.
     """
     targets = replay.targets
     if not targets:
@@ -95,105 +112,118 @@ def run(replay: Replay, part: int, parts: int) -> tuple[pa.Table, pa.Table]:
     regrets: list[dict] = []
     regions: list[dict] = []
     for target in targets[part::parts]:
-        for row in _of_target(replay, target):
+        for row in _replayed(replay, target):
             (regions if "region" in row else regrets).append(row)
         log.info("%s: %s replayed", replay.name, target.name)
     return _table(regrets, REPLAYS), _table(regions, REGIONS)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
-    return pa.table({f.name: pa.array([row[f.name] for row in rows], f.type) for f in schema},
-                    schema=schema)  # fmt: skip
+    arrays = {f.name: pa.array([row[f.name] for row in rows], f.type) for f in schema}
+    return pa.table(arrays, schema=schema)
 
 
-def _of_target(replay: Replay, target: Task) -> Iterator[dict[str, Any]]:
+def _replayed(replay: Replay, target: Task) -> Iterator[dict[str, Any]]:
+    """Rows of both tables for one target: in each repeat, first regions and then methods."""
     earlier = replay.priors(target)
     if not earlier:
         raise ReplayError(f"replay {replay.name}: {target.name} has no earlier tasks; see `priors`")
-    recipes = {
-        name: Recipe.parse(written) for name, written in replay.values.get("regions", {}).items()
-    }
-    known: dict[tuple, _Learned] = {}
+    known: dict[tuple, _TestedSpace] = {}
     for repeat in range(replay.values["repeats"]):
         generator = _generator(replay.name, target.name, repeat)
-        seen = [_seen(task, replay.values.get("prior"), generator) for task in earlier]
-        seen, planted = _planted(seen, replay, generator)
+        observed = [_observed(task, replay.values.get("prior"), generator) for task in earlier]
+        observed, outliers = _with_outliers(observed, replay, generator)
         order = generator.permutation(len(target.losses))
         place = {
             "replay": replay.name, "suite": replay.suite, "task": target.name,
             "group": target.group, "size": _size(replay, target), "repeat": repeat,
         }  # fmt: skip
-        rows: dict[str, np.ndarray] = {}
-        for name, recipe in recipes.items():
-            learned = _learned(replay, target, seen, recipe, known)
-            rows[name] = learned.rows
-            out = planted <= set(learned.space.excluded)
-            picture = _picture(learned.space, seen, target, recipe) if repeat == 0 else None
-            yield place | learned.described | {
-                "region": name, "planted_out": float(out) if planted else None, "picture": picture
+        rows_inside: dict[str, np.ndarray] = {}
+        for name, recipe in replay.recipes.items():
+            tested = _tested(replay, target, observed, recipe, known)
+            rows_inside[name] = tested.rows
+            all_out = float(outliers <= set(tested.space.excluded)) if outliers else None
+            picture = _picture(tested.space, observed, target, recipe) if repeat == 0 else None
+            yield place | tested.columns | {
+                "region": name, "planted_out": all_out, "picture": picture
             }  # fmt: skip
         for name, method in replay.values["methods"].items():
             start = time.perf_counter()
             random = _generator(replay.name, target.name, repeat, name)
-            found = _searched(replay, target, seen, rows, method, order, random)
+            regrets = _regrets(replay, target, observed, rows_inside, method, order, random)
             yield place | {
-                "method": name, "regrets": found.tolist(), "seconds": time.perf_counter() - start
+                "method": name, "regrets": regrets.tolist(), "seconds": time.perf_counter() - start
             }  # fmt: skip
 
 
 def _generator(*names: Any) -> np.random.Generator:
+    """A random generator that is a function of names alone."""
     return np.random.default_rng(int(digest(list(names), 16), 16))
 
 
-def _seen(task: Task, number: int | None, generator: np.random.Generator) -> Task:
-    """What an earlier user knows of a task: so many random evaluations, or all."""
+def _observed(task: Task, number: int | None, generator: np.random.Generator) -> Task:
+    """The task with that many random evaluations; with all if `number` is None or too large."""
     if number is None or number >= len(task.losses):
         return task
     return task.part(generator.choice(len(task.losses), number, replace=False))
 
 
-def _planted(
-    seen: list[Task], replay: Replay, generator: np.random.Generator
+def _with_outliers(
+    observed: list[Task], replay: Replay, generator: np.random.Generator
 ) -> tuple[list[Task], set[str]]:
-    """Outliers: some tasks' winner is moved to the corner opposite to the middle of all winners."""
+    """Tasks of which `planted` have their winner moved, and the names of these outliers.
+
+    The winner moves to the corner of the cube opposite to the mean of all winners.
+    """
     number = replay.values.get("planted", 0)
     if not number:
-        return seen, set()
+        return observed, set()
     axes = len(replay.domain.numeric)
-    won = np.stack([task.best for task in seen])
-    corner = np.round(1 - won[:, :axes].mean(axis=0))
-    moved = {int(i) for i in generator.choice(len(seen), min(number, len(seen)), replace=False)}
-    out = [
-        task.part(np.array([task.losses.argmin()])).at(np.concatenate([corner, won[index, axes:]]))
-        if index in moved else task
-        for index, task in enumerate(seen)
-    ]  # fmt: skip
-    return out, {seen[index].name for index in moved}
+    winners = np.stack([task.best for task in observed])
+    corner = np.round(1 - winners[:, :axes].mean(axis=0))
+    count = min(number, len(observed))
+    outliers = {int(i) for i in generator.choice(len(observed), count, replace=False)}
+    tasks = [
+        _best_alone(task).moved_to(np.concatenate([corner, winners[index, axes:]]))
+        if index in outliers
+        else task
+        for index, task in enumerate(observed)
+    ]
+    return tasks, {observed[index].name for index in outliers}
+
+
+def _best_alone(task: Task) -> Task:
+    return task.part(np.array([task.losses.argmin()]))
 
 
 def _size(replay: Replay, target: Task) -> float | None:
     name = replay.values.get("size")
-    return float(target.place[name]) if name else None
+    return float(target.attributes[name]) if name else None
 
 
-def _learned(
-    replay: Replay, target: Task, seen: Sequence[Task], recipe: Recipe,
-    known: dict[tuple, _Learned],
-) -> _Learned:  # fmt: skip
-    """The space of a recipe, which repeats that see the same share."""
-    key = (recipe, *(task.winners(recipe.top).tobytes() for task in seen))
+def _tested(
+    replay: Replay, target: Task, observed: Sequence[Task], recipe: Recipe,
+    known: dict[tuple, _TestedSpace],
+) -> _TestedSpace:  # fmt: skip
+    """The space of a recipe, tested on the target; repeats with the same winners share it."""
+    key = (recipe, *(task.winners(recipe.top).tobytes() for task in observed))
     if key not in known:
         start = time.perf_counter()
-        size = float(target.place[recipe.drift]) if recipe.drift else None
-        space = learn(replay.domain, seen, recipe, size)
+        size = float(target.attributes[recipe.drift]) if recipe.drift else None
+        space = learn(replay.domain, observed, recipe, size)
         seconds = time.perf_counter() - start
-        rows = rows_inside(space, target.points)
-        known[key] = _Learned(space, rows, _described(space, target, seconds))
+        rows = space.rows_inside(target.points)
+        known[key] = _TestedSpace(space, rows, _region_columns(space, target, seconds))
     return known[key]
 
 
-def _described(space: Space, target: Task, seconds: float) -> dict[str, Any]:
-    """What there is to say of a space at a target that it does not know."""
+def _region_columns(space: Space, target: Task, seconds: float) -> dict[str, Any]:
+    """Columns of REGIONS that compare a space with a target that it was not learned from.
+
+    `share`: of the target's rows in the space; `inflation`: the region's growth that holds the
+    target's best; `needed`: the volume after this growth; `coverage`, `coverage_nearest`: shares
+    of the target's best rows (NEAR, NEAREST) in the space.
+    """
     inside = space.contains(target.points)
     gauge = float(space.gauge(target.best[None])[0])
     return {
@@ -210,36 +240,38 @@ def _described(space: Space, target: Task, seconds: float) -> dict[str, Any]:
     }
 
 
-def _picture(space: Space, seen: Sequence[Task], target: Task, recipe: Recipe) -> str:
-    """The space, the winners that it was learned from, and the target's best, for a figure."""
-    won = np.concatenate([task.winners(recipe.top) for task in seen])
+def _picture(space: Space, observed: Sequence[Task], target: Task, recipe: Recipe) -> str:
+    """JSON for a figure: the space, the winners it was learned from, the target's best points."""
+    winners = np.concatenate([task.winners(recipe.top) for task in observed])
     best = target.winners(max(1, round(NEAR * len(target.losses))))
-    return json.dumps({**space.plain(), "won": won.tolist(), "best": best[:100].tolist()})
+    points = {"won": winners.tolist(), "best": best[:MOST_DRAWN].tolist()}
+    return json.dumps({**space.plain(), **points})
 
 
-def _searched(
-    replay: Replay, target: Task, seen: Sequence[Task], inside: Mapping[str, np.ndarray],
+def _regrets(
+    replay: Replay, target: Task, observed: Sequence[Task], rows_inside: Mapping[str, np.ndarray],
     method: Mapping[str, Any], order: np.ndarray, generator: np.random.Generator,
 ) -> np.ndarray:  # fmt: skip
+    """Regrets (budget,) of a method on the target, with rows in the given order."""
     rows = order
     if "region" in method:
-        rows = order[np.isin(order, inside[method["region"]])]
+        rows = order[np.isin(order, rows_inside[method["region"]])]
     axes = len(replay.domain.numeric)
-    warm = _nearest(target, seen, axes) if method.get("warm") else ()
+    warm = _nearest(target, observed, axes) if method.get("warm") else ()
     options = {k: v for k, v in method.items() if k not in ("searcher", "region", "warm")}
-    problem = Problem(target, axes, rows, replay.values["budget"], generator, warm)
+    problem = TaskSearch(target, axes, rows, replay.values["budget"], generator, warm)
     return search(method["searcher"], problem, options)
 
 
-def _nearest(target: Task, seen: Sequence[Task], axes: int) -> list[int]:
-    """The target's rows nearest to the winners of earlier tasks, each once.
+def _nearest(target: Task, observed: Sequence[Task], axes: int) -> list[int]:
+    """The target's rows nearest to the best points of earlier tasks, without duplicates.
 
-    Another choice is as far as the other end of a range.
+    The squared distance counts 1 for each differing choice, as for opposite ends of a range.
     """
     rows = []
-    for task in seen:
+    for task in observed:
         for winner in task.winners(1):
-            away = ((target.points[:, :axes] - winner[:axes]) ** 2).sum(axis=1)
-            other = (target.points[:, axes:] != winner[axes:]).sum(axis=1)
-            rows.append(int((away + other).argmin()))
+            numeric = ((target.points[:, :axes] - winner[:axes]) ** 2).sum(axis=1)
+            categorical = (target.points[:, axes:] != winner[axes:]).sum(axis=1)
+            rows.append(int((numeric + categorical).argmin()))
     return list(dict.fromkeys(rows))

@@ -1,9 +1,8 @@
-"""Searchers that a replay compares, over the rows of a task: random, Bayesian, successive halving.
+"""Searchers that a replay compares on the rows of a task: random, Bayesian, successive halving.
 
-Each answers with the rows that it evaluated, in order, or with the regret after each unit of work.
-What lies in a region is decided before: a searcher is given the rows that it may choose from. Two
-searchers of one replay share the order in which random rows come, so that they are compared in
-pairs.
+A searcher returns the least normalised regret after each unit of work. The rows that a searcher may
+evaluate, e.g. those in a region, come in random order; searchers of one replay share the order, so
+that comparisons are paired.
 """
 
 from __future__ import annotations
@@ -15,22 +14,23 @@ from typing import Any
 import numpy as np
 
 from hypertransfer.spaces.gaussian_process import (
-    expected_improvement,
     gaussian_process,
+    matern_kernel,
+    most_promising,
     standardised,
 )
-from hypertransfer.spaces.learning import Task
+from hypertransfer.spaces.tasks.task import Task
 
-CANDIDATES = 1500  # rows at which the best expected improvement is looked for
-START = 3  # random evaluations before a Gaussian process is fitted
+CANDIDATES = 1500  # rows among which expected improvement is maximised
+START = 3  # random evaluations before the first fit of a Gaussian process
 
 
 @dataclass(frozen=True)
-class Problem:
+class TaskSearch:
     """A search on one task.
 
-    `rows` may be evaluated, in random order; `warm` are rows to begin with; `budget` is in
-    evaluations; the first `axes` coordinates are numeric, the others choices.
+    The first `axes` coordinates of the task's points are numeric, the others categorical. `rows`
+    may be evaluated, in random order; `warm` are rows to begin with; `budget` counts evaluations.
     """
 
     task: Task
@@ -41,22 +41,23 @@ class Problem:
     warm: Sequence[int] = field(default_factory=tuple)
 
 
-def random(problem: Problem) -> np.ndarray:
-    """Regret after each evaluation of rows in random order; what is to begin with first."""
+def random(problem: TaskSearch) -> np.ndarray:
+    """Regrets (budget,) of random search: the warm rows, then the others in their order."""
     rest = problem.rows[~np.isin(problem.rows, problem.warm)]
-    return path(problem, [*problem.warm, *rest][: problem.budget])
+    return least_regrets(problem, [*problem.warm, *rest][: problem.budget])
 
 
-def bayesian(problem: Problem, *, start: int = START) -> np.ndarray:
-    """Regret after each evaluation of GP-BO: the row of most expected improvement, one by one.
+def bayesian(problem: TaskSearch, *, start: int = START) -> np.ndarray:
+    """Regrets (budget,) of GP-BO, which evaluates the row of largest expected improvement next.
 
-    Matérn 5/2 with a length scale for each dimension and noise, fitted anew after each evaluation
-    by scikit-learn; choices are one-hot. It begins with `warm`, or with `start` random rows.
+    The search begins with the warm rows or, without any, with `start` random rows. The Gaussian
+    process has a Matérn 5/2 kernel with a length scale for each dimension and noise, and is fitted
+    anew after each evaluation; categorical dimensions are one-hot encoded.
     """
     chosen = list(problem.warm) or problem.rows[:start].tolist()
     chosen = chosen[: problem.budget]
     features = _one_hot(problem)
-    scales: np.ndarray | None = None
+    theta: np.ndarray | None = None
     while len(chosen) < problem.budget:
         left = problem.rows[~np.isin(problem.rows, chosen)]
         if not left.size:
@@ -66,31 +67,30 @@ def bayesian(problem: Problem, *, start: int = START) -> np.ndarray:
         if not np.isfinite(problem.task.losses[chosen]).any():
             chosen.append(int(left[0]))
             continue
-        gain, scales = _improvement(features, problem.task.losses, chosen, left, scales)
-        chosen.append(int(left[gain.argmax()]))
-    return path(problem, chosen)
+        row, theta = _most_promising(features, problem.task.losses, chosen, left, theta)
+        chosen.append(row)
+    return least_regrets(problem, chosen)
 
 
-def _improvement(
+def _most_promising(
     features: np.ndarray, losses: np.ndarray, chosen: Sequence[int], left: np.ndarray,
-    scales: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Expected improvement at rows, and the kernel's parameters to start from next time."""
-    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+    theta: np.ndarray | None,
+) -> tuple[int, np.ndarray]:  # fmt: skip
+    """The row of `left` with the largest expected improvement, and the fitted kernel's theta.
 
+    The fit starts from `theta` (log hyperparameters, as in scikit-learn) where one is given.
+    """
     values = standardised(losses[list(chosen)])
-    lengths = np.full(features.shape[1], 0.5)
-    kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(lengths, (0.05, 20.0), nu=2.5)
-    kernel = kernel + WhiteKernel(1e-3, (1e-6, 1.0))
-    if scales is not None:
-        kernel = kernel.clone_with_theta(scales)
+    kernel = matern_kernel(np.full(features.shape[1], 0.5), (0.05, 20.0), noise=1e-3)
+    if theta is not None:
+        kernel = kernel.clone_with_theta(theta)
     process = gaussian_process(kernel, features[list(chosen)], values)
-    mean, deviation = process.predict(features[left], return_std=True)
-    return expected_improvement(mean, deviation, values.min()), process.kernel_.theta
+    index, _ = most_promising(process, features[left], values.min())
+    return int(left[index]), process.kernel_.theta
 
 
-def _one_hot(problem: Problem) -> np.ndarray:
-    """Coordinates with each choice as a vector of its own: their order means nothing."""
+def _one_hot(problem: TaskSearch) -> np.ndarray:
+    """The task's points (n, numeric + number of choices), categorical columns one-hot encoded."""
     points, axes = problem.task.points, problem.axes
     columns = [points[:, :axes]]
     for column in points[:, axes:].T:
@@ -98,20 +98,21 @@ def _one_hot(problem: Problem) -> np.ndarray:
     return np.column_stack(columns).astype(float)
 
 
-def halving(problem: Problem, *, factor: int = 3, brackets: int = 1) -> np.ndarray:
-    """Regret after each unit of work of successive halving on learning curves, again and again.
+def halving(problem: TaskSearch, *, factor: int = 3, brackets: int = 1) -> np.ndarray:
+    """Regrets (budget,) of successive halving on the task's learning curves.
 
-    All configurations of a round get the least work; the best 1/`factor` of them go on to the next
-    share that the task's curves have, and so forth. With `brackets` above 1, rounds start in
-    turns from the first shares: Hyperband (Li et al. 2018). When no row is left to begin with,
-    those that were stopped go on, the best first. Work goes on from where it stopped. The regret
-    is that of the configuration which is best by what was seen so far, at its most work.
+    A round evaluates new configurations at the task's least share of work; the best 1/`factor` of
+    them continue to the next share, and so on to the whole work. Rounds repeat until no new
+    configurations are left; then stopped ones are finished, the best first. With `brackets` above
+    1, rounds start at the first shares in turn: Hyperband (Li et al. 2018). A configuration that
+    continues pays only for the additional work. The regret is that of the configuration that leads
+    at the largest share so far, taken at its whole work.
 
     Raises:
-        ValueError: the task has no curves.
+        ValueError: the task has no learning curves.
     """
     if problem.task.curves is None:
-        raise ValueError(f"{problem.task.name} has no learning curves to halve by")
+        raise ValueError(f"{problem.task.name} has no learning curves, which halving needs")
     race = _Race(problem)
     waiting, bracket = list(problem.rows), 0
     shares = len(race.shares)
@@ -128,9 +129,13 @@ def halving(problem: Problem, *, factor: int = 3, brackets: int = 1) -> np.ndarr
 
 
 class _Race:
-    """What successive halving has seen: work spent, each row's last rung, the best so far."""
+    """The state of successive halving.
 
-    def __init__(self, problem: Problem) -> None:
+    `spent` is the work so far; `rungs` holds the last rung, i.e. index of a share, of each row;
+    `best` is the largest rung reached and minus the least loss there.
+    """
+
+    def __init__(self, problem: TaskSearch) -> None:
         self.task, self.budget = problem.task, problem.budget
         self.shares = np.asarray(problem.task.work)
         self.regrets = np.full(problem.budget, 1.0)
@@ -139,7 +144,7 @@ class _Race:
         self.best = (-1, -np.inf)
 
     def run(self, rows: Sequence[int], rung: int) -> list[int]:
-        """Take rows on to a rung, as far as the budget goes; those rows, the best first."""
+        """Continue rows to a rung; these rows, best first, or none once the budget is spent."""
         for row in rows:
             before = self.shares[self.rungs[row]] if row in self.rungs else 0.0
             self.spent += self.shares[rung] - before
@@ -147,25 +152,25 @@ class _Race:
                 self.over = True
                 return []
             self.rungs[row] = rung
-            seen = (rung, -self.task.curves[row, rung])
-            if seen > self.best:
-                self.best = seen
+            reached = (rung, -self.task.curves[row, rung])
+            if reached > self.best:
+                self.best = reached
                 self.regrets[max(int(np.ceil(self.spent - 1e-9)) - 1, 0) :] = self.task.regrets[row]
         return sorted(rows, key=lambda row: self.task.curves[row, rung])
 
     def stopped(self) -> list[int]:
-        """Rows that are not done, those with the most work first, and the best of them."""
+        """Rows before the last rung, sorted by rung, the largest first, and then by loss."""
         last = len(self.shares) - 1
-        open_rows = [row for row, rung in self.rungs.items() if rung < last]
+        unfinished = [row for row, rung in self.rungs.items() if rung < last]
         return sorted(
-            open_rows, key=lambda row: (-self.rungs[row], self.task.curves[row, self.rungs[row]])
+            unfinished, key=lambda row: (-self.rungs[row], self.task.curves[row, self.rungs[row]])
         )
 
 
-def path(problem: Problem, chosen: Sequence[int]) -> np.ndarray:
-    """The least regret (budget,) after each evaluation; it stays where rows have run out."""
-    found = np.minimum.accumulate(problem.task.regrets[list(chosen)])
-    return np.concatenate([found, np.full(problem.budget - len(found), found[-1])])
+def least_regrets(problem: TaskSearch, chosen: Sequence[int]) -> np.ndarray:
+    """The least regret (budget,) after each evaluation; the last one repeats if rows run out."""
+    regrets = np.minimum.accumulate(problem.task.regrets[list(chosen)])
+    return np.pad(regrets, (0, problem.budget - len(regrets)), mode="edge")
 
 
 SEARCHERS: Mapping[str, Callable[..., np.ndarray]] = {
@@ -175,6 +180,6 @@ SEARCHERS: Mapping[str, Callable[..., np.ndarray]] = {
 }
 
 
-def search(name: str, problem: Problem, options: Mapping[str, Any]) -> np.ndarray:
-    """Regret (budget,) of a searcher by its name."""
+def search(name: str, problem: TaskSearch, options: Mapping[str, Any]) -> np.ndarray:
+    """Regrets (budget,) of the searcher of a name."""
     return SEARCHERS[name](problem, **options)

@@ -1,4 +1,4 @@
-"""Where the winners of every task lie, as a table."""
+"""The table of the winners of every task."""
 
 from __future__ import annotations
 
@@ -14,19 +14,24 @@ COLUMNS = ("suite", "task", "group", "dimension", "winner")
 
 
 def winners(suites: Mapping[str, Mapping], files: Mapping[str, Sequence[str]]) -> pa.Table:
-    """One row a numeric dimension of a task: the mean place of its winners, in octaves on log axes.
+    """Winners of all tasks: one row for each task and numeric dimension.
 
-    A suite's `winners` says of how many. What is known of a task's place is in columns of its own.
+    The column `winner` is the mean over the task's best `suite["winners"]` evaluations, in log2 on
+    log axes. A task's attributes are further columns.
+
+    Args:
+        suites: suites by name, each with the number `winners`.
+        files: the files that each suite's tasks are read from.
     """
     rows: list[dict[str, Any]] = []
     for name, suite in suites.items():
         domain, tasks = sources.load(suite, files[name])
         for task in tasks:
-            best = task.winners(suite["winners"])[:, : len(domain.numeric)].mean(axis=0)
+            means = task.winners(suite["winners"])[:, : len(domain.numeric)].mean(axis=0)
             rows += [
-                {**task.place, "suite": name, "task": task.name, "group": task.group,
-                 "dimension": d.name, "winner": d.measured(float(x))}
-                for d, x in zip(domain.numeric, best, strict=True)
+                {**task.attributes, "suite": name, "task": task.name, "group": task.group,
+                 "dimension": d.name, "winner": d.on_axis(float(mean))}
+                for d, mean in zip(domain.numeric, means, strict=True)
             ]  # fmt: skip
     names = list(dict.fromkeys([*COLUMNS, *(key for row in rows for key in row)]))
     return pa.table({n: parquet.axis_column([row.get(n) for row in rows]) for n in names})

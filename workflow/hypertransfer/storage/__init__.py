@@ -1,1 +1,1 @@
-"""Files that outlive a process: the run store, Parquet tables, the ledger."""
+"""The run store, Parquet tables, and the ledger of made files."""

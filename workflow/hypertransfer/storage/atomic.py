@@ -1,4 +1,4 @@
-"""Files that are put in place whole, and opened without following links."""
+"""Writes files in one step by a rename, and opens files without following links."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from typing import IO
 
 
 def open_file(path: Path, *, links: bool = False) -> IO[bytes]:
-    """Open a plain file for reading: no link, unless allowed, no device, no endless pipe.
+    """Open a regular file for reading.
+
+    Links are followed only if `links` is set. Opening a pipe does not block.
 
     Raises:
-        OSError: it is something else, or cannot be opened.
+        OSError: the path is a link, a folder, a device or a pipe, or cannot be opened.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW)
     descriptor = os.open(path, flags)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(f"{path} is no plain file")
+        raise OSError(f"{path} is not a regular file")
     return os.fdopen(descriptor, "rb")
 
 
 def fsync_directory(path: Path) -> None:
-    """Make renames in a directory durable."""
+    """Flush a directory to the disk, so that renames in it survive a power failure."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -43,14 +45,14 @@ def write_durably(path: Path, content: bytes) -> None:
 
 
 def replace_atomically(path: Path, content: bytes) -> None:
-    """Put a file in place of whatever is there, by one rename."""
+    """Write a file by one rename: readers see the former content or all of the new one."""
     with replacing(path) as file:
         file.write(content)
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write to, which takes the path's place by one rename once it is whole."""
+    """A temporary file to write to, renamed to `path` if the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -1,4 +1,4 @@
-"""Cells to tables: one row a run, one a recorded step, one a probed checkpoint."""
+"""Joins the tables of cells into the tables of a study: `runs`, `history` and `probes`."""
 
 from __future__ import annotations
 
@@ -12,34 +12,44 @@ import pyarrow.compute
 from hypertransfer.catalogue.cards import probes as cards_probes
 from hypertransfer.storage import parquet, schemas
 
-PREFIX = "history."
-
-
+PREFIX = "history."  # of the list columns in the table of a cell
 PLACE = pa.schema([("grid", pa.string()), ("key", pa.string())])
 HISTORY = pa.schema([*PLACE, *schemas.HISTORY])
 PROBES = pa.schema([*PLACE, ("probe", pa.string()), *schemas.probe_schema(*cards_probes.PROBES)])
+# Columns of text in a table of verdicts; the others are numbers.
+TEXTS = frozenset(
+    {
+        "study", "claim", "sentence", "source", "paper_value", "bar", "verdict",
+        "confidence", "scale", "edition", "reason", "unit",
+    }
+)  # fmt: skip
 
 
 def collect(cells: Sequence[str], probes: Sequence[str], tables: Mapping[str, str]) -> None:
-    """Write the tables `runs`, `history` and `probes` of a study from the files of its shards.
+    """Write the tables of a study from the files of its shards.
 
-    `tables` says where each is to lie. Files are streamed through: what is held in memory does
-    not grow with their number. Grids may have different axes: an axis that a grid does not have
-    is null in its rows.
+    `runs` has one row for each run, `history` one for each recorded step of a run, and `probes`
+    one for each probed checkpoint. Memory does not grow with the number of files, which are read
+    one after another. In the rows of a grid, the axes that only other grids have are null.
+
+    Args:
+        cells: files of training shards.
+        probes: files of probe shards.
+        tables: the path of each table by its name.
     """
-    runs = parquet.common_schema(_plain(parquet.schema_of(path)) for path in cells)
-    plain = (parquet.read(path, runs.names) for path in cells)
-    parquet.write_stream(plain, runs, tables["runs"])
+    runs = parquet.common_schema(_without_history(parquet.schema_of(path)) for path in cells)
+    without_history = (parquet.read(path, runs.names) for path in cells)
+    parquet.write_stream(without_history, runs, tables["runs"])
     parquet.write_stream(map(_history, cells), HISTORY, tables["history"])
     parquet.write_stream(map(parquet.read, probes), PROBES, tables["probes"])
 
 
-def _plain(schema: pa.Schema) -> pa.Schema:
+def _without_history(schema: pa.Schema) -> pa.Schema:
     return pa.schema([field for field in schema if not field.name.startswith(PREFIX)])
 
 
 def _history(path: str) -> pa.Table:
-    """One row a recorded step of a cell: the list columns unrolled beside the run's key."""
+    """The history of a cell: its list columns with one row for each recorded step."""
     table = parquet.read(path, [*PLACE.names, *(PREFIX + name for name in schemas.HISTORY.names)])
     lists = {name: table.column(PREFIX + name) for name in schemas.HISTORY.names}
     lengths = pa.compute.list_value_length(lists["step"]).to_pylist()
@@ -50,18 +60,18 @@ def _history(path: str) -> pa.Table:
 
 
 def frames(paths: Iterable[str] | Mapping[str, str]) -> dict[str, pd.DataFrame]:
-    """The collected tables as data frames, by their names."""
+    """Collected tables as data frames, named by the stems of their files."""
     return {Path(path).stem: parquet.frame(path) for path in paths}
 
 
 def verdict_table(verdicts: pd.DataFrame) -> pa.Table:
-    """The scorecard's rows with types that do not depend on the verdicts."""
-    texts = ("study", "claim", "sentence", "source", "paper_value", "bar", "verdict",
-             "confidence", "scale", "edition", "reason", "unit")  # fmt: skip
-    schema = pa.schema([(n, pa.string() if n in texts else pa.float64()) for n in verdicts.columns])
+    """Verdicts as a table whose column types are the same for every study."""
+    schema = pa.schema(
+        [(name, pa.string() if name in TEXTS else pa.float64()) for name in verdicts.columns]
+    )
     return pa.Table.from_pandas(verdicts, schema=schema, preserve_index=False)
 
 
 def scorecard(paths: Iterable[str]) -> pa.Table:
-    """The verdicts of all studies under one another."""
+    """The verdicts of all studies in one table."""
     return pa.concat_tables(map(parquet.read, paths))

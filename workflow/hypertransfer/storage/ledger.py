@@ -1,9 +1,9 @@
-"""What was made, as it was when it was made: a damaged result is made again, not passed on.
+"""The ledger: size, time and digest of every file that a job has made.
 
-Snakemake takes a file that is there for what it should be. Each job therefore adds a line to
-the ledger: size, time and digest of every file that it made. Before jobs are planned, files that
-differ from their line are removed, and so are files without one, whose job never ended. What
-they hold comes from the run store, so that making them again is quick.
+Snakemake trusts any output file that exists. Each job therefore adds a line to the ledger with
+the files that it has made. Before jobs are planned, files that differ from their line are
+removed, and so are files without a line, whose job did not finish. Snakemake then makes the
+files again, quickly, because their runs are in the run store.
 """
 
 from __future__ import annotations
@@ -26,118 +26,120 @@ LOCK = Path("results/.lock")
 
 
 @dataclass(frozen=True)
-class Made:
-    """A file as it was made: bytes, time of change in ns, and digest of its content."""
+class MadeFile:
+    """Size in bytes, modification time in ns, and SHA-256 digest of a made file."""
 
     size: int
     changed: int
     digest: str
 
     @classmethod
-    def of(cls, path: Path) -> Made:
-        """The file as it is now."""
+    def of(cls, path: Path) -> MadeFile:
+        """The size, time and digest that the file has now."""
         stat = path.stat()
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return cls(stat.st_size, stat.st_mtime_ns, digest)
 
 
-class Taken(RuntimeError):
-    """This folder's results cannot be made now: the message says why."""
+class FolderLockError(RuntimeError):
+    """The lock of the results cannot be acquired: the message says why."""
 
 
 def add(paths: Iterable[str], file: Path = FILE) -> None:
-    """Note what a job has made, in one line that is written whole or is no line."""
-    _note({str(path): Made.of(Path(path)) for path in paths}, file)
+    """Add a line with the files that a job has made."""
+    _write_line({str(path): MadeFile.of(Path(path)) for path in paths}, file)
 
 
-def _note(made: Mapping[str, Made], file: Path) -> None:
+def _write_line(made: Mapping[str, MadeFile], file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps({path: vars(one) for path, one in made.items()})
+    line = json.dumps({path: vars(made_file) for path, made_file in made.items()})
     with file.open("ab") as ledger:
         fcntl.flock(ledger, fcntl.LOCK_EX)
-        # The newline before it ends what a killed process may have left without one.
+        # The first newline ends the unfinished line of a process that was killed, if there is one.
         ledger.write(f"\n{line}\n".encode())
         ledger.flush()
         os.fsync(ledger.fileno())
 
 
-def read(file: Path = FILE) -> dict[str, Made]:
-    """The last note of each file; lines that cannot be read are as good as none."""
-    found: dict[str, Made] = {}
+def read(file: Path = FILE) -> dict[str, MadeFile]:
+    """The last entry of each file in the ledger; lines that cannot be parsed are skipped."""
+    recorded: dict[str, MadeFile] = {}
     try:
         lines = file.read_bytes().splitlines()
     except OSError:
-        return found
+        return recorded
     for line in filter(None, lines):
         with contextlib.suppress(ValueError, TypeError, AttributeError):
-            found |= {path: Made(**values) for path, values in parse_json(line).items()}
-    return found
+            recorded |= {path: MadeFile(**values) for path, values in parse_json(line).items()}
+    return recorded
 
 
-def false(paths: Iterable[str], file: Path = FILE) -> list[str]:
-    """Which of the files that are there are not what a job has made.
+def changed(paths: Iterable[str], file: Path = FILE) -> list[str]:
+    """Existing files that differ from their line in the ledger, or have no line.
 
-    Files that have another time and the same content, such as copies, are noted anew.
+    A file with another time and the same content, such as a copy, has not changed; its new time
+    is added to the ledger.
     """
-    notes, out, again = read(file), [], {}
+    recorded, differing, touched = read(file), [], {}
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
-            stat, note = Path(path).stat(), notes.get(path)
-            if note is None or stat.st_size != note.size:
-                out.append(path)
-            elif stat.st_mtime_ns != note.changed:
-                now = Made.of(Path(path))
-                if now.digest == note.digest:
-                    again[path] = now
+            stat, made = Path(path).stat(), recorded.get(path)
+            if made is None or stat.st_size != made.size:
+                differing.append(path)
+            elif stat.st_mtime_ns != made.changed:
+                now = MadeFile.of(Path(path))
+                if now.digest == made.digest:
+                    touched[path] = now
                 else:
-                    out.append(path)
-    if again:
-        _note(again, file)
-    return out
+                    differing.append(path)
+    if touched:
+        _write_line(touched, file)
+    return differing
 
 
 def damaged(paths: Iterable[str], file: Path = FILE) -> Iterator[str]:
-    """Which of the files hold other bytes than were made, whatever their size and time say."""
-    notes = read(file)
+    """Files whose digest differs from their line in the ledger, whatever their size and time."""
+    recorded = read(file)
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
-            if path in notes and Made.of(Path(path)).digest != notes[path].digest:
+            if path in recorded and MadeFile.of(Path(path)).digest != recorded[path].digest:
                 yield path
 
 
 def remove(paths: Iterable[str]) -> list[str]:
-    """Remove files, so that they are made again; returns which."""
+    """Remove files, so that Snakemake makes them again; returns their paths."""
     removed = list(paths)
     for path in removed:
         Path(path).unlink(missing_ok=True)
     return removed
 
 
-def hold_soon(seconds: float, file: Path = LOCK) -> IO[str]:
-    """The right to make results in this folder, for which it waits some seconds.
+def wait_for_lock(seconds: float, file: Path = LOCK) -> IO[str]:
+    """Acquire the lock of the results in this folder, waiting at most some seconds.
 
     Raises:
-        Taken: another process holds it, or the folder cannot be written.
+        FolderLockError: another process holds the lock, or the folder cannot be written.
     """
     until = time.monotonic() + seconds
     try:
-        while (handle := hold(file)) is None:
+        while (handle := acquire_lock(file)) is None:
             if time.monotonic() > until:
-                raise Taken(
+                raise FolderLockError(
                     f"another snakemake makes results in {file.parent.resolve()}: wait until it "
                     "has ended, or work in another folder (the store may be shared)"
                 )
             time.sleep(0.2)
     except OSError as error:
-        raise Taken(f"{file.parent.resolve()} cannot be written: {error.strerror}") from error
+        text = f"{file.parent.resolve()} cannot be written: {error.strerror}"
+        raise FolderLockError(text) from error
     return handle
 
 
-def hold(file: Path = LOCK) -> IO[str] | None:
-    """The right to make results in this folder, until the handle is closed; None if it is taken.
+def acquire_lock(file: Path = LOCK) -> IO[str] | None:
+    """Acquire the lock of the results; None if another process holds the lock.
 
-    The system takes it back from a process that dies, however it dies.
+    The lock is released when the handle is closed, or when the process ends in any way.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     handle = file.open("a")

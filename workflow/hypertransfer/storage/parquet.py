@@ -1,6 +1,6 @@
-"""Parquet tables written whole, read with their checksums, and joined.
+"""Parquet tables: written by one rename, read with their checksums, and joined.
 
-Axes of a grid become columns with their dotted config names, such as `shape.width`.
+Axes of a grid are columns named by their dotted config keys, such as `shape.width`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.storage.atomic import replace_atomically, replacing
 
-WRITING = {"compression": "zstd", "write_page_checksum": True}  # a flipped bit is found in reading
+WRITING = {"compression": "zstd", "write_page_checksum": True}  # checksums detect flipped bits
 
 
 def to_bytes(table: pa.Table) -> bytes:
@@ -28,30 +28,33 @@ def to_bytes(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-MOST_ROWS = 10**7  # a small file can claim, and unpack to, any number of them
+MOST_ROWS = 10**7  # a small compressed file can hold any number of equal rows
 
 
 def opened(source: Any, form: pa.Schema | None = None) -> pq.ParquetFile:
-    """A Parquet file of which only the head was read, and found to be of the form.
+    """Open a Parquet file and check its schema, reading only the footer.
 
     Raises:
-        pa.ArrowException: it is no Parquet file, or of another form.
+        pa.ArrowException: the source is not a Parquet file, has more than `MOST_ROWS` rows, or
+            lacks a column of `form`.
     """
     file = pq.ParquetFile(source, page_checksum_verification=True)
     if file.metadata.num_rows > MOST_ROWS:
         raise pa.ArrowInvalid(f"{file.metadata.num_rows} rows, more than {MOST_ROWS}")
-    found = file.schema_arrow
+    schema = file.schema_arrow
     for field in form or ():
-        if found.get_field_index(field.name) < 0 or found.field(field.name).type != field.type:
+        if schema.get_field_index(field.name) < 0 or schema.field(field.name).type != field.type:
             raise pa.ArrowInvalid(f"no column {field.name} of type {field.type}")
     return file
 
 
 def from_bytes(content: bytes, form: pa.Schema | None = None) -> pa.Table:
-    """A table from the bytes of a Parquet file: the form's columns, or all; no other metadata.
+    """The table in the bytes of a Parquet file, without the metadata of its schema.
+
+    With `form`, only the columns of `form` are read.
 
     Raises:
-        pa.ArrowException: it is no Parquet file, or not of the form.
+        pa.ArrowException: see `opened`.
     """
     names = form.names if form else None
     table = opened(io.BytesIO(content), form).read(columns=names, use_threads=False)
@@ -59,10 +62,11 @@ def from_bytes(content: bytes, form: pa.Schema | None = None) -> pa.Table:
 
 
 def read(path: Path | str, columns: Iterable[str] | None = None) -> pa.Table:
-    """A table from a Parquet file: all its columns, or those of the names that it has.
+    """The table in a Parquet file, with all columns or those of `columns` that the file has.
 
-    Reading is single-threaded: reader threads that are still starting when a short process
-    ends abort it ("terminate called without an active exception", seen with pyarrow 22 and 26).
+    Reading is single-threaded: threads of a reader that are still starting when a short process
+    ends abort the process ("terminate called without an active exception", seen with pyarrow 22
+    and 26).
     """
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         names = None if columns is None else [c for c in columns if c in file.schema_arrow.names]
@@ -75,25 +79,25 @@ def frame(path: Path | str) -> pd.DataFrame:
 
 
 def write(table: pa.Table, path: Path | str) -> None:
-    """Put a Parquet file in place, whole."""
+    """Write a Parquet file by one rename."""
     replace_atomically(Path(path), to_bytes(table))
 
 
-ROW_GROUP = 1 << 16
+ROW_GROUP = 1 << 16  # rows
 
 
 def write_stream(tables: Iterable[pa.Table], schema: pa.Schema, path: Path | str) -> None:
-    """Put a Parquet file in place, of tables under one another, holding few of them at a time.
+    """Write tables one after another to a Parquet file, with about one row group in memory.
 
-    Columns that a table does not have are null in its rows.
+    Columns of the schema that a table lacks are null in the rows of the table.
     """
-    with replacing(Path(path)) as file, pq.ParquetWriter(file, schema, **WRITING) as out:
+    with replacing(Path(path)) as file, pq.ParquetWriter(file, schema, **WRITING) as writer:
         for group in _groups(conform(table, schema) for table in tables):
-            out.write_table(group)
+            writer.write_table(group)
 
 
 def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in tables of about `ROW_GROUP` rows: small row groups read slowly."""
+    """The same rows in tables of at least `ROW_GROUP` rows: small row groups are slow to read."""
     held: list[pa.Table] = []
     rows = 0
     for table in tables:
@@ -107,17 +111,18 @@ def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table with the schema's columns in its order, nulls where it has none."""
+    """The table with the columns of a schema; columns that the table lacks are null."""
     columns = [
-        table.column(f.name).cast(f.type) if f.name in table.column_names
-        else pa.nulls(table.num_rows, f.type)
-        for f in schema
-    ]  # fmt: skip
+        table.column(field.name).cast(field.type)
+        if field.name in table.column_names
+        else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
     return pa.table(columns, schema=schema)
 
 
 def common_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
-    """The columns of all schemas in order of appearance, each of the type that holds them all."""
+    """The columns of all schemas in order of appearance, each with the common type of all."""
     return pa.unify_schemas([s.remove_metadata() for s in schemas], promote_options="permissive")
 
 
@@ -127,36 +132,39 @@ def schema_of(path: Path | str) -> pa.Schema:
 
 
 def columns(values: Mapping[str, list], schema: pa.Schema) -> pa.Table:
-    """A table of the schema from columns of plain values, NaN becoming null."""
+    """A table of the schema from lists of values by column name; NaN becomes null."""
 
-    def tidy(value: Any) -> Any:
+    def null_if_nan(value: Any) -> Any:
         return None if isinstance(value, float) and math.isnan(value) else value
 
-    return pa.table(
-        {f.name: pa.array([tidy(v) for v in values[f.name]], f.type) for f in schema}, schema=schema
-    )
+    arrays = {
+        field.name: pa.array([null_if_nan(value) for value in values[field.name]], field.type)
+        for field in schema
+    }
+    return pa.table(arrays, schema=schema)
 
 
 def axis_column(values: list) -> pa.Array:
-    """A column for the values of an axis: integers and numbers as such, the rest as text.
+    """A column for the values of an axis: int64, float64, or text for all other values.
 
-    None is null, and a column of nothing else has no type, so that it stacks with any.
+    None becomes null. A column of nulls alone has Arrow's null type, which can be joined with a
+    column of any type.
     """
-    given = [v for v in values if v is not None]
-    if not given:
+    present = [v for v in values if v is not None]
+    if not present:
         return pa.nulls(len(values))
-    if all(isinstance(v, int) and not isinstance(v, bool) for v in given):
+    if all(isinstance(v, int) and not isinstance(v, bool) for v in present):
         return pa.array(values, pa.int64())
-    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in given):
+    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in present):
         return pa.array([None if v is None else float(v) for v in values], pa.float64())
     texts = [v if isinstance(v, str | None) else canonical(v) for v in values]
     return pa.array(texts, pa.string())
 
 
 def points_table(grid: str, keys: Iterable[str], points: list[Mapping[str, Any]]) -> pa.Table:
-    """The leading columns of a runs table: grid, key, and one column for each named value."""
+    """The first columns of a table of runs: grid, key, and one column for each axis."""
     keys = list(keys)
-    out = {"grid": pa.array([grid] * len(keys)), "key": pa.array(keys)}
+    columns = {"grid": pa.array([grid] * len(keys)), "key": pa.array(keys)}
     for axis in points[0] if points else ():
-        out[axis] = axis_column([point[axis] for point in points])
-    return pa.table(out)
+        columns[axis] = axis_column([point[axis] for point in points])
+    return pa.table(columns)

@@ -1,4 +1,4 @@
-"""Entries of the run store read, or made where they are missing or damaged."""
+"""Reads entries of the run store, and makes those that are missing or damaged."""
 
 from __future__ import annotations
 
@@ -16,15 +16,27 @@ def produce(
     read: Callable[[Entry, Any], Any],
     warn: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Read each wanted entry, making those that are missing or damaged, each by one process.
+    """Read each wanted entry; a missing or damaged entry is made, by one process only.
 
-    `make(key, value)` gives the record and files of an entry; `read(entry, value)` turns a
-    verified entry into what the caller wants and raises DamagedEntry if it cannot. Entries
-    that another process is making are left for last, and then waited for.
+    Args:
+        store: the run store.
+        kind: the kind of the entries, one of `run_store.KINDS`.
+        wanted: a value for each key, which is handed to `make` and `read`.
+        make: `make(key, value)` returns the record and the files of an entry.
+        read: `read(entry, value)` returns the result for an entry, and raises DamagedEntry if
+            the files of the entry are not of the expected form.
+        warn: called with a message for each damaged entry.
+
+    Returns:
+        The results of `read` by key, in the order of `wanted`. The function waits for entries
+        that another process makes, after all others are read or made.
+
+    Raises:
+        StoreError: the store cannot be read or written.
     """
     results: dict[str, Any] = {}
 
-    def look(key: str) -> bool:
+    def read_into_results(key: str) -> bool:
         try:
             entry = store.get(kind, key)
             if entry is None:
@@ -37,18 +49,18 @@ def produce(
         return True
 
     store.check()
-    waiting = [key for key in wanted if not look(key)]
-    if waiting:  # a store that has everything need not be writable
+    waiting = [key for key in wanted if not read_into_results(key)]
+    if waiting:  # a store with all entries may be read-only
         store.open()
     for wait in (False, True):
         busy = []
         for key in waiting:
-            with store.claimed(kind, key, wait=wait) as mine:
-                if not mine:
+            with store.locked(kind, key, wait=wait) as acquired:
+                if not acquired:
                     busy.append(key)
-                elif not look(key):
+                elif not read_into_results(key):
                     store.put(kind, key, *make(key, wanted[key]))
-                    if not look(key):
+                    if not read_into_results(key):
                         raise StoreError(f"{key} was written to {store.root} but cannot be read")
         waiting = busy
     return {key: results[key] for key in wanted}

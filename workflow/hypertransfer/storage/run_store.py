@@ -1,15 +1,16 @@
-"""The run store: one directory an entry, in place whole or not at all, under a content key.
+"""The run store: one directory for each entry, named by the entry's key.
 
     <root>/store.json                                  format of the store
     <root>/<kind>/<aa>/<identity>/<context>/entry.json  record, and digests of all files
                                            …/<files>
-    <root>/states/<aa>/<kind>-<key>                     where the making of an entry stands
+    <root>/states/<aa>/<kind>-<key>                     saved state of an unfinished entry
+    <root>/locks/<aa>/<kind>-<key>                      lock of the process that makes an entry
 
-An entry is written beside the store's content and moved into place by one atomic rename, after
-its files are flushed: a process killed at any moment leaves no partial entry behind. Reading
-verifies every digest; a damaged entry is moved aside and reported, never used. What lies in a
-store is taken for data by strangers: nothing in it runs, no link is followed out of it, and a
-record that is not of the form below counts as damaged.
+An entry is written to the folder `tmp` and moved to its place by one atomic rename, after its
+files are flushed: a process that is killed at any moment leaves no partial entry. Each read of a
+file verifies the file's digest; a damaged entry is moved aside and reported, never used. The
+content of a store is untrusted: no code in it is executed, no link is followed out of it, and an
+entry whose record has another form than `parse_record` expects counts as damaged.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ FORMAT = 1
 ENTRY = "entry.json"
 KEY = re.compile(r"[0-9a-f]{24}-[0-9a-f]{16}")
 KINDS = ("runs", "probes", "weights")
-FOLDERS = (*KINDS, "states", "tmp", "claims", "damaged")
+FOLDERS = (*KINDS, "states", "tmp", "locks", "damaged")
+FORMER_FOLDERS = ("claims",)  # of earlier versions: `hypertransfer prune` removes them
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a file in an entry
 
 
@@ -56,7 +58,7 @@ class DamagedEntry(StoreError):
 
 @dataclass(frozen=True)
 class Entry:
-    """A verified entry: its record, and where its files lie."""
+    """An entry whose record was verified: key, record, folder, and digest of each file."""
 
     key: str
     record: Mapping[str, Any]
@@ -67,7 +69,7 @@ class Entry:
         """The bytes of one file, checked against the digest that was written with it.
 
         Raises:
-            DamagedEntry: the file is missing or has other content.
+            DamagedEntry: the file cannot be read, or its content has another digest.
         """
         try:
             with open_file(self.path / name) as file:
@@ -80,16 +82,16 @@ class Entry:
 
 
 def parse_record(key: str, content: bytes) -> tuple[dict[str, Any], dict[str, str]]:
-    """Record and digests of the files of an entry, from the bytes of its entry.json.
+    """Record and digests of the files of an entry, from the content of its entry.json.
 
     Raises:
-        DamagedEntry: it is not what was written, or not of the form that is written.
+        DamagedEntry: the content has another digest, or not the form of a record.
     """
     try:
-        found = parse_json(content)
-        written = found.pop("digest")
-        sound = written == _digest(found) and found["key"] == key
-        record, files = found["record"], found["files"]
+        parsed = parse_json(content)
+        written = parsed.pop("digest")
+        sound = written == _digest(parsed) and parsed["key"] == key
+        record, files = parsed["record"], parsed["files"]
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         sound = False
     if not sound:
@@ -107,13 +109,13 @@ def _are_files(files: object) -> bool:
 
 
 class Store:
-    """A content-addressed store of finished work, safe to share between workflows."""
+    """A store of finished entries under their keys; several processes and hosts may share it."""
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
 
     def path(self, kind: str, key: str) -> Path:
-        """Where the entry lies, or would lie."""
+        """The folder of an entry, whether or not the entry exists."""
         return Path(self._where(kind, key))
 
     def _where(self, kind: str, key: str) -> str:
@@ -123,21 +125,21 @@ class Store:
         return f"{self.root}/{kind}/{identity[:2]}/{identity}/{context}"
 
     def has(self, kind: str, key: str) -> bool:
-        """Whether the entry is there; its content is checked when it is read."""
+        """Whether the entry exists; `get` and `Entry.read` check its content."""
         return os.path.isfile(f"{self._where(kind, key)}/{ENTRY}")  # noqa: PTH113 (10⁵ times)
 
     def contexts(self, kind: str, key: str) -> list[str]:
-        """Keys of all entries with the same identity, whatever code or data made them."""
+        """Keys of all entries with the same identity, made by any version of code and data."""
         parent = self.path(kind, key).parent
         if not parent.is_dir():
             return []
         return sorted(f"{parent.name}-{child.name}" for child in parent.iterdir())
 
     def get(self, kind: str, key: str) -> Entry | None:
-        """The entry, or None where there is none.
+        """The entry, or None if it does not exist.
 
         Raises:
-            DamagedEntry: the entry's record is not what was written.
+            DamagedEntry: see `parse_record`; or a link stands in the entry's place.
         """
         path = self.path(kind, key)
         if path.is_symlink():
@@ -157,10 +159,10 @@ class Store:
     def put(
         self, kind: str, key: str, record: Mapping[str, Any], files: Mapping[str, bytes]
     ) -> None:
-        """Write an entry whole; if another process was first, its entry stays.
+        """Write an entry; if another process has written the entry before, that one stays.
 
         Raises:
-            StoreError: the store cannot be written (read-only, full); nothing is left behind.
+            StoreError: the store cannot be written; no file is left behind.
         """
         target = self.path(kind, key)
         try:
@@ -186,9 +188,9 @@ class Store:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def keep_state(self, kind: str, key: str, content: bytes) -> None:
-        """Save where the making of an entry stands, in place of what was saved before.
+        """Save the state of an unfinished entry, which replaces the state saved before.
 
-        Only the process that holds the claim on the entry may; `put` removes it.
+        Only the process that holds the lock of the entry may call this; `put` removes the state.
 
         Raises:
             StoreError: the store cannot be written.
@@ -200,10 +202,10 @@ class Store:
             raise self._unwritable(error) from error
 
     def state(self, kind: str, key: str) -> bytes | None:
-        """What was saved last, or None where nothing was.
+        """The state that was saved last, or None if there is none.
 
         Raises:
-            DamagedEntry: the file is not what was written.
+            DamagedEntry: the file cannot be read, or its content has another digest.
         """
         try:
             with open_file(self.named("states", kind, key)) as file:
@@ -217,17 +219,17 @@ class Store:
         return content[64:]
 
     def drop_state(self, kind: str, key: str) -> None:
-        """Remove what was saved, where something was."""
+        """Remove the saved state, if there is one."""
         with contextlib.suppress(OSError):
             self.named("states", kind, key).unlink(missing_ok=True)
 
     def named(self, folder: str, kind: str, key: str) -> Path:
-        """Where the file of an entry lies in a folder that holds one for each: states, claims."""
-        self._where(kind, key)  # refuses what is no key
+        """The file of an entry in a folder with one file for each entry: states or locks."""
+        self._where(kind, key)  # raises ValueError if it is not a key
         return self.root / folder / key[:2] / f"{kind}-{key}"
 
     def _place(self, temporary: Path, target: Path) -> None:
-        """Move a whole entry into its place, unless there is one."""
+        """Move a complete entry to its place, unless an entry is there already."""
         for attempt in range(10):
             try:
                 self._stay_inside(target.parent)
@@ -236,12 +238,12 @@ class Store:
                 with contextlib.suppress(FileExistsError):
                     _rename(temporary, target)
                 return
-            except FileNotFoundError:  # another process tidied an empty folder away just then
+            except FileNotFoundError:  # another process has just removed the empty folder
                 if attempt == 9 or not temporary.exists():
                     raise
 
     def _stay_inside(self, folder: Path) -> None:
-        """Refuse a folder of the store that a link leads out of it."""
+        """Raise StoreError if a link on the way to the folder leads out of the store."""
         wanted = Path(os.path.realpath(self.root)) / folder.relative_to(self.root)
         if Path(os.path.realpath(folder)) != wanted:
             raise StoreError(
@@ -250,7 +252,7 @@ class Store:
             )
 
     def open(self) -> None:
-        """Make the store where it is not there yet, and check its format where it is.
+        """Create the store if it does not exist, otherwise check its format.
 
         Raises:
             StoreError: the store was written by another version, or cannot be written.
@@ -265,10 +267,10 @@ class Store:
         self._sweep()
 
     def check(self) -> None:
-        """Refuse a store of another format, or one that links lead out of.
+        """Check the format of the store, and that none of its folders is a link out of it.
 
         Raises:
-            StoreError: as said.
+            StoreError: the format is another one, or a link leads out of the store.
         """
         for name in FOLDERS:
             if (self.root / name).is_symlink():
@@ -276,21 +278,21 @@ class Store:
         marker = self.root / "store.json"
         try:
             with open_file(marker) as file:
-                found = parse_json(file.read(10_000))["format"]
+                written = parse_json(file.read(10_000))["format"]
         except (FileNotFoundError, NotADirectoryError):
             return
         except (ValueError, KeyError, TypeError, OSError) as error:
             advice = "restore it, or move the store away"
             raise StoreError(f"{marker} cannot be read ({error}): {advice}") from error
-        if found != FORMAT:
+        if written != FORMAT:
             raise StoreError(
-                f"{self.root} is a store of format {found}, and this version of hypertransfer "
+                f"{self.root} is a store of format {written}, and this version of hypertransfer "
                 f"reads and writes format {FORMAT}: name another folder in config/config.yaml, "
                 "key 'store', or use the version that wrote it"
             )
 
     def set_aside(self, kind: str, key: str) -> Path:
-        """Move a damaged entry out of the way, to be looked at or deleted.
+        """Move a damaged entry to the folder `damaged`, and return its new path.
 
         Raises:
             StoreError: the store cannot be written.
@@ -299,22 +301,22 @@ class Store:
         target = self.root / "damaged" / f"{kind}-{key}-{time.time_ns()}"
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):  # another process was first
+            with contextlib.suppress(FileNotFoundError):  # another process has moved it
                 path.rename(target)
         except OSError as error:
             raise self._unwritable(error) from error
         return target
 
     @contextlib.contextmanager
-    def claimed(self, kind: str, key: str, *, wait: bool) -> Iterator[bool]:
-        """Hold the right to make an entry; False where another process holds it.
+    def locked(self, kind: str, key: str, *, wait: bool) -> Iterator[bool]:
+        """Hold the lock of an entry while the entry is made; False if another process holds it.
 
-        The right is an advisory lock on a file, which the system drops when its holder dies.
+        The lock is an advisory lock on a file, which the system releases when its holder ends.
 
         Raises:
             StoreError: the store cannot be written.
         """
-        path = self.named("claims", kind, key)
+        path = self.named("locks", kind, key)
         while True:
             with self._lock_file(path) as file:
                 try:
@@ -345,7 +347,7 @@ class Store:
         )
 
     def _sweep(self) -> None:
-        """Remove what killed processes of this host have left half written."""
+        """Remove unfinished entries of processes of this host that have ended."""
         host = f"{socket.gethostname()}~"
         for left in (self.root / "tmp").glob(f"{host}*"):
             pid = left.name.removeprefix(host).partition("~")[0]
@@ -358,12 +360,12 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 
 def owner() -> str:
-    """How names in `tmp` begin that belong to this process."""
+    """The prefix of this process's names in `tmp`."""
     return f"{socket.gethostname()}~{os.getpid()}~"
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process of this host is alive."""
+    """Whether a process of this host is running."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -374,7 +376,7 @@ def is_running(pid: int) -> bool:
 
 
 def _rename(source: Path, target: Path) -> None:
-    # rename(2) onto a directory with files in it fails: the first entry wins.
+    # rename(2) fails if the target is a directory with files: the first entry stays.
     try:
         source.rename(target)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The columns of the Parquet tables."""
+"""Arrow schemas of the Parquet tables in the run store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TYPES = {
 
 
 def schema(columns: Mapping[str, str]) -> pa.Schema:
-    """The Arrow schema of columns by name and kind."""
+    """The Arrow schema of columns, given the kind of each column by name."""
     return pa.schema([(name, _TYPES[kind]) for name, kind in columns.items()])
 
 
@@ -29,12 +29,12 @@ SUMMARY = schema(columns.SUMMARY)
 
 
 def probe_schema(*probes: str) -> pa.Schema:
-    """The columns of probes, one row a checkpoint of a run; each probe's module defines its own."""
+    """The columns of some probes; a table has one row for each checkpoint of a run."""
     own = {
         name: kind for probe in probes for name, kind in cards_probes.PROBES[probe].columns.items()
     }
     return schema({"step": "count", **own, **cards_probes.PROBED, "seconds": "number"})
 
 
-# Names of the tables in the store, and their forms; a probe's table has at least these columns.
+# Schema of each file in the store. The table of a probe has further columns of its own.
 FORMS = {"history.parquet": HISTORY, "probe.parquet": probe_schema()}

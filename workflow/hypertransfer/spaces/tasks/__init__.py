@@ -1,1 +1,1 @@
-"""Tasks that search spaces are learned from and tried on."""
+"""Tasks, from which search spaces are learned and on which these are tested."""

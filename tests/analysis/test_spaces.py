@@ -1,0 +1,73 @@
+"""Learned search spaces: regrets over tasks, regions, and slopes of winners."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hypertransfer.analysis import spaces
+from hypertransfer.analysis.estimate import AnalysisError
+
+
+def replays():
+    """Two tasks of group g and one of h; two repeats, 0.1 around the mean."""
+    curves = {"a": ("g", [1.0, 0.5]), "b": ("g", [0.8, 0.3]), "c": ("h", [0.6, 0.2])}
+    return pd.DataFrame(
+        {"replay": "r", "task": task, "group": group, "method": "box",
+         "regrets": [regret + sign * 0.1 for regret in curve]}
+        for task, (group, curve) in curves.items() for sign in (-1, 1)
+    )  # fmt: skip
+
+
+def test_regrets_are_averaged_over_repeats_and_then_over_the_tasks_of_a_unit():
+    by_task = spaces.regret_curves(replays(), "box")
+    np.testing.assert_allclose(by_task, [[1.0, 0.5], [0.8, 0.3], [0.6, 0.2]])
+    by_group = spaces.regret_curves(replays(), "box", "group")
+    np.testing.assert_allclose(by_group, [[0.9, 0.4], [0.6, 0.2]])
+    at = spaces.regrets_at(replays(), ["box"], 2, "task")
+    assert at["box"] == pytest.approx([0.5, 0.3, 0.2])
+    with pytest.raises(AnalysisError, match="at: 3 is not within the 2 evaluations of box"):
+        spaces.regrets_at(replays(), ["box"], 3, "task")
+    with pytest.raises(AnalysisError, match="no method 'sphere'"):
+        spaces.regret_curves(replays(), "sphere")
+
+
+def test_the_band_of_equal_tasks_is_their_curve_and_that_of_many_is_normal():
+    curve = np.array([[0.5, 0.25]])
+    low, high = spaces.regret_band(np.repeat(curve, 4, axis=0))
+    assert (low.tolist(), high.tolist()) == ([0.5, 0.25], [0.5, 0.25])
+    tasks = np.random.default_rng(1).normal(size=(400, 1))
+    low, high = spaces.regret_band(tasks)
+    half = 1.96 * tasks.std() / 20
+    assert (low[0], high[0]) == pytest.approx((tasks.mean() - half, tasks.mean() + half), abs=0.02)
+
+
+def test_the_first_evaluation_at_a_goal():
+    curve = np.array([0.9, 0.5, 0.5, 0.1])
+    assert spaces.evaluations_to(curve, 0.5) == 2
+    assert spaces.evaluations_to(curve, 0.05) == math.inf
+
+
+def test_quantities_of_regions_are_averaged_by_unit_on_their_scale():
+    regions = pd.DataFrame(
+        [("g", "a", 1.0), ("g", "a", 4.0), ("g", "b", 16.0), ("h", "c", 8.0)],
+        columns=["group", "task", "volume"],
+    )
+    assert spaces.per_unit(regions, "volume", "task").tolist() == [2.5, 16.0, 8.0]
+    assert spaces.per_unit(regions, "volume", "group").tolist() == [9.25, 8.0]
+    logs = spaces.per_unit(regions, "volume", "group", np.log2)
+    assert logs.tolist() == [2.5, 3.0]  # of a: 1, of b: 4
+    means = spaces.geometric_means(pd.DataFrame({"x": [1.0, 4.0], "y": [9.0, 1.0]}))
+    assert means.tolist() == pytest.approx([2.0, 3.0])
+
+
+def test_slopes_of_winners_are_octaves_per_doubling():
+    winners = pd.DataFrame(
+        [(group, width, -slope * math.log2(width))
+         for group, slope in (("a", 1.0), ("b", 0.5)) for width in (16, 64, 256)],
+        columns=["group", "width", "winner"],
+    )  # fmt: skip
+    assert spaces.winner_slopes(winners, "width", "group") == pytest.approx([-1.0, -0.5])
+    with pytest.raises(AnalysisError, match="no group has winners at two values of width"):
+        spaces.winner_slopes(winners[winners["width"] == 16], "width", "group")

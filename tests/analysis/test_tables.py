@@ -1,0 +1,79 @@
+"""Rows of tables: series, values at a run's end, means over seeds, densities."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hypertransfer.analysis import tables
+from hypertransfer.analysis.estimate import AnalysisError
+
+RUNS = pd.DataFrame({"grid": "g", "key": ["a", "b"], "seed": [0, 1], "status": "finished"})
+PROBES = pd.DataFrame({
+    "grid": "g", "key": ["a", "a", "b", "b"], "step": [0, 10, 10, 0], "probe": "hessian",
+    "trace": [1.0, 2.0, 4.0, 3.0],
+})  # fmt: skip
+HISTORY = pd.DataFrame(
+    {"grid": "g", "key": list("aaabbb"), "step": [0, 1, 2] * 2, "train_loss": range(6)}
+)
+TABLES = {"runs": RUNS, "history": HISTORY, "probes": PROBES}
+
+
+def test_a_series_is_the_history_or_one_probes_rows():
+    assert tables.series_of(TABLES, RUNS, "train_loss")["train_loss"].tolist() == [*range(6)]
+    one = tables.series_of(TABLES, RUNS[:1], "trace")
+    assert one["trace"].tolist() == [1.0, 2.0]
+    with pytest.raises(AnalysisError, match="train_loss needs the table 'history'; given: runs"):
+        tables.series_of({"runs": RUNS}, RUNS, "train_loss")
+
+
+def test_a_run_in_two_grids_has_the_rows_of_the_grid_that_is_given():
+    twice = {**TABLES, "probes": pd.concat([PROBES, PROBES.assign(grid="other", trace=9.0)])}
+    assert tables.series_of(twice, RUNS, "trace")["trace"].max() == 4.0
+
+
+def test_what_was_measured_at_the_last_checkpoint_is_a_column_of_the_runs():
+    runs = tables.with_measured(TABLES, "trace")
+    assert dict(zip(runs["key"], runs["trace"], strict=True)) == {"a": 2.0, "b": 4.0}
+    assert tables.last_rows(PROBES).set_index("key")["trace"].to_dict() == {"a": 2.0, "b": 4.0}
+
+
+def test_axes_of_runs_replace_those_of_a_table():
+    table = HISTORY.assign(seed=99)
+    assert tables.with_axes(table, RUNS, ["seed"])["seed"].tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_means_and_ranges_across_seeds():
+    spread = tables.across_seeds(HISTORY, "step", "train_loss")
+    assert spread.loc[1].to_dict() == {"mean": 2.5, "min": 1.0, "max": 4.0}
+
+
+def test_smoothing_does_not_mix_runs():
+    assert tables.smoothed(HISTORY, "train_loss", 2).tolist() == [0, 0.5, 1.5, 3, 3.5, 4.5]
+
+
+def test_cells_are_means_of_finished_runs_and_the_best_one_is_found():
+    runs = pd.DataFrame(
+        [(8, 0.1, 2.0, "finished"), (8, 0.1, 4.0, "finished"), (8, 0.2, 1.0, "finished"),
+         (8, 0.2, 9.0, "diverged"), (16, 0.1, 9.0, "diverged"), (16, 0.2, 5.0, "finished")],
+        columns=["width", "lr", "loss", "status"],
+    )  # fmt: skip
+    cells = tables.cell_means(runs, "lr", "width", "loss")
+    assert cells.index.tolist() == [16, 8]
+    assert math.isnan(cells.loc[16, 0.1])
+    assert cells.loc[8].tolist() == [3.0, 1.0]
+    assert tables.best_cell(cells, highest=False) == (1, 1)
+    assert tables.best_cell(cells, highest=True) == (0, 1)
+
+
+def test_a_density_holds_the_share_of_its_positive_nodes():
+    probes = pd.DataFrame({
+        "nodes": [np.array([0.1, 10.0, -1.0]), np.array([0.1, 10.0])],
+        "shares": [np.array([0.5, 0.25, 0.25]), np.array([0.5, 0.5])],
+    })  # fmt: skip
+    edges = np.linspace(-2, 2, 9)
+    heights = tables.eigenvalue_density(probes, edges)
+    assert (heights * np.diff(edges)).sum() == pytest.approx(1 - 0.25 / 2)
+    assert heights[2] * 0.5 == pytest.approx(0.5)  # from 10^−1 on
+    assert heights[6] * 0.5 == pytest.approx(0.375)  # from 10^1 on

@@ -1,0 +1,49 @@
+"""Figures of sweeps over sizes, on synthetic tables: they show what the tables say."""
+
+import numpy as np
+import pytest
+from tests.support.figures import WIDTHS, figure
+
+from hypertransfer.figures import draw
+
+
+def test_stars_stand_at_the_optima_and_crosses_at_diverged_runs(tables):
+    drawn = draw.draw(figure("lr_sweep"), tables)
+    mup, ntp = drawn.axes
+    stars = [line for line in mup.lines if line.get_marker() == "*"]
+    assert len(stars) == len(WIDTHS)
+    for star in stars:
+        assert float(star.get_xdata()[0]) == pytest.approx(0.5)
+    crosses = [line for line in ntp.lines if line.get_marker() == "x"]
+    assert [list(line.get_xdata()) for line in crosses] == [[0.125]]
+    assert not [line for line in mup.lines if line.get_marker() == "x"]
+
+
+def test_optimum_shows_no_shift_for_mup_and_one_octave_a_doubling_for_ntp(tables):
+    axis = draw.draw(figure("optimum"), tables).axes[0]
+    shown = {c.get_label(): c.lines[0].get_ydata().astype(float) for c in axis.containers}
+    np.testing.assert_allclose(shown["µP, SGD"], 0, atol=1e-9)
+    np.testing.assert_allclose(shown["NTP, SGD"], [0, 1, 2], atol=1e-6)
+
+
+def test_a_law_is_drawn_through_four_durations_and_not_through_three(tables):
+    runs = tables["runs"][tables["runs"]["status"] == "finished"]
+    for count, label in ((3, "µP"), (4, "µP: 1.00 + 5.0·D$^{-0.50}$")):
+        steps = 100 * 2 ** (np.arange(len(runs)) % count)
+        given = runs.assign(steps=steps, final_loss=1 + 5 * steps**-0.5)
+        axis = draw.draw(figure("law"), {**tables, "runs": given}).axes[0]
+        assert label in axis.get_legend_handles_labels()[1]
+
+
+def test_a_heat_map_stars_the_least_loss_or_the_largest_accuracy(tables):
+    runs = tables["runs"].assign(eval_accuracy=lambda t: t["lr"] / 4 + t["shape.width"] / 100)
+    tables = {**tables, "runs": runs[runs["parameterisation"] == "mup"]}
+    for quantity, place in (("final_loss", 2), ("eval_accuracy", 4)):
+        options = {"x": "lr", "y": "shape.width", "quantity": quantity}
+        given = {**figure("heat_map"), "where": {}, "options": options}
+        axis = draw.draw(given, tables).axes[0]
+        (star,) = [line for line in axis.lines if line.get_marker() == "*"]
+        assert star.get_xdata()[0] == place + 0.5
+    rows = [text.get_text() for text in axis.get_yticklabels()]
+    assert rows == ["32", "16", "8"]
+    assert rows[int(star.get_ydata()[0])] == "32"

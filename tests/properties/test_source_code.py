@@ -1,0 +1,85 @@
+"""The sources run nothing that they read.
+
+The code beside the Snakefile and the notebooks are trusted; config, data and store are not.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import tokenize
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hypertransfer.data.images import cifar10
+from hypertransfer.studies import document
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+SOURCES = [*sorted((ROOT / "workflow").rglob("*.py")), ROOT / "Snakefile",
+           *sorted((ROOT / "workflow/rules").glob("*.smk")),
+           *sorted((ROOT / "workflow/notebooks").glob("*.ipynb"))]  # fmt: skip
+MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "jsonpickle"}
+BUILTINS = {"eval", "exec", "compile", "__import__"}
+CALLS = {"system", "popen", "read_pickle", "to_pickle",
+         "unsafe_load", "full_load", "unsafe_load_all", "UnsafeLoader", "FullLoader",
+         "literal_eval", "runpy", "shell"}  # fmt: skip
+
+
+def names(path: Path) -> set[str]:
+    """Every name that a source mentions, of Python, of Snakemake's language, or of a notebook.
+
+    Attributes begin with a dot: `network.eval()` and `re.compile()` are not the builtins.
+    """
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    found, before = set(), ""
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.NAME:
+            found.add("." * (before == ".") + token.string)
+        before = token.string
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_source_runs_what_it_reads(path):
+    allowed = {"pickle"} if path.name == "cifar10.py" else set()
+    refused = BUILTINS | MODULES | CALLS | {f".{name}" for name in CALLS}
+    assert not names(path) & refused - allowed
+
+
+def calls(path: Path) -> list[ast.Call]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in SOURCES if p.suffix == ".py"], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_loading_is_of_the_safe_kind(path):
+    for call in calls(path):
+        called = ast.unparse(call.func)
+        options = {word.arg: ast.unparse(word.value) for word in call.keywords}
+        if called in ("np.load", "numpy.load"):
+            assert options.get("allow_pickle") == "False"
+        if called == "torch.load":
+            assert options.get("weights_only") == "True"
+        if called in ("yaml.load", "yaml.compose", "yaml.load_all"):
+            assert options.get("Loader") == "_Loader"
+        if called.startswith("subprocess."):
+            assert "shell" not in options
+        if called.endswith("Unpickler"):
+            pytest.fail("an unpickler without its names")
+    assert issubclass(document._Loader, yaml.SafeLoader)
+
+
+def test_the_one_unpickler_knows_names_of_its_own_only():
+    assert set(cifar10._NAMES) == {("numpy.core.multiarray", "_reconstruct"), ("numpy", "ndarray"),
+                                   ("numpy", "dtype")}  # fmt: skip
+    assert all(isinstance(v, cifar10._Name | str) for v in cifar10._NAMES.values())

@@ -1,0 +1,89 @@
+"""Tables, headings and figures of the report notebooks."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from markupsafe import Markup
+
+from hypertransfer.parameterisation.algebra import Power
+from hypertransfer.report import html
+
+STUDY = {"title": "A & B", "question": "Why?", "paper": {"title": "P", "authors": "Someone"}}
+CLAIM = {
+    "study": "mine", "claim": "x", "sentence": "x < y", "source": "ours", "paper_value": None,
+    "bar": "≥ 0", "verdict": "holds", "reason": "5 seeds", "confidence": "high", "value": 0.123,
+    "low": 0.1, "high": float("inf"),
+}  # fmt: skip
+
+
+def test_cells_are_escaped_unless_they_are_markup():
+    text = html.table(
+        [{"a": "<b>", "b": Markup("<b>x</b>"), "c": 0.12345, "d": None}], "a & b"
+    ).data
+    assert "<td>&lt;b&gt;</td><td><b>x</b></td><td>0.123</td><td></td>" in text
+    assert "<caption>a &amp; b</caption>" in text
+
+
+def test_pages_are_plain_strings():
+    """Text that is added to `Markup` would be escaped."""
+    assert type(html.table([{"a": 1}]).data) is str
+    assert type(html.heading(STUDY, "desk").data) is str
+
+
+def test_a_table_without_rows_says_so():
+    assert html.table([]).data == "<p>(none)</p>"
+
+
+@pytest.mark.parametrize(
+    ("power", "text"),
+    [
+        (Power(), "1"),
+        (Power(width=1.0), "m<sub>N</sub>"),
+        (Power(width=-1.0), "m<sub>N</sub><sup>−1</sup>"),
+        (
+            Power(width=-0.5, depth=0.5),
+            "m<sub>N</sub><sup>−1/2</sup> m<sub>L</sub><sup>1/2</sup>",
+        ),
+    ],
+)
+def test_powers_have_superscripts(power, text):
+    assert html.power(power) == text
+
+
+def test_the_heading_names_the_source_and_warns_of_the_smoke_scale():
+    paper = {"title": "P", "authors": "Someone", "arxiv": "2402.17457", "venue": "ICML"}
+    text = html.heading({**STUDY, "paper": paper}, "smoke").data
+    assert "<h1>A &amp; B</h1>" in text
+    assert "After Someone, <i>P</i> (arXiv 2402.17457, ICML). Scale: <b>smoke</b>." in text
+    assert "conclusions mean nothing" in text
+    text = html.heading(STUDY, "desk").data
+    assert "<i>P</i>. Scale: <b>desk</b>." in text
+    assert "smoke" not in text
+
+
+def test_claims_and_counterparts_show_values_and_verdicts():
+    claims = pd.DataFrame([CLAIM])
+    text = html.claims_table(claims).data
+    assert "<td>0.12 (0.10 … open)</td>" in text
+    assert '<span class="holds">holds</span>' in text
+    entry = {"paper": "Fig. 1", "shows": "x", "claims": ["x"], "figures": []}
+    other = {"paper": "Fig. 2", "shows": "y", "claims": [], "figures": ["f", "g"]}
+    text = html.counterparts({"counterparts": [entry, other]}, claims).data
+    assert 'x: 0.12 (≥ 0), <span class="holds">holds</span></td>' in text
+    assert "<td>f, g</td><td></td><td>none</td>" in text
+
+
+def test_the_answer_counts_verdicts():
+    text = html.answer(pd.DataFrame([CLAIM, CLAIM, {**CLAIM, "verdict": "fails"}])).data
+    assert "3 claims checked" in text
+    for part in (">2 hold<", ">1 fail<", ">0 undecided<"):
+        assert part in text
+    assert ".holds {" in text, "the style of the notebook's tables"
+
+
+def test_runs_of_several_devices_are_pointed_out():
+    runs = pd.DataFrame({"torch": ["2", "2"], "device": ["cpu", "cpu"]})
+    assert "side by side" not in html.provenance_table(runs).data
+    runs["device"] = ["cpu", "cuda"]
+    assert "side by side" in html.provenance_table(runs).data

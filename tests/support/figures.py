@@ -1,0 +1,62 @@
+"""A figure of each kind, as a config would describe it."""
+
+from __future__ import annotations
+
+WIDTHS, LRS, SEEDS = (8, 16, 32), (0.125, 0.25, 0.5, 1.0, 2.0), (0, 1, 2)
+FIGURES = {
+    "overview": {"options": {"dynamics": "sweep", "sweep": "sweep"}},
+    "sharpness": {"where": {"lr": 0.5}},
+    "loss": {"where": {"lr": 0.5}},
+    "lr_sweep": {},
+    "optimum": {},
+    "along": {
+        "where": {"lr": 0.5},
+        "options": {"quantities": ["scaled_sharpness", "train_loss"], "level": 5, "sweep": True},
+    },
+    "gaps": {
+        "where": {"lr": 0.5, "parameterisation": "mup"},
+        "options": {"quantities": ["scaled_sharpness", "train_loss"]},
+    },
+    "density": {"where": {"lr": 0.5}},
+    "levels": {"where": {"lr": 0.5}, "options": {"quantities": ["scaled_sharpness"]}},
+    "search_progress": {"where": {"grid": "modules"}},
+    "multipliers": {"where": {"grid": "modules", "method": "factored"}},
+    "carried": {"where": {"grid": "modules-transfer"}, "options": {"over": "global"}},
+    "slices": {"where": {"grid": "modules-transfer", "method": "line"}},
+    "law": {},
+    "heat_map": {"where": {"parameterisation": "mup"}, "options": {"x": "lr", "y": "shape.width"}},
+    "instances": {"where": {"parameterisation": "mup"}},
+    "arms": {
+        "where": {"lr": 0.5, "shape.width": 8},
+        "options": {
+            "quantities": ["final_loss", "scaled_sharpness"],
+            "column": "parameterisation",
+            "rows": "optimizer",
+        },
+    },
+    "race": {"options": {"of": "muon", "over": "adamw"}},
+    "frontier": {},
+    "guidelines": {
+        "options": {"parts": [{"title": "optimizer", "grid": "race", "column": "optimizer"}]}
+    },
+}
+OF_RACES = ("race", "frontier", "guidelines")
+OF_SEARCHES = ("search_progress", "multipliers", "carried", "slices")
+
+
+def tables_of(kind: str, tables, searched, raced):
+    """The tables that a kind of figure is drawn from."""
+    if kind in OF_RACES:
+        runs = raced["runs"]
+        if kind == "race":
+            runs = runs[runs["batch_size"] == 4]
+        if kind == "guidelines":
+            runs = runs[(runs["steps"] == 40) & (runs["batch_size"] == 4)]
+        if kind == "frontier":
+            runs = runs[runs["steps"] == 40]
+        return {**raced, "runs": runs}
+    return searched if kind in OF_SEARCHES else tables
+
+
+def figure(kind: str) -> dict:
+    return {"id": kind, "kind": kind, "title": "Title", "caption": "", **FIGURES[kind]}

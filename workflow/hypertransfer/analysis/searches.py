@@ -1,0 +1,94 @@
+"""Searches for hyperparameters: progress, multipliers of modules, gains, losses along a line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+from hypertransfer.analysis.estimate import AnalysisError, Estimate, exact
+from hypertransfer.analysis.lazy import numpy as np
+from hypertransfer.analysis.lazy import pandas as pd
+from hypertransfer.analysis.tables import need
+
+OUTSIDE = ("embedding", "readout")  # groups of modules in no block
+DEPTH = re.compile(r"depth\d+")  # names of a multiplier's nodes over the depth
+
+
+def progress(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The trials of each method in their order: `loss`, and the least loss so far, `best`.
+
+    Rows are numbered from 1. A loss may be +inf.
+    """
+    ordered = runs.sort_values(["generation", "trial"])
+    tables = {}
+    for method, trials in ordered.groupby("method", sort=False):
+        losses = trials["final_loss"].to_numpy(float)
+        columns = {"loss": losses, "best": np.minimum.accumulate(losses)}
+        tables[method] = pd.DataFrame(columns, index=np.arange(1, len(losses) + 1))
+    return tables
+
+
+def best_proposal(runs: pd.DataFrame) -> dict[str, float]:
+    """The proposal of the trial with the least final loss."""
+    return json.loads(runs.loc[runs["final_loss"].idxmin(), "proposal"])
+
+
+def multiplier_maps(
+    proposal: Mapping[str, float], places: Sequence[float]
+) -> dict[str, pd.DataFrame]:
+    """Octaves of each hyperparameter's multipliers: a row a group of modules, a column a place.
+
+    `proposal` has keys such as `lr/query` (a group) and `lr/depth0` (a node over the depth).
+    `places` lie between 0, the first block, and 1, the last. Between the equally spaced nodes the
+    octaves are interpolated; groups outside the blocks get none of them.
+    """
+    maps = {}
+    for name in dict.fromkeys(label.partition("/")[0] for label in proposal):
+        parts = {
+            label.partition("/")[2]: octaves
+            for label, octaves in proposal.items()
+            if label.partition("/")[0] == name
+        }
+        nodes = [octaves for part, octaves in parts.items() if DEPTH.fullmatch(part)] or [0.0]
+        groups = {part: v for part, v in parts.items() if part and not DEPTH.fullmatch(part)}
+        along = np.interp(places, np.linspace(0, 1, len(nodes)), nodes)
+        inside = [0.0 if group in OUTSIDE else 1.0 for group in groups]
+        values = np.array(list(groups.values()))[:, None] + np.outer(inside, along)
+        maps[name] = pd.DataFrame(values, list(groups), places)
+    return maps
+
+
+def gains_over(runs: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """The loss of a reference method minus that of each other: a row a target and seed."""
+    losses = runs.pivot_table(index=["target", "seed"], columns="method", values="final_loss")
+    return -losses.drop(columns=reference).sub(losses[reference], axis=0)
+
+
+def losses_along(runs: pd.DataFrame, along: str, loss: str = "final_loss") -> pd.DataFrame:
+    """Losses along a line: a row a seed, a column a place."""
+    return runs.pivot(index="seed", columns=along, values=loss).sort_index()
+
+
+def losses_by_group(runs: pd.DataFrame, along: str, between: str, loss: str) -> list[pd.DataFrame]:
+    """Losses along a line in each group of runs, as `losses_along` gives them.
+
+    Raises:
+        AnalysisError: fewer than two groups, or groups with different seeds.
+    """
+    need("runs", runs, (along, between, "seed", "status", loss))
+    groups = [losses_along(part, along, loss) for _, part in runs.groupby(between)]
+    if len(groups) < 2 or any(not group.index.equals(groups[0].index) for group in groups):
+        raise AnalysisError(f"two {between} or more with the same seeds are needed")
+    return groups
+
+
+def minimum(losses: pd.DataFrame, seeds: np.ndarray | slice = slice(None)) -> float:
+    """The place of least mean loss over the chosen seeds, of those tried."""
+    return losses.columns[np.argmin(losses.to_numpy()[seeds].mean(axis=0))]
+
+
+def minimum_shift(groups: Sequence[pd.DataFrame], seeds: np.ndarray) -> Estimate:
+    """The largest distance between groups in the place of least mean loss."""
+    places = [minimum(losses, seeds) for losses in groups]
+    return exact(float(max(places) - min(places)))

@@ -1,0 +1,110 @@
+"""Learned search spaces: regrets of searchers over tasks, regions, and drift of winners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from hypertransfer.analysis.curves import slope_per_doubling
+from hypertransfer.analysis.estimate import AnalysisError
+from hypertransfer.analysis.lazy import numpy as np
+from hypertransfer.analysis.lazy import pandas as pd
+from hypertransfer.analysis.tables import need
+
+DRAWS = 1000  # resamples of tasks for a band
+
+
+def split_columns(by: str) -> list[str]:
+    """The columns that tell units apart, from their names with commas between."""
+    return [name.strip() for name in by.split(",")]
+
+
+def regret_curves(replays: pd.DataFrame, method: str, by: str = "task") -> np.ndarray:
+    """Mean regrets (unit, evaluation) of a method, units in the order of their names.
+
+    Repeats of a task are averaged first, then the tasks of a unit. `by` names the columns that
+    tell units apart.
+
+    Raises:
+        AnalysisError: no rows have the method, or several replays do.
+    """
+    columns = split_columns(by)
+    need("replays", replays, (*columns, "method", "regrets"))
+    chosen = replays[replays["method"] == method]
+    if chosen.empty:
+        known = ", ".join(dict.fromkeys(replays["method"]))
+        raise AnalysisError(f"no method {method!r} in these replays; there is {known}")
+    if chosen["replay"].nunique() > 1:
+        raise AnalysisError(f"several replays have the method {method!r}: choose one by `where`")
+
+    def of_unit(unit: pd.DataFrame) -> np.ndarray:
+        tasks = [np.stack(task["regrets"]).mean(axis=0) for _, task in unit.groupby("task")]
+        return np.stack(tasks).mean(axis=0)
+
+    return np.stack([of_unit(unit) for _, unit in chosen.groupby(columns)])
+
+
+def regrets_at(
+    replays: pd.DataFrame, methods: Sequence[str], evaluations: int, by: str
+) -> dict[str, np.ndarray]:
+    """Regrets (unit,) of methods after a number of evaluations.
+
+    Raises:
+        AnalysisError: a method has fewer evaluations.
+    """
+    curves = {name: regret_curves(replays, name, by) for name in methods}
+    for name, curve in curves.items():
+        if not 1 <= evaluations <= curve.shape[1]:
+            raise AnalysisError(
+                f"at: {evaluations} is not within the {curve.shape[1]} evaluations of {name}"
+            )
+    return {name: curve[:, evaluations - 1] for name, curve in curves.items()}
+
+
+def regret_band(curves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the 95 % percentile interval of the mean of curves (task, evaluation) over tasks."""
+    rows = np.random.default_rng(0).integers(len(curves), size=(DRAWS, len(curves)))
+    low, high = np.quantile(curves[rows].mean(axis=1), (0.025, 0.975), axis=0)
+    return low, high
+
+
+def evaluations_to(curve: np.ndarray, goal: float) -> float:
+    """The first evaluation at which a curve is at a goal or below, up to rounding; else +inf."""
+    reached = curve <= goal + 1e-12
+    return float(reached.argmax() + 1) if reached.any() else float("inf")
+
+
+def per_unit(
+    regions: pd.DataFrame, quantity: str, by: str, scale: Callable = lambda values: values
+) -> pd.Series:
+    """A quantity of regions, the mean over repeats and then over the tasks of a unit.
+
+    `scale` is applied to the values before they are averaged.
+    """
+    columns = split_columns(by)
+    need("regions", regions, (*columns, quantity))
+    values = scale(regions[quantity].astype(float))
+    tasks = regions.assign(value=values).groupby([*dict.fromkeys([*columns, "task"])])
+    return tasks["value"].mean().groupby(level=columns).mean()
+
+
+def geometric_means(table: pd.DataFrame) -> pd.Series:
+    """The geometric mean of each column."""
+    return np.exp(np.log(table).mean())
+
+
+def winner_slopes(winners: pd.DataFrame, size: str, by: str) -> np.ndarray:
+    """Octaves per doubling of a size by which the winners of each group move (group,).
+
+    Raises:
+        AnalysisError: no group has winners at two sizes.
+    """
+    columns = split_columns(by)
+    need("winners", winners, (size, "winner", *columns))
+    slopes = [
+        slope_per_doubling(part[size], part["winner"])
+        for _, part in winners.groupby(columns)
+        if part[size].nunique() > 1
+    ]
+    if not slopes:
+        raise AnalysisError(f"no {by} has winners at two values of {size}")
+    return np.array(slopes)

@@ -1,0 +1,136 @@
+"""Rows of a study's tables: the series of a quantity, values at a run's end, means over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from hypertransfer.analysis.estimate import AnalysisError
+from hypertransfer.analysis.lazy import numpy as np
+from hypertransfer.analysis.lazy import pandas as pd
+from hypertransfer.runs.columns import HISTORY
+
+Tables = Mapping[str, "pd.DataFrame"]  # by name: `runs`, `history`, `probes` and others
+
+
+def need(name: str, table: pd.DataFrame, columns: Iterable[str]) -> None:
+    """Check that a table has columns.
+
+    Raises:
+        AnalysisError: names the columns that the table lacks, and those that it has.
+    """
+    if missing := [column for column in columns if column not in table]:
+        raise AnalysisError(
+            f"the table {name!r} has no column {', '.join(map(repr, missing))}; "
+            f"known: {', '.join(map(str, table))}"
+        )
+
+
+def table_of(quantity: str) -> str:
+    """The name of the table that holds a quantity along training."""
+    return "history" if quantity in HISTORY else "probes"
+
+
+def series_of(
+    tables: Tables, runs: pd.DataFrame, quantity: str, probe: str | None = None
+) -> pd.DataFrame:
+    """The rows of the given runs in the training history, or of one probe of the quantity.
+
+    Raises:
+        AnalysisError: the table or its columns are missing, no probe measured the quantity, or
+            several did and `probe` names none of them.
+    """
+    name = table_of(quantity)
+    if name not in tables:
+        raise AnalysisError(f"{quantity} needs the table {name!r}; given: {', '.join(tables)}")
+    series = tables[name]
+    need(name, series, ("key", "step", quantity))
+    # A run may stand in several grids, probed differently: rows belong to a grid and a key.
+    owner = [column for column in ("grid", "key") if column in series and column in runs]
+    series = series.merge(runs[owner], on=owner)
+    if name == "probes":
+        series = series[series["probe"] == _probe(series, quantity, probe)]
+    return series
+
+
+def _probe(series: pd.DataFrame, quantity: str, probe: str | None) -> str:
+    """The name of the probe that measured a quantity."""
+    measured = sorted(series.loc[series[quantity].notna(), "probe"].unique())
+    if probe is None and len(measured) > 1:
+        raise AnalysisError(
+            f"{quantity} was measured by several probes: name one as the option `probe`; "
+            f"known: {', '.join(measured)}"
+        )
+    if not measured or (probe is not None and probe not in measured):
+        known = ", ".join(measured) or "none"
+        wanted = f"probe {probe!r} with" if probe else "probe that measured"
+        raise AnalysisError(
+            f"the selected runs have no {wanted} {quantity}; probes with it: {known}"
+        )
+    return probe or measured[0]
+
+
+def with_measured(tables: Tables, quantity: str) -> pd.DataFrame:
+    """The runs, each once, with a column of the quantity.
+
+    A quantity that is no column of the runs is taken from the probe that measured it, at each
+    run's last checkpoint.
+    """
+    runs = tables["runs"].drop_duplicates("key")
+    if quantity in runs or quantity not in tables.get("probes", ()):
+        return runs
+    series = series_of(tables, runs, quantity).dropna(subset=[quantity]).sort_values("step")
+    return runs.merge(series.groupby("key")[quantity].last().reset_index(), on="key")
+
+
+def with_axes(table: pd.DataFrame, runs: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """A table's rows with columns of their runs, whether or not the table has them already."""
+    axes = runs.drop_duplicates("key").set_index("key")[list(columns)]
+    return table.drop(columns=[c for c in columns if c in table]).join(axes, on="key")
+
+
+def last_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The row of each run at its last step."""
+    return table.sort_values("step").groupby("key").tail(1)
+
+
+def across_seeds(table: pd.DataFrame, by: str, quantity: str) -> pd.DataFrame:
+    """The columns `mean`, `min` and `max` of a quantity, with a row for each value of `by`."""
+    return table.groupby(by)[quantity].agg(["mean", "min", "max"])
+
+
+def smoothed(history: pd.DataFrame, quantity: str, window: int) -> pd.Series:
+    """The mean of each run's last `window` records, of fewer at its start."""
+    rolled = history.groupby("key")[quantity].rolling(window, min_periods=1).mean()
+    return rolled.reset_index(level=0, drop=True)
+
+
+def cell_means(runs: pd.DataFrame, x: str, y: str, quantity: str) -> pd.DataFrame:
+    """Means over seeds: a row for each `y`, largest first, and a column for each `x`.
+
+    A cell where every run diverged is nan; elsewhere the runs that diverged are left out.
+    """
+    values = runs[quantity].astype(float).mask(runs["status"] == "diverged")
+    table = runs.assign(value=values).pivot_table(
+        index=y, columns=x, values="value", aggfunc="mean", dropna=False
+    )
+    return table.sort_index(ascending=False)
+
+
+def best_cell(cells: pd.DataFrame, *, highest: bool) -> tuple[int, int]:
+    """Row and column number of the highest (or lowest) cell that is a number."""
+    best = np.nanargmax(cells) if highest else np.nanargmin(cells)
+    row, column = np.unravel_index(best, cells.shape)
+    return int(row), int(column)
+
+
+def eigenvalue_density(probes: pd.DataFrame, edges: np.ndarray) -> np.ndarray:
+    """Share of the eigenvalues per decade in bins of log₁₀ λ, the average of all rows.
+
+    `nodes` and `shares` of a row are quadrature nodes and their weights, which sum to 1. `edges`
+    (bins + 1) are equally spaced. Nodes that are not positive are left out.
+    """
+    nodes = np.concatenate(probes["nodes"].to_list())
+    shares = np.concatenate(probes["shares"].to_list()) / len(probes)
+    positive = nodes > 0
+    sums, _ = np.histogram(np.log10(nodes[positive]), bins=edges, weights=shares[positive])
+    return sums / (edges[1] - edges[0])

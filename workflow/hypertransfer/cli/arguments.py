@@ -1,0 +1,177 @@
+"""Commands and options of the command line, and the function that runs each command.
+
+A command names its function as `module:function` of the package `hypertransfer.cli`. `main`
+imports the module once the command is chosen: `plan` and `space` then start without torch, and
+`--help` and errors of usage without numpy and pandas as well. Modules of commands therefore
+import whatever they need at their top, and this module imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+CONFIG = Path("config/config.yaml")
+
+
+def parser(version: str) -> argparse.ArgumentParser:
+    """The parser of all commands; parsed arguments have the command's function as `function`."""
+    top = argparse.ArgumentParser(
+        prog="hypertransfer",
+        description="Plan, inspect and tidy runs; `snakemake` trains them.",
+    )
+    top.add_argument("--version", action="version", version=version)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    words = "count runs, cells and jobs of the config, and give reasons for missing runs"
+    _add_plan(_with_config(commands, "plan", "plan:run", words))
+    # Hidden: `maintenance.references` calls it in a process of each project.
+    _with_config(commands, "references", "references:run", None)
+    words = "fit the cost model, which estimates times and sizes jobs, to the runs in the store"
+    _with_config(commands, "calibrate", "calibrate:run", words)
+    words = "list, or remove, entries and files that no study refers to"
+    _add_prune(_with_config(commands, "prune", "maintenance:prune_store", words))
+    words = "check that all entries of the store and all made files are readable"
+    _add_verify(_with_config(commands, "verify", "maintenance:verify_store", words))
+    words = "learn a search space from a table of past sweeps, for other tools and our own grids"
+    space = commands.add_parser("space", help=words)
+    space.set_defaults(function="space:run")
+    _add_space(space)
+    return top
+
+
+def _with_config(
+    commands: argparse._SubParsersAction, name: str, function: str, words: str | None
+) -> argparse.ArgumentParser:
+    """A command that reads the main config; hidden from `--help` if it has no words."""
+    shown = {} if words is None else {"help": words}
+    command = commands.add_parser(name, **shown)
+    command.set_defaults(function=function)
+    command.add_argument(
+        "--config",
+        nargs="*",
+        default=[],
+        metavar="KEY=VALUE",
+        help=f"override keys of {CONFIG}, as in snakemake",
+    )
+    command.add_argument(
+        "--configfile", type=Path, default=CONFIG, help=f"the main config (default: {CONFIG})"
+    )
+    return command
+
+
+def _add_plan(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--explain",
+        metavar="RUN",
+        help="show the base and target values and every scaled hyperparameter of a run; RUN is "
+        "the beginning of a run key, or grid:axis=value,...",
+    )
+
+
+def _add_prune(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--project",
+        action="append",
+        type=Path,
+        metavar="DIR",
+        help="folder of a project whose runs stay; repeat the option for each project that "
+        "shares the store (default: the working directory)",
+    )
+    command.add_argument("--yes", action="store_true", help="remove; without it, only list")
+    command.add_argument("--list", action="store_true", help="list the name of each entry and file")
+    command.add_argument(
+        "--older-than",
+        type=_days,
+        default=7.0,
+        metavar="DAYS",
+        help="keep entries and files that are younger (default: 7)",
+    )
+
+
+def _add_verify(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--quick",
+        action="store_true",
+        help="check records, names and the heads of files, but not the digests of files",
+    )
+    command.add_argument(
+        "--aside",
+        action="store_true",
+        help="move damaged entries to the store's folder `damaged`, so that snakemake makes "
+        "them again",
+    )
+
+
+def _add_space(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "table", type=Path, metavar="TABLE", help="past evaluations, a CSV or Parquet file"
+    )
+    command.add_argument(
+        "--about",
+        type=Path,
+        metavar="FILE",
+        help="description of the columns (default: TABLE with the suffix .yaml)",
+    )
+    command.add_argument(
+        "--out", type=Path, default=Path("space.yaml"), help="file to write (default: space.yaml)"
+    )
+    command.add_argument("--force", action="store_true", help="overwrite the file of --out")
+    command.add_argument(
+        "--points",
+        type=int,
+        default=32,
+        metavar="N",
+        help="number of points in the file's section `grid` (default: 32)",
+    )
+    _add_recipe(command)
+
+
+def _add_recipe(command: argparse.ArgumentParser) -> None:
+    """Options on how the space is learned."""
+    command.add_argument(
+        "--shape",
+        choices=("box", "ellipsoid"),
+        help="shape of the space (default: ellipsoid if there are enough winners to fit one)",
+    )
+    command.add_argument(
+        "--slack",
+        type=float,
+        default=0.0,
+        metavar="LAMBDA",
+        help="allow winners of outlying tasks outside the space; 0.1 to 0.2 is usual (default: 0)",
+    )
+    command.add_argument(
+        "--floor",
+        type=float,
+        metavar="SHARE",
+        help="smallest half-width of the space, as a share of the range (default: 0.05)",
+    )
+    command.add_argument(
+        "--top",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of best evaluations of each task that are winners (default: 1)",
+    )
+    command.add_argument(
+        "--drift",
+        metavar="COLUMN",
+        help="column of a size, e.g. width: fit how winners move with the size",
+    )
+    command.add_argument(
+        "--drifting",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="hyperparameters that move with the size (default: all numeric ones)",
+    )
+    command.add_argument(
+        "--target", type=float, metavar="SIZE", help="size for which the space is learned"
+    )
+
+
+def _days(text: str) -> float:
+    days = float(text)
+    if not 0 <= days < 1e5:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of days from 0 to 99999")
+    return days

@@ -1,0 +1,38 @@
+"""`hypertransfer calibrate`: fits the rates of the cost model to the runs in the store."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+
+from hypertransfer.cli.main_config import main_config
+from hypertransfer.cli.plan import surveys_of
+from hypertransfer.maintenance import calibration
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fit the rates and write them to `cost.yaml` beside the main config; 1 without enough runs.
+
+    Raises:
+        ConfigError: every problem of the configs.
+        StoreError: the store cannot be used.
+    """
+    config = main_config(arguments.configfile, arguments.config)
+    surveys = surveys_of(config, arguments.configfile)
+    timings = calibration.trainings(surveys)
+    if sum(map(len, timings.values())) < calibration.FEWEST:
+        text = f"fewer than {calibration.FEWEST} runs of these studies are in {config['store']}"
+        print(f"{text}: train some first, with `snakemake`", file=sys.stderr)
+        return 1
+    device = calibration.main_device(timings)
+    before, runs = surveys[0].plan.rates, timings[device]
+    rates = calibration.fit(runs, before)
+    products = calibration.products(surveys, rates, device)
+    rates = replace(rates, products_per_checkpoint=products)
+    file, origin = arguments.configfile.parent / "cost.yaml", f"{len(runs)} runs on {device}"
+    calibration.write(file, rates, origin)
+    print(f"{file}: from {origin}")
+    print(f"  former rates      {calibration.estimate_error(runs, before)}")
+    print(f"  calibrated rates  {calibration.estimate_error(runs, rates)}")
+    return 0

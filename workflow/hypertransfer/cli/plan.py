@@ -1,0 +1,96 @@
+"""`hypertransfer plan`: counts of runs and jobs, missing runs with reasons, estimated times."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hypertransfer.cli.main import command_function
+from hypertransfer.cli.main_config import main_config
+from hypertransfer.cli.text import aligned, duration
+from hypertransfer.maintenance import calibration
+from hypertransfer.planning import load, status
+from hypertransfer.storage.run_store import Store
+
+GOOD_ESTIMATE = 1.5  # estimates only size jobs: a smaller factor does no harm
+
+COLUMNS = ("study", "grid", "runs", "cells", "jobs", "trained", "probes", "probed", "estimate")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the plan of all studies, or with `--explain` the hyperparameters of a run.
+
+    Raises:
+        ConfigError: every problem of the configs, or no run has the name.
+        StoreError: the store cannot be used.
+    """
+    if arguments.explain:  # in a module of its own, since it builds the network with torch
+        return command_function("explain:run")(arguments)
+    print_plan(main_config(arguments.configfile, arguments.config), arguments.configfile)
+    return 0
+
+
+def surveys_of(config: dict[str, Any], file: Path) -> list[status.Survey]:
+    """The plan of each study, compared with the store."""
+    store = Store(config["store"])
+    store.check()
+    return [status.survey(plan, store) for plan in load.load(config, file.parent / "studies")]
+
+
+def print_plan(config: dict[str, Any], file: Path) -> None:
+    """Print a line for each grid, then what is missing and why, and the error of estimates."""
+    surveys = surveys_of(config, file)
+    rows = [
+        row for survey in surveys for row in (*status.grids(survey), *status.searches(survey.plan))
+    ]
+    print(f"scale {config['scale']}, store {config['store']}\n")
+    lines = [
+        (
+            row.study,
+            row.grid,
+            row.runs,
+            row.cells,
+            row.jobs,
+            row.present,
+            row.probes,
+            row.probes_present,
+            duration(row.seconds),
+        )
+        for row in rows
+    ]
+    print(*aligned([COLUMNS, *lines], 2), sep="\n")
+    print_missing(surveys, sum(row.seconds for row in rows))
+    print_estimate_errors(surveys)
+
+
+def print_missing(surveys: Sequence[status.Survey], seconds: float) -> None:
+    """Print the number of missing runs by reason, and the estimated time to train and probe."""
+    missing = [
+        (survey.plan.name, reason, count)
+        for survey in surveys
+        for reason, count in status.reasons(survey).items()
+    ]
+    if missing:
+        print("\nruns to train, and why")
+        for study, reason, count in missing:
+            print(f"  {count:6d}  {study}, {reason}")
+    cores = os.cpu_count() or 1
+    if seconds:
+        all_cores = duration(seconds / cores)
+        print(
+            f"\nabout {duration(seconds)} on one core, "
+            f"{all_cores} on the {cores} cores of this machine"
+        )
+    else:
+        print("\nnothing to train or probe")
+
+
+def print_estimate_errors(surveys: Sequence[status.Survey]) -> None:
+    """Print by which factors estimates differ from the times of the runs in the store."""
+    for device, runs in calibration.trainings(surveys).items():
+        error = calibration.estimate_error(runs, surveys[0].plan.rates)
+        advice = "; `hypertransfer calibrate` fits them" if error.typical > GOOD_ESTIMATE else ""
+        print(f"estimates are {error}, for {error.count} runs on {device}{advice}")
