@@ -16,8 +16,8 @@ from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.runs.section import plain
 from hypertransfer.spaces import replay
 from hypertransfer.spaces.dimensions import Domain
-from hypertransfer.spaces.learning import Task
 from hypertransfer.spaces.tasks import sources
+from hypertransfer.spaces.tasks.task import Task
 from hypertransfer.studies import replays
 from hypertransfer.studies.document import ConfigError
 from hypertransfer.studies.study import load_study
