@@ -132,7 +132,9 @@ def test_program_text_is_split_by_file():
     assert len(found.train_x) % WINDOWS == 0
     assert found.train_x.numel() > 3e7
     assert 5e5 < samples_of("program_text", context=256, test=None).test_x.numel() < 4e6
-    assert program_text.tests("sympy/core/add.py") == program_text.tests("sympy/core/add.py")
+    assert program_text.in_test_part("sympy/core/add.py") == program_text.in_test_part(
+        "sympy/core/add.py"
+    )
 
 
 def test_text_of_another_version_or_with_changed_files_is_refused(monkeypatch):

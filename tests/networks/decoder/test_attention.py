@@ -228,7 +228,7 @@ def test_a_full_cache_says_so():
     network = decoder({})
     caches = network.cache(1, 5)
     network.step(text(1, 4), caches)
-    with pytest.raises(ValueError, match=r"holds 5 tokens, 4 are read, and 2 more do not fit"):
+    with pytest.raises(ValueError, match=r"has room for 5 tokens and holds 4: 2 more do not fit"):
         network.step(text(1, 2), caches)
     assert caches[0].length == 4
 
