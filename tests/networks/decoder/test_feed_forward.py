@@ -22,7 +22,7 @@ from hypertransfer.networks.decoder.feed_forward import (
 from hypertransfer.networks.resolve import Base, resolve
 from hypertransfer.parameterisation.algebra import Ratios
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
-from hypertransfer.probes.checkpoint import put
+from hypertransfer.probes.checkpoint import load_weights
 from hypertransfer.training import build
 from hypertransfer.training import loop as training_loop
 from hypertransfer.training.state import State
@@ -277,7 +277,7 @@ def test_the_bias_is_learned_kept_and_put_back():
     assert (kept != 0).any()
     assert bool((kept.abs() <= 0.06 + 1e-6).all())  # six steps of the rate
     network, _ = build.drawn_model(one, build.data(one), lookup.table(one))
-    put(network, found.checkpoints[6])
+    load_weights(network, found.checkpoints[6])
     assert network.state_dict()[name].equal(kept)
 
 
