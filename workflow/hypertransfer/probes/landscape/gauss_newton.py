@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from hypertransfer.curvature.lanczos import Tracker
 from hypertransfer.curvature.operators import (
     GaussNewtonOperator,
     HessianOperator,
@@ -15,6 +14,7 @@ from hypertransfer.curvature.operators import (
     ResidualOperator,
 )
 from hypertransfer.probes.checkpoint import View
+from hypertransfer.probes.landscape.solver import tracker
 
 
 class Probe:
@@ -27,7 +27,7 @@ class Probe:
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
-        trackers = (Tracker(settings, generator) for _ in range(3))
+        trackers = (tracker(settings, generator) for _ in range(3))
         self.gauss_newton, self.residual, self.residual_low = trackers
 
     def at(self, view: View) -> dict[str, Any]:

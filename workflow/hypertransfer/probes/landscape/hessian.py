@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from hypertransfer.curvature.lanczos import Tracker
 from hypertransfer.curvature.operators import HessianOperator
 from hypertransfer.probes.checkpoint import View
+from hypertransfer.probes.landscape.solver import tracker
 
 MAX_RATIO = 1 + 1e-12  # learning-rate factors within this ratio count as equal
 
@@ -29,7 +29,7 @@ class Probe:
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
-        self.scaled, self.raw = (Tracker(settings, generator) for _ in range(2))
+        self.scaled, self.raw = (tracker(settings, generator) for _ in range(2))
 
     def at(self, view: View) -> dict[str, Any]:
         """One row of the probe's table."""

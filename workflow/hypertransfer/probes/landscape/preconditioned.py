@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from hypertransfer.curvature.lanczos import Tracker
 from hypertransfer.curvature.operators import HessianOperator
 from hypertransfer.probes.checkpoint import View
+from hypertransfer.probes.landscape.solver import tracker
 
 
 class Probe:
@@ -24,7 +24,7 @@ class Probe:
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
-        self.tracker = Tracker(settings, torch.Generator().manual_seed(seed))
+        self.tracker = tracker(settings, torch.Generator().manual_seed(seed))
 
     def at(self, view: View) -> dict[str, Any]:
         """One row of the probe's table."""
