@@ -667,7 +667,7 @@ def test_seeds_and_epochs_differ(n, seed, other):
 
 @pytest.mark.parametrize(("n", "batch_size"), [(3, 4), (0, 1), (3, 0), (3, -1)])
 def test_a_batch_beyond_the_data_is_refused_at_once(n, batch_size):
-    with pytest.raises(ValueError, match=f"batch_size {batch_size} is not within 1 and the {n}"):
+    with pytest.raises(ValueError, match=f"batch_size {batch_size} is not between 1 and the {n}"):
         batches(n, batch_size, seed=0)
 
 

