@@ -87,7 +87,7 @@ def _ours(given: object) -> tuple[torch.nn.Module, Callable[[], object]]:
     spec, network, rows = _network(given)
     optimizer = build.optimizer(spec, network, rows)
     if given == "sophia":  # an estimate at every tenth step is a pass of the network, not of this
-        optimizer.look(0, network, None, None, None, 0)
+        optimizer.observe(0, network, None, None, None, 0)
     return network, optimizer.step
 
 

@@ -19,7 +19,7 @@ from torch import nn
 from hypertransfer.catalogue import lookup
 from hypertransfer.curvature.lanczos import top_eigenvalues
 from hypertransfer.curvature.operators import HessianOperator, Landscape
-from hypertransfer.probes.checkpoint import put
+from hypertransfer.probes.checkpoint import load_weights
 from hypertransfer.training import build
 from hypertransfer.training.loop import reproducible, train
 
@@ -123,7 +123,7 @@ def ours(problem: Problem, k: int, tolerance: float, sign: int = 1) -> Trajector
     start, values, products = None, [], 0
     started = time.perf_counter()
     for state in problem.states:
-        put(model, state)
+        load_weights(model, state)
         landscape = Landscape(
             lambda rows: model(problem.x[rows]),
             lambda output, rows: sign * loss_fn(output, problem.y[rows]),
@@ -154,7 +154,7 @@ def power_iteration(problem: Problem, k: int, tolerance: float) -> Trajectory:
     started = time.perf_counter()
     try:
         for state in problem.states:
-            put(problem.model, state)
+            load_weights(problem.model, state)
             rival = pyhessian.hessian(
                 problem.model, nn.functional.cross_entropy, data=data, cuda=False
             )
@@ -179,7 +179,7 @@ def implicitly_restarted(problem: Problem, k: int, tolerance: float) -> Trajecto
     parameters = list(problem.model.parameters())
     began = time.perf_counter()
     for state in problem.states:
-        put(problem.model, state)
+        load_weights(problem.model, state)
         operator = HessianLinearOperator(
             problem.model, nn.CrossEntropyLoss(), parameters, [(problem.x, problem.y)],
             check_deterministic=False,

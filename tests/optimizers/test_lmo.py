@@ -35,7 +35,7 @@ def drawn(shape, seed=0):
 def stacked(kind, shape=None, seed=0):
     """A place, and a random stored parameter there as a stack of one matrix."""
     shape = shape or PLACES[kind]
-    at = norms.place("hidden" if kind == "conv" else kind, shape)
+    at = norms.matrix_shape("hidden" if kind == "conv" else kind, shape)
     return at, norms.as_matrices(drawn((1, *shape), seed), at)
 
 
@@ -81,9 +81,9 @@ def test_the_dual_of_the_longest_vector_is_the_sum_of_lengths(name, axis):
 
 def test_scales_are_those_of_the_paper():
     """Pethick et al. 2502.07529, Tables 2 to 4, and the authors' code for convolutions."""
-    wide, one_hot = norms.place("input", (3, 12)), norms.place("one_hot", (10, 16))
-    hidden, output = norms.place("hidden", (32, 8)), norms.place("output", (3, 8))
-    conv = norms.place("hidden", (32, 8, 3, 3))
+    wide, one_hot = norms.matrix_shape("input", (3, 12)), norms.matrix_shape("one_hot", (10, 16))
+    hidden, output = norms.matrix_shape("hidden", (32, 8)), norms.matrix_shape("output", (3, 8))
+    conv = norms.matrix_shape("hidden", (32, 8, 3, 3))
     expected = {
         ("spectral", wide): 1.0, ("spectral", one_hot): 4.0, ("col", one_hot): 4.0,
         ("sign", one_hot): 1.0, ("spectral", hidden): 2.0, ("spectral", conv): 2 / 9,
@@ -136,7 +136,7 @@ def test_a_step_changes_features_alike_at_every_width(name, width):
     """The RMS of ΔW x for inputs x that the gradient is made of: at most 1, and not near 0."""
     x = torch.sign(drawn((width,)))
     gradient = torch.outer(drawn((width,), 1), x)[None]
-    at = norms.place("hidden", (width, width))
+    at = norms.matrix_shape("hidden", (width, width))
     moved = (norms.lmo(name, at, gradient, iteration=EXACT)[0] @ x).square().mean().sqrt().item()
     assert 0.5 < moved <= 1.01
 
@@ -146,7 +146,7 @@ def test_naive_sign_descent_does_not():
     for width in (32, 256):
         x = torch.sign(drawn((width,)))
         gradient = torch.outer(drawn((width,), 1), x)[None]
-        step = norms.lmo("max", norms.place("hidden", (width, width)), gradient)[0]
+        step = norms.lmo("max", norms.matrix_shape("hidden", (width, width)), gradient)[0]
         sizes.append((step @ x).square().mean().sqrt().item())
     assert sizes[1] / sizes[0] == pytest.approx(8, rel=1e-5)
 
@@ -171,7 +171,7 @@ def test_newton_schulz_is_that_of_torch():
 @pytest.mark.parametrize("kind", PLACES)
 @pytest.mark.parametrize("name", MATRIX_NORMS)
 def test_draws_lie_on_the_sphere_and_follow_their_generator(name, kind):
-    at = norms.place("hidden" if kind == "conv" else kind, PLACES[kind])
+    at = norms.matrix_shape("hidden" if kind == "conv" else kind, PLACES[kind])
     draws = [
         norms.boundary(name, at, PLACES[kind], torch.Generator().manual_seed(seed))
         for seed in (0, 0, 1)
@@ -368,7 +368,7 @@ def test_the_constrained_form_stays_in_the_ball(lr, radius, steps, preset):
     optimizer = optimizer_of(preset, groups(found, lr), radii=radii, form="constrained")
     run(found, optimizer, steps)
     for name in ("input", "one_hot", "hidden", "output"):
-        at = norms.place(name, SHAPES[name])
+        at = norms.matrix_shape(name, SHAPES[name])
         matrix = norms.as_matrices(found[name].detach()[None], at)
         assert norms.size(lmo.PRESETS[preset].at(name), at, matrix).item() <= radius * (1 + 1e-4)
 
@@ -416,11 +416,11 @@ def test_what_does_not_go_together_is_refused(options, words):
 def test_each_expert_is_orthogonalised_by_itself():
     """A stack of experts moves as so many matrices on their own would."""
     stack = drawn((3, 6, 4))
-    at = norms.place("expert", (3, 6, 4))
+    at = norms.matrix_shape("expert", (3, 6, 4))
     together = norms.as_stored(
         norms.lmo("keller", at, norms.as_matrices(stack[None], at)), at, (3, 6, 4)
     )[0]
-    alone = norms.place("hidden", (6, 4))
+    alone = norms.matrix_shape("hidden", (6, 4))
     for expert, step in zip(stack, together, strict=True):
         (one,) = norms.lmo("keller", alone, norms.as_matrices(expert[None], alone))
         torch.testing.assert_close(step, one)
@@ -428,7 +428,7 @@ def test_each_expert_is_orthogonalised_by_itself():
 
 def test_experts_on_the_boundary_have_norm_one_each():
     generator = torch.Generator().manual_seed(0)
-    at = norms.place("expert", (3, 6, 4))
+    at = norms.matrix_shape("expert", (3, 6, 4))
     weight = norms.boundary("spectral", at, (3, 6, 4), generator)
     sizes = norms.size("spectral", at, norms.as_matrices(weight[None], at))
     torch.testing.assert_close(sizes, torch.ones(3))

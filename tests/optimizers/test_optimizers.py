@@ -55,9 +55,9 @@ def test_sophia_is_the_formula_of_the_paper():
         gradient, estimate = drawn((6, 5), step), 30 * drawn((6, 5), 50 + step).square()
         parameter.grad = gradient.clone()
         if step == 0:
-            optimizer.look(0, nn.Identity(), None, None, None, 0)
+            optimizer.observe(0, nn.Identity(), None, None, None, 0)
         elif step % every == 0:
-            optimizer.seen = [estimate]
+            optimizer.estimate = [estimate]
             h = 0.99 * h + 0.01 * estimate
         optimizer.step()
         m = 0.9 * m + 0.1 * gradient
@@ -74,7 +74,7 @@ def test_entries_without_a_gradient_are_neither_clipped_nor_free():
     optimizer = optimizer_of("sophia", [group([parameter])])
     assert optimizer.param_groups
     parameter.grad = torch.tensor([1.0, 0.0, 0.0, -1.0])
-    optimizer.seen = [torch.tensor([1e6, 1e6, 0.0, 0.0])]
+    optimizer.estimate = [torch.tensor([1e6, 1e6, 0.0, 0.0])]
     optimizer.step()
     assert optimizer.unclipped_share() == 0.5
 
@@ -154,7 +154,7 @@ def test_sophia_tells_its_unclipped_share_and_its_time():
     assert plain.curvature_seconds == 0
 
 
-def test_seeds_of_looks_differ_from_step_to_step():
+def test_seeds_of_observations_differ_from_step_to_step():
     assert len({curvature_seed(seed, step) for seed in range(3) for step in range(3)}) == 9
 
 

@@ -9,7 +9,7 @@ from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue.cards import decoder_sizes, decoders, probes
 from hypertransfer.catalogue.options import defaults
 from hypertransfer.networks.decoder.attention import CausalAttention
-from hypertransfer.probes.checkpoint import measure, put
+from hypertransfer.probes.checkpoint import load_weights, measure
 from hypertransfer.training import build
 from hypertransfer.training.loop import train
 
@@ -40,7 +40,7 @@ def probed(run, name, **given):
 def network(run, step):
     spec, checkpoints = run
     found, _ = build.drawn_model(spec, build.data(spec), lookup.table(spec))
-    put(found, checkpoints[step])
+    load_weights(found, checkpoints[step])
     return found.eval()
 
 

@@ -13,9 +13,9 @@ from torch import nn
 from hypertransfer.catalogue import complete
 from hypertransfer.catalogue import lookup as catalogue_parameterisation
 from hypertransfer.catalogue.cards import probes
-from hypertransfer.probes import checkpoint as probes_view
+from hypertransfer.probes import checkpoint
 from hypertransfer.probes.activations.linearisation import Probe as Linearisation
-from hypertransfer.probes.checkpoint import View, put
+from hypertransfer.probes.checkpoint import View, load_weights
 from hypertransfer.probes.tasks.linear_theory import Quantities, Theory
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import build, losses
@@ -38,7 +38,7 @@ def probed(run: RunSpec, probe: str, **settings) -> dict[str, list]:
     full = {name: schema["default"] for name, schema in card.settings.items()}
     full |= {"probe": probe, "checkpoints": list(run.checkpoints), **settings}
     kept = train(run, catalogue_parameterisation.table(run)).checkpoints
-    return probes_view.measure(
+    return checkpoint.measure(
         run, catalogue_parameterisation.table(run), kept, full, torch.device("cpu"), LOG
     )
 
@@ -230,7 +230,7 @@ def test_coordinates_are_means_of_the_last_stream_and_its_change():
     network, _ = build.drawn_model(run, data, catalogue_parameterisation.table(run))
     x, streams, outputs = data.train_x[:60], [], []
     for step in run.checkpoints:
-        put(network, kept[step])
+        load_weights(network, kept[step])
         with torch.no_grad():
             h = network.blocks(network.input(x.flatten(1))).relu()
             streams.append(h)

@@ -197,9 +197,9 @@ def test_a_process_asked_to_end_saves_and_the_next_one_goes_on(
 
 def test_signals_are_handled_only_while_training():
     before = signal.getsignal(signal.SIGTERM)
-    with signals() as asked:
+    with signals() as request:
         os.kill(os.getpid(), signal.SIGTERM)
-        assert asked.number == signal.SIGTERM
+        assert request.number == signal.SIGTERM
         assert signal.getsignal(signal.SIGTERM) is before, "a second one acts at once"
     assert signal.getsignal(signal.SIGTERM) is before
 

@@ -165,7 +165,7 @@ def test_one_matrix_of_all_three_is_the_three_below_one_another():
 def test_logits_are_those_that_attention_weighs_by(options):
     """With values of one-hot vectors of places, attention's output is softmax(logits)."""
     block = decoder(options).blocks[0]
-    layer = block.mixing
+    layer = block.attention_layer
     x = torch.randn(1, 4, WIDTH, dtype=torch.double)
     logits = layer.logits(x)
     assert logits.shape == (1, 4, 4, 4)
@@ -212,14 +212,14 @@ def test_rotary_positions_go_on_beyond_the_window():
     network = decoder({})
     long = decoder({})
     for block in long.blocks:
-        block.mixing.rotary = Rotary(40, HEAD).double()
+        block.attention_layer.rotary = Rotary(40, HEAD).double()
     x = text(1, 30)
     torch.testing.assert_close(network(x), long(x))
 
 
 def test_learned_positions_end_with_the_window():
     network = decoder({"positions": "learned"})
-    with pytest.raises(ValueError, match="13 tokens, but positions are learned for 12"):
+    with pytest.raises(ValueError, match="there are 13 tokens, but only 12 positions are learned"):
         network.generate(text(tokens=10), 4)
     assert network.generate(text(tokens=10), 3).shape == (2, 3)
 
@@ -228,7 +228,7 @@ def test_a_full_cache_says_so():
     network = decoder({})
     caches = network.cache(1, 5)
     network.step(text(1, 4), caches)
-    with pytest.raises(ValueError, match=r"holds 5 tokens, 4 are read, and 2 more do not fit"):
+    with pytest.raises(ValueError, match=r"has room for 5 tokens and holds 4: 2 more do not fit"):
         network.step(text(1, 2), caches)
     assert caches[0].length == 4
 

@@ -14,15 +14,15 @@ from torch.nn import functional as F
 from hypertransfer.catalogue import complete, lookup
 from hypertransfer.networks.decoder.feed_forward import (
     ACTIVATIONS,
-    Choice,
+    Dispatch,
     MixtureOfExperts,
-    Places,
     Routing,
+    RoutingDecision,
 )
 from hypertransfer.networks.resolve import Base, resolve
 from hypertransfer.parameterisation.algebra import Ratios
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
-from hypertransfer.probes.checkpoint import put
+from hypertransfer.probes.checkpoint import load_weights
 from hypertransfer.training import build
 from hypertransfer.training import loop as training_loop
 from hypertransfer.training.state import State
@@ -131,11 +131,11 @@ def test_no_expert_is_looped_over():
 
 def test_an_expert_that_is_full_drops_the_last_and_lower_choices():
     experts = torch.tensor([[0, 1], [0, 1], [0, 2], [1, 0]])
-    places = Places(experts, 3, most=2)
-    assert places.tokens_XC.tolist() == [[0, 1], [3, 0], [2, 4]]  # 4: an empty place
+    dispatch = Dispatch(experts, 3, capacity=2)
+    assert dispatch.tokens_XC.tolist() == [[0, 1], [3, 0], [2, 4]]  # 4: an empty slot
     full = 6
-    assert places.places_KS.tolist() == [[0, 1, full, 2], [3, full, 4, full]]
-    assert float(places.dropped()) == 3 / 8
+    assert dispatch.slots_KS.tolist() == [[0, 1, full, 2], [3, full, 4, full]]
+    assert float(dispatch.dropped_share()) == 3 / 8
 
 
 def test_nothing_is_dropped_without_a_capacity_or_in_evaluation():
@@ -155,23 +155,23 @@ BALANCE = 1.5 * (0.9 + 0.6 + 0.7 + 0.2) / 4 + 0.5 * (0.1 + 0.4 + 0.3 + 0.8) / 4 
 
 
 def test_the_balance_loss_by_hand():
-    choice = Choice(SHARES.log(), Routing(balance_loss=0.01), None)
-    assert choice.load_X().tolist() == [1.5, 0.5]
-    assert float(choice.penalty()) == pytest.approx(0.01 * BALANCE)
+    decision = RoutingDecision(SHARES.log(), Routing(balance_loss=0.01), None)
+    assert decision.load_X().tolist() == [1.5, 0.5]
+    assert float(decision.penalty()) == pytest.approx(0.01 * BALANCE)
     assert pytest.approx(1.1) == BALANCE
 
 
 def test_the_balance_loss_of_sigmoids_takes_shares_of_their_sum():
     logits = torch.tensor([[0.0, math.log(3.0)]], dtype=torch.double)  # scores 1/2 and 3/4
-    choice = Choice(logits, Routing(score="sigmoid", balance_loss=1.0), None)
-    assert choice.shares_SX.tolist()[0] == pytest.approx([0.4, 0.6])
-    assert float(choice.penalty()) == pytest.approx(2 * 0.6)
+    decision = RoutingDecision(logits, Routing(score="sigmoid", balance_loss=1.0), None)
+    assert decision.shares_SX.tolist()[0] == pytest.approx([0.4, 0.6])
+    assert float(decision.penalty()) == pytest.approx(2 * 0.6)
 
 
 def test_the_gradient_of_the_balance_loss_by_hand():
     """∂/∂r_j = α/S · p_j·(f_j − Σ_i f_i·p_i), the load being held fixed."""
     logits = SHARES.log().requires_grad_()
-    Choice(logits, Routing(balance_loss=0.01), None).penalty().backward()
+    RoutingDecision(logits, Routing(balance_loss=0.01), None).penalty().backward()
     load = torch.tensor([1.5, 0.5], dtype=torch.double)
     centred = load - (SHARES * load).sum(1, keepdim=True)
     torch.testing.assert_close(logits.grad, 0.01 / 4 * SHARES * centred)
@@ -179,7 +179,7 @@ def test_the_gradient_of_the_balance_loss_by_hand():
 
 def test_the_z_loss_by_hand():
     logits = torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=torch.double, requires_grad=True)
-    penalty = Choice(logits, Routing(z_loss=0.1), None).penalty()
+    penalty = RoutingDecision(logits, Routing(z_loss=0.1), None).penalty()
     z = [math.log(2), 1 + math.log(2)]
     assert penalty.item() == pytest.approx(0.1 * (z[0] ** 2 + z[1] ** 2) / 2)
     penalty.backward()  # 0.1/S · 2z · p
@@ -191,11 +191,11 @@ def test_the_z_loss_by_hand():
 @SEEDED
 @given(tokens=st.integers(1, 20), experts=st.integers(2, 8), seed=st.integers(0, 99))
 def test_even_scores_have_a_balance_loss_of_one_and_all_the_entropy(tokens, experts, seed):
-    choice = Choice(torch.zeros(tokens, experts), Routing(balance_loss=1.0), None)
-    assert float(choice.penalty()) == pytest.approx(1.0)
-    assert float(choice.entropy()) == pytest.approx(1.0)
+    decision = RoutingDecision(torch.zeros(tokens, experts), Routing(balance_loss=1.0), None)
+    assert float(decision.penalty()) == pytest.approx(1.0)
+    assert float(decision.entropy()) == pytest.approx(1.0)
     peaked = F.one_hot(torch.randint(experts, (tokens,)), experts) * 100.0
-    assert float(Choice(peaked, Routing(), None).entropy()) == pytest.approx(0.0, abs=1e-6)
+    assert float(RoutingDecision(peaked, Routing(), None).entropy()) == pytest.approx(0.0, abs=1e-6)
 
 
 # Balance by a bias --------------------------------------------------------------------------
@@ -206,14 +206,14 @@ def test_the_bias_moves_against_the_load_and_stays_out_of_gates():
     made.router.weight.data.zero_()
     x = torch.randn(8, 6, dtype=torch.double)
     made(x)  # even scores: all take the same expert
-    busy = int(made.seen[0].load_X().argmax())
+    busy = int(made.last[0].load_X().argmax())
     made.after_update()
     assert made.bias[busy] == -0.25
     assert made.bias[1 - busy] == 0.25
     made(x)
-    choice, _ = made.seen
-    assert int(choice.load_X().argmax()) == 1 - busy
-    assert choice.gates_SK.tolist() == [[0.5]] * 8  # σ(0), without the bias
+    decision, _ = made.last
+    assert int(decision.load_X().argmax()) == 1 - busy
+    assert decision.gates_SK.tolist() == [[0.5]] * 8  # σ(0), without the bias
 
 
 def test_an_even_load_leaves_the_bias():
@@ -277,7 +277,7 @@ def test_the_bias_is_learned_kept_and_put_back():
     assert (kept != 0).any()
     assert bool((kept.abs() <= 0.06 + 1e-6).all())  # six steps of the rate
     network, _ = build.drawn_model(one, build.data(one), lookup.table(one))
-    put(network, found.checkpoints[6])
+    load_weights(network, found.checkpoints[6])
     assert network.state_dict()[name].equal(kept)
 
 

@@ -1,55 +1,57 @@
-"""The largest eigenvalues of a symmetric operator, from a warm start, with an error bound.
+"""The k largest eigenvalues of a symmetric operator A, with warm starts and error bounds.
 
-Rayleigh–Ritz on a subspace that grows by residuals, stopped by a residual bound.
+Method: Rayleigh–Ritz on a subspace with orthonormal basis V. The eigenpairs (θ, s) of VᵀAV give
+Ritz values θ and Ritz vectors u = Vs; each product adds one residual Au − θu to the basis, until
+the residuals bound the errors. Started from one vector this is the Lanczos method with full
+re-orthogonalisation, since then the residuals of all Ritz pairs are parallel.
 
-From one vector this is Lanczos with full re-orthogonalisation, since the residuals of all
-Ritz pairs are then parallel. For k = 1 it starts from one: what was found at the previous
-checkpoint mixed with a random vector, without which a warm start stays blind to a
-new direction that overtakes the old one. For k > 1 it starts from a block, the vectors found
-before (or random ones) and a random one more: a single vector sees close eigenvalues as one
-for long, and takes a lower one for the k-th meanwhile.
+Start: for k = 1 from one vector, the eigenvectors found before mixed with a random vector.
+Without the random part a warm start does not see another eigenvalue that has become the largest.
+For k > 1 from a block, the eigenvectors found before (or random vectors) and one random vector:
+from a single vector the method takes long to separate close eigenvalues, and meanwhile takes a
+lower eigenvalue for the k-th.
 
-The bound on a Ritz value θ with residual r is min(‖r‖, ‖r‖²/gap) (Parlett, The Symmetric
-Eigenvalue Problem, sections 4.5 and 11.7), where the gap is the distance to the next Ritz
-value that is not among the k, less that one's own residual; for k > 1 it is ‖r‖, since a pair
-that looks isolated may be two that are not yet told apart. A residual proves that *some*
-eigenvalue is near. That it is the largest rests on the random part of the start, on
-`LEAST_PRODUCTS` beyond the block, and on going on for as long as another Ritz value plus its
-residual reaches above the k-th.
+Error bound: an eigenvalue lies within min(‖r‖, ‖r‖²/gap) of a Ritz value with residual r (Parlett,
+The Symmetric Eigenvalue Problem, sections 4.5 and 11.7). The gap is estimated as the distance to
+the next Ritz value that is not among the k, less the norm of its residual. For k > 1 the bound is
+‖r‖, since one Ritz pair may stand for two eigenvalues that are not yet separated.
 
-Of an eigenvalue with more copies than the block has vectors not all are found. A basis that
-grows beyond `BASIS` vectors restarts from its best ones (thick restart, Wu and Simon 2000).
-An operator that yields values that are not finite ends it with nan.
+The bound proves that *some* eigenvalue is near. That it is among the k largest is likely, not
+proved: because of the random part of the start, of at least `LEAST_PRODUCTS` products beyond the
+block, and since the iteration continues while another Ritz value plus the norm of its residual
+exceeds the k-th Ritz value.
+
+Limits: of an eigenvalue with more copies than the block has vectors, not all copies are found. A
+basis of `BASIS` vectors is restarted from its best Ritz vectors (thick restart, Wu and Simon
+2000). If a product has entries that are not finite, all results are nan.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from hypertransfer.curvature.operators import LinearOperator
 
-MIX = 0.1  # share of the start that is random: the guard against a crossing of eigenvalues
-TRACKED = 2  # eigenvectors beyond the k wanted that the next start is told of
-TRACKED_SHARE = 0.6  # of each, relative to the wanted ones
+MIX = 0.1  # share of the start that is random, so that crossings of eigenvalues are seen
+TRACKED = 2  # Ritz vectors beyond the k-th that are part of the next start
+TRACKED_SHARE = 0.6  # weight of each in the next start, relative to the first k
 LEAST_PRODUCTS = 6  # before the first test: with fewer, crossings are missed (see the tests)
-RIVALS = 8  # Ritz pairs after the k-th whose residuals are looked at: each costs a combination
-BASIS = 60  # vectors kept before the iteration restarts from its best Ritz vectors
+RIVALS = 8  # Ritz pairs after the k-th whose residuals are computed
+BASIS = 60  # vectors in the basis before a restart
 
 
 @dataclass(frozen=True)
 class Eigenpairs:
-    """The k largest (algebraic) eigenvalues, in falling order, and their vectors.
+    """The k largest (algebraic) eigenvalues, in falling order, and their eigenvectors.
 
-    `subspace` holds those vectors and a few next ones: the start for the next checkpoint.
-    `errors` are bounds on the relative error of each value, given that the Ritz value belongs
-    to the eigenvalue it is taken for, with a gap that is estimated: good to a factor of two.
-    `products` counts the operator's calls.
+    `errors` bound the relative error of each value, if its Ritz value belongs to that eigenvalue;
+    since the gap is estimated, they are accurate to about a factor of two. `subspace` holds the
+    eigenvectors and the next Ritz vectors, for the start at the next checkpoint. `products` is the
+    number of products with the operator; `converged` says whether the tolerance was reached.
     """
 
     values: Tensor  # (k,)
@@ -61,7 +63,7 @@ class Eigenpairs:
 
     @property
     def second_and_last(self) -> tuple[float | None, float | None]:
-        """Of several values the second and the smallest; none of one."""
+        """The second and the smallest of the k values; None for each if k is 1."""
         several = len(self.values) > 1
         return (float(self.values[1]), float(self.values[-1])) if several else (None, None)
 
@@ -76,75 +78,100 @@ def top_eigenvalues(
     max_products: int = 200,
     generator: torch.Generator,
 ) -> Eigenpairs:
-    """The k largest eigenvalues; the module says how.
+    """The k largest eigenvalues of the operator, by the method that the module describes.
 
-    `start` is what was found at the previous checkpoint.
+    Args:
+        operator: a symmetric operator.
+        k: number of eigenvalues.
+        start: the result for a nearby operator, such as that of the previous checkpoint.
+        mix: share of the start that is random, for k = 1.
+        tolerance: largest relative error bound of each value at which the iteration stops.
+        max_products: number of products after which the iteration stops, converged or not.
+        generator: of the random vectors.
 
     Raises:
-        ValueError: k is beyond the dimension.
+        ValueError: k is not between 1 and the dimension.
     """
     n = operator.dimension
     if not 1 <= k <= n:
-        raise ValueError(f"k = {k} eigenvalues of an operator of dimension {n}")
+        raise ValueError(f"k must be between 1 and the operator's dimension {n}, got {k}")
     before = operator.products
     space = Subspace(operator, generator)
-    for vector in _start(operator, start, k, mix, generator):
+    for vector in _start_vectors(operator, start, k, mix, generator):
         space.add(vector, size=1.0)
     least = space.size + LEAST_PRODUCTS - 1
     while space.finite:
         ritz = space.ritz(k + RIVALS)
-        bounds = _bounds(ritz.values, ritz.residuals, k)
+        bounds = _bounds(ritz.values, ritz.residual_norms, k)
         products = operator.products - before
-        wanted, rivals = (bounds > tolerance).nonzero()[:, 0], _rivals(ritz, k, tolerance)
-        done = space.complete or not (len(wanted) or len(rivals) or products < least)
+        inexact, rivals = (bounds > tolerance).nonzero()[:, 0], _rivals(ritz, k, tolerance)
+        done = space.complete or not (len(inexact) or len(rivals) or products < least)
         if done or products >= max_products:
             vectors = space.vectors(ritz.weights[:, : k + TRACKED])
             return Eigenpairs(ritz.values[:k], vectors[:, :k], vectors, bounds, products, done)
         if space.size >= max(BASIS, 3 * k + 6):
             space.restart(ritz, keep=k + 5)
             ritz = space.ritz(k + RIVALS)
-        space.expand(ritz, _next(ritz, wanted, rivals, k))
-    return _broken(operator, k, operator.products - before)
+        space.expand(ritz, _next_pair(ritz, inexact, rivals, k))
+    return _not_finite(operator, k, operator.products - before)
 
 
-def _next(ritz: _Ritz, wanted: Tensor, rivals: Tensor, k: int) -> int:
-    """The Ritz pair whose residual is worth most: of those wanted, of rivals, of the others."""
-    pool = wanted if len(wanted) else rivals
+def _next_pair(ritz: RitzPairs, inexact: Tensor, rivals: Tensor, k: int) -> int:
+    """Index of the Ritz pair whose residual expands the basis.
+
+    That with the largest residual among the k that are not yet exact enough; if there is none,
+    among the rivals; if there is none, among the pairs after the k-th.
+    """
+    pool = inexact if len(inexact) else rivals
     if not len(pool):
-        pool = torch.arange(min(k, len(ritz.residuals) - 1), len(ritz.residuals))
-    return int(pool[ritz.residuals[pool].argmax()])
+        number = len(ritz.residual_norms)
+        pool = torch.arange(min(k, number - 1), number)
+    return int(pool[ritz.residual_norms[pool].argmax()])
 
 
 class Tracker:
-    """The largest eigenvalues at one checkpoint after another, each started from the last."""
+    """The k largest eigenvalues of a changing operator, each time started from the last result."""
 
-    def __init__(self, settings: Mapping[str, Any], generator: torch.Generator) -> None:
-        self.settings, self.generator = settings, generator
+    def __init__(
+        self,
+        generator: torch.Generator,
+        *,
+        k: int = 1,
+        tolerance: float = 0.01,
+        max_products: int = 200,
+    ) -> None:
+        self.generator, self.k = generator, k
+        self.tolerance, self.max_products = tolerance, max_products
         self.last: Eigenpairs | None = None
 
     def at(self, operator: LinearOperator) -> Eigenpairs:
-        """As many as `eigenvalues` says, at most the dimension, within `tolerance`."""
+        """The k largest eigenvalues of the operator, or all if its dimension is below k."""
         self.last = top_eigenvalues(
             operator,
-            k=min(self.settings.get("eigenvalues", 1), operator.dimension),
+            k=min(self.k, operator.dimension),
             start=self.last,
-            tolerance=self.settings["tolerance"],
-            max_products=self.settings["max_products"],
+            tolerance=self.tolerance,
+            max_products=self.max_products,
             generator=self.generator,
         )
         return self.last
 
 
 @dataclass(frozen=True)
-class _Ritz:
-    values: Tensor  # falling
-    weights: Tensor  # (size, size): coordinates of the Ritz vectors in the basis
-    residuals: Tensor  # (number,): norms of the residuals of the first ones
-    vectors: Tensor  # (number, dimension): those residuals
+class RitzPairs:
+    """All Ritz values of a basis of `size` vectors, and the residuals of the first `number`."""
+
+    values: Tensor  # (size,), falling
+    weights: Tensor  # (size, size): coordinates of the Ritz vectors in the basis, as columns
+    residual_norms: Tensor  # (number,)
+    residuals: Tensor  # (number, dimension)
 
 
 class Subspace:
-    """An orthonormal basis V with its images AV, and T = VᵀAV, the operator seen in the basis."""
+    """An orthonormal basis V, its images AV, and the projected operator T = VᵀAV.
+
+    `scale` is the largest norm of an image; `finite` is False once an image is not finite.
+    """
 
     def __init__(self, operator: LinearOperator, generator: torch.Generator) -> None:
         self.operator, self.generator = operator, generator
@@ -155,7 +182,7 @@ class Subspace:
 
     @property
     def size(self) -> int:
-        """Vectors in the basis."""
+        """Number of vectors in the basis."""
         return len(self.basis)
 
     @property
@@ -164,9 +191,10 @@ class Subspace:
         return self.size >= self.operator.dimension
 
     def add(self, v: Tensor, size: float) -> None:
-        """One product: the basis gains the part of v outside it.
+        """Add the part of v orthogonal to the basis, normalised; costs one product.
 
-        It is a random direction where that part is nothing beside `size`: rounding alone.
+        If that part is no larger than rounding errors of vectors of norm `size`, a random
+        direction is added in its place.
         """
         if self.complete or not self.finite:
             return
@@ -174,8 +202,8 @@ class Subspace:
             stacked = torch.stack(self.basis)
             v, _ = orthogonal(v, stacked)
             if not float(v.norm()) > rounding(v) * size:
-                fresh = torch.randn(len(v), generator=self.generator).to(v)
-                v, _ = orthogonal(fresh, stacked)
+                random = torch.randn(len(v), generator=self.generator).to(v)
+                v, _ = orthogonal(random, stacked)
         v = v / v.norm()
         image = self.operator(v)
         self.finite = bool(torch.isfinite(image).all())
@@ -189,26 +217,26 @@ class Subspace:
         grown[-1], grown[:, -1] = overlaps, overlaps
         self.projected = grown
 
-    def expand(self, ritz: _Ritz, index: int) -> None:
-        """Add the residual of a Ritz pair."""
-        self.add(ritz.vectors[index], self.scale)
+    def expand(self, ritz: RitzPairs, index: int) -> None:
+        """Add the residual of the Ritz pair at the index to the basis."""
+        self.add(ritz.residuals[index], self.scale)
 
-    def ritz(self, number: int) -> _Ritz:
-        """Ritz values, falling, with coordinates, and the residuals Au − θu of the first ones."""
+    def ritz(self, number: int) -> RitzPairs:
+        """The Ritz pairs, with the residuals Au − θu of the first `number`."""
         values, weights = torch.linalg.eigh(self.projected)
         values, weights = values.flip(0), weights.flip(1)
         chosen = weights.T[:number].to(self.basis[0])
         images, vectors = chosen @ torch.stack(self.images), chosen @ torch.stack(self.basis)
         residuals = images - values[:number, None].to(vectors) * vectors
-        return _Ritz(values, weights, residuals.norm(dim=1).double().cpu(), residuals)
+        return RitzPairs(values, weights, residuals.norm(dim=1).double().cpu(), residuals)
 
     def vectors(self, weights: Tensor) -> Tensor:
-        """Basis combinations as columns, shape (dimension, number)."""
+        """V·weights, of shape (dimension, number), for weights of shape (size, number)."""
         stacked = torch.stack(self.basis)
         return stacked.T @ weights.to(stacked)
 
-    def restart(self, ritz: _Ritz, keep: int) -> None:
-        """Keep the best Ritz vectors as the basis; T becomes diagonal."""
+    def restart(self, ritz: RitzPairs, keep: int) -> None:
+        """Replace the basis by its first `keep` Ritz vectors; T becomes diagonal."""
         weights = ritz.weights[:, :keep].T.to(self.basis[0])
         self.images = list(weights @ torch.stack(self.images))
         self.basis = list(weights @ torch.stack(self.basis))
@@ -216,26 +244,29 @@ class Subspace:
 
 
 def rounding(v: Tensor) -> float:
-    """The relative size of a remainder that is rounding: an invariant subspace."""
+    """The relative norm below which the orthogonal part of a vector of v's dtype is rounding."""
     return 5 * torch.finfo(v.dtype).eps
 
 
 def orthogonal(w: Tensor, stacked: Tensor) -> tuple[Tensor, Tensor]:
-    """w without its part in the span of the rows, and that part; twice, which is enough."""
+    """The part of w, shape (n,), orthogonal to orthonormal rows (m, n), and w's overlaps (m,).
+
+    Gram–Schmidt is applied twice, after which the part is orthogonal up to rounding.
+    """
     overlaps = stacked @ w
     w = w - stacked.T @ overlaps
     again = stacked @ w
     return w - stacked.T @ again, overlaps + again
 
 
-def _start(
+def _start_vectors(
     operator: LinearOperator,
     start: Eigenpairs | None,
     k: int,
     mix: float,
     generator: torch.Generator,
 ) -> list[Tensor]:
-    """The vectors that span the first subspace."""
+    """The vectors (dimension,) that span the first subspace."""
 
     def noise() -> Tensor:
         drawn = torch.randn(operator.dimension, generator=generator)
@@ -255,29 +286,29 @@ def _start(
     return [math.sqrt(1 - mix**2) * warm / length + mix * noise()]
 
 
-def _bounds(values: Tensor, residuals: Tensor, k: int) -> Tensor:
-    """Relative error bounds of the k first Ritz values."""
+def _bounds(values: Tensor, residual_norms: Tensor, k: int) -> Tensor:
+    """Relative error bounds of the first k Ritz values, shape (k,)."""
     kept = min(k, len(values))
-    bounds = residuals[:kept].clone()
+    bounds = residual_norms[:kept].clone()
     if len(values) > kept and k == 1:
-        gaps = values[:kept] - values[kept] - residuals[kept]
-        better = residuals[:kept] ** 2 / gaps
+        gaps = values[:kept] - values[kept] - residual_norms[kept]
+        better = residual_norms[:kept] ** 2 / gaps
         bounds = torch.where(gaps > 0, torch.minimum(bounds, better), bounds)
     size = values[:kept].abs()
     relative = bounds / size
     return torch.where(bounds == 0, torch.zeros_like(bounds), relative)
 
 
-def _rivals(ritz: _Ritz, k: int, tolerance: float) -> Tensor:
-    """Other Ritz pairs that, by their residuals, may belong to an eigenvalue above the k-th."""
-    reach = ritz.values[k : len(ritz.residuals)] + ritz.residuals[k:]
+def _rivals(ritz: RitzPairs, k: int, tolerance: float) -> Tensor:
+    """Indices of Ritz pairs after the k-th whose eigenvalue may be above the k-th Ritz value."""
+    reach = ritz.values[k : len(ritz.residual_norms)] + ritz.residual_norms[k:]
     if not len(reach):
         return torch.arange(0)
     bar = ritz.values[k - 1] + tolerance * ritz.values[k - 1].abs()
     return (reach > bar).nonzero()[:, 0] + k
 
 
-def _broken(operator: LinearOperator, k: int, products: int) -> Eigenpairs:
+def _not_finite(operator: LinearOperator, k: int, products: int) -> Eigenpairs:
     nan = torch.full((k,), math.nan, dtype=torch.float64)
     vectors = torch.zeros(operator.dimension, k, device=operator.device, dtype=operator.dtype)
     return Eigenpairs(nan, vectors, vectors, nan, products, converged=False)

@@ -1,10 +1,11 @@
-"""Linear operators of a loss landscape, all with the one interface that the solvers want.
+"""Matrix-vector products with the curvature matrices of a mean loss.
 
-The landscape is the mean of n samples' losses ℓ(f(θ), y) over the trained parameters θ, with
-network outputs f of C values a sample, J = ∂f/∂θ of shape (n·C, P), and the loss's own Hessian
-H_ℓ = ∂²ℓ/∂f² (block-diagonal over samples). S is a diagonal preconditioner.
+The loss is L(θ) = (1/n) Σ_i ℓ(f_i(θ), y_i) over n samples, with P trained parameters θ and C
+network outputs f_i per sample. H = ∂²L/∂θ² has shape (P, P), J = ∂f/∂θ has shape (n·C, P), and
+H_ℓ = ∂²ℓ/∂f², block-diagonal over samples, has shape (n·C, n·C). S is a positive diagonal matrix,
+by default the identity.
 
-| operator | acts on | is |
+| operator | acts on vectors of | multiplies by |
 |---|---|---|
 | `HessianOperator` | parameters | S^½ H S^½ |
 | `GaussNewtonOperator` | parameters | S^½ Jᵀ H_ℓ J S^½ / n |
@@ -22,12 +23,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-OutputFn = Callable[[slice], Tensor]
-LossFn = Callable[[Tensor, slice], Tensor]
+OutputFn = Callable[[slice], Tensor]  # samples to their outputs
+LossFn = Callable[[Tensor, slice], Tensor]  # outputs and their samples to the mean loss
 
 
 class LinearOperator(Protocol):
-    """A symmetric operator on vectors of one dimension; `products` counts its calls."""
+    """A symmetric matrix of shape (dimension, dimension); `products` counts its products."""
 
     dimension: int
     device: torch.device
@@ -35,18 +36,22 @@ class LinearOperator(Protocol):
     products: int
 
     def __call__(self, v: Tensor) -> Tensor:
-        """The product with a vector of shape (dimension,)."""
+        """The product with a vector, both of shape (dimension,)."""
         ...
 
 
 @dataclass
 class Landscape:
-    """The mean loss over `samples` fixed samples as a function of the parameters.
+    """The mean loss over fixed samples as a function of the parameters.
 
-    `outputs(rows)` is the network's output for a slice of the samples, `loss(output, rows)` the
-    mean loss of that slice. Graphs are held for `chunk_size` samples at a time: with one chunk
-    they are built once and kept, with more they are built anew for each product, which bounds
-    the memory by one chunk's.
+    Attributes:
+        outputs: `outputs(rows)` computes the network's outputs for a slice of the samples.
+        loss: `loss(output, rows)` computes the mean loss of that slice.
+        parameters: the tensors θ, which require gradients.
+        samples: n.
+        chunk_size: samples whose autograd graph is held at once (None: all). With one chunk the
+            graph is built once and kept; with several it is rebuilt for every product, so that
+            memory is bounded by that of one chunk.
     """
 
     outputs: OutputFn
@@ -65,41 +70,47 @@ class Landscape:
         ]  # fmt: skip
 
     def weight(self, chunk: slice) -> float:
-        """The share of a chunk in the samples."""
+        """The number of samples in the chunk over n."""
         return (chunk.stop - chunk.start) / self.samples
 
     def flat(self, tensors: Sequence[Tensor]) -> Tensor:
-        """One tensor a parameter as one vector of shape (dimension,)."""
+        """One tensor per parameter, concatenated to a vector of shape (dimension,)."""
         return torch.cat([t.reshape(-1) for t in tensors])
 
     def split(self, v: Tensor) -> list[Tensor]:
-        """Back from `flat`."""
+        """The inverse of `flat`: one tensor of each parameter's shape."""
         pieces = v.split([p.numel() for p in self.parameters])
         return [piece.view(p.shape) for piece, p in zip(pieces, self.parameters, strict=True)]
 
     def roots(self, scale: Sequence[float | Tensor] | None) -> Tensor | None:
-        """S^½ as a vector, from a positive number or tensor for each parameter.
+        """The diagonal of S^½, shape (dimension,), from that of S; None for the identity.
+
+        `scale` has a positive number, or a tensor of the parameter's shape, for each parameter.
 
         Raises:
-            ValueError: not one for each, or not positive.
+            ValueError: the number of factors is not that of the parameters, or one is not positive.
         """
         if scale is None:
             return None
         parts = [torch.as_tensor(s, device=self.device, dtype=self.dtype) for s in scale]
         if len(parts) != len(self.parameters) or not all(bool((s > 0).all()) for s in parts):
-            raise ValueError("scale: one positive factor for each parameter tensor is needed")
+            raise ValueError("scale must have one positive factor for each parameter tensor")
         pairs = zip(parts, self.parameters, strict=True)
         return self.flat([s.sqrt().expand(p.shape) for s, p in pairs])
 
     def pull(self, outputs: Tensor, vector: Tensor, **graph: bool) -> tuple[Tensor, ...]:
-        """∂(outputs·vector)/∂parameters, as a tuple of tensors."""
+        """∂(outputs·vector)/∂θ, a tensor of each parameter's shape."""
         return torch.autograd.grad(
             outputs, self.parameters, vector, allow_unused=True, materialize_grads=True, **graph
         )
 
 
-class _Kept:
-    """What is built for each chunk: kept if there is one chunk, built anew if there are more."""
+class PerChunk:
+    """Pairs of each chunk and the object that `build` makes for it.
+
+    The object of a single chunk is built once and kept; those of several are built in each
+    iteration, one at a time.
+    """
 
     def __init__(self, landscape: Landscape, build: Callable[[slice], object]) -> None:
         self.chunks, self.build = landscape.chunks, build
@@ -110,8 +121,11 @@ class _Kept:
             yield chunk, self.only if self.only is not None else self.build(chunk)
 
 
-class _OnParameters:
-    """An operator on the parameters' space: subclasses give the product without S."""
+class ParameterOperator:
+    """S^½ A S^½ on vectors of the parameters; subclasses define the product with A.
+
+    `scale` is the diagonal of S, as in `Landscape.roots`.
+    """
 
     def __init__(self, landscape: Landscape, scale: Sequence[float | Tensor] | None = None) -> None:
         self.landscape = landscape
@@ -120,26 +134,27 @@ class _OnParameters:
         self.roots = landscape.roots(scale)
 
     def __call__(self, v: Tensor) -> Tensor:
-        """S^½ A S^½ v for v of shape (dimension,)."""
+        """S^½ A S^½ v, both of shape (dimension,)."""
         self.products += 1
-        product = self._product(v if self.roots is None else self.roots * v)
+        product = self.unscaled(v if self.roots is None else self.roots * v)
         return product if self.roots is None else self.roots * product
 
-    def _product(self, v: Tensor) -> Tensor:
+    def unscaled(self, v: Tensor) -> Tensor:
+        """A v, both of shape (dimension,)."""
         raise NotImplementedError
 
 
-class HessianOperator(_OnParameters):
-    """v ↦ S^½ H S^½ v, with H the Hessian of the mean loss at the present weights.
+class HessianOperator(ParameterOperator):
+    """v ↦ S^½ H S^½ v, with H the Hessian of the mean loss at the current parameters.
 
-    A product differentiates the gradient once more (Pearlmutter 1994): two backward passes and
-    no forward pass where the gradient's graph is kept. `loss` and `gradient` are those of the
-    mean loss, without S.
+    A product differentiates gradient·v (Pearlmutter 1994): two backward passes, and no forward
+    pass if the gradient's graph is kept. `loss`, a number, and `gradient`, of shape (dimension,),
+    are those of the mean loss, without S.
     """
 
     def __init__(self, landscape: Landscape, scale: Sequence[float | Tensor] | None = None) -> None:
         super().__init__(landscape, scale)
-        self._graphs = _Kept(landscape, self._graph)
+        self._graphs = PerChunk(landscape, self._graph)
         self.loss, total = 0.0, torch.zeros(self.dimension, device=self.device, dtype=self.dtype)
         for chunk, (loss, gradient) in self._graphs:
             weight = landscape.weight(chunk)
@@ -154,7 +169,7 @@ class HessianOperator(_OnParameters):
 
     @property
     def scaled_gradient(self) -> Tensor:
-        """S^½ times the gradient: the gradient in the coordinates that the operator acts on."""
+        """S^½ times the gradient, shape (dimension,): the gradient in the scaled coordinates."""
         return self.gradient if self.roots is None else self.roots * self.gradient
 
     def _graph(self, chunk: slice) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -165,7 +180,8 @@ class HessianOperator(_OnParameters):
         )  # fmt: skip
         return loss.detach(), gradient
 
-    def _product(self, v: Tensor) -> Tensor:
+    def unscaled(self, v: Tensor) -> Tensor:
+        """H v, both of shape (dimension,)."""
         total, vectors = torch.zeros_like(v), self.landscape.split(v)
         for chunk, (_, gradient) in self._graphs:
             linked = [(g, u) for g, u in zip(gradient, vectors, strict=True) if g.requires_grad]
@@ -180,10 +196,10 @@ class HessianOperator(_OnParameters):
 
 
 class Linearised:
-    """The network of one chunk as a linear map J of its parameters, and its loss's curvature.
+    """Products with J, Jᵀ and H_ℓ for the samples of one chunk.
 
-    J v is the derivative of u ↦ Jᵀu, which is linear, in the direction v: two backward passes
-    through graphs that are kept, with any operation that can be differentiated twice.
+    J v is the derivative of the linear map u ↦ (Jᵀu)·v: two backward passes through kept graphs,
+    for networks of operations that can be differentiated twice.
     """
 
     def __init__(self, landscape: Landscape, chunk: slice) -> None:
@@ -196,38 +212,41 @@ class Linearised:
         self.pulled = landscape.pull(self.outputs, self.dual, create_graph=True)
 
     def push(self, v: Tensor) -> Tensor:
-        """J v, of the outputs' shape, for v of shape (dimension,)."""
+        """J v, of the shape of the outputs, for v of shape (dimension,)."""
         pairs = zip(self.pulled, self.landscape.split(v), strict=True)
         linked = [(g, u) for g, u in pairs if g.requires_grad]
-        (out,) = torch.autograd.grad(
+        (product,) = torch.autograd.grad(
             [g for g, _ in linked], self.dual, [u for _, u in linked], retain_graph=True
         )
-        return out
+        return product
 
     def pull(self, u: Tensor) -> Tensor:
-        """Jᵀ u, of shape (dimension,), for u of the outputs' shape."""
+        """Jᵀ u, of shape (dimension,), for u of the shape of the outputs."""
         return self.landscape.flat(self.landscape.pull(self.outputs, u, retain_graph=True))
 
     def curve(self, u: Tensor) -> Tensor:
-        """H_ℓ u, for the mean loss of the chunk and u of the outputs' shape."""
-        if not self.slope.requires_grad:  # a loss that is linear in the outputs
+        """H_ℓ u over the samples of the chunk, u and result of the shape of the outputs.
+
+        The loss is the mean over the chunk, so that the matrix is H_ℓ over the chunk's samples.
+        """
+        if not self.slope.requires_grad:  # the loss is linear in the outputs
             return torch.zeros_like(u)
-        (out,) = torch.autograd.grad(self.slope, self.leaf, u, retain_graph=True)
-        return out
+        (product,) = torch.autograd.grad(self.slope, self.leaf, u, retain_graph=True)
+        return product
 
 
-class GaussNewtonOperator(_OnParameters):
-    """v ↦ S^½ G S^½ v, with G the generalised Gauss–Newton matrix of the mean loss.
+class GaussNewtonOperator(ParameterOperator):
+    """v ↦ S^½ G S^½ v, with the generalised Gauss–Newton matrix G = Jᵀ H_ℓ J / n.
 
-    G is H without the network's own curvature (Schraudolph 2002); its non-zero eigenvalues are
-    those of the NTK in the loss's metric.
+    G is the Hessian without the second derivatives of the network's outputs (Schraudolph 2002).
     """
 
     def __init__(self, landscape: Landscape, scale: Sequence[float | Tensor] | None = None) -> None:
         super().__init__(landscape, scale)
-        self._maps = _Kept(landscape, lambda chunk: Linearised(landscape, chunk))
+        self._maps = PerChunk(landscape, lambda chunk: Linearised(landscape, chunk))
 
-    def _product(self, v: Tensor) -> Tensor:
+    def unscaled(self, v: Tensor) -> Tensor:
+        """G v, both of shape (dimension,)."""
         total = torch.zeros_like(v)
         for chunk, linear in self._maps:
             product = linear.pull(linear.curve(linear.push(v)))
@@ -235,37 +254,37 @@ class GaussNewtonOperator(_OnParameters):
         return total
 
 
-class ResidualOperator(_OnParameters):
-    """v ↦ S^½ (H − G) S^½ v: the part of the Hessian that the network's own curvature makes."""
+class ResidualOperator(ParameterOperator):
+    """v ↦ S^½ (H − G) S^½ v: the part of H from second derivatives of the network's outputs."""
 
     def __init__(self, hessian: HessianOperator, gauss_newton: GaussNewtonOperator) -> None:
         super().__init__(hessian.landscape)
         self.hessian, self.gauss_newton = hessian, gauss_newton
 
-    def _product(self, v: Tensor) -> Tensor:
-        return self.hessian(v) - self.gauss_newton(v)  # both of which apply S
+    def unscaled(self, v: Tensor) -> Tensor:
+        """S^½ (H − G) S^½ v: both operators apply S themselves."""
+        return self.hessian(v) - self.gauss_newton(v)
 
 
 class Negative:
-    """v ↦ −A v: the smallest eigenvalue of A is minus the largest of this."""
+    """v ↦ −A v, whose largest eigenvalue is minus the smallest of A."""
 
     def __init__(self, operator: LinearOperator) -> None:
         self.operator = operator
-        self.dimension, self.device, self.dtype = (
-            operator.dimension, operator.device, operator.dtype,
-        )  # fmt: skip
-        self.products = 0
+        self.dimension, self.products = operator.dimension, 0
+        self.device, self.dtype = operator.device, operator.dtype
 
     def __call__(self, v: Tensor) -> Tensor:
-        """−A v."""
+        """−A v, both of shape (dimension,)."""
         self.products += 1
         return -self.operator(v)
 
 
 class NTKOperator:
-    """u ↦ J S Jᵀ u / n on the space of all outputs, dimension n·C: the empirical NTK, averaged.
+    """u ↦ J S Jᵀ u / n, the empirical neural tangent kernel (Jacot et al. 1806.07572) over n.
 
-    With a loss of ½‖f − y‖² its non-zero eigenvalues are those of the Gauss–Newton matrix.
+    It acts on vectors of all outputs, of dimension n·C. For the loss ½‖f − y‖² its non-zero
+    eigenvalues are those of the Gauss–Newton matrix.
     """
 
     def __init__(self, landscape: Landscape, scale: Sequence[float | Tensor] | None = None) -> None:
@@ -273,13 +292,13 @@ class NTKOperator:
         self.device, self.dtype = landscape.device, landscape.dtype
         roots = landscape.roots(scale)
         self.squares = None if roots is None else roots**2
-        self._maps = _Kept(landscape, lambda chunk: Linearised(landscape, chunk))
+        self._maps = PerChunk(landscape, lambda chunk: Linearised(landscape, chunk))
         self._shapes = [linear.outputs.shape for _, linear in self._maps]
         self._sizes = [math.prod(shape) for shape in self._shapes]
         self.dimension = sum(self._sizes)
 
     def __call__(self, u: Tensor) -> Tensor:
-        """J S Jᵀ u / n for u of shape (n·C,)."""
+        """J S Jᵀ u / n, both of shape (n·C,)."""
         self.products += 1
         pieces = [p.view(s) for p, s in zip(u.split(self._sizes), self._shapes, strict=True)]
         pairs = zip(pieces, self._maps, strict=True)

@@ -1,4 +1,4 @@
-"""Stochastic Lanczos quadrature: the spectral density of a symmetric operator."""
+"""The spectral density of a symmetric operator by stochastic Lanczos quadrature."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from hypertransfer.curvature.trace_estimate import rademacher
 
 @dataclass(frozen=True)
 class Spectrum:
-    """A density as weighted points: (1/P) Σ_i δ(λ − λ_i) ≈ Σ_j weights_j δ(λ − nodes_j).
+    """The density (1/P) Σ_i δ(λ − λ_i) ≈ Σ_j weights_j δ(λ − nodes_j) of P eigenvalues λ_i.
 
-    Weights add up to 1. `error` is the largest standard error over the random vectors of the
-    cumulative distribution at any node: how far the share of eigenvalues below a value may be off.
+    The weights add up to 1. `error` is the standard error, over random vectors, of the cumulative
+    distribution Σ_{nodes_j ≤ λ} weights_j, at the node where it is largest; nan for one vector.
     """
 
     nodes: Tensor  # (number,), rising
@@ -29,31 +29,39 @@ class Spectrum:
 def spectrum(
     operator: LinearOperator, vectors: int, steps: int, generator: torch.Generator
 ) -> Spectrum:
-    """The density from `vectors` Rademacher starts with `steps` Lanczos steps each.
+    """The spectral density of the operator, as the mean over `vectors` random vectors.
 
-    Golub and Welsch 1969; Ubaru, Chen and Saad 2017; Ghorbani et al. 1901.10159. Each start's
-    quadrature has the exact first 2·steps moments of zᵀA^k z/P; full re-orthogonalisation keeps
-    ghosts out.
+    For each Rademacher vector z, `steps` Lanczos steps from z give a tridiagonal matrix; its
+    eigenvalues, and the squared first entries of its eigenvectors, are nodes and weights of a
+    Gauss quadrature of zᵀf(A)z/P that is exact for polynomials f of degree below 2·steps (Golub
+    and Welsch 1969; Ubaru, Chen and Saad 2017; Ghorbani et al. 1901.10159). Full
+    re-orthogonalisation avoids spurious copies of eigenvalues.
+
+    If a product is not finite, the result is one node of nan.
     """
-    rules = []
+    quadratures = []
     for _ in range(vectors):
         projected = _tridiagonal(operator, rademacher(operator, generator), steps)
         if projected is None:
             nan = torch.full((1,), math.nan, dtype=torch.float64)
             return Spectrum(nan, nan, math.nan)
         values, directions = torch.linalg.eigh(projected)
-        rules.append((values, directions[0] ** 2))
-    nodes = torch.cat([values for values, _ in rules])
-    weights = torch.cat([w for _, w in rules]) / vectors
+        quadratures.append((values, directions[0] ** 2))
+    nodes = torch.cat([values for values, _ in quadratures])
+    weights = torch.cat([w for _, w in quadratures]) / vectors
     order = nodes.argsort()
-    return Spectrum(nodes[order], weights[order], _error(rules, nodes[order]))
+    return Spectrum(nodes[order], weights[order], _error(quadratures, nodes[order]))
 
 
 def _tridiagonal(operator: LinearOperator, v: Tensor, steps: int) -> Tensor | None:
-    """The operator in the Krylov space of v, which ends where that is invariant; None if broken."""
+    """The tridiagonal matrix VᵀAV, float64 on the CPU, in the Krylov space of v.
+
+    It has fewer than `steps` rows if the Krylov space is invariant before; None if a product is
+    not finite.
+    """
     basis = (v / v.norm())[None]
     diagonal: list[float] = []
-    beside: list[float] = []
+    off_diagonal: list[float] = []
     while True:
         image = operator(basis[-1])
         if not bool(torch.isfinite(image).all()):
@@ -65,15 +73,18 @@ def _tridiagonal(operator: LinearOperator, v: Tensor, steps: int) -> Tensor | No
             image.norm()
         ):
             break
-        beside.append(norm)
+        off_diagonal.append(norm)
         basis = torch.cat([basis, rest[None] / norm])
-    sides = torch.tensor(beside, dtype=torch.float64)
-    middle = torch.tensor(diagonal, dtype=torch.float64)
-    return torch.diag(middle) + torch.diag(sides, 1) + torch.diag(sides, -1)
+    main = torch.tensor(diagonal, dtype=torch.float64)
+    sides = torch.tensor(off_diagonal, dtype=torch.float64)
+    return torch.diag(main) + torch.diag(sides, 1) + torch.diag(sides, -1)
 
 
-def _error(rules: list[tuple[Tensor, Tensor]], places: Tensor) -> float:
-    if len(rules) < 2:
+def _error(quadratures: list[tuple[Tensor, Tensor]], nodes: Tensor) -> float:
+    """The largest standard error of the cumulative distribution at the nodes."""
+    if len(quadratures) < 2:
         return math.nan
-    below = torch.stack([(w * (v <= places[:, None])).sum(1) for v, w in rules])  # (vectors, nodes)
-    return float((below.std(0) / math.sqrt(len(rules))).max())
+    below = torch.stack(  # (vectors, nodes)
+        [(w * (v <= nodes[:, None])).sum(1) for v, w in quadratures]
+    )
+    return float((below.std(0) / math.sqrt(len(quadratures))).max())

@@ -1,4 +1,4 @@
-"""Hutchinson's estimate of a trace."""
+"""Hutchinson's estimate of the trace of a symmetric operator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from hypertransfer.curvature.operators import LinearOperator
 
 
 def rademacher(operator: LinearOperator, generator: torch.Generator) -> torch.Tensor:
-    """A vector of independent signs, drawn on the CPU so that devices agree."""
+    """A vector of independent random signs ±1, shape (dimension,).
+
+    The signs are drawn on the CPU, so that they are the same on every device.
+    """
     z = torch.randint(0, 2, (operator.dimension,), generator=generator)
     return (2 * z - 1).to(operator.device, operator.dtype)
 
@@ -18,17 +21,17 @@ def rademacher(operator: LinearOperator, generator: torch.Generator) -> torch.Te
 def trace(
     operator: LinearOperator, samples: int, generator: torch.Generator
 ) -> tuple[float, float]:
-    """tr(A) as the mean of zᵀAz over Rademacher vectors z, and its standard error.
+    """tr(A) as the mean of zᵀAz over `samples` Rademacher vectors z, and its standard error.
 
     Hutchinson, Communications in Statistics 18(3), 1989. The standard error is nan for one
     sample.
     """
-    found = []
+    values = []
     for _ in range(samples):
         z = rademacher(operator, generator)
-        found.append(float(z @ operator(z)))
-    mean = math.fsum(found) / samples
+        values.append(float(z @ operator(z)))
+    mean = math.fsum(values) / samples
     if samples == 1:
         return mean, math.nan
-    variance = math.fsum((x - mean) ** 2 for x in found) / (samples - 1)
+    variance = math.fsum((value - mean) ** 2 for value in values) / (samples - 1)
     return mean, math.sqrt(variance / samples)

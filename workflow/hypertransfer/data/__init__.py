@@ -1,1 +1,1 @@
-"""Data sets as tensors in memory; every file is checked against its digest before use."""
+"""Data sets as tensors in memory, from files that are checked against their digests."""

@@ -1,4 +1,4 @@
-"""Reading data files, each checked against its digest before anything is made of it."""
+"""Reading data files, whose digests are checked before their content is used."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from pathlib import Path
 
 from hypertransfer.catalogue.cards.datasets import DatasetCard, DatasetError
 
-MOST_BYTES = 2**28  # of a file unpacked; the largest that is known has a fifth of that
+MOST_BYTES = 2**28  # of an unpacked file; the largest known file has a fifth of that
 VENDORED = Path(__file__).parent / "vendored"
 
 
 def checked(card: DatasetCard, name: str, path: Path) -> bytes:
-    """The bytes of the card's file `name`, which lies at `path`.
+    """The content of the card's file `name`, read from `path`.
 
-    The card's digest is of the file as it is named there: a `.gz` around it is taken off first.
+    If the path ends with `.gz` and the name does not, the file is unpacked before its digest is
+    compared with the card's.
 
     Raises:
-        DatasetError: the file is missing or is not the one that the card names.
+        DatasetError: the file is missing, damaged, or another file than that of the card.
     """
     unpack = path.suffix == ".gz" and not name.endswith(".gz")
     return read(path, card.files[name], f"{card.name}: {card.obtain}", unpack=unpack)
@@ -35,10 +36,13 @@ def _unpacked(content: bytes) -> bytes:
 
 
 def read(path: Path, checksum: str | None, hint: str, *, unpack: bool = False) -> bytes:
-    """The bytes of a file, gunzipped if `unpack`, that agree with `checksum` (`sha256:…`, `md5:…`).
+    """The content of a file, gunzipped if `unpack`, after comparison with its checksum.
+
+    A checksum is `sha256:…` or `md5:…`; None skips the comparison.
 
     Raises:
-        DatasetError: missing, unreadable or another file; ends with the hint how to get it.
+        DatasetError: the file is missing, unreadable, or has another checksum; the message ends
+            with `hint`, which says how to obtain the file.
     """
     expected = f"expected {checksum or 'a readable file'}"
     try:

@@ -1,4 +1,4 @@
-"""Random inputs with the targets of a linear teacher: the data of the linear network's theory."""
+"""Gaussian inputs with the targets of a linear teacher, for the theory of the linear network."""
 
 from __future__ import annotations
 

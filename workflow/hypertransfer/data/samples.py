@@ -1,4 +1,4 @@
-"""Samples as tensors in memory, and the order in which a run sees them."""
+"""Data sets as tensors in memory, and the order in which a run draws minibatches."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ Augment = Callable[[Tensor, int], Tensor]  # inputs and a seed to inputs of the 
 
 @dataclass(frozen=True)
 class Samples:
-    """A data set: x and y of n samples each, for training and for testing.
+    """A data set: inputs x and targets y of n samples, for training and for testing.
 
-    Images are float32 (n, C, H, W), normalised, with classes int64 (n,) or float targets (n,).
-    Text is int64 (n, T), with the token after each as its target (n, T).
-
-    `augment` changes the inputs of a training batch, by a seed; none by default.
+    Images are normalised float32 (n, C, H, W); their targets are classes, int64 (n,), or numbers,
+    float32 (n,). Text is int64 (n, T); the target of each token is the next token, int64 (n, T).
+    `augment(x, seed)` returns an augmented training batch of the shape of x.
     """
 
     train_x: Tensor
@@ -37,17 +36,17 @@ class Samples:
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
-    """A seed for the order of one epoch: 63 bits of SHA-256 of `<seed>/epoch/<epoch>`."""
+    """The seed of the order of one epoch: 63 bits of the SHA-256 of `<seed>/epoch/<epoch>`."""
     return _seed(f"{seed}/epoch/{epoch}")
 
 
 def augmentation_seed(seed: int, step: int) -> int:
-    """A seed for the augmentation of one step's batch, made in the same way."""
+    """The seed of the augmentation of one step's batch, from `<seed>/augment/<step>`."""
     return _seed(f"{seed}/augment/{step}")
 
 
 def curvature_seed(seed: int, step: int) -> int:
-    """A seed for what an optimizer draws to see the curvature at a step, made in the same way."""
+    """The seed of an optimizer's curvature estimate at one step, from `<seed>/curvature/<step>`."""
     return _seed(f"{seed}/curvature/{step}")
 
 
@@ -56,17 +55,17 @@ def _seed(text: str) -> int:
 
 
 def batches(n: int, batch_size: int, seed: int) -> Iterator[Tensor]:
-    """Indices (batch_size,) of minibatches, epoch after epoch, without end.
+    """Endless minibatches, each as indices of shape (batch_size,).
 
-    Epoch e = 0, 1, … is `torch.randperm(n)` from a CPU generator seeded by `epoch_seed(seed, e)`,
-    cut into batches; the last, partial batch is left out. Nothing else enters, so that networks
-    of every width see the same batches in the same order.
+    The samples of epoch e = 0, 1, … are `torch.randperm(n)` of a CPU generator with the seed
+    `epoch_seed(seed, e)`, cut into batches; the last batch is dropped if it is not full. The order
+    depends on nothing else, so that networks of all widths are trained on the same batches.
 
     Raises:
-        ValueError: the batch is empty, or larger than the data set.
+        ValueError: `batch_size` is not between 1 and n.
     """
     if not 1 <= batch_size <= n:
-        raise ValueError(f"batch_size {batch_size} is not within 1 and the {n} training samples")
+        raise ValueError(f"batch_size {batch_size} is not between 1 and the {n} training samples")
     return _epochs(n, batch_size, seed)
 
 

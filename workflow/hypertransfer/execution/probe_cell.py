@@ -36,7 +36,7 @@ from hypertransfer.storage import parquet, schemas
 from hypertransfer.storage.produce import produce
 from hypertransfer.storage.run_store import DamagedEntry, Entry, Store
 from hypertransfer.training import build
-from hypertransfer.training.interruption import Asked
+from hypertransfer.training.interruption import StopRequest
 from hypertransfer.training.state import by_step, joined
 
 PROBE = "probe.parquet"
@@ -103,7 +103,7 @@ def _weights(probe: CellProbe, store: Store, device: torch.device) -> Checkpoint
     run = probe.run
 
     def make(key: str, run: CellRun) -> Made:
-        result = train_run(run, device, store, SAVE_SECONDS, Asked())
+        result = train_run(run, device, store, SAVE_SECONDS, StopRequest())
         return entry_of(run, result, device)
 
     def read(entry: Entry, run: CellRun) -> tuple[Checkpoints, Entry]:
@@ -149,10 +149,10 @@ def _trained_again(
     log.info("training %s again for its weights at steps %s", run.key, list(steps))
     wanted = replace(run, spec=replace(run.spec, checkpoints=tuple(steps)))
     place = ("weights", keys.weights_key(run.key, steps[-1]))
-    result = train_run(wanted, device, store, SAVE_SECONDS, Asked(), place)
+    result = train_run(wanted, device, store, SAVE_SECONDS, StopRequest(), place)
     if set(result.checkpoints) != set(steps):  # the state was saved for other steps
         store.drop_state(*place)
-        result = train_run(wanted, device, store, SAVE_SECONDS, Asked(), place)
+        result = train_run(wanted, device, store, SAVE_SECONDS, StopRequest(), place)
     store.drop_state(*place)
     if not history_table(result).equals(parquet_of_entry(entry, HISTORY, schemas.HISTORY)):
         made = entry.record["provenance"]

@@ -23,7 +23,7 @@ from hypertransfer.storage import parquet, schemas
 from hypertransfer.storage.produce import produce
 from hypertransfer.storage.run_store import DamagedEntry, Entry, Store, StoreError
 from hypertransfer.training import build
-from hypertransfer.training.interruption import Asked, Saver, signals
+from hypertransfer.training.interruption import Saver, StopRequest, signals
 from hypertransfer.training.loop import Training, train
 from hypertransfer.training.state import State, StateError, joined
 
@@ -65,7 +65,7 @@ def train_cell(
 
     def make(key: str, item: CellRun) -> Made:
         made.append(key)
-        result = train_run(item, device, store, 60 * save_minutes, asked)
+        result = train_run(item, device, store, 60 * save_minutes, request)
         return entry_of(item, result, device)
 
     def read(entry: Entry, item: CellRun) -> tuple[pa.Table, pa.Table]:
@@ -77,7 +77,7 @@ def train_cell(
             raise DamagedEntry(f"{entry.key}: its record is of no run: {error!r}") from error
         return pa.table(row), history
 
-    with signals() as asked:
+    with signals() as request:
         found = produce(store, "runs", {w.key: w for w in work}, make, read, log.warning)
     log.info("%d runs: %d trained, %d from the store", len(work), len(made), len(work) - len(made))
     return _cell_table(grid, work, found)
@@ -118,7 +118,7 @@ def _saved(store: Store, kind: str, key: str) -> State | None:
 
 
 def train_run(
-    run: CellRun, device: torch.device, store: Store, save_seconds: float, asked: Asked,
+    run: CellRun, device: torch.device, store: Store, save_seconds: float, request: StopRequest,
     state_of: tuple[str, str] | None = None,
 ) -> Training:  # fmt: skip
     """Train a run from its saved state, or from the start if there is none.
@@ -127,7 +127,7 @@ def train_run(
     """
     log.info("training %s: %s", run.key, dict(run.point))
     kind, key = state_of or ("runs", run.key)
-    save = Saver(_keeper(store, kind, key), save_seconds, asked)
+    save = Saver(_keeper(store, kind, key), save_seconds, request)
     try:
         return _trained(run, device, _saved(store, kind, key), save)
     except StateError as error:

@@ -1,6 +1,7 @@
-"""Self-attention, the part of a transformer that mixes places."""
+"""Self-attention over all tokens, without a causal mask.
 
-# B batch, T places, N width, H heads, E head size
+Dimensions in names: B batch, T tokens, N width, H heads, E head size.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ from hypertransfer.parameterisation.algebra import Role
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention over all places, logits qᵀk/E (µP's scale, Yang et al. 2203.03466).
+    """Multi-head self-attention with logits qᵀk/E (µP's scale, Yang et al. 2203.03466).
 
-    `project` adds the usual output projection.
+    `project` adds an output projection.
     """
 
     def __init__(self, *, width: int, heads: int, project: bool = True) -> None:
@@ -24,7 +25,7 @@ class SelfAttention(nn.Module):
         self.out = Linear(width, width, role=Role.HIDDEN) if project else nn.Identity()
 
     def forward(self, x_BTN: Tensor) -> Tensor:
-        """Same shape out as in."""
+        """The output, of the shape of the input."""
         q_BHTE, k_BHTE, v_BHTE = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in self.qkv(x_BTN).chunk(3, dim=-1)

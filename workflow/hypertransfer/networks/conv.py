@@ -1,6 +1,7 @@
-"""The two convolutional networks of the Super Consistency paper (Noci et al. 2402.17457)."""
+"""The two convolutional networks of the Super Consistency paper (Noci et al. 2402.17457).
 
-# B batch, C channels, N width, F features at the readout
+Dimensions in names: B batch, C channels, H height, W width of the image, N width of the network.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +13,15 @@ from hypertransfer.parameterisation.algebra import Role
 
 
 def conv_side(side: int, stride: int) -> int:
-    """Side of the image after a 3×3 convolution with padding 1."""
+    """Side of a square image after a 3×3 convolution with padding 1."""
     return (side - 1) // stride + 1
 
 
 class ConvNet(nn.Module):
     """Two strided 3×3 convolutions, each with 2×2 max-pooling and ReLU, and a linear readout.
 
-    The network of the paper's first figure, after the authors' re-run: no bias, no norm; the
-    second convolution has stride 4.
+    The network of the paper's Figure 1, as in the authors' re-run: without biases and norms; the
+    second convolution has stride 4. `depth` is not used.
     """
 
     def __init__(
@@ -35,18 +36,19 @@ class ConvNet(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Logits of shape (B, classes)."""
-        # ReLU and max-pooling commute; pooling first leaves a quarter of the values to ReLU.
+        # ReLU and max-pooling commute; after pooling ReLU has a quarter of the values
         h_BNHW = F.relu(F.max_pool2d(self.input(x_BCHW), 2))
         h_BNHW = F.relu(F.max_pool2d(self.hidden(h_BNHW), 2))
         return self.readout(flatten(h_BNHW))
 
 
 class ResidualConvNet(nn.Module):
-    """Stem, three stages of residual blocks, a plain convolution between stages, readout.
+    """Input convolution, three stages of residual blocks, and a linear readout.
 
-    `depth` counts the residual blocks, a multiple of three. A block's branch is
-    `layers_per_block` times [ReLU, 3×3 convolution]; max-pooling halves the image after each
-    stage. `skip: false` gives the paper's control without residuals.
+    `depth` is the number of residual blocks, a multiple of three. The branch of a block has
+    `layers_per_block` times [ReLU, 3×3 convolution]. After each stage max-pooling halves the side
+    of the image; a convolution without skip connection stands between stages. `skip=False` is the
+    paper's control without skip connections.
     """
 
     STAGES = 3

@@ -1,6 +1,8 @@
-"""Layers that know their role: torch's own, with a forward multiplier and tagged parameters.
+"""torch's layers with a forward multiplier, and with a role for each parameter.
 
-Roles stand on the module, not on the tensor: tensor attributes do not survive deepcopy.
+Roles are attributes of modules, not of tensors, whose attributes `copy.deepcopy` drops.
+
+Dimensions: B batch, H height, W width of an image, X experts, C inputs of an expert, V vocabulary.
 """
 
 from __future__ import annotations
@@ -14,15 +16,16 @@ from torch.nn import functional as F
 
 from hypertransfer.parameterisation.algebra import Role
 
-RMS_EPS = 1e-5  # as torch's layer norm has it
-RELU_GAIN = math.sqrt(2)  # keeps the second moment through a ReLU, He et al. 1502.01852
+RMS_EPS = 1e-5  # as in torch's layer norm
+RELU_GAIN = math.sqrt(2)  # preserves the second moment through a ReLU, He et al. 1502.01852
 
 
 class Scaled:
-    """What `resolve` needs of a layer: its roles, its gain, and the multiplier it will set.
+    """A layer y = multiplier · (W x) + b that a parameterisation can scale.
 
-    The layer computes y = multiplier · (W x) + b. The multiplier is applied to the weight,
-    which is smaller than the activations it meets whenever there is more than one sample.
+    `roles` names the role of each parameter; the initial standard deviation of the weight is
+    gain/√fan_in at the base shape; `resolve.apply` sets the multiplier. The layer multiplies the
+    weight, not the activations, since the weight is the smaller tensor for more than one sample.
     """
 
     roles: dict[str, Role]
@@ -32,21 +35,21 @@ class Scaled:
 
     @property
     def fan_in(self) -> int:
-        """Number of inputs that each output sums over."""
+        """Number of inputs that each output is a sum over."""
         return self.weight[0].numel()
 
     @property
     def fan_out(self) -> int:
-        """Number of outputs each input feeds at one position."""
+        """Number of outputs that each input contributes to; channels_out·k² of a convolution."""
         return self.weight.numel() // self.weight.shape[1]
 
     def scaled_weight(self) -> Tensor:
-        """The weight as the forward pass sees it."""
+        """multiplier · W, of the shape of the weight."""
         return self.weight if self.multiplier == 1.0 else self.weight * self.multiplier
 
 
 def tag(role: Role, bias: bool) -> dict[str, Role]:
-    """The roles of a layer's weight and bias: a readout's bias is finite in every dimension."""
+    """Roles of a layer's weight and bias; the bias of a readout does not grow with the width."""
     if not bias:
         return {"weight": role}
     return {"weight": role, "bias": Role.READOUT_BIAS if role is Role.OUTPUT else Role.VECTOR}
@@ -62,12 +65,15 @@ class Linear(Scaled, nn.Linear):
         self.roles, self.gain = tag(role, bias), gain
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shapes (…, fan_in) to (…, fan_out)."""
+        """Input (…, fan_in) to output (…, fan_out)."""
         return F.linear(x, self.scaled_weight(), self.bias)
 
 
 def side_by_side(x: Tensor, *layers: Linear) -> list[Tensor]:
-    """What each layer makes of the same input: one product of all is quicker than one of each."""
+    """The outputs (…, fan_out) of several layers for one input (…, fan_in), by a single product.
+
+    A product with the concatenated weights is faster than a product for each layer.
+    """
     weight = torch.cat([layer.scaled_weight() for layer in layers])
     biases = [layer.bias for layer in layers]
     bias = None if biases[0] is None else torch.cat(biases)
@@ -75,7 +81,10 @@ def side_by_side(x: Tensor, *layers: Linear) -> list[Tensor]:
 
 
 class Conv2d(Scaled, nn.Conv2d):
-    """y = multiplier · (W * x) + b, with W of shape (channels out, channels in, k, k)."""
+    """y = multiplier · (W * x) + b, with W of shape (channels_out, channels_in, k, k).
+
+    The padding is k // 2.
+    """
 
     def __init__(
         self,
@@ -94,12 +103,12 @@ class Conv2d(Scaled, nn.Conv2d):
         self.roles, self.gain = tag(role, bias), gain
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shapes (B, channels in, H, W) to (B, channels out, ⌈H/stride⌉, ⌈W/stride⌉)."""
+        """Input (B, channels_in, H, W) to output (B, channels_out, ⌈H/stride⌉, ⌈W/stride⌉)."""
         return self._conv_forward(x, self.scaled_weight(), self.bias)
 
 
 class Embedding(Scaled, nn.Embedding):
-    """Rows of length `width`, each the image of a one-hot vector, so that fan_in is 1."""
+    """A table of `number` rows of length `width`, the images of one-hot vectors."""
 
     def __init__(self, number: int, width: int, *, gain: float = 1.0) -> None:
         super().__init__(number, width)
@@ -107,7 +116,7 @@ class Embedding(Scaled, nn.Embedding):
 
     @property
     def fan_in(self) -> int:
-        """One: a row is looked up, and none is added to it."""
+        """1, since an output is one row, not a sum over rows."""
         return 1
 
     @property
@@ -116,12 +125,12 @@ class Embedding(Scaled, nn.Embedding):
         return self.weight.shape[1]
 
     def forward(self, index: Tensor) -> Tensor:
-        """Shapes (…) to (…, width)."""
+        """Indices (…) to rows (…, width)."""
         return F.embedding(index, self.scaled_weight())
 
 
 class Experts(Scaled, nn.Module):
-    """Linear layers side by side, one for each of X experts: weights (X, fan_out, fan_in)."""
+    """One linear layer without bias for each of X experts, with weights (X, fan_out, fan_in)."""
 
     def __init__(self, experts: int, fan_in: int, fan_out: int, *, role: Role) -> None:
         super().__init__()
@@ -130,38 +139,38 @@ class Experts(Scaled, nn.Module):
 
     @property
     def fan_in(self) -> int:
-        """Inputs of one expert."""
+        """Number of inputs of one expert."""
         return self.weight.shape[2]
 
     @property
     def fan_out(self) -> int:
-        """Outputs of one expert."""
+        """Number of outputs of one expert."""
         return self.weight.shape[1]
 
     def forward(self, x_XCI: Tensor) -> Tensor:
-        """Shapes (X, C, fan_in) to (X, C, fan_out): each expert its own C inputs."""
+        """C inputs for each expert, (X, C, fan_in), to their outputs, (X, C, fan_out)."""
         return torch.bmm(x_XCI, self.scaled_weight().mT)
 
 
 class TiedLinear(nn.Module):
-    """A readout with the weights of an embedding: y = multiplier · E x, E of shape (V, width).
+    """A readout that shares the weights of an embedding: y = multiplier · E x, E (V, width).
 
-    It has no parameters: those are the embedding's, which the table treats as an input. The
+    The layer has no parameters of its own: the weights have the role `input` of the embedding. The
     multiplier is the table's for outputs.
     """
 
     def __init__(self, embedding: Embedding) -> None:
         super().__init__()
         self.roles, self.multiplier = {"weight": Role.OUTPUT}, 1.0
-        self._tied = [embedding]  # in a list: registered, its weight would stand here too
+        self._tied = [embedding]  # in a list, so that the embedding is not registered twice
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shapes (…, width) to (…, V)."""
+        """Input (…, width) to output (…, V)."""
         return F.linear(x, self._tied[0].scaled_weight() * self.multiplier)
 
 
 class LayerNorm(nn.LayerNorm):
-    """torch's own, its gain and bias tagged."""
+    """torch's layer norm; its gain and bias have the role given."""
 
     def __init__(self, width: int, *, role: Role = Role.VECTOR) -> None:
         super().__init__(width)
@@ -169,7 +178,7 @@ class LayerNorm(nn.LayerNorm):
 
 
 class RMSNorm(nn.RMSNorm):
-    """torch's own, its gain tagged; Zhang and Sennrich 1910.07467."""
+    """torch's RMS norm (Zhang and Sennrich 1910.07467); its gain has the role given."""
 
     def __init__(self, width: int, *, role: Role = Role.VECTOR) -> None:
         super().__init__(width, eps=RMS_EPS)
@@ -179,8 +188,9 @@ class RMSNorm(nn.RMSNorm):
 class Branch(nn.Module):
     """A residual branch: x ↦ skip · x + strength · multiplier · layers(x).
 
-    Layers are given one by one, or by name in one ordered mapping. Depth powers of a
-    parameterisation apply to the parameters inside and to `multiplier`.
+    Layers are given one by one, or by name in one ordered mapping. The depth powers of a
+    parameterisation apply to the parameters inside the branch and to `multiplier`, which
+    `resolve.apply` sets.
     """
 
     def __init__(
@@ -195,16 +205,16 @@ class Branch(nn.Module):
         self.multiplier = 1.0
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape out as in."""
+        """The residual stream after the branch, of the shape of the input."""
         return self.around(x, self.layers(x))
 
     def around(self, x: Tensor, branch: Tensor) -> Tensor:
-        """The residual stream after the branch, given what its layers make of x."""
+        """The residual stream after the branch, for the output `branch` of its layers."""
         if (scale := self.strength * self.multiplier) != 1.0:
             branch = branch * scale
         return x + branch if self.skip else branch
 
 
 def flatten(x: Tensor) -> Tensor:
-    """Shapes (B, …) to (B, features)."""
+    """Input (B, …) to output (B, features)."""
     return torch.flatten(x, 1)

@@ -1,6 +1,7 @@
-"""Fully connected networks: a residual MLP, and the two-layer linear network of the theory."""
+"""Fully connected networks: a residual MLP, and a two-layer linear network.
 
-# B batch, D input features, N width
+Dimensions in names: B batch, C channels, H height, W width of the image, N width of the network.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +15,10 @@ from hypertransfer.parameterisation.algebra import Role
 
 
 class ResidualMLP(nn.Module):
-    """Input layer, `depth` residual blocks of `layers_per_block` × [ReLU, linear], readout."""
+    """Input layer, `depth` residual blocks, ReLU, and a linear readout.
+
+    The branch of a block has `layers_per_block` times [ReLU, linear layer].
+    """
 
     def __init__(
         self,
@@ -48,7 +52,10 @@ class ResidualMLP(nn.Module):
 
 
 class LinearNet(nn.Module):
-    """f(x) = a·W x, the two-layer linear network whose dynamics close in three quantities."""
+    """f(x) = a·W x with W of shape (N, inputs) and a of shape (classes, N).
+
+    `probes.tasks.linear_theory` describes its exact training dynamics. `depth` is not used.
+    """
 
     def __init__(
         self, *, width: int, depth: int, input_shape: tuple[int, ...], classes: int

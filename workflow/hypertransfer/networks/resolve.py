@@ -1,4 +1,7 @@
-"""Table × model × ratios → one row per parameter; the only place where scaling is applied."""
+"""Applies a parameterisation to a network: one row of hyperparameters per parameter.
+
+No other module scales weights, multipliers or hyperparameters.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +15,30 @@ from torch import nn
 
 from hypertransfer.networks.layers import Branch, Embedding, Scaled, TiedLinear
 from hypertransfer.parameterisation.algebra import Parameterisation, Ratios, Role
-from hypertransfer.parameterisation.module_multipliers import Factors, count_blocks, kind, place
+from hypertransfer.parameterisation.module_multipliers import (
+    Factors,
+    count_blocks,
+    kind,
+    relative_depth,
+)
 
-# Roles of weight matrices: the table says how they are drawn. Vectors keep their module's values.
-GROWING = (Role.HIDDEN, Role.OUTPUT, Role.ROUTER, Role.EXPERT_UP, Role.EXPERT_DOWN)  # in fan_in
+# Roles whose fan_in grows with the width.
+GROWING = (Role.HIDDEN, Role.OUTPUT, Role.ROUTER, Role.EXPERT_UP, Role.EXPERT_DOWN)
+# Roles of weights that are drawn; vectors keep the values that their module gave them.
 DRAWN = (Role.INPUT, *GROWING)
 
 
 class RoleError(ValueError):
-    """A parameter has no role, or one whose scaling its module cannot carry out."""
+    """A parameter has no role, or its module cannot apply what the table says of the role."""
 
 
 @dataclass(frozen=True)
 class ParameterRow:
-    """How one parameter is drawn, used and trained: the evidence that a table was applied.
+    """How one parameter is initialised, multiplied and trained; part of the run's record.
 
-    `init_std` is 0 for parameters that keep the value their module gave them (biases 0, norm
-    gains 1). A vector of n entries has fan_in 1 and fan_out n. `lr`, `weight_decay`,
-    `eps` and `betas` (none where the optimizer has none) are what the optimizer receives.
+    `init_std` is 0 for parameters that keep the value of their module (biases 0, norm gains 1). A
+    vector of n entries has fan_in 1 and fan_out n. The optimizer receives `lr`, `weight_decay`,
+    `eps` and `betas` (empty if the optimizer has no betas).
     """
 
     name: str
@@ -45,13 +54,13 @@ class ParameterRow:
     betas: tuple[float, ...] = ()
 
     def plain(self) -> dict:
-        """Plain values for the run's record."""
+        """The row as values that JSON can hold."""
         return {**asdict(self), "shape": list(self.shape), "betas": list(self.betas)}
 
 
 @dataclass(frozen=True)
 class Base:
-    """Hyperparameters at the base shape, the same for every parameter."""
+    """Hyperparameters at the base shape, common to all parameters, and the modules' multipliers."""
 
     lr: float
     weight_decay: float = 0.0
@@ -61,14 +70,17 @@ class Base:
     multipliers: Mapping[str, Factors] = field(default_factory=dict)
 
     def factor(self, hyperparameter: str, name: str, blocks: int) -> float:
-        """What a module's own multipliers add to the table, for a parameter or module by name."""
-        found = self.multipliers.get(hyperparameter)
-        return found.at(kind(name), place(name, blocks)) if found else 1.0
+        """The module's multiplier of a hyperparameter, for a parameter or module by name.
+
+        `blocks` is the number of blocks of the network.
+        """
+        factors = self.multipliers.get(hyperparameter)
+        return factors.at(kind(name), relative_depth(name, blocks)) if factors else 1.0
 
 
 @dataclass(frozen=True)
 class Tagged:
-    """A parameter with the module that owns it, its role, and whether it is in a branch."""
+    """A parameter, its module, its role, and whether it is inside a residual branch."""
 
     name: str
     attribute: str
@@ -78,14 +90,15 @@ class Tagged:
     in_branch: bool
 
 
-Draw = Callable[[Tagged, torch.Generator], torch.Tensor | None]  # None: as the table says
+# Draws a weight of the parameter's shape; None stands for a Gaussian with the row's init_std.
+Draw = Callable[[Tagged, torch.Generator], torch.Tensor | None]
 
 
 def named_roles(model: nn.Module) -> Iterator[Tagged]:
-    """Every parameter of the model with its role.
+    """All parameters of the model with their roles.
 
     Raises:
-        RoleError: a module has a parameter that its `roles` does not name.
+        RoleError: the `roles` of a module do not name one of its parameters.
     """
     branches = [name for name, module in model.named_modules() if isinstance(module, Branch)]
     for path, module in model.named_modules():
@@ -102,7 +115,7 @@ def named_roles(model: nn.Module) -> Iterator[Tagged]:
 
 
 def base_std(tagged: Tagged, ratios: Ratios) -> float:
-    """gain/√fan_in of a weight at the base shape; 0 for vectors, which are not drawn."""
+    """gain/√fan_in of a weight, with its fan_in at the base shape; 0 for vectors."""
     if not isinstance(tagged.module, Scaled) or tagged.attribute != "weight":
         return 0.0
     fan_in = tagged.module.fan_in
@@ -116,12 +129,13 @@ def base_std(tagged: Tagged, ratios: Ratios) -> float:
 def resolve(
     model: nn.Module, table: Parameterisation, ratios: Ratios, base: Base
 ) -> list[ParameterRow]:
-    """One row per parameter of the model, at the given distance from the base shape.
+    """One row per parameter of the model, whose shape is `ratios` times the base shape.
 
     Raises:
-        RoleError: a parameter has no role, or one that its module cannot fulfil; or multipliers
+        RoleError: a parameter has no role; its module cannot apply what the table says of its
+            role; input and output share weights that the table scales differently; or multipliers
             name a type that no parameter has.
-        ValueError: a beta leaves [0, 1).
+        ValueError: a beta would be outside [0, 1).
     """
     table = table.unit() if base.weights == "unit" else table
     tagged = list(named_roles(model))
@@ -129,15 +143,16 @@ def resolve(
     if any(isinstance(module, TiedLinear) for module in model.modules()) and not table.ties:
         raise RoleError(
             f"table {table.name!r} scales outputs otherwise than inputs, which share their weights "
-            "here: do not tie them, or take a table whose output has a multiplier alone"
+            "here: do not tie them, or use a table whose output differs in the multiplier only"
         )
-    blocks = count_blocks(one.name for one in tagged)
-    return [_row(one, table, ratios, base, blocks) for one in tagged]
+    blocks = count_blocks(parameter.name for parameter in tagged)
+    return [_row(parameter, table, ratios, base, blocks) for parameter in tagged]
 
 
 def _refuse_unknown_types(model: nn.Module, base: Base) -> None:
     parameters = {kind(name) for name, _ in model.named_parameters()}
-    branches = {kind(name) for name, one in model.named_modules() if isinstance(one, Branch)}
+    modules = model.named_modules()
+    branches = {kind(name) for name, module in modules if isinstance(module, Branch)}
     for name, factors in base.multipliers.items():
         known = branches if name == "residual" else parameters
         if unknown := sorted(set(factors.types) - known):
@@ -159,12 +174,12 @@ def _row(
     if tagged.role in DRAWN and not weight:
         raise RoleError(
             f"{tagged.name} has the role {tagged.role.value}, whose weights the table draws and "
-            "scales, which only layers of hypertransfer.networks.layers allow: use such a layer"
+            "scales; only layers of hypertransfer.networks.layers support that: use such a layer"
         )
     if not std and rule.multiplier.at(ratios) != 1.0:
         raise RoleError(
-            f"table {table.name!r} gives {tagged.name} ({tagged.role.value}) a multiplier, and "
-            "only weights of hypertransfer.networks.layers apply one: use one or another table"
+            f"table {table.name!r} gives {tagged.name} ({tagged.role.value}) a multiplier, which "
+            "only layers of hypertransfer.networks.layers apply: use such a layer, or another table"
         )
 
     def own(hyperparameter: str) -> float:
@@ -197,13 +212,19 @@ def apply(
     base: Base | None = None,
     draw: Draw | None = None,
 ) -> None:
-    """Set multipliers and draw the weights, each from a generator of its own.
+    """Set the multipliers of layers and branches, and draw the weights.
 
-    Of `base` the residual branches' own multipliers are taken. `draw` may give another weight
-    than a Gaussian one.
+    Each weight is drawn on the CPU from a generator of its own, seeded by `parameter_seed`: adding
+    a parameter, or another device, changes no other draw.
 
-    A parameter's draw depends on the seed, its name and its shape alone, on the CPU: adding a
-    parameter, or moving the model to another device, changes no other draw.
+    Args:
+        model: the network, which is changed in place.
+        rows: the result of `resolve`.
+        table: the parameterisation, for the multipliers of branches and of a tied readout.
+        ratios: those of `resolve`.
+        seed: of the run.
+        base: its multipliers of residual branches are applied.
+        draw: draws weights that are not Gaussian.
     """
     by_name = {row.name: row for row in rows}
     for tagged in named_roles(model):
@@ -228,24 +249,25 @@ def apply(
 
 
 def parameter_seed(seed: int, name: str) -> int:
-    """A seed for one parameter: 63 bits of SHA-256 of the run's seed and the name."""
+    """The seed of one parameter: 63 bits of the SHA-256 of `<seed>/<name>`."""
     text = f"{seed}/{name}".encode()
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
 
 
 def groups(model: nn.Module, rows: list[ParameterRow]) -> list[dict]:
-    """Optimizer groups: parameters of one role with equal hyperparameters, in order of rows.
+    """Optimizer groups of parameters with one role and equal hyperparameters, in order of rows.
 
-    A group says its parameters' `role`, and whether they are `one_hot`: rows that are looked up.
+    Beside `params` and hyperparameters a group has the `role` of its parameters, and `one_hot`:
+    whether they belong to embeddings, whose inputs are one-hot vectors.
     """
     parameters = dict(model.named_parameters())
-    looked_up = {id(m.weight) for m in model.modules() if isinstance(m, Embedding)}
-    out: dict[tuple, dict] = {}
+    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, Embedding)}
+    by_values: dict[tuple, dict] = {}
     for row in rows:
         hyper = {"lr": row.lr, "weight_decay": row.weight_decay, "eps": row.eps}
         hyper |= {"betas": row.betas} if row.betas else {}
         parameter = parameters[row.name]
-        hyper |= {"role": row.role, "one_hot": id(parameter) in looked_up}
-        group = out.setdefault(tuple(hyper.values()), {"params": [], **hyper})
+        hyper |= {"role": row.role, "one_hot": id(parameter) in embeddings}
+        group = by_values.setdefault(tuple(hyper.values()), {"params": [], **hyper})
         group["params"].append(parameter)
-    return list(out.values())
+    return list(by_values.values())

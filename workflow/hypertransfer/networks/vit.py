@@ -1,6 +1,8 @@
-"""The vision transformer of the Super Consistency paper (Noci et al. 2402.17457)."""
+"""The vision transformer of the Super Consistency paper (Noci et al. 2402.17457).
 
-# B batch, T patches, P values of a patch, N width
+Dimensions in names: B batch, C channels, H height, W width of the image, T patches, P values of a
+patch, N width of the network.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,12 @@ from hypertransfer.parameterisation.algebra import Role
 
 
 class VisionTransformer(nn.Module):
-    """Patches, a class token, learned positions, pre-norm blocks, and a readout of the token.
+    """Patch embedding, class token, learned positions, pre-norm blocks, readout of the class token.
 
-    `depth` counts the residual branches, attention and feed-forward each as one, as the authors'
-    code does; so it is even. Feed-forward layers are `mlp_ratio` times as wide as the network;
-    the authors' are 128 wide at every width, which is the same at their width of 64.
+    `depth` is the number of residual branches, as in the authors' code: attention and feed-forward
+    layers count separately, so that it is even. Feed-forward layers have `mlp_ratio` times the
+    width of the network; in the authors' code they are 128 wide at every width, which agrees at
+    their width of 64 with `mlp_ratio=2`. Patches are squares of `patch` pixels a side.
     """
 
     def __init__(
@@ -40,13 +43,16 @@ class VisionTransformer(nn.Module):
         self.positions = Embedding((side // patch) ** 2 + 1, width)
 
         def attention() -> Branch:
-            mixing = SelfAttention(width=width, heads=heads, project=False)
-            return Branch(LayerNorm(width), mixing, strength=strength)
+            layer = SelfAttention(width=width, heads=heads, project=False)
+            return Branch(LayerNorm(width), layer, strength=strength)
 
         def feed_forward() -> Branch:
             inner = mlp_ratio * width
-            layers = [Linear(width, inner, role=Role.HIDDEN, bias=True), nn.GELU(),
-                      Linear(inner, width, role=Role.HIDDEN, bias=True)]  # fmt: skip
+            layers = [
+                Linear(width, inner, role=Role.HIDDEN, bias=True),
+                nn.GELU(),
+                Linear(inner, width, role=Role.HIDDEN, bias=True),
+            ]
             return Branch(LayerNorm(width), *layers, strength=strength)
 
         self.blocks = nn.Sequential(
@@ -56,7 +62,7 @@ class VisionTransformer(nn.Module):
         self.readout = Linear(width, classes, role=Role.OUTPUT)
 
     def patches(self, x_BCHW: Tensor) -> Tensor:
-        """The image cut into squares, row by row: shape (B, T, P)."""
+        """The patches of each image, row by row: shape (B, T, P) with P = C·patch²."""
         x = x_BCHW.unfold(2, self.patch, self.patch).unfold(3, self.patch, self.patch)
         return x.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
 

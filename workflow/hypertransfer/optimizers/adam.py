@@ -1,4 +1,4 @@
-"""Adam and AdamW: torch's own, with lr, weight decay and eps for each group."""
+"""AdamW of torch, with lr, weight decay and eps for each group; without weight decay, Adam."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import torch
 
 
 def make(groups: list[dict], *, eps: float, fused: bool):
-    """torch.optim.AdamW; `eps` is the base value, which stands scaled in the groups already.
+    """torch.optim.AdamW; `eps` is the value at the base shape, the groups hold the scaled values.
 
-    Without `fused` it is torch's foreach form, for a fair comparison of seconds with optimizers
-    that have no fused one.
-
-    Adam is AdamW without weight decay. L2 regularisation inside Adam's gradient does not scale
-    with the learning rate like decoupled decay and is not offered.
+    Without `fused` torch's foreach implementation is used, for fair comparisons of seconds with
+    optimizers that have no fused implementation. L2 regularisation in Adam's gradient is not
+    offered, since its effect does not scale with the learning rate as that of decoupled decay.
     """
     del eps
     return torch.optim.AdamW(groups, lr=0.0, fused=fused, foreach=not fused)

@@ -1,4 +1,4 @@
-"""Lion (Chen et al. 2302.06675), from pytorch_optimizer: the sign of a mix of gradient and mean."""
+"""Lion (Chen et al. 2302.06675) of pytorch_optimizer: updates are signs of averaged gradients."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from pytorch_optimizer import Lion
 def make(groups: list[dict]):
     """w ← w − lr·sign(β₁m + (1−β₁)g) − lr·λ·w, then m ← β₂m + (1−β₂)g; λ is decoupled.
 
-    Its learning rates are some 3 to 10 times below Adam's, its weight decays as much above.
+    Learning rates are about 3 to 10 times smaller than Adam's, and weight decays as much larger.
     """
     return Lion(groups, lr=0.0)

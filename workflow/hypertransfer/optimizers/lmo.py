@@ -1,8 +1,9 @@
-"""Optimizers whose updates are LMOs of norms, one for each role of a parameter.
+"""Optimizers whose updates are linear minimisation oracles (LMOs) of norms.
 
-One template covers normalised SGD, sign descent, Muon and Scion: average the gradients, take the
-step of unit norm that goes down fastest, times a radius (Pethick et al. 2502.07529, Algorithms 1
-to 3). Which norm stands where is a table, `catalogue.cards.lmo_presets.PRESETS`.
+One algorithm covers normalised SGD, sign descent, Muon and Scion: the update is the step of unit
+norm that minimises its inner product with the averaged gradient, times a radius (Pethick et al.
+2502.07529, Algorithms 1 to 3). `catalogue.cards.lmo_presets.PRESETS` names the norm of each kind of
+parameter.
 """
 
 from __future__ import annotations
@@ -29,45 +30,51 @@ RADIUS_OF = {"one_hot": "input", "expert": "hidden", "router": "output"}  # else
 
 
 def preset(name: str, given: Mapping[str, str] | None = None) -> Preset:
-    """A row of the table, with other norms for `input`, `hidden`, `output` or `router` weights."""
-    own = dict(given or {})
-    if "input" in own:
-        own["one_hot"] = own["input"]
-    return replace(PRESETS[name], **own)
+    """A preset with the norms `given` for `input`, `hidden`, `output` or `router` weights.
+
+    The norm of `input` weights is also that of embeddings.
+    """
+    replaced = dict(given or {})
+    if "input" in replaced:
+        replaced["one_hot"] = replaced["input"]
+    return replace(PRESETS[name], **replaced)
 
 
 def kind(role: str, one_hot: bool) -> str:
-    """What a parameter's role is to the norms."""
+    """The kind of a parameter (see `norms.MatrixShape`), by its role."""
     return "one_hot" if one_hot else KINDS.get(role, "vector")
 
 
-def radius(where: str, radii: Mapping[str, float] | None) -> float:
-    """ρ of a kind of parameter: what is given, or 1."""
-    return (radii or {}).get(RADIUS_OF.get(where, where), 1.0)
+def radius(kind: str, radii: Mapping[str, float] | None) -> float:
+    """The radius ρ of a kind of parameter, 1 by default."""
+    return (radii or {}).get(RADIUS_OF.get(kind, kind), 1.0)
 
 
-Drawn = Callable[[str, bool, tuple[int, ...], torch.Generator], Tensor | None]
+# Draws a weight by role, whether it is an embedding, shape and generator.
+DrawByRole = Callable[[str, bool, tuple[int, ...], torch.Generator], Tensor | None]
 
 
 def boundary(
     name: str, given: Mapping[str, str] | None = None, radii: Mapping[str, float] | None = None
-) -> Drawn:
-    """Draws weights on the boundaries of their balls, by role, whether one-hot, shape, generator.
+) -> DrawByRole:
+    """A function that draws weights of norm ρ, on the boundary of the ball of their norm.
 
-    None for vectors, and for what is left to AdamW, or has a norm with others together.
+    It returns None for vectors, for parameters that AdamW updates, and for those of a joint norm.
     """
     row = preset(name, given)
 
-    def drawn(
+    def draw(
         role: str, one_hot: bool, shape: tuple[int, ...], generator: torch.Generator
     ) -> Tensor | None:
-        where = kind(role, one_hot)
-        if where == "vector" or row.at(where) in (ADAMW, JOINT):
+        weight_kind = kind(role, one_hot)
+        norm = row.at(weight_kind)
+        if weight_kind == "vector" or norm in (ADAMW, JOINT):
             return None
-        weight = norms.boundary(row.at(where), norms.place(where, shape), shape, generator)
-        return weight * radius(where, radii)
+        matrix = norms.matrix_shape(weight_kind, shape)
+        weight = norms.boundary(norm, matrix, shape, generator)
+        return weight * radius(weight_kind, radii)
 
-    return drawn
+    return draw
 
 
 def make(
@@ -75,13 +82,25 @@ def make(
     form: str, momentum: float, nesterov: bool, light: bool, ns_steps: int,
     ns_coefficients: Sequence[float], clip: float, adam_lr: float, eps: float,
 ) -> LMO:  # fmt: skip
-    """An optimizer of the table; `norms` replace those of its row.
+    """An optimizer of a preset.
 
-    `radii` are ρ of the `input`, `hidden` and `output` weights and of `vector`s, 1 by default;
-    routers have that of the output. `ns_steps` of 0 are the exact polar factor.
-    `adam_lr` is the learning rate of what is left to AdamW, over that of the rest.
+    Args:
+        groups: parameter groups with `lr`, `weight_decay`, `eps`, `betas`, `role` and `one_hot`.
+        preset: a name of `catalogue.cards.lmo_presets.PRESETS`.
+        norms: norms that replace those of the preset, by kind.
+        radii: ρ of `input`, `hidden` and `output` weights and of `vector`s, 1 by default; routers
+            have that of the output.
+        form: a form of `LMO`.
+        momentum: of the moving average of the gradients.
+        nesterov: whether the update uses Nesterov's average.
+        light: whether the average is stored in the gradient.
+        ns_steps: Newton–Schulz iterations; 0 computes the exact polar factor.
+        ns_coefficients: a, b, c of an iteration.
+        clip: largest factor of the `clipped` form.
+        adam_lr: learning rate of parameters that AdamW updates, over that of the others.
+        eps: at the base shape; the groups hold the scaled values.
     """
-    del eps  # stands in the groups
+    del eps  # the groups hold the scaled values
     row = _preset(preset, norms)
     return LMO(
         [_group(group, row, radii, adam_lr) for group in groups],
@@ -98,24 +117,29 @@ _preset = preset  # `make` has an option of that name
 
 
 def _group(group: dict, row: Preset, radii: Mapping[str, float], adam_lr: float) -> dict:
-    where = kind(group["role"], group["one_hot"])
-    norm = row.at(where)
-    own = {"kind": where, "norm": norm, "radius": radius(where, radii)}
-    return {**group, **own, "lr": group["lr"] * (adam_lr if norm == ADAMW else 1.0)}
+    group_kind = kind(group["role"], group["one_hot"])
+    norm = row.at(group_kind)
+    keys = {"kind": group_kind, "norm": norm, "radius": radius(group_kind, radii)}
+    return {**group, **keys, "lr": group["lr"] * (adam_lr if norm == ADAMW else 1.0)}
 
 
 class LMO(torch.optim.Optimizer):
-    """x ← x + γρ·lmo(d), d the moving average of the gradients, in four forms.
+    """x ← x + γρ·lmo(d), with d the moving average of the gradients and γ the learning rate.
 
-    `unconstrained` (uSCG) as above; `constrained` (SCG): x ← (1 − γ)x + γρ·lmo(d), which keeps
-    ‖x‖ ≤ ρ (of spectral norms ≤ 1.2ρ, as Newton–Schulz has it); `steepest`: the unconstrained
-    step times the dual norm of d, as steepest descent has it, which is SGD for the Euclidean
-    norm; `clipped`: times the dual norm but at most `clip` (Pethick et al. 2506.01913). The
-    network's norm is the largest of its layers', over their radii, so that its dual is the sum
-    of theirs. A group's weight decay is decoupled.
+    Forms:
+        unconstrained: the update above (uSCG).
+        constrained: x ← (1 − γ)x + γρ·lmo(d) (SCG), which keeps ‖x‖ ≤ ρ (spectral norms ≤ 1.2ρ,
+            since Newton–Schulz is not exact).
+        steepest: the unconstrained update times the dual norm of d: steepest descent, which for
+            the Euclidean norm is SGD.
+        clipped: the unconstrained update times the dual norm, or `clip` if that is smaller
+            (Pethick et al. 2506.01913).
 
-    `light` keeps the average in the gradient itself, one buffer less (2502.07529, Algorithm 3):
-    the gradient must then not be set to None but by this optimizer's `zero_grad`.
+    The norm of the network is the largest of the layers' norms over their radii, so that its dual
+    norm is the sum of the layers' dual norms times their radii. Weight decay is decoupled.
+
+    With `light` the gradient itself holds the average, which saves one buffer (2502.07529,
+    Algorithm 3); gradients must then be reset by this optimizer's `zero_grad` only.
     """
 
     def __init__(
@@ -126,15 +150,17 @@ class LMO(torch.optim.Optimizer):
         if form not in FORMS:
             raise ValueError(f"form {form!r} is not one of {', '.join(FORMS)}")
         if light and (nesterov or form in ("steepest", "clipped")):
-            raise ValueError("light: it keeps the average's direction only: use it with the "
-                             "unconstrained and constrained forms, without nesterov")  # fmt: skip
+            raise ValueError(
+                "light: it keeps only the direction of the average: use it with the unconstrained "
+                "and constrained forms, without nesterov"
+            )
         super().__init__(list(groups), {})
         self.form, self.momentum, self.nesterov = form, momentum, nesterov
         self.light, self.iteration, self.clip = light, iteration, clip
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget gradients; in the light form, let them decay and be added to."""
-        super().zero_grad(set_to_none=set_to_none or self.light)  # the average is the gradient
+        """Reset gradients; with `light`, set them to the average times the momentum."""
+        super().zero_grad(set_to_none=set_to_none or self.light)
         if not self.light:
             return
         for group in self.param_groups:
@@ -152,9 +178,9 @@ class LMO(torch.optim.Optimizer):
             if group["norm"] == ADAMW:
                 _adamw(group, parameters, self.state)
             elif parameters:
-                given = self._averaged(parameters)
-                steps.append((group, parameters, given, self._directions(group, given)))
-        self._join([one for one in steps if one[0]["norm"] == JOINT])
+                averages = self._averaged(parameters)
+                steps.append((group, parameters, averages, self._directions(group, averages)))
+        self._join([step for step in steps if step[0]["norm"] == JOINT])
         strength = self._strength(steps)
         for group, parameters, _, directions in steps:
             rate = group["lr"] * strength
@@ -165,7 +191,7 @@ class LMO(torch.optim.Optimizer):
             torch._foreach_add_(parameters, directions, alpha=rate * group["radius"])
 
     def _averaged(self, parameters: list[Tensor]) -> list[Tensor]:
-        """The moving average of the gradients, or that with Nesterov's look ahead."""
+        """The moving average of each gradient; with `nesterov`, Nesterov's average."""
         gradients = [p.grad for p in parameters]
         if self.light:
             for parameter in parameters:
@@ -180,44 +206,44 @@ class LMO(torch.optim.Optimizer):
             return list(torch._foreach_lerp(gradients, averages, self.momentum))
         return averages
 
-    def _directions(self, group: dict, given: list[Tensor]) -> list[Tensor]:
-        """The LMO of each, computed for all of one shape at once."""
+    def _directions(self, group: dict, averages: list[Tensor]) -> list[Tensor]:
+        """The LMO of each average, of its shape; equal shapes are computed as one batch."""
         if group["norm"] == JOINT:
-            return [-d for d in given]
-        out: list[Tensor] = [torch.empty(0)] * len(given)
+            return [-average for average in averages]
+        directions: list[Tensor] = [torch.empty(0)] * len(averages)
         shapes: dict[tuple[int, ...], list[int]] = {}
-        for index, one in enumerate(given):
-            shapes.setdefault(tuple(one.shape), []).append(index)
+        for index, average in enumerate(averages):
+            shapes.setdefault(tuple(average.shape), []).append(index)
         for shape, members in shapes.items():
-            at = norms.place(group["kind"], shape)
-            stack = norms.as_matrices(torch.stack([given[i] for i in members]), at)
-            found = norms.lmo(group["norm"], at, stack, self.iteration)
-            for i, one in zip(members, norms.as_stored(found, at, shape), strict=True):
-                out[i] = one
-        return out
+            matrix = norms.matrix_shape(group["kind"], shape)
+            stack = norms.as_matrices(torch.stack([averages[i] for i in members]), matrix)
+            lmos = norms.lmo(group["norm"], matrix, stack, self.iteration)
+            for i, direction in zip(members, norms.as_stored(lmos, matrix, shape), strict=True):
+                directions[i] = direction
+        return directions
 
     @staticmethod
     def _join(steps: list[tuple]) -> None:
-        """Directions of the joint norm, over the length of all of them."""
-        every = [d for _, _, _, directions in steps for d in directions]
-        if every:
-            length = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(every)))
-            torch._foreach_div_(every, length.clamp(min=norms.TINY))
+        """Divide the directions of the joint norm, in place, by their common Euclidean norm."""
+        joint = [d for _, _, _, directions in steps for d in directions]
+        if joint:
+            length = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(joint)))
+            torch._foreach_div_(joint, length.clamp(min=norms.TINY))
 
     def _strength(self, steps: list[tuple]) -> Tensor | float:
-        """What steps of unit norm are multiplied by: 1, or the dual norm of all."""
+        """The factor on steps of unit norm: 1, or the dual norm of the network's average."""
         if self.form in ("unconstrained", "constrained"):
             return 1.0
         dual = -sum(
             group["radius"] * (g * d).sum()
-            for group, _, given, directions in steps
-            for g, d in zip(given, directions, strict=True)
+            for group, _, averages, directions in steps
+            for g, d in zip(averages, directions, strict=True)
         )
         return min(float(dual), self.clip) if self.form == "clipped" else float(dual)
 
 
 def _adamw(group: dict, parameters: list[Tensor], state: Mapping[Tensor, dict]) -> None:
-    """torch's AdamW on the parameters of a group."""
+    """One update of a group's parameters by torch's AdamW."""
     for parameter in parameters:
         if not state[parameter]:
             state[parameter].update(

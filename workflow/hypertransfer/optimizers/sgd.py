@@ -1,4 +1,4 @@
-"""Stochastic gradient descent with momentum and (coupled) weight decay: torch's own."""
+"""torch.optim.SGD: stochastic gradient descent with momentum and coupled weight decay."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Sophia (Liu et al. 2305.14342): momentum over an estimate of the Hessian's diagonal, clipped.
 
-The update is pytorch_optimizer's SophiaH, which is given the estimate from outside. Its learning
-rate is that of this project over ρ, so that a clipped entry moves by the learning rate.
+The update is that of `pytorch_optimizer.SophiaH`, which receives our estimates of the diagonal.
+Its learning rate is ours over ρ, so that a clipped entry moves by our learning rate.
 """
 
 from __future__ import annotations
@@ -14,22 +14,28 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 ESTIMATORS = ("gauss_newton", "hutchinson")
-NEVER = 2**62  # steps between estimates of the library's own
-FLOOR = 1e-15  # of the curvature, as in the authors' code
+NEVER = 2**62  # steps between estimates that pytorch_optimizer would make itself
+FLOOR = 1e-15  # smallest curvature, as in the authors' code
 
 
 def make(
     groups: list[dict], *, rho: float, every: int, estimator: str, scale_rho: bool, eps: float
 ) -> Sophia:  # fmt: skip
-    """w ← w − lr·clip(m / (ρ·max(h, 1e-15)), 1) − lr·λ·w, m and h moving averages by the betas.
+    """w ← w − lr·clip(m / (ρ·max(h, 1e-15)), 1) − lr·λ·w (Liu et al., Algorithm 3).
 
-    h averages estimates of the Hessian's diagonal, one at every `every`-th step and none before
-    the first of these, so that the first steps are signs. `estimator` is `gauss_newton` (the
-    paper's Sophia-G) or `hutchinson` (Sophia-H).
+    m is the moving average of the gradients by β₁, and h, by β₂, that of estimates of the
+    Hessian's diagonal. λ is the decoupled weight decay.
 
-    Gradients fall as 1/m_N where a table scales eps by it, h as its square, and so m/h grows:
-    with one ρ fewer entries stay unclipped the wider the network, until Sophia is a sign descent.
-    `scale_rho` divides ρ by the table's factor on eps, which undoes it (our extension).
+    Args:
+        groups: parameter groups with `lr`, `weight_decay`, `eps` and `betas`.
+        rho: ρ at the base shape; smaller values clip more entries.
+        every: steps between estimates; the first is made at step `every`, and before it h = 0,
+            so that the first updates are signs of m.
+        estimator: `gauss_newton` (Sophia-G) or `hutchinson` (Sophia-H).
+        scale_rho: whether ρ is divided by the table's factor on eps (our extension). Where a
+            table scales eps by 1/m_N, gradients fall as 1/m_N, h falls as 1/m_N², and m/h grows:
+            with one ρ, wider networks clip more entries, until Sophia becomes sign descent.
+        eps: eps at the base shape, from which the table's factor is computed.
     """
     return Sophia(
         [_group(group, rho * (eps / group["eps"] if scale_rho else 1.0)) for group in groups],
@@ -39,70 +45,77 @@ def make(
 
 
 def _group(group: dict, rho: float) -> dict:
-    """In the library's terms: it clips m/max(h, eps) at p, and multiplies by its lr."""
+    """The group for SophiaH, which clips m/max(h, eps) to ±p and multiplies by its lr."""
     kept = {key: group[key] for key in ("params", "betas")}
     decay = group["weight_decay"] * rho
     return {**kept, "lr": group["lr"] / rho, "weight_decay": decay, "p": rho, "eps": FLOOR}
 
 
 class Sophia(SophiaH):
-    """SophiaH that looks at the loss itself, when the training loop shows it a batch."""
+    """SophiaH that estimates the Hessian's diagonal on batches of the training loop.
+
+    It is an `ObservingOptimizer` and a `ClippingOptimizer` of `training.extensions`.
+    """
 
     def __init__(self, groups: list[dict], *, every: int, estimator: str) -> None:
         super().__init__(groups, update_period=NEVER)
         self.every, self.estimator = every, estimator
-        self.seen: list[Tensor] | None = None
+        self.estimate: list[Tensor] | None = None  # for the next update; one tensor a parameter
 
-    def look(
+    def observe(
         self, step: int, model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor,
         y: Tensor, seed: int,
     ) -> None:  # fmt: skip
-        """Estimate the Hessian's diagonal on a batch, where it is time to."""
+        """Estimate the Hessian's diagonal on the batch (x, y), if `step` is due.
+
+        `loss(outputs, targets)` is the mean loss; `seed` is that of the estimator's random draw.
+        """
         parameters = [p for group in self.param_groups for p in group["params"]]
-        if step == 0:  # else the library would make an estimate of its own
-            self.seen = [torch.zeros_like(p) for p in parameters]
+        if step == 0:  # without an estimate SophiaH would make its own
+            self.estimate = [torch.zeros_like(p) for p in parameters]
         elif step % self.every == 0:
-            estimate = {"gauss_newton": gauss_newton, "hutchinson": hutchinson}[self.estimator]
-            self.seen = estimate(model, loss, x, y, parameters, seed)
+            estimator = {"gauss_newton": gauss_newton, "hutchinson": hutchinson}[self.estimator]
+            self.estimate = estimator(model, loss, x, y, parameters, seed)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
-        """One update, with the estimate of the last look if there is a new one."""
-        super().step(closure, hessian=self.seen)
-        self.seen = None
+        """One update; h changes if `observe` has made an estimate since the last update."""
+        super().step(closure, hessian=self.estimate)
+        self.estimate = None
 
     @torch.no_grad()
     def unclipped_share(self) -> float:
         """The share of entries whose last update was not clipped; the authors want 0.1 to 0.5.
 
-        Of entries that had a gradient at all: embeddings of tokens never seen do not count.
+        Entries with momentum 0, such as embeddings of tokens that never occurred, do not count.
         """
-        free = total = 0
+        unclipped = total = 0
         for group in self.param_groups:
             for parameter in group["params"]:
                 state = self.state[parameter]
                 bound = group["p"] * state["hessian_moment"].clamp(min=group["eps"])
                 size = state["momentum"].abs()
                 moved = size > 0
-                free += int(((size < bound) & moved).sum())
+                unclipped += int(((size < bound) & moved).sum())
                 total += int(moved.sum())
-        return free / max(total, 1)
+        return unclipped / max(total, 1)
 
 
 def gauss_newton(
     model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor,
     parameters: list[Tensor], seed: int,
 ) -> list[Tensor]:  # fmt: skip
-    """The Gauss–Newton diagonal of the mean loss: B·g∘g with labels drawn from the model's softmax.
+    """The Gauss–Newton diagonal of the mean loss, B·g∘g, one tensor of each parameter's shape.
 
-    Liu et al., Algorithm 2 (Gauss–Newton–Bartlett); B counts the labels of the batch, tokens of a
-    text. Unbiased for cross-entropy; entries are not negative.
+    g is the gradient of the loss for labels drawn from the model's softmax, and B the number of
+    labels in the batch: samples, or tokens of a text. Liu et al., Algorithm 2
+    (Gauss–Newton–Bartlett). Unbiased for cross-entropy; no entry is negative.
     """
     output = model(x)
-    shares = torch.softmax(output.detach().flatten(0, -2), dim=-1).cpu()
+    probabilities = torch.softmax(output.detach().flatten(0, -2), dim=-1).cpu()
     generator = torch.Generator().manual_seed(seed)
-    drawn = torch.multinomial(shares, 1, generator=generator).reshape(y.shape).to(y)
-    gradients = torch.autograd.grad(loss(output, drawn), parameters)
+    labels = torch.multinomial(probabilities, 1, generator=generator).reshape(y.shape).to(y)
+    gradients = torch.autograd.grad(loss(output, labels), parameters)
     return [y.numel() * g.square() for g in gradients]
 
 
@@ -110,13 +123,13 @@ def hutchinson(
     model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor,
     parameters: list[Tensor], seed: int,
 ) -> list[Tensor]:  # fmt: skip
-    """The Hessian's diagonal by one Gaussian vector u: u∘Hu (Liu et al., Algorithm 1).
+    """An estimate u∘Hu of the Hessian's diagonal, one tensor of each parameter's shape.
 
-    Unbiased; entries may be negative.
+    u is a Gaussian vector (Liu et al., Algorithm 1). Unbiased; entries may be negative.
     """
     generator = torch.Generator().manual_seed(seed)
     vectors = [torch.randn(p.shape, generator=generator).to(p) for p in parameters]
-    with sdpa_kernel(SDPBackend.MATH):  # the only attention that can be differentiated twice
+    with sdpa_kernel(SDPBackend.MATH):  # the only backend that can be differentiated twice
         gradients = torch.autograd.grad(loss(model(x), y), parameters, create_graph=True)
         products = torch.autograd.grad(gradients, parameters, vectors)
     return [u * hu for u, hu in zip(vectors, products, strict=True)]

@@ -1,9 +1,8 @@
-"""Types and algebra of parameterisations: powers of target/base ratios, one rule per role.
+"""Types and algebra of parameterisations: one rule per role, in powers of target/base ratios.
 
-A parameterisation is the field's *abc* table as data. Every entry is a power of the ratios
-m_N (width), m_L (depth), m_B (batch size), m_D (duration in tokens) and m_G (granularity of
-experts) between the target and the base shape, so that each table is the identity at the base
-shape and tables multiply.
+A parameterisation is an *abc* table as data. Every entry is a power of the ratios m_N (width), m_L
+(depth), m_B (batch size), m_D (duration in tokens) and m_G (granularity of experts) of the target
+to the base shape. Therefore each table is the identity at the base shape, and tables multiply.
 """
 
 from __future__ import annotations
@@ -15,27 +14,27 @@ from types import MappingProxyType
 
 
 class Role(StrEnum):
-    """What a parameter does in the network, which decides how it scales.
+    """The function of a parameter in the network, which decides how it scales.
 
-    With width, INPUT grows in fan_out, OUTPUT in fan_in, HIDDEN in both, and the vectors in
-    their only dimension. A ROUTER's outputs are the experts, as an OUTPUT's are the classes, and an
-    expert's matrices are HIDDEN ones, the more of them and the smaller the finer the granularity.
+    With the width, INPUT grows in fan_out, OUTPUT in fan_in, HIDDEN in both, and vectors in their
+    only dimension. The outputs of a ROUTER are experts, as those of an OUTPUT are classes. The
+    matrices of an expert are HIDDEN matrices; a finer granularity means more and smaller experts.
     """
 
     INPUT = "input"
     HIDDEN = "hidden"
     OUTPUT = "output"
     VECTOR = "vector"  # norm gains and biases inside the network
-    FINAL_VECTOR = "final_vector"  # norm gain in front of the readout
-    READOUT_BIAS = "readout_bias"  # finite in every dimension: one entry per class
-    QK_GAIN = "qk_gain"  # gain of a norm of queries or keys: a head's size, shared by all heads
+    FINAL_VECTOR = "final_vector"  # norm gain before the readout
+    READOUT_BIAS = "readout_bias"  # one entry per class, independent of the width
+    QK_GAIN = "qk_gain"  # gain of a norm of queries or keys; of head size, shared by all heads
     ROUTER = "router"  # scores of experts
     EXPERT_UP = "expert_up"  # into an expert's inner layer
-    EXPERT_DOWN = "expert_down"  # out of it; fan_in is the inner layer's size
+    EXPERT_DOWN = "expert_down"  # out of it; fan_in is the size of the inner layer
 
 
-# What tensor programs class the parts of a mixture of experts as (2203.03466), and so how a table
-# treats them that does not name them.
+# The classes of Yang et al. 2203.03466 to which parts of a mixture of experts belong: the rules
+# for these roles in tables that do not name them.
 CLASSES = {
     Role.ROUTER: Role.OUTPUT,
     Role.EXPERT_UP: Role.HIDDEN,
@@ -45,7 +44,7 @@ CLASSES = {
 
 @dataclass(frozen=True)
 class Ratios:
-    """Target over base of each scaled quantity; all 1 at the base shape."""
+    """Target over base value of each scaled quantity; all 1 at the base shape."""
 
     width: float = 1.0
     depth: float = 1.0
@@ -66,7 +65,7 @@ SYMBOLS = {"width": "m_N", "depth": "m_L", "batch": "m_B", "duration": "m_D", "g
 class Power:
     """m_N^width · m_L^depth · m_B^batch · m_D^duration · m_G^granularity.
 
-    `*` adds exponents, `**` scales them.
+    `*` adds exponents, `**` multiplies them by a number.
     """
 
     width: float = 0.0
@@ -79,7 +78,7 @@ class Power:
         """The value of this power at the given ratios."""
         value = ratios.width**self.width * ratios.depth**self.depth
         value *= ratios.granularity**self.granularity
-        if self.batch == -self.duration:  # a power of m_B/m_D: exactly 1 where the two are equal
+        if self.batch == -self.duration:  # a power of m_B/m_D: exactly 1 if the two are equal
             return value * (ratios.batch / ratios.duration) ** self.batch
         return value * ratios.batch**self.batch * ratios.duration**self.duration
 
@@ -104,9 +103,9 @@ ONE = Power()
 
 @dataclass(frozen=True)
 class Rule:
-    """One row of an abc table: how a parameter of some role departs from its base value.
+    """One row of an abc table: factors on the base values of the parameters of one role.
 
-    `init_std` is a standard deviation (papers often print variances); `weight_decay` follows
+    `init_std` is a standard deviation (papers often print variances). `weight_decay` follows
     torch's convention, in which one step shrinks a weight by lr·weight_decay.
     """
 
@@ -120,11 +119,11 @@ class Rule:
         return Rule(*(getattr(self, f.name) * getattr(other, f.name) for f in fields(self)))
 
     def shifted(self, s: Power, gradient_power: float) -> Rule:
-        """The same network with weight w replaced by w/s and multiplier by multiplier·s.
+        """The rule of the equivalent network with weights w/s and multiplier·s (abc symmetry).
 
-        Gradients by the new weight are s times as large. An update proportional to
-        gradient^p therefore needs lr·s^-(1+p), and keeps lr·weight_decay (Yang & Hu,
-        arXiv 2011.14522, with p = 1; Yang et al., arXiv 2308.01814, with p = 0).
+        Gradients of the new weights are s times as large. An update proportional to gradient^p,
+        with p = `gradient_power`, therefore needs lr·s^-(1+p); lr·weight_decay stays the same
+        (Yang and Hu 2011.14522 for p = 1; Yang et al. 2308.01814 for p = 0).
         """
         return Rule(
             multiplier=self.multiplier * s,
@@ -137,12 +136,16 @@ class Rule:
 
 @dataclass(frozen=True)
 class Parameterisation:
-    """An abc table: a rule for each role, and the scaling of the residual branches.
+    """An abc table: a rule for each role, and the scaling of residual branches and betas.
 
-    `gradient_power` is the power of the gradient that an update is proportional to: 1 for
-    SGD, 0 for scale-free updates (Adam, Lion, Muon). Depth powers apply to parameters inside
-    residual branches only; the rest of the network does not see m_L. `forgetting` scales what a
-    moving average forgets in a step, 1 − β, for each β of the optimizer.
+    Attributes:
+        name: in configs and messages.
+        gradient_power: the power of the gradient that an update is proportional to: 1 for SGD, 0
+            for scale-free updates (Adam, Lion, Muon).
+        source: paper and table.
+        rules: one for every role. Powers of m_L apply to parameters inside residual branches only.
+        residual_multiplier: factor on the output of each residual branch.
+        forgetting: factor on 1 − β, for each β of the optimizer.
     """
 
     name: str
@@ -166,7 +169,7 @@ class Parameterisation:
         object.__setattr__(self, "rules", MappingProxyType(rules))
 
     def __mul__(self, other: Parameterisation) -> Parameterisation:
-        """The table that applies both: exponents add, rule by rule."""
+        """The table that applies both tables: exponents add, rule by rule."""
         if self.gradient_power != other.gradient_power:
             raise ValueError(
                 f"{self.name} is for gradient power {self.gradient_power}, "
@@ -183,24 +186,24 @@ class Parameterisation:
 
     @property
     def ties(self) -> bool:
-        """Whether input and output can share weights: the rules differ in the multiplier alone."""
-        given, wanted = self.rules[Role.INPUT], self.rules[Role.OUTPUT]
-        return replace(given, multiplier=ONE) == replace(wanted, multiplier=ONE)
+        """Whether input and output can share weights: their rules differ in the multiplier only."""
+        input_rule, output_rule = self.rules[Role.INPUT], self.rules[Role.OUTPUT]
+        return replace(input_rule, multiplier=ONE) == replace(output_rule, multiplier=ONE)
 
     def named(self, name: str) -> Parameterisation:
         """The same table under another name."""
         return replace(self, name=name)
 
     def shifted(self, role: Role, s: Power) -> Parameterisation:
-        """The equivalent table whose `role` carries s in its multiplier (abc symmetry)."""
+        """The equivalent table with the rule of one role shifted by s (see `Rule.shifted`)."""
         rule = self.rules[role].shifted(s, self.gradient_power)
         return replace(self, rules={**self.rules, role: rule})
 
     def unit(self) -> Parameterisation:
         """The equivalent table in which no initial standard deviation depends on the shape.
 
-        This is the form of the NTK and mean-field papers: weights are drawn once, from
-        N(0, 1), and all scaling stands in the multipliers and learning rates.
+        NTK and mean-field papers use this form: weights are drawn from N(0, 1), and multipliers and
+        learning rates hold all scaling.
         """
         table = self
         for role, rule in self.rules.items():
@@ -208,27 +211,27 @@ class Parameterisation:
         return table
 
     def betas(self, base: Sequence[float], ratios: Ratios) -> tuple[float, ...]:
-        """The optimizer's betas at these ratios: each forgets `forgetting` times as much a step.
+        """The optimizer's betas at the ratios: 1 − f·(1 − β) with f = `forgetting` at the ratios.
 
         Raises:
-            ValueError: a beta would leave [0, 1): the batch is too large for so short a run.
+            ValueError: a beta would be outside [0, 1): the batch is too large for the duration.
         """
         factor = self.forgetting.at(ratios)
         if factor == 1.0:
             return tuple(base)
         scaled = tuple(1 - factor * (1 - beta) for beta in base)
-        for number, (beta, given) in enumerate(zip(scaled, base, strict=True), 1):
+        for number, (beta, base_beta) in enumerate(zip(scaled, base, strict=True), 1):
             if not 0 <= beta < 1:
                 raise ValueError(
-                    f"{self.name} makes β{number} = 1 − {factor:.4g} · (1 − {given:g}) = "
+                    f"{self.name} makes β{number} = 1 − {factor:.4g} · (1 − {base_beta:g}) = "
                     f"{beta:.4g}, outside [0, 1), at m_B = {ratios.batch:.4g} and m_D = "
-                    f"{ratios.duration:.4g}: keep m_B/m_D at most {1 / (1 - given):.4g}, or take "
-                    "the base at a larger batch or a shorter run"
+                    f"{ratios.duration:.4g}: keep m_B/m_D at most {1 / (1 - base_beta):.4g}, or "
+                    "use a base with a larger batch or a shorter run"
                 )
         return scaled
 
     def as_dict(self) -> dict:
-        """Plain values, for run keys and reports; exponents of zero are left out."""
+        """The table as plain values, for run keys and reports, without exponents of zero."""
 
         def power(value: Power) -> dict:
             return {f.name: getattr(value, f.name) for f in fields(value) if getattr(value, f.name)}

@@ -1,8 +1,8 @@
-"""Hyperparameters of single modules: a factor by type of module times a factor by depth.
+"""Factors on hyperparameters of single modules: one by type of module times one by depth.
 
-Mlodozeniec et al. 2512.22382: log ζ(m, ℓ) = log ζ_type(m) + log ζ_depth(ℓ). Types are the names
-of parameters without what tells one block from another; depth factors stand at even places over
-the blocks, and a network of another depth takes them interpolated in log space.
+Mlodozeniec et al. 2512.22382: log ζ(m, ℓ) = log ζ_type(m) + log ζ_depth(ℓ). The type of a parameter
+is its name without the numbers of blocks. Depth factors belong to evenly spaced relative depths
+between 0 and 1, and are interpolated in log space for networks of other depths.
 """
 
 from __future__ import annotations
@@ -11,34 +11,34 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-# Hyperparameters that can be multiplied. Of the betas it is what they forget, 1 − β.
+# Hyperparameters that can be multiplied; for betas the factor applies to 1 − β.
 NAMES = ("lr", "weight_decay", "eps", "init_std", "beta1", "beta2", "residual")
-_STRUCTURE = ("blocks", "layers")  # names of lists of modules, which say nothing
+_STRUCTURE = ("blocks", "layers")  # names of lists of modules, which are not part of a type
 
 
 @dataclass(frozen=True)
 class Factors:
-    """Of one hyperparameter: a factor for each type named, and factors over the depth."""
+    """The factors of one hyperparameter, by type (1 for others) and over the depth (empty: 1)."""
 
     types: Mapping[str, float] = field(default_factory=dict)
     depth: Sequence[float] = ()
 
-    def at(self, kind: str, place: float | None) -> float:
-        """The factor of a module of this type, at a place from 0 to 1 (None: in no block)."""
+    def at(self, kind: str, depth: float | None) -> float:
+        """The factor of a module of this type at a relative depth; None stands for no block."""
         return self.types.get(kind, 1.0) * (
-            1.0 if place is None else interpolated(self.depth, place)
+            1.0 if depth is None else interpolated(self.depth, depth)
         )
 
     def plain(self) -> dict:
-        """As the config has it."""
+        """The factors as a config writes them."""
         return {"types": dict(self.types), "depth": list(self.depth)}
 
 
-def interpolated(factors: Sequence[float], place: float) -> float:
-    """The factor at a place from 0 to 1, log-linear between the even places of the given ones."""
+def interpolated(factors: Sequence[float], depth: float) -> float:
+    """The factor at a relative depth from 0 to 1, log-linear between evenly spaced factors."""
     if not factors:
         return 1.0
-    position = place * (len(factors) - 1)
+    position = depth * (len(factors) - 1)
     low = min(int(position), len(factors) - 2) if len(factors) > 1 else 0
     high = min(low + 1, len(factors) - 1)
     share = position - low
@@ -46,25 +46,25 @@ def interpolated(factors: Sequence[float], place: float) -> float:
 
 
 def kind(name: str) -> str:
-    """The type of a parameter or module: its path without numbers and lists of modules."""
+    """The type of a parameter or module: its path without numbers and names of module lists."""
     parts = [part for part in name.split(".") if not part.isdigit() and part not in _STRUCTURE]
     return ".".join(parts)
 
 
 def block(name: str) -> int | None:
-    """The number of the block that a parameter or module is in."""
+    """The number of the block that contains a parameter or module; None outside blocks."""
     parts = name.split(".")
     if parts[0] != "blocks" or len(parts) < 2 or not parts[1].isdigit():
         return None
     return int(parts[1])
 
 
-def place(name: str, blocks: int) -> float | None:
-    """Where its block stands among so many: ℓ/(L − 1), 0 of a single one; None outside blocks."""
+def relative_depth(name: str, blocks: int) -> float | None:
+    """ℓ/(L − 1) of a parameter or module in block ℓ of L; 0 if L is 1; None outside blocks."""
     number = block(name)
     return None if number is None else number / max(blocks - 1, 1)
 
 
 def count_blocks(names: Iterable[str]) -> int:
-    """The number of blocks that the named parameters are in."""
+    """The number of blocks of a network, from the names of its parameters."""
     return max((n + 1 for name in names if (n := block(name)) is not None), default=0)

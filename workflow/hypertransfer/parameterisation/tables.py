@@ -1,16 +1,18 @@
 """The parameterisations: literal tables, each row with its source.
 
-Read a row as "how this role departs from its base value", in powers of the width ratio m_N
-(`W`), the depth ratio m_L (`D`), the batch ratio over the duration ratio, m_B/m_D (`NOISE`), and
-the granularity ratio of experts, m_G (`G`). Routers are scaled as outputs and experts as hidden
-matrices, their classes in tensor programs, where a table does not say otherwise.
-Widths are in the standard form, in which weights are drawn with a standard deviation of their
-own; `Parameterisation.unit()` gives the N(0, 1) form of the NTK and mean-field papers, which is
-the same network. A table comes in one version for each optimizer family, told apart by its
-gradient power: 1 for SGD, 0 for Adam and its kin.
+A row gives the factors on the base values of one role, as powers of the width ratio m_N (`W`), the
+depth ratio m_L (`D`), the batch ratio over the duration ratio, m_B/m_D (`NOISE`), and the
+granularity ratio of experts, m_G (`G`). Where a table has no rows for mixtures of experts, routers
+scale as outputs and experts as hidden matrices (`algebra.CLASSES`).
 
-Your own table: a `Parameterisation`, or a mapping {gradient power: Parameterisation}, named in
-the config by import path, such as `parameterisation: my_tables:mine`.
+Tables are in the standard form, in which each weight has a standard deviation of its own;
+`Parameterisation.unit()` gives the equivalent N(0, 1) form of the NTK and mean-field papers. A
+parameterisation has one table per family of optimizers, with its gradient power as key: 1 for SGD,
+0 for Adam and other scale-free optimizers.
+
+A config can name a table of another module by import path, such as
+`parameterisation: my_tables:mine`: a `Parameterisation`, or a mapping {gradient power:
+Parameterisation}.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ def NOISE(exponent: float) -> Power:
     return Power(batch=exponent, duration=-exponent)
 
 
-# PyTorch's habit: variance 1/fan_in, one learning rate. Yang et al. 2203.03466, Table 3 (SP).
+# PyTorch's standard: variance 1/fan_in, one learning rate. Yang et al. 2203.03466, Table 3 (SP).
 _SP_RULES = {
     Role.INPUT: Rule(),
     Role.HIDDEN: Rule(init_std=W(-1 / 2)),
@@ -56,9 +58,9 @@ _SP_RULES = {
 SP_SGD = Parameterisation("sp", SGD, "Yang et al. 2203.03466, Table 3", _SP_RULES)
 SP_ADAM = Parameterisation("sp", SCALE_FREE, "Yang et al. 2203.03466, Table 3", _SP_RULES)
 
-# Jacot et al. 1806.07572: N(0, 1) weights, 1/sqrt(fan_in) in the forward pass, one learning
-# rate. Here in the standard form; `unit()` gives back the exponents of the paper. The eps of
-# the Adam version follows the size of the gradients under that form.
+# Jacot et al. 1806.07572: N(0, 1) weights, 1/sqrt(fan_in) in the forward pass, one learning rate.
+# Here in the standard form; `unit()` returns the exponents of the paper. In the Adam version eps
+# scales as the gradients of that form.
 NTP_SGD = Parameterisation(
     "ntp",
     SGD,
@@ -120,13 +122,14 @@ MUP_ADAM = Parameterisation(
 
 
 def depth(alpha: float, gradient_power: float, *, keep_decay: bool = False) -> Parameterisation:
-    """Residual branches times m_L^-alpha, with updates that keep the features' change O(1).
+    """Residual branches times m_L^-alpha, with learning rates that keep changes of features O(1).
 
-    A branch's weights move by m_L^(alpha-1) for a scale-free update and, since gradients carry
-    the branch's m_L^-alpha, by m_L^(2 alpha - 1) for SGD. alpha = 1/2: Yang et al. 2310.02244
-    and Bordelon et al. 2309.16620; alpha = 1: Dey et al. 2505.01618 (CompleteP). Weight decay
-    makes up for the learning rate, so that decay takes the same number of steps; `keep_decay`
-    leaves it as it is, which for a scale-free update and alpha = 1 is the same.
+    Learning rates in branches scale as m_L^(alpha-1) for scale-free updates, and as
+    m_L^(2 alpha - 1) for SGD, since gradients have the factor m_L^-alpha of the branch.
+    alpha = 1/2: Yang et al. 2310.02244 and Bordelon et al. 2309.16620; alpha = 1: Dey et al.
+    2505.01618 (CompleteP). Weight decay scales inversely to the learning rate, so that weights
+    decay in the same number of steps; with `keep_decay` it does not scale, which for scale-free
+    updates and alpha = 1 is the same.
     """
     lr = D((1 + gradient_power) * alpha - 1)
     branch = Rule(
@@ -138,7 +141,7 @@ def depth(alpha: float, gradient_power: float, *, keep_decay: bool = False) -> P
         name=f"depth({alpha})",
         gradient_power=gradient_power,
         source="Yang et al. 2310.02244; Dey et al. 2505.01618",
-        rules=dict.fromkeys(Role, branch),  # seen by parameters inside residual branches only
+        rules=dict.fromkeys(Role, branch),  # apply to parameters inside residual branches only
         residual_multiplier=D(-alpha),
     )
 
@@ -147,9 +150,9 @@ def depth(alpha: float, gradient_power: float, *, keep_decay: bool = False) -> P
 DEPTH_MUP_SGD = (MUP_SGD * depth(1 / 2, SGD)).named("depth_mup")
 DEPTH_MUP_ADAM = (MUP_ADAM * depth(1 / 2, SCALE_FREE)).named("depth_mup")
 
-# CompleteP: residual branches times 1/L. Dey et al. 2505.01618, Table 1: unlike in µP's table
-# above, eps is scaled inside residual blocks alone. With SGD, as in the `mup_depth` of the Super
-# Consistency authors' code, there is no eps.
+# CompleteP: residual branches times 1/L. In Dey et al. 2505.01618, Table 1, eps scales inside
+# residual blocks only, unlike in µP's table above. The SGD version, which has no eps, is
+# `mup_depth` of the Super Consistency authors' code.
 _COMPLETEP_WIDTH = Parameterisation(
     "completep width",
     SCALE_FREE,
@@ -161,7 +164,7 @@ _COMPLETEP_WIDTH = Parameterisation(
         Role.VECTOR: Rule(eps=W(-1)),
         Role.FINAL_VECTOR: Rule(),
         Role.READOUT_BIAS: Rule(),
-        Role.QK_GAIN: Rule(eps=W(-1)),  # it has no such row: as the rest of a block
+        Role.QK_GAIN: Rule(eps=W(-1)),  # not in the paper's table: as other vectors of a block
     },
 )
 COMPLETEP_SGD = (MUP_SGD * depth(1, SGD)).named("completep")
@@ -172,7 +175,7 @@ COMPLETEP_HALF = (_COMPLETEP_WIDTH * depth(1 / 2, SCALE_FREE, keep_decay=True)).
 
 # Complete(d)P, Mlodozeniec et al. 2512.22382, Table 1, factor by factor. Width: µP with the
 # readout's multiplier folded into its weights, and a row for the gains of QK-norm, whose
-# gradients sum over heads. The final norm's eps is not scaled there, and so not here.
+# gradients sum over heads. As in the paper, eps of the final norm does not scale.
 _COMPLETED_P_WIDTH = Parameterisation(
     "completed_p width",
     SCALE_FREE,
@@ -188,9 +191,9 @@ _COMPLETED_P_WIDTH = Parameterisation(
     },
 )
 
-# Batch size and duration: what a change of both leaves of Adam's stochastic differential
-# equation, with κ = m_B/m_D. Malladi et al. 2205.10287 for the batch; weight decay and duration
-# by Mlodozeniec et al. 2512.22382. The number of steps, m_D/m_B times the base's, is the user's.
+# Batch size and duration: the scaling that preserves Adam's stochastic differential equation, with
+# κ = m_B/m_D. Malladi et al. 2205.10287 for the batch size, Mlodozeniec et al. 2512.22382 for
+# weight decay and duration. The config sets the number of steps, m_D/m_B times that of the base.
 ADAM_SDE = Parameterisation(
     "adam_sde",
     SCALE_FREE,
@@ -198,7 +201,7 @@ ADAM_SDE = Parameterisation(
     dict.fromkeys(Role, Rule(lr=NOISE(+1 / 2), weight_decay=NOISE(+1 / 2), eps=NOISE(-1 / 2))),
     forgetting=NOISE(+1),
 )
-# Of that only the learning rate: an arm of the study, and what many do by habit.
+# The learning rate alone, √(m_B/m_D): a common practice, for comparison.
 _LR_ALONE = Parameterisation(
     "sqrt_lr", SCALE_FREE, "our choice", dict.fromkeys(Role, Rule(lr=NOISE(+1 / 2)))
 )
@@ -212,8 +215,8 @@ COMPLETED_P_SHAPE = _COMPLETED_P_SHAPE.named("completed_p_shape")
 COMPLETED_P_LR = (_COMPLETED_P_SHAPE * _LR_ALONE).named("completed_p_lr")
 
 # Mixtures of experts: router as an output, experts as hidden matrices (Małaśnicki et al.
-# 2508.09752, "µP"). Its variant "simpleP" leaves the router as it is at the base; in its authors'
-# code (llm-random, branch mup_moe) no weight's size depends on the granularity.
+# 2508.09752, "µP"). In the variant "simpleP" the router does not scale; in the authors' code
+# (llm-random, branch mup_moe) no initial standard deviation depends on the granularity.
 _EXPERT = Rule(init_std=W(-1 / 2), lr=W(-1), weight_decay=W(+1), eps=W(-1))
 MUP_MOE = Parameterisation(
     "mup_moe",
@@ -237,9 +240,10 @@ SIMPLEP_MOE = Parameterisation(
         Role.EXPERT_DOWN: _EXPERT,
     },
 )
-# Jiang et al. 2601.20205: CompleteP, the router with 1/N in its weights and updates, and matrices
-# out of experts whose size and updates make up for a finer granularity. With sigmoid gates, and
-# their mean in place of their sum (the model's options), it is to hold over granularity too.
+# Jiang et al. 2601.20205: CompleteP, with 1/N in weights and updates of the router, and with
+# down-projections of experts whose weights and updates compensate for a finer granularity. With
+# sigmoid gates, averaged instead of summed (options of the model), it is meant to hold over
+# granularity, too.
 _COMPLETEP_MOE_WIDTH = Parameterisation(
     "completep_moe width",
     SCALE_FREE,
@@ -253,8 +257,8 @@ _COMPLETEP_MOE_WIDTH = Parameterisation(
 )
 COMPLETEP_MOE = (_COMPLETEP_MOE_WIDTH * depth(1, SCALE_FREE)).named("completep_moe")
 
-# The spectral condition, for optimizers whose updates have a norm of their own (LMOs; Scion): an
-# update of one size changes features alike at every width, and nothing is left to scale.
+# The spectral condition, for optimizers whose updates have a fixed operator norm (LMOs; Scion): at
+# every width such an update changes features by the same size, so that learning rates do not scale.
 SPECTRAL = Parameterisation(
     "spectral",
     SCALE_FREE,
@@ -272,15 +276,15 @@ SPECTRAL_DEPTH = (SPECTRAL * depth(1, SCALE_FREE)).named("spectral_depth")
 
 
 def _mup_hidden(name: str, source: str, hidden: Rule) -> Parameterisation:
-    """µP for Adam, with another rule for hidden matrices, experts' among them."""
+    """µP for Adam with another rule for hidden matrices, including those of experts."""
     experts = {Role.EXPERT_UP: hidden, Role.EXPERT_DOWN: hidden * Rule(init_std=G(+1 / 2))}
     rules = {**MUP_MOE.rules, Role.HIDDEN: hidden, **experts}
     return Parameterisation(name, SCALE_FREE, source, rules)
 
 
-# µP where Muon updates the hidden matrices, and Adam all else. With Keller Jordan's factor
-# √max(1, rows/columns) an update's operator norm does not depend on the width; with Moonlight's
-# 0.2·√max(rows, columns) (2502.16982) it grows as its root.
+# µP if Muon updates the hidden matrices and Adam all other parameters. With Keller Jordan's factor
+# √max(1, rows/columns) the operator norm of an update does not depend on the width; with
+# Moonlight's 0.2·√max(rows, columns) (2502.16982) it grows as the square root of the width.
 MUP_MUON = _mup_hidden(
     "mup_muon", "Yang et al. 2310.17813; Jordan 2024", Rule(init_std=W(-1 / 2), eps=W(-1))
 )
@@ -299,8 +303,8 @@ PARAMETERISATIONS: Mapping[str, Mapping[float, Parameterisation]] = {
     "completep_half": {SCALE_FREE: COMPLETEP_HALF},
     "completed_p": {SCALE_FREE: COMPLETED_P},
     "completed_p_half": {SCALE_FREE: COMPLETED_P_HALF},
-    "completed_p_shape": {SCALE_FREE: COMPLETED_P_SHAPE},  # batch and duration left alone
-    "completed_p_lr": {SCALE_FREE: COMPLETED_P_LR},  # of batch and duration, lr alone
+    "completed_p_shape": {SCALE_FREE: COMPLETED_P_SHAPE},  # without batch size and duration
+    "completed_p_lr": {SCALE_FREE: COMPLETED_P_LR},  # batch size and duration scale lr only
     "mup_moe": {SCALE_FREE: MUP_MOE},
     "simplep_moe": {SCALE_FREE: SIMPLEP_MOE},
     "completep_moe": {SCALE_FREE: COMPLETEP_MOE},

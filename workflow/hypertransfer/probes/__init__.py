@@ -1,1 +1,1 @@
-"""Curvature probes: linear operators, an eigensolver over them, and a trace estimator."""
+"""Probes: quantities of a run measured at its checkpoints, a module and a class `Probe` each."""

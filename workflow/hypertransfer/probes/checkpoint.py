@@ -1,4 +1,8 @@
-"""A run's network at a checkpoint, as probes see it, and the rows that a probe measures there."""
+"""Probing a run at its checkpoints: the view that a probe receives, and the rows it returns.
+
+`measure` builds the run's network, loads the weights of one checkpoint after another, and calls
+the probe named in the settings with a `View` of each.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -23,17 +27,28 @@ from hypertransfer.training import build, losses
 from hypertransfer.training.loop import reproducible
 from hypertransfer.training.state import PRECONDITIONER
 
-CHUNK = 1024  # samples whose graph is held at once
+CHUNK = 1024  # samples whose autograd graph is held at once
+
+Columns = dict[str, list]  # values by column, one per checkpoint
 
 
 @dataclass(frozen=True)
 class View:
     """A run at one checkpoint.
 
-    `loss(output, target)` is a mean over samples. `x` and `y` are the fixed samples of the
-    probe, the first of the training set `train_x`, `train_y`. `scales` is each trained
-    parameter's learning rate over the global one, `lr`: the diagonal of S. `preconditioner`
-    holds Adam's √v̂ + ε of each trained parameter (none at step 0, or with another optimizer).
+    Attributes:
+        network: the network with the weights of the checkpoint, in evaluation mode.
+        loss: `loss(outputs, targets)`, a mean over samples.
+        x, y: the fixed samples of the probe, the first of `train_x` and `train_y`.
+        train_x, train_y: the training set.
+        lr: the global learning rate.
+        scales: learning rate of each parameter over `lr`, by name: the diagonal of S.
+        batch_size: of the run.
+        step: of the checkpoint.
+        initial: weights before the first step, by name.
+        preconditioner: Adam's √v̂ + ε of each trained parameter, by name; empty at step 0 and with
+            optimizers without second moments.
+        betas: of the optimizer.
     """
 
     network: nn.Module
@@ -57,11 +72,11 @@ class View:
 
     @property
     def factors(self) -> list[float]:
-        """S, a number for each trained parameter."""
+        """The diagonal of S: one number for each trained parameter tensor."""
         return [self.scales[name] for name in self.parameters]
 
     def landscape(self, x: Tensor | None = None, y: Tensor | None = None) -> Landscape:
-        """The mean loss over the probe's samples, or over others."""
+        """The mean loss over the probe's samples, or over the samples (x, y)."""
         x, y = (self.x, self.y) if x is None or y is None else (x, y)
         return Landscape(
             outputs=lambda rows: self.network(x[rows]),
@@ -77,23 +92,26 @@ class View:
 
     @contextmanager
     def at_start(self) -> Iterator[None]:
-        """The network with its initial weights, for a while."""
-        now = {name: p.detach().clone() for name, p in self.network.state_dict().items()}
-        put(self.network, self.initial)
+        """Within the context the network has its initial weights."""
+        weights = {name: p.detach().clone() for name, p in self.network.state_dict().items()}
+        load_weights(self.network, self.initial)
         try:
             yield
         finally:
-            put(self.network, now)
+            load_weights(self.network, weights)
 
 
-@torch.no_grad()
-def put(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Give the network weights by name, all of them."""
-    for name, tensor in network.state_dict().items():
-        tensor.copy_(weights[name])
+class Probe(Protocol):
+    """What a module of a probe defines as its class `Probe`."""
 
+    def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
+        """The probe of one run: its settings, and the run's seed for random draws."""
 
-Rows = dict[str, list]
+    def at(self, view: View) -> dict[str, Any]:
+        """One row of the probe's table: the columns of its card and `cards.probes.PROBED`.
+
+        Called once per checkpoint, in the order in which the settings name them.
+        """
 
 
 def measure(
@@ -103,37 +121,45 @@ def measure(
     settings: Mapping[str, Any],
     device: torch.device,
     log: logging.Logger,
-) -> Rows:
-    """Columns of one probe over the checkpoints at the steps that its settings name.
+) -> Columns:
+    """The table of one probe: a row for each checkpoint at the steps that its settings name.
 
-    Samples are the first `samples` of the training set, the same for every run and step; the
-    network is in evaluation mode. Steps that a diverged run never reached have no row.
+    Columns are `step`, `seconds`, those of the probe's card, and `cards.probes.PROBED`. The
+    samples are the first `samples` of the training set, the same for every run and step. Steps
+    that a diverged run never reached have no row.
+
+    Args:
+        spec: the run.
+        table: the parameterisation of the run.
+        checkpoints: weights and preconditioners by name, by step, as training keeps them.
+        settings: those of the probe, complete, with its name as `probe`.
+        device: where to compute.
+        log: receives one line per checkpoint.
     """
     reproducible()
     card = probes.PROBES[settings["probe"]]
-    probe = lookup.load("probe", f"{card.module}:Probe")(settings, seed=spec.seed)
-    view = _view(spec, table, settings, device)
-    out: Rows = {name: [] for name in ("step", "seconds", *card.columns, *probes.PROBED)}
+    probe: Probe = lookup.load("probe", f"{card.module}:Probe")(settings, seed=spec.seed)
+    start = initial_view(spec, table, settings, device)
+    headline = next(name for name, kind in card.columns.items() if kind == "number")
+    columns: Columns = {name: [] for name in ("step", "seconds", *card.columns, *probes.PROBED)}
     for step in settings["checkpoints"]:
         if step not in checkpoints:
             continue
         started = time.perf_counter()
-        put(view.network, checkpoints[step])
-        now = replace(view, step=step, preconditioner=_preconditioner(checkpoints[step], device))
-        with sdpa_kernel(SDPBackend.MATH):  # the only one that can be differentiated twice
-            row = {"step": step, **probe.at(now)}
+        view = at_checkpoint(start, step, checkpoints[step])
+        with sdpa_kernel(SDPBackend.MATH):  # the only backend that can be differentiated twice
+            row = {"step": step, **probe.at(view)}
         row["seconds"] = time.perf_counter() - started
-        headline = next(name for name, kind in card.columns.items() if kind == "number")
         log.info("step %d: %s %s, %d products", step, headline, row[headline], row["products"])
-        for name, values in out.items():
+        for name, values in columns.items():
             values.append(row[name])
-    return out
+    return columns
 
 
-def _view(
+def initial_view(
     spec: RunSpec, table: Parameterisation, settings: Mapping[str, Any], device: torch.device
 ) -> View:
-    """The run as it is before its first step."""
+    """The run before its first step."""
     data = build.data(spec).to(device)
     network, rows = build.drawn_model(spec, data, table)
     network.to(device).eval()
@@ -155,9 +181,20 @@ def _view(
     )
 
 
-def _preconditioner(kept: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    return {
+def at_checkpoint(view: View, step: int, kept: Mapping[str, Tensor]) -> View:
+    """The view at another step; loads the weights into the network, which both views share."""
+    load_weights(view.network, kept)
+    device = view.x.device
+    preconditioner = {
         name.removeprefix(PRECONDITIONER): tensor.to(device)
         for name, tensor in kept.items()
         if name.startswith(PRECONDITIONER)
     }
+    return replace(view, step=step, preconditioner=preconditioner)
+
+
+@torch.no_grad()
+def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copy the weights of all names of the network's state into the network."""
+    for name, tensor in network.state_dict().items():
+        tensor.copy_(weights[name])

@@ -1,1 +1,1 @@
-"""The training engine."""
+"""Training of one run: building its parts, the loop, its saved state, and interruptions."""

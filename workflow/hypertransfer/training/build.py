@@ -1,4 +1,4 @@
-"""A spec turned into the objects that it names: network, optimizer, data, device."""
+"""Builds the objects that a spec names: network, optimizer, data, device."""
 
 from __future__ import annotations
 
@@ -21,27 +21,30 @@ from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
 
 READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
-EPS = 1e-8  # torch's default for Adam, at the base shape
+EPS = 1e-8  # at the base shape, of optimizers that do not set it: torch's default for Adam
 
 
 def device(name: str) -> torch.device:
-    """`auto` is the first GPU where there is one, else the CPU."""
+    """The torch device of a name; `auto` is the first GPU if there is one, else the CPU."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
 
 
 def model(spec: RunSpec, input_shape: tuple[int, ...], classes: int) -> nn.Module:
-    """The network of the spec, for inputs and classes such as its data have; not yet drawn."""
+    """The network of the spec for inputs of one sample's shape; its weights are not yet drawn.
+
+    `classes` is the number of outputs: classes, the size of the vocabulary, or 1 for regression.
+    """
     make = lookup.load("model", lookup.import_path("model", spec.model.name))
     granularity = spec.shape.granularity
-    finer = {"granularity": granularity} if granularity > 1 else {}  # of models with experts
+    experts = {"granularity": granularity} if granularity > 1 else {}  # models with experts only
     return make(
         width=spec.shape.width,
         depth=spec.shape.depth,
         input_shape=input_shape,
         classes=classes,
-        **finer,
+        **experts,
         **spec.model.options,
     )
 
@@ -59,16 +62,20 @@ def base(spec: RunSpec) -> Base:
 
 
 def rows(spec: RunSpec, network: nn.Module, table: Parameterisation) -> list[ParameterRow]:
-    """One row per parameter: how the table treats it at this shape."""
+    """One row per parameter of the network: its hyperparameters at the spec's shape."""
     return resolve(network, table, ratios(spec), base(spec))
 
 
 def drawn_model(
     spec: RunSpec, data: Samples, table: Parameterisation
 ) -> tuple[nn.Module, list[ParameterRow]]:
-    """The network with its multipliers set and its weights drawn from the spec's seed.
+    """The network with multipliers set and weights drawn from the spec's seed, and its rows.
 
-    Images lie channels-last, which makes convolutions and pooling some three times as fast.
+    Weights of convolutions are stored channels-last, which makes convolutions and pooling about
+    three times as fast.
+
+    Raises:
+        RoleError: the table cannot be applied to the network.
     """
     network = model(spec, tuple(data.train_x.shape[1:]), data.classes)
     network.to(memory_format=torch.channels_last)
@@ -82,29 +89,29 @@ def drawn_model(
 
 
 def _boundary(spec: RunSpec) -> Draw:
-    """Draws on the boundaries of the balls of the optimizer's norms."""
+    """Draws each weight on the boundary of the unit ball of the norm that the optimizer uses."""
     options = optimizers.fixed(spec.optimizer) | dict(spec.optimizer.options)
     module = lookup.import_path("optimizer", spec.optimizer.name).partition(":")[0]
     boundary = lookup.load("optimizer", f"{module}:boundary")
-    drawn = boundary(options["preset"], options["norms"], options["radii"])
+    draw_by_role = boundary(options["preset"], options["norms"], options["radii"])
 
     def draw(tagged: Tagged, generator: torch.Generator) -> Tensor | None:
         one_hot = isinstance(tagged.module, Embedding)
-        return drawn(tagged.role, one_hot, tuple(tagged.parameter.shape), generator)
+        return draw_by_role(tagged.role, one_hot, tuple(tagged.parameter.shape), generator)
 
     return draw
 
 
 def _as_drawn(network: nn.Module, parameter_rows: list[ParameterRow]) -> Iterator[ParameterRow]:
-    """Rows that say how large the weights came out, where no Gaussian was drawn."""
+    """The rows with `init_std` replaced by the root mean square of the drawn weights."""
     parameters = dict(network.named_parameters())
     for row in parameter_rows:
-        found = float(parameters[row.name].detach().square().mean().sqrt())
-        yield replace(row, init_std=found) if row.init_std > 0 else row
+        root_mean_square = float(parameters[row.name].detach().square().mean().sqrt())
+        yield replace(row, init_std=root_mean_square) if row.init_std > 0 else row
 
 
 def _freeze(spec: RunSpec, network: nn.Module, parameter_rows: list[ParameterRow]) -> None:
-    """Leave only the readout to training, where the spec says so."""
+    """With `trained: readout`, exclude all parameters but the readout's from training."""
     roles = {row.name: row.role for row in parameter_rows}
     for name, parameter in network.named_parameters():
         trained = spec.trained == "all" or roles[name] in READOUT
@@ -114,23 +121,30 @@ def _freeze(spec: RunSpec, network: nn.Module, parameter_rows: list[ParameterRow
 def optimizer(
     spec: RunSpec, network: nn.Module, parameter_rows: list[ParameterRow]
 ) -> torch.optim.Optimizer:
-    """The spec's optimizer over groups of equal hyperparameters."""
+    """The optimizer of the spec, with parameters grouped by equal hyperparameters.
+
+    An optimizer of another package keeps its defaults for what neither the table scales nor the
+    config sets.
+    """
     make = lookup.load("optimizer", lookup.import_path("optimizer", spec.optimizer.name))
-    ours = ("gradient_power", "betas")  # what the groups say, or resolve needs
-    given = optimizers.fixed(spec.optimizer) | dict(spec.optimizer.options)
-    options = {k: v for k, v in given.items() if k not in ours}
+    config = optimizers.fixed(spec.optimizer) | dict(spec.optimizer.options)
+    in_groups = ("gradient_power", "betas")  # used by the table; the groups hold their results
+    options = {k: v for k, v in config.items() if k not in in_groups}
     trained = {name for name, p in network.named_parameters() if p.requires_grad}
-    given_groups = groups(network, [r for r in parameter_rows if r.name in trained])
+    parameter_groups = groups(network, [r for r in parameter_rows if r.name in trained])
     if not lookup.of_package(spec.optimizer):
-        return make(given_groups, **options)
-    # A package's own defaults stay, but for what the table scales and the config gives.
-    scaled = {"params", "lr", "weight_decay", *({"betas", "eps"} & set(given))}
-    own = [{k: v for k, v in group.items() if k in scaled} for group in given_groups]
-    return make(own, **{k: v for k, v in options.items() if k not in scaled})
+        return make(parameter_groups, **options)
+    scaled = {"params", "lr", "weight_decay", *({"betas", "eps"} & set(config))}
+    known = [{k: v for k, v in group.items() if k in scaled} for group in parameter_groups]
+    return make(known, **{k: v for k, v in options.items() if k not in scaled})
 
 
 def data(spec: RunSpec) -> Samples:
-    """The data of the spec, checked; kept in memory for the next run of the same data."""
+    """The data set of the spec; the last two data sets stay in memory for the next runs.
+
+    Raises:
+        DatasetError: files are missing or damaged, or the options ask for more than there is.
+    """
     return _data(lookup.import_path("data", spec.data.name), canonical(dict(spec.data.options)))
 
 

@@ -1,7 +1,7 @@
-"""Saving the state of long runs: at an interval, and when the process is asked to end.
+"""Saving the state of long runs: at an interval, and when the process receives a stop signal.
 
-A cluster that wants its node back, a time limit and Ctrl-C all send a signal first. It is
-answered after the update at hand: the state is saved and the process ends.
+Preemption and time limits of clusters, and Ctrl-C, send SIGTERM or SIGINT. After the current
+update the state is saved and the process exits.
 """
 
 from __future__ import annotations
@@ -21,62 +21,65 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interrupted(SystemExit):
-    """The process was asked to end, and its state is saved. Its exit code is a shell's."""
+    """The process received a stop signal and has saved its state; exit code 128 + signal."""
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
 
 
-class Asked:
-    """Which signal has asked this process to end, if any."""
+class StopRequest:
+    """The number of the stop signal that this process has received; None before."""
 
     def __init__(self) -> None:
         self.number: int | None = None
 
 
 @contextmanager
-def signals() -> Iterator[Asked]:
-    """Note signals that ask to end instead of dying of them; a second one acts at once."""
-    asked = Asked()
+def signals() -> Iterator[StopRequest]:
+    """Record the first stop signal instead of ending; a second one ends the process as usual.
+
+    In other threads than the main thread, which alone may handle signals, nothing is recorded.
+    """
+    request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield asked  # only the main thread may handle signals
+        yield request
         return
 
-    former = {one: signal.getsignal(one) for one in SIGNALS}
+    former = {number: signal.getsignal(number) for number in SIGNALS}
 
     def restore() -> None:
-        for one, handler in former.items():
-            signal.signal(one, handler)
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
-    def note(number: int, frame: FrameType | None) -> None:
-        asked.number = number
+    def record(number: int, frame: FrameType | None) -> None:
+        request.number = number
         restore()
 
-    for one in SIGNALS:
-        signal.signal(one, note)
+    for number in SIGNALS:
+        signal.signal(number, record)
     try:
-        yield asked
+        yield request
     finally:
         restore()
 
 
 class Saver:
-    """Calls `keep` with the state every so many seconds, and when the process shall end."""
+    """Calls `keep` with the state every `seconds` seconds, and on a stop request."""
 
-    def __init__(self, keep: Callable[[Any], None], seconds: float, asked: Asked) -> None:
-        self.keep, self.seconds, self.asked = keep, seconds, asked
+    def __init__(self, keep: Callable[[Any], None], seconds: float, request: StopRequest) -> None:
+        self.keep, self.seconds, self.request = keep, seconds, request
         self.due = time.monotonic() + seconds
 
-    def __call__(self, take: Callable[[], Any]) -> None:
-        """Save if it is time.
+    def __call__(self, state: Callable[[], Any]) -> None:
+        """Save the state that `state()` returns, if that is due.
 
         Raises:
-            Interrupted: the process was asked to end.
+            Interrupted: there is a stop request; the state has been saved.
         """
-        if self.asked.number is None and time.monotonic() < self.due:
+        if self.request.number is None and time.monotonic() < self.due:
             return
-        self.keep(take())
+        self.keep(state())
         self.due = time.monotonic() + self.seconds
-        if self.asked.number is not None:
-            log.info("asked to end by signal %d: the state is saved", self.asked.number)
-            raise Interrupted(self.asked.number)
+        if self.request.number is not None:
+            log.info("stopped by signal %d: the state is saved", self.request.number)
+            raise Interrupted(self.request.number)

@@ -1,4 +1,4 @@
-"""The training engine: one run of one spec, deterministic for its seed on one device."""
+"""The training loop: one run of one spec, deterministic for its seed on one device."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor, nn
@@ -14,62 +15,52 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hypertransfer.data.samples import Samples, augmentation_seed, batches, curvature_seed
 from hypertransfer.parameterisation.algebra import Parameterisation
+from hypertransfer.runs.columns import HISTORY
 from hypertransfer.runs.schedule import factor
 from hypertransfer.runs.spec import RunSpec, Schedule
 from hypertransfer.training import build, losses, state
+from hypertransfer.training.extensions import Extensions
 from hypertransfer.training.state import State, StateError
 from hypertransfer.training.stopwatch import Stopwatch
 
 FINAL_FRACTION = 0.1  # the final loss is the mean training loss over this last part of a run
-EVAL_BATCH = 2000  # samples at once, or tokens of a text
+EVAL_BATCH = 2000  # targets evaluated at once: samples, or tokens of a text
 
-Progress = Callable[[int, float], None]
-Save = Callable[[Callable[[], State]], None]  # is given a way to take the state, and may use it
+Progress = Callable[[int, float], None]  # receives the step and the mean training loss
+Save = Callable[[Callable[[], State]], None]  # receives a function that returns the state
 
 
-@dataclass
-class History:
-    """Columns over the recorded steps; NaN where a quantity was not measured.
+class History(SimpleNamespace):
+    """Columns of `runs.columns.HISTORY`, a list each, with one entry per recorded step.
 
-    `train_loss` at step t is the mean minibatch loss of the steps since the last record, each
-    taken before its update; at step 0 it is the loss of the first minibatch. What a router adds to
-    the loss is not in it. `unclipped_share` is what an optimizer that clips its entries says of its
-    last update, the columns after it what routers say of the last step (means over blocks): the
-    largest expert's load over the mean, the entropy of the scores over that of even ones, the share
-    of choices that found no room.
+    `train_loss` at step t is the mean minibatch loss over the steps since the last record, each
+    computed before its update; at step 0 it is the loss of the first minibatch. It does not
+    include the penalty of the network. `unclipped_share` is the optimizer's share for the last
+    update; the columns after it are the network's statistics for the last step. NaN stands where a
+    quantity was not measured.
     """
 
-    step: list[int] = field(default_factory=list)
-    train_loss: list[float] = field(default_factory=list)
-    eval_loss: list[float] = field(default_factory=list)
-    eval_accuracy: list[float] = field(default_factory=list)
-    unclipped_share: list[float] = field(default_factory=list)
-    load_imbalance: list[float] = field(default_factory=list)
-    router_entropy: list[float] = field(default_factory=list)
-    dropped_share: list[float] = field(default_factory=list)
+    def __init__(self, **columns: list) -> None:
+        if unknown := sorted(set(columns) - set(HISTORY)):
+            raise TypeError(f"a history has no column {', '.join(unknown)}")
+        super().__init__(**{name: columns.get(name, []) for name in HISTORY})
 
-    def add(
-        self, step: int, train_loss: float, evaluated: tuple[float, float] | None = None,
-        **said: float,
-    ) -> None:  # fmt: skip
-        """One row; `said` are the columns of the optimizer and of routers."""
-        loss, accuracy = evaluated or (math.nan, math.nan)
-        row = {"step": step, "train_loss": train_loss, "eval_loss": loss,
-               "eval_accuracy": accuracy, **said}  # fmt: skip
+    def add(self, **row: float) -> None:
+        """Append a row of values by column; columns that are not given become NaN."""
         for name, column in vars(self).items():
             column.append(row.get(name, math.nan))
 
 
 @dataclass(frozen=True)
 class Training:
-    """What a run leaves: its record, its history, and its weights at the checkpoints."""
+    """The result of a run: its summary, its history, and its weights at the checkpoints."""
 
     status: str  # 'finished' or 'diverged'
     steps_done: int
     final_loss: float | None  # None if diverged
-    seconds: float
+    seconds: float  # of the whole loop
     optimizer_seconds: float  # of these, in updates
-    curvature_seconds: float  # of these, in the optimizer's own looks at the loss
+    curvature_seconds: float  # of these, in the optimizer's own evaluations of the loss
     flops: int
     parameters: list[dict]
     history: History
@@ -77,7 +68,7 @@ class Training:
 
 
 def reproducible() -> None:
-    """Make torch deterministic and single-threaded, so that a seed means one result."""
+    """Make torch deterministic and single-threaded, so that equal seeds give equal results."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
@@ -85,11 +76,11 @@ def reproducible() -> None:
 
 @torch.no_grad()
 def evaluate(model: nn.Module, data: Samples, loss_fn: Callable) -> tuple[float, float]:
-    """Mean loss and accuracy on the evaluation set; accuracy is 0 where there are no classes."""
+    """Mean loss and accuracy on the test set; accuracy is 0 for targets that are not classes."""
     model.eval()
     loss = correct = 0.0
-    places = data.test_y[0].numel()  # of a sample: 1, or the tokens of a text
-    size = max(1, EVAL_BATCH // places)
+    targets = data.test_y[0].numel()  # of one sample: 1, or the tokens of a text
+    size = max(1, EVAL_BATCH // targets)
     for x, y in zip(data.test_x.split(size), data.test_y.split(size), strict=True):
         output = model(x)
         loss += loss_fn(output, y).item() * y.numel()
@@ -108,14 +99,14 @@ def sample_flops(model: nn.Module, loss_fn: Callable, x: Tensor, y: Tensor) -> i
 
 
 class Scheduler:
-    """Each group's own learning rate times the schedule's factor."""
+    """Sets each group's learning rate to its peak times the schedule's factor."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, schedule: Schedule, steps: int) -> None:
         self.optimizer, self.schedule, self.steps = optimizer, schedule, steps
         self.peaks = [group["lr"] for group in optimizer.param_groups]
 
     def before(self, step: int) -> None:
-        """Set the learning rates for the update that follows `step` earlier ones."""
+        """Set the learning rates of the update after `step` earlier updates."""
         now = factor(self.schedule, step, self.steps)
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * now
@@ -123,7 +114,7 @@ class Scheduler:
 
 @dataclass
 class Loop:
-    """The updates of one run: everything that changes while it trains."""
+    """The training loop of one run, with all state that changes during training."""
 
     spec: RunSpec
     data: Samples
@@ -131,23 +122,18 @@ class Loop:
     optimizer: torch.optim.Optimizer
     loss_fn: Callable
     history: History = field(default_factory=History)
-    kept: dict[int, dict[str, Tensor]] = field(default_factory=dict)
-    done: int = 0
+    kept: dict[int, dict[str, Tensor]] = field(default_factory=dict)  # weights at checkpoints
+    done: int = 0  # updates
     since: int = 0  # updates since the last record
     initial: float = math.nan  # loss of the first minibatch
     diverged: bool = False
 
     def __post_init__(self) -> None:
-        self.started = time.perf_counter()  # earlier by what interrupted processes spent
-        self.wanted = frozenset(self.spec.checkpoints)
-        self.total = torch.zeros((), device=self.data.train_x.device)  # of losses since then
+        self.started = time.perf_counter()  # minus the seconds of interrupted processes
+        self.checkpoints = frozenset(self.spec.checkpoints)
+        self.total = torch.zeros((), device=self.data.train_x.device)  # losses since the record
         self.stopwatch = Stopwatch(self.data.train_x.device)
-        self.look = getattr(self.optimizer, "look", None)  # of an optimizer that sees curvature
-        self.unclipped = getattr(self.optimizer, "unclipped_share", lambda: math.nan)
-        # Of a network with experts: what routing adds to the loss, its balance, its statistics.
-        self.penalty = getattr(self.model, "penalty", lambda: 0.0)
-        self.after_update = getattr(self.model, "after_update", lambda: None)
-        self.routed = getattr(self.model, "statistics", dict)
+        self.extensions = Extensions.of(self.model, self.optimizer)
         self.scheduler = Scheduler(self.optimizer, self.spec.schedule, self.spec.steps)
 
     @property
@@ -156,11 +142,11 @@ class Loop:
         return self.spec.seed if self.spec.order_seed is None else self.spec.order_seed
 
     def run(self, progress: Progress | None = None, save: Save | None = None) -> None:
-        """All updates that are left; `save` may take the state after each."""
+        """Do all remaining updates; `save` is called after each, and may take the state."""
         spec = self.spec
         order = batches(len(self.data.train_y), spec.batch_size, self.order_seed)
         for index in itertools.islice(order, self.done, spec.steps):
-            self._update(index)
+            self._train_step(index)
             done = self.done
             if done % spec.log_every == 0 or done % spec.eval_every == 0 or done == spec.steps:
                 self._record(progress)
@@ -168,57 +154,77 @@ class Loop:
                     return
             if save:
                 save(self.state)
-        if spec.steps in self.wanted:
+        if spec.steps in self.checkpoints:
             self.kept[spec.steps] = self._snapshot()
-        # the last update may still have blown up: its loss shows in the evaluation only
+        # only the evaluation shows whether the last update made the network diverge
         self.diverged = not math.isfinite(self.history.eval_loss[-1])
 
-    def _update(self, index: Tensor) -> None:
-        if self.done in self.wanted:
+    def _train_step(self, index: Tensor) -> None:
+        """One step on the samples of `index`: forward, backward, update."""
+        if self.done in self.checkpoints:
             self.kept[self.done] = self._snapshot()
         self.scheduler.before(self.done)
-        x = self.data.train_x[index]
-        if self.data.augment:
-            x = self.data.augment(x, augmentation_seed(self.order_seed, self.done))
-        y = self.data.train_y[index]
-        if self.look:
-            with self.stopwatch("curvature"):
-                seed = curvature_seed(self.order_seed, self.done)
-                self.look(self.done, self.model, self.loss_fn, x, y, seed)
+        x, y = self._batch(index)
+        self._observe(x, y)
+
         loss = self.loss_fn(self.model(x), y)
+
         self.optimizer.zero_grad(set_to_none=True)
-        (loss + self.penalty()).backward()
+        (loss + self.extensions.penalty()).backward()
         if self.done == 0:
-            self.initial = loss.item()
-            self.history.add(0, self.initial, self._evaluate(), **self.routed())
+            self._record_start(loss)
+
         with self.stopwatch("optimizer"):
             self.optimizer.step()
-        self.after_update()
+        self.extensions.after_update()
+
         self.total += loss.detach()
         self.since += 1
         self.done += 1
 
+    def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Inputs, augmented if the data set says so, and targets of the samples."""
+        x = self.data.train_x[index]
+        if self.data.augment:
+            x = self.data.augment(x, augmentation_seed(self.order_seed, self.done))
+        return x, self.data.train_y[index]
+
+    def _observe(self, x: Tensor, y: Tensor) -> None:
+        """Show the batch to an optimizer that evaluates the loss by itself."""
+        if self.extensions.observe:
+            with self.stopwatch("curvature"):
+                seed = curvature_seed(self.order_seed, self.done)
+                self.extensions.observe(self.done, self.model, self.loss_fn, x, y, seed)
+
     def _snapshot(self) -> dict[str, Tensor]:
         return {**weights(self.model), **state.preconditioner(self.model, self.optimizer)}
 
+    def _record_start(self, loss: Tensor) -> None:
+        """The row of step 0."""
+        self.initial = loss.item()
+        self._add_row(self.initial, evaluate_now=True)
+
     def _record(self, progress: Progress | None) -> None:
+        """The row of the present step, and whether the run has diverged."""
         mean = self.total.item() / self.since
         self.total.zero_()
         self.since = 0
         self.diverged = not mean <= self.spec.divergence * self.initial
         at_end = self.done == self.spec.steps
         due = not self.diverged and (self.done % self.spec.eval_every == 0 or at_end)
-        evaluated = self._evaluate() if due else None
-        said = {"unclipped_share": self.unclipped(), **self.routed()}
-        self.history.add(self.done, mean, evaluated, **said)
+        self._add_row(mean, evaluate_now=due, unclipped_share=self.extensions.unclipped_share())
         if progress:
             progress(self.done, mean)
 
-    def _evaluate(self) -> tuple[float, float]:
-        return evaluate(self.model, self.data, self.loss_fn)
+    def _add_row(self, train_loss: float, *, evaluate_now: bool, **values: float) -> None:
+        row = {"step": self.done, "train_loss": train_loss, **values}
+        if evaluate_now:
+            evaluated = evaluate(self.model, self.data, self.loss_fn)
+            row["eval_loss"], row["eval_accuracy"] = evaluated
+        self.history.add(**row, **self.extensions.statistics())
 
     def state(self) -> State:
-        """Where the training stands."""
+        """The state of the training, from which `resume` continues bit for bit."""
         moments, plain = state.of_optimizer(self.optimizer)
         history = {
             name: torch.tensor(column, dtype=torch.float64)
@@ -234,20 +240,22 @@ class Loop:
         }
         tensors = {k: v for name, part in parts.items() for k, v in state.under(name, part).items()}
         numbers = {
-            "since": self.since, "seconds": self.elapsed(), "optimizer": plain,
+            "since": self.since,
+            "seconds": self.elapsed(),
+            "optimizer": plain,
             "parts": self.stopwatch.seconds(),
-        }  # fmt: skip
+        }
         return State(self.done, numbers, tensors)
 
     def elapsed(self) -> float:
-        """Seconds of training so far, those before an interruption among them."""
+        """Seconds of training so far, including those before an interruption."""
         return time.perf_counter() - self.started
 
     def resume(self, saved: State) -> None:
-        """Go back to where a training of the same spec stood.
+        """Continue from the saved state of a training of the same spec.
 
         Raises:
-            StateError: the state is not of such a training.
+            StateError: the state belongs to another training.
         """
         try:
             state.to_model(self.model, saved.part("model"))
@@ -274,14 +282,22 @@ def train(
     resume: State | None = None,
     save: Save | None = None,
 ) -> Training:
-    """Train the network of the spec under its table, from the start or from a saved state.
+    """Train the network of the spec under its parameterisation.
 
-    Divergence (a loss that is not finite, or above `divergence` times the first) ends the run
-    early and is a result, not an error. Bit-equal from call to call on a CPU, interrupted and
-    resumed or not.
+    A run whose loss is not finite, or exceeds `spec.divergence` times the first loss, has
+    diverged: it ends early, and its result says so. On a CPU results are bit-equal from call to
+    call, whether or not a run was interrupted and resumed.
+
+    Args:
+        spec: the run.
+        table: the parameterisation that the spec names.
+        device: where to train; the CPU by default.
+        progress: called at every record.
+        resume: a saved state to continue from.
+        save: called after every update (see `interruption.Saver`).
 
     Raises:
-        StateError: the state to resume from is not of such a training.
+        StateError: the saved state belongs to another training.
     """
     reproducible()
     device = device or torch.device("cpu")
@@ -309,7 +325,7 @@ def train(
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of the weights on the CPU, and of what else the network has learned (a bias)."""
+    """Copies of the network's parameters and persistent buffers on the CPU, by name."""
     return {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in model.state_dict().items()
@@ -317,7 +333,7 @@ def weights(model: nn.Module) -> dict[str, Tensor]:
 
 
 def final_loss(history: History, steps: int) -> float:
-    """Mean training loss over the last tenth of the steps, in windows of the log."""
+    """Mean of the recorded training losses in the last tenth of the steps."""
     late = [
         loss
         for step, loss in zip(history.step, history.train_loss, strict=True)

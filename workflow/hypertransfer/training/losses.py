@@ -1,4 +1,7 @@
-"""Loss functions that a run can name."""
+"""Loss functions that a spec can name.
+
+Dimensions: B batch, C classes, T tokens of a text.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,15 @@ from torch.nn import functional as F
 
 
 def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
-    """Mean over samples, and over the places of a text: (B, …, classes) and (B, …) to a number."""
+    """Mean cross-entropy of logits (B, C) and classes (B,), or of (B, T, C) and (B, T)."""
     return F.cross_entropy(output.flatten(0, -2), target.flatten())
 
 
 def mse(output: Tensor, target: Tensor) -> Tensor:
-    """Mean over samples and classes of (output − target)²; a class is its one-hot vector."""
+    """Mean squared error of outputs (B, C) and classes (B,), or of (B, 1) and numbers (B,).
+
+    A class stands for its one-hot vector. The mean is over samples and outputs.
+    """
     if target.is_floating_point():
         return F.mse_loss(output.squeeze(1), target)
     return F.mse_loss(output, F.one_hot(target, output.shape[-1]).to(output.dtype))

@@ -1,8 +1,8 @@
-"""Where a training stands, as one file: enough to go on bit for bit, and nothing executable.
+"""The state of a training as one safetensors file, from which it continues bit for bit.
 
-Weights, buffers, the optimizer's state, the random generators, the history and the weights
-kept so far lie in one safetensors file; the number of updates done is also the position in the
-data, whose order is a function of the seed.
+The state holds weights and buffers, the optimizer's state, torch's random generators, the history
+and the weights kept at checkpoints. The number of updates also gives the position in the data,
+whose order is a function of the seed. A safetensors file cannot contain code.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ Tensors = dict[str, Tensor]
 
 
 class StateError(ValueError):
-    """A saved state that does not fit: of another network or optimizer, or not a state."""
+    """A saved state is unreadable, or belongs to another network or optimizer."""
 
 
 @dataclass(frozen=True)
 class State:
-    """A training after `done` updates: named tensors, and plain numbers beside them."""
+    """A training after `done` updates: tensors by name, and numbers that JSON can hold."""
 
     done: int
     numbers: Mapping[str, Any]
     tensors: Tensors
 
     def to_bytes(self) -> bytes:
-        """As a safetensors file; the numbers stand in its header."""
+        """The content of a safetensors file; its header holds the numbers."""
         plain = json.dumps({"done": self.done, "numbers": dict(self.numbers)})
         tensors = {name: t.detach().cpu().contiguous().clone() for name, t in self.tensors.items()}
         return save(tensors, {"state": plain})
 
     @classmethod
     def from_bytes(cls, content: bytes) -> State:
-        """Back from `to_bytes`.
+        """The inverse of `to_bytes`.
 
         Raises:
-            StateError: the bytes are no such file.
+            StateError: the content is not a saved state.
         """
         try:
             length = int.from_bytes(content[:8], "little")
@@ -56,41 +56,44 @@ class State:
             raise StateError(f"is no saved state: {error}") from error
 
     def part(self, prefix: str) -> Tensors:
-        """The tensors of a part, without its prefix."""
+        """The tensors whose names begin with `<prefix>/`, by the rest of their names."""
         start = f"{prefix}/"
         return {n.removeprefix(start): t for n, t in self.tensors.items() if n.startswith(start)}
 
 
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> Tensors:
-    """The tensors as a part of a state."""
+    """The tensors by `<prefix>/<name>`: the inverse of `State.part`."""
     return {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}
 
 
 def joined(steps: Mapping[int, Mapping[str, Tensor]]) -> Tensors:
-    """Named tensors of several steps as one mapping, by `<step>/<name>`."""
+    """The named tensors of several steps in one mapping, by `<step>/<name>`."""
     return {f"{step}/{name}": t for step, named in steps.items() for name, t in named.items()}
 
 
 def by_step(tensors: Mapping[str, Tensor]) -> dict[int, Tensors]:
-    """Back from `joined`, in the order of the steps.
+    """The inverse of `joined`, in the order of the steps.
 
     Raises:
         ValueError: a name has no step.
     """
-    out: dict[int, Tensors] = {}
+    steps: dict[int, Tensors] = {}
     for path, tensor in tensors.items():
         step, _, name = path.partition("/")
-        out.setdefault(int(step), {})[name] = tensor
-    return dict(sorted(out.items()))
+        steps.setdefault(int(step), {})[name] = tensor
+    return dict(sorted(steps.items()))
 
 
-GROUPS = "group/"  # in front of a group's number
+GROUPS = "group/"  # prefix of a group's number
 
 
 def of_optimizer(optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[str, Any]]:
-    """An optimizer's state: its tensors by `<parameter>/<name>`, and its plain values."""
+    """An optimizer's state: tensors and numbers, each by `<index of parameter>/<name>`.
+
+    Steps that an optimizer counts in its groups stand among the numbers, by `group/<index>`.
+    """
     tensors: Tensors = {}
-    plain: dict[str, Any] = {  # some optimizers count their steps in the groups
+    plain: dict[str, Any] = {
         f"{GROUPS}{index}": group["step"]
         for index, group in enumerate(optimizer.param_groups)
         if "step" in group
@@ -105,7 +108,14 @@ def of_optimizer(optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[str, A
 def to_optimizer(
     optimizer: torch.optim.Optimizer, tensors: Tensors, plain: Mapping[str, Any]
 ) -> None:
-    """Give an optimizer its state back, each tensor laid out in memory as its parameter is."""
+    """Load the state that `of_optimizer` returned into an optimizer of equal groups.
+
+    Each tensor of a parameter's shape gets the memory layout of that parameter, as optimizers
+    create it.
+
+    Raises:
+        StateError: the state has more parameters than the optimizer.
+    """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     states: dict[int, dict[str, Any]] = {}
     groups = optimizer.state_dict()["param_groups"]
@@ -115,7 +125,9 @@ def to_optimizer(
             continue
         index, _, name = path.partition("/")
         if int(index) >= len(parameters):
-            raise StateError(f"has a state of parameter {index} of {len(parameters)}")
+            raise StateError(
+                f"has values of parameter {index}; the optimizer has {len(parameters)} parameters"
+            )
         parameter = parameters[int(index)]
         if isinstance(value, Tensor) and value.shape == parameter.shape:
             value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
@@ -123,44 +135,45 @@ def to_optimizer(
     optimizer.load_state_dict({"state": states, "param_groups": groups})
 
 
-PRECONDITIONER = "preconditioner/"  # in front of a parameter's name
+PRECONDITIONER = "preconditioner/"  # prefix of a parameter's name
 
 
 def preconditioner(model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensors:
-    """Adam's √v̂ + ε of each parameter, v̂ the bias-corrected second moment; none without moments.
+    """Adam's preconditioner √v̂ + ε, by `preconditioner/<parameter>`, of the parameters' shapes.
 
-    Kingma and Ba 1412.6980, Algorithm 1: the update is lr·m̂ over this.
+    v̂ is the bias-corrected second moment; the update is lr·m̂/(√v̂ + ε) (Kingma and Ba 1412.6980,
+    Algorithm 1). Parameters without second moments are left out.
     """
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    out: Tensors = {}
+    preconditioners: Tensors = {}
     for group in optimizer.param_groups:
         for parameter in group["params"]:
-            found = optimizer.state.get(parameter, {})
-            if "exp_avg_sq" in found:
-                correction = 1 - group["betas"][1] ** float(found["step"])
-                root = (found["exp_avg_sq"] / correction).sqrt() + group["eps"]
-                out[PRECONDITIONER + names[id(parameter)]] = root.cpu().contiguous()
-    return out
+            moments = optimizer.state.get(parameter, {})
+            if "exp_avg_sq" in moments:
+                correction = 1 - group["betas"][1] ** float(moments["step"])
+                root = (moments["exp_avg_sq"] / correction).sqrt() + group["eps"]
+                preconditioners[PRECONDITIONER + names[id(parameter)]] = root.cpu().contiguous()
+    return preconditioners
 
 
 def of_generators(device: torch.device) -> Tensors:
-    """The state of torch's own random generators."""
-    found = {"cpu": torch.get_rng_state()}
-    return found | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+    """The states of torch's global random generators, on the CPU and on a GPU device."""
+    states = {"cpu": torch.get_rng_state()}
+    return states | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
 
 
 def to_generators(tensors: Tensors, device: torch.device) -> None:
-    """Set torch's own random generators."""
+    """Set torch's global random generators to the states that `of_generators` returned."""
     torch.set_rng_state(tensors["cpu"])
     if device.type == "cuda" and "cuda" in tensors:
         torch.cuda.set_rng_state(tensors["cuda"], device)
 
 
 def to_model(model: nn.Module, tensors: Tensors) -> None:
-    """Give a network its weights and buffers back, in the layout they have there.
+    """Copy weights and buffers into the network, which keeps its memory layout.
 
     Raises:
-        StateError: the names or shapes are another network's.
+        StateError: the names or shapes are those of another network.
     """
     try:
         model.load_state_dict(tensors)

@@ -1,4 +1,4 @@
-"""Seconds spent in parts of a training step, on a CPU or a GPU."""
+"""Measures the seconds that named parts of a training step take, on a CPU or a GPU."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from contextlib import contextmanager
 
 import torch
 
-PENDING = 256  # pairs of events that are held before the device is waited for
+PENDING = 256  # pairs of events held before waiting for the device
 
 
 class Stopwatch:
-    """Adds up seconds by name; on a GPU between events, which do not hold up the host."""
+    """Sums seconds by name.
+
+    On a GPU times are differences of CUDA events, so that measuring does not synchronise host and
+    device at every step.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self._cuda = device.type == "cuda"
@@ -22,7 +26,7 @@ class Stopwatch:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """Measure what is done inside."""
+        """Add the seconds of the `with` block to the sum of `name`."""
         if not self._cuda:
             started = time.perf_counter()
             yield
@@ -43,11 +47,11 @@ class Stopwatch:
         self._events.clear()
 
     def seconds(self) -> dict[str, float]:
-        """The sums so far."""
+        """The sums so far, by name."""
         self._collect()
         return dict(self._seconds)
 
     def go_on(self, seconds: dict[str, float]) -> None:
-        """Add what earlier processes of the same training spent."""
+        """Add the seconds that earlier processes of the same training measured."""
         for name, value in seconds.items():
             self._seconds[name] += float(value)

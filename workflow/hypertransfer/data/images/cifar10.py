@@ -1,4 +1,4 @@
-"""CIFAR-10 from its official Python files, read without running anything that they contain."""
+"""CIFAR-10 from its official pickle files, which are read without executing code in them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypertransfer.data.files import read
 from hypertransfer.data.images.preprocess import Split, assemble, shifted
 from hypertransfer.data.samples import Samples
 
-# Per channel of the 50,000 training images, for pixels 0 … 1, as commonly published.
+# Per channel, of the 50,000 training images with pixels in [0, 1], as commonly published.
 MEAN = tuple(255 * value for value in (0.49139968, 0.48215841, 0.44653091))
 STD = tuple(255 * value for value in (0.24703223, 0.24348513, 0.26158784))
 
@@ -31,14 +31,15 @@ def load(
 ) -> Samples:
     """50,000 training and 10,000 test images of 32×32 in three channels.
 
-    Augmented, if asked for, by random crops with a padding of 4 and by horizontal flips.
+    `augment` adds random crops with a padding of 4, and horizontal flips. `train` and `test` are
+    numbers of images (None: all).
 
     Raises:
-        DatasetError: no directory was given, a file is missing or damaged, or the sizes are
-            beyond the set.
+        DatasetError: no directory is given, a file is missing or damaged, or more images are
+            requested than there are.
     """
     if not directory:
-        raise DatasetError(f"cifar10: no directory was given; {CIFAR10.obtain}")
+        raise DatasetError(f"cifar10: no directory is given; {CIFAR10.obtain}")
     parts = {
         name: read_batch(Path(directory) / name, checksum)
         for name, checksum in CIFAR10.files.items()
@@ -53,8 +54,8 @@ def read_batch(path: Path, checksum: str | None = None) -> Split:
     """Images, uint8 (n, 3, 32, 32), and labels, int64 (n,), of one batch file.
 
     Raises:
-        DatasetError: the file is missing, is not the one that the checksum tells, is no batch
-            file, or asks for code to be run.
+        DatasetError: the file is missing, has another checksum, is not a batch file, or requests
+            names that could execute code.
     """
     content = read(path, checksum, f"cifar10: {CIFAR10.obtain}")
     try:
@@ -85,20 +86,20 @@ def _split(data: object, labels: object) -> Split:
 
 
 class _Type:
-    """What stands for numpy's dtype: its code, and nothing that a stream could change.
+    """A stand-in for numpy's dtype that keeps the type code only.
 
-    numpy's own takes any layout that a stream gives it, and reads memory by it.
+    numpy's dtype would accept any memory layout from the stream, and read memory by it.
     """
 
     def __init__(self, code: bytes, *_: object) -> None:
         self.code = code
 
     def __setstate__(self, state: object) -> None:
-        """Byte order and the like say nothing of single bytes."""
+        """Ignore byte order and alignment, which do not matter for single bytes."""
 
 
 class _Array:
-    """What stands for an array of numpy's: filled once, with bytes that its shape accounts for."""
+    """A stand-in for numpy's array that accepts bytes whose number agrees with the shape."""
 
     def __init__(self, *_: object) -> None:
         self.values = np.empty(0, np.uint8)
@@ -115,20 +116,20 @@ class _Array:
 
 @dataclass(frozen=True)
 class _Name:
-    """What a stream gets for a name: it can be called, and nothing else."""
+    """A stand-in for a name in the stream, which can be called but not modified."""
 
     make: Callable[..., object]
 
     def __call__(self, *arguments: object) -> object:
-        """As the name would be called."""
+        """The stand-in object for a call of the name."""
         return self.make(*arguments)
 
     def __setstate__(self, state: object) -> None:
         raise pickle.UnpicklingError("it sets the state of a name")
 
 
-# The names that the official files ask for, all from numpy's reconstruction of an array, and
-# what they get. `ndarray` is only handed to `_Array`, which does not use it.
+# The names in the official files, all for the reconstruction of a numpy array, and their stand-ins.
+# `ndarray` is an argument of `_Array`, which ignores it.
 _NAMES: Mapping[tuple[str, str], _Name | str] = {
     ("numpy.core.multiarray", "_reconstruct"): _Name(_Array),
     ("numpy", "ndarray"): "ndarray",
@@ -137,10 +138,10 @@ _NAMES: Mapping[tuple[str, str], _Name | str] = {
 
 
 def _check_memo(content: bytes) -> None:
-    """Refuse a stream that numbers its values beyond their count: the reader makes room for all.
+    """Refuse streams whose memo indices exceed the number of values, as the reader allocates them.
 
     Raises:
-        pickle.UnpicklingError: as said.
+        pickle.UnpicklingError: the stream has such an index.
     """
     for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
         if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count + 1:
@@ -148,7 +149,7 @@ def _check_memo(content: bytes) -> None:
 
 
 class _Reader(pickle.Unpickler):
-    """Unpickles plain values and arrays, and refuses every other name, so runs no code."""
+    """Unpickles plain values and the arrays of official files; refuses all other names."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _NAMES:

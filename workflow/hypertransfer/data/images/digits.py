@@ -1,4 +1,4 @@
-"""The 1,797 handwritten digits of scikit-learn, 8×8, read from its file without importing it."""
+"""The 1,797 handwritten digits of scikit-learn, 8×8 pixels, read without importing scikit-learn."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ from hypertransfer.data.images.preprocess import assemble, shifted
 from hypertransfer.data.samples import Samples
 
 FILE = "digits.csv.gz"
-# Of all pixels (0 … 16) of the 1,440 training images below: our own, as the split is.
+# Of all pixels (0 … 16) of the 1,440 training images of our split.
 MEAN, STD = (4.8844,), (6.0119,)
 
 
 def load(*, train: int | None = None, test: int | None = None, augment: bool = False) -> Samples:
-    """1,440 training and 357 test images, in the order of `order()`; augmented by shifts of 1.
+    """1,440 training and 357 test images of 8×8 in one channel, in the order of `order`.
+
+    `augment` adds random shifts by up to one pixel. `train` and `test` are numbers of images
+    (None: all).
 
     Raises:
-        DatasetError: the file is missing or damaged, or the sizes are beyond the set.
+        DatasetError: the file is missing or damaged, or more images are requested than there are.
     """
     text = gzip.decompress(checked(DIGITS, FILE, path())).decode()
     rows = np.loadtxt(io.StringIO(text), delimiter=",", dtype=np.int64)  # 64 pixels, then the label
@@ -37,7 +40,7 @@ def load(*, train: int | None = None, test: int | None = None, augment: bool = F
 
 
 def path() -> Path:
-    """Where scikit-learn keeps the file; importing scikit-learn for it would take seconds.
+    """Path of the file in scikit-learn, which is not imported, since that would take seconds.
 
     Raises:
         DatasetError: scikit-learn is not installed.
@@ -49,10 +52,11 @@ def path() -> Path:
 
 
 def order(n: int) -> list[int]:
-    """The rows 0 … n−1 sorted by the SHA-256 of the row in decimal: the same permutation for ever.
+    """The rows 0 … n−1 sorted by the SHA-256 of their decimal numbers, a fixed permutation.
 
-    The set has no official split and lies in the order of its collection, so the file's last
-    rows are by other writers than its first. Here training and test share writers, which makes
-    the test easier. No random generator is asked, since numpy may change the streams of its own.
+    The data set has no official split, and its rows are in the order of collection, so that the
+    last rows are by other writers than the first. After this permutation training and test part
+    share writers, which makes the test easier. Unlike streams of numpy's generators, the order
+    cannot change between versions.
     """
     return sorted(range(n), key=lambda row: hashlib.sha256(str(row).encode()).digest())

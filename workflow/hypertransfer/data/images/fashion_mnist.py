@@ -1,4 +1,4 @@
-"""Fashion-MNIST (Xiao et al. 1708.07747): a subset that comes along, and the full set."""
+"""Fashion-MNIST (Xiao et al. 1708.07747): a subset shipped with the library, and the full set."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from hypertransfer.data.samples import Augment, Samples
 
 SUBSET_FILE = "fashion_mnist_subset.npz"
 DIRECTORY = "/usr/share/datasets/fashion-mnist"  # of Debian's package
-# Of the 60,000 training images, as commonly published for pixels 0 … 1; the subset keeps to them.
+# Of the 60,000 training images with pixels in [0, 1], as commonly published; also for the subset.
 MEAN, STD = (255 * 0.2860,), (255 * 0.3530,)
 
 
 def load_subset(
     *, train: int | None = None, test: int | None = None, augment: bool = False
 ) -> Samples:
-    """The first 6,000 training and the first 2,000 test images; augmented as the full set.
+    """The first 6,000 training and the first 2,000 test images; options as of the full set.
 
     Raises:
-        DatasetError: the file is missing or damaged, or the sizes are beyond the set.
+        DatasetError: the file is missing or damaged, or more images are requested than there are.
     """
     content = checked(FASHION_MNIST_SUBSET, SUBSET_FILE, VENDORED / SUBSET_FILE)
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
@@ -41,10 +41,11 @@ def load_full(
 ) -> Samples:
     """60,000 training and 10,000 test images, from the official files in a directory.
 
-    Augmented, if asked for, by random crops with a padding of 3 and by horizontal flips.
+    `augment` adds random crops with a padding of 3, and horizontal flips. `train` and `test` are
+    numbers of images (None: all).
 
     Raises:
-        DatasetError: a file is missing or damaged, or the sizes are beyond the set.
+        DatasetError: a file is missing or damaged, or more images are requested than there are.
     """
     splits = [read_split(Path(directory or DIRECTORY), name) for name in ("train", "t10k")]
     return assemble(FASHION_MNIST, *splits, (train, test), MEAN, STD, _shifts(augment))
@@ -74,9 +75,9 @@ def idx(content: bytes) -> np.ndarray:
     """An array of unsigned bytes in the IDX format of LeCun's MNIST: magic, sizes, values.
 
     Raises:
-        ValueError: the content is not of that format.
+        ValueError: the content is not in that format.
     """
-    if content[:3] != b"\x00\x00\x08":  # 8 stands for unsigned bytes; the number of sizes follows
+    if content[:3] != b"\x00\x00\x08":  # 8: unsigned bytes; the number of dimensions follows
         raise ValueError(f"not an IDX file of unsigned bytes: it starts with {content[:4]!r}")
     head = 4 + 4 * content[3]
     shape = np.frombuffer(content[4:head], ">u4").astype(int)

@@ -1,4 +1,4 @@
-"""Images as tensors: normalised, cut to size, augmented."""
+"""Preprocessing of images: normalisation, selection, and augmentation."""
 
 from __future__ import annotations
 
@@ -22,10 +22,13 @@ def assemble(
     std: tuple[float, ...],
     augment: Augment | None = None,
 ) -> Samples:
-    """The first images of each part, as many as `sizes` says, (x − mean)/std per channel.
+    """The first images of each part, normalised, as `Samples`.
+
+    `sizes` are the numbers of training and test images (None: all); `mean` and `std` have one value
+    per channel.
 
     Raises:
-        DatasetError: more images are asked for than there are.
+        DatasetError: a number is below 1, or more images are requested than there are.
     """
     parts: list[Tensor] = []
     for name, (x, y), size in zip(("train", "test"), (train, test), sizes, strict=True):
@@ -41,15 +44,16 @@ def assemble(
 
 def normalised(x: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     """(x − mean)/std per channel, float32, for x of shape (n, C, H, W)."""
-    image = torch.from_numpy(x.astype(np.float32))  # a copy of our own, so in place from here
+    image = torch.from_numpy(x.astype(np.float32))  # a copy, which may be changed in place
     return image.sub_(torch.tensor(mean)[:, None, None]).div_(torch.tensor(std)[:, None, None])
 
 
 def shifted(pad: int, flip: bool) -> Augment:
-    """Random crops of the images padded by `pad` (with the smallest value of the batch), and flips.
+    """An augmentation by random crops and, if `flip`, horizontal flips (He et al. 1512.03385, 4.2).
 
-    He et al. 1512.03385, section 4.2. Each image has its own shift; drawn on the CPU, so that
-    devices agree.
+    Images are padded by `pad` pixels with the smallest value of the batch, and cropped to their
+    size at a random position each. Random numbers are drawn on the CPU, so that they are the same
+    on every device.
     """
 
     def augment(x: Tensor, seed: int) -> Tensor:
@@ -62,8 +66,8 @@ def shifted(pad: int, flip: bool) -> Augment:
             mirrored = torch.rand(n, generator=generator) < 0.5
             columns = torch.where(mirrored[:, None], columns.flip(1), columns)
         rows = (down[:, None] + torch.arange(height))[:, :, None].to(x.device)
-        picked = padded.movedim(1, -1)[torch.arange(n)[:, None, None], rows,
-                                       columns[:, None, :].to(x.device)]  # fmt: skip
-        return picked.movedim(-1, 1)
+        columns = columns[:, None, :].to(x.device)
+        cropped = padded.movedim(1, -1)[torch.arange(n)[:, None, None], rows, columns]
+        return cropped.movedim(-1, 1)
 
     return augment

@@ -1,4 +1,4 @@
-"""Text in Parquet files, as data sets of the Hugging Face hub have it, in a folder of yours."""
+"""Text from Parquet files in a local folder, in the format of Hugging Face data sets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypertransfer.data.samples import Samples
 from hypertransfer.data.text import windows
 from hypertransfer.data.text.windows import Documents
 
-TEST_PARTS = ("test", "validation")  # the first that is there is tested on
+TEST_PARTS = ("test", "validation")  # the first part that exists is the test part
 
 
 def load(
@@ -29,13 +29,14 @@ def load(
 ) -> Samples:
     """Windows of the documents in `column` of the Parquet files below `directory`.
 
-    A file's part is what its name begins with: `train-…`, `test-…` or `validation-…`. Without a
-    test part, or with `test_fraction`, as large a share of the training documents is tested on,
-    each by the hash of its text. Reading stops once `max_bytes` of a part have been read. Other
-    `options` are those of `text.assemble`.
+    The name of a file begins with its part: `train-…`, `test-…` or `validation-…`. With
+    `test_fraction` the test part is that share of the training documents, selected by the hash of
+    their texts. Of each part at most about `max_bytes` bytes are read (None: all). Other `options`
+    are those of `windows.assemble`.
 
     Raises:
-        DatasetError: there is no such file or column, or no document of a part.
+        DatasetError: files or the column are missing or unreadable, there is no test part, or a
+            part has no document.
     """
     files = parquet_files(directory)
     by_part = {part: [f for f in files if f.name.startswith(part)] for part in TEST_PARTS}
@@ -63,11 +64,11 @@ def load(
 
 
 def _documents(files: Sequence[Path], column: str, limit: int) -> Iterator[bytes]:
-    """Documents that are not empty, file by file and row group by row group."""
+    """The documents that are not empty, read file by file and row group by row group."""
     taken = 0
     for path in files:
         try:
-            # a reader of its own threads would abort short processes at exit
+            # pre-buffering starts threads, which would abort short processes at exit
             with pq.ParquetFile(path, pre_buffer=False) as file:
                 if column not in file.schema_arrow.names:
                     raise DatasetError(

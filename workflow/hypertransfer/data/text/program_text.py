@@ -1,4 +1,4 @@
-"""Program text: the Python sources of three pure-Python packages, which torch brings along."""
+"""Program text: the Python sources of three pure-Python packages that torch depends on."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from hypertransfer.data.samples import Samples
 from hypertransfer.data.text import windows
 from hypertransfer.data.text.windows import Documents
 
-TESTED = 20  # one file in as many is of the test part
+TEST_EVERY = 20  # one file in 20 belongs to the test part
 
 
 def load(**options: Any) -> Samples:
-    """Windows of the files, in the order of their paths; a file tests by the hash of its path.
+    """Windows of the files, in the order of their paths, split by the hash of the path.
 
-    `options` are those of `text.assemble`.
+    `options` are those of `windows.assemble`.
 
     Raises:
-        DatasetError: a package is missing or its files are others.
+        DatasetError: a package is missing, or its files differ from the card's digest.
     """
     card, files = PROGRAM_TEXT, {}
     for name, version in card.versions.items():
@@ -29,12 +29,12 @@ def load(**options: Any) -> Samples:
     paths = sorted(path for path, content in files.items() if content)
     windows.check(card, [files[path] for path in paths])
     documents = Documents(
-        [files[path] for path in paths if not tests(path)],
-        [files[path] for path in paths if tests(path)],
+        [files[path] for path in paths if not in_test_part(path)],
+        [files[path] for path in paths if in_test_part(path)],
     )
     return windows.assemble(card.name, documents, **options)
 
 
-def tests(path: str) -> bool:
-    """Whether the file of that path is of the test part."""
-    return hashlib.sha256(path.encode()).digest()[0] % TESTED == 0
+def in_test_part(path: str) -> bool:
+    """Whether the file with this path, relative to the packages' folder, is in the test part."""
+    return hashlib.sha256(path.encode()).digest()[0] % TEST_EVERY == 0

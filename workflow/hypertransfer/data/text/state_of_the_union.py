@@ -18,14 +18,14 @@ from hypertransfer.data.text.windows import Documents
 
 
 def load(**options: Any) -> Samples:
-    """Windows of the messages: of every ten, by name, eight train, one is left out, one tests.
+    """Windows of the messages, split by message.
 
-    The one left out (the ninth) is there for a choice that must not see the test messages.
-
-    `options` are those of `text.assemble`.
+    Of every ten messages, in the order of their names, the first eight are in the training part
+    and the tenth is in the test part. The ninth is left out, for decisions that must not depend on
+    the test messages. `options` are those of `windows.assemble`.
 
     Raises:
-        DatasetError: the package is missing or its files are others.
+        DatasetError: the package is missing, or its files differ from the card's digest.
     """
     messages = [*_messages().values()]
     documents = Documents(
@@ -35,7 +35,10 @@ def load(**options: Any) -> Samples:
 
 
 def left_out(context: int, windows: int) -> tuple[Tensor, Tensor]:
-    """Windows of bytes, and the bytes after each, of the messages that `load` leaves out."""
+    """Windows of bytes of the messages that `load` leaves out: x and y of shape (windows, context).
+
+    y holds the byte after each byte of x.
+    """
     messages = [*_messages().values()][8::10]
     documents = Documents(messages, messages)
     found = text_windows.assemble(
@@ -47,7 +50,7 @@ def left_out(context: int, windows: int) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class Messages:
-    """All messages: `windows` of bytes (messages, number, context), and an array of each label."""
+    """All messages: `windows` of bytes (messages, number, context), and labels (messages,)."""
 
     windows: Tensor
     parties: np.ndarray
@@ -56,10 +59,12 @@ class Messages:
 
 
 def labelled(context: int, number: int) -> Messages:
-    """Windows spread evenly over each message, with president, party, and spoken or written.
+    """`number` evenly spaced windows of each message, with party, delivery and president.
+
+    The delivery is spoken or written.
 
     Raises:
-        DatasetError: the package is missing or its files are others.
+        DatasetError: the package is missing, or its files differ from the card's digest.
     """
     messages = _messages()
     rows = {row["fileid"]: row for row in _metadata()}
@@ -94,7 +99,7 @@ def _metadata() -> list[dict[str, str]]:
 
 
 def _messages() -> dict[str, bytes]:
-    """All messages by name, in order, held against the card's digest."""
+    """All messages by name, in the order of names, checked against the card's digest."""
     paths = sorted((_folder() / "speeches").glob("*.txt"))
     messages = {path.stem: path.read_bytes() for path in paths}
     text_windows.check(STATE_OF_THE_UNION, [*messages.values()])

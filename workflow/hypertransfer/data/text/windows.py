@@ -1,4 +1,4 @@
-"""Text as tokens: documents, split by document, joined, and cut into windows."""
+"""Text as windows of tokens: documents are tokenised, joined, and cut into windows."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from hypertransfer.catalogue.cards.datasets import (
 )
 from hypertransfer.data.samples import Samples
 
-SEPARATOR = b"\n\n"  # behind every document
+SEPARATOR = b"\n\n"  # after every document
 
 
 @dataclass(frozen=True)
 class Documents:
-    """The documents of the two parts, in their order."""
+    """The documents of training and test part, in order."""
 
     train: Sequence[bytes]
     test: Sequence[bytes]
@@ -43,15 +43,24 @@ def assemble(
     train: int | None,
     test: int | None,
 ) -> Samples:
-    """Windows of `context` tokens, and the token after each: x and y of shape (n, context).
+    """Windows of `context` tokens as `Samples`: x and y of shape (n, context).
 
-    Windows do not overlap. Of the training part their number is rounded down to a multiple of
-    1,024, where there are as many: then batches of any size that divides it see the same windows
-    in the same order, however many epochs a run takes. `train` and `test` windows (None: all)
-    are spread evenly over their part; `vocabulary` is that of byte-pair encoding.
+    y holds the token after each token of x. Windows do not overlap. If the training part has 1,024
+    windows or more, their number is rounded down to a multiple of 1,024: then all batch sizes that
+    divide 1,024 give the same windows in the same order, also over several epochs.
+
+    Args:
+        name: of the data set, for messages.
+        documents: of the two parts.
+        context: tokens of a window.
+        tokens: `bytes`, or byte-pair encoding, learned from the training part.
+        vocabulary: number of tokens of byte-pair encoding.
+        train: number of training windows, evenly spaced over the part (None: all).
+        test: number of test windows, evenly spaced over the part (None: all).
 
     Raises:
-        DatasetError: more windows are asked for than there are.
+        DatasetError: more windows are requested than there are, or more tokens than byte-pair
+            encoding finds.
     """
     encode = ByteTokens() if tokens == BYTES else BPE(documents.train, vocabulary)
     parts: list[Tensor] = []
@@ -78,12 +87,12 @@ def _spread(name: str, part: str, windows: Tensor, number: int | None) -> tuple[
 
 
 class ByteTokens:
-    """A token a byte."""
+    """Tokens that are single bytes."""
 
     vocabulary = 256
 
     def __call__(self, documents: Iterable[bytes]) -> Tensor:
-        """The tokens of all documents with separators, int64."""
+        """The tokens of all documents, each followed by the separator: int64, shape (tokens,)."""
         joined = b"".join(document + SEPARATOR for document in documents)
         return torch.from_numpy(np.frombuffer(joined, np.uint8).astype(np.int64))
 
@@ -91,7 +100,7 @@ class ByteTokens:
 class BPE:
     """Byte-level byte-pair encoding (Sennrich et al. 1508.07909), learned from documents.
 
-    Bytes that are not UTF-8 are read as U+FFFD.
+    Bytes that are not valid UTF-8 are replaced by U+FFFD.
     """
 
     def __init__(self, documents: Iterable[bytes], vocabulary: int) -> None:
@@ -107,15 +116,16 @@ class BPE:
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         )  # fmt: skip
         self.tokenizer.train_from_iterator(map(_text, documents), trainer)
-        if (found := self.tokenizer.get_vocab_size()) < vocabulary:
+        if (size := self.tokenizer.get_vocab_size()) < vocabulary:
             raise DatasetError(
-                f"vocabulary: {vocabulary} tokens were asked for, and the training part has "
-                f"only {found} to give: ask for fewer"
+                f"vocabulary: {vocabulary} tokens were asked for, but byte-pair encoding of the "
+                f"training part gives only {size}: ask for fewer"
             )
 
     def __call__(self, documents: Iterable[bytes]) -> Tensor:
-        """The tokens of all documents with separators, int64."""
-        encoded = self.tokenizer.encode_batch([_text(one + SEPARATOR) for one in documents])
+        """The tokens of all documents, each followed by the separator: int64, shape (tokens,)."""
+        texts = [_text(document + SEPARATOR) for document in documents]
+        encoded = self.tokenizer.encode_batch(texts)
         return torch.from_numpy(np.concatenate([np.array(e.ids, np.int64) for e in encoded]))
 
 
@@ -124,10 +134,10 @@ def _text(document: bytes) -> str:
 
 
 def check(card: TextCard, documents: Sequence[bytes]) -> None:
-    """Hold the documents, joined, against the card's digest.
+    """Compare the digest of the joined documents with the card's.
 
     Raises:
-        DatasetError: they are others.
+        DatasetError: the digests differ.
     """
     found = f"sha256:{hashlib.sha256(SEPARATOR.join(documents)).hexdigest()}"
     if found != card.digest:
@@ -138,10 +148,10 @@ def check(card: TextCard, documents: Sequence[bytes]) -> None:
 
 
 def package(card: TextCard, name: str, version: str) -> Path:
-    """The folder of an installed package, which is not imported.
+    """The folder of an installed package, found without importing it.
 
     Raises:
-        DatasetError: it is missing, or has another version.
+        DatasetError: the package is missing, or has another version.
     """
     found = find_spec(name)
     if found is None or found.origin is None:
@@ -149,6 +159,7 @@ def package(card: TextCard, name: str, version: str) -> Path:
     installed = importlib.metadata.version(name)
     if installed != version:
         raise DatasetError(
-            f"{card.name}: {name} is {installed}, and its text that of {version}; {card.obtain}"
+            f"{card.name}: {name} has version {installed}, and the text is that of {version}; "
+            f"{card.obtain}"
         )
     return Path(found.origin).parent

@@ -1,7 +1,10 @@
-"""Multi-head, grouped-query and multi-query attention of decoders.
+"""Causal self-attention: multi-head, grouped-query and multi-query.
 
-Attention has one interface, `Mixing`: places all at once, as in training, or a few after those
-that a cache holds, as in generation.
+All attention layers of decoders implement `Attention`: `forward` processes whole sequences, as in
+training; `step` processes tokens that follow the cached ones, as in generation.
+
+Dimensions in names: B batch, T tokens, S tokens in the cache, N width, H query heads, G key heads,
+E head size.
 """
 
 from __future__ import annotations
@@ -14,37 +17,45 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hypertransfer.networks.decoder.kv_cache import Cache, visible
-from hypertransfer.networks.decoder.rotary import Rotary, Unmoved
+from hypertransfer.networks.decoder.rotary import NoRotary, Rotary
 from hypertransfer.networks.layers import Linear, RMSNorm, side_by_side
 from hypertransfer.parameterisation.algebra import Role
 
-POWERS = {"1/E": -1.0, "1/√E": -0.5}  # of a head's size, in the attention logits
+POWERS = {"1/E": -1.0, "1/√E": -0.5}  # exponent of the head size in the scale of the logits
 
 
-class Mixing(Protocol):
-    """A part of a decoder in which places see earlier ones."""
+class Attention(Protocol):
+    """Causal self-attention of a decoder block."""
 
     def __call__(self, x_BTN: Tensor) -> Tensor:
-        """Same shape out as in, for places from the first on."""
+        """The output for whole sequences, of the shape of the input."""
 
     def cache(self, batch: int, tokens: int) -> Cache:
-        """An empty cache for so many sequences and places."""
+        """An empty cache for `batch` sequences of up to `tokens` tokens."""
 
     def step(self, x_BTN: Tensor, cache: Cache) -> Tensor:
-        """The same for places that follow those in the cache, which then holds them too."""
+        """The output for tokens that follow the cached ones, which are added to the cache."""
 
     def logits(self, x_BTN: Tensor) -> Tensor:
-        """Attention logits, (B, H, T, T), −∞ where a place is not seen."""
+        """Attention logits of shape (B, H, T, T); −∞ for keys after the query."""
 
 
 class CausalAttention(nn.Module):
-    """Attention to earlier places; a head has the same size at every width.
+    """Causal attention with a head size that does not depend on the width.
 
-    Logits are qᵀk/E or qᵀk/√E, as `logits` says; with heads of a fixed size the two differ by a
-    constant. `qk_norm` puts an RMS norm on queries and keys, its gains shared by all heads.
-    `kv_heads` are the heads of keys and values: as many as of queries (multi-head, if None), fewer
-    (grouped-query, Ainslie et al. 2305.13245) or 1 (multi-query, Shazeer 1911.02150). `fused`
-    draws and trains queries, keys and values as one matrix.
+    Args:
+        width: N; the number of query heads is width / head_size.
+        head_size: E.
+        tokens: number of positions for which rotary tables are computed at once.
+        bias: whether projections have a bias.
+        qk_norm: whether queries and keys are RMS-normalised, with gains shared by all heads.
+        rotary: whether positions are rotary.
+        logits: scale of the logits, `1/E` or `1/√E`; for a fixed head size they differ by a
+            constant.
+        kv_heads: G; None for as many as query heads (multi-head), fewer for grouped-query
+            (Ainslie et al. 2305.13245), 1 for multi-query attention (Shazeer 1911.02150).
+        fused: whether queries, keys and values share one weight matrix, which is drawn and
+            trained as one parameter.
     """
 
     def __init__(
@@ -64,10 +75,10 @@ class CausalAttention(nn.Module):
         self.fused = fused
         norm = partial(RMSNorm, head_size, role=Role.QK_GAIN) if qk_norm else nn.Identity
         self.query_norm, self.key_norm = norm(), norm()
-        self.rotary = Rotary(tokens, head_size) if rotary else Unmoved()
+        self.rotary = Rotary(tokens, head_size) if rotary else NoRotary()
 
     def forward(self, x_BTN: Tensor) -> Tensor:
-        """Same shape out as in."""
+        """The output for whole sequences, of the shape of the input."""
         q_BHTE, k_BGTE, v_BGTE = self._heads(self._projected(x_BTN))
         mixed_BHTE = F.scaled_dot_product_attention(
             q_BHTE, k_BGTE, v_BGTE, is_causal=True, scale=self.scale, enable_gqa=self.grouped
@@ -75,18 +86,16 @@ class CausalAttention(nn.Module):
         return self.out(mixed_BHTE.transpose(1, 2).flatten(2))
 
     def cache(self, batch: int, tokens: int) -> Cache:
-        """Keys and values."""
+        """An empty cache of keys and values, each of shape (B, G, tokens, E)."""
         sizes = dict.fromkeys(("key", "value"), (self.kv_heads, self.head_size))
         return Cache(batch, tokens, sizes, self.out.weight)
 
     def step(self, x_BTN: Tensor, cache: Cache) -> Tensor:
-        """Same shape out as in, of places after the cache's."""
-        # Few places: a product each is quicker than putting the weights together.
-        parts = self.qkv(x_BTN) if self.fused else None
-        projected = (
-            list(parts.split(self.sizes, dim=-1)) if parts is not None
-            else [layer(x_BTN) for layer in (self.query, self.key, self.value)]
-        )  # fmt: skip
+        """The output for tokens that follow the cached ones, which are added to the cache."""
+        if self.fused:
+            projected = self._projected(x_BTN)
+        else:  # for few tokens three products are faster than concatenating the weights
+            projected = [layer(x_BTN) for layer in (self.query, self.key, self.value)]
         q_BHTE, k_BGTE, v_BGTE = self._heads(projected, cache.length)
         k_BGSE, v_BGSE = cache.append(key=k_BGTE, value=v_BGTE)
         mask_TS = visible(q_BHTE.shape[2], cache.length, x_BTN.device)
@@ -96,14 +105,14 @@ class CausalAttention(nn.Module):
         return self.out(mixed_BHTE.transpose(1, 2).flatten(2))
 
     def logits(self, x_BTN: Tensor) -> Tensor:
-        """Attention logits, (B, H, T, T)."""
+        """Attention logits of shape (B, H, T, T); −∞ for keys after the query."""
         q_BHTE, k_BGTE, _ = self._heads(self._projected(x_BTN))
         k_BHTE = k_BGTE.repeat_interleave(q_BHTE.shape[1] // self.kv_heads, dim=1)
         return masked(q_BHTE @ k_BHTE.mT * self.scale)
 
     @property
     def grouped(self) -> bool:
-        """Whether several queries' heads share one of keys."""
+        """Whether several query heads share one key head."""
         return self.sizes[1] < self.sizes[0]
 
     def _projected(self, x_BTN: Tensor) -> list[Tensor]:
@@ -118,11 +127,11 @@ class CausalAttention(nn.Module):
 
 
 def split(x_BTN: Tensor, size: int) -> Tensor:
-    """Into heads of that size, (B, H, T, size)."""
+    """The last dimension split into heads, shape (B, H, T, size)."""
     return x_BTN.unflatten(-1, (-1, size)).transpose(1, 2)
 
 
 def masked(logits_BHTT: Tensor) -> Tensor:
-    """Attention logits with −∞ where a place would see later ones."""
-    seen = visible(logits_BHTT.shape[-1], logits_BHTT.shape[-1], logits_BHTT.device)
-    return logits_BHTT if seen is None else logits_BHTT.masked_fill(~seen, -torch.inf)
+    """The logits with −∞ for keys after the query."""
+    mask_TT = visible(logits_BHTT.shape[-1], logits_BHTT.shape[-1], logits_BHTT.device)
+    return logits_BHTT if mask_TT is None else logits_BHTT.masked_fill(~mask_TT, -torch.inf)

@@ -1,7 +1,8 @@
-"""The feed-forward part of a decoder's block: dense, or a mixture of experts."""
+"""The feed-forward layer of a decoder block: dense, or a mixture of experts.
 
-# B batch, T tokens, S tokens of all sequences, N width, X experts, K chosen of them, C places of an
-# expert, I inner size
+Dimensions in names: B batch, T tokens of a sequence, S = B·T tokens of a batch, N width, X experts,
+K experts chosen per token, C slots per expert, I inner size.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from hypertransfer.parameterisation.algebra import Role
 
 
 def _relu2(x: Tensor) -> Tensor:
-    """So et al. 2109.08668."""
+    """Squared ReLU, So et al. 2109.08668."""
     return F.relu(x).square()
 
 
@@ -29,7 +30,7 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 
 class FeedForward(nn.Module):
-    """Up, an activation, down; with `swiglu` the activation is gated (Shazeer 2002.05202)."""
+    """down(act(up(x))), or down(silu(gate(x)) · up(x)) with `swiglu` (Shazeer 2002.05202)."""
 
     def __init__(self, *, width: int, inner: int, activation: str, bias: bool) -> None:
         super().__init__()
@@ -40,7 +41,7 @@ class FeedForward(nn.Module):
         self.activation = ACTIVATIONS[activation]
 
     def forward(self, x_BTN: Tensor) -> Tensor:
-        """Same shape out as in."""
+        """The layer's output, of the shape of the input."""
         if self.gate is None:
             return self.down(self.activation(self.up(x_BTN)))
         return self.down(self.activation(self.gate(x_BTN)) * self.up(x_BTN))
@@ -48,20 +49,25 @@ class FeedForward(nn.Module):
 
 @dataclass(frozen=True)
 class Routing:
-    """How tokens choose experts, and what is added to the loss so that they choose evenly.
+    """Options of the router: how experts are chosen and how their loads are balanced.
 
-    `score` is `softmax` over all experts, or `sigmoid` of each. The `top_k` experts of largest
-    score are chosen, and their outputs are weighted by their scores as they are (`raw`), over the
-    sum of the chosen ones (`normalised`), or over their number (`mean`, Jiang et al. 2601.20205).
-
-    With a `capacity`, an expert takes at most capacity·K/X of all tokens in training, first
-    choices first, and drops the rest, which the residual stream carries on (Fedus et al.
-    2101.03961); in evaluation none is dropped. Without one none ever is.
-
-    `balance_loss` weights Σ_i f_i·P_i, f_i being X/(K·S) times the tokens that chose i and P_i its
-    mean share of the scores (2101.03961, Equation 4; 1 if balanced); `z_loss` weights the mean of
-    squared log Σ exp of the logits (Zoph et al. 2202.08906). `balance_rate` u adds u·sign(mean load
-    − load) after every step to a bias that takes part in choosing alone (Wang et al. 2408.15664).
+    Attributes:
+        top_k: K, the number of experts per token: those with the largest scores.
+        score: `softmax` over all experts, or `sigmoid` of each logit.
+        gates: weights of the chosen experts' outputs: their scores (`raw`), their scores divided
+            by the sum over the chosen experts (`normalised`), or their scores divided by K
+            (`mean`, Jiang et al. 2601.20205).
+        capacity: in training an expert processes at most capacity·K/X of all tokens; first
+            choices come before second choices, and tokens beyond the capacity are dropped: the
+            residual stream carries them past the layer (Fedus et al. 2101.03961). In evaluation,
+            and with None, no token is dropped.
+        balance_loss: weight of the loss Σ_i f_i·P_i, where f_i is X/(K·S) times the number of
+            tokens that chose expert i, and P_i is the mean of expert i's share of the scores
+            (2101.03961, Equation 4). The sum is 1 if loads are balanced.
+        z_loss: weight of the mean of (log Σ exp logits)² (Zoph et al. 2202.08906).
+        balance_rate: u; after each update u·sign(mean load − load) is added to a bias of the
+            scores, which affects the choice of experts but not the gates (Wang et al.
+            2408.15664).
     """
 
     top_k: int = 1
@@ -73,15 +79,19 @@ class Routing:
     balance_rate: float = 0.0
 
 
-class Choice:
-    """What a router chose for S tokens: logits, scores, and experts with their gates, (S, K)."""
+class RoutingDecision:
+    """The router's decision for S tokens.
+
+    `logits_SX` and `scores_SX` have shape (S, X); `experts_SK`, the indices of the chosen experts,
+    and `gates_SK`, their weights, have shape (S, K).
+    """
 
     def __init__(self, logits_SX: Tensor, routing: Routing, bias_X: Tensor | None) -> None:
         self.logits_SX, self.routing = logits_SX, routing
         sigmoid = routing.score == "sigmoid"
         self.scores_SX = logits_SX.sigmoid() if sigmoid else logits_SX.softmax(-1)
-        wanted_SX = self.scores_SX if bias_X is None else self.scores_SX + bias_X
-        self.experts_SK = wanted_SX.topk(routing.top_k).indices
+        biased_SX = self.scores_SX if bias_X is None else self.scores_SX + bias_X
+        self.experts_SK = biased_SX.topk(routing.top_k).indices
         gates_SK = self.scores_SX.gather(1, self.experts_SK)
         if routing.gates == "normalised":
             gates_SK = gates_SK / gates_SK.sum(dim=1, keepdim=True)
@@ -89,84 +99,89 @@ class Choice:
 
     @property
     def shares_SX(self) -> Tensor:
-        """Scores that add up to 1 for each token."""
+        """Scores divided by their sum over experts, shape (S, X)."""
         if self.routing.score == "softmax":
             return self.scores_SX
         return self.scores_SX / self.scores_SX.sum(dim=1, keepdim=True)
 
     def load_X(self) -> Tensor:
-        """Tokens that chose each expert, over the mean: 1 if balanced."""
+        """Number of tokens that chose each expert over the mean number, shape (X,)."""
         tokens, experts = self.logits_SX.shape
         counts = torch.bincount(self.experts_SK.flatten(), minlength=experts)
         return counts * (experts / (tokens * self.routing.top_k))
 
     def penalty(self) -> Tensor | float:
-        """What is added to the loss."""
-        routing, out = self.routing, 0.0
+        """The weighted balance and z losses, a number."""
+        routing, penalty = self.routing, 0.0
         if routing.balance_loss:
             balance = (self.load_X() * self.shares_SX.mean(dim=0)).sum()
-            out = out + routing.balance_loss * balance
+            penalty = penalty + routing.balance_loss * balance
         if routing.z_loss:
-            out = out + routing.z_loss * self.logits_SX.logsumexp(dim=1).square().mean()
-        return out
+            penalty = penalty + routing.z_loss * self.logits_SX.logsumexp(dim=1).square().mean()
+        return penalty
 
     def entropy(self) -> Tensor:
-        """Mean entropy of the scores over that of even ones."""
+        """Mean entropy of the tokens' shares over the entropy of equal shares, log X."""
         shares_SX = self.shares_SX.detach()
-        each = torch.special.entr(shares_SX).sum(dim=1)
-        return each.mean() / math.log(max(shares_SX.shape[1], 2))
+        entropy_S = torch.special.entr(shares_SX).sum(dim=1)
+        return entropy_S.mean() / math.log(max(shares_SX.shape[1], 2))
 
 
-class Places:
-    """Where each token stands with its experts, so that each expert works on one block of them.
+class Dispatch:
+    """Assigns tokens to slots of experts, so that each expert processes one block of C tokens.
 
-    `tokens_XC` are the tokens of each expert's C places, S where a place is empty; `places_KS` the
-    places of each token among all X·C, X·C where it was dropped.
+    `tokens_XC` holds the token in each slot, S in empty slots; `slots_KS` holds the slot of each
+    choice of each token, an index below X·C, or X·C if the token was dropped. C is the largest
+    number of tokens of an expert, or `capacity` if that is smaller.
     """
 
-    def __init__(self, experts_SK: Tensor, experts: int, most: int | None = None) -> None:
-        tokens, chosen = experts_SK.shape
-        wanted = experts_SK.T.flatten()  # all first choices, then all second ones
-        order = wanted.argsort(stable=True)
-        counts_X = torch.bincount(wanted, minlength=experts)
+    def __init__(self, experts_SK: Tensor, experts: int, capacity: int | None = None) -> None:
+        tokens, top_k = experts_SK.shape
+        chosen = experts_SK.T.flatten()  # all first choices, then all second choices
+        order = chosen.argsort(stable=True)
+        counts_X = torch.bincount(chosen, minlength=experts)
         starts_X = counts_X.cumsum(0) - counts_X
-        sorted_experts = wanted[order]
+        sorted_experts = chosen[order]
         rank = torch.arange(len(order), device=order.device) - starts_X[sorted_experts]
         size = int(counts_X.max())
-        size = size if most is None else min(size, most)
-        place = torch.where(rank < size, sorted_experts * size + rank, experts * size)
+        size = size if capacity is None else min(size, capacity)
+        slot = torch.where(rank < size, sorted_experts * size + rank, experts * size)
         self.tokens_XC = order.new_full((experts * size + 1,), tokens)
-        self.tokens_XC[place] = order % tokens
+        self.tokens_XC[slot] = order % tokens
         self.tokens_XC = self.tokens_XC[:-1].view(experts, size)
-        self.places_KS = torch.empty_like(order)
-        self.places_KS[order] = place
-        self.places_KS = self.places_KS.view(chosen, tokens)
+        self.slots_KS = torch.empty_like(order)
+        self.slots_KS[order] = slot
+        self.slots_KS = self.slots_KS.view(top_k, tokens)
 
-    def given(self, x_SN: Tensor) -> Tensor:
-        """The tokens of each expert, (X, C, N), zero in empty places."""
-        taken = _with_zero(x_SN).index_select(0, self.tokens_XC.flatten())
-        return taken.view(*self.tokens_XC.shape, -1)
+    def dispatch(self, x_SN: Tensor) -> Tensor:
+        """The tokens in the slots of each expert, shape (X, C, N); zero in empty slots."""
+        x_LN = _with_zero_row(x_SN).index_select(0, self.tokens_XC.flatten())
+        return x_LN.view(*self.tokens_XC.shape, -1)
 
-    def taken(self, y_XCN: Tensor) -> Tensor:
-        """What each token's experts made of it, (K, S, N), zero where it was dropped."""
-        taken = _with_zero(y_XCN.flatten(0, 1)).index_select(0, self.places_KS.flatten())
-        return taken.view(*self.places_KS.shape, -1)
+    def combine(self, y_XCN: Tensor, gates_SK: Tensor) -> Tensor:
+        """Sum of the outputs of each token's experts times their gates, shape (S, N).
 
-    def dropped(self) -> Tensor:
+        A dropped choice adds zero.
+        """
+        y_LN = _with_zero_row(y_XCN.flatten(0, 1)).index_select(0, self.slots_KS.flatten())
+        y_KSN = y_LN.view(*self.slots_KS.shape, -1)
+        return (gates_SK.T.unsqueeze(-1) * y_KSN).sum(dim=0)
+
+    def dropped_share(self) -> Tensor:
         """The share of choices that were dropped."""
-        return (self.places_KS == self.tokens_XC.numel()).float().mean()
+        return (self.slots_KS == self.tokens_XC.numel()).float().mean()
 
 
-def _with_zero(x_SN: Tensor) -> Tensor:
-    """A row of zeros more."""
+def _with_zero_row(x_SN: Tensor) -> Tensor:
+    """The tensor with a row of zeros appended, which empty slots and dropped choices index."""
     return F.pad(x_SN, (0, 0, 0, 1))
 
 
 class MixtureOfExperts(nn.Module):
-    """A router chooses a few experts for each token; all experts are computed in one product.
+    """A router chooses K of X experts for each token; a batched product computes all experts.
 
-    `inner` is the inner size of one expert, `shared` the number of experts that all tokens use
-    beside (Dai et al. 2401.06066), which are one dense layer of that many times the size.
+    `inner` is the inner size of one expert. `shared` experts process all tokens (Dai et al.
+    2401.06066); they are computed as one dense layer of inner size shared·inner.
     """
 
     def __init__(
@@ -187,26 +202,26 @@ class MixtureOfExperts(nn.Module):
         )  # fmt: skip
         balanced = routing.balance_rate > 0
         self.register_buffer("bias", torch.zeros(experts) if balanced else None)
-        self.seen: tuple[Choice, Places] | None = None  # in the last step of training
+        self.last: tuple[RoutingDecision, Dispatch] | None = None  # of the last training step
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what was seen, which is part of a graph and cannot be copied or pickled."""
-        return {**self.__dict__, "seen": None}
+        """The state without `last`, which belongs to an autograd graph and cannot be copied."""
+        return {**self.__dict__, "last": None}
 
     def forward(self, x_BTN: Tensor) -> Tensor:
-        """Same shape out as in."""
+        """The layer's output, of the shape of the input."""
         x_SN = x_BTN.flatten(0, -2)
-        choice = Choice(self.router(x_SN), self.routing, self.bias)
-        places = Places(choice.experts_SK, self.experts, self._most(len(x_SN)))
-        y_XCN = self._experts(places.given(x_SN))
-        y_SN = (choice.gates_SK.T.unsqueeze(-1) * places.taken(y_XCN)).sum(dim=0)
+        decision = RoutingDecision(self.router(x_SN), self.routing, self.bias)
+        dispatch = Dispatch(decision.experts_SK, self.experts, self._capacity(len(x_SN)))
+        y_XCN = self._experts(dispatch.dispatch(x_SN))
+        y_SN = dispatch.combine(y_XCN, decision.gates_SK)
         if self.training:
-            self.seen = choice, places
+            self.last = decision, dispatch
         y_BTN = y_SN.view_as(x_BTN)
         return y_BTN if self.shared is None else y_BTN + self.shared(x_BTN)
 
-    def _most(self, tokens: int) -> int | None:
-        """The most tokens that an expert takes."""
+    def _capacity(self, tokens: int) -> int | None:
+        """The largest number of tokens that one expert processes; None without a limit."""
         if self.routing.capacity is None or not self.training:
             return None
         return math.ceil(self.routing.capacity * tokens * self.routing.top_k / self.experts)
@@ -217,23 +232,27 @@ class MixtureOfExperts(nn.Module):
         return self.down(self.activation(self.gate(x_XCN)) * self.up(x_XCN))
 
     def penalty(self) -> Tensor | float:
-        """What the last step's choices add to the loss."""
-        return self.seen[0].penalty() if self.seen else 0.0
+        """What the routing of the last training step adds to the loss."""
+        return self.last[0].penalty() if self.last else 0.0
 
     @torch.no_grad()
     def after_update(self) -> None:
-        """Move the bias towards an even load, by the last step's choices."""
-        if self.bias is not None and self.seen:
-            self.bias += self.routing.balance_rate * (1 - self.seen[0].load_X()).sign()
+        """Move the bias towards equal loads, by the routing of the last training step."""
+        if self.bias is not None and self.last:
+            self.bias += self.routing.balance_rate * (1 - self.last[0].load_X()).sign()
 
     @torch.no_grad()
     def statistics(self) -> dict[str, float]:
-        """Of the last step's choices: the largest load, the scores' entropy, what was dropped."""
-        if not self.seen:
+        """Columns of the history about the routing of the last training step (see `runs.columns`).
+
+        The largest load over the mean load, the normalised entropy, and the share of dropped
+        choices; empty before the first step.
+        """
+        if not self.last:
             return {}
-        choice, places = self.seen
+        decision, dispatch = self.last
         return {
-            "load_imbalance": float(choice.load_X().max()),
-            "router_entropy": float(choice.entropy()),
-            "dropped_share": float(places.dropped()),
+            "load_imbalance": float(decision.load_X().max()),
+            "router_entropy": float(decision.entropy()),
+            "dropped_share": float(dispatch.dropped_share()),
         }

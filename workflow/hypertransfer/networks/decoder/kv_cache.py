@@ -1,6 +1,7 @@
-"""What a decoder keeps of the tokens that it has read, so that each is read once."""
+"""The cache of a decoder's attention layer, so that generation processes each token once.
 
-# B batch, G key heads, T tokens
+Dimensions: B batch, G key heads, T tokens.
+"""
 
 from __future__ import annotations
 
@@ -11,46 +12,52 @@ from torch import Tensor
 
 
 class Cache:
-    """Tensors of shape (B, G, T, size) that grow along T, up to `tokens` places, set aside at once.
+    """Named tensors of shape (B, G, T, size) that grow along T, up to `tokens`.
 
-    `sizes` gives heads and size of each by name. All have the type and place of `like`.
+    Memory for all `tokens` is allocated at once. `sizes` gives the number of heads G and the size
+    of each tensor by name; dtype and device are those of `like`.
     """
 
     def __init__(
         self, batch: int, tokens: int, sizes: Mapping[str, tuple[int, int]], like: Tensor
     ) -> None:
         self.length, self.tokens = 0, tokens
-        self._kept = {
+        self._tensors = {
             name: like.new_empty(batch, heads, tokens, size)
             for name, (heads, size) in sizes.items()
         }
 
     @property
     def bytes(self) -> int:
-        """Bytes of the tensors, of all places that were set aside."""
-        return sum(one.element_size() * one.nelement() for one in self._kept.values())
+        """Bytes of the allocated tensors."""
+        return sum(t.element_size() * t.nelement() for t in self._tensors.values())
 
     def append(self, **new: Tensor) -> tuple[Tensor, ...]:
-        """Add places to every tensor, and give back all that is kept by now, in the order given.
+        """Append tokens to every tensor; return the cached tensors, in the order of `new`.
+
+        `new` are tensors of shape (B, G, T added, size) by name.
 
         Raises:
-            ValueError: there is no room.
+            ValueError: the cache would hold more than `tokens` tokens.
         """
         added = next(iter(new.values())).shape[2]
         end = self.length + added
         if end > self.tokens:
             raise ValueError(
-                f"the cache holds {self.tokens} tokens, {self.length} are read, and {added} more "
-                "do not fit: make it for more, or read less"
+                f"the cache has room for {self.tokens} tokens and holds {self.length}: {added} "
+                "more do not fit; create it with a larger 'tokens', or read fewer"
             )
         for name, tensor in new.items():
-            self._kept[name][:, :, self.length : end] = tensor
+            self._tensors[name][:, :, self.length : end] = tensor
         self.length = end
-        return tuple(self._kept[name][:, :, :end] for name in new)
+        return tuple(self._tensors[name][:, :, :end] for name in new)
 
 
 def visible(added: int, length: int, device: torch.device) -> Tensor | None:
-    """Which of `length` places the last `added` see, as (added, length); None: all see all."""
+    """The causal mask (added, length) of the last `added` of `length` tokens; True is visible.
+
+    None if `added` is 1: the last token sees all tokens, and attention needs no mask.
+    """
     if added == 1:
         return None
     return torch.ones(added, length, dtype=torch.bool, device=device).tril(length - added)

@@ -1,6 +1,7 @@
-"""Decoder-only transformers for text: GPT's and Llama's parts, each to be chosen."""
+"""Decoder-only transformers for text, of the GPT-2 and Llama families.
 
-# B batch, T tokens, N width, V vocabulary
+Dimensions in names: B batch, T tokens, N width, V vocabulary.
+"""
 
 from __future__ import annotations
 
@@ -13,47 +14,47 @@ import torch
 from torch import Tensor, nn
 
 from hypertransfer.catalogue.cards import decoder_sizes
-from hypertransfer.networks.decoder.attention import CausalAttention, Mixing
+from hypertransfer.networks.decoder.attention import Attention, CausalAttention
 from hypertransfer.networks.decoder.feed_forward import FeedForward, MixtureOfExperts, Routing
 from hypertransfer.networks.decoder.kv_cache import Cache
 from hypertransfer.networks.decoder.latent_attention import LatentAttention
 from hypertransfer.networks.layers import Branch, Embedding, LayerNorm, Linear, RMSNorm, TiedLinear
 from hypertransfer.parameterisation.algebra import Role
 
-NORMS: Mapping[str, Callable[..., nn.Module]] = {"layer": LayerNorm, "rms": RMSNorm}
+NORM_LAYERS: Mapping[str, Callable[..., nn.Module]] = {"layer": LayerNorm, "rms": RMSNorm}
 ROUTING = ("top_k", "score", "gates", "capacity", "balance_loss", "z_loss", "balance_rate")
 
 
 class Block(nn.Module):
-    """Attention and feed-forward, each a pre-norm residual branch."""
+    """A transformer block: attention and feed-forward layer, each in a pre-norm residual branch."""
 
-    def __init__(self, norm: Callable[[], nn.Module], mixing: Mixing, mlp: nn.Module) -> None:
+    def __init__(self, norm: Callable[[], nn.Module], attention: Attention, mlp: nn.Module) -> None:
         super().__init__()
-        self.attention = Branch(OrderedDict(norm=norm(), mix=mixing))
+        self.attention = Branch(OrderedDict(norm=norm(), mix=attention))
         self.feed_forward = Branch(OrderedDict(norm=norm(), mlp=mlp))
 
     @property
-    def mixing(self) -> Mixing:
-        """The part in which places see earlier ones."""
+    def attention_layer(self) -> Attention:
+        """The attention layer inside the attention branch."""
         return self.attention.layers.mix
 
     def forward(self, x_BTN: Tensor) -> Tensor:
-        """Same shape out as in."""
+        """The residual stream after the block, of the shape of the input."""
         return self.feed_forward(self.attention(x_BTN))
 
     def step(self, x_BTN: Tensor, cache: Cache) -> Tensor:
-        """The same for places that follow those in the cache."""
-        mixed = self.mixing.step(self.attention.layers.norm(x_BTN), cache)
+        """`forward` for tokens that follow the cached ones, which are added to the cache."""
+        mixed = self.attention_layer.step(self.attention.layers.norm(x_BTN), cache)
         return self.feed_forward(self.attention.around(x_BTN, mixed))
 
 
 class Decoder(nn.Module):
-    """Tokens to logits of the next one; `depth` counts blocks, of two residual branches each.
+    """A decoder that maps tokens to logits of the next token.
 
-    `parts` are the options of `catalogue.cards.decoders` and the granularity of the shape.
-    Embeddings are drawn with a standard deviation of `embedding_std`. They are
-    `tied` to the readout on request only, as most tables scale the readout's learning rate and
-    initial size otherwise.
+    `depth` is the number of blocks, each with two residual branches. `parts` are the options of
+    `catalogue.cards.decoders` and the granularity of the shape. The embedding is drawn with a
+    standard deviation of `embedding_std`. Embedding and readout are `tied` on request only, since
+    most tables scale their learning rates and initial weights differently.
     """
 
     def __init__(
@@ -66,24 +67,28 @@ class Decoder(nn.Module):
         embedding = partial(Embedding, gain=parts["embedding_std"])
         self.embedding = embedding(classes, width)
         self.positions = embedding(tokens, width) if parts["positions"] == "learned" else None
-        norm = partial(NORMS[parts["norm"]], width)
+        norm = partial(NORM_LAYERS[parts["norm"]], width)
         self.blocks = nn.Sequential(
-            *(Block(norm, mixing(parts, width, tokens), mlp(parts, width)) for _ in range(depth))
+            *(Block(norm, attention(parts, width, tokens), mlp(parts, width)) for _ in range(depth))
         )
-        self.norm = NORMS[parts["norm"]](width, role=Role.FINAL_VECTOR)
+        self.norm = NORM_LAYERS[parts["norm"]](width, role=Role.FINAL_VECTOR)
         untied = None if parts["tied"] else Linear(width, classes, role=Role.OUTPUT)
         self.readout = untied or TiedLinear(self.embedding)
 
     def forward(self, x_BT: Tensor) -> Tensor:
-        """Logits, shape (B, T, V)."""
+        """Logits of shape (B, T, V) for tokens of shape (B, T)."""
         return self.readout(self.norm(self.blocks(self._embedded(x_BT))))
 
     def cache(self, batch: int, tokens: int) -> list[Cache]:
-        """Empty caches of all blocks for so many sequences and tokens."""
-        return [block.mixing.cache(batch, tokens) for block in self.blocks]
+        """An empty cache for each block, for `batch` sequences of up to `tokens` tokens."""
+        return [block.attention_layer.cache(batch, tokens) for block in self.blocks]
 
     def step(self, x_BT: Tensor, caches: list[Cache]) -> Tensor:
-        """Logits of tokens that follow those in the caches, which then hold them too."""
+        """Logits (B, T, V) for tokens that follow the cached ones, which are added to the caches.
+
+        Raises:
+            ValueError: a cache has no room, or learned positions end before the tokens.
+        """
         x_BTN = self._embedded(x_BT, caches[0].length)
         for block, cache in zip(self.blocks, caches, strict=True):
             x_BTN = block.step(x_BTN, cache)
@@ -91,52 +96,52 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def generate(self, prompt_BT: Tensor, number: int) -> Tensor:
-        """The `number` tokens that follow a prompt, each the most likely one, (B, number)."""
+        """The `number` most likely tokens after a prompt (greedy decoding), shape (B, number)."""
         caches = self.cache(len(prompt_BT), prompt_BT.shape[1] + number - 1)
-        given, out = prompt_BT, []
+        tokens_BT, generated = prompt_BT, []
         for _ in range(number):
-            given = self.step(given, caches)[:, -1:].argmax(-1)
-            out.append(given)
-        return torch.cat(out, dim=1)
+            tokens_BT = self.step(tokens_BT, caches)[:, -1:].argmax(-1)
+            generated.append(tokens_BT)
+        return torch.cat(generated, dim=1)
 
     def _embedded(self, x_BT: Tensor, start: int = 0) -> Tensor:
         x_BTN = self.embedding(x_BT)
         if self.positions is None:
             return x_BTN
-        places_TN = self.positions.scaled_weight()[start : start + x_BT.shape[1]]
-        if len(places_TN) < x_BT.shape[1]:
+        positions_TN = self.positions.scaled_weight()[start : start + x_BT.shape[1]]
+        if len(positions_TN) < x_BT.shape[1]:
             raise ValueError(
-                f"{start + x_BT.shape[1]} tokens, but positions are learned for "
-                f"{len(self.positions.weight)}: read fewer, or take rotary positions"
+                f"there are {start + x_BT.shape[1]} tokens, but only {len(self.positions.weight)} "
+                "positions are learned: read fewer tokens, or use rotary positions"
             )
-        return x_BTN + places_TN
+        return x_BTN + positions_TN
 
-    # What the training engine asks of a network with experts ------------------------------
+    # Extensions of the training loop (`training.extensions`) -------------------------------
 
     @property
     def mixtures(self) -> Iterator[MixtureOfExperts]:
-        """The mixtures of experts among the blocks."""
-        return (one for one in self.modules() if isinstance(one, MixtureOfExperts))
+        """The mixtures of experts of all blocks."""
+        return (module for module in self.modules() if isinstance(module, MixtureOfExperts))
 
     def penalty(self) -> Tensor | float:
-        """What the last step's routing adds to the loss: the mean over blocks."""
-        found = [one.penalty() for one in self.mixtures]
-        return sum(found) / len(found) if found else 0.0
+        """What routing adds to the loss of the last training step: the mean over blocks."""
+        penalties = [mixture.penalty() for mixture in self.mixtures]
+        return sum(penalties) / len(penalties) if penalties else 0.0
 
     def after_update(self) -> None:
-        """Let routers balance their loads after a step."""
-        for one in self.mixtures:
-            one.after_update()
+        """Update the routers' balancing biases; called after each optimizer step."""
+        for mixture in self.mixtures:
+            mixture.after_update()
 
     def statistics(self) -> dict[str, float]:
-        """What the last step's routing was like: means over blocks, by column of the history."""
-        found = [one.statistics() for one in self.mixtures]
-        names = found[0] if found else ()
-        return {name: sum(one[name] for one in found) / len(found) for name in names}
+        """Routing statistics of the last training step, by history column: means over blocks."""
+        blocks = [mixture.statistics() for mixture in self.mixtures]
+        names = blocks[0] if blocks else ()
+        return {name: sum(block[name] for block in blocks) / len(blocks) for name in names}
 
 
-def mixing(parts: Mapping[str, Any], width: int, tokens: int) -> nn.Module:
-    """A block's attention."""
+def attention(parts: Mapping[str, Any], width: int, tokens: int) -> nn.Module:
+    """The attention layer of a block."""
     rotary = parts["positions"] == "rotary"
     common = {"width": width, "tokens": tokens} | {
         name: parts[name] for name in ("head_size", "bias", "logits")
@@ -153,7 +158,7 @@ def mixing(parts: Mapping[str, Any], width: int, tokens: int) -> nn.Module:
 
 
 def mlp(parts: Mapping[str, Any], width: int) -> nn.Module:
-    """A block's feed-forward part."""
+    """The feed-forward layer of a block: dense, or a mixture of experts."""
     common = {"width": width, "inner": decoder_sizes.inner(parts, width)}
     common["activation"] = parts["activation"]
     if not parts["experts"]:

@@ -1,4 +1,4 @@
-"""Rotary positions."""
+"""Rotary position embeddings."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ BASE = 10_000.0  # Su et al. 2104.09864
 
 
 class Rotary(nn.Module):
-    """Rotates pairs of a head's entries by angles that grow with the place; Su et al. 2104.09864.
+    """Rotates pairs of a head's entries by angles proportional to the position.
 
-    Entry i is paired with entry i + E/2, as in GPT-NeoX.
+    Pair i of a head of size E turns by position · 10000^(−2i/E) (Su et al. 2104.09864). Entry i is
+    paired with entry i + E/2, as in GPT-NeoX. Tables hold the angles of `tokens` positions and are
+    extended when a later position occurs.
     """
 
     def __init__(self, tokens: int, head_size: int) -> None:
@@ -27,18 +29,18 @@ class Rotary(nn.Module):
         return angles.cos(), angles.sin()
 
     def forward(self, x_BHTE: Tensor, start: int = 0) -> Tensor:
-        """Same shape out as in; the first place given is `start`."""
-        places = slice(start, start + x_BHTE.shape[-2])
-        if places.stop > len(self.cos):  # in generation, beyond what it was made for
-            self.cos, self.sin = (one.to(x_BHTE) for one in self._tables(2 * places.stop))
+        """The rotated tensor, of the shape of the input; its first token has position `start`."""
+        positions = slice(start, start + x_BHTE.shape[-2])
+        if positions.stop > len(self.cos):  # generation beyond the tables
+            self.cos, self.sin = (table.to(x_BHTE) for table in self._tables(2 * positions.stop))
         first, second = x_BHTE.chunk(2, dim=-1)
         turned = torch.cat([-second, first], dim=-1)
-        return x_BHTE * self.cos[places] + turned * self.sin[places]
+        return x_BHTE * self.cos[positions] + turned * self.sin[positions]
 
 
-class Unmoved(nn.Module):
-    """In place of rotary positions: nothing."""
+class NoRotary(nn.Module):
+    """The identity, for attention without rotary positions."""
 
     def forward(self, x: Tensor, start: int = 0) -> Tensor:
-        """The input."""
+        """The input, unchanged."""
         return x

@@ -1,4 +1,4 @@
-"""The attention probe: how large attention logits have become."""
+"""The attention probe: the size of attention logits."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hypertransfer.probes.checkpoint import View
 
 
 class Probe:
-    """The largest |attention logit| over heads, places and blocks, where a place is seen.
+    """Column `largest_attention_logit`: the largest |logit| over blocks, heads, queries and keys.
 
-    Exact up to rounding. Growing logits come before training breaks down (Wortsman et al.
-    2309.14322).
+    Keys after the query do not count. Growing logits precede instabilities of training (Wortsman
+    et al. 2309.14322). Exact up to rounding.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
@@ -27,11 +27,10 @@ class Probe:
     def at(self, view: View) -> dict[str, Any]:
         """One row of the probe's table."""
         kinds = (CausalAttention, LatentAttention)
-        layers = [one for one in view.network.modules() if isinstance(one, kinds)]
+        layers = [module for module in view.network.modules() if isinstance(module, kinds)]
+        inputs = residual_stream.inputs(view.network, layers, view.x)
         largest = 0.0
-        for layer, x in zip(
-            layers, residual_stream.inputs(view.network, layers, view.x), strict=True
-        ):
+        for layer, x in zip(layers, inputs, strict=True):
             logits = layer.logits(x)
             largest = max(largest, float(logits[logits.isfinite()].abs().max()))
         return {"largest_attention_logit": largest, "error": 0.0, "converged": True, "products": 0}

@@ -12,11 +12,12 @@ from hypertransfer.probes.checkpoint import View
 
 
 class Probe:
-    """How large activations are, and how far they have moved, on the fixed samples.
+    """Size of activations and of their change since initialisation, on the fixed samples.
 
-    `stream` is the mean of |h| over the coordinates of the last residual stream (what the norm in
-    front of the readout is given, or the readout); `stream_change` that of |h_t − h_0|,
-    and `logit_change` that of the outputs' change. Exact up to rounding.
+    With h the last residual stream (the input of the norm before the readout, or of the readout)
+    at step t: `stream` is the mean of |h_t| over samples and coordinates, `stream_change` the mean
+    of |h_t − h_0|, and `logit_change` the mean of |f_t − f_0| of the network's outputs f. Exact up
+    to rounding.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:

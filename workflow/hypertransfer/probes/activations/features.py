@@ -1,4 +1,4 @@
-"""The features probe: how far the features have moved from initialisation."""
+"""The features probe: the distance of features and weights from initialisation."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from hypertransfer.probes.checkpoint import View
 
 
 class Probe:
-    """Distances from initialisation, on the fixed samples and in weights.
+    """Relative distances between step t and initialisation.
 
-    `feature_distance` is ‖h_t − h_0‖/‖h_0‖, with h the input of the readout; `kernel_distance`
-    is 1 − ⟨K_t, K_0⟩/(‖K_t‖‖K_0‖) with K = hhᵀ their Gram matrix, which does not see a mere
-    growth (1 − CKA without centring, Kornblith et al. 1905.00414); `weight_distance` is
-    ‖θ_t − θ_0‖/‖θ_0‖. Exact up to rounding.
+    `feature_distance` is ‖h_t − h_0‖/‖h_0‖ with h, of shape (samples, features), the input of the
+    readout on the fixed samples. `kernel_distance` is 1 − ⟨K_t, K_0⟩/(‖K_t‖‖K_0‖) with the Gram
+    matrix K = hhᵀ, which does not change if all features grow by one factor (1 − CKA without
+    centring, Kornblith et al. 1905.00414). `weight_distance` is ‖θ_t − θ_0‖/‖θ_0‖ over all
+    parameters. Exact up to rounding.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
@@ -32,14 +33,14 @@ class Probe:
                 self.start = features(view.network, view.x)
         now, start = features(view.network, view.x), self.start
         weights = [(p.detach(), view.initial[n]) for n, p in view.network.named_parameters()]
-        moved = sum(float((p - w.to(p)).square().sum()) for p, w in weights)
-        first = sum(float(w.square().sum()) for _, w in weights)
+        change = sum(float((p - w.to(p)).square().sum()) for p, w in weights)
+        initial = sum(float(w.square().sum()) for _, w in weights)
         kernels = now @ now.T, start @ start.T
         cosine = (kernels[0] * kernels[1]).sum() / (kernels[0].norm() * kernels[1].norm())
         return {
             "feature_distance": float((now - start).norm() / start.norm()),
             "kernel_distance": float(1 - cosine),
-            "weight_distance": (moved / first) ** 0.5,
+            "weight_distance": (change / initial) ** 0.5,
             "error": 0.0,
             "converged": True,
             "products": 0,
@@ -48,10 +49,11 @@ class Probe:
 
 @torch.no_grad()
 def features(network: nn.Module, x: Tensor) -> Tensor:
-    """What the readout is given, of shape (samples, features), as doubles.
+    """The input of the readout, float64, shape (samples, features); tokens are flattened.
 
     Raises:
-        ValueError: the network has no layer, or several, with an output's role.
+        ValueError: not exactly one layer has the role `output`.
     """
-    given, _ = residual_stream.through(network, residual_stream.input_of(network, Role.OUTPUT), x)
-    return given.flatten(1)
+    readout = residual_stream.module_of(network, Role.OUTPUT)
+    stream, _ = residual_stream.through(network, readout, x)
+    return stream.flatten(1)

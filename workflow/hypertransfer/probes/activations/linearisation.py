@@ -1,4 +1,4 @@
-"""The linearisation probe: how far each block is from being linear in its own weights."""
+"""The linearisation probe: the distance of residual branches from linearity in their weights."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from hypertransfer.probes.checkpoint import View
 
 
 class Probe:
-    """Whether blocks are lazy: whether all that training does to them is linear in their weights.
+    """Laziness of residual branches (Dey et al. 2505.01618, Section 4), on the fixed samples.
 
-    Dey et al. 2505.01618, Section 4: a block is lazy if its output hardly differs from
-    F(h; θ₀) + ∂F(h; θ₀)/∂θ · (θ_t − θ₀). `block_nonlinearity` is, for each residual branch with
-    the stream h that it gets in the trained network, the mean of |F(h; θ_t) − linear| over that
-    of the linear term, averaged over branches (our normalisation: the paper's is not known).
-    `linearisation_distance` is the mean of |h − h_lin| over the coordinates of the last residual
-    stream, h_lin that of the network with every branch replaced at once. Exact up to rounding;
-    nothing at step 0.
+    A branch F is lazy if F(h; θ_t) hardly differs from its expansion
+    F(h; θ₀) + ∂F(h; θ₀)/∂θ · (θ_t − θ₀), with h the branch's input in the trained network.
+    `block_nonlinearity` is the mean of |F(h; θ_t) − expansion| over the mean of the expansion's
+    |linear term|, averaged over branches (our normalisation; the paper's is not known); null at
+    step 0. `linearisation_distance` is the mean of |h − h_lin| over samples and coordinates of the
+    last residual stream, where h_lin is the stream of the network with all branches replaced by
+    their expansions. Exact up to rounding.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
@@ -35,13 +35,13 @@ class Probe:
         """One row of the probe's table."""
         module = residual_stream.last(view.network)
         shares: list[float] = []
-        with replaced(view, lambda layers: layers.compared(shares)):
+        with replaced(view, lambda expansion: expansion.compared(shares)):
             now, _ = residual_stream.through(view.network, module, view.x)
-        with replaced(view, lambda layers: layers.linear):
+        with replaced(view, lambda expansion: expansion.linear):
             linear, _ = residual_stream.through(view.network, module, view.x)
-        moved = [share for share in shares if math.isfinite(share)]
+        finite = [share for share in shares if math.isfinite(share)]
         return {
-            "block_nonlinearity": sum(moved) / len(moved) if moved else None,
+            "block_nonlinearity": sum(finite) / len(finite) if finite else None,
             "linearisation_distance": float((now - linear).abs().mean()),
             "error": 0.0,
             "converged": True,
@@ -49,8 +49,8 @@ class Probe:
         }
 
 
-class Expanded:
-    """The layers of a branch, and their expansion to first order around the initial weights."""
+class Expansion:
+    """The first-order expansion of a branch's layers in their weights, around the initial ones."""
 
     def __init__(self, branch: Branch, prefix: str, initial: Mapping[str, Tensor]) -> None:
         self.layers = branch.layers
@@ -59,7 +59,7 @@ class Expanded:
         self.moved = {name: p - self.start[name] for name, p in now.items()}
 
     def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """F(x; θ₀) and ∂F(x; θ₀)/∂θ · (θ_t − θ₀)."""
+        """F(x; θ₀) and ∂F(x; θ₀)/∂θ · (θ_t − θ₀), each of the shape of x."""
 
         def layers(weights: dict[str, Tensor]) -> Tensor:
             return functional_call(self.layers, weights, (x,))
@@ -69,18 +69,21 @@ class Expanded:
         return value.detach(), tangent.detach()
 
     def linear(self, x: Tensor) -> Tensor:
-        """The expansion."""
+        """The sum of the two terms."""
         return sum(self.terms(x))  # type: ignore[return-value]
 
     def compared(self, shares: list[float]) -> Callable[[Tensor], Tensor]:
-        """The layers as they are, which tell how far they are from their expansion."""
+        """The unexpanded layers, which append their nonlinearity to `shares` at each call.
+
+        The nonlinearity is mean |F − expansion| / mean |linear term|, NaN if the latter is 0.
+        """
 
         def forward(x: Tensor) -> Tensor:
             value, tangent = self.terms(x)
             exact = self.layers(x)
-            size = float(tangent.abs().mean())
-            beyond = float((exact - value - tangent).abs().mean())
-            shares.append(beyond / size if size else math.nan)
+            linear = float(tangent.abs().mean())
+            nonlinear = float((exact - value - tangent).abs().mean())
+            shares.append(nonlinear / linear if linear else math.nan)
             return exact
 
         return forward
@@ -88,12 +91,12 @@ class Expanded:
 
 @contextmanager
 def replaced(
-    view: View, choose: Callable[[Expanded], Callable[[Tensor], Tensor]]
+    view: View, choose: Callable[[Expansion], Callable[[Tensor], Tensor]]
 ) -> Iterator[None]:
-    """The network with the layers of every branch replaced by what `choose` makes of them."""
+    """Within the context each branch applies what `choose` returns in place of its layers."""
     branches = {n: m for n, m in view.network.named_modules() if isinstance(m, Branch)}
     for name, branch in branches.items():
-        layers = choose(Expanded(branch, f"{name}.layers.", view.initial))
+        layers = choose(Expansion(branch, f"{name}.layers.", view.initial))
         branch.forward = _around(branch, layers)  # type: ignore[method-assign]
     try:
         yield
@@ -104,7 +107,7 @@ def replaced(
 
 def _around(branch: Branch, layers: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     def forward(x: Tensor) -> Tensor:
-        out = layers(x) * (branch.strength * branch.multiplier)
-        return x + out if branch.skip else out
+        change = layers(x) * (branch.strength * branch.multiplier)
+        return x + change if branch.skip else change
 
     return forward

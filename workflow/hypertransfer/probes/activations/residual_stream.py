@@ -1,4 +1,4 @@
-"""The residual stream at the end of a network, as probes look at it."""
+"""Inputs and outputs of modules inside a network, such as the last residual stream."""
 
 from __future__ import annotations
 
@@ -10,37 +10,41 @@ from torch import Tensor, nn
 from hypertransfer.parameterisation.algebra import Role
 
 
-def input_of(network: nn.Module, role: Role) -> nn.Module:
-    """The one module whose weight has that role.
+def module_of(network: nn.Module, role: Role) -> nn.Module:
+    """The only module whose weight has the role.
 
     Raises:
-        ValueError: there is none, or there are several.
+        ValueError: no module has it, or several have.
     """
-    found = _with(network, role)
-    if len(found) != 1:
-        raise ValueError(f"{len(found)} layers have the role {role.value}, and one is needed")
-    return found[0]
+    modules = _with_role(network, role)
+    if len(modules) != 1:
+        raise ValueError(f"{len(modules)} layers have the role {role.value}, and one is needed")
+    return modules[0]
 
 
-def _with(network: nn.Module, role: Role) -> list[nn.Module]:
+def _with_role(network: nn.Module, role: Role) -> list[nn.Module]:
     return [m for m in network.modules() if getattr(m, "roles", {}).get("weight") is role]
 
 
 def last(network: nn.Module) -> nn.Module:
-    """What takes the last residual stream: the norm in front of the readout, or the readout."""
-    normed = bool(_with(network, Role.FINAL_VECTOR))
-    return input_of(network, Role.FINAL_VECTOR if normed else Role.OUTPUT)
+    """The module that reads the last residual stream: the norm before the readout, or the readout.
+
+    Raises:
+        ValueError: the network has several such modules, or none.
+    """
+    normed = bool(_with_role(network, Role.FINAL_VECTOR))
+    return module_of(network, Role.FINAL_VECTOR if normed else Role.OUTPUT)
 
 
 @torch.no_grad()
-def _kept(
+def _recorded(
     network: nn.Module, modules: Sequence[nn.Module], x: Tensor, inputs: bool
 ) -> tuple[list[Tensor], Tensor]:
-    """What each module is given, or puts out, when the network sees x; and its output."""
+    """The input (or output) of each module in a forward pass on x, and the network's output."""
     kept: dict[int, Tensor] = {}
 
-    def keep(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
-        kept[id(module)] = given[0] if inputs else output
+    def keep(module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
+        kept[id(module)] = arguments[0] if inputs else output
 
     handles = [module.register_forward_hook(keep) for module in modules]
     try:
@@ -52,16 +56,19 @@ def _kept(
 
 
 def inputs(network: nn.Module, modules: Sequence[nn.Module], x: Tensor) -> list[Tensor]:
-    """What each module is given when the network sees x, in single precision."""
-    return [one.float() for one in _kept(network, modules, x, inputs=True)[0]]
+    """The input of each module in a forward pass on x, float32, of the modules' input shapes."""
+    return [tensor.float() for tensor in _recorded(network, modules, x, inputs=True)[0]]
 
 
 def outputs(network: nn.Module, modules: Sequence[nn.Module], x: Tensor) -> list[Tensor]:
-    """What each module puts out when the network sees x, as doubles."""
-    return _kept(network, modules, x, inputs=False)[0]
+    """The output of each module in a forward pass on x, float64, of the modules' output shapes."""
+    return _recorded(network, modules, x, inputs=False)[0]
 
 
 def through(network: nn.Module, module: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-    """What the module is given when the network sees x, and the network's output, as doubles."""
-    (given,), output = _kept(network, [module], x, inputs=True)
-    return given, output
+    """The input of the module and the output of the network in a forward pass on x, float64.
+
+    For a residual stream of width N the input has shape (samples, N), or (samples, tokens, N).
+    """
+    (stream,), output = _recorded(network, [module], x, inputs=True)
+    return stream, output

@@ -1,4 +1,7 @@
-"""The routing probe: the coordinate check of Yang et al. 2203.03466 for mixtures of experts."""
+"""The routing probe: the coordinate check of Yang et al. 2203.03466 for mixtures of experts.
+
+Dimensions: S samples times tokens, X experts.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,11 @@ from hypertransfer.probes.checkpoint import View
 
 
 class Probe:
-    """How large router logits are, and how far they and the experts' outputs have moved.
+    """Size of router logits, and change of logits and mixtures' outputs since initialisation.
 
-    `router_logit` is the mean of |r| over experts, tokens and blocks, `router_logit_change` that of
-    |r_t − r_0|, and `expert_change` that of the change of what the mixtures put out. Exact up to
-    rounding.
+    With the logits r, of shape (S, X), and the output y of each mixture at step t:
+    `router_logit` is the mean of |r_t| over tokens, experts and blocks, `router_logit_change` the
+    mean of |r_t − r_0|, and `expert_change` the mean of |y_t − y_0|. Exact up to rounding.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
@@ -27,26 +30,27 @@ class Probe:
         """One row of the probe's table."""
         if self.start is None:
             with view.at_start():
-                self.start = _seen(view)
-        now = _seen(view)
+                self.start = _logits_and_outputs(view)
+        now = _logits_and_outputs(view)
         pairs = list(zip(now, self.start, strict=True))
         logits = [logit.abs().mean() for logit, _ in now]
-        moved = [(a[0] - b[0]).abs().mean() for a, b in pairs]
-        changed = [(a[1] - b[1]).abs().mean() for a, b in pairs]
+        logit_changes = [(a[0] - b[0]).abs().mean() for a, b in pairs]
+        output_changes = [(a[1] - b[1]).abs().mean() for a, b in pairs]
         return {
             "router_logit": _mean(logits),
-            "router_logit_change": _mean(moved),
-            "expert_change": _mean(changed),
+            "router_logit_change": _mean(logit_changes),
+            "expert_change": _mean(output_changes),
             "error": 0.0,
             "converged": True,
             "products": 0,
         }
 
 
-def _seen(view: View) -> list[tuple[Tensor, Tensor]]:
-    """Logits of the router and the output of each mixture, as doubles."""
+def _logits_and_outputs(view: View) -> list[tuple[Tensor, Tensor]]:
+    """Router logits and output of each mixture, float64."""
     mixtures = [m for m in view.network.modules() if isinstance(m, MixtureOfExperts)]
-    logits = residual_stream.outputs(view.network, [one.router for one in mixtures], view.x)
+    routers = [mixture.router for mixture in mixtures]
+    logits = residual_stream.outputs(view.network, routers, view.x)
     return list(zip(logits, residual_stream.outputs(view.network, mixtures, view.x), strict=True))
 
 

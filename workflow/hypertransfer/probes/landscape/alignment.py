@@ -1,4 +1,4 @@
-"""The alignment probe: curvature along the gradient, on the fixed samples and on minibatches."""
+"""The alignment probe: curvature along the gradient, of the fixed samples and of minibatches."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from hypertransfer.probes.checkpoint import View
 
 
 class Probe:
-    """Curvature in the direction in which the training goes, in the coordinates that S scales.
+    """Curvature in the direction of the gradient, in coordinates scaled by S^½.
 
-    With g and H those of the mean loss over the fixed samples, g̃ = S^½g and H̃ = S^½HS^½:
-    `directional_sharpness` is g̃ᵀH̃g̃/‖g̃‖², `alignment` is the cosine g̃ᵀH̃g̃/(‖g̃‖‖H̃g̃‖): 1 when
-    the gradient is an eigenvector. `batch_sharpness` is E[g̃_BᵀH̃_Bg̃_B]/E[‖g̃_B‖²] over random
-    minibatches B of the run's batch size, which sits at 2/lr under SGD where the sharpness
-    itself stays below (Andreyev and Beneventano 2412.20553); `batch_edge` is lr times it.
-    `error` is its relative standard error over the batches, 0 where the batch is the whole set.
+    With gradient g and Hessian H of the mean loss over the fixed samples, g̃ = S^½g and
+    H̃ = S^½HS^½ (S as in the Hessian probe): `directional_sharpness` is g̃ᵀH̃g̃/‖g̃‖², and
+    `alignment` is the cosine g̃ᵀH̃g̃/(‖g̃‖‖H̃g̃‖), which is 1 if g̃ is an eigenvector.
+
+    `batch_sharpness` is E[g̃_BᵀH̃_Bg̃_B]/E[‖g̃_B‖²] over `batches` random minibatches B of the run's
+    batch size. Under SGD it hovers at 2/lr, while the sharpness stays below (Andreyev and
+    Beneventano 2412.20553); `batch_edge` is lr times it. Both are null with `batches: 0`. `error`
+    is its relative standard error, and 0 if a batch is the whole training set.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
@@ -47,6 +49,7 @@ class Probe:
         return row
 
     def _over_batches(self, view: View) -> tuple[float, float, int]:
+        """Batch sharpness, its relative standard error, and the number of products."""
         whole = view.batch_size >= len(view.train_y)
         pairs = []
         for _ in range(1 if whole else self.batches):
@@ -57,7 +60,7 @@ class Probe:
         if not below:
             return math.nan, math.nan, len(pairs)
         ratio = above / below
-        # The error of a ratio of means, to first order: the spread of q − ratio·s over mean s.
+        # standard error of a ratio of means, to first order: that of q − ratio·s, over mean s
         rest = [q - ratio * s for q, s in pairs]
         spread = math.sqrt(math.fsum(r * r for r in rest) / max(len(rest) - 1, 1) / len(rest))
         return ratio, abs(spread / below / ratio) if ratio else math.nan, len(pairs)

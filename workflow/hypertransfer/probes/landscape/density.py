@@ -1,4 +1,4 @@
-"""The density probe: the whole spectrum of the Hessian, by stochastic Lanczos quadrature."""
+"""The density probe: the spectral density of the Hessian by stochastic Lanczos quadrature."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from hypertransfer.probes.checkpoint import View
 
 
 class Probe:
-    """Spectral density of S^½ H S^½ as weighted nodes: `nodes`, and `shares` that add up to 1.
+    """Spectral density of S^½ H S^½ on the fixed samples, S as in the Hessian probe.
 
-    `largest_node` is the last node, which the largest eigenvalue is not below.
-
-    `error` is the largest standard error of the cumulative distribution (absolute, in shares).
+    `nodes` are eigenvalues of Lanczos matrices in rising order and `shares` their weights, which
+    add up to 1. `largest_node` is the last node, a lower bound of the largest eigenvalue. `error`
+    is the largest standard error of the cumulative distribution, an absolute share.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
@@ -26,12 +26,12 @@ class Probe:
     def at(self, view: View) -> dict[str, Any]:
         """One row of the probe's table."""
         hessian = view.hessian()
-        found = spectrum(hessian, self.vectors, self.steps, self.generator)
+        density = spectrum(hessian, self.vectors, self.steps, self.generator)
         return {
-            "nodes": found.nodes.tolist(),
-            "shares": found.weights.tolist(),
-            "largest_node": float(found.nodes[-1]),
-            "error": found.error,
+            "nodes": density.nodes.tolist(),
+            "shares": density.weights.tolist(),
+            "largest_node": float(density.nodes[-1]),
+            "error": density.error,
             "converged": True,
             "products": hessian.products,
         }

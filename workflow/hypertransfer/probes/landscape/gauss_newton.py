@@ -1,4 +1,4 @@
-"""The Gauss–Newton probe: the Hessian as the sum of its two parts, each one's extremes."""
+"""The Gauss–Newton probe: extreme eigenvalues of the two parts of the Hessian."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from hypertransfer.curvature.lanczos import Tracker
 from hypertransfer.curvature.operators import (
     GaussNewtonOperator,
     HessianOperator,
@@ -15,31 +14,38 @@ from hypertransfer.curvature.operators import (
     ResidualOperator,
 )
 from hypertransfer.probes.checkpoint import View
+from hypertransfer.probes.landscape.solver import tracker
 
 
 class Probe:
-    """H = G + R with G = JᵀH_ℓJ/n: `gauss_newton` is λmax of S^½GS^½, `residual` that of S^½RS^½.
+    """Extremes of H = G + R with G = JᵀH_ℓJ/n, on the fixed samples.
 
-    `residual_low` is the smallest eigenvalue of S^½RS^½, which has both signs. S as in the
-    Hessian probe. `error` is the largest relative error bound of the three.
+    `gauss_newton` is λmax of S^½GS^½; `residual` and `residual_low` are the largest and the
+    smallest eigenvalue of S^½RS^½. S as in the Hessian probe. `error` is the largest relative
+    error bound of the three.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
-        self.whole, self.high, self.low = (Tracker(settings, generator) for _ in range(3))
+        trackers = (tracker(settings, generator) for _ in range(3))
+        self.gauss_newton, self.residual, self.residual_low = trackers
 
     def at(self, view: View) -> dict[str, Any]:
         """One row of the probe's table."""
         landscape, factors = view.landscape(), view.factors
-        part = GaussNewtonOperator(landscape, factors)
-        rest = ResidualOperator(HessianOperator(landscape, factors), part)
-        found = [self.whole.at(part), self.high.at(rest), self.low.at(Negative(rest))]
-        top, high, low = (float(one.values[0]) for one in found)
+        gauss_newton = GaussNewtonOperator(landscape, factors)
+        residual = ResidualOperator(HessianOperator(landscape, factors), gauss_newton)
+        solutions = [
+            self.gauss_newton.at(gauss_newton),
+            self.residual.at(residual),
+            self.residual_low.at(Negative(residual)),
+        ]
+        largest, high, low = (float(pairs.values[0]) for pairs in solutions)
         return {
-            "gauss_newton": top,
+            "gauss_newton": largest,
             "residual": high,
             "residual_low": -low,
-            "error": max(float(one.errors[0]) for one in found),
-            "converged": all(one.converged for one in found),
-            "products": sum(one.products for one in found),
+            "error": max(float(pairs.errors[0]) for pairs in solutions),
+            "converged": all(pairs.converged for pairs in solutions),
+            "products": sum(pairs.products for pairs in solutions),
         }

@@ -1,4 +1,4 @@
-"""The Hessian probe: its largest eigenvalues along training, warm-started."""
+"""The Hessian probe: the largest eigenvalues of the Hessian along training."""
 
 from __future__ import annotations
 
@@ -7,35 +7,36 @@ from typing import Any
 
 import torch
 
-from hypertransfer.curvature.lanczos import Tracker
 from hypertransfer.curvature.operators import HessianOperator
 from hypertransfer.probes.checkpoint import View
+from hypertransfer.probes.landscape.solver import tracker
 
-MAX_RATIO = 1 + 1e-12  # learning-rate factors closer than this are one number
+MAX_RATIO = 1 + 1e-12  # learning-rate factors within this ratio count as equal
 
 
 class Probe:
-    """Curvature of the mean loss over fixed samples, at one checkpoint after another.
+    """Eigenvalues of the Hessian H of the mean loss over the fixed samples.
 
-    `scaled_sharpness` is the largest (algebraic) eigenvalue of S^½ H S^½, with S the diagonal
-    of each parameter's learning rate over the global one: γ²λ of the Super Consistency paper,
-    whose S is a number. It is the same in all equivalent forms of a parameterisation, while
-    `sharpness`, that of H itself, depends on the form. `edge` is lr × scaled sharpness, which
-    gradient descent holds near 2 at the edge of stability (Cohen et al. 2103.00065); `second`
-    and `last` are the second and the smallest of the eigenvalues asked for. `error` is the
-    largest relative error bound.
+    S is the diagonal matrix of each parameter's learning rate over the global one. `eigenvalues`
+    are the largest (algebraic) eigenvalues of S^½ H S^½, in falling order; `scaled_sharpness` is
+    the first of them, `second` the second, and `last` the smallest (null if only one is computed).
+    The scaled sharpness is γ²λ of the Super Consistency paper (Noci et al. 2402.17457), where S is
+    a number; it is the same in all equivalent forms of a parameterisation. `sharpness`, λmax of H
+    itself, depends on the form. `edge` is lr × scaled sharpness, which gradient descent holds near
+    2 at the edge of stability (Cohen et al. 2103.00065). `loss` and `gradient_norm` are those of
+    the mean loss, without S. `error` is the largest relative error bound.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
-        self.scaled, self.raw = (Tracker(settings, generator) for _ in range(2))
+        self.scaled, self.raw = (tracker(settings, generator) for _ in range(2))
 
     def at(self, view: View) -> dict[str, Any]:
         """One row of the probe's table."""
         hessian = view.hessian()
-        found = self.scaled.at(hessian)
-        values, factors = found.values.tolist(), view.factors
-        second, last = found.second_and_last
+        pairs = self.scaled.at(hessian)
+        values, factors = pairs.values.tolist(), view.factors
+        second, last = pairs.second_and_last
         row = {
             "eigenvalues": values,
             "scaled_sharpness": values[0],
@@ -44,9 +45,9 @@ class Probe:
             "edge": view.lr * values[0],
             "loss": hessian.loss,
             "gradient_norm": hessian.gradient_norm,
-            "error": float(found.errors.max()),
-            "converged": found.converged,
-            "products": found.products,
+            "error": float(pairs.errors.max()),
+            "converged": pairs.converged,
+            "products": pairs.products,
         }
         if max(factors) <= min(factors) * MAX_RATIO:
             row["sharpness"] = row["scaled_sharpness"] / factors[0]

@@ -7,32 +7,34 @@ from typing import Any
 
 import torch
 
-from hypertransfer.curvature.lanczos import Tracker
 from hypertransfer.curvature.operators import NTKOperator
 from hypertransfer.probes.checkpoint import View
+from hypertransfer.probes.landscape.solver import tracker
 
 
 class Probe:
-    """`ntk` is λmax of JSJᵀ/n over all outputs of the fixed samples, S as in the Hessian probe.
+    """Eigenvalues of JSJᵀ/n over all outputs of the n fixed samples, S as in the Hessian probe.
 
-    Averaged over the n samples, so that it compares with curvature of the mean loss;
-    `ntk_second` and `ntk_last` are the second and the smallest of those asked for.
+    The division by n makes them comparable with the curvature of the mean loss. `ntk_eigenvalues`
+    are the largest, in falling order; `ntk` is the first of them, `ntk_second` the second, and
+    `ntk_last` the smallest (null if only one is computed). `error` is the largest relative error
+    bound.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
-        self.tracker = Tracker(settings, torch.Generator().manual_seed(seed))
+        self.tracker = tracker(settings, torch.Generator().manual_seed(seed))
 
     def at(self, view: View) -> dict[str, Any]:
         """One row of the probe's table."""
-        found = self.tracker.at(NTKOperator(view.landscape(), view.factors))
-        values = found.values.tolist()
-        second, last = found.second_and_last
+        pairs = self.tracker.at(NTKOperator(view.landscape(), view.factors))
+        values = pairs.values.tolist()
+        second, last = pairs.second_and_last
         return {
             "ntk_eigenvalues": values,
             "ntk": values[0],
             "ntk_second": second,
             "ntk_last": last,
-            "error": float(found.errors.max()),
-            "converged": found.converged,
-            "products": found.products,
+            "error": float(pairs.errors.max()),
+            "converged": pairs.converged,
+            "products": pairs.products,
         }

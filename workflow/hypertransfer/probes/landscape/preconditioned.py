@@ -1,4 +1,4 @@
-"""The preconditioned probe: sharpness as Adam feels it."""
+"""The preconditioned probe: the sharpness in the metric of Adam's preconditioner."""
 
 from __future__ import annotations
 
@@ -8,35 +8,41 @@ from typing import Any
 
 import torch
 
-from hypertransfer.curvature.lanczos import Tracker
 from hypertransfer.curvature.operators import HessianOperator
 from hypertransfer.probes.checkpoint import View
+from hypertransfer.probes.landscape.solver import tracker
 
 
 class Probe:
-    """`preconditioned_sharpness` is λmax of (SP⁻¹)^½ H (SP⁻¹)^½ with Adam's P = diag(√v̂ + ε).
+    """Sharpness of the loss on the fixed samples, preconditioned as Adam's update.
 
-    v̂ is the bias-corrected second moment, ε each parameter's own, S as in the Hessian probe.
-    `stability` is lr × preconditioned sharpness over Adam's own level (2 + 2β₁)/(1 − β₁), 38
-    at β₁ = 0.9: full-batch Adam stays below 1 and hovers there (Cohen et al. 2207.14484). Nothing
-    is measured at step 0, where there are no moments.
+    `preconditioned_sharpness` is λmax of (SP⁻¹)^½ H (SP⁻¹)^½ with Adam's P = diag(√v̂ + ε), where v̂
+    is the bias-corrected second moment and ε that of the parameter; S as in the Hessian probe.
+    `stability` is lr × preconditioned sharpness over Adam's threshold (2 + 2β₁)/(1 − β₁), which is
+    38 at β₁ = 0.9; full-batch Adam holds it near 1 (Cohen et al. 2207.14484). Both are null at
+    step 0, where there are no moments.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
-        self.tracker = Tracker(settings, torch.Generator().manual_seed(seed))
+        self.tracker = tracker(settings, torch.Generator().manual_seed(seed))
 
     def at(self, view: View) -> dict[str, Any]:
         """One row of the probe's table."""
         if not view.preconditioner:
-            return {"preconditioned_sharpness": None, "stability": None, "error": math.nan,
-                    "converged": True, "products": 0}  # fmt: skip
+            return {
+                "preconditioned_sharpness": None,
+                "stability": None,
+                "error": math.nan,
+                "converged": True,
+                "products": 0,
+            }
         scale = [view.scales[name] / view.preconditioner[name] for name in view.parameters]
-        found = self.tracker.at(HessianOperator(view.landscape(), scale))
-        value, beta = float(found.values[0]), view.betas[0]
+        pairs = self.tracker.at(HessianOperator(view.landscape(), scale))
+        value, beta = float(pairs.values[0]), view.betas[0]
         return {
             "preconditioned_sharpness": value,
             "stability": view.lr * value * (1 - beta) / (2 + 2 * beta),
-            "error": float(found.errors[0]),
-            "converged": found.converged,
-            "products": found.products,
+            "error": float(pairs.errors[0]),
+            "converged": pairs.converged,
+            "products": pairs.products,
         }

@@ -1,4 +1,4 @@
-"""The trace probe."""
+"""The trace probe: Hutchinson's estimate of the trace of the Hessian."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from hypertransfer.probes.checkpoint import View
 
 
 class Probe:
-    """`trace` is tr(S^½ H S^½) by Hutchinson's estimate; `error` its relative standard error."""
+    """Column `trace`: tr(S^½ H S^½) on the fixed samples, S as in the Hessian probe.
+
+    The estimate is a mean over `vectors` random vectors; `error` is its relative standard error.
+    """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
         self.vectors = settings["vectors"]
@@ -20,10 +23,10 @@ class Probe:
 
     def at(self, view: View) -> dict[str, Any]:
         """One row of the probe's table."""
-        found, error = trace(view.hessian(), self.vectors, self.generator)
+        estimate, error = trace(view.hessian(), self.vectors, self.generator)
         return {
-            "trace": found,
-            "error": error / abs(found) if found else error,
+            "trace": estimate,
+            "error": error / abs(estimate) if estimate else error,
             "converged": True,
             "products": self.vectors,
         }

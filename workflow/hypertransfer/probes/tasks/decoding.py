@@ -1,4 +1,4 @@
-"""The decoding probe: what a cache holds, and how quickly tokens follow one another with it."""
+"""The decoding probe: size of the cache and speed of greedy generation."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from hypertransfer.training.stopwatch import Stopwatch
 
 
 class Probe:
-    """Cached decoding after a prompt, each token the most likely one.
+    """Greedy generation with a cache, for `batch` sequences after a prompt of `prompt` tokens.
 
-    `cache_bytes` is the size of the cache's tensors for one token of one sequence, and
-    `cache_formula` what DeepSeek-V2 (2405.04434, Table 1) gives for it; `cache_reduction` is what
-    is saved of multi-head attention's, in per cent. `decoded_per_second` counts tokens of all
-    sequences: the median of `repeats` times `tokens` tokens, one after another, after as many that
-    do not count; their spread over it is the `error`.
+    `decoded_per_second` is the median over `repeats` stretches of `tokens` tokens, after one
+    stretch of warm-up, in tokens of all sequences per second; `error` is the range over the
+    stretches divided by the median. `cache_bytes` is the number of bytes cached per token of a
+    sequence, as allocated, and `cache_formula` by DeepSeek-V2 (2405.04434, Table 1);
+    `cache_reduction` is the reduction against multi-head attention, in per cent.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
@@ -34,33 +34,33 @@ class Probe:
         """One row of the probe's table."""
         network = view.network
         assert isinstance(network, Decoder)
-        places = self.prompt + (1 + self.repeats) * self.tokens
-        caches = network.cache(self.batch, places)
+        tokens = self.prompt + (1 + self.repeats) * self.tokens
+        caches = network.cache(self.batch, tokens)
         speeds = self._speeds(network, view, caches)[1:]
-        measured = sum(cache.bytes for cache in caches) / (self.batch * places)
-        number = len(network.blocks) * network.embedding.weight.element_size()
-        usual = {**network.parts, "attention": "multi_head", "kv_heads": None}
-        whole = decoder_sizes.cached(usual, network.width) * number
+        cached_bytes = sum(cache.bytes for cache in caches) / (self.batch * tokens)
+        bytes_per_entry = len(network.blocks) * network.embedding.weight.element_size()
+        multi_head = {**network.parts, "attention": "multi_head", "kv_heads": None}
+        multi_head_bytes = decoder_sizes.cached(multi_head, network.width) * bytes_per_entry
         speed = median(speeds)
         return {
             "decoded_per_second": speed,
-            "cache_bytes": measured,
-            "cache_formula": decoder_sizes.cached(network.parts, network.width) * number,
-            "cache_reduction": 100 * (1 - measured / whole),
+            "cache_bytes": cached_bytes,
+            "cache_formula": decoder_sizes.cached(network.parts, network.width) * bytes_per_entry,
+            "cache_reduction": 100 * (1 - cached_bytes / multi_head_bytes),
             "error": (max(speeds) - min(speeds)) / speed,
             "converged": True,
             "products": 0,
         }
 
     def _speeds(self, network: Decoder, view: View, caches: list[Cache]) -> list[float]:
-        """Tokens a second in one stretch after another, behind a prompt from the text."""
-        text = view.train_x.flatten()[: self.batch * self.prompt].view(self.batch, self.prompt)
-        given = network.step(text, caches)[:, -1:].argmax(-1)
-        out = []
+        """Tokens per second in consecutive stretches, after a prompt from the training text."""
+        prompt_BT = view.train_x.flatten()[: self.batch * self.prompt].view(self.batch, self.prompt)
+        token_B1 = network.step(prompt_BT, caches)[:, -1:].argmax(-1)
+        speeds = []
         for _ in range(1 + self.repeats):
-            watch = Stopwatch(given.device)
+            watch = Stopwatch(token_B1.device)
             with watch("tokens"):
                 for _ in range(self.tokens):
-                    given = network.step(given, caches)[:, -1:].argmax(-1)
-            out.append(self.batch * self.tokens / watch.seconds()["tokens"])
-        return out
+                    token_B1 = network.step(token_B1, caches)[:, -1:].argmax(-1)
+            speeds.append(self.batch * self.tokens / watch.seconds()["tokens"])
+        return speeds

@@ -1,4 +1,7 @@
-"""The downstream probe: what a language model of bytes is good for beside its own text."""
+"""The downstream probe: loss on other text, and linear probes of features.
+
+It is for language models of bytes that are trained on the State of the Union messages.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +22,20 @@ from hypertransfer.parameterisation.algebra import Role
 from hypertransfer.probes.activations import residual_stream
 from hypertransfer.probes.checkpoint import View
 
-FOLDS = 5
-STRENGTH = 0.1  # of the linear probe's inverse regularisation, on standardised features
-PARTIES = ("Democratic", "Republican")  # most messages; the others' parties are few
+FOLDS = 5  # of the cross-validation
+STRENGTH = 0.1  # C, the inverse regularisation of the linear probe on standardised features
+PARTIES = ("Democratic", "Republican")  # other parties have few messages
 
 
 class Probe:
-    """Loss on other text, and what a linear probe of the features says of whole messages.
+    """Loss on other text, and accuracy of linear probes that classify whole messages.
 
-    `program_loss` is the mean loss of the next byte on program text, `messages_loss` that on the
-    messages that no run is trained on or tested with. `party_accuracy` and `delivery_accuracy` are
-    balanced accuracies (chance is ½) of a logistic regression that tells presidents' parties, and
-    spoken messages from written ones, from the readout's input averaged over `windows` windows of
-    a message: five folds, no president in two of them.
+    `program_loss` and `messages_loss` are mean losses of the next byte on `samples` windows of
+    program text, and of the messages that are neither in the training nor in the test part.
+    `party_accuracy` and `delivery_accuracy` are balanced accuracies (chance: ½) of a logistic
+    regression that predicts a president's party, and whether a message was spoken or written,
+    from the readout's input averaged over `windows` windows of the message. They are
+    cross-validated over five folds, with all messages of a president in one fold.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
@@ -73,17 +77,25 @@ def _loss(view: View, x: Tensor, y: Tensor) -> float:
 
 
 def _features(network: nn.Module, windows: Tensor) -> np.ndarray:
-    """The readout's input averaged over the places of each message, (messages, features)."""
+    """The readout's input averaged over the tokens of each message, (messages, features).
+
+    `windows` has shape (messages, windows, tokens).
+    """
     messages, number, context = windows.shape
-    readout = residual_stream.input_of(network, Role.OUTPUT)
-    given = [residual_stream.through(network, readout, part)[0].mean(dim=1)
-             for part in windows.reshape(-1, context).split(1024)]  # fmt: skip
-    return torch.cat(given).reshape(messages, number, -1).mean(dim=1).cpu().numpy()
+    readout = residual_stream.module_of(network, Role.OUTPUT)
+    means = [
+        residual_stream.through(network, readout, part)[0].mean(dim=1)
+        for part in windows.reshape(-1, context).split(1024)
+    ]
+    return torch.cat(means).reshape(messages, number, -1).mean(dim=1).cpu().numpy()
 
 
 def accuracy(features: np.ndarray, labels: Sequence[str], groups: Sequence[str]) -> float:
-    """Balanced accuracy of a linear probe on groups that it has not seen; chance is one class's."""
+    """Cross-validated balanced accuracy of a logistic regression; chance is 1/number of classes.
+
+    `features` has shape (samples, features); samples of one group are in one fold.
+    """
     classifier = LogisticRegression(C=STRENGTH, max_iter=5000, class_weight="balanced")
     probe = make_pipeline(StandardScaler(), classifier)
-    told = cross_val_predict(probe, features, labels, groups=groups, cv=GroupKFold(FOLDS))
-    return float(balanced_accuracy_score(labels, told))
+    predicted = cross_val_predict(probe, features, labels, groups=groups, cv=GroupKFold(FOLDS))
+    return float(balanced_accuracy_score(labels, predicted))

@@ -1,16 +1,16 @@
-"""The two-layer linear network against its own theory: three quantities that close.
+"""The two-layer linear network compared with its exact dynamics in three quantities.
 
-f(x) = c·aᵀWx with W of N × D and c the product of the two multipliers; w = c·Wᵀa, M = WᵀW/N,
-v = ‖a‖²/N. Full-batch gradient descent with one learning rate η moves them by themselves: with
-g = ∂L/∂w, γ² = 1/(c²ND), η₀ = η/γ² and κ = γ²/N,
+For f(x) = c·aᵀWx, with W of shape (N, D) and c the product of the two multipliers, let w = c·Wᵀa,
+M = WᵀW/N and v = ‖a‖²/N. Under full-batch gradient descent with one learning rate η these three
+follow a closed recursion: with g = ∂L/∂w, γ² = 1/(c²ND), η₀ = η/γ² and κ = γ²/N,
 
     w⁺ = w − (η₀/D)(M + vI)g + (η₀²κ/D)(w·g)g
     M⁺ = M − η₀κ(gwᵀ + wgᵀ) + (η₀²κ/D)·v·ggᵀ
     v⁺ = v − 2η₀κ·w·g + (η₀²κ/D)·gᵀMg
 
-so that the width N enters through γ²/N alone (and through the draw at the start). The
+The width N enters the recursion through κ only (and through the initial weights). The
 Gauss–Newton part of the Hessian has γ²λmax = λmax(A^½(M + vI)A^½)/D with A = ∂²L/∂w², and the
-rest has the eigenvalues ±γ‖g‖/√(ND) after the same scaling.
+residual part has, scaled by γ², the eigenvalues ±γ‖g‖/√(ND).
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from hypertransfer.probes.checkpoint import View
 
 @dataclass(frozen=True)
 class Quantities:
-    """w of shape (D,), M of shape (D, D), and v: all that the dynamics depend on."""
+    """The state of the recursion: w of shape (D,), M of shape (D, D), and the number v."""
 
     w: Tensor
     m: Tensor
     v: Tensor
 
     def distance(self, other: Quantities) -> float:
-        """The largest relative difference of the three."""
+        """The largest of the relative differences of w, M and v (Euclidean norms)."""
         pairs = ((self.w, other.w), (self.m, other.m), (self.v, other.v))
         return max(float((a - b).norm() / b.norm()) for a, b in pairs)
 
 
 @dataclass(frozen=True)
 class Theory:
-    """The recursion for one data set (mean of squared errors, `x` of shape (n, D))."""
+    """The recursion for the mean squared error on one data set, x (n, D) and y (n,)."""
 
     x: Tensor
     y: Tensor
@@ -52,15 +52,15 @@ class Theory:
 
     @property
     def kappa(self) -> float:
-        """γ²/N: the only place where the width enters."""
+        """κ = γ²/N."""
         return self.gamma2 / self.width
 
     def gradient(self, w: Tensor) -> Tensor:
-        """∂L/∂w for L the mean of (xᵀw − y)²."""
+        """g = ∂L/∂w, of shape (D,), for L the mean of (xᵀw − y)²."""
         return 2 / len(self.y) * self.x.T @ (self.x @ w - self.y)
 
     def step(self, now: Quantities) -> Quantities:
-        """One update."""
+        """The quantities after one update."""
         w, m, v, d = now.w, now.m, now.v, self.x.shape[1]
         g, eta, kappa = self.gradient(w), self.lr, self.kappa
         along = w @ g
@@ -73,41 +73,41 @@ class Theory:
         )  # fmt: skip
 
     def gauss_newton(self, now: Quantities) -> float:
-        """γ²λmax of the Gauss–Newton matrix."""
+        """γ²λmax(G) of the Gauss–Newton matrix G."""
         n, d = self.x.shape
         kernel = self.x @ (now.m + now.v * torch.eye(d).to(now.m)) @ self.x.T
         return float(torch.linalg.eigvalsh(kernel)[-1]) * 2 / n / d
 
     def residual(self, now: Quantities) -> float:
-        """γ²‖R‖ of the rest of the Hessian."""
+        """γ²‖R‖ (spectral norm) of the residual R = H − G of the Hessian."""
         d = self.x.shape[1]
         return float(self.gradient(now.w).norm()) * (self.gamma2 / self.width / d) ** 0.5
 
 
 class Probe:
-    """`theory_error`: largest relative difference between the network's (w, M, v) and theory's.
+    """The network's (w, M, v) compared with the recursion from the run's initial weights.
 
-    `theory_gauss_newton` and `theory_residual` are γ²λmax(G) and γ²‖R‖ from the recursion, which
-    starts from the run's initial weights and is simulated in double precision.
+    `theory_error` is the largest relative difference of the three; `theory_gauss_newton` and
+    `theory_residual` are γ²λmax(G) and γ²‖R‖ of the recursion, which runs in double precision.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
-        self.done = 0
+        self.done = 0  # updates of the recursion
         self.now: Quantities | None = None
         self.theory: Theory | None = None
 
     def at(self, view: View) -> dict[str, Any]:
         """One row of the probe's table."""
-        network, product = _maps(view)
+        layers, product = _layers(view)
         if self.theory is None or self.now is None:
             self.theory = _theory(view, product)
-            self.now = quantities(*(view.initial[f"{n}.weight"] for n in network), product)
+            self.now = quantities(*(view.initial[f"{n}.weight"] for n in layers), product)
         while self.done < view.step:
             self.now, self.done = self.theory.step(self.now), self.done + 1
-        weights = (view.parameters[f"{name}.weight"].detach() for name in network)
-        found = quantities(*weights, product)
+        weights = (view.parameters[f"{name}.weight"].detach() for name in layers)
+        trained = quantities(*weights, product)
         return {
-            "theory_error": found.distance(self.now),
+            "theory_error": trained.distance(self.now),
             "theory_gauss_newton": self.theory.gauss_newton(self.now),
             "theory_residual": self.theory.residual(self.now),
             "error": 0.0,
@@ -117,14 +117,14 @@ class Probe:
 
 
 def quantities(inner: Tensor, outer: Tensor, product: float) -> Quantities:
-    """Of weights W of shape (N, D) and a of shape (1, N), and c, the multipliers' product."""
+    """w, M and v, float64 on the CPU, of weights W (N, D) and a (1, N) and the product c."""
     inner, a = inner.double().cpu(), outer.double().cpu().reshape(-1)
     n = len(a)
     return Quantities(product * inner.T @ a, inner.T @ inner / n, a @ a / n)
 
 
-def _maps(view: View) -> tuple[list[str], float]:
-    """The names of the two layers, the first first, and the product of their multipliers."""
+def _layers(view: View) -> tuple[list[str], float]:
+    """The names of the two layers, in forward order, and the product of their multipliers."""
     layers = [(n, m) for n, m in view.network.named_modules() if isinstance(m, Scaled)]
     return [name for name, _ in layers], layers[0][1].multiplier * layers[1][1].multiplier
 
@@ -135,5 +135,5 @@ def _theory(view: View, product: float) -> Theory:
     gamma2 = 1 / (product**2 * width * x.shape[1])
     (scale, *others) = view.factors
     if any(abs(other - scale) > 1e-9 * scale for other in others):
-        raise ValueError("the theory has one learning rate: use the unit form (weights: unit)")
+        raise ValueError("the theory needs one learning rate for both layers: use 'weights: unit'")
     return Theory(x, y, width, gamma2, view.lr * scale / gamma2)

@@ -1,0 +1,76 @@
+"""Options of text data sets: refusals, digests, and shapes."""
+
+import numpy as np
+import pytest
+from tests.support.parts import samples as samples_of
+from tests.support.text import parquet
+
+from hypertransfer.catalogue import dataset_options
+from hypertransfer.catalogue.cards import datasets
+from hypertransfer.catalogue.cards.datasets import CARDS
+from hypertransfer.catalogue.dataset_options import digest, objections, shape
+
+TEXTS = [name for name in CARDS if datasets.kind(name) == "text"]
+
+
+@pytest.mark.parametrize("name", ["state_of_the_union", "program_text"])
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"context": 1}, "at least 2"),
+        ({"context": 2.0}, "at least 2"),
+        ({"tokens": "words"}, "bytes, bpe"),
+        ({"vocabulary": 300}, "for tokens: bpe"),
+        ({"tokens": "bpe", "vocabulary": 256}, "at least 257"),
+        ({"train": 0}, "windows of at least 1"),
+        ({"test": True}, "windows of at least 1"),
+        ({"augment": True}, "an option of"),
+        ({"directory": "/tmp"}, "an option of"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(name, options, expected):
+    (problem,) = objections(name, options)
+    assert expected in problem.expected
+
+
+def test_a_folder_is_looked_at_before_anything_runs(tmp_path):
+    assert objections("hugging_face", {})[0].path == ("directory",)
+    there, nowhere = {"directory": str(tmp_path)}, {"directory": "/nowhere"}
+    assert objections("hugging_face", nowhere) == []  # a plan can be made without the data
+    assert "the folder /nowhere is missing: download" in dataset_options.missing(
+        "hugging_face", nowhere
+    )
+    assert "has no Parquet files" in dataset_options.missing("hugging_face", there)
+    assert "cifar10: the folder /nowhere is missing: unpack" in dataset_options.missing(
+        "cifar10", nowhere
+    )
+    folder = parquet(tmp_path, train=["a"])
+    assert (
+        dataset_options.missing("hugging_face", there)
+        == dataset_options.missing("digits", {})
+        == ""
+    )
+    assert objections("hugging_face", {"directory": folder, "test_fraction": 0.1}) == []
+    (problem,) = objections("hugging_face", {"directory": folder, "test_fraction": 2})
+    assert "fraction" in problem.expected
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_digest_covers_every_option_and_defaults_stand_for_themselves(name, tmp_path):
+    base = {"directory": parquet(tmp_path, train=["a"])} if name == "hugging_face" else {}
+    changes = [{"context": 64}, {"tokens": "bpe"}, {"tokens": "bpe", "vocabulary": 999},
+               {"train": 5}, {"test": 5}]  # fmt: skip
+    digests = [digest(name, {**base, **change}) for change in ({}, *changes)]
+    assert len(set(digests)) == len(digests)
+    assert digest(name, {**base, "context": 128, "test": 256, "tokens": "bytes"}) == digests[0]
+
+
+def test_shapes_are_known_before_anything_is_read():
+    assert shape("state_of_the_union", {}) == ((128,), 256)
+    assert shape("program_text", {"context": 32, "tokens": "bpe"}) == ((32,), 4096)
+    assert shape("digits", {}) == ((1, 8, 8), 10)
+    found = samples_of("state_of_the_union", context=32)
+    assert (tuple(found.train_x.shape[1:]), found.classes) == shape(
+        "state_of_the_union", {"context": 32}
+    )
+    assert np.iinfo(np.uint8).max < found.classes

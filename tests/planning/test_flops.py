@@ -1,0 +1,44 @@
+"""Floating-point operations by formula against torch's count."""
+
+import pytest
+from tests.support.networks import every_pair, images, spec
+from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from hypertransfer.catalogue import dataset_options
+from hypertransfer.planning import cost, flops
+from hypertransfer.training import build
+
+
+def shape_of(name):
+    return dataset_options.shape(name, {})
+
+
+@every_pair
+@pytest.mark.parametrize("width", [4, 32])
+def test_forward_flops_are_those_torch_counts(model, data, width):
+    depths = {"conv": (1,), "linear": (1,), "residual_conv": (3, 6), "vit": (2, 4)}
+    for depth in depths.get(model, (1, 4)):
+        run = spec(model, width=width, data=data, depth=depth)
+        network, x = build.model(run, *shape_of(data)), images(data).train_x
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+            network(x)  # torch counts the attention of this kernel only
+        assert flops.forward_flops(run) * len(x) == pytest.approx(
+            counter.get_total_flops(), rel=0.05
+        )
+
+
+def test_training_costs_three_forward_passes():
+    run = spec("residual_mlp", width=64, batch_size=32, steps=10)
+    rates = cost.Rates()
+    seconds = cost.train_seconds(run, rates) / 10 - rates.seconds_per_step
+    per_step = seconds * rates.operations_per_second
+    assert per_step == pytest.approx(3 * 32 * flops.forward_flops(run))
+    network, data = build.model(run, *shape_of("fashion_mnist")), images("fashion_mnist")
+    with FlopCounterMode(display=False) as counter:
+        F.cross_entropy(network(data.train_x), data.train_y).backward()
+    # the first layer needs no gradient by its input, so torch counts somewhat less
+    first = 2 * len(data.train_x) * 28 * 28 * 64
+    counted = counter.get_total_flops() + first
+    assert counted == pytest.approx(3 * flops.forward_flops(run) * len(data.train_x), rel=0.05)

@@ -1,0 +1,88 @@
+"""What networks and optimizers may offer to the training loop beyond torch's interfaces.
+
+A class offers an extension by having the method of its protocol. All extensions are optional;
+`Extensions.of` is the only place where the loop looks for them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+LossFn = Callable[[Tensor, Tensor], Tensor]  # outputs and targets to the mean loss
+
+
+@runtime_checkable
+class WithPenalty(Protocol):
+    """A network that adds a term to the training loss, such as a balance loss of routers."""
+
+    def penalty(self) -> Tensor | float:
+        """The term for the last forward pass; it is not part of the recorded loss."""
+
+
+@runtime_checkable
+class WithUpdateHook(Protocol):
+    """A network that changes by itself after an update, such as a balancing bias of routers."""
+
+    def after_update(self) -> None:
+        """Called after each step of the optimizer."""
+
+
+@runtime_checkable
+class WithStatistics(Protocol):
+    """A network that reports quantities of the last training step."""
+
+    def statistics(self) -> dict[str, float]:
+        """Values by column of `runs.columns.HISTORY`."""
+
+
+@runtime_checkable
+class ObservingOptimizer(Protocol):
+    """An optimizer that evaluates the loss by itself, such as Sophia for its curvature."""
+
+    def observe(
+        self, step: int, model: nn.Module, loss_fn: LossFn, x: Tensor, y: Tensor, seed: int
+    ) -> None:
+        """Called before the forward pass on the batch (x, y) of each step, from step 0.
+
+        `seed` is for random draws, and differs from step to step.
+        """
+
+
+@runtime_checkable
+class ClippingOptimizer(Protocol):
+    """An optimizer that clips the entries of its update."""
+
+    def unclipped_share(self) -> float:
+        """The share of entries of the last update that were not clipped."""
+
+
+@dataclass(frozen=True)
+class Extensions:
+    """The extensions of one network and one optimizer, with neutral ones for those not offered."""
+
+    penalty: Callable[[], Tensor | float]
+    after_update: Callable[[], None]
+    statistics: Callable[[], dict[str, float]]
+    observe: Callable[[int, nn.Module, LossFn, Tensor, Tensor, int], None] | None
+    unclipped_share: Callable[[], float]
+
+    @classmethod
+    def of(cls, model: nn.Module, optimizer: Optimizer) -> Extensions:
+        """Collect the extensions that the network and the optimizer offer."""
+        return cls(
+            penalty=model.penalty if isinstance(model, WithPenalty) else lambda: 0.0,
+            after_update=model.after_update if isinstance(model, WithUpdateHook) else lambda: None,
+            statistics=model.statistics if isinstance(model, WithStatistics) else dict,
+            observe=optimizer.observe if isinstance(optimizer, ObservingOptimizer) else None,
+            unclipped_share=(
+                optimizer.unclipped_share
+                if isinstance(optimizer, ClippingOptimizer)
+                else lambda: math.nan
+            ),
+        )
