@@ -12,6 +12,7 @@ from hypertransfer.catalogue import complete
 from hypertransfer.catalogue.cards import datasets, networks, optimizers, probes
 from hypertransfer.planning import keys, study_plan
 from hypertransfer.runs import parse
+from hypertransfer.studies.grid import Probe
 
 IMAGES = {"model": "residual_mlp", "data": "digits", "optimizer": "sgd"}
 TEXT = {"model": "gpt", "data": "program_text", "optimizer": "adamw"}
@@ -113,10 +114,10 @@ def test_the_rounding_of_training_windows_is_in_the_key(monkeypatch, name):
 @pytest.mark.parametrize(("name", "setting"), SETTINGS)
 def test_a_probes_default_is_in_the_keys_of_its_probes(monkeypatch, name, setting):
     spec = complete.run_spec(values())
-    written = {"probe": name, "checkpoints": [0, 4]}
+    probe = Probe(name, [0, 4])
 
     def probe_key() -> str:
-        return keys.probe_key("0" * 24, study_plan.probe_settings(written, spec))
+        return keys.probe_key("0" * 24, study_plan.probe_settings(probe, spec))
 
     before = probe_key()
     card = probes.PROBES[name]
