@@ -22,10 +22,15 @@ FAMILIES = (
 
 @cache
 def measures() -> Mapping[str, Measure]:
-    """All measures by name."""
+    """All measures by name, in the order of their families, whichever was imported first."""
     for module in FAMILIES:
         import_module(module)
-    return MEASURES
+    return {
+        name: measure
+        for module in FAMILIES
+        for name, measure in MEASURES.items()
+        if measure.function.__module__ == module
+    }
 
 
 def family_of(name: str) -> str:
