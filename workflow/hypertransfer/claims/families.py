@@ -7,7 +7,6 @@ study uses, and not on that of the others.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from importlib import import_module
 
 from hypertransfer.claims.measure import MEASURES, Measure
@@ -20,17 +19,16 @@ FAMILIES = (
 )
 
 
-@cache
 def measures() -> Mapping[str, Measure]:
-    """All measures by name, in the order of their families, whichever was imported first."""
+    """All measures by name: those of the families in their order, then those defined elsewhere."""
     for module in FAMILIES:
         import_module(module)
-    return {
-        name: measure
-        for module in FAMILIES
-        for name, measure in MEASURES.items()
-        if measure.function.__module__ == module
-    }
+    return dict(sorted(MEASURES.items(), key=_family_number))
+
+
+def _family_number(item: tuple[str, Measure]) -> int:
+    module = item[1].function.__module__
+    return FAMILIES.index(module) if module in FAMILIES else len(FAMILIES)
 
 
 def family_of(name: str) -> str:
