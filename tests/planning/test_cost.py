@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -181,5 +182,37 @@ def test_a_run_needs_the_memory_that_is_estimated(tmp_path, changes):
         [sys.executable, "-c", MEMORY, json.dumps(spec), str(tmp_path)],
         cwd=ROOT / "workflow", capture_output=True, text=True, check=True,
     )  # fmt: skip
-    needed, estimate = int(done.stdout), cost.train_bytes(complete.run_spec(spec))
+    run = complete.run_spec(spec)
+    needed, estimate = int(done.stdout), cost.train_bytes(run, len(run.checkpoints))
     assert estimate / 3 < needed < 1.3 * estimate
+
+
+@SEEDED
+@given(
+    st.lists(st.floats(0, 1e5), max_size=40),
+    st.floats(1e-3, 1e5),
+)
+def test_shards_partition_their_items_in_order(seconds, limit):
+    items = list(range(len(seconds)))
+    pieces = cost.shards(items, seconds, limit)
+    assert [item for piece in pieces for item in piece] == items
+    assert all(pieces)
+
+
+@SEEDED
+@given(st.integers(1, 60), st.floats(0.1, 100), st.floats(0.1, 1000))
+def test_equal_items_are_cut_into_equal_shards(count, each, limit):
+    pieces = cost.shards(list(range(count)), [each] * count, limit)
+    sizes = [len(piece) for piece in pieces]
+    assert max(sizes) - min(sizes) <= 1
+    assert len(pieces) >= min(count, count * each / limit) * (1 - 1e-9)
+
+
+@SEEDED
+@given(st.lists(st.floats(0.1, 100), min_size=1, max_size=40), st.floats(1, 1000))
+def test_shards_are_about_as_long_as_wanted(seconds, limit):
+    pieces = cost.shards(seconds, seconds, limit)
+    wanted = min(len(seconds), math.ceil(sum(seconds) / limit))
+    assert len(pieces) <= wanted
+    for piece in pieces:
+        assert sum(piece) <= (sum(seconds) / wanted + max(piece)) * (1 + 1e-9)

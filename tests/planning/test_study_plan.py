@@ -1,24 +1,20 @@
-"""The plan: what changes a file's name, stable names, and how work is cut into jobs."""
+"""The plan of a study: what changes a file's name, and which jobs hold which runs."""
 
 from __future__ import annotations
 
 import copy
 import json
-import math
+import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from hypertransfer.execution.publish import publish
-from hypertransfer.planning import cost, jobs, study_plan
+from hypertransfer.catalogue import module_source
+from hypertransfer.planning import job_digest, report_template
 from hypertransfer.planning.load import IndexPlan
-from hypertransfer.planning.publication import Publication
+from hypertransfer.planning.planned_runs import steps_to_keep
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.studies.study import Study
-
-SEEDED = settings(derandomize=True, deadline=None)  # the same cases on every machine
 
 VALUES = {
     "study": "mine",
@@ -62,7 +58,7 @@ VALUES = {
             "sentence": "It stays.",
             "source": "nowhere",
             "confidence": "low",
-            "measure": "sharpness_spread",
+            "measure": "optimum_shift",
             "where": {"grid": "sweep"},
             "bar": {"max": 1},
         }
@@ -75,26 +71,32 @@ def a_notebook(tmp_path, monkeypatch):
     """A report's template for the study, which has none in the repository."""
     path = tmp_path / "mine.ipynb"
     path.write_text('{"cells": []}')
-    monkeypatch.setattr(study_plan, "notebook", lambda study: path)
+    monkeypatch.setattr(report_template, "notebook", lambda study: path)
     return path
 
 
-def planned(edit=lambda values: None, *, scale="desk", minutes=3.0):
+def planned(edit=lambda values: None, *, scale="desk", minutes=3.0, keep=None):
     values = copy.deepcopy(VALUES)
     edit(values)
-    return StudyPlan(Study.parse(values, scale), minutes)
+    return StudyPlan(Study.parse(values, scale), minutes, keep=keep)
+
+
+def name_of(job):
+    """Rule and readable path of a cell's or probe's job."""
+    folder = Path(job.file).parent.relative_to("results/mine/made")
+    return f"{job.rule}: {folder}"
 
 
 def names(study):
     """The names of everything that is made, by what it is."""
     return {
-        **{f"{s.kind}: {s.path}": s.job.digest for s in study.shards},
+        **{name_of(job): job.digest for job in (*study.train_jobs, *study.probe_jobs)},
         **{f"figure {name}": job.digest for name, job in study.figures.items()},
-        "tables": study.collect.digest,
-        "claims": study.claims.digest,
-        "report": study.report.digest,
+        "tables": study.collect_tables.digest,
+        "claims": study.check_claims.digest,
+        "report": study.write_report.digest,
         "publication": study.publication.job.digest,
-        "index": IndexPlan([study]).job.digest,
+        "index": IndexPlan([study]).write_index.digest,
         "index publication": IndexPlan([study]).publication.job.digest,
     }
 
@@ -109,10 +111,11 @@ def run_keys(study):
     return [run.key for runs in study.runs.values() for run in runs]
 
 
-TRAIN = {"train: cells/sweep/shape.width~4", "train: cells/sweep/shape.width~8"}
+TRAIN = {"train_cell: cells/sweep/shape.width~4", "train_cell: cells/sweep/shape.width~8"}
 PROBE = {
-    "probe: probes/sweep/shape.width~4/sharpness", "probe: probes/sweep/shape.width~8/sharpness"
-}  # fmt: skip
+    "probe_cell: probes/sweep/shape.width~4/sharpness",
+    "probe_cell: probes/sweep/shape.width~8/sharpness",
+}
 AFTER_CLAIMS = {"claims", "report", "publication", "index", "index publication"}
 DOWNSTREAM = {"tables", "figure one", "figure two", *AFTER_CLAIMS}
 
@@ -135,7 +138,7 @@ def test_one_more_learning_rate_for_one_width():
         override = {"when": {"shape.width": 8}, "axes": {"lr": [0.1, 0.2, 0.4]}}
         values["grids"]["sweep"]["overrides"].append(override)
 
-    assert changed(edit) == {"train: cells/sweep/shape.width~8", *DOWNSTREAM}
+    assert changed(edit) == {"train_cell: cells/sweep/shape.width~8", *DOWNSTREAM}
     assert len(set(run_keys(planned(edit))) - set(run_keys(planned()))) == 2
 
 
@@ -143,7 +146,10 @@ def test_one_more_width():
     def edit(values):
         values["grids"]["sweep"]["axes"]["shape.width"].append(16)
 
-    new = {"train: cells/sweep/shape.width~16", "probe: probes/sweep/shape.width~16/sharpness"}
+    new = {
+        "train_cell: cells/sweep/shape.width~16",
+        "probe_cell: probes/sweep/shape.width~16/sharpness",
+    }
     assert changed(edit) == new | DOWNSTREAM
 
 
@@ -151,7 +157,7 @@ def test_one_point_removed():
     def edit(values):
         values["grids"]["sweep"]["exclude"] = [{"shape.width": 8, "lr": 0.2, "seed": 1}]
 
-    assert changed(edit) == {"train: cells/sweep/shape.width~8", *DOWNSTREAM}
+    assert changed(edit) == {"train_cell: cells/sweep/shape.width~8", *DOWNSTREAM}
     assert set(run_keys(planned(edit))) < set(run_keys(planned()))
 
 
@@ -236,190 +242,177 @@ def test_back_to_yesterdays_config():
 def test_shorter_jobs_cut_cells_and_change_no_run():
     long, short = planned(), planned(minutes=0.005)
     assert run_keys(long) == run_keys(short)
-    assert len(long.files("train")) == 2
-    assert len(short.files("train")) > 4
-    assert not set(long.files("train")) & set(short.files("train"))
+    assert len(long.train_jobs) == 2
+    assert len(short.train_jobs) > 4
+    assert not {job.file for job in long.train_jobs} & {job.file for job in short.train_jobs}
     probes = [
-        sorted(key for shard in study.shards for key in shard.probe_keys) for study in (long, short)
+        sorted(key for job in study.probe_jobs for key in job.probe_keys) for study in (long, short)
     ]
     assert probes[0] == probes[1]
 
 
-def test_shards_hold_every_run_once_and_probes_follow_their_training():
+def keys_of(job):
+    return [run["key"] for run in job.parts["runs"]]
+
+
+def test_jobs_hold_every_run_once_and_probes_follow_their_training():
     for minutes in (3, 0.01, 0.0001):
         study = planned(minutes=minutes)
-        trained = [run.key for s in study.shards if s.kind == "train" for run in s.runs]
+        training = {job.file: job for job in study.train_jobs}
+        trained = [key for job in study.train_jobs for key in keys_of(job)]
         assert sorted(trained) == sorted(run_keys(study))
-        for shard in study.shards:
-            if shard.kind == "probe":
-                assert shard.source in study.shards
-                assert {run.key for run in shard.runs} <= {run.key for run in shard.source.runs}
-                assert len(shard.probe_keys) == len(shard.runs)
+        assert study.probe_jobs
+        for job in study.probe_jobs:
+            (cell,) = job.input["cell"]
+            assert set(keys_of(job)) <= set(keys_of(training[cell]))
+            assert len(job.probe_keys) == len(keys_of(job))
 
 
 def test_every_file_has_one_maker():
     study = planned(minutes=0.0001)
     assert len(study.made) == len(set(study.made))
-    assert set(study.stable.values()) <= set(study.made)
+    assert set(study.publication.files.values()) <= set(study.made)
     for file in study.made:
         assert file.startswith("results/mine/made/")
         assert ".." not in Path(file).parts
 
 
 def test_a_job_knows_what_it_is_made_from():
-    job = planned().shards[0].job
-    parts = json.loads(job.made_from)
-    assert jobs.name_of(jobs.code_of("train_cell"), parts) == job.digest
-    assert jobs.name_of(jobs.code_of("draw_figure"), parts) != job.digest
+    for job in planned().jobs:
+        script = job.rule if not job.rule.startswith("publish_") else "publish"
+        parts = json.loads(job.made_from)
+        assert job_digest.digest_on_disk(script, parts) == job.digest
+        assert job_digest.digest_on_disk("carry_over", parts) != job.digest
+        assert all(job.digest in file for file in job.files)
 
 
 def test_settings_of_probes_are_complete():
-    (shard, *_) = [s for s in planned().shards if s.kind == "probe"]
-    (settings, *_) = shard.job.parts["settings"]
+    job, *_ = planned().probe_jobs
+    settings, *_ = job.parts["settings"]
     assert settings == {
         "probe": "hessian", "checkpoints": [0, 100], "samples": 32, "eigenvalues": 1,
         "tolerance": 0.01, "max_products": 200,
     }  # fmt: skip
 
 
-@SEEDED
-@given(
-    st.lists(st.floats(0, 1e5), max_size=40),
-    st.floats(1e-3, 1e5),
-)
-def test_shards_partition_their_items_in_order(seconds, limit):
-    items = list(range(len(seconds)))
-    pieces = cost.shards(items, seconds, limit)
-    assert [item for piece in pieces for item in piece] == items
-    assert all(pieces)
+def steps_of_probe(*steps):
+    def edit(values):
+        values["grids"]["sweep"]["probes"]["sharpness"]["checkpoints"] = list(steps)
+
+    return edit
 
 
-@SEEDED
-@given(st.integers(1, 60), st.floats(0.1, 100), st.floats(0.1, 1000))
-def test_equal_items_are_cut_into_equal_shards(count, each, limit):
-    pieces = cost.shards(list(range(count)), [each] * count, limit)
-    sizes = [len(piece) for piece in pieces]
-    assert max(sizes) - min(sizes) <= 1
-    assert len(pieces) >= min(count, count * each / limit) * (1 - 1e-9)
+def test_kept_weights_are_in_no_run_key_and_rename_no_training():
+    assert changed(steps_of_probe(0, 50, 100)) == PROBE | DOWNSTREAM
+    assert run_keys(planned(steps_of_probe(0, 50, 100))) == run_keys(planned())
+    for job in planned().train_jobs:
+        assert "checkpoints" not in json.dumps(job.parts)
 
 
-@SEEDED
-@given(st.lists(st.floats(0.1, 100), min_size=1, max_size=40), st.floats(1, 1000))
-def test_shards_are_about_as_long_as_wanted(seconds, limit):
-    pieces = cost.shards(seconds, seconds, limit)
-    wanted = min(len(seconds), math.ceil(sum(seconds) / limit))
-    assert len(pieces) <= wanted
-    for piece in pieces:
-        assert sum(piece) <= (sum(seconds) / wanted + max(piece)) * (1 + 1e-9)
+def test_a_job_keeps_the_steps_that_probes_of_its_runs_ask_for():
+    study = planned(steps_of_probe(100, 0, 50))
+    probed = {key for job in study.probe_jobs for key in keys_of(job)}
+    assert 0 < len(probed) < len(run_keys(study))
+    for job in (*study.train_jobs, *study.probe_jobs):
+        assert json.loads(job.kept_steps) == {
+            key: [0, 50, 100] for key in keys_of(job) if key in probed
+        }
 
 
-class Place:
-    """A folder of stable names, and files made for them."""
+def test_steps_are_kept_for_probes_of_every_grid_and_every_study():
+    def another_grid(values):
+        sweep = values["grids"]["sweep"]
+        again = {**sweep, "probes": {"late": {**sweep["probes"]["sharpness"], "checkpoints": [70]}}}
+        values["grids"]["again"] = again
 
-    def __init__(self, folder):
-        self.folder = folder
+    both = planned(another_grid)
+    assert {tuple(kept) for job in both.train_jobs for kept in job.keep.values()} == {(0, 70, 100)}
+    one, other = planned(), planned(steps_of_probe(30))
+    kept = steps_to_keep(
+        run for plan in (one, other) for runs in plan.runs.values() for run in runs
+    )
+    together = planned(keep=lambda: kept)
+    assert {tuple(k) for job in together.train_jobs for k in job.keep.values()} == {(0, 30, 100)}
+    assert [job.digest for job in together.jobs] == [job.digest for job in one.jobs]
+    more = [max(job.bytes for job in plan.train_jobs) for plan in (together, one)]
+    assert more[0] > more[1]
 
-    def publication(self, **files):
-        """A publication of names with the given content, whose made files are there."""
-        made = {}
-        for name, content in files.items():
-            path = self.folder / "made" / "figures" / f"{name}-{content}.svg"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content)
-            made[f"figures/{name}.svg"] = str(path)
-        return Publication(self.folder, made)
 
-    def publish(self, publication):
-        publish(str(publication.root), publication.files, str(publication.marker))
+def test_a_job_is_found_by_its_study_and_digest():
+    study = planned(minutes=0.0001)
+    jobs = [*study.jobs, *IndexPlan([study]).jobs]
+    assert len({(job.study, job.digest) for job in jobs}) == len(jobs)
+    assert {job.study for job in IndexPlan([study]).jobs} == {""}
 
-    def stable(self):
-        """What stands under the stable names."""
-        return {path.stem: path.read_text() for path in (self.folder / "figures").iterdir()}
 
-    def markers(self):
-        return list((self.folder / "made" / "published").iterdir())
+def test_suites_of_equal_tasks_have_jobs_of_their_own():
+    def edit(values):
+        values["suites"] = {name: {"source": "rbf_svm", "points": 8} for name in ("one", "two")}
+
+    jobs = planned(edit).spaces.jobs
+    assert len({job.digest for job in jobs}) == len(jobs) > 2
+
+
+def test_figures_and_claims_depend_on_their_own_families():
+    def edit(values):
+        values["claims"][0]["control"] = {"measure": "regret_ratio", "bar": {"max": 1}}
+
+    figure = planned().figures["one"]
+    assert figure.parts["modules"] == ["hypertransfer.figures.training"]
+    assert "hypertransfer.figures.training" in figure.code
+    assert "hypertransfer.figures.spaces" not in figure.code
+    claims = planned().check_claims
+    assert claims.parts["modules"] == ["hypertransfer.claims.sweep_measures"]
+    assert "hypertransfer.claims.sweep_measures" in claims.code
+    assert "hypertransfer.claims.space_measures" not in claims.code
+    assert planned(edit).check_claims.parts["modules"] == [
+        "hypertransfer.claims.space_measures",
+        "hypertransfer.claims.sweep_measures",
+    ]
+
+
+def of_spaces(values):
+    """The study with a figure and a claim about search spaces alone."""
+    values["figures"] = [{"id": "one", "kind": "regrets", "title": "One", "caption": "One."}]
+    values["claims"] = [{"id": "faster", "measure": "regret_ratio", "bar": {"max": 1}}]
 
 
 @pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path / "results" / "mine")
+def library(tmp_path, monkeypatch):
+    """A copy of the library and of the scripts, from which fingerprints are taken."""
+    root = tmp_path / "workflow"
+    ignored = shutil.ignore_patterns("__pycache__", "vendored")
+    for name in ("hypertransfer", "scripts"):
+        shutil.copytree(module_source.PACKAGE_ROOT / name, root / name, ignore=ignored)
+    monkeypatch.setattr(module_source, "PACKAGE_ROOT", root)
+    return root / "hypertransfer"
 
 
-def test_publishing_there_and_back(place):
-    a, b = place.publication(one="a", two="same"), place.publication(one="b", two="same")
-    assert a.marker != b.marker
-    for publication, content in ((a, "a"), (b, "b"), (a, "a")):
-        assert not publication.stands()
-        place.publish(publication)
-        assert publication.stands()
-        assert place.stable() == {"one": content, "two": "same"}
-        assert place.markers() == [publication.marker]
-    assert not b.stands()
+def changed_by_code(path, *edits):
+    """What has another name in each study after a statement is added to a module."""
+    before = [names(planned(edit)) for edit in edits]
+    path.write_text(path.read_text(encoding="utf-8") + "\nNEW = 1\n", encoding="utf-8")
+    after = [names(planned(edit)) for edit in edits]
+    return [
+        {name for name in old if old[name] != new[name]}
+        for old, new in zip(before, after, strict=True)
+    ]
 
 
-def test_names_that_are_no_longer_meant_go(place):
-    a, b = place.publication(one="a", two="a"), place.publication(two="a", three="a")
-    place.publish(a)
-    (place.folder / "figures" / "mine.svg").write_text("a reader's own")
-    place.publish(b)
-    assert set(place.stable()) == {"two", "three", "mine"}
+def unchanged(values):
+    """The study as it is."""
 
 
-def test_a_publication_cut_short_has_no_marker(place):
-    a, b = place.publication(one="a", two="a"), place.publication(one="b", two="b")
-    place.publish(a)
-    Path(b.files["figures/two.svg"]).unlink()
-    with pytest.raises(FileNotFoundError):
-        place.publish(b)
-    assert place.markers() == []
-    assert not a.stands()
-    assert not b.stands()
-    place.publish(a)
-    assert place.stable() == {"one": "a", "two": "a"}
-
-
-def remove(path):
-    path.unlink()
-
-
-def lengthen(path):
-    path.write_text("edited")
-
-
-def rewrite(path):
-    path.write_text("A")
-
-
-@pytest.mark.parametrize("harm", [remove, lengthen, rewrite])
-def test_a_stable_file_that_is_not_the_one_put_there(place, harm):
-    publication = place.publication(one="a", two="a")
-    place.publish(publication)
-    publication.retract_if_false()
-    assert publication.stands()
-    harm(place.folder / "figures" / "two.svg")
-    assert not publication.stands()
-    publication.retract_if_false()
-    assert place.markers() == []
-    place.publish(publication)
-    assert publication.stands()
-    assert place.stable() == {"one": "a", "two": "a"}
-
-
-@pytest.mark.parametrize("content", ["", "{", "[1]", "3", '{"nowhere.svg": [1, 2]}'])
-def test_a_marker_that_says_nothing_true(place, content):
-    publication = place.publication(one="a")
-    place.publish(publication)
-    publication.marker.write_text(content)
-    assert not publication.stands()
-    publication.retract_if_false()
-    assert not publication.marker.exists()
-
-
-@pytest.mark.parametrize("content", ["", "{", "[1]", "3"])
-def test_a_broken_marker_does_not_stop_a_publication(place, content):
-    a, b = place.publication(one="a"), place.publication(one="b")
-    place.publish(a)
-    a.marker.write_text(content)
-    place.publish(b)
-    assert b.stands()
-    assert place.markers() == [b.marker]
+@pytest.mark.parametrize(
+    ("module", "of_training", "of_replays"),
+    [
+        ("figures/spaces", set(), {"figure one", "report", "publication"}),
+        ("figures/training", {"figure one", "figure two", "report", "publication"}, set()),
+        ("claims/space_measures", set(), AFTER_CLAIMS),
+        ("claims/sweep_measures", AFTER_CLAIMS, set()),
+        ("claims/verdicts", AFTER_CLAIMS, AFTER_CLAIMS),
+    ],
+)
+def test_code_of_a_family_renames_what_uses_the_family(library, module, of_training, of_replays):
+    found = changed_by_code(library / f"{module}.py", unchanged, of_spaces)
+    assert found == [of_training, of_replays]

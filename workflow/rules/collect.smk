@@ -1,42 +1,35 @@
-# From cells to the study's tables, and from tables to verdicts.
+# The study's tables from the tables of all its jobs, and the verdicts from the study's tables.
 
 
 rule collect_tables:
     input:
-        cells=lambda wildcards: plan_of(wildcards).files("train"),
-        searches=lambda wildcards: [job.file for job in plan_of(wildcards).searches],
-        probes=lambda wildcards: plan_of(wildcards).files("probe"),
+        cells=lambda wildcards: planned(wildcards).input["cells"],
+        searches=lambda wildcards: planned(wildcards).input["searches"],
+        probes=lambda wildcards: planned(wildcards).input["probes"],
     output:
-        expand(
-            "results/{{study}}/made/tables/{{digest}}/{table}.parquet",
-            table=TABLES,
-        ),
+        runs="results/{study}/made/tables/{digest}/runs.parquet",
+        history="results/{study}/made/tables/{digest}/history.parquet",
+        probes="results/{study}/made/tables/{digest}/probes.parquet",
     log:
         "logs/{study}/tables/{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
-    resources:
-        mem_mb=light_megabytes,
-        runtime=light_minutes,
     params:
-        made_from=lambda wildcards: plan_of(wildcards).collect.made_from,
+        made_from=lambda wildcards: planned(wildcards).made_from,
     script:
         "../scripts/collect_tables.py"
 
 
 rule check_claims:
     input:
-        lambda wildcards: plan_of(wildcards).table_files,
+        tables=lambda wildcards: planned(wildcards).input["tables"],
     output:
         "results/{study}/made/claims/{digest}.parquet",
     log:
         "logs/{study}/claims/{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
-    resources:
-        mem_mb=light_megabytes,
-        runtime=light_minutes,
     params:
-        made_from=lambda wildcards: plan_of(wildcards).claims.made_from,
+        made_from=lambda wildcards: planned(wildcards).made_from,
     script:
         "../scripts/check_claims.py"

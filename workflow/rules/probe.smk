@@ -1,23 +1,24 @@
-# Probing: one job a shard, on the weights that training left in the store.
+# Probing: one job for each training job and probe, on the weights that training left in the store.
 
 
 rule probe_cell:
     input:
-        lambda wildcards: probed(wildcards).source.file,
+        cell=lambda wildcards: planned(wildcards).input["cell"],
     output:
         "results/{study}/made/probes/{cell}/{digest}.parquet",
     log:
         "logs/{study}/probes/{cell}/{digest}.log",
-    priority: lambda wildcards: probed(wildcards).seconds
+    priority: lambda wildcards: planned(wildcards).seconds
     conda:
         "../../envs/hypertransfer.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: megabytes(probed(wildcards), attempt),
-        runtime=lambda wildcards, attempt: minutes(probed(wildcards), attempt),
+        mem_mb=megabytes,
+        runtime=minutes,
         gpu=gpus(),
     params:
-        made_from=lambda wildcards: probed(wildcards).job.made_from,
+        made_from=lambda wildcards: planned(wildcards).made_from,
+        keep=lambda wildcards: planned(wildcards).kept_steps,
         store=config["store"],
         device=config["device"],
     message:

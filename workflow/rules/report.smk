@@ -1,9 +1,9 @@
-# Figures, reports, and the names that people use.
+# Figures, reports, the index, and their copies under stable names.
 
 
 rule draw_figure:
     input:
-        lambda wildcards: plan_of(wildcards).table_files,
+        tables=lambda wildcards: planned(wildcards).input["tables"],
     output:
         report(
             "results/{study}/made/figures/{figure}-{digest}.svg",
@@ -16,23 +16,18 @@ rule draw_figure:
         "logs/{study}/figures/{figure}-{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
-    resources:
-        mem_mb=light_megabytes,
-        runtime=light_minutes,
     params:
-        made_from=lambda wildcards: plan_of(wildcards)
-        .figures[wildcards.figure]
-        .made_from,
-        caption=lambda wildcards: plan_of(wildcards).caption(wildcards.figure),
+        made_from=lambda wildcards: planned(wildcards).made_from,
+        caption=lambda wildcards: PLANS[wildcards.study].caption(wildcards.figure),
     script:
         "../scripts/draw_figure.py"
 
 
 rule write_report:
     input:
-        tables=lambda wildcards: plan_of(wildcards).table_files,
-        claims=lambda wildcards: plan_of(wildcards).claims_file,
-        figures=lambda wildcards: plan_of(wildcards).figure_files,
+        tables=lambda wildcards: planned(wildcards).input["tables"],
+        claims=lambda wildcards: planned(wildcards).input["claims"],
+        figures=lambda wildcards: planned(wildcards).input["figures"],
     output:
         notebook="results/{study}/made/reports/{digest}.ipynb",
         page=report(
@@ -46,37 +41,31 @@ rule write_report:
         notebook="logs/{study}/report/{digest}.ipynb",
     conda:
         "../../envs/hypertransfer.yaml"
-    resources:
-        mem_mb=light_megabytes,
-        runtime=light_minutes,
     params:
-        made_from=lambda wildcards: plan_of(wildcards).report.made_from,
-        template=lambda wildcards: str(notebook(plan_of(wildcards).study)),
+        made_from=lambda wildcards: planned(wildcards).made_from,
+        template=lambda wildcards: str(PLANS[wildcards.study].template),
     script:
         "../scripts/write_report.py"
 
 
 rule publish_study:
     input:
-        lambda wildcards: plan_of(wildcards).publication.files.values(),
+        made=lambda wildcards: planned(wildcards).input["made"],
     output:
         "results/{study}/made/published/{digest}.json",
     log:
         "logs/{study}/publish/{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
-    resources:
-        mem_mb=light_megabytes,
-        runtime=light_minutes,
     params:
-        made_from=lambda wildcards: plan_of(wildcards).publication.job.made_from,
+        made_from=lambda wildcards: planned(wildcards).made_from,
     script:
         "../scripts/publish.py"
 
 
 rule write_index:
     input:
-        INDEX.claims_files,
+        claims=lambda wildcards: planned(wildcards).input["claims"],
     output:
         scorecard="results/made/index/{digest}/scorecard.parquet",
         page="results/made/index/{digest}/index.html",
@@ -84,28 +73,22 @@ rule write_index:
         "logs/index/{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
-    resources:
-        mem_mb=light_megabytes,
-        runtime=light_minutes,
     params:
-        made_from=INDEX.job.made_from,
+        made_from=lambda wildcards: planned(wildcards).made_from,
     script:
         "../scripts/write_index.py"
 
 
 rule publish_index:
     input:
-        INDEX.publication.files.values(),
+        made=lambda wildcards: planned(wildcards).input["made"],
     output:
         "results/made/published/{digest}.json",
     log:
         "logs/index/publish-{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
-    resources:
-        mem_mb=light_megabytes,
-        runtime=light_minutes,
     params:
-        made_from=INDEX.publication.job.made_from,
+        made_from=lambda wildcards: planned(wildcards).made_from,
     script:
         "../scripts/publish.py"

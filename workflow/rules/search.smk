@@ -1,25 +1,27 @@
-# Searches: one job a generation, which builds upon those before; then the results elsewhere.
+# Searches: one job for each generation, which reads the generations before it; then one job that
+# tries the results with other seeds and at other shapes.
 
 
 rule search_generation:
     input:
-        lambda wildcards: generation(wildcards).sources,
+        earlier=lambda wildcards: planned(wildcards).input["earlier"],
     output:
         table="results/{study}/made/searches/{search}/{digest}.parquet",
         proposals="results/{study}/made/searches/{search}/{digest}.json",
     log:
         "logs/{study}/searches/{search}/{digest}.log",
-    # Each waits for the one before: they come first, so that none waits for all at the end.
+    # A generation waits for the one before it: generations run first, so that the last ones do not
+    # run alone at the end.
     priority: 10**6
     conda:
         "../../envs/hypertransfer.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: megabytes(generation(wildcards), attempt),
-        runtime=lambda wildcards, attempt: minutes(generation(wildcards), attempt),
+        mem_mb=megabytes,
+        runtime=minutes,
         gpu=gpus(),
     params:
-        made_from=lambda wildcards: generation(wildcards).job.made_from,
+        made_from=lambda wildcards: planned(wildcards).made_from,
         store=config["store"],
         device=config["device"],
         save_minutes=config["save_minutes"],
@@ -31,7 +33,7 @@ rule search_generation:
 
 rule carry_over:
     input:
-        lambda wildcards: carried(wildcards).sources,
+        generations=lambda wildcards: planned(wildcards).input["generations"],
     output:
         "results/{study}/made/transfers/{search}/{digest}.parquet",
     log:
@@ -41,11 +43,11 @@ rule carry_over:
         "../../envs/hypertransfer.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: megabytes(carried(wildcards), attempt),
-        runtime=lambda wildcards, attempt: minutes(carried(wildcards), attempt),
+        mem_mb=megabytes,
+        runtime=minutes,
         gpu=gpus(),
     params:
-        made_from=lambda wildcards: carried(wildcards).job.made_from,
+        made_from=lambda wildcards: planned(wildcards).made_from,
         store=config["store"],
         device=config["device"],
         save_minutes=config["save_minutes"],

@@ -1,4 +1,4 @@
-# Search spaces: tasks evaluated live, spaces learned from some and tried on others, their tables.
+# Search spaces: evaluations of tasks, replays of searches in learned spaces, and their tables.
 
 
 rule evaluate_tasks:
@@ -6,16 +6,13 @@ rule evaluate_tasks:
         "results/{study}/made/evaluations/{suite}/{digest}.parquet",
     log:
         "logs/{study}/evaluations/{suite}/{digest}.log",
-    # Replays wait for whole suites: these come before what only training waits for.
+    # A replay waits for all evaluations of its suite: evaluations run before trainings.
     priority: 10**5
     conda:
         "../../envs/hypertransfer.yaml"
     threads: 1
-    resources:
-        mem_mb=light_megabytes,
-        runtime=light_minutes,
     params:
-        made_from=lambda wildcards: evaluation(wildcards).job.made_from,
+        made_from=lambda wildcards: planned(wildcards).made_from,
     message:
         "evaluating tasks of {wildcards.study} {wildcards.suite}"
     script:
@@ -24,7 +21,7 @@ rule evaluate_tasks:
 
 rule replay:
     input:
-        lambda wildcards: replayed(wildcards).sources,
+        tasks=lambda wildcards: planned(wildcards).input["tasks"],
     output:
         regrets="results/{study}/made/replays/{replay}/{digest}.parquet",
         regions="results/{study}/made/regions/{replay}/{digest}.parquet",
@@ -38,7 +35,7 @@ rule replay:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        made_from=lambda wildcards: replayed(wildcards).job.made_from,
+        made_from=lambda wildcards: planned(wildcards).made_from,
     message:
         "replaying {wildcards.study} {wildcards.replay}"
     script:
@@ -47,24 +44,20 @@ rule replay:
 
 rule collect_spaces:
     input:
-        replays=lambda wildcards: [job.file for job in plan_of(wildcards).spaces.parts],
-        regions=lambda wildcards: [
-            job.files[1] for job in plan_of(wildcards).spaces.parts
-        ],
-        evaluated=lambda wildcards: plan_of(wildcards).spaces.sources,
+        replays=lambda wildcards: planned(wildcards).input["replays"],
+        regions=lambda wildcards: planned(wildcards).input["regions"],
+        tasks=lambda wildcards: planned(wildcards).input["tasks"],
     output:
-        expand(
-            "results/{{study}}/made/tables/{{digest}}/{table}.parquet",
-            table=replays.TABLES,
-        ),
+        replays="results/{study}/made/tables/{digest}/replays.parquet",
+        regions="results/{study}/made/tables/{digest}/regions.parquet",
+        winners="results/{study}/made/tables/{digest}/winners.parquet",
     log:
         "logs/{study}/tables/{digest}.log",
     conda:
         "../../envs/hypertransfer.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=light_minutes,
     params:
-        made_from=lambda wildcards: plan_of(wildcards).spaces.collect.made_from,
+        made_from=lambda wildcards: planned(wildcards).made_from,
     script:
         "../scripts/collect_spaces.py"

@@ -1,4 +1,5 @@
-# Training: one job a shard. Runs lie in the store; the job makes those that are missing.
+# Training: one job for a cell, or for a part of a large cell. The job trains the runs that the store
+# lacks, and writes the table of all its runs.
 
 
 rule train_cell:
@@ -6,16 +7,17 @@ rule train_cell:
         "results/{study}/made/cells/{cell}/{digest}.parquet",
     log:
         "logs/{study}/cells/{cell}/{digest}.log",
-    priority: lambda wildcards: cell(wildcards).seconds
+    priority: lambda wildcards: planned(wildcards).seconds
     conda:
         "../../envs/hypertransfer.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: megabytes(cell(wildcards), attempt),
-        runtime=lambda wildcards, attempt: minutes(cell(wildcards), attempt),
+        mem_mb=megabytes,
+        runtime=minutes,
         gpu=gpus(),
     params:
-        made_from=lambda wildcards: cell(wildcards).job.made_from,
+        made_from=lambda wildcards: planned(wildcards).made_from,
+        keep=lambda wildcards: planned(wildcards).kept_steps,
         store=config["store"],
         device=config["device"],
         save_minutes=config["save_minutes"],

@@ -4,12 +4,12 @@ from hypertransfer.execution import job, search_generation
 from hypertransfer.storage import parquet
 from hypertransfer.storage.run_store import Store
 
-with job.running("carry_over", snakemake) as parts:  # noqa: F821
+with job.running("carry_over", snakemake) as parts:
     table = search_generation.carry_over(
         parts,
-        list(snakemake.input),  # noqa: F821
-        Store(snakemake.params.store),  # noqa: F821
-        snakemake.params.device,  # noqa: F821
-        snakemake.params.save_minutes,  # noqa: F821
+        list(snakemake.input),
+        Store(snakemake.params.store),
+        snakemake.params.device,
+        snakemake.params.save_minutes,
     )
-    parquet.write(table, snakemake.output[0])  # noqa: F821
+    parquet.write(table, snakemake.output[0])

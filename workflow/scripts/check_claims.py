@@ -4,12 +4,12 @@ from hypertransfer.claims import verdicts as claims_verdicts
 from hypertransfer.execution import job
 from hypertransfer.storage import collect, parquet
 
-with job.running("check_claims", snakemake) as parts:  # noqa: F821
+with job.running("check_claims", snakemake) as parts:
     verdicts = claims_verdicts.scorecard(
         parts["claims"],
-        collect.frames(snakemake.input),  # noqa: F821
+        collect.frames(snakemake.input),
         study=parts["study"],
         scale=parts["scale"],
         edition=parts["edition"],
     )
-    parquet.write(collect.verdict_table(verdicts), snakemake.output[0])  # noqa: F821
+    parquet.write(collect.verdict_table(verdicts), snakemake.output[0])

@@ -4,7 +4,7 @@ from hypertransfer.execution import job
 from hypertransfer.figures import draw
 from hypertransfer.storage import collect
 
-with job.running("draw_figure", snakemake) as parts:  # noqa: F821
-    figure = draw.draw(parts["figure"], collect.frames(snakemake.input))  # noqa: F821
-    for path in snakemake.output:  # noqa: F821
+with job.running("draw_figure", snakemake) as parts:
+    figure = draw.draw(parts["figure"], collect.frames(snakemake.input))
+    for path in snakemake.output:
         draw.save(figure, path)

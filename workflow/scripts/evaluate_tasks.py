@@ -4,5 +4,5 @@ from hypertransfer.execution import job
 from hypertransfer.spaces.tasks import evaluate
 from hypertransfer.storage import parquet
 
-with job.running("evaluate_tasks", snakemake) as parts:  # noqa: F821
-    parquet.write(evaluate.tasks(parts["suite"], parts["tasks"]), snakemake.output[0])  # noqa: F821
+with job.running("evaluate_tasks", snakemake) as parts:
+    parquet.write(evaluate.tasks(parts["suite"], parts["tasks"]), snakemake.output[0])

@@ -2,5 +2,5 @@
 
 from hypertransfer.execution import job, publish
 
-with job.running("publish", snakemake) as parts:  # noqa: F821
-    publish.publish(parts["root"], parts["files"], snakemake.output[0])  # noqa: F821
+with job.running("publish", snakemake) as parts:
+    publish.publish(parts["root"], parts["files"], snakemake.output[0])

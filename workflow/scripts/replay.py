@@ -5,10 +5,10 @@ from hypertransfer.spaces.replay import Replay, run
 from hypertransfer.spaces.tasks import sources
 from hypertransfer.storage import parquet
 
-with job.running("replay", snakemake) as parts:  # noqa: F821
+with job.running("replay", snakemake) as parts:
     domain, tasks = sources.load(parts["suite"], parts["files"])
     values = parts["values"]
     replay = Replay(parts["replay"], values["suite"], values, domain, tasks)
     regrets, regions = run(replay, parts["part"], parts["parts"])
-    parquet.write(regrets, snakemake.output.regrets)  # noqa: F821
-    parquet.write(regions, snakemake.output.regions)  # noqa: F821
+    parquet.write(regrets, snakemake.output.regrets)
+    parquet.write(regions, snakemake.output.regions)

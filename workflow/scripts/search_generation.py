@@ -8,14 +8,14 @@ from hypertransfer.storage import parquet
 from hypertransfer.storage.atomic import replace_atomically
 from hypertransfer.storage.run_store import Store
 
-with job.running("search_generation", snakemake) as parts:  # noqa: F821
+with job.running("search_generation", snakemake) as parts:
     proposals, table = search_generation.generation(
         parts,
-        list(snakemake.input),  # noqa: F821
-        Store(snakemake.params.store),  # noqa: F821
-        snakemake.params.device,  # noqa: F821
-        snakemake.params.save_minutes,  # noqa: F821
+        list(snakemake.input),
+        Store(snakemake.params.store),
+        snakemake.params.device,
+        snakemake.params.save_minutes,
     )
     text = json.dumps(proposals, indent=1)
-    replace_atomically(Path(snakemake.output.proposals), text.encode())  # noqa: F821
-    parquet.write(table, snakemake.output.table)  # noqa: F821
+    replace_atomically(Path(snakemake.output.proposals), text.encode())
+    parquet.write(table, snakemake.output.table)

@@ -1,16 +1,17 @@
-"""Train the missing runs of a shard and write its table."""
+"""Train the runs of a job that the store lacks, and write the table of all its runs."""
+
+import json
 
 from hypertransfer.execution import job, train_cell
 from hypertransfer.storage import parquet
 from hypertransfer.storage.run_store import Store
 
-with job.running("train_cell", snakemake) as parts:  # noqa: F821
-    work = train_cell.runs_of_job(parts, json.loads(snakemake.params.keep))
+with job.running("train_cell", snakemake) as parts:
     table = train_cell.train_cell(
         parts["grid"],
-        work,
-        Store(snakemake.params.store),  # noqa: F821
-        snakemake.params.device,  # noqa: F821
-        snakemake.params.save_minutes,  # noqa: F821
+        train_cell.runs_of_job(parts, json.loads(snakemake.params.keep)),
+        Store(snakemake.params.store),
+        snakemake.params.device,
+        snakemake.params.save_minutes,
     )
-    parquet.write(table, snakemake.output[0])  # noqa: F821
+    parquet.write(table, snakemake.output[0])

@@ -7,8 +7,8 @@ from hypertransfer.report import index
 from hypertransfer.storage import collect, parquet
 from hypertransfer.storage.atomic import replace_atomically
 
-with job.running("write_index", snakemake) as parts:  # noqa: F821
-    card = collect.scorecard(snakemake.input)  # noqa: F821
-    parquet.write(card, snakemake.output.scorecard)  # noqa: F821
+with job.running("write_index", snakemake) as parts:
+    card = collect.scorecard(snakemake.input)
+    parquet.write(card, snakemake.output.scorecard)
     page = index.page(card.to_pandas(use_threads=False), parts["studies"])
-    replace_atomically(Path(snakemake.output.page), page.encode())  # noqa: F821
+    replace_atomically(Path(snakemake.output.page), page.encode())

@@ -6,29 +6,29 @@ from hypertransfer.execution import job
 from hypertransfer.report import page as report_page
 from hypertransfer.storage.atomic import replace_atomically
 
-with job.running("write_report", snakemake) as parts:  # noqa: F821
+with job.running("write_report", snakemake) as parts:
     figures = {
         name: next(
             file
-            for file in snakemake.input.figures  # noqa: F821
+            for file in snakemake.input.figures
             if file.endswith(f"/{name}-{parts['figures'][name]}.png")
         )
         for name in parts["order"]
     }
     # The notebook is run in the logs, where it stays with its traceback if a cell fails.
-    executed = snakemake.log.notebook  # noqa: F821
+    executed = snakemake.log.notebook
     report_page.execute(
-        snakemake.params.template,  # noqa: F821
+        snakemake.params.template,
         executed,
         {
             "study": parts["study"],
             "scale": parts["scale"],
-            "tables": list(snakemake.input.tables),  # noqa: F821
-            "claims": snakemake.input.claims,  # noqa: F821
+            "tables": list(snakemake.input.tables),
+            "claims": snakemake.input.claims,
             "figures": figures,
             "captions": parts["captions"],
         },
     )
     page = report_page.page(executed, parts["study"]["title"])
-    replace_atomically(Path(snakemake.output.notebook), Path(executed).read_bytes())  # noqa: F821
-    replace_atomically(Path(snakemake.output.page), page.encode())  # noqa: F821
+    replace_atomically(Path(snakemake.output.notebook), Path(executed).read_bytes())
+    replace_atomically(Path(snakemake.output.page), page.encode())

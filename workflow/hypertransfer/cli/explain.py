@@ -16,7 +16,8 @@ from hypertransfer.networks.resolve import ParameterRow, named_roles
 from hypertransfer.parameterisation.algebra import Parameterisation, Power, Ratios
 from hypertransfer.parameterisation.module_multipliers import kind
 from hypertransfer.planning.load import load
-from hypertransfer.planning.study_plan import PlannedRun, StudyPlan
+from hypertransfer.planning.planned_runs import PlannedRun
+from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.runs import ratios as runs_ratios
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.spec import RunSpec

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hypertransfer.execution.errors import AGAIN, StalePlan
-from hypertransfer.planning.jobs import code_of, name_of
+from hypertransfer.planning.job_digest import digest_on_disk
 from hypertransfer.storage import ledger
 
 log = logging.getLogger("hypertransfer")
@@ -50,7 +50,7 @@ def running(script: str, snakemake: Any) -> Iterator[Mapping[str, Any]]:
     log.info("%s on %s, process %d", script, socket.gethostname(), os.getpid())
     parts: Mapping[str, Any] = json.loads(snakemake.params.made_from)
     try:
-        if name_of(code_of(script), parts) != snakemake.wildcards.digest:
+        if digest_on_disk(script, parts) != snakemake.wildcards.digest:
             raise StalePlan(f"the code of {script} changed after this job was planned: {AGAIN}")
         _refuse_damage(snakemake.input)
         yield parts

@@ -15,6 +15,7 @@ from scipy.optimize import nnls
 
 from hypertransfer.planning import cost, flops
 from hypertransfer.planning.status import Survey
+from hypertransfer.runs.spec import RunSpec
 from hypertransfer.storage.atomic import replace_atomically
 from hypertransfer.storage.run_store import DamagedEntry, Store
 
@@ -95,12 +96,12 @@ def products(surveys: Iterable[Survey], rates: cost.Rates, device: str) -> float
     """Hessian-vector products of a checkpoint that explain the seconds of probes, the median."""
     per_value = rates.products_per_checkpoint  # of probes that find one eigenvalue
     stored = [
-        (survey.store, key, run.run.spec, settings)
+        (survey.store, key, specs[run["key"]], settings)
         for survey in surveys
-        for shard in survey.plan.shards
-        if shard.kind == "probe"
+        for specs in [_specs(survey)]
+        for job in survey.plan.probe_jobs
         for key, run, settings in zip(
-            shard.probe_keys, shard.runs, shard.job.parts["settings"], strict=True
+            job.probe_keys, job.parts["runs"], job.parts["settings"], strict=True
         )
         if key in survey.probes and cost.probe_products(settings, rates) == per_value
     ]
@@ -112,6 +113,11 @@ def products(surveys: Iterable[Survey], rates: cost.Rates, device: str) -> float
         if record["provenance"]["device"] == device
     ]
     return median(needed) if needed else rates.products_per_checkpoint
+
+
+def _specs(survey: Survey) -> dict[str, RunSpec]:
+    """The specs of all runs of the plan, by run key."""
+    return {run.key: run.run.spec for runs in survey.plan.runs.values() for run in runs}
 
 
 def _sample(stored: Sequence[tuple]) -> Sequence[tuple]:

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from hypertransfer.catalogue.module_source import PACKAGE, PACKAGE_ROOT
+from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.planning.keys import weights_key
 from hypertransfer.planning.load import IndexPlan, load_plan
-from hypertransfer.planning.study_plan import Shard, StudyPlan
+from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.storage.run_store import KINDS, StoreError
 from hypertransfer.studies.document import ConfigError, LocatedProblem
 from hypertransfer.studies.study import SCALES
@@ -99,25 +100,24 @@ def project_references(config: Mapping[str, Any], directory: Path) -> Iterator[l
 def _study_references(plan: StudyPlan) -> Iterator[list[str]]:
     for runs in plan.runs.values():
         yield from (["runs", run.key, plan.name] for run in runs)
-    for shard in plan.shards:
-        if shard.kind == "probe":
-            yield from _probe_references(plan, shard)
+    for job in plan.probe_jobs:
+        yield from _probe_references(plan, job)
     yield from _search_references(plan)
     yield from (["made", file, plan.name] for file in plan.made)
 
 
-def _probe_references(plan: StudyPlan, shard: Shard) -> Iterator[list[str]]:
-    """Probes of a shard, and the weights that runs trained again keep at the probes' steps."""
-    all_settings = shard.job.parts["settings"]
-    for key, run, settings in zip(shard.probe_keys, shard.runs, all_settings, strict=True):
+def _probe_references(plan: StudyPlan, job: PlannedJob) -> Iterator[list[str]]:
+    """Probes of a job, and the weights that runs trained again keep at the probes' steps."""
+    all_settings = job.parts["settings"]
+    for key, run, settings in zip(job.probe_keys, job.parts["runs"], all_settings, strict=True):
         yield ["probes", key, plan.name]
         for step in settings["checkpoints"]:
-            yield ["weights", weights_key(run.key, step), plan.name]
+            yield ["weights", weights_key(run["key"], step), plan.name]
 
 
 def _search_references(plan: StudyPlan) -> Iterator[list[str]]:
     """Runs of searches, read from the tables of the generations that are finished."""
-    tables = [job.file for job in plan.searches if Path(job.file).is_file()]
+    tables = [job.file for job in plan.search_jobs if Path(job.file).is_file()]
     if tables:
         # Imported here because it imports pandas, and most projects have no searches.
         from hypertransfer.storage import parquet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -88,21 +89,22 @@ COPIES = 4  # of the weights while training: weights, gradients, two moments
 BASIS = 200  # vectors of a basis, their images, and what is stacked of both
 
 
-def train_bytes(spec: RunSpec) -> float:
+def train_bytes(spec: RunSpec, kept_steps: int) -> float:
     """Estimated memory of one run: weights and their copies, kept weights, activations, data.
 
-    Weights kept at checkpoints lie in memory until the end, and once more as the file's bytes.
+    Weights kept after `kept_steps` steps lie in memory until the end of the run, and once more
+    as the bytes of the file that holds them.
     """
     weights, outputs = _sizes(spec)
-    kept = (COPIES + 2 * len(spec.checkpoints) * _kept_of(spec)) * weights
+    kept = (COPIES + 2 * kept_steps * _kept_of(spec)) * weights
     active = 2 * outputs * max(spec.batch_size, EVALUATED / 2 / _places(spec))
     return PROCESS + _data_bytes(spec) + VALUE * (kept + active)
 
 
-def probe_bytes(spec: RunSpec, settings: Mapping[str, Any]) -> float:
-    """Estimated memory of one probe: all checkpoints, a Lanczos basis, a double backward pass."""
+def probe_bytes(spec: RunSpec, settings: Mapping[str, Any], kept_steps: int) -> float:
+    """Estimated memory of one probe: all kept weights, a Lanczos basis, a double backward pass."""
     weights, outputs = _sizes(spec)
-    kept = (BASIS + 2 * len(spec.checkpoints) * _kept_of(spec)) * weights
+    kept = (BASIS + 2 * kept_steps * _kept_of(spec)) * weights
     active = 6 * outputs * settings.get("samples", 256)
     return PROCESS + _data_bytes(spec) + VALUE * (kept + active)
 
@@ -138,7 +140,7 @@ def shards(items: Sequence[T], seconds: Sequence[float], limit: float) -> list[l
     The mean cost of the pieces stays below the limit where items are cheaper than that; a piece
     holds at least one item and costs at most the mean and its dearest item together.
     """
-    count = max(1, min(len(items), -(-sum(seconds) // limit).__int__())) if items else 0
+    count = max(1, min(len(items), math.ceil(sum(seconds) / limit))) if items else 0
     share = sum(seconds) / count if count else 0.0
     out: list[list[T]] = [[] for _ in range(count)]
     spent = 0.0

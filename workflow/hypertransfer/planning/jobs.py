@@ -1,42 +1,82 @@
-"""A job of the plan, named by a digest of everything that decides what it makes."""
+"""A Snakemake job as the plan describes it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hypertransfer.planning.fingerprint import fingerprint
-from hypertransfer.runs.canonical import canonical, digest
+from hypertransfer.planning.job_digest import job_digest
+from hypertransfer.runs.canonical import canonical
 
 RESULTS = Path("results")
 
 
 @dataclass(frozen=True)
-class Job:
-    """Something to make: the parts that decide it, and the code that does it."""
+class PlannedJob:
+    """A Snakemake job: its rule, the settings and code that decide its output, and its files.
 
+    Attributes:
+        rule: The name of the Snakemake rule.
+        study: The name of the study; empty for the index above all studies.
+        code: The fingerprint of the rule's script, as `job_digest.code_of` returns it.
+        parts: The settings that decide the content of the output, as plain values.
+        output_patterns: The output files by name. `{digest}` stands for the job's digest.
+        input: The input files by the name of their group in the rule.
+        seconds: The estimated duration; 0 for a job to which default resources apply.
+        bytes: The estimated memory; 0 for a job to which default resources apply.
+        keep: The steps after which each run keeps its weights, by run key. Runs without an
+            entry keep no weights. `keep` does not enter the digest: a probe that asks for
+            weights at other steps does not rename the table of the training.
+    """
+
+    rule: str
+    study: str
     code: Mapping[str, str]
     parts: Mapping[str, Any]
+    output_patterns: Mapping[str, str]
+    input: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    seconds: float = 0.0
+    bytes: float = 0.0
+    keep: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
-        """The name of what the job makes: a digest of its parts and of its code."""
-        return name_of(self.code, self.parts)
+        """The digest of `parts` and `code`, which is part of the name of every output file."""
+        return job_digest(self.code, self.parts)
 
     @cached_property
+    def output(self) -> dict[str, str]:
+        """The output files by name."""
+        digest = self.digest
+        return {
+            name: pattern.replace("{digest}", digest)
+            for name, pattern in self.output_patterns.items()
+        }
+
+    @property
+    def files(self) -> list[str]:
+        """All output files."""
+        return list(self.output.values())
+
+    @property
+    def file(self) -> str:
+        """The first output file; of jobs that write a table, the table."""
+        return next(iter(self.output.values()))
+
+    @property
     def made_from(self) -> str:
-        """The parts as text, for the job itself: see `jobs.Running`."""
+        """`parts` as JSON text, for the param `made_from` of the rule."""
         return canonical(self.parts)
 
+    @property
+    def kept_steps(self) -> str:
+        """`keep` as JSON text, for the param `keep` of the rule."""
+        return canonical(self.keep)
 
-def code_of(script: str) -> dict[str, str]:
-    """The fingerprint of a rule's script, with all that it imports."""
-    return fingerprint(f"scripts.{script}")
-
-
-def name_of(code: Mapping[str, str], parts: Mapping[str, Any]) -> str:
-    """Digest of the parts and of the code."""
-    return digest({"parts": parts, "code": code}, 12)
+    @property
+    def probe_keys(self) -> Sequence[str]:
+        """The keys of the probe results that the job measures; empty for other jobs."""
+        return self.parts.get("probe_keys", ())

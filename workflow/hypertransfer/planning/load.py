@@ -9,7 +9,9 @@ from typing import Any
 
 from hypertransfer.catalogue import dataset_options
 from hypertransfer.planning import cost
-from hypertransfer.planning.jobs import RESULTS, Job, code_of
+from hypertransfer.planning.job_digest import code_of
+from hypertransfer.planning.jobs import RESULTS, PlannedJob
+from hypertransfer.planning.planned_runs import Keep, steps_to_keep
 from hypertransfer.planning.publication import Publication
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.runs.canonical import canonical
@@ -18,35 +20,45 @@ from hypertransfer.studies.study import load_rates, load_study
 
 
 class IndexPlan:
-    """What stands above the studies: the scorecard and the index page."""
+    """The scorecard and the index page above all studies."""
 
     def __init__(self, plans: Sequence[StudyPlan]) -> None:
         self.plans = plans
 
     @cached_property
-    def job(self) -> Job:
-        """The job that joins the studies' verdicts."""
+    def write_index(self) -> PlannedJob:
+        """The job that joins the verdicts of all studies."""
         studies = [
-            {"name": p.name, "title": p.study.title, "scale": p.study.scale} for p in self.plans
+            {"name": plan.name, "title": plan.study.title, "scale": plan.study.scale}
+            for plan in self.plans
         ]
-        return Job(code_of("write_index"), {"studies": studies, "claims": self.claims_files})
-
-    @property
-    def claims_files(self) -> list[str]:
-        """The verdicts of all studies."""
-        return [plan.claims_file for plan in self.plans]
+        claims = [plan.check_claims.file for plan in self.plans]
+        return PlannedJob(
+            rule="write_index",
+            study="",
+            code=code_of("write_index"),
+            parts={"studies": studies, "claims": claims},
+            output_patterns={
+                "scorecard": "results/made/index/{digest}/scorecard.parquet",
+                "page": "results/made/index/{digest}/index.html",
+            },
+            input={"claims": claims},
+        )
 
     @cached_property
     def publication(self) -> Publication:
         """The stable names at the top of the results."""
-        made = RESULTS / "made" / "index" / self.job.digest
-        names = ("scorecard.parquet", "index.html")
-        return Publication(RESULTS, {name: f"{made}/{name}" for name in names})
+        return Publication(RESULTS, {Path(file).name: file for file in self.made})
+
+    @property
+    def jobs(self) -> list[PlannedJob]:
+        """The job that writes the index, and the job that publishes it."""
+        return [self.write_index, self.publication.job]
 
     @property
     def made(self) -> list[str]:
-        """The files behind the stable names."""
-        return list(self.publication.files.values())
+        """The scorecard and the index page."""
+        return self.write_index.files
 
 
 def load(config: Mapping[str, Any], directory: Path = Path("config/studies")) -> list[StudyPlan]:
@@ -57,9 +69,18 @@ def load(config: Mapping[str, Any], directory: Path = Path("config/studies")) ->
     """
     problems: list[LocatedProblem] = []
     plans: dict[str, StudyPlan] = {}
+
+    @cache
+    def keep() -> Keep:
+        return steps_to_keep(
+            run for plan in plans.values() for runs in plan.runs.values() for run in runs
+        )
+
     for name in config["studies"]:
         try:
-            plans[name] = load_plan(name, config, config["scale"], directory, plans.__getitem__)
+            plans[name] = load_plan(
+                name, config, config["scale"], directory, plans.__getitem__, keep
+            )
         except ConfigError as error:
             problems += error.problems
     problems = problems or list(_borrowed_problems(plans, directory))
@@ -69,7 +90,7 @@ def load(config: Mapping[str, Any], directory: Path = Path("config/studies")) ->
 
 
 def _borrowed_problems(plans: Mapping[str, StudyPlan], directory: Path) -> Iterator[LocatedProblem]:
-    """Suites that take runs of studies which are not run, or of grids that these do not have."""
+    """Suites that take runs of a study or of a grid that is not planned."""
     for name, plan in plans.items():
         for key, suite in plan.study.suites.items():
             other = suite.study or name
@@ -86,27 +107,32 @@ def _borrowed_problems(plans: Mapping[str, StudyPlan], directory: Path) -> Itera
 
 
 def missing_data(plans: Iterable[StudyPlan]) -> list[str]:
-    """What the data sets of all runs and searches lack, each once."""
+    """A message for each data set and each table of the user's that does not exist."""
     specs = [run.run.spec for plan in plans for runs in plan.runs.values() for run in runs]
     specs += [search.base for plan in plans for search in plan.study.searches.values()]
     used = {canonical(s.data.plain()): s.data for s in specs if ":" not in s.data.name}
-    found = (dataset_options.missing(data.name, data.options) for data in used.values())
+    data_sets = (dataset_options.missing(data.name, data.options) for data in used.values())
     tables = [text for plan in plans for text in plan.spaces.missing()]
-    return [text for text in dict.fromkeys([*found, *tables]) if text]
+    return [text for text in dict.fromkeys([*data_sets, *tables]) if text]
 
 
 def load_plan(
-    name: str, config: Mapping[str, Any], scale: str, directory: Path,
-    others: Callable[[str], StudyPlan] | None = None,
-) -> StudyPlan:  # fmt: skip
-    """The plan of one study at a scale, its cells cut by the calibrated rates.
+    name: str,
+    config: Mapping[str, Any],
+    scale: str,
+    directory: Path,
+    other_plan: Callable[[str], StudyPlan] | None = None,
+    keep: Callable[[], Keep] | None = None,
+) -> StudyPlan:
+    """The plan of one study at a scale, with cells cut by the calibrated rates.
 
-    `others` gives the plans of studies whose runs it takes; by itself it reads them.
+    `other_plan` returns the plan of another study, whose runs a suite takes; by default that
+    study's file is read. `keep` is as for `StudyPlan`.
 
     Raises:
-        ConfigError: every problem of its file, or of the rates'.
+        ConfigError: every problem of the study's file, or of the file of rates.
     """
     rates = cost.Rates(**load_rates(directory.parent / "cost.yaml"))
     study = load_study(name, scale, directory)
     read = cache(lambda other: load_plan(other, config, scale, directory))
-    return StudyPlan(study, config["job_minutes"], rates, others or read)
+    return StudyPlan(study, config["job_minutes"], rates, other_plan or read, keep)

@@ -1,4 +1,4 @@
-"""Stable names: copies of digest-named files, put in place one atomic rename each."""
+"""Stable names: copies of files that are named by a digest, each renamed into place."""
 
 from __future__ import annotations
 
@@ -8,28 +8,40 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from hypertransfer.planning.jobs import Job, code_of
+from hypertransfer.planning.job_digest import code_of
+from hypertransfer.planning.jobs import PlannedJob
 
 
 @dataclass(frozen=True)
 class Publication:
-    """Stable names below a folder, and which made file stands behind each."""
+    """Stable names below a folder, and the file named by a digest behind each name.
+
+    `study` is the name of the study; empty for the index above all studies.
+    """
 
     root: Path
     files: Mapping[str, str]
+    study: str = ""
 
     @cached_property
-    def job(self) -> Job:
-        """The job that puts the names in place."""
-        return Job(code_of("publish"), {"root": str(self.root), "files": self.files})
+    def job(self) -> PlannedJob:
+        """The job that copies the files to the stable names."""
+        return PlannedJob(
+            rule="publish_study" if self.study else "publish_index",
+            study=self.study,
+            code=code_of("publish"),
+            parts={"root": str(self.root), "files": self.files},
+            output_patterns={"marker": f"{self.root}/made/published/{{digest}}.json"},
+            input={"made": list(self.files.values())},
+        )
 
     @property
     def marker(self) -> Path:
-        """The file that says that this publication stands."""
-        return self.root / "made" / "published" / f"{self.job.digest}.json"
+        """The file that lists the copies, with their sizes and times of change."""
+        return Path(self.job.file)
 
     def stands(self) -> bool:
-        """Whether every stable name still holds what the marker says was put there."""
+        """Whether every stable name still holds the copy that the marker lists."""
         try:
             states = json.loads(self.marker.read_text(encoding="utf-8"))
             return all(file_state(Path(path)) == state for path, state in states.items())
@@ -37,12 +49,12 @@ class Publication:
             return False
 
     def retract_if_false(self) -> None:
-        """Remove a marker that is not true, so that the names are put in place again."""
+        """Remove the marker if a copy was changed, so that the files are copied again."""
         if self.marker.exists() and not self.stands():
             self.marker.unlink(missing_ok=True)
 
 
 def file_state(path: Path) -> list[int]:
-    """Size and time of change: enough to see that a file is not the one put there."""
+    """Size in bytes and time of change in ns, by which a changed copy is recognised."""
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns]

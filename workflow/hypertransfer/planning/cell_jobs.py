@@ -1,0 +1,157 @@
+"""The jobs that train the cells of a study's grids and that probe the trained runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import repeat
+from typing import Any
+
+from hypertransfer.catalogue.cards import probes
+from hypertransfer.planning import cost, keys
+from hypertransfer.planning.job_digest import code_of
+from hypertransfer.planning.jobs import PlannedJob
+from hypertransfer.planning.planned_runs import Keep, PlannedRun, parts_of_runs
+from hypertransfer.runs.conditions import matches
+from hypertransfer.runs.spec import RunSpec
+from hypertransfer.studies import grid
+from hypertransfer.studies.study import Study
+
+
+class CellJobs:
+    """The training and probing jobs of a study.
+
+    A cell is cut into jobs of about `job_minutes`. `keep` returns the steps at which runs keep
+    their weights, for all studies of the plan.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        runs: Mapping[str, Sequence[PlannedRun]],
+        keep: Callable[[], Keep],
+        contexts: keys.Contexts,
+        job_minutes: float,
+        rates: cost.Rates,
+    ) -> None:
+        self.study, self.runs, self.contexts = study, runs, contexts
+        self.job_minutes, self.rates = job_minutes, rates
+        self._keep = keep
+
+    @cached_property
+    def keep(self) -> Keep:
+        """The steps at which runs keep their weights, by run key."""
+        return self._keep()
+
+    @cached_property
+    def cells(self) -> list[grid.Cell]:
+        """The cells of all grids."""
+        return [
+            cell
+            for name, values in self.study.grids.items()
+            for cell in grid.cells(name, values, [planned.run for planned in self.runs[name]])
+        ]
+
+    @cached_property
+    def train(self) -> list[PlannedJob]:
+        """The jobs that train."""
+        return [training for training, _ in self._jobs]
+
+    @cached_property
+    def probe(self) -> list[PlannedJob]:
+        """The jobs that probe."""
+        return [probing for _, probings in self._jobs for probing in probings]
+
+    @cached_property
+    def _jobs(self) -> list[tuple[PlannedJob, list[PlannedJob]]]:
+        """Each training job with the probing jobs that read its weights."""
+        codes = {script: code_of(script) for script in ("train_cell", "probe_cell")}
+        # Cells hold the Run objects of the grids themselves.
+        planned = {id(run.run): run for runs in self.runs.values() for run in runs}
+        jobs = []
+        for cell in self.cells:
+            members = [planned[id(run)] for run in cell.runs]
+            seconds = [member.seconds for member in members]
+            for runs in cost.shards(members, seconds, self.job_minutes * 60):
+                training = self._training(cell, runs, codes["train_cell"])
+                probings = self._probings(cell, runs, training, codes["probe_cell"])
+                jobs.append((training, list(probings)))
+        return jobs
+
+    def _training(
+        self, cell: grid.Cell, runs: Sequence[PlannedRun], code: Mapping[str, str]
+    ) -> PlannedJob:
+        return PlannedJob(
+            rule="train_cell",
+            study=self.study.name,
+            code=code,
+            parts={"grid": cell.grid, **parts_of_runs(runs)},
+            output_patterns={
+                "table": f"results/{self.study.name}/made/cells/{cell.path}/{{digest}}.parquet"
+            },
+            seconds=sum(run.seconds for run in runs),
+            bytes=max(cost.train_bytes(run.run.spec, self._kept(run)) for run in runs),
+            keep=self._keep_of(runs),
+        )
+
+    def _probings(
+        self,
+        cell: grid.Cell,
+        runs: Sequence[PlannedRun],
+        training: PlannedJob,
+        code: Mapping[str, str],
+    ) -> Iterator[PlannedJob]:
+        for name, probe in self.study.grids[cell.grid].probes.items():
+            chosen = [run for run in runs if matches(probe.where, run.run.point)]
+            if chosen:
+                yield self._probing(cell, name, probe, chosen, training, code)
+
+    def _probing(
+        self,
+        cell: grid.Cell,
+        name: str,
+        probe: grid.Probe,
+        runs: Sequence[PlannedRun],
+        training: PlannedJob,
+        code: Mapping[str, str],
+    ) -> PlannedJob:
+        specs = [run.run.spec for run in runs]
+        # Each run has settings of its own: where the number of steps is an axis, runs of one
+        # cell are probed at different steps.
+        settings = [probe_settings(probe, spec) for spec in specs]
+        probe_keys = map(self.contexts.probe_key, (run.key for run in runs), settings)
+        path = f"results/{self.study.name}/made/probes/{cell.path}/{name}/{{digest}}.parquet"
+        return PlannedJob(
+            rule="probe_cell",
+            study=self.study.name,
+            code=code,
+            parts={
+                "grid": cell.grid,
+                "probe": name,
+                "settings": settings,
+                "probe_keys": list(probe_keys),
+                **parts_of_runs(runs),
+            },
+            output_patterns={"table": path},
+            input={"cell": [training.file]},
+            seconds=sum(map(cost.probe_seconds, specs, settings, repeat(self.rates))),
+            bytes=max(map(cost.probe_bytes, specs, settings, map(self._kept, runs))),
+            keep=self._keep_of(runs),
+        )
+
+    def _kept(self, run: PlannedRun) -> int:
+        return len(self.keep.get(run.key, ()))
+
+    def _keep_of(self, runs: Sequence[PlannedRun]) -> Keep:
+        return {run.key: self.keep[run.key] for run in runs if run.key in self.keep}
+
+
+def probe_settings(probe: grid.Probe, spec: RunSpec) -> dict[str, Any]:
+    """The complete settings of a probe for a run, with defaults, and the schedule as steps."""
+    schemas = probes.PROBES[probe.probe].settings
+    settings = {
+        name: probe.settings.get(name, schema["default"]) for name, schema in schemas.items()
+    }
+    settings["probe"] = probe.probe
+    settings["checkpoints"] = grid.checkpoints(probe.checkpoints, spec.steps)
+    return settings

@@ -1,0 +1,34 @@
+"""The digest that names the files of a job: a hash of the job's settings and of its code.
+
+The plan computes the digest before the job is submitted, and the job computes the digest again
+when it starts, from the code that is on the disk by then (`execution.job.running`). This module
+holds what both need, and nothing else, because every job depends on its code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hypertransfer.planning.fingerprint import fingerprint
+from hypertransfer.runs.canonical import digest
+
+MODULES = "modules"  # key of a job's parts: modules that its script imports by name
+
+
+def code_of(script: str, *modules: str) -> dict[str, str]:
+    """The fingerprint of a script in `workflow/scripts` and of all modules that it imports.
+
+    `modules` are further entry modules, which the script imports by name at run time.
+    """
+    return fingerprint(f"scripts.{script}", *modules)
+
+
+def job_digest(code: Mapping[str, str], parts: Mapping[str, Any]) -> str:
+    """The digest of a job: 12 hexadecimal digits."""
+    return digest({"parts": parts, "code": code}, 12)
+
+
+def digest_on_disk(script: str, parts: Mapping[str, Any]) -> str:
+    """The digest of a job with the code that is on the disk now."""
+    return job_digest(code_of(script, *parts.get(MODULES, ())), parts)

@@ -1,0 +1,95 @@
+"""The jobs of a study's searches: generations, and runs of the results at other shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hypertransfer.planning import cost, keys
+from hypertransfer.planning.job_digest import code_of
+from hypertransfer.planning.jobs import PlannedJob
+from hypertransfer.runs.spec import RunSpec
+from hypertransfer.studies.searches import LATER, Search
+
+
+def search_jobs(
+    study: str, search: Search, contexts: keys.Contexts, rates: cost.Rates
+) -> Iterator[PlannedJob]:
+    """The generations of each method in order, then the job that carries the results over."""
+    # Code, data set and table of the search's runs; their specs are known once they are proposed.
+    context = contexts.key(search.base).partition("-")[2]
+    code = code_of("search_generation")
+    settings, tables = search.plain(), []
+    values = {key: value for key, value in settings.items() if key not in LATER}
+    for name, method in search.settings.methods.items():
+        earlier: list[str] = []
+        for generation in range(search.settings.generations):
+            parts = {
+                "search": search.name,
+                "values": values,
+                "method": {"name": name, **method.plain()},
+                "generation": generation,
+                "context": context,
+            }
+            job = _generation(study, search, code, parts, earlier, rates)
+            yield job
+            earlier.append(job.file)
+        tables += earlier
+    if search.settings.transfer:
+        parts = {
+            "search": search.name,
+            "values": settings,
+            "context": context,
+            "files": tables,
+        }
+        yield _carry_over(study, search, parts, tables, rates)
+
+
+def _generation(
+    study: str,
+    search: Search,
+    code: Mapping[str, str],
+    parts: Mapping[str, Any],
+    earlier: Sequence[str],
+    rates: cost.Rates,
+) -> PlannedJob:
+    folder = f"results/{study}/made/searches/{search.name}"
+    return PlannedJob(
+        rule="search_generation",
+        study=study,
+        code=code,
+        parts=parts,
+        output_patterns={
+            "table": f"{folder}/{{digest}}.parquet",
+            "proposals": f"{folder}/{{digest}}.json",
+        },
+        input={"earlier": tuple(earlier)},
+        seconds=search.settings.trials * cost.train_seconds(search.base, rates),
+        bytes=_bytes(search.base),
+    )
+
+
+def _carry_over(
+    study: str,
+    search: Search,
+    parts: Mapping[str, Any],
+    tables: Sequence[str],
+    rates: cost.Rates,
+) -> PlannedJob:
+    specs = [search.spec({}, changes) for _, changes in search.transfer_runs()]
+    return PlannedJob(
+        rule="carry_over",
+        study=study,
+        code=code_of("carry_over"),
+        parts=parts,
+        output_patterns={
+            "table": f"results/{study}/made/transfers/{search.name}/{{digest}}.parquet"
+        },
+        input={"generations": tuple(tables)},
+        seconds=sum(cost.train_seconds(spec, rates) for spec in specs),
+        bytes=max(map(_bytes, specs)),
+    )
+
+
+def _bytes(spec: RunSpec) -> float:
+    return cost.train_bytes(spec, len(spec.checkpoints))
