@@ -5,16 +5,17 @@
 # make bench   measure speed against stated rivals, to results/benchmarks.parquet
 # make docs    write the reference pages, and build the documentation to site/
 # make lint    formats and static checks
+# make rulegraph   draw the graph of the rules anew, to docs/rulegraph.md
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: all setup setup-docs setup-test test test-long bench docs lint clean
+.PHONY: all setup setup-docs setup-test test test-long bench docs lint rulegraph clean
 
 all: setup
-	$(BIN)/snakemake
+	$(BIN)/snakemake --logger rich
 
 setup: $(VENV)/.ready
 
@@ -41,7 +42,7 @@ $(VENV)/.ready-test: $(VENV)/.ready $(VENV)/.ready-docs envs/requirements-test.t
 lint: setup-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 
 test: lint
@@ -57,6 +58,13 @@ docs: setup-docs
 
 bench: setup-test
 	$(BIN)/python -m tests.benchmarks
+
+rulegraph: setup
+	@{ echo '# The rules'; echo; \
+	   echo 'Drawn by Snakemake, with `make rulegraph`. An arrow points from a rule to the rules'; \
+	   echo 'that read its files. A search reads its own earlier generations.'; echo; \
+	   echo '```mermaid'; $(BIN)/snakemake --quiet all --rulegraph mermaid-js publish_all; echo; \
+	   echo '```'; } > docs/rulegraph.md
 
 clean:
 	rm -rf $(VENV) build site workflow/*.egg-info .pytest_cache .ruff_cache

@@ -11,7 +11,7 @@ from unittest import mock
 from tests.slurm.cluster import Cluster, NoCluster, install
 from tests.workflow.project import STUDY, Project
 
-PROFILE = ("--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1",
+PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1",
            "--latency-wait", "5")  # fmt: skip
 CELLS = 4
 

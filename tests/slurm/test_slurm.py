@@ -19,7 +19,7 @@ from tests.workflow.project import STUDY, Project
 
 pytestmark = pytest.mark.slurm
 
-PROFILE = ("--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1",
+PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1",
            "--latency-wait", "10")  # fmt: skip
 STEPS = 2000
 TRAINING = re.compile(r"^(\S+ \S+) INFO training ([0-9a-f]{24}-[0-9a-f]{16})", re.MULTILINE)

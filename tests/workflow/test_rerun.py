@@ -121,8 +121,8 @@ def test_an_optimizers_code_trains_its_runs_only(project: Project):
 
 @pytest.mark.parametrize(
     "file",
-    ["workflow/hypertransfer/training/loop.py", "workflow/hypertransfer/plots.py",
-     "workflow/hypertransfer/store.py"],
+    ["workflow/hypertransfer/training/loop.py", "workflow/hypertransfer/figures/panels.py",
+     "workflow/hypertransfer/storage/run_store.py"],
 )  # fmt: skip
 def test_comments_docstrings_and_formatting_change_nothing(project: Project, file: str):
     before = project.edit(
