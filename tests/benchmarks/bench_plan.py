@@ -50,6 +50,7 @@ def project(folder: Path, runs: int) -> Project:
     grid = study["grids"]["sweep"]
     grid["axes"] = axes(runs)
     grid["base"] |= {"steps": 200, "log_every": 10}
+    study["claims"][0]["where"]["batch_size"] = 8  # a claim compares single runs
     made.write_study(study)
     return made
 
