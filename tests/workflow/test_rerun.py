@@ -89,6 +89,16 @@ def test_a_probe_setting_probes_again(project: Project):
     assert (ran.trained, ran.probed) == (0, 0)
 
 
+def test_a_probe_at_other_steps_makes_no_cell_again(project: Project):
+    project.write_study(changed("grids/sweep/probes/sharpness/checkpoints", {"count": 4}))
+    ran = project.run()
+    assert ran.code == 0, ran.output
+    assert (ran.of("cells"), ran.of("probes"), ran.probed) == (0, 2, PROBED)
+    project.write_study(STUDY)
+    ran = project.run()
+    assert (ran.trained, ran.probed) == (0, 0)
+
+
 def test_a_figure_draws_that_figure(project: Project):
     project.write_study(changed("figures/0/title", "Another title"))
     ran = project.run()

@@ -1,4 +1,4 @@
-"""Time and memory of runs and probes, and cells cut into shards of equal time."""
+"""Estimated time and memory of runs and probes, and cells cut into shards of equal time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Rates:
-    """How fast a machine works, on one core or one GPU.
+    """The speed of a machine, on one core or one GPU.
 
     The defaults were fitted to the 303 runs and 30 probes of the desk scale of super_consistency
     on one core of an AMD EPYC.
@@ -34,7 +34,7 @@ class Rates:
     products_per_checkpoint: float = 12.0  # Hessian-vector products for one eigenvalue, when warm
 
     def seconds(self, operations: float, steps: float) -> float:
-        """What so many operations in so many steps take."""
+        """The estimated seconds of `operations` floating-point operations in `steps` steps."""
         return operations / self.operations_per_second + steps * self.seconds_per_step
 
 
@@ -44,7 +44,7 @@ def train_seconds(spec: RunSpec, rates: Rates) -> float:
 
 
 def probe_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> float:
-    """Estimated seconds of one probe; a product costs two gradients."""
+    """Estimated seconds of one probe; a Hessian-vector product costs two gradients."""
     if settings.get("probe") == "decoding":
         return _decoding_seconds(spec, settings, rates)
     samples = settings.get("samples", 256)

@@ -1,7 +1,8 @@
-"""Code fingerprints: which modules a piece of work executes, and a hash of their code.
+"""Code fingerprints: the modules that an entry module reaches by import, with a hash of each.
 
-The hash is of the syntax tree with docstrings and messages removed: comments, formatting,
-docstrings, and the texts of errors and log messages change nothing. Modules are found by following imports, without importing anything.
+A module is hashed as its syntax tree without docstrings and messages: comments, formatting,
+docstrings, and the texts of errors and of log messages do not change the hash. Imports are read
+from the source; no module is imported.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from pathlib import Path
 
 from hypertransfer.catalogue.module_source import PACKAGE, find, is_followed, roots
 
-# Tables of which a run uses single entries. What a run takes from them enters its key by value
-# (`keys.context`), so that adding a model or a parameterisation retrains nothing.
+# Modules with tables of which a run uses single entries. These entries are part of the run's key
+# (`keys.context`), so that a new model or parameterisation in a table retrains nothing.
 BY_VALUE = frozenset(
     f"{PACKAGE}.{name}"
     for name in (
@@ -86,7 +87,7 @@ def code_hash(source: str) -> str:
 
 
 def imports(source: str, module: str, is_package: bool) -> set[str]:
-    """Names of the modules that the source may import, each with all its parents."""
+    """Names of the modules that the source may import, and of their parent packages."""
     found: set[str] = set()
     package = module.split(".") if is_package else module.split(".")[:-1]
     for node in ast.walk(ast.parse(source)):
@@ -119,7 +120,9 @@ def _read(path: Path, stamp: tuple[int, int], module: str) -> tuple[str, frozens
 
 
 def fingerprint(*entries: str) -> dict[str, str]:
-    """Hash of every module that the entry modules reach by import, keyed by module name.
+    """The hash of every module that the entry modules reach by import, by module name.
+
+    Only modules of the library and of the project's folder are followed.
 
     Files that such a module reads are included, see `DATA_FILES`.
 

@@ -1,8 +1,9 @@
-"""Run keys and probe keys: what decides the numbers, as one name.
+"""Keys of runs, of probes and of weights in the run store.
 
-A key is `<identity>-<context>`. The identity is the digest of what was asked for (the spec);
-the context that of what answers it: code, data, table. Runs of one spec under other code lie
-side by side in the store, which is how `plan` can say why something is missing.
+A run's key is `<identity>-<context>`. The identity is the digest of the spec, the context the
+digest of the code, the data set and the parameterisation's table. Runs of one spec under
+different code are stored side by side, so that `hypertransfer plan` can say what has changed
+since a run was trained.
 """
 
 from __future__ import annotations
@@ -89,9 +90,10 @@ def lacking_weights(steps: Iterable[int], record: Mapping[str, Any]) -> list[int
 
 
 class Contexts:
-    """Keys of many runs and probes, with the code as it is when each context is first met.
+    """Computes keys of many runs and probes, and each context only once.
 
-    Runs that differ in numbers alone share one computed context, and so do a probe's settings.
+    Runs that differ in numbers alone have the same context, and so have the settings of one
+    probe. A context is computed from the code on the disk at its first use.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What a plan means against a store: what is there, what is missing, and why."""
+"""A plan compared with a run store: what is stored, what is missing, and why."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hypertransfer.studies.searches import TRANSFER
 
 @dataclass(frozen=True)
 class GridStatus:
-    """Counts of one grid: runs, cells and jobs, what is in the store, seconds still to train."""
+    """Counts of one grid: runs, cells, jobs, stored runs and probes; seconds of missing work."""
 
     study: str
     grid: str
@@ -39,7 +39,7 @@ class GridStatus:
 
 @dataclass(frozen=True)
 class Survey:
-    """A plan held against a store: which of its runs and probes are there. Looked up once."""
+    """A plan and a store, with the keys of the plan's runs and probes that the store has."""
 
     plan: StudyPlan
     store: Store
@@ -48,7 +48,7 @@ class Survey:
 
 
 def survey(plan: StudyPlan, store: Store) -> Survey:
-    """Look up every run and probe of a plan: one look at the file system for each."""
+    """Look up every run and probe of a plan in the store, at one file access for each."""
     runs = (run.key for members in plan.runs.values() for run in members)
     probes = (key for job in plan.probe_jobs for key in job.probe_keys)
     return Survey(
@@ -111,7 +111,7 @@ def _probe_seconds(job: PlannedJob, found: Survey) -> float:
 
 
 def reasons(found: Survey) -> Counter[str]:
-    """Why runs are missing, with how many are missing for each reason."""
+    """The reasons why runs are missing, with the number of runs for each reason."""
     counts: Counter[str] = Counter()
     changes = _Changes(found.store)
     for name, runs in found.plan.runs.items():
@@ -130,14 +130,14 @@ def reasons(found: Survey) -> Counter[str]:
 
 
 class _Changes:
-    """What differs from stored runs of the same spec. Equal contexts are compared once."""
+    """Differences from stored runs of the same spec; equal contexts are compared once."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._known: dict[tuple[str, str], str] = {}
 
     def of(self, run: PlannedRun) -> str:
-        """The least change since the run was stored; empty where it never was."""
+        """The smallest change since the run was stored; empty if it was never stored."""
         others = self.store.contexts("runs", run.key)
         return min((self._change(run, other) for other in others), key=len, default="")
 
@@ -171,7 +171,7 @@ def _difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> str:
 
 
 def _new_values(stored: Sequence[PlannedRun], fresh: Sequence[PlannedRun]) -> Counter[str]:
-    """New runs by the axis values that no stored run of the grid has."""
+    """Counts of new runs by the axis values that no stored run of the grid has."""
     if not stored:
         return Counter({"not run yet": len(fresh)} if fresh else {})
     seen = {(axis, canonical(v)) for run in stored for axis, v in run.run.point.items()}
