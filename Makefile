@@ -5,7 +5,7 @@
 # make bench   measure speed against stated rivals, to results/benchmarks.parquet
 # make docs    write the reference pages, and build the documentation to site/
 # make lint    formats and static checks
-# make rulegraph   draw the graph of the rules anew, to docs/rulegraph.md
+# make rulegraph   draw the graph of the rules anew, to docs/rulegraph.mmd
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -60,11 +60,7 @@ bench: setup-test
 	$(BIN)/python -m tests.benchmarks
 
 rulegraph: setup
-	@{ echo '# The rules'; echo; \
-	   echo 'Drawn by Snakemake, with `make rulegraph`. An arrow points from a rule to the rules'; \
-	   echo 'that read its files. A search reads its own earlier generations.'; echo; \
-	   echo '```mermaid'; $(BIN)/snakemake --quiet all --rulegraph mermaid-js publish_all; echo; \
-	   echo '```'; } > docs/rulegraph.md
+	$(BIN)/snakemake --rulegraph mermaid-js publish_all > docs/rulegraph.mmd && echo >> docs/rulegraph.mmd
 
 clean:
 	rm -rf $(VENV) build site workflow/*.egg-info .pytest_cache .ruff_cache
