@@ -15,7 +15,7 @@ from hypertransfer.cli import arguments, main
 from hypertransfer.cli.main_config import main_config
 from hypertransfer.cli.text import duration
 from hypertransfer.parameterisation.algebra import Parameterisation
-from hypertransfer.planning import keys, load, study_plan
+from hypertransfer.planning import keys, load, planned_runs
 from hypertransfer.storage.run_store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ def planned(tmp_path: Path, capsys, *overrides: str) -> str:
     return capsys.readouterr().out
 
 
-def fill(tmp_path: Path, wanted) -> list[study_plan.PlannedRun]:
+def fill(tmp_path: Path, wanted) -> list[planned_runs.PlannedRun]:
     """Entries for the runs of the smoke sweep that `wanted` lets through."""
     config = main_config(
         arguments.CONFIG, ["scale=smoke", "studies=[super_consistency]", f"store={tmp_path}"]

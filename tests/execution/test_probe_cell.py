@@ -13,7 +13,7 @@ from hypertransfer.execution import probe_cell, train_cell
 from hypertransfer.execution.errors import NotReproduced
 from hypertransfer.execution.probe_cell import CellProbe
 from hypertransfer.execution.train_cell import CellRun
-from hypertransfer.planning import keys, study_plan
+from hypertransfer.planning import cell_jobs, keys
 from hypertransfer.storage.run_store import Store
 
 VALUES = {
@@ -30,7 +30,7 @@ def run(keep=(), **changes) -> CellRun:
 
 def probe(of: CellRun, steps) -> CellProbe:
     written = {"probe": "hessian", "checkpoints": list(steps), "samples": 32, "tolerance": 0.1}
-    settings = study_plan.probe_settings(written, of.spec)
+    settings = cell_jobs.probe_settings(written, of.spec)
     return CellProbe(keys.probe_key(of.key, settings), settings, of)
 
 

@@ -185,15 +185,16 @@ def load(tmp_path):
 
 
 def jobs_of(study):
-    return study_plan.StudyPlan(study, 3).searches
+    return study_plan.StudyPlan(study, 3).search_jobs
 
 
 def test_every_generation_waits_for_those_before_and_the_transfer_for_all(load):
     jobs = jobs_of(load())
-    assert [len(job.sources) for job in jobs] == [0, 1, 2] * 3 + [9]
+    *generations, transfer = jobs
+    assert [len(job.input["earlier"]) for job in generations] == [0, 1, 2] * 3
     assert len({job.file for job in jobs}) == 10
     assert all(job.files[1].endswith(".json") for job in jobs[:-1])
-    assert set(jobs[-1].sources) == {job.file for job in jobs[:-1]}
+    assert set(transfer.input["generations"]) == {job.file for job in generations}
 
 
 def test_a_method_changed_or_added_leaves_the_others_files_alone(load):

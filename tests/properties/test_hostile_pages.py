@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.support.configs import load, with_grid
 
 from hypertransfer.figures import draw
-from hypertransfer.planning import study_plan
+from hypertransfer.planning import report_template, study_plan
 from hypertransfer.report import html as report_html
 from hypertransfer.report import index
 from hypertransfer.report import page as report_page
@@ -171,6 +171,6 @@ def test_notebooks_run_from_the_repository_only(tmp_path, monkeypatch):
     books.mkdir()
     (tmp_path / "evil.ipynb").write_text("{}")
     (books / "mine.ipynb").symlink_to(tmp_path / "evil.ipynb")
-    monkeypatch.setattr(study_plan, "NOTEBOOKS", books)
+    monkeypatch.setattr(report_template, "NOTEBOOKS", books)
     with pytest.raises(ConfigError, match="a link that leads out"):
-        study_plan.notebook(studies_study.Study("mine", "desk", "t", "q", {}, {}, {}))
+        report_template.notebook("mine")

@@ -20,7 +20,8 @@ from hypertransfer.studies import document
 ROOT = Path(__file__).resolve().parents[2]
 
 
-SOURCES = [*sorted((ROOT / "workflow").rglob("*.py")), ROOT / "Snakefile",
+SOURCES = [*sorted((ROOT / "workflow").rglob("*.py")),
+           ROOT / "Snakefile", ROOT / "workflow/Snakefile",
            *sorted((ROOT / "workflow/rules").glob("*.smk")),
            *sorted((ROOT / "workflow/notebooks").glob("*.ipynb"))]  # fmt: skip
 MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "jsonpickle"}

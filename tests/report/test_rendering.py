@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from hypertransfer.planning import fingerprint, jobs, study_plan
+from hypertransfer.planning import fingerprint, job_digest, report_template
 from hypertransfer.report import rendering
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,8 +27,8 @@ def test_templates_are_part_of_the_digests_of_index_and_report(tmp_path, monkeyp
 
     def digests() -> dict[str, object]:
         scripts = ("write_index", "draw_figure")
-        codes = {script: jobs.code_of(script) for script in scripts}
-        return {**codes, "report": study_plan.notebook_digest(notebook)}
+        codes = {script: job_digest.code_of(script) for script in scripts}
+        return {**codes, "report": report_template.notebook_digest(notebook)}
 
     before = digests()
     assert before == digests()

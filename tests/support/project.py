@@ -73,9 +73,9 @@ class Project:
         for runs in planned.runs.values():
             for run in runs:
                 self.store.put("runs", run.key, {"context": keys.context(run.run.spec)}, files())
-        for shard in planned.shards:
-            for probe, run in zip(shard.probe_keys, shard.runs, strict=False):
-                self.store.put("probes", probe, {"run": run.key}, {})
+        for job in planned.probe_jobs:
+            for probe, run in zip(job.probe_keys, job.parts["runs"], strict=True):
+                self.store.put("probes", probe, {"run": run["key"]}, {})
         for file in planned.made:
             (self.folder / file).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / file).write_bytes(b"")
