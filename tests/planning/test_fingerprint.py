@@ -292,7 +292,7 @@ def test_adams_code_is_in_the_keys_of_adam_alone(library, before):
 
 
 def test_words_about_adam_are_in_no_key(library, before):
-    library.edit("optimizers/adam", '"""Adam and AdamW: ', '"""The family of Adam: ')
+    library.edit("optimizers/adam", '"""AdamW of torch, ', '"""The AdamW of torch, ')
     assert changed(before, library.keys()) == set()
 
 
