@@ -102,9 +102,10 @@ def plan(tmp_path, study=STUDY):
 def test_a_sound_study_is_planned(tmp_path):
     found = plan(tmp_path).spaces
     assert {name: len(jobs) for name, jobs in found.evaluations.items()} == {"svm": 5}
-    assert [job.name for job in found.parts] == ["svm", "svm", "own", "own"]
-    own = next(job for job in found.parts if job.name == "own")
-    assert own.sources == tuple(plan(tmp_path).files("train"))
+    replayed = [job.parts["replay"] for job in found.replay_parts]
+    assert replayed == ["svm", "svm", "own", "own"]
+    own = next(job for job in found.replay_parts if job.parts["replay"] == "own")
+    assert own.input["tasks"] == [job.file for job in plan(tmp_path).train_jobs]
     assert len(found.table_files) == 3
 
 
@@ -173,8 +174,8 @@ def test_a_table_that_is_not_there_stops_before_any_job(tmp_path, monkeypatch):
 def names(planned):
     return {
         "evaluations": [job.file for jobs in planned.spaces.evaluations.values() for job in jobs],
-        "replays": {job.file for job in planned.spaces.parts},
-        "tables": planned.tables,
+        "replays": {job.file for job in planned.spaces.replay_parts},
+        "tables": planned.table_files,
     }
 
 
@@ -209,7 +210,7 @@ def test_runs_of_another_study_are_prior_tasks(tmp_path):
     config = {"scale": "desk", "studies": ["spaces", "other"], "job_minutes": 3}
     plans = {one.name: one for one in load_plans(config, tmp_path)}
     found = plans["spaces"].spaces.files_of("own")
-    assert found == plans["other"].files("train")
+    assert found == [job.file for job in plans["other"].train_jobs]
     alone = load_plan("spaces", config, "desk", tmp_path)  # as `prune` looks at a single study
     assert alone.spaces.files_of("own") == found
     with pytest.raises(ConfigError, match="takes runs of 'other', which is not in `studies`"):
