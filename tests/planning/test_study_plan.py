@@ -355,7 +355,8 @@ def test_suites_of_equal_tasks_have_jobs_of_their_own():
 
 def test_figures_and_claims_depend_on_their_own_families():
     def edit(values):
-        values["claims"][0]["control"] = {"measure": "regret_ratio", "bar": {"max": 1}}
+        control = {"measure": "regret_ratio", "where": {}, "bar": {"max": 1}}
+        values["claims"][0]["control"] = control
 
     figure = planned().figures["one"]
     assert figure.parts["modules"] == ["hypertransfer.figures.training"]
@@ -374,7 +375,7 @@ def test_figures_and_claims_depend_on_their_own_families():
 def of_spaces(values):
     """The study with a figure and a claim about search spaces alone."""
     values["figures"] = [{"id": "one", "kind": "regrets", "title": "One", "caption": "One."}]
-    values["claims"] = [{"id": "faster", "measure": "regret_ratio", "bar": {"max": 1}}]
+    values["claims"][0] |= {"measure": "regret_ratio"}
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from hypertransfer.planning import report_template, study_plan
 from hypertransfer.report import html as report_html
 from hypertransfer.report import index
 from hypertransfer.report import page as report_page
-from hypertransfer.studies import study as studies_study
 from hypertransfer.studies.document import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]

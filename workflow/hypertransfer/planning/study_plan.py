@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from hypertransfer.catalogue.cards.figures import FIGURES
 from hypertransfer.claims.claim import Claim
@@ -179,9 +178,7 @@ class StudyPlan:
             jobs[figure.id] = self._figure(figure, module, codes[module])
         return jobs
 
-    def _figure(
-        self, figure: Figure, module: str, code: Mapping[str, str]
-    ) -> PlannedJob:
+    def _figure(self, figure: Figure, module: str, code: Mapping[str, str]) -> PlannedJob:
         stem = f"results/{self.name}/made/figures/{figure.id}-{{digest}}"
         return PlannedJob(
             rule="draw_figure",
