@@ -15,6 +15,7 @@ from hypertransfer.execution.probe_cell import CellProbe
 from hypertransfer.execution.train_cell import CellRun
 from hypertransfer.planning import cell_jobs, keys
 from hypertransfer.storage.run_store import Store
+from hypertransfer.studies.grid import Probe
 
 VALUES = {
     "model": "residual_mlp", "data": {"name": "digits", "train": 64, "test": 32},
@@ -30,7 +31,7 @@ def run(keep=(), **changes) -> CellRun:
 
 def probe(of: CellRun, steps) -> CellProbe:
     written = {"probe": "hessian", "checkpoints": list(steps), "samples": 32, "tolerance": 0.1}
-    settings = cell_jobs.probe_settings(written, of.spec)
+    settings = cell_jobs.probe_settings(Probe.parse(written), of.spec)
     return CellProbe(keys.probe_key(of.key, settings), settings, of)
 
 
