@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,23 +39,53 @@ class GridStatus:
 
 @dataclass(frozen=True)
 class Survey:
-    """A plan and a store, with the keys of the plan's runs and probes that the store has."""
+    """A plan and a store, with the keys of the plan's runs and probes that the store has.
+
+    `lacking` holds, by run key, the steps at which stored runs lack weights for missing probes.
+    """
 
     plan: StudyPlan
     store: Store
     runs: frozenset[str]
     probes: frozenset[str]
+    lacking: Mapping[str, frozenset[int]]
 
 
 def survey(plan: StudyPlan, store: Store) -> Survey:
     """Look up every run and probe of a plan in the store, at one file access for each."""
-    runs = (run.key for members in plan.runs.values() for run in members)
-    probes = (key for job in plan.probe_jobs for key in job.probe_keys)
-    return Survey(
-        plan,
-        store,
-        frozenset(key for key in runs if store.has("runs", key)),
-        frozenset(key for key in probes if store.has("probes", key)),
+    keys_of_runs = (run.key for members in plan.runs.values() for run in members)
+    keys_of_probes = (key for job in plan.probe_jobs for key in job.probe_keys)
+    runs = frozenset(key for key in keys_of_runs if store.has("runs", key))
+    probes = frozenset(key for key in keys_of_probes if store.has("probes", key))
+    return Survey(plan, store, runs, probes, _lacking_weights(plan, store, runs, probes))
+
+
+def _lacking_weights(
+    plan: StudyPlan, store: Store, runs: Container[str], probes: Container[str]
+) -> dict[str, frozenset[int]]:
+    """Steps at which stored runs lack weights for missing probes, by run key.
+
+    Only the records of runs with a missing probe are read.
+    """
+    steps: dict[str, set[int]] = {}
+    for job in plan.probe_jobs:
+        for run, key, settings in zip(
+            job.parts["runs"], job.probe_keys, job.parts["settings"], strict=True
+        ):
+            if key not in probes and run["key"] in runs:
+                steps.setdefault(run["key"], set()).update(settings["checkpoints"])
+    lacking = {run: _lacking_of_run(store, run, wanted) for run, wanted in steps.items()}
+    return {run: missing for run, missing in lacking.items() if missing}
+
+
+def _lacking_of_run(store: Store, run: str, steps: set[int]) -> frozenset[int]:
+    try:
+        entry = store.get("runs", run)
+        lacking = keys.lacking_weights(steps, entry.record) if entry else ()
+    except (DamagedEntry, KeyError, TypeError):  # a job trains a damaged run again
+        return frozenset()
+    return frozenset(
+        step for step in lacking if not store.has("weights", keys.weights_key(run, step))
     )
 
 
@@ -67,7 +97,9 @@ def grids(found: Survey) -> Iterator[GridStatus]:
         train_jobs = [job for job in plan.train_jobs if job.parts["grid"] == name]
         probe_jobs = [job for job in plan.probe_jobs if job.parts["grid"] == name]
         probe_keys = [key for job in probe_jobs for key in job.probe_keys]
-        seconds = sum(run.seconds for run in runs if run.key not in found.runs)
+        seconds = sum(
+            run.seconds for run in runs if run.key not in found.runs or run.key in found.lacking
+        )
         seconds += sum(_probe_seconds(job, found) for job in probe_jobs)
         yield GridStatus(
             study=plan.name,
@@ -111,7 +143,7 @@ def _probe_seconds(job: PlannedJob, found: Survey) -> float:
 
 
 def reasons(found: Survey) -> Counter[str]:
-    """The reasons why runs are missing, with the number of runs for each reason."""
+    """The reasons why runs are trained, with the number of runs for each reason."""
     counts: Counter[str] = Counter()
     changes = _Changes(found.store)
     for name, runs in found.plan.runs.items():
@@ -126,6 +158,10 @@ def reasons(found: Survey) -> Counter[str]:
         stored = [run for run in runs if run.key in found.runs]
         for reason, count in _new_values(stored, fresh).items():
             counts[f"{name}: {reason}"] += count
+        if again := {run.key for run in runs if run.key in found.lacking}:
+            steps = ", ".join(map(str, sorted(frozenset.union(*map(found.lacking.get, again)))))
+            reason = f"trained again for weights at steps {steps}, which were not kept"
+            counts[f"{name}: {reason}"] += len(again)
     return counts
 
 
