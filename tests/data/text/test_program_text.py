@@ -14,3 +14,8 @@ def test_program_text_is_split_by_file():
     assert program_text.in_test_part("sympy/core/add.py") == program_text.in_test_part(
         "sympy/core/add.py"
     )
+
+
+def test_program_text_is_there_for_the_probe():
+    found = samples_of("program_text", context=16, train=1, test=8)
+    assert found.test_x.shape == (8, 16)
