@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shutil
 
 import pytest
 import torch
+from tests.support.interrupted import STEPS
+from tests.support.training_cells import table_of
 
 from hypertransfer.catalogue import complete
 from hypertransfer.execution import probe_cell, train_cell
@@ -152,3 +155,27 @@ def test_a_state_saved_for_other_steps_is_not_gone_on_from(tmp_path, monkeypatch
     store.open()
     store.keep_state(*place, saved[0].to_bytes())
     assert probed(store, asked).column("step").to_pylist() == [0, 2, 6]
+
+
+@pytest.mark.parametrize("fate", ["gone", "damaged"])
+def test_a_probe_makes_a_run_again_whose_weights_it_cannot_have(tmp_path, cell, caplog, fate):
+    store, run = Store(tmp_path / "store"), cell[0]
+    settings = {"probe": "hessian", "checkpoints": [0, 11, STEPS], "samples": 32, "eigenvalues": 1,
+                "tolerance": 0.05, "max_products": 50}  # fmt: skip
+    work = [probe_cell.CellProbe(keys.probe_key(run.key, settings), settings, run)]
+
+    def probed(store):
+        return probe_cell.measure_cell("g", "p", work, store, "cpu").drop_columns(["seconds"])
+
+    table_of(cell[:1], store)
+    weights = store.path("runs", run.key) / train_cell.CHECKPOINTS
+    if fate == "gone":
+        shutil.rmtree(weights.parent)
+    else:
+        weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    caplog.set_level(logging.INFO)
+    found = probed(store)
+    assert f"training {run.key}" in caplog.text
+    undisturbed = Store(tmp_path / "undisturbed")
+    table_of(cell[:1], undisturbed)
+    assert found == probed(undisturbed)

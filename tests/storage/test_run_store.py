@@ -430,3 +430,21 @@ def test_two_file_systems_are_not_needed(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not-there"))
     Store(tmp_path / "store").put("runs", key(1), {}, {"file": b"x"})
     assert Store(tmp_path / "store").has("runs", key(1))
+
+
+def test_the_store_keeps_the_last_state_and_checks_it(tmp_path):
+    store = Store(tmp_path)
+    key = "0" * 24 + "-" + "1" * 16
+    assert store.state("runs", key) is None
+    store.keep_state("runs", key, b"one")
+    store.keep_state("runs", key, b"two")
+    assert store.state("runs", key) == b"two"
+    store.put("runs", key, {}, {})
+    assert store.state("runs", key) is None, "a finished run needs no state"
+    store.keep_state("runs", key, b"three")
+    (path,) = (p for p in (tmp_path / "states").rglob("*") if p.is_file())
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    with pytest.raises(DamagedEntry, match="not what was written"):
+        store.state("runs", key)
+    with pytest.raises(ValueError, match="not a key"):
+        store.keep_state("runs", "../x", b"")

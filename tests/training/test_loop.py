@@ -2,93 +2,23 @@
 
 import itertools
 import math
-import sys
-from importlib.machinery import ModuleSpec
-from types import ModuleType
 
 import pytest
 import torch
+from tests.support.synthetic import TRAIN, Watching, images, run, spec
 from torch.nn import functional as F
 
-from hypertransfer.catalogue import complete, lookup
-from hypertransfer.data.samples import Samples, batches
-from hypertransfer.networks.mlp import LinearNet
+from hypertransfer.catalogue import lookup
+from hypertransfer.data.samples import batches
 from hypertransfer.runs.spec import Schedule
 from hypertransfer.training import build, loop
-from hypertransfer.training import losses as training_losses
 from hypertransfer.training.loop import History, Scheduler, final_loss
 from hypertransfer.training.state import PRECONDITIONER
 
-TRAIN, TEST, CLASSES = 96, 50, 4
-
-
-def images(train=TRAIN, test=TEST):
-    """Samples around one pattern for each class; the first pixel is the sample's own number."""
-    generator = torch.Generator().manual_seed(7)
-    patterns = torch.randn(CLASSES, 1, 5, 5, generator=generator)
-    n = train + test
-    y = torch.arange(n) % CLASSES
-    x = patterns[y] + 0.7 * torch.randn(n, 1, 5, 5, generator=generator)
-    x[:, 0, 0, 0] = torch.arange(n) / n
-    return Samples(x[:train], y[:train], x[train:], y[train:], CLASSES)
-
-
-class Watching(LinearNet):
-    """The linear network, which notes the numbers of the samples in its training batches."""
-
-    seen: list
-
-    def forward(self, x):
-        if self.training and x.requires_grad is False:
-            Watching.seen.append((x[:, 0, 0, 0] * (TRAIN + TEST)).round().long().tolist())
-        return super().forward(x)
-
-
-@pytest.fixture(autouse=True)
-def synthetic(monkeypatch, tmp_path):
-    """A data set and a model of one's own, named by import path."""
-    source = tmp_path / "synthetic_parts.py"  # parts are taken from the project's folder only
-    source.touch()
-    monkeypatch.chdir(tmp_path)
-    module = ModuleType("synthetic_parts")
-    module.__spec__ = ModuleSpec("synthetic_parts", None, origin=str(source))
-    module.load, module.Watching = images, Watching
-    for part in (images, Watching):
-        monkeypatch.setattr(part, "__module__", "synthetic_parts")
-    monkeypatch.setitem(sys.modules, "synthetic_parts", module)
-    Watching.seen = []
-    build._data.cache_clear()
-    yield
-    build._data.cache_clear()
-
-
-def spec(**values):
-    return complete.run_spec(
-        {
-            "model": {"name": "residual_mlp", "bias": True},
-            "data": "synthetic_parts:load",
-            "base": {"width": 4, "depth": 1},
-            "shape": {"width": 12, "depth": 2},
-            "parameterisation": "depth_mup",
-            "optimizer": {"name": "sgd", "momentum": 0.9},
-            "weight_decay": 0.01,
-            "lr": 0.05,
-            "batch_size": 16,
-            "steps": 40,
-            "seed": 3,
-            "log_every": 1,
-            **values,
-        }
-    )
-
+pytestmark = pytest.mark.usefixtures("synthetic")
 
 ADAMW = {"optimizer": {"name": "adamw", "betas": [0.8, 0.95], "eps": 1e-3}, "lr": 0.01}
 WATCHING = {"model": "synthetic_parts:Watching", "optimizer": "sgd"}
-
-
-def run(**values):
-    values = spec(**values)
-    return loop.train(values, lookup.table(values))
 
 
 def same(a, b):
@@ -229,24 +159,6 @@ def test_training_is_the_hand_written_loop(options, update):
         assert result.history.train_loss[1:] == pytest.approx(
             by_hand(result, 40, update, branch=1.0)[0], rel=1e-2
         )
-
-
-def test_rows_are_what_the_table_says_at_this_shape():
-    """Depth-µP with SGD at m_N = 3, m_L = 2: lr·3 outside the hidden weights, decay over 3."""
-    rows = {row["name"]: row for row in run(steps=1).parameters}
-    assert rows["input.weight"]["lr"] == rows["input.bias"]["lr"] == pytest.approx(0.15)
-    assert rows["blocks.0.layers.1.weight"]["lr"] == pytest.approx(0.05)
-    assert rows["blocks.0.layers.1.bias"]["lr"] == pytest.approx(0.15)
-    assert rows["readout.weight"]["lr"] == pytest.approx(0.15)
-    assert rows["readout.bias"]["lr"] == pytest.approx(0.05)
-    assert rows["readout.weight"]["multiplier"] == pytest.approx(1 / 3)
-    assert rows["input.weight"]["weight_decay"] == pytest.approx(0.01 / 3)
-
-
-def test_mse_is_the_mean_over_samples_and_classes():
-    output = torch.tensor([[1.0, 2.0, 0.0], [0.5, 0.0, 0.0]])
-    loss = training_losses.mse(output, torch.tensor([1, 2]))
-    assert loss.item() == pytest.approx((1 + 1 + 0 + 0.25 + 0 + 1) / 6)
 
 
 # Schedule ----------------------------------------------------------------------------------
