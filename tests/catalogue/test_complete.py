@@ -117,7 +117,7 @@ def test_a_probes_default_is_in_the_keys_of_its_probes(monkeypatch, name, settin
     probe = Probe(name, [0, 4])
 
     def probe_key() -> str:
-        return keys.probe_key("0" * 24, cell_jobs.probe_settings(probe, spec))
+        return keys.Contexts().probe_key("0" * 24, cell_jobs.probe_settings(probe, spec))
 
     before = probe_key()
     card = probes.PROBES[name]

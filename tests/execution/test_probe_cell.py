@@ -35,7 +35,7 @@ def run(keep=(), **changes) -> CellRun:
 def probe(of: CellRun, steps) -> CellProbe:
     written = {"probe": "hessian", "checkpoints": list(steps), "samples": 32, "tolerance": 0.1}
     settings = cell_jobs.probe_settings(Probe.parse(written), of.spec)
-    return CellProbe(keys.probe_key(of.key, settings), settings, of)
+    return CellProbe(keys.Contexts().probe_key(of.key, settings), settings, of)
 
 
 def trained(store: Store, of: CellRun):
@@ -162,7 +162,7 @@ def test_a_probe_makes_a_run_again_whose_weights_it_cannot_have(tmp_path, cell, 
     store, run = Store(tmp_path / "store"), cell[0]
     settings = {"probe": "hessian", "checkpoints": [0, 11, STEPS], "samples": 32, "eigenvalues": 1,
                 "tolerance": 0.05, "max_products": 50}  # fmt: skip
-    work = [probe_cell.CellProbe(keys.probe_key(run.key, settings), settings, run)]
+    work = [probe_cell.CellProbe(keys.Contexts().probe_key(run.key, settings), settings, run)]
 
     def probed(store):
         return probe_cell.measure_cell("g", "p", work, store, "cpu").drop_columns(["seconds"])

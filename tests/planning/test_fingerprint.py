@@ -223,7 +223,7 @@ spec = complete.run_spec({**BASE, "model": "conv", "data": "fashion_mnist_subset
                       "optimizer": "sgd", "parameterisation": "sp"})
 found["conv"] = keys.run_key(spec)
 settings = {"probe": "hessian", "checkpoints": [0]}
-found["probe"] = keys.probe_key("run", settings)
+found["probe"] = keys.Contexts().probe_key("run", settings)
 print(json.dumps(found))
 """
 

@@ -9,7 +9,7 @@ import pytest
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from hypertransfer.spaces.tasks import suites
-from hypertransfer.spaces.tasks.suites import SUITES, WORST, evaluate, evaluations
+from hypertransfer.spaces.tasks.suites import SUITES, WORST, evaluations
 
 CHEAP = {
     "sgd_ridge": {"alpha": 1e-3, "eta0": 0.01, "power_t": 0.25, "epochs": 3},
@@ -17,6 +17,11 @@ CHEAP = {
     "boosting": {"learning_rate": 0.3, "iterations": 5, "leaves": 4, "min_leaf": 5, "l2": 1e-3},
 }
 TASKS = [(suite, task) for suite, known in SUITES.items() for task in known.tasks]
+
+
+def evaluate(suite, task, configuration):
+    """The loss of one configuration on a task."""
+    return evaluations(suite, task, [configuration])[0]
 
 
 @pytest.mark.parametrize(("suite", "task"), TASKS)

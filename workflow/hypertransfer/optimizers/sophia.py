@@ -13,7 +13,6 @@ from pytorch_optimizer import SophiaH
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-ESTIMATORS = ("gauss_newton", "hutchinson")
 NEVER = 2**62  # steps between estimates that pytorch_optimizer would make itself
 FLOOR = 1e-15  # smallest curvature, as in the authors' code
 

@@ -118,8 +118,3 @@ class Contexts:
 def run_key(spec: RunSpec) -> str:
     """The key of one run."""
     return Contexts().key(spec)
-
-
-def probe_key(run: str, settings: Mapping[str, Any]) -> str:
-    """The key of a probe with its settings on a run."""
-    return Contexts().probe_key(run, settings)

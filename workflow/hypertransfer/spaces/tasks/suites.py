@@ -87,15 +87,6 @@ SUITES: Mapping[str, LiveSuite] = {
 }
 
 
-def evaluate(suite: str, task: str, configuration: Mapping[str, float]) -> float:
-    """The loss of one configuration on a task.
-
-    Raises:
-        ValueError: suite, task or hyperparameters are unknown, or a value is out of range.
-    """
-    return evaluations(suite, task, [configuration])[0]
-
-
 def evaluations(
     suite: str, task: str, configurations: Sequence[Mapping[str, float]]
 ) -> list[float]:
