@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median, quantiles
 
-import numpy as np
 import yaml
-from scipy.optimize import nnls
 
+from hypertransfer.analysis.lazy import numpy as np
+from hypertransfer.analysis.lazy import optimize
 from hypertransfer.planning import cost, flops
 from hypertransfer.planning.status import Survey
 from hypertransfer.runs.spec import RunSpec
@@ -65,7 +65,8 @@ def fit(timings: Sequence[Timing], rates: cost.Rates) -> cost.Rates:
     """
     terms = np.array([[timing.operations, timing.steps] for timing in timings])
     seconds = np.array([timing.seconds for timing in timings])
-    (per_operation, per_step), _ = nnls(terms / seconds[:, None], np.ones(len(seconds)))
+    relative = terms / seconds[:, None]
+    (per_operation, per_step), _ = optimize.nnls(relative, np.ones(len(seconds)))
     fitted = replace(rates, seconds_per_step=float(per_step))
     if not per_operation:
         return fitted
