@@ -17,7 +17,7 @@ from hypertransfer.catalogue import complete, lookup
 from hypertransfer.execution.errors import AGAIN, StalePlan
 from hypertransfer.execution.provenance import provenance
 from hypertransfer.planning import keys
-from hypertransfer.runs.columns import RECORDED
+from hypertransfer.runs.columns import summary_of
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.storage import parquet, schemas
 from hypertransfer.storage.produce import produce
@@ -155,13 +155,7 @@ def entry_of(item: CellRun, result: Training, device: torch.device) -> Made:
     record = {
         "spec": item.spec.plain(),
         "context": keys.context(item.spec),
-        "status": result.status,
-        "steps_done": result.steps_done,
-        "final_loss": result.final_loss,
-        "seconds": result.seconds,
-        "optimizer_seconds": result.optimizer_seconds,
-        "curvature_seconds": result.curvature_seconds,
-        "flops": result.flops,
+        **{name: getattr(result, name) for name in summary_of("training")},
         "parameters": result.parameters,
         "checkpoints": sorted(result.checkpoints),
         "provenance": provenance(device),
@@ -190,15 +184,14 @@ def _cell_table(grid: str, work: Sequence[CellRun], found: Mapping[str, tuple]) 
 
 
 def _summary(record: Mapping[str, Any], history: pa.Table) -> dict[str, Any]:
-    provenance_, last = record["provenance"], history.num_rows - 1
-    return {
-        **{name: record[name] for name in RECORDED},
-        "final_loss": math.inf if record["final_loss"] is None else record["final_loss"],
-        "eval_loss": history.column("eval_loss")[last].as_py(),
-        "eval_accuracy": history.column("eval_accuracy")[last].as_py(),
-        "torch": provenance_["torch"],
-        "device": provenance_["device"],
-    }
+    """The values of `runs.columns.SUMMARY` of a stored run."""
+    last = history.num_rows - 1
+    values = {name: record[name] for name in summary_of("training")}
+    values |= {name: history.column(name)[last].as_py() for name in summary_of("history")}
+    values |= {name: record["provenance"][name] for name in summary_of("provenance")}
+    if values["final_loss"] is None:
+        values["final_loss"] = math.inf
+    return values
 
 
 def runs_of_job(parts: Mapping[str, Any], keep: Mapping[str, Sequence[int]]) -> list[CellRun]:

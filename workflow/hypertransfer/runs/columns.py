@@ -23,22 +23,22 @@ AT_EVALUATIONS = ("eval_loss", "eval_accuracy")  # measured at evaluations only
 ALONG_TRAINING = tuple(name for name in HISTORY if name not in ("step", *AT_EVALUATIONS))
 
 SECONDS = ("seconds", "optimizer_seconds", "curvature_seconds")
-# Values of a run's record that its row takes as they are.
-RECORDED: Mapping[str, str] = {
-    "status": "text",
-    "steps_done": "count",
-    **dict.fromkeys(SECONDS, "number"),
-    "flops": "large count",
+# One row a run, beside its grid, key and axes: the kind and the source of each column. Sources are
+# `training`, an attribute of `training.loop.Training` that the run's record in the store keeps;
+# `history`, the last row of the history; and `provenance`, the provenance in the record.
+_SUMMARY: Mapping[str, tuple[str, str]] = {
+    "status": ("text", "training"),
+    "steps_done": ("count", "training"),
+    "final_loss": ("number", "training"),  # of a diverged run null in its record, +inf in its row
+    **dict.fromkeys(AT_EVALUATIONS, ("number", "history")),
+    **dict.fromkeys(SECONDS, ("number", "training")),
+    "flops": ("large count", "training"),
+    "torch": ("text", "provenance"),
+    "device": ("text", "provenance"),
 }
-# One row a run, beside its grid, key and axes.
-SUMMARY: Mapping[str, str] = {
-    "status": "text",
-    "steps_done": "count",
-    "final_loss": "number",  # +inf for a run that diverged
-    "eval_loss": "number",
-    "eval_accuracy": "number",
-    **dict.fromkeys(SECONDS, "number"),
-    "flops": "large count",
-    "torch": "text",
-    "device": "text",
-}
+SUMMARY: Mapping[str, str] = {name: kind for name, (kind, _) in _SUMMARY.items()}
+
+
+def summary_of(source: str) -> tuple[str, ...]:
+    """The columns of the summary that come from a source."""
+    return tuple(name for name, (_, origin) in _SUMMARY.items() if origin == source)
