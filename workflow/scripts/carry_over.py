@@ -1,4 +1,4 @@
-"""Try the results of a search with other seeds and at other shapes, and write their table."""
+"""Train the results of a search with other seeds and at other shapes, and write a table of runs."""
 
 from hypertransfer.execution import job, search_generation
 from hypertransfer.storage import parquet

@@ -1,11 +1,11 @@
 """Check a study's claims on its tables and write the verdicts."""
 
-from hypertransfer.claims import verdicts as claims_verdicts
+from hypertransfer.claims.verdicts import scorecard
 from hypertransfer.execution import job
 from hypertransfer.storage import collect, parquet
 
 with job.running("check_claims", snakemake) as parts:
-    verdicts = claims_verdicts.scorecard(
+    verdicts = scorecard(
         parts["claims"],
         collect.frames(snakemake.input),
         study=parts["study"],

@@ -1,4 +1,4 @@
-"""Join a study's cells into its tables: runs, history, probes."""
+"""Join the tables of a study's jobs into its tables: runs, history, probes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Evaluate tasks of a live suite at every configuration of its design, and write the losses."""
+"""Evaluate tasks of a live suite at all configurations of its design, and write the losses."""
 
 from hypertransfer.execution import job
 from hypertransfer.spaces.tasks import evaluate

@@ -1,4 +1,4 @@
-"""Measure what the store lacks of a probe on the runs of a job, and write their table."""
+"""Measure a probe on the runs of a job for which the store lacks it, and write the job's table."""
 
 import json
 

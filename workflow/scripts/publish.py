@@ -1,4 +1,4 @@
-"""Put the stable names of a study in place."""
+"""Copy the files of a study to their stable names."""
 
 from hypertransfer.execution import job, publish
 

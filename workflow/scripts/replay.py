@@ -1,4 +1,4 @@
-"""Learn spaces from a suite's earlier tasks and search on its targets, for a part of these."""
+"""Learn search spaces from a suite's earlier tasks, and search on a part of its target tasks."""
 
 from hypertransfer.execution import job
 from hypertransfer.spaces.replay import Replay, run

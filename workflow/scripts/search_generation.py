@@ -1,4 +1,4 @@
-"""Propose the next generation of a search, try its proposals, and write both."""
+"""Propose the next generation of a search, train its runs, and write proposals and results."""
 
 import json
 from pathlib import Path

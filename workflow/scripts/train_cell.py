@@ -1,4 +1,4 @@
-"""Train the runs of a job that the store lacks, and write the table of all its runs."""
+"""Train the runs of a job that the store lacks, and write the table of all runs of the job."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Make the vendored subset of Fashion-MNIST from the full set: the same bytes every time.
+"""Make the vendored subset of Fashion-MNIST from the full set, byte for byte reproducibly.
 
 python workflow/scripts/vendor_fashion_mnist.py [DIRECTORY [FILE]]
 """
@@ -20,7 +20,7 @@ from hypertransfer.data.images.fashion_mnist import DIRECTORY, SUBSET_FILE, read
 
 
 def subset(directory: Path) -> dict[str, np.ndarray]:
-    """The first images, uint8 (n, 28, 28), and labels, uint8 (n,), of both parts."""
+    """The first images, uint8 (n, 28, 28), and labels, uint8 (n,), of training and test part."""
     arrays = {}
     for part, official in (("train", "train"), ("test", "t10k")):
         x, y = read_split(directory, official)
@@ -30,7 +30,7 @@ def subset(directory: Path) -> dict[str, np.ndarray]:
 
 
 def npz(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """The arrays as a compressed npz of fixed dates, which numpy's own writer does not promise."""
+    """A compressed npz file with fixed dates, which numpy's own writer does not promise."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
@@ -38,7 +38,7 @@ def npz(arrays: Mapping[str, np.ndarray]) -> bytes:
             np.save(content, np.ascontiguousarray(array), allow_pickle=False)
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(2017, 8, 25, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = 3  # Unix, wherever this runs
+            entry.create_system = 3  # Unix, on every operating system
             archive.writestr(entry, content.getvalue(), compresslevel=9)
     return buffer.getvalue()
 

@@ -3,7 +3,7 @@
     python workflow/scripts/write_docs.py             # reference and study pages, from the source
     python workflow/scripts/write_docs.py --results   # also scorecards and speed, from results/
 
-`--check` writes nothing and exits with 1 if a page is not as it would be written.
+`--check` writes nothing, and exits with 1 if a page is out of date.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ DOCS, CONFIG, RESULTS = ROOT / "docs", ROOT / "config", Path("results")
 
 
 def source_pages() -> dict[str, str]:
-    """Pages that depend on the source alone."""
+    """The text of the pages that depend on the source only, by file name."""
     return reference.pages() | reference.study_pages(CONFIG / "studies")
 
 
 def result_pages() -> Iterator[tuple[str, str]]:
-    """Pages of the studies and benchmarks that have results here."""
+    """File name and text of the pages of studies and benchmarks that have results."""
     store = Store(yaml.safe_load((CONFIG / "config.yaml").read_text(encoding="utf-8"))["store"])
     for path in sorted((CONFIG / "studies").glob("*.yaml")):
         tables = RESULTS / path.stem / "tables"
@@ -40,8 +40,10 @@ def result_pages() -> Iterator[tuple[str, str]]:
             study = yaml.safe_load(path.read_text(encoding="utf-8"))
             yield f"scorecards/{path.stem}.md", scorecard(path.stem, study["title"], tables, store)
     if (file := RESULTS / "benchmarks.parquet").exists():
-        machine = {"machine": platform.processor() or platform.machine(),
-                   "Python": platform.python_version()}  # fmt: skip
+        machine = {
+            "machine": platform.processor() or platform.machine(),
+            "Python": platform.python_version(),
+        }
         yield "speed.md", results_pages.speed_page(parquet.frame(file), machine)
 
 
@@ -54,15 +56,18 @@ def scorecard(study: str, title: str, tables: Path, store: Store) -> str:
     return results_pages.scorecard_page(study, title, claims, facts)
 
 
+def _is_current(file: Path, text: str) -> bool:
+    return file.exists() and file.read_text(encoding="utf-8") == text
+
+
 def main() -> int:
-    """Write the pages, or compare them with what is there."""
+    """Write the pages that are out of date, or list them with `--check`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", action="store_true", help="also scorecards and speed")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
     options = parser.parse_args()
     pages = source_pages() | (dict(result_pages()) if options.results else {})
-    stale = [name for name, text in pages.items()
-             if not (DOCS / name).exists() or (DOCS / name).read_text("utf-8") != text]  # fmt: skip
+    stale = [name for name, text in pages.items() if not _is_current(DOCS / name, text)]
     for name in stale:
         if options.check:
             print(f"docs/{name} is out of date: call `make docs`", file=sys.stderr)

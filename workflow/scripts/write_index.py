@@ -1,4 +1,4 @@
-"""Join the studies' verdicts into the scorecard, and write the index page."""
+"""Join the verdicts of all studies into the scorecard, and write the index page."""
 
 from pathlib import Path
 

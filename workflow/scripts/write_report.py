@@ -1,4 +1,4 @@
-"""Run a study's notebook on its tables, figures and verdicts, and make its page."""
+"""Execute a study's notebook on its tables, figures and verdicts, and write its HTML page."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ with job.running("write_report", snakemake) as parts:
         )
         for name in parts["order"]
     }
-    # The notebook is run in the logs, where it stays with its traceback if a cell fails.
+    # The notebook is executed among the logs, where its traceback remains if a cell fails.
     executed = snakemake.log.notebook
     report_page.execute(
         snakemake.params.template,

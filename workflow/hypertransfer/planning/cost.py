@@ -1,4 +1,4 @@
-"""Estimated time and memory of runs and probes, and cells cut into shards of equal time."""
+"""Estimated time and memory of runs and probes, and the division of cells into shards."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Rates:
 
     operations_per_second: float = 2.5e10
     seconds_per_step: float = 1.5e-3
-    products_per_checkpoint: float = 12.0  # Hessian-vector products for one eigenvalue, when warm
+    products_per_checkpoint: float = 12.0  # Hessian-vector products for one eigenvalue
 
     def seconds(self, operations: float, steps: float) -> float:
         """The estimated seconds of `operations` floating-point operations in `steps` steps."""
@@ -44,7 +44,10 @@ def train_seconds(spec: RunSpec, rates: Rates) -> float:
 
 
 def probe_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> float:
-    """Estimated seconds of one probe; a Hessian-vector product costs two gradients."""
+    """Estimated seconds of one probe.
+
+    A Hessian-vector product costs as much as two gradients.
+    """
     if settings.get("probe") == "decoding":
         return _decoding_seconds(spec, settings, rates)
     samples = settings.get("samples", 256)
@@ -54,39 +57,39 @@ def probe_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> f
 
 
 def _decoding_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> float:
-    """Reading a prompt, and decoding after it; a token is a step."""
+    """Seconds to read a prompt and to decode the tokens after it; each token counts as a step."""
     tokens = (1 + settings["repeats"]) * settings["tokens"]
-    places = settings["batch"] * (settings["prompt"] + tokens)
-    flops = places * forward_flops(spec) / _places(spec)
+    positions = settings["batch"] * (settings["prompt"] + tokens)
+    flops = positions * forward_flops(spec) / _targets(spec)
     return len(settings["checkpoints"]) * rates.seconds(flops, tokens)
 
 
 def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:
-    """Estimated Hessian-vector products, or what is as dear, of one checkpoint."""
-    one = rates.products_per_checkpoint  # finding one eigenvalue
-    several = one + 3 * (settings.get("eigenvalues", 1) - 1)
+    """Estimated cost of a probe at one checkpoint, in Hessian-vector products."""
+    first = rates.products_per_checkpoint  # products for the first eigenvalue
+    several = first + 3 * (settings.get("eigenvalues", 1) - 1)
     estimates = {
         "hessian": several,
-        "ntk": 1.5 * several,  # a product pulls and pushes
-        "gauss_newton": 5 * one,  # three solves, and two of them of a difference of operators
+        "ntk": 1.5 * several,  # a product has a backward and a forward pass
+        "gauss_newton": 5 * first,  # three eigenvalues, two of a difference of operators
         "trace": settings.get("vectors", 0),
         "density": settings.get("vectors", 0) * settings.get("steps", 0),
-        "alignment": 1 + 2 * settings.get("batches", 0),  # each batch has a graph of its own
+        "alignment": 1 + 2 * settings.get("batches", 0),  # a backward graph for each batch
         "features": 1,
         "coordinates": 1,
         "routing": 1,
         "attention": 1,
         "linearisation": 3,
-        "downstream": 1,  # forward passes alone, of more than the samples
+        "downstream": 1,  # forward passes only, of more samples than `samples`
         "linear_theory": 1,
     }
-    return estimates.get(settings.get("probe", "hessian"), one)
+    return estimates.get(settings.get("probe", "hessian"), first)
 
 
-PROCESS = 900e6  # bytes of an interpreter with torch and pyarrow, and of small buffers
+PROCESS = 900e6  # bytes of a Python process with torch and pyarrow, and of small buffers
 VALUE = 4  # bytes of a float32
-COPIES = 4  # of the weights while training: weights, gradients, two moments
-BASIS = 200  # vectors of a basis, their images, and what is stacked of both
+COPIES = 4  # arrays of the weights' size in training: weights, gradients, two moments
+BASIS = 200  # arrays of the weights' size for Lanczos vectors, their images, and stacked copies
 
 
 def train_bytes(spec: RunSpec, kept_steps: int) -> float:
@@ -97,7 +100,7 @@ def train_bytes(spec: RunSpec, kept_steps: int) -> float:
     """
     weights, outputs = _sizes(spec)
     kept = (COPIES + 2 * kept_steps * _kept_of(spec)) * weights
-    active = 2 * outputs * max(spec.batch_size, EVALUATED / 2 / _places(spec))
+    active = 2 * outputs * max(spec.batch_size, EVALUATED / 2 / _targets(spec))
     return PROCESS + _data_bytes(spec) + VALUE * (kept + active)
 
 
@@ -109,42 +112,47 @@ def probe_bytes(spec: RunSpec, settings: Mapping[str, Any], kept_steps: int) -> 
     return PROCESS + _data_bytes(spec) + VALUE * (kept + active)
 
 
-def _places(spec: RunSpec) -> int:
-    """Places of a sample at which there is a target: the tokens of a text."""
+def _targets(spec: RunSpec) -> int:
+    """Number of targets of a sample: the tokens of a text, else 1."""
     if ":" in spec.data.name or datasets.kind(spec.data.name) != "text":
         return 1
     return dataset_options.shape(spec.data.name, spec.data.options)[0][0]
 
 
 def _kept_of(spec: RunSpec) -> int:
-    """Tensors of a weight's shape that a checkpoint keeps: with moments, the preconditioner too."""
+    """Tensors that a checkpoint keeps for each weight: the weight, and a preconditioner if any."""
     return 1 if spec.optimizer.name == "sgd" else 2
 
 
 def _sizes(spec: RunSpec) -> tuple[float, float]:
-    """Numbers of weights, and of values put out by all layers for one sample."""
-    found = layers(spec)
-    return sum(one.weights for one in found), sum(one.outputs for one in found)
+    """Number of weights, and number of values that all layers return for one sample."""
+    all_layers = layers(spec)
+    return sum(layer.weights for layer in all_layers), sum(layer.outputs for layer in all_layers)
 
 
 def _data_bytes(spec: RunSpec) -> float:
-    """The inputs as read and as tensors."""
+    """Bytes of the inputs, once as read and once as tensors."""
     if ":" in spec.data.name:
         return 0.0
     return 2.0 * VALUE * dataset_options.size(spec.data.name, spec.data.options)
 
 
 def shards(items: Sequence[T], seconds: Sequence[float], limit: float) -> list[list[T]]:
-    """Cut items, in their order, into as few pieces of about equal cost as the limit asks for.
+    """Divide items, in their order, into as few shards as keep the mean cost within the limit.
 
-    The mean cost of the pieces stays below the limit where items are cheaper than that; a piece
-    holds at least one item and costs at most the mean and its dearest item together.
+    There are never more shards than items. A shard holds at least one item, and costs at most the
+    mean of the shards plus its most expensive item.
+
+    Args:
+        items: the items to divide.
+        seconds: the cost of each item.
+        limit: the largest mean cost of a shard, in seconds.
     """
     count = max(1, min(len(items), math.ceil(sum(seconds) / limit))) if items else 0
-    share = sum(seconds) / count if count else 0.0
-    out: list[list[T]] = [[] for _ in range(count)]
+    mean = sum(seconds) / count if count else 0.0
+    pieces: list[list[T]] = [[] for _ in range(count)]
     spent = 0.0
     for item, cost in zip(items, seconds, strict=True):
-        out[min(int((spent + cost / 2) / share), count - 1) if share else 0].append(item)
+        pieces[min(int((spent + cost / 2) / mean), count - 1) if mean else 0].append(item)
         spent += cost
-    return [piece for piece in out if piece]
+    return [piece for piece in pieces if piece]

@@ -1,8 +1,8 @@
 """Code fingerprints: the modules that an entry module reaches by import, with a hash of each.
 
-A module is hashed as its syntax tree without docstrings and messages: comments, formatting,
-docstrings, and the texts of errors and of log messages do not change the hash. Imports are read
-from the source; no module is imported.
+The hash of a module is that of its syntax tree without docstrings and messages: comments,
+formatting, docstrings, and the texts of errors and of log messages do not change it. Imports are
+read from the source; no module is imported.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 
 from hypertransfer.catalogue.module_source import PACKAGE, find, is_followed, roots
 
-# Modules with tables of which a run uses single entries. These entries are part of the run's key
-# (`keys.context`), so that a new model or parameterisation in a table retrains nothing.
+# Modules with tables, and functions that read them. The table entries that a run uses are part of
+# the run's key (`keys.context`), so that a new model or parameterisation retrains nothing.
 BY_VALUE = frozenset(
     f"{PACKAGE}.{name}"
     for name in (
@@ -40,7 +40,7 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class _WithoutMessages(ast.NodeTransformer):
-    """Empties the texts of raised errors and of log messages, which decide no result."""
+    """Empties the texts of raised errors and of log messages, which do not change results."""
 
     def visit_Raise(self, node: ast.Raise) -> ast.Raise:
         """The statement with empty texts in the exception's arguments."""
@@ -62,21 +62,21 @@ class _WithoutMessages(ast.NodeTransformer):
 
 
 class _Emptied(ast.NodeTransformer):
-    """Replaces texts by the empty text, with the values that are formatted into them."""
+    """Replaces string literals and f-strings by the empty string."""
 
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
-        """The empty text for a text."""
+        """The empty string for a string literal; other constants as they are."""
         return ast.Constant("") if isinstance(node.value, str) else node
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.Constant:
-        """The empty text for a formatted text."""
+        """The empty string for an f-string, with the values in it."""
         return ast.Constant("")
 
 
 def code_hash(source: str) -> str:
-    """Hash of what the source does: its syntax tree without docstrings and messages.
+    """Hash of a module's syntax tree without docstrings and messages.
 
-    Messages are texts among the arguments of raised exceptions and of calls of `log`.
+    Messages are strings in the arguments of raised exceptions and of calls of `log`.
     """
     tree = _WithoutMessages().visit(ast.parse(source))
     for node in ast.walk(tree):
@@ -88,19 +88,19 @@ def code_hash(source: str) -> str:
 
 def imports(source: str, module: str, is_package: bool) -> set[str]:
     """Names of the modules that the source may import, and of their parent packages."""
-    found: set[str] = set()
+    names: set[str] = set()
     package = module.split(".") if is_package else module.split(".")[:-1]
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             up = package[: len(package) - node.level + 1] if node.level else []
             origin = ".".join([*up, *([node.module] if node.module else [])])
-            found |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
+            names |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
     parents = {
-        ".".join(name.split(".")[:n]) for name in found for n in range(1, name.count(".") + 1)
+        ".".join(name.split(".")[:n]) for name in names for n in range(1, name.count(".") + 1)
     }
-    return (found | parents) - {"", module}
+    return (names | parents) - {"", module}
 
 
 def data_hashes(module: str, path: Path) -> dict[str, str]:
@@ -122,25 +122,24 @@ def _read(path: Path, stamp: tuple[int, int], module: str) -> tuple[str, frozens
 def fingerprint(*entries: str) -> dict[str, str]:
     """The hash of every module that the entry modules reach by import, by module name.
 
-    Only modules of the library and of the project's folder are followed.
-
-    Files that such a module reads are included, see `DATA_FILES`.
+    Only modules of the library and of the project's folder are followed. The hashes of files that
+    such a module reads (`DATA_FILES`) are included.
 
     Raises:
         ModuleNotFoundError: an entry module is not under the roots.
     """
     where = roots()
     hashes: dict[str, str] = {}
-    ours: dict[str, bool] = {}  # whether a top-level name is one of ours
+    local: dict[str, bool] = {}  # whether a top-level name lies under the roots
     waiting = [(entry, True) for entry in sorted(set(entries))]
     while waiting:
         module, is_entry = waiting.pop()
         if module in hashes or module in BY_VALUE:
             continue
         top = module.partition(".")[0]
-        if top not in ours:
-            ours[top] = any((root / top).is_dir() for root in where) or bool(find(top, where))
-        path = find(module, where) if ours[top] else None
+        if top not in local:
+            local[top] = any((root / top).is_dir() for root in where) or bool(find(top, where))
+        path = find(module, where) if local[top] else None
         if path is None or not is_followed(path):
             if is_entry:
                 looked = " and ".join(str(root) for root in where)

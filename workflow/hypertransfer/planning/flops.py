@@ -1,4 +1,4 @@
-"""Floating-point operations of a run, from its spec alone."""
+"""Floating-point operations (FLOPs) of a run, estimated from its spec without torch."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from hypertransfer.catalogue.cards import decoder_sizes
 from hypertransfer.runs.spec import RunSpec
 
 FORWARD_AND_BACKWARD = 3  # a backward pass costs two forward passes
-EVALUATED = 2000  # samples, or tokens, at once in an evaluation
+EVALUATED = 2000  # samples, or tokens of a text, in one batch of an evaluation
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Weights of a linear map, the places of a sample at which they act, values put out."""
+    """Sizes of a linear map.
 
-    weights: float
-    places: float
-    outputs: float
+    For a product of activations, as in attention, `weights` is the number of multiplications at one
+    position.
+    """
+
+    weights: float  # entries of the matrix
+    positions: float  # pixels or tokens of a sample to which the map is applied
+    outputs: float  # values that the map returns for a sample
 
 
 def _linear_layer(fan_in: float, fan_out: float) -> Layer:
@@ -64,7 +68,7 @@ def _residual_mlp(spec: RunSpec, channels: int, side: int, classes: int) -> Iter
 def _decoder(spec: RunSpec, channels: int, tokens: int, classes: int) -> Iterator[Layer]:
     n, granularity = spec.shape.width, spec.shape.granularity
     parts = {**spec.model.options, "granularity": granularity}
-    yield Layer(classes * n, 0, tokens * n)  # the embedding, which is looked up
+    yield Layer(classes * n, 0, tokens * n)  # the embedding: a look-up without multiplications
     for _ in range(spec.shape.depth):
         yield from _attention(parts, n, tokens)
         yield from _feed_forward(parts, n, tokens)
@@ -72,32 +76,38 @@ def _decoder(spec: RunSpec, channels: int, tokens: int, classes: int) -> Iterato
 
 
 def _attention(parts: Mapping[str, Any], n: int, tokens: int) -> Iterator[Layer]:
+    """Projections, and products of queries, keys and values, of one attention module."""
     if parts["attention"] == "multi_head":
-        kept = decoder_sizes.cached(parts, n)
-        yield Layer((2 * n + kept) * n, tokens, tokens * (2 * n + kept))
+        keys_and_values = decoder_sizes.cached(parts, n)
+        width = 2 * n + keys_and_values
+        yield Layer(width * n, tokens, tokens * width)
         yield Layer(2 * tokens * n, tokens, tokens * n)
         return
-    latent, turned = decoder_sizes.latent(parts, n), decoder_sizes.rotary_size(parts)
-    query = n // parts["head_size"] * (parts["head_size"] + turned)
-    first = decoder_sizes.latent(parts, n, "query_latent_ratio")
-    weights = first * (n + query) if first else n * query
-    weights += n * (latent + turned) + 2 * latent * n + n * n
-    yield Layer(weights, tokens, tokens * (first + query + latent + turned + 3 * n))
+    latent, rotary = decoder_sizes.latent(parts, n), decoder_sizes.rotary_size(parts)
+    query = n // parts["head_size"] * (parts["head_size"] + rotary)
+    query_latent = decoder_sizes.latent(parts, n, "query_latent_ratio")
+    weights = query_latent * (n + query) if query_latent else n * query
+    weights += n * (latent + rotary) + 2 * latent * n + n * n
+    yield Layer(weights, tokens, tokens * (query_latent + query + latent + rotary + 3 * n))
     yield Layer(2 * tokens * query, tokens, tokens * (query + n))
 
 
 def _feed_forward(parts: Mapping[str, Any], n: int, tokens: int) -> Iterator[Layer]:
-    """Of experts those that a token uses count as places, all of them as weights."""
+    """The router and the matrices of one feed-forward module.
+
+    With experts, all of them count as weights; the positions are reduced to the share of the
+    experts that a token uses.
+    """
     matrices = 3 if parts["activation"] == "swiglu" else 2
-    whole = parts["mlp_ratio"] * n
+    hidden = parts["mlp_ratio"] * n
     if not parts["experts"]:
-        yield Layer(matrices * n * whole, tokens, matrices * tokens * whole)
+        yield Layer(matrices * n * hidden, tokens, matrices * tokens * hidden)
         return
     experts, used = parts["experts"], parts["top_k"] + parts["shared"]
     yield Layer(n * experts * parts["granularity"], tokens, tokens * experts)
-    weights = (experts + parts["shared"]) * matrices * n * whole
+    weights = (experts + parts["shared"]) * matrices * n * hidden
     share = used / (experts + parts["shared"])
-    outputs = tokens * used * (matrices * whole + 2 * n * parts["granularity"])
+    outputs = tokens * used * (matrices * hidden + 2 * n * parts["granularity"])
     yield Layer(weights, tokens * share, outputs)
 
 
@@ -109,13 +119,13 @@ def _linear(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[L
 def _vit(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Layer]:
     n, patch = spec.shape.width, spec.model.options["patch"]
     inner = spec.model.options["mlp_ratio"] * n
-    places = (side // patch) ** 2 + 1
-    yield Layer(channels * patch**2 * n, places - 1, (places - 1) * n)
+    tokens = (side // patch) ** 2 + 1  # patches, and the class token
+    yield Layer(channels * patch**2 * n, tokens - 1, (tokens - 1) * n)
     for _ in range(spec.shape.depth // 2):
-        yield Layer(3 * n**2, places, 3 * places * n)
-        yield Layer(2 * places * n, places, 2 * places**2 * spec.model.options["heads"])
-        yield Layer(n * inner, places, places * inner)
-        yield Layer(inner * n, places, places * n)
+        yield Layer(3 * n**2, tokens, 3 * tokens * n)
+        yield Layer(2 * tokens * n, tokens, 2 * tokens**2 * spec.model.options["heads"])
+        yield Layer(n * inner, tokens, tokens * inner)
+        yield Layer(inner * n, tokens, tokens * n)
     yield _linear_layer(n, classes)
 
 
@@ -131,7 +141,7 @@ _LAYERS: Mapping[str, Callable[[RunSpec, int, int, int], Iterator[Layer]]] = {
 
 
 def layers(spec: RunSpec) -> list[Layer]:
-    """The layers of the spec's network; of a model of one's own, a rough guess."""
+    """The layers of the spec's network; a rough guess for models and data sets of the user."""
     n = spec.shape.width
     if spec.model.name not in _LAYERS or ":" in spec.data.name:
         return [Layer(10.0 * n**2, 1, 10.0 * n)] * spec.shape.depth
@@ -141,10 +151,10 @@ def layers(spec: RunSpec) -> list[Layer]:
 
 
 def forward_flops(spec: RunSpec) -> float:
-    """Operations of one sample's forward pass."""
-    return 2.0 * sum(layer.weights * layer.places for layer in layers(spec))
+    """Floating-point operations of the forward pass of one sample."""
+    return 2.0 * sum(layer.weights * layer.positions for layer in layers(spec))
 
 
 def train_flops(spec: RunSpec) -> float:
-    """Operations of the whole training."""
+    """Floating-point operations of the whole training, without evaluations."""
     return FORWARD_AND_BACKWARD * forward_flops(spec) * spec.batch_size * spec.steps

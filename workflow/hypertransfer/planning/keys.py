@@ -24,13 +24,13 @@ MEASURE_ENTRY = "hypertransfer.probes.checkpoint"
 
 
 def _data_digest(spec: RunSpec) -> str:
-    if ":" in spec.data.name:  # a data set of one's own: its loader's code is its identity
+    if ":" in spec.data.name:  # a data set of the user is identified by the code of its loader
         return digest({"loader": spec.data.name, "options": dict(spec.data.options)})
     return dataset_options.digest(spec.data.name, spec.data.options)
 
 
 def context(spec: RunSpec) -> dict[str, Any]:
-    """All that decides a run's numbers beside its spec, as plain values."""
+    """Everything except the spec that determines the numbers of a run, as plain values."""
     parts = {
         "model": lookup.import_path("model", spec.model.name),
         "optimizer": lookup.import_path("optimizer", spec.optimizer.name),
@@ -54,7 +54,7 @@ def _versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def probe_context(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """All that decides a probe's numbers beside the run and the settings, as plain values."""
+    """Everything except run and settings that determines a probe's numbers, as plain values."""
     card = probes.PROBES[settings["probe"]]
     return {
         "code": fingerprint(MEASURE_ENTRY, card.module),
@@ -64,10 +64,10 @@ def probe_context(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def identity(spec: RunSpec) -> dict:
-    """The spec as plain values, without the folder of its data and the weights that are kept.
+    """The spec as plain values, without the folder of its data and its checkpoints.
 
-    Neither changes what a run computes. A run that lacks weights at some steps is trained again
-    for them, bit-equal, under the same key.
+    Neither changes the numbers of a run. If a stored run lacks weights at some steps, the run is
+    trained again for these weights, bit-equal, under the same key.
     """
     plain = spec.plain()
     plain["data"].pop("directory", None)
@@ -76,14 +76,14 @@ def identity(spec: RunSpec) -> dict:
 
 
 def weights_key(run: str, step: int) -> str:
-    """The key of weights at a step at which the run's first training kept none."""
+    """The key of a run's weights at a step that is not among the checkpoints of the stored run."""
     return f"{digest({'run': run, 'step': step}, 24)}-{run.partition('-')[2]}"
 
 
 def lacking_weights(steps: Iterable[int], record: Mapping[str, Any]) -> list[int]:
-    """Those of the steps at which a stored run had weights and did not keep them.
+    """The steps that the run reached, but at which its record has no checkpoint.
 
-    A run that diverged has weights up to the step before its last.
+    A diverged run has weights up to the step before its last.
     """
     last = record["steps_done"] - (record["status"] == "diverged")
     return sorted({step for step in steps if step <= last} - set(record["checkpoints"]))
@@ -92,8 +92,8 @@ def lacking_weights(steps: Iterable[int], record: Mapping[str, Any]) -> list[int
 class Contexts:
     """Computes keys of many runs and probes, and each context only once.
 
-    Runs that differ in numbers alone have the same context, and so have the settings of one
-    probe. A context is computed from the code on the disk at its first use.
+    Runs with the same model, optimizer, data and parameterisation have the same context, as have
+    all settings of a probe. A context is computed at its first use, from the code on disk.
     """
 
     def __init__(self) -> None:

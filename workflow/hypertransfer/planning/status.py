@@ -1,4 +1,4 @@
-"""A plan compared with a run store: what is stored, what is missing, and why."""
+"""A plan compared with a run store: stored and missing runs, and why runs are missing."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from hypertransfer.studies.searches import TRANSFER
 
 @dataclass(frozen=True)
 class GridStatus:
-    """Counts of one grid: runs, cells, jobs, stored runs and probes; seconds of missing work."""
+    """Counts of a grid or a search, and the estimated time of its missing work."""
 
     study: str
     grid: str
     runs: int
     cells: int
     jobs: int
-    present: int
+    present: int  # stored runs
     probes: int
-    probes_present: int
-    seconds: float
+    probes_present: int  # stored probes
+    seconds: float  # to train and to probe what is missing, on one core
 
     @property
     def missing(self) -> int:
@@ -115,7 +115,7 @@ def grids(found: Survey) -> Iterator[GridStatus]:
 
 
 def searches(plan: StudyPlan) -> Iterator[GridStatus]:
-    """The status of each search: its trials, and the runs that carry its results over."""
+    """The status of the trials and of the transfer runs of each search."""
     for name, search in plan.study.searches.items():
         for rule in dict.fromkeys(job.rule for job in plan.search_jobs):
             searching = rule == "search_generation"
@@ -211,12 +211,12 @@ def _new_values(stored: Sequence[PlannedRun], fresh: Sequence[PlannedRun]) -> Co
     if not stored:
         return Counter({"not run yet": len(fresh)} if fresh else {})
     seen = {(axis, canonical(v)) for run in stored for axis, v in run.run.point.items()}
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for run in fresh:
         new = [
             f"{axis} = {value}"
             for axis, value in run.run.point.items()
             if (axis, canonical(value)) not in seen
         ]
-        found[f"new value: {', '.join(new)}" if new else "new combination of values"] += 1
-    return found
+        counts[f"new value: {', '.join(new)}" if new else "new combination of values"] += 1
+    return counts
