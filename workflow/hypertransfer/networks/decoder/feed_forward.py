@@ -25,8 +25,11 @@ def _relu2(x: Tensor) -> Tensor:
 
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "gelu": F.gelu, "relu": F.relu, "relu2": _relu2, "swiglu": F.silu,
-}  # fmt: skip
+    "gelu": F.gelu,
+    "relu": F.relu,
+    "relu2": _relu2,
+    "swiglu": F.silu,
+}
 
 
 class FeedForward(nn.Module):
@@ -196,10 +199,11 @@ class MixtureOfExperts(nn.Module):
         self.gate = Experts(experts, width, inner, role=Role.EXPERT_UP) if gated else None
         self.down = Experts(experts, inner, width, role=Role.EXPERT_DOWN)
         self.activation = ACTIVATIONS[activation]
-        self.shared = (
-            FeedForward(width=width, inner=shared * inner, activation=activation, bias=False)
-            if shared else None
-        )  # fmt: skip
+        self.shared = None
+        if shared:
+            self.shared = FeedForward(
+                width=width, inner=shared * inner, activation=activation, bias=False
+            )
         balanced = routing.balance_rate > 0
         self.register_buffer("bias", torch.zeros(experts) if balanced else None)
         self.last: tuple[RoutingDecision, Dispatch] | None = None  # of the last training step
