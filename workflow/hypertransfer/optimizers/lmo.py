@@ -22,10 +22,11 @@ from hypertransfer.optimizers.norms import JORDAN, Iteration
 FORMS = ("unconstrained", "constrained", "steepest", "clipped")
 
 
+# Kinds of weights by role; parameters of other roles are vectors.
 KINDS = {
     "input": "input", "hidden": "hidden", "output": "output", "router": "router",
     "expert_up": "expert", "expert_down": "expert",
-}  # of roles; others: vectors  # fmt: skip
+}  # fmt: skip
 RADIUS_OF = {"one_hot": "input", "expert": "hidden", "router": "output"}  # else the kind's own
 
 
@@ -248,8 +249,9 @@ def _adamw(group: dict, parameters: list[Tensor], state: Mapping[Tensor, dict]) 
         if not state[parameter]:
             state[parameter].update(
                 step=torch.zeros((), device=parameter.device),
-                exp_avg=torch.zeros_like(parameter), exp_avg_sq=torch.zeros_like(parameter),
-            )  # fmt: skip
+                exp_avg=torch.zeros_like(parameter),
+                exp_avg_sq=torch.zeros_like(parameter),
+            )
     own = [state[p] for p in parameters]
     adamw(
         parameters, [p.grad for p in parameters], [s["exp_avg"] for s in own],

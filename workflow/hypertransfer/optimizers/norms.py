@@ -100,9 +100,7 @@ class Iteration:
 JORDAN = Iteration()
 
 
-def lmo(
-    name: str, at: MatrixShape, gradient_SOI: Tensor, iteration: Iteration = JORDAN
-) -> Tensor:  # fmt: skip
+def lmo(name: str, at: MatrixShape, gradient_SOI: Tensor, iteration: Iteration = JORDAN) -> Tensor:
     """argmin ⟨gradient, x⟩ over ‖x‖ ≤ 1 for each matrix, shape (S, O, I); zero for a zero gradient.
 
     For spectral norms the iteration approximates the polar factor.
@@ -182,9 +180,11 @@ def _rms(at: MatrixShape) -> float:
 
 def _spectral(scale: Callable[[MatrixShape], float]) -> Norm:
     return Norm(
-        scale, orthogonalised, lambda x: torch.linalg.matrix_norm(x, 2),
+        scale,
+        orthogonalised,
+        lambda x: torch.linalg.matrix_norm(x, 2),
         lambda x: orthogonalised(x, Iteration(0)),
-    )  # fmt: skip
+    )
 
 
 def _sign(scale: Callable[[MatrixShape], float]) -> Norm:
@@ -196,12 +196,16 @@ def _sign(scale: Callable[[MatrixShape], float]) -> Norm:
 _VECTORS = (1, 2)
 _COLUMNS = Norm(
     lambda at: math.sqrt(at.outputs) / (1 if _reads_input(at) else at.inputs),
-    _without_iteration(_normalised(1)), _largest_norm(1), _normalised(1),
-)  # fmt: skip
+    _without_iteration(_normalised(1)),
+    _largest_norm(1),
+    _normalised(1),
+)
 _ROWS = Norm(
     lambda at: 1.0 if _reads_input(at) else 1 / math.sqrt(at.inputs),
-    _without_iteration(_normalised(2)), _largest_norm(2), _normalised(2),
-)  # fmt: skip
+    _without_iteration(_normalised(2)),
+    _largest_norm(2),
+    _normalised(2),
+)
 _FROBENIUS = Norm(
     lambda at: 1.0,
     _without_iteration(_normalised(_VECTORS)),
@@ -220,7 +224,9 @@ NORMS: Mapping[str, Norm] = {
     "keller": _spectral(lambda at: math.sqrt(max(1.0, at.outputs / at.inputs))),
     "moonlight": _spectral(lambda at: 0.2 * math.sqrt(max(at.outputs, at.inputs))),
     "rms": Norm(  # for vectors: biases and gains of norms
-        lambda at: math.sqrt(at.outputs), _without_iteration(_normalised(_VECTORS)),
-        lambda x: torch.linalg.matrix_norm(x), _normalised(_VECTORS),
+        lambda at: math.sqrt(at.outputs),
+        _without_iteration(_normalised(_VECTORS)),
+        lambda x: torch.linalg.matrix_norm(x),
+        _normalised(_VECTORS),
     ),
-}  # fmt: skip
+}

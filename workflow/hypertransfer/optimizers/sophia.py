@@ -19,7 +19,7 @@ FLOOR = 1e-15  # smallest curvature, as in the authors' code
 
 def make(
     groups: list[dict], *, rho: float, every: int, estimator: str, scale_rho: bool, eps: float
-) -> Sophia:  # fmt: skip
+) -> Sophia:
     """w ← w − lr·clip(m / (ρ·max(h, 1e-15)), 1) − lr·λ·w (Liu et al., Algorithm 3).
 
     m is the moving average of the gradients by β₁, and h, by β₂, that of estimates of the
