@@ -42,9 +42,14 @@ def left_out(context: int, windows: int) -> tuple[Tensor, Tensor]:
     messages = [*_messages().values()][8::10]
     documents = Documents(messages, messages)
     found = text_windows.assemble(
-        STATE_OF_THE_UNION.name, documents,
-        context=context, tokens=BYTES, vocabulary=None, train=1, test=windows,
-    )  # fmt: skip
+        STATE_OF_THE_UNION.name,
+        documents,
+        context=context,
+        tokens=BYTES,
+        vocabulary=None,
+        train=1,
+        test=windows,
+    )
     return found.test_x, found.test_y
 
 
@@ -74,10 +79,8 @@ def labelled(context: int, number: int) -> Messages:
     for message in messages.values():
         tokens = text_windows.ByteTokens()([message])
         last = len(tokens) - context
-        windows.append(torch.stack([
-            tokens[start : start + context]
-            for start in np.linspace(0, last, number).astype(int)
-        ]))  # fmt: skip
+        starts = np.linspace(0, last, number).astype(int)
+        windows.append(torch.stack([tokens[start : start + context] for start in starts]))
     ordered = [rows[name] for name in messages]
 
     def column(name: str) -> np.ndarray:

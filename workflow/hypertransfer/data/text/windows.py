@@ -112,9 +112,10 @@ class BPE:
         self.tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         self.tokenizer.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
-            vocab_size=vocabulary, show_progress=False,
+            vocab_size=vocabulary,
+            show_progress=False,
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        )  # fmt: skip
+        )
         self.tokenizer.train_from_iterator(map(_text, documents), trainer)
         if (size := self.tokenizer.get_vocab_size()) < vocabulary:
             raise DatasetError(
