@@ -65,9 +65,7 @@ class Landscape:
         self.device, self.dtype = self.parameters[0].device, self.parameters[0].dtype
         self.dimension = sum(p.numel() for p in self.parameters)
         step = self.chunk_size or self.samples
-        self.chunks = [
-            slice(i, min(i + step, self.samples)) for i in range(0, self.samples, step)
-        ]  # fmt: skip
+        self.chunks = [slice(i, min(i + step, self.samples)) for i in range(0, self.samples, step)]
 
     def weight(self, chunk: slice) -> float:
         """The number of samples in the chunk over n."""
@@ -175,9 +173,12 @@ class HessianOperator(ParameterOperator):
     def _graph(self, chunk: slice) -> tuple[Tensor, tuple[Tensor, ...]]:
         loss = self.landscape.loss(self.landscape.outputs(chunk), chunk)
         gradient = torch.autograd.grad(
-            loss, self.landscape.parameters, create_graph=True, allow_unused=True,
+            loss,
+            self.landscape.parameters,
+            create_graph=True,
+            allow_unused=True,
             materialize_grads=True,
-        )  # fmt: skip
+        )
         return loss.detach(), gradient
 
     def unscaled(self, v: Tensor) -> Tensor:
@@ -188,9 +189,13 @@ class HessianOperator(ParameterOperator):
             if not linked:
                 continue
             product = torch.autograd.grad(
-                [g for g, _ in linked], self.landscape.parameters, [u for _, u in linked],
-                retain_graph=True, allow_unused=True, materialize_grads=True,
-            )  # fmt: skip
+                [g for g, _ in linked],
+                self.landscape.parameters,
+                [u for _, u in linked],
+                retain_graph=True,
+                allow_unused=True,
+                materialize_grads=True,
+            )
             total += self.landscape.weight(chunk) * self.landscape.flat(product)
         return total
 
