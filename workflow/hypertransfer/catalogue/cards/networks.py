@@ -156,13 +156,15 @@ def _tied(spec: RunSpec) -> Iterator[Problem]:
     table = versions.get(gradient_power(spec.optimizer)) if own else None
     if table and not table.ties:
         known = ", ".join(
-            name for name, versions in PARAMETERISATIONS.items()
+            name
+            for name, versions in PARAMETERISATIONS.items()
             if any(one.ties for one in versions.values())
-        )  # fmt: skip
+        )
         yield Problem(
-            ("parameterisation",), spec.parameterisation,
+            ("parameterisation",),
+            spec.parameterisation,
             f"one of {known}, as the readout is tied, and it scales outputs otherwise than inputs",
-        )  # fmt: skip
+        )
     if spec.weights != "fan_in":
         yield Problem(("weights",), spec.weights, "fan_in, as the readout is tied to the embedding")
     card = OPTIMIZERS.get(spec.optimizer.name)
