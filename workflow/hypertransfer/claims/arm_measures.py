@@ -48,9 +48,14 @@ def advantage(
     if higher:
         chosen = chosen.assign(**{loss: -chosen[loss]})
     return compare(
-        chosen, column, lambda losses: lead(losses, of), loss=loss, best=best, tuned_at=tuned_at,
+        chosen,
+        column,
+        lambda losses: lead(losses, of),
+        loss=loss,
+        best=best,
+        tuned_at=tuned_at,
         generator_seed=seed,
-    )  # fmt: skip
+    )
 
 
 @measure("loss")
@@ -92,9 +97,14 @@ def arms_range(
         return 100 * (max(values) - min(values)) / (sum(values) / len(values))
 
     return compare(
-        with_measured(tables, loss), column, spread, loss=loss, best=best, tuned_at=tuned_at,
+        with_measured(tables, loss),
+        column,
+        spread,
+        loss=loss,
+        best=best,
+        tuned_at=tuned_at,
         generator_seed=seed,
-    )  # fmt: skip
+    )
 
 
 @measure("×")
@@ -107,10 +117,14 @@ def arms_ratio(
     `best` and `tuned_at` choose learning rates as in `advantage`.
     """
     return compare(
-        of_arms(with_measured(tables, loss), column, loss, (of, over)), column,
-        lambda losses: losses[of] / losses[over], loss=loss, best=best, tuned_at=tuned_at,
+        of_arms(with_measured(tables, loss), column, loss, (of, over)),
+        column,
+        lambda losses: losses[of] / losses[over],
+        loss=loss,
+        best=best,
+        tuned_at=tuned_at,
         generator_seed=seed,
-    )  # fmt: skip
+    )
 
 
 @measure("%")
@@ -127,9 +141,14 @@ def perplexity_gain(
         return 100 * (1 - math.exp(losses[of] - losses[over]))
 
     return compare(
-        of_arms(with_measured(tables, loss), column, loss, (of, over)), column, gain,
-        loss=loss, best=best, tuned_at=tuned_at, generator_seed=seed,
-    )  # fmt: skip
+        of_arms(with_measured(tables, loss), column, loss, (of, over)),
+        column,
+        gain,
+        loss=loss,
+        best=best,
+        tuned_at=tuned_at,
+        generator_seed=seed,
+    )
 
 
 @measure("loss")
