@@ -132,8 +132,12 @@ def race(
     for axis, steps in ((left, progress.steps_along), (right, progress.steps_at_ends)):
         if np.isfinite(steps):
             axis.axvline(steps, color=colours[of], linestyle=":", linewidth=1.2)
-            axis.annotate(f" {steps / progress.steps:.2f}×", (steps, 0.92), fontsize=10,
-                          xycoords=("data", "axes fraction"))  # fmt: skip
+            axis.annotate(
+                f" {steps / progress.steps:.2f}×",
+                (steps, 0.92),
+                fontsize=10,
+                xycoords=("data", "axes fraction"),
+            )
     for axis, title in ((left, "on the way of one run"), (right, "at the ends of shorter runs")):
         axis.axhline(progress.target, color="0.3", linestyle="--", linewidth=1)
         axis.set(title=title, xlabel="steps")
@@ -160,8 +164,13 @@ def frontier(
         part = points[points[column] == arm]
         axis.plot(part["steps"], part["samples"], "o-", label=panel_title(arm, titles))
         for steps, samples, label in zip(part["steps"], part["samples"], part[size], strict=True):
-            axis.annotate(f"{label:g}", (steps, samples), xytext=(5, 5), textcoords="offset points",
-                          fontsize=9)  # fmt: skip
+            axis.annotate(
+                f"{label:g}",
+                (steps, samples),
+                xytext=(5, 5),
+                textcoords="offset points",
+                fontsize=9,
+            )
     axis.set_xscale("log", base=2)
     axis.set_yscale("log", base=2)
     for part in (axis.xaxis, axis.yaxis):

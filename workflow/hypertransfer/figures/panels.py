@@ -35,9 +35,14 @@ def diverged(axis: Axes, x: Sequence[float], colour: Any) -> None:
     """Crosses above an axis at the places of runs that diverged."""
     if len(x):
         axis.plot(
-            x, [DIVERGED_Y] * len(x), linestyle="", marker="x", color=colour, clip_on=False,
+            x,
+            [DIVERGED_Y] * len(x),
+            linestyle="",
+            marker="x",
+            color=colour,
+            clip_on=False,
             transform=axis.get_xaxis_transform(),
-        )  # fmt: skip
+        )
 
 
 def log2_axis(axis: Axes, ticks: Sequence[float]) -> None:

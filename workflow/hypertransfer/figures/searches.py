@@ -23,9 +23,14 @@ METHODS = {
     "random": "types × depth, random",
     "bayesian": "types × depth, Bayesian",
 }
-HYPERPARAMETERS = {"lr": "learning rate", "init_std": "initial deviation",
-                   "residual": "residual multiplier", "weight_decay": "weight decay",
-                   "beta1": "1 − β₁", "beta2": "1 − β₂"}  # fmt: skip
+HYPERPARAMETERS = {
+    "lr": "learning rate",
+    "init_std": "initial deviation",
+    "residual": "residual multiplier",
+    "weight_decay": "weight decay",
+    "beta1": "1 − β₁",
+    "beta2": "1 − β₂",
+}
 NODES = 5  # places over the depth in a heat map
 
 
@@ -65,9 +70,13 @@ def multipliers(tables: Tables, *, titles: Mapping[str, str] = NO_TITLES) -> Fig
     most = max(float(frame.abs().to_numpy().max()) for frame in maps.values())
     sizes = [len(frame) for frame in maps.values()]
     figure, axes = plt.subplots(
-        len(maps), 1, figsize=(6.5, 1.6 + 0.42 * sum(sizes)), squeeze=False,
-        gridspec_kw={"height_ratios": sizes}, sharex=True,
-    )  # fmt: skip
+        len(maps),
+        1,
+        figsize=(6.5, 1.6 + 0.42 * sum(sizes)),
+        squeeze=False,
+        gridspec_kw={"height_ratios": sizes},
+        sharex=True,
+    )
     for axis, (name, frame) in zip(axes[:, 0], maps.items(), strict=True):
         sns.heatmap(
             frame, ax=axis, cmap="vlag", center=0, vmin=-most, vmax=most, annot=True, fmt="+.1f",

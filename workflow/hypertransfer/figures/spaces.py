@@ -124,9 +124,12 @@ def _real(points: np.ndarray, dimensions: Sequence[Dimension]) -> np.ndarray:
         np.array([d.on_axis(float(place)) for place in column])
         for d, column in zip(dimensions, points.T, strict=True)
     ]
-    return np.column_stack([
-        np.exp2(column) if d.log else column for d, column in zip(dimensions, columns, strict=True)
-    ])  # fmt: skip
+    return np.column_stack(
+        [
+            np.exp2(column) if d.log else column
+            for d, column in zip(dimensions, columns, strict=True)
+        ]
+    )
 
 
 def _outline(

@@ -28,9 +28,13 @@ def draw_sweep(
         colour, curve = colours[sweep.size], sweep.curve()
         finite = curve["mean"][np.isfinite(curve["mean"])]
         axis.plot(
-            sweep.lrs, curve["mean"], marker="o", markersize=4, color=colour,
+            sweep.lrs,
+            curve["mean"],
+            marker="o",
+            markersize=4,
+            color=colour,
             label=f"{sweep.size:g}",
-        )  # fmt: skip
+        )
         band(axis, sweep.lrs, curve["low"], curve["high"], colour)
         diverged(axis, sweep.lrs[~np.isfinite(curve["mean"])], colour)
         bests += [finite.min()] if len(finite) else []

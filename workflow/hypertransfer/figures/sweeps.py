@@ -97,10 +97,15 @@ def optimum(
             grid, f"{parameterisation_label(name)}, {OPTIMIZERS.get(optimizer, optimizer)}"
         )
         axis.errorbar(
-            [sweep.size for sweep in swept], [shift.value for shift in shifts],
-            yerr=_spans(shifts), label=words, marker="o", linestyle=style, capsize=3,
+            [sweep.size for sweep in swept],
+            [shift.value for shift in shifts],
+            yerr=_spans(shifts),
+            label=words,
+            marker="o",
+            linestyle=style,
+            capsize=3,
             color=palette[index % len(palette)] if titles else colours[name],
-        )  # fmt: skip
+        )
     log2_axis(axis, sorted(tables["runs"][size].unique()))
     axis.axhline(0, color="0.3", linewidth=0.8)
     axis.set_ylim(min(shown) - MARGIN, max(shown) + MARGIN)
@@ -127,11 +132,16 @@ def heat_map(tables: Tables, *, x: str, y: str, quantity: str = "final_loss") ->
     figure, axes = panel_grid(1, 1, width=2.2, height=1.3)
     axis = axes[0, 0]
     sns.heatmap(
-        cells, ax=axis, cmap="viridis" if accuracy else "viridis_r", annot=True,
-        fmt=".2f", annot_kws={"size": 9}, cbar_kws={"label": QUANTITIES.get(quantity, quantity)},
+        cells,
+        ax=axis,
+        cmap="viridis" if accuracy else "viridis_r",
+        annot=True,
+        fmt=".2f",
+        annot_kws={"size": 9},
+        cbar_kws={"label": QUANTITIES.get(quantity, quantity)},
         xticklabels=[f"2$^{{{np.log2(v):g}}}$" if x == "lr" else f"{v:g}" for v in cells.columns],
         yticklabels=[f"{v:g}" for v in cells.index],
-    )  # fmt: skip
+    )
     axis.plot(column + 0.5, row + 0.18, "*", color="white", markeredgecolor="black", markersize=12)
     axis.set(xlabel=AXES.get(x, x), ylabel=AXES.get(y, y))
     return figure
