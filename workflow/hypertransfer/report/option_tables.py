@@ -35,10 +35,14 @@ def _accepted_number(schema: Mapping[str, Any]) -> str:
     words = {"integer": "whole number", "number": "number", "string": "text"}
     bounds = [
         f"{sign} {schema[key]:g}"
-        for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">"),
-                          ("maximum", "≤"), ("exclusiveMaximum", "<"))
+        for key, sign in (
+            ("minimum", "≥"),
+            ("exclusiveMinimum", ">"),
+            ("maximum", "≤"),
+            ("exclusiveMaximum", "<"),
+        )
         if key in schema
-    ]  # fmt: skip
+    ]
     return " ".join([words.get(schema.get("type", ""), ""), ", ".join(bounds)]).strip()
 
 

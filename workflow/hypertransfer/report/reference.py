@@ -52,8 +52,10 @@ def study_pages(directory: Path) -> dict[str, str]:
 
 
 def _networks() -> str:
-    parts = ["Source: `hypertransfer.catalogue.cards.networks`. A run names a network in `model`, "
-             "as a name or as `{name: …, option: …}`."]  # fmt: skip
+    parts = [
+        "Source: `hypertransfer.catalogue.cards.networks`. A run names a network in `model`, "
+        "as a name or as `{name: …, option: …}`."
+    ]
     for name, card in networks.MODELS.items():
         text = f"{first_paragraph(documented(card.path))} For {card.data}. `{card.path}`"
         parts += [f"## {name}", text, options_table(card.options)]
@@ -61,9 +63,11 @@ def _networks() -> str:
 
 
 def _optimizers() -> str:
-    parts = ["Source: `hypertransfer.catalogue.cards.optimizers`. The gradient power is the power "
-             "of the gradient that an update is proportional to: 1 for SGD, 0 for scale-free "
-             "updates such as Adam's. It chooses the version of a parameterisation."]  # fmt: skip
+    parts = [
+        "Source: `hypertransfer.catalogue.cards.optimizers`. The gradient power is the power "
+        "of the gradient that an update is proportional to: 1 for SGD, 0 for scale-free "
+        "updates such as Adam's. It chooses the version of a parameterisation."
+    ]
     for names, card in _alike(optimizers.OPTIMIZERS):
         power = f"Gradient power {card.gradient_power:g}."
         text = f"{first_paragraph(documented(card.path))} {power} `{card.path}`"
@@ -88,11 +92,14 @@ def _parameterisations() -> str:
     summary = table(
         ("name", "versions", "source"),
         [
-            (code(name), "; ".join(map(_family, versions)),
-             "; ".join(_sources(entry.source for entry in versions.values())))
+            (
+                code(name),
+                "; ".join(map(_family, versions)),
+                "; ".join(_sources(entry.source for entry in versions.values())),
+            )
             for name, versions in PARAMETERISATIONS.items()
         ],
-    )  # fmt: skip
+    )
     intro = (
         "Source: `hypertransfer.parameterisation.tables`. An entry is a power of target over base: "
         "m_N for width, m_L for depth, m_B for batch size, m_D for duration in tokens, m_G for "
@@ -133,8 +140,10 @@ def _abc_table(entry: Parameterisation) -> Iterator[str]:
 
 
 def _data() -> str:
-    parts = ["Source: `hypertransfer.catalogue.cards.datasets`. Every file is checked against its "
-             "digest before use."]  # fmt: skip
+    parts = [
+        "Source: `hypertransfer.catalogue.cards.datasets`. Every file is checked against its "
+        "digest before use."
+    ]
     for name, card in datasets.CARDS.items():
         size = (
             f"{card.train:,} training and {card.test:,} test samples of shape "
@@ -161,10 +170,12 @@ def _required(names: Iterable[str]) -> str:
 
 
 def _probes() -> str:
-    parts = ["Source: `hypertransfer.catalogue.cards.probes`. Every probe also writes `error`, "
-             "`converged`, `products` (Hessian-vector products used) and `seconds`. "
-             "S is the diagonal matrix of each parameter's learning rate over the global "
-             "learning rate."]  # fmt: skip
+    parts = [
+        "Source: `hypertransfer.catalogue.cards.probes`. Every probe also writes `error`, "
+        "`converged`, `products` (Hessian-vector products used) and `seconds`. "
+        "S is the diagonal matrix of each parameter's learning rate over the global "
+        "learning rate."
+    ]
     for name, card in probes.PROBES.items():
         columns = ", ".join(code(column) for column in card.columns)
         text = docstring(card.module, "Probe")
@@ -214,17 +225,21 @@ def _choices(measure: Measure, option: str, default: object) -> str:
 
 
 def _figures() -> str:
-    parts = ["Source: `hypertransfer.catalogue.cards.figures`. A figure of a study names its kind "
-             "and its options; `where` selects the runs."]  # fmt: skip
+    parts = [
+        "Source: `hypertransfer.catalogue.cards.figures`. A figure of a study names its kind "
+        "and its options; `where` selects the runs."
+    ]
     for name, card in figures.FIGURES.items():
         parts += [f"## {name}", documented(card.path), options_table(card.options)]
     return page("Figures", *parts)
 
 
 def _tables() -> str:
-    parts = ["The columns of the Parquet tables in `results/<study>/tables/`. `runs` also has one "
-             "column for each axis of the grid, named as in the config, such as "
-             "`shape.width`."]  # fmt: skip
+    parts = [
+        "The columns of the Parquet tables in `results/<study>/tables/`. `runs` also has one "
+        "column for each axis of the grid, named as in the config, such as "
+        "`shape.width`."
+    ]
     for name, schema in (("runs", SUMMARY), ("history", HISTORY)):
         rows = [(code(field.name), str(field.type)) for field in schema]
         parts += [f"## {name}", table(("column", "type"), rows)]
@@ -278,9 +293,12 @@ def _study(name: str, study: Mapping[str, Any]) -> str:
         for part in study.get("counterparts", ())
     ]
     return page(
-        study["title"], intro,
-        "## What is run", table(("grid or search", "description"), grids),
-        "## Figures", table(("figure", "title", "kind"), drawn),
+        study["title"],
+        intro,
+        "## What is run",
+        table(("grid or search", "description"), grids),
+        "## Figures",
+        table(("figure", "title", "kind"), drawn),
         "## The paper's figures and their counterparts" if counterparts else "",
         table(("in the paper", "shows", "figures here", "the paper's result"), counterparts),
-    )  # fmt: skip
+    )

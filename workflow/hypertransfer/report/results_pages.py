@@ -52,10 +52,13 @@ def scorecard_page(
 def speed_page(benchmarks: pd.DataFrame, provenance: Mapping[str, str]) -> str:
     """Every row of `results/benchmarks.parquet`, with what it was measured on."""
     rows = [
-        (row["metric"], *(_significant(row[name]) for name in ("ours", "rival", "ratio", "target")),
-         row["unit"])
+        (
+            row["metric"],
+            *(_significant(row[name]) for name in ("ours", "rival", "ratio", "target")),
+            row["unit"],
+        )
         for row in benchmarks.to_dict("records")
-    ]  # fmt: skip
+    ]
     return page(
         "Speed",
         f"Measured by `make bench`. {BENCHMARK_RULE}",
