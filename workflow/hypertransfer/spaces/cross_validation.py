@@ -47,9 +47,10 @@ def leave_one_out(
     """
     for task in tasks:
         others = [
-            other for other in tasks
+            other
+            for other in tasks
             if (other.group != task.group if by_group else other.name != task.name)
-        ]  # fmt: skip
+        ]
         if others:
             yield _tested(domain, others, task, recipe, counts)
 

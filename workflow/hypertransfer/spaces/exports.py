@@ -76,17 +76,21 @@ def optuna(space: Space) -> dict[str, Any]:
         distributions[name] = {
             "name": "IntDistribution" if integer else "FloatDistribution",
             "attributes": {
-                "low": declaration["low"], "high": declaration["high"], "log": log,
+                "low": declaration["low"],
+                "high": declaration["high"],
+                "log": log,
                 "step": 1 if integer else None,
             },
-        }  # fmt: skip
+        }
     return distributions
 
 
 SAMPLERS = {  # of Ray Tune and Syne Tune, by integer and log
-    (False, False): "uniform", (False, True): "loguniform",
-    (True, False): "randint", (True, True): "lograndint",
-}  # fmt: skip
+    (False, False): "uniform",
+    (False, True): "loguniform",
+    (True, False): "randint",
+    (True, True): "lograndint",
+}
 
 
 def samplers(space: Space, inclusive: bool) -> dict[str, Any]:

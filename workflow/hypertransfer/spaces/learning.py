@@ -121,19 +121,25 @@ class Space:
     def plain(self) -> dict[str, Any]:
         """The space as plain values, for `from_plain`."""
         return {
-            "domain": self.domain.plain(), "region": self.region.plain(),
-            "kept": [list(k) for k in self.kept], "tasks": list(self.tasks),
-            "excluded": list(self.excluded), "points": self.points,
-        }  # fmt: skip
+            "domain": self.domain.plain(),
+            "region": self.region.plain(),
+            "kept": [list(k) for k in self.kept],
+            "tasks": list(self.tasks),
+            "excluded": list(self.excluded),
+            "points": self.points,
+        }
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> Space:
         """The space of the values that `plain` returned."""
         return cls(
-            Domain.parse(values["domain"]), from_plain(values["region"]),
-            tuple(tuple(k) for k in values["kept"]), tuple(values["tasks"]),
-            tuple(values["excluded"]), values["points"],
-        )  # fmt: skip
+            Domain.parse(values["domain"]),
+            from_plain(values["region"]),
+            tuple(tuple(k) for k in values["kept"]),
+            tuple(values["tasks"]),
+            tuple(values["excluded"]),
+            values["points"],
+        )
 
 
 def learn(

@@ -75,12 +75,13 @@ class Replay:
         by_group = self.values.get("leave_out", "task") == "group"
         same = self.values.get("same", [])
         return [
-            task for task in self.tasks
+            task
+            for task in self.tasks
             if task.name != target.name
             and not (by_group and task.group == target.group)
             and all(task.attributes[name] == target.attributes[name] for name in same)
             and matches(self.values.get("priors", {}), task.attributes)
-        ]  # fmt: skip
+        ]
 
 
 @dataclass(frozen=True)
@@ -135,25 +136,33 @@ def _replayed(replay: Replay, target: Task) -> Iterator[dict[str, Any]]:
         observed, outliers = _with_outliers(observed, replay, generator)
         order = generator.permutation(len(target.losses))
         place = {
-            "replay": replay.name, "suite": replay.suite, "task": target.name,
-            "group": target.group, "size": _size(replay, target), "repeat": repeat,
-        }  # fmt: skip
+            "replay": replay.name,
+            "suite": replay.suite,
+            "task": target.name,
+            "group": target.group,
+            "size": _size(replay, target),
+            "repeat": repeat,
+        }
         rows_inside: dict[str, np.ndarray] = {}
         for name, recipe in replay.recipes.items():
             tested = _tested(replay, target, observed, recipe, known)
             rows_inside[name] = tested.rows
             all_out = float(outliers <= set(tested.space.excluded)) if outliers else None
             picture = _picture(tested.space, observed, target, recipe) if repeat == 0 else None
-            yield place | tested.columns | {
-                "region": name, "planted_out": all_out, "picture": picture
-            }  # fmt: skip
+            yield (
+                place
+                | tested.columns
+                | {"region": name, "planted_out": all_out, "picture": picture}
+            )
         for name, method in replay.values["methods"].items():
             start = time.perf_counter()
             random = _generator(replay.name, target.name, repeat, name)
             regrets = _regrets(replay, target, observed, rows_inside, method, order, random)
             yield place | {
-                "method": name, "regrets": regrets.tolist(), "seconds": time.perf_counter() - start
-            }  # fmt: skip
+                "method": name,
+                "regrets": regrets.tolist(),
+                "seconds": time.perf_counter() - start,
+            }
 
 
 def _generator(*names: Any) -> np.random.Generator:

@@ -194,9 +194,14 @@ def _ridge(alpha: float, eta0: float, power_t: float, epochs: int) -> Any:
     from sklearn.linear_model import SGDRegressor
 
     return SGDRegressor(
-        alpha=alpha, eta0=eta0, power_t=power_t, max_iter=epochs, tol=None,
-        learning_rate="invscaling", random_state=SEED,
-    )  # fmt: skip
+        alpha=alpha,
+        eta0=eta0,
+        power_t=power_t,
+        max_iter=epochs,
+        tol=None,
+        learning_rate="invscaling",
+        random_state=SEED,
+    )
 
 
 def _svm(C: float, gamma: float) -> Any:
@@ -209,14 +214,21 @@ def _boosting(learning_rate: float, iterations: int, leaves: int, min_leaf: int,
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(
-        learning_rate=learning_rate, max_iter=iterations, max_leaf_nodes=leaves,
-        min_samples_leaf=min_leaf, l2_regularization=l2, early_stopping=False, random_state=SEED,
-    )  # fmt: skip
+        learning_rate=learning_rate,
+        max_iter=iterations,
+        max_leaf_nodes=leaves,
+        min_samples_leaf=min_leaf,
+        l2_regularization=l2,
+        early_stopping=False,
+        random_state=SEED,
+    )
 
 
 ESTIMATORS: Mapping[str, Callable[..., Any]] = {
-    "sgd_ridge": _ridge, "rbf_svm": _svm, "boosting": _boosting,
-}  # fmt: skip
+    "sgd_ridge": _ridge,
+    "rbf_svm": _svm,
+    "boosting": _boosting,
+}
 
 
 def _squared_error(estimator: Callable[[], Any], x: np.ndarray, y: np.ndarray) -> float:
