@@ -47,6 +47,10 @@ def test_equal_values_of_another_type_are_not_the_default():
     assert Outer("n", flag=1).plain() == {"name": "n", "flag": 1}  # 1 == True in Python
 
 
+def test_values_without_canonical_text_are_not_the_default():
+    assert Inner(1, float("inf")).plain() == {"x": 1, "y": float("inf")}
+
+
 def test_derived_fields_are_no_keys():
     assert Outer("n", derived=object()).plain() == {"name": "n"}
 

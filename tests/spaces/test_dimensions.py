@@ -116,6 +116,11 @@ def test_what_is_no_mapping_of_dimensions(written):
     assert "is not a mapping of hyperparameters" in str(error)
 
 
+def test_names_of_dimensions_are_text():
+    (error,) = problems({"good": {"low": 0, "high": 1}, 1: {"low": 0, "high": 1}}, ("dimensions",))
+    assert str(error).startswith("dimensions: 1 is not a text")
+
+
 @pytest.mark.parametrize("module", ["dimensions", "tasks.suites", "tasks.sources", "tasks.tables"])
 def test_planning_imports_nothing_heavy(module):
     heavy = {"numpy", "pandas", "scipy", "sklearn", "torch"}

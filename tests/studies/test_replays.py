@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import fields
 from pathlib import Path
 
@@ -124,6 +125,10 @@ def test_a_sound_study_is_planned(tmp_path):
         ("suites/own/about/work", [1, 0.5], "suites.own.about.work", "rising shares"),
         ("suites/own/about/dimensions/lr", {"low": 2, "high": 1},
          "suites.own.about.dimensions.lr", "low 2 is not below high 1"),
+        ("suites/own/about/dimensions", 5, "suites.own.about.dimensions",
+         "5 is not a mapping of hyperparameters"),
+        ("suites/own/about/dimensions/lr/high", math.inf, "suites.own.about.dimensions.lr.high",
+         "inf is not a finite number"),
         ("suites/mine", {"source": "table", "about": STUDY["suites"]["own"]["about"]},
          "suites.mine.file", "is missing"),
         ("replays/svm/suite", "svn", "replays.svm.suite", "no suite 'svn'; known: mlp, svm, own"),
@@ -159,6 +164,19 @@ def test_what_is_wrong_is_said_with_file_and_key(tmp_path, path, value, key, wor
     assert found[0].key.startswith(key)
     assert found[0].file.endswith("spaces.yaml")
     assert found[0].line is not None
+
+
+def test_a_suite_with_a_problem_is_a_suite_all_the_same(tmp_path):
+    """A claim on its winners has no problem of its own."""
+    study = changed("suites/own/about/dimensions", 5)
+    about_winners = {
+        **study["claims"][0], "measure": "winner_slope", "where": {"suite": "own"},
+        "options": {"size": "shape.width"},
+    }  # fmt: skip
+    study["claims"] = [about_winners]
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path, study)
+    assert [p.key for p in raised.value.problems] == ["suites.own.about.dimensions"]
 
 
 def test_a_table_that_is_not_there_stops_before_any_job(tmp_path, monkeypatch):

@@ -278,6 +278,26 @@ ONE = {
         "  smoke:", "  smok:", "  smoke:", "scales.smok",
         ["unknown scale; known: smoke, desk, paper"],
     ),
+    "a value of which no job can have a digest": (
+        "caption: Sharpness.", "caption: Sharpness.\n    options: {titles: {mup: 2020-01-01}}",
+        "    where: {grid: sweep}\nclaims", "figures.0.options.titles.mup",
+        ["datetime.date(2020, 1, 1) is not a finite number, a text", "quote dates"],
+    ),
+    "an infinite option": (
+        "where: {grid: sweep}\n    bar: {max: 1}",
+        "where: {grid: sweep, shape.width: {max: .inf}}\n    bar: {max: 1}",
+        "    where: {grid: sweep}\n    bar", "claims.0.where.shape.width.max",
+        ["inf is not a finite number"],
+    ),
+    "keys that are text and numbers": (
+        "caption: Sharpness.", "caption: Sharpness.\n    options: {titles: {mup: a, 8: b}}",
+        "    where: {grid: sweep}\nclaims", "figures.0.options.titles",
+        ["keys that are text and keys that are not"],
+    ),
+    "a shape that is no mapping": (
+        "shape: {width: 8, depth: 1}", "shape: [8]", "shape: {width: 8, depth: 1}",
+        "grids.sweep.base.shape", ["[8] is not a mapping, into which shape.width could be set"],
+    ),
     "changes that are no mapping": (
         "desk: {}", "desk: [1]", "desk: {}", "scales.desk", ["[1] is not a mapping of changes"],
     ),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any, ClassVar, Self
 
-from hypertransfer.runs.canonical import canonical
+from hypertransfer.runs.canonical import canonical, is_plain
 
 
 class Section:
@@ -54,7 +54,7 @@ def default_of(f: Field) -> Any:
 
 def _is_default(f: Field, value: Any) -> bool:
     default = default_of(f)
-    if default is MISSING:
+    if default is MISSING or not is_plain(value):
         return False
     # As canonical text, since 1, 1.0 and True are equal in Python and differ in a config.
     return canonical(default) == canonical(value)

@@ -170,6 +170,9 @@ def problems(written: Any, path: tuple[str, ...] = ()) -> Iterator[Problem]:
         yield Problem(path, written, "a mapping of hyperparameters to their ranges")
         return
     for name, declaration in written.items():
+        if not isinstance(name, str):
+            yield Problem(path, name, "a text: put the name of a hyperparameter in quotes")
+            continue
         for problem in _declaration_problems(declaration):
             yield problem.below(*path, name)
 

@@ -118,10 +118,17 @@ def label(value: object) -> str:
 
 
 def put(values: dict, path: str, value: object) -> None:
-    """Set a dotted path in nested values; a component written as a name becomes a mapping."""
+    """Set a dotted path in nested values; a component written as a name becomes a mapping.
+
+    Raises:
+        ProblemError: a value along the path is neither a mapping nor a name.
+    """
     *parents, last = path.split(".")
-    for parent in parents:
+    for count, parent in enumerate(parents, 1):
         inner = values.get(parent, {})
+        if not isinstance(inner, str | Mapping):
+            text = f"a mapping, into which {path} could be set"
+            raise ProblemError.at(tuple(parents[:count]), inner, text)
         values[parent] = {"name": inner} if isinstance(inner, str) else dict(inner)
         values = values[parent]
     values[last] = value
@@ -133,7 +140,7 @@ def points(grid: Grid) -> Iterator[tuple[dict[str, Any], dict]]:
     Axes vary in the order in which they are written, the last one fastest.
 
     Raises:
-        ProblemError: the values of an axis, or of axes that are zipped, cannot be used.
+        ProblemError: the values of an axis, of axes that are zipped, or of the base cannot be used.
     """
     groups = _axis_groups(grid)
 
@@ -149,14 +156,26 @@ def points(grid: Grid) -> Iterator[tuple[dict[str, Any], dict]]:
             continue
         if grid.only and not any(matches(condition, point) for condition in grid.only):
             continue
-        values = dict(grid.base)  # `put` copies the nested values that it changes
-        for override in grid.overrides:
-            if matches(override.when, point):
-                for path, value in override.set.items():
-                    put(values, path, value)
-        for axis, value in point.items():
-            put(values, axis, value)
-        yield point, values
+        yield point, _spec_values(grid, point)
+
+
+def _spec_values(grid: Grid, point: Mapping[str, Any]) -> dict:
+    """The spec at a point as nested values.
+
+    Raises:
+        ProblemError: a value of the base into which a value should be set is no mapping.
+    """
+    values = dict(grid.base)  # `put` copies the nested values that it changes
+    settings = [
+        *(pair for o in grid.overrides if matches(o.when, point) for pair in o.set.items()),
+        *point.items(),
+    ]
+    try:
+        for path, value in settings:
+            put(values, path, value)
+    except ProblemError as error:
+        raise ProblemError(problem.below("base") for problem in error.problems) from error
+    return values
 
 
 def _axis_groups(grid: Grid) -> list[dict[str, object]]:

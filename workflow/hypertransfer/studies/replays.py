@@ -168,10 +168,11 @@ def suite_problems(suite: Suite, grids: Collection[str]) -> Iterator[Problem]:
 
 
 def _grid_problems(suite: Suite, grids: Collection[str]) -> Iterator[Problem]:
+    known = ", ".join(grids) or "none"
     for name in suite.grids:
         # Grids of another study are checked once that study is planned.
         if name not in grids and suite.study is None:
-            yield Problem(("grids",), NO_VALUE, f"no grid {name!r}; known: {', '.join(grids)}")
+            yield Problem(("grids",), NO_VALUE, f"no grid {name!r}; known: {known}")
     if not suite.grids:
         yield Problem(("grids",), NO_VALUE, "is missing: the grids whose runs are evaluations")
 
@@ -272,9 +273,15 @@ def planned_rows(
         rows["replays"] += [place | {"method": method} for method in replay.methods]
         rows["regions"] += [place | {"region": region} for region in replay.regions]
     for name, suite in suites.items():
-        try:
-            dimensions = _dimensions(suite)
-        except (KeyError, TypeError):
-            continue
-        rows["winners"] += [{"suite": name, "dimension": key} for key in dimensions]
+        dimensions = [{"suite": name, "dimension": key} for key in _declared(suite)]
+        rows["winners"] += dimensions or [{"suite": name}]
     return rows
+
+
+def _declared(suite: Suite) -> list[str]:
+    """The names of a suite's dimensions; none if they are not declared as a mapping."""
+    try:
+        dimensions = _dimensions(suite)
+    except (KeyError, TypeError):
+        return []
+    return list(map(str, dimensions)) if isinstance(dimensions, Mapping) else []

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from hypertransfer.claims import validation
 from hypertransfer.claims.claim import Claim
+from hypertransfer.runs.canonical import is_plain
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.section import Section
 from hypertransfer.studies import axes, grid, grid_checks, references, replays, searches
@@ -160,6 +161,19 @@ def _scale_problems(scales: object) -> Iterator[Problem]:
             yield Problem(path, patch, "a mapping of changes")
 
 
+def _values_without_text(value: Any, path: tuple[str, ...] = ()) -> Iterator[Problem]:
+    """Problems of values that have no canonical text, and so cannot be part of a job."""
+    if is_plain(value):
+        return
+    if isinstance(value, Mapping | list):
+        entries = value.items() if isinstance(value, Mapping) else enumerate(value)
+        inner = [p for key, part in entries for p in _values_without_text(part, (*path, str(key)))]
+        text = "has keys that are text and keys that are not: put all of them in quotes"
+        yield from inner or [Problem(path, NO_VALUE, text)]
+    else:
+        yield Problem(path, value, "a finite number, a text, true, false or null (quote dates)")
+
+
 class _Checks:
     """Every problem of a study's merged values, and the runs of its grids.
 
@@ -183,6 +197,10 @@ class _Checks:
             ids = {part: [entry["id"] for entry in values.get(part, ())] for part in parts}
             counterparts = values.get("counterparts", ())
             self.problems += references.counterpart_problems(counterparts, ids)
+        known = {problem.path for problem in self.problems}
+        for problem in _values_without_text(values):
+            if not any(problem.path[: len(path)] == path for path in known):
+                self.problems.append(problem)
 
     def _sound(self, part: str) -> dict[Any, Any]:
         """The entries of a part by name or index, without those the schema objects to."""
@@ -217,7 +235,7 @@ class _Checks:
         written = self._sound("replays").items()
         replayed = {name: Replay.parse(replay) for name, replay in written}
         grids = self.values.get("grids")
-        names = list(grids) if isinstance(grids, Mapping) else []
+        names = list(map(str, grids)) if isinstance(grids, Mapping) else []
         problems = [
             problem.below("suites", name)
             for name, suite in suites.items()
