@@ -18,7 +18,19 @@ from hypertransfer.runs.spec import Component, RunSpec
 
 
 def objections(spec: RunSpec) -> Iterator[Problem]:
-    """Every problem of the components that a spec names, and of their combination."""
+    """Every problem of the components that a spec names, and of their combination.
+
+    Network and data set are not checked together where one of them has a problem of its own.
+    """
+    problems = list(_component_problems(spec))
+    yield from problems
+    ours = spec.model.name in MODELS and spec.data.name in datasets.CARDS
+    if ours and not any(problem.path[0] in ("model", "data") for problem in problems):
+        yield from _fit(spec)
+
+
+def _component_problems(spec: RunSpec) -> Iterator[Problem]:
+    """Problems of each component, and of the optimizer and the shape with the others."""
     known_data = ":" in spec.data.name or spec.data.name in datasets.CARDS
     if not known_data:
         yield Problem(("data",), spec.data.name, f"one of {', '.join(datasets.CARDS)}")
@@ -39,7 +51,7 @@ def objections(spec: RunSpec) -> Iterator[Problem]:
             ("weight_decay",), spec.weight_decay, "0 with adam: use adamw, whose decay is decoupled"
         )
     card = OPTIMIZERS.get(spec.optimizer.name)
-    if spec.optimizer.name == "normalized_sgd" and "radii" in spec.optimizer.options:
+    if spec.optimizer.name == "normalized_sgd" and spec.optimizer.options.get("radii"):
         expected = "left out: normalized_sgd has one norm of all weights together"
         yield Problem(("optimizer", "radii"), spec.optimizer.options["radii"], expected)
     if spec.weights == "boundary" and not (card and card.steepest):
@@ -49,8 +61,6 @@ def objections(spec: RunSpec) -> Iterator[Problem]:
     if finer and spec.model.name in MODELS and not spec.model.options.get("experts"):
         expected = f"1: {spec.model.name} has no experts here to split (model.experts)"
         yield Problem(("shape", "granularity"), spec.shape.granularity, expected)
-    if spec.model.name in MODELS and known_data and ":" not in spec.data.name:
-        yield from _fit(spec)
 
 
 def _fit(spec: RunSpec) -> Iterator[Problem]:
