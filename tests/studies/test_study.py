@@ -294,6 +294,10 @@ ONE = {
         "    where: {grid: sweep}\nclaims", "figures.0.options.titles",
         ["keys that are text and keys that are not"],
     ),
+    "a value that is set at a number": (
+        "set: {weights: unit}", "set: {1: unit}", "set: {weights: unit}",
+        "grids.sweep.overrides.0.set", ["1 is not of type 'string'"],
+    ),
     "a shape that is no mapping": (
         "shape: {width: 8, depth: 1}", "shape: [8]", "shape: {width: 8, depth: 1}",
         "grids.sweep.base.shape", ["[8] is not a mapping, into which shape.width could be set"],
@@ -317,6 +321,18 @@ def test_one_bad_thing_gives_one_problem(load, tmp_path, name):
     assert problem.key == key
     assert not [word for word in words if word not in problem.expected], problem.expected
     assert str(problem) == f"{problem.file}:{problem.line}: {key}: {problem.expected}"
+
+
+def test_arms_may_be_components_with_options(load):
+    study = load(
+        ("seed: [0, 1]", "seed: [0, 1]\n      optimizer: [adam, {name: adam, eps: 1e-6}]"),
+        (
+            "measure: sharpness_spread",
+            "measure: advantage\n    options: {column: optimizer, of: adam}",
+        ),
+        ("    where: {grid: sweep}\n    bar", "    where: {grid: sweep, shape.width: 8}\n    bar"),
+    )
+    assert len(study.runs["sweep"]) == 8
 
 
 def test_all_problems_of_a_file_come_together(load):

@@ -8,6 +8,7 @@ from typing import Any
 from hypertransfer.catalogue.cards import figures as cards_figures
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
+from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.spec import RunSpec
@@ -78,7 +79,7 @@ def _twins(part: Control, runs: Runs) -> str:
     swept = options.get("axis") or options.get("along") or "lr"
     columns = [*told, *([swept] if {"loss", "axis"} & set(options) else []), "seed"]
     of_grid = {key: wanted for key, wanted in part.where.items() if key == "grid"}
-    seen: dict[tuple, RunSpec] = {}
+    seen: dict[str, RunSpec] = {}
     for name, members in runs.items():
         if not _selected(of_grid, {"grid": name}):
             continue  # most claims are about one grid
@@ -86,8 +87,8 @@ def _twins(part: Control, runs: Runs) -> str:
             row = _row(name, run)
             if not _selected(part.where, row) or not {*columns} <= set(row):
                 continue
-            place = tuple(row[column] for column in columns)
-            if seen.setdefault(place, run.spec) != run.spec:
+            place = [row[column] for column in columns]
+            if seen.setdefault(canonical(place), run.spec) != run.spec:
                 point = ", ".join(f"{c} {v}" for c, v in zip(columns, place, strict=True))
                 return f"several runs at {point}: choose one of them"
     return ""
