@@ -1,5 +1,6 @@
 """Every kind of figure draws, and is saved the same every time."""
 
+import inspect
 import io
 
 import pytest
@@ -17,6 +18,15 @@ SPACES = ("regrets", "regions", "inflation", "winners")  # test_spaces.py draws 
 def test_the_kinds_that_configs_may_name_are_those_that_draw():
     assert set(figures.FIGURES) == {*FIGURES, *SPACES}
     assert all(callable(draw.drawing_function(kind)) for kind in figures.FIGURES)
+
+
+@pytest.mark.parametrize("kind", figures.FIGURES)
+def test_the_options_of_a_kind_are_those_of_its_function(kind: str):
+    parameters = inspect.signature(draw.drawing_function(kind)).parameters.values()
+    options = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+    required = {p.name for p in options if p.default is p.empty}
+    assert {p.name for p in options} == set(figures.FIGURES[kind].options)
+    assert required == set(figures.FIGURES[kind].required)
 
 
 @pytest.mark.parametrize("kind", FIGURES)

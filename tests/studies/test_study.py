@@ -244,6 +244,10 @@ ONE = {
         "kind: sharpness", "kind: sharpness\n    options: {sizes: x}", "    title: Sharpness",
         "figures.0.options.sizes", ["unknown option of sharpness; known: size"],
     ),
+    "figure without an option that its kind needs": (
+        "kind: sharpness", "kind: along", "  - id: sharp\n",
+        "figures.0.options.quantities", ["is missing, and along needs it"],
+    ),
     "figure of no run": (
         "caption: Sharpness.\n    where: {grid: sweep}",
         "caption: Sharpness.\n    where: {grid: swep}",

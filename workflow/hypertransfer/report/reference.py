@@ -230,7 +230,12 @@ def _figures() -> str:
         "and its options; `where` selects the runs."
     ]
     for name, card in figures.FIGURES.items():
-        parts += [f"## {name}", documented(card.path), options_table(card.options)]
+        parts += [
+            f"## {name}",
+            documented(card.path),
+            options_table(card.options),
+            _required(card.required),
+        ]
     return page("Figures", *parts)
 
 

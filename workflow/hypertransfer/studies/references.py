@@ -23,11 +23,14 @@ def figure_problems(figure: Figure) -> Iterator[Problem]:
     if figure.kind not in cards_figures.FIGURES:
         yield Problem(("kind",), figure.kind, f"one of {', '.join(cards_figures.FIGURES)}")
         return
-    options = cards_figures.FIGURES[figure.kind].options
+    card = cards_figures.FIGURES[figure.kind]
     for option in figure.options:
-        if option not in options:
-            text = f"unknown option of {figure.kind}; known: {', '.join(options)}"
+        if option not in card.options:
+            text = f"unknown option of {figure.kind}; known: {', '.join(card.options)}"
             yield Problem(("options", str(option)), NO_VALUE, text)
+    for option in card.required:
+        if option not in figure.options:
+            yield Problem(("options", option), NO_VALUE, f"is missing, and {figure.kind} needs it")
 
 
 def id_problems(part: str, ids: Mapping[int, str]) -> Iterator[Problem]:

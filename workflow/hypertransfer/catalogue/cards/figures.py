@@ -8,15 +8,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FigureCard:
-    """A kind of figure: the function that draws it, as `module:function`, and its options."""
+    """A kind of figure: the function that draws it, as `module:function`, and its options.
+
+    A config must give the options that are `required`.
+    """
 
     path: str
     options: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
 
 
 FIGURES: Mapping[str, FigureCard] = {
     "overview": FigureCard(
-        "hypertransfer.figures.training:overview", ("dynamics", "sweep", "size")
+        "hypertransfer.figures.training:overview",
+        ("dynamics", "sweep", "size"),
+        required=("dynamics", "sweep"),
     ),
     "sharpness": FigureCard(
         "hypertransfer.figures.training:sharpness", ("size", "panels", "titles")
@@ -29,34 +35,58 @@ FIGURES: Mapping[str, FigureCard] = {
     "along": FigureCard(
         "hypertransfer.figures.training:along",
         ("quantities", "size", "panels", "titles", "level", "sweep"),
+        required=("quantities",),
     ),
-    "gaps": FigureCard("hypertransfer.figures.gaps:gaps", ("quantities", "size", "relative")),
+    "gaps": FigureCard(
+        "hypertransfer.figures.gaps:gaps",
+        ("quantities", "size", "relative"),
+        required=("quantities",),
+    ),
     "density": FigureCard("hypertransfer.figures.training:density", ("size", "panels", "titles")),
-    "levels": FigureCard("hypertransfer.figures.training:levels", ("quantities", "size")),
+    "levels": FigureCard(
+        "hypertransfer.figures.training:levels", ("quantities", "size"), required=("quantities",)
+    ),
     "search_progress": FigureCard("hypertransfer.figures.searches:search_progress"),
     "multipliers": FigureCard("hypertransfer.figures.searches:multipliers", ("titles",)),
-    "carried": FigureCard("hypertransfer.figures.searches:carried", ("over",)),
+    "carried": FigureCard("hypertransfer.figures.searches:carried", ("over",), required=("over",)),
     "slices": FigureCard("hypertransfer.figures.searches:slices"),
     "law": FigureCard("hypertransfer.figures.sweeps:law"),
-    "heat_map": FigureCard("hypertransfer.figures.sweeps:heat_map", ("x", "y", "quantity")),
+    "heat_map": FigureCard(
+        "hypertransfer.figures.sweeps:heat_map", ("x", "y", "quantity"), required=("x", "y")
+    ),
     "instances": FigureCard("hypertransfer.figures.arms:instances", ("size", "titles")),
     "arms": FigureCard(
         "hypertransfer.figures.arms:arms",
         ("quantities", "column", "rows", "tuned_at", "best", "titles"),
+        required=("quantities",),
     ),
-    "race": FigureCard("hypertransfer.figures.arms:race", ("of", "over", "column", "titles")),
+    "race": FigureCard(
+        "hypertransfer.figures.arms:race",
+        ("of", "over", "column", "titles"),
+        required=("of", "over"),
+    ),
     "frontier": FigureCard("hypertransfer.figures.arms:frontier", ("column", "size", "titles")),
-    "guidelines": FigureCard("hypertransfer.figures.arms:guidelines", ("parts",)),
+    "guidelines": FigureCard(
+        "hypertransfer.figures.arms:guidelines", ("parts",), required=("parts",)
+    ),
     "regrets": FigureCard(
-        "hypertransfer.figures.spaces:regrets", ("replays", "methods", "titles", "log")
+        "hypertransfer.figures.spaces:regrets",
+        ("replays", "methods", "titles", "log"),
+        required=("replays",),
     ),
     "regions": FigureCard(
-        "hypertransfer.figures.spaces:regions", ("replays", "x", "y", "regions", "task", "titles")
+        "hypertransfer.figures.spaces:regions",
+        ("replays", "x", "y", "regions", "task", "titles"),
+        required=("replays", "x", "y", "regions"),
     ),
     "inflation": FigureCard(
-        "hypertransfer.figures.spaces:inflation", ("replays", "region", "titles", "quantity")
+        "hypertransfer.figures.spaces:inflation",
+        ("replays", "region", "titles", "quantity"),
+        required=("replays", "region"),
     ),
     "winners": FigureCard(
-        "hypertransfer.figures.spaces:winners", ("suites", "dimension", "size", "titles")
+        "hypertransfer.figures.spaces:winners",
+        ("suites", "dimension", "size", "titles"),
+        required=("suites", "dimension", "size"),
     ),
 }
