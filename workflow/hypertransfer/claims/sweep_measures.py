@@ -181,7 +181,7 @@ def _fault(optimum: Optimum) -> str:
 
 
 def _regret_caveats(sweeps: list[Sweep], seeds: np.ndarray, size: str) -> Iterator[str]:
-
+    """What keeps a regret from being known, in words: an optimum on an edge, or a divergence."""
     ends = [sweeps[0], sweeps[-1]]
     edges = [sweep for sweep in ends if sweep.optimum(seeds).edge]
     yield from _optimum_caveats(edges, seeds, size)
