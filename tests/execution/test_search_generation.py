@@ -26,7 +26,7 @@ def parts_of(search, method, generation):
         "values": {k: v for k, v in search.plain().items() if k not in searches.LATER},
         "method": {"name": method, **search.settings.methods[method].plain()},
         "generation": generation,
-        "context": keys.run_key(search.base).partition("-")[2],
+        "start": keys.run_key(search.base),
     }
 
 
@@ -58,7 +58,7 @@ def test_results_are_carried_to_every_target_and_along_the_line(search, tmp_path
         files.append(str(tmp_path / f"{method}.parquet"))
         parquet.write(table, files[-1])
     parts = {"search": "modules", "values": search.plain(), "files": files,
-             "context": keys.run_key(search.base).partition("-")[2]}  # fmt: skip
+             "starts": list(map(keys.run_key, search.transfer_specs()))}  # fmt: skip
     rows = search_generation.carry_over(parts, files, store, "cpu", 5).to_pylist()
     assert len(rows) == 16
     by_place = {(r["target"], r["seed"], r["method"], r["place"]): r for r in rows}
@@ -68,6 +68,6 @@ def test_results_are_carried_to_every_target_and_along_the_line(search, tmp_path
 
 
 def test_code_or_data_that_changed_after_planning_is_refused(search, tmp_path):
-    parts = {**parts_of(search, "types", 0), "context": "0" * 16}
+    parts = {**parts_of(search, "types", 0), "start": f"{'0' * 24}-{'0' * 16}"}
     with pytest.raises(errors.StalePlan, match="modules changed after planning"):
         search_generation.generation(parts, [], Store(tmp_path), "cpu", 5)

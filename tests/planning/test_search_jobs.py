@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from tests.support.searches import SEARCH, search_study
 
+from hypertransfer.catalogue.cards import datasets, optimizers
 from hypertransfer.planning import study_plan
 
 
@@ -29,3 +32,23 @@ def test_a_method_changed_or_added_leaves_the_others_files_alone(tmp_path):
     transfer = {"seeds": [1], "targets": {"a": {}}}
     longer = {job.file for job in jobs_of(search_study(tmp_path, transfer=transfer))}
     assert before < longer
+
+
+def test_a_default_of_the_optimizer_renames_every_file(tmp_path, monkeypatch):
+    before = jobs_of(search_study(tmp_path))
+    adam = optimizers.OPTIMIZERS["adam"]
+    betas = {**adam.options["betas"], "default": [0.5, 0.6]}
+    changed = dataclasses.replace(adam, options={**adam.options, "betas": betas})
+    monkeypatch.setitem(optimizers.OPTIMIZERS, "adam", changed)
+    after = jobs_of(search_study(tmp_path))
+    assert not {job.file for job in before} & {job.file for job in after}
+
+
+def test_the_data_of_a_target_rename_the_transfer_alone(tmp_path, monkeypatch):
+    transfer = {"seeds": [1], "targets": {"other": {"data": "gaussian_regression", "loss": "mse"}}}
+    before = jobs_of(search_study(tmp_path, transfer=transfer))
+    card = dataclasses.replace(datasets.CARDS["gaussian_regression"], train=32)
+    monkeypatch.setitem(datasets.CARDS, "gaussian_regression", card)
+    after = jobs_of(search_study(tmp_path, transfer=transfer))
+    assert [job.file for job in before[:-1]] == [job.file for job in after[:-1]]
+    assert before[-1].file != after[-1].file

@@ -43,7 +43,8 @@ def generation(
     Raises:
         StalePlan: the code or data of the runs changed after planning.
     """
-    search = _planned_search(parts)
+    search = _search(parts)
+    _check_keys(search, [search.base], [parts["start"]])
     method, number = parts["method"], parts["generation"]
     options = {k: v for k, v in method.items() if k not in ("name", "kind", "over")}
     box = SearchBox(search.labels(method["over"]), search.settings.octaves)
@@ -82,7 +83,8 @@ def carry_over(
     Raises:
         StalePlan: the code or data of the runs changed after planning.
     """
-    search = _planned_search(parts)
+    search = _search(parts)
+    _check_keys(search, search.transfer_specs(), parts["starts"])
     best = best_points(earlier)
     transfer = search.settings.transfer
     places, specs = [], []
@@ -110,12 +112,19 @@ def best_points(files: Sequence[str]) -> dict[str, Point]:
     return {method: point for method, (_, point) in best.items()}
 
 
-def _planned_search(parts: Mapping[str, Any]) -> Search:
+def _search(parts: Mapping[str, Any]) -> Search:
     # The values of a generation have no methods: the names of its files do not depend on them.
-    search = Search.parse(parts["search"], {"methods": {}, **parts["values"]})
-    if keys.run_key(search.base).partition("-")[2] != parts["context"]:
+    return Search.parse(parts["search"], {"methods": {}, **parts["values"]})
+
+
+def _check_keys(search: Search, specs: Sequence[RunSpec], planned: Sequence[str]) -> None:
+    """Check that runs have the keys that they were planned with.
+
+    Raises:
+        StalePlan: a key differs.
+    """
+    if list(map(keys.Contexts().key, specs)) != list(planned):
         raise StalePlan(f"the code or data of {search.name} changed after planning: {AGAIN}")
-    return search
 
 
 def _points_and_losses(path: str, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -16,8 +16,9 @@ def search_jobs(
     study: str, search: Search, contexts: keys.Contexts, rates: cost.Rates
 ) -> Iterator[PlannedJob]:
     """The generations of each method in order, then the job that carries the results over."""
-    # Code, data set and table of the search's runs; their specs are known once they are proposed.
-    context = contexts.key(search.base).partition("-")[2]
+    # Specs of the search's runs are known once they are proposed. The start has their defaults,
+    # code, data set and table.
+    start = contexts.key(search.base)
     code = code_of("search_generation")
     settings, tables = search.plain(), []
     values = {key: value for key, value in settings.items() if key not in LATER}
@@ -29,20 +30,21 @@ def search_jobs(
                 "values": values,
                 "method": {"name": name, **method.plain()},
                 "generation": generation,
-                "context": context,
+                "start": start,
             }
             job = _generation(study, search, code, parts, earlier, rates)
             yield job
             earlier.append(job.file)
         tables += earlier
     if search.settings.transfer:
+        specs = search.transfer_specs()
         parts = {
             "search": search.name,
             "values": settings,
-            "context": context,
+            "starts": list(map(contexts.key, specs)),
             "files": tables,
         }
-        yield _carry_over(study, search, parts, tables, rates)
+        yield _carry_over(study, search, parts, specs, rates)
 
 
 def _generation(
@@ -73,10 +75,9 @@ def _carry_over(
     study: str,
     search: Search,
     parts: Mapping[str, Any],
-    tables: Sequence[str],
+    specs: Sequence[RunSpec],
     rates: cost.Rates,
 ) -> PlannedJob:
-    specs = [search.spec({}, changes) for _, changes in search.transfer_runs()]
     return PlannedJob(
         rule="carry_over",
         study=study,
@@ -85,7 +86,7 @@ def _carry_over(
         output_patterns={
             "table": f"results/{study}/made/transfers/{search.name}/{{digest}}.parquet"
         },
-        input={"generations": tuple(tables)},
+        input={"generations": tuple(parts["files"])},
         seconds=sum(cost.train_seconds(spec, rates) for spec in specs),
         bytes=max(map(_bytes, specs)),
     )

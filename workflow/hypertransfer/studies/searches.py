@@ -199,6 +199,10 @@ class Search(Section):
                     for place in transfer.line.points:
                         yield {**here, "method": LINE, "place": float(place)}, changed
 
+    def transfer_specs(self) -> list[RunSpec]:
+        """The specs of the transfer runs at the start, where the search has found nothing yet."""
+        return [self.spec({}, changes) for _, changes in self.transfer_runs()]
+
     def rows(self) -> dict[str, list[Run]]:
         """The planned runs by the names of their grids; trials have the base for their spec."""
         settings = self.settings
@@ -208,7 +212,8 @@ class Search(Section):
             for g in range(settings.generations)
             for t in range(settings.trials)
         ]
-        transfers = [Run(place, self.spec({}, changes)) for place, changes in self.transfer_runs()]
+        places = [place for place, _ in self.transfer_runs()]
+        transfers = list(map(Run, places, self.transfer_specs()))
         return {self.name: trials} | ({self.name + TRANSFER: transfers} if transfers else {})
 
 
@@ -234,8 +239,8 @@ def check(name: str, values: Mapping[str, Any]) -> tuple[Search | None, list[Pro
     problems = list(_reference_problems(Settings.parse(values)))
     try:
         search = Search.parse(name, values)
-        specs = [search.spec({}, changes) for _, changes in search.transfer_runs()]
-        run_problems = [p for spec in (search.base, *specs) for p in spec_problems(spec)]
+        specs = [search.base, *search.transfer_specs()]
+        run_problems = [p for spec in specs for p in spec_problems(spec)]
     except ProblemError as error:
         run_problems = error.problems
     problems += {str(p): in_base(values["base"], p) for p in run_problems}.values()
