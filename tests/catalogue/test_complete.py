@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hypertransfer.catalogue import complete
+from hypertransfer.catalogue import complete, versions
 from hypertransfer.catalogue.cards import datasets, networks, optimizers, probes
 from hypertransfer.planning import cell_jobs, keys
 from hypertransfer.runs import parse
@@ -130,7 +130,7 @@ def test_a_probes_default_is_in_the_keys_of_its_probes(monkeypatch, name, settin
 def test_versions_of_packages_that_compute_updates_are_in_the_key(monkeypatch, package):
     ours = ["lion", "sophia"] if package == "pytorch_optimizer" else ["torch.optim:Adagrad"]
     before = {name: key(optimizer=name) for name in (*ours, "sgd", "adamw", "scion")}
-    monkeypatch.setattr(keys, "installed_version", lambda name: f"{name} of tomorrow")
+    monkeypatch.setattr(versions, "installed_version", lambda name: f"{name} of tomorrow")
     assert {name for name in before if key(optimizer=name) != before[name]} == set(ours)
 
 

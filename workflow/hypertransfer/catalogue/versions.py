@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 ABSENT = "not installed"
+PINS = Path(__file__).resolve().parents[3] / "envs" / "requirements.txt"
 
 
 def installed_version(package: str) -> str:
-    """The version of an installed package, or `not installed`.
-
-    A plan can be made on a machine that lacks a package, for example in an environment with
-    nothing but Snakemake; a job that needs the package fails there with its name.
-    """
+    """The version of an installed package, or `not installed`."""
     try:
         return version(package)
     except PackageNotFoundError:
         return ABSENT
+
+
+def planned_versions(packages: Iterable[str]) -> dict[str, str]:
+    """The version of each package in the environment of the jobs.
+
+    A plan can be made where a package is missing, for example in an environment with nothing but
+    Snakemake. The jobs then run in the environment of `envs/`, which has the pinned version.
+    """
+    return {package: _planned_version(package) for package in packages}
+
+
+def _planned_version(package: str) -> str:
+    found = installed_version(package)
+    return _pinned().get(_normalised(package), ABSENT) if found == ABSENT else found
+
+
+@lru_cache
+def _pinned() -> dict[str, str]:
+    """The pinned version of each package; nothing if the library lies outside of its repository."""
+    if not PINS.is_file():
+        return {}
+    lines = PINS.read_text(encoding="utf-8").splitlines()
+    pins = (line.partition("#")[0].partition("==") for line in lines if "==" in line)
+    return {_normalised(name): pinned.strip() for name, _, pinned in pins}
+
+
+def _normalised(package: str) -> str:
+    return re.sub(r"[-_.]+", "-", package.strip()).lower()

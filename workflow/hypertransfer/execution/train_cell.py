@@ -198,13 +198,14 @@ def runs_of_job(parts: Mapping[str, Any], keep: Mapping[str, Sequence[int]]) -> 
     """The runs of a planned job; `keep` has the steps at which each run keeps its weights.
 
     Raises:
-        StalePlan: the key of a run changed after planning, because its code changed.
+        StalePlan: the key of a run changed after planning.
     """
     runs = [_run_of_job(parts["shared"], values, keep) for values in parts["runs"]]
     contexts = keys.Contexts()
     for run in runs:
         if contexts.key(run.spec) != run.key:
-            raise StalePlan(f"the code of run {run.key} changed after planning: {AGAIN}")
+            text = f"the code, data or packages of run {run.key} changed after planning"
+            raise StalePlan(f"{text}: {AGAIN}")
     return runs
 
 

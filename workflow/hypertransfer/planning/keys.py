@@ -14,7 +14,7 @@ from typing import Any
 from hypertransfer.catalogue import dataset_options, lookup
 from hypertransfer.catalogue.cards import optimizers, probes
 from hypertransfer.catalogue.lookup import table
-from hypertransfer.catalogue.versions import installed_version
+from hypertransfer.catalogue.versions import planned_versions
 from hypertransfer.planning.fingerprint import fingerprint
 from hypertransfer.runs.canonical import canonical, digest
 from hypertransfer.runs.spec import RunSpec
@@ -44,13 +44,9 @@ def context(spec: RunSpec) -> dict[str, Any]:
         "code": fingerprint(TRAIN_ENTRY, *modules.values()),
         "data": _data_digest(spec),
         "parts": parts,
-        "packages": _versions(lookup.packages(spec.optimizer)),
+        "packages": planned_versions(lookup.packages(spec.optimizer)),
         "table": table(spec).as_dict(),
     }
-
-
-def _versions(packages: Iterable[str]) -> dict[str, str]:
-    return {package: installed_version(package) for package in packages}
 
 
 def probe_context(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,7 +55,7 @@ def probe_context(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "code": fingerprint(MEASURE_ENTRY, card.module),
         "data": {name: dataset_options.digest(name, {}) for name in card.data},
-        "packages": _versions(card.packages),
+        "packages": planned_versions(card.packages),
     }
 
 

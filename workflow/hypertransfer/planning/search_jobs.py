@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hypertransfer.catalogue.versions import planned_versions
 from hypertransfer.planning import cost, keys
 from hypertransfer.planning.job_digest import code_of
 from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies.searches import LATER, Search
+
+BAYESIAN = "bayesian"  # the kind of method whose proposals other packages compute
+PACKAGES = ("scikit-learn", "scipy")
 
 
 def search_jobs(
@@ -24,6 +28,7 @@ def search_jobs(
     values = {key: value for key, value in settings.items() if key not in LATER}
     for name, method in search.settings.methods.items():
         earlier: list[str] = []
+        versions = planned_versions(PACKAGES if method.kind == BAYESIAN else ())
         for generation in range(search.settings.generations):
             parts = {
                 "search": search.name,
@@ -31,6 +36,7 @@ def search_jobs(
                 "method": {"name": name, **method.plain()},
                 "generation": generation,
                 "start": start,
+                "versions": versions,
             }
             job = _generation(study, search, code, parts, earlier, rates)
             yield job

