@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import shutil
+import signal
 
 import pytest
 import torch
@@ -19,6 +21,8 @@ from hypertransfer.execution.train_cell import CellRun
 from hypertransfer.planning import cell_jobs, keys
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.grid import Probe
+from hypertransfer.training import loop
+from hypertransfer.training.interruption import Interrupted
 
 VALUES = {
     "model": "residual_mlp", "data": {"name": "digits", "train": 64, "test": 32},
@@ -179,3 +183,42 @@ def test_a_probe_makes_a_run_again_whose_weights_it_cannot_have(tmp_path, cell, 
     undisturbed = Store(tmp_path / "undisturbed")
     table_of(cell[:1], undisturbed)
     assert found == probed(undisturbed)
+
+
+def test_a_second_training_that_is_asked_to_stop_goes_on_from_its_saved_state(
+    tmp_path, monkeypatch, caplog
+):
+    store, asked = Store(tmp_path), probe(run(keep=[0, 6]), [0, 6])
+    trained(store, run(keep=[0]))
+    batch, former = loop.Loop._batch, signal.getsignal(signal.SIGTERM)
+
+    def stopped_at_the_fourth(self, index):
+        if self.done == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return batch(self, index)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop.Loop, "_batch", stopped_at_the_fourth)
+        with pytest.raises(Interrupted):
+            probed(store, asked)
+    assert signal.getsignal(signal.SIGTERM) is former
+    assert probed(store, asked).column("step").to_pylist() == [0, 6]
+    assert any("resumed after 4 of 6 steps" in record.message for record in caplog.records)
+
+
+@pytest.mark.parametrize("record", [{}, {"checkpoints": None}, {"checkpoints": [0]}])
+def test_a_record_of_no_run_is_set_aside_and_the_run_is_trained_again(tmp_path, record):
+    store = Store(tmp_path)
+    store.put("runs", run().key, record, {})
+    assert probed(store, probe(run(keep=[0, 6]), [0, 6])).column("step").to_pylist() == [0, 6]
+    assert len(list((tmp_path / "damaged").iterdir())) == 1
+
+
+def test_weights_of_another_step_are_set_aside_and_made_again(tmp_path):
+    store, asked = Store(tmp_path), probe(run(keep=[0, 3]), [0, 3])
+    trained(store, run(keep=[0]))
+    content = store.get("runs", run().key).read("checkpoints.safetensors")
+    place = ("weights", keys.weights_key(run().key, 3))
+    store.put(*place, {"run": run().key, "step": 3}, {"checkpoints.safetensors": content})
+    assert probed(store, asked).column("step").to_pylist() == [0, 3]
+    assert len(list((tmp_path / "damaged").iterdir())) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,7 +36,7 @@ from hypertransfer.storage import parquet, schemas
 from hypertransfer.storage.produce import produce
 from hypertransfer.storage.run_store import DamagedEntry, Entry, Store
 from hypertransfer.training import build
-from hypertransfer.training.interruption import StopRequest
+from hypertransfer.training.interruption import signals
 from hypertransfer.training.state import by_step, joined
 
 PROBE = "probe.parquet"
@@ -100,21 +100,31 @@ def _weights(probe: CellProbe, store: Store, device: torch.device) -> Checkpoint
     A run that is missing or damaged is trained again. A run that did not keep its weights at
     some of the steps is trained again as well, and only those weights are added to the store.
     """
-    run = probe.run
+    run, asked = probe.run, probe.settings["checkpoints"]
 
     def make(key: str, run: CellRun) -> Made:
-        result = train_run(run, device, store, SAVE_SECONDS, StopRequest())
+        with signals() as request:
+            result = train_run(run, device, store, SAVE_SECONDS, request)
         return entry_of(run, result, device)
 
-    def read(entry: Entry, run: CellRun) -> tuple[Checkpoints, Entry]:
-        return _checkpoints(entry), entry
+    def read(entry: Entry, run: CellRun) -> tuple[Checkpoints, list[int], Entry]:
+        steps = {*run.spec.checkpoints, *asked} if _lacking(asked, entry) else ()
+        return _checkpoints(entry), _lacking(steps, entry), entry
 
-    kept, entry = produce(store, "runs", {run.key: run}, make, read, log.warning)[run.key]
-    lacking = keys.lacking_weights(probe.settings["checkpoints"], entry.record)
-    if not lacking:
-        return kept
-    steps = keys.lacking_weights({*run.spec.checkpoints, *lacking}, entry.record)
-    return {**kept, **_further_weights(run, steps, entry, store, device)}
+    kept, steps, entry = produce(store, "runs", {run.key: run}, make, read, log.warning)[run.key]
+    return {**kept, **(_further_weights(run, steps, entry, store, device) if steps else {})}
+
+
+def _lacking(steps: Iterable[int], entry: Entry) -> list[int]:
+    """Those of the steps at which the run of an entry had weights and did not keep them.
+
+    Raises:
+        DamagedEntry: the entry's record is of no run.
+    """
+    try:
+        return keys.lacking_weights(steps, entry.record)
+    except (KeyError, TypeError) as error:
+        raise DamagedEntry(f"{entry.key}: its record is of no run: {error!r}") from error
 
 
 def _further_weights(
@@ -134,7 +144,10 @@ def _further_weights(
         return record, {CHECKPOINTS: save_tensors(joined({step: trained[step]}))}
 
     def read(entry: Entry, step: int) -> dict[str, torch.Tensor]:
-        return _checkpoints(entry)[step]
+        weights = _checkpoints(entry)
+        if step not in weights:
+            raise DamagedEntry(f"{entry.key}: {CHECKPOINTS} has no weights at step {step}")
+        return weights[step]
 
     wanted = {keys.weights_key(run.key, step): step for step in steps}
     # One process trains for all steps; others that want some of them wait here.
@@ -149,10 +162,11 @@ def _trained_again(
     log.info("training %s again for its weights at steps %s", run.key, list(steps))
     wanted = replace(run, spec=replace(run.spec, checkpoints=tuple(steps)))
     place = ("weights", keys.weights_key(run.key, steps[-1]))
-    result = train_run(wanted, device, store, SAVE_SECONDS, StopRequest(), place)
-    if set(result.checkpoints) != set(steps):  # the state was saved for other steps
-        store.drop_state(*place)
-        result = train_run(wanted, device, store, SAVE_SECONDS, StopRequest(), place)
+    with signals() as request:
+        result = train_run(wanted, device, store, SAVE_SECONDS, request, place)
+        if set(result.checkpoints) != set(steps):  # the state was saved for other steps
+            store.drop_state(*place)
+            result = train_run(wanted, device, store, SAVE_SECONDS, request, place)
     store.drop_state(*place)
     if not history_table(result).equals(parquet_of_entry(entry, HISTORY, schemas.HISTORY)):
         made = entry.record["provenance"]
@@ -185,12 +199,13 @@ def probes_of_job(parts: Mapping[str, Any], keep: Mapping[str, Sequence[int]]) -
     """The probes of a planned job; `keep` has the steps at which each run keeps its weights.
 
     Raises:
-        StalePlan: the key of a run or probe changed after planning, because its code changed.
+        StalePlan: the key of a run or probe changed after planning.
     """
     rows = zip(parts["probe_keys"], parts["settings"], runs_of_job(parts, keep), strict=True)
     probes = [CellProbe(*row) for row in rows]
     contexts = keys.Contexts()
     for probe in probes:
         if contexts.probe_key(probe.run.key, probe.settings) != probe.key:
-            raise StalePlan(f"the code of probe {probe.key} changed after planning: {AGAIN}")
+            text = f"the code or packages of probe {probe.key} changed after planning"
+            raise StalePlan(f"{text}: {AGAIN}")
     return probes
