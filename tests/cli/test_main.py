@@ -9,16 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from hypertransfer.catalogue import lookup
+from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue.cards import networks, optimizers
 from hypertransfer.cli import arguments, main
 from hypertransfer.cli.main_config import main_config
 from hypertransfer.cli.text import duration
 from hypertransfer.parameterisation.algebra import Parameterisation
-from hypertransfer.planning import keys, load, planned_runs
+from hypertransfer.planning import keys, load, planned_runs, status
 from hypertransfer.storage.run_store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
+SPEC = {
+    "model": "residual_mlp", "data": "digits", "base": {"width": 4, "depth": 1},
+    "shape": {"width": 8, "depth": 1}, "parameterisation": "mup", "lr": 0.01, "batch_size": 16,
+    "steps": 6, "log_every": 2, "seed": 0,
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +90,13 @@ def test_changed_code_is_named_by_module(tmp_path: Path, capsys, monkeypatch):
     monkeypatch.setattr(keys, "fingerprint", edited)
     text = planned(tmp_path, capsys)
     assert "sweep: changed code: hypertransfer.optimizers.sgd" in text
+
+
+def test_another_version_of_a_package_is_named(tmp_path: Path):
+    spec = complete.run_spec({**SPEC, "optimizer": "lion"})
+    wanted = keys.context(spec)
+    found = {**wanted, "packages": {"pytorch_optimizer": "0.0.1"}}
+    assert status._difference(wanted, found) == "other versions of packages"
 
 
 def test_bad_config_is_refused_in_words(tmp_path: Path, capsys):

@@ -268,6 +268,14 @@ def test_jobs_hold_every_run_once_and_probes_follow_their_training():
             assert len(job.probe_keys) == len(keys_of(job))
 
 
+def test_numbers_as_keys_are_texts_as_in_the_job():
+    def edit(values):
+        values["figures"][0]["options"] = {"titles": {4: "narrow", 16: "wide"}}
+
+    job = planned(edit).figures["one"]
+    assert job_digest.job_digest(job.code, json.loads(job.made_from)) == job.digest
+
+
 def test_every_file_has_one_maker():
     study = planned(minutes=0.0001)
     assert len(study.made) == len(set(study.made))

@@ -201,8 +201,13 @@ def _difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     code, old = wanted["code"], found.get("code", {})
     if modules := sorted(m for m in {*code, *old} if code.get(m) != old.get(m)):
         parts.append(f"changed code: {', '.join(modules)}")
-    words = {"data": "changed data", "table": "changed parameterisation", "parts": "other parts"}
-    parts += [text for name, text in words.items() if wanted[name] != found.get(name)]
+    words = {
+        "data": "changed data",
+        "table": "changed parameterisation",
+        "packages": "other versions of packages",
+        "parts": "other parts",
+    }
+    parts += [text for name, text in words.items() if wanted.get(name) != found.get(name)]
     return "; ".join(parts) or "another context"
 
 

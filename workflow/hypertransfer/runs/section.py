@@ -35,11 +35,14 @@ class Section:
 
 
 def plain(value: Any) -> Any:
-    """A value with all sections in it turned into mappings, and all tuples into lists."""
+    """A value with all sections in it turned into mappings, and all tuples into lists.
+
+    Keys become texts, as JSON has them: jobs read their parts from JSON.
+    """
     if isinstance(value, Section):
         return value.plain()
     if isinstance(value, Mapping):
-        return {key: plain(inner) for key, inner in value.items()}
+        return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
     return value
