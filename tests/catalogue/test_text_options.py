@@ -67,7 +67,9 @@ def test_the_digest_covers_every_option_and_defaults_stand_for_themselves(name, 
 
 def test_shapes_are_known_before_anything_is_read():
     assert shape("state_of_the_union", {}) == ((128,), 256)
-    assert shape("program_text", {"context": 32, "tokens": "bpe"}) == ((32,), 4096)
+    for vocabulary in ({}, {"vocabulary": None}):  # null is the default
+        options = {"context": 32, "tokens": "bpe", **vocabulary}
+        assert shape("program_text", options) == ((32,), 4096)
     assert shape("digits", {}) == ((1, 8, 8), 10)
     found = samples_of("state_of_the_union", context=32)
     assert (tuple(found.train_x.shape[1:]), found.classes) == shape(

@@ -44,7 +44,9 @@ def npz(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def main() -> None:
-    """Write the file and print its size and its digest, which stands in datasets.py."""
+    """Write the file and print its size and its digest, which stands in
+    catalogue/cards/datasets.py.
+    """
     defaults = (DIRECTORY, VENDORED / SUBSET_FILE)
     directory, target = (Path(value) for value in (*sys.argv[1:], *defaults[len(sys.argv) - 1 :]))
     content = npz(subset(directory))

@@ -48,8 +48,8 @@ def digest(name: str, options: Mapping[str, Any]) -> str:
     """Digest of what a data set with its options holds; where its files lie does not count.
 
     It covers what loaders take from the card: file digests, shape, classes, the split, and how
-    many samples are taken of each part. Of
-    Parquet files it takes names, sizes and footers, and reads no data.
+    many samples are taken of each part. Of Parquet files it takes names, sizes and footers, and
+    reads no data.
 
     Raises:
         DatasetError: there is no data set of that name, or its folder cannot be read.

@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from hypertransfer.catalogue import lookup
 from hypertransfer.catalogue.cards import datasets, optimizers
 from hypertransfer.catalogue.cards.networks import MODELS
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
@@ -131,7 +130,7 @@ def table(spec: RunSpec) -> Parameterisation:
     """
     name = spec.parameterisation
     power = optimizers.gradient_power(spec.optimizer)
-    found = lookup.load("parameterisation", name) if ":" in name else PARAMETERISATIONS[name]
+    found = load("parameterisation", name) if ":" in name else PARAMETERISATIONS[name]
     if isinstance(found, Parameterisation):
         found = {found.gradient_power: found}
     if not isinstance(found, Mapping) or not all(

@@ -1,9 +1,9 @@
 """Keys of runs, of probes and of weights in the run store.
 
 A run's key is `<identity>-<context>`. The identity is the digest of the spec, the context the
-digest of the code, the data set and the parameterisation's table. Runs of one spec under
-different code are stored side by side, so that `hypertransfer plan` can say what has changed
-since a run was trained.
+digest of the code, the versions of packages, the data set and the parameterisation's table. Runs
+of one spec under different code are stored side by side, so that `hypertransfer plan` can say what
+has changed since a run was trained.
 """
 
 from __future__ import annotations

@@ -267,8 +267,8 @@ def completed(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     }
     if isinstance(found, TextCard):
         usual["test"] = TEST_WINDOWS
-        if options.get("tokens", BYTES) == BPE:
-            usual["vocabulary"] = VOCABULARY
+        if options.get("tokens", BYTES) == BPE and options.get("vocabulary") is None:
+            return {**usual, **options, "vocabulary": VOCABULARY}
         return {**usual, **options}
     sizes = {part: getattr(found, part) for part in ("train", "test") if part in usual}
     asked = {
