@@ -6,6 +6,7 @@ import dataclasses
 
 from tests.support.searches import SEARCH, search_study
 
+from hypertransfer.catalogue import versions
 from hypertransfer.catalogue.cards import datasets, optimizers
 from hypertransfer.planning import study_plan
 
@@ -52,3 +53,12 @@ def test_the_data_of_a_target_rename_the_transfer_alone(tmp_path, monkeypatch):
     after = jobs_of(search_study(tmp_path, transfer=transfer))
     assert [job.file for job in before[:-1]] == [job.file for job in after[:-1]]
     assert before[-1].file != after[-1].file
+
+
+def test_the_version_of_the_process_renames_its_method_and_what_follows(tmp_path, monkeypatch):
+    before = jobs_of(search_study(tmp_path))
+    monkeypatch.setattr(versions, "installed_version", lambda package: "of tomorrow")
+    after = jobs_of(search_study(tmp_path))
+    renamed = [old for old, new in zip(before, after, strict=True) if old.file != new.file]
+    methods = [job.parts.get("method", {"name": "carried over"})["name"] for job in renamed]
+    assert methods == ["factored"] * 3 + ["carried over"]

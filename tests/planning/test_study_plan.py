@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hypertransfer.catalogue import module_source
+from hypertransfer.catalogue import module_source, versions
 from hypertransfer.planning import job_digest, report_template
 from hypertransfer.planning.load import IndexPlan
 from hypertransfer.planning.planned_runs import steps_to_keep
@@ -359,6 +359,15 @@ def test_suites_of_equal_tasks_have_jobs_of_their_own():
 
     jobs = planned(edit).spaces.jobs
     assert len({job.digest for job in jobs}) == len(jobs) > 2
+
+
+def test_tables_of_spaces_depend_on_the_version_of_the_packaged_tables(monkeypatch):
+    def edit(values):
+        values["suites"] = {"one": {"source": "hpobench"}}
+
+    before = planned(edit).spaces.collect.digest
+    monkeypatch.setattr(versions, "installed_version", lambda package: "of tomorrow")
+    assert planned(edit).spaces.collect.digest != before
 
 
 def test_figures_and_claims_depend_on_their_own_families():

