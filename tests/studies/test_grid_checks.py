@@ -45,6 +45,13 @@ def test_a_sound_grid_has_its_runs_and_no_problems():
         ({"axes": {"seed": [0]}, "probes": {"p": {**PROBE, "sample": 3}}},
          ("probes", "p", "sample"), "unknown setting; known: samples"),
         ({"axes": {"seed": [0]}, "only": [{"seed": 1}]}, (), "exclude and only leave no run"),
+        ({"axes": {"seed": [0]}, "base": {**BASE, "step": 9}}, ("base", "step"),
+         "is not a key of a run; known: model, shape"),
+        ({"axes": {"step": [8, 9]}}, ("axes", "step"), "is not a key of a run"),
+        ({"axes": {"seed": [0, 1]}, "overrides": [{"when": {"seed": 1}, "set": {"step": 9}}]},
+         ("overrides", "0", "set", "step"), "is not a key of a run"),
+        ({"axes": {"lr": [0.01]}, "probes": {"p": {**PROBE, "where": {"lr": 0.02}}}},
+         ("probes", "p", "where"), "no run of this scale is selected by {'lr': 0.02}"),
     ],
 )  # fmt: skip
 def test_a_problem_stands_at_the_key_that_gives_the_value(grid, path, text):

@@ -121,7 +121,7 @@ ONE = {
     ),
     "misspelt key of a run": (
         "      lr: 1e-3", "      lr: 1\n      learning_rate: 1", "      batch_size: 32",
-        "grids.sweep.base.learning_rate", ["1 is not a key of a run", "known: model, shape"],
+        "grids.sweep.base.learning_rate", ["is not a key of a run", "known: model, shape"],
     ),
     "missing key of a run": (
         "      lr: 1e-3\n", "", "    base:\n", "grids.sweep.base.lr", ["a run needs it"],

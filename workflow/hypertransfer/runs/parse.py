@@ -165,8 +165,8 @@ def run_spec(values: Mapping[str, Any]) -> RunSpec:
     problems: list[Problem] = []
     for name in values:
         if name not in _PARSERS:
-            expected = f"a key of a run; known: {', '.join(_PARSERS)}"
-            problems.append(Problem((str(name),), values[name], expected))
+            text = f"is not a key of a run; known: {', '.join(_PARSERS)}"
+            problems.append(Problem((str(name),), NO_VALUE, text))
     complete = {**_defaults(values), **values}
     parsed = {}
     for name, parse in _PARSERS.items():

@@ -35,9 +35,11 @@ def expand(name: str, section: Grid) -> tuple[list[Run], list[Problem]]:
 def _run_problems(section: Grid, runs: list[Run]) -> Iterator[Problem]:
     """Problems of a grid's points, whose runs are added to the list."""
     empty = True
+    idle = dict(section.probes)  # probes that select no point so far
     try:
         for point, values in grid.points(section):
             empty = False
+            idle = {name: probe for name, probe in idle.items() if not matches(probe.where, point)}
             try:
                 spec = complete.run_spec(values)
             except ProblemError as error:
@@ -48,6 +50,9 @@ def _run_problems(section: Grid, runs: list[Run]) -> Iterator[Problem]:
                 yield _in_grid(section, problem)
         if empty:
             yield Problem((), NO_VALUE, "exclude and only leave no run of this grid")
+        for name, probe in idle.items() if not empty else ():
+            text = f"no run of this scale is selected by {dict(probe.where)!r}"
+            yield Problem(("probes", name, "where"), NO_VALUE, text)
     except ProblemError as error:
         yield from error.problems
     except (KeyError, TypeError) as error:
@@ -84,12 +89,13 @@ def _in_grid(section: Grid, problem: Problem) -> Problem:
     """A problem of a run, at the key of the grid that gives the run its value.
 
     The value may come from an override, an axis, or the base. Overrides are recognised by the
-    value, since problems of several runs that share a value are reported once.
+    value, since problems of several runs that share a value are reported once, or by the key if
+    the problem has no value.
     """
     axis, value = problem.key, problem.value
     for index, override in enumerate(section.overrides):
         place = ("overrides", str(index))
-        if axis in override.set and override.set[axis] == value:
+        if axis in override.set and (value is NO_VALUE or override.set[axis] == value):
             return Problem((*place, "set", axis), value, problem.expected)
         written = override.axes.get(axis)
         if isinstance(written, list) and value in written:
