@@ -44,3 +44,42 @@ def test_options_of_networks_of_any_type_and_size_are_problems_at_most(model, op
     for value in NO_OPTION_VALUES:
         for data in ("digits", {"name": "state_of_the_union", "context": value}):
             problems(model={"name": model, option: value}, data=data)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class Net: ...",
+        "def Net(): ...",
+        "Net = print",
+        "try:\n    import Net\nexcept ImportError:\n    pass",
+        "from somewhere import Other as Net",
+        "from somewhere import *",
+        "def __getattr__(name): ...",
+        "globals().update(Net=1)",
+    ],
+)
+def test_a_name_that_a_module_may_have_is_left_to_the_import(project, source):
+    (project / "own_net.py").write_text(source, encoding="utf-8")
+    assert problems(model="own_net:Net") == []
+
+
+def test_a_name_that_a_module_never_binds_is_a_problem(project):
+    (project / "own_net.py").write_text("class Net: ...", encoding="utf-8")
+    expected = "model: 'own_net:Nett' is not found: own_net.py defines no 'Nett'"
+    assert problems(model="own_net:Nett") == [expected]
+
+
+def test_a_module_that_was_mended_is_read_again(project):
+    source = project / "own_net.py"
+    source.write_text("class Other: ...", encoding="utf-8")
+    assert problems(model="own_net:Net")
+    source.write_text("class Net: ...", encoding="utf-8")
+    assert problems(model="own_net:Net") == []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from hypertransfer.catalogue import dataset_options
@@ -11,6 +14,7 @@ from hypertransfer.catalogue.cards.lmo_presets import LMO_PRESETS
 from hypertransfer.catalogue.cards.networks import MODELS
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
 from hypertransfer.catalogue.lookup import objection
+from hypertransfer.catalogue.module_source import own
 from hypertransfer.catalogue.options import Validator
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
 from hypertransfer.runs.problem import Problem
@@ -77,8 +81,39 @@ def _fit(spec: RunSpec) -> Iterator[Problem]:
 
 
 def _unfound(kind: str, name: str) -> Iterator[Problem]:
-    if text := objection(kind, name):
+    if text := objection(kind, name) or _undefined(name):
         yield Problem((kind,), name, text)
+
+
+def _undefined(name: str) -> str:
+    """That the source of `module:attribute` never binds the attribute; empty if it may."""
+    module, _, attribute = name.partition(":")
+    source = own(module)
+    if source is None:  # a class of a package, which is looked up when it is loaded
+        return ""
+    names = _bound(source, source.stat().st_mtime_ns)
+    if attribute in names or names & {"*", "__getattr__", "globals"}:
+        return ""
+    return f"found: {source.name} defines no {attribute!r}"
+
+
+@lru_cache
+def _bound(source: Path, _modified: int) -> frozenset[str]:
+    """Names that a source file defines, assigns, imports or uses, at any depth; not imported."""
+    try:
+        tree = ast.parse(source.read_text(encoding="utf-8"))
+    except SyntaxError:
+        return frozenset("*")  # the import will say what is wrong
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                found.add(node.name)
+            case ast.Name():
+                found.add(node.id)
+            case ast.alias():
+                found.add(node.asname or node.name)
+    return frozenset(found)
 
 
 def _options(kind: str, part: Component, cards: Mapping[str, Any]) -> Iterator[Problem]:
