@@ -104,7 +104,8 @@ def _key_rows(schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str
     for name, value in schema.get("properties", {}).items():
         must = " (required)" if name in required else ""
         nested = [part for part in _nested(value) if part.get("properties")]
-        words = "mapping; keys below" if nested else accepts(value)
+        kind = "list of mappings" if value.get("type") == "array" else "mapping"
+        words = f"{kind}; keys below" if nested else accepts(value)
         default = default_text(value.get("default", UNKNOWN))
         yield code(f"{prefix}{name}"), words + must, default, str(value.get("description", ""))
         for part in nested:

@@ -23,7 +23,6 @@ from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE
 from hypertransfer.report.docstrings import docstring, documented, first_paragraph
 from hypertransfer.report.markdown import code, page, table
 from hypertransfer.report.option_tables import accepts, default_text, keys_table, options_table
-from hypertransfer.storage.schemas import HISTORY, SUMMARY
 
 SCHEMAS = PACKAGE_ROOT / "schemas"
 
@@ -102,7 +101,7 @@ def _parameterisations() -> str:
     )
     intro = (
         "Source: `hypertransfer.parameterisation.tables`. An entry is a power of target over base: "
-        "m_N for width, m_L for depth, m_B for batch size, m_D for duration in tokens, m_G for "
+        "m_N for width, m_L for depth, m_B for batch size, m_D for duration in samples, m_G for "
         "granularity. Every table is the identity at the base. Powers of m_L apply inside residual "
         "branches only. Roles that a table does not list follow `hidden` (experts) or `output` "
         "(routers)."
@@ -239,21 +238,86 @@ def _figures() -> str:
     return page("Figures", *parts)
 
 
+# What the columns of tables hold; those of probes are explained on the page of probes.
+PLACE = {"grid": "The grid, or the search.", "key": "The run's key."}
+RUNS = {
+    "model": "Name of the network.",
+    "data": "Name of the data set.",
+    "optimizer": "Name of the optimizer.",
+    "parameterisation": "Name of the table.",
+    "shape.width": "Width.",
+    "shape.depth": "Depth.",
+    "loss": "Name of the loss function.",
+    "batch_size": "Samples in a step.",
+    "steps": "Steps that the run was to make.",
+    "lr": "Peak learning rate at the base shape.",
+    "seed": "Seed of the initial weights and of the order of the data.",
+    "status": "`finished`, or `diverged`.",
+    "steps_done": "Steps that the run made; fewer if it diverged.",
+    "final_loss": "Mean of the recorded training losses in the last tenth of the steps; infinite "
+    "if the run diverged.",
+    "eval_loss": "Loss on the test set after the last step.",
+    "eval_accuracy": "Accuracy on the test set after the last step.",
+    "seconds": "Time of the training.",
+    "optimizer_seconds": "Of these, in updates.",
+    "curvature_seconds": "Of these, in the optimizer's own evaluations of the loss.",
+    "flops": "Floating-point operations of all forward and backward passes.",
+    "torch": "Version of torch.",
+    "device": "Device that trained the run.",
+}
+ALONG = {
+    "step": "Steps made so far.",
+    "train_loss": "Mean training loss of the steps since the last record.",
+    "eval_loss": "Loss on the test set; null between evaluations.",
+    "eval_accuracy": "Accuracy on the test set; null between evaluations.",
+    "unclipped_share": "Share of entries of the update that the optimizer (Sophia) did not clip.",
+    "load_imbalance": "The largest expert's load over the mean load, a mean over blocks.",
+    "router_entropy": "Entropy of the router's scores over that of even scores, likewise.",
+    "dropped_share": "Share of choices of experts that found no room, likewise.",
+}
+CLAIMS = {
+    "claim": "Id of the claim.",
+    "sentence": "The claim.",
+    "source": "Who claims it, and where.",
+    "paper_value": "The source's value, in words.",
+    "value": "The measured value.",
+    "low": "Lower end of its interval; −∞ if it is open.",
+    "high": "Upper end of its interval; ∞ if it is open.",
+    "bar": "The bar, in words.",
+    "verdict": "`holds`, `fails` or `undecided`.",
+    "confidence": "How clearly the source states the claim.",
+    "scale": "Scale of the runs.",
+    "edition": "Edition of the study.",
+    "reason": "Why the verdict fell as it did.",
+    "unit": "Unit of the value.",
+}
+
+
 def _tables() -> str:
-    parts = [
-        "The columns of the Parquet tables in `results/<study>/tables/`. `runs` also has one "
-        "column for each axis of the grid, named as in the config, such as "
-        "`shape.width`."
-    ]
-    for name, schema in (("runs", SUMMARY), ("history", HISTORY)):
-        rows = [(code(field.name), str(field.type)) for field in schema]
-        parts += [f"## {name}", table(("column", "type"), rows)]
+    intro = (
+        "The columns of the Parquet tables in `results/<study>/tables/`. `runs` has one row for "
+        "each run, with one more column for each further axis of a grid, named as in the config; "
+        "`history` one row for each recorded step of a run; `probes` one for each probed "
+        "checkpoint; `claims` one for each claim. The tables `replays`, `regions` and `winners` "
+        "of studies with replays are explained under "
+        "[Suites and replays](../configuration/replays.md). Join tables on `key`."
+    )
+    parts = [intro]
+    for name, meanings in (("runs", RUNS), ("history", ALONG), ("claims", CLAIMS)):
+        before = {"study": "Name of the study."} if name == "claims" else PLACE
+        rows = [(code(column), text) for column, text in {**before, **meanings}.items()]
+        parts += [f"## {name}", table(("column", "meaning"), rows)]
     rows = [
-        (code(column), kind, name)
+        (code(column), kind, f"[{name}](probes.md#{name})")
         for name, card in probes.PROBES.items()
         for column, kind in card.columns.items()
     ]
-    return page("Tables", *parts, "## probes", table(("column", "type", "probe"), rows))
+    beside = (
+        "Beside `grid` and `key`: `probe`, the name that the grid gives the probe; `step`; the "
+        "columns of the probe's kind, below; `error`, `converged`, `products` and `seconds`. "
+        "Columns of other kinds are null."
+    )
+    return page("Tables", *parts, "## probes", beside, table(("column", "type", "probe"), rows))
 
 
 def _config() -> str:
@@ -265,11 +329,10 @@ def _config() -> str:
     for head, part in (("config/studies/*.yaml", study), ("Values of a run", run)):
         parts += [f"## {head}", keys_table(part)]
         for name, schema in part["$defs"].items():
-            parts += [
-                f"### {name}",
-                str(schema.get("description", "")),
-                keys_table(schema) or accepts(schema),
-            ]
+            meaning = str(schema.get("description", ""))
+            words = keys_table(schema) or f"Accepts: {accepts(schema)}."
+            said = accepts(schema).lower() == meaning.rstrip(".").lower()
+            parts += [f"### {name}", meaning, "" if said else words]
     return page("Keys of config files", *parts)
 
 
