@@ -82,7 +82,7 @@ def print_missing(surveys: Sequence[status.Survey], seconds: float) -> None:
         all_cores = duration(seconds / cores)
         print(
             f"\nabout {duration(seconds)} on one core, "
-            f"{all_cores} on the {cores} cores of this machine"
+            f"{all_cores} on the {cores} cores of this machine, and some seconds for each job"
         )
     else:
         print("\nnothing to train or probe")

@@ -83,7 +83,7 @@ def make(
     form: str, momentum: float, nesterov: bool, light: bool, ns_steps: int,
     ns_coefficients: Sequence[float], clip: float, adam_lr: float, eps: float,
 ) -> LMO:  # fmt: skip
-    """An optimizer of a preset.
+    """`LMO` with the norms of a preset, one for each role (Pethick et al. 2502.07529).
 
     Args:
         groups: parameter groups with `lr`, `weight_decay`, `eps`, `betas`, `role` and `one_hot`.

@@ -149,6 +149,8 @@ def _data() -> str:
             f"{'×'.join(map(str, card.input_shape))}"
             if isinstance(card, datasets.DatasetCard)
             else f"text, about {card.size / 1e6:.3g} MB for training"
+            if not card.required
+            else "text of any size"
         )
         text = f"{card.source}: {size}. Licence: {card.licence}. To obtain: {card.obtain}."
         usual = datasets.completed(name, {})

@@ -174,6 +174,9 @@ def decoder(
     *, width: int, depth: int, input_shape: tuple[int], classes: int, granularity: int = 1,
     **options: Any,
 ) -> Decoder:  # fmt: skip
-    """A decoder with the complete options of `gpt` or `llama` (`catalogue.cards.decoders`)."""
+    """A pre-norm transformer decoder; `gpt` and `llama` differ in the defaults of its options.
+
+    `options` are complete, as `catalogue.cards.decoders` completes them.
+    """
     parts = {"granularity": granularity, **options}
     return Decoder(width=width, depth=depth, input_shape=input_shape, classes=classes, parts=parts)
