@@ -83,3 +83,9 @@ def test_a_module_that_was_mended_is_read_again(project):
     assert problems(model="own_net:Net")
     source.write_text("class Net: ...", encoding="utf-8")
     assert problems(model="own_net:Net") == []
+
+
+def test_a_source_that_is_no_python_is_named_with_its_line(project):
+    (project / "own_net.py").write_text("class Net:\n    def f(:", encoding="utf-8")
+    (problem,) = problems(model="own_net:Net")
+    assert problem.startswith("model: 'own_net:Net' is not readable: own_net.py, line 2: ")

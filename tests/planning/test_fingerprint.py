@@ -205,6 +205,13 @@ def test_an_entry_that_is_not_there():
         fingerprint.fingerprint("nowhere.at_all")
 
 
+def test_a_source_that_is_no_python_is_named(own, tmp_path):
+    own(start="import end", end="def f(:")
+    with pytest.raises(SyntaxError) as caught:
+        fingerprint.fingerprint("start")
+    assert caught.value.filename == str(tmp_path / "end.py")
+
+
 # Keys of one run for each of these, in a copy of the library that a test may edit.
 KEYS = """
 import json

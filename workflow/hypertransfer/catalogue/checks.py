@@ -86,12 +86,15 @@ def _unfound(kind: str, name: str) -> Iterator[Problem]:
 
 
 def _undefined(name: str) -> str:
-    """That the source of `module:attribute` never binds the attribute; empty if it may."""
+    """Why the source of `module:attribute` cannot have the attribute; empty if it may."""
     module, _, attribute = name.partition(":")
     source = own(module)
     if source is None:  # a class of a package, which is looked up when it is loaded
         return ""
-    names = _bound(source, source.stat().st_mtime_ns)
+    try:
+        names = _bound(source, source.stat().st_mtime_ns)
+    except SyntaxError as error:
+        return f"readable: {source.name}, line {error.lineno}: {error.msg}"
     if attribute in names or names & {"*", "__getattr__", "globals"}:
         return ""
     return f"found: {source.name} defines no {attribute!r}"
@@ -100,12 +103,8 @@ def _undefined(name: str) -> str:
 @lru_cache
 def _bound(source: Path, _modified: int) -> frozenset[str]:
     """Names that a source file defines, assigns, imports or uses, at any depth; not imported."""
-    try:
-        tree = ast.parse(source.read_text(encoding="utf-8"))
-    except SyntaxError:
-        return frozenset("*")  # the import will say what is wrong
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 found.add(node.name)

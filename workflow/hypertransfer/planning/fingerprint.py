@@ -116,7 +116,11 @@ def data_hashes(module: str, path: Path) -> dict[str, str]:
 @lru_cache(maxsize=4096)
 def _read(path: Path, stamp: tuple[int, int], module: str) -> tuple[str, frozenset[str]]:
     source = path.read_text(encoding="utf-8")
-    return code_hash(source), frozenset(imports(source, module, path.name == "__init__.py"))
+    try:
+        return code_hash(source), frozenset(imports(source, module, path.name == "__init__.py"))
+    except SyntaxError as error:
+        error.filename = str(path)
+        raise
 
 
 def fingerprint(*entries: str) -> dict[str, str]:
