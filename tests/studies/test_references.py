@@ -80,7 +80,10 @@ def test_two_runs_that_a_measure_cannot_tell_apart():
     steps = {"sweep": runs(Grid(VALID, {"steps": [5, 10], "lr": [0.1], "seed": [0]}))}
     (problem,) = references.twin_problems(Claim.parse(claim()), steps)
     assert problem.path == ("where",)
-    assert problem.text == "several runs at shape.width 8, lr 0.1, seed 0: choose one of them"
+    assert (
+        problem.text
+        == "several runs at shape.width 8, lr 0.1, seed 0: narrow the condition to one of them"
+    )
     chosen = Claim.parse(claim(where={"grid": "sweep", "steps": 5}))
     assert list(references.twin_problems(chosen, steps)) == []
     control = Control(measure="optimum_shift", where={"grid": "sweep"}, bar={"min": 1})

@@ -93,7 +93,7 @@ def _twins(part: Control, runs: Runs) -> str:
             place = [row[column] for column in columns]
             if seen.setdefault(canonical(place), run.spec) != run.spec:
                 point = ", ".join(f"{c} {v}" for c, v in zip(columns, place, strict=True))
-                return f"several runs at {point}: choose one of them"
+                return f"several runs at {point}: narrow the condition to one of them"
     return ""
 
 
