@@ -10,6 +10,7 @@ from tests.support.arms import arm, raced, tables
 from hypertransfer.analysis import arms
 from hypertransfer.analysis.estimate import AnalysisError
 from hypertransfer.analysis.sweeps import Sweep
+from hypertransfer.analysis.tables import unique_runs
 
 
 def test_arms_are_named_as_configs_spell_them():
@@ -24,6 +25,20 @@ def test_the_best_rate_is_raced():
     assert curve.steps[0] == 10
     assert curve.losses.shape == (3, len(curve.steps))
     assert curve.losses[0, -1] == pytest.approx(3 - 2 * 0.955, abs=0.02)
+
+
+def test_a_curve_of_a_run_that_stands_in_two_grids_is_that_of_one():
+    single = raced(2.0)
+    both = {
+        name: pd.concat([table.assign(grid="a"), table.assign(grid="b")], ignore_index=True)
+        for name, table in single.items()
+    }
+    once, twice = (
+        arms.best_curve(found, unique_runs(found).query("optimizer=='muon'"))
+        for found in (single, both)
+    )
+    assert twice.steps.tolist() == once.steps.tolist()
+    assert twice.losses == pytest.approx(once.losses)
 
 
 def test_each_arm_is_taken_at_its_own_best_learning_rate():

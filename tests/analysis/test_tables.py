@@ -77,3 +77,19 @@ def test_a_density_holds_the_share_of_its_positive_nodes():
     assert (heights * np.diff(edges)).sum() == pytest.approx(1 - 0.25 / 2)
     assert heights[2] * 0.5 == pytest.approx(0.5)  # from 10^−1 on
     assert heights[6] * 0.5 == pytest.approx(0.375)  # from 10^1 on
+
+
+def test_of_a_run_in_two_grids_the_row_of_the_probed_grid_stays():
+    bare = RUNS.assign(grid="bare")
+    both = {**TABLES, "runs": pd.concat([bare, RUNS], ignore_index=True)}
+    kept = tables.unique_runs(both)
+    assert kept["key"].tolist() == ["a", "b"]
+    assert set(kept["grid"]) == {"g"}
+    assert tables.series_of(both, kept, "trace")["trace"].tolist() == PROBES["trace"].tolist()
+    assert tables.with_measured(both, "trace")["trace"].tolist() == [2.0, 4.0]
+
+
+def test_runs_without_probes_keep_their_first_rows():
+    twice = pd.concat([RUNS, RUNS.assign(grid="other")], ignore_index=True)
+    for found in ({"runs": twice}, {"runs": twice, "probes": PROBES[:0]}):
+        assert tables.unique_runs(found).equals(twice[:2])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypertransfer.studies.grid import Grid, Run, runs
+from hypertransfer.studies.grid import Grid, runs
+from hypertransfer.studies.placed_run import Run
 from hypertransfer.studies.study import load_study
 
 STUDIES = Path("config/studies")

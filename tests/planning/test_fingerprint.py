@@ -426,3 +426,18 @@ def test_checks_and_parsing_are_in_no_key(library, before):
         path = library.folder / "hypertransfer" / f"{module}.py"
         path.write_text(path.read_text(encoding="utf-8") + "\nNEW = 1\n", encoding="utf-8")
     assert changed(before, library.keys()) == set()
+
+
+CHECKS = ("catalogue.checks", "studies.document", "studies.grid", "studies.grid_checks",
+          "studies.references", "studies.schema", "studies.search_checks", "studies.study",
+          "planning.study_plan", "planning.load", "cli.main")  # fmt: skip
+SCRIPTS = sorted(
+    path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")
+    if "snakemake" in path.read_text(encoding="utf-8")
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_no_job_depends_on_the_checks_of_a_config(script):
+    found = fingerprint.fingerprint(f"scripts.{script}")
+    assert not {f"hypertransfer.{name}" for name in CHECKS} & set(found)

@@ -17,7 +17,7 @@ from hypertransfer.analysis.estimate import (
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.sweeps import Sweep, common_seeds, sweeps
-from hypertransfer.analysis.tables import Tables, need
+from hypertransfer.analysis.tables import Tables, need, series_of
 
 TAIL = 0.1  # the share of a run over which its final loss is a mean
 
@@ -75,7 +75,8 @@ def best_curve(tables: Tables, runs: pd.DataFrame, loss: str = "final_loss") -> 
     """
     (sweep,) = sweeps_of_arms(runs.assign(arms="all"), "arms", loss).values()
     chosen = runs[runs["lr"] == sweep.lrs[sweep.best_tried()]].assign(size=1.0)
-    paths = trajectories.trajectories(chosen, tables["history"], "train_loss", "size")
+    history = series_of(tables, chosen, "train_loss", None)
+    paths = trajectories.trajectories(chosen, history, "train_loss", "size")
     return Curve(*curves.trailing_means(paths.steps, paths.values[0], TAIL))
 
 

@@ -30,6 +30,21 @@ def table_of(quantity: str) -> str:
     return "history" if quantity in HISTORY else "probes"
 
 
+def unique_runs(tables: Tables) -> pd.DataFrame:
+    """The table of runs with one row for each run key.
+
+    A run may stand in several grids, of which only some are probed. The row of a probed grid is
+    kept where there is one, since rows of probes belong to a grid and a key.
+    """
+    runs = tables["runs"]
+    if "grid" not in runs or "grid" not in tables.get("probes", ()):
+        return runs.drop_duplicates("key")
+    probed = set(zip(tables["probes"]["grid"], tables["probes"]["key"], strict=True))
+    bare = [place not in probed for place in zip(runs["grid"], runs["key"], strict=True)]
+    order = np.argsort(bare, kind="stable")
+    return runs.iloc[order].drop_duplicates("key").sort_index()
+
+
 def series_of(
     tables: Tables, runs: pd.DataFrame, quantity: str, probe: str | None = None
 ) -> pd.DataFrame:
@@ -75,7 +90,7 @@ def with_measured(tables: Tables, quantity: str) -> pd.DataFrame:
     A quantity that is no column of the runs is taken from the probe that measured it, at each
     run's last checkpoint.
     """
-    runs = tables["runs"].drop_duplicates("key")
+    runs = unique_runs(tables)
     if quantity in runs or quantity not in tables.get("probes", ()):
         return runs
     series = series_of(tables, runs, quantity).dropna(subset=[quantity]).sort_values("step")

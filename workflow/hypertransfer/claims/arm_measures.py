@@ -25,7 +25,7 @@ from hypertransfer.analysis.estimate import (
     undetermined,
 )
 from hypertransfer.analysis.lazy import numpy as np
-from hypertransfer.analysis.tables import Tables, need, with_measured
+from hypertransfer.analysis.tables import Tables, need, unique_runs, with_measured
 from hypertransfer.claims.measure import ClaimError, measure
 
 
@@ -67,7 +67,7 @@ def rise_advantage(
 
     At each size each arm takes its learning rate of least mean loss. Positive is better.
     """
-    runs = tables["runs"].drop_duplicates("key")
+    runs = unique_runs(tables)
     need("runs", runs, (column, size, "seed", "status", "lr", loss))
     arms = [analysis_sweeps.sweeps(runs[runs[column] == name], size, loss) for name in (of, over)]
     if any(len(sweeps) < 2 for sweeps in arms):
@@ -180,7 +180,7 @@ def diverged_advantage(
 
     Each arm and seed has a run for each value of `axis`.
     """
-    runs = of_arms(tables["runs"].drop_duplicates("key"), column, "status", (of, over))
+    runs = of_arms(unique_runs(tables), column, "status", (of, over))
     need("runs", runs, ("seed", axis))
     shares = runs.assign(share=100.0 * (runs["status"] == "diverged"))
     table = shares.pivot_table(index="seed", columns=column, values="share").dropna()
@@ -205,7 +205,7 @@ def lr_span_advantage(
     The loss is interpolated linearly in the logarithm of the learning rate. Where the lowest or
     highest learning rate tried is within the margin, the span is open.
     """
-    runs = of_arms(tables["runs"].drop_duplicates("key"), column, loss, (of, over))
+    runs = of_arms(unique_runs(tables), column, loss, (of, over))
     sweeps = sweeps_of_arms(runs, column, loss)
 
     def statistic(seeds: np.ndarray) -> Estimate:
@@ -229,7 +229,7 @@ def steps_ratio(
     whole number of steps, as the final loss is. Where the learning rate decays until the end, it
     has not decayed yet when the target is reached: see `horizon_ratio`.
     """
-    runs = of_arms(tables["runs"].drop_duplicates("key"), column, loss, (of, over))
+    runs = of_arms(unique_runs(tables), column, loss, (of, over))
     arm, other = (best_curve(tables, runs[runs[column] == name], loss) for name in (of, over))
     return bootstrap(
         lambda seeds: exact(steps_to_final_loss(arm, other, seeds) / other.steps[-1]),
@@ -247,7 +247,7 @@ def steps_ratio_slope(
 
     The factor is 1/`steps_ratio` at each size; positive is growing.
     """
-    runs = of_arms(tables["runs"].drop_duplicates("key"), column, loss, (of, over))
+    runs = of_arms(unique_runs(tables), column, loss, (of, over))
     need("runs", runs, (size,))
     pairs = {
         float(value): [best_curve(tables, part[part[column] == arm], loss) for arm in (of, over)]
@@ -278,7 +278,7 @@ def horizon_ratio(
     learning rate of least mean loss at each; the loss is interpolated linearly in the logarithm of
     the steps. The target is the other arm's final loss at its largest number of steps.
     """
-    runs = of_arms(tables["runs"].drop_duplicates("key"), column, loss, (of, over))
+    runs = of_arms(unique_runs(tables), column, loss, (of, over))
     need("runs", runs, (size,))
     runs, _ = analysis_sweeps.common_seeds(runs, column)
     sweeps = analysis_sweeps.sweeps(runs[runs[column] == of], size, loss)

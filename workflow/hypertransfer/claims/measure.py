@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from hypertransfer.analysis.estimate import Estimate
 from hypertransfer.analysis.sweeps import common_seeds
-from hypertransfer.analysis.tables import Tables, need
+from hypertransfer.analysis.tables import Tables, need, unique_runs
 from hypertransfer.catalogue.cards import probes
 from hypertransfer.runs.columns import ALONG_TRAINING, SECONDS
 
@@ -86,7 +86,6 @@ def runs_of_common_seeds(
     tables: Tables, size: str, *columns: str
 ) -> tuple[pd.DataFrame, list[str]]:
     """The selected runs of seeds that all sizes share, and a note on the seeds left out."""
-    runs = tables["runs"]
-    need("runs", runs, (size, "seed", "status", *columns))
-    runs, left_out = common_seeds(runs.drop_duplicates("key"), size)
+    need("runs", tables["runs"], (size, "seed", "status", *columns))
+    runs, left_out = common_seeds(unique_runs(tables), size)
     return runs, [f"{left_out} seeds are left out, not every {size} has them"] if left_out else []

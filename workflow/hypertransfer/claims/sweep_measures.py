@@ -11,7 +11,7 @@ from hypertransfer.analysis.estimate import Estimate, bootstrap, in_units, undet
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.optimum import Optimum
 from hypertransfer.analysis.sweeps import Sweep
-from hypertransfer.analysis.tables import Tables
+from hypertransfer.analysis.tables import Tables, unique_runs
 from hypertransfer.claims.measure import measure, one_size, runs_of_common_seeds
 
 
@@ -126,7 +126,7 @@ def minimum_shift(
     `along` is the column of places, and `between` the column that tells groups apart. Places are
     known to a step of those tried.
     """
-    groups = searches.losses_by_group(tables["runs"].drop_duplicates("key"), along, between, loss)
+    groups = searches.losses_by_group(unique_runs(tables), along, between, loss)
     count = len(groups[0])
     return bootstrap(
         lambda seeds: searches.minimum_shift(groups, seeds), count, generator_seed=seed

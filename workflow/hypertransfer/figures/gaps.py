@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from hypertransfer.analysis import trajectories
 from hypertransfer.analysis.curves import power_law_through
 from hypertransfer.analysis.sweeps import common_seeds
-from hypertransfer.analysis.tables import Tables, series_of
+from hypertransfer.analysis.tables import Tables, series_of, unique_runs
 from hypertransfer.analysis.trajectories import Trajectories
 from hypertransfer.figures.labels import AXES, QUANTITIES
 from hypertransfer.figures.panels import (
@@ -36,7 +36,7 @@ def gaps(
     are those of the measures `gap_growth` and `gap_size_exponent`.
     """
     figure, axes = panel_grid(2, len(quantities))
-    runs, _ = common_seeds(tables["runs"].drop_duplicates("key"), size)
+    runs, _ = common_seeds(unique_runs(tables), size)
     for column, quantity in enumerate(quantities):
         series = series_of(tables, runs, quantity).dropna(subset=[quantity])
         paths = trajectories.trajectories(runs, series, quantity, size)

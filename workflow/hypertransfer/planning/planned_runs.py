@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hypertransfer.runs.canonical import canonical
-from hypertransfer.studies import grid
+from hypertransfer.studies import placed_run
 
 Keep = Mapping[str, Sequence[int]]  # run key → steps after which the run keeps its weights
 
@@ -17,7 +17,7 @@ class PlannedRun:
     """A run of a grid with its key and its estimated duration in seconds."""
 
     key: str
-    run: grid.Run
+    run: placed_run.Run
     seconds: float
 
 

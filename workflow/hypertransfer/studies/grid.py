@@ -23,11 +23,11 @@ from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.section import Section
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies.axes import MOST_VALUES, Path, axis_values
+from hypertransfer.studies.placed_run import Run, put
 
 MOST_POINTS = 10**6  # of a grid, before its filters
 MOST_AXES = 20
 AXIS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")  # part of a path, too
-
 Condition = Mapping[str, Any]
 
 
@@ -89,14 +89,6 @@ class Grid(Section):
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run in its place on the grid: the values of the axes, and the spec they make."""
-
-    point: Mapping[str, Any]
-    spec: RunSpec
-
-
-@dataclass(frozen=True)
 class Cell:
     """Runs of a grid that share everything but the inner axes: one job, one file."""
 
@@ -115,23 +107,6 @@ def label(value: object) -> str:
     text = value if isinstance(value, str) else canonical(value)
     plain = text.replace(".", "").replace("-", "").replace("_", "").replace("+", "").isalnum()
     return text if plain and not text.startswith(".") and len(text) <= 40 else digest(value, 8)
-
-
-def put(values: dict, path: str, value: object) -> None:
-    """Set a dotted path in nested values; a component written as a name becomes a mapping.
-
-    Raises:
-        ProblemError: a value along the path is neither a mapping nor a name.
-    """
-    *parents, last = path.split(".")
-    for count, parent in enumerate(parents, 1):
-        inner = values.get(parent, {})
-        if not isinstance(inner, str | Mapping):
-            text = f"a mapping, into which {path} could be set"
-            raise ProblemError.at(tuple(parents[:count]), inner, text)
-        values[parent] = {"name": inner} if isinstance(inner, str) else dict(inner)
-        values = values[parent]
-    values[last] = value
 
 
 def points(grid: Grid) -> Iterator[tuple[dict[str, Any], dict]]:

@@ -13,7 +13,8 @@ from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies import grid
-from hypertransfer.studies.grid import Grid, Probe, Run
+from hypertransfer.studies.grid import Grid, Probe
+from hypertransfer.studies.placed_run import Run
 
 
 def expand(name: str, section: Grid) -> tuple[list[Run], list[Problem]]:

@@ -12,10 +12,10 @@ from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.studies import grid
+from hypertransfer.studies import placed_run
 from hypertransfer.studies.figure import Figure
 
-Runs = Mapping[str, Sequence[grid.Run]]  # by the name of their grid
+Runs = Mapping[str, Sequence[placed_run.Run]]  # by the name of their grid
 
 
 def figure_problems(figure: Figure) -> Iterator[Problem]:
@@ -150,6 +150,6 @@ def _selects_nothing(where: Mapping[str, Any], runs: Runs) -> str:
     return f"no run of this scale is selected by {dict(where)!r}"
 
 
-def _row(name: str, run: grid.Run) -> dict[str, Any]:
+def _row(name: str, run: placed_run.Run) -> dict[str, Any]:
     """The columns by which claims and figures can select a planned run."""
     return {**run.spec.columns(), **run.point, "grid": name}

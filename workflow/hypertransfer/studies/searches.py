@@ -15,11 +15,9 @@ from typing import Any
 
 from hypertransfer.catalogue import complete
 from hypertransfer.runs.canonical import canonical
-from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.section import Section
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.studies.grid import Run, put
-from hypertransfer.studies.grid_checks import in_base, spec_problems
+from hypertransfer.studies.placed_run import Run, put
 
 TRANSFER = "-transfer"  # follows a search's name in the name of the grid of its transfer runs
 LINE = "line"  # the method of runs on the line between the results of two methods
@@ -229,38 +227,3 @@ def between(first: Point, second: Point, place: float) -> dict[str, float]:
 def text(point: Point) -> str:
     """A point as the text of a table's column."""
     return canonical({label: round(octaves, 12) for label, octaves in point.items()})
-
-
-def check(name: str, values: Mapping[str, Any]) -> tuple[Search | None, list[Problem]]:
-    """The search of a mapping that the schema has accepted, or every problem of it.
-
-    Paths of problems start at the root of the study.
-    """
-    problems = list(_reference_problems(Settings.parse(values)))
-    try:
-        search = Search.parse(name, values)
-        specs = [search.base, *search.transfer_specs()]
-        run_problems = [p for spec in specs for p in spec_problems(spec)]
-    except ProblemError as error:
-        run_problems = error.problems
-    problems += {str(p): in_base(values["base"], p) for p in run_problems}.values()
-    return None if problems else search, [p.below("searches", name) for p in problems]
-
-
-def _reference_problems(settings: Settings) -> Iterator[Problem]:
-    """Problems of the names by which keys of a search refer to others."""
-    grouped = any(part.groups for part in settings.space.values())
-    for name, method in settings.methods.items():
-        if method.over != "global" and not grouped:
-            yield Problem(("methods", name, "over"), NO_VALUE, "needs groups of types in the space")
-    transfer = settings.transfer
-    if transfer is None or transfer.line is None:
-        return
-    for key, method in (("from", transfer.line.first), ("to", transfer.line.second)):
-        if method not in settings.methods:
-            text = f"{method!r} is no method; known: {', '.join(settings.methods)}"
-            yield Problem(("transfer", LINE, key), NO_VALUE, text)
-    for target in transfer.line.targets:
-        if target not in transfer.targets:
-            text = f"{target!r} is no target; known: {', '.join(transfer.targets)}"
-            yield Problem(("transfer", LINE, "targets"), NO_VALUE, text)

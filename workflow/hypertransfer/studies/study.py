@@ -13,7 +13,7 @@ from hypertransfer.claims.claim import Claim
 from hypertransfer.runs.canonical import is_plain
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.section import Section
-from hypertransfer.studies import axes, grid, grid_checks, references, replays, searches
+from hypertransfer.studies import axes, grid, grid_checks, references, replays, search_checks
 from hypertransfer.studies.document import (
     ConfigError,
     Document,
@@ -22,7 +22,8 @@ from hypertransfer.studies.document import (
     refuse_templates,
 )
 from hypertransfer.studies.figure import Figure
-from hypertransfer.studies.grid import Grid, Run
+from hypertransfer.studies.grid import Grid
+from hypertransfer.studies.placed_run import Run
 from hypertransfer.studies.replays import Replay, Suite
 from hypertransfer.studies.schema import schema_problems
 from hypertransfer.studies.searches import Search
@@ -218,7 +219,7 @@ class _Checks:
             problems += wrong
         planned = dict(self.runs)
         for name, written in self._sound("searches").items():
-            search, wrong = searches.check(name, written)
+            search, wrong = search_checks.check(name, written)
             problems += wrong
             rows = search.rows() if search else {}
             if rows.keys() & self.runs.keys():

@@ -1,0 +1,45 @@
+"""Checks of a search: its references, its runs, and the runs that carry its results over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
+from hypertransfer.studies.grid_checks import in_base, spec_problems
+from hypertransfer.studies.searches import LINE, Search, Settings
+
+
+def check(name: str, values: Mapping[str, Any]) -> tuple[Search | None, list[Problem]]:
+    """The search of a mapping that the schema has accepted, or every problem of it.
+
+    Paths of problems start at the root of the study.
+    """
+    problems = list(_reference_problems(Settings.parse(values)))
+    try:
+        search = Search.parse(name, values)
+        specs = [search.base, *search.transfer_specs()]
+        run_problems = [p for spec in specs for p in spec_problems(spec)]
+    except ProblemError as error:
+        run_problems = error.problems
+    problems += {str(p): in_base(values["base"], p) for p in run_problems}.values()
+    return None if problems else search, [p.below("searches", name) for p in problems]
+
+
+def _reference_problems(settings: Settings) -> Iterator[Problem]:
+    """Problems of the names by which keys of a search refer to others."""
+    grouped = any(part.groups for part in settings.space.values())
+    for name, method in settings.methods.items():
+        if method.over != "global" and not grouped:
+            yield Problem(("methods", name, "over"), NO_VALUE, "needs groups of types in the space")
+    transfer = settings.transfer
+    if transfer is None or transfer.line is None:
+        return
+    for key, method in (("from", transfer.line.first), ("to", transfer.line.second)):
+        if method not in settings.methods:
+            text = f"{method!r} is no method; known: {', '.join(settings.methods)}"
+            yield Problem(("transfer", LINE, key), NO_VALUE, text)
+    for target in transfer.line.targets:
+        if target not in transfer.targets:
+            text = f"{target!r} is no target; known: {', '.join(transfer.targets)}"
+            yield Problem(("transfer", LINE, "targets"), NO_VALUE, text)
