@@ -5,7 +5,7 @@
 # make bench   measure speed against stated rivals, to results/benchmarks.parquet
 # make docs    write the reference pages, and build the documentation to site/
 # make lint    formats and static checks
-# make rulegraph   draw the graph of the rules anew, to docs/rulegraph.mmd
+# make rulegraph   draw the graph of the rules anew, to docs/images/rulegraph.svg (needs graphviz)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -60,7 +60,7 @@ bench: setup-test
 	$(BIN)/python -m tests.benchmarks
 
 rulegraph: setup
-	$(BIN)/snakemake --rulegraph mermaid-js publish_all > docs/rulegraph.mmd && echo >> docs/rulegraph.mmd
+	$(BIN)/snakemake --rulegraph dot publish_all | dot -Tsvg > docs/images/rulegraph.svg
 
 clean:
 	rm -rf $(VENV) build site workflow/*.egg-info .pytest_cache .ruff_cache

@@ -187,3 +187,12 @@ def test_every_option_of_a_data_set_is_described():
     used = {option for card in datasets.CARDS.values() for option in card.options}
     assert used == set(datasets.OPTIONS)
     assert all(option["description"].endswith(".") for option in datasets.OPTIONS.values())
+
+
+def test_the_columns_of_a_probe_are_in_its_key(monkeypatch):
+    settings = {"probe": "trace", "checkpoints": [0]}
+    before = keys.Contexts().probe_key("0" * 24, settings)
+    card = probes.PROBES["trace"]
+    wider = dataclasses.replace(card, columns={**card.columns, "another": "number"})
+    monkeypatch.setitem(probes.PROBES, "trace", wider)
+    assert keys.Contexts().probe_key("0" * 24, settings) != before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hypertransfer.catalogue import module_source, versions
+from hypertransfer.catalogue.cards import figures
 from hypertransfer.planning import job_digest, report_template
 from hypertransfer.planning.load import IndexPlan
 from hypertransfer.planning.planned_runs import steps_to_keep
@@ -434,3 +436,15 @@ def unchanged(values):
 def test_code_of_a_family_renames_what_uses_the_family(library, module, of_training, of_replays):
     found = changed_by_code(library / f"{module}.py", unchanged, of_spaces)
     assert found == [of_training, of_replays]
+
+
+def test_the_function_that_draws_a_kind_is_in_the_names_of_its_figures(monkeypatch):
+    kinds = {figure.id: figure.kind for figure in planned().study.figures}
+    chosen = next(iter(kinds.values()))
+    before = {name: job.digest for name, job in planned().figures.items()}
+    card = figures.FIGURES[chosen]
+    other = dataclasses.replace(card, path=f"{card.path}_otherwise")
+    monkeypatch.setitem(figures.FIGURES, chosen, other)
+    after = {name: job.digest for name, job in planned().figures.items()}
+    renamed = {name for name in before if before[name] != after[name]}
+    assert renamed == {name for name, kind in kinds.items() if kind == chosen}

@@ -276,9 +276,10 @@ def test_divergence_is_recorded_and_ends_the_run(lr, log_every):
 
 
 def test_a_run_whose_last_update_blows_up_has_diverged():
-    result = run(steps=1, lr=1e38)
+    result = run(steps=1, lr=1e38, checkpoints=[0, 1])
     assert result.status == "diverged"
     assert (result.steps_done, result.final_loss) == (1, None)
+    assert list(result.checkpoints) == [0]
 
 
 def test_the_bar_of_divergence_is_the_specs():

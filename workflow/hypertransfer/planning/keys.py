@@ -54,6 +54,7 @@ def probe_context(settings: Mapping[str, Any]) -> dict[str, Any]:
     card = probes.PROBES[settings["probe"]]
     return {
         "code": fingerprint(MEASURE_ENTRY, card.module),
+        "columns": dict(card.columns),
         "data": {name: dataset_options.digest(name, {}) for name in card.data},
         "packages": planned_versions(card.packages),
     }

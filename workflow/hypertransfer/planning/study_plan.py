@@ -172,19 +172,25 @@ class StudyPlan:
         codes: dict[str, dict[str, str]] = {}
         jobs = {}
         for figure in self.study.figures:
-            module = FIGURES[figure.kind].path.partition(":")[0]
+            path = FIGURES[figure.kind].path
+            module = path.partition(":")[0]
             if module not in codes:
                 codes[module] = code_of("draw_figure", module)
-            jobs[figure.id] = self._figure(figure, module, codes[module])
+            jobs[figure.id] = self._figure(figure, path, codes[module])
         return jobs
 
-    def _figure(self, figure: Figure, module: str, code: Mapping[str, str]) -> PlannedJob:
+    def _figure(self, figure: Figure, path: str, code: Mapping[str, str]) -> PlannedJob:
         stem = f"results/{self.name}/made/figures/{figure.id}-{{digest}}"
         return PlannedJob(
             rule="draw_figure",
             study=self.name,
             code=code,
-            parts={"tables": self._tables_digest, "figure": figure.plain(), MODULES: [module]},
+            parts={
+                "tables": self._tables_digest,
+                "figure": figure.plain(),
+                "drawn_by": path,
+                MODULES: [path.partition(":")[0]],
+            },
             output_patterns={suffix: f"{stem}.{suffix}" for suffix in FORMATS},
             input={"tables": self.table_files},
         )

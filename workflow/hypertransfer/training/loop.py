@@ -154,10 +154,11 @@ class Loop:
                     return
             if save:
                 save(self.state)
-        if spec.steps in self.checkpoints:
-            self.kept[spec.steps] = self._snapshot()
         # only the evaluation shows whether the last update made the network diverge
         self.diverged = not math.isfinite(self.history.eval_loss[-1])
+        # a run that diverged keeps no weights at its last step, however it was noticed
+        if spec.steps in self.checkpoints and not self.diverged:
+            self.kept[spec.steps] = self._snapshot()
 
     def _train_step(self, index: Tensor) -> None:
         """One step on the samples of `index`: forward, backward, update."""
