@@ -16,8 +16,8 @@ from hypertransfer.catalogue.cards import optimizers, probes
 from hypertransfer.catalogue.lookup import table
 from hypertransfer.catalogue.versions import planned_versions
 from hypertransfer.planning.fingerprint import fingerprint
-from hypertransfer.runs.canonical import canonical, digest
-from hypertransfer.runs.spec import RunSpec
+from hypertransfer.runs.canonical import digest
+from hypertransfer.runs.spec import FIELDS, RunSpec
 
 TRAIN_ENTRY = "hypertransfer.training.loop"
 MEASURE_ENTRY = "hypertransfer.probes.checkpoint"
@@ -66,9 +66,8 @@ def identity(spec: RunSpec) -> dict:
     Neither changes the numbers of a run. If a stored run lacks weights at some steps, the run is
     trained again for these weights, bit-equal, under the same key.
     """
-    plain = spec.plain()
+    plain = {name: spec.plain_value(name) for name in FIELDS if name != "checkpoints"}
     plain["data"].pop("directory", None)
-    plain.pop("checkpoints")
     return plain
 
 
@@ -94,22 +93,22 @@ class Contexts:
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, str] = {}
+        self._runs: dict[tuple[str, ...], str] = {}
+        self._probes: dict[str, str] = {}
 
     def key(self, spec: RunSpec) -> str:
         """The key of a run."""
-        names = (spec.model.name, spec.optimizer.plain(), spec.data.plain(), spec.parameterisation)
-        text = canonical(list(names))
-        if text not in self._known:
-            self._known[text] = digest(context(spec), 16)
-        return f"{digest(identity(spec), 24)}-{self._known[text]}"
+        parts = (spec.model.name, spec.optimizer.text, spec.data.text, spec.parameterisation)
+        if parts not in self._runs:
+            self._runs[parts] = digest(context(spec), 16)
+        return f"{digest(identity(spec), 24)}-{self._runs[parts]}"
 
     def probe_key(self, run: str, settings: Mapping[str, Any]) -> str:
         """The key of a probe with its settings on a run."""
         name = settings["probe"]
-        if name not in self._known:
-            self._known[name] = digest(probe_context(settings), 16)
-        return f"{digest({'run': run, 'settings': dict(settings)}, 24)}-{self._known[name]}"
+        if name not in self._probes:
+            self._probes[name] = digest(probe_context(settings), 16)
+        return f"{digest({'run': run, 'settings': dict(settings)}, 24)}-{self._probes[name]}"
 
 
 def run_key(spec: RunSpec) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import Any
 
 MOST_JSON = 64 * 2**20  # bytes of JSON from strangers; a run's record has some 10 kB
@@ -40,6 +41,10 @@ def digest(value: object, length: int = 24) -> str:
 
 def is_plain(value: object) -> bool:
     """Whether a value has a canonical text: dates, NaN and infinities have none."""
+    if value is None or type(value) in (str, int, bool):
+        return True
+    if type(value) is float:
+        return math.isfinite(value)
     try:
         canonical(value)
     except (TypeError, ValueError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from hypertransfer.parameterisation.module_multipliers import Factors
+from hypertransfer.runs.canonical import canonical
 
 LOSSES = ("cross_entropy", "mse")
 WEIGHTS = ("fan_in", "unit", "boundary")
@@ -24,6 +26,11 @@ class Component:
     def plain(self) -> dict:
         """Back to `{name: …, option: …}`."""
         return {"name": self.name, **self.options}
+
+    @cached_property
+    def text(self) -> str:
+        """The canonical text of `plain`, by which equal components are recognised."""
+        return canonical(self.plain())
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,15 @@ class Schedule:
     warmup: int | float
     decay: float = 1.0
     final: float = 0.0
+
+    def plain(self) -> dict:
+        """Back to `{name: …, warmup: …, decay: …, final: …}`."""
+        return {
+            "name": self.name,
+            "warmup": self.warmup,
+            "decay": self.decay,
+            "final": self.final,
+        }
 
 
 @dataclass(frozen=True)
@@ -99,19 +115,12 @@ class RunSpec:
 
     def plain(self) -> dict:
         """The nested plain values that `parse` reads back; the canonical content of the run."""
-        out: dict[str, Any] = {}
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if isinstance(value, Component | Shape):
-                value = value.plain()
-            elif isinstance(value, Schedule):
-                value = {g.name: getattr(value, g.name) for g in fields(value)}
-            elif isinstance(value, tuple):
-                value = list(value)
-            elif f.name == "multipliers":
-                value = {name: factors.plain() for name, factors in value.items()}
-            out[f.name] = value
-        return out
+        return {name: self.plain_value(name) for name in FIELDS}
+
+    def plain_value(self, name: str) -> Any:
+        """The plain value of one field."""
+        value = getattr(self, name)
+        return _PLAIN[name](value) if name in _PLAIN else value
 
     def columns(self) -> dict[str, Any]:
         """What every runs table says of a run, whether or not it is an axis of its grid."""
@@ -128,3 +137,16 @@ class RunSpec:
             "lr": self.lr,
             "seed": self.seed,
         }
+
+
+FIELDS = tuple(f.name for f in fields(RunSpec))
+_PLAIN: Mapping[str, Callable[[Any], Any]] = {  # of the fields that hold no plain values
+    "model": Component.plain,
+    "shape": Shape.plain,
+    "base": Shape.plain,
+    "optimizer": Component.plain,
+    "schedule": Schedule.plain,
+    "data": Component.plain,
+    "multipliers": lambda value: {name: factors.plain() for name, factors in value.items()},
+    "checkpoints": list,
+}
