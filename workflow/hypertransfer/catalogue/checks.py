@@ -21,19 +21,34 @@ from hypertransfer.runs.problem import Problem
 from hypertransfer.runs.spec import Component, RunSpec
 
 
-def objections(spec: RunSpec) -> Iterator[Problem]:
+class OptionChecks:
+    """Checks options of networks and optimizers; equal components are checked once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], list[Problem]] = {}
+
+    def problems(self, kind: str, part: Component, cards: Mapping[str, Any]) -> list[Problem]:
+        """Problems of a component's name and of its options."""
+        place = (kind, part.text)
+        if place not in self._known:
+            self._known[place] = list(_option_problems(kind, part, cards))
+        return self._known[place]
+
+
+def objections(spec: RunSpec, options: OptionChecks | None = None) -> Iterator[Problem]:
     """Every problem of the components that a spec names, and of their combination.
 
     Network and data set are not checked together where one of them has a problem of its own.
+    `options` holds the checks that other specs have shared so far.
     """
-    problems = list(_component_problems(spec))
+    problems = list(_component_problems(spec, options or OptionChecks()))
     yield from problems
     ours = spec.model.name in MODELS and spec.data.name in datasets.CARDS
     if ours and not any(problem.path[0] in ("model", "data") for problem in problems):
         yield from _fit(spec)
 
 
-def _component_problems(spec: RunSpec) -> Iterator[Problem]:
+def _component_problems(spec: RunSpec, options: OptionChecks) -> Iterator[Problem]:
     """Problems of each component, and of the optimizer and the shape with the others."""
     known_data = ":" in spec.data.name or spec.data.name in datasets.CARDS
     if not known_data:
@@ -48,8 +63,8 @@ def _component_problems(spec: RunSpec) -> Iterator[Problem]:
     elif spec.parameterisation not in PARAMETERISATIONS:
         known = ", ".join(PARAMETERISATIONS)
         yield Problem(("parameterisation",), spec.parameterisation, f"one of {known}")
-    yield from _options("model", spec.model, MODELS)
-    yield from _options("optimizer", spec.optimizer, OPTIMIZERS)
+    yield from options.problems("model", spec.model, MODELS)
+    yield from options.problems("optimizer", spec.optimizer, OPTIMIZERS)
     if spec.optimizer.name == "adam" and spec.weight_decay:
         yield Problem(
             ("weight_decay",), spec.weight_decay, "0 with adam: use adamw, whose decay is decoupled"
@@ -115,7 +130,7 @@ def _bound(source: Path, _modified: int) -> frozenset[str]:
     return frozenset(found)
 
 
-def _options(kind: str, part: Component, cards: Mapping[str, Any]) -> Iterator[Problem]:
+def _option_problems(kind: str, part: Component, cards: Mapping[str, Any]) -> Iterator[Problem]:
     if ":" in part.name:
         yield from _unfound(kind, part.name)
         return

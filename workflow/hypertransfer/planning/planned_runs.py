@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hypertransfer.runs.canonical import canonical
+from hypertransfer.runs.spec import FIELDS, RunSpec
 from hypertransfer.studies import placed_run
 
 Keep = Mapping[str, Sequence[int]]  # run key → steps after which the run keeps its weights
@@ -39,25 +40,28 @@ def parts_of_runs(runs: Sequence[PlannedRun]) -> dict[str, Any]:
 
     The specs are without `checkpoints`, because the kept steps are no part of a run's key.
     """
-    specs = [_identity(planned) for planned in runs]
-    texts = {name: canonical(value) for name, value in specs[0].items()}
-    shared = {
-        name: value
-        for name, value in specs[0].items()
-        if all(other[name] is value or canonical(other[name]) == texts[name] for other in specs)
-    }
+    specs = [planned.run.spec for planned in runs]
+    shared = {name: specs[0].plain_value(name) for name in SETTINGS if _is_shared(name, specs)}
+    varied = [name for name in SETTINGS if name not in shared]
     own = [
         {
             "key": planned.key,
             "point": dict(planned.run.point),
-            "own": {name: value for name, value in spec.items() if name not in shared},
+            "own": {name: planned.run.spec.plain_value(name) for name in varied},
         }
-        for planned, spec in zip(runs, specs, strict=True)
+        for planned in runs
     ]
     return {"shared": shared, "runs": own}
 
 
-def _identity(planned: PlannedRun) -> dict[str, Any]:
-    plain = planned.run.spec.plain()
-    del plain["checkpoints"]
-    return plain
+SETTINGS = tuple(name for name in FIELDS if name != "checkpoints")
+
+
+def _is_shared(name: str, specs: Sequence[RunSpec]) -> bool:
+    """Whether all specs have the same text of a field; 1 and 1.0 are different."""
+    first = getattr(specs[0], name)
+    others = [spec for spec in specs if getattr(spec, name) is not first]
+    if not others:
+        return True
+    text = canonical(specs[0].plain_value(name))
+    return all(canonical(spec.plain_value(name)) == text for spec in others)

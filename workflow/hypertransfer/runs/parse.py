@@ -28,6 +28,8 @@ MOST = 2**63 - 1  # the largest integer that a table's column holds
 
 
 Path = tuple[str, ...]  # keys from the root of the spec to a value
+_SHAPE = tuple(f.name for f in fields(Shape))
+_SCHEDULE = tuple(f.name for f in fields(Schedule))
 
 
 def _number(
@@ -127,11 +129,10 @@ def shape(path: Path, value: object) -> Shape:
     Raises:
         ProblemError: a key is missing or unknown, or a value is no whole number of at least 1.
     """
-    known = [f.name for f in fields(Shape)]
-    if not isinstance(value, Mapping) or not {"width", "depth"} <= set(value) <= set(known):
+    if not isinstance(value, Mapping) or not {"width", "depth"} <= set(value) <= set(_SHAPE):
         expected = "a mapping with the keys width and depth (and granularity, of experts)"
         raise ProblemError.at(path, value, expected)
-    written = [key for key in known if key in value]
+    written = [key for key in _SHAPE if key in value]
     return Shape(**{key: _integer((*path, key), value[key], 1) for key in written})
 
 
@@ -141,9 +142,8 @@ def schedule(path: Path, value: object) -> Schedule:
     Raises:
         ProblemError: a key is unknown, or a value is out of its range.
     """
-    known = [f.name for f in fields(Schedule)]
-    if not isinstance(value, Mapping) or not set(value) <= set(known):
-        raise ProblemError.at(path, value, f"a mapping with keys out of {', '.join(known)}")
+    if not isinstance(value, Mapping) or not set(value) <= set(_SCHEDULE):
+        raise ProblemError.at(path, value, f"a mapping with keys out of {', '.join(_SCHEDULE)}")
     parsed = Schedule(
         _choice((*path, "name"), value.get("name", "constant"), SCHEDULES),
         _steps_or_share((*path, "warmup"), value.get("warmup", 0)),
@@ -156,8 +156,16 @@ def schedule(path: Path, value: object) -> Schedule:
     return parsed
 
 
-def run_spec(values: Mapping[str, Any]) -> RunSpec:
+Parsed = dict[str, tuple[Any, Any]]  # a field's value as written, and parsed
+
+
+def run_spec(values: Mapping[str, Any], last: Parsed | None = None) -> RunSpec:
     """A spec from the nested plain values of a config.
+
+    Args:
+        values: the values by field.
+        last: what the last spec was parsed from, updated by this call. Points of a grid share the
+            objects of most values, and an object is not parsed twice in a row.
 
     Raises:
         ProblemError: every field that is unknown, missing, or has a value that cannot be used.
@@ -167,18 +175,24 @@ def run_spec(values: Mapping[str, Any]) -> RunSpec:
         if name not in _PARSERS:
             text = f"is not a key of a run; known: {', '.join(_PARSERS)}"
             problems.append(Problem((str(name),), NO_VALUE, text))
-    complete = {**_defaults(values), **values}
+    last = {} if last is None else last
+    complete = {**_DEFAULTS, **values}
     parsed = {}
     for name, parse in _PARSERS.items():
-        if name not in values and _FOLLOWS.get(name, name) not in (name, *parsed):
+        source = _FOLLOWS.get(name, name) if name not in values else name
+        if source != name and source not in parsed:
             continue  # the field that it follows has a problem, which is reported once
-        if name not in complete:
+        if source not in complete:
             problems.append(Problem((name,), NO_VALUE, "is missing, and a run needs it"))
             continue
-        try:
-            parsed[name] = parse((name,), complete[name])
-        except ProblemError as error:
-            problems += error.problems
+        value = complete[source]
+        if name not in last or last[name][0] is not value:
+            try:
+                last[name] = (value, parse((name,), value))
+            except ProblemError as error:
+                problems += error.problems
+                continue
+        parsed[name] = last[name][1]
     if problems:
         raise ProblemError(problems)
     return RunSpec(**parsed)
@@ -188,24 +202,18 @@ def run_spec(values: Mapping[str, Any]) -> RunSpec:
 _FOLLOWS = {"base_batch_size": "batch_size", "base_steps": "steps", "eval_every": "steps"}
 
 
-def _defaults(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of the fields that a config may leave out."""
-    defaults: dict[str, Any] = {
-        "weights": "fan_in",
-        "trained": "all",
-        "weight_decay": 0.0,
-        "schedule": {},
-        "loss": "cross_entropy",
-        "order_seed": None,
-        "divergence": 100.0,
-        "checkpoints": (),
-        "multipliers": {},
-    }
-    for name, source in _FOLLOWS.items():
-        if source in values:
-            defaults[name] = values[source]
-    return defaults
-
+# Values of the other fields that a config may leave out.
+_DEFAULTS: Mapping[str, Any] = {
+    "weights": "fan_in",
+    "trained": "all",
+    "weight_decay": 0.0,
+    "schedule": {},
+    "loss": "cross_entropy",
+    "order_seed": None,
+    "divergence": 100.0,
+    "checkpoints": (),
+    "multipliers": {},
+}
 
 _PARSERS: Mapping[str, Callable[[Path, Any], Any]] = {
     "model": component,

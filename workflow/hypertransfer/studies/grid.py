@@ -274,7 +274,8 @@ def runs(grid: Grid) -> list[Run]:
     Raises:
         ProblemError: values of the grid or of a run that cannot be used.
     """
-    return [run(grid, point, complete.run_spec(values)) for point, values in points(grid)]
+    completer = complete.Completer()
+    return [run(grid, point, completer.run_spec(values)) for point, values in points(grid)]
 
 
 def run(grid: Grid, point: Mapping[str, Any], spec: RunSpec) -> Run:
@@ -288,7 +289,8 @@ def run(grid: Grid, point: Mapping[str, Any], spec: RunSpec) -> Run:
         if matches(probe.where, point):
             path = ("probes", name, "checkpoints")
             steps |= set(checkpoints(probe.checkpoints, spec.steps, path))
-    return Run(point, replace(spec, checkpoints=tuple(sorted(steps))))
+    kept = tuple(sorted(steps))
+    return Run(point, spec if kept == spec.checkpoints else replace(spec, checkpoints=kept))
 
 
 def checkpoints(written: Any, last: int, path: Path = ("checkpoints",)) -> list[int]:

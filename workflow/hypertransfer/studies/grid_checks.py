@@ -37,17 +37,18 @@ def _run_problems(section: Grid, runs: list[Run]) -> Iterator[Problem]:
     """Problems of a grid's points, whose runs are added to the list."""
     empty = True
     idle = dict(section.probes)  # probes that select no point so far
+    completer, options = complete.Completer(), checks.OptionChecks()
     try:
         for point, values in grid.points(section):
             empty = False
             idle = {name: probe for name, probe in idle.items() if not matches(probe.where, point)}
             try:
-                spec = complete.run_spec(values)
+                spec = completer.run_spec(values)
             except ProblemError as error:
                 yield from (_in_grid(section, problem) for problem in error.problems)
                 continue
             runs.append(grid.run(section, point, spec))
-            for problem in (*spec_problems(spec), *_needs_of_probes(section, runs[-1])):
+            for problem in (*spec_problems(spec, options), *_needs_of_probes(section, runs[-1])):
                 yield _in_grid(section, problem)
         if empty:
             yield Problem((), NO_VALUE, "exclude and only leave no run of this grid")
@@ -60,9 +61,9 @@ def _run_problems(section: Grid, runs: list[Run]) -> Iterator[Problem]:
         yield Problem((), NO_VALUE, f"cannot be expanded: {error!r}")
 
 
-def spec_problems(spec: RunSpec) -> list[Problem]:
+def spec_problems(spec: RunSpec, options: checks.OptionChecks | None = None) -> list[Problem]:
     """Problems of a run's components, and of its table where the components have none."""
-    return list(checks.objections(spec)) or list(_table_problems(spec))
+    return list(checks.objections(spec, options)) or list(_table_problems(spec))
 
 
 def _needs_of_probes(section: Grid, run: Run) -> Iterator[Problem]:
