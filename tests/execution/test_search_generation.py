@@ -8,7 +8,8 @@ import pytest
 from tests.support.searches import SEARCH
 
 from hypertransfer.execution import errors, search_generation
-from hypertransfer.planning import keys
+from hypertransfer.planning import cost, keys
+from hypertransfer.planning.search_jobs import search_jobs
 from hypertransfer.storage import parquet
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies import searches
@@ -57,8 +58,9 @@ def test_results_are_carried_to_every_target_and_along_the_line(search, tmp_path
         _, table = search_generation.generation(parts_of(search, method, 0), [], store, "cpu", 5)
         files.append(str(tmp_path / f"{method}.parquet"))
         parquet.write(table, files[-1])
-    parts = {"search": "modules", "values": search.plain(), "files": files,
-             "starts": list(map(keys.run_key, search.transfer_specs()))}  # fmt: skip
+    job = list(search_jobs("micro", search, keys.Contexts(), cost.Rates()))[-1]
+    parts = json.loads(job.made_from)  # as the rule hands them over: keys are sorted
+    assert list(search.settings.transfer.targets) != sorted(search.settings.transfer.targets)
     rows = search_generation.carry_over(parts, files, store, "cpu", 5).to_pylist()
     assert len(rows) == 16
     by_place = {(r["target"], r["seed"], r["method"], r["place"]): r for r in rows}

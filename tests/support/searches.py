@@ -36,7 +36,7 @@ SEARCH = {
     },
     "transfer": {
         "seeds": [7, 8],
-        "targets": {"same": {}, "wider": {"shape.width": 8}},
+        "targets": {"wider": {"shape.width": 8}, "same": {}},  # not in order of the alphabet
         "line": {"from": "global", "to": "factored", "points": [0, 0.5], "targets": ["wider"]},
     },
 }  # fmt: skip

@@ -47,7 +47,7 @@ def search_jobs(
         parts = {
             "search": search.name,
             "values": settings,
-            "starts": list(map(contexts.key, specs)),
+            "starts": sorted(set(map(contexts.key, specs))),
             "files": tables,
         }
         yield _carry_over(study, search, parts, specs, rates)
