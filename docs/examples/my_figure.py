@@ -7,17 +7,17 @@ In the library the function would stand in a module of `workflow/hypertransfer/f
 from matplotlib.figure import Figure
 
 from hypertransfer.analysis.tables import Tables
-from hypertransfer.catalogue.cards.figures import FigureCard
+from hypertransfer.catalogue.cards.figures import SIZE, FigureCard
 from hypertransfer.figures.panels import panel_grid, size_colours
 
-CARD = FigureCard("my_figure:loss_over_time", ("size",))
+CARD = FigureCard("my_figure:loss_over_time", SIZE)
 
 
-def loss_over_time(tables: Tables, *, size: str = "shape.width") -> Figure:
+def loss_over_time(tables: Tables, *, size: str) -> Figure:
     """Final loss over the seconds of training, a colour for each size.
 
     `tables` holds the runs that the figure's `where` selects, and their rows of `history` and
-    `probes`.
+    `probes`. The card has the default of `size`, so the function has none.
     """
     runs = tables["runs"]
     figure, axes = panel_grid(1, 1, width=1.5)

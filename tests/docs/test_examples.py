@@ -24,6 +24,7 @@ from hypertransfer.parameterisation.algebra import Role
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.probes import checkpoint
 from hypertransfer.runs.ratios import ratios
+from hypertransfer.studies.figure import Figure
 from hypertransfer.studies.study import load_study
 from hypertransfer.training import build
 from hypertransfer.training.loop import train
@@ -133,7 +134,8 @@ def test_the_figure_draws_a_point_for_each_run(monkeypatch):
         "grid": "sweep", "key": ["a", "b", "c"], "shape.width": [16, 16, 64],
         "seconds": [1.0, 2.0, 3.0], "final_loss": [0.5, 0.4, 0.3],
     })  # fmt: skip
-    figure = draw.draw({"kind": "loss_over_time", "title": "Time"}, {"runs": runs})
+    written = {"id": "time", "kind": "loss_over_time", "title": "Time", "caption": ""}
+    figure = draw.draw(Figure.parse(written).plain(), {"runs": runs})
     sizes = [len(points.get_offsets()) for points in figure.axes[0].collections]
     plt.close(figure)
     assert sizes == [2, 1]

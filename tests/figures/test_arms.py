@@ -1,7 +1,7 @@
 """Figures of arms, on synthetic tables: they show what the tables say."""
 
 import pytest
-from tests.support.figures import figure, tables_of
+from tests.support.figures import described, figure, tables_of
 
 from hypertransfer.figures import draw
 
@@ -12,8 +12,7 @@ def test_a_table_of_instances_names_norms_and_shifts(tables):
         optimizer=tables["runs"]["parameterisation"].map({"mup": "scion", "ntp": "adamw"}),
     )
     options = {"titles": {"mup": "Scion", "ntp": "Adam"}}
-    drawn = draw.draw({**figure("instances"), "where": {}, "options": options},
-                       {**tables, "runs": runs})  # fmt: skip
+    drawn = draw.draw(described("instances", options), {**tables, "runs": runs})
     cells = {place: cell.get_text().get_text()
              for place, cell in drawn.axes[0].tables[0].get_celld().items()}  # fmt: skip
     assert [cells[1, i] for i in range(4)] == ["Scion", "columns", "spectral", "signs"]
@@ -26,8 +25,7 @@ def test_arms_show_their_largest_size_at_the_rate_of_their_smallest(tables):
     runs = tables["runs"].assign(grid="sweep")
     options = {"quantities": ["final_loss"], "column": "parameterisation", "rows": "optimizer",
                "tuned_at": "shape.width"}  # fmt: skip
-    drawn = draw.draw({**figure("arms"), "where": {}, "options": options},
-                       {**tables, "runs": runs})  # fmt: skip
+    drawn = draw.draw(described("arms", options), {**tables, "runs": runs})
     dots = [line.get_ydata() for line in drawn.axes[0].lines if line.get_marker() == "o"]
     # µP's best is 0.5 at both ends; NTP's is 0.25 at width 8, four times too low at width 32.
     assert dots[0] == pytest.approx([1.0, 1.01, 1.02])
@@ -65,7 +63,6 @@ def test_guidelines_name_the_best_and_its_gain(raced):
 def test_arms_at_their_best_rates(tables):
     options = {"quantities": ["final_loss"], "column": "parameterisation", "rows": "optimizer"}
     runs = tables["runs"][tables["runs"]["shape.width"] == 8]
-    drawn = draw.draw({"kind": "arms", "title": "", "options": {**options, "best": True}},
-                       {**tables, "runs": runs})  # fmt: skip
+    drawn = draw.draw(described("arms", {**options, "best": True}), {**tables, "runs": runs})
     dots = [line.get_ydata() for line in drawn.axes[0].lines if line.get_marker() == "o"]
     assert [list(d) for d in dots] == [pytest.approx([1.0, 1.01, 1.02])] * 2

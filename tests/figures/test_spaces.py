@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import io
 
 import numpy as np
@@ -10,8 +9,8 @@ import pandas as pd
 import pytest
 from matplotlib import image
 from matplotlib.patches import Polygon, Rectangle
+from tests.support.figures import described
 
-from hypertransfer.catalogue.cards import figures
 from hypertransfer.figures import draw as figures_draw
 from hypertransfer.figures import spaces
 from hypertransfer.spaces.dimensions import Domain
@@ -58,9 +57,7 @@ def tables() -> dict[str, pd.DataFrame]:
 
 
 def draw(kind, tables, **options):
-    figure = {"id": kind, "kind": kind, "title": "Title", "caption": "",
-              "options": {**FIGURES[kind], **options}}  # fmt: skip
-    return figures_draw.draw(figure, tables)
+    return figures_draw.draw(described(kind, {**FIGURES[kind], **options}), tables)
 
 
 @pytest.mark.parametrize("kind", FIGURES)
@@ -71,13 +68,6 @@ def test_every_kind_fills_its_page(kind, tables, tmp_path):
     ink = (pixels < 0.99).any(axis=2)
     assert ink.any(axis=0).mean() > 0.7
     assert ink.any(axis=1).mean() > 0.7
-
-
-@pytest.mark.parametrize("kind", FIGURES)
-def test_configs_may_name_the_options_that_there_are(kind):
-    parameters = inspect.signature(getattr(spaces, kind)).parameters.values()
-    options = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
-    assert set(figures.FIGURES[kind].options) == options
 
 
 def test_regrets_are_the_means_of_the_tables(tables):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.support.figures import WIDTHS, figure
+from tests.support.figures import WIDTHS, described, figure
 
 from hypertransfer.figures import draw
 
@@ -40,8 +40,7 @@ def test_a_heat_map_stars_the_least_loss_or_the_largest_accuracy(tables):
     tables = {**tables, "runs": runs[runs["parameterisation"] == "mup"]}
     for quantity, place in (("final_loss", 2), ("eval_accuracy", 4)):
         options = {"x": "lr", "y": "shape.width", "quantity": quantity}
-        given = {**figure("heat_map"), "where": {}, "options": options}
-        axis = draw.draw(given, tables).axes[0]
+        axis = draw.draw(described("heat_map", options), tables).axes[0]
         (star,) = [line for line in axis.lines if line.get_marker() == "*"]
         assert star.get_xdata()[0] == place + 0.5
     rows = [text.get_text() for text in axis.get_yticklabels()]

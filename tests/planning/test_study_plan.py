@@ -119,6 +119,7 @@ PROBE = {
     "probe_cell: probes/sweep/shape.width~8/sharpness",
 }
 AFTER_CLAIMS = {"claims", "report", "publication", "index", "index publication"}
+SHARPNESS = figures.FIGURES["sharpness"]
 DOWNSTREAM = {"tables", "figure one", "figure two", *AFTER_CLAIMS}
 
 
@@ -448,3 +449,19 @@ def test_the_function_that_draws_a_kind_is_in_the_names_of_its_figures(monkeypat
     after = {name: job.digest for name, job in planned().figures.items()}
     renamed = {name for name in before if before[name] != after[name]}
     assert renamed == {name for name, kind in kinds.items() if kind == chosen}
+
+
+@pytest.mark.parametrize(
+    "option", [name for name in SHARPNESS.options if name not in SHARPNESS.required]
+)
+def test_a_default_of_a_kind_is_in_the_names_of_its_figures(monkeypatch, option):
+    """Figures that are drawn otherwise have other names, and no stale file is taken for them."""
+    before = {name: job.digest for name, job in planned().figures.items()}
+    changed = {**SHARPNESS.options[option], "default": "another"}
+    other = dataclasses.replace(SHARPNESS, options={**SHARPNESS.options, option: changed})
+    monkeypatch.setitem(figures.FIGURES, "sharpness", other)
+    after = {name: job.digest for name, job in planned().figures.items()}
+    renamed = {name for name in before if before[name] != after[name]}
+    kinds = {figure.id: figure.kind for figure in planned().study.figures}
+    assert renamed == {name for name, kind in kinds.items() if kind == "sharpness"}
+    assert renamed

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.support.specs import VALID
 
+from hypertransfer.catalogue.cards.figures import FIGURES
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.studies import references
 from hypertransfer.studies.figure import Figure
@@ -15,6 +18,7 @@ RUNS = {
     "single": runs(Grid(VALID, {"seed": [0]})),
 }
 ROWS = {"replays": [{"replay": "r", "method": "random"}], "regions": [], "winners": []}
+OPTIONS = [(kind, option) for kind, card in FIGURES.items() for option in card.options]
 
 
 def claim(**changes):
@@ -23,13 +27,92 @@ def claim(**changes):
     return {**texts, "measure": "optimum_shift", "where": where, "bar": {"max": 1}, **changes}
 
 
-def test_kinds_and_options_of_figures():
-    texts = {"id": "f", "title": "t", "caption": "c"}
-    assert list(references.figure_problems(Figure(kind="loss", **texts))) == []
-    (problem,) = references.figure_problems(Figure(kind="los", **texts))
+def problems_of(kind, where=None, **options):
+    """Problems of a figure, beside options that are missing."""
+    texts = {"id": "f", "title": "t", "caption": "c", "kind": kind, "where": where or {}}
+    figure = Figure.parse({**texts, "options": options})
+    problems = references.figure_problems(figure, RUNS, ROWS)
+    return [problem for problem in problems if not problem.text.startswith("is missing")]
+
+
+def test_the_kind_of_a_figure_is_known():
+    assert problems_of("loss") == []
+    (problem,) = problems_of("los")
     assert str(problem).startswith("kind: 'los' is not one of overview, sharpness, loss")
-    (problem,) = references.figure_problems(Figure(kind="loss", options={"x": 1}, **texts))
-    assert str(problem).startswith("options.x: unknown option of loss; known: size")
+
+
+def test_options_that_a_kind_needs_are_given():
+    figure = Figure.parse({"id": "f", "title": "t", "caption": "c", "kind": "heat_map"})
+    found = [str(problem) for problem in references.figure_problems(figure, RUNS, ROWS)]
+    assert found == [f"options.{axis}: is missing, and heat_map needs it" for axis in ("x", "y")]
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_an_option_that_a_kind_does_not_have(kind):
+    (problem,) = problems_of(kind, x_=1)
+    known = ", ".join(FIGURES[kind].options) or "none"
+    assert str(problem) == f"options.x_: unknown option of {kind}; known: {known}"
+
+
+@pytest.mark.parametrize("wrong", [[[8]], {8: []}, float])
+@pytest.mark.parametrize(("kind", "option"), OPTIONS)
+def test_every_option_of_every_kind_has_a_type(kind, option, wrong):
+    found = problems_of(kind, **{option: wrong})
+    assert found
+    assert all(problem.path[:2] == ("options", option) for problem in found)
+    assert all(problem.text for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "path", "text"),
+    [
+        ("loss", {"size": 8}, "size", "8 is not a column of the runs"),
+        ("loss", {"titles": {"a": 8}}, "titles.a", "8 is not a text: put it in quotes"),
+        ("loss", {"titles": {8: "a"}}, "titles", "8 is not a text: put it in quotes"),
+        ("along", {"quantities": "ntk"}, "quantities",
+         "'ntk' is not a list of one or more numeric columns of the table `history`"),
+        ("along", {"quantities": []}, "quantities", "[] is not a list of one or more numeric"),
+        ("along", {"quantities": ["ntk", "nkt"]}, "quantities.1", "'nkt' is not one of train_loss"),
+        ("along", {"level": "8"}, "level", "'8' is not a number or null"),
+        ("along", {"sweep": "yes"}, "sweep", "'yes' is not of type 'boolean'"),
+        ("inflation", {"quantity": "size"}, "quantity", "'size' is not one of volume, share"),
+        ("guidelines", {"parts": [{"title": "t", "grid": "sweep"}]}, "parts.0",
+         "the key 'column' is missing"),
+        ("guidelines", {"parts": [{"title": "t", "grid": "sweep", "column": "lr", "title_": 1}]},
+         "parts.0.title_", "unknown key; known: title, grid, column, titles"),
+        ("loss", {"size": "width"}, "size", "no column 'width'; known: model, data"),
+        ("heat_map", {"x": "lr", "y": "lrs"}, "y", "no column 'lrs'; known: "),
+        ("overview", {"dynamics": "swep", "sweep": "sweep"}, "dynamics",
+         "no grid 'swep'; known: sweep, single"),
+        ("guidelines", {"parts": [{"title": "t", "grid": "swep", "column": "lr"}]},
+         "parts.0.grid", "no grid 'swep'; known: sweep, single"),
+        ("regrets", {"replays": ["r", "s"]}, "replays.1", "no replay 's'; known: r"),
+        ("regrets", {"replays": ["r"], "methods": ["rnd"]}, "methods.0",
+         "no method 'rnd'; known: random"),
+    ],
+)  # fmt: skip
+def test_values_of_options(kind, options, path, text):
+    (problem,) = problems_of(kind, **options)
+    assert problem.key == f"options.{path}"
+    assert problem.text.startswith(text)
+
+
+def test_columns_of_options_are_those_of_the_grid_that_a_figure_selects():
+    runs = {**RUNS, "other": [replace(RUNS["sweep"][0], point={"method": "random"})]}
+    texts = {"id": "f", "title": "t", "caption": "c", "kind": "loss"}
+    for name, count in (("other", 0), ("sweep", 1)):
+        entry = {**texts, "where": {"grid": name}, "options": {"panels": "method"}}
+        problems = list(references.figure_problems(Figure.parse(entry), runs, ROWS))
+        assert len(problems) == count
+    assert problems_of("loss", where={"grid": "none"}, panels="method") == []  # `where` is wrong
+
+
+def test_names_are_not_looked_for_where_nothing_is_planned():
+    entry = {"id": "f", "title": "t", "caption": "c", "kind": "regrets"}
+    figure = Figure.parse({**entry, "options": {"replays": ["any"]}})
+    assert list(references.figure_problems(figure, {}, {})) == []
+    loss = Figure.parse({**entry, "kind": "loss", "options": {"size": "any"}})
+    assert list(references.figure_problems(loss, {}, {})) == []
 
 
 def test_ids_that_stand_twice_are_named_at_both_places():

@@ -244,6 +244,20 @@ ONE = {
         "kind: sharpness", "kind: sharpness\n    options: {sizes: x}", "    title: Sharpness",
         "figures.0.options.sizes", ["unknown option of sharpness; known: size"],
     ),
+    "option of a figure of another type": (
+        "kind: sharpness", "kind: sharpness\n    options: {size: 8}", "    title: Sharpness",
+        "figures.0.options.size", ["8 is not a column of the runs"],
+    ),
+    "option of a figure that names no column": (
+        "kind: sharpness", "kind: sharpness\n    options: {size: shape.widht}",
+        "    title: Sharpness", "figures.0.options.size",
+        ["no column 'shape.widht'; known: ", "shape.width"],
+    ),
+    "quantity of a figure that nothing measures": (
+        "kind: sharpness", "kind: along\n    options: {quantities: [sharpnes]}",
+        "    title: Sharpness", "figures.0.options.quantities.0",
+        ["'sharpnes' is not one of", "sharpness"],
+    ),
     "figure without an option that its kind needs": (
         "kind: sharpness", "kind: along", "  - id: sharp\n",
         "figures.0.options.quantities", ["is missing, and along needs it"],
@@ -283,8 +297,9 @@ ONE = {
         ["unknown scale; known: smoke, desk, paper"],
     ),
     "a value of which no job can have a digest": (
-        "caption: Sharpness.", "caption: Sharpness.\n    options: {titles: {mup: 2020-01-01}}",
-        "    where: {grid: sweep}\nclaims", "figures.0.options.titles.mup",
+        "caption: Sharpness.\n    where: {grid: sweep}",
+        "caption: Sharpness.\n    where: {grid: [sweep, 2020-01-01]}",
+        "    where: {grid: sweep}\nclaims", "figures.0.where.grid.1",
         ["datetime.date(2020, 1, 1) is not a finite number, a text", "quote dates"],
     ),
     "an infinite option": (
@@ -294,8 +309,9 @@ ONE = {
         ["inf is not a finite number"],
     ),
     "keys that are text and numbers": (
-        "caption: Sharpness.", "caption: Sharpness.\n    options: {titles: {mup: a, 8: b}}",
-        "    where: {grid: sweep}\nclaims", "figures.0.options.titles",
+        "caption: Sharpness.\n    where: {grid: sweep}",
+        "caption: Sharpness.\n    where: {grid: [sweep, {mup: a, 8: b}]}",
+        "    where: {grid: sweep}\nclaims", "figures.0.where.grid.1",
         ["keys that are text and keys that are not"],
     ),
     "a value that is set at a number": (

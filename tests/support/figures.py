@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from hypertransfer.studies.figure import Figure
+
 WIDTHS, LRS, SEEDS = (8, 16, 32), (0.125, 0.25, 0.5, 1.0, 2.0), (0, 1, 2)
 FIGURES = {
     "overview": {"options": {"dynamics": "sweep", "sweep": "sweep"}},
@@ -58,5 +62,13 @@ def tables_of(kind: str, tables, searched, raced):
     return searched if kind in OF_SEARCHES else tables
 
 
-def figure(kind: str) -> dict:
-    return {"id": kind, "kind": kind, "title": "Title", "caption": "", **FIGURES[kind]}
+def figure(kind: str, **options: Any) -> dict[str, Any]:
+    """The figure of `FIGURES` with other options, as a job's parts hold it."""
+    usual = FIGURES[kind]
+    return described(kind, {**usual.get("options", {}), **options}, usual.get("where", {}))
+
+
+def described(kind: str, options: dict[str, Any], where: dict[str, Any] | None = None) -> dict:
+    """A figure with the given options and the defaults of the others, as a job's parts hold it."""
+    texts = {"id": kind, "kind": kind, "title": "Title", "caption": ""}
+    return Figure.parse({**texts, "where": where or {}, "options": options}).plain()

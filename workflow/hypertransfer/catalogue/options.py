@@ -24,7 +24,7 @@ FLAG = {"type": "boolean"}
 FRACTION = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
 POSITIVE = {"type": "number", "exclusiveMinimum": 0}
 
-Option = Mapping[str, Any]  # a JSON schema with the keys `default` and `description`
+Option = Mapping[str, Any]  # a JSON schema with the keys `description` and, mostly, `default`
 
 
 def option(schema: Mapping[str, Any], default: Any, description: str) -> Option:
@@ -38,5 +38,5 @@ def or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def defaults(options: Mapping[str, Option]) -> dict[str, Any]:
-    """The default of each option."""
-    return {name: option["default"] for name, option in options.items()}
+    """The default of each option that has one; options without a default are required."""
+    return {name: option["default"] for name, option in options.items() if "default" in option}

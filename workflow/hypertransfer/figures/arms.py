@@ -17,7 +17,6 @@ from hypertransfer.analysis.tables import Tables, with_measured
 from hypertransfer.catalogue.cards.lmo_presets import ADAMW, PRESETS
 from hypertransfer.figures.labels import AXES, QUANTITIES
 from hypertransfer.figures.panels import (
-    NO_TITLES,
     band,
     in_order,
     panel_grid,
@@ -42,9 +41,15 @@ FROM_ZERO = ("cache_bytes", "decoded_per_second", "largest_attention_logit")  # 
 
 
 def arms(
-    tables: Tables, *, quantities: Sequence[str], column: str = "optimizer", rows: str = "model",
-    tuned_at: str = "", best: bool = False, titles: Mapping[str, str] = NO_TITLES,
-) -> Figure:  # fmt: skip
+    tables: Tables,
+    *,
+    quantities: Sequence[str],
+    column: str,
+    rows: str,
+    tuned_at: str,
+    best: bool,
+    titles: Mapping[str, str],
+) -> Figure:
     """Quantities of the runs: arms of `column` side by side, a row of panels a value of `rows`.
 
     With `tuned_at`, a column of sizes, each arm is shown at its largest size, with the learning
@@ -88,9 +93,7 @@ def _bars(
         axis.set_ylim(bottom=0)
 
 
-def instances(
-    tables: Tables, *, size: str = "shape.width", titles: Mapping[str, str] = NO_TITLES
-) -> Figure:
+def instances(tables: Tables, *, size: str, titles: Mapping[str, str]) -> Figure:
     """A table, a row a grid: its optimizer's norms, its best learning rates and their shift."""
     runs = tables["runs"]
     ends = sorted(runs[size].unique())
@@ -114,9 +117,13 @@ def instances(
 
 
 def race(
-    tables: Tables, *, of: str, over: str, column: str = "optimizer",
-    titles: Mapping[str, str] = NO_TITLES,
-) -> Figure:  # fmt: skip
+    tables: Tables,
+    *,
+    of: str,
+    over: str,
+    column: str,
+    titles: Mapping[str, str],
+) -> Figure:
     """Training losses of two arms, each at its best learning rate, on the way to a target.
 
     The target is the final loss of `over`. Left: both arms along runs of one length. Right: final
@@ -150,9 +157,12 @@ def race(
 
 
 def frontier(
-    tables: Tables, *, column: str = "optimizer", size: str = "batch_size",
-    titles: Mapping[str, str] = NO_TITLES,
-) -> Figure:  # fmt: skip
+    tables: Tables,
+    *,
+    column: str,
+    size: str,
+    titles: Mapping[str, str],
+) -> Figure:
     """Samples against steps until a common loss: compute against time, a line an arm.
 
     The loss is the highest final loss of all arms and sizes at their best learning rates, so that

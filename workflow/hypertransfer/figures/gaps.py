@@ -27,9 +27,12 @@ from hypertransfer.figures.panels import (
 
 
 def gaps(
-    tables: Tables, *, quantities: Sequence[str], size: str = "shape.width",
-    relative: Sequence[str] = (),
-) -> Figure:  # fmt: skip
+    tables: Tables,
+    *,
+    quantities: Sequence[str],
+    size: str,
+    relative: Sequence[str],
+) -> Figure:
     """|S_N − S_∞| of each quantity: along training (top) and over size late in training (bottom).
 
     S_∞ is the largest size with the same seed. Dashed lines are power laws; their exponents

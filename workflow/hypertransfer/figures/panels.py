@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import matplotlib as mpl
@@ -20,8 +19,7 @@ from hypertransfer.figures.labels import AXES, parameterisation_label
 from hypertransfer.figures.selection import select
 
 Shades = dict[float, tuple]  # colours of sizes
-PANELS = "parameterisation"  # the column that tells panels apart, unless a figure says another
-NO_TITLES: Mapping[str, str] = MappingProxyType({})
+PANELS = "parameterisation"  # the column of parameterisations
 ABREAST = 5  # panels in a row
 DIVERGED_Y = 1.02  # where crosses of diverged runs stand, as a share of the axis's height
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from hypertransfer.analysis import searches
 from hypertransfer.analysis.tables import Tables, across_seeds
-from hypertransfer.figures.panels import NO_TITLES, band, diverged, panel_grid
+from hypertransfer.figures.panels import band, diverged, panel_grid
 
 METHODS = {
     "global": "global, trust region",
@@ -63,7 +63,7 @@ def _method_colours(names: pd.Series) -> dict[str, Any]:
     return {name: colours[name] for name in known if name in set(names)}
 
 
-def multipliers(tables: Tables, *, titles: Mapping[str, str] = NO_TITLES) -> Figure:
+def multipliers(tables: Tables, *, titles: Mapping[str, str]) -> Figure:
     """Multipliers of the best trial: a heat map, module × depth, for each hyperparameter."""
     proposal = searches.best_proposal(tables["runs"])
     maps = searches.multiplier_maps(proposal, np.linspace(0, 1, NODES))

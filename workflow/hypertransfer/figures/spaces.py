@@ -22,7 +22,7 @@ from hypertransfer.analysis import spaces
 from hypertransfer.analysis.curves import slope_per_doubling
 from hypertransfer.analysis.tables import Tables
 from hypertransfer.figures.labels import AXES
-from hypertransfer.figures.panels import NO_TITLES, band, panel_grid
+from hypertransfer.figures.panels import band, panel_grid
 from hypertransfer.spaces.dimensions import Dimension, Domain
 from hypertransfer.spaces.regions import Box, Ellipsoid, from_plain
 
@@ -34,9 +34,13 @@ GREY = "0.45"
 
 
 def regrets(
-    tables: Tables, *, replays: Sequence[str], methods: Sequence[str] = (),
-    titles: Mapping[str, str] = NO_TITLES, log: bool = True,
-) -> Figure:  # fmt: skip
+    tables: Tables,
+    *,
+    replays: Sequence[str],
+    methods: Sequence[str],
+    titles: Mapping[str, str],
+    log: bool,
+) -> Figure:
     """Mean normalised regret after each evaluation, a panel a replay, a line a method."""
     figure, axes = _grid(len(replays))
     table = tables["replays"]
@@ -68,9 +72,15 @@ def _curve(axis: Axes, curves: np.ndarray, colour: Any, label: str) -> None:
 
 
 def regions(
-    tables: Tables, *, replays: Sequence[str], x: str, y: str, regions: Sequence[str],
-    task: str = "", titles: Mapping[str, str] = NO_TITLES,
-) -> Figure:  # fmt: skip
+    tables: Tables,
+    *,
+    replays: Sequence[str],
+    x: str,
+    y: str,
+    regions: Sequence[str],
+    task: str,
+    titles: Mapping[str, str],
+) -> Figure:
     """Regions in the plane of two hyperparameters, with earlier winners and the target's best.
 
     A panel a replay, for one of its targets: `task`, or the first. An ellipsoid in more than two
@@ -161,9 +171,13 @@ def shadow(ellipsoid: Ellipsoid, plane: Sequence[int]) -> np.ndarray:
 
 
 def inflation(
-    tables: Tables, *, replays: Sequence[str], region: str, titles: Mapping[str, str] = NO_TITLES,
-    quantity: str = "volume",
-) -> Figure:  # fmt: skip
+    tables: Tables,
+    *,
+    replays: Sequence[str],
+    region: str,
+    titles: Mapping[str, str],
+    quantity: str,
+) -> Figure:
     """The growth that a region needs to hold the target's best, over the region's volume.
 
     A dot a target, and a diamond at the geometric mean. Below the line at 1 the target's best lies
@@ -193,9 +207,13 @@ def inflation(
 
 
 def winners(
-    tables: Tables, *, suites: Sequence[str], dimension: str, size: str,
-    titles: Mapping[str, str] = NO_TITLES,
-) -> Figure:  # fmt: skip
+    tables: Tables,
+    *,
+    suites: Sequence[str],
+    dimension: str,
+    size: str,
+    titles: Mapping[str, str],
+) -> Figure:
     """The best value of a hyperparameter over a size: a line a group, and their mean."""
     table = tables["winners"]
     table = table[(table["dimension"] == dimension) & table["suite"].isin(suites)]

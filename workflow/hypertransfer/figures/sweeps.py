@@ -19,7 +19,6 @@ from hypertransfer.analysis.sweeps import (
 from hypertransfer.analysis.tables import Tables, across_seeds, best_cell, cell_means
 from hypertransfer.figures.labels import AXES, NAMES, QUANTITIES, parameterisation_label
 from hypertransfer.figures.panels import (
-    NO_TITLES,
     PANELS,
     by_panel,
     in_order,
@@ -35,9 +34,13 @@ OPEN_LENGTH = 10.0  # octaves of the line for an end that the runs leave open: b
 
 
 def lr_sweep(
-    tables: Tables, *, size: str = "shape.width", panels: str = PANELS,
-    titles: Mapping[str, str] = NO_TITLES, axis: str = "lr",
-) -> Figure:  # fmt: skip
+    tables: Tables,
+    *,
+    size: str,
+    panels: str,
+    titles: Mapping[str, str],
+    axis: str,
+) -> Figure:
     """Final loss over the learning rate, a panel a parameterisation (or another column).
 
     `axis` may name another hyperparameter that was swept.
@@ -75,9 +78,7 @@ def law(tables: Tables) -> Figure:
     return figure
 
 
-def optimum(
-    tables: Tables, *, size: str = "shape.width", titles: Mapping[str, str] = NO_TITLES
-) -> Figure:
+def optimum(tables: Tables, *, size: str, titles: Mapping[str, str]) -> Figure:
     """Best learning rate over size, in octaves from that of the smallest, a line a sweep.
 
     With `titles`, each grid has a colour of its own, and the titles are names of grids.
@@ -120,7 +121,7 @@ def _spans(estimates: Sequence[Estimate]) -> np.ndarray:
     return np.array([[v if math.isfinite(v) else OPEN_LENGTH for v in pair] for pair in ends]).T
 
 
-def heat_map(tables: Tables, *, x: str, y: str, quantity: str = "final_loss") -> Figure:
+def heat_map(tables: Tables, *, x: str, y: str, quantity: str) -> Figure:
     """A quantity of the runs over two axes, mean over seeds; a star at the best.
 
     Cells where all runs diverged are white. The best accuracy is the largest, the best loss the

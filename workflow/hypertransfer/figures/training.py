@@ -22,7 +22,6 @@ from hypertransfer.analysis.tables import (
 )
 from hypertransfer.figures.labels import AXES, QUANTITIES, parameterisation_label
 from hypertransfer.figures.panels import (
-    NO_TITLES,
     PANELS,
     Shades,
     band,
@@ -50,7 +49,7 @@ EDGES = np.linspace(-4, 2, 37)  # of the bins of a density, in log₁₀ λ
 SMOOTH = 5  # records that a training loss is averaged over
 
 
-def overview(tables: Tables, *, dynamics: str, sweep: str, size: str = "shape.width") -> Figure:
+def overview(tables: Tables, *, dynamics: str, sweep: str, size: str) -> Figure:
     """The first figure of the paper: a row a parameterisation; sharpness, loss, sweep."""
     names = in_order(tables["runs"]["parameterisation"])
     shades = size_colours(tables["runs"][size])  # grids may have different sizes: one legend
@@ -68,26 +67,37 @@ def overview(tables: Tables, *, dynamics: str, sweep: str, size: str = "shape.wi
 
 
 def sharpness(
-    tables: Tables, *, size: str = "shape.width", panels: str = PANELS,
-    titles: Mapping[str, str] = NO_TITLES,
-) -> Figure:  # fmt: skip
+    tables: Tables,
+    *,
+    size: str,
+    panels: str,
+    titles: Mapping[str, str],
+) -> Figure:
     """Scaled sharpness along training with 2/η₀, a panel a parameterisation."""
     return by_panel(tables, size, draw_sharpness, panels, titles)
 
 
 def loss(
-    tables: Tables, *, size: str = "shape.width", panels: str = PANELS,
-    titles: Mapping[str, str] = NO_TITLES,
-) -> Figure:  # fmt: skip
+    tables: Tables,
+    *,
+    size: str,
+    panels: str,
+    titles: Mapping[str, str],
+) -> Figure:
     """Training loss along training, a panel a parameterisation."""
     return by_panel(tables, size, draw_loss, panels, titles, sharey=True)
 
 
 def along(
-    tables: Tables, *, quantities: Sequence[str], size: str = "shape.width",
-    panels: str = PANELS, titles: Mapping[str, str] = NO_TITLES, level: float | None = None,
-    sweep: bool = False,
-) -> Figure:  # fmt: skip
+    tables: Tables,
+    *,
+    quantities: Sequence[str],
+    size: str,
+    panels: str,
+    titles: Mapping[str, str],
+    level: float | None,
+    sweep: bool,
+) -> Figure:
     """Quantities along training: a row a quantity, a column a panel; a dashed line at `level`.
 
     `sweep` puts a row with the final loss over the learning rate on top.
@@ -114,9 +124,12 @@ def along(
 
 
 def density(
-    tables: Tables, *, size: str = "shape.width", panels: str = PANELS,
-    titles: Mapping[str, str] = NO_TITLES,
-) -> Figure:  # fmt: skip
+    tables: Tables,
+    *,
+    size: str,
+    panels: str,
+    titles: Mapping[str, str],
+) -> Figure:
     """Share of the eigenvalues per unit of log λ, at the first and the last checkpoint."""
     probes = tables["probes"].dropna(subset=["nodes"])
     names = in_order(tables["runs"][panels])
@@ -132,7 +145,7 @@ def density(
     return figure
 
 
-def levels(tables: Tables, *, quantities: Sequence[str], size: str = "shape.width") -> Figure:
+def levels(tables: Tables, *, quantities: Sequence[str], size: str) -> Figure:
     """Quantities at the last checkpoint over size, a line a parameterisation, with power laws."""
     runs = tables["runs"]
     table = with_axes(last_rows(tables["probes"]), runs, [size, PANELS])

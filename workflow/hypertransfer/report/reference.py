@@ -228,7 +228,9 @@ def _choices(measure: Measure, option: str, default: object) -> str:
 def _figures() -> str:
     parts = [
         "Source: `hypertransfer.catalogue.cards.figures`. A figure of a study names its kind "
-        "and its options; `where` selects the runs."
+        "and its options; `where` selects the runs. Options are checked when a study is planned. "
+        "A column of the runs is one of [their table](tables.md#runs) or an axis of a grid; "
+        "[Probes](probes.md) lists the columns of each probe."
     ]
     for name, card in figures.FIGURES.items():
         parts += [

@@ -1,4 +1,4 @@
-"""Figures of a study, as its config has them."""
+"""Figures of a study, with every option of their kinds."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hypertransfer.catalogue.cards.figures import FIGURES
+from hypertransfer.catalogue.options import defaults
 from hypertransfer.runs.section import Section
 
 
 @dataclass(frozen=True)
 class Figure(Section):
-    """A figure: its kind, its texts, the rows that it draws, and the options of the kind."""
+    """A figure: its kind, its texts, the rows that it draws, and all options of the kind.
+
+    Functions that draw have no defaults: the options in a job's parts are all that decides how a
+    figure is drawn, so that a default that changes in a card renames the figures that use it.
+    """
 
     id: str
     kind: str
@@ -19,3 +25,13 @@ class Figure(Section):
     caption: str
     where: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Figure:
+        """From a mapping that the schema has accepted, with the defaults of the kind's card.
+
+        Options of an unknown kind, which checks name, stay as they are.
+        """
+        card = FIGURES.get(values["kind"])
+        usual = defaults(card.options) if card else {}
+        return cls(**{**values, "options": {**usual, **values.get("options", {})}})

@@ -6,31 +6,89 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hypertransfer.catalogue.cards import figures as cards_figures
+from hypertransfer.catalogue.options import Option, Validator
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.runs.canonical import canonical
+from hypertransfer.runs.columns import SUMMARY
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies import placed_run
 from hypertransfer.studies.figure import Figure
+from hypertransfer.studies.schema import explain_schema_error
 
 Runs = Mapping[str, Sequence[placed_run.Run]]  # by the name of their grid
+Rows = Mapping[str, Sequence[Mapping[str, str]]]  # of the tables of replays, as far as planned
 
 
-def figure_problems(figure: Figure) -> Iterator[Problem]:
-    """Problems of a figure's kind and options; paths start at the figure's keys."""
+def figure_problems(figure: Figure, runs: Runs, rows: Rows) -> Iterator[Problem]:
+    """Problems of a figure's kind and options; paths start at the figure's keys.
+
+    Columns, grids and other names that options refer to are checked as far as they are planned.
+    """
     if figure.kind not in cards_figures.FIGURES:
         yield Problem(("kind",), figure.kind, f"one of {', '.join(cards_figures.FIGURES)}")
         return
     card = cards_figures.FIGURES[figure.kind]
-    for option in figure.options:
+    of_grid = {key: wanted for key, wanted in figure.where.items() if key == "grid"}
+    selected = {name: runs[name] for name in runs if _selected(of_grid, {"grid": name})}
+    for option, value in figure.options.items():
         if option not in card.options:
-            text = f"unknown option of {figure.kind}; known: {', '.join(card.options)}"
+            text = f"unknown option of {figure.kind}; known: {', '.join(card.options) or 'none'}"
             yield Problem(("options", str(option)), NO_VALUE, text)
+            continue
+        problems = _value_problems(card.options[option], value, selected, rows)
+        yield from (problem.below("options", option) for problem in problems)
     for option in card.required:
         if option not in figure.options:
             yield Problem(("options", option), NO_VALUE, f"is missing, and {figure.kind} needs it")
+
+
+def _value_problems(option: Option, value: Any, runs: Runs, rows: Rows) -> Iterator[Problem]:
+    """Problems of an option's value: its type, or else the names in it that are not planned."""
+    errors = list(Validator(option).iter_errors(value))
+    for error in errors:
+        yield from explain_schema_error(error)
+    for path, schema, name in () if errors else _names(option, value):
+        if "column_of" in schema:
+            kind, known = "column", _columns(runs)
+        else:
+            table, kind = schema["value_of"]
+            known = _values(table, kind, runs, rows)
+        if name and known and name not in known:
+            text = f"no {kind} {name!r}; known: {', '.join(map(str, known))}"
+            yield Problem(path, NO_VALUE, text)
+
+
+def _names(
+    schema: Option, value: Any, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Option, str]]:
+    """Each name in a value that refers to a column or to a value of one: path, schema, name."""
+    if {"column_of", "value_of"} & set(schema):
+        yield path, schema, value
+    if "items" in schema:
+        for index, inner in enumerate(value):
+            yield from _names(schema["items"], inner, (*path, str(index)))
+    for key, inner in schema.get("properties", {}).items():
+        if key in value:
+            yield from _names(inner, value[key], (*path, key))
+
+
+def _columns(runs: Runs) -> list[str]:
+    """The columns that some of the runs have in their table; none if there are no runs."""
+    planned = dict.fromkeys(key for name in runs for key in _row(name, runs[name][0]))
+    return [*planned, *SUMMARY] if runs else []
+
+
+def _values(table: str, column: str, runs: Runs, rows: Rows) -> list[Any]:
+    """The values of a column that are known when a study is planned."""
+    if table != "runs":
+        return sorted({row[column] for row in rows.get(table, ()) if column in row})
+    if column == "grid":
+        return list(runs)
+    points = (run.point for members in runs.values() for run in members)
+    return list(dict.fromkeys(point[column] for point in points if column in point))
 
 
 def id_problems(part: str, ids: Mapping[int, str]) -> Iterator[Problem]:
@@ -41,9 +99,7 @@ def id_problems(part: str, ids: Mapping[int, str]) -> Iterator[Problem]:
             yield Problem((part, str(index)), NO_VALUE, f"the id {name!r} stands twice")
 
 
-def condition_problems(
-    entry: Mapping[str, Any], runs: Runs, rows: Mapping[str, Sequence[Mapping[str, str]]]
-) -> Iterator[Problem]:
+def condition_problems(entry: Mapping[str, Any], runs: Runs, rows: Rows) -> Iterator[Problem]:
     """Problems of the rows that a figure or claim as written, and its control, select.
 
     `rows` are those of the tables of replays as far as they are planned. Runs are not checked

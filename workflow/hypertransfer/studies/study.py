@@ -260,7 +260,7 @@ class _Checks:
         self.problems += references.id_problems(part, ids)
         for index, entry in entries.items():
             if part == "figures":
-                problems = list(references.figure_problems(Figure.parse(entry)))
+                problems = list(references.figure_problems(Figure.parse(entry), runs, rows))
             else:
                 problems = list(validation.problems(entry))
                 if not problems:
