@@ -13,7 +13,7 @@ STUDY = {"title": "A & B", "question": "Why?", "paper": {"title": "P", "authors"
 CLAIM = {
     "study": "mine", "claim": "x", "sentence": "x < y", "source": "ours", "paper_value": None,
     "bar": "≥ 0", "verdict": "holds", "reason": "5 seeds", "confidence": "high", "value": 0.123,
-    "low": 0.1, "high": float("inf"),
+    "low": 0.1, "high": float("inf"), "unit": "octaves",
 }  # fmt: skip
 
 

@@ -10,15 +10,15 @@ import pytest
 import yaml
 from tests.support.specs import VALID
 
+from hypertransfer.catalogue import config_schemas
 from hypertransfer.catalogue.cards.figures import FIGURES
 from hypertransfer.catalogue.cards.networks import MODELS
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
 from hypertransfer.catalogue.cards.probes import PROBES
-from hypertransfer.claims import verdicts
 from hypertransfer.claims.families import measures
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
 from hypertransfer.report import docstrings, markdown, option_tables, reference
-from hypertransfer.runs import columns, parse
+from hypertransfer.runs import columns, parse, scorecard
 
 PAGES = reference.pages()
 
@@ -44,7 +44,7 @@ def test_every_setting_of_a_probe_stands_with_its_default():
 
 
 def test_every_key_of_the_main_config_stands():
-    schema = yaml.safe_load((reference.SCHEMAS / "config.schema.yaml").read_text("utf-8"))
+    schema = config_schemas.schema("config")
     assert all(f"| `{key}` |" in PAGES["reference/config.md"] for key in schema["properties"])
 
 
@@ -52,7 +52,7 @@ def test_every_column_of_a_table_is_explained():
     spec = parse.run_spec(VALID)
     assert [*reference.RUNS] == [*spec.columns(), *columns.SUMMARY]
     assert [*reference.ALONG] == [*columns.HISTORY]
-    assert ["study", *reference.CLAIMS] == [*verdicts.COLUMNS]
+    assert ["study", *reference.CLAIMS] == [*scorecard.COLUMNS]
 
 
 def test_writing_needs_neither_torch_nor_matplotlib():

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from tests.support.specs import VALID
 
+from hypertransfer.catalogue.config_schemas import SCHEMAS, schema
 from hypertransfer.catalogue.options import Validator
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.execution import proposals
@@ -22,7 +23,7 @@ from hypertransfer.spaces.learning import Recipe
 from hypertransfer.studies import axes, replays, searches
 from hypertransfer.studies.figure import Figure
 from hypertransfer.studies.grid import Grid, Override, Probe
-from hypertransfer.studies.schema import SCHEMAS, schema, schema_problems, with_defaults
+from hypertransfer.studies.schema import schema_problems, with_defaults
 from hypertransfer.studies.study import Study
 
 STUDIES = Path(__file__).resolve().parents[2] / "config" / "studies"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hypertransfer.catalogue.config_schemas import scales
 from hypertransfer.studies import study as studies_study
 from hypertransfer.studies.document import ConfigError
 
@@ -101,7 +102,7 @@ def refused(load, *changes, scale="desk"):
     return caught.value.problems
 
 
-@pytest.mark.parametrize("scale", studies_study.SCALES)
+@pytest.mark.parametrize("scale", scales())
 def test_the_good_study_is_good(load, scale):
     study = load(scale=scale)
     assert study.name == "mine"
@@ -473,7 +474,7 @@ def test_names_of_studies_are_no_paths(load, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(STUDIES.glob("*.yaml"))])
-@pytest.mark.parametrize("scale", studies_study.SCALES)
+@pytest.mark.parametrize("scale", scales())
 def test_shipped_studies_are_valid(name, scale):
     study = studies_study.load_study(name, scale, STUDIES)
     assert study.claims

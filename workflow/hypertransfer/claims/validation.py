@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
+from hypertransfer.catalogue.config_schemas import confidences
 from hypertransfer.claims import measure as claims_measure
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.runs import conditions
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.section import default_of
-
-CONFIDENCE = ("high", "medium", "low")
 
 
 def validate(claims: Iterable[Any]) -> list[str]:
@@ -45,8 +44,8 @@ def problems(claim: Any) -> Iterator[Problem]:
             yield Problem((key,), claim[key], "a text")
     if not isinstance(claim.get("paper_value"), str | None):
         yield Problem(("paper_value",), claim["paper_value"], "a text or null; put it in quotes")
-    if "confidence" in claim and claim["confidence"] not in CONFIDENCE:
-        yield Problem(("confidence",), claim["confidence"], f"one of {', '.join(CONFIDENCE)}")
+    if "confidence" in claim and claim["confidence"] not in confidences():
+        yield Problem(("confidence",), claim["confidence"], f"one of {', '.join(confidences())}")
     if not _is(claim.get("min_seeds", 1), int) or claim.get("min_seeds", 1) < 1:
         yield Problem(("min_seeds",), claim["min_seeds"], "a whole number of at least 1")
     control = claim.get("control", {})

@@ -29,12 +29,8 @@ from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import ClaimError
 from hypertransfer.claims.validation import validate
 from hypertransfer.runs import conditions
+from hypertransfer.runs.scorecard import COLUMNS, FAILS, HOLDS, NUMBERS, UNDECIDED
 
-COLUMNS = (
-    "study", "claim", "sentence", "source", "paper_value", "value", "low", "high", "bar",
-    "verdict", "confidence", "scale", "edition", "reason", "unit",
-)  # fmt: skip
-NUMBERS = ("value", "low", "high")
 TOLERANCE = 1e-9  # a value meets a bar that it misses by rounding
 
 
@@ -81,7 +77,7 @@ def check(written: Mapping[str, Any], tables: Tables, seed: int = 0) -> Verdict:
     if claim.control and estimate.count >= claim.min_seeds:
         fault = _control_fault(claim.control, claim.min_seeds, tables, seed, name)
         if fault:
-            verdict, reason = "undecided", f"{fault}; by itself: {reason}"
+            verdict, reason = UNDECIDED, f"{fault}; by itself: {reason}"
     return Verdict(claim, estimate, unit, verdict, reason)
 
 
@@ -89,7 +85,7 @@ def scorecard(
     claims: Iterable[Mapping[str, Any]], tables: Tables, *, study: str, scale: str, edition: str,
     seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
-    """A table with a row for each claim and the columns `COLUMNS`.
+    """A table with a row for each claim and the columns `runs.scorecard.COLUMNS`.
 
     Raises:
         ClaimError: everything that keeps claims from being measured, a line for each claim.
@@ -163,7 +159,7 @@ def _control_fault(control: Control, min_seeds: int, tables: Tables, seed: int, 
     estimate = _measure(control, tables, seed, f"{name} (control)")
     unit = _unit(control)
     verdict, reason = _judge(control.bar, estimate, unit, min_seeds)
-    if verdict == "holds":
+    if verdict == HOLDS:
         return ""
     bar = bar_text(control.bar, unit)
     return f"the control does not hold, so these runs have no power ({bar} {verdict}: {reason})"
@@ -175,15 +171,15 @@ def _judge(
     """The verdict on an interval, and the reason for a reader."""
     if estimate.count < min_seeds:
         noun = estimate.over[:-1] if estimate.count == 1 else estimate.over
-        return "undecided", f"{estimate.count} {noun} ran, and {min_seeds} are asked for"
+        return UNDECIDED, f"{estimate.count} {noun} ran, and {min_seeds} are asked for"
     least, most = bar.get("min", -math.inf) - TOLERANCE, bar.get("max", math.inf) + TOLERANCE
     text, words = _interval(estimate), bar_text(bar, unit)
     caveat = f"; {estimate.caveat}" if estimate.caveat else ""
     if least <= estimate.low and estimate.high <= most:
-        return "holds", f"{text}, all of it meets the bar {words}{caveat}"
+        return HOLDS, f"{text}, all of it meets the bar {words}{caveat}"
     if estimate.high < least or estimate.low > most:
-        return "fails", f"{text}, all of it violates the bar {words}{caveat}"
-    return "undecided", f"{text}, on both sides of the bar {words}{caveat}"
+        return FAILS, f"{text}, all of it violates the bar {words}{caveat}"
+    return UNDECIDED, f"{text}, on both sides of the bar {words}{caveat}"
 
 
 def _interval(estimate: Estimate) -> str:

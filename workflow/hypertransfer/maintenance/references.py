@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hypertransfer.catalogue.config_schemas import scales
 from hypertransfer.catalogue.module_source import PACKAGE, PACKAGE_ROOT
 from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.planning.keys import weights_key
@@ -24,7 +25,6 @@ from hypertransfer.planning.load import IndexPlan, load_plan
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.storage.run_store import KINDS, StoreError
 from hypertransfer.studies.document import ConfigError, LocatedProblem
-from hypertransfer.studies.study import SCALES
 
 COMMAND = "references"  # hidden command of the command line, called by `read_references` only
 
@@ -78,7 +78,7 @@ def project_references(config: Mapping[str, Any], directory: Path) -> Iterator[l
         raise ConfigError([LocatedProblem(str(directory), None, "(folder)", text)])
     yield ["store", str(Path(config["store"]).resolve())]
     problems: list[LocatedProblem] = []
-    for scale in SCALES:
+    for scale in scales():
         index: list[StudyPlan] = []
         for name in names:
             try:

@@ -16,7 +16,9 @@ from hypertransfer.analysis import sweeps
 from hypertransfer.figures.labels import NAMES
 from hypertransfer.parameterisation.algebra import SYMBOLS, Parameterisation, Power, Role
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
+from hypertransfer.report.numbers import number_text, value_text
 from hypertransfer.report.rendering import fragment, render
+from hypertransfer.runs.scorecard import FAILS, HOLDS, UNDECIDED
 
 CLAIMS_CAPTION = (
     "Values with intervals over seeds, or over what the column “why” names; "
@@ -101,7 +103,6 @@ def claims_markup(claims: pd.DataFrame) -> Markup:
     """The table of `claims_table`, to be inserted into a template."""
     rows = []
     for claim in claims.to_dict("records"):
-        interval = f"{_number(claim['low'])} … {_number(claim['high'])}"
         rows.append(
             {
                 "claim": claim["sentence"],
@@ -109,18 +110,12 @@ def claims_markup(claims: pd.DataFrame) -> Markup:
                 "in the paper": "" if pd.isna(claim["paper_value"]) else claim["paper_value"],
                 "how sure of the paper": claim["confidence"],
                 "bar": claim["bar"],
-                "here": f"{_number(claim['value'])} ({interval})",
+                "here": value_text(claim),
                 "verdict": fragment("verdict", claim["verdict"]),
                 "why": claim["reason"],
             }
         )
     return fragment("table", rows, CLAIMS_CAPTION)
-
-
-def _number(value: float) -> str:
-    if pd.isna(value) or abs(value) == float("inf"):
-        return "open"
-    return f"{value:.2f}" if abs(value) >= 0.01 or not value else f"{value:.1g}"
 
 
 def counterparts(study: Mapping[str, Any], claims: pd.DataFrame) -> HTML:
@@ -129,8 +124,13 @@ def counterparts(study: Mapping[str, Any], claims: pd.DataFrame) -> HTML:
     rows = []
     for entry in study.get("counterparts", []):
         lines = [
-            (name, _number(by_name[name]["value"]), by_name[name]["bar"], by_name[name]["verdict"])
-            for name in entry["claims"]
+            (
+                claim["claim"],
+                number_text(claim["value"], claim["unit"]),
+                claim["bar"],
+                claim["verdict"],
+            )
+            for claim in (by_name[name] for name in entry["claims"])
         ]
         rows.append(
             {
@@ -147,7 +147,7 @@ def counterparts(study: Mapping[str, Any], claims: pd.DataFrame) -> HTML:
 def answer(claims: pd.DataFrame) -> HTML:
     """The number of claims that hold, that fail and that are undecided, in a sentence."""
     counts = claims["verdict"].value_counts()
-    words = (("holds", "hold"), ("fails", "fail"), ("undecided", "undecided"))
+    words = ((HOLDS, "hold"), (FAILS, "fail"), (UNDECIDED, "undecided"))
     parts = [(verdict, counts.get(verdict, 0), word) for verdict, word in words]
     return _html(render("answer.html", total=len(claims), counts=parts))
 

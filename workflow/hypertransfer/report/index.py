@@ -8,8 +8,7 @@ import pandas as pd
 
 from hypertransfer.report.html import claims_markup
 from hypertransfer.report.rendering import fragment, render
-
-VERDICTS = ("holds", "fails", "undecided")
+from hypertransfer.runs.scorecard import VERDICTS
 
 
 def page(card: pd.DataFrame, studies: Sequence[Mapping[str, str]]) -> str:

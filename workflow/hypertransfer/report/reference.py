@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from hypertransfer.catalogue.cards import datasets, figures, networks, optimizers, probes
-from hypertransfer.catalogue.module_source import PACKAGE_ROOT
+from hypertransfer.catalogue.config_schemas import schema
 from hypertransfer.claims.families import FAMILIES, measures
 from hypertransfer.claims.measure import Measure
 from hypertransfer.parameterisation.algebra import ONE, Parameterisation, Rule
@@ -23,8 +23,6 @@ from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE
 from hypertransfer.report.docstrings import docstring, documented, first_paragraph
 from hypertransfer.report.markdown import code, page, table
 from hypertransfer.report.option_tables import accepts, default_text, keys_table, options_table
-
-SCHEMAS = PACKAGE_ROOT / "schemas"
 
 
 def pages() -> dict[str, str]:
@@ -325,17 +323,14 @@ def _tables() -> str:
 
 
 def _config() -> str:
-    config, study, run = (
-        yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
-        for name in ("config", "study", "run")
-    )
+    config, study, run = map(schema, ("config", "study", "run"))
     parts = ["Source: `workflow/schemas/`.", "## config/config.yaml", keys_table(config)]
     for head, part in (("config/studies/*.yaml", study), ("Values of a run", run)):
         parts += [f"## {head}", keys_table(part)]
-        for name, schema in part["$defs"].items():
-            meaning = str(schema.get("description", ""))
-            words = keys_table(schema) or f"Accepts: {accepts(schema)}."
-            said = accepts(schema).lower() == meaning.rstrip(".").lower()
+        for name, section in part["$defs"].items():
+            meaning = str(section.get("description", ""))
+            words = keys_table(section) or f"Accepts: {accepts(section)}."
+            said = accepts(section).lower() == meaning.rstrip(".").lower()
             parts += [f"### {name}", meaning, "" if said else words]
     return page("Keys of config files", *parts)
 

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hypertransfer.report.markdown import page, table
+from hypertransfer.report.numbers import value_text
+from hypertransfer.runs.scorecard import UNDECIDED, VERDICTS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-VERDICTS = ("holds", "fails", "undecided")
 RULE = (
     "A claim *holds* if its whole interval meets the bar, *fails* if its whole interval violates "
     "the bar, and is *undecided* otherwise, or if its control does not hold. Intervals are over "
@@ -88,23 +89,9 @@ def provenance(
     }
 
 
-def value_text(claim: Mapping[str, Any]) -> str:
-    """A claim's value with its interval; an end that the runs leave open is `open`."""
-    value, low, high = (_number(claim[name], claim["unit"]) for name in ("value", "low", "high"))
-    return f"{value} ({low} … {high})"
-
-
 def verdict_text(verdict: str) -> str:
     """A verdict, bold where one was reached."""
-    return verdict if verdict == "undecided" else f"**{verdict}**"
-
-
-def _number(value: float, unit: str) -> str:
-    if value is None or not math.isfinite(value):
-        return "open"
-    if unit == "loss":
-        return f"{value:.3f}"
-    return f"{value:.2f}" if abs(value) >= 0.01 or not value else f"{value:.1g}"
+    return verdict if verdict == UNDECIDED else f"**{verdict}**"
 
 
 def _significant(value: float | None) -> str:

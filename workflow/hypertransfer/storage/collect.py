@@ -10,19 +10,13 @@ import pyarrow as pa
 import pyarrow.compute
 
 from hypertransfer.catalogue.cards import probes as cards_probes
+from hypertransfer.runs.scorecard import COLUMNS
 from hypertransfer.storage import parquet, schemas
 
 PREFIX = "history."  # of the list columns in the table of a cell
 PLACE = pa.schema([("grid", pa.string()), ("key", pa.string())])
 HISTORY = pa.schema([*PLACE, *schemas.HISTORY])
 PROBES = pa.schema([*PLACE, ("probe", pa.string()), *schemas.probe_schema(*cards_probes.PROBES)])
-# Columns of text in a table of verdicts; the others are numbers.
-TEXTS = frozenset(
-    {
-        "study", "claim", "sentence", "source", "paper_value", "bar", "verdict",
-        "confidence", "scale", "edition", "reason", "unit",
-    }
-)  # fmt: skip
 
 
 def collect(cells: Sequence[str], probes: Sequence[str], tables: Mapping[str, str]) -> None:
@@ -66,9 +60,7 @@ def frames(paths: Iterable[str] | Mapping[str, str]) -> dict[str, pd.DataFrame]:
 
 def verdict_table(verdicts: pd.DataFrame) -> pa.Table:
     """Verdicts as a table whose column types are the same for every study."""
-    schema = pa.schema(
-        [(name, pa.string() if name in TEXTS else pa.float64()) for name in verdicts.columns]
-    )
+    schema = schemas.schema({name: COLUMNS[name] for name in verdicts.columns})
     return pa.Table.from_pandas(verdicts, schema=schema, preserve_index=False)
 
 

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hypertransfer.catalogue import options as catalogue_options
+from hypertransfer.catalogue.config_schemas import schema
 from hypertransfer.runs.problem import NO_VALUE, Problem
-
-SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
-
-
-@lru_cache
-def schema(name: str) -> Any:
-    """The schema `workflow/schemas/NAME.schema.yaml`."""
-    return yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
 
 
 def with_defaults(name: str, values: Mapping[str, Any]) -> dict[str, Any]:

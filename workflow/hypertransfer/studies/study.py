@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from hypertransfer.catalogue.config_schemas import scales
 from hypertransfer.claims import validation
 from hypertransfer.claims.claim import Claim
 from hypertransfer.runs.canonical import is_plain
@@ -27,8 +28,6 @@ from hypertransfer.studies.placed_run import Run
 from hypertransfer.studies.replays import Replay, Suite
 from hypertransfer.studies.schema import schema_problems
 from hypertransfer.studies.searches import Search
-
-SCALES = ("smoke", "desk", "paper")
 
 
 def merge(base: Any, patch: Any) -> Any:
@@ -150,14 +149,14 @@ def load_study(name: str, scale: str, directory: Path) -> Study:
     return Study.parse(values, scale, checks.runs)
 
 
-def _scale_problems(scales: object) -> Iterator[Problem]:
-    if not isinstance(scales, Mapping):
-        yield Problem(("scales",), scales, "a mapping of scales to changes")
+def _scale_problems(patches: object) -> Iterator[Problem]:
+    if not isinstance(patches, Mapping):
+        yield Problem(("scales",), patches, "a mapping of scales to changes")
         return
-    for name, patch in scales.items():
+    for name, patch in patches.items():
         path = ("scales", str(name))
-        if name not in SCALES:
-            yield Problem(path, NO_VALUE, f"unknown scale; known: {', '.join(SCALES)}")
+        if name not in scales():
+            yield Problem(path, NO_VALUE, f"unknown scale; known: {', '.join(scales())}")
         elif not isinstance(patch, Mapping | None):
             yield Problem(path, patch, "a mapping of changes")
 

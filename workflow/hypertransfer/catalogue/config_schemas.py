@@ -1,0 +1,28 @@
+"""The JSON schemas of config files, and the choices that other modules take from them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import yaml
+
+from hypertransfer.catalogue.module_source import PACKAGE_ROOT
+
+SCHEMAS = PACKAGE_ROOT / "schemas"
+
+
+@lru_cache
+def schema(name: str) -> Any:
+    """The schema `workflow/schemas/NAME.schema.yaml`."""
+    return yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
+
+
+def scales() -> list[str]:
+    """The scales of a study, from the smallest."""
+    return schema("config")["properties"]["scale"]["enum"]
+
+
+def confidences() -> list[str]:
+    """How clearly a source can state a claim, from the clearest."""
+    return schema("study")["$defs"]["claim"]["properties"]["confidence"]["enum"]

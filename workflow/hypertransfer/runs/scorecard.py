@@ -1,0 +1,30 @@
+"""The table of verdicts on claims: its columns by kind, and the words for a verdict.
+
+Every module that writes, reads or shows verdicts takes these names from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+VERDICTS = HOLDS, FAILS, UNDECIDED = ("holds", "fails", "undecided")
+# One row a claim. A number is null where nothing could be measured, and infinite where the runs
+# leave an end of the interval open.
+COLUMNS: Mapping[str, str] = {
+    "study": "text",
+    "claim": "text",
+    "sentence": "text",
+    "source": "text",
+    "paper_value": "text",
+    "value": "number",
+    "low": "number",
+    "high": "number",
+    "bar": "text",
+    "verdict": "text",
+    "confidence": "text",
+    "scale": "text",
+    "edition": "text",
+    "reason": "text",
+    "unit": "text",
+}
+NUMBERS = tuple(name for name, kind in COLUMNS.items() if kind == "number")
