@@ -8,10 +8,10 @@ from statistics import median
 
 import numpy as np
 from tests.benchmarks.bench_train import row
+from tests.support.spaces import replay
 
 from hypertransfer.spaces.regions import Ellipsoid, fit
-from hypertransfer.spaces.replay import Replay
-from hypertransfer.spaces.replay import run as replay
+from hypertransfer.spaces.replay import run as run_replay
 from hypertransfer.spaces.tasks import sources
 
 POINTS = ((9, 4), (29, 4), (8, 5), (29, 10))
@@ -99,9 +99,11 @@ def rejected(found: Ellipsoid, generator: np.random.Generator) -> np.ndarray:
 
 def _evaluations() -> list[dict]:
     domain, tasks = sources.load({"source": "hpobench"}, [])
-    values = {"repeats": REPEATS, "budget": BUDGET, "prior": 50, "regions": REGIONS,
-              "methods": METHODS}  # fmt: skip
-    table = replay(Replay("bench", "hpobench", values, domain, tasks), 0, 1)[0].to_pandas()
+    bench = replay(
+        "bench", domain, tasks, repeats=REPEATS, budget=BUDGET, prior=50, regions=REGIONS,
+        methods=METHODS,
+    )  # fmt: skip
+    table = run_replay(bench, 0, 1)[0].to_pandas()
     means = {name: np.stack(part["regrets"]).mean(axis=0) for name, part in table.groupby("method")}
     goal = means["random"][-1]
     rows = []

@@ -10,12 +10,13 @@ import pytest
 from matplotlib import image
 from matplotlib.patches import Polygon, Rectangle
 from tests.support.figures import described
+from tests.support.spaces import replay
 
 from hypertransfer.figures import draw as figures_draw
 from hypertransfer.figures import spaces
 from hypertransfer.spaces.dimensions import Domain
 from hypertransfer.spaces.regions import fit
-from hypertransfer.spaces.replay import Replay, run
+from hypertransfer.spaces.replay import run
 from hypertransfer.spaces.tasks.task import Task
 
 DOMAIN = Domain.parse({
@@ -44,7 +45,7 @@ def tables() -> dict[str, pd.DataFrame]:
     tasks = [
         Task(name, name, POINTS, ((POINTS - best) ** 2).sum(axis=1)) for name, best in BEST.items()
     ]
-    made = [run(Replay(name, "s", VALUES, DOMAIN, tasks), 0, 1) for name in ("one", "two")]
+    made = [run(replay(name, DOMAIN, tasks, **VALUES), 0, 1) for name in ("one", "two")]
     regrets, regions = (pd.concat([one[i].to_pandas() for one in made]) for i in (0, 1))
     winners = pd.DataFrame(
         {"suite": suite, "task": f"{group}{width}", "group": group, "dimension": "lr",

@@ -6,10 +6,11 @@ import json
 
 import numpy as np
 import pytest
+from tests.support import spaces
 
 from hypertransfer.spaces.dimensions import Domain
 from hypertransfer.spaces.learning import Space
-from hypertransfer.spaces.replay import Replay, ReplayError, run
+from hypertransfer.spaces.replay import ReplayError, run
 from hypertransfer.spaces.tasks.task import Task
 
 DOMAIN = Domain.parse({"lr": {"low": 1e-4, "high": 1, "log": True}, "decay": {"low": 0, "high": 1}})
@@ -39,7 +40,7 @@ VALUES = {
 
 
 def replay(tasks=TASKS, **values):
-    return Replay("r", "s", {**VALUES, **values}, DOMAIN, tasks)
+    return spaces.replay("r", DOMAIN, tasks, **{**VALUES, **values})
 
 
 def frames(replayed, part=0, parts=1):

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import inspect
+from functools import partial
 from itertools import permutations
 
 import numpy as np
 import pytest
 
+from hypertransfer.spaces import searchers
 from hypertransfer.spaces.cross_validation import expected_best
-from hypertransfer.spaces.searchers import TaskSearch, bayesian, halving, random, search
+from hypertransfer.spaces.searchers import TaskSearch, random, search
 from hypertransfer.spaces.tasks.task import Task
+from hypertransfer.studies import replays
+
+bayesian = partial(searchers.bayesian, start=3)
+halving = partial(searchers.halving, brackets=1)
+
+
+def test_options_of_searchers_are_those_that_configs_may_give_and_have_no_defaults():
+    assert replays.SEARCHERS.keys() == searchers.SEARCHERS.keys()
+    for name, function in searchers.SEARCHERS.items():
+        _, *options = inspect.signature(function).parameters.values()
+        assert {option.name for option in options} == {*replays.SEARCHERS[name]}
+        assert all(option.default is option.empty for option in options)
 
 
 def bowl(side=15, seed=0, noise=0.0):
@@ -128,4 +143,4 @@ def test_halving_spends_no_more_than_its_budget():
 
 def test_halving_wants_curves():
     with pytest.raises(ValueError, match="bowl has no learning curves"):
-        search("halving", problem(bowl(), 3), {})
+        search("halving", problem(bowl(), 3), {"factor": 3, "brackets": 1})

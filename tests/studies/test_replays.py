@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import fields
+from dataclasses import MISSING, field, fields, make_dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
+from hypertransfer.catalogue.options import Validator
 from hypertransfer.planning.load import load as load_plans
 from hypertransfer.planning.load import load_plan, missing_data
 from hypertransfer.planning.study_plan import StudyPlan
-from hypertransfer.runs.section import plain
-from hypertransfer.spaces import replay
-from hypertransfer.spaces.dimensions import Domain
+from hypertransfer.runs.section import default_of
 from hypertransfer.spaces.tasks import sources
-from hypertransfer.spaces.tasks.task import Task
 from hypertransfer.studies import replays
+from hypertransfer.studies import study as studies_study
 from hypertransfer.studies.document import ConfigError
-from hypertransfer.studies.study import load_study
+from hypertransfer.studies.study import Study, load_study
 
 DESIGN = {"from": 0.001, "to": 1, "points": 4}
 STUDY = {
@@ -238,27 +236,97 @@ def test_runs_of_another_study_are_prior_tasks(tmp_path):
         load_plans(config, tmp_path)
 
 
-def test_defaults_written_out_change_no_number():
-    """The defaults that the schema states are those of the code that replays and draws designs."""
-    domain = Domain.parse({"lr": {"low": 0, "high": 1}})
-    points = np.linspace(0, 1, 9)[:, None]
-    tasks = [
-        Task(name, group, points, (points[:, 0] - best) ** 2, {"data": name})
-        for name, group, best in (("a", "x", 0.2), ("b", "x", 0.4), ("c", "y", 0.6))
-    ]
-    written = {"suite": "s", "budget": 4, "repeats": 2, "regions": {"box": {"shape": "box"}},
-               "methods": {"box": {"searcher": "random", "region": "box"},
-                           "random": {"searcher": "random"}}}  # fmt: skip
-    parsed = replays.Replay.parse(written)
-    complete = {f.name: plain(getattr(parsed, f.name)) for f in fields(parsed)}
-    given = {name: value for name, value in complete.items() if value is not None}
-    assert given.keys() > parsed.plain().keys()
-    tables = [
-        replay.run(replay.Replay("r", "s", values, domain, tasks), 0, 1)
-        for values in (parsed.plain(), given)
-    ]
-    for one, other in zip(*tables, strict=True):
-        left_out = ["seconds"]
-        assert one.drop_columns(left_out).equals(other.drop_columns(left_out))
+def replay_digests(study) -> dict[str, set[str]]:
+    """The digests of the jobs of each replay."""
+    jobs = StudyPlan(Study.parse(study, "desk"), 3).spaces.replay_parts
+    return {
+        name: {job.digest for job in jobs if job.parts["replay"] == name}
+        for name in study["replays"]
+    }
+
+
+def test_jobs_have_every_setting_of_a_replay(tmp_path):
+    jobs = {job.parts["replay"]: job for job in plan(tmp_path).spaces.replay_parts}
+    values = jobs["svm"].parts["values"]
+    beside = ("parts", "description")
+    assert {*values} == {f.name for f in fields(replays.Replay)} - {*beside}
+    assert {*values["regions"]["box"]} == {f.name for f in fields(replays.Region)}
+    assert values["methods"]["random"] == {"searcher": "random", "region": None, "warm": False}
+    halving = jobs["own"].parts["values"]["methods"]["halving"]
+    assert (halving["factor"], halving["brackets"]) == (3, 1)
+
+
+def test_defaults_that_are_written_out_change_no_name():
+    study = copy.deepcopy(STUDY)
+    replay = replays.Replay.parse(STUDY["replays"]["own"]).complete()
+    study["replays"]["own"] = {key: value for key, value in replay.items() if value is not None}
+    assert len(study["replays"]["own"]) > len(STUDY["replays"]["own"])
+    assert replay_digests(study) == replay_digests(STUDY)
+
+
+def defaults_of(section: type) -> list[str]:
+    """The keys that have a default, without texts."""
+    known = {f.name: default_of(f) for f in fields(section)}
+    left_out = ("description", "options")
+    return [key for key, value in known.items() if value is not MISSING and key not in left_out]
+
+
+def another(section: type, key: str) -> type:
+    """The section with another default of one key."""
+    usual = next(default_of(f) for f in fields(section) if f.name == key)
+    other = {bool: not usual, int: 7, float: 0.5, str: "other", list: ["other"],
+             dict: {"other": replays.Region("box")}, type(None): 7}[type(usual)]  # fmt: skip
+    kept = next(f for f in fields(section) if f.name == key)
+    changed = field(default_factory=lambda: other)
+    return make_dataclass(section.__name__, [(key, kept.type, changed)], bases=(section,),
+                          frozen=True)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", defaults_of(replays.Replay))
+def test_a_default_of_replays_is_in_the_names_of_their_jobs(monkeypatch, key):
+    before = replay_digests(STUDY)
+    monkeypatch.setattr(studies_study, "Replay", another(replays.Replay, key))
+    after = replay_digests(STUDY)
+    written = {name for name, replay in STUDY["replays"].items() if key in replay}
+    assert {name for name in before if before[name] == after[name]} == written
+
+
+@pytest.mark.parametrize("key", defaults_of(replays.Region))
+def test_a_default_of_regions_is_in_the_names_of_their_jobs(monkeypatch, key):
+    before = replay_digests(STUDY)
+    monkeypatch.setattr(replays, "Region", another(replays.Region, key))
+    after = replay_digests(STUDY)
+    assert before["svm"].isdisjoint(after["svm"])
+    assert before["own"] == after["own"]
+
+
+@pytest.mark.parametrize("key", defaults_of(replays.Method))
+def test_a_default_of_methods_is_in_the_names_of_their_jobs(monkeypatch, key):
+    before = replay_digests(STUDY)
+    monkeypatch.setattr(replays, "Method", another(replays.Method, key))
+    after = replay_digests(STUDY)
+    assert all(before[name].isdisjoint(after[name]) for name in before)
+
+
+@pytest.mark.parametrize("key", replays.SEARCHERS["halving"])
+def test_a_default_of_a_searcher_is_in_the_names_of_its_jobs(monkeypatch, key):
+    before = replay_digests(STUDY)
+    options = replays.SEARCHERS["halving"]
+    monkeypatch.setitem(
+        replays.SEARCHERS, "halving", {**options, key: {**options[key], "default": 7}}
+    )
+    after = replay_digests(STUDY)
+    assert before["own"].isdisjoint(after["own"])
+    assert before["svm"] == after["svm"]
+
+
+def test_defaults_of_searchers_are_accepted():
+    for options in replays.SEARCHERS.values():
+        for schema in options.values():
+            assert Validator(schema).is_valid(schema["default"])
+            assert schema["description"]
+
+
+def test_the_seed_of_a_design_has_the_default_of_its_suite():
     suite = replays.Suite("rbf_svm", points=8)
     assert sources.design(suite.plain()) == sources.design({**suite.plain(), "seed": suite.seed})

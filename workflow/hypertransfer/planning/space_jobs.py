@@ -50,7 +50,7 @@ class SpaceJobs:
         code = code_of("evaluate_tasks")
         shared = {
             "name": name,
-            "suite": _settings(suite),
+            "suite": _of_results(suite.plain()),
             "versions": planned_versions(("scikit-learn", "scipy")),
         }
         table = f"results/{self.study}/made/evaluations/{name}/{{digest}}.parquet"
@@ -80,7 +80,7 @@ class SpaceJobs:
 
     def _replay(self, name: str) -> list[PlannedJob]:
         replay = self.replays[name]
-        values = {k: v for k, v in _settings(replay).items() if k != "parts"}
+        values = {k: v for k, v in _of_results(replay.complete()).items() if k != "parts"}
         files = self.files_of(replay.suite)
         shared = {
             "replay": name,
@@ -109,7 +109,7 @@ class SpaceJobs:
 
     def _suite(self, name: str) -> dict[str, Any]:
         """The settings of a suite, with the digest of a table that the user provides."""
-        suite = _settings(self.suites[name])
+        suite = _of_results(self.suites[name].plain())
         if suite["source"] == sources.FILE:
             path = Path(suite["file"])
             content = path.read_bytes() if path.is_file() else b""  # `missing` reports it
@@ -164,5 +164,6 @@ class SpaceJobs:
         ]
 
 
-def _settings(section: Suite | Replay) -> dict[str, Any]:
-    return {key: value for key, value in section.plain().items() if key not in NOT_OF_RESULTS}
+def _of_results(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings on which results depend."""
+    return {key: value for key, value in settings.items() if key not in NOT_OF_RESULTS}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any, ClassVar, Self
 
@@ -33,18 +33,36 @@ class Section:
         values = {f.name: (f, plain(getattr(self, f.name))) for f in keys}
         return {name: value for name, (f, value) in values.items() if not _is_default(f, value)}
 
+    def complete(self) -> dict[str, Any]:
+        """The mapping that `parse` reads back, with every key: defaults are written out.
+
+        Job parts that hold this form have all settings of a job, so that the job's code needs no
+        defaults, and a default that changes renames the job's files.
+        """
+        keys = [f.name for f in fields(self) if f.name not in self.DERIVED]  # type: ignore[arg-type]
+        return {name: complete(getattr(self, name)) for name in keys}
+
 
 def plain(value: Any) -> Any:
     """A value with all sections in it turned into mappings, and all tuples into lists.
 
     Keys become texts, as JSON has them: jobs read their parts from JSON.
     """
+    return _mapped(value, lambda section: section.plain())
+
+
+def complete(value: Any) -> Any:
+    """As `plain`, with every key of all sections."""
+    return _mapped(value, lambda section: section.complete())
+
+
+def _mapped(value: Any, mapping_of: Callable[[Section], dict[str, Any]]) -> Any:
     if isinstance(value, Section):
-        return value.plain()
+        return mapping_of(value)
     if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
+        return {str(key): _mapped(inner, mapping_of) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
+        return [_mapped(inner, mapping_of) for inner in value]
     return value
 
 

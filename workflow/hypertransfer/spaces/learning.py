@@ -40,8 +40,8 @@ class Recipe:
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Recipe:
-        """A recipe from a valid config."""
-        return cls(**{**values, "drifting": tuple(values.get("drifting", ()))})
+        """A recipe from the complete settings of a region."""
+        return cls(**{**values, "drifting": tuple(values["drifting"])})
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ REGIONS = pa.schema([
 
 @dataclass(frozen=True)
 class Replay:
-    """A replay: the values of its config, its suite's domain and tasks."""
+    """A replay: all of its settings, as a job's parts hold them, its suite's domain and tasks."""
 
     name: str
     suite: str
@@ -57,13 +57,12 @@ class Replay:
     @property
     def recipes(self) -> dict[str, Recipe]:
         """How each region is learned, by the region's name."""
-        regions = self.values.get("regions", {})
-        return {name: Recipe.parse(values) for name, values in regions.items()}
+        return {name: Recipe.parse(values) for name, values in self.values["regions"].items()}
 
     @property
     def targets(self) -> list[Task]:
         """The tasks to search on: those whose attributes match `targets`."""
-        where = self.values.get("targets", {})
+        where = self.values["targets"]
         return [task for task in self.tasks if matches(where, task.attributes)]
 
     def priors(self, target: Task) -> list[Task]:
@@ -72,15 +71,15 @@ class Replay:
         Those tasks match `priors`, equal the target in the attributes `same` and, with
         `leave_out: group`, are of other groups.
         """
-        by_group = self.values.get("leave_out", "task") == "group"
-        same = self.values.get("same", [])
+        by_group = self.values["leave_out"] == "group"
+        same = self.values["same"]
         return [
             task
             for task in self.tasks
             if task.name != target.name
             and not (by_group and task.group == target.group)
             and all(task.attributes[name] == target.attributes[name] for name in same)
-            and matches(self.values.get("priors", {}), task.attributes)
+            and matches(self.values["priors"], task.attributes)
         ]
 
 
@@ -132,7 +131,7 @@ def _replayed(replay: Replay, target: Task) -> Iterator[dict[str, Any]]:
     known: dict[tuple, _TestedSpace] = {}
     for repeat in range(replay.values["repeats"]):
         generator = _generator(replay.name, target.name, repeat)
-        observed = [_observed(task, replay.values.get("prior"), generator) for task in earlier]
+        observed = [_observed(task, replay.values["prior"], generator) for task in earlier]
         observed, outliers = _with_outliers(observed, replay, generator)
         order = generator.permutation(len(target.losses))
         place = {
@@ -184,7 +183,7 @@ def _with_outliers(
 
     The winner moves to the corner of the cube opposite to the mean of all winners.
     """
-    number = replay.values.get("planted", 0)
+    number = replay.values["planted"]
     if not number:
         return observed, set()
     axes = len(replay.domain.numeric)
@@ -206,7 +205,7 @@ def _best_alone(task: Task) -> Task:
 
 
 def _size(replay: Replay, target: Task) -> float | None:
-    name = replay.values.get("size")
+    name = replay.values["size"]
     return float(target.attributes[name]) if name else None
 
 
@@ -263,10 +262,10 @@ def _regrets(
 ) -> np.ndarray:  # fmt: skip
     """Regrets (budget,) of a method on the target, with rows in the given order."""
     rows = order
-    if "region" in method:
+    if method["region"] is not None:
         rows = order[np.isin(order, rows_inside[method["region"]])]
     axes = len(replay.domain.numeric)
-    warm = _nearest(target, observed, axes) if method.get("warm") else ()
+    warm = _nearest(target, observed, axes) if method["warm"] else ()
     options = {k: v for k, v in method.items() if k not in ("searcher", "region", "warm")}
     problem = TaskSearch(target, axes, rows, replay.values["budget"], generator, warm)
     return search(method["searcher"], problem, options)

@@ -22,7 +22,6 @@ from hypertransfer.spaces.gaussian_process import (
 from hypertransfer.spaces.tasks.task import Task
 
 CANDIDATES = 1500  # rows among which expected improvement is maximised
-START = 3  # random evaluations before the first fit of a Gaussian process
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def random(problem: TaskSearch) -> np.ndarray:
     return least_regrets(problem, [*problem.warm, *rest][: problem.budget])
 
 
-def bayesian(problem: TaskSearch, *, start: int = START) -> np.ndarray:
+def bayesian(problem: TaskSearch, *, start: int) -> np.ndarray:
     """Regrets (budget,) of GP-BO, which evaluates the row of largest expected improvement next.
 
     The search begins with the warm rows or, without any, with `start` random rows. The Gaussian
@@ -98,7 +97,7 @@ def _one_hot(problem: TaskSearch) -> np.ndarray:
     return np.column_stack(columns).astype(float)
 
 
-def halving(problem: TaskSearch, *, factor: int = 3, brackets: int = 1) -> np.ndarray:
+def halving(problem: TaskSearch, *, factor: int, brackets: int) -> np.ndarray:
     """Regrets (budget,) of successive halving on the task's learning curves.
 
     A round evaluates new configurations at the task's least share of work; the best 1/`factor` of

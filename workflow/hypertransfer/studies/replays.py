@@ -10,15 +10,31 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hypertransfer.catalogue.options import Option, Validator, defaults, option
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.section import Section
 from hypertransfer.spaces.tasks import sources, suites, tables
 
-# Options of each searcher, with the least and the largest value.
-SEARCHERS: Mapping[str, Mapping[str, tuple[int, int]]] = {
+
+def _whole(least: int, most: int) -> dict[str, Any]:
+    expected = f"within {least} and {most}"
+    return {"type": "integer", "minimum": least, "maximum": most, "expected": expected}
+
+
+# Options of each searcher of `spaces.searchers`.
+SEARCHERS: Mapping[str, Mapping[str, Option]] = {
     "random": {},
-    "bayesian": {"start": (1, 1000)},
-    "halving": {"factor": (2, 100), "brackets": (1, 100)},
+    "bayesian": {
+        "start": option(
+            _whole(1, 1000), 3, "Random evaluations before the first fit of a Gaussian process."
+        ),
+    },
+    "halving": {
+        "factor": option(
+            _whole(2, 100), 3, "A round continues with the best 1/factor of its configurations."
+        ),
+        "brackets": option(_whole(1, 100), 1, "Number of first shares, which rounds take in turn."),
+    },
 }
 TABLES = ("replays", "regions", "winners")
 # Keys of a suite that belong to its source.
@@ -82,7 +98,7 @@ class Region(Section):
 
 @dataclass(frozen=True)
 class Method(Section):
-    """A searcher, the region that it searches in, and the searcher's options.
+    """A searcher, the region that it searches in, and all options of the searcher.
 
     The whole space is searched where no region is named. A `warm` searcher starts from the
     configurations nearest to the winners of earlier tasks.
@@ -95,14 +111,21 @@ class Method(Section):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Method:
-        """From a mapping in which the options stand beside the other keys."""
+        """From a mapping in which the options, of which some may be left out, stand beside."""
         own = {key: values[key] for key in ("searcher", "region", "warm") if key in values}
-        return cls(**own, options={k: v for k, v in values.items() if k not in own})
+        options = {k: v for k, v in values.items() if k not in own}
+        return cls(**own, options={**defaults(SEARCHERS[values["searcher"]]), **options})
 
     def plain(self) -> dict[str, Any]:
         """The mapping that `parse` reads back."""
         values = super().plain()
         options = values.pop("options", {})
+        return {**values, **options}
+
+    def complete(self) -> dict[str, Any]:
+        """The mapping that `parse` reads back, with every key."""
+        values = super().complete()
+        options = values.pop("options")
         return {**values, **options}
 
 
@@ -135,9 +158,13 @@ class Replay(Section):
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Replay:
         """From a mapping that the schema has accepted."""
-        methods = {name: Method.parse(method) for name, method in values["methods"].items()}
-        regions = {name: Region.parse(r) for name, r in values.get("regions", {}).items()}
-        return cls(**{**values, "methods": methods, "regions": regions})
+        kinds = {"methods": Method, "regions": Region}
+        parts = {
+            key: {name: kind.parse(part) for name, part in values[key].items()}
+            for key, kind in kinds.items()
+            if key in values
+        }
+        return cls(**{**values, **parts})
 
 
 def suite_problems(suite: Suite, grids: Collection[str]) -> Iterator[Problem]:
@@ -250,8 +277,8 @@ def _method_problems(method: Method, replay: Replay, suite: Suite) -> Iterator[P
         if key not in options:
             text = f"unknown option of {method.searcher}; known: {', '.join(options) or 'none'}"
             yield Problem((key,), NO_VALUE, text)
-        elif not options[key][0] <= value <= options[key][1]:
-            yield Problem((key,), value, f"within {options[key][0]} and {options[key][1]}")
+        elif not Validator(options[key]).is_valid(value):
+            yield Problem((key,), value, options[key]["expected"])
     if method.searcher == "halving" and method.warm:
         yield Problem(("warm",), NO_VALUE, "is not for halving")
     about = suite.about or {}
