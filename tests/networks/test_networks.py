@@ -12,6 +12,8 @@ from tests.support.networks import (
     drawn,
     every_model,
     every_pair,
+    growth,
+    growth_of_roles,
     images,
     spec,
 )
@@ -29,24 +31,10 @@ def test_every_registered_model_is_tested_and_usable_somewhere():
     assert ("residual_mlp", "digits") in PAIRS
 
 
-# What doubles with the width: (fan_in, fan_out) of weights, (1, size) of vectors.
-GROWTH = {
-    "input": (False, True),
-    "hidden": (True, True),
-    "output": (True, False),
-    "vector": (False, True),
-    "final_vector": (False, True),
-    "readout_bias": (False, False),
-}
-
-
 @every_pair
 def test_roles_are_how_each_parameter_grows_with_width(model, data):
     narrow, wide = (drawn(spec(model, width=width, data=data), data)[1] for width in (8, 16))
-    assert [row.name for row in narrow] == [row.name for row in wide]
-    for a, b in zip(narrow, wide, strict=True):
-        growth = tuple(y / x for x, y in ((a.fan_in, b.fan_in), (a.fan_out, b.fan_out)))
-        assert growth == tuple(2.0 if grows else 1.0 for grows in GROWTH[a.role]), a.name
+    assert growth(narrow, wide) == growth_of_roles(narrow)
     assert {"input", "output"} <= {row.role for row in narrow}
 
 

@@ -8,6 +8,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.specs import VALID
 
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.problem import ProblemError
@@ -16,23 +17,9 @@ from hypertransfer.studies.grid import Grid
 
 SEEDED = settings(derandomize=True, deadline=None)  # the same cases on every machine
 
-BASE = {
-    "model": "conv",
-    "shape": {"width": 8, "depth": 1},
-    "base": {"width": 4, "depth": 1},
-    "parameterisation": "mup",
-    "optimizer": "sgd",
-    "lr": 0.5,
-    "data": "digits",
-    "batch_size": 32,
-    "steps": 10,
-    "seed": 0,
-    "log_every": 2,
-}
-
 
 def made(axes, **more):
-    return Grid.parse({"base": BASE, "axes": axes, **more})
+    return Grid.parse({"base": VALID, "axes": axes, **more})
 
 
 def points(axes, **more):

@@ -58,6 +58,31 @@ def supported(model, data):
     return not list(checks.objections(spec(model, data=data)))
 
 
+# The factors by which the fan-in and the fan-out of a role grow when the width doubles. A vector's
+# fan-in is 1.
+GROWTH = {
+    "input": (1.0, 2.0),
+    "hidden": (2.0, 2.0),
+    "output": (2.0, 1.0),
+    "vector": (1.0, 2.0),
+    "final_vector": (1.0, 2.0),
+    "readout_bias": (1.0, 1.0),
+    "qk_gain": (1.0, 1.0),
+}
+
+
+def growth(narrow, wide):
+    """The factors by which each parameter's fan-in and fan-out grow, by its name."""
+    assert [row.name for row in narrow] == [row.name for row in wide]
+    pairs = zip(narrow, wide, strict=True)
+    return {a.name: (b.fan_in / a.fan_in, b.fan_out / a.fan_out) for a, b in pairs}
+
+
+def growth_of_roles(rows):
+    """The factors of `GROWTH` for the role of each parameter, by its name."""
+    return {row.name: GROWTH[row.role] for row in rows}
+
+
 IMAGE_MODELS = [name for name, card in networks.MODELS.items() if card.data == "images"]
 
 PAIRS = [(model, data) for model in IMAGE_MODELS for data in DATA if supported(model, data)]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.support.networks import GROWTH, growth, growth_of_roles
 from tests.support.parts import network as network_of
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -163,24 +164,13 @@ def test_decoders_know_the_order_of_their_tokens(model):
 
 # Roles and scaling ---------------------------------------------------------------------------
 
-GROWTH = {
-    "input": (False, True),
-    "hidden": (True, True),
-    "output": (True, False),
-    "vector": (False, True),
-    "final_vector": (False, True),
-    "qk_gain": (False, False),
-}
-
 
 @every_model
 def test_roles_are_how_each_parameter_grows_with_width(model):
     narrow, wide = (drawn(spec(model, width=width))[1] for width in (8, 16))
-    for a, b in zip(narrow, wide, strict=True):
-        growth = tuple(y / x for x, y in ((a.fan_in, b.fan_in), (a.fan_out, b.fan_out)))
-        assert growth == tuple(2.0 if grows else 1.0 for grows in GROWTH[a.role]), a.name
-    roles = {row.role for row in narrow}
-    assert roles == set(GROWTH) - ({"qk_gain"} if model == "gpt" else set())
+    assert growth(narrow, wide) == growth_of_roles(narrow)
+    gains = {"qk_gain"} if MODELS[model].get("qk_norm") else set()
+    assert {row.role for row in narrow} == set(GROWTH) - {"readout_bias", "qk_gain"} | gains
 
 
 @every_model
