@@ -19,6 +19,7 @@ from hypertransfer.claims.families import measures
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
 from hypertransfer.report import docstrings, markdown, option_tables, reference
 from hypertransfer.runs import columns, parse, scorecard
+from hypertransfer.studies.replays import SEARCHERS
 
 PAGES = reference.pages()
 
@@ -41,6 +42,25 @@ def test_every_setting_of_a_probe_stands_with_its_default():
     for name, schema in PROBES["hessian"].settings.items():
         (row,) = [line for line in text.splitlines() if line.startswith(f"| `{name}` |")]
         assert f"| `{schema['default']}` |" in row
+
+
+def test_every_option_of_a_figure_stands_with_its_default_and_meaning():
+    for kind, card in FIGURES.items():
+        head = f"\n## {kind}\n"
+        text = PAGES["reference/figures.md"].partition(head)[2].partition("\n## ")[0]
+        for name, schema in card.options.items():
+            (row,) = [line for line in text.splitlines() if line.startswith(f"| `{name}` |")]
+            assert row.endswith(f" {schema['description']} |")
+            if name not in card.required:
+                assert f"| {option_tables.default_text(schema['default'])} |" in row
+        assert ("Required: " in text) == bool(card.required)
+
+
+def test_every_option_of_a_searcher_stands_with_its_default():
+    for searcher, options in SEARCHERS.items():
+        for name, schema in options.items():
+            row = f"| `{searcher}` | `{name}` | {schema['expected']} | `{schema['default']}` |"
+            assert row in PAGES["reference/config.md"]
 
 
 def test_every_key_of_the_main_config_stands():

@@ -22,7 +22,14 @@ from hypertransfer.parameterisation.algebra import ONE, Parameterisation, Rule
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE
 from hypertransfer.report.docstrings import docstring, documented, first_paragraph
 from hypertransfer.report.markdown import code, page, table
-from hypertransfer.report.option_tables import accepts, default_text, keys_table, options_table
+from hypertransfer.report.option_tables import (
+    OPTION,
+    accepts,
+    default_text,
+    keys_table,
+    options_table,
+)
+from hypertransfer.studies import replays
 
 
 def pages() -> dict[str, str]:
@@ -332,7 +339,24 @@ def _config() -> str:
             words = keys_table(section) or f"Accepts: {accepts(section)}."
             said = accepts(section).lower() == meaning.rstrip(".").lower()
             parts += [f"### {name}", meaning, "" if said else words]
+            parts += [_searchers()] if name == "replay_method" else []
     return page("Keys of config files", *parts)
+
+
+def _searchers() -> str:
+    """The options that stand beside the keys of a replay's method."""
+    rows = [
+        (
+            code(searcher),
+            code(name),
+            accepts(schema),
+            default_text(schema["default"]),
+            schema["description"],
+        )
+        for searcher, options in replays.SEARCHERS.items()
+        for name, schema in options.items()
+    ]
+    return table(("searcher", *OPTION), rows)
 
 
 def _study(name: str, study: Mapping[str, Any]) -> str:
