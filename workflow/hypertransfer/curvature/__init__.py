@@ -1,8 +1,8 @@
 """Curvature of a mean loss: matrix-vector products, eigenvalues, spectral density and trace.
 
-The package depends on torch alone. A `Landscape` says how outputs and losses of samples follow
-from parameters; operators such as `HessianOperator(landscape)` multiply vectors by matrices that
-are never formed; `top_eigenvalues`, `spectrum` and `trace` take any such operator:
+The package depends on torch alone. A `Landscape` holds the parameters, and functions that compute
+the outputs and the loss of samples. Operators such as `HessianOperator(landscape)` multiply vectors
+by matrices that are never formed. `top_eigenvalues`, `spectrum` and `trace` take any such operator:
 
     landscape = Landscape(
         outputs=lambda rows: model(x[rows]),

@@ -5,25 +5,25 @@ Ritz values θ and Ritz vectors u = Vs; each product adds one residual Au − θ
 the residuals bound the errors. Started from one vector this is the Lanczos method with full
 re-orthogonalisation, since then the residuals of all Ritz pairs are parallel.
 
-Start: for k = 1 from one vector, the eigenvectors found before mixed with a random vector.
-Without the random part a warm start does not see another eigenvalue that has become the largest.
-For k > 1 from a block, the eigenvectors found before (or random vectors) and one random vector:
-from a single vector the method takes long to separate close eigenvalues, and meanwhile takes a
-lower eigenvalue for the k-th.
+Start: for k = 1 the basis starts with one vector, a mix of the eigenvectors of the previous result
+and a random vector. Without the random part a warm start misses another eigenvalue that has become
+the largest. For k > 1 the basis starts with a block: the eigenvectors of the previous result (or
+random vectors) and one random vector. From a single vector the method needs many products to
+separate close eigenvalues, and until then takes a lower eigenvalue for the k-th.
 
 Error bound: an eigenvalue lies within min(‖r‖, ‖r‖²/gap) of a Ritz value with residual r (Parlett,
 The Symmetric Eigenvalue Problem, sections 4.5 and 11.7). The gap is estimated as the distance to
 the next Ritz value that is not among the k, less the norm of its residual. For k > 1 the bound is
 ‖r‖, since one Ritz pair may stand for two eigenvalues that are not yet separated.
 
-The bound proves that *some* eigenvalue is near. That it is among the k largest is likely, not
-proved: because of the random part of the start, of at least `LEAST_PRODUCTS` products beyond the
-block, and since the iteration continues while another Ritz value plus the norm of its residual
-exceeds the k-th Ritz value.
+The bound proves that *some* eigenvalue is near. Three measures make it likely, but do not prove,
+that this eigenvalue is among the k largest: the random part of the start; at least `LEAST_PRODUCTS`
+products beyond the block; and further iterations while another Ritz value plus the norm of its
+residual exceeds the k-th Ritz value.
 
-Limits: of an eigenvalue with more copies than the block has vectors, not all copies are found. A
-basis of `BASIS` vectors is restarted from its best Ritz vectors (thick restart, Wu and Simon
-2000). If a product has entries that are not finite, all results are nan.
+Limits: if the multiplicity of an eigenvalue exceeds the number of vectors in the block, the result
+lacks some of its copies. A basis of `BASIS` vectors is restarted from its best Ritz vectors (thick
+restart, Wu and Simon 2000). If a product has entries that are not finite, all results are nan.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from torch import Tensor
 
 from hypertransfer.curvature.operators import LinearOperator
 
-MIX = 0.1  # share of the start that is random, so that crossings of eigenvalues are seen
+MIX = 0.1  # weight of the random vector in the start, which reveals crossings of eigenvalues
 TRACKED = 2  # Ritz vectors beyond the k-th that are part of the next start
-TRACKED_SHARE = 0.6  # weight of each in the next start, relative to the first k
-LEAST_PRODUCTS = 6  # before the first test: with fewer, crossings are missed (see the tests)
+TRACKED_SHARE = 0.6  # weight of each of them in the next start, relative to the first k
+LEAST_PRODUCTS = 6  # before the first convergence test; fewer miss crossings (see the tests)
 RIVALS = 8  # Ritz pairs after the k-th whose residuals are computed
 BASIS = 60  # vectors in the basis before a restart
 
@@ -49,9 +49,10 @@ class Eigenpairs:
     """The k largest (algebraic) eigenvalues, in falling order, and their eigenvectors.
 
     `errors` bound the relative error of each value, if its Ritz value belongs to that eigenvalue;
-    since the gap is estimated, they are accurate to about a factor of two. `subspace` holds the
-    eigenvectors and the next Ritz vectors, for the start at the next checkpoint. `products` is the
-    number of products with the operator; `converged` says whether the tolerance was reached.
+    since the gap is estimated, the bounds are accurate to about a factor of two. `subspace` holds
+    the eigenvectors and the next Ritz vectors, for the start at the next checkpoint. `products` is
+    the number of products with the operator. `converged` tells whether all errors are within the
+    tolerance.
     """
 
     values: Tensor  # (k,)
@@ -63,7 +64,7 @@ class Eigenpairs:
 
     @property
     def second_and_last(self) -> tuple[float | None, float | None]:
-        """The second and the smallest of the k values; None for each if k is 1."""
+        """The second and the smallest of the k values; (None, None) if k is 1."""
         several = len(self.values) > 1
         return (float(self.values[1]), float(self.values[-1])) if several else (None, None)
 
@@ -78,16 +79,16 @@ def top_eigenvalues(
     max_products: int = 200,
     generator: torch.Generator,
 ) -> Eigenpairs:
-    """The k largest eigenvalues of the operator, by the method that the module describes.
+    """The k largest eigenvalues of the operator, by the method in the module's docstring.
 
     Args:
         operator: a symmetric operator.
         k: number of eigenvalues.
         start: the result for a nearby operator, such as that of the previous checkpoint.
-        mix: share of the start that is random, for k = 1.
+        mix: weight of the random vector in the start, for k = 1.
         tolerance: largest relative error bound of each value at which the iteration stops.
         max_products: number of products after which the iteration stops, converged or not.
-        generator: of the random vectors.
+        generator: draws the random vectors.
 
     Raises:
         ValueError: k is not between 1 and the dimension.
@@ -119,8 +120,8 @@ def top_eigenvalues(
 def _next_pair(ritz: RitzPairs, inexact: Tensor, rivals: Tensor, k: int) -> int:
     """Index of the Ritz pair whose residual expands the basis.
 
-    That with the largest residual among the k that are not yet exact enough; if there is none,
-    among the rivals; if there is none, among the pairs after the k-th.
+    The pair has the largest residual among the pairs `inexact`; if there are none, among the pairs
+    `rivals`; if there are none either, among the pairs after the k-th.
     """
     pool = inexact if len(inexact) else rivals
     if not len(pool):
@@ -130,7 +131,7 @@ def _next_pair(ritz: RitzPairs, inexact: Tensor, rivals: Tensor, k: int) -> int:
 
 
 class Tracker:
-    """The k largest eigenvalues of a changing operator, each time started from the last result."""
+    """Computes the k largest eigenvalues of an operator that changes, from the last result."""
 
     def __init__(
         self,
@@ -244,7 +245,7 @@ class Subspace:
 
 
 def rounding(v: Tensor) -> float:
-    """The relative norm below which the orthogonal part of a vector of v's dtype is rounding."""
+    """The relative norm, for v's dtype, below which the orthogonal part is a rounding error."""
     return 5 * torch.finfo(v.dtype).eps
 
 
@@ -309,6 +310,7 @@ def _rivals(ritz: RitzPairs, k: int, tolerance: float) -> Tensor:
 
 
 def _not_finite(operator: LinearOperator, k: int, products: int) -> Eigenpairs:
+    """The result if a product is not finite: values and errors of nan."""
     nan = torch.full((k,), math.nan, dtype=torch.float64)
     vectors = torch.zeros(operator.dimension, k, device=operator.device, dtype=operator.dtype)
     return Eigenpairs(nan, vectors, vectors, nan, products, converged=False)

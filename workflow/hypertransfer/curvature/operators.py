@@ -23,8 +23,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-OutputFn = Callable[[slice], Tensor]  # samples to their outputs
-LossFn = Callable[[Tensor, slice], Tensor]  # outputs and their samples to the mean loss
+OutputFn = Callable[[slice], Tensor]  # from a slice of the samples to their outputs
+LossFn = Callable[[Tensor, slice], Tensor]  # from outputs and their slice to the mean loss
 
 
 class LinearOperator(Protocol):
@@ -48,10 +48,10 @@ class Landscape:
         outputs: `outputs(rows)` computes the network's outputs for a slice of the samples.
         loss: `loss(output, rows)` computes the mean loss of that slice.
         parameters: the tensors θ, which require gradients.
-        samples: n.
+        samples: n, the number of samples.
         chunk_size: samples whose autograd graph is held at once (None: all). With one chunk the
-            graph is built once and kept; with several it is rebuilt for every product, so that
-            memory is bounded by that of one chunk.
+            graph is built once and kept; with several chunks the graphs are rebuilt for every
+            product, so that only one graph is in memory.
     """
 
     outputs: OutputFn
@@ -86,7 +86,7 @@ class Landscape:
         `scale` has a positive number, or a tensor of the parameter's shape, for each parameter.
 
         Raises:
-            ValueError: the number of factors is not that of the parameters, or one is not positive.
+            ValueError: the numbers of factors and parameters differ, or a factor is not positive.
         """
         if scale is None:
             return None
@@ -104,10 +104,10 @@ class Landscape:
 
 
 class PerChunk:
-    """Pairs of each chunk and the object that `build` makes for it.
+    """Iterates over the chunks of a landscape, each with the object that `build` makes for it.
 
-    The object of a single chunk is built once and kept; those of several are built in each
-    iteration, one at a time.
+    With one chunk the object is built once and kept; with several chunks the objects are built in
+    each iteration, one at a time.
     """
 
     def __init__(self, landscape: Landscape, build: Callable[[slice], object]) -> None:
@@ -146,8 +146,8 @@ class HessianOperator(ParameterOperator):
     """v ↦ S^½ H S^½ v, with H the Hessian of the mean loss at the current parameters.
 
     A product differentiates gradient·v (Pearlmutter 1994): two backward passes, and no forward
-    pass if the gradient's graph is kept. `loss`, a number, and `gradient`, of shape (dimension,),
-    are those of the mean loss, without S.
+    pass if the gradient's graph is kept. The attributes `loss`, a number, and `gradient`, of shape
+    (dimension,), are the mean loss and its gradient, without S.
     """
 
     def __init__(self, landscape: Landscape, scale: Sequence[float | Tensor] | None = None) -> None:
@@ -203,8 +203,8 @@ class HessianOperator(ParameterOperator):
 class Linearised:
     """Products with J, Jᵀ and H_ℓ for the samples of one chunk.
 
-    J v is the derivative of the linear map u ↦ (Jᵀu)·v: two backward passes through kept graphs,
-    for networks of operations that can be differentiated twice.
+    J v is the derivative of the linear map u ↦ (Jᵀu)·v: two backward passes through kept graphs.
+    All operations of the network must be differentiable twice.
     """
 
     def __init__(self, landscape: Landscape, chunk: slice) -> None:
@@ -230,9 +230,9 @@ class Linearised:
         return self.landscape.flat(self.landscape.pull(self.outputs, u, retain_graph=True))
 
     def curve(self, u: Tensor) -> Tensor:
-        """H_ℓ u over the samples of the chunk, u and result of the shape of the outputs.
+        """H_ℓ u divided by the number of samples in the chunk, of the shape of u and the outputs.
 
-        The loss is the mean over the chunk, so that the matrix is H_ℓ over the chunk's samples.
+        The division follows from the loss, which is the mean over the chunk.
         """
         if not self.slope.requires_grad:  # the loss is linear in the outputs
             return torch.zeros_like(u)
@@ -286,10 +286,10 @@ class Negative:
 
 
 class NTKOperator:
-    """u ↦ J S Jᵀ u / n, the empirical neural tangent kernel (Jacot et al. 1806.07572) over n.
+    """u ↦ J S Jᵀ u / n: the empirical neural tangent kernel (Jacot et al. 1806.07572) divided by n.
 
-    It acts on vectors of all outputs, of dimension n·C. For the loss ½‖f − y‖² its non-zero
-    eigenvalues are those of the Gauss–Newton matrix.
+    The operator acts on vectors of all outputs, of dimension n·C. For the loss ½‖f − y‖² its
+    non-zero eigenvalues are those of the Gauss–Newton matrix.
     """
 
     def __init__(self, landscape: Landscape, scale: Sequence[float | Tensor] | None = None) -> None:

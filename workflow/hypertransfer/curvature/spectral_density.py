@@ -56,8 +56,8 @@ def spectrum(
 def _tridiagonal(operator: LinearOperator, v: Tensor, steps: int) -> Tensor | None:
     """The tridiagonal matrix VᵀAV, float64 on the CPU, in the Krylov space of v.
 
-    It has fewer than `steps` rows if the Krylov space is invariant before; None if a product is
-    not finite.
+    The matrix has fewer than `steps` rows if the Krylov space becomes invariant earlier. The result
+    is None if a product is not finite.
     """
     basis = (v / v.norm())[None]
     diagonal: list[float] = []

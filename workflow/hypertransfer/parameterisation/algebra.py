@@ -14,10 +14,10 @@ from types import MappingProxyType
 
 
 class Role(StrEnum):
-    """The function of a parameter in the network, which decides how it scales.
+    """The function of a parameter in the network, which decides how its hyperparameters scale.
 
     With the width, INPUT grows in fan_out, OUTPUT in fan_in, HIDDEN in both, and vectors in their
-    only dimension. The outputs of a ROUTER are experts, as those of an OUTPUT are classes. The
+    only dimension. A ROUTER has one output per expert, as an OUTPUT has one per class. The
     matrices of an expert are HIDDEN matrices; a finer granularity means more and smaller experts.
     """
 
@@ -28,13 +28,13 @@ class Role(StrEnum):
     FINAL_VECTOR = "final_vector"  # norm gain before the readout
     READOUT_BIAS = "readout_bias"  # one entry per class, independent of the width
     QK_GAIN = "qk_gain"  # gain of a norm of queries or keys; of head size, shared by all heads
-    ROUTER = "router"  # scores of experts
-    EXPERT_UP = "expert_up"  # into an expert's inner layer
-    EXPERT_DOWN = "expert_down"  # out of it; fan_in is the size of the inner layer
+    ROUTER = "router"  # matrix that computes the logits of experts
+    EXPERT_UP = "expert_up"  # matrices into the inner layer of an expert
+    EXPERT_DOWN = "expert_down"  # matrix out of the inner layer, whose size is the fan_in
 
 
-# The classes of Yang et al. 2203.03466 to which parts of a mixture of experts belong: the rules
-# for these roles in tables that do not name them.
+# Roles in a mixture of experts, and the roles of the same class (Yang et al. 2203.03466), whose
+# rules apply in tables without rules for the former.
 CLASSES = {
     Role.ROUTER: Role.OUTPUT,
     Role.EXPERT_UP: Role.HIDDEN,
@@ -44,7 +44,11 @@ CLASSES = {
 
 @dataclass(frozen=True)
 class Ratios:
-    """Target over base value of each scaled quantity; all 1 at the base shape."""
+    """Target over base value of each scaled quantity; all 1 at the base shape.
+
+    Raises:
+        ValueError: a ratio is not positive.
+    """
 
     width: float = 1.0
     depth: float = 1.0
@@ -103,10 +107,15 @@ ONE = Power()
 
 @dataclass(frozen=True)
 class Rule:
-    """One row of an abc table: factors on the base values of the parameters of one role.
+    """One row of an abc table: factors on the base hyperparameters of the parameters of one role.
 
-    `init_std` is a standard deviation (papers often print variances). `weight_decay` follows
-    torch's convention, in which one step shrinks a weight by lr·weight_decay.
+    Attributes:
+        multiplier: factor on the weight in the forward pass.
+        init_std: factor on the initial standard deviation (papers often print variances).
+        lr: factor on the learning rate.
+        weight_decay: factor on the weight decay in torch's convention, in which one step shrinks a
+            weight by lr·weight_decay.
+        eps: factor on the optimizer's eps.
     """
 
     multiplier: Power = ONE
@@ -139,13 +148,17 @@ class Parameterisation:
     """An abc table: a rule for each role, and the scaling of residual branches and betas.
 
     Attributes:
-        name: in configs and messages.
+        name: the name in configs and messages.
         gradient_power: the power of the gradient that an update is proportional to: 1 for SGD, 0
             for scale-free updates (Adam, Lion, Muon).
         source: paper and table.
-        rules: one for every role. Powers of m_L apply to parameters inside residual branches only.
+        rules: the rule of each role; roles in `CLASSES` may be left out. Powers of m_L apply to
+            parameters inside residual branches only.
         residual_multiplier: factor on the output of each residual branch.
         forgetting: factor on 1 − β, for each β of the optimizer.
+
+    Raises:
+        ValueError: a role has no rule.
     """
 
     name: str
@@ -169,11 +182,15 @@ class Parameterisation:
         object.__setattr__(self, "rules", MappingProxyType(rules))
 
     def __mul__(self, other: Parameterisation) -> Parameterisation:
-        """The table that applies both tables: exponents add, rule by rule."""
+        """The table that applies both tables: exponents add, rule by rule.
+
+        Raises:
+            ValueError: the tables have different gradient powers.
+        """
         if self.gradient_power != other.gradient_power:
             raise ValueError(
-                f"{self.name} is for gradient power {self.gradient_power}, "
-                f"{other.name} for {other.gradient_power}: they do not multiply"
+                f"cannot multiply {self.name} for gradient power {self.gradient_power} by "
+                f"{other.name} for gradient power {other.gradient_power}: the powers must be equal"
             )
         return Parameterisation(
             name=f"{self.name}*{other.name}",
@@ -186,7 +203,7 @@ class Parameterisation:
 
     @property
     def ties(self) -> bool:
-        """Whether input and output can share weights: their rules differ in the multiplier only."""
+        """Whether input and output can share weights: only multipliers of the rules differ."""
         input_rule, output_rule = self.rules[Role.INPUT], self.rules[Role.OUTPUT]
         return replace(input_rule, multiplier=ONE) == replace(output_rule, multiplier=ONE)
 

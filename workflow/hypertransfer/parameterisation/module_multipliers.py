@@ -1,4 +1,4 @@
-"""Factors on hyperparameters of single modules: one by type of module times one by depth.
+"""Factors on the hyperparameters of single modules: a factor by type times a factor by depth.
 
 Mlodozeniec et al. 2512.22382: log ζ(m, ℓ) = log ζ_type(m) + log ζ_depth(ℓ). The type of a parameter
 is its name without the numbers of blocks. Depth factors belong to evenly spaced relative depths
@@ -18,13 +18,18 @@ _STRUCTURE = ("blocks", "layers")  # names of lists of modules, which are not pa
 
 @dataclass(frozen=True)
 class Factors:
-    """The factors of one hyperparameter, by type (1 for others) and over the depth (empty: 1)."""
+    """The factors of one hyperparameter.
+
+    Attributes:
+        types: the factor of each type of module; other types have the factor 1.
+        depth: the factors at evenly spaced relative depths from 0 to 1; empty for 1 at all depths.
+    """
 
     types: Mapping[str, float] = field(default_factory=dict)
     depth: Sequence[float] = ()
 
     def at(self, kind: str, depth: float | None) -> float:
-        """The factor of a module of this type at a relative depth; None stands for no block."""
+        """The factor of a module of type `kind` at a relative depth; None for no depth factor."""
         return self.types.get(kind, 1.0) * (
             1.0 if depth is None else interpolated(self.depth, depth)
         )

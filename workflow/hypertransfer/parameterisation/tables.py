@@ -59,8 +59,8 @@ SP_SGD = Parameterisation("sp", SGD, "Yang et al. 2203.03466, Table 3", _SP_RULE
 SP_ADAM = Parameterisation("sp", SCALE_FREE, "Yang et al. 2203.03466, Table 3", _SP_RULES)
 
 # Jacot et al. 1806.07572: N(0, 1) weights, 1/sqrt(fan_in) in the forward pass, one learning rate.
-# Here in the standard form; `unit()` returns the exponents of the paper. In the Adam version eps
-# scales as the gradients of that form.
+# The table is in the standard form; `unit()` returns the exponents of the paper. In the Adam
+# version eps scales as the gradients of the N(0, 1) form.
 NTP_SGD = Parameterisation(
     "ntp",
     SGD,
@@ -128,8 +128,8 @@ def depth(alpha: float, gradient_power: float, *, keep_decay: bool = False) -> P
     m_L^(2 alpha - 1) for SGD, since gradients have the factor m_L^-alpha of the branch.
     alpha = 1/2: Yang et al. 2310.02244 and Bordelon et al. 2309.16620; alpha = 1: Dey et al.
     2505.01618 (CompleteP). Weight decay scales inversely to the learning rate, so that weights
-    decay in the same number of steps; with `keep_decay` it does not scale, which for scale-free
-    updates and alpha = 1 is the same.
+    decay in the same number of steps; with `keep_decay` weight decay does not scale. For scale-free
+    updates and alpha = 1 both choices are equal.
     """
     lr = D((1 + gradient_power) * alpha - 1)
     branch = Rule(
@@ -164,7 +164,7 @@ _COMPLETEP_WIDTH = Parameterisation(
         Role.VECTOR: Rule(eps=W(-1)),
         Role.FINAL_VECTOR: Rule(),
         Role.READOUT_BIAS: Rule(),
-        Role.QK_GAIN: Rule(eps=W(-1)),  # not in the paper's table: as other vectors of a block
+        Role.QK_GAIN: Rule(eps=W(-1)),  # not in the paper's table: scaled as VECTOR
     },
 )
 COMPLETEP_SGD = (MUP_SGD * depth(1, SGD)).named("completep")
@@ -201,7 +201,7 @@ ADAM_SDE = Parameterisation(
     dict.fromkeys(Role, Rule(lr=NOISE(+1 / 2), weight_decay=NOISE(+1 / 2), eps=NOISE(-1 / 2))),
     forgetting=NOISE(+1),
 )
-# The learning rate alone, √(m_B/m_D): a common practice, for comparison.
+# Only the learning rate scales, by √(m_B/m_D): a common practice, for comparison.
 _LR_ALONE = Parameterisation(
     "sqrt_lr", SCALE_FREE, "our choice", dict.fromkeys(Role, Rule(lr=NOISE(+1 / 2)))
 )
@@ -240,10 +240,10 @@ SIMPLEP_MOE = Parameterisation(
         Role.EXPERT_DOWN: _EXPERT,
     },
 )
-# Jiang et al. 2601.20205: CompleteP, with 1/N in weights and updates of the router, and with
-# down-projections of experts whose weights and updates compensate for a finer granularity. With
-# sigmoid gates, averaged instead of summed (options of the model), it is meant to hold over
-# granularity, too.
+# Jiang et al. 2601.20205: CompleteP, with weights and updates of the router that scale as 1/N, and
+# with down-projections of experts whose weights and updates compensate for a finer granularity. The
+# table is meant for transfer over the granularity, too, if the gates are sigmoids, averaged instead
+# of summed (options of the model).
 _COMPLETEP_MOE_WIDTH = Parameterisation(
     "completep_moe width",
     SCALE_FREE,
@@ -303,7 +303,7 @@ PARAMETERISATIONS: Mapping[str, Mapping[float, Parameterisation]] = {
     "completep_half": {SCALE_FREE: COMPLETEP_HALF},
     "completed_p": {SCALE_FREE: COMPLETED_P},
     "completed_p_half": {SCALE_FREE: COMPLETED_P_HALF},
-    "completed_p_shape": {SCALE_FREE: COMPLETED_P_SHAPE},  # without batch size and duration
+    "completed_p_shape": {SCALE_FREE: COMPLETED_P_SHAPE},  # no scaling with batch size and duration
     "completed_p_lr": {SCALE_FREE: COMPLETED_P_LR},  # batch size and duration scale lr only
     "mup_moe": {SCALE_FREE: MUP_MOE},
     "simplep_moe": {SCALE_FREE: SIMPLEP_MOE},
