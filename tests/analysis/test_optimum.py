@@ -137,7 +137,7 @@ def test_when_everything_diverged_there_is_no_optimum():
     [
         ([], [], "at least one"),
         ([1, 2], [1], "as many losses"),
-        ([1, 1], [1, 2], "stands twice"),
+        ([1, 1], [1, 2], "occurs twice"),
         ([0, 1], [1, 2], "positive"),
         ([1, 2], [1, math.nan], "finite number, or"),
         ([1, 2], [1, -INF], "finite number, or"),

@@ -69,7 +69,7 @@ def test_the_shift_of_minima_is_their_largest_distance():
     )
     assert searches.minimum_shift(groups, np.array([0, 0])).value == 1.0
     assert searches.minimum_shift(groups, np.array([1, 1])).value == 0.5
-    with pytest.raises(AnalysisError, match="two target or more with the same seeds"):
+    with pytest.raises(AnalysisError, match="at least two values of target with the same seeds"):
         searches.losses_by_group(
             lines(same=(0.0, 0.0), wider=(0.5,)), "place", "target", "final_loss"
         )

@@ -27,7 +27,7 @@ def test_regrets_are_averaged_over_repeats_and_then_over_the_tasks_of_a_unit():
     np.testing.assert_allclose(by_group, [[0.9, 0.4], [0.6, 0.2]])
     at = spaces.regrets_at(replays(), ["box"], 2, "task")
     assert at["box"] == pytest.approx([0.5, 0.3, 0.2])
-    with pytest.raises(AnalysisError, match="at: 3 is not within the 2 evaluations of box"):
+    with pytest.raises(AnalysisError, match="at: 3 is not among the evaluations 1 to 2 of box"):
         spaces.regrets_at(replays(), ["box"], 3, "task")
     with pytest.raises(AnalysisError, match="no method 'sphere'"):
         spaces.regret_curves(replays(), "sphere")

@@ -52,7 +52,7 @@ def test_gains_that_multiply_do_not_interact(a, b, more):
     "name", ["arms_ratio", "perplexity_gain", "diverged_advantage", "lr_span_advantage"]
 )
 def test_an_arm_that_is_not_there_is_named(name):
-    with pytest.raises(AnalysisError, match=r"no run has optimizer lion; there is adamw, muon"):
+    with pytest.raises(AnalysisError, match=r"no run has optimizer lion; known: adamw, muon"):
         measured(name, tables(arm("muon", [1, 1, 1]), arm("adamw", [1, 1, 1])), of="lion",
                  over="muon", column="optimizer")  # fmt: skip
 
@@ -178,7 +178,7 @@ def test_of_several_learning_rates_each_arm_takes_its_best_if_told_to():
 
 
 def test_an_arm_without_runs_is_named():
-    with pytest.raises(AnalysisError, match="no run has arm c; there is a, b"):
+    with pytest.raises(AnalysisError, match="no run has arm c; known: a, b"):
         advantage(make_arms(), of="c")
 
 

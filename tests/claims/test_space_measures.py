@@ -77,10 +77,10 @@ def test_evaluations_to_a_regret():
 
 def test_errors_name_what_is_there():
     with pytest.raises(
-        AnalysisError, match="no method 'sphere' in these replays; there is random, box"
+        AnalysisError, match="no method 'sphere' in these replays; known: random, box"
     ):
         measured("regret_ratio", "replays", replays(), of="sphere", over="box")
-    with pytest.raises(AnalysisError, match="at: 9 is not within the 4 evaluations"):
+    with pytest.raises(AnalysisError, match="at: 9 is not among the evaluations 1 to 4"):
         measured("regret_ratio", "replays", replays(), of="box", over="random", at=9)
     two = pd.concat([replays(), replays().assign(replay="other")])
     with pytest.raises(AnalysisError, match="several replays have the method 'box'"):

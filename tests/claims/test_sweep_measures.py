@@ -72,7 +72,7 @@ def test_the_least_of_a_line_moves_between_targets():
 
 
 def test_the_least_of_a_line_needs_two_targets():
-    with pytest.raises(ClaimError, match="two target or more with the same seeds"):
+    with pytest.raises(ClaimError, match="at least two values of target with the same seeds"):
         measured("minimum_shift", {"runs": lines({"same": (0.5, 0.5, 0.5)})})
 
 

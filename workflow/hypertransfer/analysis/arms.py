@@ -19,17 +19,17 @@ from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.sweeps import Sweep, common_seeds, sweeps
 from hypertransfer.analysis.tables import Tables, need, series_of
 
-TAIL = 0.1  # the share of a run over which its final loss is a mean
+TAIL = 0.1  # share of all steps over which the losses of a `Curve` are averaged
 
 
 def named(runs: pd.DataFrame, column: str) -> pd.DataFrame:
-    """The runs with the arms' names as text, numbers in their shortest form."""
+    """The runs with the arms in `column` named by texts; numbers in their shortest form."""
     names = [value if isinstance(value, str) else f"{value:g}" for value in runs[column]]
     return runs.assign(**{column: names})
 
 
 def of_arms(runs: pd.DataFrame, column: str, loss: str, arms: Sequence[str]) -> pd.DataFrame:
-    """The runs of the given arms, the arms' names as text.
+    """The runs of the given arms, which are named by texts in `column`.
 
     Raises:
         AnalysisError: an arm has no runs.
@@ -38,12 +38,16 @@ def of_arms(runs: pd.DataFrame, column: str, loss: str, arms: Sequence[str]) -> 
     runs = named(runs, column)
     if missing := sorted(set(arms) - set(runs[column])):
         known = ", ".join(sorted(set(map(str, runs[column]))))
-        raise AnalysisError(f"no run has {column} {', '.join(missing)}; there is {known}")
+        raise AnalysisError(f"no run has {column} {', '.join(missing)}; known: {known}")
     return runs[runs[column].isin(arms)]
 
 
 def sweeps_of_arms(runs: pd.DataFrame, column: str, loss: str) -> dict[str, Sweep]:
-    """The sweep of each arm, over the seeds that all arms have."""
+    """The sweep of each arm, by the arm's name, over the seeds that all arms have.
+
+    Raises:
+        AnalysisError: the arms have no seed in common, or the runs are no sweep (see `sweeps`).
+    """
     names = list(dict.fromkeys(runs[column]))
     numbered = runs.assign(arm=[1.0 + names.index(name) for name in runs[column]])
     swept = sweeps(common_seeds(numbered, "arm")[0], "arm", loss)
@@ -52,7 +56,10 @@ def sweeps_of_arms(runs: pd.DataFrame, column: str, loss: str) -> dict[str, Swee
 
 @dataclass(frozen=True)
 class Curve:
-    """Training losses (seed, step) of an arm at its best learning rate, as trailing means."""
+    """Training losses of an arm at its best learning rate, as trailing means over steps.
+
+    `steps` has shape (step,), and `losses` (seed, step).
+    """
 
     steps: np.ndarray
     losses: np.ndarray
@@ -71,7 +78,8 @@ class Curve:
 def best_curve(tables: Tables, runs: pd.DataFrame, loss: str = "final_loss") -> Curve:
     """Training losses of an arm at its best learning rate.
 
-    Each loss is the mean over the steps before it, a tenth of all.
+    `loss` names the column of the runs whose mean over seeds is least at the best learning rate.
+    Each training loss of the curve is the mean over a tenth of all steps, up to its step.
     """
     (sweep,) = sweeps_of_arms(runs.assign(arms="all"), "arms", loss).values()
     chosen = runs[runs["lr"] == sweep.lrs[sweep.best_tried()]].assign(size=1.0)
@@ -88,7 +96,7 @@ def at_best(runs: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def losses_at_best(runs: pd.DataFrame, column: str) -> pd.Series:
-    """The mean final loss of each arm at its best learning rate, arms in their order."""
+    """The mean final loss of each arm at its best learning rate, in the order of the runs' arms."""
     return at_best(runs, column).groupby(column, sort=False)["final_loss"].mean()
 
 
@@ -99,9 +107,11 @@ def best_lr(runs: pd.DataFrame) -> float:
 
 
 def at_tuned(runs: pd.DataFrame, column: str, size: str) -> tuple[pd.DataFrame, str]:
-    """The runs of the largest size at each arm's best learning rate of the smallest size.
+    """The runs of each arm's largest size at the best learning rate of the arm's smallest size.
 
-    If an arm was not run there, all runs are returned with a caveat that says so.
+    The arms stand in `column`, and the sizes in the column `size`. The text beside the runs is
+    empty. If an arm has no run at its largest size and this learning rate, all runs are returned,
+    and the text is a caveat that names the arm.
     """
     kept = []
     for name, arm in runs.groupby(column, sort=False):
@@ -121,9 +131,16 @@ def compare(
 ) -> Estimate:  # fmt: skip
     """A statistic of the arms' mean losses, with its interval over seeds.
 
-    With `best` each arm takes its learning rate of least mean final loss; with `tuned_at`, a
-    column of sizes, the best of its smallest size, and is compared at its largest size; else
-    there is one run for each arm and seed.
+    Args:
+        runs: the table of runs.
+        column: the column that names the arms.
+        statistic: the statistic of a mapping from arms to mean losses over seeds.
+        loss: the column of the loss.
+        best: whether each arm is compared at its learning rate of least mean final loss. Otherwise
+            each arm and seed has one run.
+        tuned_at: a column of sizes; if it is given, each arm is compared at its largest size, at
+            the best learning rate of its smallest size.
+        generator_seed: the seed of the resamples.
 
     Raises:
         AnalysisError: there are fewer than two arms, or several learning rates without `best`.
@@ -137,7 +154,7 @@ def compare(
         runs = at_best(runs, column)
     arms = sweeps_of_arms(runs, column, loss)
     if len(arms) < 2:
-        raise AnalysisError(f"two values of {column} or more are needed to compare")
+        raise AnalysisError(f"a comparison needs at least two values of {column}")
     if any(len(sweep.lrs) > 1 for sweep in arms.values()) and not best:
         raise AnalysisError("an arm has several learning rates: choose one, or set `best: true`")
 
@@ -149,22 +166,26 @@ def compare(
 
 
 def lead(losses: Mapping[str, float], arm: str) -> float:
-    """By how much an arm's loss is below the least of the others; nan if all of them diverged."""
+    """The least loss of the other arms minus the arm's loss; nan if all arms diverged."""
     least = min(loss for name, loss in losses.items() if name != arm)
     return least - losses[arm] if math.isfinite(least) or math.isfinite(losses[arm]) else math.nan
 
 
 def steps_to_final_loss(curve: Curve, reference: Curve, seeds: np.ndarray) -> float:
-    """The step at which a curve is at the reference's final loss, means over the chosen seeds."""
+    """The first step at which a curve reaches the final loss of the reference; +inf if never.
+
+    Both losses are means over the chosen seeds.
+    """
     target = reference.losses[seeds, -1].mean()
     return curves.steps_to_loss(curve.steps, curve.losses[seeds].mean(axis=0), target)
 
 
 def horizon_to_loss(sweeps: Sequence[Sweep], seeds: np.ndarray | slice, target: float) -> Estimate:
-    """log₂ of the number of steps for which a whole run ends at a target.
+    """log₂ of the number of steps after which a run with a schedule of that length ends at a loss.
 
-    `sweeps` are those of several numbers of steps, each with its schedule over its own steps and
-    taken at its best learning rate. The loss is linear in log₂ steps between them.
+    The size of each sweep is a number of steps, which its schedule covers. The loss at a number of
+    steps is the mean over the chosen seeds at the sweep's best learning rate, and is interpolated
+    linearly in log₂ of the number of steps. See `curves.crossing` for open ends.
     """
     losses = [sweep.least_loss(seeds) for sweep in sweeps]
     return curves.crossing([math.log2(sweep.size) for sweep in sweeps], losses, target)
@@ -172,27 +193,34 @@ def horizon_to_loss(sweeps: Sequence[Sweep], seeds: np.ndarray | slice, target: 
 
 @dataclass(frozen=True)
 class Race:
-    """Two arms, each at its best learning rate, on the way to the reference arm's final loss.
+    """Losses of two arms at their best learning rates, and the reference arm's final loss.
 
-    `along` holds the arms' losses along runs of one length, and `ends` the final losses (seed,
-    number of steps) of runs of the lengths in `horizons`; both by the arm's name. `steps_along`
-    and `steps_at_ends` are the steps after which the other arm is at the target on the way of one
-    run, and at the ends of shorter runs; +inf if it never is.
+    Attributes:
+        along: training losses of each arm along its longest runs.
+        horizons: numbers of steps (number,) of each arm's runs.
+        ends: final losses (seed, number) of runs of these numbers of steps, of each arm.
+        target: the final loss of the reference arm's longest runs.
+        steps: number of steps of the reference arm's longest runs.
+        steps_along: steps after which the other arm is at the target along its longest runs; +inf
+            if never.
+        steps_at_ends: number of steps of the other arm's runs that end at the target; +inf if none
+            do.
     """
 
     along: Mapping[str, Curve]
     horizons: Mapping[str, np.ndarray]
     ends: Mapping[str, np.ndarray]
     target: float
-    steps: float  # of the reference arm's longest runs
+    steps: float
     steps_along: float
     steps_at_ends: float
 
 
 def race(tables: Tables, of: str, over: str, column: str) -> Race:
-    """The arm `of` on the way to the final loss of the arm `over` at its largest number of steps.
+    """The race of the arm `of` to the final loss of the arm `over`, the reference.
 
-    The shares of steps are those of the measures `steps_ratio` and `horizon_ratio`.
+    `column` names the arms. `steps_along` and `steps_at_ends` over `steps` are the values of the
+    measures `steps_ratio` and `horizon_ratio`.
     """
     runs = tables["runs"]
     longest = runs[runs["steps"] == runs.loc[runs[column] == over, "steps"].max()]
@@ -216,9 +244,9 @@ def race(tables: Tables, of: str, over: str, column: str) -> Race:
 def frontier(tables: Tables, column: str, size: str) -> tuple[pd.DataFrame, float]:
     """Steps and samples until a common loss, and that loss.
 
-    The loss is the highest final loss of all arms and sizes at their best learning rates, so
-    that all of them reach it. Columns: the arm in `column`, the size in `size`, `steps`, and
-    `samples`, which is steps × size. Rows are sorted by arm and size.
+    The common loss is the highest final loss over all arms and sizes at their best learning rates,
+    so that every arm reaches it at every size. Columns: the arm in `column`, the batch size in
+    `size`, `steps`, and `samples`, which is steps × size. Rows are sorted by arm and size.
     """
     groups = tables["runs"].groupby([column, size])
     paths = {group: best_curve(tables, part) for group, part in groups}

@@ -11,9 +11,9 @@ from hypertransfer.analysis.lazy import optimize
 
 
 def power_law_with_floor(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, float]:
-    """E, A and b of y ≈ E + A·x^−b by least squares, E and A not negative, b within 0.01 and 4.
+    """E, A and b of y ≈ E + A·x^−b by least squares, with E, A ≥ 0 and b between 0.01 and 4.
 
-    For given b the law is linear in E and A, so one bounded search over b finds the minimum.
+    For a given b the law is linear in E and A, so one bounded search over b finds the minimum.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
 
@@ -28,7 +28,7 @@ def power_law_with_floor(x: Sequence[float], y: Sequence[float]) -> tuple[float,
 
 
 def power_law_exponent(x: Sequence[float], y: Sequence[float]) -> float:
-    """b of y ∝ x^b by least squares in log–log."""
+    """The exponent b of y ∝ x^b, by least squares of log y over log x."""
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
@@ -47,9 +47,9 @@ def trailing_means(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Trailing means of values (…, step) over a window of `share` of all steps.
 
-    `values` at a step are means since the step before, as in a training history. The first step,
-    0, is left out, and so are windows that reach back beyond the first step. Returns the steps
-    that are left and the means (…, those steps).
+    The value at a step is a mean since the previous step, as in a training history. Step 0 is left
+    out, and so are windows that begin before it. Returns the steps that remain, shape (remaining,),
+    and the means, shape (…, remaining).
     """
     steps, values = steps[1:], values[..., 1:]
     window = steps[-1] * share
@@ -61,7 +61,7 @@ def trailing_means(
 
 
 def steps_to_loss(steps: np.ndarray, losses: np.ndarray, target: float) -> float:
-    """The first step at which the loss is at a target or below; +inf if it never is.
+    """The first step at which the loss is at or below a target; +inf if there is none.
 
     Losses are interpolated linearly between steps.
     """
@@ -78,7 +78,8 @@ def steps_to_loss(steps: np.ndarray, losses: np.ndarray, target: float) -> float
 def crossing(places: Sequence[float], losses: Sequence[float], target: float) -> Estimate:
     """The place at which falling losses cross a target, interpolated linearly between places.
 
-    Open below where the first loss is at the target already, and above where no loss gets there.
+    The estimate is open below if the first loss is at or below the target, and open above if no
+    loss is.
     """
     if losses[0] <= target:
         return Estimate(places[0], -math.inf, places[0])
@@ -87,11 +88,11 @@ def crossing(places: Sequence[float], losses: Sequence[float], target: float) ->
 
 
 def stable_span(lrs: Sequence[float], losses: Sequence[float], margin: float) -> Estimate:
-    """Octaves of learning rates around the best one with a loss within `margin` of the least.
+    """Octaves of learning rates, around the best one, with a loss within `margin` of the least.
 
-    The loss is interpolated linearly in the logarithm of the learning rate. A divergence ends the
-    span at the last learning rate before it. Open above where the lowest or highest learning rate
-    tried is within the margin.
+    The loss is interpolated linearly in the logarithm of the learning rate. If a neighbouring run
+    diverged, the span ends at the last learning rate before it. The estimate is open above if the
+    lowest or the highest learning rate tried is within the margin.
     """
     x, y = np.log2(np.asarray(lrs, float)), np.asarray(losses, float)
     best = int(np.argmin(y))

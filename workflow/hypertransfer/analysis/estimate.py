@@ -1,7 +1,7 @@
 """Estimates: a value, the interval that the runs leave open, and intervals over seeds.
 
-An optimum on the edge of a grid is open on that side. The bounds carry an open side through every
-sum, so that a claim can still be decided where one side is enough.
+A bound that the runs leave open, such as that of an optimum on the edge of a grid, is ±inf. Sums of
+estimates keep infinite bounds, so that a claim can be decided if the other bound is enough.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hypertransfer.analysis.lazy import special
 
 LEVEL = 0.95
 DRAWS = 2000
-EXACT_SEEDS = 5  # up to this number of seeds all n^n resamples are enumerated: 3125
+EXACT_SEEDS = 5  # up to this number of seeds n all n^n resamples are enumerated, at most 3125
 
 
 class AnalysisError(ValueError):
@@ -25,11 +25,11 @@ class AnalysisError(ValueError):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its interval; an end that the runs leave open is ±inf.
+    """A value and its interval; a bound that the runs leave open is ±inf.
 
-    The interval is what the runs leave open, or, after `bootstrap`, an interval over `count`
-    resampled units. `caveat` tells a reader what limits the estimate, such as an optimum on the
-    edge of the grid.
+    The interval holds the values that the runs do not exclude or, after `bootstrap`, is a
+    confidence interval over `count` resampled units. `caveat` is a text on the limits of the
+    estimate, such as an optimum on the edge of the grid.
     """
 
     value: float
@@ -40,7 +40,7 @@ class Estimate:
     caveat: str = ""
 
     def magnitude(self) -> Estimate:
-        """|x|: a bound of 0 where the bounds have different signs."""
+        """The estimate of |x|; the lower bound is 0 if the bounds of x have different signs."""
         ends = sorted((abs(self.low), abs(self.high)))
         low = 0.0 if self.low <= 0 <= self.high else ends[0]
         return replace(self, value=abs(self.value), low=low, high=ends[1])
@@ -69,17 +69,17 @@ OPEN = Estimate(math.nan, -math.inf, math.inf)
 
 
 def exact(value: float) -> Estimate:
-    """A value of which nothing is left open."""
+    """An estimate whose bounds are equal to its value."""
     return Estimate(value, value, value)
 
 
 def undetermined(count: int, caveat: str) -> Estimate:
-    """No value, with the reason; `count` seeds were run."""
+    """An estimate without a value, with the reason as its caveat; `count` seeds were run."""
     return replace(OPEN, count=count, caveat=caveat)
 
 
 def linear(weights: Sequence[float], estimates: Sequence[Estimate]) -> Estimate:
-    """Σ w·x in interval arithmetic; a term of weight 0 is left out together with its bounds."""
+    """Σ w·x in interval arithmetic; terms of weight 0 are left out, infinite bounds included."""
     terms = [(w, x) for w, x in zip(weights, estimates, strict=True) if w != 0]
     return Estimate(
         math.fsum(w * x.value for w, x in terms),
@@ -89,12 +89,12 @@ def linear(weights: Sequence[float], estimates: Sequence[Estimate]) -> Estimate:
 
 
 def mean(estimates: Sequence[Estimate]) -> Estimate:
-    """The average; open as soon as one of the estimates is open."""
+    """The average; a bound is infinite if that of one of the estimates is."""
     return linear([1 / len(estimates)] * len(estimates), estimates)
 
 
 def in_units(estimate: Estimate, sigma: float) -> Estimate:
-    """A regret divided by σ; without σ all is open, and with σ = 0 the quotient is 0 or inf."""
+    """A regret over σ: 0 or ±inf if σ is 0; nan with the interval [0, inf] if σ is nan."""
     if math.isnan(sigma):
         return Estimate(math.nan, 0.0, math.inf)
     parts = (estimate.value, estimate.low, estimate.high)
@@ -114,10 +114,10 @@ def bootstrap(
 ) -> Estimate:
     """The statistic of all seeds (or other units), with a percentile interval over resamples.
 
-    `statistic` gets row numbers of seeds. A seed is drawn as a whole, with all its sizes and
-    learning rates. Up to 5 seeds all resamples are enumerated, beyond `draws` of them are
-    drawn. Bounds that a resample leaves open count as such, and the interval always contains
-    the bounds of the statistic itself.
+    `statistic` maps row numbers of seeds to an estimate. A seed is drawn as a whole, with all its
+    sizes and learning rates. For up to 5 seeds all resamples are enumerated, for more seeds
+    `draws` resamples are drawn at random. The percentiles include infinite bounds of resamples, and
+    the interval always contains the bounds of the statistic of all seeds.
 
     Percentile intervals of few seeds are too narrow; the percentiles are therefore moved out
     until a mean of normal seeds gets Student's interval (Hesterberg, arXiv 1411.5279, the
@@ -136,7 +136,7 @@ def bootstrap(
 
 
 def _resamples(count: int, draws: int, generator_seed: int) -> np.ndarray:
-    """Rows of seed numbers, sorted, so that equal resamples are equal rows."""
+    """Row numbers of seeds (resample, count), sorted, so that equal resamples are equal rows."""
     if count <= EXACT_SEEDS:
         rows = np.array(list(itertools.product(range(count), repeat=count)))
     else:

@@ -1,7 +1,7 @@
 """Numeric packages that are imported when one of their attributes is first used.
 
-Configs are checked when a workflow is planned, and the modules of measures are imported for that.
-Planning must not wait for numpy, pandas and scipy, which only measuring needs.
+Planning a workflow checks the configs, and for that imports the modules of measures. Planning must
+not wait for the import of numpy, pandas and scipy, which only measuring needs.
 
     from hypertransfer.analysis.lazy import numpy as np
 """
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 
 class LazyModule(ModuleType):
-    """Stands for a module, and imports it when an attribute is first read."""
+    """A proxy of a module, which is imported when an attribute is first read."""
 
     def __getattr__(self, name: str) -> Any:
-        """The attribute of the module that this object stands for, kept for later reads."""
+        """The attribute of the module, which the proxy keeps for later reads."""
         value = getattr(import_module(self.__name__), name)
         setattr(self, name, value)
         return value

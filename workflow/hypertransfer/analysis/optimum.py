@@ -12,13 +12,19 @@ from hypertransfer.analysis.lazy import numpy as np
 
 @dataclass(frozen=True)
 class Optimum:
-    """The minimum of loss over log2 lr, as far as the learning rates tried show it.
+    """The minimum of the loss over log2 lr, estimated from the learning rates tried.
 
-    `log2_lr` and `loss` are those of the parabola's vertex, or of the best point where there
-    is no parabola; `best` is log2 of the best learning rate tried. `low` and `high` bound what
-    the sweep leaves open. `edge` says why there is no optimum: `low` or `high` (the best point
-    is the lowest or highest tried), `both` (only one was tried), `none` (every run diverged).
-    `curvature` is d²loss/d(log2 lr)², nan without a parabola.
+    Attributes:
+        log2_lr: log2 of the learning rate at the vertex of the parabola, or of the best learning
+            rate tried where there is no parabola.
+        loss: the loss there.
+        best: log2 of the best learning rate tried.
+        low: lower bound of the minimum's log2 lr, −inf if open.
+        high: upper bound of the minimum's log2 lr, +inf if open.
+        edge: why the minimum is not bracketed: `low` or `high` (the best learning rate is the
+            lowest or the highest tried), `both` (only one was tried), `none` (every run diverged);
+            empty if the minimum is bracketed.
+        curvature: d²loss/d(log2 lr)², nan without a parabola.
     """
 
     log2_lr: float
@@ -31,27 +37,29 @@ class Optimum:
 
     @property
     def estimate(self) -> Estimate:
-        """The optimum's place, log2 lr."""
+        """log2 of the optimal learning rate, with its bounds."""
         return Estimate(self.log2_lr, self.low, self.high)
 
 
 def optimum(lrs: Sequence[float], losses: Sequence[float]) -> Optimum:
     """The vertex of the parabola in log2 lr through the best point and its two neighbours.
 
-    The vertex always lies within half a step of the best point. Where there is no parabola the
-    best point itself is returned, and each side's bound is as follows:
+    The vertex always lies within half a step of the best point. If a neighbour is missing or
+    diverged, there is no parabola. Then the optimum is the best point, and its bound on each side
+    depends on the neighbour:
 
-    * a neighbour with finite loss: half a step away, as far as the vertex could lie;
-    * a neighbour that diverged (+inf): at that neighbour. It brackets the optimum, so the best
-      point is not on the edge, but the losses do not say where below it training turns unstable;
-    * no neighbour, the edge of the grid: open. If all learning rates diverged, both sides are open.
+    * a neighbour with a finite loss: half a step away, the largest distance of a vertex;
+    * a neighbour that diverged (+inf): the neighbour itself. The neighbour brackets the optimum,
+      but the losses do not show at which lower learning rate training becomes unstable;
+    * no neighbour, on the edge of the grid: ±inf.
 
-    Of equally good points the middle one inside the grid is taken; three equal points in a row
-    leave the optimum open between the outer two.
+    If all learning rates diverged, both bounds are infinite. Among points of equal loss the best
+    point is the middle one inside the grid. For three equal points in a row the bounds are the
+    outer two.
 
     Raises:
-        AnalysisError: no points, learning rates that are not positive or stand twice, or a
-            loss that is neither a finite number nor +inf.
+        AnalysisError: there are no points, a learning rate is not positive or occurs twice, or a
+            loss is neither a finite number nor +inf.
     """
     x, y = _curve(lrs, losses)
     if not np.isfinite(y).any():
@@ -74,15 +82,15 @@ def _curve(lrs: Sequence[float], losses: Sequence[float]) -> tuple[np.ndarray, n
     if not (np.isfinite(lrs) & (lrs > 0)).all():
         raise AnalysisError(f"learning rates must be positive numbers, got {lrs.tolist()}")
     if len(np.unique(lrs)) < len(lrs):
-        raise AnalysisError(f"a learning rate stands twice in {np.sort(lrs).tolist()}")
+        raise AnalysisError(f"a learning rate occurs twice in {np.sort(lrs).tolist()}")
     if np.isnan(losses).any() or (losses == -math.inf).any():
-        raise AnalysisError("a loss is a finite number, or +inf for a run that diverged")
+        raise AnalysisError("a loss must be a finite number, or +inf for a run that diverged")
     order = np.argsort(lrs)
     return np.log2(lrs[order]), losses[order]
 
 
 def best_index(losses: np.ndarray) -> int:
-    """The number of the least loss: of equal ones inside the grid, and the middle one of those."""
+    """The index of the least loss; among equal losses, the middle one inside the grid."""
     tied = np.flatnonzero(losses == losses.min())
     return int(min(tied, key=lambda i: (i in (0, len(losses) - 1), abs(i - tied.mean()))))
 
@@ -109,9 +117,9 @@ def max_stable_lr(
     """log2 of the largest learning rate below the first unstable one.
 
     A run is unstable if it diverged, or if its loss ends above `ceiling` at a learning rate
-    above the best one (below the best one, a high loss means slow training). The true limit lies
-    between the last stable and the first unstable learning rate. It is open above if all learning
-    rates are stable, and open below, with the lowest one as its bound, if none is.
+    above the best one (below the best one, a high loss means slow training). The bounds are the
+    last stable and the first unstable learning rate. If all learning rates are stable, the upper
+    bound is +inf; if none is, the lower bound is −inf and the upper bound the lowest one.
     """
     x, y = _curve(lrs, losses)
     unstable = np.flatnonzero(np.isinf(y) | ((y > ceiling) & (x > x[best_index(y)])))

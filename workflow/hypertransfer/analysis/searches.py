@@ -11,14 +11,14 @@ from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.tables import need
 
-OUTSIDE = ("embedding", "readout")  # groups of modules in no block
-DEPTH = re.compile(r"depth\d+")  # names of a multiplier's nodes over the depth
+OUTSIDE = ("embedding", "readout")  # groups of modules outside the blocks
+DEPTH = re.compile(r"depth\d+")  # the names of nodes over the depth
 
 
 def progress(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The trials of each method in their order: `loss`, and the least loss so far, `best`.
+    """A table of each method's trials in their order, numbered from 1, by the method's name.
 
-    Rows are numbered from 1. A loss may be +inf.
+    The columns are `loss`, which may be +inf, and `best`, the least loss so far.
     """
     ordered = runs.sort_values(["generation", "trial"])
     tables = {}
@@ -30,18 +30,19 @@ def progress(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def best_proposal(runs: pd.DataFrame) -> dict[str, float]:
-    """The proposal of the trial with the least final loss."""
+    """The proposal, a number for each label, of the trial with the least final loss."""
     return json.loads(runs.loc[runs["final_loss"].idxmin(), "proposal"])
 
 
 def multiplier_maps(
     proposal: Mapping[str, float], places: Sequence[float]
 ) -> dict[str, pd.DataFrame]:
-    """Octaves of each hyperparameter's multipliers: a row a group of modules, a column a place.
+    """Multipliers of each hyperparameter in octaves: a row for each group, a column for each place.
 
-    `proposal` has keys such as `lr/query` (a group) and `lr/depth0` (a node over the depth).
-    `places` lie between 0, the first block, and 1, the last. Between the equally spaced nodes the
-    octaves are interpolated; groups outside the blocks get none of them.
+    `proposal` holds octaves under labels such as `lr/query` (a group of modules) and `lr/depth0` (a
+    node over the depth). `places` are relative depths, from 0 for the first block to 1 for the
+    last. Octaves over the depth are interpolated linearly between equally spaced nodes, and added
+    to those of groups inside the blocks.
     """
     maps = {}
     for name in dict.fromkeys(label.partition("/")[0] for label in proposal):
@@ -60,31 +61,31 @@ def multiplier_maps(
 
 
 def gains_over(runs: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """The loss of a reference method minus that of each other: a row a target and seed."""
+    """The loss of a reference method minus that of each other method, by target and seed."""
     losses = runs.pivot_table(index=["target", "seed"], columns="method", values="final_loss")
     return -losses.drop(columns=reference).sub(losses[reference], axis=0)
 
 
 def losses_along(runs: pd.DataFrame, along: str, loss: str = "final_loss") -> pd.DataFrame:
-    """Losses along a line: a row a seed, a column a place."""
+    """Losses along a line, with a row for each seed and a column for each place."""
     return runs.pivot(index="seed", columns=along, values=loss).sort_index()
 
 
 def losses_by_group(runs: pd.DataFrame, along: str, between: str, loss: str) -> list[pd.DataFrame]:
-    """Losses along a line in each group of runs, as `losses_along` gives them.
+    """Losses along a line (see `losses_along`) for each value of the column `between`.
 
     Raises:
-        AnalysisError: fewer than two groups, or groups with different seeds.
+        AnalysisError: there are fewer than two values, or their seeds differ.
     """
     need("runs", runs, (along, between, "seed", "status", loss))
     groups = [losses_along(part, along, loss) for _, part in runs.groupby(between)]
     if len(groups) < 2 or any(not group.index.equals(groups[0].index) for group in groups):
-        raise AnalysisError(f"two {between} or more with the same seeds are needed")
+        raise AnalysisError(f"at least two values of {between} with the same seeds are needed")
     return groups
 
 
 def minimum(losses: pd.DataFrame, seeds: np.ndarray | slice = slice(None)) -> float:
-    """The place of least mean loss over the chosen seeds, of those tried."""
+    """The place, among those tried, with the least mean loss over the chosen seeds."""
     return losses.columns[np.argmin(losses.to_numpy()[seeds].mean(axis=0))]
 
 

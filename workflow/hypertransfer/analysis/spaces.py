@@ -10,29 +10,29 @@ from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.tables import need
 
-DRAWS = 1000  # resamples of tasks for a band
+DRAWS = 1000  # resamples of tasks for a confidence band
 
 
 def split_columns(by: str) -> list[str]:
-    """The columns that tell units apart, from their names with commas between."""
+    """The columns that identify a unit, from a text of their names separated by commas."""
     return [name.strip() for name in by.split(",")]
 
 
 def regret_curves(replays: pd.DataFrame, method: str, by: str = "task") -> np.ndarray:
     """Mean regrets (unit, evaluation) of a method, units in the order of their names.
 
-    Repeats of a task are averaged first, then the tasks of a unit. `by` names the columns that
-    tell units apart.
+    The mean is taken over the repeats of a task, and then over the tasks of a unit. `by` names the
+    columns that identify a unit (see `split_columns`).
 
     Raises:
-        AnalysisError: no rows have the method, or several replays do.
+        AnalysisError: no replay has the method, or several replays have it.
     """
     columns = split_columns(by)
     need("replays", replays, (*columns, "method", "regrets"))
     chosen = replays[replays["method"] == method]
     if chosen.empty:
         known = ", ".join(dict.fromkeys(replays["method"]))
-        raise AnalysisError(f"no method {method!r} in these replays; there is {known}")
+        raise AnalysisError(f"no method {method!r} in these replays; known: {known}")
     if chosen["replay"].nunique() > 1:
         raise AnalysisError(f"several replays have the method {method!r}: choose one by `where`")
 
@@ -49,13 +49,13 @@ def regrets_at(
     """Regrets (unit,) of methods after a number of evaluations.
 
     Raises:
-        AnalysisError: a method has fewer evaluations.
+        AnalysisError: the number is below 1, or a method has fewer evaluations.
     """
     curves = {name: regret_curves(replays, name, by) for name in methods}
     for name, curve in curves.items():
         if not 1 <= evaluations <= curve.shape[1]:
             raise AnalysisError(
-                f"at: {evaluations} is not within the {curve.shape[1]} evaluations of {name}"
+                f"at: {evaluations} is not among the evaluations 1 to {curve.shape[1]} of {name}"
             )
     return {name: curve[:, evaluations - 1] for name, curve in curves.items()}
 
@@ -68,7 +68,7 @@ def regret_band(curves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def evaluations_to(curve: np.ndarray, goal: float) -> float:
-    """The first evaluation at which a curve is at a goal or below, up to rounding; else +inf."""
+    """The first evaluation at which a curve is at or below a goal, up to rounding; else +inf."""
     reached = curve <= goal + 1e-12
     return float(reached.argmax() + 1) if reached.any() else float("inf")
 
@@ -76,7 +76,7 @@ def evaluations_to(curve: np.ndarray, goal: float) -> float:
 def per_unit(
     regions: pd.DataFrame, quantity: str, by: str, scale: Callable = lambda values: values
 ) -> pd.Series:
-    """A quantity of regions, the mean over repeats and then over the tasks of a unit.
+    """The mean of a quantity of regions over repeats, and then over the tasks of a unit.
 
     `scale` is applied to the values before they are averaged.
     """
@@ -93,7 +93,7 @@ def geometric_means(table: pd.DataFrame) -> pd.Series:
 
 
 def winner_slopes(winners: pd.DataFrame, size: str, by: str) -> np.ndarray:
-    """Octaves per doubling of a size by which the winners of each group move (group,).
+    """Octaves by which the winners of each group move per doubling of a size, shape (group,).
 
     Raises:
         AnalysisError: no group has winners at two sizes.

@@ -1,6 +1,6 @@
 """Learning-rate sweeps over sizes: optimum, shift, slope, regret.
 
-A run that diverged has the loss +inf and is never dropped.
+A run that diverged has the loss +inf; no run is left out.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from hypertransfer.runs.columns import SUMMARY
 
 @dataclass(frozen=True)
 class Sweep:
-    """The learning-rate sweep of one size: `lrs` ascend, and `losses` are (seed, learning rate).
+    """The learning-rate sweep of one size.
 
-    Another hyperparameter may stand in the learning rate's place. The sweeps of several sizes
+    `lrs`, shape (learning rate,), ascend; `losses` have shape (seed, learning rate). The values of
+    another hyperparameter may take the place of the learning rates. The sweeps of several sizes
     have the same seeds in the same rows.
     """
 
@@ -36,7 +37,7 @@ class Sweep:
     losses: np.ndarray
 
     def optimum(self, seeds: np.ndarray) -> Optimum:
-        """The optimum of the loss averaged over the chosen seeds; one that diverged counts."""
+        """The optimum of the mean loss over the chosen seeds, which is +inf where one diverged."""
         return optimum(self.lrs, self.losses[seeds].mean(axis=0))
 
     def seed_optima(self, seeds: np.ndarray) -> list[Optimum]:
@@ -44,7 +45,7 @@ class Sweep:
         return [optimum(self.lrs, self.losses[seed]) for seed in seeds]
 
     def best_tried(self, seeds: np.ndarray | slice = slice(None)) -> int:
-        """The number of the learning rate with the least mean loss over the chosen seeds."""
+        """The index of the learning rate with the least mean loss over the chosen seeds."""
         return int(self.losses[seeds].mean(axis=0).argmin())
 
     def least_loss(self, seeds: np.ndarray | slice = slice(None)) -> float:
@@ -64,7 +65,7 @@ class Sweep:
         return pd.DataFrame({"mean": mean, "low": low, "high": high}, index=self.lrs)
 
     def optimum_on_curve(self) -> tuple[float, float] | None:
-        """The best learning rate, and the mean loss interpolated there; None if on an edge."""
+        """The best learning rate and the interpolated mean loss; None on an edge of the grid."""
         best = self.optimum(np.arange(len(self.losses)))
         if best.edge:
             return None
@@ -75,27 +76,30 @@ class Sweep:
 
 
 def common_seeds(runs: pd.DataFrame, size: str) -> tuple[pd.DataFrame, int]:
-    """The runs of seeds that every size has, and the number of seeds that are left out.
+    """The runs of the seeds that every size has, and the number of seeds that are left out.
 
-    Seeds are resampled jointly over sizes, so a seed counts only if every size has it.
+    Seeds are resampled jointly over sizes, so that only seeds of every size can be used.
+
+    Raises:
+        AnalysisError: the sizes have no seed in common.
     """
     sets = [set(seeds) for _, seeds in runs.groupby(size)["seed"]]
     common = set.intersection(*sets) if sets else set()
     if not common:
-        raise AnalysisError(f"no seed was run at every {size}: give all of them the same seeds")
+        raise AnalysisError(f"no seed was run at every {size}: give every {size} the same seeds")
     return runs[runs["seed"].isin(common)], len(set.union(*sets) - common)
 
 
 def sweeps(
     runs: pd.DataFrame, size: str, loss: str = "final_loss", axis: str = "lr"
 ) -> list[Sweep]:
-    """A sweep for each size, smallest first, from a table with one row a run.
+    """A sweep for each size, smallest first, from a table with one row per run.
 
-    `axis` is the column of the hyperparameter that was swept.
+    `size`, `loss` and `axis` are columns; `axis` is that of the hyperparameter that was swept.
 
     Raises:
-        AnalysisError: sizes that are no numbers, two runs at one point, a run that is
-            missing, or one that finished without a loss.
+        AnalysisError: a size is not a positive number, a point has two runs, a run is missing, or a
+            run finished without a loss.
     """
     check_axes(runs, size, [axis])
     diverged = runs["status"] == "diverged"
@@ -121,10 +125,11 @@ def sweeps_of_common_seeds(runs: pd.DataFrame, size: str, axis: str = "lr") -> l
 
 
 def check_axes(runs: pd.DataFrame, size: str, extra: list[str]) -> None:
-    """Check that sizes are positive numbers and that each size, seed and extra column has one run.
+    """Check that sizes are positive numbers, and that size, seed and extra columns identify a run.
 
     Raises:
-        AnalysisError: names the size, or the runs that stand at one point and where they differ.
+        AnalysisError: a size is not a positive number, or several runs have equal values; the
+            message names the values, and the columns in which the runs differ.
     """
     numbers = pd.to_numeric(runs[size], errors="coerce")
     if not (numbers > 0).all():
@@ -143,19 +148,23 @@ def check_axes(runs: pd.DataFrame, size: str, extra: list[str]) -> None:
 
 
 def optima(sweeps: Sequence[Sweep], seeds: np.ndarray, per_seed: bool = False) -> list[Estimate]:
-    """The optimum of each size: of the mean loss, or the mean of the seeds' own optima."""
+    """log2 of the optimal learning rate of each size.
+
+    The optimum is that of the mean loss over the chosen seeds or, with `per_seed`, the mean of the
+    optima of single seeds.
+    """
     if per_seed:
         return [mean([o.estimate for o in sweep.seed_optima(seeds)]) for sweep in sweeps]
     return [sweep.optimum(seeds).estimate for sweep in sweeps]
 
 
 def stable_lrs(sweeps: Sequence[Sweep], seeds: np.ndarray, ceiling: float) -> list[Estimate]:
-    """The largest stable learning rate of each size, log2, averaged over the seeds."""
+    """log2 of the largest stable learning rate of each size, averaged over the chosen seeds."""
     return [mean([max_stable_lr(s.lrs, s.losses[i], ceiling) for i in seeds]) for s in sweeps]
 
 
 def shift(places: Sequence[Estimate]) -> Estimate:
-    """Octaves from the smallest to the largest size; positive where places move up."""
+    """Octaves from the smallest to the largest size; positive if the places rise with size."""
     return linear([-1, 1], [places[0], places[-1]])
 
 
@@ -175,7 +184,7 @@ def shifts_from_smallest(sweeps: Sequence[Sweep]) -> list[Estimate]:
 
 
 def slope(sizes: Sequence[float], places: Sequence[Estimate]) -> Estimate:
-    """Octaves per doubling of the size: least squares over all sizes."""
+    """Octaves per doubling of the size, by least squares over all sizes."""
     x = np.log2(np.asarray(sizes, float))
     x -= x.mean()
     return linear((x / (x @ x)).tolist(), places)
@@ -184,10 +193,11 @@ def slope(sizes: Sequence[float], places: Sequence[Estimate]) -> Estimate:
 def regret(sweeps: Sequence[Sweep], seeds: np.ndarray) -> Estimate:
     """The loss that the smallest size's best learning rate costs the largest size.
 
-    It is the mean loss of the largest size at the best learning rate *tried* on the smallest
-    one, minus its own least mean loss: never negative, and inf where a run diverges. Where the
-    largest size's best lies on the edge, a wider grid could show a better one, which opens the
-    bound above. Where the smallest size has no optimum, all is open.
+    The regret is the mean loss of the largest size at the best learning rate *tried* on the
+    smallest size, minus the least mean loss of the largest size. The regret is never negative, and
+    is inf if a run diverged at that learning rate. If the best learning rate of the largest size
+    lies on the edge of the grid, a wider grid could have a better one, and the upper bound is inf.
+    If that of the smallest size lies on the edge, the bounds are 0 and inf.
 
     Raises:
         AnalysisError: the largest size was not run at that learning rate.
@@ -200,7 +210,7 @@ def regret(sweeps: Sequence[Sweep], seeds: np.ndarray) -> Estimate:
     if not at.size:
         raise AnalysisError(
             f"size {sweeps[-1].size:g} has no run at lr {2**proxy.best:g}, the best at size "
-            f"{sweeps[0].size:g}: give both the same learning rates"
+            f"{sweeps[0].size:g}: give both sizes the same learning rates"
         )
     value = float(losses[at[0]] - losses.min())
     low = 0.0 if proxy.edge else value
@@ -219,7 +229,7 @@ def transfer_gain(sweeps: Sequence[Sweep], seeds: np.ndarray) -> Estimate:
     at = np.flatnonzero(np.isclose(large.lrs, small.lrs[best]))
     if not len(at):
         raise AnalysisError(
-            f"the largest size was not run at {small.lrs[best]:g}, the best rate of the smallest"
+            f"the largest size was not run at {small.lrs[best]:g}, the best of the smallest size"
         )
     return exact(float(losses[best] - large.losses[seeds][:, at[0]].mean()))
 
@@ -227,7 +237,7 @@ def transfer_gain(sweeps: Sequence[Sweep], seeds: np.ndarray) -> Estimate:
 def seed_deviation(sweep: Sweep) -> float:
     """σ: the standard deviation over all seeds of the loss at the best learning rate tried.
 
-    nan with one seed, or where no learning rate is stable for all seeds.
+    σ is nan with one seed, or if no learning rate is stable for all seeds.
     """
     losses = sweep.losses[:, best_index(sweep.losses.mean(axis=0))]
     usable = len(losses) > 1 and np.isfinite(losses).all()

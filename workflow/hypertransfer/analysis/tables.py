@@ -1,4 +1,4 @@
-"""Rows of a study's tables: the series of a quantity, values at a run's end, means over seeds."""
+"""Selections from a study's tables: series of a quantity, last values of runs, means over seeds."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Tables = Mapping[str, "pd.DataFrame"]  # by name: `runs`, `history`, `probes` an
 
 
 def need(name: str, table: pd.DataFrame, columns: Iterable[str]) -> None:
-    """Check that a table has columns.
+    """Check that a table has the columns.
 
     Raises:
-        AnalysisError: names the columns that the table lacks, and those that it has.
+        AnalysisError: a column is missing; the message names the missing and the known columns.
     """
     if missing := [column for column in columns if column not in table]:
         raise AnalysisError(
@@ -33,8 +33,8 @@ def table_of(quantity: str) -> str:
 def unique_runs(tables: Tables) -> pd.DataFrame:
     """The table of runs with one row for each run key.
 
-    A run may stand in several grids, of which only some are probed. The row of a probed grid is
-    kept where there is one, since rows of probes belong to a grid and a key.
+    A run may belong to several grids, of which only some are probed. If there is a probed grid, the
+    row of that grid is kept, since rows of probes belong to a grid and a key.
     """
     runs = tables["runs"]
     if "grid" not in runs or "grid" not in tables.get("probes", ()):
@@ -59,7 +59,7 @@ def series_of(
         raise AnalysisError(f"{quantity} needs the table {name!r}; given: {', '.join(tables)}")
     series = tables[name]
     need(name, series, ("key", "step", quantity))
-    # A run may stand in several grids, probed differently: rows belong to a grid and a key.
+    # A run may belong to several grids with different probes: rows belong to a grid and a key.
     owner = [column for column in ("grid", "key") if column in series and column in runs]
     series = series.merge(runs[owner], on=owner)
     if name == "probes":
@@ -85,10 +85,13 @@ def _probe(series: pd.DataFrame, quantity: str, probe: str | None) -> str:
 
 
 def with_measured(tables: Tables, quantity: str) -> pd.DataFrame:
-    """The runs, each once, with a column of the quantity.
+    """The table of runs, one row for each run key, with a column of the quantity.
 
-    A quantity that is no column of the runs is taken from the probe that measured it, at each
-    run's last checkpoint.
+    If the quantity is not a column of the runs, the column holds the value that a probe measured
+    at each run's last checkpoint.
+
+    Raises:
+        AnalysisError: several probes measured the quantity.
     """
     runs = unique_runs(tables)
     if quantity in runs or quantity not in tables.get("probes", ()):
@@ -98,7 +101,7 @@ def with_measured(tables: Tables, quantity: str) -> pd.DataFrame:
 
 
 def with_axes(table: pd.DataFrame, runs: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """A table's rows with columns of their runs, whether or not the table has them already."""
+    """The table with columns of its runs, which replace columns of the same names."""
     axes = runs.drop_duplicates("key").set_index("key")[list(columns)]
     return table.drop(columns=[c for c in columns if c in table]).join(axes, on="key")
 
@@ -114,15 +117,15 @@ def across_seeds(table: pd.DataFrame, by: str, quantity: str) -> pd.DataFrame:
 
 
 def smoothed(history: pd.DataFrame, quantity: str, window: int) -> pd.Series:
-    """The mean of each run's last `window` records, of fewer at its start."""
+    """Means over the last `window` records of each run, fewer at the start of a run."""
     rolled = history.groupby("key")[quantity].rolling(window, min_periods=1).mean()
     return rolled.reset_index(level=0, drop=True)
 
 
 def cell_means(runs: pd.DataFrame, x: str, y: str, quantity: str) -> pd.DataFrame:
-    """Means over seeds: a row for each `y`, largest first, and a column for each `x`.
+    """Means of a quantity over seeds: a row for each `y`, largest first, a column for each `x`.
 
-    A cell where every run diverged is nan; elsewhere the runs that diverged are left out.
+    The means leave out runs that diverged; a cell in which every run diverged is nan.
     """
     values = runs[quantity].astype(float).mask(runs["status"] == "diverged")
     table = runs.assign(value=values).pivot_table(
@@ -139,7 +142,7 @@ def best_cell(cells: pd.DataFrame, *, highest: bool) -> tuple[int, int]:
 
 
 def eigenvalue_density(probes: pd.DataFrame, edges: np.ndarray) -> np.ndarray:
-    """Share of the eigenvalues per decade in bins of log₁₀ λ, the average of all rows.
+    """Share of the eigenvalues per decade in bins of log₁₀ λ, averaged over rows; shape (bins,).
 
     `nodes` and `shares` of a row are quadrature nodes and their weights, which sum to 1. `edges`
     (bins + 1) are equally spaced. Nodes that are not positive are left out.

@@ -10,14 +10,15 @@ from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.sweeps import check_axes, slope
 
-MIN_POINTS = 4  # points in time for a growth exponent
+MIN_POINTS = 4  # fewest steps for a growth exponent
 
 
 @dataclass(frozen=True)
 class Trajectories:
-    """A quantity along training: `values` is (size, seed, step), nan for runs that diverged.
+    """A quantity along training, over sizes and seeds.
 
-    Sizes ascend, so that the last one is the largest.
+    `sizes`, shape (size,), and `steps`, shape (step,), ascend. `values` have shape (size, seed,
+    step), and are nan for runs that diverged.
     """
 
     sizes: np.ndarray
@@ -40,8 +41,8 @@ def trajectories(
 ) -> Trajectories:
     """The quantity of each run at the steps where all finished runs have a row.
 
-    `series` is long: key, step and the quantity, null where it was not measured. Steps at which
-    no run has the quantity are left out.
+    `series` has one row per run and step, with the columns `key`, `step` and the quantity, which is
+    null where it was not measured. Steps at which no run has the quantity are left out.
 
     Raises:
         AnalysisError: a size and seed have two runs or none, or `series` has no row of a
@@ -67,10 +68,10 @@ def trajectories(
 
 
 def spread(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estimate:
-    """The largest mean of a size over the smallest, means being over the last part of training.
+    """The largest late mean of a size divided by the smallest late mean (see `late_means`).
 
-    Never below 1. Noise adds to the ratio, so few seeds bias it upwards. Open above where the
-    quantity is not a positive number.
+    The ratio is at least 1. Noise adds to the ratio, so that few seeds bias it upwards. The
+    estimate is nan, with the interval [1, inf], if a mean is not a positive number.
     """
     means = late_means(paths, seeds, tail)
     if not (np.isfinite(means) & (means > 0)).all():
@@ -79,7 +80,10 @@ def spread(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estim
 
 
 def late_means(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> np.ndarray:
-    """The mean of each size over the chosen seeds and the last part of training; nan if none."""
+    """The mean of each size over the chosen seeds and the last share `tail` of training.
+
+    The means, shape (size,), are nan if there is no step.
+    """
     if not len(paths.steps):
         return np.full(len(paths.sizes), math.nan)
     late = paths.steps >= (1 - tail) * paths.steps[-1]
@@ -87,30 +91,31 @@ def late_means(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> n
 
 
 def late_level(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estimate:
-    """The mean over sizes, seeds and the last part of training."""
+    """The mean over sizes, the chosen seeds and the last share `tail` of training."""
     means = late_means(paths, seeds, tail)
     return exact(float(means.mean())) if np.isfinite(means).all() else OPEN
 
 
 def largest(paths: Trajectories, seeds: np.ndarray) -> Estimate:
-    """The largest value of all sizes, seeds and steps."""
+    """The largest value over all sizes, the chosen seeds and all steps."""
     values = paths.values[:, seeds]
     return exact(float(values.max())) if values.size and np.isfinite(values).all() else OPEN
 
 
 def size_exponent(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estimate:
-    """b of (late mean) ∝ size^b, by least squares in log–log over all sizes."""
+    """The exponent b of (late mean) ∝ size^b, by least squares in log–log over all sizes."""
     return _power(paths.sizes, late_means(paths, seeds, tail))
 
 
 def gap_size_exponent(
     paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3, relative: bool = False
 ) -> Estimate:
-    """b of |S_N − S_∞| ∝ N^b late in training, by least squares in log–log over smaller sizes.
+    """The exponent b of |S_N − S_∞| ∝ N^b late in training, by least squares in log–log.
 
-    S_∞ is the largest size with the same seed; |gap| is averaged over the chosen seeds and the
-    last part of training before the logarithm. The largest size stands in for infinity, which
-    makes b steeper: if the true b is −1 and sizes go up to N_max, a gap is 1/N − 1/N_max.
+    S_∞ is the quantity of the largest size with the same seed; N are the smaller sizes. |gap| is
+    averaged over the chosen seeds and the last share `tail` of training before the logarithm.
+    Since the largest size N_max takes the place of infinity, b is steeper: if the true b is −1, a
+    gap is 1/N − 1/N_max. `relative` is explained in `gaps`.
     """
     steps, gap = gaps(paths, window=1, burn_in=1 - tail, relative=relative)
     if not len(steps) or len(paths.sizes) < 3:
@@ -119,13 +124,13 @@ def gap_size_exponent(
 
 
 def late_gaps(paths: Trajectories, tail: float = 1 / 3, relative: bool = False) -> np.ndarray:
-    """|S_N − S_∞| (size, seed) of each smaller size, averaged over the last part of training."""
+    """|S_N − S_∞| (size, seed) of the smaller sizes, averaged over the last share `tail`."""
     _, gap = gaps(paths, window=1, burn_in=1 - tail, relative=relative)
     return np.abs(gap).mean(axis=2)
 
 
 def _power(sizes: np.ndarray, values: np.ndarray) -> Estimate:
-    """b of values ∝ size^b, by least squares in log–log; open where a value has no logarithm."""
+    """The exponent b of values ∝ size^b; open if a value has no logarithm."""
     if not (np.isfinite(values) & (values > 0)).all():
         return OPEN
     return slope(sizes, [exact(float(value)) for value in np.log2(values)])
@@ -134,12 +139,12 @@ def _power(sizes: np.ndarray, values: np.ndarray) -> Estimate:
 def gaps(
     paths: Trajectories, window: int = 3, burn_in: float = 0.1, relative: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Steps t, and S_N(t) − S_∞(t) of each smaller size, seed and step: (size, seed, step).
+    """Steps t, and the gaps S_N(t) − S_∞(t) of the smaller sizes, shape (size, seed, step).
 
-    S_∞ is the largest size with the same seed, so that effects of the data's order, which both
-    share, cancel. S is first averaged over `window` records; steps before `burn_in`·(last step),
-    and step 0, are left out. `relative` divides by |S_∞(t)|, which suits a loss: it falls while
-    the gap grows.
+    S_∞ is the quantity of the largest size with the same seed. Both networks read the data in the
+    same order, the effects of which cancel. S is first averaged over `window` records; steps before
+    `burn_in`·(last step), and step 0, are left out. With `relative` the gaps are divided by
+    |S_∞(t)|, for quantities such as the loss, which falls while the gap grows.
     """
     count = max(len(paths.steps) - window + 1, 0)
     if not count:
@@ -159,14 +164,14 @@ def gaps(
 def gap_growth(
     steps: np.ndarray, gap: np.ndarray, seeds: np.ndarray, systematic: bool = False
 ) -> Estimate:
-    """β of a gap A_N·t^β: least squares in log–log, one A for each size and one β for all.
+    """The exponent β of gaps A_N·t^β, by least squares in log–log with one A_N for each size.
 
     |S_N − S_∞| is averaged over the chosen seeds before the logarithm, so that a seed whose
     curves cross (a gap near zero) cannot dominate. Noise adds to |gap| and flattens the β of a
     gap that is no larger than the noise. `systematic` averages the gap with its sign first: this
     removes noise from a gap of one sign (a loss, which width improves) and hides a gap whose
     sign differs between seeds (sharpness). Gaps of exactly zero have no logarithm and are left
-    out; with fewer than 4 points in time all is open.
+    out. The estimate is open with fewer than 4 steps.
     """
     chosen = gap[:, seeds]
     magnitudes = np.abs(chosen.mean(axis=1)) if systematic else np.abs(chosen).mean(axis=1)
