@@ -7,26 +7,27 @@ import json
 import math
 from typing import Any
 
-MOST_JSON = 64 * 2**20  # bytes of JSON from strangers; a run's record has some 10 kB
+MOST_JSON = 64 * 2**20  # bytes of JSON from untrusted files; a run's record has some 10 kB
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def canonical(value: object) -> str:
-    """The one JSON text of plain values: sorted keys, no spaces, shortest float digits."""
+    """The canonical JSON text of a plain value: sorted keys, no spaces, shortest float digits."""
     return _CANONICAL.encode(value)
 
 
 def parse_json(content: bytes) -> Any:
-    """JSON from strangers: no NaN, no depth or size that takes the process down.
+    """The value of JSON from an untrusted file.
 
     Raises:
-        ValueError: it is not such JSON.
+        ValueError: the content is not JSON in UTF-8, contains NaN or infinities, or has a size or
+            depth that could exhaust memory or stack.
     """
     if len(content) > MOST_JSON:
         raise ValueError(f"more than {MOST_JSON} bytes")
 
     def refuse(name: str) -> None:
-        raise ValueError(f"{name} is no JSON number")
+        raise ValueError(f"{name} is not a number in JSON")
 
     try:
         return json.loads(content.decode(), parse_constant=refuse)

@@ -11,17 +11,18 @@ BOUNDS = ("min", "max")
 
 
 def is_bounds(wanted: object) -> bool:
-    """Whether a wanted value is an interval `{min: …, max: …}`."""
+    """Whether the condition on a value is an interval `{min: …, max: …}`."""
     return isinstance(wanted, Mapping) and bool(wanted) and set(wanted) <= set(BOUNDS)
 
 
 def matches(condition: Mapping[str, Any], point: Mapping[str, Any]) -> bool:
-    """Whether every named value of the point is as wanted.
+    """Whether the point satisfies the condition on each value that the condition names.
 
-    A wanted value is one value, a list of values, or bounds `{min: …, max: …}` (inclusive).
+    The condition on a value is a value, a list of allowed values, or inclusive bounds
+    `{min: …, max: …}`.
 
     Raises:
-        KeyError: the condition names something that the point does not have.
+        KeyError: the point lacks a name of the condition.
     """
     return all(_wanted(wanted, point[name]) for name, wanted in condition.items())
 
@@ -37,6 +38,6 @@ def _wanted(wanted: object, value: object) -> bool:
 
 def _same(one: object, other: object) -> bool:
     if isinstance(other, str) and isinstance(one, bool | list | Mapping):
-        return canonical(one) == other  # tables hold what is neither number nor text as text
+        return canonical(one) == other  # tables hold such values as canonical text
     # 1 and True are equal in Python and different in a config.
     return one == other and isinstance(one, bool) == isinstance(other, bool)

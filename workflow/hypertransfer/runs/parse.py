@@ -24,7 +24,7 @@ from hypertransfer.runs.spec import (
     Shape,
 )
 
-MOST = 2**63 - 1  # the largest integer that a table's column holds
+MOST = 2**63 - 1  # the largest integer that a column of a table can hold
 
 
 Path = tuple[str, ...]  # keys from the root of the spec to a value
@@ -65,7 +65,7 @@ def _steps_or_share(path: Path, value: object) -> int | float:
 
 def _multipliers(path: Path, value: object) -> dict[str, Factors]:
     if not isinstance(value, Mapping) or not set(value) <= set(MULTIPLIED):
-        raise ProblemError.at(path, value, f"a mapping with keys out of {', '.join(MULTIPLIED)}")
+        raise ProblemError.at(path, value, f"a mapping with keys among {', '.join(MULTIPLIED)}")
     return {name: _factors((*path, name), value[name]) for name in sorted(value)}
 
 
@@ -110,7 +110,7 @@ def component(path: Path, value: object) -> Component:
     """A component from its name, or from `{name: …, option: …}`.
 
     Raises:
-        ProblemError: the name is missing, or an option has no canonical text.
+        ProblemError: the name is missing, or an option is not a plain, finite value.
     """
     if isinstance(value, str):
         return Component(_name(path, value))
@@ -127,10 +127,10 @@ def shape(path: Path, value: object) -> Shape:
     """A shape from `{width: …, depth: …, granularity: …}`; the granularity may be left out.
 
     Raises:
-        ProblemError: a key is missing or unknown, or a value is no whole number of at least 1.
+        ProblemError: a key is missing or unknown, or a value is not a whole number above 0.
     """
     if not isinstance(value, Mapping) or not {"width", "depth"} <= set(value) <= set(_SHAPE):
-        expected = "a mapping with the keys width and depth (and granularity, of experts)"
+        expected = "a mapping with the keys width, depth and, for experts, granularity"
         raise ProblemError.at(path, value, expected)
     written = [key for key in _SHAPE if key in value]
     return Shape(**{key: _integer((*path, key), value[key], 1) for key in written})
@@ -143,7 +143,7 @@ def schedule(path: Path, value: object) -> Schedule:
         ProblemError: a key is unknown, or a value is out of its range.
     """
     if not isinstance(value, Mapping) or not set(value) <= set(_SCHEDULE):
-        raise ProblemError.at(path, value, f"a mapping with keys out of {', '.join(_SCHEDULE)}")
+        raise ProblemError.at(path, value, f"a mapping with keys among {', '.join(_SCHEDULE)}")
     parsed = Schedule(
         _choice((*path, "name"), value.get("name", "constant"), SCHEDULES),
         _steps_or_share((*path, "warmup"), value.get("warmup", 0)),
@@ -152,11 +152,11 @@ def schedule(path: Path, value: object) -> Schedule:
     )
     for name, default in (("decay", 1.0), ("final", 0.0)):
         if parsed.name == "constant" and getattr(parsed, name) != default:
-            raise ProblemError.at((*path, name), value[name], "for linear and cosine only")
+            raise ProblemError.at((*path, name), value[name], f"{default:g} if name is constant")
     return parsed
 
 
-Parsed = dict[str, tuple[Any, Any]]  # a field's value as written, and parsed
+Parsed = dict[str, tuple[Any, Any]]  # the value of each field, as written and as parsed
 
 
 def run_spec(values: Mapping[str, Any], last: Parsed | None = None) -> RunSpec:
@@ -164,11 +164,12 @@ def run_spec(values: Mapping[str, Any], last: Parsed | None = None) -> RunSpec:
 
     Args:
         values: the values by field.
-        last: what the last spec was parsed from, updated by this call. Points of a grid share the
-            objects of most values, and an object is not parsed twice in a row.
+        last: the values and the parsed fields of the previous spec, updated by this call. Points
+            of a grid share the objects of most values; a field whose object is that of the
+            previous spec is not parsed again.
 
     Raises:
-        ProblemError: every field that is unknown, missing, or has a value that cannot be used.
+        ProblemError: fields are unknown, missing or invalid; `problems` lists all of them.
     """
     problems: list[Problem] = []
     for name in values:

@@ -1,4 +1,4 @@
-"""A fault of one value of a config: the path of its key, the value, and what was expected."""
+"""Problems of a config: the path of a key, its value, and the values that are expected."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ NO_VALUE = _NoValue()  # no value to show: `expected` is a sentence by itself
 
 @dataclass(frozen=True)
 class Problem:
-    """A value of a config that is not what its place needs.
+    """A value of a config that its key cannot have.
 
-    `path` holds the keys from the root of what was checked to the value; indices of lists are
-    written as text. `expected` completes the sentence "VALUE is not …"; with `NO_VALUE` for the
-    value, `expected` is the whole sentence.
+    Attributes:
+        path: the keys from the root of the checked part to the value; indices of lists are texts.
+        value: the value, or `NO_VALUE`.
+        expected: completes the sentence "VALUE is not …"; a whole sentence for `NO_VALUE`.
     """
 
     path: tuple[str, ...]
@@ -36,7 +37,7 @@ class Problem:
 
     @property
     def text(self) -> str:
-        """The value and what was expected, without the path."""
+        """The value and the expected values in words, without the path."""
         if self.value is NO_VALUE:
             return self.expected
         return f"{self.value!r} is not {self.expected}"
@@ -45,12 +46,12 @@ class Problem:
         return f"{self.key}: {self.text}" if self.path else self.text
 
     def below(self, *keys: object) -> Problem:
-        """The same problem, seen from further up: the keys come before the path."""
+        """The same problem with the keys before its path."""
         return replace(self, path=(*map(str, keys), *self.path))
 
 
 class ProblemError(ValueError):
-    """Values of a config that cannot be used; `problems` has every one of them."""
+    """Values of a config that cannot be used; `problems` lists all of them."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = list(problems)

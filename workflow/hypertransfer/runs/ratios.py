@@ -7,7 +7,10 @@ from hypertransfer.runs.spec import RunSpec
 
 
 def ratios(spec: RunSpec) -> Ratios:
-    """Target over base of what the spec scales; duration is in samples, which is in tokens."""
+    """Ratios of shape, batch size and duration of the spec over those of its base.
+
+    The duration is counted in samples: all samples of a data set have the same number of tokens.
+    """
     batch = spec.batch_size / spec.base_batch_size
     return Ratios(
         width=spec.shape.width / spec.base.width,

@@ -1,4 +1,4 @@
-"""The learning rate over a run, as a factor of its peak."""
+"""The learning rate over a run, as a factor on the peak learning rate."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from hypertransfer.runs.spec import Schedule
 
 
 def factor(schedule: Schedule, step: int, steps: int) -> float:
-    """The factor for the update that follows `step` earlier ones, of `steps` in all.
+    """The factor on the peak learning rate for update number `step`, from 0, of `steps` updates.
 
-    Linear from 1/w to 1 over the w updates of the warm-up, then 1. The decay takes the last
-    updates of the run, as many as its share of them says, and at most those after the warm-up:
-    from 1, at its first update, towards `final`, which the update after the last would have.
-    Shares of a run are rounded to whole updates.
+    The factor rises linearly from 1/w to 1 over the w updates of the warm-up, and is 1 afterwards.
+    The decay covers the last `schedule.decay` · `steps` updates, except those of the warm-up. The
+    factor is 1 at the first update of the decay, and would be `schedule.final` at the update after
+    the last one. Shares of a run are rounded to whole updates.
     """
     warm = warmup_steps(schedule, steps)
     if step < warm:
@@ -27,6 +27,6 @@ def factor(schedule: Schedule, step: int, steps: int) -> float:
 
 
 def warmup_steps(schedule: Schedule, steps: int) -> int:
-    """Updates of the warm-up: a number as it is, a share of the run rounded."""
+    """The number of updates of the warm-up; a share of the run is rounded."""
     share = isinstance(schedule.warmup, float)
     return round(schedule.warmup * steps) if share else schedule.warmup

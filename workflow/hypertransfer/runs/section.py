@@ -12,15 +12,14 @@ from hypertransfer.runs.canonical import canonical, is_plain
 class Section:
     """Base of the dataclasses that hold a section of a config.
 
-    A field has the name of its key, and the default of the field is the default of the key.
-    Fields in `DERIVED` are no keys.
+    Each field has the name and the default of a key. Fields in `DERIVED` have no key.
     """
 
     DERIVED: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
-        """The section from a mapping that its schema has accepted."""
+        """The section of a mapping that the section's schema has accepted."""
         return cls(**values)
 
     def plain(self) -> dict[str, Any]:
@@ -44,9 +43,9 @@ class Section:
 
 
 def plain(value: Any) -> Any:
-    """A value with all sections in it turned into mappings, and all tuples into lists.
+    """The value with its sections turned into mappings, its tuples into lists, and keys into texts.
 
-    Keys become texts, as JSON has them: jobs read their parts from JSON.
+    Jobs read their parts from JSON, in which all keys are texts.
     """
     return _mapped(value, lambda section: section.plain())
 

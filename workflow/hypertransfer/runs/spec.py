@@ -18,13 +18,13 @@ SCHEDULES = ("constant", "linear", "cosine")
 
 @dataclass(frozen=True)
 class Component:
-    """A named part with its options: a model, an optimizer, a data set."""
+    """A named part of a run, such as its model, optimizer or data set, with its options."""
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def plain(self) -> dict:
-        """Back to `{name: …, option: …}`."""
+        """The component as a mapping `{name: …, option: …}`."""
         return {"name": self.name, **self.options}
 
     @cached_property
@@ -35,24 +35,27 @@ class Component:
 
 @dataclass(frozen=True)
 class Shape:
-    """Width and depth of a network, and into how many parts its experts are split."""
+    """Width and depth of a network, and the number of parts into which each expert is split."""
 
     width: int
     depth: int
     granularity: int = 1
 
     def plain(self) -> dict:
-        """Back to a mapping; a granularity of 1, as of all that has no experts, is left out."""
+        """The shape as a mapping; a granularity of 1, as of dense networks, is left out."""
         finer = {"granularity": self.granularity} if self.granularity > 1 else {}
         return {"width": self.width, "depth": self.depth, **finer}
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Learning rate over the run: a linear warm-up, then constant, or decaying at the end.
+    """The learning rate over a run: a linear warm-up, a constant part, and a decay at the end.
 
-    `warmup` is a number of steps (int) or a share of the run (float below 1). `decay` is the
-    share of the run over which the rate falls, as the name says, to `final` times its peak.
+    Attributes:
+        name: `constant` (no decay), `linear` or `cosine`.
+        warmup: a number of steps (int), or a share of the run (float below 1).
+        decay: the share of the run over which the learning rate decays.
+        final: the learning rate at the end of the decay, over its peak.
     """
 
     name: str
@@ -61,7 +64,7 @@ class Schedule:
     final: float = 0.0
 
     def plain(self) -> dict:
-        """Back to `{name: …, warmup: …, decay: …, final: …}`."""
+        """The schedule as a mapping `{name: …, warmup: …, decay: …, final: …}`."""
         return {
             "name": self.name,
             "warmup": self.warmup,
@@ -72,21 +75,37 @@ class Schedule:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """Everything that decides the numbers of one training.
+    """One training of one network: all settings that determine its numbers.
 
-    `shape` is the network trained and `base` the one at which the parameterisation is the
-    identity; `base_batch_size` and `base_steps` are the batch and the number of steps there, for
-    tables that scale with batch size and duration. `multipliers` are factors on hyperparameters
-    of single modules, beside the table. `weights` says what the base network is: `fan_in` draws
-    weights of standard deviation gain/√fan_in; `unit` draws N(0, 1) and puts gain/√fan_in into
-    the forward pass, so that one learning rate moves layers of different fan-in alike (NTK and
-    mean-field form); `boundary` draws on the boundary of the balls of the optimizer's norms.
-    `trained` is `all`, or `readout`: random features under a trained last layer.
-    `seed` draws the initial weights and, unless `order_seed` is given, the order of the data.
-    Training loss is recorded every `log_every` steps as the mean over those steps, the loss
-    on the evaluation set every `eval_every` steps, and weights are kept at `checkpoints`.
-    A run stops as diverged once its loss is not finite, or above `divergence` times the
-    initial loss.
+    Attributes:
+        model: the network and its options.
+        shape: width, depth and granularity of the network.
+        base: the shape at which the parameterisation is the identity.
+        parameterisation: the name or import path of the table.
+        weights: how the weights of the base network are drawn. `fan_in`: with a standard deviation
+            of gain/√fan_in. `unit`: from N(0, 1), with the factor gain/√fan_in in the forward pass,
+            so that one learning rate changes layers of different fan-in alike (the NTK and
+            mean-field form). `boundary`: on the boundary of the balls of the optimizer's norms.
+        trained: `all` parameters, or only the `readout` on fixed random features.
+        optimizer: the optimizer and its options.
+        lr: the peak learning rate at the base shape.
+        weight_decay: the weight decay at the base shape.
+        schedule: the learning rate over the run.
+        data: the data set and its options.
+        loss: `cross_entropy` or `mse`.
+        batch_size: samples of a batch.
+        base_batch_size: the batch size at which tables that scale with it are the identity.
+        steps: the number of updates.
+        base_steps: the number of updates at which tables that scale with the duration are the
+            identity.
+        multipliers: factors on hyperparameters of single modules, beside the table.
+        seed: draws the initial weights and, unless `order_seed` is given, the order of the data.
+        order_seed: draws the order of the data.
+        log_every: steps between records of the training loss, each the mean over these steps.
+        eval_every: steps between evaluations of the loss on the test samples.
+        divergence: a run stops as diverged if its recorded loss is not finite, or above this
+            multiple of the loss of the first batch.
+        checkpoints: steps at which the weights are stored.
     """
 
     model: Component
@@ -114,7 +133,7 @@ class RunSpec:
     checkpoints: tuple[int, ...]
 
     def plain(self) -> dict:
-        """The nested plain values that `parse` reads back; the canonical content of the run."""
+        """The nested plain values from which `parse.run_spec` makes an equal spec."""
         return {name: self.plain_value(name) for name in FIELDS}
 
     def plain_value(self, name: str) -> Any:
@@ -123,7 +142,7 @@ class RunSpec:
         return _PLAIN[name](value) if name in _PLAIN else value
 
     def columns(self) -> dict[str, Any]:
-        """What every runs table says of a run, whether or not it is an axis of its grid."""
+        """The columns of a run in every runs table, whether or not they are axes of its grid."""
         return {
             "model": self.model.name,
             "data": self.data.name,
@@ -140,7 +159,7 @@ class RunSpec:
 
 
 FIELDS = tuple(f.name for f in fields(RunSpec))
-_PLAIN: Mapping[str, Callable[[Any], Any]] = {  # of the fields that hold no plain values
+_PLAIN: Mapping[str, Callable[[Any], Any]] = {  # functions for the fields that hold no plain values
     "model": Component.plain,
     "shape": Shape.plain,
     "base": Shape.plain,
