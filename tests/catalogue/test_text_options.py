@@ -20,12 +20,12 @@ TEXTS = [name for name in CARDS if datasets.kind(name) == "text"]
         ({"context": 1}, "at least 2"),
         ({"context": 2.0}, "at least 2"),
         ({"tokens": "words"}, "bytes, bpe"),
-        ({"vocabulary": 300}, "for tokens: bpe"),
+        ({"vocabulary": 300}, "null: the vocabulary of"),
         ({"tokens": "bpe", "vocabulary": 256}, "at least 257"),
         ({"train": 0}, "windows of at least 1"),
         ({"test": True}, "windows of at least 1"),
-        ({"augment": True}, "an option of"),
-        ({"directory": "/tmp"}, "an option of"),
+        ({"augment": True}, "has no option 'augment'"),
+        ({"directory": "/tmp"}, "has no option 'directory'"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused(name, options, expected):

@@ -88,7 +88,7 @@ def test_what_a_config_may_not_name_is_not_imported(beside, tmp_path, kind, path
 @pytest.mark.parametrize("path", ["my_parts:run", "my_parts:execute"])
 def test_what_a_module_took_from_elsewhere_is_no_part(beside, path):
     for kind in KINDS:
-        with pytest.raises(ValueError, match="was taken from"):
+        with pytest.raises(ValueError, match="is defined in"):
             lookup.load(kind, path)
 
 

@@ -29,7 +29,7 @@ def test_a_sound_grid_has_its_runs_and_no_problems():
         ({"axes": {"lr": [0.1, -1]}}, ("axes", "lr"), "-1 is not above 0"),
         ({"axes": {"seed": [0]}, "base": {**BASE, "lr": -1}}, ("base", "lr"), "-1 is not above 0"),
         ({"axes": {"model": ["conv", {"name": "conv", "bias": 1}]}}, ("axes", "model"),
-         "1 is not an option of conv"),
+         "1 is not accepted: conv has no option 'bias'"),
         ({"axes": {"seed": [0]}, "base": {**BASE, "data": "digits"}}, ("base", "data"),
          "'digits' is not usable with conv"),
         ({"axes": {"seed": [0, 1]},

@@ -186,7 +186,8 @@ ONE = {
     ),
     "unknown option of a model": (
         "model: conv", "model: {name: conv, bias: true}", "model: conv",
-        "grids.sweep.base.model.bias", ["True is not an option of conv; known: none"],
+        "grids.sweep.base.model.bias",
+        ["True is not accepted: conv has no option 'bias'", "known: none"],
     ),
     "model of one's own that is not there": (
         "model: conv", "model: 'nowhere_at_all:Net'", "model: conv", "grids.sweep.base.model",

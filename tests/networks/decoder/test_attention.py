@@ -291,7 +291,7 @@ def spec(**model):
         ({"experts": 2, "top_k": 3}, "model.top_k", "at most the number of experts, 2"),
         ({"experts": 2, "gates": "normalised"}, "model.gates", "no router trained"),
         ({"experts": 2, "bias": True}, "model.bias", "no biases"),
-        ({"granularity": 2}, "shape.granularity", "no experts here to split"),
+        ({"granularity": 2}, "shape.granularity", "no experts to split"),
         ({"experts": 2, "granularity": 7}, "shape.granularity", "divisor of the inner size, 96"),
         ({"experts": 2, "score": "tanh"}, "model.score", "accepted"),
     ],

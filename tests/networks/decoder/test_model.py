@@ -66,11 +66,11 @@ def drawn(run):
 
 def test_models_for_text_are_refused_for_images_and_images_for_text():
     (found,) = checks.objections(spec(data="digits"))
-    assert "usable with gpt, which is for text: it is images" in str(found)
+    assert "usable with gpt: the network is for text, not images" in str(found)
     text = {"name": "state_of_the_union"}
     images = spec(model="gpt").plain() | {"model": "residual_mlp", "data": text}
     (found,) = checks.objections(complete.run_spec(images))
-    assert "which is for images: it is text" in str(found)
+    assert "the network is for images, not text" in str(found)
 
 
 @pytest.mark.parametrize(

@@ -22,13 +22,13 @@ from hypertransfer.runs.spec import Component, RunSpec
 
 
 class OptionChecks:
-    """Checks options of networks and optimizers; equal components are checked once."""
+    """Checks the options of networks and optimizers; equal components are checked once."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], list[Problem]] = {}
 
     def problems(self, kind: str, part: Component, cards: Mapping[str, Any]) -> list[Problem]:
-        """Problems of a component's name and of its options."""
+        """Problems of the name and the options of a component, whose `cards` are given by name."""
         place = (kind, part.text)
         if place not in self._known:
             self._known[place] = list(_option_problems(kind, part, cards))
@@ -38,8 +38,8 @@ class OptionChecks:
 def objections(spec: RunSpec, options: OptionChecks | None = None) -> Iterator[Problem]:
     """Every problem of the components that a spec names, and of their combination.
 
-    Network and data set are not checked together where one of them has a problem of its own.
-    `options` holds the checks that other specs have shared so far.
+    The network and the data set are checked together only if neither has a problem of its own.
+    `options` keeps results of checks, which specs with equal components share.
     """
     problems = list(_component_problems(spec, options or OptionChecks()))
     yield from problems
@@ -74,11 +74,11 @@ def _component_problems(spec: RunSpec, options: OptionChecks) -> Iterator[Proble
         expected = "left out: normalized_sgd has one norm of all weights together"
         yield Problem(("optimizer", "radii"), spec.optimizer.options["radii"], expected)
     if spec.weights == "boundary" and not (card and card.steepest):
-        expected = f"of an optimizer with norms of its own: {', '.join(LMO_PRESETS)}"
+        expected = f"usable without an optimizer with norms of its own: {', '.join(LMO_PRESETS)}"
         yield Problem(("weights",), spec.weights, expected)
     finer = max(spec.shape.granularity, spec.base.granularity) > 1
     if finer and spec.model.name in MODELS and not spec.model.options.get("experts"):
-        expected = f"1: {spec.model.name} has no experts here to split (model.experts)"
+        expected = f"1: {spec.model.name} has no experts to split (model.experts)"
         yield Problem(("shape", "granularity"), spec.shape.granularity, expected)
 
 
@@ -86,11 +86,11 @@ def _fit(spec: RunSpec) -> Iterator[Problem]:
     """Problems of the network with the data set."""
     card, kind = MODELS[spec.model.name], datasets.kind(spec.data.name)
     if card.data != kind:
-        expected = f"usable with {spec.model.name}, which is for {card.data}: it is {kind}"
+        expected = f"usable with {spec.model.name}: the network is for {card.data}, not {kind}"
         yield Problem(("data", "name"), spec.data.name, expected)
         return
     if kind == "text" and spec.loss != "cross_entropy":
-        yield Problem(("loss",), spec.loss, "cross_entropy, as text has classes only")
+        yield Problem(("loss",), spec.loss, "cross_entropy, the only loss for text")
     shape, _ = dataset_options.shape(spec.data.name, spec.data.options)
     yield from card.needs(spec, shape[1] if len(shape) > 1 else shape[0])
 
@@ -101,10 +101,10 @@ def _unfound(kind: str, name: str) -> Iterator[Problem]:
 
 
 def _undefined(name: str) -> str:
-    """Why the source of `module:attribute` cannot have the attribute; empty if it may."""
+    """Why the source of `module:attribute` cannot define the attribute; empty if it may."""
     module, _, attribute = name.partition(":")
     source = own(module)
-    if source is None:  # a class of a package, which is looked up when it is loaded
+    if source is None:  # a class of an installed package, which `lookup.load` checks
         return ""
     try:
         names = _bound(source, source.stat().st_mtime_ns)
@@ -117,7 +117,7 @@ def _undefined(name: str) -> str:
 
 @lru_cache
 def _bound(source: Path, _modified: int) -> frozenset[str]:
-    """Names that a source file defines, assigns, imports or uses, at any depth; not imported."""
+    """Names that a source file defines, assigns, imports or uses; the file is not executed."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         match node:
@@ -141,7 +141,11 @@ def _option_problems(kind: str, part: Component, cards: Mapping[str, Any]) -> It
     for option, value in part.options.items():
         if option not in schemas:
             known = ", ".join(schemas) or "none"
-            yield Problem((kind, option), value, f"an option of {part.name}; known: {known}")
+            yield Problem(
+                (kind, option),
+                value,
+                f"accepted: {part.name} has no option {option!r}; known: {known}",
+            )
             continue
         for error in Validator(schemas[option]).iter_errors(value):
             yield Problem((kind, option), value, f"accepted: {error.message}")

@@ -1,7 +1,7 @@
-"""A run's spec with every option that its parts take: defaults of cards are filled in.
+"""Complete specs of runs, in which the defaults of the cards are filled in.
 
-All that decides a run's numbers stands in its spec, its data, its table and its code. A default
-that changes in a card therefore changes the keys of the runs that use it.
+Spec, data, table and code determine the numbers of a run. If a default changes in a card, the keys
+of the runs that use it change, since the spec holds the default.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hypertransfer.runs.spec import Component, RunSpec
 
 
 class Completer:
-    """Parses and completes many specs; equal parts are completed once, and specs share them."""
+    """Parses and completes specs, which share equal components."""
 
     def __init__(self) -> None:
         self._last: parse.Parsed = {}
@@ -29,15 +29,16 @@ class Completer:
         """The complete spec of a run from the nested plain values of a config.
 
         Raises:
-            ProblemError: fields that are unknown, missing or have a value that cannot be used.
+            ProblemError: fields are unknown, missing or invalid; `problems` lists all of them.
         """
         return self.complete(parse.run_spec(values, self._last))
 
     def complete(self, spec: RunSpec) -> RunSpec:
         """The spec with the defaults of its network, optimizer and data set filled in.
 
-        A part that is unknown, or is named by an import path, stays as it is: checks name the one,
-        and the code of the other is in the run's key. Completing a spec again changes nothing.
+        Components that are unknown or named by an import path are left as they are: `checks`
+        reports the former, and the run's key contains the code of the latter. A complete spec is
+        left unchanged.
         """
         return replace(
             spec,
@@ -60,7 +61,7 @@ def run_spec(values: Mapping[str, Any]) -> RunSpec:
     """The complete spec of one run from the nested plain values of a config.
 
     Raises:
-        ProblemError: fields that are unknown, missing or have a value that cannot be used.
+        ProblemError: fields are unknown, missing or invalid; `problems` lists all of them.
     """
     return Completer().run_spec(values)
 

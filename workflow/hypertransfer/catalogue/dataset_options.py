@@ -37,7 +37,7 @@ def shape(name: str, options: Mapping[str, Any]) -> tuple[tuple[int, ...], int]:
 
 
 def size(name: str, options: Mapping[str, Any]) -> float:
-    """Values of all inputs that are held, about."""
+    """The approximate number of values that all inputs have: bytes of text, or pixel values."""
     found = card(name)
     if isinstance(found, TextCard):
         return float(min(options.get("max_bytes") or found.size, found.size))
@@ -45,14 +45,14 @@ def size(name: str, options: Mapping[str, Any]) -> float:
 
 
 def digest(name: str, options: Mapping[str, Any]) -> str:
-    """Digest of what a data set with its options holds; where its files lie does not count.
+    """The digest of the content of a data set with its options, wherever its files are stored.
 
-    It covers what loaders take from the card: file digests, shape, classes, the split, and how
-    many samples are taken of each part. Of Parquet files it takes names, sizes and footers, and
-    reads no data.
+    The digest covers the card's values that loaders use (file digests, shape, classes, split), and
+    the number of samples of each part. For Parquet files it covers names, sizes and footers; the
+    data in them are not read.
 
     Raises:
-        DatasetError: there is no data set of that name, or its folder cannot be read.
+        DatasetError: no data set has the name, or its folder cannot be read.
     """
     found, options = card(name), completed(name, options)
     if isinstance(found, TextCard):
@@ -75,10 +75,10 @@ def digest(name: str, options: Mapping[str, Any]) -> str:
 
 
 def parquet_files(directory: str) -> list[Path]:
-    """The Parquet files below a folder, by path.
+    """The Parquet files below a folder, sorted by path.
 
     Raises:
-        DatasetError: there is none.
+        DatasetError: the folder is missing or has no Parquet files.
     """
     if text := missing(HUGGING_FACE.name, {"directory": directory}):
         raise DatasetError(text)
@@ -90,9 +90,9 @@ def _parquet(directory: str) -> list[Path]:
 
 
 def missing(name: str, options: Mapping[str, Any]) -> str:
-    """The folder or files that are missing, and how to get them; empty if nothing is missing.
+    """A message on the folder or the files that are missing; empty if nothing is missing.
 
-    Planning does not need the data; jobs do.
+    The message says how to obtain the files. Planning does not need them; jobs do.
     """
     if "directory" not in options:
         return ""
@@ -105,7 +105,7 @@ def missing(name: str, options: Mapping[str, Any]) -> str:
 
 
 def _footers(directory: str) -> dict[str, list]:
-    """Size and digest of the end of each Parquet file; nothing where the folder is missing."""
+    """Size and digest of the end of each Parquet file, by path; empty if the folder is missing."""
     footers: dict[str, list] = {}
     for path in _parquet(directory):
         try:
@@ -120,7 +120,7 @@ def _footers(directory: str) -> dict[str, list]:
 
 
 def objections(name: str, options: Mapping[str, Any]) -> list[Problem]:
-    """Every problem of the options of a known data set; paths start at the option's name."""
+    """Every problem of the options of a known data set; its path starts with the option's name."""
     known, options = card(name), completed(name, options)
     problems = [
         Problem((option,), NO_VALUE, f"is missing, and {name} needs it: {known.obtain}")
@@ -130,7 +130,11 @@ def objections(name: str, options: Mapping[str, Any]) -> list[Problem]:
     for option, value in options.items():
         if option not in known.options:
             names = ", ".join(known.options)
-            problems.append(Problem((option,), value, f"an option of {name}; known: {names}"))
+            problems.append(
+                Problem(
+                    (option,), value, f"accepted: {name} has no option {option!r}; known: {names}"
+                )
+            )
         elif value is None and OPTIONS[option].get("default", option) is None:
             continue  # null is the default
         elif expected := _EXPECTED[option](known, value):
@@ -143,7 +147,9 @@ def objections(name: str, options: Mapping[str, Any]) -> list[Problem]:
 def _text_objections(options: Mapping[str, Any]) -> Iterator[Problem]:
     """Options of a text that contradict each other."""
     if options["vocabulary"] is not None and options["tokens"] != BPE:
-        yield Problem(("vocabulary",), options["vocabulary"], "for tokens: bpe; bytes are 256")
+        yield Problem(
+            ("vocabulary",), options["vocabulary"], "null: the vocabulary of tokens: bytes is 256"
+        )
 
 
 def _whole(value: object, low: int) -> bool:
@@ -177,12 +183,12 @@ def _fraction(card: Card, value: object) -> str:
     return "" if good else "a fraction between 0 and 1"
 
 
-# Functions of a card and an option's value: the values expected, or "" if the value is one of them.
+# Functions from a card and an option's value to the values expected, or to "" for a valid value.
 _EXPECTED: Mapping[str, Callable[[Card, object], str]] = {
     "train": _number_of_samples("train"),
     "test": _number_of_samples("test"),
     "augment": lambda card, value: "" if isinstance(value, bool) else "true or false",
-    "directory": _text("a folder"),
+    "directory": _text("the path of a folder"),
     "column": _text("the name of a column"),
     "context": _whole_from(2),
     "tokens": lambda card, value: "" if value in (BYTES, BPE) else f"one of {BYTES}, {BPE}",

@@ -1,4 +1,4 @@
-"""The object that a config names: its import path, and how it is loaded safely."""
+"""Import paths of the parts that a config names, and safe imports of these parts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hypertransfer.runs.spec import Component, RunSpec
 
 
 def import_path(kind: str, name: str) -> str:
-    """Where the named part stands, as `module:attribute`."""
+    """The import path `module:attribute` of a network, an optimizer or a data set by name."""
     if ":" in name:
         return name
     if kind == "data":
@@ -27,7 +27,7 @@ def import_path(kind: str, name: str) -> str:
     return {"model": MODELS, "optimizer": OPTIMIZERS}[kind][name].path
 
 
-# What a config may name of the library itself: parts of experiments, and nothing that writes.
+# The module or package of the library that has the parts of each kind, none of which writes files.
 OF_THE_LIBRARY = {
     "model": "hypertransfer.networks",
     "optimizer": "hypertransfer.optimizers",
@@ -35,17 +35,17 @@ OF_THE_LIBRARY = {
     "parameterisation": "hypertransfer.parameterisation.tables",
     "probe": "hypertransfer.probes",
 }
-# Packages whose optimizers a config may name; `load` takes nothing from them but optimizers.
+# Packages from which a config may name optimizers; `load` refuses their other objects.
 OPTIMIZER_PACKAGES = ("torch.optim", "pytorch_optimizer")
 
 
 def of_package(optimizer: Component) -> bool:
-    """Whether an optimizer is named as a class of an installed package."""
+    """Whether the name of an optimizer is the import path of a class of an installed package."""
     return optimizer.name.partition(":")[0] in OPTIMIZER_PACKAGES
 
 
 def packages(optimizer: Component) -> tuple[str, ...]:
-    """Installed packages whose code computes the optimizer's updates, beside torch for our own."""
+    """Installed packages that compute an optimizer's updates; torch only if named by the config."""
     if of_package(optimizer):
         return (optimizer.name.partition(":")[0].partition(".")[0],)
     card = OPTIMIZERS.get(optimizer.name)
@@ -53,32 +53,32 @@ def packages(optimizer: Component) -> tuple[str, ...]:
 
 
 def objection(kind: str, path: str) -> str:
-    """Why a config may not name `module:attribute` as such a part; empty if it may."""
+    """Why a config may not name `module:attribute` as a part of this kind; empty if it may."""
     module, _, attribute = path.partition(":")
     if kind == "optimizer" and module in OPTIMIZER_PACKAGES:
         public = attribute.isidentifier() and not attribute.startswith("_")
-        return "" if public else f"found: {attribute!r} is no public name in a module"
+        return "" if public else f"found: {attribute!r} is no public name of a module"
     source = own(module)
     if source is None:
         return f"found: no source of module {module!r} in the project's folder or the library"
     if _hides(module, source):
-        return f"found: another module of that name hides {source}; rename it"
+        return f"found: another module of the same name hides {source}; rename this file"
     if not attribute.isidentifier() or attribute.startswith("_"):
-        return f"found: {attribute!r} is no public name in a module"
+        return f"found: {attribute!r} is no public name of a module"
     home = OF_THE_LIBRARY[kind]
     if module.partition(".")[0] == PACKAGE and not f"{module}.".startswith(f"{home}."):
-        return f"allowed: of the library, a {kind} may only be in {home}"
+        return f"allowed: in the library, a {kind} must be in {home}"
     return ""
 
 
 def load(kind: str, path: str) -> Any:
-    """The object at `module:attribute`; what a config may not name is not imported.
+    """The object at `module:attribute`, which is imported only if a config may name it.
 
-    The module must come from the file that was found, and functions and classes must be of the
-    project or of the library's parts: a name that a module took from elsewhere is no part.
+    An import must load the source file that `own` finds. Functions and classes must be defined in
+    a module that a config may name: a name that a module imports from elsewhere is refused.
 
     Raises:
-        ValueError: it may not be named, or cannot be imported.
+        ValueError: a config may not name the object, or the object cannot be imported.
     """
     module, _, attribute = path.partition(":")
     if text := objection(kind, path):
@@ -90,10 +90,10 @@ def load(kind: str, path: str) -> Any:
     try:
         found = getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"{path!r} names nothing that can be imported: {error}") from error
+        raise ValueError(f"{path!r} cannot be imported: {error}") from error
     maker = getattr(found, "__module__", module) if callable(found) else module
     if maker != module and (text := objection(kind, f"{maker}:{attribute}")):
-        raise ValueError(f"{path!r} was taken from {maker}, and that is not {text}")
+        raise ValueError(f"{path!r} is defined in {maker}, and {maker}:{attribute} is not {text}")
     return found
 
 
@@ -108,14 +108,14 @@ def _optimizer_class(module: str, attribute: str) -> type:
 
 
 def _is_optimizer(found: object) -> bool:
-    """Whether it is a class of torch's optimizers; told by name, as planning has no torch."""
+    """Whether an object is a subclass of torch's Optimizer; by name, as planning has no torch."""
     bases = found.__mro__ if isinstance(found, type) else ()
     return any((b.__module__, b.__name__) == ("torch.optim.optimizer", "Optimizer") for b in bases)
 
 
 @lru_cache
 def _hides(module: str, source: Path) -> bool:
-    """Whether an import would get another module than the source; nothing is imported to tell."""
+    """Whether an import of the module would load another file; determined without an import."""
     spec = find_spec(module.partition(".")[0])
     places = [spec.origin, *(spec.submodule_search_locations or [])] if spec else [source]
     real = source.resolve()
@@ -126,7 +126,7 @@ def table(spec: RunSpec) -> Parameterisation:
     """The parameterisation that the spec names, for its optimizer's family.
 
     Raises:
-        ValueError: the table cannot be had, or not for the optimizer's gradient power.
+        ValueError: the table cannot be imported, or none is for the optimizer's gradient power.
     """
     name = spec.parameterisation
     power = optimizers.gradient_power(spec.optimizer)
@@ -136,7 +136,9 @@ def table(spec: RunSpec) -> Parameterisation:
     if not isinstance(found, Mapping) or not all(
         isinstance(entry, Parameterisation) for entry in found.values()
     ):
-        raise ValueError(f"{name!r} is neither a Parameterisation nor a mapping of powers to them")
+        raise ValueError(
+            f"{name!r} is neither a Parameterisation nor a mapping from powers to tables"
+        )
     if power not in found:
         raise ValueError(
             f"parameterisation {name!r} has tables for gradient powers {sorted(found)}, but the "

@@ -1,4 +1,4 @@
-"""Where the source of a module stands: in the library, or in the project's own folder."""
+"""Source files of modules in the library and in the project's folder."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
 def roots() -> tuple[Path, ...]:
-    """Where modules are looked for: the library, then the working directory for your own."""
+    """The folders that hold modules: that of the library, and the working directory."""
     return (PACKAGE_ROOT, Path.cwd())
 
 
 def find(module: str, where: Iterable[Path] | None = None) -> Path | None:
-    """The source file of a module under the roots; None for anything else."""
+    """The source file of a module under the roots `where`; None if there is none."""
     relative = Path(*module.split("."))
     for root in where or roots():
         for candidate in (root / relative / "__init__.py", root / relative.with_suffix(".py")):
@@ -28,10 +28,11 @@ def find(module: str, where: Iterable[Path] | None = None) -> Path | None:
 
 
 def own(module: str) -> Path | None:
-    """The source of a module that a config may name; None for any other.
+    """The source file of a module that a config may name; None for other modules.
 
-    That is one of the library or of the project's folder, found without importing anything:
-    never one of Python's own or of an installed package, nor one that a link leads out to.
+    A config may name modules of the library and of the project's folder. Modules of Python and of
+    installed packages are refused, as are links to files outside these folders. No module is
+    imported.
     """
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", module, re.ASCII):
         return None
@@ -45,5 +46,5 @@ def own(module: str) -> Path | None:
 
 @lru_cache(maxsize=4096)
 def is_followed(path: Path) -> bool:
-    """Whether a source file is followed: installed libraries are not, wherever they lie."""
+    """Whether imports are followed into a source file; not into those of installed packages."""
     return "site-packages" not in path.parts

@@ -1,7 +1,7 @@
 """Options of parts that a config names: JSON schemas with a default and a description.
 
-A default stands in a card once. `catalogue.complete` fills it in where a run's spec is made, so
-that it enters the run's key; constructors have no defaults of their own.
+Only the card of a part holds the defaults of its options. `catalogue.complete` fills them into the
+specs of runs, so that they are part of the runs' keys; constructors have no defaults of their own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
-# JSON takes 2.0 for an integer, and range(2.0) is an error: here an integer is a Python int.
+# JSON schemas accept 2.0 as an integer, but range(2.0) is an error: here only Python ints are.
 Validator = extend(
     Draft202012Validator,
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
@@ -28,12 +28,12 @@ Option = Mapping[str, Any]  # a JSON schema with the keys `description` and, mos
 
 
 def option(schema: Mapping[str, Any], default: Any, description: str) -> Option:
-    """An option with its schema, the default where a config leaves it out, and what it means."""
+    """An option with its schema, its default and its description."""
     return {**schema, "default": default, "description": description}
 
 
 def or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema, or null."""
+    """A schema that also accepts null."""
     return {"anyOf": [dict(schema), {"type": "null"}]}
 
 

@@ -23,8 +23,8 @@ def installed_version(package: str) -> str:
 def planned_versions(packages: Iterable[str]) -> dict[str, str]:
     """The version of each package in the environment of the jobs.
 
-    A plan can be made where a package is missing, for example in an environment with nothing but
-    Snakemake. The jobs then run in the environment of `envs/`, which has the pinned version.
+    Planning works without the packages, for example in an environment with nothing but Snakemake.
+    The jobs then run in the environment of `envs/`, which has the pinned versions.
     """
     return {package: _planned_version(package) for package in packages}
 
@@ -36,7 +36,7 @@ def _planned_version(package: str) -> str:
 
 @lru_cache
 def _pinned() -> dict[str, str]:
-    """The pinned version of each package; nothing if the library lies outside of its repository."""
+    """The pinned version of each package; empty if the library is outside of its repository."""
     if not PINS.is_file():
         return {}
     lines = PINS.read_text(encoding="utf-8").splitlines()

@@ -152,7 +152,9 @@ def schedule(path: Path, value: object) -> Schedule:
     )
     for name, default in (("decay", 1.0), ("final", 0.0)):
         if parsed.name == "constant" and getattr(parsed, name) != default:
-            raise ProblemError.at((*path, name), value[name], f"{default:g} if name is constant")
+            raise ProblemError.at(
+                (*path, name), value[name], f"{default:g}, the value for a constant schedule"
+            )
     return parsed
 
 

@@ -1,7 +1,7 @@
-"""Data sets as cards: what they are, and the digests of their files. No torch, no reading.
+"""Cards of data sets: loaders, shapes, options, and digests of files.
 
-A run's key takes the data from here by value, so planning reads no data; the loaders check
-what they read against the same digests.
+Run keys take the digests from the cards, so that planning reads no data. Loaders compare the files
+that they read with the same digests.
 """
 
 from __future__ import annotations
@@ -15,48 +15,64 @@ VOCABULARY = 4096  # of byte-pair encoding, unless a config says otherwise
 TEST_WINDOWS = 256  # of a text, unless a config says otherwise
 WINDOWS = 1024  # training windows come in multiples of this number: see data/text/windows.py
 
-# Options of data sets: what a config may give beside the name. See `completed` for defaults that
+# Options of data sets, which a config may set beside the name. See `completed` for defaults that
 # depend on the data set.
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "train": {"default": None, "description": "Training images or windows; null for all."},
-    "test": {"default": None, "description": "Test images or windows; null for all."},
+    "train": {
+        "default": None,
+        "description": "Number of training images or windows; null for all.",
+    },
+    "test": {"default": None, "description": "Number of test images or windows; null for all."},
     "augment": {
         "default": False,
-        "description": "Whether training images are shifted at random (CIFAR-10: flipped, too).",
+        "description": "Whether training images are randomly shifted and (except digits) flipped.",
     },
-    "directory": {"description": "The folder in which the files of the data set lie."},
-    "context": {"default": 128, "description": "Tokens of a window."},
+    "directory": {"description": "The folder with the files of the data set."},
+    "context": {"default": 128, "description": "Number of tokens in a window."},
     "tokens": {
         "default": BYTES,
         "description": "Kind of tokens: bytes, or bpe for byte-pair encoding.",
     },
     "vocabulary": {
         "default": None,
-        "description": f"Tokens of byte-pair encoding; null for {VOCABULARY}. Bytes are 256.",
+        "description": f"Number of tokens of byte-pair encoding; null for {VOCABULARY}.",
     },
-    "column": {"default": "text", "description": "The column of text in Parquet files."},
+    "column": {
+        "default": "text",
+        "description": "The name of the column of text in Parquet files.",
+    },
     "test_fraction": {
         "default": None,
-        "description": "Share of documents kept for testing where there is no test split.",
+        "description": "Share of the training documents to test on; null to use test files.",
     },
     "max_bytes": {
         "default": None,
-        "description": "Bytes of text that are read at most; null for all.",
+        "description": "Largest number of bytes of text to read from each part; null for all.",
     },
 }
 
 
 class DatasetError(ValueError):
-    """A data set that is unknown, missing or damaged; says which file, and how to get it."""
+    """A data set that is unknown, missing or damaged; the message says how to obtain its files."""
 
 
 @dataclass(frozen=True)
 class DatasetCard:
-    """A data set: its loader, the shape of its images (channels, height, width), its files.
+    """A data set of images.
 
-    `module` is the loader, as `module:function`. `train` and `test` are the numbers of images.
-    `files` gives each file's digest, as `sha256:…` or `md5:…`, and `obtain` says how a user
-    comes by them. A config may give the `options` beside the name, and must give the `required`.
+    Attributes:
+        name: the name in configs.
+        module: the import path `module:function` of the loader.
+        input_shape: channels, height and width of an image.
+        classes: the number of classes; 1 for targets that are numbers.
+        train: the number of training images.
+        test: the number of test images.
+        files: the digest of each file, as `sha256:…` or `md5:…`.
+        obtain: how a user obtains the files.
+        licence: the licence of the data.
+        source: the origin of the data.
+        options: the names of the options that a config may set.
+        required: the options that a config must set.
     """
 
     name: str
@@ -139,7 +155,7 @@ CIFAR10 = DatasetCard(
     classes=10,
     train=50000,
     test=10000,
-    files={  # md5, as that is what torchvision's datasets/cifar.py publishes
+    files={  # the MD5 digests in torchvision's datasets/cifar.py
         "data_batch_1": "md5:c99cafc152244af753f735de768cd75f",
         "data_batch_2": "md5:d4bba439e000b95fd0a9bffe97cbabec",
         "data_batch_3": "md5:54ebc095f3ab1f0389bbae665268c751",
@@ -174,11 +190,19 @@ _TEXT_OPTIONS = ("context", "tokens", "vocabulary", "train", "test")
 
 @dataclass(frozen=True)
 class TextCard:
-    """A text: its loader, the packages it comes from, and the digest of all its documents.
+    """A data set of text.
 
-    `size` is the number of bytes of the training part, about. Options stand beside the name in a
-    config: `context` tokens in a window, the kind of `tokens`, the `vocabulary` of byte-pair
-    encoding, and how many windows `train` and `test`.
+    Attributes:
+        name: the name in configs.
+        module: the import path `module:function` of the loader.
+        versions: the versions of the packages that contain the documents.
+        digest: the digest of all documents, joined by blank lines; empty if it is not known.
+        size: the approximate number of bytes of the training part.
+        obtain: how a user obtains the documents.
+        licence: the licence of the documents.
+        source: the origin of the documents.
+        options: the names of the options that a config may set.
+        required: the options that a config must set.
     """
 
     name: str
@@ -232,17 +256,23 @@ Card = DatasetCard | TextCard
 CARDS: Mapping[str, Card] = {
     card.name: card
     for card in (
-        DIGITS, FASHION_MNIST_SUBSET, FASHION_MNIST, CIFAR10, GAUSSIAN_REGRESSION,
-        STATE_OF_THE_UNION, PROGRAM_TEXT, HUGGING_FACE,
+        DIGITS,
+        FASHION_MNIST_SUBSET,
+        FASHION_MNIST,
+        CIFAR10,
+        GAUSSIAN_REGRESSION,
+        STATE_OF_THE_UNION,
+        PROGRAM_TEXT,
+        HUGGING_FACE,
     )
-}  # fmt: skip
+}
 
 
 def card(name: str) -> Card:
     """The card of a data set.
 
     Raises:
-        DatasetError: there is none of that name.
+        DatasetError: no data set has the name.
     """
     if name not in CARDS:
         raise DatasetError(f"no data set {name!r}; known: {', '.join(CARDS)}")
@@ -250,14 +280,14 @@ def card(name: str) -> Card:
 
 
 def kind(name: str) -> str:
-    """`images` or `text`."""
+    """The kind of a data set, `images` or `text`."""
     return "text" if isinstance(card(name), TextCard) else "images"
 
 
 def completed(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """All options of a data set: those that are left out have their defaults.
+    """All options of a data set, with defaults for those that `options` lacks.
 
-    Completing options again changes nothing. `directory` has no default.
+    `directory` has no default. Complete options are left unchanged.
     """
     found = card(name)
     usual = {

@@ -10,12 +10,12 @@ from typing import Any
 
 
 def latent(parts: Mapping[str, Any], width: int, ratio: str = "latent_ratio") -> int:
-    """The size of a latent vector at a width; 0 where there is none."""
+    """The size of a latent vector at a width; 0 if the option `ratio` is null."""
     return round(parts[ratio] * width) if parts[ratio] else 0
 
 
 def rotary_size(parts: Mapping[str, Any]) -> int:
-    """Entries of queries and of the shared key that carry positions in latent attention."""
+    """The size of the rotary parts of queries and of the shared key in latent attention."""
     if parts["positions"] != "rotary":
         return 0
     return parts["rotary_size"] or parts["head_size"]

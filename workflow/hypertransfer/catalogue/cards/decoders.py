@@ -9,23 +9,26 @@ from hypertransfer.catalogue.options import COUNT, FLAG, POSITIVE, Option, optio
 _AMOUNT = {"type": "number", "minimum": 0}
 _RATIO = {**POSITIVE, "maximum": 1}
 
-# The defaults that both share are our choice: embeddings are not tied, the size of a head does not
-# change with width, and there are no experts.
+# The common defaults of both decoders are our choice: embeddings are not tied, the size of a head
+# does not change with the width, and there are no experts.
 _COMMON: Mapping[str, Option] = {
-    "head_size": option(COUNT, 16, "Entries of one attention head."),
+    "head_size": option(COUNT, 16, "Size of one attention head."),
     "qk_norm": option(FLAG, False, "Whether queries and keys are normalised in each head."),
     "logits": option(
-        {"enum": ["1/E", "1/√E"]}, "1/√E",
-        "Scale of the attention logits, E being the head size.",
+        {"enum": ["1/E", "1/√E"]},
+        "1/√E",
+        "Scale of the attention logits, with the head size E.",
     ),
     "embedding_std": option(POSITIVE, 0.1, "Standard deviation of initial embeddings."),
     "tied": option(FLAG, False, "Whether the readout shares its weights with the embedding."),
     "attention": option(
-        {"enum": ["multi_head", "latent"]}, "multi_head",
+        {"enum": ["multi_head", "latent"]},
+        "multi_head",
         "Multi-head attention, or multi-head latent attention (2405.04434).",
     ),
     "kv_heads": option(
-        or_null(COUNT), None,
+        or_null(COUNT),
+        None,
         "Heads of keys and values, for grouped-query attention; null for as many as queries have.",
     ),
     "fused": option(FLAG, False, "Whether one matrix holds queries, keys and values."),
@@ -33,39 +36,47 @@ _COMMON: Mapping[str, Option] = {
         _RATIO, 0.5, "Size of the latent vector of keys and values, over the width."
     ),
     "query_latent_ratio": option(
-        or_null(_RATIO), None, "Size of the latent vector of queries, over the width; null: none."
+        or_null(_RATIO),
+        None,
+        "Size of the latent vector of queries, over the width; null for none.",
     ),
     "rotary_size": option(
-        or_null(COUNT), None,
-        "Entries of latent attention that carry rotary positions; null for the head size.",
+        or_null(COUNT),
+        None,
+        "Size of the rotary part of latent attention's queries and keys; null for the head size.",
     ),
     # At granularity G there are G times as many experts, each 1/G as large, and a token chooses
     # G times `top_k` (Krajewski et al. 2402.07871).
     "experts": option(
-        {"type": "integer", "minimum": 0}, 0,
-        "Experts of a feed-forward part at granularity 1; 0 for a dense part.",
+        {"type": "integer", "minimum": 0},
+        0,
+        "Number of experts of a feed-forward part at granularity 1; 0 for a dense part.",
     ),
-    "top_k": option(COUNT, 1, "Experts that a token chooses, at granularity 1."),
+    "top_k": option(COUNT, 1, "Number of experts per token at granularity 1."),
     "shared": option(
-        {"type": "integer", "minimum": 0}, 0, "Experts that all tokens use, at granularity 1."
+        {"type": "integer", "minimum": 0},
+        0,
+        "Number of experts that process all tokens, at granularity 1.",
     ),
     "score": option(
-        {"enum": ["softmax", "sigmoid"]}, "softmax", "Scores of the router's logits."
+        {"enum": ["softmax", "sigmoid"]}, "softmax", "Function from the router's logits to scores."
     ),
     "gates": option(
-        {"enum": ["raw", "normalised", "mean"]}, "raw",
-        "Weights of the chosen experts: their scores, these over their sum, or over their number.",
+        {"enum": ["raw", "normalised", "mean"]},
+        "raw",
+        "Weights of the chosen experts: their scores, or these over their sum or their number.",
     ),
     "capacity": option(
-        or_null(POSITIVE), None,
-        "Tokens that an expert takes in training, over the mean load; null for all.",
+        or_null(POSITIVE),
+        None,
+        "Largest number of tokens per expert in training, over the mean; null for no limit.",
     ),
     "balance_loss": option(_AMOUNT, 0.0, "Weight of the load-balancing loss (2101.03961)."),
     "z_loss": option(_AMOUNT, 0.0, "Weight of the router's z-loss (2202.08906)."),
     "balance_rate": option(
-        _AMOUNT, 0.0, "Step of the bias that balances loads without a loss (2408.15664)."
+        _AMOUNT, 0.0, "Step size of the bias that balances loads without a loss (2408.15664)."
     ),
-}  # fmt: skip
+}
 
 
 def _options(
@@ -80,9 +91,9 @@ def _options(
             "Activation of the feed-forward part.",
         ),
         "positions": option(
-            {"enum": ["learned", "rotary"]}, positions, "How places are told apart."
+            {"enum": ["learned", "rotary"]}, positions, "Kind of position embeddings."
         ),
-        "mlp_ratio": option(COUNT, mlp_ratio, "Size of inner layers over the width."),
+        "mlp_ratio": option(COUNT, mlp_ratio, "Size of the inner layers over the width."),
         "bias": option(FLAG, bias, "Whether linear layers have biases."),
     }
 

@@ -1,4 +1,4 @@
-"""Presets of the LMO optimizers: which norm each kind of parameter has, as a table."""
+"""Presets of the LMO optimizers: a table of the norm of each kind of parameter."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 ADAMW = "adamw"  # in the place of a norm: AdamW updates the parameter
 JOINT = "euclidean"  # one Euclidean norm of all parameters together
 NORMS = ("spectral", "sign", "col", "row", "frobenius", "max", "keller", "moonlight")
-NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # coefficients of Jordan 2024
+# Coefficients a, b, c of a Newton–Schulz iteration (Jordan 2024, as in torch's Muon).
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Which norm each kind of parameter has, and the momentum that goes with them."""
+    """The norm of each kind of parameter (see `optimizers.norms.MatrixShape`), and the momentum."""
 
     source: str
     input: str
@@ -23,10 +24,10 @@ class Preset:
     vector: str = "rms"
     momentum: float = 0.9
     nesterov: bool = False
-    router: str = ""  # empty: as the output's
+    router: str = ""  # empty for the norm of `output`
 
     def at(self, kind: str) -> str:
-        """The norm of a kind of parameter; an expert's is that of hidden matrices."""
+        """The norm of a kind of parameter; experts have the norm of hidden matrices."""
         if kind == "router":
             return self.router or self.output
         return self.hidden if kind == "expert" else getattr(self, kind)

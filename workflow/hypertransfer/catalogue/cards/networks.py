@@ -1,7 +1,7 @@
 """Networks that a config can name, without importing torch.
 
-A card says where the class stands, which options it takes (as JSON schemas) and what must hold of
-its shape, so that a config is checked before any job starts.
+A card holds the import path of a network, its options (JSON schemas) and the checks of its shape.
+A config is checked against the cards before any job starts.
 """
 
 from __future__ import annotations
@@ -22,10 +22,14 @@ from hypertransfer.runs.spec import RunSpec
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A network: its import path, options, and `needs(spec, side)`, which yields objections.
+    """A network.
 
-    `data` is what it is for, `images` or `text`; the side is that of an image, or the tokens of a
-    window.
+    Attributes:
+        path: the import path `module:object` of the class or of a function that builds the network.
+        options: the options, by name.
+        needs: `needs(spec, side)` yields the problems of a spec that uses the network; the side is
+            that of an image in pixels, or the number of tokens in a window.
+        data: the kind of data that the network reads, `images` or `text`.
     """
 
     path: str
@@ -73,11 +77,11 @@ def _vit_needs(spec: RunSpec, side: int) -> Iterator[Problem]:
     for name, depth in (("shape.depth", spec.shape.depth), ("base.depth", spec.base.depth)):
         if depth % 2:
             yield Problem(
-                tuple(name.split(".")), depth, "even: vit's blocks are two residual branches each"
+                tuple(name.split(".")), depth, "even: each block of vit has two residual branches"
             )
     patch, heads = spec.model.options["patch"], spec.model.options["heads"]
     if side % patch:
-        yield Problem(("model", "patch"), patch, f"a divisor of the images' side, {side}")
+        yield Problem(("model", "patch"), patch, f"a divisor of {side}, the side of the images")
     if spec.shape.width % heads:
         yield Problem(("shape", "width"), spec.shape.width, f"a multiple of the {heads} heads")
 
@@ -108,29 +112,42 @@ def _decoder_needs(spec: RunSpec, side: int) -> Iterator[Problem]:
     else:
         usual = defaults(DECODERS[spec.model.name])
         for name in (name for name in EXPERT_OPTIONS if parts[name] != usual[name]):
-            expected = "for experts, and model.experts is 0: set it, or leave this out"
+            expected = f"usable, as model.experts is 0: set model.experts, or leave out {name}"
             yield Problem(("model", name), parts[name], expected)
 
 
 EXPERT_OPTIONS = (
-    "top_k", "shared", "score", "gates", "capacity", "balance_loss", "z_loss", "balance_rate",
-)  # fmt: skip
+    "top_k",
+    "shared",
+    "score",
+    "gates",
+    "capacity",
+    "balance_loss",
+    "z_loss",
+    "balance_rate",
+)
 _OF_MULTI_HEAD = {"qk_norm": False, "kv_heads": None, "fused": False}
 
 
 def _latent(spec: RunSpec, parts: Mapping[str, Any]) -> Iterator[Problem]:
     for name, absent in _OF_MULTI_HEAD.items():
         if parts[name] != absent:
-            yield Problem(("model", name), parts[name], "of model.attention: multi_head only")
+            yield Problem(
+                ("model", name),
+                parts[name],
+                "usable with model.attention: latent, but with multi_head only",
+            )
     if decoder_sizes.rotary_size(parts) % 2:
         yield Problem(("model", "rotary_size"), parts["rotary_size"], "even")
     if parts["rotary_size"] and parts["positions"] != "rotary":
-        expected = "for model.positions: rotary"
+        expected = "usable without model.positions: rotary"
         yield Problem(("model", "rotary_size"), parts["rotary_size"], expected)
     for name in ("latent_ratio", "query_latent_ratio"):
         for where, shape in (("shape.width", spec.shape), ("base.width", spec.base)):
             if parts[name] and (parts[name] * shape.width) % 1:
-                expected = f"such that {where} × it, {parts[name] * shape.width:g}, is whole"
+                expected = (
+                    f"such that its product with {where}, {parts[name] * shape.width:g}, is whole"
+                )
                 yield Problem(("model", name), parts[name], expected)
 
 
@@ -144,14 +161,16 @@ def _experts(spec: RunSpec, parts: Mapping[str, Any]) -> Iterator[Problem]:
             expected = f"a divisor of the inner size, {inner}, at {name}.width"
             yield Problem((name, "granularity"), shape.granularity, expected)
         if parts["gates"] == "normalised" and parts["top_k"] * shape.granularity == 1:
-            expected = "raw or mean: one chosen expert's gate would be 1, and no router trained"
+            expected = "raw or mean: the gate of a single expert would be 1, and no router trained"
             yield Problem(("model", "gates"), "normalised", expected)
     if parts["bias"]:
         yield Problem(("model", "bias"), True, "false, as experts have no biases")
 
 
 def _tied(spec: RunSpec) -> Iterator[Problem]:
-    versions = PARAMETERISATIONS.get(spec.parameterisation, {})  # one's own is checked in use
+    versions = PARAMETERISATIONS.get(
+        spec.parameterisation, {}
+    )  # a user's table is checked when it is used
     own = ":" in spec.optimizer.name or spec.optimizer.name in OPTIMIZERS
     table = versions.get(gradient_power(spec.optimizer)) if own else None
     if table and not table.ties:
@@ -163,20 +182,22 @@ def _tied(spec: RunSpec) -> Iterator[Problem]:
         yield Problem(
             ("parameterisation",),
             spec.parameterisation,
-            f"one of {known}, as the readout is tied, and it scales outputs otherwise than inputs",
+            f"one of {known}: the readout is tied, and this table scales outputs unlike inputs",
         )
     if spec.weights != "fan_in":
         yield Problem(("weights",), spec.weights, "fan_in, as the readout is tied to the embedding")
     card = OPTIMIZERS.get(spec.optimizer.name)
     if card and card.steepest and spec.optimizer.name not in ADAMW_OUTSIDE:
-        expected = "one that has no norm of embeddings, which are the readout's weights too"
+        expected = "usable with a tied readout, which needs an optimizer with no norm of embeddings"
         yield Problem(("optimizer",), spec.optimizer.name, expected)
 
 
 _STRENGTH = option(POSITIVE, 1.0, "Factor on every residual branch.")
 _BLOCK = {
-    "layers_per_block": option(COUNT, 1, "Layers of a residual branch."),
-    "skip": option(FLAG, True, "Whether branches are residual; false for the control without."),
+    "layers_per_block": option(COUNT, 1, "Number of layers in a residual branch."),
+    "skip": option(
+        FLAG, True, "Whether blocks have skip connections; false for the control without."
+    ),
     "strength": _STRENGTH,
 }
 MODELS: Mapping[str, ModelCard] = {
@@ -192,8 +213,8 @@ MODELS: Mapping[str, ModelCard] = {
         "hypertransfer.networks.vit:VisionTransformer",
         {
             "patch": option(COUNT, 4, "Side of a patch, in pixels."),
-            "heads": option(COUNT, 8, "Attention heads."),
-            "mlp_ratio": option(COUNT, 2, "Size of inner layers over the width."),
+            "heads": option(COUNT, 8, "Number of attention heads."),
+            "mlp_ratio": option(COUNT, 2, "Size of the inner layers over the width."),
             "strength": _STRENGTH,
         },
         _vit_needs,

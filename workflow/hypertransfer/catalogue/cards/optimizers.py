@@ -13,13 +13,13 @@ from hypertransfer.runs.spec import Component
 
 @dataclass(frozen=True)
 class OptimizerCard:
-    """An optimizer: its import path, its gradient power (parameterisation.algebra), its options."""
+    """An optimizer: its import path, gradient power (see `Parameterisation`) and options."""
 
     path: str
     gradient_power: float
     options: Mapping[str, Option] = field(default_factory=dict)
-    fixed: Mapping[str, Any] = field(default_factory=dict)  # options that the name stands for
-    steepest: bool = False  # whether updates come from norms, on whose balls weights may be drawn
+    fixed: Mapping[str, Any] = field(default_factory=dict)  # options that the name implies
+    steepest: bool = False  # whether its norms may draw the weights (weights: boundary)
     packages: tuple[str, ...] = ()  # packages other than torch whose code computes the update
 
 
@@ -33,21 +33,23 @@ def _betas(first: float, second: float) -> Option:
     )
 
 
-_EPS = option(_AMOUNT, 1e-8, "Term in Adam's denominator, at the base shape.")
+_EPS = option(_AMOUNT, 1e-8, "Term ε in Adam's denominator, at the base shape.")
 _ADAM = {
     "betas": _betas(0.9, 0.999),  # torch's
     "eps": _EPS,
-    "fused": option(FLAG, True, "Whether torch's fused form is used; false for its foreach form."),
+    "fused": option(FLAG, True, "Whether to use torch's fused implementation; false for foreach."),
 }
 _SGD = {
-    "momentum": option(FRACTION, 0.0, "Momentum of the gradients."),
-    "nesterov": option(FLAG, False, "Whether momentum is Nesterov's."),
+    "momentum": option(FRACTION, 0.0, "Factor on the previous value of the momentum buffer."),
+    "nesterov": option(FLAG, False, "Whether to use Nesterov momentum."),
 }
 _SOPHIA = {
     "betas": _betas(0.965, 0.99),  # Liu et al. 2305.14342, their code
-    "eps": option(POSITIVE, 1e-8, "The base value of the term whose scaling `scale_rho` undoes."),
+    "eps": option(
+        POSITIVE, 1e-8, "ε at the base shape; `scale_rho` uses the table's factor on it."
+    ),
     "rho": option(POSITIVE, 0.04, "ρ: entries of m/h are clipped at ρ, at the base shape."),
-    "every": option(COUNT, 10, "Steps between estimates of the Hessian's diagonal."),
+    "every": option(COUNT, 10, "Number of steps between estimates of the Hessian's diagonal."),
     "estimator": option(
         {"enum": ["gauss_newton", "hutchinson"]},
         "gauss_newton",
@@ -72,7 +74,7 @@ def _lmo(preset: Preset) -> Mapping[str, Option]:
                 "properties": {place: {"enum": [*NORMS]} for place in (*_PLACES, "router")},
             },
             {},
-            "Norms of kinds of weights that replace those of the preset.",
+            "Norms of kinds of weights, in place of those of the preset.",
         ),
         "radii": option(
             {
@@ -81,26 +83,32 @@ def _lmo(preset: Preset) -> Mapping[str, Option]:
                 "properties": dict.fromkeys((*_PLACES, "vector"), POSITIVE),
             },
             {},
-            "Radii ρ of kinds of parameters; 1 where none is given.",
+            "Radii ρ of kinds of parameters, 1 by default.",
         ),
-        "momentum": option(FRACTION, preset.momentum, "Share of the old moving average."),
-        "nesterov": option(FLAG, preset.nesterov, "Whether momentum is Nesterov's."),
-        "light": option(FLAG, False, "Whether the average is kept in the gradient itself."),
+        "momentum": option(
+            FRACTION,
+            preset.momentum,
+            "Weight of the previous value in the moving average of gradients.",
+        ),
+        "nesterov": option(FLAG, preset.nesterov, "Whether to use Nesterov momentum."),
+        "light": option(FLAG, False, "Whether the gradient itself stores the average."),
         "ns_steps": option(
             {"type": "integer", "minimum": 0},
             5,
-            "Newton–Schulz steps of spectral norms; 0 for the exact polar factor.",
+            "Number of Newton–Schulz steps of spectral norms; 0 for the exact polar factor.",
         ),
         "ns_coefficients": option(
             {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3},
             [*NEWTON_SCHULZ],
             "Coefficients a, b, c of the Newton–Schulz polynomial.",
         ),
-        "clip": option(POSITIVE, 1.0, "Largest strength of the clipped form."),
+        "clip": option(POSITIVE, 1.0, "Largest factor on the update of the clipped form."),
         "adam_lr": option(
-            POSITIVE, 1.0, "Learning rate of what is left to AdamW, over that of the rest."
+            POSITIVE,
+            1.0,
+            "Learning rate of the parameters that AdamW updates, over that of the others.",
         ),
-        "betas": _betas(0.9, 0.95),  # of the parameters that a preset leaves to AdamW
+        "betas": _betas(0.9, 0.95),  # of the parameters that AdamW updates
         "eps": _EPS,
     }
 
@@ -132,17 +140,17 @@ OPTIMIZERS: Mapping[str, OptimizerCard] = {
 
 
 def fixed(optimizer: Component) -> dict[str, Any]:
-    """The options that an optimizer's name stands for."""
+    """The options that the name of an optimizer implies."""
     return {} if ":" in optimizer.name else dict(OPTIMIZERS[optimizer.name].fixed)
 
 
 def gradient_power(optimizer: Component) -> float:
-    """The gradient power of an optimizer; one of your own says it in `gradient_power`."""
+    """The gradient power of an optimizer; for import paths the option `gradient_power`, or 0."""
     if ":" in optimizer.name:
         return float(optimizer.options.get("gradient_power", 0.0))
     return OPTIMIZERS[optimizer.name].gradient_power
 
 
 def betas(optimizer: Component) -> tuple[float, ...]:
-    """The betas of an optimizer at the base; none where it has none."""
+    """The betas of an optimizer at the base batch size; empty if the optimizer has none."""
     return tuple(float(beta) for beta in optimizer.options.get("betas", ()))

@@ -11,8 +11,8 @@ from hypertransfer.catalogue.options import COUNT, Option, defaults, option
 from hypertransfer.runs.problem import Problem
 from hypertransfer.runs.spec import RunSpec
 
-# What every probe's table says beside its own columns; `error` is a relative error bound of the
-# quantity, or its standard error, as the probe's docstring says.
+# Columns of every probe beside its own. `error` is a relative error bound of the quantity or its
+# standard error; the docstring of the probe says which.
 PROBED = {"error": "number", "converged": "flag", "products": "count"}
 
 
@@ -22,18 +22,24 @@ def _any_run(spec: RunSpec) -> Iterator[Problem]:
 
 @dataclass(frozen=True)
 class ProbeCard:
-    """A probe: its module, its settings, its columns, and what it needs of a run.
+    """A probe.
 
-    Each setting has a JSON schema and a default. Columns are `number`s (null where nothing is
-    measured) or `list`s of numbers; names are unique over all probes.
+    Attributes:
+        module: the module that measures.
+        settings: the options, by name.
+        columns: the kind of each column: `number` (null where nothing is measured), or `list` of
+            numbers. No two probes have a column of the same name.
+        needs: yields the problems of a run that the probe cannot measure.
+        data: the data sets that the probe reads beside that of the run.
+        packages: the packages other than torch that compute the numbers.
     """
 
     module: str
     settings: Mapping[str, Option]
     columns: Mapping[str, str]
     needs: Callable[[RunSpec], Iterator[Problem]] = _any_run
-    data: tuple[str, ...] = ()  # data sets that it reads beside the run's own
-    packages: tuple[str, ...] = ()  # packages other than torch whose code computes its numbers
+    data: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
 
 
 def _adam(spec: RunSpec) -> Iterator[Problem]:
@@ -65,7 +71,9 @@ def _theory(spec: RunSpec) -> Iterator[Problem]:
     }
     for path, (given, needed) in wanted.items():
         if given != needed:
-            yield Problem(tuple(path.split(".")), given, f"{needed}, which linear_theory is about")
+            yield Problem(
+                tuple(path.split(".")), given, f"{needed}, as the probe linear_theory requires"
+            )
 
 
 def _decoder(spec: RunSpec) -> Iterator[Problem]:
@@ -76,26 +84,28 @@ def _decoder(spec: RunSpec) -> Iterator[Problem]:
 def _routers(spec: RunSpec) -> Iterator[Problem]:
     yield from _decoder(spec)
     if not spec.model.options.get("experts"):
-        yield Problem(("model", "experts"), 0, "at least 1, as the routing probe looks at routers")
+        yield Problem(("model", "experts"), 0, "at least 1: the routing probe measures routers")
 
 
 def _rotary_decoder(spec: RunSpec) -> Iterator[Problem]:
     yield from _decoder(spec)
     if spec.model.options.get("positions", "rotary") != "rotary":
-        text = "rotary, as the decoding probe reads more tokens than learned positions have"
+        text = "rotary: the decoding probe reads more tokens than there are learned positions"
         yield Problem(("model", "positions"), "learned", text)
 
 
-_SAMPLES = {"samples": option(COUNT, 256, "Training samples that the probe looks at.")}
+_SAMPLES = {"samples": option(COUNT, 256, "Number of training samples that the probe reads.")}
 _SOLVER = {
     "tolerance": option(
         {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5},
         0.01,
         "Relative error bound at which an eigenvalue counts as converged.",
     ),
-    "max_products": option(COUNT, 200, "Matrix-vector products after which the solver stops."),
+    "max_products": option(
+        COUNT, 200, "Number of matrix-vector products after which the solver stops."
+    ),
 }
-_EIGENVALUES = {"eigenvalues": option(COUNT, 1, "How many of the largest eigenvalues.")}
+_EIGENVALUES = {"eigenvalues": option(COUNT, 1, "Number of largest eigenvalues.")}
 
 
 def _numbers(*names: str) -> dict[str, str]:
@@ -124,7 +134,7 @@ PROBES: Mapping[str, ProbeCard] = {
     ),
     "trace": ProbeCard(
         "hypertransfer.probes.landscape.trace",
-        {**_SAMPLES, "vectors": option(COUNT, 30, "Random vectors that the estimate averages.")},
+        {**_SAMPLES, "vectors": option(COUNT, 30, "Number of random vectors of the estimate.")},
         _numbers("trace"),
     ),
     "alignment": ProbeCard(
@@ -134,7 +144,7 @@ PROBES: Mapping[str, ProbeCard] = {
             "batches": option(
                 {"type": "integer", "minimum": 0},
                 16,
-                "Minibatches for batch sharpness; 0 for none.",
+                "Number of minibatches for batch sharpness; 0 for none.",
             ),
         },
         _numbers("directional_sharpness", "alignment", "batch_sharpness", "batch_edge"),
@@ -149,8 +159,8 @@ PROBES: Mapping[str, ProbeCard] = {
         "hypertransfer.probes.landscape.density",
         {
             **_SAMPLES,
-            "vectors": option(COUNT, 4, "Random vectors that the estimate averages."),
-            "steps": option(COUNT, 60, "Lanczos steps from each vector."),
+            "vectors": option(COUNT, 4, "Number of random vectors of the estimate."),
+            "steps": option(COUNT, 60, "Number of Lanczos steps from each vector."),
         },
         {"nodes": "list", "shares": "list", **_numbers("largest_node")},
     ),
@@ -167,8 +177,10 @@ PROBES: Mapping[str, ProbeCard] = {
     "downstream": ProbeCard(
         "hypertransfer.probes.tasks.downstream",
         {
-            "samples": option(COUNT, 512, "Test windows whose loss is measured."),
-            "windows": option(COUNT, 8, "Windows of a message that its features average."),
+            "samples": option(COUNT, 512, "Number of test windows whose loss is measured."),
+            "windows": option(
+                COUNT, 8, "Number of windows of a message whose features are averaged."
+            ),
         },
         _numbers("program_loss", "messages_loss", "party_accuracy", "delivery_accuracy"),
         _bytes,
@@ -190,10 +202,12 @@ PROBES: Mapping[str, ProbeCard] = {
     "decoding": ProbeCard(
         "hypertransfer.probes.tasks.decoding",
         {
-            "batch": option(COUNT, 1, "Sequences that are decoded at once."),
-            "prompt": option(COUNT, 64, "Tokens of the prompt."),
-            "tokens": option(COUNT, 64, "Tokens that are generated."),
-            "repeats": option(COUNT, 3, "Timed repetitions; the median counts."),
+            "batch": option(COUNT, 1, "Number of sequences that are decoded at once."),
+            "prompt": option(COUNT, 64, "Number of tokens in the prompt."),
+            "tokens": option(COUNT, 64, "Number of tokens that are generated."),
+            "repeats": option(
+                COUNT, 3, "Number of timed repetitions, of which the median is reported."
+            ),
         },
         _numbers("decoded_per_second", "cache_bytes", "cache_formula", "cache_reduction"),
         _rotary_decoder,
@@ -213,6 +227,6 @@ PROBES: Mapping[str, ProbeCard] = {
 
 
 def measured() -> Iterator[str]:
-    """The names of all numbers that probes measure."""
+    """The names of all columns of probes that are numbers."""
     for card in PROBES.values():
         yield from (name for name, kind in card.columns.items() if kind == "number")
