@@ -212,7 +212,7 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, protocol):
 )
 def test_no_name_but_those_of_the_official_files(tmp_path, module, attribute):
     (tmp_path / "batch").write_bytes(batch_file(name(module, attribute), GOOD_Y))
-    with pytest.raises(DatasetError, match=rf"asks for {module}.{attribute}"):
+    with pytest.raises(DatasetError, match=rf"the stream names {module}.{attribute}"):
         cifar10.read_batch(tmp_path / "batch")
 
 

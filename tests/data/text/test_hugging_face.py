@@ -44,7 +44,7 @@ def test_parquet_that_cannot_be_used_is_named(tmp_path):
     with pytest.raises(DatasetError, match=r"train\.parquet has no column 'body': it has text, id"):
         samples_of("hugging_face", directory=folder, column="body")
     (tmp_path / "train.parquet").write_bytes(b"PAR1 no more than this")
-    with pytest.raises(DatasetError, match=r"train\.parquet is no Parquet file"):
+    with pytest.raises(DatasetError, match=r"train\.parquet cannot be read as a Parquet file"):
         samples_of("hugging_face", directory=folder)
 
 

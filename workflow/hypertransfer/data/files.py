@@ -1,4 +1,4 @@
-"""Reading data files, whose digests are checked before their content is used."""
+"""Data files, whose digests are checked before their content is used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hypertransfer.catalogue.cards.datasets import DatasetCard, DatasetError
 
-MOST_BYTES = 2**28  # of an unpacked file; the largest known file has a fifth of that
+MOST_BYTES = 2**28  # largest size of an unpacked file, five times that of the largest known file
 VENDORED = Path(__file__).parent / "vendored"
 
 
@@ -21,7 +21,7 @@ def checked(card: DatasetCard, name: str, path: Path) -> bytes:
     compared with the card's.
 
     Raises:
-        DatasetError: the file is missing, damaged, or another file than that of the card.
+        DatasetError: the file is missing or damaged, or differs from the card's digest.
     """
     unpack = path.suffix == ".gz" and not name.endswith(".gz")
     return read(path, card.files[name], f"{card.name}: {card.obtain}", unpack=unpack)
@@ -31,7 +31,7 @@ def _unpacked(content: bytes) -> bytes:
     with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
         unpacked = file.read(MOST_BYTES + 1)
     if len(unpacked) > MOST_BYTES:
-        raise OSError(f"it unpacks to more than {MOST_BYTES} bytes")
+        raise OSError(f"the file unpacks to more than {MOST_BYTES} bytes")
     return unpacked
 
 

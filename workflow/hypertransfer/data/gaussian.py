@@ -11,7 +11,10 @@ SEED = 0
 
 
 def load() -> Samples:
-    """x ~ N(0, 1) of shape (n, 1, 1, D), and y = β·x with β ~ N(0, 1/D), so that y ~ N(0, 1)."""
+    """Samples x ~ N(0, 1), shape (n, 1, 1, D), and targets y = β·x, shape (n,), with β ~ N(0, 1/D).
+
+    Therefore the targets have a variance of about 1.
+    """
     card = GAUSSIAN_REGRESSION
     generator = torch.Generator().manual_seed(SEED)
     dimension = card.input_shape[-1]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-Augment = Callable[[Tensor, int], Tensor]  # inputs and a seed to inputs of the same shape
+Augment = Callable[[Tensor, int], Tensor]  # from inputs and a seed to inputs of the same shape
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Samples:
 
     Images are normalised float32 (n, C, H, W); their targets are classes, int64 (n,), or numbers,
     float32 (n,). Text is int64 (n, T); the target of each token is the next token, int64 (n, T).
-    `augment(x, seed)` returns an augmented training batch of the shape of x.
+    `classes` is the number of classes, or of tokens in the vocabulary. `augment(x, seed)` returns
+    an augmented training batch of the shape of x.
     """
 
     train_x: Tensor
@@ -57,7 +58,7 @@ def _seed(text: str) -> int:
 def batches(n: int, batch_size: int, seed: int) -> Iterator[Tensor]:
     """Endless minibatches, each as indices of shape (batch_size,).
 
-    The samples of epoch e = 0, 1, … are `torch.randperm(n)` of a CPU generator with the seed
+    The order of epoch e = 0, 1, … is `torch.randperm(n)` of a CPU generator with the seed
     `epoch_seed(seed, e)`, cut into batches; the last batch is dropped if it is not full. The order
     depends on nothing else, so that networks of all widths are trained on the same batches.
 

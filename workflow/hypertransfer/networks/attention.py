@@ -15,7 +15,7 @@ from hypertransfer.parameterisation.algebra import Role
 class SelfAttention(nn.Module):
     """Multi-head self-attention with logits qᵀk/E (µP's scale, Yang et al. 2203.03466).
 
-    `project` adds an output projection.
+    There are `heads` heads, of size E = width / heads. `project` adds an output projection.
     """
 
     def __init__(self, *, width: int, heads: int, project: bool = True) -> None:

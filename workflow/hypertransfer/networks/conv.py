@@ -13,7 +13,7 @@ from hypertransfer.parameterisation.algebra import Role
 
 
 def conv_side(side: int, stride: int) -> int:
-    """Side of a square image after a 3×3 convolution with padding 1."""
+    """The side of a square image after a 3×3 convolution with padding 1."""
     return (side - 1) // stride + 1
 
 
@@ -36,7 +36,7 @@ class ConvNet(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Logits of shape (B, classes)."""
-        # ReLU and max-pooling commute; after pooling ReLU has a quarter of the values
+        # ReLU and max-pooling commute; ReLU after pooling computes a quarter of the values
         h_BNHW = F.relu(F.max_pool2d(self.input(x_BCHW), 2))
         h_BNHW = F.relu(F.max_pool2d(self.hidden(h_BNHW), 2))
         return self.readout(flatten(h_BNHW))
@@ -45,10 +45,10 @@ class ConvNet(nn.Module):
 class ResidualConvNet(nn.Module):
     """Input convolution, three stages of residual blocks, and a linear readout.
 
-    `depth` is the number of residual blocks, a multiple of three. The branch of a block has
-    `layers_per_block` times [ReLU, 3×3 convolution]. After each stage max-pooling halves the side
-    of the image; a convolution without skip connection stands between stages. `skip=False` is the
-    paper's control without skip connections.
+    `depth` is the number of residual blocks, a multiple of three. The branch of a block consists of
+    `layers_per_block` times [ReLU, 3×3 convolution], and has the factor `strength`. After each
+    stage max-pooling halves the side of the image. Between stages there is a convolution without
+    skip connection. `skip=False` is the paper's control without skip connections.
     """
 
     STAGES = 3

@@ -23,9 +23,12 @@ RELU_GAIN = math.sqrt(2)  # preserves the second moment through a ReLU, He et al
 class Scaled:
     """A layer y = multiplier · (W x) + b that a parameterisation can scale.
 
-    `roles` names the role of each parameter; the initial standard deviation of the weight is
-    gain/√fan_in at the base shape; `resolve.apply` sets the multiplier. The layer multiplies the
-    weight, not the activations, since the weight is the smaller tensor for more than one sample.
+    Attributes:
+        roles: the role of each parameter, by its name in the module.
+        gain: at the base shape the initial standard deviation of the weight is gain/√fan_in.
+        multiplier: factor on the weight in the forward pass, which `resolve.apply` sets. The layer
+            multiplies the weight, not the activations, since the weight is usually smaller.
+        weight: W.
     """
 
     roles: dict[str, Role]
@@ -35,12 +38,12 @@ class Scaled:
 
     @property
     def fan_in(self) -> int:
-        """Number of inputs that each output is a sum over."""
+        """Number of inputs over which each output sums."""
         return self.weight[0].numel()
 
     @property
     def fan_out(self) -> int:
-        """Number of outputs that each input contributes to; channels_out·k² of a convolution."""
+        """Number of outputs to which each input contributes; channels_out·k² for a convolution."""
         return self.weight.numel() // self.weight.shape[1]
 
     def scaled_weight(self) -> Tensor:
@@ -155,8 +158,8 @@ class Experts(Scaled, nn.Module):
 class TiedLinear(nn.Module):
     """A readout that shares the weights of an embedding: y = multiplier · E x, E (V, width).
 
-    The layer has no parameters of its own: the weights have the role `input` of the embedding. The
-    multiplier is the table's for outputs.
+    The layer has no parameters of its own: its weights are those of the embedding, with the role
+    `input`. The multiplier is that of the table's rule for outputs.
     """
 
     def __init__(self, embedding: Embedding) -> None:
@@ -170,7 +173,7 @@ class TiedLinear(nn.Module):
 
 
 class LayerNorm(nn.LayerNorm):
-    """torch's layer norm; its gain and bias have the role given."""
+    """torch's layer norm, whose gain and bias have the given role."""
 
     def __init__(self, width: int, *, role: Role = Role.VECTOR) -> None:
         super().__init__(width)
@@ -178,7 +181,7 @@ class LayerNorm(nn.LayerNorm):
 
 
 class RMSNorm(nn.RMSNorm):
-    """torch's RMS norm (Zhang and Sennrich 1910.07467); its gain has the role given."""
+    """torch's RMS norm (Zhang and Sennrich 1910.07467), whose gain has the given role."""
 
     def __init__(self, width: int, *, role: Role = Role.VECTOR) -> None:
         super().__init__(width, eps=RMS_EPS)
@@ -188,7 +191,7 @@ class RMSNorm(nn.RMSNorm):
 class Branch(nn.Module):
     """A residual branch: x ↦ skip · x + strength · multiplier · layers(x).
 
-    Layers are given one by one, or by name in one ordered mapping. The depth powers of a
+    `layers` are modules, or one ordered mapping from names to modules. The depth powers of a
     parameterisation apply to the parameters inside the branch and to `multiplier`, which
     `resolve.apply` sets.
     """

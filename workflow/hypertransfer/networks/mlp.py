@@ -17,7 +17,8 @@ from hypertransfer.parameterisation.algebra import Role
 class ResidualMLP(nn.Module):
     """Input layer, `depth` residual blocks, ReLU, and a linear readout.
 
-    The branch of a block has `layers_per_block` times [ReLU, linear layer].
+    The branch of a block consists of `layers_per_block` times [ReLU, linear layer], and has the
+    factor `strength`. `skip=False` leaves out the skip connections.
     """
 
     def __init__(

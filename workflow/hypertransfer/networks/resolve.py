@@ -24,21 +24,21 @@ from hypertransfer.parameterisation.module_multipliers import (
 
 # Roles whose fan_in grows with the width.
 GROWING = (Role.HIDDEN, Role.OUTPUT, Role.ROUTER, Role.EXPERT_UP, Role.EXPERT_DOWN)
-# Roles of weights that are drawn; vectors keep the values that their module gave them.
+# Roles of weights that `apply` draws; vectors keep the values that their module gave them.
 DRAWN = (Role.INPUT, *GROWING)
 
 
 class RoleError(ValueError):
-    """A parameter has no role, or its module cannot apply what the table says of the role."""
+    """A parameter has no role, or its module cannot apply the table's rule for the role."""
 
 
 @dataclass(frozen=True)
 class ParameterRow:
     """How one parameter is initialised, multiplied and trained; part of the run's record.
 
-    `init_std` is 0 for parameters that keep the value of their module (biases 0, norm gains 1). A
-    vector of n entries has fan_in 1 and fan_out n. The optimizer receives `lr`, `weight_decay`,
-    `eps` and `betas` (empty if the optimizer has no betas).
+    `init_std` is 0 for parameters that keep the value of their module (0 for biases, 1 for gains of
+    norms). A vector of n entries has fan_in 1 and fan_out n. The optimizer receives `lr`,
+    `weight_decay`, `eps` and `betas`, which are empty if the optimizer has no betas.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Base:
     multipliers: Mapping[str, Factors] = field(default_factory=dict)
 
     def factor(self, hyperparameter: str, name: str, blocks: int) -> float:
-        """The module's multiplier of a hyperparameter, for a parameter or module by name.
+        """The factor of `multipliers` on a hyperparameter of the parameter or module `name`.
 
         `blocks` is the number of blocks of the network.
         """
@@ -95,10 +95,10 @@ Draw = Callable[[Tagged, torch.Generator], torch.Tensor | None]
 
 
 def named_roles(model: nn.Module) -> Iterator[Tagged]:
-    """All parameters of the model with their roles.
+    """All parameters of the model with their modules and roles.
 
     Raises:
-        RoleError: the `roles` of a module do not name one of its parameters.
+        RoleError: the `roles` of a module lack one of its parameters.
     """
     branches = [name for name, module in model.named_modules() if isinstance(module, Branch)]
     for path, module in model.named_modules():
@@ -132,9 +132,9 @@ def resolve(
     """One row per parameter of the model, whose shape is `ratios` times the base shape.
 
     Raises:
-        RoleError: a parameter has no role; its module cannot apply what the table says of its
-            role; input and output share weights that the table scales differently; or multipliers
-            name a type that no parameter has.
+        RoleError: a parameter has no role; its module cannot apply the table's rule for the role;
+            input and output share weights that the table scales differently; or multipliers name a
+            type that no parameter has.
         ValueError: a beta would be outside [0, 1).
     """
     table = table.unit() if base.weights == "unit" else table
@@ -142,8 +142,8 @@ def resolve(
     _refuse_unknown_types(model, base)
     if any(isinstance(module, TiedLinear) for module in model.modules()) and not table.ties:
         raise RoleError(
-            f"table {table.name!r} scales outputs otherwise than inputs, which share their weights "
-            "here: do not tie them, or use a table whose output differs in the multiplier only"
+            f"table {table.name!r} scales outputs otherwise than inputs, which share weights here: "
+            "do not tie them, or use a table whose two rules differ in the multiplier only"
         )
     blocks = count_blocks(parameter.name for parameter in tagged)
     return [_row(parameter, table, ratios, base, blocks) for parameter in tagged]
@@ -214,17 +214,17 @@ def apply(
 ) -> None:
     """Set the multipliers of layers and branches, and draw the weights.
 
-    Each weight is drawn on the CPU from a generator of its own, seeded by `parameter_seed`: adding
-    a parameter, or another device, changes no other draw.
+    Each weight is drawn on the CPU from a generator of its own, seeded by `parameter_seed`.
+    Therefore a draw depends neither on the device nor on other parameters.
 
     Args:
         model: the network, which is changed in place.
         rows: the result of `resolve`.
         table: the parameterisation, for the multipliers of branches and of a tied readout.
         ratios: those of `resolve`.
-        seed: of the run.
-        base: its multipliers of residual branches are applied.
-        draw: draws weights that are not Gaussian.
+        seed: the seed of the run.
+        base: hyperparameters at the base, whose multipliers of residual branches are applied.
+        draw: draws weights with another distribution than a Gaussian.
     """
     by_name = {row.name: row for row in rows}
     for tagged in named_roles(model):
@@ -257,8 +257,8 @@ def parameter_seed(seed: int, name: str) -> int:
 def groups(model: nn.Module, rows: list[ParameterRow]) -> list[dict]:
     """Optimizer groups of parameters with one role and equal hyperparameters, in order of rows.
 
-    Beside `params` and hyperparameters a group has the `role` of its parameters, and `one_hot`:
-    whether they belong to embeddings, whose inputs are one-hot vectors.
+    Beside `params` and hyperparameters a group has the `role` of its parameters, and `one_hot`,
+    which is true for parameters of embeddings, whose inputs are one-hot vectors.
     """
     parameters = dict(model.named_parameters())
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, Embedding)}

@@ -20,7 +20,7 @@ class VisionTransformer(nn.Module):
     `depth` is the number of residual branches, as in the authors' code: attention and feed-forward
     layers count separately, so that it is even. Feed-forward layers have `mlp_ratio` times the
     width of the network; in the authors' code they are 128 wide at every width, which agrees at
-    their width of 64 with `mlp_ratio=2`. Patches are squares of `patch` pixels a side.
+    their width of 64 with `mlp_ratio=2`. Patches are squares with sides of `patch` pixels.
     """
 
     def __init__(

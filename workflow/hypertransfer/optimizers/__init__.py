@@ -1,1 +1,1 @@
-"""Optimizers: each module has `make(groups, **options)`, with hyperparameters per group."""
+"""Optimizers: `make(groups, **options)` of a module, with scaled hyperparameters per group."""

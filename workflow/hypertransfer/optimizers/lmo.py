@@ -24,16 +24,20 @@ FORMS = ("unconstrained", "constrained", "steepest", "clipped")
 
 # Kinds of weights by role; parameters of other roles are vectors.
 KINDS = {
-    "input": "input", "hidden": "hidden", "output": "output", "router": "router",
-    "expert_up": "expert", "expert_down": "expert",
-}  # fmt: skip
+    "input": "input",
+    "hidden": "hidden",
+    "output": "output",
+    "router": "router",
+    "expert_up": "expert",
+    "expert_down": "expert",
+}
 RADIUS_OF = {"one_hot": "input", "expert": "hidden", "router": "output"}  # else the kind's own
 
 
 def preset(name: str, given: Mapping[str, str] | None = None) -> Preset:
-    """A preset with the norms `given` for `input`, `hidden`, `output` or `router` weights.
+    """A preset in which the norms `given` for kinds of weights replace those of the preset.
 
-    The norm of `input` weights is also that of embeddings.
+    The norm given for `input` weights is also that of embeddings.
     """
     replaced = dict(given or {})
     if "input" in replaced:
@@ -42,7 +46,7 @@ def preset(name: str, given: Mapping[str, str] | None = None) -> Preset:
 
 
 def kind(role: str, one_hot: bool) -> str:
-    """The kind of a parameter (see `norms.MatrixShape`), by its role."""
+    """The kind of a parameter (see `norms.MatrixShape`), from its role and whether it embeds."""
     return "one_hot" if one_hot else KINDS.get(role, "vector")
 
 
@@ -51,7 +55,7 @@ def radius(kind: str, radii: Mapping[str, float] | None) -> float:
     return (radii or {}).get(RADIUS_OF.get(kind, kind), 1.0)
 
 
-# Draws a weight by role, whether it is an embedding, shape and generator.
+# Draws a weight from its role, whether it is an embedding, its shape and a generator.
 DrawByRole = Callable[[str, bool, tuple[int, ...], torch.Generator], Tensor | None]
 
 
@@ -60,7 +64,8 @@ def boundary(
 ) -> DrawByRole:
     """A function that draws weights of norm ρ, on the boundary of the ball of their norm.
 
-    It returns None for vectors, for parameters that AdamW updates, and for those of a joint norm.
+    The function returns None for vectors, and for parameters that AdamW updates or that have a
+    joint norm. `name`, `given` and `radii` are explained in `preset` and `make`.
     """
     row = preset(name, given)
 
@@ -79,29 +84,43 @@ def boundary(
 
 
 def make(
-    groups: list[dict], *, preset: str, norms: Mapping[str, str], radii: Mapping[str, float],
-    form: str, momentum: float, nesterov: bool, light: bool, ns_steps: int,
-    ns_coefficients: Sequence[float], clip: float, adam_lr: float, eps: float,
-) -> LMO:  # fmt: skip
+    groups: list[dict],
+    *,
+    preset: str,
+    norms: Mapping[str, str],
+    radii: Mapping[str, float],
+    form: str,
+    momentum: float,
+    nesterov: bool,
+    light: bool,
+    ns_steps: int,
+    ns_coefficients: Sequence[float],
+    clip: float,
+    adam_lr: float,
+    eps: float,
+) -> LMO:
     """`LMO` with the norms of a preset, one for each role (Pethick et al. 2502.07529).
 
     Args:
         groups: parameter groups with `lr`, `weight_decay`, `eps`, `betas`, `role` and `one_hot`.
         preset: a name of `catalogue.cards.lmo_presets.PRESETS`.
-        norms: norms that replace those of the preset, by kind.
-        radii: ρ of `input`, `hidden` and `output` weights and of `vector`s, 1 by default; routers
-            have that of the output.
+        norms: norms of kinds of weights that replace those of the preset.
+        radii: ρ of `input`, `hidden` and `output` weights and of `vector`s, 1 by default. Routers
+            have the radius of `output`, and experts that of `hidden`.
         form: a form of `LMO`.
-        momentum: of the moving average of the gradients.
+        momentum: weight of the previous value in the moving average of the gradients.
         nesterov: whether the update uses Nesterov's average.
-        light: whether the average is stored in the gradient.
-        ns_steps: Newton–Schulz iterations; 0 computes the exact polar factor.
-        ns_coefficients: a, b, c of an iteration.
+        light: whether the gradient itself stores the average.
+        ns_steps: number of Newton–Schulz iterations; 0 computes the exact polar factor.
+        ns_coefficients: the coefficients a, b, c of an iteration.
         clip: largest factor of the `clipped` form.
         adam_lr: learning rate of parameters that AdamW updates, over that of the others.
-        eps: at the base shape; the groups hold the scaled values.
+        eps: the value at the base shape, which is not used, since the groups hold scaled values.
+
+    Raises:
+        ValueError: `light` is combined with an option that excludes it (see `LMO`).
     """
-    del eps  # the groups hold the scaled values
+    del eps
     row = _preset(preset, norms)
     return LMO(
         [_group(group, row, radii, adam_lr) for group in groups],
@@ -133,7 +152,7 @@ class LMO(torch.optim.Optimizer):
             since Newton–Schulz is not exact).
         steepest: the unconstrained update times the dual norm of d: steepest descent, which for
             the Euclidean norm is SGD.
-        clipped: the unconstrained update times the dual norm, or `clip` if that is smaller
+        clipped: the unconstrained update times the smaller of the dual norm and `clip`
             (Pethick et al. 2506.01913).
 
     The norm of the network is the largest of the layers' norms over their radii, so that its dual
@@ -141,19 +160,29 @@ class LMO(torch.optim.Optimizer):
 
     With `light` the gradient itself holds the average, which saves one buffer (2502.07529,
     Algorithm 3); gradients must then be reset by this optimizer's `zero_grad` only.
+
+    Raises:
+        ValueError: the form is unknown, or `light` is combined with `nesterov` or with a form that
+            needs the size of the average.
     """
 
     def __init__(
-        self, groups: Iterable[dict], *, form: str = "unconstrained", momentum: float = 0.9,
-        nesterov: bool = False, light: bool = False, iteration: Iteration = JORDAN,
+        self,
+        groups: Iterable[dict],
+        *,
+        form: str = "unconstrained",
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        light: bool = False,
+        iteration: Iteration = JORDAN,
         clip: float = 1.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if form not in FORMS:
             raise ValueError(f"form {form!r} is not one of {', '.join(FORMS)}")
         if light and (nesterov or form in ("steepest", "clipped")):
             raise ValueError(
-                "light: it keeps only the direction of the average: use it with the unconstrained "
-                "and constrained forms, without nesterov"
+                "light keeps only the direction of the average: use light with the forms "
+                "unconstrained and constrained, without nesterov"
             )
         super().__init__(list(groups), {})
         self.form, self.momentum, self.nesterov = form, momentum, nesterov
@@ -192,7 +221,7 @@ class LMO(torch.optim.Optimizer):
             torch._foreach_add_(parameters, directions, alpha=rate * group["radius"])
 
     def _averaged(self, parameters: list[Tensor]) -> list[Tensor]:
-        """The moving average of each gradient; with `nesterov`, Nesterov's average."""
+        """The moving average of each gradient, or Nesterov's average with `nesterov`."""
         gradients = [p.grad for p in parameters]
         if self.light:
             for parameter in parameters:
@@ -208,7 +237,7 @@ class LMO(torch.optim.Optimizer):
         return averages
 
     def _directions(self, group: dict, averages: list[Tensor]) -> list[Tensor]:
-        """The LMO of each average, of its shape; equal shapes are computed as one batch."""
+        """The LMO of each average, of the same shape; averages of equal shapes form one batch."""
         if group["norm"] == JOINT:
             return [-average for average in averages]
         directions: list[Tensor] = [torch.empty(0)] * len(averages)
@@ -232,7 +261,7 @@ class LMO(torch.optim.Optimizer):
             torch._foreach_div_(joint, length.clamp(min=norms.TINY))
 
     def _strength(self, steps: list[tuple]) -> Tensor | float:
-        """The factor on steps of unit norm: 1, or the dual norm of the network's average."""
+        """The factor on updates of unit norm: 1, or the (clipped) dual norm of the averages."""
         if self.form in ("unconstrained", "constrained"):
             return 1.0
         dual = -sum(
@@ -254,8 +283,18 @@ def _adamw(group: dict, parameters: list[Tensor], state: Mapping[Tensor, dict]) 
             )
     own = [state[p] for p in parameters]
     adamw(
-        parameters, [p.grad for p in parameters], [s["exp_avg"] for s in own],
-        [s["exp_avg_sq"] for s in own], [], [s["step"] for s in own], fused=True, amsgrad=False,
-        beta1=group["betas"][0], beta2=group["betas"][1], lr=group["lr"],
-        weight_decay=group["weight_decay"], eps=group["eps"], maximize=False,
-    )  # fmt: skip
+        parameters,
+        [p.grad for p in parameters],
+        [s["exp_avg"] for s in own],
+        [s["exp_avg_sq"] for s in own],
+        [],
+        [s["step"] for s in own],
+        fused=True,
+        amsgrad=False,
+        beta1=group["betas"][0],
+        beta2=group["betas"][1],
+        lr=group["lr"],
+        weight_decay=group["weight_decay"],
+        eps=group["eps"],
+        maximize=False,
+    )

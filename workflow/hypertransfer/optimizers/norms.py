@@ -19,7 +19,6 @@ from torch import Tensor
 
 from hypertransfer.catalogue.cards.lmo_presets import NEWTON_SCHULZ
 
-# a, b, c of a Newton–Schulz iteration (Jordan 2024, as in torch's Muon).
 TINY = 1e-30  # smallest divisor, so that the LMO of a zero gradient is zero
 
 
@@ -72,10 +71,10 @@ class Norm:
     """A norm ‖W‖ = size(W) / scale(shape) of matrices, with its LMO and random unit matrices.
 
     Attributes:
-        scale: `scale(shape)`, the factor on all matrices of a shape.
-        direction: `direction(G_SOI, iteration)`, minus the LMO of each matrix over `scale`.
+        scale: `scale(shape)`, the factor of the norm that depends on the shape only.
+        direction: `direction(G_SOI, iteration)`, the LMO of each matrix divided by −`scale`.
         size: `size(W_SOI)`, the norm of each matrix times `scale`, shape (S,).
-        draw: `draw(gaussian_SOI)`, random matrices, which times `scale` have norm 1.
+        draw: `draw(gaussian_SOI)`, random matrices of norm 1 divided by `scale`.
     """
 
     scale: Callable[[MatrixShape], float]
@@ -89,8 +88,7 @@ class Iteration:
     """Newton–Schulz iterations X ← aX + (bA + cA²)X with A = XXᵀ, which approximate UVᵀ of UΣVᵀ.
 
     After 5 steps with Jordan's coefficients singular values lie between about 0.7 and 1.2. With
-    (15/8, −10/8, 3/8) they converge to 1, but small ones more slowly. 0 steps stand for the exact
-    UVᵀ.
+    (15/8, −10/8, 3/8) they converge to 1, small values more slowly. With 0 steps UVᵀ is exact.
     """
 
     steps: int = 5
@@ -110,7 +108,7 @@ def lmo(name: str, at: MatrixShape, gradient_SOI: Tensor, iteration: Iteration =
 
 
 def size(name: str, at: MatrixShape, weight_SOI: Tensor) -> Tensor:
-    """The norm of each matrix, shape (S,), over whose unit ball `lmo` minimises; exact."""
+    """The exact norm of each matrix, shape (S,); `lmo` minimises over the ball of norm 1."""
     return NORMS[name].size(weight_SOI) / NORMS[name].scale(at)
 
 
@@ -119,8 +117,8 @@ def boundary(
 ) -> Tensor:
     """A random weight of norm 1 in the stored shape, float32 on the CPU.
 
-    Depending on the norm, it is a semi-orthogonal matrix, or consists of random signs or of
-    normalised Gaussian vectors (Pethick et al., Tables 2 to 4).
+    Depending on the norm, the weight is a semi-orthogonal matrix, or consists of random signs or of
+    normalised Gaussian vectors (Pethick et al. 2502.07529, Tables 2 to 4).
     """
     norm = NORMS[name]
     number = math.prod(shape) // (at.outputs * at.inputs)
@@ -147,8 +145,8 @@ def _normalised(dim: int | tuple[int, int]) -> Callable[[Tensor], Tensor]:
     """A function that divides each vector along `dim` by its Euclidean norm."""
 
     def unit(x: Tensor) -> Tensor:
-        # The average of a token that no longer occurs decays until its squares underflow, and with
-        # them its norm. Scaling by powers of two avoids that, and changes no digit of the quotient.
+        # The average gradient of a token that no longer occurs decays until its squares, and thus
+        # its norm, underflow. Scaling by a power of two avoids the underflow, and is exact.
         largest = x.abs().amax(dim=dim, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
         x = torch.ldexp(x, -torch.frexp(largest).exponent)
         return x / torch.linalg.vector_norm(x, dim=dim, keepdim=True).clamp(min=TINY)
@@ -157,6 +155,7 @@ def _normalised(dim: int | tuple[int, int]) -> Callable[[Tensor], Tensor]:
 
 
 def _largest_norm(dim: int) -> Callable[[Tensor], Tensor]:
+    """A function that computes the largest Euclidean norm of a matrix's vectors along `dim`."""
     return lambda x: torch.linalg.vector_norm(x, dim=dim).amax(dim=-1)
 
 
@@ -171,7 +170,7 @@ def _reads_input(at: MatrixShape) -> bool:
 
 
 def _rms(at: MatrixShape) -> float:
-    """Scale of RMS → RMS norms (one-hot inputs: ℓ₂ → RMS); at least 1/taps for a first layer."""
+    """Scale of the RMS → RMS norm (one-hot inputs: ℓ₂ → RMS); ≥ 1/taps for `input` weights."""
     if at.kind == "one_hot":
         return math.sqrt(at.outputs)
     root = math.sqrt(at.outputs * at.taps / at.inputs) / at.taps

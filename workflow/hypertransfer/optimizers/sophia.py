@@ -1,7 +1,7 @@
 """Sophia (Liu et al. 2305.14342): momentum over an estimate of the Hessian's diagonal, clipped.
 
 The update is that of `pytorch_optimizer.SophiaH`, which receives our estimates of the diagonal.
-Its learning rate is ours over ρ, so that a clipped entry moves by our learning rate.
+SophiaH receives the learning rate divided by ρ, so that a clipped entry moves by the learning rate.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ def make(
 ) -> Sophia:
     """w ← w − lr·clip(m / (ρ·max(h, 1e-15)), 1) − lr·λ·w (Liu et al., Algorithm 3).
 
-    m is the moving average of the gradients by β₁, and h, by β₂, that of estimates of the
-    Hessian's diagonal. λ is the decoupled weight decay.
+    m is the moving average of the gradients with decay β₁, and h that of estimates of the Hessian's
+    diagonal with decay β₂. λ is the decoupled weight decay.
 
     Args:
         groups: parameter groups with `lr`, `weight_decay`, `eps` and `betas`.
         rho: ρ at the base shape; smaller values clip more entries.
-        every: steps between estimates; the first is made at step `every`, and before it h = 0,
-            so that the first updates are signs of m.
+        every: steps between estimates. The first estimate is made at step `every`. Until then h is
+            0, so that updates are signs of m.
         estimator: `gauss_newton` (Sophia-G) or `hutchinson` (Sophia-H).
         scale_rho: whether ρ is divided by the table's factor on eps (our extension). Where a
             table scales eps by 1/m_N, gradients fall as 1/m_N, h falls as 1/m_N², and m/h grows:
@@ -59,15 +59,22 @@ class Sophia(SophiaH):
     def __init__(self, groups: list[dict], *, every: int, estimator: str) -> None:
         super().__init__(groups, update_period=NEVER)
         self.every, self.estimator = every, estimator
-        self.estimate: list[Tensor] | None = None  # for the next update; one tensor a parameter
+        self.estimate: list[Tensor] | None = (
+            None  # for the next update; a tensor for each parameter
+        )
 
     def observe(
-        self, step: int, model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor,
-        y: Tensor, seed: int,
-    ) -> None:  # fmt: skip
-        """Estimate the Hessian's diagonal on the batch (x, y), if `step` is due.
+        self,
+        step: int,
+        model: nn.Module,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        x: Tensor,
+        y: Tensor,
+        seed: int,
+    ) -> None:
+        """Estimate the Hessian's diagonal on the batch (x, y), if `step` is a multiple of `every`.
 
-        `loss(outputs, targets)` is the mean loss; `seed` is that of the estimator's random draw.
+        `loss(outputs, targets)` is the mean loss; `seed` seeds the random draw of the estimator.
         """
         parameters = [p for group in self.param_groups for p in group["params"]]
         if step == 0:  # without an estimate SophiaH would make its own
@@ -78,13 +85,13 @@ class Sophia(SophiaH):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
-        """One update; h changes if `observe` has made an estimate since the last update."""
+        """One update, which includes h if `observe` has made an estimate since the last update."""
         super().step(closure, hessian=self.estimate)
         self.estimate = None
 
     @torch.no_grad()
     def unclipped_share(self) -> float:
-        """The share of entries whose last update was not clipped; the authors want 0.1 to 0.5.
+        """The share of entries that the last update did not clip; the authors aim at 0.1 to 0.5.
 
         Entries with momentum 0, such as embeddings of tokens that never occurred, do not count.
         """
@@ -101,14 +108,18 @@ class Sophia(SophiaH):
 
 
 def gauss_newton(
-    model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor,
-    parameters: list[Tensor], seed: int,
-) -> list[Tensor]:  # fmt: skip
+    model: nn.Module,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    x: Tensor,
+    y: Tensor,
+    parameters: list[Tensor],
+    seed: int,
+) -> list[Tensor]:
     """The Gauss–Newton diagonal of the mean loss, B·g∘g, one tensor of each parameter's shape.
 
     g is the gradient of the loss for labels drawn from the model's softmax, and B the number of
-    labels in the batch: samples, or tokens of a text. Liu et al., Algorithm 2
-    (Gauss–Newton–Bartlett). Unbiased for cross-entropy; no entry is negative.
+    labels in the batch: samples, or tokens of a text (Liu et al. 2305.14342, Algorithm 2,
+    Gauss–Newton–Bartlett). The estimate is unbiased for cross-entropy; no entry is negative.
     """
     output = model(x)
     probabilities = torch.softmax(output.detach().flatten(0, -2), dim=-1).cpu()
@@ -119,12 +130,17 @@ def gauss_newton(
 
 
 def hutchinson(
-    model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor,
-    parameters: list[Tensor], seed: int,
-) -> list[Tensor]:  # fmt: skip
+    model: nn.Module,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    x: Tensor,
+    y: Tensor,
+    parameters: list[Tensor],
+    seed: int,
+) -> list[Tensor]:
     """An estimate u∘Hu of the Hessian's diagonal, one tensor of each parameter's shape.
 
-    u is a Gaussian vector (Liu et al., Algorithm 1). Unbiased; entries may be negative.
+    u is a Gaussian vector (Liu et al. 2305.14342, Algorithm 1). The estimate is unbiased, and its
+    entries may be negative.
     """
     generator = torch.Generator().manual_seed(seed)
     vectors = [torch.randn(p.shape, generator=generator).to(p) for p in parameters]

@@ -17,7 +17,7 @@ from hypertransfer.data.files import read
 from hypertransfer.data.images.preprocess import Split, assemble, shifted
 from hypertransfer.data.samples import Samples
 
-# Per channel, of the 50,000 training images with pixels in [0, 1], as commonly published.
+# Per channel, over the 50,000 training images with pixels in [0, 1], as commonly published.
 MEAN = tuple(255 * value for value in (0.49139968, 0.48215841, 0.44653091))
 STD = tuple(255 * value for value in (0.24703223, 0.24348513, 0.26158784))
 
@@ -29,10 +29,10 @@ def load(
     directory: str | None = None,
     augment: bool = False,
 ) -> Samples:
-    """50,000 training and 10,000 test images of 32×32 in three channels.
+    """50,000 training and 10,000 test images of shape (3, 32, 32).
 
     `augment` adds random crops with a padding of 4, and horizontal flips. `train` and `test` are
-    numbers of images (None: all).
+    the numbers of images (None: all). `directory` is the folder of the official files.
 
     Raises:
         DatasetError: no directory is given, a file is missing or damaged, or more images are
@@ -54,7 +54,7 @@ def read_batch(path: Path, checksum: str | None = None) -> Split:
     """Images, uint8 (n, 3, 32, 32), and labels, int64 (n,), of one batch file.
 
     Raises:
-        DatasetError: the file is missing, has another checksum, is not a batch file, or requests
+        DatasetError: the file is missing, has another checksum, is not a batch file, or contains
             names that could execute code.
     """
     content = read(path, checksum, f"cifar10: {CIFAR10.obtain}")
@@ -86,9 +86,9 @@ def _split(data: object, labels: object) -> Split:
 
 
 class _Type:
-    """A stand-in for numpy's dtype that keeps the type code only.
+    """A stand-in for numpy's dtype that keeps only the type code.
 
-    numpy's dtype would accept any memory layout from the stream, and read memory by it.
+    numpy's dtype would accept any memory layout from the stream, and read memory accordingly.
     """
 
     def __init__(self, code: bytes, *_: object) -> None:
@@ -99,7 +99,7 @@ class _Type:
 
 
 class _Array:
-    """A stand-in for numpy's array that accepts bytes whose number agrees with the shape."""
+    """A stand-in for numpy's array that accepts only bytes whose number agrees with the shape."""
 
     def __init__(self, *_: object) -> None:
         self.values = np.empty(0, np.uint8)
@@ -125,7 +125,7 @@ class _Name:
         return self.make(*arguments)
 
     def __setstate__(self, state: object) -> None:
-        raise pickle.UnpicklingError("it sets the state of a name")
+        raise pickle.UnpicklingError("the stream sets the state of a name")
 
 
 # The names in the official files, all for the reconstruction of a numpy array, and their stand-ins.
@@ -138,14 +138,14 @@ _NAMES: Mapping[tuple[str, str], _Name | str] = {
 
 
 def _check_memo(content: bytes) -> None:
-    """Refuse streams whose memo indices exceed the number of values, as the reader allocates them.
+    """Refuse streams with memo indices above the number of values: the reader allocates so many.
 
     Raises:
         pickle.UnpicklingError: the stream has such an index.
     """
     for count, (opcode, argument, _) in enumerate(pickletools.genops(content)):
         if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count + 1:
-            raise pickle.UnpicklingError(f"it numbers a value {argument} among {count}")
+            raise pickle.UnpicklingError(f"memo index {argument} exceeds the {count} values so far")
 
 
 class _Reader(pickle.Unpickler):
@@ -153,5 +153,5 @@ class _Reader(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _NAMES:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not allowed")
+            raise pickle.UnpicklingError(f"the stream names {module}.{name}, which is not allowed")
         return _NAMES[module, name]

@@ -16,14 +16,14 @@ from hypertransfer.data.images.preprocess import assemble, shifted
 from hypertransfer.data.samples import Samples
 
 FILE = "digits.csv.gz"
-# Of all pixels (0 … 16) of the 1,440 training images of our split.
+# Over all pixels (0 … 16) of the 1,440 training images of our split.
 MEAN, STD = (4.8844,), (6.0119,)
 
 
 def load(*, train: int | None = None, test: int | None = None, augment: bool = False) -> Samples:
-    """1,440 training and 357 test images of 8×8 in one channel, in the order of `order`.
+    """1,440 training and 357 test images of shape (1, 8, 8), in the order of `order`.
 
-    `augment` adds random shifts by up to one pixel. `train` and `test` are numbers of images
+    `augment` adds random shifts by up to one pixel. `train` and `test` are the numbers of images
     (None: all).
 
     Raises:
@@ -40,7 +40,7 @@ def load(*, train: int | None = None, test: int | None = None, augment: bool = F
 
 
 def path() -> Path:
-    """Path of the file in scikit-learn, which is not imported, since that would take seconds.
+    """The path of the file in scikit-learn, whose import would take seconds and is avoided.
 
     Raises:
         DatasetError: scikit-learn is not installed.
@@ -55,8 +55,8 @@ def order(n: int) -> list[int]:
     """The rows 0 … n−1 sorted by the SHA-256 of their decimal numbers, a fixed permutation.
 
     The data set has no official split, and its rows are in the order of collection, so that the
-    last rows are by other writers than the first. After this permutation training and test part
-    share writers, which makes the test easier. Unlike streams of numpy's generators, the order
-    cannot change between versions.
+    last rows are by other writers than the first. After this permutation the training and the test
+    part share writers, which makes the test easier. Unlike streams of numpy's generators, the order
+    cannot change between versions of numpy.
     """
     return sorted(range(n), key=lambda row: hashlib.sha256(str(row).encode()).digest())

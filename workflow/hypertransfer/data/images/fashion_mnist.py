@@ -14,14 +14,14 @@ from hypertransfer.data.samples import Augment, Samples
 
 SUBSET_FILE = "fashion_mnist_subset.npz"
 DIRECTORY = "/usr/share/datasets/fashion-mnist"  # of Debian's package
-# Of the 60,000 training images with pixels in [0, 1], as commonly published; also for the subset.
+# Over the 60,000 training images with pixels in [0, 1], as commonly published; also for the subset.
 MEAN, STD = (255 * 0.2860,), (255 * 0.3530,)
 
 
 def load_subset(
     *, train: int | None = None, test: int | None = None, augment: bool = False
 ) -> Samples:
-    """The first 6,000 training and the first 2,000 test images; options as of the full set.
+    """The first 6,000 training and the first 2,000 test images, with the options of `load_full`.
 
     Raises:
         DatasetError: the file is missing or damaged, or more images are requested than there are.
@@ -39,10 +39,11 @@ def load_full(
     directory: str | None = None,
     augment: bool = False,
 ) -> Samples:
-    """60,000 training and 10,000 test images, from the official files in a directory.
+    """60,000 training and 10,000 test images of shape (1, 28, 28), from the official files.
 
     `augment` adds random crops with a padding of 3, and horizontal flips. `train` and `test` are
-    numbers of images (None: all).
+    the numbers of images (None: all). `directory` is the folder of the files (None: the folder of
+    Debian's package).
 
     Raises:
         DatasetError: a file is missing or damaged, or more images are requested than there are.
@@ -56,7 +57,7 @@ def _shifts(augment: bool) -> Augment | None:
 
 
 def read_split(directory: Path, name: str) -> Split:
-    """All images, uint8 (n, 1, 28, 28), and labels of the official part `train` or `t10k`.
+    """All images, uint8 (n, 1, 28, 28), and labels, uint8 (n,), of the part `train` or `t10k`.
 
     Raises:
         DatasetError: a file is missing or damaged.

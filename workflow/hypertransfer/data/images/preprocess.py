@@ -35,8 +35,8 @@ def assemble(
         size = len(y) if size is None else size
         if not 1 <= size <= len(y):
             raise DatasetError(
-                f"{card.name}: {name}: {size} images were asked for; there are {len(y)}, "
-                f"so give a number from 1 to {len(y)}, or leave it out for all"
+                f"{card.name}: {name}: {size} images were asked for; there are {len(y)}: "
+                f"give a number from 1 to {len(y)}, or leave {name} out for all"
             )
         parts += [normalised(x[:size], mean, std), torch.from_numpy(y[:size].astype(np.int64))]
     return Samples(*parts, classes=card.classes, augment=augment)
@@ -44,16 +44,16 @@ def assemble(
 
 def normalised(x: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     """(x − mean)/std per channel, float32, for x of shape (n, C, H, W)."""
-    image = torch.from_numpy(x.astype(np.float32))  # a copy, which may be changed in place
+    image = torch.from_numpy(x.astype(np.float32))  # a copy, which can be changed in place
     return image.sub_(torch.tensor(mean)[:, None, None]).div_(torch.tensor(std)[:, None, None])
 
 
 def shifted(pad: int, flip: bool) -> Augment:
     """An augmentation by random crops and, if `flip`, horizontal flips (He et al. 1512.03385, 4.2).
 
-    Images are padded by `pad` pixels with the smallest value of the batch, and cropped to their
-    size at a random position each. Random numbers are drawn on the CPU, so that they are the same
-    on every device.
+    Each image is padded by `pad` pixels with the smallest value of the batch, and cropped to its
+    size at a random position. Random numbers are drawn on the CPU, so that they are the same on
+    every device.
     """
 
     def augment(x: Tensor, seed: int) -> Tensor:

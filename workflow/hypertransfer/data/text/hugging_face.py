@@ -31,8 +31,9 @@ def load(
 
     The name of a file begins with its part: `train-…`, `test-…` or `validation-…`. With
     `test_fraction` the test part is that share of the training documents, selected by the hash of
-    their texts. Of each part at most about `max_bytes` bytes are read (None: all). Other `options`
-    are those of `windows.assemble`.
+    their texts; without, it is read from the files of the test or else the validation part. At most
+    about `max_bytes` bytes of each part are read (None: all). Other `options` are those of
+    `windows.assemble`.
 
     Raises:
         DatasetError: files or the column are missing or unreadable, there is no test part, or a
@@ -44,8 +45,8 @@ def load(
     training = [f for f in files if not f.name.startswith(TEST_PARTS)]
     if test_fraction is None and not tested:
         raise DatasetError(
-            f"{directory} has no file named test-… or validation-…: say in the data's key "
-            "'test_fraction' how large a share of the documents to test on"
+            f"{directory} has no file named test-… or validation-…: set the data's key "
+            "'test_fraction' to the share of the documents to test on"
         )
     limit = max_bytes or 2**62
     read = list(_documents(training, column, limit))
@@ -59,7 +60,7 @@ def load(
         )
     if not documents.train or not documents.test:
         part = "test" if documents.train else "training"
-        raise DatasetError(f"{directory}: there is no document in the {part} part")
+        raise DatasetError(f"{directory}: the {part} part has no document")
     return windows.assemble(directory, documents, **options)
 
 
@@ -85,8 +86,9 @@ def _documents(files: Sequence[Path], column: str, limit: int) -> Iterator[bytes
                             taken += len(content)
                             yield content
         except (pa.ArrowException, OSError) as error:
-            raise DatasetError(f"{path} is no Parquet file that can be read: {error}") from error
+            raise DatasetError(f"{path} cannot be read as a Parquet file: {error}") from error
 
 
 def _share(document: bytes) -> float:
+    """A number in [0, 1) that is uniform over documents, from the SHA-256 of the document."""
     return int.from_bytes(hashlib.sha256(document).digest()[:8], "big") / 2**64

@@ -14,7 +14,7 @@ TEST_EVERY = 20  # one file in 20 belongs to the test part
 
 
 def load(**options: Any) -> Samples:
-    """Windows of the files, in the order of their paths, split by the hash of the path.
+    """Windows of the Python files in the order of their paths, split by the hash of the path.
 
     `options` are those of `windows.assemble`.
 

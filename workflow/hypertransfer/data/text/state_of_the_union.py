@@ -18,7 +18,7 @@ from hypertransfer.data.text.windows import Documents
 
 
 def load(**options: Any) -> Samples:
-    """Windows of the messages, split by message.
+    """Windows of the messages, each of which is in one part.
 
     Of every ten messages, in the order of their names, the first eight are in the training part
     and the tenth is in the test part. The ninth is left out, for decisions that must not depend on
@@ -38,6 +38,9 @@ def left_out(context: int, windows: int) -> tuple[Tensor, Tensor]:
     """Windows of bytes of the messages that `load` leaves out: x and y of shape (windows, context).
 
     y holds the byte after each byte of x.
+
+    Raises:
+        DatasetError: the package is missing, or its files differ from the card's digest.
     """
     messages = [*_messages().values()][8::10]
     documents = Documents(messages, messages)
@@ -55,7 +58,7 @@ def left_out(context: int, windows: int) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class Messages:
-    """All messages: `windows` of bytes (messages, number, context), and labels (messages,)."""
+    """All messages: `windows` of bytes (messages, number, context), and labels, (messages,)."""
 
     windows: Tensor
     parties: np.ndarray
@@ -64,9 +67,9 @@ class Messages:
 
 
 def labelled(context: int, number: int) -> Messages:
-    """`number` evenly spaced windows of each message, with party, delivery and president.
+    """`number` evenly spaced windows of each message, with its party, delivery and president.
 
-    The delivery is spoken or written.
+    The delivery is `spoken` or `written`. Windows have `context` bytes.
 
     Raises:
         DatasetError: the package is missing, or its files differ from the card's digest.

@@ -27,7 +27,7 @@ SEPARATOR = b"\n\n"  # after every document
 
 @dataclass(frozen=True)
 class Documents:
-    """The documents of training and test part, in order."""
+    """The documents of the training and the test part, in order."""
 
     train: Sequence[bytes]
     test: Sequence[bytes]
@@ -50,11 +50,11 @@ def assemble(
     divide 1,024 give the same windows in the same order, also over several epochs.
 
     Args:
-        name: of the data set, for messages.
-        documents: of the two parts.
-        context: tokens of a window.
-        tokens: `bytes`, or byte-pair encoding, learned from the training part.
-        vocabulary: number of tokens of byte-pair encoding.
+        name: the name of the data set, for messages.
+        documents: the documents of both parts.
+        context: the number of tokens in a window.
+        tokens: `bytes`, or `bpe` for byte-pair encoding, which is learned from the training part.
+        vocabulary: the number of tokens of byte-pair encoding.
         train: number of training windows, evenly spaced over the part (None: all).
         test: number of test windows, evenly spaced over the part (None: all).
 
@@ -78,8 +78,8 @@ def _spread(name: str, part: str, windows: Tensor, number: int | None) -> tuple[
     wanted = len(windows) if number is None else number
     if not 1 <= wanted <= len(windows):
         raise DatasetError(
-            f"{name}: {part}: {wanted} windows were asked for; there are {len(windows)}, so give "
-            "a smaller number, or a shorter context"
+            f"{name}: {part}: {wanted} windows were asked for; there are {len(windows)}: give a "
+            "smaller number, or a shorter context"
         )
     if wanted < len(windows):
         windows = windows[torch.arange(wanted) * len(windows) // wanted]
@@ -101,6 +101,9 @@ class BPE:
     """Byte-level byte-pair encoding (Sennrich et al. 1508.07909), learned from documents.
 
     Bytes that are not valid UTF-8 are replaced by U+FFFD.
+
+    Raises:
+        DatasetError: the documents give fewer tokens than `vocabulary`.
     """
 
     def __init__(self, documents: Iterable[bytes], vocabulary: int) -> None:
@@ -143,8 +146,8 @@ def check(card: TextCard, documents: Sequence[bytes]) -> None:
     found = f"sha256:{hashlib.sha256(SEPARATOR.join(documents)).hexdigest()}"
     if found != card.digest:
         raise DatasetError(
-            f"{card.name}: its {len(documents)} files are not what they should be: expected "
-            f"{card.digest} of all, joined by blank lines, found {found}; {card.obtain}"
+            f"{card.name}: the digest of its {len(documents)} files, joined by blank lines, differs "
+            f"from the card's: expected {card.digest}, found {found}; {card.obtain}"
         )
 
 

@@ -50,18 +50,27 @@ class CausalAttention(nn.Module):
         bias: whether projections have a bias.
         qk_norm: whether queries and keys are RMS-normalised, with gains shared by all heads.
         rotary: whether positions are rotary.
-        logits: scale of the logits, `1/E` or `1/√E`; for a fixed head size they differ by a
-            constant.
-        kv_heads: G; None for as many as query heads (multi-head), fewer for grouped-query
-            (Ainslie et al. 2305.13245), 1 for multi-query attention (Shazeer 1911.02150).
+        logits: scale of the logits, `1/E` or `1/√E`; for a fixed head size the two differ by a
+            constant factor.
+        kv_heads: G; None for as many as query heads (multi-head attention), fewer for grouped-query
+            attention (Ainslie et al. 2305.13245), 1 for multi-query attention (Shazeer 1911.02150).
         fused: whether queries, keys and values share one weight matrix, which is drawn and
             trained as one parameter.
     """
 
     def __init__(
-        self, *, width: int, head_size: int, tokens: int, bias: bool, qk_norm: bool, rotary: bool,
-        logits: str, kv_heads: int | None = None, fused: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        width: int,
+        head_size: int,
+        tokens: int,
+        bias: bool,
+        qk_norm: bool,
+        rotary: bool,
+        logits: str,
+        kv_heads: int | None = None,
+        fused: bool = False,
+    ) -> None:
         super().__init__()
         self.head_size, self.scale = head_size, head_size ** POWERS[logits]
         self.kv_heads = kv_heads or width // head_size
@@ -116,11 +125,16 @@ class CausalAttention(nn.Module):
         return self.sizes[1] < self.sizes[0]
 
     def _projected(self, x_BTN: Tensor) -> list[Tensor]:
+        """Queries (B, T, H·E), keys and values (B, T, G·E)."""
         if self.fused:
             return list(self.qkv(x_BTN).split(self.sizes, dim=-1))
         return side_by_side(x_BTN, self.query, self.key, self.value)
 
     def _heads(self, projected: list[Tensor], start: int = 0) -> list[Tensor]:
+        """Queries (B, H, T, E), keys and values (B, G, T, E), normalised and rotated.
+
+        `start` is the position of the first token.
+        """
         q_BHTE, k_BGTE, v_BGTE = (split(part, self.head_size) for part in projected)
         q_BHTE = self.rotary(self.query_norm(q_BHTE), start)
         return [q_BHTE, self.rotary(self.key_norm(k_BGTE), start), v_BGTE]

@@ -44,7 +44,7 @@ class FeedForward(nn.Module):
         self.activation = ACTIVATIONS[activation]
 
     def forward(self, x_BTN: Tensor) -> Tensor:
-        """The layer's output, of the shape of the input."""
+        """The output of the layer, of the shape of the input."""
         if self.gate is None:
             return self.down(self.activation(self.up(x_BTN)))
         return self.down(self.activation(self.gate(x_BTN)) * self.up(x_BTN))
@@ -131,7 +131,7 @@ class RoutingDecision:
 
 
 class Dispatch:
-    """Assigns tokens to slots of experts, so that each expert processes one block of C tokens.
+    """Assigns tokens to slots of experts, so that each expert processes a block of C tokens.
 
     `tokens_XC` holds the token in each slot, S in empty slots; `slots_KS` holds the slot of each
     choice of each token, an index below X·C, or X·C if the token was dropped. C is the largest
@@ -188,9 +188,15 @@ class MixtureOfExperts(nn.Module):
     """
 
     def __init__(
-        self, *, width: int, inner: int, activation: str, experts: int, shared: int,
+        self,
+        *,
+        width: int,
+        inner: int,
+        activation: str,
+        experts: int,
+        shared: int,
         routing: Routing,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.routing, self.experts = routing, experts
         self.router = Linear(width, experts, role=Role.ROUTER)
@@ -231,26 +237,27 @@ class MixtureOfExperts(nn.Module):
         return math.ceil(self.routing.capacity * tokens * self.routing.top_k / self.experts)
 
     def _experts(self, x_XCN: Tensor) -> Tensor:
+        """The outputs of the experts, of the shape of their inputs."""
         if self.gate is None:
             return self.down(self.activation(self.up(x_XCN)))
         return self.down(self.activation(self.gate(x_XCN)) * self.up(x_XCN))
 
     def penalty(self) -> Tensor | float:
-        """What the routing of the last training step adds to the loss."""
+        """The weighted balance and z losses of the last training step; 0 before the first step."""
         return self.last[0].penalty() if self.last else 0.0
 
     @torch.no_grad()
     def after_update(self) -> None:
-        """Move the bias towards equal loads, by the routing of the last training step."""
+        """Move the bias towards equal loads, by the loads of the last training step."""
         if self.bias is not None and self.last:
             self.bias += self.routing.balance_rate * (1 - self.last[0].load_X()).sign()
 
     @torch.no_grad()
     def statistics(self) -> dict[str, float]:
-        """Columns of the history about the routing of the last training step (see `runs.columns`).
+        """Columns of the history on the routing of the last training step (see `runs.columns`).
 
-        The largest load over the mean load, the normalised entropy, and the share of dropped
-        choices; empty before the first step.
+        The columns are the largest load over the mean load, the normalised entropy, and the share
+        of dropped choices. The mapping is empty before the first step.
         """
         if not self.last:
             return {}

@@ -29,7 +29,7 @@ class Cache:
 
     @property
     def bytes(self) -> int:
-        """Bytes of the allocated tensors."""
+        """Size of the allocated tensors in bytes."""
         return sum(t.element_size() * t.nelement() for t in self._tensors.values())
 
     def append(self, **new: Tensor) -> tuple[Tensor, ...]:
@@ -45,7 +45,7 @@ class Cache:
         if end > self.tokens:
             raise ValueError(
                 f"the cache has room for {self.tokens} tokens and holds {self.length}: {added} "
-                "more do not fit; create it with a larger 'tokens', or read fewer"
+                "more do not fit; create the cache with a larger 'tokens', or append fewer tokens"
             )
         for name, tensor in new.items():
             self._tensors[name][:, :, self.length : end] = tensor

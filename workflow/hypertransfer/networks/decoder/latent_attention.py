@@ -24,9 +24,9 @@ class LatentAttention(nn.Module):
 
     Keys and values are projections of one latent vector of C = `latent` entries per token, which
     is RMS-normalised (Section 3.1.2). Rotary positions act on R = `rotary_size` further entries of
-    each query and of one key that all heads share; with R = 0 the network needs positions of
-    another kind. With `query_latent` queries are projections of a latent vector, too. Logits are
-    qᵀk times a power of E + R, which `logits` names.
+    each query and of one key that all heads share; with R = 0 the network needs another kind of
+    positions. With `query_latent` queries, too, are projections of a latent vector, of that size.
+    Logits are qᵀk times the power of E + R that `logits` names.
 
     The cache holds latent vectors and shared keys. `step` computes neither keys nor values: it
     multiplies the queries by the key projection and the mixed latent vectors by the value
@@ -34,9 +34,17 @@ class LatentAttention(nn.Module):
     """
 
     def __init__(
-        self, *, width: int, head_size: int, tokens: int, bias: bool, logits: str, latent: int,
-        rotary_size: int, query_latent: int | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        width: int,
+        head_size: int,
+        tokens: int,
+        bias: bool,
+        logits: str,
+        latent: int,
+        rotary_size: int,
+        query_latent: int | None = None,
+    ) -> None:
         super().__init__()
         self.head_size, self.rotary_size, self.latent = head_size, rotary_size, latent
         self.heads, size = width // head_size, head_size + rotary_size
@@ -86,7 +94,7 @@ class LatentAttention(nn.Module):
         logits_BQS = self.scale * q_BQC @ k_B1SC.squeeze(1).mT
         if mask_TS is not None:
             logits_BQS = logits_BQS.masked_fill(~mask_TS.repeat(self.heads, 1), -torch.inf)
-        # torch's function would copy the keys to scale them, since values have another size
+        # torch's attention function would copy and scale the keys, as values have another size
         mixed_BQC = logits_BQS.softmax(-1) @ k_B1SC.squeeze(1)[..., : self.latent]
         mixed_BHTC = mixed_BQC.unflatten(1, (self.heads, -1))
         up_HEC = self.up_value.scaled_weight().unflatten(0, (self.heads, -1))
@@ -118,6 +126,7 @@ class LatentAttention(nn.Module):
         return query_BHTE, self.norm(latent_BTC), self.rotary(shared_BTR.unsqueeze(1), start)
 
     def _queries_and_keys(self, x_BTN: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries and keys (B, H, T, E + R), and latent vectors (B, T, C)."""
         projected = side_by_side(x_BTN, *self._input_layers())
         q_BHTE, latent_BTC, shared_B1TR = self._parts(projected)
         k_BHTE = split(self.up_key(latent_BTC), self.head_size)

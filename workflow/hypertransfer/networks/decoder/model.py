@@ -52,15 +52,20 @@ class Decoder(nn.Module):
     """A decoder that maps tokens to logits of the next token.
 
     `depth` is the number of blocks, each with two residual branches. `parts` are the options of
-    `catalogue.cards.decoders` and the granularity of the shape. The embedding is drawn with a
-    standard deviation of `embedding_std`. Embedding and readout are `tied` on request only, since
-    most tables scale their learning rates and initial weights differently.
+    `catalogue.cards.decoders` and the granularity of the shape. The initial embeddings have the
+    standard deviation `embedding_std`. By default embedding and readout are not `tied`, since most
+    tables scale their learning rates and initial weights differently.
     """
 
     def __init__(
-        self, *, width: int, depth: int, input_shape: tuple[int], classes: int,
+        self,
+        *,
+        width: int,
+        depth: int,
+        input_shape: tuple[int],
+        classes: int,
         parts: Mapping[str, Any],
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         (tokens,) = input_shape
         self.parts, self.width = dict(parts), width
@@ -105,6 +110,7 @@ class Decoder(nn.Module):
         return torch.cat(generated, dim=1)
 
     def _embedded(self, x_BT: Tensor, start: int = 0) -> Tensor:
+        """Embeddings (B, T, N) of tokens whose first one has the position `start`."""
         x_BTN = self.embedding(x_BT)
         if self.positions is None:
             return x_BTN
@@ -112,7 +118,7 @@ class Decoder(nn.Module):
         if len(positions_TN) < x_BT.shape[1]:
             raise ValueError(
                 f"there are {start + x_BT.shape[1]} tokens, but only {len(self.positions.weight)} "
-                "positions are learned: read fewer tokens, or use rotary positions"
+                "positions are learned: use fewer tokens, or rotary positions"
             )
         return x_BTN + positions_TN
 
@@ -124,7 +130,7 @@ class Decoder(nn.Module):
         return (module for module in self.modules() if isinstance(module, MixtureOfExperts))
 
     def penalty(self) -> Tensor | float:
-        """What routing adds to the loss of the last training step: the mean over blocks."""
+        """The routing losses of the last training step, averaged over blocks; 0 without experts."""
         penalties = [mixture.penalty() for mixture in self.mixtures]
         return sum(penalties) / len(penalties) if penalties else 0.0
 
@@ -134,7 +140,7 @@ class Decoder(nn.Module):
             mixture.after_update()
 
     def statistics(self) -> dict[str, float]:
-        """Routing statistics of the last training step, by history column: means over blocks."""
+        """Routing statistics of the last training step by history column, averaged over blocks."""
         blocks = [mixture.statistics() for mixture in self.mixtures]
         names = blocks[0] if blocks else ()
         return {name: sum(block[name] for block in blocks) / len(blocks) for name in names}
@@ -171,9 +177,14 @@ def mlp(parts: Mapping[str, Any], width: int) -> nn.Module:
 
 
 def decoder(
-    *, width: int, depth: int, input_shape: tuple[int], classes: int, granularity: int = 1,
+    *,
+    width: int,
+    depth: int,
+    input_shape: tuple[int],
+    classes: int,
+    granularity: int = 1,
     **options: Any,
-) -> Decoder:  # fmt: skip
+) -> Decoder:
     """A pre-norm transformer decoder; `gpt` and `llama` differ in the defaults of its options.
 
     `options` are complete, as `catalogue.cards.decoders` completes them.

@@ -12,8 +12,8 @@ class Rotary(nn.Module):
     """Rotates pairs of a head's entries by angles proportional to the position.
 
     Pair i of a head of size E turns by position · 10000^(−2i/E) (Su et al. 2104.09864). Entry i is
-    paired with entry i + E/2, as in GPT-NeoX. Tables hold the angles of `tokens` positions and are
-    extended when a later position occurs.
+    paired with entry i + E/2, as in GPT-NeoX. Tables hold the cosines and sines of `tokens`
+    positions, and are extended if a later position occurs.
     """
 
     def __init__(self, tokens: int, head_size: int) -> None:
@@ -24,6 +24,7 @@ class Rotary(nn.Module):
         self.register_buffer("sin", sin, persistent=False)
 
     def _tables(self, tokens: int) -> tuple[Tensor, Tensor]:
+        """Cosines and sines of the angles, each of shape (tokens, E)."""
         frequencies = BASE ** (-torch.arange(0, self.head_size, 2) / self.head_size)
         angles = torch.outer(torch.arange(tokens), frequencies).repeat(1, 2)
         return angles.cos(), angles.sin()
