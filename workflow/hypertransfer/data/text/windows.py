@@ -146,8 +146,8 @@ def check(card: TextCard, documents: Sequence[bytes]) -> None:
     found = f"sha256:{hashlib.sha256(SEPARATOR.join(documents)).hexdigest()}"
     if found != card.digest:
         raise DatasetError(
-            f"{card.name}: the digest of its {len(documents)} files, joined by blank lines, differs "
-            f"from the card's: expected {card.digest}, found {found}; {card.obtain}"
+            f"{card.name}: the digest of its {len(documents)} files, joined by blank lines, is not "
+            f"that of the card: expected {card.digest}, found {found}; {card.obtain}"
         )
 
 
