@@ -77,7 +77,8 @@ def test_several_probes_must_be_told_apart():
         measured("sharpness_spread", tables, quantity="trace")
     found = measured("sharpness_spread", tables, quantity="trace", probe="hessian")
     assert found.estimate.value > 10
-    with pytest.raises(ClaimError, match="no probe 'x' with trace; probes with it: cheap, hessian"):
+    words = "no probe 'x' with trace; known probes of trace: cheap, hessian"
+    with pytest.raises(ClaimError, match=words):
         measured("sharpness_spread", tables, quantity="trace", probe="x")
 
 

@@ -94,7 +94,8 @@ def test_product_of_tables_multiplies_every_rule_and_the_residual_multiplier(dat
 
 
 def test_product_of_tables_for_different_optimizers_is_refused():
-    with pytest.raises(ValueError, match=r"mup for gradient power 1\.0 by depth.*for gradient power 0\.0"):
+    words = r"mup for gradient power 1\.0 by depth.*for gradient power 0\.0"
+    with pytest.raises(ValueError, match=words):
         MUP_SGD * depth(1 / 2, SCALE_FREE)
 
 

@@ -109,7 +109,7 @@ def best_lr(runs: pd.DataFrame) -> float:
 def at_tuned(runs: pd.DataFrame, column: str, size: str) -> tuple[pd.DataFrame, str]:
     """The runs of each arm's largest size at the best learning rate of the arm's smallest size.
 
-    The arms stand in `column`, and the sizes in the column `size`. The text beside the runs is
+    `column` and `size` are the columns of arms and sizes. The text beside the returned runs is
     empty. If an arm has no run at its largest size and this learning rate, all runs are returned,
     and the text is a caveat that names the arm.
     """
@@ -126,9 +126,15 @@ def at_tuned(runs: pd.DataFrame, column: str, size: str) -> tuple[pd.DataFrame, 
 
 
 def compare(
-    runs: pd.DataFrame, column: str, statistic: Callable[[Mapping[str, float]], float], *,
-    loss: str = "final_loss", best: bool = False, tuned_at: str = "", generator_seed: int = 0,
-) -> Estimate:  # fmt: skip
+    runs: pd.DataFrame,
+    column: str,
+    statistic: Callable[[Mapping[str, float]], float],
+    *,
+    loss: str = "final_loss",
+    best: bool = False,
+    tuned_at: str = "",
+    generator_seed: int = 0,
+) -> Estimate:
     """A statistic of the arms' mean losses, with its interval over seeds.
 
     Args:
@@ -138,8 +144,8 @@ def compare(
         loss: the column of the loss.
         best: whether each arm is compared at its learning rate of least mean final loss. Otherwise
             each arm and seed has one run.
-        tuned_at: a column of sizes; if it is given, each arm is compared at its largest size, at
-            the best learning rate of its smallest size.
+        tuned_at: a column of sizes, to compare each arm at its largest size with the best
+            learning rate of its smallest size; empty to compare all runs.
         generator_seed: the seed of the resamples.
 
     Raises:
@@ -203,8 +209,8 @@ class Race:
         steps: number of steps of the reference arm's longest runs.
         steps_along: steps after which the other arm is at the target along its longest runs; +inf
             if never.
-        steps_at_ends: number of steps of the other arm's runs that end at the target; +inf if none
-            do.
+        steps_at_ends: number of steps, interpolated, of the other arm's run that ends at the target;
+            +inf if there is none.
     """
 
     along: Mapping[str, Curve]

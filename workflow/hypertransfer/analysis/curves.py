@@ -79,7 +79,7 @@ def crossing(places: Sequence[float], losses: Sequence[float], target: float) ->
     """The place at which falling losses cross a target, interpolated linearly between places.
 
     The estimate is open below if the first loss is at or below the target, and open above if no
-    loss is.
+    loss reaches the target.
     """
     if losses[0] <= target:
         return Estimate(places[0], -math.inf, places[0])

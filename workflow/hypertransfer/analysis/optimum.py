@@ -119,7 +119,7 @@ def max_stable_lr(
     A run is unstable if it diverged, or if its loss ends above `ceiling` at a learning rate
     above the best one (below the best one, a high loss means slow training). The bounds are the
     last stable and the first unstable learning rate. If all learning rates are stable, the upper
-    bound is +inf; if none is, the lower bound is −inf and the upper bound the lowest one.
+    bound is +inf; if none is, the lower bound is −inf and the upper bound the lowest learning rate.
     """
     x, y = _curve(lrs, losses)
     unstable = np.flatnonzero(np.isinf(y) | ((y > ceiling) & (x > x[best_index(y)])))

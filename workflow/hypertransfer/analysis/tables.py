@@ -79,7 +79,7 @@ def _probe(series: pd.DataFrame, quantity: str, probe: str | None) -> str:
         known = ", ".join(measured) or "none"
         wanted = f"probe {probe!r} with" if probe else "probe that measured"
         raise AnalysisError(
-            f"the selected runs have no {wanted} {quantity}; probes with it: {known}"
+            f"the selected runs have no {wanted} {quantity}; known probes of {quantity}: {known}"
         )
     return probe or measured[0]
 
@@ -91,7 +91,7 @@ def with_measured(tables: Tables, quantity: str) -> pd.DataFrame:
     at each run's last checkpoint.
 
     Raises:
-        AnalysisError: several probes measured the quantity.
+        AnalysisError: no probe, or several probes measured the quantity.
     """
     runs = unique_runs(tables)
     if quantity in runs or quantity not in tables.get("probes", ()):

@@ -18,7 +18,7 @@ class Spectrum:
     """The density (1/P) Σ_i δ(λ − λ_i) ≈ Σ_j weights_j δ(λ − nodes_j) of P eigenvalues λ_i.
 
     The weights add up to 1. `error` is the standard error, over random vectors, of the cumulative
-    distribution Σ_{nodes_j ≤ λ} weights_j, at the node where it is largest; nan for one vector.
+    distribution Σ_{nodes_j ≤ λ} weights_j, the largest of all nodes; nan for one vector.
     """
 
     nodes: Tensor  # (number,), rising

@@ -46,7 +46,7 @@ def preset(name: str, given: Mapping[str, str] | None = None) -> Preset:
 
 
 def kind(role: str, one_hot: bool) -> str:
-    """The kind of a parameter (see `norms.MatrixShape`), from its role and whether it embeds."""
+    """The kind of a parameter with this role; `one_hot` for embeddings (see `MatrixShape`)."""
     return "one_hot" if one_hot else KINDS.get(role, "vector")
 
 

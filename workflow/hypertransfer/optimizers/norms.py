@@ -27,8 +27,8 @@ class MatrixShape:
     """The kind of a weight, and its shape as a matrix.
 
     `kind` is `input`, `one_hot` (an embedding), `hidden`, `expert` (a stack of hidden matrices),
-    `output`, `router` or `vector`. `taps` is the number of positions of a convolution's kernel;
-    `inputs` counts all of them.
+    `output`, `router` or `vector`. `taps` is the number of positions of a convolution's kernel, by
+    which the number of input channels is multiplied in `inputs`.
     """
 
     kind: str

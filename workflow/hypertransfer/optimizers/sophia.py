@@ -53,7 +53,7 @@ def _group(group: dict, rho: float) -> dict:
 class Sophia(SophiaH):
     """SophiaH that estimates the Hessian's diagonal on batches of the training loop.
 
-    It is an `ObservingOptimizer` and a `ClippingOptimizer` of `training.extensions`.
+    The class implements `ObservingOptimizer` and `ClippingOptimizer` of `training.extensions`.
     """
 
     def __init__(self, groups: list[dict], *, every: int, estimator: str) -> None:

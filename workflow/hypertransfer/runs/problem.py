@@ -13,7 +13,7 @@ class _NoValue:
         return "NO_VALUE"
 
 
-NO_VALUE = _NoValue()  # no value to show: `expected` is a sentence by itself
+NO_VALUE = _NoValue()  # the value of a problem whose `expected` is a whole sentence
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class RunSpec:
         data: the data set and its options.
         loss: `cross_entropy` or `mse`.
         batch_size: samples of a batch.
-        base_batch_size: the batch size at which tables that scale with it are the identity.
+        base_batch_size: the batch size at which tables that scale with batch size are the identity.
         steps: the number of updates.
         base_steps: the number of updates at which tables that scale with the duration are the
             identity.

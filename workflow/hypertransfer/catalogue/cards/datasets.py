@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 BYTES, BPE = "bytes", "bpe"  # kinds of tokens
-VOCABULARY = 4096  # of byte-pair encoding, unless a config says otherwise
-TEST_WINDOWS = 256  # of a text, unless a config says otherwise
+VOCABULARY = 4096  # default number of tokens of byte-pair encoding
+TEST_WINDOWS = 256  # default number of test windows of a text
 WINDOWS = 1024  # training windows come in multiples of this number: see data/text/windows.py
 
 # Options of data sets, which a config may set beside the name. See `completed` for defaults that
@@ -99,7 +99,7 @@ DIGITS = DatasetCard(
     files={
         "digits.csv.gz": "sha256:09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"
     },
-    obtain="it is part of scikit-learn: install scikit-learn again",
+    obtain="the file is part of scikit-learn: install scikit-learn again",
     licence="BSD-3-Clause (scikit-learn), CC BY 4.0 (UCI)",
     source="Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, test part",
 )
@@ -115,7 +115,7 @@ FASHION_MNIST_SUBSET = DatasetCard(
             "sha256:7b21f2533088b64eafca1eaba962dbd53ef1e6bfea1c3ba9cb06b3db10da7b17"
         )
     },
-    obtain="it is part of this repository: restore it with git, or install hypertransfer again",
+    obtain="the file is part of this repository: restore it with git, or reinstall hypertransfer",
     licence="MIT",
     source="Xiao et al. 1708.07747: the first 6,000 training and 2,000 test images",
 )
@@ -180,7 +180,7 @@ GAUSSIAN_REGRESSION = DatasetCard(
     train=64,
     test=64,
     files={},
-    obtain="it is drawn from a fixed seed",
+    obtain="no files: the samples are drawn from a fixed seed",
     licence="none: random numbers",
     source="random inputs and a linear teacher, as in the theory of Noci et al. 2402.17457",
     options=(),

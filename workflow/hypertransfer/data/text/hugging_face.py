@@ -31,9 +31,9 @@ def load(
 
     The name of a file begins with its part: `train-…`, `test-…` or `validation-…`. With
     `test_fraction` the test part is that share of the training documents, selected by the hash of
-    their texts; without, it is read from the files of the test or else the validation part. At most
-    about `max_bytes` bytes of each part are read (None: all). Other `options` are those of
-    `windows.assemble`.
+    their texts; otherwise the test part consists of the `test-…` files or, if there are none, of
+    the `validation-…` files. At most about `max_bytes` bytes of each part are read (None: all). The
+    other `options` are those of `windows.assemble`.
 
     Raises:
         DatasetError: files or the column are missing or unreadable, there is no test part, or a
