@@ -209,8 +209,8 @@ class Race:
         steps: number of steps of the reference arm's longest runs.
         steps_along: steps after which the other arm is at the target along its longest runs; +inf
             if never.
-        steps_at_ends: number of steps, interpolated, of the other arm's run that ends at the target;
-            +inf if there is none.
+        steps_at_ends: number of steps, interpolated, of a run of the other arm that ends at the
+            target; +inf if there is none.
     """
 
     along: Mapping[str, Curve]

@@ -168,9 +168,8 @@ def _experts(spec: RunSpec, parts: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _tied(spec: RunSpec) -> Iterator[Problem]:
-    versions = PARAMETERISATIONS.get(
-        spec.parameterisation, {}
-    )  # a user's table is checked when it is used
+    # a table named by import path is checked when a network uses it
+    versions = PARAMETERISATIONS.get(spec.parameterisation, {})
     own = ":" in spec.optimizer.name or spec.optimizer.name in OPTIMIZERS
     table = versions.get(gradient_power(spec.optimizer)) if own else None
     if table and not table.ties:
