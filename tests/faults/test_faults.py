@@ -197,7 +197,7 @@ def test_a_second_workflow_in_the_folder_is_refused(whole):
         shutil.rmtree(whole.folder / "results/micro/made/claims")
         refused = whole.run()
         assert refused.code != 0
-        assert "another snakemake makes results" in refused.output
+        assert "another Snakemake process writes to" in refused.output
         assert whole.run("-n").code == 0, "looking is free"
     finally:
         holder.close()

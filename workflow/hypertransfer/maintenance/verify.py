@@ -74,7 +74,7 @@ def _file_problem(path: Path, digest: str | None) -> str:
     try:
         with open_file(path) as file:
             if digest and hashlib.file_digest(file, "sha256").hexdigest() != digest:
-                return "is not what was written"
+                return "differs from what was written"
         if path.name in schemas.FORMS:
             with open_file(path) as file:
                 parquet.opened(file, schemas.FORMS[path.name]).close()
