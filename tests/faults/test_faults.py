@@ -100,7 +100,7 @@ def test_damage_that_hides_its_traces(whole, undisturbed):
     shutil.rmtree(whole.folder / "results/micro/made/claims")
     failed = whole.run()
     assert failed.code != 0
-    assert "damaged inputs were removed, to be made again" in failed.output.replace("\n", " ")
+    assert "damaged inputs were removed and will be made again" in failed.output.replace("\n", " ")
     ran = whole.run()
     assert ran.code == 0, ran.output
     assert ran.trained == 0
