@@ -76,7 +76,7 @@ def test_any_flipped_byte_of_a_record_is_found_or_says_the_same(sound, data):
     [
         (lambda place: (place / "entry.json").unlink(), "entry.json is missing"),
         (lambda place: (place / "history.parquet").unlink(), "history.parquet cannot be read"),
-        (lambda place: (place / "extra").write_text(""), "extra is there and not listed"),
+        (lambda place: (place / "extra").write_text(""), "extra exists, and is not listed"),
         (lambda place: (place / "history.parquet").write_bytes(files()["history.parquet"][:-9]),
          "history.parquet"),
         (lambda place: (place / "checkpoints.safetensors").write_bytes(b"\xff" * 64),

@@ -192,7 +192,10 @@ def test_a_changed_byte_of_a_file_is_found(sound, data):
     path = sound.path("runs", key(1)) / data.draw(st.sampled_from(sorted(FILES)))
     content = bytearray(path.read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
-    with damaged(path, bytes(content)), pytest.raises(DamagedEntry, match="differs from what was written"):
+    with (
+        damaged(path, bytes(content)),
+        pytest.raises(DamagedEntry, match="differs from what was written"),
+    ):
         verified(sound, key(1))
 
 

@@ -12,7 +12,9 @@ from hypertransfer.maintenance import calibration
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fit the rates and write them to `cost.yaml` beside the main config; 1 without enough runs.
+    """Fit the rates, and write them to `cost.yaml` beside the main config.
+
+    Returns 1 if the store has too few runs, otherwise 0.
 
     Raises:
         ConfigError: every problem of the configs.
