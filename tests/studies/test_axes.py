@@ -52,7 +52,7 @@ def test_logspace_is_geometric_between_its_ends(low, ratio, count):
     [
         ([], "at least one value"),
         ("0.1", "at least one value"),
-        ([1, 2, 1], "1 stands twice"),
+        ([1, 2, 1], "1 occurs twice"),
         ([0.1, math.nan], "finite"),
         ({"powers": {"base": 2, "from": 1, "to": 0}}, "goes up"),
         ({"powers": {"base": 10, "from": 0, "to": 999}}, "finite"),

@@ -145,7 +145,7 @@ def test_a_sound_study_is_planned(tmp_path):
         ("replays/own/same", ["data"], "replays.own.same", "'data' does not describe a task"),
         ("replays/own/size", "seed", "replays.own.size", "'seed' does not describe a task"),
         ("replays/svm/regions/box", {"shape": "box", "drift": "data", "drifting": ["lr"]},
-         "replays.svm.regions.box.drifting", "'lr' is no numeric dimension; known: C, gamma"),
+         "replays.svm.regions.box.drifting", "'lr' is not a numeric dimension; known: C, gamma"),
         ("replays/svm/regions/box", {"shape": "ball"}, "replays.svm.regions.box.shape",
          "'ball' is not one of box, ellipsoid"),
         ("replays/svm/budget", 0, "replays.svm.budget", "0"),
