@@ -207,9 +207,9 @@ class Search(Section):
     def transfer_runs(self) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
         """The point of each transfer run on its grid, and the changes to the base by dotted key.
 
-        The axes of the grid are `target`, `seed`, `method` and `place`. `method` is the method whose
-        result is evaluated, and `place` is 1. Runs on the line between two results have the method
-        `line`, and their position on the line as `place`.
+        The axes of the grid are `target`, `seed`, `method` and `place`. `method` names the method
+        whose result is evaluated, and `place` is 1. Runs on the line between two results have the
+        method `line`, and their position on the line as `place`.
         """
         transfer = self.settings.transfer
         if transfer is None:
