@@ -114,7 +114,7 @@ def test_a_sound_study_is_planned(tmp_path):
         ("suites/mlp/source", "openml", "suites.mlp.source", "is not one of hpobench, fcnet"),
         ("suites/mlp/points", 8, "suites.mlp.points", "is not for source: hpobench; known: split"),
         ("suites/mlp/split", ["colour"], "suites.mlp.split",
-         "no dimension of hpobench; known: alpha"),
+         "not a dimension of hpobench; known: alpha"),
         ("suites/svm/points", None, "suites.svm.points", "is missing"),
         ("suites/own/grids", ["large"], "suites.own.grids", "no grid 'large'; known: small"),
         ("suites/own/grids", None, "suites.own.grids", "is missing"),
