@@ -31,9 +31,17 @@ from hypertransfer.claims.measure import ClaimError, measure
 
 @measure("loss")
 def advantage(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "parameterisation",
-    loss: str = "final_loss", best: bool = False, tuned_at: str = "", higher: bool = False,
-) -> Estimate:  # fmt: skip
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "parameterisation",
+    loss: str = "final_loss",
+    best: bool = False,
+    tuned_at: str = "",
+    higher: bool = False,
+) -> Estimate:
     """The mean loss of the arm `over` minus that of the arm `of`: positive if `of` is better.
 
     `column` names the column whose values are the arms. Without `over`, `of` is compared with the
@@ -61,9 +69,15 @@ def advantage(
 
 @measure("loss")
 def rise_advantage(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "parameterisation",
-    size: str = "shape.width", loss: str = "final_loss",
-) -> Estimate:  # fmt: skip
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "parameterisation",
+    size: str = "shape.width",
+    loss: str = "final_loss",
+) -> Estimate:
     """The rise of the loss of `over` from the smallest to the largest size, minus that of `of`.
 
     The rise of an arm is the difference of its mean losses at the two sizes, each at the learning
@@ -86,9 +100,14 @@ def rise_advantage(
 
 @measure("%")
 def arms_range(
-    tables: Tables, seed: int, *, column: str = "parameterisation", loss: str = "final_loss",
-    best: bool = False, tuned_at: str = "",
-) -> Estimate:  # fmt: skip
+    tables: Tables,
+    seed: int,
+    *,
+    column: str = "parameterisation",
+    loss: str = "final_loss",
+    best: bool = False,
+    tuned_at: str = "",
+) -> Estimate:
     """The range of the mean losses of all arms, divided by their average, in per cent.
 
     `best` and `tuned_at` choose learning rates as in `advantage`.
@@ -111,9 +130,16 @@ def arms_range(
 
 @measure("×")
 def arms_ratio(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "parameterisation",
-    loss: str = "final_loss", best: bool = False, tuned_at: str = "",
-) -> Estimate:  # fmt: skip
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "parameterisation",
+    loss: str = "final_loss",
+    best: bool = False,
+    tuned_at: str = "",
+) -> Estimate:
     """The mean of the arm `of` divided by the mean of the arm `over`.
 
     `loss` names the averaged column: a loss, a time, or a quantity that a probe measured.
@@ -133,9 +159,16 @@ def arms_ratio(
 
 @measure("%")
 def perplexity_gain(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "parameterisation",
-    loss: str = "final_loss", best: bool = False, tuned_at: str = "",
-) -> Estimate:  # fmt: skip
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "parameterisation",
+    loss: str = "final_loss",
+    best: bool = False,
+    tuned_at: str = "",
+) -> Estimate:
     """The decrease of the perplexity, exp of the mean loss, from `over` to `of`, in per cent.
 
     `best` and `tuned_at` choose learning rates as in `advantage`.
@@ -157,9 +190,15 @@ def perplexity_gain(
 
 @measure("loss")
 def interaction(
-    tables: Tables, seed: int, *, base: str = "", single: str = "", joint: str = "",
-    column: str = "grid", loss: str = "final_loss",
-) -> Estimate:  # fmt: skip
+    tables: Tables,
+    seed: int,
+    *,
+    base: str = "",
+    single: str = "",
+    joint: str = "",
+    column: str = "grid",
+    loss: str = "final_loss",
+) -> Estimate:
     """The gain of several changes together, minus the sum of the gains of the single changes.
 
     A gain is the decrease of the mean loss, the logarithm of perplexity, from the arm `base`; the
@@ -179,9 +218,14 @@ def interaction(
 
 @measure("percentage points")
 def diverged_advantage(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "optimizer",
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "optimizer",
     axis: str = "lr",
-) -> Estimate:  # fmt: skip
+) -> Estimate:
     """The percentage of runs of `over` that diverged, minus that of `of`.
 
     Each arm has one run for each seed and value of `axis`. Positive if fewer runs of `of` diverged.
@@ -203,9 +247,15 @@ def diverged_advantage(
 
 @measure("octaves")
 def lr_span_advantage(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "optimizer",
-    loss: str = "final_loss", margin: float = 0.2,
-) -> Estimate:  # fmt: skip
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "optimizer",
+    loss: str = "final_loss",
+    margin: float = 0.2,
+) -> Estimate:
     """The range of good learning rates of `of`, minus that of `over`, in octaves.
 
     The range of an arm holds the learning rates around the best one at which the mean loss exceeds
@@ -228,9 +278,14 @@ def lr_span_advantage(
 
 @measure("× steps")
 def steps_ratio(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "optimizer",
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "optimizer",
     loss: str = "final_loss",
-) -> Estimate:  # fmt: skip
+) -> Estimate:
     """The share of steps after which the training loss of `of` reaches the final loss of `over`.
 
     Each arm has its learning rate of least mean loss. Training losses are trailing means over a
@@ -248,9 +303,15 @@ def steps_ratio(
 
 @measure("octaves per doubling")
 def steps_ratio_slope(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "optimizer",
-    size: str = "batch_size", loss: str = "final_loss",
-) -> Estimate:  # fmt: skip
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "optimizer",
+    size: str = "batch_size",
+    loss: str = "final_loss",
+) -> Estimate:
     """The slope of log₂(1/`steps_ratio`) over log₂ of a size, by least squares.
 
     1/`steps_ratio` is the factor by which `of` needs fewer steps than `over`. Positive if the
@@ -278,9 +339,15 @@ def steps_ratio_slope(
 
 @measure("× steps")
 def horizon_ratio(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "optimizer",
-    size: str = "steps", loss: str = "final_loss",
-) -> Estimate:  # fmt: skip
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "optimizer",
+    size: str = "steps",
+    loss: str = "final_loss",
+) -> Estimate:
     """The share of steps that whole runs of `of` need to end at the final loss of `over`.
 
     The arm `of` has runs of several numbers of steps (`size`), each with a schedule over its own

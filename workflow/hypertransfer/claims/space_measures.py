@@ -91,9 +91,13 @@ def evaluations_to(
 
 @measure("", table="regions", choices=CHOICES)
 def region_level(
-    tables: Tables, seed: int, *, quantity: str = "volume", statistic: str = "mean",
+    tables: Tables,
+    seed: int,
+    *,
+    quantity: str = "volume",
+    statistic: str = "mean",
     by: str = "task",
-) -> Estimate:  # fmt: skip
+) -> Estimate:
     """The mean or the median over tasks of a quantity of regions.
 
     The quantity is averaged over repeats first. Quantities are columns of the table `regions`.
@@ -105,9 +109,15 @@ def region_level(
 
 @measure("×", table="regions", choices=CHOICES)
 def region_ratio(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "replay",
-    quantity: str = "volume", by: str = "task",
-) -> Estimate:  # fmt: skip
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "replay",
+    quantity: str = "volume",
+    by: str = "task",
+) -> Estimate:
     """The geometric mean over tasks of the ratio of a quantity between two regions.
 
     `of` and `over` are values of `column`: names of regions, or of the replays that learn them.

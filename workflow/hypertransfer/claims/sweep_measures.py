@@ -17,9 +17,15 @@ from hypertransfer.claims.measure import measure, one_size, runs_of_common_seeds
 
 @measure("octaves")
 def optimum_shift(
-    tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss",
-    axis: str = "lr", signed: bool = False, per_seed: bool = False,
-) -> Estimate:  # fmt: skip
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    loss: str = "final_loss",
+    axis: str = "lr",
+    signed: bool = False,
+    per_seed: bool = False,
+) -> Estimate:
     """The shift of the best learning rate from the smallest to the largest size.
 
     The best learning rate is the vertex of a parabola in log₂ of the learning rate, through the
@@ -39,9 +45,13 @@ def optimum_shift(
 
 @measure("octaves per doubling")
 def optimum_slope(
-    tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss",
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    loss: str = "final_loss",
     per_seed: bool = False,
-) -> Estimate:  # fmt: skip
+) -> Estimate:
     """The slope of log₂ of the best learning rate over log₂ of the size, by least squares.
 
     The best learning rate, and `per_seed`, are as in `optimum_shift`. Positive if the best
@@ -60,9 +70,15 @@ def optimum_slope(
 
 @measure("octaves")
 def stable_lr_shift(
-    tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss",
-    axis: str = "lr", ceiling: float = math.inf, signed: bool = False,
-) -> Estimate:  # fmt: skip
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    loss: str = "final_loss",
+    axis: str = "lr",
+    ceiling: float = math.inf,
+    signed: bool = False,
+) -> Estimate:
     """The shift of the largest stable learning rate from the smallest to the largest size.
 
     A run is unstable if it diverged, or if its loss ends above `ceiling` at a learning rate above
@@ -132,9 +148,13 @@ def transfer_regret_sigma(
 
 @measure("")
 def minimum_shift(
-    tables: Tables, seed: int, *, along: str = "place", between: str = "target",
+    tables: Tables,
+    seed: int,
+    *,
+    along: str = "place",
+    between: str = "target",
     loss: str = "final_loss",
-) -> Estimate:  # fmt: skip
+) -> Estimate:
     """The range over groups of runs of the place of least mean loss.
 
     `along` names the column of the places that were tried, and `between` the column whose values
@@ -148,11 +168,15 @@ def minimum_shift(
 
 
 def _of_sweeps(
-    tables: Tables, generator_seed: int, size: str, loss: str,
+    tables: Tables,
+    generator_seed: int,
+    size: str,
+    loss: str,
     statistic: Callable[[list[Sweep], np.ndarray], Estimate],
-    caveats: Callable[[list[Sweep], np.ndarray, str], Iterable[str]], magnitude: bool = False,
+    caveats: Callable[[list[Sweep], np.ndarray, str], Iterable[str]],
+    magnitude: bool = False,
     axis: str = "lr",
-) -> Estimate:  # fmt: skip
+) -> Estimate:
     """A statistic of the sweeps of all sizes, over the learning rate or another axis."""
     runs, notes = runs_of_common_seeds(tables, size, axis, loss)
     sweeps = analysis_sweeps.sweeps(runs, size, loss, axis)

@@ -14,9 +14,14 @@ from hypertransfer.claims.measure import measure, one_size, runs_of_common_seeds
 
 @measure("×")
 def sharpness_spread(
-    tables: Tables, seed: int, *, size: str = "shape.width", quantity: str = "scaled_sharpness",
-    probe: str | None = None, tail: float = 1 / 3,
-) -> Estimate:  # fmt: skip
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    quantity: str = "scaled_sharpness",
+    probe: str | None = None,
+    tail: float = 1 / 3,
+) -> Estimate:
     """The largest mean of a quantity of any size, divided by the smallest.
 
     The mean of a size is over its seeds and over the last share `tail` of training. `probe` names
@@ -31,9 +36,14 @@ def sharpness_spread(
 
 @measure("")
 def late_level(
-    tables: Tables, seed: int, *, size: str = "shape.width", quantity: str = "edge",
-    probe: str | None = None, tail: float = 1 / 3,
-) -> Estimate:  # fmt: skip
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    quantity: str = "edge",
+    probe: str | None = None,
+    tail: float = 1 / 3,
+) -> Estimate:
     """The mean of a quantity over sizes, seeds and the last share `tail` of training.
 
     `probe` is as in `sharpness_spread`.
@@ -47,9 +57,13 @@ def late_level(
 
 @measure("")
 def largest(
-    tables: Tables, seed: int, *, size: str = "shape.width", quantity: str = "theory_error",
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    quantity: str = "theory_error",
     probe: str | None = None,
-) -> Estimate:  # fmt: skip
+) -> Estimate:
     """The largest value of a quantity over all sizes, seeds and checkpoints.
 
     `probe` is as in `sharpness_spread`.
@@ -59,9 +73,14 @@ def largest(
 
 @measure("")
 def size_exponent(
-    tables: Tables, seed: int, *, size: str = "shape.width", quantity: str = "scaled_sharpness",
-    probe: str | None = None, tail: float = 1 / 3,
-) -> Estimate:  # fmt: skip
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    quantity: str = "scaled_sharpness",
+    probe: str | None = None,
+    tail: float = 1 / 3,
+) -> Estimate:
     """The exponent b of a quantity ∝ size^b, by least squares in log–log over all sizes.
 
     The quantity is averaged over seeds and over the last share `tail` of training. `probe` is as in
@@ -76,9 +95,15 @@ def size_exponent(
 
 @measure("")
 def gap_size_exponent(
-    tables: Tables, seed: int, *, size: str = "shape.width", quantity: str = "train_loss",
-    probe: str | None = None, tail: float = 1 / 3, relative: bool = False,
-) -> Estimate:  # fmt: skip
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    quantity: str = "train_loss",
+    probe: str | None = None,
+    tail: float = 1 / 3,
+    relative: bool = False,
+) -> Estimate:
     """The exponent b of |S_N − S_∞| ∝ N^b, by least squares in log–log over the smaller sizes N.
 
     S_N is a quantity at size N, and S_∞ the quantity at the largest size with the same seed. The
@@ -94,10 +119,17 @@ def gap_size_exponent(
 
 @measure("")
 def gap_growth(
-    tables: Tables, seed: int, *, size: str = "shape.width", quantity: str = "scaled_sharpness",
-    probe: str | None = None, window: int = 3, burn_in: float = 0.1, relative: bool = False,
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    quantity: str = "scaled_sharpness",
+    probe: str | None = None,
+    window: int = 3,
+    burn_in: float = 0.1,
+    relative: bool = False,
     systematic: bool = False,
-) -> Estimate:  # fmt: skip
+) -> Estimate:
     """The exponent β of |S_N(t) − S_∞(t)| ∝ t^β over the steps t, by least squares in log–log.
 
     S_N is a quantity at size N, and S_∞ the quantity at the largest size with the same seed. All
@@ -125,10 +157,15 @@ def gap_growth(
 
 
 def _of_paths(
-    tables: Tables, generator_seed: int, size: str, quantity: str, probe: str | None,
+    tables: Tables,
+    generator_seed: int,
+    size: str,
+    quantity: str,
+    probe: str | None,
     statistic: Callable[[Trajectories, np.ndarray], Estimate],
-    caveats: Callable[[Trajectories], Iterable[str]] = lambda paths: (), fewest: int = 2,
-) -> Estimate:  # fmt: skip
+    caveats: Callable[[Trajectories], Iterable[str]] = lambda paths: (),
+    fewest: int = 2,
+) -> Estimate:
     """A statistic of a quantity along training; each size and seed has one run."""
     runs, notes = runs_of_common_seeds(tables, size)
     paths = trajectories.trajectories(

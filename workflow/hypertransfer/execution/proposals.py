@@ -75,9 +75,15 @@ def random(
 
 
 def trust_region(
-    trials: Trials, box: SearchBox, number: int, generator: np.random.Generator, *,
-    radius: float = 1.0, shrink: float = 0.6, least: float = 0.1,
-) -> np.ndarray:  # fmt: skip
+    trials: Trials,
+    box: SearchBox,
+    number: int,
+    generator: np.random.Generator,
+    *,
+    radius: float = 1.0,
+    shrink: float = 0.6,
+    least: float = 0.1,
+) -> np.ndarray:
     """Points (number, dimension), uniform in a cube around the best point so far.
 
     The half-width of the cube starts at `radius` octaves. Every generation without an improvement

@@ -120,9 +120,13 @@ def _saved(store: Store, kind: str, key: str) -> State | None:
 
 
 def train_run(
-    run: CellRun, device: torch.device, store: Store, save_seconds: float, request: StopRequest,
+    run: CellRun,
+    device: torch.device,
+    store: Store,
+    save_seconds: float,
+    request: StopRequest,
     state_of: tuple[str, str] | None = None,
-) -> Training:  # fmt: skip
+) -> Training:
     """Train a run from its saved state, or from the start if there is none.
 
     States are saved under `state_of`, the kind and the key of an entry; by default under the run.

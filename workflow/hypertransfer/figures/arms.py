@@ -100,8 +100,15 @@ def instances(tables: Tables, *, size: str, titles: Mapping[str, str]) -> Figure
     ends = sorted(runs[size].unique())
     ends = [ends[0], ends[-1]]
     name = AXES.get(size, size)
-    head = ["optimizer", "one-hot", "hidden", "output", *(f"best η, {name} {v:g}" for v in ends),
-            "shift [octaves]", f"loss, {name} {ends[1]:g}"]  # fmt: skip
+    head = [
+        "optimizer",
+        "one-hot",
+        "hidden",
+        "output",
+        *(f"best η, {name} {v:g}" for v in ends),
+        "shift [octaves]",
+        f"loss, {name} {ends[1]:g}",
+    ]
     rows = []
     for grid, part in runs.groupby("grid", sort=False):
         swept = sweeps_of_common_seeds(part, size)

@@ -79,10 +79,19 @@ def multipliers(tables: Tables, *, titles: Mapping[str, str]) -> Figure:
     )
     for axis, (name, frame) in zip(axes[:, 0], maps.items(), strict=True):
         sns.heatmap(
-            frame, ax=axis, cmap="vlag", center=0, vmin=-most, vmax=most, annot=True, fmt="+.1f",
-            annot_kws={"size": 8}, cbar=False, linewidths=0.5,
+            frame,
+            ax=axis,
+            cmap="vlag",
+            center=0,
+            vmin=-most,
+            vmax=most,
+            annot=True,
+            fmt="+.1f",
+            annot_kws={"size": 8},
+            cbar=False,
+            linewidths=0.5,
             xticklabels=["first", "", "middle", "", "last"],
-        )  # fmt: skip
+        )
         axis.set_title(titles.get(name, HYPERPARAMETERS.get(name, name)), loc="left")
         axis.tick_params(axis="y", rotation=0)
         axis.tick_params(axis="both", length=0)
@@ -106,8 +115,14 @@ def carried(tables: Tables, *, over: str) -> Figure:
     for axis, target in zip(axes[0], targets, strict=True):
         part = gains.loc[target]
         for place, (name, colour) in enumerate(colours.items()):
-            axis.bar(place, part[name].mean(), color=colour, alpha=0.6, width=0.7,
-                     label=METHODS.get(name, name))  # fmt: skip
+            axis.bar(
+                place,
+                part[name].mean(),
+                color=colour,
+                alpha=0.6,
+                width=0.7,
+                label=METHODS.get(name, name),
+            )
             axis.plot([place] * len(part), part[name], ".", color="black", markersize=6)
         axis.axhline(0, color="0.3", linewidth=0.8)
         axis.set_title(target)

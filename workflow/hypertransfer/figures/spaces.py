@@ -100,8 +100,14 @@ def regions(
             plane = [names.index(x), names.index(y)]
             if not place:
                 _points(axis, picture, [domain.numeric[i] for i in plane], plane)
-            _outline(axis, picture["region"], plane, [domain.numeric[i] for i in plane],
-                     colours[name], titles.get(name, name))  # fmt: skip
+            _outline(
+                axis,
+                picture["region"],
+                plane,
+                [domain.numeric[i] for i in plane],
+                colours[name],
+                titles.get(name, name),
+            )
         axis.set_title(titles.get(replay, replay))
         axis.set_xlabel(AXES.get(x, x))
     axes[0].set_ylabel(AXES.get(y, y))
@@ -119,8 +125,15 @@ def _points(
         points = _real(np.array(picture[key])[:, plane], dimensions)
         axis.scatter(*points.T, marker="o", linewidth=0, zorder=3, **style)
     star = _real(np.array(picture["best"])[:1, plane], dimensions)
-    axis.scatter(*star.T, marker="*", s=190, color="crimson", edgecolor="white", zorder=4,
-                 label="the target’s best")  # fmt: skip
+    axis.scatter(
+        *star.T,
+        marker="*",
+        s=190,
+        color="crimson",
+        edgecolor="white",
+        zorder=4,
+        label="the target’s best",
+    )
     for dimension, scale, limits in zip(
         dimensions, (axis.set_xscale, axis.set_yscale), (axis.set_xlim, axis.set_ylim), strict=True
     ):
@@ -144,9 +157,13 @@ def _real(points: np.ndarray, dimensions: Sequence[Dimension]) -> np.ndarray:
 
 
 def _outline(
-    axis: Axes, plain: Mapping, plane: list[int], dimensions: Sequence[Dimension], colour: Any,
+    axis: Axes,
+    plain: Mapping,
+    plane: list[int],
+    dimensions: Sequence[Dimension],
+    colour: Any,
     label: str,
-) -> None:  # fmt: skip
+) -> None:
     """Draw the outline of a region in the plane of two coordinates."""
     region = from_plain(plain)
     style = {"edgecolor": colour, "linewidth": 2, "label": label, "zorder": 2}
@@ -191,10 +208,23 @@ def inflation(
     for colour, replay in zip(colours, replays, strict=True):
         part = table[(table["replay"] == replay) & (table["region"] == region)]
         means = part.groupby("task")[[quantity, "inflation"]].mean()
-        axis.scatter(means[quantity], means["inflation"], color=colour, s=45, alpha=0.8,
-                     linewidth=0, label=titles.get(replay, replay))  # fmt: skip
-        axis.scatter(*spaces.geometric_means(means), marker="D", s=90, color=colour,
-                     edgecolor="black", zorder=3)  # fmt: skip
+        axis.scatter(
+            means[quantity],
+            means["inflation"],
+            color=colour,
+            s=45,
+            alpha=0.8,
+            linewidth=0,
+            label=titles.get(replay, replay),
+        )
+        axis.scatter(
+            *spaces.geometric_means(means),
+            marker="D",
+            s=90,
+            color=colour,
+            edgecolor="black",
+            zorder=3,
+        )
     axis.axhline(1, color="black", linestyle="--", linewidth=1)
     axis.set_xscale("log")
     axis.set_yscale("log")

@@ -42,9 +42,15 @@ def draw_sweep(
         highest += [finite.max()] if len(finite) else []
         if star := sweep.optimum_on_curve():
             axis.plot(
-                *star, marker="*", markersize=14, color=colour, markeredgecolor="black",
-                markeredgewidth=0.7, linestyle="", zorder=5,
-            )  # fmt: skip
+                *star,
+                marker="*",
+                markersize=14,
+                color=colour,
+                markeredgecolor="black",
+                markeredgewidth=0.7,
+                linestyle="",
+                zorder=5,
+            )
     axis.set_xscale("log", base=2)
     if bests:
         _loss_axis(axis, min(bests), min(max(bests) * CUT, max(highest)))

@@ -172,9 +172,15 @@ def draw_sharpness(axis: Axes, tables: Tables, size: str, shades: Shades | None 
     for lr in sorted(probes["lr"].unique()):
         axis.axhline(2 / lr, color="0.25", linestyle="--", linewidth=1.2)
         axis.annotate(
-            "2/η₀", (1, 2 / lr), (3, 0), xycoords=("axes fraction", "data"),
-            textcoords="offset points", va="center", fontsize=9, color="0.25",
-        )  # fmt: skip
+            "2/η₀",
+            (1, 2 / lr),
+            (3, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+            color="0.25",
+        )
     axis.set_ylim(bottom=0)
     axis.set(xlabel="step", ylabel="scaled sharpness γ²λ")
 

@@ -45,9 +45,12 @@ class LeftOut:
 
 
 def leave_one_out(
-    domain: Domain, tasks: Sequence[Task], recipe: Recipe, counts: Sequence[int] = (3, 10, 30),
+    domain: Domain,
+    tasks: Sequence[Task],
+    recipe: Recipe,
+    counts: Sequence[int] = (3, 10, 30),
     by_group: bool = False,
-) -> Iterator[LeftOut]:  # fmt: skip
+) -> Iterator[LeftOut]:
     """Learn a space for each task from the other tasks, and test the space on the task.
 
     With `by_group`, the space is learned from the tasks of other groups only. A task is skipped if

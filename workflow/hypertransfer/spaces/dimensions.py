@@ -90,10 +90,14 @@ class Domain:
         """
         if wrong := list(problems(written, path)):
             raise ProblemError(wrong)
-        return cls(tuple(
-            Dimension(name, choices=tuple(d["choices"])) if "choices" in d else Dimension(name, **d)
-            for name, d in written.items()
-        ))  # fmt: skip
+        return cls(
+            tuple(
+                Dimension(name, choices=tuple(d["choices"]))
+                if "choices" in d
+                else Dimension(name, **d)
+                for name, d in written.items()
+            )
+        )
 
     @property
     def names(self) -> list[str]:
@@ -137,10 +141,9 @@ class Domain:
         axes = len(self.numeric)
         return [
             {d.name: d.from_unit(float(x)) for d, x in zip(self.numeric, row[:axes], strict=True)}
-            | {d.name: d.choices[int(i)]
-               for d, i in zip(self.categorical, row[axes:], strict=True)}
+            | {d.name: d.choices[int(i)] for d, i in zip(self.categorical, row[axes:], strict=True)}
             for row in points
-        ]  # fmt: skip
+        ]
 
 
 EDGE = 1e-9  # tolerance of coordinates, for rounding

@@ -179,9 +179,12 @@ def learn(
 
 
 def extrapolated(
-    domain: Domain, tasks: Sequence[Task], winners: Sequence[np.ndarray], recipe: Recipe,
+    domain: Domain,
+    tasks: Sequence[Task],
+    winners: Sequence[np.ndarray],
+    recipe: Recipe,
     target_size: float,
-) -> list[np.ndarray]:  # fmt: skip
+) -> list[np.ndarray]:
     """The winners (n_t, d) of each task t, extrapolated to `target_size`.
 
     In each drifting dimension, winners move along the least-squares line of all winners over log₂

@@ -78,9 +78,12 @@ def bayesian(problem: TaskSearch, *, start: int) -> np.ndarray:
 
 
 def _most_promising(
-    features: np.ndarray, losses: np.ndarray, chosen: Sequence[int], left: np.ndarray,
+    features: np.ndarray,
+    losses: np.ndarray,
+    chosen: Sequence[int],
+    left: np.ndarray,
     theta: np.ndarray | None,
-) -> tuple[int, np.ndarray]:  # fmt: skip
+) -> tuple[int, np.ndarray]:
     """The row of `left` with the largest expected improvement, and the fitted kernel's theta.
 
     The fit starts from `theta` (log hyperparameters, as in scikit-learn) unless it is None.

@@ -29,9 +29,15 @@ def winners(suites: Mapping[str, Mapping], files: Mapping[str, Sequence[str]]) -
         for task in tasks:
             means = task.winners(suite["winners"])[:, : len(domain.numeric)].mean(axis=0)
             rows += [
-                {**task.attributes, "suite": name, "task": task.name, "group": task.group,
-                 "dimension": d.name, "winner": d.on_axis(float(mean))}
+                {
+                    **task.attributes,
+                    "suite": name,
+                    "task": task.name,
+                    "group": task.group,
+                    "dimension": d.name,
+                    "winner": d.on_axis(float(mean)),
+                }
                 for d, mean in zip(domain.numeric, means, strict=True)
-            ]  # fmt: skip
+            ]
     names = list(dict.fromkeys([*COLUMNS, *(key for row in rows for key in row)]))
     return pa.table({n: parquet.axis_column([row.get(n) for row in rows]) for n in names})

@@ -58,19 +58,12 @@ class DamagedEntry(StoreError):
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of the store, whose record was verified.
-
-    Attributes:
-        key: the key of the entry.
-        record: what was recorded about the entry, as plain values.
-        path: the folder of the entry.
-        files: the SHA-256 digest of each file, by file name.
-    """
+    """An entry of the store, whose record was verified."""
 
     key: str
     record: Mapping[str, Any]
-    path: Path
-    files: Mapping[str, str]
+    path: Path  # folder of the entry
+    files: Mapping[str, str]  # SHA-256 digest of each file, by file name
 
     def read(self, name: str) -> bytes:
         """The bytes of one file, verified with the digest in the record.
@@ -122,11 +115,7 @@ class Store:
         self.root = Path(root)
 
     def path(self, kind: str, key: str) -> Path:
-        """The folder of an entry, whether or not the entry exists.
-
-        Raises:
-            ValueError: `key` does not have the form of a key.
-        """
+        """The folder of an entry, which need not exist; ValueError if `key` is not a key."""
         return Path(self._where(kind, key))
 
     def _where(self, kind: str, key: str) -> str:
@@ -235,11 +224,7 @@ class Store:
             self.named("states", kind, key).unlink(missing_ok=True)
 
     def named(self, folder: str, kind: str, key: str) -> Path:
-        """The file of an entry in the folder `states` or `locks`.
-
-        Raises:
-            ValueError: `key` does not have the form of a key.
-        """
+        """The file of an entry in the folder `states` or `locks`; ValueError if `key` is not a key."""
         self._where(kind, key)  # raises ValueError if it is not a key
         return self.root / folder / key[:2] / f"{kind}-{key}"
 

@@ -126,9 +126,15 @@ def _hashable(key: Any) -> tuple:
 
 
 def _task(
-    key: Any, part: pd.DataFrame, rows: pd.DataFrame, domain: Domain, about: Mapping[str, Any],
-    file: str, loss: str, curves: Mapping[str, Sequence],
-) -> Task:  # fmt: skip
+    key: Any,
+    part: pd.DataFrame,
+    rows: pd.DataFrame,
+    domain: Domain,
+    about: Mapping[str, Any],
+    file: str,
+    loss: str,
+    curves: Mapping[str, Sequence],
+) -> Task:
     """The task with a key.
 
     `part` has one row for each evaluation of the task, and `rows` the rows of the task in the file.
