@@ -224,7 +224,7 @@ class Store:
             self.named("states", kind, key).unlink(missing_ok=True)
 
     def named(self, folder: str, kind: str, key: str) -> Path:
-        """The file of an entry in the folder `states` or `locks`; ValueError if `key` is not a key."""
+        """The file of an entry in the folder `states` or `locks`; ValueError if `key` is no key."""
         self._where(kind, key)  # raises ValueError if it is not a key
         return self.root / folder / key[:2] / f"{kind}-{key}"
 
