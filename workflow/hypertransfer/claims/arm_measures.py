@@ -87,7 +87,7 @@ def rise_advantage(
     need("runs", runs, (column, size, "seed", "status", "lr", loss))
     arms = [analysis_sweeps.sweeps(runs[runs[column] == name], size, loss) for name in (of, over)]
     if any(len(sweeps) < 2 for sweeps in arms):
-        raise ClaimError(f"two {size} or more are needed of {of} and of {over}")
+        raise ClaimError(f"{of} and {over} need runs at two or more values of {size}")
 
     def statistic(seeds: np.ndarray) -> Estimate:
         rises = []
@@ -324,7 +324,7 @@ def steps_ratio_slope(
         for value, part in runs.groupby(size)
     }
     if len(pairs) < 2:
-        raise ClaimError(f"two {size} or more are needed, not {len(pairs)}")
+        raise ClaimError(f"runs at two or more values of {size} are needed, not at {len(pairs)}")
 
     def statistic(seeds: np.ndarray) -> Estimate:
         factors = [

@@ -109,9 +109,9 @@ def transfer_regret(
 ) -> Estimate:
     """The loss that the largest size loses at the best learning rate of the smallest size.
 
-    The mean loss of the largest size at the learning rate that is best on the smallest size, of
-    those tried, minus the least mean loss of the largest size. Never negative; infinite if a run
-    diverges at that learning rate.
+    The mean loss of the largest size at the tried learning rate that is best on the smallest size,
+    minus the least mean loss of the largest size. Never negative; infinite if a run diverges at
+    that learning rate.
     """
 
     return _of_sweeps(tables, seed, size, loss, analysis_sweeps.regret, _regret_caveats)
@@ -123,7 +123,7 @@ def transfer_gain(
 ) -> Estimate:
     """The decrease of the mean loss from the smallest to the largest size, at one learning rate.
 
-    The learning rate is the best one on the smallest size, of those tried.
+    The learning rate is the tried learning rate that is best on the smallest size.
     """
 
     return _of_sweeps(tables, seed, size, loss, analysis_sweeps.transfer_gain, _regret_caveats)

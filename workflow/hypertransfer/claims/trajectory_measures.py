@@ -25,7 +25,7 @@ def sharpness_spread(
     """The largest mean of a quantity of any size, divided by the smallest.
 
     The mean of a size is over its seeds and over the last share `tail` of training. `probe` names
-    the grid's probe that measured the quantity; it is needed only if several probes did.
+    the grid's probe that measured the quantity, which is needed only if several probes did.
     """
 
     def statistic(paths: Trajectories, seeds: np.ndarray) -> Estimate:

@@ -151,8 +151,8 @@ def _select(runs: pd.DataFrame, where: Mapping[str, Any], table: str) -> pd.Data
             rows = "run" if table == "runs" else "row"
             there = ", ".join(sorted({str(value) for value in known}))
             raise ClaimError(
-                f"where.{column}: no {rows} has {wanted!r}; with the conditions before it there is "
-                f"{there}: change the claim or the grid"
+                f"where.{column}: no {rows} has {wanted!r}; where earlier conditions hold, there "
+                f"is {there}: change the claim or the grid"
             )
         runs = runs[kept]
     return runs

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     timings = calibration.trainings(surveys)
     if sum(map(len, timings.values())) < calibration.FEWEST:
         text = f"fewer than {calibration.FEWEST} runs of these studies are in {config['store']}"
-        print(f"{text}: train some first, with `snakemake`", file=sys.stderr)
+        print(f"{text}: train runs first, with `snakemake`", file=sys.stderr)
         return 1
     device = calibration.main_device(timings)
     before, runs = surveys[0].plan.rates, timings[device]

@@ -94,7 +94,7 @@ def parquet_of_entry(entry: Entry, name: str, form: pa.Schema) -> pa.Table:
     try:
         return parquet.from_bytes(entry.read(name), form)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise DamagedEntry(f"{entry.key}: {name} is not as it was written: {error}") from error
+        raise DamagedEntry(f"{entry.key}: {name} cannot be read: {error}") from error
 
 
 def _keeper(store: Store, kind: str, key: str) -> Callable[[State], None]:
@@ -115,7 +115,7 @@ def _saved(store: Store, kind: str, key: str) -> State | None:
         content = store.state(kind, key)
         return None if content is None else State.from_bytes(content)
     except (DamagedEntry, StateError) as error:
-        log.warning("%s; the run starts anew", error)
+        log.warning("%s; the run starts from step 0", error)
         return None
 
 
@@ -137,7 +137,7 @@ def train_run(
     try:
         return _trained(run, device, _saved(store, kind, key), save)
     except StateError as error:
-        log.warning("the saved state %s; the run starts anew", error)
+        log.warning("the saved state %s; the run starts from step 0", error)
         return _trained(run, device, None, save)
 
 
@@ -157,7 +157,7 @@ def _trained(item: CellRun, device: torch.device, state: State | None, save: Sav
 def entry_of(item: CellRun, result: Training, device: torch.device) -> Made:
     """The record and the files of a trained run, for its entry in the store."""
     if result.status == "diverged":
-        log.info("diverged at step %d: recorded as such", result.steps_done)
+        log.info("diverged at step %d, and is recorded as diverged", result.steps_done)
     record = {
         "spec": item.spec.plain(),
         "context": keys.context(item.spec),

@@ -215,7 +215,7 @@ def fit(shape: str, points: np.ndarray, slack: float = 0.0, floor: float = FLOOR
     if not points.size:
         raise RegionError("no points: a region needs at least one winner")
     if not np.isfinite(points).all() or points.min() < 0 or points.max() > 1:
-        raise RegionError("points outside the unit cube")
+        raise RegionError("a point lies outside the unit cube")
     if not 0 < floor <= 0.5 or slack < 0:
         text = f"floor {floor:g} must be above 0 and at most 0.5, slack {slack:g} at least 0"
         raise RegionError(text)

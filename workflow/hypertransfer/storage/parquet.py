@@ -40,7 +40,7 @@ def opened(source: Any, form: pa.Schema | None = None) -> pq.ParquetFile:
     """
     file = pq.ParquetFile(source, page_checksum_verification=True)
     if file.metadata.num_rows > MOST_ROWS:
-        raise pa.ArrowInvalid(f"{file.metadata.num_rows} rows, more than {MOST_ROWS}")
+        raise pa.ArrowInvalid(f"{file.metadata.num_rows} rows exceed the limit of {MOST_ROWS}")
     schema = file.schema_arrow
     for field in form or ():
         if schema.get_field_index(field.name) < 0 or schema.field(field.name).type != field.type:

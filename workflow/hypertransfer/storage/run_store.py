@@ -120,7 +120,7 @@ class Store:
 
     def _where(self, kind: str, key: str) -> str:
         if not KEY.fullmatch(key):
-            raise ValueError(f"not a key: {key!r}")
+            raise ValueError(f"{key!r} is not a key of an entry")
         identity, _, context = key.partition("-")
         return f"{self.root}/{kind}/{identity[:2]}/{identity}/{context}"
 
@@ -225,7 +225,7 @@ class Store:
 
     def named(self, folder: str, kind: str, key: str) -> Path:
         """The file of an entry in the folder `states` or `locks`; ValueError if `key` is no key."""
-        self._where(kind, key)  # raises ValueError if it is not a key
+        self._where(kind, key)  # raises ValueError if `key` is not a key
         return self.root / folder / key[:2] / f"{kind}-{key}"
 
     def _place(self, temporary: Path, target: Path) -> None:

@@ -102,8 +102,8 @@ def id_problems(part: str, ids: Mapping[int, str]) -> Iterator[Problem]:
 def condition_problems(entry: Mapping[str, Any], runs: Runs, rows: Rows) -> Iterator[Problem]:
     """Problems of the rows that a figure or claim as written, and its control, select.
 
-    `rows` are those of the tables of replays as far as they are planned. Runs are not checked
-    where there are none, as their grids have problems.
+    `rows` has the planned rows of the tables of replays. Without runs, whose grids then have
+    problems, conditions on runs are not checked.
     """
     for path, part in ((), entry), (("control",), entry.get("control")):
         if not isinstance(part, Mapping) or not isinstance(part.get("where"), Mapping):

@@ -120,7 +120,9 @@ def _check(suite: str, task: str, configurations: Sequence[Mapping[str, float]])
     for configuration in configurations:
         if set(configuration) != set(SUITES[suite].dimensions):
             known = ", ".join(SUITES[suite].dimensions)
-            raise ValueError(f"hyperparameters {', '.join(configuration)}: {suite} has {known}")
+            raise ValueError(
+                f"{suite} has the hyperparameters {known}, not {', '.join(configuration)}"
+            )
         for name, declared in SUITES[suite].dimensions.items():
             _check_value(name, configuration[name], declared)
 
