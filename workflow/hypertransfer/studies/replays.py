@@ -198,7 +198,7 @@ def suite_problems(suite: Suite, grids: Collection[str]) -> Iterator[Problem]:
     own = KEYS_OF_SOURCES[source]
     for key in suite.plain():
         if key not in ("source", "description", "winners", *own):
-            text = f"is not for source: {source}; known: {', '.join(own)}"
+            text = f"is not a key for the source {source}; known: {', '.join(own)}"
             yield Problem((key,), NO_VALUE, text)
     if source in suites.SUITES and suite.points is None:
         text = "is missing: the number of configurations at which each task is evaluated"
@@ -276,14 +276,14 @@ def _column_problems(replay: Replay, columns: Sequence[str]) -> Iterator[Problem
     for key, condition in (("targets", replay.targets), ("priors", replay.priors)):
         for name in condition:
             if name not in columns:
-                text = f"does not describe a task; known: {known}"
+                text = f"is not a column of tasks; known: {known}"
                 yield Problem((key, str(name)), NO_VALUE, text)
     drifts = [region.drift for region in replay.regions.values() if region.drift]
     sizes = [replay.size] if replay.size else []
     for key, names in (("same", replay.same), ("regions", drifts), ("size", sizes)):
         for name in names:
             if name not in columns:
-                text = f"{name!r} does not describe a task; known: {known}"
+                text = f"{name!r} is not a column of tasks; known: {known}"
                 yield Problem((key,), NO_VALUE, text)
 
 
@@ -302,7 +302,7 @@ def _method_problems(method: Method, replay: Replay, suite: Suite) -> Iterator[P
         elif not Validator(options[key]).is_valid(value):
             yield Problem((key,), value, options[key]["expected"])
     if method.searcher == "halving" and method.warm:
-        yield Problem(("warm",), NO_VALUE, "is not for halving")
+        yield Problem(("warm",), NO_VALUE, "is not an option of halving")
     about = suite.about or {}
     if method.searcher == "halving" and not (about.get("work") or about.get("curves")):
         text = "halving needs a suite with learning curves: about.work or about.curves"
