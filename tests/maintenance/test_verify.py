@@ -81,7 +81,8 @@ def test_any_flipped_byte_of_a_record_is_found_or_says_the_same(sound, data):
          "history.parquet"),
         (lambda place: (place / "checkpoints.safetensors").write_bytes(b"\xff" * 64),
          "checkpoints.safetensors"),
-        (lambda place: shutil.move(place, place.with_name(f"{2:016x}")), "differs from what was written"),
+        (lambda place: shutil.move(place, place.with_name(f"{2:016x}")),
+         "differs from what was written"),
     ],
 )  # fmt: skip
 def test_damage_is_named_and_set_aside(project, capsys, damage, words, quick):
