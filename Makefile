@@ -1,11 +1,11 @@
-# make         set up .venv and run the whole desk-scale job
-# make setup   set up .venv only
-# make test    set up .venv with the test dependencies and run every test
-# make test-long   the fault suite with hundreds of kills and corruptions
-# make bench   measure speed against stated rivals, to results/benchmarks.parquet
-# make docs    write the reference pages, and build the documentation to site/
-# make lint    formats and static checks
-# make rulegraph   draw the graph of the rules anew, to docs/images/rulegraph.svg (needs graphviz)
+# make             set up .venv, and make the results of all studies at the desk scale
+# make setup       set up .venv only
+# make test        set up .venv with the test dependencies, and run the checks and all tests
+# make test-long   run the fault tests with hundreds of kills and corruptions
+# make bench       measure the speed against other libraries, to results/benchmarks.parquet
+# make docs        write the generated pages, and build the documentation to site/
+# make lint        check formats, and run static checks
+# make rulegraph   draw the graph of the rules, to docs/images/rulegraph.svg (needs graphviz)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -33,7 +33,7 @@ $(VENV)/.ready-docs: $(VENV)/.ready envs/requirements-docs.txt
 	$(PIP) install -r envs/requirements-docs.txt
 	touch $@
 
-# The reference libraries ask for torchvision, which nothing here needs: hence --no-deps.
+# The reference libraries require torchvision, which the tests do not need: hence --no-deps.
 $(VENV)/.ready-test: $(VENV)/.ready $(VENV)/.ready-docs envs/requirements-test.txt envs/requirements-references.txt
 	$(PIP) install -r envs/requirements-test.txt
 	$(PIP) install --no-deps -r envs/requirements-references.txt
@@ -51,7 +51,7 @@ test: lint
 test-long: setup-test
 	HYPERTRANSFER_LONG=1 $(BIN)/python -m pytest -s tests/faults
 
-# The variable keeps the generator from printing a notice about its successor.
+# The variable suppresses a notice of MkDocs about its next major version.
 docs: setup-docs
 	$(BIN)/python workflow/scripts/write_docs.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -244,7 +244,7 @@ def test_the_rise_of_the_loss_with_a_size_is_compared_at_each_ones_best():
     found = judged("rise_advantage", {"runs": runs}, column="optimizer", of="lion", over="adamw")
     assert parts(found.estimate) == pytest.approx((0.3, 0.3, 0.3))
     narrow = runs[runs["shape.width"] == 32]
-    with pytest.raises(ClaimError, match=r"two shape\.width or more"):
+    with pytest.raises(ClaimError, match=r"two or more values of shape\.width"):
         judged("rise_advantage", {"runs": narrow}, column="optimizer", of="lion", over="adamw")
 
 

@@ -69,7 +69,7 @@ def test_a_damaged_state_is_named_and_the_run_starts_anew(tmp_path, cell, caplog
         keep = {"flipped": content, "cut": content[:-10], "empty": b""}[damage]
         path.write_bytes(keep)
     made = table_of(cell, store)
-    assert "starts anew" in caplog.text
+    assert "starts from step 0" in caplog.text
     assert made == table_of(cell, Store(tmp_path / "undisturbed"))
 
 

@@ -100,7 +100,7 @@ def test_damage_that_hides_its_traces(whole, undisturbed):
     shutil.rmtree(whole.folder / "results/micro/made/claims")
     failed = whole.run()
     assert failed.code != 0
-    assert "damaged inputs were removed, to be made again" in failed.output.replace("\n", " ")
+    assert "damaged inputs were removed and will be made again" in failed.output.replace("\n", " ")
     ran = whole.run()
     assert ran.code == 0, ran.output
     assert ran.trained == 0
@@ -197,7 +197,7 @@ def test_a_second_workflow_in_the_folder_is_refused(whole):
         shutil.rmtree(whole.folder / "results/micro/made/claims")
         refused = whole.run()
         assert refused.code != 0
-        assert "another snakemake makes results" in refused.output
+        assert "another Snakemake process writes to" in refused.output
         assert whole.run("-n").code == 0, "looking is free"
     finally:
         holder.close()

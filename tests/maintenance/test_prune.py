@@ -227,7 +227,7 @@ def test_strangers_are_named_and_never_removed(project, capsys, tmp_path):
     links[1].parent.mkdir(parents=True)
     for link in links:
         link.symlink_to(outside)
-    with pytest.raises(StoreError, match="leads out of the store by a link"):
+    with pytest.raises(StoreError, match="leads out of the store by a symbolic link"):
         store.check()
     links.pop().unlink()
     text = output_of(capsys, "prune", "--yes", "--older-than", "0", "--list")

@@ -44,7 +44,7 @@ def test_projects_that_share_a_store(project, capsys, tmp_path):
     assert "nothing to remove" in text
     assert str(other.folder) in text
     assert stored(project.store) == before
-    assert "Name them all with --project" in output_of(capsys, "prune", "--older-than", "0")
+    assert "name every project with --project" in output_of(capsys, "prune", "--older-than", "0")
     Project(tmp_path / "third", tmp_path / "elsewhere")
     both += ["--project", str(tmp_path / "third")]
     assert main.main(["prune", *both]) == 1

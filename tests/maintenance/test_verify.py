@@ -54,7 +54,7 @@ def test_any_flipped_byte_of_any_file_is_found(sound, data):
     content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     with damaged(path, bytes(content)):
         (fault,) = faults(sound)
-    assert f"{path.name} is not what was written" in fault
+    assert f"{path.name} differs from what was written" in fault
     assert str(place) in fault
 
 
@@ -76,12 +76,13 @@ def test_any_flipped_byte_of_a_record_is_found_or_says_the_same(sound, data):
     [
         (lambda place: (place / "entry.json").unlink(), "entry.json is missing"),
         (lambda place: (place / "history.parquet").unlink(), "history.parquet cannot be read"),
-        (lambda place: (place / "extra").write_text(""), "extra is there and not listed"),
+        (lambda place: (place / "extra").write_text(""), "extra exists, and is not listed"),
         (lambda place: (place / "history.parquet").write_bytes(files()["history.parquet"][:-9]),
          "history.parquet"),
         (lambda place: (place / "checkpoints.safetensors").write_bytes(b"\xff" * 64),
          "checkpoints.safetensors"),
-        (lambda place: shutil.move(place, place.with_name(f"{2:016x}")), "is not what was written"),
+        (lambda place: shutil.move(place, place.with_name(f"{2:016x}")),
+         "differs from what was written"),
     ],
 )  # fmt: skip
 def test_damage_is_named_and_set_aside(project, capsys, damage, words, quick):

@@ -106,7 +106,7 @@ def test_calibration_is_taken_from_the_store_and_changes_estimates_alone(project
 
 def test_calibration_wants_runs(project, capsys):
     assert main.main(["calibrate"]) == 1
-    assert "train some first" in capsys.readouterr().err
+    assert "train runs first" in capsys.readouterr().err
 
 
 def test_a_sample_is_read_and_damaged_entries_are_left_out(project, monkeypatch):

@@ -50,7 +50,7 @@ def forge(store: Store, content: object, *, sign: bool = True) -> Path:
 )  # fmt: skip
 def test_names_of_files_in_a_record(store, names):
     forge(store, {"key": key(1), "record": {}, "files": names})
-    with pytest.raises(DamagedEntry, match="not of the form"):
+    with pytest.raises(DamagedEntry, match="does not have the form"):
         store.get("runs", key(1))
 
 
@@ -72,7 +72,7 @@ def test_records_that_are_none(store, text):
 @pytest.mark.parametrize("record", [[], "x", None, 7])
 def test_records_of_another_type(store, record):
     forge(store, {"key": key(1), "record": record, "files": {}})
-    with pytest.raises(DamagedEntry, match="not of the form"):
+    with pytest.raises(DamagedEntry, match="does not have the form"):
         store.get("runs", key(1))
 
 
@@ -105,7 +105,7 @@ def test_links_pipes_and_devices_are_not_read(store, name):
 def test_a_link_in_the_place_of_an_entry(store, tmp_path):
     store.path("runs", key(1)).rename(tmp_path / "elsewhere")
     store.path("runs", key(1)).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(DamagedEntry, match="a link stands in its place"):
+    with pytest.raises(DamagedEntry, match="its folder is a symbolic link"):
         store.get("runs", key(1))
 
 
@@ -117,7 +117,7 @@ def test_no_link_leads_writers_out_of_the_store(store, tmp_path, level):
     if place.exists():
         place.rename(tmp_path / "before")
     place.symlink_to(outside)
-    with pytest.raises(StoreError, match="leads out of the store by a link"):
+    with pytest.raises(StoreError, match="leads out of the store by a symbolic link"):
         store.put("runs", key(2), {}, {"file": b"x"})
     assert not list(outside.iterdir())
 

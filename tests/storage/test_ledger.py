@@ -95,7 +95,7 @@ def test_one_holds_a_folder_until_it_dies(tmp_path):
     )  # fmt: skip
     assert other.stdout.readline() == "True\n"
     assert ledger.acquire_lock(lock) is None
-    with pytest.raises(ledger.FolderLockError, match="another snakemake makes results in"):
+    with pytest.raises(ledger.FolderLockError, match="another Snakemake process writes to"):
         ledger.wait_for_lock(0.3, lock)
     other.send_signal(signal.SIGKILL)
     other.wait()

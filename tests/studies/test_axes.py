@@ -52,9 +52,9 @@ def test_logspace_is_geometric_between_its_ends(low, ratio, count):
     [
         ([], "at least one value"),
         ("0.1", "at least one value"),
-        ([1, 2, 1], "1 stands twice"),
+        ([1, 2, 1], "1 occurs twice"),
         ([0.1, math.nan], "finite"),
-        ({"powers": {"base": 2, "from": 1, "to": 0}}, "goes up"),
+        ({"powers": {"base": 2, "from": 1, "to": 0}}, "from ≤ to"),
         ({"powers": {"base": 10, "from": 0, "to": 999}}, "finite"),
         ({"logspace": {"from": 1, "to": 0.1, "points": 3}}, "0 < from < to"),
         ({"log": [1, 2]}, "powers, logspace, range"),

@@ -274,8 +274,8 @@ def test_values_of_zipped_axes_may_repeat_and_points_may_not():
     found = [p for p, _ in grid.points(made(axes, zip=pairs))]
     assert [p["batch_size"] for p in found] == [8, 8, 16]
     assert list(grid.problems(made(axes, zip=pairs))) == []
-    with pytest.raises(ProblemError, match="8 stands twice"):
+    with pytest.raises(ProblemError, match="8 occurs twice"):
         list(grid.points(made(axes)))
     twins = {"lr": [0.1, 0.1], "batch_size": [8, 8]}
-    with pytest.raises(ProblemError, match="free of points that stand twice"):
+    with pytest.raises(ProblemError, match="free of points that occur twice"):
         list(grid.points(made(twins, zip=pairs)))

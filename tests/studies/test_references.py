@@ -118,7 +118,7 @@ def test_names_are_not_looked_for_where_nothing_is_planned():
 def test_ids_that_stand_twice_are_named_at_both_places():
     problems = list(references.id_problems("claims", {0: "a", 2: "b", 3: "a"}))
     assert [problem.path for problem in problems] == [("claims", "0"), ("claims", "3")]
-    assert problems[0].text == "the id 'a' stands twice"
+    assert problems[0].text == "the id 'a' occurs twice"
 
 
 @pytest.mark.parametrize(
@@ -178,4 +178,4 @@ def test_two_runs_that_a_measure_cannot_tell_apart():
 def test_counterparts_name_figures_and_claims_that_are_there():
     entry = {"paper": "p", "shows": "s", "figures": ["f", "g"], "claims": ["c"]}
     (problem,) = references.counterpart_problems([entry], {"figures": ["f"], "claims": ["c"]})
-    assert str(problem) == "counterparts.0.figures: 'g' is no id of the study's figures"
+    assert str(problem) == "counterparts.0.figures: 'g' is not an id of the study's figures"

@@ -84,10 +84,10 @@ def test_points_read_back_from_their_text():
         ({"transfer": {"seeds": [1], "targets": {"a": {"shape.width": -1}}}}, "shape"),
         ({"transfer": {**SEARCH["transfer"], "line": {
             "from": "global", "to": "nobody", "points": [0, 1], "targets": ["same"]}}},
-         "'nobody' is no method; known: factored, global, types"),
+         "'nobody' is not a method; known: factored, global, types"),
         ({"transfer": {**SEARCH["transfer"], "line": {
             "from": "global", "to": "types", "points": [0, 1], "targets": ["taller"]}}},
-         "'taller' is no target; known: same, wider"),
+         "'taller' is not a target; known: same, wider"),
     ],
 )  # fmt: skip
 def test_searches_that_cannot_be_meant_are_refused(tmp_path, changes, text):
@@ -98,5 +98,5 @@ def test_searches_that_cannot_be_meant_are_refused(tmp_path, changes, text):
 def test_a_search_may_not_have_a_grids_name(tmp_path):
     values = {**STUDY, "searches": {"one": SEARCH}}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
-    with pytest.raises(ConfigError, match="is the name of a grid, too"):
+    with pytest.raises(ConfigError, match="is also the name of a grid"):
         load_study("mine", "desk", tmp_path)

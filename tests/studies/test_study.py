@@ -146,7 +146,7 @@ ONE = {
     "a counterpart that is no figure": (
         "claims:\n", "counterparts:\n  - {paper: x, shows: y, figures: [flat], claims: [stays]}\n"
         "claims:\n", "  - id: stays", "counterparts.0.figures",
-        ["'flat' is no id of the study's figures"],
+        ["'flat' is not an id of the study's figures"],
     ),
     "a probe that the run cannot have": (
         "probe: hessian", "probe: preconditioned", "      optimizer: sgd",
@@ -154,7 +154,7 @@ ONE = {
     ),
     "axis with a duplicate": (
         "[8, 16]", "[8, 8]", "[8, 16]", "grids.sweep.axes.shape.width",
-        ["[8, 8] is not free of duplicates", "8 stands twice"],
+        ["[8, 8] is not free of duplicates", "8 occurs twice"],
     ),
     "axis of no known form": (
         "[8, 16]", "{from: 8, to: 16}", "[8, 16]", "grids.sweep.axes.shape.width",
@@ -436,7 +436,7 @@ def test_a_key_twice_is_refused_at_its_second_line(load):
     (problem,) = refused(load, ("      steps: 10", "      steps: 10\n      lr: 3"))
     assert problem.key == "grids.sweep.base.lr"
     assert problem.line == line_of("      steps: 10") + 1
-    assert "stands twice" in problem.expected
+    assert "occurs twice" in problem.expected
 
 
 @pytest.mark.parametrize("text", ["a: [1, 2", "a: b: c", "\t- x", "a: !!python/name:os.system"])

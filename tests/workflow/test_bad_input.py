@@ -33,7 +33,7 @@ def test_every_problem_at_once(bare: Project):
     grid["base"]["optimiser"] = "sgd"
     study["figures"][0]["kind"] = "pie"
     bare.write_study(study)
-    refused(bare, "config/studies/micro.yaml:", "stands twice", "no job was started")
+    refused(bare, "config/studies/micro.yaml:", "occurs twice", "no job was started")
     grid["axes"]["lr"] = [-0.1, 0.1]
     grid["base"]["model"] = "transformr"
     bare.write_study(study)

@@ -1,4 +1,4 @@
-# The study's tables from the tables of all its jobs, and the verdicts from the study's tables.
+# Join the tables of a study's jobs into the tables of the study, and check its claims on them.
 
 
 rule collect_tables:

@@ -1,4 +1,4 @@
-# The configuration, the plans, and the functions with which rules look up their jobs.
+# Load the configuration and the plans; define the functions with which rules look up their jobs.
 
 import contextlib
 import sys
@@ -30,8 +30,8 @@ try:
 except (ConfigError, StoreError) as error:
     raise WorkflowError(str(error)) from None
 
-# One workflow at a time makes results in a folder. Jobs on other nodes parse this file as well:
-# only the main process takes the lock, and a dry run goes on without it.
+# Only one workflow at a time may write results in a folder. Jobs on other nodes also parse this
+# file, so only the main process takes the lock. A dry run does not need the lock.
 HELD = None
 if workflow.is_main_process:
     if absent := planning.missing_data(PLANS.values()):
@@ -41,7 +41,7 @@ if workflow.is_main_process:
 if HELD:
     _made = [file for plan in [*PLANS.values(), INDEX] for file in plan.made]
     for _file in ledger.remove(ledger.changed(_made)):
-        print(f"{_file} is not as it was made: it is made again", file=sys.stderr)
+        print(f"{_file} was changed, and is made again", file=sys.stderr)
     for _plan in [*PLANS.values(), INDEX]:
         _plan.publication.retract_if_false()
 
@@ -49,7 +49,7 @@ if HELD:
 onstart:
     global HELD
     try:
-        # Another call may have held it for as long as it took to plan.
+        # Another process may have held the lock only while it planned.
         HELD = HELD or ledger.wait_for_lock(10)
     except ledger.FolderLockError as error:
         raise WorkflowError(str(error)) from None
@@ -70,15 +70,15 @@ def planned(wildcards):
 
 
 def megabytes(wildcards, attempt):
-    """Memory of a job: the estimate with room to spare, and more on each attempt."""
+    """Memory of a job in MB: 1.5 times the estimate, multiplied by the number of the attempt."""
     return int(1.5 * planned(wildcards).bytes / 1e6 * attempt)
 
 
 def minutes(wildcards, attempt):
-    """Wall time of a job: a generous multiple of the estimate, and more on each attempt."""
+    """Wall time of a job in minutes: 10 + 4 times the estimate, multiplied by the attempt."""
     return int(10 + 4 * planned(wildcards).seconds / 60) * attempt
 
 
 def gpus():
-    """GPUs of a job that trains or probes; `auto` takes a GPU that is there and requests none."""
+    """GPUs that a job requests to train or probe; `auto` uses a GPU if there is one, unrequested."""
     return int(config["device"].startswith("cuda"))

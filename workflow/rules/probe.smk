@@ -1,4 +1,4 @@
-# Probing: one job for each training job and probe, on the weights that training left in the store.
+# Probe: one job for each training job and probe, on weights that the training put into the store.
 
 
 rule probe_cell:

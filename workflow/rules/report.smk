@@ -1,4 +1,4 @@
-# Figures, reports, the index, and their copies under stable names.
+# Draw figures, write reports and the index, and copy results to stable names.
 
 
 rule draw_figure:

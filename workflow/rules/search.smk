@@ -1,5 +1,5 @@
-# Searches: one job for each generation, which reads the generations before it; then one job that
-# tries the results with other seeds and at other shapes.
+# Search: one job for each generation, which reads the earlier generations; then one job that trains
+# the results with other seeds and at other targets.
 
 
 rule search_generation:
@@ -10,8 +10,8 @@ rule search_generation:
         proposals="results/{study}/made/searches/{search}/{digest}.json",
     log:
         "logs/{study}/searches/{search}/{digest}.log",
-    # A generation waits for the one before it: generations run first, so that the last ones do not
-    # run alone at the end.
+    # A generation waits for the previous generation. Generations have priority, so that the last
+    # generations do not run alone at the end.
     priority: 10**6
     conda:
         "../../envs/hypertransfer.yaml"

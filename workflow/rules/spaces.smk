@@ -1,4 +1,4 @@
-# Search spaces: evaluations of tasks, replays of searches in learned spaces, and their tables.
+# Search spaces: evaluate tasks, replay searches in learned spaces, and collect the tables.
 
 
 rule evaluate_tasks:
@@ -6,7 +6,7 @@ rule evaluate_tasks:
         "results/{study}/made/evaluations/{suite}/{digest}.parquet",
     log:
         "logs/{study}/evaluations/{suite}/{digest}.log",
-    # A replay waits for all evaluations of its suite: evaluations run before trainings.
+    # A replay waits for all evaluations of its suite, so evaluations run before trainings.
     priority: 10**5
     conda:
         "../../envs/hypertransfer.yaml"

@@ -1,4 +1,4 @@
-# Training: one job for a cell, or for a part of a large cell. The job trains the runs that the store
+# Train: one job for a cell, or for a part of a large cell. The job trains the runs that the store
 # lacks, and writes the table of all its runs.
 
 

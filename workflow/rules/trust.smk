@@ -1,4 +1,5 @@
-# Before the config is read: Snakemake would run a config that asks for it as Python.
+# Included before the config is read, because Snakemake would run the values of a config with the key
+# `__use_yte__` as Python.
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Train the results of a search with other seeds and at other shapes, and write a table of runs."""
+"""Train the results of a search with other seeds and at other targets, and write their table."""
 
 from hypertransfer.execution import job, search_generation
 from hypertransfer.storage import parquet

@@ -1,4 +1,4 @@
-"""Join the tables of all replays into the study's tables: replays, regions, winners."""
+"""Write a study's tables of replays and regions from its jobs' tables, and the table of winners."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Join the tables of a study's jobs into its tables: runs, history, probes."""
+"""Join the tables of a study's jobs into the study's tables: runs, history, probes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Measure a probe on the runs of a job for which the store lacks it, and write the job's table."""
+"""Measure a probe on runs for which the store lacks results, and write the table of the job."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Copy the files of a study to their stable names."""
+"""Copy the files of a study, or of the index, to their stable names."""
 
 from hypertransfer.execution import job, publish
 

@@ -1,4 +1,4 @@
-"""Learn search spaces from a suite's earlier tasks, and search on a part of its target tasks."""
+"""Learn search spaces from tasks of a suite, and search in them on a part of the target tasks."""
 
 from hypertransfer.execution import job
 from hypertransfer.spaces.replay import Replay, run

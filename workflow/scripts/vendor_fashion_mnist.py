@@ -1,4 +1,4 @@
-"""Make the vendored subset of Fashion-MNIST from the full set, byte for byte reproducibly.
+"""Make the vendored subset of Fashion-MNIST from the full set; the bytes are reproducible.
 
 python workflow/scripts/vendor_fashion_mnist.py [DIRECTORY [FILE]]
 """
@@ -20,7 +20,7 @@ from hypertransfer.data.images.fashion_mnist import DIRECTORY, SUBSET_FILE, read
 
 
 def subset(directory: Path) -> dict[str, np.ndarray]:
-    """The first images, uint8 (n, 28, 28), and labels, uint8 (n,), of training and test part."""
+    """The first images, uint8 (n, 28, 28), and labels, uint8 (n,), of the two parts of the set."""
     arrays = {}
     for part, official in (("train", "train"), ("test", "t10k")):
         x, y = read_split(directory, official)
@@ -30,7 +30,7 @@ def subset(directory: Path) -> dict[str, np.ndarray]:
 
 
 def npz(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """A compressed npz file with fixed dates, which numpy's own writer does not promise."""
+    """A compressed npz file with fixed dates; numpy's own writer does not guarantee fixed dates."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
@@ -44,9 +44,7 @@ def npz(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def main() -> None:
-    """Write the file and print its size and its digest, which stands in
-    catalogue/cards/datasets.py.
-    """
+    """Write the file, and print its size and its digest for `catalogue/cards/datasets.py`."""
     defaults = (DIRECTORY, VENDORED / SUBSET_FILE)
     directory, target = (Path(value) for value in (*sys.argv[1:], *defaults[len(sys.argv) - 1 :]))
     content = npz(subset(directory))

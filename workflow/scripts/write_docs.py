@@ -27,12 +27,12 @@ DOCS, CONFIG, RESULTS = ROOT / "docs", ROOT / "config", Path("results")
 
 
 def source_pages() -> dict[str, str]:
-    """The text of the pages that depend on the source only, by file name."""
+    """The pages that depend on the source only: text by file name."""
     return reference.pages() | reference.study_pages(CONFIG / "studies")
 
 
 def result_pages() -> Iterator[tuple[str, str]]:
-    """File name and text of the pages of studies and benchmarks that have results."""
+    """The file name and the text of each page of a study or benchmark that has results."""
     store = Store(yaml.safe_load((CONFIG / "config.yaml").read_text(encoding="utf-8"))["store"])
     for path in sorted((CONFIG / "studies").glob("*.yaml")):
         tables = RESULTS / path.stem / "tables"

@@ -90,7 +90,7 @@ def test_errors_name_what_is_known():
         evaluate("svm", "iris", {})
     with pytest.raises(ValueError, match="no task 'mnist' of rbf_svm; known: iris"):
         evaluate("rbf_svm", "mnist", CHEAP["rbf_svm"])
-    with pytest.raises(ValueError, match="hyperparameters C: rbf_svm has C, gamma"):
+    with pytest.raises(ValueError, match="rbf_svm has the hyperparameters C, gamma, not C"):
         evaluate("rbf_svm", "iris", {"C": 1.0})
 
 

@@ -1,1 +1,1 @@
-"""Claims: a measure on tables of runs, a bar, and a verdict."""
+"""Claims: measures on tables of runs, the bars that values have to meet, and verdicts."""

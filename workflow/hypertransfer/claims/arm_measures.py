@@ -31,16 +31,25 @@ from hypertransfer.claims.measure import ClaimError, measure
 
 @measure("loss")
 def advantage(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "parameterisation",
-    loss: str = "final_loss", best: bool = False, tuned_at: str = "", higher: bool = False,
-) -> Estimate:  # fmt: skip
-    """By how much the loss of one arm is below that of another, seed by seed.
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "parameterisation",
+    loss: str = "final_loss",
+    best: bool = False,
+    tuned_at: str = "",
+    higher: bool = False,
+) -> Estimate:
+    """The mean loss of the arm `over` minus that of the arm `of`: positive if `of` is better.
 
-    Arms are told apart by `column`; without `over` the arm is compared with the best of all others.
-    With `best` each arm takes its learning rate of least mean final loss; with `tuned_at`, a column
-    of sizes, the best of its smallest size, and is compared at its largest; else there is one run
-    for each arm and seed. `loss` may be a quantity that a probe measured at the last checkpoint;
-    with `higher`, more of it is better. Positive is better.
+    `column` names the column whose values are the arms. Without `over`, `of` is compared with the
+    best of all other arms. With `best`, each arm has its learning rate of least mean final loss.
+    With `tuned_at`, a column of sizes, each arm has the best learning rate of its smallest size,
+    and is compared at its largest size. Otherwise each arm has one run for each seed. `loss` may
+    name a quantity that a probe measured, taken at the last checkpoint. With `higher`, larger
+    values of `loss` are better, and the difference has the opposite sign.
     """
     runs = with_measured(tables, loss)
     arms = of_arms(runs, column, loss, (of, over) if over else (of,))
@@ -60,18 +69,25 @@ def advantage(
 
 @measure("loss")
 def rise_advantage(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "parameterisation",
-    size: str = "shape.width", loss: str = "final_loss",
-) -> Estimate:  # fmt: skip
-    """By how much less the loss of one arm rises than another's, from smallest to largest size.
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "parameterisation",
+    size: str = "shape.width",
+    loss: str = "final_loss",
+) -> Estimate:
+    """The rise of the loss of `over` from the smallest to the largest size, minus that of `of`.
 
-    At each size each arm takes its learning rate of least mean loss. Positive is better.
+    The rise of an arm is the difference of its mean losses at the two sizes, each at the learning
+    rate of least mean loss. Positive if the loss of `of` rises less.
     """
     runs = unique_runs(tables)
     need("runs", runs, (column, size, "seed", "status", "lr", loss))
     arms = [analysis_sweeps.sweeps(runs[runs[column] == name], size, loss) for name in (of, over)]
     if any(len(sweeps) < 2 for sweeps in arms):
-        raise ClaimError(f"two {size} or more are needed of {of} and of {over}")
+        raise ClaimError(f"{of} and {over} need runs at two or more values of {size}")
 
     def statistic(seeds: np.ndarray) -> Estimate:
         rises = []
@@ -84,10 +100,15 @@ def rise_advantage(
 
 @measure("%")
 def arms_range(
-    tables: Tables, seed: int, *, column: str = "parameterisation", loss: str = "final_loss",
-    best: bool = False, tuned_at: str = "",
-) -> Estimate:  # fmt: skip
-    """The largest less the smallest loss of all arms, over their mean, in per cent.
+    tables: Tables,
+    seed: int,
+    *,
+    column: str = "parameterisation",
+    loss: str = "final_loss",
+    best: bool = False,
+    tuned_at: str = "",
+) -> Estimate:
+    """The range of the mean losses of all arms, divided by their average, in per cent.
 
     `best` and `tuned_at` choose learning rates as in `advantage`.
     """
@@ -109,10 +130,19 @@ def arms_range(
 
 @measure("×")
 def arms_ratio(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "parameterisation",
-    loss: str = "final_loss", best: bool = False, tuned_at: str = "",
-) -> Estimate:  # fmt: skip
-    """One arm's mean over another's, of a loss, a time, or a quantity that a probe measured.
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "parameterisation",
+    loss: str = "final_loss",
+    best: bool = False,
+    tuned_at: str = "",
+) -> Estimate:
+    """The mean of the arm `of` divided by the mean of the arm `over`.
+
+    `loss` names the averaged column: a loss, a time, or a quantity that a probe measured.
 
     `best` and `tuned_at` choose learning rates as in `advantage`.
     """
@@ -129,10 +159,17 @@ def arms_ratio(
 
 @measure("%")
 def perplexity_gain(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "parameterisation",
-    loss: str = "final_loss", best: bool = False, tuned_at: str = "",
-) -> Estimate:  # fmt: skip
-    """By how many per cent one arm's perplexity, exp of the mean loss, is below another's.
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "parameterisation",
+    loss: str = "final_loss",
+    best: bool = False,
+    tuned_at: str = "",
+) -> Estimate:
+    """The decrease of the perplexity, exp of the mean loss, from `over` to `of`, in per cent.
 
     `best` and `tuned_at` choose learning rates as in `advantage`.
     """
@@ -153,13 +190,21 @@ def perplexity_gain(
 
 @measure("loss")
 def interaction(
-    tables: Tables, seed: int, *, base: str = "", single: str = "", joint: str = "",
-    column: str = "grid", loss: str = "final_loss",
-) -> Estimate:  # fmt: skip
-    """The gain of changes together, minus the sum of the gains of each alone: 0 if gains multiply.
+    tables: Tables,
+    seed: int,
+    *,
+    base: str = "",
+    single: str = "",
+    joint: str = "",
+    column: str = "grid",
+    loss: str = "final_loss",
+) -> Estimate:
+    """The gain of several changes together, minus the sum of the gains of the single changes.
 
-    Gains are in loss, the logarithm of perplexity, over the arm `base`; `single` names the arms of
-    one change each, with commas between. Each arm takes its learning rate of least mean loss.
+    A gain is the decrease of the mean loss, the logarithm of perplexity, from the arm `base`; the
+    difference is 0 if factors on the perplexity multiply. `joint` names the arm with all changes,
+    and `single` the arms with one change each, separated by commas. Each arm has its learning rate
+    of least mean loss.
     """
     alone = [name.strip() for name in single.split(",")]
     chosen = of_arms(with_measured(tables, loss), column, loss, [base, joint, *alone])
@@ -173,12 +218,17 @@ def interaction(
 
 @measure("percentage points")
 def diverged_advantage(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "optimizer",
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "optimizer",
     axis: str = "lr",
-) -> Estimate:  # fmt: skip
-    """By how much the share of runs that diverged is smaller in one arm than in another.
+) -> Estimate:
+    """The percentage of runs of `over` that diverged, minus that of `of`.
 
-    Each arm and seed has a run for each value of `axis`.
+    Each arm has one run for each seed and value of `axis`. Positive if fewer runs of `of` diverged.
     """
     runs = of_arms(unique_runs(tables), column, "status", (of, over))
     need("runs", runs, ("seed", axis))
@@ -197,13 +247,21 @@ def diverged_advantage(
 
 @measure("octaves")
 def lr_span_advantage(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "optimizer",
-    loss: str = "final_loss", margin: float = 0.2,
-) -> Estimate:  # fmt: skip
-    """How many more octaves of learning rates keep the mean loss within `margin` of its least.
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "optimizer",
+    loss: str = "final_loss",
+    margin: float = 0.2,
+) -> Estimate:
+    """The range of good learning rates of `of`, minus that of `over`, in octaves.
 
-    The loss is interpolated linearly in the logarithm of the learning rate. Where the lowest or
-    highest learning rate tried is within the margin, the span is open.
+    The range of an arm holds the learning rates around the best one at which the mean loss exceeds
+    its least value by at most `margin`. The loss is interpolated linearly in the logarithm of the
+    learning rate. If the lowest or highest learning rate tried is within the margin, the range is
+    open at that end.
     """
     runs = of_arms(unique_runs(tables), column, loss, (of, over))
     sweeps = sweeps_of_arms(runs, column, loss)
@@ -220,14 +278,19 @@ def lr_span_advantage(
 
 @measure("× steps")
 def steps_ratio(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "optimizer",
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "optimizer",
     loss: str = "final_loss",
-) -> Estimate:  # fmt: skip
-    """The share of steps after which one arm's training loss is at the other's final loss.
+) -> Estimate:
+    """The share of steps after which the training loss of `of` reaches the final loss of `over`.
 
-    Each arm takes its learning rate of least mean loss; losses are means over the last tenth of the
-    whole number of steps, as the final loss is. Where the learning rate decays until the end, it
-    has not decayed yet when the target is reached: see `horizon_ratio`.
+    Each arm has its learning rate of least mean loss. Training losses are trailing means over a
+    tenth of all steps, as the final loss is. If the learning rate decays until the end of a run,
+    it is still high when `of` reaches the target; `horizon_ratio` compares whole runs.
     """
     runs = of_arms(unique_runs(tables), column, loss, (of, over))
     arm, other = (best_curve(tables, runs[runs[column] == name], loss) for name in (of, over))
@@ -240,12 +303,19 @@ def steps_ratio(
 
 @measure("octaves per doubling")
 def steps_ratio_slope(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "optimizer",
-    size: str = "batch_size", loss: str = "final_loss",
-) -> Estimate:  # fmt: skip
-    """How the factor by which one arm needs fewer steps than another changes with a size.
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "optimizer",
+    size: str = "batch_size",
+    loss: str = "final_loss",
+) -> Estimate:
+    """The slope of log₂(1/`steps_ratio`) over log₂ of a size, by least squares.
 
-    The factor is 1/`steps_ratio` at each size; positive is growing.
+    1/`steps_ratio` is the factor by which `of` needs fewer steps than `over`. Positive if the
+    factor grows with the size.
     """
     runs = of_arms(unique_runs(tables), column, loss, (of, over))
     need("runs", runs, (size,))
@@ -254,7 +324,7 @@ def steps_ratio_slope(
         for value, part in runs.groupby(size)
     }
     if len(pairs) < 2:
-        raise ClaimError(f"two {size} or more are needed, not {len(pairs)}")
+        raise ClaimError(f"runs at two or more values of {size} are needed, not at {len(pairs)}")
 
     def statistic(seeds: np.ndarray) -> Estimate:
         factors = [
@@ -269,14 +339,21 @@ def steps_ratio_slope(
 
 @measure("× steps")
 def horizon_ratio(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "optimizer",
-    size: str = "steps", loss: str = "final_loss",
-) -> Estimate:  # fmt: skip
-    """The share of steps that one arm needs for the other's final loss, each run to its own end.
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "optimizer",
+    size: str = "steps",
+    loss: str = "final_loss",
+) -> Estimate:
+    """The share of steps that whole runs of `of` need to end at the final loss of `over`.
 
-    The arm `of` is run for several numbers of steps (`size`), with its schedule over each and its
-    learning rate of least mean loss at each; the loss is interpolated linearly in the logarithm of
-    the steps. The target is the other arm's final loss at its largest number of steps.
+    The arm `of` has runs of several numbers of steps (`size`), each with a schedule over its own
+    steps and with the learning rate of least mean loss for this number of steps. The final loss is
+    interpolated linearly in the logarithm of the number of steps. The target is the final loss of
+    `over` at its largest number of steps, of which the result is a share.
     """
     runs = of_arms(unique_runs(tables), column, loss, (of, over))
     need("runs", runs, (size,))

@@ -1,4 +1,4 @@
-"""Claims of a study, as its config has them."""
+"""Claims of a study, as written in its config."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ MIN_SEEDS = 3
 class Control(Section):
     """A measure on selected rows, and the bar that its value has to meet.
 
-    `bar` is `{max: x}`, `{min: x}` or `{min: a, max: b}`, and `where` selects rows of the
-    measure's table. The unit is that of the measure, unless another is given.
+    Attributes:
+        measure: name of the measure.
+        where: condition that selects rows of the measure's table.
+        bar: `{max: x}`, `{min: x}` or `{min: a, max: b}`.
+        options: options of the measure.
+        unit: unit of the value; that of the measure if None.
     """
 
     measure: str
@@ -28,10 +32,19 @@ class Control(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class Claim(Control):
-    """A claim: a sentence with its source, how to measure it, and maybe a control.
+    """A statement with its source, a measure with a bar, and optionally a control.
 
-    A control that does not meet its bar leaves the claim undecided: its runs could not have
-    contradicted the claim. `min_seeds` is the least number of seeds for a verdict.
+    A control shows that the runs could have contradicted the claim: if the control does not meet
+    its bar, the claim is undecided.
+
+    Attributes:
+        id: identifier of the claim.
+        sentence: the statement.
+        source: who makes the statement, and where.
+        confidence: how clearly the source makes the statement: high, medium or low.
+        paper_value: the value in the source, as text.
+        control: the control measurement.
+        min_seeds: smallest number of seeds for a verdict.
     """
 
     id: str
@@ -44,6 +57,6 @@ class Claim(Control):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Claim:
-        """From a mapping in which `validation.problems` finds no problem."""
+        """A claim from a mapping in which `validation.problems` finds no problem."""
         control = {"control": Control.parse(values["control"])} if "control" in values else {}
         return cls(**{**values, **control})

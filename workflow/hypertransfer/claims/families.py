@@ -1,7 +1,7 @@
-"""Families of measures: the modules that define them, found by the name of a measure.
+"""Families of measures: the modules that define measures.
 
-Modules are imported by name, so that a claim's verdict depends on the code of the families that its
-study uses, and not on that of the others.
+The modules are imported by name, so that a verdict depends on the code of the families that its
+study uses, and not on the code of the other families.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FAMILIES = (
 
 
 def measures() -> Mapping[str, Measure]:
-    """All measures by name: those of the families in their order, then those defined elsewhere."""
+    """All measures by name: in the order of `FAMILIES`, then measures of other modules."""
     for module in FAMILIES:
         import_module(module)
     return dict(sorted(MEASURES.items(), key=_family_number))
@@ -32,5 +32,5 @@ def _family_number(item: tuple[str, Measure]) -> int:
 
 
 def family_of(name: str) -> str:
-    """The module that defines the measure of that name."""
+    """The name of the module that defines a measure."""
     return measures()[name].function.__module__

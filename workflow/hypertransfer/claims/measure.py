@@ -1,7 +1,7 @@
-"""What a claim can measure: measures by name, each with an interval over seeds.
+"""The registry of measures: functions that compute a value with its interval from tables.
 
-A measure is a function of (tables, generator seed, *, options) that returns an estimate; it is
-registered under its name.
+A measure is a function of (tables, generator seed, *, options) that returns an estimate. The
+decorator `measure` registers the function under its name.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ if TYPE_CHECKING:
 
 
 class ClaimError(ValueError):
-    """A claim that cannot be measured: names the claim, what is known, and what to do."""
+    """A claim cannot be measured; the message names the claim, the known values and the remedy."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure: a function of (tables, generator seed, *, options), and the value's unit.
+    """A registered measure.
 
-    `table` is the table that a claim's `where` selects from, and `choices` the values that an
-    option may have.
+    Attributes:
+        function: a function of (tables, generator seed, *, options).
+        unit: unit of the value.
+        table: name of the table from which a claim's `where` selects rows.
+        choices: the allowed values of options, by option.
     """
 
     function: Callable[..., Estimate]
@@ -41,12 +44,12 @@ class Measure:
 
     @property
     def options(self) -> Mapping[str, object]:
-        """The options by name, with their defaults."""
+        """The default of each option, by option."""
         parameters = inspect.signature(self.function).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
-# The values and ranges of options, beside the types of their defaults.
+# Allowed values and ranges of options. An option also has to have the type of its default.
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "loss": ("final_loss", "eval_loss", *SECONDS, *probes.measured()),
     "quantity": (*probes.measured(), *ALONG_TRAINING),
@@ -64,9 +67,14 @@ MEASURES: dict[str, Measure] = {}
 def measure(
     unit: str, table: str = "runs", choices: Mapping[str, tuple[str, ...]] | None = None
 ) -> Callable[[Callable[..., Estimate]], Callable[..., Estimate]]:
-    """Register a function under its name; its keyword-only parameters are its options.
+    """A decorator that registers a function under its name.
 
-    `choices` replace `CHOICES`.
+    The keyword-only parameters of the function are the options of the measure.
+
+    Args:
+        unit: unit of the value.
+        table: name of the table from which a claim's `where` selects rows.
+        choices: the allowed values of options, by option; `CHOICES` if None.
     """
 
     def register(function: Callable[..., Estimate]) -> Callable[..., Estimate]:
@@ -78,14 +86,18 @@ def measure(
 
 
 def one_size(size: str, value: float) -> str:
-    """The caveat of a comparison of sizes for which one size was selected."""
+    """The caveat of a comparison of sizes for which only one size was selected."""
     return f"only one {size} was selected ({value:g}), and a comparison needs two"
 
 
 def runs_of_common_seeds(
     tables: Tables, size: str, *columns: str
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The selected runs of seeds that all sizes share, and a note on the seeds left out."""
+    """The selected runs whose seeds occur at every size, and a note on the seeds left out.
+
+    Raises:
+        AnalysisError: a column is missing, or no seed occurs at every size.
+    """
     need("runs", tables["runs"], (size, "seed", "status", *columns))
     runs, left_out = common_seeds(unique_runs(tables), size)
     return runs, [f"{left_out} seeds are left out, not every {size} has them"] if left_out else []

@@ -12,7 +12,7 @@ from hypertransfer.analysis.lazy import stats
 from hypertransfer.analysis.tables import Tables
 from hypertransfer.claims.measure import ClaimError, measure
 
-# Columns of the table of regions, which `spaces.replay` defines.
+# Columns of the table of regions, as `spaces.replay` defines them.
 QUANTITIES = (
     "volume", "share", "inflation", "needed", "covered", "coverage", "coverage_nearest", "points",
     "excluded", "planted_out", "seconds",
@@ -28,7 +28,11 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 def regret_ratio(
     tables: Tables, seed: int, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
 ) -> Estimate:
-    """Mean normalised regret of one method over another's, after `at` evaluations."""
+    """The mean normalised regret of `of` divided by that of `over`, after `at` evaluations.
+
+    The mean is over repeats and tasks. `by` names the columns whose values distinguish the
+    resampled units, tasks by default, separated by commas.
+    """
     regrets = spaces.regrets_at(tables["replays"], (of, over), at, by)
 
     def ratio(rows: np.ndarray) -> float:
@@ -42,7 +46,7 @@ def regret_ratio(
 def tasks_improved(
     tables: Tables, seed: int, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
 ) -> Estimate:
-    """The share of tasks, in per cent, on which one method's mean regret is below another's."""
+    """The percentage of tasks on which the mean regret of `of` is below that of `over`."""
     regrets = spaces.regrets_at(tables["replays"], (of, over), at, by)
 
     def share(rows: np.ndarray) -> float:
@@ -55,7 +59,10 @@ def tasks_improved(
 def regret_p_value(
     tables: Tables, seed: int, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
 ) -> Estimate:
-    """p of the one-sided Wilcoxon signed-rank test over tasks that a method's regret is lower."""
+    """The p value of a one-sided Wilcoxon signed-rank test that `of` has lower regrets than `over`.
+
+    The pairs are the tasks, with mean regrets after `at` evaluations.
+    """
     regrets = spaces.regrets_at(tables["replays"], (of, over), at, by)
     differences = regrets[of] - regrets[over]
     tied = not differences.any()
@@ -67,9 +74,9 @@ def regret_p_value(
 def evaluations_to(
     tables: Tables, seed: int, *, of: str = "", over: str = "random", at: int = 30, by: str = "task"
 ) -> Estimate:
-    """The number of evaluations after which a method's mean regret is that of another after `at`.
+    """The number of evaluations that `of` needs to reach the mean regret of `over` after `at`.
 
-    Infinite if the method's regret never gets there within the evaluations of the replay.
+    Infinite if `of` does not reach this regret within the evaluations of the replay.
     """
     curves = {name: spaces.regret_curves(tables["replays"], name, by) for name in (of, over)}
     if at > curves[over].shape[1]:
@@ -84,10 +91,17 @@ def evaluations_to(
 
 @measure("", table="regions", choices=CHOICES)
 def region_level(
-    tables: Tables, seed: int, *, quantity: str = "volume", statistic: str = "mean",
+    tables: Tables,
+    seed: int,
+    *,
+    quantity: str = "volume",
+    statistic: str = "mean",
     by: str = "task",
-) -> Estimate:  # fmt: skip
-    """A quantity of regions: the mean or the median over tasks of the mean over repeats."""
+) -> Estimate:
+    """The mean or the median over tasks of a quantity of regions.
+
+    The quantity is averaged over repeats first. Quantities are columns of the table `regions`.
+    """
     values = spaces.per_unit(tables["regions"], quantity, by).to_numpy(float)
     average = {"mean": np.mean, "median": np.median}[statistic]
     return _over_units(lambda rows: float(average(values[rows])), len(values), seed, by)
@@ -95,12 +109,18 @@ def region_level(
 
 @measure("×", table="regions", choices=CHOICES)
 def region_ratio(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", column: str = "replay",
-    quantity: str = "volume", by: str = "task",
-) -> Estimate:  # fmt: skip
-    """A quantity of one region over another's, task by task: the geometric mean of ratios.
+    tables: Tables,
+    seed: int,
+    *,
+    of: str = "",
+    over: str = "",
+    column: str = "replay",
+    quantity: str = "volume",
+    by: str = "task",
+) -> Estimate:
+    """The geometric mean over tasks of the ratio of a quantity between two regions.
 
-    Regions are told apart by `column`, such as their name or the replay that they are learned in.
+    `of` and `over` are values of `column`: names of regions, or of the replays that learn them.
     """
     regions = tables["regions"]
     logarithms = {}
@@ -121,23 +141,24 @@ def region_ratio(
 
 @measure("octaves per doubling", table="winners")
 def winner_slope(tables: Tables, seed: int, *, size: str = "width", by: str = "group") -> Estimate:
-    """How the winners of tasks move with each doubling of a size, by least squares.
+    """The mean over groups of the slope of winners over log₂ of a size, by least squares.
 
-    The mean of the slopes of groups; `by` may name several columns, with commas between.
+    Winners are in octaves. `by` names the columns whose values distinguish groups, separated by
+    commas.
     """
     slopes = spaces.winner_slopes(tables["winners"], size, by)
     return _over_units(lambda rows: float(slopes[rows].mean()), len(slopes), seed, by)
 
 
 def _units(by: str) -> str:
-    """The plural noun for the units that `by` tells apart."""
+    """The plural noun for the units that `by` distinguishes."""
     return "groups" if by == "group" else "tasks"
 
 
 def _over_units(
     statistic: Callable[[np.ndarray], float], count: int, seed: int, by: str
 ) -> Estimate:
-    """A statistic of row numbers of units, with its interval over resampled units."""
+    """A statistic of the row numbers of units, with its interval over resampled units."""
     return bootstrap(
         lambda rows: exact(statistic(rows)), count, generator_seed=seed, over=_units(by)
     )

@@ -17,13 +17,21 @@ from hypertransfer.claims.measure import measure, one_size, runs_of_common_seeds
 
 @measure("octaves")
 def optimum_shift(
-    tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss",
-    axis: str = "lr", signed: bool = False, per_seed: bool = False,
-) -> Estimate:  # fmt: skip
-    """How far the best learning rate moves from the smallest to the largest size.
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    loss: str = "final_loss",
+    axis: str = "lr",
+    signed: bool = False,
+    per_seed: bool = False,
+) -> Estimate:
+    """The shift of the best learning rate from the smallest to the largest size.
 
-    `axis` is the hyperparameter that was swept. With `signed`, a move up is positive. The optimum
-    is that of the mean loss, or with `per_seed` the mean of the seeds' own optima.
+    The best learning rate is the vertex of a parabola in log₂ of the learning rate, through the
+    least mean loss over seeds and its two neighbours; with `per_seed`, each seed has its own
+    parabola, and the vertices are averaged. The shift is log₂ of the ratio of the best learning
+    rates, without its sign unless `signed` is set. `axis` names the hyperparameter that was swept.
     """
 
     def statistic(sweeps: list[Sweep], seeds: np.ndarray) -> Estimate:
@@ -37,10 +45,18 @@ def optimum_shift(
 
 @measure("octaves per doubling")
 def optimum_slope(
-    tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss",
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    loss: str = "final_loss",
     per_seed: bool = False,
-) -> Estimate:  # fmt: skip
-    """How far the best learning rate moves with each doubling of the size; positive is up."""
+) -> Estimate:
+    """The slope of log₂ of the best learning rate over log₂ of the size, by least squares.
+
+    The best learning rate, and `per_seed`, are as in `optimum_shift`. Positive if the best
+    learning rate rises with the size.
+    """
 
     def statistic(sweeps: list[Sweep], seeds: np.ndarray) -> Estimate:
         sizes = [sweep.size for sweep in sweeps]
@@ -54,13 +70,21 @@ def optimum_slope(
 
 @measure("octaves")
 def stable_lr_shift(
-    tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss",
-    axis: str = "lr", ceiling: float = math.inf, signed: bool = False,
-) -> Estimate:  # fmt: skip
-    """How far the largest stable learning rate moves from the smallest to the largest size.
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    loss: str = "final_loss",
+    axis: str = "lr",
+    ceiling: float = math.inf,
+    signed: bool = False,
+) -> Estimate:
+    """The shift of the largest stable learning rate from the smallest to the largest size.
 
-    `axis` is the hyperparameter that was swept. A run is unstable if it diverged, or if its loss
-    ends above `ceiling` at a learning rate above the best one. The limit is known to a grid step.
+    A run is unstable if it diverged, or if its loss ends above `ceiling` at a learning rate above
+    the best one. The largest stable learning rate is known up to one step of the grid. The shift
+    is a log₂ ratio, without its sign unless `signed` is set. `axis` names the hyperparameter that
+    was swept.
     """
 
     def statistic(sweeps: list[Sweep], seeds: np.ndarray) -> Estimate:
@@ -83,7 +107,12 @@ def stable_lr_shift(
 def transfer_regret(
     tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss"
 ) -> Estimate:
-    """What the smallest size's best learning rate costs the largest size, in loss."""
+    """The loss that the largest size loses at the best learning rate of the smallest size.
+
+    The mean loss of the largest size at the tried learning rate that is best on the smallest size,
+    minus the least mean loss of the largest size. Never negative; infinite if a run diverges at
+    that learning rate.
+    """
 
     return _of_sweeps(tables, seed, size, loss, analysis_sweeps.regret, _regret_caveats)
 
@@ -92,9 +121,9 @@ def transfer_regret(
 def transfer_gain(
     tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss"
 ) -> Estimate:
-    """By how much the largest size's loss is below the smallest's, both at the latter's best rate.
+    """The decrease of the mean loss from the smallest to the largest size, at one learning rate.
 
-    The rate is the best one that was tried.
+    The learning rate is the tried learning rate that is best on the smallest size.
     """
 
     return _of_sweeps(tables, seed, size, loss, analysis_sweeps.transfer_gain, _regret_caveats)
@@ -104,9 +133,10 @@ def transfer_gain(
 def transfer_regret_sigma(
     tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss"
 ) -> Estimate:
-    """The transfer regret in standard deviations over seeds of the largest size's best loss.
+    """`transfer_regret` divided by the standard deviation σ over seeds of the largest size's loss.
 
-    The standard deviation is that of all seeds, also in the resamples of the interval.
+    σ is taken at the learning rate of least mean loss, over all seeds, also in the resamples of
+    the interval.
     """
 
     def statistic(sweeps: list[Sweep], seeds: np.ndarray) -> Estimate:
@@ -118,13 +148,17 @@ def transfer_regret_sigma(
 
 @measure("")
 def minimum_shift(
-    tables: Tables, seed: int, *, along: str = "place", between: str = "target",
+    tables: Tables,
+    seed: int,
+    *,
+    along: str = "place",
+    between: str = "target",
     loss: str = "final_loss",
-) -> Estimate:  # fmt: skip
-    """The largest distance between groups of runs in the place of least mean loss.
+) -> Estimate:
+    """The range over groups of runs of the place of least mean loss.
 
-    `along` is the column of places, and `between` the column that tells groups apart. Places are
-    known to a step of those tried.
+    `along` names the column of the places that were tried, and `between` the column whose values
+    distinguish groups. The place of least loss is known up to one step of the places tried.
     """
     groups = searches.losses_by_group(unique_runs(tables), along, between, loss)
     count = len(groups[0])
@@ -134,11 +168,15 @@ def minimum_shift(
 
 
 def _of_sweeps(
-    tables: Tables, generator_seed: int, size: str, loss: str,
+    tables: Tables,
+    generator_seed: int,
+    size: str,
+    loss: str,
     statistic: Callable[[list[Sweep], np.ndarray], Estimate],
-    caveats: Callable[[list[Sweep], np.ndarray, str], Iterable[str]], magnitude: bool = False,
+    caveats: Callable[[list[Sweep], np.ndarray, str], Iterable[str]],
+    magnitude: bool = False,
     axis: str = "lr",
-) -> Estimate:  # fmt: skip
+) -> Estimate:
     """A statistic of the sweeps of all sizes, over the learning rate or another axis."""
     runs, notes = runs_of_common_seeds(tables, size, axis, loss)
     sweeps = analysis_sweeps.sweeps(runs, size, loss, axis)
@@ -157,7 +195,7 @@ def _of_sweeps(
 def _optimum_caveats(
     sweeps: list[Sweep], seeds: np.ndarray, size: str, per_seed: bool = False
 ) -> Iterator[str]:
-    """What keeps the optimum of each size from being known, in words."""
+    """The reasons why the optimum of a size is not known exactly, as texts."""
     for sweep in sweeps:
         optima = sweep.seed_optima(seeds) if per_seed else [sweep.optimum(seeds)]
         faults = [fault for fault in map(_fault, optima) if fault]
@@ -167,7 +205,7 @@ def _optimum_caveats(
 
 
 def _fault(optimum: Optimum) -> str:
-    """What keeps an optimum from being known, in words; empty if it is known."""
+    """The reason why an optimum is not known exactly; empty if the optimum is known."""
     if optimum.edge == "none":
         return "every value tried diverged"
     if optimum.edge == "both":
@@ -181,7 +219,7 @@ def _fault(optimum: Optimum) -> str:
 
 
 def _regret_caveats(sweeps: list[Sweep], seeds: np.ndarray, size: str) -> Iterator[str]:
-    """What keeps a regret from being known, in words: an optimum on an edge, or a divergence."""
+    """The reasons why a regret is not known exactly: an optimum on an edge, or a divergence."""
     ends = [sweeps[0], sweeps[-1]]
     edges = [sweep for sweep in ends if sweep.optimum(seeds).edge]
     yield from _optimum_caveats(edges, seeds, size)

@@ -14,10 +14,19 @@ from hypertransfer.claims.measure import measure, one_size, runs_of_common_seeds
 
 @measure("×")
 def sharpness_spread(
-    tables: Tables, seed: int, *, size: str = "shape.width", quantity: str = "scaled_sharpness",
-    probe: str | None = None, tail: float = 1 / 3,
-) -> Estimate:  # fmt: skip
-    """The largest mean of a size over the smallest; means are over the last third of training."""
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    quantity: str = "scaled_sharpness",
+    probe: str | None = None,
+    tail: float = 1 / 3,
+) -> Estimate:
+    """The largest mean of a quantity of any size, divided by the smallest.
+
+    The mean of a size is over its seeds and over the last share `tail` of training. `probe` names
+    the grid's probe that measured the quantity, which is needed only if several probes did.
+    """
 
     def statistic(paths: Trajectories, seeds: np.ndarray) -> Estimate:
         return trajectories.spread(paths, seeds, tail)
@@ -27,10 +36,18 @@ def sharpness_spread(
 
 @measure("")
 def late_level(
-    tables: Tables, seed: int, *, size: str = "shape.width", quantity: str = "edge",
-    probe: str | None = None, tail: float = 1 / 3,
-) -> Estimate:  # fmt: skip
-    """The mean of a quantity over sizes, seeds and the last third of training."""
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    quantity: str = "edge",
+    probe: str | None = None,
+    tail: float = 1 / 3,
+) -> Estimate:
+    """The mean of a quantity over sizes, seeds and the last share `tail` of training.
+
+    `probe` is as in `sharpness_spread`.
+    """
 
     def statistic(paths: Trajectories, seeds: np.ndarray) -> Estimate:
         return trajectories.late_level(paths, seeds, tail)
@@ -40,19 +57,35 @@ def late_level(
 
 @measure("")
 def largest(
-    tables: Tables, seed: int, *, size: str = "shape.width", quantity: str = "theory_error",
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    quantity: str = "theory_error",
     probe: str | None = None,
-) -> Estimate:  # fmt: skip
-    """The largest value of a quantity over all sizes, seeds and checkpoints."""
+) -> Estimate:
+    """The largest value of a quantity over all sizes, seeds and checkpoints.
+
+    `probe` is as in `sharpness_spread`.
+    """
     return _of_paths(tables, seed, size, quantity, probe, trajectories.largest, fewest=1)
 
 
 @measure("")
 def size_exponent(
-    tables: Tables, seed: int, *, size: str = "shape.width", quantity: str = "scaled_sharpness",
-    probe: str | None = None, tail: float = 1 / 3,
-) -> Estimate:  # fmt: skip
-    """b of a quantity ∝ size^b, averaged over the last third of training."""
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    quantity: str = "scaled_sharpness",
+    probe: str | None = None,
+    tail: float = 1 / 3,
+) -> Estimate:
+    """The exponent b of a quantity ∝ size^b, by least squares in log–log over all sizes.
+
+    The quantity is averaged over seeds and over the last share `tail` of training. `probe` is as in
+    `sharpness_spread`.
+    """
 
     def statistic(paths: Trajectories, seeds: np.ndarray) -> Estimate:
         return trajectories.size_exponent(paths, seeds, tail)
@@ -62,10 +95,21 @@ def size_exponent(
 
 @measure("")
 def gap_size_exponent(
-    tables: Tables, seed: int, *, size: str = "shape.width", quantity: str = "train_loss",
-    probe: str | None = None, tail: float = 1 / 3, relative: bool = False,
-) -> Estimate:  # fmt: skip
-    """b of |S_N − S_∞| ∝ N^b, averaged over the last third of training; S_∞ is the largest size."""
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    quantity: str = "train_loss",
+    probe: str | None = None,
+    tail: float = 1 / 3,
+    relative: bool = False,
+) -> Estimate:
+    """The exponent b of |S_N − S_∞| ∝ N^b, by least squares in log–log over the smaller sizes N.
+
+    S_N is a quantity at size N, and S_∞ the quantity at the largest size with the same seed. The
+    absolute gap is averaged over seeds and over the last share `tail` of training. With `relative`,
+    the gap is divided by |S_∞|. `probe` is as in `sharpness_spread`.
+    """
 
     def statistic(paths: Trajectories, seeds: np.ndarray) -> Estimate:
         return trajectories.gap_size_exponent(paths, seeds, tail, relative)
@@ -75,14 +119,24 @@ def gap_size_exponent(
 
 @measure("")
 def gap_growth(
-    tables: Tables, seed: int, *, size: str = "shape.width", quantity: str = "scaled_sharpness",
-    probe: str | None = None, window: int = 3, burn_in: float = 0.1, relative: bool = False,
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    quantity: str = "scaled_sharpness",
+    probe: str | None = None,
+    window: int = 3,
+    burn_in: float = 0.1,
+    relative: bool = False,
     systematic: bool = False,
-) -> Estimate:  # fmt: skip
-    """β of |S_N(t) − S_∞(t)| ∝ t^β, all smaller sizes pooled; S_∞ is the largest size.
+) -> Estimate:
+    """The exponent β of |S_N(t) − S_∞(t)| ∝ t^β over the steps t, by least squares in log–log.
 
-    `window` records are averaged, and the first `burn_in` of training is left out. For a loss,
-    consider `relative` (to S_∞) and `systematic` (seeds averaged before the absolute value).
+    S_N is a quantity at size N, and S_∞ the quantity at the largest size with the same seed. All
+    smaller sizes share β. The quantity is averaged over `window` records, and the first share
+    `burn_in` of training is left out. With `relative`, the gap is divided by |S_∞|; with
+    `systematic`, gaps are averaged over seeds before their absolute value is taken. Both suit a
+    loss. `probe` is as in `sharpness_spread`.
     """
 
     def statistic(paths: Trajectories, seeds: np.ndarray) -> Estimate:
@@ -103,11 +157,16 @@ def gap_growth(
 
 
 def _of_paths(
-    tables: Tables, generator_seed: int, size: str, quantity: str, probe: str | None,
+    tables: Tables,
+    generator_seed: int,
+    size: str,
+    quantity: str,
+    probe: str | None,
     statistic: Callable[[Trajectories, np.ndarray], Estimate],
-    caveats: Callable[[Trajectories], Iterable[str]] = lambda paths: (), fewest: int = 2,
-) -> Estimate:  # fmt: skip
-    """A statistic of a quantity along training, with one run for each size and seed."""
+    caveats: Callable[[Trajectories], Iterable[str]] = lambda paths: (),
+    fewest: int = 2,
+) -> Estimate:
+    """A statistic of a quantity along training; each size and seed has one run."""
     runs, notes = runs_of_common_seeds(tables, size)
     paths = trajectories.trajectories(
         runs, series_of(tables, runs, quantity, probe), quantity, size

@@ -1,4 +1,4 @@
-"""Check claims as a config writes them, when the workflow is planned."""
+"""Check the claims of a config when the workflow is planned."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypertransfer.runs.section import default_of
 
 
 def validate(claims: Iterable[Any]) -> list[str]:
-    """Every problem of a list of claims as written, each with the claim's id; no tables needed."""
+    """Every problem of a list of claims as written in a config, each with the claim's id."""
     claims = list(claims)
     ids = [str(claim.get("id")) for claim in claims if isinstance(claim, Mapping)]
     doubles = [name for name in dict.fromkeys(ids) if ids.count(name) > 1]
@@ -34,7 +34,7 @@ def _name(claim: Any, index: int) -> str:
 
 
 def problems(claim: Any) -> Iterator[Problem]:
-    """Every problem of one claim as written; paths start at the claim's keys."""
+    """Every problem of one claim as written in a config; paths start at the claim's keys."""
     if not isinstance(claim, Mapping):
         yield Problem((), claim, "a mapping")
         return
@@ -56,7 +56,7 @@ def problems(claim: Any) -> Iterator[Problem]:
 
 
 def _part_problems(part: Mapping[str, Any], kind: type[Control]) -> Iterator[Problem]:
-    """Problems of what claims and controls share: keys, measure, options, where, bar."""
+    """Problems of the parts that claims and controls share: keys, measure, options, where, bar."""
     defaults = {f.name: default_of(f) for f in fields(kind)}
     own = kind.__annotations__
     names = [*own, *(name for name in defaults if name not in own)]  # a claim's own keys first
@@ -104,7 +104,7 @@ def _measure_problems(name: Any, options: Any) -> Iterator[Problem]:
 
 
 def _expected(key: str, value: Any, default: object, choices: Mapping[str, tuple[str, ...]]) -> str:
-    """The values that an option may have; empty if the value is one of them."""
+    """A description of the values that an option accepts; empty if the value is accepted."""
     kind = str if default is None else type(default)
     if not _is(value, kind):
         words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
@@ -116,7 +116,7 @@ def _expected(key: str, value: Any, default: object, choices: Mapping[str, tuple
 
 
 def _is(value: object, kind: type) -> bool:
-    """Whether a value of a config has a type: integers are floats as well, booleans are neither."""
+    """Whether a value of a config has a type; integers are also floats, booleans are neither."""
     if isinstance(value, bool):
         return kind is bool
     return isinstance(value, int | float if kind is float else kind)

@@ -1,4 +1,4 @@
-"""Verdicts on claims: what a paper says, how to measure it here, and whether it holds.
+"""Verdicts on claims: measure a claim on the tables of a study, and compare the value with a bar.
 
     - id: mup-width
       sentence: Under µP the best learning rate does not move with width.
@@ -36,7 +36,7 @@ TOLERANCE = 1e-9  # a value meets a bar that it misses by rounding
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the runs say about a claim: `holds`, `fails` or `undecided`, and why."""
+    """The verdict on a claim, `holds`, `fails` or `undecided`, with estimate, unit and reason."""
 
     claim: Claim
     estimate: Estimate
@@ -45,7 +45,7 @@ class Verdict:
     reason: str
 
     def row(self) -> dict[str, Any]:
-        """The columns of a scorecard that the claim and its runs decide."""
+        """The columns of a scorecard that depend on the claim and its runs."""
         texts = ("sentence", "source", "paper_value", "confidence")
         return {
             "claim": self.claim.id,
@@ -59,9 +59,9 @@ class Verdict:
 
 
 def check(written: Mapping[str, Any], tables: Tables, seed: int = 0) -> Verdict:
-    """Measure a claim, as written in a config, on a study's tables, and judge it.
+    """Measure a claim, as written in a config, on the tables of a study, and judge the value.
 
-    `seed` seeds the generator that resamples.
+    `seed` seeds the generator that draws the resamples of the interval.
 
     Raises:
         ClaimError: the claim is malformed, selects nothing, or names a column, table or arm that
@@ -88,7 +88,7 @@ def scorecard(
     """A table with a row for each claim and the columns `runs.scorecard.COLUMNS`.
 
     Raises:
-        ClaimError: everything that keeps claims from being measured, a line for each claim.
+        ClaimError: claims cannot be measured; the message has one line for each of them.
     """
     rows, problems = [], []
     for claim in claims:
@@ -133,7 +133,11 @@ def _measure(part: Control, tables: Tables, seed: int, name: str) -> Estimate:
 
 
 def _select(runs: pd.DataFrame, where: Mapping[str, Any], table: str) -> pd.DataFrame:
-    """The rows whose columns are as wanted; an empty selection names the column to blame."""
+    """The rows that a condition selects.
+
+    Raises:
+        ClaimError: no row is selected, or values cannot be compared; the message names the column.
+    """
     need(table, runs, where)
     if runs.empty:
         raise ClaimError(f"the table {table!r} is empty: nothing was trained or collected")
@@ -147,15 +151,15 @@ def _select(runs: pd.DataFrame, where: Mapping[str, Any], table: str) -> pd.Data
             rows = "run" if table == "runs" else "row"
             there = ", ".join(sorted({str(value) for value in known}))
             raise ClaimError(
-                f"where.{column}: no {rows} has {wanted!r}; with the conditions before it there is "
-                f"{there}: change the claim or the grid"
+                f"where.{column}: no {rows} has {wanted!r}; where earlier conditions hold, there "
+                f"is {there}: change the claim or the grid"
             )
         runs = runs[kept]
     return runs
 
 
 def _control_fault(control: Control, min_seeds: int, tables: Tables, seed: int, name: str) -> str:
-    """Why a control does not show that the claim could have failed; empty if it does."""
+    """The reason why a control does not meet its bar; empty if the control meets its bar."""
     estimate = _measure(control, tables, seed, f"{name} (control)")
     unit = _unit(control)
     verdict, reason = _judge(control.bar, estimate, unit, min_seeds)
@@ -168,7 +172,7 @@ def _control_fault(control: Control, min_seeds: int, tables: Tables, seed: int, 
 def _judge(
     bar: Mapping[str, float], estimate: Estimate, unit: str, min_seeds: int
 ) -> tuple[str, str]:
-    """The verdict on an interval, and the reason for a reader."""
+    """The verdict on an interval, and the reason as text."""
     if estimate.count < min_seeds:
         noun = estimate.over[:-1] if estimate.count == 1 else estimate.over
         return UNDECIDED, f"{estimate.count} {noun} ran, and {min_seeds} are asked for"

@@ -1,9 +1,9 @@
 """Commands and options of the command line, and the function that runs each command.
 
-A command names its function as `module:function` of the package `hypertransfer.cli`. `main`
-imports the module once the command is chosen: `plan` and `space` then start without torch, and
-`--help` and errors of usage without numpy and pandas as well. Modules of commands therefore
-import whatever they need at their top, and this module imports the standard library only.
+Each command names its function as `module:function` in the package `hypertransfer.cli`, and `main`
+imports the module of the chosen command only. Thus `plan` and `space` start without torch, and
+`--help` and errors of usage without numpy and pandas as well. This module imports the standard
+library only; modules of commands import what they need at their top.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ CONFIG = Path("config/config.yaml")
 
 
 def parser(version: str) -> argparse.ArgumentParser:
-    """The parser of all commands; parsed arguments have the command's function as `function`."""
+    """The parser of all commands; the parsed `function` names the function of the command."""
     top = argparse.ArgumentParser(
         prog="hypertransfer",
         description="Plan, inspect and tidy runs; `snakemake` trains them.",
@@ -24,7 +24,7 @@ def parser(version: str) -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     words = "count runs, cells and jobs of the config, and give reasons for missing runs"
     _add_plan(_with_config(commands, "plan", "plan:run", words))
-    # Hidden: `maintenance.references` calls it in a process of each project.
+    # A hidden command, which `maintenance.references` calls in the process of each project.
     _with_config(commands, "references", "references:run", None)
     words = "fit the cost model, which estimates times and sizes jobs, to the runs in the store"
     _with_config(commands, "calibrate", "calibrate:run", words)
@@ -42,7 +42,7 @@ def parser(version: str) -> argparse.ArgumentParser:
 def _with_config(
     commands: argparse._SubParsersAction, name: str, function: str, words: str | None
 ) -> argparse.ArgumentParser:
-    """A command that reads the main config; hidden from `--help` if it has no words."""
+    """Add a command that reads the main config; `--help` hides a command without words."""
     shown = {} if words is None else {"help": words}
     command = commands.add_parser(name, **shown)
     command.set_defaults(function=function)
@@ -84,7 +84,7 @@ def _add_prune(command: argparse.ArgumentParser) -> None:
         type=_days,
         default=7.0,
         metavar="DAYS",
-        help="keep entries and files that are younger (default: 7)",
+        help="keep entries and files that are younger than this (default: 7)",
     )
 
 
@@ -127,7 +127,7 @@ def _add_space(command: argparse.ArgumentParser) -> None:
 
 
 def _add_recipe(command: argparse.ArgumentParser) -> None:
-    """Options on how the space is learned."""
+    """Add the options on how the space is learned."""
     command.add_argument(
         "--shape",
         choices=("box", "ellipsoid"),
@@ -138,7 +138,7 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
         type=float,
         default=0.0,
         metavar="LAMBDA",
-        help="allow winners of outlying tasks outside the space; 0.1 to 0.2 is usual (default: 0)",
+        help="let winners of outlying tasks be outside the space; 0.1 to 0.2 is usual (default: 0)",
     )
     command.add_argument(
         "--floor",

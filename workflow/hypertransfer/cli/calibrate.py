@@ -12,7 +12,9 @@ from hypertransfer.maintenance import calibration
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fit the rates and write them to `cost.yaml` beside the main config; 1 without enough runs.
+    """Fit the rates, and write them to `cost.yaml` beside the main config.
+
+    Returns 1 if the store has too few runs, otherwise 0.
 
     Raises:
         ConfigError: every problem of the configs.
@@ -23,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     timings = calibration.trainings(surveys)
     if sum(map(len, timings.values())) < calibration.FEWEST:
         text = f"fewer than {calibration.FEWEST} runs of these studies are in {config['store']}"
-        print(f"{text}: train some first, with `snakemake`", file=sys.stderr)
+        print(f"{text}: train runs first, with `snakemake`", file=sys.stderr)
         return 1
     device = calibration.main_device(timings)
     before, runs = surveys[0].plan.rates, timings[device]

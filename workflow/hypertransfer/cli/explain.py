@@ -1,4 +1,4 @@
-"""`hypertransfer plan --explain RUN`: ratios and scaled hyperparameters of one run."""
+"""`hypertransfer plan --explain RUN`: the ratios and the scaled hyperparameters of one run."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ COLUMNS = ("init_std", "multiplier", "lr", "weight_decay", "eps")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print ratios and scaled hyperparameters of the run that `--explain` names.
+    """Print the ratios and the scaled hyperparameters of the run that `--explain` names.
 
     Raises:
-        ConfigError: every problem of the configs, or no run has the name.
+        ConfigError: the configs have problems, or no run has the name.
     """
     config = main_config(arguments.configfile, arguments.config)
     plans = load(config, arguments.configfile.parent / "studies")
@@ -70,7 +70,11 @@ def _condition(text: str) -> dict[str, object]:
 
 
 def lines(planned: PlannedRun) -> Iterator[str]:
-    """Lines on the run's ratios, and one row for each role, inside and outside of branches."""
+    """The lines of the explanation of a run.
+
+    The lines have a table of ratios, and a table with one row for each group of parameters that
+    have the same role and hyperparameters, in or outside residual branches.
+    """
     spec = planned.run.spec
     table, ratios = lookup.table(spec), runs_ratios.ratios(spec)
     table = table.unit() if spec.weights == "unit" else table
@@ -145,7 +149,7 @@ def _roles(network, rows: dict[str, ParameterRow], table: Parameterisation) -> I
 
 
 def _applied(power: Power, in_branch: bool) -> Power:
-    """The power that applies to a parameter: depth scales parameters in branches only."""
+    """The power that applies to a parameter; powers of the depth apply in branches only."""
     return power if in_branch else replace(power, depth=0.0)
 
 

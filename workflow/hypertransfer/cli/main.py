@@ -1,4 +1,4 @@
-"""Entry point of the command line: parses arguments, runs a command, prints errors."""
+"""The entry point of the command line: parse arguments, run a command, print errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypertransfer.studies.document import ConfigError
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run a command; returns 0 if it succeeded, 1 if it failed or found faults."""
+    """Run a command; returns 0 if the command succeeded, 1 if it failed or found faults."""
     parsed = arguments.parser(installed_version("hypertransfer")).parse_args(words)
     if str(Path.cwd()) not in sys.path:  # the user's own modules, as in the Snakefile
         sys.path.append(str(Path.cwd()))
@@ -27,7 +27,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except (ConfigError, StoreError, TableError, ProblemError) as error:
         print(error, file=sys.stderr)
         return 1
-    except BrokenPipeError:  # the reader, such as `head`, has ended
+    except BrokenPipeError:  # the process that reads the output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code

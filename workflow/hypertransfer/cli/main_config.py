@@ -13,10 +13,11 @@ from hypertransfer.studies.study import check_main
 
 
 def main_config(file: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    """The values of the main config with overrides of the form KEY=VALUE.
+    """The values of the main config, with overrides of the form KEY=VALUE.
 
     Raises:
-        ConfigError: the file cannot be read, an override has another form, or a value is wrong.
+        ConfigError: the file cannot be read, an override does not have this form, or a value is
+            wrong.
     """
     values = dict(read(file).values)
     for override in overrides:

@@ -1,4 +1,4 @@
-"""`hypertransfer prune` and `hypertransfer verify`: what they print."""
+"""The commands `hypertransfer prune` and `hypertransfer verify`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FOREIGN = "stays: not of this store"
 
 @contextlib.contextmanager
 def progress_bar(words: str) -> Iterator[Progress]:
-    """A progress bar on stderr, if stderr is a terminal."""
+    """Show a progress bar on stderr if stderr is a terminal; yields the function to report to."""
     if not sys.stderr.isatty():
         yield lambda share: None
         return
@@ -33,12 +33,12 @@ def progress_bar(words: str) -> Iterator[Progress]:
 
 
 def _config_arguments(arguments: argparse.Namespace) -> list[str]:
-    """The options on the config, for the processes that plan the projects."""
+    """The options on the config, which are passed to the processes that plan the projects."""
     return [f"--configfile={arguments.configfile}", "--config", *arguments.config]
 
 
 def prune_store(arguments: argparse.Namespace) -> int:
-    """List what no study refers to, or remove it; returns 1 if a removal failed.
+    """List, or remove, entries and files to which no study refers; returns 1 if a removal failed.
 
     Raises:
         StoreError: a project cannot be planned, or the store cannot be used.
@@ -54,11 +54,11 @@ def prune_store(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.yes:
         return _remove_items(store, references, arguments.older_than)
-    print("\nnothing was removed: --yes removes all that is removable; --list names each path")
+    print("\nnothing was removed: --yes removes every removable path; --list names each path")
     if store.root not in [project / "results" / "store" for project in references.stores]:
         print(
-            "The store may be shared, and the list then contains what other projects refer to. "
-            "Name them all with --project."
+            "If other projects share the store, the list contains paths to which they refer: "
+            "name every project with --project."
         )
     return 0
 
@@ -71,7 +71,7 @@ def _counts(references: References) -> str:
 
 
 def _print_items(store: Store, references: References, older: float, names: bool) -> bool:
-    """Print counts and sizes, then names if wanted; returns whether anything is removable."""
+    """Print counts and sizes, and the names with `names`; returns whether a path is removable."""
     totals: dict[tuple[str, str, str, str], list[int]] = {}
     with progress_bar("searching the store") as progress:
         for item in prune.items(store, references, older, progress):
@@ -113,7 +113,7 @@ def _remove_items(store: Store, references: References, older: float) -> int:
 
 
 def verify_store(arguments: argparse.Namespace) -> int:
-    """Print every fault of the store and of the project's made files; returns 1 if there is any.
+    """Print every fault of the store and of the project's made files; returns 1 if there is one.
 
     Raises:
         StoreError: the project cannot be planned, or the store cannot be used.

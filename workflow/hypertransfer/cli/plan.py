@@ -1,4 +1,4 @@
-"""`hypertransfer plan`: counts of runs and jobs, missing runs with reasons, estimated times."""
+"""`hypertransfer plan`: counts of runs and jobs, reasons for missing runs, and estimated times."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from hypertransfer.maintenance import calibration
 from hypertransfer.planning import load, status
 from hypertransfer.storage.run_store import Store
 
-GOOD_ESTIMATE = 1.5  # estimates only size jobs: a smaller factor does no harm
+GOOD_ESTIMATE = 1.5  # factor up to which errors do not matter, since estimates only size jobs
 
 COLUMNS = ("study", "grid", "runs", "cells", "jobs", "trained", "probes", "probed", "estimate")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the plan of all studies, or with `--explain` the hyperparameters of a run.
+    """Print the plan of all studies; with `--explain`, print the hyperparameters of a run.
 
     Raises:
-        ConfigError: every problem of the configs, or no run has the name.
+        ConfigError: the configs have problems, or no run has the name.
         StoreError: the store cannot be used.
     """
-    if arguments.explain:  # in a module of its own, since it builds the network with torch
+    if arguments.explain:  # imported only here, since the module builds a network with torch
         return command_function("explain:run")(arguments)
     print_plan(main_config(arguments.configfile, arguments.config), arguments.configfile)
     return 0
@@ -41,7 +41,7 @@ def surveys_of(config: dict[str, Any], file: Path) -> list[status.Survey]:
 
 
 def print_plan(config: dict[str, Any], file: Path) -> None:
-    """Print a line for each grid, then what is missing and why, and the error of estimates."""
+    """Print a line for each grid, the missing runs with reasons, and the error of estimates."""
     surveys = surveys_of(config, file)
     rows = [
         row for survey in surveys for row in (*status.grids(survey), *status.searches(survey.plan))
@@ -67,7 +67,7 @@ def print_plan(config: dict[str, Any], file: Path) -> None:
 
 
 def print_missing(surveys: Sequence[status.Survey], seconds: float) -> None:
-    """Print the number of missing runs by reason, and the estimated time to train and probe."""
+    """Print the number of missing runs for each reason, and the estimated time of missing work."""
     missing = [
         (survey.plan.name, reason, count)
         for survey in surveys
@@ -89,7 +89,7 @@ def print_missing(surveys: Sequence[status.Survey], seconds: float) -> None:
 
 
 def print_estimate_errors(surveys: Sequence[status.Survey]) -> None:
-    """Print by which factors estimates differ from the times of the runs in the store."""
+    """Print the factors by which estimates differ from the times of the runs in the store."""
     for device, runs in calibration.trainings(surveys).items():
         error = calibration.estimate_error(runs, surveys[0].plan.rates)
         advice = "; `hypertransfer calibrate` fits them" if error.typical > GOOD_ESTIMATE else ""

@@ -27,24 +27,24 @@ from hypertransfer.spaces.tasks.tables import TableError
 from hypertransfer.spaces.tasks.task import Task
 from hypertransfer.studies.document import ConfigError, LocatedProblem, read
 
-COUNTS = (3, 10, 30)  # evaluations after which regrets are shown
+COUNTS = (3, 10, 30)  # numbers of evaluations after which regrets are printed
 TRUSTED = "no reason found to distrust this space"
-WORTH = 0.9  # largest regret, relative to the whole range, that counts as a gain
+WORTH = 0.9  # ratio of regrets, in the space over the whole range, below which there is a gain
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Learn a space, print a report on it, and write it to a file.
+    """Learn a space, print a report on the space, and write the space to a file.
 
     Raises:
         ConfigError: every problem of the arguments or of the description of the columns.
-        TableError: the table differs from its description, or no space can be learned from it.
+        TableError: the table does not match its description, or no space can be learned.
     """
     about = described(arguments)
     _check(arguments, about)
     domain, all_tasks = read_table.tasks_of(
         read_table.frame(arguments.table), about, str(arguments.table)
     )
-    # A task without a finite loss has no winner, and no regret to test a space with.
+    # A task without a finite loss has no winner, and no regret with which a space can be tested.
     tasks = [task for task in all_tasks if len(task.winners())]
     failed = [task.name for task in all_tasks if not len(task.winners())]
     recipe, why = _recipe(arguments, domain, tasks)
@@ -128,7 +128,7 @@ def _check(arguments: argparse.Namespace, about: dict[str, Any]) -> None:
             faults.append((f"--{name}", f"{getattr(arguments, name)} is not 1 or more"))
     if bool(arguments.drift) != (arguments.target is not None):
         faults.append(
-            ("--drift", "needs --target, the size for which the space is learned, and the reverse")
+            ("--drift", "needs --target, the size of the learned space, and --target needs --drift")
         )
     elif arguments.drift and arguments.drift not in about["task"]:
         known = ", ".join(about["task"])
@@ -173,7 +173,7 @@ def doubts(
     left: Sequence[LeftOut],
     by_group: Sequence[LeftOut] = (),
 ) -> list[str]:
-    """Reasons not to trust a space; empty if there are none."""
+    """The reasons not to trust a space; empty if there are none."""
     reasons = []
     if len(tasks) < 3:
         reasons.append(f"{len(tasks)} tasks: too few to tell what they have in common")
@@ -192,13 +192,13 @@ def doubts(
 
 
 def _gain(left: Sequence[LeftOut]) -> float:
-    """Mean regret in the space relative to the whole range, after `COUNTS[1]` evaluations."""
+    """The mean regret in the space over that in the whole range, after `COUNTS[1]` evaluations."""
     inside, whole = (sum(float(getattr(fold, n)[1]) for fold in left) for n in ("inside", "whole"))
     return inside / whole if whole else 1.0
 
 
 def _plain(left: Sequence[LeftOut]) -> list[dict[str, Any]]:
-    """The results of leaving tasks or groups out, as plain values for the file."""
+    """The results of cross-validation, as plain values for the file."""
     return [
         {
             "task": fold.task,
@@ -228,7 +228,7 @@ def report(
     by_group: Sequence[LeftOut],
     reasons: Sequence[str],
 ) -> Iterator[str]:
-    """Lines on the learned space, and on its use for tasks that were left out in learning."""
+    """The lines of the report on a learned space, and on tasks that were left out of learning."""
     groups = len({task.group for task in tasks})
     rows = sum(len(task.losses) for task in tasks)
     yield f"{len(tasks)} tasks in {groups} groups, {rows} evaluations, {space.points} winners"

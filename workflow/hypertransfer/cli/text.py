@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 
 def aligned(rows: Sequence[Sequence[object]], left: int) -> Iterator[str]:
-    """Lines of a table: the first `left` columns aligned to the left, the others to the right."""
+    """The lines of a table: the first `left` columns left-aligned, the others right-aligned."""
     widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         cells = [

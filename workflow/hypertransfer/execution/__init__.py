@@ -1,1 +1,1 @@
-"""Work inside a job: training and probing through the run store, searches, provenance."""
+"""The work of a job: training and probing through the run store, searches, provenance."""

@@ -1,4 +1,4 @@
-"""Errors of jobs, and the advice that their messages end with."""
+"""Errors of jobs, and the advice at the end of their messages."""
 
 from __future__ import annotations
 

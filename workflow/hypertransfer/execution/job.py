@@ -1,4 +1,4 @@
-"""The frame of every script: logs messages, and checks the plan and the inputs of its job."""
+"""The context in which every script of a rule runs: logging, and checks of plan and inputs."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ log = logging.getLogger("hypertransfer")
 
 
 def pass_on_path(paths: Sequence[str]) -> None:
-    """Put paths at the front of PYTHONPATH, for the processes that this process starts."""
+    """Put paths at the front of PYTHONPATH for the child processes of this process."""
     known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*paths, *filter(None, known)]))
 
 
 class DamagedInput(RuntimeError):
-    """An input of a job has another content than the job that made the input wrote."""
+    """An input of a job differs from the file that an earlier job wrote."""
 
 
 @contextmanager
 def running(script: str, snakemake: Any) -> Iterator[Mapping[str, Any]]:
-    """The parts of a planned job; messages of the block go to the job's log.
+    """Yield the parts of a planned job; messages in the `with` block go to the job's log.
 
-    The digest of the job is computed again from the code on the disk, because files may have
-    been edited after planning, and outputs are named by the digest. The log of an earlier attempt
-    is kept, and new messages are appended. After the block, the outputs are added to the ledger.
+    The digest of the job is computed again from the code on the disk: outputs are named by the
+    digest, and files may have been edited after planning. Messages are appended to the log of
+    earlier attempts. After the block, the outputs are added to the ledger.
 
     Raises:
         StalePlan: the digest has changed since planning.
-        DamagedInput: an input was changed after it was made.
+        DamagedInput: an input was changed after an earlier job wrote it.
     """
     logging.basicConfig(
         filename=snakemake.log[0] if snakemake.log else None,
@@ -69,4 +69,4 @@ def _refuse_damage(paths: Sequence[str]) -> None:
     """
     if paths and (damaged := ledger.remove(ledger.damaged(paths))):
         names = ", ".join(damaged)
-        raise DamagedInput(f"damaged inputs were removed, to be made again: {names}: {AGAIN}")
+        raise DamagedInput(f"damaged inputs were removed and will be made again: {names}: {AGAIN}")

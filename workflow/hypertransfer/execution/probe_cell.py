@@ -1,4 +1,4 @@
-"""Measures the probes of a cell that the run store lacks, on weights that runs have kept."""
+"""Measure the probes of a cell that the run store lacks, on the weights that runs have kept."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PROBE = "probe.parquet"
 
 @dataclass(frozen=True)
 class CellProbe:
-    """A probe with complete settings on a run."""
+    """A probe of a run, with its key and its complete settings."""
 
     key: str
     settings: Mapping[str, Any]
@@ -54,9 +54,19 @@ class CellProbe:
 def measure_cell(
     grid: str, probe: str, work: Sequence[CellProbe], store: Store, device_name: str
 ) -> pa.Table:
-    """The table of a probe, one row for each checkpoint of each run; missing probes are measured.
+    """Measure missing probes; returns a table with one row for each checkpoint of each run.
 
-    The table has no axes, which are in the table of the runs.
+    The axes of the grid are in the table of the runs, and not in this table.
+
+    Args:
+        grid: name of the grid.
+        probe: name of the probe in the grid.
+        work: the probes of the job.
+        store: the run store.
+        device_name: name of the device.
+
+    Raises:
+        NotReproduced: a run was trained again for its weights, and its losses differ.
     """
     device = build.device(device_name)
 
@@ -95,10 +105,10 @@ def _measure(item: CellProbe, store: Store, device: torch.device) -> Made:
 
 
 def _weights(probe: CellProbe, store: Store, device: torch.device) -> Checkpoints:
-    """The run's weights by step, at the steps of the probe up to a divergence.
+    """The weights of a run by step, at the steps of the probe that the run reached.
 
-    A run that is missing or damaged is trained again. A run that did not keep its weights at
-    some of the steps is trained again as well, and only those weights are added to the store.
+    A run is trained again if it is missing or damaged, or if it did not keep its weights at some of
+    the steps. In the latter case, only the lacking weights are added to the store.
     """
     run, asked = probe.run, probe.settings["checkpoints"]
 
@@ -116,15 +126,15 @@ def _weights(probe: CellProbe, store: Store, device: torch.device) -> Checkpoint
 
 
 def _lacking(steps: Iterable[int], entry: Entry) -> list[int]:
-    """Those of the steps at which the run of an entry had weights and did not keep them.
+    """The steps that the run of an entry reached, and at which it did not keep its weights.
 
     Raises:
-        DamagedEntry: the entry's record is of no run.
+        DamagedEntry: the record of the entry does not describe a run.
     """
     try:
         return keys.lacking_weights(steps, entry.record)
     except (KeyError, TypeError) as error:
-        raise DamagedEntry(f"{entry.key}: its record is of no run: {error!r}") from error
+        raise DamagedEntry(f"{entry.key}: its record does not describe a run: {error!r}") from error
 
 
 def _further_weights(
@@ -150,7 +160,7 @@ def _further_weights(
         return weights[step]
 
     wanted = {keys.weights_key(run.key, step): step for step in steps}
-    # One process trains for all steps; others that want some of them wait here.
+    # One process trains for all steps; other processes that need some of the steps wait here.
     with store.locked("runs", run.key, wait=True):
         found = produce(store, "weights", wanted, make, read, log.warning)
     return {step: found[key] for key, step in wanted.items()}
@@ -164,7 +174,7 @@ def _trained_again(
     place = ("weights", keys.weights_key(run.key, steps[-1]))
     with signals() as request:
         result = train_run(wanted, device, store, SAVE_SECONDS, request, place)
-        if set(result.checkpoints) != set(steps):  # the state was saved for other steps
+        if set(result.checkpoints) != set(steps):  # resumed from a state for other steps
             store.drop_state(*place)
             result = train_run(wanted, device, store, SAVE_SECONDS, request, place)
     store.drop_state(*place)
@@ -175,7 +185,7 @@ def _trained_again(
             f"run {run.key} was trained again for its weights at steps {list(steps)}, and its "
             f"losses differ from those in the store, which {made['device']} computed with torch "
             f"{made['torch']} (here {here['device']}, torch {here['torch']}). Probe it where it "
-            f"was trained, or remove {entry.path} and the study's results, and {AGAIN}"
+            f"was trained, or remove {entry.path} and the results of the study, and {AGAIN}"
         )
     return result.checkpoints
 
@@ -196,10 +206,14 @@ def _checkpoints(entry: Entry) -> Checkpoints:
 
 
 def probes_of_job(parts: Mapping[str, Any], keep: Mapping[str, Sequence[int]]) -> list[CellProbe]:
-    """The probes of a planned job; `keep` has the steps at which each run keeps its weights.
+    """The probes of a planned job.
+
+    Args:
+        parts: the parts of the job.
+        keep: the steps at which each run keeps its weights, by run key.
 
     Raises:
-        StalePlan: the key of a run or probe changed after planning.
+        StalePlan: the key of a run or of a probe changed after planning.
     """
     rows = zip(parts["probe_keys"], parts["settings"], runs_of_job(parts, keep), strict=True)
     probes = [CellProbe(*row) for row in rows]

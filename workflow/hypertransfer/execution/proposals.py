@@ -1,7 +1,7 @@
 """Proposals for the next generation of a search: random, trust region, Bayesian.
 
-A point holds the octaves (log2 factors) by which hyperparameters differ from the base run's; the
-base run itself, the start of every search, is 0.
+The coordinates of a point are octaves: log₂ of the factors on the hyperparameters of the base run.
+The base run itself, the start of every search, is the point 0.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CANDIDATES = 1024  # points among which the Bayesian method maximises expected i
 
 @dataclass(frozen=True)
 class SearchBox:
-    """The coordinates of a search, each within −`octaves` and `octaves`."""
+    """The box in which a search moves: coordinates, each between −`octaves` and `octaves`."""
 
     labels: Sequence[str]
     octaves: float
@@ -45,7 +45,7 @@ class SearchBox:
 
 @dataclass(frozen=True)
 class Trials:
-    """Generations of trials so far: points (trials, dimension) and losses (trials,) of each."""
+    """The trials so far: points (trials, dimension) and losses (trials,) of each generation."""
 
     generations: Sequence[tuple[np.ndarray, np.ndarray]]
 
@@ -70,19 +70,25 @@ class Trials:
 def random(
     trials: Trials, box: SearchBox, number: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """Points (number, dimension), uniform in the box whatever the earlier trials."""
+    """Points (number, dimension), uniform in the box; earlier trials have no influence."""
     return box.uniform(number, generator)
 
 
 def trust_region(
-    trials: Trials, box: SearchBox, number: int, generator: np.random.Generator, *,
-    radius: float = 1.0, shrink: float = 0.6, least: float = 0.1,
-) -> np.ndarray:  # fmt: skip
+    trials: Trials,
+    box: SearchBox,
+    number: int,
+    generator: np.random.Generator,
+    *,
+    radius: float = 1.0,
+    shrink: float = 0.6,
+    least: float = 0.1,
+) -> np.ndarray:
     """Points (number, dimension), uniform in a cube around the best point so far.
 
-    The cube's half-width starts at `radius` octaves. Every generation without a better point
-    multiplies the half-width by `shrink`, down to `least`. Mlodozeniec et al. (2512.22382) also
-    search in a trust region, but do not publish its rule; this rule is ours.
+    The half-width of the cube starts at `radius` octaves. Every generation without an improvement
+    of the least loss multiplies the half-width by `shrink`, down to `least`. Mlodozeniec et al.
+    (2512.22382) also search in a trust region, but do not publish its rule; this rule is ours.
     """
     width, best = radius, float("inf")
     for _, losses in trials.generations:
@@ -140,10 +146,18 @@ def propose(
     trials: Trials,
     seed: Sequence[int],
 ) -> np.ndarray:
-    """Points (number, dimension) of the next generation, a function of the arguments alone.
+    """Points (number, dimension) of the next generation; equal arguments give equal points.
 
-    The first generation holds the start and points drawn around it by a trust region, or else
-    uniform in the box.
+    The first generation has the start, and further points that are drawn in a trust region around
+    the start, or uniformly in the box for other kinds.
+
+    Args:
+        kind: the kind of method, one of `KINDS`.
+        options: the options of the kind.
+        box: the box of the search.
+        number: number of points.
+        trials: the trials of earlier generations.
+        seed: numbers that seed the random draws.
     """
     generator = np.random.default_rng(list(seed))
     if trials.generations:

@@ -1,4 +1,4 @@
-"""Publishes made files: copies them to stable names, one atomic rename for each file."""
+"""Publish made files: copy each file atomically to its stable name."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hypertransfer.storage.atomic import replace_atomically
 def publish(root: str, files: Mapping[str, str], marker: str) -> None:
     """Copy each made file to its stable name, then write the marker of the publication.
 
-    Markers of earlier publications are removed first, so that an existing marker is always true,
-    and an interrupted publication has no marker. Stable files of earlier publications that are
-    not among `files` are removed as well.
+    Markers of earlier publications are removed first: an interrupted publication has no marker, so
+    an existing marker always describes the stable files. Stable files of earlier publications that
+    are not among `files` are removed as well.
 
     Args:
         root: the folder of the stable names.
@@ -33,10 +33,10 @@ def publish(root: str, files: Mapping[str, str], marker: str) -> None:
 
 
 def _withdraw(marker: Path, folder: Path, kept: set[str]) -> None:
-    """Remove a marker and the stable files in it that are not to be kept.
+    """Remove a marker, and the stable files that it lists and that are not in `kept`.
 
-    Anybody may have written the marker: only paths in the folder of the study, and in its
-    folders `tables` and `figures`, are removed.
+    The content of a marker is untrusted: only files in the folder of the study, and in its folders
+    `tables` and `figures`, are removed.
     """
     try:
         former = list(json.loads(marker.read_text(encoding="utf-8")).keys())

@@ -1,4 +1,4 @@
-"""Trains the runs of a search: the trials of a generation, and transfers to other shapes."""
+"""Train the runs of a search: the trials of a generation, and runs at other targets."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def generation(
     options = {k: v for k, v in method.items() if k not in ("name", "kind", "over")}
     box = SearchBox(search.labels(method["over"]), search.settings.octaves)
     before = Trials([_points_and_losses(path, box.labels) for path in earlier])
-    # Each method has a random stream of its own, which does not depend on other methods.
+    # The random numbers of a method do not depend on other methods.
     seed = [int(digest([search.name, method], 12), 16), search.base.seed, number]
     proposed = propose(method["kind"], options, box, search.settings.trials, before, seed)
     points = [dict(zip(box.labels, map(float, row), strict=True)) for row in proposed]
@@ -73,9 +73,9 @@ def generation(
 def carry_over(
     parts: Mapping[str, Any], earlier: Sequence[str], store: Store, device: str, save_minutes: float
 ) -> pa.Table:
-    """Train runs at each method's best point, with other seeds and at every target shape.
+    """Train runs at each method's best point, with the seeds and at the targets of the transfer.
 
-    Arguments as for `generation`, with the tables of all generations of all methods.
+    The arguments are as for `generation`, with the tables of all generations of all methods.
 
     Returns:
         A table with one row for each run.
@@ -101,7 +101,7 @@ def carry_over(
 
 
 def best_points(files: Sequence[str]) -> dict[str, Point]:
-    """The first point of least loss of each method; its first point if all runs diverged."""
+    """The first point of least loss of each method; the first point if all runs diverged."""
     best: dict[str, tuple[float, Point]] = {}
     for path in files:
         table = parquet.read(path, ["method", "proposal", "final_loss"])
@@ -113,15 +113,15 @@ def best_points(files: Sequence[str]) -> dict[str, Point]:
 
 
 def _search(parts: Mapping[str, Any]) -> Search:
-    # The values of a generation have no methods: the names of its files do not depend on them.
+    # Methods are not among the values, so that they do not change the names of files.
     return Search.parse(parts["search"], {"methods": {}, **parts["values"]})
 
 
 def _check_keys(search: Search, specs: Sequence[RunSpec], planned: Sequence[str]) -> None:
     """Check that the runs have the keys that they were planned with, in any order.
 
-    A job reads its parts from JSON, whose keys are sorted, and so may count targets in another
-    order than the config.
+    The order can differ, because the job reads its parts from JSON with sorted keys, and the config
+    lists targets in any order.
 
     Raises:
         StalePlan: a key differs.
@@ -131,7 +131,7 @@ def _check_keys(search: Search, specs: Sequence[RunSpec], planned: Sequence[str]
 
 
 def _points_and_losses(path: str, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Points (trials, dimension) and losses (trials,) of a generation's table."""
+    """The points (trials, dimension) and losses (trials,) in the table of a generation."""
     table = parquet.read(path, ["proposal", "final_loss"])
     points = [json.loads(text) for text in table.column("proposal").to_pylist()]
     losses = np.array(table.column("final_loss").to_pylist(), dtype=float)

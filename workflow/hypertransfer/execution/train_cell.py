@@ -1,4 +1,4 @@
-"""Trains the runs of a cell that the run store lacks, and makes the table of the cell."""
+"""Train the runs of a cell that the run store lacks, and make the table of the cell."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from hypertransfer.training.loop import Training, train
 from hypertransfer.training.state import State, StateError, joined
 
 log = logging.getLogger(__name__)
-SAVE_SECONDS = 300.0  # between saved states of a run that a probe job trains again
+SAVE_SECONDS = 300.0  # interval between saved states of a run that a probe job trains again
 Checkpoints = dict[int, dict[str, torch.Tensor]]
 Made = tuple[dict, dict[str, bytes]]  # record and files of an entry of the store
 HISTORY, CHECKPOINTS = "history.parquet", "checkpoints.safetensors"
@@ -36,7 +36,7 @@ HISTORY, CHECKPOINTS = "history.parquet", "checkpoints.safetensors"
 
 @dataclass(frozen=True)
 class CellRun:
-    """A run of a cell with its place on the grid."""
+    """A run of a cell, with its key and its point on the grid."""
 
     key: str
     point: Mapping[str, Any]
@@ -51,14 +51,14 @@ class CellRun:
 def train_cell(
     grid: str, work: Sequence[CellRun], store: Store, device_name: str, save_minutes: float
 ) -> pa.Table:
-    """The table of a cell; runs that the store lacks are trained.
+    """Train the runs that the store lacks; returns the table of the cell.
 
-    The table has one row for each run: axes, summary, and the columns of the history as lists.
-    The state of a run is saved every `save_minutes`, and when the process is asked to end; the
-    next call continues from the saved state.
+    The table has one row for each run, with its axes, its summary, and the columns of its history
+    as lists. The state of a run is saved every `save_minutes`, and when the process receives a stop
+    signal; the next call continues from the saved state.
 
     Raises:
-        Interrupted: the process was asked to end.
+        Interrupted: the process received a stop signal.
     """
     device = build.device(device_name)
     made: list[str] = []
@@ -74,7 +74,9 @@ def train_cell(
             row = _summary(entry.record, history)
             row = {f.name: pa.array([row[f.name]], f.type) for f in schemas.SUMMARY}
         except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
-            raise DamagedEntry(f"{entry.key}: its record is of no run: {error!r}") from error
+            raise DamagedEntry(
+                f"{entry.key}: its record does not describe a run: {error!r}"
+            ) from error
         return pa.table(row), history
 
     with signals() as request:
@@ -92,11 +94,11 @@ def parquet_of_entry(entry: Entry, name: str, form: pa.Schema) -> pa.Table:
     try:
         return parquet.from_bytes(entry.read(name), form)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise DamagedEntry(f"{entry.key}: {name} is not as it was written: {error}") from error
+        raise DamagedEntry(f"{entry.key}: {name} cannot be read: {error}") from error
 
 
 def _keeper(store: Store, kind: str, key: str) -> Callable[[State], None]:
-    """A function that saves a run's state; an error of the store is logged, not raised."""
+    """A function that saves the state of a run; errors of the store are logged, not raised."""
 
     def keep(state: State) -> None:
         try:
@@ -113,17 +115,21 @@ def _saved(store: Store, kind: str, key: str) -> State | None:
         content = store.state(kind, key)
         return None if content is None else State.from_bytes(content)
     except (DamagedEntry, StateError) as error:
-        log.warning("%s; the run starts anew", error)
+        log.warning("%s; the run starts from step 0", error)
         return None
 
 
 def train_run(
-    run: CellRun, device: torch.device, store: Store, save_seconds: float, request: StopRequest,
+    run: CellRun,
+    device: torch.device,
+    store: Store,
+    save_seconds: float,
+    request: StopRequest,
     state_of: tuple[str, str] | None = None,
-) -> Training:  # fmt: skip
+) -> Training:
     """Train a run from its saved state, or from the start if there is none.
 
-    States are saved for the entry `state_of`, a kind and a key, by default for the run itself.
+    States are saved under `state_of`, the kind and the key of an entry; by default under the run.
     """
     log.info("training %s: %s", run.key, dict(run.point))
     kind, key = state_of or ("runs", run.key)
@@ -131,7 +137,7 @@ def train_run(
     try:
         return _trained(run, device, _saved(store, kind, key), save)
     except StateError as error:
-        log.warning("the saved state %s; the run starts anew", error)
+        log.warning("the saved state %s; the run starts from step 0", error)
         return _trained(run, device, None, save)
 
 
@@ -151,7 +157,7 @@ def _trained(item: CellRun, device: torch.device, state: State | None, save: Sav
 def entry_of(item: CellRun, result: Training, device: torch.device) -> Made:
     """The record and the files of a trained run, for its entry in the store."""
     if result.status == "diverged":
-        log.info("diverged at step %d: recorded as such", result.steps_done)
+        log.info("diverged at step %d, and is recorded as diverged", result.steps_done)
     record = {
         "spec": item.spec.plain(),
         "context": keys.context(item.spec),
@@ -195,7 +201,11 @@ def _summary(record: Mapping[str, Any], history: pa.Table) -> dict[str, Any]:
 
 
 def runs_of_job(parts: Mapping[str, Any], keep: Mapping[str, Sequence[int]]) -> list[CellRun]:
-    """The runs of a planned job; `keep` has the steps at which each run keeps its weights.
+    """The runs of a planned job.
+
+    Args:
+        parts: the parts of the job.
+        keep: the steps at which each run keeps its weights, by run key.
 
     Raises:
         StalePlan: the key of a run changed after planning.

@@ -1,1 +1,1 @@
-"""Figures of a study, drawn from its tables."""
+"""Figures of a study, drawn from the study's tables."""

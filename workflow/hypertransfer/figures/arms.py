@@ -35,9 +35,9 @@ NORMS = {
     "moonlight": "spectral, Moonlight",
     "euclidean": "Euclidean, joint",
     "frobenius": "Frobenius",
-}  # those without a label are shown by their names
-STRIPES = ("0.82", "0.91", "0.96")  # greys of a table: its head, and alternating rows
-FROM_ZERO = ("cache_bytes", "decoded_per_second", "largest_attention_logit")  # start at zero
+}  # norms without a label are shown by their names
+STRIPES = ("0.82", "0.91", "0.96")  # greys of a table: of its head, and of alternating rows
+FROM_ZERO = ("cache_bytes", "decoded_per_second", "largest_attention_logit")  # axes from zero
 
 
 def arms(
@@ -52,9 +52,10 @@ def arms(
 ) -> Figure:
     """Quantities of the runs: arms of `column` side by side, a row of panels a value of `rows`.
 
-    With `tuned_at`, a column of sizes, each arm is shown at its largest size, with the learning
-    rate that is best at its smallest size; with `best`, at its own best learning rate. A quantity
-    may be one that a probe measured at the last checkpoint.
+    There is one row of panels for each value of the column `rows`, and one column of panels for
+    each quantity. With `tuned_at`, a column of sizes, each arm is shown at its largest size, with
+    the learning rate that is best at its smallest size. With `best`, each arm is shown at its best
+    learning rate. A quantity that a probe measured is taken at the last checkpoint.
     """
     names = in_order(tables["runs"][rows])
     width = 0.72 * max(1.0, tables["runs"][column].nunique() / 4)
@@ -79,7 +80,7 @@ def arms(
 def _bars(
     axis: Axes, runs: pd.DataFrame, column: str, quantity: str, titles: Mapping[str, str]
 ) -> None:
-    """Means as lines and seeds as dots; bars from zero would hide small differences."""
+    """Draw means as lines and seeds as dots; bars from zero would hide small differences."""
     colours = sns.color_palette("deep")
     for place, (_, part) in enumerate(runs.groupby(column, sort=False)):
         values, colour = part[quantity].astype(float), colours[place % len(colours)]
@@ -99,8 +100,15 @@ def instances(tables: Tables, *, size: str, titles: Mapping[str, str]) -> Figure
     ends = sorted(runs[size].unique())
     ends = [ends[0], ends[-1]]
     name = AXES.get(size, size)
-    head = ["optimizer", "one-hot", "hidden", "output", *(f"best η, {name} {v:g}" for v in ends),
-            "shift [octaves]", f"loss, {name} {ends[1]:g}"]  # fmt: skip
+    head = [
+        "optimizer",
+        "one-hot",
+        "hidden",
+        "output",
+        *(f"best η, {name} {v:g}" for v in ends),
+        "shift [octaves]",
+        f"loss, {name} {ends[1]:g}",
+    ]
     rows = []
     for grid, part in runs.groupby("grid", sort=False):
         swept = sweeps_of_common_seeds(part, size)
@@ -126,8 +134,9 @@ def race(
 ) -> Figure:
     """Training losses of two arms, each at its best learning rate, on the way to a target.
 
-    The target is the final loss of `over`. Left: both arms along runs of one length. Right: final
-    losses over the number of steps, where each run's schedule ends with the run.
+    The target is the final loss of `over`. Each arm has its best learning rate. Left: losses along
+    runs of one length. Right: final losses over the number of steps of runs of several lengths,
+    whose schedules end with the run.
     """
     progress = analysis_arms.race(tables, of, over, column)
     figure, ((left, right),) = panel_grid(1, 2, width=1.35, height=1.25)
@@ -149,7 +158,7 @@ def race(
         axis.axhline(progress.target, color="0.3", linestyle="--", linewidth=1)
         axis.set(title=title, xlabel="steps")
     lowest = min(curve.mean.min() for curve in progress.along.values())
-    # The first steps fall from far above.
+    # The limit cuts off the large losses of the first steps.
     left.set_ylim(top=progress.target + 4 * (progress.target - lowest + 0.05))
     left.set_ylabel("training loss")
     right.legend()
@@ -165,8 +174,8 @@ def frontier(
 ) -> Figure:
     """Samples against steps until a common loss: compute against time, a line an arm.
 
-    The loss is the highest final loss of all arms and sizes at their best learning rates, so that
-    all of them reach it.
+    The common loss is the highest final loss of any arm and size at its best learning rate, so that
+    every arm reaches this loss at every size.
     """
     figure, ((axis,),) = panel_grid(1, 1, width=1.5, height=1.3)
     points, target = analysis_arms.frontier(tables, column, size)
@@ -191,11 +200,12 @@ def frontier(
 
 
 def guidelines(tables: Tables, *, parts: Sequence[Mapping[str, Any]]) -> Figure:
-    """A table, a row a component of a recipe: its variants' losses, the best one, and its gain.
+    """A table of the components of a training recipe, with one row for each component.
 
-    Each part has a `title`, a `grid`, the `column` that tells variants apart, and `titles` of its
-    values. Each variant takes its best learning rate. The gain is over the next best variant, with
-    its interval.
+    A row has the losses of the component's variants, the best variant, and its gain over the next
+    best variant with an interval over seeds. Each variant has its best learning rate. Each entry of
+    `parts` has a `title`, a `grid`, the `column` whose values are the variants, and optionally
+    `titles` of these values.
     """
     head = ["component", "tried: final training loss", "best", "gain over the next"]
     rows = []
@@ -222,13 +232,13 @@ def guidelines(tables: Tables, *, parts: Sequence[Mapping[str, Any]]) -> Figure:
 def _line(
     axis: Axes, x: np.ndarray, values: np.ndarray, colour: Any, label: str, **style: Any
 ) -> None:
-    """The mean over seeds, the first axis of the values, and the span of the seeds as a band."""
+    """Draw the mean of values (seed, x) over seeds, and the range of the seeds as a band."""
     axis.plot(x, values.mean(axis=0), color=colour, label=label, **style)
     band(axis, x, values.min(axis=0), values.max(axis=0), colour)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Figure:
-    """A table as a figure."""
+    """A figure that shows a table."""
     figure, axes = panel_grid(1, 1, width=3, height=0.12 * (len(rows) + 3))
     axes[0, 0].axis("off")
     drawn = axes[0, 0].table(rows, colLabels=head, bbox=(0, 0, 1, 1), cellLoc="center")

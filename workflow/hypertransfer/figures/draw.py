@@ -1,4 +1,4 @@
-"""Figures of a study by their kinds, in one style, and how they are saved."""
+"""Draw the figures of a study in one style, and save them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ mpl.use("Agg")
 
 
 def draw(figure: Mapping[str, Any], tables: Tables) -> Figure:
-    """The figure that a study's config describes."""
+    """Draw a figure of a study.
+
+    Args:
+        figure: the figure as the study's config describes it.
+        tables: the tables of the study.
+    """
     sns.set_theme(context="notebook", style="ticks", rc=_STYLE)
     drawn = drawing_function(figure["kind"])(
         select(tables, figure.get("where", {})), **figure.get("options", {})
@@ -33,7 +38,7 @@ def draw(figure: Mapping[str, Any], tables: Tables) -> Figure:
 def drawing_function(kind: str) -> Callable[..., Figure]:
     """The function that draws a kind of figure.
 
-    It is imported by name, so that a figure depends on the code of its own family alone.
+    The function is imported by name, so that a figure depends on the code of its own module only.
     """
     module, _, name = FIGURES[kind].path.partition(":")
     return getattr(import_module(module), name)
@@ -57,7 +62,7 @@ _STYLE = {
 
 
 def save(figure: Figure, path: str) -> None:
-    """Write the figure in the format of the path's ending, the same bytes every time."""
+    """Write a figure in the format of the path's suffix; equal figures give equal bytes."""
     buffer = io.BytesIO()
     suffix = Path(path).suffix[1:]
     metadata = {"Date": None} if suffix == "svg" else {"Software": None}

@@ -1,4 +1,4 @@
-"""Figures of the gap to the largest size."""
+"""Figures of the gap between each size and the largest size."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ def gaps(
 ) -> Figure:
     """|S_N − S_∞| of each quantity: along training (top) and over size late in training (bottom).
 
-    S_∞ is the largest size with the same seed. Dashed lines are power laws; their exponents
-    are those of the measures `gap_growth` and `gap_size_exponent`.
+    S_∞ is the quantity at the largest size with the same seed; for quantities in `relative`, the
+    gap is divided by |S_∞|. The bottom row shows the mean over the last third of training. Dashed
+    lines are power laws, with the exponents of the measures `gap_growth` and `gap_size_exponent`.
     """
     figure, axes = panel_grid(2, len(quantities))
     runs, _ = common_seeds(unique_runs(tables), size)
@@ -54,7 +55,7 @@ def gaps(
 
 
 def _gap_over_time(axis: Axes, paths: Trajectories, relative: bool) -> None:
-    """Mean |gap| over seeds along training, a line a size, with the power law of all sizes."""
+    """Draw the mean |gap| over seeds along training, one line for each size, and power laws."""
     steps, gap = trajectories.gaps(paths, relative=relative)
     exponent = trajectories.gap_growth(steps, gap, paths.seeds).value
     colours = size_colours(pd.Series(paths.sizes))
@@ -71,7 +72,7 @@ def _gap_over_time(axis: Axes, paths: Trajectories, relative: bool) -> None:
 
 
 def _gap_over_size(axis: Axes, paths: Trajectories, relative: bool, size: str) -> None:
-    """|gap| of each seed and their mean over the sizes, late in training, with its power law."""
+    """Draw late |gaps| of the seeds over the size, their mean, and the power law of the mean."""
     each = trajectories.late_gaps(paths, relative=relative)
     exponent = trajectories.gap_size_exponent(paths, paths.seeds, relative=relative).value
     sizes = paths.sizes[:-1]
@@ -87,12 +88,12 @@ def _gap_over_size(axis: Axes, paths: Trajectories, relative: bool, size: str) -
 
 
 def _power_law(axis: Axes, x: np.ndarray, y: np.ndarray, exponent: float, colour: Any) -> None:
-    """A dashed line ∝ x^exponent through the middle of the points."""
+    """Draw a dashed line ∝ x^exponent through the geometric mean of the points."""
     law = power_law_through(x, y, exponent)
     axis.plot(x, law, color=colour, linestyle="--", linewidth=1)
 
 
 def _few_log_ticks(*axes: mpl.axis.Axis) -> None:
-    """Plain numbers for small panels: 1, 2 and 5 of each decade."""
+    """Label the log axes of small panels with plain numbers: 1, 2 and 5 of each decade."""
     for axis in axes:
         plain_log_ticks(axis, (1, 2, 5), 7)

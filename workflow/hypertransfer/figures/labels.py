@@ -1,4 +1,4 @@
-"""Names of parameterisations, quantities and axes, as figures and pages show them."""
+"""Labels of parameterisations, quantities and axes in figures and on pages."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ QUANTITIES = {
 
 
 def parameterisation_label(parameterisation: str) -> str:
-    """The name of a parameterisation, or of a user's own its import path."""
+    """The label of a parameterisation; the import path of a parameterisation of the user."""
     return NAMES.get(parameterisation, parameterisation)
 
 

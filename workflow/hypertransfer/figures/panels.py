@@ -1,4 +1,4 @@
-"""Panels, legends, ticks and colours that kinds of figures share."""
+"""Panels, legends, ticks and colours that several kinds of figures use."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ DIVERGED_Y = 1.02  # where crosses of diverged runs stand, as a share of the axi
 
 
 def band(axis: Axes, x: Any, low: Any, high: Any, colour: Any) -> None:
-    """A transparent band between two curves."""
+    """Draw a transparent band between two curves."""
     axis.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
 
 
 def diverged(axis: Axes, x: Sequence[float], colour: Any) -> None:
-    """Crosses above an axis at the places of runs that diverged."""
+    """Draw crosses above an axis at the positions `x` of runs that diverged."""
     if len(x):
         axis.plot(
             x,
@@ -44,7 +44,7 @@ def diverged(axis: Axes, x: Sequence[float], colour: Any) -> None:
 
 
 def log2_axis(axis: Axes, ticks: Sequence[float]) -> None:
-    """A horizontal axis in powers of two, with plain numbers at the given places."""
+    """Make the horizontal axis logarithmic (base 2), with plain numbers at the ticks."""
     axis.set_xscale("log", base=2)
     axis.set_xticks(ticks)
     axis.xaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
@@ -58,7 +58,7 @@ def by_panel(
     titles: Mapping[str, str],
     **kwargs: Any,
 ) -> Figure:
-    """A figure with a panel for each value of the column `panels`, each drawn by `panel`."""
+    """A figure with one panel for each value of the column `panels`, drawn by `panel`."""
     names = in_order(tables["runs"][panels])
     columns = len(names) if len(names) <= ABREAST else math.ceil(len(names) / 2)
     figure, axes = panel_grid(math.ceil(len(names) / columns), columns, height=1.15, **kwargs)
@@ -77,7 +77,7 @@ def by_panel(
 def bands(
     axis: Axes, table: pd.DataFrame, size: str, quantity: str, shades: Shades | None = None
 ) -> None:
-    """Mean over seeds as a line, and the span of the seeds as a band, for each size."""
+    """Draw the mean over seeds as a line, and the range of the seeds as a band, for each size."""
     for value, colour in size_colours(table[size], shades).items():
         spread = across_seeds(table[table[size] == value], "step", quantity)
         axis.plot(spread.index, spread["mean"], color=colour, label=f"{value:g}")
@@ -87,14 +87,14 @@ def bands(
 def plain_log_ticks(
     axis: mpl.axis.Axis, subs: Sequence[float] = (1, 2, 3, 5), number: int = 12
 ) -> None:
-    """Plain numbers rather than powers of ten: 0.3, 0.5, 1, 2."""
+    """Label a log axis with plain numbers such as 0.3, 0.5, 1, 2 instead of powers of ten."""
     axis.set_major_locator(mpl.ticker.LogLocator(subs=subs, numticks=number))
     axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
     axis.set_minor_formatter(mpl.ticker.NullFormatter())
 
 
 def size_colours(values: pd.Series, shades: Shades | None = None) -> Shades:
-    """A colour for each size that occurs: that of `shades`, or evenly spaced ones."""
+    """The colour of each size in `values`: from `shades`, or evenly spaced colours."""
     sizes = sorted(values.unique())
     if shades:
         return {size: shades[size] for size in sizes}
@@ -102,7 +102,7 @@ def size_colours(values: pd.Series, shades: Shades | None = None) -> Shades:
 
 
 def one_legend(figure: Figure, axes: np.ndarray, size: str) -> None:
-    """One legend of the sizes in all panels, at the right of the figure."""
+    """Add one legend of the sizes in all panels, at the right of the figure."""
     handles = {
         label: handle
         for axis in axes.flat
@@ -119,13 +119,13 @@ def one_legend(figure: Figure, axes: np.ndarray, size: str) -> None:
 
 
 def panel_title(name: object, titles: Mapping[str, str]) -> str:
-    """The title of a panel: from `titles`, or the label of its name, numbers in short form."""
+    """The title of a panel: from `titles`, or the label of `name`; numbers in short form."""
     text = f"{name:g}" if isinstance(name, int | float) else str(name)
     return titles.get(text, parameterisation_label(text))
 
 
 def in_order(names: pd.Series) -> list[str]:
-    """Each name once, in the order of the runs, which is that of the config."""
+    """The distinct names in the order of the runs, which is the order of the config."""
     return list(dict.fromkeys(names))
 
 
@@ -133,6 +133,6 @@ PANEL = (3.6, 2.9)  # inches
 
 
 def panel_grid(rows: int, columns: int, width: float = 1, height: float = 1, **kwargs: Any):
-    """A figure with rows × columns panels of `width` and `height` times the usual size."""
+    """A figure with rows × columns panels, each `width` and `height` times the size `PANEL`."""
     size = (PANEL[0] * columns * width, PANEL[1] * rows * height)
     return plt.subplots(rows, columns, figsize=size, squeeze=False, **kwargs)

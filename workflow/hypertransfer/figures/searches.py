@@ -31,11 +31,11 @@ HYPERPARAMETERS = {
     "beta1": "1 − β₁",
     "beta2": "1 − β₂",
 }
-NODES = 5  # places over the depth in a heat map
+NODES = 5  # positions over the depth in a heat map
 
 
 def search_progress(tables: Tables) -> Figure:
-    """Left: the best loss so far over the trials of each method. Right: the loss of each trial."""
+    """The best loss so far over the trials of each method (left), and each trial's loss (right)."""
     runs = tables["runs"].sort_values(["generation", "trial"])
     figure, axes = panel_grid(1, 2, width=1.4, height=1.25)
     best, every = axes[0]
@@ -57,7 +57,7 @@ def search_progress(tables: Tables) -> Figure:
 
 
 def _method_colours(names: pd.Series) -> dict[str, Any]:
-    """A colour for each method that occurs, the same in every figure."""
+    """The colour of each method in `names`, equal in all figures."""
     known = dict.fromkeys([*METHODS, *names])
     colours = dict(zip(known, sns.color_palette("deep"), strict=False))
     return {name: colours[name] for name in known if name in set(names)}
@@ -79,10 +79,19 @@ def multipliers(tables: Tables, *, titles: Mapping[str, str]) -> Figure:
     )
     for axis, (name, frame) in zip(axes[:, 0], maps.items(), strict=True):
         sns.heatmap(
-            frame, ax=axis, cmap="vlag", center=0, vmin=-most, vmax=most, annot=True, fmt="+.1f",
-            annot_kws={"size": 8}, cbar=False, linewidths=0.5,
+            frame,
+            ax=axis,
+            cmap="vlag",
+            center=0,
+            vmin=-most,
+            vmax=most,
+            annot=True,
+            fmt="+.1f",
+            annot_kws={"size": 8},
+            cbar=False,
+            linewidths=0.5,
             xticklabels=["first", "", "middle", "", "last"],
-        )  # fmt: skip
+        )
         axis.set_title(titles.get(name, HYPERPARAMETERS.get(name, name)), loc="left")
         axis.tick_params(axis="y", rotation=0)
         axis.tick_params(axis="both", length=0)
@@ -93,7 +102,10 @@ def multipliers(tables: Tables, *, titles: Mapping[str, str]) -> Figure:
 
 
 def carried(tables: Tables, *, over: str) -> Figure:
-    """The loss of the method `over` minus that of each other, seed by seed, at each target."""
+    """The loss of the method `over` minus the loss of each other method, for each target.
+
+    Bars are means over seeds, and dots are seeds.
+    """
     runs = tables["runs"]
     runs = runs[runs["method"] != "line"]
     colours = {k: v for k, v in _method_colours(runs["method"]).items() if k != over}
@@ -103,8 +115,14 @@ def carried(tables: Tables, *, over: str) -> Figure:
     for axis, target in zip(axes[0], targets, strict=True):
         part = gains.loc[target]
         for place, (name, colour) in enumerate(colours.items()):
-            axis.bar(place, part[name].mean(), color=colour, alpha=0.6, width=0.7,
-                     label=METHODS.get(name, name))  # fmt: skip
+            axis.bar(
+                place,
+                part[name].mean(),
+                color=colour,
+                alpha=0.6,
+                width=0.7,
+                label=METHODS.get(name, name),
+            )
             axis.plot([place] * len(part), part[name], ".", color="black", markersize=6)
         axis.axhline(0, color="0.3", linewidth=0.8)
         axis.set_title(target)
@@ -116,7 +134,11 @@ def carried(tables: Tables, *, over: str) -> Figure:
 
 
 def slices(tables: Tables) -> Figure:
-    """Loss along a line in log space, at each target, minus its least mean; a star at the least."""
+    """The loss along the line between the results of two methods, for each target.
+
+    The least mean loss of the target is subtracted, and a star marks its position. Bands are the
+    range of the seeds.
+    """
     runs = tables["runs"]
     figure, axes = panel_grid(1, 1, width=1.6, height=1.2)
     axis = axes[0, 0]

@@ -1,4 +1,4 @@
-"""The rows of a study's tables that a figure is drawn from."""
+"""Select the rows of a study's tables from which a figure is drawn."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from hypertransfer.runs.conditions import matches
 
 
 def select(tables: Tables, where: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
-    """The runs that a condition selects, and their rows of the other tables."""
+    """The runs that a condition selects, and the rows of these runs in the other tables."""
     runs = tables["runs"]
     return rows_of(runs[[matches(where, row) for row in runs.to_dict("records")]], tables)
 
 
 def rows_of(runs: pd.DataFrame, tables: Tables) -> dict[str, pd.DataFrame]:
-    """The given runs, and of the tables that have keys the rows of these runs.
+    """The given runs, and the rows of these runs in the other tables that have keys.
 
-    A run may stand in several grids: the rows are of the grids in which it is given.
+    A run can belong to several grids: only rows of the grids in `runs` are selected.
     """
     kept = {
         name: table[table["key"].isin(runs["key"]) & table["grid"].isin(runs["grid"])]

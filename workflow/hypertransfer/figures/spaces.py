@@ -1,6 +1,6 @@
 """Figures of learned search spaces: regrets of searchers, regions in the plane, drift of winners.
 
-Bands span 95 % of resampled tasks, as the claims' intervals do.
+Bands are 95 % intervals over resampled tasks, as the intervals of claims are.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from hypertransfer.figures.panels import band, panel_grid
 from hypertransfer.spaces.dimensions import Dimension, Domain
 from hypertransfer.spaces.regions import Box, Ellipsoid, from_plain
 
-ABREAST = 4  # panels in a row
-LEAST = 1e-3  # the least regret that is shown
+ABREAST = 4  # largest number of panels in one row
+LEAST = 1e-3  # lowest regret on a log axis
 TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50]  # of axes over a decade or two
 CIRCLE = np.linspace(0, 2 * np.pi, 200)
 GREY = "0.45"
@@ -64,7 +64,7 @@ def regrets(
 
 
 def _curve(axis: Axes, curves: np.ndarray, colour: Any, label: str) -> None:
-    """The mean over tasks of curves (task, evaluation), with a band of resampled tasks."""
+    """Draw the mean over tasks of curves (task, evaluation), and its interval as a band."""
     mean = curves.mean(axis=0)
     evaluations = np.arange(1, len(mean) + 1)
     axis.plot(evaluations, mean, color=colour, label=label)
@@ -83,8 +83,9 @@ def regions(
 ) -> Figure:
     """Regions in the plane of two hyperparameters, with earlier winners and the target's best.
 
-    A panel a replay, for one of its targets: `task`, or the first. An ellipsoid in more than two
-    dimensions is shown by the outline of its projection.
+    There is one panel for each replay, which shows one target: `task`, or the first. A star marks
+    the target's best point. An ellipsoid of more than two dimensions is shown by the outline of its
+    projection onto the plane.
     """
     figure, axes = _grid(len(replays))
     table = tables["regions"]
@@ -99,8 +100,14 @@ def regions(
             plane = [names.index(x), names.index(y)]
             if not place:
                 _points(axis, picture, [domain.numeric[i] for i in plane], plane)
-            _outline(axis, picture["region"], plane, [domain.numeric[i] for i in plane],
-                     colours[name], titles.get(name, name))  # fmt: skip
+            _outline(
+                axis,
+                picture["region"],
+                plane,
+                [domain.numeric[i] for i in plane],
+                colours[name],
+                titles.get(name, name),
+            )
         axis.set_title(titles.get(replay, replay))
         axis.set_xlabel(AXES.get(x, x))
     axes[0].set_ylabel(AXES.get(y, y))
@@ -111,15 +118,22 @@ def regions(
 def _points(
     axis: Axes, picture: Mapping, dimensions: Sequence[Dimension], plane: list[int]
 ) -> None:
-    """Winners of earlier tasks, the best 1 % of the target's points, and the best of all."""
+    """Draw winners of earlier tasks, the best 1 % of the target's points, and the best point."""
     best = {"color": "crimson", "s": 16, "alpha": 0.5, "label": "the target’s best 1 %"}
     won = {"color": "black", "s": 22, "label": "winners of earlier tasks"}
     for key, style in (("best", best), ("won", won)):
         points = _real(np.array(picture[key])[:, plane], dimensions)
         axis.scatter(*points.T, marker="o", linewidth=0, zorder=3, **style)
     star = _real(np.array(picture["best"])[:1, plane], dimensions)
-    axis.scatter(*star.T, marker="*", s=190, color="crimson", edgecolor="white", zorder=4,
-                 label="the target’s best")  # fmt: skip
+    axis.scatter(
+        *star.T,
+        marker="*",
+        s=190,
+        color="crimson",
+        edgecolor="white",
+        zorder=4,
+        label="the target’s best",
+    )
     for dimension, scale, limits in zip(
         dimensions, (axis.set_xscale, axis.set_yscale), (axis.set_xlim, axis.set_ylim), strict=True
     ):
@@ -129,7 +143,7 @@ def _points(
 
 
 def _real(points: np.ndarray, dimensions: Sequence[Dimension]) -> np.ndarray:
-    """Points of the cube in the dimensions' own units, not rounded."""
+    """Points of the unit cube in the units of the dimensions, without rounding of integers."""
     columns = [
         np.array([d.on_axis(float(place)) for place in column])
         for d, column in zip(dimensions, points.T, strict=True)
@@ -143,10 +157,14 @@ def _real(points: np.ndarray, dimensions: Sequence[Dimension]) -> np.ndarray:
 
 
 def _outline(
-    axis: Axes, plain: Mapping, plane: list[int], dimensions: Sequence[Dimension], colour: Any,
+    axis: Axes,
+    plain: Mapping,
+    plane: list[int],
+    dimensions: Sequence[Dimension],
+    colour: Any,
     label: str,
-) -> None:  # fmt: skip
-    """The edge of a region in the plane of two coordinates."""
+) -> None:
+    """Draw the outline of a region in the plane of two coordinates."""
     region = from_plain(plain)
     style = {"edgecolor": colour, "linewidth": 2, "label": label, "zorder": 2}
     faint = (*colour, 0.08)
@@ -162,7 +180,8 @@ def _outline(
 def shadow(ellipsoid: Ellipsoid, plane: Sequence[int]) -> np.ndarray:
     """The outline (200, 2) of an ellipsoid's projection onto two coordinates.
 
-    Of {x : ‖Ax + b‖ ≤ 1} the shadow is {c + Σ^½ u}, Σ the block of (A²)⁻¹ of those coordinates.
+    The projection of {x : ‖Ax + b‖ ≤ 1} with centre c is {c + Σ^½u : ‖u‖ ≤ 1}, where Σ is the block
+    of (A²)⁻¹ for the two coordinates.
     """
     spread = np.linalg.inv(ellipsoid.a @ ellipsoid.a)[np.ix_(plane, plane)]
     root = np.linalg.cholesky(spread)
@@ -180,8 +199,8 @@ def inflation(
 ) -> Figure:
     """The growth that a region needs to hold the target's best, over the region's volume.
 
-    A dot a target, and a diamond at the geometric mean. Below the line at 1 the target's best lies
-    inside the region.
+    Dots are targets, and a diamond is their geometric mean. Below the dashed line at 1, the best
+    point lies inside the region.
     """
     figure, ((axis,),) = panel_grid(1, 1, width=2, height=1.5)
     table = tables["regions"]
@@ -189,10 +208,23 @@ def inflation(
     for colour, replay in zip(colours, replays, strict=True):
         part = table[(table["replay"] == replay) & (table["region"] == region)]
         means = part.groupby("task")[[quantity, "inflation"]].mean()
-        axis.scatter(means[quantity], means["inflation"], color=colour, s=45, alpha=0.8,
-                     linewidth=0, label=titles.get(replay, replay))  # fmt: skip
-        axis.scatter(*spaces.geometric_means(means), marker="D", s=90, color=colour,
-                     edgecolor="black", zorder=3)  # fmt: skip
+        axis.scatter(
+            means[quantity],
+            means["inflation"],
+            color=colour,
+            s=45,
+            alpha=0.8,
+            linewidth=0,
+            label=titles.get(replay, replay),
+        )
+        axis.scatter(
+            *spaces.geometric_means(means),
+            marker="D",
+            s=90,
+            color=colour,
+            edgecolor="black",
+            zorder=3,
+        )
     axis.axhline(1, color="black", linestyle="--", linewidth=1)
     axis.set_xscale("log")
     axis.set_yscale("log")
@@ -239,7 +271,7 @@ def winners(
 
 
 def _depths(part: pd.DataFrame) -> list[float | None]:
-    """The depths that tell panels of a suite apart; None for one panel of all tasks."""
+    """The depths with one panel each; None for one panel of all tasks."""
     known = sorted(part["depth"].dropna().unique()) if "depth" in part else []
     return known if len(known) > 1 else [None]
 
@@ -253,7 +285,7 @@ def _grid(count: int, **kwargs: Any) -> tuple[Figure, list[Axes]]:
 
 
 def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
-    """One legend below all panels, each label once."""
+    """Add one legend below all panels, with each label once."""
     handles = {
         label: handle
         for axis in axes

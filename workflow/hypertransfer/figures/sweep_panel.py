@@ -1,4 +1,4 @@
-"""The panel of a learning-rate sweep, which figures of sweeps and of training share."""
+"""The panel of a learning-rate sweep, in figures of sweeps and of training."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from hypertransfer.analysis.tables import Tables
 from hypertransfer.figures.labels import AXES
 from hypertransfer.figures.panels import Shades, band, diverged, plain_log_ticks, size_colours
 
-CUT = 4  # a sweep is shown up to this many times the best loss of its worst size
+CUT = 4  # upper end of the loss axis, as a multiple of the largest best loss of any size
 
 
 def draw_sweep(
     axis: Axes, tables: Tables, size: str, shades: Shades | None = None, swept: str = "lr"
 ) -> None:
-    """Mean losses over the learning rate, a line a size; stars at optima, crosses where diverged.
+    """Draw the mean loss over the learning rate, with one line for each size.
 
-    Bands span the seeds, where none of them diverged.
+    Stars mark optima, and crosses mark learning rates at which a seed diverged. Bands are the range
+    of the seeds, where no seed diverged.
     """
     runs, _ = common_seeds(tables["runs"], size)
     colours = size_colours(runs[size], shades)
-    bests: list[float] = []  # of each size: all of them are to be seen
+    bests: list[float] = []  # best loss of each size, all of which the axis shows
     highest: list[float] = []
     for sweep in sweeps(runs, size, axis=swept):
         colour, curve = colours[sweep.size], sweep.curve()
@@ -41,9 +42,15 @@ def draw_sweep(
         highest += [finite.max()] if len(finite) else []
         if star := sweep.optimum_on_curve():
             axis.plot(
-                *star, marker="*", markersize=14, color=colour, markeredgecolor="black",
-                markeredgewidth=0.7, linestyle="", zorder=5,
-            )  # fmt: skip
+                *star,
+                marker="*",
+                markersize=14,
+                color=colour,
+                markeredgecolor="black",
+                markeredgewidth=0.7,
+                linestyle="",
+                zorder=5,
+            )
     axis.set_xscale("log", base=2)
     if bests:
         _loss_axis(axis, min(bests), min(max(bests) * CUT, max(highest)))
@@ -51,7 +58,7 @@ def draw_sweep(
 
 
 def _loss_axis(axis: Axes, low: float, high: float) -> None:
-    """From the least loss to the largest worth seeing: linear where they are close, else log."""
+    """Set the limits of the loss axis: linear if `high` is below four times `low`, else log."""
     if high < 4 * low:
         margin = 0.12 * (high - low)
         axis.set_ylim(low - margin, high + margin)

@@ -28,9 +28,9 @@ from hypertransfer.figures.panels import (
 from hypertransfer.figures.sweep_panel import draw_sweep
 
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
-LAW_POINTS = 4  # durations that a law with three constants needs
-MARGIN = 2  # octaves of the axis around the optima: intervals can be open
-OPEN_LENGTH = 10.0  # octaves of the line for an end that the runs leave open: beyond the axis
+LAW_POINTS = 4  # least number of durations to which a law with three constants is fitted
+MARGIN = 2  # octaves that the axis shows beyond the optima, since intervals can be open
+OPEN_LENGTH = 10.0  # octaves of the line to an open end, which lies beyond the axis
 
 
 def lr_sweep(
@@ -43,18 +43,19 @@ def lr_sweep(
 ) -> Figure:
     """Final loss over the learning rate, a panel a parameterisation (or another column).
 
-    `axis` may name another hyperparameter that was swept.
+    `axis` may name another hyperparameter that was swept. Stars mark optima, and crosses mark
+    learning rates at which a seed diverged.
     """
-    # Arms of different networks end at different losses: only parameterisations share an axis.
+    # Different networks have different losses, so only panels of parameterisations share an axis.
     return by_panel(
         tables, size, partial(draw_sweep, swept=axis), panels, titles, sharey=panels == PANELS
     )
 
 
 def law(tables: Tables) -> Figure:
-    """Final loss over the steps of a run, and E + A·D^−b through it, a line an arm.
+    """Final loss over the steps D of a run, with a law E + A·D^−b for each parameterisation.
 
-    The law is fitted where there are four durations or more. D is in steps, as all runs have the
+    The law is fitted if there are four durations or more. D counts steps, since all runs have the
     same batch size and windows. Runs that diverged are left out.
     """
     runs = tables["runs"][tables["runs"]["status"] != "diverged"]
@@ -81,7 +82,8 @@ def law(tables: Tables) -> Figure:
 def optimum(tables: Tables, *, size: str, titles: Mapping[str, str]) -> Figure:
     """Best learning rate over size, in octaves from that of the smallest, a line a sweep.
 
-    With `titles`, each grid has a colour of its own, and the titles are names of grids.
+    There is one line for each grid, optimizer and parameterisation. With `titles`, which map grids
+    to labels, each line has its own colour; otherwise colours are those of parameterisations.
     """
     figure, axes = panel_grid(1, 1, width=1.5, height=1.25)
     axis = axes[0, 0]
@@ -116,7 +118,7 @@ def optimum(tables: Tables, *, size: str, titles: Mapping[str, str]) -> Figure:
 
 
 def _spans(estimates: Sequence[Estimate]) -> np.ndarray:
-    """Lengths (2, estimate) of the lines below and above the values."""
+    """Lengths (2, n) of the error bars below and above n values."""
     ends = [(e.value - e.low, e.high - e.value) for e in estimates]
     return np.array([[v if math.isfinite(v) else OPEN_LENGTH for v in pair] for pair in ends]).T
 
@@ -124,8 +126,8 @@ def _spans(estimates: Sequence[Estimate]) -> np.ndarray:
 def heat_map(tables: Tables, *, x: str, y: str, quantity: str) -> Figure:
     """A quantity of the runs over two axes, mean over seeds; a star at the best.
 
-    Cells where all runs diverged are white. The best accuracy is the largest, the best loss the
-    least.
+    A star marks the best cell: the highest accuracy, or the least value of another quantity. Cells
+    in which all runs diverged are white.
     """
     accuracy = quantity == "eval_accuracy"
     cells = cell_means(tables["runs"], x, y, quantity)

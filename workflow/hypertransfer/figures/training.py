@@ -38,21 +38,21 @@ from hypertransfer.figures.panels import (
 from hypertransfer.figures.selection import rows_of, select
 from hypertransfer.figures.sweep_panel import draw_sweep
 
-# Quantities on a log axis.
+# Quantities that are drawn on a log axis.
 LOG = (
     "train_loss", "stream", "stream_change", "linearisation_distance", "block_nonlinearity", "ntk",
     "trace", "theory_error", "stability", "preconditioned_sharpness", "router_logit",
     "router_logit_change", "expert_change",
 )  # fmt: skip
-MANY_DECADES = 300  # a wider log axis keeps to powers of ten
+MANY_DECADES = 300  # ratio of the ends of a log axis above which ticks are powers of ten
 EDGES = np.linspace(-4, 2, 37)  # of the bins of a density, in log₁₀ λ
-SMOOTH = 5  # records that a training loss is averaged over
+SMOOTH = 5  # records over which a training loss is averaged
 
 
 def overview(tables: Tables, *, dynamics: str, sweep: str, size: str) -> Figure:
     """The first figure of the paper: a row a parameterisation; sharpness, loss, sweep."""
     names = in_order(tables["runs"]["parameterisation"])
-    shades = size_colours(tables["runs"][size])  # grids may have different sizes: one legend
+    shades = size_colours(tables["runs"][size])  # one legend for grids of different sizes
     figure, axes = panel_grid(len(names), 3)
     for row, name in zip(axes, names, strict=True):
         along = select(tables, {"grid": dynamics, "parameterisation": name})
@@ -100,7 +100,8 @@ def along(
 ) -> Figure:
     """Quantities along training: a row a quantity, a column a panel; a dashed line at `level`.
 
-    `sweep` puts a row with the final loss over the learning rate on top.
+    There is one column for each value of the column `panels`. A dashed line marks `level`. With
+    `sweep`, the top row shows the final loss over the learning rate.
     """
     names = in_order(tables["runs"][panels])
     rows = [*(["sweep"] if sweep else []), *quantities]
@@ -165,21 +166,27 @@ def levels(tables: Tables, *, quantities: Sequence[str], size: str) -> Figure:
 
 
 def draw_sharpness(axis: Axes, tables: Tables, size: str, shades: Shades | None = None) -> None:
-    """Scaled sharpness along training, with 2/η₀ of each learning rate."""
+    """Draw the scaled sharpness along training, and 2/η₀ for each learning rate."""
     probes = with_axes(tables["probes"], tables["runs"], [size, "lr"])
     bands(axis, probes, size, "scaled_sharpness", shades)
     for lr in sorted(probes["lr"].unique()):
         axis.axhline(2 / lr, color="0.25", linestyle="--", linewidth=1.2)
         axis.annotate(
-            "2/η₀", (1, 2 / lr), (3, 0), xycoords=("axes fraction", "data"),
-            textcoords="offset points", va="center", fontsize=9, color="0.25",
-        )  # fmt: skip
+            "2/η₀",
+            (1, 2 / lr),
+            (3, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+            color="0.25",
+        )
     axis.set_ylim(bottom=0)
     axis.set(xlabel="step", ylabel="scaled sharpness γ²λ")
 
 
 def _probed(tables: Tables) -> dict[str, pd.DataFrame]:
-    """The runs that were probed."""
+    """The tables of the runs that were probed."""
     runs = tables["runs"]
     return rows_of(runs[runs["key"].isin(tables["probes"]["key"])], tables)
 
@@ -187,7 +194,7 @@ def _probed(tables: Tables) -> dict[str, pd.DataFrame]:
 def draw_quantity(
     axis: Axes, tables: Tables, size: str, quantity: str, level: float | None
 ) -> None:
-    """A probed quantity along training, with a dashed line at `level`."""
+    """Draw a probed quantity along training, and a dashed line at `level`."""
     probes = with_axes(tables["probes"], tables["runs"], [size]).dropna(subset=[quantity])
     if quantity in LOG:
         probes = probes[probes[quantity] > 0]
@@ -199,13 +206,13 @@ def draw_quantity(
         if axis.get_ylim()[1] < MANY_DECADES * axis.get_ylim()[0]:
             plain_log_ticks(axis.yaxis)
     elif len(probes) and probes[quantity].min() >= 0:
-        top = axis.get_ylim()[1]  # a start far above the level would flatten what comes to it
+        top = axis.get_ylim()[1]  # early values far above the level would flatten the rest
         axis.set_ylim(0, top if level is None else min(top, 3 * level))
     axis.set(xlabel="step", ylabel=QUANTITIES.get(quantity, quantity))
 
 
 def _density(axis: Axes, probes: pd.DataFrame, size: str) -> None:
-    """Densities of eigenvalues over log₁₀ λ, the average of the seeds, a line a size."""
+    """Draw densities of eigenvalues over log₁₀ λ, averaged over seeds, one line for each size."""
     for value, colour in size_colours(probes[size]).items():
         heights = eigenvalue_density(probes[probes[size] == value], EDGES)
         axis.stairs(heights, EDGES, color=colour, linewidth=1.5, label=f"{value:g}")
@@ -215,7 +222,7 @@ def _density(axis: Axes, probes: pd.DataFrame, size: str) -> None:
 
 
 def draw_loss(axis: Axes, tables: Tables, size: str, shades: Shades | None = None) -> None:
-    """Training loss along training, averaged over a few records."""
+    """Draw the training loss along training, averaged over `SMOOTH` records."""
     history = with_axes(tables["history"], tables["runs"], [size])
     history = history.assign(train_loss=smoothed(history, "train_loss", SMOOTH))
     bands(axis, history[history["step"] > 0], size, "train_loss", shades)
@@ -225,7 +232,7 @@ def draw_loss(axis: Axes, tables: Tables, size: str, shades: Shades | None = Non
 
 
 def _of_history(axis: Axes, tables: Tables, size: str, quantity: str) -> None:
-    """A quantity of the training history along training, from zero."""
+    """Draw a quantity of the training history along training; the axis starts at zero."""
     history = with_axes(tables["history"], tables["runs"], [size]).dropna(subset=[quantity])
     bands(axis, history, size, quantity)
     axis.set(xlabel="step", ylabel=QUANTITIES.get(quantity, quantity))

@@ -1,1 +1,1 @@
-"""Maintenance of the run store: scan, prune, verify, calibrate."""
+"""Maintenance of the run store: scan, prune, verify, and calibration of the cost model."""

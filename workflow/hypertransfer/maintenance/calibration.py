@@ -1,4 +1,4 @@
-"""Rates of the cost model fitted to the runs of a store, and the error of its estimates."""
+"""Fit the rates of the cost model to the runs of a store, and measure the error of estimates."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from hypertransfer.runs.spec import RunSpec
 from hypertransfer.storage.atomic import replace_atomically
 from hypertransfer.storage.run_store import DamagedEntry, Store
 
-SAMPLE = 500  # largest number of entries that are read
-FEWEST = 5  # smallest number of runs to fit the two rates to
+SAMPLE = 500  # largest number of entries to read
+FEWEST = 5  # least number of runs to which the two rates are fitted
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds that a run of the store took, with its operations and steps."""
+    """The time that a stored run took, with its floating-point operations and steps."""
 
     device: str
     operations: float
@@ -33,13 +33,19 @@ class Timing:
     seconds: float
 
     def estimate(self, rates: cost.Rates) -> float:
-        """Seconds according to the cost model."""
+        """The seconds that the cost model predicts."""
         return rates.seconds(self.operations, self.steps)
 
 
 @dataclass(frozen=True)
 class EstimateError:
-    """Factors by which estimates are too high or too low: the median and the 9th decile."""
+    """The factors by which estimates are too high or too low.
+
+    Attributes:
+        typical: the median of the factors.
+        most: the 9th decile of the factors.
+        count: the number of runs.
+    """
 
     typical: float
     most: float
@@ -50,7 +56,7 @@ class EstimateError:
 
 
 def estimate_error(timings: Sequence[Timing], rates: cost.Rates) -> EstimateError:
-    """The error of the estimates for some runs, at least one."""
+    """The error of the estimates for runs, of which there must be at least one."""
     factors = [
         math.exp(abs(math.log(timing.estimate(rates) / timing.seconds))) for timing in timings
     ]
@@ -59,9 +65,9 @@ def estimate_error(timings: Sequence[Timing], rates: cost.Rates) -> EstimateErro
 
 
 def fit(timings: Sequence[Timing], rates: cost.Rates) -> cost.Rates:
-    """Rates of least relative error by non-negative least squares.
+    """The rates of least relative error, by non-negative least squares.
 
-    Where the time per operation is fitted as zero, `operations_per_second` stays as in `rates`.
+    If the fitted time per operation is zero, `operations_per_second` stays as in `rates`.
     """
     terms = np.array([[timing.operations, timing.steps] for timing in timings])
     seconds = np.array([timing.seconds for timing in timings])
@@ -74,7 +80,7 @@ def fit(timings: Sequence[Timing], rates: cost.Rates) -> cost.Rates:
 
 
 def trainings(surveys: Iterable[Survey]) -> dict[str, list[Timing]]:
-    """Timings by device of the planned runs that are in the store, of a sample of the runs."""
+    """The timings of stored runs of the plans, by device; at most `SAMPLE` runs are read."""
     stored = [
         (survey.store, run.key, run.run.spec)
         for survey in surveys
@@ -94,8 +100,12 @@ def trainings(surveys: Iterable[Survey]) -> dict[str, list[Timing]]:
 
 
 def products(surveys: Iterable[Survey], rates: cost.Rates, device: str) -> float:
-    """Hessian-vector products of a checkpoint that explain the seconds of probes, the median."""
-    per_value = rates.products_per_checkpoint  # of probes that find one eigenvalue
+    """The number of Hessian-vector products at a checkpoint that explains the times of probes.
+
+    The result is the median over stored probes that find one eigenvalue on the device; without such
+    probes, the rate in `rates`.
+    """
+    per_value = rates.products_per_checkpoint  # for probes that find one eigenvalue
     stored = [
         (survey.store, key, specs[run["key"]], settings)
         for survey in surveys
@@ -122,12 +132,12 @@ def _specs(survey: Survey) -> dict[str, RunSpec]:
 
 
 def _sample(stored: Sequence[tuple]) -> Sequence[tuple]:
-    """At most `SAMPLE` of the entries, evenly spread, so that cells of all sizes are included."""
+    """At most `SAMPLE` of the entries, evenly spaced, so that cells of all sizes are included."""
     return stored[:: max(1, math.ceil(len(stored) / SAMPLE))]
 
 
 def _record(store: Store, kind: str, key: str) -> Iterator[dict]:
-    """The record of an entry; nothing if the record cannot be read or has no duration."""
+    """Yield the record of an entry, unless the record cannot be read or has no duration."""
     try:
         entry = store.get(kind, key)
     except DamagedEntry:
@@ -137,12 +147,12 @@ def _record(store: Store, kind: str, key: str) -> Iterator[dict]:
 
 
 def main_device(timings: dict[str, list[Timing]]) -> str:
-    """The device with most runs."""
+    """The device with the largest number of runs."""
     return Counter({device: len(runs) for device, runs in timings.items()}).most_common(1)[0][0]
 
 
 def write(file: Path, rates: cost.Rates, origin: str) -> None:
-    """Write the rates to the file that planning reads."""
+    """Write the rates to the file that planning reads; `origin` becomes a comment in the file."""
     values = {name: float(f"{value:.4g}") for name, value in asdict(rates).items()}
     text = f"# Written by `hypertransfer calibrate`: {origin}.\n{yaml.safe_dump(values)}"
     replace_atomically(file, text.encode())

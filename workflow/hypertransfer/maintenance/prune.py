@@ -1,9 +1,9 @@
-"""Finds and removes what no study refers to: entries, saved states, made files, leftovers.
+"""Find and remove entries, saved states, made files and leftovers to which no study refers.
 
-Finding reads no record of an entry that stays. An entry is removed by one rename out of its
-place, under the lock that its maker would hold, and deleted after that: a reader sees the whole
-entry or none. Folders are opened one below the other without following links, so that no path
-outside the store can be removed.
+The search reads no record of an entry that stays. To remove an entry, `remove` takes the lock of
+the entry, moves the entry to the folder `tmp` by one rename, and deletes it there: a reader sees
+the whole entry or none. Folders are opened one below the other without following links, so that no
+path outside the store can be removed.
 """
 
 from __future__ import annotations
@@ -45,12 +45,20 @@ KILLED = "was left by a process that was killed"
 
 @dataclass(frozen=True)
 class Item:
-    """A path that may be removed, or that does not belong to the store.
+    """A path that can be removed, or that does not belong to the store.
 
-    `why` is the reason to remove the path, `keep` the reason why the path stays all the same.
+    Attributes:
+        what: a kind of entry, `states`, `made`, `damaged`, `leftover`, or `foreign` for a path that
+            does not belong to the store and is never removed.
+        study: the study to which the path belongs; empty if unknown.
+        why: the reason to remove the path.
+        path: the path.
+        size: the size in bytes.
+        key: the key of the entry; empty for other paths.
+        keep: the reason why the path stays nevertheless; empty if the path can be removed.
     """
 
-    what: str  # a kind of entry, states, made, damaged, leftover; foreign is never removed
+    what: str
     study: str
     why: str
     path: Path
@@ -60,7 +68,7 @@ class Item:
 
     @property
     def name(self) -> str:
-        """The name in lists: the key of an entry, or the path."""
+        """The name of the item in lists: the key of an entry, or the path."""
         return self.key or str(self.path)
 
 
@@ -70,9 +78,9 @@ def items(
     older: float,
     progress: Progress = lambda share: None,
 ) -> Iterator[Item]:
-    """Removable and foreign paths in the store and in the results of the first project.
+    """The removable and the foreign paths in the store and in the results of the first project.
 
-    Paths younger than `older` days are yielded as well, with the reason that they stay.
+    Paths younger than `older` days are yielded as well, with the reason why they stay.
     """
     before = time.time() - older * DAY
     for item in _all_items(store, references, progress):
@@ -103,7 +111,7 @@ def _foreign(path: Path, why: str = NOT_OF_A_STORE) -> Item:
 
 
 def _former_locks(store: Store, scanned: ScannedPath) -> Item:
-    """The folder of locks of an earlier version; foreign if it holds anything but lock files."""
+    """The folder of locks of an earlier version; foreign if it contains other files than locks."""
     files = list(_named_by_key(store, scanned.path.name))
     folders = directory_entries(scanned.path)
     known = all(folder.is_dir(follow_symlinks=False) for folder in folders)
@@ -142,7 +150,7 @@ def _set_aside(store: Store) -> Iterator[Item]:
 
 
 def _leftovers(store: Store) -> Iterator[Item]:
-    """Unfinished files of processes that ended; those of other hosts once they are a day old."""
+    """Unfinished files of processes that ended; files of other hosts only after one day."""
     for child in directory_entries(store.root / "tmp"):
         path = store.root / "tmp" / child.name
         host, _, rest = child.name.partition("~")
@@ -184,7 +192,7 @@ def _states(store: Store, references: References) -> Iterator[Item]:
 
 
 def _named_by_key(store: Store, folder: str) -> Iterator[tuple[Path, str, str]]:
-    """Files `<folder>/<aa>/<kind>-<key>` with kind and key; the key of other files is empty."""
+    """The files `<folder>/<aa>/<kind>-<key>` with kind and key; other files have an empty key."""
     for outer in directory_entries(store.root / folder):
         if not outer.is_dir(follow_symlinks=False):
             continue
@@ -201,7 +209,7 @@ def _is_locked(store: Store, kind: str, key: str) -> bool:
 
 
 def _is_held(path: Path) -> bool:
-    """Whether a running process holds the lock of a file; the check leaves the file as it is."""
+    """Whether a running process holds the lock of a file; the check does not change the file."""
     try:
         with open_file(path) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -213,7 +221,7 @@ def _is_held(path: Path) -> bool:
 
 
 def _made(project: Path, referenced: set[str]) -> Iterator[Item]:
-    """Files of the project's results with a digest in their name; links are not followed."""
+    """The files in a project's results that no plan has; links are not followed."""
     results = project / RESULTS
     for study in directory_entries(results):
         folder = results / "made" if study.name == "made" else results / study.name / "made"
@@ -234,7 +242,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _made_item(folder: Path, path: Path, study: str) -> Iterator[Item]:
     inner = path.relative_to(folder).parts
-    if inner[0] == "published":  # markers, which each publication removes itself
+    if inner[0] == "published":  # markers, which the next publication removes
         return
     named = path.stem if inner[0] not in ("tables", "index") else path.parent.name
     if FILE_LEFTOVER.fullmatch(path.name):
@@ -246,7 +254,7 @@ def _made_item(folder: Path, path: Path, study: str) -> Iterator[Item]:
 
 
 def _time_of(item: Item) -> float:
-    """When the path was made, in seconds since the epoch; infinite if the path is gone."""
+    """The time of a path in seconds since the epoch; infinite if the path does not exist."""
     if item.what == "damaged":
         stamp = item.path.name.rpartition("-")[2]
         return int(stamp) / 1e9
@@ -257,7 +265,7 @@ def _time_of(item: Item) -> float:
 
 
 def remove(store: Store, item: Item) -> str:
-    """Remove an item; returns the reason why the item stays, empty if it was removed."""
+    """Remove an item; returns the reason why the item stays, empty if the item was removed."""
     if item.keep or item.what == "foreign":
         return item.keep or item.why
     try:
@@ -276,7 +284,7 @@ def _removed(store: Store, item: Item) -> str:
         with store.locked(kind, key, wait=False) as acquired:
             if not acquired:
                 return IN_USE
-            if not is_lock:  # `locked` removes the file of the lock itself
+            if not is_lock:  # `locked` removes a lock file by itself
                 _take_out(store.root, item.path)
     elif item.path.is_relative_to(store.root):
         _take_out(store.root, item.path)
@@ -300,7 +308,7 @@ def _take_out(root: Path, path: Path) -> None:
 
 @contextlib.contextmanager
 def _opened(root: Path, inner: tuple[str, ...]) -> Iterator[int]:
-    """The descriptor of a folder below the root; no link is followed on the way."""
+    """The descriptor of a folder below the root, opened without following links."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     descriptor = os.open(root, flags)
     try:
@@ -314,7 +322,7 @@ def _opened(root: Path, inner: tuple[str, ...]) -> Iterator[int]:
 
 
 def _tidy(item: Item) -> None:
-    """Remove the folders above a removed item that are empty now."""
+    """Remove the folders above a removed item that have become empty."""
     levels = {**dict.fromkeys(KINDS, 2), "made": len(item.path.parts)}.get(item.what, 0)
     for folder in list(item.path.parents)[:levels]:
         if folder.name == "made":

@@ -1,8 +1,8 @@
-"""References of projects to a store: the keys and made files of every study, at every scale.
+"""The references of projects to a store: keys and made files of every study, at every scale.
 
-The key of a run depends on the project's own copy of the library and on the modules beside its
-Snakefile. Each project is therefore planned in a process of its own, which imports the same
-modules as the project's jobs do, and writes its references to standard output as lines of JSON.
+The key of a run depends on the project's copy of the library, and on the modules beside the
+project's Snakefile. Each project is therefore planned in its own process, which imports the same
+modules as the jobs of the project, and writes the references to standard output as lines of JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ COMMAND = "references"  # hidden command of the command line, called by `read_re
 
 @dataclass
 class References:
-    """The store entries and made files that some projects refer to; a key is held in 20 bytes."""
+    """The entries of a store, and the made files, to which projects refer.
+
+    Keys are stored as 20 bytes each, because there can be many.
+    """
 
     stores: dict[Path, Path] = field(default_factory=dict)  # project → its store
     keys: dict[str, set[bytes]] = field(default_factory=lambda: {kind: set() for kind in KINDS})
@@ -64,13 +67,14 @@ def packed(key: str) -> bytes:
 
 
 def project_references(config: Mapping[str, Any], directory: Path) -> Iterator[list[str]]:
-    """The references of the project in the working directory, one list of words at a time.
+    """The references of the project in the working directory, as lists of words.
 
     The lists are `[store, path]`, `[runs, key, study]`, `[probes, key, study]`,
     `[weights, key, study]`, `[made, file, study]`, and `[end]` as the last one.
 
     Raises:
-        ConfigError: there is no study, or a study has a problem at any scale: every problem.
+        ConfigError: there is no study, or studies have problems; the error has the problems at all
+            scales.
     """
     names = sorted(path.stem for path in directory.glob("*.yaml"))
     if not names:
@@ -107,7 +111,7 @@ def _study_references(plan: StudyPlan) -> Iterator[list[str]]:
 
 
 def _probe_references(plan: StudyPlan, job: PlannedJob) -> Iterator[list[str]]:
-    """Probes of a job, and the weights that runs trained again keep at the probes' steps."""
+    """The probes of a job, and the weights that may be stored apart from runs for their steps."""
     all_settings = job.parts["settings"]
     for key, run, settings in zip(job.probe_keys, job.parts["runs"], all_settings, strict=True):
         yield ["probes", key, plan.name]
@@ -116,7 +120,7 @@ def _probe_references(plan: StudyPlan, job: PlannedJob) -> Iterator[list[str]]:
 
 
 def _search_references(plan: StudyPlan) -> Iterator[list[str]]:
-    """Runs of searches, read from the tables of the generations that are finished."""
+    """The runs of searches, read from the tables of finished generations."""
     tables = [job.file for job in plan.search_jobs if Path(job.file).is_file()]
     if tables:
         # Imported here because it imports pandas, and most projects have no searches.
@@ -140,7 +144,9 @@ def write_references(
 
 
 def read_references(projects: Sequence[Path], arguments: Sequence[str] = ()) -> References:
-    """The references of several projects together; `arguments` as for `hypertransfer plan`.
+    """The references of several projects together.
+
+    `arguments` are options of `hypertransfer plan`, such as `--configfile`.
 
     Raises:
         StoreError: a project cannot be planned, or the projects have different stores.
@@ -166,7 +172,7 @@ def _add_all(references: References, project: Path, lines: Iterable[list[str]]) 
 
 
 def _lines_of_process(project: Path, arguments: Sequence[str]) -> Iterator[list[str]]:
-    """The lines that the hidden command writes in the project.
+    """The lines that the hidden command writes in a project.
 
     Raises:
         StoreError: the process failed, or its output has no `[end]`.

@@ -1,6 +1,6 @@
-"""Lists the contents of a store by the names of its folders.
+"""List the contents of a store by the names of its folders.
 
-No link is followed and no record is read.
+Links are not followed, and records are not read.
 """
 
 from __future__ import annotations
@@ -21,16 +21,24 @@ NOT_OF_A_STORE = "is not part of a store"
 
 @dataclass(frozen=True)
 class ScannedPath:
-    """A path in a store: the folder of an entry, or something that is no entry."""
+    """A path in a store: the folder of an entry, or another path.
 
-    kind: str  # kind of the entry; top or former for what stands beside the folders of entries
+    Attributes:
+        kind: the kind of the entry. A path outside the folders of entries has the kind `top`, or
+            `former` if an earlier version of the store left the path.
+        path: the path.
+        key: the key of the entry that belongs at this path; empty if none does.
+        why: the reason why the path is not an entry; empty for an entry.
+    """
+
+    kind: str
     path: Path
-    key: str = ""  # of the entry whose place the path takes; empty elsewhere
-    why: str = ""  # the reason why the path is no entry
+    key: str = ""
+    why: str = ""
 
     @property
     def is_entry(self) -> bool:
-        """Whether the path is a folder in the place of an entry, whatever the folder contains."""
+        """Whether the path is the folder of an entry; the content of the folder is not checked."""
         return bool(self.key) and not self.why
 
 
@@ -58,7 +66,7 @@ def directory_entries(folder: Path) -> list[os.DirEntry[str]]:
 def scan_kind(
     root: Path, kind: str, progress: Progress = lambda share: None
 ) -> Iterator[ScannedPath]:
-    """Every entry of a kind, and every path below the kind's folder that is no entry."""
+    """Every entry of a kind, and every other path below the kind's folder."""
     for scanned in _scan_below(root / kind, kind, "", 0):
         if scanned.is_entry:
             progress(int(scanned.key[:4], 16) / 16**4)
@@ -87,7 +95,7 @@ def _scan_below(folder: Path, kind: str, parent: str, level: int) -> Iterator[Sc
 
 
 def scan_top(root: Path) -> Iterator[ScannedPath]:
-    """Paths at the top of a store that do not belong to this version of the store."""
+    """The paths at the top of a store that do not belong to this version of the store."""
     for child in directory_entries(root):
         path, is_folder = root / child.name, child.is_dir(follow_symlinks=False)
         if child.name in FORMER_FOLDERS and is_folder:
@@ -101,7 +109,7 @@ def scan_top(root: Path) -> Iterator[ScannedPath]:
 
 
 def scan_store(root: Path, progress: Progress = lambda share: None) -> Iterator[ScannedPath]:
-    """All entries of all kinds, and every path in the store that is no entry."""
+    """All entries of all kinds, and every other path that does not belong to the store."""
     yield from scan_top(root)
     for index, kind in enumerate(KINDS):
         yield from scan_kind(root, kind, part_of(progress, index))
@@ -109,7 +117,7 @@ def scan_store(root: Path, progress: Progress = lambda share: None) -> Iterator[
 
 
 def size_of(path: Path) -> int:
-    """Size in bytes of a file, or of all files below a folder; links are not followed."""
+    """The size in bytes of a file, or of all files below a folder; links are not followed."""
     total, waiting = 0, [path]
     while waiting:
         current = waiting.pop()

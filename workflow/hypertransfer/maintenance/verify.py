@@ -1,4 +1,4 @@
-"""Checks that entries of a store and made files are readable: digests, names, heads of files."""
+"""Check that entries of a store and made files are readable: digests, names, headers of files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PRUNE = "`hypertransfer prune --yes` removes it"
 
 @dataclass(frozen=True)
 class Fault:
-    """A path that is not as it was made: what is wrong, and what to do."""
+    """A damaged or unexpected path, with the problem and advice."""
 
     path: Path
     problem: str
@@ -38,9 +38,9 @@ class Fault:
 def store_faults(
     store: Store, *, quick: bool = False, progress: Progress = lambda share: None
 ) -> Iterator[Fault]:
-    """Every fault of a store, one entry after another; nothing is written.
+    """Every fault of a store, one entry after another; the store is not changed.
 
-    With `quick`, records and the heads of files are read, and digests of files are not checked.
+    With `quick`, records and headers of files are read, and digests of files are not checked.
     """
     for scanned in scan_store(store.root, progress):
         if scanned.is_entry:
@@ -54,7 +54,7 @@ def store_faults(
 
 
 def entry_problems(store: Store, scanned: ScannedPath, quick: bool = False) -> Iterator[str]:
-    """What is wrong with an entry; nothing if the entry was removed in the meantime."""
+    """The problems of an entry; none if the entry was removed in the meantime."""
     try:
         entry = store.get(scanned.kind, scanned.key)
     except DamagedEntry as error:
@@ -64,7 +64,7 @@ def entry_problems(store: Store, scanned: ScannedPath, quick: bool = False) -> I
         return
     names = {child.name for child in directory_entries(entry.path)}
     for name in sorted(names - {ENTRY, *entry.files}):
-        yield f"{name} is there and not listed in {ENTRY}"
+        yield f"{name} exists, and is not listed in {ENTRY}"
     for name, digest in entry.files.items():
         if problem := _file_problem(entry.path / name, None if quick else digest):
             yield f"{name} {problem}"
@@ -74,7 +74,7 @@ def _file_problem(path: Path, digest: str | None) -> str:
     try:
         with open_file(path) as file:
             if digest and hashlib.file_digest(file, "sha256").hexdigest() != digest:
-                return "is not what was written"
+                return "differs from what was written"
         if path.name in schemas.FORMS:
             with open_file(path) as file:
                 parquet.opened(file, schemas.FORMS[path.name]).close()
@@ -86,9 +86,9 @@ def _file_problem(path: Path, digest: str | None) -> str:
 
 
 def read_problem(path: Path, whole: bool = False) -> str:
-    """Why a file cannot be read in the format of its suffix; empty if it can be read.
+    """The reason why a file cannot be read in the format of its suffix; empty if it can be read.
 
-    With `whole`, all pages of a Parquet file are read, which checks their checksums.
+    With `whole`, all pages of a Parquet file are read, so that their checksums are verified.
     """
     try:
         READERS.get(path.suffix, lambda path, whole: None)(path, whole)
@@ -137,7 +137,7 @@ READERS: Mapping[str, Callable[[Path, bool], None]] = {
 
 
 def made_faults(project: Path, files: Iterable[str], *, quick: bool = False) -> Iterator[Fault]:
-    """The faults of a project's made files; files that are not made yet have none."""
+    """The faults of a project's made files; files that do not exist yet are skipped."""
     for file in sorted(files):
         path = project / file
         if path.exists() and (problem := read_problem(path, whole=not quick)):

@@ -1,1 +1,1 @@
-"""The plan: jobs with files named by digest, their cost, and their state."""
+"""The plan: Snakemake jobs with files named by digests, their cost, and their state."""

@@ -1,4 +1,4 @@
-"""The jobs that train the cells of a study's grids and that probe the trained runs."""
+"""The jobs that train the cells of a study's grids, and the jobs that probe the trained runs."""
 
 from __future__ import annotations
 
@@ -21,8 +21,13 @@ from hypertransfer.studies.study import Study
 class CellJobs:
     """The training and probing jobs of a study.
 
-    A cell is cut into jobs of about `job_minutes`. `keep` returns the steps at which runs keep
-    their weights, for all studies of the plan.
+    Args:
+        study: the study.
+        runs: the planned runs of each grid.
+        keep: returns the steps at which runs keep their weights, over all studies of the plan.
+        contexts: computes keys.
+        job_minutes: intended duration of a job; a longer cell is divided into several jobs.
+        rates: the rates of the cost model.
     """
 
     def __init__(
@@ -54,19 +59,19 @@ class CellJobs:
 
     @cached_property
     def train(self) -> list[PlannedJob]:
-        """The jobs that train."""
+        """The jobs that train runs."""
         return [training for training, _ in self._jobs]
 
     @cached_property
     def probe(self) -> list[PlannedJob]:
-        """The jobs that probe."""
+        """The jobs that probe runs."""
         return [probing for _, probings in self._jobs for probing in probings]
 
     @cached_property
     def _jobs(self) -> list[tuple[PlannedJob, list[PlannedJob]]]:
         """Each training job with the probing jobs that read its weights."""
         codes = {script: code_of(script) for script in ("train_cell", "probe_cell")}
-        # Cells hold the Run objects of the grids themselves.
+        # Cells hold the same Run objects as the planned runs, so identity finds them.
         planned = {id(run.run): run for runs in self.runs.values() for run in runs}
         jobs = []
         for cell in self.cells:
@@ -116,8 +121,8 @@ class CellJobs:
         code: Mapping[str, str],
     ) -> PlannedJob:
         specs = [run.run.spec for run in runs]
-        # Each run has settings of its own: where the number of steps is an axis, runs of one
-        # cell are probed at different steps.
+        # Settings belong to a run: if the number of steps is an axis, runs of one cell are probed
+        # at different steps.
         settings = [probe_settings(probe, spec) for spec in specs]
         probe_keys = map(self.contexts.probe_key, (run.key for run in runs), settings)
         path = f"results/{self.study.name}/made/probes/{cell.path}/{name}/{{digest}}.parquet"
@@ -147,7 +152,7 @@ class CellJobs:
 
 
 def probe_settings(probe: grid.Probe, spec: RunSpec) -> dict[str, Any]:
-    """The complete settings of a probe for a run, with defaults, and the schedule as steps."""
+    """The settings of a probe for a run, with defaults filled in, and checkpoints as steps."""
     schemas = probes.PROBES[probe.probe].settings
     settings = {
         name: probe.settings.get(name, schema["default"]) for name, schema in schemas.items()

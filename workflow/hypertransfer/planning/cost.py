@@ -1,4 +1,4 @@
-"""Estimated time and memory of runs and probes, and the division of cells into shards."""
+"""Estimates of the time and the memory of runs and probes, and the division of cells into jobs."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Rates:
-    """The speed of a machine, on one core or one GPU.
+    """The rates of the cost model, for one core or one GPU.
 
-    The defaults were fitted to the 303 runs and 30 probes of the desk scale of super_consistency
-    on one core of an AMD EPYC.
+    The defaults were fitted to the 303 runs and 30 probes of the study super_consistency at the
+    desk scale, on one core of an AMD EPYC.
     """
 
     operations_per_second: float = 2.5e10
     seconds_per_step: float = 1.5e-3
-    products_per_checkpoint: float = 12.0  # Hessian-vector products for one eigenvalue
+    products_per_checkpoint: float = 12.0  # Hessian-vector products to find one eigenvalue
 
     def seconds(self, operations: float, steps: float) -> float:
         """The estimated seconds of `operations` floating-point operations in `steps` steps."""
@@ -39,12 +39,12 @@ class Rates:
 
 
 def train_seconds(spec: RunSpec, rates: Rates) -> float:
-    """Estimated seconds of one run."""
+    """The estimated seconds of one run."""
     return rates.seconds(train_flops(spec), spec.steps)
 
 
 def probe_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> float:
-    """Estimated seconds of one probe.
+    """The estimated seconds of one probe.
 
     A Hessian-vector product costs as much as two gradients.
     """
@@ -57,7 +57,7 @@ def probe_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> f
 
 
 def _decoding_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> float:
-    """Seconds to read a prompt and to decode the tokens after it; each token counts as a step."""
+    """The seconds to read a prompt and to decode further tokens, each of which counts as a step."""
     tokens = (1 + settings["repeats"]) * settings["tokens"]
     positions = settings["batch"] * (settings["prompt"] + tokens)
     flops = positions * forward_flops(spec) / _targets(spec)
@@ -65,16 +65,16 @@ def _decoding_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) 
 
 
 def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:
-    """Estimated cost of a probe at one checkpoint, in Hessian-vector products."""
+    """The estimated cost of a probe at one checkpoint, in Hessian-vector products."""
     first = rates.products_per_checkpoint  # products for the first eigenvalue
     several = first + 3 * (settings.get("eigenvalues", 1) - 1)
     estimates = {
         "hessian": several,
-        "ntk": 1.5 * several,  # a product has a backward and a forward pass
-        "gauss_newton": 5 * first,  # three eigenvalues, two of a difference of operators
+        "ntk": 1.5 * several,  # a product needs a backward and a forward pass
+        "gauss_newton": 5 * first,  # three eigenvalues, two of them of a difference of operators
         "trace": settings.get("vectors", 0),
         "density": settings.get("vectors", 0) * settings.get("steps", 0),
-        "alignment": 1 + 2 * settings.get("batches", 0),  # a backward graph for each batch
+        "alignment": 1 + 2 * settings.get("batches", 0),  # each batch needs its own backward graph
         "features": 1,
         "coordinates": 1,
         "routing": 1,
@@ -86,17 +86,17 @@ def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:
     return estimates.get(settings.get("probe", "hessian"), first)
 
 
-PROCESS = 900e6  # bytes of a Python process with torch and pyarrow, and of small buffers
+PROCESS = 900e6  # bytes of a Python process with torch, pyarrow, and small buffers
 VALUE = 4  # bytes of a float32
-COPIES = 4  # arrays of the weights' size in training: weights, gradients, two moments
-BASIS = 200  # arrays of the weights' size for Lanczos vectors, their images, and stacked copies
+COPIES = 4  # arrays with the size of the weights in training: weights, gradients, two moments
+BASIS = 200  # arrays with the size of the weights: Lanczos vectors, their images, and copies
 
 
 def train_bytes(spec: RunSpec, kept_steps: int) -> float:
-    """Estimated memory of one run: weights and their copies, kept weights, activations, data.
+    """The estimated memory of one run in bytes: weights, gradients, moments, activations, data.
 
-    Weights kept after `kept_steps` steps lie in memory until the end of the run, and once more
-    as the bytes of the file that holds them.
+    The weights kept at `kept_steps` steps are in memory until the end of the run, and a second time
+    as the bytes of their file.
     """
     weights, outputs = _sizes(spec)
     kept = (COPIES + 2 * kept_steps * _kept_of(spec)) * weights
@@ -105,7 +105,10 @@ def train_bytes(spec: RunSpec, kept_steps: int) -> float:
 
 
 def probe_bytes(spec: RunSpec, settings: Mapping[str, Any], kept_steps: int) -> float:
-    """Estimated memory of one probe: all kept weights, a Lanczos basis, a double backward pass."""
+    """The estimated memory of one probe in bytes.
+
+    The estimate includes all kept weights, a Lanczos basis, and a double backward pass.
+    """
     weights, outputs = _sizes(spec)
     kept = (BASIS + 2 * kept_steps * _kept_of(spec)) * weights
     active = 6 * outputs * settings.get("samples", 256)
@@ -113,35 +116,35 @@ def probe_bytes(spec: RunSpec, settings: Mapping[str, Any], kept_steps: int) -> 
 
 
 def _targets(spec: RunSpec) -> int:
-    """Number of targets of a sample: the tokens of a text, else 1."""
+    """The number of targets of a sample: the tokens of a text, else 1."""
     if ":" in spec.data.name or datasets.kind(spec.data.name) != "text":
         return 1
     return dataset_options.shape(spec.data.name, spec.data.options)[0][0]
 
 
 def _kept_of(spec: RunSpec) -> int:
-    """Tensors that a checkpoint keeps for each weight: the weight, and a preconditioner if any."""
+    """The number of tensors that a checkpoint keeps for each weight: 2 with a preconditioner."""
     return 1 if spec.optimizer.name == "sgd" else 2
 
 
 def _sizes(spec: RunSpec) -> tuple[float, float]:
-    """Number of weights, and number of values that all layers return for one sample."""
+    """The number of weights, and the number of values that all layers return for one sample."""
     all_layers = layers(spec)
     return sum(layer.weights for layer in all_layers), sum(layer.outputs for layer in all_layers)
 
 
 def _data_bytes(spec: RunSpec) -> float:
-    """Bytes of the inputs, once as read and once as tensors."""
+    """The bytes of the inputs, as they are read and as tensors."""
     if ":" in spec.data.name:
         return 0.0
     return 2.0 * VALUE * dataset_options.size(spec.data.name, spec.data.options)
 
 
 def shards(items: Sequence[T], seconds: Sequence[float], limit: float) -> list[list[T]]:
-    """Divide items, in their order, into as few shards as keep the mean cost within the limit.
+    """Divide items, in order, into the least number of shards whose mean cost is within the limit.
 
-    There are never more shards than items. A shard holds at least one item, and costs at most the
-    mean of the shards plus its most expensive item.
+    Each shard holds at least one item, so there are at most as many shards as items. A shard costs
+    at most the mean of all shards plus its most expensive item.
 
     Args:
         items: the items to divide.

@@ -1,7 +1,7 @@
 """Code fingerprints: the modules that an entry module reaches by import, with a hash of each.
 
-The hash of a module is that of its syntax tree without docstrings and messages: comments,
-formatting, docstrings, and the texts of errors and of log messages do not change it. Imports are
+A module is hashed as a syntax tree without docstrings and messages, so that changes to comments,
+formatting, docstrings, and the texts of errors and log messages do not change the hash. Imports are
 read from the source; no module is imported.
 """
 
@@ -14,8 +14,9 @@ from pathlib import Path
 
 from hypertransfer.catalogue.module_source import PACKAGE, find, is_followed, roots
 
-# Modules with tables, and functions that read them. The table entries that a run uses are part of
-# the run's key (`keys.context`), so that a new model or parameterisation retrains nothing.
+# Modules with tables, and functions that read these tables. The hash of such a module is left out,
+# since the entries that a run uses are part of the run's key (`keys.context`): a new model or
+# parameterisation retrains nothing.
 BY_VALUE = frozenset(
     f"{PACKAGE}.{name}"
     for name in (
@@ -34,7 +35,7 @@ BY_VALUE = frozenset(
         "parameterisation.tables",
     )
 )
-# Files that a module reads and whose content decides its results, relative to the module's folder.
+# Files that decide the results of a module that reads them, relative to the module's folder.
 DATA_FILES = {f"{PACKAGE}.report.rendering": "templates/*"}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -49,7 +50,7 @@ class _WithoutMessages(ast.NodeTransformer):
         return node
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
-        """The statement with empty texts if it is a call of the module's logger."""
+        """The statement; a call of the module's logger has empty texts."""
         call = node.value
         if (
             isinstance(call, ast.Call)
@@ -69,12 +70,12 @@ class _Emptied(ast.NodeTransformer):
         return ast.Constant("") if isinstance(node.value, str) else node
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.Constant:
-        """The empty string for an f-string, with the values in it."""
+        """The empty string for an f-string; the values in the f-string are dropped."""
         return ast.Constant("")
 
 
 def code_hash(source: str) -> str:
-    """Hash of a module's syntax tree without docstrings and messages.
+    """The hash of a module's syntax tree without docstrings and messages: 16 hexadecimal digits.
 
     Messages are strings in the arguments of raised exceptions and of calls of `log`.
     """
@@ -87,7 +88,10 @@ def code_hash(source: str) -> str:
 
 
 def imports(source: str, module: str, is_package: bool) -> set[str]:
-    """Names of the modules that the source may import, and of their parent packages."""
+    """The names of the modules that the source imports, and of their parent packages.
+
+    `from a import b` gives a and a.b, since b can be a module.
+    """
     names: set[str] = set()
     package = module.split(".") if is_package else module.split(".")[:-1]
     for node in ast.walk(ast.parse(source)):
@@ -104,7 +108,7 @@ def imports(source: str, module: str, is_package: bool) -> set[str]:
 
 
 def data_hashes(module: str, path: Path) -> dict[str, str]:
-    """Hashes of the files in `DATA_FILES` that the module at `path` reads, by module and file."""
+    """The hashes of the files in `DATA_FILES` that a module reads, by `module:file`."""
     if module not in DATA_FILES:
         return {}
     return {
@@ -126,8 +130,8 @@ def _read(path: Path, stamp: tuple[int, int], module: str) -> tuple[str, frozens
 def fingerprint(*entries: str) -> dict[str, str]:
     """The hash of every module that the entry modules reach by import, by module name.
 
-    Only modules of the library and of the project's folder are followed. The hashes of files that
-    such a module reads (`DATA_FILES`) are included.
+    Modules outside the library and the project's folder are left out. The hashes of files that a
+    module reads (`DATA_FILES`) are included.
 
     Raises:
         ModuleNotFoundError: an entry module is not under the roots.

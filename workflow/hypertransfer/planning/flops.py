@@ -1,4 +1,4 @@
-"""Floating-point operations (FLOPs) of a run, estimated from its spec without torch."""
+"""Estimates of the floating-point operations (FLOPs) of a run, from its spec and without torch."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ EVALUATED = 2000  # samples, or tokens of a text, in one batch of an evaluation
 
 @dataclass(frozen=True)
 class Layer:
-    """Sizes of a linear map.
+    """The sizes of a linear map.
 
-    For a product of activations, as in attention, `weights` is the number of multiplications at one
-    position.
+    For a product of activations, as in attention, `weights` is the number of multiplications for
+    each position.
     """
 
     weights: float  # entries of the matrix
-    positions: float  # pixels or tokens of a sample to which the map is applied
+    positions: float  # pixels or tokens of a sample, to each of which the map is applied
     outputs: float  # values that the map returns for a sample
 
 
@@ -76,7 +76,7 @@ def _decoder(spec: RunSpec, channels: int, tokens: int, classes: int) -> Iterato
 
 
 def _attention(parts: Mapping[str, Any], n: int, tokens: int) -> Iterator[Layer]:
-    """Projections, and products of queries, keys and values, of one attention module."""
+    """The projections of an attention module, and the products of queries, keys and values."""
     if parts["attention"] == "multi_head":
         keys_and_values = decoder_sizes.cached(parts, n)
         width = 2 * n + keys_and_values
@@ -95,8 +95,8 @@ def _attention(parts: Mapping[str, Any], n: int, tokens: int) -> Iterator[Layer]
 def _feed_forward(parts: Mapping[str, Any], n: int, tokens: int) -> Iterator[Layer]:
     """The router and the matrices of one feed-forward module.
 
-    With experts, all of them count as weights; the positions are reduced to the share of the
-    experts that a token uses.
+    The weights include all experts; the positions are multiplied by the share of the experts that a
+    token uses.
     """
     matrices = 3 if parts["activation"] == "swiglu" else 2
     hidden = parts["mlp_ratio"] * n
@@ -141,7 +141,7 @@ _LAYERS: Mapping[str, Callable[[RunSpec, int, int, int], Iterator[Layer]]] = {
 
 
 def layers(spec: RunSpec) -> list[Layer]:
-    """The layers of the spec's network; a rough guess for models and data sets of the user."""
+    """The layers of the spec's network; a rough estimate for models and data sets of the user."""
     n = spec.shape.width
     if spec.model.name not in _LAYERS or ":" in spec.data.name:
         return [Layer(10.0 * n**2, 1, 10.0 * n)] * spec.shape.depth
@@ -151,10 +151,10 @@ def layers(spec: RunSpec) -> list[Layer]:
 
 
 def forward_flops(spec: RunSpec) -> float:
-    """Floating-point operations of the forward pass of one sample."""
+    """The floating-point operations of the forward pass of one sample."""
     return 2.0 * sum(layer.weights * layer.positions for layer in layers(spec))
 
 
 def train_flops(spec: RunSpec) -> float:
-    """Floating-point operations of the whole training, without evaluations."""
+    """The floating-point operations of a whole training, without evaluations."""
     return FORWARD_AND_BACKWARD * forward_flops(spec) * spec.batch_size * spec.steps

@@ -1,8 +1,8 @@
 """The digest that names the files of a job: a hash of the job's settings and of its code.
 
-The plan computes the digest before the job is submitted, and the job computes the digest again
-when it starts, from the code that is on the disk by then (`execution.job.running`). This module
-holds what both need, and nothing else, because every job depends on its code.
+The plan computes the digest before the job is submitted. When the job starts, it computes the
+digest again from the code that is then on the disk (`execution.job.running`). Every job depends on
+the code of this module, so the module holds only functions that both need.
 """
 
 from __future__ import annotations

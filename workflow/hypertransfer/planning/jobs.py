@@ -63,17 +63,17 @@ class PlannedJob:
 
     @property
     def file(self) -> str:
-        """The first output file; of jobs that write a table, the table."""
+        """The first output file: the table, for a job that writes one table."""
         return next(iter(self.output.values()))
 
     @property
     def made_from(self) -> str:
-        """`parts` as JSON text, for the param `made_from` of the rule."""
+        """`parts` as JSON text, for the parameter `made_from` of the rule."""
         return canonical(self.parts)
 
     @property
     def kept_steps(self) -> str:
-        """`keep` as JSON text, for the param `keep` of the rule."""
+        """`keep` as JSON text, for the parameter `keep` of the rule."""
         return canonical(self.keep)
 
     @property

@@ -1,9 +1,9 @@
 """Keys of runs, of probes and of weights in the run store.
 
-A run's key is `<identity>-<context>`. The identity is the digest of the spec, the context the
-digest of the code, the versions of packages, the data set and the parameterisation's table. Runs
-of one spec under different code are stored side by side, so that `hypertransfer plan` can say what
-has changed since a run was trained.
+The key of a run is `<identity>-<context>`. The identity is the digest of the spec; the context is
+the digest of the code, the versions of packages, the data set and the parameterisation's table.
+Runs of one spec with different code are stored side by side, so that `hypertransfer plan` can say
+what has changed since a run was trained.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ def probe_context(settings: Mapping[str, Any]) -> dict[str, Any]:
 def identity(spec: RunSpec) -> dict:
     """The spec as plain values, without the folder of its data and its checkpoints.
 
-    Neither changes the numbers of a run. If a stored run lacks weights at some steps, the run is
-    trained again for these weights, bit-equal, under the same key.
+    Neither the folder nor the checkpoints change the numbers of a run. If a stored run lacks
+    weights at some steps, the run is trained again for these weights, bit-equal, under the same
+    key.
     """
     plain = {name: spec.plain_value(name) for name in FIELDS if name != "checkpoints"}
     plain["data"].pop("directory", None)
@@ -77,19 +78,19 @@ def weights_key(run: str, step: int) -> str:
 
 
 def lacking_weights(steps: Iterable[int], record: Mapping[str, Any]) -> list[int]:
-    """The steps that the run reached, but at which its record has no checkpoint.
+    """The steps that the run reached and at which its record has no checkpoint, ascending.
 
-    A diverged run has weights up to the step before its last.
+    A diverged run has weights up to the step before its last step.
     """
     last = record["steps_done"] - (record["status"] == "diverged")
     return sorted({step for step in steps if step <= last} - set(record["checkpoints"]))
 
 
 class Contexts:
-    """Computes keys of many runs and probes, and each context only once.
+    """Computes the keys of many runs and probes, with each context computed only once.
 
-    Runs with the same model, optimizer, data and parameterisation have the same context, as have
-    all settings of a probe. A context is computed at its first use, from the code on disk.
+    Runs with the same model, optimizer, data and parameterisation have the same context, and so
+    have all settings of a probe. A context is computed at its first use, from the code on the disk.
     """
 
     def __init__(self) -> None:

@@ -90,7 +90,7 @@ def load(config: Mapping[str, Any], directory: Path = Path("config/studies")) ->
 
 
 def _borrowed_problems(plans: Mapping[str, StudyPlan], directory: Path) -> Iterator[LocatedProblem]:
-    """Suites that take runs of a study or of a grid that is not planned."""
+    """Problems of suites that take runs of a study or grid that is not planned."""
     for name, plan in plans.items():
         for key, suite in plan.study.suites.items():
             other = suite.study or name
@@ -107,7 +107,7 @@ def _borrowed_problems(plans: Mapping[str, StudyPlan], directory: Path) -> Itera
 
 
 def missing_data(plans: Iterable[StudyPlan]) -> list[str]:
-    """A message for each data set and each table of the user's that does not exist."""
+    """A message for each data set, and each table of the user, that does not exist."""
     specs = [run.run.spec for plan in plans for runs in plan.runs.values() for run in runs]
     specs += [search.base for plan in plans for search in plan.study.searches.values()]
     used = {canonical(s.data.plain()): s.data for s in specs if ":" not in s.data.name}
@@ -126,8 +126,14 @@ def load_plan(
 ) -> StudyPlan:
     """The plan of one study at a scale, with cells cut by the calibrated rates.
 
-    `other_plan` returns the plan of another study, whose runs a suite takes; by default that
-    study's file is read. `keep` is as for `StudyPlan`.
+    Args:
+        name: name of the study.
+        config: the main config.
+        scale: the scale.
+        directory: folder of the files of studies.
+        other_plan: returns the plan of another study, whose runs a suite takes; by default, the
+            file of that study is read.
+        keep: see `StudyPlan`.
 
     Raises:
         ConfigError: every problem of the study's file, or of the file of rates.

@@ -25,8 +25,8 @@ class PlannedRun:
 def steps_to_keep(runs: Iterable[PlannedRun]) -> dict[str, list[int]]:
     """The steps at which weights are kept, by run key.
 
-    A run that stands in several grids keeps the weights that any of these grids asks for. Runs
-    that keep no weights have no entry.
+    A run that belongs to several grids keeps the weights that any of these grids asks for. A run
+    that keeps no weights has no entry.
     """
     steps: dict[str, set[int]] = {}
     for planned in runs:
@@ -36,9 +36,11 @@ def steps_to_keep(runs: Iterable[PlannedRun]) -> dict[str, list[int]]:
 
 
 def parts_of_runs(runs: Sequence[PlannedRun]) -> dict[str, Any]:
-    """The runs of a job as plain values: `shared` holds what all specs share, `runs` the rest.
+    """The runs of a job as plain values.
 
-    The specs are without `checkpoints`, because the kept steps are no part of a run's key.
+    `shared` has the fields with equal values in all specs, and `runs` the key, the point, and the
+    other fields of each run. `checkpoints` is left out, since kept steps do not belong to a run's
+    key.
     """
     specs = [planned.run.spec for planned in runs]
     shared = {name: specs[0].plain_value(name) for name in SETTINGS if _is_shared(name, specs)}
@@ -58,7 +60,7 @@ SETTINGS = tuple(name for name in FIELDS if name != "checkpoints")
 
 
 def _is_shared(name: str, specs: Sequence[RunSpec]) -> bool:
-    """Whether all specs have the same text of a field; 1 and 1.0 are different."""
+    """Whether a field has the same text in all specs; 1 and 1.0 are different texts."""
     first = getattr(specs[0], name)
     others = [spec for spec in specs if getattr(spec, name) is not first]
     if not others:

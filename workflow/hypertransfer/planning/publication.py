@@ -1,4 +1,4 @@
-"""Stable names: copies of files that are named by a digest, each renamed into place."""
+"""Stable names of results: copies of files that are named by digests."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from hypertransfer.planning.jobs import PlannedJob
 
 @dataclass(frozen=True)
 class Publication:
-    """Stable names below a folder, and the file named by a digest behind each name.
+    """The stable names below a folder, and the files that are copied to these names.
 
-    `study` is the name of the study; empty for the index above all studies.
+    Attributes:
+        root: the folder.
+        files: the file named by a digest, by stable name relative to `root`.
+        study: the name of the study; empty for the index above all studies.
     """
 
     root: Path
@@ -37,11 +40,11 @@ class Publication:
 
     @property
     def marker(self) -> Path:
-        """The file that lists the copies, with their sizes and times of change."""
+        """The file that lists the copies, with their sizes and modification times."""
         return Path(self.job.file)
 
     def stands(self) -> bool:
-        """Whether every stable name still holds the copy that the marker lists."""
+        """Whether every copy still has the size and modification time that the marker lists."""
         try:
             states = json.loads(self.marker.read_text(encoding="utf-8"))
             return all(file_state(Path(path)) == state for path, state in states.items())
@@ -55,6 +58,6 @@ class Publication:
 
 
 def file_state(path: Path) -> list[int]:
-    """Size in bytes and time of change in ns, by which a changed copy is recognised."""
+    """Size in bytes and modification time in ns, which tell whether a copy was changed."""
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns]

@@ -1,4 +1,4 @@
-"""The notebook template of a study's report, and a digest of what the report's looks depend on."""
+"""The notebook template of a study's report, and a digest of the template and of its code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 
 def notebook(study: str) -> Path:
-    """The notebook template of a study: its own, or `any_study.ipynb`.
+    """The notebook template of a study: `<study>.ipynb` if there is one, else `any_study.ipynb`.
 
     Raises:
         ConfigError: the template is a link to a file outside the folder of notebooks.
@@ -28,7 +28,7 @@ def notebook(study: str) -> Path:
 
 
 def notebook_digest(path: Path) -> str:
-    """Digest of the template's cells, of the page template, and of the code that cells import."""
+    """The digest of the template's cells, the page template, and the code that cells import."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     sources = ["".join(cell["source"]) for cell in cells]
     code = [s for s, cell in zip(sources, cells, strict=True) if cell["cell_type"] == "code"]

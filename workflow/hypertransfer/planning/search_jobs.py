@@ -1,4 +1,4 @@
-"""The jobs of a study's searches: generations, and runs of the results at other shapes."""
+"""The jobs of a study's searches: generations, and runs of the results at other targets."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies.searches import LATER, Search
 
-BAYESIAN = "bayesian"  # the kind of method whose proposals other packages compute
+BAYESIAN = "bayesian"  # kind of method whose proposals depend on the versions of PACKAGES
 PACKAGES = ("scikit-learn", "scipy")
 
 
 def search_jobs(
     study: str, search: Search, contexts: keys.Contexts, rates: cost.Rates
 ) -> Iterator[PlannedJob]:
-    """The generations of each method in order, then the job that carries the results over."""
-    # Specs of the search's runs are known once they are proposed. The start has their defaults,
-    # code, data set and table.
+    """The jobs of each method's generations in order, then the job that carries results over."""
+    # The runs of a search are unknown until they are proposed. The key of the start stands for
+    # them, since the start has the same defaults, code, data set and table.
     start = contexts.key(search.base)
     code = code_of("search_generation")
     settings, tables = search.plain(), []

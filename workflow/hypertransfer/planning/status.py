@@ -1,4 +1,4 @@
-"""A plan compared with a run store: stored and missing runs, and why runs are missing."""
+"""Compare a plan with a run store: stored and missing runs, and reasons for missing runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hypertransfer.studies.searches import TRANSFER
 
 @dataclass(frozen=True)
 class GridStatus:
-    """Counts of a grid or a search, and the estimated time of its missing work."""
+    """The counts of a grid or a search, and the estimated time of its missing runs and probes."""
 
     study: str
     grid: str
@@ -29,19 +29,24 @@ class GridStatus:
     present: int  # stored runs
     probes: int
     probes_present: int  # stored probes
-    seconds: float  # to train and to probe what is missing, on one core
+    seconds: float  # estimate for missing runs and probes, on one core
 
     @property
     def missing(self) -> int:
-        """Runs that have to be trained."""
+        """The number of runs that have to be trained."""
         return self.runs - self.present
 
 
 @dataclass(frozen=True)
 class Survey:
-    """A plan and a store, with the keys of the plan's runs and probes that the store has.
+    """A plan compared with a store.
 
-    `lacking` holds, by run key, the steps at which stored runs lack weights for missing probes.
+    Attributes:
+        plan: the plan of a study.
+        store: the run store.
+        runs: keys of the planned runs that the store has.
+        probes: keys of the planned probes that the store has.
+        lacking: steps at which stored runs lack weights for missing probes, by run key.
     """
 
     plan: StudyPlan
@@ -52,7 +57,7 @@ class Survey:
 
 
 def survey(plan: StudyPlan, store: Store) -> Survey:
-    """Look up every run and probe of a plan in the store, at one file access for each."""
+    """Look up every run and probe of a plan in the store, with one file access for each."""
     keys_of_runs = (run.key for members in plan.runs.values() for run in members)
     keys_of_probes = (key for job in plan.probe_jobs for key in job.probe_keys)
     runs = frozenset(key for key in keys_of_runs if store.has("runs", key))
@@ -63,9 +68,9 @@ def survey(plan: StudyPlan, store: Store) -> Survey:
 def _lacking_weights(
     plan: StudyPlan, store: Store, runs: Container[str], probes: Container[str]
 ) -> dict[str, frozenset[int]]:
-    """Steps at which stored runs lack weights for missing probes, by run key.
+    """The steps at which stored runs lack weights for missing probes, by run key.
 
-    Only the records of runs with a missing probe are read.
+    Only records of runs with a missing probe are read.
     """
     steps: dict[str, set[int]] = {}
     for job in plan.probe_jobs:
@@ -166,7 +171,7 @@ def reasons(found: Survey) -> Counter[str]:
 
 
 class _Changes:
-    """Differences from stored runs of the same spec; equal contexts are compared once."""
+    """The changes since stored runs of the same spec; each pair of contexts is compared once."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -212,7 +217,7 @@ def _difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> str:
 
 
 def _new_values(stored: Sequence[PlannedRun], fresh: Sequence[PlannedRun]) -> Counter[str]:
-    """Counts of new runs by the axis values that no stored run of the grid has."""
+    """The number of new runs by the values of axes that no stored run of the grid has."""
     if not stored:
         return Counter({"not run yet": len(fresh)} if fresh else {})
     seen = {(axis, canonical(v)) for run in stored for axis, v in run.run.point.items()}

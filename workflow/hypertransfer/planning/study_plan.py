@@ -1,8 +1,8 @@
-"""The plan of a study: its Snakemake jobs, each with the files that it makes.
+"""The plan of a study: its Snakemake jobs, and the files that each job makes.
 
-A file's name carries a digest of everything that decides its content: run keys, settings, and
-the fingerprint of the code that makes it. If any of these changes, the name changes and the
-file is missing, which is the one rerun trigger that Snakemake needs.
+The name of a file contains a digest of everything that decides its content: run keys, settings, and
+the fingerprint of the code. If any of these changes, the name changes, and a file with the new name
+is missing. A missing file is the only rerun trigger that Snakemake needs.
 """
 
 from __future__ import annotations
@@ -35,9 +35,13 @@ TABLES = ("runs", "history", "probes")
 class StudyPlan:
     """All jobs of one study at one scale.
 
-    `other_plan` returns the plan of another study, whose runs a suite takes. `keep` returns the
-    steps at which runs keep their weights, over all studies of the plan; by default the steps
-    that this study alone asks for.
+    Args:
+        study: the study.
+        job_minutes: intended duration of a training job.
+        rates: the rates of the cost model.
+        other_plan: returns the plan of another study, whose runs a suite takes.
+        keep: returns the steps at which runs keep their weights, over all studies of the plan; by
+            default, the steps for which this study alone asks.
     """
 
     def __init__(
@@ -148,7 +152,7 @@ class StudyPlan:
 
     @cached_property
     def check_claims(self) -> PlannedJob:
-        """The job that writes the verdicts."""
+        """The job that writes the verdicts on the claims."""
         parts = {
             "study": self.name,
             "scale": self.study.scale,
@@ -230,7 +234,7 @@ class StudyPlan:
 
     @cached_property
     def publication(self) -> Publication:
-        """The names for people, below the study's folder, and the files behind them."""
+        """The stable names below the study's folder, and the files that are copied to them."""
         names = {f"tables/{Path(file).name}": file for file in self.table_files}
         names["tables/claims.parquet"] = self.check_claims.file
         for figure, job in self.figures.items():
@@ -240,7 +244,7 @@ class StudyPlan:
 
     @property
     def made_by(self) -> list[PlannedJob]:
-        """All jobs whose files are named by a digest; `publication` copies the files."""
+        """All jobs except the publication, which copies their files."""
         return [
             *self.train_jobs,
             *self.probe_jobs,
@@ -271,7 +275,7 @@ class StudyPlan:
 
     @property
     def made(self) -> list[str]:
-        """Every file that is named by a digest, without the marker of the publication."""
+        """Every file that is named by a digest, except the marker of the publication."""
         return [file for job in self.made_by for file in job.files]
 
     def caption(self, figure: str) -> str:

@@ -1,1 +1,1 @@
-"""Probes: quantities of a run measured at its checkpoints, a module and a class `Probe` each."""
+"""Probes: measurements at the checkpoints of a run, each in a module with a class `Probe`."""

@@ -1,4 +1,4 @@
-"""Probing a run at its checkpoints: the view that a probe receives, and the rows it returns.
+"""Probe a run at its checkpoints: the view that a probe receives, and the rows that it returns.
 
 `measure` builds the run's network, loads the weights of one checkpoint after another, and calls
 the probe named in the settings with a `View` of each.
@@ -27,9 +27,9 @@ from hypertransfer.training import build, losses
 from hypertransfer.training.loop import reproducible
 from hypertransfer.training.state import PRECONDITIONER
 
-CHUNK = 1024  # samples whose autograd graph is held at once
+CHUNK = 1024  # samples whose autograd graph is in memory at once
 
-Columns = dict[str, list]  # values by column, one per checkpoint
+Columns = dict[str, list]  # values by column, one value for each checkpoint
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,17 @@ class View:
 
     Attributes:
         network: the network with the weights of the checkpoint, in evaluation mode.
-        loss: `loss(outputs, targets)`, a mean over samples.
-        x, y: the fixed samples of the probe, the first of `train_x` and `train_y`.
+        loss: the loss function `loss(outputs, targets)`, a mean over samples.
+        x, y: the fixed samples of the probe, the first ones of `train_x` and `train_y`.
         train_x, train_y: the training set.
         lr: the global learning rate.
-        scales: learning rate of each parameter over `lr`, by name: the diagonal of S.
-        batch_size: of the run.
-        step: of the checkpoint.
-        initial: weights before the first step, by name.
-        preconditioner: Adam's √v̂ + ε of each trained parameter, by name; empty at step 0 and with
+        scales: learning rate of each parameter divided by `lr`, by name: the diagonal of S.
+        batch_size: the batch size of the run.
+        step: the step of the checkpoint.
+        initial: the weights before the first step, by name.
+        preconditioner: Adam's √v̂ + ε of each trained parameter, by name; empty at step 0 and for
             optimizers without second moments.
-        betas: of the optimizer.
+        betas: the betas of the optimizer.
     """
 
     network: nn.Module
@@ -72,7 +72,7 @@ class View:
 
     @property
     def factors(self) -> list[float]:
-        """The diagonal of S: one number for each trained parameter tensor."""
+        """The diagonal of S, with one number for each trained parameter tensor."""
         return [self.scales[name] for name in self.parameters]
 
     def landscape(self, x: Tensor | None = None, y: Tensor | None = None) -> Landscape:
@@ -87,12 +87,12 @@ class View:
         )
 
     def hessian(self) -> HessianOperator:
-        """S^½ H S^½ on the probe's samples."""
+        """The operator S^½ H S^½, with the Hessian H of the mean loss on the probe's samples."""
         return HessianOperator(self.landscape(), self.factors)
 
     @contextmanager
     def at_start(self) -> Iterator[None]:
-        """Within the context the network has its initial weights."""
+        """In the `with` block, the network has its initial weights."""
         weights = {name: p.detach().clone() for name, p in self.network.state_dict().items()}
         load_weights(self.network, self.initial)
         try:
@@ -102,15 +102,15 @@ class View:
 
 
 class Probe(Protocol):
-    """What a module of a probe defines as its class `Probe`."""
+    """The interface of the class `Probe` that each module of a probe defines."""
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
-        """The probe of one run: its settings, and the run's seed for random draws."""
+        """Create the probe for one run; `seed`, the seed of the run, seeds random draws."""
 
     def at(self, view: View) -> dict[str, Any]:
         """One row of the probe's table: the columns of its card and `cards.probes.PROBED`.
 
-        Called once per checkpoint, in the order in which the settings name them.
+        Called once for each checkpoint, in the order of the settings.
         """
 
 
@@ -122,19 +122,19 @@ def measure(
     device: torch.device,
     log: logging.Logger,
 ) -> Columns:
-    """The table of one probe: a row for each checkpoint at the steps that its settings name.
+    """The table of one probe, with one row for each step in its settings.
 
-    Columns are `step`, `seconds`, those of the probe's card, and `cards.probes.PROBED`. The
-    samples are the first `samples` of the training set, the same for every run and step. Steps
-    that a diverged run never reached have no row.
+    The columns are `step`, `seconds`, those of the probe's card, and `cards.probes.PROBED`. The
+    fixed samples are the first `samples` of the training set, the same for every run and step.
+    Steps that a diverged run did not reach have no row.
 
     Args:
         spec: the run.
         table: the parameterisation of the run.
-        checkpoints: weights and preconditioners by name, by step, as training keeps them.
-        settings: those of the probe, complete, with its name as `probe`.
-        device: where to compute.
-        log: receives one line per checkpoint.
+        checkpoints: weights and preconditioners by name, for each step, as training keeps them.
+        settings: the complete settings of the probe, with its kind as `probe`.
+        device: the device that computes.
+        log: receives one line for each checkpoint.
     """
     reproducible()
     card = probes.PROBES[settings["probe"]]
@@ -159,7 +159,7 @@ def measure(
 def initial_view(
     spec: RunSpec, table: Parameterisation, settings: Mapping[str, Any], device: torch.device
 ) -> View:
-    """The run before its first step."""
+    """The view of a run before its first step."""
     data = build.data(spec).to(device)
     network, rows = build.drawn_model(spec, data, table)
     network.to(device).eval()
@@ -182,7 +182,7 @@ def initial_view(
 
 
 def at_checkpoint(view: View, step: int, kept: Mapping[str, Tensor]) -> View:
-    """The view at another step; loads the weights into the network, which both views share."""
+    """The view at another step. The weights are loaded into the network that both views share."""
     load_weights(view.network, kept)
     device = view.x.device
     preconditioner = {
@@ -195,6 +195,10 @@ def at_checkpoint(view: View, step: int, kept: Mapping[str, Tensor]) -> View:
 
 @torch.no_grad()
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Copy the weights of all names of the network's state into the network."""
+    """Copy weights into the network, for every name in the state of the network.
+
+    Raises:
+        KeyError: `weights` lacks a name.
+    """
     for name, tensor in network.state_dict().items():
         tensor.copy_(weights[name])

@@ -1,1 +1,1 @@
-"""Report pages and the index page."""
+"""Report pages, the index page, and generated pages of the documentation."""

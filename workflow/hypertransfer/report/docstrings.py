@@ -12,10 +12,10 @@ from hypertransfer.catalogue.module_source import find
 
 
 def docstring(module: str, name: str = "") -> str:
-    """The docstring of a module, or of a function or class at its top level, not imported.
+    """The docstring of a module, or of a function or class at the module's top level.
 
     Raises:
-        LookupError: the module has no source here, or nothing of that name.
+        LookupError: the source of the module is not found, or the module does not define the name.
     """
     path = find(module)
     if path is None:
@@ -30,7 +30,7 @@ def docstring(module: str, name: str = "") -> str:
 
 
 def documented(path: str) -> str:
-    """The docstring at an import path `module:attribute`; of the module, where it has none."""
+    """The docstring at an import path `module:attribute`, or of the module if there is none."""
     module, _, name = path.partition(":")
     return docstring(module, name) or docstring(module)
 

@@ -33,7 +33,7 @@ ROLE_NAMES = {
 
 
 def _html(markup: Markup) -> HTML:
-    # A plain string: `Markup` would escape whatever is added to it.
+    # Converted to a plain string, because `Markup` escapes strings that are added to it.
     return HTML(str(markup))
 
 

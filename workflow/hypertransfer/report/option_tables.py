@@ -1,4 +1,4 @@
-"""JSON schemas of options and config keys in words, as Markdown tables."""
+"""Markdown tables of options and config keys, from their JSON schemas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEY = ("key", "accepts", "default", "meaning")
 
 
 def accepts(schema: Mapping[str, Any]) -> str:
-    """What a JSON schema accepts, in words."""
+    """A description of the values that a JSON schema accepts."""
     if "expected" in schema:
         return str(schema["expected"])
     if "$ref" in schema:
@@ -63,7 +63,7 @@ def _accepted_mapping(schema: Mapping[str, Any]) -> str:
 
 
 def options_table(options: Mapping[str, Mapping[str, Any]] | Iterable[str]) -> str:
-    """A table of options: from their schemas, or of their names where there are no schemas."""
+    """A table of options from their schemas, or a list of names if there are no schemas."""
     if not isinstance(options, Mapping):
         names = ", ".join(code(name) for name in options)
         return f"Options: {names}." if names else "No options."

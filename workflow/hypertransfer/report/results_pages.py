@@ -29,10 +29,13 @@ BENCHMARK_RULE = (
 def scorecard_page(
     study: str, title: str, claims: pd.DataFrame, provenance: Mapping[str, str]
 ) -> str:
-    """Every claim of a study with its bar, value, interval and verdict, and what it was made with.
+    """The scorecard page of a study: every claim with its bar, value, interval and verdict.
 
-    `claims` is the study's table `claims`, and `provenance` names facts such as the scale, the
-    commits and the dates.
+    Args:
+        study: name of the study.
+        title: title of the study.
+        claims: the table `claims` of the study.
+        provenance: facts about the runs, such as scale, commits and dates, by name.
     """
     counts = Counter(claims["verdict"])
     rows = [
@@ -51,7 +54,7 @@ def scorecard_page(
 
 
 def speed_page(benchmarks: pd.DataFrame, provenance: Mapping[str, str]) -> str:
-    """Every row of `results/benchmarks.parquet`, with what it was measured on."""
+    """The page of `results/benchmarks.parquet`, with facts about the machine by name."""
     rows = [
         (
             row["metric"],

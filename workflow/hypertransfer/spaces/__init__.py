@@ -1,1 +1,1 @@
-"""Search spaces learned from earlier tasks (Perrone et al. 2019): regions, searchers, replays."""
+"""Search spaces learned from earlier tasks (Perrone et al. 2019, 1909.12552), and their tests."""

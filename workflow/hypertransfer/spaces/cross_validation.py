@@ -1,4 +1,4 @@
-"""Leave-one-task-out cross-validation: the gain to expect from a learned space."""
+"""Leave-one-task-out cross-validation, which estimates the gain from a learned space."""
 
 from __future__ import annotations
 
@@ -11,18 +11,25 @@ from hypertransfer.spaces.dimensions import Domain
 from hypertransfer.spaces.learning import Recipe, learn
 from hypertransfer.spaces.tasks.task import Task
 
-NEAR = 0.1  # share of a task's rows that count as its best
+NEAR = 0.1  # share of a task's rows, those of least loss, in which `coverage` is counted
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """How a space learned from other tasks serves one task.
+    """The test of a space on a task from which the space was not learned.
 
-    `inflation` is the factor by which the region must grow to hold the task's best point;
-    `coverage` the share of the task's best tenth of rows that lies in the space; `rows` the number
-    of its rows there. `inside` and `whole` are expected regrets of random search after each of
-    `counts` evaluations, in the space and in the whole range; a space with fewer rows than a count
-    stays at the regret of its best row.
+    Attributes:
+        task: name of the task.
+        group: group of the task.
+        volume: volume of the space, as a share of the whole space.
+        holds_best: whether the best point of the task lies in the space.
+        inflation: factor by which the region must grow to hold the best point of the task.
+        coverage: share of the best tenth of the task's rows that lies in the space.
+        rows: number of the task's rows in the space.
+        counts: numbers of evaluations, (k,).
+        inside: expected normalised regrets of random search in the space after `counts`
+            evaluations, (k,). A space with fewer rows than a count has the regret of its best row.
+        whole: the same for random search in the whole space, (k,).
     """
 
     task: str
@@ -38,12 +45,16 @@ class LeftOut:
 
 
 def leave_one_out(
-    domain: Domain, tasks: Sequence[Task], recipe: Recipe, counts: Sequence[int] = (3, 10, 30),
+    domain: Domain,
+    tasks: Sequence[Task],
+    recipe: Recipe,
+    counts: Sequence[int] = (3, 10, 30),
     by_group: bool = False,
-) -> Iterator[LeftOut]:  # fmt: skip
-    """For each task, the space learned from the other tasks, tested on this task.
+) -> Iterator[LeftOut]:
+    """Learn a space for each task from the other tasks, and test the space on the task.
 
-    With `by_group`, all tasks of the task's group are left out. Tasks without others are skipped.
+    With `by_group`, the space is learned from the tasks of other groups only. A task is skipped if
+    no task is left to learn from.
     """
     for task in tasks:
         others = [
@@ -77,10 +88,10 @@ def _tested(
 
 
 def expected_best(regrets: np.ndarray, counts: Sequence[int]) -> np.ndarray:
-    """The expected least of k regrets drawn without replacement from (n,), for each k of `counts`.
+    """The expected minimum of k of n regrets, drawn without replacement, for each k of `counts`.
 
-    In closed form: of n values in ascending order, the i-th is the least of k drawn ones with
-    probability C(n − i, k − 1) / C(n, k). A count above n is taken as n.
+    In closed form: the i-th of n values in ascending order is the least of k drawn values with
+    probability C(n − i, k − 1) / C(n, k). A count above n is replaced by n.
     """
     ordered = np.sort(regrets)
     n = len(ordered)

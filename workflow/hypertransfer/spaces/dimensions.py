@@ -1,14 +1,14 @@
 """The dimensions of a search space, and coordinates in the unit cube.
 
-A declaration gives the values of a hyperparameter:
+A declaration states which values a hyperparameter can have:
 
     lr: {low: 1.0e-4, high: 1, log: true}
     epochs: {low: 1, high: 50, log: true, integer: true}
     schedule: {choices: [cosine, linear]}
 
 The whole range of a numeric dimension is scaled to [0, 1], logarithmically with `log: true`, so
-that a volume is a share of the whole space. Choices have no order; regions keep a set of them.
-Workflows are planned with this module, so it imports numpy only where it needs arrays.
+that a volume is a share of the whole space. Choices have no order: a learned space keeps a subset
+of them. Planning imports this module, so functions that need numpy import it themselves.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MOST_CHOICES = 1000
 
 @dataclass(frozen=True)
 class Dimension:
-    """One hyperparameter: a linear or log range of real or integer numbers, or choices."""
+    """One hyperparameter: a linear or log range of real or integer numbers, or a set of choices."""
 
     name: str
     low: float = 0.0
@@ -40,7 +40,7 @@ class Dimension:
 
     @property
     def numeric(self) -> bool:
-        """Whether the dimension is a range, not choices."""
+        """Whether the dimension is a range of numbers rather than a set of choices."""
         return not self.choices
 
     def to_unit(self, value: float) -> float:
@@ -75,25 +75,29 @@ class Dimension:
 class Domain:
     """A search space: dimensions in the order of their declarations.
 
-    Points (n, d) have the numeric dimensions' coordinates in the unit cube first, and then, for
-    each categorical dimension, the index of a choice.
+    A point has the coordinates of the numeric dimensions in the unit cube first, then the index of
+    a choice for each categorical dimension. Arrays of points have the shape (n, d).
     """
 
     dimensions: tuple[Dimension, ...]
 
     @classmethod
     def parse(cls, written: Mapping[str, Any], path: tuple[str, ...] = ()) -> Domain:
-        """From declarations by name; `path` holds the keys above them.
+        """The domain of declarations by name; `path` holds the keys above them, for messages.
 
         Raises:
             ProblemError: every problem of the declarations.
         """
         if wrong := list(problems(written, path)):
             raise ProblemError(wrong)
-        return cls(tuple(
-            Dimension(name, choices=tuple(d["choices"])) if "choices" in d else Dimension(name, **d)
-            for name, d in written.items()
-        ))  # fmt: skip
+        return cls(
+            tuple(
+                Dimension(name, choices=tuple(d["choices"]))
+                if "choices" in d
+                else Dimension(name, **d)
+                for name, d in written.items()
+            )
+        )
 
     @property
     def names(self) -> list[str]:
@@ -102,7 +106,7 @@ class Domain:
 
     @property
     def numeric(self) -> tuple[Dimension, ...]:
-        """The ranges: the axes of the unit cube."""
+        """The dimensions with ranges: the axes of the unit cube."""
         return tuple(d for d in self.dimensions if d.numeric)
 
     @property
@@ -118,7 +122,7 @@ class Domain:
         """Points (n, d) of configurations, given as columns of n values by name.
 
         Raises:
-            ProblemError: a column is missing, or a value is not in its dimension.
+            ProblemError: a column is missing, or a value lies outside its dimension.
         """
         import numpy as np
 
@@ -137,10 +141,9 @@ class Domain:
         axes = len(self.numeric)
         return [
             {d.name: d.from_unit(float(x)) for d, x in zip(self.numeric, row[:axes], strict=True)}
-            | {d.name: d.choices[int(i)]
-               for d, i in zip(self.categorical, row[axes:], strict=True)}
+            | {d.name: d.choices[int(i)] for d, i in zip(self.categorical, row[axes:], strict=True)}
             for row in points
-        ]  # fmt: skip
+        ]
 
 
 EDGE = 1e-9  # tolerance of coordinates, for rounding
@@ -165,7 +168,7 @@ def _place(dimension: Dimension, value: Any) -> float:
 
 
 def problems(written: Any, path: tuple[str, ...] = ()) -> Iterator[Problem]:
-    """Every problem of declarations of dimensions; `path` holds the keys above them."""
+    """Every problem of the declarations of dimensions; `path` holds the keys above them."""
     if not isinstance(written, Mapping) or not written:
         yield Problem(path, written, "a mapping of hyperparameters to their ranges")
         return

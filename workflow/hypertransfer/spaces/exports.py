@@ -1,7 +1,7 @@
-"""Files of learned spaces, for Optuna, Ray Tune, Syne Tune and grids of this workflow.
+"""Files of learned spaces for Optuna, Ray Tune, Syne Tune and grids of this workflow.
 
-These tools read ranges, so they get the smallest ranges that hold the region. Whether a
-configuration lies in the region too, `Space.contains` tells, or `suggest` for a trial of Optuna.
+These tools read ranges, so a file has the smallest ranges that hold the region. `Space.contains`
+tells whether a configuration also lies in the region; `suggest` does so for a trial of Optuna.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from hypertransfer.spaces.regions import Box, Ellipsoid
 from hypertransfer.storage.atomic import replace_atomically
 
 FORMAT = 1
-MARGIN = 1e-12  # share of the range
+MARGIN = 1e-12  # by which a range is widened at each end, as a share of the whole range
 
 
 class SpaceFileError(ValueError):
-    """A file that holds no learned space, or one of another format."""
+    """A file does not hold a learned space, or holds a space in another format."""
 
 
 def ranges(space: Space) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def _bounding_box(region: Box | Ellipsoid) -> tuple[np.ndarray, np.ndarray]:
 
 def _range(dimension: Dimension, low: float, high: float) -> dict[str, Any]:
     """The declaration of the range between two coordinates; integers are rounded outwards."""
-    # Rounding of logarithms must not put a winner at an end outside the range.
+    # The margin keeps a winner at an end inside the range, however its logarithm is rounded.
     ends = [dimension.on_axis(coordinate) for coordinate in (low - MARGIN, high + MARGIN)]
     ends = [math.exp2(end) for end in ends] if dimension.log else ends
     if dimension.integer:
@@ -96,8 +96,8 @@ SAMPLERS = {  # of Ray Tune and Syne Tune, by integer and log
 def samplers(space: Space, inclusive: bool) -> dict[str, Any]:
     """Names and arguments of samplers by dimension.
 
-    `inclusive` tells whether integer samplers include their upper end: those of Syne Tune do, those
-    of Ray Tune do not.
+    `inclusive` tells whether integer samplers include their upper end: the samplers of Syne Tune
+    do, the samplers of Ray Tune do not.
     """
     chosen = {}
     for name, declaration in ranges(space).items():
@@ -111,9 +111,9 @@ def samplers(space: Space, inclusive: bool) -> dict[str, Any]:
 
 
 def grid(space: Space, points: int, seed: int = 0) -> dict[str, Any]:
-    """Zipped axes of a grid of this workflow: quasi-random points of the space.
+    """Zipped axes of a grid of this workflow, whose values are quasi-random points of the space.
 
-    Points that rounding of integers makes equal are kept once.
+    Of points that become equal when integers are rounded, only the first is kept.
     """
     configurations = space.domain.decode(space.spread(points, seed))
     distinct = list({tuple(c.values()): c for c in configurations}.values())
@@ -127,7 +127,7 @@ def _shortened(value: Any) -> Any:
 
 
 def document(space: Space, about: Mapping[str, Any], points: int) -> dict[str, Any]:
-    """The file of a space as plain values: all exports, and `about`, the facts of its origin."""
+    """The content of the file of a space, with all exports; `about` describes the origin."""
     return {
         "hypertransfer": {"format": FORMAT, **about},
         "dimensions": ranges(space),
@@ -146,10 +146,10 @@ def write(values: Mapping[str, Any], path: Path) -> None:
 
 
 def load_space(path: Path | str) -> Space:
-    """The space of a file that `hypertransfer space` wrote.
+    """The space in a file that `hypertransfer space` wrote.
 
     Raises:
-        SpaceFileError: the file cannot be read, holds no space, or has another format.
+        SpaceFileError: the file cannot be read, does not hold a space, or has another format.
     """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -157,14 +157,14 @@ def load_space(path: Path | str) -> Space:
         if version == FORMAT:
             return Space.from_plain(values["space"])
     except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError) as error:
-        raise SpaceFileError(f"{path}: is no learned space: {error!r}") from error
-    raise SpaceFileError(f"{path}: format {version}, not {FORMAT}")
+        raise SpaceFileError(f"{path}: does not hold a learned space: {error!r}") from error
+    raise SpaceFileError(f"{path}: has the format {version}; this version reads format {FORMAT}")
 
 
 def suggest(trial: Any, space: Space) -> tuple[dict[str, Any], bool]:
     """A configuration that a trial of Optuna suggests, and whether it lies in the space.
 
-    Trials whose configuration lies outside can be pruned before training.
+    A trial whose configuration lies outside the space can be pruned before training.
     """
     configuration: dict[str, Any] = {}
     for name, declaration in ranges(space).items():

@@ -1,6 +1,6 @@
 """Bayesian optimisation with a Gaussian process: kernel, fit, expected improvement.
 
-Searches of a study (`execution.proposals`) and replays on tables (`spaces.searchers`) share it.
+Searches of a study (`execution.proposals`) and replays (`spaces.searchers`) use this module.
 """
 
 from __future__ import annotations
@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 def matern_kernel(
     length_scale: float | np.ndarray, length_bounds: tuple[float, float], noise: float
 ) -> Kernel:
-    """σ² · Matérn 5/2 + noise, with the values from which the fit starts.
+    """The kernel σ² · Matérn 5/2 + noise, with the values from which the fit starts.
 
-    One length scale serves all dimensions; an array (d,) has a length scale for each. The fit keeps
-    σ² within 0.01 and 100 and the noise's variance within 1e-6 and 1, for standardised losses.
+    Losses have to be standardised: the fit keeps σ² between 0.01 and 100, and the variance of the
+    noise between 1e-6 and 1.
+
+    Args:
+        length_scale: one length scale for all dimensions, or an array (d,) with one for each.
+        length_bounds: the least and the largest length scale.
+        noise: variance of the noise.
     """
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
@@ -29,7 +34,7 @@ def matern_kernel(
 
 
 def gaussian_process(kernel: Kernel, points: np.ndarray, values: np.ndarray) -> Any:
-    """A GaussianProcessRegressor whose kernel is fitted to values (n,) at points (n, d)."""
+    """A scikit-learn GaussianProcessRegressor, fitted to values (n,) at points (n, d)."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
 
@@ -40,10 +45,15 @@ def gaussian_process(kernel: Kernel, points: np.ndarray, values: np.ndarray) -> 
 
 
 def most_promising(process: Any, candidates: np.ndarray, best: float) -> tuple[int, float]:
-    """The candidate (of (n, d)) of largest expected improvement below `best`.
+    """The candidate of largest expected improvement below the loss `best`.
+
+    Args:
+        process: a fitted Gaussian process.
+        candidates: points (n, d).
+        best: the least loss so far.
 
     Returns:
-        The candidate's index and the mean that the process predicts there.
+        The index of the candidate, and the mean that the process predicts there.
     """
     mean, deviation = process.predict(candidates, return_std=True)
     index = int(expected_improvement(mean, deviation, best).argmax())
@@ -51,7 +61,10 @@ def most_promising(process: Any, candidates: np.ndarray, best: float) -> tuple[i
 
 
 def expected_improvement(mean: np.ndarray, deviation: np.ndarray, best: float) -> np.ndarray:
-    """E[max(best − f, 0)] (n,) for normal f of given means and deviations (Jones et al. 1998)."""
+    """E[max(best − f, 0)], shape (n,), for normally distributed f (Jones et al. 1998).
+
+    `mean` and `deviation`, each of shape (n,), are the mean and the standard deviation of f.
+    """
     from scipy.stats import norm
 
     deviation = np.maximum(deviation, 1e-12)
@@ -60,15 +73,15 @@ def expected_improvement(mean: np.ndarray, deviation: np.ndarray, best: float) -
 
 
 def standardised(losses: np.ndarray) -> np.ndarray:
-    """Losses (n,) with mean 0 and deviation 1, after `finite`."""
+    """Losses (n,), made finite by `finite`, and scaled to mean 0 and standard deviation 1."""
     values = finite(losses)
     return (values - values.mean()) / max(float(values.std()), 1e-12)
 
 
 def finite(losses: np.ndarray) -> np.ndarray:
-    """Losses (n,), those of diverged runs replaced by the worst finite loss plus the range.
+    """Losses (n,) in which a loss that is not finite is replaced by a large finite one.
 
-    The range is that of the finite losses, at least 1e-3.
+    The replacement is the largest finite loss plus the range of the finite losses, at least 1e-3.
     """
     good = losses[np.isfinite(losses)]
     return np.where(np.isfinite(losses), losses, good.max() + max(float(np.ptp(good)), 1e-3))

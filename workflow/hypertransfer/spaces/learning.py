@@ -15,9 +15,9 @@ from hypertransfer.spaces.tasks.task import Task
 
 
 def wanted_winners(dimension: int) -> int:
-    """The least number of winners, 2(d + 1), from which a region of d dimensions is trusted (ours).
+    """The least number of winners, 2(d + 1), for which a region of d dimensions is trusted (ours).
 
-    A region of fewer winners may fit these winners alone.
+    A region of fewer winners may overfit them.
     """
     return 2 * (dimension + 1)
 
@@ -26,9 +26,14 @@ def wanted_winners(dimension: int) -> int:
 class Recipe:
     """How a space is learned.
 
-    `shape` is `box` or `ellipsoid`; for `slack` (λ) and `floor`, see `regions`; `top` is the number
-    of winners of each task. `drift` names a size among the tasks' attributes, e.g. a width: winners
-    are extrapolated to the target's size in the dimensions `drifting` (all, if empty).
+    Attributes:
+        shape: `box` or `ellipsoid`.
+        slack: weight λ of the slack; see `regions`.
+        floor: least half-width or semi-axis; see `regions`.
+        top: number of winners of each task.
+        drift: the attribute of tasks that is their size, such as a width. Winners are extrapolated
+            to the size of the target; empty for no extrapolation.
+        drifting: names of the dimensions in which winners are extrapolated; empty for all.
     """
 
     shape: str = "ellipsoid"
@@ -53,14 +58,14 @@ class Space:
 
     domain: Domain
     region: Region
-    kept: tuple[tuple[int, ...], ...]  # for each categorical dimension, indices of its choices
-    tasks: tuple[str, ...]
-    excluded: tuple[str, ...]  # tasks that have a winner outside the space
+    kept: tuple[tuple[int, ...], ...]  # indices of the kept choices of each categorical dimension
+    tasks: tuple[str, ...]  # names of the tasks that the space was learned from
+    excluded: tuple[str, ...]  # names of the tasks with a winner outside the space
     points: int  # the number of winners that the space was learned from
 
     @property
     def volume(self) -> float:
-        """The share of the whole space: region's share of the cube times shares of choices."""
+        """The share of the whole space: the region's volume times the shares of kept choices."""
         shares = [
             len(kept) / len(dimension.choices)
             for kept, dimension in zip(self.kept, self.domain.categorical, strict=True)
@@ -69,13 +74,13 @@ class Space:
 
     @property
     def trusted(self) -> bool:
-        """Whether the space was learned from at least `wanted_winners`."""
+        """Whether the space was learned from `wanted_winners` or more."""
         return self.points >= wanted_winners(self.region.dimension)
 
     def gauge(self, points: np.ndarray) -> np.ndarray:
-        """The factors (n,) by which the region must grow to hold each point.
+        """The factors (n,) by which the region must grow to hold each of the points (n, d).
 
-        The factor is inf where a choice is not kept.
+        The factor of a point with a choice that is not kept is infinite.
         """
         axes = len(self.domain.numeric)
         factors = self.region.gauge(points[:, :axes])
@@ -85,20 +90,21 @@ class Space:
         return factors
 
     def contains(self, points: np.ndarray) -> np.ndarray:
-        """A mask (n,) of the points that lie in the space."""
+        """A mask (n,) of the points (n, d) that lie in the space."""
         return self.gauge(points) <= 1 + INSIDE
 
     def rows_inside(self, points: np.ndarray) -> np.ndarray:
-        """The indices of points in the space; if none is, that of the point of least gauge."""
+        """The indices of the points in the space; without any, the index of the least gauge."""
         inside = np.flatnonzero(self.contains(points))
         return inside if inside.size else np.array([int(np.argmin(self.gauge(points)))])
 
     def grown(self, factor: float) -> float:
-        """The share of the whole space once the region has grown about its centre by a factor.
+        """The volume of the space after its region has grown about its centre by a factor.
 
-        The share is estimated on `CHECKS` quasi-random points of the cube; it is 1 for an infinite
-        factor. With the `gauge` of a task's best point as factor, the result is the least volume
-        that holds this point: one number that charges a region for its size and for its place.
+        The share of the cube is estimated on `CHECKS` quasi-random points; the result is 1 for an
+        infinite factor. With the `gauge` of a task's best point as factor, the result is the least
+        volume that holds this point. This volume is large if the region is large, and if the
+        region lies far from the point.
         """
         if math.isinf(factor):
             return 1.0
@@ -107,12 +113,12 @@ class Space:
         return max(self.volume, float((self.region.gauge(points) <= factor).mean()) * shares)
 
     def draw(self, number: int, generator: np.random.Generator) -> np.ndarray:
-        """Points (number, d), uniform in the space."""
+        """Random points (number, d), uniform in the space."""
         numeric = self.region.draw(number, generator)
         return np.column_stack([numeric, *(generator.choice(k, number) for k in self.kept)])
 
     def spread(self, number: int, seed: int) -> np.ndarray:
-        """Points (number, d): quasi-random in the region, kept choices equally often."""
+        """Points (number, d), quasi-random in the region; kept choices occur equally often."""
         numeric = self.region.spread(number, seed)
         generator = np.random.default_rng(seed)
         choices = [generator.permutation(np.resize(kept, number)) for kept in self.kept]
@@ -145,12 +151,13 @@ class Space:
 def learn(
     domain: Domain, tasks: Sequence[Task], recipe: Recipe, target_size: float | None = None
 ) -> Space:
-    """The smallest space that holds the winners of tasks.
+    """The smallest space that holds the winners of the tasks.
 
-    With a drift in the recipe, winners are first extrapolated to `target_size`.
+    If the recipe has a drift and `target_size` is given, winners are extrapolated to this size
+    first.
 
     Raises:
-        RegionError: no task has a finite loss.
+        RegionError: no task has a finite loss, or the solver finds no region.
     """
     axes = len(domain.numeric)
     winners = [task.winners(recipe.top) for task in tasks]
@@ -172,13 +179,16 @@ def learn(
 
 
 def extrapolated(
-    domain: Domain, tasks: Sequence[Task], winners: Sequence[np.ndarray], recipe: Recipe,
+    domain: Domain,
+    tasks: Sequence[Task],
+    winners: Sequence[np.ndarray],
+    recipe: Recipe,
     target_size: float,
-) -> list[np.ndarray]:  # fmt: skip
-    """Winners (n_t, d) of each task, moved along their trend over log2 of the size.
+) -> list[np.ndarray]:
+    """The winners (n_t, d) of each task t, extrapolated to `target_size`.
 
-    For each drifting dimension, the trend is the least-squares line through the winners of all
-    tasks. Coordinates are clipped to the cube. Without two different sizes, nothing moves.
+    In each drifting dimension, winners move along the least-squares line of all winners over log₂
+    of the size. Coordinates are clipped to the cube. If all sizes are equal, winners do not move.
     """
     names = [d.name for d in domain.numeric]
     columns = [names.index(name) for name in recipe.drifting or names]

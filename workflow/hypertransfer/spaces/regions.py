@@ -1,14 +1,14 @@
-"""Regions of the unit cube, fitted as the smallest that hold the winners of earlier tasks.
+"""Regions of the unit cube: the smallest box or ellipsoid that holds the winners of earlier tasks.
 
-Coordinates are those of `dimensions.Domain`. After Perrone et al. (2019, 1909.12552), a box
-{x : l ≤ x ≤ u} minimises ½‖u − l‖², an ellipsoid {x : ‖Ax + b‖ ≤ 1} minimises its volume, i.e.
-−log det A (the Löwner-John ellipsoid). With slack λ > 0, winners may lie outside: the fit minimises
-λ times the size plus the winners' mean distance outside. The paper scales slacks in a way that we
-could not find; our λ is for the unit cube.
+Coordinates are those of `dimensions.Domain`. Following Perrone et al. (2019, 1909.12552), the box
+{x : l ≤ x ≤ u} minimises ½‖u − l‖², and the ellipsoid {x : ‖Ax + b‖ ≤ 1} minimises −log det A and
+thus its volume (Löwner-John ellipsoid). With slack λ > 0, winners may lie outside: the fit
+minimises λ times the size plus the mean distance of the winners outside. How the paper scales its
+slacks is not known to us; here, λ refers to the coordinates of the unit cube.
 
 A floor (ours) bounds the half-widths of a box and the semi-axes of an ellipsoid from below. Without
-it, regions collapse where winners agree, as on a grid of learning rates, or are fewer than the
-dimensions. Both problems stay convex.
+a floor, regions collapse if winners agree in a coordinate, as on a grid of learning rates, or if
+there are fewer winners than dimensions. Both problems are convex with the floor as well.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-FLOOR = 0.05  # share of the range
-INSIDE = 1e-6  # tolerance of the gauge for points on the border, as the cone solver has one
-CHECKS = 4096  # quasi-random points with which shares of volumes are estimated
-MOST_ROUNDS = 1000  # rounds of rejection sampling
-MOST_DOUBLINGS = 20  # of the quasi-random sequence
+FLOOR = 0.05  # default floor, as a share of the range
+INSIDE = 1e-6  # tolerance of the gauge, since the solver finds borders only approximately
+CHECKS = 4096  # quasi-random points on which volumes are estimated
+MOST_ROUNDS = 1000  # of rejection sampling
+MOST_DOUBLINGS = 20  # of the length of a quasi-random sequence
 OUTSIDE = "almost the whole ellipsoid lies outside the search space"
 
 
 class RegionError(ValueError):
-    """Points, options or a region for which fitting or drawing is impossible."""
+    """A region cannot be fitted to points, or no points can be drawn from a region."""
 
 
 class Region(Protocol):
@@ -43,16 +43,16 @@ class Region(Protocol):
 
     @property
     def volume(self) -> float:
-        """The share of the cube that the region fills."""
+        """The volume of the region within the cube, which has volume 1."""
 
     def gauge(self, points: np.ndarray) -> np.ndarray:
         """The factors (n,) by which the region must grow about its centre to hold points (n, d)."""
 
     def draw(self, number: int, generator: np.random.Generator) -> np.ndarray:
-        """Points (number, d), uniform in the region."""
+        """Random points (number, d), uniform in the region."""
 
     def spread(self, number: int, seed: int) -> np.ndarray:
-        """Points (number, d) of a quasi-random sequence in the region."""
+        """Quasi-random points (number, d) in the region."""
 
     def plain(self) -> dict[str, Any]:
         """The region as plain values, for `from_plain`."""
@@ -72,7 +72,7 @@ class Box:
 
     @property
     def volume(self) -> float:
-        """The share of the cube: ∏ (high − low)."""
+        """The volume: ∏ (high − low)."""
         return float(np.prod(self.high - self.low))
 
     @property
@@ -81,12 +81,12 @@ class Box:
         return (self.low + self.high) / 2
 
     def gauge(self, points: np.ndarray) -> np.ndarray:
-        """max_j |x_j − c_j| / half-width_j of each point."""
+        """max_j |x_j − c_j| / h_j of each point x, with centre c and half-widths h; shape (n,)."""
         half = (self.high - self.low) / 2
         return np.abs((np.atleast_2d(points) - self.centre) / half).max(axis=1)
 
     def draw(self, number: int, generator: np.random.Generator) -> np.ndarray:
-        """Points (number, d), uniform in the region."""
+        """Random points (number, d), uniform in the box."""
         return generator.uniform(self.low, self.high, (number, self.dimension))
 
     def spread(self, number: int, seed: int) -> np.ndarray:
@@ -117,24 +117,24 @@ class Ellipsoid:
 
     @property
     def whole_volume(self) -> float:
-        """The volume with the parts outside the cube: π^(d/2) / Γ(d/2 + 1) / det A."""
+        """The volume including the parts outside the cube: π^(d/2) / Γ(d/2 + 1) / det A."""
         d = self.dimension
         return math.pi ** (d / 2) / math.gamma(d / 2 + 1) / float(np.linalg.det(self.a))
 
     @cached_property
     def volume(self) -> float:
-        """The share of the cube: the whole volume times the share of the ellipsoid in the cube.
+        """The volume within the cube: the whole volume times the share that lies in the cube.
 
-        The latter is estimated on `CHECKS` quasi-random points of the ellipsoid.
+        The share is estimated on `CHECKS` quasi-random points of the ellipsoid.
         """
         return self.whole_volume * float(_in_cube(self._sequence(CHECKS, 0)).mean())
 
     def gauge(self, points: np.ndarray) -> np.ndarray:
-        """‖Ax + b‖ of each point."""
+        """‖Ax + b‖ of each point x; shape (n,)."""
         return np.linalg.norm(np.atleast_2d(points) @ self.a + self.b, axis=1)
 
     def draw(self, number: int, generator: np.random.Generator) -> np.ndarray:
-        """Points (number, d), uniform in the region; points outside the cube are rejected.
+        """Random points (number, d), uniform in the part of the ellipsoid within the cube.
 
         Raises:
             RegionError: almost the whole ellipsoid lies outside the cube.
@@ -151,7 +151,7 @@ class Ellipsoid:
         raise RegionError(OUTSIDE)
 
     def spread(self, number: int, seed: int) -> np.ndarray:
-        """Points (number, d) of a quasi-random sequence in the ellipsoid that lie in the cube.
+        """The first points (number, d) of a quasi-random sequence in the ellipsoid and the cube.
 
         Raises:
             RegionError: almost the whole ellipsoid lies outside the cube.
@@ -168,7 +168,8 @@ class Ellipsoid:
     def _sequence(self, number: int, seed: int) -> np.ndarray:
         """Quasi-random points (number, d) of the ellipsoid, from d + 1 Sobol coordinates.
 
-        The normal quantiles of d coordinates give the direction, the last gives the radius.
+        The normal quantiles of d coordinates give the direction, and the last coordinate gives the
+        radius.
         """
         from scipy.special import ndtri
 
@@ -204,16 +205,17 @@ def from_plain(values: Mapping[str, Any]) -> Box | Ellipsoid:
 def fit(shape: str, points: np.ndarray, slack: float = 0.0, floor: float = FLOOR) -> Region:
     """The smallest box or ellipsoid that holds points (n, d) of the unit cube.
 
-    With `slack` λ > 0, some points may lie outside; see the module.
+    With `slack` λ > 0, some points may lie outside; see the docstring of this module.
 
     Raises:
-        RegionError: no points; points outside the cube; slack < 0; a floor not in (0, ½].
+        RegionError: there are no points, a point lies outside the cube, `slack` is negative,
+            `floor` is not in (0, ½], or the solver finds no region.
     """
     points = np.atleast_2d(np.asarray(points, dtype=float))
     if not points.size:
         raise RegionError("no points: a region needs at least one winner")
     if not np.isfinite(points).all() or points.min() < 0 or points.max() > 1:
-        raise RegionError("points outside the unit cube")
+        raise RegionError("a point lies outside the unit cube")
     if not 0 < floor <= 0.5 or slack < 0:
         text = f"floor {floor:g} must be above 0 and at most 0.5, slack {slack:g} at least 0"
         raise RegionError(text)
@@ -221,7 +223,7 @@ def fit(shape: str, points: np.ndarray, slack: float = 0.0, floor: float = FLOOR
 
 
 def fit_box(points: np.ndarray, slack: float, floor: float) -> Box:
-    """The smallest box of points (n, d): in closed form or, with slack, by a quadratic program.
+    """The smallest box for points (n, d): in closed form or, with slack, by a quadratic program.
 
     The program minimises λ/2 ‖u − l‖² + 1/(2n) Σ (ξ⁻ + ξ⁺), summed over points and dimensions,
     subject to l − ξ⁻ ≤ x ≤ u + ξ⁺, ξ ≥ 0 and l ≤ u.
@@ -239,17 +241,20 @@ def fit_box(points: np.ndarray, slack: float, floor: float) -> Box:
         _solve(size, [lows - below <= points, points <= highs + above, l <= u])
         low, high = np.minimum(l.value, u.value), np.maximum(l.value, u.value)
     middle, half = (low + high) / 2, np.maximum((high - low) / 2, floor)
-    middle = np.clip(middle, half, 1 - half)  # widened boxes stay in the cube
+    middle = np.clip(middle, half, 1 - half)  # a box at the floor stays in the cube
     return Box(np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1))
 
 
 def fit_ellipsoid(points: np.ndarray, slack: float, floor: float) -> Ellipsoid:
-    """The ellipsoid of points (n, d) that minimises −log det A subject to ‖Ax + b‖ ≤ 1.
+    """The ellipsoid for points (n, d) that minimises −log det A subject to ‖Ax + b‖ ≤ 1.
 
     With slack λ, the ellipsoid minimises −λ log det A + mean ξ subject to ‖Ax + b‖ ≤ 1 + ξ, ξ ≥ 0.
-    The floor bounds the largest eigenvalue of A by 1/floor. Points are centred at their mean and
-    divided by their greatest distance from it in a coordinate; otherwise the solver fails where a
-    region is small.
+    The floor bounds the largest eigenvalue of A by 1/floor. Points are centred at their mean, and
+    divided by their largest distance from the mean in any coordinate, because the solver fails on
+    small regions otherwise.
+
+    Raises:
+        RegionError: the solver finds no region.
     """
     import cvxpy as cp
 
@@ -267,16 +272,16 @@ def fit_ellipsoid(points: np.ndarray, slack: float, floor: float) -> Ellipsoid:
         _solve(small, [*constraints, away <= 1])
     matrix = (a.value + a.value.T) / (2 * reach)
     solved = Ellipsoid(matrix, b.value.ravel() - middle @ matrix)
-    # The solver satisfies constraints to a tolerance, but tight regions must hold all winners.
+    # The solver satisfies constraints up to a tolerance; without slack, all points must be inside.
     over = 1.0 if slack else max(1.0, float(solved.gauge(points).max()))
     return Ellipsoid(solved.a / over, solved.b / over)
 
 
 def _solve(objective: Any, constraints: list) -> None:
-    """Solve a convex program with Clarabel; if that fails, without its scaling of rows.
+    """Solve a convex program with Clarabel, and again without equilibration if that fails.
 
     Raises:
-        RegionError: Clarabel finds no solution either way.
+        RegionError: Clarabel finds no solution either time.
     """
     import cvxpy as cp
 

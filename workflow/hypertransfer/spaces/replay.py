@@ -1,8 +1,8 @@
-"""Replays: each target task is searched with spaces that were learned from the other tasks.
+"""Replays: search on each target task, in spaces that are learned from the other tasks.
 
-For every target and repeat, all regions and methods see the same random evaluations of the earlier
+For each target and repeat, all regions and methods have the same random evaluations of the earlier
 tasks and the same random order of the target's rows, so that comparisons are paired. Random numbers
-depend only on the names of replay, target and method, and on the repeat.
+depend only on the names of the replay, the target and the method, and on the number of the repeat.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hypertransfer.spaces.tasks.task import Task
 log = logging.getLogger(__name__)
 
 NEAR, NEAREST = 0.01, 0.001  # shares of a target's rows that count as its best
-MOST_DRAWN = 100  # of the target's best points in a picture
+MOST_DRAWN = 100  # largest number of the target's best points in a picture
 
 PLACE = [(name, pa.string()) for name in ("replay", "suite", "task", "group")]
 REPLAYS = pa.schema([
@@ -66,10 +66,10 @@ class Replay:
         return [task for task in self.tasks if matches(where, task.attributes)]
 
     def priors(self, target: Task) -> list[Task]:
-        """The tasks that are earlier than a target: never the target itself.
+        """The tasks from which spaces for a target are learned, without the target itself.
 
-        Those tasks match `priors`, equal the target in the attributes `same` and, with
-        `leave_out: group`, are of other groups.
+        These tasks match `priors` and equal the target in the attributes `same`; with `leave_out:
+        group`, they belong to other groups than the target.
         """
         by_group = self.values["leave_out"] == "group"
         same = self.values["same"]
@@ -124,7 +124,7 @@ def _table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
 
 
 def _replayed(replay: Replay, target: Task) -> Iterator[dict[str, Any]]:
-    """Rows of both tables for one target: in each repeat, first regions and then methods."""
+    """The rows of both tables for one target: for each repeat, first regions, then methods."""
     earlier = replay.priors(target)
     if not earlier:
         raise ReplayError(f"replay {replay.name}: {target.name} has no earlier tasks; see `priors`")
@@ -165,12 +165,12 @@ def _replayed(replay: Replay, target: Task) -> Iterator[dict[str, Any]]:
 
 
 def _generator(*names: Any) -> np.random.Generator:
-    """A random generator that is a function of names alone."""
+    """A random generator whose seed is a digest of the names."""
     return np.random.default_rng(int(digest(list(names), 16), 16))
 
 
 def _observed(task: Task, number: int | None, generator: np.random.Generator) -> Task:
-    """The task with that many random evaluations; with all if `number` is None or too large."""
+    """The task with `number` random evaluations; with all if `number` is None or too large."""
     if number is None or number >= len(task.losses):
         return task
     return task.part(generator.choice(len(task.losses), number, replace=False))
@@ -179,9 +179,10 @@ def _observed(task: Task, number: int | None, generator: np.random.Generator) ->
 def _with_outliers(
     observed: list[Task], replay: Replay, generator: np.random.Generator
 ) -> tuple[list[Task], set[str]]:
-    """Tasks of which `planted` have their winner moved, and the names of these outliers.
+    """The tasks, of which `planted` are turned into outliers, and the names of the outliers.
 
-    The winner moves to the corner of the cube opposite to the mean of all winners.
+    An outlier has one evaluation only, at the corner of the cube opposite to the mean of all
+    winners.
     """
     number = replay.values["planted"]
     if not number:
@@ -213,7 +214,7 @@ def _tested(
     replay: Replay, target: Task, observed: Sequence[Task], recipe: Recipe,
     known: dict[tuple, _TestedSpace],
 ) -> _TestedSpace:  # fmt: skip
-    """The space of a recipe, tested on the target; repeats with the same winners share it."""
+    """The space of a recipe, tested on the target; repeats with equal winners share one space."""
     key = (recipe, *(task.winners(recipe.top).tobytes() for task in observed))
     if key not in known:
         start = time.perf_counter()
@@ -226,11 +227,12 @@ def _tested(
 
 
 def _region_columns(space: Space, target: Task, seconds: float) -> dict[str, Any]:
-    """Columns of REGIONS that compare a space with a target that it was not learned from.
+    """The columns of REGIONS that compare a space with a target from which it was not learned.
 
-    `share`: of the target's rows in the space; `inflation`: the region's growth that holds the
-    target's best; `needed`: the volume after this growth; `coverage`, `coverage_nearest`: shares
-    of the target's best rows (NEAR, NEAREST) in the space.
+    `share` is the share of the target's rows in the space, `inflation` the factor by which the
+    region must grow to hold the target's best point, and `needed` the volume after this growth.
+    `coverage` and `coverage_nearest` are the shares of the target's best rows in the space, of the
+    best NEAR and NEAREST of all rows.
     """
     inside = space.contains(target.points)
     gauge = float(space.gauge(target.best[None])[0])
@@ -249,7 +251,7 @@ def _region_columns(space: Space, target: Task, seconds: float) -> dict[str, Any
 
 
 def _picture(space: Space, observed: Sequence[Task], target: Task, recipe: Recipe) -> str:
-    """JSON for a figure: the space, the winners it was learned from, the target's best points."""
+    """The data of a figure as JSON: the space, its winners, and the target's best points."""
     winners = np.concatenate([task.winners(recipe.top) for task in observed])
     best = target.winners(max(1, round(NEAR * len(target.losses))))
     points = {"won": winners.tolist(), "best": best[:MOST_DRAWN].tolist()}
@@ -260,7 +262,7 @@ def _regrets(
     replay: Replay, target: Task, observed: Sequence[Task], rows_inside: Mapping[str, np.ndarray],
     method: Mapping[str, Any], order: np.ndarray, generator: np.random.Generator,
 ) -> np.ndarray:  # fmt: skip
-    """Regrets (budget,) of a method on the target, with rows in the given order."""
+    """Regrets (budget,) of a method on the target, whose rows are evaluated in the given order."""
     rows = order
     if method["region"] is not None:
         rows = order[np.isin(order, rows_inside[method["region"]])]
@@ -274,7 +276,7 @@ def _regrets(
 def _nearest(target: Task, observed: Sequence[Task], axes: int) -> list[int]:
     """The target's rows nearest to the best points of earlier tasks, without duplicates.
 
-    The squared distance counts 1 for each differing choice, as for opposite ends of a range.
+    A different choice adds 1 to the squared distance, as do opposite ends of a range.
     """
     rows = []
     for task in observed:

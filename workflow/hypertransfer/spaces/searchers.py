@@ -1,8 +1,8 @@
 """Searchers that a replay compares on the rows of a task: random, Bayesian, successive halving.
 
-A searcher returns the least normalised regret after each unit of work. The rows that a searcher may
-evaluate, e.g. those in a region, come in random order; searchers of one replay share the order, so
-that comparisons are paired.
+A searcher returns the least normalised regret after each unit of work. It evaluates rows in the
+random order in which they are given, for example the rows in a region. All searchers of a replay
+are given the same order, so that comparisons are paired.
 """
 
 from __future__ import annotations
@@ -28,8 +28,13 @@ CANDIDATES = 1500  # rows among which expected improvement is maximised
 class TaskSearch:
     """A search on one task.
 
-    The first `axes` coordinates of the task's points are numeric, the others categorical. `rows`
-    may be evaluated, in random order; `warm` are rows to begin with; `budget` counts evaluations.
+    Attributes:
+        task: the task.
+        axes: number of numeric coordinates, which come first in the task's points.
+        rows: indices of the rows that may be evaluated, in random order.
+        budget: number of evaluations.
+        generator: source of random draws.
+        warm: indices of the rows that are evaluated first.
     """
 
     task: Task
@@ -41,7 +46,7 @@ class TaskSearch:
 
 
 def random(problem: TaskSearch) -> np.ndarray:
-    """Regrets (budget,) of random search: the warm rows, then the others in their order."""
+    """Regrets (budget,) of random search: the warm rows first, then the other rows in order."""
     rest = problem.rows[~np.isin(problem.rows, problem.warm)]
     return least_regrets(problem, [*problem.warm, *rest][: problem.budget])
 
@@ -49,9 +54,10 @@ def random(problem: TaskSearch) -> np.ndarray:
 def bayesian(problem: TaskSearch, *, start: int) -> np.ndarray:
     """Regrets (budget,) of GP-BO, which evaluates the row of largest expected improvement next.
 
-    The search begins with the warm rows or, without any, with `start` random rows. The Gaussian
-    process has a Matérn 5/2 kernel with a length scale for each dimension and noise, and is fitted
-    anew after each evaluation; categorical dimensions are one-hot encoded.
+    The search begins with the warm rows or, without any, with `start` random rows. Each further
+    row has the largest expected improvement. The Gaussian process has a Matérn 5/2 kernel with one
+    length scale for each dimension, and noise; its kernel is fitted after each evaluation.
+    Categorical dimensions are one-hot encoded.
     """
     chosen = list(problem.warm) or problem.rows[:start].tolist()
     chosen = chosen[: problem.budget]
@@ -72,12 +78,15 @@ def bayesian(problem: TaskSearch, *, start: int) -> np.ndarray:
 
 
 def _most_promising(
-    features: np.ndarray, losses: np.ndarray, chosen: Sequence[int], left: np.ndarray,
+    features: np.ndarray,
+    losses: np.ndarray,
+    chosen: Sequence[int],
+    left: np.ndarray,
     theta: np.ndarray | None,
-) -> tuple[int, np.ndarray]:  # fmt: skip
+) -> tuple[int, np.ndarray]:
     """The row of `left` with the largest expected improvement, and the fitted kernel's theta.
 
-    The fit starts from `theta` (log hyperparameters, as in scikit-learn) where one is given.
+    The fit starts from `theta` (log hyperparameters, as in scikit-learn) unless it is None.
     """
     values = standardised(losses[list(chosen)])
     kernel = matern_kernel(np.full(features.shape[1], 0.5), (0.05, 20.0), noise=1e-3)
@@ -100,12 +109,13 @@ def _one_hot(problem: TaskSearch) -> np.ndarray:
 def halving(problem: TaskSearch, *, factor: int, brackets: int) -> np.ndarray:
     """Regrets (budget,) of successive halving on the task's learning curves.
 
-    A round evaluates new configurations at the task's least share of work; the best 1/`factor` of
-    them continue to the next share, and so on to the whole work. Rounds repeat until no new
-    configurations are left; then stopped ones are finished, the best first. With `brackets` above
-    1, rounds start at the first shares in turn: Hyperband (Li et al. 2018). A configuration that
-    continues pays only for the additional work. The regret is that of the configuration that leads
-    at the largest share so far, taken at its whole work.
+    A round evaluates new configurations at the smallest share of work; the best 1/`factor` of
+    them continue to the next share, and so on up to the whole work. Rounds repeat until no new
+    configurations are left; then stopped configurations continue to the whole work, best first.
+    With `brackets` above 1, rounds start at each of the first `brackets` shares in turn, as in
+    Hyperband (Li et al. 2018). A configuration that continues costs only the additional work. The
+    regret is that of the best configuration at the largest share reached so far, after its whole
+    work.
 
     Raises:
         ValueError: the task has no learning curves.
@@ -130,8 +140,8 @@ def halving(problem: TaskSearch, *, factor: int, brackets: int) -> np.ndarray:
 class _Race:
     """The state of successive halving.
 
-    `spent` is the work so far; `rungs` holds the last rung, i.e. index of a share, of each row;
-    `best` is the largest rung reached and minus the least loss there.
+    `spent` is the work so far; `rungs` holds the last rung of each row, a rung being the index of
+    a share of work; `best` is the largest rung reached, and minus the least loss at this rung.
     """
 
     def __init__(self, problem: TaskSearch) -> None:
@@ -143,7 +153,7 @@ class _Race:
         self.best = (-1, -np.inf)
 
     def run(self, rows: Sequence[int], rung: int) -> list[int]:
-        """Continue rows to a rung; these rows, best first, or none once the budget is spent."""
+        """Continue rows to a rung; returns them, best first, or none once the budget is spent."""
         for row in rows:
             before = self.shares[self.rungs[row]] if row in self.rungs else 0.0
             self.spent += self.shares[rung] - before
@@ -158,7 +168,7 @@ class _Race:
         return sorted(rows, key=lambda row: self.task.curves[row, rung])
 
     def stopped(self) -> list[int]:
-        """Rows before the last rung, sorted by rung, the largest first, and then by loss."""
+        """The rows that stopped before the last rung: by rung, largest first, and then by loss."""
         last = len(self.shares) - 1
         unfinished = [row for row, rung in self.rungs.items() if rung < last]
         return sorted(
@@ -167,7 +177,7 @@ class _Race:
 
 
 def least_regrets(problem: TaskSearch, chosen: Sequence[int]) -> np.ndarray:
-    """The least regret (budget,) after each evaluation; the last one repeats if rows run out."""
+    """The least regret (budget,) after each evaluation; if rows run out, the last one repeats."""
     regrets = np.minimum.accumulate(problem.task.regrets[list(chosen)])
     return np.pad(regrets, (0, problem.budget - len(regrets)), mode="edge")
 
@@ -180,5 +190,5 @@ SEARCHERS: Mapping[str, Callable[..., np.ndarray]] = {
 
 
 def search(name: str, problem: TaskSearch, options: Mapping[str, Any]) -> np.ndarray:
-    """Regrets (budget,) of the searcher of a name."""
+    """Regrets (budget,) of the searcher with this name and these options."""
     return SEARCHERS[name](problem, **options)

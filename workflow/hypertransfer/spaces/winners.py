@@ -14,14 +14,14 @@ COLUMNS = ("suite", "task", "group", "dimension", "winner")
 
 
 def winners(suites: Mapping[str, Mapping], files: Mapping[str, Sequence[str]]) -> pa.Table:
-    """Winners of all tasks: one row for each task and numeric dimension.
+    """The winners of all tasks: a table with one row for each task and numeric dimension.
 
-    The column `winner` is the mean over the task's best `suite["winners"]` evaluations, in log2 on
-    log axes. A task's attributes are further columns.
+    The column `winner` is the mean over the best `suite["winners"]` evaluations of the task, in
+    log₂ for a dimension on a log axis. The attributes of the task are further columns.
 
     Args:
         suites: suites by name, each with the number `winners`.
-        files: the files that each suite's tasks are read from.
+        files: the files from which the tasks of each suite are read.
     """
     rows: list[dict[str, Any]] = []
     for name, suite in suites.items():
@@ -29,9 +29,15 @@ def winners(suites: Mapping[str, Mapping], files: Mapping[str, Sequence[str]]) -
         for task in tasks:
             means = task.winners(suite["winners"])[:, : len(domain.numeric)].mean(axis=0)
             rows += [
-                {**task.attributes, "suite": name, "task": task.name, "group": task.group,
-                 "dimension": d.name, "winner": d.on_axis(float(mean))}
+                {
+                    **task.attributes,
+                    "suite": name,
+                    "task": task.name,
+                    "group": task.group,
+                    "dimension": d.name,
+                    "winner": d.on_axis(float(mean)),
+                }
                 for d, mean in zip(domain.numeric, means, strict=True)
-            ]  # fmt: skip
+            ]
     names = list(dict.fromkeys([*COLUMNS, *(key for row in rows for key in row)]))
     return pa.table({n: parquet.axis_column([row.get(n) for row in rows]) for n in names})

@@ -1,1 +1,1 @@
-"""The run store, Parquet tables, and the ledger of made files."""
+"""Files: the run store, Parquet tables, and the ledger of the files that jobs have made."""

@@ -1,4 +1,4 @@
-"""Writes files in one step by a rename, and opens files without following links."""
+"""Write files atomically by a rename, and open files without following links."""
 
 from __future__ import annotations
 
@@ -37,7 +37,11 @@ def fsync_directory(path: Path) -> None:
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Write a new file and flush it to the disk."""
+    """Write a new file and flush it to the disk.
+
+    Raises:
+        FileExistsError: the file exists.
+    """
     with path.open("xb") as file:
         file.write(content)
         file.flush()
@@ -45,7 +49,7 @@ def write_durably(path: Path, content: bytes) -> None:
 
 
 def replace_atomically(path: Path, content: bytes) -> None:
-    """Write a file by one rename: readers see the former content or all of the new one."""
+    """Write a file atomically: readers see the former content or the whole new content."""
     with replacing(path) as file:
         file.write(content)
 

@@ -13,7 +13,7 @@ from hypertransfer.catalogue.cards import probes as cards_probes
 from hypertransfer.runs.scorecard import COLUMNS
 from hypertransfer.storage import parquet, schemas
 
-PREFIX = "history."  # of the list columns in the table of a cell
+PREFIX = "history."  # begins the names of the list columns in the table of a cell
 PLACE = pa.schema([("grid", pa.string()), ("key", pa.string())])
 HISTORY = pa.schema([*PLACE, *schemas.HISTORY])
 PROBES = pa.schema([*PLACE, ("probe", pa.string()), *schemas.probe_schema(*cards_probes.PROBES)])
@@ -24,7 +24,7 @@ def collect(cells: Sequence[str], probes: Sequence[str], tables: Mapping[str, st
 
     `runs` has one row for each run, `history` one for each recorded step of a run, and `probes`
     one for each probed checkpoint. Memory does not grow with the number of files, which are read
-    one after another. In the rows of a grid, the axes that only other grids have are null.
+    one after another. A column of `runs` for an axis is null in the rows of grids without it.
 
     Args:
         cells: files of training shards.
@@ -43,7 +43,7 @@ def _without_history(schema: pa.Schema) -> pa.Schema:
 
 
 def _history(path: str) -> pa.Table:
-    """The history of a cell: its list columns with one row for each recorded step."""
+    """The history of a cell, with one row for each recorded step instead of lists."""
     table = parquet.read(path, [*PLACE.names, *(PREFIX + name for name in schemas.HISTORY.names)])
     lists = {name: table.column(PREFIX + name) for name in schemas.HISTORY.names}
     lengths = pa.compute.list_value_length(lists["step"]).to_pylist()

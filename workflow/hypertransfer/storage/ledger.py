@@ -3,7 +3,7 @@
 Snakemake trusts any output file that exists. Each job therefore adds a line to the ledger with
 the files that it has made. Before jobs are planned, files that differ from their line are
 removed, and so are files without a line, whose job did not finish. Snakemake then makes the
-files again, quickly, because their runs are in the run store.
+files again; the runs are not trained again, because the run store has them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class MadeFile:
 
     @classmethod
     def of(cls, path: Path) -> MadeFile:
-        """The size, time and digest that the file has now."""
+        """The present size, time and digest of a file."""
         stat = path.stat()
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -43,11 +43,15 @@ class MadeFile:
 
 
 class FolderLockError(RuntimeError):
-    """The lock of the results cannot be acquired: the message says why."""
+    """The lock of the results cannot be acquired; the message says why."""
 
 
 def add(paths: Iterable[str], file: Path = FILE) -> None:
-    """Add a line with the files that a job has made."""
+    """Add a line with the files that a job has made.
+
+    Raises:
+        OSError: a file does not exist, or the ledger cannot be written.
+    """
     _write_line({str(path): MadeFile.of(Path(path)) for path in paths}, file)
 
 
@@ -78,8 +82,8 @@ def read(file: Path = FILE) -> dict[str, MadeFile]:
 def changed(paths: Iterable[str], file: Path = FILE) -> list[str]:
     """Existing files that differ from their line in the ledger, or have no line.
 
-    A file with another time and the same content, such as a copy, has not changed; its new time
-    is added to the ledger.
+    A file whose time differs and whose content is the same, such as a copy, is not returned; its
+    new time is added to the ledger.
     """
     recorded, differing, touched = read(file), [], {}
     for path in paths:
@@ -99,7 +103,7 @@ def changed(paths: Iterable[str], file: Path = FILE) -> list[str]:
 
 
 def damaged(paths: Iterable[str], file: Path = FILE) -> Iterator[str]:
-    """Files whose digest differs from their line in the ledger, whatever their size and time."""
+    """Files whose digest differs from their line in the ledger; every file is read."""
     recorded = read(file)
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
@@ -116,18 +120,18 @@ def remove(paths: Iterable[str]) -> list[str]:
 
 
 def wait_for_lock(seconds: float, file: Path = LOCK) -> IO[str]:
-    """Acquire the lock of the results in this folder, waiting at most some seconds.
+    """Acquire the lock of the results in this folder, waiting at most `seconds`.
 
     Raises:
-        FolderLockError: another process holds the lock, or the folder cannot be written.
+        FolderLockError: another process still holds the lock, or the folder cannot be written.
     """
     until = time.monotonic() + seconds
     try:
         while (handle := acquire_lock(file)) is None:
             if time.monotonic() > until:
                 raise FolderLockError(
-                    f"another snakemake makes results in {file.parent.resolve()}: wait until it "
-                    "has ended, or work in another folder (the store may be shared)"
+                    f"another Snakemake process writes to {file.parent.resolve()}: wait until that "
+                    "process has ended, or work in another folder (both can use one store)"
                 )
             time.sleep(0.2)
     except OSError as error:

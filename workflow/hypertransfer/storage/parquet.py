@@ -1,4 +1,4 @@
-"""Parquet tables: written by one rename, read with their checksums, and joined.
+"""Parquet tables: written atomically, read with verified checksums, and joined.
 
 Axes of a grid are columns named by their dotted config keys, such as `shape.width`.
 """
@@ -28,7 +28,7 @@ def to_bytes(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-MOST_ROWS = 10**7  # a small compressed file can hold any number of equal rows
+MOST_ROWS = 10**7  # a bound on memory, since equal rows compress to almost nothing
 
 
 def opened(source: Any, form: pa.Schema | None = None) -> pq.ParquetFile:
@@ -40,7 +40,7 @@ def opened(source: Any, form: pa.Schema | None = None) -> pq.ParquetFile:
     """
     file = pq.ParquetFile(source, page_checksum_verification=True)
     if file.metadata.num_rows > MOST_ROWS:
-        raise pa.ArrowInvalid(f"{file.metadata.num_rows} rows, more than {MOST_ROWS}")
+        raise pa.ArrowInvalid(f"{file.metadata.num_rows} rows exceed the limit of {MOST_ROWS}")
     schema = file.schema_arrow
     for field in form or ():
         if schema.get_field_index(field.name) < 0 or schema.field(field.name).type != field.type:
@@ -79,7 +79,7 @@ def frame(path: Path | str) -> pd.DataFrame:
 
 
 def write(table: pa.Table, path: Path | str) -> None:
-    """Write a Parquet file by one rename."""
+    """Write a Parquet file atomically."""
     replace_atomically(Path(path), to_bytes(table))
 
 
@@ -89,7 +89,7 @@ ROW_GROUP = 1 << 16  # rows
 def write_stream(tables: Iterable[pa.Table], schema: pa.Schema, path: Path | str) -> None:
     """Write tables one after another to a Parquet file, with about one row group in memory.
 
-    Columns of the schema that a table lacks are null in the rows of the table.
+    A column of the schema that a table lacks is null in the rows of that table.
     """
     with replacing(Path(path)) as file, pq.ParquetWriter(file, schema, **WRITING) as writer:
         for group in _groups(conform(table, schema) for table in tables):
@@ -97,7 +97,7 @@ def write_stream(tables: Iterable[pa.Table], schema: pa.Schema, path: Path | str
 
 
 def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in tables of at least `ROW_GROUP` rows: small row groups are slow to read."""
+    """The same rows in tables of at least `ROW_GROUP` rows, since small groups read slowly."""
     held: list[pa.Table] = []
     rows = 0
     for table in tables:
@@ -111,7 +111,11 @@ def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table with the columns of a schema; columns that the table lacks are null."""
+    """The table with the columns of a schema; columns that the table lacks are null.
+
+    Raises:
+        pa.ArrowException: a column cannot be cast to the type in the schema.
+    """
     columns = [
         table.column(field.name).cast(field.type)
         if field.name in table.column_names
@@ -122,7 +126,14 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def common_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
-    """The columns of all schemas in order of appearance, each with the common type of all."""
+    """The columns of all schemas in order of appearance.
+
+    Where the types of a column differ, such as int64 and float64, the column has the type that
+    holds the values of all.
+
+    Raises:
+        pa.ArrowException: no type holds all values of a column.
+    """
     return pa.unify_schemas([s.remove_metadata() for s in schemas], promote_options="permissive")
 
 

@@ -1,4 +1,4 @@
-"""Reads entries of the run store, and makes those that are missing or damaged."""
+"""Read entries of the run store, and make the entries that are missing or damaged."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ def produce(
     read: Callable[[Entry, Any], Any],
     warn: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Read each wanted entry; a missing or damaged entry is made, by one process only.
+    """Read each wanted entry; exactly one process makes an entry that is missing or damaged.
 
     Args:
         store: the run store.
         kind: the kind of the entries, one of `run_store.KINDS`.
-        wanted: a value for each key, which is handed to `make` and `read`.
+        wanted: a value for each key, passed to `make` and `read`.
         make: `make(key, value)` returns the record and the files of an entry.
         read: `read(entry, value)` returns the result for an entry, and raises DamagedEntry if
-            the files of the entry are not of the expected form.
+            the files of the entry do not have the expected form.
         warn: called with a message for each damaged entry.
 
     Returns:
-        The results of `read` by key, in the order of `wanted`. The function waits for entries
-        that another process makes, after all others are read or made.
+        The results of `read` by key, in the order of `wanted`. Entries that another process is
+        making are waited for last.
 
     Raises:
         StoreError: the store cannot be read or written.

@@ -49,27 +49,27 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a file in an entry
 
 
 class StoreError(RuntimeError):
-    """The store cannot be used: the message says where, why, and what to do."""
+    """The store cannot be used; the message says where, why, and what to do."""
 
 
 class DamagedEntry(StoreError):
-    """An entry's files are not what was written."""
+    """The files of an entry cannot be read, or differ from what was written."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry whose record was verified: key, record, folder, and digest of each file."""
+    """An entry of the store, whose record was verified."""
 
     key: str
     record: Mapping[str, Any]
-    path: Path
-    files: Mapping[str, str]
+    path: Path  # folder of the entry
+    files: Mapping[str, str]  # SHA-256 digest of each file, by file name
 
     def read(self, name: str) -> bytes:
-        """The bytes of one file, checked against the digest that was written with it.
+        """The bytes of one file, verified with the digest in the record.
 
         Raises:
-            DamagedEntry: the file cannot be read, or its content has another digest.
+            DamagedEntry: the file cannot be read, or its content does not match its digest.
         """
         try:
             with open_file(self.path / name) as file:
@@ -77,7 +77,7 @@ class Entry:
         except OSError as error:
             raise DamagedEntry(f"{self.key}: {name} cannot be read: {error}") from error
         if hashlib.sha256(content).hexdigest() != self.files.get(name):
-            raise DamagedEntry(f"{self.key}: {name} is not what was written")
+            raise DamagedEntry(f"{self.key}: {name} differs from what was written")
         return content
 
 
@@ -85,7 +85,7 @@ def parse_record(key: str, content: bytes) -> tuple[dict[str, Any], dict[str, st
     """Record and digests of the files of an entry, from the content of its entry.json.
 
     Raises:
-        DamagedEntry: the content has another digest, or not the form of a record.
+        DamagedEntry: the content does not match its digest, or is not a record.
     """
     try:
         parsed = parse_json(content)
@@ -95,9 +95,9 @@ def parse_record(key: str, content: bytes) -> tuple[dict[str, Any], dict[str, st
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         sound = False
     if not sound:
-        raise DamagedEntry(f"{key}: {ENTRY} is not what was written")
+        raise DamagedEntry(f"{key}: {ENTRY} differs from what was written")
     if not isinstance(record, dict) or not _are_files(files):
-        raise DamagedEntry(f"{key}: {ENTRY} is not of the form of a record")
+        raise DamagedEntry(f"{key}: {ENTRY} does not have the form of a record")
     return record, files
 
 
@@ -109,18 +109,18 @@ def _are_files(files: object) -> bool:
 
 
 class Store:
-    """A store of finished entries under their keys; several processes and hosts may share it."""
+    """A store of finished entries by key, which several processes and hosts can share."""
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
 
     def path(self, kind: str, key: str) -> Path:
-        """The folder of an entry, whether or not the entry exists."""
+        """The folder of an entry, which need not exist; ValueError if `key` is not a key."""
         return Path(self._where(kind, key))
 
     def _where(self, kind: str, key: str) -> str:
         if not KEY.fullmatch(key):
-            raise ValueError(f"not a key: {key!r}")
+            raise ValueError(f"{key!r} is not a key of an entry")
         identity, _, context = key.partition("-")
         return f"{self.root}/{kind}/{identity[:2]}/{identity}/{context}"
 
@@ -139,11 +139,11 @@ class Store:
         """The entry, or None if it does not exist.
 
         Raises:
-            DamagedEntry: see `parse_record`; or a link stands in the entry's place.
+            DamagedEntry: see `parse_record`; or the folder of the entry is a symbolic link.
         """
         path = self.path(kind, key)
         if path.is_symlink():
-            raise DamagedEntry(f"{key}: a link stands in its place")
+            raise DamagedEntry(f"{key}: its folder is a symbolic link")
         try:
             with open_file(path / ENTRY) as file:
                 content = file.read(runs_canonical.MOST_JSON + 1)
@@ -159,7 +159,7 @@ class Store:
     def put(
         self, kind: str, key: str, record: Mapping[str, Any], files: Mapping[str, bytes]
     ) -> None:
-        """Write an entry; if another process has written the entry before, that one stays.
+        """Write an entry, unless another process has written the entry in the meantime.
 
         Raises:
             StoreError: the store cannot be written; no file is left behind.
@@ -188,7 +188,7 @@ class Store:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def keep_state(self, kind: str, key: str, content: bytes) -> None:
-        """Save the state of an unfinished entry, which replaces the state saved before.
+        """Save the state of an unfinished entry, replacing the state that was saved before.
 
         Only the process that holds the lock of the entry may call this; `put` removes the state.
 
@@ -202,10 +202,10 @@ class Store:
             raise self._unwritable(error) from error
 
     def state(self, kind: str, key: str) -> bytes | None:
-        """The state that was saved last, or None if there is none.
+        """The state that was saved last, or None if no state was saved.
 
         Raises:
-            DamagedEntry: the file cannot be read, or its content has another digest.
+            DamagedEntry: the file cannot be read, or its content does not match its digest.
         """
         try:
             with open_file(self.named("states", kind, key)) as file:
@@ -215,17 +215,17 @@ class Store:
         except OSError as error:
             raise DamagedEntry(f"{key}: its saved state cannot be read: {error}") from error
         if hashlib.sha256(content[64:]).hexdigest().encode() != content[:64]:
-            raise DamagedEntry(f"{key}: its saved state is not what was written")
+            raise DamagedEntry(f"{key}: its saved state differs from what was written")
         return content[64:]
 
     def drop_state(self, kind: str, key: str) -> None:
-        """Remove the saved state, if there is one."""
+        """Remove the saved state of an entry, if there is one."""
         with contextlib.suppress(OSError):
             self.named("states", kind, key).unlink(missing_ok=True)
 
     def named(self, folder: str, kind: str, key: str) -> Path:
-        """The file of an entry in a folder with one file for each entry: states or locks."""
-        self._where(kind, key)  # raises ValueError if it is not a key
+        """The file of an entry in the folder `states` or `locks`; ValueError if `key` is no key."""
+        self._where(kind, key)  # raises ValueError if `key` is not a key
         return self.root / folder / key[:2] / f"{kind}-{key}"
 
     def _place(self, temporary: Path, target: Path) -> None:
@@ -243,12 +243,16 @@ class Store:
                     raise
 
     def _stay_inside(self, folder: Path) -> None:
-        """Raise StoreError if a link on the way to the folder leads out of the store."""
+        """Check that no link in the path of a folder leads out of the store.
+
+        Raises:
+            StoreError: a link leads out of the store.
+        """
         wanted = Path(os.path.realpath(self.root)) / folder.relative_to(self.root)
         if Path(os.path.realpath(folder)) != wanted:
             raise StoreError(
-                f"{folder} leads out of the store by a link: remove the link, or name the folder "
-                "that it leads to in config/config.yaml, key 'store'"
+                f"{folder} leads out of the store by a symbolic link: remove the link, or set the "
+                "key 'store' in config/config.yaml to the folder that the link leads to"
             )
 
     def open(self) -> None:
@@ -270,7 +274,7 @@ class Store:
         """Check the format of the store, and that none of its folders is a link out of it.
 
         Raises:
-            StoreError: the format is another one, or a link leads out of the store.
+            StoreError: the store has another format, or a link leads out of the store.
         """
         for name in FOLDERS:
             if (self.root / name).is_symlink():
@@ -287,8 +291,8 @@ class Store:
         if written != FORMAT:
             raise StoreError(
                 f"{self.root} is a store of format {written}, and this version of hypertransfer "
-                f"reads and writes format {FORMAT}: name another folder in config/config.yaml, "
-                "key 'store', or use the version that wrote it"
+                f"reads and writes format {FORMAT}: set the key 'store' in config/config.yaml to "
+                "another folder, or use the version that wrote this store"
             )
 
     def set_aside(self, kind: str, key: str) -> Path:
@@ -309,9 +313,10 @@ class Store:
 
     @contextlib.contextmanager
     def locked(self, kind: str, key: str, *, wait: bool) -> Iterator[bool]:
-        """Hold the lock of an entry while the entry is made; False if another process holds it.
+        """Hold the lock of an entry in a `with` block; yields False if another process holds it.
 
-        The lock is an advisory lock on a file, which the system releases when its holder ends.
+        With `wait`, the call blocks until the lock is free. The lock is an advisory lock on a
+        file, which the operating system releases when the process that holds it ends.
 
         Raises:
             StoreError: the store cannot be written.
@@ -360,7 +365,7 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 
 def owner() -> str:
-    """The prefix of this process's names in `tmp`."""
+    """The prefix of the names of this process's files in the folder `tmp`."""
     return f"{socket.gethostname()}~{os.getpid()}~"
 
 

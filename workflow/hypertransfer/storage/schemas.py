@@ -20,7 +20,11 @@ _TYPES = {
 
 
 def schema(columns: Mapping[str, str]) -> pa.Schema:
-    """The Arrow schema of columns, given the kind of each column by name."""
+    """The Arrow schema of columns.
+
+    Args:
+        columns: the kind of each column by name: text, flag, count, large count, number or list.
+    """
     return pa.schema([(name, _TYPES[kind]) for name, kind in columns.items()])
 
 
@@ -29,12 +33,12 @@ SUMMARY = schema(columns.SUMMARY)
 
 
 def probe_schema(*probes: str) -> pa.Schema:
-    """The columns of some probes; a table has one row for each checkpoint of a run."""
+    """The schema of a table of probes, with one row for each checkpoint of a run."""
     own = {
         name: kind for probe in probes for name, kind in cards_probes.PROBES[probe].columns.items()
     }
     return schema({"step": "count", **own, **cards_probes.PROBED, "seconds": "number"})
 
 
-# Schema of each file in the store. The table of a probe has further columns of its own.
+# Columns that each Parquet file in the store must have; tables of probes have further columns.
 FORMS = {"history.parquet": HISTORY, "probe.parquet": probe_schema()}

@@ -1,1 +1,1 @@
-"""Study configs: reading, checking, and expanding grids to runs."""
+"""Configs of studies: read and check them, and expand grids to runs."""

@@ -13,16 +13,16 @@ from hypertransfer.studies import sobol
 # Forms that generate the values of an axis.
 FORMS = frozenset({"powers", "logspace", "range", "sobol"})
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {"powers": {"step": 1}, "sobol": {"log": True}}
-MOST_VALUES = 100_000  # values of an axis, or checkpoints of a probe
-DIGITS = 12  # significant digits of generated values; more would show rounding errors
+MOST_VALUES = 100_000  # largest number of values of an axis, or of checkpoints of a probe
+DIGITS = 12  # significant digits of generated values; further digits would be rounding errors
 Path = tuple[str, ...]  # keys from the root of the grid to an axis
 
 
 def axis_values(path: Path, written: object, zipped: bool = False) -> list:
-    """The values of one axis; values of a zipped axis may repeat.
+    """The values of one axis; only a zipped axis may have duplicates.
 
     Raises:
-        ProblemError: there are no values, a value is not finite or stands twice, or the form is
+        ProblemError: there are no values, a value is not finite or occurs twice, or the form is
             unknown.
     """
     try:
@@ -39,7 +39,7 @@ def axis_values(path: Path, written: object, zipped: bool = False) -> list:
     doubles = sorted(text for text, count in Counter(texts).items() if count > 1)
     if doubles and not zipped:
         raise ProblemError.at(
-            path, written, f"free of duplicates: {', '.join(doubles)} stands twice"
+            path, written, f"free of duplicates: {', '.join(doubles)} occurs twice"
         )
     return values
 
@@ -55,7 +55,7 @@ def _generated(path: Path, written: Mapping) -> list:
 def _powers(path: Path, written: Mapping) -> list:
     p = {**DEFAULTS["powers"], **written["powers"]}
     if p["step"] <= 0 or p["to"] < p["from"]:
-        raise ProblemError.at(path, written, "a range of powers that goes up, with a step above 0")
+        raise ProblemError.at(path, written, "a range of powers with from ≤ to and a step above 0")
     count = int((p["to"] - p["from"]) / p["step"] + 1e-9) + 1
     _check_count(path, written, count)
     return [_tidy(float(p["base"]) ** (p["from"] + i * p["step"])) for i in range(count)]

@@ -1,4 +1,4 @@
-"""Config files: YAML of plain values by the safe loader, with the line of each key."""
+"""Config files: YAML of plain values, read by the safe loader, with the line of each key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypertransfer.storage.atomic import open_file
 
 @dataclass(frozen=True)
 class LocatedProblem:
-    """A problem of a config file, with its file, line and dotted key."""
+    """A problem of a config file, with the file, the line and the dotted key."""
 
     file: str
     line: int | None
@@ -29,13 +29,13 @@ class LocatedProblem:
 
 
 def printable(text: str, most: int) -> str:
-    """A text on one line, without control characters, cut to `most` characters."""
+    """A text on one line, with control characters escaped, cut to `most` characters."""
     shown = text if len(text) <= most else f"{text[:most]} …"
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in shown)
 
 
 class ConfigError(ValueError):
-    """All problems of the configuration, a line each."""
+    """The configuration has problems; the message has one line for each of them."""
 
     def __init__(self, problems: Iterable[LocatedProblem]) -> None:
         self.problems = list(dict.fromkeys(problems))
@@ -46,7 +46,7 @@ class ConfigError(ValueError):
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, which also reads 1e-3 as a number (YAML 1.1 wants 1.0e-3)."""
+    """The safe loader, extended to read 1e-3 as a number; YAML 1.1 requires 1.0e-3."""
 
 
 _Loader.add_implicit_resolver(
@@ -61,23 +61,23 @@ TAGS = frozenset(
     for name in ("str", "int", "float", "bool", "null", "seq", "map", "merge", "timestamp")
 )
 MOST_BYTES = 4 * 2**20
-MOST_NODES = 10**6  # of a file with its aliases written out
+MOST_NODES = 10**6  # of a file with its aliases expanded
 MOST_LEVELS = 50
 
 
 class _TooMuch(yaml.MarkedYAMLError):
-    """A file that is refused for its tags or its size."""
+    """A file is refused because of its tags or its size."""
 
     def __init__(self, problem: str, node: yaml.Node) -> None:
         super().__init__(problem=problem, problem_mark=node.start_mark)
 
 
 def _check_size(root: yaml.Node) -> None:
-    """Check that a file holds plain values of a bounded size, with its aliases written out.
+    """Check that a file holds plain values, and that its size with aliases expanded is bounded.
 
     Raises:
-        _TooMuch: a tag that is not allowed, or too many levels or values; its mark is that of the
-            innermost value that is too large.
+        _TooMuch: a tag is not allowed, or there are too many levels or values; the error is marked
+            at the innermost value that is too large.
     """
     sizes: dict[int, int] = {}
     inside: set[int] = set()
@@ -94,7 +94,7 @@ def _check_size(root: yaml.Node) -> None:
             sizes[id(node)] = 1 + sum(size(item, level + 1) for pair in pairs for item in pair)
             inside.remove(id(node))
         if sizes[id(node)] > MOST_NODES:
-            raise _TooMuch(f"more than {MOST_NODES} values with its aliases written out", node)
+            raise _TooMuch(f"more than {MOST_NODES} values with its aliases expanded", node)
         return sizes[id(node)]
 
     size(root, 0)
@@ -102,16 +102,16 @@ def _check_size(root: yaml.Node) -> None:
 
 @dataclass(frozen=True)
 class Document:
-    """A config file: its values, and the line on which each key stands."""
+    """A config file: its values, and the line of each key."""
 
     file: str
     values: Any
     lines: Mapping[tuple[str, ...], int]
 
     def locate(self, problem: Problem, scale: str = "") -> LocatedProblem:
-        """A problem with the line of the nearest key of its path that the file has.
+        """A problem, with the line of the innermost key of its path that the file has.
 
-        Keys that the patch of the scale sets are looked for in the patch.
+        A key that the patch of the scale sets is located in the patch.
         """
         keys = self._home(problem.path, scale)
         known = self._known(keys)
@@ -119,24 +119,24 @@ class Document:
         return LocatedProblem(self.file, line, ".".join(keys) or "(top)", problem.text)
 
     def _home(self, path: tuple[str, ...], scale: str) -> tuple[str, ...]:
-        """The path below the scale's patch if the patch sets its value, else the path itself."""
+        """The path in the scale's patch if the patch sets the value, else the path itself."""
         patched = ("scales", scale, *path)
         known = self._known(patched)
         replaced_list = any(key.isdigit() for key in known)  # patches replace lists as a whole
         return patched if path and (known == patched or replaced_list) else path
 
     def _known(self, keys: tuple[str, ...]) -> tuple[str, ...]:
-        """The longest beginning of a path that the file has."""
+        """The longest prefix of a path that the file has."""
         beginnings = (keys[:n] for n in range(len(keys), 0, -1))
         return next((keys for keys in beginnings if keys in self.lines), ())
 
 
 def read(path: Path, name: str | None = None) -> Document:
-    """A YAML file with the line of each key.
+    """Read a YAML file, with the line of each key; `name` is the file's name in messages.
 
     Raises:
-        ConfigError: the file is missing, is not YAML of plain values, is too large or nested too
-            deeply with its aliases written out, or has a key twice.
+        ConfigError: the file cannot be read, is not YAML of plain values, has a key twice, or is
+            too large or too deeply nested with its aliases expanded.
     """
     name = name or str(path)
     try:
@@ -171,7 +171,7 @@ def read(path: Path, name: str | None = None) -> Document:
     if doubles:
         raise ConfigError(
             LocatedProblem(
-                name, lines[path], ".".join(path), "stands twice in its mapping; keep one"
+                name, lines[path], ".".join(path), "occurs twice in its mapping; keep one"
             )
             for path in doubles
         )
@@ -181,7 +181,7 @@ def read(path: Path, name: str | None = None) -> Document:
 def _index(
     node: yaml.Node, path: tuple[str, ...], lines: dict[tuple[str, ...], int]
 ) -> Iterator[tuple[str, ...]]:
-    """Fill in `lines` for every key below the node; yields the keys that stand twice."""
+    """Fill `lines` for every key below the node; yields the keys that occur twice."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner = (*path, str(key.value))

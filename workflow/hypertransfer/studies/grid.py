@@ -2,10 +2,10 @@
 
 The values of an axis are a list, or a form that generates them: `{powers: {base, from, to, step}}`
 (base^from … base^to), `{logspace: {from, to, points}}` (geometric, both ends included),
-`{range: n}` (0 … n-1), or `{sobol: {from, to, points, column}}` (a column of a Sobol design, log
-unless `log: false`; zip the columns of one design). An override replaces the values of axes, or
-sets values of the spec, at the points whose earlier axes meet its condition. Zipped axes move
-together.
+`{range: n}` (0 … n-1), or `{sobol: {from, to, points, column}}` (a column of a Sobol design, on a
+log axis unless `log: false`; the axes of one design have to be zipped). An override replaces the
+values of axes, or sets values of the spec, at the points whose earlier axes meet its condition.
+Zipped axes have equally many values, which are combined in order.
 """
 
 from __future__ import annotations
@@ -25,18 +25,21 @@ from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies.axes import MOST_VALUES, Path, axis_values
 from hypertransfer.studies.placed_run import Run, put
 
-MOST_POINTS = 10**6  # of a grid, before its filters
+MOST_POINTS = 10**6  # largest number of points of a grid, before its filters
 MOST_AXES = 20
-AXIS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")  # part of a path, too
+AXIS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")  # safe in file names
 Condition = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Probe(Section):
-    """A probe of a grid: the runs and the steps at which it measures, and its settings.
+    """A probe of a grid.
 
-    `probe` names the kind of measurement, `where` selects points of the grid, and `checkpoints`
-    is a list of steps, `{every: n}` or `{count: n}`.
+    Attributes:
+        probe: name of the kind of probe.
+        checkpoints: the steps at which the probe measures: a list, `{every: n}` or `{count: n}`.
+        where: condition that selects points of the grid.
+        settings: settings of the kind of probe.
     """
 
     probe: str
@@ -46,7 +49,7 @@ class Probe(Section):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Probe:
-        """From a mapping in which the settings stand beside the other keys."""
+        """The probe of a mapping in which settings and other keys are on one level."""
         own = {key: values[key] for key in ("probe", "checkpoints", "where") if key in values}
         return cls(**own, settings={k: v for k, v in values.items() if k not in own})
 
@@ -59,7 +62,7 @@ class Probe(Section):
 
 @dataclass(frozen=True)
 class Override(Section):
-    """Other values of axes, or values of the spec, where a condition on earlier axes holds."""
+    """Other values of axes or of the spec, at points where a condition on earlier axes holds."""
 
     when: Condition
     axes: Mapping[str, Any] = field(default_factory=dict)
@@ -68,7 +71,19 @@ class Override(Section):
 
 @dataclass(frozen=True)
 class Grid(Section):
-    """A grid of runs: base values, axes, and how points are grouped, changed, and filtered."""
+    """A grid of runs.
+
+    Attributes:
+        base: values of the spec that all runs share.
+        axes: values of each axis, by dotted key of the spec.
+        inner: axes whose values share a cell.
+        zip: lists of axes whose values are combined in order.
+        overrides: other values at points that meet a condition.
+        exclude: conditions; points that meet one of them are left out.
+        only: conditions; if there are any, points that meet none of them are left out.
+        probes: probes by name.
+        description: purpose of the grid, as text.
+    """
 
     base: Mapping[str, Any]
     axes: Mapping[str, Any]
@@ -82,7 +97,7 @@ class Grid(Section):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Grid:
-        """From a mapping that the schema has accepted."""
+        """The grid of a mapping that the schema has accepted."""
         overrides = [Override.parse(override) for override in values.get("overrides", ())]
         probes = {name: Probe.parse(probe) for name, probe in values.get("probes", {}).items()}
         return cls(**{**values, "overrides": overrides, "probes": probes})
@@ -90,7 +105,7 @@ class Grid(Section):
 
 @dataclass(frozen=True)
 class Cell:
-    """Runs of a grid that share everything but the inner axes: one job, one file."""
+    """The runs of a grid with equal values of all axes except the inner ones."""
 
     grid: str
     outer: Mapping[str, Any]
@@ -98,24 +113,24 @@ class Cell:
 
     @property
     def path(self) -> str:
-        """The readable part of the cell's file name: `width/shape.width~64/…`."""
+        """The readable part of the cell's file name, such as `width/shape.width~64`."""
         return "/".join([self.grid, *(f"{axis}~{label(v)}" for axis, v in self.outer.items())])
 
 
 def label(value: object) -> str:
-    """A value as part of a path: itself where that is a plain word, else a short digest."""
+    """A value as part of a path: its text if that is a plain word, else a short digest."""
     text = value if isinstance(value, str) else canonical(value)
     plain = text.replace(".", "").replace("-", "").replace("_", "").replace("+", "").isalnum()
     return text if plain and not text.startswith(".") and len(text) <= 40 else digest(value, 8)
 
 
 def points(grid: Grid) -> Iterator[tuple[dict[str, Any], dict]]:
-    """Every point of a grid that the filters let through, with its spec as nested values.
+    """Every point of a grid that passes the filters, with the values of its spec, nested.
 
-    Axes vary in the order in which they are written, the last one fastest.
+    Axes vary in the order of the config, the last one fastest.
 
     Raises:
-        ProblemError: the values of an axis, of axes that are zipped, or of the base cannot be used.
+        ProblemError: the values of an axis, of zipped axes, or of the base cannot be used.
     """
     groups = _axis_groups(grid)
 
@@ -138,7 +153,7 @@ def _spec_values(grid: Grid, point: Mapping[str, Any]) -> dict:
     """The spec at a point as nested values.
 
     Raises:
-        ProblemError: a value of the base into which a value should be set is no mapping.
+        ProblemError: a value should be set inside a value of the base that is not a mapping.
     """
     values = dict(grid.base)  # `put` copies the nested values that it changes
     settings = [
@@ -154,7 +169,7 @@ def _spec_values(grid: Grid, point: Mapping[str, Any]) -> dict:
 
 
 def _axis_groups(grid: Grid) -> list[dict[str, object]]:
-    """The axes with their values as written; axes that are zipped share a group."""
+    """The axes with their values as written in the config; zipped axes share a group."""
     zipped = [set(names) for names in grid.zip]
     groups: list[dict[str, object]] = []
     for axis, written in grid.axes.items():
@@ -182,12 +197,12 @@ def _group_values(
         raise ProblemError.at(("zip",), lengths, "equally many values for axes that are zipped")
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     if len({canonical(row) for row in rows}) < len(rows):
-        raise ProblemError.at(("zip",), list(columns), "free of points that stand twice")
+        raise ProblemError.at(("zip",), list(columns), "free of points that occur twice")
     return rows
 
 
 def problems(grid: Grid) -> Iterator[Problem]:
-    """Problems of the axes, and of the names by which other keys refer to them."""
+    """Problems of the axes of a grid, and of other keys that refer to axes."""
     axes = list(grid.axes)
     zipped = {axis for names in grid.zip for axis in names}
     yield from _axis_problems(("axes",), grid.axes, zipped)
@@ -226,7 +241,7 @@ def _axis_problems(
 
 
 def _size_problems(grid: Grid) -> Iterator[Problem]:
-    """Problems of a grid with too many axes or points, counting the most that it may have."""
+    """Problems of a grid that may have too many axes or points, with the largest alternatives."""
     try:
         count = math.prod(
             max(
@@ -237,9 +252,9 @@ def _size_problems(grid: Grid) -> Iterator[Problem]:
             for group in _axis_groups(grid)
         )
     except ProblemError:
-        return  # `_axis_problems` reports it
+        return  # `_axis_problems` reports the problem
     if count > MOST_POINTS:
-        expected = f"at most {MOST_POINTS} points: cut the grid into several"
+        expected = f"at most {MOST_POINTS} points: split the grid"
         yield Problem(("axes",), count, expected)
     if len(grid.axes) > MOST_AXES:
         yield Problem(("axes",), len(grid.axes), f"at most {MOST_AXES} axes")
@@ -272,17 +287,17 @@ def runs(grid: Grid) -> list[Run]:
     """All runs of a grid, in the order of its axes.
 
     Raises:
-        ProblemError: values of the grid or of a run that cannot be used.
+        ProblemError: values of the grid or of a run cannot be used.
     """
     completer = complete.Completer()
     return [run(grid, point, completer.run_spec(values)) for point, values in points(grid)]
 
 
 def run(grid: Grid, point: Mapping[str, Any], spec: RunSpec) -> Run:
-    """The run at a point; it keeps its weights at the checkpoints of every probe that selects it.
+    """The run at a point, with the checkpoints of every probe that selects the point.
 
     Raises:
-        ProblemError: the checkpoints of a probe are not within the run.
+        ProblemError: a checkpoint of a probe is beyond the last step of the run.
     """
     steps = set(spec.checkpoints)
     for name, probe in grid.probes.items():
@@ -294,12 +309,12 @@ def run(grid: Grid, point: Mapping[str, Any], spec: RunSpec) -> Run:
 
 
 def checkpoints(written: Any, last: int, path: Path = ("checkpoints",)) -> list[int]:
-    """Steps of a probe schedule: a list, `{every: n}` or `{count: n}`.
+    """The steps at which a probe measures, from a list, `{every: n}` or `{count: n}`.
 
-    The first and the last step are included in `every` and `count`.
+    `every` and `count` include the first and the last step. `last` is the last step of the run.
 
     Raises:
-        ProblemError: a step is beyond the last, or there are too many steps.
+        ProblemError: a step is beyond the last step, or there are too many steps.
     """
     if isinstance(written, list):
         if beyond := [step for step in written if step > last]:
@@ -315,7 +330,7 @@ def checkpoints(written: Any, last: int, path: Path = ("checkpoints",)) -> list[
 
 
 def cells(name: str, grid: Grid, all_runs: Sequence[Run]) -> list[Cell]:
-    """The runs grouped by all axes but the inner ones."""
+    """The cells of a grid: its runs, grouped by the values of all axes except the inner ones."""
     grouped: dict[str, list[Run]] = {}
     outers: dict[str, dict] = {}
     for run in all_runs:

@@ -1,4 +1,4 @@
-"""Check that the runs and probes of a grid exist, fit each other, and can be run."""
+"""Check that the components of a grid's runs and probes exist, fit together, and can be run."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from hypertransfer.studies.placed_run import Run
 
 
 def expand(name: str, section: Grid) -> tuple[list[Run], list[Problem]]:
-    """The runs of a grid, and every problem of it; paths start at the root of the study.
+    """The runs of a grid, and every problem of the grid.
 
-    Runs whose spec has a problem are left out.
+    Runs whose spec cannot be parsed are left out. Paths of problems start at the root of the study.
     """
     runs: list[Run] = []
     problems = [
@@ -34,7 +34,7 @@ def expand(name: str, section: Grid) -> tuple[list[Run], list[Problem]]:
 
 
 def _run_problems(section: Grid, runs: list[Run]) -> Iterator[Problem]:
-    """Problems of a grid's points, whose runs are added to the list."""
+    """Problems of the points of a grid; the runs are appended to `runs`."""
     empty = True
     idle = dict(section.probes)  # probes that select no point so far
     completer, options = complete.Completer(), checks.OptionChecks()
@@ -62,12 +62,12 @@ def _run_problems(section: Grid, runs: list[Run]) -> Iterator[Problem]:
 
 
 def spec_problems(spec: RunSpec, options: checks.OptionChecks | None = None) -> list[Problem]:
-    """Problems of a run's components, and of its table where the components have none."""
+    """Problems of a run's components; if there are none, problems of its table."""
     return list(checks.objections(spec, options)) or list(_table_problems(spec))
 
 
 def _needs_of_probes(section: Grid, run: Run) -> Iterator[Problem]:
-    """Problems of a run with the probes that select it."""
+    """Requirements of the probes that select a run, and that the run does not meet."""
     for probe in section.probes.values():
         card = probes.PROBES.get(probe.probe)
         if card and matches(probe.where, run.point):
@@ -75,7 +75,7 @@ def _needs_of_probes(section: Grid, run: Run) -> Iterator[Problem]:
 
 
 def _table_problems(spec: RunSpec) -> Iterator[Problem]:
-    """Problems of the parameterisation with the optimizer's gradient power and its betas."""
+    """Problems of the parameterisation with the gradient power and the betas of the optimizer."""
     try:
         table = lookup.table(spec)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
@@ -88,11 +88,10 @@ def _table_problems(spec: RunSpec) -> Iterator[Problem]:
 
 
 def _in_grid(section: Grid, problem: Problem) -> Problem:
-    """A problem of a run, at the key of the grid that gives the run its value.
+    """A problem of a run, located at the key of the grid from which the run has the value.
 
-    The value may come from an override, an axis, or the base. Overrides are recognised by the
-    value, since problems of several runs that share a value are reported once, or by the key if
-    the problem has no value.
+    The value comes from an override, an axis, or the base. An override is recognised by the value,
+    or by the key if the problem has no value, since a problem of several runs is reported once.
     """
     axis, value = problem.key, problem.value
     for index, override in enumerate(section.overrides):
@@ -110,7 +109,10 @@ def _in_grid(section: Grid, problem: Problem) -> Problem:
 
 
 def in_base(base: Mapping[str, Any], problem: Problem) -> Problem:
-    """A problem of a run, at its key below `base`; a component may be written as its name."""
+    """A problem of a run, located at its key below `base`.
+
+    A problem of an option is located at the component if the base has only the component's name.
+    """
     if len(problem.path) > 1 and isinstance(base.get(problem.path[0]), str):
         problem = Problem(problem.path[:1], problem.value, problem.expected)
     return problem.below("base")

@@ -1,4 +1,4 @@
-"""Runs in their places on a grid, and values set by dotted paths."""
+"""Runs at points of a grid, and values set by dotted paths."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from hypertransfer.runs.spec import RunSpec
 
 @dataclass(frozen=True)
 class Run:
-    """A run in its place on the grid: the values of the axes, and the spec they make."""
+    """A run at a point of a grid: the values of the axes, and the spec at this point."""
 
     point: Mapping[str, Any]
     spec: RunSpec
 
 
 def put(values: dict, path: str, value: object) -> None:
-    """Set a dotted path in nested values; a component written as a name becomes a mapping.
+    """Set the value at a dotted path in nested values; a component's name becomes a mapping.
 
     Raises:
         ProblemError: a value along the path is neither a mapping nor a name.

@@ -1,4 +1,4 @@
-"""Check that figures, claims and counterparts of a study refer to what is there."""
+"""Check that figures, claims and counterparts of a study refer to existing rows and ids."""
 
 from __future__ import annotations
 
@@ -92,18 +92,18 @@ def _values(table: str, column: str, runs: Runs, rows: Rows) -> list[Any]:
 
 
 def id_problems(part: str, ids: Mapping[int, str]) -> Iterator[Problem]:
-    """Problems of figures or claims that share an id; ids are given by index."""
+    """Problems of figures or claims with the same id; `ids` has the id of each index."""
     names = list(ids.values())
     for index, name in ids.items():
         if names.count(name) > 1:
-            yield Problem((part, str(index)), NO_VALUE, f"the id {name!r} stands twice")
+            yield Problem((part, str(index)), NO_VALUE, f"the id {name!r} occurs twice")
 
 
 def condition_problems(entry: Mapping[str, Any], runs: Runs, rows: Rows) -> Iterator[Problem]:
     """Problems of the rows that a figure or claim as written, and its control, select.
 
-    `rows` are those of the tables of replays as far as they are planned. Runs are not checked
-    where there are none, as their grids have problems.
+    `rows` has the planned rows of the tables of replays. Without runs, whose grids then have
+    problems, conditions on runs are not checked.
     """
     for path, part in ((), entry), (("control",), entry.get("control")):
         if not isinstance(part, Mapping) or not isinstance(part.get("where"), Mapping):
@@ -119,16 +119,17 @@ def condition_problems(entry: Mapping[str, Any], runs: Runs, rows: Rows) -> Iter
 
 
 def twin_problems(claim: Claim, runs: Runs) -> Iterator[Problem]:
-    """Problems of a claim, or its control, whose measure would take two runs for one."""
+    """Problems of a claim or control that selects runs which its measure cannot distinguish."""
     for path, part in ((), claim), (("control",), claim.control):
         if part and (text := _twins(part, runs)):
             yield Problem((*path, "where"), NO_VALUE, text)
 
 
 def _twins(part: Control, runs: Runs) -> str:
-    """Two selected runs that a measure cannot tell apart; empty if there are none.
+    """A text on selected runs that the measure cannot distinguish; empty if there are none.
 
-    A sweep has one run for each size, learning rate and seed, a path one for each size and seed.
+    A sweep has one run for each size, learning rate and seed, and a trajectory has one run for each
+    size and seed.
     """
     measure = measures()[part.measure]
     if measure.table != "runs":
@@ -141,7 +142,7 @@ def _twins(part: Control, runs: Runs) -> str:
     seen: dict[str, RunSpec] = {}
     for name, members in runs.items():
         if not _selected(of_grid, {"grid": name}):
-            continue  # most claims are about one grid
+            continue  # skips all runs of other grids at once
         for run in members:
             row = _row(name, run)
             if not _selected(part.where, row) or not {*columns} <= set(row):
@@ -154,7 +155,7 @@ def _twins(part: Control, runs: Runs) -> str:
 
 
 def _selected(where: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
-    """Whether a condition selects a row; no if its bounds and the row's value do not compare."""
+    """Whether a condition selects a row; False if bounds and value cannot be compared."""
     try:
         return set(where) <= set(row) and matches(where, row)
     except TypeError:
@@ -164,13 +165,13 @@ def _selected(where: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
 def counterpart_problems(
     counterparts: Sequence[Mapping[str, Any]], ids: Mapping[str, Sequence[str]]
 ) -> Iterator[Problem]:
-    """Problems of the ids of figures and claims that counterparts name."""
+    """Problems of the ids of figures and claims in counterparts."""
     for index, entry in enumerate(counterparts):
         for part, known in ids.items():
             for name in entry[part]:
                 if name not in known:
                     path = ("counterparts", str(index), part)
-                    yield Problem(path, NO_VALUE, f"{name!r} is no id of the study's {part}")
+                    yield Problem(path, NO_VALUE, f"{name!r} is not an id of the study's {part}")
 
 
 def _names_nothing(where: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> str:

@@ -1,7 +1,7 @@
-"""Suites of tasks and replays on them, as a study's config has them.
+"""Suites and replays of a study, as written in its config.
 
-A suite says where tasks come from; a replay says what is learned from some of them and tried on
-the others. Both are checked when the workflow is planned, so this module imports nothing heavy.
+A suite is a source of tasks. A replay learns search spaces from some tasks of a suite, and searches
+in these spaces on other tasks. Planning imports this module, so the module does not import pandas.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SEARCHERS: Mapping[str, Mapping[str, Option]] = {
     },
 }
 TABLES = ("replays", "regions", "winners")
-# Keys of a suite that belong to its source.
+# The keys of a suite that only some sources have.
 KEYS_OF_SOURCES = {
     **dict.fromkeys(sources.TABLES, ("split",)),
     **dict.fromkeys(suites.SUITES, ("points", "seed")),
@@ -48,12 +48,19 @@ KEYS_OF_SOURCES = {
 
 @dataclass(frozen=True)
 class Suite(Section):
-    """Tasks from one source: tables of a package, a live suite, runs, or a table of the user's.
+    """Tasks from one source: tables of a package, a live suite, runs, or a table of the user.
 
-    `split` names dimensions of which each value makes a task of its own; `points` and `seed` are
-    those of a live suite's design; `study` and `grids` say whose runs are evaluations (of this
-    study where none is named); `file` is the user's table, and `about` says what the columns
-    mean. `winners` is the number of best evaluations that are collected of each task.
+    Attributes:
+        source: name of the source.
+        split: dimensions of tables of a package; each combination of their values is a task.
+        points: number of configurations in the design of a live suite.
+        seed: seed of the design of a live suite.
+        file: table of the user.
+        study: the study whose runs are evaluations; the suite's own study if None.
+        grids: the grids whose runs are evaluations.
+        winners: number of best evaluations of each task in the table of winners.
+        about: description of the columns of runs or of a table; see `spaces.tasks.tables`.
+        description: description of the suite, as text.
     """
 
     source: str
@@ -69,14 +76,14 @@ class Suite(Section):
 
     @property
     def task_keys(self) -> list[str]:
-        """The columns that name the tasks of a sound suite."""
+        """The columns that name the tasks of a suite without problems."""
         if self.source in (sources.RUNS, sources.FILE):
             return list((self.about or {})["task"])
         return ["data", *self.split]
 
     @property
     def task_groups(self) -> dict[str, list[str]]:
-        """The tasks that jobs evaluate, by group; none unless the suite is a live one."""
+        """The tasks that jobs evaluate, by group; empty unless the suite is a live suite."""
         groups: dict[str, list[str]] = {}
         if self.source in suites.SUITES:
             for task, group in suites.SUITES[self.source].tasks.items():
@@ -86,7 +93,7 @@ class Suite(Section):
 
 @dataclass(frozen=True)
 class Region(Section):
-    """How a search space is learned: see `spaces.learning.Recipe`."""
+    """How a search space is learned; see `spaces.learning.Recipe`."""
 
     shape: str
     slack: float = 0.0
@@ -100,8 +107,12 @@ class Region(Section):
 class Method(Section):
     """A searcher, the region that it searches in, and all options of the searcher.
 
-    The whole space is searched where no region is named. A `warm` searcher starts from the
-    configurations nearest to the winners of earlier tasks.
+    Attributes:
+        searcher: name of the searcher.
+        region: name of the region to search in; the whole space if None.
+        warm: whether the search starts from the configurations nearest to the winners of earlier
+            tasks.
+        options: options of the searcher.
     """
 
     searcher: str
@@ -131,13 +142,24 @@ class Method(Section):
 
 @dataclass(frozen=True)
 class Replay(Section):
-    """Methods tried on the targets of a suite, with regions learned from the other tasks.
+    """Searches on the target tasks of a suite, with regions learned from the other tasks.
 
-    `targets` and `priors` select tasks; `leave_out` is `task` or `group`, the tasks that are
-    unknown to a target; `same` names columns that earlier tasks share with the target; `prior` is
-    the number of random evaluations of an earlier task that are seen, all if not given; `planted`
-    is the number of outliers; `size` names the column of a task's size; `parts` is the number of
-    jobs.
+    Attributes:
+        suite: name of the suite.
+        budget: number of evaluations of a search.
+        repeats: number of repetitions with other random numbers.
+        methods: the compared methods, by name.
+        prior: number of random evaluations of each earlier task that are used; all if None.
+        leave_out: `task` or `group`: whether only the target, or the target's whole group, is left
+            out of learning.
+        targets: condition that selects target tasks.
+        priors: condition that selects earlier tasks.
+        same: columns in which earlier tasks have the same value as the target.
+        size: column with the size of a task.
+        planted: number of earlier tasks whose winner is replaced by an outlier.
+        parts: number of jobs.
+        regions: the learned regions, by name.
+        description: purpose of the replay, as text.
     """
 
     suite: str
@@ -168,7 +190,7 @@ class Replay(Section):
 
 
 def suite_problems(suite: Suite, grids: Collection[str]) -> Iterator[Problem]:
-    """Problems of a suite that a schema cannot see; `grids` are those of the study."""
+    """Problems of a suite that the schema does not find; `grids` are the grids of the study."""
     source = suite.source
     if source not in sources.NAMES:
         yield Problem(("source",), source, f"one of {', '.join(sources.NAMES)}")
@@ -176,7 +198,7 @@ def suite_problems(suite: Suite, grids: Collection[str]) -> Iterator[Problem]:
     own = KEYS_OF_SOURCES[source]
     for key in suite.plain():
         if key not in ("source", "description", "winners", *own):
-            text = f"is not for source: {source}; known: {', '.join(own)}"
+            text = f"is not a key for the source {source}; known: {', '.join(own)}"
             yield Problem((key,), NO_VALUE, text)
     if source in suites.SUITES and suite.points is None:
         text = "is missing: the number of configurations at which each task is evaluated"
@@ -184,7 +206,7 @@ def suite_problems(suite: Suite, grids: Collection[str]) -> Iterator[Problem]:
     for name in suite.split:
         if source in sources.TABLES and name not in sources.TABLES[source].dimensions:
             known = ", ".join(sources.TABLES[source].dimensions)
-            text = f"{name!r} is no dimension of {source}; known: {known}"
+            text = f"{name!r} is not a dimension of {source}; known: {known}"
             yield Problem(("split",), NO_VALUE, text)
     if source == sources.RUNS:
         yield from _grid_problems(suite, grids)
@@ -217,7 +239,7 @@ def _about_problems(suite: Suite) -> Iterator[Problem]:
 
 
 def replay_problems(replay: Replay, known: Mapping[str, Suite]) -> Iterator[Problem]:
-    """Problems of a replay that a schema cannot see; `known` are the suites of the study."""
+    """Problems of a replay that the schema does not find; `known` are the suites of the study."""
     if replay.suite not in known:
         text = f"no suite {replay.suite!r}; known: {', '.join(known) or 'none'}"
         yield Problem(("suite",), NO_VALUE, text)
@@ -226,7 +248,7 @@ def replay_problems(replay: Replay, known: Mapping[str, Suite]) -> Iterator[Prob
     try:
         numeric = [name for name, d in _dimensions(suite).items() if "choices" not in d]
     except (KeyError, TypeError, AttributeError):
-        return  # a problem of the suite, which is reported there
+        return  # the problem of the suite is reported by `suite_problems`
     for name, region in replay.regions.items():
         yield from (p.below("regions", name) for p in _region_problems(region, numeric))
     for name, method in replay.methods.items():
@@ -241,27 +263,27 @@ def _dimensions(suite: Suite) -> Mapping[str, Any]:
 def _region_problems(region: Region, numeric: Sequence[str]) -> Iterator[Problem]:
     for name in region.drifting:
         if name not in numeric:
-            text = f"{name!r} is no numeric dimension; known: {', '.join(numeric)}"
+            text = f"{name!r} is not a numeric dimension; known: {', '.join(numeric)}"
             yield Problem(("drifting",), NO_VALUE, text)
     if region.drifting and not region.drift:
-        text = "needs drift: the column of the size that winners move with"
+        text = "needs drift, the column with the size of a task"
         yield Problem(("drifting",), NO_VALUE, text)
 
 
 def _column_problems(replay: Replay, columns: Sequence[str]) -> Iterator[Problem]:
-    """Problems of the names of columns that are to describe a task."""
+    """Problems of keys that name columns of tasks."""
     known = ", ".join(columns)
     for key, condition in (("targets", replay.targets), ("priors", replay.priors)):
         for name in condition:
             if name not in columns:
-                text = f"does not describe a task; known: {known}"
+                text = f"is not a column of tasks; known: {known}"
                 yield Problem((key, str(name)), NO_VALUE, text)
     drifts = [region.drift for region in replay.regions.values() if region.drift]
     sizes = [replay.size] if replay.size else []
     for key, names in (("same", replay.same), ("regions", drifts), ("size", sizes)):
         for name in names:
             if name not in columns:
-                text = f"{name!r} does not describe a task; known: {known}"
+                text = f"{name!r} is not a column of tasks; known: {known}"
                 yield Problem((key,), NO_VALUE, text)
 
 
@@ -280,7 +302,7 @@ def _method_problems(method: Method, replay: Replay, suite: Suite) -> Iterator[P
         elif not Validator(options[key]).is_valid(value):
             yield Problem((key,), value, options[key]["expected"])
     if method.searcher == "halving" and method.warm:
-        yield Problem(("warm",), NO_VALUE, "is not for halving")
+        yield Problem(("warm",), NO_VALUE, "is not an option of halving")
     about = suite.about or {}
     if method.searcher == "halving" and not (about.get("work") or about.get("curves")):
         text = "halving needs a suite with learning curves: about.work or about.curves"
@@ -290,7 +312,7 @@ def _method_problems(method: Method, replay: Replay, suite: Suite) -> Iterator[P
 def planned_rows(
     suites: Mapping[str, Suite], replays: Mapping[str, Replay]
 ) -> dict[str, list[dict[str, str]]]:
-    """The columns of the tables `TABLES` that are known when a study is planned.
+    """The rows of the tables `TABLES`, with the columns that are known when a study is planned.
 
     Conditions of figures and claims are checked against these rows.
     """

@@ -1,4 +1,4 @@
-"""Check values against the JSON schemas of configs, with errors in words."""
+"""Check values against the JSON schemas of configs, with readable errors."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from hypertransfer.runs.problem import NO_VALUE, Problem
 
 
 def with_defaults(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values, with the default of each top-level key that they leave out."""
+    """The values, completed with the defaults of top-level keys that are left out."""
     keys = schema(name)["properties"].items()
     defaults = {key: part["default"] for key, part in keys if "default" in part}
     return {**defaults, **values}
 
 
 def schema_problems(name: str, values: Any) -> list[Problem]:
-    """Every problem of values that do not conform to the schema of that name."""
+    """Every problem of values with respect to the schema of that name."""
     validator = catalogue_options.Validator(schema(name))
     errors = sorted(validator.iter_errors(values), key=lambda error: list(map(str, error.path)))
     problems = [problem for error in errors for problem in explain_schema_error(error)]
-    # Several keys that are missing from one mapping are as many errors with the same words.
+    # If several keys are missing from one mapping, each is an error with the same text.
     return list({(problem.path, problem.text): problem for problem in problems}.values())
 
 
 def explain_schema_error(error: Any) -> Iterator[Problem]:
-    """The problems that one error of a JSON schema stands for."""
+    """The problems that correspond to one error of a JSON schema."""
     path = tuple(map(str, error.absolute_path))
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})

@@ -1,4 +1,4 @@
-"""Checks of a search: its references, its runs, and the runs that carry its results over."""
+"""Check a search: its references, its runs, and the runs that carry its results over."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def check(name: str, values: Mapping[str, Any]) -> tuple[Search | None, list[Pro
 
 
 def _reference_problems(settings: Settings) -> Iterator[Problem]:
-    """Problems of the names by which keys of a search refer to others."""
+    """Problems of keys of a search that refer to names of other keys."""
     grouped = any(part.groups for part in settings.space.values())
     for name, method in settings.methods.items():
         if method.over != "global" and not grouped:
@@ -37,9 +37,9 @@ def _reference_problems(settings: Settings) -> Iterator[Problem]:
         return
     for key, method in (("from", transfer.line.first), ("to", transfer.line.second)):
         if method not in settings.methods:
-            text = f"{method!r} is no method; known: {', '.join(settings.methods)}"
+            text = f"{method!r} is not a method; known: {', '.join(settings.methods)}"
             yield Problem(("transfer", LINE, key), NO_VALUE, text)
     for target in transfer.line.targets:
         if target not in transfer.targets:
-            text = f"{target!r} is no target; known: {', '.join(transfer.targets)}"
+            text = f"{target!r} is not a target; known: {', '.join(transfer.targets)}"
             yield Problem(("transfer", LINE, "targets"), NO_VALUE, text)

@@ -1,9 +1,9 @@
-"""Searches for hyperparameters of single modules, as a config has them.
+"""Searches for hyperparameters of single modules, as written in a config.
 
-A proposal is a point in log space, as octaves (log2 of a factor) by label. The label `lr` scales
-the learning rates of all modules, `lr/query` those of one group of module types, and `lr/depth0`
-those at one node over the depth. Octaves add, so points of coarse and fine searches lie in one
-space. The point without octaves is the base.
+A proposal is a point in log space: octaves (log₂ of a factor) by label. The label `lr` scales the
+learning rates of all modules, `lr/query` the learning rates of one group of module types, and
+`lr/depth0` the learning rates at one node over the depth. The octaves of a module add up, so coarse
+and fine searches have a common space. The point with 0 octaves is the base run.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from hypertransfer.runs.section import Section
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies.placed_run import Run, put
 
-TRANSFER = "-transfer"  # follows a search's name in the name of the grid of its transfer runs
-LINE = "line"  # the method of runs on the line between the results of two methods
-# Keys of a search on which the proposals and runs of a generation do not depend.
+TRANSFER = "-transfer"  # suffix of a search's name in the name of the grid of its transfer runs
+LINE = "line"  # name of the method of runs on the line between the results of two methods
+# Keys of a search that do not change the proposals and the runs of a generation.
 LATER = ("transfer", "methods", "description")
 
 Point = Mapping[str, float]
@@ -29,7 +29,12 @@ Point = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Coordinates(Section):
-    """The coordinates of one hyperparameter: groups of module types, and nodes over the depth."""
+    """The coordinates of one hyperparameter of a search.
+
+    Attributes:
+        groups: module types that share a coordinate, by name of the group.
+        depth: number of nodes over the depth.
+    """
 
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     depth: int = 0
@@ -37,7 +42,14 @@ class Coordinates(Section):
 
 @dataclass(frozen=True)
 class Method(Section):
-    """How proposals are made (`kind`), over which coordinates (`over`), and the kind's options."""
+    """A method that makes proposals.
+
+    Attributes:
+        kind: `random`, `trust_region` or `bayesian`.
+        over: coordinates: `global`, one for each hyperparameter; `types`, one for each group of
+            module types; or `factored`, groups and nodes over the depth.
+        options: options of the kind.
+    """
 
     kind: str
     over: str
@@ -45,7 +57,7 @@ class Method(Section):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Method:
-        """From a mapping in which the options stand beside `kind` and `over`."""
+        """The method of a mapping in which options, `kind` and `over` are on one level."""
         options = {key: value for key, value in values.items() if key not in ("kind", "over")}
         return cls(values["kind"], values["over"], options)
 
@@ -56,7 +68,14 @@ class Method(Section):
 
 @dataclass(frozen=True)
 class Line(Section):
-    """Runs at `points` on the line between two methods' results: 0 the first, 1 the second."""
+    """Runs on the line between the results of two methods.
+
+    Attributes:
+        first: the method whose result is at 0.
+        second: the method whose result is at 1.
+        points: positions on the line.
+        targets: names of the targets at which the runs are made.
+    """
 
     first: str
     second: str
@@ -65,7 +84,7 @@ class Line(Section):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Line:
-        """From a mapping with `from` (a keyword of Python) and `to` for the two methods."""
+        """The line of a mapping with the keys `from` (a keyword of Python) and `to`."""
         return cls(values["from"], values["to"], values["points"], values["targets"])
 
     def plain(self) -> dict[str, Any]:
@@ -76,9 +95,9 @@ class Line(Section):
 
 @dataclass(frozen=True)
 class Transfer(Section):
-    """Runs that try the methods' results with other seeds and at other targets.
+    """Runs that evaluate the methods' results with other seeds and at other targets.
 
-    A target is a mapping of dotted keys of the spec to values.
+    A target maps dotted keys of the spec to values.
     """
 
     seeds: Sequence[int]
@@ -87,7 +106,7 @@ class Transfer(Section):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Transfer:
-        """From a mapping that the schema has accepted."""
+        """The transfer of a mapping that the schema has accepted."""
         line = Line.parse(values["line"]) if "line" in values else None
         return cls(values["seeds"], values["targets"], line)
 
@@ -96,9 +115,15 @@ class Transfer(Section):
 class Settings(Section):
     """The settings of a search.
 
-    Each method makes `generations` of `trials` proposals, one generation after another; the first
-    proposal of all is the start itself. `space` maps hyperparameters to their coordinates.
-    Random proposals are drawn from a box that reaches `octaves` to either side of the start.
+    Attributes:
+        base: values of the base run, the start of every method.
+        space: coordinates of each hyperparameter.
+        octaves: half-width of the box of random proposals around the start.
+        generations: number of generations of each method.
+        trials: number of proposals of a generation. The first proposal of all is the start.
+        methods: methods by name, in the order of the config.
+        transfer: runs that carry the results over; None for no such runs.
+        description: purpose of the search, as text.
     """
 
     base: Mapping[str, Any]
@@ -106,13 +131,13 @@ class Settings(Section):
     octaves: float
     generations: int
     trials: int
-    methods: Mapping[str, Method]  # in the order of the config
+    methods: Mapping[str, Method]
     transfer: Transfer | None = None
     description: str = ""
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Settings:
-        """From a mapping that the schema has accepted."""
+        """The settings of a mapping that the schema has accepted."""
         typed = {
             "space": {name: Coordinates.parse(part) for name, part in values["space"].items()},
             "methods": {name: Method.parse(m) for name, m in values["methods"].items()},
@@ -123,7 +148,7 @@ class Settings(Section):
 
 @dataclass(frozen=True)
 class Search(Section):
-    """A search: its settings, and the spec of the run that it starts from."""
+    """A search: its settings, and the spec of the base run, from which it starts."""
 
     name: str
     settings: Settings
@@ -131,7 +156,7 @@ class Search(Section):
 
     @classmethod
     def parse(cls, name: str, values: Mapping[str, Any]) -> Search:  # type: ignore[override]
-        """From a mapping that the schema has accepted.
+        """The search of a mapping that the schema has accepted.
 
         Raises:
             ProblemError: every problem of the base.
@@ -143,7 +168,7 @@ class Search(Section):
         return self.settings.plain()
 
     def labels(self, over: str) -> list[str]:
-        """The labels of the coordinates of a method."""
+        """The labels of the coordinates of a method; `over` is as in `Method`."""
         labels: list[str] = []
         for name, part in self.settings.space.items():
             if over == "global":
@@ -155,7 +180,7 @@ class Search(Section):
         return labels
 
     def multipliers(self, point: Point) -> dict[str, Any]:
-        """The multipliers of a spec at a point."""
+        """The field `multipliers` of the spec at a point."""
         multipliers: dict[str, Any] = {}
         for name, part in self.settings.space.items():
             shared = point.get(name, 0.0)
@@ -169,10 +194,10 @@ class Search(Section):
         return multipliers
 
     def spec(self, point: Point, changes: Mapping[str, Any] | None = None) -> RunSpec:
-        """The run at a point, with changes to the base by dotted keys.
+        """The spec at a point, with `changes` to the base by dotted key.
 
         Raises:
-            ProblemError: a change has a value that cannot be used.
+            ProblemError: the value of a change cannot be used.
         """
         values = deepcopy(dict(self.settings.base))
         for key, value in (changes or {}).items():
@@ -180,10 +205,11 @@ class Search(Section):
         return complete.run_spec({**values, "multipliers": self.multipliers(point)})
 
     def transfer_runs(self) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
-        """The place of each transfer run, and its changes to the base.
+        """The point of each transfer run on its grid, and the changes to the base by dotted key.
 
-        A place has `target` and `seed`, and the `method` whose result is tried; or the method
-        `line`, with the run's `place` between two results.
+        The axes of the grid are `target`, `seed`, `method` and `place`. `method` names the method
+        whose result is evaluated, and `place` is 1. Runs on the line between two results have the
+        method `line`, and their position on the line as `place`.
         """
         transfer = self.settings.transfer
         if transfer is None:
@@ -198,11 +224,11 @@ class Search(Section):
                         yield {**here, "method": LINE, "place": float(place)}, changed
 
     def transfer_specs(self) -> list[RunSpec]:
-        """The specs of the transfer runs at the start, where the search has found nothing yet."""
+        """The specs of the transfer runs, with the start in place of the methods' results."""
         return [self.spec({}, changes) for _, changes in self.transfer_runs()]
 
     def rows(self) -> dict[str, list[Run]]:
-        """The planned runs by the names of their grids; trials have the base for their spec."""
+        """The planned runs by name of their grid; trials have the base run's spec."""
         settings = self.settings
         trials = [
             Run({"method": m, "generation": g, "trial": t, "seed": self.base.seed}, self.base)
@@ -216,7 +242,7 @@ class Search(Section):
 
 
 def between(first: Point, second: Point, place: float) -> dict[str, float]:
-    """The point on the line through two points: at 0 the first, at 1 the second."""
+    """The point at a position on the line through two points: 0 is the first, 1 the second."""
     labels = [*first, *(label for label in second if label not in first)]
     return {
         label: (1 - place) * first.get(label, 0.0) + place * second.get(label, 0.0)
@@ -225,5 +251,5 @@ def between(first: Point, second: Point, place: float) -> dict[str, float]:
 
 
 def text(point: Point) -> str:
-    """A point as the text of a table's column."""
+    """A point as text, for a column of a table."""
     return canonical({label: round(octaves, 12) for label, octaves in point.items()})

@@ -1,7 +1,7 @@
 """Sobol sequences of a few columns, for the designs of grids.
 
-Every reading of the Snakefile, on every node, expands the grids, and importing SciPy would take
-longer than all of that. A test compares these points with those of `scipy.stats.qmc.Sobol`.
+Grids are expanded whenever the Snakefile is parsed, on every node, and importing SciPy would take
+longer than the expansion. A test compares the points with those of `scipy.stats.qmc.Sobol`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ COLUMNS = len(POLYNOMIALS) + 1
 
 
 def column(index: int, points: int) -> list[float]:
-    """The first `points` numbers of a column, each in [0, 1) and moved to the middle of its cell.
+    """The first `points` numbers of a column in [0, 1), each at the middle of its cell.
 
-    There are as many cells as the next power of two of `points`; if `points` is a power of two,
+    The number of cells is `points`, rounded up to a power of two. If `points` is a power of two,
     every cell has one number.
     """
     directions = _directions(index)

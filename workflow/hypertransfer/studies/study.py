@@ -1,4 +1,4 @@
-"""A study at one scale: read, merged with its scale, and checked, with every problem at once."""
+"""A study at one scale: read its config, apply the patch of the scale, and report all problems."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ from hypertransfer.studies.searches import Search
 
 
 def merge(base: Any, patch: Any) -> Any:
-    """The base changed by a patch: mappings merge, other values replace, and null removes a key.
+    """Apply a patch to a base: mappings are merged, other values replaced, and null removes a key.
 
-    An axis whose values have another form in the patch (`logspace` for `powers`) is replaced.
+    An axis whose values have another form in the patch, such as `logspace` instead of `powers`, is
+    replaced.
     """
     if not isinstance(base, Mapping) or not isinstance(patch, Mapping):
         return patch
@@ -50,7 +51,7 @@ def merge(base: Any, patch: Any) -> Any:
 
 @dataclass(frozen=True)
 class Study(Section):
-    """A study at one scale: its texts and sections as in the config, and the runs of its grids."""
+    """A study at one scale: the texts and sections of its config, and the runs of its grids."""
 
     name: str
     scale: str
@@ -73,10 +74,10 @@ class Study(Section):
     def parse(  # type: ignore[override]
         cls, values: Mapping[str, Any], scale: str, runs: Mapping[str, Sequence[Run]] | None = None
     ) -> Study:
-        """From values that have no problems; the grids are expanded unless `runs` is given.
+        """The study of values without problems; grids are expanded unless `runs` is given.
 
         Raises:
-            ProblemError: values of a grid or of a run that cannot be used.
+            ProblemError: values of a grid or of a run cannot be used.
         """
         grids = {name: Grid.parse(section) for name, section in values["grids"].items()}
         typed = {
@@ -93,13 +94,13 @@ class Study(Section):
         return cls(**{**{k: v for k, v in values.items() if k != "study"}, **typed})
 
     def plain(self) -> dict[str, Any]:
-        """The config at the study's scale, without the keys that have their default value."""
+        """The config at the scale of the study, without keys that have their default value."""
         values = super().plain()
         return {"study": values.pop("name"), **values}
 
 
 def check_main(config: Mapping[str, Any], file: Path) -> None:
-    """Check the values of the main config, of which some may come from the command line.
+    """Check the values of the main config, including values from the command line.
 
     Raises:
         ConfigError: every problem of the values.
@@ -112,7 +113,7 @@ def check_main(config: Mapping[str, Any], file: Path) -> None:
 
 
 def load_rates(file: Path) -> dict[str, float]:
-    """The calibrated rates of the cost model; empty if there is no such file.
+    """The calibrated rates of the cost model; empty if the file does not exist.
 
     Raises:
         ConfigError: every problem of the file.
@@ -127,7 +128,7 @@ def load_rates(file: Path) -> dict[str, float]:
 
 
 def load_study(name: str, scale: str, directory: Path) -> Study:
-    """Read, merge and check a study.
+    """Read the config of a study, apply the patch of a scale, and check the result.
 
     Raises:
         ConfigError: every problem of the file at this scale.
@@ -162,13 +163,13 @@ def _scale_problems(patches: object) -> Iterator[Problem]:
 
 
 def _values_without_text(value: Any, path: tuple[str, ...] = ()) -> Iterator[Problem]:
-    """Problems of values that have no canonical text, and so cannot be part of a job."""
+    """Problems of values without a canonical text, which cannot be settings of a job."""
     if is_plain(value):
         return
     if isinstance(value, Mapping | list):
         entries = value.items() if isinstance(value, Mapping) else enumerate(value)
         inner = [p for key, part in entries for p in _values_without_text(part, (*path, str(key)))]
-        text = "has keys that are text and keys that are not: put all of them in quotes"
+        text = "mixes keys that are text with other keys: put all keys in quotes"
         yield from inner or [Problem(path, NO_VALUE, text)]
     else:
         yield Problem(path, value, "a finite number, a text, true, false or null (quote dates)")
@@ -203,7 +204,7 @@ class _Checks:
                 self.problems.append(problem)
 
     def _sound(self, part: str) -> dict[Any, Any]:
-        """The entries of a part by name or index, without those the schema objects to."""
+        """The entries of a part by name or index, without entries with problems of the schema."""
         written = self.values.get(part)
         if (part,) in self.broken or not isinstance(written, Mapping | list):
             return {}
@@ -211,7 +212,7 @@ class _Checks:
         return {name: entry for name, entry in entries if (part, str(name)) not in self.broken}
 
     def _check_runs(self) -> dict[str, list[Run]]:
-        """Check grids and searches; returns their runs, or none if any has a problem."""
+        """Check grids and searches; returns their runs, or no runs if there is a problem."""
         problems: list[Problem] = []
         for name, written in self._sound("grids").items():
             self.runs[name], wrong = grid_checks.expand(name, Grid.parse(written))
@@ -222,7 +223,7 @@ class _Checks:
             problems += wrong
             rows = search.rows() if search else {}
             if rows.keys() & self.runs.keys():
-                text = "is the name of a grid, too: choose another"
+                text = "is also the name of a grid: choose another name"
                 self.problems.append(Problem(("searches", name), NO_VALUE, text))
             planned |= rows
         self.problems += problems
@@ -230,7 +231,7 @@ class _Checks:
         return planned if whole else {}
 
     def _check_spaces(self) -> dict[str, list[dict[str, str]]]:
-        """Check suites and replays; returns the rows of their tables as far as they are planned."""
+        """Check suites and replays; returns the rows of their tables that are known now."""
         suites = {name: Suite.parse(written) for name, written in self._sound("suites").items()}
         written = self._sound("replays").items()
         replayed = {name: Replay.parse(replay) for name, replay in written}
@@ -253,7 +254,7 @@ class _Checks:
     def _check_references(
         self, part: str, runs: references.Runs, rows: Mapping[str, Sequence[Mapping[str, str]]]
     ) -> None:
-        """Check the figures or the claims by themselves, and the rows that they select."""
+        """Check the figures or the claims, and the rows that they select."""
         entries = self._sound(part)
         ids = {index: entry["id"] for index, entry in entries.items()}
         self.problems += references.id_problems(part, ids)

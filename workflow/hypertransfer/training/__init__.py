@@ -1,1 +1,1 @@
-"""Training of one run: building its parts, the loop, its saved state, and interruptions."""
+"""Training of one run: construction of its parts, the loop, saved states, interruptions."""

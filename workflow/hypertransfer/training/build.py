@@ -1,4 +1,4 @@
-"""Builds the objects that a spec names: network, optimizer, data, device."""
+"""Build the objects that a spec names: network, optimizer, data set, device."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
 
 READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
-EPS = 1e-8  # at the base shape, of optimizers that do not set it: torch's default for Adam
+EPS = 1e-8  # ε at the base shape where the config sets none: torch's default for Adam
 
 
 def device(name: str) -> torch.device:
@@ -32,9 +32,12 @@ def device(name: str) -> torch.device:
 
 
 def model(spec: RunSpec, input_shape: tuple[int, ...], classes: int) -> nn.Module:
-    """The network of the spec for inputs of one sample's shape; its weights are not yet drawn.
+    """The network of the spec, with weights that are not drawn yet.
 
-    `classes` is the number of outputs: classes, the size of the vocabulary, or 1 for regression.
+    Args:
+        spec: the run.
+        input_shape: shape of the input of one sample.
+        classes: number of outputs: classes, the size of the vocabulary, or 1 for regression.
     """
     make = lookup.load("model", lookup.import_path("model", spec.model.name))
     granularity = spec.shape.granularity
@@ -50,7 +53,7 @@ def model(spec: RunSpec, input_shape: tuple[int, ...], classes: int) -> nn.Modul
 
 
 def base(spec: RunSpec) -> Base:
-    """The spec's hyperparameters at the base shape."""
+    """The hyperparameters of the spec at the base shape."""
     return Base(
         lr=spec.lr,
         weight_decay=spec.weight_decay,
@@ -62,17 +65,21 @@ def base(spec: RunSpec) -> Base:
 
 
 def rows(spec: RunSpec, network: nn.Module, table: Parameterisation) -> list[ParameterRow]:
-    """One row per parameter of the network: its hyperparameters at the spec's shape."""
+    """One row for each parameter of the network, with its hyperparameters at the spec's shape.
+
+    Raises:
+        RoleError: the table cannot be applied to the network.
+    """
     return resolve(network, table, ratios(spec), base(spec))
 
 
 def drawn_model(
     spec: RunSpec, data: Samples, table: Parameterisation
 ) -> tuple[nn.Module, list[ParameterRow]]:
-    """The network with multipliers set and weights drawn from the spec's seed, and its rows.
+    """The network with multipliers set and weights drawn, and the rows of its parameters.
 
-    Weights of convolutions are stored channels-last, which makes convolutions and pooling about
-    three times as fast.
+    Weights are drawn with the seed of the spec. Weights of convolutions are stored channels-last,
+    which makes convolutions and pooling about three times as fast.
 
     Raises:
         RoleError: the table cannot be applied to the network.
@@ -123,12 +130,12 @@ def optimizer(
 ) -> torch.optim.Optimizer:
     """The optimizer of the spec, with parameters grouped by equal hyperparameters.
 
-    An optimizer of another package keeps its defaults for what neither the table scales nor the
-    config sets.
+    An optimizer of another package keeps its own defaults for hyperparameters that neither the
+    table scales nor the config sets.
     """
     make = lookup.load("optimizer", lookup.import_path("optimizer", spec.optimizer.name))
     config = optimizers.fixed(spec.optimizer) | dict(spec.optimizer.options)
-    in_groups = ("gradient_power", "betas")  # used by the table; the groups hold their results
+    in_groups = ("gradient_power", "betas")  # read by the table; the groups have scaled betas
     options = {k: v for k, v in config.items() if k not in in_groups}
     trained = {name for name, p in network.named_parameters() if p.requires_grad}
     parameter_groups = groups(network, [r for r in parameter_rows if r.name in trained])
@@ -143,7 +150,7 @@ def data(spec: RunSpec) -> Samples:
     """The data set of the spec; the last two data sets stay in memory for the next runs.
 
     Raises:
-        DatasetError: files are missing or damaged, or the options ask for more than there is.
+        DatasetError: files are missing or damaged, or the options ask for more samples than exist.
     """
     return _data(lookup.import_path("data", spec.data.name), canonical(dict(spec.data.options)))
 

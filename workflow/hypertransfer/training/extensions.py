@@ -1,7 +1,7 @@
-"""What networks and optimizers may offer to the training loop beyond torch's interfaces.
+"""Optional methods of networks and optimizers that the training loop calls.
 
-A class offers an extension by having the method of its protocol. All extensions are optional;
-`Extensions.of` is the only place where the loop looks for them.
+A class offers an extension by defining the method of the extension's protocol. `Extensions.of` is
+the only place that looks for these methods.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-LossFn = Callable[[Tensor, Tensor], Tensor]  # outputs and targets to the mean loss
+LossFn = Callable[[Tensor, Tensor], Tensor]  # maps outputs and targets to the mean loss
 
 
 @runtime_checkable
@@ -22,12 +22,12 @@ class WithPenalty(Protocol):
     """A network that adds a term to the training loss, such as a balance loss of routers."""
 
     def penalty(self) -> Tensor | float:
-        """The term for the last forward pass; it is not part of the recorded loss."""
+        """The term for the last forward pass. The recorded loss does not include the term."""
 
 
 @runtime_checkable
 class WithUpdateHook(Protocol):
-    """A network that changes by itself after an update, such as a balancing bias of routers."""
+    """A network that adjusts its own state after an update, such as a balancing bias of routers."""
 
     def after_update(self) -> None:
         """Called after each step of the optimizer."""
@@ -43,14 +43,14 @@ class WithStatistics(Protocol):
 
 @runtime_checkable
 class ObservingOptimizer(Protocol):
-    """An optimizer that evaluates the loss by itself, such as Sophia for its curvature."""
+    """An optimizer that evaluates the loss itself, as Sophia does to estimate the curvature."""
 
     def observe(
         self, step: int, model: nn.Module, loss_fn: LossFn, x: Tensor, y: Tensor, seed: int
     ) -> None:
         """Called before the forward pass on the batch (x, y) of each step, from step 0.
 
-        `seed` is for random draws, and differs from step to step.
+        `seed` seeds the optimizer's random draws, and differs from step to step.
         """
 
 
@@ -64,7 +64,7 @@ class ClippingOptimizer(Protocol):
 
 @dataclass(frozen=True)
 class Extensions:
-    """The extensions of one network and one optimizer, with neutral ones for those not offered."""
+    """The extensions of one network and one optimizer; those not offered do nothing."""
 
     penalty: Callable[[], Tensor | float]
     after_update: Callable[[], None]

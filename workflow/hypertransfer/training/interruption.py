@@ -1,7 +1,7 @@
-"""Saving the state of long runs: at an interval, and when the process receives a stop signal.
+"""Save the state of a run at intervals, and when the process receives a stop signal.
 
-Preemption and time limits of clusters, and Ctrl-C, send SIGTERM or SIGINT. After the current
-update the state is saved and the process exits.
+Clusters send SIGTERM at preemption and at the time limit, Ctrl-C sends SIGINT. The state is saved
+after the current update, and the process exits.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Interrupted(SystemExit):
 
 
 class StopRequest:
-    """The number of the stop signal that this process has received; None before."""
+    """The number of the stop signal that this process has received, None until then."""
 
     def __init__(self) -> None:
         self.number: int | None = None
@@ -36,9 +36,9 @@ class StopRequest:
 
 @contextmanager
 def signals() -> Iterator[StopRequest]:
-    """Record the first stop signal instead of ending; a second one ends the process as usual.
+    """Record the first stop signal instead of ending; a second signal ends the process as usual.
 
-    In other threads than the main thread, which alone may handle signals, nothing is recorded.
+    Only the main thread can handle signals: in other threads, nothing is recorded.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -71,10 +71,10 @@ class Saver:
         self.due = time.monotonic() + seconds
 
     def __call__(self, state: Callable[[], Any]) -> None:
-        """Save the state that `state()` returns, if that is due.
+        """Save the state that `state()` returns, if the interval has passed or a stop is requested.
 
         Raises:
-            Interrupted: there is a stop request; the state has been saved.
+            Interrupted: a stop is requested, and the state has been saved.
         """
         if self.request.number is None and time.monotonic() < self.due:
             return

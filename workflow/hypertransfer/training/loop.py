@@ -1,4 +1,4 @@
-"""The training loop: one run of one spec, deterministic for its seed on one device."""
+"""The training loop. Runs of one spec on one device give equal results."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from hypertransfer.training.extensions import Extensions
 from hypertransfer.training.state import State, StateError
 from hypertransfer.training.stopwatch import Stopwatch
 
-FINAL_FRACTION = 0.1  # the final loss is the mean training loss over this last part of a run
-EVAL_BATCH = 2000  # targets evaluated at once: samples, or tokens of a text
+FINAL_FRACTION = 0.1  # share of a run, at its end, over which the final loss is averaged
+EVAL_BATCH = 2000  # targets in one batch of an evaluation: samples, or tokens of a text
 
 Progress = Callable[[int, float], None]  # receives the step and the mean training loss
 Save = Callable[[Callable[[], State]], None]  # receives a function that returns the state
 
 
 class History(SimpleNamespace):
-    """Columns of `runs.columns.HISTORY`, a list each, with one entry per recorded step.
+    """The columns of `runs.columns.HISTORY` as lists, with one entry for each recorded step.
 
-    `train_loss` at step t is the mean minibatch loss over the steps since the last record, each
-    computed before its update; at step 0 it is the loss of the first minibatch. It does not
-    include the penalty of the network. `unclipped_share` is the optimizer's share for the last
-    update; the columns after it are the network's statistics for the last step. NaN stands where a
-    quantity was not measured.
+    `train_loss` is the mean of the minibatch losses since the last record, each computed before
+    its update and without the penalty of the network; at step 0, `train_loss` is the loss of the
+    first minibatch. `unclipped_share` is the optimizer's share for the last update. The columns
+    after `unclipped_share` are the network's statistics for the last step. A quantity that was not
+    measured is NaN.
     """
 
     def __init__(self, **columns: list) -> None:
@@ -46,7 +46,7 @@ class History(SimpleNamespace):
         super().__init__(**{name: columns.get(name, []) for name in HISTORY})
 
     def add(self, **row: float) -> None:
-        """Append a row of values by column; columns that are not given become NaN."""
+        """Append a row of values by column; columns without a value become NaN."""
         for name, column in vars(self).items():
             column.append(row.get(name, math.nan))
 
@@ -59,8 +59,8 @@ class Training:
     steps_done: int
     final_loss: float | None  # None if diverged
     seconds: float  # of the whole loop
-    optimizer_seconds: float  # of these, in updates
-    curvature_seconds: float  # of these, in the optimizer's own evaluations of the loss
+    optimizer_seconds: float  # part of `seconds` spent in updates
+    curvature_seconds: float  # part of `seconds` spent in the optimizer's evaluations of the loss
     flops: int
     parameters: list[dict]
     history: History
@@ -68,7 +68,7 @@ class Training:
 
 
 def reproducible() -> None:
-    """Make torch deterministic and single-threaded, so that equal seeds give equal results."""
+    """Make torch deterministic and single-threaded, so that equal specs give equal results."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
@@ -76,7 +76,7 @@ def reproducible() -> None:
 
 @torch.no_grad()
 def evaluate(model: nn.Module, data: Samples, loss_fn: Callable) -> tuple[float, float]:
-    """Mean loss and accuracy on the test set; accuracy is 0 for targets that are not classes."""
+    """Mean loss and accuracy on the test set; the accuracy is 0 if targets are not classes."""
     model.eval()
     loss = correct = 0.0
     targets = data.test_y[0].numel()  # of one sample: 1, or the tokens of a text
@@ -91,7 +91,7 @@ def evaluate(model: nn.Module, data: Samples, loss_fn: Callable) -> tuple[float,
 
 
 def sample_flops(model: nn.Module, loss_fn: Callable, x: Tensor, y: Tensor) -> int:
-    """Floating-point operations of a forward and backward pass of one sample, counted by torch."""
+    """Floating-point operations of a forward and a backward pass, as torch counts them."""
     with FlopCounterMode(display=False) as counter:
         loss_fn(model(x), y).backward()
     model.zero_grad(set_to_none=True)
@@ -106,7 +106,7 @@ class Scheduler:
         self.peaks = [group["lr"] for group in optimizer.param_groups]
 
     def before(self, step: int) -> None:
-        """Set the learning rates of the update after `step` earlier updates."""
+        """Set the learning rates for the next update, with `step` updates done."""
         now = factor(self.schedule, step, self.steps)
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * now
@@ -114,7 +114,7 @@ class Scheduler:
 
 @dataclass
 class Loop:
-    """The training loop of one run, with all state that changes during training."""
+    """The training loop of one run, and all state that changes during training."""
 
     spec: RunSpec
     data: Samples
@@ -142,7 +142,7 @@ class Loop:
         return self.spec.seed if self.spec.order_seed is None else self.spec.order_seed
 
     def run(self, progress: Progress | None = None, save: Save | None = None) -> None:
-        """Do all remaining updates; `save` is called after each, and may take the state."""
+        """Do all remaining updates; `save` is called after each update, and may save the state."""
         spec = self.spec
         order = batches(len(self.data.train_y), spec.batch_size, self.order_seed)
         for index in itertools.islice(order, self.done, spec.steps):
@@ -154,14 +154,14 @@ class Loop:
                     return
             if save:
                 save(self.state)
-        # only the evaluation shows whether the last update made the network diverge
+        # Only the evaluation shows whether the last update made the network diverge.
         self.diverged = not math.isfinite(self.history.eval_loss[-1])
-        # a run that diverged keeps no weights at its last step, however it was noticed
+        # A run that diverged keeps no weights at its last step, in whatever way that was detected.
         if spec.steps in self.checkpoints and not self.diverged:
             self.kept[spec.steps] = self._snapshot()
 
     def _train_step(self, index: Tensor) -> None:
-        """One step on the samples of `index`: forward, backward, update."""
+        """One step on the samples with indices `index`: forward, backward, update."""
         if self.done in self.checkpoints:
             self.kept[self.done] = self._snapshot()
         self.scheduler.before(self.done)
@@ -184,14 +184,14 @@ class Loop:
         self.done += 1
 
     def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs, augmented if the data set says so, and targets of the samples."""
+        """Inputs of the samples, augmented if the data set has an augmentation, and targets."""
         x = self.data.train_x[index]
         if self.data.augment:
             x = self.data.augment(x, augmentation_seed(self.order_seed, self.done))
         return x, self.data.train_y[index]
 
     def _observe(self, x: Tensor, y: Tensor) -> None:
-        """Show the batch to an optimizer that evaluates the loss by itself."""
+        """Pass the batch to an optimizer that evaluates the loss itself."""
         if self.extensions.observe:
             with self.stopwatch("curvature"):
                 seed = curvature_seed(self.order_seed, self.done)
@@ -201,12 +201,12 @@ class Loop:
         return {**weights(self.model), **state.preconditioner(self.model, self.optimizer)}
 
     def _record_start(self, loss: Tensor) -> None:
-        """The row of step 0."""
+        """Add the row of step 0 to the history."""
         self.initial = loss.item()
         self._add_row(self.initial, evaluate_now=True)
 
     def _record(self, progress: Progress | None) -> None:
-        """The row of the present step, and whether the run has diverged."""
+        """Add the row of the present step to the history, and detect a divergence."""
         mean = self.total.item() / self.since
         self.total.zero_()
         self.since = 0
@@ -225,7 +225,7 @@ class Loop:
         self.history.add(**row, **self.extensions.statistics())
 
     def state(self) -> State:
-        """The state of the training, from which `resume` continues bit for bit."""
+        """The state of the training; a training resumed from it continues bit for bit."""
         moments, plain = state.of_optimizer(self.optimizer)
         history = {
             name: torch.tensor(column, dtype=torch.float64)
@@ -271,7 +271,7 @@ class Loop:
             self.started = time.perf_counter() - float(saved.numbers["seconds"])
             self.stopwatch.go_on(saved.numbers["parts"])
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
-            raise StateError(f"is not of this run: {error!r}") from error
+            raise StateError(f"belongs to another run: {error!r}") from error
 
 
 def train(
@@ -285,16 +285,16 @@ def train(
 ) -> Training:
     """Train the network of the spec under its parameterisation.
 
-    A run whose loss is not finite, or exceeds `spec.divergence` times the first loss, has
-    diverged: it ends early, and its result says so. On a CPU results are bit-equal from call to
-    call, whether or not a run was interrupted and resumed.
+    A run diverges if its loss is not finite, or exceeds `spec.divergence` times the first loss.
+    A diverged run ends early, with the status `diverged`. On a CPU, repeated calls give bit-equal
+    results, whether or not a run was interrupted and resumed.
 
     Args:
         spec: the run.
         table: the parameterisation that the spec names.
         device: where to train; the CPU by default.
-        progress: called at every record.
-        resume: a saved state to continue from.
+        progress: called with step and mean training loss whenever the history is recorded.
+        resume: the saved state from which to continue.
         save: called after every update (see `interruption.Saver`).
 
     Raises:

@@ -19,7 +19,7 @@ def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
 def mse(output: Tensor, target: Tensor) -> Tensor:
     """Mean squared error of outputs (B, C) and classes (B,), or of (B, 1) and numbers (B,).
 
-    A class stands for its one-hot vector. The mean is over samples and outputs.
+    Classes are one-hot encoded. The mean is over samples and outputs.
     """
     if target.is_floating_point():
         return F.mse_loss(output.squeeze(1), target)

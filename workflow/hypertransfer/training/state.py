@@ -1,8 +1,10 @@
-"""The state of a training as one safetensors file, from which it continues bit for bit.
+"""The state of a training as one safetensors file.
 
-The state holds weights and buffers, the optimizer's state, torch's random generators, the history
-and the weights kept at checkpoints. The number of updates also gives the position in the data,
-whose order is a function of the seed. A safetensors file cannot contain code.
+A training that is resumed from its state continues bit for bit. The state holds weights and
+buffers, the optimizer's state, torch's random generators, the history and the weights kept at
+checkpoints. The position in the data is not stored: the order of the data
+is a function of the seed, and the number of updates gives the position. A safetensors file cannot
+contain code.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ class StateError(ValueError):
 
 @dataclass(frozen=True)
 class State:
-    """A training after `done` updates: tensors by name, and numbers that JSON can hold."""
+    """A training after `done` updates: tensors by name, and further values in JSON's types."""
 
     done: int
     numbers: Mapping[str, Any]
@@ -53,7 +55,7 @@ class State:
             plain = parse_json(str(header["__metadata__"]["state"]).encode())
             return cls(int(plain["done"]), dict(plain["numbers"]), load(content))
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise StateError(f"is no saved state: {error}") from error
+            raise StateError(f"is not a saved state: {error}") from error
 
     def part(self, prefix: str) -> Tensors:
         """The tensors whose names begin with `<prefix>/`, by the rest of their names."""
@@ -90,7 +92,7 @@ GROUPS = "group/"  # prefix of a group's number
 def of_optimizer(optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[str, Any]]:
     """An optimizer's state: tensors and numbers, each by `<index of parameter>/<name>`.
 
-    Steps that an optimizer counts in its groups stand among the numbers, by `group/<index>`.
+    Steps that an optimizer counts in its groups are among the numbers, as `group/<index>`.
     """
     tensors: Tensors = {}
     plain: dict[str, Any] = {
@@ -108,10 +110,10 @@ def of_optimizer(optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[str, A
 def to_optimizer(
     optimizer: torch.optim.Optimizer, tensors: Tensors, plain: Mapping[str, Any]
 ) -> None:
-    """Load the state that `of_optimizer` returned into an optimizer of equal groups.
+    """Load the state that `of_optimizer` returned into an optimizer with the same groups.
 
-    Each tensor of a parameter's shape gets the memory layout of that parameter, as optimizers
-    create it.
+    A tensor with the shape of its parameter gets the parameter's memory layout, as in a state that
+    the optimizer itself creates.
 
     Raises:
         StateError: the state has more parameters than the optimizer.
@@ -139,7 +141,7 @@ PRECONDITIONER = "preconditioner/"  # prefix of a parameter's name
 
 
 def preconditioner(model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensors:
-    """Adam's preconditioner √v̂ + ε, by `preconditioner/<parameter>`, of the parameters' shapes.
+    """Adam's preconditioner √v̂ + ε of each parameter, in its shape, by `preconditioner/<name>`.
 
     v̂ is the bias-corrected second moment; the update is lr·m̂/(√v̂ + ε) (Kingma and Ba 1412.6980,
     Algorithm 1). Parameters without second moments are left out.
@@ -170,12 +172,12 @@ def to_generators(tensors: Tensors, device: torch.device) -> None:
 
 
 def to_model(model: nn.Module, tensors: Tensors) -> None:
-    """Copy weights and buffers into the network, which keeps its memory layout.
+    """Copy weights and buffers into the network; the memory layout of its tensors stays.
 
     Raises:
-        StateError: the names or shapes are those of another network.
+        StateError: names or shapes differ from those of the network.
     """
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
-        raise StateError(f"is of another network: {error}") from error
+        raise StateError(f"belongs to another network: {error}") from error

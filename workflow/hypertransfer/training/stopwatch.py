@@ -1,4 +1,4 @@
-"""Measures the seconds that named parts of a training step take, on a CPU or a GPU."""
+"""Measure the seconds that named parts of a training step take, on a CPU or a GPU."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 import torch
 
-PENDING = 256  # pairs of events held before waiting for the device
+PENDING = 256  # pairs of events that are collected before the host waits for the device
 
 
 class Stopwatch:
-    """Sums seconds by name.
+    """Sums of seconds by name.
 
-    On a GPU times are differences of CUDA events, so that measuring does not synchronise host and
-    device at every step.
+    On a GPU, times are differences of CUDA events, so that host and device are not synchronised
+    at every step.
     """
 
     def __init__(self, device: torch.device) -> None:

@@ -14,10 +14,11 @@ from hypertransfer.probes.checkpoint import View
 
 
 class Probe:
-    """Column `largest_attention_logit`: the largest |logit| over blocks, heads, queries and keys.
+    """The size of attention logits on the fixed samples.
 
-    Keys after the query do not count. Growing logits precede instabilities of training (Wortsman
-    et al. 2309.14322). Exact up to rounding.
+    `largest_attention_logit` is the largest |logit| over blocks, heads, queries and keys, without
+    the masked keys after the query. Growing logits precede instabilities of training (Wortsman et
+    al. 2309.14322). Exact up to rounding.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:

@@ -14,10 +14,10 @@ from hypertransfer.probes.checkpoint import View
 class Probe:
     """Size of activations and of their change since initialisation, on the fixed samples.
 
-    With h the last residual stream (the input of the norm before the readout, or of the readout)
-    at step t: `stream` is the mean of |h_t| over samples and coordinates, `stream_change` the mean
-    of |h_t − h_0|, and `logit_change` the mean of |f_t − f_0| of the network's outputs f. Exact up
-    to rounding.
+    h_t is the last residual stream at step t: the input of the norm before the readout or, in a
+    network without this norm, of the readout. f_t is the output of the network. `stream` is the
+    mean of |h_t| over samples and coordinates, `stream_change` the mean of |h_t − h_0|, and
+    `logit_change` the mean of |f_t − f_0|. Exact up to rounding.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:

@@ -14,13 +14,13 @@ from hypertransfer.probes.checkpoint import View
 
 
 class Probe:
-    """Relative distances between step t and initialisation.
+    """Relative distances of features and weights between step t and initialisation.
 
-    `feature_distance` is ‖h_t − h_0‖/‖h_0‖ with h, of shape (samples, features), the input of the
-    readout on the fixed samples. `kernel_distance` is 1 − ⟨K_t, K_0⟩/(‖K_t‖‖K_0‖) with the Gram
-    matrix K = hhᵀ, which does not change if all features grow by one factor (1 − CKA without
-    centring, Kornblith et al. 1905.00414). `weight_distance` is ‖θ_t − θ_0‖/‖θ_0‖ over all
-    parameters. Exact up to rounding.
+    h_t, of shape (samples, features), is the input of the readout on the fixed samples, and θ_t
+    the vector of all parameters. `feature_distance` is ‖h_t − h_0‖/‖h_0‖. `kernel_distance` is
+    1 − ⟨K_t, K_0⟩/(‖K_t‖‖K_0‖) with the Gram matrix K = hhᵀ; a common factor on all features leaves
+    this distance unchanged (1 − CKA without centring, Kornblith et al. 1905.00414).
+    `weight_distance` is ‖θ_t − θ_0‖/‖θ_0‖. Exact up to rounding.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
@@ -49,10 +49,12 @@ class Probe:
 
 @torch.no_grad()
 def features(network: nn.Module, x: Tensor) -> Tensor:
-    """The input of the readout, float64, shape (samples, features); tokens are flattened.
+    """The input of the readout, float64, of shape (samples, features).
+
+    For a text, features are those of all tokens of a sample.
 
     Raises:
-        ValueError: not exactly one layer has the role `output`.
+        ValueError: no layer has the role `output`, or several have.
     """
     readout = residual_stream.module_of(network, Role.OUTPUT)
     stream, _ = residual_stream.through(network, readout, x)

@@ -19,13 +19,13 @@ from hypertransfer.probes.checkpoint import View
 class Probe:
     """Laziness of residual branches (Dey et al. 2505.01618, Section 4), on the fixed samples.
 
-    A branch F is lazy if F(h; θ_t) hardly differs from its expansion
+    A branch F is lazy if F(h; θ_t) hardly differs from its first-order expansion
     F(h; θ₀) + ∂F(h; θ₀)/∂θ · (θ_t − θ₀), with h the branch's input in the trained network.
-    `block_nonlinearity` is the mean of |F(h; θ_t) − expansion| over the mean of the expansion's
-    |linear term|, averaged over branches (our normalisation; the paper's is not known); null at
-    step 0. `linearisation_distance` is the mean of |h − h_lin| over samples and coordinates of the
-    last residual stream, where h_lin is the stream of the network with all branches replaced by
-    their expansions. Exact up to rounding.
+    `block_nonlinearity` is the mean of |F(h; θ_t) − expansion| divided by the mean of |linear term
+    of the expansion|, averaged over branches; it is null at step 0. This normalisation is ours; the
+    paper's is not known. `linearisation_distance` is the mean of |h − h_lin| over samples and
+    coordinates of the last residual stream, where h_lin is the stream of the network in which all
+    branches are replaced by their expansions. Exact up to rounding.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
@@ -50,7 +50,7 @@ class Probe:
 
 
 class Expansion:
-    """The first-order expansion of a branch's layers in their weights, around the initial ones."""
+    """The first-order expansion of a branch's layers, in weights around the initial ones."""
 
     def __init__(self, branch: Branch, prefix: str, initial: Mapping[str, Tensor]) -> None:
         self.layers = branch.layers
@@ -69,13 +69,13 @@ class Expansion:
         return value.detach(), tangent.detach()
 
     def linear(self, x: Tensor) -> Tensor:
-        """The sum of the two terms."""
+        """The expansion: the sum of the two terms of `terms`, of the shape of x."""
         return sum(self.terms(x))  # type: ignore[return-value]
 
     def compared(self, shares: list[float]) -> Callable[[Tensor], Tensor]:
-        """The unexpanded layers, which append their nonlinearity to `shares` at each call.
+        """A function that applies the layers, and appends their nonlinearity to `shares`.
 
-        The nonlinearity is mean |F − expansion| / mean |linear term|, NaN if the latter is 0.
+        The nonlinearity is mean |F − expansion| / mean |linear term|; NaN if the linear term is 0.
         """
 
         def forward(x: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ class Expansion:
 def replaced(
     view: View, choose: Callable[[Expansion], Callable[[Tensor], Tensor]]
 ) -> Iterator[None]:
-    """Within the context each branch applies what `choose` returns in place of its layers."""
+    """In the `with` block, branches apply functions from `choose` in place of their layers."""
     branches = {n: m for n, m in view.network.named_modules() if isinstance(m, Branch)}
     for name, branch in branches.items():
         layers = choose(Expansion(branch, f"{name}.layers.", view.initial))

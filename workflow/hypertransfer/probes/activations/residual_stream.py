@@ -14,11 +14,11 @@ def module_of(network: nn.Module, role: Role) -> nn.Module:
     """The only module whose weight has the role.
 
     Raises:
-        ValueError: no module has it, or several have.
+        ValueError: no module has the role, or several modules have it.
     """
     modules = _with_role(network, role)
     if len(modules) != 1:
-        raise ValueError(f"{len(modules)} layers have the role {role.value}, and one is needed")
+        raise ValueError(f"{len(modules)} layers have the role {role.value}; one must have it")
     return modules[0]
 
 
@@ -30,7 +30,7 @@ def last(network: nn.Module) -> nn.Module:
     """The module that reads the last residual stream: the norm before the readout, or the readout.
 
     Raises:
-        ValueError: the network has several such modules, or none.
+        ValueError: no module has this position, or several modules have it.
     """
     normed = bool(_with_role(network, Role.FINAL_VECTOR))
     return module_of(network, Role.FINAL_VECTOR if normed else Role.OUTPUT)
@@ -56,19 +56,19 @@ def _recorded(
 
 
 def inputs(network: nn.Module, modules: Sequence[nn.Module], x: Tensor) -> list[Tensor]:
-    """The input of each module in a forward pass on x, float32, of the modules' input shapes."""
+    """The input of each module in a forward pass on x, float32, in the shape of the input."""
     return [tensor.float() for tensor in _recorded(network, modules, x, inputs=True)[0]]
 
 
 def outputs(network: nn.Module, modules: Sequence[nn.Module], x: Tensor) -> list[Tensor]:
-    """The output of each module in a forward pass on x, float64, of the modules' output shapes."""
+    """The output of each module in a forward pass on x, float64, in the shape of the output."""
     return _recorded(network, modules, x, inputs=False)[0]
 
 
 def through(network: nn.Module, module: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-    """The input of the module and the output of the network in a forward pass on x, float64.
+    """The input of a module and the output of the network in a forward pass on x, float64.
 
-    For a residual stream of width N the input has shape (samples, N), or (samples, tokens, N).
+    The input is a residual stream of shape (samples, N), or (samples, tokens, N), with width N.
     """
     (stream,), output = _recorded(network, [module], x, inputs=True)
     return stream, output

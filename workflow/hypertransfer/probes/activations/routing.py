@@ -16,11 +16,12 @@ from hypertransfer.probes.checkpoint import View
 
 
 class Probe:
-    """Size of router logits, and change of logits and mixtures' outputs since initialisation.
+    """Size of router logits, and change of logits and expert outputs since initialisation.
 
-    With the logits r, of shape (S, X), and the output y of each mixture at step t:
-    `router_logit` is the mean of |r_t| over tokens, experts and blocks, `router_logit_change` the
-    mean of |r_t − r_0|, and `expert_change` the mean of |y_t − y_0|. Exact up to rounding.
+    r_t, of shape (S, X), are the router logits of a mixture at step t, and y_t is the output of the
+    mixture. `router_logit` is the mean of |r_t| over tokens, experts and blocks,
+    `router_logit_change` the mean of |r_t − r_0|, and `expert_change` the mean of |y_t − y_0|.
+    Exact up to rounding.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
@@ -47,7 +48,7 @@ class Probe:
 
 
 def _logits_and_outputs(view: View) -> list[tuple[Tensor, Tensor]]:
-    """Router logits and output of each mixture, float64."""
+    """Router logits (S, X) and output of each mixture, float64."""
     mixtures = [m for m in view.network.modules() if isinstance(m, MixtureOfExperts)]
     routers = [mixture.router for mixture in mixtures]
     logits = residual_stream.outputs(view.network, routers, view.x)

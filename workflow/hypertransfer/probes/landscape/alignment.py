@@ -16,14 +16,16 @@ from hypertransfer.probes.checkpoint import View
 class Probe:
     """Curvature in the direction of the gradient, in coordinates scaled by S^½.
 
-    With gradient g and Hessian H of the mean loss over the fixed samples, g̃ = S^½g and
-    H̃ = S^½HS^½ (S as in the Hessian probe): `directional_sharpness` is g̃ᵀH̃g̃/‖g̃‖², and
-    `alignment` is the cosine g̃ᵀH̃g̃/(‖g̃‖‖H̃g̃‖), which is 1 if g̃ is an eigenvector.
+    g and H are gradient and Hessian of the mean loss over the fixed samples, g̃ = S^½g and
+    H̃ = S^½HS^½, with S as in the Hessian probe. `directional_sharpness` is g̃ᵀH̃g̃/‖g̃‖², and
+    `alignment` is the cosine g̃ᵀH̃g̃/(‖g̃‖‖H̃g̃‖), which is 1 if g̃ is an eigenvector of a positive
+    eigenvalue.
 
     `batch_sharpness` is E[g̃_BᵀH̃_Bg̃_B]/E[‖g̃_B‖²] over `batches` random minibatches B of the run's
-    batch size. Under SGD it hovers at 2/lr, while the sharpness stays below (Andreyev and
-    Beneventano 2412.20553); `batch_edge` is lr times it. Both are null with `batches: 0`. `error`
-    is its relative standard error, and 0 if a batch is the whole training set.
+    batch size. Under SGD, the batch sharpness stays near 2/lr, while the sharpness stays below
+    (Andreyev and Beneventano 2412.20553). `batch_edge` is lr × batch sharpness. Both are null with
+    `batches: 0`. `error` is the relative standard error of the batch sharpness, and 0 if a batch is
+    the whole training set.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
@@ -60,7 +62,7 @@ class Probe:
         if not below:
             return math.nan, math.nan, len(pairs)
         ratio = above / below
-        # standard error of a ratio of means, to first order: that of q − ratio·s, over mean s
+        # Standard error of a ratio of means q/s, to first order: that of q − ratio·s, over mean s.
         rest = [q - ratio * s for q, s in pairs]
         spread = math.sqrt(math.fsum(r * r for r in rest) / max(len(rest) - 1, 1) / len(rest))
         return ratio, abs(spread / below / ratio) if ratio else math.nan, len(pairs)
@@ -72,7 +74,7 @@ class Probe:
 
 
 def _along(hessian: HessianOperator) -> tuple[float, float, float]:
-    """g̃ᵀH̃g̃, ‖g̃‖² and ‖H̃g̃‖²."""
+    """The numbers g̃ᵀH̃g̃, ‖g̃‖² and ‖H̃g̃‖²."""
     g = hessian.scaled_gradient
     product = hessian(g)
     return float(g @ product), float(g @ g), float(product @ product)

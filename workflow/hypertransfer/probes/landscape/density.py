@@ -12,11 +12,11 @@ from hypertransfer.probes.checkpoint import View
 
 
 class Probe:
-    """Spectral density of S^½ H S^½ on the fixed samples, S as in the Hessian probe.
+    """Spectral density of S^½ H S^½ on the fixed samples, with S as in the Hessian probe.
 
-    `nodes` are eigenvalues of Lanczos matrices in rising order and `shares` their weights, which
-    add up to 1. `largest_node` is the last node, a lower bound of the largest eigenvalue. `error`
-    is the largest standard error of the cumulative distribution, an absolute share.
+    `nodes` are eigenvalues of Lanczos matrices in ascending order, and `shares` their weights,
+    which sum to 1. `largest_node` is the last node, a lower bound of the largest eigenvalue.
+    `error` is the largest standard error of the cumulative distribution, an absolute share.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:

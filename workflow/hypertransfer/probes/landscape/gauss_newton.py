@@ -18,11 +18,12 @@ from hypertransfer.probes.landscape.solver import tracker
 
 
 class Probe:
-    """Extremes of H = G + R with G = JᵀH_ℓJ/n, on the fixed samples.
+    """Extreme eigenvalues of the two parts of the Hessian H = G + R, on the fixed samples.
 
-    `gauss_newton` is λmax of S^½GS^½; `residual` and `residual_low` are the largest and the
-    smallest eigenvalue of S^½RS^½. S as in the Hessian probe. `error` is the largest relative
-    error bound of the three.
+    G = JᵀH_ℓJ/n is the Gauss–Newton matrix, with the Jacobian J of the outputs and the Hessian H_ℓ
+    of the loss in the outputs; R is the residual. `gauss_newton` is λmax of S^½GS^½; `residual` and
+    `residual_low` are the largest and the smallest eigenvalue of S^½RS^½, with S as in the Hessian
+    probe. `error` is the largest relative error bound of the three.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:

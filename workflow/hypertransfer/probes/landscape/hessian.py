@@ -11,20 +11,21 @@ from hypertransfer.curvature.operators import HessianOperator
 from hypertransfer.probes.checkpoint import View
 from hypertransfer.probes.landscape.solver import tracker
 
-MAX_RATIO = 1 + 1e-12  # learning-rate factors within this ratio count as equal
+MAX_RATIO = 1 + 1e-12  # factors of S whose ratio is at most this count as equal
 
 
 class Probe:
     """Eigenvalues of the Hessian H of the mean loss over the fixed samples.
 
-    S is the diagonal matrix of each parameter's learning rate over the global one. `eigenvalues`
-    are the largest (algebraic) eigenvalues of S^½ H S^½, in falling order; `scaled_sharpness` is
-    the first of them, `second` the second, and `last` the smallest (null if only one is computed).
-    The scaled sharpness is γ²λ of the Super Consistency paper (Noci et al. 2402.17457), where S is
-    a number; it is the same in all equivalent forms of a parameterisation. `sharpness`, λmax of H
-    itself, depends on the form. `edge` is lr × scaled sharpness, which gradient descent holds near
-    2 at the edge of stability (Cohen et al. 2103.00065). `loss` and `gradient_norm` are those of
-    the mean loss, without S. `error` is the largest relative error bound.
+    S is the diagonal matrix of the parameters' learning rates divided by the global learning rate.
+    `eigenvalues` are the largest (algebraic) eigenvalues of S^½ H S^½ in descending order;
+    `scaled_sharpness` is the first of them, `second` the second, and `last` the smallest; `second`
+    and `last` are null if only one is computed. The scaled sharpness is γ²λ of the Super
+    Consistency paper (Noci et al. 2402.17457), in which S is a number; it is equal in all
+    equivalent forms of a parameterisation. `sharpness`, λmax of H itself, depends on the form.
+    `edge` is lr × scaled sharpness, which gradient descent keeps near 2 at the edge of stability
+    (Cohen et al. 2103.00065). `loss` is the mean loss, and `gradient_norm` the norm of its
+    gradient, without S. `error` is the largest relative error bound.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:

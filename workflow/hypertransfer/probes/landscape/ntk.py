@@ -13,12 +13,13 @@ from hypertransfer.probes.landscape.solver import tracker
 
 
 class Probe:
-    """Eigenvalues of JSJᵀ/n over all outputs of the n fixed samples, S as in the Hessian probe.
+    """Eigenvalues of the kernel JSJᵀ/n over all outputs of the n fixed samples.
 
-    The division by n makes them comparable with the curvature of the mean loss. `ntk_eigenvalues`
-    are the largest, in falling order; `ntk` is the first of them, `ntk_second` the second, and
-    `ntk_last` the smallest (null if only one is computed). `error` is the largest relative error
-    bound.
+    J is the Jacobian of the outputs, and S is as in the Hessian probe. Divided by n, the
+    eigenvalues are comparable with the curvature of the mean loss. `ntk_eigenvalues` are the
+    largest ones in descending order; `ntk` is the first of them, `ntk_second` the second, and
+    `ntk_last` the smallest; `ntk_second` and `ntk_last` are null if only one is computed. `error`
+    is the largest relative error bound.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:

@@ -14,13 +14,13 @@ from hypertransfer.probes.landscape.solver import tracker
 
 
 class Probe:
-    """Sharpness of the loss on the fixed samples, preconditioned as Adam's update.
+    """Sharpness of the mean loss on the fixed samples, preconditioned as Adam's update.
 
     `preconditioned_sharpness` is λmax of (SP⁻¹)^½ H (SP⁻¹)^½ with Adam's P = diag(√v̂ + ε), where v̂
-    is the bias-corrected second moment and ε that of the parameter; S as in the Hessian probe.
-    `stability` is lr × preconditioned sharpness over Adam's threshold (2 + 2β₁)/(1 − β₁), which is
-    38 at β₁ = 0.9; full-batch Adam holds it near 1 (Cohen et al. 2207.14484). Both are null at
-    step 0, where there are no moments.
+    is the bias-corrected second moment and ε the epsilon of the parameter; S is as in the Hessian
+    probe. `stability` is lr × preconditioned sharpness, divided by Adam's threshold
+    (2 + 2β₁)/(1 − β₁), which is 38 at β₁ = 0.9; full-batch Adam keeps `stability` near 1 (Cohen et
+    al. 2207.14484). Both are null at step 0, before there are moments.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:

@@ -1,4 +1,4 @@
-"""The eigensolver with the settings of a probe."""
+"""The eigensolver of the landscape probes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from hypertransfer.curvature.lanczos import Tracker
 
 
 def tracker(settings: Mapping[str, Any], generator: torch.Generator) -> Tracker:
-    """A tracker of `eigenvalues` values (1 if the probe has no such setting), within `tolerance`.
+    """An eigenvalue tracker with the settings of a probe.
 
-    It takes at most `max_products` products at a checkpoint.
+    The setting `eigenvalues` is the number of eigenvalues (1 if the probe has no such setting),
+    `tolerance` the relative error bound, and `max_products` the largest number of matrix-vector
+    products at one checkpoint.
     """
     return Tracker(
         generator,

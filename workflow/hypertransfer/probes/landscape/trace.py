@@ -12,9 +12,10 @@ from hypertransfer.probes.checkpoint import View
 
 
 class Probe:
-    """Column `trace`: tr(S^½ H S^½) on the fixed samples, S as in the Hessian probe.
+    """The trace of the Hessian on the fixed samples, by Hutchinson's estimator.
 
-    The estimate is a mean over `vectors` random vectors; `error` is its relative standard error.
+    `trace` estimates tr(S^½ H S^½), with S as in the Hessian probe, by a mean over `vectors` random
+    vectors. `error` is the relative standard error of the mean.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:

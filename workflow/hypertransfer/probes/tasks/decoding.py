@@ -1,4 +1,4 @@
-"""The decoding probe: size of the cache and speed of greedy generation."""
+"""The decoding probe: size of the key-value cache, and speed of greedy generation."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from hypertransfer.training.stopwatch import Stopwatch
 class Probe:
     """Greedy generation with a cache, for `batch` sequences after a prompt of `prompt` tokens.
 
-    `decoded_per_second` is the median over `repeats` stretches of `tokens` tokens, after one
-    stretch of warm-up, in tokens of all sequences per second; `error` is the range over the
-    stretches divided by the median. `cache_bytes` is the number of bytes cached per token of a
-    sequence, as allocated, and `cache_formula` by DeepSeek-V2 (2405.04434, Table 1);
-    `cache_reduction` is the reduction against multi-head attention, in per cent.
+    `decoded_per_second` is the number of tokens of all sequences per second, the median over
+    `repeats` stretches of `tokens` tokens each, after one stretch of warm-up; `error` is the range
+    over the stretches divided by the median. `cache_bytes` is the number of allocated bytes of
+    cache for each token of a sequence, and `cache_formula` the number by DeepSeek-V2 (2405.04434,
+    Table 1). `cache_reduction` is the reduction against multi-head attention, in per cent.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:

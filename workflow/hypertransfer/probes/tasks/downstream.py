@@ -1,6 +1,6 @@
 """The downstream probe: loss on other text, and linear probes of features.
 
-It is for language models of bytes that are trained on the State of the Union messages.
+The probe is for language models of bytes that are trained on the State of the Union messages.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from hypertransfer.probes.activations import residual_stream
 from hypertransfer.probes.checkpoint import View
 
 FOLDS = 5  # of the cross-validation
-STRENGTH = 0.1  # C, the inverse regularisation of the linear probe on standardised features
+STRENGTH = 0.1  # inverse strength C of the regularisation, on standardised features
 PARTIES = ("Democratic", "Republican")  # other parties have few messages
 
 
 class Probe:
     """Loss on other text, and accuracy of linear probes that classify whole messages.
 
-    `program_loss` and `messages_loss` are mean losses of the next byte on `samples` windows of
-    program text, and of the messages that are neither in the training nor in the test part.
-    `party_accuracy` and `delivery_accuracy` are balanced accuracies (chance: ½) of a logistic
-    regression that predicts a president's party, and whether a message was spoken or written,
-    from the readout's input averaged over `windows` windows of the message. They are
-    cross-validated over five folds, with all messages of a president in one fold.
+    `program_loss` and `messages_loss` are mean losses of the next byte on `samples` windows: of
+    program text, and of messages that are in neither the training nor the test part.
+    `party_accuracy` and `delivery_accuracy` are balanced accuracies (chance: ½) of logistic
+    regressions that predict the party of the president, and whether the message was spoken or
+    written, from the readout's input averaged over `windows` windows of the message. The accuracies
+    are cross-validated over five folds, with all messages of a president in one fold.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
@@ -77,9 +77,9 @@ def _loss(view: View, x: Tensor, y: Tensor) -> float:
 
 
 def _features(network: nn.Module, windows: Tensor) -> np.ndarray:
-    """The readout's input averaged over the tokens of each message, (messages, features).
+    """The readout's input averaged over the tokens of each message, shape (messages, features).
 
-    `windows` has shape (messages, windows, tokens).
+    `windows` has the shape (messages, windows, tokens).
     """
     messages, number, context = windows.shape
     readout = residual_stream.module_of(network, Role.OUTPUT)
@@ -93,7 +93,10 @@ def _features(network: nn.Module, windows: Tensor) -> np.ndarray:
 def accuracy(features: np.ndarray, labels: Sequence[str], groups: Sequence[str]) -> float:
     """Cross-validated balanced accuracy of a logistic regression; chance is 1/number of classes.
 
-    `features` has shape (samples, features); samples of one group are in one fold.
+    Args:
+        features: features of shape (samples, features).
+        labels: the class of each sample.
+        groups: the group of each sample; samples of one group are in one fold.
     """
     classifier = LogisticRegression(C=STRENGTH, max_iter=5000, class_weight="balanced")
     probe = make_pipeline(StandardScaler(), classifier)

@@ -1,16 +1,17 @@
-"""The two-layer linear network compared with its exact dynamics in three quantities.
+"""The linear theory probe: a two-layer linear network compared with its exact dynamics.
 
 For f(x) = c·aᵀWx, with W of shape (N, D) and c the product of the two multipliers, let w = c·Wᵀa,
-M = WᵀW/N and v = ‖a‖²/N. Under full-batch gradient descent with one learning rate η these three
-follow a closed recursion: with g = ∂L/∂w, γ² = 1/(c²ND), η₀ = η/γ² and κ = γ²/N,
+M = WᵀW/N and v = ‖a‖²/N. Under full-batch gradient descent with one learning rate η, the three
+quantities w, M and v follow a closed recursion: with g = ∂L/∂w, γ² = 1/(c²ND), η₀ = η/γ² and
+κ = γ²/N,
 
     w⁺ = w − (η₀/D)(M + vI)g + (η₀²κ/D)(w·g)g
     M⁺ = M − η₀κ(gwᵀ + wgᵀ) + (η₀²κ/D)·v·ggᵀ
     v⁺ = v − 2η₀κ·w·g + (η₀²κ/D)·gᵀMg
 
-The width N enters the recursion through κ only (and through the initial weights). The
-Gauss–Newton part of the Hessian has γ²λmax = λmax(A^½(M + vI)A^½)/D with A = ∂²L/∂w², and the
-residual part has, scaled by γ², the eigenvalues ±γ‖g‖/√(ND).
+The width N enters the recursion through κ and through the initial weights only. The Gauss–Newton
+part of the Hessian has γ²λmax = λmax(A^½(M + vI)A^½)/D with A = ∂²L/∂w², and the residual part,
+scaled by γ², has the eigenvalues ±γ‖g‖/√(ND).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Quantities:
 
 @dataclass(frozen=True)
 class Theory:
-    """The recursion for the mean squared error on one data set, x (n, D) and y (n,)."""
+    """The recursion for the mean squared error on inputs x (n, D) and targets y (n,)."""
 
     x: Tensor
     y: Tensor
@@ -56,7 +57,7 @@ class Theory:
         return self.gamma2 / self.width
 
     def gradient(self, w: Tensor) -> Tensor:
-        """g = ∂L/∂w, of shape (D,), for L the mean of (xᵀw − y)²."""
+        """g = ∂L/∂w, of shape (D,), where L is the mean of (xᵀw − y)²."""
         return 2 / len(self.y) * self.x.T @ (self.x @ w - self.y)
 
     def step(self, now: Quantities) -> Quantities:
@@ -73,26 +74,28 @@ class Theory:
         )  # fmt: skip
 
     def gauss_newton(self, now: Quantities) -> float:
-        """γ²λmax(G) of the Gauss–Newton matrix G."""
+        """γ²λmax(G), with the Gauss–Newton matrix G."""
         n, d = self.x.shape
         kernel = self.x @ (now.m + now.v * torch.eye(d).to(now.m)) @ self.x.T
         return float(torch.linalg.eigvalsh(kernel)[-1]) * 2 / n / d
 
     def residual(self, now: Quantities) -> float:
-        """γ²‖R‖ (spectral norm) of the residual R = H − G of the Hessian."""
+        """γ²‖R‖ (spectral norm), with the residual R = H − G of the Hessian."""
         d = self.x.shape[1]
         return float(self.gradient(now.w).norm()) * (self.gamma2 / self.width / d) ** 0.5
 
 
 class Probe:
-    """The network's (w, M, v) compared with the recursion from the run's initial weights.
+    """The quantities w, M and v of the network, compared with an exact recursion.
 
-    `theory_error` is the largest relative difference of the three; `theory_gauss_newton` and
-    `theory_residual` are γ²λmax(G) and γ²‖R‖ of the recursion, which runs in double precision.
+    The recursion starts from the initial weights of the run, and is computed in double precision.
+    `theory_error` is the largest of the relative differences of w, M and v. `theory_gauss_newton`
+    and `theory_residual` are γ²λmax(G) and γ²‖R‖ by the recursion, with the Gauss–Newton part G and
+    the residual part R of the Hessian.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
-        self.done = 0  # updates of the recursion
+        self.done = 0  # steps of the recursion
         self.now: Quantities | None = None
         self.theory: Theory | None = None
 
@@ -117,7 +120,13 @@ class Probe:
 
 
 def quantities(inner: Tensor, outer: Tensor, product: float) -> Quantities:
-    """w, M and v, float64 on the CPU, of weights W (N, D) and a (1, N) and the product c."""
+    """The quantities w, M and v, float64 on the CPU.
+
+    Args:
+        inner: the weights W, of shape (N, D).
+        outer: the weights a, of shape (1, N).
+        product: the product c of the two multipliers.
+    """
     inner, a = inner.double().cpu(), outer.double().cpu().reshape(-1)
     n = len(a)
     return Quantities(product * inner.T @ a, inner.T @ inner / n, a @ a / n)

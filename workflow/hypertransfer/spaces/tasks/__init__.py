@@ -1,1 +1,1 @@
-"""Tasks, from which search spaces are learned and on which these are tested."""
+"""Tasks, from which search spaces are learned, and on which search spaces are tested."""

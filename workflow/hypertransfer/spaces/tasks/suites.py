@@ -1,11 +1,12 @@
 """Live suites: tuning tasks on scikit-learn's bundled data, evaluated offline in jobs.
 
-Ridge regression by SGD is one of the three families of Perrone et al. (2019, 1909.12552), the SVM
-is another, and gradient boosting replaces its XGBoost. The tasks are ours, because no package holds
-the paper's. Tasks cut from one data set are related; they form a group.
+Perrone et al. (2019, 1909.12552) have three families of tasks: ridge regression by SGD, an SVM, and
+XGBoost, in place of which there is gradient boosting here. The tasks are ours, because no package
+holds the tasks of the paper. Tasks from one data set are related and form a group.
 
 A loss is a function of task and hyperparameters alone: folds and estimators have fixed seeds.
-Workflows are planned with the declarations, so this module imports heavy libraries in functions.
+Planning imports this module for its declarations, so functions that need scikit-learn import it
+themselves.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ log = logging.getLogger(__name__)
 
 FOLDS = 3
 SEED = 0
-WORST = 2.0  # bound of normalised squared errors; predicting the mean has error 1
-DIGITS = 600  # images of each digits task, the first of the data set, to save time
+WORST = 2.0  # upper bound of normalised squared errors; a prediction of the mean has error 1
+DIGITS = 600  # images of each digits task, the first of the data set: fewer images save time
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class LiveSuite:
 
     dimensions: Mapping[str, Mapping[str, Any]]
     tasks: Mapping[str, str]  # the data set of each task
-    metric: str  # what the loss is, in words
+    metric: str  # description of the loss
 
 
 REGRESSION = {
@@ -90,10 +91,10 @@ SUITES: Mapping[str, LiveSuite] = {
 def evaluations(
     suite: str, task: str, configurations: Sequence[Mapping[str, float]]
 ) -> list[float]:
-    """The losses of configurations on a task, as the suite's `metric` says.
+    """The losses of configurations on a task; the `metric` of the suite describes the loss.
 
     Raises:
-        ValueError: suite, task or hyperparameters are unknown, or a value is out of range.
+        ValueError: the suite, the task or a hyperparameter is unknown, or a value is out of range.
     """
     _check(suite, task, configurations)
     x, y = _data(suite, task)
@@ -110,7 +111,7 @@ def _check(suite: str, task: str, configurations: Sequence[Mapping[str, float]])
     """Check the arguments of `evaluations`.
 
     Raises:
-        ValueError: as `evaluations` does.
+        ValueError: see `evaluations`.
     """
     if suite not in SUITES:
         raise ValueError(f"no suite {suite!r}; known: {', '.join(SUITES)}")
@@ -119,7 +120,9 @@ def _check(suite: str, task: str, configurations: Sequence[Mapping[str, float]])
     for configuration in configurations:
         if set(configuration) != set(SUITES[suite].dimensions):
             known = ", ".join(SUITES[suite].dimensions)
-            raise ValueError(f"hyperparameters {', '.join(configuration)}: {suite} has {known}")
+            raise ValueError(
+                f"{suite} has the hyperparameters {known}, not {', '.join(configuration)}"
+            )
         for name, declared in SUITES[suite].dimensions.items():
             _check_value(name, configuration[name], declared)
 
@@ -127,7 +130,7 @@ def _check(suite: str, task: str, configurations: Sequence[Mapping[str, float]])
 def _check_value(name: str, value: float, declared: Mapping[str, Any]) -> None:
     """Check a value against its declaration.
 
-    scikit-learn would raise a ValueError too, but `_squared_error` takes that for an overflow.
+    scikit-learn would raise a ValueError as well, but `_squared_error` treats that as an overflow.
 
     Raises:
         ValueError: the value has the wrong type or is out of range.
@@ -160,7 +163,7 @@ def _data(suite: str, task: str) -> tuple[np.ndarray, np.ndarray]:
     return np.delete(x, column, axis=1), x[:, column]
 
 
-COLUMNS = {  # targets of regressions of one column on the others
+COLUMNS = {  # the column that a regression predicts from the other columns
     "diabetes-bmi": "bmi", "diabetes-bp": "bp", "diabetes-s5": "s5", "wine-alcohol": "alcohol",
     "wine-colour": "color_intensity", "wine-proline": "proline",
     "iris-petal-width": "petal width (cm)", "iris-sepal-width": "sepal width (cm)",
@@ -170,7 +173,7 @@ COLUMNS = {  # targets of regressions of one column on the others
 
 
 def _classes(task: str, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Features (m, p) and classes (m,) of a classification task, from all data of its set."""
+    """Features (m, p) and classes (m,) of a classification task, from its whole data set."""
     import numpy as np
 
     variants: Mapping[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
@@ -232,10 +235,10 @@ ESTIMATORS: Mapping[str, Callable[..., Any]] = {
 
 
 def _squared_error(estimator: Callable[[], Any], x: np.ndarray, y: np.ndarray) -> float:
-    """The mean over folds of MSE / variance of the test targets, clipped at WORST.
+    """The mean over folds of MSE / variance of the test targets, at most WORST.
 
-    A fit that overflows has the error WORST. Features and targets are standardised on the fold's
-    training part; for targets, this is ours, and makes learning rates independent of units.
+    A fit that overflows has the error WORST. Features and targets are standardised on the training
+    part of the fold. Standardising targets is ours; it makes learning rates independent of units.
     """
     import numpy as np
     from sklearn.model_selection import KFold

@@ -8,9 +8,9 @@
       lr: {low: 1.0e-4, high: 1, log: true}
     curves: {columns: [after_8, final_loss], work: [0.125, 1]}
 
-Rows of one task that agree in all dimensions, such as seeds, are one evaluation with their mean
-loss. A missing or infinite loss, or the `status` `diverged`, counts as +inf. Descriptions are
-checked when a workflow is planned, so this module imports nothing heavy; `read_table` reads tables.
+Rows of one task with equal values in all dimensions, such as seeds, form one evaluation with their
+mean loss. A missing or infinite loss, and the `status` `diverged`, count as +inf. Planning checks
+descriptions, so this module does not import pandas; `read_table` reads tables.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ KEYS = ("task", "group", "loss", "score", "where", "dimensions", "curves")
 
 
 class TableError(ValueError):
-    """A table that does not match its description."""
+    """A table does not match its description."""
 
 
 def problems(about: Any) -> Iterator[Problem]:
@@ -87,7 +87,7 @@ def _curve_problems(curves: Any) -> Iterator[Problem]:
 
 
 def are_shares(work: Any) -> bool:
-    """Whether a value is a list of rising shares of the whole work, the last of which is 1."""
+    """Whether a value is a list of increasing shares of the whole work that ends with 1."""
     numbers = isinstance(work, list) and all(isinstance(x, int | float) and x > 0 for x in work)
     return numbers and sorted(set(work)) == work and work[-1:] == [1]
 

@@ -14,11 +14,15 @@ import numpy as np
 class Task:
     """The evaluations of one black box.
 
-    `points` (n, d) are coordinates as `Domain.encode` returns them: d counts numeric dimensions,
-    in the unit cube, and then categorical ones, as indices. `losses` (n,) are +inf for diverged
-    evaluations. `group` relates tasks, e.g. all tasks cut from one data set; `attributes` hold
-    further facts, e.g. the width. `curves` (n, r) are losses after the shares `work` (r,) of the
-    whole work; the last share is 1.
+    Attributes:
+        name: name of the task.
+        group: name that related tasks share, such as all tasks from one data set.
+        points: points (n, d) as `Domain.encode` returns them: the coordinates of numeric
+            dimensions in the unit cube, then indices of choices.
+        losses: losses (n,); +inf for diverged evaluations.
+        attributes: further properties of the task, such as its width.
+        curves: losses (n, r) after shares of the whole work; None without learning curves.
+        work: the shares (r,) of the whole work; the last one is 1.
     """
 
     name: str
@@ -52,12 +56,12 @@ class Task:
         return self.points[int(np.argmin(self.losses))]
 
     def winners(self, top: int = 1) -> np.ndarray:
-        """At most `top` points (≤ top, d) of least loss, best first; diverged ones never count."""
+        """The `top` points of least loss, best first, without diverged ones; shape (≤ top, d)."""
         order = self._order[:top]
         return self.points[order[np.isfinite(self.losses[order])]]
 
     def part(self, rows: np.ndarray) -> Task:
-        """The task with some of its evaluations: indices or a mask (n,)."""
+        """The task with some of its evaluations; `rows` holds indices, or is a mask (n,)."""
         curves = None if self.curves is None else self.curves[rows]
         return replace(self, points=self.points[rows], losses=self.losses[rows], curves=curves)
 
