@@ -115,26 +115,32 @@ def grids(found: Survey) -> Iterator[GridStatus]:
 
 
 def searches(plan: StudyPlan) -> Iterator[GridStatus]:
-    """The status of the trials and of the transfer runs of each search."""
+    """The status of the trials of each search, and of its transfer runs if it has any."""
     for name, search in plan.study.searches.items():
-        for rule in dict.fromkeys(job.rule for job in plan.search_jobs):
-            searching = rule == "search_generation"
-            jobs = [
-                job for job in plan.search_jobs if job.parts["search"] == name and job.rule == rule
-            ]
-            made = sum(Path(job.file).is_file() for job in jobs)
-            each = search.settings.trials if searching else len(list(search.transfer_runs()))
-            yield GridStatus(
-                study=plan.name,
-                grid=name if searching else name + TRANSFER,
-                runs=each * len(jobs),
-                cells=len(search.settings.methods) if searching else 1,
-                jobs=len(jobs),
-                present=each * made,
-                probes=0,
-                probes_present=0,
-                seconds=sum(job.seconds for job in jobs if not Path(job.file).is_file()),
-            )
+        jobs = [job for job in plan.search_jobs if job.parts["search"] == name]
+        trials = [job for job in jobs if job.rule == "search_generation"]
+        methods = len(search.settings.methods)
+        yield _search_status(plan.name, name, trials, methods, search.settings.trials)
+        if transfers := [job for job in jobs if job.rule == "carry_over"]:
+            runs = len(list(search.transfer_runs()))
+            yield _search_status(plan.name, name + TRANSFER, transfers, 1, runs)
+
+
+def _search_status(
+    study: str, grid: str, jobs: Sequence[PlannedJob], cells: int, runs_of_job: int
+) -> GridStatus:
+    missing = [job for job in jobs if not Path(job.file).is_file()]
+    return GridStatus(
+        study=study,
+        grid=grid,
+        runs=runs_of_job * len(jobs),
+        cells=cells,
+        jobs=len(jobs),
+        present=runs_of_job * (len(jobs) - len(missing)),
+        probes=0,
+        probes_present=0,
+        seconds=sum(job.seconds for job in missing),
+    )
 
 
 def _probe_seconds(job: PlannedJob, found: Survey) -> float:
