@@ -75,8 +75,12 @@ def megabytes(wildcards, attempt):
 
 
 def minutes(wildcards, attempt):
-    """Wall time of a job: a generous multiple of the estimate, and more on each attempt."""
-    return int(10 + 4 * planned(wildcards).seconds / 60) * attempt
+    """Wall time of a job: a generous multiple of the estimate, and more on each attempt.
+
+    The limit of a job that probes has room to train its runs again: whether the store has their
+    weights is unknown until the job starts, and a limit that is too long costs little.
+    """
+    return int(10 + 4 * planned(wildcards).most_seconds / 60) * attempt
 
 
 def gpus():
