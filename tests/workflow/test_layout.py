@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.workflow.project import ROOT, STUDY, Project
+
+from hypertransfer.storage import ledger
 
 pytestmark = pytest.mark.workflow
 
@@ -76,6 +79,41 @@ def test_snakemake_alone_lints_draws_and_plans(fresh: Project):
     assert jobs(output["-n"]) == JOBS
     assert jobs(output["-s workflow/Snakefile -n"]) == JOBS
     assert not (fresh.folder / "results" / "micro").exists()
+
+
+def targets(output: str) -> list[str]:
+    """The files that the default rule asks for in a dry run."""
+    found = re.search(r"^rule (?:all|default):\n +input: (.*)$", output, re.MULTILINE)
+    return found[1].split(", ") if found else []
+
+
+def test_the_default_rule_asks_for_publications_and_lost_files(tmp_path: Path, monkeypatch):
+    project = Project(tmp_path / "project")
+    output = calls(snakemake(project, project.folder, "--", "-n", "--", "--summary").stdout)
+    assert len(targets(output["-n"])) == 2
+    for target in targets(output["-n"]):
+        assert re.fullmatch(r"results/(micro/)?made/published/\w+\.json", target)
+
+    monkeypatch.chdir(project.folder)
+    files = re.findall(r"^(results/\S+)\t", output["--summary"], re.MULTILINE)
+    for file in map(Path, files):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        make(file)
+    ledger.add(files)
+    assert "Nothing to be done" in snakemake(project, project.folder, "--", "-n").stdout
+    for rule, folder in (("train_cell", "cells"), ("draw_figure", "figures")):
+        lost = next(file for file in files if f"/{folder}/" in file)
+        Path(lost).unlink()
+        done = snakemake(project, project.folder, "--", "-n")
+        assert jobs(done.stdout)[rule] == 1
+        assert lost in targets(done.stdout)
+        make(Path(lost))
+
+
+def make(file: Path) -> None:
+    """Stand-in for an output file; all have the same time, and a marker that lists no copies."""
+    file.write_text("{}")
+    os.utime(file, (1e9, 1e9))
 
 
 def test_what_is_refused_cannot_be_imported(fresh: Project):
