@@ -13,7 +13,6 @@ from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue.cards import networks, optimizers
 from hypertransfer.cli import arguments, main
 from hypertransfer.cli.main_config import main_config
-from hypertransfer.cli.text import duration
 from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.planning import keys, load, planned_runs, status
 from hypertransfer.storage.run_store import Store
@@ -133,10 +132,6 @@ def test_planning_imports_no_heavy_package(command: list[str], heavy: list[str],
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.rstrip().endswith("planned")
-
-
-def test_durations():
-    assert [duration(s) for s in (45, 600, 7200)] == ["45 s", "10 min", "2.0 h"]
 
 
 def test_every_registered_part_is_where_its_card_says():

@@ -10,9 +10,10 @@ from typing import Any
 
 from hypertransfer.cli.main import command_function
 from hypertransfer.cli.main_config import main_config
-from hypertransfer.cli.text import aligned, duration
+from hypertransfer.cli.text import aligned
 from hypertransfer.maintenance import calibration
 from hypertransfer.planning import load, status
+from hypertransfer.report.duration import duration
 from hypertransfer.storage.run_store import Store
 
 GOOD_ESTIMATE = 1.5  # estimates only size jobs: a smaller factor does no harm
