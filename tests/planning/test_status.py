@@ -48,7 +48,7 @@ def test_runs_that_lack_weights_are_named_with_their_steps(store):
     found = status.survey(plan, store)
     assert set(found.lacking) == probed(plan)
     assert set(found.lacking.values()) == {frozenset({2, 4})}
-    reason = "sweep: trained again for weights at steps 2, 4, which were not kept"
+    reason = "sweep: trained again, because weights at steps 2, 4 were not kept"
     assert status.reasons(found) == {reason: len(probed(plan))}
     row = next(status.grids(found))
     before = next(status.grids(status.survey(plan_with([0, 6]), store)))

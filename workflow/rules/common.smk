@@ -41,7 +41,7 @@ if workflow.is_main_process:
 if HELD:
     _made = [file for plan in [*PLANS.values(), INDEX] for file in plan.made]
     for _file in ledger.remove(ledger.changed(_made)):
-        print(f"{_file} is not as it was made: it is made again", file=sys.stderr)
+        print(f"{_file} was changed, and is made again", file=sys.stderr)
     for _plan in [*PLANS.values(), INDEX]:
         _plan.publication.retract_if_false()
 
@@ -75,7 +75,7 @@ def megabytes(wildcards, attempt):
 
 
 def minutes(wildcards, attempt):
-    """Wall time of a job: a generous multiple of the estimate, and more on each attempt.
+    """Wall time of a job in minutes: 10 + 4 times the estimate, multiplied by the attempt.
 
     The limit of a job that probes has room to train its runs again: whether the store has their
     weights is unknown until the job starts, and a limit that is too long costs little.

@@ -166,7 +166,7 @@ def reasons(found: Survey) -> Counter[str]:
             counts[f"{name}: {reason}"] += count
         if again := {run.key for run in runs if run.key in found.lacking}:
             steps = ", ".join(map(str, sorted(frozenset.union(*map(found.lacking.get, again)))))
-            reason = f"trained again for weights at steps {steps}, which were not kept"
+            reason = f"trained again, because weights at steps {steps} were not kept"
             counts[f"{name}: {reason}"] += len(again)
     return counts
 
@@ -202,19 +202,19 @@ def _context(store: Store, key: str) -> Mapping[str, Any]:
 
 def _difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     if not found:
-        return "the stored run cannot be read"
+        return "the record of the stored run cannot be read"
     parts = []
     code, old = wanted["code"], found.get("code", {})
     if modules := sorted(m for m in {*code, *old} if code.get(m) != old.get(m)):
         parts.append(f"changed code: {', '.join(modules)}")
     words = {
-        "data": "changed data",
+        "data": "changed data set",
         "table": "changed parameterisation",
         "packages": "other versions of packages",
-        "parts": "other parts",
+        "parts": "other model, optimizer or data set of the same name",
     }
     parts += [text for name, text in words.items() if wanted.get(name) != found.get(name)]
-    return "; ".join(parts) or "another context"
+    return "; ".join(parts) or "unknown difference from the stored run"
 
 
 def _new_values(stored: Sequence[PlannedRun], fresh: Sequence[PlannedRun]) -> Counter[str]:
