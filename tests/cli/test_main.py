@@ -19,10 +19,17 @@ from hypertransfer.storage.run_store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = {
-    "model": "residual_mlp", "data": "digits", "base": {"width": 4, "depth": 1},
-    "shape": {"width": 8, "depth": 1}, "parameterisation": "mup", "lr": 0.01, "batch_size": 16,
-    "steps": 6, "log_every": 2, "seed": 0,
-}  # fmt: skip
+    "model": "residual_mlp",
+    "data": "digits",
+    "base": {"width": 4, "depth": 1},
+    "shape": {"width": 8, "depth": 1},
+    "parameterisation": "mup",
+    "lr": 0.01,
+    "batch_size": 16,
+    "steps": 6,
+    "log_every": 2,
+    "seed": 0,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -127,9 +134,13 @@ def test_planning_imports_no_heavy_package(command: list[str], heavy: list[str],
         "print('planned')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False,
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.rstrip().endswith("planned")
 

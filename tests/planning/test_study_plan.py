@@ -301,9 +301,13 @@ def test_settings_of_probes_are_complete():
     job, *_ = planned().probe_jobs
     settings, *_ = job.parts["settings"]
     assert settings == {
-        "probe": "hessian", "checkpoints": [0, 100], "samples": 32, "eigenvalues": 1,
-        "tolerance": 0.01, "max_products": 200,
-    }  # fmt: skip
+        "probe": "hessian",
+        "checkpoints": [0, 100],
+        "samples": 32,
+        "eigenvalues": 1,
+        "tolerance": 0.01,
+        "max_products": 200,
+    }
 
 
 def steps_of_probe(*steps):

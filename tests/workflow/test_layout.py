@@ -20,9 +20,16 @@ pytestmark = pytest.mark.workflow
 
 BARE = Path(__file__).with_name("bare.py")
 JOBS = {  # of the micro study: two optimizers, two widths, two probed cells, two figures
-    "train_cell": 4, "probe_cell": 2, "collect_tables": 1, "check_claims": 1, "draw_figure": 2,
-    "write_report": 1, "publish_study": 1, "write_index": 1, "publish_index": 1,
-}  # fmt: skip
+    "train_cell": 4,
+    "probe_cell": 2,
+    "collect_tables": 1,
+    "check_claims": 1,
+    "draw_figure": 2,
+    "write_report": 1,
+    "publish_study": 1,
+    "write_index": 1,
+    "publish_index": 1,
+}
 
 MODULE = """
 configfile: "config/config.yaml"
@@ -48,16 +55,23 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def snakemake(project: Project, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Call `bare.py` in a folder."""
     return subprocess.run(
-        [sys.executable, str(BARE), *arguments], cwd=folder, env=project.environment(), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=300,
-    )  # fmt: skip
+        [sys.executable, str(BARE), *arguments],
+        cwd=folder,
+        env=project.environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        timeout=300,
+    )
 
 
 def jobs(output: str) -> dict[str, int]:
     """The numbers of jobs that a dry run lists, without those of target rules."""
     found = dict(re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE))
-    return {rule: int(count) for rule, count in found.items() if rule not in
-            ("total", "all", "default")}  # fmt: skip
+    return {
+        rule: int(count) for rule, count in found.items() if rule not in ("total", "all", "default")
+    }
 
 
 def calls(output: str) -> dict[str, str]:
@@ -120,9 +134,12 @@ def test_what_is_refused_cannot_be_imported(fresh: Project):
     program = f"import sys; sys.path.insert(0, {str(BARE.parent)!r}); import bare; bare.install([])"
     for module in ("torch", "numpy", "pandas", "pyarrow", "rich", "snakemake_logger_plugin_rich"):
         done = subprocess.run(
-            [sys.executable, "-c", f"{program}; import {module}"], env=fresh.environment(),
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [sys.executable, "-c", f"{program}; import {module}"],
+            env=fresh.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert f"No module named '{module}'" in done.stderr, module
 
 
