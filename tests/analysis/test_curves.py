@@ -14,9 +14,11 @@ SEEDED = settings(derandomize=True, deadline=None)
 
 @SEEDED
 @given(
-    floor=st.floats(0, 3), scale=st.floats(0.5, 20), power=st.floats(0.1, 2),
+    floor=st.floats(0, 3),
+    scale=st.floats(0.5, 20),
+    power=st.floats(0.1, 2),
     count=st.integers(4, 8),
-)  # fmt: skip
+)
 def test_a_power_law_with_a_floor_is_found_again(floor, scale, power, count):
     x = 100.0 * 2 ** np.arange(count)
     y = floor + scale * x**-power

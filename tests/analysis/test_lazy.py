@@ -17,9 +17,12 @@ def test_a_module_is_imported_when_an_attribute_is_read():
         "print(float(numpy.sqrt(4.0)), [m for m in heavy if m in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
         env={"PYTHONPATH": ":".join(sys.path)},
-    )  # fmt: skip
+    )
     assert done.stdout.splitlines() == ["[]", "2.0 ['numpy']"]
 
 

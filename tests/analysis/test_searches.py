@@ -12,10 +12,14 @@ from hypertransfer.analysis.estimate import AnalysisError
 
 
 def test_the_best_so_far_never_rises_and_trials_are_in_their_order():
-    runs = pd.DataFrame({
-        "method": ["a", "b", "a", "a"], "generation": [1, 0, 0, 0], "trial": [0, 0, 1, 0],
-        "final_loss": [1.5, 9.0, math.inf, 2.0],
-    })  # fmt: skip
+    runs = pd.DataFrame(
+        {
+            "method": ["a", "b", "a", "a"],
+            "generation": [1, 0, 0, 0],
+            "trial": [0, 0, 1, 0],
+            "final_loss": [1.5, 9.0, math.inf, 2.0],
+        }
+    )
     tables = searches.progress(runs)
     assert tables["a"].index.tolist() == [1, 2, 3]
     assert tables["a"]["loss"].tolist() == [2.0, math.inf, 1.5]
@@ -24,8 +28,13 @@ def test_the_best_so_far_never_rises_and_trials_are_in_their_order():
 
 
 def test_depth_is_interpolated_and_added_to_groups_in_blocks_alone():
-    proposal = {"lr/query": -1.0, "lr/embedding": 0.5, "lr/depth0": -1.0, "lr/depth1": 1.0,
-                "residual/attention": 0.25}  # fmt: skip
+    proposal = {
+        "lr/query": -1.0,
+        "lr/embedding": 0.5,
+        "lr/depth0": -1.0,
+        "lr/depth1": 1.0,
+        "residual/attention": 0.25,
+    }
     maps = searches.multiplier_maps(proposal, [0, 0.5, 1])
     assert list(maps) == ["lr", "residual"]
     assert maps["lr"].loc["query"].tolist() == [-2.0, -1.0, 0.0]
@@ -37,10 +46,13 @@ def test_depth_is_interpolated_and_added_to_groups_in_blocks_alone():
 
 def test_gains_are_the_references_loss_minus_each_methods_seed_by_seed():
     runs = pd.DataFrame(
-        [("same", seed, method, 2 + seed - gain)
-         for seed in (0, 1) for method, gain in (("global", 0.0), ("factored", 0.25))],
+        [
+            ("same", seed, method, 2 + seed - gain)
+            for seed in (0, 1)
+            for method, gain in (("global", 0.0), ("factored", 0.25))
+        ],
         columns=["target", "seed", "method", "final_loss"],
-    )  # fmt: skip
+    )
     gains = searches.gains_over(runs, "global")
     assert gains.columns.tolist() == ["factored"]
     assert gains.loc["same"]["factored"].tolist() == [0.25, 0.25]
@@ -49,11 +61,14 @@ def test_gains_are_the_references_loss_minus_each_methods_seed_by_seed():
 def lines(**minima):
     """Losses |place − minimum| for each target and seed."""
     return pd.DataFrame(
-        [(target, seed, place, abs(place - minimum), "finished")
-         for target, per_seed in minima.items() for seed, minimum in enumerate(per_seed)
-         for place in (0.0, 0.5, 1.0)],
+        [
+            (target, seed, place, abs(place - minimum), "finished")
+            for target, per_seed in minima.items()
+            for seed, minimum in enumerate(per_seed)
+            for place in (0.0, 0.5, 1.0)
+        ],
         columns=["target", "seed", "place", "final_loss", "status"],
-    )  # fmt: skip
+    )
 
 
 def test_the_minimum_is_that_of_the_mean_over_the_chosen_seeds():

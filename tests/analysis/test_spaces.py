@@ -14,10 +14,16 @@ def replays():
     """Two tasks of group g and one of h; two repeats, 0.1 around the mean."""
     curves = {"a": ("g", [1.0, 0.5]), "b": ("g", [0.8, 0.3]), "c": ("h", [0.6, 0.2])}
     return pd.DataFrame(
-        {"replay": "r", "task": task, "group": group, "method": "box",
-         "regrets": [regret + sign * 0.1 for regret in curve]}
-        for task, (group, curve) in curves.items() for sign in (-1, 1)
-    )  # fmt: skip
+        {
+            "replay": "r",
+            "task": task,
+            "group": group,
+            "method": "box",
+            "regrets": [regret + sign * 0.1 for regret in curve],
+        }
+        for task, (group, curve) in curves.items()
+        for sign in (-1, 1)
+    )
 
 
 def test_regrets_are_averaged_over_repeats_and_then_over_the_tasks_of_a_unit():
@@ -64,10 +70,13 @@ def test_quantities_of_regions_are_averaged_by_unit_on_their_scale():
 
 def test_slopes_of_winners_are_octaves_per_doubling():
     winners = pd.DataFrame(
-        [(group, width, -slope * math.log2(width))
-         for group, slope in (("a", 1.0), ("b", 0.5)) for width in (16, 64, 256)],
+        [
+            (group, width, -slope * math.log2(width))
+            for group, slope in (("a", 1.0), ("b", 0.5))
+            for width in (16, 64, 256)
+        ],
         columns=["group", "width", "winner"],
-    )  # fmt: skip
+    )
     assert spaces.winner_slopes(winners, "width", "group") == pytest.approx([-1.0, -0.5])
     with pytest.raises(AnalysisError, match="no group has winners at two values of width"):
         spaces.winner_slopes(winners[winners["width"] == 16], "width", "group")

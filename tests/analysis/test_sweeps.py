@@ -131,8 +131,9 @@ def test_what_the_large_network_gains_at_the_small_ones_best_rate():
     large = Sweep(8.0, np.array([2.0, 4.0]), np.array([[1.5, 1.0]]))
     assert analysis_sweeps.transfer_gain([small, large], np.array([0])).value == 0.5
     with pytest.raises(AnalysisError, match="was not run at 2"):
-        analysis_sweeps.transfer_gain([small, Sweep(8.0, np.array([4.0]), np.array([[1.0]]))],
-                      np.array([0]))  # fmt: skip
+        analysis_sweeps.transfer_gain(
+            [small, Sweep(8.0, np.array([4.0]), np.array([[1.0]]))], np.array([0])
+        )
 
 
 def test_shifts_from_the_smallest_size_have_intervals_over_seeds():

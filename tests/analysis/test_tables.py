@@ -10,10 +10,15 @@ from hypertransfer.analysis import tables
 from hypertransfer.analysis.estimate import AnalysisError
 
 RUNS = pd.DataFrame({"grid": "g", "key": ["a", "b"], "seed": [0, 1], "status": "finished"})
-PROBES = pd.DataFrame({
-    "grid": "g", "key": ["a", "a", "b", "b"], "step": [0, 10, 10, 0], "probe": "hessian",
-    "trace": [1.0, 2.0, 4.0, 3.0],
-})  # fmt: skip
+PROBES = pd.DataFrame(
+    {
+        "grid": "g",
+        "key": ["a", "a", "b", "b"],
+        "step": [0, 10, 10, 0],
+        "probe": "hessian",
+        "trace": [1.0, 2.0, 4.0, 3.0],
+    }
+)
 HISTORY = pd.DataFrame(
     {"grid": "g", "key": list("aaabbb"), "step": [0, 1, 2] * 2, "train_loss": range(6)}
 )
@@ -55,10 +60,16 @@ def test_smoothing_does_not_mix_runs():
 
 def test_cells_are_means_of_finished_runs_and_the_best_one_is_found():
     runs = pd.DataFrame(
-        [(8, 0.1, 2.0, "finished"), (8, 0.1, 4.0, "finished"), (8, 0.2, 1.0, "finished"),
-         (8, 0.2, 9.0, "diverged"), (16, 0.1, 9.0, "diverged"), (16, 0.2, 5.0, "finished")],
+        [
+            (8, 0.1, 2.0, "finished"),
+            (8, 0.1, 4.0, "finished"),
+            (8, 0.2, 1.0, "finished"),
+            (8, 0.2, 9.0, "diverged"),
+            (16, 0.1, 9.0, "diverged"),
+            (16, 0.2, 5.0, "finished"),
+        ],
         columns=["width", "lr", "loss", "status"],
-    )  # fmt: skip
+    )
     cells = tables.cell_means(runs, "lr", "width", "loss")
     assert cells.index.tolist() == [16, 8]
     assert math.isnan(cells.loc[16, 0.1])
@@ -68,10 +79,12 @@ def test_cells_are_means_of_finished_runs_and_the_best_one_is_found():
 
 
 def test_a_density_holds_the_share_of_its_positive_nodes():
-    probes = pd.DataFrame({
-        "nodes": [np.array([0.1, 10.0, -1.0]), np.array([0.1, 10.0])],
-        "shares": [np.array([0.5, 0.25, 0.25]), np.array([0.5, 0.5])],
-    })  # fmt: skip
+    probes = pd.DataFrame(
+        {
+            "nodes": [np.array([0.1, 10.0, -1.0]), np.array([0.1, 10.0])],
+            "shares": [np.array([0.5, 0.25, 0.25]), np.array([0.5, 0.5])],
+        }
+    )
     edges = np.linspace(-2, 2, 9)
     heights = tables.eigenvalue_density(probes, edges)
     assert (heights * np.diff(edges)).sum() == pytest.approx(1 - 0.25 / 2)

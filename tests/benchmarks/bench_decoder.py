@@ -70,14 +70,22 @@ class HandGPT(nn.Module):
 
 def spec_of(width: int, depth: int) -> RunSpec:
     """The run that both train."""
-    return complete.run_spec({
-        "model": {"name": "gpt", "head_size": HEAD},
-        "data": {"name": "state_of_the_union", "context": CONTEXT, "test": 16},
-        "base": {"width": width, "depth": depth}, "shape": {"width": width, "depth": depth},
-        "parameterisation": "completed_p",
-        "optimizer": {"name": "adamw", "betas": list(BETAS)}, "lr": LR, "weight_decay": 0.1,
-        "batch_size": BATCH, "steps": STEPS, "seed": 0, "log_every": 10,
-    })  # fmt: skip
+    return complete.run_spec(
+        {
+            "model": {"name": "gpt", "head_size": HEAD},
+            "data": {"name": "state_of_the_union", "context": CONTEXT, "test": 16},
+            "base": {"width": width, "depth": depth},
+            "shape": {"width": width, "depth": depth},
+            "parameterisation": "completed_p",
+            "optimizer": {"name": "adamw", "betas": list(BETAS)},
+            "lr": LR,
+            "weight_decay": 0.1,
+            "batch_size": BATCH,
+            "steps": STEPS,
+            "seed": 0,
+            "log_every": 10,
+        }
+    )
 
 
 def run() -> list[dict]:

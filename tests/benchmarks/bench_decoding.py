@@ -46,9 +46,15 @@ def run() -> list[dict]:
 
 def _network(options: dict) -> Decoder:
     torch.manual_seed(0)
-    made = network_of("llama", width=WIDTH, depth=DEPTH, input_shape=(PROMPT,), classes=256,
-                      head_size=HEAD,
-                 **options)  # fmt: skip
+    made = network_of(
+        "llama",
+        width=WIDTH,
+        depth=DEPTH,
+        input_shape=(PROMPT,),
+        classes=256,
+        head_size=HEAD,
+        **options,
+    )
     for parameter in made.parameters():
         if parameter.dim() > 1:
             torch.nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)

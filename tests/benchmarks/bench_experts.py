@@ -25,9 +25,13 @@ def run() -> list[dict]:
     for width, inner, experts, chosen in SHAPES:
         torch.manual_seed(0)
         made = MixtureOfExperts(
-            width=width, inner=inner, activation="swiglu", experts=experts, shared=0,
+            width=width,
+            inner=inner,
+            activation="swiglu",
+            experts=experts,
+            shared=0,
             routing=Routing(top_k=chosen, score="sigmoid", gates="normalised"),
-        )  # fmt: skip
+        )
         for parameter in made.parameters():
             torch.nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)
         x = torch.randn(TOKENS, width, requires_grad=True)

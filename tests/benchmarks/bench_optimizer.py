@@ -102,5 +102,7 @@ def _torch_muon(parameters: dict) -> list[torch.optim.Optimizer]:
     rows = _network("muon")[2]
     hidden = {row_.name for row_ in rows if row_.role == "hidden"}
     rest = [p for name, p in parameters.items() if name not in hidden]
-    return [torch.optim.Muon([parameters[name] for name in hidden]),
-            torch.optim.AdamW(rest, betas=BETAS, foreach=True)]  # fmt: skip
+    return [
+        torch.optim.Muon([parameters[name] for name in hidden]),
+        torch.optim.AdamW(rest, betas=BETAS, foreach=True),
+    ]

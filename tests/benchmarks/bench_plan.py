@@ -88,8 +88,15 @@ def run() -> list[dict]:
 def row(metric: str, ours: float, rival: float, target: float | None) -> dict:
     """Against one job a run; the target is for ours."""
     unit = "MB" if "megabytes" in metric else "s"
-    return {"benchmark": "plan", "metric": metric, "ours": ours, "rival": rival,
-            "ratio": ours / rival, "target": target, "unit": unit}  # fmt: skip
+    return {
+        "benchmark": "plan",
+        "metric": metric,
+        "ours": ours,
+        "rival": rival,
+        "ratio": ours / rival,
+        "target": target,
+        "unit": unit,
+    }
 
 
 def cost(command: list[str], folder: Path, environment: Mapping[str, str]) -> tuple[float, float]:
@@ -101,8 +108,13 @@ def cost(command: list[str], folder: Path, environment: Mapping[str, str]) -> tu
         "print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, *command], cwd=folder, env=dict(environment), check=True,
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
+        [sys.executable, "-c", program, *command],
+        cwd=folder,
+        env=dict(environment),
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     seconds, megabytes = map(float, done.stdout.split())
     return seconds, megabytes

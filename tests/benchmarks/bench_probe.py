@@ -90,8 +90,15 @@ def run() -> list[dict]:
 
 def row(metric: str, a: float, b: float, target: float | None = None, unit: str = "") -> dict:
     """A line of the benchmarks' table."""
-    return {"benchmark": "probe", "metric": metric, "ours": a, "rival": b, "ratio": b / a,
-            "target": target, "unit": unit}  # fmt: skip
+    return {
+        "benchmark": "probe",
+        "metric": metric,
+        "ours": a,
+        "rival": b,
+        "ratio": b / a,
+        "target": target,
+        "unit": unit,
+    }
 
 
 def trajectory() -> Problem:
@@ -105,9 +112,12 @@ def trajectory() -> Problem:
 
 
 def to_error(
-    method: Callable[[Problem, int, float], Trajectory], name: str, problem: Problem, k: int,
+    method: Callable[[Problem, int, float], Trajectory],
+    name: str,
+    problem: Problem,
+    k: int,
     truth: np.ndarray,
-) -> Trajectory:  # fmt: skip
+) -> Trajectory:
     """The method with the loosest tolerance that gives the wanted error."""
     for tolerance in TOLERANCES[name]:
         found = method(problem, k, tolerance)
@@ -127,12 +137,17 @@ def ours(problem: Problem, k: int, tolerance: float, sign: int = 1) -> Trajector
         landscape = Landscape(
             lambda rows: model(problem.x[rows]),
             lambda output, rows: sign * loss_fn(output, problem.y[rows]),
-            list(model.parameters()), len(problem.y),
-        )  # fmt: skip
+            list(model.parameters()),
+            len(problem.y),
+        )
         start = top_eigenvalues(
-            HessianOperator(landscape), k, start=start, tolerance=tolerance, max_products=500,
+            HessianOperator(landscape),
+            k,
+            start=start,
+            tolerance=tolerance,
+            max_products=500,
             generator=generator,
-        )  # fmt: skip
+        )
         values.append(sign * start.values.numpy())
         products += start.products
     return Trajectory(np.array(values), products, time.perf_counter() - started)
@@ -181,9 +196,12 @@ def implicitly_restarted(problem: Problem, k: int, tolerance: float) -> Trajecto
     for state in problem.states:
         load_weights(problem.model, state)
         operator = HessianLinearOperator(
-            problem.model, nn.CrossEntropyLoss(), parameters, [(problem.x, problem.y)],
+            problem.model,
+            nn.CrossEntropyLoss(),
+            parameters,
+            [(problem.x, problem.y)],
             check_deterministic=False,
-        )  # fmt: skip
+        )
         n = operator.shape[0]
         wrapped = LinearOperator((n, n), matvec=partial(counting, operator), dtype=np.float32)
         v0 = start(n).astype(np.float32)

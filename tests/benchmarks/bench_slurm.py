@@ -11,8 +11,14 @@ from unittest import mock
 from tests.slurm.cluster import Cluster, NoCluster, install
 from tests.workflow.project import STUDY, Project
 
-PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1",
-           "--latency-wait", "5")  # fmt: skip
+PROFILE = (
+    "--workflow-profile",
+    "profiles/slurm",
+    "--slurm-init-seconds-before-status-checks",
+    "1",
+    "--latency-wait",
+    "5",
+)
 CELLS = 4
 
 

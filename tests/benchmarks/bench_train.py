@@ -36,8 +36,9 @@ def run() -> list[dict]:
         metric = f"step at width {width} against a loop by hand"
         rows.append(row(metric, a, b, 1.05, "ms"))
         rate = results[0].flops / (median(ours) * 1e9)
-        rows.append(row(f"rate at width {width} of the matrix-product peak", rate, peak, None,
-                        "GFLOP/s"))  # fmt: skip
+        rows.append(
+            row(f"rate at width {width} of the matrix-product peak", rate, peak, None, "GFLOP/s")
+        )
     return rows
 
 
@@ -45,8 +46,15 @@ def row(
     metric: str, ours: float, rival: float, target: float | None, unit: str, name: str = "train"
 ) -> dict:
     """A line of the benchmarks' table."""
-    return {"benchmark": name, "metric": metric, "ours": ours, "rival": rival,
-            "ratio": ours / rival, "target": target, "unit": unit}  # fmt: skip
+    return {
+        "benchmark": name,
+        "metric": metric,
+        "ours": ours,
+        "rival": rival,
+        "ratio": ours / rival,
+        "target": target,
+        "unit": unit,
+    }
 
 
 def timed(work: Callable[[], object]) -> float:

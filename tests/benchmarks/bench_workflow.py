@@ -61,8 +61,15 @@ def add_learning_rate(place: Path) -> None:
 def row(
     metric: str, ours: float, rival: float, ratio: float, target: float | None, unit: str
 ) -> dict:
-    return {"benchmark": "workflow", "metric": metric, "ours": ours, "rival": rival,
-            "ratio": ratio, "target": target, "unit": unit}  # fmt: skip
+    return {
+        "benchmark": "workflow",
+        "metric": metric,
+        "ours": ours,
+        "rival": rival,
+        "ratio": ratio,
+        "target": target,
+        "unit": unit,
+    }
 
 
 def seconds(place: Path) -> float:
@@ -71,7 +78,11 @@ def seconds(place: Path) -> float:
     environment["PATH"] = f"{BIN}{os.pathsep}{environment['PATH']}"
     started = time.monotonic()
     subprocess.run(
-        [BIN / "snakemake"], cwd=place, env=environment, check=True, stdout=subprocess.DEVNULL,
+        [BIN / "snakemake"],
+        cwd=place,
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    )
     return time.monotonic() - started

@@ -11,10 +11,18 @@ from hypertransfer.catalogue.cards.networks import MODELS
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
 
 RUN = {
-    "model": "residual_mlp", "shape": {"width": 8, "depth": 2}, "base": {"width": 8, "depth": 2},
-    "parameterisation": "mup", "optimizer": "sgd", "lr": 0.1, "data": "digits", "batch_size": 16,
-    "steps": 4, "seed": 0, "log_every": 1,
-}  # fmt: skip
+    "model": "residual_mlp",
+    "shape": {"width": 8, "depth": 2},
+    "base": {"width": 8, "depth": 2},
+    "parameterisation": "mup",
+    "optimizer": "sgd",
+    "lr": 0.1,
+    "data": "digits",
+    "batch_size": 16,
+    "steps": 4,
+    "seed": 0,
+    "log_every": 1,
+}
 NO_OPTION_VALUES = (0, -1, "x", None, [], {}, 0.5)
 
 

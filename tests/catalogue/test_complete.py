@@ -52,14 +52,19 @@ NETWORKS = [(name, option) for name, card in networks.MODELS.items() for option 
 OPTIMIZERS = [(n, option) for n, card in optimizers.OPTIMIZERS.items() for option in card.options]
 SETTINGS = [(name, setting) for name, card in probes.PROBES.items() for setting in card.settings]
 DATA = [
-    (name, option) for name, card in datasets.CARDS.items() for option in card.options
+    (name, option)
+    for name, card in datasets.CARDS.items()
+    for option in card.options
     if "default" in datasets.OPTIONS[option]
-]  # fmt: skip
+]
 
 
 def named(name: str) -> Any:
-    return {"name": name, "directory": "/nowhere"} if "directory" in datasets.card(
-        name).required else name  # fmt: skip
+    return (
+        {"name": name, "directory": "/nowhere"}
+        if "directory" in datasets.card(name).required
+        else name
+    )
 
 
 @pytest.mark.parametrize(("name", "option"), NETWORKS)
@@ -134,9 +139,12 @@ def test_versions_of_packages_that_compute_updates_are_in_the_key(monkeypatch, p
     assert {name for name in before if key(optimizer=name) != before[name]} == set(ours)
 
 
-@pytest.mark.parametrize("parts", [{"model": name} for name in networks.MODELS] + [
-    {"optimizer": name} for name in optimizers.OPTIMIZERS] + [
-    {"data": named(name)} for name in datasets.CARDS])  # fmt: skip
+@pytest.mark.parametrize(
+    "parts",
+    [{"model": name} for name in networks.MODELS]
+    + [{"optimizer": name} for name in optimizers.OPTIMIZERS]
+    + [{"data": named(name)} for name in datasets.CARDS],
+)
 def test_specs_are_complete_and_stay_as_they_are(parts):
     spec = complete.run_spec(values(**parts))
     assert complete.complete(spec) == spec
@@ -172,11 +180,14 @@ def test_kept_weights_and_folders_are_in_no_key():
     assert key(data=data) != key(data={**data, "augment": True})
 
 
-@pytest.mark.parametrize("options", [
-    *(card.options for card in networks.MODELS.values()),
-    *(card.options for card in optimizers.OPTIMIZERS.values()),
-    *(card.settings for card in probes.PROBES.values()),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(card.options for card in networks.MODELS.values()),
+        *(card.options for card in optimizers.OPTIMIZERS.values()),
+        *(card.settings for card in probes.PROBES.values()),
+    ],
+)
 def test_every_option_has_a_default_and_a_description(options):
     for name, option in options.items():
         assert "default" in option, name

@@ -58,8 +58,13 @@ def test_a_folder_is_looked_at_before_anything_runs(tmp_path):
 @pytest.mark.parametrize("name", TEXTS)
 def test_the_digest_covers_every_option_and_defaults_stand_for_themselves(name, tmp_path):
     base = {"directory": parquet(tmp_path, train=["a"])} if name == "hugging_face" else {}
-    changes = [{"context": 64}, {"tokens": "bpe"}, {"tokens": "bpe", "vocabulary": 999},
-               {"train": 5}, {"test": 5}]  # fmt: skip
+    changes = [
+        {"context": 64},
+        {"tokens": "bpe"},
+        {"tokens": "bpe", "vocabulary": 999},
+        {"train": 5},
+        {"test": 5},
+    ]
     digests = [digest(name, {**base, **change}) for change in ({}, *changes)]
     assert len(set(digests)) == len(digests)
     assert digest(name, {**base, "context": 128, "test": 256, "tokens": "bytes"}) == digests[0]

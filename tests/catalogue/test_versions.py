@@ -10,10 +10,18 @@ from hypertransfer.catalogue import complete, versions
 from hypertransfer.planning import keys
 
 SPEC = {
-    "model": "residual_mlp", "data": "digits", "base": {"width": 4, "depth": 1},
-    "shape": {"width": 8, "depth": 1}, "parameterisation": "mup", "optimizer": "lion", "lr": 0.01,
-    "batch_size": 16, "steps": 6, "log_every": 2, "seed": 0,
-}  # fmt: skip
+    "model": "residual_mlp",
+    "data": "digits",
+    "base": {"width": 4, "depth": 1},
+    "shape": {"width": 8, "depth": 1},
+    "parameterisation": "mup",
+    "optimizer": "lion",
+    "lr": 0.01,
+    "batch_size": 16,
+    "steps": 6,
+    "log_every": 2,
+    "seed": 0,
+}
 
 
 @pytest.fixture

@@ -8,9 +8,14 @@ from hypertransfer.claims import validation
 from hypertransfer.claims.claim import Claim, Control
 
 WRITTEN = {
-    "id": "c", "sentence": "It stays.", "source": "Fig. 1", "confidence": "low",
-    "measure": "optimum_shift", "where": {"grid": "sweep"}, "bar": {"max": 1},
-}  # fmt: skip
+    "id": "c",
+    "sentence": "It stays.",
+    "source": "Fig. 1",
+    "confidence": "low",
+    "measure": "optimum_shift",
+    "where": {"grid": "sweep"},
+    "bar": {"max": 1},
+}
 CONTROL = {"measure": "optimum_shift", "where": {"grid": "sp"}, "bar": {"min": 2}}
 
 

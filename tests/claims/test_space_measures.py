@@ -21,11 +21,19 @@ CURVES = {  # method → per task the regrets after each evaluation
 
 def replays():
     return pd.DataFrame(
-        {"replay": "r", "suite": "s", "task": f"t{t}", "group": "g" if t < 2 else "h",
-         "method": method, "repeat": repeat,
-         "regrets": [max(x + 0.1 * (2 * repeat - 1), 0) for x in curve]}
-        for method, curves in CURVES.items() for t, curve in enumerate(curves) for repeat in (0, 1)
-    )  # fmt: skip
+        {
+            "replay": "r",
+            "suite": "s",
+            "task": f"t{t}",
+            "group": "g" if t < 2 else "h",
+            "method": method,
+            "repeat": repeat,
+            "regrets": [max(x + 0.1 * (2 * repeat - 1), 0) for x in curve],
+        }
+        for method, curves in CURVES.items()
+        for t, curve in enumerate(curves)
+        for repeat in (0, 1)
+    )
 
 
 def measured(name, table, frame, **options):
@@ -111,12 +119,22 @@ def test_region_level_and_ratio():
 
 
 def test_winner_slope_by_groups():
-    frame = pd.DataFrame([
-        {"suite": "s", "task": f"{group}{width}", "group": group, "dimension": "lr", "seed": seed,
-         "width": width, "winner": -slope * math.log2(width) + seed}
-        for group, slope in (("a", 1.0), ("b", 0.5), ("c", 0.75))
-        for width in (16, 64, 256) for seed in (0, 1)
-    ])  # fmt: skip
+    frame = pd.DataFrame(
+        [
+            {
+                "suite": "s",
+                "task": f"{group}{width}",
+                "group": group,
+                "dimension": "lr",
+                "seed": seed,
+                "width": width,
+                "winner": -slope * math.log2(width) + seed,
+            }
+            for group, slope in (("a", 1.0), ("b", 0.5), ("c", 0.75))
+            for width in (16, 64, 256)
+            for seed in (0, 1)
+        ]
+    )
     found = measured("winner_slope", "winners", frame, size="width")
     assert found.value == pytest.approx(-0.75)
     assert (found.low, found.high) == (pytest.approx(-1), pytest.approx(-0.5))
@@ -128,10 +146,16 @@ def test_winner_slope_by_groups():
 
 def claim(**changes):
     return {
-        "id": "c", "sentence": "s", "source": "t", "confidence": "low", "measure": "regret_ratio",
-        "where": {"replay": "r"}, "options": {"of": "box", "over": "random", "at": 1},
-        "bar": {"max": 1}, **changes,
-    }  # fmt: skip
+        "id": "c",
+        "sentence": "s",
+        "source": "t",
+        "confidence": "low",
+        "measure": "regret_ratio",
+        "where": {"replay": "r"},
+        "options": {"of": "box", "over": "random", "at": 1},
+        "bar": {"max": 1},
+        **changes,
+    }
 
 
 def test_a_claim_selects_from_its_measures_own_table():

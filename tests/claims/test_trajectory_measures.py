@@ -64,9 +64,9 @@ def test_too_short_a_trajectory_is_undecided_and_says_so():
 
 def test_zero_gaps_are_told():
     tables = make_paths("trace", lambda w, s, t: 1.0 if t == 50 else 1.0 + t / w)
-    assert "gaps are exactly zero" in measured(
-        "gap_growth", tables, quantity="trace", window=1
-    ).reason  # fmt: skip
+    assert (
+        "gaps are exactly zero" in measured("gap_growth", tables, quantity="trace", window=1).reason
+    )
 
 
 def test_several_probes_must_be_told_apart():

@@ -77,7 +77,10 @@ def test_planning_imports_neither_pandas_nor_scipy_nor_torch():
         "print([m for m in ('pandas', 'scipy', 'torch', 'pyarrow') if m in sys.modules])"
     )
     out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
         env={"PYTHONPATH": ":".join(sys.path)},
-    )  # fmt: skip
+    )
     assert out.stdout.strip() == "[]"

@@ -206,10 +206,12 @@ def test_where_takes_values_lists_and_bounds():
         ({"options": {"size": "shape.depth"}}, "no column 'shape.depth'"),
         ({"measure": "gap_growth", "options": {"quantity": "train_loss"}}, "the table 'history'"),
         ({"bar": {"max": "1"}}, "bar.max: '1' is not a finite number"),
-        ({"control": {"measure": "optimum_shift", "where": {"x": 1}, "bar": {"min": 2}}},
-         r"\(control\): the table 'runs' has no column 'x'"),
+        (
+            {"control": {"measure": "optimum_shift", "where": {"x": 1}, "bar": {"min": 2}}},
+            r"\(control\): the table 'runs' has no column 'x'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_measured_is_an_error_that_names_the_claim(changes, words):
     with pytest.raises(ClaimError, match=rf"^claim 'mup-width'.*{words}"):
         verdicts.check(make_claim(**changes), make_tables())
@@ -239,8 +241,11 @@ def test_a_scorecard_has_a_row_a_claim_and_the_documented_columns():
     assert two["claim"].tolist() == ["mup-width", "sp"]
     assert two["verdict"].tolist() == ["holds", "holds"]
     assert two.iloc[0][["study", "scale", "edition", "unit"]].tolist() == [
-        "s", "desk", "1", "octaves",
-    ]  # fmt: skip
+        "s",
+        "desk",
+        "1",
+        "octaves",
+    ]
     assert two["paper_value"].isna().tolist() == [False, True]
     assert two.dtypes[["value", "low", "high"]].eq(float).all()
 
@@ -253,8 +258,9 @@ def test_a_scorecard_tells_all_claims_that_cannot_be_measured():
     with pytest.raises(ClaimError) as caught:
         card(make_claim(where={"x": 1}), make_claim(), make_claim(id="b", where={"y": 1}))
     assert [line.split(":")[0] for line in str(caught.value).splitlines()] == [
-        "claim 'mup-width'", "claim 'b'",
-    ]  # fmt: skip
+        "claim 'mup-width'",
+        "claim 'b'",
+    ]
 
 
 def test_a_scorecard_leaves_its_inputs_alone_and_repeats_itself():

@@ -13,17 +13,23 @@ from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue.cards import networks, optimizers
 from hypertransfer.cli import arguments, main
 from hypertransfer.cli.main_config import main_config
-from hypertransfer.cli.text import duration
 from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.planning import keys, load, planned_runs, status
 from hypertransfer.storage.run_store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = {
-    "model": "residual_mlp", "data": "digits", "base": {"width": 4, "depth": 1},
-    "shape": {"width": 8, "depth": 1}, "parameterisation": "mup", "lr": 0.01, "batch_size": 16,
-    "steps": 6, "log_every": 2, "seed": 0,
-}  # fmt: skip
+    "model": "residual_mlp",
+    "data": "digits",
+    "base": {"width": 4, "depth": 1},
+    "shape": {"width": 8, "depth": 1},
+    "parameterisation": "mup",
+    "lr": 0.01,
+    "batch_size": 16,
+    "steps": 6,
+    "log_every": 2,
+    "seed": 0,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -128,15 +134,15 @@ def test_planning_imports_no_heavy_package(command: list[str], heavy: list[str],
         "print('planned')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False,
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.rstrip().endswith("planned")
-
-
-def test_durations():
-    assert [duration(s) for s in (45, 600, 7200)] == ["45 s", "10 min", "2.0 h"]
 
 
 def test_every_registered_part_is_where_its_card_says():

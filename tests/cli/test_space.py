@@ -23,8 +23,14 @@ ABOUT = {
         "schedule": {"choices": ["cosine", "linear"]},
     },
 }
-BEST = {"a": (0.01, 64), "b": (0.02, 64), "c": (0.02, 128), "d": (0.01, 128), "e": (0.015, 90),
-        "f": (0.012, 70)}  # fmt: skip
+BEST = {
+    "a": (0.01, 64),
+    "b": (0.02, 64),
+    "c": (0.02, 128),
+    "d": (0.01, 128),
+    "e": (0.015, 90),
+    "f": (0.012, 70),
+}
 
 
 def sweep(rows=60):
@@ -104,8 +110,11 @@ def test_a_space_that_helps_on_no_new_group_is_doubted(table, capsys):
     """
     rows = []
     for group, best in (("x", -3.5), ("y", -2), ("z", -0.5)):
-        rows += [{"data": f"{group}{i}", "set": group, "lr": 10**x, "loss": abs(x - best)}
-                 for i in (1, 2) for x in np.linspace(-4, 0, 41)]  # fmt: skip
+        rows += [
+            {"data": f"{group}{i}", "set": group, "lr": 10**x, "loss": abs(x - best)}
+            for i in (1, 2)
+            for x in np.linspace(-4, 0, 41)
+        ]
     pd.DataFrame(rows).to_csv(table, index=False)
     about = {**ABOUT, "group": "set", "dimensions": {"lr": ABOUT["dimensions"]["lr"]}}
     (table.parent / "sweep.yaml").write_text(yaml.safe_dump(about))
@@ -183,11 +192,16 @@ def test_winners_are_carried_to_a_size_that_was_never_run(table):
     """The best learning rate halves with each doubling of the width: 0.01 at 256."""
     rows = []
     for width, best in ((16, 0.16), (32, 0.08), (64, 0.04)):
-        rows += [{"width": width, "lr": x, "loss": abs(np.log2(x / best))}
-                 for x in np.geomspace(0.001, 1, 41)]  # fmt: skip
+        rows += [
+            {"width": width, "lr": x, "loss": abs(np.log2(x / best))}
+            for x in np.geomspace(0.001, 1, 41)
+        ]
     pd.DataFrame(rows).to_csv("sweep.csv", index=False)
-    about = {"task": ["width"], "loss": "loss",
-             "dimensions": {"lr": {"low": 0.001, "high": 1, "log": True}}}  # fmt: skip
+    about = {
+        "task": ["width"],
+        "loss": "loss",
+        "dimensions": {"lr": {"low": 0.001, "high": 1, "log": True}},
+    }
     (table.parent / "sweep.yaml").write_text(yaml.safe_dump(about))
     arguments = ["--shape", "box", "--drift", "width", "--drifting", "lr", "--target", "256"]
     assert main(["space", "sweep.csv", *arguments]) == 0

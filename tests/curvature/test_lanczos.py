@@ -44,8 +44,9 @@ def test_a_mid_sized_network_against_curvlinops():
     from curvlinops import HessianLinearOperator
 
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(20, 40), nn.ReLU(), nn.Linear(40, 40), nn.ReLU(),
-                          nn.Linear(40, 5))  # fmt: skip
+    model = nn.Sequential(
+        nn.Linear(20, 40), nn.ReLU(), nn.Linear(40, 40), nn.ReLU(), nn.Linear(40, 5)
+    )
     x, y = torch.randn(64, 20), torch.randint(0, 5, (64,))
     reference = HessianLinearOperator(
         model, nn.CrossEntropyLoss(), list(model.parameters()), [(x, y)], check_deterministic=False
@@ -64,9 +65,8 @@ spectra = st.lists(st.integers(-1000, 1000), min_size=12, max_size=40, unique=Tr
 def test_any_spectrum(values, k: int, seed: int):
     """The largest algebraic eigenvalues, however large the negative ones are."""
     found = top_eigenvalues(
-        with_spectrum([v / 100 for v in values], seed), k, tolerance=1e-9,
-        generator=generator(seed),
-    )  # fmt: skip
+        with_spectrum([v / 100 for v in values], seed), k, tolerance=1e-9, generator=generator(seed)
+    )
     truth = np.sort(values)[::-1][:k] / 100
     np.testing.assert_allclose(
         found.values.numpy(), truth, atol=1e-6 * max(map(abs, values)) + 1e-9
@@ -86,9 +86,10 @@ def test_close_eigenvalues_are_not_taken_for_one(tolerance):
 
 def test_the_largest_is_algebraic_not_of_modulus():
     found = top_eigenvalues(
-        with_spectrum([-100.0, *np.linspace(-50, 0.5, 60), 1.0]), tolerance=1e-6,
+        with_spectrum([-100.0, *np.linspace(-50, 0.5, 60), 1.0]),
+        tolerance=1e-6,
         generator=generator(),
-    )  # fmt: skip
+    )
     assert float(found.values[0]) == pytest.approx(1.0, rel=1e-5)
 
 
@@ -170,9 +171,11 @@ def test_values_that_are_no_numbers_end_it():
 
 def test_too_few_products_say_so():
     found = top_eigenvalues(
-        with_spectrum(list(np.linspace(0, 1, 300))), tolerance=1e-9, max_products=5,
+        with_spectrum(list(np.linspace(0, 1, 300))),
+        tolerance=1e-9,
+        max_products=5,
         generator=generator(),
-    )  # fmt: skip
+    )
     assert not found.converged
     assert found.products == 5
     assert float(found.errors[0]) > 1e-9

@@ -89,8 +89,9 @@ def test_gauss_newton_of_a_mid_sized_network_against_curvlinops():
     from curvlinops import GGNLinearOperator
 
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(20, 40), nn.ReLU(), nn.Linear(40, 40), nn.ReLU(),
-                          nn.Linear(40, 5))  # fmt: skip
+    model = nn.Sequential(
+        nn.Linear(20, 40), nn.ReLU(), nn.Linear(40, 40), nn.ReLU(), nn.Linear(40, 5)
+    )
     x, y = torch.randn(64, 20), torch.randint(0, 5, (64,))
     reference = GGNLinearOperator(
         model, nn.CrossEntropyLoss(), list(model.parameters()), [(x, y)], check_deterministic=False
@@ -106,9 +107,11 @@ def test_a_parameter_that_plays_no_part():
     idle = nn.Parameter(torch.ones(2, dtype=torch.float64))
     x, y = torch.randn(9, 4, dtype=torch.float64), torch.randint(0, 3, (9,))
     place = Landscape(
-        lambda rows: model(x[rows]), lambda o, rows: LOSSES["cross_entropy"](o, y[rows]),
-        [*model.parameters(), idle], 9,
-    )  # fmt: skip
+        lambda rows: model(x[rows]),
+        lambda o, rows: LOSSES["cross_entropy"](o, y[rows]),
+        [*model.parameters(), idle],
+        9,
+    )
     whole, part = HessianOperator(place), GaussNewtonOperator(place)
     v = torch.randn(place.dimension, dtype=torch.float64)
     torch.testing.assert_close(whole(v), part(v))  # a linear network has no curvature of its own

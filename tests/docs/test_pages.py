@@ -72,9 +72,10 @@ def counted(study: str) -> dict[str, int]:
 @pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
 def test_counts_of_verdicts_are_those_of_the_scorecards(study, page):
     (row,) = [
-        line for line in (ROOT / page).read_text("utf-8").splitlines()
+        line
+        for line in (ROOT / page).read_text("utf-8").splitlines()
         if line.startswith("|") and f"`{study}`" in line
-    ]  # fmt: skip
+    ]
     numbers = [int(cell) for cell in map(str.strip, row.split("|")) if cell.isdigit()]
     assert numbers == list(counted(study).values())
 

@@ -21,9 +21,12 @@ def site(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True,
+        command,
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
         text=True,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -45,8 +48,10 @@ class Assets(HTMLParser):
 
 
 def test_every_page_of_the_navigation_is_built(site):
-    pages = {path.relative_to(ROOT / "docs").with_suffix(".html") for path in
-             (ROOT / "docs").rglob("*.md")}  # fmt: skip
+    pages = {
+        path.relative_to(ROOT / "docs").with_suffix(".html")
+        for path in (ROOT / "docs").rglob("*.md")
+    }
     assert not [page for page in pages if not (site / page).exists()]
 
 

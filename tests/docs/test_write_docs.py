@@ -15,9 +15,12 @@ from hypertransfer.storage.run_store import Store
 ROOT = Path(__file__).resolve().parents[2]
 KEY = f"{'a' * 24}-{'b' * 16}"
 PROVENANCE = {
-    "git": "0123456789ab", "torch": "2.13.0", "python": "3.11.7", "device": "cpu: a processor",
+    "git": "0123456789ab",
+    "torch": "2.13.0",
+    "python": "3.11.7",
+    "device": "cpu: a processor",
     "finished": "2026-11-25T12:00:00+00:00",
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -37,13 +40,27 @@ def put(table: pd.DataFrame, path: Path) -> None:
 def test_results_become_pages(write_docs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     claim = {
-        "sentence": "The rate stays.", "bar": "≤ 1 octave", "value": 0.5, "low": 0.25, "high": 0.75,
-        "verdict": "holds", "unit": "octaves", "scale": "smoke", "edition": "1",
-    }  # fmt: skip
+        "sentence": "The rate stays.",
+        "bar": "≤ 1 octave",
+        "value": 0.5,
+        "low": 0.25,
+        "high": 0.75,
+        "verdict": "holds",
+        "unit": "octaves",
+        "scale": "smoke",
+        "edition": "1",
+    }
     put(pd.DataFrame([claim]), Path("results/moe_mup/tables/claims.parquet"))
     put(pd.DataFrame({"key": [KEY, KEY]}), Path("results/moe_mup/tables/runs.parquet"))
-    bench = {"benchmark": "train", "metric": "a step", "ours": 1.0, "rival": 2.0, "ratio": 0.5,
-             "target": 1.0, "unit": "s"}  # fmt: skip
+    bench = {
+        "benchmark": "train",
+        "metric": "a step",
+        "ours": 1.0,
+        "rival": 2.0,
+        "ratio": 0.5,
+        "target": 1.0,
+        "unit": "s",
+    }
     put(pd.DataFrame([bench]), Path("results/benchmarks.parquet"))
     Store("results/store").put("runs", KEY, {"provenance": PROVENANCE}, {})
     pages = dict(write_docs.result_pages())

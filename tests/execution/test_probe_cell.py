@@ -25,10 +25,18 @@ from hypertransfer.training import loop
 from hypertransfer.training.interruption import Interrupted
 
 VALUES = {
-    "model": "residual_mlp", "data": {"name": "digits", "train": 64, "test": 32},
-    "base": {"width": 4, "depth": 1}, "shape": {"width": 8, "depth": 1}, "parameterisation": "mup",
-    "optimizer": "adam", "lr": 0.01, "batch_size": 16, "steps": 6, "log_every": 2, "seed": 0,
-}  # fmt: skip
+    "model": "residual_mlp",
+    "data": {"name": "digits", "train": 64, "test": 32},
+    "base": {"width": 4, "depth": 1},
+    "shape": {"width": 8, "depth": 1},
+    "parameterisation": "mup",
+    "optimizer": "adam",
+    "lr": 0.01,
+    "batch_size": 16,
+    "steps": 6,
+    "log_every": 2,
+    "seed": 0,
+}
 
 
 def run(keep=(), **changes) -> CellRun:
@@ -164,8 +172,14 @@ def test_a_state_saved_for_other_steps_is_not_gone_on_from(tmp_path, monkeypatch
 @pytest.mark.parametrize("fate", ["gone", "damaged"])
 def test_a_probe_makes_a_run_again_whose_weights_it_cannot_have(tmp_path, cell, caplog, fate):
     store, run = Store(tmp_path / "store"), cell[0]
-    settings = {"probe": "hessian", "checkpoints": [0, 11, STEPS], "samples": 32, "eigenvalues": 1,
-                "tolerance": 0.05, "max_products": 50}  # fmt: skip
+    settings = {
+        "probe": "hessian",
+        "checkpoints": [0, 11, STEPS],
+        "samples": 32,
+        "eigenvalues": 1,
+        "tolerance": 0.05,
+        "max_products": 50,
+    }
     work = [probe_cell.CellProbe(keys.Contexts().probe_key(run.key, settings), settings, run)]
 
     def probed(store):

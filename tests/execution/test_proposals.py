@@ -45,8 +45,10 @@ def test_searches_that_learn_find_the_bottom_of_a_bowl(kind, within):
 
 
 def test_trust_regions_beat_a_box_in_many_dimensions():
-    kinds = {k: [searched(k, 12, seed=s).losses.min() for s in range(5)]
-             for k in ("trust_region", "random")}  # fmt: skip
+    kinds = {
+        k: [searched(k, 12, seed=s).losses.min() for s in range(5)]
+        for k in ("trust_region", "random")
+    }
     assert max(kinds["trust_region"]) < min(kinds["random"])
 
 

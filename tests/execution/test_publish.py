@@ -18,14 +18,22 @@ def test_a_marker_removes_stable_files_only(tmp_path, monkeypatch):
     (root / "figures/old.svg").write_text("x")
     (root / "report.html").write_text("x")
     (root / "linked").symlink_to(tmp_path)
-    hostile = ["precious", str(tmp_path / "precious"), "results/mine/../../precious",
-               "results/mine/linked/precious", "results/mine/made/x.parquet"]  # fmt: skip
+    hostile = [
+        "precious",
+        str(tmp_path / "precious"),
+        "results/mine/../../precious",
+        "results/mine/linked/precious",
+        "results/mine/made/x.parquet",
+    ]
     marker = root / "made/published/0.json"
     good = ["results/mine/figures/old.svg"]
     marker.write_text(json.dumps({path: [1, 1] for path in hostile + good}))
     (root / "made/published/1.json").write_text("[" * 10**5)
-    publish.publish(str(root), {"report.html": "results/mine/made/x.parquet"},
-                    str(root / "made/published/2.json"))  # fmt: skip
+    publish.publish(
+        str(root),
+        {"report.html": "results/mine/made/x.parquet"},
+        str(root / "made/published/2.json"),
+    )
     assert (tmp_path / "precious").exists()
     assert (root / "made/x.parquet").exists()
     assert not (root / "figures/old.svg").exists()

@@ -63,10 +63,13 @@ class Injector:
 
     def _call(self) -> None:
         self.process = subprocess.Popen(
-            self.project.command(*self.arguments), cwd=self.project.folder,
-            env=self.project.environment(), stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            self.project.command(*self.arguments),
+            cwd=self.project.folder,
+            env=self.project.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def _kill(self, rare_only: bool) -> None:
         jobs = [(p, rule) for p, rule in self._jobs() if not (rare_only and rule == "train_cell")]

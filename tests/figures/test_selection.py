@@ -4,10 +4,14 @@ import pandas as pd
 
 from hypertransfer.figures.selection import rows_of, select
 
-RUNS = pd.DataFrame({
-    "grid": ["g", "g", "h"], "key": ["a", "a", "a"], "method": ["line", "global", "line"],
-    "place": [0.0, 1.0, 0.0],
-})  # fmt: skip
+RUNS = pd.DataFrame(
+    {
+        "grid": ["g", "g", "h"],
+        "key": ["a", "a", "a"],
+        "method": ["line", "global", "line"],
+        "place": [0.0, 1.0, 0.0],
+    }
+)
 PROBES = pd.DataFrame({"grid": ["g", "h", "g"], "key": ["a", "a", "b"], "trace": [1.0, 2.0, 3.0]})
 
 

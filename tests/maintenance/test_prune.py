@@ -122,16 +122,19 @@ def test_what_a_running_process_has_locked_stays(project, capsys):
         "    print(acquired, flush=True)\n    sys.stdin.read()\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", script, str(store.root), key(1)], text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        [sys.executable, "-c", script, str(store.root), key(1)],
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
-    )  # fmt: skip
+    )
     try:
         assert process.stdout.readline() == "True\n"
         found = list(prune.items(store, refs, 0))
         assert {item.what: item.keep for item in found} == {
-            "runs": prune.IN_USE, "leftover": prune.IN_USE,
-        }  # fmt: skip
+            "runs": prune.IN_USE,
+            "leftover": prune.IN_USE,
+        }
         for item in found:  # taken between listing and removing
             free = prune.replace(item, keep="")
             assert prune.remove(store, free) == prune.IN_USE
@@ -149,8 +152,12 @@ def test_damaged_entries_and_leftovers_go(project, capsys):
     store = project.store
     store.put("runs", key(1), {}, {})
     store.set_aside("runs", key(1))
-    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
-                          capture_output=True, text=True, check=True).stdout.strip()  # fmt: skip
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
     here = socket.gethostname()
     for name in (
         f"{here}~{dead}~x",
@@ -219,8 +226,12 @@ def test_strangers_are_named_and_never_removed(project, capsys, tmp_path):
     outside = tmp_path / "outside"
     (outside / f"{2:024x}" / f"{2:016x}").mkdir(parents=True)
     (outside / "precious").write_text("precious")
-    strangers = [store.root / "notes.txt", store.root / "runs/zz", store.root / "runs/00/x",
-                 store.root / "runs/00" / f"{1:024x}" / "y"]  # fmt: skip
+    strangers = [
+        store.root / "notes.txt",
+        store.root / "runs/zz",
+        store.root / "runs/00/x",
+        store.root / "runs/00" / f"{1:024x}" / "y",
+    ]
     for path in strangers:
         path.write_text("mine")
     links = [store.root / "runs/ab", store.path("runs", key(3)), store.root / "probes"]

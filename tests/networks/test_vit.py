@@ -38,8 +38,11 @@ def test_a_vision_transformer_knows_where_its_patches_are():
 
 @pytest.mark.parametrize(
     ("change", "key"),
-    [({"depth": 3}, "shape.depth"), ({"width": 10}, "shape.width"),
-     ({"options": {"patch": 5}}, "model.patch")],
-)  # fmt: skip
+    [
+        ({"depth": 3}, "shape.depth"),
+        ({"width": 10}, "shape.width"),
+        ({"options": {"patch": 5}}, "model.patch"),
+    ],
+)
 def test_a_vision_transformer_that_cannot_be_is_refused(change, key):
     assert key in [problem.key for problem in checks.objections(spec("vit", **change))]

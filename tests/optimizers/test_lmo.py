@@ -85,12 +85,22 @@ def test_scales_are_those_of_the_paper():
     hidden, output = norms.matrix_shape("hidden", (32, 8)), norms.matrix_shape("output", (3, 8))
     conv = norms.matrix_shape("hidden", (32, 8, 3, 3))
     expected = {
-        ("spectral", wide): 1.0, ("spectral", one_hot): 4.0, ("col", one_hot): 4.0,
-        ("sign", one_hot): 1.0, ("spectral", hidden): 2.0, ("spectral", conv): 2 / 9,
-        ("sign", output): 1 / 8, ("row", output): 8**-0.5, ("spectral", output): (3 / 8) ** 0.5,
-        ("col", hidden): 32**0.5 / 8, ("row", wide): 1.0, ("max", hidden): 1.0,
-        ("keller", hidden): 2.0, ("keller", output): 1.0, ("moonlight", hidden): 0.2 * 32**0.5,
-    }  # fmt: skip
+        ("spectral", wide): 1.0,
+        ("spectral", one_hot): 4.0,
+        ("col", one_hot): 4.0,
+        ("sign", one_hot): 1.0,
+        ("spectral", hidden): 2.0,
+        ("spectral", conv): 2 / 9,
+        ("sign", output): 1 / 8,
+        ("row", output): 8**-0.5,
+        ("spectral", output): (3 / 8) ** 0.5,
+        ("col", hidden): 32**0.5 / 8,
+        ("row", wide): 1.0,
+        ("max", hidden): 1.0,
+        ("keller", hidden): 2.0,
+        ("keller", output): 1.0,
+        ("moonlight", hidden): 0.2 * 32**0.5,
+    }
     found = {key: norms.NORMS[key[0]].scale(key[1]) for key in expected}
     assert found == pytest.approx(expected)
 
@@ -103,9 +113,11 @@ def test_a_token_moves_by_a_vector_of_rms_one():
 
 @settings(max_examples=25, deadline=None)
 @given(
-    name=st.sampled_from([*MATRIX_NORMS, "rms"]), kind=st.sampled_from([*PLACES]),
-    log_scale=st.floats(-6, 6), seed=st.integers(0, 99),
-)  # fmt: skip
+    name=st.sampled_from([*MATRIX_NORMS, "rms"]),
+    kind=st.sampled_from([*PLACES]),
+    log_scale=st.floats(-6, 6),
+    seed=st.integers(0, 99),
+)
 def test_the_size_of_a_gradient_does_not_matter(name, kind, log_scale, seed):
     at, gradient = stacked(kind, seed=seed)
     step = norms.lmo(name, at, gradient, iteration=EXACT)
@@ -195,12 +207,16 @@ def parameters(seed=0):
 def groups(found, lr=0.1, weight_decay=0.0):
     return [
         {
-            "params": [parameter], "lr": lr, "weight_decay": weight_decay, "eps": 1e-8,
-            "betas": (0.9, 0.95), "role": "input" if name == "one_hot" else name,
+            "params": [parameter],
+            "lr": lr,
+            "weight_decay": weight_decay,
+            "eps": 1e-8,
+            "betas": (0.9, 0.95),
+            "role": "input" if name == "one_hot" else name,
             "one_hot": name == "one_hot",
         }
         for name, parameter in found.items()
-    ]  # fmt: skip
+    ]
 
 
 def run(found, optimizer, steps=6, seed=100):
@@ -232,8 +248,10 @@ def test_presets_and_norms_are_those_of_the_cards():
     assert {*optimizers.OPTIMIZERS} >= {*lmo.PRESETS}
     for row in lmo.PRESETS.values():
         assert {row.input, row.one_hot, row.hidden, row.output, row.vector} <= {
-            *norms.NORMS, lmo.ADAMW, lmo.JOINT
-        }  # fmt: skip
+            *norms.NORMS,
+            lmo.ADAMW,
+            lmo.JOINT,
+        }
 
 
 @pytest.mark.parametrize(
@@ -299,17 +317,21 @@ def test_signum_is_the_sign_of_the_average():
 
 def test_a_clipped_step_is_steepest_where_gradients_are_small_and_unit_where_they_are_large():
     for clip, form in ((1e9, "steepest"), (1.0, "unconstrained")):
-        for a, b in zip(ran(form="clipped", clip=clip, preset="scion"),
-                        ran(form=form, preset="scion"), strict=True):  # fmt: skip
+        for a, b in zip(
+            ran(form="clipped", clip=clip, preset="scion"),
+            ran(form=form, preset="scion"),
+            strict=True,
+        ):
             torch.testing.assert_close(a, b)
 
 
 @settings(max_examples=15, deadline=None)
 @given(
-    steps=st.integers(1, 6), momentum=st.floats(0, 0.99),
+    steps=st.integers(1, 6),
+    momentum=st.floats(0, 0.99),
     form=st.sampled_from(["unconstrained", "constrained"]),
     preset=st.sampled_from(["signum", "all_col", "all_row", "lars", "all_sign"]),
-)  # fmt: skip
+)
 def test_the_light_form_takes_the_same_steps(steps, momentum, form, preset):
     options = {"preset": preset, "form": form, "momentum": momentum, "steps": steps}
     for a, b in zip(ran(**options, light=True), ran(**options), strict=True):
@@ -354,9 +376,11 @@ def test_the_light_form_holds_no_buffer_beside_the_gradient():
 
 @settings(max_examples=20, deadline=None)
 @given(
-    lr=st.floats(1e-3, 1.0), radius=st.floats(0.1, 20), steps=st.integers(1, 5),
+    lr=st.floats(1e-3, 1.0),
+    radius=st.floats(0.1, 20),
+    steps=st.integers(1, 5),
     preset=st.sampled_from(["all_sign", "all_col", "all_row"]),
-)  # fmt: skip
+)
 def test_the_constrained_form_stays_in_the_ball(lr, radius, steps, preset):
     radii = dict.fromkeys(("input", "hidden", "output", "vector"), radius)
     found = parameters()

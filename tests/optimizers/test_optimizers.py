@@ -19,16 +19,31 @@ from hypertransfer.training.loop import train
 from hypertransfer.training.state import State
 
 SPEC = {
-    "model": {"name": "gpt", "head_size": 4, "mlp_ratio": 1}, "shape": {"width": 8, "depth": 1},
-    "base": {"width": 8, "depth": 1}, "parameterisation": "mup", "optimizer": "lion",
+    "model": {"name": "gpt", "head_size": 4, "mlp_ratio": 1},
+    "shape": {"width": 8, "depth": 1},
+    "base": {"width": 8, "depth": 1},
+    "parameterisation": "mup",
+    "optimizer": "lion",
     "data": {"name": "state_of_the_union", "context": 8, "train": 64, "test": 8},
-    "lr": 0.01, "batch_size": 4, "steps": 8, "seed": 0, "log_every": 2,
-}  # fmt: skip
+    "lr": 0.01,
+    "batch_size": 4,
+    "steps": 8,
+    "seed": 0,
+    "log_every": 2,
+}
 
 
 def group(parameters, **changes):
-    return {"params": parameters, "lr": 0.02, "weight_decay": 0.1, "eps": 1e-8,
-            "betas": (0.9, 0.99), "role": "hidden", "one_hot": False, **changes}  # fmt: skip
+    return {
+        "params": parameters,
+        "lr": 0.02,
+        "weight_decay": 0.1,
+        "eps": 1e-8,
+        "betas": (0.9, 0.99),
+        "role": "hidden",
+        "one_hot": False,
+        **changes,
+    }
 
 
 def steps(optimizer, parameter, number=12):
@@ -126,9 +141,15 @@ def spec(**changes):
 
 @pytest.mark.parametrize(
     "optimizer",
-    ["lion", {"name": "sophia", "every": 3}, {"name": "sophia", "estimator": "hutchinson"},
-     "muon", "scion", {"name": "scion", "light": True}],
-)  # fmt: skip
+    [
+        "lion",
+        {"name": "sophia", "every": 3},
+        {"name": "sophia", "estimator": "hutchinson"},
+        "muon",
+        "scion",
+        {"name": "scion", "light": True},
+    ],
+)
 def test_a_training_that_is_interrupted_goes_on_bit_for_bit(optimizer):
     one = spec(optimizer=optimizer)
     table, states = catalogue_lookup.table(one), {}
@@ -174,9 +195,16 @@ def test_an_optimizer_of_a_package_trains_by_one_entry(name):
 
 
 def test_a_packages_optimizer_is_given_what_the_table_scales_and_keeps_its_own_defaults():
-    one = spec(optimizer={"name": "pytorch_optimizer:AdaBelief", "gradient_power": 0,
-                          "betas": [0.8, 0.9], "rectify": False},
-               shape={"width": 16, "depth": 1}, weight_decay=0.25)  # fmt: skip
+    one = spec(
+        optimizer={
+            "name": "pytorch_optimizer:AdaBelief",
+            "gradient_power": 0,
+            "betas": [0.8, 0.9],
+            "rectify": False,
+        },
+        shape={"width": 16, "depth": 1},
+        weight_decay=0.25,
+    )
     network, rows = build.drawn_model(one, build.data(one), catalogue_lookup.table(one))
     made = build.optimizer(one, network, rows)
     hidden = next(row for row in rows if row.name.endswith("up.weight"))
@@ -202,8 +230,11 @@ def test_nothing_but_optimizers_is_taken_from_packages(name, words):
 
 
 def test_weights_on_the_boundary_have_the_size_of_the_optimizers_norms():
-    one = spec(parameterisation="spectral", weights="boundary",
-               optimizer={"name": "scion", "radii": {"hidden": 3.0, "output": 10.0}})  # fmt: skip
+    one = spec(
+        parameterisation="spectral",
+        weights="boundary",
+        optimizer={"name": "scion", "radii": {"hidden": 3.0, "output": 10.0}},
+    )
     network, rows = build.drawn_model(one, build.data(one), catalogue_lookup.table(one))
     sizes = {name: p.detach() for name, p in network.named_parameters()}
     spectral = torch.linalg.matrix_norm(sizes["blocks.0.attention.layers.mix.out.weight"], 2)

@@ -161,8 +161,14 @@ def test_eps_follows_the_gradient_by_each_weight(table):
     readout's effective entries: 1/m_N in µP, 1/√m_N in NTP.
     """
     readout = table.rules[Role.OUTPUT].multiplier * table.rules[Role.OUTPUT].init_std
-    below = {Role.INPUT, Role.HIDDEN, Role.VECTOR, Role.FINAL_VECTOR, Role.EXPERT_UP,
-             Role.EXPERT_DOWN}  # fmt: skip
+    below = {
+        Role.INPUT,
+        Role.HIDDEN,
+        Role.VECTOR,
+        Role.FINAL_VECTOR,
+        Role.EXPERT_UP,
+        Role.EXPERT_DOWN,
+    }
     for role, rule in table.rules.items():
         gradient = readout if role in below else ONE
         assert rule.eps == gradient * rule.multiplier

@@ -68,8 +68,13 @@ def project(tmp_path, monkeypatch):
     """A project whose runs took what a machine of known rates takes."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config/studies").mkdir(parents=True)
-    config = {"scale": "desk", "studies": ["micro"], "device": "cpu", "store": "store",
-              "job_minutes": 3}  # fmt: skip
+    config = {
+        "scale": "desk",
+        "studies": ["micro"],
+        "device": "cpu",
+        "store": "store",
+        "job_minutes": 3,
+    }
     (tmp_path / "config/config.yaml").write_text(yaml.safe_dump(config))
     (tmp_path / "config/studies/micro.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
     return config
@@ -80,8 +85,11 @@ def fill(config, rates):
     for runs in made.runs.values():
         for one in runs:
             seconds = cost.train_seconds(one.run.spec, rates)
-            record = {"seconds": seconds, "steps_done": one.run.spec.steps,
-                      "provenance": {"device": "cpu: a slow one"}}  # fmt: skip
+            record = {
+                "seconds": seconds,
+                "steps_done": one.run.spec.steps,
+                "provenance": {"device": "cpu: a slow one"},
+            }
             Store("store").put("runs", one.key, record, {})
     return made
 
@@ -159,10 +167,16 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"model": "residual_mlp", "shape": {"width": 2000, "depth": 4},
-          "checkpoints": list(range(6))}],
+    [
+        {},
+        {
+            "model": "residual_mlp",
+            "shape": {"width": 2000, "depth": 4},
+            "checkpoints": list(range(6)),
+        },
+    ],
     ids=["conv", "many weights, kept often"],
-)  # fmt: skip
+)
 def test_a_run_needs_the_memory_that_is_estimated(tmp_path, changes):
     spec = {
         "model": "conv",
@@ -180,8 +194,11 @@ def test_a_run_needs_the_memory_that_is_estimated(tmp_path, changes):
     }
     done = subprocess.run(
         [sys.executable, "-c", MEMORY, json.dumps(spec), str(tmp_path)],
-        cwd=ROOT / "workflow", capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=ROOT / "workflow",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     run = complete.run_spec(spec)
     needed, estimate = int(done.stdout), cost.train_bytes(run, len(run.checkpoints))
     assert estimate / 3 < needed < 1.3 * estimate

@@ -119,11 +119,15 @@ def test_equal_hashes_mean_equal_trees(first, second):
         ("from ..x import y", "p.q.m", False, {"p", "p.x", "p.x.y"}),
         ("from . import x", "p.q", True, {"p", "p.q.x"}),
         ("def f():\n    import late", "m", False, {"late"}),
-        ("if True:\n    try:\n        from a import b\n    except E: pass", "m", False,
-         {"a", "a.b"}),
+        (
+            "if True:\n    try:\n        from a import b\n    except E: pass",
+            "m",
+            False,
+            {"a", "a.b"},
+        ),
         ("'import no'", "m", False, set()),
     ],
-)  # fmt: skip
+)
 def test_imports(source, module, is_package, found):
     assert fingerprint.imports(source, module, is_package) == found
 
@@ -155,8 +159,14 @@ def test_imports_are_followed(own, tmp_path):
     (tmp_path / "pack" / "__init__.py").write_text("")
     found = fingerprint.fingerprint("start")
     assert set(found) == {
-        "start", "helper", "pack", "pack.one", "pack.two", "pack.three", "pack.sub.four"
-    }  # fmt: skip
+        "start",
+        "helper",
+        "pack",
+        "pack.one",
+        "pack.two",
+        "pack.three",
+        "pack.sub.four",
+    }
 
 
 def test_a_change_far_away_changes_one_hash(own):
@@ -249,9 +259,13 @@ class Copy:
     def keys(self):
         """The keys that a new process finds."""
         done = subprocess.run(
-            [sys.executable, "-c", KEYS], cwd=self.folder, capture_output=True, text=True,
-            check=True, env={"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"},
-        )  # fmt: skip
+            [sys.executable, "-c", KEYS],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
         return json.loads(done.stdout)
 
     def edit(self, module, old, new):
@@ -317,10 +331,10 @@ def test_the_probe_is_in_the_keys_of_probes_alone(library, before):
 def test_new_entries_of_tables_are_in_no_key(library, before):
     library.edit(
         "parameterisation/tables",
-        'PARAMETERISATIONS: Mapping[str, Mapping[float, Parameterisation]] = {',
-        'PARAMETERISATIONS: Mapping[str, Mapping[float, Parameterisation]] = {\n'
+        "PARAMETERISATIONS: Mapping[str, Mapping[float, Parameterisation]] = {",
+        "PARAMETERISATIONS: Mapping[str, Mapping[float, Parameterisation]] = {\n"
         '    "new": {SGD: SP_SGD.named("new")},',
-    )  # fmt: skip
+    )
     library.edit(
         "catalogue/cards/networks",
         "MODELS: Mapping[str, ModelCard] = {",
@@ -343,9 +357,10 @@ def test_an_exponent_is_in_the_keys_of_its_table_alone(library, before):
 
 def test_an_exponent_of_mup_is_in_the_keys_of_its_products_too(library, before):
     library.edit(
-        "parameterisation/tables", "Role.INPUT: Rule(lr=W(+1), weight_decay=W(-1))",
+        "parameterisation/tables",
+        "Role.INPUT: Rule(lr=W(+1), weight_decay=W(-1))",
         "Role.INPUT: Rule(lr=W(+2), weight_decay=W(-1))",
-    )  # fmt: skip
+    )
     assert changed(before, library.keys()) == {"sgd mup", "sgd depth_mup"}
 
 
@@ -421,8 +436,15 @@ def test_a_version_is_in_no_key(library, before):
 
 
 def test_checks_and_parsing_are_in_no_key(library, before):
-    for module in ("runs/parse", "catalogue/checks", "studies/grid", "studies/study",
-                   "studies/document", "planning/keys", "planning/fingerprint"):  # fmt: skip
+    for module in (
+        "runs/parse",
+        "catalogue/checks",
+        "studies/grid",
+        "studies/study",
+        "studies/document",
+        "planning/keys",
+        "planning/fingerprint",
+    ):
         path = library.folder / "hypertransfer" / f"{module}.py"
         path.write_text(path.read_text(encoding="utf-8") + "\nNEW = 1\n", encoding="utf-8")
     assert changed(before, library.keys()) == set()
@@ -432,9 +454,10 @@ CHECKS = ("catalogue.checks", "studies.document", "studies.grid", "studies.grid_
           "studies.references", "studies.schema", "studies.search_checks", "studies.study",
           "planning.study_plan", "planning.load", "cli.main")  # fmt: skip
 SCRIPTS = sorted(
-    path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")
+    path.stem
+    for path in (ROOT / "workflow" / "scripts").glob("*.py")
     if "snakemake" in path.read_text(encoding="utf-8")
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -26,8 +26,11 @@ def test_every_generation_waits_for_those_before_and_the_transfer_for_all(tmp_pa
 
 def test_a_method_changed_or_added_leaves_the_others_files_alone(tmp_path):
     before = {job.file for job in jobs_of(search_study(tmp_path))[:-1]}
-    methods = {**SEARCH["methods"], "more": {"kind": "random", "over": "types"},
-               "types": {"kind": "trust_region", "over": "types", "radius": 2}}  # fmt: skip
+    methods = {
+        **SEARCH["methods"],
+        "more": {"kind": "random", "over": "types"},
+        "types": {"kind": "trust_region", "over": "types", "radius": 2},
+    }
     after = {job.file for job in jobs_of(search_study(tmp_path, methods=methods))[:-1]}
     assert len(before & after) == 6
     transfer = {"seeds": [1], "targets": {"a": {}}}

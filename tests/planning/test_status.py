@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+from tests.support.searches import SEARCH
 from tests.workflow.project import STUDY
 
 from hypertransfer.planning import keys, status
@@ -47,10 +48,10 @@ def test_runs_that_lack_weights_are_named_with_their_steps(store):
     found = status.survey(plan, store)
     assert set(found.lacking) == probed(plan)
     assert set(found.lacking.values()) == {frozenset({2, 4})}
-    reason = "sweep: trained again for weights at steps 2, 4, which were not kept"
+    reason = "sweep: trained again, because weights at steps 2, 4 were not kept"
     assert status.reasons(found) == {reason: len(probed(plan))}
-    row, before = (next(iter(status.grids(s))) for s in (found, status.survey(plan_with([0, 6]),
-                                                                             store)))  # fmt: skip
+    row = next(status.grids(found))
+    before = next(status.grids(status.survey(plan_with([0, 6]), store)))
     assert row.missing == 0
     assert row.seconds > before.seconds
 
@@ -84,3 +85,14 @@ def test_a_damaged_record_is_left_to_the_job(store):
     damaged = min(probed(plan))
     (store.path("runs", damaged) / "entry.json").write_text("{}")
     assert damaged not in status.survey(plan, store).lacking
+
+
+def test_only_searches_with_transfer_runs_have_a_row_for_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    values = copy.deepcopy(STUDY)
+    without = {key: value for key, value in SEARCH.items() if key != "transfer"}
+    values["searches"] = {"carried": SEARCH, "alone": without}
+    plan = StudyPlan(Study.parse(values, "desk"), job_minutes=3)
+    rows = {row.grid: (row.runs, row.cells, row.jobs) for row in status.searches(plan)}
+    trials = (3 * 3 * 4, 3, 3 * 3)  # methods × generations × trials
+    assert rows == {"carried": trials, "carried-transfer": (2 * (3 + 2 + 3), 1, 1), "alone": trials}

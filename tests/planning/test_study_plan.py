@@ -301,9 +301,13 @@ def test_settings_of_probes_are_complete():
     job, *_ = planned().probe_jobs
     settings, *_ = job.parts["settings"]
     assert settings == {
-        "probe": "hessian", "checkpoints": [0, 100], "samples": 32, "eigenvalues": 1,
-        "tolerance": 0.01, "max_products": 200,
-    }  # fmt: skip
+        "probe": "hessian",
+        "checkpoints": [0, 100],
+        "samples": 32,
+        "eigenvalues": 1,
+        "tolerance": 0.01,
+        "max_products": 200,
+    }
 
 
 def steps_of_probe(*steps):
@@ -347,6 +351,28 @@ def test_steps_are_kept_for_probes_of_every_grid_and_every_study():
     assert [job.digest for job in together.jobs] == [job.digest for job in one.jobs]
     more = [max(job.bytes for job in plan.train_jobs) for plan in (together, one)]
     assert more[0] > more[1]
+
+
+def test_the_limits_of_a_probe_have_room_for_training_its_runs_again():
+    study = planned()
+    seconds = {run.key: run.seconds for runs in study.runs.values() for run in runs}
+    training = {job.file: job for job in study.train_jobs}
+    for job in study.probe_jobs:
+        again = sum(seconds[key] for key in keys_of(job))
+        assert job.most_seconds == pytest.approx(job.seconds + again)
+        assert 0 < again < training[job.input["cell"][0]].seconds  # the probe looks at 0.1 alone
+    assert all(job.most_seconds == job.seconds for job in study.train_jobs)
+
+
+def test_a_probe_has_the_memory_to_train_at_large_batches():
+    def large_batches(values):
+        base = values["grids"]["sweep"]["base"]
+        base["batch_size"], base["shape"]["depth"] = 1024, 64
+
+    study = planned(large_batches)
+    training = {job.file: job for job in study.train_jobs}
+    for job in study.probe_jobs:
+        assert job.bytes >= training[job.input["cell"][0]].bytes
 
 
 def test_a_job_is_found_by_its_study_and_digest():

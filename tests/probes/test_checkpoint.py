@@ -16,8 +16,11 @@ from hypertransfer.training import build, losses
 ADAM = spec(optimizer="adam", lr=0.01)
 
 
-SMALL = {name: {"samples": 60} if "samples" in card.settings else {}
-         for name, card in probes.PROBES.items() if not list(card.needs(ADAM))}  # fmt: skip
+SMALL = {
+    name: {"samples": 60} if "samples" in card.settings else {}
+    for name, card in probes.PROBES.items()
+    if not list(card.needs(ADAM))
+}
 
 
 @pytest.mark.parametrize("probe", SMALL)

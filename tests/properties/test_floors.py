@@ -117,7 +117,7 @@ def test_modules_import_each_other_in_no_circle():
     done: set[str] = set()
 
     def visit(name: str, way: list[str]) -> None:
-        assert name not in way, " → ".join([*way[way.index(name):], name])  # fmt: skip
+        assert name not in way, " → ".join([*way[way.index(name) :], name])
         if name not in done:
             for inner in sorted(edges[name]):
                 visit(inner, [*way, name])

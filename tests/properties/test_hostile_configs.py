@@ -74,14 +74,19 @@ def test_a_vast_config_is_not_taken_in(tmp_path):
 
 @pytest.mark.parametrize(
     "axes",
-    [{"lr": {"logspace": {"from": 0.1, "to": 1, "points": 10**12}}}, {"seed": {"range": 10**12}},
-     {"lr": {"powers": {"base": 2, "from": 0, "to": 1, "step": 1e-12}}},
-     {"lr": {"powers": {"base": 2, "from": 10**12, "to": 10**12}}},
-     {"lr": {"powers": {"base": 2, "from": 0, "to": 1, "step": 1e-320}}},
-     {"seed": {"range": 50_000}, "order_seed": {"range": 50_000}},
-     {"seed": [10**400]}, {"lr": [10**400]}, {"shape.width": [10**30]},
-     {f"x{n}": [1] for n in range(21)}],
-)  # fmt: skip
+    [
+        {"lr": {"logspace": {"from": 0.1, "to": 1, "points": 10**12}}},
+        {"seed": {"range": 10**12}},
+        {"lr": {"powers": {"base": 2, "from": 0, "to": 1, "step": 1e-12}}},
+        {"lr": {"powers": {"base": 2, "from": 10**12, "to": 10**12}}},
+        {"lr": {"powers": {"base": 2, "from": 0, "to": 1, "step": 1e-320}}},
+        {"seed": {"range": 50_000}, "order_seed": {"range": 50_000}},
+        {"seed": [10**400]},
+        {"lr": [10**400]},
+        {"shape.width": [10**30]},
+        {f"x{n}": [1] for n in range(21)},
+    ],
+)
 def test_small_grids_that_mean_vast_ones(tmp_path, bounded, axes):
     with pytest.raises(ConfigError, match=r"mine\.yaml:\d+: grids\.sweep"):
         load(tmp_path, with_grid(axes=axes))
@@ -148,8 +153,10 @@ def test_hostile_stores_and_studies_of_the_main_config(text):
 
 def test_a_config_that_snakemake_would_run(tmp_path):
     file = tmp_path / "config.yaml"
-    for text in ("__use_yte__: true\nstore: ?__import__('os').system('id')\n",
-                 "x: &x {__use_yte__: true}\n<<: *x\n"):  # fmt: skip
+    for text in (
+        "__use_yte__: true\nstore: ?__import__('os').system('id')\n",
+        "x: &x {__use_yte__: true}\n<<: *x\n",
+    ):
         file.write_text(text)
         with pytest.raises(ConfigError, match="as Python"):
             document.refuse_templates(document.read(file))

@@ -74,8 +74,11 @@ def test_the_index_page_escapes():
 
 def test_what_notebooks_show_is_escaped(tmp_path):
     (tmp_path / "f.png").write_bytes(b"png")
-    study = {"title": EVIL, "question": EVIL,
-             "paper": {"title": EVIL, "authors": EVIL, "arxiv": EVIL, "venue": EVIL}}  # fmt: skip
+    study = {
+        "title": EVIL,
+        "question": EVIL,
+        "paper": {"title": EVIL, "authors": EVIL, "arxiv": EVIL, "venue": EVIL},
+    }
     harmless(report_html.heading(study, "smoke").data, 6)
     harmless(report_html.figure(str(tmp_path / "f.png"), EVIL, EVIL).data, 2)
     harmless(report_html.claims_table(CARD).data, 5)
@@ -113,11 +116,15 @@ def test_captions_are_text_in_the_bundled_report(tmp_path):
 QUOTES = ['"', "'", "\\", '\\"', "\n", '"""', "'''", "\u2028", "\x00", "{x}", "%s",
           '"+__import__("os").system("x")+"', "\\N{DIGIT ONE}"]  # fmt: skip
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text() | st.sampled_from(QUOTES),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+    | st.sampled_from(QUOTES),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
-)  # fmt: skip
+)
 
 
 @SEEDED
@@ -138,9 +145,10 @@ def test_a_report_of_a_hostile_study(tmp_path, monkeypatch):
     monkeypatch.setattr(report_page, "NOTEBOOKS", tmp_path)
     cells = [
         nbformat.v4.new_code_cell("study, scale = {}, ''", metadata={"tags": ["parameters"]}),
-        nbformat.v4.new_code_cell("from hypertransfer.report import html as show\n"
-                                  "show.heading(study, scale)"),
-    ]  # fmt: skip
+        nbformat.v4.new_code_cell(
+            "from hypertransfer.report import html as show\nshow.heading(study, scale)"
+        ),
+    ]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     book = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
     nbformat.write(book, tmp_path / "mine.ipynb")
@@ -160,8 +168,13 @@ def test_a_report_of_a_hostile_study(tmp_path, monkeypatch):
 
 def test_notebooks_run_from_the_repository_only(tmp_path, monkeypatch):
     home = report_page.NOTEBOOKS
-    for path in (tmp_path / "x.ipynb", "../x.ipynb", "https://example.org/x.ipynb",
-                 f"{home}/../x.ipynb", f"{home}/templates/x.ipynb"):  # fmt: skip
+    for path in (
+        tmp_path / "x.ipynb",
+        "../x.ipynb",
+        "https://example.org/x.ipynb",
+        f"{home}/../x.ipynb",
+        f"{home}/templates/x.ipynb",
+    ):
         with pytest.raises(
             report_page.ReportError, match="only notebooks of this folder are executed"
         ):

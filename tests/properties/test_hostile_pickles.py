@@ -90,9 +90,13 @@ HOSTILE = {
     "text of 3 GB": b"\x80\x03" + pickle.BINBYTES + struct.pack("<I", 3 * 2**30) + b".",
     "deep": pickle.EMPTY_LIST * 10**5 + pickle.APPEND * (10**5 - 1) + b".",
     "shared lists": b"}" + b"U\x04data" + shared(40) + b"sU\x06labels" + shared(40) + b"s.",
-    "batch of shared lists": b"}" + b"U\x04data" + array_state(
-        BYTES, pickle.INT + b"8\n" + pickle.TUPLE1, BINARY) + b"sU\x06labels" + shared(40) + b"s.",
-}  # fmt: skip
+    "batch of shared lists": b"}"
+    + b"U\x04data"
+    + array_state(BYTES, pickle.INT + b"8\n" + pickle.TUPLE1, BINARY)
+    + b"sU\x06labels"
+    + shared(40)
+    + b"s.",
+}
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -123,9 +123,18 @@ def test_no_link_leads_writers_out_of_the_store(store, tmp_path, level):
 
 
 @pytest.mark.parametrize(
-    "text", ["[" * 10**5, '{"format": NaN}', "[]", "null", '{"format": ' + "9" * 9000 + "}", "\xff",
-             '{"format": {"a": 1}}', '{"format": "1; rm -rf /"}'],
-)  # fmt: skip
+    "text",
+    [
+        "[" * 10**5,
+        '{"format": NaN}',
+        "[]",
+        "null",
+        '{"format": ' + "9" * 9000 + "}",
+        "\xff",
+        '{"format": {"a": 1}}',
+        '{"format": "1; rm -rf /"}',
+    ],
+)
 def test_a_hostile_store_json(store, text):
     (store.root / "store.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(StoreError, match=r"store\.json cannot be read|is a store of format"):
@@ -150,9 +159,16 @@ def test_names_in_tmp_are_only_names(store):
     assert len(list((store.root / "tmp").iterdir())) == 5
 
 
-RECORD = {"status": "finished", "steps_done": 4, "seconds": 1.0, "optimizer_seconds": 0.1,
-          "curvature_seconds": 0.0, "flops": 5, "final_loss": 1.0,
-          "provenance": {"torch": "2", "device": "cpu"}}  # fmt: skip
+RECORD = {
+    "status": "finished",
+    "steps_done": 4,
+    "seconds": 1.0,
+    "optimizer_seconds": 0.1,
+    "curvature_seconds": 0.0,
+    "flops": 5,
+    "final_loss": 1.0,
+    "provenance": {"torch": "2", "device": "cpu"},
+}
 
 
 def history(schema: pa.Schema = schemas.HISTORY, **columns) -> bytes:
@@ -196,9 +212,11 @@ def test_runs_that_no_engine_wrote_are_made_again(tmp_path, case):
 
 def test_metadata_of_tables_is_not_looked_at(tmp_path):
     table = pa.table({"a": [1]}).replace_schema_metadata(
-        {b"pandas": b'{"index_columns": ["x"], "columns": [{"name": "a", "pandas_type": "object", '
-                    b'"numpy_type": "object", "metadata": null, "field_name": "a"}]}'}
-    )  # fmt: skip
+        {
+            b"pandas": b'{"index_columns": ["x"], "columns": [{"name": "a", "pandas_type": '
+            b'"object", "numpy_type": "object", "metadata": null, "field_name": "a"}]}'
+        }
+    )
     parquet.write(table, tmp_path / "t.parquet")
     frame = parquet.frame(tmp_path / "t.parquet")
     assert frame["a"].tolist() == [1]
@@ -235,8 +253,11 @@ def lying(name: str) -> bytes:
     if HEADERS[name] is not None:
         return HEADERS[name]
     tensor = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
-    tensor |= {"offsets beyond": {"data_offsets": [0, 10**12]}, "shape that lies": {"shape": [100]},
-               "vast shape": {"shape": [2**40, 2**40]}}.get(name, {})  # fmt: skip
+    tensor |= {
+        "offsets beyond": {"data_offsets": [0, 10**12]},
+        "shape that lies": {"shape": [100]},
+        "vast shape": {"shape": [2**40, 2**40]},
+    }.get(name, {})
     head = json.dumps({"../x" if "step" in name else "0/w": tensor}).encode()
     return LENGTH.pack(len(head)) + head + bytes(4)
 

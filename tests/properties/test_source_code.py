@@ -20,10 +20,13 @@ from hypertransfer.studies import document
 ROOT = Path(__file__).resolve().parents[2]
 
 
-SOURCES = [*sorted((ROOT / "workflow").rglob("*.py")),
-           ROOT / "Snakefile", ROOT / "workflow/Snakefile",
-           *sorted((ROOT / "workflow/rules").glob("*.smk")),
-           *sorted((ROOT / "workflow/notebooks").glob("*.ipynb"))]  # fmt: skip
+SOURCES = [
+    *sorted((ROOT / "workflow").rglob("*.py")),
+    ROOT / "Snakefile",
+    ROOT / "workflow/Snakefile",
+    *sorted((ROOT / "workflow/rules").glob("*.smk")),
+    *sorted((ROOT / "workflow/notebooks").glob("*.ipynb")),
+]
 MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "jsonpickle"}
 BUILTINS = {"eval", "exec", "compile", "__import__"}
 CALLS = {"system", "popen", "read_pickle", "to_pickle",
@@ -81,6 +84,9 @@ def test_loading_is_of_the_safe_kind(path):
 
 
 def test_the_one_unpickler_knows_names_of_its_own_only():
-    assert set(cifar10._NAMES) == {("numpy.core.multiarray", "_reconstruct"), ("numpy", "ndarray"),
-                                   ("numpy", "dtype")}  # fmt: skip
+    assert set(cifar10._NAMES) == {
+        ("numpy.core.multiarray", "_reconstruct"),
+        ("numpy", "ndarray"),
+        ("numpy", "dtype"),
+    }
     assert all(isinstance(v, cifar10._Name | str) for v in cifar10._NAMES.values())

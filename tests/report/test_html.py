@@ -82,6 +82,17 @@ def test_the_answer_counts_verdicts():
     assert ".holds {" in text, "the style of the notebook's tables"
 
 
+def test_the_cost_of_small_studies_is_shown():
+    run = {"grid": "sweep", "parameterisation": "mup", "lr": 0.1, "optimizer": "sgd", "seed": 0}
+    run |= {"model": "mlp", "shape.width": 4, "shape.depth": 1, "steps": 6, "status": "finished"}
+    text = html.runs_table(pd.DataFrame([{**run, "seconds": 0.15, "flops": 2e9}] * 2)).data
+    assert "<td>0.3 s</td><td>0.004</td>" in text
+    replay = {"replay": "r", "suite": "s", "task": "t", "group": "g", "method": "random"}
+    replay |= {"repeat": 0, "regrets": [0.1, 0.0], "seconds": 1.5}
+    text = html.replays_table({"replays": pd.DataFrame([replay] * 2)}).data
+    assert "<td>3 s</td>" in text
+
+
 def test_runs_of_several_devices_are_pointed_out():
     runs = pd.DataFrame({"torch": ["2", "2"], "device": ["cpu", "cpu"]})
     assert "side by side" not in html.provenance_table(runs).data

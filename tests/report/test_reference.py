@@ -27,10 +27,14 @@ PAGES = reference.pages()
 @pytest.mark.parametrize(
     ("page", "names"),
     [
-        ("networks", MODELS), ("optimizers", OPTIMIZERS), ("probes", PROBES),
-        ("figures", FIGURES), ("measures", measures()), ("parameterisations", PARAMETERISATIONS),
+        ("networks", MODELS),
+        ("optimizers", OPTIMIZERS),
+        ("probes", PROBES),
+        ("figures", FIGURES),
+        ("measures", measures()),
+        ("parameterisations", PARAMETERISATIONS),
     ],
-)  # fmt: skip
+)
 def test_every_part_has_a_heading(page, names):
     headings = [line for line in PAGES[f"reference/{page}.md"].splitlines() if line[:1] == "#"]
     words = {word.strip("#,") for line in headings for word in line.split()}
@@ -132,10 +136,12 @@ def test_cells_of_tables_are_on_one_line_and_escaped():
 
 def test_a_study_page_lists_its_grids_and_figures(tmp_path: Path):
     study = {
-        "title": "T", "question": "Q?", "paper": {"title": "P", "authors": "A"},
+        "title": "T",
+        "question": "Q?",
+        "paper": {"title": "P", "authors": "A"},
         "grids": {"sweep": {"description": "Rates.", "base": {}, "axes": {}}},
         "figures": [{"id": "f", "kind": "loss", "title": "Loss", "caption": ""}],
-    }  # fmt: skip
+    }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(study), "utf-8")
     text = reference.study_pages(tmp_path)["studies/mine.md"]
     assert "| `sweep` | Rates. |" in text

@@ -47,8 +47,15 @@ def test_a_study_that_trains_nothing_has_no_commits(claims):
 
 
 def test_the_speed_page_lists_every_benchmark():
-    row = {"benchmark": "train", "metric": "a step", "ours": 0.00345, "rival": 0.003,
-           "ratio": 1.15, "target": math.nan, "unit": "s"}  # fmt: skip
+    row = {
+        "benchmark": "train",
+        "metric": "a step",
+        "ours": 0.00345,
+        "rival": 0.003,
+        "ratio": 1.15,
+        "target": math.nan,
+        "unit": "s",
+    }
     text = results_pages.speed_page(pd.DataFrame([row]), {"machine": "m"})
     assert "| a step | 0.00345 | 0.003 | 1.15 |  | s |" in text
     assert "| machine | m |" in text

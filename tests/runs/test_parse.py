@@ -34,18 +34,30 @@ shapes = st.fixed_dictionaries({"width": counts, "depth": counts})
 positive = st.floats(min_value=1e-12, max_value=1e12)
 plain_specs = st.fixed_dictionaries(
     {
-        "model": components, "shape": shapes, "base": shapes, "parameterisation": names,
-        "optimizer": components, "lr": positive, "data": components, "batch_size": counts,
-        "steps": counts, "seed": st.integers(0, 99), "log_every": counts,
+        "model": components,
+        "shape": shapes,
+        "base": shapes,
+        "parameterisation": names,
+        "optimizer": components,
+        "lr": positive,
+        "data": components,
+        "batch_size": counts,
+        "steps": counts,
+        "seed": st.integers(0, 99),
+        "log_every": counts,
     },
     optional={
-        "weights": st.sampled_from(WEIGHTS), "weight_decay": st.floats(0, 10),
+        "weights": st.sampled_from(WEIGHTS),
+        "weight_decay": st.floats(0, 10),
         "schedule": st.fixed_dictionaries({}, optional={"warmup": st.integers(0, 99)}),
-        "loss": st.sampled_from(LOSSES), "base_batch_size": counts,
-        "order_seed": st.none() | st.integers(0, 99), "eval_every": counts,
-        "divergence": st.floats(1.5, 1e6), "checkpoints": st.lists(st.integers(0, 999)),
+        "loss": st.sampled_from(LOSSES),
+        "base_batch_size": counts,
+        "order_seed": st.none() | st.integers(0, 99),
+        "eval_every": counts,
+        "divergence": st.floats(1.5, 1e6),
+        "checkpoints": st.lists(st.integers(0, 999)),
     },
-)  # fmt: skip
+)
 
 
 @SEEDED

@@ -64,8 +64,13 @@ def test_plain_values_read_back():
 
 def test_defaults_of_fields():
     known = {f.name: default_of(f) for f in fields(Outer)}
-    assert known == {"name": MISSING, "flag": True, "names": ["a", "b"], "parts": {},
-                     "derived": None}  # fmt: skip
+    assert known == {
+        "name": MISSING,
+        "flag": True,
+        "names": ["a", "b"],
+        "parts": {},
+        "derived": None,
+    }
 
 
 def test_sections_and_tuples_become_plain_anywhere():

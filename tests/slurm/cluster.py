@@ -125,9 +125,13 @@ class Cluster:
             (self.folder / name).mkdir(parents=True)
         port = free_ports(2)
         text = CONFIG.format(
-            folder=self.folder, munge=self.munge, host=socket.gethostname().partition(".")[0],
-            user=_user(), port=port, node_port=port + 1,
-        )  # fmt: skip
+            folder=self.folder,
+            munge=self.munge,
+            host=socket.gethostname().partition(".")[0],
+            user=_user(),
+            port=port,
+            node_port=port + 1,
+        )
         self.config.write_text(text.lstrip())
         self._write_srun()
         self.call("slurmctld", "-f", str(self.config))
@@ -140,8 +144,13 @@ class Cluster:
         key = self.munge / "key"
         key.touch(mode=0o600)
         key.write_bytes(secrets.token_bytes(1024))
-        files = {"key-file": "key", "socket": "socket", "pid-file": "munged.pid",
-                 "log-file": "munged.log", "seed-file": "seed"}  # fmt: skip
+        files = {
+            "key-file": "key",
+            "socket": "socket",
+            "pid-file": "munged.pid",
+            "log-file": "munged.log",
+            "seed-file": "seed",
+        }
         options = [f"--{option}={self.munge / file}" for option, file in files.items()]
         self.call("munged", *options)
 
@@ -210,8 +219,10 @@ class Cluster:
             while time.monotonic() < until and self.ok("squeue") and self.call("squeue", "-h"):
                 time.sleep(0.2)
         for file in (
-            self.folder / "slurmd.pid", self.folder / "slurmctld.pid", self.munge / "munged.pid"
-        ):  # fmt: skip
+            self.folder / "slurmd.pid",
+            self.folder / "slurmctld.pid",
+            self.munge / "munged.pid",
+        ):
             _end(file)
         shutil.rmtree(self.munge, ignore_errors=True)
 

@@ -19,8 +19,14 @@ from tests.workflow.project import STUDY, Project
 
 pytestmark = pytest.mark.slurm
 
-PROFILE = ("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "1",
-           "--latency-wait", "10")  # fmt: skip
+PROFILE = (
+    "--workflow-profile",
+    "profiles/slurm",
+    "--slurm-init-seconds-before-status-checks",
+    "1",
+    "--latency-wait",
+    "10",
+)
 STEPS = 2000
 TRAINING = re.compile(r"^(\S+ \S+) INFO training ([0-9a-f]{24}-[0-9a-f]{16})", re.MULTILINE)
 
@@ -56,8 +62,12 @@ def test_the_workflow_through_slurm(cluster: Cluster, tmp_path: Path):
     assert ran.code == 0, ran.output + cluster.logs()
     jobs = [job for job in cluster.jobs() if job.id not in before]
     assert {job.state for job in jobs} == {"COMPLETED"}
-    rules = Counter(rule for job in jobs for rule in ("train_cell", "probe_cell")
-                    if job.comment.startswith(f"rule_{rule}"))  # fmt: skip
+    rules = Counter(
+        rule
+        for job in jobs
+        for rule in ("train_cell", "probe_cell")
+        if job.comment.startswith(f"rule_{rule}")
+    )
     assert rules == {"train_cell": 4, "probe_cell": 2}
     assert len(jobs) == 4 + 2 + 2, "two groups: what follows a study's cells, and the index"
     assert "Nothing to be done" in project.run(*PROFILE).output
@@ -133,9 +143,12 @@ def test_faults_cost_what_was_not_finished(cluster: Cluster, tmp_path: Path, und
     faults.start()
     # Probing gets too little memory at first: torch alone needs more.
     ran = project.run(
-        *PROFILE, "collect_all", "--set-resources", "probe_cell:mem_mb=400 * attempt ** 2",
+        *PROFILE,
+        "collect_all",
+        "--set-resources",
+        "probe_cell:mem_mb=400 * attempt ** 2",
         timeout=500,
-    )  # fmt: skip
+    )
     faults.over.set()
     faults.join()
     assert ran.code == 0, ran.output + cluster.logs()
@@ -171,11 +184,14 @@ def test_an_interrupted_call_takes_its_jobs_out_of_the_queue(cluster: Cluster, t
     project = slow_project(tmp_path / "project")
     before = {job.id for job in cluster.jobs()}
     process = subprocess.Popen(
-        project.command(*PROFILE), cwd=project.folder, env=project.environment(),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        project.command(*PROFILE),
+        cwd=project.folder,
+        env=project.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         # a shell's background jobs, these tests among them, hand on that SIGINT is ignored
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+    )
 
     def ours(*states: str) -> list[str]:
         return [j.id for j in cluster.jobs() if j.id not in before and j.state in states]

@@ -54,8 +54,11 @@ WRITTEN = {
 
 def test_configurations_go_there_and_back():
     domain = Domain.parse(WRITTEN)
-    columns = {"lr": [1e-4, 0.01, 1], "schedule": ["linear", "cosine", "linear"],
-               "batch": [8, 36, 64]}  # fmt: skip
+    columns = {
+        "lr": [1e-4, 0.01, 1],
+        "schedule": ["linear", "cosine", "linear"],
+        "batch": [8, 36, 64],
+    }
     points = domain.encode(columns)
     # numeric dimensions first, then the places of choices in their lists
     assert points == pytest.approx(np.array([[0, 0, 1], [0.5, 0.5, 0], [1, 1, 1]]))

@@ -12,12 +12,14 @@ from hypertransfer.spaces.learning import Recipe, learn
 from hypertransfer.spaces.tasks.task import Task
 from hypertransfer.studies import grid
 
-DOMAIN = Domain.parse({
-    "lr": {"low": 1e-5, "high": 1, "log": True},
-    "momentum": {"low": 0.0, "high": 0.99},
-    "batch": {"low": 1, "high": 500, "log": True, "integer": True},
-    "layers": {"low": 1, "high": 3, "integer": True},
-})  # fmt: skip
+DOMAIN = Domain.parse(
+    {
+        "lr": {"low": 1e-5, "high": 1, "log": True},
+        "momentum": {"low": 0.0, "high": 0.99},
+        "batch": {"low": 1, "high": 500, "log": True, "integer": True},
+        "layers": {"low": 1, "high": 3, "integer": True},
+    }
+)
 
 
 def winners(random, count=12):
@@ -59,17 +61,32 @@ def test_a_file_is_read_back_as_it_was(tmp_path):
     exports.write(exports.document(space, {}, 8), tmp_path / "space.yaml")
     assert exports.load_space(tmp_path / "space.yaml").plain() == space.plain()
     values = yaml.safe_load((tmp_path / "space.yaml").read_text())
-    assert list(values) == ["hypertransfer", "dimensions", "space", "optuna", "ray_tune",
-                            "syne_tune", "grid"]  # fmt: skip
+    assert list(values) == [
+        "hypertransfer",
+        "dimensions",
+        "space",
+        "optuna",
+        "ray_tune",
+        "syne_tune",
+        "grid",
+    ]
 
 
-MIXED = Domain.parse({
-    "lr": {"low": 1e-4, "high": 1, "log": True},
-    "batch": {"low": 8, "high": 512, "log": True, "integer": True},
-    "schedule": {"choices": ["cosine", "linear"]},
-})  # fmt: skip
-BEST = {"a": (0.01, 64), "b": (0.02, 64), "c": (0.02, 128), "d": (0.01, 128), "e": (0.015, 90),
-        "f": (0.012, 70)}  # fmt: skip
+MIXED = Domain.parse(
+    {
+        "lr": {"low": 1e-4, "high": 1, "log": True},
+        "batch": {"low": 8, "high": 512, "log": True, "integer": True},
+        "schedule": {"choices": ["cosine", "linear"]},
+    }
+)
+BEST = {
+    "a": (0.01, 64),
+    "b": (0.02, 64),
+    "c": (0.02, 128),
+    "d": (0.01, 128),
+    "e": (0.015, 90),
+    "f": (0.012, 70),
+}
 
 
 def spaces():
@@ -94,8 +111,11 @@ def test_ranges_hold_the_region(space):
 def test_forms_of_other_tools():
     space = spaces()[0]
     kinds = {name: value["name"] for name, value in exports.optuna(space).items()}
-    assert kinds == {"lr": "FloatDistribution", "batch": "IntDistribution",
-                     "schedule": "CategoricalDistribution"}  # fmt: skip
+    assert kinds == {
+        "lr": "FloatDistribution",
+        "batch": "IntDistribution",
+        "schedule": "CategoricalDistribution",
+    }
     assert set(exports.optuna(space)["lr"]["attributes"]) == {"low", "high", "log", "step"}
     ray, syne = exports.samplers(space, inclusive=False), exports.samplers(space, inclusive=True)
     assert (ray["lr"]["sampler"], ray["batch"]["sampler"]) == ("loguniform", "lograndint")
@@ -140,8 +160,13 @@ def test_suggestions_say_whether_they_lie_in_the_region():
 
 def test_files_that_are_no_space(tmp_path):
     domain = "space: {domain: {lr: {low: 3, high: 1}}, region: {}, kept: []}"
-    for text in ("a: 1", "[1]", "{", "hypertransfer: {format: 2}",
-                 f"hypertransfer: {{format: 1}}\n{domain}"):  # fmt: skip
+    for text in (
+        "a: 1",
+        "[1]",
+        "{",
+        "hypertransfer: {format: 2}",
+        f"hypertransfer: {{format: 1}}\n{domain}",
+    ):
         (tmp_path / "x.yaml").write_text(text)
         with pytest.raises(exports.SpaceFileError, match=r"x\.yaml"):
             exports.load_space(tmp_path / "x.yaml")

@@ -19,9 +19,7 @@ from hypertransfer.spaces.regions import RegionError
 from hypertransfer.spaces.tasks.task import Task
 
 DOMAIN = Domain.parse({"lr": {"low": 0, "high": 1}, "decay": {"low": 0, "high": 1}})
-MIXED = Domain.parse(
-    {"kind": {"choices": ["a", "b", "c", "d"]}, "lr": {"low": 0, "high": 1}}
-)  # fmt: skip
+MIXED = Domain.parse({"kind": {"choices": ["a", "b", "c", "d"]}, "lr": {"low": 0, "high": 1}})
 GRID = np.array(list(itertools.product(np.linspace(0, 1, 21), repeat=2)))
 
 

@@ -23,9 +23,11 @@ def task(name, best, group="all", **place):
 
 
 TASKS = [
-    task("a", (0.5, 0.5), "one", width=8.0), task("b", (0.55, 0.45), "one", width=16.0),
-    task("c", (0.5, 0.6), "two", width=32.0), task("d", (0.45, 0.5), "two", width=256.0),
-]  # fmt: skip
+    task("a", (0.5, 0.5), "one", width=8.0),
+    task("b", (0.55, 0.45), "one", width=16.0),
+    task("c", (0.5, 0.6), "two", width=32.0),
+    task("d", (0.45, 0.5), "two", width=256.0),
+]
 VALUES = {
     "repeats": 2,
     "budget": 8,
@@ -86,8 +88,9 @@ def test_parts_make_the_whole():
     key = ["task", "method", "repeat"]
     together = {
         tuple(row[k] for k in key): row["regrets"]
-        for one in parts for row in one.to_dict("records")
-    }  # fmt: skip
+        for one in parts
+        for row in one.to_dict("records")
+    }
     assert together == {tuple(r[k] for k in key): r["regrets"] for r in whole.to_dict("records")}
 
 
@@ -128,8 +131,11 @@ def test_the_picture_is_of_the_first_repeat_and_can_be_read():
 
 def test_a_planted_outlier_spoils_the_tight_box_and_not_the_one_with_slack():
     tasks = [task(f"t{i}", (0.2 + 0.02 * i, 0.2)) for i in range(10)]
-    values = {"planted": 1, "repeats": 6, "regions": {
-        "box": {"shape": "box"}, "slack": {"shape": "box", "slack": 0.1}}}  # fmt: skip
+    values = {
+        "planted": 1,
+        "repeats": 6,
+        "regions": {"box": {"shape": "box"}, "slack": {"shape": "box", "slack": 0.1}},
+    }
     regions = frames(replay(tasks, **values, methods={"random": {"searcher": "random"}}))[1]
     tight, slack = (regions[regions["region"] == name] for name in ("box", "slack"))
     assert (tight["planted_out"] == 0).all()
@@ -143,8 +149,12 @@ def test_drift_follows_the_size_of_the_target():
     tasks = [task(f"w{w}", (x, 0.5), width=float(w)) for w, x in ((8, 0.8), (16, 0.7), (32, 0.6))]
     target = task("w256", (0.3, 0.5), width=256.0)
     drifting = {"shape": "box", "drift": "width", "drifting": ["lr"]}
-    one = replay([*tasks, target], targets={"width": 256}, size="width",
-                 regions={"box": {"shape": "box"}, "drift": drifting})  # fmt: skip
+    one = replay(
+        [*tasks, target],
+        targets={"width": 256},
+        size="width",
+        regions={"box": {"shape": "box"}, "drift": drifting},
+    )
     regions = frames(one)[1].set_index(["region", "repeat"])
     assert regions.loc[("box", 0), "inflation"] == pytest.approx(0.4 / 0.1)
     assert regions.loc[("drift", 0), "inflation"] == pytest.approx(0, abs=1e-6)

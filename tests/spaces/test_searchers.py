@@ -106,12 +106,14 @@ def test_the_order_of_choices_means_nothing():
     assert one == pytest.approx(other, abs=1e-6)
 
 
-CURVES = np.array([
-    [4.0, 3.0, 0.0],  # slow to start, the best in the end
-    [1.0, 0.9, 0.8],
-    [2.0, 1.5, 1.0],
-    [3.0, 2.5, 2.0],
-])  # fmt: skip
+CURVES = np.array(
+    [
+        [4.0, 3.0, 0.0],  # slow to start, the best in the end
+        [1.0, 0.9, 0.8],
+        [2.0, 1.5, 1.0],
+        [3.0, 2.5, 2.0],
+    ]
+)
 
 
 def curved():

@@ -51,9 +51,16 @@ def test_a_diverged_run_has_an_infinite_final_loss(tmp_path):
     from hypertransfer.execution.train_cell import _summary
 
     table = parquet.columns(history([(1, 2.0, 3.0)]), schemas.HISTORY)
-    record = {"status": "diverged", "steps_done": 1, "seconds": 1.0, "optimizer_seconds": 0.1,
-              "curvature_seconds": 0.0, "flops": 1, "final_loss": None,
-              "provenance": {"torch": "2", "device": "cpu"}}  # fmt: skip
+    record = {
+        "status": "diverged",
+        "steps_done": 1,
+        "seconds": 1.0,
+        "optimizer_seconds": 0.1,
+        "curvature_seconds": 0.0,
+        "flops": 1,
+        "final_loss": None,
+        "provenance": {"torch": "2", "device": "cpu"},
+    }
     row = _summary(record, table)
     assert row["final_loss"] == math.inf
     made = cell("sweep", [{"lr": 9}], [history([(1, 2.0, 3.0)])], "diverged", row["final_loss"])

@@ -90,9 +90,11 @@ def test_one_holds_a_folder_until_it_dies(tmp_path):
         "print(held is not None, flush=True); time.sleep(60)"
     )
     other = subprocess.Popen(
-        [sys.executable, "-c", program, str(lock)], stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-c", program, str(lock)],
+        stdout=subprocess.PIPE,
+        text=True,
         cwd=Path(__file__).parents[2] / "workflow",
-    )  # fmt: skip
+    )
     assert other.stdout.readline() == "True\n"
     assert ledger.acquire_lock(lock) is None
     with pytest.raises(ledger.FolderLockError, match="another Snakemake process writes to"):

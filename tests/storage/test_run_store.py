@@ -73,9 +73,17 @@ def test_entries_of_one_identity_lie_side_by_side(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", ["", "../../etc", "a" * 24, f"{'a' * 24}-{'b' * 16}\n", f"{'A' * 24}-{'b' * 16}",
-              f"{'a' * 24}-{'b' * 15}/", "../" * 8 + "-" + "b" * 16]
-)  # fmt: skip
+    "wrong",
+    [
+        "",
+        "../../etc",
+        "a" * 24,
+        f"{'a' * 24}-{'b' * 16}\n",
+        f"{'A' * 24}-{'b' * 16}",
+        f"{'a' * 24}-{'b' * 15}/",
+        "../" * 8 + "-" + "b" * 16,
+    ],
+)
 def test_what_is_no_key_is_refused(tmp_path, wrong):
     store = Store(tmp_path / "store")
     calls = [

@@ -121,8 +121,15 @@ def test_references_to_unknown_axes_are_all_named():
         probes={"p": {"probe": "hessian", "checkpoints": [0], "where": {"c": 1}}},
     )
     places = [text.split(":")[0] for text in found]
-    assert places == ["inner", "zip.0", "overrides.0.when", "overrides.0.axes", "exclude.0",
-                      "only.0", "probes.p.where"]  # fmt: skip
+    assert places == [
+        "inner",
+        "zip.0",
+        "overrides.0.when",
+        "overrides.0.axes",
+        "exclude.0",
+        "only.0",
+        "probes.p.where",
+    ]
     assert all("known: lr" in text for text in found)
 
 
@@ -198,11 +205,14 @@ def test_learning_rate_and_seed_are_inside_a_cell_by_default():
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=60),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=4,
-)  # fmt: skip
+)
 
 
 @SEEDED

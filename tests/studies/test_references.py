@@ -127,12 +127,18 @@ def test_ids_that_stand_twice_are_named_at_both_places():
         ({"where": {"width": 8}}, ("where",), "no column 'width'; known: "),
         ({"where": {"shape.width": 9}}, ("where",), "no run of this scale is selected by"),
         ({"where": {"model": {"min": 1}}}, ("where",), "{'model': {'min': 1}} bounds a column"),
-        (claim(control={"measure": "optimum_shift", "where": {"grid": "x"}, "bar": {"min": 1}}),
-         ("control", "where"), "no run of this scale is selected by"),
-        (claim(measure="regret_ratio", where={"replay": "x"}), ("where",),
-         "no replay 'x'; known: r"),
+        (
+            claim(control={"measure": "optimum_shift", "where": {"grid": "x"}, "bar": {"min": 1}}),
+            ("control", "where"),
+            "no run of this scale is selected by",
+        ),
+        (
+            claim(measure="regret_ratio", where={"replay": "x"}),
+            ("where",),
+            "no replay 'x'; known: r",
+        ),
     ],
-)  # fmt: skip
+)
 def test_conditions_that_select_nothing(entry, path, text):
     (problem,) = references.condition_problems(entry, RUNS, ROWS)
     assert problem.path == path

@@ -146,8 +146,9 @@ def test_defaults_of_runs_are_those_of_the_parser():
     assert found == parse.run_spec({**VALID, "multipliers": {"lr": {}}})
 
 
-@pytest.mark.parametrize(("key", "choices"), [("loss", LOSSES), ("weights", WEIGHTS),
-                                              ("trained", TRAINED)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "choices"), [("loss", LOSSES), ("weights", WEIGHTS), ("trained", TRAINED)]
+)
 def test_choices_of_runs_are_those_of_the_parser(key, choices):
     assert schema("run")["properties"][key]["enum"] == list(choices)
 
@@ -163,8 +164,11 @@ def test_bases_of_shipped_studies_conform_to_the_schema_of_runs(name):
 
 def test_defaults_of_forms_and_options_are_those_of_the_code():
     definitions = schema("study")["$defs"]
-    forms = {key: part for form in definitions["axis"]["oneOf"]
-             for key, part in form.get("properties", {}).items()}  # fmt: skip
+    forms = {
+        key: part
+        for form in definitions["axis"]["oneOf"]
+        for key, part in form.get("properties", {}).items()
+    }
     assert set(forms) == axes.FORMS
     stated = {key: defaults(part) for key, part in forms.items() if "properties" in part}
     assert {key: found for key, found in stated.items() if found} == axes.DEFAULTS

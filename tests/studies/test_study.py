@@ -371,9 +371,14 @@ def test_all_problems_of_a_file_come_together(load):
     )
     keys = [problem.key for problem in problems]
     assert set(keys) >= {
-        "titel", "scales.smok", "grids.sweep.base.lr", "grids.sweep.base.steps",
-        "grids.sweep.probes.sharpness.sample", "figures.0.kind", "claims.0.measure",
-    }  # fmt: skip
+        "titel",
+        "scales.smok",
+        "grids.sweep.base.lr",
+        "grids.sweep.base.steps",
+        "grids.sweep.probes.sharpness.sample",
+        "figures.0.kind",
+        "claims.0.measure",
+    }
     assert len(keys) == len(set(keys))
     text = str(ConfigError(problems))
     assert text.startswith(f"{len(problems)} problems in the configuration; no job was started\n")
@@ -384,8 +389,10 @@ def test_problems_of_the_parts_come_together(load):
     parts = ("model: conv", "model: cnv"), ("optimizer: sgd", "optimizer: sdg")
     found = refused(load, *parts, ("parameterisation: mup", "parameterisation: mpu"))
     assert {p.key for p in found} == {
-        "grids.sweep.base.model", "grids.sweep.base.optimizer", "grids.sweep.base.parameterisation"
-    }  # fmt: skip
+        "grids.sweep.base.model",
+        "grids.sweep.base.optimizer",
+        "grids.sweep.base.parameterisation",
+    }
 
 
 def test_a_problem_of_a_scale_stands_in_its_patch(load):
@@ -482,8 +489,14 @@ def test_shipped_studies_are_valid(name, scale):
     assert study.figures
 
 
-MAIN = {"scale": "desk", "studies": ["mine"], "device": "auto", "store": "s", "job_minutes": 3,
-        "save_minutes": 5}  # fmt: skip
+MAIN = {
+    "scale": "desk",
+    "studies": ["mine"],
+    "device": "auto",
+    "store": "s",
+    "job_minutes": 3,
+    "save_minutes": 5,
+}
 
 
 @pytest.mark.parametrize(

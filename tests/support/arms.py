@@ -11,10 +11,18 @@ STEPS = np.arange(0, 101, 2)
 def arm(name, losses, *, lrs=(0.25, 0.5, 1.0), seeds=3, status="finished", **columns):
     """Runs of one arm: `losses` one for each learning rate; the same for each seed."""
     rows = [
-        {"optimizer": name, "lr": lr, "seed": seed, "final_loss": loss, "status": status,
-         "key": f"{name}-{lr}-{seed}-{columns}", **columns}
-        for lr, loss in zip(lrs, losses, strict=True) for seed in range(seeds)
-    ]  # fmt: skip
+        {
+            "optimizer": name,
+            "lr": lr,
+            "seed": seed,
+            "final_loss": loss,
+            "status": status,
+            "key": f"{name}-{lr}-{seed}-{columns}",
+            **columns,
+        }
+        for lr, loss in zip(lrs, losses, strict=True)
+        for seed in range(seeds)
+    ]
     return pd.DataFrame(rows)
 
 
@@ -28,8 +36,9 @@ def history(runs, curve):
     """Training losses along all runs: `curve(optimizer, total, step)`."""
     rows = [
         {"key": run.key, "step": step, "train_loss": curve(run.optimizer, run.steps, step)}
-        for run in runs.itertuples() for step in STEPS * run.steps // 100
-    ]  # fmt: skip
+        for run in runs.itertuples()
+        for step in STEPS * run.steps // 100
+    ]
     return pd.DataFrame(rows)
 
 

@@ -39,8 +39,9 @@ def difference(old: pd.DataFrame, new: pd.DataFrame) -> str:
         return f"columns {sorted(set(old) ^ set(new))} are in one of them only"
     out = []
     for name in old:
-        rows = [i for i, (a, b) in enumerate(zip(old[name], new[name], strict=True))
-                if not same(a, b)]  # fmt: skip
+        rows = [
+            i for i, (a, b) in enumerate(zip(old[name], new[name], strict=True)) if not same(a, b)
+        ]
         if rows:
             i = rows[0]
             out.append(f"{name}: {len(rows)} rows, first {i}: {old[name][i]!r}, {new[name][i]!r}")

@@ -77,9 +77,12 @@ def dense_hessian(model: nn.Module, loss_fn, x, y) -> torch.Tensor:
 
 def landscape(model, loss_fn, x, y, chunk_size=None) -> Landscape:
     return Landscape(
-        lambda rows: model(x[rows]), lambda output, rows: loss_fn(output, y[rows]),
-        list(model.parameters()), len(y), chunk_size,
-    )  # fmt: skip
+        lambda rows: model(x[rows]),
+        lambda output, rows: loss_fn(output, y[rows]),
+        list(model.parameters()),
+        len(y),
+        chunk_size,
+    )
 
 
 def operator(model, loss_fn, x, y, *, scale=None, chunk_size=None) -> HessianOperator:

@@ -15,10 +15,18 @@ from hypertransfer.training.loop import train
 DECODER = {
     "model": {"name": "llama", "experts": 4, "balance_rate": 0.01},
     "data": {"name": "state_of_the_union", "context": 16, "test": 16, "train": 64},
-    "base": {"width": 16, "depth": 2}, "shape": {"width": 32, "depth": 2},
-    "parameterisation": "mup_moe", "optimizer": "adamw", "lr": 0.02, "batch_size": 4,
-    "steps": 4, "seed": 0, "log_every": 2, "eval_every": 4, "checkpoints": [0, 4],
-}  # fmt: skip
+    "base": {"width": 16, "depth": 2},
+    "shape": {"width": 32, "depth": 2},
+    "parameterisation": "mup_moe",
+    "optimizer": "adamw",
+    "lr": 0.02,
+    "batch_size": 4,
+    "steps": 4,
+    "seed": 0,
+    "log_every": 2,
+    "eval_every": 4,
+    "checkpoints": [0, 4],
+}
 
 
 def trained_decoder(**changes):

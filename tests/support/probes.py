@@ -19,12 +19,24 @@ LOG = logging.getLogger(__name__)
 
 def spec(**values) -> RunSpec:
     """A small residual MLP on digits."""
-    return complete.run_spec({
-        "model": "residual_mlp", "data": {"name": "digits", "train": 200, "test": 50},
-        "base": {"width": 1, "depth": 1}, "shape": {"width": 6, "depth": 2}, "weights": "unit",
-        "parameterisation": "mup", "optimizer": "sgd", "lr": 0.3, "batch_size": 50, "steps": 8,
-        "seed": 1, "log_every": 4, "checkpoints": [0, 4, 8], **values,
-    })  # fmt: skip
+    return complete.run_spec(
+        {
+            "model": "residual_mlp",
+            "data": {"name": "digits", "train": 200, "test": 50},
+            "base": {"width": 1, "depth": 1},
+            "shape": {"width": 6, "depth": 2},
+            "weights": "unit",
+            "parameterisation": "mup",
+            "optimizer": "sgd",
+            "lr": 0.3,
+            "batch_size": 50,
+            "steps": 8,
+            "seed": 1,
+            "log_every": 4,
+            "checkpoints": [0, 4, 8],
+            **values,
+        }
+    )
 
 
 def probed(run: RunSpec, probe: str, **settings) -> dict[str, list]:
@@ -63,8 +75,17 @@ def dense(run: RunSpec, step: int, samples: int) -> tuple[torch.Tensor, torch.Te
 
 def linear(width: int, parameterisation: str, **values) -> RunSpec:
     """A linear network on Gaussian regression."""
-    return spec(**{
-        "model": "linear", "data": "gaussian_regression", "loss": "mse", "batch_size": 64,
-        "shape": {"width": width, "depth": 1}, "lr": 0.06, "steps": 60,
-        "parameterisation": parameterisation, "checkpoints": [0, 20, 60], **values,
-    })  # fmt: skip
+    return spec(
+        **{
+            "model": "linear",
+            "data": "gaussian_regression",
+            "loss": "mse",
+            "batch_size": 64,
+            "shape": {"width": width, "depth": 1},
+            "lr": 0.06,
+            "steps": 60,
+            "parameterisation": parameterisation,
+            "checkpoints": [0, 20, 60],
+            **values,
+        }
+    )

@@ -23,25 +23,38 @@ STUDY = {
     "grids": {
         "sweep": {
             "base": {
-                "model": "residual_mlp", "data": "digits", "base": {"width": 4, "depth": 1},
-                "shape": {"width": 4, "depth": 1}, "parameterisation": "mup", "optimizer": "sgd",
-                "lr": 0.1, "batch_size": 32, "steps": 4, "seed": 0, "log_every": 2,
+                "model": "residual_mlp",
+                "data": "digits",
+                "base": {"width": 4, "depth": 1},
+                "shape": {"width": 4, "depth": 1},
+                "parameterisation": "mup",
+                "optimizer": "sgd",
+                "lr": 0.1,
+                "batch_size": 32,
+                "steps": 4,
+                "seed": 0,
+                "log_every": 2,
             },
             "axes": {"lr": [0.1, 0.2], "seed": [0, 1]},
-            "probes": {"sharpness": {"probe": "hessian", "where": {"lr": 0.1},
-                                     "checkpoints": [0, 4]}},
+            "probes": {
+                "sharpness": {"probe": "hessian", "where": {"lr": 0.1}, "checkpoints": [0, 4]}
+            },
         }
     },
     "figures": [{"id": "sweep", "kind": "lr_sweep", "title": "A sweep", "caption": "A sweep."}],
     "scales": {"smoke": {"grids": {"sweep": {"axes": {"seed": [0]}}}}},
-}  # fmt: skip
+}
 
 
 def files() -> dict[str, bytes]:
     """Files as the engine writes them."""
     history = {name: [None, None] for name in schemas.HISTORY.names}
-    history |= {"step": [0, 2], "train_loss": [2.0, 1.0], "eval_loss": [None, 1.5],
-                "eval_accuracy": [None, 0.5]}  # fmt: skip
+    history |= {
+        "step": [0, 2],
+        "train_loss": [2.0, 1.0],
+        "eval_loss": [None, 1.5],
+        "eval_accuracy": [None, 0.5],
+    }
     return {
         "history.parquet": parquet.to_bytes(parquet.columns(history, schemas.HISTORY)),
         "checkpoints.safetensors": save({"0/weight": np.arange(12, dtype=np.float32)}),
@@ -54,8 +67,13 @@ class Project:
     def __init__(self, folder: Path, store: Path) -> None:
         self.folder, self.store = folder, Store(store)
         (folder / "config/studies").mkdir(parents=True)
-        config = {"scale": "desk", "studies": ["mine"], "device": "cpu", "store": str(store),
-                  "job_minutes": 3}  # fmt: skip
+        config = {
+            "scale": "desk",
+            "studies": ["mine"],
+            "device": "cpu",
+            "store": str(store),
+            "job_minutes": 3,
+        }
         (folder / "config/config.yaml").write_text(yaml.safe_dump(config))
         self.write(STUDY)
 

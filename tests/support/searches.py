@@ -22,8 +22,10 @@ BASE = {
 SEARCH = {
     "base": BASE,
     "space": {
-        "lr": {"groups": {"hidden": ["weight"], "ends": ["input.weight", "readout.weight"]},
-               "depth": 2},
+        "lr": {
+            "groups": {"hidden": ["weight"], "ends": ["input.weight", "readout.weight"]},
+            "depth": 2,
+        },
         "init_std": {"groups": {"readout": ["readout.weight"]}},
     },
     "octaves": 3,
@@ -39,12 +41,15 @@ SEARCH = {
         "targets": {"wider": {"shape.width": 8}, "same": {}},  # not in order of the alphabet
         "line": {"from": "global", "to": "factored", "points": [0, 0.5], "targets": ["wider"]},
     },
-}  # fmt: skip
+}
 STUDY = {
-    "study": "mine", "title": "t", "question": "q", "paper": {"title": "p", "authors": "a"},
+    "study": "mine",
+    "title": "t",
+    "question": "q",
+    "paper": {"title": "p", "authors": "a"},
     "grids": {"one": {"base": BASE, "axes": {"seed": [0]}}},
     "searches": {"modules": SEARCH},
-}  # fmt: skip
+}
 
 
 def search_study(folder, **changes):

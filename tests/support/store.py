@@ -35,8 +35,11 @@ def python(script, *arguments, **options):
     return subprocess.Popen(
         [sys.executable, "-c", source, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
 
 
 def verified(store, wanted):

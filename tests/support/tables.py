@@ -23,10 +23,19 @@ def cell(grid, points, histories, status="finished", final_loss=0.5):
     """A cell's table, as a training job writes it."""
     keys = [f"{grid}-{index}" for index in range(len(points))]
     table = parquet.points_table(grid, keys, points)
-    summary = {"status": status, "steps_done": 10, "final_loss": final_loss, "eval_loss": None,
-               "eval_accuracy": None, "seconds": 1.0, "optimizer_seconds": 0.1,
-               "curvature_seconds": 0.0, "flops": 10**12, "torch": "2",
-               "device": "cpu"}  # fmt: skip
+    summary = {
+        "status": status,
+        "steps_done": 10,
+        "final_loss": final_loss,
+        "eval_loss": None,
+        "eval_accuracy": None,
+        "seconds": 1.0,
+        "optimizer_seconds": 0.1,
+        "curvature_seconds": 0.0,
+        "flops": 10**12,
+        "torch": "2",
+        "device": "cpu",
+    }
     for field in schemas.SUMMARY:
         table = table.append_column(
             field, pa.array([summary[field.name]] * len(points), field.type)

@@ -123,9 +123,15 @@ class Project:
 
     def write_config(self, **changes: Any) -> None:
         """The main config; the store lies in the project."""
-        config = {"scale": "desk", "studies": ["micro"], "device": "cpu",
-                  "store": "results/store", "job_minutes": 3, "save_minutes": 5,
-                  **changes}  # fmt: skip
+        config = {
+            "scale": "desk",
+            "studies": ["micro"],
+            "device": "cpu",
+            "store": "results/store",
+            "job_minutes": 3,
+            "save_minutes": 5,
+            **changes,
+        }
         (self.folder / "config/config.yaml").write_text(yaml.safe_dump(config))
 
     def write_study(self, study: dict[str, Any]) -> None:
@@ -169,9 +175,15 @@ class Project:
         before = self._logs()
         started = time.monotonic()
         done = subprocess.run(
-            self.command(*arguments), cwd=self.folder, env=self.environment(), text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False,
-        )  # fmt: skip
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+            check=False,
+        )
         ran = Ran(done.returncode, done.stdout, time.monotonic() - started)
         for path, text in self._logs().items():
             new = text.removeprefix(before.get(path, ""))

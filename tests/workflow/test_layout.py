@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 import shutil
 import subprocess
@@ -13,13 +14,22 @@ import pytest
 import yaml
 from tests.workflow.project import ROOT, STUDY, Project
 
+from hypertransfer.storage import ledger
+
 pytestmark = pytest.mark.workflow
 
 BARE = Path(__file__).with_name("bare.py")
 JOBS = {  # of the micro study: two optimizers, two widths, two probed cells, two figures
-    "train_cell": 4, "probe_cell": 2, "collect_tables": 1, "check_claims": 1, "draw_figure": 2,
-    "write_report": 1, "publish_study": 1, "write_index": 1, "publish_index": 1,
-}  # fmt: skip
+    "train_cell": 4,
+    "probe_cell": 2,
+    "collect_tables": 1,
+    "check_claims": 1,
+    "draw_figure": 2,
+    "write_report": 1,
+    "publish_study": 1,
+    "write_index": 1,
+    "publish_index": 1,
+}
 
 MODULE = """
 configfile: "config/config.yaml"
@@ -45,16 +55,23 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def snakemake(project: Project, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Call `bare.py` in a folder."""
     return subprocess.run(
-        [sys.executable, str(BARE), *arguments], cwd=folder, env=project.environment(), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=300,
-    )  # fmt: skip
+        [sys.executable, str(BARE), *arguments],
+        cwd=folder,
+        env=project.environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        timeout=300,
+    )
 
 
 def jobs(output: str) -> dict[str, int]:
     """The numbers of jobs that a dry run lists, without those of target rules."""
     found = dict(re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE))
-    return {rule: int(count) for rule, count in found.items() if rule not in
-            ("total", "all", "default")}  # fmt: skip
+    return {
+        rule: int(count) for rule, count in found.items() if rule not in ("total", "all", "default")
+    }
 
 
 def calls(output: str) -> dict[str, str]:
@@ -78,13 +95,51 @@ def test_snakemake_alone_lints_draws_and_plans(fresh: Project):
     assert not (fresh.folder / "results" / "micro").exists()
 
 
+def targets(output: str) -> list[str]:
+    """The files that the default rule asks for in a dry run."""
+    found = re.search(r"^rule (?:all|default):\n +input: (.*)$", output, re.MULTILINE)
+    return found[1].split(", ") if found else []
+
+
+def test_the_default_rule_asks_for_publications_and_lost_files(tmp_path: Path, monkeypatch):
+    project = Project(tmp_path / "project")
+    output = calls(snakemake(project, project.folder, "--", "-n", "--", "--summary").stdout)
+    assert len(targets(output["-n"])) == 2
+    for target in targets(output["-n"]):
+        assert re.fullmatch(r"results/(micro/)?made/published/\w+\.json", target)
+
+    monkeypatch.chdir(project.folder)
+    files = re.findall(r"^(results/\S+)\t", output["--summary"], re.MULTILINE)
+    for file in map(Path, files):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        make(file)
+    ledger.add(files)
+    assert "Nothing to be done" in snakemake(project, project.folder, "--", "-n").stdout
+    for rule, folder in (("train_cell", "cells"), ("draw_figure", "figures")):
+        lost = next(file for file in files if f"/{folder}/" in file)
+        Path(lost).unlink()
+        done = snakemake(project, project.folder, "--", "-n")
+        assert jobs(done.stdout)[rule] == 1
+        assert lost in targets(done.stdout)
+        make(Path(lost))
+
+
+def make(file: Path) -> None:
+    """Stand-in for an output file; all have the same time, and a marker that lists no copies."""
+    file.write_text("{}")
+    os.utime(file, (1e9, 1e9))
+
+
 def test_what_is_refused_cannot_be_imported(fresh: Project):
     program = f"import sys; sys.path.insert(0, {str(BARE.parent)!r}); import bare; bare.install([])"
     for module in ("torch", "numpy", "pandas", "pyarrow", "rich", "snakemake_logger_plugin_rich"):
         done = subprocess.run(
-            [sys.executable, "-c", f"{program}; import {module}"], env=fresh.environment(),
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [sys.executable, "-c", f"{program}; import {module}"],
+            env=fresh.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert f"No module named '{module}'" in done.stderr, module
 
 

@@ -30,9 +30,15 @@ def test_the_first_call_makes_everything(project: Project):
     assert project.first.trained == RUNS
     assert project.first.probed == PROBED
     results = project.folder / "results"
-    for name in ("index.html", "scorecard.parquet", "micro/report.html", "micro/report.ipynb",
-                 "micro/figures/sweep.svg", "micro/figures/sweep.png",
-                 "micro/tables/runs.parquet"):  # fmt: skip
+    for name in (
+        "index.html",
+        "scorecard.parquet",
+        "micro/report.html",
+        "micro/report.ipynb",
+        "micro/figures/sweep.svg",
+        "micro/figures/sweep.png",
+        "micro/tables/runs.parquet",
+    ):
         assert (results / name).is_file(), name
 
 
@@ -131,9 +137,12 @@ def test_an_optimizers_code_trains_its_runs_only(project: Project):
 
 @pytest.mark.parametrize(
     "file",
-    ["workflow/hypertransfer/training/loop.py", "workflow/hypertransfer/figures/panels.py",
-     "workflow/hypertransfer/storage/run_store.py"],
-)  # fmt: skip
+    [
+        "workflow/hypertransfer/training/loop.py",
+        "workflow/hypertransfer/figures/panels.py",
+        "workflow/hypertransfer/storage/run_store.py",
+    ],
+)
 def test_comments_docstrings_and_formatting_change_nothing(project: Project, file: str):
     before = project.edit(
         file, lambda text: "# a comment\n" + text.replace('"""', '"""Said otherwise. ', 1) + "\n\n"

@@ -15,15 +15,18 @@ from hypertransfer.storage import parquet
 pytestmark = pytest.mark.workflow
 
 SEARCH = {
-    "base": {**STUDY["grids"]["sweep"]["base"], "optimizer": "adam",
-             "parameterisation": "completed_p"},
+    "base": {
+        **STUDY["grids"]["sweep"]["base"],
+        "optimizer": "adam",
+        "parameterisation": "completed_p",
+    },
     "space": {"lr": {"groups": {"ends": ["input.weight", "readout.weight"]}}},
     "octaves": 2,
     "generations": 2,
     "trials": 3,
     "methods": {"near": {"kind": "trust_region", "over": "types"}},
     "transfer": {"seeds": [5], "targets": {"same": {}}},
-}  # fmt: skip
+}
 
 
 def study(**changes) -> dict:

@@ -13,14 +13,22 @@ pytestmark = pytest.mark.workflow
 
 RANDOM = {"searcher": "random"}
 CLAIM = {
-    "id": "faster", "sentence": "It is faster.", "source": "nowhere", "confidence": "low",
-    "measure": "regret_ratio", "where": {"replay": "svm"},
-    "options": {"of": "box", "over": "random", "at": 4}, "bar": {"max": 1},
-}  # fmt: skip
+    "id": "faster",
+    "sentence": "It is faster.",
+    "source": "nowhere",
+    "confidence": "low",
+    "measure": "regret_ratio",
+    "where": {"replay": "svm"},
+    "options": {"of": "box", "over": "random", "at": 4},
+    "bar": {"max": 1},
+}
 FIGURE = {
-    "id": "regrets", "kind": "regrets", "title": "Regrets", "caption": "Regrets.",
+    "id": "regrets",
+    "kind": "regrets",
+    "title": "Regrets",
+    "caption": "Regrets.",
     "options": {"replays": ["svm", "widths"]},
-}  # fmt: skip
+}
 
 
 def study() -> dict:
@@ -33,18 +41,33 @@ def study() -> dict:
     out["suites"] = {
         "svm": {"source": "rbf_svm", "points": 8},
         "widths": {
-            "source": "runs", "grids": ["sweep"],
-            "about": {"task": ["shape.width"], "loss": "final_loss", "work": [0.5, 1],
-                      "dimensions": {"lr": {"low": 0.05, "high": 0.2, "log": True}}},
+            "source": "runs",
+            "grids": ["sweep"],
+            "about": {
+                "task": ["shape.width"],
+                "loss": "final_loss",
+                "work": [0.5, 1],
+                "dimensions": {"lr": {"low": 0.05, "high": 0.2, "log": True}},
+            },
         },
-    }  # fmt: skip
+    }
     out["replays"] = {
-        "svm": {"suite": "svm", "budget": 6, "repeats": 2, "regions": {"box": {"shape": "box"}},
-                "methods": {"random": RANDOM, "box": {**RANDOM, "region": "box"}}},
-        "widths": {"suite": "widths", "budget": 3, "repeats": 2, "parts": 1,
-                   "regions": {"ellipsoid": {"shape": "ellipsoid"}},
-                   "methods": {"random": RANDOM, "halving": {"searcher": "halving", "factor": 2}}},
-    }  # fmt: skip
+        "svm": {
+            "suite": "svm",
+            "budget": 6,
+            "repeats": 2,
+            "regions": {"box": {"shape": "box"}},
+            "methods": {"random": RANDOM, "box": {**RANDOM, "region": "box"}},
+        },
+        "widths": {
+            "suite": "widths",
+            "budget": 3,
+            "repeats": 2,
+            "parts": 1,
+            "regions": {"ellipsoid": {"shape": "ellipsoid"}},
+            "methods": {"random": RANDOM, "halving": {"searcher": "halving", "factor": 2}},
+        },
+    }
     return out
 
 
@@ -66,8 +89,11 @@ def test_everything_is_made(replayed: Project):
     assert replayed.first.of("replays") == 3
     found = table(replayed, "replays")
     assert {(row["replay"], row["method"]) for row in found} == {
-        ("svm", "random"), ("svm", "box"), ("widths", "random"), ("widths", "halving"),
-    }  # fmt: skip
+        ("svm", "random"),
+        ("svm", "box"),
+        ("widths", "random"),
+        ("widths", "halving"),
+    }
     assert {row["task"] for row in found if row["replay"] == "widths"} == {"4", "8", "16"}
     assert len([row for row in found if row["replay"] == "svm"]) == 14 * 2 * 2
     (verdict,) = table(replayed, "claims")

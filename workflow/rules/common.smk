@@ -75,8 +75,12 @@ def megabytes(wildcards, attempt):
 
 
 def minutes(wildcards, attempt):
-    """Wall time of a job in minutes: 10 + 4 times the estimate, multiplied by the attempt."""
-    return int(10 + 4 * planned(wildcards).seconds / 60) * attempt
+    """Wall time of a job in minutes: 10 + 4 times the estimate, multiplied by the attempt.
+
+    The limit of a probe job has room to train its runs again, because the job learns only when it
+    starts whether the store has their weights.
+    """
+    return int(10 + 4 * planned(wildcards).most_seconds / 60) * attempt
 
 
 def gpus():

@@ -26,7 +26,7 @@ rule draw_figure:
 rule write_report:
     input:
         tables=lambda wildcards: planned(wildcards).input["tables"],
-        claims=lambda wildcards: planned(wildcards).input["claims"],
+        claims=lambda wildcards: planned(wildcards).input["claims"][0],
         figures=lambda wildcards: planned(wildcards).input["figures"],
     output:
         notebook="results/{study}/made/reports/{digest}.ipynb",

@@ -24,9 +24,13 @@ def test_the_preconditioned_probe_wants_adam():
 
 @pytest.mark.parametrize(
     ("change", "key"),
-    [({"optimizer": "adam"}, "optimizer"), ({"model": "residual_mlp"}, "model"),
-     ({"batch_size": 32}, "batch_size"), ({"weights": "fan_in"}, "weights")],
-)  # fmt: skip
+    [
+        ({"optimizer": "adam"}, "optimizer"),
+        ({"model": "residual_mlp"}, "model"),
+        ({"batch_size": 32}, "batch_size"),
+        ({"weights": "fan_in"}, "weights"),
+    ],
+)
 def test_what_the_theory_is_not_about_is_refused_at_planning(change, key):
     needs = probes.PROBES["linear_theory"].needs
     assert not list(needs(linear(8, "mup")))

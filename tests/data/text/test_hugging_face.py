@@ -10,8 +10,12 @@ from hypertransfer.catalogue.dataset_options import digest
 
 
 def test_parquet_files_are_read_in_order_and_split_by_their_names(tmp_path):
-    folder = parquet(tmp_path / "data", train_00001=["c", "d"], train_00000=["a", "", "b", None],
-                     test_00000=["xyz" * 9])  # fmt: skip
+    folder = parquet(
+        tmp_path / "data",
+        train_00001=["c", "d"],
+        train_00000=["a", "", "b", None],
+        test_00000=["xyz" * 9],
+    )
     found = samples_of("hugging_face", directory=str(tmp_path), context=2, test=None)
     stream = b"a\n\nb\n\nc\n\nd\n\n"
     assert decoded(found.train_x.flatten()) == stream[: 2 * len(found.train_x)]

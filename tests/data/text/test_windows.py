@@ -67,9 +67,11 @@ def test_the_stream_of_windows_is_the_same_at_every_batch_size(power, seed, epoc
     assert torch.equal(torch.cat(list(one)), torch.cat(list(other)))
 
 
-CORPUS = [f"The {word} of the union is {other}. ".encode() * 9
-          for word in ("state", "house", "purse", "strength", "government", "commonwealth")
-          for other in ("strong", "at peace", "prosperous", "without precedent")]  # fmt: skip
+CORPUS = [
+    f"The {word} of the union is {other}. ".encode() * 9
+    for word in ("state", "house", "purse", "strength", "government", "commonwealth")
+    for other in ("strong", "at peace", "prosperous", "without precedent")
+]
 
 
 @given(st.lists(st.text(max_size=30).map(str.encode), min_size=1, max_size=4))

@@ -47,8 +47,14 @@ def drawn(network, seed=0):
 
 
 def decoder(options, seed=0, **shape):
-    made = network_of("llama", width=WIDTH, depth=2, input_shape=(TOKENS,), classes=11,
-                 **{"head_size": HEAD, **options, **shape})  # fmt: skip
+    made = network_of(
+        "llama",
+        width=WIDTH,
+        depth=2,
+        input_shape=(TOKENS,),
+        classes=11,
+        **{"head_size": HEAD, **options, **shape},
+    )
     network = drawn(made, seed)
     for parameter in network.parameters():
         parameter.data /= max(1, parameter.shape[-1]) ** 0.5 if parameter.dim() > 1 else 1
@@ -84,16 +90,19 @@ def written_out(layer, x):
                 own = slice(head * size, (head + 1) * size)
                 content, position = queries[head, :size], queries[head, size:]
                 position = rotated(position, t, turned)
-                logits = torch.stack([
-                    (content @ layer.up_key.weight[own] @ latents[j] + position @ shared[j])
-                    / (size + turned) ** 0.5
-                    for j in range(t + 1)
-                ])  # fmt: skip
+                logits = torch.stack(
+                    [
+                        (content @ layer.up_key.weight[own] @ latents[j] + position @ shared[j])
+                        / (size + turned) ** 0.5
+                        for j in range(t + 1)
+                    ]
+                )
                 weights = logits.softmax(0)
                 mixed.append(
-                    sum(weights[j] * (layer.up_value.weight[own] @ latents[j])
-                        for j in range(t + 1))
-                )  # fmt: skip
+                    sum(
+                        weights[j] * (layer.up_value.weight[own] @ latents[j]) for j in range(t + 1)
+                    )
+                )
             rows.append(layer.out.weight @ torch.cat(mixed))
         out.append(torch.stack(rows))
     return torch.stack(out)
@@ -105,9 +114,18 @@ def gradients(output, layer, x):
 
 def latent_layer(query_latent=None, seed=0):
     return drawn(
-        LatentAttention(width=WIDTH, head_size=HEAD, tokens=TOKENS, bias=False, logits="1/√E",
-                        latent=6, rotary_size=2, query_latent=query_latent), seed,
-    )  # fmt: skip
+        LatentAttention(
+            width=WIDTH,
+            head_size=HEAD,
+            tokens=TOKENS,
+            bias=False,
+            logits="1/√E",
+            latent=6,
+            rotary_size=2,
+            query_latent=query_latent,
+        ),
+        seed,
+    )
 
 
 @pytest.mark.parametrize("query_latent", [None, 5])
@@ -133,8 +151,15 @@ def test_absorbed_matrices_change_nothing_gradients_included(seed, query_latent,
 
 @pytest.mark.parametrize("kv_heads", [1, 2, 4])
 def test_grouped_queries_are_multi_head_attention_with_repeated_keys_and_values(kv_heads):
-    options = {"width": WIDTH, "head_size": HEAD, "tokens": TOKENS, "bias": True, "qk_norm": False,
-               "rotary": True, "logits": "1/E"}  # fmt: skip
+    options = {
+        "width": WIDTH,
+        "head_size": HEAD,
+        "tokens": TOKENS,
+        "bias": True,
+        "qk_norm": False,
+        "rotary": True,
+        "logits": "1/E",
+    }
     grouped = drawn(CausalAttention(**options, kv_heads=kv_heads))
     whole = drawn(CausalAttention(**options))
     whole.query.load_state_dict(grouped.query.state_dict())
@@ -152,8 +177,16 @@ def test_grouped_queries_are_multi_head_attention_with_repeated_keys_and_values(
 
 
 def test_one_matrix_of_all_three_is_the_three_below_one_another():
-    options = {"width": WIDTH, "head_size": HEAD, "tokens": TOKENS, "bias": False, "qk_norm": False,
-               "rotary": True, "logits": "1/E", "kv_heads": 2}  # fmt: skip
+    options = {
+        "width": WIDTH,
+        "head_size": HEAD,
+        "tokens": TOKENS,
+        "bias": False,
+        "qk_norm": False,
+        "rotary": True,
+        "logits": "1/E",
+        "kv_heads": 2,
+    }
     apart, fused = CausalAttention(**options), CausalAttention(**options, fused=True)
     fused.out.load_state_dict(apart.out.state_dict())
     fused.qkv.weight.data = torch.cat([apart.query.weight, apart.key.weight, apart.value.weight])
@@ -189,8 +222,12 @@ def test_logits_are_those_that_attention_weighs_by(options):
 
 
 @SEEDED
-@given(kind=st.sampled_from(list(KINDS)), cuts=st.sets(st.integers(1, TOKENS - 1)),
-       batch=st.integers(1, 3), seed=st.integers(0, 9))  # fmt: skip
+@given(
+    kind=st.sampled_from(list(KINDS)),
+    cuts=st.sets(st.integers(1, TOKENS - 1)),
+    batch=st.integers(1, 3),
+    seed=st.integers(0, 9),
+)
 def test_decoding_with_a_cache_is_the_full_forward_pass(kind, cuts, batch, seed):
     network, x = decoder(KINDS[kind], seed), text(batch, seed=seed)
     caches, ends = network.cache(batch, TOKENS), [0, *sorted(cuts), TOKENS]
@@ -272,11 +309,21 @@ def test_the_cache_grows_by_what_is_read():
 def spec(**model):
     shape = {"width": 32, "depth": 2}
     given_shape = {**shape, "granularity": model.pop("granularity", 1)}
-    return complete.run_spec({
-        "model": {"name": "llama", **model}, "data": {"name": "state_of_the_union", "context": 16},
-        "base": shape, "shape": given_shape, "parameterisation": "mup_moe", "optimizer": "adamw",
-        "lr": 0.01, "batch_size": 4, "steps": 2, "seed": 0, "log_every": 1,
-    })  # fmt: skip
+    return complete.run_spec(
+        {
+            "model": {"name": "llama", **model},
+            "data": {"name": "state_of_the_union", "context": 16},
+            "base": shape,
+            "shape": given_shape,
+            "parameterisation": "mup_moe",
+            "optimizer": "adamw",
+            "lr": 0.01,
+            "batch_size": 4,
+            "steps": 2,
+            "seed": 0,
+            "log_every": 1,
+        }
+    )
 
 
 @pytest.mark.parametrize(
@@ -303,17 +350,23 @@ def test_what_cannot_be_is_refused_before_anything_runs(model, path, text):
 
 @pytest.mark.parametrize(
     "model",
-    [{}, {"kv_heads": 1}, {"attention": "latent"},
-     {"attention": "latent", "query_latent_ratio": 0.5, "rotary_size": 8},
-     {"experts": 4, "top_k": 4, "score": "sigmoid"}, {"experts": 2, "top_k": 2, "shared": 1},
-     {"experts": 2, "top_k": 2, "granularity": 4}],
-)  # fmt: skip
+    [
+        {},
+        {"kv_heads": 1},
+        {"attention": "latent"},
+        {"attention": "latent", "query_latent_ratio": 0.5, "rotary_size": 8},
+        {"experts": 4, "top_k": 4, "score": "sigmoid"},
+        {"experts": 2, "top_k": 2, "shared": 1},
+        {"experts": 2, "top_k": 2, "granularity": 4},
+    ],
+)
 def test_operations_and_weights_are_counted_as_torch_does(model):
     one = spec(**model)
     assert not list(checks.objections(one))
     finer = {"granularity": one.shape.granularity} if one.shape.granularity > 1 else {}
-    network = network_of("llama", width=32, depth=2, input_shape=(16,), classes=256, **finer,
-                    **one.model.options)  # fmt: skip
+    network = network_of(
+        "llama", width=32, depth=2, input_shape=(16,), classes=256, **finer, **one.model.options
+    )
     nn.init.normal_(network.embedding.weight)
     # The only kernel of attention whose operations are counted on a CPU.
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
@@ -325,7 +378,14 @@ def test_operations_and_weights_are_counted_as_torch_does(model):
 
 
 def test_gpt_takes_them_too():
-    network = network_of("gpt", width=32, depth=1, input_shape=(8,), classes=5, attention="latent",
-                  bias=False,
-                  experts=2)  # fmt: skip
+    network = network_of(
+        "gpt",
+        width=32,
+        depth=1,
+        input_shape=(8,),
+        classes=5,
+        attention="latent",
+        bias=False,
+        experts=2,
+    )
     assert network(torch.zeros(1, 8, dtype=torch.long)).shape == (1, 8, 5)

@@ -33,9 +33,13 @@ SEEDED = settings(derandomize=True, deadline=None, max_examples=25)
 def mixture(seed=0, width=6, inner=4, experts=5, activation="swiglu", shared=0, **routing):
     torch.manual_seed(seed)
     made = MixtureOfExperts(
-        width=width, inner=inner, activation=activation, experts=experts, shared=shared,
+        width=width,
+        inner=inner,
+        activation=activation,
+        experts=experts,
+        shared=shared,
         routing=Routing(**routing),
-    ).double()  # fmt: skip
+    ).double()
     for parameter in made.parameters():
         nn.init.normal_(parameter)
     return made
@@ -83,21 +87,33 @@ def gradients(output, made, x):
 
 @SEEDED
 @given(
-    tokens=st.integers(1, 9), experts=st.integers(1, 6), data=st.data(),
+    tokens=st.integers(1, 9),
+    experts=st.integers(1, 6),
+    data=st.data(),
     score=st.sampled_from(["softmax", "sigmoid"]),
     gates=st.sampled_from(["raw", "normalised", "mean"]),
-    activation=st.sampled_from(["relu", "swiglu"]), shared=st.integers(0, 2),
-    capacity=st.sampled_from([None, 0.5, 1.0, 1.25]), training=st.booleans(),
-    biased=st.booleans(), seed=st.integers(0, 99),
-)  # fmt: skip
+    activation=st.sampled_from(["relu", "swiglu"]),
+    shared=st.integers(0, 2),
+    capacity=st.sampled_from([None, 0.5, 1.0, 1.25]),
+    training=st.booleans(),
+    biased=st.booleans(),
+    seed=st.integers(0, 99),
+)
 def test_it_is_a_loop_over_experts_with_gradients(
     tokens, experts, data, score, gates, activation, shared, capacity, training, biased, seed
 ):
     top_k = data.draw(st.integers(1, experts))
     made = mixture(
-        seed, experts=experts, activation=activation, shared=shared, top_k=top_k, score=score,
-        gates=gates, capacity=capacity, balance_rate=0.1 * biased,
-    ).train(training)  # fmt: skip
+        seed,
+        experts=experts,
+        activation=activation,
+        shared=shared,
+        top_k=top_k,
+        score=score,
+        gates=gates,
+        capacity=capacity,
+        balance_rate=0.1 * biased,
+    ).train(training)
     if biased:
         made.bias.normal_()
     x = torch.randn(2, tokens, 6, dtype=torch.double, requires_grad=True)
@@ -240,10 +256,17 @@ def spec(model=None, **given):
     values = {
         "model": {**parts, **(model or {})},
         "data": {"name": "state_of_the_union", "context": 16, "test": 16, "train": 64},
-        "base": {"width": 16, "depth": 2}, "shape": {"width": 32, "depth": 2},
-        "parameterisation": "mup_moe", "optimizer": "adamw", "lr": 0.01, "batch_size": 4,
-        "steps": 6, "seed": 0, "log_every": 2, "eval_every": 6,
-    }  # fmt: skip
+        "base": {"width": 16, "depth": 2},
+        "shape": {"width": 32, "depth": 2},
+        "parameterisation": "mup_moe",
+        "optimizer": "adamw",
+        "lr": 0.01,
+        "batch_size": 4,
+        "steps": 6,
+        "seed": 0,
+        "log_every": 2,
+        "eval_every": 6,
+    }
     return complete.run_spec({**values, **given})
 
 
@@ -297,8 +320,15 @@ def test_a_training_with_experts_resumes_bit_for_bit():
 def test_experts_are_drawn_by_their_fan_in_at_every_width_and_granularity(
     table, width, granularity
 ):
-    made = network_of("llama", width=16 * width, depth=1, input_shape=(8,), classes=9, experts=4,
-                 granularity=granularity)  # fmt: skip
+    made = network_of(
+        "llama",
+        width=16 * width,
+        depth=1,
+        input_shape=(8,),
+        classes=9,
+        experts=4,
+        granularity=granularity,
+    )
     ratios = Ratios(width=width, granularity=granularity)
     rows = resolve(made, PARAMETERISATIONS[table][0.0], ratios, Base(lr=1.0))
     experts = [row for row in rows if row.role.startswith("expert")]
@@ -306,16 +336,25 @@ def test_experts_are_drawn_by_their_fan_in_at_every_width_and_granularity(
     for row in experts:
         assert row.init_std == pytest.approx(row.fan_in**-0.5)
         assert row.fan_in == (16 * width * (3 if row.role == "expert_down" else 1)) / (
-            granularity if row.role == "expert_down" else 1)  # fmt: skip
+            granularity if row.role == "expert_down" else 1
+        )
 
 
 def test_a_finer_mixture_has_as_many_weights_and_uses_as_many():
     coarse, fine = (
-        network_of("llama", width=16, depth=1, input_shape=(8,), classes=9, experts=4, shared=1,
+        network_of(
+            "llama",
+            width=16,
+            depth=1,
+            input_shape=(8,),
+            classes=9,
+            experts=4,
+            shared=1,
             top_k=2,
-              granularity=g)
+            granularity=g,
+        )
         for g in (1, 4)
-    )  # fmt: skip
+    )
 
     def weights(made):
         return sum(p.numel() for n, p in made.named_parameters() if "router" not in n)

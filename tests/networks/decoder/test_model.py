@@ -104,8 +104,10 @@ def test_attention_is_a_softmax_over_earlier_places(logits, qk_norm):
     for start in range(0, 12, 4):
         a, b, c = (part[..., start : start + 4] for part in (q, k, v))
         if qk_norm:
-            a, b = (g * y / (y.square().mean(-1, keepdim=True) + 1e-5).sqrt()
-                    for g, y in zip(gains, (a, b), strict=True))  # fmt: skip
+            a, b = (
+                g * y / (y.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+                for g, y in zip(gains, (a, b), strict=True)
+            )
         scores = a @ b.mT / (4 if logits == "1/E" else 2)
         scores = scores.masked_fill(torch.ones(5, 5).triu(1).bool(), -math.inf)
         heads.append(scores.softmax(-1) @ c)
@@ -183,9 +185,18 @@ def test_branches_hold_the_blocks_and_nothing_else(model):
 
 def test_completed_p_as_each_parameter_gets_it():
     """Mlodozeniec et al. 2512.22382, Table 1, at m_N = 4, m_L = 2, m_B = 4, m_D = 1."""
-    run = spec("llama", width=32, depth=4, batch_size=16, base_batch_size=4, steps=3, base_steps=12,
-               weight_decay=0.1, options={"bias": True},
-               optimizer={"name": "adamw", "betas": [0.9, 0.95], "eps": 1e-8})  # fmt: skip
+    run = spec(
+        "llama",
+        width=32,
+        depth=4,
+        batch_size=16,
+        base_batch_size=4,
+        steps=3,
+        base_steps=12,
+        weight_decay=0.1,
+        options={"bias": True},
+        optimizer={"name": "adamw", "betas": [0.9, 0.95], "eps": 1e-8},
+    )
     _, rows = drawn(run)
     found = {row.name: row for row in rows}
     for name, lr, decay, eps in (
@@ -332,9 +343,14 @@ def test_multipliers_of_a_type_that_is_not_there_are_refused_with_those_that_are
 
 @pytest.mark.parametrize(
     "multipliers",
-    [{"speed": {}}, {"lr": 2}, {"lr": {"types": {"a": 0}}}, {"lr": {"depth": [-1]}},
-     {"lr": {"deep": [1]}}],
-)  # fmt: skip
+    [
+        {"speed": {}},
+        {"lr": 2},
+        {"lr": {"types": {"a": 0}}},
+        {"lr": {"depth": [-1]}},
+        {"lr": {"deep": [1]}},
+    ],
+)
 def test_multipliers_that_cannot_be_meant_are_refused(multipliers):
     with pytest.raises(ProblemError, match="multipliers"):
         spec(multipliers=multipliers)

@@ -14,8 +14,12 @@ from hypertransfer.training import build, losses
 
 def two_layers(scale):
     """A view of a residual MLP with two layers in its only block, moved by `scale` times a draw."""
-    run = spec(model={"name": "residual_mlp", "layers_per_block": 2}, weights="fan_in",
-               base={"width": 6, "depth": 1}, shape={"width": 6, "depth": 1})  # fmt: skip
+    run = spec(
+        model={"name": "residual_mlp", "layers_per_block": 2},
+        weights="fan_in",
+        base={"width": 6, "depth": 1},
+        shape={"width": 6, "depth": 1},
+    )
     data = build.data(run)
     network, _ = build.drawn_model(run, data, lookup.table(run))
     network.double()

@@ -14,8 +14,12 @@ from hypertransfer.training.loop import train
 
 
 def test_preconditioned_sharpness_against_the_full_hessian():
-    run = spec(optimizer={"name": "adam", "betas": [0.8, 0.9]}, lr=0.02, weights="fan_in",
-               base={"width": 3, "depth": 1})  # fmt: skip
+    run = spec(
+        optimizer={"name": "adam", "betas": [0.8, 0.9]},
+        lr=0.02,
+        weights="fan_in",
+        base={"width": 3, "depth": 1},
+    )
     rows = probed(run, "preconditioned", samples=60, tolerance=1e-4)
     hessian, _, (scale, kept, names) = dense(run, 8, 60)
     p = torch.cat([kept[f"preconditioner/{name}"].reshape(-1) for name in names])
@@ -28,8 +32,12 @@ def test_preconditioned_sharpness_against_the_full_hessian():
 
 def test_the_preconditioner_is_what_adam_divides_by():
     """One more step from a checkpoint, by hand, is Adam's own."""
-    run = spec(optimizer={"name": "adam", "betas": [0.0, 0.9], "eps": 1e-3}, lr=0.02, steps=4,
-               checkpoints=[3, 4])  # fmt: skip
+    run = spec(
+        optimizer={"name": "adam", "betas": [0.0, 0.9], "eps": 1e-3},
+        lr=0.02,
+        steps=4,
+        checkpoints=[3, 4],
+    )
     table = lookup.table(run)
     kept = train(run, table).checkpoints
     network, rows = build.drawn_model(run, build.data(run), table)

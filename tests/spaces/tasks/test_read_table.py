@@ -23,11 +23,16 @@ ABOUT = {
 def frame():
     return pd.DataFrame(
         {
-            "data": ["a", "a", "a", "b"], "width": [8, 8, 8, 16], "lr": [0.1, 0.1, 1.0, 0.01],
-            "seed": [0, 1, 0, 0], "loss": [1.0, 3.0, 0.5, 4.0], "half": [2.0, 4.0, 1.0, 5.0],
-            "status": ["finished"] * 4, "kind": ["x", "x", "y", "y"],
+            "data": ["a", "a", "a", "b"],
+            "width": [8, 8, 8, 16],
+            "lr": [0.1, 0.1, 1.0, 0.01],
+            "seed": [0, 1, 0, 0],
+            "loss": [1.0, 3.0, 0.5, 4.0],
+            "half": [2.0, 4.0, 1.0, 5.0],
+            "status": ["finished"] * 4,
+            "kind": ["x", "x", "y", "y"],
         }
-    )  # fmt: skip
+    )
 
 
 def test_rows_become_tasks_and_seeds_are_averaged():
@@ -73,8 +78,12 @@ def test_curves_end_with_the_loss():
 
 
 def test_a_score_among_its_own_curves_is_turned_round_once():
-    about = {"task": ["data", "width"], "score": "loss", "dimensions": ABOUT["dimensions"],
-             "curves": {"columns": ["half", "loss"], "work": [0.5, 1]}}  # fmt: skip
+    about = {
+        "task": ["data", "width"],
+        "score": "loss",
+        "dimensions": ABOUT["dimensions"],
+        "curves": {"columns": ["half", "loss"], "work": [0.5, 1]},
+    }
     _, (a, _) = tasks_of(frame(), about, "t.csv")
     assert a.losses.tolist() == [-2.0, -0.5], "more is better, with curves as without"
     assert a.curves.tolist() == [[-3.0, -2.0], [-1.0, -0.5]]
@@ -110,8 +119,10 @@ def test_bounds_on_text_are_refused():
 def test_csv_and_parquet_are_read_alike(tmp_path):
     frame().to_csv(tmp_path / "t.csv", index=False)
     parquet.write(pa.Table.from_pandas(frame(), preserve_index=False), tmp_path / "t.parquet")
-    one, other = (tasks_of(read_table.frame(tmp_path / name), ABOUT, name)[1]
-                  for name in ("t.csv", "t.parquet"))  # fmt: skip
+    one, other = (
+        tasks_of(read_table.frame(tmp_path / name), ABOUT, name)[1]
+        for name in ("t.csv", "t.parquet")
+    )
     for a, b in zip(one, other, strict=True):
         assert a.name == b.name
         assert a.losses.tolist() == b.losses.tolist()

@@ -10,9 +10,10 @@ from typing import Any
 
 from hypertransfer.cli.main import command_function
 from hypertransfer.cli.main_config import main_config
-from hypertransfer.cli.text import aligned, duration
+from hypertransfer.cli.text import aligned
 from hypertransfer.maintenance import calibration
 from hypertransfer.planning import load, status
+from hypertransfer.report.duration import duration
 from hypertransfer.storage.run_store import Store
 
 GOOD_ESTIMATE = 1.5  # factor up to which errors do not matter, since estimates only size jobs
@@ -81,8 +82,8 @@ def print_missing(surveys: Sequence[status.Survey], seconds: float) -> None:
     if seconds:
         all_cores = duration(seconds / cores)
         print(
-            f"\nabout {duration(seconds)} on one core, "
-            f"{all_cores} on the {cores} cores of this machine, and some seconds for each job"
+            f"\nestimated time: {duration(seconds)} on one core, "
+            f"{all_cores} on the {cores} cores of this machine, plus some seconds for each job"
         )
     else:
         print("\nnothing to train or probe")
@@ -92,5 +93,6 @@ def print_estimate_errors(surveys: Sequence[status.Survey]) -> None:
     """Print the factors by which estimates differ from the times of the runs in the store."""
     for device, runs in calibration.trainings(surveys).items():
         error = calibration.estimate_error(runs, surveys[0].plan.rates)
-        advice = "; `hypertransfer calibrate` fits them" if error.typical > GOOD_ESTIMATE else ""
-        print(f"estimates are {error}, for {error.count} runs on {device}{advice}")
+        poor = error.typical > GOOD_ESTIMATE
+        advice = "; `hypertransfer calibrate` fits the cost model" if poor else ""
+        print(f"estimated times are {error}, for {error.count} runs on {device}{advice}")

@@ -1,4 +1,4 @@
-"""Tables and durations as plain text for the terminal."""
+"""Tables as plain text for the terminal."""
 
 from __future__ import annotations
 
@@ -14,10 +14,3 @@ def aligned(rows: Sequence[Sequence[object]], left: int) -> Iterator[str]:
             for column, (value, width) in enumerate(zip(row, widths, strict=True))
         ]
         yield "  ".join(cells).rstrip()
-
-
-def duration(seconds: float) -> str:
-    """A duration in its largest suitable unit, such as 45 s, 12 min or 3.5 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -140,7 +140,10 @@ class CellJobs:
             output_patterns={"table": path},
             input={"cell": [training.file]},
             seconds=sum(map(cost.probe_seconds, specs, settings, repeat(self.rates))),
-            bytes=max(map(cost.probe_bytes, specs, settings, map(self._kept, runs))),
+            retraining_seconds=sum(run.seconds for run in runs),
+            bytes=max(  # a job that trains a run again needs the memory of the training as well
+                training.bytes, *map(cost.probe_bytes, specs, settings, map(self._kept, runs))
+            ),
             keep=self._keep_of(runs),
         )
 

@@ -26,6 +26,8 @@ class PlannedJob:
         output_patterns: The output files by name. `{digest}` stands for the job's digest.
         input: The input files by the name of their group in the rule.
         seconds: The estimated duration; 0 for a job to which default resources apply.
+        retraining_seconds: The estimated time to train again the runs that a job probes. A probe
+            does so for runs that the store has lost, or without the weights that it needs.
         bytes: The estimated memory; 0 for a job to which default resources apply.
         keep: The steps after which each run keeps its weights, by run key. Runs without an
             entry keep no weights. `keep` does not enter the digest: a probe that asks for
@@ -39,6 +41,7 @@ class PlannedJob:
     output_patterns: Mapping[str, str]
     input: Mapping[str, Sequence[str]] = field(default_factory=dict)
     seconds: float = 0.0
+    retraining_seconds: float = 0.0
     bytes: float = 0.0
     keep: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
@@ -65,6 +68,11 @@ class PlannedJob:
     def file(self) -> str:
         """The first output file: the table, for a job that writes one table."""
         return next(iter(self.output.values()))
+
+    @property
+    def most_seconds(self) -> float:
+        """The estimated duration if every run has to be trained again."""
+        return self.seconds + self.retraining_seconds
 
     @property
     def made_from(self) -> str:

@@ -116,6 +116,25 @@ def missing_data(plans: Iterable[StudyPlan]) -> list[str]:
     return [text for text in dict.fromkeys([*data_sets, *tables]) if text]
 
 
+def targets(plans: Sequence[StudyPlan | IndexPlan]) -> list[str]:
+    """The files to ask Snakemake for, so that every missing file is made.
+
+    These are the markers of the publications, to which all jobs lead, and the missing files that
+    no missing file is made from, such as the lost table of a cell in a study that is published.
+    Snakemake makes all other missing files for the jobs that read them. They are left out because
+    a dry run prints every file that is asked for.
+    """
+    jobs = [job for plan in plans for job in plan.jobs]
+    missing = [
+        (job, absent)
+        for job in jobs
+        if (absent := [file for file in job.files if not Path(file).exists()])
+    ]
+    needed = {file for job, _ in missing for files in job.input.values() for file in files}
+    lost = [file for _, absent in missing if needed.isdisjoint(absent) for file in absent]
+    return list(dict.fromkeys([*(plan.publication.job.file for plan in plans), *lost]))
+
+
 def load_plan(
     name: str,
     config: Mapping[str, Any],

@@ -120,26 +120,32 @@ def grids(found: Survey) -> Iterator[GridStatus]:
 
 
 def searches(plan: StudyPlan) -> Iterator[GridStatus]:
-    """The status of the trials and of the transfer runs of each search."""
+    """The status of the trials of each search, and of its transfer runs if it has any."""
     for name, search in plan.study.searches.items():
-        for rule in dict.fromkeys(job.rule for job in plan.search_jobs):
-            searching = rule == "search_generation"
-            jobs = [
-                job for job in plan.search_jobs if job.parts["search"] == name and job.rule == rule
-            ]
-            made = sum(Path(job.file).is_file() for job in jobs)
-            each = search.settings.trials if searching else len(list(search.transfer_runs()))
-            yield GridStatus(
-                study=plan.name,
-                grid=name if searching else name + TRANSFER,
-                runs=each * len(jobs),
-                cells=len(search.settings.methods) if searching else 1,
-                jobs=len(jobs),
-                present=each * made,
-                probes=0,
-                probes_present=0,
-                seconds=sum(job.seconds for job in jobs if not Path(job.file).is_file()),
-            )
+        jobs = [job for job in plan.search_jobs if job.parts["search"] == name]
+        trials = [job for job in jobs if job.rule == "search_generation"]
+        methods = len(search.settings.methods)
+        yield _search_status(plan.name, name, trials, methods, search.settings.trials)
+        if transfers := [job for job in jobs if job.rule == "carry_over"]:
+            runs = len(list(search.transfer_runs()))
+            yield _search_status(plan.name, name + TRANSFER, transfers, 1, runs)
+
+
+def _search_status(
+    study: str, grid: str, jobs: Sequence[PlannedJob], cells: int, runs_of_job: int
+) -> GridStatus:
+    missing = [job for job in jobs if not Path(job.file).is_file()]
+    return GridStatus(
+        study=study,
+        grid=grid,
+        runs=runs_of_job * len(jobs),
+        cells=cells,
+        jobs=len(jobs),
+        present=runs_of_job * (len(jobs) - len(missing)),
+        probes=0,
+        probes_present=0,
+        seconds=sum(job.seconds for job in missing),
+    )
 
 
 def _probe_seconds(job: PlannedJob, found: Survey) -> float:
@@ -165,7 +171,7 @@ def reasons(found: Survey) -> Counter[str]:
             counts[f"{name}: {reason}"] += count
         if again := {run.key for run in runs if run.key in found.lacking}:
             steps = ", ".join(map(str, sorted(frozenset.union(*map(found.lacking.get, again)))))
-            reason = f"trained again for weights at steps {steps}, which were not kept"
+            reason = f"trained again, because weights at steps {steps} were not kept"
             counts[f"{name}: {reason}"] += len(again)
     return counts
 
@@ -201,19 +207,19 @@ def _context(store: Store, key: str) -> Mapping[str, Any]:
 
 def _difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     if not found:
-        return "the stored run cannot be read"
+        return "the record of the stored run cannot be read"
     parts = []
     code, old = wanted["code"], found.get("code", {})
     if modules := sorted(m for m in {*code, *old} if code.get(m) != old.get(m)):
         parts.append(f"changed code: {', '.join(modules)}")
     words = {
-        "data": "changed data",
+        "data": "changed data set",
         "table": "changed parameterisation",
         "packages": "other versions of packages",
-        "parts": "other parts",
+        "parts": "other model, optimizer or data set of the same name",
     }
     parts += [text for name, text in words.items() if wanted.get(name) != found.get(name)]
-    return "; ".join(parts) or "another context"
+    return "; ".join(parts) or "unknown difference from the stored run"
 
 
 def _new_values(stored: Sequence[PlannedRun], fresh: Sequence[PlannedRun]) -> Counter[str]:

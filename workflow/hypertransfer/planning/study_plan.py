@@ -222,7 +222,7 @@ class StudyPlan:
             output_patterns={"notebook": f"{stem}.ipynb", "page": f"{stem}.html"},
             input={
                 "tables": self.table_files,
-                "claims": self.check_claims.file,
+                "claims": self.check_claims.files,
                 "figures": self.figure_files,
             },
         )

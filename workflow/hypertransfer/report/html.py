@@ -16,6 +16,7 @@ from hypertransfer.analysis import sweeps
 from hypertransfer.figures.labels import NAMES
 from hypertransfer.parameterisation.algebra import SYMBOLS, Parameterisation, Power, Role
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
+from hypertransfer.report.duration import duration
 from hypertransfer.report.numbers import number_text, value_text
 from hypertransfer.report.rendering import fragment, render
 from hypertransfer.runs.scorecard import FAILS, HOLDS, UNDECIDED
@@ -170,8 +171,8 @@ def runs_table(runs: pd.DataFrame) -> HTML:
                 "steps": ", ".join(str(s) for s in sorted(part["steps"].unique())),
                 "runs": len(part),
                 "diverged": int((part["status"] == "diverged").sum()),
-                "core minutes": round(part["seconds"].sum() / 60, 1),
-                "TFLOP": round(part["flops"].sum() / 1e12, 1),
+                "core time": duration(part["seconds"].sum()),
+                "TFLOP": part["flops"].sum() / 1e12,
             }
         )
     return table(rows)
@@ -193,7 +194,7 @@ def replays_table(tables: Mapping[str, pd.DataFrame]) -> HTML | None:
                 "repeats": part["repeat"].nunique(),
                 "evaluations": len(part["regrets"].iloc[0]),
                 "searches": len(part),
-                "core minutes": round(part["seconds"].sum() / 60, 1),
+                "core time": duration(part["seconds"].sum()),
             }
         )
     return table(rows, "Searches on each target, in what was learned from other tasks")
