@@ -314,7 +314,7 @@ ONE = {
         "caption: Sharpness.\n    where: {grid: sweep}",
         "caption: Sharpness.\n    where: {grid: [sweep, {mup: a, 8: b}]}",
         "    where: {grid: sweep}\nclaims", "figures.0.where.grid.1",
-        ["keys that are text and keys that are not"],
+        ["mixes keys that are text with other keys"],
     ),
     "a value that is set at a number": (
         "set: {weights: unit}", "set: {1: unit}", "set: {weights: unit}",
