@@ -8,6 +8,14 @@ from hypertransfer.parameterisation.algebra import ONE, Power
 from hypertransfer.report import markdown
 
 
+def test_exponents_in_text_are_superscripts():
+    text = "λ of S^½ H, as t^0.58 to N^-0.77, E + A·D^−b. `^[a-z]`"
+    assert markdown.superscripts(text) == (
+        "λ of S<sup>½</sup> H, as t<sup>0.58</sup> to N<sup>−0.77</sup>, "
+        "E + A·D<sup>−b</sup>. `^[a-z]`"
+    )
+
+
 @pytest.mark.parametrize(
     ("power", "text"),
     [

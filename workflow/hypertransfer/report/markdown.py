@@ -37,9 +37,14 @@ def ratio(symbol: str) -> str:
 
 def typeset(power: object) -> str:
     """A product of powers of ratios, such as m_N^-0.5·m_L, with indices and exponents."""
-    text = re.sub(r"m_(\w)", lambda match: ratio(match[1]), str(power))
-    text = re.sub(r"\^(-?[\d.]+)", r"<sup>\1</sup>", text)
-    return text.replace("<sup>-", "<sup>−").replace("0.5</sup>", "1/2</sup>")
+    text = superscripts(re.sub(r"m_(\w)", lambda match: ratio(match[1]), str(power)))
+    return text.replace("0.5</sup>", "1/2</sup>")
+
+
+def superscripts(text: str) -> str:
+    """Text with exponents that are a number, ½, b or β, such as t^-0.5, set as superscripts."""
+    text = re.sub(r"\^([-−]?(?:[\d.]*\d|[½bβ]))", r"<sup>\1</sup>", text)
+    return text.replace("<sup>-", "<sup>−")
 
 
 def page(title: str, *parts: str) -> str:

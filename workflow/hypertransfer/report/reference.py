@@ -21,7 +21,7 @@ from hypertransfer.claims.measure import Measure
 from hypertransfer.parameterisation.algebra import ONE, Parameterisation, Rule
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE
 from hypertransfer.report.docstrings import docstring, documented, first_paragraph
-from hypertransfer.report.markdown import code, page, ratio, table, typeset
+from hypertransfer.report.markdown import code, page, ratio, superscripts, table, typeset
 from hypertransfer.report.option_tables import (
     OPTION,
     accepts,
@@ -198,7 +198,7 @@ def _probes() -> str:
     ]
     for name, card in probes.PROBES.items():
         columns = ", ".join(code(column) for column in card.columns)
-        text = docstring(card.module, "Probe")
+        text = superscripts(docstring(card.module, "Probe"))
         parts += [f"## {name}", text, f"Columns: {columns}.", options_table(card.settings)]
     return page("Probes", *parts)
 
@@ -221,7 +221,7 @@ def _measures() -> str:
 
 
 def _measure(measure: Measure) -> Iterator[str]:
-    text = inspect.getdoc(measure.function) or ""
+    text = superscripts(inspect.getdoc(measure.function) or "")
     yield text.partition("\n\nRaises:")[0]
     yield f"Unit: {measure.unit or 'none'}. Table: `{measure.table}`."
     rows = [
@@ -256,7 +256,7 @@ def _figures() -> str:
     for name, card in figures.FIGURES.items():
         parts += [
             f"## {name}",
-            documented(card.path),
+            superscripts(documented(card.path)),
             options_table(card.options),
             _required(card.required),
         ]
@@ -400,7 +400,7 @@ def _study(name: str, study: Mapping[str, Any]) -> str:
             part["paper"],
             part["shows"],
             ", ".join(map(code, part["figures"])),
-            part.get("theirs", ""),
+            superscripts(part.get("theirs", "")),
         )
         for part in study.get("counterparts", ())
     ]
