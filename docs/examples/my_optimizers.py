@@ -1,4 +1,4 @@
-"""An optimizer of one's own, for `optimizer: {name: "my_optimizers:make", gradient_power: 0}`."""
+"""An optimizer of one's own: `optimizer: {name: "my_optimizers:make", gradient_power: 0}`."""
 
 import torch
 

@@ -18,6 +18,7 @@ from hypertransfer.catalogue.cards import figures as figure_cards
 from hypertransfer.catalogue.cards import probes as probe_cards
 from hypertransfer.claims import measure as claims_measure
 from hypertransfer.claims import verdicts
+from hypertransfer.cli.main import main
 from hypertransfer.figures import draw
 from hypertransfer.networks.resolve import named_roles
 from hypertransfer.parameterisation.algebra import Role
@@ -139,3 +140,12 @@ def test_the_figure_draws_a_point_for_each_run(monkeypatch):
     sizes = [len(points.get_offsets()) for points in figure.axes[0].collections]
     plt.close(figure)
     assert sizes == [2, 1]
+
+
+def test_the_past_sweeps_give_the_report_that_is_printed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs").symlink_to(EXAMPLES.parent)
+    page = (EXAMPLES.parent / "spaces.md").read_text("utf-8")
+    command, printed = page.partition("```\n$ hypertransfer ")[2].partition("```")[0].split("\n", 1)
+    assert main(command.split()) == 0
+    assert capsys.readouterr().out == printed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -72,3 +73,11 @@ def test_styles_load_nothing_from_elsewhere(site):
         loaded = re.findall(r"@import\s+(?:url\()?['\"]?([^'\");]+)", text)
         loaded += re.findall(r"url\(['\"]?([^)'\"]+)", text)
         assert not [target for target in loaded if ELSEWHERE.match(target)], path
+
+
+def test_the_search_box_needs_no_server(site):
+    script = (site / "search" / "search_index.js").read_text("utf-8")
+    index = json.loads(script.removeprefix("var __index = "))
+    assert any(entry["location"].startswith("start.html") for entry in index["docs"])
+    for path in site.rglob("*.html"):
+        assert "javascripts/iframe-worker.js" in path.read_text("utf-8"), path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 NOTICE = (
@@ -27,6 +28,23 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def code(value: object) -> str:
     """A value as a code span; an empty string for None."""
     return "" if value is None else f"`{value}`"
+
+
+def ratio(symbol: str) -> str:
+    """The ratio of target to base, m with an index, such as m_N of the width."""
+    return f"m<sub>{symbol}</sub>"
+
+
+def typeset(power: object) -> str:
+    """A product of powers of ratios, such as m_N^-0.5·m_L, with indices and exponents."""
+    text = superscripts(re.sub(r"m_(\w)", lambda match: ratio(match[1]), str(power)))
+    return text.replace("0.5</sup>", "1/2</sup>")
+
+
+def superscripts(text: str) -> str:
+    """Text with exponents that are a number, ½, b or β, such as t^-0.5, set as superscripts."""
+    text = re.sub(r"\^([-−]?(?:[\d.]*\d|[½bβ]))", r"<sup>\1</sup>", text)
+    return text.replace("<sup>-", "<sup>−")
 
 
 def page(title: str, *parts: str) -> str:

@@ -20,8 +20,9 @@ from hypertransfer.claims.families import FAMILIES, measures
 from hypertransfer.claims.measure import Measure
 from hypertransfer.parameterisation.algebra import ONE, Parameterisation, Rule
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE
+from hypertransfer.report.column_meanings import ALONG, CLAIMS, PLACE, RUNS
 from hypertransfer.report.docstrings import docstring, documented, first_paragraph
-from hypertransfer.report.markdown import code, page, table
+from hypertransfer.report.markdown import code, page, ratio, superscripts, table, typeset
 from hypertransfer.report.option_tables import (
     OPTION,
     accepts,
@@ -57,8 +58,9 @@ def study_pages(directory: Path) -> dict[str, str]:
 
 def _networks() -> str:
     parts = [
-        "Source: `hypertransfer.catalogue.cards.networks`. A run names a network in `model`, "
-        "as a name or as `{name: …, option: …}`."
+        "The networks that a [run](../configuration/runs.md#networks) can name in `model`, as a "
+        "name or as `{name: …, option: …}`, and the options of each. "
+        "Source: `hypertransfer.catalogue.cards.networks`."
     ]
     for name, card in networks.MODELS.items():
         text = f"{first_paragraph(documented(card.path))} For {card.data}. `{card.path}`"
@@ -68,9 +70,12 @@ def _networks() -> str:
 
 def _optimizers() -> str:
     parts = [
-        "Source: `hypertransfer.catalogue.cards.optimizers`. The gradient power is the power "
-        "of the gradient that an update is proportional to: 1 for SGD, 0 for scale-free "
-        "updates such as Adam's. It chooses the version of a parameterisation."
+        "The optimizers that a [run](../configuration/runs.md#optimizers) can name in "
+        "`optimizer`, as a name or as `{name: …, option: …}`, and the options of each. "
+        "Source: `hypertransfer.catalogue.cards.optimizers`.",
+        "The gradient power is the power of the gradient that an update is proportional to: 1 for "
+        "SGD, 0 for scale-free updates such as Adam's. It chooses the version of a "
+        "[parameterisation](parameterisations.md).",
     ]
     for names, card in _alike(optimizers.OPTIMIZERS):
         power = f"Gradient power {card.gradient_power:g}."
@@ -105,11 +110,16 @@ def _parameterisations() -> str:
         ],
     )
     intro = (
-        "Source: `hypertransfer.parameterisation.tables`. An entry is a power of target over base: "
-        "m_N for width, m_L for depth, m_B for batch size, m_D for duration in samples, m_G for "
-        "granularity. Every table is the identity at the base. Powers of m_L apply inside residual "
-        "branches only. Roles that a table does not list follow `hidden` (experts) or `output` "
-        "(routers)."
+        "The tables that a run can name in `parameterisation`: factors on the base values of each "
+        "[role](../own-parts.md#network) of parameters. Source: "
+        "`hypertransfer.parameterisation.tables`.\n\n"
+        f"A factor is a product of powers of ratios, target over base: {ratio('N')} of the width, "
+        f"{ratio('L')} of the depth, {ratio('B')} of the batch size, {ratio('D')} of the "
+        f"duration in samples, {ratio('G')} of the granularity of experts. At the base every "
+        f"factor is 1. Powers of {ratio('L')} apply inside residual branches only. Roles that a "
+        "table does not list follow `hidden` (experts) or `output` (routers). The version for SGD "
+        "is for updates that are proportional to the gradient, the scale-free version for updates "
+        "whose size does not depend on the gradient's."
     )
     parts = [intro, summary]
     for name, versions in PARAMETERISATIONS.items():
@@ -130,14 +140,14 @@ def _family(power: float) -> str:
 def _abc_table(entry: Parameterisation) -> Iterator[str]:
     names = [field.name for field in fields(Rule)]
     rows = [
-        (code(role.value), *(str(getattr(rule, name)) for name in names))
+        (code(role.value), *(typeset(getattr(rule, name)) for name in names))
         for role, rule in entry.rules.items()
     ]
     yield f"Source: {'; '.join(_sources([entry.source]))}."
     yield table(("role", *names), rows)
     beside = [
-        f"{words}: {getattr(entry, name)}"
-        for name, words in (("residual_multiplier", "residual branches"), ("forgetting", "1 − β"))
+        f"{words}: {typeset(getattr(entry, name))}"
+        for name, words in (("residual_multiplier", "Residual branches"), ("forgetting", "1 − β"))
         if getattr(entry, name, ONE) != ONE
     ]
     yield "; ".join(beside)
@@ -145,8 +155,9 @@ def _abc_table(entry: Parameterisation) -> Iterator[str]:
 
 def _data() -> str:
     parts = [
-        "Source: `hypertransfer.catalogue.cards.datasets`. Every file is checked against its "
-        "digest before use."
+        "The data sets that a run can name in `data`, as a name or as `{name: …, option: …}`, and "
+        "the options of each. Every file is checked against its digest before use. "
+        "Source: `hypertransfer.catalogue.cards.datasets`."
     ]
     for name, card in datasets.CARDS.items():
         size = (
@@ -157,7 +168,8 @@ def _data() -> str:
             if not card.required
             else "text of any size"
         )
-        text = f"{card.source}: {size}. Licence: {card.licence}. To obtain: {card.obtain}."
+        source = f"{card.source[0].upper()}{card.source[1:]}"
+        text = f"{source}: {size}. Licence: {card.licence}. To obtain: {card.obtain}."
         usual = datasets.completed(name, {})
         options = {
             option: {
@@ -177,23 +189,28 @@ def _required(names: Iterable[str]) -> str:
 
 def _probes() -> str:
     parts = [
-        "Source: `hypertransfer.catalogue.cards.probes`. Every probe also writes `error`, "
-        "`converged`, `products` (Hessian-vector products used) and `seconds`. "
-        "S is the diagonal matrix of each parameter's learning rate over the global "
-        "learning rate."
+        "The probes that a [grid](../configuration/evidence.md#probes) can list: what each "
+        "measures on a checkpoint, its columns in the table [`probes`](tables.md#probes), and its "
+        "options. "
+        "Source: `hypertransfer.catalogue.cards.probes`.",
+        "Every probe also writes `error`, `converged`, `products` (Hessian-vector products used) "
+        "and `seconds`. S is the diagonal matrix of each parameter's learning rate over the global "
+        "learning rate.",
     ]
     for name, card in probes.PROBES.items():
         columns = ", ".join(code(column) for column in card.columns)
-        text = docstring(card.module, "Probe")
+        text = superscripts(docstring(card.module, "Probe"))
         parts += [f"## {name}", text, f"Columns: {columns}.", options_table(card.settings)]
     return page("Probes", *parts)
 
 
 def _measures() -> str:
     intro = (
-        "Source: `hypertransfer.claims`. A claim names a measure; `where` selects rows of the "
-        "measure's table. Each measure returns a value with an interval over seeds (measures of "
-        "learned spaces: over tasks)."
+        "The measures that a [claim](../configuration/evidence.md#claims) can name, by family. "
+        "`where` selects rows of the measure's table. Each measure returns a value with an "
+        "interval over seeds (measures of learned spaces: over tasks). [Options of measures]"
+        "(../configuration/evidence.md#options-of-measures) explains the options that several "
+        "measures share. Source: `hypertransfer.claims`."
     )
     parts = [intro]
     for family in FAMILIES:
@@ -205,14 +222,14 @@ def _measures() -> str:
 
 
 def _measure(measure: Measure) -> Iterator[str]:
-    text = inspect.getdoc(measure.function) or ""
+    text = superscripts(inspect.getdoc(measure.function) or "")
     yield text.partition("\n\nRaises:")[0]
     yield f"Unit: {measure.unit or 'none'}. Table: `{measure.table}`."
     rows = [
         (
             code(name),
             _choices(measure, name, default),
-            default_text('""' if default == "" else default),
+            default_text(round(default, 3) if isinstance(default, float) else default),
         )
         for name, default in measure.options.items()
     ]
@@ -232,74 +249,19 @@ def _choices(measure: Measure, option: str, default: object) -> str:
 
 def _figures() -> str:
     parts = [
-        "Source: `hypertransfer.catalogue.cards.figures`. A figure of a study names its kind "
-        "and its options; `where` selects the runs. Options are checked when a study is planned. "
-        "A column of the runs is one of [their table](tables.md#runs) or an axis of a grid; "
-        "[Probes](probes.md) lists the columns of each probe."
+        "The kinds of figures that a study can list, and the options of each. `where` selects the "
+        "runs. Options are checked when a study is planned. A column of the runs is one of [their "
+        "table](tables.md#runs) or an axis of a grid; [Probes](probes.md) lists the columns of "
+        "each probe. Source: `hypertransfer.catalogue.cards.figures`."
     ]
     for name, card in figures.FIGURES.items():
         parts += [
             f"## {name}",
-            documented(card.path),
+            superscripts(documented(card.path)),
             options_table(card.options),
             _required(card.required),
         ]
     return page("Figures", *parts)
-
-
-# Meanings of the columns of tables; the page of probes explains the columns of probes.
-PLACE = {"grid": "The grid, or the search.", "key": "The run's key."}
-RUNS = {
-    "model": "Name of the network.",
-    "data": "Name of the data set.",
-    "optimizer": "Name of the optimizer.",
-    "parameterisation": "Name of the table.",
-    "shape.width": "Width.",
-    "shape.depth": "Depth.",
-    "loss": "Name of the loss function.",
-    "batch_size": "Samples in a step.",
-    "steps": "Steps of the whole run.",
-    "lr": "Peak learning rate at the base shape.",
-    "seed": "Seed of the initial weights and of the order of the data.",
-    "status": "`finished`, or `diverged`.",
-    "steps_done": "Steps that the run made; fewer if it diverged.",
-    "final_loss": "Mean of the recorded training losses in the last tenth of the steps; infinite "
-    "if the run diverged.",
-    "eval_loss": "Loss on the test set after the last step.",
-    "eval_accuracy": "Accuracy on the test set after the last step.",
-    "seconds": "Duration of the training, in seconds.",
-    "optimizer_seconds": "Part of `seconds` in updates.",
-    "curvature_seconds": "Part of `seconds` in the optimizer's own evaluations of the loss.",
-    "flops": "Floating-point operations of all forward and backward passes.",
-    "torch": "Version of torch.",
-    "device": "Device that trained the run.",
-}
-ALONG = {
-    "step": "Steps made so far.",
-    "train_loss": "Mean training loss of the steps since the last record.",
-    "eval_loss": "Loss on the test set; null between evaluations.",
-    "eval_accuracy": "Accuracy on the test set; null between evaluations.",
-    "unclipped_share": "Share of entries of the update that the optimizer (Sophia) did not clip.",
-    "load_imbalance": "The largest expert's load over the mean load, a mean over blocks.",
-    "router_entropy": "Entropy of router scores over that of even scores, a mean over blocks.",
-    "dropped_share": "Share of choices of experts that exceed the capacity, a mean over blocks.",
-}
-CLAIMS = {
-    "claim": "Id of the claim.",
-    "sentence": "The claim.",
-    "source": "Who makes the claim, and where.",
-    "paper_value": "The value in the source, as text.",
-    "value": "The measured value.",
-    "low": "Lower end of its interval; −∞ if it is open.",
-    "high": "Upper end of its interval; ∞ if it is open.",
-    "bar": "The bar, as text.",
-    "verdict": "`holds`, `fails` or `undecided`.",
-    "confidence": "How clearly the source states the claim.",
-    "scale": "Scale of the runs.",
-    "edition": "Edition of the study.",
-    "reason": "The reason for the verdict.",
-    "unit": "Unit of the value.",
-}
 
 
 def _tables() -> str:
@@ -331,7 +293,12 @@ def _tables() -> str:
 
 def _config() -> str:
     config, study, run = map(schema, ("config", "study", "run"))
-    parts = ["Source: `workflow/schemas/`.", "## config/config.yaml", keys_table(config)]
+    intro = (
+        "Every key of the config files: what values it accepts, its default and its meaning. "
+        "[Configuration](../configuration/index.md) explains the files with examples. "
+        "Source: `workflow/schemas/`."
+    )
+    parts = [intro, "## config/config.yaml", keys_table(config)]
     for head, part in (("config/studies/*.yaml", study), ("Values of a run", run)):
         parts += [f"## {head}", keys_table(part)]
         for name, section in part["$defs"].items():
@@ -379,7 +346,7 @@ def _study(name: str, study: Mapping[str, Any]) -> str:
             part["paper"],
             part["shows"],
             ", ".join(map(code, part["figures"])),
-            part.get("theirs", ""),
+            superscripts(part.get("theirs", "")),
         )
         for part in study.get("counterparts", ())
     ]

@@ -1,0 +1,33 @@
+"""Markdown text: powers of ratios are typeset with indices and exponents."""
+
+from __future__ import annotations
+
+import pytest
+
+from hypertransfer.parameterisation.algebra import ONE, Power
+from hypertransfer.report import markdown
+
+
+def test_exponents_in_text_are_superscripts():
+    text = "λ of S^½ H, as t^0.58 to N^-0.77, E + A·D^−b. `^[a-z]`"
+    assert markdown.superscripts(text) == (
+        "λ of S<sup>½</sup> H, as t<sup>0.58</sup> to N<sup>−0.77</sup>, "
+        "E + A·D<sup>−b</sup>. `^[a-z]`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("power", "text"),
+    [
+        (ONE, "1"),
+        (Power(width=1), "m<sub>N</sub>"),
+        (Power(width=-1), "m<sub>N</sub><sup>−1</sup>"),
+        (
+            Power(width=-0.5, depth=0.5),
+            "m<sub>N</sub><sup>−1/2</sup>·m<sub>L</sub><sup>1/2</sup>",
+        ),
+        (Power(batch=0.25), "m<sub>B</sub><sup>0.25</sup>"),
+    ],
+)
+def test_powers_have_indices_and_exponents(power, text):
+    assert markdown.typeset(power) == text

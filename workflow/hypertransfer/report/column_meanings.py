@@ -1,0 +1,57 @@
+"""The meanings of the columns of a study's tables, for the reference page of tables."""
+
+from __future__ import annotations
+
+# Meanings of the columns of tables; the page of probes explains the columns of probes.
+PLACE = {"grid": "The grid, or the search.", "key": "The run's key."}
+RUNS = {
+    "model": "Name of the network.",
+    "data": "Name of the data set.",
+    "optimizer": "Name of the optimizer.",
+    "parameterisation": "Name of the table.",
+    "shape.width": "Width.",
+    "shape.depth": "Depth.",
+    "loss": "Name of the loss function.",
+    "batch_size": "Samples in a step.",
+    "steps": "Steps of the whole run.",
+    "lr": "Peak learning rate at the base shape.",
+    "seed": "Seed of the initial weights and of the order of the data.",
+    "status": "`finished`, or `diverged`.",
+    "steps_done": "Steps that the run made; fewer if it diverged.",
+    "final_loss": "Mean of the recorded training losses in the last tenth of the steps; infinite "
+    "if the run diverged.",
+    "eval_loss": "Loss on the test set after the last step.",
+    "eval_accuracy": "Accuracy on the test set after the last step.",
+    "seconds": "Duration of the training, in seconds.",
+    "optimizer_seconds": "Part of `seconds` in updates.",
+    "curvature_seconds": "Part of `seconds` in the optimizer's own evaluations of the loss.",
+    "flops": "Floating-point operations of all forward and backward passes.",
+    "torch": "Version of torch.",
+    "device": "Device that trained the run.",
+}
+ALONG = {
+    "step": "Steps made so far.",
+    "train_loss": "Mean training loss of the steps since the last record.",
+    "eval_loss": "Loss on the test set; null between evaluations.",
+    "eval_accuracy": "Accuracy on the test set; null between evaluations.",
+    "unclipped_share": "Share of entries of the update that the optimizer (Sophia) did not clip.",
+    "load_imbalance": "The largest expert's load over the mean load, a mean over blocks.",
+    "router_entropy": "Entropy of router scores over that of even scores, a mean over blocks.",
+    "dropped_share": "Share of choices of experts that exceed the capacity, a mean over blocks.",
+}
+CLAIMS = {
+    "claim": "Id of the claim.",
+    "sentence": "The claim.",
+    "source": "Who makes the claim, and where.",
+    "paper_value": "The value in the source, as text.",
+    "value": "The measured value.",
+    "low": "Lower end of its interval; −∞ if it is open.",
+    "high": "Upper end of its interval; ∞ if it is open.",
+    "bar": "The bar, as text.",
+    "verdict": "`holds`, `fails` or `undecided`.",
+    "confidence": "How clearly the source states the claim.",
+    "scale": "Scale of the runs.",
+    "edition": "Edition of the study.",
+    "reason": "The reason for the verdict.",
+    "unit": "Unit of the value.",
+}
