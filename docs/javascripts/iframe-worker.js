@@ -8,6 +8,10 @@ if (window.location.protocol === "file:") {
       const frame = document.createElement("iframe")
       frame.hidden = true
       document.body.append(frame)
+      // A document that is written stays; some browsers replace the first one of an empty frame.
+      frame.contentDocument.open()
+      frame.contentDocument.write("<!doctype html><body>")
+      frame.contentDocument.close()
       this.scope = frame.contentWindow
       // The script answers by `postMessage`, as in a worker.
       this.scope.postMessage = (data) => this.receive(data)

@@ -75,7 +75,7 @@ def test_styles_load_nothing_from_elsewhere(site):
         assert not [target for target in loaded if ELSEWHERE.match(target)], path
 
 
-def test_the_search_box_needs_no_server(site):
+def test_the_search_index_is_a_script_and_every_page_has_the_frame_for_it(site):
     script = (site / "search" / "search_index.js").read_text("utf-8")
     index = json.loads(script.removeprefix("var __index = "))
     assert any(entry["location"].startswith("start.html") for entry in index["docs"])

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.specs import VALID
 
+from hypertransfer.catalogue import complete
+from hypertransfer.runs import parse
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.problem import ProblemError
 from hypertransfer.studies import grid
@@ -41,6 +43,42 @@ def test_dotted_axes_reach_into_the_spec():
     assert run.spec.shape.depth == 1
     assert run.spec.optimizer.plain() == {"name": "sgd", "momentum": 0.9, "nesterov": False}
     assert run.spec.model.name == "linear"
+
+
+SHARED = {
+    "whole components": {"optimizer": ["sgd", {"name": "adamw", "eps": 1e-6}], "lr": [1, 2]},
+    "dotted options": {"optimizer.momentum": [0, 0.5], "model": ["conv", "linear"]},
+    "followers": {"steps": [4, 8], "batch_size": [8, 16]},
+    "followers given": {"base_steps": [2, 4], "steps": [4, 8], "eval_every": [1, 4]},
+    "nested": {"shape": [{"width": 8, "depth": 1}, {"width": 16, "depth": 1}], "shape.depth": [1]},
+    "numbers that look alike": {"lr": [1, 1.0, 0.5], "weight_decay": [0, 0.0, 0.1]},
+    "multipliers": {"multipliers": [{}, {"lr": {"depth": [2.0]}}], "seed": [0, 1]},
+}  # values of the last axis return after others
+
+
+@pytest.mark.parametrize("case", SHARED)
+def test_specs_that_share_parts_are_those_parsed_alone(case):
+    """Parts are parsed and completed once for many points, and no value stays behind."""
+    for axes in (SHARED[case], dict(reversed(SHARED[case].items()))):
+        written = made(
+            axes, overrides=[{"when": {next(iter(axes)): _last(axes)}, "set": {"log_every": 1}}]
+        )
+        alone = [complete.run_spec(values) for _, values in grid.points(written)]
+        assert [run.spec for run in grid.runs(written)] == alone
+        texts = [canonical(spec.plain()) for spec in alone]
+        assert [canonical(run.spec.plain()) for run in grid.runs(written)] == texts
+
+
+def _last(axes):
+    return next(iter(axes.values()))[-1]
+
+
+def test_a_spec_after_one_that_is_refused_is_parsed_anew():
+    last = {}
+    with pytest.raises(ProblemError):
+        parse.run_spec({**VALID, "lr": -1, "seed": 5}, last)
+    spec = parse.run_spec({**VALID, "lr": 0.25}, last)
+    assert (spec.lr, spec.seed) == (0.25, VALID["seed"])
 
 
 def test_expansion_leaves_the_config_alone():
