@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 
 import torch
-from tests.benchmarks.bench_train import matmul_peak, row, timed
+from tests.benchmarks.bench_train import matmul_peak, timed
+from tests.benchmarks.rows import row
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -6,7 +6,7 @@ import time
 from statistics import median
 
 import torch
-from tests.benchmarks.bench_train import row
+from tests.benchmarks.rows import row
 from tests.support.parts import network as network_of
 
 from hypertransfer.networks.decoder.model import Decoder

@@ -9,7 +9,7 @@ from statistics import median
 import pytorch_optimizer
 import torch
 from tests.benchmarks.bench_decoder import BETAS, spec_of
-from tests.benchmarks.bench_train import row
+from tests.benchmarks.rows import row
 
 from hypertransfer.catalogue import complete, lookup
 from hypertransfer.runs.spec import RunSpec

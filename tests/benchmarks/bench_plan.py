@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.benchmarks.rows import row
 from tests.workflow.project import BIN, STUDY, Project
 
 RUNS = (1_000, 10_000, 100_000)
@@ -78,25 +79,19 @@ def run() -> list[dict]:
             by_hand = cost([str(BIN / "snakemake"), "-n"], rival, ours.environment())
             target = TARGETS.get(runs)
             rows += [
-                row(f"hypertransfer plan, {runs:,} runs: seconds", plan[0], by_hand[0], target),
-                row(f"snakemake -n, {runs:,} runs: seconds", dry[0], by_hand[0], target),
-                row(f"snakemake -n, {runs:,} runs: megabytes", dry[1], by_hand[1], MOST_MEGABYTES),
+                planned(f"hypertransfer plan, {runs:,} runs: seconds", plan[0], by_hand[0], target),
+                planned(f"snakemake -n, {runs:,} runs: seconds", dry[0], by_hand[0], target),
+                planned(
+                    f"snakemake -n, {runs:,} runs: megabytes", dry[1], by_hand[1], MOST_MEGABYTES
+                ),
             ]
     return rows
 
 
-def row(metric: str, ours: float, rival: float, target: float | None) -> dict:
+def planned(metric: str, ours: float, rival: float, target: float | None) -> dict:
     """Against one job a run; the target is for ours."""
     unit = "MB" if "megabytes" in metric else "s"
-    return {
-        "benchmark": "plan",
-        "metric": metric,
-        "ours": ours,
-        "rival": rival,
-        "ratio": ours / rival,
-        "target": target,
-        "unit": unit,
-    }
+    return row(metric, ours, rival, target, unit, "plan")
 
 
 def cost(command: list[str], folder: Path, environment: Mapping[str, str]) -> tuple[float, float]:

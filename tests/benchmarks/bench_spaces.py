@@ -7,7 +7,7 @@ from collections.abc import Callable
 from statistics import median
 
 import numpy as np
-from tests.benchmarks.bench_train import row
+from tests.benchmarks.rows import row
 from tests.support.spaces import replay
 
 from hypertransfer.spaces.regions import Ellipsoid, fit

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from statistics import median
 
 import torch
+from tests.benchmarks.rows import row
 from tests.benchmarks.specs import desk_run
 from torch.nn import functional as F
 
@@ -40,21 +41,6 @@ def run() -> list[dict]:
             row(f"rate at width {width} of the matrix-product peak", rate, peak, None, "GFLOP/s")
         )
     return rows
-
-
-def row(
-    metric: str, ours: float, rival: float, target: float | None, unit: str, name: str = "train"
-) -> dict:
-    """A line of the benchmarks' table."""
-    return {
-        "benchmark": name,
-        "metric": metric,
-        "ours": ours,
-        "rival": rival,
-        "ratio": ours / rival,
-        "target": target,
-        "unit": unit,
-    }
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -11,6 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.benchmarks.rows import row
+
 BIN = Path(sys.executable).parent
 
 
@@ -36,11 +38,11 @@ def measure(place: Path) -> list[dict]:
     added = seconds(place)
     efficiency = pure / (wall * cores)
     return [
-        row("desk scale: core seconds, of them training and probing", wall * cores, pure,
+        measured("desk scale: core seconds, of them training and probing", wall * cores, pure,
             efficiency, 0.8, "s"),
-        row("desk scale: wall seconds against 15 minutes", wall, 900, wall / 900, 1, "s"),
-        row("nothing to be done: wall seconds against 10", again, 10, again / 10, 1, "s"),
-        row("one learning rate added to µP's sweep, against the whole job", added, wall,
+        measured("desk scale: wall seconds against 15 minutes", wall, 900, wall / 900, 1, "s"),
+        measured("nothing to be done: wall seconds against 10", again, 10, again / 10, 1, "s"),
+        measured("one learning rate added to µP's sweep, against the whole job", added, wall,
             added / wall, None, "s"),
     ]  # fmt: skip
 
@@ -58,18 +60,11 @@ def add_learning_rate(place: Path) -> None:
     file.write_text(text.replace(before, after))
 
 
-def row(
+def measured(
     metric: str, ours: float, rival: float, ratio: float, target: float | None, unit: str
 ) -> dict:
-    return {
-        "benchmark": "workflow",
-        "metric": metric,
-        "ours": ours,
-        "rival": rival,
-        "ratio": ratio,
-        "target": target,
-        "unit": unit,
-    }
+    """A row whose ratio is not always that of the two numbers."""
+    return row(metric, ours, rival, target, unit, "workflow", ratio)
 
 
 def seconds(place: Path) -> float:

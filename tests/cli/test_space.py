@@ -10,27 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from tests.support.spaces import BEST, DIMENSIONS
 
 from hypertransfer.cli.main import main
 from hypertransfer.spaces import exports
 
-ABOUT = {
-    "task": ["data"],
-    "loss": "loss",
-    "dimensions": {
-        "lr": {"low": 1e-4, "high": 1, "log": True},
-        "batch": {"low": 8, "high": 512, "log": True, "integer": True},
-        "schedule": {"choices": ["cosine", "linear"]},
-    },
-}
-BEST = {
-    "a": (0.01, 64),
-    "b": (0.02, 64),
-    "c": (0.02, 128),
-    "d": (0.01, 128),
-    "e": (0.015, 90),
-    "f": (0.012, 70),
-}
+ABOUT = {"task": ["data"], "loss": "loss", "dimensions": DIMENSIONS}
 
 
 def sweep(rows=60):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import yaml
+from tests.support.spaces import BEST, DIMENSIONS
 
 from hypertransfer.spaces import exports
 from hypertransfer.spaces.dimensions import Domain
@@ -72,21 +73,7 @@ def test_a_file_is_read_back_as_it_was(tmp_path):
     ]
 
 
-MIXED = Domain.parse(
-    {
-        "lr": {"low": 1e-4, "high": 1, "log": True},
-        "batch": {"low": 8, "high": 512, "log": True, "integer": True},
-        "schedule": {"choices": ["cosine", "linear"]},
-    }
-)
-BEST = {
-    "a": (0.01, 64),
-    "b": (0.02, 64),
-    "c": (0.02, 128),
-    "d": (0.01, 128),
-    "e": (0.015, 90),
-    "f": (0.012, 70),
-}
+MIXED = Domain.parse(DIMENSIONS)
 
 
 def spaces():

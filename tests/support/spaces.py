@@ -1,4 +1,4 @@
-"""Replays with all settings, as the parts of a job hold them."""
+"""A space with the best settings of six tasks, and replays with all settings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,20 @@ from hypertransfer.spaces import replay as spaces_replay
 from hypertransfer.spaces.dimensions import Domain
 from hypertransfer.spaces.tasks.task import Task
 from hypertransfer.studies import replays
+
+DIMENSIONS = {
+    "lr": {"low": 1e-4, "high": 1, "log": True},
+    "batch": {"low": 8, "high": 512, "log": True, "integer": True},
+    "schedule": {"choices": ["cosine", "linear"]},
+}
+BEST = {  # learning rate and batch size, by task
+    "a": (0.01, 64),
+    "b": (0.02, 64),
+    "c": (0.02, 128),
+    "d": (0.01, 128),
+    "e": (0.015, 90),
+    "f": (0.012, 70),
+}
 
 
 def replay(

@@ -13,7 +13,7 @@ from typing import Any
 from hypertransfer.catalogue.cards import datasets
 from hypertransfer.catalogue.cards.networks import MODELS
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
-from hypertransfer.catalogue.options import defaults
+from hypertransfer.catalogue.options import completed
 from hypertransfer.runs import parse
 from hypertransfer.runs.spec import Component, RunSpec
 
@@ -78,4 +78,4 @@ def _completed_options(kind: str, part: Component) -> Mapping[str, Any]:
     cards: Mapping[str, Any] = MODELS if kind == "model" else OPTIMIZERS
     if part.name not in cards:
         return part.options
-    return {**defaults(cards[part.name].options), **part.options}
+    return completed(cards[part.name].options, part.options)

@@ -40,3 +40,8 @@ def or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
 def defaults(options: Mapping[str, Option]) -> dict[str, Any]:
     """The default of each option that has one; options without a default are required."""
     return {name: option["default"] for name, option in options.items() if "default" in option}
+
+
+def completed(options: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given values, and the default of each option that is not given."""
+    return {**defaults(options), **given}

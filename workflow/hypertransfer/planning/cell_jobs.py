@@ -8,6 +8,7 @@ from itertools import repeat
 from typing import Any
 
 from hypertransfer.catalogue.cards import probes
+from hypertransfer.catalogue.options import completed
 from hypertransfer.planning import cost, keys
 from hypertransfer.planning.job_digest import code_of
 from hypertransfer.planning.jobs import PlannedJob
@@ -156,10 +157,7 @@ class CellJobs:
 
 def probe_settings(probe: grid.Probe, spec: RunSpec) -> dict[str, Any]:
     """The settings of a probe for a run, with defaults filled in, and checkpoints as steps."""
-    schemas = probes.PROBES[probe.probe].settings
-    settings = {
-        name: probe.settings.get(name, schema["default"]) for name, schema in schemas.items()
-    }
+    settings = completed(probes.PROBES[probe.probe].settings, probe.settings)
     settings["probe"] = probe.probe
     settings["checkpoints"] = grid.checkpoints(probe.checkpoints, spec.steps)
     return settings

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hypertransfer.catalogue.cards.figures import FIGURES
-from hypertransfer.catalogue.options import defaults
+from hypertransfer.catalogue.options import completed
 from hypertransfer.runs.section import Section
 
 
@@ -33,5 +33,5 @@ class Figure(Section):
         Options of an unknown kind, which checks name, stay as they are.
         """
         card = FIGURES.get(values["kind"])
-        usual = defaults(card.options) if card else {}
-        return cls(**{**values, "options": {**usual, **values.get("options", {})}})
+        options = completed(card.options if card else {}, values.get("options", {}))
+        return cls(**{**values, "options": options})

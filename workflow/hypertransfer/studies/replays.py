@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypertransfer.catalogue.options import Option, Validator, defaults, option
+from hypertransfer.catalogue.options import Option, Validator, completed, option
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.section import Section
 from hypertransfer.spaces.tasks import sources, suites, tables
@@ -125,7 +125,7 @@ class Method(Section):
         """From a mapping in which the options, of which some may be left out, stand beside."""
         own = {key: values[key] for key in ("searcher", "region", "warm") if key in values}
         options = {k: v for k, v in values.items() if k not in own}
-        return cls(**own, options={**defaults(SEARCHERS[values["searcher"]]), **options})
+        return cls(**own, options=completed(SEARCHERS[values["searcher"]], options))
 
     def plain(self) -> dict[str, Any]:
         """The mapping that `parse` reads back."""
