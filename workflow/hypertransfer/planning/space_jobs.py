@@ -50,7 +50,7 @@ class SpaceJobs:
         code = code_of("evaluate_tasks")
         shared = {
             "name": name,
-            "suite": _of_results(suite.plain()),
+            "suite": _of_results(suite.complete()),
             "versions": planned_versions(("scikit-learn", "scipy")),
         }
         table = f"results/{self.study}/made/evaluations/{name}/{{digest}}.parquet"
@@ -109,7 +109,7 @@ class SpaceJobs:
 
     def _suite(self, name: str) -> dict[str, Any]:
         """The settings of a suite, with the digest of a table that the user provides."""
-        suite = _of_results(self.suites[name].plain())
+        suite = _of_results(self.suites[name].complete())
         if suite["source"] == sources.FILE:
             path = Path(suite["file"])
             content = path.read_bytes() if path.is_file() else b""  # `missing` reports it

@@ -257,7 +257,7 @@ def replay_problems(replay: Replay, known: Mapping[str, Suite]) -> Iterator[Prob
 
 
 def _dimensions(suite: Suite) -> Mapping[str, Any]:
-    return sources.dimensions(suite.plain())
+    return sources.dimensions(suite.complete())
 
 
 def _region_problems(region: Region, numeric: Sequence[str]) -> Iterator[Problem]:

@@ -78,14 +78,14 @@ def dimensions(suite: Mapping[str, Any]) -> Mapping[str, Any]:
     if source in (RUNS, FILE):
         return suite["about"]["dimensions"]
     whole = TABLES[source].dimensions if source in TABLES else SUITES[source].dimensions
-    return {name: d for name, d in whole.items() if name not in suite.get("split", ())}
+    return {name: d for name, d in whole.items() if name not in suite["split"]}
 
 
 def load(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, list[Task]]:
     """The search space and the tasks of a suite.
 
     Args:
-        suite: the suite's config.
+        suite: the suite's settings, with every key; see `studies.replays.Suite`.
         files: Parquet files of evaluations or of runs; unused for other sources.
 
     Raises:
@@ -94,7 +94,7 @@ def load(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, list[T
     """
     source = suite["source"]
     if source in TABLES:
-        return _from_package(TABLES[source], tuple(suite.get("split", ())))
+        return _from_package(TABLES[source], tuple(suite["split"]))
     if source in SUITES:
         return _from_evaluations(SUITES[source], files)
     if source == FILE:
@@ -170,7 +170,7 @@ def design(suite: Mapping[str, Any]) -> list[dict[str, Any]]:
     domain = Domain.parse(SUITES[suite["source"]].dimensions)
     kept = tuple(tuple(range(len(d.choices))) for d in domain.categorical)
     space = Space(domain, cube(len(domain.numeric)), kept, tasks=(), excluded=(), points=0)
-    configurations = domain.decode(space.spread(suite["points"], suite.get("seed", 0)))
+    configurations = domain.decode(space.spread(suite["points"], suite["seed"]))
     return list({tuple(c.values()): c for c in configurations}.values())
 
 
