@@ -20,7 +20,7 @@ TEXTS = [name for name in CARDS if datasets.kind(name) == "text"]
         ({"context": 1}, "at least 2"),
         ({"context": 2.0}, "at least 2"),
         ({"tokens": "words"}, "bytes, bpe"),
-        ({"vocabulary": 300}, "null: the vocabulary of"),
+        ({"vocabulary": 300}, "null, which tokens: bytes needs"),
         ({"tokens": "bpe", "vocabulary": 256}, "at least 257"),
         ({"train": 0}, "windows of at least 1"),
         ({"test": True}, "windows of at least 1"),

@@ -9,10 +9,10 @@ from hypertransfer.report import markdown
 
 
 def test_exponents_in_text_are_superscripts():
-    text = "λ of S^½ H, as t^0.58 to N^-0.77, E + A·D^−b. `^[a-z]`"
+    text = "λ of S^½ H, as t^0.58 to N^-0.77, L^-1/2, E + A·D^−b. x^base, `m_N^-0.5`, `^[a-z]`"
     assert markdown.superscripts(text) == (
-        "λ of S<sup>½</sup> H, as t<sup>0.58</sup> to N<sup>−0.77</sup>, "
-        "E + A·D<sup>−b</sup>. `^[a-z]`"
+        "λ of S<sup>½</sup> H, as t<sup>0.58</sup> to N<sup>−0.77</sup>, L<sup>−1/2</sup>, "
+        "E + A·D<sup>−b</sup>. x^base, `m_N^-0.5`, `^[a-z]`"
     )
 
 
@@ -27,6 +27,7 @@ def test_exponents_in_text_are_superscripts():
             "m<sub>N</sub><sup>−1/2</sup>·m<sub>L</sub><sup>1/2</sup>",
         ),
         (Power(batch=0.25), "m<sub>B</sub><sup>0.25</sup>"),
+        ("m_N^10.5", "m<sub>N</sub><sup>10.5</sup>"),
     ],
 )
 def test_powers_have_indices_and_exponents(power, text):

@@ -17,7 +17,12 @@ RUNS = {
     "sweep": runs(Grid(VALID, {"shape.width": [8, 16], "lr": [0.1, 0.2], "seed": [0, 1]})),
     "single": runs(Grid(VALID, {"seed": [0]})),
 }
-ROWS = {"replays": [{"replay": "r", "method": "random"}], "regions": [], "winners": []}
+ROWS = {
+    "replays": [{"replay": "r", "method": "random"}],
+    "regions": [],
+    "winners": [{"suite": "s", "dimension": "lr"}],
+    "tasks": [{"suite": "s", "column": "data"}, {"suite": "s", "column": "width"}],
+}
 OPTIONS = [(kind, option) for kind, card in FIGURES.items() for option in card.options]
 
 
@@ -89,6 +94,10 @@ def test_every_option_of_every_kind_has_a_type(kind, option, wrong):
         ("regrets", {"replays": ["r", "s"]}, "replays.1", "no replay 's'; known: r"),
         ("regrets", {"replays": ["r"], "methods": ["rnd"]}, "methods.0",
          "no method 'rnd'; known: random"),
+        ("race", {"of": "muon", "over": "sgd"}, "of", "no optimizer 'muon'; known: sgd"),
+        ("race", {"of": 8, "over": 0, "column": "shape.width"}, "over",
+         "no shape.width 0; known: 8, 16"),
+        ("winners", {"size": "widht"}, "size", "no column 'widht'; known: data, width"),
     ],
 )  # fmt: skip
 def test_values_of_options(kind, options, path, text):

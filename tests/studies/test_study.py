@@ -453,6 +453,14 @@ def test_what_is_not_yaml(tmp_path, text):
         studies_study.load_study("mine", "desk", tmp_path)
 
 
+@pytest.mark.parametrize("number", ["1" * 5000, "-0x" + "f" * 5000, "1:" * 2500 + "1"])
+def test_whole_numbers_that_are_too_long_to_print(tmp_path, number):
+    (tmp_path / "mine.yaml").write_text(f"study: mine\nedition: {number}\n")
+    text = r"mine\.yaml:2: \(file\): .* a whole number of more than 100 characters"
+    with pytest.raises(ConfigError, match=text):
+        studies_study.load_study("mine", "desk", tmp_path)
+
+
 @pytest.mark.parametrize("content", [b"study: \xff\xfe", b"study: 2020-99-99"])
 def test_what_cannot_be_read_as_text(tmp_path, content):
     (tmp_path / "mine.yaml").write_bytes(content)

@@ -24,7 +24,7 @@ ABOUT = {
         ({"colour": 1}, ("colour",), "unknown key; known: task"),
         ({"dimensions": {"lr": {"low": 1}}}, ("dimensions", "lr"), "'high' is missing"),
         ({"dimensions": {}}, ("dimensions",), "is not a mapping of hyperparameters"),
-        ({"task": ["data", "data"]}, ("task",), "'data' stands twice"),
+        ({"task": ["data", "data"]}, ("task",), "'data' occurs twice"),
         ({"task": ["data", "lr"]}, ("task",), "'lr' is a dimension, too"),
         ({"loss": "lr"}, ("loss",), "'lr' is a column of task or dimensions, too"),
         ({"dimensions": {"k": {"choices": [1, 2]}}}, ("dimensions",), "are choices only"),

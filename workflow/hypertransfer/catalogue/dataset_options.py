@@ -148,7 +148,9 @@ def _text_objections(options: Mapping[str, Any]) -> Iterator[Problem]:
     """Options of a text that contradict each other."""
     if options["vocabulary"] is not None and options["tokens"] != BPE:
         yield Problem(
-            ("vocabulary",), options["vocabulary"], "null: the vocabulary of tokens: bytes is 256"
+            ("vocabulary",),
+            options["vocabulary"],
+            "null, which tokens: bytes needs: their vocabulary has 256 tokens",
         )
 
 

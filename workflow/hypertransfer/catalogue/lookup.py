@@ -62,7 +62,7 @@ def objection(kind: str, path: str) -> str:
     if source is None:
         return f"found: no source of module {module!r} in the project's folder or the library"
     if _hides(module, source):
-        return f"found: another module of the same name hides {source}; rename this file"
+        return f"found: another module of the same name hides {source}; rename {source.name}"
     if not attribute.isidentifier() or attribute.startswith("_"):
         return f"found: {attribute!r} is no public name of a module"
     home = OF_THE_LIBRARY[kind]

@@ -23,7 +23,7 @@ def validate(claims: Iterable[Any]) -> list[str]:
     doubles = [name for name in dict.fromkeys(ids) if ids.count(name) > 1]
     return [
         *(f"{_name(claim, i)}: {p}" for i, claim in enumerate(claims) for p in problems(claim)),
-        *(f"claim {name!r}: the id stands twice; give each its own" for name in doubles),
+        *(f"claim {name!r}: the id occurs twice; give each claim its own" for name in doubles),
     ]
 
 

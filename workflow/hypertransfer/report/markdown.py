@@ -9,6 +9,8 @@ NOTICE = (
     "<!-- Written by workflow/scripts/write_docs.py. "
     "Edit the source that the page names, not this file. -->"
 )
+# A number or fraction, or ½, b or β as a word of its own.
+_EXPONENT = re.compile(r"\^([-−]?(?:\d*\.?\d+(?:/\d+)?|½|[bβ](?!\w)))")
 
 
 def cell(text: object) -> str:
@@ -38,13 +40,21 @@ def ratio(symbol: str) -> str:
 def typeset(power: object) -> str:
     """A product of powers of ratios, such as m_N^-0.5·m_L, with indices and exponents."""
     text = superscripts(re.sub(r"m_(\w)", lambda match: ratio(match[1]), str(power)))
-    return text.replace("0.5</sup>", "1/2</sup>")
+    return re.sub(r">(−?)0\.5</sup>", r">\g<1>1/2</sup>", text)
 
 
 def superscripts(text: str) -> str:
-    """Text with exponents that are a number, ½, b or β, such as t^-0.5, set as superscripts."""
-    text = re.sub(r"\^([-−]?(?:[\d.]*\d|[½bβ]))", r"<sup>\1</sup>", text)
-    return text.replace("<sup>-", "<sup>−")
+    """Text with exponents that are a number, ½, b or β, such as t^-0.5, set as superscripts.
+
+    Code spans stay as they are.
+    """
+    parts = re.split(r"(`[^`]*`)", text)  # code spans have odd places
+    parts[::2] = [_EXPONENT.sub(_superscript, part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def _superscript(exponent: re.Match[str]) -> str:
+    return f"<sup>{exponent[1].replace('-', '−')}</sup>"
 
 
 def page(title: str, *parts: str) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hypertransfer.report.markdown import page, table
+from hypertransfer.report.markdown import page, superscripts, table
 from hypertransfer.report.numbers import value_text
 from hypertransfer.runs.scorecard import UNDECIDED, VERDICTS
 
@@ -39,7 +39,12 @@ def scorecard_page(
     """
     counts = Counter(claims["verdict"])
     rows = [
-        (claim["sentence"], claim["bar"], value_text(claim), verdict_text(claim["verdict"]))
+        (
+            superscripts(claim["sentence"]),
+            claim["bar"],
+            value_text(claim),
+            verdict_text(claim["verdict"]),
+        )
         for claim in claims.to_dict("records")
     ]
     return page(

@@ -38,15 +38,20 @@ def figure_problems(figure: Figure, runs: Runs, rows: Rows) -> Iterator[Problem]
             text = f"unknown option of {figure.kind}; known: {', '.join(card.options) or 'none'}"
             yield Problem(("options", str(option)), NO_VALUE, text)
             continue
-        problems = _value_problems(card.options[option], value, selected, rows)
+        problems = _value_problems(card.options[option], value, figure.options, selected, rows)
         yield from (problem.below("options", option) for problem in problems)
     for option in card.required:
         if option not in figure.options:
             yield Problem(("options", option), NO_VALUE, f"is missing, and {figure.kind} needs it")
 
 
-def _value_problems(option: Option, value: Any, runs: Runs, rows: Rows) -> Iterator[Problem]:
-    """Problems of an option's value: its type, or else the names in it that are not planned."""
+def _value_problems(
+    option: Option, value: Any, options: Mapping[str, Any], runs: Runs, rows: Rows
+) -> Iterator[Problem]:
+    """Problems of an option's value: its type, or else the names in it that are not planned.
+
+    `options` has the values of all options of the figure.
+    """
     errors = list(Validator(option).iter_errors(value))
     for error in errors:
         yield from explain_schema_error(error)
@@ -54,9 +59,9 @@ def _value_problems(option: Option, value: Any, runs: Runs, rows: Rows) -> Itera
         if "column_of" in schema:
             kind, known = "column", _columns(runs)
         else:
-            table, kind = schema["value_of"]
+            table, kind = schema.get("value_of") or ("runs", str(options[schema["value_in"]]))
             known = _values(table, kind, runs, rows)
-        if name and known and name not in known:
+        if name != "" and known and name not in known:
             text = f"no {kind} {name!r}; known: {', '.join(map(str, known))}"
             yield Problem(path, NO_VALUE, text)
 
@@ -65,7 +70,7 @@ def _names(
     schema: Option, value: Any, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Option, str]]:
     """Each name in a value that refers to a column or to a value of one: path, schema, name."""
-    if {"column_of", "value_of"} & set(schema):
+    if {"column_of", "value_of", "value_in"} & set(schema):
         yield path, schema, value
     if "items" in schema:
         for index, inner in enumerate(value):
@@ -87,8 +92,9 @@ def _values(table: str, column: str, runs: Runs, rows: Rows) -> list[Any]:
         return sorted({row[column] for row in rows.get(table, ()) if column in row})
     if column == "grid":
         return list(runs)
-    points = (run.point for members in runs.values() for run in members)
-    return list(dict.fromkeys(point[column] for point in points if column in point))
+    members = (run for part in runs.values() for run in part)
+    rows_of = (run.point if column in run.point else run.spec.columns() for run in members)
+    return list(dict.fromkeys(row[column] for row in rows_of if column in row))
 
 
 def id_problems(part: str, ids: Mapping[int, str]) -> Iterator[Problem]:

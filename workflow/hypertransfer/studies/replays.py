@@ -314,9 +314,10 @@ def planned_rows(
 ) -> dict[str, list[dict[str, str]]]:
     """The rows of the tables `TABLES`, with the columns that are known when a study is planned.
 
-    Conditions of figures and claims are checked against these rows.
+    The rows `tasks` name the columns that tell the tasks of each suite apart. Conditions and
+    options of figures, and conditions of claims, are checked against all these rows.
     """
-    rows: dict[str, list[dict[str, str]]] = {name: [] for name in TABLES}
+    rows: dict[str, list[dict[str, str]]] = {name: [] for name in (*TABLES, "tasks")}
     for name, replay in replays.items():
         place = {"replay": name, "suite": replay.suite}
         rows["replays"] += [place | {"method": method} for method in replay.methods]
@@ -324,6 +325,7 @@ def planned_rows(
     for name, suite in suites.items():
         dimensions = [{"suite": name, "dimension": key} for key in _declared(suite)]
         rows["winners"] += dimensions or [{"suite": name}]
+        rows["tasks"] += [{"suite": name, "column": key} for key in _task_columns(suite)]
     return rows
 
 
@@ -334,3 +336,11 @@ def _declared(suite: Suite) -> list[str]:
     except (KeyError, TypeError):
         return []
     return list(map(str, dimensions)) if isinstance(dimensions, Mapping) else []
+
+
+def _task_columns(suite: Suite) -> list[str]:
+    """The columns that name a suite's tasks; none if they are not declared as a list."""
+    try:
+        return list(map(str, suite.task_keys))
+    except (KeyError, TypeError):
+        return []

@@ -256,7 +256,7 @@ class Loop:
         """Continue from the saved state of a training of the same spec.
 
         Raises:
-            StateError: the state belongs to another training.
+            StateError: the state does not fit this training.
         """
         try:
             state.to_model(self.model, saved.part("model"))
@@ -271,7 +271,7 @@ class Loop:
             self.started = time.perf_counter() - float(saved.numbers["seconds"])
             self.stopwatch.go_on(saved.numbers["parts"])
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
-            raise StateError(f"belongs to another run: {error!r}") from error
+            raise StateError(f"does not fit this run: {error!r}") from error
 
 
 def train(

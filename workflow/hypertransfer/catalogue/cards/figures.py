@@ -20,8 +20,9 @@ class FigureCard:
     """A kind of figure: the function that draws it, as `module:function`, and its options.
 
     Each option has a JSON schema and a description; an option without a default is required.
-    Schemas may have two keywords of this library. `column_of` says that the value is a column of
-    that table; `value_of`, a table and a column, that the value occurs in that column.
+    Schemas may have three keywords of this library. `column_of` says that the value is a column of
+    that table; `value_of`, a table and a column, that the value occurs in that column; `value_in`,
+    another option, that the value occurs in the column of runs which that option names.
     """
 
     path: str
@@ -81,6 +82,7 @@ _REPLAYS = _list_of(_value("replays", "replay", "replay"), "names of replays")
 _ARM = {
     "anyOf": [{"type": "string"}, {"type": "number"}, FLAG],
     "expected": "an arm, which is a value of `column`",
+    "value_in": "column",
 }
 _TITLES = {
     "type": "object",
@@ -269,7 +271,7 @@ FIGURES: Mapping[str, FigureCard] = {
             "dimension": required(
                 _value("winners", "dimension", "hyperparameter"), "The hyperparameter."
             ),
-            "size": required({"type": "string"}, "Column of the tasks' size."),
+            "size": required(_value("tasks", "column", "column"), "Column of the tasks' size."),
             **TITLES,
         },
     ),

@@ -60,7 +60,7 @@ def _role_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
     dimensions = dimensions if isinstance(dimensions, Mapping) else {}
     for name in dict.fromkeys(task):
         if task.count(name) > 1:
-            yield Problem(("task",), NO_VALUE, f"{name!r} stands twice")
+            yield Problem(("task",), NO_VALUE, f"{name!r} occurs twice")
         if name in dimensions:
             text = f"{name!r} is a dimension, too: a tuned hyperparameter cannot name a task"
             yield Problem(("task",), NO_VALUE, text)
