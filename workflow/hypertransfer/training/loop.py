@@ -18,12 +18,14 @@ from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.runs.columns import HISTORY
 from hypertransfer.runs.schedule import factor
 from hypertransfer.runs.spec import RunSpec, Schedule
-from hypertransfer.training import build, losses, state
+from hypertransfer.training import build, losses, randomness, state
 from hypertransfer.training.extensions import Extensions
+from hypertransfer.training.randomness import evaluating, tensors_of, unchanged
 from hypertransfer.training.state import State, StateError
 from hypertransfer.training.stopwatch import Stopwatch
 
 FINAL_FRACTION = 0.1  # the final loss is the mean training loss over this last part of a run
+FLOP_SAMPLES = 2  # of which operations are counted; batch norm cannot normalise a single one
 EVAL_BATCH = 2000  # targets evaluated at once: samples, or tokens of a text
 
 Progress = Callable[[int, float], None]  # receives the step and the mean training loss
@@ -77,24 +79,26 @@ def reproducible() -> None:
 @torch.no_grad()
 def evaluate(model: nn.Module, data: Samples, loss_fn: Callable) -> tuple[float, float]:
     """Mean loss and accuracy on the test set; accuracy is 0 for targets that are not classes."""
-    model.eval()
     loss = correct = 0.0
     targets = data.test_y[0].numel()  # of one sample: 1, or the tokens of a text
     size = max(1, EVAL_BATCH // targets)
-    for x, y in zip(data.test_x.split(size), data.test_y.split(size), strict=True):
-        output = model(x)
-        loss += loss_fn(output, y).item() * y.numel()
-        if not y.is_floating_point():
-            correct += (output.argmax(-1) == y).sum().item()
-    model.train()
+    with evaluating(model):
+        for x, y in zip(data.test_x.split(size), data.test_y.split(size), strict=True):
+            output = model(x)
+            loss += loss_fn(output, y).item() * y.numel()
+            if not y.is_floating_point():
+                correct += (output.argmax(-1) == y).sum().item()
     return loss / data.test_y.numel(), correct / data.test_y.numel()
 
 
-def sample_flops(model: nn.Module, loss_fn: Callable, x: Tensor, y: Tensor) -> int:
-    """Floating-point operations of a forward and backward pass of one sample, counted by torch."""
-    with FlopCounterMode(display=False) as counter:
+def step_flops(model: nn.Module, loss_fn: Callable, x: Tensor, y: Tensor) -> int:
+    """Floating-point operations of a forward and backward pass of the batch, counted by torch.
+
+    The network and the global random generators stay as they were.
+    """
+    counter = FlopCounterMode(display=False)
+    with unchanged(model), randomness.seeded("flops"), counter:
         loss_fn(model(x), y).backward()
-    model.zero_grad(set_to_none=True)
     return counter.get_total_flops()
 
 
@@ -165,6 +169,7 @@ class Loop:
         if self.done in self.checkpoints:
             self.kept[self.done] = self._snapshot()
         self.scheduler.before(self.done)
+        randomness.seed(f"{self.spec.seed}/step/{self.done}")
         x, y = self._batch(index)
         self._observe(x, y)
 
@@ -232,9 +237,8 @@ class Loop:
             for name, column in vars(self.history).items()
         }
         parts = {
-            "model": self.model.state_dict(),
+            "model": tensors_of(self.model),
             "optimizer": moments,
-            "generators": state.of_generators(self.data.train_x.device),
             "history": history,
             "kept": state.joined(self.kept),
             "loss": {"total": self.total, "initial": torch.tensor(self.initial).double()},
@@ -261,7 +265,6 @@ class Loop:
         try:
             state.to_model(self.model, saved.part("model"))
             state.to_optimizer(self.optimizer, saved.part("optimizer"), saved.numbers["optimizer"])
-            state.to_generators(saved.part("generators"), self.data.train_x.device)
             columns = {name: tensor.tolist() for name, tensor in saved.part("history").items()}
             self.history = History(**{**columns, "step": [int(s) for s in columns["step"]]})
             self.kept = state.by_step(saved.part("kept"))
@@ -306,7 +309,9 @@ def train(
     loss_fn = losses.LOSSES[spec.loss]
     model, rows = build.drawn_model(spec, data, table)
     model.to(device).train()
-    flops = spec.batch_size * sample_flops(model, loss_fn, data.train_x[:1], data.train_y[:1])
+    counted = min(FLOP_SAMPLES, spec.batch_size)
+    flops = step_flops(model, loss_fn, data.train_x[:counted], data.train_y[:counted])
+    randomness.seed(f"{spec.seed}/optimizer")
     loop = Loop(spec, data, model, build.optimizer(spec, model, rows), loss_fn)
     if resume:
         loop.resume(resume)
@@ -318,7 +323,7 @@ def train(
         seconds=loop.elapsed(),
         optimizer_seconds=loop.stopwatch.seconds().get("optimizer", 0.0),
         curvature_seconds=loop.stopwatch.seconds().get("curvature", 0.0),
-        flops=flops * loop.done,
+        flops=flops * spec.batch_size // counted * loop.done,
         parameters=[row.plain() for row in rows],
         history=loop.history,
         checkpoints=loop.kept,
@@ -326,10 +331,10 @@ def train(
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
-    """Copies of the network's parameters and persistent buffers on the CPU, by name."""
+    """Copies of the network's parameters and buffers on the CPU, by name."""
     return {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in model.state_dict().items()
+        for name, tensor in tensors_of(model).items()
     }
 
 

@@ -1,8 +1,8 @@
 """The state of a training as one safetensors file, from which it continues bit for bit.
 
-The state holds weights and buffers, the optimizer's state, torch's random generators, the history
-and the weights kept at checkpoints. The number of updates also gives the position in the data,
-whose order is a function of the seed. A safetensors file cannot contain code.
+The state holds weights and buffers, the optimizer's state, the history and the weights kept at
+checkpoints. The number of updates also gives the position in the data, whose order is a function of
+the seed, and the seed of the step's random draws. A safetensors file cannot contain code.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from hypertransfer.runs.canonical import parse_json
+from hypertransfer.training.randomness import tensors_of
 
 Tensors = dict[str, Tensor]
 
@@ -156,26 +157,16 @@ def preconditioner(model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor
     return preconditioners
 
 
-def of_generators(device: torch.device) -> Tensors:
-    """The states of torch's global random generators, on the CPU and on a GPU device."""
-    states = {"cpu": torch.get_rng_state()}
-    return states | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
-
-
-def to_generators(tensors: Tensors, device: torch.device) -> None:
-    """Set torch's global random generators to the states that `of_generators` returned."""
-    torch.set_rng_state(tensors["cpu"])
-    if device.type == "cuda" and "cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["cuda"], device)
-
-
-def to_model(model: nn.Module, tensors: Tensors) -> None:
-    """Copy weights and buffers into the network, which keeps its memory layout.
+@torch.no_grad()
+def to_model(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Copy parameters and buffers into the network, which keeps its memory layout.
 
     Raises:
         StateError: the names or shapes are those of another network.
     """
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise StateError(f"is of another network: {error}") from error
+    own = tensors_of(model)
+    if set(own) != set(tensors) or any(own[n].shape != t.shape for n, t in tensors.items()):
+        names = ", ".join(sorted(set(own) ^ set(tensors))) or "its shapes"
+        raise StateError(f"is of another network: {names} differ")
+    for name, tensor in own.items():
+        tensor.copy_(tensors[name])
