@@ -21,8 +21,20 @@ from hypertransfer.training.state import State
 
 pytestmark = pytest.mark.usefixtures("own")
 
-NETWORKS = """Plain Dropped NumpyNoise RandomVector RandomBuffer Normed FrozenNorm LateBlock Unused
-Frozen ZeroReadout SharedHidden""".split()
+NETWORKS = [
+    "Plain",
+    "Dropped",
+    "NumpyNoise",
+    "RandomVector",
+    "RandomBuffer",
+    "Normed",
+    "FrozenNorm",
+    "LateBlock",
+    "Unused",
+    "Frozen",
+    "ZeroReadout",
+    "SharedHidden",
+]
 STEPS = 12
 
 
