@@ -22,19 +22,9 @@ from hypertransfer.training.state import State
 pytestmark = pytest.mark.usefixtures("own")
 
 NETWORKS = [
-    "Plain",
-    "Dropped",
-    "NumpyNoise",
-    "RandomVector",
-    "RandomBuffer",
-    "Normed",
-    "FrozenNorm",
-    "LateBlock",
-    "Unused",
-    "Frozen",
-    "ZeroReadout",
-    "SharedHidden",
-]
+    "Plain", "Dropped", "NumpyNoise", "RandomVector", "RandomBuffer", "Normed", "FrozenNorm",
+    "LateBlock", "Unused", "Frozen", "ZeroReadout", "SharedHidden",
+]  # fmt: skip
 STEPS = 12
 
 
