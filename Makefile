@@ -1,7 +1,7 @@
 # make         set up .venv and run the whole desk-scale job
 # make setup   set up .venv only
 # make test    set up .venv with the test dependencies and run every test
-# make test-long   the fault suite with hundreds of kills and corruptions
+# make test-long   the fault suite with hundreds of kills and corruptions, and every optimizer class
 # make bench   measure speed against stated rivals, to results/benchmarks.parquet
 # make docs    write the reference pages, and build the documentation to site/
 # make lint    formats and static checks
@@ -49,7 +49,7 @@ test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-long: setup-test
-	HYPERTRANSFER_LONG=1 $(BIN)/python -m pytest -s tests/faults
+	HYPERTRANSFER_LONG=1 $(BIN)/python -m pytest -s tests/faults tests/optimizers/test_package_optimizers.py
 
 # The variable keeps the generator from printing a notice about its successor.
 docs: setup-docs

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from hypertransfer.catalogue.cards import datasets
+from hypertransfer.catalogue.cards import datasets, optimizers
 from hypertransfer.catalogue.cards.networks import MODELS
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
 from hypertransfer.catalogue.options import defaults
@@ -37,7 +37,8 @@ class Completer:
         """The spec with the defaults of its network, optimizer and data set filled in.
 
         A part that is unknown, or is named by an import path, stays as it is: checks name the one,
-        and the code of the other is in the run's key. Completing a spec again changes nothing.
+        and the code of the other is in the run's key. A package's optimizer gets the gradient
+        power of its class. Completing a spec again changes nothing.
         """
         return replace(
             spec,
@@ -76,5 +77,5 @@ def _completed_options(kind: str, part: Component) -> Mapping[str, Any]:
         return datasets.completed(part.name, part.options) if known else part.options
     cards: Mapping[str, Any] = MODELS if kind == "model" else OPTIMIZERS
     if part.name not in cards:
-        return part.options
+        return optimizers.completed(part) if kind == "optimizer" else part.options
     return {**defaults(cards[part.name].options), **part.options}

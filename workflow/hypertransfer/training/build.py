@@ -31,6 +31,8 @@ from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import data_checks, randomness
 
 READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
+# Classes whose step takes a closure that computes the loss (extensions.ReevaluatingOptimizer).
+WITH_CLOSURE = tuple(f"pytorch_optimizer:{n}" for n in ("EmoFact", "EmoLynx", "EmoNavi"))
 EPS = 1e-8  # at the base shape, of optimizers that do not set it: torch's default for Adam
 
 
@@ -161,7 +163,10 @@ def optimizer(
         return make(parameter_groups, **options)
     scaled = {"params", "lr", "weight_decay", *({"betas", "eps"} & set(config))}
     known = [{k: v for k, v in group.items() if k in scaled} for group in parameter_groups]
-    return make(known, **{k: v for k, v in options.items() if k not in scaled})
+    made = make(known, **{k: v for k, v in options.items() if k not in scaled})
+    if spec.optimizer.name in WITH_CLOSURE:
+        made.needs_closure = True
+    return made
 
 
 def data(spec: RunSpec) -> Samples:

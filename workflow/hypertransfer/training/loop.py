@@ -6,6 +6,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.runs.columns import HISTORY
 from hypertransfer.runs.schedule import factor
 from hypertransfer.runs.spec import RunSpec, Schedule
-from hypertransfer.training import build, losses, randomness, state
+from hypertransfer.training import build, losses, optimizer_state, randomness, state
 from hypertransfer.training.extensions import Extensions
 from hypertransfer.training.randomness import evaluating, tensors_of, unchanged
 from hypertransfer.training.state import State, StateError
@@ -139,6 +140,7 @@ class Loop:
         self.stopwatch = Stopwatch(self.data.train_x.device)
         self.extensions = Extensions.of(self.model, self.optimizer)
         self.scheduler = Scheduler(self.optimizer, self.spec.schedule, self.spec.steps)
+        self.extensions.train()
 
     @property
     def order_seed(self) -> int:
@@ -173,20 +175,33 @@ class Loop:
         x, y = self._batch(index)
         self._observe(x, y)
 
-        loss = self.loss_fn(self.model(x), y)
-
-        self.optimizer.zero_grad(set_to_none=True)
-        (loss + self.extensions.penalty()).backward()
+        loss = self._backward(x, y)
         if self.done == 0:
             self._record_start(loss)
 
         with self.stopwatch("optimizer"):
-            self.optimizer.step()
+            if self.extensions.needs_closure:
+                self.optimizer.step(lambda: self._reevaluate(x, y))
+            else:
+                self.optimizer.step()
         self.extensions.after_update()
 
         self.total += loss.detach()
         self.since += 1
         self.done += 1
+
+    def _backward(self, x: Tensor, y: Tensor) -> Tensor:
+        """The loss of a batch, whose gradients replace those of the parameters."""
+        loss = self.loss_fn(self.model(x), y)
+        self.optimizer.zero_grad(set_to_none=True)
+        (loss + self.extensions.penalty()).backward()
+        return loss
+
+    def _reevaluate(self, x: Tensor, y: Tensor) -> Tensor:
+        """`_backward` at other weights in the same step, with the step's random draws."""
+        randomness.seed(f"{self.spec.seed}/step/{self.done}")
+        with torch.enable_grad():
+            return self._backward(x, y).detach()
 
     def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs, augmented if the data set says so, and targets of the samples."""
@@ -202,8 +217,14 @@ class Loop:
                 seed = curvature_seed(self.order_seed, self.done)
                 self.extensions.observe(self.done, self.model, self.loss_fn, x, y, seed)
 
+    def _evaluated_weights(self) -> AbstractContextManager[None]:
+        """Within the context the network has the weights that are evaluated and kept."""
+        return self.extensions.evaluated_weights() if self.done else nullcontext()
+
     def _snapshot(self) -> dict[str, Tensor]:
-        return {**weights(self.model), **state.preconditioner(self.model, self.optimizer)}
+        with self._evaluated_weights():
+            kept = weights(self.model)
+        return {**kept, **state.preconditioner(self.model, self.optimizer)}
 
     def _record_start(self, loss: Tensor) -> None:
         """The row of step 0."""
@@ -225,13 +246,14 @@ class Loop:
     def _add_row(self, train_loss: float, *, evaluate_now: bool, **values: float) -> None:
         row = {"step": self.done, "train_loss": train_loss, **values}
         if evaluate_now:
-            evaluated = evaluate(self.model, self.data, self.loss_fn)
+            with self._evaluated_weights():
+                evaluated = evaluate(self.model, self.data, self.loss_fn)
             row["eval_loss"], row["eval_accuracy"] = evaluated
         self.history.add(**row, **self.extensions.statistics())
 
     def state(self) -> State:
         """The state of the training, from which `resume` continues bit for bit."""
-        moments, plain = state.of_optimizer(self.optimizer)
+        moments, structure = optimizer_state.of_optimizer(self.optimizer)
         history = {
             name: torch.tensor(column, dtype=torch.float64)
             for name, column in vars(self.history).items()
@@ -247,7 +269,7 @@ class Loop:
         numbers = {
             "since": self.since,
             "seconds": self.elapsed(),
-            "optimizer": plain,
+            "optimizer": structure,
             "parts": self.stopwatch.seconds(),
         }
         return State(self.done, numbers, tensors)
@@ -264,7 +286,8 @@ class Loop:
         """
         try:
             state.to_model(self.model, saved.part("model"))
-            state.to_optimizer(self.optimizer, saved.part("optimizer"), saved.numbers["optimizer"])
+            moments, structure = saved.part("optimizer"), saved.numbers["optimizer"]
+            optimizer_state.to_optimizer(self.optimizer, moments, structure)
             columns = {name: tensor.tolist() for name, tensor in saved.part("history").items()}
             self.history = History(**{**columns, "step": [int(s) for s in columns["step"]]})
             self.kept = state.by_step(saved.part("kept"))

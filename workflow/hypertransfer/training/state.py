@@ -85,76 +85,38 @@ def by_step(tensors: Mapping[str, Tensor]) -> dict[int, Tensors]:
     return dict(sorted(steps.items()))
 
 
-GROUPS = "group/"  # prefix of a group's number
-
-
-def of_optimizer(optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[str, Any]]:
-    """An optimizer's state: tensors and numbers, each by `<index of parameter>/<name>`.
-
-    Steps that an optimizer counts in its groups stand among the numbers, by `group/<index>`.
-    """
-    tensors: Tensors = {}
-    plain: dict[str, Any] = {
-        f"{GROUPS}{index}": group["step"]
-        for index, group in enumerate(optimizer.param_groups)
-        if "step" in group
-    }
-    for index, values in optimizer.state_dict()["state"].items():
-        for name, value in values.items():
-            target = tensors if isinstance(value, Tensor) else plain
-            target[f"{index}/{name}"] = value
-    return tensors, plain
-
-
-def to_optimizer(
-    optimizer: torch.optim.Optimizer, tensors: Tensors, plain: Mapping[str, Any]
-) -> None:
-    """Load the state that `of_optimizer` returned into an optimizer of equal groups.
-
-    Each tensor of a parameter's shape gets the memory layout of that parameter, as optimizers
-    create it.
-
-    Raises:
-        StateError: the state has more parameters than the optimizer.
-    """
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    states: dict[int, dict[str, Any]] = {}
-    groups = optimizer.state_dict()["param_groups"]
-    for path, value in {**plain, **tensors}.items():
-        if path.startswith(GROUPS):
-            groups[int(path.removeprefix(GROUPS))]["step"] = value
-            continue
-        index, _, name = path.partition("/")
-        if int(index) >= len(parameters):
-            raise StateError(
-                f"has values of parameter {index}; the optimizer has {len(parameters)} parameters"
-            )
-        parameter = parameters[int(index)]
-        if isinstance(value, Tensor) and value.shape == parameter.shape:
-            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-        states.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": states, "param_groups": groups})
-
-
 PRECONDITIONER = "preconditioner/"  # prefix of a parameter's name
+# Classes whose update is Adam's, of all parameters or of some; named, so that none is imported.
+ADAM = (
+    "torch.optim.adam.Adam",
+    "torch.optim.adamw.AdamW",
+    "hypertransfer.optimizers.lmo.LMO",
+)
 
 
 def preconditioner(model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensors:
     """Adam's preconditioner √v̂ + ε, by `preconditioner/<parameter>`, of the parameters' shapes.
 
     v̂ is the bias-corrected second moment; the update is lr·m̂/(√v̂ + ε) (Kingma and Ba 1412.6980,
-    Algorithm 1). Parameters without second moments are left out.
+    Algorithm 1). Empty for any other optimizer than `ADAM`, whatever moments it has. Parameters
+    without moments are left out.
     """
+    if _path(optimizer) not in ADAM:
+        return {}
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     preconditioners: Tensors = {}
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             moments = optimizer.state.get(parameter, {})
-            if "exp_avg_sq" in moments:
+            if "exp_avg_sq" in moments and not group.get("amsgrad"):
                 correction = 1 - group["betas"][1] ** float(moments["step"])
                 root = (moments["exp_avg_sq"] / correction).sqrt() + group["eps"]
                 preconditioners[PRECONDITIONER + names[id(parameter)]] = root.cpu().contiguous()
     return preconditioners
+
+
+def _path(optimizer: torch.optim.Optimizer) -> str:
+    return f"{type(optimizer).__module__}.{type(optimizer).__name__}"
 
 
 @torch.no_grad()
