@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from hypertransfer.catalogue import package_source
 from hypertransfer.catalogue.cards import optimizers, package_optimizers
 from hypertransfer.catalogue.options import Validator
+from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.spec import Component
 
@@ -58,9 +59,10 @@ def class_problems(optimizer: Component) -> Iterator[Problem]:
         if option not in optimizer.options:
             yield Problem(("optimizer",), NO_VALUE, f"{optimizer.name} needs the option {option}")
     for option, needed in package_optimizers.NEEDED_OPTIONS.get(optimizer.name, {}).items():
-        if (value := optimizer.options.get(option)) != needed:
-            text = f"{needed!r}, without which {name} does not follow the run's learning rates"
-            yield Problem(("optimizer", option), value, text)
+        if optimizer.options.get(option) != needed:
+            setting = f"{option}: {canonical(needed)}"
+            text = f"{optimizer.name} needs {setting}, to follow the run's learning rates"
+            yield Problem(("optimizer",), NO_VALUE, text)
     own = [option for option in signature.options if option not in OF_THE_RUN]
     for option, value in optimizer.options.items():
         if option in OF_THE_RUN:

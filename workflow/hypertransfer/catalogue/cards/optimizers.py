@@ -150,14 +150,14 @@ def fixed(optimizer: Component) -> dict[str, Any]:
 
 
 def gradient_power(optimizer: Component) -> float | None:
-    """The gradient power of an optimizer; None for one named by import path that does not say it.
+    """The gradient power of an optimizer; None if one named by import path does not say it.
 
     Such an optimizer says its power in the option `gradient_power`, which `completed` fills in for
     classes whose power is known.
     """
     if ":" in optimizer.name:
         power = optimizer.options.get(GRADIENT_POWER)
-        return None if power is None else float(power)
+        return float(power) if isinstance(power, int | float) else None
     return OPTIMIZERS[optimizer.name].gradient_power
 
 
