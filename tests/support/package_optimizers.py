@@ -99,32 +99,35 @@ def unequal(one, other):
     return [n for n, t in one.items() if not torch.equal(t.nan_to_num(), other[n].nan_to_num())]
 
 
-def sizes_of_updates(name, scale=1.0, rates=(0.01, 0.01), steps=14):
-    """The norm of the last update of two matrices and a vector, for random gradients times scale.
+def sizes_of_updates(name, scale, steps=20, late=10):
+    """The sum of the norms of late updates of a matrix and of a vector.
 
-    The second of `rates` is that of the second matrix and of the vector.
+    Gradients are random, times `scale`; all draws are the same for every scale.
     """
     for seed in (torch.manual_seed, random.seed, np.random.seed):
         seed(3)
     generator = torch.Generator().manual_seed(0)
-    shapes = ((8, 8), (8, 8), (8,))
-    parameters = [torch.nn.Parameter(torch.randn(s, generator=generator)) for s in shapes]
-    lrs = (rates[0], rates[1], rates[1])
-    groups = [{"params": [p], "lr": lr} for p, lr in zip(parameters, lrs, strict=True)]
+    parameters = [torch.nn.Parameter(torch.randn(s, generator=generator)) for s in ((8, 8), (8,))]
+    groups = [{"params": [parameter], "lr": 0.01} for parameter in parameters]
     options = {k: v for k, v in options_of(name).items() if k != "gradient_power"}
     optimizer = class_of(name)(groups, **options)
     if hasattr(optimizer, "train"):
         optimizer.train()
-    for _ in range(steps):
+    sums = [0.0, 0.0]
+    for step in range(steps):
         before = [p.detach().clone() for p in parameters]
         for parameter in parameters:
             parameter.grad = scale * torch.randn(parameter.shape, generator=generator)
         closure = [lambda: torch.tensor(scale)] if name in WITH_CLOSURE else []
         optimizer.step(*closure)
-    return [float((p.detach() - b).norm()) for p, b in zip(parameters, before, strict=True)]
+        if step >= late:
+            moves = zip(parameters, before, strict=True)
+            sizes = [float((p.detach() - b).norm()) for p, b in moves]
+            sums = [total + size for total, size in zip(sums, sizes, strict=True)]
+    return sums
 
 
 def measured_powers(name):
-    """The power of the gradients' scale to which the last update of each parameter grows."""
-    one, other = sizes_of_updates(name), sizes_of_updates(name, scale=16.0)
+    """The power of the gradients' scale to which late updates of each parameter grow."""
+    one, other = sizes_of_updates(name, 1.0), sizes_of_updates(name, 16.0)
     return [math.log(b / a, 16) for a, b in zip(one, other, strict=True)]

@@ -14,19 +14,13 @@ from typing import Any
 
 import yaml
 
-from hypertransfer.catalogue.cards import (
-    datasets,
-    figures,
-    networks,
-    optimizers,
-    package_optimizers,
-    probes,
-)
+from hypertransfer.catalogue.cards import datasets, figures, networks, optimizers, probes
 from hypertransfer.catalogue.module_source import PACKAGE_ROOT
 from hypertransfer.claims.families import FAMILIES, measures
 from hypertransfer.claims.measure import Measure
 from hypertransfer.parameterisation.algebra import ONE, Parameterisation, Rule
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE
+from hypertransfer.report import package_optimizers
 from hypertransfer.report.docstrings import docstring, documented, first_paragraph
 from hypertransfer.report.markdown import code, page, table
 from hypertransfer.report.option_tables import accepts, default_text, keys_table, options_table
@@ -78,37 +72,7 @@ def _optimizers() -> str:
         power = f"Gradient power {card.gradient_power:g}."
         text = f"{first_paragraph(documented(card.path))} {power} `{card.path}`"
         parts += [f"## {', '.join(names)}", text, options_table(card.options)]
-    return page("Optimizers", *parts, *_package_optimizers())
-
-
-def _package_optimizers() -> Iterator[str]:
-    """The section on classes of packages: what planning knows of them."""
-    yield "## Classes of torch.optim and pytorch_optimizer"
-    yield (
-        "Source: `hypertransfer.catalogue.cards.package_optimizers`. A config names a class as "
-        "`torch.optim:Name` or `pytorch_optimizer:Name`. Gradient powers of these are known; any "
-        "other class needs the option `gradient_power`."
-    )
-    powers = package_optimizers.GRADIENT_POWERS
-    yield table(
-        ("gradient power", "classes"),
-        [
-            (power, ", ".join(code(name) for name, known in powers.items() if known == power))
-            for power in sorted(set(powers.values()))
-        ],
-    )
-    yield "Some classes follow the run's learning rates with these options only:"
-    needed = package_optimizers.NEEDED_OPTIONS.items()
-    yield table(
-        ("class", "options"),
-        [
-            (code(name), ", ".join(code(f"{k}: {default_text(v)}") for k, v in options.items()))
-            for name, options in needed
-        ],
-    )
-    yield "Planning refuses these:"
-    refused = package_optimizers.REFUSED.items()
-    yield table(("class", "reason"), [(code(name), reason) for name, reason in refused])
+    return page("Optimizers", *parts, *package_optimizers.section())
 
 
 def _alike(cards: Mapping[str, Any]) -> Iterator[tuple[list[str], Any]]:
