@@ -1,7 +1,7 @@
 # make             set up .venv, and make the results of all studies at the desk scale
 # make setup       set up .venv only
 # make test        set up .venv with the test dependencies, and run the checks and all tests
-# make test-long   run the fault tests with hundreds of kills and corruptions
+# make test-long   run the fault tests with hundreds of kills, and every class of optimizers
 # make bench       measure the speed against other libraries, to results/benchmarks.parquet
 # make docs        write the generated pages, and build the documentation to site/
 # make lint        check formats, and run static checks
@@ -49,7 +49,7 @@ test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-long: setup-test
-	HYPERTRANSFER_LONG=1 $(BIN)/python -m pytest -s tests/faults
+	HYPERTRANSFER_LONG=1 $(BIN)/python -m pytest -s tests/faults tests/optimizers/test_package_optimizers.py
 
 # The variable suppresses a notice of MkDocs about its next major version.
 docs: setup-docs

@@ -7,24 +7,39 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 import pytest
+from tests.support import own_parts
 from tests.support.synthetic import Watching, images
 
 from hypertransfer.training import build
 
 
+def offer(monkeypatch, folder, name, parts):
+    """Offer parts as those of a module in the project's folder, which is `folder`."""
+    source = folder / f"{name}.py"  # parts are taken from the project's folder only
+    source.touch()
+    monkeypatch.chdir(folder)
+    module = ModuleType(name)
+    module.__spec__ = ModuleSpec(name, None, origin=str(source))
+    for attribute, part in parts.items():
+        setattr(module, attribute, part)
+        monkeypatch.setattr(part, "__module__", name)
+    monkeypatch.setitem(sys.modules, name, module)
+
+
 @pytest.fixture
 def synthetic(monkeypatch, tmp_path):
     """A data set and a model of one's own, named by import path."""
-    source = tmp_path / "synthetic_parts.py"  # parts are taken from the project's folder only
-    source.touch()
-    monkeypatch.chdir(tmp_path)
-    module = ModuleType("synthetic_parts")
-    module.__spec__ = ModuleSpec("synthetic_parts", None, origin=str(source))
-    module.load, module.Watching = images, Watching
-    for part in (images, Watching):
-        monkeypatch.setattr(part, "__module__", "synthetic_parts")
-    monkeypatch.setitem(sys.modules, "synthetic_parts", module)
+    offer(monkeypatch, tmp_path, "synthetic_parts", {"load": images, "Watching": Watching})
     Watching.seen = []
+    build._data.cache_clear()
+    yield
+    build._data.cache_clear()
+
+
+@pytest.fixture
+def own(monkeypatch, tmp_path):
+    """The parts of `tests.support.own_parts`, as `mine:<name>`."""
+    offer(monkeypatch, tmp_path, "mine", {part.__name__: part for part in own_parts.PARTS})
     build._data.cache_clear()
     yield
     build._data.cache_clear()

@@ -8,12 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hypertransfer.catalogue import dataset_options
+from hypertransfer.catalogue import dataset_options, package_checks
 from hypertransfer.catalogue.cards import datasets
 from hypertransfer.catalogue.cards.lmo_presets import LMO_PRESETS
 from hypertransfer.catalogue.cards.networks import MODELS
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
-from hypertransfer.catalogue.lookup import objection
+from hypertransfer.catalogue.lookup import objection, of_package
 from hypertransfer.catalogue.module_source import own
 from hypertransfer.catalogue.options import Validator
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
@@ -69,6 +69,8 @@ def _component_problems(spec: RunSpec, options: OptionChecks) -> Iterator[Proble
         yield Problem(
             ("weight_decay",), spec.weight_decay, "0 with adam: use adamw, whose decay is decoupled"
         )
+    if of_package(spec.optimizer):
+        yield from package_checks.decay_problems(spec.optimizer, spec.weight_decay)
     card = OPTIMIZERS.get(spec.optimizer.name)
     if spec.optimizer.name == "normalized_sgd" and spec.optimizer.options.get("radii"):
         expected = "left out: normalized_sgd has one norm of all weights together"
@@ -130,9 +132,22 @@ def _bound(source: Path, _modified: int) -> frozenset[str]:
     return frozenset(found)
 
 
+def _import_path_problems(optimizer: Component) -> Iterator[Problem]:
+    """Problems of an optimizer that is named by its import path."""
+    if of_package(optimizer) and not objection("optimizer", optimizer.name):
+        problems = list(package_checks.class_problems(optimizer))
+        yield from problems
+        if any(problem.path == ("optimizer",) for problem in problems):
+            return  # the class is none that could have a power
+    yield from package_checks.scaled_problems(optimizer)
+    yield from package_checks.power_problems(optimizer)
+
+
 def _option_problems(kind: str, part: Component, cards: Mapping[str, Any]) -> Iterator[Problem]:
     if ":" in part.name:
         yield from _unfound(kind, part.name)
+        if kind == "optimizer":
+            yield from _import_path_problems(part)
         return
     if part.name not in cards:
         yield Problem((kind,), part.name, f"one of {', '.join(cards)}")

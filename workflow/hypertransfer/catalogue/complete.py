@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from hypertransfer.catalogue.cards import datasets
+from hypertransfer.catalogue.cards import datasets, optimizers
 from hypertransfer.catalogue.cards.networks import MODELS
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
 from hypertransfer.catalogue.options import completed
@@ -37,8 +37,8 @@ class Completer:
         """The spec with the defaults of its network, optimizer and data set filled in.
 
         Components that are unknown or named by an import path are left as they are: `checks`
-        reports the former, and the run's key contains the code of the latter. A complete spec is
-        left unchanged.
+        reports the former, and the run's key contains the code of the latter. An optimizer of a
+        package gets the gradient power of its class. A complete spec is left unchanged.
         """
         return replace(
             spec,
@@ -77,5 +77,5 @@ def _completed_options(kind: str, part: Component) -> Mapping[str, Any]:
         return datasets.completed(part.name, part.options) if known else part.options
     cards: Mapping[str, Any] = MODELS if kind == "model" else OPTIMIZERS
     if part.name not in cards:
-        return part.options
+        return optimizers.completed(part) if kind == "optimizer" else part.options
     return completed(cards[part.name].options, part.options)

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from hypertransfer.catalogue.cards import datasets, optimizers
+from hypertransfer.catalogue.cards import datasets, optimizers, package_optimizers
 from hypertransfer.catalogue.cards.networks import MODELS
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
 from hypertransfer.catalogue.module_source import PACKAGE, own
@@ -35,13 +35,11 @@ OF_THE_LIBRARY = {
     "parameterisation": "hypertransfer.parameterisation.tables",
     "probe": "hypertransfer.probes",
 }
-# Packages from which a config may name optimizers; `load` refuses their other objects.
-OPTIMIZER_PACKAGES = ("torch.optim", "pytorch_optimizer")
 
 
 def of_package(optimizer: Component) -> bool:
     """Whether the name of an optimizer is the import path of a class of an installed package."""
-    return optimizer.name.partition(":")[0] in OPTIMIZER_PACKAGES
+    return optimizer.name.partition(":")[0] in package_optimizers.PACKAGES
 
 
 def packages(optimizer: Component) -> tuple[str, ...]:
@@ -55,7 +53,7 @@ def packages(optimizer: Component) -> tuple[str, ...]:
 def objection(kind: str, path: str) -> str:
     """Why a config may not name `module:attribute` as a part of this kind; empty if it may."""
     module, _, attribute = path.partition(":")
-    if kind == "optimizer" and module in OPTIMIZER_PACKAGES:
+    if kind == "optimizer" and module in package_optimizers.PACKAGES:
         public = attribute.isidentifier() and not attribute.startswith("_")
         return "" if public else f"found: {attribute!r} is no public name of a module"
     source = own(module)
@@ -83,7 +81,7 @@ def load(kind: str, path: str) -> Any:
     module, _, attribute = path.partition(":")
     if text := objection(kind, path):
         raise ValueError(f"{path!r} is not {text}")
-    if kind == "optimizer" and module in OPTIMIZER_PACKAGES:
+    if kind == "optimizer" and module in package_optimizers.PACKAGES:
         return _optimizer_class(module, attribute)
     if find_spec(module.partition(".")[0]) is None:
         raise ValueError(f"{path!r}: {own(module)} is not on Python's path")
@@ -98,6 +96,7 @@ def load(kind: str, path: str) -> Any:
 
 
 def _optimizer_class(module: str, attribute: str) -> type:
+    """The class of a package; of its names, optimizers alone may be taken."""
     parts = vars(import_module(module))
     known = {name: one for name, one in parts.items() if _is_optimizer(one)}
     if attribute not in known:
@@ -130,6 +129,8 @@ def table(spec: RunSpec) -> Parameterisation:
     """
     name = spec.parameterisation
     power = optimizers.gradient_power(spec.optimizer)
+    if power is None:
+        raise ValueError(f"optimizer {spec.optimizer.name!r} needs gradient_power: 0 or 1")
     found = load("parameterisation", name) if ":" in name else PARAMETERISATIONS[name]
     if isinstance(found, Parameterisation):
         found = {found.gradient_power: found}

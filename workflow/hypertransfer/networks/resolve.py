@@ -37,7 +37,8 @@ class ParameterRow:
     """How one parameter is initialised, multiplied and trained; part of the run's record.
 
     `init_std` is 0 for parameters that keep the value of their module (0 for biases, 1 for gains of
-    norms). A vector of n entries has fan_in 1 and fan_out n. The optimizer receives `lr`,
+    norms), and for weights that begin at zero. A vector of n entries has fan_in 1 and fan_out n.
+    `lr` and `weight_decay` are 0 for parameters that are not trained. The optimizer receives `lr`,
     `weight_decay`, `eps` and `betas`, which are empty if the optimizer has no betas.
     """
 
@@ -80,7 +81,11 @@ class Base:
 
 @dataclass(frozen=True)
 class Tagged:
-    """A parameter, its module, its role, and whether it is inside a residual branch."""
+    """A parameter, its module, its role, and whether it is inside a residual branch.
+
+    `name` is the parameter's first name in the model. Several modules may share one tensor;
+    `sharers` are those beside `module`, with the roles that they give the tensor.
+    """
 
     name: str
     attribute: str
@@ -88,6 +93,12 @@ class Tagged:
     module: nn.Module
     role: Role
     in_branch: bool
+    sharers: tuple[tuple[nn.Module, Role], ...] = ()
+
+    @property
+    def is_weight(self) -> bool:
+        """Whether the parameter is the weight of a layer that a parameterisation can scale."""
+        return isinstance(self.module, Scaled) and self.attribute == "weight"
 
 
 # Draws a weight of the parameter's shape; None stands for a Gaussian with the row's init_std.
@@ -95,15 +106,33 @@ Draw = Callable[[Tagged, torch.Generator], torch.Tensor | None]
 
 
 def named_roles(model: nn.Module) -> Iterator[Tagged]:
-    """All parameters of the model with their modules and roles.
+    """All parameters of the model with their modules and roles, each tensor once.
+
+    An embedding whose tensor is also a readout's weight has the role `input`, as under
+    `TiedLinear`.
 
     Raises:
-        RoleError: the `roles` of a module lack one of its parameters.
+        RoleError: the `roles` of a module lack one of its parameters; a parameter has no shape yet;
+            or modules share a tensor but give it roles that do not go together.
     """
+    by_tensor: dict[int, list[Tagged]] = {}
+    for tagged in _occurrences(model):
+        by_tensor.setdefault(id(tagged.parameter), []).append(tagged)
+    for occurrences in by_tensor.values():
+        yield occurrences[0] if len(occurrences) == 1 else _shared(occurrences)
+
+
+def _occurrences(model: nn.Module) -> Iterator[Tagged]:
+    """Each parameter of each module."""
     branches = [name for name, module in model.named_modules() if isinstance(module, Branch)]
     for path, module in model.named_modules():
         for attribute, parameter in module.named_parameters(recurse=False):
             name = f"{path}.{attribute}" if path else attribute
+            if isinstance(parameter, nn.parameter.UninitializedParameter):
+                raise RoleError(
+                    f"parameter {name} of {type(model).__name__} has no shape before the first "
+                    f"forward pass: give its {type(module).__name__} its sizes"
+                )
             role = getattr(module, "roles", {}).get(attribute)
             if role is None:
                 raise RoleError(
@@ -114,16 +143,45 @@ def named_roles(model: nn.Module) -> Iterator[Tagged]:
             yield Tagged(name, attribute, parameter, module, role, inside)
 
 
+TIED = {Role.INPUT, Role.OUTPUT}  # roles of a tensor that an embedding and a readout share
+
+
+def _shared(occurrences: list[Tagged]) -> Tagged:
+    """One entry for a tensor of several modules.
+
+    Raises:
+        RoleError: the modules need different treatments of the tensor.
+    """
+    roles = {tagged.role for tagged in occurrences}
+    owner = next((o for o in occurrences if roles == TIED and o.role is Role.INPUT), occurrences[0])
+    others = [tagged for tagged in occurrences if tagged is not owner]
+    alike = len({tagged.in_branch for tagged in occurrences}) == 1
+    weights = len({tagged.is_weight for tagged in occurrences}) == 1
+    if not (alike and weights and (len(roles) == 1 or roles == TIED)):
+        names = " and ".join(f"{o.name} ({o.role.value})" for o in occurrences)
+        raise RoleError(
+            f"{names} share one tensor, but a table treats them differently: only modules of one "
+            "role, all inside or all outside residual branches, or an embedding and a readout, can"
+        )
+    sharers = tuple((tagged.module, tagged.role) for tagged in others)
+    return replace(owner, name=occurrences[0].name, sharers=sharers)
+
+
 def base_std(tagged: Tagged, ratios: Ratios) -> float:
     """gain/√fan_in of a weight, with its fan_in at the base shape; 0 for vectors."""
-    if not isinstance(tagged.module, Scaled) or tagged.attribute != "weight":
+    if not tagged.is_weight:
         return 0.0
+    return tagged.module.gain / math.sqrt(base_fan_in(tagged, ratios))
+
+
+def base_fan_in(tagged: Tagged, ratios: Ratios) -> float:
+    """fan_in of a weight at the base shape."""
     fan_in = tagged.module.fan_in
     if tagged.role in GROWING:
         fan_in = fan_in / ratios.width
     if tagged.role is Role.EXPERT_DOWN:
         fan_in = fan_in * ratios.granularity
-    return tagged.module.gain / math.sqrt(fan_in)
+    return fan_in
 
 
 def resolve(
@@ -140,7 +198,9 @@ def resolve(
     table = table.unit() if base.weights == "unit" else table
     tagged = list(named_roles(model))
     _refuse_unknown_types(model, base)
-    if any(isinstance(module, TiedLinear) for module in model.modules()) and not table.ties:
+    ties = [p.name for p in tagged if any(role is not p.role for _, role in p.sharers)]
+    ties += [name for name, module in model.named_modules() if isinstance(module, TiedLinear)]
+    if ties and not table.ties:
         raise RoleError(
             f"table {table.name!r} scales outputs otherwise than inputs, which share weights here: "
             "do not tie them, or use a table whose two rules differ in the multiplier only"
@@ -169,14 +229,16 @@ def _row(
     rule = table.rules[tagged.role]
     ratios = ratios if tagged.in_branch else replace(ratios, depth=1)
     std = base_std(tagged, ratios)
-    unit = base.weights == "unit" and std > 0
-    weight = isinstance(tagged.module, Scaled) and tagged.attribute == "weight"
+    weight = tagged.is_weight
+    unit = base.weights == "unit" and weight
+    # A weight that begins at zero has a forward multiplier all the same, or it would stay there.
+    forward = std or (1 / math.sqrt(base_fan_in(tagged, ratios)) if weight else 0.0)
     if tagged.role in DRAWN and not weight:
         raise RoleError(
             f"{tagged.name} has the role {tagged.role.value}, whose weights the table draws and "
             "scales; only layers of hypertransfer.networks.layers support that: use such a layer"
         )
-    if not std and rule.multiplier.at(ratios) != 1.0:
+    if not weight and rule.multiplier.at(ratios) != 1.0:
         raise RoleError(
             f"table {table.name!r} gives {tagged.name} ({tagged.role.value}) a multiplier, which "
             "only layers of hypertransfer.networks.layers apply: use such a layer, or another table"
@@ -191,8 +253,8 @@ def _row(
         shape=tuple(tagged.parameter.shape),
         fan_in=tagged.module.fan_in if weight else 1,
         fan_out=tagged.module.fan_out if weight else tagged.parameter.numel(),
-        init_std=(1.0 if unit else std) * rule.init_std.at(ratios) * own("init_std"),
-        multiplier=(std if unit else 1.0) * rule.multiplier.at(ratios),
+        init_std=(float(std > 0) if unit else std) * rule.init_std.at(ratios) * own("init_std"),
+        multiplier=(forward if unit else 1.0) * rule.multiplier.at(ratios),
         lr=base.lr * rule.lr.at(ratios) * own("lr"),
         weight_decay=base.weight_decay * rule.weight_decay.at(ratios) * own("weight_decay"),
         eps=base.eps * rule.eps.at(ratios) * own("eps"),
@@ -229,15 +291,18 @@ def apply(
     by_name = {row.name: row for row in rows}
     for tagged in named_roles(model):
         row = by_name[tagged.name]
-        if isinstance(tagged.module, Scaled) and tagged.attribute == "weight":
+        if tagged.is_weight:
             tagged.module.multiplier = row.multiplier
+            for module, role in tagged.sharers:
+                tied = table.rules[role].multiplier.at(ratios) if role is not tagged.role else 1.0
+                module.multiplier = row.multiplier * tied
         if row.init_std > 0:
             generator = torch.Generator().manual_seed(parameter_seed(seed, row.name))
             drawn = draw(tagged, generator) if draw else None
             if drawn is None:
                 drawn = torch.randn(row.shape, generator=generator) * row.init_std
             tagged.parameter.data.copy_(drawn)
-        elif tagged.attribute == "bias":
+        elif tagged.is_weight or tagged.attribute == "bias":
             tagged.parameter.data.zero_()
     blocks = count_blocks(by_name)
     for name, module in model.named_modules():

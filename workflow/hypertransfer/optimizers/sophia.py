@@ -99,6 +99,8 @@ class Sophia(SophiaH):
         for group in self.param_groups:
             for parameter in group["params"]:
                 state = self.state[parameter]
+                if "hessian_moment" not in state:  # a parameter without a gradient so far
+                    continue
                 bound = group["p"] * state["hessian_moment"].clamp(min=group["eps"])
                 size = state["momentum"].abs()
                 moved = size > 0
@@ -125,7 +127,9 @@ def gauss_newton(
     probabilities = torch.softmax(output.detach().flatten(0, -2), dim=-1).cpu()
     generator = torch.Generator().manual_seed(seed)
     labels = torch.multinomial(probabilities, 1, generator=generator).reshape(y.shape).to(y)
-    gradients = torch.autograd.grad(loss(output, labels), parameters)
+    gradients = torch.autograd.grad(
+        loss(output, labels), parameters, allow_unused=True, materialize_grads=True
+    )
     return [y.numel() * g.square() for g in gradients]
 
 
@@ -145,6 +149,13 @@ def hutchinson(
     generator = torch.Generator().manual_seed(seed)
     vectors = [torch.randn(p.shape, generator=generator).to(p) for p in parameters]
     with sdpa_kernel(SDPBackend.MATH):  # the only backend that can be differentiated twice
-        gradients = torch.autograd.grad(loss(model(x), y), parameters, create_graph=True)
-        products = torch.autograd.grad(gradients, parameters, vectors)
+        gradients = torch.autograd.grad(
+            loss(model(x), y), parameters, create_graph=True, allow_unused=True,
+            materialize_grads=True,
+        )  # fmt: skip
+        linked = [(g, u) for g, u in zip(gradients, vectors, strict=True) if g.requires_grad]
+        products = torch.autograd.grad(
+            [g for g, _ in linked], parameters, [u for _, u in linked], allow_unused=True,
+            materialize_grads=True,
+        )  # fmt: skip
     return [u * hu for u, hu in zip(vectors, products, strict=True)]

@@ -23,8 +23,9 @@ from hypertransfer.curvature.operators import HessianOperator, Landscape
 from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.runs import ratios
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.training import build, losses
+from hypertransfer.training import build, losses, randomness
 from hypertransfer.training.loop import reproducible
+from hypertransfer.training.randomness import tensors_of
 from hypertransfer.training.state import PRECONDITIONER
 
 CHUNK = 1024  # samples whose autograd graph is in memory at once
@@ -93,7 +94,7 @@ class View:
     @contextmanager
     def at_start(self) -> Iterator[None]:
         """In the `with` block, the network has its initial weights."""
-        weights = {name: p.detach().clone() for name, p in self.network.state_dict().items()}
+        weights = {n: t.detach().clone() for n, t in tensors_of(self.network).items()}
         load_weights(self.network, self.initial)
         try:
             yield
@@ -147,6 +148,7 @@ def measure(
             continue
         started = time.perf_counter()
         view = at_checkpoint(start, step, checkpoints[step])
+        randomness.seed(f"{spec.seed}/probe/{step}")
         with sdpa_kernel(SDPBackend.MATH):  # the only backend that can be differentiated twice
             row = {"step": step, **probe.at(view)}
         row["seconds"] = time.perf_counter() - started
@@ -175,7 +177,7 @@ def initial_view(
         scales={row.name: row.lr / spec.lr for row in rows},
         batch_size=spec.batch_size,
         step=0,
-        initial={name: p.detach().clone() for name, p in network.state_dict().items()},
+        initial={name: t.detach().clone() for name, t in tensors_of(network).items()},
         preconditioner={},
         betas=table.betas(optimizers.betas(spec.optimizer), ratios.ratios(spec)),
     )
@@ -195,10 +197,10 @@ def at_checkpoint(view: View, step: int, kept: Mapping[str, Tensor]) -> View:
 
 @torch.no_grad()
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Copy weights into the network, for every name in the state of the network.
+    """Copy weights into the network, for the names of all its parameters and buffers.
 
     Raises:
         KeyError: `weights` lacks a name.
     """
-    for name, tensor in network.state_dict().items():
+    for name, tensor in tensors_of(network).items():
         tensor.copy_(weights[name])

@@ -20,6 +20,7 @@ from hypertransfer.claims.families import FAMILIES, measures
 from hypertransfer.claims.measure import Measure
 from hypertransfer.parameterisation.algebra import ONE, Parameterisation, Rule
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE
+from hypertransfer.report import package_optimizers
 from hypertransfer.report.column_meanings import ALONG, CLAIMS, PLACE, RUNS
 from hypertransfer.report.docstrings import docstring, documented, first_paragraph
 from hypertransfer.report.markdown import code, page, ratio, superscripts, table, typeset
@@ -81,7 +82,7 @@ def _optimizers() -> str:
         power = f"Gradient power {card.gradient_power:g}."
         text = f"{first_paragraph(documented(card.path))} {power} `{card.path}`"
         parts += [f"## {', '.join(names)}", text, options_table(card.options)]
-    return page("Optimizers", *parts)
+    return page("Optimizers", *parts, *package_optimizers.section())
 
 
 def _alike(cards: Mapping[str, Any]) -> Iterator[tuple[list[str], Any]]:

@@ -14,13 +14,25 @@ from hypertransfer.catalogue import lookup
 from hypertransfer.catalogue.cards import optimizers
 from hypertransfer.data.samples import Samples
 from hypertransfer.networks.layers import Embedding
-from hypertransfer.networks.resolve import Base, Draw, ParameterRow, Tagged, apply, groups, resolve
+from hypertransfer.networks.resolve import (
+    Base,
+    Draw,
+    ParameterRow,
+    RoleError,
+    Tagged,
+    apply,
+    groups,
+    resolve,
+)
 from hypertransfer.parameterisation.algebra import Parameterisation, Role
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
+from hypertransfer.training import data_checks, randomness
 
 READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
+# Classes whose step takes a closure that computes the loss (extensions.ReevaluatingOptimizer).
+WITH_CLOSURE = tuple(f"pytorch_optimizer:{n}" for n in ("EmoFact", "EmoLynx", "EmoNavi"))
 EPS = 1e-8  # ε at the base shape where the config sets none: torch's default for Adam
 
 
@@ -82,17 +94,17 @@ def drawn_model(
     which makes convolutions and pooling about three times as fast.
 
     Raises:
-        RoleError: the table cannot be applied to the network.
+        RoleError: the table cannot be applied to the network, or nothing is left to train.
     """
-    network = model(spec, tuple(data.train_x.shape[1:]), data.classes)
-    network.to(memory_format=torch.channels_last)
+    with randomness.seeded(f"{spec.seed}/modules"):
+        network = model(spec, tuple(data.train_x.shape[1:]), data.classes)
     parameter_rows = rows(spec, network, table)
+    network.to(memory_format=torch.channels_last)
     draw = _boundary(spec) if spec.weights == "boundary" else None
     apply(network, parameter_rows, table, ratios(spec), spec.seed, base(spec), draw)
     if draw:
         parameter_rows = list(_as_drawn(network, parameter_rows))
-    _freeze(spec, network, parameter_rows)
-    return network, parameter_rows
+    return network, list(_frozen(spec, network, parameter_rows))
 
 
 def _boundary(spec: RunSpec) -> Draw:
@@ -117,12 +129,27 @@ def _as_drawn(network: nn.Module, parameter_rows: list[ParameterRow]) -> Iterato
         yield replace(row, init_std=root_mean_square) if row.init_std > 0 else row
 
 
-def _freeze(spec: RunSpec, network: nn.Module, parameter_rows: list[ParameterRow]) -> None:
-    """With `trained: readout`, exclude all parameters but the readout's from training."""
-    roles = {row.name: row.role for row in parameter_rows}
-    for name, parameter in network.named_parameters():
-        trained = spec.trained == "all" or roles[name] in READOUT
-        parameter.requires_grad_(trained)
+def _frozen(
+    spec: RunSpec, network: nn.Module, parameter_rows: list[ParameterRow]
+) -> Iterator[ParameterRow]:
+    """The rows, with rates of 0 for parameters that are not trained.
+
+    These are the parameters that the network itself has frozen (`requires_grad` is False) and,
+    with `trained: readout`, all but the readout's.
+
+    Raises:
+        RoleError: no parameter is left to train.
+    """
+    parameters = dict(network.named_parameters())
+    trained = False
+    for row in parameter_rows:
+        parameter = parameters[row.name]
+        chosen = spec.trained == "all" or row.role in READOUT
+        parameter.requires_grad_(parameter.requires_grad and chosen)
+        trained |= parameter.requires_grad
+        yield row if parameter.requires_grad else replace(row, lr=0.0, weight_decay=0.0)
+    if not trained:
+        raise RoleError(f"{type(network).__name__} has no parameter to train: all are frozen")
 
 
 def optimizer(
@@ -143,18 +170,28 @@ def optimizer(
         return make(parameter_groups, **options)
     scaled = {"params", "lr", "weight_decay", *({"betas", "eps"} & set(config))}
     known = [{k: v for k, v in group.items() if k in scaled} for group in parameter_groups]
-    return make(known, **{k: v for k, v in options.items() if k not in scaled})
+    made = make(known, **{k: v for k, v in options.items() if k not in scaled})
+    if spec.optimizer.name in WITH_CLOSURE:
+        made.needs_closure = True
+    return made
 
 
 def data(spec: RunSpec) -> Samples:
     """The data set of the spec; the last two data sets stay in memory for the next runs.
 
     Raises:
-        DatasetError: files are missing or damaged, or the options ask for more samples than exist.
+        DatasetError: files are missing or damaged, the options ask for more samples than exist, or
+            the samples cannot be used.
     """
-    return _data(lookup.import_path("data", spec.data.name), canonical(dict(spec.data.options)))
+    path = lookup.import_path("data", spec.data.name)
+    samples = _data(path, canonical(dict(spec.data.options)))
+    data_checks.check_use(spec.data.name, samples, spec.loss, spec.batch_size)
+    return samples
 
 
 @lru_cache(maxsize=2)
 def _data(path: str, options: str) -> Samples:
-    return lookup.load("data", path)(**json.loads(options))
+    with randomness.seeded(f"data/{path}/{options}"):
+        samples = lookup.load("data", path)(**json.loads(options))
+    data_checks.check(path, samples)
+    return samples

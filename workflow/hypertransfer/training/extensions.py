@@ -7,12 +7,17 @@ the only place that looks for these methods.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from hypertransfer.training.optimizer_state import of_optimizer, to_optimizer
 
 LossFn = Callable[[Tensor, Tensor], Tensor]  # maps outputs and targets to the mean loss
 
@@ -62,6 +67,24 @@ class ClippingOptimizer(Protocol):
         """The share of entries of the last update that were not clipped."""
 
 
+@runtime_checkable
+class OptimizerWithModes(Protocol):
+    """An optimizer that trains at other weights than it evaluates, such as a schedule-free one."""
+
+    def eval(self) -> None:
+        """Give the parameters the weights for evaluation."""
+
+    def train(self) -> None:
+        """Give the parameters the weights for training."""
+
+
+@runtime_checkable
+class ReevaluatingOptimizer(Protocol):
+    """An optimizer whose `step` takes a closure, which computes loss and gradients anew."""
+
+    needs_closure: bool
+
+
 @dataclass(frozen=True)
 class Extensions:
     """The extensions of one network and one optimizer; those not offered do nothing."""
@@ -71,6 +94,9 @@ class Extensions:
     statistics: Callable[[], dict[str, float]]
     observe: Callable[[int, nn.Module, LossFn, Tensor, Tensor, int], None] | None
     unclipped_share: Callable[[], float]
+    train: Callable[[], None]
+    evaluated_weights: Callable[[], AbstractContextManager[None]]
+    needs_closure: bool
 
     @classmethod
     def of(cls, model: nn.Module, optimizer: Optimizer) -> Extensions:
@@ -85,4 +111,32 @@ class Extensions:
                 if isinstance(optimizer, ClippingOptimizer)
                 else lambda: math.nan
             ),
+            train=optimizer.train if isinstance(optimizer, OptimizerWithModes) else lambda: None,
+            evaluated_weights=(
+                partial(_evaluated_weights, optimizer)
+                if isinstance(optimizer, OptimizerWithModes)
+                else nullcontext
+            ),
+            needs_closure=isinstance(optimizer, ReevaluatingOptimizer) and optimizer.needs_closure,
         )
+
+
+@contextmanager
+def _evaluated_weights(optimizer: OptimizerWithModes) -> Iterator[None]:
+    """Within the context parameters have the weights for evaluation; afterwards all is as before.
+
+    Optimizers compute one set of weights from the other, which rounds: `train` alone would not
+    restore the weights, and evaluating more often would give another run.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    weights = [parameter.detach().clone() for parameter in parameters]
+    tensors, structure = of_optimizer(optimizer)
+    tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+    optimizer.eval()
+    try:
+        yield
+    finally:
+        to_optimizer(optimizer, tensors, structure)
+        with torch.no_grad():
+            for parameter, weight in zip(parameters, weights, strict=True):
+                parameter.copy_(weight)

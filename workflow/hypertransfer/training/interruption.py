@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from hypertransfer.training.state import StateError
+
 log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -73,13 +75,24 @@ class Saver:
     def __call__(self, state: Callable[[], Any]) -> None:
         """Save the state that `state()` returns, if the interval has passed or a stop is requested.
 
+        A run whose optimizer holds what no file can hold goes on unsaved, with a warning.
+
         Raises:
-            Interrupted: a stop is requested, and the state has been saved.
+            Interrupted: a stop is requested, and the state has been saved, if it can be.
         """
         if self.request.number is None and time.monotonic() < self.due:
             return
-        self.keep(state())
+        saved = self._save(state)
         self.due = time.monotonic() + self.seconds
         if self.request.number is not None:
-            log.info("stopped by signal %d: the state is saved", self.request.number)
+            words = "the state is saved" if saved else "the run will start anew"
+            log.info("stopped by signal %d: %s", self.request.number, words)
             raise Interrupted(self.request.number)
+
+    def _save(self, state: Callable[[], Any]) -> bool:
+        try:
+            self.keep(state())
+        except StateError as error:
+            log.warning("the state of the run cannot be saved: %s", error)
+            return False
+        return True

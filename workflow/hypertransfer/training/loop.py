@@ -6,6 +6,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -18,12 +19,14 @@ from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.runs.columns import HISTORY
 from hypertransfer.runs.schedule import factor
 from hypertransfer.runs.spec import RunSpec, Schedule
-from hypertransfer.training import build, losses, state
+from hypertransfer.training import build, losses, optimizer_state, randomness, state
 from hypertransfer.training.extensions import Extensions
+from hypertransfer.training.randomness import evaluating, tensors_of, unchanged
 from hypertransfer.training.state import State, StateError
 from hypertransfer.training.stopwatch import Stopwatch
 
 FINAL_FRACTION = 0.1  # share of a run, at its end, over which the final loss is averaged
+FLOP_SAMPLES = 2  # samples whose operations are counted; batch norm cannot normalise a single one
 EVAL_BATCH = 2000  # targets in one batch of an evaluation: samples, or tokens of a text
 
 Progress = Callable[[int, float], None]  # receives the step and the mean training loss
@@ -77,24 +80,26 @@ def reproducible() -> None:
 @torch.no_grad()
 def evaluate(model: nn.Module, data: Samples, loss_fn: Callable) -> tuple[float, float]:
     """Mean loss and accuracy on the test set; the accuracy is 0 if targets are not classes."""
-    model.eval()
     loss = correct = 0.0
     targets = data.test_y[0].numel()  # of one sample: 1, or the tokens of a text
     size = max(1, EVAL_BATCH // targets)
-    for x, y in zip(data.test_x.split(size), data.test_y.split(size), strict=True):
-        output = model(x)
-        loss += loss_fn(output, y).item() * y.numel()
-        if not y.is_floating_point():
-            correct += (output.argmax(-1) == y).sum().item()
-    model.train()
+    with evaluating(model):
+        for x, y in zip(data.test_x.split(size), data.test_y.split(size), strict=True):
+            output = model(x)
+            loss += loss_fn(output, y).item() * y.numel()
+            if not y.is_floating_point():
+                correct += (output.argmax(-1) == y).sum().item()
     return loss / data.test_y.numel(), correct / data.test_y.numel()
 
 
-def sample_flops(model: nn.Module, loss_fn: Callable, x: Tensor, y: Tensor) -> int:
-    """Floating-point operations of a forward and a backward pass, as torch counts them."""
-    with FlopCounterMode(display=False) as counter:
+def step_flops(model: nn.Module, loss_fn: Callable, x: Tensor, y: Tensor) -> int:
+    """Floating-point operations of a forward and a backward pass of a batch, as torch counts them.
+
+    The network and the global random generators stay as they were.
+    """
+    counter = FlopCounterMode(display=False)
+    with unchanged(model), randomness.seeded("flops"), counter:
         loss_fn(model(x), y).backward()
-    model.zero_grad(set_to_none=True)
     return counter.get_total_flops()
 
 
@@ -135,6 +140,7 @@ class Loop:
         self.stopwatch = Stopwatch(self.data.train_x.device)
         self.extensions = Extensions.of(self.model, self.optimizer)
         self.scheduler = Scheduler(self.optimizer, self.spec.schedule, self.spec.steps)
+        self.extensions.train()
 
     @property
     def order_seed(self) -> int:
@@ -165,23 +171,37 @@ class Loop:
         if self.done in self.checkpoints:
             self.kept[self.done] = self._snapshot()
         self.scheduler.before(self.done)
+        randomness.seed(f"{self.spec.seed}/step/{self.done}")
         x, y = self._batch(index)
         self._observe(x, y)
 
-        loss = self.loss_fn(self.model(x), y)
-
-        self.optimizer.zero_grad(set_to_none=True)
-        (loss + self.extensions.penalty()).backward()
+        loss = self._backward(x, y)
         if self.done == 0:
             self._record_start(loss)
 
         with self.stopwatch("optimizer"):
-            self.optimizer.step()
+            if self.extensions.needs_closure:
+                self.optimizer.step(lambda: self._reevaluate(x, y))
+            else:
+                self.optimizer.step()
         self.extensions.after_update()
 
         self.total += loss.detach()
         self.since += 1
         self.done += 1
+
+    def _backward(self, x: Tensor, y: Tensor) -> Tensor:
+        """The loss of a batch, whose gradients replace those of the parameters."""
+        loss = self.loss_fn(self.model(x), y)
+        self.optimizer.zero_grad(set_to_none=True)
+        (loss + self.extensions.penalty()).backward()
+        return loss
+
+    def _reevaluate(self, x: Tensor, y: Tensor) -> Tensor:
+        """`_backward` at other weights in the same step, with the step's random draws."""
+        randomness.seed(f"{self.spec.seed}/step/{self.done}")
+        with torch.enable_grad():
+            return self._backward(x, y).detach()
 
     def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs of the samples, augmented if the data set has an augmentation, and targets."""
@@ -197,8 +217,14 @@ class Loop:
                 seed = curvature_seed(self.order_seed, self.done)
                 self.extensions.observe(self.done, self.model, self.loss_fn, x, y, seed)
 
+    def _evaluated_weights(self) -> AbstractContextManager[None]:
+        """Within the context the network has the weights that are evaluated and kept."""
+        return self.extensions.evaluated_weights() if self.done else nullcontext()
+
     def _snapshot(self) -> dict[str, Tensor]:
-        return {**weights(self.model), **state.preconditioner(self.model, self.optimizer)}
+        with self._evaluated_weights():
+            kept = weights(self.model)
+        return {**kept, **state.preconditioner(self.model, self.optimizer)}
 
     def _record_start(self, loss: Tensor) -> None:
         """Add the row of step 0 to the history."""
@@ -220,21 +246,21 @@ class Loop:
     def _add_row(self, train_loss: float, *, evaluate_now: bool, **values: float) -> None:
         row = {"step": self.done, "train_loss": train_loss, **values}
         if evaluate_now:
-            evaluated = evaluate(self.model, self.data, self.loss_fn)
+            with self._evaluated_weights():
+                evaluated = evaluate(self.model, self.data, self.loss_fn)
             row["eval_loss"], row["eval_accuracy"] = evaluated
         self.history.add(**row, **self.extensions.statistics())
 
     def state(self) -> State:
         """The state of the training; a training resumed from it continues bit for bit."""
-        moments, plain = state.of_optimizer(self.optimizer)
+        moments, structure = optimizer_state.of_optimizer(self.optimizer)
         history = {
             name: torch.tensor(column, dtype=torch.float64)
             for name, column in vars(self.history).items()
         }
         parts = {
-            "model": self.model.state_dict(),
+            "model": tensors_of(self.model),
             "optimizer": moments,
-            "generators": state.of_generators(self.data.train_x.device),
             "history": history,
             "kept": state.joined(self.kept),
             "loss": {"total": self.total, "initial": torch.tensor(self.initial).double()},
@@ -243,7 +269,7 @@ class Loop:
         numbers = {
             "since": self.since,
             "seconds": self.elapsed(),
-            "optimizer": plain,
+            "optimizer": structure,
             "parts": self.stopwatch.seconds(),
         }
         return State(self.done, numbers, tensors)
@@ -260,8 +286,8 @@ class Loop:
         """
         try:
             state.to_model(self.model, saved.part("model"))
-            state.to_optimizer(self.optimizer, saved.part("optimizer"), saved.numbers["optimizer"])
-            state.to_generators(saved.part("generators"), self.data.train_x.device)
+            moments, structure = saved.part("optimizer"), saved.numbers["optimizer"]
+            optimizer_state.to_optimizer(self.optimizer, moments, structure)
             columns = {name: tensor.tolist() for name, tensor in saved.part("history").items()}
             self.history = History(**{**columns, "step": [int(s) for s in columns["step"]]})
             self.kept = state.by_step(saved.part("kept"))
@@ -306,7 +332,9 @@ def train(
     loss_fn = losses.LOSSES[spec.loss]
     model, rows = build.drawn_model(spec, data, table)
     model.to(device).train()
-    flops = spec.batch_size * sample_flops(model, loss_fn, data.train_x[:1], data.train_y[:1])
+    counted = min(FLOP_SAMPLES, spec.batch_size)
+    flops = step_flops(model, loss_fn, data.train_x[:counted], data.train_y[:counted])
+    randomness.seed(f"{spec.seed}/optimizer")
     loop = Loop(spec, data, model, build.optimizer(spec, model, rows), loss_fn)
     if resume:
         loop.resume(resume)
@@ -318,7 +346,7 @@ def train(
         seconds=loop.elapsed(),
         optimizer_seconds=loop.stopwatch.seconds().get("optimizer", 0.0),
         curvature_seconds=loop.stopwatch.seconds().get("curvature", 0.0),
-        flops=flops * loop.done,
+        flops=flops * spec.batch_size // counted * loop.done,
         parameters=[row.plain() for row in rows],
         history=loop.history,
         checkpoints=loop.kept,
@@ -326,10 +354,10 @@ def train(
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
-    """Copies of the network's parameters and persistent buffers on the CPU, by name."""
+    """Copies of the network's parameters and buffers on the CPU, by name."""
     return {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in model.state_dict().items()
+        for name, tensor in tensors_of(model).items()
     }
 
 

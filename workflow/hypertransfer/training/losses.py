@@ -20,9 +20,18 @@ def mse(output: Tensor, target: Tensor) -> Tensor:
     """Mean squared error of outputs (B, C) and classes (B,), or of (B, 1) and numbers (B,).
 
     Classes are one-hot encoded. The mean is over samples and outputs.
+
+    Raises:
+        ValueError: the shapes of outputs and numbers do not fit.
     """
     if target.is_floating_point():
-        return F.mse_loss(output.squeeze(1), target)
+        prediction = output.squeeze(1)
+        if prediction.shape != target.shape:  # torch would broadcast them
+            raise ValueError(
+                f"mse: outputs {tuple(output.shape)} do not fit targets {tuple(target.shape)}; "
+                "a network for numbers returns (B, 1), and targets are (B,)"
+            )
+        return F.mse_loss(prediction, target)
     return F.mse_loss(output, F.one_hot(target, output.shape[-1]).to(output.dtype))
 
 

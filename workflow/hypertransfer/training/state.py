@@ -1,10 +1,9 @@
 """The state of a training as one safetensors file.
 
 A training that is resumed from its state continues bit for bit. The state holds weights and
-buffers, the optimizer's state, torch's random generators, the history and the weights kept at
-checkpoints. The position in the data is not stored: the order of the data
-is a function of the seed, and the number of updates gives the position. A safetensors file cannot
-contain code.
+buffers, the optimizer's state, the history and the weights kept at checkpoints. The number of
+updates also gives the position in the data, whose order is a function of the seed, and the seed of
+a step's random draws. A safetensors file cannot contain code.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from hypertransfer.runs.canonical import parse_json
+from hypertransfer.training.randomness import tensors_of
 
 Tensors = dict[str, Tensor]
 
@@ -86,98 +86,50 @@ def by_step(tensors: Mapping[str, Tensor]) -> dict[int, Tensors]:
     return dict(sorted(steps.items()))
 
 
-GROUPS = "group/"  # prefix of a group's number
-
-
-def of_optimizer(optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[str, Any]]:
-    """An optimizer's state: tensors and numbers, each by `<index of parameter>/<name>`.
-
-    Steps that an optimizer counts in its groups are among the numbers, as `group/<index>`.
-    """
-    tensors: Tensors = {}
-    plain: dict[str, Any] = {
-        f"{GROUPS}{index}": group["step"]
-        for index, group in enumerate(optimizer.param_groups)
-        if "step" in group
-    }
-    for index, values in optimizer.state_dict()["state"].items():
-        for name, value in values.items():
-            target = tensors if isinstance(value, Tensor) else plain
-            target[f"{index}/{name}"] = value
-    return tensors, plain
-
-
-def to_optimizer(
-    optimizer: torch.optim.Optimizer, tensors: Tensors, plain: Mapping[str, Any]
-) -> None:
-    """Load the state that `of_optimizer` returned into an optimizer with the same groups.
-
-    A tensor with the shape of its parameter gets the parameter's memory layout, as in a state that
-    the optimizer itself creates.
-
-    Raises:
-        StateError: the state has more parameters than the optimizer.
-    """
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    states: dict[int, dict[str, Any]] = {}
-    groups = optimizer.state_dict()["param_groups"]
-    for path, value in {**plain, **tensors}.items():
-        if path.startswith(GROUPS):
-            groups[int(path.removeprefix(GROUPS))]["step"] = value
-            continue
-        index, _, name = path.partition("/")
-        if int(index) >= len(parameters):
-            raise StateError(
-                f"has values of parameter {index}; the optimizer has {len(parameters)} parameters"
-            )
-        parameter = parameters[int(index)]
-        if isinstance(value, Tensor) and value.shape == parameter.shape:
-            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-        states.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": states, "param_groups": groups})
-
-
 PRECONDITIONER = "preconditioner/"  # prefix of a parameter's name
+# Classes whose update is Adam's, of all parameters or of some; named, so that none is imported.
+ADAM = (
+    "torch.optim.adam.Adam",
+    "torch.optim.adamw.AdamW",
+    "hypertransfer.optimizers.lmo.LMO",
+)
 
 
 def preconditioner(model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensors:
     """Adam's preconditioner √v̂ + ε of each parameter, in its shape, by `preconditioner/<name>`.
 
     v̂ is the bias-corrected second moment; the update is lr·m̂/(√v̂ + ε) (Kingma and Ba 1412.6980,
-    Algorithm 1). Parameters without second moments are left out.
+    Algorithm 1). Empty for any other optimizer than `ADAM`, whatever moments it has. Parameters
+    without moments are left out.
     """
+    if _path(optimizer) not in ADAM:
+        return {}
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     preconditioners: Tensors = {}
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             moments = optimizer.state.get(parameter, {})
-            if "exp_avg_sq" in moments:
+            if "exp_avg_sq" in moments and not group.get("amsgrad"):
                 correction = 1 - group["betas"][1] ** float(moments["step"])
                 root = (moments["exp_avg_sq"] / correction).sqrt() + group["eps"]
                 preconditioners[PRECONDITIONER + names[id(parameter)]] = root.cpu().contiguous()
     return preconditioners
 
 
-def of_generators(device: torch.device) -> Tensors:
-    """The states of torch's global random generators, on the CPU and on a GPU device."""
-    states = {"cpu": torch.get_rng_state()}
-    return states | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+def _path(optimizer: torch.optim.Optimizer) -> str:
+    return f"{type(optimizer).__module__}.{type(optimizer).__name__}"
 
 
-def to_generators(tensors: Tensors, device: torch.device) -> None:
-    """Set torch's global random generators to the states that `of_generators` returned."""
-    torch.set_rng_state(tensors["cpu"])
-    if device.type == "cuda" and "cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["cuda"], device)
-
-
-def to_model(model: nn.Module, tensors: Tensors) -> None:
-    """Copy weights and buffers into the network; the memory layout of its tensors stays.
+@torch.no_grad()
+def to_model(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Copy parameters and buffers into the network; the memory layout of its tensors stays.
 
     Raises:
         StateError: names or shapes differ from those of the network.
     """
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise StateError(f"belongs to another network: {error}") from error
+    own = tensors_of(model)
+    if set(own) != set(tensors) or any(own[n].shape != t.shape for n, t in tensors.items()):
+        names = ", ".join(sorted(set(own) ^ set(tensors))) or "its shapes"
+        raise StateError(f"is of another network: {names} differ")
+    for name, tensor in own.items():
+        tensor.copy_(tensors[name])

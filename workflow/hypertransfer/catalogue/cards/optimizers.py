@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hypertransfer.catalogue.cards.lmo_presets import NEWTON_SCHULZ, NORMS, PRESETS, Preset
+from hypertransfer.catalogue.cards.package_optimizers import GRADIENT_POWERS
 from hypertransfer.catalogue.options import COUNT, FLAG, FRACTION, POSITIVE, Option, option
 from hypertransfer.runs.spec import Component
 
@@ -23,8 +24,20 @@ class OptimizerCard:
     packages: tuple[str, ...] = ()  # packages other than torch whose code computes the update
 
 
+GRADIENT_POWER = "gradient_power"  # the option of optimizers that are named by import path
 _BETA_PAIR = {"type": "array", "prefixItems": [FRACTION, FRACTION], "minItems": 2, "maxItems": 2}
 _AMOUNT = {"type": "number", "minimum": 0}
+
+
+SCALED = {  # options of an optimizer named by import path that tables scale, where it has them
+    "betas": {
+        "type": "array",
+        "items": FRACTION,
+        "minItems": 1,
+        "description": "a list of numbers from 0 to below 1",
+    },
+    "eps": {**_AMOUNT, "description": "a number of at least 0"},
+}
 
 
 def _betas(first: float, second: float) -> Option:
@@ -144,11 +157,27 @@ def fixed(optimizer: Component) -> dict[str, Any]:
     return {} if ":" in optimizer.name else dict(OPTIMIZERS[optimizer.name].fixed)
 
 
-def gradient_power(optimizer: Component) -> float:
-    """The gradient power of an optimizer; for import paths the option `gradient_power`, or 0."""
+def gradient_power(optimizer: Component) -> float | None:
+    """The gradient power of an optimizer; None if one named by import path does not give it.
+
+    Such an optimizer has its power in the option `gradient_power`, which `completed` fills in for
+    classes whose power is known.
+    """
     if ":" in optimizer.name:
-        return float(optimizer.options.get("gradient_power", 0.0))
+        power = optimizer.options.get(GRADIENT_POWER)
+        return float(power) if isinstance(power, int | float) else None
     return OPTIMIZERS[optimizer.name].gradient_power
+
+
+def completed(optimizer: Component) -> dict[str, Any]:
+    """The options of an optimizer named by import path, with the gradient power of its class."""
+    options = dict(optimizer.options)
+    if optimizer.name in GRADIENT_POWERS:
+        options.setdefault(GRADIENT_POWER, GRADIENT_POWERS[optimizer.name])
+    power = options.get(GRADIENT_POWER)
+    if isinstance(power, float) and power.is_integer():
+        options[GRADIENT_POWER] = int(power)  # 1.0 and 1 are one run
+    return options
 
 
 def betas(optimizer: Component) -> tuple[float, ...]:

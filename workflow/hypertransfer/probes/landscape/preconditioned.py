@@ -36,7 +36,11 @@ class Probe:
                 "converged": True,
                 "products": 0,
             }
-        scale = [view.scales[name] / view.preconditioner[name] for name in view.parameters]
+        # A parameter without a gradient so far has no moments, and no curvature either.
+        scale = [
+            view.scales[name] / view.preconditioner.get(name, torch.ones_like(parameter))
+            for name, parameter in view.parameters.items()
+        ]
         pairs = self.tracker.at(HessianOperator(view.landscape(), scale))
         value, beta = float(pairs.values[0]), view.betas[0]
         return {

@@ -1,0 +1,178 @@
+"""The state of an optimizer goes through a file bit for bit, and no code comes out of it."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import OrderedDict, deque
+from enum import Enum
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load, save
+
+from hypertransfer.runs.canonical import canonical, parse_json
+from hypertransfer.training.optimizer_state import of_optimizer, to_optimizer
+from hypertransfer.training.state import StateError
+
+
+class Projector:
+    """Stands for an object of the optimizer's package that holds tensors."""
+
+    def __init__(self, rank):
+        self.rank, self.matrix = rank, torch.randn(rank, rank)
+
+
+class Kind(Enum):
+    FIRST = 1
+    SECOND = 2
+
+
+class Hoarder(torch.optim.Optimizer):
+    """Keeps something of everything, in the state, in the groups and in attributes."""
+
+    def __init__(self, shapes=((4, 3), (3,))):
+        parameters = [torch.nn.Parameter(torch.zeros(shape)) for shape in shapes]
+        super().__init__([{"params": [p], "lr": 0.1} for p in parameters], {})
+        self.function = lambda x: x
+        self.kind, self.generator = Kind.FIRST, torch.Generator()
+        self.dice, self.numpy = random.Random(0), np.random.default_rng(0)
+        self.by_id, self.losses, self.count = {}, deque(maxlen=3), 0
+
+    def live(self, steps):
+        """Change all that can change."""
+        for _ in range(steps):
+            self.count += 1
+            self.losses.append(torch.rand(()))
+            torch.randn(2, generator=self.generator)
+            self.dice.random()
+            self.numpy.random()
+        self.kind = Kind.SECOND
+        self.state["emotion"] = {"short": 0.1, "never": math.nan, "far": -math.inf}
+        for group in self.param_groups:
+            group["weights"] = {"sum": torch.rand((), dtype=torch.float64), 3: [None, "a", True]}
+            for p in group["params"]:
+                shared = torch.randn_like(p)
+                self.state[p] = {
+                    "step": torch.tensor(steps),
+                    "half": torch.randn_like(p).bfloat16(),
+                    "codes": torch.arange(5, dtype=torch.uint8),
+                    "turned": torch.randn(2, 3).t(),
+                    "expanded": torch.randn(3, 1).expand(3, 4),
+                    "projector": Projector(2),
+                    "one": shared,
+                    "other": shared,
+                    "shape": (p.shape, torch.float16, [p]),
+                    "ordered": OrderedDict(b=1, a=np.float64(0.1)),
+                    "array": np.arange(4).reshape(2, 2),
+                }
+                self.by_id[id(p)] = {"steps": steps}
+        return self
+
+
+def through_a_file(optimizer):
+    """The tensors and the structure after a file, as training keeps and reads them."""
+    tensors, structure = of_optimizer(optimizer)
+    contiguous = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+    return load(save(contiguous)), parse_json(canonical(structure).encode())
+
+
+def restored(optimizer):
+    other = Hoarder()
+    to_optimizer(other, *through_a_file(optimizer))
+    return other
+
+
+@pytest.fixture
+def pair():
+    torch.manual_seed(0)
+    first = Hoarder().live(5)
+    return first, restored(first)
+
+
+def states(pair):
+    first, second = pair
+    for a, b in zip(first.param_groups, second.param_groups, strict=True):
+        yield from zip(
+            [first.state[p] for p in a["params"]], [second.state[p] for p in b["params"]],
+            strict=True,
+        )  # fmt: skip
+
+
+def test_tensors_keep_value_dtype_and_memory_layout(pair):
+    for one, other in states(pair):
+        for name, tensor in one.items():
+            if isinstance(tensor, torch.Tensor):
+                assert torch.equal(tensor, other[name]), name
+                assert tensor.dtype == other[name].dtype, name
+                assert name == "expanded" or tensor.stride() == other[name].stride(), name
+
+
+def test_a_tensor_that_stands_twice_is_one_tensor(pair):
+    for _, state in states(pair):
+        assert state["one"] is state["other"]
+
+
+def test_values_of_groups_and_attributes_return(pair):
+    first, second = pair
+    assert second.count == 5
+    assert second.kind is Kind.SECOND
+    assert second.losses == first.losses
+    assert second.losses.maxlen == 3
+    assert repr(second.state["emotion"]) == repr(first.state["emotion"])
+    for a, b in zip(first.param_groups, second.param_groups, strict=True):
+        assert a["weights"] == b["weights"]
+        assert b["weights"]["sum"].dtype == torch.float64
+    assert list(second.by_id) == [id(p) for g in second.param_groups for p in g["params"]]
+
+
+def test_objects_and_values_of_the_state_return(pair):
+    for one, other in states(pair):
+        assert isinstance(other["projector"], Projector)
+        assert torch.equal(one["projector"].matrix, other["projector"].matrix)
+        shape, dtype, (parameter,) = other["shape"]
+        assert type(shape) is torch.Size
+        assert shape == one["shape"][0] == parameter.shape
+        assert dtype is torch.float16
+        assert pair[1].state[parameter] is other
+        assert list(other["ordered"].items()) == list(one["ordered"].items())
+        assert type(other["ordered"]["a"]) is np.float64
+        assert other["array"].tolist() == one["array"].tolist()
+
+
+def test_generators_go_on(pair):
+    first, second = pair
+    a, b = (torch.randn(3, generator=o.generator) for o in pair)
+    assert torch.equal(a, b)
+    assert first.dice.random() == second.dice.random()
+    assert first.numpy.random() == second.numpy.random()
+
+
+def test_functions_stay_those_of_the_new_optimizer(pair):
+    first, second = pair
+    assert second.function is not first.function
+    assert second.function(3) == 3
+
+
+def test_what_cannot_be_written_is_named():
+    optimizer = Hoarder()
+    optimizer.state["log"] = {"file": iter([])}
+    with pytest.raises(
+        StateError, match=r"Hoarder\.state\['log'\]\['file'\] is a builtins:list_it"
+    ):
+        of_optimizer(optimizer)
+
+
+def test_a_state_of_another_optimizer_is_refused():
+    state = through_a_file(Hoarder().live(1))
+    for other in (torch.optim.SGD([torch.zeros(2)]), Hoarder(shapes=[(4, 3)])):
+        with pytest.raises(StateError, match="of another optimizer"):
+            to_optimizer(other, *state)
+
+
+@pytest.mark.parametrize("path", ["subprocess:Popen", "builtins:object", "os:environ", "sys:path"])
+def test_no_class_of_other_packages_is_made(path):
+    evil = {"kind": "object", "value": path, "attributes": [], "number": 1}
+    with pytest.raises(StateError, match="not of the optimizer's package"):
+        to_optimizer(Hoarder(), {}, [["evil", evil]])

@@ -1,0 +1,99 @@
+"""Checks of an optimizer that a config names as a class of torch.optim or pytorch_optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from hypertransfer.catalogue import package_source
+from hypertransfer.catalogue.cards import optimizers, package_optimizers
+from hypertransfer.catalogue.options import Validator
+from hypertransfer.runs.canonical import canonical
+from hypertransfer.runs.problem import NO_VALUE, Problem
+from hypertransfer.runs.spec import Component
+
+OF_THE_RUN = {  # options that a run sets otherwise
+    "lr": "the run's own lr",
+    "weight_decay": "the run's own weight_decay",
+    "params": "the network's parameters",
+}
+NEUTRAL = ("name", optimizers.GRADIENT_POWER)  # of a component, and no options of a class
+
+
+def power_problems(optimizer: Component) -> Iterator[Problem]:
+    """Problems of the gradient power of an optimizer that is named by its import path."""
+    place, name = ("optimizer", optimizers.GRADIENT_POWER), optimizer.name
+    known = package_optimizers.GRADIENT_POWERS.get(name)
+    if optimizers.GRADIENT_POWER not in optimizer.options:
+        text = (
+            f"{name} needs gradient_power: 0 if its update does not grow with the gradient "
+            "(Adam and its kin), 1 if it grows in proportion (SGD)"
+        )
+        yield Problem(("optimizer",), NO_VALUE, text)
+        return
+    power = optimizer.options[optimizers.GRADIENT_POWER]
+    if isinstance(power, bool) or not isinstance(power, int | float):
+        yield Problem(place, power, "a number")
+    elif known is not None and power != known:
+        yield Problem(place, power, f"that of {name}, which is {known}: leave it out")
+
+
+def class_problems(optimizer: Component) -> Iterator[Problem]:
+    """Problems of the class and of its options, as its source has them; nothing is imported.
+
+    Where the package is not installed, its classes are looked up when a job loads them.
+    """
+    module, _, name = optimizer.name.partition(":")
+    if reason := package_optimizers.REFUSED.get(optimizer.name):
+        yield Problem(("optimizer",), optimizer.name, f"usable: {reason}")
+        return
+    if not package_source.is_readable(module):
+        return
+    signature = package_source.signature(module, name)
+    if signature is None:
+        known = [n for n in package_source.optimizers(module) if _usable(module, n)]
+        near = get_close_matches(name, known, 3, 0.5) or known
+        yield Problem(("optimizer",), optimizer.name, f"an optimizer of {module}: {_any_of(near)}")
+        return
+    for option in signature.required:
+        if option not in optimizer.options:
+            yield Problem(("optimizer",), NO_VALUE, f"{optimizer.name} needs the option {option}")
+    for option, needed in package_optimizers.NEEDED_OPTIONS.get(optimizer.name, {}).items():
+        if optimizer.options.get(option) != needed:
+            setting = f"{option}: {canonical(needed)}"
+            text = f"{optimizer.name} needs {setting}, to follow the run's learning rates"
+            yield Problem(("optimizer",), NO_VALUE, text)
+    own = [option for option in signature.options if option not in OF_THE_RUN]
+    for option, value in optimizer.options.items():
+        if option in OF_THE_RUN:
+            yield Problem(("optimizer", option), value, f"an option: use {OF_THE_RUN[option]}")
+        elif signature.complete and option not in own and option not in NEUTRAL:
+            expected = f"an option of {optimizer.name}; known: {', '.join(own) or 'none'}"
+            yield Problem(("optimizer", option), value, expected)
+
+
+def scaled_problems(optimizer: Component) -> Iterator[Problem]:
+    """Problems of the options that the table scales."""
+    for option, schema in optimizers.SCALED.items():
+        value = optimizer.options.get(option)
+        if option in optimizer.options and not Validator(schema).is_valid(value):
+            expected = f"what the table can scale: {schema['description']}"
+            yield Problem(("optimizer", option), value, expected)
+
+
+def decay_problems(optimizer: Component, weight_decay: float) -> Iterator[Problem]:
+    """The problem of a weight decay that the class does not have."""
+    module, _, name = optimizer.name.partition(":")
+    signature = package_source.signature(module, name)
+    lacking = signature and signature.complete and "weight_decay" not in signature.options
+    if weight_decay and lacking:
+        expected = f"0: {optimizer.name} has no weight decay"
+        yield Problem(("weight_decay",), weight_decay, expected)
+
+
+def _usable(module: str, name: str) -> bool:
+    return f"{module}:{name}" not in package_optimizers.REFUSED
+
+
+def _any_of(names: list[str]) -> str:
+    return f"it has {', '.join(names)}" if len(names) > 3 else f"did you mean {', '.join(names)}?"

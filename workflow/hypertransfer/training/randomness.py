@@ -1,0 +1,83 @@
+"""Random generators and modes: seeded before user code runs, and restored after measurements.
+
+Networks, data sets and optimizers of a user may draw from the global generators of torch, numpy
+and Python, for dropout, for a buffer of random features, or for a split. A run depends on its key
+alone, so these generators are seeded from the run's seed before each call of such code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+def seed_of(text: str) -> int:
+    """The 63-bit seed of a text, from its SHA-256."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def seed(text: str) -> None:
+    """Seed the global generators of torch, numpy and Python with the seed of a text."""
+    value = seed_of(text)
+    torch.manual_seed(value)
+    np.random.seed(value % 2**32)  # noqa: NPY002 — the generator that users' code draws from
+    random.seed(value)
+
+
+@contextmanager
+def seeded(text: str) -> Iterator[None]:
+    """Within the context the global generators begin at the seed of a text."""
+    devices = list(range(torch.cuda.device_count()))
+    others = np.random.get_state(), random.getstate()  # noqa: NPY002
+    with torch.random.fork_rng(devices):
+        seed(text)
+        try:
+            yield
+        finally:
+            np.random.set_state(others[0])  # noqa: NPY002
+            random.setstate(others[1])
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Within the context the network is in evaluation mode; each module's mode is restored."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
+def unchanged(model: nn.Module) -> Iterator[None]:
+    """Restores parameters, gradients, buffers and modes of the network after the context."""
+    modes = [(module, module.training) for module in model.modules()]
+    buffers = [(module, dict(module._buffers)) for module in model.modules()]
+    tensors = [*model.parameters(), *model.buffers()]
+    values = [tensor.detach().clone() for tensor in tensors]
+    gradients = [parameter.grad for parameter in model.parameters()]
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        for module, own in buffers:
+            module._buffers.update(own)
+        with torch.no_grad():
+            for tensor, value in zip(tensors, values, strict=True):
+                tensor.copy_(value)
+        for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+            parameter.grad = gradient
+
+
+def tensors_of(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by name, each tensor once; buffers that are not persistent, too."""
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
