@@ -36,7 +36,7 @@ BY_VALUE = frozenset(
     )
 )
 # Files that decide the results of a module that reads them, relative to the module's folder.
-DATA_FILES = {f"{PACKAGE}.report.rendering": "templates/*"}
+DATA_FILES = {f"{PACKAGE}.report.rendering": "templates/[!.]*[!~]"}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
