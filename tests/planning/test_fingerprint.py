@@ -477,4 +477,4 @@ def test_a_file_that_no_import_gets_does_not_count(tmp_path, monkeypatch):
     }.items():
         (tmp_path / f"{name}.py").write_text(source)
     monkeypatch.chdir(tmp_path)
-    assert set(fingerprint("my_network")) == {"my_network", "my_layers"}
+    assert set(fingerprint.fingerprint("my_network")) == {"my_network", "my_layers"}
