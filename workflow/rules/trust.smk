@@ -14,7 +14,7 @@ WORKFLOW, HERE = (
     for folder in (Path(str(workflow.current_basedir)).parent, Path.cwd())
 )
 LIBRARY = [WORKFLOW] if Path(WORKFLOW).is_dir() else []
-sys.path[:] = [*LIBRARY, *(p for p in sys.path if p not in (WORKFLOW, HERE)), HERE]
+sys.path[:] = [*LIBRARY, *(p for p in sys.path if p not in (WORKFLOW, HERE, "")), HERE]
 
 try:
     from hypertransfer.studies.document import ConfigError, read, refuse_templates
