@@ -22,7 +22,7 @@ def made(project: Project) -> dict[str, bytes]:
     files = {}
     for path in sorted((project.folder / "results").glob("**/made/**/*.*")):
         name = path.relative_to(project.folder).as_posix()
-        if any(f"/{folder}/" in name for folder in CLOCKED):
+        if path.is_dir() or any(f"/{folder}/" in name for folder in CLOCKED):
             continue
         files[name] = path.read_bytes()
         if path.suffix == ".parquet":
