@@ -33,9 +33,9 @@ def running(script: str, snakemake: Any) -> Iterator[Mapping[str, Any]]:
     digest, and files may have been edited after planning. Messages are appended to the log of
     earlier attempts. After the block, the outputs are added to the ledger.
 
-    Modules of the user are found in the working folder, after all others, so that none hides a
-    module of Python. Linear algebra runs on one thread, however many threads the rule has: sums
-    of several threads would be rounded otherwise.
+    The working folder comes last in the search path of modules, so that a module of the user does
+    not hide a module of Python. Linear algebra runs on one thread, however many threads the rule
+    has, because the number of threads decides how sums are rounded.
 
     Raises:
         StalePlan: the digest has changed since planning.
