@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -143,6 +144,14 @@ def test_planning_imports_no_heavy_package(command: list[str], heavy: list[str],
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.rstrip().endswith("planned")
+
+
+def test_a_terminal_that_knows_ascii_only(monkeypatch):
+    screen = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(main, "command_function", lambda name: lambda parsed: print("µP … η") or 0)
+    assert main.main(["plan"]) == 0
+    assert screen.buffer.getvalue() == b"\\xb5P \\u2026 \\u03b7\n"
 
 
 def test_every_registered_part_is_where_its_card_says():

@@ -2,8 +2,11 @@
 
 import inspect
 import io
+from pathlib import Path
 
+import matplotlib as mpl
 import pytest
+import seaborn as sns
 from matplotlib import image
 from tests.support.figures import FIGURES, figure, tables_of
 
@@ -46,6 +49,50 @@ def test_svg_is_the_same_every_time(tables, tmp_path):
     for name in ("a.svg", "b.svg"):
         draw.save(draw.draw(figure("lr_sweep"), tables), str(tmp_path / name))
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+def saved(tables, folder: Path) -> list[bytes]:
+    """The lr_sweep as SVG and PNG."""
+    drawn = draw.draw(figure("lr_sweep"), tables)
+    paths = [folder / "figure.svg", folder / "figure.png"]
+    for path in paths:
+        draw.save(drawn, str(path))
+    return [path.read_bytes() for path in paths]
+
+
+def test_a_figure_does_not_depend_on_a_users_parameters(tables, tmp_path):
+    plain = saved(tables, tmp_path)
+    with mpl.rc_context():
+        sns.set_theme(style="darkgrid", palette="husl", font="serif", font_scale=2)
+        mpl.rcParams.update(
+            {
+                "text.usetex": True,
+                "axes.facecolor": "black",
+                "axes.prop_cycle": mpl.cycler(color=["red"]),
+                "font.family": "monospace",
+                "lines.linewidth": 9,
+                "savefig.facecolor": "pink",
+                "savefig.pad_inches": 2,
+                "svg.fonttype": "none",
+                "svg.hashsalt": "mine",
+                "axes.formatter.use_locale": True,
+            }
+        )
+        mine = dict(mpl.rcParams)
+        assert saved(tables, tmp_path) == plain
+        assert dict(mpl.rcParams) == mine
+
+
+def test_figures_have_the_fonts_of_matplotlib_alone(tables):
+    drawn = draw.draw(figure("lr_sweep"), tables)
+    found = {text.get_fontname() for text in drawn.findobj(mpl.text.Text)}
+    assert found == {draw.FONT}
+    path = mpl.font_manager.findfont(draw.FONT, fallback_to_default=False)
+    assert Path(path).is_relative_to(mpl.get_data_path())
+    assert all(
+        Path(font.fname).is_relative_to(mpl.get_data_path())
+        for font in mpl.font_manager.fontManager.ttflist
+    )
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))

@@ -464,3 +464,17 @@ SCRIPTS = sorted(
 def test_no_job_depends_on_the_checks_of_a_config(script):
     found = fingerprint.fingerprint(f"scripts.{script}")
     assert not {f"hypertransfer.{name}" for name in CHECKS} & set(found)
+
+
+def test_a_file_that_no_import_gets_does_not_count(tmp_path, monkeypatch):
+    """Beside a module of the user, a file with the name of an installed module is not imported."""
+    for name, source in {
+        "my_network": "import json, pandas, my_layers",
+        "my_layers": "import statistics",
+        "json": "",
+        "pandas": "",
+        "statistics": "",
+    }.items():
+        (tmp_path / f"{name}.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    assert set(fingerprint.fingerprint("my_network")) == {"my_network", "my_layers"}

@@ -131,9 +131,7 @@ values = st.recursive(
 @given(st.dictionaries(st.sampled_from(["study", "scale", "captions"]), values))
 def test_parameters_of_notebooks_are_values_and_no_code(parameters):
     """papermill writes parameters as source: read back, it is literals that say the same."""
-    from papermill.translators import PythonTranslator
-
-    cell = ast.parse(PythonTranslator.codify(parameters))
+    cell = ast.parse(report_page.PlainPython.codify(parameters))
     found = {node.targets[0].id: ast.literal_eval(node.value) for node in cell.body}
     assert found == parameters
 
@@ -161,7 +159,7 @@ def test_a_report_of_a_hostile_study(tmp_path, monkeypatch):
         str(tmp_path / "mine.ipynb"), str(output), {"study": study, "scale": "desk"}
     )
     monkeypatch.setattr(report_page, "NOTEBOOKS", ROOT / "workflow/notebooks")
-    page = report_page.page(str(output), evil)
+    page = report_page.page(report_page.executed_notebook(str(output)), evil)
     harmless(page, 5)
     assert not (tmp_path / "harm").exists()
 

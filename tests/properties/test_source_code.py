@@ -83,6 +83,48 @@ def test_loading_is_of_the_safe_kind(path):
     assert issubclass(document._Loader, yaml.SafeLoader)
 
 
+def without_encoding(call: ast.Call) -> bool:
+    """Whether a call reads or writes text in the encoding of the user's locale."""
+    name = ast.unparse(call.func)
+    options = {word.arg for word in call.keywords}
+    arguments = [a.value for a in call.args if isinstance(a, ast.Constant)]
+    if "encoding" in options or "utf-8" in arguments:
+        return False
+    modes = [a for a in arguments if isinstance(a, str) and set(a) <= set("rwaxbt+")]
+    if name == "open" or name.endswith((".open", "TemporaryFile")):
+        flags = name == "os.open" or name in ("store.open", "self.open")
+        return not flags and not any("b" in mode for mode in modes)
+    return name.endswith((".read_text", ".write_text")) or bool(
+        {"text", "universal_newlines"} & options and name.startswith("subprocess.")
+    )
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in SOURCES if p.suffix == ".py"], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_text_is_read_and_written_in_a_stated_encoding(path):
+    assert not [ast.unparse(call) for call in calls(path) if without_encoding(call)]
+
+
+@pytest.mark.parametrize(
+    ("source", "depends"),
+    [
+        ("path.read_text()", True),
+        ("path.write_text(text)", True),
+        ("path.open('a')", True),
+        ("open(path)", True),
+        ("tempfile.TemporaryFile('w+')", True),
+        ("subprocess.run(command, text=True)", True),
+        ("path.read_text(encoding='utf-8')", False),
+        ("path.open('rb')", False),
+        ("os.open(path, flags)", False),
+        ("subprocess.run(command)", False),
+    ],
+)
+def test_encodings_of_locales_are_recognised(source, depends):
+    assert without_encoding(ast.parse(source).body[0].value) is depends
+
+
 def test_the_one_unpickler_knows_names_of_its_own_only():
     assert set(cifar10._NAMES) == {
         ("numpy.core.multiarray", "_reconstruct"),

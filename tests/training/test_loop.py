@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import sys
 
 import pytest
 import torch
@@ -40,6 +41,62 @@ def test_a_spec_means_one_result_bit_for_bit(options):
         assert torch.equal(p, second.checkpoints[40][name])
     assert first.parameters == second.parameters
     assert first.final_loss == second.final_loss
+
+
+def unsettle() -> None:
+    """Change all of torch's settings that change numbers."""
+    torch.set_num_threads(3)
+    torch.use_deterministic_algorithms(False)
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    torch.set_grad_enabled(False)
+    torch.set_flush_denormal(True)
+    torch.set_float32_matmul_precision("medium")
+    torch.backends.mkldnn.enabled = False
+    torch.backends.cuda.enable_flash_sdp(False)
+
+
+@pytest.fixture
+def unsettled():
+    """A function that changes torch's settings, which are restored after the test."""
+    loop.reproducible()
+    yield unsettle
+    loop.reproducible()
+
+
+def test_settings_of_torch_change_no_run(unsettled):
+    plain = run(checkpoints=[40])
+    unsettled()
+    build._data.cache_clear()
+    other = run(checkpoints=[40])
+    assert same(plain.history, other.history)
+    assert plain.parameters == other.parameters
+    for name, p in plain.checkpoints[40].items():
+        assert p.dtype == other.checkpoints[40][name].dtype == torch.float32
+        assert torch.equal(p, other.checkpoints[40][name])
+    assert torch.get_default_dtype() == torch.float32
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert torch.get_num_threads() == 1
+    assert torch.backends.mkldnn.enabled
+    assert torch.are_deterministic_algorithms_enabled()
+    assert torch.backends.cuda.flash_sdp_enabled()
+
+
+def test_a_module_that_changes_torch_at_its_import_changes_no_run(unsettled, monkeypatch, tmp_path):
+    """The module is imported in the first run of a process only; both runs are as without it."""
+    (tmp_path / "loud_parts.py").write_text(
+        "import torch\n"
+        "from tests.support.synthetic import Watching\n"
+        "torch.set_default_dtype(torch.float64)\n"
+        "torch.set_default_device('meta')\n"
+        "class Network(Watching): pass\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    quiet = run(**WATCHING)
+    first, second = (run(**{**WATCHING, "model": "loud_parts:Network"}) for _ in range(2))
+    monkeypatch.delitem(sys.modules, "loud_parts")
+    assert same(first.history, quiet.history)
+    assert same(second.history, quiet.history)
 
 
 def test_another_seed_is_another_run():

@@ -109,6 +109,7 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.surroundings: dict[str, str] = {}  # environment variables beside the caller's
         folder.mkdir(exist_ok=True)
         for name in ("Snakefile", "workflow", "envs", "config"):
             source, ignore = ROOT / name, shutil.ignore_patterns("__pycache__", "*.egg-info")
@@ -164,7 +165,8 @@ class Project:
         kept = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
         # The tests' environment has the library installed from the working tree; the copy in the
         # project must win, as it does for a user whose folder it is.
-        return {**kept, "PATH": f"{BIN}{os.pathsep}{kept['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
+        path = f"{BIN}{os.pathsep}{kept['PATH']}"
+        return {**kept, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", **self.surroundings}
 
     def command(self, *arguments: str) -> list[str]:
         """A call of Snakemake with plain output."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from hypertransfer.execution import job
+from hypertransfer.execution import surroundings
 from hypertransfer.planning import load as planning
 from hypertransfer.storage import ledger
 from hypertransfer.storage.run_store import Store, StoreError
@@ -14,7 +14,7 @@ from hypertransfer.studies.document import ConfigError
 from hypertransfer.studies.schema import with_defaults
 from hypertransfer.studies.study import check_main
 
-job.pass_on_path(LIBRARY)
+surroundings.settle()
 
 try:
     check_main(config, Path("config/config.yaml"))

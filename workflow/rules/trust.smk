@@ -6,11 +6,15 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-# The scripts of rules and jobs on other nodes find the library in the workflow's own folder, and
-# the user's modules in the working directory.
-WORKFLOW = Path(str(workflow.current_basedir)).resolve().parent
-LIBRARY = [str(path) for path in (WORKFLOW, Path.cwd()) if path.is_dir()]
-sys.path[:0] = [path for path in LIBRARY if path not in sys.path]
+# The library is found in the workflow's own folder before all others, so that no other package of
+# its name hides it. The user's modules are found in the working directory after all others, so
+# that none hides a module of Python. The scripts of rules get this path from Snakemake.
+WORKFLOW, HERE = (
+    str(Path(folder).resolve())
+    for folder in (Path(str(workflow.current_basedir)).parent, Path.cwd())
+)
+LIBRARY = [WORKFLOW] if Path(WORKFLOW).is_dir() else []
+sys.path[:] = [*LIBRARY, *(p for p in sys.path if p not in (WORKFLOW, HERE, "")), HERE]
 
 try:
     from hypertransfer.studies.document import ConfigError, read, refuse_templates

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import nbformat
+
 from hypertransfer.execution import job
 from hypertransfer.report import page as report_page
 from hypertransfer.storage.atomic import replace_atomically
@@ -29,6 +31,8 @@ with job.running("write_report", snakemake) as parts:
             "captions": parts["captions"],
         },
     )
-    page = report_page.page(executed, parts["study"]["title"])
-    replace_atomically(Path(snakemake.output.notebook), Path(executed).read_bytes())
+    content = report_page.executed_notebook(executed)
+    page = report_page.page(content, parts["study"]["title"])
+    text = nbformat.writes(content)
+    replace_atomically(Path(snakemake.output.notebook), text.encode())
     replace_atomically(Path(snakemake.output.page), page.encode())

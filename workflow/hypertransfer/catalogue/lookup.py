@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from hypertransfer.catalogue.cards import datasets, optimizers, package_optimizers
 from hypertransfer.catalogue.cards.networks import MODELS
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
-from hypertransfer.catalogue.module_source import PACKAGE, own
+from hypertransfer.catalogue.module_source import PACKAGE, is_hidden, own
 from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
 from hypertransfer.runs.spec import Component, RunSpec
@@ -59,7 +57,7 @@ def objection(kind: str, path: str) -> str:
     source = own(module)
     if source is None:
         return f"found: no source of module {module!r} in the project's folder or the library"
-    if _hides(module, source):
+    if is_hidden(module, source):
         return f"found: another module of the same name hides {source}; rename {source.name}"
     if not attribute.isidentifier() or attribute.startswith("_"):
         return f"found: {attribute!r} is no public name of a module"
@@ -110,15 +108,6 @@ def _is_optimizer(found: object) -> bool:
     """Whether an object is a subclass of torch's Optimizer; by name, as planning has no torch."""
     bases = found.__mro__ if isinstance(found, type) else ()
     return any((b.__module__, b.__name__) == ("torch.optim.optimizer", "Optimizer") for b in bases)
-
-
-@lru_cache
-def _hides(module: str, source: Path) -> bool:
-    """Whether an import of the module would load another file; determined without an import."""
-    spec = find_spec(module.partition(".")[0])
-    places = [spec.origin, *(spec.submodule_search_locations or [])] if spec else [source]
-    real = source.resolve()
-    return not any(place and real.is_relative_to(Path(place).resolve()) for place in places)
 
 
 def table(spec: RunSpec) -> Parameterisation:

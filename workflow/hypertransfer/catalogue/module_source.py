@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterable
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGE = "hypertransfer"
@@ -42,6 +43,15 @@ def own(module: str) -> Path | None:
         return None
     inside = any(path.resolve().is_relative_to(root.resolve()) for root in roots())
     return path if inside else None
+
+
+@lru_cache
+def is_hidden(module: str, source: Path) -> bool:
+    """Whether an import of the module would load another file; determined without an import."""
+    spec = find_spec(module.partition(".")[0])
+    places = [spec.origin, *(spec.submodule_search_locations or [])] if spec else [source]
+    real = source.resolve()
+    return not any(place and real.is_relative_to(Path(place).resolve()) for place in places)
 
 
 @lru_cache(maxsize=4096)

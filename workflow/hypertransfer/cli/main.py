@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +19,9 @@ from hypertransfer.studies.document import ConfigError
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command; returns 0 if the command succeeded, 1 if it failed or found faults."""
+    for stream in (sys.stdout, sys.stderr):  # of a terminal that does not know every letter
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     parsed = arguments.parser(installed_version("hypertransfer")).parse_args(words)
     if str(Path.cwd()) not in sys.path:  # the user's own modules, as in the Snakefile
         sys.path.append(str(Path.cwd()))

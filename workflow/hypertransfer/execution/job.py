@@ -9,19 +9,16 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from threadpoolctl import threadpool_limits
 
 from hypertransfer.execution.errors import AGAIN, StalePlan
 from hypertransfer.planning.job_digest import digest_on_disk
 from hypertransfer.storage import ledger
 
 log = logging.getLogger("hypertransfer")
-
-
-def pass_on_path(paths: Sequence[str]) -> None:
-    """Put paths at the front of PYTHONPATH for the child processes of this process."""
-    known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*paths, *filter(None, known)]))
 
 
 class DamagedInput(RuntimeError):
@@ -36,6 +33,10 @@ def running(script: str, snakemake: Any) -> Iterator[Mapping[str, Any]]:
     digest, and files may have been edited after planning. Messages are appended to the log of
     earlier attempts. After the block, the outputs are added to the ledger.
 
+    The working folder comes last in the search path of modules, so that a module of the user does
+    not hide a module of Python. Linear algebra runs on one thread, however many threads the rule
+    has, because the number of threads decides how sums are rounded.
+
     Raises:
         StalePlan: the digest has changed since planning.
         DamagedInput: an input was changed after an earlier job wrote it.
@@ -43,17 +44,21 @@ def running(script: str, snakemake: Any) -> Iterator[Mapping[str, Any]]:
     logging.basicConfig(
         filename=snakemake.log[0] if snakemake.log else None,
         filemode="a",
+        encoding="utf-8",
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
         force=True,
     )
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
     log.info("%s on %s, process %d", script, socket.gethostname(), os.getpid())
     parts: Mapping[str, Any] = json.loads(snakemake.params.made_from)
     try:
         if digest_on_disk(script, parts) != snakemake.wildcards.digest:
             raise StalePlan(f"the code of {script} changed after this job was planned: {AGAIN}")
         _refuse_damage(snakemake.input)
-        yield parts
+        with threadpool_limits(1):
+            yield parts
         ledger.add(snakemake.output)
     except Exception as error:
         log.exception("failed")

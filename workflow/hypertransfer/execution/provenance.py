@@ -31,9 +31,9 @@ def provenance(device: torch.device) -> dict[str, str]:
 @lru_cache
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
+    except (OSError, StopIteration, UnicodeDecodeError):
         return platform.processor() or platform.machine()
 
 
@@ -51,5 +51,5 @@ def _git() -> str:
 
 
 def _output_of(*command: str, cwd: Path) -> str:
-    done = subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=cwd, check=True, capture_output=True, encoding="utf-8")
     return done.stdout.strip()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import seaborn as sns
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from hypertransfer.analysis.tables import Tables
@@ -17,7 +19,15 @@ from hypertransfer.catalogue.cards.figures import FIGURES
 from hypertransfer.figures.selection import select
 from hypertransfer.storage.atomic import replace_atomically
 
+FONT = "DejaVu Sans"  # comes with matplotlib
+
 mpl.use("Agg")
+# A font of the machine may have the name of one that comes with matplotlib.
+font_manager.fontManager.ttflist = [
+    font
+    for font in font_manager.fontManager.ttflist
+    if Path(font.fname).is_relative_to(mpl.get_data_path())
+]
 
 
 def draw(figure: Mapping[str, Any], tables: Tables) -> Figure:
@@ -27,12 +37,21 @@ def draw(figure: Mapping[str, Any], tables: Tables) -> Figure:
         figure: the figure as the study's config describes it.
         tables: the tables of the study.
     """
-    sns.set_theme(context="notebook", style="ticks", rc=_STYLE)
-    drawn = drawing_function(figure["kind"])(
-        select(tables, figure.get("where", {})), **figure.get("options", {})
-    )
-    drawn.suptitle(figure["title"], fontweight="bold")
+    with _style():
+        drawn = drawing_function(figure["kind"])(
+            select(tables, figure.get("where", {})), **figure.get("options", {})
+        )
+        drawn.suptitle(figure["title"], fontweight="bold")
     return drawn
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    """Within the context all of matplotlib's parameters are fixed, whatever a user has set."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        sns.set_theme(context="notebook", style="ticks", font=FONT, rc=_STYLE)
+        yield
 
 
 def drawing_function(kind: str) -> Callable[..., Figure]:
@@ -66,5 +85,6 @@ def save(figure: Figure, path: str) -> None:
     buffer = io.BytesIO()
     suffix = Path(path).suffix[1:]
     metadata = {"Date": None} if suffix == "svg" else {"Software": None}
-    figure.savefig(buffer, format=suffix, dpi=200, bbox_inches="tight", metadata=metadata)
+    with _style():
+        figure.savefig(buffer, format=suffix, dpi=200, bbox_inches="tight", metadata=metadata)
     replace_atomically(Path(path), buffer.getvalue())

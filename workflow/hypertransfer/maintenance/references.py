@@ -185,14 +185,14 @@ def _lines_of_process(project: Path, arguments: Sequence[str]) -> Iterator[list[
         raise StoreError(f"{own / PACKAGE} is older than this command: update the project first")
     inherited = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     paths = os.pathsep.join([str(library), str(project), *inherited])
-    with tempfile.TemporaryFile("w+") as errors:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", PACKAGE, COMMAND, *arguments],
             cwd=project,
-            text=True,
+            encoding="utf-8",
             stdout=subprocess.PIPE,
             stderr=errors,
-            env={**os.environ, "PYTHONPATH": paths},
+            env={**os.environ, "PYTHONPATH": paths, "PYTHONUTF8": "1"},
         )
         last = [""]
         with process:

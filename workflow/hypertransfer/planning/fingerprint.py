@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from hypertransfer.catalogue.module_source import PACKAGE, find, is_followed, roots
+from hypertransfer.catalogue.module_source import PACKAGE, find, is_followed, is_hidden, roots
 
 # Modules with tables, and functions that read these tables. The hash of such a module is left out,
 # since the entries that a run uses are part of the run's key (`keys.context`): a new model or
@@ -39,7 +40,7 @@ BY_VALUE = frozenset(
     )
 )
 # Files that decide the results of a module that reads them, relative to the module's folder.
-DATA_FILES = {f"{PACKAGE}.report.rendering": "templates/*"}
+DATA_FILES = {f"{PACKAGE}.report.rendering": "templates/[!.]*[!~]"}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -130,11 +131,19 @@ def _read(path: Path, stamp: tuple[int, int], module: str) -> tuple[str, frozens
         raise
 
 
+def _is_local(top: str, where: Sequence[Path]) -> bool:
+    """Whether an import of a top-level name gets a module or a folder under the roots."""
+    if source := find(top, where):
+        return top == PACKAGE or not is_hidden(top, source)
+    return any((root / top).is_dir() for root in where)
+
+
 def fingerprint(*entries: str) -> dict[str, str]:
     """The hash of every module that the entry modules reach by import, by module name.
 
-    Modules outside the library and the project's folder are left out. The hashes of files that a
-    module reads (`DATA_FILES`) are included.
+    Modules outside the library and the project's folder are left out, as are files of the project's
+    folder that have the name of an installed module, since no import loads them. The hashes of
+    files that a module reads (`DATA_FILES`) are included.
 
     Raises:
         ModuleNotFoundError: an entry module is not under the roots.
@@ -149,7 +158,7 @@ def fingerprint(*entries: str) -> dict[str, str]:
             continue
         top = module.partition(".")[0]
         if top not in local:
-            local[top] = any((root / top).is_dir() for root in where) or bool(find(top, where))
+            local[top] = _is_local(top, where)
         path = find(module, where) if local[top] else None
         if path is None or not is_followed(path):
             if is_entry:

@@ -33,6 +33,6 @@ def notebook_digest(path: Path) -> str:
     sources = ["".join(cell["source"]) for cell in cells]
     code = [s for s, cell in zip(sources, cells, strict=True) if cell["cell_type"] == "code"]
     ours = [name for name in imports("\n".join(code), "notebook", False) if find(name)]
-    pages = sorted((NOTEBOOKS / "templates").rglob("*.*"))
+    pages = sorted((NOTEBOOKS / "templates").rglob("[!.]*.*[!~]"))  # none of an editor
     page = [p.read_text(encoding="utf-8") for p in pages if p.is_file()]
     return digest({"cells": sources, "page": page, "code": fingerprint(*ours)}, 16)

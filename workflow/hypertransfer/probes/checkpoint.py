@@ -137,6 +137,7 @@ def measure(
         device: the device that computes.
         log: receives one line for each checkpoint.
     """
+    build.import_parts(spec)
     reproducible()
     card = probes.PROBES[settings["probe"]]
     probe: Probe = lookup.load("probe", f"{card.module}:Probe")(settings, seed=spec.seed)

@@ -146,7 +146,7 @@ def acquire_lock(file: Path = LOCK) -> IO[str] | None:
     The lock is released when the handle is closed, or when the process ends in any way.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle = file.open("a")
+    handle = file.open("a", encoding="utf-8")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

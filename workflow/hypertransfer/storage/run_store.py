@@ -340,7 +340,7 @@ class Store:
     def _lock_file(self, path: Path) -> IO[str]:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return path.open("a")
+            return path.open("a", encoding="utf-8")
         except OSError as error:
             raise self._unwritable(error) from error
 

@@ -43,6 +43,18 @@ def device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def import_parts(spec: RunSpec) -> None:
+    """Import the modules of the spec's network, optimizer and data set.
+
+    Modules of the user may change torch's settings when they are imported. They are imported
+    before the settings of a run are made, because a module is imported once in a process: a later
+    run of the process would have other settings than the first.
+    """
+    parts = {"model": spec.model, "optimizer": spec.optimizer, "data": spec.data}
+    for kind, part in parts.items():
+        lookup.load(kind, lookup.import_path(kind, part.name))
+
+
 def model(spec: RunSpec, input_shape: tuple[int, ...], classes: int) -> nn.Module:
     """The network of the spec, with weights that are not drawn yet.
 
