@@ -220,8 +220,9 @@ def _worst_if_endless(values: pd.Series, losses: pd.Series, file: str) -> pd.Ser
 
 
 def _unreadable(column: object, index: Any, written: Any, file: str) -> TableError:
+    plain = written.item() if hasattr(written, "item") else written
     return TableError(
-        f"{file}: {column}: {written!r} in row {index + 1} is not a loss: write a number such as "
+        f"{file}: {column}: {plain!r} in row {index + 1} is not a loss: write a number such as "
         "1234.5, or inf or nan where training diverged, and leave trials that failed out by `where`"
     )
 
