@@ -126,6 +126,15 @@ def test_only_seeds_that_every_size_has_are_used():
         analysis_sweeps.common_seeds(apart, "shape.width")
 
 
+def test_seeds_that_lack_a_point_of_a_sweep_are_left_out():
+    frame = runs_table(rows(widths=[16, 64], seeds=range(3)))
+    gap = (frame["seed"] == 1) & (frame["shape.width"] == 64) & (frame["lr"] == frame["lr"].min())
+    common, left_out = analysis_sweeps.common_seeds(frame[~gap], "shape.width", "lr")
+    assert (sorted(set(common["seed"])), left_out) == ([0, 2], 1)
+    assert len(analysis_sweeps.sweeps_of_common_seeds(frame[~gap], "shape.width")) == 2
+    assert analysis_sweeps.common_seeds(frame[~gap], "shape.width")[1] == 0
+
+
 def test_what_the_large_network_gains_at_the_small_ones_best_rate():
     small = Sweep(1.0, np.array([1.0, 2.0]), np.array([[3.0, 2.0]]))
     large = Sweep(8.0, np.array([2.0, 4.0]), np.array([[1.5, 1.0]]))

@@ -207,3 +207,75 @@ def test_the_columns_of_a_probe_are_in_its_key(monkeypatch):
     wider = dataclasses.replace(card, columns={**card.columns, "another": "number"})
     monkeypatch.setitem(probes.PROBES, "trace", wider)
     assert keys.Contexts().probe_key("0" * 24, settings) != before
+
+
+def mlp(**options: Any) -> dict[str, Any]:
+    return {"model": {"name": "residual_mlp", **options}}
+
+
+def gpt(**options: Any) -> dict[str, Any]:
+    return {**TEXT, "model": {"name": "gpt", **options}}
+
+
+def optimizer(name: str, **options: Any) -> dict[str, Any]:
+    return {"optimizer": {"name": name, **options}}
+
+
+@pytest.mark.parametrize(
+    "equal",
+    [
+        [optimizer("sgd"), optimizer("sgd", momentum=0), optimizer("sgd", momentum=0.0),
+         optimizer("sgd", momentum=-0.0)],
+        [optimizer("adamw"), optimizer("adamw", eps=1e-8), optimizer("adamw", betas=[0.9, 0.999])],
+        [optimizer("adamw", eps=0), optimizer("adamw", eps=0.0)],
+        [mlp(), mlp(strength=1), mlp(strength=1.0)],
+        [mlp(layers_per_block=2), mlp(layers_per_block=2.0)],
+        [{"weight_decay": 0}, {"weight_decay": 0.0}, {"weight_decay": -0.0}, {}],
+        [{"lr": 1}, {"lr": 1.0}],
+        [{"steps": 4}, {"steps": 4.0}],
+        [{"multipliers": {}}, {"multipliers": {"lr": {}}}, {}],
+        [{"schedule": {}}, {"schedule": {"name": "constant", "warmup": 0.0}}, {}],
+        [{"schedule": {"name": "linear", "final": 0}},
+         {"schedule": {"name": "linear", "final": -0.0, "decay": 1}}],
+        [optimizer("scion"), optimizer("scion", radii={"hidden": 1}),
+         optimizer("scion", norms={"hidden": "spectral", "output": "sign"})],
+        [optimizer("scion", radii={"hidden": 3}), optimizer("scion", radii={"hidden": 3.0})],
+        [optimizer("muon", ns_coefficients=[3, -4, 2]),
+         optimizer("muon", ns_coefficients=[3.0, -4.0, 2.0])],
+        [gpt(), gpt(latent_ratio=0.5, capacity=None, embedding_std=0.1)],
+        [gpt(capacity=2), gpt(capacity=2.0)],
+    ],
+)  # fmt: skip
+def test_equal_values_have_one_key(equal):
+    assert len({key(**parts) for parts in equal}) == 1
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        [optimizer("sgd"), optimizer("sgd", nesterov=True), optimizer("sgd", momentum=0.5)],
+        [optimizer("scion"), optimizer("scion", norms={"input": "spectral"}),
+         optimizer("scion", radii={"hidden": 2})],
+        [{"lr": 1}, {"lr": 2}],
+    ],
+)  # fmt: skip
+def test_different_values_have_different_keys(different):
+    assert len({key(**parts) for parts in different}) == len(different)
+
+
+def test_numbers_have_the_types_of_their_options():
+    spec = complete.run_spec(values(**optimizer("muon", momentum=0, ns_steps=5.0)))
+    assert repr(spec.optimizer.options["momentum"]) == "0.0"
+    assert repr(spec.optimizer.options["ns_steps"]) == "5"
+
+
+def test_values_that_an_option_refuses_stay_as_written():
+    spec = complete.run_spec(values(**optimizer("sgd", momentum="much", nesterov=0)))
+    assert spec.optimizer.options == {"momentum": "much", "nesterov": 0}
+    assert complete.run_spec(values(**mlp(strength=10**400))).model.options["strength"] == 10**400
+
+
+def test_folders_of_data_may_be_in_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    spec = complete.run_spec(values(data={"name": "cifar10", "directory": "~/cifar"}))
+    assert spec.data.options["directory"] == "/home/someone/cifar"

@@ -85,6 +85,26 @@ def test_seeds_that_not_all_sizes_have_do_not_count():
     assert "3 seeds are left out" in verdict.reason
 
 
+def test_a_seed_with_a_run_left_out_of_the_sweep_does_not_count():
+    runs = make_runs((0.1, 0.2, 0.3), seeds=3)
+    rate = sorted(set(runs["lr"]))[2]
+    gap = (runs["seed"] == 1) & (runs["shape.width"] == 256) & (runs["lr"] == rate)
+    verdict = verdicts.check(make_claim(where={}, min_seeds=2), {"runs": runs[~gap]})
+    assert (verdict.verdict, verdict.estimate.count) == ("holds", 2)
+    text = "1 seed is left out, not every shape.width has it at every lr"
+    assert text in verdict.reason
+    few = verdicts.check(make_claim(where={}), {"runs": runs[~gap]})
+    assert few.reason == f"2 seeds can be used, and 3 are asked for; {text}"
+
+
+def test_a_claim_without_a_common_seed_is_undecided():
+    runs = make_runs((0.1, 0.2, 0.3), seeds=2)
+    apart = runs[(runs["shape.width"] == 256) == (runs["seed"] == 1)]
+    verdict = verdicts.check(make_claim(where={}), {"runs": apart})
+    assert verdict.verdict == "undecided"
+    assert "no seed was run at every shape.width and lr" in verdict.reason
+
+
 def edge_tables():
     """SP's optimum at width 256 lies 2 octaves below the lowest learning rate tried."""
     return {"runs": make_runs((0.1, -2.4, -4.9), log2_lrs=range(-3, 3))}

@@ -13,10 +13,10 @@ import pytest
 from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue.cards import networks, optimizers
 from hypertransfer.cli import arguments, main
-from hypertransfer.cli.main_config import main_config
 from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.planning import keys, load, planned_runs, status
 from hypertransfer.storage.run_store import Store
+from hypertransfer.studies.main_config import main_config
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = {
@@ -47,7 +47,7 @@ def planned(tmp_path: Path, capsys, *overrides: str) -> str:
 
 def fill(tmp_path: Path, wanted) -> list[planned_runs.PlannedRun]:
     """Entries for the runs of the smoke sweep that `wanted` lets through."""
-    config = main_config(
+    config, _ = main_config(
         arguments.CONFIG, ["scale=smoke", "studies=[super_consistency]", f"store={tmp_path}"]
     )
     (study,) = load.load(config)

@@ -76,7 +76,8 @@ def test_what_is_read_is_never_written_over(table, capsys, name):
 @pytest.mark.parametrize("kept", ["ab", "abcdef"])
 def test_tasks_that_never_worked_are_named_and_left_out(table, capsys, kept):
     failing = sweep()[lambda f: f["data"].isin(list(kept))]
-    failing.assign(loss=failing["loss"].where(failing["data"] != "b")).to_csv(table, index=False)
+    losses = failing["loss"].where(failing["data"] != "b", float("inf"))
+    failing.assign(loss=losses).to_csv(table, index=False)
     assert main(["space", "sweep.csv"]) == 0
     said = capsys.readouterr().out
     assert "left out, since they have no finite loss: b" in said
@@ -144,6 +145,25 @@ def test_a_wrong_description_names_file_line_and_key(table, capsys):
     said = capsys.readouterr().err
     assert "sweep.yaml:1: task: 'data' is not a list" in said
     assert "colour: unknown key" in said
+
+
+def test_pruned_trials_are_left_out_and_counted(table, capsys):
+    whole = sweep()
+    states = ["COMPLETE", "PRUNED", "COMPLETE"] * len(whole)
+    whole = whole.assign(state=states[: len(whole)])
+    pruned = whole["state"] == "PRUNED"
+    whole.assign(loss=whole["loss"].where(~pruned, 0)).to_csv(table, index=False)
+    assert main(["space", "sweep.csv"]) == 0
+    line = f"left out: {pruned.sum()} of {len(whole)} rows: {pruned.sum()} with state PRUNED"
+    assert line in capsys.readouterr().out
+
+
+def test_losses_that_cannot_be_read_are_named(table, capsys):
+    whole = sweep()
+    written = ["1,234", *whole["loss"].astype(str)[1:]]
+    whole.assign(loss=written).to_csv(table, index=False)
+    assert main(["space", "sweep.csv"]) == 1
+    assert "sweep.csv: loss: '1,234' in row 1 is not a loss" in capsys.readouterr().err
 
 
 def test_a_table_that_is_not_as_described(table, capsys):

@@ -12,9 +12,10 @@ from tests.support.configs import load, study_file, with_grid
 from tests.support.project import STUDY
 
 from hypertransfer.planning import load as planning_load
-from hypertransfer.studies import document
+from hypertransfer.studies import document, main_config
 from hypertransfer.studies import study as studies_study
 from hypertransfer.studies.document import ConfigError
+from hypertransfer.studies.main_config import Origins
 
 SEEDED = settings(derandomize=True, deadline=None, max_examples=60)
 
@@ -142,11 +143,11 @@ def test_values_of_axes_stay_in_their_folder(values):
 @pytest.mark.parametrize("text", ["/tmp/x\x00y", "a\nb", "", "x" * 2000])
 def test_hostile_stores_and_studies_of_the_main_config(text):
     good = {"scale": "desk", "studies": ["mine"], "device": "cpu", "store": "s", "job_minutes": 3}
-    studies_study.check_main(good, Path("missing"))
+    main_config.checked(good, Origins([]))
     with pytest.raises(ConfigError, match="store"):
-        studies_study.check_main({**good, "store": text}, Path("missing"))
+        main_config.checked({**good, "store": text}, Origins([]))
     with pytest.raises(ConfigError, match="device"):
-        studies_study.check_main({**good, "device": "cpu\n"}, Path("missing"))
+        main_config.checked({**good, "device": "cpu\n"}, Origins([]))
     with pytest.raises(ConfigError, match=r"no study '\.\./x'"):
         planning_load.load({**good, "studies": ["../x"]})
 
@@ -161,7 +162,7 @@ def test_a_config_that_snakemake_would_run(tmp_path):
         with pytest.raises(ConfigError, match="as Python"):
             document.refuse_templates(document.read(file))
         with pytest.raises(ConfigError, match="as Python"):
-            studies_study.check_main({}, file)
+            main_config.Origins.of([file])
 
 
 def test_problems_are_a_line_each(tmp_path):

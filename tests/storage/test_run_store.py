@@ -327,7 +327,7 @@ def says_what_to_do(error, root, reason):
     assert str(root) in text
     assert reason in text
     assert "Nothing was lost" in text
-    assert "config/config.yaml, key 'store'" in text
+    assert "in the main config, key 'store'" in text
 
 
 def test_a_full_disk(mounted):

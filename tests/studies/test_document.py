@@ -87,3 +87,45 @@ def test_each_problem_is_reported_once():
     error = ConfigError([problem, problem, LocatedProblem("file.yaml", 2, "a", "b")])
     assert len(error.problems) == 2
     assert str(error).startswith("2 problems in the configuration; no job was started\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("lr: 010", "file.yaml:1: lr: YAML reads 010 as an octal number, 8: write 8, or '010'"),
+        ("lr: [1, -07]", "file.yaml:1: lr.1: YAML reads -07 as an octal number, -7"),
+        ("time: 1:30", "file.yaml:1: time: YAML reads 1:30 in base 60, 90: write 90, or '1:30'"),
+        ("time: 1:30.5", "file.yaml:1: time: YAML reads 1:30.5 in base 60, 90.5"),
+        ("a:\n  b: no", "file.yaml:2: a.b: YAML reads no as a truth value, false: write false"),
+        ("on: 1", "file.yaml:1: on: YAML reads on as a truth value, true"),
+        ("a: {010: 1}", "file.yaml:1: a.010: YAML reads 010 as an octal number"),
+        ("yes", "file.yaml: (top): YAML reads yes as a truth value"),
+    ],
+)
+def test_values_that_are_not_what_they_look_like_are_refused(read, text, words):
+    with pytest.raises(ConfigError) as caught:
+        read(text)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("'010'", "010"), ('"1:30"', "1:30"), ("'no'", "no"), ("0", 0), ("-0", 0), ("0.10", 0.1),
+        ("10", 10), ("true", True), ("False", False), ("a:b", "a:b"), ("08", "08"), ("0x10", 16),
+        ("1_000", 1000), ("00.5", 0.5), ("|\n  yes", "yes"),
+    ],
+)  # fmt: skip
+def test_values_that_are_what_they_look_like_are_read(read, text, value):
+    found = read(f"key: {text}").values["key"]
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [("3e0", 3.0), ("1e-1", 0.1), ("3", 3), (3, 3), ("010", "010"), ("1:30", "1:30"),
+     ("soon", "soon"), ("true", "true"), (None, None), ("[", "[")],
+)  # fmt: skip
+def test_numbers_in_texts(value, number):
+    assert document.number_in(value) == number

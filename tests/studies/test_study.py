@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -10,7 +9,6 @@ import textwrap
 from pathlib import Path
 
 import pytest
-import yaml
 
 from hypertransfer.catalogue.config_schemas import scales
 from hypertransfer.studies import study as studies_study
@@ -495,48 +493,6 @@ def test_shipped_studies_are_valid(name, scale):
     study = studies_study.load_study(name, scale, STUDIES)
     assert study.claims
     assert study.figures
-
-
-MAIN = {
-    "scale": "desk",
-    "studies": ["mine"],
-    "device": "auto",
-    "store": "s",
-    "job_minutes": 3,
-    "save_minutes": 5,
-}
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "expected"),
-    [
-        ("scale", "large", "'large' is not one of smoke, desk, paper"),
-        ("studies", ["a", "a"], "['a', 'a'] is not a list of different study names"),
-        ("device", "gpu", "'gpu' is not auto, cpu, mps, cuda"),
-        ("job_minutes", 0, "0 is not a number of minutes above 0"),
-        ("store", "", "'' is not a folder"),
-        ("scales", "desk", "unknown key; known: scale, studies, device"),
-    ],
-)
-def test_the_main_config_is_checked(tmp_path, key, value, expected):
-    file = tmp_path / "config.yaml"
-    values = {**MAIN, key: value}
-    file.write_text("".join(f"{name}: {json.dumps(value)}\n" for name, value in values.items()))
-    line = list(values).index(key) + 1
-    with pytest.raises(ConfigError) as caught:
-        studies_study.check_main(values, file)
-    (problem,) = caught.value.problems
-    assert (problem.file, problem.key) == (str(file), key)
-    assert problem.line == line
-    assert expected in problem.expected
-
-
-def test_the_shipped_main_config_is_valid():
-    file = ROOT / "config" / "config.yaml"
-    values = yaml.safe_load(file.read_text())
-    studies_study.check_main(values, file)
-    with pytest.raises(ConfigError, match="--config: scale: 'big'"):
-        studies_study.check_main({**values, "scale": "big"}, file.with_name("none.yaml"))
 
 
 def test_planning_imports_neither_torch_nor_matplotlib():

@@ -11,15 +11,17 @@ from hypertransfer.planning import load as planning
 from hypertransfer.storage import ledger
 from hypertransfer.storage.run_store import Store, StoreError
 from hypertransfer.studies.document import ConfigError
-from hypertransfer.studies.schema import with_defaults
-from hypertransfer.studies.study import check_main
+from hypertransfer.studies.main_config import MAIN, Origins, checked
 
 surroundings.settle()
 
 try:
-    check_main(config, Path("config/config.yaml"))
-    config.update(with_defaults("config", config))
-    PLANS = {plan.name: plan for plan in planning.load(config)}
+    _settings = workflow.config_settings
+    _origins = Origins.of(
+        list(map(Path, [MAIN, *workflow.configfiles, *_settings.configfiles])), _settings.config
+    )
+    config.update(checked(config, _origins))
+    PLANS = {plan.name: plan for plan in planning.load(config, origins=_origins)}
     INDEX = planning.IndexPlan(list(PLANS.values()))
     JOBS = {
         (job.study, job.digest): job

@@ -1,5 +1,8 @@
 """Text from Parquet files in a folder."""
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tests.support.parts import samples as samples_of
 from tests.support.text import decoded, parquet
@@ -50,6 +53,28 @@ def test_parquet_that_cannot_be_used_is_named(tmp_path):
     (tmp_path / "train.parquet").write_bytes(b"PAR1 no more than this")
     with pytest.raises(DatasetError, match=r"train\.parquet cannot be read as a Parquet file"):
         samples_of("hugging_face", directory=folder)
+
+
+@pytest.mark.parametrize(
+    "values", [[1, 2], [1.5], [True], [["a", "b"]], [{"role": "user"}], [pd.Timestamp("2026")]]
+)
+def test_a_column_of_no_text_is_refused(tmp_path, values):
+    for part in ("train", "test"):
+        table = pa.table({"content": values, "title": ["a"] * len(values)})
+        pq.write_table(table, tmp_path / f"{part}.parquet")
+    with pytest.raises(
+        DatasetError, match=r"train\.parquet: the column 'content' holds .*columns of text: title;"
+    ):
+        samples_of("hugging_face", directory=str(tmp_path), column="content")
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary()])
+def test_text_may_be_stored_in_several_ways(tmp_path, kind):
+    for part in ("train", "test"):
+        table = pa.table({"text": pa.array(["abc" * 9], kind)})
+        pq.write_table(table, tmp_path / f"{part}.parquet")
+    found = samples_of("hugging_face", directory=str(tmp_path), context=2, test=None)
+    assert decoded(found.train_x.flatten()).startswith(b"abcabc")
 
 
 def test_the_digest_of_a_folder_is_of_what_it_holds_and_not_of_where_it_lies(tmp_path):

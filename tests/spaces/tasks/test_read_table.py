@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 
+import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 
-from hypertransfer.spaces.tasks import read_table
+from hypertransfer.spaces.tasks import table_file
 from hypertransfer.spaces.tasks.read_table import tasks_of
 from hypertransfer.spaces.tasks.tables import TableError
-from hypertransfer.storage import parquet
 
 ABOUT = {
     "task": ["data", "width"],
@@ -55,12 +55,33 @@ def test_groups_filters_and_scores():
     assert a.losses.tolist() == [-2.0, -0.5], "more is better"
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, None, "n/a"])
-def test_what_is_no_number_is_the_worst(bad):
+@pytest.mark.parametrize("bad", [math.nan, math.inf, "nan", "NaN", "inf", "Infinity"])
+def test_losses_written_as_endless_are_the_worst(bad):
     table = frame().astype({"loss": object})
     table.loc[0, "loss"] = bad
     _, (a, _) = tasks_of(table, ABOUT, "t.csv")
     assert a.losses.tolist() == [math.inf, 0.5], "one seed that failed is no mean of the other"
+
+
+@pytest.mark.parametrize(
+    "bad", ["1,234", "12.3%", "", "n/a", None, "-inf", -math.inf, "1 2", "0x1", True, "1_000"]
+)
+def test_what_cannot_be_read_as_a_loss_is_refused(bad):
+    table = frame().astype({"loss": object})
+    table.loc[1, "loss"] = bad
+    with pytest.raises(TableError, match=f"t.csv: loss: {re.escape(repr(bad))} in row 2 is not a"):
+        tasks_of(table, ABOUT, "t.csv")
+    table.loc[1, "status"] = "diverged"
+    _, (a, _) = tasks_of(table, ABOUT, "t.csv")
+    assert a.losses.tolist() == [math.inf, 0.5], "a loss after divergence is not needed"
+
+
+def test_an_infinite_score_is_the_worst_or_refused():
+    about = {k: v for k, v in ABOUT.items() if k != "loss"} | {"score": "loss"}
+    table = frame().assign(loss=[-math.inf, 1, 1, 1])
+    assert tasks_of(table, about, "t")[1][0].losses[0] == math.inf
+    with pytest.raises(TableError, match="inf in row 2 is not a loss"):
+        tasks_of(frame().assign(loss=[1, math.inf, 1, 1]), about, "t")
 
 
 def test_diverged_runs_are_the_worst_whatever_their_loss():
@@ -116,26 +137,105 @@ def test_bounds_on_text_are_refused():
         tasks_of(frame(), {**ABOUT, "where": {"data": {"min": 1}}}, "t")
 
 
-def test_csv_and_parquet_are_read_alike(tmp_path):
-    frame().to_csv(tmp_path / "t.csv", index=False)
-    parquet.write(pa.Table.from_pandas(frame(), preserve_index=False), tmp_path / "t.parquet")
-    one, other = (
-        tasks_of(read_table.frame(tmp_path / name), ABOUT, name)[1]
-        for name in ("t.csv", "t.parquet")
-    )
-    for a, b in zip(one, other, strict=True):
-        assert a.name == b.name
-        assert a.losses.tolist() == b.losses.tolist()
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_rows_decides_nothing(seed):
+    table = pd.DataFrame({
+        "data": list("aaaaabbbb"), "width": 8, "lr": [0.1, 0.1, 0.01, 1, 1, 0.5, 0.02, 0.5, 0.1],
+        "loss": [0.1, 0.3, 0.2, 0.2, 0.2, 0.3, 0.3, 0.3, 0.7],
+    })  # fmt: skip
+    shuffled = table.sample(frac=1, random_state=seed).reset_index(drop=True)
+    for one, other in zip(tasks_of(table, ABOUT, "t")[1], tasks_of(shuffled, ABOUT, "t")[1],
+                          strict=True):  # fmt: skip
+        assert one.name == other.name
+        assert one.points.tolist() == other.points.tolist()
+        assert one.losses.tolist() == other.losses.tolist()
+        assert one.winners(2).tolist() == other.winners(2).tolist()
 
 
-def test_files_that_are_none(tmp_path):
-    with pytest.raises(TableError, match=r"t\.xlsx: give a file that ends with \.csv, \.parquet"):
-        read_table.frame(tmp_path / "t.xlsx")
-    with pytest.raises(TableError, match=r"absent\.csv: cannot be read"):
-        read_table.frame(tmp_path / "absent.csv")
-    (tmp_path / "t.parquet").write_text("no")
-    with pytest.raises(TableError, match=r"t\.parquet: cannot be read"):
-        read_table.frame(tmp_path / "t.parquet")
+def test_the_order_of_rows_may_be_kept():
+    table = frame().assign(lr=[1.0, 0.1, 0.01, 0.1])
+    _, (a, _) = tasks_of(table, ABOUT, "t", keep_order=True)
+    assert a.points[:, 0].tolist() == pytest.approx([1, 0.5, 0])
+    _, (a, _) = tasks_of(table, ABOUT, "t")
+    assert a.points[:, 0].tolist() == pytest.approx([0, 0.5, 1])
+
+
+@pytest.mark.parametrize(("written", "place"), [(0.01, 0), (1.0, 1)])
+def test_the_ends_of_a_range_may_be_in_single_precision(written, place):
+    table = frame().assign(lr=np.float32(written).item())
+    _, (a, _) = tasks_of(table, ABOUT, "t")
+    assert a.points[:, 0].tolist() == [place]
+    low = {"lr": {"low": 1e-5, "high": 0.1, "log": True}}
+    table = frame().assign(lr=np.float32(1e-5).item())
+    assert tasks_of(table, {**ABOUT, "dimensions": low}, "t")[1][0].points.tolist() == [[0]]
+    with pytest.raises(TableError, match="is not within"):
+        tasks_of(frame().assign(lr=1e-5 * (1 - 1e-6)), {**ABOUT, "dimensions": low}, "t")
+
+
+CHOICES = ["None", "NA", "true", "1e3", "", "nan"]
+
+
+def test_choices_are_read_as_they_are_written(tmp_path):
+    lines = [f'x,0.1,"{choice}",{index}' for index, choice in enumerate(CHOICES)]
+    (tmp_path / "t.csv").write_text("\n".join(["task,lr,kind,loss", *lines]))
+    about = {"task": ["task"], "loss": "loss",
+             "dimensions": {**ABOUT["dimensions"], "kind": {"choices": CHOICES}}}  # fmt: skip
+    _, (task,) = tasks_of(table_file.frame(tmp_path / "t.csv"), about, "t")
+    kinds = {CHOICES[int(place)]: loss for (_, place), loss in zip(task.points, task.losses,
+                                                                   strict=True)}  # fmt: skip
+    assert kinds == {choice: index for index, choice in enumerate(CHOICES)}
+
+
+@pytest.mark.parametrize(
+    ("choices", "written", "place"),
+    [
+        ([True, False], "True", 0), ([True, False], "false", 1), ([True, False], True, 0),
+        ([8, 16], "16", 1), ([8, 16], 16.0, 1), ([0.1, 0.5], np.float32(0.1).item(), 0),
+        ([1, "1"], "1", 1), ([1000, "1e3"], "1e3", 1), ([1000], "1e3", 0), (["a", True], "true", 1),
+    ],
+)  # fmt: skip
+def test_choices_that_are_no_texts(choices, written, place):
+    dimensions = {**ABOUT["dimensions"], "kind": {"choices": choices}}
+    table = frame().assign(kind=pd.Series([written] * 4, dtype=object))
+    _, (task, _) = tasks_of(table, {**ABOUT, "dimensions": dimensions}, "t")
+    assert set(task.points[:, 1]) == {place}
+
+
+@pytest.mark.parametrize("written", [None, "none", 1, True])
+def test_what_is_no_choice_is_refused(written):
+    dimensions = {**ABOUT["dimensions"], "kind": {"choices": ["None", "True"]}}
+    table = frame().assign(kind=pd.Series([written] * 4, dtype=object))
+    words = f"t: task a, 8: kind: {written!r} is not one of None, True, in row 1"
+    with pytest.raises(TableError, match=re.escape(words)):
+        tasks_of(table, {**ABOUT, "dimensions": dimensions}, "t")
+
+
+@pytest.mark.parametrize("written", ["fast", None, "0,1", ""])
+def test_what_is_no_number_is_in_no_range(written):
+    table = frame().astype({"lr": object})
+    table.loc[2, "lr"] = written
+    words = f"t: task a, 8: lr: {written!r} is not within 0.01 and 1, in row 3"
+    with pytest.raises(TableError, match=re.escape(words)):
+        tasks_of(table, ABOUT, "t")
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted", "count"),
+    [
+        (["True", "False", "True", "False"], True, 1), (["1", "x", "1", "x"], "1", 1),
+        ([1, 2, 1, 2], {"min": 2}, 2), ([None, 2, None, 2], {"min": 2}, 2),
+        ([None, "", "x", "x"], None, 1),
+    ],
+)  # fmt: skip
+def test_conditions_on_columns_of_all_types(values, wanted, count):
+    table = frame().assign(kind=pd.Series(values, dtype=object))
+    assert len(tasks_of(table, {**ABOUT, "where": {"kind": wanted}}, "t")[1]) == count
+
+
+def test_a_value_that_no_row_has_is_refused():
+    words = "t: no row is selected by where: kind: 'z'; its values are x, y"
+    with pytest.raises(TableError, match=words):
+        tasks_of(frame(), {**ABOUT, "where": {"kind": ["x", "z"]}}, "t")
 
 
 def test_what_is_not_there_is_named():

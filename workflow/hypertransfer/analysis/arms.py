@@ -45,12 +45,14 @@ def of_arms(runs: pd.DataFrame, column: str, loss: str, arms: Sequence[str]) -> 
 def sweeps_of_arms(runs: pd.DataFrame, column: str, loss: str) -> dict[str, Sweep]:
     """The sweep of each arm, by the arm's name, over the seeds that all arms have.
 
+    A seed counts if it has a run at every learning rate of every arm.
+
     Raises:
         AnalysisError: the arms have no seed in common, or the runs are no sweep (see `sweeps`).
     """
     names = list(dict.fromkeys(runs[column]))
     numbered = runs.assign(arm=[1.0 + names.index(name) for name in runs[column]])
-    swept = sweeps(common_seeds(numbered, "arm")[0], "arm", loss)
+    swept = sweeps(common_seeds(numbered, "arm", "lr")[0], "arm", loss)
     return dict(zip(names, swept, strict=True))
 
 
@@ -168,7 +170,9 @@ def compare(
         return exact(statistic({name: sweep.least_loss(seeds) for name, sweep in arms.items()}))
 
     count = len(next(iter(arms.values())).losses)
-    return bootstrap(of_seeds, count, generator_seed=generator_seed)
+    left_out = runs["seed"].nunique() - count
+    notes = [f"seeds left out, as not every {column} has them: {left_out}"] if left_out else []
+    return bootstrap(of_seeds, count, generator_seed=generator_seed).with_caveats(notes)
 
 
 def lead(losses: Mapping[str, float], arm: str) -> float:

@@ -75,19 +75,35 @@ class Sweep:
         return 2**best.log2_lr, float(loss)
 
 
-def common_seeds(runs: pd.DataFrame, size: str) -> tuple[pd.DataFrame, int]:
-    """The runs of the seeds that every size has, and the number of seeds that are left out.
+class NoCommonSeedError(AnalysisError):
+    """No seed has all runs that a comparison needs."""
 
-    Seeds are resampled jointly over sizes, so that only seeds of every size can be used.
+
+def common_seeds(
+    runs: pd.DataFrame, size: str, axis: str | None = None
+) -> tuple[pd.DataFrame, int]:
+    """The runs of seeds that every size has, and the number of seeds that are left out.
+
+    Seeds are resampled jointly over sizes, so a seed counts only if every size has it. With `axis`,
+    the column of what was swept, a seed must have a run at every value of the size's sweep.
 
     Raises:
-        AnalysisError: the sizes have no seed in common.
+        NoCommonSeedError: no seed counts.
     """
-    sets = [set(seeds) for _, seeds in runs.groupby(size)["seed"]]
+    sets = [_complete_seeds(part, axis) for _, part in runs.groupby(size)]
     common = set.intersection(*sets) if sets else set()
     if not common:
-        raise AnalysisError(f"no seed was run at every {size}: give every {size} the same seeds")
-    return runs[runs["seed"].isin(common)], len(set.union(*sets) - common)
+        what = f"every {size}" + (f" and {axis}" if axis else "")
+        raise NoCommonSeedError(f"no seed was run at {what}: give them the same seeds")
+    return runs[runs["seed"].isin(common)], len(set(runs["seed"]) - common)
+
+
+def _complete_seeds(runs: pd.DataFrame, axis: str | None) -> set:
+    """The seeds with a run at every value of the axis that any seed has."""
+    if axis is None:
+        return set(runs["seed"])
+    values = runs.groupby("seed")[axis].nunique()
+    return set(values.index[values == runs[axis].nunique()])
 
 
 def sweeps(
@@ -121,7 +137,7 @@ def sweeps(
 
 def sweeps_of_common_seeds(runs: pd.DataFrame, size: str, axis: str = "lr") -> list[Sweep]:
     """A sweep of the final loss for each size, smallest first, over the seeds that all have."""
-    return sweeps(common_seeds(runs, size)[0], size, axis=axis)
+    return sweeps(common_seeds(runs, size, axis)[0], size, axis=axis)
 
 
 def check_axes(runs: pd.DataFrame, size: str, extra: list[str]) -> None:

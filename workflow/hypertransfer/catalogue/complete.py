@@ -1,5 +1,8 @@
 """Complete specs of runs, in which the defaults of the cards are filled in.
 
+Equal options become one value: numbers have the type of the option's schema, so that runs of
+`momentum: 0`, of `momentum: 0.0` and of the default have one key.
+
 Spec, data, table and code determine the numbers of a run. If a default changes in a card, the keys
 of the runs that use it change, since the spec holds the default.
 """
@@ -12,8 +15,8 @@ from typing import Any
 
 from hypertransfer.catalogue.cards import datasets, optimizers
 from hypertransfer.catalogue.cards.networks import MODELS
-from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
-from hypertransfer.catalogue.options import completed
+from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS, without_defaults
+from hypertransfer.catalogue.options import completed, expand_home, typed
 from hypertransfer.runs import parse
 from hypertransfer.runs.spec import Component, RunSpec
 
@@ -73,9 +76,20 @@ def complete(spec: RunSpec) -> RunSpec:
 
 def _completed_options(kind: str, part: Component) -> Mapping[str, Any]:
     if kind == "data":
-        known = part.name in datasets.CARDS
-        return datasets.completed(part.name, part.options) if known else part.options
+        if part.name not in datasets.CARDS:
+            return part.options
+        options = datasets.completed(part.name, part.options)
+        if isinstance(folder := options.get("directory"), str):
+            options["directory"] = expand_home(folder)
+        return options
     cards: Mapping[str, Any] = MODELS if kind == "model" else OPTIMIZERS
     if part.name not in cards:
         return optimizers.completed(part) if kind == "optimizer" else part.options
-    return completed(cards[part.name].options, part.options)
+    card = cards[part.name]
+    options = completed(card.options, part.options)
+    options |= {
+        name: typed(schema, options[name])
+        for name, schema in card.options.items()
+        if name in options
+    }
+    return without_defaults(part.name, options) if kind == "optimizer" else options

@@ -6,7 +6,10 @@ specs of runs, so that they are part of the runs' keys; constructors have no def
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
+from itertools import chain, repeat
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -45,3 +48,46 @@ def defaults(options: Mapping[str, Option]) -> dict[str, Any]:
 def completed(options: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
     """The given values, and the default of each option that is not given."""
     return {**defaults(options), **given}
+
+
+def expand_home(path: str) -> str:
+    """A path of a config, with `~` or `~user` at its beginning replaced by the home folder.
+
+    The path of a user who is not known stays as it is.
+    """
+    return os.path.expanduser(path)  # noqa: PTH111 (pathlib's raises where no home is known)
+
+
+def typed(schema: Mapping[str, Any], value: Any) -> Any:
+    """A value with its numbers as the schema's types have them, so that equal values are one value.
+
+    Where the schema has `number`, a number becomes a float, and −0.0 becomes 0.0; where the schema
+    has `integer`, a whole float becomes an int. A value that the schema refuses stays as written.
+    """
+    changed = _typed(schema, value)
+    return changed if Validator(schema).is_valid(changed) else value
+
+
+def _typed(schema: Mapping[str, Any], value: Any) -> Any:
+    if "anyOf" in schema:
+        branches = (b for b in schema["anyOf"] if b.get("type") != "null")
+        return value if value is None else _typed(next(branches), value)
+    kind = schema.get("type")
+    if kind == "array" and isinstance(value, list | tuple):
+        first = schema.get("prefixItems", ())
+        schemas = chain(first, repeat(schema.get("items", {})))
+        return [_typed(inner, item) for inner, item in zip(schemas, value, strict=False)]
+    if kind == "object" and isinstance(value, Mapping):
+        inner = schema.get("properties", {})
+        return {key: _typed(inner.get(key, {}), item) for key, item in value.items()}
+    return _typed_number(kind, value)
+
+
+def _typed_number(kind: str | None, value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    if kind == "integer" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if kind == "number" and abs(value) <= sys.float_info.max:
+        return float(value) + 0.0  # −0.0 + 0.0 is 0.0
+    return value

@@ -26,7 +26,7 @@ from hypertransfer.analysis.estimate import (
 )
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.tables import Tables, need, unique_runs, with_measured
-from hypertransfer.claims.measure import ClaimError, measure
+from hypertransfer.claims.measure import ClaimError, left_out_note, measure
 
 
 @measure("loss")
@@ -85,6 +85,10 @@ def rise_advantage(
     """
     runs = unique_runs(tables)
     need("runs", runs, (column, size, "seed", "status", "lr", loss))
+    runs = runs[runs[column].isin((of, over))]
+    both = runs.assign(arm=runs[column].astype(str) + " " + runs[size].astype(str))
+    runs, left_out = analysis_sweeps.common_seeds(both, "arm", "lr")
+    runs = runs.drop(columns="arm")
     arms = [analysis_sweeps.sweeps(runs[runs[column] == name], size, loss) for name in (of, over)]
     if any(len(sweeps) < 2 for sweeps in arms):
         raise ClaimError(f"{of} and {over} need runs at two or more values of {size}")
@@ -95,7 +99,8 @@ def rise_advantage(
             rises.append(sweeps[-1].least_loss(seeds) - sweeps[0].least_loss(seeds))
         return exact(rises[1] - rises[0])
 
-    return bootstrap(statistic, len(arms[0][0].losses), generator_seed=seed)
+    estimate = bootstrap(statistic, len(arms[0][0].losses), generator_seed=seed)
+    return estimate.with_caveats(left_out_note(left_out, f"{column} and {size}", "lr"))
 
 
 @measure("%")
@@ -357,7 +362,9 @@ def horizon_ratio(
     """
     runs = of_arms(unique_runs(tables), column, loss, (of, over))
     need("runs", runs, (size,))
-    runs, _ = analysis_sweeps.common_seeds(runs, column)
+    arms = runs.assign(arm=runs[column].astype(str) + " " + runs[size].astype(str))
+    runs, left_out = analysis_sweeps.common_seeds(arms, "arm", "lr")
+    runs = runs.drop(columns="arm")
     sweeps = analysis_sweeps.sweeps(runs[runs[column] == of], size, loss)
     others = runs[runs[column] == over]
     longest = others[others[size] == others[size].max()]
@@ -367,4 +374,5 @@ def horizon_ratio(
         steps = horizon_to_loss(sweeps, seeds, target.least_loss(seeds))
         return Estimate(*(2.0**end / target.size for end in (steps.value, steps.low, steps.high)))
 
-    return bootstrap(statistic, len(target.losses), generator_seed=seed)
+    estimate = bootstrap(statistic, len(target.losses), generator_seed=seed)
+    return estimate.with_caveats(left_out_note(left_out, f"{column} and {size}", "lr"))

@@ -11,7 +11,7 @@ from hypertransfer.analysis.estimate import Estimate, bootstrap, in_units, undet
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.optimum import Optimum
 from hypertransfer.analysis.sweeps import Sweep
-from hypertransfer.analysis.tables import Tables, unique_runs
+from hypertransfer.analysis.tables import Tables
 from hypertransfer.claims.measure import measure, one_size, runs_of_common_seeds
 
 
@@ -160,11 +160,12 @@ def minimum_shift(
     `along` names the column of the places that were tried, and `between` the column whose values
     distinguish groups. The place of least loss is known up to one step of the places tried.
     """
-    groups = searches.losses_by_group(unique_runs(tables), along, between, loss)
+    runs, notes = runs_of_common_seeds(tables, between, loss, axis=along)
+    groups = searches.losses_by_group(runs, along, between, loss)
     count = len(groups[0])
     return bootstrap(
         lambda seeds: searches.minimum_shift(groups, seeds), count, generator_seed=seed
-    )
+    ).with_caveats(notes)
 
 
 def _of_sweeps(
@@ -178,7 +179,7 @@ def _of_sweeps(
     axis: str = "lr",
 ) -> Estimate:
     """A statistic of the sweeps of all sizes, over the learning rate or another axis."""
-    runs, notes = runs_of_common_seeds(tables, size, axis, loss)
+    runs, notes = runs_of_common_seeds(tables, size, loss, axis=axis)
     sweeps = analysis_sweeps.sweeps(runs, size, loss, axis)
     count = len(sweeps[0].losses)
     if len(sweeps) < 2:

@@ -21,8 +21,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hypertransfer.analysis.estimate import AnalysisError, Estimate
+from hypertransfer.analysis.estimate import AnalysisError, Estimate, undetermined
 from hypertransfer.analysis.lazy import pandas as pd
+from hypertransfer.analysis.sweeps import NoCommonSeedError
 from hypertransfer.analysis.tables import Tables, need
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
@@ -128,6 +129,8 @@ def _measure(part: Control, tables: Tables, seed: int, name: str) -> Estimate:
         rows = _select(tables[measure.table], part.where, measure.table)
         selected = {**tables, measure.table: rows}
         return measure.function(selected, seed, **part.options)
+    except NoCommonSeedError as error:  # some runs were left out of the grid: the rest has verdicts
+        return undetermined(0, str(error))
     except (ClaimError, AnalysisError) as error:
         raise ClaimError(f"{name}: {error}") from error
 
@@ -175,7 +178,10 @@ def _judge(
     """The verdict on an interval, and the reason as text."""
     if estimate.count < min_seeds:
         noun = estimate.over[:-1] if estimate.count == 1 else estimate.over
-        return UNDECIDED, f"{estimate.count} {noun} ran, and {min_seeds} are asked for"
+        if "left out" not in estimate.caveat and estimate.count:
+            return UNDECIDED, f"{estimate.count} {noun} ran, and {min_seeds} are asked for"
+        text = f"{estimate.count} {noun} can be used, and {min_seeds} are asked for"
+        return UNDECIDED, f"{text}; {estimate.caveat}"
     least, most = bar.get("min", -math.inf) - TOLERANCE, bar.get("max", math.inf) + TOLERANCE
     text, words = _interval(estimate), bar_text(bar, unit)
     caveat = f"; {estimate.caveat}" if estimate.caveat else ""

@@ -6,9 +6,9 @@ import argparse
 import sys
 from dataclasses import replace
 
-from hypertransfer.cli.main_config import main_config
 from hypertransfer.cli.plan import surveys_of
 from hypertransfer.maintenance import calibration
+from hypertransfer.studies.main_config import main_config, studies_folder
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -20,8 +20,9 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigError: every problem of the configs.
         StoreError: the store cannot be used.
     """
-    config = main_config(arguments.configfile, arguments.config)
-    surveys = surveys_of(config, arguments.configfile)
+    config, origins = main_config(arguments.configfile, arguments.config)
+    studies = studies_folder(arguments.configfile)
+    surveys = surveys_of(config, studies, origins)
     timings = calibration.trainings(surveys)
     if sum(map(len, timings.values())) < calibration.FEWEST:
         text = f"fewer than {calibration.FEWEST} runs of these studies are in {config['store']}"
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     rates = calibration.fit(runs, before)
     products = calibration.products(surveys, rates, device)
     rates = replace(rates, products_per_checkpoint=products)
-    file, origin = arguments.configfile.parent / "cost.yaml", f"{len(runs)} runs on {device}"
+    file, origin = studies.parent / "cost.yaml", f"{len(runs)} runs on {device}"
     calibration.write(file, rates, origin)
     print(f"{file}: from {origin}")
     print(f"  former rates      {calibration.estimate_error(runs, before)}")

@@ -9,7 +9,6 @@ from dataclasses import replace
 import yaml
 
 from hypertransfer.catalogue import dataset_options, lookup
-from hypertransfer.cli.main_config import main_config
 from hypertransfer.cli.text import aligned
 from hypertransfer.networks.layers import Branch
 from hypertransfer.networks.resolve import ParameterRow, named_roles
@@ -22,6 +21,7 @@ from hypertransfer.runs import ratios as runs_ratios
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies.document import ConfigError, LocatedProblem
+from hypertransfer.studies.main_config import main_config, studies_folder
 from hypertransfer.training import build
 
 COLUMNS = ("init_std", "multiplier", "lr", "weight_decay", "eps")
@@ -33,8 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ConfigError: the configs have problems, or no run has the name.
     """
-    config = main_config(arguments.configfile, arguments.config)
-    plans = load(config, arguments.configfile.parent / "studies")
+    config, origins = main_config(arguments.configfile, arguments.config)
+    plans = load(config, studies_folder(arguments.configfile), origins)
     print(*lines(find(plans, arguments.explain)), sep="\n")
     return 0
 

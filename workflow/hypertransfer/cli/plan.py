@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from hypertransfer.cli.main import command_function
-from hypertransfer.cli.main_config import main_config
 from hypertransfer.cli.text import aligned
 from hypertransfer.maintenance import calibration
 from hypertransfer.planning import load, status
 from hypertransfer.report.duration import duration
 from hypertransfer.storage.run_store import Store
+from hypertransfer.studies.main_config import Origins, main_config, studies_folder
 
 GOOD_ESTIMATE = 1.5  # factor up to which errors do not matter, since estimates only size jobs
 
@@ -30,20 +30,23 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.explain:  # imported only here, since the module builds a network with torch
         return command_function("explain:run")(arguments)
-    print_plan(main_config(arguments.configfile, arguments.config), arguments.configfile)
+    config, origins = main_config(arguments.configfile, arguments.config)
+    print_plan(config, studies_folder(arguments.configfile), origins)
     return 0
 
 
-def surveys_of(config: dict[str, Any], file: Path) -> list[status.Survey]:
+def surveys_of(
+    config: dict[str, Any], studies: Path, origins: Origins | None = None
+) -> list[status.Survey]:
     """The plan of each study, compared with the store."""
     store = Store(config["store"])
     store.check()
-    return [status.survey(plan, store) for plan in load.load(config, file.parent / "studies")]
+    return [status.survey(plan, store) for plan in load.load(config, studies, origins)]
 
 
-def print_plan(config: dict[str, Any], file: Path) -> None:
+def print_plan(config: dict[str, Any], studies: Path, origins: Origins | None = None) -> None:
     """Print a line for each grid, the missing runs with reasons, and the error of estimates."""
-    surveys = surveys_of(config, file)
+    surveys = surveys_of(config, studies, origins)
     rows = [
         row for survey in surveys for row in (*status.grids(survey), *status.searches(survey.plan))
     ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from hypertransfer.cli.main_config import main_config
 from hypertransfer.maintenance import references
+from hypertransfer.studies.main_config import main_config, studies_folder
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -15,6 +15,6 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ConfigError: every problem of the configs.
     """
-    config = main_config(arguments.configfile, arguments.config)
-    references.write_references(config, arguments.configfile.parent / "studies", sys.stdout.write)
+    config, _ = main_config(arguments.configfile, arguments.config)
+    references.write_references(config, studies_folder(arguments.configfile), sys.stdout.write)
     return 0

@@ -22,7 +22,7 @@ from hypertransfer.spaces.learning import (
     wanted_winners,
 )
 from hypertransfer.spaces.regions import FLOOR, RegionError
-from hypertransfer.spaces.tasks import read_table, tables
+from hypertransfer.spaces.tasks import read_table, table_file, tables
 from hypertransfer.spaces.tasks.tables import TableError
 from hypertransfer.spaces.tasks.task import Task
 from hypertransfer.studies.document import ConfigError, LocatedProblem, read
@@ -41,9 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     about = described(arguments)
     _check(arguments, about)
-    domain, all_tasks = read_table.tasks_of(
-        read_table.frame(arguments.table), about, str(arguments.table)
-    )
+    table = table_file.frame(arguments.table)
+    domain, all_tasks = read_table.tasks_of(table, about, str(arguments.table), print)
     # A task without a finite loss has no winner, and no regret with which a space can be tested.
     tasks = [task for task in all_tasks if len(task.winners())]
     failed = [task.name for task in all_tasks if not len(task.winners())]

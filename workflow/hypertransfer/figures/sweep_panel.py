@@ -21,7 +21,7 @@ def draw_sweep(
     Stars mark optima, and crosses mark learning rates at which a seed diverged. Bands are the range
     of the seeds, where no seed diverged.
     """
-    runs, _ = common_seeds(tables["runs"], size)
+    runs, _ = common_seeds(tables["runs"], size, swept)
     colours = size_colours(runs[size], shades)
     bests: list[float] = []  # best loss of each size, all of which the axis shows
     highest: list[float] = []

@@ -15,8 +15,10 @@ from hypertransfer.planning.planned_runs import Keep, steps_to_keep
 from hypertransfer.planning.publication import Publication
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.runs.canonical import canonical
+from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.studies.document import ConfigError, LocatedProblem
-from hypertransfer.studies.study import load_rates, load_study
+from hypertransfer.studies.main_config import STUDIES, Origins
+from hypertransfer.studies.study import load_rates, load_study, unknown
 
 
 class IndexPlan:
@@ -61,8 +63,10 @@ class IndexPlan:
         return self.write_index.files
 
 
-def load(config: Mapping[str, Any], directory: Path = Path("config/studies")) -> list[StudyPlan]:
-    """The plans of all studies that the main config names.
+def load(
+    config: Mapping[str, Any], directory: Path = STUDIES, origins: Origins | None = None
+) -> list[StudyPlan]:
+    """The plans of all studies that the main config names; `origins` are those of its values.
 
     Raises:
         ConfigError: every problem of every study's file.
@@ -76,7 +80,11 @@ def load(config: Mapping[str, Any], directory: Path = Path("config/studies")) ->
             run for plan in plans.values() for runs in plan.runs.values() for run in runs
         )
 
-    for name in config["studies"]:
+    for index, name in enumerate(config["studies"]):
+        if text := unknown(name, directory):
+            problem = Problem(("studies", str(index)), NO_VALUE, text)
+            problems.append((origins or Origins([])).locate(problem))
+            continue
         try:
             plans[name] = load_plan(
                 name, config, config["scale"], directory, plans.__getitem__, keep
@@ -96,7 +104,9 @@ def _borrowed_problems(plans: Mapping[str, StudyPlan], directory: Path) -> Itera
             other = suite.study or name
             file, place = str(directory / f"{name}.yaml"), f"suites.{key}"
             if other not in plans:
-                text = f"takes runs of {other!r}, which is not in `studies` of config.yaml: add it"
+                text = (
+                    f"takes runs of {other!r}, which is not in `studies` of the main config: add it"
+                )
                 yield LocatedProblem(file, None, f"{place}.study", text)
                 continue
             for grid_name in suite.grids:

@@ -217,7 +217,7 @@ def optimum_table(runs: pd.DataFrame, size: str = "shape.width") -> HTML:
         if part["lr"].nunique() < 3 or part[size].nunique() < 2 or point.duplicated().any():
             continue
         row: dict[str, Any] = {"grid": grid, "": NAMES.get(name, name)}
-        for sweep in sweeps.sweeps(sweeps.common_seeds(part, size)[0], size):
+        for sweep in sweeps.sweeps(sweeps.common_seeds(part, size, "lr")[0], size):
             best = sweep.optimum(np.arange(len(sweep.losses)))
             edge = f" ({best.edge} edge)" if best.edge else ""
             row[f"{size.removeprefix('shape.')} {sweep.size:g}"] = (

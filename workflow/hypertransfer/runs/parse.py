@@ -42,7 +42,7 @@ def _number(
         raise ProblemError.at(path, value, f"{'above' if open_low else 'at least'} {low:g}")
     if value > high:
         raise ProblemError.at(path, value, f"at most {high:g}")
-    return float(value)
+    return float(value) + 0.0  # −0.0 becomes 0.0: equal values are one value
 
 
 def _integer(path: Path, value: object, low: int) -> int:
@@ -66,7 +66,8 @@ def _steps_or_share(path: Path, value: object) -> int | float:
 def _multipliers(path: Path, value: object) -> dict[str, Factors]:
     if not isinstance(value, Mapping) or not set(value) <= set(MULTIPLIED):
         raise ProblemError.at(path, value, f"a mapping with keys among {', '.join(MULTIPLIED)}")
-    return {name: _factors((*path, name), value[name]) for name in sorted(value)}
+    factors = {name: _factors((*path, name), value[name]) for name in sorted(value)}
+    return {name: part for name, part in factors.items() if part.types or part.depth}
 
 
 def _factors(path: Path, value: object) -> Factors:

@@ -147,6 +147,7 @@ class Domain:
 
 
 EDGE = 1e-9  # tolerance of coordinates, for rounding
+NEAR = 2.0**-23  # relative tolerance of values at the ends of a range: single precision
 
 
 def _place(dimension: Dimension, value: Any) -> float:
@@ -160,6 +161,9 @@ def _place(dimension: Dimension, value: Any) -> float:
         place = dimension.to_unit(float(value))
     except (TypeError, ValueError):
         place = math.nan
+    for end, coordinate in ((dimension.low, 0.0), (dimension.high, 1.0)):
+        if place == place and not 0 <= place <= 1 and math.isclose(value, end, rel_tol=NEAR):
+            return coordinate
     if not -EDGE <= place <= 1 + EDGE:
         raise ProblemError.at(
             (dimension.name,), value, f"within {dimension.low:g} and {dimension.high:g}"

@@ -252,7 +252,7 @@ class Store:
         if Path(os.path.realpath(folder)) != wanted:
             raise StoreError(
                 f"{folder} leads out of the store by a symbolic link: remove the link, or set the "
-                "key 'store' in config/config.yaml to the folder that the link leads to"
+                "key 'store' of the main config to the folder that the link leads to"
             )
 
     def open(self) -> None:
@@ -291,7 +291,7 @@ class Store:
         if written != FORMAT:
             raise StoreError(
                 f"{self.root} is a store of format {written}, and this version of hypertransfer "
-                f"reads and writes format {FORMAT}: set the key 'store' in config/config.yaml to "
+                f"reads and writes format {FORMAT}: set the key 'store' of the main config to "
                 "another folder, or use the version that wrote this store"
             )
 
@@ -348,7 +348,7 @@ class Store:
         return StoreError(
             f"the store {self.root} cannot be written: {error.strerror or error}. Nothing was "
             "lost: finished runs are in the store. Make room or permission there, or name "
-            "another folder in config/config.yaml, key 'store', and call snakemake again"
+            "another folder in the main config, key 'store', and call snakemake again"
         )
 
     def _sweep(self) -> None:

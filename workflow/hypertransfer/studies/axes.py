@@ -29,7 +29,7 @@ def axis_values(path: Path, written: object, zipped: bool = False) -> list:
         values = _generated(path, written) if isinstance(written, Mapping) else written
         if not isinstance(values, list) or not values:
             raise ProblemError.at(path, written, "a list with at least one value")
-        texts = [canonical(value) for value in values]
+        texts = [equality_text(value) for value in values]
     except ProblemError:
         raise
     except (TypeError, OverflowError, ValueError) as reason:
@@ -42,6 +42,20 @@ def axis_values(path: Path, written: object, zipped: bool = False) -> list:
             path, written, f"free of duplicates: {', '.join(doubles)} occurs twice"
         )
     return values
+
+
+def equality_text(value: object) -> str:
+    """A text that two values share if they are equal: 1 and 1.0 are, 1 and true are not."""
+    return canonical(_whole_floats_as_ints(value))
+
+
+def _whole_floats_as_ints(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _whole_floats_as_ints(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole_floats_as_ints(inner) for inner in value]
+    whole = isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value
 
 
 def _generated(path: Path, written: Mapping) -> list:

@@ -170,34 +170,72 @@ def read(path: Path, name: str | None = None) -> Document:
             [LocatedProblem(name, None, "(file)", f"cannot be read: {error}")]
         ) from error
     lines: dict[tuple[str, ...], int] = {}
-    doubles = list(_index(node, (), lines)) if node else []
-    if doubles:
+    problems = list(_index(node, (), lines)) if node else []
+    if problems:
         raise ConfigError(
-            LocatedProblem(
-                name, lines[path], ".".join(path), "occurs twice in its mapping; keep one"
-            )
-            for path in doubles
+            LocatedProblem(name, lines.get(path), ".".join(path) or "(top)", text)
+            for path, text in problems
         )
     return Document(name, values, lines)
 
 
 def _index(
     node: yaml.Node, path: tuple[str, ...], lines: dict[tuple[str, ...], int]
-) -> Iterator[tuple[str, ...]]:
-    """Fill `lines` for every key below the node; yields the keys that occur twice."""
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Fill `lines` for every key below the node.
+
+    Yields the path and the fault of keys that occur twice, and of keys and values whose reading is
+    not what they look like.
+    """
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner = (*path, str(key.value))
             double = inner in lines
             lines[inner] = key.start_mark.line + 1
             if double:
-                yield inner
+                yield inner, "occurs twice in its mapping; keep one"
+            if text := _misleading(key):
+                yield inner, text
             yield from _index(value, inner, lines)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             inner = (*path, str(index))
             lines[inner] = value.start_mark.line + 1
             yield from _index(value, inner, lines)
+    elif text := _misleading(node):
+        yield path, text
+
+
+_OCTAL = re.compile(r"[-+]?0[0-7_]+")
+
+
+def _misleading(node: yaml.Node) -> str:
+    """Why a scalar is refused that YAML 1.1 reads as another value; empty if it is not."""
+    if not isinstance(node, yaml.ScalarNode) or node.style is not None:
+        return ""  # texts in quotes are read as written
+    text, kind = node.value, node.tag.rpartition(":")[2]
+    if kind in ("int", "float") and ":" in text:
+        how = "in base 60"
+    elif kind == "int" and _OCTAL.fullmatch(text):
+        how = "as an octal number"
+    elif kind == "bool" and text.lower() not in ("true", "false"):
+        how = "as a truth value"
+    else:
+        return ""
+    value = str(yaml.safe_load(text)).lower()
+    return f"YAML reads {text} {how}, {value}: write {value}, or '{text}' in quotes for the text"
+
+
+def number_in(value: Any) -> Any:
+    """The number that a text holds, as in a config file; other values as they are."""
+    if not isinstance(value, str):
+        return value
+    try:
+        number = yaml.load(value, Loader=_Loader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return value
+    plain = isinstance(number, int | float) and not isinstance(number, bool)
+    return number if plain and not _OCTAL.fullmatch(value) and ":" not in value else value
 
 
 def refuse_templates(document: Document) -> None:

@@ -22,7 +22,7 @@ from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.section import Section
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.studies.axes import MOST_VALUES, Path, axis_values
+from hypertransfer.studies.axes import MOST_VALUES, Path, axis_values, equality_text
 from hypertransfer.studies.placed_run import Run, put
 
 MOST_POINTS = 10**6  # largest number of points of a grid, before its filters
@@ -132,6 +132,20 @@ def points(grid: Grid) -> Iterator[tuple[dict[str, Any], dict]]:
     Raises:
         ProblemError: the values of an axis, of zipped axes, or of the base cannot be used.
     """
+    for point in every_point(grid):
+        if any(matches(condition, point) for condition in grid.exclude):
+            continue
+        if grid.only and not any(matches(condition, point) for condition in grid.only):
+            continue
+        yield point, _spec_values(grid, point)
+
+
+def every_point(grid: Grid) -> Iterator[dict[str, Any]]:
+    """Every point of a grid before its filters, as the values of its axes.
+
+    Raises:
+        ProblemError: the values of an axis, or of axes that are zipped, cannot be used.
+    """
     groups = _axis_groups(grid)
 
     def expand(index: int, point: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -141,12 +155,7 @@ def points(grid: Grid) -> Iterator[tuple[dict[str, Any], dict]]:
         for values in _group_values(groups[index], grid.overrides, point):
             yield from expand(index + 1, {**point, **values})
 
-    for point in expand(0, {}):
-        if any(matches(condition, point) for condition in grid.exclude):
-            continue
-        if grid.only and not any(matches(condition, point) for condition in grid.only):
-            continue
-        yield point, _spec_values(grid, point)
+    yield from expand(0, {})
 
 
 def _spec_values(grid: Grid, point: Mapping[str, Any]) -> dict:
@@ -196,7 +205,7 @@ def _group_values(
     if len(set(lengths.values())) > 1:
         raise ProblemError.at(("zip",), lengths, "equally many values for axes that are zipped")
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    if len({canonical(row) for row in rows}) < len(rows):
+    if len({equality_text(row) for row in rows}) < len(rows):
         raise ProblemError.at(("zip",), list(columns), "free of points that occur twice")
     return rows
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from hypertransfer.catalogue import checks, complete, lookup
@@ -12,15 +12,20 @@ from hypertransfer.runs import ratios
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.studies import grid
+from hypertransfer.studies import condition_checks, grid
 from hypertransfer.studies.grid import Grid, Probe
 from hypertransfer.studies.placed_run import Run
 
 
-def expand(name: str, section: Grid) -> tuple[list[Run], list[Problem]]:
+def expand(
+    name: str,
+    section: Grid,
+    other_scales: Callable[[], Iterable[condition_checks.Values]] = tuple,
+) -> tuple[list[Run], list[Problem]]:
     """The runs of a grid, and every problem of the grid.
 
-    Runs whose spec cannot be parsed are left out. Paths of problems start at the root of the study.
+    Runs whose spec cannot be parsed are left out. `other_scales` returns the values of the grid's
+    axes at the other scales of the study. Paths of problems start at the root of the study.
     """
     runs: list[Run] = []
     problems = [
@@ -29,15 +34,24 @@ def expand(name: str, section: Grid) -> tuple[list[Run], list[Problem]]:
         for problem in _probe_problems(probe)
     ]
     wrong = list(grid.problems(section))
-    problems += wrong or _run_problems(section, runs)
+    if not wrong:
+        wrong = list(_condition_problems(section, other_scales))
+        wrong += _run_problems(section, runs, idle_is_known=bool(wrong))
+    problems += wrong
     return runs, [problem.below("grids", name) for problem in problems]
 
 
-def _run_problems(section: Grid, runs: list[Run]) -> Iterator[Problem]:
-    """Problems of the points of a grid; the runs are appended to `runs`."""
-    empty = True
-    idle = dict(section.probes)  # probes that select no point so far
+def _run_problems(
+    section: Grid, runs: list[Run], *, idle_is_known: bool = False
+) -> Iterator[Problem]:
+    """Problems of the points of a grid; the runs are appended to `runs`.
+
+    With `idle_is_known`, filters and probes that leave or select no point are not reported again.
+    """
+    empty = not idle_is_known
+    idle = {} if idle_is_known else dict(section.probes)  # probes that select no point so far
     completer, options = complete.Completer(), checks.OptionChecks()
+    twins = condition_checks.Twins(section)
     try:
         for point, values in grid.points(section):
             empty = False
@@ -48,6 +62,7 @@ def _run_problems(section: Grid, runs: list[Run]) -> Iterator[Problem]:
                 yield from (_in_grid(section, problem) for problem in error.problems)
                 continue
             runs.append(grid.run(section, point, spec))
+            yield from twins.problems(point, spec)
             for problem in (*spec_problems(spec, options), *_needs_of_probes(section, runs[-1])):
                 yield _in_grid(section, problem)
         if empty:
@@ -59,6 +74,15 @@ def _run_problems(section: Grid, runs: list[Run]) -> Iterator[Problem]:
         yield from error.problems
     except (KeyError, TypeError) as error:
         yield Problem((), NO_VALUE, f"cannot be expanded: {error!r}")
+
+
+def _condition_problems(
+    section: Grid, other_scales: Callable[[], Iterable[condition_checks.Values]]
+) -> Iterator[Problem]:
+    try:
+        yield from condition_checks.problems(section, other_scales)
+    except (ProblemError, KeyError, TypeError):
+        return  # `_run_problems` reports that the grid cannot be expanded
 
 
 def spec_problems(spec: RunSpec, options: checks.OptionChecks | None = None) -> list[Problem]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypertransfer.catalogue.options import Option, Validator, completed, option
+from hypertransfer.catalogue.options import Option, Validator, completed, expand_home, option
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.section import Section
 from hypertransfer.spaces.tasks import sources, suites, tables
@@ -73,6 +73,12 @@ class Suite(Section):
     winners: int = 1
     about: Mapping[str, Any] | None = None
     description: str = ""
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Suite:
+        """From a mapping that the schema has accepted; `~` in `file` is the home folder."""
+        file = values.get("file")
+        return cls(**values) if file is None else cls(**{**values, "file": expand_home(file)})
 
     @property
     def task_keys(self) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,13 +15,19 @@ from hypertransfer.claims.claim import Claim
 from hypertransfer.runs.canonical import is_plain
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.section import Section
-from hypertransfer.studies import axes, grid, grid_checks, references, replays, search_checks
+from hypertransfer.studies import (
+    axes,
+    condition_checks,
+    grid,
+    grid_checks,
+    references,
+    replays,
+    search_checks,
+)
 from hypertransfer.studies.document import (
     ConfigError,
-    Document,
     LocatedProblem,
     read,
-    refuse_templates,
 )
 from hypertransfer.studies.figure import Figure
 from hypertransfer.studies.grid import Grid
@@ -99,19 +106,6 @@ class Study(Section):
         return {"study": values.pop("name"), **values}
 
 
-def check_main(config: Mapping[str, Any], file: Path) -> None:
-    """Check the values of the main config, including values from the command line.
-
-    Raises:
-        ConfigError: every problem of the values.
-    """
-    document = read(file) if file.exists() else Document("--config", {}, {})
-    refuse_templates(document)
-    problems = schema_problems("config", config)
-    if problems:
-        raise ConfigError(map(document.locate, problems))
-
-
 def load_rates(file: Path) -> dict[str, float]:
     """The calibrated rates of the cost model; empty if the file does not exist.
 
@@ -127,27 +121,47 @@ def load_rates(file: Path) -> dict[str, float]:
     return dict(document.values)
 
 
+def unknown(name: str, directory: Path) -> str:
+    """Why a folder has no study of a name; empty if it has one."""
+    if re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) and (directory / f"{name}.yaml").is_file():
+        return ""
+    known = ", ".join(sorted(path.stem for path in directory.glob("*.yaml"))) or "none"
+    return f"no study {name!r}; known: {known}"
+
+
 def load_study(name: str, scale: str, directory: Path) -> Study:
     """Read the config of a study, apply the patch of a scale, and check the result.
 
     Raises:
         ConfigError: every problem of the file at this scale.
     """
+    if text := unknown(name, directory):
+        raise ConfigError([LocatedProblem("main config", None, "studies", text)])
     file = directory / f"{name}.yaml"
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) or not file.is_file():
-        known = ", ".join(sorted(path.stem for path in directory.glob("*.yaml"))) or "none"
-        text = f"no study {name!r}; known: {known}"
-        raise ConfigError([LocatedProblem("config/config.yaml", None, "studies", text)])
     document = read(file, str(file))
     body = document.values if isinstance(document.values, Mapping) else {}
     patches = body.get("scales") if isinstance(body.get("scales"), Mapping) else {}
     patch = patches.get(scale) if isinstance(patches.get(scale), Mapping) else {}
-    values = merge({k: v for k, v in body.items() if k != "scales"}, patch)
-    checks = _Checks(values, name)
+    unpatched = {k: v for k, v in body.items() if k != "scales"}
+    values = merge(unpatched, patch)
+    checks = _Checks(
+        values, name, lambda: [unpatched, *(merge(unpatched, p) for p in patches.values())]
+    )
     problems = [*checks.problems, *_scale_problems(body.get("scales", {}))]
     if problems:
         raise ConfigError(document.locate(problem, scale) for problem in problems)
     return Study.parse(values, scale, checks.runs)
+
+
+def _axes_at_scales(name: str, scales: Callable[[], list[Any]]) -> Iterator[dict[str, list[Any]]]:
+    """The values of a grid's axes at every scale; what is malformed there is left out."""
+    for values in scales():
+        try:
+            written = values["grids"][name]
+            overrides = [override.get("axes", {}) for override in written.get("overrides", ())]
+            yield condition_checks.values_of(written["axes"], overrides)
+        except (KeyError, TypeError, AttributeError):
+            continue
 
 
 def _scale_problems(patches: object) -> Iterator[Problem]:
@@ -178,11 +192,15 @@ def _values_without_text(value: Any, path: tuple[str, ...] = ()) -> Iterator[Pro
 class _Checks:
     """Every problem of a study's merged values, and the runs of its grids.
 
-    Sections in which the schema finds a problem are not checked further.
+    Sections in which the schema finds a problem are not checked further. `scales` returns the
+    study's values at every scale, which are not checked.
     """
 
-    def __init__(self, values: Mapping[str, Any], name: str) -> None:
+    def __init__(
+        self, values: Mapping[str, Any], name: str, scales: Callable[[], list[Any]] = list
+    ) -> None:
         self.values = values
+        self.scales = scales
         self.problems = schema_problems("study", values)
         self.broken = {problem.path[:2] for problem in self.problems}
         if values.get("study", name) != name:
@@ -215,7 +233,8 @@ class _Checks:
         """Check grids and searches; returns their runs, or no runs if there is a problem."""
         problems: list[Problem] = []
         for name, written in self._sound("grids").items():
-            self.runs[name], wrong = grid_checks.expand(name, Grid.parse(written))
+            axes_elsewhere = partial(_axes_at_scales, name, self.scales)
+            self.runs[name], wrong = grid_checks.expand(name, Grid.parse(written), axes_elsewhere)
             problems += wrong
         planned = dict(self.runs)
         for name, written in self._sound("searches").items():

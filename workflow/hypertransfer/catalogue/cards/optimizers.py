@@ -70,7 +70,8 @@ _SOPHIA = {
     ),
     "scale_rho": option(FLAG, True, "Whether ρ is divided by the table's factor on eps."),
 }
-_PLACES = ("input", "hidden", "output")  # vectors have a radius as well, routers a norm
+_PLACES = ("input", "hidden", "output")
+_RADII = (*_PLACES, "vector")  # routers have a norm, and the radius of the output
 
 
 def _lmo(preset: Preset) -> Mapping[str, Option]:
@@ -93,7 +94,7 @@ def _lmo(preset: Preset) -> Mapping[str, Option]:
             {
                 "type": "object",
                 "additionalProperties": False,
-                "properties": dict.fromkeys((*_PLACES, "vector"), POSITIVE),
+                "properties": dict.fromkeys(_RADII, POSITIVE),
             },
             {},
             "Radii ρ of kinds of parameters, 1 by default.",
@@ -150,6 +151,26 @@ OPTIMIZERS: Mapping[str, OptimizerCard] = {
         for name, preset in PRESETS.items()
     },
 }
+
+
+def without_defaults(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an optimizer, whose `radii` and `norms` lack entries that change nothing.
+
+    These are radii of 1, and the preset's own norms.
+    """
+    preset = PRESETS.get(name)
+    radii, norms = options.get("radii"), options.get("norms")
+    if preset is None or not isinstance(radii, Mapping) or not isinstance(norms, Mapping):
+        return dict(options)
+    usual = {"hidden": preset.hidden, "output": preset.output}
+    usual["router"] = preset.router or norms.get("output", preset.output)
+    if preset.input == preset.one_hot:  # the norm of `input` is that of embeddings, too
+        usual["input"] = preset.input
+    return {
+        **options,
+        "radii": {k: radius for k, radius in radii.items() if k not in _RADII or radius != 1.0},
+        "norms": {k: norm for k, norm in norms.items() if k not in usual or norm != usual[k]},
+    }
 
 
 def fixed(optimizer: Component) -> dict[str, Any]:

@@ -36,8 +36,8 @@ def load(
     other `options` are those of `windows.assemble`.
 
     Raises:
-        DatasetError: files or the column are missing or unreadable, there is no test part, or a
-            part has no document.
+        DatasetError: files or the column are missing or unreadable, the column holds no text,
+            there is no test part, or a part has no document.
     """
     files = parquet_files(directory)
     by_part = {part: [f for f in files if f.name.startswith(part)] for part in TEST_PARTS}
@@ -76,6 +76,7 @@ def _documents(files: Sequence[Path], column: str, limit: int) -> Iterator[bytes
                         f"{path} has no column {column!r}: it has "
                         f"{', '.join(file.schema_arrow.names)}; name one in the data's 'column'"
                     )
+                _check_text(path, file.schema_arrow, column)
                 for group in range(file.num_row_groups):
                     table = file.read_row_group(group, columns=[column], use_threads=False)
                     for value in table.column(column).to_pylist():
@@ -87,6 +88,29 @@ def _documents(files: Sequence[Path], column: str, limit: int) -> Iterator[bytes
                             yield content
         except (pa.ArrowException, OSError) as error:
             raise DatasetError(f"{path} cannot be read as a Parquet file: {error}") from error
+
+
+def _check_text(path: Path, schema: pa.Schema, column: str) -> None:
+    """Check that a column holds text, whole or as bytes.
+
+    Raises:
+        DatasetError: the column holds something else.
+    """
+    if not _is_text(schema.field(column).type):
+        texts = ", ".join(field.name for field in schema if _is_text(field.type)) or "none"
+        raise DatasetError(
+            f"{path}: the column {column!r} holds {schema.field(column).type}, which is not text; "
+            f"columns of text: {texts}; name one in the data's 'column'"
+        )
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    tests = (
+        pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view,
+        pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_null,
+    )  # fmt: skip
+    return any(test(kind) for test in tests)
 
 
 def _share(document: bytes) -> float:

@@ -1,58 +1,73 @@
-"""Tasks from a table of past evaluations, a CSV or Parquet file; `tables` describes the format."""
+"""Tasks from a table of past evaluations; `tables` describes the format."""
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from hypertransfer.runs.conditions import matches
-from hypertransfer.runs.problem import ProblemError
-from hypertransfer.spaces.dimensions import Domain
+from hypertransfer.runs import conditions
+from hypertransfer.spaces.dimensions import EDGE, NEAR, Dimension, Domain
+from hypertransfer.spaces.tasks import unfinished
+from hypertransfer.spaces.tasks.table_file import number
 from hypertransfer.spaces.tasks.tables import TableError
 from hypertransfer.spaces.tasks.task import Task
-from hypertransfer.storage import parquet
 
-READERS = {".csv": pd.read_csv, ".parquet": parquet.frame, ".pq": parquet.frame}
-
-
-def frame(path: Path) -> pd.DataFrame:
-    """The rows of a CSV or Parquet file.
-
-    Raises:
-        TableError: the file's suffix is not known, or the file cannot be read.
-    """
-    if path.suffix not in READERS:
-        raise TableError(f"{path}: give a file that ends with {', '.join(READERS)}")
-    try:
-        return READERS[path.suffix](path)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise TableError(f"{path}: cannot be read: {error}") from error
+log = logging.getLogger(__name__)
 
 
-def tasks_of(table: pd.DataFrame, about: Mapping[str, Any], file: str) -> tuple[Domain, list[Task]]:
+def tasks_of(
+    table: pd.DataFrame,
+    about: Mapping[str, Any],
+    file: str,
+    say: Callable[[str], object] = log.info,
+    *,
+    keep_order: bool = False,
+) -> tuple[Domain, list[Task]]:
     """The search space and the tasks of a table.
 
     Args:
-        table: the rows of the file.
-        about: a description in which `tables.problems` finds no problem.
-        file: the name of the file, for messages.
+        table: the rows, with losses as they are in the file.
+        about: a valid description.
+        file: the file's name, for messages.
+        say: is called with a line on the rows that are left out, as their trials did not finish.
+        keep_order: whether tasks and evaluations stay in the order of the rows. Otherwise they are
+            sorted by their values, so that ties of losses do not depend on the order of the rows.
 
     Raises:
-        TableError: a column is missing, `where` selects no row, a value lies outside its range, a
-            task has rows of several groups, or two tasks have the same name.
+        TableError: a column is missing, `where` selects no row, a loss cannot be read, a value is
+            not in its dimension, a task's rows are of several groups, or two tasks have one name.
     """
     domain = Domain.parse(about["dimensions"], ("dimensions",))
     loss = about.get("loss", about.get("score"))
     curves = about.get("curves", {"columns": [], "work": [1.0]})
-    rows = _selected(table, about, [*domain.names, loss, *curves["columns"]], file)
-    rows = rows.assign(**_lower_is_better(rows, loss, curves["columns"], "score" in about))
-    means = _means(rows, [*about["task"], *domain.names], [loss, *curves["columns"]])
+    used = [*about["task"], *domain.names, loss, *curves["columns"]]
+    rows = _selected(table, about, used, file)
+    used += [about["group"]] if "group" in about else []
+    rows, notes = unfinished.finished(rows, about, used, file)
+    for note in notes:
+        say(note)
+    diverged = unfinished.diverged(rows, used)
+    losses = {name: _losses(rows[name], diverged, file) for name in (*curves["columns"], loss)}
+    losses = {name: -column if "score" in about else column for name, column in losses.items()}
+    for name, column in losses.items():
+        column = column.where(~diverged | np.isfinite(column), math.inf)
+        losses[name] = _worst_if_endless(rows[name], column, file)
+    losses[loss] = losses[loss].mask(diverged, math.inf)
+    if curves["columns"]:  # the last column of the curves is the loss
+        losses[curves["columns"][-1]] = losses[loss]
+    values = {d.name: _values(rows, d, about, file) for d in domain.dimensions}
+    rows = rows.assign(**losses, **values)
+    columns = [*about["task"], *domain.names]
+    if not keep_order:
+        sortable = rows[[*columns, *losses]].itertuples(index=False, name=None)
+        keys = [tuple(map(_order, row)) for row in sortable]
+        rows = rows.iloc[sorted(range(len(rows)), key=keys.__getitem__)]
+    means = _means(rows, columns, [loss, *curves["columns"]])
     groups = rows.groupby(about["task"], sort=False, dropna=False)
     parts = {_hashable(key): part for key, part in groups}
     tasks = [
@@ -75,36 +90,148 @@ def _selected(
         TableError: a column is missing, values cannot be compared, or no row is selected.
     """
     where = about.get("where", {})
-    wanted = [*about["task"], *columns, *where, *([about["group"]] if "group" in about else [])]
+    wanted = [*columns, *where, *([about["group"]] if "group" in about else [])]
     if absent := [name for name in wanted if name not in table]:
         known = ", ".join(map(str, table))
         text = f"no column {', '.join(map(repr, absent))}; the columns are {known}"
         raise TableError(f"{file}: {text}")
-    try:
-        rows = table[[matches(where, row) for row in table[[*where]].to_dict("records")]]
-    except TypeError as error:  # numeric bounds for a column of text
-        raise TableError(f"{file}: where: {dict(where)!r} cannot be compared: {error}") from error
-    if rows.empty:
+    kept = pd.Series(True, index=table.index)
+    for name, condition in where.items():
+        parts = condition if isinstance(condition, list | tuple) else [condition]
+        met = [pd.Series(_met(table[name], part, name, file), index=table.index) for part in parts]
+        for part, rows in zip(parts, met, strict=True):
+            if not rows.any():
+                known = ", ".join(list(dict.fromkeys(map(str, table[name])))[:30])
+                raise TableError(
+                    f"{file}: no row is selected by where: {name}: {part!r}; its values are {known}"
+                )
+        kept &= pd.concat(met, axis=1).any(axis=1) if met else False
+    if not kept.any():
         raise TableError(f"{file}: no row is selected by where: {dict(where)!r}")
-    return rows
+    return table[kept]
 
 
-def _lower_is_better(
-    rows: pd.DataFrame, loss: str, curves: Sequence[str], higher: bool
-) -> dict[str, pd.Series]:
-    """The columns of the loss and the curves, such that lower is better, and +inf if diverged.
+def _met(values: pd.Series, wanted: Any, name: str, file: str) -> list[bool]:
+    """Whether each value of a column is as wanted."""
+    try:
+        return [_is_value(value, wanted) for value in values]
+    except TypeError as error:  # numeric bounds for a column of text
+        text = f"where: {name}: {wanted!r} cannot be compared: {error}"
+        raise TableError(f"{file}: {text}") from error
 
-    The last column of the curves is replaced by the loss.
+
+def _is_value(value: Any, wanted: Any) -> bool:
+    """Whether a value of a table is the value that a description names.
+
+    The text of a CSV file is a truth value in lower case or with a capital, as Python writes it.
     """
-    columns = {name: _finite_or_inf(rows[name], higher) for name in (*curves, loss)}
-    if "status" in rows:
-        columns[loss] = columns[loss].mask(rows["status"] == "diverged", math.inf)
-    return {**columns, curves[-1]: columns[loss]} if curves else columns
+    if isinstance(wanted, bool) and isinstance(value, str):
+        return value.lower() == str(wanted).lower()
+    if wanted is None or (conditions.is_bounds(wanted) and value is None):
+        return wanted is None and (value is None or value == "" or value != value)
+    return conditions.matches({"": wanted}, {"": value})
 
 
-def _finite_or_inf(values: pd.Series, higher: bool) -> pd.Series:
-    numbers = pd.to_numeric(values, errors="coerce").astype(float) * (-1 if higher else 1)
-    return numbers.where(np.isfinite(numbers), math.inf)
+def _values(
+    rows: pd.DataFrame, dimension: Dimension, about: Mapping[str, Any], file: str
+) -> list[Any]:
+    """The values of a dimension as numbers of its range, or as its choices."""
+    values = []
+    for index, written in rows[dimension.name].items():
+        value = number(written) if dimension.numeric else _choice(written, dimension.choices)
+        inside = value is not None and (not dimension.numeric or _within(value, dimension))
+        if not inside:
+            task = ", ".join(_text(rows.at[index, name]) for name in about["task"])
+            words = f"within {dimension.low:g} and {dimension.high:g}"
+            if not dimension.numeric:
+                words = f"one of {', '.join(map(str, dimension.choices))}"
+            text = f"{dimension.name}: {written!r} is not {words}, in row {index + 1}"
+            advice = "widen the range in dimensions, or leave the row out"
+            raise TableError(f"{file}: task {task}: {text}: {advice}")
+        values.append(value)
+    return values
+
+
+def _within(value: float, dimension: Dimension) -> bool:
+    if dimension.low <= value <= dimension.high:
+        return True
+    slack = 0.0 if dimension.log else EDGE * (dimension.high - dimension.low)
+    ends = (dimension.low, dimension.high)
+    return any(math.isclose(value, end, rel_tol=NEAR, abs_tol=slack) for end in ends)
+
+
+def _choice(value: Any, choices: Sequence[Any]) -> Any:
+    """The choice that a value is; None if it is none of them."""
+    for choice in choices:
+        if type(choice) is type(value) and choice == value:
+            return choice
+    found = number(value)
+    for choice in choices:
+        if isinstance(choice, bool):
+            if isinstance(value, str) and value.lower() == str(choice).lower():
+                return choice
+        elif isinstance(choice, str):
+            continue
+        elif found is not None and math.isclose(found, choice, rel_tol=NEAR):
+            return choice
+    return None
+
+
+# Texts of a loss that is not finite, in lower case.
+_NOT_FINITE = {
+    "nan": math.nan,
+    **dict.fromkeys(("inf", "+inf", "infinity", "+infinity"), math.inf),
+    **dict.fromkeys(("-inf", "-infinity"), -math.inf),
+}
+
+
+def _losses(values: pd.Series, diverged: pd.Series, file: str) -> pd.Series:
+    """The losses of a column as numbers; NaN where an evaluation diverged and has no loss.
+
+    Raises:
+        TableError: a loss of an evaluation that did not diverge is not a number.
+    """
+    losses = [_loss(value) for value in values]
+    for index, written, loss in zip(values.index, values, losses, strict=True):
+        if loss is None and not diverged[index]:
+            raise _unreadable(values.name, index, written, file)
+    return pd.Series(losses, index=values.index, dtype=float)
+
+
+def _loss(written: Any) -> float | None:
+    """A loss as a number, which is infinite or NaN if that is written; None for no number."""
+    if written is None or written is pd.NA:
+        return None
+    if isinstance(written, str):
+        return _NOT_FINITE.get(written.strip().lower(), number(written))
+    return number(written)
+
+
+def _worst_if_endless(values: pd.Series, losses: pd.Series, file: str) -> pd.Series:
+    """Losses of which lower is better, with +inf for NaN.
+
+    Raises:
+        TableError: a loss is −inf, which would be the best of all.
+    """
+    for index, loss in losses.items():
+        if loss == -math.inf:
+            raise _unreadable(values.name, index, values[index], file)
+    return losses.fillna(math.inf)
+
+
+def _unreadable(column: object, index: Any, written: Any, file: str) -> TableError:
+    plain = written.item() if hasattr(written, "item") else written
+    return TableError(
+        f"{file}: {column}: {plain!r} in row {index + 1} is not a loss: write a number such as "
+        "1234.5, or inf or nan where training diverged, and leave trials that failed out by `where`"
+    )
+
+
+def _order(value: Any) -> tuple[int, float, str]:
+    """A key that sorts values of several types: numbers, then texts, then what is missing."""
+    if isinstance(value, int | float | np.number) and value == value:
+        return (0, float(value), "")
+    return (2, 0.0, "") if value is None or value != value else (1, 0.0, str(value))
 
 
 def _means(rows: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
@@ -144,12 +271,7 @@ def _task(
     """
     values = [value.item() if hasattr(value, "item") else value for value in _key(key)]
     name = ", ".join(map(_text, values))
-    try:
-        points = domain.encode({n: part[n].tolist() for n in domain.names})
-    except ProblemError as error:
-        row = _first_outside(rows, domain)
-        text = f"{file}: task {name}: {error}, in row {row}"
-        raise TableError(f"{text}: widen the range in dimensions, or leave the row out") from error
+    points = domain.encode({n: part[n].tolist() for n in domain.names})
     return Task(
         name,
         _group(rows, about, name, file),
@@ -159,16 +281,6 @@ def _task(
         part[curves["columns"]].to_numpy(float) if curves["columns"] else None,
         tuple(curves["work"]),
     )
-
-
-def _first_outside(rows: pd.DataFrame, domain: Domain) -> Any:
-    """The number, counted from 1, of the first row with a value outside the domain."""
-    for index, *values in rows[domain.names].itertuples(name=None):
-        try:
-            domain.encode({n: [v] for n, v in zip(domain.names, values, strict=True)})
-        except ProblemError:
-            return index + 1
-    return "?"
 
 
 def _group(rows: pd.DataFrame, about: Mapping[str, Any], name: str, file: str) -> str:

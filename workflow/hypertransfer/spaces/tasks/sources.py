@@ -193,9 +193,9 @@ def _from_evaluations(suite: LiveSuite, files: Sequence[str]) -> tuple[Domain, l
 
 
 def _from_file(suite: Mapping[str, Any]) -> tuple[Domain, list[Task]]:
-    from hypertransfer.spaces.tasks import read_table
+    from hypertransfer.spaces.tasks import read_table, table_file
 
-    table = read_table.frame(Path(suite["file"]))
+    table = table_file.frame(Path(suite["file"]))
     return read_table.tasks_of(table, suite["about"], suite["file"])
 
 
@@ -219,7 +219,9 @@ def _from_runs(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, 
         table = table.join(pd.DataFrame(curves, columns=names, index=table.index))
         about["curves"] = {"columns": names, "work": list(work)}
     histories = [name for name in table.columns if name.startswith("history.")]
-    return read_table.tasks_of(table.drop(columns=histories), about, "its runs")
+    # The runs of grids have an order, that of their axes.
+    runs = table.drop(columns=histories)
+    return read_table.tasks_of(runs, about, "its runs", keep_order=True)
 
 
 def _at_shares(steps: Any, losses: Any, work: Sequence[float]) -> list[float]:

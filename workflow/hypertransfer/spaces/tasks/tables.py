@@ -9,8 +9,10 @@
     curves: {columns: [after_8, final_loss], work: [0.125, 1]}
 
 Rows of one task with equal values in all dimensions, such as seeds, form one evaluation with their
-mean loss. A missing or infinite loss, and the `status` `diverged`, count as +inf. Planning checks
-descriptions, so this module does not import pandas; `read_table` reads tables.
+mean loss. An evaluation diverged, and counts as +inf, if its loss is written as inf or nan, or if
+its `state` or `status` is `diverged`; a loss that cannot be read is an error. Trials that did not
+finish are left out (`unfinished`). Planning checks descriptions, so this module does not import
+pandas; `table_file` reads files, and `read_table` makes tasks of them.
 """
 
 from __future__ import annotations

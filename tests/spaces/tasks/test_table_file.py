@@ -1,0 +1,85 @@
+"""Tables in files: values as written, and every file that cannot be read."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from hypertransfer.spaces.tasks import table_file
+from hypertransfer.spaces.tasks.tables import TableError
+from hypertransfer.storage import parquet
+
+COLUMNS = {
+    "name": ["None", "NA", "1e3"], "empty": ["", "nan", "null"], "count": [1, 2, None],
+    "rate": [1e3, 0.5, -1.0], "flag": ["true", "false", "True"], "id": ["007", "010", "1"],
+    "loss": ["1,234", "12.3%", "inf"],
+}  # fmt: skip
+
+
+def test_values_of_csv_files_are_as_written(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "name,empty,count,rate,flag,id,loss\n"
+        'None,,1,1e3,true,007,"1,234"\n'
+        "NA,nan,2, 0.5,false,010,12.3%\n"
+        "\n"
+        "1e3,null,,-1.,True,1,inf\n"
+    )
+    found = table_file.frame(tmp_path / "t.csv")
+    assert {name: found[name].tolist() for name in found} == COLUMNS
+    assert [type(value) for value in found["count"]] == [int, int, type(None)]
+
+
+def test_values_of_parquet_files_are_as_written(tmp_path):
+    parquet.write(pa.table(COLUMNS), tmp_path / "t.parquet")
+    found = table_file.frame(tmp_path / "t.parquet")
+    assert {name: found[name].tolist() for name in found} == COLUMNS
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
+    (tmp_path / "t.csv").write_bytes("\ufefflr\n1\n".encode())
+    assert list(table_file.frame(tmp_path / "t.csv")) == ["lr"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,b\n1,2,3\n", "line 2: 3 values for 2 columns"),
+        ("a,b\n1,2\n3\n", "line 3: 1 values for 2 columns"),
+        ("a,a\n1,2\n", "the column 'a' stands twice"),
+        ("", "is empty"),
+        ('a\n"b"c\n', "cannot be read"),
+    ],
+)
+def test_malformed_csv_files_are_refused(tmp_path, text, words):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(TableError, match=words):
+        table_file.frame(tmp_path / "t.csv")
+
+
+def test_text_that_is_not_utf_8_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_bytes("a\nü\n".encode("latin-1"))
+    with pytest.raises(TableError, match=r"t\.csv: cannot be read"):
+        table_file.frame(tmp_path / "t.csv")
+
+
+def test_files_that_are_none(tmp_path):
+    with pytest.raises(TableError, match=r"t\.xlsx: give a file that ends with \.csv, \.parquet"):
+        table_file.frame(tmp_path / "t.xlsx")
+    with pytest.raises(TableError, match=r"absent\.csv: cannot be read"):
+        table_file.frame(tmp_path / "absent.csv")
+    (tmp_path / "t.parquet").write_text("no")
+    with pytest.raises(TableError, match=r"t\.parquet: cannot be read"):
+        table_file.frame(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        ("1e3", 1000), (" .5 ", 0.5), ("-1.", -1), (2, 2), (True, None), ("1,2", None),
+        ("1_0", None), ("inf", None), ("nan", None), ("", None), (None, None), ("½", None),
+        (pd.NA, None), ([1], None),
+    ],
+)  # fmt: skip
+def test_numbers(value, number):
+    assert table_file.number(value) == number
