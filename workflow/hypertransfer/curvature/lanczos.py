@@ -35,7 +35,9 @@ import torch
 from torch import Tensor
 
 from hypertransfer.curvature.operators import LinearOperator
+from hypertransfer.curvature.unseen import Unseen
 
+RISK = 0.01  # probability of a start that hides a larger eigenvalue, at which to stop
 MIX = 0.1  # share of the start that is random, so that crossings of eigenvalues are seen
 TRACKED = 2  # Ritz vectors beyond the k-th that are part of the next start
 TRACKED_SHARE = 0.6  # weight of each in the next start, relative to the first k
@@ -100,16 +102,24 @@ def top_eigenvalues(
     for vector in _start_vectors(operator, start, k, mix, generator):
         space.add(vector, size=1.0)
     least = space.size + LEAST_PRODUCTS - 1
+    unseen = Unseen(n, 1.0 if start is None else mix) if k == 1 else None
     while space.finite:
         ritz = space.ritz(k + RIVALS)
         bounds = _bounds(ritz.values, ritz.residual_norms, k)
         products = operator.products - before
         inexact, rivals = (bounds > tolerance).nonzero()[:, 0], _rivals(ritz, k, tolerance)
-        done = space.complete or not (len(inexact) or len(rivals) or products < least)
+        if unseen:
+            top = float(ritz.values[0])
+            risky = unseen.risk(top + tolerance * abs(top), space.projected, space.residual_norm()) > RISK
+            done = space.complete or not (len(inexact) or risky)
+        else:
+            done = space.complete or not (len(inexact) or len(rivals) or products < least)
         if done or products >= max_products:
             vectors = space.vectors(ritz.weights[:, : k + TRACKED])
             return Eigenpairs(ritz.values[:k], vectors[:, :k], vectors, bounds, products, done)
         if space.size >= max(BASIS, 3 * k + 6):
+            if unseen:
+                unseen.restart(ritz.values, ritz.weights, k + 5)
             space.restart(ritz, keep=k + 5)
             ritz = space.ritz(k + RIVALS)
         space.expand(ritz, _next_pair(ritz, inexact, rivals, k))
@@ -122,6 +132,8 @@ def _next_pair(ritz: RitzPairs, inexact: Tensor, rivals: Tensor, k: int) -> int:
     That with the largest residual among the k that are not yet exact enough; if there is none,
     among the rivals; if there is none, among the pairs after the k-th.
     """
+    if k == 1:
+        return int(ritz.residual_norms.argmax())
     pool = inexact if len(inexact) else rivals
     if not len(pool):
         number = len(ritz.residual_norms)
@@ -216,6 +228,11 @@ class Subspace:
         overlaps = (torch.stack(self.basis) @ image).double().cpu()
         grown[-1], grown[:, -1] = overlaps, overlaps
         self.projected = grown
+
+    def residual_norm(self) -> float:
+        """The norm of the part of the last vector's image that is outside the basis."""
+        image, column = self.images[-1], self.projected[:, -1].to(self.images[-1])
+        return float((image - torch.stack(self.basis).T @ column).norm())
 
     def expand(self, ritz: RitzPairs, index: int) -> None:
         """Add the residual of the Ritz pair at the index to the basis."""
