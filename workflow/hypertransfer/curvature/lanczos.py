@@ -5,21 +5,22 @@ Ritz values θ and Ritz vectors u = Vs; each product adds one residual Au − θ
 the residuals bound the errors. Started from one vector this is the Lanczos method with full
 re-orthogonalisation, since then the residuals of all Ritz pairs are parallel.
 
-Start: for k = 1 from one vector, the eigenvectors found before mixed with a random vector.
-Without the random part a warm start does not see another eigenvalue that has become the largest.
-For k > 1 from a block, the eigenvectors found before (or random vectors) and one random vector:
-from a single vector the method takes long to separate close eigenvalues, and meanwhile takes a
-lower eigenvalue for the k-th.
+Start: for k = 1 from a random vector at every checkpoint, for k > 1 from a block: the eigenvectors
+found before (or random vectors) and one random vector. From a single vector the method takes long
+to separate close eigenvalues, and meanwhile takes a lower eigenvalue for the k-th.
 
 Error bound: an eigenvalue lies within min(‖r‖, ‖r‖²/gap) of a Ritz value with residual r (Parlett,
 The Symmetric Eigenvalue Problem, sections 4.5 and 11.7). The gap is estimated as the distance to
 the next Ritz value that is not among the k, less the norm of its residual. For k > 1 the bound is
 ‖r‖, since one Ritz pair may stand for two eigenvalues that are not yet separated.
 
-The bound proves that *some* eigenvalue is near. That it is among the k largest is likely, not
-proved: because of the random part of the start, of at least `LEAST_PRODUCTS` products beyond the
-block, and since the iteration continues while another Ritz value plus the norm of its residual
-exceeds the k-th Ritz value.
+That bound proves that *some* eigenvalue is near. For k = 1 the method goes on until the probability
+of a start that hides an eigenvalue above the tolerance is at most `unseen.RISK`, and the error says
+above which distance that is so. Therefore k = 1 has no warm start: of a vector that is mostly known
+little is random, and more products are needed to make up for that than are saved. For k > 1 it is
+likely, not proved, that the k are the largest: because of the random vectors of the start, of at
+least `LEAST_PRODUCTS` products beyond the block, and since the iteration continues while another
+Ritz value plus the norm of its residual exceeds the k-th Ritz value.
 
 Limits: of an eigenvalue with more copies than the block has vectors, not all copies are found. A
 basis of `BASIS` vectors is restarted from its best Ritz vectors (thick restart, Wu and Simon
@@ -35,13 +36,10 @@ import torch
 from torch import Tensor
 
 from hypertransfer.curvature.operators import LinearOperator
-from hypertransfer.curvature.unseen import Unseen
+from hypertransfer.curvature.unseen import RISK, Unseen
 
-RISK = 0.01  # probability of a start that hides a larger eigenvalue, at which to stop
-MIX = 0.1  # share of the start that is random, so that crossings of eigenvalues are seen
 TRACKED = 2  # Ritz vectors beyond the k-th that are part of the next start
-TRACKED_SHARE = 0.6  # weight of each in the next start, relative to the first k
-LEAST_PRODUCTS = 6  # before the first test: with fewer, crossings are missed (see the tests)
+LEAST_PRODUCTS = 6  # for k > 1, before the first test: with fewer, crossings are missed
 RIVALS = 8  # Ritz pairs after the k-th whose residuals are computed
 BASIS = 60  # vectors in the basis before a restart
 
@@ -50,10 +48,11 @@ BASIS = 60  # vectors in the basis before a restart
 class Eigenpairs:
     """The k largest (algebraic) eigenvalues, in falling order, and their eigenvectors.
 
-    `errors` bound the relative error of each value, if its Ritz value belongs to that eigenvalue;
-    since the gap is estimated, they are accurate to about a factor of two. `subspace` holds the
-    eigenvectors and the next Ritz vectors, for the start at the next checkpoint. `products` is the
-    number of products with the operator; `converged` says whether the tolerance was reached.
+    `errors` bound the relative error of each value; for k > 1, if its Ritz value belongs to that
+    eigenvalue. Since the gap is estimated, they are accurate to about a factor of two. `subspace`
+    holds the eigenvectors and the next Ritz vectors, for the start at the next checkpoint.
+    `products` is the number of products with the operator; `converged` says whether the tolerance
+    was reached.
     """
 
     values: Tensor  # (k,)
@@ -75,7 +74,6 @@ def top_eigenvalues(
     k: int = 1,
     *,
     start: Eigenpairs | None = None,
-    mix: float = MIX,
     tolerance: float = 0.01,
     max_products: int = 200,
     generator: torch.Generator,
@@ -85,8 +83,7 @@ def top_eigenvalues(
     Args:
         operator: a symmetric operator.
         k: number of eigenvalues.
-        start: the result for a nearby operator, such as that of the previous checkpoint.
-        mix: share of the start that is random, for k = 1.
+        start: for k > 1, the result for a nearby operator, such as that of the previous checkpoint.
         tolerance: largest relative error bound of each value at which the iteration stops.
         max_products: number of products after which the iteration stops, converged or not.
         generator: of the random vectors.
@@ -98,28 +95,27 @@ def top_eigenvalues(
     if not 1 <= k <= n:
         raise ValueError(f"k must be between 1 and the operator's dimension {n}, got {k}")
     before = operator.products
-    space = Subspace(operator, generator)
-    for vector in _start_vectors(operator, start, k, mix, generator):
+    space = Subspace(operator, generator, Unseen(n) if k == 1 else None)
+    for vector in _start_vectors(operator, start, k, generator):
         space.add(vector, size=1.0)
     least = space.size + LEAST_PRODUCTS - 1
-    unseen = Unseen(n, 1.0 if start is None else mix) if k == 1 else None
     while space.finite:
         ritz = space.ritz(k + RIVALS)
         bounds = _bounds(ritz.values, ritz.residual_norms, k)
         products = operator.products - before
-        inexact, rivals = (bounds > tolerance).nonzero()[:, 0], _rivals(ritz, k, tolerance)
-        if unseen:
-            top = float(ritz.values[0])
-            risky = unseen.risk(top + tolerance * abs(top), space.projected, space.residual_norm()) > RISK
-            done = space.complete or not (len(inexact) or risky)
+        inexact = (bounds > tolerance).nonzero()[:, 0]
+        rivals = _rivals(ritz, k, tolerance)
+        if space.unseen:
+            unsure = space.risk_above(ritz, tolerance) > RISK
         else:
-            done = space.complete or not (len(inexact) or len(rivals) or products < least)
+            unsure = len(rivals) > 0 or products < least
+        done = space.complete or not (len(inexact) or unsure)
         if done or products >= max_products:
+            if space.unseen and not space.complete:
+                bounds = bounds.clamp(min=space.unseen_distance(ritz))
             vectors = space.vectors(ritz.weights[:, : k + TRACKED])
             return Eigenpairs(ritz.values[:k], vectors[:, :k], vectors, bounds, products, done)
         if space.size >= max(BASIS, 3 * k + 6):
-            if unseen:
-                unseen.restart(ritz.values, ritz.weights, k + 5)
             space.restart(ritz, keep=k + 5)
             ritz = space.ritz(k + RIVALS)
         space.expand(ritz, _next_pair(ritz, inexact, rivals, k))
@@ -130,7 +126,8 @@ def _next_pair(ritz: RitzPairs, inexact: Tensor, rivals: Tensor, k: int) -> int:
     """Index of the Ritz pair whose residual expands the basis.
 
     That with the largest residual among the k that are not yet exact enough; if there is none,
-    among the rivals; if there is none, among the pairs after the k-th.
+    among the rivals; if there is none, among the pairs after the k-th. For k = 1 all residuals are
+    parallel, and the largest is the most exact.
     """
     if k == 1:
         return int(ritz.residual_norms.argmax())
@@ -142,7 +139,7 @@ def _next_pair(ritz: RitzPairs, inexact: Tensor, rivals: Tensor, k: int) -> int:
 
 
 class Tracker:
-    """The k largest eigenvalues of a changing operator, each time started from the last result."""
+    """The k largest eigenvalues of a changing operator, for k > 1 started from the last result."""
 
     def __init__(
         self,
@@ -182,11 +179,15 @@ class RitzPairs:
 class Subspace:
     """An orthonormal basis V, its images AV, and the projected operator T = VᵀAV.
 
-    `scale` is the largest norm of an image; `finite` is False once an image is not finite.
+    `scale` is the largest norm of an image; `finite` is False once an image is not finite. `unseen`
+    bounds the risk of an eigenvalue that the basis has not seen; that needs a basis whose first
+    vector is random and whose others are residuals.
     """
 
-    def __init__(self, operator: LinearOperator, generator: torch.Generator) -> None:
-        self.operator, self.generator = operator, generator
+    def __init__(
+        self, operator: LinearOperator, generator: torch.Generator, unseen: Unseen | None = None
+    ) -> None:
+        self.operator, self.generator, self.unseen = operator, generator, unseen
         self.basis: list[Tensor] = []
         self.images: list[Tensor] = []
         self.projected = torch.zeros(0, 0, dtype=torch.float64)
@@ -229,10 +230,21 @@ class Subspace:
         grown[-1], grown[:, -1] = overlaps, overlaps
         self.projected = grown
 
-    def residual_norm(self) -> float:
-        """The norm of the part of the last vector's image that is outside the basis."""
-        image, column = self.images[-1], self.projected[:, -1].to(self.images[-1])
-        return float((image - torch.stack(self.basis).T @ column).norm())
+    def risk_above(self, ritz: RitzPairs, distance: float) -> float:
+        """The risk of an unseen eigenvalue above the first Ritz value by a relative distance."""
+        top = float(ritz.values[0])
+        value = top + distance * abs(top)
+        return self.unseen.risk(value, self.projected, self._residual_norm()) if top else 1.0
+
+    def unseen_distance(self, ritz: RitzPairs) -> float:
+        """The relative distance above the first Ritz value at which that risk is `RISK`."""
+        top = float(ritz.values[0])
+        return self.unseen.distance(top, self.projected, self._residual_norm()) if top else 0.0
+
+    def _residual_norm(self) -> float:
+        """The norm of the last vector's image outside the basis."""
+        stacked, column = torch.stack(self.basis), self.projected[:, -1]
+        return float((self.images[-1] - stacked.T @ column.to(stacked)).norm())
 
     def expand(self, ritz: RitzPairs, index: int) -> None:
         """Add the residual of the Ritz pair at the index to the basis."""
@@ -254,6 +266,8 @@ class Subspace:
 
     def restart(self, ritz: RitzPairs, keep: int) -> None:
         """Replace the basis by its first `keep` Ritz vectors; T becomes diagonal."""
+        if self.unseen:
+            self.unseen.restart(ritz.values, ritz.weights, keep)
         weights = ritz.weights[:, :keep].T.to(self.basis[0])
         self.images = list(weights @ torch.stack(self.images))
         self.basis = list(weights @ torch.stack(self.basis))
@@ -277,11 +291,7 @@ def orthogonal(w: Tensor, stacked: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _start_vectors(
-    operator: LinearOperator,
-    start: Eigenpairs | None,
-    k: int,
-    mix: float,
-    generator: torch.Generator,
+    operator: LinearOperator, start: Eigenpairs | None, k: int, generator: torch.Generator
 ) -> list[Tensor]:
     """The vectors (dimension,) that span the first subspace."""
 
@@ -290,17 +300,11 @@ def _start_vectors(
         drawn = drawn.to(operator.device, operator.dtype)
         return drawn / drawn.norm()
 
-    if start is None or not bool(torch.isfinite(start.values).all()):
-        return [noise() for _ in range(1 if k == 1 else k + 1)]
-    if k > 1:
-        return [*start.subspace.T.to(noise()), noise()]
-    weights = torch.full((start.subspace.shape[1],), TRACKED_SHARE)
-    weights[:k] = 1.0
-    warm = start.subspace.to(noise()) @ weights.to(start.subspace)
-    length = float(warm.norm())
-    if length == 0:
+    if k == 1:
         return [noise()]
-    return [math.sqrt(1 - mix**2) * warm / length + mix * noise()]
+    if start is None or not bool(torch.isfinite(start.values).all()):
+        return [noise() for _ in range(k + 1)]
+    return [*start.subspace.T.to(noise()), noise()]
 
 
 def _bounds(values: Tensor, residual_norms: Tensor, k: int) -> Tensor:
