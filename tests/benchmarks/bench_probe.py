@@ -27,12 +27,13 @@ from hypertransfer.training.loop import reproducible, train
 WIDTH, STEPS, EVERY, SAMPLES = 32, 400, 16, 256
 # The package's attribute `hessian` is its class; the module of that name is found only here.
 pyhessian_module = sys.modules["pyhessian.hessian"]
-WANTED = 0.01  # measured relative error that each method is asked for
+WANTED = 0.01  # measured relative error that each method is asked for, at all starts
+STARTS = 8  # random starts of the whole trajectory: a method may miss the largest at some of them
 # Each method has the loosest of these that gives it.
 TOLERANCES = {
     "ours": (0.03, 0.01, 0.003, 0.001),
-    "PyHessian": (1e-2, 1e-3, 1e-4),
-    "curvlinops + eigsh": (0.1, 0.01, 1e-3),
+    "PyHessian": (1e-2, 1e-3, 1e-4, 1e-5, 1e-6),
+    "curvlinops + eigsh": (0.1, 0.01, 1e-3, 1e-4),
 }
 RIVAL_PRODUCTS = 300  # PyHessian's default is 100, which the strict tolerances would run into
 TARGETS = {1: 4, 5: 3}
@@ -40,14 +41,14 @@ TARGETS = {1: 4, 5: 3}
 
 @dataclass(frozen=True)
 class Trajectory:
-    """What a method found at each checkpoint, and what it cost."""
+    """What a method found at each checkpoint, and what it cost: of one start, or a mean."""
 
-    values: np.ndarray  # (checkpoints, k), falling
-    products: int
+    values: np.ndarray  # (starts, checkpoints, k), falling
+    products: float
     seconds: float
 
     def error(self, truth: np.ndarray) -> float:
-        """The largest relative error of all values at all checkpoints."""
+        """The largest relative error of all values at all checkpoints from all starts."""
         return float(np.abs(self.values / truth - 1).max())
 
 
@@ -72,11 +73,11 @@ def run() -> list[dict]:
     problem = trajectory()
     rows = []
     for k, target in TARGETS.items():
-        exact = ours(problem, k, 1e-6)
-        lowest = ours(problem, 1, 1e-4, sign=-1)
-        kept = [i for i, v in enumerate(exact.values[:, -1]) if v > -lowest.values[i, 0]]
+        exact = ours(problem, k, 1e-6).values[0]
+        lowest = ours(problem, 1, 1e-4, sign=-1).values[0]
+        kept = [i for i, v in enumerate(exact[:, -1]) if v > -lowest[i, 0]]
         part = Problem(problem.model, [problem.states[i] for i in kept], problem.x, problem.y)
-        truth = exact.values[kept]
+        truth = exact[kept]
         found = to_error(ours, "ours", part, k, truth)
         for name, method in RIVALS.items():
             rival = to_error(method, name, part, k, truth)
@@ -105,24 +106,34 @@ def trajectory() -> Problem:
 
 
 def to_error(
-    method: Callable[[Problem, int, float], Trajectory],
+    method: Callable[[Problem, int, float, int], Trajectory],
     name: str,
     problem: Problem,
     k: int,
     truth: np.ndarray,
 ) -> Trajectory:
-    """The method with the loosest tolerance that gives the wanted error."""
+    """The method with the loosest tolerance that gives the wanted error from all starts."""
     for tolerance in TOLERANCES[name]:
-        found = method(problem, k, tolerance)
-        if found.error(truth) <= WANTED:
+        starts: list[Trajectory] = []
+        for seed in range(STARTS):
+            starts.append(method(problem, k, tolerance, seed))
+            if starts[-1].error(truth) > WANTED:
+                break
+        else:
             break
-    return found
+    return Trajectory(
+        np.concatenate([start.values for start in starts]),
+        float(np.mean([start.products for start in starts])),
+        float(np.mean([start.seconds for start in starts])),
+    )
 
 
-def ours(problem: Problem, k: int, tolerance: float, sign: int = 1) -> Trajectory:
-    """Warm-started along the trajectory; sign −1 gives the smallest eigenvalues."""
+def ours(
+    problem: Problem, k: int, tolerance: float, seed: int = 0, sign: int = 1
+) -> Trajectory:  # fmt: skip
+    """As along a run, for k > 1 with warm starts; sign −1 gives the smallest eigenvalues."""
     loss_fn, model = nn.functional.cross_entropy, problem.model
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     start, values, products = None, [], 0
     started = time.perf_counter()
     for state in problem.states:
@@ -143,12 +154,12 @@ def ours(problem: Problem, k: int, tolerance: float, sign: int = 1) -> Trajector
         )
         values.append(sign * start.values.numpy())
         products += start.products
-    return Trajectory(np.array(values), products, time.perf_counter() - started)
+    return Trajectory(np.array([values]), products, time.perf_counter() - started)
 
 
-def power_iteration(problem: Problem, k: int, tolerance: float) -> Trajectory:
+def power_iteration(problem: Problem, k: int, tolerance: float, seed: int) -> Trajectory:
     """PyHessian with its defaults but for the tolerance, its products counted."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     counted = 0
     product = pyhessian_module.hessian_vector_product
 
@@ -171,10 +182,10 @@ def power_iteration(problem: Problem, k: int, tolerance: float) -> Trajectory:
     finally:
         pyhessian_module.hessian_vector_product = product
         problem.model.zero_grad(set_to_none=True)
-    return Trajectory(np.array(values), counted, time.perf_counter() - started)
+    return Trajectory(np.array([values]), counted, time.perf_counter() - started)
 
 
-def implicitly_restarted(problem: Problem, k: int, tolerance: float) -> Trajectory:
+def implicitly_restarted(problem: Problem, k: int, tolerance: float, seed: int) -> Trajectory:
     """curvlinops' Hessian under scipy's eigsh (ARPACK), its products counted."""
     counted, values = 0, []
 
@@ -183,7 +194,7 @@ def implicitly_restarted(problem: Problem, k: int, tolerance: float) -> Trajecto
         counted += 1
         return (operator @ torch.from_numpy(v.astype(np.float32)).reshape(-1)).numpy()
 
-    start = np.random.default_rng(0).standard_normal
+    start = np.random.default_rng(seed).standard_normal
     parameters = list(problem.model.parameters())
     began = time.perf_counter()
     for state in problem.states:
@@ -200,7 +211,7 @@ def implicitly_restarted(problem: Problem, k: int, tolerance: float) -> Trajecto
         v0 = start(n).astype(np.float32)
         found = eigsh(wrapped, k, which="LA", tol=tolerance, v0=v0, return_eigenvectors=False)
         values.append(np.sort(found)[::-1])
-    return Trajectory(np.array(values), counted, time.perf_counter() - began)
+    return Trajectory(np.array([values]), counted, time.perf_counter() - began)
 
 
 RIVALS = {"PyHessian": power_iteration, "curvlinops + eigsh": implicitly_restarted}

@@ -5,21 +5,23 @@ Ritz values θ and Ritz vectors u = Vs; each product adds one residual Au − θ
 the residuals bound the errors. Started from one vector this is the Lanczos method with full
 re-orthogonalisation, since then the residuals of all Ritz pairs are parallel.
 
-Start: for k = 1 the basis starts with one vector, a mix of the eigenvectors of the previous result
-and a random vector. Without the random part a warm start misses another eigenvalue that has become
-the largest. For k > 1 the basis starts with a block: the eigenvectors of the previous result (or
-random vectors) and one random vector. From a single vector the method needs many products to
-separate close eigenvalues, and until then takes a lower eigenvalue for the k-th.
+Start: for k = 1 the basis starts with a random vector at every checkpoint. For k > 1 the basis
+starts with a block: the eigenvectors of the previous result (or random vectors) and one random
+vector. From a single vector the method needs many products to separate close eigenvalues, and until
+then takes a lower eigenvalue for the k-th.
 
 Error bound: an eigenvalue lies within min(‖r‖, ‖r‖²/gap) of a Ritz value with residual r (Parlett,
 The Symmetric Eigenvalue Problem, sections 4.5 and 11.7). The gap is estimated as the distance to
 the next Ritz value that is not among the k, less the norm of its residual. For k > 1 the bound is
 ‖r‖, since one Ritz pair may stand for two eigenvalues that are not yet separated.
 
-The bound proves that *some* eigenvalue is near. Three measures make it likely, but do not prove,
-that this eigenvalue is among the k largest: the random part of the start; at least `LEAST_PRODUCTS`
-products beyond the block; and further iterations while another Ritz value plus the norm of its
-residual exceeds the k-th Ritz value.
+That bound proves that *some* eigenvalue is near. For k = 1 the iteration continues until the
+probability of a start that hides an eigenvalue above the tolerance is at most `unseen.RISK`, and
+the error is at least the distance above which this holds. Therefore k = 1 has no warm start: only a
+small part of a warm start is random, and to make up for this takes more products than a warm start
+saves. For k > 1 it is likely, not proved, that the k are the largest: because of the random vector
+of the start, of at least `LEAST_PRODUCTS` products beyond the block, and since the iteration
+continues while another Ritz value plus the norm of its residual exceeds the k-th Ritz value.
 
 Limits: if the multiplicity of an eigenvalue exceeds the number of vectors in the block, the result
 lacks some of its copies. A basis of `BASIS` vectors is restarted from its best Ritz vectors (thick
@@ -35,11 +37,10 @@ import torch
 from torch import Tensor
 
 from hypertransfer.curvature.operators import LinearOperator
+from hypertransfer.curvature.unseen import RISK, Unseen
 
-MIX = 0.1  # weight of the random vector in the start, which reveals crossings of eigenvalues
 TRACKED = 2  # Ritz vectors beyond the k-th that are part of the next start
-TRACKED_SHARE = 0.6  # weight of each of them in the next start, relative to the first k
-LEAST_PRODUCTS = 6  # before the first convergence test; fewer miss crossings (see the tests)
+LEAST_PRODUCTS = 6  # for k > 1, before the first convergence test; fewer miss crossings
 RIVALS = 8  # Ritz pairs after the k-th whose residuals are computed
 BASIS = 60  # vectors in the basis before a restart
 
@@ -48,11 +49,11 @@ BASIS = 60  # vectors in the basis before a restart
 class Eigenpairs:
     """The k largest (algebraic) eigenvalues, in falling order, and their eigenvectors.
 
-    `errors` bound the relative error of each value, if its Ritz value belongs to that eigenvalue;
-    since the gap is estimated, the bounds are accurate to about a factor of two. `subspace` holds
-    the eigenvectors and the next Ritz vectors, for the start at the next checkpoint. `products` is
-    the number of products with the operator. `converged` tells whether all errors are within the
-    tolerance.
+    `errors` bound the relative error of each value; for k > 1, if its Ritz value belongs to that
+    eigenvalue. Since the gap is estimated, the bounds are accurate to about a factor of two.
+    `subspace` holds the eigenvectors and the next Ritz vectors, for the start at the next
+    checkpoint. `products` is the number of products with the operator. `converged` tells whether
+    all errors are within the tolerance.
     """
 
     values: Tensor  # (k,)
@@ -74,7 +75,6 @@ def top_eigenvalues(
     k: int = 1,
     *,
     start: Eigenpairs | None = None,
-    mix: float = MIX,
     tolerance: float = 0.01,
     max_products: int = 200,
     generator: torch.Generator,
@@ -84,8 +84,7 @@ def top_eigenvalues(
     Args:
         operator: a symmetric operator.
         k: number of eigenvalues.
-        start: the result for a nearby operator, such as that of the previous checkpoint.
-        mix: weight of the random vector in the start, for k = 1.
+        start: for k > 1, the result for a nearby operator, such as that of the previous checkpoint.
         tolerance: largest relative error bound of each value at which the iteration stops.
         max_products: number of products after which the iteration stops, converged or not.
         generator: draws the random vectors.
@@ -97,17 +96,24 @@ def top_eigenvalues(
     if not 1 <= k <= n:
         raise ValueError(f"k must be between 1 and the operator's dimension {n}, got {k}")
     before = operator.products
-    space = Subspace(operator, generator)
-    for vector in _start_vectors(operator, start, k, mix, generator):
+    space = Subspace(operator, generator, Unseen(n) if k == 1 else None)
+    for vector in _start_vectors(operator, start, k, generator):
         space.add(vector, size=1.0)
     least = space.size + LEAST_PRODUCTS - 1
     while space.finite:
         ritz = space.ritz(k + RIVALS)
         bounds = _bounds(ritz.values, ritz.residual_norms, k)
         products = operator.products - before
-        inexact, rivals = (bounds > tolerance).nonzero()[:, 0], _rivals(ritz, k, tolerance)
-        done = space.complete or not (len(inexact) or len(rivals) or products < least)
+        inexact = (bounds > tolerance).nonzero()[:, 0]
+        rivals = _rivals(ritz, k, tolerance)
+        if space.unseen:
+            unsure = space.risk_above(ritz, tolerance) > RISK
+        else:
+            unsure = len(rivals) > 0 or products < least
+        done = space.complete or not (len(inexact) or unsure)
         if done or products >= max_products:
+            if space.unseen and not space.complete:
+                bounds = bounds.clamp(min=space.unseen_distance(ritz))
             vectors = space.vectors(ritz.weights[:, : k + TRACKED])
             return Eigenpairs(ritz.values[:k], vectors[:, :k], vectors, bounds, products, done)
         if space.size >= max(BASIS, 3 * k + 6):
@@ -121,8 +127,11 @@ def _next_pair(ritz: RitzPairs, inexact: Tensor, rivals: Tensor, k: int) -> int:
     """Index of the Ritz pair whose residual expands the basis.
 
     The pair has the largest residual among the pairs `inexact`; if there are none, among the pairs
-    `rivals`; if there are none either, among the pairs after the k-th.
+    `rivals`; if there are none either, among the pairs after the k-th. For k = 1 all residuals are
+    parallel, and the pair with the largest residual is taken.
     """
+    if k == 1:
+        return int(ritz.residual_norms.argmax())
     pool = inexact if len(inexact) else rivals
     if not len(pool):
         number = len(ritz.residual_norms)
@@ -131,7 +140,7 @@ def _next_pair(ritz: RitzPairs, inexact: Tensor, rivals: Tensor, k: int) -> int:
 
 
 class Tracker:
-    """Computes the k largest eigenvalues of an operator that changes, from the last result."""
+    """Computes the k largest eigenvalues of a changing operator, for k > 1 from the last result."""
 
     def __init__(
         self,
@@ -171,11 +180,15 @@ class RitzPairs:
 class Subspace:
     """An orthonormal basis V, its images AV, and the projected operator T = VᵀAV.
 
-    `scale` is the largest norm of an image; `finite` is False once an image is not finite.
+    `scale` is the largest norm of an image; `finite` is False once an image is not finite. `unseen`
+    bounds the risk of an eigenvalue that the basis has not seen; that needs a basis whose first
+    vector is random and whose others are residuals.
     """
 
-    def __init__(self, operator: LinearOperator, generator: torch.Generator) -> None:
-        self.operator, self.generator = operator, generator
+    def __init__(
+        self, operator: LinearOperator, generator: torch.Generator, unseen: Unseen | None = None
+    ) -> None:
+        self.operator, self.generator, self.unseen = operator, generator, unseen
         self.basis: list[Tensor] = []
         self.images: list[Tensor] = []
         self.projected = torch.zeros(0, 0, dtype=torch.float64)
@@ -218,6 +231,22 @@ class Subspace:
         grown[-1], grown[:, -1] = overlaps, overlaps
         self.projected = grown
 
+    def risk_above(self, ritz: RitzPairs, distance: float) -> float:
+        """The risk of an unseen eigenvalue above the first Ritz value by a relative distance."""
+        top = float(ritz.values[0])
+        value = top + distance * abs(top)
+        return self.unseen.risk(value, self.projected, self._residual_norm()) if top else 1.0
+
+    def unseen_distance(self, ritz: RitzPairs) -> float:
+        """The relative distance above the first Ritz value at which that risk is `RISK`."""
+        top = float(ritz.values[0])
+        return self.unseen.distance(top, self.projected, self._residual_norm()) if top else 0.0
+
+    def _residual_norm(self) -> float:
+        """The norm of the last vector's image outside the basis."""
+        stacked, column = torch.stack(self.basis), self.projected[:, -1]
+        return float((self.images[-1] - stacked.T @ column.to(stacked)).norm())
+
     def expand(self, ritz: RitzPairs, index: int) -> None:
         """Add the residual of the Ritz pair at the index to the basis."""
         self.add(ritz.residuals[index], self.scale)
@@ -238,6 +267,8 @@ class Subspace:
 
     def restart(self, ritz: RitzPairs, keep: int) -> None:
         """Replace the basis by its first `keep` Ritz vectors; T becomes diagonal."""
+        if self.unseen:
+            self.unseen.restart(ritz.values, ritz.weights, keep)
         weights = ritz.weights[:, :keep].T.to(self.basis[0])
         self.images = list(weights @ torch.stack(self.images))
         self.basis = list(weights @ torch.stack(self.basis))
@@ -261,11 +292,7 @@ def orthogonal(w: Tensor, stacked: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _start_vectors(
-    operator: LinearOperator,
-    start: Eigenpairs | None,
-    k: int,
-    mix: float,
-    generator: torch.Generator,
+    operator: LinearOperator, start: Eigenpairs | None, k: int, generator: torch.Generator
 ) -> list[Tensor]:
     """The vectors (dimension,) that span the first subspace."""
 
@@ -274,17 +301,11 @@ def _start_vectors(
         drawn = drawn.to(operator.device, operator.dtype)
         return drawn / drawn.norm()
 
-    if start is None or not bool(torch.isfinite(start.values).all()):
-        return [noise() for _ in range(1 if k == 1 else k + 1)]
-    if k > 1:
-        return [*start.subspace.T.to(noise()), noise()]
-    weights = torch.full((start.subspace.shape[1],), TRACKED_SHARE)
-    weights[:k] = 1.0
-    warm = start.subspace.to(noise()) @ weights.to(start.subspace)
-    length = float(warm.norm())
-    if length == 0:
+    if k == 1:
         return [noise()]
-    return [math.sqrt(1 - mix**2) * warm / length + mix * noise()]
+    if start is None or not bool(torch.isfinite(start.values).all()):
+        return [noise() for _ in range(k + 1)]
+    return [*start.subspace.T.to(noise()), noise()]
 
 
 def _bounds(values: Tensor, residual_norms: Tensor, k: int) -> Tensor:
