@@ -20,7 +20,7 @@ from hypertransfer.claims import measure as claims_measure
 from hypertransfer.claims import verdicts
 from hypertransfer.cli.main import main
 from hypertransfer.figures import draw
-from hypertransfer.networks.resolve import named_roles
+from hypertransfer.networks.tagged import named_roles
 from hypertransfer.parameterisation.algebra import Role
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.probes import checkpoint

@@ -19,8 +19,8 @@ from tests.support.networks import (
 )
 
 from hypertransfer.catalogue import lookup
-from hypertransfer.networks import resolve
 from hypertransfer.networks.layers import Branch
+from hypertransfer.networks.tagged import named_roles
 from hypertransfer.training import build
 
 
@@ -41,7 +41,7 @@ def test_roles_are_how_each_parameter_grows_with_width(model, data):
 @pytest.mark.parametrize("model", ["residual_conv", "residual_mlp", "vit"])
 def test_branches_hold_the_blocks_and_nothing_else(model):
     network, _ = drawn(spec(model))
-    inside = {tagged.name for tagged in resolve.named_roles(network) if tagged.in_branch}
+    inside = {tagged.name for tagged in named_roles(network) if tagged.in_branch}
     assert inside == {name for name, _ in network.named_parameters() if ".layers." in name}
     assert not any(n.startswith(("input", "between", "readout", "token", "norm")) for n in inside)
     assert inside
@@ -52,8 +52,9 @@ def test_deep_copies_keep_roles_multipliers_and_outputs(model):
     run = spec(model, width=16, parameterisation="depth_mup")
     network, rows = drawn(run)
     copied = copy.deepcopy(network)
-    assert build.rows(run, copied, lookup.table(run)) == rows
     x = images("fashion_mnist").train_x
+    shapes = tuple(x.shape[1:]), images("fashion_mnist").classes
+    assert build.rows(run, copied, lookup.table(run), shapes) == rows
     assert torch.equal(copied(x), network(x))
 
 

@@ -11,7 +11,8 @@ from torch import nn
 from hypertransfer.networks import resolve
 from hypertransfer.networks.layers import RELU_GAIN, Linear
 from hypertransfer.networks.mlp import LinearNet
-from hypertransfer.networks.resolve import Base, RoleError
+from hypertransfer.networks.resolve import Base
+from hypertransfer.networks.tagged import RoleError, named_roles
 from hypertransfer.parameterisation.algebra import Ratios, Role
 from hypertransfer.parameterisation.tables import MUP_SGD, PARAMETERISATIONS, SGD
 
@@ -34,7 +35,7 @@ def test_a_role_for_the_weight_alone_does_not_cover_the_bias():
     network = nn.Sequential(Linear(3, 4, role=Role.INPUT, bias=True))
     network[0].roles = {"weight": Role.INPUT}
     with pytest.raises(RoleError, match=r"parameter 0\.bias"):
-        list(resolve.named_roles(network))
+        list(named_roles(network))
 
 
 @pytest.mark.parametrize("width", [1, 2])

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from hypertransfer.networks import resolve
 from hypertransfer.networks.resolve import Base
+from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.algebra import Power, Ratios, Role
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE, SGD, W
 
@@ -158,7 +159,7 @@ def test_the_shift_of_another_optimizer_trains_another_network():
 def test_vectors_have_no_multiplier_to_shift_into():
     network = MODELS["mlp"][0]()
     table = table_of("mup", "sgd").shifted(Role.VECTOR, W(1))
-    with pytest.raises(resolve.RoleError, match=r"input\.bias \(vector\) a multiplier"):
+    with pytest.raises(RoleError, match=r"input\.bias \(vector\) a multiplier"):
         resolve.resolve(network, table, RATIOS, Base(0.1))
 
 

@@ -13,7 +13,7 @@ from tests.training.test_state import assert_bit_equal
 
 from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue.cards import probes
-from hypertransfer.networks.resolve import RoleError
+from hypertransfer.networks.tagged import RoleError
 from hypertransfer.probes.checkpoint import initial_view, measure
 from hypertransfer.training import build
 from hypertransfer.training.loop import train

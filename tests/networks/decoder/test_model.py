@@ -19,7 +19,8 @@ from hypertransfer.networks.decoder.attention import CausalAttention
 from hypertransfer.networks.decoder.feed_forward import FeedForward
 from hypertransfer.networks.decoder.rotary import Rotary
 from hypertransfer.networks.layers import Branch
-from hypertransfer.networks.resolve import Base, RoleError
+from hypertransfer.networks.resolve import Base
+from hypertransfer.networks.tagged import RoleError, named_roles
 from hypertransfer.parameterisation.algebra import Power, Ratios, Role
 from hypertransfer.parameterisation.tables import MUP_ADAM, PARAMETERISATIONS, SCALE_FREE
 from hypertransfer.planning import flops
@@ -178,7 +179,7 @@ def test_roles_are_how_each_parameter_grows_with_width(model):
 @every_model
 def test_branches_hold_the_blocks_and_nothing_else(model):
     network, _ = drawn(spec(model))
-    for tagged in resolve.named_roles(network):
+    for tagged in named_roles(network):
         assert tagged.in_branch == tagged.name.startswith("blocks."), tagged.name
     assert len([m for m in network.modules() if isinstance(m, Branch)]) == 4
 

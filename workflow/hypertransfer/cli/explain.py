@@ -11,8 +11,9 @@ import yaml
 from hypertransfer.catalogue import dataset_options, lookup
 from hypertransfer.cli.text import aligned
 from hypertransfer.networks.layers import Branch
-from hypertransfer.networks.resolve import ParameterRow, named_roles
-from hypertransfer.parameterisation.algebra import Parameterisation, Power, Ratios
+from hypertransfer.networks.resolve import ParameterRow
+from hypertransfer.networks.tagged import named_roles
+from hypertransfer.parameterisation.algebra import Parameterisation, Power, Ratios, Role
 from hypertransfer.parameterisation.module_multipliers import kind
 from hypertransfer.planning.load import load
 from hypertransfer.planning.planned_runs import PlannedRun
@@ -78,8 +79,9 @@ def lines(planned: PlannedRun) -> Iterator[str]:
     spec = planned.run.spec
     table, ratios = lookup.table(spec), runs_ratios.ratios(spec)
     table = table.unit() if spec.weights == "unit" else table
-    network = build.model(spec, *_shape(spec))
-    rows = {row.name: row for row in build.rows(spec, network, table)}
+    shapes = _shape(spec)
+    network = build.model(spec, *shapes)
+    rows = {row.name: row for row in build.rows(spec, network, table, shapes)}
     point = ", ".join(f"{axis} = {value}" for axis, value in planned.run.point.items())
     yield f"{planned.key}: {point}"
     yield f"{spec.parameterisation} ({table.source}), {spec.optimizer.name}"
@@ -135,9 +137,9 @@ def _roles(network, rows: dict[str, ParameterRow], table: Parameterisation) -> I
     for tagged in named_roles(network):
         row = rows[tagged.name]
         values = tuple(getattr(row, name) for name in COLUMNS)
-        group = tagged.role, tagged.in_branch, values, row.betas
+        group = row.role, Role(row.scaled_as), tagged.in_branch, values, row.betas
         parameters.setdefault(group, []).append(tagged.name)
-    for (role, in_branch, values, betas), names in parameters.items():
+    for (name_of_role, role, in_branch, values, betas), names in parameters.items():
         shown = [
             _scaled(value, _applied(getattr(table.rules[role], name), in_branch)) if value else "–"
             for name, value in zip(COLUMNS, values, strict=True)
@@ -145,7 +147,8 @@ def _roles(network, rows: dict[str, ParameterRow], table: Parameterisation) -> I
         types = list(dict.fromkeys(kind(name) for name in names))
         example = types[0] if len(types) == 1 else f"{types[0]} and {len(types) - 1} more types"
         shown_betas = ", ".join(f"{beta:.6g}" for beta in betas) or "–"
-        yield role.value, f"{len(names)}: {example}", *shown, shown_betas
+        scaled = "" if role == name_of_role else f" (scales as {role.value})"
+        yield f"{name_of_role}{scaled}", f"{len(names)}: {example}", *shown, shown_betas
 
 
 def _applied(power: Power, in_branch: bool) -> Power:

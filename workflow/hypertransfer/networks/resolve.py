@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 import torch
 from torch import nn
 
-from hypertransfer.networks.layers import Branch, Embedding, Scaled, TiedLinear
+from hypertransfer.networks.growth import Size, scaled_as
+from hypertransfer.networks.layers import Branch, Embedding, TiedLinear
+from hypertransfer.networks.tagged import RoleError, Tagged, named_roles
 from hypertransfer.parameterisation.algebra import Parameterisation, Ratios, Role
 from hypertransfer.parameterisation.module_multipliers import (
     Factors,
@@ -23,13 +25,11 @@ from hypertransfer.parameterisation.module_multipliers import (
 )
 
 # Roles whose fan_in grows with the width.
-GROWING = (Role.HIDDEN, Role.OUTPUT, Role.ROUTER, Role.EXPERT_UP, Role.EXPERT_DOWN)
+GROWING = (
+    Role.HIDDEN, Role.NARROWING, Role.OUTPUT, Role.ROUTER, Role.EXPERT_UP, Role.EXPERT_DOWN,
+)  # fmt: skip
 # Roles of weights that `apply` draws; vectors keep the values that their module gave them.
-DRAWN = (Role.INPUT, *GROWING)
-
-
-class RoleError(ValueError):
-    """A parameter has no role, or its module cannot apply the table's rule for the role."""
+DRAWN = (Role.INPUT, Role.WIDENING, Role.FIXED, *GROWING)
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,14 @@ class ParameterRow:
 
     `init_std` is 0 for parameters that keep the value of their module (0 for biases, 1 for gains of
     norms), and for weights that begin at zero. A vector of n entries has fan_in 1 and fan_out n.
+    `scaled_as` is the role whose rule scales the parameter, given the dimensions that grow.
     `lr` and `weight_decay` are 0 for parameters that are not trained. The optimizer receives `lr`,
     `weight_decay`, `eps` and `betas`, which are empty if the optimizer has no betas.
     """
 
     name: str
     role: str
+    scaled_as: str
     shape: tuple[int, ...]
     fan_in: int
     fan_out: int
@@ -79,120 +81,51 @@ class Base:
         return factors.at(kind(name), relative_depth(name, blocks)) if factors else 1.0
 
 
-@dataclass(frozen=True)
-class Tagged:
-    """A parameter, its module, its role, and whether it is inside a residual branch.
-
-    `name` is the parameter's first name in the model. Several modules may share one tensor;
-    `sharers` are those beside `module`, with the roles that they give the tensor.
-    """
-
-    name: str
-    attribute: str
-    parameter: nn.Parameter
-    module: nn.Module
-    role: Role
-    in_branch: bool
-    sharers: tuple[tuple[nn.Module, Role], ...] = ()
-
-    @property
-    def is_weight(self) -> bool:
-        """Whether the parameter is the weight of a layer that a parameterisation can scale."""
-        return isinstance(self.module, Scaled) and self.attribute == "weight"
-
-
 # Draws a weight of the parameter's shape; None stands for a Gaussian with the row's init_std.
 Draw = Callable[[Tagged, torch.Generator], torch.Tensor | None]
 
 
-def named_roles(model: nn.Module) -> Iterator[Tagged]:
-    """All parameters of the model with their modules and roles, each tensor once.
+def base_std(tagged: Tagged, role: Role, ratios: Ratios) -> float:
+    """gain/√fan_in of a weight that scales as `role`, with its fan_in at the base shape.
 
-    An embedding whose tensor is also a readout's weight has the role `input`, as under
-    `TiedLinear`.
-
-    Raises:
-        RoleError: the `roles` of a module lack one of its parameters; a parameter has no shape yet;
-            or modules share a tensor but give it roles that do not go together.
+    0 for vectors.
     """
-    by_tensor: dict[int, list[Tagged]] = {}
-    for tagged in _occurrences(model):
-        by_tensor.setdefault(id(tagged.parameter), []).append(tagged)
-    for occurrences in by_tensor.values():
-        yield occurrences[0] if len(occurrences) == 1 else _shared(occurrences)
-
-
-def _occurrences(model: nn.Module) -> Iterator[Tagged]:
-    """Each parameter of each module."""
-    branches = [name for name, module in model.named_modules() if isinstance(module, Branch)]
-    for path, module in model.named_modules():
-        for attribute, parameter in module.named_parameters(recurse=False):
-            name = f"{path}.{attribute}" if path else attribute
-            if isinstance(parameter, nn.parameter.UninitializedParameter):
-                raise RoleError(
-                    f"parameter {name} of {type(model).__name__} has no shape before the first "
-                    f"forward pass: give its {type(module).__name__} its sizes"
-                )
-            role = getattr(module, "roles", {}).get(attribute)
-            if role is None:
-                raise RoleError(
-                    f"parameter {name} of {type(model).__name__} has no role: set "
-                    f"self.roles = {{{attribute!r}: Role.…}} on its {type(module).__name__}"
-                )
-            inside = any(path == b or path.startswith(f"{b}.") for b in branches)
-            yield Tagged(name, attribute, parameter, module, role, inside)
-
-
-TIED = {Role.INPUT, Role.OUTPUT}  # roles of a tensor that an embedding and a readout share
-
-
-def _shared(occurrences: list[Tagged]) -> Tagged:
-    """One entry for a tensor of several modules.
-
-    Raises:
-        RoleError: the modules need different treatments of the tensor.
-    """
-    roles = {tagged.role for tagged in occurrences}
-    owner = next((o for o in occurrences if roles == TIED and o.role is Role.INPUT), occurrences[0])
-    others = [tagged for tagged in occurrences if tagged is not owner]
-    alike = len({tagged.in_branch for tagged in occurrences}) == 1
-    weights = len({tagged.is_weight for tagged in occurrences}) == 1
-    if not (alike and weights and (len(roles) == 1 or roles == TIED)):
-        names = " and ".join(f"{o.name} ({o.role.value})" for o in occurrences)
-        raise RoleError(
-            f"{names} share one tensor, but a table treats them differently: only modules of one "
-            "role, all inside or all outside residual branches, or an embedding and a readout, can"
-        )
-    sharers = tuple((tagged.module, tagged.role) for tagged in others)
-    return replace(owner, name=occurrences[0].name, sharers=sharers)
-
-
-def base_std(tagged: Tagged, ratios: Ratios) -> float:
-    """gain/√fan_in of a weight, with its fan_in at the base shape; 0 for vectors."""
     if not tagged.is_weight:
         return 0.0
-    return tagged.module.gain / math.sqrt(base_fan_in(tagged, ratios))
+    return tagged.module.gain / math.sqrt(base_fan_in(tagged, role, ratios))
 
 
-def base_fan_in(tagged: Tagged, ratios: Ratios) -> float:
-    """fan_in of a weight at the base shape."""
+def base_fan_in(tagged: Tagged, role: Role, ratios: Ratios) -> float:
+    """fan_in at the base shape of a weight that scales as `role`."""
     fan_in = tagged.module.fan_in
-    if tagged.role in GROWING:
+    if role in GROWING:
         fan_in = fan_in / ratios.width
-    if tagged.role is Role.EXPERT_DOWN:
+    if role is Role.EXPERT_DOWN:
         fan_in = fan_in * ratios.granularity
     return fan_in
 
 
 def resolve(
-    model: nn.Module, table: Parameterisation, ratios: Ratios, base: Base
+    model: nn.Module,
+    table: Parameterisation,
+    ratios: Ratios,
+    base: Base,
+    base_sizes: Mapping[str, Size] | None = None,
 ) -> list[ParameterRow]:
     """One row per parameter of the model, whose shape is `ratios` times the base shape.
 
+    Args:
+        model: the network.
+        table: the parameterisation.
+        ratios: those of the model's shape to the base shape.
+        base: hyperparameters at the base shape.
+        base_sizes: `growth.sizes` of the model at the base width, which tell the dimensions that
+            grow; None if dimensions grow as the roles say.
+
     Raises:
         RoleError: a parameter has no role; its module cannot apply the table's rule for the role;
-            input and output share weights that the table scales differently; or multipliers name a
-            type that no parameter has.
+            a dimension grows otherwise than the role allows; input and output share weights that
+            the table scales differently; or multipliers name a type that no parameter has.
         ValueError: a beta would be outside [0, 1).
     """
     table = table.unit() if base.weights == "unit" else table
@@ -206,7 +139,10 @@ def resolve(
             "do not tie them, or use a table whose two rules differ in the multiplier only"
         )
     blocks = count_blocks(parameter.name for parameter in tagged)
-    return [_row(parameter, table, ratios, base, blocks) for parameter in tagged]
+    return [
+        _row(p, scaled_as(p, base_sizes or {}, ratios.width), table, ratios, base, blocks)
+        for p in tagged
+    ]
 
 
 def _refuse_unknown_types(model: nn.Module, base: Base) -> None:
@@ -223,16 +159,17 @@ def _refuse_unknown_types(model: nn.Module, base: Base) -> None:
 
 
 def _row(
-    tagged: Tagged, table: Parameterisation, ratios: Ratios, base: Base, blocks: int
+    tagged: Tagged, role: Role, table: Parameterisation, ratios: Ratios, base: Base, blocks: int
 ) -> ParameterRow:
+    """The row of a parameter that scales as `role`."""
     whole = ratios
-    rule = table.rules[tagged.role]
+    rule = table.rules[role]
     ratios = ratios if tagged.in_branch else replace(ratios, depth=1)
-    std = base_std(tagged, ratios)
+    std = base_std(tagged, role, ratios)
     weight = tagged.is_weight
     unit = base.weights == "unit" and weight
     # A weight that begins at zero has a forward multiplier all the same, or it would stay there.
-    forward = std or (1 / math.sqrt(base_fan_in(tagged, ratios)) if weight else 0.0)
+    forward = std or (1 / math.sqrt(base_fan_in(tagged, role, ratios)) if weight else 0.0)
     if tagged.role in DRAWN and not weight:
         raise RoleError(
             f"{tagged.name} has the role {tagged.role.value}, whose weights the table draws and "
@@ -240,7 +177,7 @@ def _row(
         )
     if not weight and rule.multiplier.at(ratios) != 1.0:
         raise RoleError(
-            f"table {table.name!r} gives {tagged.name} ({tagged.role.value}) a multiplier, which "
+            f"table {table.name!r} gives {tagged.name} ({role.value}) a multiplier, which "
             "only layers of hypertransfer.networks.layers apply: use such a layer, or another table"
         )
 
@@ -250,6 +187,7 @@ def _row(
     return ParameterRow(
         name=tagged.name,
         role=tagged.role.value,
+        scaled_as=role.value,
         shape=tuple(tagged.parameter.shape),
         fan_in=tagged.module.fan_in if weight else 1,
         fan_out=tagged.module.fan_out if weight else tagged.parameter.numel(),

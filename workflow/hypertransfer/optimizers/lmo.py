@@ -26,6 +26,9 @@ FORMS = ("unconstrained", "constrained", "steepest", "clipped")
 KINDS = {
     "input": "input",
     "hidden": "hidden",
+    "narrowing": "hidden",
+    "widening": "hidden",
+    "fixed": "hidden",
     "output": "output",
     "router": "router",
     "expert_up": "expert",

@@ -17,12 +17,17 @@ class Role(StrEnum):
     """The function of a parameter in the network, which decides how its hyperparameters scale.
 
     With the width, INPUT grows in fan_out, OUTPUT in fan_in, HIDDEN in both, and vectors in their
-    only dimension. A ROUTER has one output per expert, as an OUTPUT has one per class. The
-    matrices of an expert are HIDDEN matrices; a finer granularity means more and smaller experts.
+    only dimension. Hidden matrices of which a dimension does not grow are NARROWING, WIDENING or
+    FIXED; `networks.growth` finds them, so that a network may give them the role HIDDEN. A ROUTER
+    has one output per expert, as an OUTPUT has one per class. The matrices of an expert are HIDDEN
+    matrices; a finer granularity means more and smaller experts.
     """
 
     INPUT = "input"
     HIDDEN = "hidden"
+    NARROWING = "narrowing"  # hidden matrix whose fan_in alone grows, e.g. to one head of keys
+    WIDENING = "widening"  # hidden matrix whose fan_out alone grows
+    FIXED = "fixed"  # hidden matrix that does not grow
     OUTPUT = "output"
     VECTOR = "vector"  # norm gains and biases inside the network
     FINAL_VECTOR = "final_vector"  # norm gain before the readout
@@ -33,9 +38,12 @@ class Role(StrEnum):
     EXPERT_DOWN = "expert_down"  # matrix out of the inner layer, whose size is the fan_in
 
 
-# Roles in a mixture of experts, and the roles of the same class (Yang et al. 2203.03466), whose
-# rules apply in tables without rules for the former.
+# Roles, and the roles of the same class (Yang et al. 2203.03466), whose rules apply in tables
+# without rules for the former. A class has the same dimensions that grow.
 CLASSES = {
+    Role.NARROWING: Role.OUTPUT,
+    Role.WIDENING: Role.INPUT,
+    Role.FIXED: Role.QK_GAIN,
     Role.ROUTER: Role.OUTPUT,
     Role.EXPERT_UP: Role.HIDDEN,
     Role.EXPERT_DOWN: Role.HIDDEN,

@@ -267,6 +267,7 @@ SPECTRAL = Parameterisation(
         **dict.fromkeys(Role, Rule()),
         Role.HIDDEN: Rule(init_std=W(-1 / 2)),
         Role.OUTPUT: Rule(init_std=W(-1)),
+        Role.NARROWING: Rule(init_std=W(-1)),
         Role.ROUTER: Rule(init_std=W(-1)),
         Role.EXPERT_UP: Rule(init_std=W(-1 / 2)),
         Role.EXPERT_DOWN: Rule(init_std=W(-1 / 2) * G(+1 / 2)),
@@ -276,9 +277,16 @@ SPECTRAL_DEPTH = (SPECTRAL * depth(1, SCALE_FREE)).named("spectral_depth")
 
 
 def _mup_hidden(name: str, source: str, hidden: Rule) -> Parameterisation:
-    """µP for Adam with another rule for hidden matrices, including those of experts."""
+    """µP for Adam with another rule for hidden matrices, including those of experts.
+
+    An update of `narrowing` has the operator norm of a hidden one, but fewer outputs share its
+    effect: each changes by √m_N times as much, and the learning rate falls accordingly. The
+    operator norm of an update of `widening` grows as its outputs do, without a rule.
+    """
     experts = {Role.EXPERT_UP: hidden, Role.EXPERT_DOWN: hidden * Rule(init_std=G(+1 / 2))}
-    rules = {**MUP_MOE.rules, Role.HIDDEN: hidden, **experts}
+    narrowing = hidden * Rule(init_std=W(-1 / 2), lr=W(-1 / 2), weight_decay=W(+1 / 2))
+    bottleneck = {Role.NARROWING: narrowing, Role.WIDENING: Rule(eps=W(-1))}
+    rules = {**MUP_MOE.rules, Role.HIDDEN: hidden, **experts, **bottleneck}
     return Parameterisation(name, SCALE_FREE, source, rules)
 
 

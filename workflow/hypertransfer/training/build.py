@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -13,17 +13,17 @@ from torch import Tensor, nn
 from hypertransfer.catalogue import lookup
 from hypertransfer.catalogue.cards import optimizers
 from hypertransfer.data.samples import Samples
+from hypertransfer.networks import growth
 from hypertransfer.networks.layers import Embedding
 from hypertransfer.networks.resolve import (
     Base,
     Draw,
     ParameterRow,
-    RoleError,
-    Tagged,
     apply,
     groups,
     resolve,
 )
+from hypertransfer.networks.tagged import RoleError, Tagged
 from hypertransfer.parameterisation.algebra import Parameterisation, Role
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.ratios import ratios
@@ -88,13 +88,42 @@ def base(spec: RunSpec) -> Base:
     )
 
 
-def rows(spec: RunSpec, network: nn.Module, table: Parameterisation) -> list[ParameterRow]:
+def rows(
+    spec: RunSpec, network: nn.Module, table: Parameterisation, shapes: tuple[tuple[int, ...], int]
+) -> list[ParameterRow]:
     """One row for each parameter of the network, with its hyperparameters at the spec's shape.
+
+    Args:
+        spec: the run.
+        network: the network of the spec, with weights that are not drawn yet.
+        table: the parameterisation.
+        shapes: shape of the input of one sample, and number of outputs, as for `model`.
 
     Raises:
         RoleError: the table cannot be applied to the network.
     """
-    return resolve(network, table, ratios(spec), base(spec))
+    return resolve(network, table, ratios(spec), base(spec), _base_sizes(spec, *shapes))
+
+
+def _base_sizes(
+    spec: RunSpec, input_shape: tuple[int, ...], classes: int
+) -> Mapping[str, growth.Size] | None:
+    """The sizes of all parameters at the base width; None if the network has that width.
+
+    Raises:
+        RoleError: the network cannot be built at the base width.
+    """
+    if spec.shape.width == spec.base.width:
+        return None
+    narrow = replace(spec, shape=replace(spec.shape, width=spec.base.width))
+    try:
+        with randomness.seeded(f"{spec.seed}/base"):
+            return growth.sizes(model(narrow, input_shape, classes))
+    except RoleError:
+        raise
+    except Exception as error:
+        text = f"{spec.model.name} cannot be built at the base width {spec.base.width}: {error}"
+        raise RoleError(f"{text}; choose a base width at which it can") from error
 
 
 def drawn_model(
@@ -108,9 +137,10 @@ def drawn_model(
     Raises:
         RoleError: the table cannot be applied to the network, or nothing is left to train.
     """
+    shapes = tuple(data.train_x.shape[1:]), data.classes
     with randomness.seeded(f"{spec.seed}/modules"):
-        network = model(spec, tuple(data.train_x.shape[1:]), data.classes)
-    parameter_rows = rows(spec, network, table)
+        network = model(spec, *shapes)
+    parameter_rows = rows(spec, network, table, shapes)
     network.to(memory_format=torch.channels_last)
     draw = _boundary(spec) if spec.weights == "boundary" else None
     apply(network, parameter_rows, table, ratios(spec), spec.seed, base(spec), draw)
