@@ -81,6 +81,7 @@ def test_models_for_text_are_refused_for_images_and_images_for_text():
         ({"options": {"head_size": 1}}, "model.head_size"),
         ({"options": {"activation": "tanh"}}, "model.activation"),
         ({"loss": "mse"}, "loss"),
+        ({"options": {"kv_heads": 1, "fused": True}, "width": 16}, "model.fused"),
     ],
 )
 def test_a_decoder_that_cannot_be_is_refused(change, key):

@@ -101,6 +101,12 @@ def _decoder_needs(spec: RunSpec, side: int) -> Iterator[Problem]:
                 parts["kv_heads"],
                 f"a divisor of the {heads} heads at {name}",
             )
+    if parts["fused"] and parts["kv_heads"] and spec.shape.width != spec.base.width:
+        expected = (
+            "false with model.kv_heads over several widths: queries grow with the width, keys and "
+            "values do not, and a table scales a matrix as a whole"
+        )
+        yield Problem(("model", "fused"), True, expected)
     if size % 2:
         yield Problem(("model", "head_size"), size, "even")
     if parts["tied"]:
