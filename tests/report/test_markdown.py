@@ -16,6 +16,14 @@ def test_exponents_in_text_are_superscripts():
     )
 
 
+def test_numbers_of_pages_have_minus_signs_and_powers_of_ten():
+    text = "-0.15 to 0.15, at 2-fold width, t-test, 1e-05 (-3.5e+10 … 1e-7)"
+    assert markdown.numerals(text) == (
+        "−0.15 to 0.15, at 2-fold width, t-test, 1·10<sup>−5</sup> "
+        "(−3.5·10<sup>10</sup> … 1·10<sup>−7</sup>)"
+    )
+
+
 @pytest.mark.parametrize(
     ("power", "text"),
     [

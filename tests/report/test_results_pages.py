@@ -28,7 +28,10 @@ def test_a_scorecard_counts_and_lists_every_claim(claims):
     assert "| commits | abc |" in text
     assert "| µP \\| stays. | ≤ 1 octave | 0.28 (0.13 … open) | undecided |" in text
     assert "| The loss falls. | ≥ 0 loss | 0.006 (0.004 … 0.007) | **holds** |" in text
-    assert "| The error is small. | ≤ 1e-05 | 3e-07 (2e-07 … 3e-07) | **fails** |" in text
+    assert (
+        "| The error is small. | ≤ 1·10<sup>−5</sup> | 3·10<sup>−7</sup> "
+        "(2·10<sup>−7</sup> … 3·10<sup>−7</sup>) | **fails** |"
+    ) in text
 
 
 def test_provenance_names_every_commit_and_the_span_of_time(claims):

@@ -38,8 +38,8 @@ def ratio(symbol: str) -> str:
 
 
 def typeset(power: object) -> str:
-    """A product of powers of ratios, such as m_N^-0.5·m_L, with indices and exponents."""
-    text = superscripts(re.sub(r"m_(\w)", lambda match: ratio(match[1]), str(power)))
+    """Text with powers of ratios, such as m_N^-0.5·m_L, set with indices and exponents."""
+    text = superscripts(re.sub(r"\bm_([A-Z])", lambda match: ratio(match[1]), str(power)))
     return re.sub(r">(−?)0\.5</sup>", r">\g<1>1/2</sup>", text)
 
 
@@ -55,6 +55,12 @@ def superscripts(text: str) -> str:
 
 def _superscript(exponent: re.Match[str]) -> str:
     return f"<sup>{exponent[1].replace('-', '−')}</sup>"
+
+
+def numerals(text: str) -> str:
+    """Text with minus signs for hyphens before numbers, and with 3e-07 as 3·10⁻⁷."""
+    text = re.sub(r"(\d)e([-+]\d+)", lambda m: f"{m[1]}·10<sup>{int(m[2])}</sup>", text)
+    return re.sub(r"(?<![\w.])-(?=\d)", "−", text)
 
 
 def page(title: str, *parts: str) -> str:

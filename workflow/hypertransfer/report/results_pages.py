@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hypertransfer.report.markdown import page, superscripts, table
+from hypertransfer.report.markdown import numerals, page, table, typeset
 from hypertransfer.report.numbers import value_text
 from hypertransfer.runs.scorecard import UNDECIDED, VERDICTS
 
@@ -40,9 +40,9 @@ def scorecard_page(
     counts = Counter(claims["verdict"])
     rows = [
         (
-            superscripts(claim["sentence"]),
-            claim["bar"],
-            value_text(claim),
+            numerals(typeset(claim["sentence"])),
+            numerals(claim["bar"]),
+            numerals(value_text(claim)),
             verdict_text(claim["verdict"]),
         )
         for claim in claims.to_dict("records")
