@@ -51,8 +51,8 @@ def add_learning_rate(place: Path) -> None:
     """One more learning rate for µP's sweep: one line of the config."""
     file = place / "config/studies/super_consistency.yaml"
     before, after = (
-        "{base: 2, from: 0, to: 2, step: 0.5}",
-        "{base: 2, from: -0.5, to: 2, step: 0.5}",
+        "{base: 2, from: -0.25, to: 1.25, step: 0.5}",
+        "{base: 2, from: -0.75, to: 1.25, step: 0.5}",
     )
     text = file.read_text()
     if text.count(before) != 1:
