@@ -58,12 +58,12 @@ def scorecard_page(
     )
 
 
-def speed_page(benchmarks: pd.DataFrame, provenance: Mapping[str, str]) -> str:
-    """The page of `results/benchmarks.parquet`, with facts about the machine by name."""
+def speed_page(benchmarks: pd.DataFrame) -> str:
+    """The page of `results/benchmarks.parquet`, with the commits and devices of the rows."""
     rows = [
         (
             row["metric"],
-            *(_significant(row[name]) for name in ("ours", "rival", "ratio", "target")),
+            *(numerals(_significant(row[name])) for name in ("ours", "rival", "ratio", "target")),
             row["unit"],
         )
         for row in benchmarks.to_dict("records")
@@ -71,7 +71,15 @@ def speed_page(benchmarks: pd.DataFrame, provenance: Mapping[str, str]) -> str:
     return page(
         "Speed",
         f"Measured by `make bench`. {BENCHMARK_RULE}",
-        table(("fact", "value"), provenance.items()),
+        table(
+            ("fact", "value"),
+            [
+                ("commits", _each(benchmarks["git"])),
+                ("torch", _each(benchmarks["torch"])),
+                ("devices", _each(benchmarks["device"])),
+                ("measured", f"{min(benchmarks['finished'])} to {max(benchmarks['finished'])}"),
+            ],
+        ),
         table(("what", "ours", "rival", "ratio", "target", "unit"), rows),
     )
 
@@ -103,7 +111,10 @@ def verdict_text(verdict: str) -> str:
 
 
 def _significant(value: float | None) -> str:
-    return "" if value is None or math.isnan(value) else f"{value:,.3g}"
+    """Three significant digits, or all digits of whole thousands."""
+    if value is None or math.isnan(value):
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _each(values: Iterable[object]) -> str:
