@@ -67,5 +67,5 @@ def test_the_speed_page_lists_every_benchmark():
     text = results_pages.speed_page(pd.DataFrame([row, later]))
     assert "| a step | 0.00345 | 0.003 | 1.15 |  | s |" in text
     assert "| a step | 12,346 | 0.003 | 3·10<sup>−7</sup> |  | s |" in text
-    for fact in ("commits | abc, abd", "devices | cpu: x", "measured | 2026-01 to 2026-02"):
+    for fact in ("commits | abc, abd", "devices | cpu: x", "finished | 2026-01 to 2026-02"):
         assert f"| {fact} |" in text

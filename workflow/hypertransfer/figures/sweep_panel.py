@@ -64,9 +64,9 @@ def draw_sweep(
 def _loss_axis(axis: Axes, means: tuple[float, float], ends: tuple[float, float]) -> None:
     """Set the limits of the loss axis, which shows the range of the means.
 
-    It is linear if the highest of the means is below four times the lowest, else logarithmic. It
-    shows the `ends` of bands, too, except for high ones that would make the means flat. Panels that
-    share the axis and are already drawn stay in its limits.
+    It is linear if the upper end of this range is below four times the lower, else logarithmic. It
+    shows the lower `ends` of bands, too; a linear one shows the upper as far as they do not make
+    the means flat. Panels that share the axis and are already drawn stay in its limits.
     """
     low, high = means
     bottom, top = ends
