@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pyarrow as pa
+import torch
 from tests.benchmarks import (
     bench_decoder,
     bench_decoding,
@@ -20,6 +21,7 @@ from tests.benchmarks import (
     bench_workflow,
 )
 
+from hypertransfer.execution.provenance import provenance
 from hypertransfer.storage import parquet
 
 BENCHMARKS = {
@@ -39,6 +41,7 @@ SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("benchmark", "metric")]
     + [(name, pa.float64()) for name in ("ours", "rival", "ratio", "target")]
     + [("unit", pa.string())]
+    + [(name, pa.string()) for name in ("git", "torch", "device", "finished")]
 )
 
 
@@ -47,7 +50,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], default=[])
     names = parser.parse_args().names or list(BENCHMARKS)
-    rows = [row for name in names for row in BENCHMARKS[name].run()]
+    rows = [
+        {**row, **provenance(torch.device("cpu"))}
+        for name in names
+        for row in BENCHMARKS[name].run()
+    ]
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     kept = parquet.read(OUTPUT) if OUTPUT.exists() else SCHEMA.empty_table()
     measured = {row["benchmark"] for row in rows}

@@ -40,7 +40,7 @@ def measure(place: Path) -> list[dict]:
     return [
         measured("desk scale: core seconds, of them training and probing", wall * cores, pure,
             efficiency, 0.8, "s"),
-        measured("desk scale: wall seconds against 15 minutes", wall, 900, wall / 900, 1, "s"),
+        measured("desk scale: wall seconds against an hour", wall, 3600, wall / 3600, 1, "s"),
         measured("nothing to be done: wall seconds against 10", again, 10, again / 10, 1, "s"),
         measured("one learning rate added to µP's sweep, against the whole job", added, wall,
             added / wall, None, "s"),
@@ -51,8 +51,8 @@ def add_learning_rate(place: Path) -> None:
     """One more learning rate for µP's sweep: one line of the config."""
     file = place / "config/studies/super_consistency.yaml"
     before, after = (
-        "{base: 2, from: 0, to: 2, step: 0.5}",
-        "{base: 2, from: -0.5, to: 2, step: 0.5}",
+        "{base: 2, from: -0.25, to: 1.25, step: 0.5}",
+        "{base: 2, from: -0.75, to: 1.25, step: 0.5}",
     )
     text = file.read_text()
     if text.count(before) != 1:

@@ -60,6 +60,7 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
         "ratio": 0.5,
         "target": 1.0,
         "unit": "s",
+        **{name: PROVENANCE[name] for name in ("git", "torch", "device", "finished")},
     }
     put(pd.DataFrame([bench]), Path("results/benchmarks.parquet"))
     Store("results/store").put("runs", KEY, {"provenance": PROVENANCE}, {})

@@ -16,6 +16,14 @@ def test_exponents_in_text_are_superscripts():
     )
 
 
+def test_numbers_of_pages_have_minus_signs_and_powers_of_ten():
+    text = "-0.15 to 0.15, at 2-fold width, t-test, `-1`, 1e-05 (-3.5e+10 … 1e-7)"
+    assert markdown.numerals(text) == (
+        "−0.15 to 0.15, at 2-fold width, t-test, `-1`, 1·10<sup>−5</sup> "
+        "(−3.5·10<sup>10</sup> … 1·10<sup>−7</sup>)"
+    )
+
+
 @pytest.mark.parametrize(
     ("power", "text"),
     [
@@ -27,6 +35,7 @@ def test_exponents_in_text_are_superscripts():
             "m<sub>N</sub><sup>−1/2</sup>·m<sub>L</sub><sup>1/2</sup>",
         ),
         (Power(batch=0.25), "m<sub>B</sub><sup>0.25</sup>"),
+        ("`m_N^-0.5`", "`m_N^-0.5`"),
         ("m_N^10.5", "m<sub>N</sub><sup>10.5</sup>"),
     ],
 )

@@ -28,7 +28,10 @@ def test_a_scorecard_counts_and_lists_every_claim(claims):
     assert "| commits | abc |" in text
     assert "| µP \\| stays. | ≤ 1 octave | 0.28 (0.13 … open) | undecided |" in text
     assert "| The loss falls. | ≥ 0 loss | 0.006 (0.004 … 0.007) | **holds** |" in text
-    assert "| The error is small. | ≤ 1e-05 | 3e-07 (2e-07 … 3e-07) | **fails** |" in text
+    assert (
+        "| The error is small. | ≤ 1·10<sup>−5</sup> | 3·10<sup>−7</sup> "
+        "(2·10<sup>−7</sup> … 3·10<sup>−7</sup>) | **fails** |"
+    ) in text
 
 
 def test_provenance_names_every_commit_and_the_span_of_time(claims):
@@ -55,7 +58,14 @@ def test_the_speed_page_lists_every_benchmark():
         "ratio": 1.15,
         "target": math.nan,
         "unit": "s",
+        "git": "abc",
+        "torch": "2.13.0",
+        "device": "cpu: x",
+        "finished": "2026-01",
     }
-    text = results_pages.speed_page(pd.DataFrame([row]), {"machine": "m"})
+    later = {**row, "ours": 12345.6, "ratio": 3e-7, "git": "abd", "finished": "2026-02"}
+    text = results_pages.speed_page(pd.DataFrame([row, later]))
     assert "| a step | 0.00345 | 0.003 | 1.15 |  | s |" in text
-    assert "| machine | m |" in text
+    assert "| a step | 12,346 | 0.003 | 3·10<sup>−7</sup> |  | s |" in text
+    for fact in ("commits | abc, abd", "devices | cpu: x", "finished | 2026-01 to 2026-02"):
+        assert f"| {fact} |" in text

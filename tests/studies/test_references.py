@@ -116,6 +116,23 @@ def test_columns_of_options_are_those_of_the_grid_that_a_figure_selects():
     assert problems_of("loss", where={"grid": "none"}, panels="method") == []  # `where` is wrong
 
 
+def test_arms_are_the_names_of_parts_that_an_axis_gives_as_mappings():
+    optimizers = [{"name": "sgd", "momentum": 0.5}, {"name": "adam"}]
+    planned = {"sweep": runs(Grid(VALID, {"optimizer": optimizers, "seed": [0]}))}
+    for arm, count in (("adam", 0), ("adamw", 1)):
+        entry = {"id": "f", "title": "t", "caption": "c", "kind": "race"}
+        figure = Figure.parse({**entry, "options": {"of": "sgd", "over": arm}})
+        assert len(list(references.figure_problems(figure, planned, ROWS))) == count
+
+
+def test_arms_of_a_column_of_lists_are_not_looked_for():
+    points = [replace(run, point={"mine": [1, 2]}) for run in RUNS["single"]]
+    entry = {"id": "f", "title": "t", "caption": "c", "kind": "race"}
+    options = {"of": "a", "over": "b", "column": "mine"}
+    figure = Figure.parse({**entry, "options": options})
+    assert list(references.figure_problems(figure, {"single": points}, ROWS)) == []
+
+
 def test_names_are_not_looked_for_where_nothing_is_planned():
     entry = {"id": "f", "title": "t", "caption": "c", "kind": "regrets"}
     figure = Figure.parse({**entry, "options": {"replays": ["any"]}})

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import argparse
-import platform
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -40,11 +39,7 @@ def result_pages() -> Iterator[tuple[str, str]]:
             study = yaml.safe_load(path.read_text(encoding="utf-8"))
             yield f"scorecards/{path.stem}.md", scorecard(path.stem, study["title"], tables, store)
     if (file := RESULTS / "benchmarks.parquet").exists():
-        machine = {
-            "machine": platform.processor() or platform.machine(),
-            "Python": platform.python_version(),
-        }
-        yield "speed.md", results_pages.speed_page(parquet.frame(file), machine)
+        yield "speed.md", results_pages.speed_page(parquet.frame(file))
 
 
 def scorecard(study: str, title: str, tables: Path, store: Store) -> str:

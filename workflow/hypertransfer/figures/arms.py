@@ -119,7 +119,7 @@ def instances(tables: Tables, *, size: str, titles: Mapping[str, str]) -> Figure
         norms = [NORMS.get(norm, norm) for norm in norms]
         rates = [f"2$^{{{best.log2_lr:.1f}}}$" for best in optima]
         ends_of = [f"{v:.1f}" if np.isfinite(v) else "open" for v in (shift.low, shift.high)]
-        moved = f"{shift.value:+.1f} ({' to '.join(ends_of)})"
+        moved = f"{shift.value:+.1f} ({' to '.join(ends_of)})".replace("-", "−")
         rows.append([panel_title(grid, titles), *norms, *rates, moved, f"{optima[1].loss:.3f}"])
     return _table(head, rows)
 
@@ -154,7 +154,7 @@ def race(
                 fontsize=10,
                 xycoords=("data", "axes fraction"),
             )
-    for axis, title in ((left, "on the way of one run"), (right, "at the ends of shorter runs")):
+    for axis, title in ((left, "along runs of one length"), (right, "at the ends of shorter runs")):
         axis.axhline(progress.target, color="0.3", linestyle="--", linewidth=1)
         axis.set(title=title, xlabel="steps")
     lowest = min(curve.mean.min() for curve in progress.along.values())
@@ -179,22 +179,29 @@ def frontier(
     """
     figure, ((axis,),) = panel_grid(1, 1, width=1.5, height=1.3)
     points, target = analysis_arms.frontier(tables, column, size)
-    for arm in in_order(tables["runs"][column]):
+    for place, arm in enumerate(in_order(tables["runs"][column])):
         part = points[points[column] == arm]
-        axis.plot(part["steps"], part["samples"], "o-", label=panel_title(arm, titles))
+        (line,) = axis.plot(part["steps"], part["samples"], "o-", label=panel_title(arm, titles))
+        # Labels of every second arm stand below its line, so that labels are apart.
+        side, across, along = ((1, "left", "bottom"), (-1, "right", "top"))[place % 2]
         for steps, samples, label in zip(part["steps"], part["samples"], part[size], strict=True):
             axis.annotate(
                 f"{label:g}",
                 (steps, samples),
-                xytext=(5, 5),
+                xytext=(5 * side, 5 * side),
                 textcoords="offset points",
                 fontsize=9,
+                color=line.get_color(),
+                ha=across,
+                va=along,
             )
     axis.set_xscale("log", base=2)
     axis.set_yscale("log", base=2)
+    axis.margins(0.1)
     for part in (axis.xaxis, axis.yaxis):
         plain_log_ticks(part)
-    axis.set(xlabel=f"steps to a loss of {target:.3f} (time)", ylabel="samples to it (compute)")
+    axis.set_xlabel(f"steps to a loss of {target:.3f} (time)")
+    axis.set_ylabel("samples to this loss (compute)")
     axis.legend()
     return figure
 
@@ -207,7 +214,7 @@ def guidelines(tables: Tables, *, parts: Sequence[Mapping[str, Any]]) -> Figure:
     `parts` has a `title`, a `grid`, the `column` whose values are the variants, and optionally
     `titles` of these values.
     """
-    head = ["component", "tried: final training loss", "best", "gain over the next"]
+    head = ["part", "tried: final training loss", "best", "gain over the next"]
     rows = []
     for part in parts:
         column, titles = part["column"], part.get("titles", {})
@@ -223,7 +230,7 @@ def guidelines(tables: Tables, *, parts: Sequence[Mapping[str, Any]]) -> Figure:
             best=True,
         )
         tried = ", ".join(f"{name}: {loss:.3f}" for name, loss in losses.items())
-        words = f"{gain.value:.3f} ({gain.low:.3f} to {gain.high:.3f})"
+        words = f"{gain.value:.3f} ({gain.low:.3f} to {gain.high:.3f})".replace("-", "−")
         clear = best if gain.low > 0 else f"{best} (not clearly)"
         rows.append([part["title"], tried, clear, words])
     return _table(head, rows)

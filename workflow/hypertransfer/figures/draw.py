@@ -29,6 +29,8 @@ font_manager.fontManager.ttflist = [
     if Path(font.fname).is_relative_to(mpl.get_data_path())
 ]
 
+TITLE_MARGIN = 0.2  # inches of a figure's width beyond that of its title
+
 
 def draw(figure: Mapping[str, Any], tables: Tables) -> Figure:
     """Draw a figure of a study.
@@ -41,7 +43,9 @@ def draw(figure: Mapping[str, Any], tables: Tables) -> Figure:
         drawn = drawing_function(figure["kind"])(
             select(tables, figure.get("where", {})), **figure.get("options", {})
         )
-        drawn.suptitle(figure["title"], fontweight="bold")
+        title = drawn.suptitle(figure["title"], fontweight="bold")
+        least = title.get_window_extent().width / drawn.dpi + TITLE_MARGIN
+        drawn.set_figwidth(max(drawn.get_figwidth(), least))
     return drawn
 
 
@@ -70,6 +74,7 @@ _STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 12,
+    "axes.titlepad": 11,  # crosses of diverged runs stand between a panel and its title
     "axes.labelsize": 11,
     "legend.frameon": False,
     "legend.fontsize": 9,

@@ -89,8 +89,14 @@ def plain_log_ticks(
 ) -> None:
     """Label a log axis with plain numbers such as 0.3, 0.5, 1, 2 instead of powers of ten."""
     axis.set_major_locator(mpl.ticker.LogLocator(subs=subs, numticks=number))
-    axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+    axis.set_major_formatter(mpl.ticker.FuncFormatter(_plain))
     axis.set_minor_formatter(mpl.ticker.NullFormatter())
+
+
+def _plain(value: float, _place: int | None = None) -> str:
+    """A number such as 0.3, or 3·10⁻⁷ if it is very small or large."""
+    digits, _, exponent = f"{value:g}".partition("e")
+    return f"{digits}·10$^{{{int(exponent)}}}$" if exponent else digits
 
 
 def size_colours(values: pd.Series, shades: Shades | None = None) -> Shades:
@@ -102,10 +108,13 @@ def size_colours(values: pd.Series, shades: Shades | None = None) -> Shades:
 
 
 def one_legend(figure: Figure, axes: np.ndarray, size: str) -> None:
-    """Add one legend of the sizes in all panels, at the right of the figure."""
+    """Add one legend of the sizes in all panels, at the right of the figure.
+
+    A size is shown as in the first panel that has it.
+    """
     handles = {
         label: handle
-        for axis in axes.flat
+        for axis in reversed(axes.ravel())
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
     labels = sorted(handles, key=float)

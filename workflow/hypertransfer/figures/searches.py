@@ -85,7 +85,7 @@ def multipliers(tables: Tables, *, titles: Mapping[str, str]) -> Figure:
             center=0,
             vmin=-most,
             vmax=most,
-            annot=True,
+            annot=frame.round(1) + 0.0,  # never −0.0
             fmt="+.1f",
             annot_kws={"size": 8},
             cbar=False,

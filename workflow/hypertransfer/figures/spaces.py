@@ -16,21 +16,24 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from hypertransfer.analysis import spaces
 from hypertransfer.analysis.curves import slope_per_doubling
 from hypertransfer.analysis.tables import Tables
 from hypertransfer.figures.labels import AXES
-from hypertransfer.figures.panels import band, panel_grid
+from hypertransfer.figures.panels import band, panel_grid, plain_log_ticks
 from hypertransfer.spaces.dimensions import Dimension, Domain
 from hypertransfer.spaces.regions import Box, Ellipsoid, from_plain
 
 ABREAST = 4  # largest number of panels in one row
-LEAST = 1e-3  # lowest regret on a log axis
+LEAST = (1e-4, 1e-3)  # bounds of the lower end of a log axis of regrets
 TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50]  # of axes over a decade or two
 CIRCLE = np.linspace(0, 2 * np.pi, 200)
 GREY = "0.45"
+# Palettes begin with colours that are easily told apart; in that of regions, red is the target's.
+METHOD_COLOURS = [sns.color_palette("colorblind")[i] for i in (0, 1, 2, 4, 9, 3, 7, 5, 8, 6)]
+REGION_COLOURS = [sns.color_palette("deep")[i] for i in (0, 1, 2, 4, 5, 7, 8, 9)]
 
 
 def regrets(
@@ -45,7 +48,7 @@ def regrets(
     figure, axes = _grid(len(replays))
     table = tables["replays"]
     names = list(methods) or list(dict.fromkeys(table[table["replay"].isin(replays)]["method"]))
-    colours = dict(zip(names, sns.color_palette("colorblind", len(names)), strict=True))
+    colours = dict(zip(names, sns.color_palette(METHOD_COLOURS, len(names)), strict=True))
     for axis, replay in zip(axes, replays, strict=True):
         part = table[table["replay"] == replay]
         for name in names:
@@ -54,8 +57,9 @@ def regrets(
                 _curve(axis, curves, colours[name], titles.get(name, name))
         if log:
             axis.set_yscale("log")
-            axis.yaxis.set_minor_formatter(NullFormatter())
-            axis.set_ylim(bottom=max(axis.get_ylim()[0], LEAST))
+            plain_log_ticks(axis.yaxis, (1, 3))
+            least = min((v for line in axis.lines for v in line.get_ydata() if v > 0), default=1)
+            axis.set_ylim(bottom=max(axis.get_ylim()[0], np.clip(0.8 * least, *LEAST)))
         axis.set_title(titles.get(replay, replay))
         axis.set_xlabel("evaluations")
     axes[0].set_ylabel("normalised regret")
@@ -84,12 +88,12 @@ def regions(
     """Regions in the plane of two hyperparameters, with earlier winners and the target's best.
 
     There is one panel for each replay, which shows one target: `task`, or the first. A star marks
-    the target's best point. An ellipsoid of more than two dimensions is shown by the outline of its
-    projection onto the plane.
+    the target's best point. Regions after the second are dashed, since they may cover others. An
+    ellipsoid of more than two dimensions is shown by the outline of its projection onto the plane.
     """
     figure, axes = _grid(len(replays))
     table = tables["regions"]
-    colours = dict(zip(regions, sns.color_palette("deep", len(regions)), strict=True))
+    colours = dict(zip(regions, sns.color_palette(REGION_COLOURS, len(regions)), strict=True))
     for axis, replay in zip(axes, replays, strict=True):
         part = table[(table["replay"] == replay) & table["picture"].notna()]
         part = part[part["task"] == (task or part["task"].iloc[0])]
@@ -107,6 +111,7 @@ def regions(
                 [domain.numeric[i] for i in plane],
                 colours[name],
                 titles.get(name, name),
+                dashed=place > 1,
             )
         axis.set_title(titles.get(replay, replay))
         axis.set_xlabel(AXES.get(x, x))
@@ -119,21 +124,19 @@ def _points(
     axis: Axes, picture: Mapping, dimensions: Sequence[Dimension], plane: list[int]
 ) -> None:
     """Draw winners of earlier tasks, the best 1 % of the target's points, and the best point."""
-    best = {"color": "crimson", "s": 16, "alpha": 0.5, "label": "the target’s best 1 %"}
-    won = {"color": "black", "s": 22, "label": "winners of earlier tasks"}
-    for key, style in (("best", best), ("won", won)):
-        points = _real(np.array(picture[key])[:, plane], dimensions)
-        axis.scatter(*points.T, marker="o", linewidth=0, zorder=3, **style)
-    star = _real(np.array(picture["best"])[:1, plane], dimensions)
-    axis.scatter(
-        *star.T,
-        marker="*",
-        s=190,
-        color="crimson",
-        edgecolor="white",
-        zorder=4,
-        label="the target’s best",
-    )
+    best, won = (np.array(picture[key])[:, plane] for key in ("best", "won"))
+    # A dot under the star would not be seen.
+    dots = {"color": "crimson", "s": 16, "alpha": 0.5, "linewidth": 0}
+    earlier = {"color": "black", "s": 22, "linewidth": 0}
+    star = {"color": "crimson", "s": 190, "marker": "*", "edgecolor": "white"}
+    for points, label, style in (
+        (best[1:], "the target’s best 1 %", dots),
+        (won, "winners of earlier tasks", earlier),
+        (best[:1], "the target’s best", star),
+    ):
+        if len(points):
+            places = _real(points, dimensions).T
+            axis.scatter(*places, label=label, zorder=3, clip_on=False, **style)
     for dimension, scale, limits in zip(
         dimensions, (axis.set_xscale, axis.set_yscale), (axis.set_xlim, axis.set_ylim), strict=True
     ):
@@ -163,10 +166,12 @@ def _outline(
     dimensions: Sequence[Dimension],
     colour: Any,
     label: str,
+    dashed: bool,
 ) -> None:
     """Draw the outline of a region in the plane of two coordinates."""
     region = from_plain(plain)
     style = {"edgecolor": colour, "linewidth": 2, "label": label, "zorder": 2}
+    style["linestyle"] = "--" if dashed else "-"
     faint = (*colour, 0.08)
     if isinstance(region, Box):
         corners = _real(np.stack([region.low[plane], region.high[plane]]), dimensions)
@@ -199,21 +204,21 @@ def inflation(
 ) -> Figure:
     """The growth that a region needs to hold the target's best, over the region's volume.
 
-    Dots are targets, and a diamond is their geometric mean. Below the dashed line at 1, the best
-    point lies inside the region.
+    Dots are targets, and a diamond is their geometric mean. Sizes of dots differ only to keep those
+    of the same place apart. Below the dashed line at 1, the best point lies inside the region.
     """
     figure, ((axis,),) = panel_grid(1, 1, width=2, height=1.5)
     table = tables["regions"]
-    colours = sns.color_palette("colorblind", len(replays))
-    for colour, replay in zip(colours, replays, strict=True):
+    colours = sns.color_palette(METHOD_COLOURS, len(replays))
+    sizes = np.linspace(85, 20, len(replays))
+    for colour, dot, replay in zip(colours, sizes, replays, strict=True):
         part = table[(table["replay"] == replay) & (table["region"] == region)]
         means = part.groupby("task")[[quantity, "inflation"]].mean()
         axis.scatter(
             means[quantity],
             means["inflation"],
             color=colour,
-            s=45,
-            alpha=0.8,
+            s=dot,
             linewidth=0,
             label=titles.get(replay, replay),
         )
@@ -291,5 +296,5 @@ def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
         for axis in axes
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
-    columns = min(len(handles), 4)
+    columns = math.ceil(len(handles) / math.ceil(len(handles) / 4))  # rows of about equal length
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)

@@ -24,7 +24,8 @@ def draw_sweep(
     runs, _ = common_seeds(tables["runs"], size, swept)
     colours = size_colours(runs[size], shades)
     bests: list[float] = []  # best loss of each size, all of which the axis shows
-    highest: list[float] = []
+    worsts: list[float] = []
+    ends: list[float] = []  # of the bands
     for sweep in sweeps(runs, size, axis=swept):
         colour, curve = colours[sweep.size], sweep.curve()
         finite = curve["mean"][np.isfinite(curve["mean"])]
@@ -38,8 +39,10 @@ def draw_sweep(
         )
         band(axis, sweep.lrs, curve["low"], curve["high"], colour)
         diverged(axis, sweep.lrs[~np.isfinite(curve["mean"])], colour)
-        bests += [finite.min()] if len(finite) else []
-        highest += [finite.max()] if len(finite) else []
+        if len(finite):
+            bests.append(finite.min())
+            worsts.append(finite.max())
+            ends += [np.nanmin(curve["low"]), np.nanmax(curve["high"])]
         if star := sweep.optimum_on_curve():
             axis.plot(
                 *star,
@@ -53,16 +56,28 @@ def draw_sweep(
             )
     axis.set_xscale("log", base=2)
     if bests:
-        _loss_axis(axis, min(bests), min(max(bests) * CUT, max(highest)))
+        means = min(bests), min(max(bests) * CUT, max(worsts))
+        _loss_axis(axis, means, (min(ends), max(ends)))
     axis.set(xlabel=AXES.get(swept, swept), ylabel="final training loss")
 
 
-def _loss_axis(axis: Axes, low: float, high: float) -> None:
-    """Set the limits of the loss axis: linear if `high` is below four times `low`, else log."""
+def _loss_axis(axis: Axes, means: tuple[float, float], ends: tuple[float, float]) -> None:
+    """Set the limits of the loss axis, which shows the range of the means.
+
+    It is linear if the upper end of this range is below four times the lower, else logarithmic. It
+    shows the lower `ends` of bands, too; a linear one shows the upper as far as they do not make
+    the means flat. Panels that share the axis and are already drawn stay in its limits.
+    """
+    low, high = means
+    bottom, top = ends
+    siblings = axis.get_shared_y_axes().get_siblings(axis)
+    shown = axis.get_ylim() if any(one.lines for one in siblings if one is not axis) else means
     if high < 4 * low:
-        margin = 0.12 * (high - low)
-        axis.set_ylim(low - margin, high + margin)
-        return
-    axis.set_yscale("log")
-    axis.set_ylim(low * 0.8, high)
-    plain_log_ticks(axis.yaxis)
+        top = min(top, high + (high - bottom) / 2)
+        margin = 0.06 * (top - bottom)
+        limits = bottom - margin, top + margin
+    else:
+        axis.set_yscale("log")
+        plain_log_ticks(axis.yaxis)
+        limits = bottom * 0.8, high * 1.1
+    axis.set_ylim(min(limits[0], shown[0]), max(limits[1], shown[1]))

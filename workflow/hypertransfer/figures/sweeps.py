@@ -30,6 +30,7 @@ from hypertransfer.figures.sweep_panel import draw_sweep
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
 LAW_POINTS = 4  # least number of durations to which a law with three constants is fitted
 MARGIN = 2  # octaves that the axis shows beyond the optima, since intervals can be open
+APART = 0.05  # octaves of size between lines, so that their intervals can be told apart
 OPEN_LENGTH = 10.0  # octaves of the line to an open end, which lies beyond the axis
 
 
@@ -83,9 +84,10 @@ def optimum(tables: Tables, *, size: str, titles: Mapping[str, str]) -> Figure:
     """Best learning rate over size, in octaves from that of the smallest, a line a sweep.
 
     There is one line for each grid, optimizer and parameterisation. With `titles`, which map grids
-    to labels, each line has its own colour; otherwise colours are those of parameterisations.
+    to labels, each line has its own colour; otherwise colours are those of parameterisations. Lines
+    stand a little apart over the size.
     """
-    figure, axes = panel_grid(1, 1, width=1.5, height=1.25)
+    figure, axes = panel_grid(1, 1, width=1.5, height=1.4)
     axis = axes[0, 0]
     lines = tables["runs"].groupby(["grid", "optimizer", "parameterisation"], sort=False)
     palette = sns.color_palette("deep")
@@ -100,7 +102,7 @@ def optimum(tables: Tables, *, size: str, titles: Mapping[str, str]) -> Figure:
             grid, f"{parameterisation_label(name)}, {OPTIMIZERS.get(optimizer, optimizer)}"
         )
         axis.errorbar(
-            [sweep.size for sweep in swept],
+            [sweep.size * 2 ** (APART * (index - (len(lines) - 1) / 2)) for sweep in swept],
             [shift.value for shift in shifts],
             yerr=_spans(shifts),
             label=words,
@@ -145,6 +147,7 @@ def heat_map(tables: Tables, *, x: str, y: str, quantity: str) -> Figure:
         xticklabels=[f"2$^{{{np.log2(v):g}}}$" if x == "lr" else f"{v:g}" for v in cells.columns],
         yticklabels=[f"{v:g}" for v in cells.index],
     )
+    axis.tick_params(axis="y", rotation=0)
     axis.plot(column + 0.5, row + 0.18, "*", color="white", markeredgecolor="black", markersize=12)
     axis.set(xlabel=AXES.get(x, x), ylabel=AXES.get(y, y))
     return figure

@@ -41,7 +41,7 @@ from hypertransfer.figures.sweep_panel import draw_sweep
 # Quantities that are drawn on a log axis.
 LOG = (
     "train_loss", "stream", "stream_change", "linearisation_distance", "block_nonlinearity", "ntk",
-    "trace", "theory_error", "stability", "preconditioned_sharpness", "router_logit",
+    "ntk_last", "trace", "theory_error", "stability", "preconditioned_sharpness", "router_logit",
     "router_logit_change", "expert_change",
 )  # fmt: skip
 MANY_DECADES = 300  # ratio of the ends of a log axis above which ticks are powers of ten
@@ -155,11 +155,13 @@ def levels(tables: Tables, *, quantities: Sequence[str], size: str) -> Figure:
         for colour, name in zip(sns.color_palette("deep"), in_order(runs[PANELS]), strict=False):
             spread = across_seeds(table[table[PANELS] == name], size, quantity)
             exponent = power_law_exponent(spread.index, spread["mean"])
-            label = f"{parameterisation_label(name)}: ∝ {exponent:.2f}"
+            number = f"{round(exponent, 2) + 0.0:.2f}".replace("-", "−")  # never −0.00
+            label = f"{parameterisation_label(name)}: {number}"
             axis.plot(spread.index, spread["mean"], "o-", color=colour, label=label)
             band(axis, spread.index, spread["min"], spread["max"], colour)
         log2_axis(axis, sorted(runs[size].unique()))
         axis.set_yscale("log")
+        plain_log_ticks(axis.yaxis)
         axis.set(xlabel=AXES.get(size, size), ylabel=QUANTITIES.get(quantity, quantity))
         axis.legend(title="exponent")
     return figure
@@ -206,6 +208,7 @@ def draw_quantity(
         if axis.get_ylim()[1] < MANY_DECADES * axis.get_ylim()[0]:
             plain_log_ticks(axis.yaxis)
     elif len(probes) and probes[quantity].min() >= 0:
+        axis.autoscale(axis="y")  # panels of a row share the axis, and an earlier one has set it
         top = axis.get_ylim()[1]  # early values far above the level would flatten the rest
         axis.set_ylim(0, top if level is None else min(top, 3 * level))
     axis.set(xlabel="step", ylabel=QUANTITIES.get(quantity, quantity))
@@ -217,6 +220,7 @@ def _density(axis: Axes, probes: pd.DataFrame, size: str) -> None:
         heights = eigenvalue_density(probes[probes[size] == value], EDGES)
         axis.stairs(heights, EDGES, color=colour, linewidth=1.5, label=f"{value:g}")
     axis.set_yscale("log")
+    axis.autoscale(axis="y")
     axis.set_ylim(bottom=1e-5)
     axis.set(xlabel="log₁₀ of γ²λ", ylabel="share per decade")
 
@@ -236,4 +240,5 @@ def _of_history(axis: Axes, tables: Tables, size: str, quantity: str) -> None:
     history = with_axes(tables["history"], tables["runs"], [size]).dropna(subset=[quantity])
     bands(axis, history, size, quantity)
     axis.set(xlabel="step", ylabel=QUANTITIES.get(quantity, quantity))
+    axis.autoscale(axis="y")  # panels of a row share the axis, and an earlier one has set it
     axis.set_ylim(bottom=0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 NOTICE = (
     "<!-- Written by workflow/scripts/write_docs.py. "
@@ -38,23 +39,35 @@ def ratio(symbol: str) -> str:
 
 
 def typeset(power: object) -> str:
-    """A product of powers of ratios, such as m_N^-0.5·m_L, with indices and exponents."""
-    text = superscripts(re.sub(r"m_(\w)", lambda match: ratio(match[1]), str(power)))
+    """Text with powers of ratios, such as m_N^-0.5·m_L, set with indices and exponents."""
+    indices = partial(re.sub, r"\bm_([A-Z])", lambda match: ratio(match[1]))
+    text = superscripts(_outside_code(str(power), indices))
     return re.sub(r">(−?)0\.5</sup>", r">\g<1>1/2</sup>", text)
 
 
 def superscripts(text: str) -> str:
-    """Text with exponents that are a number, ½, b or β, such as t^-0.5, set as superscripts.
+    """Text with exponents that are a number, ½, b or β, such as t^-0.5, set as superscripts."""
+    return _outside_code(text, partial(_EXPONENT.sub, _superscript))
 
-    Code spans stay as they are.
-    """
+
+def _outside_code(text: str, change: Callable[[str], str]) -> str:
+    """The text, changed outside its code spans."""
     parts = re.split(r"(`[^`]*`)", text)  # code spans have odd places
-    parts[::2] = [_EXPONENT.sub(_superscript, part) for part in parts[::2]]
+    parts[::2] = map(change, parts[::2])
     return "".join(parts)
 
 
 def _superscript(exponent: re.Match[str]) -> str:
     return f"<sup>{exponent[1].replace('-', '−')}</sup>"
+
+
+def numerals(text: str) -> str:
+    """Text with minus signs for hyphens before numbers, and with 3e-07 as 3·10⁻⁷."""
+    powers = partial(
+        re.sub, r"(\d)e([-+]\d+)", lambda match: f"{match[1]}·10<sup>{int(match[2])}</sup>"
+    )
+    signs = partial(re.sub, r"(?<![\w.])-(?=\d)", "−")
+    return _outside_code(text, lambda part: signs(powers(part)))
 
 
 def page(title: str, *parts: str) -> str:

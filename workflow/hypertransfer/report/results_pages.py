@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hypertransfer.report.markdown import page, superscripts, table
+from hypertransfer.report.markdown import numerals, page, table, typeset
 from hypertransfer.report.numbers import value_text
 from hypertransfer.runs.scorecard import UNDECIDED, VERDICTS
 
@@ -21,8 +21,13 @@ RULE = (
     "fell as it did."
 )
 BENCHMARK_RULE = (
-    "`ratio` is ours over the rival's, or the rival's over ours where more is better; `target` is "
-    "the goal for the ratio or for our number, as the benchmark in `tests/benchmarks/` says."
+    "`ratio` is ours over the rival's. In the rows of Hessians it is the rival's over ours, and in "
+    "core seconds the share of training and probing. `target` is a bound on the ratio, or on our "
+    "number: a lower one for rates, shares and Hessians, else an upper one. The rival of planning "
+    "is a Snakefile with one job for each run. Rows of Hessians (HVPs are Hessian-vector products) "
+    "are over the checkpoints of a small ConvNet, each method at the loosest tolerance whose "
+    "measured error is below 1 %; the rivals start anew at each checkpoint. Core seconds are wall "
+    "seconds times hardware threads."
 )
 
 
@@ -40,9 +45,9 @@ def scorecard_page(
     counts = Counter(claims["verdict"])
     rows = [
         (
-            superscripts(claim["sentence"]),
-            claim["bar"],
-            value_text(claim),
+            numerals(typeset(claim["sentence"])),
+            numerals(claim["bar"]),
+            numerals(value_text(claim)),
             verdict_text(claim["verdict"]),
         )
         for claim in claims.to_dict("records")
@@ -58,12 +63,12 @@ def scorecard_page(
     )
 
 
-def speed_page(benchmarks: pd.DataFrame, provenance: Mapping[str, str]) -> str:
-    """The page of `results/benchmarks.parquet`, with facts about the machine by name."""
+def speed_page(benchmarks: pd.DataFrame) -> str:
+    """The page of `results/benchmarks.parquet`, with the commits and devices of the rows."""
     rows = [
         (
             row["metric"],
-            *(_significant(row[name]) for name in ("ours", "rival", "ratio", "target")),
+            *(numerals(_significant(row[name])) for name in ("ours", "rival", "ratio", "target")),
             row["unit"],
         )
         for row in benchmarks.to_dict("records")
@@ -71,7 +76,15 @@ def speed_page(benchmarks: pd.DataFrame, provenance: Mapping[str, str]) -> str:
     return page(
         "Speed",
         f"Measured by `make bench`. {BENCHMARK_RULE}",
-        table(("fact", "value"), provenance.items()),
+        table(
+            ("fact", "value"),
+            [
+                ("commits", _each(benchmarks["git"])),
+                ("torch", _each(benchmarks["torch"])),
+                ("devices", _each(benchmarks["device"])),
+                ("finished", f"{min(benchmarks['finished'])} to {max(benchmarks['finished'])}"),
+            ],
+        ),
         table(("what", "ours", "rival", "ratio", "target", "unit"), rows),
     )
 
@@ -103,7 +116,10 @@ def verdict_text(verdict: str) -> str:
 
 
 def _significant(value: float | None) -> str:
-    return "" if value is None or math.isnan(value) else f"{value:,.3g}"
+    """Three significant digits, or all digits of whole thousands."""
+    if value is None or math.isnan(value):
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _each(values: Iterable[object]) -> str:

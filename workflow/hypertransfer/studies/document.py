@@ -63,7 +63,7 @@ TAGS = frozenset(
 MOST_BYTES = 4 * 2**20
 MOST_NODES = 10**6  # of a file with its aliases expanded
 MOST_LEVELS = 50
-MOST_DIGITS = 100  # of a whole number; Python does not print one of more than 4,300
+MOST_CHARACTERS = 100  # of a whole number; Python does not print one of more than 4,300 digits
 
 
 class _TooMuch(yaml.MarkedYAMLError):
@@ -86,8 +86,8 @@ def _check_size(root: yaml.Node) -> None:
     def size(node: yaml.Node, level: int) -> int:
         if node.tag not in TAGS:
             raise _TooMuch(f"the tag {node.tag} is not allowed: plain values only", node)
-        if node.tag == "tag:yaml.org,2002:int" and len(node.value) > MOST_DIGITS:
-            raise _TooMuch(f"a whole number of more than {MOST_DIGITS} characters", node)
+        if node.tag == "tag:yaml.org,2002:int" and len(node.value) > MOST_CHARACTERS:
+            raise _TooMuch(f"a whole number of more than {MOST_CHARACTERS} characters", node)
         if id(node) in inside or level > MOST_LEVELS:
             raise _TooMuch(f"nested more than {MOST_LEVELS} levels deep", node)
         if id(node) not in sizes:

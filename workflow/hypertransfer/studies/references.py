@@ -87,14 +87,19 @@ def _columns(runs: Runs) -> list[str]:
 
 
 def _values(table: str, column: str, runs: Runs, rows: Rows) -> list[Any]:
-    """The values of a column that are known when a study is planned."""
+    """The values of a column that are known when a study is planned.
+
+    None for a column of lists or mappings.
+    """
     if table != "runs":
         return sorted({row[column] for row in rows.get(table, ()) if column in row})
     if column == "grid":
         return list(runs)
     members = (run for part in runs.values() for run in part)
-    rows_of = (run.point if column in run.point else run.spec.columns() for run in members)
-    return list(dict.fromkeys(row[column] for row in rows_of if column in row))
+    rows_of = ({**run.point, **run.spec.columns()} for run in members)
+    values = [row[column] for row in rows_of if column in row]
+    plain = all(isinstance(value, str | int | float | bool) for value in values)
+    return list(dict.fromkeys(values)) if plain else []
 
 
 def id_problems(part: str, ids: Mapping[int, str]) -> Iterator[Problem]:

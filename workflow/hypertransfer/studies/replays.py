@@ -347,6 +347,8 @@ def _declared(suite: Suite) -> list[str]:
 def _task_columns(suite: Suite) -> list[str]:
     """The columns that name a suite's tasks; none if they are not declared as a list."""
     try:
-        return list(map(str, suite.task_keys))
+        columns = suite.task_keys
     except (KeyError, TypeError):
         return []
+    # The name of a suite's task column as a text is a problem that `suite_problems` reports.
+    return list(map(str, columns)) if isinstance((suite.about or {}).get("task", []), list) else []
