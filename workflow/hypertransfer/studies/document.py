@@ -63,7 +63,7 @@ TAGS = frozenset(
 MOST_BYTES = 4 * 2**20
 MOST_NODES = 10**6  # of a file with its aliases expanded
 MOST_LEVELS = 50
-MOST_CHARACTERS = 100  # of a whole number; Python does not print one of more than 4,300 digits
+MOST_CHARACTERS = 1000  # of a whole number; Python does not print one of more than 4,300 digits
 
 
 class _TooMuch(yaml.MarkedYAMLError):
