@@ -74,9 +74,13 @@ def cells(table, field):
 
 
 def over_width(input, hidden, output, vector=None, finite=0.0):
-    """A column without depth; vectors scale as input weights do, routers as outputs."""
+    """A column without depth; vectors scale as input weights do, routers as outputs.
+
+    Hidden matrices of which one dimension grows scale as outputs or inputs, with that dimension.
+    """
     vector = input if vector is None else vector
     row = (input, hidden, output, vector, vector, finite, finite, output, hidden, hidden)
+    row = (*row, output, input, finite)
     return {role.value: (exponent, 0.0) for role, exponent in zip(Role, row, strict=True)}
 
 
@@ -88,7 +92,7 @@ def over_depth(table, field):
 
 def folded(table):
     """The form in which the readout has no multiplier (Yang et al. 2203.03466, Table 3)."""
-    for role in (Role.OUTPUT, Role.ROUTER):
+    for role in (Role.OUTPUT, Role.ROUTER, Role.NARROWING):
         table = table.shifted(role, table.rules[role].multiplier ** -1)
     return table
 

@@ -71,8 +71,9 @@ def scaled_as(tagged: Tagged, base_sizes: Mapping[str, Size], width: float) -> R
     if role in _VECTORS:
         return role if fan_out else Role.QK_GAIN
     if (role is Role.INPUT and fan_in) or (role is Role.OUTPUT and fan_out):
-        grown, fitting = ("fan_in", Role.OUTPUT) if fan_in else ("fan_out", Role.INPUT)
-        fitting = Role.HIDDEN if fan_in and fan_out else fitting
+        grown = "fan_in" if role is Role.INPUT else "fan_out"
+        other = Role.OUTPUT if role is Role.INPUT else Role.INPUT
+        fitting = Role.HIDDEN if fan_in and fan_out else other
         raise RoleError(
             f"{tagged.name} has the role {role.value}, but its {grown} grows with the width: "
             f"give it the role {fitting.value}"

@@ -25,9 +25,6 @@ class Role(StrEnum):
 
     INPUT = "input"
     HIDDEN = "hidden"
-    NARROWING = "narrowing"  # hidden matrix whose fan_in alone grows, e.g. to one head of keys
-    WIDENING = "widening"  # hidden matrix whose fan_out alone grows
-    FIXED = "fixed"  # hidden matrix that does not grow
     OUTPUT = "output"
     VECTOR = "vector"  # norm gains and biases inside the network
     FINAL_VECTOR = "final_vector"  # norm gain before the readout
@@ -36,6 +33,9 @@ class Role(StrEnum):
     ROUTER = "router"  # matrix that computes the logits of experts
     EXPERT_UP = "expert_up"  # matrices into the inner layer of an expert
     EXPERT_DOWN = "expert_down"  # matrix out of the inner layer, whose size is the fan_in
+    NARROWING = "narrowing"  # hidden matrix whose fan_in alone grows, e.g. to one head of keys
+    WIDENING = "widening"  # hidden matrix whose fan_out alone grows
+    FIXED = "fixed"  # hidden matrix that does not grow
 
 
 # Roles, and the roles of the same class (Yang et al. 2203.03466), whose rules apply in tables
