@@ -172,6 +172,7 @@ def test_eps_follows_the_gradient_by_each_weight(table):
         Role.FINAL_VECTOR,
         Role.EXPERT_UP,
         Role.EXPERT_DOWN,
+        Role.WIDENING,
     }
     for role, rule in table.rules.items():
         gradient = readout if role in below else ONE

@@ -100,7 +100,7 @@ def test_points_that_are_one_run_are_refused(axes):
     base = {**BASE, "model": "residual_mlp"}
     (problem,) = problems(axes, base)
     assert problem[0] == ("axes", *axes)
-    assert "stands twice" in problem[1] or "one and the same run" in problem[1]
+    assert "occurs twice" in problem[1] or "one and the same run" in problem[1]
 
 
 def test_points_that_differ_are_accepted():

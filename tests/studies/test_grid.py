@@ -51,7 +51,7 @@ SHARED = {
     "followers": {"steps": [4, 8], "batch_size": [8, 16]},
     "followers given": {"base_steps": [2, 4], "steps": [4, 8], "eval_every": [1, 4]},
     "nested": {"shape": [{"width": 8, "depth": 1}, {"width": 16, "depth": 1}], "shape.depth": [1]},
-    "numbers that look alike": {"lr": [1, 1.0, 0.5], "weight_decay": [0, 0.0, 0.1]},
+    "whole numbers": {"lr": [1, 2.0, 0.5], "weight_decay": [0, 1.0, 0.1]},
     "multipliers": {"multipliers": [{}, {"lr": {"depth": [2.0]}}], "seed": [0, 1]},
 }  # values of the last axis return after others
 

@@ -285,7 +285,7 @@ ONE = {
         ["'spread'", "sharpness_spread"],
     ),
     "control that is no mapping": (
-        "bar: {max: 1}", "bar: {max: 1}\n    control: yes", "scales:", "claims.0.control",
+        "bar: {max: 1}", "bar: {max: 1}\n    control: true", "scales:", "claims.0.control",
         ["True is not a mapping"],
     ),
     "name that is not the file's": (
@@ -325,9 +325,13 @@ ONE = {
     "changes that are no mapping": (
         "desk: {}", "desk: [1]", "desk: {}", "scales.desk", ["[1] is not a mapping of changes"],
     ),
+    "condition of a grid that selects nothing": (
+        "    axes:\n", "    only: [{seed: 7}]\n    axes:\n", "    only: [{seed: 7}]",
+        "grids.sweep.only.0.seed", ["no seed 7 in this grid; known: 0, 1"],
+    ),
     "grid of no run": (
-        "    axes:\n", "    only: [{seed: 7}]\n    axes:\n", "  sweep:\n    base", "grids.sweep",
-        ["exclude and only leave no run of this grid"],
+        "    axes:\n", "    exclude: [{seed: 0}, {seed: 1}]\n    axes:\n", "  sweep:\n    base",
+        "grids.sweep", ["exclude and only leave no run of this grid"],
     ),
 }  # fmt: skip
 
