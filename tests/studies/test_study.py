@@ -325,10 +325,6 @@ ONE = {
     "changes that are no mapping": (
         "desk: {}", "desk: [1]", "desk: {}", "scales.desk", ["[1] is not a mapping of changes"],
     ),
-    "condition of a grid that selects nothing": (
-        "    axes:\n", "    only: [{seed: 7}]\n    axes:\n", "    only: [{seed: 7}]",
-        "grids.sweep.only.0.seed", ["no seed 7 in this grid; known: 0, 1"],
-    ),
     "grid of no run": (
         "    axes:\n", "    exclude: [{seed: 0}, {seed: 1}]\n    axes:\n", "  sweep:\n    base",
         "grids.sweep", ["exclude and only leave no run of this grid"],
