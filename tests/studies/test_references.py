@@ -9,6 +9,7 @@ from tests.support.specs import VALID
 
 from hypertransfer.catalogue.cards.figures import FIGURES
 from hypertransfer.claims.claim import Claim, Control
+from hypertransfer.storage.parquet import axis_column
 from hypertransfer.studies import references
 from hypertransfer.studies.figure import Figure
 from hypertransfer.studies.grid import Grid, runs
@@ -116,21 +117,23 @@ def test_columns_of_options_are_those_of_the_grid_that_a_figure_selects():
     assert problems_of("loss", where={"grid": "none"}, panels="method") == []  # `where` is wrong
 
 
-def test_arms_are_the_names_of_parts_that_an_axis_gives_as_mappings():
-    optimizers = [{"name": "sgd", "momentum": 0.5}, {"name": "adam"}]
+def test_arms_that_an_axis_gives_as_mappings_are_texts_as_in_tables():
+    optimizers = ["sgd", {"name": "adam", "eps": 1e-6}]
     planned = {"sweep": runs(Grid(VALID, {"optimizer": optimizers, "seed": [0]}))}
-    for arm, count in (("adam", 0), ("adamw", 1)):
+    (text,) = axis_column(optimizers[1:]).to_pylist()
+    for arm, count in ((text, 0), ("adam", 1)):
         entry = {"id": "f", "title": "t", "caption": "c", "kind": "race"}
         figure = Figure.parse({**entry, "options": {"of": "sgd", "over": arm}})
         assert len(list(references.figure_problems(figure, planned, ROWS))) == count
 
 
-def test_arms_of_a_column_of_lists_are_not_looked_for():
+def test_arms_of_a_column_of_lists_are_texts_as_in_tables():
     points = [replace(run, point={"mine": [1, 2]}) for run in RUNS["single"]]
     entry = {"id": "f", "title": "t", "caption": "c", "kind": "race"}
-    options = {"of": "a", "over": "b", "column": "mine"}
-    figure = Figure.parse({**entry, "options": options})
-    assert list(references.figure_problems(figure, {"single": points}, ROWS)) == []
+    for arm, count in (("[1,2]", 0), ("a", 2)):
+        options = {"of": arm, "over": arm, "column": "mine"}
+        figure = Figure.parse({**entry, "options": options})
+        assert len(list(references.figure_problems(figure, {"single": points}, ROWS))) == count
 
 
 def test_names_are_not_looked_for_where_nothing_is_planned():

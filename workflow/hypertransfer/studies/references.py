@@ -89,17 +89,16 @@ def _columns(runs: Runs) -> list[str]:
 def _values(table: str, column: str, runs: Runs, rows: Rows) -> list[Any]:
     """The values of a column that are known when a study is planned.
 
-    None for a column of lists or mappings.
+    Lists and mappings are canonical texts, as tables hold them.
     """
     if table != "runs":
         return sorted({row[column] for row in rows.get(table, ()) if column in row})
     if column == "grid":
         return list(runs)
-    members = (run for part in runs.values() for run in part)
-    rows_of = ({**run.point, **run.spec.columns()} for run in members)
-    values = [row[column] for row in rows_of if column in row]
-    plain = all(isinstance(value, str | int | float | bool) for value in values)
-    return list(dict.fromkeys(values)) if plain else []
+    planned = (_row(name, run) for name, members in runs.items() for run in members)
+    values = (row[column] for row in planned if column in row)
+    texts = (canonical(v) if isinstance(v, list | tuple | Mapping) else v for v in values)
+    return list(dict.fromkeys(texts))
 
 
 def id_problems(part: str, ids: Mapping[int, str]) -> Iterator[Problem]:

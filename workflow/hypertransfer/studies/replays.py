@@ -82,9 +82,10 @@ class Suite(Section):
 
     @property
     def task_keys(self) -> list[str]:
-        """The columns that name the tasks of a suite without problems."""
+        """The columns that name the tasks; none if `about` does not list them."""
         if self.source in (sources.RUNS, sources.FILE):
-            return list((self.about or {})["task"])
+            columns = (self.about or {}).get("task")
+            return list(map(str, columns)) if isinstance(columns, list) else []
         return ["data", *self.split]
 
     @property
@@ -259,7 +260,8 @@ def replay_problems(replay: Replay, known: Mapping[str, Suite]) -> Iterator[Prob
         yield from (p.below("regions", name) for p in _region_problems(region, numeric))
     for name, method in replay.methods.items():
         yield from (p.below("methods", name) for p in _method_problems(method, replay, suite))
-    yield from _column_problems(replay, suite.task_keys)
+    if columns := suite.task_keys:  # else `suite_problems` reports that they are not listed
+        yield from _column_problems(replay, columns)
 
 
 def _dimensions(suite: Suite) -> Mapping[str, Any]:
@@ -331,7 +333,7 @@ def planned_rows(
     for name, suite in suites.items():
         dimensions = [{"suite": name, "dimension": key} for key in _declared(suite)]
         rows["winners"] += dimensions or [{"suite": name}]
-        rows["tasks"] += [{"suite": name, "column": key} for key in _task_columns(suite)]
+        rows["tasks"] += [{"suite": name, "column": key} for key in suite.task_keys]
     return rows
 
 
@@ -342,13 +344,3 @@ def _declared(suite: Suite) -> list[str]:
     except (KeyError, TypeError):
         return []
     return list(map(str, dimensions)) if isinstance(dimensions, Mapping) else []
-
-
-def _task_columns(suite: Suite) -> list[str]:
-    """The columns that name a suite's tasks; none if they are not declared as a list."""
-    try:
-        columns = suite.task_keys
-    except (KeyError, TypeError):
-        return []
-    # The name of a suite's task column as a text is a problem that `suite_problems` reports.
-    return list(map(str, columns)) if isinstance((suite.about or {}).get("task", []), list) else []
