@@ -37,7 +37,8 @@ CALLS = {"system", "popen", "read_pickle", "to_pickle",
 def names(path: Path) -> set[str]:
     """Every name that a source mentions, of Python, of Snakemake's language, or of a notebook.
 
-    Attributes begin with a dot: `network.eval()` and `re.compile()` are not the builtins.
+    Attributes begin with a dot: `network.eval()` and `re.compile()` are not the builtins. Nor is
+    a method that a class defines by such a name.
     """
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".ipynb":
@@ -45,7 +46,7 @@ def names(path: Path) -> set[str]:
         text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
     found, before = set(), ""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.NAME:
+        if token.type == tokenize.NAME and before != "def":
             found.add("." * (before == ".") + token.string)
         before = token.string
     return found
@@ -75,7 +76,7 @@ def test_loading_is_of_the_safe_kind(path):
         if called == "torch.load":
             assert options.get("weights_only") == "True"
         if called in ("yaml.load", "yaml.compose", "yaml.load_all"):
-            assert options.get("Loader") == "_Loader"
+            assert options.get("Loader") in ("_Loader", "yaml.BaseLoader")
         if called.startswith("subprocess."):
             assert "shell" not in options
         if called.endswith("Unpickler"):

@@ -55,8 +55,8 @@ class Unseen:
         m = len(projected)
         right = torch.zeros(m, dtype=torch.float64)
         right[: len(self.start)] = self.start
-        system = value * torch.eye(m, dtype=torch.float64) - self._without_rounding(projected)
-        weight = residual_norm * abs(float(torch.linalg.solve(system, right)[-1]))
+        shifted = value * torch.eye(m, dtype=torch.float64) - self._without_rounding(projected)
+        weight = residual_norm * abs(float(torch.linalg.solve(shifted, right)[-1]))
         if weight == 0:
             return 0.0
         log_weight = math.log(weight)

@@ -25,7 +25,7 @@ from hypertransfer.runs import ratios
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import build, losses, randomness
 from hypertransfer.training.loop import reproducible
-from hypertransfer.training.randomness import tensors_of
+from hypertransfer.training.network_tensors import load_tensors, tensors_of
 from hypertransfer.training.state import PRECONDITIONER
 
 CHUNK = 1024  # samples whose autograd graph is in memory at once
@@ -196,12 +196,10 @@ def at_checkpoint(view: View, step: int, kept: Mapping[str, Tensor]) -> View:
     return replace(view, step=step, preconditioner=preconditioner)
 
 
-@torch.no_grad()
-def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Copy weights into the network, for the names of all its parameters and buffers.
+def load_weights(network: nn.Module, kept: Mapping[str, Tensor]) -> None:
+    """Give the network the weights that a checkpoint keeps beside preconditioners.
 
     Raises:
-        KeyError: `weights` lacks a name.
+        ValueError: the weights are of another network.
     """
-    for name, tensor in tensors_of(network).items():
-        tensor.copy_(weights[name])
+    load_tensors(network, {n: t for n, t in kept.items() if not n.startswith(PRECONDITIONER)})

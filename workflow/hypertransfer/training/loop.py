@@ -21,7 +21,8 @@ from hypertransfer.runs.schedule import factor
 from hypertransfer.runs.spec import RunSpec, Schedule
 from hypertransfer.training import build, losses, optimizer_state, randomness, state
 from hypertransfer.training.extensions import Extensions
-from hypertransfer.training.randomness import evaluating, tensors_of, unchanged
+from hypertransfer.training.network_tensors import load_tensors, tensors_of, unchanged
+from hypertransfer.training.randomness import evaluating
 from hypertransfer.training.state import State, StateError
 from hypertransfer.training.stopwatch import Stopwatch
 
@@ -299,7 +300,7 @@ class Loop:
             StateError: the state does not fit this training.
         """
         try:
-            state.to_model(self.model, saved.part("model"))
+            load_tensors(self.model, saved.part("model"))
             moments, structure = saved.part("optimizer"), saved.numbers["optimizer"]
             optimizer_state.to_optimizer(self.optimizer, moments, structure)
             columns = {name: tensor.tolist() for name, tensor in saved.part("history").items()}

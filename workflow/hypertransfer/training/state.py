@@ -19,7 +19,6 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from hypertransfer.runs.canonical import parse_json
-from hypertransfer.training.randomness import tensors_of
 
 Tensors = dict[str, Tensor]
 
@@ -118,18 +117,3 @@ def preconditioner(model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor
 
 def _path(optimizer: torch.optim.Optimizer) -> str:
     return f"{type(optimizer).__module__}.{type(optimizer).__name__}"
-
-
-@torch.no_grad()
-def to_model(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copy parameters and buffers into the network; the memory layout of its tensors stays.
-
-    Raises:
-        StateError: names or shapes differ from those of the network.
-    """
-    own = tensors_of(model)
-    if set(own) != set(tensors) or any(own[n].shape != t.shape for n, t in tensors.items()):
-        names = ", ".join(sorted(set(own) ^ set(tensors))) or "its shapes"
-        raise StateError(f"is of another network: {names} differ")
-    for name, tensor in own.items():
-        tensor.copy_(tensors[name])
