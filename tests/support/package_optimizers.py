@@ -28,7 +28,10 @@ NAMES = [
 ]
 USABLE = [name for name in NAMES if name not in REFUSED]
 STEPS, KEPT = 12, 5
-OPTIONS = {"pytorch_optimizer:Ranger21": {"num_iterations": STEPS}}  # that have no default
+OPTIONS = {
+    "pytorch_optimizer:Ranger21": {"num_iterations": STEPS},  # has no default
+    "pytorch_optimizer:Kate": {"eps": 1e-3},  # updates grow as gradients fall to eps
+}
 MODELS = {
     "mlp": {
         "model": {"name": "residual_mlp", "bias": True},
@@ -48,6 +51,7 @@ MODELS = {
         "batch_size": 4,
     },
 }
+DENSE = {"model": "llama", "parameterisation": "mup"}  # experts have scale-free tables alone
 
 
 def class_of(name):
@@ -62,12 +66,13 @@ def options_of(name):
 
 
 def spec(name, model="mlp", **values):
+    dense = DENSE if model == "decoder" and GRADIENT_POWERS.get(name) == 1 else {}
     return complete.run_spec(
         {
             "base": {"width": 8, "depth": 1}, "shape": {"width": 16, "depth": 1},
             "parameterisation": "mup", "optimizer": {"name": name, **options_of(name)}, "lr": 0.01,
             "batch_size": 16, "steps": STEPS, "seed": 1, "log_every": 2, "eval_every": 4,
-            "checkpoints": [0, KEPT, STEPS], **MODELS[model], **values,
+            "checkpoints": [0, KEPT, STEPS], **MODELS[model], **dense, **values,
         }
     )  # fmt: skip
 

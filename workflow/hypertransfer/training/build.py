@@ -132,7 +132,8 @@ def drawn_model(
     """The network with multipliers set and weights drawn, and the rows of its parameters.
 
     Weights are drawn with the seed of the spec. Weights of convolutions are stored channels-last,
-    which makes convolutions and pooling about three times as fast.
+    which makes convolutions and pooling about three times as fast, unless the optimizer is of
+    another package than torch: some of these cannot flatten such tensors.
 
     Raises:
         RoleError: the table cannot be applied to the network, or nothing is left to train.
@@ -141,7 +142,8 @@ def drawn_model(
     with randomness.seeded(f"{spec.seed}/modules"):
         network = model(spec, *shapes)
     parameter_rows = rows(spec, network, table, shapes)
-    network.to(memory_format=torch.channels_last)
+    if ":" not in spec.optimizer.name or spec.optimizer.name.startswith("torch.optim:"):
+        network.to(memory_format=torch.channels_last)
     draw = _boundary(spec) if spec.weights == "boundary" else None
     apply(network, parameter_rows, table, ratios(spec), spec.seed, base(spec), draw)
     if draw:

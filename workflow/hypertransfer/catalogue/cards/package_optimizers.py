@@ -68,7 +68,7 @@ NEEDED_OPTIONS: Mapping[str, Mapping[str, bool | int]] = {
 _PROPORTIONAL = {
     "torch.optim": ["ASGD", "SGD"],
     "pytorch_optimizer": [
-        "ASGD", "AccSGD", "Adai", "AggMo", "MSVAG", "PID", "PNM", "QHM", "SGD", "SGDP", "SGDW",
+        "AccSGD", "Adai", "AggMo", "MSVAG", "PID", "PNM", "QHM", "SGD", "SGDP", "SGDW",
         "ScheduleFreeSGD", "TAM",
     ],
 }  # fmt: skip
@@ -80,14 +80,15 @@ _SCALE_FREE = {
         "ADOPT", "APOLLO", "AdEMAMix", "AdaBelief", "AdaDelta", "AdaGC", "AdaMax", "AdaMod",
         "AdaNorm", "AdaPNM", "AdaTAM", "Adam", "AdamC", "AdamP", "AdamS", "AdamW", "AdamWSN",
         "Adan", "Aida", "Ano", "BCOS", "CAME", "Conda", "EXAdam", "EmoFact", "EmoLynx", "EmoNavi",
-        "FAdam", "Fira", "FlashAdamW", "GaLore", "Grams", "GrokFastAdamW", "LaProp", "Lion",
+        "Fira", "FlashAdamW", "GaLore", "Grams", "GrokFastAdamW", "LaProp", "Lion",
         "MARS", "Magma", "NAdam", "NovoGrad", "QHAdam", "RAdam", "RMSprop", "Ranger", "SCION",
         "SCIONLight", "SM3", "SOAP", "SPAM", "SPlus", "ScheduleFreeAdamW", "ScheduleFreeRAdam",
         "SignSGD", "StableAdamW", "StableSPAM", "Tiger", "Yogi",
     ],
 }  # fmt: skip
 # Gradient powers of classes: of their update with default options, once their warm-up is over.
-# Classes whose update also grows with the weights, or that find a rate by themselves, have none.
+# Classes whose update also grows with the weights, that find a rate by themselves, or whose power
+# is between 0 and 1 have none.
 GRADIENT_POWERS: Mapping[str, int] = {
     f"{package}:{name}": power
     for power, classes in ((1, _PROPORTIONAL), (0, _SCALE_FREE))
