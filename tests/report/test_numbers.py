@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from hypertransfer.claims.bars import bar_text, parse_bar
 from hypertransfer.report import numbers
 
 
@@ -30,6 +33,61 @@ def test_numbers(value, unit, text):
     assert numbers.number_text(value, unit) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "bar", "unit", "text"),
+    [
+        (-0.3459, {"min": -0.65, "max": -0.35}, "", "-0.346"),
+        (0.50005788, {"max": 0.5}, "octaves", "0.5001"),
+        (-0.1537, {"min": -0.15, "max": 0.15}, "", "-0.154"),
+        (0.5, {"max": 0.5}, "", "0.50"),
+        (0.4999, {"max": 0.5}, "", "0.50"),  # both meet the bar
+        (-0.0004, {"min": 0}, "loss", "-0.0004"),
+        (0.0052, {"max": 0.0051}, "", "0.0052"),
+        (1.0 + 1e-12, {"max": 1}, "", "1.00"),  # met up to rounding
+    ],
+)
+def test_a_number_has_the_digits_that_its_bar_needs(value, bar, unit, text):
+    assert numbers.number_text(value, unit, bar) == text
+
+
+FINITE = st.floats(-1e6, 1e6, allow_nan=False)
+# Bars are typed by hand: decimals of a few digits.
+END = st.decimals(-1000, 1000, places=3).map(float)
+STEP = st.sampled_from([1e-8, 1e-5, 1e-3, 0.004, 0.3, 7.0])
+
+
+@given(
+    bar=st.one_of(
+        st.builds(lambda x: {"max": x}, END),
+        st.builds(lambda x: {"min": x}, END),
+        st.builds(lambda x, step: {"min": x, "max": x + abs(step)}, END, END),
+    ),
+    beside=st.one_of(FINITE, st.tuples(STEP, st.sampled_from([-1, 0, 1]))),
+    unit=st.sampled_from(["loss", "octaves", ""]),
+)
+@example({"min": -0.65, "max": -0.35}, (0.0041, 1), "")
+def test_a_printed_number_is_on_its_side_of_the_printed_bar(bar, beside, unit):
+    if isinstance(beside, tuple):  # close to an end of the bar
+        step, sign = beside
+        beside = [*bar.values()][-1] + sign * step
+    shown = float(numbers.number_text(beside, unit, bar))
+    ends = parse_bar(bar_text(bar, unit))
+    for end in ends.values():
+        # A number that is not equal to an end is never printed beyond it; at most equal to it.
+        assert (shown - end) * (beside - end) >= 0
+    # Where the number misses an end, so does the printed number.
+    if "max" in bar and beside > bar["max"] + 1e-9:
+        assert shown > ends["max"]
+    if "min" in bar and beside < bar["min"] - 1e-9:
+        assert shown < ends["min"]
+
+
 def test_a_value_stands_with_its_interval():
-    claim = {"value": 0.5, "low": -math.inf, "high": 1.0, "unit": "loss"}
+    claim = {"value": 0.5, "low": -math.inf, "high": 1.0, "unit": "loss", "bar": "≤ 1 loss"}
     assert numbers.value_text(claim) == "0.500 (open … 1.000)"
+
+
+def test_a_p_value_stands_alone():
+    claim = {"value": 0.0039, "low": 0.0039, "high": 0.0039, "unit": "p", "bar": "p ≤ 0.05"}
+    assert numbers.value_text(claim) == "0.004"
+    assert numbers.value_text({**claim, "unit": ""}) == "0.004 (0.004 … 0.004)"

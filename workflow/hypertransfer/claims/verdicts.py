@@ -17,6 +17,7 @@ and is undecided otherwise.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from typing import Any
 from hypertransfer.analysis.estimate import AnalysisError, Estimate
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.tables import Tables, need
+from hypertransfer.claims.bars import TOLERANCE, bar_text, text_on_side
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import ClaimError
@@ -31,7 +33,8 @@ from hypertransfer.claims.validation import validate
 from hypertransfer.runs import conditions
 from hypertransfer.runs.scorecard import COLUMNS, FAILS, HOLDS, NUMBERS, UNDECIDED
 
-TOLERANCE = 1e-9  # a value meets a bar that it misses by rounding
+NO_CONTROL = "the control does not hold"
+TOO_FEW = re.compile(r"\d+ ([a-z]+?)s? ran, and \d+ are asked for")
 
 
 @dataclass(frozen=True)
@@ -104,14 +107,15 @@ def scorecard(
     return table.astype({name: float if name in NUMBERS else "str" for name in COLUMNS})
 
 
-def bar_text(bar: Mapping[str, float], unit: str = "") -> str:
-    """A bar in words: `≤ 1 octave`, `≥ 2 octaves`, `0.5 to 2 octaves`."""
-    if len(bar) == 2:
-        text = f"{bar['min']:g} to {bar['max']:g}"
-    else:
-        text = f"≤ {bar['max']:g}" if "max" in bar else f"≥ {bar['min']:g}"
-        unit = unit.replace("octaves", "octave") if 1 in bar.values() else unit
-    return f"{text} {unit}".strip()
+def undecided_because(reason: str) -> str:
+    """In short, why a claim is undecided though its interval alone could decide; else empty.
+
+    `reason` is the reason of an undecided verdict.
+    """
+    if reason.startswith(NO_CONTROL):
+        return "control not met"
+    few = TOO_FEW.fullmatch(reason)
+    return f"too few {few[1]}s" if few else ""
 
 
 def _unit(part: Control) -> str:
@@ -166,7 +170,7 @@ def _control_fault(control: Control, min_seeds: int, tables: Tables, seed: int, 
     if verdict == HOLDS:
         return ""
     bar = bar_text(control.bar, unit)
-    return f"the control does not hold, so these runs have no power ({bar} {verdict}: {reason})"
+    return f"{NO_CONTROL}, so these runs have no power ({bar} {verdict}: {reason})"
 
 
 def _judge(
@@ -177,7 +181,7 @@ def _judge(
         noun = estimate.over[:-1] if estimate.count == 1 else estimate.over
         return UNDECIDED, f"{estimate.count} {noun} ran, and {min_seeds} are asked for"
     least, most = bar.get("min", -math.inf) - TOLERANCE, bar.get("max", math.inf) + TOLERANCE
-    text, words = _interval(estimate), bar_text(bar, unit)
+    text, words = _interval(estimate, bar), bar_text(bar, unit)
     caveat = f"; {estimate.caveat}" if estimate.caveat else ""
     if least <= estimate.low and estimate.high <= most:
         return HOLDS, f"{text}, all of it meets the bar {words}{caveat}"
@@ -186,16 +190,19 @@ def _judge(
     return UNDECIDED, f"{text}, on both sides of the bar {words}{caveat}"
 
 
-def _interval(estimate: Estimate) -> str:
+def _interval(estimate: Estimate, bar: Mapping[str, float]) -> str:
     one, many = estimate.over[:-1], estimate.over
     seeds = f"over {estimate.count} {many}" if estimate.count > 1 else f"from one {one}"
     if math.isnan(estimate.value) or (estimate.low, estimate.high) == (-math.inf, math.inf):
         return "the value is open"
+    low, high = (
+        text_on_side(end, bar, (f"{end:.{digits}g}" for digits in range(3, 18)))
+        for end in (estimate.low, estimate.high)
+    )
     if estimate.lower_bound_only:
-        return f"at least {estimate.low:.3g} {seeds}"
+        return f"at least {low} {seeds}"
     if estimate.upper_bound_only:
-        return f"at most {estimate.high:.3g} {seeds}"
+        return f"at most {high} {seeds}"
     if estimate.low == math.inf:
         return f"infinite {seeds}"
-    low, high = f"{estimate.low:.3g}", f"{estimate.high:.3g}"
     return f"{low} {seeds}" if low == high else f"{low} to {high} {seeds}"

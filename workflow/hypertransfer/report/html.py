@@ -17,7 +17,7 @@ from hypertransfer.figures.labels import NAMES
 from hypertransfer.parameterisation.algebra import SYMBOLS, Parameterisation, Power, Role
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
 from hypertransfer.report.duration import duration
-from hypertransfer.report.numbers import number_text, value_text
+from hypertransfer.report.numbers import measured_text, value_text
 from hypertransfer.report.rendering import fragment, render
 from hypertransfer.runs.scorecard import FAILS, HOLDS, UNDECIDED
 
@@ -127,7 +127,7 @@ def counterparts(study: Mapping[str, Any], claims: pd.DataFrame) -> HTML:
         lines = [
             (
                 claim["claim"],
-                number_text(claim["value"], claim["unit"]),
+                measured_text(claim),
                 claim["bar"],
                 claim["verdict"],
             )
