@@ -60,9 +60,7 @@ def test_a_short_reason_is_given_only_where_the_interval_does_not_decide():
     failing = {"measure": "optimum_shift", "where": SP, "bar": {"max": 1}}
     unmet = verdicts.check(make_claim(control=failing), tables)
     few = verdicts.check(make_claim(min_seeds=99), tables)
-    near = verdicts.check(
-        make_claim(where={}), {"runs": make_runs((0.0, 0.5, 1.0), noise=0.1)}
-    )
+    near = verdicts.check(make_claim(where={}), {"runs": make_runs((0.0, 0.5, 1.0), noise=0.1)})
     assert [v.verdict for v in (unmet, few, near)] == ["undecided"] * 3
     assert [verdicts.undecided_because(v.reason) for v in (unmet, few, near)] == [
         "control not met",

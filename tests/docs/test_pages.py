@@ -64,7 +64,9 @@ def test_the_readme_has_two_screens_at_most():
 def counted(study: str) -> dict[str, int]:
     """Verdicts of a study, counted in the rows of its scorecard."""
     claims = (DOCS / "scorecards" / f"{study}.md").read_text("utf-8").partition("## Claims")[2]
-    found = re.findall(r"\| \**(holds|fails|undecided)\** \|$", claims, flags=re.MULTILINE)
+    found = re.findall(
+        r"\| \**(holds|fails|undecided)\**(?: \([^|)]+\))? \|$", claims, flags=re.MULTILINE
+    )
     return {verdict: found.count(verdict) for verdict in VERDICTS}
 
 

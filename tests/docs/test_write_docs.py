@@ -47,6 +47,7 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
         "high": 0.75,
         "verdict": "holds",
         "unit": "octaves",
+        "reason": "0.25 to 0.75 over 3 seeds, all of it meets the bar ≤ 1 octave",
         "scale": "smoke",
         "edition": "1",
     }
@@ -70,7 +71,7 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
     assert "| The rate stays. | ≤ 1 octave | 0.50 (0.25 … 0.75) | **holds** |" in card
     assert "| commits | 0123456789ab |" in card
     assert "| runs | 1 |" in card
-    assert "| a step | 1 | 2 | 0.5 | 1 | s |" in pages["speed.md"]
+    assert "| a step | 1 | 2 | 0.5 | 1 | met | s |" in pages["speed.md"]
 
 
 def test_no_results_are_no_pages(write_docs, tmp_path, monkeypatch):

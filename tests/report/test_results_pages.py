@@ -1,12 +1,14 @@
-"""Scorecard and speed pages from tables."""
+"""Scorecard pages from tables."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from hypertransfer.analysis.estimate import bootstrap, exact
 from hypertransfer.report import results_pages
 
 
@@ -18,11 +20,11 @@ def claims() -> pd.DataFrame:
         ("The error is small.", "≤ 1e-05", 3e-7, 2e-7, 3e-7, "fails", ""),
     ]
     names = ["sentence", "bar", "value", "low", "high", "verdict", "unit"]
-    return pd.DataFrame(rows, columns=names).assign(scale="desk", edition="2")
+    return pd.DataFrame(rows, columns=names).assign(scale="desk", edition="2", reason="")
 
 
 def test_a_scorecard_counts_and_lists_every_claim(claims):
-    text = results_pages.scorecard_page("mine", "Mine", claims, {"commits": "abc"})
+    text = results_pages.scorecard_page("mine", "Mine", claims, {"commits": "abc"}, "seeds")
     assert "# Scorecard: Mine" in text
     assert "| 3 | 1 | 1 | 1 |" in text
     assert "| commits | abc |" in text
@@ -49,23 +51,59 @@ def test_a_study_that_trains_nothing_has_no_commits(claims):
     assert (found["runs"], found["commits"], found["trained"]) == ("0", "unknown", "no runs")
 
 
-def test_the_speed_page_lists_every_benchmark():
-    row = {
-        "benchmark": "train",
-        "metric": "a step",
-        "ours": 0.00345,
-        "rival": 0.003,
-        "ratio": 1.15,
-        "target": math.nan,
-        "unit": "s",
-        "git": "abc",
-        "torch": "2.13.0",
-        "device": "cpu: x",
-        "finished": "2026-01",
-    }
-    later = {**row, "ours": 12345.6, "ratio": 3e-7, "git": "abd", "finished": "2026-02"}
-    text = results_pages.speed_page(pd.DataFrame([row, later]))
-    assert "| a step | 0.00345 | 0.003 | 1.15 |  | s |" in text
-    assert "| a step | 12,346 | 0.003 | 3·10<sup>−7</sup> |  | s |" in text
-    for fact in ("commits | abc, abd", "devices | cpu: x", "finished | 2026-01 to 2026-02"):
-        assert f"| {fact} |" in text
+def page_of(claims: pd.DataFrame, units: str = "seeds", **changes: str) -> str:
+    return results_pages.scorecard_page("mine", "Mine", claims.assign(**changes), {}, units)
+
+
+def test_a_verdict_that_the_interval_does_not_give_has_its_reason(claims):
+    reasons = [
+        "the control does not hold, so these runs have no power (≥ 2: 1 to 2)",
+        "0.004 to 0.007 over 3 seeds, all of it meets the bar ≥ 0 loss",
+        "2 seeds ran, and 3 are asked for",
+    ]
+    text = page_of(claims, reason=reasons, verdict=["undecided", "holds", "undecided"])
+    assert "| 0.28 (0.13 … open) | undecided (control not met) |" in text
+    assert "| 0.006 (0.004 … 0.007) | **holds** |" in text
+    assert "| undecided (too few seeds) |" in text
+
+
+def test_the_unit_of_a_p_value_is_before_it(claims):
+    text = page_of(claims, bar="≤ 0.05 p", unit="p", value=0.004, low=0.004, high=0.004)
+    assert text.count("| p ≤ 0.05 | 0.004 |") == 3
+
+
+def test_a_scorecard_says_what_its_intervals_are_over(claims):
+    seeds, tasks = page_of(claims), page_of(claims, "tasks")
+    assert "Intervals are 95 % bootstrap intervals over seeds" in seeds
+    assert "Intervals are 95 % bootstrap intervals over tasks" in tasks
+    assert ("A task is" in seeds, "A task is" in tasks) == (False, True)
+    # Of n = 3, 4, 5 fair coins, not all fall on one side: 6 of 8, 14 of 16, 30 of 32.
+    assert "at most 75 % with 3, 88 % with 4, 94 % with 5" in seeds
+
+
+def test_negative_controls_are_explained_where_there_are_any(claims):
+    assert "states a limit of the method" not in page_of(claims)
+    assert "states a limit of the method" in page_of(claims, sentence="(negative control) No.")
+
+
+@pytest.mark.parametrize(
+    ("names", "units"),
+    [
+        (["optimum_shift", "advantage"], "seeds"),
+        (["regret_ratio", "region_level", "winner_slope"], "tasks"),
+        (["regret_ratio", "advantage"], "seeds or tasks"),
+    ],
+)
+def test_units_are_those_of_the_measures(names, units):
+    assert results_pages.units_of({"measure": name} for name in names) == units
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_intervals_cover_no_more_than_is_said(count):
+    """The mean 0 of numbers of either sign is left out if all have one sign."""
+    numbers = np.random.default_rng(0).choice([-1.0, 1.0], size=(4000, count))
+    distinct, copies = np.unique(numbers, axis=0, return_counts=True)
+    intervals = [bootstrap(lambda rows, x=x: exact(x[rows].mean()), count) for x in distinct]
+    covered = [interval.low <= 0 <= interval.high for interval in intervals]
+    share = copies[covered].sum() / copies.sum()
+    assert share == pytest.approx(results_pages.greatest_coverage(count), abs=0.03)

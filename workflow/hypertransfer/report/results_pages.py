@@ -1,12 +1,15 @@
-"""Scorecard and speed pages of the documentation, written from result tables."""
+"""Scorecard pages of the documentation, written from result tables."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from hypertransfer.analysis.estimate import LEVEL
+from hypertransfer.claims.bars import bar_text, parse_bar
+from hypertransfer.claims.families import measures
+from hypertransfer.claims.verdicts import undecided_because
 from hypertransfer.report.markdown import numerals, page, table, typeset
 from hypertransfer.report.numbers import value_text
 from hypertransfer.runs.scorecard import UNDECIDED, VERDICTS
@@ -14,25 +17,30 @@ from hypertransfer.runs.scorecard import UNDECIDED, VERDICTS
 if TYPE_CHECKING:
     import pandas as pd
 
+SEEDS, TASKS = "seeds", "tasks"
+SPACES = ("replays", "regions", "winners")  # tables of learned spaces, whose rows belong to tasks
+CONTROL_MARK = "(negative control)"
+NEGATIVE = (
+    f"A claim marked {CONTROL_MARK} states a limit of the method: a case in which it is not "
+    "expected to help. Such a claim *fails* if the method helped there, too."
+)
+FEW = (3, 4, 5)  # numbers of seeds whose intervals are known to be too narrow
 RULE = (
     "A claim *holds* if its whole interval meets the bar, *fails* if its whole interval violates "
-    "the bar, and is *undecided* otherwise, or if its control does not hold. Intervals are over "
-    "seeds; those of `search_spaces` are over tasks. The report of the study says why each verdict "
-    "fell as it did."
+    "the bar, and is *undecided* otherwise, or if its control is not met or too few {units} ran "
+    "([all reasons](../concepts.md#claim-and-verdict)). Intervals are {level} bootstrap intervals "
+    "over {units}; those of few {units} cover less: {coverage}. {task}An end of an interval is "
+    "*open* where the runs do not bound it. [Words](../concepts.md#words) explains the terms and "
+    "symbols; the study's report says why each verdict fell as it did."
 )
-BENCHMARK_RULE = (
-    "`ratio` is ours over the rival's. In the rows of Hessians it is the rival's over ours, and in "
-    "core seconds the share of training and probing. `target` is a bound on the ratio, or on our "
-    "number: a lower one for rates, shares and Hessians, else an upper one. The rival of planning "
-    "is a Snakefile with one job for each run. Rows of Hessians (HVPs are Hessian-vector products) "
-    "are over the checkpoints of a small ConvNet, each method at the loosest tolerance whose "
-    "measured error is below 1 %; the rivals start anew at each checkpoint. Core seconds are wall "
-    "seconds times hardware threads."
+TASK = (
+    "A task is one tuning problem, such as a model on a data set; of the networks that are trained "
+    "here, each data set with each seed is a task. "
 )
 
 
 def scorecard_page(
-    study: str, title: str, claims: pd.DataFrame, provenance: Mapping[str, str]
+    study: str, title: str, claims: pd.DataFrame, provenance: Mapping[str, str], units: str
 ) -> str:
     """The scorecard page of a study: every claim with its bar, value, interval and verdict.
 
@@ -41,20 +49,23 @@ def scorecard_page(
         title: title of the study.
         claims: the table `claims` of the study.
         provenance: facts about the runs, such as scale, commits and dates, by name.
+        units: the plural noun for what the study's intervals are over, `SEEDS` or `TASKS`.
     """
     counts = Counter(claims["verdict"])
     rows = [
         (
             numerals(typeset(claim["sentence"])),
-            numerals(claim["bar"]),
+            # Tables of earlier versions have the unit of a p value behind the number.
+            numerals(bar_text(parse_bar(claim["bar"]), claim["unit"])),
             numerals(value_text(claim)),
-            verdict_text(claim["verdict"]),
+            verdict_text(claim["verdict"], claim["reason"]),
         )
         for claim in claims.to_dict("records")
     ]
     return page(
         f"Scorecard: {title}",
-        f"[What the study asks](../studies/{study}.md). {RULE}",
+        f"[What the study asks](../studies/{study}.md). {_rule(units)}",
+        NEGATIVE if claims["sentence"].str.contains(CONTROL_MARK, regex=False).any() else "",
         table(("claims", *VERDICTS), [(len(claims), *(counts[name] for name in VERDICTS))]),
         "## Made with",
         table(("fact", "value"), provenance.items()),
@@ -63,30 +74,10 @@ def scorecard_page(
     )
 
 
-def speed_page(benchmarks: pd.DataFrame) -> str:
-    """The page of `results/benchmarks.parquet`, with the commits and devices of the rows."""
-    rows = [
-        (
-            row["metric"],
-            *(numerals(_significant(row[name])) for name in ("ours", "rival", "ratio", "target")),
-            row["unit"],
-        )
-        for row in benchmarks.to_dict("records")
-    ]
-    return page(
-        "Speed",
-        f"Measured by `make bench`. {BENCHMARK_RULE}",
-        table(
-            ("fact", "value"),
-            [
-                ("commits", _each(benchmarks["git"])),
-                ("torch", _each(benchmarks["torch"])),
-                ("devices", _each(benchmarks["device"])),
-                ("finished", f"{min(benchmarks['finished'])} to {max(benchmarks['finished'])}"),
-            ],
-        ),
-        table(("what", "ours", "rival", "ratio", "target", "unit"), rows),
-    )
+def units_of(claims: Iterable[Mapping[str, Any]]) -> str:
+    """The plural noun for what the intervals of a study's claims, as in its config, are over."""
+    names = {TASKS if measures()[claim["measure"]].table in SPACES else SEEDS for claim in claims}
+    return " or ".join(sorted(names))
 
 
 def provenance(
@@ -99,28 +90,41 @@ def provenance(
     records = list(records)
     finished = sorted(record["finished"] for record in records)
     return {
-        "scale": _each(claims["scale"]),
-        "edition": _each(claims["edition"]),
+        "scale": joined(claims["scale"]),
+        "edition": joined(claims["edition"]),
         "runs": f"{runs['key'].nunique():,}" if "key" in runs else "0",
-        "commits": _each(record["git"] for record in records),
-        "torch": _each(record["torch"] for record in records),
-        "Python": _each(record["python"] for record in records),
-        "devices": _each(record["device"] for record in records),
+        "commits": joined(record["git"] for record in records),
+        "torch": joined(record["torch"] for record in records),
+        "Python": joined(record["python"] for record in records),
+        "devices": joined(record["device"] for record in records),
         "trained": f"{finished[0]} to {finished[-1]}" if finished else "no runs",
     }
 
 
-def verdict_text(verdict: str) -> str:
-    """A verdict, bold where one was reached."""
-    return verdict if verdict == UNDECIDED else f"**{verdict}**"
+def verdict_text(verdict: str, reason: str) -> str:
+    """A verdict, bold where one was reached, else with a short reason if the interval is none."""
+    if verdict != UNDECIDED:
+        return f"**{verdict}**"
+    because = undecided_because(reason)
+    return f"{verdict} ({because})" if because else verdict
 
 
-def _significant(value: float | None) -> str:
-    """Three significant digits, or all digits of whole thousands."""
-    if value is None or math.isnan(value):
-        return ""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def _each(values: Iterable[object]) -> str:
+def joined(values: Iterable[object]) -> str:
+    """The distinct values in their order as texts, or `unknown`."""
     return ", ".join(sorted({str(value) for value in values})) or "unknown"
+
+
+def greatest_coverage(count: int) -> float:
+    """The largest probability with which an interval of so many seeds covers a symmetric mean.
+
+    A resample cannot leave the range of the seeds, and with probability 2^(1−n) all n seeds are
+    on one side of the mean.
+    """
+    return 1 - 2.0 ** (1 - count)
+
+
+def _rule(units: str) -> str:
+    coverage = ", ".join(f"{greatest_coverage(n):.0%} with {n}".replace("%", " %") for n in FEW)
+    level = f"{LEVEL:.0%}".replace("%", " %")
+    task = TASK if TASKS in units else ""
+    return RULE.format(units=units, level=level, coverage=f"at most {coverage}", task=task)
