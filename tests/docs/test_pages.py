@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hypertransfer.analysis.estimate import LEVEL
+from hypertransfer.catalogue.config_schemas import schema
 from hypertransfer.claims.claim import Claim
 from hypertransfer.cli.arguments import parser
 from hypertransfer.maintenance import references
 from hypertransfer.report import reference
+from hypertransfer.report.markdown import percent
+from hypertransfer.report.results_pages import greatest_coverage
 from hypertransfer.runs.spec import RunSpec, Schedule
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,6 +127,46 @@ def test_every_key_of_a_run_and_of_a_claim_is_explained():
     assert {field.name for field in fields(RunSpec)} <= first_cells("configuration/runs.md")
     assert {field.name for field in fields(Schedule)} <= first_cells("configuration/runs.md")
     assert {field.name for field in fields(Claim)} <= first_cells("configuration/evidence.md")
+
+
+def rows_below(page: str, heading: str) -> dict[str, str]:
+    """The rows of the first table below a heading, by the code spans of their first cell."""
+    below = (DOCS / page).read_text("utf-8").partition(f"\n{heading}\n")[2].partition("\n|---")[2]
+    rows = {}
+    for line in below.partition("\n\n")[0].splitlines()[1:]:
+        rows |= dict.fromkeys(re.findall(r"`([^`]+)`", line.split(" | ")[0]), line)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("heading", "part"),
+    [
+        ("## Figures", schema("study")["$defs"]["figure"]),
+        ("## Claims", schema("study")["$defs"]["claim"]),
+        ("## Counterparts", schema("study")["properties"]["counterparts"]["items"]),
+    ],
+)
+def test_required_keys_are_marked(heading, part):
+    rows = rows_below("configuration/evidence.md", heading)
+    assert set(rows) == set(part["properties"])
+    assert {key for key, row in rows.items() if "(required)" in row} == set(part["required"])
+
+
+@pytest.mark.parametrize("page", ["concepts.md", "configuration/evidence.md"])
+def test_pages_give_level_and_coverage_of_intervals(page):
+    text = " ".join((DOCS / page).read_text("utf-8").split())
+    assert f"level of {percent(LEVEL)}" in text
+    three, four, five = (percent(greatest_coverage(count)) for count in (3, 4, 5))
+    assert f"{three} of the cases with 3 seeds, {four} with 4 and {five} with 5" in text
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/compare.md"])
+def test_products_of_the_probe_are_those_of_the_speed_page(page):
+    (row,) = re.findall(r"^\| HVPs, top 1,.*PyHessian \|.*$", (DOCS / "speed.md").read_text(), re.M)
+    ours, rival, _, target, met = map(str.strip, row.split("|")[2:7])
+    text = " ".join((ROOT / page).read_text("utf-8").split())
+    assert re.search(rf"\b{ours} Hessian-vector products where .* {rival}\b", text)
+    assert (f"a factor of {target}, is missed" in text) == (met == "**missed**")
 
 
 def test_every_command_is_on_the_start_page():

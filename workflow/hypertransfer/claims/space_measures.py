@@ -61,7 +61,7 @@ def regret_p_value(
 ) -> Estimate:
     """The p value of a one-sided Wilcoxon signed-rank test that `of` has lower regrets than `over`.
 
-    The pairs are the tasks, with mean regrets after `at` evaluations.
+    The pairs are the tasks, with mean regrets after `at` evaluations. A p value has no interval.
     """
     regrets = spaces.regrets_at(tables["replays"], (of, over), at, by)
     differences = regrets[of] - regrets[over]

@@ -10,8 +10,8 @@
       bar: {max: 1}
       control: {measure: optimum_shift, where: {grid: width, parameterisation: sp}, bar: {min: 2}}
 
-A claim holds when the whole interval meets the bar, fails when the whole interval violates it,
-and is undecided otherwise.
+A claim holds when the whole interval meets the bar, and fails when the whole interval violates it.
+Otherwise it is undecided, and also with too few seeds, or a control that does not hold.
 """
 
 from __future__ import annotations

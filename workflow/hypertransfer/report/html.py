@@ -13,16 +13,18 @@ from IPython.display import HTML
 from markupsafe import Markup
 
 from hypertransfer.analysis import sweeps
+from hypertransfer.analysis.estimate import LEVEL
 from hypertransfer.figures.labels import NAMES
 from hypertransfer.parameterisation.algebra import SYMBOLS, Parameterisation, Power, Role
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
 from hypertransfer.report.duration import duration
+from hypertransfer.report.markdown import percent
 from hypertransfer.report.numbers import measured_text, value_text
 from hypertransfer.report.rendering import fragment, render
 from hypertransfer.runs.scorecard import FAILS, HOLDS, UNDECIDED
 
 CLAIMS_CAPTION = (
-    "Values with intervals over seeds, or over what the column “why” names; "
+    f"Values with {percent(LEVEL)} intervals over seeds, or over what the column “why” names; "
     "bars were set before the runs"
 )
 ROLE_NAMES = {
@@ -109,7 +111,7 @@ def claims_markup(claims: pd.DataFrame) -> Markup:
                 "claim": claim["sentence"],
                 "source": claim["source"],
                 "in the paper": "" if pd.isna(claim["paper_value"]) else claim["paper_value"],
-                "how sure of the paper": claim["confidence"],
+                "how clearly stated": claim["confidence"],
                 "bar": claim["bar"],
                 "here": value_text(claim),
                 "verdict": fragment("verdict", claim["verdict"]),

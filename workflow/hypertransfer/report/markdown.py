@@ -61,6 +61,11 @@ def _superscript(exponent: re.Match[str]) -> str:
     return f"<sup>{exponent[1].replace('-', '−')}</sup>"
 
 
+def percent(share: float) -> str:
+    """A share in whole per cent, such as 95 %."""
+    return f"{100 * share:.0f} %"
+
+
 def numerals(text: str) -> str:
     """Text with minus signs for hyphens before numbers, and with 3e-07 as 3·10⁻⁷."""
     powers = partial(

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from hypertransfer.analysis.estimate import LEVEL
 from hypertransfer.catalogue.cards import datasets, figures, networks, optimizers, probes
 from hypertransfer.catalogue.config_schemas import schema
 from hypertransfer.claims.families import FAMILIES, measures
@@ -22,7 +23,15 @@ from hypertransfer.parameterisation.algebra import ONE, Parameterisation, Rule
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE
 from hypertransfer.report.column_meanings import ALONG, CLAIMS, PLACE, RUNS
 from hypertransfer.report.docstrings import docstring, documented, first_paragraph
-from hypertransfer.report.markdown import code, page, ratio, superscripts, table, typeset
+from hypertransfer.report.markdown import (
+    code,
+    page,
+    percent,
+    ratio,
+    superscripts,
+    table,
+    typeset,
+)
 from hypertransfer.report.option_tables import (
     OPTION,
     accepts,
@@ -207,10 +216,11 @@ def _probes() -> str:
 def _measures() -> str:
     intro = (
         "The measures that a [claim](../configuration/evidence.md#claims) can name, by family. "
-        "`where` selects rows of the measure's table. Each measure returns a value with an "
-        "interval over seeds (measures of learned spaces: over tasks). [Options of measures]"
-        "(../configuration/evidence.md#options-of-measures) explains the options that several "
-        "measures share. Source: `hypertransfer.claims`."
+        "`where` selects rows of the measure's table. Each measure returns a value with a "
+        f"{percent(LEVEL)} bootstrap interval over seeds (measures of learned spaces: over tasks); "
+        "[Intervals and verdicts](../configuration/evidence.md#intervals-and-verdicts) says how "
+        "much it covers. [Options](../configuration/evidence.md#options-that-several-measures-"
+        "share) explains the options that several measures share. Source: `hypertransfer.claims`."
     )
     parts = [intro]
     for family in FAMILIES:

@@ -10,7 +10,7 @@ from hypertransfer.analysis.estimate import LEVEL
 from hypertransfer.claims.bars import bar_text, parse_bar
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.verdicts import undecided_because
-from hypertransfer.report.markdown import numerals, page, table, typeset
+from hypertransfer.report.markdown import numerals, page, percent, table, typeset
 from hypertransfer.report.numbers import value_text
 from hypertransfer.runs.scorecard import UNDECIDED, VERDICTS
 
@@ -124,7 +124,6 @@ def greatest_coverage(count: int) -> float:
 
 
 def _rule(units: str) -> str:
-    coverage = ", ".join(f"{greatest_coverage(n):.0%} with {n}".replace("%", " %") for n in FEW)
-    level = f"{LEVEL:.0%}".replace("%", " %")
+    coverage = ", ".join(f"{percent(greatest_coverage(n))} with {n}" for n in FEW)
     task = TASK if TASKS in units else ""
-    return RULE.format(units=units, level=level, coverage=f"at most {coverage}", task=task)
+    return RULE.format(units=units, level=percent(LEVEL), coverage=f"at most {coverage}", task=task)
