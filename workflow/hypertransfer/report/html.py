@@ -15,6 +15,7 @@ from markupsafe import Markup
 from hypertransfer.analysis import sweeps
 from hypertransfer.analysis.estimate import LEVEL
 from hypertransfer.figures.labels import NAMES
+from hypertransfer.figures.numbers import minus_signs
 from hypertransfer.parameterisation.algebra import SYMBOLS, Parameterisation, Power, Role
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
 from hypertransfer.report.duration import duration
@@ -52,7 +53,7 @@ def power(value: Power) -> Markup:
         exponent = getattr(value, name)
         if exponent:
             letter, index = symbol.split("_")
-            text = {0.5: "1/2", -0.5: "−1/2"}.get(exponent, f"{exponent:g}".replace("-", "−"))
+            text = {0.5: "1/2", -0.5: "−1/2"}.get(exponent, minus_signs(f"{exponent:g}"))
             factors.append((letter, index, "" if exponent == 1 else text))
     return fragment("power", factors)
 

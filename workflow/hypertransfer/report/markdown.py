@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
+from hypertransfer.figures.numbers import minus_signs
+
 NOTICE = (
     "<!-- Written by workflow/scripts/write_docs.py. "
     "Edit the source that the page names, not this file. -->"
@@ -58,7 +60,7 @@ def _outside_code(text: str, change: Callable[[str], str]) -> str:
 
 
 def _superscript(exponent: re.Match[str]) -> str:
-    return f"<sup>{exponent[1].replace('-', '−')}</sup>"
+    return f"<sup>{minus_signs(exponent[1])}</sup>"
 
 
 def percent(share: float) -> str:
