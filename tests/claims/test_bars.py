@@ -32,8 +32,7 @@ def test_the_unit_of_a_p_value_may_stand_behind():
 
 @pytest.mark.parametrize("text", ["", "octaves", "< 1", "≤ one", "≤ 1.5x", "1 to"])
 def test_other_texts_are_no_bars(text):
-    with pytest.raises(ValueError, match="is not a bar such as"):
-        bars.parse_bar(text)
+    assert not bars.parse_bar(text)
 
 
 def test_a_number_without_a_fitting_text_is_printed_in_full():

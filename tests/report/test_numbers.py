@@ -60,7 +60,7 @@ STEP = st.sampled_from([1e-8, 1e-5, 1e-3, 0.004, 0.3, 7.0])
     bar=st.one_of(
         st.builds(lambda x: {"max": x}, END),
         st.builds(lambda x: {"min": x}, END),
-        st.builds(lambda x, step: {"min": x, "max": x + abs(step)}, END, END),
+        st.builds(lambda x, step: {"min": x, "max": round(x + abs(step), 3)}, END, END),
     ),
     beside=st.one_of(FINITE, st.tuples(STEP, st.sampled_from([-1, 0, 1]))),
     unit=st.sampled_from(["loss", "octaves", ""]),
@@ -72,14 +72,12 @@ def test_a_printed_number_is_on_its_side_of_the_printed_bar(bar, beside, unit):
         beside = [*bar.values()][-1] + sign * step
     shown = float(numbers.number_text(beside, unit, bar))
     ends = parse_bar(bar_text(bar, unit))
-    for end in ends.values():
-        # A number that is not equal to an end is never printed beyond it; at most equal to it.
-        assert (shown - end) * (beside - end) >= 0
-    # Where the number misses an end, so does the printed number.
-    if "max" in bar and beside > bar["max"] + 1e-9:
-        assert shown > ends["max"]
-    if "min" in bar and beside < bar["min"] - 1e-9:
-        assert shown < ends["min"]
+    assert ends == bar
+    # Up to rounding, a printed number meets the ends that the number meets, and no other.
+    if "max" in bar and abs(beside - bar["max"]) > 1e-9:
+        assert (shown <= bar["max"]) == (beside <= bar["max"])
+    if "min" in bar and abs(beside - bar["min"]) > 1e-9:
+        assert (shown >= bar["min"]) == (beside >= bar["min"])
 
 
 def test_a_value_stands_with_its_interval():
@@ -91,3 +89,9 @@ def test_a_p_value_stands_alone():
     claim = {"value": 0.0039, "low": 0.0039, "high": 0.0039, "unit": "p", "bar": "p ≤ 0.05"}
     assert numbers.value_text(claim) == "0.004"
     assert numbers.value_text({**claim, "unit": ""}) == "0.004 (0.004 … 0.004)"
+
+
+def test_a_bar_that_is_none_is_shown_as_it_is():
+    claim = {"value": 0.346, "low": 0.1, "high": 1.0, "unit": "loss", "bar": "<b>"}
+    assert numbers.claim_bar_text(claim) == "<b>"
+    assert numbers.value_text(claim) == "0.346 (0.100 … 1.000)"

@@ -23,13 +23,12 @@ def bar_text(bar: Mapping[str, float], unit: str = "") -> str:
 
 
 def parse_bar(text: str) -> dict[str, float]:
-    """The bar that a text of `bar_text` says; the unit may also be after a bar on a p value.
+    """The bar that a text of `bar_text` says; empty if the text is not of this form.
 
-    Raises:
-        ValueError: the text is not of this form.
+    The unit of a p value may also be behind the bar.
     """
     if not (found := _BAR.match(text)):
-        raise ValueError(f"{text!r} is not a bar such as '≤ 1 octave' or '0.5 to 2 octaves'")
+        return {}
     low, high, sign, only = found.groups()
     if sign:
         return {"max" if sign == "≤" else "min": float(only)}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hypertransfer.claims.bars import P_VALUE, parse_bar, text_on_side
+from hypertransfer.claims.bars import P_VALUE, bar_text, parse_bar, text_on_side
 
 MOST_DIGITS = 17  # decimals or significant digits; more add nothing to a float
 
@@ -29,6 +29,12 @@ def _texts(value: float, unit: str) -> Iterator[str]:
     else:
         first, form = (2, "f") if abs(value) >= 0.01 or not value else (1, "g")
     yield from (f"{value:.{digits}{form}}" for digits in range(first, MOST_DIGITS + 1))
+
+
+def claim_bar_text(claim: Mapping[str, Any]) -> str:
+    """A claim's bar; tables of earlier versions have the unit of a p value behind the number."""
+    bar = parse_bar(claim["bar"])
+    return bar_text(bar, claim["unit"]) if bar else claim["bar"]
 
 
 def measured_text(claim: Mapping[str, Any]) -> str:

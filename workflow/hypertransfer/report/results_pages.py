@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hypertransfer.analysis.estimate import LEVEL
-from hypertransfer.claims.bars import bar_text, parse_bar
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.verdicts import undecided_because
 from hypertransfer.report.markdown import numerals, page, percent, table, typeset
-from hypertransfer.report.numbers import value_text
+from hypertransfer.report.numbers import claim_bar_text, value_text
 from hypertransfer.runs.scorecard import UNDECIDED, VERDICTS
 
 if TYPE_CHECKING:
@@ -55,8 +54,7 @@ def scorecard_page(
     rows = [
         (
             numerals(typeset(claim["sentence"])),
-            # Tables of earlier versions have the unit of a p value behind the number.
-            numerals(bar_text(parse_bar(claim["bar"]), claim["unit"])),
+            numerals(claim_bar_text(claim)),
             numerals(value_text(claim)),
             verdict_text(claim["verdict"], claim["reason"]),
         )
