@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hypertransfer.analysis.estimate import LEVEL
+from hypertransfer.analysis.estimate import LEVEL, greatest_coverage
+from hypertransfer.analysis.numerals import percent
 from hypertransfer.catalogue.config_schemas import schema
 from hypertransfer.claims.claim import Claim
 from hypertransfer.cli.arguments import parser
 from hypertransfer.maintenance import references
 from hypertransfer.report import reference
-from hypertransfer.report.markdown import percent
-from hypertransfer.report.results_pages import greatest_coverage
 from hypertransfer.runs.spec import RunSpec, Schedule
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from hypertransfer.analysis.estimate import bootstrap, exact
 from hypertransfer.report import results_pages
 
 
@@ -96,14 +94,3 @@ def test_negative_controls_are_explained_where_there_are_any(claims):
 )
 def test_units_are_those_of_the_measures(names, units):
     assert results_pages.units_of({"measure": name} for name in names) == units
-
-
-@pytest.mark.parametrize("count", [2, 3, 4, 5])
-def test_intervals_cover_no_more_than_is_said(count):
-    """The mean 0 of numbers of either sign is left out if all have one sign."""
-    numbers = np.random.default_rng(0).choice([-1.0, 1.0], size=(4000, count))
-    distinct, copies = np.unique(numbers, axis=0, return_counts=True)
-    intervals = [bootstrap(lambda rows, x=x: exact(x[rows].mean()), count) for x in distinct]
-    covered = [interval.low <= 0 <= interval.high for interval in intervals]
-    share = copies[covered].sum() / copies.sum()
-    assert share == pytest.approx(results_pages.greatest_coverage(count), abs=0.03)

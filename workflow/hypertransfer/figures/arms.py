@@ -16,7 +16,7 @@ from hypertransfer.analysis.sweeps import shifts_from_smallest, sweeps_of_common
 from hypertransfer.analysis.tables import Tables, with_measured
 from hypertransfer.catalogue.cards.lmo_presets import ADAMW, PRESETS
 from hypertransfer.figures.labels import AXES, QUANTITIES
-from hypertransfer.figures.numbers import minus_signs
+from hypertransfer.analysis.numerals import minus_signs
 from hypertransfer.figures.panels import (
     band,
     in_order,

@@ -21,7 +21,7 @@ from hypertransfer.analysis.tables import (
     with_axes,
 )
 from hypertransfer.figures.labels import AXES, QUANTITIES, parameterisation_label
-from hypertransfer.figures.numbers import minus_signs
+from hypertransfer.analysis.numerals import minus_signs
 from hypertransfer.figures.panels import (
     PANELS,
     Shades,

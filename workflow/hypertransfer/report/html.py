@@ -14,12 +14,11 @@ from markupsafe import Markup
 
 from hypertransfer.analysis import sweeps
 from hypertransfer.analysis.estimate import LEVEL
+from hypertransfer.analysis.numerals import minus_signs, percent
 from hypertransfer.figures.labels import NAMES
-from hypertransfer.figures.numbers import minus_signs
 from hypertransfer.parameterisation.algebra import SYMBOLS, Parameterisation, Power, Role
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
 from hypertransfer.report.duration import duration
-from hypertransfer.report.markdown import percent
 from hypertransfer.report.numbers import measured_text, value_text
 from hypertransfer.report.rendering import fragment, render
 from hypertransfer.runs.scorecard import FAILS, HOLDS, UNDECIDED

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from hypertransfer.analysis.estimate import LEVEL
+from hypertransfer.analysis.numerals import percent
 from hypertransfer.catalogue.cards import datasets, figures, networks, optimizers, probes
 from hypertransfer.catalogue.config_schemas import schema
 from hypertransfer.claims.families import FAMILIES, measures
@@ -26,7 +27,6 @@ from hypertransfer.report.docstrings import docstring, documented, first_paragra
 from hypertransfer.report.markdown import (
     code,
     page,
-    percent,
     ratio,
     superscripts,
     table,

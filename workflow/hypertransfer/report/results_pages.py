@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hypertransfer.analysis.estimate import LEVEL
+from hypertransfer.analysis.estimate import LEVEL, greatest_coverage
+from hypertransfer.analysis.numerals import percent
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.verdicts import undecided_because
-from hypertransfer.report.markdown import numerals, page, percent, table, typeset
+from hypertransfer.report.markdown import joined, numerals, page, table, typeset
 from hypertransfer.report.numbers import claim_bar_text, value_text
 from hypertransfer.runs.scorecard import UNDECIDED, VERDICTS
 
@@ -105,20 +106,6 @@ def verdict_text(verdict: str, reason: str) -> str:
         return f"**{verdict}**"
     because = undecided_because(reason)
     return f"{verdict} ({because})" if because else verdict
-
-
-def joined(values: Iterable[object]) -> str:
-    """The distinct values in their order as texts, or `unknown`."""
-    return ", ".join(sorted({str(value) for value in values})) or "unknown"
-
-
-def greatest_coverage(count: int) -> float:
-    """The largest probability with which an interval of so many seeds covers a symmetric mean.
-
-    A resample cannot leave the range of the seeds, and with probability 2^(1−n) all n seeds are
-    on one side of the mean.
-    """
-    return 1 - 2.0 ** (1 - count)
 
 
 def _rule(units: str) -> str:

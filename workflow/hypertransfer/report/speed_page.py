@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hypertransfer.claims.bars import text_on_side
-from hypertransfer.report.markdown import numerals, page, table
-from hypertransfer.report.results_pages import joined
+from hypertransfer.report.markdown import joined, numerals, page, table
 
 if TYPE_CHECKING:
     import pandas as pd
