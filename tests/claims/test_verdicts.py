@@ -37,8 +37,8 @@ from hypertransfer.claims.measure import ClaimError
     ],
 )
 def test_an_interval_decides_only_when_all_of_it_lies_on_one_side(low, high, bar, verdict):
-    found, reason = verdicts._judge(bar, Estimate(1.0, low, high, 3), "octaves", 3)
-    assert found == verdict
+    found, reason, cause = verdicts._judge(bar, Estimate(1.0, low, high, 3), "octaves", 3)
+    assert (found, cause) == (verdict, "")
     assert bars.bar_text(bar, "octaves") in reason
 
 
@@ -51,18 +51,18 @@ def test_an_interval_decides_only_when_all_of_it_lies_on_one_side(low, high, bar
     ],
 )
 def test_reasons_print_ends_on_their_side_of_the_bar(low, high, bar, text):
-    _, reason = verdicts._judge(bar, Estimate(0.4, low, high, 3), "", 3)
+    _, reason, _ = verdicts._judge(bar, Estimate(0.4, low, high, 3), "", 3)
     assert reason.startswith(f"{text} over 3 seeds,")
 
 
-def test_a_short_reason_is_given_only_where_the_interval_does_not_decide():
+def test_a_cause_is_given_only_if_it_is_the_control_or_too_few_seeds():
     tables = make_tables()
     failing = {"measure": "optimum_shift", "where": SP, "bar": {"max": 1}}
     unmet = verdicts.check(make_claim(control=failing), tables)
     few = verdicts.check(make_claim(min_seeds=99), tables)
     near = verdicts.check(make_claim(where={}), {"runs": make_runs((0.0, 0.5, 1.0), noise=0.1)})
     assert [v.verdict for v in (unmet, few, near)] == ["undecided"] * 3
-    assert [verdicts.undecided_because(v.reason) for v in (unmet, few, near)] == [
+    assert [v.cause for v in (unmet, few, near)] == [
         "control not met",
         "too few seeds",
         "",
@@ -251,8 +251,8 @@ def card(*entries, tables=None):
 
 
 DOCUMENTED = (
-    "study", "claim", "sentence", "source", "paper_value", "value", "low", "high", "bar",
-    "verdict", "confidence", "scale", "edition", "reason", "unit",
+    "study", "claim", "sentence", "source", "paper_value", "value", "low", "high", "over", "bar",
+    "bar_min", "bar_max", "verdict", "confidence", "scale", "edition", "reason", "cause", "unit",
 )  # fmt: skip
 
 
@@ -268,7 +268,11 @@ def test_a_scorecard_has_a_row_a_claim_and_the_documented_columns():
         "octaves",
     ]
     assert two["paper_value"].isna().tolist() == [False, True]
-    assert two.dtypes[["value", "low", "high"]].eq(float).all()
+    assert two.dtypes[["value", "low", "high", "bar_min", "bar_max"]].eq(float).all()
+    assert two["bar_max"].fillna(-9).tolist() == [1, -9]
+    assert two["bar_min"].fillna(-9).tolist() == [-9, 2]
+    assert two["over"].tolist() == ["seeds", "seeds"]
+    assert two["cause"].tolist() == ["", ""]
 
 
 def test_an_empty_scorecard_has_the_same_columns_and_types():

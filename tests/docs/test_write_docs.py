@@ -41,13 +41,17 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     claim = {
         "sentence": "The rate stays.",
+        "over": "seeds",
         "bar": "≤ 1 octave",
+        "bar_min": None,
+        "bar_max": 1.0,
         "value": 0.5,
         "low": 0.25,
         "high": 0.75,
         "verdict": "holds",
         "unit": "octaves",
         "reason": "0.25 to 0.75 over 3 seeds, all of it meets the bar ≤ 1 octave",
+        "cause": "",
         "scale": "smoke",
         "edition": "1",
     }

@@ -9,20 +9,26 @@ import pytest
 
 from hypertransfer.report import results_pages
 
+SUITES = {
+    "public": {"source": "hpobench"},
+    "mine": {"source": "runs", "about": {"task": ["shape.width", "seed"]}},
+}
+
 
 @pytest.fixture
 def claims() -> pd.DataFrame:
     rows = [
-        ("µP | stays.", "≤ 1 octave", 0.284, 0.13, math.inf, "undecided", "octaves"),
-        ("The loss falls.", "≥ 0 loss", 0.0061, 0.004, 0.007, "holds", "loss"),
-        ("The error is small.", "≤ 1e-05", 3e-7, 2e-7, 3e-7, "fails", ""),
+        ("µP | stays.", "≤ 1 octave", math.nan, 1, 0.284, 0.13, math.inf, "undecided", "octaves"),
+        ("The loss falls.", "≥ 0 loss", 0, math.nan, 0.0061, 0.004, 0.007, "holds", "loss"),
+        ("The error is small.", "≤ 1e-05", math.nan, 1e-5, 3e-7, 2e-7, 3e-7, "fails", ""),
     ]
-    names = ["sentence", "bar", "value", "low", "high", "verdict", "unit"]
-    return pd.DataFrame(rows, columns=names).assign(scale="desk", edition="2", reason="")
+    names = ["sentence", "bar", "bar_min", "bar_max", "value", "low", "high", "verdict", "unit"]
+    facts = {"scale": "desk", "edition": "2", "reason": "", "cause": "", "over": "seeds"}
+    return pd.DataFrame(rows, columns=names).assign(**facts)
 
 
 def test_a_scorecard_counts_and_lists_every_claim(claims):
-    text = results_pages.scorecard_page("mine", "Mine", claims, {"commits": "abc"}, "seeds")
+    text = results_pages.scorecard_page("mine", "Mine", claims, {"commits": "abc"}, {})
     assert "# Scorecard: Mine" in text
     assert "| 3 | 1 | 1 | 1 |" in text
     assert "| commits | abc |" in text
@@ -49,48 +55,48 @@ def test_a_study_that_trains_nothing_has_no_commits(claims):
     assert (found["runs"], found["commits"], found["trained"]) == ("0", "unknown", "no runs")
 
 
-def page_of(claims: pd.DataFrame, units: str = "seeds", **changes: str) -> str:
-    return results_pages.scorecard_page("mine", "Mine", claims.assign(**changes), {}, units)
+def page_of(claims: pd.DataFrame, suites: dict | None = None, **changes: object) -> str:
+    return results_pages.scorecard_page("mine", "Mine", claims.assign(**changes), {}, suites or {})
 
 
-def test_a_verdict_that_the_interval_does_not_give_has_its_reason(claims):
-    reasons = [
-        "the control does not hold, so these runs have no power (≥ 2: 1 to 2)",
-        "0.004 to 0.007 over 3 seeds, all of it meets the bar ≥ 0 loss",
-        "2 seeds ran, and 3 are asked for",
-    ]
-    text = page_of(claims, reason=reasons, verdict=["undecided", "holds", "undecided"])
+def test_a_verdict_that_the_interval_does_not_give_has_its_cause(claims):
+    causes = ["control not met", "", "too few seeds"]
+    text = page_of(claims, cause=causes, verdict=["undecided", "holds", "undecided"])
     assert "| 0.28 (0.13 … open) | undecided (control not met) |" in text
     assert "| 0.006 (0.004 … 0.007) | **holds** |" in text
     assert "| undecided (too few seeds) |" in text
 
 
-def test_the_unit_of_a_p_value_is_before_it(claims):
-    text = page_of(claims, bar="≤ 0.05 p", unit="p", value=0.004, low=0.004, high=0.004)
+def test_a_p_value_stands_without_an_interval(claims):
+    text = page_of(claims, bar="p ≤ 0.05", unit="p", value=0.004, low=0.004, high=0.004)
     assert text.count("| p ≤ 0.05 | 0.004 |") == 3
 
 
-def test_a_scorecard_says_what_its_intervals_are_over(claims):
-    seeds, tasks = page_of(claims), page_of(claims, "tasks")
-    assert "Intervals are 95 % bootstrap intervals over seeds" in seeds
-    assert "Intervals are 95 % bootstrap intervals over tasks" in tasks
-    assert ("A task is" in seeds, "A task is" in tasks) == (False, True)
-    # Of n = 3, 4, 5 fair coins, not all fall on one side: 6 of 8, 14 of 16, 30 of 32.
-    assert "at most 75 % with 3, 88 % with 4, 94 % with 5" in seeds
-
-
-def test_negative_controls_are_explained_where_there_are_any(claims):
-    assert "states a limit of the method" not in page_of(claims)
-    assert "states a limit of the method" in page_of(claims, sentence="(negative control) No.")
-
-
 @pytest.mark.parametrize(
-    ("names", "units"),
+    ("over", "words", "explained"),
     [
-        (["optimum_shift", "advantage"], "seeds"),
-        (["regret_ratio", "region_level", "winner_slope"], "tasks"),
-        (["regret_ratio", "advantage"], "seeds or tasks"),
+        (["seeds"] * 3, "seeds", []),
+        (["tasks"] * 3, "tasks", ["A task is"]),
+        (["groups", "tasks", "groups"], "groups or tasks", ["A task is", "A group is"]),
+        (["groups", "seeds", "seeds"], "groups or seeds", ["A task is", "A group is"]),
     ],
 )
-def test_units_are_those_of_the_measures(names, units):
-    assert results_pages.units_of({"measure": name} for name in names) == units
+def test_a_scorecard_says_what_its_intervals_are_over(claims, over, words, explained):
+    text = page_of(claims, over=over)
+    assert f"Intervals are 95 % bootstrap intervals over {words}." in text
+    assert f"too few {words} ran" in text
+    assert [start for start in ("A task is", "A group is") if start in text] == explained
+
+
+def test_tasks_are_told_apart_as_the_suites_say(claims):
+    trained = "trained here are told apart by `shape.width`, `seed`. "
+    assert trained in page_of(claims, SUITES, over="tasks")
+    assert "trained here" not in page_of(claims, {"public": SUITES["public"]}, over="tasks")
+    assert "trained here" not in page_of(claims, SUITES)
+
+
+def test_a_scorecard_gives_the_coverage_of_means(claims):
+    # Of n = 3, 4, 5 fair coins, not all fall on one side: 6 of 8, 14 of 16, 30 of 32.
+    shares = "in at most 75 % with 3, 88 % with 4, 94 % with 5"
+    text = page_of(claims)
+    assert f"The interval of a mean over few seeds covers it less often: {shares}." in text

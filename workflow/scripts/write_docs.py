@@ -45,14 +45,14 @@ def result_pages() -> Iterator[tuple[str, str]]:
 def scorecard(name: str, study: Mapping[str, Any], tables: Path, store: Store) -> str:
     """The scorecard page of a study, with the provenance of its runs from the store.
 
-    `study` has the keys `title` and `claims` of the study's config.
+    `study` is the study's config, of which `title` and `suites` are read.
     """
     claims, runs = (parquet.frame(tables / f"{part}.parquet") for part in ("claims", "runs"))
     entries = (store.get("runs", key) for key in dict.fromkeys(runs["key"]))
     records: list[Mapping[str, Any]] = [entry.record["provenance"] for entry in entries if entry]
     facts = results_pages.provenance(claims, runs, records)
-    units = results_pages.units_of(study["claims"])
-    return results_pages.scorecard_page(name, study["title"], claims, facts, units)
+    suites = study.get("suites", {})
+    return results_pages.scorecard_page(name, study["title"], claims, facts, suites)
 
 
 def _is_current(file: Path, text: str) -> bool:

@@ -1,15 +1,12 @@
-"""Bars of claims as text, and numbers as text on their side of a bar."""
+"""Bars of claims: whether a value meets one, bars as text, and numbers on their side of a bar."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 
 TOLERANCE = 1e-9  # a value meets a bar that it misses by rounding
 P_VALUE = "p"  # unit of the p value of a test, which is written before the number
-_NUMBER = r"(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)"
-_BAR = re.compile(rf"(?:{P_VALUE} )?(?:{_NUMBER} to {_NUMBER}|([≤≥]) {_NUMBER})(?!\S)")
 
 
 def bar_text(bar: Mapping[str, float], unit: str = "") -> str:
@@ -22,28 +19,25 @@ def bar_text(bar: Mapping[str, float], unit: str = "") -> str:
     return f"{unit} {text}" if unit == P_VALUE else f"{text} {unit}".strip()
 
 
-def parse_bar(text: str) -> dict[str, float]:
-    """The bar that a text of `bar_text` says; empty if the text is not of this form.
+def ends_violated(value: float, bar: Mapping[str, float]) -> tuple[bool, bool]:
+    """Whether a value is below the bar, and whether it is above, by more than rounding."""
+    least, most = bar.get("min", -math.inf), bar.get("max", math.inf)
+    return value < least - TOLERANCE, value > most + TOLERANCE
 
-    The unit of a p value may also be behind the bar.
-    """
-    if not (found := _BAR.match(text)):
-        return {}
-    low, high, sign, only = found.groups()
-    if sign:
-        return {"max" if sign == "≤" else "min": float(only)}
-    return {"min": float(low), "max": float(high)}
+
+def meets(value: float, bar: Mapping[str, float]) -> bool:
+    """Whether a value meets a bar, up to rounding; nan meets none."""
+    return not math.isnan(value) and not any(ends_violated(value, bar))
 
 
 def text_on_side(value: float, bar: Mapping[str, float], texts: Iterable[str]) -> str:
-    """The first text whose number meets the ends of the bar that the value meets, and no other.
+    """The first text whose number is below, within or above the bar as the value is.
 
     `texts` are decimal forms of the value, shortest first. If none is on the value's side, the
     result is the shortest text from which the value can be read back.
     """
-    least, most = bar.get("min", -math.inf), bar.get("max", math.inf)
-    met = (least - TOLERANCE <= value, value <= most + TOLERANCE)
+    violated = ends_violated(value, bar)
     for text in texts:
-        if (least <= float(text), float(text) <= most) == met:
+        if ends_violated(float(text), bar) == violated:
             return text
-    return repr(value)
+    return repr(float(value))

@@ -151,8 +151,8 @@ def winner_slope(tables: Tables, seed: int, *, size: str = "width", by: str = "g
 
 
 def _units(by: str) -> str:
-    """The plural noun for the units that `by` distinguishes."""
-    return "groups" if by == "group" else "tasks"
+    """The plural noun for the units that `by` distinguishes: tasks, or groups of them."""
+    return "tasks" if by == "task" else "groups"
 
 
 def _over_units(

@@ -17,15 +17,14 @@ Otherwise it is undecided, and also with too few seeds, or a control that does n
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hypertransfer.analysis.estimate import AnalysisError, Estimate
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.tables import Tables, need
-from hypertransfer.claims.bars import TOLERANCE, bar_text, text_on_side
+from hypertransfer.claims.bars import bar_text, ends_violated, meets, text_on_side
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import ClaimError
@@ -33,19 +32,33 @@ from hypertransfer.claims.validation import validate
 from hypertransfer.runs import conditions
 from hypertransfer.runs.scorecard import COLUMNS, FAILS, HOLDS, NUMBERS, UNDECIDED
 
-NO_CONTROL = "the control does not hold"
-TOO_FEW = re.compile(r"\d+ ([a-z]+?)s? ran, and \d+ are asked for")
+UNMET = "control not met"
+
+
+class Judgement(NamedTuple):
+    """A verdict with its reason.
+
+    Attributes:
+        verdict: `holds`, `fails` or `undecided`.
+        reason: the reason for the verdict, with its numbers.
+        cause: why a claim is undecided, if the cause is its control or too few seeds; else empty.
+    """
+
+    verdict: str
+    reason: str
+    cause: str = ""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on a claim, `holds`, `fails` or `undecided`, with estimate, unit and reason."""
+    """The verdict on a claim, with its reason and cause as in `Judgement`; estimate and unit."""
 
     claim: Claim
     estimate: Estimate
     unit: str
     verdict: str
     reason: str
+    cause: str = ""
 
     def row(self) -> dict[str, Any]:
         """The columns of a scorecard that depend on the claim and its runs."""
@@ -53,10 +66,13 @@ class Verdict:
         return {
             "claim": self.claim.id,
             **{name: getattr(self.claim, name) for name in texts},
-            **{name: getattr(self.estimate, name) for name in NUMBERS},
+            **{name: getattr(self.estimate, name) for name in ("value", "low", "high", "over")},
             "bar": bar_text(self.claim.bar, self.unit),
+            "bar_min": self.claim.bar.get("min"),
+            "bar_max": self.claim.bar.get("max"),
             "verdict": self.verdict,
             "reason": self.reason,
+            "cause": self.cause,
             "unit": self.unit,
         }
 
@@ -76,12 +92,12 @@ def check(written: Mapping[str, Any], tables: Tables, seed: int = 0) -> Verdict:
     name = f"claim {claim.id!r}"
     estimate = _measure(claim, tables, seed, name)
     unit = _unit(claim)
-    verdict, reason = _judge(claim.bar, estimate, unit, claim.min_seeds)
+    judged = _judge(claim.bar, estimate, unit, claim.min_seeds)
     if claim.control and estimate.count >= claim.min_seeds:
         fault = _control_fault(claim.control, claim.min_seeds, tables, seed, name)
         if fault:
-            verdict, reason = UNDECIDED, f"{fault}; by itself: {reason}"
-    return Verdict(claim, estimate, unit, verdict, reason)
+            judged = Judgement(UNDECIDED, f"{fault}; by itself: {judged.reason}", UNMET)
+    return Verdict(claim, estimate, unit, *judged)
 
 
 def scorecard(
@@ -105,17 +121,6 @@ def scorecard(
         raise ClaimError("\n".join(problems))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({name: float if name in NUMBERS else "str" for name in COLUMNS})
-
-
-def undecided_because(reason: str) -> str:
-    """In short, why a claim is undecided though its interval alone could decide; else empty.
-
-    `reason` is the reason of an undecided verdict.
-    """
-    if reason.startswith(NO_CONTROL):
-        return "control not met"
-    few = TOO_FEW.fullmatch(reason)
-    return f"too few {few[1]}s" if few else ""
 
 
 def _unit(part: Control) -> str:
@@ -166,28 +171,29 @@ def _control_fault(control: Control, min_seeds: int, tables: Tables, seed: int, 
     """The reason why a control does not meet its bar; empty if the control meets its bar."""
     estimate = _measure(control, tables, seed, f"{name} (control)")
     unit = _unit(control)
-    verdict, reason = _judge(control.bar, estimate, unit, min_seeds)
-    if verdict == HOLDS:
+    judged = _judge(control.bar, estimate, unit, min_seeds)
+    if judged.verdict == HOLDS:
         return ""
     bar = bar_text(control.bar, unit)
-    return f"{NO_CONTROL}, so these runs have no power ({bar} {verdict}: {reason})"
+    return (
+        "the control does not hold, so these runs have no power "
+        f"({bar} {judged.verdict}: {judged.reason})"
+    )
 
 
-def _judge(
-    bar: Mapping[str, float], estimate: Estimate, unit: str, min_seeds: int
-) -> tuple[str, str]:
-    """The verdict on an interval, and the reason as text."""
+def _judge(bar: Mapping[str, float], estimate: Estimate, unit: str, min_seeds: int) -> Judgement:
+    """The verdict on an interval, without a look at a control."""
     if estimate.count < min_seeds:
         noun = estimate.over[:-1] if estimate.count == 1 else estimate.over
-        return UNDECIDED, f"{estimate.count} {noun} ran, and {min_seeds} are asked for"
-    least, most = bar.get("min", -math.inf) - TOLERANCE, bar.get("max", math.inf) + TOLERANCE
+        reason = f"{estimate.count} {noun} ran, and {min_seeds} are asked for"
+        return Judgement(UNDECIDED, reason, f"too few {estimate.over}")
     text, words = _interval(estimate, bar), bar_text(bar, unit)
     caveat = f"; {estimate.caveat}" if estimate.caveat else ""
-    if least <= estimate.low and estimate.high <= most:
-        return HOLDS, f"{text}, all of it meets the bar {words}{caveat}"
-    if estimate.high < least or estimate.low > most:
-        return FAILS, f"{text}, all of it violates the bar {words}{caveat}"
-    return UNDECIDED, f"{text}, on both sides of the bar {words}{caveat}"
+    if meets(estimate.low, bar) and meets(estimate.high, bar):
+        return Judgement(HOLDS, f"{text}, all of it meets the bar {words}{caveat}")
+    if ends_violated(estimate.high, bar)[0] or ends_violated(estimate.low, bar)[1]:
+        return Judgement(FAILS, f"{text}, all of it violates the bar {words}{caveat}")
+    return Judgement(UNDECIDED, f"{text}, on both sides of the bar {words}{caveat}")
 
 
 def _interval(estimate: Estimate, bar: Mapping[str, float]) -> str:

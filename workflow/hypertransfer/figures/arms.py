@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hypertransfer.analysis import arms as analysis_arms
+from hypertransfer.analysis.numerals import minus_signs
 from hypertransfer.analysis.sweeps import shifts_from_smallest, sweeps_of_common_seeds
 from hypertransfer.analysis.tables import Tables, with_measured
 from hypertransfer.catalogue.cards.lmo_presets import ADAMW, PRESETS
 from hypertransfer.figures.labels import AXES, QUANTITIES
-from hypertransfer.analysis.numerals import minus_signs
 from hypertransfer.figures.panels import (
     band,
     in_order,

@@ -20,9 +20,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from hypertransfer.analysis import spaces
 from hypertransfer.analysis.curves import slope_per_doubling
+from hypertransfer.analysis.numerals import minus_signs
 from hypertransfer.analysis.tables import Tables
 from hypertransfer.figures.labels import AXES
-from hypertransfer.analysis.numerals import minus_signs
 from hypertransfer.figures.panels import band, panel_grid, plain_log_ticks
 from hypertransfer.spaces.dimensions import Dimension, Domain
 from hypertransfer.spaces.regions import Box, Ellipsoid, from_plain

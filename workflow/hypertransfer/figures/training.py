@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hypertransfer.analysis.curves import power_law_exponent
+from hypertransfer.analysis.numerals import minus_signs
 from hypertransfer.analysis.tables import (
     Tables,
     across_seeds,
@@ -21,7 +22,6 @@ from hypertransfer.analysis.tables import (
     with_axes,
 )
 from hypertransfer.figures.labels import AXES, QUANTITIES, parameterisation_label
-from hypertransfer.analysis.numerals import minus_signs
 from hypertransfer.figures.panels import (
     PANELS,
     Shades,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hypertransfer.claims.bars import P_VALUE, bar_text, parse_bar, text_on_side
+from hypertransfer.claims.bars import P_VALUE, text_on_side
 
 MOST_DIGITS = 17  # decimals or significant digits; more add nothing to a float
 
@@ -31,22 +31,22 @@ def _texts(value: float, unit: str) -> Iterator[str]:
     yield from (f"{value:.{digits}{form}}" for digits in range(first, MOST_DIGITS + 1))
 
 
-def claim_bar_text(claim: Mapping[str, Any]) -> str:
-    """A claim's bar; tables of earlier versions have the unit of a p value behind the number."""
-    bar = parse_bar(claim["bar"])
-    return bar_text(bar, claim["unit"]) if bar else claim["bar"]
-
-
 def measured_text(claim: Mapping[str, Any]) -> str:
-    """A claim's value."""
-    return number_text(claim["value"], claim["unit"], parse_bar(claim["bar"]))
+    """The value of a claim, a row of the table of claims."""
+    return number_text(claim["value"], claim["unit"], _bar(claim))
 
 
 def value_text(claim: Mapping[str, Any]) -> str:
-    """A claim's value with its interval; an end that the runs leave open is `open`.
+    """The value of a claim with its interval; an end that the runs leave open is `open`.
 
     A p value has no interval.
     """
-    unit, bar = claim["unit"], parse_bar(claim["bar"])
+    unit, bar = claim["unit"], _bar(claim)
     low, high = (number_text(claim[name], unit, bar) for name in ("low", "high"))
     return measured_text(claim) + ("" if unit == P_VALUE else f" ({low} … {high})")
+
+
+def _bar(claim: Mapping[str, Any]) -> dict[str, float]:
+    """The ends of the bar that a row of the table of claims has."""
+    ends = {"min": claim["bar_min"], "max": claim["bar_max"]}
+    return {name: end for name, end in ends.items() if end is not None and not math.isnan(end)}

@@ -8,39 +8,35 @@ from typing import TYPE_CHECKING, Any
 
 from hypertransfer.analysis.estimate import LEVEL, greatest_coverage
 from hypertransfer.analysis.numerals import percent
-from hypertransfer.claims.families import measures
-from hypertransfer.claims.verdicts import undecided_because
-from hypertransfer.report.markdown import joined, numerals, page, table, typeset
-from hypertransfer.report.numbers import claim_bar_text, value_text
+from hypertransfer.report.markdown import code, joined, numerals, page, table, typeset
+from hypertransfer.report.numbers import value_text
 from hypertransfer.runs.scorecard import UNDECIDED, VERDICTS
+from hypertransfer.spaces.tasks import sources
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SEEDS, TASKS = "seeds", "tasks"
-SPACES = ("replays", "regions", "winners")  # tables of learned spaces, whose rows belong to tasks
-CONTROL_MARK = "(negative control)"
-NEGATIVE = (
-    f"A claim marked {CONTROL_MARK} states a limit of the method: a case in which it is not "
-    "expected to help. Such a claim *fails* if the method helped there, too."
-)
 FEW = (3, 4, 5)  # numbers of seeds whose intervals are known to be too narrow
 RULE = (
     "A claim *holds* if its whole interval meets the bar, *fails* if its whole interval violates "
     "the bar, and is *undecided* otherwise, or if its control is not met or too few {units} ran "
     "([all reasons](../concepts.md#claim-and-verdict)). Intervals are {level} bootstrap intervals "
-    "over {units}; those of few {units} cover less: {coverage}. {task}An end of an interval is "
-    "*open* where the runs do not bound it. [Words](../concepts.md#words) explains the terms and "
-    "symbols; the study's report says why each verdict fell as it did."
+    "over {units}. The interval of a mean over few {units} covers it less often: {coverage}. "
+    "{nouns}An end of an interval is *open* where the runs do not bound it. "
+    "[Words](../concepts.md#words) explains the terms and symbols; the study's report says why "
+    "each verdict fell as it did."
 )
-TASK = (
-    "A task is one tuning problem, such as a model on a data set; of the networks that are trained "
-    "here, each data set with each seed is a task. "
-)
+TASK = "A task is one tuning problem, such as a model on a data set{trained}. "
+TRAINED = "; tasks of the networks trained here are told apart by {columns}"
+GROUP = "A group is a set of tasks, such as those of one data set. "
 
 
 def scorecard_page(
-    study: str, title: str, claims: pd.DataFrame, provenance: Mapping[str, str], units: str
+    study: str,
+    title: str,
+    claims: pd.DataFrame,
+    provenance: Mapping[str, str],
+    suites: Mapping[str, Mapping[str, Any]],
 ) -> str:
     """The scorecard page of a study: every claim with its bar, value, interval and verdict.
 
@@ -49,34 +45,27 @@ def scorecard_page(
         title: title of the study.
         claims: the table `claims` of the study.
         provenance: facts about the runs, such as scale, commits and dates, by name.
-        units: the plural noun for what the study's intervals are over, `SEEDS` or `TASKS`.
+        suites: the suites of the study, as in its config; empty if it has none.
     """
     counts = Counter(claims["verdict"])
     rows = [
         (
             numerals(typeset(claim["sentence"])),
-            numerals(claim_bar_text(claim)),
+            numerals(claim["bar"]),
             numerals(value_text(claim)),
-            verdict_text(claim["verdict"], claim["reason"]),
+            verdict_text(claim["verdict"], claim["cause"]),
         )
         for claim in claims.to_dict("records")
     ]
     return page(
         f"Scorecard: {title}",
-        f"[What the study asks](../studies/{study}.md). {_rule(units)}",
-        NEGATIVE if claims["sentence"].str.contains(CONTROL_MARK, regex=False).any() else "",
+        f"[What the study asks](../studies/{study}.md). {_rule(claims['over'], suites)}",
         table(("claims", *VERDICTS), [(len(claims), *(counts[name] for name in VERDICTS))]),
         "## Made with",
         table(("fact", "value"), provenance.items()),
         "## Claims",
         table(("claim", "bar", "here (interval)", "verdict"), rows),
     )
-
-
-def units_of(claims: Iterable[Mapping[str, Any]]) -> str:
-    """The plural noun for what the intervals of a study's claims, as in its config, are over."""
-    names = {TASKS if measures()[claim["measure"]].table in SPACES else SEEDS for claim in claims}
-    return " or ".join(sorted(names))
 
 
 def provenance(
@@ -100,15 +89,35 @@ def provenance(
     }
 
 
-def verdict_text(verdict: str, reason: str) -> str:
-    """A verdict, bold where one was reached, else with a short reason if the interval is none."""
+def verdict_text(verdict: str, cause: str) -> str:
+    """A verdict, bold where one was reached.
+
+    `cause` is why a claim is undecided, if the cause is its control or too few seeds; else empty.
+    """
     if verdict != UNDECIDED:
         return f"**{verdict}**"
-    because = undecided_because(reason)
-    return f"{verdict} ({because})" if because else verdict
+    return f"{verdict} ({cause})" if cause else verdict
 
 
-def _rule(units: str) -> str:
-    coverage = ", ".join(f"{percent(greatest_coverage(n))} with {n}" for n in FEW)
-    task = TASK if TASKS in units else ""
-    return RULE.format(units=units, level=percent(LEVEL), coverage=f"at most {coverage}", task=task)
+def _rule(over: Iterable[str], suites: Mapping[str, Mapping[str, Any]]) -> str:
+    """How the verdicts and intervals of a scorecard are read.
+
+    `over` are the plural nouns for what intervals are over, such as seeds and tasks.
+    """
+    nouns = sorted(set(over))
+    shares = ", ".join(f"{percent(greatest_coverage(n))} with {n}" for n in FEW)
+    return RULE.format(
+        units=" or ".join(nouns),
+        level=percent(LEVEL),
+        coverage=f"in at most {shares}",
+        nouns=_nouns(nouns, suites),
+    )
+
+
+def _nouns(nouns: Iterable[str], suites: Mapping[str, Mapping[str, Any]]) -> str:
+    """What tasks and groups are; of networks trained here, the columns that tell tasks apart."""
+    own = [suite["about"]["task"] for suite in suites.values() if suite["source"] == sources.RUNS]
+    columns = ", ".join(map(code, dict.fromkeys(name for names in own for name in names)))
+    task = TASK.format(trained=TRAINED.format(columns=columns) if own else "")
+    spaces = {"tasks", "groups"}.intersection(nouns)
+    return (task if spaces else "") + (GROUP if "groups" in spaces else "")
