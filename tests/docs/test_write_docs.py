@@ -60,6 +60,7 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
     bench = {
         "benchmark": "train",
         "metric": "a step",
+        "rule": "ratio",
         "ours": 1.0,
         "rival": 2.0,
         "ratio": 0.5,

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hypertransfer.claims.bars import text_on_side
+from hypertransfer.claims.bars import meets, text_on_side
 from hypertransfer.report.markdown import joined, numerals, page, table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Row = Mapping[str, Any]
-RATES = ("GFLOP/s", "tokens/s")
 ERRORS = "largest relative error, "
 FAR = 10  # a rival whose error is smaller by this factor has done more than it was asked for
 UNEQUAL = (
@@ -24,22 +23,24 @@ UNEQUAL = (
 )
 
 
+class SpeedError(ValueError):
+    """A table of benchmarks that cannot be shown; the message says what to do."""
+
+
 @dataclass(frozen=True)
 class Section:
-    """A table of benchmarks that are read by one rule.
+    """A table of the benchmarks that are read by one rule.
 
     Attributes:
         title: the heading.
         rule: how the numbers are read.
-        holds: whether a row belongs to the table.
-        columns: the heads of the columns after the first, each with the value in a row.
+        columns: the heads of the columns after the first, each with its column in the benchmarks.
         bar: the column that a target binds, and the bar's end that the target is, `min` or `max`.
     """
 
     title: str
     rule: str
-    holds: Callable[[Row], bool]
-    columns: Mapping[str, Callable[[Row], float | None]]
+    columns: Mapping[str, str]
     bar: tuple[str, str] | None = None
 
     def text(self, rows: Sequence[Row]) -> str:
@@ -50,109 +51,86 @@ class Section:
         return f"## {self.title}\n\n{self.rule}\n\n{table(head, map(self._cells, rows))}"
 
     def _cells(self, row: Row) -> list[str]:
-        numbers = {name: value(row) for name, value in self.columns.items()}
-        target = _number(numbers.get("target"))
+        numbers = {column: _number(row[column]) for column in self.columns.values()}
         column, end = self.bar or ("", "")
+        target = numbers.get("target")
         bar = {} if target is None or not self.bar else {end: target}
         texts = [
-            _significant(value, bar if name == column else {}) for name, value in numbers.items()
+            _exact(number)
+            if name == "target"
+            else _significant(number, bar if name == column else {})
+            for name, number in numbers.items()
         ]
-        verdict = [_met(_number(numbers[column]), bar)] if self.bar else []
+        verdict = [_met(numbers[column], bar)] if self.bar else []
         return [row["metric"], *map(numerals, texts), *verdict, row["unit"]]
 
 
-def _is_error(row: Row) -> bool:
-    return row["benchmark"] == "probe" and row["metric"].startswith(ERRORS)
-
-
-def _is_limit(row: Row) -> bool:
-    """Whether our number has a limit of its own: planning, and a wall time against a given one."""
-    return row["benchmark"] == "plan" or (row["benchmark"] == "workflow" and row["target"] == 1)
-
-
-def _limit(row: Row) -> float | None:
-    return row["target"] if row["benchmark"] == "plan" else row["target"] * row["rival"]
-
-
-def _plain_snakefile(row: Row) -> float | None:
-    return row["rival"] if row["benchmark"] == "plan" else None
-
-
-def _column(name: str) -> Callable[[Row], float | None]:
-    return lambda row: row[name]
-
-
-OURS, RIVAL, RATIO, TARGET = map(_column, ("ours", "rival", "ratio", "target"))
-# A row stands in the first section that holds it.
-SECTIONS = (
-    Section(
+# The sections of the page by the value of the column `rule` in their rows.
+SECTIONS = {
+    "saving": Section(
         "Curvature probes: savings",
         "Hessian–vector products (HVPs) and seconds for the largest eigenvalues at the checkpoints "
         "of a small ConvNet. `saving` is the rival's number over ours: higher is better, and the "
         "target is its lower bound. Each method has the loosest of a few tolerances whose measured "
         "error is below 1 %. Ours starts from the last checkpoint's vectors, the rivals start anew "
         "at each checkpoint.",
-        lambda row: row["benchmark"] == "probe" and not _is_error(row),
-        {"ours": OURS, "rival": RIVAL, "saving": RATIO, "target": TARGET},
-        ("saving", "min"),
+        {"ours": "ours", "rival": "rival", "saving": "ratio", "target": "target"},
+        ("ratio", "min"),
     ),
-    Section(
+    "error": Section(
         "Curvature probes: errors",
         "The errors at which the methods of the last table stopped.",
-        _is_error,
-        {"ours": OURS, "rival": RIVAL},
+        {"ours": "ours", "rival": "rival"},
     ),
-    Section(
+    "limit": Section(
         "Limits",
         "Our number against a limit: lower is better, and the target is its upper bound. Beside "
         "planning is what a Snakefile with one job for each run takes.",
-        _is_limit,
-        {"ours": OURS, "target": _limit, "plain Snakefile": _plain_snakefile},
+        {"ours": "ours", "target": "target", "plain Snakefile": "rival"},
         ("ours", "max"),
     ),
-    Section(
+    "rate": Section(
         "Rates",
         "Operations or tokens in a second: higher is better. `ratio` is ours over what the row "
         "names, and the target is its lower bound.",
-        lambda row: row["unit"] in RATES,
-        {"ours": OURS, "compared with": RIVAL, "ratio": RATIO, "target": TARGET},
+        {"ours": "ours", "compared with": "rival", "ratio": "ratio", "target": "target"},
         ("ratio", "min"),
     ),
-    Section(
+    "share": Section(
         "Shares of a whole job",
-        "Seconds of a part over those of the whole job. The target is a lower bound of the share. "
-        "Core seconds are wall seconds times hardware threads.",
-        lambda row: row["benchmark"] == "workflow",
-        {
-            "part": lambda row: min(row["ours"], row["rival"]),
-            "whole": lambda row: max(row["ours"], row["rival"]),
-            "share": RATIO,
-            "target": TARGET,
-        },
-        ("share", "min"),
+        "Seconds of a part over those of the whole job: higher is better, and the target is the "
+        "lower bound of the share. Core seconds are wall seconds times hardware threads.",
+        {"part": "ours", "whole": "rival", "share": "ratio", "target": "target"},
+        ("ratio", "min"),
     ),
-    Section(
-        "Costs without a rival",
-        "Lower is better.",
-        lambda row: _number(row["rival"]) is None,
-        {"ours": OURS},
+    "cost": Section(
+        "Costs",
+        "Lower is better. `share` is the cost over that of a whole job, where the row names one.",
+        {"ours": "ours", "whole job": "rival", "share": "ratio"},
     ),
-    Section(
+    "ratio": Section(
         "Times and evaluations against others",
-        "`ratio` is ours over the rival's: lower is better, and the target is its upper bound.",
-        lambda row: True,
-        {"ours": OURS, "rival": RIVAL, "ratio": RATIO, "target": TARGET},
+        "`ratio` is ours over the rival's: lower is better, and the target is its upper bound. "
+        "Evaluations are of as many repeats as the row says; the [scorecard of "
+        "`search_spaces`](scorecards/search_spaces.md) has those of the study, which repeats the "
+        "searches more often.",
+        {"ours": "ours", "rival": "rival", "ratio": "ratio", "target": "target"},
         ("ratio", "max"),
     ),
-)
+}
 
 
 def speed_page(benchmarks: pd.DataFrame) -> str:
-    """The page of `results/benchmarks.parquet`, with the commits and devices of the rows."""
-    grouped: dict[str, list[Row]] = {section.title: [] for section in SECTIONS}
-    for row in benchmarks.to_dict("records"):
-        section = next(section for section in SECTIONS if section.holds(row))
-        grouped[section.title].append(row)
+    """The page of `results/benchmarks.parquet`, with the commits and devices of the rows.
+
+    Raises:
+        SpeedError: a row has no rule, or one that no section has.
+    """
+    if "rule" not in benchmarks or not set(benchmarks["rule"]) <= set(SECTIONS):
+        raise SpeedError(
+            f"results/benchmarks.parquet: the column `rule` must be one of {', '.join(SECTIONS)}; "
+            "move the file away and run `make bench` again"
+        )
     facts = [
         ("commits", joined(benchmarks["git"])),
         ("torch", joined(benchmarks["torch"])),
@@ -160,9 +138,9 @@ def speed_page(benchmarks: pd.DataFrame) -> str:
         ("finished", f"{min(benchmarks['finished'])} to {max(benchmarks['finished'])}"),
     ]
     parts = []
-    for section in SECTIONS:
-        rows = grouped[section.title]
-        parts += [section.text(rows), _unequal(filter(_is_error, rows))]
+    for rule, section in SECTIONS.items():
+        rows = benchmarks[benchmarks["rule"] == rule].to_dict("records")
+        parts += [section.text(rows), _unequal(rows) if rule == "error" else ""]
     return page(
         "Speed",
         "Measured by `make bench`. Each table has its own rule. A target is the project's own.",
@@ -187,15 +165,23 @@ def _met(value: float | None, bar: Mapping[str, float]) -> str:
     """Whether a value meets a bar; empty without a bar."""
     if not bar or value is None:
         return ""
-    met = bar.get("min", -math.inf) <= value <= bar.get("max", math.inf)
-    return "met" if met else "**missed**"
+    return "met" if meets(value, bar) else "**missed**"
+
+
+def _exact(target: float | None) -> str:
+    """All digits of a target, which is typed by hand."""
+    return "" if target is None else f"{target:,.12g}"
 
 
 def _significant(value: float | None, bar: Mapping[str, float]) -> str:
     """Three significant digits, or all digits of whole thousands; more if the bar needs them."""
-    value = _number(value)
     if value is None:
         return ""
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return text_on_side(value, bar, (f"{value:.{digits}g}" for digits in range(3, 18)))
+    if math.isinf(value):
+        return "∞"
+    if abs(float(f"{value:.3g}")) < 1000:
+        return text_on_side(value, bar, (f"{value:.{digits}g}" for digits in range(3, 18)))
+    whole, point, rest = text_on_side(
+        value, bar, (f"{value:.{digits}f}" for digits in range(18))
+    ).partition(".")
+    return f"{int(whole):,}{point}{rest}"
