@@ -97,6 +97,6 @@ def test_tasks_are_told_apart_as_the_suites_say(claims):
 
 def test_a_scorecard_gives_the_coverage_of_means(claims):
     # Of n = 3, 4, 5 fair coins, not all fall on one side: 6 of 8, 14 of 16, 30 of 32.
-    shares = "in at most 75 % with 3, 88 % with 4, 94 % with 5"
+    shares = "in at most 75 % of the cases with 3, 88 % with 4, 94 % with 5"
     text = page_of(claims)
     assert f"The interval of a mean over few seeds covers it less often: {shares}." in text

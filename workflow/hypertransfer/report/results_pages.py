@@ -16,12 +16,12 @@ from hypertransfer.spaces.tasks import sources
 if TYPE_CHECKING:
     import pandas as pd
 
-FEW = (3, 4, 5)  # numbers of seeds whose intervals are known to be too narrow
 RULE = (
     "A claim *holds* if its whole interval meets the bar, *fails* if its whole interval violates "
     "the bar, and is *undecided* otherwise, or if its control is not met or too few {units} ran "
     "([all reasons](../concepts.md#claim-and-verdict)). Intervals are {level} bootstrap intervals "
-    "over {units}. The interval of a mean over few {units} covers it less often: {coverage}. "
+    "over {units}. The interval of a mean over few {units} covers it less often: "
+    "in at most {three} of the cases with 3, {four} with 4, {five} with 5. "
     "{nouns}An end of an interval is *open* where the runs do not bound it. "
     "[Words](../concepts.md#words) explains the terms and symbols; the study's report says why "
     "each verdict fell as it did."
@@ -105,11 +105,13 @@ def _rule(over: Iterable[str], suites: Mapping[str, Mapping[str, Any]]) -> str:
     `over` are the plural nouns for what intervals are over, such as seeds and tasks.
     """
     nouns = sorted(set(over))
-    shares = ", ".join(f"{percent(greatest_coverage(n))} with {n}" for n in FEW)
+    three, four, five = (percent(greatest_coverage(count)) for count in (3, 4, 5))
     return RULE.format(
         units=" or ".join(nouns),
         level=percent(LEVEL),
-        coverage=f"in at most {shares}",
+        three=three,
+        four=four,
+        five=five,
         nouns=_nouns(nouns, suites),
     )
 
