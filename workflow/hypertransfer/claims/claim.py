@@ -44,7 +44,7 @@ class Claim(Control):
         confidence: how clearly the source makes the statement: high, medium or low.
         paper_value: the value in the source, as text.
         control: the control measurement.
-        min_seeds: smallest number of seeds, or of tasks, for a verdict.
+        min_seeds: smallest number of seeds, or of tasks or groups, for a verdict.
     """
 
     id: str

@@ -217,10 +217,12 @@ def _measures() -> str:
     intro = (
         "The measures that a [claim](../configuration/evidence.md#claims) can name, by family. "
         "`where` selects rows of the measure's table. Each measure returns a value with a "
-        f"{percent(LEVEL)} bootstrap interval over seeds (measures of learned spaces: over tasks); "
+        f"{percent(LEVEL)} bootstrap interval over seeds (measures of learned spaces: over tasks "
+        "or groups of tasks); "
         "[Intervals and verdicts](../configuration/evidence.md#intervals-and-verdicts) says how "
-        "much it covers. [Options](../configuration/evidence.md#options-that-several-measures-"
-        "share) explains the options that several measures share. Source: `hypertransfer.claims`."
+        "much it covers. [Common options]"
+        "(../configuration/evidence.md#common-options) explains the options that measures have in "
+        "common. Source: `hypertransfer.claims`."
     )
     parts = [intro]
     for family in FAMILIES:
