@@ -82,6 +82,17 @@ def test_intervals_of_a_known_drift_cover_it_as_often_as_stated(seeds, least, mo
     assert least <= covered / trials <= most
 
 
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_intervals_of_means_cover_no_more_than_the_greatest_coverage(count):
+    """The mean 0 of numbers of either sign is left out if all have one sign."""
+    numbers = np.random.default_rng(0).choice([-1.0, 1.0], size=(4000, count))
+    distinct, copies = np.unique(numbers, axis=0, return_counts=True)
+    intervals = [estimate.bootstrap(of_mean(values), count) for values in distinct]
+    covered = [interval.low <= 0 <= interval.high for interval in intervals]
+    share = copies[covered].sum() / copies.sum()
+    assert share == pytest.approx(estimate.greatest_coverage(count), abs=0.03)
+
+
 def test_flags_of_one_sided_intervals():
     assert Estimate(1, 2, INF, 3).lower_bound_only
     assert Estimate(1, -INF, 2, 3).upper_bound_only

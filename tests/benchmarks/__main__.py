@@ -40,7 +40,7 @@ BENCHMARKS = {
 }
 OUTPUT = Path("results/benchmarks.parquet")
 SCHEMA = pa.schema(
-    [(name, pa.string()) for name in ("benchmark", "metric")]
+    [(name, pa.string()) for name in ("benchmark", "metric", "rule")]
     + [(name, pa.float64()) for name in ("ours", "rival", "ratio", "target")]
     + [("unit", pa.string())]
     + [(name, pa.string()) for name in ("git", "torch", "device", "finished")]
@@ -52,13 +52,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], default=[])
     names = parser.parse_args().names or list(BENCHMARKS)
+    kept = parquet.read(OUTPUT) if OUTPUT.exists() else SCHEMA.empty_table()
+    if kept.column_names != SCHEMA.names:
+        parser.error(f"{OUTPUT} has the columns of another version: move it away, and run all")
     rows = [
         {**row, **provenance(torch.device("cpu"))}
         for name in names
         for row in BENCHMARKS[name].run()
     ]
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
-    kept = parquet.read(OUTPUT) if OUTPUT.exists() else SCHEMA.empty_table()
     measured = {row["benchmark"] for row in rows}
     fresh = [b not in measured for b in kept.column("benchmark").to_pylist()]
     kept = kept.filter(pa.array(fresh, pa.bool_()))

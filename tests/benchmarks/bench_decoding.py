@@ -1,59 +1,73 @@
-"""Cached decoding: tokens a second of each kind of attention, and without a cache."""
+"""Cached decoding as in the study `muon_mla_moe`: tokens a second of each kind of attention."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from statistics import median
+from typing import Any
 
 import torch
 from tests.benchmarks.rows import row
+from tests.benchmarks.specs import STUDIES
 from tests.support.parts import network as network_of
 
 from hypertransfer.networks.decoder.model import Decoder
+from hypertransfer.runs.spec import RunSpec
+from hypertransfer.studies.grid import runs
+from hypertransfer.studies.study import load_study
 from hypertransfer.training.loop import reproducible
 
-WIDTH, DEPTH, HEAD, BATCH, PROMPT, TOKENS, ROUNDS = 512, 4, 64, 8, 512, 8, 7
+# The grid and the point of the study that each kind is.
 KINDS = {
-    "MHA": {},
-    "GQA (2 heads)": {"kv_heads": 2},
-    "MQA": {"kv_heads": 1},
-    "MLA (r = d/2)": {"attention": "latent", "latent_ratio": 0.5},
+    "MHA": ("cache", {"model.attention": "multi_head"}),
+    "GQA (2 heads)": ("cache-grouped", {"model.kv_heads": 2}),
+    "MQA": ("cache-grouped", {"model.kv_heads": 1}),
+    "MLA (r = d/2)": ("cache", {"model.attention": "latent"}),
 }
+
+
+def setting() -> tuple[dict[str, RunSpec], Mapping[str, Any]]:
+    """The study's run of each kind of attention, and the settings of its decoding probe."""
+    grids = load_study("muon_mla_moe", "desk", STUDIES).grids
+    specs = {}
+    for kind, (grid, point) in KINDS.items():
+        found = [run.spec for run in runs(grids[grid]) if point.items() <= run.point.items()]
+        specs[kind] = found[0]
+    return specs, grids["cache"].probes["decoding"].settings
 
 
 def run() -> list[dict]:
     """Tokens a second after a prompt, each kind in turns; the rival is multi-head attention."""
     reproducible()
+    specs, probe = setting()
+    batch, prompt_length, tokens = (probe[name] for name in ("batch", "prompt", "tokens"))
     speeds: dict[str, list[float]] = {name: [] for name in (*KINDS, "no cache")}
-    networks = {name: _network(options) for name, options in KINDS.items()}
-    prompt = torch.randint(256, (BATCH, PROMPT), generator=torch.Generator().manual_seed(0))
-    for _ in range(ROUNDS):
+    networks = {name: _network(spec, prompt_length) for name, spec in specs.items()}
+    generator = torch.Generator().manual_seed(0)
+    prompt = torch.randint(256, (batch, prompt_length), generator=generator)
+    for _ in range(1 + probe["repeats"]):
         for name, network in networks.items():
-            speeds[name].append(_cached(network, prompt))
+            speeds[name].append(_cached(network, prompt, tokens))
         speeds["no cache"].append(_plain(networks["MHA"], prompt))
     each = {name: median(found[1:]) for name, found in speeds.items()}
-    rows = [
-        row(f"decoding with {name} against MHA", each[name], each["MHA"], None, "tokens/s",
-            "decoding")
-        for name in KINDS if name != "MHA"
-    ]  # fmt: skip
+    pairs = [("MHA", "no cache"), *((name, "MHA") for name in KINDS if name != "MHA")]
+    length = f"{tokens} tokens after {prompt_length}"
     return [
-        row("decoding with MHA against no cache", each["MHA"], each["no cache"], None, "tokens/s",
-            "decoding"),
-        *rows,
+        row(f"decoding {length} with {name} against {rival}", each[name], each[rival], None,
+            "tokens/s", "decoding", "rate")
+        for name, rival in pairs
     ]  # fmt: skip
 
 
-def _network(options: dict) -> Decoder:
+def _network(spec: RunSpec, prompt_length: int) -> Decoder:
     torch.manual_seed(0)
     made = network_of(
-        "llama",
-        width=WIDTH,
-        depth=DEPTH,
-        input_shape=(PROMPT,),
+        **spec.plain()["model"],
+        width=spec.shape.width,
+        depth=spec.shape.depth,
+        input_shape=(prompt_length,),
         classes=256,
-        head_size=HEAD,
-        **options,
     )
     for parameter in made.parameters():
         if parameter.dim() > 1:
@@ -62,17 +76,18 @@ def _network(options: dict) -> Decoder:
 
 
 @torch.no_grad()
-def _cached(network: Decoder, prompt: torch.Tensor) -> float:
-    caches = network.cache(BATCH, PROMPT + TOKENS)
+def _cached(network: Decoder, prompt: torch.Tensor, tokens: int) -> float:
+    batch, length = prompt.shape
+    caches = network.cache(batch, length + tokens)
     given = network.step(prompt, caches)[:, -1:].argmax(-1)
     started = time.perf_counter()
-    for _ in range(TOKENS):
+    for _ in range(tokens):
         given = network.step(given, caches)[:, -1:].argmax(-1)
-    return BATCH * TOKENS / (time.perf_counter() - started)
+    return batch * tokens / (time.perf_counter() - started)
 
 
 @torch.no_grad()
 def _plain(network: Decoder, prompt: torch.Tensor) -> float:
     started = time.perf_counter()
     network(prompt)[:, -1:].argmax(-1)
-    return BATCH / (time.perf_counter() - started)
+    return len(prompt) / (time.perf_counter() - started)

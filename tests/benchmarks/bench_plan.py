@@ -91,7 +91,7 @@ def run() -> list[dict]:
 def planned(metric: str, ours: float, rival: float, target: float | None) -> dict:
     """Against one job a run; the target is for ours."""
     unit = "MB" if "megabytes" in metric else "s"
-    return row(metric, ours, rival, target, unit, "plan")
+    return row(metric, ours, rival, target, unit, "plan", "limit")
 
 
 def cost(command: list[str], folder: Path, environment: Mapping[str, str]) -> tuple[float, float]:

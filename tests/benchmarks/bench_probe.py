@@ -21,6 +21,7 @@ from hypertransfer.catalogue import lookup
 from hypertransfer.curvature.lanczos import top_eigenvalues
 from hypertransfer.curvature.operators import HessianOperator, Landscape
 from hypertransfer.probes.checkpoint import load_weights
+from hypertransfer.report.speed_page import ERRORS
 from hypertransfer.training import build
 from hypertransfer.training.loop import reproducible, train
 
@@ -83,16 +84,17 @@ def run() -> list[dict]:
             rival = to_error(method, name, part, k, truth)
             of = f"top {k}, {len(kept)} checkpoints, against {name}"
             rows += [
-                saved(f"HVPs, {of}", found.products, rival.products, target),
+                saved(f"HVPs, {of}", found.products, rival.products, target, ""),
                 saved(f"seconds, {of}", found.seconds, rival.seconds, 3, "s"),
-                saved(f"largest relative error, {of}", found.error(truth), rival.error(truth)),
-            ]
+                row(f"{ERRORS}{of}", found.error(truth), rival.error(truth), None, "", "probe",
+                    "error"),
+            ]  # fmt: skip
     return rows
 
 
-def saved(metric: str, a: float, b: float, target: float | None = None, unit: str = "") -> dict:
+def saved(metric: str, a: float, b: float, target: float, unit: str) -> dict:
     """Ours against the rival's; the ratio says how many times more the rival's is."""
-    return row(metric, a, b, target, unit, "probe", b / a)
+    return row(metric, a, b, target, unit, "probe", "saving", b / a)
 
 
 def trajectory() -> Problem:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
+from tests.benchmarks.rows import row
 from tests.slurm.cluster import Cluster, NoCluster, install
 from tests.workflow.project import STUDY, Project
 
@@ -38,11 +39,11 @@ def run() -> list[dict]:
                 there = train(Path(place) / "slurm", *PROFILE)
         finally:
             cluster.stop()
+    cells = f"{CELLS} small cells"
     return [
-        {"benchmark": "slurm", "metric": f"{CELLS} small cells: wall seconds through SLURM, here",
-         "ours": there, "rival": here, "ratio": there / here, "target": None, "unit": "s"},
-        {"benchmark": "slurm", "metric": "the same, seconds more for each job",
-         "ours": (there - here) / CELLS, "rival": None, "ratio": None, "target": None, "unit": "s"},
+        row(f"{cells}: wall seconds through SLURM, here", there, here, None, "s", "slurm"),
+        row(f"{cells}: seconds that SLURM adds to each job", (there - here) / CELLS, None, None,
+            "s", "slurm", "cost"),
     ]  # fmt: skip
 
 

@@ -111,7 +111,10 @@ def _evaluations() -> list[dict]:
     for name in list(METHODS)[1:]:
         there = means[name] <= goal
         first = float(there.argmax() + 1) if there.any() else float("inf")
-        text = f"HPOBench, {name}: evaluations to random's regret at {BUDGET}"
+        text = (
+            f"HPOBench, {name}, {REPEATS} repeats: evaluations to reach the regret of random "
+            f"search after {BUDGET}"
+        )
         rows.append(row(text, first, BUDGET, 0.5, "evaluations", "spaces"))
     return rows
 

@@ -36,14 +36,13 @@ def measure(place: Path) -> list[dict]:
     again = seconds(place)
     add_learning_rate(place)
     added = seconds(place)
-    efficiency = pure / (wall * cores)
     return [
-        measured("desk scale: core seconds, of them training and probing", wall * cores, pure,
-            efficiency, 0.8, "s"),
-        measured("desk scale: wall seconds against an hour", wall, 3600, wall / 3600, 1, "s"),
-        measured("nothing to be done: wall seconds against 10", again, 10, again / 10, 1, "s"),
-        measured("one learning rate added to µP's sweep, against the whole job", added, wall,
-            added / wall, None, "s"),
+        measured("desk scale: core seconds, of them training and probing", pure, wall * cores, 0.8,
+            "share"),
+        measured("desk scale: wall seconds against an hour", wall, None, 3600, "limit"),
+        measured("nothing to be done: wall seconds against 10", again, None, 10, "limit"),
+        measured("one learning rate added to µP's sweep, against the whole job", added, wall, None,
+            "cost"),
     ]  # fmt: skip
 
 
@@ -61,10 +60,10 @@ def add_learning_rate(place: Path) -> None:
 
 
 def measured(
-    metric: str, ours: float, rival: float, ratio: float, target: float | None, unit: str
+    metric: str, ours: float, whole: float | None, target: float | None, rule: str
 ) -> dict:
-    """A row whose ratio is not always that of the two numbers."""
-    return row(metric, ours, rival, target, unit, "workflow", ratio)
+    """A row in seconds, with those of the whole job if it is compared with that."""
+    return row(metric, ours, whole, target, "s", "workflow", rule)
 
 
 def seconds(place: Path) -> float:

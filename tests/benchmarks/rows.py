@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypertransfer.report.speed_page import SECTIONS
+
 
 def row(
     metric: str,
     ours: float,
-    rival: float,
+    rival: float | None,
     target: float | None,
     unit: str,
     benchmark: str = "train",
+    rule: str = "ratio",
     ratio: float | None = None,
 ) -> dict[str, Any]:
-    """A row of the benchmarks' table; the ratio is ours over the rival's unless one is given."""
+    """A row of the benchmarks' table; the ratio is ours over the rival's unless one is given.
+
+    `rule` says how the row is read: a key of the sections of the speed page.
+    """
+    if rule not in SECTIONS:
+        raise ValueError(f"rule {rule!r} of {metric!r}: use one of {', '.join(SECTIONS)}")
+    if ratio is None and rival is not None:
+        ratio = ours / rival
     return {
         "benchmark": benchmark,
         "metric": metric,
+        "rule": rule,
         "ours": ours,
         "rival": rival,
-        "ratio": ours / rival if ratio is None else ratio,
+        "ratio": ratio,
         "target": target,
         "unit": unit,
     }

@@ -139,7 +139,7 @@ def test_winner_slope_by_groups():
     assert found.value == pytest.approx(-0.75)
     assert (found.low, found.high) == (pytest.approx(-1), pytest.approx(-0.5))
     each = measured("winner_slope", "winners", frame, size="width", by="group, seed")
-    assert each.count == 6
+    assert (each.count, each.over) == (6, "groups")
     with pytest.raises(AnalysisError, match="no group has winners at two values of width"):
         measured("winner_slope", "winners", frame[frame["width"] == 16], size="width")
 
@@ -175,6 +175,7 @@ def test_options_are_checked_by_the_measures_own_choices():
     few = claim(min_seeds=4)
     verdict = verdicts.check(few, {"replays": replays()})
     assert (verdict.verdict, verdict.reason) == ("undecided", "3 tasks ran, and 4 are asked for")
+    assert verdict.cause == "too few tasks"
 
 
 def test_quantities_of_regions_are_columns_of_their_table():

@@ -7,7 +7,7 @@ import pytest
 from tests.support.claims import INF, SP, make_claim, make_runs, make_tables
 
 from hypertransfer.analysis.estimate import Estimate
-from hypertransfer.claims import verdicts
+from hypertransfer.claims import bars, verdicts
 from hypertransfer.claims.measure import ClaimError
 
 
@@ -37,21 +37,42 @@ from hypertransfer.claims.measure import ClaimError
     ],
 )
 def test_an_interval_decides_only_when_all_of_it_lies_on_one_side(low, high, bar, verdict):
-    found, reason = verdicts._judge(bar, Estimate(1.0, low, high, 3), "octaves", 3)
-    assert found == verdict
-    assert verdicts.bar_text(bar, "octaves") in reason
+    found, reason, cause = verdicts._judge(bar, Estimate(1.0, low, high, 3), "octaves", 3)
+    assert (found, cause) == (verdict, "")
+    assert bars.bar_text(bar, "octaves") in reason
 
 
-def test_bars_in_words():
-    assert verdicts.bar_text({"max": 1}, "octaves") == "≤ 1 octave"
-    assert verdicts.bar_text({"min": 2}, "octaves") == "≥ 2 octaves"
-    assert verdicts.bar_text({"min": 0.5, "max": 2}) == "0.5 to 2"
+@pytest.mark.parametrize(
+    ("low", "high", "bar", "text"),
+    [
+        (0.0, 0.50005788, {"max": 0.5}, "0 to 0.5001"),  # not 0 to 0.5, which meets the bar
+        (-0.3499, -0.3, {"max": -0.35}, "-0.3499 to -0.3"),
+        (0.34566, 0.5, {"max": 0.5}, "0.346 to 0.5"),
+    ],
+)
+def test_reasons_print_ends_on_their_side_of_the_bar(low, high, bar, text):
+    _, reason, _ = verdicts._judge(bar, Estimate(0.4, low, high, 3), "", 3)
+    assert reason.startswith(f"{text} over 3 seeds,")
+
+
+def test_a_cause_is_given_only_if_it_is_the_control_or_too_few_seeds():
+    tables = make_tables()
+    failing = {"measure": "optimum_shift", "where": SP, "bar": {"max": 1}}
+    unmet = verdicts.check(make_claim(control=failing), tables)
+    few = verdicts.check(make_claim(min_seeds=99), tables)
+    near = verdicts.check(make_claim(where={}), {"runs": make_runs((0.0, 0.5, 1.0), noise=0.1)})
+    assert [v.verdict for v in (unmet, few, near)] == ["undecided"] * 3
+    assert [v.cause for v in (unmet, few, near)] == [
+        "control not met",
+        "too few seeds",
+        "",
+    ]
 
 
 def test_a_true_claim_holds_and_a_false_one_fails():
     tables = make_tables()
     true = verdicts.check(make_claim(), tables)
-    assert (true.verdict, true.estimate.count, verdicts.bar_text(true.claim.bar, true.unit)) == (
+    assert (true.verdict, true.estimate.count, bars.bar_text(true.claim.bar, true.unit)) == (
         "holds",
         5,
         "≤ 1 octave",
@@ -250,8 +271,8 @@ def card(*entries, tables=None):
 
 
 DOCUMENTED = (
-    "study", "claim", "sentence", "source", "paper_value", "value", "low", "high", "bar",
-    "verdict", "confidence", "scale", "edition", "reason", "unit",
+    "study", "claim", "sentence", "source", "paper_value", "value", "low", "high", "over", "bar",
+    "bar_min", "bar_max", "verdict", "confidence", "scale", "edition", "reason", "cause", "unit",
 )  # fmt: skip
 
 
@@ -267,7 +288,11 @@ def test_a_scorecard_has_a_row_a_claim_and_the_documented_columns():
         "octaves",
     ]
     assert two["paper_value"].isna().tolist() == [False, True]
-    assert two.dtypes[["value", "low", "high"]].eq(float).all()
+    assert two.dtypes[["value", "low", "high", "bar_min", "bar_max"]].eq(float).all()
+    assert two["bar_max"].fillna(-9).tolist() == [1, -9]
+    assert two["bar_min"].fillna(-9).tolist() == [-9, 2]
+    assert two["over"].tolist() == ["seeds", "seeds"]
+    assert two["cause"].tolist() == ["", ""]
 
 
 def test_an_empty_scorecard_has_the_same_columns_and_types():

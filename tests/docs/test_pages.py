@@ -11,11 +11,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hypertransfer.analysis.estimate import LEVEL, greatest_coverage
+from hypertransfer.analysis.numerals import percent
+from hypertransfer.catalogue.config_schemas import schema
 from hypertransfer.claims.claim import Claim
 from hypertransfer.cli.arguments import parser
 from hypertransfer.maintenance import references
 from hypertransfer.report import reference
 from hypertransfer.runs.spec import RunSpec, Schedule
+from hypertransfer.spaces.replay import REGIONS, REPLAYS
+from hypertransfer.spaces.winners import COLUMNS as WINNERS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -64,7 +69,9 @@ def test_the_readme_has_two_screens_at_most():
 def counted(study: str) -> dict[str, int]:
     """Verdicts of a study, counted in the rows of its scorecard."""
     claims = (DOCS / "scorecards" / f"{study}.md").read_text("utf-8").partition("## Claims")[2]
-    found = re.findall(r"\| \**(holds|fails|undecided)\** \|$", claims, flags=re.MULTILINE)
+    found = re.findall(
+        r"\| \**(holds|fails|undecided)\**(?: \([^|)]+\))? \|$", claims, flags=re.MULTILINE
+    )
     return {verdict: found.count(verdict) for verdict in VERDICTS}
 
 
@@ -121,6 +128,70 @@ def test_every_key_of_a_run_and_of_a_claim_is_explained():
     assert {field.name for field in fields(RunSpec)} <= first_cells("configuration/runs.md")
     assert {field.name for field in fields(Schedule)} <= first_cells("configuration/runs.md")
     assert {field.name for field in fields(Claim)} <= first_cells("configuration/evidence.md")
+
+
+def rows_below(page: str, heading: str) -> dict[str, str]:
+    """The rows of the first table below a heading, by the code spans of their first cell."""
+    below = (DOCS / page).read_text("utf-8").partition(f"\n{heading}\n")[2].partition("\n|---")[2]
+    rows = {}
+    for line in below.partition("\n\n")[0].splitlines()[1:]:
+        rows |= dict.fromkeys(re.findall(r"`([^`]+)`", line.split(" | ")[0]), line)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("heading", "part"),
+    [
+        ("## Figures", schema("study")["$defs"]["figure"]),
+        ("## Claims", schema("study")["$defs"]["claim"]),
+        ("## Counterparts", schema("study")["properties"]["counterparts"]["items"]),
+    ],
+)
+def test_required_keys_are_marked(heading, part):
+    rows = rows_below("configuration/evidence.md", heading)
+    assert set(rows) == set(part["properties"])
+    assert {key for key, row in rows.items() if "(required)" in row} == set(part["required"])
+
+
+@pytest.mark.parametrize("page", ["concepts.md", "configuration/evidence.md"])
+def test_pages_give_level_and_coverage_of_intervals(page):
+    text = " ".join((DOCS / page).read_text("utf-8").split())
+    assert f"level of {percent(LEVEL)}" in text
+    three, four, five = (percent(greatest_coverage(count)) for count in (3, 4, 5))
+    assert f"{three} of the cases with 3 seeds, {four} with 4 and {five} with 5" in text
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/compare.md"])
+def test_products_of_the_probe_are_those_of_the_speed_page(page):
+    (row,) = re.findall(r"^\| HVPs, top 1,.*PyHessian \|.*$", (DOCS / "speed.md").read_text(), re.M)
+    ours, rival, _, target, met = map(str.strip, row.split("|")[2:7])
+    text = " ".join((ROOT / page).read_text("utf-8").split())
+    assert products(text) == [(ours, rival)]
+    assert missed_factors(text) == ([target] if met == "**missed**" else [])
+
+
+def products(text: str) -> list[tuple[str, str]]:
+    """Our number of products and the rival's, of each sentence that compares them."""
+    rival = r"where [^.\d]*?([\d,]*\d)\b"  # the first number after `where`, in the sentence
+    return re.findall(rf"\b([\d,]*\d) Hessian-vector products {rival}", text)
+
+
+def missed_factors(text: str) -> list[str]:
+    """The factors that are said to be missed targets."""
+    return re.findall(r"a factor of ([\d.]+), is missed", text)
+
+
+def test_false_numbers_of_products_are_seen():
+    text = "With 159 Hessian-vector products where *PyHessian* takes 376; a factor of 4, is missed."
+    other = " It took 375 seconds; a factor of 3, is missed."
+    assert products(text + other) == [("159", "376")]
+    assert products("2,684 Hessian-vector products where A's needs 1,375.") == [("2,684", "1,375")]
+    assert missed_factors(text + other) == ["4", "3"]
+
+
+def test_every_column_of_the_tables_of_replays_is_explained():
+    explained = first_cells("configuration/replays.md")
+    assert {*REPLAYS.names, *REGIONS.names, *WINNERS} <= explained
 
 
 def test_every_command_is_on_the_start_page():

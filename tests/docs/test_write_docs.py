@@ -41,12 +41,17 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     claim = {
         "sentence": "The rate stays.",
+        "over": "seeds",
         "bar": "≤ 1 octave",
+        "bar_min": None,
+        "bar_max": 1.0,
         "value": 0.5,
         "low": 0.25,
         "high": 0.75,
         "verdict": "holds",
         "unit": "octaves",
+        "reason": "0.25 to 0.75 over 3 seeds, all of it meets the bar ≤ 1 octave",
+        "cause": "",
         "scale": "smoke",
         "edition": "1",
     }
@@ -55,6 +60,7 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
     bench = {
         "benchmark": "train",
         "metric": "a step",
+        "rule": "ratio",
         "ours": 1.0,
         "rival": 2.0,
         "ratio": 0.5,
@@ -70,7 +76,7 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
     assert "| The rate stays. | ≤ 1 octave | 0.50 (0.25 … 0.75) | **holds** |" in card
     assert "| commits | 0123456789ab |" in card
     assert "| runs | 1 |" in card
-    assert "| a step | 1 | 2 | 0.5 | 1 | s |" in pages["speed.md"]
+    assert "| a step | 1 | 2 | 0.5 | 1 | met | s |" in pages["speed.md"]
 
 
 def test_no_results_are_no_pages(write_docs, tmp_path, monkeypatch):

@@ -30,8 +30,8 @@ EVIL = "<script>alert('x')</script>\"' onload=\"alert(1)\" --><b>&amp;"
 
 CARD = pd.DataFrame(
     [{"study": "mine", "claim": "x", "sentence": EVIL, "source": EVIL, "paper_value": EVIL,
-      "bar": EVIL, "verdict": "fails", "reason": EVIL, "confidence": "low", "value": 1.0,
-      "low": 0.0, "high": 2.0, "unit": ""}]
+      "bar": EVIL, "bar_min": 0.0, "bar_max": None, "verdict": "fails", "reason": EVIL,
+      "confidence": "low", "value": 1.0, "low": 0.0, "high": 2.0, "unit": ""}]
 )  # fmt: skip
 
 

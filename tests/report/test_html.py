@@ -12,8 +12,9 @@ from hypertransfer.report import html
 STUDY = {"title": "A & B", "question": "Why?", "paper": {"title": "P", "authors": "Someone"}}
 CLAIM = {
     "study": "mine", "claim": "x", "sentence": "x < y", "source": "ours", "paper_value": None,
-    "bar": "≥ 0", "verdict": "holds", "reason": "5 seeds", "confidence": "high", "value": 0.123,
-    "low": 0.1, "high": float("inf"), "unit": "octaves",
+    "bar": "≥ 0", "bar_min": 0.0, "bar_max": float("nan"), "verdict": "holds",
+    "reason": "5 seeds", "confidence": "high", "value": 0.123, "low": 0.1,
+    "high": float("inf"), "unit": "octaves",
 }  # fmt: skip
 
 

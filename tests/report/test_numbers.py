@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from hypertransfer.claims.bars import bar_text
 from hypertransfer.report import numbers
 
 
@@ -30,6 +33,67 @@ def test_numbers(value, unit, text):
     assert numbers.number_text(value, unit) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "bar", "unit", "text"),
+    [
+        (-0.3459, {"min": -0.65, "max": -0.35}, "", "-0.346"),
+        (0.50005788, {"max": 0.5}, "octaves", "0.5001"),
+        (-0.1537, {"min": -0.15, "max": 0.15}, "", "-0.154"),
+        (0.5, {"max": 0.5}, "", "0.50"),
+        (0.4999, {"max": 0.5}, "", "0.50"),  # both meet the bar
+        (-0.0004, {"min": 0}, "loss", "-0.0004"),
+        (0.0052, {"max": 0.0051}, "", "0.0052"),
+        (1.0 + 1e-12, {"max": 1}, "", "1.00"),  # met up to rounding
+    ],
+)
+def test_a_number_has_the_digits_that_its_bar_needs(value, bar, unit, text):
+    assert numbers.number_text(value, unit, bar) == text
+
+
+AT_MOST = {"bar_min": math.nan, "bar_max": 1.0}
+FINITE = st.floats(-1e6, 1e6, allow_nan=False)
+# Bars are typed by hand: decimals of a few digits.
+END = st.decimals(-1000, 1000, places=3).map(float)
+STEP = st.sampled_from([1e-8, 1e-5, 1e-3, 0.004, 0.3, 7.0])
+
+
+@given(
+    bar=st.one_of(
+        st.builds(lambda x: {"max": x}, END),
+        st.builds(lambda x: {"min": x}, END),
+        st.builds(lambda x, step: {"min": x, "max": round(x + abs(step), 3)}, END, END),
+    ),
+    beside=st.one_of(FINITE, st.tuples(STEP, st.sampled_from([-1, 0, 1]))),
+    unit=st.sampled_from(["loss", "octaves", ""]),
+)
+@example({"min": -0.65, "max": -0.35}, (0.0041, 1), "")
+def test_a_printed_number_is_on_its_side_of_the_printed_bar(bar, beside, unit):
+    if isinstance(beside, tuple):  # close to an end of the bar
+        step, sign = beside
+        beside = [*bar.values()][-1] + sign * step
+    shown = float(numbers.number_text(beside, unit, bar))
+    for end in bar.values():  # the text of the bar has all its digits
+        assert f"{end:.3f}".rstrip("0").rstrip(".") in bar_text(bar, unit)
+    # Up to rounding, a printed number meets the ends that the number meets, and no other.
+    if "max" in bar and abs(beside - bar["max"]) > 1e-9:
+        assert (shown <= bar["max"]) == (beside <= bar["max"])
+    if "min" in bar and abs(beside - bar["min"]) > 1e-9:
+        assert (shown >= bar["min"]) == (beside >= bar["min"])
+
+
 def test_a_value_stands_with_its_interval():
-    claim = {"value": 0.5, "low": -math.inf, "high": 1.0, "unit": "loss"}
+    claim = {"value": 0.5, "low": -math.inf, "high": 1.0, "unit": "loss", **AT_MOST}
     assert numbers.value_text(claim) == "0.500 (open … 1.000)"
+
+
+def test_a_p_value_stands_alone():
+    claim = {"value": 0.0039, "low": 0.0039, "high": 0.0039, "unit": "p", **AT_MOST}
+    assert numbers.value_text(claim) == "0.004"
+    assert numbers.value_text({**claim, "unit": ""}) == "0.004 (0.004 … 0.004)"
+
+
+@pytest.mark.parametrize("empty", [None, math.nan])
+def test_a_value_has_the_digits_that_the_bar_of_its_row_needs(empty):
+    row = {"value": 0.50005788, "unit": "", "bar_min": empty, "bar_max": 0.5}
+    assert numbers.measured_text(row) == "0.5001"
+    assert numbers.measured_text({**row, "bar_min": 0.5, "bar_max": empty}) == "0.50"

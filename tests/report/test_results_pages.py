@@ -1,4 +1,4 @@
-"""Scorecard and speed pages from tables."""
+"""Scorecard pages from tables."""
 
 from __future__ import annotations
 
@@ -9,20 +9,26 @@ import pytest
 
 from hypertransfer.report import results_pages
 
+SUITES = {
+    "public": {"source": "hpobench"},
+    "mine": {"source": "runs", "about": {"task": ["shape.width", "seed"]}},
+}
+
 
 @pytest.fixture
 def claims() -> pd.DataFrame:
     rows = [
-        ("µP | stays.", "≤ 1 octave", 0.284, 0.13, math.inf, "undecided", "octaves"),
-        ("The loss falls.", "≥ 0 loss", 0.0061, 0.004, 0.007, "holds", "loss"),
-        ("The error is small.", "≤ 1e-05", 3e-7, 2e-7, 3e-7, "fails", ""),
+        ("µP | stays.", "≤ 1 octave", math.nan, 1, 0.284, 0.13, math.inf, "undecided", "octaves"),
+        ("The loss falls.", "≥ 0 loss", 0, math.nan, 0.0061, 0.004, 0.007, "holds", "loss"),
+        ("The error is small.", "≤ 1e-05", math.nan, 1e-5, 3e-7, 2e-7, 3e-7, "fails", ""),
     ]
-    names = ["sentence", "bar", "value", "low", "high", "verdict", "unit"]
-    return pd.DataFrame(rows, columns=names).assign(scale="desk", edition="2")
+    names = ["sentence", "bar", "bar_min", "bar_max", "value", "low", "high", "verdict", "unit"]
+    facts = {"scale": "desk", "edition": "2", "reason": "", "cause": "", "over": "seeds"}
+    return pd.DataFrame(rows, columns=names).assign(**facts)
 
 
 def test_a_scorecard_counts_and_lists_every_claim(claims):
-    text = results_pages.scorecard_page("mine", "Mine", claims, {"commits": "abc"})
+    text = results_pages.scorecard_page("mine", "Mine", claims, {"commits": "abc"}, {})
     assert "# Scorecard: Mine" in text
     assert "| 3 | 1 | 1 | 1 |" in text
     assert "| commits | abc |" in text
@@ -49,23 +55,48 @@ def test_a_study_that_trains_nothing_has_no_commits(claims):
     assert (found["runs"], found["commits"], found["trained"]) == ("0", "unknown", "no runs")
 
 
-def test_the_speed_page_lists_every_benchmark():
-    row = {
-        "benchmark": "train",
-        "metric": "a step",
-        "ours": 0.00345,
-        "rival": 0.003,
-        "ratio": 1.15,
-        "target": math.nan,
-        "unit": "s",
-        "git": "abc",
-        "torch": "2.13.0",
-        "device": "cpu: x",
-        "finished": "2026-01",
-    }
-    later = {**row, "ours": 12345.6, "ratio": 3e-7, "git": "abd", "finished": "2026-02"}
-    text = results_pages.speed_page(pd.DataFrame([row, later]))
-    assert "| a step | 0.00345 | 0.003 | 1.15 |  | s |" in text
-    assert "| a step | 12,346 | 0.003 | 3·10<sup>−7</sup> |  | s |" in text
-    for fact in ("commits | abc, abd", "devices | cpu: x", "finished | 2026-01 to 2026-02"):
-        assert f"| {fact} |" in text
+def page_of(claims: pd.DataFrame, suites: dict | None = None, **changes: object) -> str:
+    return results_pages.scorecard_page("mine", "Mine", claims.assign(**changes), {}, suites or {})
+
+
+def test_a_verdict_that_the_interval_does_not_give_has_its_cause(claims):
+    causes = ["control not met", "", "too few seeds"]
+    text = page_of(claims, cause=causes, verdict=["undecided", "holds", "undecided"])
+    assert "| 0.28 (0.13 … open) | undecided (control not met) |" in text
+    assert "| 0.006 (0.004 … 0.007) | **holds** |" in text
+    assert "| undecided (too few seeds) |" in text
+
+
+def test_a_p_value_stands_without_an_interval(claims):
+    text = page_of(claims, bar="p ≤ 0.05", unit="p", value=0.004, low=0.004, high=0.004)
+    assert text.count("| p ≤ 0.05 | 0.004 |") == 3
+
+
+@pytest.mark.parametrize(
+    ("over", "words", "explained"),
+    [
+        (["seeds"] * 3, "seeds", []),
+        (["tasks"] * 3, "tasks", ["A task is"]),
+        (["groups", "tasks", "groups"], "groups or tasks", ["A task is", "A group is"]),
+        (["groups", "seeds", "seeds"], "groups or seeds", ["A task is", "A group is"]),
+    ],
+)
+def test_a_scorecard_says_what_its_intervals_are_over(claims, over, words, explained):
+    text = page_of(claims, over=over)
+    assert f"Intervals are 95 % bootstrap intervals over {words}." in text
+    assert f"too few {words} ran" in text
+    assert [start for start in ("A task is", "A group is") if start in text] == explained
+
+
+def test_tasks_are_told_apart_as_the_suites_say(claims):
+    trained = "trained here are told apart by `shape.width`, `seed`. "
+    assert trained in page_of(claims, SUITES, over="tasks")
+    assert "trained here" not in page_of(claims, {"public": SUITES["public"]}, over="tasks")
+    assert "trained here" not in page_of(claims, SUITES)
+
+
+def test_a_scorecard_gives_the_coverage_of_means(claims):
+    # Of n = 3, 4, 5 fair coins, not all fall on one side: 6 of 8, 14 of 16, 30 of 32.
+    shares = "in at most 75 % of the cases with 3, 88 % with 4, 94 % with 5"
+    text = page_of(claims)
+    assert f"The interval of a mean over few seeds covers it less often: {shares}." in text

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tests.benchmarks import bench_workflow
+import pytest
+from tests.benchmarks import bench_decoding, bench_workflow
+from tests.benchmarks.rows import row
 
 from hypertransfer.studies.grid import runs
 from hypertransfer.studies.study import load_study
@@ -24,3 +26,21 @@ def test_the_learning_rate_that_a_benchmark_adds_is_one_more_of_a_sweep(tmp_path
     assert len(after) == len(before) + len(added)
     assert {run.point["parameterisation"] for run in added} == {"mup"}
     assert len({run.point["lr"] for run in added}) == 1
+
+
+def test_decoding_is_measured_in_the_setting_of_the_study():
+    specs, probe = bench_decoding.setting()
+    assert {"batch", "prompt", "tokens", "repeats"} <= set(probe)
+    attentions = {kind: spec.model.options["attention"] for kind, spec in specs.items()}
+    assert attentions.pop("MLA (r = d/2)") == "latent"
+    assert set(attentions.values()) == {"multi_head"}
+    heads = {kind: spec.model.options["kv_heads"] for kind, spec in specs.items()}
+    assert (heads["GQA (2 heads)"], heads["MQA"]) == (2, 1)
+    assert {(spec.shape.width, spec.shape.depth) for spec in specs.values()} == {(512, 4)}
+
+
+def test_a_row_of_a_benchmark_has_a_rule_of_the_speed_page():
+    assert row("a step", 1, 2, None, "s", rule="rate")["ratio"] == 0.5
+    assert row("a step", 1, None, None, "s", rule="cost")["ratio"] is None
+    with pytest.raises(ValueError, match="rule 'speed' of 'a step': use one of saving"):
+        row("a step", 1, 2, None, "s", rule="speed")

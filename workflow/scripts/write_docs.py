@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from hypertransfer.report import reference, results_pages
+from hypertransfer.report import reference, results_pages, speed_page
 from hypertransfer.storage import parquet
 from hypertransfer.storage.atomic import replace_atomically
 from hypertransfer.storage.run_store import Store
@@ -37,18 +37,22 @@ def result_pages() -> Iterator[tuple[str, str]]:
         tables = RESULTS / path.stem / "tables"
         if (tables / "claims.parquet").exists():
             study = yaml.safe_load(path.read_text(encoding="utf-8"))
-            yield f"scorecards/{path.stem}.md", scorecard(path.stem, study["title"], tables, store)
+            yield f"scorecards/{path.stem}.md", scorecard(path.stem, study, tables, store)
     if (file := RESULTS / "benchmarks.parquet").exists():
-        yield "speed.md", results_pages.speed_page(parquet.frame(file))
+        yield "speed.md", speed_page.speed_page(parquet.frame(file))
 
 
-def scorecard(study: str, title: str, tables: Path, store: Store) -> str:
-    """The scorecard page of a study, with the provenance of its runs from the store."""
-    claims, runs = (parquet.frame(tables / f"{name}.parquet") for name in ("claims", "runs"))
+def scorecard(name: str, study: Mapping[str, Any], tables: Path, store: Store) -> str:
+    """The scorecard page of a study, with the provenance of its runs from the store.
+
+    `study` is the study's config, of which `title` and `suites` are read.
+    """
+    claims, runs = (parquet.frame(tables / f"{part}.parquet") for part in ("claims", "runs"))
     entries = (store.get("runs", key) for key in dict.fromkeys(runs["key"]))
     records: list[Mapping[str, Any]] = [entry.record["provenance"] for entry in entries if entry]
     facts = results_pages.provenance(claims, runs, records)
-    return results_pages.scorecard_page(study, title, claims, facts)
+    suites = study.get("suites", {})
+    return results_pages.scorecard_page(name, study["title"], claims, facts, suites)
 
 
 def _is_current(file: Path, text: str) -> bool:

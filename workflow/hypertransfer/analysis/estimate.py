@@ -103,6 +103,15 @@ def in_units(estimate: Estimate, sigma: float) -> Estimate:
     )
 
 
+def greatest_coverage(count: int) -> float:
+    """The largest probability with which an interval of so many seeds covers a symmetric mean.
+
+    A resample cannot leave the range of the seeds, and with probability 2^(1−n) all n seeds are
+    on one side of the mean.
+    """
+    return 1 - 2.0 ** (1 - count)
+
+
 def bootstrap(
     statistic: Callable[[np.ndarray], Estimate],
     count: int,
@@ -122,8 +131,8 @@ def bootstrap(
     Percentile intervals of few seeds are too narrow; the percentiles are therefore moved out
     until a mean of normal seeds gets Student's interval (Hesterberg, arXiv 1411.5279, the
     expanded percentile interval). Resampling cannot leave the range of the seeds, so the
-    interval of n seeds covers a mean with at most 1 − 2^(1−n): 75 % for 3 seeds, 88 % for 4,
-    94 % for 5.
+    interval of a mean of few seeds covers it with at most `greatest_coverage`: 75 % for 3 seeds,
+    88 % for 4, 94 % for 5.
     """
     whole = statistic(np.arange(count))
     unique, index = np.unique(_resamples(count, draws, generator_seed), axis=0, return_inverse=True)

@@ -34,7 +34,7 @@ class Control(Section):
 class Claim(Control):
     """A statement with its source, a measure with a bar, and optionally a control.
 
-    A control shows that the runs could have contradicted the claim: if the control does not meet
+    A control shows that the runs could have contradicted the claim: unless its whole interval meets
     its bar, the claim is undecided.
 
     Attributes:
@@ -44,7 +44,7 @@ class Claim(Control):
         confidence: how clearly the source makes the statement: high, medium or low.
         paper_value: the value in the source, as text.
         control: the control measurement.
-        min_seeds: smallest number of seeds for a verdict.
+        min_seeds: smallest number of seeds, or of tasks or groups, for a verdict.
     """
 
     id: str

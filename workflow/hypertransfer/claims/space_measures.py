@@ -61,7 +61,7 @@ def regret_p_value(
 ) -> Estimate:
     """The p value of a one-sided Wilcoxon signed-rank test that `of` has lower regrets than `over`.
 
-    The pairs are the tasks, with mean regrets after `at` evaluations.
+    The pairs are the tasks, with mean regrets after `at` evaluations. A p value has no interval.
     """
     regrets = spaces.regrets_at(tables["replays"], (of, over), at, by)
     differences = regrets[of] - regrets[over]
@@ -151,8 +151,8 @@ def winner_slope(tables: Tables, seed: int, *, size: str = "width", by: str = "g
 
 
 def _units(by: str) -> str:
-    """The plural noun for the units that `by` distinguishes."""
-    return "groups" if by == "group" else "tasks"
+    """The plural noun for the units that `by` distinguishes: tasks, or groups of them."""
+    return "tasks" if by == "task" else "groups"
 
 
 def _over_units(

@@ -10,8 +10,8 @@
       bar: {max: 1}
       control: {measure: optimum_shift, where: {grid: width, parameterisation: sp}, bar: {min: 2}}
 
-A claim holds when the whole interval meets the bar, fails when the whole interval violates it,
-and is undecided otherwise.
+A claim holds when the whole interval meets the bar, and fails when the whole interval violates it.
+Otherwise it is undecided, and also with too few seeds, or a control that does not hold.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hypertransfer.analysis.estimate import AnalysisError, Estimate, undetermined
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.sweeps import NoCommonSeedError
 from hypertransfer.analysis.tables import Tables, need
+from hypertransfer.claims.bars import bar_text, ends_violated, meets, text_on_side
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import ClaimError
@@ -32,18 +33,33 @@ from hypertransfer.claims.validation import validate
 from hypertransfer.runs import conditions
 from hypertransfer.runs.scorecard import COLUMNS, FAILS, HOLDS, NUMBERS, UNDECIDED
 
-TOLERANCE = 1e-9  # a value meets a bar that it misses by rounding
+UNMET = "control not met"
+
+
+class Judgement(NamedTuple):
+    """A verdict with its reason.
+
+    Attributes:
+        verdict: `holds`, `fails` or `undecided`.
+        reason: the reason for the verdict, with its numbers.
+        cause: why a claim is undecided, if the cause is its control or too few seeds; else empty.
+    """
+
+    verdict: str
+    reason: str
+    cause: str = ""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on a claim, `holds`, `fails` or `undecided`, with estimate, unit and reason."""
+    """The verdict on a claim, with its reason and cause as in `Judgement`; estimate and unit."""
 
     claim: Claim
     estimate: Estimate
     unit: str
     verdict: str
     reason: str
+    cause: str = ""
 
     def row(self) -> dict[str, Any]:
         """The columns of a scorecard that depend on the claim and its runs."""
@@ -51,10 +67,13 @@ class Verdict:
         return {
             "claim": self.claim.id,
             **{name: getattr(self.claim, name) for name in texts},
-            **{name: getattr(self.estimate, name) for name in NUMBERS},
+            **{name: getattr(self.estimate, name) for name in ("value", "low", "high", "over")},
             "bar": bar_text(self.claim.bar, self.unit),
+            "bar_min": self.claim.bar.get("min"),
+            "bar_max": self.claim.bar.get("max"),
             "verdict": self.verdict,
             "reason": self.reason,
+            "cause": self.cause,
             "unit": self.unit,
         }
 
@@ -74,12 +93,12 @@ def check(written: Mapping[str, Any], tables: Tables, seed: int = 0) -> Verdict:
     name = f"claim {claim.id!r}"
     estimate = _measure(claim, tables, seed, name)
     unit = _unit(claim)
-    verdict, reason = _judge(claim.bar, estimate, unit, claim.min_seeds)
+    judged = _judge(claim.bar, estimate, unit, claim.min_seeds)
     if claim.control and estimate.count >= claim.min_seeds:
         fault = _control_fault(claim.control, claim.min_seeds, tables, seed, name)
         if fault:
-            verdict, reason = UNDECIDED, f"{fault}; by itself: {reason}"
-    return Verdict(claim, estimate, unit, verdict, reason)
+            judged = Judgement(UNDECIDED, f"{fault}; by itself: {judged.reason}", UNMET)
+    return Verdict(claim, estimate, unit, *judged)
 
 
 def scorecard(
@@ -103,16 +122,6 @@ def scorecard(
         raise ClaimError("\n".join(problems))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({name: float if name in NUMBERS else "str" for name in COLUMNS})
-
-
-def bar_text(bar: Mapping[str, float], unit: str = "") -> str:
-    """A bar in words: `≤ 1 octave`, `≥ 2 octaves`, `0.5 to 2 octaves`."""
-    if len(bar) == 2:
-        text = f"{bar['min']:g} to {bar['max']:g}"
-    else:
-        text = f"≤ {bar['max']:g}" if "max" in bar else f"≥ {bar['min']:g}"
-        unit = unit.replace("octaves", "octave") if 1 in bar.values() else unit
-    return f"{text} {unit}".strip()
 
 
 def _unit(part: Control) -> str:
@@ -165,43 +174,48 @@ def _control_fault(control: Control, min_seeds: int, tables: Tables, seed: int, 
     """The reason why a control does not meet its bar; empty if the control meets its bar."""
     estimate = _measure(control, tables, seed, f"{name} (control)")
     unit = _unit(control)
-    verdict, reason = _judge(control.bar, estimate, unit, min_seeds)
-    if verdict == HOLDS:
+    judged = _judge(control.bar, estimate, unit, min_seeds)
+    if judged.verdict == HOLDS:
         return ""
     bar = bar_text(control.bar, unit)
-    return f"the control does not hold, so these runs have no power ({bar} {verdict}: {reason})"
+    return (
+        "the control does not hold, so these runs have no power "
+        f"({bar} {judged.verdict}: {judged.reason})"
+    )
 
 
-def _judge(
-    bar: Mapping[str, float], estimate: Estimate, unit: str, min_seeds: int
-) -> tuple[str, str]:
-    """The verdict on an interval, and the reason as text."""
+def _judge(bar: Mapping[str, float], estimate: Estimate, unit: str, min_seeds: int) -> Judgement:
+    """The verdict on an interval, without a look at a control."""
     if estimate.count < min_seeds:
         noun = estimate.over[:-1] if estimate.count == 1 else estimate.over
+        cause = f"too few {estimate.over}"
         if "left out" not in estimate.caveat and estimate.count:
-            return UNDECIDED, f"{estimate.count} {noun} ran, and {min_seeds} are asked for"
+            reason = f"{estimate.count} {noun} ran, and {min_seeds} are asked for"
+            return Judgement(UNDECIDED, reason, cause)
         text = f"{estimate.count} {noun} can be used, and {min_seeds} are asked for"
-        return UNDECIDED, f"{text}; {estimate.caveat}"
-    least, most = bar.get("min", -math.inf) - TOLERANCE, bar.get("max", math.inf) + TOLERANCE
-    text, words = _interval(estimate), bar_text(bar, unit)
+        return Judgement(UNDECIDED, f"{text}; {estimate.caveat}", cause)
+    text, words = _interval(estimate, bar), bar_text(bar, unit)
     caveat = f"; {estimate.caveat}" if estimate.caveat else ""
-    if least <= estimate.low and estimate.high <= most:
-        return HOLDS, f"{text}, all of it meets the bar {words}{caveat}"
-    if estimate.high < least or estimate.low > most:
-        return FAILS, f"{text}, all of it violates the bar {words}{caveat}"
-    return UNDECIDED, f"{text}, on both sides of the bar {words}{caveat}"
+    if meets(estimate.low, bar) and meets(estimate.high, bar):
+        return Judgement(HOLDS, f"{text}, all of it meets the bar {words}{caveat}")
+    if ends_violated(estimate.high, bar)[0] or ends_violated(estimate.low, bar)[1]:
+        return Judgement(FAILS, f"{text}, all of it violates the bar {words}{caveat}")
+    return Judgement(UNDECIDED, f"{text}, on both sides of the bar {words}{caveat}")
 
 
-def _interval(estimate: Estimate) -> str:
+def _interval(estimate: Estimate, bar: Mapping[str, float]) -> str:
     one, many = estimate.over[:-1], estimate.over
     seeds = f"over {estimate.count} {many}" if estimate.count > 1 else f"from one {one}"
     if math.isnan(estimate.value) or (estimate.low, estimate.high) == (-math.inf, math.inf):
         return "the value is open"
+    low, high = (
+        text_on_side(end, bar, (f"{end:.{digits}g}" for digits in range(3, 18)))
+        for end in (estimate.low, estimate.high)
+    )
     if estimate.lower_bound_only:
-        return f"at least {estimate.low:.3g} {seeds}"
+        return f"at least {low} {seeds}"
     if estimate.upper_bound_only:
-        return f"at most {estimate.high:.3g} {seeds}"
+        return f"at most {high} {seeds}"
     if estimate.low == math.inf:
         return f"infinite {seeds}"
-    low, high = f"{estimate.low:.3g}", f"{estimate.high:.3g}"
     return f"{low} {seeds}" if low == high else f"{low} to {high} {seeds}"

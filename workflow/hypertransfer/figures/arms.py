@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hypertransfer.analysis import arms as analysis_arms
+from hypertransfer.analysis.numerals import minus_signs
 from hypertransfer.analysis.sweeps import shifts_from_smallest, sweeps_of_common_seeds
 from hypertransfer.analysis.tables import Tables, with_measured
 from hypertransfer.catalogue.cards.lmo_presets import ADAMW, PRESETS
@@ -119,7 +120,7 @@ def instances(tables: Tables, *, size: str, titles: Mapping[str, str]) -> Figure
         norms = [NORMS.get(norm, norm) for norm in norms]
         rates = [f"2$^{{{best.log2_lr:.1f}}}$" for best in optima]
         ends_of = [f"{v:.1f}" if np.isfinite(v) else "open" for v in (shift.low, shift.high)]
-        moved = f"{shift.value:+.1f} ({' to '.join(ends_of)})".replace("-", "−")
+        moved = minus_signs(f"{shift.value:+.1f} ({' to '.join(ends_of)})")
         rows.append([panel_title(grid, titles), *norms, *rates, moved, f"{optima[1].loss:.3f}"])
     return _table(head, rows)
 
@@ -230,7 +231,7 @@ def guidelines(tables: Tables, *, parts: Sequence[Mapping[str, Any]]) -> Figure:
             best=True,
         )
         tried = ", ".join(f"{name}: {loss:.3f}" for name, loss in losses.items())
-        words = f"{gain.value:.3f} ({gain.low:.3f} to {gain.high:.3f})".replace("-", "−")
+        words = minus_signs(f"{gain.value:.3f} ({gain.low:.3f} to {gain.high:.3f})")
         clear = best if gain.low > 0 else f"{best} (not clearly)"
         rows.append([part["title"], tried, clear, words])
     return _table(head, rows)

@@ -20,6 +20,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from hypertransfer.analysis import spaces
 from hypertransfer.analysis.curves import slope_per_doubling
+from hypertransfer.analysis.numerals import minus_signs
 from hypertransfer.analysis.tables import Tables
 from hypertransfer.figures.labels import AXES
 from hypertransfer.figures.panels import band, panel_grid, plain_log_ticks
@@ -269,8 +270,9 @@ def winners(
         axis.plot(mean.index, mean.to_numpy(), "o-", color="crimson", label="mean")
         axis.set_xscale("log", base=2)
         axis.set_xlabel(size.removeprefix("shape."))
+        number = minus_signs(f"{slope:+.2f}")
         words = titles.get(suite, suite) if depth is None else f"depth {depth:g}"
-        axis.set_title(f"{words}: {slope:+.2f} octaves a doubling".replace("-", "−"), fontsize=11)
+        axis.set_title(f"{words}: {number} octaves a doubling", fontsize=11)
     axes[0].set_ylabel(f"log₂ of the best {AXES.get(dimension, dimension)}")
     return figure
 

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hypertransfer.analysis.curves import power_law_exponent
+from hypertransfer.analysis.numerals import minus_signs
 from hypertransfer.analysis.tables import (
     Tables,
     across_seeds,
@@ -155,7 +156,7 @@ def levels(tables: Tables, *, quantities: Sequence[str], size: str) -> Figure:
         for colour, name in zip(sns.color_palette("deep"), in_order(runs[PANELS]), strict=False):
             spread = across_seeds(table[table[PANELS] == name], size, quantity)
             exponent = power_law_exponent(spread.index, spread["mean"])
-            number = f"{round(exponent, 2) + 0.0:.2f}".replace("-", "−")  # never −0.00
+            number = minus_signs(f"{round(exponent, 2) + 0.0:.2f}")  # never −0.00
             label = f"{parameterisation_label(name)}: {number}"
             axis.plot(spread.index, spread["mean"], "o-", color=colour, label=label)
             band(axis, spread.index, spread["min"], spread["max"], colour)

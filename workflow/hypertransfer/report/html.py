@@ -13,16 +13,18 @@ from IPython.display import HTML
 from markupsafe import Markup
 
 from hypertransfer.analysis import sweeps
+from hypertransfer.analysis.estimate import LEVEL
+from hypertransfer.analysis.numerals import minus_signs, percent
 from hypertransfer.figures.labels import NAMES
 from hypertransfer.parameterisation.algebra import SYMBOLS, Parameterisation, Power, Role
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
 from hypertransfer.report.duration import duration
-from hypertransfer.report.numbers import number_text, value_text
+from hypertransfer.report.numbers import measured_text, value_text
 from hypertransfer.report.rendering import fragment, render
 from hypertransfer.runs.scorecard import FAILS, HOLDS, UNDECIDED
 
 CLAIMS_CAPTION = (
-    "Values with intervals over seeds, or over what the column “why” names; "
+    f"Values with {percent(LEVEL)} intervals over seeds, or over what the column “why” names; "
     "bars were set before the runs"
 )
 ROLE_NAMES = {
@@ -50,7 +52,7 @@ def power(value: Power) -> Markup:
         exponent = getattr(value, name)
         if exponent:
             letter, index = symbol.split("_")
-            text = {0.5: "1/2", -0.5: "−1/2"}.get(exponent, f"{exponent:g}".replace("-", "−"))
+            text = {0.5: "1/2", -0.5: "−1/2"}.get(exponent, minus_signs(f"{exponent:g}"))
             factors.append((letter, index, "" if exponent == 1 else text))
     return fragment("power", factors)
 
@@ -109,7 +111,7 @@ def claims_markup(claims: pd.DataFrame) -> Markup:
                 "claim": claim["sentence"],
                 "source": claim["source"],
                 "in the paper": "" if pd.isna(claim["paper_value"]) else claim["paper_value"],
-                "how sure of the paper": claim["confidence"],
+                "how clearly stated": claim["confidence"],
                 "bar": claim["bar"],
                 "here": value_text(claim),
                 "verdict": fragment("verdict", claim["verdict"]),
@@ -127,7 +129,7 @@ def counterparts(study: Mapping[str, Any], claims: pd.DataFrame) -> HTML:
         lines = [
             (
                 claim["claim"],
-                number_text(claim["value"], claim["unit"]),
+                measured_text(claim),
                 claim["bar"],
                 claim["verdict"],
             )

@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
+from hypertransfer.analysis.numerals import minus_signs
+
 NOTICE = (
     "<!-- Written by workflow/scripts/write_docs.py. "
     "Edit the source that the page names, not this file. -->"
 )
 # A number or fraction, or ½, b or β as a word of its own.
-_EXPONENT = re.compile(r"\^([-−]?(?:\d*\.?\d+(?:/\d+)?|½|[bβ](?!\w)))")
+_EXPONENT = re.compile(r"\^([-−]?)((?:\d*\.?\d+(?:/\d+)?|½|[bβ](?!\w)))")
 
 
 def cell(text: object) -> str:
@@ -58,7 +60,12 @@ def _outside_code(text: str, change: Callable[[str], str]) -> str:
 
 
 def _superscript(exponent: re.Match[str]) -> str:
-    return f"<sup>{exponent[1].replace('-', '−')}</sup>"
+    return f"<sup>{'−' if exponent[1] else ''}{exponent[2]}</sup>"
+
+
+def joined(values: Iterable[object]) -> str:
+    """The distinct values in their order as texts, or `unknown`."""
+    return ", ".join(sorted({str(value) for value in values})) or "unknown"
 
 
 def numerals(text: str) -> str:
@@ -66,8 +73,7 @@ def numerals(text: str) -> str:
     powers = partial(
         re.sub, r"(\d)e([-+]\d+)", lambda match: f"{match[1]}·10<sup>{int(match[2])}</sup>"
     )
-    signs = partial(re.sub, r"(?<![\w.])-(?=\d)", "−")
-    return _outside_code(text, lambda part: signs(powers(part)))
+    return _outside_code(text, lambda part: minus_signs(powers(part)))
 
 
 def page(title: str, *parts: str) -> str:

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from hypertransfer.analysis.estimate import LEVEL
+from hypertransfer.analysis.numerals import percent
 from hypertransfer.catalogue.cards import datasets, figures, networks, optimizers, probes
 from hypertransfer.catalogue.config_schemas import schema
 from hypertransfer.claims.families import FAMILIES, measures
@@ -23,7 +25,14 @@ from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE
 from hypertransfer.report import package_optimizers
 from hypertransfer.report.column_meanings import ALONG, CLAIMS, PLACE, RUNS
 from hypertransfer.report.docstrings import docstring, documented, first_paragraph
-from hypertransfer.report.markdown import code, page, ratio, superscripts, table, typeset
+from hypertransfer.report.markdown import (
+    code,
+    page,
+    ratio,
+    superscripts,
+    table,
+    typeset,
+)
 from hypertransfer.report.option_tables import (
     OPTION,
     accepts,
@@ -208,10 +217,13 @@ def _probes() -> str:
 def _measures() -> str:
     intro = (
         "The measures that a [claim](../configuration/evidence.md#claims) can name, by family. "
-        "`where` selects rows of the measure's table. Each measure returns a value with an "
-        "interval over seeds (measures of learned spaces: over tasks). [Options of measures]"
-        "(../configuration/evidence.md#options-of-measures) explains the options that several "
-        "measures share. Source: `hypertransfer.claims`."
+        "`where` selects rows of the measure's table. Each measure returns a value with a "
+        f"{percent(LEVEL)} bootstrap interval over seeds (measures of learned spaces: over tasks "
+        "or groups of tasks); "
+        "[Intervals and verdicts](../configuration/evidence.md#intervals-and-verdicts) says how "
+        "much it covers. [Common options]"
+        "(../configuration/evidence.md#common-options) explains the options that measures have in "
+        "common. Source: `hypertransfer.claims`."
     )
     parts = [intro]
     for family in FAMILIES:

@@ -1,38 +1,42 @@
-"""Scorecard and speed pages of the documentation, written from result tables."""
+"""Scorecard pages of the documentation, written from result tables."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hypertransfer.report.markdown import numerals, page, table, typeset
+from hypertransfer.analysis.estimate import LEVEL, greatest_coverage
+from hypertransfer.analysis.numerals import percent
+from hypertransfer.report.markdown import code, joined, numerals, page, table, typeset
 from hypertransfer.report.numbers import value_text
 from hypertransfer.runs.scorecard import UNDECIDED, VERDICTS
+from hypertransfer.spaces.tasks import sources
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RULE = (
     "A claim *holds* if its whole interval meets the bar, *fails* if its whole interval violates "
-    "the bar, and is *undecided* otherwise, or if its control does not hold. Intervals are over "
-    "seeds; those of `search_spaces` are over tasks. The report of the study says why each verdict "
-    "fell as it did."
+    "the bar, and is *undecided* otherwise, or if its control is not met or too few {units} ran "
+    "([all reasons](../concepts.md#claim-and-verdict)). Intervals are {level} bootstrap intervals "
+    "over {units}. The interval of a mean over few {units} covers it less often: "
+    "in at most {three} of the cases with 3, {four} with 4, {five} with 5. "
+    "{nouns}An end of an interval is *open* where the runs do not bound it. "
+    "[Words](../concepts.md#words) explains the terms and symbols; the study's report says why "
+    "each verdict fell as it did."
 )
-BENCHMARK_RULE = (
-    "`ratio` is ours over the rival's. In the rows of Hessians it is the rival's over ours, and in "
-    "core seconds the share of training and probing. `target` is a bound on the ratio, or on our "
-    "number: a lower one for rates, shares and Hessians, else an upper one. The rival of planning "
-    "is a Snakefile with one job for each run. Rows of Hessians (HVPs are Hessian-vector products) "
-    "are over the checkpoints of a small ConvNet, each method at the loosest tolerance whose "
-    "measured error is below 1 %; the rivals start anew at each checkpoint. Core seconds are wall "
-    "seconds times hardware threads."
-)
+TASK = "A task is one tuning problem, such as a model on a data set{trained}. "
+TRAINED = "; tasks of the networks trained here are told apart by {columns}"
+GROUP = "A group is a set of tasks, such as those of one data set. "
 
 
 def scorecard_page(
-    study: str, title: str, claims: pd.DataFrame, provenance: Mapping[str, str]
+    study: str,
+    title: str,
+    claims: pd.DataFrame,
+    provenance: Mapping[str, str],
+    suites: Mapping[str, Mapping[str, Any]],
 ) -> str:
     """The scorecard page of a study: every claim with its bar, value, interval and verdict.
 
@@ -41,6 +45,7 @@ def scorecard_page(
         title: title of the study.
         claims: the table `claims` of the study.
         provenance: facts about the runs, such as scale, commits and dates, by name.
+        suites: the suites of the study, as in its config; empty if it has none.
     """
     counts = Counter(claims["verdict"])
     rows = [
@@ -48,44 +53,18 @@ def scorecard_page(
             numerals(typeset(claim["sentence"])),
             numerals(claim["bar"]),
             numerals(value_text(claim)),
-            verdict_text(claim["verdict"]),
+            verdict_text(claim["verdict"], claim["cause"]),
         )
         for claim in claims.to_dict("records")
     ]
     return page(
         f"Scorecard: {title}",
-        f"[What the study asks](../studies/{study}.md). {RULE}",
+        f"[What the study asks](../studies/{study}.md). {_rule(claims['over'], suites)}",
         table(("claims", *VERDICTS), [(len(claims), *(counts[name] for name in VERDICTS))]),
         "## Made with",
         table(("fact", "value"), provenance.items()),
         "## Claims",
         table(("claim", "bar", "here (interval)", "verdict"), rows),
-    )
-
-
-def speed_page(benchmarks: pd.DataFrame) -> str:
-    """The page of `results/benchmarks.parquet`, with the commits and devices of the rows."""
-    rows = [
-        (
-            row["metric"],
-            *(numerals(_significant(row[name])) for name in ("ours", "rival", "ratio", "target")),
-            row["unit"],
-        )
-        for row in benchmarks.to_dict("records")
-    ]
-    return page(
-        "Speed",
-        f"Measured by `make bench`. {BENCHMARK_RULE}",
-        table(
-            ("fact", "value"),
-            [
-                ("commits", _each(benchmarks["git"])),
-                ("torch", _each(benchmarks["torch"])),
-                ("devices", _each(benchmarks["device"])),
-                ("finished", f"{min(benchmarks['finished'])} to {max(benchmarks['finished'])}"),
-            ],
-        ),
-        table(("what", "ours", "rival", "ratio", "target", "unit"), rows),
     )
 
 
@@ -99,28 +78,48 @@ def provenance(
     records = list(records)
     finished = sorted(record["finished"] for record in records)
     return {
-        "scale": _each(claims["scale"]),
-        "edition": _each(claims["edition"]),
+        "scale": joined(claims["scale"]),
+        "edition": joined(claims["edition"]),
         "runs": f"{runs['key'].nunique():,}" if "key" in runs else "0",
-        "commits": _each(record["git"] for record in records),
-        "torch": _each(record["torch"] for record in records),
-        "Python": _each(record["python"] for record in records),
-        "devices": _each(record["device"] for record in records),
+        "commits": joined(record["git"] for record in records),
+        "torch": joined(record["torch"] for record in records),
+        "Python": joined(record["python"] for record in records),
+        "devices": joined(record["device"] for record in records),
         "trained": f"{finished[0]} to {finished[-1]}" if finished else "no runs",
     }
 
 
-def verdict_text(verdict: str) -> str:
-    """A verdict, bold where one was reached."""
-    return verdict if verdict == UNDECIDED else f"**{verdict}**"
+def verdict_text(verdict: str, cause: str) -> str:
+    """A verdict, bold where one was reached.
+
+    `cause` is why a claim is undecided, if the cause is its control or too few seeds; else empty.
+    """
+    if verdict != UNDECIDED:
+        return f"**{verdict}**"
+    return f"{verdict} ({cause})" if cause else verdict
 
 
-def _significant(value: float | None) -> str:
-    """Three significant digits, or all digits of whole thousands."""
-    if value is None or math.isnan(value):
-        return ""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+def _rule(over: Iterable[str], suites: Mapping[str, Mapping[str, Any]]) -> str:
+    """How the verdicts and intervals of a scorecard are read.
+
+    `over` are the plural nouns for what intervals are over, such as seeds and tasks.
+    """
+    nouns = sorted(set(over))
+    three, four, five = (percent(greatest_coverage(count)) for count in (3, 4, 5))
+    return RULE.format(
+        units=" or ".join(nouns),
+        level=percent(LEVEL),
+        three=three,
+        four=four,
+        five=five,
+        nouns=_nouns(nouns, suites),
+    )
 
 
-def _each(values: Iterable[object]) -> str:
-    return ", ".join(sorted({str(value) for value in values})) or "unknown"
+def _nouns(nouns: Iterable[str], suites: Mapping[str, Mapping[str, Any]]) -> str:
+    """What tasks and groups are; of networks trained here, the columns that tell tasks apart."""
+    own = [suite["about"]["task"] for suite in suites.values() if suite["source"] == sources.RUNS]
+    columns = ", ".join(map(code, dict.fromkeys(name for names in own for name in names)))
+    task = TASK.format(trained=TRAINED.format(columns=columns) if own else "")
+    spaces = {"tasks", "groups"}.intersection(nouns)
+    return (task if spaces else "") + (GROUP if "groups" in spaces else "")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 VERDICTS = HOLDS, FAILS, UNDECIDED = ("holds", "fails", "undecided")
-# One row a claim. A number is null where nothing could be measured, and infinite where the runs
-# leave an end of the interval open.
+# One row a claim. A number is null where nothing could be measured or the bar has no such end, and
+# infinite where the runs leave an end of the interval open.
 COLUMNS: Mapping[str, str] = {
     "study": "text",
     "claim": "text",
@@ -19,12 +19,16 @@ COLUMNS: Mapping[str, str] = {
     "value": "number",
     "low": "number",
     "high": "number",
+    "over": "text",
     "bar": "text",
+    "bar_min": "number",
+    "bar_max": "number",
     "verdict": "text",
     "confidence": "text",
     "scale": "text",
     "edition": "text",
     "reason": "text",
+    "cause": "text",
     "unit": "text",
 }
 NUMBERS = tuple(name for name, kind in COLUMNS.items() if kind == "number")

@@ -1,0 +1,196 @@
+"""The speed page of the documentation, written from the table of the benchmarks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hypertransfer.claims.bars import meets, text_on_side
+from hypertransfer.report.markdown import joined, numerals, page, table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = Mapping[str, Any]
+ERRORS = "largest relative error, "
+FAR = 10  # a rival whose error is smaller by this factor has done more than it was asked for
+UNEQUAL = (
+    "The tolerances are few, so the errors are not equal. By a factor of at least {factor}, these "
+    "stopped at a smaller error than ours, and their products and seconds above bought more: "
+    "{rivals}."
+)
+
+
+class SpeedError(ValueError):
+    """A table of benchmarks that cannot be shown; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table of the benchmarks that are read by one rule.
+
+    Attributes:
+        title: the heading.
+        rule: how the numbers are read.
+        columns: the heads of the columns after the first, each with its column in the benchmarks.
+        bar: the column that a target binds, and the bar's end that the target is, `min` or `max`.
+    """
+
+    title: str
+    rule: str
+    columns: Mapping[str, str]
+    bar: tuple[str, str] | None = None
+
+    def text(self, rows: Sequence[Row]) -> str:
+        """Heading, rule and table; an empty string without rows."""
+        if not rows:
+            return ""
+        head = ("what", *self.columns, *(("target met",) if self.bar else ()), "unit")
+        return f"## {self.title}\n\n{self.rule}\n\n{table(head, map(self._cells, rows))}"
+
+    def _cells(self, row: Row) -> list[str]:
+        numbers = {column: _number(row[column]) for column in self.columns.values()}
+        column, end = self.bar or ("", "")
+        target = numbers.get("target")
+        bar = {} if target is None or not self.bar else {end: target}
+        texts = [
+            _exact(number)
+            if name == "target"
+            else _significant(number, bar if name == column else {})
+            for name, number in numbers.items()
+        ]
+        verdict = [_met(numbers[column], bar)] if self.bar else []
+        return [row["metric"], *map(numerals, texts), *verdict, row["unit"]]
+
+
+# The sections of the page by the value of the column `rule` in their rows.
+SECTIONS = {
+    "saving": Section(
+        "Curvature probes: savings",
+        "Hessian–vector products (HVPs) and seconds for the largest eigenvalues at the checkpoints "
+        "of a small ConvNet. `saving` is the rival's number over ours: higher is better, and the "
+        "target is its lower bound. Each method has the loosest of a few tolerances whose measured "
+        "error is below 1 % from all of several starts. For several eigenvalues, ours starts from "
+        "the last checkpoint's vectors; the rivals start anew at each checkpoint.",
+        {"ours": "ours", "rival": "rival", "saving": "ratio", "target": "target"},
+        ("ratio", "min"),
+    ),
+    "error": Section(
+        "Curvature probes: errors",
+        "The errors at which the methods of the last table stopped.",
+        {"ours": "ours", "rival": "rival"},
+    ),
+    "miss": Section(
+        "Curvature probes: misses",
+        "Starts, of 1,000, at which an eigenvalue is larger than the value found by more than the "
+        "stated error, on Hessians whose whole spectrum is known. For the probe that is the error "
+        "in its table, for eigsh (ARPACK) the tolerance it is given. Lower is better, and the "
+        "target is an upper bound.",
+        {"ours": "ours", "eigsh": "rival", "target": "target"},
+        ("ours", "max"),
+    ),
+    "limit": Section(
+        "Limits",
+        "Our number against a limit: lower is better, and the target is its upper bound. Beside "
+        "planning is what a Snakefile with one job for each run takes.",
+        {"ours": "ours", "target": "target", "plain Snakefile": "rival"},
+        ("ours", "max"),
+    ),
+    "rate": Section(
+        "Rates",
+        "Operations or tokens in a second: higher is better. `ratio` is ours over what the row "
+        "names, and the target is its lower bound.",
+        {"ours": "ours", "compared with": "rival", "ratio": "ratio", "target": "target"},
+        ("ratio", "min"),
+    ),
+    "share": Section(
+        "Shares of a whole job",
+        "Seconds of a part over those of the whole job: higher is better, and the target is the "
+        "lower bound of the share. Core seconds are wall seconds times hardware threads.",
+        {"part": "ours", "whole": "rival", "share": "ratio", "target": "target"},
+        ("ratio", "min"),
+    ),
+    "cost": Section(
+        "Costs",
+        "Lower is better. `share` is the cost over that of a whole job, where the row names one.",
+        {"ours": "ours", "whole job": "rival", "share": "ratio"},
+    ),
+    "ratio": Section(
+        "Times and evaluations against others",
+        "`ratio` is ours over the rival's: lower is better, and the target is its upper bound. "
+        "Evaluations are of as many repeats as the row says; the [scorecard of "
+        "`search_spaces`](scorecards/search_spaces.md) has those of the study, which repeats the "
+        "searches more often.",
+        {"ours": "ours", "rival": "rival", "ratio": "ratio", "target": "target"},
+        ("ratio", "max"),
+    ),
+}
+
+
+def speed_page(benchmarks: pd.DataFrame) -> str:
+    """The page of `results/benchmarks.parquet`, with the commits and devices of the rows.
+
+    Raises:
+        SpeedError: a row has no rule, or one that no section has.
+    """
+    if "rule" not in benchmarks or not set(benchmarks["rule"]) <= set(SECTIONS):
+        raise SpeedError(
+            f"results/benchmarks.parquet: the column `rule` must be one of {', '.join(SECTIONS)}; "
+            "move the file away and run `make bench` again"
+        )
+    facts = [
+        ("commits", joined(benchmarks["git"])),
+        ("torch", joined(benchmarks["torch"])),
+        ("devices", joined(benchmarks["device"])),
+        ("finished", f"{min(benchmarks['finished'])} to {max(benchmarks['finished'])}"),
+    ]
+    parts = []
+    for rule, section in SECTIONS.items():
+        rows = benchmarks[benchmarks["rule"] == rule].to_dict("records")
+        parts += [section.text(rows), _unequal(rows) if rule == "error" else ""]
+    return page(
+        "Speed",
+        "Measured by `make bench`. Each table has its own rule. A target is the project's own.",
+        table(("fact", "value"), facts),
+        *parts,
+    )
+
+
+def _unequal(errors: Iterable[Row]) -> str:
+    """A sentence that names the rivals with far smaller errors; empty if there are none."""
+    far = [
+        row["metric"].removeprefix(ERRORS) for row in errors if row["rival"] * FAR <= row["ours"]
+    ]
+    return UNEQUAL.format(factor=FAR, rivals="; ".join(far)) if far else ""
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value
+
+
+def _met(value: float | None, bar: Mapping[str, float]) -> str:
+    """Whether a value meets a bar; empty without a bar."""
+    if not bar or value is None:
+        return ""
+    return "met" if meets(value, bar) else "**missed**"
+
+
+def _exact(target: float | None) -> str:
+    """All digits of a target, which is typed by hand."""
+    return "" if target is None else f"{target:,.12g}"
+
+
+def _significant(value: float | None, bar: Mapping[str, float]) -> str:
+    """Three significant digits, or all digits of whole thousands; more if the bar needs them."""
+    if value is None:
+        return ""
+    if math.isinf(value):
+        return "∞"
+    if abs(float(f"{value:.3g}")) < 1000:
+        return text_on_side(value, bar, (f"{value:.{digits}g}" for digits in range(3, 18)))
+    whole, point, rest = text_on_side(
+        value, bar, (f"{value:.{digits}f}" for digits in range(18))
+    ).partition(".")
+    return f"{int(whole):,}{point}{rest}"
