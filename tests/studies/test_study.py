@@ -452,10 +452,9 @@ def test_what_is_not_yaml(tmp_path, text):
 
 
 @pytest.mark.parametrize("number", ["1" * 5000, "-0x" + "f" * 5000, "1:" * 2500 + "1"])
-def test_whole_numbers_that_are_too_long_to_print(tmp_path, number):
+def test_whole_numbers_that_are_too_long_to_read_are_named_by_their_key(tmp_path, number):
     (tmp_path / "mine.yaml").write_text(f"study: mine\nedition: {number}\n")
-    text = r"mine\.yaml:2: \(file\): .* a whole number of more than 1000 characters"
-    with pytest.raises(ConfigError, match=text):
+    with pytest.raises(ConfigError, match=r"mine\.yaml:2: edition: -?inf is not a finite number"):
         studies_study.load_study("mine", "desk", tmp_path)
 
 

@@ -15,14 +15,21 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
-# JSON schemas accept 2.0 as an integer, but range(2.0) is an error: here only Python ints are.
+from hypertransfer.runs.numbers import is_finite_number
+
+# JSON schemas accept 2.0 as an integer, but range(2.0) is an error: here only Python ints are. They
+# also accept infinities, and whole numbers of any length, which cannot be converted to floats.
 Validator = extend(
     Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {
+            "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
+            "number": lambda _, value: is_finite_number(value),
+        }
     ),
 )
-COUNT = {"type": "integer", "minimum": 1}
+MOST_COUNT = 10**9  # of anything that an option counts
+COUNT = {"type": "integer", "minimum": 1, "maximum": MOST_COUNT}
 FLAG = {"type": "boolean"}
 FRACTION = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
 POSITIVE = {"type": "number", "exclusiveMinimum": 0}

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
-from hypertransfer.catalogue.config_schemas import confidences
+from hypertransfer.catalogue.config_schemas import confidences, ids
+from hypertransfer.catalogue.options import COUNT, MOST_COUNT, Validator
 from hypertransfer.claims import measure as claims_measure
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.runs import conditions
+from hypertransfer.runs.numbers import is_finite_number
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.section import default_of
 
@@ -39,15 +41,18 @@ def problems(claim: Any) -> Iterator[Problem]:
         yield Problem((), claim, "a mapping")
         return
     yield from _part_problems(claim, Claim)
-    for key in ("id", "sentence", "source"):
+    if "id" in claim and not Validator(ids()).is_valid(claim["id"]):
+        yield Problem(("id",), claim["id"], ids()["expected"])
+    for key in ("sentence", "source"):
         if key in claim and not (isinstance(claim[key], str) and claim[key].strip()):
             yield Problem((key,), claim[key], "a text")
     if not isinstance(claim.get("paper_value"), str | None):
         yield Problem(("paper_value",), claim["paper_value"], "a text or null; put it in quotes")
     if "confidence" in claim and claim["confidence"] not in confidences():
         yield Problem(("confidence",), claim["confidence"], f"one of {', '.join(confidences())}")
-    if not _is(claim.get("min_seeds", 1), int) or claim.get("min_seeds", 1) < 1:
-        yield Problem(("min_seeds",), claim["min_seeds"], "a whole number of at least 1")
+    if "min_seeds" in claim and not Validator(COUNT).is_valid(claim["min_seeds"]):
+        expected = f"a whole number of at least 1 and at most {MOST_COUNT}"
+        yield Problem(("min_seeds",), claim["min_seeds"], expected)
     control = claim.get("control", {})
     if not isinstance(control, Mapping):
         yield Problem(("control",), control, "a mapping")
@@ -80,7 +85,7 @@ def _bar_problems(bar: Any) -> Iterator[Problem]:
     if not conditions.is_bounds(bar):
         yield Problem(("bar",), bar, "{max: x}, {min: x} or {min: a, max: b}")
         return
-    wrong = [end for end, x in bar.items() if not _is(x, float) or not math.isfinite(x)]
+    wrong = [end for end, x in bar.items() if not is_finite_number(x)]
     yield from (Problem(("bar", end), bar[end], "a finite number") for end in wrong)
     if not wrong and bar.get("min", -math.inf) > bar.get("max", math.inf):
         yield Problem(("bar",), NO_VALUE, f"min {bar['min']} is above max {bar['max']}")

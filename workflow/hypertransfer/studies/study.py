@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hypertransfer.catalogue.config_schemas import scales
+from hypertransfer.catalogue.config_schemas import scales, schema
 from hypertransfer.claims import validation
 from hypertransfer.claims.claim import Claim
 from hypertransfer.runs.canonical import is_plain
-from hypertransfer.runs.problem import NO_VALUE, Problem
+from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 from hypertransfer.runs.section import Section
 from hypertransfer.studies import (
     axes,
@@ -143,11 +143,11 @@ def load_study(name: str, scale: str, directory: Path) -> Study:
     patches = body.get("scales") if isinstance(body.get("scales"), Mapping) else {}
     patch = patches.get(scale) if isinstance(patches.get(scale), Mapping) else {}
     unpatched = {k: v for k, v in body.items() if k != "scales"}
-    values = merge(unpatched, patch)
+    values = _without_unknown(unpatched, merge(unpatched, patch))
     checks = _Checks(
         values, name, lambda: [unpatched, *(merge(unpatched, p) for p in patches.values())]
     )
-    problems = [*checks.problems, *_scale_problems(body.get("scales", {}))]
+    problems = [*checks.problems, *_scale_problems(unpatched, body.get("scales", {}))]
     if problems:
         raise ConfigError(document.locate(problem, scale) for problem in problems)
     return Study.parse(values, scale, checks.runs)
@@ -164,7 +164,56 @@ def _axes_at_scales(name: str, scales: Callable[[], list[Any]]) -> Iterator[dict
             continue
 
 
-def _scale_problems(patches: object) -> Iterator[Problem]:
+# Sections whose entries have names; a scale can change entries, or add entries that are complete.
+_NAMED = {"grids": "grid", "searches": "search", "suites": "suite", "replays": "replay"}
+
+
+def _unknown_entries(
+    base: Mapping[str, Any], values: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """Section and name of entries of `values` that neither `base` has nor are complete."""
+    for section, kind in _NAMED.items():
+        known, entries = base.get(section, {}), values.get(section)
+        required = schema("study")["$defs"][kind]["required"]
+        for name, entry in entries.items() if isinstance(entries, Mapping) else ():
+            new = not isinstance(known, Mapping) or name not in known
+            if new and isinstance(entry, Mapping) and not {*required} <= set(entry):
+                yield section, name
+
+
+def _without_unknown(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a scale without entries that `_scale_problems` reports as unknown."""
+    kept = dict(values)
+    for section, name in _unknown_entries(base, values):
+        kept[section] = {key: entry for key, entry in kept[section].items() if key != name}
+    return kept
+
+
+def _patch_problems(base: Mapping[str, Any], patch: Mapping[str, Any]) -> Iterator[Problem]:
+    """Problems of changes that the study has no place for; paths start at the patch's keys."""
+    if "scales" in patch:
+        yield Problem(("scales",), NO_VALUE, "is not a key that a scale can change")
+    for section, name in _unknown_entries(base, patch):
+        kind, known = _NAMED[section], base.get(section, {})
+        required = ", ".join(schema("study")["$defs"][kind]["required"])
+        words = known_names(name, known if isinstance(known, Mapping) else {})
+        text = f"the study has no {kind} {name!r}, and a new one needs {required}; {words}"
+        yield Problem((section, str(name)), NO_VALUE, text)
+    yield from _removals_of_nothing(base, patch)
+
+
+def _removals_of_nothing(base: Mapping[str, Any], patch: Mapping[str, Any]) -> Iterator[Problem]:
+    """Problems of keys that a scale removes by null, and that the study does not have."""
+    for key, value in patch.items():
+        if value is None and key not in base:
+            text = f"null removes a key, and there is no such key; {known_names(key, base)}"
+            yield Problem((str(key),), NO_VALUE, text)
+        elif isinstance(value, Mapping) and isinstance(base.get(key), Mapping):
+            yield from (problem.below(key) for problem in _removals_of_nothing(base[key], value))
+
+
+def _scale_problems(base: Mapping[str, Any], patches: object) -> Iterator[Problem]:
+    """Problems of the names of scales, and of changes for which `base` has no place."""
     if not isinstance(patches, Mapping):
         yield Problem(("scales",), patches, "a mapping of scales to changes")
         return
@@ -174,6 +223,8 @@ def _scale_problems(patches: object) -> Iterator[Problem]:
             yield Problem(path, NO_VALUE, f"unknown scale; known: {', '.join(scales())}")
         elif not isinstance(patch, Mapping | None):
             yield Problem(path, patch, "a mapping of changes")
+        elif patch is not None:
+            yield from (problem.below(*path) for problem in _patch_problems(base, patch))
 
 
 def _values_without_text(value: Any, path: tuple[str, ...] = ()) -> Iterator[Problem]:
