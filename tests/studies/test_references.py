@@ -12,18 +12,28 @@ from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.storage.parquet import axis_column
 from hypertransfer.studies import references
 from hypertransfer.studies.figure import Figure
-from hypertransfer.studies.grid import Grid, runs
+from hypertransfer.studies.grid import Grid, Probe, runs
+from hypertransfer.studies.planned import Planned
 
 RUNS = {
     "sweep": runs(Grid(VALID, {"shape.width": [8, 16], "lr": [0.1, 0.2], "seed": [0, 1]})),
     "single": runs(Grid(VALID, {"seed": [0]})),
 }
+OF_R = {"replay": "r", "suite": "s"}
 ROWS = {
-    "replays": [{"replay": "r", "method": "random"}],
-    "regions": [],
+    "replays": [OF_R | {"method": "random"}, OF_R | {"method": "box"}],
+    "regions": [OF_R | {"region": "box"}],
     "winners": [{"suite": "s", "dimension": "lr"}],
-    "tasks": [{"suite": "s", "column": "data"}, {"suite": "s", "column": "width"}],
+    "tasks": [
+        {"suite": "s", "column": "data", "numbers": False},
+        {"suite": "s", "column": "width", "numbers": True},
+    ],
+    "ranges": [OF_R | {"dimension": "lr"}, OF_R | {"dimension": "steps"}],
+    "budgets": [OF_R | {"budget": 4}],
 }
+PROBES = {"sweep": {"sharp": Probe("hessian", [0], {"lr": 0.1})}, "single": {}}
+PLANNED = Planned(RUNS, ROWS)
+PROBED = Planned(RUNS, ROWS, PROBES)
 OPTIONS = [(kind, option) for kind, card in FIGURES.items() for option in card.options]
 
 
@@ -37,7 +47,7 @@ def problems_of(kind, where=None, **options):
     """Problems of a figure, beside options that are missing."""
     texts = {"id": "f", "title": "t", "caption": "c", "kind": kind, "where": where or {}}
     figure = Figure.parse({**texts, "options": options})
-    problems = references.figure_problems(figure, RUNS, ROWS)
+    problems = references.figure_problems(figure, PLANNED)
     return [problem for problem in problems if not problem.text.startswith("is missing")]
 
 
@@ -49,7 +59,7 @@ def test_the_kind_of_a_figure_is_known():
 
 def test_options_that_a_kind_needs_are_given():
     figure = Figure.parse({"id": "f", "title": "t", "caption": "c", "kind": "heat_map"})
-    found = [str(problem) for problem in references.figure_problems(figure, RUNS, ROWS)]
+    found = [str(problem) for problem in references.figure_problems(figure, PLANNED)]
     assert found == [f"options.{axis}: is missing, and heat_map needs it" for axis in ("x", "y")]
 
 
@@ -57,7 +67,7 @@ def test_options_that_a_kind_needs_are_given():
 def test_an_option_that_a_kind_does_not_have(kind):
     (problem,) = problems_of(kind, x_=1)
     known = ", ".join(FIGURES[kind].options) or "none"
-    assert str(problem) == f"options.x_: unknown option of {kind}; known: {known}"
+    assert str(problem).startswith(f"options.x_: unknown option of {kind}; known: {known}")
 
 
 @pytest.mark.parametrize("wrong", [[[8]], {8: []}, float])
@@ -86,7 +96,7 @@ def test_every_option_of_every_kind_has_a_type(kind, option, wrong):
          "the key 'column' is missing"),
         ("guidelines", {"parts": [{"title": "t", "grid": "sweep", "column": "lr", "title_": 1}]},
          "parts.0.title_", "unknown key; known: title, grid, column, titles"),
-        ("loss", {"size": "width"}, "size", "no column 'width'; known: model, data"),
+        ("loss", {"size": "width"}, "size", "no column 'width'; known: shape.width, "),
         ("heat_map", {"x": "lr", "y": "lrs"}, "y", "no column 'lrs'; known: "),
         ("overview", {"dynamics": "swep", "sweep": "sweep"}, "dynamics",
          "no grid 'swep'; known: sweep, single"),
@@ -108,40 +118,42 @@ def test_values_of_options(kind, options, path, text):
 
 
 def test_columns_of_options_are_those_of_the_grid_that_a_figure_selects():
-    runs = {**RUNS, "other": [replace(RUNS["sweep"][0], point={"method": "random"})]}
+    others = [replace(RUNS["sweep"][0], point={"method": "random"})]
+    planned = Planned({**RUNS, "other": others}, ROWS)
     texts = {"id": "f", "title": "t", "caption": "c", "kind": "loss"}
     for name, count in (("other", 0), ("sweep", 1)):
         entry = {**texts, "where": {"grid": name}, "options": {"panels": "method"}}
-        problems = list(references.figure_problems(Figure.parse(entry), runs, ROWS))
+        problems = list(references.figure_problems(Figure.parse(entry), planned))
         assert len(problems) == count
     assert problems_of("loss", where={"grid": "none"}, panels="method") == []  # `where` is wrong
 
 
 def test_arms_that_an_axis_gives_as_mappings_are_texts_as_in_tables():
     optimizers = ["sgd", {"name": "adam", "eps": 1e-6}]
-    planned = {"sweep": runs(Grid(VALID, {"optimizer": optimizers, "seed": [0]}))}
+    planned = Planned({"sweep": runs(Grid(VALID, {"optimizer": optimizers, "seed": [0]}))})
     (text,) = axis_column(optimizers[1:]).to_pylist()
     for arm, count in ((text, 0), ("adam", 1)):
         entry = {"id": "f", "title": "t", "caption": "c", "kind": "race"}
         figure = Figure.parse({**entry, "options": {"of": "sgd", "over": arm}})
-        assert len(list(references.figure_problems(figure, planned, ROWS))) == count
+        assert len(list(references.figure_problems(figure, planned))) == count
 
 
 def test_arms_of_a_column_of_lists_are_texts_as_in_tables():
     points = [replace(run, point={"mine": [1, 2]}) for run in RUNS["single"]]
     entry = {"id": "f", "title": "t", "caption": "c", "kind": "race"}
-    for arm, count in (("[1,2]", 0), ("a", 2)):
-        options = {"of": arm, "over": arm, "column": "mine"}
+    points += [replace(run, point={"mine": [3]}) for run in RUNS["single"]]
+    for arm, count in (("[1,2]", 0), ("a", 1)):
+        options = {"of": arm, "over": "[3]", "column": "mine"}
         figure = Figure.parse({**entry, "options": options})
-        assert len(list(references.figure_problems(figure, {"single": points}, ROWS))) == count
+        assert len(list(references.figure_problems(figure, Planned({"single": points})))) == count
 
 
 def test_names_are_not_looked_for_where_nothing_is_planned():
     entry = {"id": "f", "title": "t", "caption": "c", "kind": "regrets"}
     figure = Figure.parse({**entry, "options": {"replays": ["any"]}})
-    assert list(references.figure_problems(figure, {}, {})) == []
+    assert list(references.figure_problems(figure, Planned({}))) == []
     loss = Figure.parse({**entry, "kind": "loss", "options": {"size": "any"}})
-    assert list(references.figure_problems(loss, {}, {})) == []
+    assert list(references.figure_problems(loss, Planned({}))) == []
 
 
 def test_ids_that_stand_twice_are_named_at_both_places():
@@ -155,7 +167,7 @@ def test_ids_that_stand_twice_are_named_at_both_places():
     [
         ({"where": {"width": 8}}, ("where",), "no column 'width'; known: "),
         ({"where": {"shape.width": 9}}, ("where",), "no run of this scale is selected by"),
-        ({"where": {"model": {"min": 1}}}, ("where",), "{'model': {'min': 1}} bounds a column"),
+        ({"where": {"model": {"min": 1}}}, ("where",), "{model: {min: 1}} bounds a column"),
         (
             claim(control={"measure": "optimum_shift", "where": {"grid": "x"}, "bar": {"min": 1}}),
             ("control", "where"),
@@ -169,7 +181,7 @@ def test_ids_that_stand_twice_are_named_at_both_places():
     ],
 )
 def test_conditions_that_select_nothing(entry, path, text):
-    (problem,) = references.condition_problems(entry, RUNS, ROWS)
+    (problem,) = references.condition_problems(entry, PLANNED)
     assert problem.path == path
     assert problem.text.startswith(text)
 
@@ -185,29 +197,293 @@ def test_conditions_that_select_nothing(entry, path, text):
     ],
 )
 def test_conditions_that_select_rows_or_are_malformed(entry):
-    assert list(references.condition_problems(entry, RUNS, ROWS)) == []
+    assert list(references.condition_problems(entry, PLANNED)) == []
 
 
 def test_runs_are_not_looked_for_where_grids_have_problems():
-    assert list(references.condition_problems({"where": {"width": 8}}, {}, ROWS)) == []
+    assert list(references.condition_problems({"where": {"width": 8}}, Planned({}, ROWS))) == []
+
+
+def claim_problems(planned=PROBED, **changes):
+    parsed = Claim.parse(claim(**changes))
+    return [(p.key, p.text) for p in references.claim_problems(parsed, planned)]
 
 
 def test_two_runs_that_a_measure_cannot_tell_apart():
-    twins = {**RUNS, "other": RUNS["sweep"]}
-    assert list(references.twin_problems(Claim.parse(claim()), twins)) == []
-    steps = {"sweep": runs(Grid(VALID, {"steps": [5, 10], "lr": [0.1], "seed": [0]}))}
-    (problem,) = references.twin_problems(Claim.parse(claim()), steps)
-    assert problem.path == ("where",)
-    assert (
-        problem.text
-        == "several runs at shape.width 8, lr 0.1, seed 0: narrow the condition to one of them"
+    twice = Planned({**RUNS, "other": RUNS["sweep"]})
+    assert claim_problems(twice) == []
+    steps = Planned({"sweep": runs(Grid(VALID, {"steps": [5, 10], "lr": [0.1], "seed": [0]}))})
+    text = (
+        "several runs at shape.width 8, lr 0.1, seed 0: they differ in steps: 5, 10; narrow the "
+        "condition to one of them: add `steps: 5` to where"
     )
-    chosen = Claim.parse(claim(where={"grid": "sweep", "steps": 5}))
-    assert list(references.twin_problems(chosen, steps)) == []
+    assert claim_problems(steps) == [("where", text)]
+    chosen = {"grid": "sweep", "steps": 5}
+    assert claim_problems(steps, where=chosen) == []
     control = Control(measure="optimum_shift", where={"grid": "sweep"}, bar={"min": 1})
-    both = Claim.parse({**claim(where={"grid": "sweep", "steps": 5}), "control": control.plain()})
-    (problem,) = references.twin_problems(both, steps)
-    assert problem.path == ("control", "where")
+    wrong = claim_problems(steps, where=chosen, control=control.plain())
+    assert wrong == [("control.where", text)]
+
+
+def test_a_run_that_two_grids_have_with_other_checkpoints_is_one_run():
+    later = [replace(r, spec=replace(r.spec, checkpoints=(3,))) for r in RUNS["sweep"]]
+    both = Planned({**RUNS, "other": later})
+    assert claim_problems(both, where={"grid": ["sweep", "other"]}) == []
+
+
+def test_the_run_that_is_measured_is_proposed_among_runs_of_one_place():
+    later = Planned(RUNS, ROWS, {"sweep": {"p": Probe("hessian", [0], {"lr": 0.2})}})
+    quantity = {"measure": "sharpness_spread", "options": {"quantity": "train_loss"}}
+    ((_, text),) = claim_problems(later, **quantity)
+    assert text.startswith("several runs at shape.width 8, seed 0: they differ in lr: 0.1, 0.2;")
+    assert text.endswith("add `lr: 0.1` to where")
+    assert claim_problems(later, **quantity, where={"grid": "sweep", "lr": 0.2}) == []
+
+
+SHARPNESS = {"measure": "sharpness_spread", "where": {"grid": "sweep", "lr": 0.1}}
+ARMS = {"grid": "sweep", "lr": 0.1, "shape.width": 8}
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "text"),
+    [
+        ({"measure": "advantage", "options": {"of": "mupp", "over": "mup"}}, "options.of",
+         "no parameterisation 'mupp'; known: mup; did you mean 'mup'?"),
+        ({"options": {"size": "shape.wdith"}}, "options.size", "no column 'shape.wdith'; known: "),
+        ({"options": {"size": "optimizer"}}, "options.size",
+         "'optimizer' holds 'sgd', which is not a positive number; known: shape.width"),
+        ({"measure": "advantage", "options": {"of": "mup", "tuned_at": "shape.wdith"}},
+         "options.tuned_at", "no column 'shape.wdith'"),
+        ({"measure": "interaction", "options": {"base": "sweep", "joint": "sweep",
+          "single": "sweep, swep"}}, "options.single", "no grid 'swep'; known: sweep"),
+        ({"options": {"axis": "weight_decay"}}, "options.axis", "no column 'weight_decay'"),
+        ({**SHARPNESS, "options": {"probe": "sharpnes"}}, "options.quantity",
+         "no probe 'sharpnes' of the selected runs measures scaled_sharpness; known: sharp"),
+        ({**SHARPNESS, "options": {"quantity": "trace"}}, "options.quantity",
+         "no probe of the selected runs measures trace (trace)"),
+        ({**SHARPNESS, "where": {"grid": "sweep", "lr": 0.2}}, "options.quantity",
+         "no probe of the selected runs measures scaled_sharpness (hessian); grids with such a "
+         "probe: sweep"),
+        ({**SHARPNESS, "where": {"grid": "sweep"}}, "options.quantity",
+         "no probe measures scaled_sharpness in 4 of the 8 selected runs: add `lr: 0.1` to where"),
+        ({"measure": "arms_ratio", "where": ARMS,
+          "options": {"of": "0", "over": "1", "column": "seed", "loss": "ntk"}}, "options.loss",
+         "no probe of the selected runs measures ntk (ntk)"),
+        ({"measure": "arms_range", "where": {"grid": "sweep"}, "options": {"best": True}}, "where",
+         "several runs at parameterisation mup, lr 0.1, seed 0: they differ in shape.width: 8, 16"),
+        ({"measure": "arms_range", "where": {"grid": "sweep", "shape.width": 8}}, "where",
+         "a comparison needs two values of parameterisation; only mup is selected"),
+        ({"measure": "advantage", "where": {"grid": "sweep"},
+          "options": {"of": "8", "over": "16", "column": "shape.width"}}, "where",
+         "8 has several learning rates: set best: true"),
+        ({"min_seeds": 50}, "min_seeds",
+         "50 is not within reach: 2 seeds are planned at most, so that no scale can decide"),
+        ({"measure": "regret_ratio", "where": {}, "options": {"of": "boxx", "over": "random", "at": 4}},
+         "options.of", "no method 'boxx'; known: random, box; did you mean 'box'?"),
+        ({"measure": "regret_ratio", "where": {},
+          "options": {"of": "box", "over": "random", "at": 30}}, "options.at",
+         "30 is beyond the budget of the replay r: 4 evaluations"),
+        ({"measure": "evaluations_to", "where": {}, "options": {"of": "box"}}, "options.at",
+         "30 is beyond the budget of the replay r: 4 evaluations"),
+        ({"measure": "regret_ratio", "where": {},
+          "options": {"of": "box", "over": "random", "at": 4, "by": "grup"}}, "options.by",
+         "no column 'grup'; known: replay, suite, task, group"),
+        ({"measure": "winner_slope", "where": {}, "options": {"size": "shape.wdith"}},
+         "options.size", "no column 'shape.wdith'; known: suite, task, group, dimension"),
+        ({"measure": "winner_slope", "where": {}, "options": {"size": "data"}}, "options.size",
+         "'data' holds no numbers in the suite s"),
+        ({"measure": "region_ratio", "where": {"region": "box"},
+          "options": {"of": "r", "over": "q"}}, "options.over", "no replay 'q'; known: r"),
+    ],
+)  # fmt: skip
+def test_what_claims_and_controls_name_is_planned(changes, key, text):
+    ((first, found), *others) = claim_problems(**changes)
+    assert (first, others) == (key, [])
+    assert found.startswith(text)
+    if key != "min_seeds":
+        control = {name: changes[name] for name in ("measure", "options") if name in changes}
+        control = {"measure": "optimum_shift", "where": {"grid": "sweep"}, "bar": {"min": 1}} | {
+            **control, **({"where": changes["where"]} if "where" in changes else {})
+        }  # fmt: skip
+        ((first, found),) = claim_problems(control=control)
+        assert first == f"control.{key}"
+        assert found.startswith(text)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        SHARPNESS,
+        {**SHARPNESS, "options": {"probe": "sharp"}},
+        {"measure": "arms_ratio", "where": ARMS,
+         "options": {"of": "0", "over": "1", "column": "seed"}},
+        {"measure": "advantage", "where": {"grid": "sweep"},
+         "options": {"of": "8", "over": "16", "column": "shape.width", "best": True}},
+        {"measure": "regret_ratio", "where": {},
+         "options": {"of": "box", "over": "random", "at": 4, "by": "replay, task"}},
+        {"measure": "winner_slope", "where": {"width": 8}, "options": {"size": "width"}},
+        {"measure": "region_level", "where": {"region": "box"}},
+        {"min_seeds": 2},
+    ],
+)  # fmt: skip
+def test_claims_on_what_is_planned(changes):
+    assert claim_problems(**changes) == []
+
+
+def test_a_method_of_two_replays_is_of_one_of_them():
+    rows = {**ROWS, "replays": [*ROWS["replays"], {"replay": "q", "suite": "s", "method": "box"}]}
+    options = {"of": "box", "over": "random", "at": 4}
+    ((key, text),) = claim_problems(
+        Planned(RUNS, rows), measure="regret_ratio", where={}, options=options
+    )
+    assert key == "where"
+    assert text == "several replays have the method 'box', r, q: add `replay: r` to where"
+
+
+def test_more_seeds_than_this_scale_plans_may_be_asked_for_another_scale():
+    paper = {"sweep": {"seed": list(range(50)), "lr": [0.1]}}
+    planned = Planned(RUNS, ROWS, PROBES, lambda: [paper])
+    assert claim_problems(planned, min_seeds=50) == []
+    ((key, _),) = claim_problems(planned, min_seeds=51)
+    assert key == "min_seeds"
+
+
+def test_the_seeds_of_the_default_are_not_asked_for():
+    assert claim_problems(where={"grid": "sweep", "seed": 0}) == []
+
+
+def test_a_study_without_replays_has_no_claims_on_them():
+    entry = claim(measure="regret_ratio", where={"replay": "nix"})
+    empty = {name: [] for name in ROWS}
+    (problem,) = references.condition_problems(entry, Planned(RUNS, empty))
+    assert problem.text == "the table replays has no rows: the study has no replays"
+    wrong = claim(measure="regret_ratio", where={"rpelay": "r"})
+    (problem,) = references.condition_problems(wrong, PLANNED)
+    assert problem.text.startswith("no column 'rpelay' in the table replays; known: replay, suite")
+
+
+WIDTHS = {"parameterisation": ["mup", "sp"], "shape.width": [8, 16], "lr": [0.1], "seed": [0]}
+TWO_ARMS = Planned(
+    {"sweep": runs(Grid(VALID, WIDTHS)), "copy": runs(Grid(VALID, WIDTHS))},
+    ROWS,
+    {"sweep": {"sharp": Probe("hessian", [0])}, "copy": {}},
+)
+RACE = {"of": "mup", "over": "sp", "column": "parameterisation"}
+TWINS = "several runs at "
+
+
+@pytest.mark.parametrize(
+    ("kind", "where", "options", "key", "text"),
+    [
+        ("race", {"grid": "sweep"}, RACE, "where",
+         f"{TWINS}parameterisation mup, steps 10, lr 0.1, seed 0: they differ in shape.width: 8"),
+        ("race", {"grid": "sweep"}, {**RACE, "over": "mup"}, "options.over",
+         "'mup' is the value of `of`, too"),
+        ("sharpness", {"grid": "sweep"}, {"size": "optimizer"}, "options.size",
+         "'optimizer' holds 'sgd', which is not a positive number; known: shape.width"),
+        ("sharpness", {"grid": "copy"}, {}, "where",
+         "no probe of the selected runs measures scaled_sharpness"),
+        ("density", {"grid": "sweep"}, {}, "where", "no probe of the selected runs measures nodes"),
+        ("along", {"grid": "sweep"}, {"quantities": ["ntk"]}, "options.quantities.0",
+         "no probe of the selected runs measures ntk"),
+        ("along", {"grid": "sweep"}, {"quantities": ["train_loss"], "level": 2}, "options.level",
+         "has no effect"),
+        ("along", {}, {"quantities": ["train_loss"], "sweep": True}, "where",
+         f"{TWINS}parameterisation mup, shape.width 8, lr 0.1, seed 0: they differ in grid"),
+        ("gaps", {"grid": ["sweep", "copy"]}, {"quantities": ["sharpness"]}, "where", TWINS),
+        ("gaps", {"grid": "sweep", "parameterisation": "mup"},
+         {"quantities": ["sharpness"], "relative": ["train_loss"]}, "options.relative.0",
+         "'train_loss' has no panel; known: sharpness"),
+        ("lr_sweep", {}, {}, "where", f"{TWINS}parameterisation mup, shape.width 8, lr 0.1, seed"),
+        ("lr_sweep", {"grid": "sweep"}, {"axis": "model"}, "options.axis", "'model' holds 'conv'"),
+        ("lr_sweep", {"grid": "sweep"}, {"titles": {"mupp": "X"}}, "options.titles.mupp",
+         "nothing in the study has this name; known: mup, sp; did you mean 'mup'?"),
+        ("optimum", {"grid": "sweep"}, {"titles": {"swep": "X"}}, "options.titles.swep",
+         "nothing in the study has this name; known: sweep"),
+        ("overview", {"grid": "sweep"}, {"dynamics": "copy", "sweep": "sweep"}, "options.dynamics",
+         "no grid 'copy'; known: sweep"),
+        ("overview", {}, {"dynamics": "copy", "sweep": "sweep"}, "where",
+         "no probe of the selected runs measures scaled_sharpness"),
+        ("instances", {"grid": "sweep"}, {}, "where",
+         f"{TWINS}grid sweep, shape.width 8, lr 0.1, seed 0: they differ in parameterisation"),
+        ("frontier", {"grid": "sweep"}, {}, "where", f"{TWINS}optimizer sgd, batch_size 32"),
+        ("frontier", {"grid": "sweep"}, {"size": "data"}, "options.size", "'data' holds 'digits'"),
+        ("heat_map", {}, {"x": "model", "y": "lr"}, "options.x", "'model' holds 'conv', which is"),
+        ("heat_map", {}, {"x": "lr", "y": "lr"}, "options.y", "'lr' is the value of `x`, too"),
+        ("search_progress", {"grid": "sweep"}, {}, "where",
+         "the runs of the grid sweep have no column 'method', which search_progress reads"),
+        ("multipliers", {"grid": "sweep"}, {}, "where", "the runs of the grid sweep have no"),
+        ("slices", {"grid": "sweep"}, {}, "where", "the runs of the grid sweep have no column"),
+        ("arms", {"grid": "sweep"}, {"quantities": ["ntk"]}, "options.quantities.0",
+         "no probe of the selected runs measures ntk"),
+        ("arms", {"grid": "sweep"}, {"quantities": ["seconds"], "tuned_at": "data"},
+         "options.tuned_at", "'data' holds 'digits'"),
+        ("arms", {"grid": "sweep"},
+         {"quantities": ["seconds"], "best": True, "tuned_at": "shape.width"}, "options.best",
+         "has no effect: tuned_at chooses"),
+        ("guidelines", {}, {"parts": [{"title": "t", "grid": "sweep", "column": "data"}]},
+         "where", f"{TWINS}data digits, lr 0.1, seed 0"),
+        ("guidelines", {"parameterisation": "mup", "shape.width": 8},
+         {"parts": [{"title": "t", "grid": "sweep", "column": "data"}]},
+         "options.parts.0.column", "the grid sweep has no two values of data"),
+        ("guidelines", {"shape.width": 8}, {"parts": [
+            {"title": "t", "grid": "sweep", "column": "parameterisation", "titles": {"mpu": "x"}}]},
+         "options.parts.0.titles.mpu", "nothing in the study has this name; known: mup, sp"),
+        ("regrets", {"grid": "sweep"}, {"replays": ["r"]}, "where",
+         "has no effect: regrets reads no runs"),
+        ("regrets", {}, {"replays": ["r"], "titles": {"bx": "x"}}, "options.titles.bx",
+         "nothing in the study has this name; known: random, box, r"),
+        ("regions", {}, {"replays": ["r"], "x": "lr", "y": "model", "regions": ["box"]},
+         "options.y", "replay r: no dimension 'model'; known: lr, steps"),
+        ("regions", {}, {"replays": ["r"], "x": "lr", "y": "lr", "regions": ["box"]},
+         "options.y", "'lr' is the value of `x`, too"),
+        ("regions", {}, {"replays": ["r"], "x": "lr", "y": "steps", "regions": ["bax"]},
+         "options.regions.0", "replay r: no region 'bax'; known: box"),
+        ("inflation", {}, {"replays": ["r"], "region": "bax"}, "options.region",
+         "replay r: no region 'bax'; known: box"),
+        ("winners", {}, {"suites": ["s"], "dimension": "lr", "size": "data"}, "options.size",
+         "'data' holds no numbers in the suite s"),
+        ("winners", {}, {"suites": ["s"], "dimension": "lrr", "size": "width"},
+         "options.dimension", "suite s: no dimension 'lrr'; known: lr"),
+    ],
+)  # fmt: skip
+def test_what_a_figure_would_fail_on_is_found_at_planning(kind, where, options, key, text):
+    entry = {"id": "f", "title": "t", "caption": "c", "kind": kind, "where": where}
+    figure = Figure.parse({**entry, "options": options})
+    ((first, found),) = [(p.key, p.text) for p in references.figure_problems(figure, TWO_ARMS)]
+    assert first == key
+    assert found.startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "where", "options"),
+    [
+        ("race", {"grid": "sweep", "shape.width": 8}, RACE),
+        ("sharpness", {"grid": "sweep"}, {}),
+        ("along", {"grid": "sweep"}, {"quantities": ["sharpness"], "level": 2}),
+        ("gaps", {"grid": "sweep", "parameterisation": "mup"}, {"quantities": ["sharpness"]}),
+        ("lr_sweep", {"grid": "sweep"}, {"titles": {"mup": "X", "copy": "of another figure"}}),
+        ("overview", {}, {"dynamics": "sweep", "sweep": "copy"}),
+        ("optimum", {}, {"titles": {"sweep": "X"}}),
+        ("heat_map", {}, {"x": "lr", "y": "shape.width"}),
+        ("regions", {}, {"replays": ["r"], "x": "lr", "y": "steps", "regions": ["box"]}),
+        ("winners", {}, {"suites": ["s"], "dimension": "lr", "size": "width"}),
+        ("regrets", {}, {"replays": ["r"], "titles": {"box": "x", "r": "y"}}),
+    ],
+)
+def test_figures_on_what_is_planned(kind, where, options):
+    entry = {"id": "f", "title": "t", "caption": "c", "kind": kind, "where": where}
+    figure = Figure.parse({**entry, "options": options})
+    assert list(references.figure_problems(figure, TWO_ARMS)) == []
+
+
+def test_titles_of_names_at_another_scale_are_kept():
+    paper = {"sweep": {"parameterisation": ["ntp"]}}
+    planned = Planned(TWO_ARMS.runs, ROWS, {}, lambda: [paper])
+    entry = {"id": "f", "title": "t", "caption": "c", "kind": "loss", "where": {"grid": "sweep"}}
+    for name, count in (("ntp", 0), ("npt", 1)):
+        figure = Figure.parse({**entry, "options": {"titles": {name: "X"}}})
+        assert len(list(references.figure_problems(figure, planned))) == count
 
 
 def test_counterparts_name_figures_and_claims_that_are_there():

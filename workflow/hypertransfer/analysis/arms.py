@@ -16,7 +16,7 @@ from hypertransfer.analysis.estimate import (
 )
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
-from hypertransfer.analysis.sweeps import Sweep, common_seeds, sweeps
+from hypertransfer.analysis.sweeps import Sweep, check_distinct, common_seeds, sweeps
 from hypertransfer.analysis.tables import Tables, need, series_of
 
 TAIL = 0.1  # share of all steps over which the losses of a `Curve` are averaged
@@ -52,7 +52,10 @@ def sweeps_of_arms(runs: pd.DataFrame, column: str, loss: str) -> dict[str, Swee
     """
     names = list(dict.fromkeys(runs[column]))
     numbered = runs.assign(arm=[1.0 + names.index(name) for name in runs[column]])
-    swept = sweeps(common_seeds(numbered, "arm", "lr")[0], "arm", loss)
+    kept, _ = common_seeds(numbered, "arm", "lr")
+    # The message names the arm in `column`, not by its number.
+    check_distinct(kept.drop(columns="arm"), [column] * (len(names) > 1) + ["lr", "seed"])
+    swept = sweeps(kept, "arm", loss)
     return dict(zip(names, swept, strict=True))
 
 

@@ -3,102 +3,254 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hypertransfer.catalogue.cards import figures as cards_figures
-from hypertransfer.catalogue.options import Option, Validator
+from hypertransfer.catalogue.cards.figures import FigureCard
+from hypertransfer.catalogue.cards.probes import PROBES
+from hypertransfer.catalogue.options import Validator
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
-from hypertransfer.runs.canonical import canonical
-from hypertransfer.runs.columns import SUMMARY
-from hypertransfer.runs.conditions import matches
-from hypertransfer.runs.problem import NO_VALUE, Problem
-from hypertransfer.runs.spec import RunSpec
-from hypertransfer.studies import placed_run
+from hypertransfer.claims.measure import Measure
+from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
+from hypertransfer.studies.double_runs import doubles
 from hypertransfer.studies.figure import Figure
+from hypertransfer.studies.option_checks import Reader, bounds_text, condition_text
+from hypertransfer.studies.planned import Planned, Row, as_text, in_table, row_of, selects
 from hypertransfer.studies.schema import explain_schema_error
 
-Runs = Mapping[str, Sequence[placed_run.Run]]  # by the name of their grid
-Rows = Mapping[str, Sequence[Mapping[str, str]]]  # of the tables of replays, as far as planned
+MOST_SHOWN = 20  # values of a column that a message lists
 
 
-def figure_problems(figure: Figure, runs: Runs, rows: Rows) -> Iterator[Problem]:
+def figure_problems(figure: Figure, planned: Planned) -> Iterator[Problem]:
     """Problems of a figure's kind and options; paths start at the figure's keys.
 
     Columns, grids and other names that options refer to are checked as far as they are planned.
     """
     if figure.kind not in cards_figures.FIGURES:
-        yield Problem(("kind",), figure.kind, f"one of {', '.join(cards_figures.FIGURES)}")
+        expected = f"one of {', '.join(cards_figures.FIGURES)}"
+        yield Problem(("kind",), figure.kind, expected)
         return
     card = cards_figures.FIGURES[figure.kind]
-    of_grid = {key: wanted for key, wanted in figure.where.items() if key == "grid"}
-    selected = {name: runs[name] for name in runs if _selected(of_grid, {"grid": name})}
+    problems = list(_option_problems(figure, card))
+    yield from problems
+    reader = Reader(planned, figure.options, planned.selected(figure.where))
+    wrong = {problem.path[1] for problem in problems if len(problem.path) > 1}
+    named = [
+        problem.below("options", option)
+        for option, value in figure.options.items()
+        if option not in wrong
+        for problem in reader.problems(card.options[option], value)
+    ]
+    yield from named
+    if not problems and not named:
+        yield from _reading_problems(figure, card, reader)
+
+
+def _option_problems(figure: Figure, card: FigureCard) -> Iterator[Problem]:
+    """Problems of a figure's options without regard to what they refer to."""
     for option, value in figure.options.items():
         if option not in card.options:
-            text = f"unknown option of {figure.kind}; known: {', '.join(card.options) or 'none'}"
+            text = f"unknown option of {figure.kind}; {known_names(option, card.options)}"
             yield Problem(("options", str(option)), NO_VALUE, text)
             continue
-        problems = _value_problems(card.options[option], value, figure.options, selected, rows)
-        yield from (problem.below("options", option) for problem in problems)
+        for error in Validator(card.options[option]).iter_errors(value):
+            yield from (p.below("options", option) for p in explain_schema_error(error))
     for option in card.required:
         if option not in figure.options:
             yield Problem(("options", option), NO_VALUE, f"is missing, and {figure.kind} needs it")
+    if figure.where and not card.reads_runs:
+        yield Problem(("where",), NO_VALUE, f"has no effect: {figure.kind} reads no runs")
 
 
-def _value_problems(
-    option: Option, value: Any, options: Mapping[str, Any], runs: Runs, rows: Rows
-) -> Iterator[Problem]:
-    """Problems of an option's value: its type, or else the names in it that are not planned.
+def _reading_problems(figure: Figure, card: FigureCard, reader: Reader) -> Iterator[Problem]:
+    """Problems of the runs that a figure with sound options reads, and options without effect."""
+    idle = list(_idle_options(figure.options))
+    yield from idle
+    if idle or not reader.runs or not card.reads_runs:
+        return
+    known = dict.fromkeys(key for run in reader.runs for key in run.row)
+    for column in card.columns:
+        if lacking := [run.row["grid"] for run in reader.runs if column not in run.row]:
+            text = (
+                f"the runs of the grid {lacking[0]} have no column {column!r}, which "
+                f"{figure.kind} reads; known: {', '.join(known)}"
+            )
+            yield Problem(("where",), NO_VALUE, text)
+            return
+    of_grid = reader.options[card.probed_in] if card.probed_in else None
+    runs = [run for run in reader.runs if of_grid in (None, run.row["grid"])]
+    for column in card.probed:
+        if text := replace(reader, runs=runs).unmeasured(column, "some"):
+            yield Problem(("where",), NO_VALUE, text)
+    if card.distinct and (text := doubles(card.distinct, reader)):
+        yield Problem(("where",), NO_VALUE, text)
+    else:
+        yield from _arm_problems(figure, reader)
 
-    `options` has the values of all options of the figure.
+
+def _idle_options(options: Mapping[str, Any]) -> Iterator[Problem]:
+    """Problems of options of figures that have no effect with the values of other options."""
+    shown = options.get("quantities", ())
+    for index, quantity in enumerate(options.get("relative", ())):
+        if quantity not in shown:
+            text = f"{quantity!r} has no panel; {known_names(quantity, shown)}"
+            yield Problem(("options", "relative", str(index)), NO_VALUE, text)
+    probed = {name for card in PROBES.values() for name in card.columns}
+    if options.get("level") is not None and not probed & {*shown}:
+        text = "has no effect: no probe measures one of the quantities"
+        yield Problem(("options", "level"), NO_VALUE, text)
+    if options.get("tuned_at") and options.get("best"):
+        text = "has no effect: tuned_at chooses the learning rates"
+        yield Problem(("options", "best"), NO_VALUE, text)
+    for first, second in (("over", "of"), ("y", "x")):
+        if second in options and options[first] == options[second]:
+            text = f"{options[first]!r} is the value of `{second}`, too"
+            yield Problem(("options", first), NO_VALUE, text)
+
+
+def _arm_problems(figure: Figure, reader: Reader) -> Iterator[Problem]:
+    """Problems of the arms, or the parts, that a figure compares."""
+    options = figure.options
+    if figure.kind == "race":
+        column, over = options["column"], options["over"]
+        lengths: dict[bool, set[int]] = {True: set(), False: set()}
+        for run in reader.runs:
+            if in_table(run.row[column]) in (over, options["of"]):
+                lengths[in_table(run.row[column]) == over].add(run.row["steps"])
+        if max(lengths[True]) not in lengths[False]:
+            text = f"has no run of {max(lengths[True])} steps, the longest of {over}"
+            yield Problem(("options", "of"), NO_VALUE, text)
+    if figure.kind == "overview":
+        names: dict[bool, set[str]] = {True: set(), False: set()}
+        for run in reader.runs:
+            names[run.row["grid"] == options["sweep"]].add(run.row["parameterisation"])
+        for name in sorted(names[False] - names[True]):
+            text = f"the grid {options['sweep']} has no run of parameterisation {name}"
+            yield Problem(("options", "sweep"), NO_VALUE, text)
+    for index, part in enumerate(options.get("parts", ())):
+        column = part["column"]
+        rows = [run.row for run in reader.runs if run.row["grid"] == part["grid"]]
+        if len({str(in_table(row.get(column))) for row in rows}) < 2:
+            text = f"the grid {part['grid']} has no two values of {column} to compare"
+            yield Problem(("options", "parts", str(index), "column"), NO_VALUE, text)
+
+
+def claim_problems(claim: Claim, planned: Planned) -> Iterator[Problem]:
+    """Problems of what a claim without other problems, and its control, read."""
+    for path, part in ((), claim), (("control",), claim.control):
+        if part is None or not _rows_are_known(part, planned):
+            continue  # `condition_problems` says why no row is selected
+        yield from (problem.below(*path) for problem in _part_problems(part, planned))
+    yield from _seed_problems(claim, planned)
+
+
+def _rows_are_known(part: Control, planned: Planned) -> bool:
+    table = measures()[part.measure].table
+    if table == "runs":
+        return bool(planned.selected(part.where))
+    return bool(planned.rows_of(table, part.where))
+
+
+def _part_problems(part: Control, planned: Planned) -> Iterator[Problem]:
+    measure = measures()[part.measure]
+    options = {**measure.options, **part.options}
+    runs = planned.selected(part.where) if measure.table == "runs" else []
+    rows = planned.rows_of(measure.table, part.where) if measure.table != "runs" else []
+    reader = Reader(planned, options, runs, measure.table, rows, texts=True)
+    problems = [
+        problem.below("options", option)
+        for option, value in options.items()
+        if value is not None
+        for problem in reader.problems(measure.schema(option), value)
+    ]
+    yield from problems
+    if problems:
+        return
+    yield from _method_problems(measure, reader)
+    if measure.distinct:
+        yield from _run_problems(measure, reader)
+
+
+def _run_problems(measure: Measure, reader: Reader) -> Iterator[Problem]:
+    """Problems of the runs that a measure with sound options reads."""
+    options = reader.options
+    if measure.schema("loss").get("measured") and options["loss"] in _measured():
+        # A measure leaves out runs in which no probe measured the loss that it compares.
+        measured = [run for run, names in reader.measuring(options["loss"]) if names]
+        reader = replace(reader, runs=measured or reader.runs)
+    if text := doubles(measure.distinct, reader):
+        yield Problem(("where",), NO_VALUE, text)
+    elif "best" in options:
+        yield from _arm_rate_problems(options, reader)
+
+
+def _measured() -> set[str]:
+    return {name for card in PROBES.values() for name in card.columns}
+
+
+def _arm_rate_problems(options: Mapping[str, Any], reader: Reader) -> Iterator[Problem]:
+    """Problems of the number of arms, and of learning rates between which no option chooses."""
+    column = options["column"]
+    wanted = [options[name] for name in ("of", "over") if name in options]
+    rates: dict[str, set[float]] = {}
+    for run in reader.runs:
+        arm = as_text(run.row[column])
+        if not wanted or "" in wanted or arm in wanted:
+            rates.setdefault(arm, set()).add(run.row["lr"])
+    if len(rates) < 2:
+        text = f"a comparison needs two values of {column}; only {', '.join(rates)} is selected"
+        yield Problem(("where",), NO_VALUE, text)
+        return
+    several = [arm for arm, tried in rates.items() if len(tried) > 1]
+    if several and not options["best"] and not options["tuned_at"]:
+        text = (
+            f"{several[0]} has several learning rates: set best: true or tuned_at in options, or "
+            "choose one in where"
+        )
+        yield Problem(("where",), NO_VALUE, text)
+
+
+def _method_problems(measure: Measure, reader: Reader) -> Iterator[Problem]:
+    """Problems of methods that several of the selected replays have."""
+    for option in ("of", "over"):
+        if measure.schema(option).get("value_of") != ["replays", "method"]:
+            continue
+        name = reader.options[option]
+        replays = list(dict.fromkeys(r["replay"] for r in reader.rows if r["method"] == name))
+        if len(replays) > 1:
+            text = (
+                f"several replays have the method {name!r}, {', '.join(replays)}: "
+                f"add `replay: {replays[0]}` to where"
+            )
+            yield Problem(("where",), NO_VALUE, text)
+            return
+
+
+def _seed_problems(claim: Claim, planned: Planned) -> Iterator[Problem]:
+    """The problem of a claim that asks for more seeds than any scale plans.
+
+    A scale may plan fewer seeds, where the claim is undecided. Only a number that the claim gives
+    counts, not the default.
     """
-    errors = list(Validator(option).iter_errors(value))
-    for error in errors:
-        yield from explain_schema_error(error)
-    for path, schema, name in () if errors else _names(option, value):
-        if "column_of" in schema:
-            kind, known = "column", _columns(runs)
-        else:
-            table, kind = schema.get("value_of") or ("runs", str(options[schema["value_in"]]))
-            known = _values(table, kind, runs, rows)
-        if name != "" and known and name not in known:
-            text = f"no {kind} {name!r}; known: {', '.join(map(str, known))}"
-            yield Problem(path, NO_VALUE, text)
-
-
-def _names(
-    schema: Option, value: Any, path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], Option, str]]:
-    """Each name in a value that refers to a column or to a value of one: path, schema, name."""
-    if {"column_of", "value_of", "value_in"} & set(schema):
-        yield path, schema, value
-    if "items" in schema:
-        for index, inner in enumerate(value):
-            yield from _names(schema["items"], inner, (*path, str(index)))
-    for key, inner in schema.get("properties", {}).items():
-        if key in value:
-            yield from _names(inner, value[key], (*path, key))
-
-
-def _columns(runs: Runs) -> list[str]:
-    """The columns that some of the runs have in their table; none if there are no runs."""
-    planned = dict.fromkeys(key for name in runs for key in _row(name, runs[name][0]))
-    return [*planned, *SUMMARY] if runs else []
-
-
-def _values(table: str, column: str, runs: Runs, rows: Rows) -> list[Any]:
-    """The values of a column that are known when a study is planned.
-
-    Lists and mappings are canonical texts, as tables hold them.
-    """
-    if table != "runs":
-        return sorted({row[column] for row in rows.get(table, ()) if column in row})
-    if column == "grid":
-        return list(runs)
-    planned = (_row(name, run) for name, members in runs.items() for run in members)
-    values = (row[column] for row in planned if column in row)
-    texts = (canonical(v) if isinstance(v, list | tuple | Mapping) else v for v in values)
-    return list(dict.fromkeys(texts))
+    if "min_seeds" not in claim.plain() or measures()[claim.measure].table != "runs":
+        return
+    planned_seeds = {run.row["seed"] for run in planned.selected(claim.where)}
+    counts = [len(planned_seeds)]
+    for grids in planned.axes_elsewhere():
+        seeds = {
+            seed
+            for name, axes in grids.items()
+            if selects({k: v for k, v in claim.where.items() if k == "grid"}, {"grid": name})
+            for seed in axes.get("seed", ())
+            if "seed" not in claim.where or selects({"seed": claim.where["seed"]}, {"seed": seed})
+        }
+        counts.append(len(seeds))
+    if planned_seeds and max(counts) < claim.min_seeds:
+        noun = "seed is" if max(counts) == 1 else "seeds are"
+        text = f"{max(counts)} {noun} planned at most, so that no scale can decide this claim"
+        yield Problem(("min_seeds",), claim.min_seeds, f"within reach: {text}")
 
 
 def id_problems(part: str, ids: Mapping[int, str]) -> Iterator[Problem]:
@@ -109,67 +261,21 @@ def id_problems(part: str, ids: Mapping[int, str]) -> Iterator[Problem]:
             yield Problem((part, str(index)), NO_VALUE, f"the id {name!r} occurs twice")
 
 
-def condition_problems(entry: Mapping[str, Any], runs: Runs, rows: Rows) -> Iterator[Problem]:
+def condition_problems(entry: Mapping[str, Any], planned: Planned) -> Iterator[Problem]:
     """Problems of the rows that a figure or claim as written, and its control, select.
 
-    `rows` has the planned rows of the tables of replays. Without runs, whose grids then have
-    problems, conditions on runs are not checked.
+    Without runs, whose grids then have problems, conditions on runs are not checked.
     """
     for path, part in ((), entry), (("control",), entry.get("control")):
         if not isinstance(part, Mapping) or not isinstance(part.get("where"), Mapping):
             continue
         measure = measures().get(str(part.get("measure")))
-        table = measure.table if measure else "runs"
-        if table != "runs":
-            text = _names_nothing(part["where"], rows.get(table, ()))
+        if measure and measure.table != "runs":
+            text = _no_row(part["where"], measure.table, planned)
         else:
-            text = _selects_nothing(part["where"], runs) if runs else ""
+            text = _no_run(part["where"], planned)
         if text:
             yield Problem((*path, "where"), NO_VALUE, text)
-
-
-def twin_problems(claim: Claim, runs: Runs) -> Iterator[Problem]:
-    """Problems of a claim or control that selects runs which its measure cannot distinguish."""
-    for path, part in ((), claim), (("control",), claim.control):
-        if part and (text := _twins(part, runs)):
-            yield Problem((*path, "where"), NO_VALUE, text)
-
-
-def _twins(part: Control, runs: Runs) -> str:
-    """A text on selected runs that the measure cannot distinguish; empty if there are none.
-
-    A sweep has one run for each size, learning rate and seed, and a trajectory has one run for each
-    size and seed.
-    """
-    measure = measures()[part.measure]
-    if measure.table != "runs":
-        return ""
-    options = measure.options | dict(part.options)
-    told = [options[k] for k in ("size", "column", "between", "tuned_at") if options.get(k)]
-    swept = options.get("axis") or options.get("along") or "lr"
-    columns = [*told, *([swept] if {"loss", "axis"} & set(options) else []), "seed"]
-    of_grid = {key: wanted for key, wanted in part.where.items() if key == "grid"}
-    seen: dict[str, RunSpec] = {}
-    for name, members in runs.items():
-        if not _selected(of_grid, {"grid": name}):
-            continue  # skips all runs of other grids at once
-        for run in members:
-            row = _row(name, run)
-            if not _selected(part.where, row) or not {*columns} <= set(row):
-                continue
-            place = [row[column] for column in columns]
-            if seen.setdefault(canonical(place), run.spec) != run.spec:
-                point = ", ".join(f"{c} {v}" for c, v in zip(columns, place, strict=True))
-                return f"several runs at {point}: narrow the condition to one of them"
-    return ""
-
-
-def _selected(where: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
-    """Whether a condition selects a row; False if bounds and value cannot be compared."""
-    try:
-        return set(where) <= set(row) and matches(where, row)
-    except TypeError:
-        return False
 
 
 def counterpart_problems(
@@ -184,39 +290,53 @@ def counterpart_problems(
                     yield Problem(path, NO_VALUE, f"{name!r} is not an id of the study's {part}")
 
 
-def _names_nothing(where: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> str:
-    """The first value that no planned row of replays, regions or winners has; empty if none.
+def _no_row(where: Mapping[str, Any], table: str, planned: Planned) -> str:
+    """Why a condition selects no planned row of replays, regions or winners; empty if it may.
 
-    Columns that describe tasks are left out: they are unknown until the tasks are read.
+    Values in columns that describe tasks are not known until the tasks are read.
     """
+    rows = planned.rows.get(table)
+    if rows is None:
+        return ""  # suites or replays have problems
+    if not rows:
+        kind = "suites" if table == "winners" else "replays"
+        return f"the table {table} has no rows: the study has no {kind}"
+    columns = planned.columns(table, rows)
     for column, wanted in where.items():
+        if column not in columns:
+            return f"no column {column!r} in the table {table}; {known_names(column, columns)}"
         known = sorted({row[column] for row in rows if column in row})
         names = wanted if isinstance(wanted, list) else [wanted]
         for name in names if known else ():
             if name not in known:
-                return f"no {column} {name!r}; known: {', '.join(known)}"
-    return ""
+                return f"no {column} {name!r}; {known_names(name, known)}"
+    return "" if planned.rows_of(table, where) else f"no row has {condition_text(where)}"
 
 
-def _selects_nothing(where: Mapping[str, Any], runs: Runs) -> str:
+def _no_run(where: Mapping[str, Any], planned: Planned) -> str:
     """The reason why a condition selects no run; empty if it selects some."""
-    known: set[str] = set()
-    for name, members in runs.items():
-        names = {*_row(name, members[0])}
-        known |= names
-        for run in members if names >= set(where) else ():  # a grid's points have the same names
-            row = _row(name, run)
-            try:
-                if matches(where, row):
-                    return ""
-            except TypeError:
-                return f"{dict(where)!r} bounds a column that does not hold numbers"
-    unknown = [key for key in where if key not in known]
-    if unknown:
-        return f"no column {', '.join(map(repr, unknown))}; known: {', '.join(sorted(known))}"
-    return f"no run of this scale is selected by {dict(where)!r}"
+    first = [row_of(name, members[0]) for name, members in planned.runs.items() if members]
+    if not first or next(planned.iterate(where), None):
+        return ""
+    if text := next((text for row in _with(where, first) if (text := bounds_text(where, row))), ""):
+        return text
+    known = dict.fromkeys(key for row in first for key in row)
+    if unknown := [key for key in where if key not in known]:
+        names = ", ".join(map(repr, unknown))
+        return f"no column {names}; {known_names(unknown[0], known)}"
+    text = f"no run of this scale is selected by {condition_text(where)}"
+    reasons = [_no_value_text(column, where[column], planned) for column in where]
+    return "; ".join([text, *filter(None, reasons)])
 
 
-def _row(name: str, run: placed_run.Run) -> dict[str, Any]:
-    """The columns by which claims and figures can select a planned run."""
-    return {**run.spec.columns(), **run.point, "grid": name}
+def _with(where: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[Row]:
+    return (row for row in rows if {*where} <= {*row})
+
+
+def _no_value_text(column: str, wanted: Any, planned: Planned) -> str:
+    """The known values of a column of which no run has the wanted one; empty if some run has it."""
+    rows = (row_of(name, run) for name, members in planned.runs.items() for run in members)
+    values = dict.fromkeys(in_table(row[column]) for row in rows if column in row)
+    if any(selects({column: wanted}, {column: value}) for value in values):
+        return ""
+    return f"{column}: {known_names(wanted, list(values)[:MOST_SHOWN])}"

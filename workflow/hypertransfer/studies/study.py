@@ -30,8 +30,9 @@ from hypertransfer.studies.document import (
     read,
 )
 from hypertransfer.studies.figure import Figure
-from hypertransfer.studies.grid import Grid
+from hypertransfer.studies.grid import Grid, Probe
 from hypertransfer.studies.placed_run import Run
+from hypertransfer.studies.planned import Planned
 from hypertransfer.studies.replays import Replay, Suite
 from hypertransfer.studies.schema import schema_problems
 from hypertransfer.studies.searches import Search
@@ -153,15 +154,14 @@ def load_study(name: str, scale: str, directory: Path) -> Study:
     return Study.parse(values, scale, checks.runs)
 
 
-def _axes_at_scales(name: str, scales: Callable[[], list[Any]]) -> Iterator[dict[str, list[Any]]]:
-    """The values of a grid's axes at every scale; what is malformed there is left out."""
-    for values in scales():
-        try:
-            written = values["grids"][name]
-            overrides = [override.get("axes", {}) for override in written.get("overrides", ())]
-            yield condition_checks.values_of(written["axes"], overrides)
-        except (KeyError, TypeError, AttributeError):
-            continue
+def _axes_in(values: Any, name: str) -> Iterator[condition_checks.Values]:
+    """The values of a grid's axes in the values of a study; none if they are malformed."""
+    try:
+        written = values["grids"][name]
+        overrides = [override.get("axes", {}) for override in written.get("overrides", ())]
+        yield condition_checks.values_of(written["axes"], overrides)
+    except (KeyError, TypeError, AttributeError):
+        return
 
 
 # Sections whose entries have names; a scale can change entries, or add entries that are complete.
@@ -258,10 +258,10 @@ class _Checks:
             problem = Problem(("study",), values["study"], f"the file's name, {name!r}")
             self.problems.append(problem)
         self.runs: dict[str, list[Run]] = {}
-        planned = self._check_runs()
-        rows = self._check_spaces()
+        runs = self._check_runs()
+        planned = Planned(runs, self._check_spaces(), self._probes(), self._axes_at_scales)
         for part in ("figures", "claims"):
-            self._check_references(part, planned, rows)
+            self._check_references(part, planned)
         if not self.broken:
             parts = ("figures", "claims")
             ids = {part: [entry["id"] for entry in values.get(part, ())] for part in parts}
@@ -284,7 +284,7 @@ class _Checks:
         """Check grids and searches; returns their runs, or no runs if there is a problem."""
         problems: list[Problem] = []
         for name, written in self._sound("grids").items():
-            axes_elsewhere = partial(_axes_at_scales, name, self.scales)
+            axes_elsewhere = partial(self._axes_of, name)
             self.runs[name], wrong = grid_checks.expand(name, Grid.parse(written), axes_elsewhere)
             problems += wrong
         planned = dict(self.runs)
@@ -300,8 +300,11 @@ class _Checks:
         whole = not problems and not any(path[:1] == ("grids",) for path in self.broken)
         return planned if whole else {}
 
-    def _check_spaces(self) -> dict[str, list[dict[str, str]]]:
-        """Check suites and replays; returns the rows of their tables that are known now."""
+    def _check_spaces(self) -> dict[str, list[dict[str, Any]]]:
+        """Check suites and replays; returns the rows of their tables that are known now.
+
+        The rows `searches` name the hyperparameters of each search.
+        """
         suites = {name: Suite.parse(written) for name, written in self._sound("suites").items()}
         written = self._sound("replays").items()
         replayed = {name: Replay.parse(replay) for name, replay in written}
@@ -319,21 +322,43 @@ class _Checks:
                 for problem in replays.replay_problems(replay, suites)
             ]
         self.problems += problems
-        return replays.planned_rows(suites, replayed) if not self.broken else {}
+        if self.broken:
+            return {}
+        searched = [
+            {"grid": name, "hyperparameter": key}
+            for name, search in self._sound("searches").items()
+            for key in search["space"]
+        ]
+        return {**replays.planned_rows(suites, replayed), "searches": searched}
 
-    def _check_references(
-        self, part: str, runs: references.Runs, rows: Mapping[str, Sequence[Mapping[str, str]]]
-    ) -> None:
+    def _probes(self) -> dict[str, Mapping[str, Probe]]:
+        """The probes of each sound grid, by name."""
+        grids = self._sound("grids").items()
+        return {str(name): Grid.parse(written).probes for name, written in grids}
+
+    def _axes_at_scales(self) -> Iterator[dict[str, condition_checks.Values]]:
+        """The values of the axes of all grids at every scale; what is malformed is left out."""
+        for values in self.scales():
+            grids = values.get("grids") if isinstance(values, Mapping) else None
+            names = grids if isinstance(grids, Mapping) else ()
+            yield {str(name): axes for name in names for axes in _axes_in(values, name)}
+
+    def _axes_of(self, name: str) -> Iterator[condition_checks.Values]:
+        """The values of a grid's axes at every scale; what is malformed there is left out."""
+        for values in self.scales():
+            yield from _axes_in(values, name)
+
+    def _check_references(self, part: str, planned: Planned) -> None:
         """Check the figures or the claims, and the rows that they select."""
         entries = self._sound(part)
         ids = {index: entry["id"] for index, entry in entries.items()}
         self.problems += references.id_problems(part, ids)
         for index, entry in entries.items():
             if part == "figures":
-                problems = list(references.figure_problems(Figure.parse(entry), runs, rows))
+                problems = list(references.figure_problems(Figure.parse(entry), planned))
             else:
                 problems = list(validation.problems(entry))
                 if not problems:
-                    problems += references.twin_problems(Claim.parse(entry), runs)
-            problems += references.condition_problems(entry, runs, rows)
+                    problems += references.claim_problems(Claim.parse(entry), planned)
+            problems += references.condition_problems(entry, planned)
             self.problems += [problem.below(part, index) for problem in problems]
