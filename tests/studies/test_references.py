@@ -10,7 +10,7 @@ from tests.support.specs import VALID
 from hypertransfer.catalogue.cards.figures import FIGURES
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.storage.parquet import axis_column
-from hypertransfer.studies import references
+from hypertransfer.studies import claim_checks, figure_checks, references
 from hypertransfer.studies.figure import Figure
 from hypertransfer.studies.grid import Grid, Probe, runs
 from hypertransfer.studies.planned import Planned
@@ -47,7 +47,7 @@ def problems_of(kind, where=None, **options):
     """Problems of a figure, beside options that are missing."""
     texts = {"id": "f", "title": "t", "caption": "c", "kind": kind, "where": where or {}}
     figure = Figure.parse({**texts, "options": options})
-    problems = references.figure_problems(figure, PLANNED)
+    problems = figure_checks.figure_problems(figure, PLANNED)
     return [problem for problem in problems if not problem.text.startswith("is missing")]
 
 
@@ -59,7 +59,7 @@ def test_the_kind_of_a_figure_is_known():
 
 def test_options_that_a_kind_needs_are_given():
     figure = Figure.parse({"id": "f", "title": "t", "caption": "c", "kind": "heat_map"})
-    found = [str(problem) for problem in references.figure_problems(figure, PLANNED)]
+    found = [str(problem) for problem in figure_checks.figure_problems(figure, PLANNED)]
     assert found == [f"options.{axis}: is missing, and heat_map needs it" for axis in ("x", "y")]
 
 
@@ -123,7 +123,7 @@ def test_columns_of_options_are_those_of_the_grid_that_a_figure_selects():
     texts = {"id": "f", "title": "t", "caption": "c", "kind": "loss"}
     for name, count in (("other", 0), ("sweep", 1)):
         entry = {**texts, "where": {"grid": name}, "options": {"panels": "method"}}
-        problems = list(references.figure_problems(Figure.parse(entry), planned))
+        problems = list(figure_checks.figure_problems(Figure.parse(entry), planned))
         assert len(problems) == count
     assert problems_of("loss", where={"grid": "none"}, panels="method") == []  # `where` is wrong
 
@@ -135,7 +135,7 @@ def test_arms_that_an_axis_gives_as_mappings_are_texts_as_in_tables():
     for arm, count in ((text, 0), ("adam", 1)):
         entry = {"id": "f", "title": "t", "caption": "c", "kind": "race"}
         figure = Figure.parse({**entry, "options": {"of": "sgd", "over": arm}})
-        assert len(list(references.figure_problems(figure, planned))) == count
+        assert len(list(figure_checks.figure_problems(figure, planned))) == count
 
 
 def test_arms_of_a_column_of_lists_are_texts_as_in_tables():
@@ -145,15 +145,17 @@ def test_arms_of_a_column_of_lists_are_texts_as_in_tables():
     for arm, count in (("[1,2]", 0), ("a", 1)):
         options = {"of": arm, "over": "[3]", "column": "mine"}
         figure = Figure.parse({**entry, "options": options})
-        assert len(list(references.figure_problems(figure, Planned({"single": points})))) == count
+        assert (
+            len(list(figure_checks.figure_problems(figure, Planned({"single": points})))) == count
+        )
 
 
 def test_names_are_not_looked_for_where_nothing_is_planned():
     entry = {"id": "f", "title": "t", "caption": "c", "kind": "regrets"}
     figure = Figure.parse({**entry, "options": {"replays": ["any"]}})
-    assert list(references.figure_problems(figure, Planned({}))) == []
+    assert list(figure_checks.figure_problems(figure, Planned({}))) == []
     loss = Figure.parse({**entry, "kind": "loss", "options": {"size": "any"}})
-    assert list(references.figure_problems(loss, Planned({}))) == []
+    assert list(figure_checks.figure_problems(loss, Planned({}))) == []
 
 
 def test_ids_that_stand_twice_are_named_at_both_places():
@@ -206,7 +208,7 @@ def test_runs_are_not_looked_for_where_grids_have_problems():
 
 def claim_problems(planned=PROBED, **changes):
     parsed = Claim.parse(claim(**changes))
-    return [(p.key, p.text) for p in references.claim_problems(parsed, planned)]
+    return [(p.key, p.text) for p in claim_checks.claim_problems(parsed, planned)]
 
 
 def test_two_runs_that_a_measure_cannot_tell_apart():
@@ -257,18 +259,18 @@ ARMS = {"grid": "sweep", "lr": 0.1, "shape.width": 8}
         ({"measure": "interaction", "options": {"base": "sweep", "joint": "sweep",
           "single": "sweep, swep"}}, "options.single", "no grid 'swep'; known: sweep"),
         ({"options": {"axis": "weight_decay"}}, "options.axis", "no column 'weight_decay'"),
-        ({**SHARPNESS, "options": {"probe": "sharpnes"}}, "options.quantity",
+        ({**SHARPNESS, "options": {"probe": "sharpnes"}}, "options.probe",
          "no probe 'sharpnes' of the selected runs measures scaled_sharpness; known: sharp"),
         ({**SHARPNESS, "options": {"quantity": "trace"}}, "options.quantity",
-         "no probe of the selected runs measures trace (trace)"),
+         "trace needs a probe of the kind trace, and no selected run has one"),
         ({**SHARPNESS, "where": {"grid": "sweep", "lr": 0.2}}, "options.quantity",
-         "no probe of the selected runs measures scaled_sharpness (hessian); grids with such a "
-         "probe: sweep"),
+         "scaled_sharpness needs a probe of the kind hessian, and no selected run has one; grids "
+         "with one: sweep"),
         ({**SHARPNESS, "where": {"grid": "sweep"}}, "options.quantity",
          "no probe measures scaled_sharpness in 4 of the 8 selected runs: add `lr: 0.1` to where"),
         ({"measure": "arms_ratio", "where": ARMS,
           "options": {"of": "0", "over": "1", "column": "seed", "loss": "ntk"}}, "options.loss",
-         "no probe of the selected runs measures ntk (ntk)"),
+         "ntk needs a probe of the kind ntk, and no selected run has one"),
         ({"measure": "arms_range", "where": {"grid": "sweep"}, "options": {"best": True}}, "where",
          "several runs at parameterisation mup, lr 0.1, seed 0: they differ in shape.width: 8, 16"),
         ({"measure": "arms_range", "where": {"grid": "sweep", "shape.width": 8}}, "where",
@@ -277,8 +279,9 @@ ARMS = {"grid": "sweep", "lr": 0.1, "shape.width": 8}
           "options": {"of": "8", "over": "16", "column": "shape.width"}}, "where",
          "8 has several learning rates: set best: true"),
         ({"min_seeds": 50}, "min_seeds",
-         "50 is not within reach: 2 seeds are planned at most, so that no scale can decide"),
-        ({"measure": "regret_ratio", "where": {}, "options": {"of": "boxx", "over": "random", "at": 4}},
+         "50 seeds are asked for, and at most 2 seeds are planned at a scale"),
+        ({"measure": "regret_ratio", "where": {},
+          "options": {"of": "boxx", "over": "random", "at": 4}},
          "options.of", "no method 'boxx'; known: random, box; did you mean 'box'?"),
         ({"measure": "regret_ratio", "where": {},
           "options": {"of": "box", "over": "random", "at": 30}}, "options.at",
@@ -382,10 +385,10 @@ TWINS = "several runs at "
         ("sharpness", {"grid": "sweep"}, {"size": "optimizer"}, "options.size",
          "'optimizer' holds 'sgd', which is not a positive number; known: shape.width"),
         ("sharpness", {"grid": "copy"}, {}, "where",
-         "no probe of the selected runs measures scaled_sharpness"),
-        ("density", {"grid": "sweep"}, {}, "where", "no probe of the selected runs measures nodes"),
+         "scaled_sharpness needs a probe of the kind hessian, and no selected run has one"),
+        ("density", {"grid": "sweep"}, {}, "where", "nodes needs a probe of the kind density"),
         ("along", {"grid": "sweep"}, {"quantities": ["ntk"]}, "options.quantities.0",
-         "no probe of the selected runs measures ntk"),
+         "ntk needs a probe of the kind ntk, and no selected run has one"),
         ("along", {"grid": "sweep"}, {"quantities": ["train_loss"], "level": 2}, "options.level",
          "has no effect"),
         ("along", {}, {"quantities": ["train_loss"], "sweep": True}, "where",
@@ -403,7 +406,7 @@ TWINS = "several runs at "
         ("overview", {"grid": "sweep"}, {"dynamics": "copy", "sweep": "sweep"}, "options.dynamics",
          "no grid 'copy'; known: sweep"),
         ("overview", {}, {"dynamics": "copy", "sweep": "sweep"}, "where",
-         "no probe of the selected runs measures scaled_sharpness"),
+         "scaled_sharpness needs a probe of the kind hessian, and no selected run has one"),
         ("instances", {"grid": "sweep"}, {}, "where",
          f"{TWINS}grid sweep, shape.width 8, lr 0.1, seed 0: they differ in parameterisation"),
         ("frontier", {"grid": "sweep"}, {}, "where", f"{TWINS}optimizer sgd, batch_size 32"),
@@ -415,7 +418,7 @@ TWINS = "several runs at "
         ("multipliers", {"grid": "sweep"}, {}, "where", "the runs of the grid sweep have no"),
         ("slices", {"grid": "sweep"}, {}, "where", "the runs of the grid sweep have no column"),
         ("arms", {"grid": "sweep"}, {"quantities": ["ntk"]}, "options.quantities.0",
-         "no probe of the selected runs measures ntk"),
+         "ntk needs a probe of the kind ntk, and no selected run has one"),
         ("arms", {"grid": "sweep"}, {"quantities": ["seconds"], "tuned_at": "data"},
          "options.tuned_at", "'data' holds 'digits'"),
         ("arms", {"grid": "sweep"},
@@ -450,7 +453,7 @@ TWINS = "several runs at "
 def test_what_a_figure_would_fail_on_is_found_at_planning(kind, where, options, key, text):
     entry = {"id": "f", "title": "t", "caption": "c", "kind": kind, "where": where}
     figure = Figure.parse({**entry, "options": options})
-    ((first, found),) = [(p.key, p.text) for p in references.figure_problems(figure, TWO_ARMS)]
+    ((first, found),) = [(p.key, p.text) for p in figure_checks.figure_problems(figure, TWO_ARMS)]
     assert first == key
     assert found.startswith(text)
 
@@ -474,7 +477,7 @@ def test_what_a_figure_would_fail_on_is_found_at_planning(kind, where, options, 
 def test_figures_on_what_is_planned(kind, where, options):
     entry = {"id": "f", "title": "t", "caption": "c", "kind": kind, "where": where}
     figure = Figure.parse({**entry, "options": options})
-    assert list(references.figure_problems(figure, TWO_ARMS)) == []
+    assert list(figure_checks.figure_problems(figure, TWO_ARMS)) == []
 
 
 def test_titles_of_names_at_another_scale_are_kept():
@@ -483,7 +486,7 @@ def test_titles_of_names_at_another_scale_are_kept():
     entry = {"id": "f", "title": "t", "caption": "c", "kind": "loss", "where": {"grid": "sweep"}}
     for name, count in (("ntp", 0), ("npt", 1)):
         figure = Figure.parse({**entry, "options": {"titles": {name: "X"}}})
-        assert len(list(references.figure_problems(figure, planned))) == count
+        assert len(list(figure_checks.figure_problems(figure, planned))) == count
 
 
 def test_counterparts_name_figures_and_claims_that_are_there():

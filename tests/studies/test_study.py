@@ -266,7 +266,7 @@ ONE = {
         "caption: Sharpness.\n    where: {grid: sweep}",
         "caption: Sharpness.\n    where: {grid: swep}",
         "    where: {grid: sweep}\nclaims", "figures.0.where",
-        ["no run of this scale is selected by {grid: swep}; grid: known: sweep; did you mean"],
+        ["no run of this scale is selected by {grid: swep}; known values of grid: sweep"],
     ),
     "figure of no column": (
         "caption: Sharpness.\n    where: {grid: sweep}",

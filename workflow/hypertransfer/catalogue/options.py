@@ -38,6 +38,7 @@ POSITIVE = {"type": "number", "exclusiveMinimum": 0}
 # may have keywords of this library, by which `studies.option_checks` checks the names in a value:
 #   column_of: the value is a column of that table;
 #   numbers: the column holds numbers that are `positive`, or `any`;
+#   least_values: the number of different values that the column has to have;
 #   value_of: a table and a column, in which the value occurs;
 #   value_in: an option that names the column in which the value occurs;
 #   of_each: an option with a list, and a column: the value is in the rows of each of its values;

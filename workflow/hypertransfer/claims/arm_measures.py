@@ -29,6 +29,7 @@ from hypertransfer.analysis.tables import Tables, need, unique_runs, with_measur
 from hypertransfer.claims.measure import (
     ARM,
     LOSS_OR_MEASURED,
+    TWO_SIZES,
     ClaimError,
     left_out_note,
     measure,
@@ -75,7 +76,7 @@ def advantage(
     )
 
 
-@measure("loss")
+@measure("loss", schemas=TWO_SIZES)
 def rise_advantage(
     tables: Tables,
     seed: int,
@@ -313,7 +314,7 @@ def steps_ratio(
     )
 
 
-@measure("octaves per doubling")
+@measure("octaves per doubling", schemas=TWO_SIZES)
 def steps_ratio_slope(
     tables: Tables,
     seed: int,

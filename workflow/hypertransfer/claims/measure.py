@@ -33,8 +33,10 @@ ARM: Mapping[str, Any] = {"minLength": 1, "value_in": "column"}
 IN_RUNS = ("final_loss", "eval_loss", *SECONDS)
 MEASURED = tuple(name for name in probes.measured() if name != "loss")  # the runs have another loss
 LOSS_OR_MEASURED: Mapping[str, Any] = {"enum": [*IN_RUNS, *MEASURED], "measured": "once"}
+SIZE = column(numbers="positive")
+TWO_SIZES: Mapping[str, Mapping[str, Any]] = {"size": {**SIZE, "least_values": 2}}
 SHARED: Mapping[str, Mapping[str, Any]] = {
-    "size": column(numbers="positive"),
+    "size": SIZE,
     "column": column(),
     "between": column(),
     "along": column(numbers="any"),

@@ -51,12 +51,12 @@ class Problem:
         return replace(self, path=(*map(str, keys), *self.path))
 
 
-def known_names(name: object, known: Iterable[object]) -> str:
-    """The known names for a message, with a hint at the one that an unknown name resembles."""
+def known_names(name: object, known: Iterable[object], words: str = "known") -> str:
+    """The known names after `words`, with a hint at the one that an unknown name resembles."""
     names = list(map(str, known))
     near = get_close_matches(str(name), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"known: {', '.join(names) or 'none'}{hint}"
+    return f"{words}: {', '.join(names) or 'none'}{hint}"
 
 
 class ProblemError(ValueError):

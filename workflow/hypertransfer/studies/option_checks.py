@@ -63,9 +63,11 @@ class Reader:
             return self._title_fault(schema["keys_of"], name)
         if "within_budget" in schema:
             return self._budget_fault(name)
-        if "column_of" in schema and name != "":
-            return self._column_fault(schema, name)
-        if ("value_of" in schema or "value_in" in schema) and name != "":
+        if name == "" and schema.get("minLength") == 0:
+            return ""  # an option that is not used
+        if "column_of" in schema:
+            return self._column_fault(schema, name) or self._count_fault(schema, name)
+        if "value_of" in schema or "value_in" in schema:
             return self._value_fault(schema, name)
         return self.unmeasured(name, schema["measured"]) if "measured" in schema else ""
 
@@ -96,6 +98,14 @@ class Reader:
             known = self._numeric(columns and self.runs[0].row, numbers)
             return f"{name!r} holds {wrong[0]!r}, which is not {noun}; {known_names(name, known)}"
         return ""
+
+    def _count_fault(self, schema: Option, name: str) -> str:
+        """What is wrong with the number of values of a column; empty if there are enough."""
+        values, least = self.values("runs", name), schema.get("least_values", 0)
+        if not self.runs or len(values) >= least:
+            return ""
+        listed = ", ".join(map(str, values))
+        return f"{least} values of {name} have to be selected, and only {listed} is"
 
     def _numeric(self, names: Any, numbers: str) -> list[str]:
         """The columns among `names` that hold numbers in every selected run that has them."""
@@ -227,8 +237,9 @@ class Reader:
             for grid, own in self.planned.probes.items()
             if any(probe.probe in kinds for probe in own.values())
         ]
-        where = f"; grids with such a probe: {', '.join(elsewhere)}" if elsewhere else ""
-        return f"no probe of the selected runs measures {quantity} ({' or '.join(kinds)}){where}"
+        where = f"; grids with one: {', '.join(elsewhere)}" if elsewhere else ""
+        needs = f"{quantity} needs a probe of the kind {' or '.join(kinds)}"
+        return f"{needs}, and no selected run has one{where}"
 
 
 Name = tuple[tuple[str, ...], Option, Any, Mapping[str, Any]]

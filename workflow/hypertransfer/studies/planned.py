@@ -19,13 +19,19 @@ Axes = Mapping[str, Mapping[str, Sequence[Any]]]  # values of each axis of each 
 
 
 class PlannedRun(NamedTuple):
-    """A run of a grid, and the columns by which claims and figures can select it."""
+    """A run of a grid, and the columns by which claims and figures can select it.
+
+    The spec of a run of a search is not known: it is that of the search's start.
+    """
 
     row: Row
     run: Run
+    of_search: bool = False
 
     def is_run_of(self, other: PlannedRun) -> bool:
         """Whether both are one run in the store, whose key does not depend on checkpoints."""
+        if self.of_search or other.of_search:
+            return self.row == other.row
         specs = (replace(one.run.spec, checkpoints=()) for one in (self, other))
         return next(specs) == next(specs)
 
@@ -37,7 +43,7 @@ class Planned:
     Attributes:
         runs: the runs by the name of their grid; empty if grids have problems.
         rows: the rows of tables of replays, with the columns that are known.
-        probes: the probes of each grid, by name.
+        probes: the probes of each grid, by name; the other names in `runs` are of searches.
         axes_elsewhere: returns the values of the grids' axes at each scale.
     """
 
@@ -59,7 +65,7 @@ class Planned:
             for run in members:
                 row = row_of(name, run)
                 if selects(where, row):
-                    yield PlannedRun(row, run)
+                    yield PlannedRun(row, run, bool(self.probes) and name not in self.probes)
 
     @cached_property
     def names(self) -> frozenset[str]:

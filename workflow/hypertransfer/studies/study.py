@@ -17,7 +17,9 @@ from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 from hypertransfer.runs.section import Section
 from hypertransfer.studies import (
     axes,
+    claim_checks,
     condition_checks,
+    figure_checks,
     grid,
     grid_checks,
     references,
@@ -355,10 +357,10 @@ class _Checks:
         self.problems += references.id_problems(part, ids)
         for index, entry in entries.items():
             if part == "figures":
-                problems = list(references.figure_problems(Figure.parse(entry), planned))
+                problems = list(figure_checks.figure_problems(Figure.parse(entry), planned))
             else:
                 problems = list(validation.problems(entry))
                 if not problems:
-                    problems += references.claim_problems(Claim.parse(entry), planned)
+                    problems += claim_checks.claim_problems(Claim.parse(entry), planned)
             problems += references.condition_problems(entry, planned)
             self.problems += [problem.below(part, index) for problem in problems]

@@ -203,7 +203,7 @@ FIGURES: Mapping[str, FigureCard] = {
         "hypertransfer.figures.training:levels",
         {
             "quantities": required(_quantities(*_PROBED), "Quantities, a panel each."),
-            **SIZE,
+            "size": option({**_SIZE, "least_values": 2}, "shape.width", "Column of the size."),
         },
     ),
     "search_progress": FigureCard(
