@@ -19,25 +19,26 @@ from hypertransfer.studies.planned import Planned, as_text, selects
 def claim_problems(claim: Claim, planned: Planned) -> Iterator[Problem]:
     """Problems of what a claim without other problems, and its control, read."""
     for path, part in ((), claim), (("control",), claim.control):
-        if part is None or not _rows_are_known(part, planned):
-            continue  # `condition_problems` says why no row is selected
-        yield from (problem.below(*path) for problem in _part_problems(part, planned))
+        reader = _reader(part, planned) if part else None
+        if part and reader and (reader.runs or reader.rows):  # else the condition has a problem
+            problems = _part_problems(measures()[part.measure], reader)
+            yield from (problem.below(*path) for problem in problems)
     yield from _seed_problems(claim, planned)
 
 
-def _rows_are_known(part: Control, planned: Planned) -> bool:
-    table = measures()[part.measure].table
-    if table == "runs":
-        return bool(planned.selected(part.where))
-    return bool(planned.rows_of(table, part.where))
-
-
-def _part_problems(part: Control, planned: Planned) -> Iterator[Problem]:
+def _reader(part: Control, planned: Planned) -> Reader:
+    """The measure of a claim or control with all options, and the rows that it reads."""
     measure = measures()[part.measure]
+    of_runs = measure.table == "runs"
+    runs = planned.selected(part.where) if of_runs else []
+    rows = [] if of_runs else planned.rows_of(measure.table, part.where)
     options = {**measure.options, **part.options}
-    runs = planned.selected(part.where) if measure.table == "runs" else []
-    rows = planned.rows_of(measure.table, part.where) if measure.table != "runs" else []
-    reader = Reader(planned, options, runs, measure.table, rows, texts=True)
+    return Reader(planned, options, runs, measure.table, rows, texts=True)
+
+
+def _part_problems(measure: Measure, reader: Reader) -> Iterator[Problem]:
+    """Problems of what a claim or control with sound rows reads."""
+    options = reader.options
     problems = [
         problem.below("options", _place(option, options))
         for option, value in options.items()

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from hypertransfer.catalogue.distinct_runs import DistinctRuns
-from hypertransfer.runs.canonical import canonical
 from hypertransfer.studies.document import flow
 from hypertransfer.studies.option_checks import Reader
 from hypertransfer.studies.planned import PlannedRun, as_text, in_table
@@ -29,11 +28,11 @@ def doubles(distinct: DistinctRuns, reader: Reader) -> str:
         return ""
     columns = [reader.options.get(name, name) for name in distinct.by]
     columns = [column for column in columns if column != ""]
-    seen: dict[str, PlannedRun] = {}
+    seen: dict[tuple, PlannedRun] = {}
     for run in _read(distinct, reader):
         if not {*columns} <= set(run.row):
             continue  # `option_checks` names the column
-        place = canonical([run.row[column] for column in columns])
+        place = _at(run, columns)
         first = seen.setdefault(place, run)
         if first is not run and not (distinct.by_key and first.is_run_of(run)):
             members = [r for r in _read(distinct, reader) if _at(r, columns) == place]
@@ -41,8 +40,8 @@ def doubles(distinct: DistinctRuns, reader: Reader) -> str:
     return ""
 
 
-def _at(run: PlannedRun, columns: Sequence[str]) -> str:
-    return canonical([run.row.get(column) for column in columns])
+def _at(run: PlannedRun, columns: Sequence[str]) -> tuple:
+    return tuple(in_table(run.row.get(column)) for column in columns)
 
 
 def _read(distinct: DistinctRuns, reader: Reader) -> Iterator[PlannedRun]:

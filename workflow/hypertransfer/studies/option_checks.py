@@ -81,9 +81,7 @@ class Reader:
         return self._run_column_fault(name, schema.get("numbers", ""))
 
     def _run_column_fault(self, name: str, numbers: str) -> str:
-        columns: dict[str, set[str]] = {}  # of each grid, as all its runs have the same
-        for run in self.runs:
-            columns.setdefault(run.row["grid"], set(run.row))
+        columns = {run.row["grid"]: run.row.keys() for run in self.runs}  # all runs have the same
         if lacking := [grid for grid, known in columns.items() if name not in known]:
             known = dict.fromkeys(key for run in self.runs for key in run.row)
             if len(lacking) == len(columns):

@@ -59,13 +59,15 @@ class Planned:
     def iterate(self, where: Mapping[str, Any]) -> Iterator[PlannedRun]:
         """As `selected`, one after another."""
         of_grid = {key: wanted for key, wanted in where.items() if key == "grid"}
+        of_run = {key: wanted for key, wanted in where.items() if key != "grid"}
         for name, members in self.runs.items():
+            of_search = bool(self.probes) and name not in self.probes
             if not members or not selects(of_grid, {"grid": name}):
                 continue  # skips all runs of other grids at once
             for run in members:
                 row = row_of(name, run)
-                if selects(where, row):
-                    yield PlannedRun(row, run, bool(self.probes) and name not in self.probes)
+                if not of_run or selects(of_run, row):
+                    yield PlannedRun(row, run, of_search)
 
     @cached_property
     def names(self) -> frozenset[str]:
