@@ -25,6 +25,7 @@ from hypertransfer.studies import (
     references,
     replays,
     search_checks,
+    suite_checks,
 )
 from hypertransfer.studies.document import (
     ConfigError,
@@ -261,7 +262,7 @@ class _Checks:
             self.problems.append(problem)
         self.runs: dict[str, list[Run]] = {}
         runs = self._check_runs()
-        planned = Planned(runs, self._check_spaces(), self._probes(), self._axes_at_scales)
+        planned = Planned(runs, self._check_spaces(runs), self._probes(), self._axes_at_scales)
         for part in ("figures", "claims"):
             self._check_references(part, planned)
         if not self.broken:
@@ -302,7 +303,22 @@ class _Checks:
         whole = not problems and not any(path[:1] == ("grids",) for path in self.broken)
         return planned if whole else {}
 
-    def _check_spaces(self) -> dict[str, list[dict[str, Any]]]:
+    def _run_suite_problems(
+        self,
+        suites: Mapping[str, Suite],
+        replayed: Mapping[str, Replay],
+        runs: Mapping[str, Sequence[Run]],
+    ) -> Iterator[Problem]:
+        """Problems of sound suites and replays with the planned runs."""
+        for name, suite in suites.items():
+            wrong = suite_checks.suite_problems(suite, runs)
+            yield from (problem.below("suites", name) for problem in wrong)
+        for name, replay in replayed.items():
+            rows = suite_checks.evaluations(suites[replay.suite], runs)
+            wrong = suite_checks.target_problems(replay, rows)
+            yield from (problem.below("replays", name) for problem in wrong)
+
+    def _check_spaces(self, runs: Mapping[str, Sequence[Run]]) -> dict[str, list[dict[str, Any]]]:
         """Check suites and replays; returns the rows of their tables that are known now.
 
         The rows `searches` name the hyperparameters of each search.
@@ -323,6 +339,8 @@ class _Checks:
                 for name, replay in replayed.items()
                 for problem in replays.replay_problems(replay, suites)
             ]
+        if not problems and not self.broken:
+            problems += self._run_suite_problems(suites, replayed, runs)
         self.problems += problems
         if self.broken:
             return {}
