@@ -117,3 +117,19 @@ def test_a_frontier_has_the_steps_and_samples_to_the_highest_final_loss():
     assert adamw["steps"].tolist() == pytest.approx([100, 100])
     assert adamw["samples"].tolist() == pytest.approx([400, 1600])
     assert (points[points["optimizer"] == "muon"]["steps"] < 60).all()
+
+
+def test_two_runs_of_an_arm_are_named_by_the_arm():
+    runs = pd.DataFrame(
+        [
+            {"key": f"{arm}{width}", "arm_of": arm, "shape.width": width, "lr": 0.1, "seed": 0,
+             "status": "finished", "final_loss": 1.0}
+            for arm in ("mup", "sp")
+            for width in (8, 16)
+        ]
+    )  # fmt: skip
+    with pytest.raises(AnalysisError) as caught:
+        arms.sweeps_of_arms(runs, "arm_of", "final_loss")
+    assert str(caught.value) == (
+        "2 runs at arm_of mup, lr 0.1, seed 0: choose one in `where`; they differ in shape.width"
+    )

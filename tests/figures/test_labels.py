@@ -4,14 +4,16 @@ import pytest
 
 from hypertransfer.catalogue.cards import lmo_presets, probes
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
-from hypertransfer.claims.measure import CHOICES
+from hypertransfer.claims.measure import LOSS_OR_MEASURED, SHARED
 from hypertransfer.figures import arms, labels, sweeps, training
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
 from hypertransfer.runs.columns import ALONG_TRAINING, HISTORY, SUMMARY
 
 
 def test_every_quantity_that_claims_and_figures_name_has_a_label():
-    named = {*CHOICES["loss"], *CHOICES["quantity"], *probes.measured(), *ALONG_TRAINING}
+    options = SHARED["loss"], LOSS_OR_MEASURED, SHARED["quantity"]
+    named = {name for schema in options for name in schema["enum"]}
+    named |= {*probes.measured(), *ALONG_TRAINING}
     assert not named - set(labels.QUANTITIES)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.configs import load, study_file, with_grid
@@ -100,6 +103,111 @@ def test_schedules_that_mean_vast_ones(tmp_path, bounded, checkpoints):
     study["grids"]["sweep"]["probes"]["sharpness"]["checkpoints"] = checkpoints
     with pytest.raises(ConfigError, match="at most 100000 checkpoints"):
         load(tmp_path, study)
+
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
+EXAMPLE = document.read(EXAMPLES / "my_study.yaml").values
+LONG = int("7" * 400)  # beyond the range of floating-point numbers
+
+
+def numeric_places(value, path=()):
+    """The paths of all numbers of a config."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        yield path
+    elif isinstance(value, dict | list):
+        entries = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in entries:
+            yield from numeric_places(inner, (*path, key))
+
+
+def with_value(value, path, new):
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = with_value(copy[path[0]], path[1:], new)
+    return copy
+
+
+# Keys of the example's sections that the example does not use, each with a number.
+MORE_NUMBERS = {
+    ("edition",): 2,
+    ("claims", 0, "min_seeds"): 3,
+    ("claims", 0, "options"): {"per_seed": False},
+    ("claims", 0, "control", "bar", "max"): 5,
+    ("suites",): {
+        "s": {
+            "source": "runs",
+            "grids": ["sweep"],
+            "winners": 2,
+            "about": {
+                "task": ["shape.width"],
+                "loss": "final_loss",
+                "work": [0.5, 1],
+                "dimensions": {"lr": {"low": 0.001, "high": 0.1}},
+            },
+        },
+        "live": {"source": "sgd_ridge", "points": 8, "seed": 1},
+    },
+    ("replays",): {
+        "r": {
+            "suite": "s",
+            "budget": 4,
+            "repeats": 2,
+            "prior": 3,
+            "planted": 1,
+            "parts": 1,
+            "targets": {"shape.width": 64},
+            "regions": {"b": {"shape": "box", "slack": 0.1, "floor": 0.1, "top": 1}},
+            "methods": {"gp": {"searcher": "bayesian", "start": 2}},
+        }
+    },
+    ("figures", 0): {
+        "id": "f",
+        "kind": "along",
+        "title": "t",
+        "caption": "c",
+        "where": {"grid": "sweep", "lr": {"min": 0.001}},
+        "options": {"quantities": ["sharpness"], "level": 2},
+    },
+}
+
+
+def whole_example():
+    study = json.loads(json.dumps(EXAMPLE)) | {"study": "mine"}
+    for path, value in MORE_NUMBERS.items():
+        part = study
+        for key in path[:-1]:
+            part = part[key]
+        part[path[-1]] = value
+    return study
+
+
+@pytest.fixture
+def in_the_folder_of_the_examples(monkeypatch):
+    monkeypatch.chdir(EXAMPLES)
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    yield
+    sys.modules.pop("my_tables", None)
+
+
+def test_the_example_with_more_keys_is_good(tmp_path, in_the_folder_of_the_examples):
+    load(tmp_path, whole_example())
+
+
+@pytest.mark.parametrize("number", [LONG, -LONG * 10**1000], ids=["long", "longer"])
+@pytest.mark.parametrize("place", list(numeric_places(whole_example())), ids=str)
+def test_a_number_beyond_floats_is_refused_at_its_key(
+    tmp_path, in_the_folder_of_the_examples, number, place
+):
+    study = with_value(whole_example(), place, number)
+    file = study_file(tmp_path / "studies", yaml.safe_dump(study, sort_keys=False))
+    scale = place[1] if place[0] == "scales" else "desk"
+    with pytest.raises(ConfigError) as caught:
+        studies_study.load_study("mine", scale, file.parent)
+    whole = ".".join(map(str, place))
+    keys = [problem.key for problem in caught.value.problems]
+    # Conditions and forms of axes are named as a whole.
+    assert any(whole == key or whole.startswith(f"{key}.") for key in keys), keys
 
 
 NAMES = ["../x", "/etc/x", "..", ".", "", "a/b", "a\\b", "a\x00b", "a\n", "a\nb", "{study}", "{a}",

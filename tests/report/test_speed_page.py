@@ -111,7 +111,7 @@ def test_whole_numbers_are_on_their_side_of_the_target(value, target, cells):
 
 @pytest.mark.parametrize("rule", [None, "", "speed"])
 def test_a_row_without_a_known_rule_is_an_error(rule):
-    with pytest.raises(speed_page.SpeedError, match="`rule` must be one of saving, error, miss, limit"):
+    with pytest.raises(speed_page.SpeedError, match="`rule` must be one of saving, error, miss"):
         page_of({"rule": rule})
     without = pd.DataFrame([{name: value for name, value in ROW.items() if name != "rule"}])
     with pytest.raises(speed_page.SpeedError, match="move the file away"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
+from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError, known_names
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,11 @@ def test_an_exception_carries_all_problems():
     assert error.problems == problems
     assert str(error) == "a: 1 is not b; c: is missing"
     assert ProblemError.at(("a",), 1, "b").problems == problems[:1]
+
+
+def test_known_names_have_a_hint_at_the_one_that_is_meant():
+    assert known_names("figuers", ["figures", "claims"]) == (
+        "known: figures, claims; did you mean 'figures'?"
+    )
+    assert known_names("zzz", ["figures"]) == "known: figures"
+    assert known_names("x", [], "known values of lr") == "known values of lr: none"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from hypertransfer.spaces.winners import COLUMNS, winners
+from hypertransfer.spaces.table_columns import WINNERS
+from hypertransfer.spaces.winners import winners
 
 ABOUT = {
     "task": ["data", "width"],
@@ -28,7 +29,7 @@ def test_winners_are_means_of_the_best_on_each_axis(tmp_path):
     pd.DataFrame(rows).to_csv(tmp_path / "table.csv", index=False)
     suite = {"source": "table", "file": str(tmp_path / "table.csv"), "about": ABOUT, "winners": 2}
     table = winners({"mine": suite}, {"mine": []})
-    assert table.column_names[: len(COLUMNS)] == list(COLUMNS)
+    assert table.column_names[: len(WINNERS)] == list(WINNERS)
     found = {(r["task"], r["dimension"]): r for r in table.to_pylist()}
     assert set(found) == {(t, d) for t in ("a, 8", "b, 16") for d in ("lr", "momentum")}
     assert found["a, 8", "lr"]["winner"] == pytest.approx(-3), "the mean of log2"

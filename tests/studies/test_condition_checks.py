@@ -44,7 +44,7 @@ def test_a_probe_that_measures_nothing_is_refused():
 
 
 def test_bounds_that_hold_no_value_are_refused():
-    text = "no lr within {'min': 1} in this grid; known: 0.1, 0.316"
+    text = "no lr within {min: 1} in this grid; known: 0.1, 0.316"
     assert problems(exclude=[{"lr": {"min": 1}}]) == [(("exclude", "0", "lr"), text)]
     assert problems(exclude=[{"lr": {"min": 0.2}}]) == []
 
@@ -52,7 +52,7 @@ def test_bounds_that_hold_no_value_are_refused():
 def test_bounds_on_texts_are_refused():
     axes = {"optimizer": ["sgd", "adamw"]}
     wrong = problems(axes, exclude=[{"optimizer": {"min": 1}}])
-    text = "{'min': 1} bounds an axis that does not hold numbers"
+    text = "{min: 1} bounds an axis that does not hold numbers"
     assert (("exclude", "0", "optimizer"), text) in wrong
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from hypertransfer.runs.problem import NO_VALUE, Problem
@@ -129,3 +131,40 @@ def test_values_that_are_what_they_look_like_are_read(read, text, value):
 )  # fmt: skip
 def test_numbers_in_texts(value, number):
     assert document.number_in(value) == number
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"grid": "sweep"}, "{grid: sweep}"),
+        ({"lr": {"min": 0.5}, "seed": [0, 1]}, "{lr: {min: 0.5}, seed: [0, 1]}"),
+        ("mup", "mup"),
+        (True, "true"),
+    ],
+)
+def test_values_are_shown_as_a_config_holds_them(value, text):
+    assert document.flow(value) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("9" * 308, int("9" * 308)),
+        ("9" * 309, math.inf),
+        ("-0x" + "f" * 2000, -math.inf),
+        ("1e400", math.inf),
+    ],
+)
+def test_numbers_beyond_floats_are_infinite(tmp_path, text, number):
+    assert document.number_in(text) == number
+    file = tmp_path / "x.yaml"
+    file.write_text(f"a: {text}\n")
+    assert document.read(file).values == {"a": number}
+
+
+@pytest.mark.parametrize("text", ["1:" * 300 + "1.5", "1:" * 300 + "1"])
+def test_long_numbers_in_base_60_are_refused(tmp_path, text):
+    file = tmp_path / "x.yaml"
+    file.write_text(f"a: {text}\n")
+    with pytest.raises(ConfigError, match=r"x\.yaml:1: a: YAML reads .* in base 60"):
+        document.read(file)

@@ -52,7 +52,7 @@ def test_a_sound_grid_has_its_runs_and_no_problems():
          ("overrides", "0", "set", "step"), "is not a key of a run"),
         ({"axes": {"lr": [0.01, 0.02]}, "exclude": [{"lr": 0.02}],
           "probes": {"p": {**PROBE, "where": {"lr": 0.02}}}},
-         ("probes", "p", "where"), "no run of this scale is selected by {'lr': 0.02}"),
+         ("probes", "p", "where"), "no run of this scale is selected by {lr: 0.02}"),
     ],
 )  # fmt: skip
 def test_a_problem_stands_at_the_key_that_gives_the_value(grid, path, text):

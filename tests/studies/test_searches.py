@@ -80,6 +80,11 @@ def test_points_read_back_from_their_text():
         ({"trials": 1}, "trials"),
         ({"methods": {"a": {"kind": "grid", "over": "types"}}}, "random, trust_region, bayesian"),
         ({"space": {"lr": {}}}, "needs groups of types"),
+        ({"methods": {"a": {"kind": "random", "over": "global", "radius": 2}}},
+         "methods.a.radius: has no effect: radius is an option of the kind trust_region"),
+        ({"methods": {"a": {"kind": "random", "over": "global"}},
+          "transfer": {"seeds": [1], "targets": {"a": {}}},
+          "space": {"lr": {"depth": 2}}}, "space.lr.depth: has no effect: no method has over"),
         ({"base": {**BASE, "optimizer": "nix"}}, "optimizer"),
         ({"transfer": {"seeds": [1], "targets": {"a": {"shape.width": -1}}}}, "shape"),
         ({"transfer": {**SEARCH["transfer"], "line": {

@@ -266,7 +266,7 @@ ONE = {
         "caption: Sharpness.\n    where: {grid: sweep}",
         "caption: Sharpness.\n    where: {grid: swep}",
         "    where: {grid: sweep}\nclaims", "figures.0.where",
-        ["no run of this scale is selected by {'grid': 'swep'}"],
+        ["no run of this scale is selected by {grid: swep}; known values of grid: sweep"],
     ),
     "figure of no column": (
         "caption: Sharpness.\n    where: {grid: sweep}",
@@ -322,6 +322,50 @@ ONE = {
         "shape: {width: 8, depth: 1}", "shape: [8]", "shape: {width: 8, depth: 1}",
         "grids.sweep.base.shape", ["[8] is not a mapping, into which shape.width could be set"],
     ),
+    "a misspelt grid of a scale": (
+        "desk: {}", "desk: {grids: {sweeep: {base: {steps: 4}}}}", "desk: {}",
+        "scales.desk.grids.sweeep",
+        ["the study has no grid 'sweeep', and a new one needs base, axes; known: sweep; did you"],
+    ),
+    "null for a key that is not there": (
+        "desk: {}", "desk: {grids: {sweep: {base: {stepps: null}}}}", "desk: {}",
+        "scales.desk.grids.sweep.base.stepps",
+        ["null removes a key, and there is no such key; known: model", "did you mean 'steps'?"],
+    ),
+    "scales in a scale": (
+        "desk: {}", "desk: {scales: {paper: {}}}", "desk: {}", "scales.desk.scales",
+        ["is not a key that a scale can change"],
+    ),
+    "misspelt scales": (
+        "scales:\n", "scale: {}\nscales:\n", "scales:\n", "scale",
+        ["unknown key; known: study", "scales; did you mean 'scales'?"],
+    ),
+    "an override without effect": (
+        "        set: {weights: unit}\n", "", "  - when: {shape.width: 16}",
+        "grids.sweep.overrides.0",
+        ["has no effect: give other values as axes or set"],
+    ),
+    "more samples than there are": (
+        "samples: 64", "samples: 6001", "samples: 64", "grids.sweep.probes.sharpness.samples",
+        ["6001 is not at most 6000, the number of training samples of fashion_mnist_subset"],
+    ),
+    "samples without a bound": (
+        "samples: 64", f"samples: {10**400}", "samples: 64",
+        "grids.sweep.probes.sharpness.samples", ["inf is not"],
+    ),
+    "checkpoints of no known form": (
+        "checkpoints: [0, 10]", "checkpoints: {evry: 5}", "checkpoints: [0, 10]",
+        "grids.sweep.probes.sharpness.checkpoints",
+        ["is not a list of steps, {every: n}, or {count: n}"],
+    ),
+    "an id with blanks": (
+        "id: stays", "id: Bad Id!", "id: stays", "claims.0.id",
+        ["'Bad Id!' is not an id of at most 100 small letters, digits and hyphens"],
+    ),
+    "a bar beyond floats": (
+        "bar: {max: 1}", f"bar: {{max: -{10**400}}}", "bar: {max: 1}", "claims.0.bar.max",
+        ["-inf is not a finite number"],
+    ),
     "changes that are no mapping": (
         "desk: {}", "desk: [1]", "desk: {}", "scales.desk", ["[1] is not a mapping of changes"],
     ),
@@ -353,6 +397,18 @@ def test_arms_may_be_components_with_options(load):
         ("    where: {grid: sweep}\n    bar", "    where: {grid: sweep, shape.width: 8}\n    bar"),
     )
     assert len(study.runs["sweep"]) == 8
+
+
+def test_a_problem_of_a_scale_that_is_not_planned_is_named(load):
+    (problem,) = refused(load, ("base: {steps: 4}", "bse: null\n        base: {steps: 4}"))
+    assert problem.key == "scales.smoke.grids.sweep.bse"
+
+
+def test_a_scale_may_add_a_whole_grid(load):
+    grid = "{base: {<<: *base, steps: 5}, axes: {seed: [0]}}"
+    changes = ("    base:\n      model: conv", "    base: &base\n      model: conv")
+    study = load(changes, ("desk: {}", f"desk: {{grids: {{more: {grid}}}}}"))
+    assert list(study.grids) == ["sweep", "more"]
 
 
 def test_all_problems_of_a_file_come_together(load):
@@ -452,10 +508,9 @@ def test_what_is_not_yaml(tmp_path, text):
 
 
 @pytest.mark.parametrize("number", ["1" * 5000, "-0x" + "f" * 5000, "1:" * 2500 + "1"])
-def test_whole_numbers_that_are_too_long_to_print(tmp_path, number):
+def test_whole_numbers_that_are_too_long_to_read_are_named_by_their_key(tmp_path, number):
     (tmp_path / "mine.yaml").write_text(f"study: mine\nedition: {number}\n")
-    text = r"mine\.yaml:2: \(file\): .* a whole number of more than 1000 characters"
-    with pytest.raises(ConfigError, match=text):
+    with pytest.raises(ConfigError, match=r"mine\.yaml:2: edition: -?inf is not a finite number"):
         studies_study.load_study("mine", "desk", tmp_path)
 
 

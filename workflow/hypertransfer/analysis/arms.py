@@ -16,9 +16,10 @@ from hypertransfer.analysis.estimate import (
 )
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
-from hypertransfer.analysis.sweeps import Sweep, common_seeds, sweeps
+from hypertransfer.analysis.sweeps import Sweep, check_distinct, common_seeds, sweeps
 from hypertransfer.analysis.tables import Tables, need, series_of
 
+NUMBER = "number of the arm"
 TAIL = 0.1  # share of all steps over which the losses of a `Curve` are averaged
 
 
@@ -51,8 +52,11 @@ def sweeps_of_arms(runs: pd.DataFrame, column: str, loss: str) -> dict[str, Swee
         AnalysisError: the arms have no seed in common, or the runs are no sweep (see `sweeps`).
     """
     names = list(dict.fromkeys(runs[column]))
-    numbered = runs.assign(arm=[1.0 + names.index(name) for name in runs[column]])
-    swept = sweeps(common_seeds(numbered, "arm", "lr")[0], "arm", loss)
+    numbers = [1.0 + names.index(name) for name in runs[column]]
+    kept, _ = common_seeds(runs.assign(**{NUMBER: numbers}), NUMBER, "lr")
+    # The message names the arm by its name in `column`, not by its number.
+    check_distinct(kept.drop(columns=NUMBER), [column] * (len(names) > 1) + ["lr", "seed"])
+    swept = sweeps(kept, NUMBER, loss)
     return dict(zip(names, swept, strict=True))
 
 

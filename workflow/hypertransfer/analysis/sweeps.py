@@ -150,7 +150,16 @@ def check_axes(runs: pd.DataFrame, size: str, extra: list[str]) -> None:
     numbers = pd.to_numeric(runs[size], errors="coerce")
     if not (numbers > 0).all():
         raise AnalysisError(f"{size} is not a positive number in every run; choose another `size`")
-    columns = [size, *extra, "seed"]
+    check_distinct(runs, [size, *extra, "seed"])
+
+
+def check_distinct(runs: pd.DataFrame, columns: list[str]) -> None:
+    """Check that no two runs have equal values of all columns.
+
+    Raises:
+        AnalysisError: several runs have equal values; the message names the values, and the columns
+            in which the runs differ.
+    """
     doubles = runs[runs.duplicated(columns, keep=False)]
     if doubles.empty:
         return

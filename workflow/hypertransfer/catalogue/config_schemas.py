@@ -23,6 +23,11 @@ def scales() -> list[str]:
     return schema("config")["properties"]["scale"]["enum"]
 
 
+def ids() -> Any:
+    """The schema of ids of figures and claims."""
+    return schema("study")["$defs"]["id"]
+
+
 def confidences() -> list[str]:
     """How clearly a source can state a claim, from the clearest."""
     return schema("study")["$defs"]["claim"]["properties"]["confidence"]["enum"]

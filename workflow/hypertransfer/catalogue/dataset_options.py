@@ -44,6 +44,14 @@ def size(name: str, options: Mapping[str, Any]) -> float:
     return float((found.train + found.test) * math.prod(found.input_shape))
 
 
+def training_samples(name: str, options: Mapping[str, Any]) -> int | None:
+    """The number of training images or windows; None if it is known once the data are read."""
+    found, taken = card(name), completed(name, options).get("train")
+    if taken is not None or isinstance(found, TextCard):
+        return taken
+    return found.train
+
+
 def digest(name: str, options: Mapping[str, Any]) -> str:
     """The digest of the content of a data set with its options, wherever its files are stored.
 

@@ -15,19 +15,46 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
-# JSON schemas accept 2.0 as an integer, but range(2.0) is an error: here only Python ints are.
+from hypertransfer.runs.numbers import is_finite_number
+
+# JSON schemas accept 2.0 as an integer, but range(2.0) is an error: here only Python ints are. They
+# also accept infinities, and whole numbers of any length, which cannot be converted to floats.
 Validator = extend(
     Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {
+            "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
+            "number": lambda _, value: is_finite_number(value),
+        }
     ),
 )
-COUNT = {"type": "integer", "minimum": 1}
+MOST_COUNT = 10**9  # of anything that an option counts
+COUNT = {"type": "integer", "minimum": 1, "maximum": MOST_COUNT}
 FLAG = {"type": "boolean"}
 FRACTION = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
 POSITIVE = {"type": "number", "exclusiveMinimum": 0}
 
-Option = Mapping[str, Any]  # a JSON schema with the keys `description` and, mostly, `default`
+# A JSON schema with the keys `description` and, mostly, `default`. Schemas of figures and measures
+# may have keywords of this library, by which `studies.option_checks` checks the names in a value:
+#   column_of: the value is a column of that table;
+#   numbers: the column holds numbers that are `positive`, or `any`;
+#   least_values: the number of different values that the column has to have;
+#   value_of: a table and a column, in which the value occurs;
+#   value_in: an option that names the column in which the value occurs;
+#   of_each: an option with a list, and a column: the value is in the rows of each of its values;
+#   keys_of: the keys of a mapping occur in one of these: `value_of`, or an option as `value_in`;
+#   separator: the value is a text of several names;
+#   measured: the value is a quantity that one probe measures in `every` run, that one probe
+#     measures in some run (`once`), or that any probe measures (`some`);
+#   within_budget: the value is a number of evaluations that the searches have.
+Option = Mapping[str, Any]
+
+
+def column(table: str = "runs", **keywords: Any) -> dict[str, Any]:
+    """The schema of an option that names a column of a table; `keywords` are added to it."""
+    expected = "a column of the runs" if table == "runs" else f"a column of the table {table}"
+    schema = {"type": "string", "minLength": 1, "expected": expected, "column_of": table}
+    return {**schema, **keywords}
 
 
 def option(schema: Mapping[str, Any], default: Any, description: str) -> Option:

@@ -26,10 +26,19 @@ from hypertransfer.analysis.estimate import (
 )
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.tables import Tables, need, unique_runs, with_measured
-from hypertransfer.claims.measure import ClaimError, left_out_note, measure
+from hypertransfer.claims.measure import (
+    ARM,
+    LOSS_OR_MEASURED,
+    TWO_SIZES,
+    ClaimError,
+    left_out_note,
+    measure,
+)
+
+MEASURED = {"loss": LOSS_OR_MEASURED}  # of measures of losses, or of what a probe measured
 
 
-@measure("loss")
+@measure("loss", schemas={**MEASURED, "over": {**ARM, "minLength": 0}})
 def advantage(
     tables: Tables,
     seed: int,
@@ -67,7 +76,7 @@ def advantage(
     )
 
 
-@measure("loss")
+@measure("loss", schemas=TWO_SIZES)
 def rise_advantage(
     tables: Tables,
     seed: int,
@@ -83,9 +92,8 @@ def rise_advantage(
     The rise of an arm is the difference of its mean losses at the two sizes, each at the learning
     rate of least mean loss. Positive if the loss of `of` rises less.
     """
-    runs = unique_runs(tables)
-    need("runs", runs, (column, size, "seed", "status", "lr", loss))
-    runs = runs[runs[column].isin((of, over))]
+    runs = of_arms(unique_runs(tables), column, loss, (of, over))
+    need("runs", runs, (size, "seed", "status", "lr"))
     both = runs.assign(arm=runs[column].astype(str) + " " + runs[size].astype(str))
     runs, left_out = analysis_sweeps.common_seeds(both, "arm", "lr")
     runs = runs.drop(columns="arm")
@@ -103,7 +111,7 @@ def rise_advantage(
     return estimate.with_caveats(left_out_note(left_out, f"{column} and {size}", "lr"))
 
 
-@measure("%")
+@measure("%", schemas=MEASURED)
 def arms_range(
     tables: Tables,
     seed: int,
@@ -133,7 +141,7 @@ def arms_range(
     )
 
 
-@measure("×")
+@measure("×", schemas=MEASURED)
 def arms_ratio(
     tables: Tables,
     seed: int,
@@ -162,7 +170,7 @@ def arms_ratio(
     )
 
 
-@measure("%")
+@measure("%", schemas=MEASURED)
 def perplexity_gain(
     tables: Tables,
     seed: int,
@@ -193,7 +201,7 @@ def perplexity_gain(
     )
 
 
-@measure("loss")
+@measure("loss", schemas=MEASURED)
 def interaction(
     tables: Tables,
     seed: int,
@@ -306,7 +314,7 @@ def steps_ratio(
     )
 
 
-@measure("octaves per doubling")
+@measure("octaves per doubling", schemas=TWO_SIZES)
 def steps_ratio_slope(
     tables: Tables,
     seed: int,

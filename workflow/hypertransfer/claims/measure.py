@@ -7,15 +7,16 @@ decorator `measure` registers the function under its name.
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypertransfer.analysis.estimate import Estimate
 from hypertransfer.analysis.sweeps import common_seeds
 from hypertransfer.analysis.tables import Tables, need, unique_runs
 from hypertransfer.catalogue.cards import probes
+from hypertransfer.catalogue.distinct_runs import DistinctRuns
+from hypertransfer.catalogue.options import MOST_COUNT, column
 from hypertransfer.runs.columns import ALONG_TRAINING, SECONDS
 
 if TYPE_CHECKING:
@@ -26,6 +27,32 @@ class ClaimError(ValueError):
     """A claim cannot be measured; the message names the claim, the known values and the remedy."""
 
 
+# Options that several measures share. An option also has to have the type of its default. If its
+# schema has `minLength` and its default is empty, a claim has to give it. See `catalogue.options`.
+ARM: Mapping[str, Any] = {"minLength": 1, "value_in": "column"}
+IN_RUNS = ("final_loss", "eval_loss", *SECONDS)
+MEASURED = tuple(name for name in probes.measured() if name != "loss")  # the runs have another loss
+LOSS_OR_MEASURED: Mapping[str, Any] = {"enum": [*IN_RUNS, *MEASURED], "measured": "once"}
+SIZE = column(numbers="positive")
+TWO_SIZES: Mapping[str, Mapping[str, Any]] = {"size": {**SIZE, "least_values": 2}}
+SHARED: Mapping[str, Mapping[str, Any]] = {
+    "size": SIZE,
+    "column": column(),
+    "between": column(),
+    "along": column(numbers="any"),
+    "axis": column(numbers="positive", enum=["lr", "weight_decay"]),
+    "tuned_at": column(numbers="positive", minLength=0),
+    **dict.fromkeys(("of", "over", "base", "joint"), ARM),
+    "single": {**ARM, "separator": ","},
+    "loss": {"enum": list(IN_RUNS)},
+    "quantity": {"enum": [*probes.measured(), *ALONG_TRAINING], "measured": "every"},
+    "tail": {"minimum": 1e-6, "maximum": 1},
+    "burn_in": {"minimum": 0, "maximum": 0.99},
+    "window": {"minimum": 1, "maximum": MOST_COUNT},
+    "ceiling": {"minimum": 0},
+}
+
+
 @dataclass(frozen=True)
 class Measure:
     """A registered measure.
@@ -34,13 +61,13 @@ class Measure:
         function: a function of (tables, generator seed, *, options).
         unit: unit of the value.
         table: name of the table from which a claim's `where` selects rows.
-        choices: the allowed values of options, by option.
+        schemas: schemas of options, which replace those in `SHARED`.
     """
 
     function: Callable[..., Estimate]
     unit: str
     table: str = "runs"
-    choices: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: CHOICES)
+    schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def options(self) -> Mapping[str, object]:
@@ -48,24 +75,36 @@ class Measure:
         parameters = inspect.signature(self.function).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
+    def schema(self, option: str) -> Mapping[str, Any]:
+        """What an option accepts beside values of the type of its default."""
+        return self.schemas.get(option, SHARED.get(option, {}))
 
-# Allowed values and ranges of options. An option also has to have the type of its default.
-CHOICES: Mapping[str, tuple[str, ...]] = {
-    "loss": ("final_loss", "eval_loss", *SECONDS, *probes.measured()),
-    "quantity": (*probes.measured(), *ALONG_TRAINING),
-    "axis": ("lr", "weight_decay"),
-}
-RANGES: Mapping[str, tuple[float, float]] = {
-    "tail": (1e-6, 1),
-    "burn_in": (0, 0.99),
-    "window": (1, math.inf),
-    "ceiling": (0, math.inf),
-}
+    def needs(self, option: str) -> bool:
+        """Whether a claim has to give the option."""
+        return self.options[option] == "" and self.schema(option).get("minLength", 0) > 0
+
+    @property
+    def distinct(self) -> DistinctRuns | None:
+        """How the measure tells runs apart; None for tables of other rows than runs.
+
+        A sweep has one run for each size, learning rate and seed, and a trajectory has one run for
+        each size and seed.
+        """
+        if self.table != "runs":
+            return None
+        options = self.options
+        told = [k for k in ("size", "column", "between", "tuned_at") if k in options]
+        swept = next((k for k in ("axis", "along") if k in options), "lr")
+        swept = [swept] if {"loss", "axis"} & set(options) else []
+        arms = [k for k in ("of", "over", "base", "joint", "single") if k in options]
+        return DistinctRuns((*told, *swept, "seed"), arms, by_key=True)
+
+
 MEASURES: dict[str, Measure] = {}
 
 
 def measure(
-    unit: str, table: str = "runs", choices: Mapping[str, tuple[str, ...]] | None = None
+    unit: str, table: str = "runs", schemas: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Callable[[Callable[..., Estimate]], Callable[..., Estimate]]:
     """A decorator that registers a function under its name.
 
@@ -74,12 +113,11 @@ def measure(
     Args:
         unit: unit of the value.
         table: name of the table from which a claim's `where` selects rows.
-        choices: the allowed values of options, by option; `CHOICES` if None.
+        schemas: schemas of options that differ from those in `SHARED`, by option.
     """
 
     def register(function: Callable[..., Estimate]) -> Callable[..., Estimate]:
-        known = CHOICES if choices is None else choices
-        MEASURES[function.__name__] = Measure(function, unit, table, known)
+        MEASURES[function.__name__] = Measure(function, unit, table, schemas or {})
         return function
 
     return register

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from hypertransfer.analysis import spaces
 from hypertransfer.analysis.estimate import Estimate, bootstrap, exact
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import stats
 from hypertransfer.analysis.tables import Tables
+from hypertransfer.catalogue.options import column
 from hypertransfer.claims.measure import ClaimError, measure
 
 # Columns of the table of regions, as `spaces.replay` defines them.
@@ -17,14 +19,26 @@ QUANTITIES = (
     "volume", "share", "inflation", "needed", "covered", "coverage", "coverage_nearest", "points",
     "excluded", "planted_out", "seconds",
 )  # fmt: skip
-CHOICES: Mapping[str, tuple[str, ...]] = {
-    "quantity": QUANTITIES,
-    "statistic": ("mean", "median"),
-    "column": ("replay", "region"),
+METHOD = {"minLength": 1, "value_of": ["replays", "method"]}
+SEARCHES: Mapping[str, Mapping[str, Any]] = {
+    "of": METHOD,
+    "over": METHOD,
+    "at": {"minimum": 1, "maximum": 10_000, "within_budget": True},
+    "by": column("replays", separator=","),
+}
+REGIONS: Mapping[str, Mapping[str, Any]] = {
+    "quantity": {"enum": list(QUANTITIES)},
+    "statistic": {"enum": ["mean", "median"]},
+    "column": {"enum": ["replay", "region"]},
+    "by": column("regions", separator=","),
+}
+WINNERS: Mapping[str, Mapping[str, Any]] = {
+    "size": column("winners", numbers="positive"),
+    "by": column("winners", separator=","),
 }
 
 
-@measure("× the regret", table="replays")
+@measure("× the regret", table="replays", schemas=SEARCHES)
 def regret_ratio(
     tables: Tables, seed: int, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
 ) -> Estimate:
@@ -42,7 +56,7 @@ def regret_ratio(
     return _over_units(ratio, len(regrets[of]), seed, by)
 
 
-@measure("% of tasks", table="replays")
+@measure("% of tasks", table="replays", schemas=SEARCHES)
 def tasks_improved(
     tables: Tables, seed: int, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
 ) -> Estimate:
@@ -55,7 +69,7 @@ def tasks_improved(
     return _over_units(share, len(regrets[of]), seed, by)
 
 
-@measure("p", table="replays")
+@measure("p", table="replays", schemas=SEARCHES)
 def regret_p_value(
     tables: Tables, seed: int, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
 ) -> Estimate:
@@ -70,7 +84,7 @@ def regret_p_value(
     return Estimate(p, p, p, len(differences), _units(by))
 
 
-@measure("evaluations", table="replays")
+@measure("evaluations", table="replays", schemas=SEARCHES)
 def evaluations_to(
     tables: Tables, seed: int, *, of: str = "", over: str = "random", at: int = 30, by: str = "task"
 ) -> Estimate:
@@ -89,7 +103,7 @@ def evaluations_to(
     return _over_units(first, len(curves[of]), seed, by)
 
 
-@measure("", table="regions", choices=CHOICES)
+@measure("", table="regions", schemas=REGIONS)
 def region_level(
     tables: Tables,
     seed: int,
@@ -107,7 +121,7 @@ def region_level(
     return _over_units(lambda rows: float(average(values[rows])), len(values), seed, by)
 
 
-@measure("×", table="regions", choices=CHOICES)
+@measure("×", table="regions", schemas=REGIONS)
 def region_ratio(
     tables: Tables,
     seed: int,
@@ -139,7 +153,7 @@ def region_ratio(
     )
 
 
-@measure("octaves per doubling", table="winners")
+@measure("octaves per doubling", table="winners", schemas=WINNERS)
 def winner_slope(tables: Tables, seed: int, *, size: str = "width", by: str = "group") -> Estimate:
     """The mean over groups of the slope of winners over log₂ of a size, by least squares.
 

@@ -12,6 +12,7 @@ from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.optimum import Optimum
 from hypertransfer.analysis.sweeps import Sweep
 from hypertransfer.analysis.tables import Tables
+from hypertransfer.catalogue.options import column
 from hypertransfer.claims.measure import measure, one_size, runs_of_common_seeds
 
 
@@ -146,7 +147,7 @@ def transfer_regret_sigma(
     return _of_sweeps(tables, seed, size, loss, statistic, _regret_caveats)
 
 
-@measure("")
+@measure("", schemas={"between": column(least_values=2)})
 def minimum_shift(
     tables: Tables,
     seed: int,

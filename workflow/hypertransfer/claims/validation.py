@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
-from hypertransfer.catalogue.config_schemas import confidences
-from hypertransfer.claims import measure as claims_measure
+from hypertransfer.catalogue.config_schemas import confidences, ids
+from hypertransfer.catalogue.options import COUNT, MOST_COUNT, Validator
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
+from hypertransfer.claims.measure import Measure
 from hypertransfer.runs import conditions
-from hypertransfer.runs.problem import NO_VALUE, Problem
+from hypertransfer.runs.columns import ALONG_TRAINING
+from hypertransfer.runs.numbers import is_finite_number
+from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 from hypertransfer.runs.section import default_of
 
 
@@ -39,15 +42,18 @@ def problems(claim: Any) -> Iterator[Problem]:
         yield Problem((), claim, "a mapping")
         return
     yield from _part_problems(claim, Claim)
-    for key in ("id", "sentence", "source"):
+    if "id" in claim and not Validator(ids()).is_valid(claim["id"]):
+        yield Problem(("id",), claim["id"], ids()["expected"])
+    for key in ("sentence", "source"):
         if key in claim and not (isinstance(claim[key], str) and claim[key].strip()):
             yield Problem((key,), claim[key], "a text")
     if not isinstance(claim.get("paper_value"), str | None):
         yield Problem(("paper_value",), claim["paper_value"], "a text or null; put it in quotes")
     if "confidence" in claim and claim["confidence"] not in confidences():
         yield Problem(("confidence",), claim["confidence"], f"one of {', '.join(confidences())}")
-    if not _is(claim.get("min_seeds", 1), int) or claim.get("min_seeds", 1) < 1:
-        yield Problem(("min_seeds",), claim["min_seeds"], "a whole number of at least 1")
+    if "min_seeds" in claim and not Validator(COUNT).is_valid(claim["min_seeds"]):
+        expected = f"a whole number of at least 1 and at most {MOST_COUNT}"
+        yield Problem(("min_seeds",), claim["min_seeds"], expected)
     control = claim.get("control", {})
     if not isinstance(control, Mapping):
         yield Problem(("control",), control, "a mapping")
@@ -62,7 +68,7 @@ def _part_problems(part: Mapping[str, Any], kind: type[Control]) -> Iterator[Pro
     names = [*own, *(name for name in defaults if name not in own)]  # a claim's own keys first
     for key in part:
         if key not in names:
-            yield Problem((str(key),), NO_VALUE, f"unknown key; known: {', '.join(names)}")
+            yield Problem((str(key),), NO_VALUE, f"unknown key; {known_names(key, names)}")
     for key in names:
         if key not in part and defaults[key] is MISSING:
             yield Problem((key,), NO_VALUE, "is missing")
@@ -80,7 +86,7 @@ def _bar_problems(bar: Any) -> Iterator[Problem]:
     if not conditions.is_bounds(bar):
         yield Problem(("bar",), bar, "{max: x}, {min: x} or {min: a, max: b}")
         return
-    wrong = [end for end, x in bar.items() if not _is(x, float) or not math.isfinite(x)]
+    wrong = [end for end, x in bar.items() if not is_finite_number(x)]
     yield from (Problem(("bar", end), bar[end], "a finite number") for end in wrong)
     if not wrong and bar.get("min", -math.inf) > bar.get("max", math.inf):
         yield Problem(("bar",), NO_VALUE, f"min {bar['min']} is above max {bar['max']}")
@@ -88,31 +94,54 @@ def _bar_problems(bar: Any) -> Iterator[Problem]:
 
 def _measure_problems(name: Any, options: Any) -> Iterator[Problem]:
     if not isinstance(name, str) or name not in measures():
-        text = f"{name!r} is unknown; known: {', '.join(measures())}"
+        text = f"{name!r} is unknown; {known_names(name, measures())}"
         yield Problem(("measure",), NO_VALUE, text)
         return
     if not isinstance(options, Mapping):
         yield Problem(("options",), options, "a mapping")
         return
-    known = measures()[name].options
+    measure = measures()[name]
     for key, value in options.items():
-        if key not in known:
-            text = f"unknown option of {name}; known: {', '.join(known)}"
+        if key not in measure.options:
+            text = f"unknown option of {name}; {known_names(key, measure.options)}"
             yield Problem(("options", str(key)), NO_VALUE, text)
-        elif expected := _expected(key, value, known[key], measures()[name].choices):
+        elif expected := _expected(value, measure.options[key], measure.schema(key)):
             yield Problem(("options", key), value, expected)
+    for key in measure.options:
+        if key not in options and measure.needs(key):
+            yield Problem(("options", key), NO_VALUE, f"is missing, and {name} needs it")
+    yield from _idle_problems(measure, options)
 
 
-def _expected(key: str, value: Any, default: object, choices: Mapping[str, tuple[str, ...]]) -> str:
+def _idle_problems(measure: Measure, options: Mapping[str, Any]) -> Iterator[Problem]:
+    """Problems of options that have no effect with the values of other options."""
+    if options.get("tuned_at") and options.get("best"):
+        text = "has no effect: tuned_at chooses the learning rates"
+        yield Problem(("options", "best"), NO_VALUE, text)
+    if options.get("probe") is not None:
+        quantity = options.get("quantity", measure.options.get("quantity"))
+        if quantity in ALONG_TRAINING:
+            text = f"has no effect: no probe measures {quantity}"
+            yield Problem(("options", "probe"), NO_VALUE, text)
+    if options.get("of", "") != "" and options["of"] == options.get("over"):
+        text = f"{options['of']!r} is compared with itself: of and over are equal"
+        yield Problem(("options", "over"), NO_VALUE, text)
+
+
+def _expected(value: Any, default: object, schema: Mapping[str, Any]) -> str:
     """A description of the values that an option accepts; empty if the value is accepted."""
     kind = str if default is None else type(default)
     if not _is(value, kind):
         words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
         return words[kind]
-    if key in choices and value not in choices[key]:
-        return f"one of {', '.join(choices[key])}"
-    low, high = claims_measure.RANGES.get(key, (-math.inf, math.inf))
-    return "" if kind in (bool, str) or low <= value <= high else f"within {low:g} and {high:g}"
+    if "enum" in schema and value not in schema["enum"]:
+        return f"one of {', '.join(schema['enum'])}"
+    if kind is str:
+        return "" if value or not schema.get("minLength") else "a name"
+    low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+    if kind is float and not is_finite_number(value):
+        return "a finite number"
+    return "" if kind is bool or low <= value <= high else f"within {low} and {high}"
 
 
 def _is(value: object, kind: type) -> bool:

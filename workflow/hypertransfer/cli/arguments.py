@@ -24,8 +24,8 @@ def parser(version: str) -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     words = "count runs, cells and jobs of the config, and give reasons for missing runs"
     _add_plan(_with_config(commands, "plan", "plan:run", words))
-    # A hidden command, which `maintenance.references` calls in the process of each project.
-    _with_config(commands, "references", "references:run", None)
+    words = "print the keys and files that the config refers to, which `prune` reads"
+    _with_config(commands, "references", "references:run", words)
     words = "fit the cost model, which estimates times and sizes jobs, to the runs in the store"
     _with_config(commands, "calibrate", "calibrate:run", words)
     words = "list, or remove, entries and files that no study refers to"
@@ -40,11 +40,10 @@ def parser(version: str) -> argparse.ArgumentParser:
 
 
 def _with_config(
-    commands: argparse._SubParsersAction, name: str, function: str, words: str | None
+    commands: argparse._SubParsersAction, name: str, function: str, words: str
 ) -> argparse.ArgumentParser:
-    """Add a command that reads the main config; `--help` hides a command without words."""
-    shown = {} if words is None else {"help": words}
-    command = commands.add_parser(name, **shown)
+    """Add a command that reads the main config."""
+    command = commands.add_parser(name, help=words)
     command.set_defaults(function=function)
     command.add_argument(
         "--config",

@@ -1,4 +1,4 @@
-"""The hidden command `hypertransfer references`, which `prune` and `verify` call."""
+"""The command `hypertransfer references`, which `prune` and `verify` call."""
 
 from __future__ import annotations
 

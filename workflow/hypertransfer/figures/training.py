@@ -170,7 +170,8 @@ def levels(tables: Tables, *, quantities: Sequence[str], size: str) -> Figure:
 
 def draw_sharpness(axis: Axes, tables: Tables, size: str, shades: Shades | None = None) -> None:
     """Draw the scaled sharpness along training, and 2/η₀ for each learning rate."""
-    probes = with_axes(tables["probes"], tables["runs"], [size, "lr"])
+    axes = list(dict.fromkeys([size, "lr"]))
+    probes = with_axes(tables["probes"], tables["runs"], axes)
     bands(axis, probes, size, "scaled_sharpness", shades)
     for lr in sorted(probes["lr"].unique()):
         axis.axhline(2 / lr, color="0.25", linestyle="--", linewidth=1.2)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from hypertransfer.catalogue.options import MOST_COUNT
 from hypertransfer.report.markdown import code, table
 
 OPTION = ("option", "accepts", "default", "meaning")
@@ -32,6 +33,7 @@ def accepts(schema: Mapping[str, Any]) -> str:
 
 
 def _accepted_number(schema: Mapping[str, Any]) -> str:
+    """The kind and the bounds of a number, without a bound that serves to refuse slips only."""
     words = {"integer": "whole number", "number": "number", "string": "text"}
     bounds = [
         f"{sign} {schema[key]:g}"
@@ -41,7 +43,7 @@ def _accepted_number(schema: Mapping[str, Any]) -> str:
             ("maximum", "≤"),
             ("exclusiveMaximum", "<"),
         )
-        if key in schema
+        if key in schema and not (key == "maximum" and schema[key] >= MOST_COUNT)
     ]
     return " ".join([words.get(schema.get("type", ""), ""), ", ".join(bounds)]).strip()
 

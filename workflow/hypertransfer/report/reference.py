@@ -251,7 +251,7 @@ def _measure(measure: Measure) -> Iterator[str]:
 
 def _choices(measure: Measure, option: str, default: object) -> str:
     """The values that an option accepts; long lists of columns are named, not repeated."""
-    choices = measure.choices.get(option, ())
+    choices = measure.schema(option).get("enum", ())
     if len(choices) > 4:
         return "a [column of a table](tables.md) or of a [probe](probes.md)"
     if choices:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Any
 from hypertransfer.parameterisation.module_multipliers import NAMES as MULTIPLIED
 from hypertransfer.parameterisation.module_multipliers import Factors
 from hypertransfer.runs.canonical import is_plain
+from hypertransfer.runs.numbers import is_finite_number
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.spec import (
     LOSSES,
@@ -35,8 +35,7 @@ _SCHEDULE = tuple(f.name for f in fields(Schedule))
 def _number(
     path: Path, value: object, low: float, *, high: float = math.inf, open_low: bool = False
 ) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not abs(value) < math.inf or abs(value) > sys.float_info.max:
+    if not is_finite_number(value):
         raise ProblemError.at(path, value, "a finite number")
     if value < low or (open_low and value == low):
         raise ProblemError.at(path, value, f"{'above' if open_low else 'at least'} {low:g}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 
 class _NoValue:
@@ -48,6 +49,14 @@ class Problem:
     def below(self, *keys: object) -> Problem:
         """The same problem with the keys before its path."""
         return replace(self, path=(*map(str, keys), *self.path))
+
+
+def known_names(name: object, known: Iterable[object], words: str = "known") -> str:
+    """The known names after `words`, with a hint at the one that an unknown name resembles."""
+    names = list(map(str, known))
+    near = get_close_matches(str(name), names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{words}: {', '.join(names) or 'none'}{hint}"
 
 
 class ProblemError(ValueError):

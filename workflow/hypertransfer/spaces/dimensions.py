@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hypertransfer.runs.numbers import is_finite_number
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def _declaration_problems(declared: Any) -> Iterator[Problem]:
         yield from _choice_problems(declared)
     elif missing := [key for key in ("low", "high") if key not in declared]:
         yield _sentence(f"the key {missing[0]!r} is missing; or write choices: […]")
-    elif wrong := [key for key in ("low", "high") if not _is_number(declared[key])]:
+    elif wrong := [key for key in ("low", "high") if not is_finite_number(declared[key])]:
         yield Problem((wrong[0],), declared[wrong[0]], "a finite number")
     elif wrong := [k for k in ("log", "integer") if not isinstance(declared.get(k, False), bool)]:
         yield Problem((wrong[0],), declared[wrong[0]], "true or false")
@@ -221,7 +222,3 @@ def _choice_problems(declared: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _sentence(text: str) -> Problem:
     return Problem((), NO_VALUE, text)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -19,29 +19,20 @@ import pyarrow as pa
 
 from hypertransfer.runs.canonical import digest
 from hypertransfer.runs.conditions import matches
+from hypertransfer.spaces import table_columns
 from hypertransfer.spaces.dimensions import Domain
 from hypertransfer.spaces.learning import Recipe, Space, learn
 from hypertransfer.spaces.searchers import TaskSearch, search
 from hypertransfer.spaces.tasks.task import Task
+from hypertransfer.storage import schemas
 
 log = logging.getLogger(__name__)
 
 NEAR, NEAREST = 0.01, 0.001  # shares of a target's rows that count as its best
 MOST_DRAWN = 100  # largest number of the target's best points in a picture
 
-PLACE = [(name, pa.string()) for name in ("replay", "suite", "task", "group")]
-REPLAYS = pa.schema([
-    *PLACE, ("size", pa.float64()), ("method", pa.string()), ("repeat", pa.int32()),
-    ("regrets", pa.list_(pa.float64())), ("seconds", pa.float64()),
-])  # fmt: skip
-REGIONS = pa.schema([
-    *PLACE, ("size", pa.float64()), ("region", pa.string()), ("repeat", pa.int32()),
-    ("points", pa.int32()), ("volume", pa.float64()), ("share", pa.float64()),
-    ("inflation", pa.float64()), ("needed", pa.float64()), ("covered", pa.float64()),
-    ("coverage", pa.float64()), ("coverage_nearest", pa.float64()), ("excluded", pa.int32()),
-    ("planted_out", pa.float64()),
-    ("picture", pa.string()), ("seconds", pa.float64()),
-])  # fmt: skip
+REPLAYS = schemas.schema(table_columns.REPLAYS)
+REGIONS = schemas.schema(table_columns.REGIONS)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from hypertransfer.spaces.table_columns import WINNERS
 from hypertransfer.spaces.tasks import sources
 from hypertransfer.storage import parquet
-
-COLUMNS = ("suite", "task", "group", "dimension", "winner")
 
 
 def winners(suites: Mapping[str, Mapping], files: Mapping[str, Sequence[str]]) -> pa.Table:
@@ -39,5 +38,5 @@ def winners(suites: Mapping[str, Mapping], files: Mapping[str, Sequence[str]]) -
                 }
                 for d, mean in zip(domain.numeric, means, strict=True)
             ]
-    names = list(dict.fromkeys([*COLUMNS, *(key for row in rows for key in row)]))
+    names = list(dict.fromkeys([*WINNERS, *(key for row in rows for key in row)]))
     return pa.table({n: parquet.axis_column([row.get(n) for row in rows]) for n in names})

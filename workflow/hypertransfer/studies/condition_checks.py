@@ -15,6 +15,7 @@ from hypertransfer.runs.conditions import is_bounds, matches
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.spec import FIELDS, RunSpec
 from hypertransfer.studies.axes import axis_values
+from hypertransfer.studies.document import flow
 from hypertransfer.studies.grid import Grid, every_point
 
 Values = dict[str, list[Any]]  # of each axis
@@ -74,13 +75,14 @@ def _unknown_values(condition: Mapping[str, Any], values: Values) -> Iterator[tu
             try:
                 met = any(matches({axis: part}, {axis: value}) for value in known)
             except TypeError:
-                yield axis, f"{part!r} bounds an axis that does not hold numbers"
+                yield axis, f"{flow(part)} bounds an axis that does not hold numbers"
                 continue
             if not met:
                 noun = "within" if is_bounds(part) else ""
                 shown = ", ".join(map(str, dict.fromkeys(map(_shown, known[:MOST_SHOWN]))))
                 more = ", …" if len(known) > MOST_SHOWN else ""
-                words = " ".join(filter(None, ["no", axis, noun, repr(part)]))
+                value = flow(part) if isinstance(part, Mapping) else repr(part)
+                words = " ".join(filter(None, ["no", axis, noun, value]))
                 yield axis, f"{words} in this grid; known: {shown}{more}"
 
 
@@ -97,7 +99,7 @@ def _never_met(grid: Grid, idle: dict[Place, Mapping[str, Any]]) -> Iterator[Pro
         if not idle:
             return
     for place, condition in idle.items():
-        text = f"no point of this grid has {dict(condition)!r}: its values never stand together"
+        text = f"no point of this grid has {flow(dict(condition))}: its values never stand together"
         yield Problem(place, NO_VALUE, text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from hypertransfer.runs.numbers import is_finite_number
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.storage.atomic import open_file
 
@@ -49,6 +51,28 @@ class _Loader(yaml.SafeLoader):
     """The safe loader, extended to read 1e-3 as a number; YAML 1.1 requires 1.0e-3."""
 
 
+def _whole_number(loader: _Loader, node: yaml.ScalarNode) -> int | float:
+    """A whole number; infinite beyond the range of floating-point numbers, as 1e400 is.
+
+    Checks that refuse infinities then refuse such a number at its key, with all other problems.
+    """
+    if len(node.value) <= MOST_CHARACTERS:
+        number = loader.construct_yaml_int(node)
+        if is_finite_number(number):
+            return number
+    return -math.inf if node.value.startswith("-") else math.inf
+
+
+def _fraction(loader: _Loader, node: yaml.ScalarNode) -> float:
+    """A number that is written with a point or an exponent; infinite beyond the range of floats."""
+    try:
+        return loader.construct_yaml_float(node)
+    except OverflowError:  # only in base 60
+        return -math.inf if node.value.startswith("-") else math.inf
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
+_Loader.add_constructor("tag:yaml.org,2002:float", _fraction)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"[-+]?(?:[0-9][0-9_]*)(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
@@ -63,7 +87,7 @@ TAGS = frozenset(
 MOST_BYTES = 4 * 2**20
 MOST_NODES = 10**6  # of a file with its aliases expanded
 MOST_LEVELS = 50
-MOST_CHARACTERS = 1000  # of a whole number; Python does not print one of more than 4,300 digits
+MOST_CHARACTERS = 1000  # of a whole number that is read; one in base 60 takes long to read
 
 
 class _TooMuch(yaml.MarkedYAMLError):
@@ -77,8 +101,8 @@ def _check_size(root: yaml.Node) -> None:
     """Check that a file holds plain values, and that its size with aliases expanded is bounded.
 
     Raises:
-        _TooMuch: a tag is not allowed, a number is too long, or there are too many levels or
-            values; the error is marked at the innermost value that is too large.
+        _TooMuch: a tag is not allowed, or there are too many levels or values; the error is
+            marked at the innermost value that is too large.
     """
     sizes: dict[int, int] = {}
     inside: set[int] = set()
@@ -86,8 +110,6 @@ def _check_size(root: yaml.Node) -> None:
     def size(node: yaml.Node, level: int) -> int:
         if node.tag not in TAGS:
             raise _TooMuch(f"the tag {node.tag} is not allowed: plain values only", node)
-        if node.tag == "tag:yaml.org,2002:int" and len(node.value) > MOST_CHARACTERS:
-            raise _TooMuch(f"a whole number of more than {MOST_CHARACTERS} characters", node)
         if id(node) in inside or level > MOST_LEVELS:
             raise _TooMuch(f"nested more than {MOST_LEVELS} levels deep", node)
         if id(node) not in sizes:
@@ -213,6 +235,8 @@ def _misleading(node: yaml.Node) -> str:
     """Why a scalar is refused that YAML 1.1 reads as another value; empty if it is not."""
     if not isinstance(node, yaml.ScalarNode) or node.style is not None:
         return ""  # texts in quotes are read as written
+    if len(node.value) > MOST_CHARACTERS:
+        return ""  # an infinite number, or a text
     text, kind = node.value, node.tag.rpartition(":")[2]
     if kind in ("int", "float") and ":" in text:
         how = "in base 60"
@@ -222,8 +246,14 @@ def _misleading(node: yaml.Node) -> str:
         how = "as a truth value"
     else:
         return ""
-    value = str(yaml.safe_load(text)).lower()
+    value = str(yaml.load(text, Loader=_Loader)).lower()
     return f"YAML reads {text} {how}, {value}: write {value}, or '{text}' in quotes for the text"
+
+
+def flow(value: Any) -> str:
+    """A plain value as YAML on one line, as a config can hold it."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=math.inf)
+    return text.removesuffix("\n").removesuffix("\n...")
 
 
 def number_in(value: Any) -> Any:

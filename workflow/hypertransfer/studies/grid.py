@@ -280,6 +280,8 @@ def _override_problems(
     axes = list(place)
     zipped = {axis for group in groups if len(group) > 1 for axis in group}
     yield from _axis_problems((*path, "axes"), override.axes, zipped)
+    if not override.axes and not override.set:
+        yield Problem(path, NO_VALUE, "has no effect: give other values as axes or set")
     for axis in override.set:
         if axis in axes:
             yield Problem((*path, "set"), NO_VALUE, f"{axis!r} is an axis: use 'axes' to change it")

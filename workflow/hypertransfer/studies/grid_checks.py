@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from hypertransfer.catalogue import checks, complete, lookup
+from hypertransfer.catalogue import checks, complete, dataset_options, lookup
 from hypertransfer.catalogue import options as catalogue_options
-from hypertransfer.catalogue.cards import optimizers, probes
+from hypertransfer.catalogue.cards import datasets, optimizers, probes
 from hypertransfer.runs import ratios
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies import condition_checks, grid
+from hypertransfer.studies.document import flow
 from hypertransfer.studies.grid import Grid, Probe
 from hypertransfer.studies.placed_run import Run
 
@@ -63,12 +64,14 @@ def _run_problems(
                 continue
             runs.append(grid.run(section, point, spec))
             yield from twins.problems(point, spec)
-            for problem in (*spec_problems(spec, options), *_needs_of_probes(section, runs[-1])):
-                yield _in_grid(section, problem)
+            wrong = [*spec_problems(spec, options), *_needs_of_probes(section, runs[-1])]
+            yield from (_in_grid(section, problem) for problem in wrong)
+            if not wrong:
+                yield from _sample_problems(section, runs[-1])
         if empty:
             yield Problem((), NO_VALUE, "exclude and only leave no run of this grid")
         for name, probe in idle.items() if not empty else ():
-            text = f"no run of this scale is selected by {dict(probe.where)!r}"
+            text = f"no run of this scale is selected by {flow(dict(probe.where))}"
             yield Problem(("probes", name, "where"), NO_VALUE, text)
     except ProblemError as error:
         yield from error.problems
@@ -96,6 +99,20 @@ def _needs_of_probes(section: Grid, run: Run) -> Iterator[Problem]:
         card = probes.PROBES.get(probe.probe)
         if card and matches(probe.where, run.point):
             yield from card.needs(run.spec)
+
+
+def _sample_problems(section: Grid, run: Run) -> Iterator[Problem]:
+    """Problems of probes that ask for more training samples than a run has."""
+    for name, probe in section.probes.items():
+        card, wanted = probes.PROBES.get(probe.probe), probe.settings.get("samples")
+        if not card or not card.reads_training or not isinstance(wanted, int):
+            continue
+        data = run.spec.data
+        known = data.name in datasets.CARDS and matches(probe.where, run.point)
+        there = dataset_options.training_samples(data.name, data.options) if known else None
+        if there is not None and wanted > there:
+            expected = f"at most {there}, the number of training samples of {data.name}"
+            yield Problem(("probes", name, "samples"), wanted, expected)
 
 
 def _table_problems(spec: RunSpec) -> Iterator[Problem]:

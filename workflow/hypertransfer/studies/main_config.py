@@ -7,7 +7,6 @@ problem names the origin of its value.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import yaml
 
 from hypertransfer.catalogue.config_schemas import schema
 from hypertransfer.catalogue.options import expand_home
+from hypertransfer.runs.numbers import is_finite_number
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.studies.document import (
     ConfigError,
@@ -126,7 +126,8 @@ def checked(config: Mapping[str, Any], origins: Origins) -> dict[str, Any]:
 
 def _endless_numbers(values: Mapping[str, Any]) -> Iterator[Problem]:
     for key, value in values.items():
-        if isinstance(value, float) and not math.isfinite(value):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and not is_finite_number(value):
             yield Problem((str(key),), value, "a finite number")
 
 

@@ -319,28 +319,45 @@ def _method_problems(method: Method, replay: Replay, suite: Suite) -> Iterator[P
 
 def planned_rows(
     suites: Mapping[str, Suite], replays: Mapping[str, Replay]
-) -> dict[str, list[dict[str, str]]]:
+) -> dict[str, list[dict[str, Any]]]:
     """The rows of the tables `TABLES`, with the columns that are known when a study is planned.
 
-    The rows `tasks` name the columns that tell the tasks of each suite apart. Conditions and
-    options of figures, and conditions of claims, are checked against all these rows.
+    Beside them, the rows `tasks` name the columns that tell the tasks of each suite apart, `ranges`
+    the numeric dimensions of each replay, and `budgets` its number of evaluations.
     """
-    rows: dict[str, list[dict[str, str]]] = {name: [] for name in (*TABLES, "tasks")}
+    rows: dict[str, list[dict[str, Any]]] = {
+        name: [] for name in (*TABLES, "tasks", "ranges", "budgets")
+    }
     for name, replay in replays.items():
         place = {"replay": name, "suite": replay.suite}
         rows["replays"] += [place | {"method": method} for method in replay.methods]
         rows["regions"] += [place | {"region": region} for region in replay.regions]
+        rows["budgets"] += [place | {"budget": replay.budget}]
+        if replay.suite in suites:
+            ranges = _ranges(suites[replay.suite])
+            rows["ranges"] += [place | {"dimension": key} for key in ranges]
     for name, suite in suites.items():
-        dimensions = [{"suite": name, "dimension": key} for key in _declared(suite)]
+        dimensions = [{"suite": name, "dimension": key} for key in _ranges(suite)]
         rows["winners"] += dimensions or [{"suite": name}]
-        rows["tasks"] += [{"suite": name, "column": key} for key in suite.task_keys]
+        rows["tasks"] += [{"suite": name, **_task_column(suite, key)} for key in suite.task_keys]
     return rows
 
 
-def _declared(suite: Suite) -> list[str]:
-    """The names of a suite's dimensions; none if they are not declared as a mapping."""
+def _task_column(suite: Suite, key: str) -> dict[str, Any]:
+    """A column of a suite's tasks, and whether it holds numbers, or the grids that have it."""
+    if suite.source == sources.RUNS:
+        return {"column": key, "grids": list(suite.grids) if suite.study is None else []}
+    if suite.source == sources.FILE:
+        return {"column": key}
+    benchmark = sources.TABLES.get(suite.source)
+    declared = benchmark.dimensions.get(key, {}) if benchmark else {}
+    return {"column": key, "numbers": "low" in declared}
+
+
+def _ranges(suite: Suite) -> list[str]:
+    """The names of a suite's numeric dimensions; none if they are not declared as a mapping."""
     try:
         dimensions = _dimensions(suite)
-    except (KeyError, TypeError):
+        return [str(name) for name, d in dimensions.items() if "choices" not in d]
+    except (KeyError, TypeError, AttributeError):
         return []
-    return list(map(str, dimensions)) if isinstance(dimensions, Mapping) else []

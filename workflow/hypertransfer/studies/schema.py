@@ -7,7 +7,8 @@ from typing import Any
 
 from hypertransfer.catalogue import options as catalogue_options
 from hypertransfer.catalogue.config_schemas import schema
-from hypertransfer.runs.problem import NO_VALUE, Problem
+from hypertransfer.runs.numbers import is_finite_number
+from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 
 
 def with_defaults(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,15 +30,18 @@ def schema_problems(name: str, values: Any) -> list[Problem]:
 def explain_schema_error(error: Any) -> Iterator[Problem]:
     """The problems that correspond to one error of a JSON schema."""
     path = tuple(map(str, error.absolute_path))
-    if error.validator == "additionalProperties":
+    if isinstance(error.instance, float) and not is_finite_number(error.instance):
+        yield Problem(path, error.instance, "a finite number")
+    elif error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         for key in error.instance:
             if key not in known:
-                text = f"unknown key; known: {', '.join(known)}"
+                text = f"unknown key; {known_names(key, known)}"
                 yield Problem((*path, str(key)), NO_VALUE, text)
     elif error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
-        text = f"the key {', '.join(map(repr, missing))} is missing"
+        words = ("key", "is") if len(missing) == 1 else ("keys", "are")
+        text = f"the {words[0]} {', '.join(map(repr, missing))} {words[1]} missing"
         yield Problem(path, NO_VALUE, text)
     elif error.validator == "enum":
         yield Problem(path, error.instance, f"one of {', '.join(map(str, error.validator_value))}")

@@ -29,7 +29,16 @@ def check(name: str, values: Mapping[str, Any]) -> tuple[Search | None, list[Pro
 def _reference_problems(settings: Settings) -> Iterator[Problem]:
     """Problems of keys of a search that refer to names of other keys."""
     grouped = any(part.groups for part in settings.space.values())
+    kinds = {method.over for method in settings.methods.values()}
+    for name, part in settings.space.items():
+        for key, needed in (("groups", {"types", "factored"}), ("depth", {"factored"})):
+            if getattr(part, key) and not needed & kinds:
+                text = f"has no effect: no method has over: {' or '.join(sorted(needed))}"
+                yield Problem(("space", name, key), NO_VALUE, text)
     for name, method in settings.methods.items():
+        for option in method.options if method.kind != "trust_region" else ():
+            text = f"has no effect: {option} is an option of the kind trust_region"
+            yield Problem(("methods", name, option), NO_VALUE, text)
         if method.over != "global" and not grouped:
             yield Problem(("methods", name, "over"), NO_VALUE, "needs groups of types in the space")
     transfer = settings.transfer

@@ -9,20 +9,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hypertransfer.catalogue.config_schemas import scales
+from hypertransfer.catalogue.config_schemas import scales, schema
 from hypertransfer.claims import validation
 from hypertransfer.claims.claim import Claim
 from hypertransfer.runs.canonical import is_plain
-from hypertransfer.runs.problem import NO_VALUE, Problem
+from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 from hypertransfer.runs.section import Section
 from hypertransfer.studies import (
     axes,
+    claim_checks,
     condition_checks,
+    figure_checks,
     grid,
     grid_checks,
     references,
     replays,
     search_checks,
+    suite_checks,
 )
 from hypertransfer.studies.document import (
     ConfigError,
@@ -30,8 +33,9 @@ from hypertransfer.studies.document import (
     read,
 )
 from hypertransfer.studies.figure import Figure
-from hypertransfer.studies.grid import Grid
+from hypertransfer.studies.grid import Grid, Probe
 from hypertransfer.studies.placed_run import Run
+from hypertransfer.studies.planned import Planned
 from hypertransfer.studies.replays import Replay, Suite
 from hypertransfer.studies.schema import schema_problems
 from hypertransfer.studies.searches import Search
@@ -143,28 +147,76 @@ def load_study(name: str, scale: str, directory: Path) -> Study:
     patches = body.get("scales") if isinstance(body.get("scales"), Mapping) else {}
     patch = patches.get(scale) if isinstance(patches.get(scale), Mapping) else {}
     unpatched = {k: v for k, v in body.items() if k != "scales"}
-    values = merge(unpatched, patch)
+    values = _without_unknown(unpatched, merge(unpatched, patch))
     checks = _Checks(
         values, name, lambda: [unpatched, *(merge(unpatched, p) for p in patches.values())]
     )
-    problems = [*checks.problems, *_scale_problems(body.get("scales", {}))]
+    problems = [*checks.problems, *_scale_problems(unpatched, body.get("scales", {}))]
     if problems:
         raise ConfigError(document.locate(problem, scale) for problem in problems)
     return Study.parse(values, scale, checks.runs)
 
 
-def _axes_at_scales(name: str, scales: Callable[[], list[Any]]) -> Iterator[dict[str, list[Any]]]:
-    """The values of a grid's axes at every scale; what is malformed there is left out."""
-    for values in scales():
-        try:
-            written = values["grids"][name]
-            overrides = [override.get("axes", {}) for override in written.get("overrides", ())]
-            yield condition_checks.values_of(written["axes"], overrides)
-        except (KeyError, TypeError, AttributeError):
-            continue
+def _axes_in(values: Any, name: str) -> Iterator[condition_checks.Values]:
+    """The values of a grid's axes in the values of a study; none if they are malformed."""
+    try:
+        written = values["grids"][name]
+        overrides = [override.get("axes", {}) for override in written.get("overrides", ())]
+        yield condition_checks.values_of(written["axes"], overrides)
+    except (KeyError, TypeError, AttributeError):
+        return
 
 
-def _scale_problems(patches: object) -> Iterator[Problem]:
+# Sections whose entries have names; a scale can change entries, or add entries that are complete.
+_NAMED = {"grids": "grid", "searches": "search", "suites": "suite", "replays": "replay"}
+
+
+def _unknown_entries(
+    base: Mapping[str, Any], values: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """Section and name of entries of `values` that neither `base` has nor are complete."""
+    for section, kind in _NAMED.items():
+        known, entries = base.get(section, {}), values.get(section)
+        required = schema("study")["$defs"][kind]["required"]
+        for name, entry in entries.items() if isinstance(entries, Mapping) else ():
+            new = not isinstance(known, Mapping) or name not in known
+            if new and isinstance(entry, Mapping) and not {*required} <= set(entry):
+                yield section, name
+
+
+def _without_unknown(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a scale without entries that `_scale_problems` reports as unknown."""
+    kept = dict(values)
+    for section, name in _unknown_entries(base, values):
+        kept[section] = {key: entry for key, entry in kept[section].items() if key != name}
+    return kept
+
+
+def _patch_problems(base: Mapping[str, Any], patch: Mapping[str, Any]) -> Iterator[Problem]:
+    """Problems of changes that the study has no place for; paths start at the patch's keys."""
+    if "scales" in patch:
+        yield Problem(("scales",), NO_VALUE, "is not a key that a scale can change")
+    for section, name in _unknown_entries(base, patch):
+        kind, known = _NAMED[section], base.get(section, {})
+        required = ", ".join(schema("study")["$defs"][kind]["required"])
+        words = known_names(name, known if isinstance(known, Mapping) else {})
+        text = f"the study has no {kind} {name!r}, and a new one needs {required}; {words}"
+        yield Problem((section, str(name)), NO_VALUE, text)
+    yield from _removals_of_nothing(base, patch)
+
+
+def _removals_of_nothing(base: Mapping[str, Any], patch: Mapping[str, Any]) -> Iterator[Problem]:
+    """Problems of keys that a scale removes by null, and that the study does not have."""
+    for key, value in patch.items():
+        if value is None and key not in base:
+            text = f"null removes a key, and there is no such key; {known_names(key, base)}"
+            yield Problem((str(key),), NO_VALUE, text)
+        elif isinstance(value, Mapping) and isinstance(base.get(key), Mapping):
+            yield from (problem.below(key) for problem in _removals_of_nothing(base[key], value))
+
+
+def _scale_problems(base: Mapping[str, Any], patches: object) -> Iterator[Problem]:
+    """Problems of the names of scales, and of changes for which `base` has no place."""
     if not isinstance(patches, Mapping):
         yield Problem(("scales",), patches, "a mapping of scales to changes")
         return
@@ -174,6 +226,8 @@ def _scale_problems(patches: object) -> Iterator[Problem]:
             yield Problem(path, NO_VALUE, f"unknown scale; known: {', '.join(scales())}")
         elif not isinstance(patch, Mapping | None):
             yield Problem(path, patch, "a mapping of changes")
+        elif patch is not None:
+            yield from (problem.below(*path) for problem in _patch_problems(base, patch))
 
 
 def _values_without_text(value: Any, path: tuple[str, ...] = ()) -> Iterator[Problem]:
@@ -207,10 +261,10 @@ class _Checks:
             problem = Problem(("study",), values["study"], f"the file's name, {name!r}")
             self.problems.append(problem)
         self.runs: dict[str, list[Run]] = {}
-        planned = self._check_runs()
-        rows = self._check_spaces()
+        runs = self._check_runs()
+        planned = Planned(runs, self._check_spaces(runs), self._probes(), self._axes_at_scales)
         for part in ("figures", "claims"):
-            self._check_references(part, planned, rows)
+            self._check_references(part, planned)
         if not self.broken:
             parts = ("figures", "claims")
             ids = {part: [entry["id"] for entry in values.get(part, ())] for part in parts}
@@ -233,7 +287,7 @@ class _Checks:
         """Check grids and searches; returns their runs, or no runs if there is a problem."""
         problems: list[Problem] = []
         for name, written in self._sound("grids").items():
-            axes_elsewhere = partial(_axes_at_scales, name, self.scales)
+            axes_elsewhere = partial(self._axes_of, name)
             self.runs[name], wrong = grid_checks.expand(name, Grid.parse(written), axes_elsewhere)
             problems += wrong
         planned = dict(self.runs)
@@ -249,8 +303,26 @@ class _Checks:
         whole = not problems and not any(path[:1] == ("grids",) for path in self.broken)
         return planned if whole else {}
 
-    def _check_spaces(self) -> dict[str, list[dict[str, str]]]:
-        """Check suites and replays; returns the rows of their tables that are known now."""
+    def _run_suite_problems(
+        self,
+        suites: Mapping[str, Suite],
+        replayed: Mapping[str, Replay],
+        runs: Mapping[str, Sequence[Run]],
+    ) -> Iterator[Problem]:
+        """Problems of sound suites and replays with the planned runs."""
+        for name, suite in suites.items():
+            wrong = suite_checks.suite_problems(suite, runs)
+            yield from (problem.below("suites", name) for problem in wrong)
+        for name, replay in replayed.items():
+            rows = suite_checks.evaluations(suites[replay.suite], runs)
+            wrong = suite_checks.target_problems(replay, rows)
+            yield from (problem.below("replays", name) for problem in wrong)
+
+    def _check_spaces(self, runs: Mapping[str, Sequence[Run]]) -> dict[str, list[dict[str, Any]]]:
+        """Check suites and replays; returns the rows of their tables that are known now.
+
+        The rows `searches` name the hyperparameters of each search.
+        """
         suites = {name: Suite.parse(written) for name, written in self._sound("suites").items()}
         written = self._sound("replays").items()
         replayed = {name: Replay.parse(replay) for name, replay in written}
@@ -267,22 +339,46 @@ class _Checks:
                 for name, replay in replayed.items()
                 for problem in replays.replay_problems(replay, suites)
             ]
+        if not problems and not self.broken:
+            problems += self._run_suite_problems(suites, replayed, runs)
         self.problems += problems
-        return replays.planned_rows(suites, replayed) if not self.broken else {}
+        if self.broken:
+            return {}
+        searched = [
+            {"grid": name, "hyperparameter": key}
+            for name, search in self._sound("searches").items()
+            for key in search["space"]
+        ]
+        return {**replays.planned_rows(suites, replayed), "searches": searched}
 
-    def _check_references(
-        self, part: str, runs: references.Runs, rows: Mapping[str, Sequence[Mapping[str, str]]]
-    ) -> None:
+    def _probes(self) -> dict[str, Mapping[str, Probe]]:
+        """The probes of each sound grid, by name."""
+        grids = self._sound("grids").items()
+        return {str(name): Grid.parse(written).probes for name, written in grids}
+
+    def _axes_at_scales(self) -> Iterator[dict[str, condition_checks.Values]]:
+        """The values of the axes of all grids at every scale; what is malformed is left out."""
+        for values in self.scales():
+            grids = values.get("grids") if isinstance(values, Mapping) else None
+            names = grids if isinstance(grids, Mapping) else ()
+            yield {str(name): axes for name in names for axes in _axes_in(values, name)}
+
+    def _axes_of(self, name: str) -> Iterator[condition_checks.Values]:
+        """The values of a grid's axes at every scale; what is malformed there is left out."""
+        for values in self.scales():
+            yield from _axes_in(values, name)
+
+    def _check_references(self, part: str, planned: Planned) -> None:
         """Check the figures or the claims, and the rows that they select."""
         entries = self._sound(part)
         ids = {index: entry["id"] for index, entry in entries.items()}
         self.problems += references.id_problems(part, ids)
         for index, entry in entries.items():
             if part == "figures":
-                problems = list(references.figure_problems(Figure.parse(entry), runs, rows))
+                problems = list(figure_checks.figure_problems(Figure.parse(entry), planned))
             else:
                 problems = list(validation.problems(entry))
                 if not problems:
-                    problems += references.twin_problems(Claim.parse(entry), runs)
-            problems += references.condition_problems(entry, runs, rows)
+                    problems += claim_checks.claim_problems(Claim.parse(entry), planned)
+            problems += references.condition_problems(entry, planned)
             self.problems += [problem.below(part, index) for problem in problems]

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hypertransfer.catalogue.cards import probes
-from hypertransfer.catalogue.options import FLAG, Option, option, or_null
+from hypertransfer.catalogue.distinct_runs import DistinctRuns
+from hypertransfer.catalogue.options import FLAG, Option, column, option, or_null
 from hypertransfer.runs.columns import ALONG_TRAINING, HISTORY, SUMMARY
 
 
@@ -19,14 +20,26 @@ from hypertransfer.runs.columns import ALONG_TRAINING, HISTORY, SUMMARY
 class FigureCard:
     """A kind of figure: the function that draws it, as `module:function`, and its options.
 
-    Each option has a JSON schema and a description; an option without a default is required.
-    Schemas may have three keywords of this library. `column_of` says that the value is a column of
-    that table; `value_of`, a table and a column, that the value occurs in that column; `value_in`,
-    another option, that the value occurs in the column of runs which that option names.
+    Each option has a JSON schema, with keywords of `catalogue.options`, and a description. An
+    option without a default is required.
+
+    Attributes:
+        path: the function that draws the figure.
+        options: the options, by name.
+        distinct: how the figure tells runs apart; None if equal runs are averaged or drawn alike.
+        columns: columns of the runs that the figure reads, beside those that options name.
+        probed: columns of probes that the figure reads, beside the quantities that options name.
+        probed_in: the option that names the grid with these probes; all runs if empty.
+        reads_runs: whether the figure reads runs, so that `where` has an effect.
     """
 
     path: str
     options: Mapping[str, Option]
+    distinct: DistinctRuns | None = None
+    columns: tuple[str, ...] = ()
+    probed: tuple[str, ...] = ()
+    probed_in: str = ""
+    reads_runs: bool = True
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -57,12 +70,15 @@ def _list_of(item: Mapping[str, Any], items: str, least: int = 1) -> dict[str, A
     }
 
 
-def _quantity(names: Iterable[str], where: str) -> dict[str, Any]:
-    return {"type": "string", "enum": [*names], "expected": f"a numeric column of {where}"}
+def _quantity(names: Iterable[str], where: str, measured: str = "some") -> dict[str, Any]:
+    expected = f"a numeric column of {where}"
+    return {"type": "string", "enum": [*names], "expected": expected, "measured": measured}
 
 
-def _quantities(names: Iterable[str], where: str, least: int = 1) -> dict[str, Any]:
-    return _list_of(_quantity(names, where), f"numeric columns of {where}", least)
+def _quantities(
+    names: Iterable[str], where: str, least: int = 1, measured: str = "some"
+) -> dict[str, Any]:
+    return _list_of(_quantity(names, where, measured), f"numeric columns of {where}", least)
 
 
 # Numeric columns that a figure can show, with the tables that hold them.
@@ -70,33 +86,44 @@ _PROBED = (tuple(probes.measured()), "a probe")
 _ALONG = ((*ALONG_TRAINING, *_PROBED[0]), "the table `history` or a probe")
 _RECORDED = ((*(name for name in HISTORY if name != "step"), *_PROBED[0]), _ALONG[1])
 _OF_RUNS = (tuple(name for name, kind in SUMMARY.items() if kind != "text"), "the table `runs`")
-_AT_THE_END = ((*_OF_RUNS[0], *_PROBED[0]), "the table `runs` or a probe")
-_COLUMN = {
-    "type": "string",
-    "minLength": 1,
-    "expected": "a column of the runs",
-    "column_of": "runs",
-}
+# The column `loss` of runs is the name of their loss function.
+_MEASURED = (name for name in _PROBED[0] if name != "loss")
+_AT_THE_END = ((*_OF_RUNS[0], *_MEASURED), "the table `runs` or a probe")
+_COLUMN = column()
+_SIZE = column(numbers="positive")
 _GRID = _value("runs", "grid", "grid")
+_PLANE = _value("ranges", "dimension", "hyperparameter with a range")
+_REGION = _value("regions", "region", "region")
+_EACH_REPLAY = ["replays", "replay"]  # an option, and the column that holds its values
+_EACH_SUITE = ["suites", "suite"]
 _REPLAYS = _list_of(_value("replays", "replay", "replay"), "names of replays")
 _ARM = {
     "anyOf": [{"type": "string"}, {"type": "number"}, FLAG],
     "expected": "an arm, which is a value of `column`",
     "value_in": "column",
 }
-_TITLES = {
-    "type": "object",
-    "propertyNames": {"type": "string", "expected": "a text: put it in quotes"},
-    "additionalProperties": {"type": "string", "expected": "a text: put it in quotes"},
-    "expected": "a mapping of names to texts",
-}
 
-SIZE = {"size": option(_COLUMN, "shape.width", "Column of the size; each size has a colour.")}
-TITLES = {"titles": option(_TITLES, {}, "Titles to show in place of names.")}
+
+def _titles(*keys_of: Any) -> dict[str, Option]:
+    """The option `titles`, whose keys are names of the given kinds; see `catalogue.options`."""
+    schema = {
+        "type": "object",
+        "propertyNames": {"type": "string", "expected": "a text: put it in quotes"},
+        "additionalProperties": {"type": "string", "expected": "a text: put it in quotes"},
+        "expected": "a mapping of names to texts",
+        "keys_of": keys_of,
+    }
+    return {"titles": option(schema, {}, "Titles to show in place of names.")}
+
+
+SIZE = {"size": option(_SIZE, "shape.width", "Column of the size; each size has a colour.")}
 PANELS = {
     "panels": option(_COLUMN, "parameterisation", "Column whose values have a panel each."),
-    **TITLES,
+    **_titles("panels"),
 }
+_OF_REPLAYS = [["replays", "replay"]]
+# How sweeps over sizes tell runs apart.
+_SWEPT = ("panels", "size", "lr", "seed")
 ARMS = {"column": option(_COLUMN, "optimizer", "Column that tells arms apart.")}
 REPLAYS = {"replays": required(_REPLAYS, "Replays to show.")}
 PART = {
@@ -107,7 +134,7 @@ PART = {
         "title": {"type": "string", "description": "Name of the component."},
         "grid": {**_GRID, "description": "The grid that tries its variants."},
         "column": {**_COLUMN, "description": "Column that tells variants apart."},
-        **TITLES,
+        **_titles("column"),
     },
 }
 
@@ -119,14 +146,26 @@ FIGURES: Mapping[str, FigureCard] = {
             "sweep": required(_GRID, "The grid of the learning-rate sweep."),
             **SIZE,
         },
+        DistinctRuns(("parameterisation", "size", "lr", "seed"), grid="sweep"),
+        probed=("scaled_sharpness",),
+        probed_in="dynamics",
     ),
-    "sharpness": FigureCard("hypertransfer.figures.training:sharpness", {**SIZE, **PANELS}),
+    "sharpness": FigureCard(
+        "hypertransfer.figures.training:sharpness",
+        {**SIZE, **PANELS},
+        probed=("scaled_sharpness",),
+    ),
     "loss": FigureCard("hypertransfer.figures.training:loss", {**SIZE, **PANELS}),
     "lr_sweep": FigureCard(
         "hypertransfer.figures.sweeps:lr_sweep",
-        {**SIZE, **PANELS, "axis": option(_COLUMN, "lr", "Column that the grids sweep.")},
+        {**SIZE, **PANELS, "axis": option(_SIZE, "lr", "Column that the grids sweep.")},
+        DistinctRuns(("panels", "size", "axis", "seed")),
     ),
-    "optimum": FigureCard("hypertransfer.figures.sweeps:optimum", {**SIZE, **TITLES}),
+    "optimum": FigureCard(
+        "hypertransfer.figures.sweeps:optimum",
+        {**SIZE, **_titles(["runs", "grid"])},
+        DistinctRuns(("grid", "optimizer", "parameterisation", "size", "lr", "seed")),
+    ),
     "along": FigureCard(
         "hypertransfer.figures.training:along",
         {
@@ -140,11 +179,14 @@ FIGURES: Mapping[str, FigureCard] = {
             ),
             "sweep": option(FLAG, False, "Whether a row with the final loss over η comes first."),
         },
+        DistinctRuns(_SWEPT, when="sweep"),
     ),
     "gaps": FigureCard(
         "hypertransfer.figures.gaps:gaps",
         {
-            "quantities": required(_quantities(*_ALONG), "Quantities, a column of panels each."),
+            "quantities": required(
+                _quantities(*_ALONG, measured="every"), "Quantities, a column of panels each."
+            ),
             **SIZE,
             "relative": option(
                 _quantities(*_ALONG, least=0),
@@ -152,42 +194,65 @@ FIGURES: Mapping[str, FigureCard] = {
                 "Quantities whose gap is shown over the largest size's.",
             ),
         },
+        DistinctRuns(("size", "seed"), by_key=True),
     ),
-    "density": FigureCard("hypertransfer.figures.training:density", {**SIZE, **PANELS}),
+    "density": FigureCard(
+        "hypertransfer.figures.training:density", {**SIZE, **PANELS}, probed=("nodes",)
+    ),
     "levels": FigureCard(
         "hypertransfer.figures.training:levels",
         {
             "quantities": required(_quantities(*_PROBED), "Quantities, a panel each."),
-            **SIZE,
+            "size": option({**_SIZE, "least_values": 2}, "shape.width", "Column of the size."),
         },
     ),
-    "search_progress": FigureCard("hypertransfer.figures.searches:search_progress", {}),
-    "multipliers": FigureCard("hypertransfer.figures.searches:multipliers", TITLES),
+    "search_progress": FigureCard(
+        "hypertransfer.figures.searches:search_progress",
+        {},
+        columns=("method", "generation", "trial"),
+    ),
+    "multipliers": FigureCard(
+        "hypertransfer.figures.searches:multipliers",
+        _titles(["searches", "hyperparameter"]),
+        columns=("method", "generation", "trial"),
+    ),
     "carried": FigureCard(
         "hypertransfer.figures.searches:carried",
         {"over": required(_value("runs", "method", "method"), "Method to compare with.")},
+        columns=("method", "target"),
     ),
-    "slices": FigureCard("hypertransfer.figures.searches:slices", {}),
+    "slices": FigureCard(
+        "hypertransfer.figures.searches:slices",
+        {},
+        DistinctRuns(("target", "place", "seed")),
+        columns=("target", "place"),
+    ),
     "law": FigureCard("hypertransfer.figures.sweeps:law", {}),
     "heat_map": FigureCard(
         "hypertransfer.figures.sweeps:heat_map",
         {
-            "x": required(_COLUMN, "Column of the horizontal axis."),
-            "y": required(_COLUMN, "Column of the vertical axis."),
+            "x": required(column(numbers="any"), "Column of the horizontal axis."),
+            "y": required(column(numbers="any"), "Column of the vertical axis."),
             "quantity": option(
                 _quantity(*_OF_RUNS), "final_loss", "Quantity that the colours show."
             ),
         },
     ),
-    "instances": FigureCard("hypertransfer.figures.arms:instances", {**SIZE, **TITLES}),
+    "instances": FigureCard(
+        "hypertransfer.figures.arms:instances",
+        {**SIZE, **_titles(["runs", "grid"])},
+        DistinctRuns(("grid", "size", "lr", "seed")),
+    ),
     "arms": FigureCard(
         "hypertransfer.figures.arms:arms",
         {
-            "quantities": required(_quantities(*_AT_THE_END), "Quantities, a panel each."),
+            "quantities": required(
+                _quantities(*_AT_THE_END, measured="once"), "Quantities, a panel each."
+            ),
             **ARMS,
             "rows": option(_COLUMN, "model", "Column whose values have a row of panels each."),
             "tuned_at": option(
-                {**_COLUMN, "minLength": 0},
+                {**_SIZE, "minLength": 0},
                 "",
                 "Column of the size; each arm is shown at its largest size, with the learning "
                 "rate that is best at its smallest. All runs are shown if empty.",
@@ -195,7 +260,7 @@ FIGURES: Mapping[str, FigureCard] = {
             "best": option(
                 FLAG, False, "Whether each arm is shown at its best learning rate alone."
             ),
-            **TITLES,
+            **_titles("rows", "column"),
         },
     ),
     "race": FigureCard(
@@ -204,12 +269,14 @@ FIGURES: Mapping[str, FigureCard] = {
             "of": required(_ARM, "The arm whose steps are counted."),
             "over": required(_ARM, "The arm whose final loss is the target."),
             **ARMS,
-            **TITLES,
+            **_titles("column"),
         },
+        DistinctRuns(("column", "steps", "lr", "seed"), arms=("of", "over")),
     ),
     "frontier": FigureCard(
         "hypertransfer.figures.arms:frontier",
-        {**ARMS, "size": option(_COLUMN, "batch_size", "Column of the size."), **TITLES},
+        {**ARMS, "size": option(_SIZE, "batch_size", "Column of the size."), **_titles("column")},
+        DistinctRuns(("column", "size", "lr", "seed")),
     ),
     "guidelines": FigureCard(
         "hypertransfer.figures.arms:guidelines",
@@ -219,6 +286,7 @@ FIGURES: Mapping[str, FigureCard] = {
                 "Components of the recipe, a row each.",
             )
         },
+        DistinctRuns(("column", "lr", "seed"), grid="grid", each="parts", by_key=True),
     ),
     "regrets": FigureCard(
         "hypertransfer.figures.spaces:regrets",
@@ -229,38 +297,41 @@ FIGURES: Mapping[str, FigureCard] = {
                 [],
                 "Methods to show; all if empty.",
             ),
-            **TITLES,
+            **_titles(["replays", "method"], *_OF_REPLAYS),
             "log": option(FLAG, True, "Whether the axis of the regret is logarithmic."),
         },
+        reads_runs=False,
     ),
     "regions": FigureCard(
         "hypertransfer.figures.spaces:regions",
         {
             **REPLAYS,
-            "x": required(_value("winners", "dimension", "hyperparameter"), "Horizontal axis."),
-            "y": required(_value("winners", "dimension", "hyperparameter"), "Vertical axis."),
+            "x": required({**_PLANE, "of_each": _EACH_REPLAY}, "Horizontal axis."),
+            "y": required({**_PLANE, "of_each": _EACH_REPLAY}, "Vertical axis."),
             "regions": required(
-                _list_of(_value("regions", "region", "region"), "names of regions"),
+                _list_of({**_REGION, "of_each": _EACH_REPLAY}, "names of regions"),
                 "Regions to outline.",
             ),
             "task": option(
                 {"type": "string"}, "", "The target to show; each replay's first if empty."
             ),
-            **TITLES,
+            **_titles(["regions", "region"], *_OF_REPLAYS),
         },
+        reads_runs=False,
     ),
     "inflation": FigureCard(
         "hypertransfer.figures.spaces:inflation",
         {
             **REPLAYS,
-            "region": required(_value("regions", "region", "region"), "The region to grow."),
-            **TITLES,
+            "region": required({**_REGION, "of_each": _EACH_REPLAY}, "The region to grow."),
+            **_titles(*_OF_REPLAYS),
             "quantity": option(
                 {"enum": ["volume", "share"]},
                 "volume",
                 "Horizontal axis: the region's volume, or the share of the target's rows inside.",
             ),
         },
+        reads_runs=False,
     ),
     "winners": FigureCard(
         "hypertransfer.figures.spaces:winners",
@@ -269,10 +340,22 @@ FIGURES: Mapping[str, FigureCard] = {
                 _list_of(_value("winners", "suite", "suite"), "names of suites"), "Suites to show."
             ),
             "dimension": required(
-                _value("winners", "dimension", "hyperparameter"), "The hyperparameter."
+                {
+                    **_value("winners", "dimension", "hyperparameter"),
+                    "of_each": _EACH_SUITE,
+                },
+                "The hyperparameter.",
             ),
-            "size": required(_value("tasks", "column", "column"), "Column of the tasks' size."),
-            **TITLES,
+            "size": required(
+                {
+                    **_value("tasks", "column", "column"),
+                    "of_each": _EACH_SUITE,
+                    "numbers": "positive",
+                },
+                "Column of the tasks' size.",
+            ),
+            **_titles(["winners", "suite"]),
         },
+        reads_runs=False,
     ),
 }

@@ -32,6 +32,7 @@ class ProbeCard:
         needs: yields the problems of a run that the probe cannot measure.
         data: the data sets that the probe reads beside that of the run.
         packages: the packages other than torch that compute the numbers.
+        reads_training: whether `samples` is a number of training samples.
     """
 
     module: str
@@ -40,6 +41,7 @@ class ProbeCard:
     needs: Callable[[RunSpec], Iterator[Problem]] = _any_run
     data: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
+    reads_training: bool = True
 
 
 def _adam(spec: RunSpec) -> Iterator[Problem]:
@@ -186,6 +188,7 @@ PROBES: Mapping[str, ProbeCard] = {
         _bytes,
         data=("program_text", "state_of_the_union"),
         packages=("scikit-learn",),
+        reads_training=False,
     ),
     "routing": ProbeCard(
         "hypertransfer.probes.activations.routing",

@@ -1,0 +1,163 @@
+"""Claims and controls: names in options, and the runs and rows that measures read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.support.planned import PROBED, PROBES, ROWS, RUNS, claim
+from tests.support.specs import VALID
+
+from hypertransfer.claims.claim import Claim, Control
+from hypertransfer.studies import claim_checks
+from hypertransfer.studies.grid import Grid, Probe, runs
+from hypertransfer.studies.planned import Planned
+
+
+def claim_problems(planned=PROBED, **changes):
+    parsed = Claim.parse(claim(**changes))
+    return [(p.key, p.text) for p in claim_checks.claim_problems(parsed, planned)]
+
+
+def test_two_runs_that_a_measure_cannot_tell_apart():
+    twice = Planned({**RUNS, "other": RUNS["sweep"]})
+    assert claim_problems(twice) == []
+    steps = Planned({"sweep": runs(Grid(VALID, {"steps": [5, 10], "lr": [0.1], "seed": [0]}))})
+    text = (
+        "several runs at shape.width 8, lr 0.1, seed 0: they differ in steps: 5, 10; narrow the "
+        "condition to one of them: add `steps: 5` to where"
+    )
+    assert claim_problems(steps) == [("where", text)]
+    chosen = {"grid": "sweep", "steps": 5}
+    assert claim_problems(steps, where=chosen) == []
+    control = Control(measure="optimum_shift", where={"grid": "sweep"}, bar={"min": 1})
+    wrong = claim_problems(steps, where=chosen, control=control.plain())
+    assert wrong == [("control.where", text)]
+
+
+def test_a_run_that_two_grids_have_with_other_checkpoints_is_one_run():
+    later = [replace(r, spec=replace(r.spec, checkpoints=(3,))) for r in RUNS["sweep"]]
+    both = Planned({**RUNS, "other": later})
+    assert claim_problems(both, where={"grid": ["sweep", "other"]}) == []
+
+
+def test_the_run_that_is_measured_is_proposed_among_runs_of_one_place():
+    later = Planned(RUNS, ROWS, {"sweep": {"p": Probe("hessian", [0], {"lr": 0.2})}})
+    quantity = {"measure": "sharpness_spread", "options": {"quantity": "train_loss"}}
+    ((_, text),) = claim_problems(later, **quantity)
+    assert text.startswith("several runs at shape.width 8, seed 0: they differ in lr: 0.1, 0.2;")
+    assert text.endswith("add `lr: 0.1` to where")
+    assert claim_problems(later, **quantity, where={"grid": "sweep", "lr": 0.2}) == []
+
+
+SHARPNESS = {"measure": "sharpness_spread", "where": {"grid": "sweep", "lr": 0.1}}
+ARMS = {"grid": "sweep", "lr": 0.1, "shape.width": 8}
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "text"),
+    [
+        ({"measure": "advantage", "options": {"of": "mupp", "over": "mup"}}, "options.of",
+         "no parameterisation 'mupp'; known: mup; did you mean 'mup'?"),
+        ({"options": {"size": "shape.wdith"}}, "options.size", "no column 'shape.wdith'; known: "),
+        ({"options": {"size": "optimizer"}}, "options.size",
+         "'optimizer' holds 'sgd', which is not a positive number; known: shape.width"),
+        ({"measure": "advantage", "options": {"of": "mup", "tuned_at": "shape.wdith"}},
+         "options.tuned_at", "no column 'shape.wdith'"),
+        ({"measure": "interaction", "options": {"base": "sweep", "joint": "sweep",
+          "single": "sweep, swep"}}, "options.single", "no grid 'swep'; known: sweep"),
+        ({"options": {"axis": "weight_decay"}}, "options.axis", "no column 'weight_decay'"),
+        ({**SHARPNESS, "options": {"probe": "sharpnes"}}, "options.probe",
+         "no probe 'sharpnes' of the selected runs measures scaled_sharpness; known: sharp"),
+        ({**SHARPNESS, "options": {"quantity": "trace"}}, "options.quantity",
+         "trace needs a probe of the kind trace, and no selected run has one"),
+        ({**SHARPNESS, "where": {"grid": "sweep", "lr": 0.2}}, "options.quantity",
+         "scaled_sharpness needs a probe of the kind hessian, and no selected run has one; grids "
+         "with one: sweep"),
+        ({**SHARPNESS, "where": {"grid": "sweep"}}, "options.quantity",
+         "no probe measures scaled_sharpness in 4 of the 8 selected runs: add `lr: 0.1` to where"),
+        ({"measure": "arms_ratio", "where": ARMS,
+          "options": {"of": "0", "over": "1", "column": "seed", "loss": "ntk"}}, "options.loss",
+         "ntk needs a probe of the kind ntk, and no selected run has one"),
+        ({"measure": "arms_range", "where": {"grid": "sweep"}, "options": {"best": True}}, "where",
+         "several runs at parameterisation mup, lr 0.1, seed 0: they differ in shape.width: 8, 16"),
+        ({"measure": "arms_range", "where": {"grid": "sweep", "shape.width": 8}}, "where",
+         "a comparison needs two values of parameterisation; only mup is selected"),
+        ({"measure": "advantage", "where": {"grid": "sweep"},
+          "options": {"of": "8", "over": "16", "column": "shape.width"}}, "where",
+         "8 has several learning rates: set best: true"),
+        ({"min_seeds": 50}, "min_seeds",
+         "50 seeds are asked for, and at most 2 seeds are planned at a scale"),
+        ({"measure": "regret_ratio", "where": {},
+          "options": {"of": "boxx", "over": "random", "at": 4}},
+         "options.of", "no method 'boxx'; known: random, box; did you mean 'box'?"),
+        ({"measure": "regret_ratio", "where": {},
+          "options": {"of": "box", "over": "random", "at": 30}}, "options.at",
+         "30 is beyond the budget of the replay r: 4 evaluations"),
+        ({"measure": "evaluations_to", "where": {}, "options": {"of": "box"}}, "options.at",
+         "30 is beyond the budget of the replay r: 4 evaluations"),
+        ({"measure": "regret_ratio", "where": {},
+          "options": {"of": "box", "over": "random", "at": 4, "by": "grup"}}, "options.by",
+         "no column 'grup'; known: replay, suite, task, group"),
+        ({"measure": "winner_slope", "where": {}, "options": {"size": "shape.wdith"}},
+         "options.size", "no column 'shape.wdith'; known: suite, task, group, dimension"),
+        ({"measure": "winner_slope", "where": {}, "options": {"size": "data"}}, "options.size",
+         "'data' holds no numbers in the suite s"),
+        ({"measure": "region_ratio", "where": {"region": "box"},
+          "options": {"of": "r", "over": "q"}}, "options.over", "no replay 'q'; known: r"),
+    ],
+)  # fmt: skip
+def test_what_claims_and_controls_name_is_planned(changes, key, text):
+    ((first, found), *others) = claim_problems(**changes)
+    assert (first, others) == (key, [])
+    assert found.startswith(text)
+    if key != "min_seeds":
+        control = {name: changes[name] for name in ("measure", "options") if name in changes}
+        control = {"measure": "optimum_shift", "where": {"grid": "sweep"}, "bar": {"min": 1}} | {
+            **control, **({"where": changes["where"]} if "where" in changes else {})
+        }  # fmt: skip
+        ((first, found),) = claim_problems(control=control)
+        assert first == f"control.{key}"
+        assert found.startswith(text)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        SHARPNESS,
+        {**SHARPNESS, "options": {"probe": "sharp"}},
+        {"measure": "arms_ratio", "where": ARMS,
+         "options": {"of": "0", "over": "1", "column": "seed"}},
+        {"measure": "advantage", "where": {"grid": "sweep"},
+         "options": {"of": "8", "over": "16", "column": "shape.width", "best": True}},
+        {"measure": "regret_ratio", "where": {},
+         "options": {"of": "box", "over": "random", "at": 4, "by": "replay, task"}},
+        {"measure": "winner_slope", "where": {"width": 8}, "options": {"size": "width"}},
+        {"measure": "region_level", "where": {"region": "box"}},
+        {"min_seeds": 2},
+    ],
+)  # fmt: skip
+def test_claims_on_what_is_planned(changes):
+    assert claim_problems(**changes) == []
+
+
+def test_a_method_of_two_replays_is_of_one_of_them():
+    rows = {**ROWS, "replays": [*ROWS["replays"], {"replay": "q", "suite": "s", "method": "box"}]}
+    options = {"of": "box", "over": "random", "at": 4}
+    ((key, text),) = claim_problems(
+        Planned(RUNS, rows), measure="regret_ratio", where={}, options=options
+    )
+    assert key == "where"
+    assert text == "several replays have the method 'box', r, q: add `replay: r` to where"
+
+
+def test_more_seeds_than_this_scale_plans_may_be_asked_for_another_scale():
+    paper = {"sweep": {"seed": list(range(50)), "lr": [0.1]}}
+    planned = Planned(RUNS, ROWS, PROBES, lambda: [paper])
+    assert claim_problems(planned, min_seeds=50) == []
+    ((key, _),) = claim_problems(planned, min_seeds=51)
+    assert key == "min_seeds"
+
+
+def test_the_seeds_of_the_default_are_not_asked_for():
+    assert claim_problems(where={"grid": "sweep", "seed": 0}) == []

@@ -1,0 +1,141 @@
+"""Check what the measures of claims and controls read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from hypertransfer.catalogue.cards.probes import PROBES
+from hypertransfer.claims.claim import Claim, Control
+from hypertransfer.claims.families import measures
+from hypertransfer.claims.measure import Measure
+from hypertransfer.runs.problem import NO_VALUE, Problem
+from hypertransfer.studies.double_runs import doubles
+from hypertransfer.studies.option_checks import Reader
+from hypertransfer.studies.planned import Planned, as_text, selects
+
+
+def claim_problems(claim: Claim, planned: Planned) -> Iterator[Problem]:
+    """Problems of what a claim without other problems, and its control, read."""
+    for path, part in ((), claim), (("control",), claim.control):
+        reader = _reader(part, planned) if part else None
+        if part and reader and (reader.runs or reader.rows):  # else the condition has a problem
+            problems = _part_problems(measures()[part.measure], reader)
+            yield from (problem.below(*path) for problem in problems)
+    yield from _seed_problems(claim, planned)
+
+
+def _reader(part: Control, planned: Planned) -> Reader:
+    """The measure of a claim or control with all options, and the rows that it reads."""
+    measure = measures()[part.measure]
+    of_runs = measure.table == "runs"
+    runs = planned.selected(part.where) if of_runs else []
+    rows = [] if of_runs else planned.rows_of(measure.table, part.where)
+    options = {**measure.options, **part.options}
+    return Reader(planned, options, runs, measure.table, rows, texts=True)
+
+
+def _part_problems(measure: Measure, reader: Reader) -> Iterator[Problem]:
+    """Problems of what a claim or control with sound rows reads."""
+    options = reader.options
+    problems = [
+        problem.below("options", _place(option, options))
+        for option, value in options.items()
+        if value is not None
+        for problem in reader.problems(measure.schema(option), value)
+    ]
+    yield from problems
+    if problems:
+        return
+    yield from _method_problems(measure, reader)
+    if measure.distinct:
+        yield from _run_problems(measure, reader)
+
+
+def _place(option: str, options: Mapping[str, Any]) -> str:
+    """The option at which a problem is named: a quantity is wrong if the named probe is."""
+    return "probe" if option == "quantity" and options.get("probe") is not None else option
+
+
+def _run_problems(measure: Measure, reader: Reader) -> Iterator[Problem]:
+    """Problems of the runs that a measure with sound options reads."""
+    options = reader.options
+    if measure.schema("loss").get("measured") and options["loss"] in _measured():
+        # A measure leaves out runs in which no probe measured the loss that it compares.
+        measured = [run for run, names in reader.measuring(options["loss"]) if names]
+        reader = replace(reader, runs=measured or reader.runs)
+    if text := doubles(measure.distinct, reader):
+        yield Problem(("where",), NO_VALUE, text)
+    elif "best" in options:
+        yield from _arm_rate_problems(options, reader)
+
+
+def _measured() -> set[str]:
+    return {name for card in PROBES.values() for name in card.columns}
+
+
+def _arm_rate_problems(options: Mapping[str, Any], reader: Reader) -> Iterator[Problem]:
+    """Problems of the number of arms, and of learning rates between which no option chooses."""
+    column = options["column"]
+    wanted = [options[name] for name in ("of", "over") if name in options]
+    rates: dict[str, set[float]] = {}
+    for run in reader.runs:
+        arm = as_text(run.row[column])
+        if not wanted or "" in wanted or arm in wanted:
+            rates.setdefault(arm, set()).add(run.row["lr"])
+    if len(rates) < 2:
+        text = f"a comparison needs two values of {column}; only {', '.join(rates)} is selected"
+        yield Problem(("where",), NO_VALUE, text)
+        return
+    several = [arm for arm, tried in rates.items() if len(tried) > 1]
+    if several and not options["best"] and not options["tuned_at"]:
+        text = (
+            f"{several[0]} has several learning rates: set best: true or tuned_at in options, or "
+            "choose one in where"
+        )
+        yield Problem(("where",), NO_VALUE, text)
+
+
+def _method_problems(measure: Measure, reader: Reader) -> Iterator[Problem]:
+    """Problems of methods that several of the selected replays have."""
+    for option in ("of", "over"):
+        if measure.schema(option).get("value_of") != ["replays", "method"]:
+            continue
+        name = reader.options[option]
+        replays = list(dict.fromkeys(r["replay"] for r in reader.rows if r["method"] == name))
+        if len(replays) > 1:
+            text = (
+                f"several replays have the method {name!r}, {', '.join(replays)}: "
+                f"add `replay: {replays[0]}` to where"
+            )
+            yield Problem(("where",), NO_VALUE, text)
+            return
+
+
+def _seed_problems(claim: Claim, planned: Planned) -> Iterator[Problem]:
+    """The problem of a claim that asks for more seeds than any scale plans.
+
+    A scale may plan fewer seeds, where the claim is undecided. Only a number that the claim gives
+    counts, not the default.
+    """
+    if "min_seeds" not in claim.plain() or measures()[claim.measure].table != "runs":
+        return
+    planned_seeds = {run.row["seed"] for run in planned.selected(claim.where)}
+    counts = [len(planned_seeds)]
+    for grids in planned.axes_elsewhere():
+        seeds = {
+            seed
+            for name, axes in grids.items()
+            if selects({k: v for k, v in claim.where.items() if k == "grid"}, {"grid": name})
+            for seed in axes.get("seed", ())
+            if "seed" not in claim.where or selects({"seed": claim.where["seed"]}, {"seed": seed})
+        }
+        counts.append(len(seeds))
+    if planned_seeds and max(counts) < claim.min_seeds:
+        noun = "seed is" if max(counts) == 1 else "seeds are"
+        text = (
+            f"{claim.min_seeds} seeds are asked for, and at most {max(counts)} {noun} planned at a "
+            "scale, so that the claim can never be decided"
+        )
+        yield Problem(("min_seeds",), NO_VALUE, text)

@@ -1,0 +1,164 @@
+"""Check the options of figures, and the runs that figures read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from hypertransfer.catalogue.cards.figures import FIGURES, FigureCard
+from hypertransfer.catalogue.cards.probes import PROBES
+from hypertransfer.catalogue.options import Validator
+from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
+from hypertransfer.studies.double_runs import doubles
+from hypertransfer.studies.figure import Figure
+from hypertransfer.studies.option_checks import Reader
+from hypertransfer.studies.planned import Planned, in_table
+from hypertransfer.studies.schema import explain_schema_error
+
+
+def figure_problems(figure: Figure, planned: Planned) -> Iterator[Problem]:
+    """Problems of a figure's kind and options; paths start at the figure's keys.
+
+    Columns, grids and other names that options refer to are checked as far as they are planned.
+    """
+    if figure.kind not in FIGURES:
+        expected = f"one of {', '.join(FIGURES)}"
+        yield Problem(("kind",), figure.kind, expected)
+        return
+    card = FIGURES[figure.kind]
+    problems = list(_option_problems(figure, card))
+    yield from problems
+    reader = Reader(planned, figure.options, planned.selected(figure.where))
+    wrong = {problem.path[1] for problem in problems if len(problem.path) > 1}
+    named = [
+        problem.below("options", option)
+        for option, value in figure.options.items()
+        if option not in wrong
+        for problem in reader.problems(card.options[option], value)
+    ]
+    yield from named
+    if not problems and not named:
+        yield from _reading_problems(figure, card, reader)
+
+
+def _option_problems(figure: Figure, card: FigureCard) -> Iterator[Problem]:
+    """Problems of a figure's options without regard to what they refer to."""
+    for option, value in figure.options.items():
+        if option not in card.options:
+            text = f"unknown option of {figure.kind}; {known_names(option, card.options)}"
+            yield Problem(("options", str(option)), NO_VALUE, text)
+            continue
+        for error in Validator(card.options[option]).iter_errors(value):
+            yield from (p.below("options", option) for p in explain_schema_error(error))
+    for option in card.required:
+        if option not in figure.options:
+            yield Problem(("options", option), NO_VALUE, f"is missing, and {figure.kind} needs it")
+    if figure.where and not card.reads_runs:
+        yield Problem(("where",), NO_VALUE, f"has no effect: {figure.kind} reads no runs")
+
+
+def _reading_problems(figure: Figure, card: FigureCard, reader: Reader) -> Iterator[Problem]:
+    """Problems of the runs that a figure with sound options reads, and options without effect."""
+    idle = list(_idle_options(figure.options))
+    yield from idle
+    if idle or not reader.runs or not card.reads_runs:
+        return
+    known = dict.fromkeys(key for run in reader.runs for key in run.row)
+    for column in card.columns:
+        if lacking := [run.row["grid"] for run in reader.runs if column not in run.row]:
+            text = (
+                f"the runs of the grid {lacking[0]} have no column {column!r}, which "
+                f"{figure.kind} reads; known: {', '.join(known)}"
+            )
+            yield Problem(("where",), NO_VALUE, text)
+            return
+    of_grid = reader.options[card.probed_in] if card.probed_in else None
+    runs = [run for run in reader.runs if of_grid in (None, run.row["grid"])]
+    for column in card.probed:
+        if text := replace(reader, runs=runs).unmeasured(column, "some"):
+            yield Problem(("where",), NO_VALUE, text)
+    if card.distinct and (text := doubles(card.distinct, reader)):
+        yield Problem(("where",), NO_VALUE, text)
+    elif figure.kind in COMPARED:
+        yield from COMPARED[figure.kind](figure.options, reader)
+
+
+def _idle_options(options: Mapping[str, Any]) -> Iterator[Problem]:
+    """Problems of options of figures that have no effect with the values of other options."""
+    shown = options.get("quantities", ())
+    for index, quantity in enumerate(options.get("relative", ())):
+        if quantity not in shown:
+            text = f"{quantity!r} has no panel; {known_names(quantity, shown)}"
+            yield Problem(("options", "relative", str(index)), NO_VALUE, text)
+    probed = {name for card in PROBES.values() for name in card.columns}
+    if options.get("level") is not None and not probed & {*shown}:
+        text = "has no effect: no probe measures one of the quantities"
+        yield Problem(("options", "level"), NO_VALUE, text)
+    if options.get("tuned_at") and options.get("best"):
+        text = "has no effect: tuned_at chooses the learning rates"
+        yield Problem(("options", "best"), NO_VALUE, text)
+    for first, second in (("over", "of"), ("y", "x")):
+        if second in options and options[first] == options[second]:
+            text = f"{options[first]!r} is the value of `{second}`, too"
+            yield Problem(("options", first), NO_VALUE, text)
+
+
+def _race_problems(options: Mapping[str, Any], reader: Reader) -> Iterator[Problem]:
+    column, over = options["column"], options["over"]
+    lengths: dict[bool, set[int]] = {True: set(), False: set()}
+    for run in reader.runs:
+        if in_table(run.row[column]) in (over, options["of"]):
+            lengths[in_table(run.row[column]) == over].add(run.row["steps"])
+    longest = max(lengths[True])
+    if longest not in lengths[False]:
+        text = f"{options['of']} has no run of {longest} steps, the longest of {over}"
+        yield Problem(("options", "of"), NO_VALUE, text)
+
+
+def _arms_problems(options: Mapping[str, Any], reader: Reader) -> Iterator[Problem]:
+    yield from _unmeasured_parts(options, reader, options["rows"], "once")
+
+
+def _levels_problems(options: Mapping[str, Any], reader: Reader) -> Iterator[Problem]:
+    yield from _unmeasured_parts(options, reader, "parameterisation", "some")
+
+
+def _unmeasured_parts(
+    options: Mapping[str, Any], reader: Reader, column: str, which: str
+) -> Iterator[Problem]:
+    """Problems of quantities that are not measured in the runs of each value of a column."""
+    for value in dict.fromkeys(in_table(run.row[column]) for run in reader.runs):
+        runs = [run for run in reader.runs if in_table(run.row[column]) == value]
+        for index, quantity in enumerate(options["quantities"]):
+            if text := replace(reader, runs=runs).unmeasured(quantity, which):
+                path = ("options", "quantities", str(index))
+                yield Problem(path, NO_VALUE, f"{column} {value}: {text}")
+
+
+def _overview_problems(options: Mapping[str, Any], reader: Reader) -> Iterator[Problem]:
+    names: dict[bool, set[str]] = {True: set(), False: set()}
+    for run in reader.runs:
+        names[run.row["grid"] == options["sweep"]].add(run.row["parameterisation"])
+    for name in sorted(names[False] - names[True]):
+        text = f"the grid {options['sweep']} has no run of parameterisation {name}"
+        yield Problem(("options", "sweep"), NO_VALUE, text)
+
+
+def _guidelines_problems(options: Mapping[str, Any], reader: Reader) -> Iterator[Problem]:
+    for index, part in enumerate(options["parts"]):
+        column = part["column"]
+        rows = [run.row for run in reader.runs if run.row["grid"] == part["grid"]]
+        if len({str(in_table(row.get(column))) for row in rows}) < 2:
+            text = f"the grid {part['grid']} has no two values of {column} to compare"
+            yield Problem(("options", "parts", str(index), "column"), NO_VALUE, text)
+
+
+# Problems of the runs that figures of a kind compare; their options are sound.
+COMPARED: Mapping[str, Callable[[Mapping[str, Any], Reader], Iterator[Problem]]] = {
+    "race": _race_problems,
+    "arms": _arms_problems,
+    "levels": _levels_problems,
+    "overview": _overview_problems,
+    "guidelines": _guidelines_problems,
+}

@@ -1,0 +1,141 @@
+"""What is known of a study's tables when the study is planned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from hypertransfer.catalogue.cards.probes import PROBES
+from hypertransfer.runs.canonical import canonical
+from hypertransfer.runs.conditions import matches
+from hypertransfer.spaces import table_columns
+from hypertransfer.studies.grid import Probe
+from hypertransfer.studies.placed_run import Run
+
+Row = Mapping[str, Any]
+Axes = Mapping[str, Mapping[str, Sequence[Any]]]  # values of each axis of each grid
+
+
+class PlannedRun(NamedTuple):
+    """A run of a grid, and the columns by which claims and figures can select it.
+
+    The spec of a run of a search is not known: it is that of the search's start.
+    """
+
+    row: Row
+    run: Run
+    of_search: bool = False
+
+    def is_run_of(self, other: PlannedRun) -> bool:
+        """Whether both are one run in the store, whose key does not depend on checkpoints."""
+        if self.of_search or other.of_search:
+            return self.row == other.row
+        specs = (replace(one.run.spec, checkpoints=()) for one in (self, other))
+        return next(specs) == next(specs)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The planned rows of the tables of a study.
+
+    Attributes:
+        runs: the runs by the name of their grid; empty if grids have problems.
+        rows: the rows of tables of replays, with the columns that are known.
+        probes: the probes of each grid, by name; the other names in `runs` are of searches.
+        axes_elsewhere: returns the values of the grids' axes at each scale.
+    """
+
+    runs: Mapping[str, Sequence[Run]]
+    rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    probes: Mapping[str, Mapping[str, Probe]] = field(default_factory=dict)
+    axes_elsewhere: Callable[[], Iterable[Axes]] = tuple
+
+    def selected(self, where: Mapping[str, Any]) -> list[PlannedRun]:
+        """The runs that a condition selects, in the order of their grids."""
+        return list(self.iterate(where))
+
+    def iterate(self, where: Mapping[str, Any]) -> Iterator[PlannedRun]:
+        """As `selected`, one after another."""
+        of_grid = {key: wanted for key, wanted in where.items() if key == "grid"}
+        of_run = {key: wanted for key, wanted in where.items() if key != "grid"}
+        for name, members in self.runs.items():
+            of_search = bool(self.probes) and name not in self.probes
+            if not members or not selects(of_grid, {"grid": name}):
+                continue  # skips all runs of other grids at once
+            for run in members:
+                row = row_of(name, run)
+                if not of_run or selects(of_run, row):
+                    yield PlannedRun(row, run, of_search)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """All values of all columns as texts: planned ones, and those of axes at other scales."""
+        runs = (row_of(name, run) for name, members in self.runs.items() for run in members)
+        held = {value for row in runs for value in map(in_table, row.values())}
+        held |= {value for rows in self.rows.values() for row in rows for value in _texts(row)}
+        for grids in self.axes_elsewhere():
+            held |= {
+                *grids,
+                *(in_table(v) for a in grids.values() for vs in a.values() for v in vs),
+            }
+        return frozenset(map(as_text, held - {None}))
+
+    def rows_of(self, table: str, where: Mapping[str, Any]) -> list[Row]:
+        """The planned rows of a table of replays that the known part of a condition selects."""
+        return [
+            row
+            for row in self.rows.get(table, ())
+            if selects({key: wanted for key, wanted in where.items() if key in row}, row)
+        ]
+
+    def columns(self, table: str, rows: Sequence[Row]) -> list[str]:
+        """The columns of a table of replays; those of the tasks of suites that `rows` have."""
+        names = list(table_columns.TABLES[table])
+        if table != "winners":
+            return names
+        suites = {row["suite"] for row in rows}
+        tasks = [row["column"] for row in self.rows.get("tasks", ()) if row["suite"] in suites]
+        return list(dict.fromkeys([*names, *tasks]))
+
+    def probes_of(self, run: PlannedRun, column: str) -> list[str]:
+        """The names of the probes that measure a column at checkpoints of a run."""
+        return [
+            name
+            for name, probe in self.probes.get(run.row["grid"], {}).items()
+            if column in _columns_of(probe) and selects(probe.where, run.run.point)
+        ]
+
+
+def _texts(row: Row) -> Iterator[str]:
+    return (value for value in row.values() if isinstance(value, str))
+
+
+def row_of(grid: str, run: Run) -> dict[str, Any]:
+    """The columns of a run in the table of runs that are known when it is planned."""
+    return {**run.spec.columns(), **run.point, "grid": grid}
+
+
+def _columns_of(probe: Probe) -> Mapping[str, str]:
+    return PROBES[probe.probe].columns if probe.probe in PROBES else {}
+
+
+def selects(where: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Whether a condition selects a row; False if bounds and value cannot be compared."""
+    try:
+        return set(where) <= set(row) and matches(where, row)
+    except TypeError:
+        return False
+
+
+def in_table(value: Any) -> Any:
+    """A value as a table holds it: numbers and texts as they are, others as canonical text."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if number or isinstance(value, str | None) else canonical(value)
+
+
+def as_text(value: Any) -> str:
+    """The name of an arm in measures, and of a panel in figures: numbers in short form."""
+    held = in_table(value)
+    return f"{held:g}" if isinstance(held, int | float) else str(held)
