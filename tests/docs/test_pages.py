@@ -20,7 +20,7 @@ from hypertransfer.maintenance import references
 from hypertransfer.report import reference
 from hypertransfer.runs.spec import RunSpec, Schedule
 from hypertransfer.spaces.replay import REGIONS, REPLAYS
-from hypertransfer.spaces.winners import COLUMNS as WINNERS
+from hypertransfer.spaces.table_columns import WINNERS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
