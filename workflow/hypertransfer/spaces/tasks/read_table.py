@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hypertransfer.runs import conditions
 from hypertransfer.spaces.dimensions import EDGE, NEAR, Dimension, Domain
 from hypertransfer.spaces.tasks import reports, states, table_file, unfinished
+from hypertransfer.spaces.tasks.read_losses import losses_of
+from hypertransfer.spaces.tasks.select_rows import selected
 from hypertransfer.spaces.tasks.table_file import number
 from hypertransfer.spaces.tasks.tables import TableError
 from hypertransfer.spaces.tasks.task import Task
@@ -52,7 +53,8 @@ def tasks_of(
         table: the rows, with losses as they are in the file.
         about: a valid description.
         file: the file's name, for messages.
-        say: is called with a line on the rows that are left out, as their trials did not finish.
+        say: is called with a line on the rows that are left out, as their trials did not finish,
+            and with one on rows that count although their trials may not have finished.
         keep_order: whether tasks and evaluations stay in the order of the rows. Otherwise they are
             sorted by their values, so that ties of losses do not depend on the order of the rows.
 
@@ -65,36 +67,21 @@ def tasks_of(
     loss = about.get("loss", about.get("score"))
     curves = about.get("curves", {"columns": [], "work": [1.0]})
     used = [*about["task"], *domain.names, loss, *curves["columns"]]
-    rows = _selected(table, about, used, file)
+    rows = selected(table, about, used, file)
     _check_hashable(rows, about["task"], file)
     used += [about["group"]] if "group" in about else []
     rows, notes = unfinished.finished(rows, about, used, file)
     for note in notes:
         say(note)
     diverged = unfinished.diverged(rows, used)
-    losses = {name: _losses(rows[name], diverged, file) for name in (*curves["columns"], loss)}
-    losses = {name: -column if "score" in about else column for name, column in losses.items()}
-    for name, column in losses.items():
-        column = column.where(~diverged | np.isfinite(column), math.inf)
-        losses[name] = _worst_if_endless(rows[name], column, file)
-    if curves["columns"]:
-        _check_last_of_curves(rows, losses, curves["columns"][-1], loss, diverged, file)
-    losses[loss] = losses[loss].mask(diverged, math.inf)
-    if curves["columns"]:  # which the last column differs from in diverged rows only
-        losses[curves["columns"][-1]] = losses[loss]
+    losses = losses_of(rows, about, diverged, file)
     values = {d.name: _values(rows, d, about, file) for d in domain.dimensions}
     rows = rows.copy()
     for name, column in {**losses, **values}.items():
         rows[name] = column
     columns = [*about["task"], *domain.names]
     if not keep_order:
-        sortable = zip(
-            *(_numbers_if_all(rows[name]) for name in about["task"]),
-            *(rows[name] for name in (*columns, *losses)),
-            strict=True,
-        )
-        keys = [tuple(map(_order, row)) for row in sortable]
-        rows = rows.iloc[sorted(range(len(rows)), key=keys.__getitem__)]
+        rows = _sorted(rows, about["task"], [*columns, *losses])
     attributes = {
         name: dict(zip(rows[name], _numbers_if_all(rows[name]), strict=True))
         for name in about["task"]
@@ -113,69 +100,13 @@ def tasks_of(
     return domain, tasks
 
 
-def _selected(
-    table: pd.DataFrame, about: Mapping[str, Any], columns: Sequence[str], file: str
-) -> pd.DataFrame:
-    """The rows that `where` selects.
-
-    Raises:
-        TableError: a column is missing, values cannot be compared, or no row is selected.
-    """
-    where = about.get("where", {})
-    if table.empty:
-        raise TableError(f"{file}: has no rows, only the names of columns")
-    wanted = [*columns, *where, *([about["group"]] if "group" in about else [])]
-    if absent := [name for name in wanted if name not in table]:
-        known = ", ".join(map(str, table))
-        text = f"no column {', '.join(map(repr, absent))}; the columns are {known}"
-        raise TableError(f"{file}: {text}")
-    kept = pd.Series(True, index=table.index)
-    for name, condition in where.items():
-        parts = condition if isinstance(condition, list | tuple) else [condition]
-        met = [pd.Series(_met(table[name], part, name, file), index=table.index) for part in parts]
-        for part, rows in zip(parts, met, strict=True):
-            if not rows.any():
-                known = ", ".join(list(dict.fromkeys(map(repr, table[name])))[:30])
-                wanted = "null (an empty cell)" if part is None else repr(part)
-                raise TableError(
-                    f"{file}: no row is selected by where: {name}: {wanted}; its values are {known}"
-                )
-        kept &= pd.concat(met, axis=1).any(axis=1) if met else False
-    if not kept.any():
-        raise TableError(f"{file}: no row is selected by where: {dict(where)!r}")
-    return table[kept]
-
-
-def _met(values: pd.Series, wanted: Any, name: str, file: str) -> list[bool]:
-    """Whether each value of a column is as wanted."""
-    try:
-        return [_is_value(value, wanted) for value in values]
-    except TypeError as error:  # numeric bounds for a column of text
-        text = f"where: {name}: {wanted!r} cannot be compared: {error}"
-        raise TableError(f"{file}: {text}") from error
-
-
-def _is_value(value: Any, wanted: Any) -> bool:
-    """Whether a value of a table is the value that a description names.
-
-    The text of a CSV file is a truth value in lower case or with a capital, as Python writes it,
-    and a number if it is that of one, but not if it is padded, as 007 is.
-    """
-    if isinstance(wanted, bool) and isinstance(value, str):
-        return value.lower() == str(wanted).lower()
-    if wanted is None or (conditions.is_bounds(wanted) and value in (None, "")):
-        return wanted is None and (value is None or value == "" or value != value)
-    if isinstance(value, str) and _is_numeric(wanted):
-        (value,) = table_file.typed([value])
-    # A list is the value itself here, and no list of alternatives.
-    listed = [wanted] if isinstance(wanted, list | tuple) else wanted
-    return conditions.matches({"": listed}, {"": value})
-
-
-def _is_numeric(wanted: Any) -> bool:
-    """Whether a condition is a number or numeric bounds."""
-    values = wanted.values() if conditions.is_bounds(wanted) else [wanted]
-    return any(isinstance(value, int | float) for value in values)
+def _sorted(rows: pd.DataFrame, task: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
+    """The rows in the order of their values; tasks with sizes as names in that of the sizes."""
+    values = zip(
+        *(_numbers_if_all(rows[name]) for name in task), *(rows[n] for n in columns), strict=True
+    )
+    keys = [tuple(map(_order, row)) for row in values]
+    return rows.iloc[sorted(range(len(rows)), key=keys.__getitem__)]
 
 
 def _check_hashable(rows: pd.DataFrame, task: Sequence[str], file: str) -> None:
@@ -186,31 +117,6 @@ def _check_hashable(rows: pd.DataFrame, task: Sequence[str], file: str) -> None:
                 kind = "list" if isinstance(value, list) else "mapping"
                 text = f"{name}: {value!r} in row {index + 1} is a {kind}"
                 raise TableError(f"{file}: {text}, and a name has to be a text or a number")
-
-
-def _check_last_of_curves(
-    rows: pd.DataFrame,
-    losses: Mapping[str, pd.Series],
-    last: str,
-    loss: str,
-    diverged: pd.Series,
-    file: str,
-) -> None:
-    """Check that the last column of the curves has the losses, apart from diverged evaluations.
-
-    `rows` has the values as they are written, for the message.
-
-    Raises:
-        TableError: the last column has another value than the loss in some row.
-    """
-    different = (losses[last] != losses[loss]) & ~diverged
-    if different.any():
-        row = different.idxmax()
-        text = f"{last} is {rows[last][row]} and {loss} is {rows[loss][row]}"
-        raise TableError(
-            f"{file}: curves: columns: the last column has to be the loss, and {text} in row "
-            f"{row + 1}: write {loss} as the last column, or {last} as the loss"
-        )
 
 
 def _numbers_if_all(values: pd.Series) -> list[Any]:
@@ -271,56 +177,6 @@ def _choice(value: Any, choices: Sequence[Any]) -> Any:
     numbers = [c for c in choices if isinstance(c, int | float) and not isinstance(c, bool)]
     nearest = min(numbers, key=lambda choice: abs(choice - found), default=math.nan)
     return nearest if math.isclose(found, nearest, rel_tol=NEAR) else None
-
-
-# Texts of a loss that is not finite, in lower case.
-_NOT_FINITE = {
-    "nan": math.nan,
-    **dict.fromkeys(("inf", "+inf", "infinity", "+infinity"), math.inf),
-    **dict.fromkeys(("-inf", "-infinity"), -math.inf),
-}
-
-
-def _losses(values: pd.Series, diverged: pd.Series, file: str) -> pd.Series:
-    """The losses of a column as numbers; NaN where an evaluation diverged and has no loss.
-
-    Raises:
-        TableError: a loss of an evaluation that did not diverge is not a number.
-    """
-    losses = [_loss(value) for value in values]
-    for index, written, loss in zip(values.index, values, losses, strict=True):
-        if loss is None and not diverged[index]:
-            raise _unreadable(values.name, index, written, file)
-    return pd.Series(losses, index=values.index, dtype=float)
-
-
-def _loss(written: Any) -> float | None:
-    """A loss as a number, which is infinite or NaN if that is written; None for no number."""
-    if written is None or written is pd.NA:
-        return None
-    if isinstance(written, str):
-        return _NOT_FINITE.get(written.strip().lower(), number(written))
-    return number(written)
-
-
-def _worst_if_endless(values: pd.Series, losses: pd.Series, file: str) -> pd.Series:
-    """Losses of which lower is better, with +inf for NaN.
-
-    Raises:
-        TableError: a loss is −inf, which would be the best of all.
-    """
-    for index, loss in losses.items():
-        if loss == -math.inf:
-            raise _unreadable(values.name, index, values[index], file)
-    return losses.fillna(math.inf)
-
-
-def _unreadable(column: object, index: Any, written: Any, file: str) -> TableError:
-    plain = written.item() if hasattr(written, "item") else written
-    return TableError(
-        f"{file}: {column}: {plain!r} in row {index + 1} is not a loss: write a number such as "
-        "1234.5, or inf or nan where training diverged, and leave trials that failed out by `where`"
-    )
 
 
 def _order(value: Any) -> tuple[int, float, str]:
