@@ -73,6 +73,36 @@ def test_what_is_read_is_never_written_over(table, capsys, name):
     assert before == [(table.parent / one).read_bytes() for one in ("sweep.csv", "sweep.yaml")]
 
 
+def test_the_home_folder_is_meant_by_its_sign(table, monkeypatch):
+    """A shell leaves `~` as it is in `--out=~/space.yaml`."""
+    home = table.parent / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    (home / "mine.yaml").write_bytes((table.parent / "sweep.yaml").read_bytes())
+    table.rename(home / "SWEEP.CSV")
+    arguments = ["~/SWEEP.CSV", "--about=~/mine.yaml", "--out=~/space.yaml"]
+    assert main(["space", *arguments]) == 0
+    assert (home / "space.yaml").is_file()
+    assert not (table.parent / "~").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [["plan", "--configfile=$HOME/c.yaml"], ["prune", "--project=$HOME"],
+              ["space", "$HOME/t.csv"], ["space", "t.csv", "--about=$HOME/t.yaml"],
+              ["space", "t.csv", "--out=$HOME/o.yaml"]],
+)  # fmt: skip
+def test_variables_in_paths_are_refused(table, capsys, words):
+    with pytest.raises(SystemExit):
+        main(words)
+    assert "$HOME in '$HOME" in capsys.readouterr().err
+
+
+def test_a_packed_table_is_refused_before_its_description_is_looked_for(table, capsys):
+    table.rename(table.parent / "sweep.csv.gz")
+    assert main(["space", "sweep.csv.gz"]) == 1
+    assert "sweep.csv.gz: unpack the file, and give a file that ends" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kept", ["ab", "abcdef"])
 def test_tasks_that_never_worked_are_named_and_left_out(table, capsys, kept):
     failing = sweep()[lambda f: f["data"].isin(list(kept))]

@@ -77,7 +77,10 @@ def test_configurations_go_there_and_back():
         ({"lr": [-1], "batch": [8], "schedule": ["cosine"]}, "lr: -1 is not within"),
         ({"lr": [math.nan], "batch": [8], "schedule": ["cosine"]}, "lr: nan is not within"),
         ({"lr": ["a"], "batch": [8], "schedule": ["cosine"]}, "lr: 'a' is not within"),
-        ({"lr": [0.1], "batch": [8], "schedule": ["step"]}, "'step' is not one of cosine, linear"),
+        (
+            {"lr": [0.1], "batch": [8], "schedule": ["step"]},
+            "'step' is not one of 'cosine', 'linear'",
+        ),
     ],
 )
 def test_values_outside_are_named(columns, words):

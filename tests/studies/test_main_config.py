@@ -142,6 +142,12 @@ def test_the_store_may_be_in_the_home_folder(project, monkeypatch):
     assert "home folder of ~nobody-of-this-name" in problem.expected
 
 
+def test_variables_in_the_path_of_the_store_are_refused(project):
+    problem = problem_of("config/config.yaml", "store=${SCRATCH}/st")
+    assert problem.key == "store"
+    assert problem.expected.startswith("${SCRATCH} in '${SCRATCH}/st' is not replaced")
+
+
 def test_defaults_are_filled_in():
     values = {key: value for key, value in MAIN.items() if key != "save_minutes"}
     assert checked(values, Origins([])) == {**values, "save_minutes": 5}

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypertransfer.spaces.tasks import table_file
+from hypertransfer.spaces.tasks import read_table, table_file
 from hypertransfer.spaces.tasks.read_table import tasks_of
 from hypertransfer.spaces.tasks.tables import TableError
 
@@ -96,6 +96,18 @@ def test_curves_end_with_the_loss():
     _, (a, _) = tasks_of(frame(), about, "t.csv")
     assert a.curves.tolist() == [[3.0, 2.0], [1.0, 0.5]]
     assert a.work == (0.5, 1)
+
+
+def test_curves_that_end_with_another_column_are_refused():
+    about = {**ABOUT, "curves": {"columns": ["loss", "half"], "work": [0.5, 1]}}
+    words = r"t: curves: columns: .* half is 2\.0 and loss is 1\.0 in row 1: write loss as the last"
+    with pytest.raises(TableError, match=words):
+        tasks_of(frame(), about, "t")
+    table = frame().assign(late=[1, 3, 0.5, 7], status=["finished"] * 3 + ["diverged"])
+    about["curves"] = {"columns": ["half", "late"], "work": [0.5, 1]}
+    _, (a, b) = tasks_of(table, about, "t")
+    assert a.curves.tolist() == [[3.0, 2.0], [1.0, 0.5]], "the same losses under another name"
+    assert b.curves.tolist() == [[5.0, math.inf]], "a diverged evaluation has no loss of its own"
 
 
 def test_a_score_among_its_own_curves_is_turned_round_once():
@@ -190,6 +202,7 @@ def test_choices_are_read_as_they_are_written(tmp_path):
     ("choices", "written", "place"),
     [
         ([True, False], "True", 0), ([True, False], "false", 1), ([True, False], True, 0),
+        ([16777216, 16777217], "16777217", 1),
         ([8, 16], "16", 1), ([8, 16], 16.0, 1), ([0.1, 0.5], np.float32(0.1).item(), 0),
         ([1, "1"], "1", 1), ([1000, "1e3"], "1e3", 1), ([1000], "1e3", 0), (["a", True], "true", 1),
     ],
@@ -205,7 +218,7 @@ def test_choices_that_are_no_texts(choices, written, place):
 def test_what_is_no_choice_is_refused(written):
     dimensions = {**ABOUT["dimensions"], "kind": {"choices": ["None", "True"]}}
     table = frame().assign(kind=pd.Series([written] * 4, dtype=object))
-    words = f"t: task a, 8: kind: {written!r} is not one of None, True, in row 1"
+    words = f"t: task a, 8: kind: {written!r} is not one of 'None', 'True', in row 1"
     with pytest.raises(TableError, match=re.escape(words)):
         tasks_of(table, {**ABOUT, "dimensions": dimensions}, "t")
 
@@ -224,7 +237,9 @@ def test_what_is_no_number_is_in_no_range(written):
     [
         (["True", "False", "True", "False"], True, 1), (["1", "x", "1", "x"], "1", 1),
         ([1, 2, 1, 2], {"min": 2}, 2), ([None, 2, None, 2], {"min": 2}, 2),
-        ([None, "", "x", "x"], None, 1),
+        ([None, "", "x", "x"], None, 1), (["64", "auto", "128", "auto"], 64, 1),
+        (["64", "auto", "1e2", "auto"], [64, 100], 1), (["64", "", "128", ""], {"min": 100}, 1),
+        ([[1], [2], [1], [2]], [[1]], 1), ([[1], [2], [3], [4]], [[1], [4]], 2),
     ],
 )  # fmt: skip
 def test_conditions_on_columns_of_all_types(values, wanted, count):
@@ -232,8 +247,23 @@ def test_conditions_on_columns_of_all_types(values, wanted, count):
     assert len(tasks_of(table, {**ABOUT, "where": {"kind": wanted}}, "t")[1]) == count
 
 
+@pytest.mark.parametrize(
+    ("values", "wanted", "words"),
+    [
+        (["None", "x"], None, "w: null (an empty cell); its values are 'None', 'x'"),
+        ([64, 128], "64", "w: '64'; its values are 64, 128"),
+        (["007", "1"], 7, "w: 7; its values are '007', '1'"),
+        ([[1], [2]], [1], "w: 1; its values are [1], [2]"),
+    ],
+)
+def test_values_are_named_so_that_they_can_be_told_apart(values, wanted, words):
+    table = frame()[:2].assign(w=pd.Series(values, dtype=object))
+    with pytest.raises(TableError, match=re.escape(f"no row is selected by where: {words}")):
+        tasks_of(table, {**ABOUT, "where": {"w": wanted}}, "t")
+
+
 def test_a_value_that_no_row_has_is_refused():
-    words = "t: no row is selected by where: kind: 'z'; its values are x, y"
+    words = "t: no row is selected by where: kind: 'z'; its values are 'x', 'y'"
     with pytest.raises(TableError, match=words):
         tasks_of(frame(), {**ABOUT, "where": {"kind": ["x", "z"]}}, "t")
 
@@ -248,3 +278,88 @@ def test_what_is_not_there_is_named():
     narrow = {"lr": {"low": 0.01, "high": 0.5, "log": True}}
     with pytest.raises(TableError, match=r"t: task a, 8: lr: 1\.0 is not .* 0\.5, in row 3"):
         tasks_of(frame(), {**ABOUT, "dimensions": narrow}, "t")
+
+
+def read(tmp_path, text, **changes):
+    """The domain, and the tasks of a CSV file by name."""
+    (tmp_path / "t.csv").write_text(text)
+    about = {"task": ["task"], "loss": "loss", "dimensions": ABOUT["dimensions"], **changes}
+    domain, tasks = read_table.read(tmp_path / "t.csv", about)
+    return domain, {task.name: task for task in tasks}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["2020.1", "2020.10"], ["1e2", "100"], ["12345678901234567891.0", "12345678901234567892.0"],
+     ["+1", "1"], ["1234e567", "9876e999"]],
+)  # fmt: skip
+def test_names_that_look_like_numbers_stay_apart(tmp_path, names):
+    rows = [f"{name},0.1,{loss}" for loss, name in enumerate(names)]
+    _, tasks = read(tmp_path, "\n".join(["task,lr,loss", *rows]))
+    assert {name: task.losses.tolist() for name, task in tasks.items()} == {
+        name: [loss] for loss, name in enumerate(names)
+    }
+    rows = [f"a{loss},{name},0.1,{loss}" for loss, name in enumerate(names)]
+    _, tasks = read(tmp_path, "\n".join(["task,set,lr,loss", *rows]), group="set")
+    assert [task.group for task in tasks.values()] == names
+
+
+def test_trials_whose_names_look_like_numbers_stay_apart(tmp_path):
+    """Ray Tune's ids are hexadecimal digits, and 1234e567 is one of them."""
+    text = "task,lr,loss,trial_id,training_iteration\na,0.1,9,1234e567,2\na,0.2,5,9876e999,2\n"
+    assert read(tmp_path, text)[1]["a"].losses.tolist() == [9, 5]
+
+
+def test_tasks_are_sizes_if_their_names_are_numbers(tmp_path):
+    text = "task,lr,loss\n128,0.1,1\n8,0.1,2\n64,0.1,3\n"
+    _, tasks = read(tmp_path, text)
+    assert list(tasks) == ["8", "64", "128"], "in the order of their sizes"
+    assert [task.attributes["task"] for task in tasks.values()] == [8, 64, 128]
+    assert list(read(tmp_path, text, where={"task": [8, 128]})[1]) == ["8", "128"]
+    (task,) = read(tmp_path, "task,lr,loss\n007,0.1,1\n")[1].values()
+    assert task.attributes == {"task": "007"}
+
+
+@pytest.mark.parametrize(
+    ("choices", "written"),
+    [(["1", "2", "auto"], ["1", "2"]), (["0.1", "0.10"], ["0.1", "0.10"]), (["", 2], ["", "2"]),
+     ([16, 32], ["32.0", "16"])],
+)  # fmt: skip
+def test_choices_are_the_texts_of_the_file(tmp_path, choices, written):
+    rows = [f"a,0.1,{value},{loss}" for loss, value in enumerate(written)]
+    dimensions = {**ABOUT["dimensions"], "k": {"choices": choices}}
+    domain, tasks = read(tmp_path, "\n".join(["task,lr,k,loss", *rows]), dimensions=dimensions)
+    found = {str(p["k"]): loss for p, loss in zip(domain.decode(tasks["a"].points),
+                                                  tasks["a"].losses, strict=True)}  # fmt: skip
+    assert found == {value.removesuffix(".0"): loss for loss, value in enumerate(written)}
+
+
+@pytest.mark.parametrize("written", [2.5, "2.5", 2.9999999])
+def test_whole_numbers_are_whole(written):
+    dimensions = {**ABOUT["dimensions"], "epochs": {"low": 1, "high": 8, "integer": True}}
+    table = frame().assign(epochs=pd.Series([3, 3.0, 3, written], dtype=object))
+    words = re.escape(f"t: task b, 16: epochs: {written!r} is not a whole number, in row 4")
+    with pytest.raises(TableError, match=words):
+        tasks_of(table, {**ABOUT, "dimensions": dimensions}, "t")
+    table["epochs"] = [3, 3.0, 3 - 1e-12, 3]
+    domain, (a, _) = tasks_of(table, {**ABOUT, "dimensions": dimensions}, "t")
+    assert [point["epochs"] for point in domain.decode(a.points)] == [3, 3]
+
+
+def test_a_dimension_may_have_any_name():
+    table = frame().rename(columns={"lr": "self"})
+    about = {**ABOUT, "dimensions": {"self": ABOUT["dimensions"]["lr"]}}
+    assert tasks_of(table, about, "t")[0].names == ["self"]
+
+
+@pytest.mark.parametrize(("value", "kind"), [([1], "list"), ({"a": 1}, "mapping")])
+def test_tasks_are_not_named_by_lists(value, kind):
+    table = frame().assign(data=pd.Series([value] * 4, dtype=object))
+    words = re.escape(f"t: data: {value!r} in row 1 is a {kind}, and a name has to be a text")
+    with pytest.raises(TableError, match=words):
+        tasks_of(table, ABOUT, "t")
+
+
+def test_a_table_without_rows_is_refused():
+    with pytest.raises(TableError, match="t: has no rows, only the names of columns"):
+        tasks_of(frame()[:0], ABOUT, "t")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from hypertransfer.spaces.tasks import sources
 from hypertransfer.spaces.tasks.suites import SUITES
+from hypertransfer.storage import parquet
 from hypertransfer.studies.replays import Suite
 
 
@@ -41,3 +44,20 @@ def test_a_split_makes_a_task_of_each_value():
     assert car.name == "car, depth 2, width 1024"
     assert len(car.losses) == 1000
     assert car.points.shape == (1000, 3)
+
+
+def test_curves_of_runs_are_training_losses_that_end_with_the_loss(tmp_path):
+    table = pa.table({
+        "width": [8, 8], "lr": [0.1, 0.2], "final_loss": [0.7, 0.6],
+        "history.step": [[0, 5, 10], [0, 5, 10]],
+        "history.train_loss": [[3.0, 2.0, 1.0], [4.0, 1.5, 0.5]],
+    })  # fmt: skip
+    parquet.write(table, tmp_path / "runs.parquet")
+    about = {
+        "task": ["width"], "loss": "final_loss", "work": [0.5, 1],
+        "dimensions": {"lr": {"low": 0.01, "high": 1, "log": True}},
+    }  # fmt: skip
+    suite = {"source": "runs", "about": about}
+    _, (task,) = sources.load(suite, [str(tmp_path / "runs.parquet")])
+    assert task.losses.tolist() == [0.7, 0.6]
+    assert task.curves.tolist() == [[2.0, 0.7], [1.5, 0.6]]

@@ -30,6 +30,20 @@ def test_values_of_csv_files_are_as_written(tmp_path):
     assert [type(value) for value in found["count"]] == [int, int, type(None)]
 
 
+def test_names_are_texts_even_if_they_look_like_numbers(tmp_path):
+    (tmp_path / "t.csv").write_text("task,loss\n2020.1,1.0\n 2020.10,2.0\n,3.0\n")
+    found = table_file.frame(tmp_path / "t.csv", lambda name: name == "task")
+    assert found["task"].tolist() == ["2020.1", "2020.10", ""]
+    assert found["loss"].tolist() == [1, 2, 3]
+
+
+def test_suffixes_may_be_capitals(tmp_path):
+    (tmp_path / "T.CSV").write_text("a\n1\n")
+    parquet.write(pa.table({"a": [1]}), tmp_path / "T.PARQUET")
+    assert table_file.frame(tmp_path / "T.CSV")["a"].tolist() == [1]
+    assert table_file.frame(tmp_path / "T.PARQUET")["a"].tolist() == [1]
+
+
 def test_values_of_parquet_files_are_as_written(tmp_path):
     parquet.write(pa.table(COLUMNS), tmp_path / "t.parquet")
     found = table_file.frame(tmp_path / "t.parquet")
@@ -48,6 +62,9 @@ def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
         ("a,b\n1,2\n3\n", "line 3: 1 values for 2 columns"),
         ("a,a\n1,2\n", "the column 'a' stands twice"),
         ("", "is empty"),
+        ("task;lr;loss\na;0,1;1\n", "line 1 has no comma, and ';' .* write commas .*0.1, not 0,1"),
+        ("task\tlr\na\t0.1\n", "line 1 has no comma, and tabs between"),
+        ("task|lr\na|0.1\n", r"line 1 has no comma, and '\|' between"),
         ('a\n"b"c\n', "cannot be read"),
     ],
 )
@@ -66,6 +83,8 @@ def test_text_that_is_not_utf_8_is_refused(tmp_path):
 def test_files_that_are_none(tmp_path):
     with pytest.raises(TableError, match=r"t\.xlsx: give a file that ends with \.csv, \.parquet"):
         table_file.frame(tmp_path / "t.xlsx")
+    with pytest.raises(TableError, match=r"t\.csv\.gz: unpack the file, and give a file that ends"):
+        table_file.frame(tmp_path / "t.csv.gz")
     with pytest.raises(TableError, match=r"absent\.csv: cannot be read"):
         table_file.frame(tmp_path / "absent.csv")
     (tmp_path / "t.parquet").write_text("no")

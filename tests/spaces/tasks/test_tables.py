@@ -31,6 +31,11 @@ ABOUT = {
         ({"curves": {"columns": ["a"]}}, ("curves",), "is not {columns"),
         ({"curves": {"columns": ["a"], "work": [0.5]}}, ("curves", "work"), "that ends with 1"),
         ({"curves": {"columns": ["a"], "work": [0.5, 1]}}, ("curves", "work"), "2 shares for 1"),
+        (
+            {"curves": {"columns": ["lr", "loss"], "work": [0.5, 1]}},
+            ("curves", "columns"),
+            "'lr' is a column of task or dimensions, too",
+        ),
     ],
 )
 def test_descriptions_that_cannot_be_meant(changes, path, words):

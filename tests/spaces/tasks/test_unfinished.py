@@ -37,6 +37,48 @@ def test_trials_of_optuna():
     assert found == [2.0]
 
 
+@pytest.mark.parametrize("kind", [int, float, str])
+def test_states_of_optuna_as_numbers(kind):
+    """A table of `trial.state` has the numbers of an IntEnum: RUNNING 0 to WAITING 4."""
+    columns = {"state": list(map(kind, [1, 2, 3, 1, 0, 4])), "loss": [2, 0.1, None, 3, None, None]}
+    found, said = losses(columns)
+    assert found == [2.0, 3.0]
+    assert said == [
+        f"left out: 4 of 6 rows: 1 with state {kind(2)} (PRUNED), 1 with state {kind(3)} (FAIL), "
+        f"1 with state {kind(0)} (RUNNING), 1 with state {kind(4)} (WAITING)"
+    ]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"status": [1, 2]}, {"status": ["1", "2"]}, {"state": [1, 7]}, {"state": [True, False]},
+     {"state": [1, "COMPLETE"]}, {"run_state": [0, 1]}],
+)  # fmt: skip
+def test_numbers_without_a_known_meaning_are_refused(columns):
+    (name,) = columns
+    words = f"{name} .* in row 1 is a number .* say in `where` which values of {name} count"
+    with pytest.raises(TableError, match=words):
+        losses({**columns, "loss": [1, 2]})
+    about = {**ABOUT, "where": {name: columns[name]}}
+    assert losses({**columns, "loss": [1, 2]}, about) == ([1, 2], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "complete", "pruned"),
+    [
+        (" state", "COMPLETE", "PRUNED"), ("Trial State", "COMPLETE", "PRUNED"),
+        ("trial.state", "COMPLETE", "PRUNED "), ("run_state", "finished", "crashed"),
+        ("job_status", "SUCCEEDED", "FAILED"), ("state", b"COMPLETE", b"PRUNED"),
+        ("state", "<TrialState.COMPLETE: 1>", "<TrialState.PRUNED: 2>"),
+    ],
+)  # fmt: skip
+def test_columns_and_values_that_are_written_differently(name, complete, pruned):
+    found, said = losses({name: [complete, pruned], "loss": [2.0, 0.1]})
+    assert found == [2.0]
+    text = pruned.decode() if isinstance(pruned, bytes) else pruned.strip()
+    assert said == [f"left out: 1 of 2 rows: 1 with {name.strip()} {text}"]
+
+
 def test_trials_of_weights_and_biases():
     states = ["finished", "crashed", "failed", "killed", "running"]
     found, said = losses({"State": states, "loss": [2.0, 0.1, "", 0.2, 0.3]})
@@ -44,17 +86,42 @@ def test_trials_of_weights_and_biases():
     assert said[0].startswith("left out: 4 of 5 rows: 1 with State crashed")
 
 
-def test_trials_of_ray_tune():
-    found, said = losses({
-        "trial_id": ["x", "y", "z"], "training_iteration": [10, 10, 3], "done": [True, False, True],
-        "loss": [2.0, 0.1, 0.2],
-    })  # fmt: skip
-    assert found == [2.0]
-    assert said == [
-        "left out: 2 of 3 rows: 1 with done False, 1 that ended before the last training_iteration"
-    ]
+# `tuner.fit().get_dataframe()` of Ray Tune 2.60. It logs a report before it knows whether the
+# function returns, so that `done` is True only where Ray Tune itself ended the trial.
+RAY = {
+    "trial_id": ["x", "y", "z"], "training_iteration": [4, 4, 4], "done": [False] * 3,
+    "checkpoint_dir_name": [None] * 3, "loss": [0.04, 0.4, 1.2],
+}  # fmt: skip
+NOT_DONE = "rows with done False, which Ray Tune also writes for trials that returned"
+
+
+def test_functions_of_ray_tune_that_return():
+    found, said = losses(RAY)
+    assert found == [0.04, 0.4, 1.2]
+    assert len(said) == 1
+    assert said[0].startswith(f"counted: 3 of 3 {NOT_DONE}")
+    columns = {**RAY, "training_iteration": [4, 2, 4], "done": [False, False, True]}
+    found, said = losses(columns)
+    assert found == [0.04, 1.2], "which of the other two failed or run is not known; y is short"
+    assert said[0] == "left out: 1 of 3 rows: 1 that ended before the last training_iteration"
+    assert said[1].startswith(f"counted: 1 of 2 {NOT_DONE}")
+
+
+def test_trials_of_ray_tune_that_a_scheduler_ended():
+    columns = {**RAY, "training_iteration": [4, 1, 1], "done": [True] * 3}
+    found, said = losses(columns)
+    assert found == [0.04]
+    assert said == ["left out: 2 of 3 rows: 2 that ended before the last training_iteration"]
     states = ["TERMINATED", "ERROR", "PENDING", "PAUSED", "RUNNING"]
     assert losses({"status": states, "loss": [2.0, 0, 0, 0, 0]})[0] == [2.0]
+
+
+@pytest.mark.parametrize("flags", [["True", "FALSE"], ["1", "0"], ["1", ""], [1.0, None]])
+def test_trials_without_numbers_of_reports_are_done_or_not(flags):
+    columns = {"trial_id": ["x", "y"], "done": flags, "loss": [2.0, 0.1]}
+    found, said = losses(columns)
+    assert found == [2.0]
+    assert said == [f"left out: 1 of 2 rows: 1 with done {flags[1] or '(empty)'}"]
 
 
 def test_reports_of_syne_tune():
@@ -72,6 +139,79 @@ def test_reports_of_syne_tune():
     found, said = losses(columns)
     assert found == [0.5, 0.6]
     assert said[0].endswith("1 that ended before the last st_worker_iter")
+
+
+def syne(*rows):
+    """Columns as Syne Tune's results have them, of rows (trial, iteration, loss, decision, status).
+
+    A status is that of the time at which the report was fetched, before the decision.
+    """
+    names = ("trial_id", "st_worker_iter", "loss", "st_decision", "st_status")
+    columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    return {**columns, "lr": [0.1 * (trial + 1) for trial in columns["trial_id"]]}
+
+
+RUNS, ENDED = "InProgress", "Completed"
+
+
+def test_syne_tune_stops_trials_that_are_at_the_end():
+    """ASHA with max_t 3 stops the trials 0 and 2 at their last epoch; the trial 3 still runs."""
+    columns = syne(
+        (0, 0, 1.5, "CONTINUE", RUNS), (1, 0, 1.9, "STOP", RUNS), (0, 1, 1.0, "CONTINUE", RUNS),
+        (0, 2, 0.8, "STOP", RUNS), (2, 0, 1.4, "CONTINUE", RUNS), (2, 1, 0.9, "CONTINUE", ENDED),
+        (2, 2, 0.7, "STOP", ENDED), (3, 0, 0.1, "CONTINUE", RUNS),
+    )  # fmt: skip
+    found, said = losses(columns)
+    assert found == [0.8, 0.7]
+    assert said == [
+        "left out: 6 of 8 rows: 4 earlier reports of a trial, 1 with st_decision STOP, "
+        "1 that ended before the last st_worker_iter"
+    ]
+
+
+PAUSED = syne(
+    (0, 0, 0.9, "CONTINUE", RUNS), (0, 1, 0.8, "CONTINUE", RUNS), (0, 2, 0.7, "PAUSE", RUNS),
+    (1, 0, 0.1, "PAUSE", RUNS), (0, 0, 0.6, "CONTINUE", ENDED),
+)  # fmt: skip
+
+
+def test_syne_tune_numbers_reports_anew_when_a_trial_resumes():
+    found, said = losses(PAUSED)
+    assert found == [0.6]
+    assert said == ["left out: 4 of 5 rows: 3 earlier reports of a trial, 1 with st_decision PAUSE"]
+    times = {**PAUSED, "st_worker_timestamp": [1.0, 2.0, 3.0, 1.5, 4.0]}
+    reversed_rows = {name: values[::-1] for name, values in times.items()}
+    assert losses(reversed_rows)[0] == [0.6], "times say the order, where there are times"
+
+
+def test_resumed_trials_are_as_far_as_their_epochs_say():
+    """The trial 0 goes on from its checkpoint, the trial 1 from the beginning."""
+    columns = syne(
+        (0, 0, 0.9, "PAUSE", RUNS), (1, 0, 0.8, "PAUSE", RUNS), (2, 0, 0.1, "STOP", RUNS),
+        (0, 0, 0.6, "CONTINUE", RUNS), (0, 1, 0.5, "STOP", RUNS), (1, 0, 0.8, "CONTINUE", RUNS),
+        (1, 1, 0.7, "CONTINUE", RUNS), (1, 2, 0.4, "STOP", RUNS),
+    )  # fmt: skip
+    found, _ = losses({**columns, "epoch": [1, 1, 1, 2, 3, 1, 2, 3]})
+    assert found == [0.5, 0.4]
+
+
+def test_two_experiments_are_no_resumed_trial():
+    with pytest.raises(TableError, match="several rows at task a, trial_id 0, st_worker_iter 0"):
+        losses(syne((0, 0, 0.9, "CONTINUE", RUNS), (0, 1, 0.8, "STOP", RUNS),
+                    (0, 0, 0.9, "CONTINUE", RUNS), (0, 1, 0.8, "STOP", RUNS)))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["_step", "epoch", "step", "training_iteration"])
+def test_histories_are_not_averaged_like_seeds(name):
+    columns = {name: [1, 2], "lr": [0.1, 0.1], "_runtime": [1.5, 2.5], "loss": [9, 1]}
+    with pytest.raises(TableError, match=rf"task a, lr 0\.1 differ in {name}, as reports .*where"):
+        losses(columns)
+    with pytest.raises(TableError, match=f"differ in {name}"):
+        losses({**columns, "seed": [0, 0]})
+    assert losses({**columns, "seed": [0, 1]})[0] == [5], "two trainings that ended early"
+    assert losses({**columns, name: [2, 2]})[0] == [5]
+    about = {**ABOUT, "where": {name: {"min": 0}}}
+    assert losses(columns, about)[0] == [5], "a condition on the column decides"
 
 
 def test_reports_that_cannot_be_told_apart_are_refused():
@@ -103,8 +243,10 @@ def test_unknown_states_are_refused():
 
 
 @pytest.mark.parametrize(
-    "columns", [{"state": ["Texas", "Ohio"]}, {"done": ["yes", "no"]}, {"status": [1, 2]}]
-)
+    "columns",
+    [{"state": ["Texas", "Ohio"]}, {"done": ["yes", "no"]}, {"random_state": [1, 2]},
+     {"us_state": ["Ohio", "failed"]}, {"status": [None, None]}],
+)  # fmt: skip
 def test_other_columns_of_these_names_say_nothing(columns):
     assert losses({**columns, "loss": [1, 2]}) == ([1, 2], [])
 
@@ -113,3 +255,9 @@ def test_a_table_without_a_finished_trial_is_refused():
     words = "no finished trial is left. Left out: 2 of 2 rows: 2 with state PRUNED"
     with pytest.raises(TableError, match=words):
         losses({"state": ["PRUNED", "PRUNED"], "loss": [1, 2]})
+
+
+def test_columns_after_the_one_that_leaves_all_rows_out_are_read():
+    columns = {"state": ["PRUNED"], "user_attrs_a": ["x"], "user_attrs_b": ["y"], "loss": [1]}
+    with pytest.raises(TableError, match="no finished trial is left"):
+        losses(columns)

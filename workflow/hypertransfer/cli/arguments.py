@@ -3,13 +3,17 @@
 Each command names its function as `module:function` in the package `hypertransfer.cli`, and `main`
 imports the module of the chosen command only. Thus `plan` and `space` start without torch, and
 `--help` and errors of usage without numpy and pandas as well. This module imports the standard
-library only; modules of commands import what they need at their top.
+library, and modules that import nothing else; modules of commands import what they need at their
+top.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
+
+from hypertransfer.studies.paths import path_fault
 
 CONFIG = Path("config/config.yaml")
 
@@ -53,7 +57,7 @@ def _with_config(
         help=f"override keys of {CONFIG}, as in snakemake",
     )
     command.add_argument(
-        "--configfile", type=Path, default=CONFIG, help=f"the main config (default: {CONFIG})"
+        "--configfile", type=_path, default=CONFIG, help=f"the main config (default: {CONFIG})"
     )
     return command
 
@@ -71,7 +75,7 @@ def _add_prune(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--project",
         action="append",
-        type=Path,
+        type=_path,
         metavar="DIR",
         help="folder of a project whose runs stay; repeat the option for each project that "
         "shares the store (default: the working directory)",
@@ -103,16 +107,16 @@ def _add_verify(command: argparse.ArgumentParser) -> None:
 
 def _add_space(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "table", type=Path, metavar="TABLE", help="past evaluations, a CSV or Parquet file"
+        "table", type=_path, metavar="TABLE", help="past evaluations, a CSV or Parquet file"
     )
     command.add_argument(
         "--about",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="description of the columns (default: TABLE with the suffix .yaml)",
     )
     command.add_argument(
-        "--out", type=Path, default=Path("space.yaml"), help="file to write (default: space.yaml)"
+        "--out", type=_path, default=Path("space.yaml"), help="file to write (default: space.yaml)"
     )
     command.add_argument("--force", action="store_true", help="overwrite the file of --out")
     command.add_argument(
@@ -174,3 +178,11 @@ def _days(text: str) -> float:
     if not 0 <= days < 1e5:
         raise argparse.ArgumentTypeError(f"{text} is not a number of days from 0 to 99999")
     return days
+
+
+def _path(text: str) -> Path:
+    """A path, with `~` expanded, which a shell leaves as it is in `--out=~/space.yaml`."""
+    path = os.path.expanduser(text)  # noqa: PTH111 (pathlib's raises where no home is known)
+    if fault := path_fault(path):
+        raise argparse.ArgumentTypeError(fault)
+    return Path(path)

@@ -39,10 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigError: every problem of the arguments or of the description of the columns.
         TableError: the table does not match its description, or no space can be learned.
     """
+    table_file.check_suffix(arguments.table)
     about = described(arguments)
     _check(arguments, about)
-    table = table_file.frame(arguments.table)
-    domain, all_tasks = read_table.tasks_of(table, about, str(arguments.table), print)
+    domain, all_tasks = read_table.read(arguments.table, about, print)
     # A task without a finite loss has no winner, and no regret with which a space can be tested.
     tasks = [task for task in all_tasks if len(task.winners())]
     failed = [task.name for task in all_tasks if not len(task.winners())]

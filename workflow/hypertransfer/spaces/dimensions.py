@@ -155,7 +155,7 @@ def _place(dimension: Dimension, value: Any) -> float:
     if not dimension.numeric:
         if value not in dimension.choices:
             raise ProblemError.at(
-                (dimension.name,), value, f"one of {', '.join(map(str, dimension.choices))}"
+                (dimension.name,), value, f"one of {', '.join(map(repr, dimension.choices))}"
             )
         return float(dimension.choices.index(value))
     try:

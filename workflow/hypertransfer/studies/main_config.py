@@ -26,6 +26,7 @@ from hypertransfer.studies.document import (
     read,
     refuse_templates,
 )
+from hypertransfer.studies.paths import path_fault
 from hypertransfer.studies.schema import schema_problems, with_defaults
 
 MAIN = Path("config/config.yaml")
@@ -133,9 +134,8 @@ def _endless_numbers(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _expanded(store: str) -> tuple[str, list[Problem]]:
     path = expand_home(store)
-    known = not path.startswith("~")
-    text = f"the home folder of {path.partition('/')[0]} is not known: write the whole path"
-    return path, [] if known else [Problem(("store",), NO_VALUE, text)]
+    fault = path_fault(path)
+    return path, [] if fault is None else [Problem(("store",), NO_VALUE, fault)]
 
 
 def _overrides(texts: Sequence[str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from hypertransfer.catalogue.options import Option, Validator, completed, expand
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.section import Section
 from hypertransfer.spaces.tasks import sources, suites, tables
+from hypertransfer.studies.paths import path_fault
 
 
 def _whole(least: int, most: int) -> dict[str, Any]:
@@ -219,6 +220,8 @@ def suite_problems(suite: Suite, grids: Collection[str]) -> Iterator[Problem]:
         yield from _grid_problems(suite, grids)
     if source == sources.FILE and suite.file is None:
         yield Problem(("file",), NO_VALUE, "is missing: the CSV or Parquet file")
+    if suite.file is not None and (fault := path_fault(suite.file)):
+        yield Problem(("file",), NO_VALUE, fault)
     if source in (sources.RUNS, sources.FILE):
         yield from _about_problems(suite)
 

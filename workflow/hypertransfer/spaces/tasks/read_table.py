@@ -4,20 +4,39 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hypertransfer.runs import conditions
 from hypertransfer.spaces.dimensions import EDGE, NEAR, Dimension, Domain
-from hypertransfer.spaces.tasks import unfinished
+from hypertransfer.spaces.tasks import reports, states, table_file, unfinished
+from hypertransfer.spaces.tasks.read_losses import losses_of
+from hypertransfer.spaces.tasks.select_rows import selected
 from hypertransfer.spaces.tasks.table_file import number
 from hypertransfer.spaces.tasks.tables import TableError
 from hypertransfer.spaces.tasks.task import Task
 
 log = logging.getLogger(__name__)
+WHOLE = 1e-9  # relative tolerance of whole numbers, for rounding
+
+
+def read(
+    path: Path, about: Mapping[str, Any], say: Callable[[str], object] = log.info
+) -> tuple[Domain, list[Task]]:
+    """The search space and the tasks of a CSV or Parquet file; see `tasks_of`.
+
+    Names of tasks, groups and trials, and choices, are the texts that a CSV file holds.
+
+    Raises:
+        TableError: the file cannot be read, or does not match its description.
+    """
+    dimensions = about["dimensions"].items()
+    names = {*about["task"], about.get("group"), *(n for n, d in dimensions if "choices" in d)}
+    table = table_file.frame(path, lambda n: n in names or states.name_of(n) == reports.TRIAL)
+    return tasks_of(table, about, str(path), say)
 
 
 def tasks_of(
@@ -34,44 +53,44 @@ def tasks_of(
         table: the rows, with losses as they are in the file.
         about: a valid description.
         file: the file's name, for messages.
-        say: is called with a line on the rows that are left out, as their trials did not finish.
+        say: is called with a line on the rows that are left out, as their trials did not finish,
+            and with one on rows that count although their trials may not have finished.
         keep_order: whether tasks and evaluations stay in the order of the rows. Otherwise they are
             sorted by their values, so that ties of losses do not depend on the order of the rows.
 
     Raises:
         TableError: a column is missing, `where` selects no row, a loss cannot be read, a value is
-            not in its dimension, a task's rows are of several groups, or two tasks have one name.
+            not in its dimension, a task's rows are of several groups, two tasks have one name, or
+            the curves do not end with the loss.
     """
     domain = Domain.parse(about["dimensions"], ("dimensions",))
     loss = about.get("loss", about.get("score"))
     curves = about.get("curves", {"columns": [], "work": [1.0]})
     used = [*about["task"], *domain.names, loss, *curves["columns"]]
-    rows = _selected(table, about, used, file)
+    rows = selected(table, about, used, file)
+    _check_hashable(rows, about["task"], file)
     used += [about["group"]] if "group" in about else []
     rows, notes = unfinished.finished(rows, about, used, file)
     for note in notes:
         say(note)
     diverged = unfinished.diverged(rows, used)
-    losses = {name: _losses(rows[name], diverged, file) for name in (*curves["columns"], loss)}
-    losses = {name: -column if "score" in about else column for name, column in losses.items()}
-    for name, column in losses.items():
-        column = column.where(~diverged | np.isfinite(column), math.inf)
-        losses[name] = _worst_if_endless(rows[name], column, file)
-    losses[loss] = losses[loss].mask(diverged, math.inf)
-    if curves["columns"]:  # the last column of the curves is the loss
-        losses[curves["columns"][-1]] = losses[loss]
+    losses = losses_of(rows, about, diverged, file)
     values = {d.name: _values(rows, d, about, file) for d in domain.dimensions}
-    rows = rows.assign(**losses, **values)
+    rows = rows.copy()
+    for name, column in {**losses, **values}.items():
+        rows[name] = column
     columns = [*about["task"], *domain.names]
     if not keep_order:
-        sortable = rows[[*columns, *losses]].itertuples(index=False, name=None)
-        keys = [tuple(map(_order, row)) for row in sortable]
-        rows = rows.iloc[sorted(range(len(rows)), key=keys.__getitem__)]
+        rows = _sorted(rows, about["task"], [*columns, *losses])
+    attributes = {
+        name: dict(zip(rows[name], _numbers_if_all(rows[name]), strict=True))
+        for name in about["task"]
+    }
     means = _means(rows, columns, [loss, *curves["columns"]])
     groups = rows.groupby(about["task"], sort=False, dropna=False)
     parts = {_hashable(key): part for key, part in groups}
     tasks = [
-        _task(key, part, parts[_hashable(key)], domain, about, file, loss, curves)
+        _task(key, part, parts[_hashable(key)], domain, about, file, loss, curves, attributes)
         for key, part in means.groupby(about["task"], sort=False, dropna=False)
     ]
     names = [task.name for task in tasks]
@@ -81,55 +100,29 @@ def tasks_of(
     return domain, tasks
 
 
-def _selected(
-    table: pd.DataFrame, about: Mapping[str, Any], columns: Sequence[str], file: str
-) -> pd.DataFrame:
-    """The rows that `where` selects.
-
-    Raises:
-        TableError: a column is missing, values cannot be compared, or no row is selected.
-    """
-    where = about.get("where", {})
-    wanted = [*columns, *where, *([about["group"]] if "group" in about else [])]
-    if absent := [name for name in wanted if name not in table]:
-        known = ", ".join(map(str, table))
-        text = f"no column {', '.join(map(repr, absent))}; the columns are {known}"
-        raise TableError(f"{file}: {text}")
-    kept = pd.Series(True, index=table.index)
-    for name, condition in where.items():
-        parts = condition if isinstance(condition, list | tuple) else [condition]
-        met = [pd.Series(_met(table[name], part, name, file), index=table.index) for part in parts]
-        for part, rows in zip(parts, met, strict=True):
-            if not rows.any():
-                known = ", ".join(list(dict.fromkeys(map(str, table[name])))[:30])
-                raise TableError(
-                    f"{file}: no row is selected by where: {name}: {part!r}; its values are {known}"
-                )
-        kept &= pd.concat(met, axis=1).any(axis=1) if met else False
-    if not kept.any():
-        raise TableError(f"{file}: no row is selected by where: {dict(where)!r}")
-    return table[kept]
+def _sorted(rows: pd.DataFrame, task: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
+    """The rows in the order of their values; tasks with sizes as names in that of the sizes."""
+    values = zip(
+        *(_numbers_if_all(rows[name]) for name in task), *(rows[n] for n in columns), strict=True
+    )
+    keys = [tuple(map(_order, row)) for row in values]
+    return rows.iloc[sorted(range(len(rows)), key=keys.__getitem__)]
 
 
-def _met(values: pd.Series, wanted: Any, name: str, file: str) -> list[bool]:
-    """Whether each value of a column is as wanted."""
-    try:
-        return [_is_value(value, wanted) for value in values]
-    except TypeError as error:  # numeric bounds for a column of text
-        text = f"where: {name}: {wanted!r} cannot be compared: {error}"
-        raise TableError(f"{file}: {text}") from error
+def _check_hashable(rows: pd.DataFrame, task: Sequence[str], file: str) -> None:
+    trial = states.first(list(rows), [reports.TRIAL])
+    for name in (*task, *([] if trial is None else [trial])):
+        for index, value in rows[name].items():
+            if not isinstance(value, Hashable):
+                kind = "list" if isinstance(value, list) else "mapping"
+                text = f"{name}: {value!r} in row {index + 1} is a {kind}"
+                raise TableError(f"{file}: {text}, and a name has to be a text or a number")
 
 
-def _is_value(value: Any, wanted: Any) -> bool:
-    """Whether a value of a table is the value that a description names.
-
-    The text of a CSV file is a truth value in lower case or with a capital, as Python writes it.
-    """
-    if isinstance(wanted, bool) and isinstance(value, str):
-        return value.lower() == str(wanted).lower()
-    if wanted is None or (conditions.is_bounds(wanted) and value is None):
-        return wanted is None and (value is None or value == "" or value != value)
-    return conditions.matches({"": wanted}, {"": value})
+def _numbers_if_all(values: pd.Series) -> list[Any]:
+    """The values of a column, with texts as numbers if every value is the text of a number."""
+    texts = [value for value in values if isinstance(value, str)]
+    return table_file.typed(texts) if len(texts) == len(values) else values.tolist()
 
 
 def _values(
@@ -139,17 +132,27 @@ def _values(
     values = []
     for index, written in rows[dimension.name].items():
         value = number(written) if dimension.numeric else _choice(written, dimension.choices)
-        inside = value is not None and (not dimension.numeric or _within(value, dimension))
-        if not inside:
+        if (wrong := _outside(value, dimension)) is not None:
             task = ", ".join(_text(rows.at[index, name]) for name in about["task"])
-            words = f"within {dimension.low:g} and {dimension.high:g}"
-            if not dimension.numeric:
-                words = f"one of {', '.join(map(str, dimension.choices))}"
-            text = f"{dimension.name}: {written!r} is not {words}, in row {index + 1}"
-            advice = "widen the range in dimensions, or leave the row out"
-            raise TableError(f"{file}: task {task}: {text}: {advice}")
-        values.append(value)
+            wanted, advice = wrong
+            text = f"{dimension.name}: {written!r} is not {wanted}, in row {index + 1}"
+            raise TableError(f"{file}: task {task}: {text}: {advice}, or leave the row out")
+        values.append(round(value) if dimension.integer else value)
     return values
+
+
+def _outside(value: Any, dimension: Dimension) -> tuple[str, str] | None:
+    """What a dimension takes instead of a value, and an advice; None for a value of its range."""
+    if not dimension.numeric:
+        known = ", ".join(map(repr, dimension.choices))
+        words = (f"one of {known}", "write it into choices in dimensions")
+        return words if value is None else None
+    if value is None or not _within(value, dimension):
+        words = f"within {dimension.low:g} and {dimension.high:g}"
+        return words, "widen the range in dimensions"
+    if dimension.integer and not math.isclose(value, round(value), rel_tol=WHOLE):
+        return "a whole number", "take integer: true out of dimensions"
+    return None
 
 
 def _within(value: float, dimension: Dimension) -> bool:
@@ -165,66 +168,15 @@ def _choice(value: Any, choices: Sequence[Any]) -> Any:
     for choice in choices:
         if type(choice) is type(value) and choice == value:
             return choice
-    found = number(value)
-    for choice in choices:
-        if isinstance(choice, bool):
-            if isinstance(value, str) and value.lower() == str(choice).lower():
+    if isinstance(value, str):
+        for choice in choices:
+            if isinstance(choice, bool) and value.lower() == str(choice).lower():
                 return choice
-        elif isinstance(choice, str):
-            continue
-        elif found is not None and math.isclose(found, choice, rel_tol=NEAR):
-            return choice
-    return None
-
-
-# Texts of a loss that is not finite, in lower case.
-_NOT_FINITE = {
-    "nan": math.nan,
-    **dict.fromkeys(("inf", "+inf", "infinity", "+infinity"), math.inf),
-    **dict.fromkeys(("-inf", "-infinity"), -math.inf),
-}
-
-
-def _losses(values: pd.Series, diverged: pd.Series, file: str) -> pd.Series:
-    """The losses of a column as numbers; NaN where an evaluation diverged and has no loss.
-
-    Raises:
-        TableError: a loss of an evaluation that did not diverge is not a number.
-    """
-    losses = [_loss(value) for value in values]
-    for index, written, loss in zip(values.index, values, losses, strict=True):
-        if loss is None and not diverged[index]:
-            raise _unreadable(values.name, index, written, file)
-    return pd.Series(losses, index=values.index, dtype=float)
-
-
-def _loss(written: Any) -> float | None:
-    """A loss as a number, which is infinite or NaN if that is written; None for no number."""
-    if written is None or written is pd.NA:
+    if (found := number(value)) is None:
         return None
-    if isinstance(written, str):
-        return _NOT_FINITE.get(written.strip().lower(), number(written))
-    return number(written)
-
-
-def _worst_if_endless(values: pd.Series, losses: pd.Series, file: str) -> pd.Series:
-    """Losses of which lower is better, with +inf for NaN.
-
-    Raises:
-        TableError: a loss is −inf, which would be the best of all.
-    """
-    for index, loss in losses.items():
-        if loss == -math.inf:
-            raise _unreadable(values.name, index, values[index], file)
-    return losses.fillna(math.inf)
-
-
-def _unreadable(column: object, index: Any, written: Any, file: str) -> TableError:
-    plain = written.item() if hasattr(written, "item") else written
-    return TableError(
-        f"{file}: {column}: {plain!r} in row {index + 1} is not a loss: write a number such as "
-        "1234.5, or inf or nan where training diverged, and leave trials that failed out by `where`"
-    )
+    numbers = [c for c in choices if isinstance(c, int | float) and not isinstance(c, bool)]
+    nearest = min(numbers, key=lambda choice: abs(choice - found), default=math.nan)
+    return nearest if math.isclose(found, nearest, rel_tol=NEAR) else None
 
 
 def _order(value: Any) -> tuple[int, float, str]:
@@ -261,10 +213,12 @@ def _task(
     file: str,
     loss: str,
     curves: Mapping[str, Sequence],
+    attributes: Mapping[str, Mapping[Any, Any]],
 ) -> Task:
     """The task with a key.
 
     `part` has one row for each evaluation of the task, and `rows` the rows of the task in the file.
+    `attributes` has the values of the columns that name the task, with texts of numbers as numbers.
 
     Raises:
         TableError: a value lies outside its range, or the rows belong to several groups.
@@ -277,7 +231,7 @@ def _task(
         _group(rows, about, name, file),
         points,
         part[loss].to_numpy(float),
-        dict(zip(about["task"], values, strict=True)),
+        {n: attributes[n].get(v, v) for n, v in zip(about["task"], values, strict=True)},
         part[curves["columns"]].to_numpy(float) if curves["columns"] else None,
         tuple(curves["work"]),
     )

@@ -193,16 +193,16 @@ def _from_evaluations(suite: LiveSuite, files: Sequence[str]) -> tuple[Domain, l
 
 
 def _from_file(suite: Mapping[str, Any]) -> tuple[Domain, list[Task]]:
-    from hypertransfer.spaces.tasks import read_table, table_file
+    from hypertransfer.spaces.tasks import read_table
 
-    table = table_file.frame(Path(suite["file"]))
-    return read_table.tasks_of(table, suite["about"], suite["file"])
+    return read_table.read(Path(suite["file"]), suite["about"])
 
 
 def _from_runs(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, list[Task]]:
     """Tasks whose evaluations are the runs of grids.
 
-    If the description has `work`, the training losses of the runs are the learning curves.
+    If the description has `work`, the training losses of the runs are the learning curves, which
+    end with the loss.
     """
     import pandas as pd
 
@@ -213,10 +213,12 @@ def _from_runs(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, 
     about = dict(suite["about"])
     work = about.pop("work", None)
     if work:
-        names = [f"after {share:g}" for share in work]
+        loss = about.get("loss", about.get("score"))
+        names = [*(f"after {share:g}" for share in work[:-1]), loss]
         histories = zip(table["history.step"], table["history.train_loss"], strict=True)
         curves = [_at_shares(steps, losses, work) for steps, losses in histories]
-        table = table.join(pd.DataFrame(curves, columns=names, index=table.index))
+        curves = pd.DataFrame(curves, columns=names, index=table.index)
+        table = table.join(curves.drop(columns=loss))
         about["curves"] = {"columns": names, "work": list(work)}
     histories = [name for name in table.columns if name.startswith("history.")]
     # The runs of grids have an order, that of their axes.

@@ -2,6 +2,7 @@
 
 A CSV file holds texts. A column in which every value is a number is read as numbers, an empty cell
 there as missing; every other column stays text, so that `None`, `NA` and `true` are what they say.
+Columns of names stay text even if they look like numbers: 2020.1 and 2020.10 are two names.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +23,37 @@ from hypertransfer.storage import parquet
 SUFFIXES = (".csv", ".parquet", ".pq")
 NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _PADDED = re.compile(r"[-+]?0[0-9]")  # of names such as 007
+_SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}  # that other tools write between values
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
-def frame(path: Path) -> pd.DataFrame:
+def frame(path: Path, is_name: Callable[[str], bool] = lambda _: False) -> pd.DataFrame:
     """The rows of a CSV or Parquet file, with values as objects of Python.
+
+    `is_name` tells of a column whether its values are names, which stay text in a CSV file.
 
     Raises:
         TableError: the file's suffix is not known, or the file cannot be read.
     """
-    if path.suffix not in SUFFIXES:
-        raise TableError(f"{path}: give a file that ends with {', '.join(SUFFIXES)}")
+    check_suffix(path)
     try:
-        return _from_csv(path) if path.suffix == ".csv" else _from_parquet(path)
+        return _from_csv(path, is_name) if path.suffix.lower() == ".csv" else _from_parquet(path)
     except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
         if isinstance(error, TableError):
             raise
         raise TableError(f"{path}: cannot be read: {error}") from error
+
+
+def check_suffix(path: Path) -> None:
+    """Check that a file's name ends as those of tables do.
+
+    Raises:
+        TableError: the file's suffix is not known.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        unpack = "unpack the file, and " if suffix in _PACKED else ""
+        raise TableError(f"{path}: {unpack}give a file that ends with {', '.join(SUFFIXES)}")
 
 
 def number(value: Any) -> float | None:
@@ -60,10 +76,11 @@ def _from_parquet(path: Path) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(c.to_pylist(), dtype=object) for name, c in columns})
 
 
-def _from_csv(path: Path) -> pd.DataFrame:
+def _from_csv(path: Path, is_name: Callable[[str], bool]) -> pd.DataFrame:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, strict=True)
         header = next(reader, [])
+        _check_separator(path, header)
         _check_names(path, header)
         rows = []
         for row in filter(None, reader):
@@ -74,7 +91,19 @@ def _from_csv(path: Path) -> pd.DataFrame:
     if not header:
         raise TableError(f"{path}: is empty: the first line names the columns")
     columns = zip(header, zip(*rows, strict=True) if rows else [()] * len(header), strict=True)
-    return pd.DataFrame({name: pd.Series(_typed(c), dtype=object) for name, c in columns})
+    read = {name: _written(c) if is_name(name) else typed(c) for name, c in columns}
+    return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in read.items()})
+
+
+def _check_separator(path: Path, header: Sequence[str]) -> None:
+    if len(header) != 1:
+        return
+    for separator, words in _SEPARATORS.items():
+        if separator in header[0]:
+            raise TableError(
+                f"{path}: line 1 has no comma, and {words} between its names: write commas between "
+                "names and between values, and points in decimal numbers (0.1, not 0,1)"
+            )
 
 
 def _check_names(path: Path, names: Sequence[str]) -> None:
@@ -82,12 +111,20 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
         raise TableError(f"{path}: the column {doubles[0]!r} stands twice")
 
 
-def _typed(texts: Sequence[str]) -> list[Any]:
+def typed(texts: Sequence[str]) -> list[Any]:
     """The values of a CSV file's column: numbers if all are numbers, else texts as written."""
+    return [_number(text.strip()) for text in texts] if _are_numbers(texts) else list(texts)
+
+
+def _written(texts: Sequence[str]) -> list[str]:
+    """The texts of a column of names; blanks around numbers are no part of a name."""
+    return [text.strip() for text in texts] if _are_numbers(texts) else list(texts)
+
+
+def _are_numbers(texts: Sequence[str]) -> bool:
+    """Whether every text that is not empty is a number, and none is padded, as 007 is."""
     filled = [text.strip() for text in texts if text.strip()]
-    if not filled or not all(NUMBER.fullmatch(t) and not _PADDED.match(t) for t in filled):
-        return list(texts)
-    return [_number(text.strip()) for text in texts]
+    return bool(filled) and all(NUMBER.fullmatch(t) and not _PADDED.match(t) for t in filled)
 
 
 def _number(text: str) -> float | None:

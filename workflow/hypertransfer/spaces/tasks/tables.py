@@ -6,7 +6,7 @@
     where: {grid: sweep}           # rows to read
     dimensions:
       lr: {low: 1.0e-4, high: 1, log: true}
-    curves: {columns: [after_8, final_loss], work: [0.125, 1]}
+    curves: {columns: [after_8, final_loss], work: [0.125, 1]}  # the last column is the loss
 
 Rows of one task with equal values in all dimensions, such as seeds, form one evaluation with their
 mean loss. An evaluation diverged, and counts as +inf, if its loss is written as inf or nan, or if
@@ -70,6 +70,12 @@ def _role_problems(about: Mapping[str, Any]) -> Iterator[Problem]:
         if isinstance(about.get(key), str) and (about[key] in task or about[key] in dimensions):
             text = f"{about[key]!r} is a column of task or dimensions, too"
             yield Problem((key,), NO_VALUE, text)
+    curves = about.get("curves")
+    listed = curves.get("columns") if isinstance(curves, Mapping) else []
+    for name in listed if _are_names(listed) else []:
+        if name in task or name in dimensions:
+            text = f"{name!r} is a column of task or dimensions, too"
+            yield Problem(("curves", "columns"), NO_VALUE, text)
     if dimensions and all(isinstance(d, Mapping) and "choices" in d for d in dimensions.values()):
         text = "are choices only: a region needs at least one range"
         yield Problem(("dimensions",), NO_VALUE, text)

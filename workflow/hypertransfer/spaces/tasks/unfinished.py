@@ -1,132 +1,135 @@
-"""Trials of a table that did not finish, as tuners export them: their losses are no results.
-
-Optuna writes a column `state` (COMPLETE, PRUNED, RUNNING, WAITING, FAIL), and gives a pruned trial
-the value that it was pruned at. W&B writes `State` (finished, crashed, failed, killed, running).
-Ray Tune writes `done`, `training_iteration`, and in its status tables `status` (TERMINATED, ERROR,
-PENDING, PAUSED). Syne Tune writes a row for each report of a trial, with `st_worker_iter`,
-`st_status` and `st_decision`. Ax, MLflow, NNI and SMAC have states of the same meaning.
-"""
+"""Trials of a table that did not finish, as tuners export them: their losses are no results."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from hypertransfer.spaces.tasks.table_file import number
+from hypertransfer.spaces.tasks import reports, states
 from hypertransfer.spaces.tasks.tables import TableError
-
-STATES = ("state", "status", "trial_state", "trial_status", "st_status", "st_decision")
-FINISHED = frozenset(
-    {"complete", "completed", "finished", "terminated", "success", "succeeded", "done", "ok"}
-)
-DIVERGED = "diverged"
-UNFINISHED = frozenset({
-    "pruned", "running", "waiting", "fail", "failed", "failure", "crash", "crashed", "killed",
-    "preempted", "preempting", "pending", "queued", "scheduled", "error", "errored", "pause",
-    "paused", "stop", "stopped", "stopping", "inprogress", "cancelled", "canceled", "usercanceled",
-    "earlystopped", "abandoned", "timeout", "memout", "staged", "candidate", "infeasible",
-})  # fmt: skip
-# Syne Tune's last report of a finished trial may have been read while the trial was running.
-OF_REPORTS = {"st_status": {"inprogress"}, "st_decision": {"continue"}}
-TRIAL = "trial_id"
-PROGRESS = ("training_iteration", "st_worker_iter")  # the number of a report of a trial
 
 
 def finished(
     rows: pd.DataFrame, about: Mapping[str, Any], used: Collection[str], file: str
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The rows of finished trials, and a line on the rows that are left out, if there are any.
+    """The rows of finished trials, and lines on what is left out and on what cannot be known.
 
     Columns that the description uses in another role, or in `where`, say nothing of the state of a
     trial: `where` decides about their rows.
 
     Raises:
-        TableError: a state is unknown, a report has no number, or no row is left.
+        TableError: a state is unknown, a report has no number, no row is left, or rows that would
+            be averaged are reports of one training.
     """
-    said = [name for name in rows if name not in {*used, *about.get("where", {})}]
-    reasons: Counter[str] = Counter()
-    progress = next((n for n in said if n in PROGRESS and TRIAL in rows), None)
-    count = len(rows)
-    if progress:
-        rows = _last_reports(rows, [*about["task"], TRIAL], progress, file, reasons)
-    for column in said:
-        rows = rows[[_counts(*row, reasons) for row in _states(rows, column, file)]]
-    if progress:
-        steps = rows[progress].map(number)
-        least = steps.groupby([rows[name] for name in about["task"]], dropna=False).transform("max")
-        reasons[f"that ended before the last {progress}"] += int((steps < least).sum())
-        rows = rows[steps >= least]
-    parts = [f"{number} {reason}" for reason, number in reasons.items() if number]
-    if not parts:
-        return rows, []
+    judged = [name for name in rows if name not in {*used, *about.get("where", {})}]
+    known = reports.columns(rows, judged, about["task"])
+    tally, count, progress = _Tally(), len(rows), None
+    if known:
+        rows, progress = reports.last_reports(rows, known, judged, file)
+        tally.reasons["earlier reports of a trial"] += count - len(rows)
+    for column in judged:
+        rows = rows.loc[~_left_out(rows, column, known, tally, file)]
+    if known:
+        rows = _as_far_as_the_longest(rows, progress[rows.index], known, about["task"], tally)
+    else:
+        reports.check_no_histories(rows, judged, about["task"], list(about["dimensions"]), file)
+    parts = [f"{number} {reason}" for reason, number in tally.reasons.items() if number]
     text = f"{count - len(rows)} of {count} rows: {', '.join(parts)}"
-    if rows.empty:
+    if parts and rows.empty:
         raise TableError(f"{file}: no finished trial is left. Left out: {text}")
-    return rows, [f"left out: {text}"]
+    return rows, [*([f"left out: {text}"] if parts else []), *tally.notes(rows)]
 
 
 def diverged(rows: pd.DataFrame, used: Collection[str]) -> pd.Series:
     """Whether each row has a state `diverged`."""
-    columns = [name for name in rows if name not in used and name.lower() in STATES]
-    marks = [rows[name].map(_word) == DIVERGED for name in columns]
+    columns = [n for n in rows if n not in used and states.name_of(n) in states.STATES]
+    marks = [rows[name].map(states.word) == states.DIVERGED for name in columns]
     return pd.concat(marks, axis=1).any(axis=1) if marks else pd.Series(False, index=rows.index)
 
 
-def _last_reports(
-    rows: pd.DataFrame, trial: list[str], progress: str, file: str, reasons: Counter[str]
-) -> pd.DataFrame:
-    """The last report of each trial: earlier ones are intermediate values."""
-    steps = rows[progress].map(number)
-    if (wrong := steps[steps.isna()]).size:
-        row, value = wrong.index[0] + 1, rows[progress][wrong.index[0]]
-        raise TableError(f"{file}: {progress} {value!r} is not a number, in row {row}")
-    greatest = steps.groupby([rows[name] for name in trial], dropna=False).transform("max")
-    last = rows[steps == greatest]
-    if (doubles := last[last.duplicated(trial, keep=False)]).size:
-        row = doubles.iloc[0]
-        text = ", ".join(f"{name} {row[name]}" for name in (*trial, progress))
-        raise TableError(f"{file}: several rows at {text}: name what tells them apart in `task`")
-    reasons["earlier reports of a trial"] += len(rows) - len(last)
-    return last
+@dataclass
+class _Tally:
+    """What is found out about the rows of a table.
 
-
-def _states(rows: pd.DataFrame, column: str, file: str) -> Iterator[tuple[str, str, str]]:
-    """Column, state as written, and state as a word, of each row; empty words for no state.
-
-    A column is one of states by its name and if some of its values are known states.
+    Attributes:
+        reasons: number of rows that are left out, by reason.
+        completed: rows whose trial ended by itself, however many reports it made.
+        stopped: rows whose trial the tuner stopped.
+        not_done: rows with `done` False.
     """
-    name = str(column).lower()
-    if name == "done" and TRIAL in rows:
-        words = [str(value).lower() for value in rows[column]]
-        known = set(words) <= {"true", "false"}
-        words = ["done" if word == "true" else "running" for word in words] if known else []
-    else:
-        words = list(map(_word, rows[column])) if name in STATES else []
-        words = ["done" if word in OF_REPORTS.get(name, ()) else word for word in words]
-    if not any(word in {*FINISHED, DIVERGED, *UNFINISHED} for word in words):
-        words = [""] * len(rows)
-    for index, value, word in zip(rows.index, rows[column], words, strict=True):
-        if word not in {"", *FINISHED, DIVERGED, *UNFINISHED} or (not word and any(words)):
-            raise TableError(
-                f"{file}: {column} {value!r} in row {index + 1} is not a state that is known: say "
-                f"in `where` which values of {column} count"
-            )
-        yield str(column), str(value), word
+
+    reasons: Counter[str] = field(default_factory=Counter)
+    completed: set[Any] = field(default_factory=set)
+    stopped: set[Any] = field(default_factory=set)
+    not_done: set[Any] = field(default_factory=set)
+
+    def notes(self, rows: pd.DataFrame) -> list[str]:
+        """A line on the rows that count and whose trials may be running."""
+        count = int(rows.index.isin(self.not_done).sum())
+        text = (
+            f"counted: {count} of {len(rows)} rows with done False, which Ray Tune also writes for "
+            "trials that returned; leave out trials that failed or are running by `where`"
+        )
+        return [text] if count else []
 
 
-def _counts(column: str, value: str, word: str, reasons: Counter[str]) -> bool:
-    """Whether a row counts as an evaluation; if not, the reason is counted."""
-    if word not in UNFINISHED:
-        return True
-    reasons[f"with {column} {value}"] += 1
-    return False
+def _left_out(
+    rows: pd.DataFrame, column: str, known: reports.Columns | None, tally: _Tally, file: str
+) -> pd.Series:
+    """Whether a column says of each row that its trial did not finish; `tally` takes what it says.
+
+    That Syne Tune stopped a trial, or that Ray Tune did not, decides nothing by itself where
+    reports are numbered: both stop trials that have come to the end.
+    """
+    name, values = states.name_of(column), rows[column]
+    if name == states.DONE and states.first(list(rows), [reports.TRIAL]) is not None:
+        return _left_out_by_done(values, known, tally)
+    words = pd.Series(states.words(values, file) or "", index=rows.index)
+    if known and known.of_syne and name == states.DECISION:
+        tally.stopped |= set(rows.index[words == "stop"])
+        words = words.mask(words == "stop", "")
+    if name == "st_status":
+        tally.completed |= set(rows.index[words == "completed"])
+    return _counted(words.isin(states.UNFINISHED), values, tally)
 
 
-def _word(state: Any) -> str:
-    """A state as a plain word: `TrialState.PRUNED` and `Early stopped` without case and signs."""
-    if not isinstance(state, str):
-        return ""
-    return "".join(c for c in state.rpartition(".")[2].lower() if c.isalnum())
+def _left_out_by_done(values: pd.Series, known: reports.Columns | None, tally: _Tally) -> pd.Series:
+    """Ray Tune logs a report before it is known that the trainable returns, thus with `done` False.
+
+    It writes True for a trial that a scheduler or a stopping criterion ended, or whose trainable
+    reported it.
+    """
+    running = pd.Series(states.flags(values) or "", index=values.index) == "running"
+    if running.all() or known:
+        tally.not_done |= set(values.index[running])
+        return pd.Series(False, index=values.index)
+    return _counted(running, values, tally)
+
+
+def _counted(left_out: pd.Series, values: pd.Series, tally: _Tally) -> pd.Series:
+    """The mask of the rows that are left out, whose values are counted as reasons."""
+    name = str(values.name)
+    tally.reasons.update(f"with {name.strip()} {states.shown(name, v)}" for v in values[left_out])
+    return left_out
+
+
+def _as_far_as_the_longest(
+    rows: pd.DataFrame,
+    progress: pd.Series,
+    known: reports.Columns,
+    task: list[str],
+    tally: _Tally,
+) -> pd.DataFrame:
+    """The rows of trials that came as far as the longest of their task, or ended by themselves."""
+    most = progress.groupby([rows[name] for name in task], dropna=False).transform("max")
+    ended = rows.index.isin(tally.completed - tally.stopped)
+    short = (progress < most) & ~ended
+    early = f"that ended before the last {known.number}"
+    tally.reasons.update(
+        "with st_decision STOP" if index in tally.stopped else early for index in rows.index[short]
+    )
+    return rows.loc[~short]

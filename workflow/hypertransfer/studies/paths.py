@@ -1,0 +1,25 @@
+"""Paths that a person writes, on the command line and in configs.
+
+A shell expands `~` and variables only where it sees them as such, e.g. not in `--out=~/space.yaml`
+and not in a config. This module imports the standard library only, since the command line parses
+its arguments with it.
+"""
+
+from __future__ import annotations
+
+import re
+
+_VARIABLE = re.compile(r"(?:^|/)(\$\{?[A-Za-z_]\w*\}?)")
+
+
+def path_fault(path: str) -> str | None:
+    """What is wrong with a path in which `~` has been expanded where its folder is known.
+
+    A path that begins with `~` afterwards names an unknown user, and one with a variable would
+    become a folder with the name of the variable.
+    """
+    if path.startswith("~"):
+        return f"the home folder of {path.partition('/')[0]} is not known: write the whole path"
+    if variable := _VARIABLE.search(path):
+        return f"{variable[1]} in {path!r} is not replaced by its value: write the path, or use ~"
+    return None
