@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from hypertransfer.data.samples import Samples
-from hypertransfer.networks.layers import Branch, Embedding, Linear, flatten
+from hypertransfer.networks.layers import Branch, Conv2d, Embedding, Linear, flatten
 from hypertransfer.parameterisation.algebra import Role
 
 PIXELS = 6
@@ -166,6 +166,31 @@ class SharedAcross(SharedHidden):
         self.block.layers[0].weight = self.first.weight
 
 
+class ManyDimensions(Plain):
+    """Tensors of four and five dimensions that are no convolution's, and are viewed as one row."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.gate, self.roles = nn.Parameter(torch.ones(2, width, 3, 3)), {"gate": Role.VECTOR}
+        self.register_buffer("table", torch.linspace(0, 1, width * 24).view(2, 3, 4, width))
+        self.register_buffer("volume", torch.ones(1, 1, 2, 1, 1))
+
+    def middle(self, h):
+        shift = self.gate.view(2, -1)[0, : h.shape[1]] + self.table.view(-1)[: h.shape[1]]
+        return h + shift * self.volume.view(-1)[0]
+
+
+class ThroughAKernel(Plain):
+    """The hidden units as channels of a convolution."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.conv = Conv2d(width, width, role=Role.HIDDEN)
+
+    def middle(self, h):
+        return self.conv(h[:, :, None, None].expand(-1, -1, 2, 2)).mean((2, 3))
+
+
 class LazyNet(Plain):
     def __init__(self, *, width, **sizes):
         super().__init__(width=width, **sizes)
@@ -196,5 +221,6 @@ def tokens():
 PARTS = (
     Plain, Dropped, NumpyNoise, RandomVector, RandomBuffer, Normed, FrozenNorm, LateBlock, Unused,
     Frozen, AllFrozen, ZeroReadout, Tied, TiedBackwards, SharedHidden, SharedAcross, LazyNet,
+    ManyDimensions, ThroughAKernel,
     samples, unseeded, tokens,
 )  # fmt: skip

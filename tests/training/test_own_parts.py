@@ -23,7 +23,8 @@ pytestmark = pytest.mark.usefixtures("own")
 
 NETWORKS = [
     "Plain", "Dropped", "NumpyNoise", "RandomVector", "RandomBuffer", "Normed", "FrozenNorm",
-    "LateBlock", "Unused", "Frozen", "ZeroReadout", "SharedHidden",
+    "LateBlock", "Unused", "Frozen", "ZeroReadout", "SharedHidden", "ManyDimensions",
+    "ThroughAKernel",
 ]  # fmt: skip
 STEPS = 12
 
@@ -205,3 +206,15 @@ def test_tensors_that_a_table_treats_differently_are_refused():
 def test_a_parameter_without_a_shape_is_refused_by_name():
     with pytest.raises(RoleError, match=r"lazy\.weight of LazyNet has no shape before the first"):
         trained(spec("LazyNet"))
+
+
+def test_weights_of_convolutions_alone_are_stored_channels_last():
+    def network(model):
+        run = spec(model)
+        return build.drawn_model(run, build.data(run), lookup.table(run))[0]
+
+    weight = network("ThroughAKernel").conv.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert not weight.is_contiguous()
+    own = network("ManyDimensions")
+    assert all(t.is_contiguous() for t in (own.gate, own.table, own.volume))

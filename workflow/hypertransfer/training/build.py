@@ -131,7 +131,7 @@ def drawn_model(
 ) -> tuple[nn.Module, list[ParameterRow]]:
     """The network with multipliers set and weights drawn, and the rows of its parameters.
 
-    Weights are drawn with the seed of the spec. Weights of convolutions are stored channels-last,
+    Weights are drawn with the seed of the spec. Weights of `Conv2d` are stored channels-last,
     which makes convolutions and pooling about three times as fast, unless the optimizer is of
     another package than torch: some of these cannot flatten such tensors.
 
@@ -143,12 +143,20 @@ def drawn_model(
         network = model(spec, *shapes)
     parameter_rows = rows(spec, network, table, shapes)
     if ":" not in spec.optimizer.name or spec.optimizer.name.startswith("torch.optim:"):
-        network.to(memory_format=torch.channels_last)
+        _store_channels_last(network)
     draw = _boundary(spec) if spec.weights == "boundary" else None
     apply(network, parameter_rows, table, ratios(spec), spec.seed, base(spec), draw)
     if draw:
         parameter_rows = list(_as_drawn(network, parameter_rows))
     return network, list(_frozen(spec, network, parameter_rows))
+
+
+def _store_channels_last(network: nn.Module) -> None:
+    """Stores the weights of 2-d convolutions channels-last; all other tensors stay as they are."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            weight = module.weight
+            weight.data = weight.data.to(memory_format=torch.channels_last)
 
 
 def _boundary(spec: RunSpec) -> Draw:
