@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
@@ -102,27 +102,31 @@ def rows(
     Raises:
         RoleError: the table cannot be applied to the network.
     """
-    return resolve(network, table, ratios(spec), base(spec), _base_sizes(spec, *shapes))
+    return resolve(network, table, ratios(spec), base(spec), _growth(spec, network, shapes))
 
 
-def _base_sizes(
-    spec: RunSpec, input_shape: tuple[int, ...], classes: int
-) -> Mapping[str, growth.Size] | None:
-    """The sizes of all parameters at the base width; None if the network has that width.
+def _growth(
+    spec: RunSpec, network: nn.Module, shapes: tuple[tuple[int, ...], int]
+) -> growth.Growth | None:
+    """How the parameters grow with the width; None if the network has the base width.
 
     Raises:
         RoleError: the network cannot be built at the base width.
     """
-    if spec.shape.width == spec.base.width:
+    width, narrow = spec.shape.width, spec.base.width
+    if width == narrow:
         return None
-    narrow = replace(spec, shape=replace(spec.shape, width=spec.base.width))
-    try:
+
+    def at_width(number: int) -> nn.Module:
         with randomness.seeded(f"{spec.seed}/base"):
-            return growth.sizes(model(narrow, input_shape, classes))
+            return model(replace(spec, shape=replace(spec.shape, width=number)), *shapes)
+
+    try:
+        return growth.measured(at_width, network, narrow, width)
     except RoleError:
         raise
     except Exception as error:
-        text = f"{spec.model.name} cannot be built at the base width {spec.base.width}: {error}"
+        text = f"{spec.model.name} cannot be built at the base width {narrow}: {error}"
         raise RoleError(f"{text}; choose a base width at which it can") from error
 
 
