@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from hypertransfer.data.samples import Samples
-from hypertransfer.networks.layers import Branch, Conv2d, Embedding, Linear, flatten
+from hypertransfer.networks.layers import Branch, Conv2d, Embedding, LayerNorm, Linear, flatten
 from hypertransfer.parameterisation.algebra import Role
 
 PIXELS = 6
@@ -114,6 +114,34 @@ class AllFrozen(Plain):
     def __init__(self, **sizes):
         super().__init__(**sizes)
         self.requires_grad_(False)
+
+
+class OwnValues(Plain):
+    """Vectors, biases of norms and frozen weights with values that the author chose."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.bias, self.roles = nn.Parameter(torch.linspace(-1, 1, width)), {"bias": Role.VECTOR}
+        self.norm = LayerNorm(width)
+        self.mid = Linear(width, width, role=Role.HIDDEN, bias=True)
+        nn.init.constant_(self.norm.bias, 0.5)
+        nn.init.constant_(self.mid.bias, 0.5)
+        nn.init.eye_(self.inp.weight).requires_grad_(False)
+
+    def middle(self, h):
+        return self.mid(self.norm(h + self.bias))
+
+
+class Padded(nn.Module):
+    """A bigram network whose token 0 is padding."""
+
+    def __init__(self, *, width, depth, input_shape, classes):
+        super().__init__()
+        self.inp = Embedding(classes, width, padding_idx=0)
+        self.out = Linear(width, classes, role=Role.OUTPUT)
+
+    def forward(self, x):
+        return self.out(self.inp(x))
 
 
 class ZeroReadout(Plain):
@@ -221,6 +249,6 @@ def tokens():
 PARTS = (
     Plain, Dropped, NumpyNoise, RandomVector, RandomBuffer, Normed, FrozenNorm, LateBlock, Unused,
     Frozen, AllFrozen, ZeroReadout, Tied, TiedBackwards, SharedHidden, SharedAcross, LazyNet,
-    ManyDimensions, ThroughAKernel,
+    ManyDimensions, ThroughAKernel, OwnValues, Padded,
     samples, unseeded, tokens,
 )  # fmt: skip

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("own")
 NETWORKS = [
     "Plain", "Dropped", "NumpyNoise", "RandomVector", "RandomBuffer", "Normed", "FrozenNorm",
     "LateBlock", "Unused", "Frozen", "ZeroReadout", "SharedHidden", "ManyDimensions",
-    "ThroughAKernel",
+    "ThroughAKernel", "OwnValues",
 ]  # fmt: skip
 STEPS = 12
 
@@ -163,6 +163,35 @@ def test_a_frozen_parameter_does_not_move_and_its_row_says_so():
     assert rates["inp.weight"] == 0 < rates["out.weight"]
     with pytest.raises(RoleError, match="AllFrozen has no parameter to train"):
         trained(spec("AllFrozen"))
+
+
+@pytest.mark.parametrize("weights", ["fan_in", "unit"])
+def test_values_of_the_author_stay(weights):
+    """All but those of weights, and of biases of layers, which begin at zero."""
+    kept = trained(spec("OwnValues", weights=weights)).checkpoints
+    assert torch.equal(kept[0]["bias"], torch.linspace(-1, 1, 8))
+    assert torch.equal(kept[0]["norm.bias"], torch.full((8,), 0.5))
+    assert torch.equal(kept[0]["mid.bias"], torch.zeros(8))
+    for step in (0, STEPS):
+        assert torch.equal(kept[step]["inp.weight"], torch.eye(8, 6))
+
+
+def test_the_row_of_a_frozen_parameter_is_that_of_one_that_keeps_its_values():
+    rows = trained(spec("OwnValues", weights="unit")).parameters
+    (row,) = (row for row in rows if row["name"] == "inp.weight")
+    values = {name: row[name] for name in ("init_std", "multiplier", "lr", "weight_decay")}
+    assert values == {"init_std": 0, "multiplier": 1, "lr": 0, "weight_decay": 0}
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon", "sgd"])
+def test_the_row_of_padding_is_zero_and_untrained(optimizer):
+    table = "mup_muon" if optimizer == "muon" else "mup"
+    run = text(model="Padded", optimizer=optimizer, parameterisation=table, weight_decay=0.1)
+    kept = trained(run).checkpoints
+    for step in (0, STEPS):
+        assert not kept[step]["inp.weight"][0].any()
+        assert kept[step]["inp.weight"][1:].any(dim=1).all()
+    assert not torch.equal(kept[0]["inp.weight"], kept[STEPS]["inp.weight"])
 
 
 @pytest.mark.parametrize("weights", ["fan_in", "unit"])
