@@ -219,6 +219,18 @@ class ThroughAKernel(Plain):
         return self.conv(h[:, :, None, None].expand(-1, -1, 2, 2)).mean((2, 3))
 
 
+class DoubleComplex(Plain):
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.register_buffer("phases", torch.ones(width, dtype=torch.complex128))
+
+
+class Sparse(Plain):
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.register_buffer("graph", torch.eye(width).to_sparse())
+
+
 class LazyNet(Plain):
     def __init__(self, *, width, **sizes):
         super().__init__(width=width, **sizes)
@@ -249,6 +261,6 @@ def tokens():
 PARTS = (
     Plain, Dropped, NumpyNoise, RandomVector, RandomBuffer, Normed, FrozenNorm, LateBlock, Unused,
     Frozen, AllFrozen, ZeroReadout, Tied, TiedBackwards, SharedHidden, SharedAcross, LazyNet,
-    ManyDimensions, ThroughAKernel, OwnValues, Padded,
+    ManyDimensions, ThroughAKernel, OwnValues, Padded, DoubleComplex, Sparse,
     samples, unseeded, tokens,
 )  # fmt: skip

@@ -247,3 +247,15 @@ def test_weights_of_convolutions_alone_are_stored_channels_last():
     assert not weight.is_contiguous()
     own = network("ManyDimensions")
     assert all(t.is_contiguous() for t in (own.gate, own.table, own.volume))
+
+
+@pytest.mark.parametrize(
+    ("model", "text"),
+    [
+        ("DoubleComplex", "phases is of the type complex128, .* use complex64"),
+        ("Sparse", "graph is a sparse tensor, .* make it dense"),
+    ],
+)
+def test_tensors_that_no_file_can_hold_are_refused_by_name(model, text):
+    with pytest.raises(ValueError, match=text):
+        trained(spec(model))

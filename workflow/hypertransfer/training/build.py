@@ -29,6 +29,7 @@ from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import data_checks, randomness
+from hypertransfer.training.network_tensors import tensors_of
 
 READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
 # Classes whose step takes a closure that computes the loss (extensions.ReevaluatingOptimizer).
@@ -141,10 +142,12 @@ def drawn_model(
 
     Raises:
         RoleError: the table cannot be applied to the network, or nothing is left to train.
+        ValueError: a tensor of the network cannot be kept at checkpoints.
     """
     shapes = tuple(data.train_x.shape[1:]), data.classes
     with randomness.seeded(f"{spec.seed}/modules"):
         network = model(spec, *shapes)
+    _refuse_tensors_of_no_file(network)
     parameter_rows = rows(spec, network, table, shapes)
     if ":" not in spec.optimizer.name or spec.optimizer.name.startswith("torch.optim:"):
         _store_channels_last(network)
@@ -153,6 +156,20 @@ def drawn_model(
     if draw:
         parameter_rows = list(_as_drawn(network, parameter_rows))
     return network, list(_frozen(spec, network, parameter_rows))
+
+
+def _refuse_tensors_of_no_file(network: nn.Module) -> None:
+    """Refuses tensors that a safetensors file of weights cannot hold.
+
+    Raises:
+        ValueError: with the tensor's name.
+    """
+    for name, tensor in tensors_of(network).items():
+        if tensor.layout is not torch.strided:
+            raise ValueError(f"{name} is a sparse tensor, which cannot be kept: make it dense")
+        if tensor.dtype in (torch.complex32, torch.complex128):
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise ValueError(f"{name} is of the type {kind}, which cannot be kept: use complex64")
 
 
 def _store_channels_last(network: nn.Module) -> None:
