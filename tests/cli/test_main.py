@@ -9,11 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue.cards import networks, optimizers
-from hypertransfer.cli import arguments, main
-from hypertransfer.parameterisation.algebra import Parameterisation
+from hypertransfer.cli import arguments, explain, main
+from hypertransfer.networks import resolve
+from hypertransfer.networks.layers import Linear
+from hypertransfer.parameterisation.algebra import Parameterisation, Ratios, Role
+from hypertransfer.parameterisation.tables import MUP_ADAM
 from hypertransfer.planning import keys, load, planned_runs, status
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.main_config import main_config
@@ -197,6 +201,16 @@ def test_an_explained_run_tells_the_norms_of_its_optimizer(capsys):
     assert "norms × radii: one_hot col × 1, vector rms × 1, hidden spectral × 3" in out
     assert "output sign × 10" in out
     assert "drawn on the boundary" in out
+
+
+def test_a_parameter_that_the_network_froze_is_said_to_keep_its_values():
+    network = nn.Sequential(Linear(3, 4, role=Role.INPUT), Linear(4, 2, role=Role.OUTPUT))
+    network[0].requires_grad_(False)
+    rows = resolve.resolve(network, MUP_ADAM, Ratios(width=2), resolve.Base(0.1))
+    shown = list(explain._roles(network, {row.name: row for row in rows}, MUP_ADAM))
+    frozen = ("input (frozen: keeps its values)", "1: weight", "–", "1", "–", "–", "–", "–")
+    assert shown[0] == frozen
+    assert shown[1][:4] == ("output", "1: weight", "0.7071", "0.5 ∝ m_N^-1")
 
 
 def test_a_run_that_is_not_there_is_told_with_the_grids_that_are(capsys):

@@ -49,6 +49,13 @@ def test_a_weight_that_the_table_could_not_draw_is_refused(width):
         resolve.resolve(nn.Sequential(layer), MUP_SGD, Ratios(width=width), Base(0.1))
 
 
+@pytest.mark.parametrize("gain", [-1.0, math.nan])
+def test_a_gain_that_is_no_scale_is_refused(gain):
+    network = nn.Sequential(Linear(3, 4, role=Role.INPUT, gain=gain))
+    with pytest.raises(RoleError, match=r"0\.weight has the gain (-1|nan): .* let it be 0 or more"):
+        resolve.resolve(network, MUP_SGD, Ratios(), Base(0.1))
+
+
 @every_model
 @pytest.mark.parametrize("weights", ["fan_in", "unit"])
 @pytest.mark.parametrize("name", FOR_SGD)

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from hypertransfer.data.samples import Samples
-from hypertransfer.networks.layers import Branch, Embedding, Linear, flatten
+from hypertransfer.networks.layers import Branch, Conv2d, Embedding, LayerNorm, Linear, flatten
 from hypertransfer.parameterisation.algebra import Role
 
 PIXELS = 6
@@ -116,6 +116,34 @@ class AllFrozen(Plain):
         self.requires_grad_(False)
 
 
+class OwnValues(Plain):
+    """Vectors, biases of norms and frozen weights with values that the author chose."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.bias, self.roles = nn.Parameter(torch.linspace(-1, 1, width)), {"bias": Role.VECTOR}
+        self.norm = LayerNorm(width)
+        self.mid = Linear(width, width, role=Role.HIDDEN, bias=True)
+        nn.init.constant_(self.norm.bias, 0.5)
+        nn.init.constant_(self.mid.bias, 0.5)
+        nn.init.eye_(self.inp.weight).requires_grad_(False)
+
+    def middle(self, h):
+        return self.mid(self.norm(h + self.bias))
+
+
+class Padded(nn.Module):
+    """A bigram network whose token 0 is padding."""
+
+    def __init__(self, *, width, depth, input_shape, classes):
+        super().__init__()
+        self.inp = Embedding(classes, width, padding_idx=0)
+        self.out = Linear(width, classes, role=Role.OUTPUT)
+
+    def forward(self, x):
+        return self.out(self.inp(x))
+
+
 class ZeroReadout(Plain):
     def __init__(self, *, width, classes, **sizes):
         super().__init__(width=width, classes=classes, **sizes)
@@ -166,6 +194,43 @@ class SharedAcross(SharedHidden):
         self.block.layers[0].weight = self.first.weight
 
 
+class ManyDimensions(Plain):
+    """Tensors of four and five dimensions that are no convolution's, and are viewed as one row."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.gate, self.roles = nn.Parameter(torch.ones(2, width, 3, 3)), {"gate": Role.VECTOR}
+        self.register_buffer("table", torch.linspace(0, 1, width * 24).view(2, 3, 4, width))
+        self.register_buffer("volume", torch.ones(1, 1, 2, 1, 1))
+
+    def middle(self, h):
+        shift = self.gate.view(2, -1)[0, : h.shape[1]] + self.table.view(-1)[: h.shape[1]]
+        return h + shift * self.volume.view(-1)[0]
+
+
+class ThroughAKernel(Plain):
+    """The hidden units as channels of a convolution."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.conv = Conv2d(width, width, role=Role.HIDDEN)
+
+    def middle(self, h):
+        return self.conv(h[:, :, None, None].expand(-1, -1, 2, 2)).mean((2, 3))
+
+
+class DoubleComplex(Plain):
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.register_buffer("phases", torch.ones(width, dtype=torch.complex128))
+
+
+class Sparse(Plain):
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.register_buffer("graph", torch.eye(width).to_sparse())
+
+
 class LazyNet(Plain):
     def __init__(self, *, width, **sizes):
         super().__init__(width=width, **sizes)
@@ -196,5 +261,6 @@ def tokens():
 PARTS = (
     Plain, Dropped, NumpyNoise, RandomVector, RandomBuffer, Normed, FrozenNorm, LateBlock, Unused,
     Frozen, AllFrozen, ZeroReadout, Tied, TiedBackwards, SharedHidden, SharedAcross, LazyNet,
+    ManyDimensions, ThroughAKernel, OwnValues, Padded, DoubleComplex, Sparse,
     samples, unseeded, tokens,
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from enum import Enum
 
 import numpy as np
@@ -29,6 +29,20 @@ class Kind(Enum):
     SECOND = 2
 
 
+Pair = namedtuple("Pair", "moment steps")
+
+
+class WithSlot:
+    __slots__ = ("steps",)
+
+
+class WithSlotAndDict(WithSlot):
+    """Its `steps` are in a slot, its `note` in a dictionary."""
+
+    def __init__(self):
+        self.steps, self.note = 0, ""
+
+
 class Hoarder(torch.optim.Optimizer):
     """Keeps something of everything, in the state, in the groups and in attributes."""
 
@@ -38,6 +52,8 @@ class Hoarder(torch.optim.Optimizer):
         self.function = lambda x: x
         self.kind, self.generator = Kind.FIRST, torch.Generator()
         self.dice, self.numpy = random.Random(0), np.random.default_rng(0)
+        self.old_numpy, self.calls = np.random.RandomState(0), Counter()
+        self.slotted = WithSlotAndDict()
         self.by_id, self.losses, self.count = {}, deque(maxlen=3), 0
 
     def live(self, steps):
@@ -48,6 +64,10 @@ class Hoarder(torch.optim.Optimizer):
             torch.randn(2, generator=self.generator)
             self.dice.random()
             self.numpy.random()
+            self.old_numpy.rand()
+            self.calls["step"] += 1
+            self.slotted.steps += 1
+        self.slotted.note = "lived"
         self.kind = Kind.SECOND
         self.state["emotion"] = {"short": 0.1, "never": math.nan, "far": -math.inf}
         for group in self.param_groups:
@@ -66,6 +86,9 @@ class Hoarder(torch.optim.Optimizer):
                     "shape": (p.shape, torch.float16, [p]),
                     "ordered": OrderedDict(b=1, a=np.float64(0.1)),
                     "array": np.arange(4).reshape(2, 2),
+                    "pair": Pair(torch.randn_like(p), steps),
+                    "counts": defaultdict(int, a=1),
+                    "plain": defaultdict(None, a=1),
                 }
                 self.by_id[id(p)] = {"steps": steps}
         return self
@@ -139,6 +162,18 @@ def test_objects_and_values_of_the_state_return(pair):
         assert list(other["ordered"].items()) == list(one["ordered"].items())
         assert type(other["ordered"]["a"]) is np.float64
         assert other["array"].tolist() == one["array"].tolist()
+        assert type(other["pair"]) is Pair
+        assert torch.equal(other["pair"].moment, one["pair"].moment)
+        other["counts"]["b"] += 1
+        assert other["counts"] == {"a": 1, "b": 1}
+        assert other["plain"].default_factory is None
+
+
+def test_counters_and_slots_return(pair):
+    _, second = pair
+    assert type(second.calls) is Counter
+    assert second.calls == {"step": 5}
+    assert (second.slotted.steps, second.slotted.note) == (5, "lived")
 
 
 def test_generators_go_on(pair):
@@ -147,6 +182,7 @@ def test_generators_go_on(pair):
     assert torch.equal(a, b)
     assert first.dice.random() == second.dice.random()
     assert first.numpy.random() == second.numpy.random()
+    assert first.old_numpy.rand() == second.old_numpy.rand()
 
 
 def test_functions_stay_those_of_the_new_optimizer(pair):
@@ -175,4 +211,73 @@ def test_a_state_of_another_optimizer_is_refused():
 def test_no_class_of_other_packages_is_made(path):
     evil = {"kind": "object", "value": path, "attributes": [], "number": 1}
     with pytest.raises(StateError, match="not of the optimizer's package"):
-        to_optimizer(Hoarder(), {}, [["evil", evil]])
+        to_optimizer(Hoarder(), {}, {"attributes": [["evil", evil]], "classes": {}})
+
+
+# Common memory ---------------------------------------------------------------------------------
+
+
+class Sharing(Hoarder):
+    """Has views of parameters, and views of one buffer."""
+
+    def share(self):
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        self.flat, start = torch.arange(15.0), 0
+        for p in parameters:
+            self.state[p]["fast"] = p.detach()
+            self.state[p]["moment"] = self.flat[start : start + p.numel()].view(p.shape)
+            start += p.numel()
+        self.row = parameters[0].data[1]
+        self.alias = self.flat.detach()
+        return self
+
+
+def parts(optimizer):
+    return [(p, optimizer.state[p]) for group in optimizer.param_groups for p in group["params"]]
+
+
+def shared():
+    second = Sharing()
+    to_optimizer(second, *through_a_file(Sharing().share()))
+    return second
+
+
+def test_views_of_parameters_are_views_of_the_new_parameters():
+    second = shared()
+    for number, (p, state) in enumerate(parts(second), 1):
+        state["fast"].fill_(number)
+        assert bool((p == number).all())
+    second.row.zero_()
+    assert parts(second)[0][0].detach().tolist() == [[1] * 3, [0] * 3, [1] * 3, [1] * 3]
+
+
+def test_views_of_one_buffer_have_one_buffer():
+    second = shared()
+    assert second.flat.tolist() == second.alias.tolist() == list(range(15))
+    (_, matrix), (_, vector) = parts(second)
+    assert matrix["moment"].tolist() == torch.arange(12.0).view(4, 3).tolist()
+    second.flat.zero_()
+    assert not second.alias.any()
+    assert not matrix["moment"].any()
+    assert not vector["moment"].any()
+    assert len(of_optimizer(second)[0]) == len(of_optimizer(Hoarder())[0]) + 1
+
+
+def test_memory_of_tensors_of_two_types_is_refused_by_place():
+    optimizer = Hoarder()
+    whole = torch.zeros(4)
+    optimizer.state.update(whole=whole, bits=whole.view(torch.int32))
+    with pytest.raises(StateError, match=r"state\['whole'\] and .*state\['bits'\] have common mem"):
+        of_optimizer(optimizer)
+
+
+def test_arrays_on_the_memory_of_tensors_are_refused_by_place():
+    optimizer = Hoarder()
+    (parameter, _), *_ = parts(optimizer)
+    optimizer.array = parameter.detach().numpy()
+    with pytest.raises(StateError, match=r"Hoarder\.array is an array on the memory of a"):
+        of_optimizer(optimizer)
+    optimizer.tensor = torch.zeros(3)
+    optimizer.array = optimizer.tensor.numpy()
+    with pytest.raises(StateError, match=r"Hoarder\.array and Hoarder\.tensor have common memory"):
+        of_optimizer(optimizer)

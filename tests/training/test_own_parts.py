@@ -23,7 +23,8 @@ pytestmark = pytest.mark.usefixtures("own")
 
 NETWORKS = [
     "Plain", "Dropped", "NumpyNoise", "RandomVector", "RandomBuffer", "Normed", "FrozenNorm",
-    "LateBlock", "Unused", "Frozen", "ZeroReadout", "SharedHidden",
+    "LateBlock", "Unused", "Frozen", "ZeroReadout", "SharedHidden", "ManyDimensions",
+    "ThroughAKernel", "OwnValues",
 ]  # fmt: skip
 STEPS = 12
 
@@ -165,6 +166,35 @@ def test_a_frozen_parameter_does_not_move_and_its_row_says_so():
 
 
 @pytest.mark.parametrize("weights", ["fan_in", "unit"])
+def test_values_of_the_author_stay(weights):
+    """All but those of weights, and of biases of layers, which begin at zero."""
+    kept = trained(spec("OwnValues", weights=weights)).checkpoints
+    assert torch.equal(kept[0]["bias"], torch.linspace(-1, 1, 8))
+    assert torch.equal(kept[0]["norm.bias"], torch.full((8,), 0.5))
+    assert torch.equal(kept[0]["mid.bias"], torch.zeros(8))
+    for step in (0, STEPS):
+        assert torch.equal(kept[step]["inp.weight"], torch.eye(8, 6))
+
+
+def test_the_row_of_a_frozen_parameter_is_that_of_one_that_keeps_its_values():
+    rows = trained(spec("OwnValues", weights="unit")).parameters
+    (row,) = (row for row in rows if row["name"] == "inp.weight")
+    values = {name: row[name] for name in ("init_std", "multiplier", "lr", "weight_decay")}
+    assert values == {"init_std": 0, "multiplier": 1, "lr": 0, "weight_decay": 0}
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon", "sgd"])
+def test_the_row_of_padding_is_zero_and_untrained(optimizer):
+    table = "mup_muon" if optimizer == "muon" else "mup"
+    run = text(model="Padded", optimizer=optimizer, parameterisation=table, weight_decay=0.1)
+    kept = trained(run).checkpoints
+    for step in (0, STEPS):
+        assert not kept[step]["inp.weight"][0].any()
+        assert kept[step]["inp.weight"][1:].any(dim=1).all()
+    assert not torch.equal(kept[0]["inp.weight"], kept[STEPS]["inp.weight"])
+
+
+@pytest.mark.parametrize("weights", ["fan_in", "unit"])
 @pytest.mark.parametrize("width", [4, 8, 32])
 def test_a_readout_of_gain_0_begins_at_zero_and_is_trained(weights, width):
     run = spec("ZeroReadout", weights=weights, shape={"width": width, "depth": 1})
@@ -205,3 +235,27 @@ def test_tensors_that_a_table_treats_differently_are_refused():
 def test_a_parameter_without_a_shape_is_refused_by_name():
     with pytest.raises(RoleError, match=r"lazy\.weight of LazyNet has no shape before the first"):
         trained(spec("LazyNet"))
+
+
+def test_weights_of_convolutions_alone_are_stored_channels_last():
+    def network(model):
+        run = spec(model)
+        return build.drawn_model(run, build.data(run), lookup.table(run))[0]
+
+    weight = network("ThroughAKernel").conv.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert not weight.is_contiguous()
+    own = network("ManyDimensions")
+    assert all(t.is_contiguous() for t in (own.gate, own.table, own.volume))
+
+
+@pytest.mark.parametrize(
+    ("model", "text"),
+    [
+        ("DoubleComplex", "phases is of the type complex128, .* use complex64"),
+        ("Sparse", "graph is a sparse tensor, .* make it dense"),
+    ],
+)
+def test_tensors_that_no_file_can_hold_are_refused_by_name(model, text):
+    with pytest.raises(ValueError, match=text):
+        trained(spec(model))

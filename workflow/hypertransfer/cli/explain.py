@@ -13,7 +13,7 @@ from hypertransfer.cli.text import aligned
 from hypertransfer.networks.layers import Branch
 from hypertransfer.networks.resolve import ParameterRow
 from hypertransfer.networks.tagged import named_roles
-from hypertransfer.parameterisation.algebra import Parameterisation, Power, Ratios, Role
+from hypertransfer.parameterisation.algebra import Parameterisation, Power, Ratios, Role, Rule
 from hypertransfer.parameterisation.module_multipliers import kind
 from hypertransfer.planning.load import load
 from hypertransfer.planning.planned_runs import PlannedRun
@@ -137,18 +137,21 @@ def _roles(network, rows: dict[str, ParameterRow], table: Parameterisation) -> I
     for tagged in named_roles(network):
         row = rows[tagged.name]
         values = tuple(getattr(row, name) for name in COLUMNS)
-        group = row.role, Role(row.scaled_as), tagged.in_branch, values, row.betas
+        frozen = not tagged.parameter.requires_grad
+        group = row.role, Role(row.scaled_as), frozen, tagged.in_branch, values, row.betas
         parameters.setdefault(group, []).append(tagged.name)
-    for (name_of_role, role, in_branch, values, betas), names in parameters.items():
+    for (name_of_role, role, frozen, in_branch, values, betas), names in parameters.items():
+        rule = Rule() if frozen else table.rules[role]
         shown = [
-            _scaled(value, _applied(getattr(table.rules[role], name), in_branch)) if value else "–"
+            _scaled(value, _applied(getattr(rule, name), in_branch)) if value else "–"
             for name, value in zip(COLUMNS, values, strict=True)
         ]
         types = list(dict.fromkeys(kind(name) for name in names))
         example = types[0] if len(types) == 1 else f"{types[0]} and {len(types) - 1} more types"
         shown_betas = ", ".join(f"{beta:.6g}" for beta in betas) or "–"
-        scaled = "" if role == name_of_role else f" (scales as {role.value})"
-        yield f"{name_of_role}{scaled}", f"{len(names)}: {example}", *shown, shown_betas
+        note = "" if role == name_of_role else f" (scales as {role.value})"
+        note = " (frozen: keeps its values)" if frozen else note
+        yield f"{name_of_role}{note}", f"{len(names)}: {example}", *shown, shown_betas
 
 
 def _applied(power: Power, in_branch: bool) -> Power:

@@ -2,25 +2,33 @@
 
 A role says what a parameter does. Its rule depends on the dimensions that grow: the projection to a
 single head of keys is a hidden matrix whose fan_out stays the same at all widths, and therefore
-scales as a readout does. The dimensions are compared with those of the same network at the base
-width (as `set_base_shapes` of the mup package does, Yang et al. 2203.03466, Appendix B).
+scales as a readout does. Dimensions are compared between networks of several widths, as
+`set_base_shapes` of the mup package compares two (Yang et al. 2203.03466, Appendix B). These widths
+follow from the base width alone, so that a parameter has one rule at all widths of a sweep.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from hypertransfer.networks.tagged import RoleError, Tagged, named_roles
 from hypertransfer.parameterisation.algebra import Role
 
-Size = tuple[int, int]  # fan_in and fan_out; 1 and the number of entries for a vector
+Size = tuple[int, ...]  # fan_in and fan_out of a layer's weight; the shape of another parameter
 
-# A dimension that grows as m_N^p does not grow if p < LEAST, and grows with the width if p > MOST.
-# Rounding, such as that of the inner layer of a gated unit, makes p differ from 0 and 1.
-LEAST, MOST = 0.3, 0.7
+FANS = ("fan_in", "fan_out")
+STEP = 4  # ratio of the widths that are compared: base, STEP · base, STEP² · base
+# A dimension a·N + b of width N is one that grows. Rounding, such as that of the inner layer of a
+# gated unit, makes the power of N in its increments differ from 1, by this much at most.
+LEAST, MOST = 0.7, 1.3
+FEW = 0.3  # most power of a dimension that does not grow, where two widths alone are compared
 
 _BY_GROWTH = {  # of a matrix between hidden layers: whether fan_in and fan_out grow
     (True, True): Role.HIDDEN,
@@ -29,73 +37,232 @@ _BY_GROWTH = {  # of a matrix between hidden layers: whether fan_in and fan_out 
     (False, False): Role.FIXED,
 }
 _MATRICES = frozenset(_BY_GROWTH.values())
-_VECTORS = (Role.VECTOR, Role.FINAL_VECTOR)
+_GROWTH_OF = {  # whether fan_in and fan_out of the other matrices grow
+    Role.INPUT: (False, True),
+    Role.OUTPUT: (True, False),
+    Role.ROUTER: (True, False),
+    Role.EXPERT_UP: (True, True),
+    Role.EXPERT_DOWN: (True, True),
+}
+_ADVISED = {  # the role that a network gives to a matrix with this growth
+    (True, True): Role.HIDDEN,
+    (True, False): Role.OUTPUT,
+    (False, True): Role.INPUT,
+}
 
 
 def size(tagged: Tagged) -> Size:
-    """fan_in and fan_out of a parameter."""
+    """fan_in and fan_out of a layer's weight; the shape of another parameter."""
     if tagged.is_weight:
         return tagged.module.fan_in, tagged.module.fan_out
-    return 1, tagged.parameter.numel()
+    return tuple(tagged.parameter.shape)
 
 
-def sizes(model: nn.Module) -> dict[str, Size]:
-    """fan_in and fan_out of each parameter of the model, by name."""
-    return {tagged.name: size(tagged) for tagged in named_roles(model)}
+@dataclass(frozen=True)
+class Growth:
+    """The sizes of a network's parameters, by name, at several widths.
+
+    Attributes:
+        widths: the base width, and those that are compared with it.
+        sizes: `size` of each parameter at each of the widths.
+        width: that of the network whose parameters are scaled.
+    """
+
+    widths: tuple[int, ...]
+    sizes: tuple[Mapping[str, Size], ...]
+    width: int
+
+    def of(self, tagged: Tagged) -> list[bool]:
+        """Whether each dimension of `size(tagged)` grows with the width.
+
+        Raises:
+            RoleError: a dimension grows otherwise than the width.
+        """
+        here = size(tagged)
+        at_widths = [sizes.get(tagged.name, ()) for sizes in self.sizes]
+        if any(len(found) != len(here) for found in at_widths):
+            raise RoleError(
+                f"{tagged.name} does not exist, or has another number of dimensions, at one of the "
+                f"widths {_listed(self.widths)}: build one set of parameters at all widths"
+            )
+        numbered = [f"dimension {number}" for number in range(len(here))]
+        names = FANS if tagged.is_weight else numbered
+        return [
+            self._grows(f"{name} of {tagged.name}", found, now)
+            for name, *found, now in zip(names, *at_widths, here, strict=True)
+        ]
+
+    def _grows(self, what: str, found: Sequence[int], here: int) -> bool:
+        """Whether a dimension that is `found` at the widths, and `here` at this one, grows.
+
+        Raises:
+            RoleError: neither in proportion to the width, nor not at all.
+        """
+        if {*found, here} == {found[0]}:
+            return False
+        power = _power(self.widths, found)
+        if len(found) == 2 and abs(power) < FEW:
+            return False
+        if not (LEAST < power < MOST and self._fits(found, here)):
+            widths, sizes = (*self.widths, self.width), (*found, here)
+            raise RoleError(
+                f"the {what} is {_listed(sizes)} at the widths {_listed(widths)}: no rule of a "
+                "table is for that; let it grow in proportion to the width, but for a constant, or "
+                "not at all"
+            )
+        return True
+
+    def _fits(self, found: Sequence[int], here: int) -> bool:
+        """Whether `here` is within a factor of 2 of the line through the first two sizes."""
+        (width, wider), (least, more) = self.widths[:2], found[:2]
+        line = least + (more - least) / (wider - width) * (self.width - width)
+        return line / 2 <= here <= 2 * max(line, 1)
 
 
-def scaled_as(tagged: Tagged, base_sizes: Mapping[str, Size], width: float) -> Role:
-    """The role whose rule scales a parameter: the parameter's own, unless dimensions say otherwise.
+def _power(widths: Sequence[int], found: Sequence[int]) -> float:
+    """The power of the width in the increments of a size, or in the size if there are only two."""
+    changes = [b - a for a, b in itertools.pairwise(found)] if len(found) > 2 else found
+    if min(changes) <= 0:
+        return math.nan
+    return math.log(changes[-1] / changes[0]) / math.log(widths[-1] / widths[-2])
 
-    Args:
-        tagged: the parameter.
-        base_sizes: `sizes` of the network at the base width. A parameter that is missing there
-            keeps its role.
-        width: m_N, the ratio of the width to that of the base.
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+def measured(make: Callable[[int], nn.Module], network: nn.Module, base: int, width: int) -> Growth:
+    """The growth of a network that `make` builds at a width; `network` has the given width.
+
+    Networks are compared at the widths base, STEP·base and STEP²·base, and built without memory for
+    their parameters. If the network cannot be built so at the larger widths, it is compared at
+    `base` and `width`.
+    """
+    try:
+        widths = [base * STEP**power for power in range(3)]
+        found = [_sizes(_without_memory(make, each)) for each in widths]
+    except RoleError:
+        raise
+    except Exception:  # of the user's network, which has no options for a width, or reads weights
+        widths, found = [base, width], [_sizes(make(base)), _sizes(network)]
+    return Growth(tuple(widths), tuple(found), width)
+
+
+def _sizes(network: nn.Module) -> dict[str, Size]:
+    """The size of each parameter of the network, by name."""
+    return {tagged.name: size(tagged) for tagged in named_roles(network)}
+
+
+def _without_memory(make: Callable[[int], nn.Module], width: int) -> nn.Module:
+    """The network with its parameters on the device `meta`.
+
+    Other tensors have their memory and values, as networks read some of them while they are built.
+    """
+
+    def on_meta(module: nn.Module, name: str, parameter: nn.Parameter) -> nn.Parameter | None:
+        if parameter.is_meta or isinstance(parameter, nn.parameter.UninitializedParameter):
+            return None
+        return nn.Parameter(parameter.detach().to("meta"), parameter.requires_grad)
+
+    handle = register_module_parameter_registration_hook(on_meta)
+    try:
+        return make(width)
+    finally:
+        handle.remove()
+
+
+def scaled_as(parameters: Sequence[Tagged], growth: Growth) -> dict[str, Role]:
+    """The role whose rule scales each parameter, by name.
+
+    This is the parameter's own role, unless its dimensions say otherwise. A parameter that the
+    network does not have at the base width, because the number of its modules grows, scales as its
+    siblings, whose names differ from its own in numbers only. A frozen parameter keeps its role.
 
     Raises:
         RoleError: the growth of a dimension contradicts the role, or is neither that of the width
-            nor none.
+            nor none; or siblings do not tell how a parameter scales.
     """
-    role = tagged.role
-    if width == 1 or tagged.name not in base_sizes:
-        return role
-    fan_in, fan_out = (
-        _grows(tagged, name, base, here, width)
-        for name, base, here in zip(
-            ("fan_in", "fan_out"), base_sizes[tagged.name], size(tagged), strict=True
-        )
+    trained = [tagged for tagged in parameters if tagged.parameter.requires_grad]
+    known = [tagged for tagged in trained if tagged.name in growth.sizes[0]]
+    roles = {tagged.name: tagged.role for tagged in parameters}
+    roles |= {tagged.name: _by_growth(tagged, growth.of(tagged)) for tagged in known}
+    siblings: dict[str, set] = {}
+    for tagged in known:
+        alike = siblings.setdefault(_without_numbers(tagged.name), set())
+        alike.add((size(tagged), tagged.role, roles[tagged.name]))
+    for tagged in trained:
+        if tagged.name not in growth.sizes[0]:
+            roles[tagged.name] = _of_siblings(tagged, siblings, growth.widths[0])
+    return roles
+
+
+def _of_siblings(tagged: Tagged, siblings: Mapping[str, set], base: int) -> Role:
+    found = siblings.get(_without_numbers(tagged.name), set())
+    if len(found) == 1:
+        ((sibling_size, own_role, role),) = found
+        if (sibling_size, own_role) == (size(tagged), tagged.role):
+            return role
+    raise RoleError(
+        f"{tagged.name} does not exist at the base width {base}, and no parameters of the same "
+        "name but for numbers, size and role tell how it scales: use one module whose size grows, "
+        "or a base width at which the module exists"
     )
-    if role in _MATRICES:
-        return _BY_GROWTH[fan_in, fan_out]
-    if role in _VECTORS:
-        return role if fan_out else Role.QK_GAIN
-    if (role is Role.INPUT and fan_in) or (role is Role.OUTPUT and fan_out):
-        grown = "fan_in" if role is Role.INPUT else "fan_out"
-        other = Role.OUTPUT if role is Role.INPUT else Role.INPUT
-        fitting = Role.HIDDEN if fan_in and fan_out else other
-        raise RoleError(
-            f"{tagged.name} has the role {role.value}, but its {grown} grows with the width: "
-            f"give it the role {fitting.value}"
-        )
-    if role in (Role.INPUT, Role.OUTPUT):
-        return role if fan_in or fan_out else Role.FIXED
-    return role
 
 
-def _grows(tagged: Tagged, name: str, base: int, here: int, width: float) -> bool:
-    """Whether a dimension grows with the width.
+def _without_numbers(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
+
+
+def _by_growth(tagged: Tagged, grows: Sequence[bool]) -> Role:
+    """The role whose rule scales a parameter of which some dimensions grow.
 
     Raises:
-        RoleError: it grows by another power of the width.
+        RoleError: this growth contradicts the role.
     """
-    if here == base:
-        return False
-    power = math.log(here / base) / math.log(width)
-    if LEAST <= power <= MOST:
+    role = tagged.role
+    if not tagged.is_weight:
+        return _of_vector(tagged, sum(grows))
+    fans = (grows[0], grows[1])
+    if role in _MATRICES:
+        return _BY_GROWTH[fans]
+    if role not in _GROWTH_OF or fans == _GROWTH_OF[role]:
+        return role
+    if fans == (False, False):
+        return Role.FIXED
+    wrong = [
+        f"its {name} {'grows' if grown else 'does not grow'} with the width"
+        for name, grown, expected in zip(FANS, fans, _GROWTH_OF[role], strict=True)
+        if grown != expected
+    ]
+    fitting = _ADVISED[fans] if role in (Role.INPUT, Role.OUTPUT) else Role.HIDDEN
+    raise RoleError(
+        f"{tagged.name} has the role {role.value}, but {' and '.join(wrong)}: "
+        f"give it the role {fitting.value}"
+    )
+
+
+def _of_vector(tagged: Tagged, growing: int) -> Role:
+    """The role whose rule scales a vector of which a number of dimensions grow: 1, or none.
+
+    A gain of queries or keys that grows has one entry for each coordinate, as other vectors have;
+    one that does not is shared by a growing number of heads.
+
+    Raises:
+        RoleError: more than one dimension grows, or a bias of the readout grows.
+    """
+    role = tagged.role
+    if growing > 1:
         raise RoleError(
-            f"the {name} of {tagged.name} grows from {base} to {here} while the width grows by the "
-            f"factor {width:g}: no rule of a table is for that; let it grow with the width, or "
-            "not at all"
+            f"{tagged.name} has the role {role.value}, but {growing} of its dimensions grow with "
+            "the width: a matrix needs a layer of hypertransfer.networks.layers"
         )
-    return power > MOST
+    if role is Role.READOUT_BIAS and growing:
+        raise RoleError(
+            f"{tagged.name} has the role {role.value}, but it grows with the width: "
+            f"give it the role {Role.VECTOR.value}"
+        )
+    if role is Role.QK_GAIN and growing:
+        return Role.VECTOR
+    if role in (Role.VECTOR, Role.FINAL_VECTOR) and not growing:
+        return Role.QK_GAIN
+    return role

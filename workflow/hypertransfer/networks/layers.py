@@ -111,10 +111,15 @@ class Conv2d(Scaled, nn.Conv2d):
 
 
 class Embedding(Scaled, nn.Embedding):
-    """A table of `number` rows of length `width`, the images of one-hot vectors."""
+    """A table of `number` rows of length `width`, the images of one-hot vectors.
 
-    def __init__(self, number: int, width: int, *, gain: float = 1.0) -> None:
-        super().__init__(number, width)
+    The row `padding_idx` is zero and gets no gradient from the layer.
+    """
+
+    def __init__(
+        self, number: int, width: int, *, gain: float = 1.0, padding_idx: int | None = None
+    ) -> None:
+        super().__init__(number, width, padding_idx)
         self.roles, self.gain = {"weight": Role.INPUT}, gain
 
     @property
@@ -129,7 +134,7 @@ class Embedding(Scaled, nn.Embedding):
 
     def forward(self, index: Tensor) -> Tensor:
         """Indices (…) to rows (…, width)."""
-        return F.embedding(index, self.scaled_weight())
+        return F.embedding(index, self.scaled_weight(), self.padding_idx)
 
 
 class Experts(Scaled, nn.Module):

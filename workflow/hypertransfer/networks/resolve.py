@@ -9,11 +9,13 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
-from hypertransfer.networks.growth import Size, scaled_as
+from hypertransfer.networks.growth import Growth, scaled_as
 from hypertransfer.networks.layers import Branch, Embedding, TiedLinear
 from hypertransfer.networks.tagged import RoleError, Tagged, named_roles
 from hypertransfer.parameterisation.algebra import Parameterisation, Ratios, Role
@@ -39,8 +41,9 @@ class ParameterRow:
     `init_std` is 0 for parameters that keep the value of their module (0 for biases, 1 for gains of
     norms), and for weights that begin at zero. A vector of n entries has fan_in 1 and fan_out n.
     `scaled_as` is the role whose rule scales the parameter, given the dimensions that grow.
-    `lr` and `weight_decay` are 0 for parameters that are not trained. The optimizer receives `lr`,
-    `weight_decay`, `eps` and `betas`, which are empty if the optimizer has no betas.
+    `lr` and `weight_decay` are 0 for parameters that are not trained. A parameter that the network
+    itself has frozen keeps its values, with `init_std` 0 and `multiplier` 1. The optimizer receives
+    `lr`, `weight_decay`, `eps` and `betas`, which are empty if the optimizer has no betas.
     """
 
     name: str
@@ -89,9 +92,17 @@ def base_std(tagged: Tagged, role: Role, ratios: Ratios) -> float:
     """gain/√fan_in of a weight that scales as `role`, with its fan_in at the base shape.
 
     0 for vectors.
+
+    Raises:
+        RoleError: the gain is negative, or no number.
     """
     if not tagged.is_weight:
         return 0.0
+    if not tagged.module.gain >= 0:
+        raise RoleError(
+            f"{tagged.name} has the gain {tagged.module.gain:g}: the standard deviation of the "
+            "initial weights is gain/√fan_in, so let it be 0 or more"
+        )
     return tagged.module.gain / math.sqrt(base_fan_in(tagged, role, ratios))
 
 
@@ -110,7 +121,7 @@ def resolve(
     table: Parameterisation,
     ratios: Ratios,
     base: Base,
-    base_sizes: Mapping[str, Size] | None = None,
+    growth: Growth | None = None,
 ) -> list[ParameterRow]:
     """One row per parameter of the model, whose shape is `ratios` times the base shape.
 
@@ -119,8 +130,8 @@ def resolve(
         table: the parameterisation.
         ratios: those of the model's shape to the base shape.
         base: hyperparameters at the base shape.
-        base_sizes: `growth.sizes` of the model at the base width, which tell the dimensions that
-            grow; None if dimensions grow as the roles say.
+        growth: `growth.measured` of the model, which tells the dimensions that grow; None if
+            dimensions grow as the roles say.
 
     Raises:
         RoleError: a parameter has no role; its module cannot apply the table's rule for the role;
@@ -139,10 +150,8 @@ def resolve(
             "do not tie them, or use a table whose two rules differ in the multiplier only"
         )
     blocks = count_blocks(parameter.name for parameter in tagged)
-    return [
-        _row(p, scaled_as(p, base_sizes or {}, ratios.width), table, ratios, base, blocks)
-        for p in tagged
-    ]
+    roles = scaled_as(tagged, growth) if growth else {p.name: p.role for p in tagged}
+    return [_row(p, roles[p.name], table, ratios, base, blocks) for p in tagged]
 
 
 def _refuse_unknown_types(model: nn.Module, base: Base) -> None:
@@ -162,6 +171,8 @@ def _row(
     tagged: Tagged, role: Role, table: Parameterisation, ratios: Ratios, base: Base, blocks: int
 ) -> ParameterRow:
     """The row of a parameter that scales as `role`."""
+    if not tagged.parameter.requires_grad:
+        return _frozen_row(tagged)
     whole = ratios
     rule = table.rules[role]
     ratios = ratios if tagged.in_branch else replace(ratios, depth=1)
@@ -185,12 +196,7 @@ def _row(
         return base.factor(hyperparameter, tagged.name, blocks)
 
     return ParameterRow(
-        name=tagged.name,
-        role=tagged.role.value,
-        scaled_as=role.value,
-        shape=tuple(tagged.parameter.shape),
-        fan_in=tagged.module.fan_in if weight else 1,
-        fan_out=tagged.module.fan_out if weight else tagged.parameter.numel(),
+        **_identity(tagged, role),
         init_std=(float(std > 0) if unit else std) * rule.init_std.at(ratios) * own("init_std"),
         multiplier=(forward if unit else 1.0) * rule.multiplier.at(ratios),
         lr=base.lr * rule.lr.at(ratios) * own("lr"),
@@ -201,6 +207,25 @@ def _row(
             for number, beta in enumerate(table.betas(base.betas, whole), 1)
         ),
     )
+
+
+def _identity(tagged: Tagged, role: Role) -> dict[str, Any]:
+    """The columns of a row that say which parameter it is of, and that it scales as `role`."""
+    weight = tagged.is_weight
+    return {
+        "name": tagged.name,
+        "role": tagged.role.value,
+        "scaled_as": role.value,
+        "shape": tuple(tagged.parameter.shape),
+        "fan_in": tagged.module.fan_in if weight else 1,
+        "fan_out": tagged.module.fan_out if weight else tagged.parameter.numel(),
+    }
+
+
+def _frozen_row(tagged: Tagged) -> ParameterRow:
+    """The row of a parameter that the network has frozen: nothing is drawn, scaled or trained."""
+    values = {"init_std": 0.0, "multiplier": 1.0, "lr": 0.0, "weight_decay": 0.0, "eps": 0.0}
+    return ParameterRow(**_identity(tagged, tagged.role), **values)
 
 
 def apply(
@@ -215,7 +240,9 @@ def apply(
     """Set the multipliers of layers and branches, and draw the weights.
 
     Each weight is drawn on the CPU from a generator of its own, seeded by `parameter_seed`.
-    Therefore a draw depends neither on the device nor on other parameters.
+    Therefore a draw depends neither on the device nor on other parameters. The row `padding_idx` of
+    an embedding is zero, and so are the biases of linear layers and convolutions. All other
+    parameters, and those that the network has frozen, keep the values of their module.
 
     Args:
         model: the network, which is changed in place.
@@ -234,13 +261,16 @@ def apply(
             for module, role in tagged.sharers:
                 tied = table.rules[role].multiplier.at(ratios) if role is not tagged.role else 1.0
                 module.multiplier = row.multiplier * tied
+        if not tagged.parameter.requires_grad:
+            continue
         if row.init_std > 0:
             generator = torch.Generator().manual_seed(parameter_seed(seed, row.name))
             drawn = draw(tagged, generator) if draw else None
             if drawn is None:
                 drawn = torch.randn(row.shape, generator=generator) * row.init_std
             tagged.parameter.data.copy_(drawn)
-        elif tagged.is_weight or tagged.attribute == "bias":
+            _clear_padding(tagged)
+        elif tagged.is_weight or _is_bias_of_layer(tagged):
             tagged.parameter.data.zero_()
     blocks = count_blocks(by_name)
     for name, module in model.named_modules():
@@ -249,6 +279,19 @@ def apply(
         if isinstance(module, Branch):
             own = base.factor("residual", name, blocks) if base else 1.0
             module.multiplier = table.residual_multiplier.at(ratios) * own
+
+
+def _is_bias_of_layer(tagged: Tagged) -> bool:
+    """Whether a parameter is the bias of a linear layer or convolution, which torch draws."""
+    return tagged.attribute == "bias" and isinstance(tagged.module, nn.Linear | _ConvNd)
+
+
+def _clear_padding(tagged: Tagged) -> None:
+    """Sets the row `padding_idx` to zero, if the parameter is an embedding's that has one."""
+    modules = [tagged.module, *(module for module, _ in tagged.sharers)]
+    for module in modules:
+        if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+            tagged.parameter.data[module.padding_idx] = 0
 
 
 def parameter_seed(seed: int, name: str) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList
 
 from hypertransfer.networks.layers import Branch, Scaled
 from hypertransfer.parameterisation.algebra import Role
@@ -44,20 +47,21 @@ def named_roles(model: nn.Module) -> Iterator[Tagged]:
     `TiedLinear`.
 
     Raises:
-        RoleError: the `roles` of a module lack one of its parameters; a parameter has no shape yet;
-            or modules share a tensor but give it roles that do not go together.
+        RoleError: the `roles` of a module lack one of its parameters; a parameter has no shape yet,
+            or is part of a module whose weights no table can scale; modules share a tensor but give
+            it roles that do not go together; or two parameters have common memory.
     """
     by_tensor: dict[int, list[Tagged]] = {}
     for tagged in _occurrences(model):
         by_tensor.setdefault(id(tagged.parameter), []).append(tagged)
+    _refuse_common_memory([occurrences[0] for occurrences in by_tensor.values()])
     for occurrences in by_tensor.values():
         yield occurrences[0] if len(occurrences) == 1 else _shared(occurrences)
 
 
 def _occurrences(model: nn.Module) -> Iterator[Tagged]:
-    """Each parameter of each module."""
-    branches = [name for name, module in model.named_modules() if isinstance(module, Branch)]
-    for path, module in model.named_modules():
+    """Each parameter of each module; twice for a module inside and outside residual branches."""
+    for path, module, inside in _places(model, "", False, set()):
         for attribute, parameter in module.named_parameters(recurse=False):
             name = f"{path}.{attribute}" if path else attribute
             if isinstance(parameter, nn.parameter.UninitializedParameter):
@@ -65,14 +69,100 @@ def _occurrences(model: nn.Module) -> Iterator[Tagged]:
                     f"parameter {name} of {type(model).__name__} has no shape before the first "
                     f"forward pass: give its {type(module).__name__} its sizes"
                 )
+            _refuse_unsupported(name, module, parameter)
             role = getattr(module, "roles", {}).get(attribute)
             if role is None:
                 raise RoleError(
                     f"parameter {name} of {type(model).__name__} has no role: set "
                     f"self.roles = {{{attribute!r}: Role.…}} on its {type(module).__name__}"
                 )
-            inside = any(path == b or path.startswith(f"{b}.") for b in branches)
             yield Tagged(name, attribute, parameter, module, role, inside)
+
+
+def _places(
+    module: nn.Module, path: str, inside: bool, seen: set[tuple[int, bool]]
+) -> Iterator[tuple[str, nn.Module, bool]]:
+    """Each module with its first path outside, and its first path inside residual branches."""
+    inside = inside or isinstance(module, Branch)
+    if (id(module), inside) in seen:
+        return
+    seen.add((id(module), inside))
+    yield path, module, inside
+    for name, child in module.named_children():
+        yield from _places(child, f"{path}.{name}" if path else name, inside, seen)
+
+
+# torch's modules that hold several matrices in one parameter.
+PACKED = (nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention)
+
+
+def _refuse_unsupported(name: str, module: nn.Module, parameter: nn.Parameter) -> None:
+    """Refuses trained parameters to which no table can be applied, whatever their role.
+
+    Raises:
+        RoleError: with the module to use instead.
+    """
+    if not parameter.requires_grad:
+        return
+    if parameter.is_complex():
+        raise RoleError(
+            f"parameter {name} is complex: use two real parameters, and torch.view_as_complex or "
+            "torch.complex in the forward pass"
+        )
+    if parameter.dim() < 2:
+        return
+    if isinstance(module, ParametrizationList):
+        raise RoleError(
+            f"{name} is a matrix under torch.nn.utils.parametrize (weight_norm, spectral_norm, "
+            "orthogonal …), which no table can draw and scale: remove the parametrization, and use "
+            "a layer of hypertransfer.networks.layers, with RMSNorm or LayerNorm for its outputs"
+        )
+    if isinstance(module, PACKED):
+        raise RoleError(
+            f"{name} of torch's {type(module).__name__} packs several matrices, which no table can "
+            "draw and scale: build the module from Linear of hypertransfer.networks.layers, with "
+            "one layer for each matrix"
+        )
+
+
+def _refuse_common_memory(parameters: list[Tagged]) -> None:
+    """Refuses two parameters on one memory, which an optimizer would update twice.
+
+    Raises:
+        RoleError: with the names of both.
+    """
+    by_storage: dict[int, list[Tagged]] = {}
+    for tagged in parameters:
+        tensor = tagged.parameter
+        if tensor.numel() and tensor.layout is torch.strided and not tensor.is_meta:
+            by_storage.setdefault(tensor.untyped_storage().data_ptr(), []).append(tagged)
+    for group in by_storage.values():
+        for one, other in itertools.combinations(group, 2):
+            if _overlap(one.parameter, other.parameter):
+                raise RoleError(
+                    f"{one.name} and {other.name} are two parameters with common memory: assign "
+                    "the Parameter itself to both modules, or compute with it in a method"
+                )
+
+
+def _overlap(one: Tensor, other: Tensor) -> bool:
+    """Whether two views of one storage have a common entry."""
+    (start, end), (begin, stop) = _span(one), _span(other)
+    if one.dtype != other.dtype or stop <= start or end <= begin:
+        return one.dtype != other.dtype
+    entries = []
+    for view in (one, other):  # they may interleave, as columns of one matrix do
+        used = torch.zeros(max(end, stop), dtype=torch.bool)
+        used.as_strided(view.shape, view.stride(), view.storage_offset()).fill_(True)
+        entries.append(used)
+    return bool((entries[0] & entries[1]).any())
+
+
+def _span(view: Tensor) -> tuple[int, int]:
+    """The first entry of the storage that a view covers, and the one after its last."""
+    steps = zip(view.shape, view.stride(), strict=True)
+    start = view.storage_offset()
+    return start, start + sum((side - 1) * step for side, step in steps) + 1
 
 
 TIED = {Role.INPUT, Role.OUTPUT}  # roles of a tensor that an embedding and a readout share
@@ -86,7 +176,7 @@ def _shared(occurrences: list[Tagged]) -> Tagged:
     """
     roles = {tagged.role for tagged in occurrences}
     owner = next((o for o in occurrences if roles == TIED and o.role is Role.INPUT), occurrences[0])
-    others = [tagged for tagged in occurrences if tagged is not owner]
+    others = [tagged for tagged in occurrences if tagged.module is not owner.module]
     alike = len({tagged.in_branch for tagged in occurrences}) == 1
     weights = len({tagged.is_weight for tagged in occurrences}) == 1
     if not (alike and weights and (len(roles) == 1 or roles == TIED)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
@@ -29,6 +29,7 @@ from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import data_checks, randomness
+from hypertransfer.training.network_tensors import tensors_of
 
 READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
 # Classes whose step takes a closure that computes the loss (extensions.ReevaluatingOptimizer).
@@ -102,27 +103,31 @@ def rows(
     Raises:
         RoleError: the table cannot be applied to the network.
     """
-    return resolve(network, table, ratios(spec), base(spec), _base_sizes(spec, *shapes))
+    return resolve(network, table, ratios(spec), base(spec), _growth(spec, network, shapes))
 
 
-def _base_sizes(
-    spec: RunSpec, input_shape: tuple[int, ...], classes: int
-) -> Mapping[str, growth.Size] | None:
-    """The sizes of all parameters at the base width; None if the network has that width.
+def _growth(
+    spec: RunSpec, network: nn.Module, shapes: tuple[tuple[int, ...], int]
+) -> growth.Growth | None:
+    """How the parameters grow with the width; None if the network has the base width.
 
     Raises:
         RoleError: the network cannot be built at the base width.
     """
-    if spec.shape.width == spec.base.width:
+    width, narrow = spec.shape.width, spec.base.width
+    if width == narrow:
         return None
-    narrow = replace(spec, shape=replace(spec.shape, width=spec.base.width))
-    try:
+
+    def at_width(number: int) -> nn.Module:
         with randomness.seeded(f"{spec.seed}/base"):
-            return growth.sizes(model(narrow, input_shape, classes))
+            return model(replace(spec, shape=replace(spec.shape, width=number)), *shapes)
+
+    try:
+        return growth.measured(at_width, network, narrow, width)
     except RoleError:
         raise
     except Exception as error:
-        text = f"{spec.model.name} cannot be built at the base width {spec.base.width}: {error}"
+        text = f"{spec.model.name} cannot be built at the base width {narrow}: {error}"
         raise RoleError(f"{text}; choose a base width at which it can") from error
 
 
@@ -131,24 +136,48 @@ def drawn_model(
 ) -> tuple[nn.Module, list[ParameterRow]]:
     """The network with multipliers set and weights drawn, and the rows of its parameters.
 
-    Weights are drawn with the seed of the spec. Weights of convolutions are stored channels-last,
+    Weights are drawn with the seed of the spec. Weights of `Conv2d` are stored channels-last,
     which makes convolutions and pooling about three times as fast, unless the optimizer is of
     another package than torch: some of these cannot flatten such tensors.
 
     Raises:
         RoleError: the table cannot be applied to the network, or nothing is left to train.
+        ValueError: a tensor of the network cannot be kept at checkpoints.
     """
     shapes = tuple(data.train_x.shape[1:]), data.classes
     with randomness.seeded(f"{spec.seed}/modules"):
         network = model(spec, *shapes)
+    _refuse_tensors_of_no_file(network)
     parameter_rows = rows(spec, network, table, shapes)
     if ":" not in spec.optimizer.name or spec.optimizer.name.startswith("torch.optim:"):
-        network.to(memory_format=torch.channels_last)
+        _store_channels_last(network)
     draw = _boundary(spec) if spec.weights == "boundary" else None
     apply(network, parameter_rows, table, ratios(spec), spec.seed, base(spec), draw)
     if draw:
         parameter_rows = list(_as_drawn(network, parameter_rows))
     return network, list(_frozen(spec, network, parameter_rows))
+
+
+def _refuse_tensors_of_no_file(network: nn.Module) -> None:
+    """Refuses tensors that a safetensors file of weights cannot hold.
+
+    Raises:
+        ValueError: with the tensor's name.
+    """
+    for name, tensor in tensors_of(network).items():
+        if tensor.layout is not torch.strided:
+            raise ValueError(f"{name} is a sparse tensor, which cannot be kept: make it dense")
+        if tensor.dtype in (torch.complex32, torch.complex128):
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise ValueError(f"{name} is of the type {kind}, which cannot be kept: use complex64")
+
+
+def _store_channels_last(network: nn.Module) -> None:
+    """Stores the weights of 2-d convolutions channels-last; all other tensors stay as they are."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            weight = module.weight
+            weight.data = weight.data.to(memory_format=torch.channels_last)
 
 
 def _boundary(spec: RunSpec) -> Draw:
