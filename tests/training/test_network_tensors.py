@@ -150,13 +150,16 @@ class Restless(nn.Module):
         super().__init__()
         self.linear = nn.Linear(3, 2)
         self.register_buffer("seen", torch.zeros(()))
+        self.register_buffer("wide", torch.ones(1).expand(2))  # whose entries share memory
         self.passes, self.generator = 0, torch.Generator().manual_seed(1)
+        self.total = torch.zeros(())  # no buffer
 
     def forward(self, x: Tensor) -> Tensor:
         self.passes += 1
         self.seen += 1
+        self.total += 1
         self.cache = x
-        return self.linear(x) * torch.rand((), generator=self.generator)
+        return self.wide * self.linear(x) * torch.rand((), generator=self.generator)
 
 
 @pytest.mark.parametrize("measuring", [evaluating, unchanged])
@@ -167,6 +170,14 @@ def test_a_measurement_leaves_no_trace(measuring):
     with measuring(network):
         assert network.training is (measuring is unchanged)
         network(x)
-    assert (network.passes, network.seen.item(), hasattr(network, "cache")) == (0, 0, False)
+    assert (network.passes, network.seen.item(), network.total.item()) == (0, 0, 0)
+    assert not hasattr(network, "cache")
     assert torch.equal(network.generator.get_state(), untouched.generator.get_state())
     assert (network.training, network.linear.training) == (True, False)
+
+
+def test_a_buffer_whose_entries_share_memory_is_replaced():
+    network = two_holders(torch.ones(1).expand(3), torch.ones(3))
+    given = two_holders(torch.arange(3.0), torch.ones(3))
+    load_tensors(network, copies(given))
+    assert_same(network, copies(given))

@@ -67,7 +67,7 @@ def load_tensors(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         shared = all(_equal(value, values[0]) for value in values)
         for part in [names] if shared else [[name] for name in names]:
             value, own = tensors.get(part[0]), buffers.get(part[0])
-            if shared and own is not None and _fits(own, value):
+            if shared and own is not None and _fits(own, value) and _can_change(own):
                 own.copy_(value)
                 continue
             new = None if value is None else value.detach().clone().to(device)
@@ -98,6 +98,14 @@ def _fits(own: Tensor, value: Tensor | None) -> bool:
 def _home(name: str) -> str:
     """The name of the module that holds a tensor."""
     return name.rpartition(".")[0]
+
+
+def _can_change(tensor: Tensor) -> bool:
+    """Whether a tensor can be changed in place; not if entries share memory, as after expand."""
+    if tensor.is_inference() or tensor.layout is not torch.strided:
+        return not tensor.is_inference()
+    pairs = zip(tensor.stride(), tensor.shape, strict=True)
+    return all(stride or size <= 1 for stride, size in pairs)
 
 
 def same(first: Tensor | None, second: Tensor | None) -> bool:
@@ -143,11 +151,14 @@ def _restored(model: nn.Module, parameters: list[Tensor]) -> Iterator[None]:
     """Restores the parameters that are given, buffers, modes and attributes of modules.
 
     Attributes get the values that they had; what is changed within such a value stays changed,
-    except for the state of a random generator.
+    except for a tensor without a graph and for the state of a random generator.
     """
     training = model.training
     modules = [(m, m.training, dict(m._buffers), attributes_of(m)) for m in model.modules()]
-    values = [(t, t.detach().clone()) for t in (*parameters, *model.buffers())]
+    held = [v for *_, own in modules for v in own.values() if isinstance(v, Tensor)]
+    held = [tensor for tensor in (*held, *model.buffers()) if not tensor.requires_grad]
+    tensors = [*parameters, *(tensor for tensor in held if _can_change(tensor))]
+    values = [(tensor, tensor.detach().clone()) for tensor in tensors]
     states = [state for *_, attributes in modules for state in _generator_states(attributes)]
     try:
         yield
