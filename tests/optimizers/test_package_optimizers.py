@@ -19,7 +19,7 @@ from hypertransfer.catalogue.cards.package_optimizers import GRADIENT_POWERS, PA
 from hypertransfer.probes.checkpoint import load_weights
 from hypertransfer.report.markdown import code, table
 from hypertransfer.training import build
-from hypertransfer.training.loop import evaluate
+from hypertransfer.training.evaluation import evaluate
 from hypertransfer.training.losses import cross_entropy
 
 LONG = bool(os.environ.get("HYPERTRANSFER_LONG"))

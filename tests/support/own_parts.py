@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+import threading
 
 import numpy as np
 import torch
@@ -238,6 +240,318 @@ class LazyNet(Plain):
         self.lazy.roles = {"weight": Role.VECTOR, "bias": Role.VECTOR}
 
 
+class Shifted(Plain):
+    def forward(self, x):
+        return super().forward((x - 0.5) * 0.5)
+
+
+class ShiftedInPlace(Plain):
+    """`Shifted`, which changes its input."""
+
+    def forward(self, x):
+        x.sub_(0.5).mul_(0.5)
+        return super().forward(x)
+
+
+GENERATOR = torch.Generator().manual_seed(0)  # of this module, and so of all runs of a process
+
+
+class DrawnByTheModule(Plain):
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        gate = torch.randn(width, generator=GENERATOR)
+        self.gate, self.roles = nn.Parameter(gate), {"gate": Role.VECTOR}
+
+
+class NoiseOfTheModule(Plain):
+    def middle(self, h):
+        return h * torch.rand((), generator=GENERATOR)
+
+
+class OwnGenerator(Plain):
+    """Noise in training from a generator of its own."""
+
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        self.generator = torch.Generator().manual_seed(3)
+
+    def middle(self, h):
+        return h * torch.rand((), generator=self.generator) if self.training else h
+
+
+class Counting(Plain):
+    """Counts its training passes in an attribute, on which its outputs depend."""
+
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        self.calls = 0
+
+    def middle(self, h):
+        self.calls += self.training
+        return h * (1 + 0.1 * self.calls)
+
+
+class Averaging(Plain):
+    """Subtracts a running mean, which is no buffer."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.mean = torch.zeros(width)
+        self.layers = [self.inp, self.out]  # further names of what training changes
+
+    def middle(self, h):
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * h.detach().mean(0)
+        return h - self.mean
+
+
+class CountingAll(Plain):
+    """Counts all its passes, in a buffer and in an attribute."""
+
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        self.register_buffer("seen", torch.zeros(()))
+        self.passes = 0
+
+    def middle(self, h):
+        self.seen += 1
+        self.passes += 1
+        return h * (1 + 0.01 * self.seen + 0.01 * self.passes)
+
+
+class Iterating(Counting):
+    """Counts by an object that no file can hold."""
+
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        self.counter = itertools.count(1)
+
+    def middle(self, h):
+        return h * next(self.counter) if self.training else h
+
+
+class Locked(Plain):
+    """A network that cannot be copied."""
+
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        self.lock = threading.Lock()
+
+
+class LowRank(Plain):
+    """A sum of two layers, which are one layer in evaluation mode, as in loralib."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.a = Linear(width, width, role=Role.HIDDEN)
+        self.b = Linear(width, width, role=Role.HIDDEN)
+        self.merged = False
+
+    def train(self, mode=True):
+        super().train(mode)
+        with torch.no_grad():
+            if mode == self.merged:
+                self.a.weight.add_(self.b.weight, alpha=-1 if mode else 1)
+                self.merged = not mode
+        return self
+
+    def middle(self, h):
+        return self.a(h) if self.merged else self.a(h) + self.b(h)
+
+
+class Balanced(Plain):
+    """After each update a buffer follows the mean of the last pass, which statistics report."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.register_buffer("shift", torch.zeros(width))
+        self.load = None
+
+    def middle(self, h):
+        self.load = h.detach().mean(0)
+        return h - self.shift
+
+    def after_update(self):
+        self.shift += 0.1 * self.load
+
+    def statistics(self):
+        return {"router_entropy": float(self.load.mean())}
+
+
+class UnknownStatistics(Plain):
+    def statistics(self):
+        return {"feature_mean": 1.0, "router_entropy": 1.0}
+
+
+class PenaltyNumber(Plain):
+    penalty = 0.1
+
+
+class Penalised(Plain):
+    def penalty(self):
+        return 10 * self.out.weight.square().sum()
+
+
+class Late(Plain):
+    """Makes a layer in its first forward pass."""
+
+    def middle(self, h):
+        if not hasattr(self, "extra"):
+            self.extra = Linear(h.shape[1], h.shape[1], role=Role.HIDDEN)
+        return self.extra(h)
+
+
+class Freezing(Plain):
+    """Freezes its input layer after four updates, and trains it again after eight."""
+
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
+
+    def after_update(self):
+        self.updates += 1
+        self.inp.weight.requires_grad_(not 4 <= self.updates < 8)
+
+
+class Thawing(Frozen):
+    """Wants to train a layer that was frozen when training began."""
+
+    def after_update(self):
+        self.inp.weight.requires_grad_(True)
+
+
+class Masked(nn.Module):
+    def __init__(self, mask):
+        super().__init__()
+        self.register_buffer("mask", mask)
+
+
+class SharedBuffer(Plain):
+    """Two modules with one buffer, which the second replaces in training."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        mask = torch.ones(width)
+        self.first, self.second = Masked(mask), Masked(mask)
+
+    def middle(self, h):
+        if self.training:
+            self.second.mask = self.second.mask * 1.05
+        return h * self.first.mask * self.second.mask
+
+
+class BatchMoments(Plain):
+    """Batch norm with the moments of the batch in evaluation, too."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.norm = nn.BatchNorm1d(width, track_running_stats=False)
+        self.norm.roles = {"weight": Role.VECTOR, "bias": Role.VECTOR}
+
+    def middle(self, h):
+        return self.norm(h)
+
+
+class DoublePrecision(Plain):
+    """Changes a setting of torch, which would stay for the next run."""
+
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        torch.set_default_dtype(torch.float64)
+
+
+class NoNetwork:
+    def __init__(self, **sizes):
+        pass
+
+
+class Column(Plain):
+    """Outputs of another shape: (B, 1, C)."""
+
+    def forward(self, x):
+        return super().forward(x)[:, None]
+
+
+class Pair(Plain):
+    def forward(self, x):
+        return super().forward(x), 0.0
+
+
+class Flat(Plain):
+    def forward(self, x):
+        return super().forward(x).squeeze(1)
+
+
+class Maps(Plain):
+    def forward(self, x):
+        return super().forward(x)[:, :, None, None]
+
+
+class Mean(Plain):
+    def forward(self, x):
+        return super().forward(x).mean()
+
+
+class Fewer(Plain):
+    def __init__(self, *, classes, **sizes):
+        super().__init__(classes=1, **sizes)
+
+
+class More(Plain):
+    def __init__(self, *, classes, **sizes):
+        super().__init__(classes=5, **sizes)
+
+
+class Descent(torch.optim.Optimizer):
+    """Gradient descent; the other optimizers change one thing."""
+
+    def __init__(self, groups):
+        super().__init__(groups, {"lr": 0.0, "weight_decay": 0.0})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.sub_(group["lr"] * parameter.grad)
+
+
+class Reevaluating(Descent):
+    """Notes what its closure returns before the update."""
+
+    needs_closure, noted = True, []
+
+    def step(self, closure):
+        self.noted.append(closure().item())
+        super().step()
+
+
+class UnannouncedClosure(Descent):
+    def step(self, closure):
+        closure()
+        super().step()
+
+
+class PlainZeroGrad(Descent):
+    def zero_grad(self):
+        super().zero_grad()
+
+
+class ModeOfModules(Descent):
+    def eval(self):
+        pass
+
+    def train(self, mode):
+        pass
+
+
+class GrowingGroups(Descent):
+    def step(self, closure=None):
+        super().step()
+        parameter = self.param_groups[0]["params"].pop()
+        self.add_param_group({"params": [parameter], "lr": 0.1})
+
+
 def samples(n=96, test=32):
     """Classes by the sign of the first of six normal inputs."""
     x = torch.randn(n + test, 1, 1, PIXELS, generator=torch.Generator().manual_seed(1))
@@ -258,9 +572,58 @@ def tokens():
     return Samples(x[:48], y[:48], x[48:], y[48:], classes=7)
 
 
+def drawn_by_the_module():
+    made = samples()
+    noise = torch.randn(made.train_x.shape, generator=GENERATOR)
+    return Samples(made.train_x + noise, made.train_y, made.test_x, made.test_y, 2)
+
+
+def restless():
+    """The samples, and settings of torch that would stay for the next run."""
+    made = samples()
+    torch.set_default_dtype(torch.float64)
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(2)
+    torch.backends.mkldnn.enabled = False
+    return made
+
+
+def numbers():
+    """The first input as the target."""
+    made = samples()
+    train_y, test_y = (x[:, 0, 0, 0].clone() for x in (made.train_x, made.test_x))
+    return Samples(made.train_x, train_y, made.test_x, test_y, 1)
+
+
+def rare():
+    """Numbers, of which the first of the default order are 0, as are 19 of 20."""
+    x = torch.randn(128, 1, 1, PIXELS, generator=torch.Generator().manual_seed(4))
+    y = torch.zeros(128)
+    y[::20] = 1.0
+    return Samples(x[:96], y[:96], x[96:], y[96:], 1)
+
+
+def short_augment():
+    made = samples()
+    return Samples(
+        made.train_x, made.train_y, made.test_x, made.test_y, 2, lambda x, seed: x[:, :, :, :5]
+    )
+
+
+def augment_without_seed():
+    made = samples()
+    return Samples(made.train_x, made.train_y, made.test_x, made.test_y, 2, lambda x: x)
+
+
 PARTS = (
     Plain, Dropped, NumpyNoise, RandomVector, RandomBuffer, Normed, FrozenNorm, LateBlock, Unused,
     Frozen, AllFrozen, ZeroReadout, Tied, TiedBackwards, SharedHidden, SharedAcross, LazyNet,
     ManyDimensions, ThroughAKernel, OwnValues, Padded, DoubleComplex, Sparse,
-    samples, unseeded, tokens,
+    Shifted, ShiftedInPlace, DrawnByTheModule, NoiseOfTheModule, OwnGenerator, Counting, Averaging,
+    CountingAll, Iterating, Locked, LowRank, Balanced, UnknownStatistics, PenaltyNumber, Penalised,
+    Late, Freezing, Thawing, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork, Column, Pair,
+    Flat, Maps, Mean, Fewer, More, Descent, Reevaluating, UnannouncedClosure, PlainZeroGrad,
+    ModeOfModules, GrowingGroups,
+    samples, unseeded, tokens, drawn_by_the_module, restless, numbers, rare, short_augment,
+    augment_without_seed,
 )  # fmt: skip

@@ -12,3 +12,20 @@ def test_mse_is_the_mean_over_samples_and_classes():
     output = torch.tensor([[1.0, 2.0, 0.0], [0.5, 0.0, 0.0]])
     loss = training_losses.mse(output, torch.tensor([1, 2]))
     assert loss.item() == pytest.approx((1 + 1 + 0 + 0.25 + 0 + 1) / 6)
+
+
+@pytest.mark.parametrize("target", [torch.zeros(4, dtype=torch.int64), torch.zeros(4, 3).long()])
+def test_outputs_have_the_shape_of_targets_and_classes(target):
+    training_losses.check_output("Net", torch.zeros(*target.shape, 5), target, 5)
+    for shape in [(5,), (*target.shape, 4), (*target.shape, 1, 5), target.shape, ()]:
+        with pytest.raises(ValueError, match="the network Net returns outputs of shape"):
+            training_losses.check_output("Net", torch.zeros(shape), target, 5)
+
+
+def test_outputs_are_numbers():
+    target = torch.zeros(4)
+    training_losses.check_output("Net", torch.zeros(4, 1), target, 1)
+    with pytest.raises(ValueError, match=r"returns outputs of dtype torch\.int64"):
+        training_losses.check_output("Net", torch.zeros(4, 1).long(), target, 1)
+    with pytest.raises(ValueError, match=r"returns a NoneType; .*shape "):
+        training_losses.check_output("Net", None, target, 1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hypertransfer.training.network_tensors import load_tensors, tensors_of, unchanged
+from hypertransfer.training.network_tensors import evaluating, load_tensors, tensors_of, unchanged
 
 
 class Growing(nn.Module):
@@ -106,3 +106,78 @@ def test_a_measurement_restores_tables_that_grew_and_tables_that_were_made():
     with unchanged(network):
         network(torch.randn(9, 3))
     assert_same(network, before)
+
+
+class Holder(nn.Module):
+    def __init__(self, table: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("table", table)
+
+
+def two_holders(first: Tensor, second: Tensor) -> nn.Module:
+    return nn.Sequential(Holder(first), Holder(second))
+
+
+@pytest.mark.parametrize("size", [3, 5])
+def test_modules_go_on_sharing_a_buffer_of_equal_values(size):
+    table = torch.ones(3)
+    network = two_holders(table, table)
+    load_tensors(network, {f"{number}.table": torch.full((size,), 2.0) for number in (0, 1)})
+    network[0].table.add_(1)
+    assert torch.equal(network[1].table, torch.full((size,), 3.0))
+
+
+def test_modules_that_stopped_sharing_a_buffer_get_their_own():
+    table = torch.ones(3)
+    network = two_holders(table, table)
+    given = two_holders(torch.ones(3), torch.zeros(4))
+    assert set(tensors_of(network)) == {"0.table", "1.table"}
+    load_tensors(network, copies(given))
+    assert_same(network, copies(given))
+
+
+def test_a_buffer_of_another_dtype_is_replaced():
+    network = two_holders(torch.ones(3), torch.ones(3))
+    given = two_holders(torch.ones(3, dtype=torch.float64) / 3, torch.ones(3))
+    load_tensors(network, copies(given))
+    assert_same(network, copies(given))
+
+
+class Restless(nn.Module):
+    """Changes an attribute, a buffer and a generator in each pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 2)
+        self.register_buffer("seen", torch.zeros(()))
+        self.register_buffer("wide", torch.ones(1).expand(2))  # whose entries share memory
+        self.passes, self.generator = 0, torch.Generator().manual_seed(1)
+        self.total = torch.zeros(())  # no buffer
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.passes += 1
+        self.seen += 1
+        self.total += 1
+        self.cache = x
+        return self.wide * self.linear(x) * torch.rand((), generator=self.generator)
+
+
+@pytest.mark.parametrize("measuring", [evaluating, unchanged])
+def test_a_measurement_leaves_no_trace(measuring):
+    network, untouched = Restless(), Restless()
+    x = torch.randn(4, 3)
+    network.linear.eval()
+    with measuring(network):
+        assert network.training is (measuring is unchanged)
+        network(x)
+    assert (network.passes, network.seen.item(), network.total.item()) == (0, 0, 0)
+    assert not hasattr(network, "cache")
+    assert torch.equal(network.generator.get_state(), untouched.generator.get_state())
+    assert (network.training, network.linear.training) == (True, False)
+
+
+def test_a_buffer_whose_entries_share_memory_is_replaced():
+    network = two_holders(torch.ones(1).expand(3), torch.ones(3))
+    given = two_holders(torch.arange(3.0), torch.ones(3))
+    load_tensors(network, copies(given))
+    assert_same(network, copies(given))

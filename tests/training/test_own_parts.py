@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import math
 import random
+import sys
 
 import numpy as np
 import pytest
 import torch
+from tests.support import own_parts
 from tests.support.own_parts import Tied
 from tests.training.test_state import assert_bit_equal
+from torch.nn import functional as F
 
 from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue.cards import probes
+from hypertransfer.catalogue.cards.datasets import DatasetError
+from hypertransfer.data.samples import batches
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.probes.checkpoint import initial_view, measure
-from hypertransfer.training import build
+from hypertransfer.training import build, evaluation
 from hypertransfer.training.loop import train
-from hypertransfer.training.state import State
+from hypertransfer.training.state import State, StateError
 
 pytestmark = pytest.mark.usefixtures("own")
 
@@ -25,14 +32,18 @@ NETWORKS = [
     "Plain", "Dropped", "NumpyNoise", "RandomVector", "RandomBuffer", "Normed", "FrozenNorm",
     "LateBlock", "Unused", "Frozen", "ZeroReadout", "SharedHidden", "ManyDimensions",
     "ThroughAKernel", "OwnValues",
+    "LateBlock", "Unused", "Frozen", "ZeroReadout", "SharedHidden", "ShiftedInPlace",
+    "OwnGenerator", "Counting", "Averaging", "CountingAll", "LowRank", "Balanced", "Freezing",
+    "SharedBuffer", "BatchMoments", "DoublePrecision",
 ]  # fmt: skip
 STEPS = 12
 
 
 def spec(model="Plain", **values):
+    model = model if ":" in model else f"mine:{model}"
     return complete.run_spec(
         {
-            "model": f"mine:{model}", "data": "mine:samples", "base": {"width": 4, "depth": 1},
+            "model": model, "data": "mine:samples", "base": {"width": 4, "depth": 1},
             "shape": {"width": 8, "depth": 1}, "parameterisation": "mup", "optimizer": "adamw",
             "lr": 0.02, "batch_size": 16, "steps": STEPS, "seed": 5, "log_every": 1,
             "eval_every": 4, "checkpoints": [0, 6, STEPS], **values,
@@ -259,3 +270,257 @@ def test_weights_of_convolutions_alone_are_stored_channels_last():
 def test_tensors_that_no_file_can_hold_are_refused_by_name(model, text):
     with pytest.raises(ValueError, match=text):
         trained(spec(model))
+
+
+# Measurements ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", NETWORKS)
+def test_evaluating_more_often_does_not_change_the_run(model):
+    seldom, often = trained(spec(model)), trained(spec(model, eval_every=1))
+    for step, kept in seldom.checkpoints.items():
+        assert all(torch.equal(kept[n], often.checkpoints[step][n]) for n in kept)
+    assert repr(seldom.history.train_loss) == repr(often.history.train_loss)
+    assert repr(seldom.history.router_entropy) == repr(often.history.router_entropy)
+
+
+def test_a_network_that_changes_its_input_does_not_change_the_data():
+    run, twin = spec("ShiftedInPlace"), spec("Shifted")
+    result, expected = trained(run), trained(twin)
+    assert repr(result.history) == repr(expected.history)
+    data, fresh = build.data(run), own_parts.samples()
+    assert torch.equal(data.train_x, fresh.train_x)
+    assert torch.equal(data.test_x, fresh.test_x)
+    for name in ("hessian", "gauss_newton", "trace"):
+        rows, those = (probe(s, r.checkpoints, name) for s, r in ((run, result), (twin, expected)))
+        assert {**rows, "seconds": 0} == {**those, "seconds": 0}
+
+
+def first_batch(run):
+    data = build.data(run)
+    index = next(iter(batches(len(data.train_y), run.batch_size, run.seed)))
+    return data.train_x[index].flatten(1), data.train_y[index]
+
+
+def test_counting_operations_is_no_training_pass():
+    """The first loss by hand, after one pass; half the output is the multiplier of µP."""
+    run = spec("Counting")
+    result = trained(run)
+    x, y = first_batch(run)
+    w = result.checkpoints[0]
+    h = F.relu(x @ w["inp.weight"].T) * (1 + 0.1)
+    expected = F.cross_entropy(0.5 * h @ w["out.weight"].T, y).item()
+    assert result.history.train_loss[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_network_that_cannot_be_copied_is_trained(caplog):
+    result = trained(spec("Locked"))
+    assert "Locked cannot be copied" in caplog.text
+    assert_bit_equal(result, trained(spec("Plain")))
+
+
+def test_hooks_and_statistics_are_of_the_training_pass():
+    run = spec("Balanced", checkpoints=[0, 1])
+    result = trained(run)
+    x, _ = first_batch(run)
+    mean = F.relu(x @ result.checkpoints[0]["inp.weight"].T).mean(0)
+    torch.testing.assert_close(result.checkpoints[1]["shift"], 0.1 * mean)
+    assert result.history.router_entropy[0] == pytest.approx(mean.mean().item(), rel=1e-5)
+
+
+def test_weights_that_an_evaluation_merges_are_trained_and_probed_apart():
+    run = spec("LowRank")
+    kept = trained(run).checkpoints
+    data = build.data(run)
+    x, y = data.train_x[:16].flatten(1), data.train_y[:16]
+
+    def loss(w):
+        """µP at twice the base width: half of the readout's output."""
+        h = F.relu(x @ w["inp.weight"].T)
+        h = h @ w["a.weight"].T + h @ w["b.weight"].T
+        return F.cross_entropy(0.5 * h @ w["out.weight"].T, y).item()
+
+    losses = probe(run, kept)["loss"]
+    assert losses == pytest.approx([loss(w) for w in kept.values()], rel=1e-5)
+    view = initial_view(run, lookup.table(run), {"samples": 16}, torch.device("cpu"))
+    before = view.network(view.x)
+    with view.at_start():
+        assert view.landscape().loss(view.network(view.x), slice(16)).item() == pytest.approx(
+            loss(kept[0]), rel=1e-5
+        )
+    assert torch.equal(view.network(view.x), before)
+
+
+def test_an_evaluation_batch_never_has_a_single_sample(monkeypatch):
+    """32 test samples; batch norm with the moments of the batch cannot normalise a single one."""
+    monkeypatch.setattr(evaluation, "EVAL_BATCH", 31)
+    assert math.isfinite(trained(spec("BatchMoments")).history.eval_loss[-1])
+    for n, size in itertools.product(range(1, 30), range(1, 9)):
+        parts = evaluation._parts(n, size)
+        assert sum(parts) == n
+        assert n == 1 or size == 1 or min(parts) > 1
+        assert n % size == 1 or parts == [len(part) for part in torch.arange(n).split(size)]
+
+
+# What a run may depend on ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        ({"model": "mine:DrawnByTheModule"}, ValueError, "other values of gate each time it is bu"),
+        ({"model": "mine:NoiseOfTheModule"}, ValueError, "other outputs each time from one seed"),
+        ({"data": "mine:drawn_by_the_module"}, DatasetError, "other values of train_x each time"),
+    ],
+)
+def test_draws_that_depend_on_what_ran_before_are_refused(values, error, message):
+    with pytest.raises(error, match=message):
+        trained(spec(**values))
+
+
+def test_draws_at_an_import_are_the_same_in_every_process(monkeypatch, tmp_path):
+    (tmp_path / "drawing_parts.py").write_text(
+        "import random, numpy, torch\n"
+        "from tests.support import own_parts\n"
+        "X = torch.randn(6) + float(numpy.random.rand()) + random.random()\n"
+        "class Net(own_parts.Plain):\n"
+        "    def forward(self, x):\n"
+        "        return super().forward(x * X)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    run = spec("drawing_parts:Net")
+    results = []
+    for number in (1, 2):
+        monkeypatch.delitem(sys.modules, "drawing_parts", raising=False)
+        disturb(number)
+        results.append(trained(run))
+    monkeypatch.delitem(sys.modules, "drawing_parts")
+    assert_bit_equal(*results)
+
+
+def test_settings_that_a_data_set_changes_are_gone_after_loading():
+    """The first run of a process loads the data; the second has them in memory."""
+    first = trained(spec(data="mine:restless"))
+    second = trained(spec(data="mine:restless"))
+    assert_bit_equal(first, second)
+    assert_bit_equal(first, trained(spec()))
+
+
+# State -------------------------------------------------------------------------------------
+
+
+def test_an_attribute_that_no_file_can_hold_is_named():
+    with pytest.raises(StateError, match=r"Iterating.*counter.* is a itertools:count, which cann"):
+        interrupted(spec("Iterating"), 2)
+
+
+def test_a_frozen_layer_stays_frozen_after_an_interruption():
+    run = spec("Freezing", checkpoints=[4, 8, STEPS])
+    kept = trained(run, resume=interrupted(run, 5)).checkpoints
+    assert torch.equal(kept[4]["inp.weight"], kept[8]["inp.weight"])
+    assert not torch.equal(kept[8]["inp.weight"], kept[STEPS]["inp.weight"])
+
+
+def test_all_names_of_a_shared_buffer_are_kept():
+    kept = trained(spec("SharedBuffer")).checkpoints[STEPS]
+    assert kept["first.mask"].eq(1).all()
+    assert kept["second.mask"].mean().item() == pytest.approx(1.05**STEPS, rel=1e-5)
+
+
+# What is refused ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        ("Column", r"outputs of shape \(2, 1, 2\)"),
+        ("Pair", "a tuple"),
+        ("Maps", r"outputs of shape \(2, 2, 1, 1\)"),
+        ("Mean", r"outputs of shape \(\)"),
+        ("Fewer", r"outputs of shape \(2, 1\)"),
+        ("More", r"outputs of shape \(2, 5\)"),
+    ],
+)
+def test_outputs_that_do_not_fit_the_targets_are_refused(model, found, loss):
+    with pytest.raises(ValueError, match=rf"{model} returns {found}; .*floats of shape \(2, 2\)"):
+        trained(spec(model, loss=loss))
+
+
+def test_outputs_for_numbers_have_a_column():
+    trained(spec(data="mine:numbers", loss="mse"))
+    with pytest.raises(ValueError, match=r"shape \(2,\); .*floats of shape \(2, 1\)"):
+        trained(spec("Flat", data="mine:numbers", loss="mse"))
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "message"),
+    [
+        ("Late", RoleError, r"Late makes parameters in forward: extra\.weight; make them in __in"),
+        ("Thawing", RoleError, r"inp\.weight of Thawing would be trained after 1 updates"),
+        ("UnknownStatistics", ValueError, r"returns feature_mean, .*columns for load_imbalance, r"),
+        ("PenaltyNumber", TypeError, r"PenaltyNumber\.penalty is 0\.1, but .*rename the attribut"),
+        ("NoNetwork", TypeError, r"mine:NoNetwork returns a NoNetwork, and not a torch\.nn\.Modul"),
+    ],
+)
+def test_a_network_that_cannot_be_trained_is_refused(model, error, message):
+    with pytest.raises(error, match=message):
+        trained(spec(model))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            "short_augment",
+            r"augment returns shape \(16, 1, 1, 5\) .*batch of shape \(16, 1, 1, 6\)",
+        ),
+        ("augment_without_seed", r"augment is called as augment\(x, seed\), but takes \(x\)"),
+    ],
+)
+def test_an_augmentation_that_does_not_fit_is_refused(data, message):
+    with pytest.raises(DatasetError, match=rf"mine:{data}: {message}"):
+        trained(spec(data=f"mine:{data}"))
+
+
+def own_optimizer(name, **values):
+    return spec(optimizer={"name": f"mine:{name}", "gradient_power": 1}, **values)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("UnannouncedClosure", TypeError, r"step takes arguments, .*set needs_closure = True"),
+        ("ModeOfModules", TypeError, r"ModeOfModules\.train takes arguments, but .*train\(\)"),
+        ("GrowingGroups", ValueError, r"GrowingGroups has \d parameter groups after 1 updates, bu"),
+    ],
+)
+def test_an_optimizer_that_cannot_be_called_is_refused(name, error, message):
+    with pytest.raises(error, match=message):
+        trained(own_optimizer(name))
+
+
+def test_an_optimizer_may_have_a_plain_zero_grad():
+    assert_bit_equal(trained(own_optimizer("PlainZeroGrad")), trained(own_optimizer("Descent")))
+
+
+def test_a_closure_returns_the_loss_with_the_penalty():
+    own_parts.Reevaluating.noted.clear()
+    result = trained(own_optimizer("Reevaluating", model="Penalised", checkpoints=[0]))
+    penalty = 10 * result.checkpoints[0]["out.weight"].square().sum().item()
+    expected = result.history.train_loss[0] + penalty
+    assert own_parts.Reevaluating.noted[0] == pytest.approx(expected, rel=1e-5)
+
+
+# Divergence --------------------------------------------------------------------------------
+
+
+def test_a_first_loss_of_0_decides_nothing():
+    """Outputs and the targets of the first minibatch are 0, so that its loss is 0."""
+    values = {"data": "mine:rare", "loss": "mse", "batch_size": 2}
+    result = trained(spec("ZeroReadout", **values))
+    assert result.history.train_loss[0] == 0 < result.history.eval_loss[0]
+    assert result.status == "finished"
+    diverged = trained(spec("ZeroReadout", **values, optimizer="sgd", lr=1e4))
+    assert diverged.status == "diverged"
+    assert diverged.history.train_loss[-1] > 100 * diverged.history.eval_loss[0]

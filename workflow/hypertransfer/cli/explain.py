@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import yaml
 
-from hypertransfer.catalogue import dataset_options, lookup
+from hypertransfer.catalogue import dataset_options
 from hypertransfer.cli.text import aligned
 from hypertransfer.networks.layers import Branch
 from hypertransfer.networks.resolve import ParameterRow
@@ -77,7 +77,7 @@ def lines(planned: PlannedRun) -> Iterator[str]:
     have the same role and hyperparameters, in or outside residual branches.
     """
     spec = planned.run.spec
-    table, ratios = lookup.table(spec), runs_ratios.ratios(spec)
+    table, ratios = build.table(spec), runs_ratios.ratios(spec)
     table = table.unit() if spec.weights == "unit" else table
     shapes = _shape(spec)
     network = build.model(spec, *shapes)

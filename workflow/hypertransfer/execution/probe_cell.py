@@ -13,7 +13,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from hypertransfer.catalogue import lookup
 from hypertransfer.execution.errors import AGAIN, NotReproduced, StalePlan
 from hypertransfer.execution.provenance import provenance
 from hypertransfer.execution.train_cell import (
@@ -93,7 +92,7 @@ def _measure(item: CellProbe, store: Store, device: torch.device) -> Made:
     spec = item.run.spec
     weights = _weights(item, store, device)
     schema = schemas.probe_schema(item.settings["probe"])
-    rows = checkpoint.measure(spec, lookup.table(spec), weights, item.settings, device, log)
+    rows = checkpoint.measure(spec, build.table(spec), weights, item.settings, device, log)
     record = {
         "run": item.run.key,
         "settings": dict(item.settings),

@@ -13,7 +13,7 @@ import pyarrow as pa
 import torch
 from safetensors.torch import save as save_tensors
 
-from hypertransfer.catalogue import complete, lookup
+from hypertransfer.catalogue import complete
 from hypertransfer.execution.errors import AGAIN, StalePlan
 from hypertransfer.execution.provenance import provenance
 from hypertransfer.planning import keys
@@ -150,7 +150,7 @@ def _trained(item: CellRun, device: torch.device, state: State | None, save: Sav
 
     if state:
         log.info("resumed after %d of %d steps", state.done, item.spec.steps)
-    table = lookup.table(item.spec)
+    table = build.table(item.spec)
     return train(item.spec, table, device=device, progress=progress, resume=state, save=save)
 
 

@@ -24,8 +24,8 @@ from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.runs import ratios
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import build, losses, randomness
-from hypertransfer.training.loop import reproducible
-from hypertransfer.training.network_tensors import load_tensors, tensors_of
+from hypertransfer.training.network_tensors import evaluating, load_tensors, tensors_of
+from hypertransfer.training.settings import reproducible
 from hypertransfer.training.state import PRECONDITIONER
 
 CHUNK = 1024  # samples whose autograd graph is in memory at once
@@ -46,7 +46,7 @@ class View:
         scales: learning rate of each parameter divided by `lr`, by name: the diagonal of S.
         batch_size: the batch size of the run.
         step: the step of the checkpoint.
-        initial: the weights before the first step, by name.
+        initial: the weights before the first step, by name, as the training mode has them.
         preconditioner: Adam's √v̂ + ε of each trained parameter, by name; empty at step 0 and for
             optimizers without second moments.
         betas: the betas of the optimizer.
@@ -99,7 +99,7 @@ class View:
         try:
             yield
         finally:
-            load_weights(self.network, weights)
+            load_tensors(self.network, weights)  # those of the evaluation mode, as they were
 
 
 class Probe(Protocol):
@@ -150,7 +150,8 @@ def measure(
         started = time.perf_counter()
         view = at_checkpoint(start, step, checkpoints[step])
         randomness.seed(f"{spec.seed}/probe/{step}")
-        with sdpa_kernel(SDPBackend.MATH):  # the only backend that can be differentiated twice
+        # The only backend of attention that can be differentiated twice.
+        with evaluating(view.network), sdpa_kernel(SDPBackend.MATH):
             row = {"step": step, **probe.at(view)}
         row["seconds"] = time.perf_counter() - started
         log.info("step %d: %s %s, %d products", step, headline, row[headline], row["products"])
@@ -165,7 +166,9 @@ def initial_view(
     """The view of a run before its first step."""
     data = build.data(spec).to(device)
     network, rows = build.drawn_model(spec, data, table)
-    network.to(device).eval()
+    network.to(device).train()
+    initial = {name: t.detach().clone() for name, t in tensors_of(network).items()}
+    network.eval()
     samples = settings.get("samples")
     return View(
         network=network,
@@ -178,7 +181,7 @@ def initial_view(
         scales={row.name: row.lr / spec.lr for row in rows},
         batch_size=spec.batch_size,
         step=0,
-        initial={name: t.detach().clone() for name, t in tensors_of(network).items()},
+        initial=initial,
         preconditioner={},
         betas=table.betas(optimizers.betas(spec.optimizer), ratios.ratios(spec)),
     )
@@ -199,7 +202,12 @@ def at_checkpoint(view: View, step: int, kept: Mapping[str, Tensor]) -> View:
 def load_weights(network: nn.Module, kept: Mapping[str, Tensor]) -> None:
     """Give the network the weights that a checkpoint keeps beside preconditioners.
 
+    Checkpoints hold the weights of the training mode, which a network may change for evaluation.
+    The network is in evaluation mode, before and afterwards.
+
     Raises:
         ValueError: the weights are of another network.
     """
+    network.train()
     load_tensors(network, {n: t for n, t in kept.items() if not n.startswith(PRECONDITIONER)})
+    network.eval()

@@ -19,6 +19,8 @@ HISTORY: Mapping[str, str] = {
     "router_entropy": "number",  # entropy of the router's scores over that of equal scores
     "dropped_share": "number",  # share of the choices beyond the capacity of the chosen expert
 }
+# Columns that a network's method `statistics` may fill.
+STATISTICS = ("load_imbalance", "router_entropy", "dropped_share")
 AT_EVALUATIONS = ("eval_loss", "eval_accuracy")  # measured at evaluations only
 ALONG_TRAINING = tuple(name for name in HISTORY if name not in ("step", *AT_EVALUATIONS))
 

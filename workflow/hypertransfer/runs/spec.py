@@ -104,7 +104,8 @@ class RunSpec:
         log_every: steps between records of the training loss, each the mean over these steps.
         eval_every: steps between evaluations of the loss on the test samples.
         divergence: a run stops as diverged if its recorded loss is not finite, or above this
-            multiple of the loss of the first batch.
+            multiple of the loss of the first batch; if that is 0, of the first loss on the test
+            samples; if that is 0, too, only if it is not finite.
         checkpoints: steps at which the weights are stored.
     """
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from hypertransfer.catalogue import lookup
 from hypertransfer.catalogue.cards import optimizers
+from hypertransfer.catalogue.module_source import PACKAGE
 from hypertransfer.data.samples import Samples
 from hypertransfer.networks import growth
 from hypertransfer.networks.layers import Embedding
@@ -29,11 +33,13 @@ from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import data_checks, randomness
-from hypertransfer.training.network_tensors import tensors_of
+from hypertransfer.training.network_tensors import same, tensors_of
+from hypertransfer.training.settings import reproducible
 
 READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
 # Classes whose step takes a closure that computes the loss (extensions.ReevaluatingOptimizer).
 WITH_CLOSURE = tuple(f"pytorch_optimizer:{n}" for n in ("EmoFact", "EmoLynx", "EmoNavi"))
+LOADED_TWICE = 5.0  # seconds; data of the user that are loaded faster are loaded twice, to compare
 EPS = 1e-8  # ε at the base shape where the config sets none: torch's default for Adam
 
 
@@ -45,7 +51,7 @@ def device(name: str) -> torch.device:
 
 
 def import_parts(spec: RunSpec) -> None:
-    """Import the modules of the spec's network, optimizer and data set.
+    """Import the modules of the spec's network, optimizer, data set and table.
 
     Modules of the user may change torch's settings when they are imported. They are imported
     before the settings of a run are made, because a module is imported once in a process: a later
@@ -53,7 +59,28 @@ def import_parts(spec: RunSpec) -> None:
     """
     parts = {"model": spec.model, "optimizer": spec.optimizer, "data": spec.data}
     for kind, part in parts.items():
-        lookup.load(kind, lookup.import_path(kind, part.name))
+        _load(kind, lookup.import_path(kind, part.name))
+    if ":" in spec.parameterisation:
+        _load("parameterisation", spec.parameterisation)
+
+
+def table(spec: RunSpec) -> Parameterisation:
+    """The parameterisation of the spec; the modules of all its parts are imported first.
+
+    Raises:
+        ValueError: see `lookup.table`.
+    """
+    import_parts(spec)
+    return lookup.table(spec)
+
+
+def _load(kind: str, path: str) -> Any:
+    """The object at `module:attribute`; what a module draws at its import depends on its name."""
+    module = path.partition(":")[0]
+    if module in sys.modules:
+        return lookup.load(kind, path)
+    with randomness.seeded(f"import/{module}"):
+        return lookup.load(kind, path)
 
 
 def model(spec: RunSpec, input_shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -63,11 +90,14 @@ def model(spec: RunSpec, input_shape: tuple[int, ...], classes: int) -> nn.Modul
         spec: the run.
         input_shape: shape of the input of one sample.
         classes: number of outputs: classes, the size of the vocabulary, or 1 for regression.
+
+    Raises:
+        TypeError: what the spec names does not return a network.
     """
-    make = lookup.load("model", lookup.import_path("model", spec.model.name))
+    make = _load("model", lookup.import_path("model", spec.model.name))
     granularity = spec.shape.granularity
     experts = {"granularity": granularity} if granularity > 1 else {}  # models with experts only
-    return make(
+    network = make(
         width=spec.shape.width,
         depth=spec.shape.depth,
         input_shape=input_shape,
@@ -75,6 +105,18 @@ def model(spec: RunSpec, input_shape: tuple[int, ...], classes: int) -> nn.Modul
         **experts,
         **spec.model.options,
     )
+    if not isinstance(network, nn.Module):
+        found = type(network).__name__
+        raise TypeError(f"{spec.model.name} returns a {found}, and not a torch.nn.Module")
+    if ":" in spec.model.name:
+        reproducible()  # whatever settings the user's code has changed
+        network.register_forward_pre_hook(_with_own_inputs)
+    return network
+
+
+def _with_own_inputs(network: nn.Module, inputs: tuple) -> tuple:
+    """Copies of the inputs: a network of the user may change its input, which is the data set."""
+    return tuple(x.clone() if isinstance(x, Tensor) else x for x in inputs)
 
 
 def base(spec: RunSpec) -> Base:
@@ -142,7 +184,8 @@ def drawn_model(
 
     Raises:
         RoleError: the table cannot be applied to the network, or nothing is left to train.
-        ValueError: a tensor of the network cannot be kept at checkpoints.
+        ValueError: the seed does not decide the network, or a tensor cannot be kept at
+            checkpoints.
     """
     shapes = tuple(data.train_x.shape[1:]), data.classes
     with randomness.seeded(f"{spec.seed}/modules"):
@@ -152,7 +195,13 @@ def drawn_model(
     if ":" not in spec.optimizer.name or spec.optimizer.name.startswith("torch.optim:"):
         _store_channels_last(network)
     draw = _boundary(spec) if spec.weights == "boundary" else None
-    apply(network, parameter_rows, table, ratios(spec), spec.seed, base(spec), draw)
+    drawing = parameter_rows, table, ratios(spec), spec.seed, base(spec), draw
+    apply(network, *drawing)
+    if ":" in spec.model.name:
+        with randomness.seeded(f"{spec.seed}/modules"):
+            again = model(spec, *shapes)
+        apply(again, *drawing)
+        _check_alike(spec.model.name, network, again)
     if draw:
         parameter_rows = list(_as_drawn(network, parameter_rows))
     return network, list(_frozen(spec, network, parameter_rows))
@@ -180,11 +229,27 @@ def _store_channels_last(network: nn.Module) -> None:
             weight.data = weight.data.to(memory_format=torch.channels_last)
 
 
+def _check_alike(name: str, network: nn.Module, again: nn.Module) -> None:
+    """Check that the network of a seed has the same values when it is built again.
+
+    Raises:
+        ValueError: a parameter or buffer differs.
+    """
+    first, second = tensors_of(network), tensors_of(again)
+    if unlike := [n for n in sorted({*first, *second}) if not same(first.get(n), second.get(n))]:
+        raise ValueError(
+            f"{name} has other values of {', '.join(unlike)} each time it is built from one seed, "
+            "so that a run would depend on what ran before it: draw from the global generators of "
+            "torch, numpy or Python, or from a generator that __init__ makes and seeds, and fill "
+            "what torch.empty makes"
+        )
+
+
 def _boundary(spec: RunSpec) -> Draw:
     """Draws each weight on the boundary of the unit ball of the norm that the optimizer uses."""
     options = optimizers.fixed(spec.optimizer) | dict(spec.optimizer.options)
     module = lookup.import_path("optimizer", spec.optimizer.name).partition(":")[0]
-    boundary = lookup.load("optimizer", f"{module}:boundary")
+    boundary = _load("optimizer", f"{module}:boundary")
     draw_by_role = boundary(options["preset"], options["norms"], options["radii"])
 
     def draw(tagged: Tagged, generator: torch.Generator) -> Tensor | None:
@@ -233,14 +298,17 @@ def optimizer(
     An optimizer of another package keeps its own defaults for hyperparameters that neither the
     table scales nor the config sets.
     """
-    make = lookup.load("optimizer", lookup.import_path("optimizer", spec.optimizer.name))
+    make = _load("optimizer", lookup.import_path("optimizer", spec.optimizer.name))
     config = optimizers.fixed(spec.optimizer) | dict(spec.optimizer.options)
     in_groups = ("gradient_power", "betas")  # read by the table; the groups have scaled betas
     options = {k: v for k, v in config.items() if k not in in_groups}
     trained = {name for name, p in network.named_parameters() if p.requires_grad}
     parameter_groups = groups(network, [r for r in parameter_rows if r.name in trained])
     if not lookup.of_package(spec.optimizer):
-        return make(parameter_groups, **options)
+        made = make(parameter_groups, **options)
+        if ":" in spec.optimizer.name:
+            reproducible()
+        return made
     scaled = {"params", "lr", "weight_decay", *({"betas", "eps"} & set(config))}
     known = [{k: v for k, v in group.items() if k in scaled} for group in parameter_groups]
     made = make(known, **{k: v for k, v in options.items() if k not in scaled})
@@ -264,7 +332,21 @@ def data(spec: RunSpec) -> Samples:
 
 @lru_cache(maxsize=2)
 def _data(path: str, options: str) -> Samples:
-    with randomness.seeded(f"data/{path}/{options}"):
-        samples = lookup.load("data", path)(**json.loads(options))
-    data_checks.check(path, samples)
+    started = time.monotonic()
+    samples = _loaded(path, options)
+    if not _of_library(path) and time.monotonic() - started < LOADED_TWICE:
+        data_checks.check_alike(path, samples, _loaded(path, options))
     return samples
+
+
+def _of_library(path: str) -> bool:
+    return path.partition(".")[0] == PACKAGE
+
+
+def _loaded(path: str, options: str) -> Samples:
+    function = _load("data", path)
+    with randomness.seeded(f"data/{path}/{options}"):
+        samples = function(**json.loads(options))
+    if not _of_library(path):
+        reproducible()
+    return data_checks.check(path, samples)

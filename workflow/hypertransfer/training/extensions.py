@@ -6,6 +6,7 @@ the only place that looks for these methods.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from hypertransfer.runs.columns import STATISTICS
 from hypertransfer.training.optimizer_state import of_optimizer, to_optimizer
 
 LossFn = Callable[[Tensor, Tensor], Tensor]  # maps outputs and targets to the mean loss
@@ -43,7 +45,7 @@ class WithStatistics(Protocol):
     """A network that reports quantities of the last training step."""
 
     def statistics(self) -> dict[str, float]:
-        """Values by column of `runs.columns.HISTORY`."""
+        """Values by column of `runs.columns.STATISTICS`."""
 
 
 @runtime_checkable
@@ -80,7 +82,10 @@ class OptimizerWithModes(Protocol):
 
 @runtime_checkable
 class ReevaluatingOptimizer(Protocol):
-    """An optimizer whose `step` takes a closure, which computes loss and gradients anew."""
+    """An optimizer whose `step` takes a closure, which computes loss and gradients anew.
+
+    The closure returns what the gradients are of: the loss with the penalty of the network.
+    """
 
     needs_closure: bool
 
@@ -94,22 +99,34 @@ class Extensions:
     statistics: Callable[[], dict[str, float]]
     observe: Callable[[int, nn.Module, LossFn, Tensor, Tensor, int], None] | None
     unclipped_share: Callable[[], float]
+    zero_grad: Callable[[], None]
     train: Callable[[], None]
     evaluated_weights: Callable[[], AbstractContextManager[None]]
     needs_closure: bool
 
     @classmethod
     def of(cls, model: nn.Module, optimizer: Optimizer) -> Extensions:
-        """Collect the extensions that the network and the optimizer offer."""
+        """Collect the extensions that the network and the optimizer offer.
+
+        Raises:
+            TypeError: an extension, or the step of the optimizer, cannot be called as it will be.
+        """
+        _check_network(model)
+        _check_optimizer(optimizer)
         return cls(
             penalty=model.penalty if isinstance(model, WithPenalty) else lambda: 0.0,
             after_update=model.after_update if isinstance(model, WithUpdateHook) else lambda: None,
-            statistics=model.statistics if isinstance(model, WithStatistics) else dict,
+            statistics=partial(_statistics, model) if isinstance(model, WithStatistics) else dict,
             observe=optimizer.observe if isinstance(optimizer, ObservingOptimizer) else None,
             unclipped_share=(
                 optimizer.unclipped_share
                 if isinstance(optimizer, ClippingOptimizer)
                 else lambda: math.nan
+            ),
+            zero_grad=(
+                partial(optimizer.zero_grad, set_to_none=True)
+                if _takes(optimizer.zero_grad, set_to_none=True)
+                else optimizer.zero_grad
             ),
             train=optimizer.train if isinstance(optimizer, OptimizerWithModes) else lambda: None,
             evaluated_weights=(
@@ -119,6 +136,68 @@ class Extensions:
             ),
             needs_closure=isinstance(optimizer, ReevaluatingOptimizer) and optimizer.needs_closure,
         )
+
+
+def _takes(function: Callable, *arguments: object, **named: object) -> bool:
+    """Whether a function can be called with these arguments; true if that cannot be known."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # a callable of C code has no signature
+        return True
+    try:
+        signature.bind(*arguments, **named)
+    except TypeError:
+        return False
+    return True
+
+
+def _check_network(model: nn.Module) -> None:
+    kind = type(model).__name__
+    for name in ("penalty", "after_update", "statistics"):
+        found = getattr(model, name, None)
+        if not hasattr(model, name) or (_is_method(found) and _takes(found)):
+            continue
+        raise TypeError(
+            f"{kind}.{name} is {found!r:.80}, but {name} of a network is a method without "
+            "arguments that the training loop calls: change it, or rename the attribute"
+        )
+
+
+def _is_method(found: object) -> bool:
+    return callable(found) and not isinstance(found, nn.Module)
+
+
+def _check_optimizer(optimizer: Optimizer) -> None:
+    kind = type(optimizer).__name__
+    if isinstance(optimizer, OptimizerWithModes):
+        for name in ("eval", "train"):
+            if not _takes(getattr(optimizer, name)):
+                raise TypeError(
+                    f"{kind}.{name} takes arguments, but the training loop calls eval() and train()"
+                    ": write both without arguments, or give `mode` a default in train"
+                )
+    # The method of the class: schedulers of torch replace that of the object by a wrapper.
+    takes_none = _takes(type(optimizer).step, optimizer)
+    if not getattr(optimizer, "needs_closure", False) and not takes_none:
+        raise TypeError(
+            f"{kind}.step takes arguments, but the training loop calls step(): set "
+            "needs_closure = True if it takes a closure that computes loss and gradients"
+        )
+
+
+def _statistics(model: WithStatistics) -> dict[str, float]:
+    """The network's statistics.
+
+    Raises:
+        ValueError: there is no column of such a name.
+    """
+    values = model.statistics()
+    if unknown := sorted(set(values) - set(STATISTICS)):
+        raise ValueError(
+            f"{type(model).__name__}.statistics() returns {', '.join(unknown)}, but the history "
+            f"has columns for {', '.join(STATISTICS)} only"
+        )
+    return values
 
 
 @contextmanager

@@ -12,23 +12,32 @@ from types import SimpleNamespace
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from hypertransfer.data.samples import Samples, augmentation_seed, batches, curvature_seed
+from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.runs.columns import HISTORY
 from hypertransfer.runs.schedule import factor
 from hypertransfer.runs.spec import RunSpec, Schedule
-from hypertransfer.training import build, losses, optimizer_state, randomness, state
+from hypertransfer.training import (
+    build,
+    data_checks,
+    losses,
+    optimizer_state,
+    randomness,
+    state,
+)
+from hypertransfer.training.evaluation import evaluate
 from hypertransfer.training.extensions import Extensions
-from hypertransfer.training.network_tensors import load_tensors, tensors_of, unchanged
-from hypertransfer.training.randomness import evaluating
+from hypertransfer.training.module_state import ModuleState
+from hypertransfer.training.network_tensors import copies_of, load_tensors, tensors_of
+from hypertransfer.training.settings import reproducible
 from hypertransfer.training.state import State, StateError
 from hypertransfer.training.stopwatch import Stopwatch
+from hypertransfer.training.trial import step_flops
 
 FINAL_FRACTION = 0.1  # share of a run, at its end, over which the final loss is averaged
 FLOP_SAMPLES = 2  # samples whose operations are counted; batch norm cannot normalise a single one
-EVAL_BATCH = 2000  # targets in one batch of an evaluation: samples, or tokens of a text
 
 Progress = Callable[[int, float], None]  # receives the step and the mean training loss
 Save = Callable[[Callable[[], State]], None]  # receives a function that returns the state
@@ -71,53 +80,6 @@ class Training:
     checkpoints: dict[int, dict[str, Tensor]]
 
 
-def reproducible() -> None:
-    """Make torch deterministic and single-threaded, so that equal specs give equal results.
-
-    All settings that change numbers get their defaults, whatever environment variables or
-    imported modules have set.
-    """
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.set_default_dtype(torch.float32)
-    torch.set_default_device(None)
-    torch.set_grad_enabled(True)
-    torch.set_flush_denormal(False)
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.mkldnn.enabled = True
-    torch.backends.cudnn.enabled = True
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.allow_tf32 = True
-    for enable in ("flash", "mem_efficient", "math", "cudnn"):
-        getattr(torch.backends.cuda, f"enable_{enable}_sdp")(True)
-
-
-@torch.no_grad()
-def evaluate(model: nn.Module, data: Samples, loss_fn: Callable) -> tuple[float, float]:
-    """Mean loss and accuracy on the test set; the accuracy is 0 if targets are not classes."""
-    loss = correct = 0.0
-    targets = data.test_y[0].numel()  # of one sample: 1, or the tokens of a text
-    size = max(1, EVAL_BATCH // targets)
-    with evaluating(model):
-        for x, y in zip(data.test_x.split(size), data.test_y.split(size), strict=True):
-            output = model(x)
-            loss += loss_fn(output, y).item() * y.numel()
-            if not y.is_floating_point():
-                correct += (output.argmax(-1) == y).sum().item()
-    return loss / data.test_y.numel(), correct / data.test_y.numel()
-
-
-def step_flops(model: nn.Module, loss_fn: Callable, x: Tensor, y: Tensor) -> int:
-    """Floating-point operations of a forward and a backward pass of a batch, as torch counts them.
-
-    The network and the global random generators stay as they were.
-    """
-    counter = FlopCounterMode(display=False)
-    with unchanged(model), randomness.seeded("flops"), counter:
-        loss_fn(model(x), y).backward()
-    return counter.get_total_flops()
-
-
 class Scheduler:
     """Sets each group's learning rate to its peak times the schedule's factor."""
 
@@ -126,7 +88,18 @@ class Scheduler:
         self.peaks = [group["lr"] for group in optimizer.param_groups]
 
     def before(self, step: int) -> None:
-        """Set the learning rates for the next update, with `step` updates done."""
+        """Set the learning rates for the next update, with `step` updates done.
+
+        Raises:
+            ValueError: the optimizer has got other groups.
+        """
+        found = len(self.optimizer.param_groups)
+        if found != len(self.peaks):
+            raise ValueError(
+                f"{type(self.optimizer).__name__} has {found} parameter groups after {step} "
+                f"updates, but the schedule is for the {len(self.peaks)} groups that it was made "
+                "with: groups cannot be added in training"
+            )
         now = factor(self.schedule, step, self.steps)
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * now
@@ -155,6 +128,8 @@ class Loop:
         self.stopwatch = Stopwatch(self.data.train_x.device)
         self.extensions = Extensions.of(self.model, self.optimizer)
         self.scheduler = Scheduler(self.optimizer, self.spec.schedule, self.spec.steps)
+        self.module_state = ModuleState(self.model)
+        self.trained = {id(p) for p in self.model.parameters() if p.requires_grad}
         self.extensions.train()
 
     @property
@@ -185,14 +160,15 @@ class Loop:
         """One step on the samples with indices `index`: forward, backward, update."""
         if self.done in self.checkpoints:
             self.kept[self.done] = self._snapshot()
+        evaluated = {} if self.done else self._evaluated()
         self.scheduler.before(self.done)
         randomness.seed(f"{self.spec.seed}/step/{self.done}")
         x, y = self._batch(index)
         self._observe(x, y)
 
-        loss = self._backward(x, y)
+        loss, _ = self._backward(x, y)
         if self.done == 0:
-            self._record_start(loss)
+            self._record_start(loss, evaluated)
 
         with self.stopwatch("optimizer"):
             if self.extensions.needs_closure:
@@ -205,24 +181,30 @@ class Loop:
         self.since += 1
         self.done += 1
 
-    def _backward(self, x: Tensor, y: Tensor) -> Tensor:
-        """The loss of a batch, whose gradients replace those of the parameters."""
+    def _backward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss of a batch without and with the penalty; its gradients replace those before."""
         loss = self.loss_fn(self.model(x), y)
-        self.optimizer.zero_grad(set_to_none=True)
-        (loss + self.extensions.penalty()).backward()
-        return loss
+        self.extensions.zero_grad()
+        objective = loss + self.extensions.penalty()
+        objective.backward()
+        return loss, objective
 
     def _reevaluate(self, x: Tensor, y: Tensor) -> Tensor:
-        """`_backward` at other weights in the same step, with the step's random draws."""
+        """The loss with the penalty at other weights, with the step's random draws again."""
         randomness.seed(f"{self.spec.seed}/step/{self.done}")
         with torch.enable_grad():
-            return self._backward(x, y).detach()
+            _, objective = self._backward(x, y)
+        return objective.detach()
 
     def _batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs of the samples, augmented if the data set has an augmentation, and targets."""
         x = self.data.train_x[index]
         if self.data.augment:
-            x = self.data.augment(x, augmentation_seed(self.order_seed, self.done))
+            augmented = self.data.augment(x, augmentation_seed(self.order_seed, self.done))
+            if self.done == 0:
+                plain = self.data.train_x[index]
+                data_checks.check_augmented(self.spec.data.name, plain, augmented)
+            x = augmented
         return x, self.data.train_y[index]
 
     def _observe(self, x: Tensor, y: Tensor) -> None:
@@ -238,37 +220,63 @@ class Loop:
 
     def _snapshot(self) -> dict[str, Tensor]:
         with self._evaluated_weights():
-            kept = weights(self.model)
+            kept = copies_of(self.model)
         return {**kept, **state.preconditioner(self.model, self.optimizer)}
 
-    def _record_start(self, loss: Tensor) -> None:
+    def _record_start(self, loss: Tensor, evaluated: dict[str, float]) -> None:
         """Add the row of step 0 to the history."""
         self.initial = loss.item()
-        self._add_row(self.initial, evaluate_now=True)
+        row = {"step": 0, "train_loss": self.initial, **evaluated}
+        self.history.add(**row, **self.extensions.statistics())
 
     def _record(self, progress: Progress | None) -> None:
         """Add the row of the present step to the history, and detect a divergence."""
+        self._check_parameters()
         mean = self.total.item() / self.since
         self.total.zero_()
         self.since = 0
-        self.diverged = not mean <= self.spec.divergence * self.initial
+        self.diverged = self._exceeds(mean)
         at_end = self.done == self.spec.steps
         due = not self.diverged and (self.done % self.spec.eval_every == 0 or at_end)
-        self._add_row(mean, evaluate_now=due, unclipped_share=self.extensions.unclipped_share())
+        row = {"step": self.done, "train_loss": mean, **self.extensions.statistics()}
+        row["unclipped_share"] = self.extensions.unclipped_share()
+        # The evaluation comes last: the values above are of the last training step.
+        self.history.add(**row, **(self._evaluated() if due else {}))
         if progress:
             progress(self.done, mean)
 
-    def _add_row(self, train_loss: float, *, evaluate_now: bool, **values: float) -> None:
-        row = {"step": self.done, "train_loss": train_loss, **values}
-        if evaluate_now:
-            with self._evaluated_weights():
-                evaluated = evaluate(self.model, self.data, self.loss_fn)
-            row["eval_loss"], row["eval_accuracy"] = evaluated
-        self.history.add(**row, **self.extensions.statistics())
+    def _exceeds(self, mean: float) -> bool:
+        """Whether a mean loss shows that the run diverged."""
+        reference = self.initial or self.history.eval_loss[0]
+        if not reference:
+            return not math.isfinite(mean)
+        return not mean <= self.spec.divergence * reference
+
+    def _evaluated(self) -> dict[str, float]:
+        """The columns of an evaluation of the present weights."""
+        with self._evaluated_weights():
+            loss, accuracy = evaluate(self.model, self.data, self.loss_fn)
+        return {"eval_loss": loss, "eval_accuracy": accuracy}
+
+    def _check_parameters(self) -> None:
+        """Check that the network's parameters to train are still those of the optimizer.
+
+        Raises:
+            RoleError: there are others.
+        """
+        named = self.model.named_parameters()
+        if others := [n for n, p in named if p.requires_grad and id(p) not in self.trained]:
+            raise RoleError(
+                f"{', '.join(others)} of {type(self.model).__name__} would be trained after "
+                f"{self.done} updates, but had no gradients or did not exist when the optimizer "
+                "was made: make all parameters in __init__, and set requires_grad = True there; "
+                "it may become False in training, and True again"
+            )
 
     def state(self) -> State:
         """The state of the training; a training resumed from it continues bit for bit."""
         moments, structure = optimizer_state.of_optimizer(self.optimizer)
+        attributes, modules = self.module_state.changed()
         history = {
             name: torch.tensor(column, dtype=torch.float64)
             for name, column in vars(self.history).items()
@@ -276,6 +284,7 @@ class Loop:
         parts = {
             "model": tensors_of(self.model),
             "optimizer": moments,
+            "modules": attributes,
             "history": history,
             "kept": state.joined(self.kept),
             "loss": {"total": self.total, "initial": torch.tensor(self.initial).double()},
@@ -285,6 +294,8 @@ class Loop:
             "since": self.since,
             "seconds": self.elapsed(),
             "optimizer": structure,
+            "modules": modules,
+            "frozen": [n for n, p in self.model.named_parameters() if not p.requires_grad],
             "parts": self.stopwatch.seconds(),
         }
         return State(self.done, numbers, tensors)
@@ -301,6 +312,9 @@ class Loop:
         """
         try:
             load_tensors(self.model, saved.part("model"))
+            self.module_state.restore(saved.part("modules"), saved.numbers["modules"])
+            for name, parameter in self.model.named_parameters():
+                parameter.requires_grad_(name not in saved.numbers["frozen"])
             moments, structure = saved.part("optimizer"), saved.numbers["optimizer"]
             optimizer_state.to_optimizer(self.optimizer, moments, structure)
             columns = {name: tensor.tolist() for name, tensor in saved.part("history").items()}
@@ -326,7 +340,8 @@ def train(
 ) -> Training:
     """Train the network of the spec under its parameterisation.
 
-    A run diverges if its loss is not finite, or exceeds `spec.divergence` times the first loss.
+    A run diverges if its loss is not finite, or exceeds `spec.divergence` times the first loss, or
+    the first loss on the test set if the first loss is 0.
     A diverged run ends early, with the status `diverged`. On a CPU, repeated calls give bit-equal
     results, whether or not a run was interrupted and resumed.
 
@@ -340,18 +355,21 @@ def train(
 
     Raises:
         StateError: the saved state belongs to another training.
+        ValueError: network, data set or optimizer cannot be used.
     """
     build.import_parts(spec)
     reproducible()
     device = device or torch.device("cpu")
     data = build.data(spec).to(device)
+    data_checks.check_augment(spec.data.name, data)
     loss_fn = losses.LOSSES[spec.loss]
     model, rows = build.drawn_model(spec, data, table)
     model.to(device).train()
     counted = min(FLOP_SAMPLES, spec.batch_size)
-    flops = step_flops(model, loss_fn, data.train_x[:counted], data.train_y[:counted])
+    flops = step_flops(model, data, loss_fn, counted)
     randomness.seed(f"{spec.seed}/optimizer")
-    loop = Loop(spec, data, model, build.optimizer(spec, model, rows), loss_fn)
+    optimizer = build.optimizer(spec, model, rows)
+    loop = Loop(spec, data, model, optimizer, loss_fn)
     if resume:
         loop.resume(resume)
     loop.run(progress, save)
@@ -367,14 +385,6 @@ def train(
         history=loop.history,
         checkpoints=loop.kept,
     )
-
-
-def weights(model: nn.Module) -> dict[str, Tensor]:
-    """Copies of the network's parameters and buffers on the CPU, by name."""
-    return {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in tensors_of(model).items()
-    }
 
 
 def final_loss(history: History, steps: int) -> float:

@@ -1,22 +1,45 @@
-"""The tensors of a network: parameters and buffers, read, given and restored by name.
+"""The tensors of a network, read, given and restored by name, and measurements without a trace.
 
 Buffers count whether they are persistent or not: a table of random features that is not persistent
 decides a network's output, too. Buffers may be made, widened or dropped while a network computes,
-such as a table of positions that grows with the longest text.
+such as a table of positions that grows with the longest text. Modules may share a buffer, and stop
+to do so: a buffer has the names of all modules that hold it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from hypertransfer.training.state_kinds import GENERATORS
+
+INTERNAL = frozenset(vars(nn.Module()))  # attributes that torch gives to each module
+
 
 def tensors_of(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers by name, each tensor once; buffers that are not persistent, too."""
-    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    """Parameters by name, each once, and buffers by all their names; those not persistent, too."""
+    return {**dict(model.named_parameters()), **_buffers(model)}
+
+
+def _buffers(model: nn.Module) -> dict[str, Tensor]:
+    return {
+        f"{path}.{name}" if path else name: buffer
+        for path, module in model.named_modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    }
+
+
+def copies_of(model: nn.Module) -> dict[str, Tensor]:
+    """Copies of the network's parameters and buffers on the CPU, by name."""
+    return {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in tensors_of(model).items()
+    }
 
 
 @torch.no_grad()
@@ -24,12 +47,13 @@ def load_tensors(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Give a network the parameters and buffers of `tensors`, by the names of `tensors_of`.
 
     Values are copied; device and memory layout of the network's tensors stay. A buffer of another
-    shape is replaced, one that the network lacks is made, and one that `tensors` lacks is None.
+    shape or dtype is replaced, one that the network lacks is made, and one that `tensors` lacks is
+    None. Modules go on sharing a buffer if all its names have equal values.
 
     Raises:
         ValueError: names or shapes of parameters differ, or the module of a buffer is missing.
     """
-    parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
+    parameters, buffers = dict(model.named_parameters()), _buffers(model)
     modules = dict(model.named_modules())
     given = {n: t for n, t in tensors.items() if _home(n) not in modules or n in parameters}
     unlike = {n for n, t in parameters.items() if n not in given or given[n].shape != t.shape}
@@ -38,15 +62,37 @@ def load_tensors(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in parameters.items():
         tensor.copy_(tensors[name])
     device = next((t.device for t in (*parameters.values(), *buffers.values())), None)
-    for name in sorted({*buffers, *tensors} - set(parameters)):
-        value, own = tensors.get(name), buffers.get(name)
-        if value is not None and own is not None and own.shape == value.shape:
-            own.copy_(value)
-        else:
-            home = modules[_home(name)]
-            home._buffers[name.rpartition(".")[2]] = (
-                None if value is None else value.detach().clone().to(device)
-            )
+    for names in _holders(buffers, tensors, set(parameters)):
+        values = [tensors.get(name) for name in names]
+        shared = all(_equal(value, values[0]) for value in values)
+        for part in [names] if shared else [[name] for name in names]:
+            value, own = tensors.get(part[0]), buffers.get(part[0])
+            if shared and own is not None and _fits(own, value) and _can_change(own):
+                own.copy_(value)
+                continue
+            new = None if value is None else value.detach().clone().to(device)
+            for name in part:
+                modules[_home(name)]._buffers[name.rpartition(".")[2]] = new
+
+
+def _holders(
+    buffers: Mapping[str, Tensor], tensors: Mapping[str, Tensor], parameters: set[str]
+) -> list[list[str]]:
+    """The names of each buffer of the network, and of each further one in `tensors`."""
+    by_tensor: dict[int, list[str]] = {}
+    for name, buffer in buffers.items():
+        by_tensor.setdefault(id(buffer), []).append(name)
+    return [*by_tensor.values(), *([n] for n in sorted({*tensors} - {*buffers} - parameters))]
+
+
+def _equal(first: Tensor | None, second: Tensor | None) -> bool:
+    if first is None or second is None or first is second:
+        return first is second
+    return _fits(first, second) and torch.equal(first, second)
+
+
+def _fits(own: Tensor, value: Tensor | None) -> bool:
+    return value is not None and (own.shape, own.dtype) == (value.shape, value.dtype)
 
 
 def _home(name: str) -> str:
@@ -54,24 +100,92 @@ def _home(name: str) -> str:
     return name.rpartition(".")[0]
 
 
+def _can_change(tensor: Tensor) -> bool:
+    """Whether a tensor can be changed in place; not if entries share memory, as after expand."""
+    if tensor.is_inference() or tensor.layout is not torch.strided:
+        return not tensor.is_inference()
+    pairs = zip(tensor.stride(), tensor.shape, strict=True)
+    return all(stride or size <= 1 for stride, size in pairs)
+
+
+def same(first: Tensor | None, second: Tensor | None) -> bool:
+    """Whether two tensors have equal values; NaN equals NaN."""
+    if first is None or second is None or first.layout != second.layout:
+        return first is second
+    if first.layout is not torch.strided:
+        first, second = first.to_dense(), second.to_dense()
+    if first.shape != second.shape or first.dtype != second.dtype:
+        return False
+    return bool(((first == second) | (first != first) & (second != second)).all())
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Within the context the network is in evaluation mode; afterwards it is as it was.
+
+    Parameters are restored if `train` or `eval` of a module is the user's, as modes may then change
+    them: networks with low-rank updates add these to their weights for evaluation.
+    """
+    defined = {(type(module).train, type(module).eval) for module in model.modules()}
+    own = defined != {(nn.Module.train, nn.Module.eval)}
+    with _restored(model, list(model.parameters()) if own else []):
+        model.eval()
+        yield
+
+
 @contextmanager
 def unchanged(model: nn.Module) -> Iterator[None]:
-    """Restores parameters, gradients, buffers and modes of the network after the context."""
-    modes = [(module, module.training) for module in model.modules()]
-    buffers = [(module, dict(module._buffers)) for module in model.modules()]
-    tensors = [*model.parameters(), *model.buffers()]
-    values = [tensor.detach().clone() for tensor in tensors]
-    gradients = [parameter.grad for parameter in model.parameters()]
+    """Restores the network after the context, as `evaluating` does, and parameters, gradients."""
+    parameters = list(model.parameters())
+    gradients = [parameter.grad for parameter in parameters]
+    try:
+        with _restored(model, parameters):
+            yield
+    finally:
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+
+
+@contextmanager
+def _restored(model: nn.Module, parameters: list[Tensor]) -> Iterator[None]:
+    """Restores the parameters that are given, buffers, modes and attributes of modules.
+
+    Attributes get the values that they had; what is changed within such a value stays changed,
+    except for a tensor without a graph and for the state of a random generator.
+    """
+    training = model.training
+    modules = [(m, m.training, dict(m._buffers), attributes_of(m)) for m in model.modules()]
+    held = [v for *_, own in modules for v in own.values() if isinstance(v, Tensor)]
+    held = [tensor for tensor in (*held, *model.buffers()) if not tensor.requires_grad]
+    tensors = [*parameters, *(tensor for tensor in held if _can_change(tensor))]
+    values = [(tensor, tensor.detach().clone()) for tensor in tensors]
+    states = [state for *_, attributes in modules for state in _generator_states(attributes)]
     try:
         yield
     finally:
-        for module, training in modes:
-            module.training = training
-        for module, own in buffers:
+        if any(module.training != mode for module, mode, *_ in modules):
+            model.train(training)
+        for module, mode, buffers, attributes in modules:
+            module.training = mode
             module._buffers.clear()
-            module._buffers.update(own)
+            module._buffers.update(buffers)
+            for name in attributes_of(module).keys() - attributes.keys():
+                del module.__dict__[name]
+            module.__dict__.update(attributes)
         with torch.no_grad():
-            for tensor, value in zip(tensors, values, strict=True):
+            for tensor, value in values:
                 tensor.copy_(value)
-        for parameter, gradient in zip(model.parameters(), gradients, strict=True):
-            parameter.grad = gradient
+        for generator, write, state in states:
+            write(generator, state)
+
+
+def attributes_of(module: nn.Module) -> dict[str, Any]:
+    """The attributes of a module that are neither parameters, buffers, modules nor torch's own."""
+    return {name: value for name, value in vars(module).items() if name not in INTERNAL}
+
+
+def _generator_states(attributes: Mapping[str, Any]) -> Iterator[tuple]:
+    for value in attributes.values():
+        for kind, read, write in GENERATORS.values():
+            if isinstance(value, kind):
+                yield value, write, read(value)

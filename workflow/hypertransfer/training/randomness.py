@@ -1,4 +1,4 @@
-"""Random generators and modes: seeded before user code runs, and restored after measurements.
+"""Random generators: seeded before user code runs, and restored afterwards.
 
 Networks, data sets and optimizers of a user may draw from the global generators of torch, numpy
 and Python, for dropout, for a buffer of random features, or for a split. A run depends on its key
@@ -14,7 +14,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from torch import nn
 
 
 def seed_of(text: str) -> int:
@@ -42,15 +41,3 @@ def seeded(text: str) -> Iterator[None]:
         finally:
             np.random.set_state(others[0])  # noqa: NPY002
             random.setstate(others[1])
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Within the context the network is in evaluation mode; each module's mode is restored."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training

@@ -1,0 +1,114 @@
+"""Attributes that training changes go through a file and back; others are left alone."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import json
+import threading
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from hypertransfer.training.module_state import ModuleState
+from hypertransfer.training.state import StateError
+
+
+class Inner(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.count, self.history = 0, [1.0]
+
+
+class Net(nn.Module):
+    """A network with attributes of many kinds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.linear = Inner(), nn.Linear(2, 2)
+        self.mean = torch.zeros(3)
+        self.generator = torch.Generator().manual_seed(1)
+        self.alias = self.inner.history  # the same list
+        self.layers = [self.linear, self.linear.weight]
+        self.lock, self.functional, self.act = threading.Lock(), F, lambda x: x
+        self.settings = collections.Counter(a=1)
+        self.spare = 1
+
+
+def through_a_file(state: ModuleState) -> tuple[dict, list]:
+    tensors, structure = state.changed()
+    return {n: t.clone() for n, t in tensors.items()}, json.loads(json.dumps(structure))
+
+
+def trained(net: Net) -> Net:
+    net.inner.count = 7
+    net.inner.history.append(2.0)
+    net.mean = net.mean + 0.5
+    torch.rand(5, generator=net.generator)
+    net.late = (1, torch.ones(2))
+    net.settings["a"] += 1
+    del net.spare
+    with torch.no_grad():
+        net.linear.weight.add_(1)
+    return net
+
+
+def net_without_lock() -> Net:
+    net = Net()
+    del net.lock
+    return net
+
+
+def test_changed_attributes_are_restored():
+    one, other = net_without_lock(), net_without_lock()
+    state = ModuleState(one)
+    trained(one)
+    ModuleState(other).restore(*through_a_file(state))
+    assert (other.inner.count, other.inner.history) == (7, [1.0, 2.0])
+    assert torch.equal(other.mean, torch.full((3,), 0.5))
+    assert torch.equal(
+        torch.rand(4, generator=other.generator), torch.rand(4, generator=one.generator)
+    )
+    assert other.late[0] == 1
+    assert other.late[1].tolist() == [1, 1]
+    assert not hasattr(other, "spare")
+    assert other.alias is other.inner.history
+    assert other.layers[0] is other.linear
+    assert other.settings == collections.Counter(a=2)
+
+
+def test_what_training_does_not_change_is_not_written():
+    net = net_without_lock()
+    state = ModuleState(net)
+    with torch.no_grad():
+        net.linear.weight.add_(1)
+    tensors, structure = state.changed()
+    assert not tensors
+    assert dict(structure["attributes"])["attributes"]["value"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "settings",
+            collections.ChainMap({"a": 2}),
+            r"settings.* is a collections:ChainMap, which cannot",
+        ),
+        ("count", itertools.count(), r"count.* is a itertools:count, which cannot be saved"),
+        ("act", F.relu, r"act is code that the network changed"),
+    ],
+)
+def test_a_change_that_no_file_can_hold_is_named(name, value, message):
+    net = net_without_lock()
+    state = ModuleState(net)
+    setattr(net, name, value)
+    with pytest.raises(StateError, match=message):
+        state.changed()
+
+
+def test_an_object_that_may_have_changed_unseen_is_named():
+    with pytest.raises(StateError, match=r"lock.* is a _thread:lock, which cannot be saved"):
+        ModuleState(Net()).changed()

@@ -1,0 +1,120 @@
+"""Attributes of a network's modules that training changes: saved with a run's state.
+
+A network may count its steps in an attribute, average activations in a tensor that is no buffer, or
+draw from a generator of its own. These attributes decide its outputs as buffers do.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from torch import nn
+
+from hypertransfer.training.code_state import CODE
+from hypertransfer.training.network_tensors import attributes_of, tensors_of
+from hypertransfer.training.optimizer_state import Structure, of_optimizer, to_optimizer
+from hypertransfer.training.state import StateError, Tensors
+
+
+class ModuleState:
+    """The attributes of a network's modules, which are compared with those before training."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._start = self._attributes()
+        self._digests = self._digests_of(self._start)
+
+    def changed(self) -> tuple[Tensors, Structure]:
+        """The attributes that changed: tensors by number, and structure, which JSON can hold.
+
+        Raises:
+            StateError: an attribute holds an object that has no place in a file.
+        """
+        now = self._attributes()
+        digests = self._digests_of(now)
+        holder = self._holder({n: v for n, v in now.items() if self._differs(n, v, digests[n])})
+        for name, value in holder.attributes.items():
+            if isinstance(value, CODE):
+                raise StateError(f"{name} is code that the network changed, which cannot be saved")
+        holder.removed = sorted(self._start.keys() - now.keys())
+        return of_optimizer(holder)
+
+    def restore(self, tensors: Tensors, structure: Structure) -> None:
+        """Give a network that is not trained yet the attributes that `changed` returned.
+
+        Raises:
+            StateError: the state is of another network.
+        """
+        modules = dict(self._model.named_modules())
+        holder = self._holder(self._attributes())
+        to_optimizer(holder, tensors, structure)
+        for name in (*holder.removed, *holder.attributes):
+            path, _, attribute = name.rpartition(".")
+            attributes = vars(modules[path])
+            attributes.pop(attribute, None)
+            if name in holder.attributes:
+                attributes[attribute] = holder.attributes[name]
+
+    def _attributes(self) -> dict[str, Any]:
+        """Attributes by the name of their module and their own, as modules let them be copied."""
+        named: dict[str, Any] = {}
+        for path, module in self._model.named_modules():
+            attributes, copied = attributes_of(module), module.__getstate__()
+            if isinstance(copied, dict):
+                attributes = {name: copied[name] for name in attributes if name in copied}
+            named |= {f"{path}.{name}": value for name, value in attributes.items()}
+        return named
+
+    def _differs(self, name: str, value: Any, digest: str | None) -> bool:
+        """Whether an attribute changed in training, or may have changed unseen."""
+        if name not in self._start or digest != self._digests[name]:
+            return True
+        if digest is not None:
+            return False
+        return value is not self._start[name] or not isinstance(value, CODE)
+
+    def _digests_of(self, attributes: Mapping[str, Any]) -> dict[str, str | None]:
+        """A digest of each value with all that it holds; None for what cannot be read.
+
+        The network's modules and tensors count by name only: their content is saved elsewhere.
+        """
+        named = {**dict(self._model.named_modules()), **tensors_of(self._model)}
+        own = {id(item): name for name, item in named.items()}
+        return {name: _digest(value, own) for name, value in attributes.items()}
+
+    def _holder(self, attributes: dict[str, Any]) -> Any:
+        """An object with the attributes, and with the network's tensors in place of parameters.
+
+        `of_optimizer` writes such tensors as references, and objects of the network's package.
+        """
+        kind = type(type(self._model).__name__, (), {"__module__": type(self._model).__module__})
+        holder = kind()
+        tensors = sorted(tensors_of(self._model).items())
+        holder.param_groups = [{"params": [tensor for _, tensor in tensors]}]
+        holder.attributes, holder.removed = attributes, []
+        return holder
+
+
+class _Pickler(pickle.Pickler):
+    """Writes objects of `own` by name. Nothing reads what it writes."""
+
+    def __init__(self, file: io.BytesIO, own: Mapping[int, str]) -> None:
+        super().__init__(file, pickle.HIGHEST_PROTOCOL)
+        self._own = own
+
+    def persistent_id(self, item: Any) -> str | None:
+        """The name of an object of the network."""
+        return self._own.get(id(item))
+
+
+def _digest(value: Any, own: Mapping[int, str]) -> str | None:
+    file = io.BytesIO()
+    try:
+        _Pickler(file, own).dump(value)
+    except Exception:  # an object that cannot be pickled may raise anything
+        return None
+    return sha256(file.getvalue()).hexdigest()
