@@ -51,7 +51,7 @@ def _run_problems(
     empty = not idle_is_known
     idle = {} if idle_is_known else dict(section.probes)  # probes that select no point so far
     completer, options = complete.Completer(), checks.OptionChecks()
-    twins = condition_checks.Twins(section)
+    twins = condition_checks.Twins()
     try:
         for point, values in grid.points(section):
             empty = False
@@ -73,7 +73,8 @@ def _run_problems(
     except ProblemError as error:
         yield from error.problems
     except (KeyError, TypeError) as error:
-        yield Problem((), NO_VALUE, f"cannot be expanded: {error!r}")
+        if not idle_is_known:  # else a condition is the reason, and its problem is known
+            yield Problem((), NO_VALUE, f"cannot be expanded: {error!r}")
 
 
 def _condition_problems(
