@@ -271,6 +271,7 @@ def test_labels_tell_long_values_apart():
     ("written", "steps"),
     [
         ([0, 3, 10], [0, 3, 10]),
+        ([10, 0, 0, 3], [0, 3, 10]),
         ({"every": 4}, [0, 4, 8, 10]),
         ({"every": 5}, [0, 5, 10]),
         ({"count": 2}, [0, 10]),
@@ -327,3 +328,80 @@ def test_values_of_zipped_axes_may_repeat_and_points_may_not():
     twins = {"lr": [0.1, 0.1], "batch_size": [8, 8]}
     with pytest.raises(ProblemError, match="free of points that occur twice"):
         list(grid.points(made(twins, zip=pairs)))
+
+
+OPTIONS_BEFORE = {
+    "optimizer": {"optimizer.momentum": [0, 0.9], "optimizer": ["sgd"]},
+    "model": {"model.skip": [True, False], "model": ["residual_mlp"]},
+    "schedule": {"schedule.warmup": [1, 2], "schedule": [{"name": "linear"}]},
+}
+
+
+@pytest.mark.parametrize("component", OPTIONS_BEFORE)
+def test_an_axis_of_an_option_applies_before_or_after_that_of_its_component(component):
+    axes = OPTIONS_BEFORE[component]
+    option = next(iter(axes))
+    for order in (axes, dict(reversed(axes.items()))):
+        found = [
+            values[component][option.partition(".")[2]] for _, values in grid.points(made(order))
+        ]
+        assert found == axes[option]
+
+
+def test_an_option_that_an_override_sets_stays_on_an_axis_of_its_component():
+    axes = {"optimizer": ["sgd"], "seed": [0, 1]}
+    override = {"when": {"seed": 1}, "set": {"optimizer.momentum": 0.9}}
+    runs = grid.runs(made(axes, overrides=[override]))
+    assert [run.spec.optimizer.options["momentum"] for run in runs] == [0.0, 0.9]
+
+
+def test_a_later_override_replaces_what_earlier_ones_set_in_a_component():
+    overrides = [
+        {"when": {"seed": [0, 1]}, "set": {"optimizer.momentum": 0.9}},
+        {"when": {"seed": 1}, "set": {"optimizer": "sgd"}},
+    ]
+    first, second = grid.runs(made({"seed": [0, 1]}, overrides=overrides))
+    assert first.spec.optimizer.options["momentum"] == 0.9
+    assert second.spec.optimizer.options["momentum"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("base", "axes", "lost"),
+    [
+        ({"optimizer": {"name": "sgd", "momentum": 0.9}}, {"optimizer": ["sgd"]}, "momentum"),
+        ({"optimizer": {"name": "sgd", "momntum": 0.9}},
+         {"optimizer": [{"name": "sgd", "momentum": 0.5}]}, "momntum"),
+        ({"schedule": {"name": "linear", "warmup": 2}}, {"schedule": [{"name": "cosine"}]},
+         "warmup"),
+        ({"shape": {"width": 8, "depth": 1, "granularity": 2}},
+         {"shape": [{"width": 8, "depth": 1}]}, "granularity"),
+    ],
+)  # fmt: skip
+def test_options_of_the_base_that_an_axis_would_drop_are_refused(base, axes, lost):
+    (problem,) = grid.problems(Grid.parse({"base": {**VALID, **base}, "axes": axes}))
+    assert problem.path == ("base", *axes)
+    assert problem.text.startswith(f"{lost} would be lost, since the axis {next(iter(axes))} ")
+
+
+def test_options_of_the_base_that_an_axis_keeps_are_accepted():
+    base = {**VALID, "optimizer": {"name": "sgd", "momentum": 0.9}}
+    for axes in ({"optimizer": [{"name": "sgd", "momentum": 0}]}, {"optimizer.nesterov": [True]}):
+        assert list(grid.problems(Grid.parse({"base": base, "axes": axes}))) == []
+
+
+@pytest.mark.parametrize(
+    ("zipped", "axis"),
+    [([["lr", "seed"], ["seed", "steps"]], "seed"), ([["lr", "lr"]], "lr"),
+     ([["steps", "seed"], ["steps", "seed"]], "steps")],
+)  # fmt: skip
+def test_an_axis_is_zipped_once(zipped, axis):
+    axes = {"lr": [0.1, 0.2], "seed": [0, 1], "steps": [5, 6]}
+    for order in (axes, dict(reversed(axes.items()))):
+        found = problems(order, zip=zipped)
+        assert f"zip: names {axis} 2 times: write all axes that move together in one list" in found
+    assert problems(axes, zip=[["lr", "seed", "steps"]]) == []
+
+
+def test_an_override_that_changes_nothing_is_refused():
+    (found,) = problems({"seed": [0, 1]}, overrides=[{"when": {"seed": 1}, "set": {}}])
+    assert found == "overrides.0: changes nothing: give it axes or set"

@@ -49,6 +49,12 @@ def test_changes_are_laid_over_the_base_and_leave_it_alone(search):
     assert SEARCH["base"]["shape"]["width"] == 4
 
 
+def test_a_change_of_an_option_applies_before_or_after_one_of_its_component(search):
+    changes = {"optimizer.momentum": 0.5, "optimizer": "sgd"}
+    for order in (changes, dict(reversed(changes.items()))):
+        assert search.spec({}, order).optimizer.options["momentum"] == 0.5
+
+
 @given(st.floats(-2, 3))
 def test_a_line_between_points_of_different_searches_goes_through_both(place):
     first, second = {"lr": 1.0}, {"lr/hidden": 2.0, "lr/depth0": -1.0}

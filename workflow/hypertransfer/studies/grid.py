@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,7 +24,7 @@ from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.section import Section
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies.axes import MOST_VALUES, Path, axis_values, equality_text
-from hypertransfer.studies.placed_run import Run, put
+from hypertransfer.studies.placed_run import Run, put_all
 
 MOST_POINTS = 10**6  # largest number of points of a grid, before its filters
 MOST_AXES = 20
@@ -127,7 +128,8 @@ def label(value: object) -> str:
 def points(grid: Grid) -> Iterator[tuple[dict[str, Any], dict]]:
     """Every point of a grid that passes the filters, with the values of its spec, nested.
 
-    Axes vary in the order of the config, the last one fastest.
+    Axes vary in the order of the config, the last one fastest. An axis of an option and one of its
+    component apply together, in whatever order they are written.
 
     Raises:
         ProblemError: the values of an axis, of zipped axes, or of the base cannot be used.
@@ -165,16 +167,26 @@ def _spec_values(grid: Grid, point: Mapping[str, Any]) -> dict:
         ProblemError: a value should be set inside a value of the base that is not a mapping.
     """
     values = dict(grid.base)  # `put` copies the nested values that it changes
-    settings = [
-        *(pair for o in grid.overrides if matches(o.when, point) for pair in o.set.items()),
-        *point.items(),
-    ]
     try:
-        for path, value in settings:
-            put(values, path, value)
+        put_all(values, [*_set_by_overrides(grid, point).items(), *point.items()])
     except ProblemError as error:
         raise ProblemError(problem.below("base") for problem in error.problems) from error
     return values
+
+
+def _set_by_overrides(grid: Grid, point: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that overrides set at a point, by dotted path.
+
+    A later override replaces the values of earlier ones. If it sets a component, the options that
+    an earlier override has set in it are dropped.
+    """
+    settings: dict[str, Any] = {}
+    for override in grid.overrides:
+        if override.set and matches(override.when, point):
+            for path in override.set:
+                settings = {p: v for p, v in settings.items() if not p.startswith(f"{path}.")}
+            settings |= override.set
+    return settings
 
 
 def _axis_groups(grid: Grid) -> list[dict[str, object]]:
@@ -221,6 +233,11 @@ def problems(grid: Grid) -> Iterator[Problem]:
             yield Problem(("inner",), axis, f"an axis of this grid; known: {', '.join(axes)}")
     for index, names in enumerate(grid.zip):
         yield from _unknown_axes(("zip", str(index)), names, axes)
+    for axis, count in Counter(axis for names in grid.zip for axis in names).items():
+        if count > 1:
+            text = f"names {axis} {count} times: write all axes that move together in one list"
+            yield Problem(("zip",), NO_VALUE, text)
+    yield from _discarded_options(grid)
     for index, override in enumerate(grid.overrides):
         yield from _override_problems(("overrides", str(index)), override, _axis_groups(grid))
     for name, conditions in (("exclude", grid.exclude), ("only", grid.only)):
@@ -247,6 +264,27 @@ def _axis_problems(
             axis_values((*path, axis), written, axis in zipped)
         except ProblemError as error:
             yield from error.problems
+
+
+def _discarded_options(grid: Grid) -> Iterator[Problem]:
+    """Options of the base that values of an axis replace as a whole, and that no run would have."""
+    for axis, written in grid.axes.items():
+        options = grid.base.get(axis)
+        if not isinstance(options, Mapping):
+            continue
+        for values in filter(_is_list, (written, *_alternatives(grid, axis))):
+            for value in values:
+                kept = value if isinstance(value, Mapping) else ()
+                if lost := [key for key in options if key != "name" and key not in kept]:
+                    what = f"{', '.join(map(str, lost))} would be lost"
+                    why = f"since the axis {axis} replaces the whole value by {value!r}"
+                    text = f"{what}, {why}: give the options on the axis"
+                    yield Problem(("base", axis), NO_VALUE, text)
+                    break
+
+
+def _is_list(written: object) -> bool:
+    return isinstance(written, list)
 
 
 def _size_problems(grid: Grid) -> Iterator[Problem]:
@@ -279,6 +317,8 @@ def _override_problems(
     place = {axis: index for index, group in enumerate(groups) for axis in group}
     axes = list(place)
     zipped = {axis for group in groups if len(group) > 1 for axis in group}
+    if not override.axes and not override.set:
+        yield Problem(path, NO_VALUE, "changes nothing: give it axes or set")
     yield from _axis_problems((*path, "axes"), override.axes, zipped)
     for axis in override.set:
         if axis in axes:
@@ -318,9 +358,10 @@ def run(grid: Grid, point: Mapping[str, Any], spec: RunSpec) -> Run:
 
 
 def checkpoints(written: Any, last: int, path: Path = ("checkpoints",)) -> list[int]:
-    """The steps at which a probe measures, from a list, `{every: n}` or `{count: n}`.
+    """The steps at which a probe measures, ascending, each once.
 
-    `every` and `count` include the first and the last step. `last` is the last step of the run.
+    They are written as a list, as `{every: n}` or as `{count: n}`. `every` and `count` include the
+    first and the last step. `last` is the last step of the run.
 
     Raises:
         ProblemError: a step is beyond the last step, or there are too many steps.
@@ -328,7 +369,7 @@ def checkpoints(written: Any, last: int, path: Path = ("checkpoints",)) -> list[
     if isinstance(written, list):
         if beyond := [step for step in written if step > last]:
             raise ProblemError.at(path, beyond, f"within the run's {last} steps")
-        return written
+        return sorted(set(written))
     steps = last // written["every"] + 2 if "every" in written else written["count"]
     if steps > MOST_VALUES:
         raise ProblemError.at(path, written, f"at most {MOST_VALUES} checkpoints")
