@@ -175,7 +175,7 @@ def test_numbers_that_are_one_number_once_parsed_are_one_run():
 
 
 def test_points_that_differ_are_accepted():
-    members = ["sgd", {"name": "sgd", "momentum": 0.5}, {"name": "sgd", "nesterov": True}]
+    members = ["sgd", {"name": "sgd", "momentum": 0.5}, {"name": "sgd", "momentum": 0.9}]
     assert problems({"optimizer": members}) == []
 
 
