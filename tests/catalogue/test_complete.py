@@ -117,6 +117,18 @@ def test_the_rounding_of_training_windows_is_in_the_key(monkeypatch, name):
 
 
 @pytest.mark.parametrize(("name", "setting"), SETTINGS)
+def test_numbers_of_a_probe_have_the_types_of_its_settings(name, setting):
+    default = probes.PROBES[name].settings[setting]["default"]
+    whole = isinstance(default, int) and not isinstance(default, bool)
+    equal = [float(default), default] if whole else [default]
+    if isinstance(default, float) and default.is_integer():
+        equal = [int(default), default]
+    for written in equal:
+        parsed = Probe.parse({"probe": name, "checkpoints": [0], setting: written})
+        assert repr(parsed.settings[setting]) == repr(default)
+
+
+@pytest.mark.parametrize(("name", "setting"), SETTINGS)
 def test_a_probes_default_is_in_the_keys_of_its_probes(monkeypatch, name, setting):
     spec = complete.run_spec(values())
     probe = Probe(name, [0, 4])
@@ -217,6 +229,10 @@ def gpt(**options: Any) -> dict[str, Any]:
     return {**TEXT, "model": {"name": "gpt", **options}}
 
 
+def text(**options: Any) -> dict[str, Any]:
+    return {**TEXT, "data": {"name": "program_text", **options}}
+
+
 def optimizer(name: str, **options: Any) -> dict[str, Any]:
     return {"optimizer": {"name": name, **options}}
 
@@ -233,6 +249,9 @@ def optimizer(name: str, **options: Any) -> dict[str, Any]:
         [{"weight_decay": 0}, {"weight_decay": 0.0}, {"weight_decay": -0.0}, {}],
         [{"lr": 1}, {"lr": 1.0}],
         [{"steps": 4}, {"steps": 4.0}],
+        [{"data": {"name": "digits", "train": 64}}, {"data": {"name": "digits", "train": 64.0}}],
+        [text(context=64), text(context=64.0)],
+        [text(tokens="bpe", vocabulary=512), text(tokens="bpe", vocabulary=512.0)],
         [{"multipliers": {}}, {"multipliers": {"lr": {}}}, {}],
         [{"schedule": {}}, {"schedule": {"name": "constant", "warmup": 0.0}}, {}],
         [{"schedule": {"name": "linear", "final": 0}},

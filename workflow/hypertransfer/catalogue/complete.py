@@ -16,7 +16,7 @@ from typing import Any
 from hypertransfer.catalogue.cards import datasets, optimizers
 from hypertransfer.catalogue.cards.networks import MODELS
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS, without_defaults
-from hypertransfer.catalogue.options import completed, expand_home, typed
+from hypertransfer.catalogue.options import completed, expand_home, typed_options
 from hypertransfer.runs import parse
 from hypertransfer.runs.spec import Component, RunSpec
 
@@ -78,7 +78,7 @@ def _completed_options(kind: str, part: Component) -> Mapping[str, Any]:
     if kind == "data":
         if part.name not in datasets.CARDS:
             return part.options
-        options = datasets.completed(part.name, part.options)
+        options = typed_options(datasets.OPTIONS, datasets.completed(part.name, part.options))
         if isinstance(folder := options.get("directory"), str):
             options["directory"] = expand_home(folder)
         return options
@@ -86,10 +86,5 @@ def _completed_options(kind: str, part: Component) -> Mapping[str, Any]:
     if part.name not in cards:
         return optimizers.completed(part) if kind == "optimizer" else part.options
     card = cards[part.name]
-    options = completed(card.options, part.options)
-    options |= {
-        name: typed(schema, options[name])
-        for name, schema in card.options.items()
-        if name in options
-    }
+    options = typed_options(card.options, completed(card.options, part.options))
     return without_defaults(part.name, options) if kind == "optimizer" else options

@@ -58,6 +58,14 @@ def expand_home(path: str) -> str:
     return os.path.expanduser(path)  # noqa: PTH111 (pathlib's raises where no home is known)
 
 
+def typed_options(options: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given values, `typed` by their options; values of unknown options stay as written."""
+    return {
+        name: typed(options[name], value) if name in options else value
+        for name, value in given.items()
+    }
+
+
 def typed(schema: Mapping[str, Any], value: Any) -> Any:
     """A value with its numbers as the schema's types have them, so that equal values are one value.
 

@@ -207,6 +207,7 @@ def _index(
 
 
 _OCTAL = re.compile(r"[-+]?0[0-7_]+")
+_POINT_FIRST = re.compile(r"[-+]?\.\d[\d_]*([eE][-+]?\d+)?", re.ASCII)
 
 
 def _misleading(node: yaml.Node) -> str:
@@ -214,6 +215,10 @@ def _misleading(node: yaml.Node) -> str:
     if not isinstance(node, yaml.ScalarNode) or node.style is not None:
         return ""  # texts in quotes are read as written
     text, kind = node.value, node.tag.rpartition(":")[2]
+    if kind == "str" and _POINT_FIRST.fullmatch(text):
+        number = float(text.replace("_", ""))
+        shown = int(number) if number.is_integer() else number
+        return f"YAML reads {text} as text: write {shown}, or '{text}' in quotes for the text"
     if kind in ("int", "float") and ":" in text:
         how = "in base 60"
     elif kind == "int" and _OCTAL.fullmatch(text):

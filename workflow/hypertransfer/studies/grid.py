@@ -18,6 +18,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypertransfer.catalogue import complete
+from hypertransfer.catalogue.cards import probes
+from hypertransfer.catalogue.options import typed_options
 from hypertransfer.runs.canonical import canonical, digest
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
@@ -50,9 +52,14 @@ class Probe(Section):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Probe:
-        """The probe of a mapping in which settings and other keys are on one level."""
+        """The probe of a mapping in which settings and other keys are on one level.
+
+        Numbers of settings get the types that the kind of probe has for them.
+        """
         own = {key: values[key] for key in ("probe", "checkpoints", "where") if key in values}
-        return cls(**own, settings={k: v for k, v in values.items() if k not in own})
+        settings = {k: v for k, v in values.items() if k not in own}
+        card = probes.PROBES.get(own["probe"])
+        return cls(**own, settings=typed_options(card.settings, settings) if card else settings)
 
     def plain(self) -> dict[str, Any]:
         """The mapping that `parse` reads back."""

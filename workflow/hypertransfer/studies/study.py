@@ -33,7 +33,7 @@ from hypertransfer.studies.figure import Figure
 from hypertransfer.studies.grid import Grid
 from hypertransfer.studies.placed_run import Run
 from hypertransfer.studies.replays import Replay, Suite
-from hypertransfer.studies.schema import schema_problems
+from hypertransfer.studies.schema import schema_problems, with_whole_numbers
 from hypertransfer.studies.searches import Search
 
 
@@ -143,7 +143,7 @@ def load_study(name: str, scale: str, directory: Path) -> Study:
     patches = body.get("scales") if isinstance(body.get("scales"), Mapping) else {}
     patch = patches.get(scale) if isinstance(patches.get(scale), Mapping) else {}
     unpatched = {k: v for k, v in body.items() if k != "scales"}
-    values = merge(unpatched, patch)
+    values = with_whole_numbers("study", merge(unpatched, patch))
     checks = _Checks(
         values, name, lambda: [unpatched, *(merge(unpatched, p) for p in patches.values())]
     )
