@@ -237,6 +237,9 @@ def optimizer(name: str, **options: Any) -> dict[str, Any]:
     return {"optimizer": {"name": name, **options}}
 
 
+SGD, ADAMW = "torch.optim:SGD", "torch.optim:AdamW"
+
+
 @pytest.mark.parametrize(
     "equal",
     [
@@ -252,7 +255,16 @@ def optimizer(name: str, **options: Any) -> dict[str, Any]:
         [{"data": {"name": "digits", "train": 64}}, {"data": {"name": "digits", "train": 64.0}}],
         [text(context=64), text(context=64.0)],
         [text(tokens="bpe", vocabulary=512), text(tokens="bpe", vocabulary=512.0)],
-        [{"multipliers": {}}, {"multipliers": {"lr": {}}}, {}],
+        [{"multipliers": {}}, {"multipliers": {"lr": {}}}, {},
+         {"multipliers": {"lr": {"types": {"weight": 1}}, "init_std": {"depth": [1, 1.0]}}}],
+        [{"multipliers": {"lr": {"types": {"weight": 2}}}},
+         {"multipliers": {"lr": {"types": {"weight": 2.0, "input.weight": 1}, "depth": [1, 1]}}}],
+        [optimizer(SGD), optimizer(SGD, momentum=0), optimizer(SGD, momentum=-0.0),
+         optimizer(SGD, nesterov=False), optimizer(SGD, dampening=0.0, foreach=None),
+         optimizer(SGD, gradient_power=1.0)],
+        [optimizer(SGD, momentum=0.5), optimizer(SGD, momentum=0.5, dampening=0)],
+        [optimizer(ADAMW), optimizer(ADAMW, amsgrad=False, maximize=False, foreach=None)],
+        [optimizer("pytorch_optimizer:QHM"), optimizer("pytorch_optimizer:QHM", momentum=0)],
         [{"schedule": {}}, {"schedule": {"name": "constant", "warmup": 0.0}}, {}],
         [{"schedule": {"name": "linear", "final": 0}},
          {"schedule": {"name": "linear", "final": -0.0, "decay": 1}}],
@@ -276,6 +288,10 @@ def test_equal_values_have_one_key(equal):
         [optimizer("scion"), optimizer("scion", norms={"input": "spectral"}),
          optimizer("scion", radii={"hidden": 2})],
         [{"lr": 1}, {"lr": 2}],
+        [{"multipliers": {"lr": {"depth": [1, 2]}}}, {"multipliers": {"lr": {"depth": [1, 1]}}}],
+        [optimizer(SGD), optimizer(SGD, momentum=0.5), optimizer(SGD, foreach=True)],
+        # the table scales betas and eps if they are given
+        [optimizer(ADAMW), optimizer(ADAMW, eps=1e-8), optimizer(ADAMW, betas=[0.9, 0.999])],
     ],
 )  # fmt: skip
 def test_different_values_have_different_keys(different):

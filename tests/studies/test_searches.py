@@ -38,9 +38,12 @@ def test_octaves_of_all_of_a_type_and_of_depth_multiply(search):
 
 
 def test_the_start_is_the_run_itself(search):
-    start, base = search.spec({}), search.base
-    assert start.multipliers != base.multipliers  # factors of one
-    assert all(f == 1.0 for m in start.multipliers.values() for f in [*m.types.values(), *m.depth])
+    assert all(
+        factor == 1.0
+        for part in search.multipliers({}).values()
+        for factor in [*part["types"].values(), *part["depth"]]
+    )
+    assert search.spec({}) == search.base  # factors of 1 are none
 
 
 def test_changes_are_laid_over_the_base_and_leave_it_alone(search):

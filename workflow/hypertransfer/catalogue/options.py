@@ -88,10 +88,11 @@ def _typed(schema: Mapping[str, Any], value: Any) -> Any:
     if kind == "object" and isinstance(value, Mapping):
         inner = schema.get("properties", {})
         return {key: _typed(inner.get(key, {}), item) for key, item in value.items()}
-    return _typed_number(kind, value)
+    return typed_number(kind, value)
 
 
-def _typed_number(kind: str | None, value: Any) -> Any:
+def typed_number(kind: str | None, value: Any) -> Any:
+    """A number as a schema's type has it, `number` or `integer`; other values as they are."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     if kind == "integer" and isinstance(value, float) and value.is_integer():
