@@ -317,6 +317,31 @@ def test_columns_of_a_design_are_zipped_into_points():
     )
 
 
+def design(*columns):
+    names = ("lr", "weight_decay", "divergence")
+    ends = {"from": 0.1, "to": 1, "points": 4}
+    return {
+        name: {"sobol": {**ends, "column": column}}
+        for name, column in zip(names, columns, strict=False)
+    }
+
+
+def test_columns_of_a_design_are_not_combined_with_each_other():
+    found = problems({**design(0, 1), "seed": [0, 1, 2, 3]}, zip=[["weight_decay", "seed"]])
+    text = "is one column of a Sobol design: zip it with the other columns"
+    assert found == [f"axes.lr: {text}", f"axes.weight_decay: {text}"]
+    assert problems(design(0, 1), zip=[["lr", "weight_decay"]]) == []
+    assert problems({**design(0), "seed": [0, 1]}) == []
+
+
+def test_columns_of_a_design_differ():
+    found = problems(design(2, 0, 2), zip=[["lr", "weight_decay", "divergence"]])
+    assert found == [
+        "axes.lr: has the column of divergence, 2: give each axis its own",
+        "axes.divergence: has the column of lr, 2: give each axis its own",
+    ]
+
+
 def test_values_of_zipped_axes_may_repeat_and_points_may_not():
     axes = {"lr": [0.1, 0.2, 0.3], "batch_size": [8, 8, 16]}
     pairs = [["lr", "batch_size"]]
@@ -404,4 +429,4 @@ def test_an_axis_is_zipped_once(zipped, axis):
 
 def test_an_override_that_changes_nothing_is_refused():
     (found,) = problems({"seed": [0, 1]}, overrides=[{"when": {"seed": 1}, "set": {}}])
-    assert found == "overrides.0: changes nothing: give it axes or set"
+    assert found == "overrides.0: has no effect: give other values as axes or set"

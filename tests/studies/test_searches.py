@@ -83,6 +83,11 @@ def test_points_read_back_from_their_text():
     assert json.loads(searches.text(point)) == pytest.approx(point)
 
 
+def with_line(**changes):
+    line = {"from": "global", "to": "factored", "points": [0, 1], "targets": ["same"], **changes}
+    return {"transfer": {**SEARCH["transfer"], "line": line}}
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
@@ -97,6 +102,9 @@ def test_points_read_back_from_their_text():
         ({"transfer": {**SEARCH["transfer"], "line": {
             "from": "global", "to": "types", "points": [0, 1], "targets": ["taller"]}}},
          "'taller' is not a target; known: same, wider"),
+        (with_line(to="global"), "line.to: is the method of from: name another one"),
+        (with_line(points=[0, 0.0, 1]), r"line.points: \[0, 0.0, 1\] is not free of duplicates"),
+        (with_line(targets=["same", "same"]), "line.targets: .* is not free of duplicates"),
     ],
 )  # fmt: skip
 def test_searches_that_cannot_be_meant_are_refused(tmp_path, changes, text):

@@ -245,6 +245,7 @@ def problems(grid: Grid) -> Iterator[Problem]:
             text = f"names {axis} {count} times: write all axes that move together in one list"
             yield Problem(("zip",), NO_VALUE, text)
     yield from _discarded_options(grid)
+    yield from _design_problems(grid)
     for index, override in enumerate(grid.overrides):
         yield from _override_problems(("overrides", str(index)), override, _axis_groups(grid))
     for name, conditions in (("exclude", grid.exclude), ("only", grid.only)):
@@ -290,6 +291,27 @@ def _discarded_options(grid: Grid) -> Iterator[Problem]:
                     break
 
 
+def _design_problems(grid: Grid) -> Iterator[Problem]:
+    """Columns of a Sobol design that are combined with each other, or that are one column."""
+    columns = [
+        {axis: w["sobol"]["column"] for axis, w in group.items() if _is_design(w)}
+        for group in _axis_groups(grid)
+    ]
+    several = sum(map(len, columns)) > 1
+    for group in columns:
+        for axis, column in group.items():
+            if several and len(group) == 1:
+                text = "is one column of a Sobol design: zip it with the other columns"
+                yield Problem(("axes", axis), NO_VALUE, text)
+            elif twin := next((a for a in group if a != axis and group[a] == column), ""):
+                text = f"has the column of {twin}, {column}: give each axis its own"
+                yield Problem(("axes", axis), NO_VALUE, text)
+
+
+def _is_design(written: object) -> bool:
+    return isinstance(written, Mapping) and "sobol" in written
+
+
 def _is_list(written: object) -> bool:
     return isinstance(written, list)
 
@@ -324,9 +346,9 @@ def _override_problems(
     place = {axis: index for index, group in enumerate(groups) for axis in group}
     axes = list(place)
     zipped = {axis for group in groups if len(group) > 1 for axis in group}
-    if not override.axes and not override.set:
-        yield Problem(path, NO_VALUE, "changes nothing: give it axes or set")
     yield from _axis_problems((*path, "axes"), override.axes, zipped)
+    if not override.axes and not override.set:
+        yield Problem(path, NO_VALUE, "has no effect: give other values as axes or set")
     for axis in override.set:
         if axis in axes:
             yield Problem((*path, "set"), NO_VALUE, f"{axis!r} is an axis: use 'axes' to change it")

@@ -48,6 +48,12 @@ def _reference_problems(settings: Settings) -> Iterator[Problem]:
     transfer = settings.transfer
     if transfer is None or transfer.line is None:
         return
+    if transfer.line.first == transfer.line.second:
+        yield Problem(("transfer", LINE, "to"), NO_VALUE, "is the method of from: name another one")
+    for key in ("points", "targets"):
+        values = getattr(transfer.line, key)
+        if len(set(values)) < len(values):
+            yield Problem(("transfer", LINE, key), values, "free of duplicates")
     for key, method in (("from", transfer.line.first), ("to", transfer.line.second)):
         if method not in settings.methods:
             text = f"{method!r} is not a method; known: {', '.join(settings.methods)}"
