@@ -90,9 +90,26 @@ def _plain_defaults(arguments: ast.arguments) -> Iterator[tuple[str, Any]]:
     for argument, default in pairs:
         if default is not None:
             try:
-                yield argument.arg, ast.literal_eval(default)
+                yield argument.arg, _literal(default)
             except ValueError:
                 continue  # an expression
+
+
+def _literal(node: ast.expr) -> Any:
+    """The value of a constant, a negative number, or a tuple or list of these.
+
+    Raises:
+        ValueError: the node is another expression.
+    """
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+            return -number
+        case ast.Tuple(elts=parts) | ast.List(elts=parts):
+            values = [_literal(part) for part in parts]
+            return tuple(values) if isinstance(node, ast.Tuple) else values
+    raise ValueError(f"not a literal: {ast.unparse(node)}")
 
 
 def _looked_up(init: ast.FunctionDef, mapping: str) -> Iterator[str]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -155,7 +154,7 @@ def every_point(grid: Grid) -> Iterator[dict[str, Any]]:
     Raises:
         ProblemError: the values of an axis, or of axes that are zipped, cannot be used.
     """
-    groups = _axis_groups(grid)
+    groups = axis_groups(grid)
 
     def expand(index: int, point: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if index == len(groups):
@@ -196,7 +195,7 @@ def _set_by_overrides(grid: Grid, point: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _axis_groups(grid: Grid) -> list[dict[str, object]]:
+def axis_groups(grid: Grid) -> list[dict[str, object]]:
     """The axes with their values as written in the config; zipped axes share a group."""
     zipped = [set(names) for names in grid.zip]
     groups: list[dict[str, object]] = []
@@ -240,14 +239,8 @@ def problems(grid: Grid) -> Iterator[Problem]:
             yield Problem(("inner",), axis, f"an axis of this grid; known: {', '.join(axes)}")
     for index, names in enumerate(grid.zip):
         yield from _unknown_axes(("zip", str(index)), names, axes)
-    for axis, count in Counter(axis for names in grid.zip for axis in names).items():
-        if count > 1:
-            text = f"names {axis} {count} times: write all axes that move together in one list"
-            yield Problem(("zip",), NO_VALUE, text)
-    yield from _discarded_options(grid)
-    yield from _design_problems(grid)
     for index, override in enumerate(grid.overrides):
-        yield from _override_problems(("overrides", str(index)), override, _axis_groups(grid))
+        yield from _override_problems(("overrides", str(index)), override, axis_groups(grid))
     for name, conditions in (("exclude", grid.exclude), ("only", grid.only)):
         for index, condition in enumerate(conditions):
             yield from _unknown_axes((name, str(index)), condition, axes)
@@ -274,48 +267,6 @@ def _axis_problems(
             yield from error.problems
 
 
-def _discarded_options(grid: Grid) -> Iterator[Problem]:
-    """Options of the base that values of an axis replace as a whole, and that no run would have."""
-    for axis, written in grid.axes.items():
-        options = grid.base.get(axis)
-        if not isinstance(options, Mapping):
-            continue
-        for values in filter(_is_list, (written, *_alternatives(grid, axis))):
-            for value in values:
-                kept = value if isinstance(value, Mapping) else ()
-                if lost := [key for key in options if key != "name" and key not in kept]:
-                    what = f"{', '.join(map(str, lost))} would be lost"
-                    why = f"since the axis {axis} replaces the whole value by {value!r}"
-                    text = f"{what}, {why}: give the options on the axis"
-                    yield Problem(("base", axis), NO_VALUE, text)
-                    break
-
-
-def _design_problems(grid: Grid) -> Iterator[Problem]:
-    """Columns of a Sobol design that are combined with each other, or that are one column."""
-    columns = [
-        {axis: w["sobol"]["column"] for axis, w in group.items() if _is_design(w)}
-        for group in _axis_groups(grid)
-    ]
-    several = sum(map(len, columns)) > 1
-    for group in columns:
-        for axis, column in group.items():
-            if several and len(group) == 1:
-                text = "is one column of a Sobol design: zip it with the other columns"
-                yield Problem(("axes", axis), NO_VALUE, text)
-            elif twin := next((a for a in group if a != axis and group[a] == column), ""):
-                text = f"has the column of {twin}, {column}: give each axis its own"
-                yield Problem(("axes", axis), NO_VALUE, text)
-
-
-def _is_design(written: object) -> bool:
-    return isinstance(written, Mapping) and "sobol" in written
-
-
-def _is_list(written: object) -> bool:
-    return isinstance(written, list)
-
-
 def _size_problems(grid: Grid) -> Iterator[Problem]:
     """Problems of a grid that may have too many axes or points, with the largest alternatives."""
     try:
@@ -323,9 +274,9 @@ def _size_problems(grid: Grid) -> Iterator[Problem]:
             max(
                 len(axis_values(("axes", axis), written, len(group) > 1))
                 for axis in group
-                for written in (grid.axes[axis], *_alternatives(grid, axis))
+                for written in (grid.axes[axis], *alternatives(grid, axis))
             )
-            for group in _axis_groups(grid)
+            for group in axis_groups(grid)
         )
     except ProblemError:
         return  # `_axis_problems` reports the problem
@@ -336,7 +287,8 @@ def _size_problems(grid: Grid) -> Iterator[Problem]:
         yield Problem(("axes",), len(grid.axes), f"at most {MOST_AXES} axes")
 
 
-def _alternatives(grid: Grid, axis: str) -> list[object]:
+def alternatives(grid: Grid, axis: str) -> list[object]:
+    """The values of an axis that overrides give it, as written in the config."""
     return [override.axes[axis] for override in grid.overrides if axis in override.axes]
 
 

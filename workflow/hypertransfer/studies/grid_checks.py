@@ -12,7 +12,7 @@ from hypertransfer.runs import ratios
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.studies import condition_checks, grid
+from hypertransfer.studies import axis_checks, condition_checks, grid
 from hypertransfer.studies.grid import Grid, Probe
 from hypertransfer.studies.placed_run import Run
 
@@ -33,7 +33,7 @@ def expand(
         for key, probe in section.probes.items()
         for problem in _probe_problems(probe)
     ]
-    wrong = list(grid.problems(section))
+    wrong = [*grid.problems(section), *axis_checks.problems(section)]
     if not wrong:
         wrong = list(_condition_problems(section, other_scales))
         wrong += _run_problems(section, runs, idle_is_known=bool(wrong))
