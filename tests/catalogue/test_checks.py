@@ -44,6 +44,13 @@ def test_radii_of_one_joint_norm_are_refused():
     ]
 
 
+def test_checkpoints_beyond_the_last_step_are_refused():
+    assert problems(checkpoints=[0, 4]) == []
+    assert problems(checkpoints=[0, 9, 5]) == [
+        "checkpoints: [5, 9] is not within the run's 4 steps"
+    ]
+
+
 @pytest.mark.parametrize(
     ("model", "option"),
     [(name, option) for name, card in MODELS.items() for option in card.options],

@@ -117,6 +117,18 @@ def test_the_rounding_of_training_windows_is_in_the_key(monkeypatch, name):
 
 
 @pytest.mark.parametrize(("name", "setting"), SETTINGS)
+def test_numbers_of_a_probe_have_the_types_of_its_settings(name, setting):
+    default = probes.PROBES[name].settings[setting]["default"]
+    whole = isinstance(default, int) and not isinstance(default, bool)
+    equal = [float(default), default] if whole else [default]
+    if isinstance(default, float) and default.is_integer():
+        equal = [int(default), default]
+    for written in equal:
+        parsed = Probe.parse({"probe": name, "checkpoints": [0], setting: written})
+        assert repr(parsed.settings[setting]) == repr(default)
+
+
+@pytest.mark.parametrize(("name", "setting"), SETTINGS)
 def test_a_probes_default_is_in_the_keys_of_its_probes(monkeypatch, name, setting):
     spec = complete.run_spec(values())
     probe = Probe(name, [0, 4])
@@ -217,8 +229,15 @@ def gpt(**options: Any) -> dict[str, Any]:
     return {**TEXT, "model": {"name": "gpt", **options}}
 
 
+def text(**options: Any) -> dict[str, Any]:
+    return {**TEXT, "data": {"name": "program_text", **options}}
+
+
 def optimizer(name: str, **options: Any) -> dict[str, Any]:
     return {"optimizer": {"name": name, **options}}
+
+
+SGD, ADAMW = "torch.optim:SGD", "torch.optim:AdamW"
 
 
 @pytest.mark.parametrize(
@@ -233,7 +252,19 @@ def optimizer(name: str, **options: Any) -> dict[str, Any]:
         [{"weight_decay": 0}, {"weight_decay": 0.0}, {"weight_decay": -0.0}, {}],
         [{"lr": 1}, {"lr": 1.0}],
         [{"steps": 4}, {"steps": 4.0}],
-        [{"multipliers": {}}, {"multipliers": {"lr": {}}}, {}],
+        [{"data": {"name": "digits", "train": 64}}, {"data": {"name": "digits", "train": 64.0}}],
+        [text(context=64), text(context=64.0)],
+        [text(tokens="bpe", vocabulary=512), text(tokens="bpe", vocabulary=512.0)],
+        [{"multipliers": {}}, {"multipliers": {"lr": {}}}, {},
+         {"multipliers": {"lr": {"types": {"weight": 1}}, "init_std": {"depth": [1, 1.0]}}}],
+        [{"multipliers": {"lr": {"types": {"weight": 2}}}},
+         {"multipliers": {"lr": {"types": {"weight": 2.0, "input.weight": 1}, "depth": [1, 1]}}}],
+        [optimizer(SGD), optimizer(SGD, momentum=0), optimizer(SGD, momentum=-0.0),
+         optimizer(SGD, nesterov=False), optimizer(SGD, dampening=0.0, foreach=None),
+         optimizer(SGD, gradient_power=1.0)],
+        [optimizer(SGD, momentum=0.5), optimizer(SGD, momentum=0.5, dampening=0)],
+        [optimizer(ADAMW), optimizer(ADAMW, amsgrad=False, maximize=False, foreach=None)],
+        [optimizer("pytorch_optimizer:QHM"), optimizer("pytorch_optimizer:QHM", momentum=0)],
         [{"schedule": {}}, {"schedule": {"name": "constant", "warmup": 0.0}}, {}],
         [{"schedule": {"name": "linear", "final": 0}},
          {"schedule": {"name": "linear", "final": -0.0, "decay": 1}}],
@@ -257,6 +288,10 @@ def test_equal_values_have_one_key(equal):
         [optimizer("scion"), optimizer("scion", norms={"input": "spectral"}),
          optimizer("scion", radii={"hidden": 2})],
         [{"lr": 1}, {"lr": 2}],
+        [{"multipliers": {"lr": {"depth": [1, 2]}}}, {"multipliers": {"lr": {"depth": [1, 1]}}}],
+        [optimizer(SGD), optimizer(SGD, momentum=0.5), optimizer(SGD, foreach=True)],
+        # the table scales betas and eps if they are given
+        [optimizer(ADAMW), optimizer(ADAMW, eps=1e-8), optimizer(ADAMW, betas=[0.9, 0.999])],
     ],
 )  # fmt: skip
 def test_different_values_have_different_keys(different):

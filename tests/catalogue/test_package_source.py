@@ -30,6 +30,27 @@ def test_options_are_those_of_the_signature(name):
     assert len(signature.options) == len(named) or any(p.kind is p.VAR_KEYWORD for p in own)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_defaults_are_those_of_the_signature(name):
+    signature = package_source.signature(*name.split(":"))
+    own = {p.name: p.default for p in inspect.signature(class_of(name)).parameters.values()}
+    found = {option: own[option] for option in signature.defaults}
+    assert repr(dict(signature.defaults)) == repr(found)
+
+
+def test_literal_defaults_are_found():
+    found = package_source.signature("torch.optim", "SGD").defaults
+    assert {
+        "momentum": 0,
+        "dampening": 0,
+        "nesterov": False,
+        "foreach": None,
+    }.items() <= found.items()
+    assert package_source.signature("torch.optim", "AdamW").defaults["betas"] == (0.9, 0.999)
+    # an expression in the source is none
+    assert "growth_rate" not in package_source.signature("pytorch_optimizer", "Prodigy").defaults
+
+
 @pytest.mark.parametrize(
     ("module", "name"),
     [

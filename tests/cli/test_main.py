@@ -189,6 +189,14 @@ def test_a_run_is_explained_role_by_role_with_the_ratios_that_made_it(capsys):
     assert roles <= set(lines)
 
 
+def test_a_number_names_a_run_however_it_is_written(capsys):
+    run = "duration:parameterisation=completed_p,steps={},lr={}"
+    found = [explained(capsys, run.format(*pair), STUDY) for pair in
+             [("400", "0.015625"), ("4e2", "1.5625e-2"), ("400.0", ".015625")]]  # fmt: skip
+    assert found[0][0] == 0
+    assert found[0] == found[1] == found[2]
+
+
 def test_a_run_is_found_by_the_beginning_of_its_key(capsys):
     _, text, _ = explained(capsys, "width:shape.width=128,parameterisation=sp", STUDY)
     key = text.partition(":")[0]

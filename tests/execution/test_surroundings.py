@@ -62,3 +62,21 @@ def test_the_library_hides_others_of_its_name(tmp_path):
     command = [sys.executable, "-P", "-c", program]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert Path(done.stdout.strip()) == PACKAGE_ROOT / "hypertransfer" / "__init__.py"
+
+
+@pytest.mark.parametrize("entry", ["", ".", "./", "{here}", "{here}/", "{here}/../here", "{link}"])
+def test_a_module_of_the_working_folder_hides_no_package(tmp_path, monkeypatch, entry):
+    here, beside = tmp_path / "here", tmp_path / "beside"
+    for folder in (here, beside):
+        folder.mkdir()
+    (tmp_path / "link").symlink_to(here)
+    (here / "seaborn.py").write_text("raise SystemExit('hidden')\n", encoding="utf-8")
+    monkeypatch.chdir(here)
+    place = entry.format(here=here, link=tmp_path / "link")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([place, str(beside), place])}
+    surroundings.settle(environment)
+    assert environment["PYTHONPATH"].split(os.pathsep) == [str(PACKAGE_ROOT), str(beside)]
+    program = "from importlib.util import find_spec; print(find_spec('seaborn').origin)"
+    command = [sys.executable, "-P", "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "site-packages" in done.stdout

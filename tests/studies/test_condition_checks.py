@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tests.support.configs import load
 from tests.support.project import STUDY
@@ -56,6 +58,44 @@ def test_bounds_on_texts_are_refused():
     assert (("exclude", "0", "optimizer"), text) in wrong
 
 
+@pytest.mark.parametrize("value", [None, True, "1", float("nan"), float("inf"), [1]])
+@pytest.mark.parametrize("bound", ["min", "max"])
+def test_bounds_are_numbers(bound, value):
+    for key in ("exclude", "only"):
+        wrong = problems(**{key: [{"lr": {bound: value}}]})
+        assert ((key, "0", "lr", bound), f"{value!r} is not a finite number") in wrong
+    wrong = problems(probes={"p": {**PROBE, "where": {"lr": {bound: value}}}})
+    assert [path for path, _ in wrong] == [("probes", "p", "where", "lr", bound)]
+
+
+@pytest.mark.parametrize("key", ["exclude", "only"])
+def test_a_filter_without_axes_is_refused(key):
+    text = "is a condition without axes, which every point meets"
+    assert ((key, "1"), text) in problems(**{key: [{"seed": 0}, {}]})
+
+
+def test_values_that_are_lists_can_be_selected():
+    first, second = [0.9, 0.99], [0.9, 0.95]
+    axes, base = {"optimizer.betas": [first, second]}, {**BASE, "optimizer": "adam"}
+    condition = {"optimizer.betas": [first]}
+    section = Grid.parse({"base": base, "axes": axes, "only": [condition]})
+    runs, wrong = grid_checks.expand("g", section)
+    assert [run.point["optimizer.betas"] for run in runs] == [first]
+    assert wrong == []
+    wrong = problems(axes, base, exclude=[{"optimizer.betas": [[0.9, 0.9]]}])
+    assert wrong == [
+        (
+            ("exclude", "0", "optimizer.betas"),
+            "no optimizer.betas [0.9, 0.9] in this grid; known: [0.9,0.99], [0.9,0.95]",
+        )
+    ]
+
+
+def test_bounds_in_a_list_are_no_bounds():
+    (problem,) = problems(exclude=[{"lr": [{"min": 0.2}, 0.1]}])
+    assert problem == (("exclude", "0", "lr"), "no lr {min: 0.2} in this grid; known: 0.1, 0.316")
+
+
 def test_values_that_never_stand_together_are_refused():
     axes = {"seed": [0, 1], "lr": [0.1, 0.2]}
     zipped = problems(axes, zip=[["seed", "lr"]], exclude=[{"seed": 0, "lr": 0.2}])
@@ -103,8 +143,39 @@ def test_points_that_are_one_run_are_refused(axes):
     assert "occurs twice" in problem[1] or "one and the same run" in problem[1]
 
 
+TEXT = {"model": "gpt", "shape": {"width": 32, "depth": 1}, "base": {"width": 32, "depth": 1}}
+
+
+def hugging_face(folder, *names):
+    """The problems of a grid over folders with text."""
+    data = {"name": "hugging_face", "context": 16, "test_fraction": 0.5}
+    axes = {"data.directory": [str(folder / name) for name in names]}
+    return problems(axes, {**BASE, **TEXT, "data": data})
+
+
+def test_folders_with_the_same_files_are_one_data_set(tmp_path):
+    """Two names of a folder give one key: a run would be trained once, and counted twice."""
+    for name, text in (("here", "some text"), ("other", "other text")):
+        (tmp_path / name).mkdir()
+        pq.write_table(pa.table({"text": [text] * 9}), tmp_path / name / "train.parquet")
+    (tmp_path / "link").symlink_to(tmp_path / "here")
+    (problem,) = hugging_face(tmp_path, "here", "link")
+    assert problem[0] == ("axes", "data.directory")
+    assert "one and the same run" in problem[1]
+    assert hugging_face(tmp_path, "here", "other") == []
+
+
+def test_folders_that_are_not_there_yet_are_different(tmp_path):
+    assert hugging_face(tmp_path, "here", "there") == []
+
+
+def test_numbers_that_are_one_number_once_parsed_are_one_run():
+    (problem,) = problems({"lr": [2**53, 2**53 + 1]})  # a learning rate is a float
+    assert "one and the same run" in problem[1]
+
+
 def test_points_that_differ_are_accepted():
-    members = ["sgd", {"name": "sgd", "momentum": 0.5}, {"name": "sgd", "nesterov": True}]
+    members = ["sgd", {"name": "sgd", "momentum": 0.5}, {"name": "sgd", "momentum": 0.9}]
     assert problems({"optimizer": members}) == []
 
 

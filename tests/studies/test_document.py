@@ -101,6 +101,8 @@ def test_each_problem_is_reported_once():
         ("a:\n  b: no", "file.yaml:2: a.b: YAML reads no as a truth value, false: write false"),
         ("on: 1", "file.yaml:1: on: YAML reads on as a truth value, true"),
         ("a: {010: 1}", "file.yaml:1: a.010: YAML reads 010 as an octal number"),
+        ("lr: .5e3", "file.yaml:1: lr: YAML reads .5e3 as text: write 500, or '.5e3' in quotes"),
+        ("lr: [-.5]", "file.yaml:1: lr.0: YAML reads -.5 as text: write -0.5, or '-.5'"),
         ("yes", "file.yaml: (top): YAML reads yes as a truth value"),
     ],
 )
@@ -115,6 +117,7 @@ def test_values_that_are_not_what_they_look_like_are_refused(read, text, words):
     [
         ("'010'", "010"), ('"1:30"', "1:30"), ("'no'", "no"), ("0", 0), ("-0", 0), ("0.10", 0.1),
         ("10", 10), ("true", True), ("False", False), ("a:b", "a:b"), ("08", "08"), ("0x10", 16),
+        (".5", 0.5), (".5e-3", 5e-4), ("-0.5", -0.5), ("'.5e3'", ".5e3"), (".e3", ".e3"),
         ("1_000", 1000), ("00.5", 0.5), ("|\n  yes", "yes"),
     ],
 )  # fmt: skip

@@ -271,6 +271,7 @@ def test_labels_tell_long_values_apart():
     ("written", "steps"),
     [
         ([0, 3, 10], [0, 3, 10]),
+        ([10, 0, 0, 3], [0, 3, 10]),
         ({"every": 4}, [0, 4, 8, 10]),
         ({"every": 5}, [0, 5, 10]),
         ({"count": 2}, [0, 10]),
@@ -327,3 +328,43 @@ def test_values_of_zipped_axes_may_repeat_and_points_may_not():
     twins = {"lr": [0.1, 0.1], "batch_size": [8, 8]}
     with pytest.raises(ProblemError, match="free of points that occur twice"):
         list(grid.points(made(twins, zip=pairs)))
+
+
+OPTIONS_BEFORE = {
+    "optimizer": {"optimizer.momentum": [0, 0.9], "optimizer": ["sgd"]},
+    "model": {"model.skip": [True, False], "model": ["residual_mlp"]},
+    "schedule": {"schedule.warmup": [1, 2], "schedule": [{"name": "linear"}]},
+}
+
+
+@pytest.mark.parametrize("component", OPTIONS_BEFORE)
+def test_an_axis_of_an_option_applies_before_or_after_that_of_its_component(component):
+    axes = OPTIONS_BEFORE[component]
+    option = next(iter(axes))
+    for order in (axes, dict(reversed(axes.items()))):
+        found = [
+            values[component][option.partition(".")[2]] for _, values in grid.points(made(order))
+        ]
+        assert found == axes[option]
+
+
+def test_an_option_that_an_override_sets_stays_on_an_axis_of_its_component():
+    axes = {"optimizer": ["sgd"], "seed": [0, 1]}
+    override = {"when": {"seed": 1}, "set": {"optimizer.momentum": 0.9}}
+    runs = grid.runs(made(axes, overrides=[override]))
+    assert [run.spec.optimizer.options["momentum"] for run in runs] == [0.0, 0.9]
+
+
+def test_a_later_override_replaces_what_earlier_ones_set_in_a_component():
+    overrides = [
+        {"when": {"seed": [0, 1]}, "set": {"optimizer.momentum": 0.9}},
+        {"when": {"seed": 1}, "set": {"optimizer": "sgd"}},
+    ]
+    first, second = grid.runs(made({"seed": [0, 1]}, overrides=overrides))
+    assert first.spec.optimizer.options["momentum"] == 0.9
+    assert second.spec.optimizer.options["momentum"] == 0.0
+
+
+def test_an_override_that_changes_nothing_is_refused():
+    (found,) = problems({"seed": [0, 1]}, overrides=[{"when": {"seed": 1}, "set": {}}])
+    assert found == "overrides.0: has no effect: give other values as axes or set"

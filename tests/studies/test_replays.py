@@ -147,6 +147,14 @@ def test_a_sound_study_is_planned(tmp_path):
         ("replays/own/targets", {"width": 16}, "replays.own.targets.width",
          "is not a column of tasks; known: shape.width"),
         ("replays/own/same", ["data"], "replays.own.same", "'data' is not a column of tasks"),
+        ("replays/own/prior", 2, "replays.own.prior", "has no effect: the replay learns no region"),
+        ("replays/own/planted", 1, "replays.own.planted", "has no effect: the replay learns no"),
+        ("replays/own/same", ["shape.width"], "replays.own.same", "has no effect: the replay"),
+        ("replays/own/leave_out", "group", "replays.own.leave_out",
+         "has no effect: the suite has no about.group"),
+        ("replays/svm/targets", {"data": ["iris", "irs"]}, "replays.svm.targets.data",
+         "no task has the data 'irs'; known: "),
+        ("replays/svm/priors", {"data": "irs"}, "replays.svm.priors.data", "no task has the data"),
         ("replays/own/size", "seed", "replays.own.size", "'seed' is not a column of tasks"),
         ("replays/svm/regions/box", {"shape": "box", "drift": "data", "drifting": ["lr"]},
          "replays.svm.regions.box.drifting", "'lr' is not a numeric dimension; known: C, gamma"),
@@ -166,6 +174,21 @@ def test_what_is_wrong_is_said_with_file_and_key(tmp_path, path, value, key, wor
     assert found[0].key.startswith(key)
     assert found[0].file.endswith("spaces.yaml")
     assert found[0].line is not None
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("replays/svm/prior", 2), ("replays/svm/planted", 1), ("replays/svm/leave_out", "group"),
+        ("replays/own", {"suite": "own", "budget": 4, "repeats": 1, "prior": 2,
+                         "methods": {"warm": {"searcher": "random", "warm": True}}}),
+        ("replays/own", {"suite": "mlp", "budget": 4, "repeats": 1,
+                         "targets": {"data": ["vehicle", "car"]},
+                         "methods": {"random": {"searcher": "random"}}}),
+    ],
+)  # fmt: skip
+def test_keys_about_earlier_tasks_are_accepted_where_they_are_read(tmp_path, path, value):
+    load(tmp_path, changed(path, value))
 
 
 def test_a_suite_with_a_problem_is_a_suite_all_the_same(tmp_path):

@@ -38,15 +38,24 @@ def test_octaves_of_all_of_a_type_and_of_depth_multiply(search):
 
 
 def test_the_start_is_the_run_itself(search):
-    start, base = search.spec({}), search.base
-    assert start.multipliers != base.multipliers  # factors of one
-    assert all(f == 1.0 for m in start.multipliers.values() for f in [*m.types.values(), *m.depth])
+    assert all(
+        factor == 1.0
+        for part in search.multipliers({}).values()
+        for factor in [*part["types"].values(), *part["depth"]]
+    )
+    assert search.spec({}) == search.base  # factors of 1 are none
 
 
 def test_changes_are_laid_over_the_base_and_leave_it_alone(search):
     assert search.spec({}, {"shape.width": 8, "seed": 3}).shape.width == 8
     assert search.base.shape.width == 4
     assert SEARCH["base"]["shape"]["width"] == 4
+
+
+def test_a_change_of_an_option_applies_before_or_after_one_of_its_component(search):
+    changes = {"optimizer.momentum": 0.5, "optimizer": "sgd"}
+    for order in (changes, dict(reversed(changes.items()))):
+        assert search.spec({}, order).optimizer.options["momentum"] == 0.5
 
 
 @given(st.floats(-2, 3))
@@ -74,6 +83,11 @@ def test_points_read_back_from_their_text():
     assert json.loads(searches.text(point)) == pytest.approx(point)
 
 
+def with_line(**changes):
+    line = {"from": "global", "to": "factored", "points": [0, 1], "targets": ["same"], **changes}
+    return {"transfer": {**SEARCH["transfer"], "line": line}}
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
@@ -93,6 +107,9 @@ def test_points_read_back_from_their_text():
         ({"transfer": {**SEARCH["transfer"], "line": {
             "from": "global", "to": "types", "points": [0, 1], "targets": ["taller"]}}},
          "'taller' is not a target; known: same, wider"),
+        (with_line(to="global"), "line.to: is the method of from: name another one"),
+        (with_line(points=[0, 0.0, 1]), r"line.points: \[0, 0.0, 1\] is not free of duplicates"),
+        (with_line(targets=["same", "same"]), "line.targets: .* is not free of duplicates"),
     ],
 )  # fmt: skip
 def test_searches_that_cannot_be_meant_are_refused(tmp_path, changes, text):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hypertransfer.catalogue.config_schemas import scales
+from hypertransfer.runs.canonical import canonical
 from hypertransfer.studies import study as studies_study
 from hypertransfer.studies.document import ConfigError
 
@@ -162,9 +163,9 @@ ONE = {
         "seed: [0, 1]", "seed: [0, .nan]", "seed: [0, 1]", "grids.sweep.axes.seed",
         ["nan", "finite"],
     ),
-    "range of a number with a point": (
-        "seed: [0, 1]", "seed: {range: 2.0}", "seed: [0, 1]", "grids.sweep.axes.seed",
-        ["{'range': 2.0} is not a list of values"],
+    "range of a fraction": (
+        "seed: [0, 1]", "seed: {range: 2.5}", "seed: [0, 1]", "grids.sweep.axes.seed",
+        ["{'range': 2.5} is not a list of values"],
     ),
     "bad value in an axis": (
         "seed: [0, 1]", "seed: [0, -1]", "seed: [0, 1]", "grids.sweep.axes.seed",
@@ -224,9 +225,9 @@ ONE = {
         "samples: 64", "samples: 0", "samples: 64", "grids.sweep.probes.sharpness.samples",
         ["0 is less than the minimum of 1"],
     ),
-    "whole setting of a probe with a point": (
-        "samples: 64", "samples: 1e2", "samples: 64", "grids.sweep.probes.sharpness.samples",
-        ["100.0 is not of type 'integer'"],
+    "whole setting of a probe with a fraction": (
+        "samples: 64", "samples: 1.5", "samples: 64", "grids.sweep.probes.sharpness.samples",
+        ["1.5 is not of type 'integer'"],
     ),
     "probe beyond the run": (
         "checkpoints: [0, 10]", "checkpoints: [0, 11]", "checkpoints: [0, 10]",
@@ -385,6 +386,33 @@ def test_one_bad_thing_gives_one_problem(load, tmp_path, name):
     assert problem.key == key
     assert not [word for word in words if word not in problem.expected], problem.expected
     assert str(problem) == f"{problem.file}:{problem.line}: {key}: {problem.expected}"
+
+
+def test_a_float_without_fraction_is_a_whole_number(load):
+    """`1e3` is a float in YAML, and is as good as 1000 wherever a whole number is meant."""
+    plain = [("seed: [0, 1]", "seed: {range: 2}"), ("question:", "edition: 2\nquestion:")]
+    floats = [
+        ("seed: [0, 1]", "seed: {range: 2.0}"),
+        ("question:", "edition: 2.0\nquestion:"),
+        ("samples: 64", "samples: 6.4e1"),
+        ("checkpoints: [0, 10]", "checkpoints: [0.0, 1e1]"),
+    ]
+    one, other = load(*floats), load(*plain)
+    assert one.runs == other.runs
+    assert canonical(one.plain()) == canonical(other.plain())
+
+
+@pytest.mark.parametrize(
+    ("number", "written", "text"),
+    [
+        ("samples: 64", "samples: 64.5", "samples: 64.5 is not of type 'integer'"),
+        ("checkpoints: [0, 10]", "checkpoints: [0.5, 10]", "is not a list of steps"),
+        ("samples: 64", "samples: true", "samples: True is not of type 'integer'"),
+    ],
+)
+def test_other_numbers_are_no_whole_numbers(load, number, written, text):
+    with pytest.raises(ConfigError, match=re.escape(text)):
+        load((number, written))
 
 
 def test_arms_may_be_components_with_options(load):

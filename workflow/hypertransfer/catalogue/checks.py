@@ -8,7 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hypertransfer.catalogue import dataset_options, package_checks
+from hypertransfer.catalogue import (
+    dataset_options,
+    multiplier_checks,
+    optimizer_checks,
+    package_checks,
+)
 from hypertransfer.catalogue.cards import datasets
 from hypertransfer.catalogue.cards.lmo_presets import LMO_PRESETS
 from hypertransfer.catalogue.cards.networks import MODELS
@@ -65,6 +70,11 @@ def _component_problems(spec: RunSpec, options: OptionChecks) -> Iterator[Proble
         yield Problem(("parameterisation",), spec.parameterisation, f"one of {known}")
     yield from options.problems("model", spec.model, MODELS)
     yield from options.problems("optimizer", spec.optimizer, OPTIMIZERS)
+    if spec.multipliers:
+        yield from multiplier_checks.problems(spec)
+    if spec.checkpoints and spec.checkpoints[-1] > spec.steps:
+        beyond = [step for step in spec.checkpoints if step > spec.steps]
+        yield Problem(("checkpoints",), beyond, f"within the run's {spec.steps} steps")
     if spec.optimizer.name == "adam" and spec.weight_decay:
         yield Problem(
             ("weight_decay",), spec.weight_decay, "0 with adam: use adamw, whose decay is decoupled"
@@ -139,6 +149,7 @@ def _import_path_problems(optimizer: Component) -> Iterator[Problem]:
         yield from problems
         if any(problem.path == ("optimizer",) for problem in problems):
             return  # the class is none that could have a power
+    yield from optimizer_checks.problems(optimizer)
     yield from package_checks.scaled_problems(optimizer)
     yield from package_checks.power_problems(optimizer)
 
@@ -152,7 +163,12 @@ def _option_problems(kind: str, part: Component, cards: Mapping[str, Any]) -> It
     if part.name not in cards:
         yield Problem((kind,), part.name, f"one of {', '.join(cards)}")
         return
-    schemas = cards[part.name].options
+    problems = list(_refused_options(kind, part, cards[part.name].options))
+    yield from problems or (optimizer_checks.problems(part) if kind == "optimizer" else ())
+
+
+def _refused_options(kind: str, part: Component, schemas: Mapping[str, Any]) -> Iterator[Problem]:
+    """Problems of options of a component, each by itself."""
     for option, value in part.options.items():
         if option not in schemas:
             known = ", ".join(schemas) or "none"

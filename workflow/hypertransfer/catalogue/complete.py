@@ -13,11 +13,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from hypertransfer.catalogue import package_source
 from hypertransfer.catalogue.cards import datasets, optimizers
 from hypertransfer.catalogue.cards.networks import MODELS
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS, without_defaults
-from hypertransfer.catalogue.options import completed, expand_home, typed
+from hypertransfer.catalogue.cards.package_optimizers import NEEDED_OPTIONS
+from hypertransfer.catalogue.lookup import of_package
+from hypertransfer.catalogue.options import completed, expand_home, typed_number, typed_options
+from hypertransfer.catalogue.package_checks import OF_THE_RUN
 from hypertransfer.runs import parse
+from hypertransfer.runs.canonical import canonical, is_plain
 from hypertransfer.runs.spec import Component, RunSpec
 
 
@@ -78,18 +83,51 @@ def _completed_options(kind: str, part: Component) -> Mapping[str, Any]:
     if kind == "data":
         if part.name not in datasets.CARDS:
             return part.options
-        options = datasets.completed(part.name, part.options)
+        options = typed_options(datasets.OPTIONS, datasets.completed(part.name, part.options))
         if isinstance(folder := options.get("directory"), str):
             options["directory"] = expand_home(folder)
         return options
     cards: Mapping[str, Any] = MODELS if kind == "model" else OPTIMIZERS
     if part.name not in cards:
-        return optimizers.completed(part) if kind == "optimizer" else part.options
+        return _of_import_path(part) if kind == "optimizer" else part.options
     card = cards[part.name]
-    options = completed(card.options, part.options)
-    options |= {
-        name: typed(schema, options[name])
-        for name, schema in card.options.items()
-        if name in options
-    }
+    options = typed_options(card.options, completed(card.options, part.options))
     return without_defaults(part.name, options) if kind == "optimizer" else options
+
+
+def _of_import_path(optimizer: Component) -> Mapping[str, Any]:
+    """The options of an optimizer named by import path, where those of a package are normalised.
+
+    Options that have the default of the class, as its source says, are left out. The options that
+    the table scales if they are given stay.
+    """
+    options = optimizers.completed(optimizer)
+    module, _, name = optimizer.name.partition(":")
+    if not of_package(optimizer):
+        return options
+    found = package_source.signature(module, name)
+    defaults = found.defaults if found else {}
+    as_written = {*OF_THE_RUN, *NEEDED_OPTIONS.get(optimizer.name, {})}
+    kept = {}
+    for option, value in options.items():
+        if option in defaults and option not in as_written:
+            value = _like(defaults[option], value)
+            if option not in optimizers.SCALED and _is_same(value, defaults[option]):
+                continue
+        kept[option] = value
+    return kept
+
+
+def _is_same(value: Any, default: Any) -> bool:
+    return is_plain(value) and canonical(value) == canonical(default)
+
+
+def _like(default: Any, value: Any) -> Any:
+    """A value with its numbers of the types that the default has."""
+    if isinstance(default, list | tuple) and isinstance(value, list | tuple):
+        if len(default) == len(value):
+            return [_like(one, other) for one, other in zip(default, value, strict=True)]
+        return value
+    if isinstance(default, bool) or not isinstance(default, int | float):
+        return value
+    return typed_number("integer" if isinstance(default, int) else "number", value)

@@ -85,6 +85,14 @@ def expand_home(path: str) -> str:
     return os.path.expanduser(path)  # noqa: PTH111 (pathlib's raises where no home is known)
 
 
+def typed_options(options: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given values, `typed` by their options; values of unknown options stay as written."""
+    return {
+        name: typed(options[name], value) if name in options else value
+        for name, value in given.items()
+    }
+
+
 def typed(schema: Mapping[str, Any], value: Any) -> Any:
     """A value with its numbers as the schema's types have them, so that equal values are one value.
 
@@ -107,10 +115,11 @@ def _typed(schema: Mapping[str, Any], value: Any) -> Any:
     if kind == "object" and isinstance(value, Mapping):
         inner = schema.get("properties", {})
         return {key: _typed(inner.get(key, {}), item) for key, item in value.items()}
-    return _typed_number(kind, value)
+    return typed_number(kind, value)
 
 
-def _typed_number(kind: str | None, value: Any) -> Any:
+def typed_number(kind: str | None, value: Any) -> Any:
+    """A number as a schema's type has it, `number` or `integer`; other values as they are."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     if kind == "integer" and isinstance(value, float) and value.is_integer():

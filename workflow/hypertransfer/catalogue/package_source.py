@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from hypertransfer.catalogue.module_source import find
 
@@ -20,11 +21,13 @@ class Signature:
     """The options of an optimizer class beside its first argument, the parameters.
 
     `complete` is false if the class hands options on to another one, which may know more.
+    `defaults` has the defaults that are plain values.
     """
 
     options: tuple[str, ...]
     required: tuple[str, ...]
     complete: bool
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 def is_readable(module: str) -> bool:
@@ -70,8 +73,43 @@ def _signature(init: ast.FunctionDef) -> Signature:
             for keyword in call.keywords
         )
     return Signature(
-        tuple(dict.fromkeys(options)), tuple(a.arg for a in required), complete=not handed_on
+        tuple(dict.fromkeys(options)),
+        tuple(a.arg for a in required),
+        complete=not handed_on,
+        defaults=dict(_plain_defaults(arguments)),
     )
+
+
+def _plain_defaults(arguments: ast.arguments) -> Iterator[tuple[str, Any]]:
+    """The names of arguments with their defaults, where these are literals."""
+    named = [*arguments.posonlyargs, *arguments.args]
+    pairs = [
+        *zip(reversed(named), reversed(arguments.defaults), strict=False),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
+    for argument, default in pairs:
+        if default is not None:
+            try:
+                yield argument.arg, _literal(default)
+            except ValueError:
+                continue  # an expression
+
+
+def _literal(node: ast.expr) -> Any:
+    """The value of a constant, a negative number, or a tuple or list of these.
+
+    Raises:
+        ValueError: the node is another expression.
+    """
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+            return -number
+        case ast.Tuple(elts=parts) | ast.List(elts=parts):
+            values = [_literal(part) for part in parts]
+            return tuple(values) if isinstance(node, ast.Tuple) else values
+    raise ValueError(f"not a literal: {ast.unparse(node)}")
 
 
 def _looked_up(init: ast.FunctionDef, mapping: str) -> Iterator[str]:

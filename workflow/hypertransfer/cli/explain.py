@@ -21,7 +21,7 @@ from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.runs import ratios as runs_ratios
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.studies.document import ConfigError, LocatedProblem
+from hypertransfer.studies.document import ConfigError, LocatedProblem, number_in
 from hypertransfer.studies.main_config import main_config, studies_folder
 from hypertransfer.training import build
 
@@ -67,7 +67,10 @@ def find(plans: Sequence[StudyPlan], wanted: str) -> PlannedRun:
 
 def _condition(text: str) -> dict[str, object]:
     pairs = (pair.partition("=") for pair in text.split(",") if pair)
-    return {axis: yaml.safe_load(value) for axis, _, value in pairs}
+    values = ((axis, number_in(value)) for axis, _, value in pairs)
+    return {
+        axis: yaml.safe_load(value) if isinstance(value, str) else value for axis, value in values
+    }
 
 
 def lines(planned: PlannedRun) -> Iterator[str]:

@@ -85,7 +85,9 @@ def settle(environment: MutableMapping[str, str] = os.environ) -> None:
     """Set the environment of the processes that this process starts.
 
     The folder of the library becomes the first of PYTHONPATH, unless the library was installed
-    with the other packages, so that no other package of its name is imported.
+    with the other packages, so that no other package of its name is imported. The working folder is
+    removed from PYTHONPATH: jobs search it after all others for the user's modules, so that a file
+    such as `seaborn.py` hides no installed package.
     """
     for name in list(environment):
         if name not in KEPT and any(fnmatchcase(name, pattern) for pattern in REMOVED):
@@ -93,5 +95,7 @@ def settle(environment: MutableMapping[str, str] = os.environ) -> None:
     environment.update(SET)
     environment["MPLCONFIGDIR"] = str(CACHE.absolute())
     own = [str(PACKAGE_ROOT)] if is_followed(PACKAGE_ROOT) else []
-    known = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
-    environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*own, *known]))
+    here = Path.cwd().resolve()
+    places = environment.get("PYTHONPATH", "").split(os.pathsep)
+    others = [place for place in places if place and Path(place).resolve() != here]
+    environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*own, *others]))

@@ -70,7 +70,7 @@ def _multipliers(path: Path, value: object) -> dict[str, Factors]:
 
 
 def _factors(path: Path, value: object) -> Factors:
-    """Factors of one hyperparameter, from `{types: {…}, depth: […]}`."""
+    """Factors of one hyperparameter, from `{types: {…}, depth: […]}`, without factors of 1."""
     if not isinstance(value, Mapping) or not set(value) <= {"types", "depth"}:
         raise ProblemError.at(path, value, "a mapping with the keys types and depth")
     types, depth = value.get("types", {}), value.get("depth", [])
@@ -82,9 +82,11 @@ def _factors(path: Path, value: object) -> Factors:
     def factor(key: Path, number: object) -> float:
         return _number((*path, *key), number, 0.0, open_low=True)
 
+    by_type = {kind: factor(("types", kind), types[kind]) for kind in sorted(types)}
+    by_depth = tuple(factor(("depth",), number) for number in depth)
     return Factors(
-        {kind: factor(("types", kind), types[kind]) for kind in sorted(types)},
-        tuple(factor(("depth",), number) for number in depth),
+        {kind: number for kind, number in by_type.items() if number != 1.0},
+        by_depth if any(number != 1.0 for number in by_depth) else (),
     )
 
 

@@ -7,13 +7,17 @@ one list of overrides often serves all scales.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
+from hypertransfer.catalogue import dataset_options
+from hypertransfer.catalogue.cards import datasets
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.conditions import is_bounds, matches
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
-from hypertransfer.runs.spec import FIELDS, RunSpec
+from hypertransfer.runs.spec import FIELDS, Component, RunSpec
 from hypertransfer.studies.axes import axis_values
 from hypertransfer.studies.document import flow
 from hypertransfer.studies.grid import Grid, every_point
@@ -31,6 +35,9 @@ def problems(grid: Grid, other_scales: Callable[[], Iterable[Values]] = tuple) -
     here = values_of(grid.axes, [override.axes for override in grid.overrides])
     idle: dict[Place, Mapping[str, Any]] = {}
     for place, condition in _conditions(grid):
+        if wrong := list(_useless(place, condition)):
+            yield from wrong
+            continue
         unknown = list(_unknown_values(condition, here))
         if not unknown:
             idle[place] = condition
@@ -67,18 +74,31 @@ def _conditions(grid: Grid) -> Iterator[tuple[Place, Mapping[str, Any]]]:
         yield ("probes", name, "where"), probe.where
 
 
+def _useless(place: Place, condition: Mapping[str, Any]) -> Iterator[Problem]:
+    """Problems of a condition that names nothing, or whose bounds are none."""
+    if not condition and place[0] in ("exclude", "only"):
+        yield Problem(place, NO_VALUE, "is a condition without axes, which every point meets")
+    for axis, wanted in condition.items():
+        for bound, value in wanted.items() if is_bounds(wanted) else ():
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not math.isfinite(value):
+                yield Problem((*place, axis, bound), value, "a finite number")
+
+
 def _unknown_values(condition: Mapping[str, Any], values: Values) -> Iterator[tuple[str, str]]:
     """The axes of a condition with a value that they do not have, each with the fault in words."""
     for axis, wanted in condition.items():
         known = values.get(axis, [])
-        for part in wanted if isinstance(wanted, list | tuple) else [wanted]:
+        several = isinstance(wanted, list | tuple)
+        for part in wanted if several else [wanted]:
+            alone = {axis: [part] if several else part}  # the part may be a list itself
             try:
-                met = any(matches({axis: part}, {axis: value}) for value in known)
+                met = any(matches(alone, {axis: value}) for value in known)
             except TypeError:
                 yield axis, f"{flow(part)} bounds an axis that does not hold numbers"
                 continue
             if not met:
-                noun = "within" if is_bounds(part) else ""
+                noun = "within" if is_bounds(part) and not several else ""
                 shown = ", ".join(map(str, dict.fromkeys(map(_shown, known[:MOST_SHOWN]))))
                 more = ", …" if len(known) > MOST_SHOWN else ""
                 value = flow(part) if isinstance(part, Mapping) else repr(part)
@@ -106,24 +126,45 @@ def _never_met(grid: Grid, idle: dict[Place, Mapping[str, Any]]) -> Iterator[Pro
 class Twins:
     """Finds points of a grid that are one run, as their values are equal once they are parsed."""
 
-    def __init__(self, grid: Grid) -> None:
-        values = values_of(grid.axes, [override.axes for override in grid.overrides])
-        # Names and numbers that differ make different runs. Other values may be equal in effect.
-        self._axes = {
-            axis
-            for axis, members in values.items()
-            if any(not isinstance(value, str | int | float) for value in members)
-        }
-        self._seen: dict[str, Mapping[str, Any]] = {}
+    def __init__(self) -> None:
+        self._seen: dict[tuple, Mapping[str, Any]] = {}
+        self._data: dict[str, str] = {}
 
     def problems(self, point: Mapping[str, Any], spec: RunSpec) -> Iterator[Problem]:
         """The problem of a point whose run is that of an earlier point."""
-        if not self._axes:
-            return
-        # Checkpoints are no part of a run's key.
-        plain = {name: spec.plain_value(name) for name in FIELDS if name != "checkpoints"}
-        first = self._seen.setdefault(canonical(plain), point)
+        first = self._seen.setdefault(self._identity(spec), point)
         if first is not point:
             axis = next((a for a in point if point[a] != first[a]), next(iter(point)))
             text = f"{first[axis]!r} and {point[axis]!r} give one and the same run: keep one"
             yield Problem(("axes", axis), NO_VALUE, text)
+
+    def _identity(self, spec: RunSpec) -> tuple:
+        """A value that two specs share if their runs have one key; see `planning.keys.identity`."""
+        if spec.data.text not in self._data:
+            self._data[spec.data.text] = _data_identity(spec.data)
+        parts = (spec.model.text, spec.optimizer.text, self._data[spec.data.text])
+        multipliers = canonical(spec.plain_value("multipliers")) if spec.multipliers else ""
+        return (*parts, multipliers, *_other_values(spec))
+
+
+# The fields of a spec that are compared as they are. Checkpoints are no part of a run's key.
+_other_values = attrgetter(
+    *(f for f in FIELDS if f not in ("model", "optimizer", "data", "multipliers", "checkpoints"))
+)
+
+
+def _data_identity(data: Component) -> str:
+    """The name, options and content of a data set, wherever its folder is; as text.
+
+    A folder that is not there counts by its path, since its content is not known.
+    """
+    if data.name not in datasets.CARDS or dataset_options.objections(data.name, data.options):
+        return data.text
+    if "directory" not in data.options or dataset_options.missing(data.name, data.options):
+        return data.text
+    options = {name: value for name, value in data.options.items() if name != "directory"}
+    try:
+        content = dataset_options.digest(data.name, data.options)
+    except datasets.DatasetError:  # planning reports that the folder cannot be read
+        return data.text
+    return canonical([data.name, options, content])

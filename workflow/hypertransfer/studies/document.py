@@ -229,6 +229,7 @@ def _index(
 
 
 _OCTAL = re.compile(r"[-+]?0[0-7_]+")
+_POINT_FIRST = re.compile(r"[-+]?\.\d[\d_]*([eE][-+]?\d+)?", re.ASCII)
 
 
 def _misleading(node: yaml.Node) -> str:
@@ -238,6 +239,10 @@ def _misleading(node: yaml.Node) -> str:
     if len(node.value) > MOST_CHARACTERS:
         return ""  # an infinite number, or a text
     text, kind = node.value, node.tag.rpartition(":")[2]
+    if kind == "str" and _POINT_FIRST.fullmatch(text):
+        number = float(text.replace("_", ""))
+        shown = int(number) if number.is_integer() else number
+        return f"YAML reads {text} as text: write {shown}, or '{text}' in quotes for the text"
     if kind in ("int", "float") and ":" in text:
         how = "in base 60"
     elif kind == "int" and _OCTAL.fullmatch(text):

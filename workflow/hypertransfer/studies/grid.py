@@ -17,13 +17,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypertransfer.catalogue import complete
+from hypertransfer.catalogue.cards import probes
+from hypertransfer.catalogue.options import typed_options
 from hypertransfer.runs.canonical import canonical, digest
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.section import Section
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies.axes import MOST_VALUES, Path, axis_values, equality_text
-from hypertransfer.studies.placed_run import Run, put
+from hypertransfer.studies.placed_run import Run, put_all
 
 MOST_POINTS = 10**6  # largest number of points of a grid, before its filters
 MOST_AXES = 20
@@ -49,9 +51,14 @@ class Probe(Section):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Probe:
-        """The probe of a mapping in which settings and other keys are on one level."""
+        """The probe of a mapping in which settings and other keys are on one level.
+
+        Numbers of settings get the types that the kind of probe has for them.
+        """
         own = {key: values[key] for key in ("probe", "checkpoints", "where") if key in values}
-        return cls(**own, settings={k: v for k, v in values.items() if k not in own})
+        settings = {k: v for k, v in values.items() if k not in own}
+        card = probes.PROBES.get(own["probe"])
+        return cls(**own, settings=typed_options(card.settings, settings) if card else settings)
 
     def plain(self) -> dict[str, Any]:
         """The mapping that `parse` reads back."""
@@ -127,7 +134,8 @@ def label(value: object) -> str:
 def points(grid: Grid) -> Iterator[tuple[dict[str, Any], dict]]:
     """Every point of a grid that passes the filters, with the values of its spec, nested.
 
-    Axes vary in the order of the config, the last one fastest.
+    Axes vary in the order of the config, the last one fastest. An axis of an option and one of its
+    component apply together, in whatever order they are written.
 
     Raises:
         ProblemError: the values of an axis, of zipped axes, or of the base cannot be used.
@@ -146,7 +154,7 @@ def every_point(grid: Grid) -> Iterator[dict[str, Any]]:
     Raises:
         ProblemError: the values of an axis, or of axes that are zipped, cannot be used.
     """
-    groups = _axis_groups(grid)
+    groups = axis_groups(grid)
 
     def expand(index: int, point: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if index == len(groups):
@@ -165,19 +173,29 @@ def _spec_values(grid: Grid, point: Mapping[str, Any]) -> dict:
         ProblemError: a value should be set inside a value of the base that is not a mapping.
     """
     values = dict(grid.base)  # `put` copies the nested values that it changes
-    settings = [
-        *(pair for o in grid.overrides if matches(o.when, point) for pair in o.set.items()),
-        *point.items(),
-    ]
     try:
-        for path, value in settings:
-            put(values, path, value)
+        put_all(values, [*_set_by_overrides(grid, point).items(), *point.items()])
     except ProblemError as error:
         raise ProblemError(problem.below("base") for problem in error.problems) from error
     return values
 
 
-def _axis_groups(grid: Grid) -> list[dict[str, object]]:
+def _set_by_overrides(grid: Grid, point: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that overrides set at a point, by dotted path.
+
+    A later override replaces the values of earlier ones. If it sets a component, the options that
+    an earlier override has set in it are dropped.
+    """
+    settings: dict[str, Any] = {}
+    for override in grid.overrides:
+        if override.set and matches(override.when, point):
+            for path in override.set:
+                settings = {p: v for p, v in settings.items() if not p.startswith(f"{path}.")}
+            settings |= override.set
+    return settings
+
+
+def axis_groups(grid: Grid) -> list[dict[str, object]]:
     """The axes with their values as written in the config; zipped axes share a group."""
     zipped = [set(names) for names in grid.zip]
     groups: list[dict[str, object]] = []
@@ -222,7 +240,7 @@ def problems(grid: Grid) -> Iterator[Problem]:
     for index, names in enumerate(grid.zip):
         yield from _unknown_axes(("zip", str(index)), names, axes)
     for index, override in enumerate(grid.overrides):
-        yield from _override_problems(("overrides", str(index)), override, _axis_groups(grid))
+        yield from _override_problems(("overrides", str(index)), override, axis_groups(grid))
     for name, conditions in (("exclude", grid.exclude), ("only", grid.only)):
         for index, condition in enumerate(conditions):
             yield from _unknown_axes((name, str(index)), condition, axes)
@@ -256,9 +274,9 @@ def _size_problems(grid: Grid) -> Iterator[Problem]:
             max(
                 len(axis_values(("axes", axis), written, len(group) > 1))
                 for axis in group
-                for written in (grid.axes[axis], *_alternatives(grid, axis))
+                for written in (grid.axes[axis], *alternatives(grid, axis))
             )
-            for group in _axis_groups(grid)
+            for group in axis_groups(grid)
         )
     except ProblemError:
         return  # `_axis_problems` reports the problem
@@ -269,7 +287,8 @@ def _size_problems(grid: Grid) -> Iterator[Problem]:
         yield Problem(("axes",), len(grid.axes), f"at most {MOST_AXES} axes")
 
 
-def _alternatives(grid: Grid, axis: str) -> list[object]:
+def alternatives(grid: Grid, axis: str) -> list[object]:
+    """The values of an axis that overrides give it, as written in the config."""
     return [override.axes[axis] for override in grid.overrides if axis in override.axes]
 
 
@@ -320,9 +339,10 @@ def run(grid: Grid, point: Mapping[str, Any], spec: RunSpec) -> Run:
 
 
 def checkpoints(written: Any, last: int, path: Path = ("checkpoints",)) -> list[int]:
-    """The steps at which a probe measures, from a list, `{every: n}` or `{count: n}`.
+    """The steps at which a probe measures, ascending, each once.
 
-    `every` and `count` include the first and the last step. `last` is the last step of the run.
+    They are written as a list, as `{every: n}` or as `{count: n}`. `every` and `count` include the
+    first and the last step. `last` is the last step of the run.
 
     Raises:
         ProblemError: a step is beyond the last step, or there are too many steps.
@@ -330,7 +350,7 @@ def checkpoints(written: Any, last: int, path: Path = ("checkpoints",)) -> list[
     if isinstance(written, list):
         if beyond := [step for step in written if step > last]:
             raise ProblemError.at(path, beyond, f"within the run's {last} steps")
-        return written
+        return sorted(set(written))
     steps = last // written["every"] + 2 if "every" in written else written["count"]
     if steps > MOST_VALUES:
         raise ProblemError.at(path, written, f"at most {MOST_VALUES} checkpoints")

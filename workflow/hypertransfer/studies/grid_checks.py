@@ -12,7 +12,7 @@ from hypertransfer.runs import ratios
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.studies import condition_checks, grid
+from hypertransfer.studies import axis_checks, condition_checks, grid
 from hypertransfer.studies.document import flow
 from hypertransfer.studies.grid import Grid, Probe
 from hypertransfer.studies.placed_run import Run
@@ -34,7 +34,7 @@ def expand(
         for key, probe in section.probes.items()
         for problem in _probe_problems(probe)
     ]
-    wrong = list(grid.problems(section))
+    wrong = [*grid.problems(section), *axis_checks.problems(section)]
     if not wrong:
         wrong = list(_condition_problems(section, other_scales))
         wrong += _run_problems(section, runs, idle_is_known=bool(wrong))
@@ -52,7 +52,7 @@ def _run_problems(
     empty = not idle_is_known
     idle = {} if idle_is_known else dict(section.probes)  # probes that select no point so far
     completer, options = complete.Completer(), checks.OptionChecks()
-    twins = condition_checks.Twins(section)
+    twins = condition_checks.Twins()
     try:
         for point, values in grid.points(section):
             empty = False
@@ -76,7 +76,8 @@ def _run_problems(
     except ProblemError as error:
         yield from error.problems
     except (KeyError, TypeError) as error:
-        yield Problem((), NO_VALUE, f"cannot be expanded: {error!r}")
+        if not idle_is_known:  # else a condition is the reason, and its problem is known
+            yield Problem((), NO_VALUE, f"cannot be expanded: {error!r}")
 
 
 def _condition_problems(

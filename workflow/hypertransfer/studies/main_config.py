@@ -27,7 +27,7 @@ from hypertransfer.studies.document import (
     refuse_templates,
 )
 from hypertransfer.studies.paths import path_fault
-from hypertransfer.studies.schema import schema_problems, with_defaults
+from hypertransfer.studies.schema import schema_problems, with_defaults, with_whole_numbers
 
 MAIN = Path("config/config.yaml")
 STUDIES = MAIN.parent / "studies"
@@ -117,6 +117,7 @@ def checked(config: Mapping[str, Any], origins: Origins) -> dict[str, Any]:
         key: number_in(value) if keys.get(key, {}).get("type") == "number" else value
         for key, value in config.items()
     }
+    values = with_whole_numbers("config", values)
     problems = [*schema_problems("config", values), *_endless_numbers(values)]
     if not problems:
         values["store"], problems = _expanded(values["store"])

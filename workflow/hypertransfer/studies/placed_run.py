@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,3 +33,13 @@ def put(values: dict, path: str, value: object) -> None:
         values[parent] = {"name": inner} if isinstance(inner, str) else dict(inner)
         values = values[parent]
     values[last] = value
+
+
+def put_all(values: dict, settings: Iterable[tuple[str, object]]) -> None:
+    """Set the values at dotted paths; a component is set before its options, in whatever order.
+
+    Raises:
+        ProblemError: a value along a path is neither a mapping nor a name.
+    """
+    for path, value in sorted(settings, key=lambda setting: setting[0].count(".")):
+        put(values, path, value)

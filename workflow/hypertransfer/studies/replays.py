@@ -263,6 +263,8 @@ def replay_problems(replay: Replay, known: Mapping[str, Suite]) -> Iterator[Prob
         yield from (p.below("regions", name) for p in _region_problems(region, numeric))
     for name, method in replay.methods.items():
         yield from (p.below("methods", name) for p in _method_problems(method, replay, suite))
+    yield from _learning_problems(replay, suite)
+    yield from _target_problems(replay, suite)
     if columns := suite.task_keys:  # else `suite_problems` reports that they are not listed
         yield from _column_problems(replay, columns)
 
@@ -279,6 +281,39 @@ def _region_problems(region: Region, numeric: Sequence[str]) -> Iterator[Problem
     if region.drifting and not region.drift:
         text = "needs drift, the column with the size of a task"
         yield Problem(("drifting",), NO_VALUE, text)
+
+
+def _learning_problems(replay: Replay, suite: Suite) -> Iterator[Problem]:
+    """Problems of keys about earlier tasks that no region and no warm method reads."""
+    if not replay.regions and not any(method.warm for method in replay.methods.values()):
+        text = "has no effect: the replay learns no region, and no method is warm"
+        for key in ("prior", "planted", "same"):
+            if getattr(replay, key):
+                yield Problem((key,), NO_VALUE, text)
+    described = suite.source in (sources.RUNS, sources.FILE)
+    if replay.leave_out == "group" and described and "group" not in (suite.about or {}):
+        text = "has no effect: the suite has no about.group, and each task is its own group"
+        yield Problem(("leave_out",), NO_VALUE, text)
+
+
+def _data_of_tasks(suite: Suite) -> list[str]:
+    """The data sets of a suite's tasks; none if they are not known before they are read."""
+    if suite.source in sources.TABLES:
+        return list(sources.TABLES[suite.source].tasks)
+    if suite.source in suites.SUITES:
+        return list(dict.fromkeys(suites.SUITES[suite.source].tasks.values()))
+    return []
+
+
+def _target_problems(replay: Replay, suite: Suite) -> Iterator[Problem]:
+    """Problems of data sets that a condition on tasks names, and that no task has."""
+    known = _data_of_tasks(suite)
+    for key, condition in (("targets", replay.targets), ("priors", replay.priors)):
+        wanted = condition.get("data", [])
+        for name in wanted if isinstance(wanted, list) else [wanted]:
+            if known and name not in known:
+                text = f"no task has the data {name!r}; known: {', '.join(known)}"
+                yield Problem((key, "data"), NO_VALUE, text)
 
 
 def _column_problems(replay: Replay, columns: Sequence[str]) -> Iterator[Problem]:

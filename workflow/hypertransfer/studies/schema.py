@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hypertransfer.catalogue import options as catalogue_options
@@ -16,6 +16,33 @@ def with_defaults(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     keys = schema(name)["properties"].items()
     defaults = {key: part["default"] for key, part in keys if "default" in part}
     return {**defaults, **values}
+
+
+def with_whole_numbers(name: str, values: Any) -> Any:
+    """The values, where a float without fraction is an int if the schema wants a whole number."""
+    validator = catalogue_options.Validator(schema(name))
+    for error in _innermost(validator.iter_errors(values)):
+        whole = isinstance(error.instance, float) and error.instance.is_integer()
+        if whole and error.validator == "type" and error.validator_value == "integer":
+            values = _replaced(values, list(error.absolute_path), int(error.instance))
+    return values
+
+
+def _innermost(errors: Iterable[Any]) -> Iterator[Any]:
+    """The errors, and those of the alternatives of which a value meets none."""
+    for error in errors:
+        yield error
+        yield from _innermost(error.context)
+
+
+def _replaced(values: Any, path: list[Any], value: object) -> Any:
+    """A copy of nested values with another value at a path."""
+    if not path:
+        return value
+    key, *rest = path
+    copy = list(values) if isinstance(values, list) else dict(values)
+    copy[key] = _replaced(copy[key], rest, value)
+    return copy
 
 
 def schema_problems(name: str, values: Any) -> list[Problem]:

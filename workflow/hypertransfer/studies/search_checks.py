@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hypertransfer.catalogue import multiplier_checks
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.studies.grid_checks import in_base, spec_problems
 from hypertransfer.studies.searches import LINE, Search, Settings
@@ -18,12 +19,24 @@ def check(name: str, values: Mapping[str, Any]) -> tuple[Search | None, list[Pro
     problems = list(_reference_problems(Settings.parse(values)))
     try:
         search = Search.parse(name, values)
+        problems += _space_problems(search)
         specs = [search.base, *search.transfer_specs()]
         run_problems = [p for spec in specs for p in spec_problems(spec)]
     except ProblemError as error:
         run_problems = error.problems
     problems += {str(p): in_base(values["base"], p) for p in run_problems}.values()
     return None if problems else search, [p.below("searches", name) for p in problems]
+
+
+def _space_problems(search: Search) -> Iterator[Problem]:
+    """Problems of hyperparameters and types of modules that the base run does not have."""
+    for name, part in search.settings.space.items():
+        if text := multiplier_checks.absent(search.base, name):
+            yield Problem(("space", name), NO_VALUE, text)
+        for group, types in part.groups.items():
+            text = multiplier_checks.unknown_types(search.base.model.name, name, types)
+            if text:
+                yield Problem(("space", name, "groups", group), NO_VALUE, text)
 
 
 def _reference_problems(settings: Settings) -> Iterator[Problem]:
@@ -44,6 +57,12 @@ def _reference_problems(settings: Settings) -> Iterator[Problem]:
     transfer = settings.transfer
     if transfer is None or transfer.line is None:
         return
+    if transfer.line.first == transfer.line.second:
+        yield Problem(("transfer", LINE, "to"), NO_VALUE, "is the method of from: name another one")
+    for key in ("points", "targets"):
+        values = getattr(transfer.line, key)
+        if len(set(values)) < len(values):
+            yield Problem(("transfer", LINE, key), values, "free of duplicates")
     for key, method in (("from", transfer.line.first), ("to", transfer.line.second)):
         if method not in settings.methods:
             text = f"{method!r} is not a method; known: {', '.join(settings.methods)}"

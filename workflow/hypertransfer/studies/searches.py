@@ -17,7 +17,7 @@ from hypertransfer.catalogue import complete
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.section import Section
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.studies.placed_run import Run, put
+from hypertransfer.studies.placed_run import Run, put_all
 
 TRANSFER = "-transfer"  # suffix of a search's name in the name of the grid of its transfer runs
 LINE = "line"  # name of the method of runs on the line between the results of two methods
@@ -200,8 +200,7 @@ class Search(Section):
             ProblemError: the value of a change cannot be used.
         """
         values = deepcopy(dict(self.settings.base))
-        for key, value in (changes or {}).items():
-            put(values, key, value)
+        put_all(values, (changes or {}).items())
         return complete.run_spec({**values, "multipliers": self.multipliers(point)})
 
     def transfer_runs(self) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:

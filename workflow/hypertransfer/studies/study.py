@@ -37,7 +37,7 @@ from hypertransfer.studies.grid import Grid, Probe
 from hypertransfer.studies.placed_run import Run
 from hypertransfer.studies.planned import Planned
 from hypertransfer.studies.replays import Replay, Suite
-from hypertransfer.studies.schema import schema_problems
+from hypertransfer.studies.schema import schema_problems, with_whole_numbers
 from hypertransfer.studies.searches import Search
 
 
@@ -147,7 +147,7 @@ def load_study(name: str, scale: str, directory: Path) -> Study:
     patches = body.get("scales") if isinstance(body.get("scales"), Mapping) else {}
     patch = patches.get(scale) if isinstance(patches.get(scale), Mapping) else {}
     unpatched = {k: v for k, v in body.items() if k != "scales"}
-    values = _without_unknown(unpatched, merge(unpatched, patch))
+    values = with_whole_numbers("study", _without_unknown(unpatched, merge(unpatched, patch)))
     checks = _Checks(
         values, name, lambda: [unpatched, *(merge(unpatched, p) for p in patches.values())]
     )

@@ -10,45 +10,49 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hypertransfer.catalogue.options import COUNT, FLAG, POSITIVE, Option, option, or_null
+
 BYTES, BPE = "bytes", "bpe"  # kinds of tokens
 VOCABULARY = 4096  # default number of tokens of byte-pair encoding
 TEST_WINDOWS = 256  # default number of test windows of a text
 WINDOWS = 1024  # training windows come in multiples of this number: see data/text/windows.py
 
+_TEXT = {"type": "string", "minLength": 1}
+
+
+def _whole_from(least: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": least}
+
+
 # Options of data sets, which a config may set beside the name. See `completed` for defaults that
 # depend on the data set.
-OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "train": {
-        "default": None,
-        "description": "Number of training images or windows; null for all.",
-    },
-    "test": {"default": None, "description": "Number of test images or windows; null for all."},
-    "augment": {
-        "default": False,
-        "description": "Whether training images are randomly shifted and (except digits) flipped.",
-    },
-    "directory": {"description": "The folder with the files of the data set."},
-    "context": {"default": 128, "description": "Number of tokens in a window."},
-    "tokens": {
-        "default": BYTES,
-        "description": "Kind of tokens: bytes, or bpe for byte-pair encoding.",
-    },
-    "vocabulary": {
-        "default": None,
-        "description": f"Number of tokens of byte-pair encoding; null for {VOCABULARY}.",
-    },
-    "column": {
-        "default": "text",
-        "description": "The name of the column of text in Parquet files.",
-    },
-    "test_fraction": {
-        "default": None,
-        "description": "Share of the training documents to test on; null to use test files.",
-    },
-    "max_bytes": {
-        "default": None,
-        "description": "Largest number of bytes of text to read from each part; null for all.",
-    },
+OPTIONS: Mapping[str, Option] = {
+    "train": option(or_null(COUNT), None, "Number of training images or windows; null for all."),
+    "test": option(or_null(COUNT), None, "Number of test images or windows; null for all."),
+    "augment": option(
+        FLAG, False, "Whether training images are randomly shifted and (except digits) flipped."
+    ),
+    "directory": {**_TEXT, "description": "The folder with the files of the data set."},
+    "context": option(_whole_from(2), 128, "Number of tokens in a window."),
+    "tokens": option(
+        {"enum": [BYTES, BPE]}, BYTES, "Kind of tokens: bytes, or bpe for byte-pair encoding."
+    ),
+    "vocabulary": option(
+        or_null(_whole_from(257)),
+        None,
+        f"Number of tokens of byte-pair encoding; null for {VOCABULARY}.",
+    ),
+    "column": option(_TEXT, "text", "The name of the column of text in Parquet files."),
+    "test_fraction": option(
+        or_null({**POSITIVE, "exclusiveMaximum": 1}),
+        None,
+        "Share of the training documents to test on; null to use test files.",
+    ),
+    "max_bytes": option(
+        or_null(COUNT),
+        None,
+        "Largest number of bytes of text to read from each part; null for all.",
+    ),
 }
 
 
