@@ -88,9 +88,18 @@ def test_refused_classes_are_reported_with_the_reason(name):
     assert problems(name) == f"optimizer: {name!r} is not usable: {REFUSED[name]}"
 
 
-def test_a_package_that_is_not_installed_is_left_to_the_jobs(monkeypatch):
+def test_the_package_of_a_class_has_to_be_installed(monkeypatch):
     monkeypatch.setattr("hypertransfer.catalogue.package_source.is_readable", lambda module: False)
-    assert not problems("torch.optim:Nothing", gradient_power=0)
+    assert "torch.optim is not installed here" in problems("torch.optim:Adam")
+
+
+@pytest.mark.parametrize("betas", [[0.9], [0.9, 0.99, 0.999]])
+def test_as_many_betas_as_the_class_has(betas):
+    assert "is not 2 numbers, as torch.optim:AdamW has" in problems(
+        "torch.optim:AdamW", betas=betas
+    )
+    assert not problems("torch.optim:AdamW", betas=[0.9, 0.99])
+    assert not problems("pytorch_optimizer:Adan", betas=[0.9, 0.92, 0.99])
 
 
 def test_gradient_powers_of_own_names_are_those_of_their_cards():

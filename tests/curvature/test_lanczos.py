@@ -198,7 +198,7 @@ def test_restarts_bound_the_basis_and_converge():
 
 def test_zero_and_tiny_operators():
     zero = top_eigenvalues(Matrix(torch.zeros(50, 50).double()), generator=generator())
-    assert float(zero.values[0]) == 0
+    assert (float(zero.values[0]), zero.products, zero.converged) == (0, 1, True)
     one = top_eigenvalues(Matrix(torch.tensor([[-3.0]]).double()), generator=generator())
     assert (float(one.values[0]), one.converged) == (-3.0, True)
     with pytest.raises(ValueError, match="dimension 1"):

@@ -31,8 +31,7 @@ pytestmark = pytest.mark.usefixtures("own")
 NETWORKS = [
     "Plain", "Dropped", "NumpyNoise", "RandomVector", "RandomBuffer", "Normed", "FrozenNorm",
     "LateBlock", "Unused", "Frozen", "ZeroReadout", "SharedHidden", "ManyDimensions",
-    "ThroughAKernel", "OwnValues",
-    "LateBlock", "Unused", "Frozen", "ZeroReadout", "SharedHidden", "ShiftedInPlace",
+    "ThroughAKernel", "OwnValues", "ShiftedInPlace",
     "OwnGenerator", "Counting", "Averaging", "CountingAll", "LowRank", "Balanced", "Freezing",
     "SharedBuffer", "BatchMoments", "DoublePrecision",
 ]  # fmt: skip
@@ -434,22 +433,22 @@ def test_all_names_of_a_shared_buffer_are_kept():
 @pytest.mark.parametrize(
     ("model", "found"),
     [
-        ("Column", r"outputs of shape \(2, 1, 2\)"),
+        ("Column", r"outputs of shape \(16, 1, 2\)"),
         ("Pair", "a tuple"),
-        ("Maps", r"outputs of shape \(2, 2, 1, 1\)"),
+        ("Maps", r"outputs of shape \(16, 2, 1, 1\)"),
         ("Mean", r"outputs of shape \(\)"),
-        ("Fewer", r"outputs of shape \(2, 1\)"),
-        ("More", r"outputs of shape \(2, 5\)"),
+        ("Fewer", r"outputs of shape \(16, 1\)"),
+        ("More", r"outputs of shape \(16, 5\)"),
     ],
 )
 def test_outputs_that_do_not_fit_the_targets_are_refused(model, found, loss):
-    with pytest.raises(ValueError, match=rf"{model} returns {found}; .*floats of shape \(2, 2\)"):
+    with pytest.raises(ValueError, match=rf"{model} returns {found}; .*floats of shape \(16, 2\)"):
         trained(spec(model, loss=loss))
 
 
 def test_outputs_for_numbers_have_a_column():
     trained(spec(data="mine:numbers", loss="mse"))
-    with pytest.raises(ValueError, match=r"shape \(2,\); .*floats of shape \(2, 1\)"):
+    with pytest.raises(ValueError, match=r"shape \(16,\); .*floats of shape \(16, 1\)"):
         trained(spec("Flat", data="mine:numbers", loss="mse"))
 
 

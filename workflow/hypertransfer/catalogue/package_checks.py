@@ -41,13 +41,15 @@ def power_problems(optimizer: Component) -> Iterator[Problem]:
 def class_problems(optimizer: Component) -> Iterator[Problem]:
     """Problems of the class and of its options, as its source has them; nothing is imported.
 
-    Where the package is not installed, its classes are looked up when a job loads them.
+    The package has to be installed: its defaults and its version are part of a run's key.
     """
     module, _, name = optimizer.name.partition(":")
     if reason := package_optimizers.REFUSED.get(optimizer.name):
         yield Problem(("optimizer",), optimizer.name, f"usable: {reason}")
         return
     if not package_source.is_readable(module):
+        text = f"a class of an installed package: {module} is not installed here"
+        yield Problem(("optimizer",), optimizer.name, text)
         return
     signature = package_source.signature(module, name)
     if signature is None:
@@ -79,14 +81,23 @@ def scaled_problems(optimizer: Component) -> Iterator[Problem]:
         if option in optimizer.options and not Validator(schema).is_valid(value):
             expected = f"what the table can scale: {schema['description']}"
             yield Problem(("optimizer", option), value, expected)
+    module, _, name = optimizer.name.partition(":")
+    signature = package_source.signature(module, name)
+    betas = optimizer.options.get("betas")
+    default = signature.defaults.get("betas") if signature else None
+    both = isinstance(betas, list | tuple) and isinstance(default, list | tuple)
+    if both and len(betas) != len(default):
+        expected = f"{len(default)} numbers, as {optimizer.name} has by default"
+        yield Problem(("optimizer", "betas"), betas, expected)
 
 
 def decay_problems(optimizer: Component, weight_decay: float) -> Iterator[Problem]:
     """The problem of a weight decay that the class does not have."""
+    if not weight_decay:
+        return
     module, _, name = optimizer.name.partition(":")
     signature = package_source.signature(module, name)
-    lacking = signature and signature.complete and "weight_decay" not in signature.options
-    if weight_decay and lacking:
+    if signature and signature.complete and "weight_decay" not in signature.options:
         expected = f"0: {optimizer.name} has no weight decay"
         yield Problem(("weight_decay",), weight_decay, expected)
 

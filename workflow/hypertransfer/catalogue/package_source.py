@@ -35,6 +35,7 @@ def is_readable(module: str) -> bool:
     return _file(module) is not None and _file(BASE[0]) is not None
 
 
+@lru_cache(maxsize=1024)
 def signature(module: str, name: str) -> Signature | None:
     """The signature of an optimizer class of a module; None if the module has no such class."""
     found = _class(module, name)

@@ -233,9 +233,10 @@ class Subspace:
 
     def risk_above(self, ritz: RitzPairs, distance: float) -> float:
         """The risk of an unseen eigenvalue above the first Ritz value by a relative distance."""
-        top = float(ritz.values[0])
-        value = top + distance * abs(top)
-        return self.unseen.risk(value, self.projected, self._residual_norm()) if top else 1.0
+        top, residual_norm = float(ritz.values[0]), self._residual_norm()
+        if not top and residual_norm:  # no distance is small against an eigenvalue of 0
+            return 1.0
+        return self.unseen.risk(top + distance * abs(top), self.projected, residual_norm)
 
     def unseen_distance(self, ritz: RitzPairs) -> float:
         """The relative distance above the first Ritz value at which that risk is `RISK`."""

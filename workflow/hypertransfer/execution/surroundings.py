@@ -20,6 +20,7 @@ REMOVED = (
     "BLIS_*",
     "CUBLAS_*",
     "CUDNN_*",
+    "DISABLE_ADDMM_CUDA_LT",
     "DNNL_*",
     "GIT_DIR",  # a git hook sets it, and the provenance would name the commit of that repository
     "GIT_INDEX_FILE",
@@ -40,9 +41,12 @@ REMOVED = (
     "ONEDNN_*",
     "OPENBLAS_*",  # threads, and the kernels that depend on the processor
     "PANDAS_*",
+    "PYTORCH_TUNABLEOP_*",
     "PYTHON*",  # flags, warnings, encodings, files that run at the start
     "SEABORN_*",
     "TORCH_*",
+    "TORCHDYNAMO_*",
+    "TORCHINDUCTOR_*",
     "VECLIB_*",
 )
 # Stay, although a pattern above matches: they say where things are, or how libraries are loaded.
@@ -58,7 +62,10 @@ KEPT = frozenset(
         "PYTHONPYCACHEPREFIX",
         "PYTHONUNBUFFERED",
         "PYTHONUSERBASE",
+        "TORCHINDUCTOR_CACHE_DIR",
         "TORCH_DEVICE_BACKEND_AUTOLOAD",
+        "TORCH_EXTENSIONS_DIR",
+        "TORCH_HOME",
         "TORCH_USE_RTLD_GLOBAL",
     }
 )

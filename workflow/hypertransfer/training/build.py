@@ -180,7 +180,7 @@ def drawn_model(
 
     Weights are drawn with the seed of the spec. Weights of `Conv2d` are stored channels-last,
     which makes convolutions and pooling about three times as fast, unless the optimizer is of
-    another package than torch: some of these cannot flatten such tensors.
+    pytorch_optimizer: some of these cannot flatten such tensors.
 
     Raises:
         RoleError: the table cannot be applied to the network, or nothing is left to train.
@@ -192,7 +192,7 @@ def drawn_model(
         network = model(spec, *shapes)
     _refuse_tensors_of_no_file(network)
     parameter_rows = rows(spec, network, table, shapes)
-    if ":" not in spec.optimizer.name or spec.optimizer.name.startswith("torch.optim:"):
+    if not spec.optimizer.name.startswith("pytorch_optimizer:"):
         _store_channels_last(network)
     draw = _boundary(spec) if spec.weights == "boundary" else None
     drawing = parameter_rows, table, ratios(spec), spec.seed, base(spec), draw

@@ -37,7 +37,6 @@ from hypertransfer.training.stopwatch import Stopwatch
 from hypertransfer.training.trial import step_flops
 
 FINAL_FRACTION = 0.1  # share of a run, at its end, over which the final loss is averaged
-FLOP_SAMPLES = 2  # samples whose operations are counted; batch norm cannot normalise a single one
 
 Progress = Callable[[int, float], None]  # receives the step and the mean training loss
 Save = Callable[[Callable[[], State]], None]  # receives a function that returns the state
@@ -365,8 +364,7 @@ def train(
     loss_fn = losses.LOSSES[spec.loss]
     model, rows = build.drawn_model(spec, data, table)
     model.to(device).train()
-    counted = min(FLOP_SAMPLES, spec.batch_size)
-    flops = step_flops(model, data, loss_fn, counted)
+    flops = step_flops(model, data, loss_fn, spec.batch_size)
     randomness.seed(f"{spec.seed}/optimizer")
     optimizer = build.optimizer(spec, model, rows)
     loop = Loop(spec, data, model, optimizer, loss_fn)
@@ -380,7 +378,7 @@ def train(
         seconds=loop.elapsed(),
         optimizer_seconds=loop.stopwatch.seconds().get("optimizer", 0.0),
         curvature_seconds=loop.stopwatch.seconds().get("curvature", 0.0),
-        flops=flops * spec.batch_size // counted * loop.done,
+        flops=flops * loop.done,
         parameters=[row.plain() for row in rows],
         history=loop.history,
         checkpoints=loop.kept,

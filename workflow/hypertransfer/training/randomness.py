@@ -22,9 +22,15 @@ def seed_of(text: str) -> int:
 
 
 def seed(text: str) -> None:
-    """Seed the global generators of torch, numpy and Python with the seed of a text."""
+    """Seed the global generators of torch, numpy and Python with the seed of a text.
+
+    Equal to `torch.manual_seed`, which is slow while no GPU is used: each call then queues a seed
+    for a later use of one.
+    """
     value = seed_of(text)
-    torch.manual_seed(value)
+    torch.default_generator.manual_seed(value)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(value)
     np.random.seed(value % 2**32)  # noqa: NPY002 — the generator that users' code draws from
     random.seed(value)
 
@@ -32,7 +38,8 @@ def seed(text: str) -> None:
 @contextmanager
 def seeded(text: str) -> Iterator[None]:
     """Within the context the global generators begin at the seed of a text."""
-    devices = list(range(torch.cuda.device_count()))
+    # To read the state of a GPU that is not used would start its driver.
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     others = np.random.get_state(), random.getstate()  # noqa: NPY002
     with torch.random.fork_rng(devices):
         seed(text)
