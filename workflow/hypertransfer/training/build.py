@@ -35,6 +35,7 @@ from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import data_checks, randomness
 from hypertransfer.training.network_tensors import same, tensors_of
 from hypertransfer.training.settings import reproducible
+from hypertransfer.training.state import why_no_file
 
 READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
 # Classes whose step takes a closure that computes the loss (extensions.ReevaluatingOptimizer).
@@ -208,17 +209,14 @@ def drawn_model(
 
 
 def _refuse_tensors_of_no_file(network: nn.Module) -> None:
-    """Refuses tensors that a safetensors file of weights cannot hold.
+    """Refuses tensors that the file of a run's weights cannot hold.
 
     Raises:
         ValueError: with the tensor's name.
     """
     for name, tensor in tensors_of(network).items():
-        if tensor.layout is not torch.strided:
-            raise ValueError(f"{name} is a sparse tensor, which cannot be kept: make it dense")
-        if tensor.dtype in (torch.complex32, torch.complex128):
-            kind = str(tensor.dtype).removeprefix("torch.")
-            raise ValueError(f"{name} is of the type {kind}, which cannot be kept: use complex64")
+        if reason := why_no_file(tensor):
+            raise ValueError(f"{name} {reason}")
 
 
 def _store_channels_last(network: nn.Module) -> None:

@@ -3,7 +3,7 @@
 Buffers count whether they are persistent or not: a table of random features that is not persistent
 decides a network's output, too. Buffers may be made, widened or dropped while a network computes,
 such as a table of positions that grows with the longest text. Modules may share a buffer, and stop
-to do so: a buffer has the names of all modules that hold it.
+doing so: a buffer has the names of all modules that hold it.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _restored(model: nn.Module, parameters: list[Tensor]) -> Iterator[None]:
     except for a tensor without a graph and for the state of a random generator.
     """
     training = model.training
-    modules = [(m, m.training, dict(m._buffers), attributes_of(m)) for m in model.modules()]
+    modules = [(m, m.training, dict(m._buffers), own_attributes_of(m)) for m in model.modules()]
     held = [v for *_, own in modules for v in own.values() if isinstance(v, Tensor)]
     held = [tensor for tensor in (*held, *model.buffers()) if not tensor.requires_grad]
     tensors = [*parameters, *(tensor for tensor in held if _can_change(tensor))]
@@ -169,7 +169,7 @@ def _restored(model: nn.Module, parameters: list[Tensor]) -> Iterator[None]:
             module.training = mode
             module._buffers.clear()
             module._buffers.update(buffers)
-            for name in attributes_of(module).keys() - attributes.keys():
+            for name in own_attributes_of(module).keys() - attributes.keys():
                 del module.__dict__[name]
             module.__dict__.update(attributes)
         with torch.no_grad():
@@ -179,7 +179,7 @@ def _restored(model: nn.Module, parameters: list[Tensor]) -> Iterator[None]:
             write(generator, state)
 
 
-def attributes_of(module: nn.Module) -> dict[str, Any]:
+def own_attributes_of(module: nn.Module) -> dict[str, Any]:
     """The attributes of a module that are neither parameters, buffers, modules nor torch's own."""
     return {name: value for name, value in vars(module).items() if name not in INTERNAL}
 
