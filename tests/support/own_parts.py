@@ -319,6 +319,18 @@ class CountingAll(Plain):
         return h * (1 + 0.01 * self.seen + 0.01 * self.passes)
 
 
+class Tallying(Plain):
+    """Counts all its passes in a container, on which its outputs depend."""
+
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        self.stats = {"n": 0}
+
+    def middle(self, h):
+        self.stats["n"] += 1
+        return h * (1 + 0.1 * self.stats["n"])
+
+
 class Iterating(Counting):
     """Counts by an object that no file can hold."""
 
@@ -545,6 +557,19 @@ class ModeOfModules(Descent):
         pass
 
 
+class ModesThatAreValues(Descent):
+    eval = train = True
+
+
+class ShareThatIsAValue(Descent):
+    unclipped_share = 0.5
+
+
+class ObservingTooLittle(Descent):
+    def observe(self, step, x, y):
+        pass
+
+
 class GrowingGroups(Descent):
     def step(self, closure=None):
         super().step()
@@ -620,10 +645,10 @@ PARTS = (
     Frozen, AllFrozen, ZeroReadout, Tied, TiedBackwards, SharedHidden, SharedAcross, LazyNet,
     ManyDimensions, ThroughAKernel, OwnValues, Padded, DoubleComplex, Sparse,
     Shifted, ShiftedInPlace, DrawnByTheModule, NoiseOfTheModule, OwnGenerator, Counting, Averaging,
-    CountingAll, Iterating, Locked, LowRank, Balanced, UnknownStatistics, PenaltyNumber, Penalised,
-    Late, Freezing, Thawing, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork, Column, Pair,
+    CountingAll, Tallying, Iterating, Locked, LowRank, Balanced, UnknownStatistics, PenaltyNumber,
+    Penalised, Late, Freezing, Thawing, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork, Column, Pair,
     Flat, Maps, Mean, Fewer, More, Descent, Reevaluating, UnannouncedClosure, PlainZeroGrad,
-    ModeOfModules, GrowingGroups,
+    ModeOfModules, ModesThatAreValues, ShareThatIsAValue, ObservingTooLittle, GrowingGroups,
     samples, unseeded, tokens, drawn_by_the_module, restless, numbers, rare, short_augment,
     augment_without_seed,
 )  # fmt: skip

@@ -313,6 +313,14 @@ def test_counting_operations_is_no_training_pass():
     assert result.history.train_loss[0] == pytest.approx(expected, rel=1e-5)
 
 
+def test_passes_that_a_container_counts_are_those_of_training():
+    """As `Counting`, which counts its training passes alone."""
+    counted = trained(spec("Counting"))
+    for every in (1, 4):
+        result = trained(spec("Tallying", eval_every=every))
+        assert repr(result.history.train_loss) == repr(counted.history.train_loss)
+
+
 def test_a_network_that_cannot_be_copied_is_trained(caplog):
     result = trained(spec("Locked"))
     assert "Locked cannot be copied" in caplog.text
@@ -493,7 +501,10 @@ def own_optimizer(name, **values):
     ("name", "error", "message"),
     [
         ("UnannouncedClosure", TypeError, r"step takes arguments, .*set needs_closure = True"),
-        ("ModeOfModules", TypeError, r"ModeOfModules\.train takes arguments, but .*train\(\)"),
+        ("ModeOfModules", TypeError, r"ModeOfModules\.train takes \(mode\), .* train\(\): ma"),
+        ("ModesThatAreValues", TypeError, r"Values\.eval is True, but .* calls eval\(\): make"),
+        ("ShareThatIsAValue", TypeError, r"unclipped_share is 0\.5, but .*unclipped_share\(\)"),
+        ("ObservingTooLittle", TypeError, r"takes \(step, x, y\), .*\(step, model, loss_fn, x, y"),
         ("GrowingGroups", ValueError, r"GrowingGroups has \d parameter groups after 1 updates, bu"),
     ],
 )
