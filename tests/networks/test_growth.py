@@ -175,7 +175,9 @@ def test_another_growth_than_that_of_the_width_is_refused_at_every_width(
         (layers((same, of_width)), "fan_out"),
         (layers((of_width, same)), "fan_in"),
     ):
-        with pytest.raises(RoleError, match=rf"the {fan} of 0\.weight is {at_widths}, .* no rule"):
+        with pytest.raises(
+            RoleError, match=rf"the {fan} of 0\.weight is {at_widths}, .* no table has a rule"
+        ):
             rows(make, "mup", width)
 
 

@@ -106,9 +106,9 @@ class Growth:
         if not (LEAST < power < MOST and self._fits(found, here)):
             widths, sizes = (*self.widths, self.width), (*found, here)
             raise RoleError(
-                f"the {what} is {_listed(sizes)} at the widths {_listed(widths)}: no rule of a "
-                "table is for that; let it grow in proportion to the width, but for a constant, or "
-                "not at all"
+                f"the {what} is {_listed(sizes)} at the widths {_listed(widths)}: no table "
+                "has a rule for this; let it grow in proportion to the width, but for a constant, "
+                "or not at all"
             )
         return True
 

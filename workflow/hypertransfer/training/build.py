@@ -307,7 +307,7 @@ def optimizer(
         if ":" in spec.optimizer.name:
             reproducible()
         return made
-    scaled = {"params", "lr", "weight_decay", *({"betas", "eps"} & set(config))}
+    scaled = {"params", "lr", "weight_decay", *(set(optimizers.SCALED) & set(config))}
     known = [{k: v for k, v in group.items() if k in scaled} for group in parameter_groups]
     made = make(known, **{k: v for k, v in options.items() if k not in scaled})
     if spec.optimizer.name in WITH_CLOSURE:
