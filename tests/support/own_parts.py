@@ -514,6 +514,27 @@ class More(Plain):
         super().__init__(classes=5, **sizes)
 
 
+class LargerWidthsRefused(Plain):
+    """A network that exists up to a width of 8."""
+
+    def __init__(self, *, width, **sizes):
+        if width > 8:
+            raise KeyError(width)
+        super().__init__(width=width, **sizes)
+
+
+class Clipped(Plain):
+    """A hidden matrix of which one side is at most 8."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.up = Linear(width, min(width, 8), role=Role.HIDDEN)
+        self.down = Linear(min(width, 8), width, role=Role.HIDDEN)
+
+    def middle(self, h):
+        return self.down(self.up(h))
+
+
 class Descent(torch.optim.Optimizer):
     """Gradient descent; the other optimizers change one thing."""
 
@@ -646,8 +667,9 @@ PARTS = (
     ManyDimensions, ThroughAKernel, OwnValues, Padded, DoubleComplex, Sparse,
     Shifted, ShiftedInPlace, DrawnByTheModule, NoiseOfTheModule, OwnGenerator, Counting, Averaging,
     CountingAll, Tallying, Iterating, Locked, LowRank, Balanced, UnknownStatistics, PenaltyNumber,
-    Penalised, Late, Freezing, Thawing, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork, Column, Pair,
-    Flat, Maps, Mean, Fewer, More, Descent, Reevaluating, UnannouncedClosure, PlainZeroGrad,
+    Penalised, Late, Freezing, Thawing, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork,
+    Column, Pair, Flat, Maps, Mean, Fewer, More, Descent, Reevaluating, UnannouncedClosure,
+    PlainZeroGrad, LargerWidthsRefused, Clipped,
     ModeOfModules, ModesThatAreValues, ShareThatIsAValue, ObservingTooLittle, GrowingGroups,
     samples, unseeded, tokens, drawn_by_the_module, restless, numbers, rare, short_augment,
     augment_without_seed,

@@ -20,6 +20,7 @@ from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue.cards import probes
 from hypertransfer.catalogue.cards.datasets import DatasetError
 from hypertransfer.data.samples import batches
+from hypertransfer.networks import growth
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.probes.checkpoint import initial_view, measure
 from hypertransfer.training import build, evaluation
@@ -40,7 +41,8 @@ STEPS = 12
 
 
 def spec(model="Plain", **values):
-    model = model if ":" in model else f"mine:{model}"
+    if isinstance(model, str) and model != "residual_mlp" and ":" not in model:
+        model = f"mine:{model}"
     return complete.run_spec(
         {
             "model": model, "data": "mine:samples", "base": {"width": 4, "depth": 1},
@@ -511,6 +513,47 @@ def own_optimizer(name, **values):
 def test_an_optimizer_that_cannot_be_called_is_refused(name, error, message):
     with pytest.raises(error, match=message):
         trained(own_optimizer(name))
+
+
+@pytest.mark.parametrize("width", [4, 8])
+def test_a_hidden_matrix_that_stops_growing_is_refused_at_every_width(width):
+    """The base width is 4; beyond the width 8 one side of the matrix is constant."""
+    with pytest.raises(RoleError, match=r"fan_out of up\.weight is 4, 8, 8, . at the widths 4, 16"):
+        trained(spec("Clipped", shape={"width": width, "depth": 1}))
+
+
+def test_a_network_that_larger_widths_lack_is_trained_with_a_warning(caplog):
+    result = trained(spec("LargerWidthsRefused"))
+    assert "LargerWidthsRefused cannot be built at the widths 4, 16, 64 " in caplog.text
+    assert_bit_equal(result, trained(spec("Plain")))
+    assert trained(spec("LargerWidthsRefused", shape={"width": 4, "depth": 1})).parameters
+
+
+@pytest.mark.parametrize(
+    ("model", "values", "again"),
+    [
+        ("Plain", {"lr": 0.1, "shape": {"width": 16, "depth": 1}}, False),
+        ("Plain", {"seed": 6}, True),  # sizes of the user may be drawn
+        ("Plain", {"shape": {"width": 8, "depth": 2}}, True),
+        ("Plain", {"base": {"width": 2, "depth": 1}}, True),
+        ("Plain", {"data": "mine:numbers", "loss": "mse"}, True),
+        ("residual_mlp", {"seed": 6}, False),
+        ("residual_mlp", {"model": {"name": "residual_mlp", "bias": True}}, True),
+    ],
+)
+def test_networks_are_compared_once_for_all_runs_of_equal_sizes(monkeypatch, model, values, again):
+    built = []
+    without_memory = growth._without_memory
+
+    def counting(make, width):
+        built.append(width)
+        return without_memory(make, width)
+
+    monkeypatch.setattr(growth, "_without_memory", counting)
+    growth._at_larger_widths.cache_clear()
+    for run in (spec(model), spec(**{"model": model, **values})):
+        build.drawn_model(run, build.data(run), lookup.table(run))
+    assert len(built) == (6 if again else 3)
 
 
 def test_an_optimizer_may_have_a_plain_zero_grad():

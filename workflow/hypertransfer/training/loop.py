@@ -366,7 +366,7 @@ def train(
     model, rows = build.drawn_model(spec, data, table)
     model.to(device).train()
     counted = min(FLOP_SAMPLES, spec.batch_size)
-    flops = step_flops(model, data, loss_fn, counted)
+    flops = step_flops(model, data, loss_fn, counted, repeat=":" in spec.model.name)
     randomness.seed(f"{spec.seed}/optimizer")
     optimizer = build.optimizer(spec, model, rows)
     loop = Loop(spec, data, model, optimizer, loss_fn)
