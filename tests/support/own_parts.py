@@ -170,6 +170,14 @@ class Tied(nn.Module):
         return self.out(self.inp(x))
 
 
+class TiedPadded(Padded):
+    """A bigram network whose readout has the embedding's tensor, with the row of padding."""
+
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        self.out.weight = self.inp.weight
+
+
 class TiedBackwards(Tied):
     readout_first = True
 
@@ -663,8 +671,8 @@ def augment_without_seed():
 
 PARTS = (
     Plain, Dropped, NumpyNoise, RandomVector, RandomBuffer, Normed, FrozenNorm, LateBlock, Unused,
-    Frozen, AllFrozen, ZeroReadout, Tied, TiedBackwards, SharedHidden, SharedAcross, LazyNet,
-    ManyDimensions, ThroughAKernel, OwnValues, Padded, DoubleComplex, Sparse,
+    Frozen, AllFrozen, ZeroReadout, Tied, TiedBackwards, TiedPadded, SharedHidden, SharedAcross,
+    LazyNet, ManyDimensions, ThroughAKernel, OwnValues, Padded, DoubleComplex, Sparse,
     Shifted, ShiftedInPlace, DrawnByTheModule, NoiseOfTheModule, OwnGenerator, Counting, Averaging,
     CountingAll, Tallying, Iterating, Locked, LowRank, Balanced, UnknownStatistics, PenaltyNumber,
     Penalised, Late, Freezing, Thawing, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork,

@@ -221,7 +221,7 @@ FIELDS = np.zeros(2, np.dtype([("a", "i4"), ("b", "f8")]))
         (lambda: torch.zeros(2, dtype=torch.complex128), "is of the type complex128, .*complex64"),
         (lambda: torch.zeros(2, dtype=torch.complex32), "is of the type complex32, .*complex64"),
         (quantised, "is of the type quint8, .* plain type"),
-        (lambda: torch.zeros(2, dtype=torch.bits8), "is of the type bits8, .* plain type"),
+        (lambda: torch.ones(2).to(torch.float8_e8m0fnu), "is of the type float8_e8m0fnu, .* plain"),
         (lambda: torch.zeros(2, device="meta"), "is on the device meta, .* another device"),
         (lambda: torch.zeros(2, 2).to_sparse(), "is a sparse tensor, .* make it dense"),
         (lambda: 10**5000, "is a number of too many digits"),

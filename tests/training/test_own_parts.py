@@ -207,6 +207,12 @@ def test_the_row_of_padding_is_zero_and_untrained(optimizer):
     assert not torch.equal(kept[0]["inp.weight"], kept[STEPS]["inp.weight"])
 
 
+def test_the_row_of_padding_of_a_tied_embedding_is_trained_as_the_readouts():
+    kept = trained(text(model="TiedPadded")).checkpoints
+    assert not kept[0]["inp.weight"][0].any()
+    assert kept[STEPS]["inp.weight"][0].any()
+
+
 @pytest.mark.parametrize("weights", ["fan_in", "unit"])
 @pytest.mark.parametrize("width", [4, 8, 32])
 def test_a_readout_of_gain_0_begins_at_zero_and_is_trained(weights, width):
