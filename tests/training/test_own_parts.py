@@ -24,6 +24,7 @@ from hypertransfer.networks import growth
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.probes.checkpoint import initial_view, measure
 from hypertransfer.training import build, evaluation
+from hypertransfer.training.interruption import Saver, StopRequest
 from hypertransfer.training.loop import train
 from hypertransfer.training.state import State, StateError
 
@@ -430,6 +431,14 @@ def test_an_attribute_that_no_file_can_hold_is_named():
         StateError, match=r"^Iterating\.counter holds an object of itertools\.count, which ca"
     ):
         interrupted(spec("Iterating"), 2)
+
+
+def test_a_run_that_cannot_be_saved_goes_on_as_one_that_is_not(caplog):
+    run, kept = spec("Iterating"), []
+    result = trained(run, save=Saver(kept.append, 0, StopRequest()))
+    assert not kept
+    assert caplog.text.count("cannot be saved: Iterating.counter holds") == STEPS
+    assert_bit_equal(result, trained(run))
 
 
 def test_a_frozen_layer_stays_frozen_after_an_interruption():
