@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -156,7 +157,7 @@ def test_inputs_and_outputs_that_do_not_grow_keep_their_hyperparameters(role):
     assert (row.scaled_as, row.init_std, row.multiplier, row.lr) == ("fixed", 1 / 2, 1, 1)
 
 
-@pytest.mark.parametrize("width", [8, 17, 32, 64])
+@pytest.mark.parametrize("width", [8, BASE, 17, 32, 64])
 @pytest.mark.parametrize(
     ("of_width", "at_widths"),
     [
@@ -175,7 +176,9 @@ def test_another_growth_than_that_of_the_width_is_refused_at_every_width(
         (layers((same, of_width)), "fan_out"),
         (layers((of_width, same)), "fan_in"),
     ):
-        with pytest.raises(RoleError, match=rf"the {fan} of 0\.weight is {at_widths}, .* no rule"):
+        with pytest.raises(
+            RoleError, match=rf"the {fan} of 0\.weight is {at_widths}, .* no table has a rule"
+        ):
             rows(make, "mup", width)
 
 
@@ -286,7 +289,7 @@ def test_parameters_without_siblings_at_the_base_width_are_refused():
             rows(make, "mup", 64)
 
 
-def test_a_network_that_cannot_be_built_at_the_larger_widths_is_compared_at_its_own():
+def test_a_network_that_cannot_be_built_at_the_larger_widths_is_compared_at_its_own(caplog):
     class Some(nn.Module):
         def __init__(self, width):
             super().__init__()
@@ -295,6 +298,36 @@ def test_a_network_that_cannot_be_built_at_the_larger_widths_is_compared_at_its_
             self.down = Linear(inner, 4, role=Role.HIDDEN)
 
     assert scaled_as(Some, 48) == {"up.weight": "hidden", "down.weight": "narrowing"}
+    assert "Some cannot be built at the widths 16, 64, 256 " in caplog.text
+    assert scaled_as(Some, BASE) == {"up.weight": "hidden", "down.weight": "hidden"}
+    assert len(caplog.records) == 1, "once in a process"
+
+
+def test_a_parameter_scales_at_the_base_width_as_at_the_others():
+    """The rules differ in powers of the depth, which may not be the base's."""
+    assert scaled_as(Bottleneck, 8, BASE, 64)["narrow.weight"] == "narrowing"
+    for table in ("sp", "mup", "spectral"):
+        base = rows(Bottleneck, table, BASE)
+        alone = resolve.resolve(
+            Bottleneck(BASE),
+            PARAMETERISATIONS[table][SCALE_FREE],
+            Ratios(width=1),
+            Base(1.0, weight_decay=1.0),
+        )
+        assert [replace(row, scaled_as=row.role) for row in base.values()] == alone
+
+
+def test_networks_of_equal_functions_are_built_once():
+    built = []
+
+    def make(width):
+        built.append(width)
+        return layers((same, same))(width)
+
+    first, second = (growth.measured(make, make(width), BASE, width) for width in (32, 64))
+    assert built == [32, 16, 64, 256, 64]
+    assert (first.sizes, first.widths) == (second.sizes, second.widths)
+    assert (first.width, second.width) == (32, 64)
 
 
 def test_a_network_that_reads_its_weights_while_it_is_built_is_compared():

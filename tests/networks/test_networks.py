@@ -1,6 +1,7 @@
 """All networks: roles by growth with the width, branches, copies, and shapes of outputs."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -20,7 +21,9 @@ from tests.support.networks import (
 
 from hypertransfer.catalogue import lookup
 from hypertransfer.networks.layers import Branch
+from hypertransfer.networks.resolve import resolve
 from hypertransfer.networks.tagged import named_roles
+from hypertransfer.runs.ratios import ratios
 from hypertransfer.training import build
 
 
@@ -45,6 +48,17 @@ def test_branches_hold_the_blocks_and_nothing_else(model):
     assert inside == {name for name, _ in network.named_parameters() if ".layers." in name}
     assert not any(n.startswith(("input", "between", "readout", "token", "norm")) for n in inside)
     assert inside
+
+
+@every_model
+@pytest.mark.parametrize("table", ["mup", "depth_mup"])
+def test_rows_at_the_base_width_are_those_of_the_roles(model, table):
+    """All ratios but the depth's are 1, whichever dimensions of a parameter grow."""
+    run = spec(model, width=4, parameterisation=table)
+    run = replace(run, shape=replace(run.shape, depth=2 * run.base.depth))
+    network, rows = drawn(run)
+    alone = resolve(network, lookup.table(run), ratios(run), build.base(run))
+    assert [replace(row, scaled_as=row.role) for row in rows] == alone
 
 
 @every_model

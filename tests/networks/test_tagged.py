@@ -123,11 +123,15 @@ def with_roles(module, role=Role.VECTOR):
         (lambda: parametrizations.weight_norm(hidden()), "remove the parametrization"),
         (lambda: parametrizations.spectral_norm(hidden()), "remove the parametrization"),
         (lambda: parametrizations.orthogonal(hidden()), "remove the parametrization"),
+        (lambda: nn.utils.weight_norm(hidden()), r"0\.weight_[gv] is .* the parametrization"),
+        (lambda: nn.utils.weight_norm(hidden(), dim=None), r"0\.weight_g is .* parametrization"),
+        (lambda: nn.utils.spectral_norm(hidden()), r"0\.weight_orig is .* the parametrization"),
         (lambda: nn.LSTM(WIDTH, WIDTH), r"0\.weight_ih_l0 of torch's LSTM .* from Linear"),
         (lambda: nn.GRUCell(WIDTH, WIDTH), r"0\.weight_ih of torch's GRUCell .* from Linear"),
         (lambda: nn.MultiheadAttention(WIDTH, 2), r"torch's MultiheadAttention .* from Linear"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
 def test_matrices_that_no_table_can_scale_are_refused_with_what_to_use(make, text, tagged):
     module = make()
     network = nn.Sequential(with_roles(module) if tagged else module)

@@ -170,6 +170,14 @@ class Tied(nn.Module):
         return self.out(self.inp(x))
 
 
+class TiedPadded(Padded):
+    """A bigram network whose readout has the embedding's tensor, with the row of padding."""
+
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        self.out.weight = self.inp.weight
+
+
 class TiedBackwards(Tied):
     readout_first = True
 
@@ -317,6 +325,18 @@ class CountingAll(Plain):
         self.seen += 1
         self.passes += 1
         return h * (1 + 0.01 * self.seen + 0.01 * self.passes)
+
+
+class Tallying(Plain):
+    """Counts all its passes in a container, on which its outputs depend."""
+
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        self.stats = {"n": 0}
+
+    def middle(self, h):
+        self.stats["n"] += 1
+        return h * (1 + 0.1 * self.stats["n"])
 
 
 class Iterating(Counting):
@@ -502,6 +522,27 @@ class More(Plain):
         super().__init__(classes=5, **sizes)
 
 
+class LargerWidthsRefused(Plain):
+    """A network that exists up to a width of 8."""
+
+    def __init__(self, *, width, **sizes):
+        if width > 8:
+            raise KeyError(width)
+        super().__init__(width=width, **sizes)
+
+
+class Clipped(Plain):
+    """A hidden matrix of which one side is at most 8."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.up = Linear(width, min(width, 8), role=Role.HIDDEN)
+        self.down = Linear(min(width, 8), width, role=Role.HIDDEN)
+
+    def middle(self, h):
+        return self.down(self.up(h))
+
+
 class Descent(torch.optim.Optimizer):
     """Gradient descent; the other optimizers change one thing."""
 
@@ -542,6 +583,19 @@ class ModeOfModules(Descent):
         pass
 
     def train(self, mode):
+        pass
+
+
+class ModesThatAreValues(Descent):
+    eval = train = True
+
+
+class ShareThatIsAValue(Descent):
+    unclipped_share = 0.5
+
+
+class ObservingTooLittle(Descent):
+    def observe(self, step, x, y):
         pass
 
 
@@ -617,13 +671,14 @@ def augment_without_seed():
 
 PARTS = (
     Plain, Dropped, NumpyNoise, RandomVector, RandomBuffer, Normed, FrozenNorm, LateBlock, Unused,
-    Frozen, AllFrozen, ZeroReadout, Tied, TiedBackwards, SharedHidden, SharedAcross, LazyNet,
-    ManyDimensions, ThroughAKernel, OwnValues, Padded, DoubleComplex, Sparse,
+    Frozen, AllFrozen, ZeroReadout, Tied, TiedBackwards, TiedPadded, SharedHidden, SharedAcross,
+    LazyNet, ManyDimensions, ThroughAKernel, OwnValues, Padded, DoubleComplex, Sparse,
     Shifted, ShiftedInPlace, DrawnByTheModule, NoiseOfTheModule, OwnGenerator, Counting, Averaging,
-    CountingAll, Iterating, Locked, LowRank, Balanced, UnknownStatistics, PenaltyNumber, Penalised,
-    Late, Freezing, Thawing, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork, Column, Pair,
-    Flat, Maps, Mean, Fewer, More, Descent, Reevaluating, UnannouncedClosure, PlainZeroGrad,
-    ModeOfModules, GrowingGroups,
+    CountingAll, Tallying, Iterating, Locked, LowRank, Balanced, UnknownStatistics, PenaltyNumber,
+    Penalised, Late, Freezing, Thawing, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork,
+    Column, Pair, Flat, Maps, Mean, Fewer, More, Descent, Reevaluating, UnannouncedClosure,
+    PlainZeroGrad, LargerWidthsRefused, Clipped,
+    ModeOfModules, ModesThatAreValues, ShareThatIsAValue, ObservingTooLittle, GrowingGroups,
     samples, unseeded, tokens, drawn_by_the_module, restless, numbers, rare, short_augment,
     augment_without_seed,
 )  # fmt: skip

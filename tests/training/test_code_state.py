@@ -143,7 +143,7 @@ def test_what_cannot_be_written_is_named_with_the_function():
         log = iter([])
         return lambda: next(log)
 
-    with pytest.raises(StateError, match=r"Own\.function\.log is a builtins:list_iterator"):
+    with pytest.raises(StateError, match=r"Own\.function\.log holds an object of builtins.list_it"):
         of_optimizer(Own(make))
 
 

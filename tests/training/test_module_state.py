@@ -37,6 +37,13 @@ class Net(nn.Module):
         self.spare = 1
 
 
+def nested(depth: int) -> list:
+    found: list = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
 def through_a_file(state: ModuleState) -> tuple[dict, list]:
     tensors, structure = state.changed()
     return {n: t.clone() for n, t in tensors.items()}, json.loads(json.dumps(structure))
@@ -86,7 +93,7 @@ def test_what_training_does_not_change_is_not_written():
         net.linear.weight.add_(1)
     tensors, structure = state.changed()
     assert not tensors
-    assert dict(structure["attributes"])["attributes"]["value"] == []
+    assert structure["attributes"] == structure["removed"] == []
 
 
 @pytest.mark.parametrize(
@@ -95,10 +102,12 @@ def test_what_training_does_not_change_is_not_written():
         (
             "settings",
             collections.ChainMap({"a": 2}),
-            r"settings.* is a collections:ChainMap, which cannot",
+            r"^Net\.settings holds an object of collections\.ChainMap, which cannot",
         ),
-        ("count", itertools.count(), r"count.* is a itertools:count, which cannot be saved"),
-        ("act", F.relu, r"act is code that the network changed"),
+        ("count", itertools.count(), r"^Net\.count holds an object of itertools\.count, which"),
+        ("act", F.relu, r"^Net\.act is code that the network changed"),
+        ("mean", torch.zeros(2, device="meta"), r"^Net\.mean is on the device meta"),
+        ("settings", nested(2000), r"^Net holds values that are nested too deeply"),
     ],
 )
 def test_a_change_that_no_file_can_hold_is_named(name, value, message):
@@ -110,5 +119,46 @@ def test_a_change_that_no_file_can_hold_is_named(name, value, message):
 
 
 def test_an_object_that_may_have_changed_unseen_is_named():
-    with pytest.raises(StateError, match=r"lock.* is a _thread:lock, which cannot be saved"):
+    with pytest.raises(StateError, match=r"^Net\.lock holds an object of _thread\.lock, "):
         ModuleState(Net()).changed()
+
+
+def test_an_attribute_of_an_inner_module_is_named_by_its_path():
+    net = net_without_lock()
+    state = ModuleState(net)
+    net.inner.count = itertools.count()
+    with pytest.raises(StateError, match=r"^Net\.inner\.count holds an object of itertools"):
+        state.changed()
+
+
+@pytest.mark.parametrize("missing", ["attributes", "removed"])
+def test_a_structure_that_lacks_a_part_is_of_another_network(missing):
+    tensors, structure = through_a_file(ModuleState(trained(net_without_lock())))
+    del structure[missing]
+    with pytest.raises(StateError, match="is of another network"):
+        ModuleState(net_without_lock()).restore(tensors, structure)
+
+
+def test_an_attribute_of_a_module_that_the_network_lacks_is_refused():
+    one = net_without_lock()
+    state = ModuleState(one)
+    one.inner.count = 3
+    with pytest.raises(StateError, match="is of another network"):
+        ModuleState(nn.Linear(2, 2)).restore(*through_a_file(state))
+
+
+class Note:
+    """An object of the network's package, whose class counts too."""
+
+    made = 0
+
+
+def test_attributes_of_classes_of_held_objects_are_restored(monkeypatch):
+    monkeypatch.setattr(Note, "made", 0)
+    one, other = net_without_lock(), net_without_lock()
+    state = ModuleState(one)
+    one.note, Note.made = Note(), 5
+    saved = through_a_file(state)
+    Note.made = 0
+    ModuleState(other).restore(*saved)
+    assert (type(other.note), Note.made) == (Note, 5)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter, OrderedDict, defaultdict, deque
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -174,6 +178,63 @@ def test_a_measurement_leaves_no_trace(measuring):
     assert not hasattr(network, "cache")
     assert torch.equal(network.generator.get_state(), untouched.generator.get_state())
     assert (network.training, network.linear.training) == (True, False)
+
+
+class Tallying(nn.Module):
+    """Changes what its attributes hold in each pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 2)
+        self.stats = {"n": 0, "inner": {"sizes": [1]}}
+        self.counts, self.groups = Counter(a=1), defaultdict(list, a=[1])
+        self.ordered = OrderedDict(a=1, b=2)
+        self.seen, self.last = {0}, deque([1, 2, 3], maxlen=3)
+        self.array, self.fixed = np.zeros(3), np.ones(2)
+        self.fixed.flags.writeable = False
+        self.pair = ([1], torch.zeros(2), random.Random(0))
+        self.layers = [self.linear, self.linear.weight]
+        self.layers.append(self.layers)  # holds itself
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.stats["n"] += 1
+        self.stats["inner"]["sizes"].append(2)
+        self.stats["new"] = 1
+        self.counts["a"] += 1
+        self.groups["b"].append(1)
+        self.ordered.move_to_end("a")
+        self.ordered["c"] = 3
+        self.seen.add(len(self.seen))
+        self.last.append(4)
+        self.array += 1
+        self.pair[0].append(2)
+        self.pair[1].add_(1)
+        self.pair[2].random()
+        self.layers.pop()
+        return self.linear(x)
+
+
+@pytest.mark.parametrize("measuring", [evaluating, unchanged])
+def test_a_measurement_restores_what_containers_hold(measuring):
+    network = Tallying()
+    stats, inner = network.stats, network.stats["inner"]
+    with measuring(network):
+        network(torch.randn(4, 3))
+        assert network.stats["n"] == 1
+    assert network.stats is stats
+    assert stats == {"n": 0, "inner": {"sizes": [1]}}
+    assert stats["inner"] is inner
+    assert network.counts == Counter(a=1)
+    assert network.groups == {"a": [1]}
+    assert network.groups["more"] == []
+    assert list(network.ordered.items()) == [("a", 1), ("b", 2)]
+    assert network.seen == {0}
+    assert network.last == deque([1, 2, 3], maxlen=3)
+    assert network.array.tolist() == [0, 0, 0]
+    assert (network.pair[0], network.pair[1].tolist()) == ([1], [0, 0])
+    assert network.pair[2].random() == random.Random(0).random()
+    assert network.layers[0] is network.linear
+    assert network.layers[2] is network.layers
 
 
 def test_a_buffer_whose_entries_share_memory_is_replaced():

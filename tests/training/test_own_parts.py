@@ -20,9 +20,11 @@ from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue.cards import probes
 from hypertransfer.catalogue.cards.datasets import DatasetError
 from hypertransfer.data.samples import batches
+from hypertransfer.networks import growth
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.probes.checkpoint import initial_view, measure
 from hypertransfer.training import build, evaluation
+from hypertransfer.training.interruption import Saver, StopRequest
 from hypertransfer.training.loop import train
 from hypertransfer.training.state import State, StateError
 
@@ -39,7 +41,8 @@ STEPS = 12
 
 
 def spec(model="Plain", **values):
-    model = model if ":" in model else f"mine:{model}"
+    if isinstance(model, str) and model != "residual_mlp" and ":" not in model:
+        model = f"mine:{model}"
     return complete.run_spec(
         {
             "model": model, "data": "mine:samples", "base": {"width": 4, "depth": 1},
@@ -204,6 +207,12 @@ def test_the_row_of_padding_is_zero_and_untrained(optimizer):
     assert not torch.equal(kept[0]["inp.weight"], kept[STEPS]["inp.weight"])
 
 
+def test_the_row_of_padding_of_a_tied_embedding_is_trained_as_the_readouts():
+    kept = trained(text(model="TiedPadded")).checkpoints
+    assert not kept[0]["inp.weight"][0].any()
+    assert kept[STEPS]["inp.weight"][0].any()
+
+
 @pytest.mark.parametrize("weights", ["fan_in", "unit"])
 @pytest.mark.parametrize("width", [4, 8, 32])
 def test_a_readout_of_gain_0_begins_at_zero_and_is_trained(weights, width):
@@ -312,6 +321,14 @@ def test_counting_operations_is_no_training_pass():
     assert result.history.train_loss[0] == pytest.approx(expected, rel=1e-5)
 
 
+def test_passes_that_a_container_counts_are_those_of_training():
+    """As `Counting`, which counts its training passes alone."""
+    counted = trained(spec("Counting"))
+    for every in (1, 4):
+        result = trained(spec("Tallying", eval_every=every))
+        assert repr(result.history.train_loss) == repr(counted.history.train_loss)
+
+
 def test_a_network_that_cannot_be_copied_is_trained(caplog):
     result = trained(spec("Locked"))
     assert "Locked cannot be copied" in caplog.text
@@ -409,8 +426,18 @@ def test_settings_that_a_data_set_changes_are_gone_after_loading():
 
 
 def test_an_attribute_that_no_file_can_hold_is_named():
-    with pytest.raises(StateError, match=r"Iterating.*counter.* is a itertools:count, which cann"):
+    with pytest.raises(
+        StateError, match=r"^Iterating\.counter holds an object of itertools\.count, which ca"
+    ):
         interrupted(spec("Iterating"), 2)
+
+
+def test_a_run_that_cannot_be_saved_goes_on_as_one_that_is_not(caplog):
+    run, kept = spec("Iterating"), []
+    result = trained(run, save=Saver(kept.append, 0, StopRequest()))
+    assert not kept
+    assert caplog.text.count("cannot be saved: Iterating.counter holds") == STEPS
+    assert_bit_equal(result, trained(run))
 
 
 def test_a_frozen_layer_stays_frozen_after_an_interruption():
@@ -490,13 +517,57 @@ def own_optimizer(name, **values):
     ("name", "error", "message"),
     [
         ("UnannouncedClosure", TypeError, r"step takes arguments, .*set needs_closure = True"),
-        ("ModeOfModules", TypeError, r"ModeOfModules\.train takes arguments, but .*train\(\)"),
+        ("ModeOfModules", TypeError, r"ModeOfModules\.train takes \(mode\), .* train\(\): ma"),
+        ("ModesThatAreValues", TypeError, r"Values\.eval is True, but .* calls eval\(\): make"),
+        ("ShareThatIsAValue", TypeError, r"unclipped_share is 0\.5, but .*unclipped_share\(\)"),
+        ("ObservingTooLittle", TypeError, r"takes \(step, x, y\), .*\(step, model, loss_fn, x, y"),
         ("GrowingGroups", ValueError, r"GrowingGroups has \d parameter groups after 1 updates, bu"),
     ],
 )
 def test_an_optimizer_that_cannot_be_called_is_refused(name, error, message):
     with pytest.raises(error, match=message):
         trained(own_optimizer(name))
+
+
+@pytest.mark.parametrize("width", [4, 8])
+def test_a_hidden_matrix_that_stops_growing_is_refused_at_every_width(width):
+    """The base width is 4; beyond the width 8 one side of the matrix is constant."""
+    with pytest.raises(RoleError, match=r"fan_out of up\.weight is 4, 8, 8, . at the widths 4, 16"):
+        trained(spec("Clipped", shape={"width": width, "depth": 1}))
+
+
+def test_a_network_that_larger_widths_lack_is_trained_with_a_warning(caplog):
+    result = trained(spec("LargerWidthsRefused"))
+    assert "LargerWidthsRefused cannot be built at the widths 4, 16, 64 " in caplog.text
+    assert_bit_equal(result, trained(spec("Plain")))
+    assert trained(spec("LargerWidthsRefused", shape={"width": 4, "depth": 1})).parameters
+
+
+@pytest.mark.parametrize(
+    ("model", "values", "again"),
+    [
+        ("Plain", {"lr": 0.1, "shape": {"width": 16, "depth": 1}}, False),
+        ("Plain", {"seed": 6}, True),  # sizes of the user may be drawn
+        ("Plain", {"shape": {"width": 8, "depth": 2}}, True),
+        ("Plain", {"base": {"width": 2, "depth": 1}}, True),
+        ("Plain", {"data": "mine:numbers", "loss": "mse"}, True),
+        ("residual_mlp", {"seed": 6}, False),
+        ("residual_mlp", {"model": {"name": "residual_mlp", "bias": True}}, True),
+    ],
+)
+def test_networks_are_compared_once_for_all_runs_of_equal_sizes(monkeypatch, model, values, again):
+    built = []
+    without_memory = growth._without_memory
+
+    def counting(make, width):
+        built.append(width)
+        return without_memory(make, width)
+
+    monkeypatch.setattr(growth, "_without_memory", counting)
+    growth._at_larger_widths.cache_clear()
+    for run in (spec(model), spec(**{"model": model, **values})):
+        build.drawn_model(run, build.data(run), lookup.table(run))
+    assert len(built) == (6 if again else 3)
 
 
 def test_an_optimizer_may_have_a_plain_zero_grad():

@@ -6,11 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load, save
 from tests.support.interrupted import STEPS, Stop, interrupted, spec
 
 from hypertransfer.catalogue import lookup
 from hypertransfer.training.loop import train
-from hypertransfer.training.state import State, StateError
+from hypertransfer.training.state import DTYPES, State, StateError, why_no_file
 
 KINDS = {
     "momentum": {},
@@ -100,3 +101,25 @@ def test_a_state_without_its_tensors_is_refused():
         tensors = {k: v for k, v in state.tensors.items() if k != name}
         with pytest.raises(StateError):
             train(spec(), lookup.table(spec()), resume=State(9, state.numbers, tensors))
+
+
+@pytest.mark.filterwarnings("ignore:ComplexHalf")
+def test_the_types_of_tensors_are_those_that_a_file_gives_back():
+    """The types that safetensors writes and reads, found by trying all of torch's."""
+    kinds = {kind for kind in vars(torch).values() if isinstance(kind, torch.dtype)}
+    plain = {kind for kind in kinds if "quint" not in str(kind) and "qint" not in str(kind)}
+    kept = set()
+    for kind in plain:
+        try:
+            content = save({"x": torch.empty(2, dtype=kind)})
+            kept.add(load(content)["x"].dtype)
+        except (KeyError, NotImplementedError):
+            continue
+    assert set(DTYPES) == kept
+
+
+def test_a_tensor_that_no_file_can_hold_is_named():
+    state = State(1, {}, {"model/wave": torch.zeros(2, dtype=torch.complex128)})
+    with pytest.raises(StateError, match=r"^model/wave is of the type complex128"):
+        state.to_bytes()
+    assert why_no_file(torch.zeros(2)) is None

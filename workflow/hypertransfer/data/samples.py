@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+from hypertransfer.runs.seeds import seed_of
 
 Augment = Callable[[Tensor, int], Tensor]  # from inputs and a seed to inputs of the same shape
 
@@ -38,21 +39,17 @@ class Samples:
 
 def epoch_seed(seed: int, epoch: int) -> int:
     """The seed of the order of one epoch: 63 bits of the SHA-256 of `<seed>/epoch/<epoch>`."""
-    return _seed(f"{seed}/epoch/{epoch}")
+    return seed_of(f"{seed}/epoch/{epoch}")
 
 
 def augmentation_seed(seed: int, step: int) -> int:
     """The seed of the augmentation of one step's batch, from `<seed>/augment/<step>`."""
-    return _seed(f"{seed}/augment/{step}")
+    return seed_of(f"{seed}/augment/{step}")
 
 
 def curvature_seed(seed: int, step: int) -> int:
     """The seed of an optimizer's curvature estimate at one step, from `<seed>/curvature/<step>`."""
-    return _seed(f"{seed}/curvature/{step}")
-
-
-def _seed(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+    return seed_of(f"{seed}/curvature/{step}")
 
 
 def batches(n: int, batch_size: int, seed: int) -> Iterator[Tensor]:

@@ -10,16 +10,20 @@ follow from the base width alone, so that a parameter has one rule at all widths
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from hypertransfer.networks.tagged import RoleError, Tagged, named_roles
 from hypertransfer.parameterisation.algebra import Role
+
+log = logging.getLogger(__name__)
 
 Size = tuple[int, ...]  # fan_in and fan_out of a layer's weight; the shape of another parameter
 
@@ -106,9 +110,9 @@ class Growth:
         if not (LEAST < power < MOST and self._fits(found, here)):
             widths, sizes = (*self.widths, self.width), (*found, here)
             raise RoleError(
-                f"the {what} is {_listed(sizes)} at the widths {_listed(widths)}: no rule of a "
-                "table is for that; let it grow in proportion to the width, but for a constant, or "
-                "not at all"
+                f"the {what} is {_listed(sizes)} at the widths {_listed(widths)}: no table "
+                "has a rule for this; let it grow in proportion to the width, but for a constant, "
+                "or not at all"
             )
         return True
 
@@ -131,21 +135,43 @@ def _listed(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers))
 
 
-def measured(make: Callable[[int], nn.Module], network: nn.Module, base: int, width: int) -> Growth:
+def measured(
+    make: Callable[[int], nn.Module], network: nn.Module, base: int, width: int
+) -> Growth | None:
     """The growth of a network that `make` builds at a width; `network` has the given width.
 
     Networks are compared at the widths base, STEP·base and STEP²·base, and built without memory for
     their parameters. If the network cannot be built so at the larger widths, it is compared at
-    `base` and `width`.
+    `base` and `width`; None if these are equal. What was found is kept for functions `make` that
+    are equal.
     """
+    found = _at_larger_widths(make, base, type(network).__name__)
+    if found:
+        return Growth(tuple(found), tuple(found.values()), width)
+    if width == base:
+        return None
+    return Growth((base, width), (_sizes(make(base)), _sizes(network)), width)
+
+
+@lru_cache(maxsize=64)
+def _at_larger_widths(
+    make: Callable[[int], nn.Module], base: int, name: str
+) -> dict[int, Mapping[str, Size]] | None:
+    """The sizes of parameters by width; None if the network, called `name`, cannot be built."""
     try:
         widths = [base * STEP**power for power in range(3)]
-        found = [_sizes(_without_memory(make, each)) for each in widths]
+        return {width: _sizes(_without_memory(make, width)) for width in widths}
     except RoleError:
         raise
-    except Exception:  # of the user's network, which has no options for a width, or reads weights
-        widths, found = [base, width], [_sizes(make(base)), _sizes(network)]
-    return Growth(tuple(widths), tuple(found), width)
+    except Exception as error:  # the user's network has no such width, or reads its weights
+        log.warning(
+            "%s cannot be built at the widths %s without memory for its parameters (%r): how they "
+            "grow is seen from the base width and that of the run alone, not at the base width",
+            name,
+            _listed(widths),
+            error,
+        )
+        return None
 
 
 def _sizes(network: nn.Module) -> dict[str, Size]:

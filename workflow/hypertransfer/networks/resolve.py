@@ -5,7 +5,6 @@ No other module scales weights, multipliers or hyperparameters.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -25,6 +24,7 @@ from hypertransfer.parameterisation.module_multipliers import (
     kind,
     relative_depth,
 )
+from hypertransfer.runs.seeds import seed_of
 
 # Roles whose fan_in grows with the width.
 GROWING = (
@@ -296,8 +296,7 @@ def _clear_padding(tagged: Tagged) -> None:
 
 def parameter_seed(seed: int, name: str) -> int:
     """The seed of one parameter: 63 bits of the SHA-256 of `<seed>/<name>`."""
-    text = f"{seed}/{name}".encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
+    return seed_of(f"{seed}/{name}")
 
 
 def groups(model: nn.Module, rows: list[ParameterRow]) -> list[dict]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from hypertransfer.networks.layers import Branch, Scaled
 from hypertransfer.parameterisation.algebra import Role
@@ -109,20 +111,35 @@ def _refuse_unsupported(name: str, module: nn.Module, parameter: nn.Parameter) -
             f"parameter {name} is complex: use two real parameters, and torch.view_as_complex or "
             "torch.complex in the forward pass"
         )
-    if parameter.dim() < 2:
-        return
-    if isinstance(module, ParametrizationList):
+    matrix = parameter.dim() >= 2
+    if (isinstance(module, ParametrizationList) and matrix) or _is_of_old_norm(module, name):
         raise RoleError(
-            f"{name} is a matrix under torch.nn.utils.parametrize (weight_norm, spectral_norm, "
-            "orthogonal …), which no table can draw and scale: remove the parametrization, and use "
-            "a layer of hypertransfer.networks.layers, with RMSNorm or LayerNorm for its outputs"
+            f"{name} is part of a weight under weight_norm, spectral_norm, orthogonal or another "
+            "parametrization of torch.nn.utils, which no table can draw and scale: remove the "
+            "parametrization, and use a layer of hypertransfer.networks.layers, with RMSNorm or "
+            "LayerNorm for its outputs"
         )
+    if not matrix:
+        return
     if isinstance(module, PACKED):
         raise RoleError(
             f"{name} of torch's {type(module).__name__} packs several matrices, which no table can "
             "draw and scale: build the module from Linear of hypertransfer.networks.layers, with "
             "one layer for each matrix"
         )
+
+
+def _is_of_old_norm(module: nn.Module, name: str) -> bool:
+    """Whether a parameter is one that torch.nn.utils.weight_norm or spectral_norm made.
+
+    These are functions of torch before the parametrizations; they compute the weight in a hook.
+    """
+    own = name.rpartition(".")[2]
+    return any(
+        isinstance(hook, WeightNorm | SpectralNorm)
+        and own in (f"{hook.name}_g", f"{hook.name}_v", f"{hook.name}_orig")
+        for hook in module._forward_pre_hooks.values()
+    )
 
 
 def _refuse_common_memory(parameters: list[Tagged]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -35,6 +35,7 @@ from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import data_checks, randomness
 from hypertransfer.training.network_tensors import same, tensors_of
 from hypertransfer.training.settings import reproducible
+from hypertransfer.training.state import why_no_file
 
 READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
 # Classes whose step takes a closure that computes the loss (extensions.ReevaluatingOptimizer).
@@ -151,26 +152,53 @@ def rows(
 def _growth(
     spec: RunSpec, network: nn.Module, shapes: tuple[tuple[int, ...], int]
 ) -> growth.Growth | None:
-    """How the parameters grow with the width; None if the network has the base width.
+    """How the parameters grow with the width; None if that cannot be seen (`growth.measured`).
 
     Raises:
         RoleError: the network cannot be built at the base width.
     """
     width, narrow = spec.shape.width, spec.base.width
-    if width == narrow:
-        return None
-
-    def at_width(number: int) -> nn.Module:
-        with randomness.seeded(f"{spec.seed}/base"):
-            return model(replace(spec, shape=replace(spec.shape, width=number)), *shapes)
-
     try:
-        return growth.measured(at_width, network, narrow, width)
+        return growth.measured(_AtWidth.of(spec, shapes), network, narrow, width)
     except RoleError:
         raise
     except Exception as error:
         text = f"{spec.model.name} cannot be built at the base width {narrow}: {error}"
         raise RoleError(f"{text}; choose a base width at which it can") from error
+
+
+@dataclass(frozen=True)
+class _AtWidth:
+    """Builds the network of a spec at a width; equal for specs whose networks have equal sizes."""
+
+    identity: int  # of `make`
+    options: str
+    depth: int
+    granularity: int
+    shapes: tuple[tuple[int, ...], int]
+    seed: int | None  # of networks of the user, who may draw sizes
+    make: Callable[..., nn.Module] = field(compare=False)  # the class or function of the spec
+    spec: RunSpec = field(compare=False)
+
+    @classmethod
+    def of(cls, spec: RunSpec, shapes: tuple[tuple[int, ...], int]) -> _AtWidth:
+        """That of a spec."""
+        make = _load("model", lookup.import_path("model", spec.model.name))
+        return cls(
+            identity=id(make),
+            options=canonical(dict(spec.model.options)),
+            depth=spec.shape.depth,
+            granularity=spec.shape.granularity,
+            shapes=shapes,
+            seed=spec.seed if ":" in spec.model.name else None,
+            make=make,
+            spec=spec,
+        )
+
+    def __call__(self, width: int) -> nn.Module:
+        spec = replace(self.spec, shape=replace(self.spec.shape, width=width))
+        with randomness.seeded(f"{spec.seed}/base"):
+            return model(spec, *self.shapes)
 
 
 def drawn_model(
@@ -208,17 +236,14 @@ def drawn_model(
 
 
 def _refuse_tensors_of_no_file(network: nn.Module) -> None:
-    """Refuses tensors that a safetensors file of weights cannot hold.
+    """Refuses tensors that the file of a run's weights cannot hold.
 
     Raises:
         ValueError: with the tensor's name.
     """
     for name, tensor in tensors_of(network).items():
-        if tensor.layout is not torch.strided:
-            raise ValueError(f"{name} is a sparse tensor, which cannot be kept: make it dense")
-        if tensor.dtype in (torch.complex32, torch.complex128):
-            kind = str(tensor.dtype).removeprefix("torch.")
-            raise ValueError(f"{name} is of the type {kind}, which cannot be kept: use complex64")
+        if reason := why_no_file(tensor):
+            raise ValueError(f"{name} {reason}")
 
 
 def _store_channels_last(network: nn.Module) -> None:
@@ -309,7 +334,7 @@ def optimizer(
         if ":" in spec.optimizer.name:
             reproducible()
         return made
-    scaled = {"params", "lr", "weight_decay", *({"betas", "eps"} & set(config))}
+    scaled = {"params", "lr", "weight_decay", *(set(optimizers.SCALED) & set(config))}
     known = [{k: v for k, v in group.items() if k in scaled} for group in parameter_groups]
     made = make(known, **{k: v for k, v in options.items() if k not in scaled})
     if spec.optimizer.name in WITH_CLOSURE:

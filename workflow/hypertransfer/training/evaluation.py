@@ -31,7 +31,10 @@ def evaluate(model: nn.Module, data: Samples, loss_fn: Callable) -> tuple[float,
 
 
 def _parts(n: int, size: int) -> list[int]:
-    """The sizes of the batches of n samples; batch norm cannot normalise a single one."""
+    """The sizes of the batches of n samples, more than one sample in each if n is.
+
+    Batch norm without running statistics cannot normalise a single sample.
+    """
     whole, rest = divmod(n, size)
     if rest == 1 and whole:
         return [size] * (whole - 1) + [size + 1]

@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 
 from hypertransfer.runs.columns import STATISTICS
 from hypertransfer.training.optimizer_state import of_optimizer, to_optimizer
+from hypertransfer.training.state_kinds import parameters_of
 
 LossFn = Callable[[Tensor, Tensor], Tensor]  # maps outputs and targets to the mean loss
 
@@ -152,36 +153,48 @@ def _takes(function: Callable, *arguments: object, **named: object) -> bool:
 
 
 def _check_network(model: nn.Module) -> None:
-    kind = type(model).__name__
     for name in ("penalty", "after_update", "statistics"):
-        found = getattr(model, name, None)
-        if not hasattr(model, name) or (_is_method(found) and _takes(found)):
-            continue
-        raise TypeError(
-            f"{kind}.{name} is {found!r:.80}, but {name} of a network is a method without "
-            "arguments that the training loop calls: change it, or rename the attribute"
-        )
+        if hasattr(model, name):
+            _check_method(model, name)
 
 
-def _is_method(found: object) -> bool:
-    return callable(found) and not isinstance(found, nn.Module)
+def _check_method(owner: object, name: str, *arguments: str) -> None:
+    """Check that an attribute is a method that the training loop can call.
+
+    Args:
+        owner: a network or an optimizer.
+        name: of the attribute.
+        arguments: what the loop passes, by position; the names stand in the error.
+
+    Raises:
+        TypeError: the attribute is no method, or takes other arguments.
+    """
+    found = getattr(owner, name)
+    is_method = callable(found) and not isinstance(found, nn.Module)
+    if is_method and _takes(found, *arguments):
+        return
+    fault = f"takes {inspect.signature(found)}" if is_method else f"is {found!r:.80}"
+    raise TypeError(
+        f"{type(owner).__name__}.{name} {fault}, but the training loop calls "
+        f"{name}({', '.join(arguments)}): make it a method that can be called so, with defaults "
+        "for further arguments, or rename the attribute"
+    )
 
 
 def _check_optimizer(optimizer: Optimizer) -> None:
-    kind = type(optimizer).__name__
     if isinstance(optimizer, OptimizerWithModes):
-        for name in ("eval", "train"):
-            if not _takes(getattr(optimizer, name)):
-                raise TypeError(
-                    f"{kind}.{name} takes arguments, but the training loop calls eval() and train()"
-                    ": write both without arguments, or give `mode` a default in train"
-                )
+        _check_method(optimizer, "eval")
+        _check_method(optimizer, "train")
+    if isinstance(optimizer, ClippingOptimizer):
+        _check_method(optimizer, "unclipped_share")
+    if isinstance(optimizer, ObservingOptimizer):
+        _check_method(optimizer, "observe", "step", "model", "loss_fn", "x", "y", "seed")
     # The method of the class: schedulers of torch replace that of the object by a wrapper.
     takes_none = _takes(type(optimizer).step, optimizer)
     if not getattr(optimizer, "needs_closure", False) and not takes_none:
         raise TypeError(
-            f"{kind}.step takes arguments, but the training loop calls step(): set "
-            "needs_closure = True if it takes a closure that computes loss and gradients"
+            f"{type(optimizer).__name__}.step takes arguments, but the training loop calls step(): "
+            "set needs_closure = True if it takes a closure that computes loss and gradients"
         )
 
 
@@ -207,7 +220,7 @@ def _evaluated_weights(optimizer: OptimizerWithModes) -> Iterator[None]:
     Optimizers compute one set of weights from the other, which rounds: `train` alone would not
     restore the weights, and evaluating more often would give another run.
     """
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    parameters = parameters_of(optimizer)
     weights = [parameter.detach().clone() for parameter in parameters]
     tensors, structure = of_optimizer(optimizer)
     tensors = {name: tensor.clone() for name, tensor in tensors.items()}

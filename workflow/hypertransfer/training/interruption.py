@@ -75,7 +75,8 @@ class Saver:
     def __call__(self, state: Callable[[], Any]) -> None:
         """Save the state that `state()` returns, if the interval has passed or a stop is requested.
 
-        A run whose optimizer holds what no file can hold goes on unsaved, with a warning.
+        A run whose network or optimizer holds what no file can hold goes on unsaved, with a
+        warning.
 
         Raises:
             Interrupted: a stop is requested, and the state has been saved, if it can be.

@@ -364,7 +364,8 @@ def train(
     loss_fn = losses.LOSSES[spec.loss]
     model, rows = build.drawn_model(spec, data, table)
     model.to(device).train()
-    flops = step_flops(model, data, loss_fn, spec.batch_size)
+    repeat = ":" in spec.model.name
+    flops = step_flops(model, data, loss_fn, spec.batch_size, repeat=repeat)
     randomness.seed(f"{spec.seed}/optimizer")
     optimizer = build.optimizer(spec, model, rows)
     loop = Loop(spec, data, model, optimizer, loss_fn)

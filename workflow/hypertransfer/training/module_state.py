@@ -15,9 +15,11 @@ from typing import Any
 from torch import nn
 
 from hypertransfer.training.code_state import CODE
-from hypertransfer.training.network_tensors import attributes_of, tensors_of
-from hypertransfer.training.optimizer_state import Structure, of_optimizer, to_optimizer
+from hypertransfer.training.network_tensors import own_attributes_of, tensors_of
+from hypertransfer.training.optimizer_state import Structure, nesting_refused, others_refused
 from hypertransfer.training.state import StateError, Tensors
+from hypertransfer.training.state_reader import Reader
+from hypertransfer.training.state_writer import Writer
 
 
 class ModuleState:
@@ -36,12 +38,20 @@ class ModuleState:
         """
         now = self._attributes()
         digests = self._digests_of(now)
-        holder = self._holder({n: v for n, v in now.items() if self._differs(n, v, digests[n])})
-        for name, value in holder.attributes.items():
+        changed = {n: v for n, v in now.items() if self._differs(n, v, digests[n])}
+        kind = type(self._model).__name__
+        for name, value in changed.items():
             if isinstance(value, CODE):
-                raise StateError(f"{name} is code that the network changed, which cannot be saved")
-        holder.removed = sorted(self._start.keys() - now.keys())
-        return of_optimizer(holder)
+                raise StateError(
+                    f"{kind}.{name} is code that the network changed, which cannot be saved"
+                )
+        writer = Writer(self._holder())
+        with nesting_refused(kind):
+            written = [[name, writer.value(v, f"{kind}.{name}")] for name, v in changed.items()]
+        writer.join_views()
+        removed = sorted(self._start.keys() - now.keys())
+        structure = {"attributes": written, "classes": writer.classes, "removed": removed}
+        return writer.tensors, structure
 
     def restore(self, tensors: Tensors, structure: Structure) -> None:
         """Give a network that is not trained yet the attributes that `changed` returned.
@@ -49,24 +59,26 @@ class ModuleState:
         Raises:
             StateError: the state is of another network.
         """
-        modules = dict(self._model.named_modules())
-        holder = self._holder(self._attributes())
-        to_optimizer(holder, tensors, structure)
-        for name in (*holder.removed, *holder.attributes):
-            path, _, attribute = name.rpartition(".")
-            attributes = vars(modules[path])
-            attributes.pop(attribute, None)
-            if name in holder.attributes:
-                attributes[attribute] = holder.attributes[name]
+        modules, own = dict(self._model.named_modules()), self._attributes()
+        with others_refused("network"):
+            reader = Reader(self._holder(), tensors)
+            values = {n: reader.value(v, own.get(n)) for n, v in structure["attributes"]}
+            reader.class_attributes(structure["classes"])
+            for name in (*structure["removed"], *values):
+                path, _, attribute = name.rpartition(".")
+                attributes = vars(modules[path])
+                attributes.pop(attribute, None)
+                if name in values:
+                    attributes[attribute] = values[name]
 
     def _attributes(self) -> dict[str, Any]:
         """Attributes by the name of their module and their own, as modules let them be copied."""
         named: dict[str, Any] = {}
         for path, module in self._model.named_modules():
-            attributes, copied = attributes_of(module), module.__getstate__()
+            attributes, copied = own_attributes_of(module), module.__getstate__()
             if isinstance(copied, dict):
                 attributes = {name: copied[name] for name in attributes if name in copied}
-            named |= {f"{path}.{name}": value for name, value in attributes.items()}
+            named |= {f"{path}.{n}" if path else n: value for n, value in attributes.items()}
         return named
 
     def _differs(self, name: str, value: Any, digest: str | None) -> bool:
@@ -86,16 +98,15 @@ class ModuleState:
         own = {id(item): name for name, item in named.items()}
         return {name: _digest(value, own) for name, value in attributes.items()}
 
-    def _holder(self, attributes: dict[str, Any]) -> Any:
-        """An object with the attributes, and with the network's tensors in place of parameters.
+    def _holder(self) -> Any:
+        """An object that has the network's tensors where an optimizer has its parameters.
 
-        `of_optimizer` writes such tensors as references, and objects of the network's package.
+        `Writer` writes such tensors as references, and objects of the network's package.
         """
         kind = type(type(self._model).__name__, (), {"__module__": type(self._model).__module__})
         holder = kind()
         tensors = sorted(tensors_of(self._model).items())
         holder.param_groups = [{"params": [tensor for _, tensor in tensors]}]
-        holder.attributes, holder.removed = attributes, []
         return holder
 
 

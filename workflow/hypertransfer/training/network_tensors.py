@@ -3,21 +3,25 @@
 Buffers count whether they are persistent or not: a table of random features that is not persistent
 decides a network's output, too. Buffers may be made, widened or dropped while a network computes,
 such as a table of positions that grows with the longest text. Modules may share a buffer, and stop
-to do so: a buffer has the names of all modules that hold it.
+doing so: a buffer has the names of all modules that hold it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from hypertransfer.training.state_kinds import GENERATORS
 
 INTERNAL = frozenset(vars(nn.Module()))  # attributes that torch gives to each module
+# Containers whose content may be changed; a kind stands before those that it derives from.
+CHANGEABLE = (OrderedDict, dict, list, set, deque, np.ndarray)
 
 
 def tensors_of(model: nn.Module) -> dict[str, Tensor]:
@@ -150,16 +154,17 @@ def unchanged(model: nn.Module) -> Iterator[None]:
 def _restored(model: nn.Module, parameters: list[Tensor]) -> Iterator[None]:
     """Restores the parameters that are given, buffers, modes and attributes of modules.
 
-    Attributes get the values that they had; what is changed within such a value stays changed,
-    except for a tensor without a graph and for the state of a random generator.
+    Attributes get the values that they had, and so does what these hold: containers, arrays,
+    tensors without a graph, and random generators. Other objects stay as they are changed.
     """
     training = model.training
-    modules = [(m, m.training, dict(m._buffers), attributes_of(m)) for m in model.modules()]
-    held = [v for *_, own in modules for v in own.values() if isinstance(v, Tensor)]
-    held = [tensor for tensor in (*held, *model.buffers()) if not tensor.requires_grad]
-    tensors = [*parameters, *(tensor for tensor in held if _can_change(tensor))]
-    values = [(tensor, tensor.detach().clone()) for tensor in tensors]
-    states = [state for *_, attributes in modules for state in _generator_states(attributes)]
+    modules = [(m, m.training, dict(m._buffers), own_attributes_of(m)) for m in model.modules()]
+    held = _held(value for *_, attributes in modules for value in attributes.values())
+    containers = [(value, _items(value)) for value in held if isinstance(value, CHANGEABLE)]
+    states = [state for value in held for state in _generator_state(value)]
+    own = [value for value in (*held, *model.buffers()) if isinstance(value, Tensor)]
+    own = [tensor for tensor in own if not tensor.requires_grad and _can_change(tensor)]
+    values = [(tensor, tensor.detach().clone()) for tensor in (*parameters, *own)]
     try:
         yield
     finally:
@@ -169,9 +174,11 @@ def _restored(model: nn.Module, parameters: list[Tensor]) -> Iterator[None]:
             module.training = mode
             module._buffers.clear()
             module._buffers.update(buffers)
-            for name in attributes_of(module).keys() - attributes.keys():
+            for name in own_attributes_of(module).keys() - attributes.keys():
                 del module.__dict__[name]
             module.__dict__.update(attributes)
+        for container, items in containers:
+            _refill(container, items)
         with torch.no_grad():
             for tensor, value in values:
                 tensor.copy_(value)
@@ -179,13 +186,46 @@ def _restored(model: nn.Module, parameters: list[Tensor]) -> Iterator[None]:
             write(generator, state)
 
 
-def attributes_of(module: nn.Module) -> dict[str, Any]:
+def own_attributes_of(module: nn.Module) -> dict[str, Any]:
     """The attributes of a module that are neither parameters, buffers, modules nor torch's own."""
     return {name: value for name, value in vars(module).items() if name not in INTERNAL}
 
 
-def _generator_states(attributes: Mapping[str, Any]) -> Iterator[tuple]:
-    for value in attributes.values():
-        for kind, read, write in GENERATORS.values():
-            if isinstance(value, kind):
-                yield value, write, read(value)
+def _held(values: Iterable[Any]) -> list[Any]:
+    """The values and what their containers hold, each object once."""
+    found: dict[int, Any] = {}
+    waiting = list(values)
+    while waiting:
+        value = waiting.pop()
+        if id(value) in found or type(value) in (int, float, bool, str, type(None)):
+            continue
+        found[id(value)] = value
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list | tuple | set | frozenset | deque):
+            waiting += value
+    return list(found.values())
+
+
+def _items(container: Any) -> Any:
+    """A copy of what a container holds, as `_refill` takes it."""
+    if isinstance(container, np.ndarray):
+        return container.copy()
+    return dict(container) if isinstance(container, dict) else list(container)
+
+
+def _refill(container: Any, items: Any) -> None:
+    """Give a container the items that `_items` returned, by the methods of its built-in kind."""
+    if isinstance(container, np.ndarray):
+        if container.flags.writeable:
+            container[...] = items
+        return
+    kind = next(kind for kind in CHANGEABLE if isinstance(container, kind))
+    kind.clear(container)
+    (kind.extend if issubclass(kind, list | deque) else kind.update)(container, items)
+
+
+def _generator_state(value: Any) -> Iterator[tuple]:
+    for kind, read, write in GENERATORS.values():
+        if isinstance(value, kind):
+            yield value, write, read(value)

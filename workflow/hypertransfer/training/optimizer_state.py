@@ -11,6 +11,8 @@ new optimizer of the same spec. Nothing is pickled.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -28,8 +30,10 @@ def of_optimizer(optimizer: torch.optim.Optimizer) -> tuple[Tensors, Structure]:
     Raises:
         StateError: the optimizer holds an object that has no place in a file.
     """
+    name = type(optimizer).__name__
     writer = Writer(optimizer)
-    attributes = writer.attributes(optimizer, type(optimizer).__name__)
+    with nesting_refused(name):
+        attributes = writer.attributes(optimizer, name)
     writer.join_views()
     return writer.tensors, {"attributes": attributes, "classes": writer.classes}
 
@@ -42,9 +46,25 @@ def to_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors, structure: 
     Raises:
         StateError: the state is of another optimizer.
     """
-    try:
+    with others_refused("optimizer"):
         reader = Reader(optimizer, tensors)
         reader.attributes(structure["attributes"], optimizer)
         reader.class_attributes(structure["classes"])
+
+
+@contextmanager
+def nesting_refused(name: str) -> Iterator[None]:
+    """Within the context, values that are nested too deeply to be written raise `StateError`."""
+    try:
+        yield
+    except RecursionError as error:
+        raise StateError(f"{name} holds values that are nested too deeply to be saved") from error
+
+
+@contextmanager
+def others_refused(kind: str) -> Iterator[None]:
+    """Within the context, what a state of another `kind` raises becomes `StateError`."""
+    try:
+        yield
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise StateError(f"is of another optimizer: {error!r}") from error
+        raise StateError(f"is of another {kind}: {error!r}") from error

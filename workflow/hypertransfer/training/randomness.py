@@ -7,7 +7,6 @@ alone, so these generators are seeded from the run's seed before each call of su
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-
-def seed_of(text: str) -> int:
-    """The 63-bit seed of a text, from its SHA-256."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+from hypertransfer.runs.seeds import seed_of
 
 
 def seed(text: str) -> None:

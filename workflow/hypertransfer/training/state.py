@@ -22,9 +22,30 @@ from hypertransfer.runs.canonical import parse_json
 
 Tensors = dict[str, Tensor]
 
+DTYPES = (  # of tensors that a safetensors file gives back
+    torch.float64, torch.float32, torch.float16, torch.bfloat16,
+    torch.float8_e4m3fn, torch.float8_e4m3fnuz, torch.float8_e5m2, torch.float8_e5m2fnuz,
+    torch.int64, torch.int32, torch.int16, torch.int8,
+    torch.uint64, torch.uint32, torch.uint16, torch.uint8, torch.bool, torch.complex64,
+)  # fmt: skip
+
 
 class StateError(ValueError):
-    """A saved state is unreadable, or belongs to another network or optimizer."""
+    """A state cannot be saved or read, or belongs to another network or optimizer."""
+
+
+def why_no_file(tensor: Tensor) -> str | None:
+    """What keeps a tensor out of a safetensors file, and what to do; None if nothing does."""
+    kind = str(tensor.dtype).removeprefix("torch.")
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        form = "nested" if tensor.is_nested else "sparse"
+        return f"is a {form} tensor, which cannot be kept: make it dense"
+    if tensor.is_meta:
+        return "is on the device meta, which keeps no values: make it on another device"
+    if tensor.dtype in DTYPES:
+        return None
+    advice = "use complex64" if tensor.is_complex() else "use a plain type, such as float32 or int8"
+    return f"is of the type {kind}, which cannot be kept: {advice}"
 
 
 @dataclass(frozen=True)
@@ -36,7 +57,14 @@ class State:
     tensors: Tensors
 
     def to_bytes(self) -> bytes:
-        """The content of a safetensors file; its header holds the numbers."""
+        """The content of a safetensors file; its header holds the numbers.
+
+        Raises:
+            StateError: no file can hold a tensor.
+        """
+        for name, tensor in self.tensors.items():
+            if reason := why_no_file(tensor):
+                raise StateError(f"{name} {reason}")
         plain = json.dumps({"done": self.done, "numbers": dict(self.numbers)})
         tensors = {name: t.detach().cpu().contiguous().clone() for name, t in self.tensors.items()}
         return save(tensors, {"state": plain})

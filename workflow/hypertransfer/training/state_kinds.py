@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 PLAIN = (type(None), bool, int, str)  # types that JSON holds as they are
+MOST_BITS = 14_000  # of an int: Python reads 4300 decimal digits, and refuses more
 MAPPING_TYPES = (dict, OrderedDict, defaultdict, Counter)
 CONTAINERS: Mapping[str, type] = {
     kind.__name__: kind for kind in (list, tuple, torch.Size, set, frozenset, deque, *MAPPING_TYPES)
@@ -98,6 +99,14 @@ def is_dense(shape: tuple[int, ...], stride: tuple[int, ...]) -> bool:
             return False
         expected *= side
     return True
+
+
+def without_repeats(tensor: Tensor) -> Tensor:
+    """A view of the entries that `expand` repeats, each once: one along dimensions of stride 0."""
+    for dimension, stride in enumerate(tensor.stride()):
+        if stride == 0:
+            tensor = tensor.narrow(dimension, 0, min(1, tensor.shape[dimension]))
+    return tensor
 
 
 def of_type(value: Any, kind: Any) -> Any:

@@ -193,13 +193,15 @@ class Reader:
             value = torch.empty(saved.shape, dtype=saved.dtype, device=device)
         else:
             value = torch.empty_strided(saved.shape, stride, dtype=saved.dtype, device=device)
-        return value.copy_(saved).requires_grad_(written.get("requires_grad", False))
+        value = value.copy_(saved).expand(written.get("expanded", saved.shape))
+        return value.requires_grad_(written.get("requires_grad", False))
 
     def _class(self, path: str, present: type = object) -> type:
         """A class whose objects an optimizer may hold; nothing is imported."""
         module, _, name = path.partition(":")
         if not may_hold(self._optimizer, module):
-            raise ValueError(f"{path} is not of the optimizer's package")
+            kind = type(self._optimizer).__name__
+            raise ValueError(f"{path} is not of the package of {kind}")
         for cls in (present, *type(self._optimizer).__mro__):  # classes made in functions, too
             if path_of(cls) == path:
                 return cls

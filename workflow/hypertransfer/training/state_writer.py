@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 from hypertransfer.training.code_state import CODE, held_by, name_of
-from hypertransfer.training.state import StateError, Tensors
+from hypertransfer.training.state import StateError, Tensors, why_no_file
 from hypertransfer.training.state_kinds import (
     CONTAINERS,
     FACTORIES,
     GENERATORS,
     MAPPINGS,
+    MOST_BITS,
     PLAIN,
     VALUES,
     attributes_of,
@@ -30,6 +31,7 @@ from hypertransfer.training.state_kinds import (
     path_of,
     place_in_memory,
     slots_of,
+    without_repeats,
     written_as,
 )
 
@@ -78,18 +80,13 @@ class Writer:
         """Write the memory of tensors that have it in common once.
 
         Raises:
-            StateError: these are of several types.
+            StateError: these are of several types, or arrays of numpy.
         """
         for found in self._views.values():
-            (place, first, tensor), *others = found
+            (_, first, tensor), *others = found
             if not others:
                 continue
-            dtypes = {getattr(each, "dtype", None) for _, _, each in found}
-            if len(dtypes) > 1 or None in dtypes:  # an array of numpy stands as None
-                raise StateError(
-                    f"{place} and {others[0][0]} have common memory, but are of two types: such "
-                    "a state cannot be saved"
-                )
+            _refuse_memory_of_several_kinds(found)
             storage = tensor.untyped_storage()
             shape = (storage.nbytes() // tensor.itemsize,)
             name = first["value"]
@@ -104,6 +101,8 @@ class Writer:
             return written_as("parameter", self._parameters[id(value)])
         if type(value) is int and value in self._parameters:  # of a dictionary by id(parameter)
             return written_as("id_of", self._parameters[value])
+        if type(value) is int and value.bit_length() > MOST_BITS:
+            raise StateError(f"{place} is a number of too many digits to be saved")
         if type(value) in PLAIN:
             return value
         if type(value) is float:
@@ -156,6 +155,8 @@ class Writer:
         return self.value(value.default_factory, f"{place}.default_factory")
 
     def _numpy(self, value: np.generic | np.ndarray, place: str) -> dict[str, Any]:
+        if value.dtype.names:
+            raise StateError(f"{place} has named fields, which cannot be saved: use one array each")
         shape = list(value.shape) if isinstance(value, np.ndarray) else None
         written = written_as("numpy", value.dtype.str, shape=shape, hex=value.tobytes().hex())
         if isinstance(value, np.ndarray) and value.size:
@@ -174,15 +175,20 @@ class Writer:
         return [self.value(key, place), self.value(value, f"{place}[{label!r}]")]
 
     def _tensor(self, value: Tensor, place: str) -> dict[str, Any]:
-        if value.layout is not torch.strided:
-            raise StateError(f"{place} is a sparse tensor, which cannot be saved")
-        more = {"requires_grad": True} if value.requires_grad else {}
+        if reason := why_no_file(value):
+            raise StateError(f"{place} {reason}")
+        # A tensor with a graph returns without it: backward has freed the graph.
+        more: dict[str, Any] = (
+            {"requires_grad": True} if value.requires_grad and value.is_leaf else {}
+        )
         memory = memory_of(value)
         if memory in self._memory_of:
             return written_as("view_of", **self._in_parameter(value, memory, place), **more)
         name = str(len(self._alive))
-        self.tensors[name] = value.detach()
-        stride = list(value.stride()) if is_dense(value.shape, value.stride()) else None
+        if 0 in value.stride():
+            more["expanded"] = list(value.shape)
+        entries = self.tensors[name] = without_repeats(value.detach())
+        stride = list(entries.stride()) if is_dense(entries.shape, entries.stride()) else None
         more["host"] = value.device.type == "cpu"
         written = written_as("tensor", name, stride=stride, **more)
         if memory:
@@ -195,6 +201,10 @@ class Writer:
         parameter = self._all_parameters[index]
         if value.dtype != parameter.dtype:
             raise StateError(f"{place} is on the memory of a parameter, but of another type")
+        if value.grad_fn is not None:
+            raise StateError(
+                f"{place} is a view of a parameter with a graph, which cannot be saved: detach it"
+            )
         offset = value.storage_offset() - parameter.storage_offset()
         strides = list(parameter.stride())
         return {"value": index, "strides": strides, **place_in_memory(value, offset)}
@@ -202,8 +212,29 @@ class Writer:
     def _object(self, value: object, place: str) -> dict[str, Any]:
         kind = type(value)
         if not self._may_hold(kind) or not (hasattr(value, "__dict__") or any(slots_of(kind))):
-            raise StateError(f"{place} is a {path_of(kind)}, which cannot be saved")
+            name = path_of(kind).replace(":", ".")
+            raise StateError(f"{place} holds an object of {name}, which cannot be saved")
         return written_as("object", path_of(kind), attributes=self.attributes(value, place))
 
     def _may_hold(self, kind: type) -> bool:
         return may_hold(self._optimizer, kind.__module__)
+
+
+def _refuse_memory_of_several_kinds(found: list[tuple[str, dict, Tensor | None]]) -> None:
+    """Refuse arrays on common memory, and tensors of several types on one memory.
+
+    Raises:
+        StateError: with the places of two.
+    """
+    (first, _, tensor), (second, _, _), *_ = found
+    if any(each is None for _, _, each in found):  # an array of numpy
+        raise StateError(
+            f"{first} and {second} have common memory, which arrays of numpy would lose in a saved "
+            "state: keep one of them"
+        )
+    other = next((place for place, _, each in found if each.dtype != tensor.dtype), None)
+    if other:
+        raise StateError(
+            f"{first} and {other} have common memory, but are of two types: such a state cannot be "
+            "saved"
+        )
