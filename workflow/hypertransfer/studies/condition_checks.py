@@ -8,16 +8,14 @@ one list of overrides often serves all scales.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from operator import attrgetter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
-from hypertransfer.catalogue import dataset_options
-from hypertransfer.catalogue.cards import datasets
+from hypertransfer.catalogue.run_identity import RunIdentities
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.conditions import is_bounds, matches
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
-from hypertransfer.runs.spec import FIELDS, Component, RunSpec
+from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies.axes import axis_values
 from hypertransfer.studies.document import flow
 from hypertransfer.studies.grid import Grid, every_point
@@ -127,44 +125,13 @@ class Twins:
     """Finds points of a grid that are one run, as their values are equal once they are parsed."""
 
     def __init__(self) -> None:
-        self._seen: dict[tuple, Mapping[str, Any]] = {}
-        self._data: dict[str, str] = {}
+        self._seen: dict[Hashable, Mapping[str, Any]] = {}
+        self._identities = RunIdentities()
 
     def problems(self, point: Mapping[str, Any], spec: RunSpec) -> Iterator[Problem]:
         """The problem of a point whose run is that of an earlier point."""
-        first = self._seen.setdefault(self._identity(spec), point)
+        first = self._seen.setdefault(self._identities.of(spec), point)
         if first is not point:
             axis = next((a for a in point if point[a] != first[a]), next(iter(point)))
             text = f"{first[axis]!r} and {point[axis]!r} give one and the same run: keep one"
             yield Problem(("axes", axis), NO_VALUE, text)
-
-    def _identity(self, spec: RunSpec) -> tuple:
-        """A value that two specs share if their runs have one key; see `planning.keys.identity`."""
-        if spec.data.text not in self._data:
-            self._data[spec.data.text] = _data_identity(spec.data)
-        parts = (spec.model.text, spec.optimizer.text, self._data[spec.data.text])
-        multipliers = canonical(spec.plain_value("multipliers")) if spec.multipliers else ""
-        return (*parts, multipliers, *_other_values(spec))
-
-
-# The fields of a spec that are compared as they are. Checkpoints are no part of a run's key.
-_other_values = attrgetter(
-    *(f for f in FIELDS if f not in ("model", "optimizer", "data", "multipliers", "checkpoints"))
-)
-
-
-def _data_identity(data: Component) -> str:
-    """The name, options and content of a data set, wherever its folder is; as text.
-
-    A folder that is not there counts by its path, since its content is not known.
-    """
-    if data.name not in datasets.CARDS or dataset_options.objections(data.name, data.options):
-        return data.text
-    if "directory" not in data.options or dataset_options.missing(data.name, data.options):
-        return data.text
-    options = {name: value for name, value in data.options.items() if name != "directory"}
-    try:
-        content = dataset_options.digest(data.name, data.options)
-    except datasets.DatasetError:  # planning reports that the folder cannot be read
-        return data.text
-    return canonical([data.name, options, content])

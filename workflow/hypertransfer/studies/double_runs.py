@@ -34,10 +34,14 @@ def doubles(distinct: DistinctRuns, reader: Reader) -> str:
             continue  # `option_checks` names the column
         place = _at(run, columns)
         first = seen.setdefault(place, run)
-        if first is not run and not (distinct.by_key and first.is_run_of(run)):
+        if first is not run and not (distinct.by_key and _are_one(first, run, reader)):
             members = [r for r in _read(distinct, reader) if _at(r, columns) == place]
             return _text(columns, members, reader)
     return ""
+
+
+def _are_one(first: PlannedRun, second: PlannedRun, reader: Reader) -> bool:
+    return reader.planned.identity(first) == reader.planned.identity(second)
 
 
 def _at(run: PlannedRun, columns: Sequence[str]) -> tuple:

@@ -209,18 +209,18 @@ class Reader:
             )
             return f"{quantity} is measured by several probes, {', '.join(names)}: {remedy}"
         if which == "every":
-            kept = self._of_common_seeds()
-            return _unmeasured_runs(quantity, [pair for pair in runs if pair[0] in kept])
+            seeds = self._common_seeds()
+            compared = [pair for pair in runs if pair[0].row["seed"] in seeds]
+            return _unmeasured_runs(quantity, compared, self.planned)
         return ""
 
-    def _of_common_seeds(self) -> Sequence[PlannedRun]:
-        """The selected runs with seeds that every size has; a comparison leaves out the others."""
+    def _common_seeds(self) -> set[int]:
+        """The seeds that every selected size has; a comparison leaves out runs of the others."""
         seeds: dict[Any, set[int]] = {}
         size = self.options.get("size")
         for run in self.runs:
             seeds.setdefault(run.row.get(size), set()).add(run.row["seed"])
-        common = set.intersection(*seeds.values())
-        return [run for run in self.runs if run.row["seed"] in common]
+        return set.intersection(*seeds.values())
 
     def _no_probe(self, quantity: str) -> str:
         wanted = self.options.get("probe")
@@ -278,14 +278,15 @@ def _no_number(values: Any, numbers: str) -> list[Any]:
     return []
 
 
-def _unmeasured_runs(quantity: str, runs: Sequence[tuple[PlannedRun, list[str]]]) -> str:
-    """A text on runs that no probe measures, and on how to select the others."""
+def _unmeasured_runs(
+    quantity: str, runs: Sequence[tuple[PlannedRun, list[str]]], planned: Planned
+) -> str:
+    """A text on runs that no probe measures in any grid, and on how to select the others."""
+    bare = [run for run, names in runs if not names]
     measured = [run for run, names in runs if names]
-    bare = [
-        run
-        for run, names in runs
-        if not names and not any(run.is_run_of(other) for other in measured)
-    ]
+    if bare:
+        identities = set(map(planned.identity, measured))
+        bare = [run for run in bare if planned.identity(run) not in identities]
     if not bare:
         return ""
     text = f"no probe measures {quantity} in {len(bare)} of the {len(runs)} selected runs"

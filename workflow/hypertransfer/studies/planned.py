@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from hypertransfer.catalogue.cards.probes import PROBES
+from hypertransfer.catalogue.run_identity import RunIdentities
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.conditions import matches
 from hypertransfer.spaces import table_columns
+from hypertransfer.studies.axes import equality_text
 from hypertransfer.studies.grid import Probe
 from hypertransfer.studies.placed_run import Run
 
@@ -27,13 +29,6 @@ class PlannedRun(NamedTuple):
     row: Row
     run: Run
     of_search: bool = False
-
-    def is_run_of(self, other: PlannedRun) -> bool:
-        """Whether both are one run in the store, whose key does not depend on checkpoints."""
-        if self.of_search or other.of_search:
-            return self.row == other.row
-        specs = (replace(one.run.spec, checkpoints=()) for one in (self, other))
-        return next(specs) == next(specs)
 
 
 @dataclass(frozen=True)
@@ -68,6 +63,17 @@ class Planned:
                 row = row_of(name, run)
                 if not of_run or selects(of_run, row):
                     yield PlannedRun(row, run, of_search)
+
+    @cached_property
+    def _identities(self) -> RunIdentities:
+        return RunIdentities()
+
+    def identity(self, run: PlannedRun) -> Hashable:
+        """A value that two planned runs share if they are one run in the store.
+
+        The spec of a run of a search is not known, so that such runs are told apart by their rows.
+        """
+        return equality_text(run.row) if run.of_search else self._identities.of(run.run.spec)
 
     @cached_property
     def names(self) -> frozenset[str]:
