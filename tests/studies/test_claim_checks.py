@@ -12,7 +12,7 @@ from hypertransfer.catalogue.run_identity import RunIdentities
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.studies import claim_checks
 from hypertransfer.studies.grid import Grid, Probe, runs
-from hypertransfer.studies.planned import Planned
+from hypertransfer.studies.planned import Planned, ScaleValues
 
 
 def claim_problems(planned=PROBED, **changes):
@@ -182,7 +182,7 @@ def test_a_method_of_two_replays_is_of_one_of_them():
 
 def test_more_seeds_than_this_scale_plans_may_be_asked_for_another_scale():
     paper = {"sweep": {"seed": list(range(50)), "lr": [0.1]}}
-    planned = Planned(RUNS, ROWS, PROBES, lambda: [paper])
+    planned = Planned(RUNS, ROWS, PROBES, lambda: [ScaleValues(paper, {})])
     assert claim_problems(planned, min_seeds=50) == []
     ((key, _),) = claim_problems(planned, min_seeds=51)
     assert key == "min_seeds"

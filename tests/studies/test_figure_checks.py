@@ -13,7 +13,7 @@ from hypertransfer.storage.parquet import axis_column
 from hypertransfer.studies import figure_checks
 from hypertransfer.studies.figure import Figure
 from hypertransfer.studies.grid import Grid, Probe, runs
-from hypertransfer.studies.planned import Planned
+from hypertransfer.studies.planned import Planned, ScaleValues
 
 OPTIONS = [(kind, option) for kind, card in FIGURES.items() for option in card.options]
 
@@ -250,7 +250,7 @@ def test_figures_on_what_is_planned(kind, where, options):
 
 def test_titles_of_names_at_another_scale_are_kept():
     paper = {"sweep": {"parameterisation": ["ntp"]}}
-    planned = Planned(TWO_ARMS.runs, ROWS, {}, lambda: [paper])
+    planned = Planned(TWO_ARMS.runs, ROWS, {}, lambda: [ScaleValues(paper, {})])
     entry = {"id": "f", "title": "t", "caption": "c", "kind": "loss", "where": {"grid": "sweep"}}
     for name, count in (("ntp", 0), ("npt", 1)):
         figure = Figure.parse({**entry, "options": {"titles": {name: "X"}}})

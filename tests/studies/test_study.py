@@ -9,6 +9,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from tests.support.configs import load as load_study
+from tests.support.project import STUDY
 
 from hypertransfer.catalogue.config_schemas import scales
 from hypertransfer.runs.canonical import canonical
@@ -425,6 +427,14 @@ def test_arms_may_be_components_with_options(load):
         ("    where: {grid: sweep}\n    bar", "    where: {grid: sweep, shape.width: 8}\n    bar"),
     )
     assert len(study.runs["sweep"]) == 8
+
+
+def test_titles_may_name_the_base_of_another_scale(tmp_path):
+    ntp = {"grids": {"sweep": {"base": {"parameterisation": "ntp"}}}}
+    figures = [{**STUDY["figures"][0], "options": {"titles": {"ntp": "The other"}}}]
+    load_study(tmp_path, {**STUDY, "figures": figures, "scales": {"paper": ntp}})
+    with pytest.raises(ConfigError, match=r"titles\.ntp: nothing in the study has this name"):
+        load_study(tmp_path, {**STUDY, "figures": figures})
 
 
 def test_a_problem_of_a_scale_that_is_not_planned_is_named(load):

@@ -123,12 +123,12 @@ def _seed_problems(claim: Claim, planned: Planned) -> Iterator[Problem]:
         return
     planned_seeds = {run.row["seed"] for run in planned.selected(claim.where)}
     counts = [len(planned_seeds)]
-    for grids in planned.axes_elsewhere():
+    for scale in planned.scales:
         seeds = {
             seed
-            for name, axes in grids.items()
+            for name, columns in scale.runs.items()
             if selects({k: v for k, v in claim.where.items() if k == "grid"}, {"grid": name})
-            for seed in axes.get("seed", ())
+            for seed in columns.get("seed", ())
             if "seed" not in claim.where or selects({"seed": claim.where["seed"]}, {"seed": seed})
         }
         counts.append(len(seeds))

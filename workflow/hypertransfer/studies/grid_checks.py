@@ -13,7 +13,7 @@ from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies import axis_checks, condition_checks, grid
-from hypertransfer.studies.document import flow
+from hypertransfer.studies.document import condition_text
 from hypertransfer.studies.grid import Grid, Probe
 from hypertransfer.studies.placed_run import Run
 
@@ -21,12 +21,12 @@ from hypertransfer.studies.placed_run import Run
 def expand(
     name: str,
     section: Grid,
-    other_scales: Callable[[], Iterable[condition_checks.Values]] = tuple,
+    other_scales: Callable[[], Iterable[Grid]] = tuple,
 ) -> tuple[list[Run], list[Problem]]:
     """The runs of a grid, and every problem of the grid.
 
-    Runs whose spec cannot be parsed are left out. `other_scales` returns the values of the grid's
-    axes at the other scales of the study. Paths of problems start at the root of the study.
+    Runs whose spec cannot be parsed are left out. `other_scales` returns the grid as it is at the
+    other scales of the study. Paths of problems start at the root of the study.
     """
     runs: list[Run] = []
     problems = [
@@ -71,7 +71,7 @@ def _run_problems(
         if empty:
             yield Problem((), NO_VALUE, "exclude and only leave no run of this grid")
         for name, probe in idle.items() if not empty else ():
-            text = f"no run of this scale is selected by {flow(dict(probe.where))}"
+            text = f"no run of this scale is selected by {condition_text(probe.where)}"
             yield Problem(("probes", name, "where"), NO_VALUE, text)
     except ProblemError as error:
         yield from error.problems
@@ -81,7 +81,7 @@ def _run_problems(
 
 
 def _condition_problems(
-    section: Grid, other_scales: Callable[[], Iterable[condition_checks.Values]]
+    section: Grid, other_scales: Callable[[], Iterable[Grid]]
 ) -> Iterator[Problem]:
     try:
         yield from condition_checks.problems(section, other_scales)

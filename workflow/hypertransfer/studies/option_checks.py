@@ -13,7 +13,7 @@ from hypertransfer.catalogue.cards import probes
 from hypertransfer.catalogue.options import Option
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
-from hypertransfer.studies.document import flow
+from hypertransfer.studies.document import condition_text, flow
 from hypertransfer.studies.planned import Planned, PlannedRun, Row, as_text, in_table
 
 _KEYWORDS = {
@@ -302,11 +302,6 @@ def narrowed(wanted: Sequence[PlannedRun], others: Sequence[PlannedRun]) -> str:
             value = own[0] if len(own) == 1 else own
             return f"add `{flow({column: value})[1:-1]}` to where"
     return ""
-
-
-def condition_text(where: Mapping[str, Any]) -> str:
-    """A condition as a config writes it."""
-    return flow({str(key): wanted for key, wanted in where.items()})
 
 
 def bounds_text(where: Mapping[str, Any], row: Row) -> str:

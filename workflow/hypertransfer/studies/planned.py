@@ -17,7 +17,6 @@ from hypertransfer.studies.grid import Probe
 from hypertransfer.studies.placed_run import Run
 
 Row = Mapping[str, Any]
-Axes = Mapping[str, Mapping[str, Sequence[Any]]]  # values of each axis of each grid
 
 
 class PlannedRun(NamedTuple):
@@ -31,6 +30,18 @@ class PlannedRun(NamedTuple):
     of_search: bool = False
 
 
+class ScaleValues(NamedTuple):
+    """What a study has at one scale, as far as it can be read without a check.
+
+    Attributes:
+        runs: the values that runs have in each column, by the name of their grid.
+        rows: the rows of tables of replays.
+    """
+
+    runs: Mapping[str, Mapping[str, Sequence[Any]]]
+    rows: Mapping[str, Sequence[Row]]
+
+
 @dataclass(frozen=True)
 class Planned:
     """The planned rows of the tables of a study.
@@ -39,13 +50,13 @@ class Planned:
         runs: the runs by the name of their grid; empty if grids have problems.
         rows: the rows of tables of replays, with the columns that are known.
         probes: the probes of each grid, by name; the other names in `runs` are of searches.
-        axes_elsewhere: returns the values of the grids' axes at each scale.
+        read_scales: returns what the study has at each scale.
     """
 
     runs: Mapping[str, Sequence[Run]]
     rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     probes: Mapping[str, Mapping[str, Probe]] = field(default_factory=dict)
-    axes_elsewhere: Callable[[], Iterable[Axes]] = tuple
+    read_scales: Callable[[], Iterable[ScaleValues]] = tuple
 
     def selected(self, where: Mapping[str, Any]) -> list[PlannedRun]:
         """The runs that a condition selects, in the order of their grids."""
@@ -77,16 +88,34 @@ class Planned:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """All values of all columns as texts: planned ones, and those of axes at other scales."""
-        runs = (row_of(name, run) for name, members in self.runs.items() for run in members)
-        held = {value for row in runs for value in map(in_table, row.values())}
-        held |= {value for rows in self.rows.values() for row in rows for value in _texts(row)}
-        for grids in self.axes_elsewhere():
-            held |= {
-                *grids,
-                *(in_table(v) for a in grids.values() for vs in a.values() for v in vs),
-            }
+        """All values of all columns as texts, at this scale and at the others."""
+        held = {*self.columns_of_runs}
+        for columns in self.columns_of_runs.values():
+            held |= {value for values in columns.values() for value in values}
+        for tables in (self.rows, *(scale.rows for scale in self.scales)):
+            held |= {value for rows in tables.values() for row in rows for value in _texts(row)}
         return frozenset(map(as_text, held - {None}))
+
+    @cached_property
+    def scales(self) -> tuple[ScaleValues, ...]:
+        """What the study has at each scale; empty if that is not known."""
+        return tuple(self.read_scales())
+
+    @cached_property
+    def columns_of_runs(self) -> dict[str, dict[str, set[Any]]]:
+        """The values, as tables hold them, of each column of each grid, at any scale."""
+        held: dict[str, dict[str, set[Any]]] = {}
+        for name, members in self.runs.items():
+            columns = held.setdefault(name, {})
+            for run in members:
+                for column, value in row_of(name, run).items():
+                    columns.setdefault(column, set()).add(in_table(value))
+        for scale in self.scales:
+            for name, of_grid in scale.runs.items():
+                columns = held.setdefault(name, {"grid": {name}})
+                for column, values in of_grid.items():
+                    columns.setdefault(column, set()).update(map(in_table, values))
+        return held
 
     def rows_of(self, table: str, where: Mapping[str, Any]) -> list[Row]:
         """The planned rows of a table of replays that the known part of a condition selects."""

@@ -10,7 +10,7 @@ from hypertransfer.runs.columns import SUMMARY
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 from hypertransfer.spaces.dimensions import NEAR
 from hypertransfer.spaces.tasks import sources
-from hypertransfer.studies.document import flow
+from hypertransfer.studies.document import condition_text
 from hypertransfer.studies.placed_run import Run
 from hypertransfer.studies.planned import Row, in_table, row_of, selects
 from hypertransfer.studies.replays import Replay, Suite
@@ -21,8 +21,13 @@ def evaluations(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> list[Row]:
     if suite.source != sources.RUNS or suite.study is not None:
         return []
     rows = [row_of(grid, run) for grid in suite.grids for run in runs.get(grid, ())]
-    where = (suite.about or {}).get("where", {})
+    where = _known_before_training((suite.about or {}).get("where", {}))
     return [row for row in rows if selects(where, row)] if where else rows
+
+
+def _known_before_training(where: Mapping[str, Any]) -> dict[str, Any]:
+    """A condition without the columns that only trained runs have, such as `status`."""
+    return {column: wanted for column, wanted in where.items() if column not in SUMMARY}
 
 
 def suite_problems(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> Iterator[Problem]:
@@ -36,7 +41,7 @@ def suite_problems(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> Iterator[
     problems = [problem.below("about") for problem in _column_problems(about, columns)]
     rows = evaluations(suite, runs)
     if not problems and not rows:
-        text = f"no run of the grids {', '.join(of_grids)} has {flow(dict(about['where']))}"
+        text = f"no run of the grids {', '.join(of_grids)} has {condition_text(about['where'])}"
         problems.append(Problem(("about", "where"), NO_VALUE, text))
     yield from problems
     if not problems:
@@ -50,7 +55,7 @@ def _column_problems(about: Mapping[str, Any], columns: Sequence[str]) -> Iterat
     named = [
         *((("task",), name) for name in about["task"]),
         *((("group",), about[key]) for key in ("group",) if key in about),
-        *((("where", name), name) for name in about.get("where", {})),
+        *((("where", name), name) for name in _known_before_training(about.get("where", {}))),
         *((("dimensions", name), name) for name in about["dimensions"]),
     ]
     for path, name in named:
@@ -90,5 +95,5 @@ def target_problems(replay: Replay, rows: Sequence[Row]) -> Iterator[Problem]:
     """
     for key, condition in (("targets", replay.targets), ("priors", replay.priors)):
         if rows and condition and not any(selects(condition, row) for row in rows):
-            text = f"no task has {flow(dict(condition))}"
+            text = f"no task has {condition_text(condition)}"
             yield Problem((key,), NO_VALUE, text)
