@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hypertransfer.runs.columns import SUMMARY
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
-from hypertransfer.spaces.dimensions import NEAR
+from hypertransfer.spaces.dimensions import Dimension, Domain
 from hypertransfer.spaces.tasks import sources
 from hypertransfer.studies.document import condition_text
 from hypertransfer.studies.placed_run import Run
@@ -45,8 +44,8 @@ def suite_problems(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> Iterator[
         problems.append(Problem(("about", "where"), NO_VALUE, text))
     yield from problems
     if not problems:
-        for name, dimension in about["dimensions"].items():
-            yield from _range_problems(name, dimension, rows)
+        for dimension in Domain.parse(about["dimensions"]).dimensions:
+            yield from _range_problems(dimension, rows)
 
 
 def _column_problems(about: Mapping[str, Any], columns: Sequence[str]) -> Iterator[Problem]:
@@ -67,10 +66,9 @@ def _column_problems(about: Mapping[str, Any], columns: Sequence[str]) -> Iterat
             yield Problem((key,), NO_VALUE, text)
 
 
-def _range_problems(
-    name: str, dimension: Mapping[str, Any], rows: Sequence[Row]
-) -> Iterator[Problem]:
+def _range_problems(dimension: Dimension, rows: Sequence[Row]) -> Iterator[Problem]:
     """The problem of the first value that lies outside of its dimension."""
+    name = dimension.name
     for value in dict.fromkeys(in_table(row[name]) for row in rows if name in row):
         if not _within(dimension, value):
             text = f"{value!r}, a value of the runs, lies outside"
@@ -78,14 +76,10 @@ def _range_problems(
             return
 
 
-def _within(dimension: Mapping[str, Any], value: Any) -> bool:
-    if "choices" in dimension:
-        return value in map(in_table, dimension["choices"])
-    if not isinstance(value, int | float):
-        return False
-    low, high = dimension["low"], dimension["high"]
-    near = any(math.isclose(value, end, rel_tol=NEAR) for end in (low, high))
-    return low <= value <= high or near
+def _within(dimension: Dimension, value: Any) -> bool:
+    if not dimension.numeric:
+        return value in map(in_table, dimension.choices)
+    return isinstance(value, int | float) and dimension.holds(value)
 
 
 def target_problems(replay: Replay, rows: Sequence[Row]) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hypertransfer.spaces.dimensions import EDGE, NEAR, Dimension, Domain
+from hypertransfer.spaces.dimensions import NEAR, Dimension, Domain
 from hypertransfer.spaces.tasks import reports, states, table_file, unfinished
 from hypertransfer.spaces.tasks.read_losses import losses_of
 from hypertransfer.spaces.tasks.select_rows import selected
@@ -147,20 +147,12 @@ def _outside(value: Any, dimension: Dimension) -> tuple[str, str] | None:
         known = ", ".join(map(repr, dimension.choices))
         words = (f"one of {known}", "write it into choices in dimensions")
         return words if value is None else None
-    if value is None or not _within(value, dimension):
+    if value is None or not dimension.holds(value):
         words = f"within {dimension.low:g} and {dimension.high:g}"
         return words, "widen the range in dimensions"
     if dimension.integer and not math.isclose(value, round(value), rel_tol=WHOLE):
         return "a whole number", "take integer: true out of dimensions"
     return None
-
-
-def _within(value: float, dimension: Dimension) -> bool:
-    if dimension.low <= value <= dimension.high:
-        return True
-    slack = 0.0 if dimension.log else EDGE * (dimension.high - dimension.low)
-    ends = (dimension.low, dimension.high)
-    return any(math.isclose(value, end, rel_tol=NEAR, abs_tol=slack) for end in ends)
 
 
 def _choice(value: Any, choices: Sequence[Any]) -> Any:
