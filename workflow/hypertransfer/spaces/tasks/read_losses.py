@@ -81,19 +81,16 @@ def _worst_if_endless(values: pd.Series, losses: pd.Series, file: str) -> pd.Ser
 
 def _unreadable(column: object, index: Any, written: Any, file: str) -> TableError:
     plain = written.item() if hasattr(written, "item") else written
-    empty = is_empty(written)
-    fault = (
-        f"is empty in row {index + 1}" if empty else f"{plain!r} in row {index + 1} is not a loss"
-    )
-    # pandas writes NaN to Parquet as an empty cell.
-    diverged = (
-        "inf or nan"
-        if file.lower().endswith(".csv")
-        else "inf, or `diverged` in a column `status`,"
-    )
+    fault, diverged = f"{plain!r} in row {index + 1} is not a loss", "inf or nan"
+    if is_empty(written):
+        fault = f"is empty in row {index + 1}"
+        # pandas writes NaN to Parquet as an empty cell.
+        diverged = (
+            diverged if file.endswith(".csv") else "inf, or a column `status` with `diverged`,"
+        )
     return TableError(
-        f"{file}: {column}{'' if empty else ':'} {fault}: write a number such as 1234.5, or "
-        f"{diverged} where training diverged, and leave trials that failed out by `where`"
+        f"{file}: {column}: {fault}: write a number such as 1234.5, or {diverged} where training "
+        "diverged, and leave trials that failed out by `where`"
     )
 
 

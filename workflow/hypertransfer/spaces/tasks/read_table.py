@@ -135,7 +135,9 @@ def _values(
         if (wrong := _outside(value, dimension)) is not None:
             task = ", ".join(_text(rows.at[index, name]) for name in about["task"])
             wanted, advice = wrong
-            fault = "is empty" if table_file.is_empty(written) else f"{written!r} is not {wanted}"
+            fault = f"{written!r} is not {wanted}"
+            if table_file.is_empty(written):
+                fault, advice = "is empty", "write a value"
             text = f"{dimension.name}: {fault}, in row {index + 1}"
             raise TableError(f"{file}: task {task}: {text}: {advice}, or leave the row out")
         values.append(round(value) if dimension.integer else value)

@@ -70,7 +70,7 @@ class _Tally:
         completed: rows whose trial ended by itself, however many reports it made.
         stopped: rows whose trial the tuner stopped.
         not_done: rows with `done` False.
-        short: rows whose trial made fewer reports than the longest of its task, but may be finished.
+        short: rows whose trial ended before the longest of its task, and may be finished.
     """
 
     reasons: Counter[str] = field(default_factory=Counter)
@@ -82,8 +82,8 @@ class _Tally:
     def notes(self, rows: pd.DataFrame, known: reports.Columns | None) -> list[str]:
         """Lines on the rows that count and whose trials may not have finished."""
         running = (
-            "with done False, which Ray Tune also writes for trials that returned; leave out trials "
-            "that failed or are running by `where`"
+            "with done False, which Ray Tune also writes for trials that returned; leave out "
+            "trials that failed or are running by `where`"
         )
         stopped = (
             f"whose trial ended before the longest, by {known.number}; leave out trials that were "
