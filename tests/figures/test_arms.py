@@ -1,7 +1,7 @@
 """Figures of arms, on synthetic tables: they show what the tables say."""
 
 import pytest
-from tests.support.figures import described, figure, tables_of
+from tests.support.figures import described, figure, tables_of, texts_of
 
 from hypertransfer.figures import draw
 
@@ -58,6 +58,15 @@ def test_guidelines_name_the_best_and_its_gain(raced):
     runs = raced["runs"].query("steps == 40 and batch_size == 4 and lr == 0.5")
     means = runs.groupby("optimizer")["final_loss"].mean()
     assert gain == pytest.approx(means["adamw"] - means["muon"], abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["race", "guidelines", "frontier"])
+def test_comparisons_without_a_common_seed_say_so(raced, kind):
+    tables = tables_of(kind, None, None, raced)
+    runs = tables["runs"]
+    rate = runs["seed"].map({0: runs["lr"].min()}).fillna(runs["lr"].max())
+    drawn = draw.draw(figure(kind), {**tables, "runs": runs[runs["lr"] != rate]})
+    assert any(text.startswith("left out: no seed was run at every ") for text in texts_of(drawn))
 
 
 def test_arms_at_their_best_rates(tables):
