@@ -130,8 +130,8 @@ def one_size(size: str, value: float) -> str:
 
 def runs_of_common_seeds(
     tables: Tables, size: str, *columns: str, axis: str | None = None
-) -> tuple[pd.DataFrame, list[str]]:
-    """The selected runs whose seeds occur at every size, and a note on the seeds left out.
+) -> tuple[pd.DataFrame, int]:
+    """The selected runs whose seeds occur at every size, and the number of seeds left out.
 
     With `axis`, seeds need a run at every value of the axis that a size was swept over.
 
@@ -140,14 +140,4 @@ def runs_of_common_seeds(
     """
     needed = (size, "seed", "status", *columns, *([axis] if axis else []))
     need("runs", tables["runs"], needed)
-    runs, left_out = common_seeds(unique_runs(tables), size, axis)
-    return runs, left_out_note(left_out, size, axis)
-
-
-def left_out_note(count: int, size: str, axis: str | None = None) -> list[str]:
-    """A note on the number of seeds that are left out; none if there are none."""
-    if not count:
-        return []
-    seeds, them = ("1 seed is", "it") if count == 1 else (f"{count} seeds are", "them")
-    place = f"at every {axis}" if axis else ""
-    return [" ".join(f"{seeds} left out, not every {size} has {them} {place}".split())]
+    return common_seeds(unique_runs(tables), size, axis)
