@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.configs import load as load_study
+from tests.support.planned import claim
 from tests.support.project import STUDY
 
 from hypertransfer.catalogue.config_schemas import scales
@@ -402,6 +403,20 @@ def test_a_float_without_fraction_is_a_whole_number(load):
     one, other = load(*floats), load(*plain)
     assert one.runs == other.runs
     assert canonical(one.plain()) == canonical(other.plain())
+
+
+def test_a_float_without_fraction_is_a_whole_number_in_claims(tmp_path):
+    both = {"measure": "gap_growth", "where": {"lr": 0.1}, "bar": {"max": 1}}
+    options = {"quantity": "train_loss", "burn_in": 0.0}
+
+    def plain(number):
+        part = {**both, "options": {**options, "window": number(3)}}
+        entry = claim(**part, control=part, min_seeds=number(2))
+        return load_study(tmp_path, {**STUDY, "claims": [entry]}).plain()["claims"]
+
+    assert canonical(plain(float)) == canonical(plain(int))
+    with pytest.raises(ConfigError, match=re.escape("claims.0.min_seeds: 2.5 is not a whole")):
+        plain(lambda number: number + 0.5)
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,8 @@ def load_study(name: str, scale: str, directory: Path) -> Study:
     patch = patches.get(scale) if isinstance(patches.get(scale), Mapping) else {}
     unpatched = {k: v for k, v in body.items() if k != "scales"}
     values = with_whole_numbers("study", _without_unknown(unpatched, merge(unpatched, patch)))
+    if isinstance(values.get("claims"), list):
+        values["claims"] = list(map(validation.with_whole_numbers, values["claims"]))
     checks = _Checks(
         values, name, lambda: [unpatched, *(merge(unpatched, p) for p in patches.values())]
     )
