@@ -232,6 +232,16 @@ def test_an_empty_cell_is_named(empty):
         tasks_of(table, ABOUT, "t")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "count"), [(0.1, 2), ({"max": 0.1}, 2), ({"min": 0.1}, 3), ([0.1, 0.3], 3)]
+)
+def test_conditions_hold_for_columns_of_single_precision(tmp_path, wanted, count):
+    table = frame().assign(k=np.array([0.1, 0.3, 0.1, 0.3], np.float32))
+    table.to_parquet(tmp_path / "t.parquet")
+    _, tasks = read_table.read(tmp_path / "t.parquet", {**ABOUT, "where": {"k": wanted}})
+    assert sum(len(task.losses) for task in tasks) == count
+
+
 def test_nan_of_pandas_is_empty_in_parquet(tmp_path):
     frame().assign(loss=[1.0, math.nan, 2.0, 3.0]).to_parquet(tmp_path / "t.parquet")
     with pytest.raises(TableError, match="loss: is empty in row 2"):
@@ -294,7 +304,7 @@ def test_a_value_that_no_row_has_is_refused():
 
 def test_what_is_not_there_is_named():
     with pytest.raises(
-        TableError, match=r"t: no column 'accuracy'; the columns are data, width, lr"
+        TableError, match=r"t: no column 'accuracy'; the columns are 'data', 'width', 'lr'"
     ):
         tasks_of(frame(), {**ABOUT, "loss": "accuracy"}, "t")
     with pytest.raises(TableError, match="t: no row is selected by where"):

@@ -108,12 +108,18 @@ def measure(
 ) -> Callable[[Callable[..., Estimate]], Callable[..., Estimate]]:
     """A decorator that registers a function under its name.
 
-    The keyword-only parameters of the function are the options of the measure.
+    The keyword-only parameters of the function are the options of the measure, and their defaults
+    those of the options. An option with a name in `SHARED`, such as `size`, `loss` or `column`, has
+    the schema that stands there, which planning checks, unless `schemas` has another for it: give
+    an option that means something else another name or `schemas={"loss": {}}`.
 
     Args:
         unit: unit of the value.
         table: name of the table from which a claim's `where` selects rows.
-        schemas: schemas of options that differ from those in `SHARED`, by option.
+        schemas: schemas of options that differ from those in `SHARED`, by option. Keywords of
+            `catalogue.options`, such as `column_of`, say what a name refers to.
+
+    How a measure tells runs apart (`Measure.distinct`) follows from the names of its options.
     """
 
     def register(function: Callable[..., Estimate]) -> Callable[..., Estimate]:

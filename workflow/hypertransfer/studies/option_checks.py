@@ -19,13 +19,12 @@ from hypertransfer.studies.planned import Planned, PlannedRun, Row, as_text, in_
 _KEYWORDS = {
     "column_of", "value_of", "value_in", "keys_of", "measured", "within_budget",
 }  # fmt: skip
-_MEASURED = {name for card in probes.PROBES.values() for name in card.columns}
 MOST_SHOWN = 20  # values that a message lists
 
 
 @dataclass(frozen=True)
-class Reader:
-    """A figure or a measure with the values of all its options and the rows that it selects.
+class Selection:
+    """What a figure or a measure selects: rows, and the values of all its options.
 
     Attributes:
         planned: what is known of the tables.
@@ -46,12 +45,12 @@ class Reader:
     def problems(self, schema: Option, value: Any) -> Iterator[Problem]:
         """Problems of the names in the value of an option; paths start at the value."""
         for path, part, name, beside in _names(schema, value):
-            reader = self._of_part(beside) if {"column_of", "keys_of"} & set(part) else self
-            if text := reader._fault(part, name):
+            selection = self._of_part(beside) if {"column_of", "keys_of"} & set(part) else self
+            if text := selection._fault(part, name):
                 yield Problem(path, NO_VALUE, text)
 
-    def _of_part(self, beside: Mapping[str, Any]) -> Reader:
-        """The reader of a part with options of its own, which reads the grid that it names."""
+    def _of_part(self, beside: Mapping[str, Any]) -> Selection:
+        """The selection of a part with options of its own, which reads the grid that it names."""
         if not beside:
             return self
         runs = [run for run in self.runs if run.row["grid"] == beside.get("grid")]
@@ -197,7 +196,7 @@ class Reader:
         `which` is `every` if one probe has to measure every run, `once` if one probe has to measure
         some runs, and `some` if any probe has to.
         """
-        if quantity not in _MEASURED or not self.runs or not self.planned.probes:
+        if quantity not in probes.COLUMNS or not self.runs or not self.planned.probes:
             return ""
         runs = self.measuring(quantity)
         names = list(dict.fromkeys(name for _, found in runs for name in found))

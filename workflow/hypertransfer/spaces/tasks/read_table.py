@@ -102,11 +102,18 @@ def tasks_of(
 
 def _sorted(rows: pd.DataFrame, task: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
     """The rows in the order of their values; tasks with sizes as names in that of the sizes."""
-    values = zip(
-        *(_numbers_if_all(rows[name]) for name in task), *(rows[n] for n in columns), strict=True
-    )
-    keys = [tuple(map(_order, row)) for row in values]
-    return rows.iloc[sorted(range(len(rows)), key=keys.__getitem__)]
+    names = [pd.Series(_numbers_if_all(rows[name]), dtype=object) for name in task]
+    keys = [_ranks(column) for column in (*names, *(rows[name] for name in columns))]
+    return rows.iloc[np.lexsort(keys[::-1])]  # by the first key first
+
+
+def _ranks(values: pd.Series) -> np.ndarray:
+    """Numbers in the order of `_order` of the values; equal for equal values."""
+    if values.dtype.kind in "if" and not values.isna().any():
+        return values.to_numpy()
+    keys = list(map(_order, values))
+    ranks = {key: rank for rank, key in enumerate(sorted(set(keys)))}
+    return np.array([ranks[key] for key in keys])
 
 
 def _check_hashable(rows: pd.DataFrame, task: Sequence[str], file: str) -> None:
