@@ -9,7 +9,6 @@ from hypertransfer.catalogue import checks, complete, dataset_options, lookup
 from hypertransfer.catalogue import options as catalogue_options
 from hypertransfer.catalogue.cards import datasets, optimizers, probes
 from hypertransfer.runs import ratios
-from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies import axis_checks, condition_checks, grid
@@ -56,18 +55,20 @@ def _run_problems(
     try:
         for point, values in grid.points(section):
             empty = False
-            idle = {name: probe for name, probe in idle.items() if not matches(probe.where, point)}
+            selecting = grid.selecting_probes(section, point)
+            for name in selecting:
+                idle.pop(name, None)
             try:
                 spec = completer.run_spec(values)
             except ProblemError as error:
                 yield from (_in_grid(section, problem) for problem in error.problems)
                 continue
-            runs.append(grid.run(section, point, spec))
+            runs.append(grid.run(section, point, spec, selecting))
             yield from twins.problems(point, spec)
-            wrong = [*spec_problems(spec, options), *_needs_of_probes(section, runs[-1])]
+            wrong = [*spec_problems(spec, options), *_needs_of_probes(selecting, spec)]
             yield from (_in_grid(section, problem) for problem in wrong)
             if not wrong:
-                yield from _sample_problems(section, runs[-1])
+                yield from _sample_problems(selecting, spec)
         if empty:
             yield Problem((), NO_VALUE, "exclude and only leave no run of this grid")
         for name, probe in idle.items() if not empty else ():
@@ -94,22 +95,21 @@ def spec_problems(spec: RunSpec, options: checks.OptionChecks | None = None) -> 
     return list(checks.objections(spec, options)) or list(_table_problems(spec))
 
 
-def _needs_of_probes(section: Grid, run: Run) -> Iterator[Problem]:
+def _needs_of_probes(selecting: Mapping[str, Probe], spec: RunSpec) -> Iterator[Problem]:
     """Requirements of the probes that select a run, and that the run does not meet."""
-    for probe in section.probes.values():
-        card = probes.PROBES.get(probe.probe)
-        if card and matches(probe.where, run.point):
-            yield from card.needs(run.spec)
+    for probe in selecting.values():
+        if card := probes.PROBES.get(probe.probe):
+            yield from card.needs(spec)
 
 
-def _sample_problems(section: Grid, run: Run) -> Iterator[Problem]:
+def _sample_problems(selecting: Mapping[str, Probe], spec: RunSpec) -> Iterator[Problem]:
     """Problems of probes that ask for more training samples than a run has."""
-    for name, probe in section.probes.items():
+    for name, probe in selecting.items():
         card, wanted = probes.PROBES.get(probe.probe), probe.settings.get("samples")
         if not card or not card.reads_training or not isinstance(wanted, int):
             continue
-        data = run.spec.data
-        known = data.name in datasets.CARDS and matches(probe.where, run.point)
+        data = spec.data
+        known = data.name in datasets.CARDS
         there = dataset_options.training_samples(data.name, data.options) if known else None
         if there is not None and wanted > there:
             expected = f"at most {there}, the number of training samples of {data.name}"

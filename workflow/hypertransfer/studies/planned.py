@@ -70,9 +70,12 @@ class Planned:
             of_search = bool(self.probes) and name not in self.probes
             if not members or not selects(of_grid, {"grid": name}):
                 continue  # skips all runs of other grids at once
+            on_axes = {k: wanted for k, wanted in of_run.items() if k in members[0].point}
             for run in members:
+                if on_axes and not selects(on_axes, run.point):
+                    continue  # a row is made of few runs only
                 row = row_of(name, run)
-                if not of_run or selects(of_run, row):
+                if len(on_axes) == len(of_run) or selects(of_run, row):
                     yield PlannedRun(row, run, of_search)
 
     @cached_property
