@@ -75,3 +75,12 @@ def test_arms_at_their_best_rates(tables):
     drawn = draw.draw(described("arms", {**options, "best": True}), {**tables, "runs": runs})
     dots = [line.get_ydata() for line in drawn.axes[0].lines if line.get_marker() == "o"]
     assert [list(d) for d in dots] == [pytest.approx([1.0, 1.01, 1.02])] * 2
+
+
+def test_a_race_leaves_out_a_seed_that_lacks_a_shorter_run(raced):
+    tables = tables_of("race", None, None, raced)
+    runs = tables["runs"]
+    gone = runs["steps"].eq(20) & runs["seed"].eq(2) & runs["lr"].eq(runs["lr"].max())
+    assert gone.any()
+    _, right = draw.draw(figure("race"), {**tables, "runs": runs[~gone]}).axes
+    assert right.lines
