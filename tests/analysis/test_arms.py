@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.support.arms import arm, raced, tables
+from tests.support.sweeps import rows, runs_table
 
 from hypertransfer.analysis import arms
 from hypertransfer.analysis.estimate import AnalysisError
@@ -133,3 +134,12 @@ def test_two_runs_of_an_arm_are_named_by_the_arm():
     assert str(caught.value) == (
         "2 runs at arm_of mup, lr 0.1, seed 0: choose one in `where`; they differ in shape.width"
     )
+
+
+def test_seeds_that_an_arm_lacks_are_left_out_with_a_note():
+    table = runs_table(rows(widths=[16], log2_lrs=[-1], seeds=range(4)))
+    table = pd.concat([table.assign(optimizer=name) for name in ("sgd", "adam")], ignore_index=True)
+    gap = table["seed"].eq(3) & table["optimizer"].eq("adam")
+    found = arms.compare(table[~gap], "optimizer", lambda losses: losses["sgd"])
+    assert (found.count, found.left_out) == (3, 1)
+    assert found.caveat == "1 seed is left out, not every optimizer has it at every lr"

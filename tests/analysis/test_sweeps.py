@@ -135,6 +135,18 @@ def test_seeds_that_lack_a_point_of_a_sweep_are_left_out():
     assert analysis_sweeps.common_seeds(frame[~gap], "shape.width")[1] == 0
 
 
+def test_seeds_count_for_combinations_of_columns_of_any_name():
+    """An axis may be named `arm`."""
+    frame = runs_table(rows(widths=[16, 64], seeds=range(3))).assign(arm=[*"ab"] * 9)
+    gap = frame["seed"].eq(2) & frame["shape.width"].eq(64) & frame["arm"].eq("a")
+    common, left_out = analysis_sweeps.common_seeds(frame[~gap], ["arm", "shape.width"])
+    assert (sorted(set(common["seed"])), left_out) == ([0, 1], 1)
+    assert set(common["arm"]) == {"a", "b"}
+    apart = frame[frame["seed"].eq(0) == frame["arm"].eq("a")]
+    with pytest.raises(AnalysisError, match="no seed was run at every arm and shape"):
+        analysis_sweeps.common_seeds(apart, ["arm", "shape.width"], "lr")
+
+
 def test_what_the_large_network_gains_at_the_small_ones_best_rate():
     small = Sweep(1.0, np.array([1.0, 2.0]), np.array([[3.0, 2.0]]))
     large = Sweep(8.0, np.array([2.0, 4.0]), np.array([[1.5, 1.0]]))

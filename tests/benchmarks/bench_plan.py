@@ -45,13 +45,27 @@ def axes(runs: int) -> dict[str, list]:
 
 
 def project(folder: Path, runs: int) -> Project:
-    """The tests' small project with a grid of so many runs."""
+    """The tests' small project with grids of so many runs.
+
+    One grid has four fifths of the runs. Two others have a tenth each, and the same runs, of which
+    one grid measures the sharpness that a claim reads from both: planning has to find equal runs.
+    """
     made = Project(folder)
     study = copy.deepcopy(STUDY)
     grid = study["grids"]["sweep"]
-    grid["axes"] = axes(runs)
+    whole = axes(runs)
+    grid["axes"] = {**whole, "shape.width": whole["shape.width"][:8]}
     grid["base"] |= {"steps": 200, "log_every": 10}
-    study["claims"][0]["where"]["batch_size"] = 8  # a claim compares single runs
+    trajectories = {"shape.width": whole["shape.width"][:5], "seed": list(range(runs // 50))}
+    again = {"base": {**grid["base"], "lr": 0.2}, "axes": trajectories}
+    sharpness = {"probe": "hessian", "checkpoints": {"count": 3}, "samples": 32}
+    study["grids"] |= {"dynamics": {**again, "probes": {"sharpness": sharpness}}, "again": again}
+    for part in (*study["figures"], *study["claims"]):  # which compare single runs
+        part["where"] |= {"grid": "sweep", "batch_size": 8}
+    # The names of other columns than that of the panels are compared with all of the study.
+    study["figures"][0]["options"] = {"titles": {"mup": "µP", "sgd": "SGD"}}
+    both = {"measure": "sharpness_spread", "where": {"grid": ["dynamics", "again"]}}
+    study["claims"].append({**study["claims"][0], **both, "id": "sharpness"})
     made.write_study(study)
     return made
 

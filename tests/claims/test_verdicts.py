@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from tests.support.claims import INF, SP, make_claim, make_runs, make_tables
 
-from hypertransfer.analysis.estimate import Estimate
+from hypertransfer.analysis.estimate import Estimate, bootstrap, exact
 from hypertransfer.claims import bars, verdicts
-from hypertransfer.claims.measure import ClaimError
+from hypertransfer.claims.measure import MEASURES, ClaimError, Measure
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,17 @@ def test_too_few_seeds_leave_a_claim_undecided():
     verdict = verdicts.check(make_claim(where={}), tables)
     assert (verdict.verdict, verdict.reason) == ("undecided", "2 seeds ran, and 3 are asked for")
     assert verdicts.check(make_claim(where={}, min_seeds=2), tables).verdict == "holds"
+
+
+def test_words_of_a_caveat_do_not_count_as_seeds_that_are_left_out(monkeypatch):
+    def own(tables, seed):
+        return bootstrap(lambda seeds: exact(1.0), 2).with_caveats(["the warm-up is left out"])
+
+    monkeypatch.setitem(MEASURES, "own", Measure(own, ""))
+    verdict = verdicts.check(
+        make_claim(where={}, measure="own"), {"runs": make_runs((0.1, 0.2, 0.3))}
+    )
+    assert verdict.reason == "2 seeds ran, and 3 are asked for"
 
 
 def test_seeds_that_not_all_sizes_have_do_not_count():

@@ -199,7 +199,7 @@ def test_losses_that_cannot_be_read_are_named(table, capsys):
 def test_a_table_that_is_not_as_described(table, capsys):
     sweep().drop(columns="batch").to_csv("sweep.csv", index=False)
     assert main(["space", "sweep.csv"]) == 1
-    assert "sweep.csv: no column 'batch'; the columns are data, lr, schedule, loss" in (
+    assert "sweep.csv: no column 'batch'; the columns are 'data', 'lr', 'schedule', 'loss'" in (
         capsys.readouterr().err
     )
 

@@ -1,7 +1,7 @@
 """Figures of arms, on synthetic tables: they show what the tables say."""
 
 import pytest
-from tests.support.figures import described, figure, tables_of
+from tests.support.figures import described, figure, tables_of, texts_of
 
 from hypertransfer.figures import draw
 
@@ -60,9 +60,27 @@ def test_guidelines_name_the_best_and_its_gain(raced):
     assert gain == pytest.approx(means["adamw"] - means["muon"], abs=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["race", "guidelines", "frontier"])
+def test_comparisons_without_a_common_seed_say_so(raced, kind):
+    tables = tables_of(kind, None, None, raced)
+    runs = tables["runs"]
+    rate = runs["seed"].map({0: runs["lr"].min()}).fillna(runs["lr"].max())
+    drawn = draw.draw(figure(kind), {**tables, "runs": runs[runs["lr"] != rate]})
+    assert any(text.startswith("left out: no seed was run at every ") for text in texts_of(drawn))
+
+
 def test_arms_at_their_best_rates(tables):
     options = {"quantities": ["final_loss"], "column": "parameterisation", "rows": "optimizer"}
     runs = tables["runs"][tables["runs"]["shape.width"] == 8]
     drawn = draw.draw(described("arms", {**options, "best": True}), {**tables, "runs": runs})
     dots = [line.get_ydata() for line in drawn.axes[0].lines if line.get_marker() == "o"]
     assert [list(d) for d in dots] == [pytest.approx([1.0, 1.01, 1.02])] * 2
+
+
+def test_a_race_leaves_out_a_seed_that_lacks_a_shorter_run(raced):
+    tables = tables_of("race", None, None, raced)
+    runs = tables["runs"]
+    gone = runs["steps"].eq(20) & runs["seed"].eq(2) & runs["lr"].eq(runs["lr"].max())
+    assert gone.any()
+    _, right = draw.draw(figure("race"), {**tables, "runs": runs[~gone]}).axes
+    assert right.lines

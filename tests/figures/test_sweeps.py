@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.support.figures import WIDTHS, described, figure
+from tests.support.figures import LRS, SEEDS, WIDTHS, described, figure, texts_of
 
 from hypertransfer.figures import draw
 
@@ -24,6 +24,36 @@ def test_optimum_shows_no_shift_for_mup_and_one_octave_a_doubling_for_ntp(tables
     shown = {c.get_label(): c.lines[0].get_ydata().astype(float) for c in axis.containers}
     np.testing.assert_allclose(shown["µP, SGD"], 0, atol=1e-9)
     np.testing.assert_allclose(shown["NTP, SGD"], [0, 1, 2], atol=1e-6)
+
+
+def without_a_common_seed(tables, name):
+    """Each seed of one parameterisation lacks a run, as `exclude` may leave it."""
+    runs = tables["runs"]
+    gone = [(runs["seed"] == s) & (runs["lr"] == lr) for s, lr in zip(SEEDS, LRS, strict=False)]
+    lacking = runs["parameterisation"].eq(name) & np.any(gone, axis=0)
+    return {**tables, "runs": runs[~lacking]}
+
+
+SENTENCE = "left out: no seed was run at every shape.width and lr: give them the same seeds"
+
+
+def test_a_sweep_without_a_common_seed_is_left_out(tables):
+    left = without_a_common_seed(tables, "mup")
+    mup, ntp = draw.draw(figure("lr_sweep"), left).axes
+    assert [text.get_text() for text in mup.texts] == [SENTENCE]
+    assert len(ntp.lines) > len(WIDTHS)
+    assert not [*mup.lines, *ntp.texts]
+    axis = draw.draw(figure("optimum"), left).axes[0]
+    assert [c.get_label() for c in axis.containers] == ["NTP, SGD"]
+    assert [text.get_text() for text in axis.texts] == [SENTENCE.replace(": ", ": µP, SGD: ", 1)]
+
+
+@pytest.mark.parametrize("kind", ["lr_sweep", "optimum", "overview", "along", "instances"])
+def test_figures_without_a_common_seed_say_so(tables, kind):
+    options = {"quantities": ["train_loss"], "sweep": True} if kind == "along" else {}
+    entry = {**figure(kind, **options), "where": {"parameterisation": "mup"}}
+    drawn = draw.draw(entry, without_a_common_seed(tables, "mup"))
+    assert any("no seed was run at every shape.width and lr" in text for text in texts_of(drawn))
 
 
 def test_a_law_is_drawn_through_four_durations_and_not_through_three(tables):

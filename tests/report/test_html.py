@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 from markupsafe import Markup
+from tests.support.sweeps import rows, runs_table
 
 from hypertransfer.parameterisation.algebra import Power
 from hypertransfer.report import html
@@ -92,6 +93,15 @@ def test_the_cost_of_small_studies_is_shown():
     replay |= {"repeat": 0, "regrets": [0.1, 0.0], "seconds": 1.5}
     text = html.replays_table({"replays": pd.DataFrame([replay] * 2)}).data
     assert "<td>3 s</td>" in text
+
+
+def test_a_sweep_without_a_common_seed_has_a_row_that_says_so():
+    runs = runs_table(rows()).assign(grid="whole", parameterisation="mup")
+    gone = runs["lr"].eq(2.0 ** (runs["seed"] - 2))  # another learning rate of each seed
+    lacking = runs[~gone].assign(grid="lacking")
+    text = html.optimum_table(pd.concat([runs, lacking])).data
+    assert "no seed was run at every shape.width and lr: give them the same seeds" in text
+    assert "-1.00; loss" in text.replace("−", "-")
 
 
 def test_runs_of_several_devices_are_pointed_out():

@@ -70,12 +70,24 @@ def test_configurations_go_there_and_back():
 
 
 @pytest.mark.parametrize(
+    ("value", "held"),
+    [(0.1, True), (float(np.float32(0.1)), True), (0.1 - 1e-6, False), (float("nan"), False),
+     (1, True), (1 + 1e-6, False), (0, False)],
+)  # fmt: skip
+def test_values_at_the_ends_of_a_range_may_have_single_precision(value, held):
+    for log in (True, False):
+        assert Dimension("lr", 0.1, 1, log=log).holds(value) is held
+
+
+@pytest.mark.parametrize(
     ("columns", "words"),
     [
         ({"lr": [0.1], "batch": [8]}, "schedule: no such column; there is lr, batch"),
         ({"lr": [2], "batch": [8], "schedule": ["cosine"]}, "lr: 2 is not within 0.0001 and 1"),
         ({"lr": [-1], "batch": [8], "schedule": ["cosine"]}, "lr: -1 is not within"),
         ({"lr": [math.nan], "batch": [8], "schedule": ["cosine"]}, "lr: nan is not within"),
+        ({"lr": ["5"], "batch": [8], "schedule": ["cosine"]}, "lr: '5' is not within 0.0001 and 1"),
+        ({"lr": [10**400], "batch": [8], "schedule": ["cosine"]}, "is not within 0.0001 and 1"),
         ({"lr": ["a"], "batch": [8], "schedule": ["cosine"]}, "lr: 'a' is not within"),
         (
             {"lr": [0.1], "batch": [8], "schedule": ["step"]},

@@ -8,10 +8,11 @@ import pytest
 from tests.support.planned import PROBED, PROBES, ROWS, RUNS, claim
 from tests.support.specs import VALID
 
+from hypertransfer.catalogue.run_identity import RunIdentities
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.studies import claim_checks
 from hypertransfer.studies.grid import Grid, Probe, runs
-from hypertransfer.studies.planned import Planned
+from hypertransfer.studies.planned import Planned, ScaleValues
 
 
 def claim_problems(planned=PROBED, **changes):
@@ -39,6 +40,34 @@ def test_a_run_that_two_grids_have_with_other_checkpoints_is_one_run():
     later = [replace(r, spec=replace(r.spec, checkpoints=(3,))) for r in RUNS["sweep"]]
     both = Planned({**RUNS, "other": later})
     assert claim_problems(both, where={"grid": ["sweep", "other"]}) == []
+
+
+def test_a_run_that_another_grid_measures_is_measured():
+    of_both = {**SHARPNESS, "where": {"grid": ["sweep", "again"], "lr": 0.1}}
+    both = Planned({**RUNS, "again": RUNS["sweep"]}, ROWS, {**PROBES, "again": {}})
+    assert claim_problems(both, **of_both) == []
+    other = runs(Grid(VALID, {"shape.width": [8, 16], "lr": [0.1], "seed": [0, 1, 2]}))
+    wider = Planned({**RUNS, "again": other}, ROWS, {**PROBES, "again": {}})
+    ((_, text),) = claim_problems(wider, **of_both)
+    assert text.startswith("no probe measures scaled_sharpness in 2 of the 10 selected runs")
+
+
+def test_each_unmeasured_run_is_not_compared_with_each_measured_run(monkeypatch):
+    """Planning grew with the square of the runs: two grids of 8,000 runs took two minutes."""
+    count, of = 0, RunIdentities.of
+
+    def counted(self, spec):
+        nonlocal count
+        count += 1
+        return of(self, spec)
+
+    monkeypatch.setattr(RunIdentities, "of", counted)
+    many = runs(Grid(VALID, {"shape.width": [8, 16], "lr": [0.1], "seed": [*range(100)]}))
+    probes = {"sweep": {"p": Probe("hessian", [0])}, "again": {}}
+    both = Planned({"sweep": many, "again": many}, ROWS, probes)
+    where = {"grid": ["sweep", "again"]}
+    assert claim_problems(both, measure="sharpness_spread", where=where) == []
+    assert 0 < count < 10 * len(many)
 
 
 def test_the_run_that_is_measured_is_proposed_among_runs_of_one_place():
@@ -153,7 +182,7 @@ def test_a_method_of_two_replays_is_of_one_of_them():
 
 def test_more_seeds_than_this_scale_plans_may_be_asked_for_another_scale():
     paper = {"sweep": {"seed": list(range(50)), "lr": [0.1]}}
-    planned = Planned(RUNS, ROWS, PROBES, lambda: [paper])
+    planned = Planned(RUNS, ROWS, PROBES, lambda: [ScaleValues(paper, {})])
     assert claim_problems(planned, min_seeds=50) == []
     ((key, _),) = claim_problems(planned, min_seeds=51)
     assert key == "min_seeds"

@@ -13,7 +13,7 @@ from hypertransfer.storage.parquet import axis_column
 from hypertransfer.studies import figure_checks
 from hypertransfer.studies.figure import Figure
 from hypertransfer.studies.grid import Grid, Probe, runs
-from hypertransfer.studies.planned import Planned
+from hypertransfer.studies.planned import Planned, ScaleValues
 
 OPTIONS = [(kind, option) for kind, card in FIGURES.items() for option in card.options]
 
@@ -83,6 +83,8 @@ def test_every_option_of_every_kind_has_a_type(kind, option, wrong):
         ("race", {"of": "muon", "over": "sgd"}, "of", "no optimizer 'muon'; known: sgd"),
         ("race", {"of": 8, "over": 0, "column": "shape.width"}, "over",
          "no shape.width 0; known: 8, 16"),
+        ("race", {"of": True, "over": "sgd"}, "of",
+         "True is not an arm, which is a value of `column` (put true and false in quotes)"),
         ("winners", {"size": "widht"}, "size", "no column 'widht'; known: data, width"),
     ],
 )  # fmt: skip
@@ -111,6 +113,16 @@ def test_arms_that_an_axis_gives_as_mappings_are_texts_as_in_tables():
         entry = {"id": "f", "title": "t", "caption": "c", "kind": "race"}
         figure = Figure.parse({**entry, "options": {"of": "sgd", "over": arm}})
         assert len(list(figure_checks.figure_problems(figure, planned))) == count
+
+
+def test_arms_of_a_column_of_truth_values_are_texts_as_in_tables():
+    flags = [False, True]
+    base = {**VALID, "optimizer": {"name": "sgd", "momentum": 0.5}}
+    planned = Planned({"sweep": runs(Grid(base, {"optimizer.nesterov": flags, "seed": [0]}))})
+    of, over = axis_column(flags).to_pylist()
+    options = {"of": of, "over": over, "column": "optimizer.nesterov"}
+    entry = {"id": "f", "title": "t", "caption": "c", "kind": "race", "options": options}
+    assert list(figure_checks.figure_problems(Figure.parse(entry), planned)) == []
 
 
 def test_arms_of_a_column_of_lists_are_texts_as_in_tables():
@@ -250,7 +262,7 @@ def test_figures_on_what_is_planned(kind, where, options):
 
 def test_titles_of_names_at_another_scale_are_kept():
     paper = {"sweep": {"parameterisation": ["ntp"]}}
-    planned = Planned(TWO_ARMS.runs, ROWS, {}, lambda: [paper])
+    planned = Planned(TWO_ARMS.runs, ROWS, {}, lambda: [ScaleValues(paper, {})])
     entry = {"id": "f", "title": "t", "caption": "c", "kind": "loss", "where": {"grid": "sweep"}}
     for name, count in (("ntp", 0), ("npt", 1)):
         figure = Figure.parse({**entry, "options": {"titles": {name: "X"}}})

@@ -6,7 +6,7 @@ import pytest
 from tests.support.planned import PLANNED, ROWS, RUNS, claim
 
 from hypertransfer.studies import references
-from hypertransfer.studies.planned import Planned
+from hypertransfer.studies.planned import Planned, ScaleValues
 
 
 def test_ids_that_stand_twice_are_named_at_both_places():
@@ -51,6 +51,52 @@ def test_conditions_that_select_nothing(entry, path, text):
 )
 def test_conditions_that_select_rows_or_are_malformed(entry):
     assert list(references.condition_problems(entry, PLANNED)) == []
+
+
+PAPER = ScaleValues(
+    {"sweep": {"shape.width": [8, 32]}, "large": {"grid": ["large"], "lr": [0.4]}},
+    {"replays": [{"replay": "late", "suite": "s", "method": "box"}],
+     "regions": [{"replay": "r", "suite": "s", "region": "ell"}]},
+)  # fmt: skip
+SCALES = Planned(RUNS, ROWS, {}, lambda: [PAPER])
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"grid": ["sweep", "large"]}, {"grid": "sweep", "shape.width": [8, 32]},
+        {"shape.width": [8, 32.0], "lr": [0.1, 0.4]},
+        {"grid": ["sweep", "single"], "lr": [0.1, 0.5]},
+    ],
+)  # fmt: skip
+def test_members_of_a_list_may_be_of_another_scale(where):
+    assert list(references.condition_problems({"where": where}, SCALES)) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [
+        ({"grid": ["sweep", "swep"]},
+         "no grid 'swep' at any scale; known: large, single, sweep; did you mean 'sweep'?"),
+        ({"shape.width": [8, 16, 64]}, "no shape.width 64 at any scale; known: 16, 32, 8"),
+        ({"grid": "sweep", "lr": [0.1, 0.4]}, "no lr 0.4 at any scale; known: 0.1, 0.2"),
+        ({"lr": [0.1, {"min": 0.1}]}, "no lr {'min': 0.1} at any scale"),
+    ],
+)  # fmt: skip
+def test_members_of_a_list_that_no_scale_has(where, text):
+    (problem,) = references.condition_problems({"where": where}, SCALES)
+    assert problem.path == ("where",)
+    assert problem.text.startswith(text)
+
+
+def test_names_of_replays_may_be_of_another_scale():
+    both = claim(measure="region_level", where={"region": ["box", "ell"]})
+    assert list(references.condition_problems(both, SCALES)) == []
+    (problem,) = references.condition_problems(both, PLANNED)
+    assert problem.text.startswith("no region 'ell'; known: box")
+    alone = claim(measure="region_level", where={"region": "ell"})
+    (problem,) = references.condition_problems(alone, SCALES)
+    assert problem.text == "no row has {region: ell}"
 
 
 def test_runs_are_not_looked_for_where_grids_have_problems():

@@ -9,6 +9,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from tests.support.configs import load as load_study
+from tests.support.planned import claim
+from tests.support.project import STUDY
 
 from hypertransfer.catalogue.config_schemas import scales
 from hypertransfer.runs.canonical import canonical
@@ -402,6 +405,20 @@ def test_a_float_without_fraction_is_a_whole_number(load):
     assert canonical(one.plain()) == canonical(other.plain())
 
 
+def test_a_float_without_fraction_is_a_whole_number_in_claims(tmp_path):
+    both = {"measure": "gap_growth", "where": {"lr": 0.1}, "bar": {"max": 1}}
+    options = {"quantity": "train_loss", "burn_in": 0.0}
+
+    def plain(number):
+        part = {**both, "options": {**options, "window": number(3)}}
+        entry = claim(**part, control=part, min_seeds=number(2))
+        return load_study(tmp_path, {**STUDY, "claims": [entry]}).plain()["claims"]
+
+    assert canonical(plain(float)) == canonical(plain(int))
+    with pytest.raises(ConfigError, match=re.escape("claims.0.min_seeds: 2.5 is not a whole")):
+        plain(lambda number: number + 0.5)
+
+
 @pytest.mark.parametrize(
     ("number", "written", "text"),
     [
@@ -425,6 +442,14 @@ def test_arms_may_be_components_with_options(load):
         ("    where: {grid: sweep}\n    bar", "    where: {grid: sweep, shape.width: 8}\n    bar"),
     )
     assert len(study.runs["sweep"]) == 8
+
+
+def test_titles_may_name_the_base_of_another_scale(tmp_path):
+    ntp = {"grids": {"sweep": {"base": {"parameterisation": "ntp"}}}}
+    figures = [{**STUDY["figures"][0], "options": {"titles": {"ntp": "The other"}}}]
+    load_study(tmp_path, {**STUDY, "figures": figures, "scales": {"paper": ntp}})
+    with pytest.raises(ConfigError, match=r"titles\.ntp: nothing in the study has this name"):
+        load_study(tmp_path, {**STUDY, "figures": figures})
 
 
 def test_a_problem_of_a_scale_that_is_not_planned_is_named(load):

@@ -36,6 +36,16 @@ def test_a_suite_of_planned_runs_is_sound():
     assert len(suite_checks.evaluations(suite(where={"shape.width": 8}), RUNS)) == 4
 
 
+def test_conditions_on_what_training_writes_wait_for_the_runs():
+    """Cell tables have these columns, whose values are not known when a study is planned."""
+    where = {"status": "finished", "final_loss": {"max": 5}}
+    assert problems(suite(where=where)) == []
+    assert len(suite_checks.evaluations(suite(where=where), RUNS)) == len(RUNS["sweep"])
+    ((key, text),) = problems(suite(where={**where, "shape.width": 9}))
+    assert key == "about.where"
+    assert text.startswith("no run of the grids sweep has ")
+
+
 @pytest.mark.parametrize(
     ("changes", "key", "text"),
     [

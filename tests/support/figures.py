@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from matplotlib.text import Text
+
 from hypertransfer.studies.figure import Figure
 
 WIDTHS, LRS, SEEDS = (8, 16, 32), (0.125, 0.25, 0.5, 1.0, 2.0), (0, 1, 2)
@@ -66,6 +68,13 @@ def figure(kind: str, **options: Any) -> dict[str, Any]:
     """The figure of `FIGURES` with other options, as a job's parts hold it."""
     usual = FIGURES[kind]
     return described(kind, {**usual.get("options", {}), **options}, usual.get("where", {}))
+
+
+def texts_of(drawn) -> list[str]:
+    """All texts of a figure, with those in the cells of tables."""
+    cells = [cell for a in drawn.axes for table in a.tables for cell in table.get_celld().values()]
+    texts = [*drawn.findobj(Text), *(cell.get_text() for cell in cells)]
+    return [text.get_text() for text in texts]
 
 
 def described(kind: str, options: dict[str, Any], where: dict[str, Any] | None = None) -> dict:

@@ -64,7 +64,7 @@ def test_losses_written_as_endless_are_the_worst(bad):
 
 
 @pytest.mark.parametrize(
-    "bad", ["1,234", "12.3%", "", "n/a", None, "-inf", -math.inf, "1 2", "0x1", True, "1_000"]
+    "bad", ["1,234", "12.3%", "n/a", "-inf", -math.inf, "1 2", "0x1", True, "1_000"]
 )
 def test_what_cannot_be_read_as_a_loss_is_refused(bad):
     table = frame().astype({"loss": object})
@@ -214,7 +214,41 @@ def test_choices_that_are_no_texts(choices, written, place):
     assert set(task.points[:, 1]) == {place}
 
 
-@pytest.mark.parametrize("written", [None, "none", 1, True])
+@pytest.mark.parametrize("empty", [None, "", " ", pd.NA])
+def test_an_empty_cell_is_named(empty):
+    """pandas writes NaN to Parquet as an empty cell, so that `nan` cannot be written there."""
+    table = frame().astype({"lr": object, "loss": object})
+    table.loc[1, "loss"] = empty
+    text = "loss: is empty in row 2: write a number such as 1234.5, or "
+    with pytest.raises(TableError, match=f"t.csv: {text}inf or nan where training diverged"):
+        tasks_of(table, ABOUT, "t.csv")
+    words = "inf, or a column `status` with `diverged`, where training diverged"
+    with pytest.raises(TableError, match=f"t.parquet: {text}{words}"):
+        tasks_of(table, ABOUT, "t.parquet")
+    table = frame().astype({"lr": object})
+    table.loc[2, "lr"] = empty
+    words = "t: task a, 8: lr: is empty, in row 3: write a value, or leave the row out"
+    with pytest.raises(TableError, match=re.escape(words)):
+        tasks_of(table, ABOUT, "t")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count"), [(0.1, 2), ({"max": 0.1}, 2), ({"min": 0.1}, 3), ([0.1, 0.3], 3)]
+)
+def test_conditions_hold_for_columns_of_single_precision(tmp_path, wanted, count):
+    table = frame().assign(k=np.array([0.1, 0.3, 0.1, 0.3], np.float32))
+    table.to_parquet(tmp_path / "t.parquet")
+    _, tasks = read_table.read(tmp_path / "t.parquet", {**ABOUT, "where": {"k": wanted}})
+    assert sum(len(task.losses) for task in tasks) == count
+
+
+def test_nan_of_pandas_is_empty_in_parquet(tmp_path):
+    frame().assign(loss=[1.0, math.nan, 2.0, 3.0]).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(TableError, match="loss: is empty in row 2"):
+        read_table.read(tmp_path / "t.parquet", ABOUT)
+
+
+@pytest.mark.parametrize("written", ["none", 1, True])
 def test_what_is_no_choice_is_refused(written):
     dimensions = {**ABOUT["dimensions"], "kind": {"choices": ["None", "True"]}}
     table = frame().assign(kind=pd.Series([written] * 4, dtype=object))
@@ -223,7 +257,7 @@ def test_what_is_no_choice_is_refused(written):
         tasks_of(table, {**ABOUT, "dimensions": dimensions}, "t")
 
 
-@pytest.mark.parametrize("written", ["fast", None, "0,1", ""])
+@pytest.mark.parametrize("written", ["fast", "0,1"])
 def test_what_is_no_number_is_in_no_range(written):
     table = frame().astype({"lr": object})
     table.loc[2, "lr"] = written
@@ -270,7 +304,7 @@ def test_a_value_that_no_row_has_is_refused():
 
 def test_what_is_not_there_is_named():
     with pytest.raises(
-        TableError, match=r"t: no column 'accuracy'; the columns are data, width, lr"
+        TableError, match=r"t: no column 'accuracy'; the columns are 'data', 'width', 'lr'"
     ):
         tasks_of(frame(), {**ABOUT, "loss": "accuracy"}, "t")
     with pytest.raises(TableError, match="t: no row is selected by where"):

@@ -100,28 +100,56 @@ def test_functions_of_ray_tune_that_return():
     assert found == [0.04, 0.4, 1.2]
     assert len(said) == 1
     assert said[0].startswith(f"counted: 3 of 3 {NOT_DONE}")
-    columns = {**RAY, "training_iteration": [4, 2, 4], "done": [False, False, True]}
+    columns = {**RAY, "training_iteration": [95, 87, 95], "done": [False, False, True]}
     found, said = losses(columns)
-    assert found == [0.04, 1.2], "which of the other two failed or run is not known; y is short"
-    assert said[0] == "left out: 1 of 3 rows: 1 that ended before the last training_iteration"
-    assert said[1].startswith(f"counted: 1 of 2 {NOT_DONE}")
+    assert found == [0.04, 0.4, 1.2], "a function may return after 87 reports"
+    assert said[0].startswith(f"counted: 2 of 3 {NOT_DONE}")
+    assert said[1:] == [f"counted: 1 of 3 {SHORT}"]
+
+
+SHORT = (
+    "rows whose trial ended before the longest, by training_iteration; leave out trials that were "
+    "stopped by `where`"
+)
+# Three trials of which the first reported twice.
+HISTORY = {
+    "trial_id": ["x", "x", "y", "z"], "training_iteration": [1, 4, 4, 2], "done": [True] * 4,
+    "loss": [9.0, 0.04, 0.4, 1.2],
+}  # fmt: skip
 
 
 def test_trials_of_ray_tune_that_a_scheduler_ended():
-    columns = {**RAY, "training_iteration": [4, 1, 1], "done": [True] * 3}
-    found, said = losses(columns)
-    assert found == [0.04]
-    assert said == ["left out: 2 of 3 rows: 2 that ended before the last training_iteration"]
+    found, said = losses(HISTORY)
+    assert found == [0.04, 0.4]
+    assert said == [
+        "left out: 2 of 4 rows: 1 earlier reports of a trial, 1 that ended before the last "
+        "training_iteration"
+    ]
     states = ["TERMINATED", "ERROR", "PENDING", "PAUSED", "RUNNING"]
     assert losses({"status": states, "loss": [2.0, 0, 0, 0, 0]})[0] == [2.0]
 
 
 @pytest.mark.parametrize("flags", [["True", "FALSE"], ["1", "0"], ["1", ""], [1.0, None]])
-def test_trials_without_numbers_of_reports_are_done_or_not(flags):
+def test_a_flag_alone_does_not_tell_which_trials_finished(flags):
+    """False is of a function that returned, or of a trial that runs; True may be stopped."""
     columns = {"trial_id": ["x", "y"], "done": flags, "loss": [2.0, 0.1]}
     found, said = losses(columns)
-    assert found == [2.0]
-    assert said == [f"left out: 1 of 2 rows: 1 with done {flags[1] or '(empty)'}"]
+    assert found == [2.0, 0.1]
+    assert len(said) == 1
+    assert said[0].startswith(f"counted: 1 of 2 {NOT_DONE}")
+
+
+@pytest.mark.parametrize(
+    ("name", "tuned"),
+    [("epochs", True), ("config/max_epochs", True), ("num_steps", True), ("warmup_steps", False),
+     ("step_size", False)],
+)  # fmt: skip
+def test_trials_are_as_long_as_a_hyperparameter_says(name, tuned):
+    dimensions = {**ABOUT["dimensions"], name: {"low": 1, "high": 9, "integer": True}}
+    about = {**ABOUT, "dimensions": dimensions}
+    found, said = losses({**HISTORY, name: [4, 4, 4, 2]}, about)
+    assert sorted(found) == ([0.04, 0.4, 1.2] if tuned else [0.04, 0.4])
+    assert (f"counted: 1 of 3 {SHORT}" in said) == tuned
 
 
 def test_reports_of_syne_tune():

@@ -16,7 +16,14 @@ from hypertransfer.analysis.estimate import (
 )
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
-from hypertransfer.analysis.sweeps import Sweep, check_distinct, common_seeds, sweeps
+from hypertransfer.analysis.sweeps import (
+    Sweep,
+    check_distinct,
+    common_seeds,
+    left_out_note,
+    sweeps,
+    sweeps_of_common_seeds,
+)
 from hypertransfer.analysis.tables import Tables, need, series_of
 
 NUMBER = "number of the arm"
@@ -52,11 +59,11 @@ def sweeps_of_arms(runs: pd.DataFrame, column: str, loss: str) -> dict[str, Swee
         AnalysisError: the arms have no seed in common, or the runs are no sweep (see `sweeps`).
     """
     names = list(dict.fromkeys(runs[column]))
-    numbers = [1.0 + names.index(name) for name in runs[column]]
-    kept, _ = common_seeds(runs.assign(**{NUMBER: numbers}), NUMBER, "lr")
+    kept, _ = common_seeds(runs, column, "lr")
     # The message names the arm by its name in `column`, not by its number.
-    check_distinct(kept.drop(columns=NUMBER), [column] * (len(names) > 1) + ["lr", "seed"])
-    swept = sweeps(kept, NUMBER, loss)
+    check_distinct(kept, [column] * (len(names) > 1) + ["lr", "seed"])
+    numbers = [1.0 + names.index(name) for name in kept[column]]
+    swept = sweeps(kept.assign(**{NUMBER: numbers}), NUMBER, loss)
     return dict(zip(names, swept, strict=True))
 
 
@@ -175,8 +182,8 @@ def compare(
 
     count = len(next(iter(arms.values())).losses)
     left_out = runs["seed"].nunique() - count
-    notes = [f"seeds left out, as not every {column} has them: {left_out}"] if left_out else []
-    return bootstrap(of_seeds, count, generator_seed=generator_seed).with_caveats(notes)
+    estimate = bootstrap(of_seeds, count, generator_seed=generator_seed)
+    return estimate.with_caveats(left_out_note(left_out, column, "lr"), left_out)
 
 
 def lead(losses: Mapping[str, float], arm: str) -> float:
@@ -239,7 +246,9 @@ def race(tables: Tables, of: str, over: str, column: str) -> Race:
     runs = tables["runs"]
     longest = runs[runs["steps"] == runs.loc[runs[column] == over, "steps"].max()]
     along = {arm: best_curve(tables, longest[longest[column] == arm]) for arm in (over, of)}
-    horizons = {arm: sweeps(runs[runs[column] == arm], "steps") for arm in (over, of)}
+    horizons = {
+        arm: sweeps_of_common_seeds(runs[runs[column] == arm], "steps") for arm in (over, of)
+    }
     target = along[over].final
     return Race(
         along,

@@ -38,6 +38,7 @@ class Estimate:
     count: int = 0  # resampled units; 0 before any are resampled
     over: str = "seeds"  # the plural noun for the resampled units
     caveat: str = ""
+    left_out: int = 0  # units that were run, and cannot be used
 
     def magnitude(self) -> Estimate:
         """The estimate of |x|; the lower bound is 0 if the bounds of x have different signs."""
@@ -45,9 +46,9 @@ class Estimate:
         low = 0.0 if self.low <= 0 <= self.high else ends[0]
         return replace(self, value=abs(self.value), low=low, high=ends[1])
 
-    def with_caveats(self, caveats: Iterable[str]) -> Estimate:
-        """The same estimate with caveats, each once."""
-        return replace(self, caveat="; ".join(dict.fromkeys(caveats)))
+    def with_caveats(self, caveats: Iterable[str], left_out: int = 0) -> Estimate:
+        """The same estimate with caveats, each once, and the number of units left out."""
+        return replace(self, caveat="; ".join(dict.fromkeys(caveats)), left_out=left_out)
 
     @property
     def is_bounded(self) -> bool:

@@ -80,22 +80,33 @@ class NoCommonSeedError(AnalysisError):
 
 
 def common_seeds(
-    runs: pd.DataFrame, size: str, axis: str | None = None
+    runs: pd.DataFrame, size: str | Sequence[str], axis: str | None = None
 ) -> tuple[pd.DataFrame, int]:
     """The runs of seeds that every size has, and the number of seeds that are left out.
 
     Seeds are resampled jointly over sizes, so a seed counts only if every size has it. With `axis`,
-    the column of what was swept, a seed must have a run at every value of the size's sweep.
+    the column of what was swept, a seed must have a run at every value of the size's sweep. `size`
+    may be several columns, of which each combination of values that is there counts as a size.
 
     Raises:
         NoCommonSeedError: no seed counts.
     """
-    sets = [_complete_seeds(part, axis) for _, part in runs.groupby(size)]
+    columns = [size] if isinstance(size, str) else list(size)
+    sets = [_complete_seeds(part, axis) for _, part in runs.groupby(columns)]
     common = set.intersection(*sets) if sets else set()
     if not common:
-        what = f"every {size}" + (f" and {axis}" if axis else "")
+        what = " and ".join(["every " + columns[0], *columns[1:], *([axis] if axis else [])])
         raise NoCommonSeedError(f"no seed was run at {what}: give them the same seeds")
     return runs[runs["seed"].isin(common)], len(set(runs["seed"]) - common)
+
+
+def left_out_note(count: int, size: str, axis: str | None = None) -> list[str]:
+    """A note on the number of seeds that `common_seeds` leaves out; none if there are none."""
+    if not count:
+        return []
+    seeds, them = ("1 seed is", "it") if count == 1 else (f"{count} seeds are", "them")
+    place = f"at every {axis}" if axis else ""
+    return [" ".join(f"{seeds} left out, not every {size} has {them} {place}".split())]
 
 
 def _complete_seeds(runs: pd.DataFrame, axis: str | None) -> set:

@@ -31,7 +31,6 @@ from hypertransfer.claims.measure import (
     LOSS_OR_MEASURED,
     TWO_SIZES,
     ClaimError,
-    left_out_note,
     measure,
 )
 
@@ -94,9 +93,7 @@ def rise_advantage(
     """
     runs = of_arms(unique_runs(tables), column, loss, (of, over))
     need("runs", runs, (size, "seed", "status", "lr"))
-    both = runs.assign(arm=runs[column].astype(str) + " " + runs[size].astype(str))
-    runs, left_out = analysis_sweeps.common_seeds(both, "arm", "lr")
-    runs = runs.drop(columns="arm")
+    runs, left_out = analysis_sweeps.common_seeds(runs, [column, size], "lr")
     arms = [analysis_sweeps.sweeps(runs[runs[column] == name], size, loss) for name in (of, over)]
     if any(len(sweeps) < 2 for sweeps in arms):
         raise ClaimError(f"{of} and {over} need runs at two or more values of {size}")
@@ -108,7 +105,8 @@ def rise_advantage(
         return exact(rises[1] - rises[0])
 
     estimate = bootstrap(statistic, len(arms[0][0].losses), generator_seed=seed)
-    return estimate.with_caveats(left_out_note(left_out, f"{column} and {size}", "lr"))
+    note = analysis_sweeps.left_out_note(left_out, f"{column} and {size}", "lr")
+    return estimate.with_caveats(note, left_out)
 
 
 @measure("%", schemas=MEASURED)
@@ -370,9 +368,7 @@ def horizon_ratio(
     """
     runs = of_arms(unique_runs(tables), column, loss, (of, over))
     need("runs", runs, (size,))
-    arms = runs.assign(arm=runs[column].astype(str) + " " + runs[size].astype(str))
-    runs, left_out = analysis_sweeps.common_seeds(arms, "arm", "lr")
-    runs = runs.drop(columns="arm")
+    runs, left_out = analysis_sweeps.common_seeds(runs, [column, size], "lr")
     sweeps = analysis_sweeps.sweeps(runs[runs[column] == of], size, loss)
     others = runs[runs[column] == over]
     longest = others[others[size] == others[size].max()]
@@ -383,4 +379,5 @@ def horizon_ratio(
         return Estimate(*(2.0**end / target.size for end in (steps.value, steps.low, steps.high)))
 
     estimate = bootstrap(statistic, len(target.losses), generator_seed=seed)
-    return estimate.with_caveats(left_out_note(left_out, f"{column} and {size}", "lr"))
+    note = analysis_sweeps.left_out_note(left_out, f"{column} and {size}", "lr")
+    return estimate.with_caveats(note, left_out)

@@ -108,12 +108,18 @@ def measure(
 ) -> Callable[[Callable[..., Estimate]], Callable[..., Estimate]]:
     """A decorator that registers a function under its name.
 
-    The keyword-only parameters of the function are the options of the measure.
+    The keyword-only parameters of the function are the options of the measure, and their defaults
+    those of the options. An option with a name in `SHARED`, such as `size`, `loss` or `column`, has
+    the schema that stands there, which planning checks, unless `schemas` has another for it: give
+    an option that means something else another name or `schemas={"loss": {}}`.
 
     Args:
         unit: unit of the value.
         table: name of the table from which a claim's `where` selects rows.
-        schemas: schemas of options that differ from those in `SHARED`, by option.
+        schemas: schemas of options that differ from those in `SHARED`, by option. Keywords of
+            `catalogue.options`, such as `column_of`, say what a name refers to.
+
+    How a measure tells runs apart (`Measure.distinct`) follows from the names of its options.
     """
 
     def register(function: Callable[..., Estimate]) -> Callable[..., Estimate]:
@@ -130,8 +136,8 @@ def one_size(size: str, value: float) -> str:
 
 def runs_of_common_seeds(
     tables: Tables, size: str, *columns: str, axis: str | None = None
-) -> tuple[pd.DataFrame, list[str]]:
-    """The selected runs whose seeds occur at every size, and a note on the seeds left out.
+) -> tuple[pd.DataFrame, int]:
+    """The selected runs whose seeds occur at every size, and the number of seeds left out.
 
     With `axis`, seeds need a run at every value of the axis that a size was swept over.
 
@@ -140,14 +146,4 @@ def runs_of_common_seeds(
     """
     needed = (size, "seed", "status", *columns, *([axis] if axis else []))
     need("runs", tables["runs"], needed)
-    runs, left_out = common_seeds(unique_runs(tables), size, axis)
-    return runs, left_out_note(left_out, size, axis)
-
-
-def left_out_note(count: int, size: str, axis: str | None = None) -> list[str]:
-    """A note on the number of seeds that are left out; none if there are none."""
-    if not count:
-        return []
-    seeds, them = ("1 seed is", "it") if count == 1 else (f"{count} seeds are", "them")
-    place = f"at every {axis}" if axis else ""
-    return [" ".join(f"{seeds} left out, not every {size} has {them} {place}".split())]
+    return common_seeds(unique_runs(tables), size, axis)

@@ -10,7 +10,7 @@ from hypertransfer.analysis import sweeps as analysis_sweeps
 from hypertransfer.analysis.estimate import Estimate, bootstrap, in_units, undetermined
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.optimum import Optimum
-from hypertransfer.analysis.sweeps import Sweep
+from hypertransfer.analysis.sweeps import Sweep, left_out_note
 from hypertransfer.analysis.tables import Tables
 from hypertransfer.catalogue.options import column
 from hypertransfer.claims.measure import measure, one_size, runs_of_common_seeds
@@ -161,12 +161,12 @@ def minimum_shift(
     `along` names the column of the places that were tried, and `between` the column whose values
     distinguish groups. The place of least loss is known up to one step of the places tried.
     """
-    runs, notes = runs_of_common_seeds(tables, between, loss, axis=along)
+    runs, left_out = runs_of_common_seeds(tables, between, loss, axis=along)
     groups = searches.losses_by_group(runs, along, between, loss)
     count = len(groups[0])
     return bootstrap(
         lambda seeds: searches.minimum_shift(groups, seeds), count, generator_seed=seed
-    ).with_caveats(notes)
+    ).with_caveats(left_out_note(left_out, between, along), left_out)
 
 
 def _of_sweeps(
@@ -180,7 +180,7 @@ def _of_sweeps(
     axis: str = "lr",
 ) -> Estimate:
     """A statistic of the sweeps of all sizes, over the learning rate or another axis."""
-    runs, notes = runs_of_common_seeds(tables, size, loss, axis=axis)
+    runs, left_out = runs_of_common_seeds(tables, size, loss, axis=axis)
     sweeps = analysis_sweeps.sweeps(runs, size, loss, axis)
     count = len(sweeps[0].losses)
     if len(sweeps) < 2:
@@ -188,10 +188,10 @@ def _of_sweeps(
     estimate = bootstrap(
         lambda seeds: statistic(sweeps, seeds), count, generator_seed=generator_seed
     )
-    notes += caveats(sweeps, np.arange(count), size)
+    notes = [*left_out_note(left_out, size, axis), *caveats(sweeps, np.arange(count), size)]
     if not notes and not estimate.is_bounded:
         notes.append("in resamples of the seeds an optimum lies on the edge, or a run diverged")
-    return (estimate.magnitude() if magnitude else estimate).with_caveats(notes)
+    return (estimate.magnitude() if magnitude else estimate).with_caveats(notes, left_out)
 
 
 def _optimum_caveats(

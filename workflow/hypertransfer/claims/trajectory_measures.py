@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from hypertransfer.analysis import trajectories
 from hypertransfer.analysis.estimate import Estimate, bootstrap, undetermined
 from hypertransfer.analysis.lazy import numpy as np
+from hypertransfer.analysis.sweeps import left_out_note
 from hypertransfer.analysis.tables import Tables, series_of
 from hypertransfer.analysis.trajectories import Trajectories
 from hypertransfer.claims.measure import measure, one_size, runs_of_common_seeds
@@ -167,7 +168,8 @@ def _of_paths(
     fewest: int = 2,
 ) -> Estimate:
     """A statistic of a quantity along training; each size and seed has one run."""
-    runs, notes = runs_of_common_seeds(tables, size)
+    runs, left_out = runs_of_common_seeds(tables, size)
+    notes = left_out_note(left_out, size)
     paths = trajectories.trajectories(
         runs, series_of(tables, runs, quantity, probe), quantity, size
     )
@@ -184,4 +186,4 @@ def _of_paths(
     estimate = bootstrap(
         lambda seeds: statistic(paths, seeds), count, generator_seed=generator_seed
     )
-    return estimate.with_caveats(notes)
+    return estimate.with_caveats(notes, left_out)

@@ -8,7 +8,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from hypertransfer.catalogue.config_schemas import confidences, ids
-from hypertransfer.catalogue.options import COUNT, MOST_COUNT, Validator
+from hypertransfer.catalogue.options import COUNT, MOST_COUNT, Validator, typed_number
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import Measure
@@ -34,6 +34,25 @@ def _name(claim: Any, index: int) -> str:
     if not isinstance(claim, Mapping):
         return f"claim {index}"
     return f"claim {claim.get('id', index)!r}"
+
+
+def with_whole_numbers(claim: Any) -> Any:
+    """A claim as written, where a float without fraction is an int if a whole number is wanted."""
+    if not isinstance(claim, Mapping):
+        return claim
+    changed = dict(claim)
+    if "min_seeds" in claim:
+        changed["min_seeds"] = typed_number("integer", claim["min_seeds"])
+    if "control" in claim:
+        changed["control"] = with_whole_numbers(claim["control"])
+    measure = measures().get(str(claim.get("measure")))
+    if measure and isinstance(claim.get("options"), Mapping):
+        counts = [name for name, default in measure.options.items() if type(default) is int]
+        changed["options"] = {
+            name: typed_number("integer", value) if name in counts else value
+            for name, value in claim["options"].items()
+        }
+    return changed
 
 
 def problems(claim: Any) -> Iterator[Problem]:

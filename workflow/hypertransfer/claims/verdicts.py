@@ -189,7 +189,7 @@ def _judge(bar: Mapping[str, float], estimate: Estimate, unit: str, min_seeds: i
     if estimate.count < min_seeds:
         noun = estimate.over[:-1] if estimate.count == 1 else estimate.over
         cause = f"too few {estimate.over}"
-        if "left out" not in estimate.caveat and estimate.count:
+        if not estimate.left_out and estimate.count:
             reason = f"{estimate.count} {noun} ran, and {min_seeds} are asked for"
             return Judgement(UNDECIDED, reason, cause)
         text = f"{estimate.count} {noun} can be used, and {min_seeds} are asked for"

@@ -13,7 +13,11 @@ from matplotlib.figure import Figure
 
 from hypertransfer.analysis import arms as analysis_arms
 from hypertransfer.analysis.numerals import minus_signs
-from hypertransfer.analysis.sweeps import shifts_from_smallest, sweeps_of_common_seeds
+from hypertransfer.analysis.sweeps import (
+    NoCommonSeedError,
+    shifts_from_smallest,
+    sweeps_of_common_seeds,
+)
 from hypertransfer.analysis.tables import Tables, with_measured
 from hypertransfer.catalogue.cards.lmo_presets import ADAMW, PRESETS
 from hypertransfer.figures.labels import AXES, QUANTITIES
@@ -112,12 +116,16 @@ def instances(tables: Tables, *, size: str, titles: Mapping[str, str]) -> Figure
     ]
     rows = []
     for grid, part in runs.groupby("grid", sort=False):
-        swept = sweeps_of_common_seeds(part, size)
-        shift = shifts_from_smallest(swept)[-1]
-        optima = [s.optimum(np.arange(len(s.losses))) for s in (swept[0], swept[-1])]
         preset = PRESETS.get(part["optimizer"].iloc[0])
         norms = [preset.one_hot, preset.hidden, preset.output] if preset else [ADAMW] * 3
         norms = [NORMS.get(norm, norm) for norm in norms]
+        try:
+            swept = sweeps_of_common_seeds(part, size)
+        except NoCommonSeedError as error:
+            rows.append([panel_title(grid, titles), *norms, "–", "–", f"left out: {error}", "–"])
+            continue
+        shift = shifts_from_smallest(swept)[-1]
+        optima = [s.optimum(np.arange(len(s.losses))) for s in (swept[0], swept[-1])]
         rates = [f"2$^{{{best.log2_lr:.1f}}}$" for best in optima]
         ends_of = [f"{v:.1f}" if np.isfinite(v) else "open" for v in (shift.low, shift.high)]
         moved = minus_signs(f"{shift.value:+.1f} ({' to '.join(ends_of)})")
@@ -224,13 +232,17 @@ def guidelines(tables: Tables, *, parts: Sequence[Mapping[str, Any]]) -> Figure:
         runs = chosen["runs"].assign(**{column: names})
         losses = analysis_arms.losses_at_best(runs, column)
         best = str(losses.idxmin())
-        gain = analysis_arms.compare(
-            runs.drop_duplicates("key"),
-            column,
-            lambda losses, best=best: analysis_arms.lead(losses, best),
-            best=True,
-        )
         tried = ", ".join(f"{name}: {loss:.3f}" for name, loss in losses.items())
+        try:
+            gain = analysis_arms.compare(
+                runs.drop_duplicates("key"),
+                column,
+                lambda losses, best=best: analysis_arms.lead(losses, best),
+                best=True,
+            )
+        except NoCommonSeedError as error:
+            rows.append([part["title"], tried, "–", f"left out: {error}"])
+            continue
         words = minus_signs(f"{gain.value:.3f} ({gain.low:.3f} to {gain.high:.3f})")
         clear = best if gain.low > 0 else f"{best} (not clearly)"
         rows.append([part["title"], tried, clear, words])

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
+from hypertransfer.analysis.sweeps import NoCommonSeedError
 from hypertransfer.analysis.tables import Tables
 from hypertransfer.catalogue.cards.figures import FIGURES
+from hypertransfer.figures.panels import panel_grid, write_left_out
 from hypertransfer.figures.selection import select
 from hypertransfer.storage.atomic import replace_atomically
 
@@ -35,14 +38,22 @@ TITLE_MARGIN = 0.2  # inches of a figure's width beyond that of its title
 def draw(figure: Mapping[str, Any], tables: Tables) -> Figure:
     """Draw a figure of a study.
 
+    A figure that compares runs of which no seed has all says so, and shows nothing else.
+
     Args:
         figure: the figure as the study's config describes it.
         tables: the tables of the study.
     """
     with _style():
-        drawn = drawing_function(figure["kind"])(
-            select(tables, figure.get("where", {})), **figure.get("options", {})
-        )
+        try:
+            drawn = drawing_function(figure["kind"])(
+                select(tables, figure.get("where", {})), **figure.get("options", {})
+            )
+        except NoCommonSeedError as error:  # the rest of the report does not wait for this figure
+            plt.close()
+            drawn, axes = panel_grid(1, 1)
+            axes[0, 0].axis("off")
+            write_left_out(axes[0, 0], [str(error)])
         title = drawn.suptitle(figure["title"], fontweight="bold")
         least = title.get_window_extent().width / drawn.dpi + TITLE_MARGIN
         drawn.set_figwidth(max(drawn.get_figwidth(), least))

@@ -138,6 +138,13 @@ def in_order(names: pd.Series) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def write_left_out(axis: Axes, reasons: Sequence[str]) -> None:
+    """Write in the middle of a panel what it leaves out, and why."""
+    text = "\n".join(f"left out: {reason}" for reason in reasons)
+    middle = {"ha": "center", "va": "center", "transform": axis.transAxes}
+    axis.text(0.5, 0.5, text, fontsize=8, wrap=True, **middle)
+
+
 PANEL = (3.6, 2.9)  # inches
 
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from hypertransfer.analysis.sweeps import common_seeds, sweeps
+from hypertransfer.analysis.sweeps import NoCommonSeedError, common_seeds, sweeps
 from hypertransfer.analysis.tables import Tables
 from hypertransfer.figures.labels import AXES
-from hypertransfer.figures.panels import Shades, band, diverged, plain_log_ticks, size_colours
+from hypertransfer.figures.panels import (
+    Shades,
+    band,
+    diverged,
+    plain_log_ticks,
+    size_colours,
+    write_left_out,
+)
 
 CUT = 4  # upper end of the loss axis, as a multiple of the largest best loss of any size
 
@@ -19,9 +26,14 @@ def draw_sweep(
     """Draw the mean loss over the learning rate, with one line for each size.
 
     Stars mark optima, and crosses mark learning rates at which a seed diverged. Bands are the range
-    of the seeds, where no seed diverged.
+    of the seeds, where no seed diverged. A panel without a seed that all sizes have says so.
     """
-    runs, _ = common_seeds(tables["runs"], size, swept)
+    axis.set(xlabel=AXES.get(swept, swept), ylabel="final training loss")
+    try:
+        runs, _ = common_seeds(tables["runs"], size, swept)
+    except NoCommonSeedError as error:
+        write_left_out(axis, [str(error)])
+        return
     colours = size_colours(runs[size], shades)
     bests: list[float] = []  # best loss of each size, all of which the axis shows
     worsts: list[float] = []
@@ -58,7 +70,6 @@ def draw_sweep(
     if bests:
         means = min(bests), min(max(bests) * CUT, max(worsts))
         _loss_axis(axis, means, (min(ends), max(ends)))
-    axis.set(xlabel=AXES.get(swept, swept), ylabel="final training loss")
 
 
 def _loss_axis(axis: Axes, means: tuple[float, float], ends: tuple[float, float]) -> None:

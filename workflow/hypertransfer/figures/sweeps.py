@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from hypertransfer.analysis.curves import power_law_with_floor
 from hypertransfer.analysis.estimate import Estimate
 from hypertransfer.analysis.sweeps import (
+    NoCommonSeedError,
     shifts_from_smallest,
     sweeps_of_common_seeds,
 )
@@ -24,6 +25,7 @@ from hypertransfer.figures.panels import (
     in_order,
     log2_axis,
     panel_grid,
+    write_left_out,
 )
 from hypertransfer.figures.sweep_panel import draw_sweep
 
@@ -85,22 +87,27 @@ def optimum(tables: Tables, *, size: str, titles: Mapping[str, str]) -> Figure:
 
     There is one line for each grid, optimizer and parameterisation. With `titles`, which map grids
     to labels, each line has its own colour; otherwise colours are those of parameterisations. Lines
-    stand a little apart over the size.
+    stand a little apart over the size. The figure names the lines that it leaves out because no
+    seed has all their runs.
     """
     figure, axes = panel_grid(1, 1, width=1.5, height=1.4)
     axis = axes[0, 0]
     lines = tables["runs"].groupby(["grid", "optimizer", "parameterisation"], sort=False)
     palette = sns.color_palette("deep")
-    shown = [0.0]
+    shown, left_out = [0.0], []
     colours = dict(zip(NAMES, palette, strict=False))
     for index, ((grid, optimizer, name), runs) in enumerate(lines):
-        swept = sweeps_of_common_seeds(runs, size)
-        shifts = shifts_from_smallest(swept)
-        shown += [shift.value for shift in shifts if np.isfinite(shift.value)]
-        style = "--" if optimizer.startswith("adam") else "-"
         words = titles.get(
             grid, f"{parameterisation_label(name)}, {OPTIMIZERS.get(optimizer, optimizer)}"
         )
+        try:
+            swept = sweeps_of_common_seeds(runs, size)
+        except NoCommonSeedError as error:
+            left_out.append(f"{words}: {error}")
+            continue
+        shifts = shifts_from_smallest(swept)
+        shown += [shift.value for shift in shifts if np.isfinite(shift.value)]
+        style = "--" if optimizer.startswith("adam") else "-"
         axis.errorbar(
             [sweep.size * 2 ** (APART * (index - (len(lines) - 1) / 2)) for sweep in swept],
             [shift.value for shift in shifts],
@@ -111,11 +118,13 @@ def optimum(tables: Tables, *, size: str, titles: Mapping[str, str]) -> Figure:
             capsize=3,
             color=palette[index % len(palette)] if titles else colours[name],
         )
+    write_left_out(axis, left_out)
     log2_axis(axis, sorted(tables["runs"][size].unique()))
     axis.axhline(0, color="0.3", linewidth=0.8)
     axis.set_ylim(min(shown) - MARGIN, max(shown) + MARGIN)
     axis.set(xlabel=AXES.get(size, size), ylabel="shift of the best learning rate [octaves]")
-    figure.legend(loc="outside right center")
+    if axis.containers:
+        figure.legend(loc="outside right center")
     return figure
 
 

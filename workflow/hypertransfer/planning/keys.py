@@ -14,10 +14,11 @@ from typing import Any
 from hypertransfer.catalogue import dataset_options, lookup
 from hypertransfer.catalogue.cards import optimizers, probes
 from hypertransfer.catalogue.lookup import table
+from hypertransfer.catalogue.run_identity import plain_identity
 from hypertransfer.catalogue.versions import planned_versions
 from hypertransfer.planning.fingerprint import fingerprint
 from hypertransfer.runs.canonical import digest
-from hypertransfer.runs.spec import FIELDS, RunSpec
+from hypertransfer.runs.spec import RunSpec
 
 TRAIN_ENTRY = "hypertransfer.training.loop"
 MEASURE_ENTRY = "hypertransfer.probes.checkpoint"
@@ -60,18 +61,6 @@ def probe_context(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def identity(spec: RunSpec) -> dict:
-    """The spec as plain values, without the folder of its data and its checkpoints.
-
-    Neither the folder nor the checkpoints change the numbers of a run. If a stored run lacks
-    weights at some steps, the run is trained again for these weights, bit-equal, under the same
-    key.
-    """
-    plain = {name: spec.plain_value(name) for name in FIELDS if name != "checkpoints"}
-    plain["data"].pop("directory", None)
-    return plain
-
-
 def weights_key(run: str, step: int) -> str:
     """The key of a run's weights at a step that is not among the checkpoints of the stored run."""
     return f"{digest({'run': run, 'step': step}, 24)}-{run.partition('-')[2]}"
@@ -102,7 +91,7 @@ class Contexts:
         parts = (spec.model.name, spec.optimizer.text, spec.data.text, spec.parameterisation)
         if parts not in self._runs:
             self._runs[parts] = digest(context(spec), 16)
-        return f"{digest(identity(spec), 24)}-{self._runs[parts]}"
+        return f"{digest(plain_identity(spec), 24)}-{self._runs[parts]}"
 
     def probe_key(self, run: str, settings: Mapping[str, Any]) -> str:
         """The key of a probe with its settings on a run."""

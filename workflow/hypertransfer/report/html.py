@@ -211,7 +211,8 @@ def figure(path: str, caption: str, note: str = "") -> HTML:
 def optimum_table(runs: pd.DataFrame, size: str = "shape.width") -> HTML:
     """The best learning rate of each size and its final loss, for each sweep over that size.
 
-    A sweep has one run for each size, learning rate and seed, and at least two sizes.
+    A sweep has one run for each size, learning rate and seed, and at least two sizes. A row says so
+    if no seed has all runs of its sweep.
     """
     rows = []
     for (grid, name), part in runs.groupby(["grid", "parameterisation"], sort=False):
@@ -219,13 +220,18 @@ def optimum_table(runs: pd.DataFrame, size: str = "shape.width") -> HTML:
         if part["lr"].nunique() < 3 or part[size].nunique() < 2 or point.duplicated().any():
             continue
         row: dict[str, Any] = {"grid": grid, "": NAMES.get(name, name)}
-        for sweep in sweeps.sweeps(sweeps.common_seeds(part, size, "lr")[0], size):
+        rows.append(row)
+        try:
+            swept = sweeps.sweeps_of_common_seeds(part, size)
+        except sweeps.NoCommonSeedError as error:
+            row["left out"] = str(error)
+            continue
+        for sweep in swept:
             best = sweep.optimum(np.arange(len(sweep.losses)))
             edge = f" ({best.edge} edge)" if best.edge else ""
             row[f"{size.removeprefix('shape.')} {sweep.size:g}"] = (
                 f"{best.log2_lr:.2f}{edge}; loss {best.loss:.3f}"
             )
-        rows.append(row)
     if not rows:
         return HTML("")
     names = list(dict.fromkeys(key for row in rows for key in row))

@@ -14,6 +14,9 @@ BOUNDS = ("min", "max")
 TOLERANCE = 1e-9
 
 
+_SCALARS = (str, int, float, bool)
+
+
 def is_bounds(wanted: object) -> bool:
     """Whether the condition on a value is an interval `{min: …, max: …}`."""
     return isinstance(wanted, Mapping) and bool(wanted) and set(wanted) <= set(BOUNDS)
@@ -32,6 +35,8 @@ def matches(condition: Mapping[str, Any], point: Mapping[str, Any]) -> bool:
 
 
 def _wanted(wanted: object, value: object) -> bool:
+    if type(wanted) is type(value) and type(wanted) in _SCALARS:
+        return wanted == value
     if is_bounds(wanted):
         low, high = wanted.get("min"), wanted.get("max")
         return (low is None or value >= low or _close(value, low)) and (

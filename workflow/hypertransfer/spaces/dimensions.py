@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 KEYS = ("low", "high", "log", "integer", "choices")
 MOST_CHOICES = 1000
+EDGE = 1e-9  # tolerance of values at the ends of a linear range, as a share of it, for rounding
+NEAR = 2.0**-23  # relative tolerance of values at the ends of a range: single precision
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,13 @@ class Dimension:
     def numeric(self) -> bool:
         """Whether the dimension is a range of numbers rather than a set of choices."""
         return not self.choices
+
+    def holds(self, value: float) -> bool:
+        """Whether a number is within the range, up to single precision at its ends."""
+        slack = 0.0 if self.log else EDGE * (self.high - self.low)
+        return self.low <= value <= self.high or any(
+            math.isclose(value, end, rel_tol=NEAR, abs_tol=slack) for end in (self.low, self.high)
+        )
 
     def to_unit(self, value: float) -> float:
         """The coordinate of a value: 0 at the low end of the range, 1 at the high end."""
@@ -147,10 +156,6 @@ class Domain:
         ]
 
 
-EDGE = 1e-9  # tolerance of coordinates, for rounding
-NEAR = 2.0**-23  # relative tolerance of values at the ends of a range: single precision
-
-
 def _place(dimension: Dimension, value: Any) -> float:
     if not dimension.numeric:
         if value not in dimension.choices:
@@ -159,17 +164,14 @@ def _place(dimension: Dimension, value: Any) -> float:
             )
         return float(dimension.choices.index(value))
     try:
-        place = dimension.to_unit(float(value))
-    except (TypeError, ValueError):
-        place = math.nan
-    for end, coordinate in ((dimension.low, 0.0), (dimension.high, 1.0)):
-        if place == place and not 0 <= place <= 1 and math.isclose(value, end, rel_tol=NEAR):
-            return coordinate
-    if not -EDGE <= place <= 1 + EDGE:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not dimension.holds(number):
         raise ProblemError.at(
             (dimension.name,), value, f"within {dimension.low:g} and {dimension.high:g}"
         )
-    return min(max(place, 0.0), 1.0)
+    return dimension.to_unit(min(max(number, dimension.low), dimension.high))
 
 
 def problems(written: Any, path: tuple[str, ...] = ()) -> Iterator[Problem]:

@@ -6,51 +6,53 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from hypertransfer.catalogue.cards.probes import PROBES
+from hypertransfer.catalogue.cards.probes import COLUMNS
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import Measure
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.studies.double_runs import doubles
-from hypertransfer.studies.option_checks import Reader
+from hypertransfer.studies.option_checks import Selection
 from hypertransfer.studies.planned import Planned, as_text, selects
 
 
 def claim_problems(claim: Claim, planned: Planned) -> Iterator[Problem]:
     """Problems of what a claim without other problems, and its control, read."""
     for path, part in ((), claim), (("control",), claim.control):
-        reader = _reader(part, planned) if part else None
-        if part and reader and (reader.runs or reader.rows):  # else the condition has a problem
-            problems = _part_problems(measures()[part.measure], reader)
+        selection = _selection(part, planned) if part else None
+        if (
+            part and selection and (selection.runs or selection.rows)
+        ):  # else the condition has a problem
+            problems = _part_problems(measures()[part.measure], selection)
             yield from (problem.below(*path) for problem in problems)
     yield from _seed_problems(claim, planned)
 
 
-def _reader(part: Control, planned: Planned) -> Reader:
+def _selection(part: Control, planned: Planned) -> Selection:
     """The measure of a claim or control with all options, and the rows that it reads."""
     measure = measures()[part.measure]
     of_runs = measure.table == "runs"
     runs = planned.selected(part.where) if of_runs else []
     rows = [] if of_runs else planned.rows_of(measure.table, part.where)
     options = {**measure.options, **part.options}
-    return Reader(planned, options, runs, measure.table, rows, texts=True)
+    return Selection(planned, options, runs, measure.table, rows, texts=True)
 
 
-def _part_problems(measure: Measure, reader: Reader) -> Iterator[Problem]:
+def _part_problems(measure: Measure, selection: Selection) -> Iterator[Problem]:
     """Problems of what a claim or control with sound rows reads."""
-    options = reader.options
+    options = selection.options
     problems = [
         problem.below("options", _place(option, options))
         for option, value in options.items()
         if value is not None
-        for problem in reader.problems(measure.schema(option), value)
+        for problem in selection.problems(measure.schema(option), value)
     ]
     yield from problems
     if problems:
         return
-    yield from _method_problems(measure, reader)
+    yield from _method_problems(measure, selection)
     if measure.distinct:
-        yield from _run_problems(measure, reader)
+        yield from _run_problems(measure, selection)
 
 
 def _place(option: str, options: Mapping[str, Any]) -> str:
@@ -58,29 +60,25 @@ def _place(option: str, options: Mapping[str, Any]) -> str:
     return "probe" if option == "quantity" and options.get("probe") is not None else option
 
 
-def _run_problems(measure: Measure, reader: Reader) -> Iterator[Problem]:
+def _run_problems(measure: Measure, selection: Selection) -> Iterator[Problem]:
     """Problems of the runs that a measure with sound options reads."""
-    options = reader.options
-    if measure.schema("loss").get("measured") and options["loss"] in _measured():
+    options = selection.options
+    if measure.schema("loss").get("measured") and options["loss"] in COLUMNS:
         # A measure leaves out runs in which no probe measured the loss that it compares.
-        measured = [run for run, names in reader.measuring(options["loss"]) if names]
-        reader = replace(reader, runs=measured or reader.runs)
-    if text := doubles(measure.distinct, reader):
+        measured = [run for run, names in selection.measuring(options["loss"]) if names]
+        selection = replace(selection, runs=measured or selection.runs)
+    if text := doubles(measure.distinct, selection):
         yield Problem(("where",), NO_VALUE, text)
     elif "best" in options:
-        yield from _arm_rate_problems(options, reader)
+        yield from _arm_rate_problems(options, selection)
 
 
-def _measured() -> set[str]:
-    return {name for card in PROBES.values() for name in card.columns}
-
-
-def _arm_rate_problems(options: Mapping[str, Any], reader: Reader) -> Iterator[Problem]:
+def _arm_rate_problems(options: Mapping[str, Any], selection: Selection) -> Iterator[Problem]:
     """Problems of the number of arms, and of learning rates between which no option chooses."""
     column = options["column"]
     wanted = [options[name] for name in ("of", "over") if name in options]
     rates: dict[str, set[float]] = {}
-    for run in reader.runs:
+    for run in selection.runs:
         arm = as_text(run.row[column])
         if not wanted or "" in wanted or arm in wanted:
             rates.setdefault(arm, set()).add(run.row["lr"])
@@ -97,13 +95,13 @@ def _arm_rate_problems(options: Mapping[str, Any], reader: Reader) -> Iterator[P
         yield Problem(("where",), NO_VALUE, text)
 
 
-def _method_problems(measure: Measure, reader: Reader) -> Iterator[Problem]:
+def _method_problems(measure: Measure, selection: Selection) -> Iterator[Problem]:
     """Problems of methods that several of the selected replays have."""
     for option in ("of", "over"):
         if measure.schema(option).get("value_of") != ["replays", "method"]:
             continue
-        name = reader.options[option]
-        replays = list(dict.fromkeys(r["replay"] for r in reader.rows if r["method"] == name))
+        name = selection.options[option]
+        replays = list(dict.fromkeys(r["replay"] for r in selection.rows if r["method"] == name))
         if len(replays) > 1:
             text = (
                 f"several replays have the method {name!r}, {', '.join(replays)}: "
@@ -123,12 +121,12 @@ def _seed_problems(claim: Claim, planned: Planned) -> Iterator[Problem]:
         return
     planned_seeds = {run.row["seed"] for run in planned.selected(claim.where)}
     counts = [len(planned_seeds)]
-    for grids in planned.axes_elsewhere():
+    for scale in planned.scales:
         seeds = {
             seed
-            for name, axes in grids.items()
+            for name, columns in scale.runs.items()
             if selects({k: v for k, v in claim.where.items() if k == "grid"}, {"grid": name})
-            for seed in axes.get("seed", ())
+            for seed in columns.get("seed", ())
             if "seed" not in claim.where or selects({"seed": claim.where["seed"]}, {"seed": seed})
         }
         counts.append(len(seeds))

@@ -261,6 +261,11 @@ def flow(value: Any) -> str:
     return text.removesuffix("\n").removesuffix("\n...")
 
 
+def condition_text(where: Mapping[str, Any]) -> str:
+    """A condition as a config writes it."""
+    return flow({str(key): wanted for key, wanted in where.items()})
+
+
 def number_in(value: Any) -> Any:
     """The number that a text holds, as in a config file; other values as they are."""
     if not isinstance(value, str):

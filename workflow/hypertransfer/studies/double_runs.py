@@ -8,48 +8,52 @@ from typing import Any
 
 from hypertransfer.catalogue.distinct_runs import DistinctRuns
 from hypertransfer.studies.document import flow
-from hypertransfer.studies.option_checks import Reader
+from hypertransfer.studies.option_checks import Selection
 from hypertransfer.studies.planned import PlannedRun, as_text, in_table
 
 MOST_SHOWN = 3  # values of a column in which runs differ
 
 
-def doubles(distinct: DistinctRuns, reader: Reader) -> str:
+def doubles(distinct: DistinctRuns, selection: Selection) -> str:
     """A text on the first selected runs that cannot be told apart; empty if all can.
 
     Runs without a probe of the measured quantity are no rows of a measure that leaves them out.
     """
     if distinct.each:
-        parts = reader.options[distinct.each]
+        parts = selection.options[distinct.each]
         inner = replace(distinct, each="")
-        texts = (doubles(inner, replace(reader, options=part)) for part in parts)
+        texts = (doubles(inner, replace(selection, options=part)) for part in parts)
         return next(filter(None, texts), "")
-    if distinct.when and not reader.options[distinct.when]:
+    if distinct.when and not selection.options[distinct.when]:
         return ""
-    columns = [reader.options.get(name, name) for name in distinct.by]
+    columns = [selection.options.get(name, name) for name in distinct.by]
     columns = [column for column in columns if column != ""]
     seen: dict[tuple, PlannedRun] = {}
-    for run in _read(distinct, reader):
+    for run in _read(distinct, selection):
         if not {*columns} <= set(run.row):
             continue  # `option_checks` names the column
         place = _at(run, columns)
         first = seen.setdefault(place, run)
-        if first is not run and not (distinct.by_key and first.is_run_of(run)):
-            members = [r for r in _read(distinct, reader) if _at(r, columns) == place]
-            return _text(columns, members, reader)
+        if first is not run and not (distinct.by_key and _are_one(first, run, selection)):
+            members = [r for r in _read(distinct, selection) if _at(r, columns) == place]
+            return _text(columns, members, selection)
     return ""
+
+
+def _are_one(first: PlannedRun, second: PlannedRun, selection: Selection) -> bool:
+    return selection.planned.identity(first) == selection.planned.identity(second)
 
 
 def _at(run: PlannedRun, columns: Sequence[str]) -> tuple:
     return tuple(in_table(run.row.get(column)) for column in columns)
 
 
-def _read(distinct: DistinctRuns, reader: Reader) -> Iterator[PlannedRun]:
+def _read(distinct: DistinctRuns, selection: Selection) -> Iterator[PlannedRun]:
     """The selected runs that the figure or measure reads."""
-    grid = reader.options[distinct.grid] if distinct.grid else None
-    arms = _arms(distinct, reader.options)
-    column = reader.options.get("column")
-    for run in reader.runs:
+    grid = selection.options[distinct.grid] if distinct.grid else None
+    arms = _arms(distinct, selection.options)
+    column = selection.options.get("column")
+    for run in selection.runs:
         if grid is not None and run.row["grid"] != grid:
             continue
         if arms and column in run.row and as_text(run.row[column]) not in arms:
@@ -67,7 +71,7 @@ def _arms(distinct: DistinctRuns, options: Mapping[str, Any]) -> list[str]:
     return [*texts, *(part.strip() for text in texts for part in text.split(","))]
 
 
-def _text(columns: Sequence[str], members: Sequence[PlannedRun], reader: Reader) -> str:
+def _text(columns: Sequence[str], members: Sequence[PlannedRun], selection: Selection) -> str:
     """The runs at one point, the columns in which they differ, and how to choose one."""
     row = members[0].row
     shown = [(c, row[c]) for c in columns]
@@ -76,7 +80,7 @@ def _text(columns: Sequence[str], members: Sequence[PlannedRun], reader: Reader)
     if not differing:
         return f"several runs at {point}: they differ in nothing that a condition can select"
     texts = [f"{column}: {_listed(values)}" for column, values in differing.items()]
-    chosen = _preferred(members, reader)
+    chosen = _preferred(members, selection)
     narrower = {column: in_table(chosen.row.get(column)) for column in differing}
     narrower = {column: value for column, value in narrower.items() if value is not None}
     if not narrower:
@@ -105,11 +109,11 @@ def _differing(members: Sequence[PlannedRun]) -> dict[str, list[Any]]:
     return others or differing
 
 
-def _preferred(members: Sequence[PlannedRun], reader: Reader) -> PlannedRun:
+def _preferred(members: Sequence[PlannedRun], selection: Selection) -> PlannedRun:
     """The run that is measured, if the options name a quantity that a probe measures."""
-    quantity = reader.options.get("quantity")
+    quantity = selection.options.get("quantity")
     if isinstance(quantity, str):
         for run in members:
-            if reader.planned.probes_of(run, quantity):
+            if selection.planned.probes_of(run, quantity):
                 return run
     return members[0]

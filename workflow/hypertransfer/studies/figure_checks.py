@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from hypertransfer.catalogue.cards.figures import FIGURES, FigureCard
-from hypertransfer.catalogue.cards.probes import PROBES
+from hypertransfer.catalogue.cards.probes import COLUMNS
 from hypertransfer.catalogue.options import Validator
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 from hypertransfer.studies.double_runs import doubles
 from hypertransfer.studies.figure import Figure
-from hypertransfer.studies.option_checks import Reader
+from hypertransfer.studies.option_checks import Selection
 from hypertransfer.studies.planned import Planned, in_table
 from hypertransfer.studies.schema import explain_schema_error
 
@@ -29,17 +29,17 @@ def figure_problems(figure: Figure, planned: Planned) -> Iterator[Problem]:
     card = FIGURES[figure.kind]
     problems = list(_option_problems(figure, card))
     yield from problems
-    reader = Reader(planned, figure.options, planned.selected(figure.where))
+    selection = Selection(planned, figure.options, planned.selected(figure.where))
     wrong = {problem.path[1] for problem in problems if len(problem.path) > 1}
     named = [
         problem.below("options", option)
         for option, value in figure.options.items()
         if option not in wrong
-        for problem in reader.problems(card.options[option], value)
+        for problem in selection.problems(card.options[option], value)
     ]
     yield from named
     if not problems and not named:
-        yield from _reading_problems(figure, card, reader)
+        yield from _reading_problems(figure, card, selection)
 
 
 def _option_problems(figure: Figure, card: FigureCard) -> Iterator[Problem]:
@@ -58,30 +58,30 @@ def _option_problems(figure: Figure, card: FigureCard) -> Iterator[Problem]:
         yield Problem(("where",), NO_VALUE, f"has no effect: {figure.kind} reads no runs")
 
 
-def _reading_problems(figure: Figure, card: FigureCard, reader: Reader) -> Iterator[Problem]:
+def _reading_problems(figure: Figure, card: FigureCard, selection: Selection) -> Iterator[Problem]:
     """Problems of the runs that a figure with sound options reads, and options without effect."""
     idle = list(_idle_options(figure.options))
     yield from idle
-    if idle or not reader.runs or not card.reads_runs:
+    if idle or not selection.runs or not card.reads_runs:
         return
-    known = dict.fromkeys(key for run in reader.runs for key in run.row)
+    known = dict.fromkeys(key for run in selection.runs for key in run.row)
     for column in card.columns:
-        if lacking := [run.row["grid"] for run in reader.runs if column not in run.row]:
+        if lacking := [run.row["grid"] for run in selection.runs if column not in run.row]:
             text = (
                 f"the runs of the grid {lacking[0]} have no column {column!r}, which "
                 f"{figure.kind} reads; known: {', '.join(known)}"
             )
             yield Problem(("where",), NO_VALUE, text)
             return
-    of_grid = reader.options[card.probed_in] if card.probed_in else None
-    runs = [run for run in reader.runs if of_grid in (None, run.row["grid"])]
+    of_grid = selection.options[card.probed_in] if card.probed_in else None
+    runs = [run for run in selection.runs if of_grid in (None, run.row["grid"])]
     for column in card.probed:
-        if text := replace(reader, runs=runs).unmeasured(column, "some"):
+        if text := replace(selection, runs=runs).unmeasured(column, "some"):
             yield Problem(("where",), NO_VALUE, text)
-    if card.distinct and (text := doubles(card.distinct, reader)):
+    if card.distinct and (text := doubles(card.distinct, selection)):
         yield Problem(("where",), NO_VALUE, text)
     elif figure.kind in COMPARED:
-        yield from COMPARED[figure.kind](figure.options, reader)
+        yield from COMPARED[figure.kind](figure.options, selection)
 
 
 def _idle_options(options: Mapping[str, Any]) -> Iterator[Problem]:
@@ -91,8 +91,7 @@ def _idle_options(options: Mapping[str, Any]) -> Iterator[Problem]:
         if quantity not in shown:
             text = f"{quantity!r} has no panel; {known_names(quantity, shown)}"
             yield Problem(("options", "relative", str(index)), NO_VALUE, text)
-    probed = {name for card in PROBES.values() for name in card.columns}
-    if options.get("level") is not None and not probed & {*shown}:
+    if options.get("level") is not None and not COLUMNS & {*shown}:
         text = "has no effect: no probe measures one of the quantities"
         yield Problem(("options", "level"), NO_VALUE, text)
     if options.get("tuned_at") and options.get("best"):
@@ -104,10 +103,10 @@ def _idle_options(options: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(("options", first), NO_VALUE, text)
 
 
-def _race_problems(options: Mapping[str, Any], reader: Reader) -> Iterator[Problem]:
+def _race_problems(options: Mapping[str, Any], selection: Selection) -> Iterator[Problem]:
     column, over = options["column"], options["over"]
     lengths: dict[bool, set[int]] = {True: set(), False: set()}
-    for run in reader.runs:
+    for run in selection.runs:
         if in_table(run.row[column]) in (over, options["of"]):
             lengths[in_table(run.row[column]) == over].add(run.row["steps"])
     longest = max(lengths[True])
@@ -116,46 +115,46 @@ def _race_problems(options: Mapping[str, Any], reader: Reader) -> Iterator[Probl
         yield Problem(("options", "of"), NO_VALUE, text)
 
 
-def _arms_problems(options: Mapping[str, Any], reader: Reader) -> Iterator[Problem]:
-    yield from _unmeasured_parts(options, reader, options["rows"], "once")
+def _arms_problems(options: Mapping[str, Any], selection: Selection) -> Iterator[Problem]:
+    yield from _unmeasured_parts(options, selection, options["rows"], "once")
 
 
-def _levels_problems(options: Mapping[str, Any], reader: Reader) -> Iterator[Problem]:
-    yield from _unmeasured_parts(options, reader, "parameterisation", "some")
+def _levels_problems(options: Mapping[str, Any], selection: Selection) -> Iterator[Problem]:
+    yield from _unmeasured_parts(options, selection, "parameterisation", "some")
 
 
 def _unmeasured_parts(
-    options: Mapping[str, Any], reader: Reader, column: str, which: str
+    options: Mapping[str, Any], selection: Selection, column: str, which: str
 ) -> Iterator[Problem]:
     """Problems of quantities that are not measured in the runs of each value of a column."""
-    for value in dict.fromkeys(in_table(run.row[column]) for run in reader.runs):
-        runs = [run for run in reader.runs if in_table(run.row[column]) == value]
+    for value in dict.fromkeys(in_table(run.row[column]) for run in selection.runs):
+        runs = [run for run in selection.runs if in_table(run.row[column]) == value]
         for index, quantity in enumerate(options["quantities"]):
-            if text := replace(reader, runs=runs).unmeasured(quantity, which):
+            if text := replace(selection, runs=runs).unmeasured(quantity, which):
                 path = ("options", "quantities", str(index))
                 yield Problem(path, NO_VALUE, f"{column} {value}: {text}")
 
 
-def _overview_problems(options: Mapping[str, Any], reader: Reader) -> Iterator[Problem]:
+def _overview_problems(options: Mapping[str, Any], selection: Selection) -> Iterator[Problem]:
     names: dict[bool, set[str]] = {True: set(), False: set()}
-    for run in reader.runs:
+    for run in selection.runs:
         names[run.row["grid"] == options["sweep"]].add(run.row["parameterisation"])
     for name in sorted(names[False] - names[True]):
         text = f"the grid {options['sweep']} has no run of parameterisation {name}"
         yield Problem(("options", "sweep"), NO_VALUE, text)
 
 
-def _guidelines_problems(options: Mapping[str, Any], reader: Reader) -> Iterator[Problem]:
+def _guidelines_problems(options: Mapping[str, Any], selection: Selection) -> Iterator[Problem]:
     for index, part in enumerate(options["parts"]):
         column = part["column"]
-        rows = [run.row for run in reader.runs if run.row["grid"] == part["grid"]]
+        rows = [run.row for run in selection.runs if run.row["grid"] == part["grid"]]
         if len({str(in_table(row.get(column))) for row in rows}) < 2:
             text = f"the grid {part['grid']} has no two values of {column} to compare"
             yield Problem(("options", "parts", str(index), "column"), NO_VALUE, text)
 
 
 # Problems of the runs that figures of a kind compare; their options are sound.
-COMPARED: Mapping[str, Callable[[Mapping[str, Any], Reader], Iterator[Problem]]] = {
+COMPARED: Mapping[str, Callable[[Mapping[str, Any], Selection], Iterator[Problem]]] = {
     "race": _race_problems,
     "arms": _arms_problems,
     "levels": _levels_problems,

@@ -223,7 +223,8 @@ def _group_values(
     if len(set(lengths.values())) > 1:
         raise ProblemError.at(("zip",), lengths, "equally many values for axes that are zipped")
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    if len({equality_text(row) for row in rows}) < len(rows):
+    # `axis_values` has compared the values of an axis that is not zipped.
+    if len(group) > 1 and len({equality_text(row) for row in rows}) < len(rows):
         raise ProblemError.at(("zip",), list(columns), "free of points that occur twice")
     return rows
 
@@ -323,17 +324,28 @@ def runs(grid: Grid) -> list[Run]:
     return [run(grid, point, completer.run_spec(values)) for point, values in points(grid)]
 
 
-def run(grid: Grid, point: Mapping[str, Any], spec: RunSpec) -> Run:
+def selecting_probes(grid: Grid, point: Mapping[str, Any]) -> dict[str, Probe]:
+    """The probes of a grid that select a point, by name."""
+    return {name: probe for name, probe in grid.probes.items() if matches(probe.where, point)}
+
+
+def run(
+    grid: Grid,
+    point: Mapping[str, Any],
+    spec: RunSpec,
+    selecting: Mapping[str, Probe] | None = None,
+) -> Run:
     """The run at a point, with the checkpoints of every probe that selects the point.
+
+    `selecting` are these probes, if they are known.
 
     Raises:
         ProblemError: a checkpoint of a probe is beyond the last step of the run.
     """
     steps = set(spec.checkpoints)
-    for name, probe in grid.probes.items():
-        if matches(probe.where, point):
-            path = ("probes", name, "checkpoints")
-            steps |= set(checkpoints(probe.checkpoints, spec.steps, path))
+    for name, probe in (selecting_probes(grid, point) if selecting is None else selecting).items():
+        path = ("probes", name, "checkpoints")
+        steps |= set(checkpoints(probe.checkpoints, spec.steps, path))
     kept = tuple(sorted(steps))
     return Run(point, spec if kept == spec.checkpoints else replace(spec, checkpoints=kept))
 

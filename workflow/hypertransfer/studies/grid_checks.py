@@ -9,11 +9,10 @@ from hypertransfer.catalogue import checks, complete, dataset_options, lookup
 from hypertransfer.catalogue import options as catalogue_options
 from hypertransfer.catalogue.cards import datasets, optimizers, probes
 from hypertransfer.runs import ratios
-from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies import axis_checks, condition_checks, grid
-from hypertransfer.studies.document import flow
+from hypertransfer.studies.document import condition_text
 from hypertransfer.studies.grid import Grid, Probe
 from hypertransfer.studies.placed_run import Run
 
@@ -21,12 +20,12 @@ from hypertransfer.studies.placed_run import Run
 def expand(
     name: str,
     section: Grid,
-    other_scales: Callable[[], Iterable[condition_checks.Values]] = tuple,
+    other_scales: Callable[[], Iterable[Grid]] = tuple,
 ) -> tuple[list[Run], list[Problem]]:
     """The runs of a grid, and every problem of the grid.
 
-    Runs whose spec cannot be parsed are left out. `other_scales` returns the values of the grid's
-    axes at the other scales of the study. Paths of problems start at the root of the study.
+    Runs whose spec cannot be parsed are left out. `other_scales` returns the grid as it is at the
+    other scales of the study. Paths of problems start at the root of the study.
     """
     runs: list[Run] = []
     problems = [
@@ -56,22 +55,24 @@ def _run_problems(
     try:
         for point, values in grid.points(section):
             empty = False
-            idle = {name: probe for name, probe in idle.items() if not matches(probe.where, point)}
+            selecting = grid.selecting_probes(section, point)
+            for name in selecting:
+                idle.pop(name, None)
             try:
                 spec = completer.run_spec(values)
             except ProblemError as error:
                 yield from (_in_grid(section, problem) for problem in error.problems)
                 continue
-            runs.append(grid.run(section, point, spec))
+            runs.append(grid.run(section, point, spec, selecting))
             yield from twins.problems(point, spec)
-            wrong = [*spec_problems(spec, options), *_needs_of_probes(section, runs[-1])]
+            wrong = [*spec_problems(spec, options), *_needs_of_probes(selecting, spec)]
             yield from (_in_grid(section, problem) for problem in wrong)
             if not wrong:
-                yield from _sample_problems(section, runs[-1])
+                yield from _sample_problems(selecting, spec)
         if empty:
             yield Problem((), NO_VALUE, "exclude and only leave no run of this grid")
         for name, probe in idle.items() if not empty else ():
-            text = f"no run of this scale is selected by {flow(dict(probe.where))}"
+            text = f"no run of this scale is selected by {condition_text(probe.where)}"
             yield Problem(("probes", name, "where"), NO_VALUE, text)
     except ProblemError as error:
         yield from error.problems
@@ -81,7 +82,7 @@ def _run_problems(
 
 
 def _condition_problems(
-    section: Grid, other_scales: Callable[[], Iterable[condition_checks.Values]]
+    section: Grid, other_scales: Callable[[], Iterable[Grid]]
 ) -> Iterator[Problem]:
     try:
         yield from condition_checks.problems(section, other_scales)
@@ -94,22 +95,21 @@ def spec_problems(spec: RunSpec, options: checks.OptionChecks | None = None) -> 
     return list(checks.objections(spec, options)) or list(_table_problems(spec))
 
 
-def _needs_of_probes(section: Grid, run: Run) -> Iterator[Problem]:
+def _needs_of_probes(selecting: Mapping[str, Probe], spec: RunSpec) -> Iterator[Problem]:
     """Requirements of the probes that select a run, and that the run does not meet."""
-    for probe in section.probes.values():
-        card = probes.PROBES.get(probe.probe)
-        if card and matches(probe.where, run.point):
-            yield from card.needs(run.spec)
+    for probe in selecting.values():
+        if card := probes.PROBES.get(probe.probe):
+            yield from card.needs(spec)
 
 
-def _sample_problems(section: Grid, run: Run) -> Iterator[Problem]:
+def _sample_problems(selecting: Mapping[str, Probe], spec: RunSpec) -> Iterator[Problem]:
     """Problems of probes that ask for more training samples than a run has."""
-    for name, probe in section.probes.items():
+    for name, probe in selecting.items():
         card, wanted = probes.PROBES.get(probe.probe), probe.settings.get("samples")
         if not card or not card.reads_training or not isinstance(wanted, int):
             continue
-        data = run.spec.data
-        known = data.name in datasets.CARDS and matches(probe.where, run.point)
+        data = spec.data
+        known = data.name in datasets.CARDS
         there = dataset_options.training_samples(data.name, data.options) if known else None
         if there is not None and wanted > there:
             expected = f"at most {there}, the number of training samples of {data.name}"

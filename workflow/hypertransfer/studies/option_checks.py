@@ -13,19 +13,18 @@ from hypertransfer.catalogue.cards import probes
 from hypertransfer.catalogue.options import Option
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
-from hypertransfer.studies.document import flow
+from hypertransfer.studies.document import condition_text, flow
 from hypertransfer.studies.planned import Planned, PlannedRun, Row, as_text, in_table
 
 _KEYWORDS = {
     "column_of", "value_of", "value_in", "keys_of", "measured", "within_budget",
 }  # fmt: skip
-_MEASURED = {name for card in probes.PROBES.values() for name in card.columns}
 MOST_SHOWN = 20  # values that a message lists
 
 
 @dataclass(frozen=True)
-class Reader:
-    """A figure or a measure with the values of all its options and the rows that it selects.
+class Selection:
+    """What a figure or a measure selects: rows, and the values of all its options.
 
     Attributes:
         planned: what is known of the tables.
@@ -46,12 +45,12 @@ class Reader:
     def problems(self, schema: Option, value: Any) -> Iterator[Problem]:
         """Problems of the names in the value of an option; paths start at the value."""
         for path, part, name, beside in _names(schema, value):
-            reader = self._of_part(beside) if {"column_of", "keys_of"} & set(part) else self
-            if text := reader._fault(part, name):
+            selection = self._of_part(beside) if {"column_of", "keys_of"} & set(part) else self
+            if text := selection._fault(part, name):
                 yield Problem(path, NO_VALUE, text)
 
-    def _of_part(self, beside: Mapping[str, Any]) -> Reader:
-        """The reader of a part with options of its own, which reads the grid that it names."""
+    def _of_part(self, beside: Mapping[str, Any]) -> Selection:
+        """The selection of a part with options of its own, which reads the grid that it names."""
         if not beside:
             return self
         runs = [run for run in self.runs if run.row["grid"] == beside.get("grid")]
@@ -197,7 +196,7 @@ class Reader:
         `which` is `every` if one probe has to measure every run, `once` if one probe has to measure
         some runs, and `some` if any probe has to.
         """
-        if quantity not in _MEASURED or not self.runs or not self.planned.probes:
+        if quantity not in probes.COLUMNS or not self.runs or not self.planned.probes:
             return ""
         runs = self.measuring(quantity)
         names = list(dict.fromkeys(name for _, found in runs for name in found))
@@ -209,18 +208,18 @@ class Reader:
             )
             return f"{quantity} is measured by several probes, {', '.join(names)}: {remedy}"
         if which == "every":
-            kept = self._of_common_seeds()
-            return _unmeasured_runs(quantity, [pair for pair in runs if pair[0] in kept])
+            seeds = self._common_seeds()
+            compared = [pair for pair in runs if pair[0].row["seed"] in seeds]
+            return _unmeasured_runs(quantity, compared, self.planned)
         return ""
 
-    def _of_common_seeds(self) -> Sequence[PlannedRun]:
-        """The selected runs with seeds that every size has; a comparison leaves out the others."""
+    def _common_seeds(self) -> set[int]:
+        """The seeds that every selected size has; a comparison leaves out runs of the others."""
         seeds: dict[Any, set[int]] = {}
         size = self.options.get("size")
         for run in self.runs:
             seeds.setdefault(run.row.get(size), set()).add(run.row["seed"])
-        common = set.intersection(*seeds.values())
-        return [run for run in self.runs if run.row["seed"] in common]
+        return set.intersection(*seeds.values())
 
     def _no_probe(self, quantity: str) -> str:
         wanted = self.options.get("probe")
@@ -278,14 +277,15 @@ def _no_number(values: Any, numbers: str) -> list[Any]:
     return []
 
 
-def _unmeasured_runs(quantity: str, runs: Sequence[tuple[PlannedRun, list[str]]]) -> str:
-    """A text on runs that no probe measures, and on how to select the others."""
+def _unmeasured_runs(
+    quantity: str, runs: Sequence[tuple[PlannedRun, list[str]]], planned: Planned
+) -> str:
+    """A text on runs that no probe measures in any grid, and on how to select the others."""
+    bare = [run for run, names in runs if not names]
     measured = [run for run, names in runs if names]
-    bare = [
-        run
-        for run, names in runs
-        if not names and not any(run.is_run_of(other) for other in measured)
-    ]
+    if bare:
+        identities = set(map(planned.identity, measured))
+        bare = [run for run in bare if planned.identity(run) not in identities]
     if not bare:
         return ""
     text = f"no probe measures {quantity} in {len(bare)} of the {len(runs)} selected runs"
@@ -301,11 +301,6 @@ def narrowed(wanted: Sequence[PlannedRun], others: Sequence[PlannedRun]) -> str:
             value = own[0] if len(own) == 1 else own
             return f"add `{flow({column: value})[1:-1]}` to where"
     return ""
-
-
-def condition_text(where: Mapping[str, Any]) -> str:
-    """A condition as a config writes it."""
-    return flow({str(key): wanted for key, wanted in where.items()})
 
 
 def bounds_text(where: Mapping[str, Any], row: Row) -> str:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from hypertransfer.catalogue.cards.probes import PROBES
+from hypertransfer.catalogue.run_identity import RunIdentities
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.conditions import matches
 from hypertransfer.spaces import table_columns
+from hypertransfer.studies.axes import equality_text
 from hypertransfer.studies.grid import Probe
 from hypertransfer.studies.placed_run import Run
 
 Row = Mapping[str, Any]
-Axes = Mapping[str, Mapping[str, Sequence[Any]]]  # values of each axis of each grid
 
 
 class PlannedRun(NamedTuple):
@@ -28,12 +29,17 @@ class PlannedRun(NamedTuple):
     run: Run
     of_search: bool = False
 
-    def is_run_of(self, other: PlannedRun) -> bool:
-        """Whether both are one run in the store, whose key does not depend on checkpoints."""
-        if self.of_search or other.of_search:
-            return self.row == other.row
-        specs = (replace(one.run.spec, checkpoints=()) for one in (self, other))
-        return next(specs) == next(specs)
+
+class ScaleValues(NamedTuple):
+    """What a study has at one scale, as far as it can be read without a check.
+
+    Attributes:
+        runs: the values that runs have in each column, by the name of their grid.
+        rows: the rows of tables of replays.
+    """
+
+    runs: Mapping[str, Mapping[str, Sequence[Any]]]
+    rows: Mapping[str, Sequence[Row]]
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,13 @@ class Planned:
         runs: the runs by the name of their grid; empty if grids have problems.
         rows: the rows of tables of replays, with the columns that are known.
         probes: the probes of each grid, by name; the other names in `runs` are of searches.
-        axes_elsewhere: returns the values of the grids' axes at each scale.
+        read_scales: returns what the study has at each scale.
     """
 
     runs: Mapping[str, Sequence[Run]]
     rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     probes: Mapping[str, Mapping[str, Probe]] = field(default_factory=dict)
-    axes_elsewhere: Callable[[], Iterable[Axes]] = tuple
+    read_scales: Callable[[], Iterable[ScaleValues]] = tuple
 
     def selected(self, where: Mapping[str, Any]) -> list[PlannedRun]:
         """The runs that a condition selects, in the order of their grids."""
@@ -64,23 +70,55 @@ class Planned:
             of_search = bool(self.probes) and name not in self.probes
             if not members or not selects(of_grid, {"grid": name}):
                 continue  # skips all runs of other grids at once
+            on_axes = {k: wanted for k, wanted in of_run.items() if k in members[0].point}
             for run in members:
+                if on_axes and not selects(on_axes, run.point):
+                    continue  # a row is made of few runs only
                 row = row_of(name, run)
-                if not of_run or selects(of_run, row):
+                if len(on_axes) == len(of_run) or selects(of_run, row):
                     yield PlannedRun(row, run, of_search)
 
     @cached_property
+    def _identities(self) -> RunIdentities:
+        return RunIdentities()
+
+    def identity(self, run: PlannedRun) -> Hashable:
+        """A value that two planned runs share if they are one run in the store.
+
+        The spec of a run of a search is not known, so that such runs are told apart by their rows.
+        """
+        return equality_text(run.row) if run.of_search else self._identities.of(run.run.spec)
+
+    @cached_property
     def names(self) -> frozenset[str]:
-        """All values of all columns as texts: planned ones, and those of axes at other scales."""
-        runs = (row_of(name, run) for name, members in self.runs.items() for run in members)
-        held = {value for row in runs for value in map(in_table, row.values())}
-        held |= {value for rows in self.rows.values() for row in rows for value in _texts(row)}
-        for grids in self.axes_elsewhere():
-            held |= {
-                *grids,
-                *(in_table(v) for a in grids.values() for vs in a.values() for v in vs),
-            }
+        """All values of all columns as texts, at this scale and at the others."""
+        held = {*self.columns_of_runs}
+        for columns in self.columns_of_runs.values():
+            held |= {value for values in columns.values() for value in values}
+        for tables in (self.rows, *(scale.rows for scale in self.scales)):
+            held |= {value for rows in tables.values() for row in rows for value in _texts(row)}
         return frozenset(map(as_text, held - {None}))
+
+    @cached_property
+    def scales(self) -> tuple[ScaleValues, ...]:
+        """What the study has at each scale; empty if that is not known."""
+        return tuple(self.read_scales())
+
+    @cached_property
+    def columns_of_runs(self) -> dict[str, dict[str, set[Any]]]:
+        """The values, as tables hold them, of each column of each grid, at any scale."""
+        held: dict[str, dict[str, set[Any]]] = {}
+        for name, members in self.runs.items():
+            columns = held.setdefault(name, {})
+            for run in members:
+                for column, value in row_of(name, run).items():
+                    columns.setdefault(column, set()).add(in_table(value))
+        for scale in self.scales:
+            for name, of_grid in scale.runs.items():
+                columns = held.setdefault(name, {"grid": {name}})
+                for column, values in of_grid.items():
+                    columns.setdefault(column, set()).update(map(in_table, values))
+        return held
 
     def rows_of(self, table: str, where: Mapping[str, Any]) -> list[Row]:
         """The planned rows of a table of replays that the known part of a condition selects."""

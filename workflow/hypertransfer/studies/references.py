@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hypertransfer.claims.families import measures
+from hypertransfer.runs.canonical import is_plain
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
-from hypertransfer.studies.option_checks import bounds_text, condition_text
+from hypertransfer.studies.document import condition_text
+from hypertransfer.studies.option_checks import bounds_text
 from hypertransfer.studies.planned import Planned, Row, in_table, row_of, selects
 
 MOST_SHOWN = 20  # values of a column that a message lists
@@ -65,7 +67,8 @@ def _no_row(where: Mapping[str, Any], table: str, planned: Planned) -> str:
     for column, wanted in where.items():
         if column not in columns:
             return f"no column {column!r} in the table {table}; {known_names(column, columns)}"
-        known = sorted({row[column] for row in rows if column in row})
+        tables = [rows, *(scale.rows.get(table, ()) for scale in planned.scales)]
+        known = sorted({row[column] for held in tables for row in held if column in row})
         names = wanted if isinstance(wanted, list) else [wanted]
         for name in names if known else ():
             if name not in known:
@@ -76,8 +79,10 @@ def _no_row(where: Mapping[str, Any], table: str, planned: Planned) -> str:
 def _no_run(where: Mapping[str, Any], planned: Planned) -> str:
     """The reason why a condition selects no run; empty if it selects some."""
     first = [row_of(name, members[0]) for name, members in planned.runs.items() if members]
-    if not first or next(planned.iterate(where), None):
+    if not first:
         return ""
+    if next(planned.iterate(where), None):
+        return _unknown_member(where, planned)
     if text := next((text for row in _with(where, first) if (text := bounds_text(where, row))), ""):
         return text
     known = dict.fromkeys(key for row in first for key in row)
@@ -87,6 +92,22 @@ def _no_run(where: Mapping[str, Any], planned: Planned) -> str:
     text = f"no run of this scale is selected by {condition_text(where)}"
     reasons = [_no_value_text(column, where[column], planned) for column in where]
     return "; ".join([text, *filter(None, reasons)])
+
+
+def _unknown_member(where: Mapping[str, Any], planned: Planned) -> str:
+    """The first member of a list that no run has at any scale; empty if there is none."""
+    of_grid = {column: wanted for column, wanted in where.items() if column == "grid"}
+    lists = {column: wanted for column, wanted in where.items() if isinstance(wanted, list)}
+    for column, members in lists.items():
+        known: dict[Any, None] = {}
+        for grid, columns in planned.columns_of_runs.items():
+            if column == "grid" or selects(of_grid, {"grid": grid}):
+                known |= dict.fromkeys(columns.get(column, ()))
+        for member in filter(is_plain, members):  # other values are reported as such
+            if in_table(member) not in known:
+                listed = sorted(known, key=str)[:MOST_SHOWN]
+                return f"no {column} {member!r} at any scale; {known_names(member, listed)}"
+    return ""
 
 
 def _with(where: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[Row]:

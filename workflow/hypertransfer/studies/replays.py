@@ -395,7 +395,6 @@ def _task_column(suite: Suite, key: str) -> dict[str, Any]:
 def _ranges(suite: Suite) -> list[str]:
     """The names of a suite's numeric dimensions; none if they are not declared as a mapping."""
     try:
-        dimensions = _dimensions(suite)
-        return [str(name) for name, d in dimensions.items() if "choices" not in d]
+        return [str(name) for name, d in _dimensions(suite).items() if "choices" not in d]
     except (KeyError, TypeError, AttributeError):
         return []

@@ -18,12 +18,12 @@ from hypertransfer.runs.section import Section
 from hypertransfer.studies import (
     axes,
     claim_checks,
-    condition_checks,
     figure_checks,
     grid,
     grid_checks,
     references,
     replays,
+    scale_values,
     search_checks,
     suite_checks,
 )
@@ -35,7 +35,7 @@ from hypertransfer.studies.document import (
 from hypertransfer.studies.figure import Figure
 from hypertransfer.studies.grid import Grid, Probe
 from hypertransfer.studies.placed_run import Run
-from hypertransfer.studies.planned import Planned
+from hypertransfer.studies.planned import Planned, ScaleValues
 from hypertransfer.studies.replays import Replay, Suite
 from hypertransfer.studies.schema import schema_problems, with_whole_numbers
 from hypertransfer.studies.searches import Search
@@ -148,6 +148,8 @@ def load_study(name: str, scale: str, directory: Path) -> Study:
     patch = patches.get(scale) if isinstance(patches.get(scale), Mapping) else {}
     unpatched = {k: v for k, v in body.items() if k != "scales"}
     values = with_whole_numbers("study", _without_unknown(unpatched, merge(unpatched, patch)))
+    if isinstance(values.get("claims"), list):
+        values["claims"] = list(map(validation.with_whole_numbers, values["claims"]))
     checks = _Checks(
         values, name, lambda: [unpatched, *(merge(unpatched, p) for p in patches.values())]
     )
@@ -155,16 +157,6 @@ def load_study(name: str, scale: str, directory: Path) -> Study:
     if problems:
         raise ConfigError(document.locate(problem, scale) for problem in problems)
     return Study.parse(values, scale, checks.runs)
-
-
-def _axes_in(values: Any, name: str) -> Iterator[condition_checks.Values]:
-    """The values of a grid's axes in the values of a study; none if they are malformed."""
-    try:
-        written = values["grids"][name]
-        overrides = [override.get("axes", {}) for override in written.get("overrides", ())]
-        yield condition_checks.values_of(written["axes"], overrides)
-    except (KeyError, TypeError, AttributeError):
-        return
 
 
 # Sections whose entries have names; a scale can change entries, or add entries that are complete.
@@ -262,7 +254,7 @@ class _Checks:
             self.problems.append(problem)
         self.runs: dict[str, list[Run]] = {}
         runs = self._check_runs()
-        planned = Planned(runs, self._check_spaces(runs), self._probes(), self._axes_at_scales)
+        planned = Planned(runs, self._check_spaces(runs), self._probes(), self._read_scales)
         for part in ("figures", "claims"):
             self._check_references(part, planned)
         if not self.broken:
@@ -287,8 +279,8 @@ class _Checks:
         """Check grids and searches; returns their runs, or no runs if there is a problem."""
         problems: list[Problem] = []
         for name, written in self._sound("grids").items():
-            axes_elsewhere = partial(self._axes_of, name)
-            self.runs[name], wrong = grid_checks.expand(name, Grid.parse(written), axes_elsewhere)
+            at_scales = partial(self._grid_at_scales, name)
+            self.runs[name], wrong = grid_checks.expand(name, Grid.parse(written), at_scales)
             problems += wrong
         planned = dict(self.runs)
         for name, written in self._sound("searches").items():
@@ -356,17 +348,12 @@ class _Checks:
         grids = self._sound("grids").items()
         return {str(name): Grid.parse(written).probes for name, written in grids}
 
-    def _axes_at_scales(self) -> Iterator[dict[str, condition_checks.Values]]:
-        """The values of the axes of all grids at every scale; what is malformed is left out."""
-        for values in self.scales():
-            grids = values.get("grids") if isinstance(values, Mapping) else None
-            names = grids if isinstance(grids, Mapping) else ()
-            yield {str(name): axes for name in names for axes in _axes_in(values, name)}
+    def _grid_at_scales(self, name: str) -> Iterator[Grid]:
+        """A grid as it is at every scale."""
+        return (grid for values in self.scales() for grid in scale_values.grid_at(values, name))
 
-    def _axes_of(self, name: str) -> Iterator[condition_checks.Values]:
-        """The values of a grid's axes at every scale; what is malformed there is left out."""
-        for values in self.scales():
-            yield from _axes_in(values, name)
+    def _read_scales(self) -> Iterator[ScaleValues]:
+        return map(scale_values.scale_values, self.scales())
 
     def _check_references(self, part: str, planned: Planned) -> None:
         """Check the figures or the claims, and the rows that they select."""

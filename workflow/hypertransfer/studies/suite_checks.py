@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hypertransfer.runs.columns import SUMMARY
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
-from hypertransfer.spaces.dimensions import NEAR
+from hypertransfer.spaces.dimensions import Dimension, Domain
 from hypertransfer.spaces.tasks import sources
-from hypertransfer.studies.document import flow
+from hypertransfer.studies.document import condition_text
 from hypertransfer.studies.placed_run import Run
 from hypertransfer.studies.planned import Row, in_table, row_of, selects
 from hypertransfer.studies.replays import Replay, Suite
@@ -21,8 +20,13 @@ def evaluations(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> list[Row]:
     if suite.source != sources.RUNS or suite.study is not None:
         return []
     rows = [row_of(grid, run) for grid in suite.grids for run in runs.get(grid, ())]
-    where = (suite.about or {}).get("where", {})
+    where = _known_before_training((suite.about or {}).get("where", {}))
     return [row for row in rows if selects(where, row)] if where else rows
+
+
+def _known_before_training(where: Mapping[str, Any]) -> dict[str, Any]:
+    """A condition without the columns that only trained runs have, such as `status`."""
+    return {column: wanted for column, wanted in where.items() if column not in SUMMARY}
 
 
 def suite_problems(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> Iterator[Problem]:
@@ -36,12 +40,12 @@ def suite_problems(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> Iterator[
     problems = [problem.below("about") for problem in _column_problems(about, columns)]
     rows = evaluations(suite, runs)
     if not problems and not rows:
-        text = f"no run of the grids {', '.join(of_grids)} has {flow(dict(about['where']))}"
+        text = f"no run of the grids {', '.join(of_grids)} has {condition_text(about['where'])}"
         problems.append(Problem(("about", "where"), NO_VALUE, text))
     yield from problems
     if not problems:
-        for name, dimension in about["dimensions"].items():
-            yield from _range_problems(name, dimension, rows)
+        for dimension in Domain.parse(about["dimensions"]).dimensions:
+            yield from _range_problems(dimension, rows)
 
 
 def _column_problems(about: Mapping[str, Any], columns: Sequence[str]) -> Iterator[Problem]:
@@ -50,7 +54,7 @@ def _column_problems(about: Mapping[str, Any], columns: Sequence[str]) -> Iterat
     named = [
         *((("task",), name) for name in about["task"]),
         *((("group",), about[key]) for key in ("group",) if key in about),
-        *((("where", name), name) for name in about.get("where", {})),
+        *((("where", name), name) for name in _known_before_training(about.get("where", {}))),
         *((("dimensions", name), name) for name in about["dimensions"]),
     ]
     for path, name in named:
@@ -62,10 +66,9 @@ def _column_problems(about: Mapping[str, Any], columns: Sequence[str]) -> Iterat
             yield Problem((key,), NO_VALUE, text)
 
 
-def _range_problems(
-    name: str, dimension: Mapping[str, Any], rows: Sequence[Row]
-) -> Iterator[Problem]:
+def _range_problems(dimension: Dimension, rows: Sequence[Row]) -> Iterator[Problem]:
     """The problem of the first value that lies outside of its dimension."""
+    name = dimension.name
     for value in dict.fromkeys(in_table(row[name]) for row in rows if name in row):
         if not _within(dimension, value):
             text = f"{value!r}, a value of the runs, lies outside"
@@ -73,14 +76,10 @@ def _range_problems(
             return
 
 
-def _within(dimension: Mapping[str, Any], value: Any) -> bool:
-    if "choices" in dimension:
-        return value in map(in_table, dimension["choices"])
-    if not isinstance(value, int | float):
-        return False
-    low, high = dimension["low"], dimension["high"]
-    near = any(math.isclose(value, end, rel_tol=NEAR) for end in (low, high))
-    return low <= value <= high or near
+def _within(dimension: Dimension, value: Any) -> bool:
+    if not dimension.numeric:
+        return value in map(in_table, dimension.choices)
+    return isinstance(value, int | float) and dimension.holds(value)
 
 
 def target_problems(replay: Replay, rows: Sequence[Row]) -> Iterator[Problem]:
@@ -90,5 +89,5 @@ def target_problems(replay: Replay, rows: Sequence[Row]) -> Iterator[Problem]:
     """
     for key, condition in (("targets", replay.targets), ("priors", replay.priors)):
         if rows and condition and not any(selects(condition, row) for row in rows):
-            text = f"no task has {flow(dict(condition))}"
+            text = f"no task has {condition_text(condition)}"
             yield Problem((key,), NO_VALUE, text)

@@ -98,8 +98,8 @@ _EACH_REPLAY = ["replays", "replay"]  # an option, and the column that holds its
 _EACH_SUITE = ["suites", "suite"]
 _REPLAYS = _list_of(_value("replays", "replay", "replay"), "names of replays")
 _ARM = {
-    "anyOf": [{"type": "string"}, {"type": "number"}, FLAG],
-    "expected": "an arm, which is a value of `column`",
+    "anyOf": [{"type": "string"}, {"type": "number"}],
+    "expected": "an arm, which is a value of `column` (put true and false in quotes)",
     "value_in": "column",
 }
 

@@ -229,6 +229,10 @@ PROBES: Mapping[str, ProbeCard] = {
 }
 
 
+# The names of all columns of probes.
+COLUMNS = frozenset(name for card in PROBES.values() for name in card.columns)
+
+
 def measured() -> Iterator[str]:
     """The names of all columns of probes that are numbers."""
     for card in PROBES.values():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hypertransfer.spaces.tasks.table_file import number
+from hypertransfer.spaces.tasks.table_file import is_empty, number
 from hypertransfer.spaces.tasks.tables import TableError
 
 # Texts of a loss that is not finite, in lower case.
@@ -81,9 +81,16 @@ def _worst_if_endless(values: pd.Series, losses: pd.Series, file: str) -> pd.Ser
 
 def _unreadable(column: object, index: Any, written: Any, file: str) -> TableError:
     plain = written.item() if hasattr(written, "item") else written
+    fault, diverged = f"{plain!r} in row {index + 1} is not a loss", "inf or nan"
+    if is_empty(written):
+        fault = f"is empty in row {index + 1}"
+        # pandas writes NaN to Parquet as an empty cell.
+        diverged = (
+            diverged if file.endswith(".csv") else "inf, or a column `status` with `diverged`,"
+        )
     return TableError(
-        f"{file}: {column}: {plain!r} in row {index + 1} is not a loss: write a number such as "
-        "1234.5, or inf or nan where training diverged, and leave trials that failed out by `where`"
+        f"{file}: {column}: {fault}: write a number such as 1234.5, or {diverged} where training "
+        "diverged, and leave trials that failed out by `where`"
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hypertransfer.spaces.dimensions import EDGE, NEAR, Dimension, Domain
+from hypertransfer.spaces.dimensions import NEAR, Dimension, Domain
 from hypertransfer.spaces.tasks import reports, states, table_file, unfinished
 from hypertransfer.spaces.tasks.read_losses import losses_of
 from hypertransfer.spaces.tasks.select_rows import selected
@@ -102,11 +102,18 @@ def tasks_of(
 
 def _sorted(rows: pd.DataFrame, task: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
     """The rows in the order of their values; tasks with sizes as names in that of the sizes."""
-    values = zip(
-        *(_numbers_if_all(rows[name]) for name in task), *(rows[n] for n in columns), strict=True
-    )
-    keys = [tuple(map(_order, row)) for row in values]
-    return rows.iloc[sorted(range(len(rows)), key=keys.__getitem__)]
+    names = [pd.Series(_numbers_if_all(rows[name]), dtype=object) for name in task]
+    keys = [_ranks(column) for column in (*names, *(rows[name] for name in columns))]
+    return rows.iloc[np.lexsort(keys[::-1])]  # by the first key first
+
+
+def _ranks(values: pd.Series) -> np.ndarray:
+    """Numbers in the order of `_order` of the values; equal for equal values."""
+    if values.dtype.kind in "if" and not values.isna().any():
+        return values.to_numpy()
+    keys = list(map(_order, values))
+    ranks = {key: rank for rank, key in enumerate(sorted(set(keys)))}
+    return np.array([ranks[key] for key in keys])
 
 
 def _check_hashable(rows: pd.DataFrame, task: Sequence[str], file: str) -> None:
@@ -135,7 +142,10 @@ def _values(
         if (wrong := _outside(value, dimension)) is not None:
             task = ", ".join(_text(rows.at[index, name]) for name in about["task"])
             wanted, advice = wrong
-            text = f"{dimension.name}: {written!r} is not {wanted}, in row {index + 1}"
+            fault = f"{written!r} is not {wanted}"
+            if table_file.is_empty(written):
+                fault, advice = "is empty", "write a value"
+            text = f"{dimension.name}: {fault}, in row {index + 1}"
             raise TableError(f"{file}: task {task}: {text}: {advice}, or leave the row out")
         values.append(round(value) if dimension.integer else value)
     return values
@@ -147,20 +157,12 @@ def _outside(value: Any, dimension: Dimension) -> tuple[str, str] | None:
         known = ", ".join(map(repr, dimension.choices))
         words = (f"one of {known}", "write it into choices in dimensions")
         return words if value is None else None
-    if value is None or not _within(value, dimension):
+    if value is None or not dimension.holds(value):
         words = f"within {dimension.low:g} and {dimension.high:g}"
         return words, "widen the range in dimensions"
     if dimension.integer and not math.isclose(value, round(value), rel_tol=WHOLE):
         return "a whole number", "take integer: true out of dimensions"
     return None
-
-
-def _within(value: float, dimension: Dimension) -> bool:
-    if dimension.low <= value <= dimension.high:
-        return True
-    slack = 0.0 if dimension.log else EDGE * (dimension.high - dimension.low)
-    ends = (dimension.low, dimension.high)
-    return any(math.isclose(value, end, rel_tol=NEAR, abs_tol=slack) for end in ends)
 
 
 def _choice(value: Any, choices: Sequence[Any]) -> Any:

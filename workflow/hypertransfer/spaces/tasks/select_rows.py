@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from hypertransfer.runs import conditions
@@ -25,7 +26,7 @@ def selected(
         raise TableError(f"{file}: has no rows, only the names of columns")
     wanted = [*columns, *where, *([about["group"]] if "group" in about else [])]
     if absent := [name for name in wanted if name not in table]:
-        known = ", ".join(map(str, table))
+        known = ", ".join(map(repr, table))
         text = f"no column {', '.join(map(repr, absent))}; the columns are {known}"
         raise TableError(f"{file}: {text}")
     kept = pd.Series(True, index=table.index)
@@ -66,12 +67,26 @@ def _is_value(value: Any, wanted: Any) -> bool:
         return wanted is None and (value is None or value == "" or value != value)
     if isinstance(value, str) and _is_numeric(wanted):
         (value,) = table_file.typed([value])
+    value = _in_double_precision(value, wanted)
     # A list is the value itself here, and no list of alternatives.
     listed = [wanted] if isinstance(wanted, list | tuple) else wanted
     return conditions.matches({"": listed}, {"": value})
 
 
+def _in_double_precision(value: Any, wanted: Any) -> Any:
+    """The number of a condition that a value of a column of single precision stands for."""
+    if not isinstance(value, float):
+        return value
+    numbers = (number for number in _numbers(wanted) if isinstance(number, float))
+    with np.errstate(over="ignore"):
+        return next((number for number in numbers if np.float32(number) == value), value)
+
+
 def _is_numeric(wanted: Any) -> bool:
     """Whether a condition is a number or numeric bounds."""
-    values = wanted.values() if conditions.is_bounds(wanted) else [wanted]
-    return any(isinstance(value, int | float) for value in values)
+    return any(isinstance(value, int | float) for value in _numbers(wanted))
+
+
+def _numbers(wanted: Any) -> list[Any]:
+    """The ends of bounds, or the value of another condition."""
+    return list(wanted.values()) if conditions.is_bounds(wanted) else [wanted]

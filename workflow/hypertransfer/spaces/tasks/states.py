@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -51,8 +52,11 @@ def name_of(column: object) -> str:
 def word(state: Any) -> str:
     """A state as a plain word: `pruned` of `TrialState.PRUNED` and of `<TrialState.PRUNED: 2>`."""
     state = _text(state)
-    if not isinstance(state, str):
-        return ""
+    return _word(state) if isinstance(state, str) else ""
+
+
+@lru_cache(maxsize=1024)  # a column repeats few states
+def _word(state: str) -> str:
     last = state.strip().strip("<>").partition(":")[0].rpartition(".")[2]
     return "".join(c for c in last.lower() if c.isalnum())
 

@@ -69,6 +69,11 @@ def number(value: Any) -> float | None:
         return None
 
 
+def is_empty(value: Any) -> bool:
+    """Whether a value is missing, as pandas writes NaN to Parquet, or is a text of blanks."""
+    return value is None or value is pd.NA or (isinstance(value, str) and not value.strip())
+
+
 def _from_parquet(path: Path) -> pd.DataFrame:
     table = parquet.read(path)
     _check_names(path, table.column_names)

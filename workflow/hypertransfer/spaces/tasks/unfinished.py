@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,12 @@ import pandas as pd
 
 from hypertransfer.spaces.tasks import reports, states
 from hypertransfer.spaces.tasks.tables import TableError
+
+EARLIER = "earlier reports of a trial"  # a reason to leave rows out
+# Last words of hyperparameters that say how long a trial is trained.
+LENGTHS = frozenset(
+    {"epoch", "epochs", "step", "steps", "iter", "iters", "iteration", "iterations"}
+)
 
 
 def finished(
@@ -30,18 +36,22 @@ def finished(
     tally, count, progress = _Tally(), len(rows), None
     if known:
         rows, progress = reports.last_reports(rows, known, judged, file)
-        tally.reasons["earlier reports of a trial"] += count - len(rows)
+        tally.reasons[EARLIER] += count - len(rows)
     for column in judged:
         rows = rows.loc[~_left_out(rows, column, known, tally, file)]
     if known:
-        rows = _as_far_as_the_longest(rows, progress[rows.index], known, about["task"], tally)
+        progress = progress[rows.index]
+        if tally.reasons[EARLIER] and not _steps_are_tuned(about["dimensions"]):
+            rows = _as_far_as_the_longest(rows, progress, known, about["task"], tally)
+        else:
+            tally.short = set(rows.index[_short(rows, progress, about["task"], tally)])
     else:
         reports.check_no_histories(rows, judged, about["task"], list(about["dimensions"]), file)
     parts = [f"{number} {reason}" for reason, number in tally.reasons.items() if number]
     text = f"{count - len(rows)} of {count} rows: {', '.join(parts)}"
     if parts and rows.empty:
         raise TableError(f"{file}: no finished trial is left. Left out: {text}")
-    return rows, [*([f"left out: {text}"] if parts else []), *tally.notes(rows)]
+    return rows, [*([f"left out: {text}"] if parts else []), *tally.notes(rows, known)]
 
 
 def diverged(rows: pd.DataFrame, used: Collection[str]) -> pd.Series:
@@ -60,21 +70,30 @@ class _Tally:
         completed: rows whose trial ended by itself, however many reports it made.
         stopped: rows whose trial the tuner stopped.
         not_done: rows with `done` False.
+        short: rows whose trial ended before the longest of its task, and may be finished.
     """
 
     reasons: Counter[str] = field(default_factory=Counter)
     completed: set[Any] = field(default_factory=set)
     stopped: set[Any] = field(default_factory=set)
     not_done: set[Any] = field(default_factory=set)
+    short: set[Any] = field(default_factory=set)
 
-    def notes(self, rows: pd.DataFrame) -> list[str]:
-        """A line on the rows that count and whose trials may be running."""
-        count = int(rows.index.isin(self.not_done).sum())
-        text = (
-            f"counted: {count} of {len(rows)} rows with done False, which Ray Tune also writes for "
-            "trials that returned; leave out trials that failed or are running by `where`"
+    def notes(self, rows: pd.DataFrame, known: reports.Columns | None) -> list[str]:
+        """Lines on the rows that count and whose trials may not have finished."""
+        running = (
+            "with done False, which Ray Tune also writes for trials that returned; leave out "
+            "trials that failed or are running by `where`"
         )
-        return [text] if count else []
+        stopped = (
+            f"whose trial ended before the longest, by {known.number}; leave out trials that were "
+            "stopped by `where`"
+            if known
+            else ""
+        )
+        counts = [(self.not_done, running), (self.short, stopped)]
+        numbers = [(int(rows.index.isin(counted).sum()), text) for counted, text in counts]
+        return [f"counted: {n} of {len(rows)} rows {text}" for n, text in numbers if n]
 
 
 def _left_out(
@@ -83,11 +102,15 @@ def _left_out(
     """Whether a column says of each row that its trial did not finish; `tally` takes what it says.
 
     That Syne Tune stopped a trial, or that Ray Tune did not, decides nothing by itself where
-    reports are numbered: both stop trials that have come to the end.
+    reports are numbered: both stop trials that have come to the end. `done` of Ray Tune decides
+    nothing either: a report is logged with False before it is known that the trainable returns, and
+    with True for a trial that a scheduler stopped.
     """
     name, values = states.name_of(column), rows[column]
     if name == states.DONE and states.first(list(rows), [reports.TRIAL]) is not None:
-        return _left_out_by_done(values, known, tally)
+        running = pd.Series(states.flags(values) or "", index=rows.index) == "running"
+        tally.not_done |= set(rows.index[running])
+        return pd.Series(False, index=rows.index)
     words = pd.Series(states.words(values, file) or "", index=rows.index)
     if known and known.of_syne and name == states.DECISION:
         tally.stopped |= set(rows.index[words == "stop"])
@@ -95,19 +118,6 @@ def _left_out(
     if name == "st_status":
         tally.completed |= set(rows.index[words == "completed"])
     return _counted(words.isin(states.UNFINISHED), values, tally)
-
-
-def _left_out_by_done(values: pd.Series, known: reports.Columns | None, tally: _Tally) -> pd.Series:
-    """Ray Tune logs a report before it is known that the trainable returns, thus with `done` False.
-
-    It writes True for a trial that a scheduler or a stopping criterion ended, or whose trainable
-    reported it.
-    """
-    running = pd.Series(states.flags(values) or "", index=values.index) == "running"
-    if running.all() or known:
-        tally.not_done |= set(values.index[running])
-        return pd.Series(False, index=values.index)
-    return _counted(running, values, tally)
 
 
 def _counted(left_out: pd.Series, values: pd.Series, tally: _Tally) -> pd.Series:
@@ -125,11 +135,21 @@ def _as_far_as_the_longest(
     tally: _Tally,
 ) -> pd.DataFrame:
     """The rows of trials that came as far as the longest of their task, or ended by themselves."""
-    most = progress.groupby([rows[name] for name in task], dropna=False).transform("max")
-    ended = rows.index.isin(tally.completed - tally.stopped)
-    short = (progress < most) & ~ended
+    short = _short(rows, progress, task, tally)
     early = f"that ended before the last {known.number}"
     tally.reasons.update(
         "with st_decision STOP" if index in tally.stopped else early for index in rows.index[short]
     )
     return rows.loc[~short]
+
+
+def _short(rows: pd.DataFrame, progress: pd.Series, task: list[str], tally: _Tally) -> pd.Series:
+    """Whether a trial ended before the longest of its task, and is not known to have completed."""
+    most = progress.groupby([rows[name] for name in task], dropna=False).transform("max")
+    return (progress < most) & ~rows.index.isin(tally.completed - tally.stopped)
+
+
+def _steps_are_tuned(dimensions: Iterable[str]) -> bool:
+    """Whether a hyperparameter is the length of a training, so that short trials are finished."""
+    parts = [states.name_of(name).split("_") for name in dimensions]
+    return any(p[-1] in LENGTHS and not {"warmup", "decay"} & set(p) for p in parts)

@@ -1,0 +1,100 @@
+"""What a study has at one of its scales, read from values that are not checked.
+
+Conditions and titles of a study often serve all its scales. What is malformed at another scale is
+left out: it is reported when that scale is planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from hypertransfer.runs.canonical import is_plain
+from hypertransfer.runs.problem import ProblemError
+from hypertransfer.studies import condition_checks, replays, search_checks
+from hypertransfer.studies.grid import Grid
+from hypertransfer.studies.placed_run import Run
+from hypertransfer.studies.planned import ScaleValues, in_table, row_of
+from hypertransfer.studies.replays import Replay, Suite
+
+# What parsing raises for values that no schema has accepted.
+MALFORMED = (ProblemError, KeyError, TypeError, AttributeError, ValueError)
+
+
+def grid_at(values: Any, name: str) -> Iterator[Grid]:
+    """The grid of a name in the values of a study; none if it is missing or malformed."""
+    try:
+        yield Grid.parse(values["grids"][name])
+    except MALFORMED:
+        return
+
+
+def scale_values(values: Any) -> ScaleValues:
+    """The values of columns of runs, and the rows of tables of replays, at one scale."""
+    runs = _parsed(values, "grids", lambda _, written: _columns(Grid.parse(written)))
+    suites = _parsed(values, "suites", lambda _, written: Suite.parse(written))
+    replayed = _parsed(values, "replays", lambda _, written: Replay.parse(written))
+    try:
+        rows = dict(replays.planned_rows(suites, replayed))
+    except MALFORMED:
+        rows = {}
+    searches = _parsed(values, "searches", lambda name, s: search_checks.check(name, s)[0])
+    for name, search in searches.items():
+        if search:
+            runs |= {
+                grid: _columns_of_runs(grid, members) for grid, members in search.rows().items()
+            }
+            keys = search.settings.space
+            rows.setdefault("searches", []).extend(
+                {"grid": name, "hyperparameter": k} for k in keys
+            )
+    return ScaleValues(runs, rows)
+
+
+def _section(values: Any, part: str) -> Mapping[str, Any]:
+    written = values.get(part) if isinstance(values, Mapping) else None
+    return {str(name): v for name, v in written.items()} if isinstance(written, Mapping) else {}
+
+
+def _parsed(values: Any, part: str, parse: Callable[[str, Any], Any]) -> dict[str, Any]:
+    """The entries of a part that can be parsed, by name."""
+    parsed = {}
+    for name, written in _section(values, part).items():
+        try:
+            parsed[name] = parse(name, written)
+        except MALFORMED:
+            continue
+    return parsed
+
+
+def _columns(grid: Grid) -> dict[str, list[Any]]:
+    """The values that runs of a grid can have in each column: of the base, overrides and axes."""
+    columns: dict[str, list[Any]] = {}
+    if isinstance(grid.base, Mapping):
+        for path, value in _leaves(grid.base):
+            columns[path] = [value]
+    for override in grid.overrides:
+        for path, value in _leaves(override.set):
+            columns.setdefault(path, []).append(value)
+    columns |= condition_checks.values_of(grid.axes, [o.axes for o in grid.overrides])
+    return {name: list(filter(is_plain, values)) for name, values in columns.items()}
+
+
+def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a spec by dotted path; the value of a component is its name."""
+    for key, value in values.items():
+        path = f"{above}{key}"
+        if not isinstance(value, Mapping):
+            yield path, value
+            continue
+        if "name" in value:
+            yield path, value["name"]
+        yield from _leaves(value, f"{path}.")
+
+
+def _columns_of_runs(grid: str, runs: list[Run]) -> dict[str, list[Any]]:
+    columns: dict[str, dict[Any, None]] = {}
+    for run in runs:
+        for name, value in row_of(grid, run).items():
+            columns.setdefault(name, {})[in_table(value)] = None
+    return {name: list(values) for name, values in columns.items()}
