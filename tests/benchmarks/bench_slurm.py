@@ -41,7 +41,7 @@ def run() -> list[dict]:
             cluster.stop()
     cells = f"{CELLS} small cells"
     return [
-        row(f"{cells}: wall seconds through SLURM, here", there, here, None, "s", "slurm"),
+        row(f"{cells} through SLURM, against the same without", there, here, None, "s", "slurm"),
         row(f"{cells}: seconds that SLURM adds to each job", (there - here) / CELLS, None, None,
             "s", "slurm", "cost"),
     ]  # fmt: skip

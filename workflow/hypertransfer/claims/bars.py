@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 TOLERANCE = 1e-9  # a value meets a bar that it misses by rounding
 P_VALUE = "p"  # unit of the p value of a test, which is written before the number
+MOST_DIGITS = 17  # decimals or significant digits; more add nothing to a float
 
 
 def bar_text(bar: Mapping[str, float], unit: str = "") -> str:
@@ -28,6 +29,14 @@ def ends_violated(value: float, bar: Mapping[str, float]) -> tuple[bool, bool]:
 def meets(value: float, bar: Mapping[str, float]) -> bool:
     """Whether a value meets a bar, up to rounding; nan meets none."""
     return not math.isnan(value) and not any(ends_violated(value, bar))
+
+
+def longer_texts(value: float, digits: int, form: str = "g") -> Iterator[str]:
+    """Texts of a number with at least so many digits, shortest first.
+
+    Digits are significant ones in the form `g`, and decimals in the form `f`.
+    """
+    return (f"{value:.{count}{form}}" for count in range(digits, MOST_DIGITS + 1))
 
 
 def text_on_side(value: float, bar: Mapping[str, float], texts: Iterable[str]) -> str:

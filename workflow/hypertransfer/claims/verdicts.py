@@ -25,7 +25,7 @@ from hypertransfer.analysis.estimate import AnalysisError, Estimate, undetermine
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.sweeps import NoCommonSeedError
 from hypertransfer.analysis.tables import Tables, need
-from hypertransfer.claims.bars import bar_text, ends_violated, meets, text_on_side
+from hypertransfer.claims.bars import bar_text, ends_violated, longer_texts, meets, text_on_side
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import ClaimError
@@ -209,8 +209,7 @@ def _interval(estimate: Estimate, bar: Mapping[str, float]) -> str:
     if math.isnan(estimate.value) or (estimate.low, estimate.high) == (-math.inf, math.inf):
         return "the value is open"
     low, high = (
-        text_on_side(end, bar, (f"{end:.{digits}g}" for digits in range(3, 18)))
-        for end in (estimate.low, estimate.high)
+        text_on_side(end, bar, longer_texts(end, 3)) for end in (estimate.low, estimate.high)
     )
     if estimate.lower_bound_only:
         return f"at least {low} {seeds}"

@@ -13,7 +13,7 @@ NOTICE = (
     "Edit the source that the page names, not this file. -->"
 )
 # A number or fraction, or ½, b or β as a word of its own.
-_EXPONENT = re.compile(r"\^([-−]?)((?:\d*\.?\d+(?:/\d+)?|½|[bβ](?!\w)))")
+_EXPONENT = re.compile(r"\^([-−]?)(\d*\.?\d+(?:/\d+)?|½|[bβ](?!\w))")
 
 
 def cell(text: object) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from hypertransfer.claims.bars import P_VALUE, text_on_side
-
-MOST_DIGITS = 17  # decimals or significant digits; more add nothing to a float
+from hypertransfer.claims.bars import P_VALUE, longer_texts, text_on_side
 
 
 def number_text(value: float | None, unit: str, bar: Mapping[str, float] | None = None) -> str:
@@ -19,16 +17,13 @@ def number_text(value: float | None, unit: str, bar: Mapping[str, float] | None 
     """
     if value is None or not math.isfinite(value):
         return "open"
-    return text_on_side(value, bar or {}, _texts(value, unit))
-
-
-def _texts(value: float, unit: str) -> Iterator[str]:
-    """Ever longer texts of a number."""
     if unit == "loss":
-        first, form = 3, "f"
+        texts = longer_texts(value, 3, "f")
+    elif abs(value) >= 0.01 or not value:
+        texts = longer_texts(value, 2, "f")
     else:
-        first, form = (2, "f") if abs(value) >= 0.01 or not value else (1, "g")
-    yield from (f"{value:.{digits}{form}}" for digits in range(first, MOST_DIGITS + 1))
+        texts = longer_texts(value, 1)
+    return text_on_side(value, bar or {}, texts)
 
 
 def measured_text(claim: Mapping[str, Any]) -> str:

@@ -25,14 +25,7 @@ from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE
 from hypertransfer.report import package_optimizers
 from hypertransfer.report.column_meanings import ALONG, CLAIMS, PLACE, RUNS
 from hypertransfer.report.docstrings import docstring, documented, first_paragraph
-from hypertransfer.report.markdown import (
-    code,
-    page,
-    ratio,
-    superscripts,
-    table,
-    typeset,
-)
+from hypertransfer.report.markdown import code, page, ratio, superscripts, table, typeset
 from hypertransfer.report.option_tables import (
     OPTION,
     accepts,

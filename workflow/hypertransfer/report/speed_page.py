@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hypertransfer.claims.bars import meets, text_on_side
+from hypertransfer.claims.bars import longer_texts, meets, text_on_side
 from hypertransfer.report.markdown import joined, numerals, page, table
 
 if TYPE_CHECKING:
@@ -189,8 +189,7 @@ def _significant(value: float | None, bar: Mapping[str, float]) -> str:
     if math.isinf(value):
         return "∞"
     if abs(float(f"{value:.3g}")) < 1000:
-        return text_on_side(value, bar, (f"{value:.{digits}g}" for digits in range(3, 18)))
-    whole, point, rest = text_on_side(
-        value, bar, (f"{value:.{digits}f}" for digits in range(18))
-    ).partition(".")
+        return text_on_side(value, bar, longer_texts(value, 3))
+    text = text_on_side(value, bar, longer_texts(value, 0, "f"))
+    whole, point, rest = text.partition(".")
     return f"{int(whole):,}{point}{rest}"
