@@ -94,6 +94,26 @@ def test_the_largest_is_algebraic_not_of_modulus():
     assert float(found.values[0]) == pytest.approx(1.0, rel=1e-5)
 
 
+class Diagonal(Matrix):
+    """A diagonal matrix, of which many products cost little."""
+
+    def __init__(self, values) -> None:
+        super().__init__(torch.diag(torch.as_tensor(values, dtype=torch.float64)))
+        self.diagonal = self.matrix.diagonal()
+
+    def __call__(self, v: torch.Tensor) -> torch.Tensor:
+        self.products += 1
+        return self.diagonal.to(v) * v
+
+
+def test_a_cold_block_misses_none_of_several():
+    """The seeds are those of 1,000 whose first block has hardly anything of the fifth."""
+    values = [34.6, 16.5, 11.3, 9.3, 7.0, 6.1, 5.2, 4.4, *(4 * np.linspace(1, 0, 1000) ** 3)]
+    for seed in (78, 305, 384):
+        found = top_eigenvalues(Diagonal(values), 5, generator=generator(seed))
+        assert found.values.tolist() == pytest.approx(values[:5], rel=0.01)
+
+
 def test_a_warm_start_sees_a_crossing(monkeypatch):
     """The block is the old top eigenvectors; a direction orthogonal to them has overtaken them."""
     values = [1.0, 0.9, 1.3, *np.linspace(-0.2, 0.5, 200)]
@@ -108,18 +128,6 @@ def test_a_warm_start_sees_a_crossing(monkeypatch):
     monkeypatch.setattr(lanczos, "_rivals", lambda *_: torch.arange(0))
     few = [top_eigenvalues(matrix, 2, start=old, generator=generator(seed)) for seed in range(10)]
     assert any(float(found.values[0]) < 1.1 for found in few), "fewer products miss it"
-
-
-class Diagonal(Matrix):
-    """A diagonal matrix, of which many products cost little."""
-
-    def __init__(self, values) -> None:
-        super().__init__(torch.diag(torch.as_tensor(values, dtype=torch.float64)))
-        self.diagonal = self.matrix.diagonal()
-
-    def __call__(self, v: torch.Tensor) -> torch.Tensor:
-        self.products += 1
-        return self.diagonal.to(v) * v
 
 
 # Largest eigenvalues that a start hides easily: apart from the second, or from a bulk below.

@@ -8,7 +8,8 @@ re-orthogonalisation, since then the residuals of all Ritz pairs are parallel.
 Start: for k = 1 the basis starts with a random vector at every checkpoint. For k > 1 the basis
 starts with a block: the eigenvectors of the previous result (or random vectors) and one random
 vector. From a single vector the method needs many products to separate close eigenvalues, and until
-then takes a lower eigenvalue for the k-th.
+then takes a lower eigenvalue for the k-th. Without a previous result a block can miss the k-th too:
+once it has converged, another random vector is added.
 
 Error bound: an eigenvalue lies within min(‖r‖, ‖r‖²/gap) of a Ritz value with residual r (Parlett,
 The Symmetric Eigenvalue Problem, sections 4.5 and 11.7). The gap is estimated as the distance to
@@ -19,9 +20,10 @@ That bound proves that *some* eigenvalue is near. For k = 1 the iteration contin
 probability of a start that hides an eigenvalue above the tolerance is at most `unseen.RISK`, and
 the error is at least the distance above which this holds. Therefore k = 1 has no warm start: only a
 small part of a warm start is random, and to make up for this takes more products than a warm start
-saves. For k > 1 it is likely, not proved, that the k are the largest: because of the random vector
-of the start, of at least `LEAST_PRODUCTS` products beyond the block, and since the iteration
-continues while another Ritz value plus the norm of its residual exceeds the k-th Ritz value.
+saves. For k > 1 it is likely, not proved, that the k are the largest: because of the last random
+vector, of at least `LEAST_PRODUCTS` products after it (`COLD_PRODUCTS` without a previous result),
+and since the iteration continues while another Ritz value plus the norm of its residual exceeds the
+k-th Ritz value.
 
 Limits: if the multiplicity of an eigenvalue exceeds the number of vectors in the block, the result
 lacks some of its copies. A basis of `BASIS` vectors is restarted from its best Ritz vectors (thick
@@ -40,7 +42,8 @@ from hypertransfer.curvature.operators import LinearOperator
 from hypertransfer.curvature.unseen import RISK, Unseen
 
 TRACKED = 2  # Ritz vectors beyond the k-th that are part of the next start
-LEAST_PRODUCTS = 6  # for k > 1, before the first convergence test; fewer miss crossings
+LEAST_PRODUCTS = 6  # for k > 1, from the last random vector on; fewer miss crossings
+COLD_PRODUCTS = 10  # the same for the further random vector of a cold start
 RIVALS = 8  # Ritz pairs after the k-th whose residuals are computed
 BASIS = 60  # vectors in the basis before a restart
 
@@ -100,6 +103,7 @@ def top_eigenvalues(
     for vector in _start_vectors(operator, start, k, generator):
         space.add(vector, size=1.0)
     least = space.size + LEAST_PRODUCTS - 1
+    again = k > 1 and not _usable(start)  # whether another random vector is due
     while space.finite:
         ritz = space.ritz(k + RIVALS)
         bounds = _bounds(ritz.values, ritz.residual_norms, k)
@@ -111,6 +115,10 @@ def top_eigenvalues(
         else:
             unsure = len(rivals) > 0 or products < least
         done = space.complete or not (len(inexact) or unsure)
+        if done and again and products < max_products:
+            space.add(_noise(operator, generator), size=1.0)
+            least, again = products + COLD_PRODUCTS, False
+            continue
         if done or products >= max_products:
             if space.unseen and not space.complete:
                 bounds = bounds.clamp(min=space.unseen_distance(ritz))
@@ -296,17 +304,23 @@ def _start_vectors(
     operator: LinearOperator, start: Eigenpairs | None, k: int, generator: torch.Generator
 ) -> list[Tensor]:
     """The vectors (dimension,) that span the first subspace."""
-
-    def noise() -> Tensor:
-        drawn = torch.randn(operator.dimension, generator=generator)
-        drawn = drawn.to(operator.device, operator.dtype)
-        return drawn / drawn.norm()
-
     if k == 1:
-        return [noise()]
-    if start is None or not bool(torch.isfinite(start.values).all()):
-        return [noise() for _ in range(k + 1)]
-    return [*start.subspace.T.to(noise()), noise()]
+        return [_noise(operator, generator)]
+    if not _usable(start):
+        return [_noise(operator, generator) for _ in range(k + 1)]
+    noise = _noise(operator, generator)
+    return [*start.subspace.T.to(noise), noise]
+
+
+def _usable(start: Eigenpairs | None) -> bool:
+    return start is not None and bool(torch.isfinite(start.values).all())
+
+
+def _noise(operator: LinearOperator, generator: torch.Generator) -> Tensor:
+    """A random vector (dimension,) of norm 1."""
+    drawn = torch.randn(operator.dimension, generator=generator)
+    drawn = drawn.to(operator.device, operator.dtype)
+    return drawn / drawn.norm()
 
 
 def _bounds(values: Tensor, residual_norms: Tensor, k: int) -> Tensor:
