@@ -144,7 +144,9 @@ def _bound(source: Path, _modified: int) -> frozenset[str]:
 
 def _import_path_problems(optimizer: Component) -> Iterator[Problem]:
     """Problems of an optimizer that is named by its import path."""
-    if of_package(optimizer) and not objection("optimizer", optimizer.name):
+    if objection("optimizer", optimizer.name):
+        return
+    if of_package(optimizer):
         problems = list(package_checks.class_problems(optimizer))
         yield from problems
         if any(problem.path == ("optimizer",) for problem in problems):

@@ -218,6 +218,7 @@ def _tree(module: str) -> ast.Module | None:
 @lru_cache(maxsize=1024)
 def _file(module: str) -> Path | None:
     """The source file of a module of an installed package."""
-    top = find_spec(module.partition(".")[0]) if module else None
+    name = module.partition(".")[0]
+    top = find_spec(name) if name else None
     places = (top.submodule_search_locations or ()) if top else ()
     return find(module, [Path(place).parent for place in places])
