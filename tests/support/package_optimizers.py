@@ -81,7 +81,7 @@ def trained(run, **options):
     return train(run, lookup.table(run), **options)
 
 
-def resumed(run, after):
+def resumed(run, after, **options):
     """The training that continues, from a file, a training that was killed after so many steps."""
     states = {}
 
@@ -90,8 +90,10 @@ def resumed(run, after):
         if state.done == after:
             states[after] = state.to_bytes()
 
-    trained(run, save=save)
-    return trained(run, resume=State.from_bytes(states[after])) if states else None
+    trained(run, save=save, **options)
+    if states:
+        return trained(run, resume=State.from_bytes(states[after]), **options)
+    return None
 
 
 def last_weights(training):
