@@ -44,9 +44,10 @@ class Completer:
     def complete(self, spec: RunSpec) -> RunSpec:
         """The spec with the defaults of its network, optimizer and data set filled in.
 
-        Components that are unknown or named by an import path are left as they are: `checks`
-        reports the former, and the run's key contains the code of the latter. An optimizer of a
-        package gets the gradient power of its class. A complete spec is left unchanged.
+        Unknown components are left as they are, and `checks` reports them. An optimizer of a
+        package gets the gradient power of its class, and loses options that have the default of
+        the class; other parts that are named by an import path keep all options. A complete spec
+        is left unchanged.
         """
         return replace(
             spec,

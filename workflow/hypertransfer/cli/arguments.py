@@ -3,8 +3,8 @@
 Each command names its function as `module:function` in the package `hypertransfer.cli`, and `main`
 imports the module of the chosen command only. Thus `plan` and `space` start without torch, and
 `--help` and errors of usage without numpy and pandas as well. This module imports the standard
-library, and modules that import nothing else; modules of commands import what they need at their
-top.
+library, and modules of this package that import the standard library only; modules of commands
+import what they need at their top.
 """
 
 from __future__ import annotations

@@ -54,14 +54,14 @@ class Eigenpairs:
 
     `errors` bound the relative error of each value; for k > 1, if its Ritz value belongs to that
     eigenvalue. Since the gap is estimated, the bounds are accurate to about a factor of two.
-    `subspace` holds the eigenvectors and the next Ritz vectors, for the start at the next
-    checkpoint. `products` is the number of products with the operator. `converged` tells whether
-    all errors are within the tolerance.
+    `subspace` holds the eigenvectors and, for k > 1, the next Ritz vectors, for the start at the
+    next checkpoint. `products` is the number of products with the operator. `converged` tells
+    whether all errors are within the tolerance.
     """
 
     values: Tensor  # (k,)
     vectors: Tensor  # (dimension, k)
-    subspace: Tensor  # (dimension, k + TRACKED)
+    subspace: Tensor  # (dimension, k + TRACKED), or (dimension, 1) for k = 1
     errors: Tensor  # (k,)
     products: int
     converged: bool
@@ -122,7 +122,7 @@ def top_eigenvalues(
         if done or products >= max_products:
             if space.unseen and not space.complete:
                 bounds = bounds.clamp(min=space.unseen_distance(ritz))
-            vectors = space.vectors(ritz.weights[:, : k + TRACKED])
+            vectors = space.vectors(ritz.weights[:, : k + TRACKED if k > 1 else 1])
             return Eigenpairs(ritz.values[:k], vectors[:, :k], vectors, bounds, products, done)
         if space.size >= max(BASIS, 3 * k + 6):
             space.restart(ritz, keep=k + 5)

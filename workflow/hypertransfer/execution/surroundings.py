@@ -1,7 +1,7 @@
 """The environment variables of jobs, which are the same whatever a user's shell has set.
 
-The Snakefile calls `settle` before any job starts, in the main process and in the processes that
-run jobs on other nodes. Variables that may change numbers, figures or messages in reports are
+`rules/common.smk` calls `settle` before any job starts, in the main process and in the processes
+that run jobs on other nodes. Variables that may change numbers, figures or messages in reports are
 removed or set. Variables that say where programs, packages and devices are stay as they are.
 """
 

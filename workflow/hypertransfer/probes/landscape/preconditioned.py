@@ -36,7 +36,7 @@ class Probe:
                 "converged": True,
                 "products": 0,
             }
-        # A parameter without a gradient so far has no moments, and no curvature either.
+        # A parameter without a gradient so far has no moments, and is not preconditioned.
         scale = [
             view.scales[name] / view.preconditioner.get(name, torch.ones_like(parameter))
             for name, parameter in view.parameters.items()
