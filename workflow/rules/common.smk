@@ -18,7 +18,8 @@ surroundings.settle()
 try:
     _settings = workflow.config_settings
     _origins = Origins.of(
-        list(map(Path, [MAIN, *workflow.configfiles, *_settings.configfiles])), _settings.config
+        list(map(Path, [MAIN, *workflow.configfiles, *_settings.configfiles])),
+        _settings.config,
     )
     config.update(checked(config, _origins))
     PLANS = {plan.name: plan for plan in planning.load(config, origins=_origins)}
