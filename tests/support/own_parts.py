@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 import threading
@@ -433,6 +434,80 @@ class Freezing(Plain):
         self.inp.weight.requires_grad_(not 4 <= self.updates < 8)
 
 
+class EndingDropout(Plain):
+    """Has dropout in its first four training steps, by the mode of a module."""
+
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        self.drop, self.updates = nn.Dropout(0.5), 0
+
+    def middle(self, h):
+        return self.drop(h)
+
+    def after_update(self):
+        self.updates += 1
+        if self.updates == 4:
+            self.drop.eval()
+
+
+class ReplacingDropout(EndingDropout):
+    """Replaces its dropout by another module after four updates."""
+
+    def after_update(self):
+        self.updates += 1
+        if self.updates == 4:
+            self.drop = nn.Identity()
+
+
+class WithLateHook(EndingDropout):
+    """Adds a hook to its dropout after four updates."""
+
+    def after_update(self):
+        self.updates += 1
+        if self.updates == 4:
+            self.drop.register_forward_hook(lambda module, inputs, output: 0.5 * output)
+
+
+class Compiled(Plain):
+    """A batch norm that torch has compiled."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.norm = torch.jit.script(nn.BatchNorm1d(width, affine=False))
+
+    def middle(self, h):
+        return self.norm(h)
+
+
+class NeverPickled(Counting):
+    """A network that refuses to be pickled, and so to be copied."""
+
+    def __getstate__(self):
+        raise TypeError("cannot be pickled")
+
+
+@functools.cache
+def cached(**sizes):
+    """The same network at each call."""
+    return Normed(**sizes)
+
+
+@functools.cache
+def _cached_layer(width):
+    return Linear(width, width, role=Role.HIDDEN)
+
+
+class WithCachedLayer(Plain):
+    """A new network at each call, with the same hidden layer."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.mid = _cached_layer(width)
+
+    def middle(self, h):
+        return self.mid(h)
+
+
 class Thawing(Frozen):
     """Wants to train a layer that was frozen when training began."""
 
@@ -675,7 +750,8 @@ PARTS = (
     LazyNet, ManyDimensions, ThroughAKernel, OwnValues, Padded, DoubleComplex, Sparse,
     Shifted, ShiftedInPlace, DrawnByTheModule, NoiseOfTheModule, OwnGenerator, Counting, Averaging,
     CountingAll, Tallying, Iterating, Locked, LowRank, Balanced, UnknownStatistics, PenaltyNumber,
-    Penalised, Late, Freezing, Thawing, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork,
+    Penalised, Late, Freezing, EndingDropout, ReplacingDropout, WithLateHook, Compiled, Thawing,
+    NeverPickled, cached, WithCachedLayer, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork,
     Column, Pair, Flat, Maps, Mean, Fewer, More, Descent, Reevaluating, UnannouncedClosure,
     PlainZeroGrad, LargerWidthsRefused, Clipped,
     ModeOfModules, ModesThatAreValues, ShareThatIsAValue, ObservingTooLittle, GrowingGroups,

@@ -35,7 +35,7 @@ NETWORKS = [
     "LateBlock", "Unused", "Frozen", "ZeroReadout", "SharedHidden", "ManyDimensions",
     "ThroughAKernel", "OwnValues", "ShiftedInPlace",
     "OwnGenerator", "Counting", "Averaging", "CountingAll", "LowRank", "Balanced", "Freezing",
-    "SharedBuffer", "BatchMoments", "DoublePrecision",
+    "SharedBuffer", "BatchMoments", "DoublePrecision", "EndingDropout", "NeverPickled",
 ]  # fmt: skip
 STEPS = 12
 
@@ -89,7 +89,7 @@ def probe(run, weights, name="hessian"):
     return measure(run, lookup.table(run), weights, settings, device, log)
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", [*NETWORKS, "Compiled"])
 def test_the_state_of_the_process_decides_no_number(model):
     run = spec(model)
     disturb(1)
@@ -283,7 +283,7 @@ def test_tensors_that_no_file_can_hold_are_refused_by_name(model, text):
 # Measurements ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", [*NETWORKS, "Compiled"])
 def test_evaluating_more_often_does_not_change_the_run(model):
     seldom, often = trained(spec(model)), trained(spec(model, eval_every=1))
     for step, kept in seldom.checkpoints.items():
@@ -394,6 +394,18 @@ def test_draws_that_depend_on_what_ran_before_are_refused(values, error, message
         trained(spec(**values))
 
 
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("cached", "cached returns the same .*norm.weight.* each time it is called, .*without a c"),
+        ("WithCachedLayer", "WithCachedLayer returns the same mid.weight each time it is called"),
+    ],
+)
+def test_a_builder_that_returns_what_it_returned_before_is_refused(model, message):
+    with pytest.raises(ValueError, match=message):
+        trained(spec(model))
+
+
 def test_draws_at_an_import_are_the_same_in_every_process(monkeypatch, tmp_path):
     (tmp_path / "drawing_parts.py").write_text(
         "import random, numpy, torch\n"
@@ -438,6 +450,21 @@ def test_a_run_that_cannot_be_saved_goes_on_as_one_that_is_not(caplog):
     assert not kept
     assert caplog.text.count("cannot be saved: Iterating.counter holds") == STEPS
     assert_bit_equal(result, trained(run))
+
+
+def test_a_mode_that_a_network_sets_in_training_stays_after_an_interruption():
+    """Without its dropout a network has equal outputs in training and in evaluation."""
+    kept = interrupted(spec("EndingDropout"), 5)
+    assert kept.numbers["modules"]["evaluating"] == ["drop"]
+    assert interrupted(spec("EndingDropout"), 3).numbers["modules"]["evaluating"] == []
+
+
+@pytest.mark.parametrize("model", ["ReplacingDropout", "WithLateHook"])
+def test_modules_and_hooks_that_change_in_training_cannot_be_saved(model):
+    assert interrupted(spec(model), 3).done == 3
+    text = f"^{model} has changed modules or hooks in training, which cannot be saved: drop$"
+    with pytest.raises(StateError, match=text):
+        interrupted(spec(model), 4)
 
 
 def test_a_frozen_layer_stays_frozen_after_an_interruption():

@@ -228,6 +228,7 @@ def drawn_model(
     if ":" in spec.model.name:
         with randomness.seeded(f"{spec.seed}/modules"):
             again = model(spec, *shapes)
+        _refuse_common_parameters(spec.model.name, network, again)
         apply(again, *drawing)
         _check_alike(spec.model.name, network, again)
     if draw:
@@ -252,6 +253,22 @@ def _store_channels_last(network: nn.Module) -> None:
         if isinstance(module, nn.Conv2d):
             weight = module.weight
             weight.data = weight.data.to(memory_format=torch.channels_last)
+
+
+def _refuse_common_parameters(name: str, network: nn.Module, again: nn.Module) -> None:
+    """Refuses a builder that returns a network, or parts with parameters, that it returned before.
+
+    Raises:
+        ValueError: two networks are one, or have a parameter in common.
+    """
+    first = {id(parameter): path for path, parameter in network.named_parameters()}
+    common = [first[id(p)] for p in again.parameters() if id(p) in first]
+    if common or again is network:
+        parts = f"the same {', '.join(common)}" if common else "the same network"
+        raise ValueError(
+            f"{name} returns {parts} each time it is called, so that a run would go on from what "
+            "ran before it: make new modules at each call, without a cache"
+        )
 
 
 def _check_alike(name: str, network: nn.Module, again: nn.Module) -> None:

@@ -6,7 +6,6 @@ draw from a generator of its own. These attributes decide its outputs as buffers
 
 from __future__ import annotations
 
-import io
 import pickle
 from collections.abc import Mapping
 from hashlib import sha256
@@ -15,11 +14,13 @@ from typing import Any
 from torch import nn
 
 from hypertransfer.training.code_state import CODE
-from hypertransfer.training.network_tensors import own_attributes_of, tensors_of
+from hypertransfer.training.network_tensors import INTERNAL, own_attributes_of, tensors_of
 from hypertransfer.training.optimizer_state import Structure, nesting_refused, others_refused
 from hypertransfer.training.state import StateError, Tensors
 from hypertransfer.training.state_reader import Reader
 from hypertransfer.training.state_writer import Writer
+
+HOOKS = sorted(name for name in INTERNAL if name.endswith("_hooks"))
 
 
 class ModuleState:
@@ -27,6 +28,7 @@ class ModuleState:
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
+        self._parts = self._modules()
         self._start = self._attributes()
         self._digests = self._digests_of(self._start)
 
@@ -34,12 +36,18 @@ class ModuleState:
         """The attributes that changed: tensors by number, and structure, which JSON can hold.
 
         Raises:
-            StateError: an attribute holds an object that has no place in a file.
+            StateError: an attribute holds an object that has no place in a file, or the network
+                has got or lost modules or hooks.
         """
+        kind = type(self._model).__name__
+        if others := sorted({n for n, _ in self._parts ^ self._modules()}):
+            raise StateError(
+                f"{kind} has changed modules or hooks in training, which cannot be saved: "
+                f"{', '.join(others)}"
+            )
         now = self._attributes()
         digests = self._digests_of(now)
         changed = {n: v for n, v in now.items() if self._differs(n, v, digests[n])}
-        kind = type(self._model).__name__
         for name, value in changed.items():
             if isinstance(value, CODE):
                 raise StateError(
@@ -49,9 +57,12 @@ class ModuleState:
         with nesting_refused(kind):
             written = [[name, writer.value(v, f"{kind}.{name}")] for name, v in changed.items()]
         writer.join_views()
-        removed = sorted(self._start.keys() - now.keys())
-        structure = {"attributes": written, "classes": writer.classes, "removed": removed}
-        return writer.tensors, structure
+        return writer.tensors, {
+            "attributes": written,
+            "classes": writer.classes,
+            "removed": sorted(self._start.keys() - now.keys()),
+            "evaluating": [n for n, m in self._model.named_modules() if not m.training],
+        }
 
     def restore(self, tensors: Tensors, structure: Structure) -> None:
         """Give a network that is not trained yet the attributes that `changed` returned.
@@ -70,12 +81,21 @@ class ModuleState:
                 attributes.pop(attribute, None)
                 if name in values:
                     attributes[attribute] = values[name]
+            for name, module in modules.items():
+                module.training = name not in structure["evaluating"]
+
+    def _modules(self) -> set[tuple[str, tuple]]:
+        """Names of modules, each with its class and its hooks, which come from the constructor."""
+        return {
+            (path, (type(module), *((n, *vars(module)[n]) for n in HOOKS if n in vars(module))))
+            for path, module in self._model.named_modules()
+        }
 
     def _attributes(self) -> dict[str, Any]:
         """Attributes by the name of their module and their own, as modules let them be copied."""
         named: dict[str, Any] = {}
         for path, module in self._model.named_modules():
-            attributes, copied = own_attributes_of(module), module.__getstate__()
+            attributes, copied = own_attributes_of(module), _copied(module)
             if isinstance(copied, dict):
                 attributes = {name: copied[name] for name in attributes if name in copied}
             named |= {f"{path}.{n}" if path else n: value for n, value in attributes.items()}
@@ -110,10 +130,30 @@ class ModuleState:
         return holder
 
 
+def _copied(module: nn.Module) -> Any:
+    """What a module lets be copied; None if it cannot be copied."""
+    try:
+        return module.__getstate__()
+    except Exception:  # a module that refuses to be copied may raise anything
+        return None
+
+
+class _Hash:
+    """A file that keeps the SHA-256 of what is written to it only."""
+
+    def __init__(self) -> None:
+        self.hash = sha256()
+
+    def write(self, content: bytes | memoryview) -> int:
+        """Add to what has been written."""
+        self.hash.update(content)
+        return len(content)
+
+
 class _Pickler(pickle.Pickler):
     """Writes objects of `own` by name. Nothing reads what it writes."""
 
-    def __init__(self, file: io.BytesIO, own: Mapping[int, str]) -> None:
+    def __init__(self, file: _Hash, own: Mapping[int, str]) -> None:
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
         self._own = own
 
@@ -123,9 +163,9 @@ class _Pickler(pickle.Pickler):
 
 
 def _digest(value: Any, own: Mapping[int, str]) -> str | None:
-    file = io.BytesIO()
+    file = _Hash()
     try:
         _Pickler(file, own).dump(value)
     except Exception:  # an object that cannot be pickled may raise anything
         return None
-    return sha256(file.getvalue()).hexdigest()
+    return file.hash.hexdigest()
