@@ -661,6 +661,31 @@ class ModeOfModules(Descent):
         pass
 
 
+class IteratingWithModes(Descent):
+    """Has modes, and an object that no file can hold: from the start, or from the first step."""
+
+    late = False
+
+    def __init__(self, groups):
+        super().__init__(groups)
+        if not self.late:
+            self.counter = itertools.count()
+
+    def step(self, closure=None):
+        super().step()
+        self.counter = itertools.count()
+
+    def eval(self):
+        pass
+
+    def train(self):
+        pass
+
+
+class IteratingLate(IteratingWithModes):
+    late = True
+
+
 class ModesThatAreValues(Descent):
     eval = train = True
 
@@ -754,7 +779,8 @@ PARTS = (
     NeverPickled, cached, WithCachedLayer, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork,
     Column, Pair, Flat, Maps, Mean, Fewer, More, Descent, Reevaluating, UnannouncedClosure,
     PlainZeroGrad, LargerWidthsRefused, Clipped,
-    ModeOfModules, ModesThatAreValues, ShareThatIsAValue, ObservingTooLittle, GrowingGroups,
+    IteratingWithModes, IteratingLate, ModeOfModules, ModesThatAreValues, ShareThatIsAValue,
+    ObservingTooLittle, GrowingGroups,
     samples, unseeded, tokens, drawn_by_the_module, restless, numbers, rare, short_augment,
     augment_without_seed,
 )  # fmt: skip

@@ -545,6 +545,12 @@ def own_optimizer(name, **values):
     [
         ("UnannouncedClosure", TypeError, r"step takes arguments, .*set needs_closure = True"),
         ("ModeOfModules", TypeError, r"ModeOfModules\.train takes \(mode\), .* train\(\): ma"),
+        (
+            "IteratingWithModes",
+            TypeError,
+            r"\.counter holds .*\.count, .* has eval\(\) and train\(\)",
+        ),
+        ("IteratingLate", TypeError, r"\.counter holds .*\.count, .* has eval\(\) and train\(\)"),
         ("ModesThatAreValues", TypeError, r"Values\.eval is True, but .* calls eval\(\): make"),
         ("ShareThatIsAValue", TypeError, r"unclipped_share is 0\.5, but .*unclipped_share\(\)"),
         ("ObservingTooLittle", TypeError, r"takes \(step, x, y\), .*\(step, model, loss_fn, x, y"),
@@ -554,6 +560,15 @@ def own_optimizer(name, **values):
 def test_an_optimizer_that_cannot_be_called_is_refused(name, error, message):
     with pytest.raises(error, match=message):
         trained(own_optimizer(name))
+
+
+@pytest.mark.parametrize(("name", "updates"), [("IteratingWithModes", 0), ("IteratingLate", 3)])
+def test_a_state_that_evaluations_need_is_tried_before_training(name, updates):
+    """Weights are evaluated first in the fourth step, before its state is offered."""
+    done = []
+    with pytest.raises(TypeError):
+        trained(own_optimizer(name), save=lambda _: done.append(1))
+    assert len(done) == updates
 
 
 @pytest.mark.parametrize("width", [4, 8])

@@ -159,8 +159,10 @@ class Reader:
             case "device":
                 return torch.device(content)
             case "numpy":
-                array = np.frombuffer(bytes.fromhex(written["hex"]), np.dtype(content)).copy()
-                return array[0] if written["shape"] is None else array.reshape(written["shape"])
+                return np.frombuffer(bytes.fromhex(written["hex"]), np.dtype(content))[0]
+            case "array":
+                entries = self._tensors[content].numpy().view(np.dtype(written["dtype"])).copy()
+                return entries.reshape(written["shape"], order=written["order"])
         generator, _, write = GENERATORS[kind]
         write(of_type(present, generator), self.value(content))
         return present

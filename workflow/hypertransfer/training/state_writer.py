@@ -137,7 +137,9 @@ class Writer:
             return written_as("dtype", str(value).removeprefix("torch."))
         if isinstance(value, torch.device):
             return written_as("device", str(value))
-        if isinstance(value, np.generic | np.ndarray) and not value.dtype.hasobject:
+        if (isinstance(value, np.generic) or type(value) is np.ndarray) and (
+            not value.dtype.hasobject
+        ):
             return self._numpy(value, place)
         for kind, (generator, read, _) in GENERATORS.items():
             if type(value) is generator:
@@ -157,9 +159,15 @@ class Writer:
     def _numpy(self, value: np.generic | np.ndarray, place: str) -> dict[str, Any]:
         if value.dtype.names:
             raise StateError(f"{place} has named fields, which cannot be saved: use one array each")
-        shape = list(value.shape) if isinstance(value, np.ndarray) else None
-        written = written_as("numpy", value.dtype.str, shape=shape, hex=value.tobytes().hex())
-        if isinstance(value, np.ndarray) and value.size:
+        if isinstance(value, np.generic):
+            return written_as("numpy", value.dtype.str, hex=value.tobytes().hex())
+        name = str(len(self._alive))
+        order = "F" if value.flags.fnc else "C"
+        content = bytearray(value.tobytes(order))
+        self.tensors[name] = torch.from_numpy(np.frombuffer(content, np.uint8))
+        layout = {"dtype": value.dtype.str, "shape": list(value.shape), "order": order}
+        written = written_as("array", name, **layout)
+        if value.size:
             owner = value
             while isinstance(owner.base, np.ndarray):
                 owner = owner.base
