@@ -642,6 +642,33 @@ class Reevaluating(Descent):
         super().step()
 
 
+class CountingInClass(Descent):
+    """Follows half the gradient from the second step of its class on, noted in two ways."""
+
+    steps, noted = 0, {"steps": []}
+
+    def step(self, closure=None):
+        cls = type(self)
+        for group in self.param_groups:
+            group["lr"] *= 0.5 if cls.steps and cls.noted["steps"] else 1.0
+        cls.steps += 1
+        cls.noted["steps"].append(cls.steps)
+        cls.late = True
+        super().step()
+
+
+class CountingNetwork(Plain):
+    """Counts its updates in its class, on which its outputs depend."""
+
+    updates = 0
+
+    def middle(self, h):
+        return h * (1 + 0.1 * self.updates)
+
+    def after_update(self):
+        type(self).updates += 1
+
+
 class UnannouncedClosure(Descent):
     def step(self, closure):
         closure()
@@ -779,7 +806,8 @@ PARTS = (
     NeverPickled, cached, WithCachedLayer, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork,
     Column, Pair, Flat, Maps, Mean, Fewer, More, Descent, Reevaluating, UnannouncedClosure,
     PlainZeroGrad, LargerWidthsRefused, Clipped,
-    IteratingWithModes, IteratingLate, ModeOfModules, ModesThatAreValues, ShareThatIsAValue,
+    CountingInClass, CountingNetwork, IteratingWithModes, IteratingLate,
+    ModeOfModules, ModesThatAreValues, ShareThatIsAValue,
     ObservingTooLittle, GrowingGroups,
     samples, unseeded, tokens, drawn_by_the_module, restless, numbers, rare, short_augment,
     augment_without_seed,

@@ -406,6 +406,23 @@ def test_a_builder_that_returns_what_it_returned_before_is_refused(model, messag
         trained(spec(model))
 
 
+def test_each_run_finds_the_classes_of_an_optimizer_as_at_their_import():
+    run = own_optimizer("CountingInClass")
+    first, cls = trained(run), own_parts.CountingInClass
+    assert (cls.steps, len(cls.noted["steps"])) == (STEPS, STEPS)
+    assert_bit_equal(trained(run), first)
+    assert (cls.steps, len(cls.noted["steps"])) == (STEPS, STEPS)
+    trained(own_optimizer("Descent"))
+    assert (cls.steps, cls.noted, hasattr(cls, "late")) == (0, {"steps": []}, False)
+
+
+def test_each_run_finds_the_classes_of_a_network_as_at_their_import():
+    first = trained(spec("CountingNetwork"))
+    assert own_parts.CountingNetwork.updates == STEPS
+    assert_bit_equal(trained(spec("CountingNetwork")), first)
+    assert own_parts.CountingNetwork.updates == STEPS
+
+
 def test_draws_at_an_import_are_the_same_in_every_process(monkeypatch, tmp_path):
     (tmp_path / "drawing_parts.py").write_text(
         "import random, numpy, torch\n"

@@ -32,7 +32,7 @@ from hypertransfer.parameterisation.algebra import Parameterisation, Role
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.training import data_checks, randomness
+from hypertransfer.training import class_values, data_checks, randomness
 from hypertransfer.training.network_tensors import same, tensors_of
 from hypertransfer.training.settings import reproducible
 from hypertransfer.training.state import why_no_file
@@ -56,13 +56,18 @@ def import_parts(spec: RunSpec) -> None:
 
     Modules of the user may change torch's settings when they are imported. They are imported
     before the settings of a run are made, because a module is imported once in a process: a later
-    run of the process would have other settings than the first.
+    run of the process would have other settings than the first. Classes of networks and
+    optimizers of the user, and of packages, have the values that they had after their import.
     """
+    class_values.restore()
     parts = {"model": spec.model, "optimizer": spec.optimizer, "data": spec.data}
     for kind, part in parts.items():
         _load(kind, lookup.import_path(kind, part.name))
     if ":" in spec.parameterisation:
         _load("parameterisation", spec.parameterisation)
+    for part in (spec.model, spec.optimizer):
+        if ":" in part.name and not part.name.startswith("torch."):
+            class_values.record(part.name.partition(":")[0])
 
 
 def table(spec: RunSpec) -> Parameterisation:

@@ -9,7 +9,7 @@ doing so: a buffer has the names of all modules that hold it.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -161,12 +161,9 @@ def _restored(model: nn.Module, parameters: list[Tensor]) -> Iterator[None]:
     """
     training = model.training
     modules = [(m, m.training, dict(m._buffers), own_attributes_of(m)) for m in model.modules()]
-    held = _held(value for *_, attributes in modules for value in attributes.values())
-    containers = [(value, _items(value)) for value in held if isinstance(value, CHANGEABLE)]
-    states = [state for value in held for state in _generator_state(value)]
-    own = [value for value in (*held, *model.buffers()) if isinstance(value, Tensor)]
-    own = [tensor for tensor in own if not tensor.requires_grad and _can_change(tensor)]
-    values = [(tensor, tensor.detach().clone()) for tensor in (*parameters, *own)]
+    attribute_values = [value for *_, named in modules for value in named.values()]
+    put_contents_back = contents_of([*attribute_values, *model.buffers()])
+    values = [(parameter, parameter.detach().clone()) for parameter in parameters]
     try:
         yield
     finally:
@@ -178,13 +175,34 @@ def _restored(model: nn.Module, parameters: list[Tensor]) -> Iterator[None]:
             for name in own_attributes_of(module).keys() - attributes.keys():
                 del module.__dict__[name]
             module.__dict__.update(attributes)
+        put_contents_back()
+        with torch.no_grad():
+            for parameter, value in values:
+                parameter.copy_(value)
+
+
+def contents_of(values: Iterable[Any]) -> Callable[[], None]:
+    """A function that gives containers, arrays, tensors and generators what they hold now.
+
+    These are the values, and what their containers hold; tensors that require gradients are left
+    out.
+    """
+    held = _held(values)
+    containers = [(value, _items(value)) for value in held if isinstance(value, CHANGEABLE)]
+    states = [state for value in held for state in _generator_state(value)]
+    tensors = [t for t in held if isinstance(t, Tensor) and not t.requires_grad and _can_change(t)]
+    copies = [(tensor, tensor.detach().clone()) for tensor in tensors]
+
+    def put_back() -> None:
         for container, items in containers:
             _refill(container, items)
         with torch.no_grad():
-            for tensor, value in values:
+            for tensor, value in copies:
                 tensor.copy_(value)
         for generator, write, state in states:
             write(generator, state)
+
+    return put_back
 
 
 def _put_back(module: nn.Module, buffers: Mapping[str, Tensor | None]) -> None:

@@ -68,6 +68,12 @@ def attributes_of(holder: object) -> dict[str, Any]:
     return {**getattr(holder, "__dict__", {}), **{name: getattr(holder, name) for name in slots}}
 
 
+def class_values(cls: type) -> dict[str, Any]:
+    """The attributes of a class, without those of its bases, that are values."""
+    named = vars(cls).items()
+    return {n: v for n, v in named if type(v) in VALUES and not n.startswith("__")}
+
+
 def slots_of(kind: type) -> Iterator[str]:
     """The names of the slots of a class and its bases."""
     for cls in kind.__mro__:

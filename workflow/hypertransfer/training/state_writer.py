@@ -21,8 +21,8 @@ from hypertransfer.training.state_kinds import (
     MAPPINGS,
     MOST_BITS,
     PLAIN,
-    VALUES,
     attributes_of,
+    class_values,
     is_dense,
     is_hooks,
     may_hold,
@@ -69,8 +69,7 @@ class Writer:
             self.classes[path] = []
             self.classes[path] += [
                 [name, self.value(value, f"{cls.__name__}.{name}")]
-                for name, value in vars(cls).items()
-                if type(value) in VALUES and not name.startswith("__")
+                for name, value in class_values(cls).items()
             ]
 
     def _hooks(self, hooks: Mapping, place: str) -> dict[str, Any]:
