@@ -23,7 +23,7 @@ from hypertransfer.data.samples import batches
 from hypertransfer.networks import growth
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.probes.checkpoint import initial_view, measure
-from hypertransfer.training import build, evaluation
+from hypertransfer.training import build, class_values, evaluation
 from hypertransfer.training.interruption import Saver, StopRequest
 from hypertransfer.training.loop import train
 from hypertransfer.training.state import State, StateError
@@ -414,6 +414,14 @@ def test_each_run_finds_the_classes_of_an_optimizer_as_at_their_import():
     assert (cls.steps, len(cls.noted["steps"])) == (STEPS, STEPS)
     trained(own_optimizer("Descent"))
     assert (cls.steps, cls.noted, hasattr(cls, "late")) == (0, {"steps": []}, False)
+
+
+@pytest.mark.parametrize("after", [1, 5])
+def test_attributes_of_the_class_of_an_optimizer_go_on_in_another_process(after):
+    run = own_optimizer("CountingInClass")
+    state = interrupted(run, after)
+    class_values.restore()
+    assert_bit_equal(trained(run, resume=state), trained(run))
 
 
 def test_each_run_finds_the_classes_of_a_network_as_at_their_import():

@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from hypertransfer.training.code_state import CODE
 from hypertransfer.training.network_tensors import INTERNAL, own_attributes_of, tensors_of
 from hypertransfer.training.optimizer_state import Structure, nesting_refused, others_refused
 from hypertransfer.training.state import StateError, Tensors
+from hypertransfer.training.state_kinds import package_of
 from hypertransfer.training.state_reader import Reader
 from hypertransfer.training.state_writer import Writer
 
@@ -53,7 +54,7 @@ class ModuleState:
                 raise StateError(
                     f"{kind}.{name} is code that the network changed, which cannot be saved"
                 )
-        writer = Writer(self._holder())
+        writer = Writer(self._model, self._references(), package_of(self._model))
         with nesting_refused(kind):
             written = [[name, writer.value(v, f"{kind}.{name}")] for name, v in changed.items()]
         writer.join_views()
@@ -72,7 +73,8 @@ class ModuleState:
         """
         modules, own = dict(self._model.named_modules()), self._attributes()
         with others_refused("network"):
-            reader = Reader(self._holder(), tensors)
+            package = package_of(self._model)
+            reader = Reader(self._model, self._references(), package, tensors)
             values = {n: reader.value(v, own.get(n)) for n, v in structure["attributes"]}
             reader.class_attributes(structure["classes"])
             for name in (*structure["removed"], *values):
@@ -118,16 +120,9 @@ class ModuleState:
         own = {id(item): name for name, item in named.items()}
         return {name: _digest(value, own) for name, value in attributes.items()}
 
-    def _holder(self) -> Any:
-        """An object that has the network's tensors where an optimizer has its parameters.
-
-        `Writer` writes such tensors as references, and objects of the network's package.
-        """
-        kind = type(type(self._model).__name__, (), {"__module__": type(self._model).__module__})
-        holder = kind()
-        tensors = sorted(tensors_of(self._model).items())
-        holder.param_groups = [{"params": [tensor for _, tensor in tensors]}]
-        return holder
+    def _references(self) -> list[Tensor]:
+        """The network's tensors, which are saved elsewhere."""
+        return [tensor for _, tensor in sorted(tensors_of(self._model).items())]
 
 
 def _copied(module: nn.Module) -> Any:

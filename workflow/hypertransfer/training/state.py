@@ -19,6 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from hypertransfer.runs.canonical import MOST_JSON, parse_json
+from hypertransfer.training.state_kinds import path_of
 
 Tensors = dict[str, Tensor]
 
@@ -127,9 +128,9 @@ def by_step(tensors: Mapping[str, Tensor]) -> dict[int, Tensors]:
 PRECONDITIONER = "preconditioner/"  # prefix of a parameter's name
 # Classes whose update is Adam's, of all parameters or of some; named, so that none is imported.
 ADAM = (
-    "torch.optim.adam.Adam",
-    "torch.optim.adamw.AdamW",
-    "hypertransfer.optimizers.lmo.LMO",
+    "torch.optim.adam:Adam",
+    "torch.optim.adamw:AdamW",
+    "hypertransfer.optimizers.lmo:LMO",
 )
 
 
@@ -140,7 +141,7 @@ def preconditioner(model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor
     Algorithm 1). Empty for any other optimizer than `ADAM`, whatever moments it has. Parameters
     without moments are left out.
     """
-    if _path(optimizer) not in ADAM:
+    if path_of(type(optimizer)) not in ADAM:
         return {}
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     preconditioners: Tensors = {}
@@ -152,7 +153,3 @@ def preconditioner(model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor
                 root = (moments["exp_avg_sq"] / correction).sqrt() + group["eps"]
                 preconditioners[PRECONDITIONER + names[id(parameter)]] = root.cpu().contiguous()
     return preconditioners
-
-
-def _path(optimizer: torch.optim.Optimizer) -> str:
-    return f"{type(optimizer).__module__}.{type(optimizer).__name__}"

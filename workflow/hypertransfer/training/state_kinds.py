@@ -1,4 +1,7 @@
-"""The kinds of values that the state of an optimizer may hold, and where tensors lie in memory."""
+"""The kinds of values that a state may hold, and where tensors lie in memory.
+
+These are the values of the attributes of an optimizer or of the modules of a network.
+"""
 
 from __future__ import annotations
 
@@ -51,10 +54,14 @@ def path_of(kind: type) -> str:
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
-def may_hold(optimizer: torch.optim.Optimizer, module: str) -> bool:
-    """Whether objects of a module's classes are written: torch.optim's, or the optimizer's own."""
-    own = type(optimizer).__module__.partition(".")[0]
-    return module.partition(".")[0] == own or f"{module}.".startswith("torch.optim.")
+def package_of(owner: object) -> str:
+    """The package of an object's class."""
+    return type(owner).__module__.partition(".")[0]
+
+
+def may_hold(package: str, module: str) -> bool:
+    """Whether objects of a module's classes are written: the package's own, or torch.optim's."""
+    return module.partition(".")[0] == package or f"{module}.".startswith("torch.optim.")
 
 
 def written_as(kind: str, value: Any, **more: Any) -> dict[str, Any]:

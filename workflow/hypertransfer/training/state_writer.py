@@ -1,10 +1,10 @@
-"""The state of an optimizer as tensors and values that JSON can hold."""
+"""The attributes of an optimizer or a network as tensors and values that JSON can hold."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -27,7 +27,6 @@ from hypertransfer.training.state_kinds import (
     is_hooks,
     may_hold,
     memory_of,
-    parameters_of,
     path_of,
     place_in_memory,
     slots_of,
@@ -37,18 +36,23 @@ from hypertransfer.training.state_kinds import (
 
 
 class Writer:
-    """Writes values as plain ones; each container, tensor and object only once."""
+    """Writes values as plain ones; each container, tensor and object only once.
 
-    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+    Args:
+        root: the optimizer or network whose attributes are written.
+        references: tensors that are saved elsewhere, and written by their index.
+        package: objects of its classes are written, besides those of torch.optim.
+    """
+
+    def __init__(self, root: object, references: Sequence[Tensor], package: str) -> None:
         self.tensors: Tensors = {}
         self.classes: dict[str, list] = {}  # attributes of classes, by path
-        self._optimizer = optimizer
-        self._all_parameters = parameters_of(optimizer)
-        self._parameters = {id(p): index for index, p in enumerate(self._all_parameters)}
-        self._memory_of = {memory_of(p): index for index, p in enumerate(self._all_parameters)}
+        self._references, self._package = references, package
+        self._parameters = {id(p): index for index, p in enumerate(references)}
+        self._memory_of = {memory_of(p): index for index, p in enumerate(references)}
         self._memory_of.pop(0, None)
-        self._numbers = {id(optimizer): 0}  # of values that have been written, by identity
-        self._alive: list[object] = [optimizer]  # whose identities must not be used again
+        self._numbers = {id(root): 0}  # of values that have been written, by identity
+        self._alive: list[object] = [root]  # whose identities must not be used again
         self._views: dict[int, list[tuple[str, dict, Tensor | None]]] = {}  # by memory
 
     def attributes(self, holder: object, place: str) -> list:
@@ -205,7 +209,7 @@ class Writer:
     def _in_parameter(self, value: Tensor, memory: int, place: str) -> dict[str, Any]:
         """Where a tensor lies on the memory of a parameter."""
         index = self._memory_of[memory]
-        parameter = self._all_parameters[index]
+        parameter = self._references[index]
         if value.dtype != parameter.dtype:
             raise StateError(f"{place} is on the memory of a parameter, but of another type")
         if value.grad_fn is not None:
@@ -224,7 +228,7 @@ class Writer:
         return written_as("object", path_of(kind), attributes=self.attributes(value, place))
 
     def _may_hold(self, kind: type) -> bool:
-        return may_hold(self._optimizer, kind.__module__)
+        return may_hold(self._package, kind.__module__)
 
 
 def _refuse_memory_of_several_kinds(found: list[tuple[str, dict, Tensor | None]]) -> None:
