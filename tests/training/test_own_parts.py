@@ -100,7 +100,7 @@ def test_the_state_of_the_process_decides_no_number(model):
     assert np.isfinite(first.history.train_loss).all()
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", [*NETWORKS, "CountingNetwork"])
 @pytest.mark.parametrize("after", [1, 5])
 def test_a_resumed_run_is_bit_equal(model, after):
     run = spec(model)

@@ -17,7 +17,7 @@ from hypertransfer.training.code_state import CODE
 from hypertransfer.training.network_tensors import INTERNAL, own_attributes_of, tensors_of
 from hypertransfer.training.optimizer_state import Structure, nesting_refused, others_refused
 from hypertransfer.training.state import StateError, Tensors
-from hypertransfer.training.state_kinds import package_of
+from hypertransfer.training.state_kinds import class_values, may_hold, package_of, path_of
 from hypertransfer.training.state_reader import Reader
 from hypertransfer.training.state_writer import Writer
 
@@ -25,12 +25,12 @@ HOOKS = sorted(name for name in INTERNAL if name.endswith("_hooks"))
 
 
 class ModuleState:
-    """The attributes of a network's modules, which are compared with those before training."""
+    """Attributes of a network's modules and their classes, compared with those before training."""
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
         self._parts = self._modules()
-        self._start = self._attributes()
+        self._start = self._values()
         self._digests = self._digests_of(self._start)
 
     def changed(self) -> tuple[Tensors, Structure]:
@@ -46,22 +46,28 @@ class ModuleState:
                 f"{kind} has changed modules or hooks in training, which cannot be saved: "
                 f"{', '.join(others)}"
             )
-        now = self._attributes()
+        now = self._values()
         digests = self._digests_of(now)
         changed = {n: v for n, v in now.items() if self._differs(n, v, digests[n])}
-        for name, value in changed.items():
+        attributes = {name: v for name, v in changed.items() if isinstance(name, str)}
+        for name, value in attributes.items():
             if isinstance(value, CODE):
                 raise StateError(
                     f"{kind}.{name} is code that the network changed, which cannot be saved"
                 )
         writer = Writer(self._model, self._references(), package_of(self._model))
         with nesting_refused(kind):
-            written = [[name, writer.value(v, f"{kind}.{name}")] for name, v in changed.items()]
+            written = [[name, writer.value(v, f"{kind}.{name}")] for name, v in attributes.items()]
+            complete = set(writer.classes)  # those of objects that the attributes hold
+            for cls, name in (key for key in changed if key not in attributes):
+                if (path := path_of(cls)) not in complete:
+                    content = writer.value(changed[cls, name], f"{cls.__name__}.{name}")
+                    writer.classes.setdefault(path, []).append([name, content])
         writer.join_views()
         return writer.tensors, {
             "attributes": written,
             "classes": writer.classes,
-            "removed": sorted(self._start.keys() - now.keys()),
+            "removed": sorted(n for n in self._start.keys() - now.keys() if isinstance(n, str)),
             "evaluating": [n for n, m in self._model.named_modules() if not m.training],
         }
 
@@ -93,6 +99,15 @@ class ModuleState:
             for path, module in self._model.named_modules()
         }
 
+    def _values(self) -> dict[Any, Any]:
+        """Attributes of modules by name, and of their classes by class and name."""
+        package = package_of(self._model)
+        modules = self._model.modules()
+        classes = dict.fromkeys(cls for module in modules for cls in type(module).__mro__)
+        own = [cls for cls in classes if may_hold(package, cls.__module__)]
+        of_classes = {(cls, n): value for cls in own for n, value in class_values(cls).items()}
+        return {**self._attributes(), **of_classes}
+
     def _attributes(self) -> dict[str, Any]:
         """Attributes by the name of their module and their own, as modules let them be copied."""
         named: dict[str, Any] = {}
@@ -103,7 +118,7 @@ class ModuleState:
             named |= {f"{path}.{n}" if path else n: value for n, value in attributes.items()}
         return named
 
-    def _differs(self, name: str, value: Any, digest: str | None) -> bool:
+    def _differs(self, name: Any, value: Any, digest: str | None) -> bool:
         """Whether an attribute changed in training, or may have changed unseen."""
         if name not in self._start or digest != self._digests[name]:
             return True
@@ -111,7 +126,7 @@ class ModuleState:
             return False
         return value is not self._start[name] or not isinstance(value, CODE)
 
-    def _digests_of(self, attributes: Mapping[str, Any]) -> dict[str, str | None]:
+    def _digests_of(self, attributes: Mapping[Any, Any]) -> dict[Any, str | None]:
         """A digest of each value with all that it holds; None for what cannot be read.
 
         The network's modules and tensors count by name only: their content is saved elsewhere.
