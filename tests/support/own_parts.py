@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 import threading
@@ -433,6 +434,80 @@ class Freezing(Plain):
         self.inp.weight.requires_grad_(not 4 <= self.updates < 8)
 
 
+class EndingDropout(Plain):
+    """Has dropout in its first four training steps, by the mode of a module."""
+
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        self.drop, self.updates = nn.Dropout(0.5), 0
+
+    def middle(self, h):
+        return self.drop(h)
+
+    def after_update(self):
+        self.updates += 1
+        if self.updates == 4:
+            self.drop.eval()
+
+
+class ReplacingDropout(EndingDropout):
+    """Replaces its dropout by another module after four updates."""
+
+    def after_update(self):
+        self.updates += 1
+        if self.updates == 4:
+            self.drop = nn.Identity()
+
+
+class WithLateHook(EndingDropout):
+    """Adds a hook to its dropout after four updates."""
+
+    def after_update(self):
+        self.updates += 1
+        if self.updates == 4:
+            self.drop.register_forward_hook(lambda module, inputs, output: 0.5 * output)
+
+
+class Compiled(Plain):
+    """A batch norm that torch has compiled."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.norm = torch.jit.script(nn.BatchNorm1d(width, affine=False))
+
+    def middle(self, h):
+        return self.norm(h)
+
+
+class NeverPickled(Counting):
+    """A network that refuses to be pickled, and so to be copied."""
+
+    def __getstate__(self):
+        raise TypeError("cannot be pickled")
+
+
+@functools.cache
+def cached(**sizes):
+    """The same network at each call."""
+    return Normed(**sizes)
+
+
+@functools.cache
+def _cached_layer(width):
+    return Linear(width, width, role=Role.HIDDEN)
+
+
+class WithCachedLayer(Plain):
+    """A new network at each call, with the same hidden layer."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.mid = _cached_layer(width)
+
+    def middle(self, h):
+        return self.mid(h)
+
+
 class Thawing(Frozen):
     """Wants to train a layer that was frozen when training began."""
 
@@ -567,6 +642,33 @@ class Reevaluating(Descent):
         super().step()
 
 
+class CountingInClass(Descent):
+    """Follows half the gradient from the second step of its class on, noted in two ways."""
+
+    steps, noted = 0, {"steps": []}
+
+    def step(self, closure=None):
+        cls = type(self)
+        for group in self.param_groups:
+            group["lr"] *= 0.5 if cls.steps and cls.noted["steps"] else 1.0
+        cls.steps += 1
+        cls.noted["steps"].append(cls.steps)
+        cls.late = True
+        super().step()
+
+
+class CountingNetwork(Plain):
+    """Counts its updates in its class, on which its outputs depend."""
+
+    updates = 0
+
+    def middle(self, h):
+        return h * (1 + 0.1 * self.updates)
+
+    def after_update(self):
+        type(self).updates += 1
+
+
 class UnannouncedClosure(Descent):
     def step(self, closure):
         closure()
@@ -584,6 +686,31 @@ class ModeOfModules(Descent):
 
     def train(self, mode):
         pass
+
+
+class IteratingWithModes(Descent):
+    """Has modes, and an object that no file can hold: from the start, or from the first step."""
+
+    late = False
+
+    def __init__(self, groups):
+        super().__init__(groups)
+        if not self.late:
+            self.counter = itertools.count()
+
+    def step(self, closure=None):
+        super().step()
+        self.counter = itertools.count()
+
+    def eval(self):
+        pass
+
+    def train(self):
+        pass
+
+
+class IteratingLate(IteratingWithModes):
+    late = True
 
 
 class ModesThatAreValues(Descent):
@@ -675,10 +802,13 @@ PARTS = (
     LazyNet, ManyDimensions, ThroughAKernel, OwnValues, Padded, DoubleComplex, Sparse,
     Shifted, ShiftedInPlace, DrawnByTheModule, NoiseOfTheModule, OwnGenerator, Counting, Averaging,
     CountingAll, Tallying, Iterating, Locked, LowRank, Balanced, UnknownStatistics, PenaltyNumber,
-    Penalised, Late, Freezing, Thawing, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork,
+    Penalised, Late, Freezing, EndingDropout, ReplacingDropout, WithLateHook, Compiled, Thawing,
+    NeverPickled, cached, WithCachedLayer, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork,
     Column, Pair, Flat, Maps, Mean, Fewer, More, Descent, Reevaluating, UnannouncedClosure,
     PlainZeroGrad, LargerWidthsRefused, Clipped,
-    ModeOfModules, ModesThatAreValues, ShareThatIsAValue, ObservingTooLittle, GrowingGroups,
+    CountingInClass, CountingNetwork, IteratingWithModes, IteratingLate,
+    ModeOfModules, ModesThatAreValues, ShareThatIsAValue,
+    ObservingTooLittle, GrowingGroups,
     samples, unseeded, tokens, drawn_by_the_module, restless, numbers, rare, short_augment,
     augment_without_seed,
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import subprocess
 import sys
 
 import pytest
@@ -54,6 +55,33 @@ def unsettle() -> None:
     torch.set_float32_matmul_precision("medium")
     torch.backends.mkldnn.enabled = False
     torch.backends.cuda.enable_flash_sdp(False)
+    torch.set_autocast_enabled("cpu", True)
+    torch.set_autocast_enabled("cuda", True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.backends.opt_einsum.enabled = False
+    torch.backends.mkldnn.fp32_precision = "bf16"
+    torch.backends.mkldnn.conv.fp32_precision = "bf16"
+    torch.backends.mkldnn.rnn.fp32_precision = "bf16"
+    torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+    torch.backends.cuda.matmul.allow_fp16_accumulation = True
+    torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)
+    torch.backends.cudnn.deterministic = True
+    torch.backends.mha.set_fastpath_enabled(False)
+
+
+SETTINGS = """[
+    torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda"),
+    torch.utils.deterministic.fill_uninitialized_memory,
+    torch.backends.opt_einsum.enabled, torch.backends.opt_einsum.strategy,
+    torch.backends.mkldnn.fp32_precision, torch.backends.mkldnn.conv.fp32_precision,
+    torch.backends.mkldnn.rnn.fp32_precision, torch.backends.cudnn.conv.fp32_precision,
+    torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction,
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction,
+    torch.backends.cuda.matmul.allow_fp16_accumulation,
+    torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed(),
+    torch.backends.cudnn.deterministic, torch.backends.mha.get_fastpath_enabled(),
+]"""
 
 
 @pytest.fixture
@@ -80,6 +108,15 @@ def test_settings_of_torch_change_no_run(unsettled):
     assert torch.backends.mkldnn.enabled
     assert torch.are_deterministic_algorithms_enabled()
     assert torch.backends.cuda.flash_sdp_enabled()
+
+
+def test_a_run_has_the_settings_of_a_new_process(unsettled):
+    command = [sys.executable, "-c", f"import torch; print({SETTINGS})"]
+    expected = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    unsettled()
+    assert str(eval(SETTINGS)) != expected.strip()
+    run(steps=1)
+    assert str(eval(SETTINGS)) == expected.strip()
 
 
 def test_a_module_that_changes_torch_at_its_import_changes_no_run(unsettled, monkeypatch, tmp_path):

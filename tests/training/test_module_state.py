@@ -6,7 +6,9 @@ import collections
 import itertools
 import json
 import threading
+import tracemalloc
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -145,6 +147,20 @@ def test_an_attribute_of_a_module_that_the_network_lacks_is_refused():
     one.inner.count = 3
     with pytest.raises(StateError, match="is of another network"):
         ModuleState(nn.Linear(2, 2)).restore(*through_a_file(state))
+
+
+def test_a_start_takes_no_copy_of_an_array():
+    net = net_without_lock()
+    net.table = np.ones(2_000_000)
+    tracemalloc.start()
+    try:
+        state = ModuleState(net)
+        assert tracemalloc.get_traced_memory()[1] < net.table.nbytes / 4
+    finally:
+        tracemalloc.stop()
+    net.table[-1] = 2
+    _, structure = state.changed()
+    assert "table" in [name for name, _ in structure["attributes"]]
 
 
 class Note:

@@ -131,6 +131,24 @@ def test_modules_go_on_sharing_a_buffer_of_equal_values(size):
     assert torch.equal(network[1].table, torch.full((size,), 3.0))
 
 
+def test_modules_go_on_sharing_a_buffer_with_a_value_that_is_no_number():
+    table = torch.ones(2)
+    network = two_holders(table, table)
+    given = torch.tensor([float("nan"), 2.0])
+    load_tensors(network, {"0.table": given, "1.table": given.clone()})
+    assert network[0].table is network[1].table
+    assert network[0].table[1] == 2
+
+
+@pytest.mark.parametrize("name", ["bias", "inner.weight.bias", "inner"])
+def test_a_parameter_that_the_network_has_not_is_no_buffer(name):
+    network = nn.Sequential(OrderedDict(linear=nn.Linear(2, 2, bias=False), inner=nn.ReLU()))
+    name = f"linear.{name}" if name == "bias" else name
+    with pytest.raises(ValueError, match=f"of another network: {name} differ"):
+        load_tensors(network, {"linear.weight": torch.ones(2, 2), name: torch.ones(2)})
+    assert set(tensors_of(network)) == {"linear.weight"}
+
+
 def test_modules_that_stopped_sharing_a_buffer_get_their_own():
     table = torch.ones(3)
     network = two_holders(table, table)
@@ -235,6 +253,17 @@ def test_a_measurement_restores_what_containers_hold(measuring):
     assert network.pair[2].random() == random.Random(0).random()
     assert network.layers[0] is network.linear
     assert network.layers[2] is network.layers
+
+
+@pytest.mark.parametrize("measuring", [evaluating, unchanged])
+def test_a_measurement_restores_a_compiled_module(measuring):
+    network = torch.jit.script(nn.BatchNorm1d(2))
+    with measuring(network):
+        network.running_mean = torch.full((2,), 7.0)
+        network.running_var.add_(1)
+    assert network.running_mean.tolist() == [0, 0]
+    assert network.running_var.tolist() == [1, 1]
+    assert network.training
 
 
 def test_a_buffer_whose_entries_share_memory_is_replaced():

@@ -191,6 +191,48 @@ def test_functions_stay_those_of_the_new_optimizer(pair):
     assert second.function(3) == 3
 
 
+ARRAYS = [
+    np.zeros((0, 3)), np.array(3.5), np.arange(6.0).reshape(2, 3).T, np.arange(3, dtype=">f8"),
+    np.array(["ab", "c"]), np.array(["2020-01-01"], "M8[D]"), np.arange(3) + 1j,
+    np.arange(12)[::2], np.array([True, False]), np.array([np.nan, -0.0], np.float16),
+    np.array([2**63], np.uint64),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("array", ARRAYS, ids=str)
+def test_arrays_of_all_types_return(array):
+    optimizer = Hoarder()
+    optimizer.kept = array
+    found = restored(optimizer).kept
+    assert (found.dtype, found.shape) == (array.dtype, array.shape)
+    assert found.tobytes() == array.tobytes()
+    assert found.flags.writeable
+    if array.flags.fnc:
+        assert found.strides == array.strides
+
+
+def test_arrays_and_tensors_of_one_optimizer_do_not_take_each_others_place():
+    optimizer = Hoarder()
+    optimizer.kept = [np.full(2, 1.0), torch.full((2,), 2.0), np.full(2, 3.0), [np.full(2, 4.0)]]
+    first, second, third, (fourth,) = restored(optimizer).kept
+    assert [float(x[0]) for x in (first, second, third, fourth)] == [1, 2, 3, 4]
+
+
+def test_an_array_is_no_text_in_the_header():
+    optimizer = Hoarder()
+    _, before = of_optimizer(optimizer)
+    optimizer.kept = np.zeros(100_000)
+    _, structure = of_optimizer(optimizer)
+    assert len(canonical(structure)) < len(canonical(before)) + 1000
+
+
+def test_an_array_with_a_mask_is_refused():
+    optimizer = Hoarder()
+    optimizer.kept = np.ma.masked_array([1, 2], [True, False])
+    with pytest.raises(StateError, match=r"^Hoarder\.kept holds an object of numpy\.ma"):
+        of_optimizer(optimizer)
+
+
 def test_what_cannot_be_written_is_named():
     optimizer = Hoarder()
     optimizer.state["log"] = {"file": iter([])}

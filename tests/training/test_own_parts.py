@@ -23,7 +23,7 @@ from hypertransfer.data.samples import batches
 from hypertransfer.networks import growth
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.probes.checkpoint import initial_view, measure
-from hypertransfer.training import build, evaluation
+from hypertransfer.training import build, class_values, evaluation
 from hypertransfer.training.interruption import Saver, StopRequest
 from hypertransfer.training.loop import train
 from hypertransfer.training.state import State, StateError
@@ -35,7 +35,7 @@ NETWORKS = [
     "LateBlock", "Unused", "Frozen", "ZeroReadout", "SharedHidden", "ManyDimensions",
     "ThroughAKernel", "OwnValues", "ShiftedInPlace",
     "OwnGenerator", "Counting", "Averaging", "CountingAll", "LowRank", "Balanced", "Freezing",
-    "SharedBuffer", "BatchMoments", "DoublePrecision",
+    "SharedBuffer", "BatchMoments", "DoublePrecision", "EndingDropout", "NeverPickled",
 ]  # fmt: skip
 STEPS = 12
 
@@ -89,7 +89,7 @@ def probe(run, weights, name="hessian"):
     return measure(run, lookup.table(run), weights, settings, device, log)
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", [*NETWORKS, "Compiled"])
 def test_the_state_of_the_process_decides_no_number(model):
     run = spec(model)
     disturb(1)
@@ -100,7 +100,7 @@ def test_the_state_of_the_process_decides_no_number(model):
     assert np.isfinite(first.history.train_loss).all()
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", [*NETWORKS, "CountingNetwork"])
 @pytest.mark.parametrize("after", [1, 5])
 def test_a_resumed_run_is_bit_equal(model, after):
     run = spec(model)
@@ -283,7 +283,7 @@ def test_tensors_that_no_file_can_hold_are_refused_by_name(model, text):
 # Measurements ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", [*NETWORKS, "Compiled"])
 def test_evaluating_more_often_does_not_change_the_run(model):
     seldom, often = trained(spec(model)), trained(spec(model, eval_every=1))
     for step, kept in seldom.checkpoints.items():
@@ -394,6 +394,43 @@ def test_draws_that_depend_on_what_ran_before_are_refused(values, error, message
         trained(spec(**values))
 
 
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("cached", "cached returns the same .*norm.weight.* each time it is called, .*without a c"),
+        ("WithCachedLayer", "WithCachedLayer returns the same mid.weight each time it is called"),
+    ],
+)
+def test_a_builder_that_returns_what_it_returned_before_is_refused(model, message):
+    with pytest.raises(ValueError, match=message):
+        trained(spec(model))
+
+
+def test_each_run_finds_the_classes_of_an_optimizer_as_at_their_import():
+    run = own_optimizer("CountingInClass")
+    first, cls = trained(run), own_parts.CountingInClass
+    assert (cls.steps, len(cls.noted["steps"])) == (STEPS, STEPS)
+    assert_bit_equal(trained(run), first)
+    assert (cls.steps, len(cls.noted["steps"])) == (STEPS, STEPS)
+    trained(own_optimizer("Descent"))
+    assert (cls.steps, cls.noted, hasattr(cls, "late")) == (0, {"steps": []}, False)
+
+
+@pytest.mark.parametrize("after", [1, 5])
+def test_attributes_of_the_class_of_an_optimizer_go_on_in_another_process(after):
+    run = own_optimizer("CountingInClass")
+    state = interrupted(run, after)
+    class_values.restore()
+    assert_bit_equal(trained(run, resume=state), trained(run))
+
+
+def test_each_run_finds_the_classes_of_a_network_as_at_their_import():
+    first = trained(spec("CountingNetwork"))
+    assert own_parts.CountingNetwork.updates == STEPS
+    assert_bit_equal(trained(spec("CountingNetwork")), first)
+    assert own_parts.CountingNetwork.updates == STEPS
+
+
 def test_draws_at_an_import_are_the_same_in_every_process(monkeypatch, tmp_path):
     (tmp_path / "drawing_parts.py").write_text(
         "import random, numpy, torch\n"
@@ -438,6 +475,21 @@ def test_a_run_that_cannot_be_saved_goes_on_as_one_that_is_not(caplog):
     assert not kept
     assert caplog.text.count("cannot be saved: Iterating.counter holds") == STEPS
     assert_bit_equal(result, trained(run))
+
+
+def test_a_mode_that_a_network_sets_in_training_stays_after_an_interruption():
+    """Without its dropout a network has equal outputs in training and in evaluation."""
+    kept = interrupted(spec("EndingDropout"), 5)
+    assert kept.numbers["modules"]["evaluating"] == ["drop"]
+    assert interrupted(spec("EndingDropout"), 3).numbers["modules"]["evaluating"] == []
+
+
+@pytest.mark.parametrize("model", ["ReplacingDropout", "WithLateHook"])
+def test_modules_and_hooks_that_change_in_training_cannot_be_saved(model):
+    assert interrupted(spec(model), 3).done == 3
+    text = f"^{model} has changed modules or hooks in training, which cannot be saved: drop$"
+    with pytest.raises(StateError, match=text):
+        interrupted(spec(model), 4)
 
 
 def test_a_frozen_layer_stays_frozen_after_an_interruption():
@@ -518,6 +570,12 @@ def own_optimizer(name, **values):
     [
         ("UnannouncedClosure", TypeError, r"step takes arguments, .*set needs_closure = True"),
         ("ModeOfModules", TypeError, r"ModeOfModules\.train takes \(mode\), .* train\(\): ma"),
+        (
+            "IteratingWithModes",
+            TypeError,
+            r"\.counter holds .*\.count, .* has eval\(\) and train\(\)",
+        ),
+        ("IteratingLate", TypeError, r"\.counter holds .*\.count, .* has eval\(\) and train\(\)"),
         ("ModesThatAreValues", TypeError, r"Values\.eval is True, but .* calls eval\(\): make"),
         ("ShareThatIsAValue", TypeError, r"unclipped_share is 0\.5, but .*unclipped_share\(\)"),
         ("ObservingTooLittle", TypeError, r"takes \(step, x, y\), .*\(step, model, loss_fn, x, y"),
@@ -527,6 +585,15 @@ def own_optimizer(name, **values):
 def test_an_optimizer_that_cannot_be_called_is_refused(name, error, message):
     with pytest.raises(error, match=message):
         trained(own_optimizer(name))
+
+
+@pytest.mark.parametrize(("name", "updates"), [("IteratingWithModes", 0), ("IteratingLate", 3)])
+def test_a_state_that_evaluations_need_is_tried_before_training(name, updates):
+    """Weights are evaluated first in the fourth step, before its state is offered."""
+    done = []
+    with pytest.raises(TypeError):
+        trained(own_optimizer(name), save=lambda _: done.append(1))
+    assert len(done) == updates
 
 
 @pytest.mark.parametrize("width", [4, 8])

@@ -10,6 +10,8 @@ from safetensors.torch import load, save
 from tests.support.interrupted import STEPS, Stop, interrupted, spec
 
 from hypertransfer.catalogue import lookup
+from hypertransfer.training import state
+from hypertransfer.training.interruption import Saver, StopRequest
 from hypertransfer.training.loop import train
 from hypertransfer.training.state import DTYPES, State, StateError, why_no_file
 
@@ -116,6 +118,22 @@ def test_the_types_of_tensors_are_those_that_a_file_gives_back():
         except (KeyError, NotImplementedError):
             continue
     assert set(DTYPES) == kept
+
+
+@pytest.mark.parametrize("megabytes", [64, 101])  # the reader takes 64, safetensors writes 100
+def test_numbers_that_are_too_many_for_a_header_are_refused(megabytes):
+    numbers = {"text": "a" * (megabytes * 2**20)}
+    with pytest.raises(StateError, match=r"header.*; keep long lists of numbers as tensors"):
+        State(1, numbers, {}).to_bytes()
+    assert State.from_bytes(State(1, {"text": "a" * 10**6}, {}).to_bytes()).done == 1
+
+
+def test_a_run_whose_state_is_too_long_for_a_file_goes_on_unsaved(monkeypatch, caplog):
+    run = spec(optimizer="adamw", lr=0.01)
+    monkeypatch.setattr(state, "MOST_JSON", 1000)
+    save = Saver(lambda taken: taken.to_bytes(), 0, StopRequest())
+    assert_bit_equal(train(run, lookup.table(run), save=save), whole(run))
+    assert caplog.text.count("the state of the run cannot be saved: its header has") == STEPS
 
 
 def test_a_tensor_that_no_file_can_hold_is_named():

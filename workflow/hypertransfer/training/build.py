@@ -32,7 +32,7 @@ from hypertransfer.parameterisation.algebra import Parameterisation, Role
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.training import data_checks, randomness
+from hypertransfer.training import class_values, data_checks, randomness
 from hypertransfer.training.network_tensors import same, tensors_of
 from hypertransfer.training.settings import reproducible
 from hypertransfer.training.state import why_no_file
@@ -56,13 +56,18 @@ def import_parts(spec: RunSpec) -> None:
 
     Modules of the user may change torch's settings when they are imported. They are imported
     before the settings of a run are made, because a module is imported once in a process: a later
-    run of the process would have other settings than the first.
+    run of the process would have other settings than the first. Classes of networks and
+    optimizers of the user, and of packages, have the values that they had after their import.
     """
+    class_values.restore()
     parts = {"model": spec.model, "optimizer": spec.optimizer, "data": spec.data}
     for kind, part in parts.items():
         _load(kind, lookup.import_path(kind, part.name))
     if ":" in spec.parameterisation:
         _load("parameterisation", spec.parameterisation)
+    for part in (spec.model, spec.optimizer):
+        if ":" in part.name and not part.name.startswith("torch."):
+            class_values.record(part.name.partition(":")[0])
 
 
 def table(spec: RunSpec) -> Parameterisation:
@@ -228,6 +233,7 @@ def drawn_model(
     if ":" in spec.model.name:
         with randomness.seeded(f"{spec.seed}/modules"):
             again = model(spec, *shapes)
+        _refuse_common_parameters(spec.model.name, network, again)
         apply(again, *drawing)
         _check_alike(spec.model.name, network, again)
     if draw:
@@ -252,6 +258,22 @@ def _store_channels_last(network: nn.Module) -> None:
         if isinstance(module, nn.Conv2d):
             weight = module.weight
             weight.data = weight.data.to(memory_format=torch.channels_last)
+
+
+def _refuse_common_parameters(name: str, network: nn.Module, again: nn.Module) -> None:
+    """Refuses a builder that returns a network, or parts with parameters, that it returned before.
+
+    Raises:
+        ValueError: two networks are one, or have a parameter in common.
+    """
+    first = {id(parameter): path for path, parameter in network.named_parameters()}
+    common = [first[id(p)] for p in again.parameters() if id(p) in first]
+    if common or again is network:
+        parts = f"the same {', '.join(common)}" if common else "the same network"
+        raise ValueError(
+            f"{name} returns {parts} each time it is called, so that a run would go on from what "
+            "ran before it: make new modules at each call, without a cache"
+        )
 
 
 def _check_alike(name: str, network: nn.Module, again: nn.Module) -> None:

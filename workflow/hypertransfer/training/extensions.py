@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hypertransfer.runs.columns import STATISTICS
-from hypertransfer.training.optimizer_state import of_optimizer, to_optimizer
+from hypertransfer.training.optimizer_state import Structure, of_optimizer, to_optimizer
+from hypertransfer.training.state import StateError, Tensors
 from hypertransfer.training.state_kinds import parameters_of
 
 LossFn = Callable[[Tensor, Tensor], Tensor]  # maps outputs and targets to the mean loss
@@ -110,7 +111,8 @@ class Extensions:
         """Collect the extensions that the network and the optimizer offer.
 
         Raises:
-            TypeError: an extension, or the step of the optimizer, cannot be called as it will be.
+            TypeError: an extension, or the step of the optimizer, cannot be called as it will be,
+                or the state of an optimizer with modes cannot be kept.
         """
         _check_network(model)
         _check_optimizer(optimizer)
@@ -185,6 +187,7 @@ def _check_optimizer(optimizer: Optimizer) -> None:
     if isinstance(optimizer, OptimizerWithModes):
         _check_method(optimizer, "eval")
         _check_method(optimizer, "train")
+        _state_for_evaluation(optimizer)
     if isinstance(optimizer, ClippingOptimizer):
         _check_method(optimizer, "unclipped_share")
     if isinstance(optimizer, ObservingOptimizer):
@@ -213,6 +216,21 @@ def _statistics(model: WithStatistics) -> dict[str, float]:
     return values
 
 
+def _state_for_evaluation(optimizer: OptimizerWithModes) -> tuple[Tensors, Structure]:
+    """The state that the optimizer gets back after an evaluation.
+
+    Raises:
+        TypeError: the optimizer holds an object whose state cannot be kept.
+    """
+    try:
+        return of_optimizer(optimizer)
+    except StateError as error:
+        raise TypeError(
+            f"{error}: {type(optimizer).__name__} has eval() and train(), so that its state is "
+            "kept at each evaluation and put back; keep a number, a list or a tensor instead"
+        ) from error
+
+
 @contextmanager
 def _evaluated_weights(optimizer: OptimizerWithModes) -> Iterator[None]:
     """Within the context parameters have the weights for evaluation; afterwards all is as before.
@@ -222,7 +240,7 @@ def _evaluated_weights(optimizer: OptimizerWithModes) -> Iterator[None]:
     """
     parameters = parameters_of(optimizer)
     weights = [parameter.detach().clone() for parameter in parameters]
-    tensors, structure = of_optimizer(optimizer)
+    tensors, structure = _state_for_evaluation(optimizer)
     tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     optimizer.eval()
     try:

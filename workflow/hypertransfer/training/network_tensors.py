@@ -9,7 +9,7 @@ doing so: a buffer has the names of all modules that hold it.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,11 +55,12 @@ def load_tensors(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     None. Modules go on sharing a buffer if all its names have equal values.
 
     Raises:
-        ValueError: names or shapes of parameters differ, or the module of a buffer is missing.
+        ValueError: names or shapes of parameters differ, or the network has no module for a buffer,
+            or a parameter or module of its name.
     """
     parameters, buffers = dict(model.named_parameters()), _buffers(model)
     modules = dict(model.named_modules())
-    given = {n: t for n, t in tensors.items() if _home(n) not in modules or n in parameters}
+    given = {n: t for n, t in tensors.items() if not _may_be_buffer(modules, n)}
     unlike = {n for n, t in parameters.items() if n not in given or given[n].shape != t.shape}
     if unlike := sorted(unlike | set(given) - set(parameters)):
         raise ValueError(f"the tensors are of another network: {', '.join(unlike)} differ")
@@ -68,7 +69,7 @@ def load_tensors(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     device = next((t.device for t in (*parameters.values(), *buffers.values())), None)
     for names in _holders(buffers, tensors, set(parameters)):
         values = [tensors.get(name) for name in names]
-        shared = all(_equal(value, values[0]) for value in values)
+        shared = all(same(value, values[0]) for value in values)
         for part in [names] if shared else [[name] for name in names]:
             value, own = tensors.get(part[0]), buffers.get(part[0])
             if shared and own is not None and _fits(own, value) and _can_change(own):
@@ -89,14 +90,15 @@ def _holders(
     return [*by_tensor.values(), *([n] for n in sorted({*tensors} - {*buffers} - parameters))]
 
 
-def _equal(first: Tensor | None, second: Tensor | None) -> bool:
-    if first is None or second is None or first is second:
-        return first is second
-    return _fits(first, second) and torch.equal(first, second)
-
-
 def _fits(own: Tensor, value: Tensor | None) -> bool:
     return value is not None and (own.shape, own.dtype) == (value.shape, value.dtype)
+
+
+def _may_be_buffer(modules: Mapping[str, nn.Module], name: str) -> bool:
+    """Whether a module can have a buffer of this name: no parameter, not one that is None."""
+    home, _, own = name.rpartition(".")
+    module = modules.get(home)
+    return module is not None and own not in module._parameters and own not in module._modules
 
 
 def _home(name: str) -> str:
@@ -159,12 +161,9 @@ def _restored(model: nn.Module, parameters: list[Tensor]) -> Iterator[None]:
     """
     training = model.training
     modules = [(m, m.training, dict(m._buffers), own_attributes_of(m)) for m in model.modules()]
-    held = _held(value for *_, attributes in modules for value in attributes.values())
-    containers = [(value, _items(value)) for value in held if isinstance(value, CHANGEABLE)]
-    states = [state for value in held for state in _generator_state(value)]
-    own = [value for value in (*held, *model.buffers()) if isinstance(value, Tensor)]
-    own = [tensor for tensor in own if not tensor.requires_grad and _can_change(tensor)]
-    values = [(tensor, tensor.detach().clone()) for tensor in (*parameters, *own)]
+    attribute_values = [value for *_, named in modules for value in named.values()]
+    put_contents_back = contents_of([*attribute_values, *model.buffers()])
+    values = [(parameter, parameter.detach().clone()) for parameter in parameters]
     try:
         yield
     finally:
@@ -172,18 +171,48 @@ def _restored(model: nn.Module, parameters: list[Tensor]) -> Iterator[None]:
             model.train(training)
         for module, mode, buffers, attributes in modules:
             module.training = mode
-            module._buffers.clear()
-            module._buffers.update(buffers)
+            _put_back(module, buffers)
             for name in own_attributes_of(module).keys() - attributes.keys():
                 del module.__dict__[name]
             module.__dict__.update(attributes)
+        put_contents_back()
+        with torch.no_grad():
+            for parameter, value in values:
+                parameter.copy_(value)
+
+
+def contents_of(values: Iterable[Any]) -> Callable[[], None]:
+    """A function that gives containers, arrays, tensors and generators what they hold now.
+
+    These are the values, and what their containers hold; tensors that require gradients are left
+    out.
+    """
+    held = _held(values)
+    containers = [(value, _items(value)) for value in held if isinstance(value, CHANGEABLE)]
+    states = [state for value in held for state in _generator_state(value)]
+    tensors = [t for t in held if isinstance(t, Tensor) and not t.requires_grad and _can_change(t)]
+    copies = [(tensor, tensor.detach().clone()) for tensor in tensors]
+
+    def put_back() -> None:
         for container, items in containers:
             _refill(container, items)
         with torch.no_grad():
-            for tensor, value in values:
+            for tensor, value in copies:
                 tensor.copy_(value)
         for generator, write, state in states:
             write(generator, state)
+
+    return put_back
+
+
+def _put_back(module: nn.Module, buffers: Mapping[str, Tensor | None]) -> None:
+    """Give a module these buffers; compiled modules can change buffers, but not remove one."""
+    now = dict(module._buffers)
+    for name in now.keys() - buffers.keys():
+        del module._buffers[name]
+    for name, buffer in buffers.items():
+        if name not in now or now[name] is not buffer:
+            module._buffers[name] = buffer
 
 
 def own_attributes_of(module: nn.Module) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from hypertransfer.training.state import StateError, Tensors
+from hypertransfer.training.state_kinds import package_of, parameters_of
 from hypertransfer.training.state_reader import Reader
 from hypertransfer.training.state_writer import Writer
 
@@ -31,7 +32,7 @@ def of_optimizer(optimizer: torch.optim.Optimizer) -> tuple[Tensors, Structure]:
         StateError: the optimizer holds an object that has no place in a file.
     """
     name = type(optimizer).__name__
-    writer = Writer(optimizer)
+    writer = Writer(optimizer, parameters_of(optimizer), package_of(optimizer))
     with nesting_refused(name):
         attributes = writer.attributes(optimizer, name)
     writer.join_views()
@@ -47,7 +48,8 @@ def to_optimizer(optimizer: torch.optim.Optimizer, tensors: Tensors, structure: 
         StateError: the state is of another optimizer.
     """
     with others_refused("optimizer"):
-        reader = Reader(optimizer, tensors)
+        references, package = parameters_of(optimizer), package_of(optimizer)
+        reader = Reader(optimizer, references, package, tensors)
         reader.attributes(structure["attributes"], optimizer)
         reader.class_attributes(structure["classes"])
 

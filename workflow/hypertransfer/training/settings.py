@@ -8,8 +8,11 @@ import torch
 def reproducible() -> None:
     """Make torch deterministic and single-threaded, so that equal specs give equal results.
 
-    All settings that change numbers get their defaults, whatever environment variables or
-    the user's modules have set.
+    Besides, these settings get torch's defaults, whatever environment variables or the user's
+    modules have set: the default dtype and device, gradients, denormal numbers, the filling of
+    empty tensors, autocast (off), the precision of float32 in products, convolutions and recurrent
+    layers, reductions of half-precision products, the path of an einsum, and the use of mkldnn,
+    nnpack, cuDNN and the fast implementations of attention.
     """
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -17,10 +20,29 @@ def reproducible() -> None:
     torch.set_default_device(None)
     torch.set_grad_enabled(True)
     torch.set_flush_denormal(False)
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    for kind in ("cpu", "cuda"):
+        torch.set_autocast_enabled(kind, False)
+    torch.backends.fp32_precision = "none"
+    torch.backends.mkldnn.fp32_precision = "none"
+    torch.backends.mkldnn.conv.fp32_precision = "none"
+    torch.backends.mkldnn.rnn.fp32_precision = "none"
     torch.set_float32_matmul_precision("highest")
+    torch.backends.opt_einsum.enabled = torch.backends.opt_einsum.is_available()
+    if torch.backends.opt_einsum.enabled:
+        torch.backends.opt_einsum.strategy = "auto"
+    torch.backends.mha.set_fastpath_enabled(True)
+    torch.backends.nnpack.set_flags(True)
     torch.backends.mkldnn.enabled = True
+    torch.backends.mkldnn.deterministic = False
     torch.backends.cudnn.enabled = True
     torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = False
     torch.backends.cudnn.allow_tf32 = True
+    products = torch.backends.cuda.matmul
+    products.allow_fp16_reduced_precision_reduction = True
+    products.allow_bf16_reduced_precision_reduction = True
+    products.allow_fp16_accumulation = False
+    torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(False)
     for enable in ("flash", "mem_efficient", "math", "cudnn"):
         getattr(torch.backends.cuda, f"enable_{enable}_sdp")(True)

@@ -18,7 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from hypertransfer.runs.canonical import parse_json
+from hypertransfer.runs.canonical import MOST_JSON, parse_json
+from hypertransfer.training.state_kinds import path_of
 
 Tensors = dict[str, Tensor]
 
@@ -28,6 +29,7 @@ DTYPES = (  # of tensors that a safetensors file gives back
     torch.int64, torch.int32, torch.int16, torch.int8,
     torch.uint64, torch.uint32, torch.uint16, torch.uint8, torch.bool, torch.complex64,
 )  # fmt: skip
+LESS = "keep long lists of numbers as tensors, or as arrays of numpy"  # advice in errors
 
 
 class StateError(ValueError):
@@ -60,14 +62,20 @@ class State:
         """The content of a safetensors file; its header holds the numbers.
 
         Raises:
-            StateError: no file can hold a tensor.
+            StateError: no file can hold a tensor, or the numbers are too many for a header.
         """
         for name, tensor in self.tensors.items():
             if reason := why_no_file(tensor):
                 raise StateError(f"{name} {reason}")
         plain = json.dumps({"done": self.done, "numbers": dict(self.numbers)})
         tensors = {name: t.detach().cpu().contiguous().clone() for name, t in self.tensors.items()}
-        return save(tensors, {"state": plain})
+        try:
+            content = save(tensors, {"state": plain})
+        except SafetensorError as error:
+            raise StateError(f"no file can hold it: {error}; {LESS}") from error
+        if (header := _header_bytes(content)) > MOST_JSON:
+            raise StateError(f"its header has {header} bytes, more than {MOST_JSON}; {LESS}")
+        return content
 
     @classmethod
     def from_bytes(cls, content: bytes) -> State:
@@ -77,8 +85,7 @@ class State:
             StateError: the content is not a saved state.
         """
         try:
-            length = int.from_bytes(content[:8], "little")
-            header = parse_json(content[8 : 8 + length])
+            header = parse_json(content[8 : 8 + _header_bytes(content)])
             plain = parse_json(str(header["__metadata__"]["state"]).encode())
             return cls(int(plain["done"]), dict(plain["numbers"]), load(content))
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
@@ -88,6 +95,11 @@ class State:
         """The tensors whose names begin with `<prefix>/`, by the rest of their names."""
         start = f"{prefix}/"
         return {n.removeprefix(start): t for n, t in self.tensors.items() if n.startswith(start)}
+
+
+def _header_bytes(content: bytes) -> int:
+    """The length of the header of a safetensors file."""
+    return int.from_bytes(content[:8], "little")
 
 
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> Tensors:
@@ -116,9 +128,9 @@ def by_step(tensors: Mapping[str, Tensor]) -> dict[int, Tensors]:
 PRECONDITIONER = "preconditioner/"  # prefix of a parameter's name
 # Classes whose update is Adam's, of all parameters or of some; named, so that none is imported.
 ADAM = (
-    "torch.optim.adam.Adam",
-    "torch.optim.adamw.AdamW",
-    "hypertransfer.optimizers.lmo.LMO",
+    "torch.optim.adam:Adam",
+    "torch.optim.adamw:AdamW",
+    "hypertransfer.optimizers.lmo:LMO",
 )
 
 
@@ -129,7 +141,7 @@ def preconditioner(model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor
     Algorithm 1). Empty for any other optimizer than `ADAM`, whatever moments it has. Parameters
     without moments are left out.
     """
-    if _path(optimizer) not in ADAM:
+    if path_of(type(optimizer)) not in ADAM:
         return {}
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     preconditioners: Tensors = {}
@@ -141,7 +153,3 @@ def preconditioner(model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor
                 root = (moments["exp_avg_sq"] / correction).sqrt() + group["eps"]
                 preconditioners[PRECONDITIONER + names[id(parameter)]] = root.cpu().contiguous()
     return preconditioners
-
-
-def _path(optimizer: torch.optim.Optimizer) -> str:
-    return f"{type(optimizer).__module__}.{type(optimizer).__name__}"

@@ -1,4 +1,7 @@
-"""The kinds of values that the state of an optimizer may hold, and where tensors lie in memory."""
+"""The kinds of values that a state may hold, and where tensors lie in memory.
+
+These are the values of the attributes of an optimizer or of the modules of a network.
+"""
 
 from __future__ import annotations
 
@@ -51,10 +54,14 @@ def path_of(kind: type) -> str:
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
-def may_hold(optimizer: torch.optim.Optimizer, module: str) -> bool:
-    """Whether objects of a module's classes are written: torch.optim's, or the optimizer's own."""
-    own = type(optimizer).__module__.partition(".")[0]
-    return module.partition(".")[0] == own or f"{module}.".startswith("torch.optim.")
+def package_of(owner: object) -> str:
+    """The package of an object's class."""
+    return type(owner).__module__.partition(".")[0]
+
+
+def may_hold(package: str, module: str) -> bool:
+    """Whether objects of a module's classes are written: the package's own, or torch.optim's."""
+    return module.partition(".")[0] == package or f"{module}.".startswith("torch.optim.")
 
 
 def written_as(kind: str, value: Any, **more: Any) -> dict[str, Any]:
@@ -66,6 +73,12 @@ def attributes_of(holder: object) -> dict[str, Any]:
     """The attributes of an object, in its dictionary and in slots."""
     slots = (name for name in slots_of(type(holder)) if hasattr(holder, name))
     return {**getattr(holder, "__dict__", {}), **{name: getattr(holder, name) for name in slots}}
+
+
+def class_values(cls: type) -> dict[str, Any]:
+    """The attributes of a class, without those of its bases, that are values."""
+    named = vars(cls).items()
+    return {n: v for n, v in named if type(v) in VALUES and not n.startswith("__")}
 
 
 def slots_of(kind: type) -> Iterator[str]:

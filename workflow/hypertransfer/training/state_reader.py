@@ -1,10 +1,10 @@
-"""The state of an optimizer from tensors and values that JSON can hold."""
+"""The attributes of an optimizer or a network from tensors and values that JSON can hold."""
 
 from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import reduce
 from typing import Any
@@ -24,23 +24,28 @@ from hypertransfer.training.state_kinds import (
     is_dense,
     may_hold,
     of_type,
-    parameters_of,
     path_of,
     slots_of,
 )
 
 
 class Reader:
-    """The inverse of `Writer`, for another optimizer of the same spec.
+    """The inverse of `Writer`, for another optimizer or network of the same spec.
 
-    Lists, dictionaries and objects that the optimizer has at the same place are filled anew, as
-    others may refer to them.
+    Lists, dictionaries and objects that stand at the same place now are filled anew, as others may
+    refer to them.
+
+    Args:
+        root, references, package: as for `Writer`.
+        tensors: those that the writer returned.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
-        self._optimizer, self._tensors = optimizer, tensors
-        self._parameters = parameters_of(optimizer)
-        self._values: dict[int, Any] = {0: optimizer}  # by number
+    def __init__(
+        self, root: object, references: Sequence[Tensor], package: str, tensors: Tensors
+    ) -> None:
+        self._root, self._references = root, references
+        self._package, self._tensors = package, tensors
+        self._values: dict[int, Any] = {0: root}  # by number
         self._memories: Tensors = {}  # of tensors that have memory in common
         self._filled: set[int] = set()  # identities of values that were present and are filled
 
@@ -62,8 +67,9 @@ class Reader:
         for path, attributes in written.items():
             cls = self._class(path)
             for name, content in attributes:
-                value, present = self.value(content, vars(cls)[name]), vars(cls)[name]
-                if value is not present:
+                present = vars(cls).get(name)  # None if only training sets the attribute
+                value = self.value(content, present)
+                if name not in vars(cls) or value is not present:
                     setattr(cls, name, value)
 
     def value(self, written: Any, present: Any = None) -> Any:
@@ -73,9 +79,9 @@ class Reader:
         kind, content = written["kind"], written["value"]
         match kind:
             case "parameter":
-                return self._parameters[content]
+                return self._references[content]
             case "id_of":
-                return id(self._parameters[content])
+                return id(self._references[content])
             case "float":
                 return float(content)
             case "same":
@@ -159,8 +165,10 @@ class Reader:
             case "device":
                 return torch.device(content)
             case "numpy":
-                array = np.frombuffer(bytes.fromhex(written["hex"]), np.dtype(content)).copy()
-                return array[0] if written["shape"] is None else array.reshape(written["shape"])
+                return np.frombuffer(bytes.fromhex(written["hex"]), np.dtype(content))[0]
+            case "array":
+                entries = self._tensors[content].numpy().view(np.dtype(written["dtype"])).copy()
+                return entries.reshape(written["shape"], order=written["order"])
         generator, _, write = GENERATORS[kind]
         write(of_type(present, generator), self.value(content))
         return present
@@ -173,7 +181,7 @@ class Reader:
         """A tensor on the memory of a parameter, or on that of other tensors of the state."""
         offset = written["offset"]
         if kind == "view_of":
-            memory = self._parameters[content].detach()
+            memory = self._references[content].detach()
             if list(memory.stride()) != written["strides"]:
                 raise ValueError(f"parameter {content} has another memory layout")
             offset += memory.storage_offset()
@@ -188,7 +196,7 @@ class Reader:
 
     def _tensor(self, name: str, written: dict) -> Tensor:
         saved, stride = self._tensors[name], written["stride"]
-        device = saved.device if written["host"] else self._parameters[0].device
+        device = saved.device if written["host"] else self._references[0].device
         if stride is None or not is_dense(saved.shape, stride):
             value = torch.empty(saved.shape, dtype=saved.dtype, device=device)
         else:
@@ -197,12 +205,12 @@ class Reader:
         return value.requires_grad_(written.get("requires_grad", False))
 
     def _class(self, path: str, present: type = object) -> type:
-        """A class whose objects an optimizer may hold; nothing is imported."""
+        """A class whose objects may be held; nothing is imported."""
         module, _, name = path.partition(":")
-        if not may_hold(self._optimizer, module):
-            kind = type(self._optimizer).__name__
+        if not may_hold(self._package, module):
+            kind = type(self._root).__name__
             raise ValueError(f"{path} is not of the package of {kind}")
-        for cls in (present, *type(self._optimizer).__mro__):  # classes made in functions, too
+        for cls in (present, *type(self._root).__mro__):  # classes made in functions, too
             if path_of(cls) == path:
                 return cls
         return of_type(reduce(getattr, name.split("."), sys.modules[module]), type)

@@ -1,10 +1,10 @@
-"""The state of an optimizer as tensors and values that JSON can hold."""
+"""The attributes of an optimizer or a network as tensors and values that JSON can hold."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -21,13 +21,12 @@ from hypertransfer.training.state_kinds import (
     MAPPINGS,
     MOST_BITS,
     PLAIN,
-    VALUES,
     attributes_of,
+    class_values,
     is_dense,
     is_hooks,
     may_hold,
     memory_of,
-    parameters_of,
     path_of,
     place_in_memory,
     slots_of,
@@ -37,18 +36,23 @@ from hypertransfer.training.state_kinds import (
 
 
 class Writer:
-    """Writes values as plain ones; each container, tensor and object only once."""
+    """Writes values as plain ones; each container, tensor and object only once.
 
-    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+    Args:
+        root: the optimizer or network whose attributes are written.
+        references: tensors that are saved elsewhere, and written by their index.
+        package: objects of its classes are written, besides those of torch.optim.
+    """
+
+    def __init__(self, root: object, references: Sequence[Tensor], package: str) -> None:
         self.tensors: Tensors = {}
         self.classes: dict[str, list] = {}  # attributes of classes, by path
-        self._optimizer = optimizer
-        self._all_parameters = parameters_of(optimizer)
-        self._parameters = {id(p): index for index, p in enumerate(self._all_parameters)}
-        self._memory_of = {memory_of(p): index for index, p in enumerate(self._all_parameters)}
+        self._references, self._package = references, package
+        self._parameters = {id(p): index for index, p in enumerate(references)}
+        self._memory_of = {memory_of(p): index for index, p in enumerate(references)}
         self._memory_of.pop(0, None)
-        self._numbers = {id(optimizer): 0}  # of values that have been written, by identity
-        self._alive: list[object] = [optimizer]  # whose identities must not be used again
+        self._numbers = {id(root): 0}  # of values that have been written, by identity
+        self._alive: list[object] = [root]  # whose identities must not be used again
         self._views: dict[int, list[tuple[str, dict, Tensor | None]]] = {}  # by memory
 
     def attributes(self, holder: object, place: str) -> list:
@@ -69,8 +73,7 @@ class Writer:
             self.classes[path] = []
             self.classes[path] += [
                 [name, self.value(value, f"{cls.__name__}.{name}")]
-                for name, value in vars(cls).items()
-                if type(value) in VALUES and not name.startswith("__")
+                for name, value in class_values(cls).items()
             ]
 
     def _hooks(self, hooks: Mapping, place: str) -> dict[str, Any]:
@@ -137,7 +140,9 @@ class Writer:
             return written_as("dtype", str(value).removeprefix("torch."))
         if isinstance(value, torch.device):
             return written_as("device", str(value))
-        if isinstance(value, np.generic | np.ndarray) and not value.dtype.hasobject:
+        if (isinstance(value, np.generic) or type(value) is np.ndarray) and (
+            not value.dtype.hasobject
+        ):
             return self._numpy(value, place)
         for kind, (generator, read, _) in GENERATORS.items():
             if type(value) is generator:
@@ -157,9 +162,15 @@ class Writer:
     def _numpy(self, value: np.generic | np.ndarray, place: str) -> dict[str, Any]:
         if value.dtype.names:
             raise StateError(f"{place} has named fields, which cannot be saved: use one array each")
-        shape = list(value.shape) if isinstance(value, np.ndarray) else None
-        written = written_as("numpy", value.dtype.str, shape=shape, hex=value.tobytes().hex())
-        if isinstance(value, np.ndarray) and value.size:
+        if isinstance(value, np.generic):
+            return written_as("numpy", value.dtype.str, hex=value.tobytes().hex())
+        name = str(len(self._alive))
+        order = "F" if value.flags.fnc else "C"
+        content = bytearray(value.tobytes(order))
+        self.tensors[name] = torch.from_numpy(np.frombuffer(content, np.uint8))
+        layout = {"dtype": value.dtype.str, "shape": list(value.shape), "order": order}
+        written = written_as("array", name, **layout)
+        if value.size:
             owner = value
             while isinstance(owner.base, np.ndarray):
                 owner = owner.base
@@ -198,7 +209,7 @@ class Writer:
     def _in_parameter(self, value: Tensor, memory: int, place: str) -> dict[str, Any]:
         """Where a tensor lies on the memory of a parameter."""
         index = self._memory_of[memory]
-        parameter = self._all_parameters[index]
+        parameter = self._references[index]
         if value.dtype != parameter.dtype:
             raise StateError(f"{place} is on the memory of a parameter, but of another type")
         if value.grad_fn is not None:
@@ -217,7 +228,7 @@ class Writer:
         return written_as("object", path_of(kind), attributes=self.attributes(value, place))
 
     def _may_hold(self, kind: type) -> bool:
-        return may_hold(self._optimizer, kind.__module__)
+        return may_hold(self._package, kind.__module__)
 
 
 def _refuse_memory_of_several_kinds(found: list[tuple[str, dict, Tensor | None]]) -> None:
