@@ -83,6 +83,40 @@ def test_a_weight_decay_that_the_class_does_not_have_is_reported():
     assert not problems("torch.optim:SGD", weight_decay=0.1)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("torch.optim:Adam", {}, "set optimizer.decoupled_weight_decay: true"),
+        ("torch.optim:RMSprop", {}, "use a class whose decay is decoupled, such as torch.optim:Ad"),
+        ("pytorch_optimizer:Yogi", {"weight_decouple": False}, "optimizer.weight_decouple: true"),
+        ("pytorch_optimizer:Lion", {"fixed_decay": True}, "set optimizer.fixed_decay: false"),
+    ],
+)  # fmt: skip
+def test_a_weight_decay_that_is_not_decoupled_is_refused(name, options, words):
+    found = problems(name, weight_decay=0.1, **options)
+    assert found.startswith(f"weight_decay: 0.1 is not 0 with {name}")
+    assert words in found
+    assert not problems(name, **options)
+
+
+def test_options_that_decouple_the_weight_decay_allow_it():
+    assert not problems("torch.optim:Adam", weight_decay=0.1, decoupled_weight_decay=True)
+    assert not problems("pytorch_optimizer:AdaBelief", weight_decay=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("pytorch_optimizer:AdaFactor", {"relative_step": 0}),
+        ("pytorch_optimizer:ApolloDQN", {"warmup_steps": False}),
+        ("pytorch_optimizer:Ranger21", {"disable_lr_scheduler": 1, "num_iterations": 4}),
+    ],
+)
+def test_a_needed_option_has_the_type_of_its_value(name, options):
+    """0 and false would train alike under two keys."""
+    assert "to follow the run's lr" in problems(name, gradient_power=0, **options)
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_classes_are_reported_with_the_reason(name):
     assert problems(name) == f"optimizer: {name!r} is not usable: {REFUSED[name]}"

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from hypertransfer.catalogue import lookup
-from hypertransfer.catalogue.cards import optimizers
+from hypertransfer.catalogue.cards import optimizers, package_optimizers
 from hypertransfer.catalogue.module_source import PACKAGE
 from hypertransfer.data.samples import Samples
 from hypertransfer.networks import growth
@@ -38,8 +38,6 @@ from hypertransfer.training.settings import reproducible
 from hypertransfer.training.state import why_no_file
 
 READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
-# Classes whose step takes a closure that computes the loss (extensions.ReevaluatingOptimizer).
-WITH_CLOSURE = tuple(f"pytorch_optimizer:{n}" for n in ("EmoFact", "EmoLynx", "EmoNavi"))
 LOADED_TWICE = 5.0  # seconds; data of the user that are loaded faster are loaded twice, to compare
 EPS = 1e-8  # ε at the base shape where the config sets none: torch's default for Adam
 
@@ -337,7 +335,7 @@ def optimizer(
     scaled = {"params", "lr", "weight_decay", *(set(optimizers.SCALED) & set(config))}
     known = [{k: v for k, v in group.items() if k in scaled} for group in parameter_groups]
     made = make(known, **{k: v for k, v in options.items() if k not in scaled})
-    if spec.optimizer.name in WITH_CLOSURE:
+    if spec.optimizer.name in package_optimizers.WITH_CLOSURE:
         made.needs_closure = True
     return made
 
