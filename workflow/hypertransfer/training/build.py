@@ -33,6 +33,7 @@ from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import data_checks, randomness
+from hypertransfer.training.extensions import check_optimizer_groups
 from hypertransfer.training.network_tensors import same, tensors_of
 from hypertransfer.training.settings import reproducible
 from hypertransfer.training.state import why_no_file
@@ -320,22 +321,32 @@ def optimizer(
 
     An optimizer of another package keeps its own defaults for hyperparameters that neither the
     table scales nor the config sets.
+
+    Raises:
+        TypeError: what the spec names does not return an optimizer.
+        ValueError: the optimizer does not train the parameters with their learning rates.
     """
     make = _load("optimizer", lookup.import_path("optimizer", spec.optimizer.name))
     config = optimizers.fixed(spec.optimizer) | dict(spec.optimizer.options)
-    in_groups = ("gradient_power", "betas")  # read by the table; the groups have scaled betas
+    name = spec.optimizer.name
+    own = ":" in name and not lookup.of_package(spec.optimizer) and not _of_library(name)
+    # Read by the table; the groups have scaled values. The library's may also need eps at the base.
+    in_groups = ("gradient_power", "betas", *(["eps"] if own else []))
     options = {k: v for k, v in config.items() if k not in in_groups}
     trained = {name for name, p in network.named_parameters() if p.requires_grad}
     parameter_groups = groups(network, [r for r in parameter_rows if r.name in trained])
-    if not lookup.of_package(spec.optimizer):
-        made = make(parameter_groups, **options)
-        if ":" in spec.optimizer.name:
-            reproducible()
+    if own:
+        made = make([dict(group) for group in parameter_groups], **options)
+        reproducible()
+        check_optimizer_groups(name, made, network, parameter_groups)
         return made
+    if not lookup.of_package(spec.optimizer):
+        return make(parameter_groups, **options)
     scaled = {"params", "lr", "weight_decay", *(set(optimizers.SCALED) & set(config))}
     known = [{k: v for k, v in group.items() if k in scaled} for group in parameter_groups]
     made = make(known, **{k: v for k, v in options.items() if k not in scaled})
-    if spec.optimizer.name in package_optimizers.WITH_CLOSURE:
+    check_optimizer_groups(name, made, network, parameter_groups)
+    if name in package_optimizers.WITH_CLOSURE:
         made.needs_closure = True
     return made
 
