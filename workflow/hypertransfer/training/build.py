@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from hypertransfer.catalogue import lookup
-from hypertransfer.catalogue.cards import optimizers, package_optimizers
+from hypertransfer.catalogue.cards import optimizers
+from hypertransfer.catalogue.cards.package_optimizers import PACKAGES, WITH_CLOSURE
 from hypertransfer.catalogue.module_source import PACKAGE
 from hypertransfer.data.samples import Samples
 from hypertransfer.networks import growth
@@ -40,7 +41,7 @@ from hypertransfer.training.state import why_no_file
 
 READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
 LOADED_TWICE = 5.0  # seconds; data of the user that are loaded faster are loaded twice, to compare
-EPS = 1e-8  # ε at the base shape where the config sets none: torch's default for Adam
+EPS = 1e-8  # ε at the base shape of the user's optimizers where the config sets none
 
 
 def device(name: str) -> torch.device:
@@ -121,10 +122,11 @@ def _with_own_inputs(network: nn.Module, inputs: tuple) -> tuple:
 
 def base(spec: RunSpec) -> Base:
     """The hyperparameters of the spec at the base shape."""
+    eps = spec.optimizer.options.get("eps", EPS if _is_own(spec.optimizer.name) else None)
     return Base(
         lr=spec.lr,
         weight_decay=spec.weight_decay,
-        eps=float(spec.optimizer.options.get("eps", EPS)),
+        eps=None if eps is None else float(eps),
         betas=optimizers.betas(spec.optimizer),
         weights=spec.weights,
         multipliers=spec.multipliers,
@@ -329,7 +331,7 @@ def optimizer(
     make = _load("optimizer", lookup.import_path("optimizer", spec.optimizer.name))
     config = optimizers.fixed(spec.optimizer) | dict(spec.optimizer.options)
     name = spec.optimizer.name
-    own = ":" in name and not lookup.of_package(spec.optimizer) and not _of_library(name)
+    own = _is_own(name)
     # Read by the table; the groups have scaled values. The library's may also need eps at the base.
     in_groups = ("gradient_power", "betas", *(["eps"] if own else []))
     options = {k: v for k, v in config.items() if k not in in_groups}
@@ -346,9 +348,15 @@ def optimizer(
     known = [{k: v for k, v in group.items() if k in scaled} for group in parameter_groups]
     made = make(known, **{k: v for k, v in options.items() if k not in scaled})
     check_optimizer_groups(name, made, network, parameter_groups)
-    if name in package_optimizers.WITH_CLOSURE:
+    if name in WITH_CLOSURE:
         made.needs_closure = True
     return made
+
+
+def _is_own(optimizer: str) -> bool:
+    """Whether an optimizer is neither the library's nor a class of an installed package."""
+    module = optimizer.partition(":")[0]
+    return ":" in optimizer and module not in PACKAGES and not _of_library(module)
 
 
 def data(spec: RunSpec) -> Samples:
