@@ -76,6 +76,24 @@ def class_problems(optimizer: Component) -> Iterator[Problem]:
         elif signature.complete and option not in (*own, optimizers.GRADIENT_POWER):
             expected = f"an option of {optimizer.name}; known: {', '.join(own) or 'none'}"
             yield Problem(("optimizer", option), value, expected)
+        elif option not in optimizers.SCALED and option in signature.defaults:
+            default = signature.defaults[option]
+            if kind := _other_kind(value, default):
+                expected = f"{kind}, as {canonical(default)}, the default of {optimizer.name}"
+                yield Problem(("optimizer", option), value, expected)
+
+
+def _other_kind(value: object, default: object) -> str:
+    """What a value should be to be of the default's kind; empty if it is, or if that is open.
+
+    Some classes take a number in place of false, which 0 and 1 are not: they would be other keys.
+    """
+    if isinstance(default, bool):
+        wrong = isinstance(value, str) or (not isinstance(value, bool) and value in (0, 1))
+        return "true or false" if wrong else ""
+    if isinstance(default, int | float):
+        return "a number" if isinstance(value, str | bool) else ""
+    return ""
 
 
 def scaled_problems(optimizer: Component) -> Iterator[Problem]:
