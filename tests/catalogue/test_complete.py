@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hypertransfer.catalogue import complete, versions
-from hypertransfer.catalogue.cards import datasets, networks, optimizers, probes
+from hypertransfer.catalogue.cards import datasets, networks, optimizers, package_optimizers, probes
 from hypertransfer.planning import cell_jobs, keys
 from hypertransfer.runs import parse
 from hypertransfer.studies.grid import Probe
@@ -141,6 +141,13 @@ def test_a_probes_default_is_in_the_keys_of_its_probes(monkeypatch, name, settin
     edited = dataclasses.replace(card, settings=with_default(card.settings, setting))
     monkeypatch.setitem(probes.PROBES, name, edited)
     assert probe_key() != before
+
+
+def test_whether_a_class_takes_a_closure_is_in_the_key(monkeypatch):
+    names = ["pytorch_optimizer:EmoNavi", "pytorch_optimizer:Lion", "sgd"]
+    before = {name: key(optimizer=name) for name in names}
+    monkeypatch.setattr(package_optimizers, "WITH_CLOSURE", ())
+    assert [name for name in names if key(optimizer=name) != before[name]] == names[:1]
 
 
 @pytest.mark.parametrize("package", ["pytorch_optimizer", "torch"])

@@ -22,13 +22,13 @@ def refused(name: str, **options: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "options", "text"),
     [
-        ("sgd", {"nesterov": True}, "optimizer.nesterov: True is not false without momentum"),
-        ("torch.optim:SGD", {"nesterov": True}, "optimizer.nesterov: True is not false without"),
+        ("sgd", {"nesterov": True}, "optimizer.nesterov: true is not false without momentum"),
+        ("torch.optim:SGD", {"nesterov": True}, "optimizer.nesterov: true is not false without"),
         ("torch.optim:SGD", {"nesterov": True, "momentum": 0.9, "dampening": 0.1},
          "optimizer.dampening: 0.1 is not 0 with nesterov"),
-        ("lars", {"light": True, "nesterov": True}, "optimizer.light: True is not false with nest"),
-        ("muon", {"light": True}, "optimizer.light: True is not false with nesterov, which muon"),
-        ("scion", {"light": True, "form": "clipped"}, "optimizer.light: True is not false with"),
+        ("lars", {"light": True, "nesterov": True}, "optimizer.light: true is not false with nest"),
+        ("muon", {"light": True}, "optimizer.light: true is not false with nesterov, which muon"),
+        ("scion", {"light": True, "form": "clipped"}, "optimizer.light: true is not false with"),
     ],
 )  # fmt: skip
 def test_options_that_exclude_each_other_are_refused(name, options, text):

@@ -59,7 +59,7 @@ def test_an_optimizer_of_unknown_power_needs_it(name, monkeypatch, tmp_path):
         ("pytorch_optimizer:agc", {}, "is not an optimizer of pytorch_optimizer"),
         ("torch.optim:Adam", {"beta": [0.9]}, "optimizer.beta: [0.9] is not an option of "
          "torch.optim:Adam; known: betas, eps, amsgrad"),
-        ("pytorch_optimizer:AdaBelief", {"rectifi": True}, "optimizer.rectifi: True is not an"),
+        ("pytorch_optimizer:AdaBelief", {"rectifi": True}, "optimizer.rectifi: true is not an"),
         ("torch.optim:Adam", {"lr": 1}, "optimizer.lr: 1 is not an option: use the run's own lr"),
         ("torch.optim:Adam", {"params": []}, "use the network's parameters"),
         ("pytorch_optimizer:Magma", {"weight_decay": 0.1}, "use the run's own weight_decay"),
@@ -77,10 +77,72 @@ def test_a_class_or_an_option_that_cannot_be_used_is_reported(name, options, wor
     assert words in "; ".join(map(str, found))
 
 
+@pytest.mark.parametrize(
+    ("name", "option", "value", "words"),
+    [
+        ("torch.optim:Adam", "amsgrad", "no", "'no' is not true or false, as false, the default"),
+        ("torch.optim:Adam", "amsgrad", 1, "1 is not true or false"),
+        ("torch.optim:SGD", "momentum", "0.9x", "'0.9x' is not a number, as 0, the default of tor"),
+        ("torch.optim:SGD", "momentum", True, "true is not a number"),
+        ("pytorch_optimizer:Yogi", "initial_accumulator", "small", "'small' is not a number"),
+    ],
+)
+def test_an_option_of_another_kind_than_its_default_is_refused(name, option, value, words):
+    assert f"optimizer.{option}: {words}" in problems(name, **{option: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("torch.optim:SGD", {"momentum": 1, "maximize": True}),
+        ("torch.optim:Adam", {"foreach": False}),  # None by default, which says nothing
+        ("torch.optim:RAdam", {"foreach": None}),
+        ("pytorch_optimizer:ROSE", {"wd_schedule": 0.5, "gradient_power": 0}),  # a bool or a float
+        ("pytorch_optimizer:MARS", {"optimize_1d": True, "mars_type": "lion"}),
+    ],
+)
+def test_an_option_of_the_kind_of_its_default_is_accepted(name, options):
+    assert not problems(name, **options)
+
+
 def test_a_weight_decay_that_the_class_does_not_have_is_reported():
     found = problems("torch.optim:Rprop", weight_decay=0.1)
     assert found == "weight_decay: 0.1 is not 0: torch.optim:Rprop has no weight decay"
     assert not problems("torch.optim:SGD", weight_decay=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("torch.optim:Adam", {}, "set optimizer.decoupled_weight_decay: true"),
+        ("torch.optim:RMSprop", {}, "use a class whose decay is decoupled, such as torch.optim:Ad"),
+        ("pytorch_optimizer:Yogi", {"weight_decouple": False}, "optimizer.weight_decouple: true"),
+        ("pytorch_optimizer:Lion", {"fixed_decay": True}, "set optimizer.fixed_decay: false"),
+    ],
+)  # fmt: skip
+def test_a_weight_decay_that_is_not_decoupled_is_refused(name, options, words):
+    found = problems(name, weight_decay=0.1, **options)
+    assert found.startswith(f"weight_decay: 0.1 is not 0 with {name}")
+    assert words in found
+    assert not problems(name, **options)
+
+
+def test_options_that_decouple_the_weight_decay_allow_it():
+    assert not problems("torch.optim:Adam", weight_decay=0.1, decoupled_weight_decay=True)
+    assert not problems("pytorch_optimizer:AdaBelief", weight_decay=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("pytorch_optimizer:AdaFactor", {"relative_step": 0}),
+        ("pytorch_optimizer:ApolloDQN", {"warmup_steps": False}),
+        ("pytorch_optimizer:Ranger21", {"disable_lr_scheduler": 1, "num_iterations": 4}),
+    ],
+)
+def test_a_needed_option_has_the_type_of_its_value(name, options):
+    """0 and false would train alike under two keys."""
+    assert "to follow the run's lr" in problems(name, gradient_power=0, **options)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -27,7 +27,7 @@ def broken():
     yield {"bar": {}}, "bar: {} is not"
     yield {"bar": {"max": 1, "mx": 2}}, "bar: "
     yield {"bar": {"max": "1"}}, "bar.max: '1' is not a finite number"
-    yield {"bar": {"max": True}}, "bar.max: True is not a finite number"
+    yield {"bar": {"max": True}}, "bar.max: true is not a finite number"
     yield {"bar": {"min": INF}}, "bar.min: inf is not a finite number"
     yield {"bar": {"min": 2, "max": 1}}, "bar: min 2 is above max 1"
     yield {"where": ["mup"]}, "where: ['mup'] is not a mapping"

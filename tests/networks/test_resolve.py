@@ -158,6 +158,6 @@ def test_groups_hold_every_parameter_once_with_its_own_hyperparameters(power):
     for group in resolve.groups(network, rows):
         for p in group["params"]:
             name = by_id.pop(id(p))
-            found[name] = (group["lr"], group["weight_decay"], group["eps"])
+            found[name] = (group["lr"], group["weight_decay"], group.get("eps"))
     assert not by_id
     assert found == {row.name: (row.lr, row.weight_decay, row.eps) for row in rows}

@@ -216,6 +216,26 @@ def test_a_packages_optimizer_is_given_what_the_table_scales_and_keeps_its_own_d
 
 
 @pytest.mark.parametrize(
+    ("optimizer", "eps"),
+    [
+        ("sgd", None), ("lion", None), ("torch.optim:SGD", None), ("torch.optim:AdamW", None),
+        ({"name": "torch.optim:AdamW", "eps": 1e-8}, 5e-9), ("adamw", 5e-9),
+    ],
+)  # fmt: skip
+def test_only_an_eps_that_the_optimizer_gets_is_shown(optimizer, eps):
+    """µP halves the eps of hidden weights at twice the width."""
+    one = spec(optimizer=optimizer, shape={"width": 16, "depth": 1})
+    network, rows = build.drawn_model(one, build.data(one), catalogue_lookup.table(one))
+    hidden = next(row for row in rows if row.name.endswith("up.weight"))
+    assert hidden.eps == eps
+    assert hidden.plain()["eps"] == eps
+    weight = dict(network.named_parameters())[hidden.name]
+    groups = build.optimizer(one, network, rows).param_groups
+    group = next(g for g in groups if any(p is weight for p in g["params"]))
+    assert group.get("eps") == (1e-8 if optimizer == "torch.optim:AdamW" else eps)
+
+
+@pytest.mark.parametrize(
     ("name", "words"),
     [
         ("pytorch_optimizer:Nothing", "has no optimizer 'Nothing'"),

@@ -10,12 +10,27 @@ from pathlib import Path
 
 import pytest
 from tests.support import package_optimizers as support
-from tests.support.package_optimizers import KEPT, MODELS, NAMES, STEPS, USABLE, spec, trained
+from tests.support.package_optimizers import (
+    KEPT,
+    MODELS,
+    NAMES,
+    STEPS,
+    USABLE,
+    options_of,
+    spec,
+    trained,
+)
 from tests.support.probes import probed
 from tests.training.test_state import assert_bit_equal
 
-from hypertransfer.catalogue import checks, lookup
-from hypertransfer.catalogue.cards.package_optimizers import GRADIENT_POWERS, PACKAGES, REFUSED
+from hypertransfer.catalogue import checks, lookup, package_source
+from hypertransfer.catalogue.cards.package_optimizers import (
+    DECOUPLING,
+    DECOUPLING_OF,
+    GRADIENT_POWERS,
+    PACKAGES,
+    REFUSED,
+)
 from hypertransfer.probes.checkpoint import load_weights
 from hypertransfer.report.markdown import code, table
 from hypertransfer.training import build
@@ -91,6 +106,38 @@ def test_a_refused_class_fails(name):
 def test_gradient_powers_are_those_of_the_updates(name):
     wanted = [GRADIENT_POWERS[name]] * 2
     assert support.measured_powers(name) == pytest.approx(wanted, abs=0.05)
+
+
+DECAYING = [  # the default and options of the sample; with HYPERTRANSFER_LONG, of every class
+    ("torch.optim:Adam", {}), ("torch.optim:Adam", {"decoupled_weight_decay": True}),
+    ("torch.optim:AdamW", {}), ("torch.optim:RAdam", {}), ("torch.optim:RMSprop", {}),
+    ("torch.optim:SGD", {}), ("pytorch_optimizer:AdamS", {}), ("pytorch_optimizer:Adan", {}),
+    ("pytorch_optimizer:AdaBelief", {}),
+    ("pytorch_optimizer:AdaBelief", {"weight_decouple": False}),
+    ("pytorch_optimizer:Kron", {}), ("pytorch_optimizer:Magma", {}), ("pytorch_optimizer:MARS", {}),
+    ("pytorch_optimizer:Ranger", {}), ("pytorch_optimizer:SPlus", {}),
+]  # fmt: skip
+
+
+def with_and_without_decoupling():
+    for name in USABLE:
+        yield name, {}
+        signature = package_source.signature(*name.split(":"))
+        named = {o: v for o, v in DECOUPLING.items() if o in signature.options}
+        if options := DECOUPLING_OF.get(name, {}) | named:
+            yield name, options
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), list(with_and_without_decoupling()) if LONG else DECAYING
+)
+def test_only_a_decoupled_weight_decay_is_planned(name, options):
+    run = spec(name, weight_decay=0.1, optimizer={"name": name, **options_of(name), **options})
+    problems = "; ".join(map(str, checks.objections(run)))
+    if "has no weight decay" in problems:
+        return
+    assert support.is_decoupled(name, **options) == (not problems), problems
+    assert problems == "" or problems.startswith("weight_decay: 0.1 is not 0 with "), problems
 
 
 @pytest.mark.parametrize("name", MODED)

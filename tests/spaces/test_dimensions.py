@@ -109,7 +109,7 @@ def test_values_outside_are_named(columns, words):
         ({"low": 1, "high": 1}, "low 1 is not below high 1"),
         ({"low": "1", "high": 2}, "'1' is not a finite number"),
         ({"low": 0, "high": math.inf}, "inf is not a finite number"),
-        ({"low": True, "high": 2}, "True is not a finite number"),
+        ({"low": True, "high": 2}, "true is not a finite number"),
         ({"low": 0, "high": 1, "log": True}, "low 0 is not above 0"),
         ({"low": 0, "high": 1, "log": 1}, "log: 1 is not true or false"),
         ({"low": 0.5, "high": 2, "integer": True}, "are not whole numbers"),

@@ -84,7 +84,7 @@ def test_every_option_of_every_kind_has_a_type(kind, option, wrong):
         ("race", {"of": 8, "over": 0, "column": "shape.width"}, "over",
          "no shape.width 0; known: 8, 16"),
         ("race", {"of": True, "over": "sgd"}, "of",
-         "True is not an arm, which is a value of `column` (put true and false in quotes)"),
+         "true is not an arm, which is a value of `column` (put true and false in quotes)"),
         ("winners", {"size": "widht"}, "size", "no column 'widht'; known: data, width"),
     ],
 )  # fmt: skip

@@ -189,7 +189,7 @@ ONE = {
     "unknown option of a model": (
         "model: conv", "model: {name: conv, bias: true}", "model: conv",
         "grids.sweep.base.model.bias",
-        ["True is not accepted: conv has no option 'bias'", "known: none"],
+        ["true is not accepted: conv has no option 'bias'", "known: none"],
     ),
     "model of one's own that is not there": (
         "model: conv", "model: 'nowhere_at_all:Net'", "model: conv", "grids.sweep.base.model",
@@ -290,7 +290,7 @@ ONE = {
     ),
     "control that is no mapping": (
         "bar: {max: 1}", "bar: {max: 1}\n    control: true", "scales:", "claims.0.control",
-        ["True is not a mapping"],
+        ["true is not a mapping"],
     ),
     "name that is not the file's": (
         "study: mine", "study: yours", "study: mine", "study",

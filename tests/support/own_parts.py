@@ -618,6 +618,41 @@ class Clipped(Plain):
         return self.down(self.up(h))
 
 
+def one_rate(groups):
+    """The groups are thrown away, with their rates."""
+    return torch.optim.SGD([p for group in groups for p in group["params"]], lr=0.5)
+
+
+def output_alone(groups):
+    return torch.optim.SGD([group for group in groups if group["role"] == "output"])
+
+
+def doubled_rates(groups):
+    """The groups that are handed over are changed in place."""
+    for group in groups:
+        group["lr"] *= 2
+    return torch.optim.SGD(groups)
+
+
+def list_of_optimizers(groups):
+    return [torch.optim.SGD(groups)]
+
+
+def folded(groups):
+    """Groups of one rate become one; nothing is lost."""
+    rates = {group["lr"] for group in groups}
+    params = {lr: [p for g in groups if g["lr"] == lr for p in g["params"]] for lr in rates}
+    return torch.optim.SGD([{"params": params[lr], "lr": lr} for lr in sorted(rates)])
+
+
+def noting_eps(groups, **options):
+    """Takes `eps` and `betas` from the groups; `noted` holds what it was given."""
+    noted = [(options, group["eps"], group["betas"]) for group in groups]
+    made = torch.optim.SGD([{k: group[k] for k in ("params", "lr")} for group in groups])
+    made.noted = noted
+    return made
+
+
 class Descent(torch.optim.Optimizer):
     """Gradient descent; the other optimizers change one thing."""
 
@@ -805,10 +840,10 @@ PARTS = (
     Penalised, Late, Freezing, EndingDropout, ReplacingDropout, WithLateHook, Compiled, Thawing,
     NeverPickled, cached, WithCachedLayer, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork,
     Column, Pair, Flat, Maps, Mean, Fewer, More, Descent, Reevaluating, UnannouncedClosure,
-    PlainZeroGrad, LargerWidthsRefused, Clipped,
-    CountingInClass, CountingNetwork, IteratingWithModes, IteratingLate,
-    ModeOfModules, ModesThatAreValues, ShareThatIsAValue,
-    ObservingTooLittle, GrowingGroups,
+    PlainZeroGrad, LargerWidthsRefused, Clipped, one_rate, output_alone, doubled_rates,
+    list_of_optimizers, folded, noting_eps, CountingInClass, CountingNetwork, IteratingWithModes,
+    IteratingLate, ModeOfModules, ModesThatAreValues, ShareThatIsAValue, ObservingTooLittle,
+    GrowingGroups,
     samples, unseeded, tokens, drawn_by_the_module, restless, numbers, rare, short_augment,
     augment_without_seed,
 )  # fmt: skip

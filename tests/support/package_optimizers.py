@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import random
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -15,8 +16,8 @@ from hypertransfer.catalogue.cards.package_optimizers import (
     NEEDED_OPTIONS,
     PACKAGES,
     REFUSED,
+    WITH_CLOSURE,
 )
-from hypertransfer.training.build import WITH_CLOSURE
 from hypertransfer.training.loop import train
 from hypertransfer.training.state import State
 
@@ -106,35 +107,62 @@ def unequal(one, other):
     return [n for n, t in one.items() if not torch.equal(t.nan_to_num(), other[n].nan_to_num())]
 
 
-def sizes_of_updates(name, scale, steps=20, late=10):
-    """The sum of the norms of late updates of a matrix and of a vector.
+def positions(name, scale, steps=20, weight_decay=None, **options):
+    """A matrix and a vector before training and after each step, as float64.
 
-    Gradients are random, times `scale`; all draws are the same for every scale.
+    Gradients are random, times `scale`; all draws are the same for every scale and weight decay,
+    of which None is the default of the class.
     """
     for seed in (torch.manual_seed, random.seed, np.random.seed):
         seed(3)
     generator = torch.Generator().manual_seed(0)
     parameters = [torch.nn.Parameter(torch.randn(s, generator=generator)) for s in ((8, 8), (8,))]
-    groups = [{"params": [parameter], "lr": 0.01} for parameter in parameters]
-    options = {k: v for k, v in options_of(name).items() if k != "gradient_power"}
-    optimizer = class_of(name)(groups, **options)
+    decay = {} if weight_decay is None else {"weight_decay": weight_decay}
+    groups = [{"params": [parameter], "lr": 0.01, **decay} for parameter in parameters]
+    needed = {k: v for k, v in options_of(name).items() if k != "gradient_power"}
+    optimizer = class_of(name)(groups, **needed | options)
     if hasattr(optimizer, "train"):
         optimizer.train()
-    sums = [0.0, 0.0]
-    for step in range(steps):
-        before = [p.detach().clone() for p in parameters]
+    yield [p.detach().double() for p in parameters]
+    for _ in range(steps):
         for parameter in parameters:
             parameter.grad = scale * torch.randn(parameter.shape, generator=generator)
         closure = [lambda: torch.tensor(scale)] if name in WITH_CLOSURE else []
         optimizer.step(*closure)
-        if step >= late:
-            moves = zip(parameters, before, strict=True)
-            sizes = [float((p.detach() - b).norm()) for p, b in moves]
-            sums = [total + size for total, size in zip(sums, sizes, strict=True)]
-    return sums
+        yield [p.detach().double() for p in parameters]
+
+
+def sizes_of_updates(name, scale, late=10):
+    """The sum of the norms of late updates of a matrix and of a vector."""
+    path = list(positions(name, scale))[late:]
+    moves = [[float((b - a).norm()) for a, b in zip(*pair, strict=True)] for pair in pairwise(path)]
+    return [sum(sizes) for sizes in zip(*moves, strict=True)]
 
 
 def measured_powers(name):
     """The power of the gradients' scale to which late updates of each parameter grow."""
     one, other = sizes_of_updates(name, 1.0), sizes_of_updates(name, 16.0)
     return [math.log(b / a, 16) for a, b in zip(one, other, strict=True)]
+
+
+def shrinkages(name, scale, late=10, decay=0.1, **options):
+    """How weights shrink in late steps: for a matrix and a vector, a factor and a remainder.
+
+    The difference between runs without and with weight decay grows in a step by factor·lr·decay·w,
+    and by a remainder that is no multiple of w, given relative to that.
+    """
+    paths = (positions(name, scale, 30, d, **options) for d in (0.0, decay))
+    without, with_decay = (list(zip(*list(path)[late:], strict=True)) for path in paths)
+    for free, shrunk in zip(without, with_decay, strict=True):
+        grown = (free[-1] - shrunk[-1]) - (free[0] - shrunk[0])
+        weights = 0.01 * decay * sum(shrunk[:-1])
+        factor = float((grown * weights).sum() / weights.square().sum())
+        yield factor, float((grown - factor * weights).norm() / (abs(factor) * weights.norm()))
+
+
+def is_decoupled(name, **options):
+    """Whether weights shrink by one multiple of lr·weight_decay·w, however large gradients are."""
+    scales = (1.0, 4.0) if GRADIENT_POWERS.get(name) != 1 else (1.0,)
+    found = [pair for scale in scales for pair in shrinkages(name, scale, **options)]
+    factors = [factor for factor, _ in found]
+    return max(r for _, r in found) < 0.05 and 0 < max(factors) < 1.1 * min(factors)

@@ -579,6 +579,10 @@ def own_optimizer(name, **values):
         ("ModesThatAreValues", TypeError, r"Values\.eval is True, but .* calls eval\(\): make"),
         ("ShareThatIsAValue", TypeError, r"unclipped_share is 0\.5, but .*unclipped_share\(\)"),
         ("ObservingTooLittle", TypeError, r"takes \(step, x, y\), .*\(step, model, loss_fn, x, y"),
+        ("one_rate", ValueError, r"inp\.weight has 0\.5, and 0\.\d+ was handed over; pass the gr"),
+        ("output_alone", ValueError, r"inp\.weight has none, and 0\.\d+ was handed over"),
+        ("doubled_rates", ValueError, r"does not train each parameter once with the learning ra"),
+        ("list_of_optimizers", TypeError, r"returns a list, and not a torch\.optim\.Optimizer"),
         ("GrowingGroups", ValueError, r"GrowingGroups has \d parameter groups after 1 updates, bu"),
     ],
 )
@@ -635,6 +639,22 @@ def test_networks_are_compared_once_for_all_runs_of_equal_sizes(monkeypatch, mod
     for run in (spec(model), spec(**{"model": model, **values})):
         build.drawn_model(run, build.data(run), lookup.table(run))
     assert len(built) == (6 if again else 3)
+
+
+def test_an_optimizer_may_fold_groups_of_one_rate():
+    assert trained(own_optimizer("folded")).status == "finished"
+
+
+def test_an_optimizer_gets_eps_and_betas_in_the_groups_alone():
+    """At the base width, where the table scales nothing."""
+    options = {"eps": 1e-6, "betas": [0.8, 0.9]}
+    optimizer = {"name": "mine:noting_eps", "gradient_power": 0, **options}
+    run = spec(optimizer=optimizer, shape={"width": 4, "depth": 1})
+    network, rows = build.drawn_model(run, build.data(run), lookup.table(run))
+    made = build.optimizer(run, network, rows)
+    assert {eps for _, eps, _ in made.noted} == {1e-6}
+    assert {betas for _, _, betas in made.noted} == {(0.8, 0.9)}
+    assert all(options == {} for options, _, _ in made.noted)
 
 
 def test_an_optimizer_may_have_a_plain_zero_grad():

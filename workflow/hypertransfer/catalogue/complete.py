@@ -20,9 +20,8 @@ from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS, without_default
 from hypertransfer.catalogue.cards.package_optimizers import NEEDED_OPTIONS
 from hypertransfer.catalogue.lookup import of_package
 from hypertransfer.catalogue.options import completed, expand_home, typed_number, typed_options
-from hypertransfer.catalogue.package_checks import OF_THE_RUN
+from hypertransfer.catalogue.package_checks import OF_THE_RUN, is_same
 from hypertransfer.runs import parse
-from hypertransfer.runs.canonical import canonical, is_plain
 from hypertransfer.runs.spec import Component, RunSpec
 
 
@@ -113,14 +112,10 @@ def _of_import_path(optimizer: Component) -> Mapping[str, Any]:
     for option, value in options.items():
         if option in defaults and option not in as_written:
             value = _like(defaults[option], value)
-            if option not in optimizers.SCALED and _is_same(value, defaults[option]):
+            if option not in optimizers.SCALED and is_same(value, defaults[option]):
                 continue
         kept[option] = value
     return kept
-
-
-def _is_same(value: Any, default: Any) -> bool:
-    return is_plain(value) and canonical(value) == canonical(default)
 
 
 def _like(default: Any, value: Any) -> Any:

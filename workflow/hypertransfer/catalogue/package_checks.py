@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from hypertransfer.catalogue import package_source
 from hypertransfer.catalogue.cards import optimizers, package_optimizers
 from hypertransfer.catalogue.options import Validator
-from hypertransfer.runs.canonical import canonical
+from hypertransfer.runs.canonical import canonical, is_plain
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.spec import Component
 
@@ -17,7 +17,11 @@ OF_THE_RUN = {  # options that a run sets otherwise
     "weight_decay": "the run's own weight_decay",
     "params": "the network's parameters",
 }
-NEUTRAL = ("name", optimizers.GRADIENT_POWER)  # of a component, and no options of a class
+
+
+def is_same(value: object, other: object) -> bool:
+    """Whether two plain values are one in a run's key: 0 and false are two."""
+    return is_plain(value) and canonical(value) == canonical(other)
 
 
 def power_problems(optimizer: Component) -> Iterator[Problem]:
@@ -61,17 +65,35 @@ def class_problems(optimizer: Component) -> Iterator[Problem]:
         if option not in optimizer.options:
             yield Problem(("optimizer",), NO_VALUE, f"{optimizer.name} needs the option {option}")
     for option, needed in package_optimizers.NEEDED_OPTIONS.get(optimizer.name, {}).items():
-        if optimizer.options.get(option) != needed:
+        if not is_same(optimizer.options.get(option), needed):
             setting = f"{option}: {canonical(needed)}"
-            text = f"{optimizer.name} needs {setting}, to follow the run's learning rates"
+            text = f"{optimizer.name} needs {setting}, to follow the run's lr and weight_decay"
             yield Problem(("optimizer",), NO_VALUE, text)
     own = [option for option in signature.options if option not in OF_THE_RUN]
     for option, value in optimizer.options.items():
         if option in OF_THE_RUN:
             yield Problem(("optimizer", option), value, f"an option: use {OF_THE_RUN[option]}")
-        elif signature.complete and option not in own and option not in NEUTRAL:
+        elif signature.complete and option not in (*own, optimizers.GRADIENT_POWER):
             expected = f"an option of {optimizer.name}; known: {', '.join(own) or 'none'}"
             yield Problem(("optimizer", option), value, expected)
+        elif option not in optimizers.SCALED and option in signature.defaults:
+            default = signature.defaults[option]
+            if kind := _other_kind(value, default):
+                expected = f"{kind}, as {canonical(default)}, the default of {optimizer.name}"
+                yield Problem(("optimizer", option), value, expected)
+
+
+def _other_kind(value: object, default: object) -> str:
+    """What a value should be to be of the default's kind; empty if it is, or if that is open.
+
+    Some classes take a number in place of false, which 0 and 1 are not: they would be other keys.
+    """
+    if isinstance(default, bool):
+        wrong = isinstance(value, str) or (not isinstance(value, bool) and value in (0, 1))
+        return "true or false" if wrong else ""
+    if isinstance(default, int | float):
+        return "a number" if isinstance(value, str | bool) else ""
+    return ""
 
 
 def scaled_problems(optimizer: Component) -> Iterator[Problem]:
@@ -92,14 +114,45 @@ def scaled_problems(optimizer: Component) -> Iterator[Problem]:
 
 
 def decay_problems(optimizer: Component, weight_decay: float) -> Iterator[Problem]:
-    """The problem of a weight decay that the class does not have."""
+    """Problems of a weight decay that the class does not have, or that is not decoupled.
+
+    The tables scale a decay of which one step shrinks a weight by lr·weight_decay.
+    """
     if not weight_decay:
         return
     module, _, name = optimizer.name.partition(":")
     signature = package_source.signature(module, name)
-    if signature and signature.complete and "weight_decay" not in signature.options:
+    if signature is None:
+        return
+    if signature.complete and "weight_decay" not in signature.options:
         expected = f"0: {optimizer.name} has no weight decay"
         yield Problem(("weight_decay",), weight_decay, expected)
+        return
+    if reason := package_optimizers.COUPLED.get(optimizer.name):
+        expected = (
+            f"0 with {optimizer.name}, whose decay tables cannot scale: {reason}; use a class "
+            "whose decay is decoupled, such as torch.optim:AdamW"
+        )
+        yield Problem(("weight_decay",), weight_decay, expected)
+        return
+    values = {**signature.defaults, **optimizer.options}
+    for option, needed in _decoupling(optimizer.name, signature.options):
+        if not is_same(values.get(option), needed):
+            setting = f"{option}: {needed if isinstance(needed, str) else canonical(needed)}"
+            expected = (
+                f"0 with {optimizer.name} unless its decay is decoupled, as tables scale it: "
+                f"set optimizer.{setting}"
+            )
+            yield Problem(("weight_decay",), weight_decay, expected)
+
+
+def _decoupling(name: str, options: tuple[str, ...]) -> Iterator[tuple[str, bool | str]]:
+    """The options of a class that decouple its weight decay, with the values that do so."""
+    yield from package_optimizers.DECOUPLING_OF.get(name, {}).items()
+    for option, needed in package_optimizers.DECOUPLING.items():
+        anyway = option == "weight_decouple" and name in package_optimizers.DECOUPLED_ANYWAY
+        if option in options and not anyway:
+            yield option, needed
 
 
 def _usable(module: str, name: str) -> bool:

@@ -43,7 +43,7 @@ class ParameterRow:
     `scaled_as` is the role whose rule scales the parameter, given the dimensions that grow.
     `lr` and `weight_decay` are 0 for parameters that are not trained. A parameter that the network
     itself has frozen keeps its values, with `init_std` 0 and `multiplier` 1. The optimizer receives
-    `lr`, `weight_decay`, `eps` and `betas`, which are empty if the optimizer has no betas.
+    `lr` and `weight_decay`, and `eps` and `betas`, which are None and empty if it gets none.
     """
 
     name: str
@@ -56,7 +56,7 @@ class ParameterRow:
     multiplier: float
     lr: float
     weight_decay: float
-    eps: float
+    eps: float | None
     betas: tuple[float, ...] = ()
 
     def plain(self) -> dict:
@@ -70,7 +70,7 @@ class Base:
 
     lr: float
     weight_decay: float = 0.0
-    eps: float = 0.0
+    eps: float | None = None
     betas: tuple[float, ...] = ()
     weights: str = "fan_in"  # see RunSpec.weights
     multipliers: Mapping[str, Factors] = field(default_factory=dict)
@@ -201,7 +201,7 @@ def _row(
         multiplier=(forward if unit else 1.0) * rule.multiplier.at(ratios),
         lr=base.lr * rule.lr.at(ratios) * own("lr"),
         weight_decay=base.weight_decay * rule.weight_decay.at(ratios) * own("weight_decay"),
-        eps=base.eps * rule.eps.at(ratios) * own("eps"),
+        eps=None if base.eps is None else base.eps * rule.eps.at(ratios) * own("eps"),
         betas=tuple(
             1 - (1 - beta) * own(f"beta{number}")
             for number, beta in enumerate(table.betas(base.betas, whole), 1)
@@ -224,8 +224,8 @@ def _identity(tagged: Tagged, role: Role) -> dict[str, Any]:
 
 def _frozen_row(tagged: Tagged) -> ParameterRow:
     """The row of a parameter that the network has frozen: nothing is drawn, scaled or trained."""
-    values = {"init_std": 0.0, "multiplier": 1.0, "lr": 0.0, "weight_decay": 0.0, "eps": 0.0}
-    return ParameterRow(**_identity(tagged, tagged.role), **values)
+    values = {"init_std": 0.0, "multiplier": 1.0, "lr": 0.0, "weight_decay": 0.0}
+    return ParameterRow(**_identity(tagged, tagged.role), **values, eps=None)
 
 
 def apply(
@@ -309,7 +309,8 @@ def groups(model: nn.Module, rows: list[ParameterRow]) -> list[dict]:
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, Embedding)}
     by_values: dict[tuple, dict] = {}
     for row in rows:
-        hyper = {"lr": row.lr, "weight_decay": row.weight_decay, "eps": row.eps}
+        hyper = {"lr": row.lr, "weight_decay": row.weight_decay}
+        hyper |= {} if row.eps is None else {"eps": row.eps}
         hyper |= {"betas": row.betas} if row.betas else {}
         parameter = parameters[row.name]
         hyper |= {"role": row.role, "one_hot": id(parameter) in embeddings}

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hypertransfer.catalogue import dataset_options, lookup
-from hypertransfer.catalogue.cards import optimizers, probes
+from hypertransfer.catalogue.cards import optimizers, package_optimizers, probes
 from hypertransfer.catalogue.lookup import table
 from hypertransfer.catalogue.run_identity import plain_identity
 from hypertransfer.catalogue.versions import planned_versions
@@ -39,6 +39,8 @@ def context(spec: RunSpec) -> dict[str, Any]:
     }
     modules = {name: path.partition(":")[0] for name, path in parts.items()}
     parts |= optimizers.fixed(spec.optimizer)
+    if spec.optimizer.name in package_optimizers.WITH_CLOSURE:
+        parts["closure"] = True
     if lookup.of_package(spec.optimizer):
         modules.pop("optimizer")  # the code of an installed package counts by its version
     return {

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from hypertransfer.catalogue.cards.package_optimizers import (
+    COUPLED,
+    DECOUPLING,
+    DECOUPLING_OF,
     GRADIENT_POWERS,
     NEEDED_OPTIONS,
     REFUSED,
@@ -29,15 +33,22 @@ def section() -> Iterator[str]:
             for power in sorted(set(powers.values()))
         ],
     )
-    yield "Some classes follow the run's learning rates with these options only:"
-    needed = NEEDED_OPTIONS.items()
-    yield table(
-        ("class", "options"),
-        [
-            (code(name), ", ".join(code(f"{k}: {default_text(v)}") for k, v in options.items()))
-            for name, options in needed
-        ],
+    yield "Some classes follow the run's `lr` and `weight_decay` with these options only:"
+    yield table(("class", "options"), _settings(NEEDED_OPTIONS))
+    every_class = ", ".join(code(f"{k}: {default_text(v)}") for k, v in DECOUPLING.items())
+    yield (
+        "A run may have a weight decay if that of the class is decoupled. Of these options, a "
+        f"class then needs those that it has: {every_class}. Some classes also need:"
     )
+    yield table(("class", "options"), _settings(DECOUPLING_OF))
+    yield "Planning refuses a weight decay with these:"
+    yield table(("class", "its decay"), [(code(name), why) for name, why in COUPLED.items()])
     yield "Planning refuses these:"
     refused = REFUSED.items()
     yield table(("class", "reason"), [(code(name), reason) for name, reason in refused])
+
+
+def _settings(classes: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """The rows of a table of classes with the values of options that they need."""
+    for name, options in classes.items():
+        yield code(name), ", ".join(code(f"{k}: {default_text(v)}") for k, v in options.items())

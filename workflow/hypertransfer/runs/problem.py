@@ -41,7 +41,9 @@ class Problem:
         """The value and the expected values in words, without the path."""
         if self.value is NO_VALUE:
             return self.expected
-        return f"{self.value!r} is not {self.expected}"
+        as_in_yaml = isinstance(self.value, bool)  # true or false
+        value = str(self.value).lower() if as_in_yaml else repr(self.value)
+        return f"{value} is not {self.expected}"
 
     def __str__(self) -> str:
         return f"{self.key}: {self.text}" if self.path else self.text

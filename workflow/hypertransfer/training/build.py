@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from hypertransfer.catalogue import lookup
 from hypertransfer.catalogue.cards import optimizers
+from hypertransfer.catalogue.cards.package_optimizers import PACKAGES, WITH_CLOSURE
 from hypertransfer.catalogue.module_source import PACKAGE
 from hypertransfer.data.samples import Samples
 from hypertransfer.networks import growth
@@ -33,15 +34,14 @@ from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import class_values, data_checks, randomness
+from hypertransfer.training.extensions import check_optimizer_groups
 from hypertransfer.training.network_tensors import same, tensors_of
 from hypertransfer.training.settings import reproducible
 from hypertransfer.training.state import why_no_file
 
 READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
-# Classes whose step takes a closure that computes the loss (extensions.ReevaluatingOptimizer).
-WITH_CLOSURE = tuple(f"pytorch_optimizer:{n}" for n in ("EmoFact", "EmoLynx", "EmoNavi"))
 LOADED_TWICE = 5.0  # seconds; data of the user that are loaded faster are loaded twice, to compare
-EPS = 1e-8  # ε at the base shape where the config sets none: torch's default for Adam
+EPS = 1e-8  # ε at the base shape of the user's optimizers where the config sets none
 
 
 def device(name: str) -> torch.device:
@@ -127,10 +127,11 @@ def _with_own_inputs(network: nn.Module, inputs: tuple) -> tuple:
 
 def base(spec: RunSpec) -> Base:
     """The hyperparameters of the spec at the base shape."""
+    eps = spec.optimizer.options.get("eps", EPS if _is_own(spec.optimizer.name) else None)
     return Base(
         lr=spec.lr,
         weight_decay=spec.weight_decay,
-        eps=float(spec.optimizer.options.get("eps", EPS)),
+        eps=None if eps is None else float(eps),
         betas=optimizers.betas(spec.optimizer),
         weights=spec.weights,
         multipliers=spec.multipliers,
@@ -344,24 +345,40 @@ def optimizer(
 
     An optimizer of another package keeps its own defaults for hyperparameters that neither the
     table scales nor the config sets.
+
+    Raises:
+        TypeError: what the spec names does not return an optimizer.
+        ValueError: the optimizer does not train the parameters with their learning rates.
     """
     make = _load("optimizer", lookup.import_path("optimizer", spec.optimizer.name))
     config = optimizers.fixed(spec.optimizer) | dict(spec.optimizer.options)
-    in_groups = ("gradient_power", "betas")  # read by the table; the groups have scaled betas
+    name = spec.optimizer.name
+    own = _is_own(name)
+    # Read by the table; the groups have scaled values. The library's may also need eps at the base.
+    in_groups = ("gradient_power", "betas", *(["eps"] if own else []))
     options = {k: v for k, v in config.items() if k not in in_groups}
     trained = {name for name, p in network.named_parameters() if p.requires_grad}
     parameter_groups = groups(network, [r for r in parameter_rows if r.name in trained])
-    if not lookup.of_package(spec.optimizer):
-        made = make(parameter_groups, **options)
-        if ":" in spec.optimizer.name:
-            reproducible()
+    if own:
+        made = make([dict(group) for group in parameter_groups], **options)
+        reproducible()
+        check_optimizer_groups(name, made, network, parameter_groups)
         return made
+    if not lookup.of_package(spec.optimizer):
+        return make(parameter_groups, **options)
     scaled = {"params", "lr", "weight_decay", *(set(optimizers.SCALED) & set(config))}
     known = [{k: v for k, v in group.items() if k in scaled} for group in parameter_groups]
     made = make(known, **{k: v for k, v in options.items() if k not in scaled})
-    if spec.optimizer.name in WITH_CLOSURE:
+    check_optimizer_groups(name, made, network, parameter_groups)
+    if name in WITH_CLOSURE:
         made.needs_closure = True
     return made
+
+
+def _is_own(optimizer: str) -> bool:
+    """Whether an optimizer is neither the library's nor a class of an installed package."""
+    module = optimizer.partition(":")[0]
+    return ":" in optimizer and module not in PACKAGES and not _of_library(module)
 
 
 def data(spec: RunSpec) -> Samples:

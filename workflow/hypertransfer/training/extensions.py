@@ -201,6 +201,42 @@ def _check_optimizer(optimizer: Optimizer) -> None:
         )
 
 
+def check_optimizer_groups(
+    name: str, optimizer: object, network: nn.Module, groups: list[dict]
+) -> None:
+    """Check that an optimizer trains each parameter once, with the learning rate of its group.
+
+    Args:
+        name: of the optimizer in the config.
+        optimizer: what it returned for the groups.
+        network: has the parameters of the groups.
+        groups: the groups as they were handed over.
+
+    Raises:
+        TypeError: it returned no optimizer.
+        ValueError: a parameter is left out, stands in several groups, or has another rate.
+    """
+    if not isinstance(optimizer, Optimizer):
+        found = type(optimizer).__name__
+        raise TypeError(f"{name} returns a {found}, and not a torch.optim.Optimizer")
+    rates: dict[int, list[float]] = {}
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            rates.setdefault(id(parameter), []).append(float(group["lr"]))
+    names = {id(parameter): key for key, parameter in network.named_parameters()}
+    wanted = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    unlike = [key for key, lr in wanted.items() if rates.get(key) != [lr]]
+    if unlike or set(rates) != set(wanted):
+        first = next(iter([*unlike, *(set(rates) - set(wanted))]))
+        rate = ", ".join(f"{lr:g}" for lr in rates.get(first, [])) or "none"
+        handed_over = f"{wanted[first]:g}" if first in wanted else "none"
+        raise ValueError(
+            f"{name} does not train each parameter once with the learning rate of its group: "
+            f"{names.get(first, 'one that is not in the groups')} has {rate}, and "
+            f"{handed_over} was handed over; pass the groups on as they are"
+        )
+
+
 def _statistics(model: WithStatistics) -> dict[str, float]:
     """The network's statistics.
 

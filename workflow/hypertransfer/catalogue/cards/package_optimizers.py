@@ -58,12 +58,63 @@ REFUSED: Mapping[str, str] = {
     "pytorch_optimizer:WSAM": _TWO_PASSES,
 }
 
-# Options without which a class does not follow the learning rates of its groups.
+# Options without which a class does not follow the learning rates of its groups; MARS, their decay.
 NEEDED_OPTIONS: Mapping[str, Mapping[str, bool | int]] = {
     "pytorch_optimizer:AdaFactor": {"relative_step": False},
     "pytorch_optimizer:ApolloDQN": {"warmup_steps": 0},
+    "pytorch_optimizer:MARS": {"optimize_1d": True},
     "pytorch_optimizer:Ranger21": {"disable_lr_scheduler": True},
 }
+
+# Values with which a weight decay is decoupled, of every class that has the option: one step
+# shrinks a weight by lr·weight_decay, whatever the gradient. Steps that a class damps or averages
+# as a whole (APOLLO, Magma, Ranger, StableAdamW, ScheduleFreeAdamW) shrink it by as much less.
+DECOUPLING: Mapping[str, bool] = {
+    "weight_decouple": True,
+    "decoupled_weight_decay": True,
+    "fixed_decay": False,
+    "decouple_lr": False,
+}
+# The same, of single classes.
+DECOUPLING_OF: Mapping[str, Mapping[str, bool | str]] = {
+    "pytorch_optimizer:AdaFactor": {"scale_parameter": False},
+    "pytorch_optimizer:ApolloDQN": {"weight_decay_type": "decoupled"},
+}
+# Classes whose decay is as good without `weight_decouple`: of Adan it is a proximal step, and the
+# others add it to a gradient that they do not normalise.
+DECOUPLED_ANYWAY = tuple(f"pytorch_optimizer:{name}" for name in ("Adan", "PID", "QHM", "SGDW"))
+
+_IN_GRADIENT = "it adds the decay to the gradient, and then divides by the gradient's size"
+_TRUST = "a ratio of norms of weights and updates scales it"
+_FOUND_RATE = "a rate that it finds by itself scales it"
+# Classes whose weight decay no option decouples, with the reason.
+COUPLED: Mapping[str, str] = {
+    "torch.optim:Adadelta": _IN_GRADIENT,
+    "torch.optim:Adagrad": _IN_GRADIENT,
+    "torch.optim:Adamax": _IN_GRADIENT,
+    "torch.optim:RMSprop": _IN_GRADIENT,
+    "pytorch_optimizer:ASGD": _FOUND_RATE,
+    "pytorch_optimizer:AdaSmooth": _FOUND_RATE,
+    "pytorch_optimizer:AdamS": "it divides the decay by the gradients' size",
+    "pytorch_optimizer:DAdaptAdaGrad": _FOUND_RATE,
+    "pytorch_optimizer:DAdaptAdam": _FOUND_RATE,
+    "pytorch_optimizer:DAdaptAdan": _FOUND_RATE,
+    "pytorch_optimizer:DAdaptLion": _FOUND_RATE,
+    "pytorch_optimizer:DAdaptSGD": _FOUND_RATE,
+    "pytorch_optimizer:FAdam": _IN_GRADIENT,
+    "pytorch_optimizer:FOCUS": "it shrinks weights by an average of theirs",
+    "pytorch_optimizer:Kron": "it shrinks matrices alone, and no vectors",
+    "pytorch_optimizer:LARS": _TRUST,
+    "pytorch_optimizer:Lamb": _TRUST,
+    "pytorch_optimizer:MADGRAD": "it sums gradients from the initial weights, to which it returns",
+    "pytorch_optimizer:Prodigy": _FOUND_RATE,
+    "pytorch_optimizer:RMSprop": _IN_GRADIENT,
+    "pytorch_optimizer:SPlus": "the sizes of a matrix divide it",
+    "pytorch_optimizer:SaRA": "it has no effect",
+}
+
+# Classes whose step takes a closure that computes the loss (extensions.ReevaluatingOptimizer).
+WITH_CLOSURE = tuple(f"pytorch_optimizer:{name}" for name in ("EmoFact", "EmoLynx", "EmoNavi"))
 
 _PROPORTIONAL = {
     "torch.optim": ["ASGD", "SGD"],
