@@ -12,7 +12,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from hypertransfer.data.samples import Samples
-from hypertransfer.networks.layers import Branch, Conv2d, Embedding, LayerNorm, Linear, flatten
+from hypertransfer.networks.layers import (
+    Branch,
+    Conv2d,
+    Embedding,
+    LayerNorm,
+    Linear,
+    TiedLinear,
+    flatten,
+)
 from hypertransfer.parameterisation.algebra import Role
 
 PIXELS = 6
@@ -106,6 +114,19 @@ class Unused(Plain):
         self.spare = Linear(width, width, role=Role.HIDDEN, bias=True)
 
 
+class WithoutGradients(Plain):
+    """A hidden layer that is called, but gets no gradient."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.mid = Linear(width, width, role=Role.HIDDEN, bias=True)
+
+    def middle(self, h):
+        with torch.no_grad():
+            shift = self.mid(h)
+        return h + shift
+
+
 class Frozen(Plain):
     def __init__(self, **sizes):
         super().__init__(**sizes)
@@ -168,6 +189,56 @@ class Tied(nn.Module):
 
     def forward(self, x):
         return self.out(self.inp(x))
+
+
+class TiedInAMethod(nn.Module):
+    """A bigram network that reads out with the embedding's weight, without its multiplier."""
+
+    def __init__(self, *, width, depth, input_shape, classes):
+        super().__init__()
+        self.inp = Embedding(classes, width)
+
+    def readout(self):
+        return self.inp.weight
+
+    def forward(self, x):
+        return F.linear(self.inp(x), self.readout())
+
+
+class TiedByALayer(TiedInAMethod):
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        self.out = TiedLinear(self.inp)
+
+    def forward(self, x):
+        return self.out(self.inp(x))
+
+
+class RawReadout(Plain):
+    """A readout that is computed with the layer's weight, without its multiplier."""
+
+    def readout(self):
+        return self.out.weight
+
+    def forward(self, x):
+        return F.linear(F.relu(self.inp(flatten(x))), self.readout())
+
+
+class ScaledReadout(RawReadout):
+    def readout(self):
+        return self.out.scaled_weight()
+
+
+class RawBehindZero(RawReadout):
+    """A raw weight in front of a readout that begins at zero."""
+
+    def __init__(self, *, width, classes, **sizes):
+        super().__init__(width=width, classes=classes, **sizes)
+        self.last = Linear(width, classes, role=Role.OUTPUT, gain=0.0)
+        self.out = Linear(width, width, role=Role.HIDDEN)
+
+    def forward(self, x):
+        return self.last(super().forward(x))
 
 
 class TiedPadded(Padded):
@@ -671,7 +742,8 @@ def augment_without_seed():
 
 PARTS = (
     Plain, Dropped, NumpyNoise, RandomVector, RandomBuffer, Normed, FrozenNorm, LateBlock, Unused,
-    Frozen, AllFrozen, ZeroReadout, Tied, TiedBackwards, TiedPadded, SharedHidden, SharedAcross,
+    WithoutGradients, Frozen, AllFrozen, ZeroReadout, Tied, TiedBackwards, TiedPadded,
+    TiedInAMethod, TiedByALayer, RawReadout, ScaledReadout, RawBehindZero, SharedHidden, SharedAcross,
     LazyNet, ManyDimensions, ThroughAKernel, OwnValues, Padded, DoubleComplex, Sparse,
     Shifted, ShiftedInPlace, DrawnByTheModule, NoiseOfTheModule, OwnGenerator, Counting, Averaging,
     CountingAll, Tallying, Iterating, Locked, LowRank, Balanced, UnknownStatistics, PenaltyNumber,

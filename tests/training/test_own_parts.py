@@ -245,6 +245,47 @@ def test_a_tied_readout_has_the_multiplier_of_outputs():
         trained(text(model="Tied", parameterisation="completed_p"))
 
 
+@pytest.mark.parametrize(
+    ("model", "values", "name"),
+    [
+        ("RawReadout", {}, "out"),
+        ("TiedInAMethod", {"data": "mine:tokens"}, "inp"),
+        ("RawBehindZero", {"weights": "unit"}, "out"),
+        ("RawReadout", {"weights": "unit", "parameterisation": "sp"}, "out"),
+    ],
+)
+def test_a_weight_that_is_used_without_its_multiplier_is_refused(model, values, name):
+    with pytest.raises(RoleError, match=rf"{model} computes with {name}\.weight outside .*Tied"):
+        trained(spec(model, **values))
+
+
+def test_weights_that_are_used_with_their_multiplier_are_those_of_layers():
+    """Under µP at twice the base width a tied readout has half the embedding; SP scales nothing."""
+    assert_bit_equal(trained(spec("ScaledReadout")), trained(spec("Plain")))
+    assert_bit_equal(
+        trained(spec("RawReadout", parameterisation="sp")), trained(spec(parameterisation="sp"))
+    )
+    run = text(model="TiedByALayer")
+    result = trained(run)
+    data, weight = build.data(run), result.checkpoints[0]["inp.weight"]
+    index = next(iter(batches(len(data.train_y), run.batch_size, run.seed)))
+    logits = 0.5 * weight[data.train_x[index]] @ weight.T
+    expected = F.cross_entropy(logits.flatten(0, 1), data.train_y[index].flatten()).item()
+    assert result.history.train_loss[0] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "names"),
+    [("WithoutGradients", "mid.weight, mid.bias"), ("Unused", "spare.weight, spare.bias")],
+)
+def test_parameters_without_a_gradient_are_named(model, names, caplog):
+    trained(spec(model))
+    assert f"{names} of {model} get no gradient" in caplog.text
+    caplog.clear()
+    trained(spec("Frozen"))
+    assert "no gradient" not in caplog.text
+
+
 def test_tensors_that_a_table_treats_differently_are_refused():
     with pytest.raises(RoleError, match=r"first\.weight .* and .*layers\.0\.weight .*share one"):
         trained(spec("SharedAcross"))
