@@ -275,6 +275,44 @@ class SharedAcross(SharedHidden):
         self.block.layers[0].weight = self.first.weight
 
 
+class FixedWidth(Plain):
+    """A network of width 32, whatever the run says."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=32, **sizes)
+
+
+class Deep(Plain):
+    """Hidden layers, one after the other, without residual branches."""
+
+    def __init__(self, *, width, depth, **sizes):
+        super().__init__(width=width, depth=depth, **sizes)
+        self.hidden = nn.Sequential(*(Linear(width, width, role=Role.HIDDEN) for _ in range(depth)))
+
+    def middle(self, h):
+        return self.hidden(h)
+
+
+class FixedDepth(Deep):
+    """A network of depth 2, whatever the run says."""
+
+    def __init__(self, *, depth, **sizes):
+        super().__init__(depth=2, **sizes)
+
+
+class Looped(Deep):
+    """One branch, which is applied `depth` times."""
+
+    def __init__(self, *, width, depth, **sizes):
+        super().__init__(width=width, depth=1, **sizes)
+        self.times, self.hidden = depth, Branch(self.hidden)
+
+    def middle(self, h):
+        for _ in range(self.times):
+            h = self.hidden(h)
+        return h
+
+
 class ManyDimensions(Plain):
     """Tensors of four and five dimensions that are no convolution's, and are viewed as one row."""
 
@@ -743,7 +781,8 @@ def augment_without_seed():
 PARTS = (
     Plain, Dropped, NumpyNoise, RandomVector, RandomBuffer, Normed, FrozenNorm, LateBlock, Unused,
     WithoutGradients, Frozen, AllFrozen, ZeroReadout, Tied, TiedBackwards, TiedPadded,
-    TiedInAMethod, TiedByALayer, RawReadout, ScaledReadout, RawBehindZero, SharedHidden, SharedAcross,
+    TiedInAMethod, TiedByALayer, RawReadout, ScaledReadout, RawBehindZero,
+    SharedHidden, SharedAcross, FixedWidth, FixedDepth, Looped, Deep,
     LazyNet, ManyDimensions, ThroughAKernel, OwnValues, Padded, DoubleComplex, Sparse,
     Shifted, ShiftedInPlace, DrawnByTheModule, NoiseOfTheModule, OwnGenerator, Counting, Averaging,
     CountingAll, Tallying, Iterating, Locked, LowRank, Balanced, UnknownStatistics, PenaltyNumber,

@@ -577,6 +577,31 @@ def test_a_hidden_matrix_that_stops_growing_is_refused_at_every_width(width):
         trained(spec("Clipped", shape={"width": width, "depth": 1}))
 
 
+@pytest.mark.parametrize(
+    ("model", "shape", "message"),
+    [
+        ("FixedWidth", {"width": 8, "depth": 1}, "the same at the widths 4, 16, 64, 8, so that"),
+        ("FixedDepth", {"width": 8, "depth": 3}, "FixedDepth is the same at the depths 1 and 3"),
+    ],
+)
+def test_a_network_that_ignores_its_shape_is_refused(model, shape, message):
+    """Its runs of all sizes would be equal, and all hyperparameters would seem to transfer."""
+    with pytest.raises(RoleError, match=message):
+        trained(spec(model, shape=shape))
+    assert trained(spec(model, shape={"width": 4, "depth": 1})).parameters
+
+
+@pytest.mark.parametrize("model", ["Deep", "Looped"])
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_table_for_depth_needs_branches(model, depth, caplog):
+    values = {"shape": {"width": 8, "depth": depth}, "parameterisation": "completed_p"}
+    trained(spec(model, **values))
+    assert ("mine:Deep has no Branch" in caplog.text) == (model == "Deep" and depth == 3)
+    caplog.clear()
+    trained(spec(model, **{**values, "parameterisation": "mup"}))
+    assert "no Branch" not in caplog.text
+
+
 def test_a_network_that_larger_widths_lack_is_trained_with_a_warning(caplog):
     result = trained(spec("LargerWidthsRefused"))
     assert "LargerWidthsRefused cannot be built at the widths 4, 16, 64 " in caplog.text
@@ -589,7 +614,7 @@ def test_a_network_that_larger_widths_lack_is_trained_with_a_warning(caplog):
     [
         ("Plain", {"lr": 0.1, "shape": {"width": 16, "depth": 1}}, False),
         ("Plain", {"seed": 6}, True),  # sizes of the user may be drawn
-        ("Plain", {"shape": {"width": 8, "depth": 2}}, True),
+        ("Deep", {"shape": {"width": 8, "depth": 2}}, True),
         ("Plain", {"base": {"width": 2, "depth": 1}}, True),
         ("Plain", {"data": "mine:numbers", "loss": "mse"}, True),
         ("residual_mlp", {"seed": 6}, False),

@@ -23,7 +23,7 @@ from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies.document import ConfigError, LocatedProblem, number_in
 from hypertransfer.studies.main_config import main_config, studies_folder
-from hypertransfer.training import build
+from hypertransfer.training import build, network_checks
 
 COLUMNS = ("init_std", "multiplier", "lr", "weight_decay", "eps")
 
@@ -95,6 +95,9 @@ def lines(planned: PlannedRun) -> Iterator[str]:
     if branches:
         power = table.residual_multiplier
         yield f"residual multiplier of {branches} branches: {_scaled(power.at(ratios), power)}"
+        yield ""
+    elif network_checks.without_branch(network, table) and ratios.depth != 1:
+        yield f"residual multiplier: no Branch, so no power of m_L of {table.name} applies"
         yield ""
     yield from aligned(
         [("role", "parameters", *COLUMNS, "betas"), *_roles(network, rows, table)], 2
