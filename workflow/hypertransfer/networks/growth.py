@@ -141,8 +141,8 @@ def measured(
     """The growth of a network that `make` builds at a width; `network` has the given width.
 
     Networks are compared at the widths base, STEP·base and STEP²·base, and built without memory for
-    their parameters. If the network cannot be built so at the larger widths, it is compared at
-    `base` and `width`; None if these are equal. What was found is kept for functions `make` that
+    their parameters. If the network cannot be built so, a warning says it, and the network at
+    `base` is compared with that of `width`; None if these widths are equal. What was found is kept for functions `make` that
     are equal.
     """
     found = _at_larger_widths(make, base, type(network).__name__)
@@ -165,8 +165,8 @@ def _at_larger_widths(
         raise
     except Exception as error:  # the user's network has no such width, or reads its weights
         log.warning(
-            "%s cannot be built at the widths %s without memory for its parameters (%r): how they "
-            "grow is seen from the base width and that of the run alone, not at the base width",
+            "%s cannot be built at the widths %s without memory for its parameters (%r): the base "
+            "width is compared with that of the run; a run at the base width itself is not checked",
             name,
             _listed(widths),
             error,
