@@ -521,6 +521,28 @@ class Penalised(Plain):
         return 10 * self.out.weight.square().sum()
 
 
+class PenaltyOfNothing(Plain):
+    def penalty(self):
+        pass
+
+
+class PenaltyVector(Plain):
+    def penalty(self):
+        return self.out.weight.square().sum(0)
+
+
+class RoleByName(Plain):
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.mid = Linear(width, width, role="hidden")
+
+
+class UntaggedNorms(Plain):
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.bn, self.ln = nn.BatchNorm1d(width), nn.LayerNorm(width)
+
+
 class Late(Plain):
     """Makes a layer in its first forward pass."""
 
@@ -758,6 +780,13 @@ def numbers():
     return Samples(made.train_x, train_y, made.test_x, test_y, 1)
 
 
+def one_hot():
+    """Classes as rows of zeros and a one."""
+    made = samples()
+    train_y, test_y = (F.one_hot(y, 2).float() for y in (made.train_y, made.test_y))
+    return Samples(made.train_x, train_y, made.test_x, test_y, 2)
+
+
 def rare():
     """Numbers, of which the first of the default order are 0, as are 19 of 20."""
     x = torch.randn(128, 1, 1, PIXELS, generator=torch.Generator().manual_seed(4))
@@ -786,10 +815,11 @@ PARTS = (
     LazyNet, ManyDimensions, ThroughAKernel, OwnValues, Padded, DoubleComplex, Sparse,
     Shifted, ShiftedInPlace, DrawnByTheModule, NoiseOfTheModule, OwnGenerator, Counting, Averaging,
     CountingAll, Tallying, Iterating, Locked, LowRank, Balanced, UnknownStatistics, PenaltyNumber,
-    Penalised, Late, Freezing, Thawing, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork,
+    Penalised, PenaltyOfNothing, PenaltyVector, RoleByName, UntaggedNorms, Late,
+    Freezing, Thawing, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork,
     Column, Pair, Flat, Maps, Mean, Fewer, More, Descent, Reevaluating, UnannouncedClosure,
     PlainZeroGrad, LargerWidthsRefused, Clipped,
     ModeOfModules, ModesThatAreValues, ShareThatIsAValue, ObservingTooLittle, GrowingGroups,
-    samples, unseeded, tokens, drawn_by_the_module, restless, numbers, rare, short_augment,
+    samples, unseeded, tokens, drawn_by_the_module, restless, numbers, one_hot, rare, short_augment,
     augment_without_seed,
 )  # fmt: skip

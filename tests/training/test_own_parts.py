@@ -527,12 +527,26 @@ def test_outputs_for_numbers_have_a_column():
         ("Thawing", RoleError, r"inp\.weight of Thawing would be trained after 1 updates"),
         ("UnknownStatistics", ValueError, r"returns feature_mean, .*columns for load_imbalance, r"),
         ("PenaltyNumber", TypeError, r"PenaltyNumber\.penalty is 0\.1, but .*rename the attribut"),
+        ("PenaltyOfNothing", TypeError, r"OfNothing\.penalty\(\) returns None, but it must return"),
+        ("PenaltyVector", TypeError, r"penalty\(\) returns shape \(8,\), but it must return one n"),
+        ("RoleByName", RoleError, r"mid\.weight has the role 'hidden', which is .*Role\.HIDDEN"),
+        (
+            "UntaggedNorms",
+            RoleError,
+            r"bn\.weight, bn\.bias, ln\.weight, ln\.bias of .*"
+            r"self\.bn\.roles = \{'weight': Role\.VECTOR, 'bias': Role\.VECTOR\} of BatchNorm1d",
+        ),
         ("NoNetwork", TypeError, r"mine:NoNetwork returns a NoNetwork, and not a torch\.nn\.Modul"),
     ],
 )
 def test_a_network_that_cannot_be_trained_is_refused(model, error, message):
     with pytest.raises(error, match=message):
         trained(spec(model))
+
+
+def test_one_hot_targets_are_told_to_be_classes():
+    with pytest.raises(DatasetError, match=r"shape \(96, 2\): .*for classes use \.argmax\(1\)"):
+        trained(spec(data="mine:one_hot"))
 
 
 @pytest.mark.parametrize(

@@ -142,8 +142,8 @@ def measured(
 
     Networks are compared at the widths base, STEP·base and STEP²·base, and built without memory for
     their parameters. If the network cannot be built so, a warning says it, and the network at
-    `base` is compared with that of `width`; None if these widths are equal. What was found is kept for functions `make` that
-    are equal.
+    `base` is compared with that of `width`; None if these widths are equal. What was found is kept
+    for functions `make` that are equal.
     """
     found = _at_larger_widths(make, base, type(network).__name__)
     if found:

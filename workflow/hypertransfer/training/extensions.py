@@ -115,7 +115,7 @@ class Extensions:
         _check_network(model)
         _check_optimizer(optimizer)
         return cls(
-            penalty=model.penalty if isinstance(model, WithPenalty) else lambda: 0.0,
+            penalty=partial(_penalty, model) if isinstance(model, WithPenalty) else lambda: 0.0,
             after_update=model.after_update if isinstance(model, WithUpdateHook) else lambda: None,
             statistics=partial(_statistics, model) if isinstance(model, WithStatistics) else dict,
             observe=optimizer.observe if isinstance(optimizer, ObservingOptimizer) else None,
@@ -196,6 +196,22 @@ def _check_optimizer(optimizer: Optimizer) -> None:
             f"{type(optimizer).__name__}.step takes arguments, but the training loop calls step(): "
             "set needs_closure = True if it takes a closure that computes loss and gradients"
         )
+
+
+def _penalty(model: WithPenalty) -> Tensor | float:
+    """The network's penalty.
+
+    Raises:
+        TypeError: it is not one number.
+    """
+    value = model.penalty()
+    if (isinstance(value, Tensor) and value.numel() == 1) or isinstance(value, int | float):
+        return value
+    found = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"{value!r:.80}"
+    raise TypeError(
+        f"{type(model).__name__}.penalty() returns {found}, but it must return one number, which "
+        "is added to the loss"
+    )
 
 
 def _statistics(model: WithStatistics) -> dict[str, float]:
