@@ -104,3 +104,76 @@ def test_a_source_that_is_no_python_is_named_with_its_line(project):
     (project / "own_net.py").write_text("class Net:\n    def f(:", encoding="utf-8")
     (problem,) = problems(model="own_net:Net")
     assert problem.startswith("model: 'own_net:Net' is not readable: own_net.py, line 2: ")
+
+
+NET = (
+    "class Net:\n"
+    "    def __init__(self, *, width, depth, input_shape, classes, inner_ratio=2{more}): ...\n"
+    "class Same(Net): ...\n"
+    "def load(train, noise=0.1): ...\n"
+    "def make(groups, momentum): ...\n"
+)
+
+
+@pytest.mark.parametrize("name", ["Net", "Same"])
+def test_options_of_an_own_network_are_those_of_its_signature(project, name):
+    (project / "own_net.py").write_text(NET.format(more=""), encoding="utf-8")
+    model = {"name": f"own_net:{name}"}
+    assert problems(model=model) == problems(model={**model, "inner_ratio": 3}) == []
+    assert problems(model={**model, "inner_rato": 3}) == [
+        f"model.inner_rato: 3 is not accepted: own_net:{name} has no argument 'inner_rato'; "
+        "it takes: inner_ratio; did you mean 'inner_ratio'?"
+    ]
+    assert problems(model={**model, "width": 3}) == [
+        "model.width: 3 is not an option: the run's shape and data decide it"
+    ]
+
+
+@pytest.mark.parametrize("more", [", **rest", ", heads"])
+def test_arguments_that_take_all_or_lack(project, more):
+    (project / "own_net.py").write_text(NET.format(more=more), encoding="utf-8")
+    found = problems(model={"name": "own_net:Net"})
+    assert found == (["model: own_net:Net needs the option heads"] if "heads" in more else [])
+    assert problems(model={"name": "own_net:Net", "heads": 2}) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import functools\n@functools.cache\ndef Net(width): ...",
+        "from other import Base\nclass Net(Base): ...",
+        "class Net:\n    def __init__(self, width): ...\nNet = wrap(Net)",
+        "if True:\n    class Net:\n        def __init__(self, width): ...",
+        "class Net:\n    def __new__(cls, **rest): ...\n    def __init__(self, width): ...",
+    ],
+)
+def test_a_signature_that_is_not_certain_is_left_to_the_job(project, source):
+    (project / "own_net.py").write_text(source, encoding="utf-8")
+    assert problems(model={"name": "own_net:Net", "whatever": 1}) == []
+
+
+def test_options_of_own_data_and_optimizers(project):
+    (project / "own_net.py").write_text(NET.format(more=""), encoding="utf-8")
+    data, optimizer = {"name": "own_net:load"}, {"name": "own_net:make", "gradient_power": 0}
+    assert problems(data={**data, "train": 8, "noise": 1}) == []
+    assert problems(data={**data, "nose": 1}) == [
+        "data.nose: 1 is not accepted: own_net:load has no argument 'nose'; "
+        "it takes: train, noise; did you mean 'noise'?",
+        "data: own_net:load needs the option train",
+    ]
+    assert problems(optimizer={**optimizer, "momentum": 0.9, "betas": [0.9]}) == []
+    assert problems(optimizer=optimizer) == ["optimizer: own_net:make needs the option momentum"]
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "words"),
+    [
+        ("model", "my_models.Net", "or module:attribute: my_models:Net"),
+        ("optimizer", "torch.optim.AdamW", "or module:attribute: torch.optim:AdamW"),
+        ("data", "mine", "or module:attribute"),
+        ("model", "my_models.py:Net", "leave out .py, as in my_models:Net"),
+    ],
+)
+def test_a_name_that_is_not_written_as_a_path_is_told_how(part, name, words):
+    (problem,) = problems(**{part: name})
+    assert problem.endswith(words)

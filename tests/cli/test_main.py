@@ -216,9 +216,9 @@ def test_a_parameter_that_the_network_froze_is_said_to_keep_its_values():
     network[0].requires_grad_(False)
     rows = resolve.resolve(network, MUP_ADAM, Ratios(width=2), resolve.Base(0.1))
     shown = list(explain._roles(network, {row.name: row for row in rows}, MUP_ADAM))
-    frozen = ("input (frozen: keeps its values)", "1: weight", "–", "1", "–", "–", "–", "–")
+    frozen = ("input (frozen: keeps its values)", "1: 0.weight", "–", "1", "–", "–", "–", "–")
     assert shown[0] == frozen
-    assert shown[1][:4] == ("output", "1: weight", "0.7071", "0.5 ∝ m_N^-1")
+    assert shown[1][:4] == ("output", "1: 1.weight", "0.7071", "0.5 ∝ m_N^-1")
 
 
 def test_a_run_that_is_not_there_is_told_with_the_grids_that_are(capsys):

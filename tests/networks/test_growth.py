@@ -153,7 +153,10 @@ def test_growth_that_contradicts_the_role(role, sizes, text):
 
 @pytest.mark.parametrize("role", [Role.INPUT, Role.OUTPUT])
 def test_inputs_and_outputs_that_do_not_grow_keep_their_hyperparameters(role):
-    row = rows(lambda width: nn.Sequential(Linear(4, 8, role=role)), "mup", 64, SGD)["0.weight"]
+    def make(width):
+        return nn.Sequential(Linear(4, 8, role=role), Linear(8, width, role=Role.INPUT))
+
+    row = rows(make, "mup", 64, SGD)["0.weight"]
     assert (row.scaled_as, row.init_std, row.multiplier, row.lr) == ("fixed", 1 / 2, 1, 1)
 
 

@@ -27,7 +27,9 @@ class Untagged(LinearNet):
 
 def test_a_parameter_without_a_role_is_refused_by_name():
     network = Untagged(width=4, depth=1, input_shape=(3,), classes=2)
-    with pytest.raises(RoleError, match=r"parameter norm\.weight of Untagged has no role.*LayerN"):
+    with pytest.raises(
+        RoleError, match=r"norm\.weight, norm\.bias of Untagged have no role.*LayerN"
+    ):
         resolve.resolve(network, MUP_SGD, Ratios(), Base(0.1))
 
 

@@ -13,7 +13,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from hypertransfer.data.samples import Samples
-from hypertransfer.networks.layers import Branch, Conv2d, Embedding, LayerNorm, Linear, flatten
+from hypertransfer.networks.layers import (
+    Branch,
+    Conv2d,
+    Embedding,
+    LayerNorm,
+    Linear,
+    TiedLinear,
+    flatten,
+)
 from hypertransfer.parameterisation.algebra import Role
 
 PIXELS = 6
@@ -107,6 +115,19 @@ class Unused(Plain):
         self.spare = Linear(width, width, role=Role.HIDDEN, bias=True)
 
 
+class WithoutGradients(Plain):
+    """A hidden layer that is called, but gets no gradient."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.mid = Linear(width, width, role=Role.HIDDEN, bias=True)
+
+    def middle(self, h):
+        with torch.no_grad():
+            shift = self.mid(h)
+        return h + shift
+
+
 class Frozen(Plain):
     def __init__(self, **sizes):
         super().__init__(**sizes)
@@ -171,6 +192,56 @@ class Tied(nn.Module):
         return self.out(self.inp(x))
 
 
+class TiedInAMethod(nn.Module):
+    """A bigram network that reads out with the embedding's weight, without its multiplier."""
+
+    def __init__(self, *, width, depth, input_shape, classes):
+        super().__init__()
+        self.inp = Embedding(classes, width)
+
+    def readout(self):
+        return self.inp.weight
+
+    def forward(self, x):
+        return F.linear(self.inp(x), self.readout())
+
+
+class TiedByALayer(TiedInAMethod):
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        self.out = TiedLinear(self.inp)
+
+    def forward(self, x):
+        return self.out(self.inp(x))
+
+
+class RawReadout(Plain):
+    """A readout that is computed with the layer's weight, without its multiplier."""
+
+    def readout(self):
+        return self.out.weight
+
+    def forward(self, x):
+        return F.linear(F.relu(self.inp(flatten(x))), self.readout())
+
+
+class ScaledReadout(RawReadout):
+    def readout(self):
+        return self.out.scaled_weight()
+
+
+class RawBehindZero(RawReadout):
+    """A raw weight in front of a readout that begins at zero."""
+
+    def __init__(self, *, width, classes, **sizes):
+        super().__init__(width=width, classes=classes, **sizes)
+        self.last = Linear(width, classes, role=Role.OUTPUT, gain=0.0)
+        self.out = Linear(width, width, role=Role.HIDDEN)
+
+    def forward(self, x):
+        return self.last(super().forward(x))
+
+
 class TiedPadded(Padded):
     """A bigram network whose readout has the embedding's tensor, with the row of padding."""
 
@@ -203,6 +274,44 @@ class SharedAcross(SharedHidden):
         super().__init__(width=width, **sizes)
         self.block = Branch(Linear(width, width, role=Role.HIDDEN))
         self.block.layers[0].weight = self.first.weight
+
+
+class FixedWidth(Plain):
+    """A network of width 32, whatever the run says."""
+
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=32, **sizes)
+
+
+class Deep(Plain):
+    """Hidden layers, one after the other, without residual branches."""
+
+    def __init__(self, *, width, depth, **sizes):
+        super().__init__(width=width, depth=depth, **sizes)
+        self.hidden = nn.Sequential(*(Linear(width, width, role=Role.HIDDEN) for _ in range(depth)))
+
+    def middle(self, h):
+        return self.hidden(h)
+
+
+class FixedDepth(Deep):
+    """A network of depth 2, whatever the run says."""
+
+    def __init__(self, *, depth, **sizes):
+        super().__init__(depth=2, **sizes)
+
+
+class Looped(Deep):
+    """One branch, which is applied `depth` times."""
+
+    def __init__(self, *, width, depth, **sizes):
+        super().__init__(width=width, depth=1, **sizes)
+        self.times, self.hidden = depth, Branch(self.hidden)
+
+    def middle(self, h):
+        for _ in range(self.times):
+            h = self.hidden(h)
+        return h
 
 
 class ManyDimensions(Plain):
@@ -411,6 +520,28 @@ class PenaltyNumber(Plain):
 class Penalised(Plain):
     def penalty(self):
         return 10 * self.out.weight.square().sum()
+
+
+class PenaltyOfNothing(Plain):
+    def penalty(self):
+        pass
+
+
+class PenaltyVector(Plain):
+    def penalty(self):
+        return self.out.weight.square().sum(0)
+
+
+class RoleByName(Plain):
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.mid = Linear(width, width, role="hidden")
+
+
+class UntaggedNorms(Plain):
+    def __init__(self, *, width, **sizes):
+        super().__init__(width=width, **sizes)
+        self.bn, self.ln = nn.BatchNorm1d(width), nn.LayerNorm(width)
 
 
 class Late(Plain):
@@ -811,6 +942,13 @@ def numbers():
     return Samples(made.train_x, train_y, made.test_x, test_y, 1)
 
 
+def one_hot():
+    """Classes as rows of zeros and a one."""
+    made = samples()
+    train_y, test_y = (F.one_hot(y, 2).float() for y in (made.train_y, made.test_y))
+    return Samples(made.train_x, train_y, made.test_x, test_y, 2)
+
+
 def rare():
     """Numbers, of which the first of the default order are 0, as are 19 of 20."""
     x = torch.randn(128, 1, 1, PIXELS, generator=torch.Generator().manual_seed(4))
@@ -833,11 +971,14 @@ def augment_without_seed():
 
 PARTS = (
     Plain, Dropped, NumpyNoise, RandomVector, RandomBuffer, Normed, FrozenNorm, LateBlock, Unused,
-    Frozen, AllFrozen, ZeroReadout, Tied, TiedBackwards, TiedPadded, SharedHidden, SharedAcross,
+    WithoutGradients, Frozen, AllFrozen, ZeroReadout, Tied, TiedBackwards, TiedPadded,
+    TiedInAMethod, TiedByALayer, RawReadout, ScaledReadout, RawBehindZero,
+    SharedHidden, SharedAcross, FixedWidth, FixedDepth, Looped, Deep,
     LazyNet, ManyDimensions, ThroughAKernel, OwnValues, Padded, DoubleComplex, Sparse,
     Shifted, ShiftedInPlace, DrawnByTheModule, NoiseOfTheModule, OwnGenerator, Counting, Averaging,
     CountingAll, Tallying, Iterating, Locked, LowRank, Balanced, UnknownStatistics, PenaltyNumber,
-    Penalised, Late, Freezing, EndingDropout, ReplacingDropout, WithLateHook, Compiled, Thawing,
+    Penalised, PenaltyOfNothing, PenaltyVector, RoleByName, UntaggedNorms, one_hot, Late,
+    Freezing, EndingDropout, ReplacingDropout, WithLateHook, Compiled, Thawing,
     NeverPickled, cached, WithCachedLayer, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork,
     Column, Pair, Flat, Maps, Mean, Fewer, More, Descent, Reevaluating, UnannouncedClosure,
     PlainZeroGrad, LargerWidthsRefused, Clipped, one_rate, output_alone, doubled_rates,

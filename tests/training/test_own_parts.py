@@ -245,6 +245,47 @@ def test_a_tied_readout_has_the_multiplier_of_outputs():
         trained(text(model="Tied", parameterisation="completed_p"))
 
 
+@pytest.mark.parametrize(
+    ("model", "values", "name"),
+    [
+        ("RawReadout", {}, "out"),
+        ("TiedInAMethod", {"data": "mine:tokens"}, "inp"),
+        ("RawBehindZero", {"weights": "unit"}, "out"),
+        ("RawReadout", {"weights": "unit", "parameterisation": "sp"}, "out"),
+    ],
+)
+def test_a_weight_that_is_used_without_its_multiplier_is_refused(model, values, name):
+    with pytest.raises(RoleError, match=rf"{model} computes with {name}\.weight outside .*Tied"):
+        trained(spec(model, **values))
+
+
+def test_weights_that_are_used_with_their_multiplier_are_those_of_layers():
+    """Under µP at twice the base width a tied readout has half the embedding; SP scales nothing."""
+    assert_bit_equal(trained(spec("ScaledReadout")), trained(spec("Plain")))
+    assert_bit_equal(
+        trained(spec("RawReadout", parameterisation="sp")), trained(spec(parameterisation="sp"))
+    )
+    run = text(model="TiedByALayer")
+    result = trained(run)
+    data, weight = build.data(run), result.checkpoints[0]["inp.weight"]
+    index = next(iter(batches(len(data.train_y), run.batch_size, run.seed)))
+    logits = 0.5 * weight[data.train_x[index]] @ weight.T
+    expected = F.cross_entropy(logits.flatten(0, 1), data.train_y[index].flatten()).item()
+    assert result.history.train_loss[0] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "names"),
+    [("WithoutGradients", "mid.weight, mid.bias"), ("Unused", "spare.weight, spare.bias")],
+)
+def test_parameters_without_a_gradient_are_named(model, names, caplog):
+    trained(spec(model))
+    assert f"{names} of {model} get no gradient" in caplog.text
+    caplog.clear()
+    trained(spec("Frozen"))
+    assert "no gradient" not in caplog.text
+
+
 def test_tensors_that_a_table_treats_differently_are_refused():
     with pytest.raises(RoleError, match=r"first\.weight .* and .*layers\.0\.weight .*share one"):
         trained(spec("SharedAcross"))
@@ -538,12 +579,26 @@ def test_outputs_for_numbers_have_a_column():
         ("Thawing", RoleError, r"inp\.weight of Thawing would be trained after 1 updates"),
         ("UnknownStatistics", ValueError, r"returns feature_mean, .*columns for load_imbalance, r"),
         ("PenaltyNumber", TypeError, r"PenaltyNumber\.penalty is 0\.1, but .*rename the attribut"),
+        ("PenaltyOfNothing", TypeError, r"OfNothing\.penalty\(\) returns None, but it must return"),
+        ("PenaltyVector", TypeError, r"penalty\(\) returns shape \(8,\), but it must return one n"),
+        ("RoleByName", RoleError, r"mid\.weight has the role 'hidden', which is .*Role\.HIDDEN"),
+        (
+            "UntaggedNorms",
+            RoleError,
+            r"bn\.weight, bn\.bias, ln\.weight, ln\.bias of .*"
+            r"self\.bn\.roles = \{'weight': Role\.VECTOR, 'bias': Role\.VECTOR\} of BatchNorm1d",
+        ),
         ("NoNetwork", TypeError, r"mine:NoNetwork returns a NoNetwork, and not a torch\.nn\.Modul"),
     ],
 )
 def test_a_network_that_cannot_be_trained_is_refused(model, error, message):
     with pytest.raises(error, match=message):
         trained(spec(model))
+
+
+def test_one_hot_targets_are_told_to_be_classes():
+    with pytest.raises(DatasetError, match=r"shape \(96, 2\): .*for classes use \.argmax\(1\)"):
+        trained(spec(data="mine:one_hot"))
 
 
 @pytest.mark.parametrize(
@@ -607,6 +662,31 @@ def test_a_hidden_matrix_that_stops_growing_is_refused_at_every_width(width):
         trained(spec("Clipped", shape={"width": width, "depth": 1}))
 
 
+@pytest.mark.parametrize(
+    ("model", "shape", "message"),
+    [
+        ("FixedWidth", {"width": 8, "depth": 1}, "the same at the widths 4, 16, 64, 8, so that"),
+        ("FixedDepth", {"width": 8, "depth": 3}, "FixedDepth is the same at the depths 1 and 3"),
+    ],
+)
+def test_a_network_that_ignores_its_shape_is_refused(model, shape, message):
+    """Its runs of all sizes would be equal, and all hyperparameters would seem to transfer."""
+    with pytest.raises(RoleError, match=message):
+        trained(spec(model, shape=shape))
+    assert trained(spec(model, shape={"width": 4, "depth": 1})).parameters
+
+
+@pytest.mark.parametrize("model", ["Deep", "Looped"])
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_table_for_depth_needs_branches(model, depth, caplog):
+    values = {"shape": {"width": 8, "depth": depth}, "parameterisation": "completed_p"}
+    trained(spec(model, **values))
+    assert ("mine:Deep has no Branch" in caplog.text) == (model == "Deep" and depth == 3)
+    caplog.clear()
+    trained(spec(model, **{**values, "parameterisation": "mup"}))
+    assert "no Branch" not in caplog.text
+
+
 def test_a_network_that_larger_widths_lack_is_trained_with_a_warning(caplog):
     result = trained(spec("LargerWidthsRefused"))
     assert "LargerWidthsRefused cannot be built at the widths 4, 16, 64 " in caplog.text
@@ -619,7 +699,7 @@ def test_a_network_that_larger_widths_lack_is_trained_with_a_warning(caplog):
     [
         ("Plain", {"lr": 0.1, "shape": {"width": 16, "depth": 1}}, False),
         ("Plain", {"seed": 6}, True),  # sizes of the user may be drawn
-        ("Plain", {"shape": {"width": 8, "depth": 2}}, True),
+        ("Deep", {"shape": {"width": 8, "depth": 2}}, True),
         ("Plain", {"base": {"width": 2, "depth": 1}}, True),
         ("Plain", {"data": "mine:numbers", "loss": "mse"}, True),
         ("residual_mlp", {"seed": 6}, False),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from hypertransfer.catalogue import (
     dataset_options,
     multiplier_checks,
     optimizer_checks,
+    own_options,
     package_checks,
 )
 from hypertransfer.catalogue.cards import datasets
@@ -57,17 +58,17 @@ def _component_problems(spec: RunSpec, options: OptionChecks) -> Iterator[Proble
     """Problems of each component, and of the optimizer and the shape with the others."""
     known_data = ":" in spec.data.name or spec.data.name in datasets.CARDS
     if not known_data:
-        yield Problem(("data",), spec.data.name, f"one of {', '.join(datasets.CARDS)}")
+        yield Problem(("data",), spec.data.name, _one_of(spec.data.name, datasets.CARDS))
     elif ":" in spec.data.name:
-        yield from _unfound("data", spec.data.name)
+        yield from options.problems("data", spec.data, {})
     else:
         for problem in dataset_options.objections(spec.data.name, spec.data.options):
             yield problem.below("data")
     if ":" in spec.parameterisation:
         yield from _unfound("parameterisation", spec.parameterisation)
     elif spec.parameterisation not in PARAMETERISATIONS:
-        known = ", ".join(PARAMETERISATIONS)
-        yield Problem(("parameterisation",), spec.parameterisation, f"one of {known}")
+        expected = _one_of(spec.parameterisation, PARAMETERISATIONS)
+        yield Problem(("parameterisation",), spec.parameterisation, expected)
     yield from options.problems("model", spec.model, MODELS)
     yield from options.problems("optimizer", spec.optimizer, OPTIMIZERS)
     if spec.multipliers:
@@ -105,6 +106,13 @@ def _fit(spec: RunSpec) -> Iterator[Problem]:
         yield Problem(("loss",), spec.loss, "cross_entropy, the only loss for text")
     shape, _ = dataset_options.shape(spec.data.name, spec.data.options)
     yield from card.needs(spec, shape[1] if len(shape) > 1 else shape[0])
+
+
+def _one_of(name: str, known: Iterable[str]) -> str:
+    """The known names, and how to write that of a part of the user or of a package."""
+    module, dot, attribute = name.rpartition(".")
+    written = f": {module}:{attribute}" if dot else ""
+    return f"one of {', '.join(known)}, or module:attribute{written}"
 
 
 def _unfound(kind: str, name: str) -> Iterator[Problem]:
@@ -158,12 +166,13 @@ def _import_path_problems(optimizer: Component) -> Iterator[Problem]:
 
 def _option_problems(kind: str, part: Component, cards: Mapping[str, Any]) -> Iterator[Problem]:
     if ":" in part.name:
-        yield from _unfound(kind, part.name)
+        unfound = list(_unfound(kind, part.name))
+        yield from unfound or own_options.problems(kind, part)
         if kind == "optimizer":
             yield from _import_path_problems(part)
         return
     if part.name not in cards:
-        yield Problem((kind,), part.name, f"one of {', '.join(cards)}")
+        yield Problem((kind,), part.name, _one_of(part.name, cards))
         return
     problems = list(_refused_options(kind, part, cards[part.name].options))
     yield from problems or (optimizer_checks.problems(part) if kind == "optimizer" else ())

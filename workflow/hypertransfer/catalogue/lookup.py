@@ -55,6 +55,8 @@ def objection(kind: str, path: str) -> str:
         public = attribute.isidentifier() and not attribute.startswith("_")
         return "" if public else f"found: {attribute!r} is no public name of a module"
     source = own(module)
+    if module.endswith(".py"):
+        return f"the name of a module: leave out .py, as in {module[:-3]}:{attribute}"
     if source is None:
         return f"found: no source of module {module!r} in the project's folder or the library"
     if is_hidden(module, source):

@@ -44,7 +44,7 @@ def signature(module: str, name: str) -> Signature | None:
     for _, node in _lineage(found):
         for statement in node.body:
             if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-                return _signature(statement)
+                return signature_of(statement, 2)  # self and the parameters
     return Signature((), (), complete=False)
 
 
@@ -53,9 +53,10 @@ def optimizers(module: str) -> list[str]:
     return sorted(name for name in set(_names(module)) if signature(module, name))
 
 
-def _signature(init: ast.FunctionDef) -> Signature:
+def signature_of(init: ast.FunctionDef, skipped: int) -> Signature:
+    """The signature of a function without the first arguments, which callers pass by position."""
     arguments = init.args
-    named = [*arguments.posonlyargs, *arguments.args][2:]  # without self and the parameters
+    named = [*arguments.posonlyargs, *arguments.args][skipped:]
     required = named[: max(0, len(named) - len(arguments.defaults))]
     required += [
         argument

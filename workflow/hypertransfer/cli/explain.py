@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import re
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import yaml
+from torch import nn
 
-from hypertransfer.catalogue import dataset_options
+from hypertransfer.catalogue import dataset_options, lookup
+from hypertransfer.catalogue.cards.datasets import DatasetError
+from hypertransfer.catalogue.module_source import PACKAGE_ROOT, is_followed
 from hypertransfer.cli.text import aligned
-from hypertransfer.networks.layers import Branch
+from hypertransfer.networks.layers import Branch, TiedLinear
 from hypertransfer.networks.resolve import ParameterRow
-from hypertransfer.networks.tagged import named_roles
+from hypertransfer.networks.tagged import RoleError, named_roles
 from hypertransfer.parameterisation.algebra import Parameterisation, Power, Ratios, Role, Rule
-from hypertransfer.parameterisation.module_multipliers import kind
 from hypertransfer.planning.load import load
 from hypertransfer.planning.planned_runs import PlannedRun
 from hypertransfer.planning.study_plan import StudyPlan
@@ -23,7 +28,7 @@ from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies.document import ConfigError, LocatedProblem, number_in
 from hypertransfer.studies.main_config import main_config, studies_folder
-from hypertransfer.training import build
+from hypertransfer.training import build, network_checks
 
 COLUMNS = ("init_std", "multiplier", "lr", "weight_decay", "eps")
 
@@ -32,35 +37,67 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the ratios and the scaled hyperparameters of the run that `--explain` names.
 
     Raises:
-        ConfigError: the configs have problems, or no run has the name.
+        ConfigError: the configs have problems, no run has the name, or a part of the run that the
+            config names fails.
     """
     config, origins = main_config(arguments.configfile, arguments.config)
-    plans = load(config, studies_folder(arguments.configfile), origins)
-    print(*lines(find(plans, arguments.explain)), sep="\n")
+    folder = studies_folder(arguments.configfile)
+    study, grid, planned = find(load(config, folder, origins), arguments.explain)
+    try:
+        print(*lines(planned), sep="\n")
+    except Exception as error:
+        own = ", ".join(_own_parts(planned.run.spec))
+        if not own and not isinstance(error, RoleError | DatasetError):
+            raise
+        of = f"run {planned.key}{own and f' of {own}'}"
+        text = f"{of} cannot be built: {type(error).__name__}: {error}{_place(error)}"
+        place = str(folder / f"{study}.yaml"), None, f"grids.{grid}"
+        raise ConfigError([LocatedProblem(*place, text)]) from error
     return 0
 
 
-def find(plans: Sequence[StudyPlan], wanted: str) -> PlannedRun:
-    """The first run with a name: the beginning of a key, `grid`, or `grid:axis=value,…`.
+def _own_parts(spec: RunSpec) -> list[str]:
+    """The import paths of the run's parts that are the user's code."""
+    names = [spec.model.name, spec.data.name, spec.parameterisation]
+    names += [] if lookup.of_package(spec.optimizer) else [spec.optimizer.name]
+    return [name for name in names if ":" in name]
+
+
+def _place(error: Exception) -> str:
+    """Where the user's code, if any, raised the error or called what raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    mine = [frame for frame in frames if _is_own(Path(frame.filename))]
+    return f" ({mine[-1].filename}, line {mine[-1].lineno})" if mine else ""
+
+
+def _is_own(file: Path) -> bool:
+    inside = file.is_relative_to(Path.cwd()) and not file.is_relative_to(PACKAGE_ROOT)
+    return inside and is_followed(file)
+
+
+def find(plans: Sequence[StudyPlan], wanted: str) -> tuple[str, str, PlannedRun]:
+    """The study, the grid, and the first run with a name.
+
+    A name is the beginning of a key, `grid`, or `grid:axis=value,…`.
 
     Raises:
         ConfigError: no run has the name.
     """
     runs = [
-        (grid, planned)
+        (plan.name, grid, planned)
         for plan in plans
         for grid, grid_runs in plan.runs.items()
         for planned in grid_runs
     ]
     grid, _, text = wanted.partition(":")
     condition = _condition(text)
-    for name, planned in runs:
+    for study, name, planned in runs:
         if name == grid and condition.keys() <= planned.run.point.keys():
             if matches(condition, planned.run.point):
-                return planned
+                return study, name, planned
         elif len(wanted) > 3 and planned.key.startswith(wanted):
-            return planned
-    grids = ", ".join(dict.fromkeys(name for name, _ in runs))
+            return study, name, planned
+    grids = ", ".join(dict.fromkeys(name for _, name, _ in runs))
     text = f"names no run: give the beginning of a key, or grid:axis=value,…; grids: {grids}"
     raise ConfigError([LocatedProblem("--explain", None, wanted, text)])
 
@@ -96,9 +133,13 @@ def lines(planned: PlannedRun) -> Iterator[str]:
         power = table.residual_multiplier
         yield f"residual multiplier of {branches} branches: {_scaled(power.at(ratios), power)}"
         yield ""
+    elif network_checks.without_branch(network, table) and ratios.depth != 1:
+        yield f"residual multiplier: no Branch, so no power of m_L of {table.name} applies"
+        yield ""
     yield from aligned(
         [("role", "parameters", *COLUMNS, "betas"), *_roles(network, rows, table)], 2
     )
+    yield from _tied(network, table, ratios)
     optimizer = build.optimizer(spec, network, [*rows.values()])
     norms = {
         group["kind"]: f"{group['norm']} × {group['radius']:g}"
@@ -149,12 +190,33 @@ def _roles(network, rows: dict[str, ParameterRow], table: Parameterisation) -> I
             _scaled(value, _applied(getattr(rule, name), in_branch)) if value else "–"
             for name, value in zip(COLUMNS, values, strict=True)
         ]
-        types = list(dict.fromkeys(kind(name) for name in names))
-        example = types[0] if len(types) == 1 else f"{types[0]} and {len(types) - 1} more types"
         shown_betas = ", ".join(f"{beta:.6g}" for beta in betas) or "–"
         note = "" if role == name_of_role else f" (scales as {role.value})"
         note = " (frozen: keeps its values)" if frozen else note
-        yield f"{name_of_role}{note}", f"{len(names)}: {example}", *shown, shown_betas
+        yield f"{name_of_role}{note}", f"{len(names)}: {_listed(names)}", *shown, shown_betas
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The names, where `*` stands for the numbers of blocks: for a first number that varies."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(re.sub(r"(?<![^.])\d+(?![^.])", "*", name, count=1), []).append(name)
+    return ", ".join(n if len(those) > 1 else those[0] for n, those in alike.items())
+
+
+def _tied(network: nn.Module, table: Parameterisation, ratios: Ratios) -> Iterator[str]:
+    """The multiplier of readouts that share the weights of an embedding, which has one row."""
+    names = [name for name, module in network.named_modules() if isinstance(module, TiedLinear)]
+    paths = {id(module): name for name, module in network.named_modules()}
+    for tagged in named_roles(network):
+        names += [paths[id(m)] for m, role in tagged.sharers if role is not tagged.role]
+    if names:
+        power = table.rules[Role.OUTPUT].multiplier
+        scaled = _scaled(power.at(ratios), power)
+        yield ""
+        yield f"multiplier of tied readouts, beside that of the embedding: {scaled}: " + ", ".join(
+            names
+        )
 
 
 def _applied(power: Power, in_branch: bool) -> Power:

@@ -13,7 +13,7 @@ import itertools
 import logging
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -32,7 +32,7 @@ STEP = 4  # ratio of the widths that are compared: base, STEP · base, STEP² ·
 # A dimension a·N + b of width N is one that grows. Rounding, such as that of the inner layer of a
 # gated unit, makes the power of N in its increments differ from 1, by this much at most.
 LEAST, MOST = 0.7, 1.3
-FEW = 0.3  # most power of a dimension that does not grow, where two widths alone are compared
+FEW = 0.3  # largest power of the width at which a dimension counts as fixed; of two widths alone
 
 _BY_GROWTH = {  # of a matrix between hidden layers: whether fan_in and fan_out grow
     (True, True): Role.HIDDEN,
@@ -131,7 +131,7 @@ def _power(widths: Sequence[int], found: Sequence[int]) -> float:
     return math.log(changes[-1] / changes[0]) / math.log(widths[-1] / widths[-2])
 
 
-def _listed(numbers: Sequence[int]) -> str:
+def _listed(numbers: Iterable[int]) -> str:
     return ", ".join(map(str, numbers))
 
 
@@ -141,9 +141,9 @@ def measured(
     """The growth of a network that `make` builds at a width; `network` has the given width.
 
     Networks are compared at the widths base, STEP·base and STEP²·base, and built without memory for
-    their parameters. If the network cannot be built so at the larger widths, it is compared at
-    `base` and `width`; None if these are equal. What was found is kept for functions `make` that
-    are equal.
+    their parameters. If the network cannot be built so, a warning says it, and the network at
+    `base` is compared with that of `width`; None if these widths are equal. What was found is kept
+    for functions `make` that are equal.
     """
     found = _at_larger_widths(make, base, type(network).__name__)
     if found:
@@ -165,8 +165,8 @@ def _at_larger_widths(
         raise
     except Exception as error:  # the user's network has no such width, or reads its weights
         log.warning(
-            "%s cannot be built at the widths %s without memory for its parameters (%r): how they "
-            "grow is seen from the base width and that of the run alone, not at the base width",
+            "%s cannot be built at the widths %s without memory for its parameters (%r): the base "
+            "width is compared with that of the run; a run at the base width itself is not checked",
             name,
             _listed(widths),
             error,
@@ -177,6 +177,24 @@ def _at_larger_widths(
 def _sizes(network: nn.Module) -> dict[str, Size]:
     """The size of each parameter of the network, by name."""
     return {tagged.name: size(tagged) for tagged in named_roles(network)}
+
+
+def alike(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two networks have the same modules, with equal sizes and plain attributes."""
+    return _form(one) == _form(other)
+
+
+def _form(network: nn.Module) -> list[tuple]:
+    return [
+        (
+            path,
+            type(module),
+            {n: t.shape for n, t in module.named_parameters(recurse=False)},
+            {n: t.shape for n, t in module.named_buffers(recurse=False)},
+            {n: v for n, v in vars(module).items() if isinstance(v, int | float | str | range)},
+        )
+        for path, module in network.named_modules()
+    ]
 
 
 def _without_memory(make: Callable[[int], nn.Module], width: int) -> nn.Module:
@@ -206,8 +224,9 @@ def scaled_as(parameters: Sequence[Tagged], growth: Growth) -> dict[str, Role]:
 
     Raises:
         RoleError: the growth of a dimension contradicts the role, or is neither that of the width
-            nor none; or siblings do not tell how a parameter scales.
+            nor none; siblings do not tell how a parameter scales; or no parameter grows at all.
     """
+    _refuse_constant({tagged.name: size(tagged) for tagged in parameters}, growth)
     trained = [tagged for tagged in parameters if tagged.parameter.requires_grad]
     known = [tagged for tagged in trained if tagged.name in growth.sizes[0]]
     roles = {tagged.name: tagged.role for tagged in parameters}
@@ -220,6 +239,21 @@ def scaled_as(parameters: Sequence[Tagged], growth: Growth) -> dict[str, Role]:
         if tagged.name not in growth.sizes[0]:
             roles[tagged.name] = _of_siblings(tagged, siblings, growth.widths[0])
     return roles
+
+
+def _refuse_constant(sizes: Mapping[str, Size], growth: Growth) -> None:
+    """Refuses a network that is the same at all widths, if it stands for one of another width.
+
+    Raises:
+        RoleError: with the widths.
+    """
+    widths = dict.fromkeys((*growth.widths, growth.width))
+    if growth.width != growth.widths[0] and all(sizes == found for found in growth.sizes):
+        raise RoleError(
+            f"no dimension of any parameter grows with the width: the network is the same at the "
+            f"widths {_listed(widths)}, so that every hyperparameter would seem to transfer; let "
+            "__init__ use width for the sizes of its layers"
+        )
 
 
 def _of_siblings(tagged: Tagged, siblings: Mapping[str, set], base: int) -> Role:

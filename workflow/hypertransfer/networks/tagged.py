@@ -74,11 +74,32 @@ def _occurrences(model: nn.Module) -> Iterator[Tagged]:
             _refuse_unsupported(name, module, parameter)
             role = getattr(module, "roles", {}).get(attribute)
             if role is None:
-                raise RoleError(
-                    f"parameter {name} of {type(model).__name__} has no role: set "
-                    f"self.roles = {{{attribute!r}: Role.…}} on its {type(module).__name__}"
-                )
+                raise RoleError(_untagged(model))
+            if not isinstance(role, Role):
+                known = ", ".join(f"Role.{role.name}" for role in Role)
+                raise RoleError(f"{name} has the role {role!r}, which is not one of {known}")
             yield Tagged(name, attribute, parameter, module, role, inside)
+
+
+def _untagged(model: nn.Module) -> str:
+    """Which parameters have no role, and how to give them one, module by module."""
+    names, settings = [], []
+    for path, module, _ in _places(model, "", False, set()):
+        roles = getattr(module, "roles", {})
+        lacking = {n: p for n, p in module.named_parameters(recurse=False) if n not in roles}
+        if not lacking:
+            continue
+        names += [f"{path}.{name}" if path else name for name in lacking]
+        advised = {n: "Role.VECTOR" if p.dim() < 2 else "Role.…" for n, p in lacking.items()}
+        listed = ", ".join(f"{name!r}: {role}" for name, role in advised.items())
+        place = f"self.{path}" if path else "self"
+        settings.append(f"{place}.roles = {{{listed}}} of {type(module).__name__}")
+    names, settings = list(dict.fromkeys(names)), list(dict.fromkeys(settings))
+    noun, verb = ("parameter", "has") if len(names) == 1 else ("parameters", "have")
+    return (
+        f"{noun} {', '.join(names)} of {type(model).__name__} {verb} no role: set "
+        f"{'; '.join(settings)}"
+    )
 
 
 def _places(

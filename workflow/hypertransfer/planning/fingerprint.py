@@ -27,6 +27,7 @@ BY_VALUE = frozenset(
         "catalogue.lookup",
         "catalogue.module_source",
         "catalogue.options",
+        "catalogue.own_options",
         "catalogue.package_checks",
         "catalogue.package_source",
         "catalogue.versions",

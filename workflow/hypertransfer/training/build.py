@@ -33,11 +33,9 @@ from hypertransfer.parameterisation.algebra import Parameterisation, Role
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.training import class_values, data_checks, randomness
+from hypertransfer.training import class_values, data_checks, network_checks, randomness
 from hypertransfer.training.extensions import check_optimizer_groups
-from hypertransfer.training.network_tensors import same, tensors_of
 from hypertransfer.training.settings import reproducible
-from hypertransfer.training.state import why_no_file
 
 READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
 LOADED_TWICE = 5.0  # seconds; data of the user that are loaded faster are loaded twice, to compare
@@ -224,8 +222,11 @@ def drawn_model(
     shapes = tuple(data.train_x.shape[1:]), data.classes
     with randomness.seeded(f"{spec.seed}/modules"):
         network = model(spec, *shapes)
-    _refuse_tensors_of_no_file(network)
+    network_checks.refuse_tensors_of_no_file(network)
     parameter_rows = rows(spec, network, table, shapes)
+    if ":" in spec.model.name and spec.shape.depth != spec.base.depth:
+        network_checks.warn_without_branch(spec.model.name, network, table)
+        _check_depth(spec, network, shapes)
     if not spec.optimizer.name.startswith("pytorch_optimizer:"):
         _store_channels_last(network)
     draw = _boundary(spec) if spec.weights == "boundary" else None
@@ -234,23 +235,31 @@ def drawn_model(
     if ":" in spec.model.name:
         with randomness.seeded(f"{spec.seed}/modules"):
             again = model(spec, *shapes)
-        _refuse_common_parameters(spec.model.name, network, again)
+        network_checks.refuse_common_parameters(spec.model.name, network, again)
         apply(again, *drawing)
-        _check_alike(spec.model.name, network, again)
+        network_checks.check_alike(spec.model.name, network, again)
     if draw:
         parameter_rows = list(_as_drawn(network, parameter_rows))
     return network, list(_frozen(spec, network, parameter_rows))
 
 
-def _refuse_tensors_of_no_file(network: nn.Module) -> None:
-    """Refuses tensors that the file of a run's weights cannot hold.
+def _check_depth(spec: RunSpec, network: nn.Module, shapes: tuple[tuple[int, ...], int]) -> None:
+    """Check that the network is another one at the base depth, if it can be built there.
 
     Raises:
-        ValueError: with the tensor's name.
+        RoleError: it is the same.
     """
-    for name, tensor in tensors_of(network).items():
-        if reason := why_no_file(tensor):
-            raise ValueError(f"{name} {reason}")
+    depth, shallow = spec.shape.depth, spec.base.depth
+    try:
+        at_base = replace(spec, shape=replace(spec.shape, depth=shallow))
+        other = _AtWidth.of(at_base, shapes)(spec.shape.width)
+    except Exception:  # the user's network has no such depth
+        return
+    if growth.alike(network, other):
+        raise RoleError(
+            f"{spec.model.name} is the same at the depths {shallow} and {depth}, so that every "
+            "hyperparameter would seem to transfer; let __init__ use depth"
+        )
 
 
 def _store_channels_last(network: nn.Module) -> None:
@@ -259,38 +268,6 @@ def _store_channels_last(network: nn.Module) -> None:
         if isinstance(module, nn.Conv2d):
             weight = module.weight
             weight.data = weight.data.to(memory_format=torch.channels_last)
-
-
-def _refuse_common_parameters(name: str, network: nn.Module, again: nn.Module) -> None:
-    """Refuses a builder that returns a network, or parts with parameters, that it returned before.
-
-    Raises:
-        ValueError: two networks are one, or have a parameter in common.
-    """
-    first = {id(parameter): path for path, parameter in network.named_parameters()}
-    common = [first[id(p)] for p in again.parameters() if id(p) in first]
-    if common or again is network:
-        parts = f"the same {', '.join(common)}" if common else "the same network"
-        raise ValueError(
-            f"{name} returns {parts} each time it is called, so that a run would go on from what "
-            "ran before it: make new modules at each call, without a cache"
-        )
-
-
-def _check_alike(name: str, network: nn.Module, again: nn.Module) -> None:
-    """Check that the network of a seed has the same values when it is built again.
-
-    Raises:
-        ValueError: a parameter or buffer differs.
-    """
-    first, second = tensors_of(network), tensors_of(again)
-    if unlike := [n for n in sorted({*first, *second}) if not same(first.get(n), second.get(n))]:
-        raise ValueError(
-            f"{name} has other values of {', '.join(unlike)} each time it is built from one seed, "
-            "so that a run would depend on what ran before it: draw from the global generators of "
-            "torch, numpy or Python, or from a generator that __init__ makes and seeds, and fill "
-            "what torch.empty makes"
-        )
 
 
 def _boundary(spec: RunSpec) -> Draw:

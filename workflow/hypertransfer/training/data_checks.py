@@ -181,7 +181,7 @@ def _number_problems(part: str, y: Tensor, classes: int) -> Iterator[str]:
     if y.ndim != 1:
         yield (
             f"{part}_y has shape {tuple(y.shape)}: numbers are one a sample, of shape (n,) "
-            "(.squeeze(1))"
+            "(.squeeze(1)); for classes use .argmax(1)"
         )
     if classes != 1:
         yield f"{part}_y holds numbers, for which classes is 1, but classes is {classes}"

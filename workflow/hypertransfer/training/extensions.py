@@ -117,7 +117,7 @@ class Extensions:
         _check_network(model)
         _check_optimizer(optimizer)
         return cls(
-            penalty=model.penalty if isinstance(model, WithPenalty) else lambda: 0.0,
+            penalty=partial(_penalty, model) if isinstance(model, WithPenalty) else lambda: 0.0,
             after_update=model.after_update if isinstance(model, WithUpdateHook) else lambda: None,
             statistics=partial(_statistics, model) if isinstance(model, WithStatistics) else dict,
             observe=optimizer.observe if isinstance(optimizer, ObservingOptimizer) else None,
@@ -235,6 +235,22 @@ def check_optimizer_groups(
             f"{names.get(first, 'one that is not in the groups')} has {rate}, and "
             f"{handed_over} was handed over; pass the groups on as they are"
         )
+
+
+def _penalty(model: WithPenalty) -> Tensor | float:
+    """The network's penalty.
+
+    Raises:
+        TypeError: it is not one number.
+    """
+    value = model.penalty()
+    if (isinstance(value, Tensor) and value.numel() == 1) or isinstance(value, int | float):
+        return value
+    found = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"{value!r:.80}"
+    raise TypeError(
+        f"{type(model).__name__}.penalty() returns {found}, but it must return one number, which "
+        "is added to the loss"
+    )
 
 
 def _statistics(model: WithStatistics) -> dict[str, float]:

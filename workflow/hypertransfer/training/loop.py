@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from hypertransfer.data.samples import Samples, augmentation_seed, batches, curvature_seed
 from hypertransfer.networks.tagged import RoleError
-from hypertransfer.parameterisation.algebra import Parameterisation
+from hypertransfer.parameterisation.algebra import Parameterisation, Role
 from hypertransfer.runs.columns import HISTORY
+from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.schedule import factor
 from hypertransfer.runs.spec import RunSpec, Schedule
 from hypertransfer.training import (
@@ -364,8 +365,9 @@ def train(
     loss_fn = losses.LOSSES[spec.loss]
     model, rows = build.drawn_model(spec, data, table)
     model.to(device).train()
-    repeat = ":" in spec.model.name
-    flops = step_flops(model, data, loss_fn, spec.batch_size, repeat=repeat)
+    readout = table.rules[Role.OUTPUT].multiplier.at(ratios(spec))
+    of_user = ":" in spec.model.name
+    flops = step_flops(model, data, loss_fn, spec.batch_size, of_user=of_user, readout=readout)
     randomness.seed(f"{spec.seed}/optimizer")
     optimizer = build.optimizer(spec, model, rows)
     loop = Loop(spec, data, model, optimizer, loss_fn)

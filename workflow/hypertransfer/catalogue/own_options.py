@@ -1,0 +1,102 @@
+"""Checks of options of the user's own networks, data sets and optimizers, read from their source.
+
+The source is not executed. What cannot be read for certain, such as a decorated function or a class
+whose `__init__` is in another module, is left to the job.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from hypertransfer.catalogue import package_source
+from hypertransfer.catalogue.module_source import own
+from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
+from hypertransfer.runs.spec import Component
+
+GIVEN = {  # arguments that the workflow passes by name
+    "model": frozenset({"width", "depth", "input_shape", "classes", "granularity"}),
+    "data": frozenset(),
+    "optimizer": frozenset(),
+}
+NOT_PASSED = {"optimizer": frozenset({"gradient_power", "betas"})}  # which the groups hold
+
+
+def problems(kind: str, part: Component) -> Iterator[Problem]:
+    """Options that the function, or the class's `__init__`, does not take, and those that lack.
+
+    Args:
+        kind: `model`, `data` or `optimizer`.
+        part: a component that is named by the import path of a module of the project.
+    """
+    module, _, attribute = part.name.partition(":")
+    source = own(module)
+    if source is None:
+        return
+    by_position = int(kind == "optimizer")  # the parameter groups
+    signature = _signature(source, source.stat().st_mtime_ns, attribute, by_position)
+    if signature is None:
+        return
+    taken = [name for name in signature.options if name not in GIVEN[kind]]
+    passed = {n: v for n, v in part.options.items() if n not in NOT_PASSED.get(kind, ())}
+    for name, value in passed.items():
+        if name in GIVEN[kind]:
+            yield Problem((kind, name), value, "an option: the run's shape and data decide it")
+        elif name not in taken:
+            expected = f"accepted: {part.name} has no argument {name!r}; "
+            yield Problem((kind, name), value, expected + known_names(name, taken, "it takes"))
+    for name in signature.required:
+        if name in taken and name not in passed:
+            yield Problem((kind,), NO_VALUE, f"{part.name} needs the option {name}")
+
+
+@lru_cache(maxsize=64)
+def _signature(
+    source: Path, _modified: int, attribute: str, by_position: int
+) -> package_source.Signature | None:
+    """The arguments by name of a function or class; None if they cannot be known."""
+    try:
+        tree = ast.parse(source.read_bytes())
+    except SyntaxError:  # which `checks` reports
+        return None
+    function, bound = _function(tree, attribute)
+    if function is None or function.args.kwarg or function.args.vararg:
+        return None
+    return package_source.signature_of(function, bound + by_position)
+
+
+def _function(tree: ast.Module, name: str) -> tuple[ast.FunctionDef | None, int]:
+    """The function that a call of `name` runs, and how many arguments Python passes to it."""
+    named = [node for node in tree.body if name in _defined(node)]
+    match named:
+        case [ast.FunctionDef(decorator_list=[]) as function]:
+            return function, 0
+        case [ast.ClassDef(decorator_list=[], keywords=[]) as node]:
+            methods = [m for m in node.body if isinstance(m, ast.FunctionDef)]
+            makers = [m for m in methods if m.name in ("__init__", "__new__")]
+            if [m.name for m in makers] == ["__init__"] and not makers[0].decorator_list:
+                return makers[0], 1
+            if not makers and len(node.bases) == 1 and isinstance(node.bases[0], ast.Name):
+                rest = [statement for statement in tree.body if statement is not node]
+                return _function(ast.Module(rest, []), node.bases[0].id)
+    return None, 0
+
+
+def _defined(statement: ast.stmt) -> set[str]:
+    """The names that a statement may bind."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return {statement.name}
+    stored = {
+        node.id
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    aliases = {n.asname or n.name for n in ast.walk(statement) if isinstance(n, ast.alias)}
+    inner = {
+        node.name
+        for node in ast.walk(statement)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+    return stored | aliases | inner
