@@ -267,3 +267,35 @@ def test_titles_of_names_at_another_scale_are_kept():
     for name, count in (("ntp", 0), ("npt", 1)):
         figure = Figure.parse({**entry, "options": {"titles": {name: "X"}}})
         assert len(list(figure_checks.figure_problems(figure, planned))) == count
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "place"),
+    [
+        ("sharpness", {}, "where"),
+        ("overview", {"dynamics": "sweep", "sweep": "copy"}, "where"),
+        ("along", {"quantities": ["scaled_sharpness"]}, "options.quantities.0"),
+        ("levels", {"quantities": ["scaled_sharpness"]}, "options.quantities.0"),
+        ("gaps", {"quantities": ["scaled_sharpness"]}, "options.quantities.0"),
+        ("arms", {"quantities": ["scaled_sharpness"], "column": "parameterisation"},
+         "options.quantities.0"),
+    ],
+)  # fmt: skip
+def test_a_quantity_of_two_probes_is_shown_of_one_that_is_named(kind, options, place):
+    two = {"h": Probe("hessian", [0], {}, {"samples": 8}), "k": Probe("hessian", [0])}
+    planned = replace(TWO_ARMS, probes={"sweep": two, "copy": {}})
+    where = {} if kind == "overview" else {"grid": "sweep"}
+    where |= {"gaps": {"parameterisation": "mup"}, "arms": {"shape.width": 8}}.get(kind, {})
+    entry = {"id": "f", "title": "t", "caption": "c", "kind": kind, "where": where}
+
+    def found(**more):
+        figure = Figure.parse({**entry, "options": {**options, **more}})
+        return [(p.key, p.text) for p in figure_checks.figure_problems(figure, planned)]
+
+    text = "scaled_sharpness is measured by several probes, h, k: name one as the option probe"
+    assert found() == [(place, text)]
+    assert found(probe="k") == []
+    planned = replace(planned, probes={"sweep": {"k": Probe("hessian", [0])}, "copy": {}})
+    ((key, fault),) = found(probe="h")
+    assert key == "options.probe"
+    assert fault.startswith("no probe 'h' of the selected runs measures scaled_sharpness; known: k")

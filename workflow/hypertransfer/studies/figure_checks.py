@@ -76,12 +76,28 @@ def _reading_problems(figure: Figure, card: FigureCard, selection: Selection) ->
     of_grid = selection.options[card.probed_in] if card.probed_in else None
     runs = [run for run in selection.runs if of_grid in (None, run.row["grid"])]
     for column in card.probed:
-        if text := replace(selection, runs=runs).unmeasured(column, "some"):
+        if text := replace(selection, runs=runs).unmeasured(column, "once"):
             yield Problem(("where",), NO_VALUE, text)
+    if text := _probe_fault(figure, card, selection):
+        yield Problem(("options", "probe"), NO_VALUE, text)
     if card.distinct and (text := doubles(card.distinct, selection)):
         yield Problem(("where",), NO_VALUE, text)
     elif figure.kind in COMPARED:
         yield from COMPARED[figure.kind](figure.options, selection)
+
+
+def _probe_fault(figure: Figure, card: FigureCard, selection: Selection) -> str:
+    """What is wrong with the probe that a figure names; empty if it measures what is shown."""
+    wanted = figure.options.get("probe")
+    shown = figure.options.get("quantities", card.probed)
+    if wanted is None or not selection.planned.probes:
+        return ""
+    found = (selection.planned.probes_of(r, q) for r in selection.runs for q in shown)
+    known = dict.fromkeys(name for names in found for name in names)
+    if wanted in known:
+        return ""
+    text = f"no probe {wanted!r} of the selected runs measures {' or '.join(shown)}"
+    return f"{text}; {known_names(wanted, known)}"
 
 
 def _idle_options(options: Mapping[str, Any]) -> Iterator[Problem]:
@@ -116,21 +132,21 @@ def _race_problems(options: Mapping[str, Any], selection: Selection) -> Iterator
 
 
 def _arms_problems(options: Mapping[str, Any], selection: Selection) -> Iterator[Problem]:
-    yield from _unmeasured_parts(options, selection, options["rows"], "once")
+    yield from _unmeasured_parts(options, selection, options["rows"])
 
 
 def _levels_problems(options: Mapping[str, Any], selection: Selection) -> Iterator[Problem]:
-    yield from _unmeasured_parts(options, selection, "parameterisation", "some")
+    yield from _unmeasured_parts(options, selection, "parameterisation")
 
 
 def _unmeasured_parts(
-    options: Mapping[str, Any], selection: Selection, column: str, which: str
+    options: Mapping[str, Any], selection: Selection, column: str
 ) -> Iterator[Problem]:
     """Problems of quantities that are not measured in the runs of each value of a column."""
     for value in dict.fromkeys(in_table(run.row[column]) for run in selection.runs):
         runs = [run for run in selection.runs if in_table(run.row[column]) == value]
         for index, quantity in enumerate(options["quantities"]):
-            if text := replace(selection, runs=runs).unmeasured(quantity, which):
+            if text := replace(selection, runs=runs).unmeasured(quantity, "once"):
                 path = ("options", "quantities", str(index))
                 yield Problem(path, NO_VALUE, f"{column} {value}: {text}")
 

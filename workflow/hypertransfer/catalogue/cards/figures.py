@@ -70,13 +70,13 @@ def _list_of(item: Mapping[str, Any], items: str, least: int = 1) -> dict[str, A
     }
 
 
-def _quantity(names: Iterable[str], where: str, measured: str = "some") -> dict[str, Any]:
+def _quantity(names: Iterable[str], where: str, measured: str = "once") -> dict[str, Any]:
     expected = f"a numeric column of {where}"
     return {"type": "string", "enum": [*names], "expected": expected, "measured": measured}
 
 
 def _quantities(
-    names: Iterable[str], where: str, least: int = 1, measured: str = "some"
+    names: Iterable[str], where: str, least: int = 1, measured: str = "once"
 ) -> dict[str, Any]:
     return _list_of(_quantity(names, where, measured), f"numeric columns of {where}", least)
 
@@ -117,6 +117,13 @@ def _titles(*keys_of: Any) -> dict[str, Option]:
 
 
 SIZE = {"size": option(_SIZE, "shape.width", "Column of the size; each size has a colour.")}
+PROBE = {
+    "probe": option(
+        {**or_null({"type": "string"}), "expected": "the name of a probe, or null"},
+        None,
+        "The probe to show where several measured a quantity.",
+    )
+}
 PANELS = {
     "panels": option(_COLUMN, "parameterisation", "Column whose values have a panel each."),
     **_titles("panels"),
@@ -145,6 +152,7 @@ FIGURES: Mapping[str, FigureCard] = {
             "dynamics": required(_GRID, "The grid of the runs along training."),
             "sweep": required(_GRID, "The grid of the learning-rate sweep."),
             **SIZE,
+            **PROBE,
         },
         DistinctRuns(("parameterisation", "size", "lr", "seed"), grid="sweep"),
         probed=("scaled_sharpness",),
@@ -152,7 +160,7 @@ FIGURES: Mapping[str, FigureCard] = {
     ),
     "sharpness": FigureCard(
         "hypertransfer.figures.training:sharpness",
-        {**SIZE, **PANELS},
+        {**SIZE, **PANELS, **PROBE},
         probed=("scaled_sharpness",),
     ),
     "loss": FigureCard("hypertransfer.figures.training:loss", {**SIZE, **PANELS}),
@@ -178,6 +186,7 @@ FIGURES: Mapping[str, FigureCard] = {
                 "Height of a dashed line in panels of probed quantities.",
             ),
             "sweep": option(FLAG, False, "Whether a row with the final loss over η comes first."),
+            **PROBE,
         },
         DistinctRuns(_SWEPT, when="sweep"),
     ),
@@ -193,17 +202,19 @@ FIGURES: Mapping[str, FigureCard] = {
                 [],
                 "Quantities whose gap is shown over the largest size's.",
             ),
+            **PROBE,
         },
         DistinctRuns(("size", "seed"), by_key=True),
     ),
     "density": FigureCard(
-        "hypertransfer.figures.training:density", {**SIZE, **PANELS}, probed=("nodes",)
+        "hypertransfer.figures.training:density", {**SIZE, **PANELS, **PROBE}, probed=("nodes",)
     ),
     "levels": FigureCard(
         "hypertransfer.figures.training:levels",
         {
             "quantities": required(_quantities(*_PROBED), "Quantities, a panel each."),
             "size": option({**_SIZE, "least_values": 2}, "shape.width", "Column of the size."),
+            **PROBE,
         },
     ),
     "search_progress": FigureCard(
@@ -246,9 +257,7 @@ FIGURES: Mapping[str, FigureCard] = {
     "arms": FigureCard(
         "hypertransfer.figures.arms:arms",
         {
-            "quantities": required(
-                _quantities(*_AT_THE_END, measured="once"), "Quantities, a panel each."
-            ),
+            "quantities": required(_quantities(*_AT_THE_END), "Quantities, a panel each."),
             **ARMS,
             "rows": option(_COLUMN, "model", "Column whose values have a row of panels each."),
             "tuned_at": option(
@@ -260,6 +269,7 @@ FIGURES: Mapping[str, FigureCard] = {
             "best": option(
                 FLAG, False, "Whether each arm is shown at its best learning rate alone."
             ),
+            **PROBE,
             **_titles("rows", "column"),
         },
     ),
