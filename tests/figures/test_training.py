@@ -54,7 +54,7 @@ def test_a_figure_shows_the_probe_that_it_names_of_two(tables, kind):
     top = tables["probes"]
     again = top.assign(probe="again", scaled_sharpness=100.0)
     both = {**tables, "probes": pd.concat([top, again], ignore_index=True)}
-    with pytest.raises(AnalysisError, match="several probes.*known: again, top"):
+    with pytest.raises(AnalysisError, match=r"several probes.*known: again, top"):
         draw.draw(figure(kind), both)
     drawn = draw.draw(figure(kind, probe="again"), both)
     heights = [y for a in drawn.axes for line in a.lines for y in np.atleast_1d(line.get_ydata())]

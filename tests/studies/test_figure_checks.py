@@ -27,7 +27,7 @@ def problems_of(kind, where=None, **options):
 
 
 def test_the_kind_of_a_figure_is_known():
-    assert problems_of("loss") == []
+    assert problems_of("optimum") == []
     (problem,) = problems_of("los")
     assert str(problem).startswith("kind: 'los' is not one of overview, sharpness, loss")
 
@@ -152,6 +152,7 @@ TWO_ARMS = Planned(
     {"sweep": {"sharp": Probe("hessian", [0])}, "copy": {}},
 )
 RACE = {"of": "mup", "over": "sp", "column": "parameterisation"}
+ARMS = {"quantities": ["seconds"], "column": "parameterisation"}
 TWINS = "several runs at "
 
 
@@ -193,6 +194,21 @@ TWINS = "several runs at "
         ("frontier", {"grid": "sweep"}, {"size": "data"}, "options.size", "'data' holds 'digits'"),
         ("heat_map", {}, {"x": "model", "y": "lr"}, "options.x", "'model' holds 'conv', which is"),
         ("heat_map", {}, {"x": "lr", "y": "lr"}, "options.y", "'lr' is the value of `x`, too"),
+        ("heat_map", {"grid": "sweep"}, {"x": "lr", "y": "shape.width"}, "where",
+         f"{TWINS}lr 0.1, shape.width 8, seed 0: they differ in parameterisation: mup, sp"),
+        ("law", {"grid": "sweep"}, {}, "where",
+         f"{TWINS}parameterisation mup, steps 10, seed 0: they differ in shape.width: 8, 16"),
+        ("loss", {"grid": "sweep"}, {"panels": "data"}, "where",
+         f"{TWINS}data digits, shape.width 8, seed 0: they differ in parameterisation: mup, sp"),
+        ("loss", {}, {}, "where", f"{TWINS}parameterisation mup, shape.width 8, seed 0: they diff"),
+        ("sharpness", {"grid": "sweep"}, {"panels": "data"}, "where",
+         f"{TWINS}data digits, shape.width 8, seed 0: they differ in parameterisation: mup, sp"),
+        ("along", {"grid": "sweep"}, {"quantities": ["train_loss"], "panels": "data"}, "where",
+         f"{TWINS}data digits, shape.width 8, seed 0: they differ in parameterisation: mup, sp"),
+        ("levels", {"grid": "sweep"}, {"quantities": ["sharpness"], "size": "lr"}, "options.size",
+         "2 values of lr have to be selected, and only 0.1 is"),
+        ("arms", {"grid": "sweep"}, {"quantities": ["seconds"]}, "where",
+         f"{TWINS}model conv, optimizer sgd, lr 0.1, seed 0: they differ in"),
         ("search_progress", {"grid": "sweep"}, {}, "where",
          "the runs of the grid sweep have no column 'method', which search_progress reads"),
         ("multipliers", {"grid": "sweep"}, {}, "where", "the runs of the grid sweep have no"),
@@ -248,7 +264,11 @@ def test_what_a_figure_would_fail_on_is_found_at_planning(kind, where, options, 
         ("lr_sweep", {"grid": "sweep"}, {"titles": {"mup": "X", "copy": "of another figure"}}),
         ("overview", {}, {"dynamics": "sweep", "sweep": "copy"}),
         ("optimum", {}, {"titles": {"sweep": "X"}}),
-        ("heat_map", {}, {"x": "lr", "y": "shape.width"}),
+        ("heat_map", {"grid": "sweep", "parameterisation": "sp"}, {"x": "lr", "y": "shape.width"}),
+        ("law", {"grid": "sweep", "shape.width": 8}, {}),
+        ("loss", {"grid": "sweep"}, {}),
+        ("arms", {"grid": "sweep", "shape.width": 8}, ARMS),
+        ("arms", {"grid": "sweep"}, {**ARMS, "rows": "shape.width"}),
         ("regions", {}, {"replays": ["r"], "x": "lr", "y": "steps", "regions": ["box"]}),
         ("winners", {}, {"suites": ["s"], "dimension": "lr", "size": "width"}),
         ("regrets", {}, {"replays": ["r"], "titles": {"box": "x", "r": "y"}}),
@@ -299,3 +319,27 @@ def test_a_quantity_of_two_probes_is_shown_of_one_that_is_named(kind, options, p
     ((key, fault),) = found(probe="h")
     assert key == "options.probe"
     assert fault.startswith("no probe 'h' of the selected runs measures scaled_sharpness; known: k")
+
+
+def test_arms_have_one_learning_rate_unless_an_option_chooses():
+    rates = {**WIDTHS, "shape.width": [8], "lr": [0.1, 0.2]}
+    planned = Planned({"sweep": runs(Grid(VALID, rates))})
+    entry = {"id": "f", "title": "t", "caption": "c", "kind": "arms"}
+    options = {"quantities": ["seconds"], "column": "parameterisation"}
+    for more, count in (({}, 1), ({"best": True}, 0), ({"rows": "lr"}, 0)):
+        figure = Figure.parse({**entry, "options": {**options, **more}})
+        found = list(figure_checks.figure_problems(figure, planned))
+        assert len(found) == count
+        assert all(p.text.startswith("mup has several learning rates: set best") for p in found)
+
+
+@pytest.mark.parametrize(("quantity", "count"), [("sharpness", 0), ("train_loss", 1)])
+def test_of_several_runs_in_one_place_only_those_count_that_are_drawn(quantity, count):
+    """A probe measures at one learning rate of two; a training loss is that of all runs."""
+    rates = {**WIDTHS, "lr": [0.1, 0.2]}
+    probes = {"sweep": {"p": Probe("hessian", [0], {"lr": 0.1})}}
+    planned = Planned({"sweep": runs(Grid(VALID, rates))}, {}, probes)
+    entry = {"id": "f", "title": "t", "caption": "c", "kind": "along"}
+    for sweep, expected in ((False, count), (True, 0)):
+        figure = Figure.parse({**entry, "options": {"quantities": [quantity], "sweep": sweep}})
+        assert len(list(figure_checks.figure_problems(figure, planned))) == expected

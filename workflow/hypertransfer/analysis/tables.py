@@ -157,8 +157,17 @@ def cell_means(runs: pd.DataFrame, x: str, y: str, quantity: str) -> pd.DataFram
     return table.sort_index(ascending=False)
 
 
-def best_cell(cells: pd.DataFrame, *, highest: bool) -> tuple[int, int]:
-    """Row and column number of the highest (or lowest) cell that is a number."""
+def diverged_cells(runs: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """Whether a seed diverged in each of the cells of `cell_means`."""
+    gone = runs.assign(gone=runs["status"] == "diverged")
+    table = gone.pivot_table(index=y, columns=x, values="gone", aggfunc="max", dropna=False)
+    return table.sort_index(ascending=False) == 1
+
+
+def best_cell(cells: pd.DataFrame, *, highest: bool) -> tuple[int, int] | None:
+    """Row and column number of the highest (or lowest) cell; None if none is a number."""
+    if cells.isna().all(axis=None):
+        return None
     best = np.nanargmax(cells) if highest else np.nanargmin(cells)
     row, column = np.unravel_index(best, cells.shape)
     return int(row), int(column)

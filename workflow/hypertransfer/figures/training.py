@@ -113,13 +113,14 @@ def along(
     figure, axes = panel_grid(len(rows), len(names), sharey=False if sweep else "row")
     for column, name in enumerate(names):
         part = select(tables, {panels: name})
+        along = _probed(part) if sweep else part  # the sweep has several runs of a size and seed
         for axis, quantity in zip(axes[:, column], rows, strict=True):
             if quantity == "sweep":
                 draw_sweep(axis, part, size)
             elif quantity == "train_loss":
-                draw_loss(axis, _probed(part) if sweep else part, size)
+                draw_loss(axis, along, size)
             elif table_of(quantity) == "history":
-                _of_history(axis, part, size, quantity)
+                _of_history(axis, along, size, quantity)
             else:
                 draw_quantity(axis, part, size, quantity, level, probe)
             if column and not sweep:

@@ -12,7 +12,7 @@ from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import Measure
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.studies.double_runs import doubles
-from hypertransfer.studies.option_checks import Selection
+from hypertransfer.studies.option_checks import Selection, several_rates
 from hypertransfer.studies.planned import Planned, as_text, selects
 
 
@@ -88,11 +88,7 @@ def _arm_rate_problems(options: Mapping[str, Any], selection: Selection) -> Iter
         return
     several = [arm for arm, tried in rates.items() if len(tried) > 1]
     if several and not options["best"] and not options["tuned_at"]:
-        text = (
-            f"{several[0]} has several learning rates: set best: true or tuned_at in options, or "
-            "choose one in where"
-        )
-        yield Problem(("where",), NO_VALUE, text)
+        yield Problem(("where",), NO_VALUE, several_rates(several[0]))
 
 
 def _method_problems(measure: Measure, selection: Selection) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from hypertransfer.catalogue.options import Validator
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 from hypertransfer.studies.double_runs import doubles
 from hypertransfer.studies.figure import Figure
-from hypertransfer.studies.option_checks import Selection
+from hypertransfer.studies.option_checks import Selection, several_rates
 from hypertransfer.studies.planned import Planned, in_table
 from hypertransfer.studies.schema import explain_schema_error
 
@@ -80,10 +80,25 @@ def _reading_problems(figure: Figure, card: FigureCard, selection: Selection) ->
             yield Problem(("where",), NO_VALUE, text)
     if text := _probe_fault(figure, card, selection):
         yield Problem(("options", "probe"), NO_VALUE, text)
-    if card.distinct and (text := doubles(card.distinct, selection)):
+    if text := _doubles_fault(figure, card, selection):
         yield Problem(("where",), NO_VALUE, text)
     elif figure.kind in COMPARED:
         yield from COMPARED[figure.kind](figure.options, selection)
+
+
+def _doubles_fault(figure: Figure, card: FigureCard, selection: Selection) -> str:
+    """A text on runs that the figure cannot tell apart; empty if all can be."""
+    if card.distinct and (text := doubles(card.distinct, selection)):
+        return text
+    for quantity in figure.options.get("quantities", card.probed) if card.shown else ():
+        drawn = selection.runs
+        if quantity in COLUMNS:
+            drawn = [run for run, names in selection.measuring(quantity) if names]
+        elif figure.options.get("sweep"):  # of a sweep, the probed runs are shown along training
+            drawn = [run for run in drawn if selection.planned.is_probed(run)]
+        if text := doubles(card.shown, replace(selection, runs=drawn or selection.runs)):
+            return text
+    return ""
 
 
 def _probe_fault(figure: Figure, card: FigureCard, selection: Selection) -> str:
@@ -133,6 +148,14 @@ def _race_problems(options: Mapping[str, Any], selection: Selection) -> Iterator
 
 def _arms_problems(options: Mapping[str, Any], selection: Selection) -> Iterator[Problem]:
     yield from _unmeasured_parts(options, selection, options["rows"])
+    if not options["best"] and not options["tuned_at"]:
+        rates: dict[tuple, set[float]] = {}
+        for run in selection.runs:
+            panel = tuple(in_table(run.row[options[name]]) for name in ("rows", "column"))
+            rates.setdefault(panel, set()).add(run.row["lr"])
+        for panel in (panel for panel, tried in rates.items() if len(tried) > 1):
+            yield Problem(("where",), NO_VALUE, several_rates(panel[1]))
+            return
 
 
 def _levels_problems(options: Mapping[str, Any], selection: Selection) -> Iterator[Problem]:

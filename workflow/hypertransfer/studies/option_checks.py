@@ -308,6 +308,14 @@ def narrowed(wanted: Sequence[PlannedRun], others: Sequence[PlannedRun]) -> str:
     return ""
 
 
+def several_rates(arm: Any) -> str:
+    """A text on an arm with learning rates between which no option chooses."""
+    return (
+        f"{arm} has several learning rates: set best: true or tuned_at in options, or choose one "
+        "in where"
+    )
+
+
 def bounds_text(where: Mapping[str, Any], row: Row) -> str:
     """What is wrong with bounds on a column that does not hold numbers; empty if nothing is."""
     for column, wanted in where.items():

@@ -26,7 +26,9 @@ class FigureCard:
     Attributes:
         path: the function that draws the figure.
         options: the options, by name.
-        distinct: how the figure tells runs apart; None if equal runs are averaged or drawn alike.
+        distinct: how the figure tells runs apart; None if each run is drawn by itself.
+        shown: the same for the runs of each quantity that the figure shows: those that a probe
+            measured, or all for a quantity without probe.
         columns: columns of the runs that the figure reads, beside those that options name.
         probed: columns of probes that the figure reads, beside the quantities that options name.
         probed_in: the option that names the grid with these probes; all runs if empty.
@@ -36,6 +38,7 @@ class FigureCard:
     path: str
     options: Mapping[str, Option]
     distinct: DistinctRuns | None = None
+    shown: DistinctRuns | None = None
     columns: tuple[str, ...] = ()
     probed: tuple[str, ...] = ()
     probed_in: str = ""
@@ -131,6 +134,7 @@ PANELS = {
 _OF_REPLAYS = [["replays", "replay"]]
 # How sweeps over sizes tell runs apart.
 _SWEPT = ("panels", "size", "lr", "seed")
+_ALONG_TRAINING = ("panels", "size", "seed")
 ARMS = {"column": option(_COLUMN, "optimizer", "Column that tells arms apart.")}
 REPLAYS = {"replays": required(_REPLAYS, "Replays to show.")}
 PART = {
@@ -155,15 +159,19 @@ FIGURES: Mapping[str, FigureCard] = {
             **PROBE,
         },
         DistinctRuns(("parameterisation", "size", "lr", "seed"), grid="sweep"),
+        shown=DistinctRuns(("parameterisation", "size", "seed"), grid="dynamics"),
         probed=("scaled_sharpness",),
         probed_in="dynamics",
     ),
     "sharpness": FigureCard(
         "hypertransfer.figures.training:sharpness",
         {**SIZE, **PANELS, **PROBE},
+        shown=DistinctRuns(_ALONG_TRAINING),
         probed=("scaled_sharpness",),
     ),
-    "loss": FigureCard("hypertransfer.figures.training:loss", {**SIZE, **PANELS}),
+    "loss": FigureCard(
+        "hypertransfer.figures.training:loss", {**SIZE, **PANELS}, DistinctRuns(_ALONG_TRAINING)
+    ),
     "lr_sweep": FigureCard(
         "hypertransfer.figures.sweeps:lr_sweep",
         {**SIZE, **PANELS, "axis": option(_SIZE, "lr", "Column that the grids sweep.")},
@@ -189,6 +197,7 @@ FIGURES: Mapping[str, FigureCard] = {
             **PROBE,
         },
         DistinctRuns(_SWEPT, when="sweep"),
+        shown=DistinctRuns(_ALONG_TRAINING),
     ),
     "gaps": FigureCard(
         "hypertransfer.figures.gaps:gaps",
@@ -207,7 +216,10 @@ FIGURES: Mapping[str, FigureCard] = {
         DistinctRuns(("size", "seed"), by_key=True),
     ),
     "density": FigureCard(
-        "hypertransfer.figures.training:density", {**SIZE, **PANELS, **PROBE}, probed=("nodes",)
+        "hypertransfer.figures.training:density",
+        {**SIZE, **PANELS, **PROBE},
+        shown=DistinctRuns(_ALONG_TRAINING),
+        probed=("nodes",),
     ),
     "levels": FigureCard(
         "hypertransfer.figures.training:levels",
@@ -216,6 +228,7 @@ FIGURES: Mapping[str, FigureCard] = {
             "size": option({**_SIZE, "least_values": 2}, "shape.width", "Column of the size."),
             **PROBE,
         },
+        shown=DistinctRuns(("parameterisation", "size", "seed")),
     ),
     "search_progress": FigureCard(
         "hypertransfer.figures.searches:search_progress",
@@ -238,7 +251,11 @@ FIGURES: Mapping[str, FigureCard] = {
         DistinctRuns(("target", "place", "seed")),
         columns=("target", "place"),
     ),
-    "law": FigureCard("hypertransfer.figures.sweeps:law", {}),
+    "law": FigureCard(
+        "hypertransfer.figures.sweeps:law",
+        {},
+        DistinctRuns(("parameterisation", "steps", "seed")),
+    ),
     "heat_map": FigureCard(
         "hypertransfer.figures.sweeps:heat_map",
         {
@@ -248,6 +265,7 @@ FIGURES: Mapping[str, FigureCard] = {
                 _quantity(*_OF_RUNS), "final_loss", "Quantity that the colours show."
             ),
         },
+        DistinctRuns(("x", "y", "seed")),
     ),
     "instances": FigureCard(
         "hypertransfer.figures.arms:instances",
@@ -272,6 +290,7 @@ FIGURES: Mapping[str, FigureCard] = {
             **PROBE,
             **_titles("rows", "column"),
         },
+        shown=DistinctRuns(("rows", "column", "tuned_at", "lr", "seed")),
     ),
     "race": FigureCard(
         "hypertransfer.figures.arms:race",
