@@ -64,6 +64,8 @@ def test_every_option_of_every_kind_has_a_type(kind, option, wrong):
          "'ntk' is not a list of one or more numeric columns of the table `history`"),
         ("along", {"quantities": []}, "quantities", "[] is not a list of one or more numeric"),
         ("along", {"quantities": ["ntk", "nkt"]}, "quantities.1", "'nkt' is not one of train_loss"),
+        ("along", {"quantities": ["ntk", "ntk"]}, "quantities", "'ntk' occurs twice"),
+        ("regrets", {"replays": ["r", "r"]}, "replays", "'r' occurs twice"),
         ("along", {"level": "8"}, "level", "'8' is not a number or null"),
         ("along", {"sweep": "yes"}, "sweep", "'yes' is not of type 'boolean'"),
         ("inflation", {"quantity": "size"}, "quantity", "'size' is not one of volume, share"),

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from hypertransfer.analysis.spaces import several, split_columns
 from hypertransfer.catalogue.cards.probes import COLUMNS
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import Measure
+from hypertransfer.claims.space_measures import ONE_OF
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.studies.double_runs import doubles
 from hypertransfer.studies.option_checks import Selection, several_rates
@@ -51,6 +53,8 @@ def _part_problems(measure: Measure, selection: Selection) -> Iterator[Problem]:
     if problems:
         return
     yield from _method_problems(measure, selection)
+    if text := _pooled(measure, selection):
+        yield Problem(("where",), NO_VALUE, text)
     if measure.distinct:
         yield from _run_problems(measure, selection)
 
@@ -105,6 +109,23 @@ def _method_problems(measure: Measure, selection: Selection) -> Iterator[Problem
             )
             yield Problem(("where",), NO_VALUE, text)
             return
+
+
+def _pooled(measure: Measure, selection: Selection) -> str:
+    """A text on regions or winners that would be averaged; empty if there are none."""
+    if measure.table not in ONE_OF:
+        return ""
+    options, rows = selection.options, selection.rows
+    parts = [rows]
+    if "over" in options:  # two regions are compared
+        names = (options["of"], options["over"])
+        parts = [[row for row in rows if row.get(options["column"]) == name] for name in names]
+    for part in parts:
+        for column in ONE_OF[measure.table]:
+            values = list(dict.fromkeys(row[column] for row in part if column in row))
+            if len(values) > 1 and column not in split_columns(options["by"]):
+                return several(column, values)
+    return ""
 
 
 def _seed_problems(claim: Claim, planned: Planned) -> Iterator[Problem]:

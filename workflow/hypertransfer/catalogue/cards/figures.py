@@ -68,6 +68,7 @@ def _list_of(item: Mapping[str, Any], items: str, least: int = 1) -> dict[str, A
     return {
         "type": "array",
         "minItems": least,
+        "uniqueItems": True,
         "items": dict(item),
         "expected": f"a list of {items}" if not least else f"a list of one or more {items}",
     }
