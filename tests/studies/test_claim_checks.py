@@ -16,8 +16,9 @@ from hypertransfer.studies.planned import Planned, ScaleValues
 
 
 def claim_problems(planned=PROBED, **changes):
-    parsed = Claim.parse(claim(**changes))
-    return [(p.key, p.text) for p in claim_checks.claim_problems(parsed, planned)]
+    parsed, asked = Claim.parse(claim(**changes)), "min_seeds" in changes
+    problems = claim_checks.claim_problems(parsed, planned, asks_for_seeds=asked)
+    return [(p.key, p.text) for p in problems]
 
 
 def test_two_runs_that_a_measure_cannot_tell_apart():
@@ -186,6 +187,13 @@ def test_more_seeds_than_this_scale_plans_may_be_asked_for_another_scale():
     assert claim_problems(planned, min_seeds=50) == []
     ((key, _),) = claim_problems(planned, min_seeds=51)
     assert key == "min_seeds"
+
+
+def test_a_number_of_seeds_is_asked_for_also_if_it_is_the_default():
+    text = "3 seeds are asked for, and at most 2 seeds are planned at a scale"
+    ((key, found),) = claim_problems(min_seeds=3)
+    assert key == "min_seeds"
+    assert found.startswith(text)
 
 
 def test_the_seeds_of_the_default_are_not_asked_for():

@@ -345,3 +345,23 @@ def test_of_several_runs_in_one_place_only_those_count_that_are_drawn(quantity, 
     for sweep, expected in ((False, count), (True, 0)):
         figure = Figure.parse({**entry, "options": {"quantities": [quantity], "sweep": sweep}})
         assert len(list(figure_checks.figure_problems(figure, planned))) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "text"),
+    [
+        ("regrets", {"replays": ["r"]}, "the table replays has no rows: the study has no replays"),
+        ("regions", {"replays": ["r"], "x": "lr", "y": "steps", "regions": ["box"]},
+         "the table regions has no rows: the study has no replays"),
+        ("inflation", {"replays": ["r"], "region": "box"},
+         "the table regions has no rows: the study has no replays"),
+        ("winners", {"suites": ["s"], "dimension": "lr", "size": "width"},
+         "the table winners has no rows: the study has no suites"),
+    ],
+)  # fmt: skip
+def test_figures_of_replays_need_replays(kind, options, text):
+    none = Planned(RUNS, {name: [] for name in ROWS})
+    figure = Figure.parse({"id": "f", "title": "t", "caption": "c", "kind": kind,
+                           "options": options})  # fmt: skip
+    found = [(p.key, p.text) for p in figure_checks.figure_problems(figure, none)]
+    assert found == [("kind", text)]

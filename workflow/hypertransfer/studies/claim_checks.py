@@ -18,8 +18,13 @@ from hypertransfer.studies.option_checks import Selection, several_rates
 from hypertransfer.studies.planned import Planned, as_text, selects
 
 
-def claim_problems(claim: Claim, planned: Planned) -> Iterator[Problem]:
-    """Problems of what a claim without other problems, and its control, read."""
+def claim_problems(
+    claim: Claim, planned: Planned, *, asks_for_seeds: bool = False
+) -> Iterator[Problem]:
+    """Problems of what a claim without other problems, and its control, read.
+
+    `asks_for_seeds` says whether the config gives `min_seeds`, which then has to be planned.
+    """
     for path, part in ((), claim), (("control",), claim.control):
         selection = _selection(part, planned) if part else None
         if (
@@ -27,7 +32,8 @@ def claim_problems(claim: Claim, planned: Planned) -> Iterator[Problem]:
         ):  # else the condition has a problem
             problems = _part_problems(measures()[part.measure], selection)
             yield from (problem.below(*path) for problem in problems)
-    yield from _seed_problems(claim, planned)
+    if asks_for_seeds:
+        yield from _seed_problems(claim, planned)
 
 
 def _selection(part: Control, planned: Planned) -> Selection:
@@ -131,10 +137,9 @@ def _pooled(measure: Measure, selection: Selection) -> str:
 def _seed_problems(claim: Claim, planned: Planned) -> Iterator[Problem]:
     """The problem of a claim that asks for more seeds than any scale plans.
 
-    A scale may plan fewer seeds, where the claim is undecided. Only a number that the claim gives
-    counts, not the default.
+    A scale may plan fewer seeds, where the claim is undecided.
     """
-    if "min_seeds" not in claim.plain() or measures()[claim.measure].table != "runs":
+    if measures()[claim.measure].table != "runs":
         return
     planned_seeds = {run.row["seed"] for run in planned.selected(claim.where)}
     counts = [len(planned_seeds)]

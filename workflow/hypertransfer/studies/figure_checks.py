@@ -14,6 +14,7 @@ from hypertransfer.studies.double_runs import doubles
 from hypertransfer.studies.figure import Figure
 from hypertransfer.studies.option_checks import Selection, several_rates
 from hypertransfer.studies.planned import Planned, in_table
+from hypertransfer.studies.references import no_rows
 from hypertransfer.studies.schema import explain_schema_error
 
 
@@ -54,7 +55,7 @@ def _option_problems(figure: Figure, card: FigureCard) -> Iterator[Problem]:
     for option in card.required:
         if option not in figure.options:
             yield Problem(("options", option), NO_VALUE, f"is missing, and {figure.kind} needs it")
-    if figure.where and not card.reads_runs:
+    if figure.where and card.table != "runs":
         yield Problem(("where",), NO_VALUE, f"has no effect: {figure.kind} reads no runs")
 
 
@@ -62,7 +63,9 @@ def _reading_problems(figure: Figure, card: FigureCard, selection: Selection) ->
     """Problems of the runs that a figure with sound options reads, and options without effect."""
     idle = list(_idle_options(figure.options))
     yield from idle
-    if idle or not selection.runs or not card.reads_runs:
+    if card.table != "runs" and (text := no_rows(card.table, selection.planned)):
+        yield Problem(("kind",), NO_VALUE, text)
+    if idle or not selection.runs or card.table != "runs":
         return
     known = dict.fromkeys(key for run in selection.runs for key in run.row)
     for column in card.columns:

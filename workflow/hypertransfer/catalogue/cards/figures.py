@@ -32,7 +32,7 @@ class FigureCard:
         columns: columns of the runs that the figure reads, beside those that options name.
         probed: columns of probes that the figure reads, beside the quantities that options name.
         probed_in: the option that names the grid with these probes; all runs if empty.
-        reads_runs: whether the figure reads runs, so that `where` has an effect.
+        table: the table of replays that the figure reads, or `runs`, from which `where` selects.
     """
 
     path: str
@@ -42,7 +42,7 @@ class FigureCard:
     columns: tuple[str, ...] = ()
     probed: tuple[str, ...] = ()
     probed_in: str = ""
-    reads_runs: bool = True
+    table: str = "runs"
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -330,7 +330,7 @@ FIGURES: Mapping[str, FigureCard] = {
             **_titles(["replays", "method"], *_OF_REPLAYS),
             "log": option(FLAG, True, "Whether the axis of the regret is logarithmic."),
         },
-        reads_runs=False,
+        table="replays",
     ),
     "regions": FigureCard(
         "hypertransfer.figures.spaces:regions",
@@ -347,7 +347,7 @@ FIGURES: Mapping[str, FigureCard] = {
             ),
             **_titles(["regions", "region"], *_OF_REPLAYS),
         },
-        reads_runs=False,
+        table="regions",
     ),
     "inflation": FigureCard(
         "hypertransfer.figures.spaces:inflation",
@@ -361,7 +361,7 @@ FIGURES: Mapping[str, FigureCard] = {
                 "Horizontal axis: the region's volume, or the share of the target's rows inside.",
             ),
         },
-        reads_runs=False,
+        table="regions",
     ),
     "winners": FigureCard(
         "hypertransfer.figures.spaces:winners",
@@ -386,6 +386,6 @@ FIGURES: Mapping[str, FigureCard] = {
             ),
             **_titles(["winners", "suite"]),
         },
-        reads_runs=False,
+        table="winners",
     ),
 }
