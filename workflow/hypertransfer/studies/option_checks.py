@@ -98,7 +98,8 @@ class Selection:
 
     def _count_fault(self, schema: Option, name: str) -> str:
         """What is wrong with the number of values of a column; empty if there are enough."""
-        values, least = self.values("runs", name), schema.get("least_values", 0)
+        least = schema.get("least_values", 0)
+        values = self.values("runs", name) if least else []
         if not self.runs or len(values) >= least:
             return ""
         listed = ", ".join(map(str, values))
