@@ -76,6 +76,9 @@ def test_cells_are_means_of_finished_runs_and_the_best_one_is_found():
     assert cells.loc[8].tolist() == [3.0, 1.0]
     assert tables.best_cell(cells, highest=False) == (1, 1)
     assert tables.best_cell(cells, highest=True) == (0, 1)
+    assert tables.best_cell(cells * math.nan, highest=True) is None
+    unsafe = tables.diverged_cells(runs, "lr", "width")
+    assert unsafe.to_numpy().tolist() == [[True, False], [False, True]]
 
 
 def test_a_density_holds_the_share_of_its_positive_nodes():

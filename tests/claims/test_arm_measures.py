@@ -232,6 +232,9 @@ def test_an_arm_tuned_at_the_smallest_size_is_judged_at_the_largest():
     found = judged("advantage", {"runs": gone}, of="adamw", **options)
     assert found.verdict == "undecided"
     assert "lion: shape.width 128 was not run at lr 0.5, the best of 32" in found.reason
+    found = judged("advantage", {"runs": runs[runs["shape.width"] == 32]}, of="adamw", **options)
+    assert found.verdict == "undecided"
+    assert "lion: only one shape.width was selected (32)" in found.reason
 
 
 def test_the_rise_of_the_loss_with_a_size_is_compared_at_each_ones_best():

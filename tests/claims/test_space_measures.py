@@ -144,6 +144,36 @@ def test_winner_slope_by_groups():
         measured("winner_slope", "winners", frame[frame["width"] == 16], size="width")
 
 
+def test_regions_and_winners_are_not_averaged_over_what_a_claim_does_not_choose():
+    box, three = regions(), []
+    for name, factor in (("box", 1), ("ball", 5), ("cloud", 6)):
+        three.append(box.assign(region=name, volume=box["volume"] * factor))
+    all_three = pd.concat(three)
+    own = all_three[all_three["replay"] == "mup"]
+    text = "several values of region are selected, box, ball, cloud: add `region: box` to where"
+    with pytest.raises(AnalysisError, match=text):
+        measured("region_level", "regions", own)
+    alone = measured("region_level", "regions", own[own["region"] == "box"])
+    assert alone.value == pytest.approx(0.1)
+    with pytest.raises(AnalysisError, match="several values of replay are selected, sp, mup"):
+        measured("region_level", "regions", regions())
+    with pytest.raises(AnalysisError, match="several values of region are selected"):
+        measured("region_ratio", "regions", all_three, of="mup", over="sp")
+    apart = measured("region_level", "regions", own, by="task,region")
+    assert (apart.count, apart.value) == (9, pytest.approx(0.1 * (1 + 5 + 6) / 3))
+    winners = pd.DataFrame(
+        [
+            {"suite": "s", "task": f"{g}{w}", "group": g, "dimension": name, "width": w,
+             "winner": slope * math.log2(w)}
+            for name, slope in (("lr", 1.0), ("wd", -3.0)) for g in "abc" for w in (16, 64)
+        ]
+    )  # fmt: skip
+    with pytest.raises(AnalysisError, match="several values of dimension are selected, lr, wd"):
+        measured("winner_slope", "winners", winners)
+    chosen = winners[winners["dimension"] == "lr"]
+    assert measured("winner_slope", "winners", chosen).value == pytest.approx(1.0)
+
+
 def claim(**changes):
     return {
         "id": "c",

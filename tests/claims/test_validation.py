@@ -44,6 +44,17 @@ def broken():
     yield {**gap, "options": {"window": 2.5}}, "options.window: 2.5 is not a whole number"
     yield {**gap, "options": {"burn_in": 1}}, "options.burn_in: 1 is not within 0 and 0.99"
     yield {**gap, "options": {"quantity": "sharpnes"}}, "options.quantity: 'sharpnes' is not one"
+    arms = {"base": "a", "joint": "b"}
+    for single, words in (
+        ("sp, sp", "options.single: 'sp' occurs twice"),
+        ("sp, a", "options.single: 'a' is the value of `base`, too"),
+        ("b,sp", "options.single: 'b' is the value of `joint`, too"),
+    ):
+        yield {"measure": "interaction", "options": {**arms, "single": single}}, words
+    same = {"base": "a", "joint": "a", "single": "sp"}
+    yield {"measure": "interaction", "options": same}, "options.joint: 'a' is the value of `base`"
+    twice = {"by": "task,task"}
+    yield {"measure": "region_level", "options": twice}, "options.by: 'task' occurs twice"
 
 
 @pytest.mark.parametrize(("changes", "words"), list(broken()))

@@ -1,6 +1,7 @@
 """The logic of verdicts, the selection of runs, and scorecards."""
 
 import copy
+import math
 
 import pandas as pd
 import pytest
@@ -310,13 +311,29 @@ def test_an_empty_scorecard_has_the_same_columns_and_types():
     pd.testing.assert_series_equal(card().dtypes, card(make_claim()).dtypes)
 
 
-def test_a_scorecard_tells_all_claims_that_cannot_be_measured():
-    with pytest.raises(ClaimError) as caught:
-        card(make_claim(where={"x": 1}), make_claim(), make_claim(id="b", where={"y": 1}))
-    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == [
-        "claim 'mup-width'",
-        "claim 'b'",
-    ]
+def test_a_claim_that_cannot_be_measured_leaves_the_others_their_verdicts():
+    alone = card(make_claim(id="b"))
+    both = card(make_claim(where={"x": 1}), make_claim(id="b"))
+    assert both["claim"].tolist() == ["mup-width", "b"]
+    assert both["verdict"][0] == "undecided"
+    assert both["reason"][0].startswith(
+        "it cannot be measured: claim 'mup-width': the table 'runs'"
+    )
+    assert math.isnan(both["value"][0])
+    pd.testing.assert_frame_equal(both[1:].reset_index(drop=True), alone)
+    with pytest.raises(ClaimError, match="bar"):
+        card(make_claim(bar={}))
+
+
+@pytest.mark.parametrize("measure", ["transfer_regret", "transfer_regret_sigma", "transfer_gain"])
+def test_sizes_with_different_learning_rates_leave_a_regret_undecided(measure):
+    """The best learning rate of the smallest size, or its neighbours, were not run elsewhere."""
+    tables = make_tables()
+    runs, large = tables["runs"], tables["runs"]["shape.width"].max()
+    moved = runs.assign(lr=runs["lr"].where(runs["shape.width"] != large, runs["lr"] * 1.3))
+    table = card(make_claim(measure=measure), tables={**tables, "runs": moved})
+    assert table["verdict"].tolist() == ["undecided"]
+    assert f"shape.width {large:g} was not run at lr" in table["reason"][0]
 
 
 def test_a_scorecard_leaves_its_inputs_alone_and_repeats_itself():

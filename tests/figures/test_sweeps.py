@@ -76,3 +76,19 @@ def test_a_heat_map_stars_the_least_loss_or_the_largest_accuracy(tables):
     rows = [text.get_text() for text in axis.get_yticklabels()]
     assert rows == ["32", "16", "8"]
     assert rows[int(star.get_ydata()[0])] == "32"
+
+
+def test_a_cell_with_a_diverged_seed_has_a_cross_and_never_the_star(tables):
+    runs = tables["runs"][tables["runs"]["parameterisation"] == "mup"]
+    least = (runs["lr"] == 0.5) & (runs["shape.width"] == 8)  # the star of these tables
+    seeds = least & runs["seed"].isin([1, 2])
+    gone = runs.assign(status=runs["status"].mask(seeds, "diverged"))
+    gone = gone.assign(final_loss=gone["final_loss"].mask(least & ~seeds, 0.5))
+    axis = draw.draw(figure("heat_map"), {**tables, "runs": gone}).axes[0]
+    marks = {m: [a for a in axis.lines if a.get_marker() == m] for m in "*x"}
+    places = {m: [(a.get_xdata()[0], int(a.get_ydata()[0])) for a in marks[m]] for m in marks}
+    assert places["x"] == [(2.5, 2)]
+    assert places["*"] == [(2.5, 0)]  # the same learning rate at another width
+    none = runs.assign(status="diverged")
+    axis = draw.draw(figure("heat_map"), {**tables, "runs": none}).axes[0]
+    assert {line.get_marker() for line in axis.lines} == {"x"}

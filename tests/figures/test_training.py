@@ -1,10 +1,12 @@
 """Figures of quantities along training, on synthetic tables: they show what the tables say."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from tests.support.figures import figure
 
+from hypertransfer.analysis.estimate import AnalysisError
 from hypertransfer.figures import draw
 
 
@@ -30,3 +32,31 @@ def test_a_level_is_drawn(tables):
     drawn = draw.draw(figure("along"), tables)
     (sharpness, *_) = [a for a in drawn.axes if "sharpness" in a.get_ylabel()]
     assert 5 in [line.get_ydata()[0] for line in sharpness.lines if line.get_linestyle() == "--"]
+
+
+def test_levels_show_every_seed_of_quantities_of_two_probes(tables):
+    """The last rows of a run were those of one of its probes."""
+    hessian = tables["probes"].assign(probe="hessian", trace=np.nan)
+    traces = hessian.assign(probe="trace", trace=7.0, scaled_sharpness=np.nan)
+    probes = pd.concat([hessian, traces], ignore_index=True)
+    options = {"quantities": ["scaled_sharpness", "trace"]}
+    sharp, trace = draw.draw(figure("levels", **options), {**tables, "probes": probes}).axes
+    # At step 20 of the fixture, sharpness is 21 + 400·(1/width − 1/32).
+    expected = [21 + 400 * (1 / width - 1 / 32) for width in (8, 16, 32)]
+    for axis, values in ((sharp, expected), (trace, [7.0] * 3)):
+        assert len(axis.lines) == 2
+        for line in axis.lines:
+            assert line.get_ydata() == pytest.approx(values)
+
+
+@pytest.mark.parametrize("kind", ["sharpness", "along", "levels", "arms"])
+def test_a_figure_shows_the_probe_that_it_names_of_two(tables, kind):
+    top = tables["probes"]
+    again = top.assign(probe="again", scaled_sharpness=100.0)
+    both = {**tables, "probes": pd.concat([top, again], ignore_index=True)}
+    with pytest.raises(AnalysisError, match=r"several probes.*known: again, top"):
+        draw.draw(figure(kind), both)
+    drawn = draw.draw(figure(kind, probe="again"), both)
+    heights = [y for a in drawn.axes for line in a.lines for y in np.atleast_1d(line.get_ydata())]
+    assert 100.0 in heights
+    assert not {21.0, 71 - 12.5} & {*heights}  # the mean of "top" at the last step

@@ -136,7 +136,7 @@ def changed(entry, options):
 
 
 @pytest.mark.filterwarnings("ignore:Polyfit")  # of sizes of which one alone is measured
-@pytest.mark.parametrize("kind", [kind for kind, card in FIGURES.items() if card.reads_runs])
+@pytest.mark.parametrize("kind", [kind for kind, card in FIGURES.items() if card.table == "runs"])
 def test_figures_that_planning_accepts_are_drawn(kind):
     texts = {"id": "f", "title": "t", "caption": "c", "kind": kind}
     entry = {**texts, "options": FIGURE.get(kind, {})}

@@ -39,3 +39,11 @@ def test_values_beside_their_bounds_are_outside(bounds, value):
 def test_conditions_do_not_take_text_for_numbers_nor_one_flag_for_the_other():
     assert conditions.matches({"axis": True}, {"axis": "false"}) is False
     assert conditions.matches({"axis": 1}, {"axis": "1"}) is False
+
+
+def test_null_matches_null_also_where_a_table_holds_nan_for_it():
+    for wanted in (None, [None, 1]):
+        assert conditions.matches({"x": wanted}, {"x": None})
+        assert conditions.matches({"x": wanted}, {"x": float("nan")})
+        assert not conditions.matches({"x": wanted}, {"x": 2.0})
+    assert not conditions.matches({"x": 1}, {"x": float("nan")})

@@ -16,8 +16,9 @@ from hypertransfer.studies.planned import Planned, ScaleValues
 
 
 def claim_problems(planned=PROBED, **changes):
-    parsed = Claim.parse(claim(**changes))
-    return [(p.key, p.text) for p in claim_checks.claim_problems(parsed, planned)]
+    parsed, asked = Claim.parse(claim(**changes)), "min_seeds" in changes
+    problems = claim_checks.claim_problems(parsed, planned, asks_for_seeds=asked)
+    return [(p.key, p.text) for p in problems]
 
 
 def test_two_runs_that_a_measure_cannot_tell_apart():
@@ -188,5 +189,42 @@ def test_more_seeds_than_this_scale_plans_may_be_asked_for_another_scale():
     assert key == "min_seeds"
 
 
+def test_a_number_of_seeds_is_asked_for_also_if_it_is_the_default():
+    text = "3 seeds are asked for, and at most 2 seeds are planned at a scale"
+    ((key, found),) = claim_problems(min_seeds=3)
+    assert key == "min_seeds"
+    assert found.startswith(text)
+
+
 def test_the_seeds_of_the_default_are_not_asked_for():
     assert claim_problems(where={"grid": "sweep", "seed": 0}) == []
+
+
+REGIONS = [{"replay": "r", "suite": "s", "region": name} for name in ("box", "ball")] + [
+    {"replay": "q", "suite": "s", "region": "box"}
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"measure": "region_level", "where": {"replay": "r"}},
+         "several values of region are selected, box, ball: add `region: box` to where"),
+        ({"measure": "region_level", "where": {"region": "box"}},
+         "several values of replay are selected, r, q: add `replay: r` to where"),
+        ({"measure": "region_ratio", "where": {}, "options": {"of": "r", "over": "q"}},
+         "several values of region are selected, box, ball: add `region: box` to where"),
+        ({"measure": "region_ratio", "where": {"region": "box"},
+          "options": {"of": "r", "over": "q"}}, ""),
+        ({"measure": "region_level", "where": {"replay": "r"},
+          "options": {"by": "task, region"}}, ""),
+        ({"measure": "winner_slope", "where": {}, "options": {"size": "width"}},
+         "several values of dimension are selected, lr, wd: add `dimension: lr` to where"),
+        ({"measure": "winner_slope", "where": {"dimension": "wd"},
+          "options": {"size": "width"}}, ""),
+    ],
+)  # fmt: skip
+def test_regions_and_winners_of_several_kinds_are_not_averaged(changes, text):
+    winners = [{"suite": "s", "dimension": name} for name in ("lr", "wd")]
+    planned = Planned(RUNS, {**ROWS, "regions": REGIONS, "winners": winners})
+    assert claim_problems(planned, **changes) == ([("where", text)] if text else [])

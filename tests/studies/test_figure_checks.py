@@ -27,7 +27,7 @@ def problems_of(kind, where=None, **options):
 
 
 def test_the_kind_of_a_figure_is_known():
-    assert problems_of("loss") == []
+    assert problems_of("optimum") == []
     (problem,) = problems_of("los")
     assert str(problem).startswith("kind: 'los' is not one of overview, sharpness, loss")
 
@@ -64,6 +64,8 @@ def test_every_option_of_every_kind_has_a_type(kind, option, wrong):
          "'ntk' is not a list of one or more numeric columns of the table `history`"),
         ("along", {"quantities": []}, "quantities", "[] is not a list of one or more numeric"),
         ("along", {"quantities": ["ntk", "nkt"]}, "quantities.1", "'nkt' is not one of train_loss"),
+        ("along", {"quantities": ["ntk", "ntk"]}, "quantities", "'ntk' occurs twice"),
+        ("regrets", {"replays": ["r", "r"]}, "replays", "'r' occurs twice"),
         ("along", {"level": "8"}, "level", "'8' is not a number or null"),
         ("along", {"sweep": "yes"}, "sweep", "'yes' is not of type 'boolean'"),
         ("inflation", {"quantity": "size"}, "quantity", "'size' is not one of volume, share"),
@@ -152,6 +154,7 @@ TWO_ARMS = Planned(
     {"sweep": {"sharp": Probe("hessian", [0])}, "copy": {}},
 )
 RACE = {"of": "mup", "over": "sp", "column": "parameterisation"}
+ARMS = {"quantities": ["seconds"], "column": "parameterisation"}
 TWINS = "several runs at "
 
 
@@ -193,6 +196,21 @@ TWINS = "several runs at "
         ("frontier", {"grid": "sweep"}, {"size": "data"}, "options.size", "'data' holds 'digits'"),
         ("heat_map", {}, {"x": "model", "y": "lr"}, "options.x", "'model' holds 'conv', which is"),
         ("heat_map", {}, {"x": "lr", "y": "lr"}, "options.y", "'lr' is the value of `x`, too"),
+        ("heat_map", {"grid": "sweep"}, {"x": "lr", "y": "shape.width"}, "where",
+         f"{TWINS}lr 0.1, shape.width 8, seed 0: they differ in parameterisation: mup, sp"),
+        ("law", {"grid": "sweep"}, {}, "where",
+         f"{TWINS}parameterisation mup, steps 10, seed 0: they differ in shape.width: 8, 16"),
+        ("loss", {"grid": "sweep"}, {"panels": "data"}, "where",
+         f"{TWINS}data digits, shape.width 8, seed 0: they differ in parameterisation: mup, sp"),
+        ("loss", {}, {}, "where", f"{TWINS}parameterisation mup, shape.width 8, seed 0: they diff"),
+        ("sharpness", {"grid": "sweep"}, {"panels": "data"}, "where",
+         f"{TWINS}data digits, shape.width 8, seed 0: they differ in parameterisation: mup, sp"),
+        ("along", {"grid": "sweep"}, {"quantities": ["train_loss"], "panels": "data"}, "where",
+         f"{TWINS}data digits, shape.width 8, seed 0: they differ in parameterisation: mup, sp"),
+        ("levels", {"grid": "sweep"}, {"quantities": ["sharpness"], "size": "lr"}, "options.size",
+         "2 values of lr have to be selected, and only 0.1 is"),
+        ("arms", {"grid": "sweep"}, {"quantities": ["seconds"]}, "where",
+         f"{TWINS}model conv, optimizer sgd, lr 0.1, seed 0: they differ in"),
         ("search_progress", {"grid": "sweep"}, {}, "where",
          "the runs of the grid sweep have no column 'method', which search_progress reads"),
         ("multipliers", {"grid": "sweep"}, {}, "where", "the runs of the grid sweep have no"),
@@ -248,7 +266,11 @@ def test_what_a_figure_would_fail_on_is_found_at_planning(kind, where, options, 
         ("lr_sweep", {"grid": "sweep"}, {"titles": {"mup": "X", "copy": "of another figure"}}),
         ("overview", {}, {"dynamics": "sweep", "sweep": "copy"}),
         ("optimum", {}, {"titles": {"sweep": "X"}}),
-        ("heat_map", {}, {"x": "lr", "y": "shape.width"}),
+        ("heat_map", {"grid": "sweep", "parameterisation": "sp"}, {"x": "lr", "y": "shape.width"}),
+        ("law", {"grid": "sweep", "shape.width": 8}, {}),
+        ("loss", {"grid": "sweep"}, {}),
+        ("arms", {"grid": "sweep", "shape.width": 8}, ARMS),
+        ("arms", {"grid": "sweep"}, {**ARMS, "rows": "shape.width"}),
         ("regions", {}, {"replays": ["r"], "x": "lr", "y": "steps", "regions": ["box"]}),
         ("winners", {}, {"suites": ["s"], "dimension": "lr", "size": "width"}),
         ("regrets", {}, {"replays": ["r"], "titles": {"box": "x", "r": "y"}}),
@@ -267,3 +289,79 @@ def test_titles_of_names_at_another_scale_are_kept():
     for name, count in (("ntp", 0), ("npt", 1)):
         figure = Figure.parse({**entry, "options": {"titles": {name: "X"}}})
         assert len(list(figure_checks.figure_problems(figure, planned))) == count
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "place"),
+    [
+        ("sharpness", {}, "where"),
+        ("overview", {"dynamics": "sweep", "sweep": "copy"}, "where"),
+        ("along", {"quantities": ["scaled_sharpness"]}, "options.quantities.0"),
+        ("levels", {"quantities": ["scaled_sharpness"]}, "options.quantities.0"),
+        ("gaps", {"quantities": ["scaled_sharpness"]}, "options.quantities.0"),
+        ("arms", {"quantities": ["scaled_sharpness"], "column": "parameterisation"},
+         "options.quantities.0"),
+    ],
+)  # fmt: skip
+def test_a_quantity_of_two_probes_is_shown_of_one_that_is_named(kind, options, place):
+    two = {"h": Probe("hessian", [0], {}, {"samples": 8}), "k": Probe("hessian", [0])}
+    planned = replace(TWO_ARMS, probes={"sweep": two, "copy": {}})
+    where = {} if kind == "overview" else {"grid": "sweep"}
+    where |= {"gaps": {"parameterisation": "mup"}, "arms": {"shape.width": 8}}.get(kind, {})
+    entry = {"id": "f", "title": "t", "caption": "c", "kind": kind, "where": where}
+
+    def found(**more):
+        figure = Figure.parse({**entry, "options": {**options, **more}})
+        return [(p.key, p.text) for p in figure_checks.figure_problems(figure, planned)]
+
+    text = "scaled_sharpness is measured by several probes, h, k: name one as the option probe"
+    assert found() == [(place, text)]
+    assert found(probe="k") == []
+    planned = replace(planned, probes={"sweep": {"k": Probe("hessian", [0])}, "copy": {}})
+    ((key, fault),) = found(probe="h")
+    assert key == "options.probe"
+    assert fault.startswith("no probe 'h' of the selected runs measures scaled_sharpness; known: k")
+
+
+def test_arms_have_one_learning_rate_unless_an_option_chooses():
+    rates = {**WIDTHS, "shape.width": [8], "lr": [0.1, 0.2]}
+    planned = Planned({"sweep": runs(Grid(VALID, rates))})
+    entry = {"id": "f", "title": "t", "caption": "c", "kind": "arms"}
+    options = {"quantities": ["seconds"], "column": "parameterisation"}
+    for more, count in (({}, 1), ({"best": True}, 0), ({"rows": "lr"}, 0)):
+        figure = Figure.parse({**entry, "options": {**options, **more}})
+        found = list(figure_checks.figure_problems(figure, planned))
+        assert len(found) == count
+        assert all(p.text.startswith("mup has several learning rates: set best") for p in found)
+
+
+@pytest.mark.parametrize(("quantity", "count"), [("sharpness", 0), ("train_loss", 1)])
+def test_of_several_runs_in_one_place_only_those_count_that_are_drawn(quantity, count):
+    """A probe measures at one learning rate of two; a training loss is that of all runs."""
+    rates = {**WIDTHS, "lr": [0.1, 0.2]}
+    probes = {"sweep": {"p": Probe("hessian", [0], {"lr": 0.1})}}
+    planned = Planned({"sweep": runs(Grid(VALID, rates))}, {}, probes)
+    entry = {"id": "f", "title": "t", "caption": "c", "kind": "along"}
+    for sweep, expected in ((False, count), (True, 0)):
+        figure = Figure.parse({**entry, "options": {"quantities": [quantity], "sweep": sweep}})
+        assert len(list(figure_checks.figure_problems(figure, planned))) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "text"),
+    [
+        ("regrets", {"replays": ["r"]}, "the table replays has no rows: the study has no replays"),
+        ("regions", {"replays": ["r"], "x": "lr", "y": "steps", "regions": ["box"]},
+         "the table regions has no rows: the study has no replays"),
+        ("inflation", {"replays": ["r"], "region": "box"},
+         "the table regions has no rows: the study has no replays"),
+        ("winners", {"suites": ["s"], "dimension": "lr", "size": "width"},
+         "the table winners has no rows: the study has no suites"),
+    ],
+)  # fmt: skip
+def test_figures_of_replays_need_replays(kind, options, text):
+    none = Planned(RUNS, {name: [] for name in ROWS})
+    figure = Figure.parse({"id": "f", "title": "t", "caption": "c", "kind": kind,
+                           "options": options})  # fmt: skip
+    found = [(p.key, p.text) for p in figure_checks.figure_problems(figure, none)]
+    assert found == [("kind", text)]

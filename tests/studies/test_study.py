@@ -141,9 +141,9 @@ ONE = {
         ["'many' is not a whole number"],
     ),
     "a claim that takes two runs for one": (
-        "      seed: [0, 1]\n", "      seed: [0, 1]\n      lr: [0.1, 0.2]\n",
+        "measure: sharpness_spread", "measure: sharpness_spread\n    options: {size: lr}",
         "    bar: {max: 1}", "claims.0.where",
-        ["several runs at shape.width 8, seed 0"],
+        ["several runs at lr ", "seed 0: they differ in shape.width"],
     ),
     "a counterpart that is no figure": (
         "claims:\n", "counterparts:\n  - {paper: x, shows: y, figures: [flat], claims: [stays]}\n"
@@ -440,6 +440,7 @@ def test_arms_may_be_components_with_options(load):
             "measure: advantage\n    options: {column: optimizer, of: adam}",
         ),
         ("    where: {grid: sweep}\n    bar", "    where: {grid: sweep, shape.width: 8}\n    bar"),
+        ("kind: sharpness", "kind: sharpness\n    options: {panels: optimizer}"),
     )
     assert len(study.runs["sweep"]) == 8
 

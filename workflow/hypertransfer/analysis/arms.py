@@ -123,11 +123,14 @@ def at_tuned(runs: pd.DataFrame, column: str, size: str) -> tuple[pd.DataFrame, 
     """The runs of each arm's largest size at the best learning rate of the arm's smallest size.
 
     `column` and `size` are the columns of arms and sizes. The text beside the returned runs is
-    empty. If an arm has no run at its largest size and this learning rate, all runs are returned,
-    and the text is a caveat that names the arm.
+    empty. If an arm has one size, or no run at its largest size and this learning rate, all runs
+    are returned, and the text is a caveat that names the arm.
     """
     kept = []
     for name, arm in runs.groupby(column, sort=False):
+        if arm[size].nunique() < 2:
+            text = f"only one {size} was selected ({arm[size].iloc[0]:g})"
+            return runs, f"{name}: {text}, and a learning rate is tuned at a smaller one"
         small = arm[arm[size] == arm[size].min()]
         best = best_lr(small)
         large = arm[(arm[size] == arm[size].max()) & (arm["lr"] == best)]

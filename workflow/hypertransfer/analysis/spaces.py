@@ -18,6 +18,26 @@ def split_columns(by: str) -> list[str]:
     return [name.strip() for name in by.split(",")]
 
 
+def check_one(table: pd.DataFrame, columns: Sequence[str], by: str) -> None:
+    """Check that rows have one value in each column that `by` does not name.
+
+    Raises:
+        AnalysisError: rows of several values would be averaged.
+    """
+    for column in columns:
+        values = list(dict.fromkeys(table[column])) if column in table else []
+        if len(values) > 1 and column not in split_columns(by):
+            raise AnalysisError(several(column, values))
+
+
+def several(column: str, values: Sequence[str]) -> str:
+    """A text on several values of which a condition has to choose one."""
+    return (
+        f"several values of {column} are selected, {', '.join(values)}: "
+        f"add `{column}: {values[0]}` to where"
+    )
+
+
 def regret_curves(replays: pd.DataFrame, method: str, by: str = "task") -> np.ndarray:
     """Mean regrets (unit, evaluation) of a method, units in the order of their names.
 

@@ -233,10 +233,8 @@ def regret(sweeps: Sequence[Sweep], seeds: np.ndarray) -> Estimate:
     smallest size, minus the least mean loss of the largest size. The regret is never negative, and
     is inf if a run diverged at that learning rate. If the best learning rate of the largest size
     lies on the edge of the grid, a wider grid could have a better one, and the upper bound is inf.
-    If that of the smallest size lies on the edge, the bounds are 0 and inf.
-
-    Raises:
-        AnalysisError: the largest size was not run at that learning rate.
+    If that of the smallest size lies on the edge, the bounds are 0 and inf. If the largest size was
+    not run at that learning rate, the regret is nan, and the bounds are 0 and inf.
     """
     proxy, target = sweeps[0].optimum(seeds), sweeps[-1].optimum(seeds)
     if "none" in (proxy.edge, target.edge):
@@ -244,10 +242,7 @@ def regret(sweeps: Sequence[Sweep], seeds: np.ndarray) -> Estimate:
     losses = sweeps[-1].losses[seeds].mean(axis=0)
     at = np.flatnonzero(np.isclose(np.log2(sweeps[-1].lrs), proxy.best, rtol=0, atol=1e-6))
     if not at.size:
-        raise AnalysisError(
-            f"size {sweeps[-1].size:g} has no run at lr {2**proxy.best:g}, the best at size "
-            f"{sweeps[0].size:g}: give both sizes the same learning rates"
-        )
+        return Estimate(math.nan, 0.0, math.inf)
     value = float(losses[at[0]] - losses.min())
     low = 0.0 if proxy.edge else value
     return Estimate(value, low, math.inf if proxy.edge or target.edge else value)
@@ -256,17 +251,14 @@ def regret(sweeps: Sequence[Sweep], seeds: np.ndarray) -> Estimate:
 def transfer_gain(sweeps: Sequence[Sweep], seeds: np.ndarray) -> Estimate:
     """The smallest size's least mean loss, minus the largest size's at the same learning rate.
 
-    Raises:
-        AnalysisError: the largest size was not run at that learning rate.
+    If the largest size was not run at that learning rate, the gain is nan without bounds.
     """
     small, large = sweeps[0], sweeps[-1]
     losses = small.losses[seeds].mean(axis=0)
     best = small.best_tried(seeds)
     at = np.flatnonzero(np.isclose(large.lrs, small.lrs[best]))
     if not len(at):
-        raise AnalysisError(
-            f"the largest size was not run at {small.lrs[best]:g}, the best of the smallest size"
-        )
+        return Estimate(math.nan, -math.inf, math.inf)
     return exact(float(losses[best] - large.losses[seeds][:, at[0]].mean()))
 
 

@@ -84,11 +84,34 @@ def _probe(series: pd.DataFrame, quantity: str, probe: str | None) -> str:
     return probe or measured[0]
 
 
-def with_measured(tables: Tables, quantity: str) -> pd.DataFrame:
+def named_probe(tables: Tables, quantity: str, probe: str | None) -> str | None:
+    """The probe, if it measured the quantity; None if the quantity is another probe's."""
+    series = tables["probes"]
+    measured = quantity in series and set(series.loc[series[quantity].notna(), "probe"])
+    return probe if measured and probe in measured else None
+
+
+def probed_rows(tables: Tables, quantity: str, probe: str | None) -> pd.DataFrame:
+    """The rows of the one probe that measured a quantity; each run and step has one row.
+
+    `probe` chooses between several probes of the quantity.
+
+    Raises:
+        AnalysisError: several probes measured the quantity, and `probe` is none of them.
+    """
+    rows = tables["probes"]
+    if rows[quantity].isna().all():
+        return rows.iloc[:0]
+    name = _probe(rows, quantity, named_probe(tables, quantity, probe))
+    # A run that several grids have is one run.
+    return rows[rows["probe"] == name].drop_duplicates(["key", "step"])
+
+
+def with_measured(tables: Tables, quantity: str, probe: str | None = None) -> pd.DataFrame:
     """The table of runs, one row for each run key, with a column of the quantity.
 
     If the quantity is not a column of the runs, the column holds the value that a probe measured
-    at each run's last checkpoint.
+    at each run's last checkpoint. `probe` names the probe if several measured the quantity.
 
     Raises:
         AnalysisError: no probe, or several probes measured the quantity.
@@ -96,7 +119,7 @@ def with_measured(tables: Tables, quantity: str) -> pd.DataFrame:
     runs = unique_runs(tables)
     if quantity in runs or quantity not in tables.get("probes", ()):
         return runs
-    series = series_of(tables, runs, quantity).dropna(subset=[quantity]).sort_values("step")
+    series = series_of(tables, runs, quantity, probe).dropna(subset=[quantity]).sort_values("step")
     return runs.merge(series.groupby("key")[quantity].last().reset_index(), on="key")
 
 
@@ -134,8 +157,17 @@ def cell_means(runs: pd.DataFrame, x: str, y: str, quantity: str) -> pd.DataFram
     return table.sort_index(ascending=False)
 
 
-def best_cell(cells: pd.DataFrame, *, highest: bool) -> tuple[int, int]:
-    """Row and column number of the highest (or lowest) cell that is a number."""
+def diverged_cells(runs: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """Whether a seed diverged in each of the cells of `cell_means`."""
+    gone = runs.assign(gone=runs["status"] == "diverged")
+    table = gone.pivot_table(index=y, columns=x, values="gone", aggfunc="max", dropna=False)
+    return table.sort_index(ascending=False) == 1
+
+
+def best_cell(cells: pd.DataFrame, *, highest: bool) -> tuple[int, int] | None:
+    """Row and column number of the highest (or lowest) cell; None if none is a number."""
+    if cells.isna().all(axis=None):
+        return None
     best = np.nanargmax(cells) if highest else np.nanargmin(cells)
     row, column = np.unravel_index(best, cells.shape)
     return int(row), int(column)

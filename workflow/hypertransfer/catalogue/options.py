@@ -44,8 +44,8 @@ POSITIVE = {"type": "number", "exclusiveMinimum": 0}
 #   of_each: an option with a list, and a column: the value is in the rows of each of its values;
 #   keys_of: the keys of a mapping occur in one of these: `value_of`, or an option as `value_in`;
 #   separator: the value is a text of several names;
-#   measured: the value is a quantity that one probe measures in `every` run, that one probe
-#     measures in some run (`once`), or that any probe measures (`some`);
+#   measured: the value is a quantity that one probe measures in `every` run, or in some run
+#     (`once`);
 #   within_budget: the value is a number of evaluations that the searches have.
 Option = Mapping[str, Any]
 

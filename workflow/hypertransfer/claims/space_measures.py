@@ -19,6 +19,8 @@ QUANTITIES = (
     "volume", "share", "inflation", "needed", "covered", "coverage", "coverage_nearest", "points",
     "excluded", "planted_out", "seconds",
 )  # fmt: skip
+# Columns of which a claim selects one value, unless `by` tells its values apart.
+ONE_OF = {"regions": ("replay", "region"), "winners": ("suite", "dimension")}
 METHOD = {"minLength": 1, "value_of": ["replays", "method"]}
 SEARCHES: Mapping[str, Mapping[str, Any]] = {
     "of": METHOD,
@@ -116,6 +118,7 @@ def region_level(
 
     The quantity is averaged over repeats first. Quantities are columns of the table `regions`.
     """
+    spaces.check_one(tables["regions"], ONE_OF["regions"], by)
     values = spaces.per_unit(tables["regions"], quantity, by).to_numpy(float)
     average = {"mean": np.mean, "median": np.median}[statistic]
     return _over_units(lambda rows: float(average(values[rows])), len(values), seed, by)
@@ -143,6 +146,7 @@ def region_ratio(
         if part.empty:
             known = ", ".join(sorted(set(regions[column])))
             raise ClaimError(f"no region has {column} {name!r}; there is {known}")
+        spaces.check_one(part, ONE_OF["regions"], by)
         logarithms[name] = spaces.per_unit(part, quantity, by, np.log)
     paired = logarithms[of].index.intersection(logarithms[over].index)
     if paired.empty:
@@ -160,6 +164,7 @@ def winner_slope(tables: Tables, seed: int, *, size: str = "width", by: str = "g
     Winners are in octaves. `by` names the columns whose values distinguish groups, separated by
     commas.
     """
+    spaces.check_one(tables["winners"], ONE_OF["winners"], by)
     slopes = spaces.winner_slopes(tables["winners"], size, by)
     return _over_units(lambda rows: float(slopes[rows].mean()), len(slopes), seed, by)
 

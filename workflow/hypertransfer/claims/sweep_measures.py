@@ -225,7 +225,11 @@ def _regret_caveats(sweeps: list[Sweep], seeds: np.ndarray, size: str) -> Iterat
     ends = [sweeps[0], sweeps[-1]]
     edges = [sweep for sweep in ends if sweep.optimum(seeds).edge]
     yield from _optimum_caveats(edges, seeds, size)
-    if not edges and analysis_sweeps.regret(sweeps, seeds).value == math.inf:
+    regret = analysis_sweeps.regret(sweeps, seeds).value
+    if not edges and math.isnan(regret):
+        lr = 2 ** ends[0].optimum(seeds).best
+        yield f"{size} {ends[1].size:g} was not run at lr {lr:.3g}, the best of {ends[0].size:g}"
+    if not edges and regret == math.inf:
         yield (
             f"at {size} {ends[1].size:g} the best learning rate of {size} {ends[0].size:g} diverges"
         )

@@ -142,9 +142,31 @@ def _idle_problems(measure: Measure, options: Mapping[str, Any]) -> Iterator[Pro
         if quantity in ALONG_TRAINING:
             text = f"has no effect: no probe measures {quantity}"
             yield Problem(("options", "probe"), NO_VALUE, text)
+    yield from _repeated_names(measure, options)
     if options.get("of", "") != "" and options["of"] == options.get("over"):
         text = f"{options['of']!r} is compared with itself: of and over are equal"
         yield Problem(("options", "over"), NO_VALUE, text)
+
+
+def _repeated_names(measure: Measure, options: Mapping[str, Any]) -> Iterator[Problem]:
+    """Problems of options that list names: a name that occurs twice, or in another option, too."""
+    pairs = ((options.get(name), name) for name in ("base", "joint"))
+    arms = {arm: name for arm, name in pairs if arm and isinstance(arm, str)}
+    if "base" not in arms.values() and options.get("base") in (*arms,):
+        yield Problem(
+            ("options", "joint"), NO_VALUE, f"{options['joint']!r} is the value of `base`, too"
+        )
+    for option, value in options.items():
+        separator = measure.schema(option).get("separator")
+        if not separator or not isinstance(value, str):
+            continue
+        names = [name.strip() for name in value.split(separator)]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            yield Problem(("options", option), NO_VALUE, f"{twice!r} occurs twice")
+        for name in names if option == "single" else ():
+            if name in arms:
+                text = f"{name!r} is the value of `{arms[name]}`, too"
+                yield Problem(("options", option), NO_VALUE, text)
 
 
 def _expected(value: Any, default: object, schema: Mapping[str, Any]) -> str:

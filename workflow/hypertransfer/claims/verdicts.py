@@ -107,19 +107,22 @@ def scorecard(
 ) -> pd.DataFrame:  # fmt: skip
     """A table with a row for each claim and the columns `runs.scorecard.COLUMNS`.
 
+    A claim that cannot be measured is undecided for that reason, and the others have verdicts.
+
     Raises:
-        ClaimError: claims cannot be measured; the message has one line for each of them.
+        ClaimError: claims are malformed; the message has one line for each problem.
     """
-    rows, problems = [], []
+    claims, rows = list(claims), []
+    if problems := validate(claims):
+        raise ClaimError("\n".join(problems))
     for claim in claims:
         try:
             verdict = check(claim, tables, seed)
         except ClaimError as error:
-            problems.append(str(error))
-            continue
+            parsed, nothing = Claim.parse(claim), undetermined(0, str(error))
+            text = f"it cannot be measured: {error}"
+            verdict = Verdict(parsed, nothing, _unit(parsed), UNDECIDED, text)
         rows.append({"study": study, **verdict.row(), "scale": scale, "edition": edition})
-    if problems:
-        raise ClaimError("\n".join(problems))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({name: float if name in NUMBERS else "str" for name in COLUMNS})
 

@@ -18,7 +18,7 @@ from hypertransfer.analysis.sweeps import (
     shifts_from_smallest,
     sweeps_of_common_seeds,
 )
-from hypertransfer.analysis.tables import Tables, with_measured
+from hypertransfer.analysis.tables import Tables, named_probe, with_measured
 from hypertransfer.catalogue.cards.lmo_presets import ADAMW, PRESETS
 from hypertransfer.figures.labels import AXES, QUANTITIES
 from hypertransfer.figures.panels import (
@@ -53,6 +53,7 @@ def arms(
     rows: str,
     tuned_at: str,
     best: bool,
+    probe: str | None,
     titles: Mapping[str, str],
 ) -> Figure:
     """Quantities of the runs: arms of `column` side by side, a row of panels a value of `rows`.
@@ -68,7 +69,7 @@ def arms(
     for row, name in zip(axes, names, strict=True):
         part = select(tables, {rows: name})
         for axis, quantity in zip(row, quantities, strict=True):
-            runs = with_measured(part, quantity)
+            runs = with_measured(part, quantity, named_probe(part, quantity, probe))
             if tuned_at:
                 runs, absent = analysis_arms.at_tuned(runs, column, tuned_at)
                 axis.set_title(absent, fontsize=7, wrap=True)

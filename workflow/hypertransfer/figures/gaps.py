@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from hypertransfer.analysis import trajectories
 from hypertransfer.analysis.curves import power_law_through
 from hypertransfer.analysis.sweeps import common_seeds
-from hypertransfer.analysis.tables import Tables, series_of, unique_runs
+from hypertransfer.analysis.tables import Tables, named_probe, series_of, unique_runs
 from hypertransfer.analysis.trajectories import Trajectories
 from hypertransfer.figures.labels import AXES, QUANTITIES
 from hypertransfer.figures.panels import (
@@ -32,6 +32,7 @@ def gaps(
     quantities: Sequence[str],
     size: str,
     relative: Sequence[str],
+    probe: str | None,
 ) -> Figure:
     """|S_N − S_∞| of each quantity: along training (top) and over size late in training (bottom).
 
@@ -42,7 +43,8 @@ def gaps(
     figure, axes = panel_grid(2, len(quantities))
     runs, _ = common_seeds(unique_runs(tables), size)
     for column, quantity in enumerate(quantities):
-        series = series_of(tables, runs, quantity).dropna(subset=[quantity])
+        chosen = named_probe(tables, quantity, probe)
+        series = series_of(tables, runs, quantity, chosen).dropna(subset=[quantity])
         paths = trajectories.trajectories(runs, series, quantity, size)
         ratio = quantity in relative
         _gap_over_time(axes[0, column], paths, ratio)

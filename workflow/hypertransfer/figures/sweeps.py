@@ -17,7 +17,13 @@ from hypertransfer.analysis.sweeps import (
     shifts_from_smallest,
     sweeps_of_common_seeds,
 )
-from hypertransfer.analysis.tables import Tables, across_seeds, best_cell, cell_means
+from hypertransfer.analysis.tables import (
+    Tables,
+    across_seeds,
+    best_cell,
+    cell_means,
+    diverged_cells,
+)
 from hypertransfer.figures.labels import AXES, NAMES, QUANTITIES, parameterisation_label
 from hypertransfer.figures.panels import (
     PANELS,
@@ -137,17 +143,19 @@ def _spans(estimates: Sequence[Estimate]) -> np.ndarray:
 def heat_map(tables: Tables, *, x: str, y: str, quantity: str) -> Figure:
     """A quantity of the runs over two axes, mean over seeds; a star at the best.
 
-    A star marks the best cell: the highest accuracy, or the least value of another quantity. Cells
-    in which all runs diverged are white.
+    A star marks the best of the cells in which no seed diverged: the highest accuracy, or the least
+    value of another quantity. A cross marks cells in which a seed diverged; their means are over
+    the other seeds, and cells in which all diverged are white.
     """
     accuracy = quantity == "eval_accuracy"
     cells = cell_means(tables["runs"], x, y, quantity)
-    row, column = best_cell(cells, highest=accuracy)
+    unsafe = diverged_cells(tables["runs"], x, y)
     figure, axes = panel_grid(1, 1, width=2.2, height=1.3)
     axis = axes[0, 0]
     sns.heatmap(
         cells,
         ax=axis,
+        **({"vmin": 0, "vmax": 1} if cells.isna().all(axis=None) else {}),  # else none is known
         cmap="viridis" if accuracy else "viridis_r",
         annot=True,
         fmt=".2f",
@@ -157,6 +165,10 @@ def heat_map(tables: Tables, *, x: str, y: str, quantity: str) -> Figure:
         yticklabels=[f"{v:g}" for v in cells.index],
     )
     axis.tick_params(axis="y", rotation=0)
-    axis.plot(column + 0.5, row + 0.18, "*", color="white", markeredgecolor="black", markersize=12)
+    for row, column in np.argwhere(unsafe.to_numpy()):
+        axis.plot(column + 0.5, row + 0.18, "x", color="black", markersize=7)
+    if best := best_cell(cells.mask(unsafe), highest=accuracy):
+        place = best[1] + 0.5, best[0] + 0.18
+        axis.plot(*place, "*", color="white", markeredgecolor="black", markersize=12)
     axis.set(xlabel=AXES.get(x, x), ylabel=AXES.get(y, y))
     return figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from hypertransfer.analysis.tables import (
     across_seeds,
     eigenvalue_density,
     last_rows,
+    probed_rows,
     smoothed,
     table_of,
     with_axes,
@@ -50,14 +52,14 @@ EDGES = np.linspace(-4, 2, 37)  # of the bins of a density, in log₁₀ λ
 SMOOTH = 5  # records over which a training loss is averaged
 
 
-def overview(tables: Tables, *, dynamics: str, sweep: str, size: str) -> Figure:
+def overview(tables: Tables, *, dynamics: str, sweep: str, size: str, probe: str | None) -> Figure:
     """The first figure of the paper: a row a parameterisation; sharpness, loss, sweep."""
     names = in_order(tables["runs"]["parameterisation"])
     shades = size_colours(tables["runs"][size])  # one legend for grids of different sizes
     figure, axes = panel_grid(len(names), 3)
     for row, name in zip(axes, names, strict=True):
         along = select(tables, {"grid": dynamics, "parameterisation": name})
-        draw_sharpness(row[0], along, size, shades)
+        draw_sharpness(row[0], along, size, shades, probe)
         draw_loss(row[1], along, size, shades)
         draw_sweep(row[2], select(tables, {"grid": sweep, "parameterisation": name}), size, shades)
         row[0].set_ylabel(f"{parameterisation_label(name)}\n\n{row[0].get_ylabel()}")
@@ -73,9 +75,10 @@ def sharpness(
     size: str,
     panels: str,
     titles: Mapping[str, str],
+    probe: str | None,
 ) -> Figure:
     """Scaled sharpness along training with 2/η₀, a panel a parameterisation."""
-    return by_panel(tables, size, draw_sharpness, panels, titles)
+    return by_panel(tables, size, partial(draw_sharpness, probe=probe), panels, titles)
 
 
 def loss(
@@ -98,6 +101,7 @@ def along(
     titles: Mapping[str, str],
     level: float | None,
     sweep: bool,
+    probe: str | None,
 ) -> Figure:
     """Quantities along training: a row a quantity, a column a panel; a dashed line at `level`.
 
@@ -109,15 +113,16 @@ def along(
     figure, axes = panel_grid(len(rows), len(names), sharey=False if sweep else "row")
     for column, name in enumerate(names):
         part = select(tables, {panels: name})
+        along = _probed(part) if sweep else part  # the sweep has several runs of a size and seed
         for axis, quantity in zip(axes[:, column], rows, strict=True):
             if quantity == "sweep":
                 draw_sweep(axis, part, size)
             elif quantity == "train_loss":
-                draw_loss(axis, _probed(part) if sweep else part, size)
+                draw_loss(axis, along, size)
             elif table_of(quantity) == "history":
-                _of_history(axis, part, size, quantity)
+                _of_history(axis, along, size, quantity)
             else:
-                draw_quantity(axis, part, size, quantity, level)
+                draw_quantity(axis, part, size, quantity, level, probe)
             if column and not sweep:
                 axis.set_ylabel("")
         axes[0, column].set_title(panel_title(name, titles))
@@ -131,9 +136,10 @@ def density(
     size: str,
     panels: str,
     titles: Mapping[str, str],
+    probe: str | None,
 ) -> Figure:
     """Share of the eigenvalues per unit of log λ, at the first and the last checkpoint."""
-    probes = tables["probes"].dropna(subset=["nodes"])
+    probes = probed_rows(tables, "nodes", probe).dropna(subset=["nodes"])
     names = in_order(tables["runs"][panels])
     figure, axes = panel_grid(len(names), 2, sharey=True, sharex=True)
     probes = with_axes(probes, tables["runs"], list(dict.fromkeys([size, panels, "seed"])))
@@ -147,12 +153,13 @@ def density(
     return figure
 
 
-def levels(tables: Tables, *, quantities: Sequence[str], size: str) -> Figure:
+def levels(tables: Tables, *, quantities: Sequence[str], size: str, probe: str | None) -> Figure:
     """Quantities at the last checkpoint over size, a line a parameterisation, with power laws."""
     runs = tables["runs"]
-    table = with_axes(last_rows(tables["probes"]), runs, [size, PANELS])
     figure, axes = panel_grid(1, len(quantities), width=1.2, height=1.15)
     for axis, quantity in zip(axes[0], quantities, strict=True):
+        rows = last_rows(probed_rows(tables, quantity, probe))
+        table = with_axes(rows, runs, [size, PANELS])
         for colour, name in zip(sns.color_palette("deep"), in_order(runs[PANELS]), strict=False):
             spread = across_seeds(table[table[PANELS] == name], size, quantity)
             exponent = power_law_exponent(spread.index, spread["mean"])
@@ -168,10 +175,16 @@ def levels(tables: Tables, *, quantities: Sequence[str], size: str) -> Figure:
     return figure
 
 
-def draw_sharpness(axis: Axes, tables: Tables, size: str, shades: Shades | None = None) -> None:
+def draw_sharpness(
+    axis: Axes,
+    tables: Tables,
+    size: str,
+    shades: Shades | None = None,
+    probe: str | None = None,
+) -> None:
     """Draw the scaled sharpness along training, and 2/η₀ for each learning rate."""
     axes = list(dict.fromkeys([size, "lr"]))
-    probes = with_axes(tables["probes"], tables["runs"], axes)
+    probes = with_axes(probed_rows(tables, "scaled_sharpness", probe), tables["runs"], axes)
     bands(axis, probes, size, "scaled_sharpness", shades)
     for lr in sorted(probes["lr"].unique()):
         axis.axhline(2 / lr, color="0.25", linestyle="--", linewidth=1.2)
@@ -196,10 +209,16 @@ def _probed(tables: Tables) -> dict[str, pd.DataFrame]:
 
 
 def draw_quantity(
-    axis: Axes, tables: Tables, size: str, quantity: str, level: float | None
+    axis: Axes,
+    tables: Tables,
+    size: str,
+    quantity: str,
+    level: float | None,
+    probe: str | None,
 ) -> None:
     """Draw a probed quantity along training, and a dashed line at `level`."""
-    probes = with_axes(tables["probes"], tables["runs"], [size]).dropna(subset=[quantity])
+    rows = probed_rows(tables, quantity, probe).dropna(subset=[quantity])
+    probes = with_axes(rows, tables["runs"], [size])
     if quantity in LOG:
         probes = probes[probes[quantity] > 0]
     bands(axis, probes, size, quantity)

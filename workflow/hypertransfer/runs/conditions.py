@@ -56,6 +56,8 @@ def _close(value: object, bound: object) -> bool:
 
 
 def _same(one: object, other: object) -> bool:
+    if one is None:  # a table of numbers holds nan for null
+        return other is None or other != other
     if isinstance(other, str) and isinstance(one, bool | list | Mapping):
         return canonical(one) == other  # tables hold such values as canonical text
     # 1 and True are equal in Python and different in a config.

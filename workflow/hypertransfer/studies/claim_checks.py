@@ -6,18 +6,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from hypertransfer.analysis.spaces import several, split_columns
 from hypertransfer.catalogue.cards.probes import COLUMNS
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import Measure
+from hypertransfer.claims.space_measures import ONE_OF
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.studies.double_runs import doubles
-from hypertransfer.studies.option_checks import Selection
+from hypertransfer.studies.option_checks import Selection, several_rates
 from hypertransfer.studies.planned import Planned, as_text, selects
 
 
-def claim_problems(claim: Claim, planned: Planned) -> Iterator[Problem]:
-    """Problems of what a claim without other problems, and its control, read."""
+def claim_problems(
+    claim: Claim, planned: Planned, *, asks_for_seeds: bool = False
+) -> Iterator[Problem]:
+    """Problems of what a claim without other problems, and its control, read.
+
+    `asks_for_seeds` says whether the config gives `min_seeds`, which then has to be planned.
+    """
     for path, part in ((), claim), (("control",), claim.control):
         selection = _selection(part, planned) if part else None
         if (
@@ -25,7 +32,8 @@ def claim_problems(claim: Claim, planned: Planned) -> Iterator[Problem]:
         ):  # else the condition has a problem
             problems = _part_problems(measures()[part.measure], selection)
             yield from (problem.below(*path) for problem in problems)
-    yield from _seed_problems(claim, planned)
+    if asks_for_seeds:
+        yield from _seed_problems(claim, planned)
 
 
 def _selection(part: Control, planned: Planned) -> Selection:
@@ -51,6 +59,8 @@ def _part_problems(measure: Measure, selection: Selection) -> Iterator[Problem]:
     if problems:
         return
     yield from _method_problems(measure, selection)
+    if text := _pooled(measure, selection):
+        yield Problem(("where",), NO_VALUE, text)
     if measure.distinct:
         yield from _run_problems(measure, selection)
 
@@ -88,11 +98,7 @@ def _arm_rate_problems(options: Mapping[str, Any], selection: Selection) -> Iter
         return
     several = [arm for arm, tried in rates.items() if len(tried) > 1]
     if several and not options["best"] and not options["tuned_at"]:
-        text = (
-            f"{several[0]} has several learning rates: set best: true or tuned_at in options, or "
-            "choose one in where"
-        )
-        yield Problem(("where",), NO_VALUE, text)
+        yield Problem(("where",), NO_VALUE, several_rates(several[0]))
 
 
 def _method_problems(measure: Measure, selection: Selection) -> Iterator[Problem]:
@@ -111,13 +117,29 @@ def _method_problems(measure: Measure, selection: Selection) -> Iterator[Problem
             return
 
 
+def _pooled(measure: Measure, selection: Selection) -> str:
+    """A text on regions or winners that would be averaged; empty if there are none."""
+    if measure.table not in ONE_OF:
+        return ""
+    options, rows = selection.options, selection.rows
+    parts = [rows]
+    if "over" in options:  # two regions are compared
+        names = (options["of"], options["over"])
+        parts = [[row for row in rows if row.get(options["column"]) == name] for name in names]
+    for part in parts:
+        for column in ONE_OF[measure.table]:
+            values = list(dict.fromkeys(row[column] for row in part if column in row))
+            if len(values) > 1 and column not in split_columns(options["by"]):
+                return several(column, values)
+    return ""
+
+
 def _seed_problems(claim: Claim, planned: Planned) -> Iterator[Problem]:
     """The problem of a claim that asks for more seeds than any scale plans.
 
-    A scale may plan fewer seeds, where the claim is undecided. Only a number that the claim gives
-    counts, not the default.
+    A scale may plan fewer seeds, where the claim is undecided.
     """
-    if "min_seeds" not in claim.plain() or measures()[claim.measure].table != "runs":
+    if measures()[claim.measure].table != "runs":
         return
     planned_seeds = {run.row["seed"] for run in planned.selected(claim.where)}
     counts = [len(planned_seeds)]

@@ -15,10 +15,7 @@ MOST_SHOWN = 3  # values of a column in which runs differ
 
 
 def doubles(distinct: DistinctRuns, selection: Selection) -> str:
-    """A text on the first selected runs that cannot be told apart; empty if all can.
-
-    Runs without a probe of the measured quantity are no rows of a measure that leaves them out.
-    """
+    """A text on the first selected runs that cannot be told apart; empty if all can."""
     if distinct.each:
         parts = selection.options[distinct.each]
         inner = replace(distinct, each="")

@@ -12,8 +12,9 @@ from hypertransfer.catalogue.options import Validator
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 from hypertransfer.studies.double_runs import doubles
 from hypertransfer.studies.figure import Figure
-from hypertransfer.studies.option_checks import Selection
+from hypertransfer.studies.option_checks import Selection, several_rates
 from hypertransfer.studies.planned import Planned, in_table
+from hypertransfer.studies.references import no_rows
 from hypertransfer.studies.schema import explain_schema_error
 
 
@@ -54,7 +55,7 @@ def _option_problems(figure: Figure, card: FigureCard) -> Iterator[Problem]:
     for option in card.required:
         if option not in figure.options:
             yield Problem(("options", option), NO_VALUE, f"is missing, and {figure.kind} needs it")
-    if figure.where and not card.reads_runs:
+    if figure.where and card.table != "runs":
         yield Problem(("where",), NO_VALUE, f"has no effect: {figure.kind} reads no runs")
 
 
@@ -62,7 +63,9 @@ def _reading_problems(figure: Figure, card: FigureCard, selection: Selection) ->
     """Problems of the runs that a figure with sound options reads, and options without effect."""
     idle = list(_idle_options(figure.options))
     yield from idle
-    if idle or not selection.runs or not card.reads_runs:
+    if card.table != "runs" and (text := no_rows(card.table, selection.planned)):
+        yield Problem(("kind",), NO_VALUE, text)
+    if idle or not selection.runs or card.table != "runs":
         return
     known = dict.fromkeys(key for run in selection.runs for key in run.row)
     for column in card.columns:
@@ -76,12 +79,43 @@ def _reading_problems(figure: Figure, card: FigureCard, selection: Selection) ->
     of_grid = selection.options[card.probed_in] if card.probed_in else None
     runs = [run for run in selection.runs if of_grid in (None, run.row["grid"])]
     for column in card.probed:
-        if text := replace(selection, runs=runs).unmeasured(column, "some"):
+        if text := replace(selection, runs=runs).unmeasured(column, "once"):
             yield Problem(("where",), NO_VALUE, text)
-    if card.distinct and (text := doubles(card.distinct, selection)):
+    if text := _probe_fault(figure, card, selection):
+        yield Problem(("options", "probe"), NO_VALUE, text)
+    if text := _doubles_fault(figure, card, selection):
         yield Problem(("where",), NO_VALUE, text)
     elif figure.kind in COMPARED:
         yield from COMPARED[figure.kind](figure.options, selection)
+
+
+def _doubles_fault(figure: Figure, card: FigureCard, selection: Selection) -> str:
+    """A text on runs that the figure cannot tell apart; empty if all can be."""
+    if card.distinct and (text := doubles(card.distinct, selection)):
+        return text
+    for quantity in figure.options.get("quantities", card.probed) if card.shown else ():
+        drawn = selection.runs
+        if quantity in COLUMNS:
+            drawn = [run for run, names in selection.measuring(quantity) if names]
+        elif figure.options.get("sweep"):  # of a sweep, the probed runs are shown along training
+            drawn = [run for run in drawn if selection.planned.is_probed(run)]
+        if text := doubles(card.shown, replace(selection, runs=drawn or selection.runs)):
+            return text
+    return ""
+
+
+def _probe_fault(figure: Figure, card: FigureCard, selection: Selection) -> str:
+    """What is wrong with the probe that a figure names; empty if it measures what is shown."""
+    wanted = figure.options.get("probe")
+    shown = figure.options.get("quantities", card.probed)
+    if wanted is None or not selection.planned.probes:
+        return ""
+    found = (selection.planned.probes_of(r, q) for r in selection.runs for q in shown)
+    known = dict.fromkeys(name for names in found for name in names)
+    if wanted in known:
+        return ""
+    text = f"no probe {wanted!r} of the selected runs measures {' or '.join(shown)}"
+    return f"{text}; {known_names(wanted, known)}"
 
 
 def _idle_options(options: Mapping[str, Any]) -> Iterator[Problem]:
@@ -116,21 +150,29 @@ def _race_problems(options: Mapping[str, Any], selection: Selection) -> Iterator
 
 
 def _arms_problems(options: Mapping[str, Any], selection: Selection) -> Iterator[Problem]:
-    yield from _unmeasured_parts(options, selection, options["rows"], "once")
+    yield from _unmeasured_parts(options, selection, options["rows"])
+    if not options["best"] and not options["tuned_at"]:
+        rates: dict[tuple, set[float]] = {}
+        for run in selection.runs:
+            panel = tuple(in_table(run.row[options[name]]) for name in ("rows", "column"))
+            rates.setdefault(panel, set()).add(run.row["lr"])
+        for panel in (panel for panel, tried in rates.items() if len(tried) > 1):
+            yield Problem(("where",), NO_VALUE, several_rates(panel[1]))
+            return
 
 
 def _levels_problems(options: Mapping[str, Any], selection: Selection) -> Iterator[Problem]:
-    yield from _unmeasured_parts(options, selection, "parameterisation", "some")
+    yield from _unmeasured_parts(options, selection, "parameterisation")
 
 
 def _unmeasured_parts(
-    options: Mapping[str, Any], selection: Selection, column: str, which: str
+    options: Mapping[str, Any], selection: Selection, column: str
 ) -> Iterator[Problem]:
     """Problems of quantities that are not measured in the runs of each value of a column."""
     for value in dict.fromkeys(in_table(run.row[column]) for run in selection.runs):
         runs = [run for run in selection.runs if in_table(run.row[column]) == value]
         for index, quantity in enumerate(options["quantities"]):
-            if text := replace(selection, runs=runs).unmeasured(quantity, which):
+            if text := replace(selection, runs=runs).unmeasured(quantity, "once"):
                 path = ("options", "quantities", str(index))
                 yield Problem(path, NO_VALUE, f"{column} {value}: {text}")
 

@@ -98,7 +98,8 @@ class Selection:
 
     def _count_fault(self, schema: Option, name: str) -> str:
         """What is wrong with the number of values of a column; empty if there are enough."""
-        values, least = self.values("runs", name), schema.get("least_values", 0)
+        least = schema.get("least_values", 0)
+        values = self.values("runs", name) if least else []
         if not self.runs or len(values) >= least:
             return ""
         listed = ", ".join(map(str, values))
@@ -185,16 +186,21 @@ class Selection:
         return ""
 
     def measuring(self, quantity: str) -> list[tuple[PlannedRun, list[str]]]:
-        """The selected runs, each with the probes of a quantity that the options allow."""
+        """The selected runs, each with the probes of a quantity that the options allow.
+
+        Of the quantities of a figure, the option `probe` concerns those that this probe measures.
+        """
         wanted = self.options.get("probe")
-        probed = ((run, self.planned.probes_of(run, quantity)) for run in self.runs)
+        probed = [(run, self.planned.probes_of(run, quantity)) for run in self.runs]
+        if "quantity" not in self.options and not any(wanted in names for _, names in probed):
+            wanted = None
         return [(run, [n for n in names if wanted in (None, n)]) for run, names in probed]
 
     def unmeasured(self, quantity: str, which: str) -> str:
         """Why the selected runs lack a quantity; empty if it is measured, or known without probe.
 
-        `which` is `every` if one probe has to measure every run, `once` if one probe has to measure
-        some runs, and `some` if any probe has to.
+        `which` is `every` if one probe has to measure every run, and `once` if one probe has to
+        measure some runs.
         """
         if quantity not in probes.COLUMNS or not self.runs or not self.planned.probes:
             return ""
@@ -202,7 +208,7 @@ class Selection:
         names = list(dict.fromkeys(name for _, found in runs for name in found))
         if not names:
             return self._no_probe(quantity)
-        if len(names) > 1 and which != "some":
+        if len(names) > 1:
             remedy = (
                 "name one as the option probe" if "probe" in self.options else "choose in where"
             )
@@ -301,6 +307,14 @@ def narrowed(wanted: Sequence[PlannedRun], others: Sequence[PlannedRun]) -> str:
             value = own[0] if len(own) == 1 else own
             return f"add `{flow({column: value})[1:-1]}` to where"
     return ""
+
+
+def several_rates(arm: Any) -> str:
+    """A text on an arm with learning rates between which no option chooses."""
+    return (
+        f"{arm} has several learning rates: set best: true or tuned_at in options, or choose one "
+        "in where"
+    )
 
 
 def bounds_text(where: Mapping[str, Any], row: Row) -> str:

@@ -145,6 +145,11 @@ class Planned:
             if column in _columns_of(probe) and selects(probe.where, run.run.point)
         ]
 
+    def is_probed(self, run: PlannedRun) -> bool:
+        """Whether a probe measures checkpoints of a run."""
+        own = self.probes.get(run.row["grid"], {}).values()
+        return any(selects(probe.where, run.run.point) for probe in own)
+
 
 def _texts(row: Row) -> Iterator[str]:
     return (value for value in row.values() if isinstance(value, str))

@@ -52,17 +52,25 @@ def counterpart_problems(
                     yield Problem(path, NO_VALUE, f"{name!r} is not an id of the study's {part}")
 
 
+def no_rows(table: str, planned: Planned) -> str:
+    """Why a table of replays has no rows; empty if it has some, or suites or replays have problems.
+
+    Figures and claims cannot read a table without rows.
+    """
+    if planned.rows.get(table, True):
+        return ""
+    kind = "suites" if table == "winners" else "replays"
+    return f"the table {table} has no rows: the study has no {kind}"
+
+
 def _no_row(where: Mapping[str, Any], table: str, planned: Planned) -> str:
     """Why a condition selects no planned row of replays, regions or winners; empty if it may.
 
     Values in columns that describe tasks are not known until the tasks are read.
     """
     rows = planned.rows.get(table)
-    if rows is None:
-        return ""  # suites or replays have problems
     if not rows:
-        kind = "suites" if table == "winners" else "replays"
-        return f"the table {table} has no rows: the study has no {kind}"
+        return no_rows(table, planned)
     columns = planned.columns(table, rows)
     for column, wanted in where.items():
         if column not in columns:

@@ -72,6 +72,10 @@ def explain_schema_error(error: Any) -> Iterator[Problem]:
         yield Problem(path, NO_VALUE, text)
     elif error.validator == "enum":
         yield Problem(path, error.instance, f"one of {', '.join(map(str, error.validator_value))}")
+    elif error.validator == "uniqueItems":
+        names = error.instance
+        twice = next(name for name in names if names.count(name) > 1)
+        yield Problem(path, NO_VALUE, f"{twice!r} occurs twice")
     elif "expected" in error.schema:
         yield Problem(path, error.instance, error.schema["expected"])
     else:

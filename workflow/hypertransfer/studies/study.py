@@ -366,6 +366,8 @@ class _Checks:
             else:
                 problems = list(validation.problems(entry))
                 if not problems:
-                    problems += claim_checks.claim_problems(Claim.parse(entry), planned)
+                    problems += claim_checks.claim_problems(
+                        Claim.parse(entry), planned, asks_for_seeds="min_seeds" in entry
+                    )
             problems += references.condition_problems(entry, planned)
             self.problems += [problem.below(part, index) for problem in problems]

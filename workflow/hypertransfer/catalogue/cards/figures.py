@@ -26,20 +26,23 @@ class FigureCard:
     Attributes:
         path: the function that draws the figure.
         options: the options, by name.
-        distinct: how the figure tells runs apart; None if equal runs are averaged or drawn alike.
+        distinct: how the figure tells runs apart; None if each run is drawn by itself.
+        shown: the same for the runs of each quantity that the figure shows: those that a probe
+            measured, or all for a quantity without probe.
         columns: columns of the runs that the figure reads, beside those that options name.
         probed: columns of probes that the figure reads, beside the quantities that options name.
         probed_in: the option that names the grid with these probes; all runs if empty.
-        reads_runs: whether the figure reads runs, so that `where` has an effect.
+        table: the table of replays that the figure reads, or `runs`, from which `where` selects.
     """
 
     path: str
     options: Mapping[str, Option]
     distinct: DistinctRuns | None = None
+    shown: DistinctRuns | None = None
     columns: tuple[str, ...] = ()
     probed: tuple[str, ...] = ()
     probed_in: str = ""
-    reads_runs: bool = True
+    table: str = "runs"
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -65,18 +68,19 @@ def _list_of(item: Mapping[str, Any], items: str, least: int = 1) -> dict[str, A
     return {
         "type": "array",
         "minItems": least,
+        "uniqueItems": True,
         "items": dict(item),
         "expected": f"a list of {items}" if not least else f"a list of one or more {items}",
     }
 
 
-def _quantity(names: Iterable[str], where: str, measured: str = "some") -> dict[str, Any]:
+def _quantity(names: Iterable[str], where: str, measured: str = "once") -> dict[str, Any]:
     expected = f"a numeric column of {where}"
     return {"type": "string", "enum": [*names], "expected": expected, "measured": measured}
 
 
 def _quantities(
-    names: Iterable[str], where: str, least: int = 1, measured: str = "some"
+    names: Iterable[str], where: str, least: int = 1, measured: str = "once"
 ) -> dict[str, Any]:
     return _list_of(_quantity(names, where, measured), f"numeric columns of {where}", least)
 
@@ -117,6 +121,13 @@ def _titles(*keys_of: Any) -> dict[str, Option]:
 
 
 SIZE = {"size": option(_SIZE, "shape.width", "Column of the size; each size has a colour.")}
+PROBE = {
+    "probe": option(
+        {**or_null({"type": "string"}), "expected": "the name of a probe, or null"},
+        None,
+        "The probe to show where several measured a quantity.",
+    )
+}
 PANELS = {
     "panels": option(_COLUMN, "parameterisation", "Column whose values have a panel each."),
     **_titles("panels"),
@@ -124,6 +135,7 @@ PANELS = {
 _OF_REPLAYS = [["replays", "replay"]]
 # How sweeps over sizes tell runs apart.
 _SWEPT = ("panels", "size", "lr", "seed")
+_ALONG_TRAINING = ("panels", "size", "seed")
 ARMS = {"column": option(_COLUMN, "optimizer", "Column that tells arms apart.")}
 REPLAYS = {"replays": required(_REPLAYS, "Replays to show.")}
 PART = {
@@ -145,17 +157,22 @@ FIGURES: Mapping[str, FigureCard] = {
             "dynamics": required(_GRID, "The grid of the runs along training."),
             "sweep": required(_GRID, "The grid of the learning-rate sweep."),
             **SIZE,
+            **PROBE,
         },
         DistinctRuns(("parameterisation", "size", "lr", "seed"), grid="sweep"),
+        shown=DistinctRuns(("parameterisation", "size", "seed"), grid="dynamics"),
         probed=("scaled_sharpness",),
         probed_in="dynamics",
     ),
     "sharpness": FigureCard(
         "hypertransfer.figures.training:sharpness",
-        {**SIZE, **PANELS},
+        {**SIZE, **PANELS, **PROBE},
+        shown=DistinctRuns(_ALONG_TRAINING),
         probed=("scaled_sharpness",),
     ),
-    "loss": FigureCard("hypertransfer.figures.training:loss", {**SIZE, **PANELS}),
+    "loss": FigureCard(
+        "hypertransfer.figures.training:loss", {**SIZE, **PANELS}, DistinctRuns(_ALONG_TRAINING)
+    ),
     "lr_sweep": FigureCard(
         "hypertransfer.figures.sweeps:lr_sweep",
         {**SIZE, **PANELS, "axis": option(_SIZE, "lr", "Column that the grids sweep.")},
@@ -178,8 +195,10 @@ FIGURES: Mapping[str, FigureCard] = {
                 "Height of a dashed line in panels of probed quantities.",
             ),
             "sweep": option(FLAG, False, "Whether a row with the final loss over η comes first."),
+            **PROBE,
         },
         DistinctRuns(_SWEPT, when="sweep"),
+        shown=DistinctRuns(_ALONG_TRAINING),
     ),
     "gaps": FigureCard(
         "hypertransfer.figures.gaps:gaps",
@@ -193,18 +212,24 @@ FIGURES: Mapping[str, FigureCard] = {
                 [],
                 "Quantities whose gap is shown over the largest size's.",
             ),
+            **PROBE,
         },
         DistinctRuns(("size", "seed"), by_key=True),
     ),
     "density": FigureCard(
-        "hypertransfer.figures.training:density", {**SIZE, **PANELS}, probed=("nodes",)
+        "hypertransfer.figures.training:density",
+        {**SIZE, **PANELS, **PROBE},
+        shown=DistinctRuns(_ALONG_TRAINING),
+        probed=("nodes",),
     ),
     "levels": FigureCard(
         "hypertransfer.figures.training:levels",
         {
             "quantities": required(_quantities(*_PROBED), "Quantities, a panel each."),
             "size": option({**_SIZE, "least_values": 2}, "shape.width", "Column of the size."),
+            **PROBE,
         },
+        shown=DistinctRuns(("parameterisation", "size", "seed")),
     ),
     "search_progress": FigureCard(
         "hypertransfer.figures.searches:search_progress",
@@ -227,7 +252,11 @@ FIGURES: Mapping[str, FigureCard] = {
         DistinctRuns(("target", "place", "seed")),
         columns=("target", "place"),
     ),
-    "law": FigureCard("hypertransfer.figures.sweeps:law", {}),
+    "law": FigureCard(
+        "hypertransfer.figures.sweeps:law",
+        {},
+        DistinctRuns(("parameterisation", "steps", "seed")),
+    ),
     "heat_map": FigureCard(
         "hypertransfer.figures.sweeps:heat_map",
         {
@@ -237,6 +266,7 @@ FIGURES: Mapping[str, FigureCard] = {
                 _quantity(*_OF_RUNS), "final_loss", "Quantity that the colours show."
             ),
         },
+        DistinctRuns(("x", "y", "seed")),
     ),
     "instances": FigureCard(
         "hypertransfer.figures.arms:instances",
@@ -246,9 +276,7 @@ FIGURES: Mapping[str, FigureCard] = {
     "arms": FigureCard(
         "hypertransfer.figures.arms:arms",
         {
-            "quantities": required(
-                _quantities(*_AT_THE_END, measured="once"), "Quantities, a panel each."
-            ),
+            "quantities": required(_quantities(*_AT_THE_END), "Quantities, a panel each."),
             **ARMS,
             "rows": option(_COLUMN, "model", "Column whose values have a row of panels each."),
             "tuned_at": option(
@@ -260,8 +288,10 @@ FIGURES: Mapping[str, FigureCard] = {
             "best": option(
                 FLAG, False, "Whether each arm is shown at its best learning rate alone."
             ),
+            **PROBE,
             **_titles("rows", "column"),
         },
+        shown=DistinctRuns(("rows", "column", "tuned_at", "lr", "seed")),
     ),
     "race": FigureCard(
         "hypertransfer.figures.arms:race",
@@ -300,7 +330,7 @@ FIGURES: Mapping[str, FigureCard] = {
             **_titles(["replays", "method"], *_OF_REPLAYS),
             "log": option(FLAG, True, "Whether the axis of the regret is logarithmic."),
         },
-        reads_runs=False,
+        table="replays",
     ),
     "regions": FigureCard(
         "hypertransfer.figures.spaces:regions",
@@ -317,7 +347,7 @@ FIGURES: Mapping[str, FigureCard] = {
             ),
             **_titles(["regions", "region"], *_OF_REPLAYS),
         },
-        reads_runs=False,
+        table="regions",
     ),
     "inflation": FigureCard(
         "hypertransfer.figures.spaces:inflation",
@@ -331,7 +361,7 @@ FIGURES: Mapping[str, FigureCard] = {
                 "Horizontal axis: the region's volume, or the share of the target's rows inside.",
             ),
         },
-        reads_runs=False,
+        table="regions",
     ),
     "winners": FigureCard(
         "hypertransfer.figures.spaces:winners",
@@ -356,6 +386,6 @@ FIGURES: Mapping[str, FigureCard] = {
             ),
             **_titles(["winners", "suite"]),
         },
-        reads_runs=False,
+        table="winners",
     ),
 }
