@@ -180,7 +180,7 @@ def test_the_ends_of_a_range_may_be_in_single_precision(written, place):
     low = {"lr": {"low": 1e-5, "high": 0.1, "log": True}}
     table = frame().assign(lr=np.float32(1e-5).item())
     assert tasks_of(table, {**ABOUT, "dimensions": low}, "t")[1][0].points.tolist() == [[0]]
-    with pytest.raises(TableError, match="is not within"):
+    with pytest.raises(TableError, match="is not between"):
         tasks_of(frame().assign(lr=1e-5 * (1 - 1e-6)), {**ABOUT, "dimensions": low}, "t")
 
 
@@ -257,11 +257,11 @@ def test_what_is_no_choice_is_refused(written):
         tasks_of(table, {**ABOUT, "dimensions": dimensions}, "t")
 
 
-@pytest.mark.parametrize("written", ["fast", "0,1"])
-def test_what_is_no_number_is_in_no_range(written):
+@pytest.mark.parametrize(("written", "advice"), [("fast", "write a number"), ("0,1", "write 0.1")])
+def test_what_is_no_number_is_in_no_range(written, advice):
     table = frame().astype({"lr": object})
     table.loc[2, "lr"] = written
-    words = f"t: task a, 8: lr: {written!r} is not within 0.01 and 1, in row 3"
+    words = f"t: task a, 8: lr: {written!r} is not a number, in row 3: {advice}, or leave"
     with pytest.raises(TableError, match=re.escape(words)):
         tasks_of(table, ABOUT, "t")
 

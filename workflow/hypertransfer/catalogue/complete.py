@@ -46,10 +46,13 @@ class Completer:
 
         Components that are unknown or named by an import path are left as they are: `checks`
         reports the former, and the run's key contains the code of the latter. An optimizer of a
-        package gets the gradient power of its class. A complete spec is left unchanged.
+        package gets the gradient power of its class. An `order_seed` that equals the seed becomes
+        None. A complete spec is left unchanged.
         """
+        same_order = spec.order_seed == spec.seed  # as without an order_seed: one run
         return replace(
             spec,
+            order_seed=None if same_order else spec.order_seed,
             model=self._completed("model", spec.model),
             optimizer=self._completed("optimizer", spec.optimizer),
             data=self._completed("data", spec.data),

@@ -18,7 +18,7 @@ from hypertransfer.studies.paths import path_fault
 
 
 def _whole(least: int, most: int) -> dict[str, Any]:
-    expected = f"within {least} and {most}"
+    expected = f"between {least} and {most}"
     return {"type": "integer", "minimum": least, "maximum": most, "expected": expected}
 
 

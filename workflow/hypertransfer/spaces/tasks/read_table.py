@@ -20,7 +20,6 @@ from hypertransfer.spaces.tasks.tables import TableError
 from hypertransfer.spaces.tasks.task import Task
 
 log = logging.getLogger(__name__)
-WHOLE = 1e-9  # relative tolerance of whole numbers, for rounding
 
 
 def read(
@@ -139,7 +138,7 @@ def _values(
     values = []
     for index, written in rows[dimension.name].items():
         value = number(written) if dimension.numeric else _choice(written, dimension.choices)
-        if (wrong := _outside(value, dimension)) is not None:
+        if (wrong := _outside(written, value, dimension)) is not None:
             task = ", ".join(_text(rows.at[index, name]) for name in about["task"])
             wanted, advice = wrong
             fault = f"{written!r} is not {wanted}"
@@ -151,18 +150,29 @@ def _values(
     return values
 
 
-def _outside(value: Any, dimension: Dimension) -> tuple[str, str] | None:
-    """What a dimension takes instead of a value, and an advice; None for a value of its range."""
+def _outside(written: Any, value: Any, dimension: Dimension) -> tuple[str, str] | None:
+    """What a dimension takes instead of a value, and an advice; None for a value of its range.
+
+    `value` is what was read of the written value; None if it is no number, or no choice.
+    """
     if not dimension.numeric:
         known = ", ".join(map(repr, dimension.choices))
         words = (f"one of {known}", "write it into choices in dimensions")
         return words if value is None else None
-    if value is None or not dimension.holds(value):
-        words = f"within {dimension.low:g} and {dimension.high:g}"
-        return words, "widen the range in dimensions"
-    if dimension.integer and not math.isclose(value, round(value), rel_tol=WHOLE):
+    if value is None:
+        return "a number", _as_number(written)
+    if not dimension.spans(value):
+        return dimension.expected, "widen the range in dimensions"
+    if not dimension.holds(value):
         return "a whole number", "take integer: true out of dimensions"
     return None
+
+
+def _as_number(written: Any) -> str:
+    """An advice on a value that is no number."""
+    with_point = str(written).strip().replace(",", ".")
+    is_number = isinstance(written, str) and number(with_point) is not None
+    return f"write {with_point}" if is_number else "write a number"
 
 
 def _choice(value: Any, choices: Sequence[Any]) -> Any:
