@@ -128,6 +128,36 @@ def test_tasks_that_differ_a_little_have_names_of_their_own():
     assert names == ["a, 1234567.0", "a, 1234567.5", "b, 1234568.0"]
 
 
+@pytest.mark.parametrize("empty", ["", " ", None])
+@pytest.mark.parametrize(("column", "about"), [("data", {}), ("kind", {"group": "kind"})])
+def test_a_name_that_is_missing_is_an_error(column, about, empty):
+    table = frame().assign(kind="x").astype(object)
+    table.loc[3, column] = empty
+    words = f"t: {column}: is empty in row 4: write a name, or leave the row out by `where`"
+    with pytest.raises(TableError, match=re.escape(words)):
+        tasks_of(table, {**ABOUT, **about}, "t")
+    where = {"width": 8}
+    assert len(tasks_of(table, {**ABOUT, **about, "where": where}, "t")[1]) == 1
+
+
+def test_blanks_around_names_are_no_part_of_them():
+    table = frame().assign(data=["a", "a ", " a", "b"], kind=["x", "x ", "x", "y"])
+    _, (a, b) = tasks_of(table, {**ABOUT, "group": "kind"}, "t")
+    assert (a.name, a.group, b.name) == ("a, 8", "x", "b, 16")
+    assert a.losses.tolist() == [2.0, 0.5]
+    assert len(tasks_of(table, {**ABOUT, "where": {"data": "a"}}, "t")[1][0].losses) == 2
+
+
+def test_tasks_with_one_evaluation_are_named():
+    said = []
+    table = frame().assign(seed=0, kind=["x", "y", "x", "x"], hours=[1.5, 2.5, 3.5, 4.5])
+    tasks_of(table, ABOUT, "t", said.append)
+    assert said == [
+        "4 rows became 3 evaluations; rows of one evaluation differ in kind",
+        "1 of 2 tasks have one evaluation each: 'b, 16'",
+    ]
+
+
 def test_tasks_of_one_name_are_refused():
     table = frame().assign(data=["a, b", "a, b", "a", "a"], width=["c", "c", "b, c", "b, c"])
     with pytest.raises(TableError, match="t: two tasks have the name 'a, b, c'"):

@@ -16,7 +16,6 @@ from hypertransfer.studies.placed_run import Run
 from hypertransfer.studies.planned import Row, in_table, row_of, selects
 from hypertransfer.studies.replays import Replay, Suite
 
-
 SEEDS = ("seed", "order_seed")  # in which repetitions of one evaluation differ
 
 
