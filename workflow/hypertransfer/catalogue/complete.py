@@ -19,10 +19,11 @@ from hypertransfer.catalogue.cards.networks import MODELS
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS, without_defaults
 from hypertransfer.catalogue.cards.package_optimizers import NEEDED_OPTIONS
 from hypertransfer.catalogue.lookup import of_package
-from hypertransfer.catalogue.options import completed, expand_home, typed_number, typed_options
+from hypertransfer.catalogue.options import completed, typed_number, typed_options
 from hypertransfer.catalogue.package_checks import OF_THE_RUN
 from hypertransfer.runs import parse
 from hypertransfer.runs.canonical import canonical, is_plain
+from hypertransfer.runs.paths import expand_home
 from hypertransfer.runs.spec import Component, RunSpec
 
 

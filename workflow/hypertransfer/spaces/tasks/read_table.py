@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -97,16 +98,27 @@ def tasks_of(
         _task(key, part, parts[_hashable(key)], domain, about, file, loss, curves, attributes)
         for key, part in means.groupby(about["task"], sort=False, dropna=False)
     ]
-    names = [task.name for task in tasks]
-    if duplicates := [name for name in names if names.count(name) > 1]:
+    _check_tasks(tasks, file, say)
+    return domain, tasks
+
+
+def _check_tasks(tasks: Sequence[Task], file: str, say: Callable[[str], object]) -> None:
+    """Check that no two tasks have one name, and `say` which have one evaluation only.
+
+    Such a task may be a name that is misspelt in one row.
+
+    Raises:
+        TableError: two tasks have one name.
+    """
+    names = Counter(task.name for task in tasks)
+    if duplicates := [name for name, count in names.items() if count > 1]:
         text = f"two tasks have the name {duplicates[0]!r}: name them by other columns"
         raise TableError(f"{file}: {text}")
     single = [task.name for task in tasks if len(task.losses) == 1]
-    if single and len(tasks) > 1:  # as a name that is misspelt in one row
+    if single and len(tasks) > 1:
         shown = ", ".join(map(repr, single[:MOST_SHOWN]))
         more = ", …" if len(single) > MOST_SHOWN else ""
         say(f"{len(single)} of {len(tasks)} tasks have one evaluation each: {shown}{more}")
-    return domain, tasks
 
 
 def _stripped(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
