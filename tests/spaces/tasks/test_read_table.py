@@ -80,7 +80,8 @@ def test_an_infinite_score_is_the_worst_or_refused():
     about = {k: v for k, v in ABOUT.items() if k != "loss"} | {"score": "loss"}
     table = frame().assign(loss=[-math.inf, 1, 1, 1])
     assert tasks_of(table, about, "t")[1][0].losses[0] == math.inf
-    with pytest.raises(TableError, match="inf in row 2 is not a loss"):
+    words = r"inf in row 2 is not a loss: write a number such as 1234\.5, or -inf or nan where"
+    with pytest.raises(TableError, match=words):
         tasks_of(frame().assign(loss=[1, math.inf, 1, 1]), about, "t")
 
 

@@ -36,7 +36,13 @@ def read(
     """
     dimensions = about["dimensions"].items()
     names = {*about["task"], about.get("group"), *(n for n, d in dimensions if "choices" in d)}
-    table = table_file.frame(path, lambda n: n in names or states.name_of(n) == reports.TRIAL)
+    curves = about["curves"]["columns"] if "curves" in about else []
+    loss = about.get("loss", about.get("score"))
+    table = table_file.frame(
+        path,
+        lambda n: n in names or states.name_of(n) == reports.TRIAL,
+        {*names, *about.get("where", {}), *about["dimensions"], *curves, loss},
+    )
     return tasks_of(table, about, str(path), say)
 
 
