@@ -77,9 +77,7 @@ def test_malformed_csv_files_are_refused(tmp_path, text, words):
 def test_text_that_is_not_utf_8_is_refused(tmp_path):
     for encoding in ("latin-1", "utf-16"):
         (tmp_path / "t.csv").write_bytes("a\nü\n".encode(encoding))
-        with pytest.raises(
-            TableError, match=r"t\.csv: cannot be read, .* save it .* in UTF-8"
-        ):
+        with pytest.raises(TableError, match=r"t\.csv: cannot be read, .* save it .* in UTF-8"):
             table_file.frame(tmp_path / "t.csv")
 
 
