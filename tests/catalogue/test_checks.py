@@ -51,6 +51,25 @@ def test_checkpoints_beyond_the_last_step_are_refused():
     ]
 
 
+def test_a_batch_is_not_larger_than_the_training_samples():
+    data = {"name": "digits", "train": 15}
+    assert problems(data=data, batch_size=15) == []
+    assert problems(data=data, batch_size=16) == [
+        "batch_size: 16 is not at most 15, the number of training samples of digits"
+    ]
+    assert problems(batch_size=1440) == []
+    assert len(problems(batch_size=1441)) == 1
+
+
+def test_a_warm_up_ends_within_the_run():
+    """With as many updates as the run, the last update has the peak learning rate."""
+    assert problems(schedule={"warmup": 4}) == problems(schedule={"warmup": 0.9}) == []
+    assert problems(schedule={"name": "cosine", "warmup": 10}) == [
+        "schedule.warmup: 10 is not at most the run's 4 steps: the peak learning rate is never "
+        "reached"
+    ]
+
+
 @pytest.mark.parametrize(
     ("model", "option"),
     [(name, option) for name, card in MODELS.items() for option in card.options],

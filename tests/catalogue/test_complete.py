@@ -305,6 +305,18 @@ def test_different_values_have_different_keys(different):
     assert len({key(**parts) for parts in different}) == len(different)
 
 
+def test_two_billion_bytes_are_a_whole_number_however_written():
+    data = {"name": "hugging_face", "directory": "/d", "max_bytes": 2_000_000_000.0}
+    found = complete.run_spec(values(data=data)).data.options["max_bytes"]
+    assert (found, type(found)) == (2_000_000_000, int)
+
+
+def test_an_order_seed_that_equals_the_seed_is_no_other_run():
+    """Without an order_seed, the seed draws the order of the data: the numbers are the same."""
+    assert key(seed=3, order_seed=3) == key(seed=3) == key(seed=3, order_seed=None)
+    assert key(seed=3, order_seed=0) != key(seed=3)
+
+
 def test_numbers_have_the_types_of_their_options():
     spec = complete.run_spec(values(**optimizer("muon", momentum=0, ns_steps=5.0)))
     assert repr(spec.optimizer.options["momentum"]) == "0.0"

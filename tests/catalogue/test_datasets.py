@@ -137,6 +137,11 @@ def test_the_digest_ignores_words(monkeypatch, change):
         ("fashion_mnist", {"directory": ""}, ["directory"]),
         ("cifar10", {"directory": "/data", "train": 50000}, []),
         ("cifar10", {"train": 50001}, ["directory", "train"]),
+        ("cifar10", {"directory": "$SCRATCH/cifar"}, ["directory"]),
+        ("cifar10", {"directory": "~nobody-of-this-name/cifar"}, ["directory"]),
+        ("hugging_face", {"directory": "/d", "max_bytes": 2_000_000_000}, []),
+        ("hugging_face", {"directory": "/d", "max_bytes": 0}, ["max_bytes"]),
+        ("hugging_face", {"directory": "/d", "test_fraction": 1.0}, ["test_fraction"]),
     ],
 )
 def test_objections_to_options(name, options, wrong):

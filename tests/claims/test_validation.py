@@ -40,9 +40,9 @@ def broken():
     yield {"control": "sp"}, "control: 'sp' is not a mapping"
     yield {"control": {"measure": "optimum_shift", "where": {}}}, "control.bar: is missing"
     gap = {"measure": "gap_growth"}
-    yield {**gap, "options": {"window": 0}}, "options.window: 0 is not within 1 and 1000000000"
+    yield {**gap, "options": {"window": 0}}, "options.window: 0 is not between 1 and 1000000000"
     yield {**gap, "options": {"window": 2.5}}, "options.window: 2.5 is not a whole number"
-    yield {**gap, "options": {"burn_in": 1}}, "options.burn_in: 1 is not within 0 and 0.99"
+    yield {**gap, "options": {"burn_in": 1}}, "options.burn_in: 1 is not between 0 and 0.99"
     yield {**gap, "options": {"quantity": "sharpnes"}}, "options.quantity: 'sharpnes' is not one"
     arms = {"base": "a", "joint": "b"}
     for single, words in (

@@ -111,12 +111,43 @@ def test_tasks_that_never_worked_are_named_and_left_out(table, capsys, kept):
     assert main(["space", "sweep.csv"]) == 0
     said = capsys.readouterr().out
     assert "left out, since they have no finite loss: b" in said
-    assert f"{len(kept) - 1} tasks in" in said
+    assert ("\n1 task in 1 group, " if kept == "ab" else "\n5 tasks in 5 groups, ") in said
     head = yaml.safe_load((table.parent / "space.yaml").read_text())["hypertransfer"]
     assert head["failed"] == ["b"]
     assert [one["task"] for one in head["left_out"]["task"]] == (
         [one for one in kept if one != "b"] if len(kept) > 2 else []
     )
+
+
+def test_a_space_of_trials_that_all_diverged_is_no_space(table, capsys):
+    sweep().assign(loss=float("inf")).to_csv(table, index=False)
+    assert main(["space", "sweep.csv"]) == 1
+    text = "sweep.csv: every trial diverged: no task has a finite loss"
+    assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("top", "doubted"), [(3, False), (60, True), (1000, True)])
+def test_a_space_of_all_evaluations_is_doubted(table, capsys, top, doubted):
+    """Each task has 60: all of them are the whole range, and no winners."""
+    assert main(["space", "sweep.csv", "--top", str(top)]) == 0
+    text = "every evaluation of 6 of 6 tasks is a winner: choose --top below"
+    assert (text in capsys.readouterr().out) is doubted
+
+
+def test_a_description_that_is_missing_is_asked_for(table, capsys):
+    (table.parent / "sweep.yaml").unlink()
+    assert main(["space", "sweep.csv"]) == 1
+    text = "write sweep.yaml, which describes the columns, or name it by --about"
+    assert text in capsys.readouterr().err
+
+
+def test_runs_that_differ_in_more_than_seeds_are_averaged_with_a_word(table, capsys):
+    one = sweep().assign(optimizer="sgd", seed=0, seconds=range(360))
+    other = one.assign(optimizer="adam", seconds=range(360, 720))
+    pd.concat([one, other]).to_csv(table, index=False)
+    assert main(["space", "sweep.csv"]) == 0
+    text = "720 rows became 360 evaluations; rows of one evaluation differ in optimizer\n"
+    assert text in capsys.readouterr().out
 
 
 def test_a_space_that_helps_on_no_new_group_is_doubted(table, capsys):

@@ -174,3 +174,10 @@ def test_different_specs_have_different_digests(first, second):
 def test_the_digest_of_a_spec_is_stable():
     # Another digest would make every stored run another run.
     assert digest(parse.run_spec(VALID).plain()) == "ff85ab706623b1d7c69c2c7a"
+
+
+def test_a_warm_up_is_a_number_of_steps_or_a_share():
+    with pytest.raises(ProblemError) as raised:
+        parse.schedule(("schedule",), {"warmup": 1.5})
+    words = "schedule.warmup: 1.5 is not a whole number of steps, or a share below 1"
+    assert str(raised.value) == words

@@ -42,3 +42,11 @@ def test_known_names_have_a_hint_at_the_one_that_is_meant():
     )
     assert known_names("zzz", ["figures"]) == "known: figures"
     assert known_names("x", [], "known values of lr") == "known values of lr: none"
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "hint"),
+    [("8", [8, 16], "8, without quotes"), (80, [8, 800], "800"), ("lr", ["lrr"], "'lrr'")],
+)
+def test_a_hint_can_be_copied(name, known, hint):
+    assert known_names(name, known).endswith(f"; did you mean {hint}?")

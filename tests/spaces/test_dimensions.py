@@ -83,12 +83,12 @@ def test_values_at_the_ends_of_a_range_may_have_single_precision(value, held):
     ("columns", "words"),
     [
         ({"lr": [0.1], "batch": [8]}, "schedule: no such column; there is lr, batch"),
-        ({"lr": [2], "batch": [8], "schedule": ["cosine"]}, "lr: 2 is not within 0.0001 and 1"),
-        ({"lr": [-1], "batch": [8], "schedule": ["cosine"]}, "lr: -1 is not within"),
-        ({"lr": [math.nan], "batch": [8], "schedule": ["cosine"]}, "lr: nan is not within"),
-        ({"lr": ["5"], "batch": [8], "schedule": ["cosine"]}, "lr: '5' is not within 0.0001 and 1"),
-        ({"lr": [10**400], "batch": [8], "schedule": ["cosine"]}, "is not within 0.0001 and 1"),
-        ({"lr": ["a"], "batch": [8], "schedule": ["cosine"]}, "lr: 'a' is not within"),
+        ({"lr": [2], "batch": [8], "schedule": ["cosine"]}, "lr: 2 is not between 0.0001 and 1"),
+        ({"lr": [-1], "batch": [8], "schedule": ["cosine"]}, "lr: -1 is not between"),
+        ({"lr": [math.nan], "batch": [8], "schedule": ["cosine"]}, "lr: nan is not between"),
+        ({"lr": ["5"], "batch": [8], "schedule": ["cosine"]}, "lr: '5' is not between 0.0001"),
+        ({"lr": [10**400], "batch": [8], "schedule": ["cosine"]}, "is not between 0.0001 and 1"),
+        ({"lr": ["a"], "batch": [8], "schedule": ["cosine"]}, "lr: 'a' is not between"),
         (
             {"lr": [0.1], "batch": [8], "schedule": ["step"]},
             "'step' is not one of 'cosine', 'linear'",

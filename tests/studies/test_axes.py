@@ -78,3 +78,16 @@ def test_axes_that_cannot_be_meant(written, words):
 def test_a_design_that_cannot_be_meant(written, words):
     with pytest.raises(ProblemError, match=words):
         studies_axes.axis_values(("axes", "lr"), {"sobol": written})
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ([math.nan], "is not a list of finite, plain values: numbers, texts, true, false or null"),
+        ({"powers": {"base": 2, "from": 0, "to": 5000}}, "is not a form of finite numbers"),
+    ],
+)
+def test_numbers_beyond_all_bounds_are_refused_in_words(written, words):
+    with pytest.raises(ProblemError) as raised:
+        studies_axes.axis_values(("lr",), written)
+    assert str(raised.value).endswith(words)

@@ -78,7 +78,7 @@ def test_members_of_a_list_may_be_of_another_scale(where):
     [
         ({"grid": ["sweep", "swep"]},
          "no grid 'swep' at any scale; known: large, single, sweep; did you mean 'sweep'?"),
-        ({"shape.width": [8, 16, 64]}, "no shape.width 64 at any scale; known: 16, 32, 8"),
+        ({"shape.width": [8, 16, 64]}, "no shape.width 64 at any scale; known: 8, 16, 32"),
         ({"grid": "sweep", "lr": [0.1, 0.4]}, "no lr 0.4 at any scale; known: 0.1, 0.2"),
         ({"lr": [0.1, {"min": 0.1}]}, "no lr {'min': 0.1} at any scale"),
     ],

@@ -141,7 +141,7 @@ def test_a_sound_study_is_planned(tmp_path):
         ("replays/svm/methods/random/searcher", "halving", "replays.svm.methods.random.searcher",
          "halving needs a suite with learning curves"),
         ("replays/own/methods/halving/factor", 1, "replays.own.methods.halving.factor",
-         "1 is not within 2 and 100"),
+         "1 is not between 2 and 100"),
         ("replays/own/methods/halving/warm", True, "replays.own.methods.halving.warm",
          "is not an option of halving"),
         ("replays/own/targets", {"width": 16}, "replays.own.targets.width",

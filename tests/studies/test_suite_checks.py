@@ -32,7 +32,8 @@ def problems(written: Suite):
 
 def test_a_suite_of_planned_runs_is_sound():
     assert problems(suite()) == []
-    assert problems(suite(dimensions={"optimizer": {"choices": ["sgd", "adam"]}})) == []
+    optimizers = {"optimizer": {"choices": ["sgd", "adam"]}}
+    assert problems(suite(where={"lr": 0.1}, dimensions=optimizers)) == []
     assert len(suite_checks.evaluations(suite(where={"shape.width": 8}), RUNS)) == 4
 
 
@@ -67,6 +68,50 @@ def test_what_a_suite_names_is_planned(changes, key, text):
     ((first, found),) = problems(suite(**changes))
     assert first == key
     assert found.startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("changes", "columns"),
+    [
+        ({}, "optimizer, parameterisation"),
+        ({"where": {"parameterisation": "mup"}}, "optimizer"),
+        ({"task": ["shape.width", "optimizer", "parameterisation"]}, None),
+        ({"where": {"parameterisation": "mup", "optimizer": "sgd"}}, None),
+        ({"task": ["shape.width"], "where": {"parameterisation": "mup", "optimizer": "sgd"}}, None),
+    ],
+)
+def test_the_mean_is_taken_over_seeds_only(changes, columns):
+    """Runs of a task with equal hyperparameters that differ in more are no repetitions."""
+    axes = {"parameterisation": ["mup", "sp"], "optimizer": ["sgd", "lion"], "lr": [0.1, 0.2]}
+    swept = runs(Grid(VALID, {"shape.width": [8, 16], **axes, "seed": [0, 1]}))
+    written = Suite("runs", grids=["g"], about={k: v for k, v in ABOUT.items() if k != "where"})
+    written.about.update(changes)
+    found = [(p.key, p.text) for p in suite_checks.suite_problems(written, {"g": swept})]
+    text = (
+        f"runs of one evaluation differ in {columns}, and their mean would be taken: add these "
+        "columns to task, or select one value of each by where"
+    )
+    assert found == ([("about.task", text)] if columns else [])
+
+
+def test_runs_of_two_grids_are_one_evaluation_if_they_differ_in_seeds_only():
+    axes = {"shape.width": [8, 16], "lr": [0.1, 0.2]}
+    one, same = (runs(Grid(VALID, {**axes, "seed": [s]})) for s in (0, 1))
+    other = runs(Grid({**VALID, "divergence": 7.0}, {**axes, "seed": [0]}))
+    written = Suite("runs", grids=["a", "b"], about={**ABOUT, "task": ["shape.width"]})
+    assert list(suite_checks.suite_problems(written, {"a": one, "b": same})) == []
+    (problem,) = suite_checks.suite_problems(written, {"a": one, "b": other})
+    assert problem.text.startswith("runs of one evaluation differ in grid, and")
+
+
+def test_whole_numbers_are_checked_before_the_runs_are_trained():
+    """The job reads such values as tables have them, and refuses 2.5 in integers."""
+    swept = runs(Grid(VALID, {"shape.width": [8, 16], "weight_decay": [2, 2.5], "seed": [0]}))
+    whole = {"weight_decay": {"low": 1, "high": 4, "integer": True}}
+    written = Suite("runs", grids=["g"], about={**ABOUT, "dimensions": whole})
+    (problem,) = suite_checks.suite_problems(written, {"g": swept})
+    assert problem.key == "about.dimensions.weight_decay"
+    assert problem.text == "2.5, a value of the runs, lies outside"
 
 
 def test_every_grid_of_a_suite_has_its_columns():

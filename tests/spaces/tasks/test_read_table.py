@@ -80,7 +80,8 @@ def test_an_infinite_score_is_the_worst_or_refused():
     about = {k: v for k, v in ABOUT.items() if k != "loss"} | {"score": "loss"}
     table = frame().assign(loss=[-math.inf, 1, 1, 1])
     assert tasks_of(table, about, "t")[1][0].losses[0] == math.inf
-    with pytest.raises(TableError, match="inf in row 2 is not a loss"):
+    words = r"inf in row 2 is not a loss: write a number such as 1234\.5, or -inf or nan where"
+    with pytest.raises(TableError, match=words):
         tasks_of(frame().assign(loss=[1, math.inf, 1, 1]), about, "t")
 
 
@@ -126,6 +127,36 @@ def test_tasks_that_differ_a_little_have_names_of_their_own():
     table = frame().assign(width=[1234567.0, 1234567.0, 1234567.5, 1234568.0])
     names = [task.name for task in tasks_of(table, ABOUT, "t.csv")[1]]
     assert names == ["a, 1234567.0", "a, 1234567.5", "b, 1234568.0"]
+
+
+@pytest.mark.parametrize("empty", ["", " ", None])
+@pytest.mark.parametrize(("column", "about"), [("data", {}), ("kind", {"group": "kind"})])
+def test_a_name_that_is_missing_is_an_error(column, about, empty):
+    table = frame().assign(kind="x").astype(object)
+    table.loc[3, column] = empty
+    words = f"t: {column}: is empty in row 4: write a name, or leave the row out by `where`"
+    with pytest.raises(TableError, match=re.escape(words)):
+        tasks_of(table, {**ABOUT, **about}, "t")
+    where = {"width": 8}
+    assert len(tasks_of(table, {**ABOUT, **about, "where": where}, "t")[1]) == 1
+
+
+def test_blanks_around_names_are_no_part_of_them():
+    table = frame().assign(data=["a", "a ", " a", "b"], kind=["x", "x ", "x", "y"])
+    _, (a, b) = tasks_of(table, {**ABOUT, "group": "kind"}, "t")
+    assert (a.name, a.group, b.name) == ("a, 8", "x", "b, 16")
+    assert a.losses.tolist() == [2.0, 0.5]
+    assert len(tasks_of(table, {**ABOUT, "where": {"data": "a"}}, "t")[1][0].losses) == 2
+
+
+def test_tasks_with_one_evaluation_are_named():
+    said = []
+    table = frame().assign(seed=0, kind=["x", "y", "x", "x"], hours=[1.5, 2.5, 3.5, 4.5])
+    tasks_of(table, ABOUT, "t", said.append)
+    assert said == [
+        "4 rows became 3 evaluations; rows of one evaluation differ in kind",
+        "1 of 2 tasks have one evaluation each: 'b, 16'",
+    ]
 
 
 def test_tasks_of_one_name_are_refused():
@@ -180,7 +211,7 @@ def test_the_ends_of_a_range_may_be_in_single_precision(written, place):
     low = {"lr": {"low": 1e-5, "high": 0.1, "log": True}}
     table = frame().assign(lr=np.float32(1e-5).item())
     assert tasks_of(table, {**ABOUT, "dimensions": low}, "t")[1][0].points.tolist() == [[0]]
-    with pytest.raises(TableError, match="is not within"):
+    with pytest.raises(TableError, match="is not between"):
         tasks_of(frame().assign(lr=1e-5 * (1 - 1e-6)), {**ABOUT, "dimensions": low}, "t")
 
 
@@ -257,11 +288,11 @@ def test_what_is_no_choice_is_refused(written):
         tasks_of(table, {**ABOUT, "dimensions": dimensions}, "t")
 
 
-@pytest.mark.parametrize("written", ["fast", "0,1"])
-def test_what_is_no_number_is_in_no_range(written):
+@pytest.mark.parametrize(("written", "advice"), [("fast", "write a number"), ("0,1", "write 0.1")])
+def test_what_is_no_number_is_in_no_range(written, advice):
     table = frame().astype({"lr": object})
     table.loc[2, "lr"] = written
-    words = f"t: task a, 8: lr: {written!r} is not within 0.01 and 1, in row 3"
+    words = f"t: task a, 8: lr: {written!r} is not a number, in row 3: {advice}, or leave"
     with pytest.raises(TableError, match=re.escape(words)):
         tasks_of(table, ABOUT, "t")
 

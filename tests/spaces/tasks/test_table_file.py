@@ -75,9 +75,17 @@ def test_malformed_csv_files_are_refused(tmp_path, text, words):
 
 
 def test_text_that_is_not_utf_8_is_refused(tmp_path):
-    (tmp_path / "t.csv").write_bytes("a\nü\n".encode("latin-1"))
-    with pytest.raises(TableError, match=r"t\.csv: cannot be read"):
-        table_file.frame(tmp_path / "t.csv")
+    for encoding in ("latin-1", "utf-16"):
+        (tmp_path / "t.csv").write_bytes("a\nü\n".encode(encoding))
+        with pytest.raises(TableError, match=r"t\.csv: cannot be read, .* save it .* in UTF-8"):
+            table_file.frame(tmp_path / "t.csv")
+
+
+def test_lists_that_nothing_names_are_not_read(tmp_path):
+    lists = [[1, 2], [3]]
+    parquet.write(pa.table({"a": [1, 2], "arms": lists, "history": lists}), tmp_path / "t.parquet")
+    found = table_file.frame(tmp_path / "t.parquet", lists={"arms"})
+    assert {name: found[name].tolist() for name in found} == {"a": [1, 2], "arms": lists}
 
 
 def test_files_that_are_none(tmp_path):

@@ -49,6 +49,11 @@ def objections(spec: RunSpec, options: OptionChecks | None = None) -> Iterator[P
     """
     problems = list(_component_problems(spec, options or OptionChecks()))
     yield from problems
+    if spec.data.name in datasets.CARDS and not any(p.path[0] == "data" for p in problems):
+        there = dataset_options.training_samples(spec.data.name, spec.data.options)
+        if there is not None and spec.batch_size > there:
+            expected = f"at most {there}, the number of training samples of {spec.data.name}"
+            yield Problem(("batch_size",), spec.batch_size, expected)
     ours = spec.model.name in MODELS and spec.data.name in datasets.CARDS
     if ours and not any(problem.path[0] in ("model", "data") for problem in problems):
         yield from _fit(spec)
@@ -76,6 +81,10 @@ def _component_problems(spec: RunSpec, options: OptionChecks) -> Iterator[Proble
     if spec.checkpoints and spec.checkpoints[-1] > spec.steps:
         beyond = [step for step in spec.checkpoints if step > spec.steps]
         yield Problem(("checkpoints",), beyond, f"within the run's {spec.steps} steps")
+    warmup = spec.schedule.warmup
+    if isinstance(warmup, int) and warmup > spec.steps:
+        expected = f"at most the run's {spec.steps} steps: the peak learning rate is never reached"
+        yield Problem(("schedule", "warmup"), warmup, expected)
     if spec.optimizer.name == "adam" and spec.weight_decay:
         yield Problem(
             ("weight_decay",), spec.weight_decay, "0 with adam: use adamw, whose decay is decoupled"

@@ -19,9 +19,10 @@ from hypertransfer.catalogue.cards.networks import MODELS
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS, without_defaults
 from hypertransfer.catalogue.cards.package_optimizers import NEEDED_OPTIONS
 from hypertransfer.catalogue.lookup import of_package
-from hypertransfer.catalogue.options import completed, expand_home, typed_number, typed_options
+from hypertransfer.catalogue.options import completed, typed_number, typed_options
 from hypertransfer.catalogue.package_checks import OF_THE_RUN, is_same
 from hypertransfer.runs import parse
+from hypertransfer.runs.paths import expand_home
 from hypertransfer.runs.spec import Component, RunSpec
 
 
@@ -45,11 +46,13 @@ class Completer:
 
         Unknown components are left as they are, and `checks` reports them. An optimizer of a
         package gets the gradient power of its class, and loses options that have the default of
-        the class; other parts that are named by an import path keep all options. A complete spec
-        is left unchanged.
+        the class; other parts that are named by an import path keep all options. An `order_seed`
+        that equals the seed becomes None. A complete spec is left unchanged.
         """
+        same_order = spec.order_seed == spec.seed  # as without an order_seed: one run
         return replace(
             spec,
+            order_seed=None if same_order else spec.order_seed,
             model=self._completed("model", spec.model),
             optimizer=self._completed("optimizer", spec.optimizer),
             data=self._completed("data", spec.data),

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from hypertransfer.catalogue.cards.datasets import (
     BPE,
-    BYTES,
     HUGGING_FACE,
     OPTIONS,
     WINDOWS,
-    Card,
     DatasetCard,
     DatasetError,
     TextCard,
     card,
     completed,
 )
+from hypertransfer.catalogue.options import Validator
 from hypertransfer.runs.canonical import digest as value_digest
+from hypertransfer.runs.paths import path_fault
 from hypertransfer.runs.problem import NO_VALUE, Problem
 
+_PARTS = ("train", "test")  # whose sizes a card of images has
 _TAIL = 2**16  # bytes at the end of a Parquet file, where its footer is
 
 
@@ -143,10 +144,13 @@ def objections(name: str, options: Mapping[str, Any]) -> list[Problem]:
                     (option,), value, f"accepted: {name} has no option {option!r}; known: {names}"
                 )
             )
-        elif value is None and OPTIONS[option].get("default", option) is None:
-            continue  # null is the default
-        elif expected := _EXPECTED[option](known, value):
+        elif not Validator(OPTIONS[option]).is_valid(value):
+            problems.append(Problem((option,), value, OPTIONS[option]["expected"]))
+        elif option in _PARTS and (most := getattr(known, option, None)) and (value or 0) > most:
+            expected = f"at most {most}, the size of {name}'s {option} set"
             problems.append(Problem((option,), value, expected))
+        elif option == "directory" and (fault := path_fault(value)):
+            problems.append(Problem((option,), NO_VALUE, fault))
     if not problems and isinstance(known, TextCard):
         problems += _text_objections(options)
     return problems
@@ -160,49 +164,3 @@ def _text_objections(options: Mapping[str, Any]) -> Iterator[Problem]:
             options["vocabulary"],
             "null, which tokens: bytes needs: their vocabulary has 256 tokens",
         )
-
-
-def _whole(value: object, low: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= low
-
-
-def _number_of_samples(part: str) -> Callable[[Card, object], str]:
-    def expected(card: Card, value: object) -> str:
-        samples = "windows" if isinstance(card, TextCard) else "images"
-        if not _whole(value, 1):
-            return f"a whole number of {samples} of at least 1"
-        most = getattr(card, part, None)
-        if most is not None and value > most:
-            return f"at most {most}, the size of {card.name}'s {part} set"
-        return ""
-
-    return expected
-
-
-def _whole_from(low: int) -> Callable[[Card, object], str]:
-    words = f"a whole number of at least {low}"
-    return lambda card, value: "" if _whole(value, low) else words
-
-
-def _text(expected: str) -> Callable[[Card, object], str]:
-    return lambda card, value: "" if isinstance(value, str) and value else expected
-
-
-def _fraction(card: Card, value: object) -> str:
-    good = isinstance(value, float) and 0 < value < 1
-    return "" if good else "a fraction between 0 and 1"
-
-
-# Functions from a card and an option's value to the values expected, or to "" for a valid value.
-_EXPECTED: Mapping[str, Callable[[Card, object], str]] = {
-    "train": _number_of_samples("train"),
-    "test": _number_of_samples("test"),
-    "augment": lambda card, value: "" if isinstance(value, bool) else "true or false",
-    "directory": _text("the path of a folder"),
-    "column": _text("the name of a column"),
-    "context": _whole_from(2),
-    "tokens": lambda card, value: "" if value in (BYTES, BPE) else f"one of {BYTES}, {BPE}",
-    "vocabulary": _whole_from(257),
-    "max_bytes": _whole_from(1),
-    "test_fraction": _fraction,
-}

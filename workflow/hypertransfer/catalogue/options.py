@@ -6,7 +6,6 @@ specs of runs, so that they are part of the runs' keys; constructors have no def
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from itertools import chain, repeat
@@ -75,14 +74,6 @@ def defaults(options: Mapping[str, Option]) -> dict[str, Any]:
 def completed(options: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
     """The given values, and the default of each option that is not given."""
     return {**defaults(options), **given}
-
-
-def expand_home(path: str) -> str:
-    """A path of a config, with `~` or `~user` at its beginning replaced by the home folder.
-
-    The path of a user who is not known stays as it is.
-    """
-    return os.path.expanduser(path)  # noqa: PTH111 (pathlib's raises where no home is known)
 
 
 def typed_options(options: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -182,7 +182,7 @@ def _expected(value: Any, default: object, schema: Mapping[str, Any]) -> str:
     low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
     if kind is float and not is_finite_number(value):
         return "a finite number"
-    return "" if kind is bool or low <= value <= high else f"within {low} and {high}"
+    return "" if kind is bool or low <= value <= high else f"between {low} and {high}"
 
 
 def _is(value: object, kind: type) -> bool:

@@ -10,10 +10,9 @@ import what they need at their top.
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
-from hypertransfer.studies.paths import path_fault
+from hypertransfer.runs.paths import expand_home, path_fault
 
 CONFIG = Path("config/config.yaml")
 
@@ -182,7 +181,7 @@ def _days(text: str) -> float:
 
 def _path(text: str) -> Path:
     """A path, with `~` expanded, which a shell leaves as it is in `--out=~/space.yaml`."""
-    path = os.path.expanduser(text)  # noqa: PTH111 (pathlib's raises where no home is known)
+    path = expand_home(text)
     if fault := path_fault(path):
         raise argparse.ArgumentTypeError(fault)
     return Path(path)

@@ -46,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     # A task without a finite loss has no winner, and no regret with which a space can be tested.
     tasks = [task for task in all_tasks if len(task.winners())]
     failed = [task.name for task in all_tasks if not len(task.winners())]
+    if not tasks:
+        raise TableError(f"{arguments.table}: every trial diverged: no task has a finite loss")
     recipe, why = _recipe(arguments, domain, tasks)
     _check_sizes(arguments, tasks)
     try:
@@ -57,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     by_group = list(leave_one_out(domain, tasks, recipe, COUNTS, by_group=True)) if related else []
     if failed:
         print(f"left out, since they have no finite loss: {', '.join(failed)}")
-    reasons = doubts(space, tasks, left, by_group)
+    reasons = doubts(space, tasks, left, by_group, recipe.top)
     print(*report(space, recipe, why, tasks, left, by_group, reasons), sep="\n")
     source = {
         "table": str(arguments.table),
@@ -85,7 +87,11 @@ def described(arguments: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ConfigError: every problem of the description.
     """
-    document = read(_beside(arguments))
+    file = _beside(arguments)
+    if not file.exists() and not arguments.about:
+        text = f"is missing: write {file}, which describes the columns, or name it by --about"
+        raise ConfigError([LocatedProblem(str(file), None, "(file)", text)])
+    document = read(file)
     problems = [document.locate(problem) for problem in tables.problems(document.values)]
     if problems:
         raise ConfigError(problems)
@@ -153,7 +159,8 @@ def _recipe(
     won = sum(len(task.winners(arguments.top)) for task in tasks)
     wanted = wanted_winners(len(domain.numeric))
     shape = arguments.shape or ("ellipsoid" if won >= wanted else "box")
-    count = f"{won} winners, and an ellipsoid of {len(domain.numeric)} dimensions wants {wanted}"
+    axes = len(domain.numeric)
+    count = f"{_counted(won, 'winner')}, and an ellipsoid of {axes} dimensions wants {wanted}"
     why = "chosen by --shape" if arguments.shape else count
     recipe = Recipe(
         shape,
@@ -171,15 +178,22 @@ def doubts(
     tasks: Sequence[Task],
     left: Sequence[LeftOut],
     by_group: Sequence[LeftOut] = (),
+    top: int = 1,
 ) -> list[str]:
     """The reasons not to trust a space; empty if there are none."""
     reasons = []
     if len(tasks) < 3:
-        reasons.append(f"{len(tasks)} tasks: too few to tell what they have in common")
+        reasons.append(f"{_counted(len(tasks), 'task')}: too few to tell what they have in common")
+    if whole := sum(top >= len(task.losses) for task in tasks):
+        reasons.append(
+            f"every evaluation of {whole} of {len(tasks)} tasks is a winner: choose --top below "
+            "the number of evaluations"
+        )
     if not space.trusted:
         wanted = wanted_winners(space.region.dimension)
         reasons.append(
-            f"{space.points} winners, fewer than {wanted}: the space may fit these alone; see --top"
+            f"{_counted(space.points, 'winner')}, fewer than {wanted}: the space may fit these "
+            "alone; see --top"
         )
     if left and not _gain(left) < WORTH:
         reasons.append("no gain on tasks that were left out in learning")
@@ -230,7 +244,10 @@ def report(
     """The lines of the report on a learned space, and on tasks that were left out of learning."""
     groups = len({task.group for task in tasks})
     rows = sum(len(task.losses) for task in tasks)
-    yield f"{len(tasks)} tasks in {groups} groups, {rows} evaluations, {space.points} winners"
+    yield (
+        f"{_counted(len(tasks), 'task')} in {_counted(groups, 'group')}, "
+        f"{_counted(rows, 'evaluation')}, {_counted(space.points, 'winner')}"
+    )
     slack = f", slack {recipe.slack:g}" if recipe.slack else ""
     yield f"{recipe.shape}{slack} ({why}): {100 * space.volume:.3g} % of the whole space"
     yield from _ranges(space)
@@ -242,6 +259,10 @@ def report(
             yield from _left_out(noun, folds)
     yield ""
     yield "do not trust this space yet: " + "; ".join(reasons) if reasons else TRUSTED
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _ranges(space: Space) -> Iterator[str]:
@@ -256,7 +277,9 @@ def _left_out(noun: str, left: Sequence[LeftOut]) -> Iterator[str]:
     inside = sum(fold.holds_best for fold in left)
     share = 100 * float(np.mean([fold.coverage for fold in left]))
     yield f"leaving each {noun} out: the best is inside on {inside} of {len(left)} tasks,"
-    yield f"  and {share:.0f} % of the best tenth; random search is ahead on {_better(left)}"
+    yield f"  and {share:.0f} % of the best tenth"
+    yield f"after {COUNTS[1]} evaluations, random search in the space is ahead of that in the whole"
+    yield f"  range on {_better(left)} of {len(left)}"
     rows = float(np.median([fold.rows for fold in left]))
     yield f"  evaluations of a task inside, median over tasks: {rows:g}"
     yield f"  regret after    {'  '.join(f'{count:>7}' for count in COUNTS)}"

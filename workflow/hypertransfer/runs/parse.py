@@ -59,6 +59,8 @@ def _steps_or_share(path: Path, value: object) -> int | float:
     """A number of steps, or a share of all steps: a fraction between 0 and 1."""
     if _number(path, value, 0.0) < 1 and value != 0:
         return float(value)  # type: ignore[arg-type]
+    if isinstance(value, float) and not value.is_integer():
+        raise ProblemError.at(path, value, "a whole number of steps, or a share below 1")
     return _integer(path, value, 0)
 
 

@@ -55,10 +55,17 @@ class Problem:
 
 def known_names(name: object, known: Iterable[object], words: str = "known") -> str:
     """The known names after `words`, with a hint at the one that an unknown name resembles."""
-    names = list(map(str, known))
-    near = get_close_matches(str(name), names, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{words}: {', '.join(names) or 'none'}{hint}"
+    values = {str(value): value for value in known}
+    near = get_close_matches(str(name), values, n=1)
+    hint = f"; did you mean {_as_written(name, values[near[0]])}?" if near else ""
+    return f"{words}: {', '.join(values) or 'none'}{hint}"
+
+
+def _as_written(name: object, meant: object) -> str:
+    """A value to write instead of `name`: texts in quotes, and a number without."""
+    if isinstance(meant, int | float) and not isinstance(meant, bool):
+        return f"{meant}, without quotes" if isinstance(name, str) else str(meant)
+    return repr(str(meant))
 
 
 class ProblemError(ValueError):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 KEYS = ("low", "high", "log", "integer", "choices")
 MOST_CHOICES = 1000
 EDGE = 1e-9  # tolerance of values at the ends of a linear range, as a share of it, for rounding
+WHOLE = 1e-9  # relative tolerance of whole numbers, for rounding
 NEAR = 2.0**-23  # relative tolerance of values at the ends of a range: single precision
 
 
@@ -47,11 +48,23 @@ class Dimension:
         return not self.choices
 
     def holds(self, value: float) -> bool:
+        """Whether a number is within the range, and whole if the dimension is of integers."""
+        if not self.spans(value):
+            return False
+        return not self.integer or math.isclose(value, round(value), rel_tol=WHOLE)
+
+    def spans(self, value: float) -> bool:
         """Whether a number is within the range, up to single precision at its ends."""
         slack = 0.0 if self.log else EDGE * (self.high - self.low)
         return self.low <= value <= self.high or any(
             math.isclose(value, end, rel_tol=NEAR, abs_tol=slack) for end in (self.low, self.high)
         )
+
+    @property
+    def expected(self) -> str:
+        """What `holds` accepts, in words."""
+        noun = "a whole number " if self.integer else ""
+        return f"{noun}between {self.low:g} and {self.high:g}"
 
     def to_unit(self, value: float) -> float:
         """The coordinate of a value: 0 at the low end of the range, 1 at the high end."""
@@ -168,9 +181,7 @@ def _place(dimension: Dimension, value: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not dimension.holds(number):
-        raise ProblemError.at(
-            (dimension.name,), value, f"within {dimension.low:g} and {dimension.high:g}"
-        )
+        raise ProblemError.at((dimension.name,), value, dimension.expected)
     return dimension.to_unit(min(max(number, dimension.low), dimension.high))
 
 

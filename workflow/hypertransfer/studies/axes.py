@@ -13,6 +13,7 @@ from hypertransfer.studies import sobol
 # Forms that generate the values of an axis.
 FORMS = frozenset({"powers", "logspace", "range", "sobol"})
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {"powers": {"step": 1}, "sobol": {"log": True}}
+_PLAIN_LIST = "a list of finite, plain values: numbers, texts, true, false or null"
 MOST_VALUES = 100_000  # largest number of values of an axis, or of checkpoints of a probe
 DIGITS = 12  # significant digits of generated values; further digits would be rounding errors
 Path = tuple[str, ...]  # keys from the root of the grid to an axis
@@ -33,9 +34,8 @@ def axis_values(path: Path, written: object, zipped: bool = False) -> list:
     except ProblemError:
         raise
     except (TypeError, OverflowError, ValueError) as reason:
-        raise ProblemError.at(
-            path, written, f"a list of finite, plain values: {reason}"
-        ) from reason
+        form = "a form of finite numbers" if isinstance(written, Mapping) else _PLAIN_LIST
+        raise ProblemError.at(path, written, form) from reason
     doubles = sorted(text for text, count in Counter(texts).items() if count > 1)
     if doubles and not zipped:
         raise ProblemError.at(

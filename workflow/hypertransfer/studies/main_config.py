@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 from hypertransfer.catalogue.config_schemas import schema
-from hypertransfer.catalogue.options import expand_home
 from hypertransfer.runs.numbers import is_finite_number
+from hypertransfer.runs.paths import expand_home, path_fault
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.studies.document import (
     ConfigError,
@@ -26,7 +26,6 @@ from hypertransfer.studies.document import (
     read,
     refuse_templates,
 )
-from hypertransfer.studies.paths import path_fault
 from hypertransfer.studies.schema import schema_problems, with_defaults, with_whole_numbers
 
 MAIN = Path("config/config.yaml")

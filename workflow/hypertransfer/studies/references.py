@@ -113,9 +113,15 @@ def _unknown_member(where: Mapping[str, Any], planned: Planned) -> str:
                 known |= dict.fromkeys(columns.get(column, ()))
         for member in filter(is_plain, members):  # other values are reported as such
             if in_table(member) not in known:
-                listed = sorted(known, key=str)[:MOST_SHOWN]
+                listed = sorted(known, key=_order)[:MOST_SHOWN]
                 return f"no {column} {member!r} at any scale; {known_names(member, listed)}"
     return ""
+
+
+def _order(value: Any) -> tuple[bool, float, str]:
+    """A key by which numbers are sorted as numbers, before other values."""
+    is_number = isinstance(value, int | float)
+    return (not is_number, value if is_number else 0.0, str(value))
 
 
 def _with(where: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[Row]:

@@ -10,15 +10,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypertransfer.catalogue.options import Option, Validator, completed, expand_home, option
+from hypertransfer.catalogue.options import Option, Validator, completed, option
+from hypertransfer.runs.paths import expand_home, path_fault
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.section import Section
 from hypertransfer.spaces.tasks import sources, suites, tables
-from hypertransfer.studies.paths import path_fault
 
 
 def _whole(least: int, most: int) -> dict[str, Any]:
-    expected = f"within {least} and {most}"
+    expected = f"between {least} and {most}"
     return {"type": "integer", "minimum": least, "maximum": most, "expected": expected}
 
 

@@ -11,11 +11,12 @@ from typing import Any
 
 from hypertransfer.runs.canonical import is_plain
 from hypertransfer.runs.problem import ProblemError
-from hypertransfer.studies import condition_checks, replays, search_checks
+from hypertransfer.studies import condition_checks, replays
 from hypertransfer.studies.grid import Grid
 from hypertransfer.studies.placed_run import Run
 from hypertransfer.studies.planned import ScaleValues, in_table, row_of
 from hypertransfer.studies.replays import Replay, Suite
+from hypertransfer.studies.searches import Search
 
 # What parsing raises for values that no schema has accepted.
 MALFORMED = (ProblemError, KeyError, TypeError, AttributeError, ValueError)
@@ -38,16 +39,11 @@ def scale_values(values: Any) -> ScaleValues:
         rows = dict(replays.planned_rows(suites, replayed))
     except MALFORMED:
         rows = {}
-    searches = _parsed(values, "searches", lambda name, s: search_checks.check(name, s)[0])
-    for name, search in searches.items():
-        if search:
-            runs |= {
-                grid: _columns_of_runs(grid, members) for grid, members in search.rows().items()
-            }
-            keys = search.settings.space
-            rows.setdefault("searches", []).extend(
-                {"grid": name, "hyperparameter": k} for k in keys
-            )
+    for name, search in _parsed(values, "searches", Search.parse).items():
+        runs |= {grid: _columns_of_runs(grid, members) for grid, members in search.rows().items()}
+        rows.setdefault("searches", []).extend(
+            {"grid": name, "hyperparameter": key} for key in search.settings.space
+        )
     return ScaleValues(runs, rows)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hypertransfer.runs.columns import SUMMARY
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
+from hypertransfer.runs.spec import RunSpec
 from hypertransfer.spaces.dimensions import Dimension, Domain
 from hypertransfer.spaces.tasks import sources
 from hypertransfer.studies.document import condition_text
@@ -14,14 +16,21 @@ from hypertransfer.studies.placed_run import Run
 from hypertransfer.studies.planned import Row, in_table, row_of, selects
 from hypertransfer.studies.replays import Replay, Suite
 
+SEEDS = ("seed", "order_seed")  # in which repetitions of one evaluation differ
+
 
 def evaluations(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> list[Row]:
     """The planned runs of a sound suite; none if its tasks are not runs of this study."""
     if suite.source != sources.RUNS or suite.study is not None:
         return []
-    rows = [row_of(grid, run) for grid in suite.grids for run in runs.get(grid, ())]
+    return [row for row, _ in _selected(suite, runs)]
+
+
+def _selected(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> list[tuple[Row, RunSpec]]:
+    """The rows and specs of the planned runs of a suite over runs of its study."""
     where = _known_before_training((suite.about or {}).get("where", {}))
-    return [row for row in rows if selects(where, row)] if where else rows
+    placed = ((row_of(g, run), run.spec) for g in suite.grids for run in runs.get(g, ()))
+    return [(row, spec) for row, spec in placed if not where or selects(where, row)]
 
 
 def _known_before_training(where: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,14 +47,51 @@ def suite_problems(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> Iterator[
     first, *others = (row_of(grid, runs[grid][0]) for grid in of_grids)
     columns = [key for key in first if all(key in other for other in others)]
     problems = [problem.below("about") for problem in _column_problems(about, columns)]
-    rows = evaluations(suite, runs)
+    planned = _selected(suite, runs)
+    rows = [row for row, _ in planned]
     if not problems and not rows:
         text = f"no run of the grids {', '.join(of_grids)} has {condition_text(about['where'])}"
         problems.append(Problem(("about", "where"), NO_VALUE, text))
     yield from problems
     if not problems:
-        for dimension in Domain.parse(about["dimensions"]).dimensions:
-            yield from _range_problems(dimension, rows)
+        dimensions = Domain.parse(about["dimensions"]).dimensions
+        outside = [problem for d in dimensions for problem in _range_problems(d, rows)]
+        yield from outside or _average_problems(about, planned)
+
+
+def _average_problems(
+    about: Mapping[str, Any], planned: Sequence[tuple[Row, RunSpec]]
+) -> Iterator[Problem]:
+    """The problem of runs of one evaluation, whose mean is taken, and that are no repetitions."""
+    named = [*about["task"], *about["dimensions"]]
+    first: dict[tuple, tuple[Row, RunSpec]] = {}
+    different: dict[str, None] = {}
+    for place in planned:
+        key = tuple(in_table(place[0].get(name)) for name in named)
+        other = first.setdefault(key, place)
+        if other is not place:
+            different |= dict.fromkeys(_differences(place, other))
+    if different:
+        text = (
+            f"runs of one evaluation differ in {', '.join(different)}, and their mean would be "
+            "taken: add these columns to task, or select one value of each by where"
+        )
+        yield Problem(("about", "task"), NO_VALUE, text)
+
+
+def _differences(one: tuple[Row, RunSpec], other: tuple[Row, RunSpec]) -> list[str]:
+    """The columns, apart from seeds, in which two runs differ; `grid` if no other column tells."""
+    (row, spec), (second, second_spec) = one, other
+    columns = [
+        name
+        for name in {**row, **second}
+        if name != "grid" and name.rpartition(".")[2] not in SEEDS
+        if in_table(row.get(name)) != in_table(second.get(name))
+    ]
+    if columns or row["grid"] == second["grid"]:
+        return columns
+    alike = {"seed": 0, "order_seed": None, "checkpoints": ()}
+    return [] if replace(spec, **alike) == replace(second_spec, **alike) else ["grid"]
 
 
 def _column_problems(about: Mapping[str, Any], columns: Sequence[str]) -> Iterator[Problem]:
@@ -77,6 +123,7 @@ def _range_problems(dimension: Dimension, rows: Sequence[Row]) -> Iterator[Probl
 
 
 def _within(dimension: Dimension, value: Any) -> bool:
+    """Whether a dimension holds a value; the check of `read_table` before there are tables."""
     if not dimension.numeric:
         return value in map(in_table, dimension.choices)
     return isinstance(value, int | float) and dimension.holds(value)

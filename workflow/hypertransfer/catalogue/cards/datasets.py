@@ -10,7 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hypertransfer.catalogue.options import COUNT, FLAG, POSITIVE, Option, option, or_null
+from hypertransfer.catalogue.options import (
+    COUNT,
+    FLAG,
+    MOST_COUNT,
+    POSITIVE,
+    Option,
+    option,
+    or_null,
+)
 
 BYTES, BPE = "bytes", "bpe"  # kinds of tokens
 VOCABULARY = 4096  # default number of tokens of byte-pair encoding
@@ -21,35 +29,57 @@ _TEXT = {"type": "string", "minLength": 1}
 
 
 def _whole_from(least: int) -> dict[str, Any]:
-    return {"type": "integer", "minimum": least}
+    expected = f"a whole number of at least {least}"
+    return {"type": "integer", "minimum": least, "expected": expected}
+
+
+def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {**or_null(schema), "expected": f"{schema['expected']}, or null"}
+
+
+_SAMPLES = {**COUNT, "expected": f"a whole number from 1 to {MOST_COUNT}"}
 
 
 # Options of data sets, which a config may set beside the name. See `completed` for defaults that
 # depend on the data set.
 OPTIONS: Mapping[str, Option] = {
-    "train": option(or_null(COUNT), None, "Number of training images or windows; null for all."),
-    "test": option(or_null(COUNT), None, "Number of test images or windows; null for all."),
-    "augment": option(
-        FLAG, False, "Whether training images are randomly shifted and (except digits) flipped."
+    "train": option(
+        _or_null(_SAMPLES), None, "Number of training images or windows; null for all."
     ),
-    "directory": {**_TEXT, "description": "The folder with the files of the data set."},
+    "test": option(_or_null(_SAMPLES), None, "Number of test images or windows; null for all."),
+    "augment": option(
+        {**FLAG, "expected": "true or false"},
+        False,
+        "Whether training images are randomly shifted and (except digits) flipped.",
+    ),
+    "directory": {
+        **_TEXT,
+        "expected": "the path of a folder",
+        "description": "The folder with the files of the data set.",
+    },
     "context": option(_whole_from(2), 128, "Number of tokens in a window."),
     "tokens": option(
-        {"enum": [BYTES, BPE]}, BYTES, "Kind of tokens: bytes, or bpe for byte-pair encoding."
+        {"enum": [BYTES, BPE], "expected": f"one of {BYTES}, {BPE}"},
+        BYTES,
+        "Kind of tokens: bytes, or bpe for byte-pair encoding.",
     ),
     "vocabulary": option(
-        or_null(_whole_from(257)),
+        _or_null(_whole_from(257)),
         None,
         f"Number of tokens of byte-pair encoding; null for {VOCABULARY}.",
     ),
-    "column": option(_TEXT, "text", "The name of the column of text in Parquet files."),
+    "column": option(
+        {**_TEXT, "expected": "the name of a column"},
+        "text",
+        "The name of the column of text in Parquet files.",
+    ),
     "test_fraction": option(
-        or_null({**POSITIVE, "exclusiveMaximum": 1}),
+        _or_null({**POSITIVE, "exclusiveMaximum": 1, "expected": "a fraction between 0 and 1"}),
         None,
         "Share of the training documents to test on; null to use test files.",
     ),
     "max_bytes": option(
-        or_null(COUNT),
+        _or_null(_whole_from(1)),
         None,
         "Largest number of bytes of text to read from each part; null for all.",
     ),

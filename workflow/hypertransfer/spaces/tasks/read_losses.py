@@ -32,11 +32,12 @@ def losses_of(
     """
     loss = about.get("loss", about.get("score"))
     curves = about["curves"]["columns"] if "curves" in about else []
-    losses = {name: _losses(rows[name], diverged, file) for name in (*curves, loss)}
+    worst = "-inf" if "score" in about else "inf"
+    losses = {name: _losses(rows[name], diverged, worst, file) for name in (*curves, loss)}
     losses = {name: -column if "score" in about else column for name, column in losses.items()}
     for name, column in losses.items():
         column = column.where(~diverged | np.isfinite(column), math.inf)
-        losses[name] = _worst_if_endless(rows[name], column, file)
+        losses[name] = _worst_if_endless(rows[name], column, worst, file)
     if curves:
         _check_last_of_curves(rows, losses, curves[-1], loss, diverged, file)
     losses[loss] = losses[loss].mask(diverged, math.inf)
@@ -45,7 +46,7 @@ def losses_of(
     return losses
 
 
-def _losses(values: pd.Series, diverged: pd.Series, file: str) -> pd.Series:
+def _losses(values: pd.Series, diverged: pd.Series, worst: str, file: str) -> pd.Series:
     """The losses of a column as numbers; NaN where an evaluation diverged and has no loss.
 
     Raises:
@@ -54,7 +55,7 @@ def _losses(values: pd.Series, diverged: pd.Series, file: str) -> pd.Series:
     losses = [_loss(value) for value in values]
     for index, written, loss in zip(values.index, values, losses, strict=True):
         if loss is None and not diverged[index]:
-            raise _unreadable(values.name, index, written, file)
+            raise _unreadable(values.name, index, written, worst, file)
     return pd.Series(losses, index=values.index, dtype=float)
 
 
@@ -67,7 +68,7 @@ def _loss(written: Any) -> float | None:
     return number(written)
 
 
-def _worst_if_endless(values: pd.Series, losses: pd.Series, file: str) -> pd.Series:
+def _worst_if_endless(values: pd.Series, losses: pd.Series, worst: str, file: str) -> pd.Series:
     """Losses of which lower is better, with +inf for NaN.
 
     Raises:
@@ -75,18 +76,19 @@ def _worst_if_endless(values: pd.Series, losses: pd.Series, file: str) -> pd.Ser
     """
     for index, loss in losses.items():
         if loss == -math.inf:
-            raise _unreadable(values.name, index, values[index], file)
+            raise _unreadable(values.name, index, values[index], worst, file)
     return losses.fillna(math.inf)
 
 
-def _unreadable(column: object, index: Any, written: Any, file: str) -> TableError:
+def _unreadable(column: object, index: Any, written: Any, worst: str, file: str) -> TableError:
+    """An error for a loss; `worst` is the text of the worst loss of all."""
     plain = written.item() if hasattr(written, "item") else written
-    fault, diverged = f"{plain!r} in row {index + 1} is not a loss", "inf or nan"
+    fault, diverged = f"{plain!r} in row {index + 1} is not a loss", f"{worst} or nan"
     if is_empty(written):
         fault = f"is empty in row {index + 1}"
         # pandas writes NaN to Parquet as an empty cell.
         diverged = (
-            diverged if file.endswith(".csv") else "inf, or a column `status` with `diverged`,"
+            diverged if file.endswith(".csv") else f"{worst}, or a column `status` with `diverged`,"
         )
     return TableError(
         f"{file}: {column}: {fault}: write a number such as 1234.5, or {diverged} where training "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from hypertransfer.spaces.tasks.tables import TableError
 from hypertransfer.spaces.tasks.task import Task
 
 log = logging.getLogger(__name__)
-WHOLE = 1e-9  # relative tolerance of whole numbers, for rounding
+MOST_SHOWN = 10  # names of tasks in a line
 
 
 def read(
@@ -35,7 +36,13 @@ def read(
     """
     dimensions = about["dimensions"].items()
     names = {*about["task"], about.get("group"), *(n for n, d in dimensions if "choices" in d)}
-    table = table_file.frame(path, lambda n: n in names or states.name_of(n) == reports.TRIAL)
+    curves = about["curves"]["columns"] if "curves" in about else []
+    loss = about.get("loss", about.get("score"))
+    table = table_file.frame(
+        path,
+        lambda n: n in names or states.name_of(n) == reports.TRIAL,
+        {*names, *about.get("where", {}), *about["dimensions"], *curves, loss},
+    )
     return tasks_of(table, about, str(path), say)
 
 
@@ -53,8 +60,9 @@ def tasks_of(
         table: the rows, with losses as they are in the file.
         about: a valid description.
         file: the file's name, for messages.
-        say: is called with a line on the rows that are left out, as their trials did not finish,
-            and with one on rows that count although their trials may not have finished.
+        say: is called with lines on rows that are left out, as their trials did not finish, on rows
+            that count although their trials may not have finished, on rows that are averaged, and
+            on tasks with one evaluation.
         keep_order: whether tasks and evaluations stay in the order of the rows. Otherwise they are
             sorted by their values, so that ties of losses do not depend on the order of the rows.
 
@@ -66,10 +74,11 @@ def tasks_of(
     domain = Domain.parse(about["dimensions"], ("dimensions",))
     loss = about.get("loss", about.get("score"))
     curves = about.get("curves", {"columns": [], "work": [1.0]})
+    names = [*about["task"], *([about["group"]] if "group" in about else [])]
     used = [*about["task"], *domain.names, loss, *curves["columns"]]
-    rows = selected(table, about, used, file)
-    _check_hashable(rows, about["task"], file)
-    used += [about["group"]] if "group" in about else []
+    rows = selected(_stripped(table, names), about, used, file)
+    _check_names(rows, names, file)
+    used = [*used, *names]
     rows, notes = unfinished.finished(rows, about, used, file)
     for note in notes:
         say(note)
@@ -87,17 +96,62 @@ def tasks_of(
         for name in about["task"]
     }
     means = _means(rows, columns, [loss, *curves["columns"]])
+    if len(means) < len(rows):
+        say(_averaged(rows, columns, used, len(means)))
     groups = rows.groupby(about["task"], sort=False, dropna=False)
     parts = {_hashable(key): part for key, part in groups}
     tasks = [
         _task(key, part, parts[_hashable(key)], domain, about, file, loss, curves, attributes)
         for key, part in means.groupby(about["task"], sort=False, dropna=False)
     ]
-    names = [task.name for task in tasks]
-    if duplicates := [name for name in names if names.count(name) > 1]:
+    _check_tasks(tasks, file, say)
+    return domain, tasks
+
+
+def _check_tasks(tasks: Sequence[Task], file: str, say: Callable[[str], object]) -> None:
+    """Check that no two tasks have one name, and `say` which have one evaluation only.
+
+    Such a task may be a name that is misspelt in one row.
+
+    Raises:
+        TableError: two tasks have one name.
+    """
+    names = Counter(task.name for task in tasks)
+    if duplicates := [name for name, count in names.items() if count > 1]:
         text = f"two tasks have the name {duplicates[0]!r}: name them by other columns"
         raise TableError(f"{file}: {text}")
-    return domain, tasks
+    single = [task.name for task in tasks if len(task.losses) == 1]
+    if single and len(tasks) > 1:
+        shown = ", ".join(map(repr, single[:MOST_SHOWN]))
+        more = ", …" if len(single) > MOST_SHOWN else ""
+        say(f"{len(single)} of {len(tasks)} tasks have one evaluation each: {shown}{more}")
+
+
+def _stripped(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The table with columns of names without blanks around the names."""
+    strip = {
+        name: [value.strip() if isinstance(value, str) else value for value in table[name]]
+        for name in names
+        if name in table
+    }
+    return table.assign(**{n: pd.Series(v, table.index, dtype=object) for n, v in strip.items()})
+
+
+def _averaged(rows: pd.DataFrame, by: Sequence[str], used: Sequence[str], count: int) -> str:
+    """A line on rows of one evaluation, which are averaged, and on settings that they differ in.
+
+    A setting has no more values than an evaluation has rows. What has more is a measurement, or
+    tells rows apart as a key does.
+    """
+    evaluations = rows.groupby(list(by), sort=False, dropna=False)
+    numbers, most = evaluations.ngroup(), int(evaluations.size().max())
+    different = []
+    for name in (name for name in rows if name not in used):
+        values = rows[name].map(str)
+        if 1 < values.nunique() <= most and (values.groupby(numbers).nunique() > 1).any():
+            different.append(str(name))
+    text = f"{len(rows)} rows became {count} evaluations; rows of one evaluation "
+    return text + (f"differ in {', '.join(different)}" if different else "are averaged")
 
 
 def _sorted(rows: pd.DataFrame, task: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
@@ -116,14 +170,22 @@ def _ranks(values: pd.Series) -> np.ndarray:
     return np.array([ranks[key] for key in keys])
 
 
-def _check_hashable(rows: pd.DataFrame, task: Sequence[str], file: str) -> None:
+def _check_names(rows: pd.DataFrame, names: Sequence[str], file: str) -> None:
+    """Check that names of tasks, groups and trials are texts or numbers, and the former not empty.
+
+    Raises:
+        TableError: a name is a list or a mapping, or the name of a task or a group is missing.
+    """
     trial = states.first(list(rows), [reports.TRIAL])
-    for name in (*task, *([] if trial is None else [trial])):
+    for name in (*names, *([] if trial is None else [trial])):
         for index, value in rows[name].items():
             if not isinstance(value, Hashable):
                 kind = "list" if isinstance(value, list) else "mapping"
                 text = f"{name}: {value!r} in row {index + 1} is a {kind}"
                 raise TableError(f"{file}: {text}, and a name has to be a text or a number")
+            if name in names and table_file.is_empty(value):
+                text = f"{name}: is empty in row {index + 1}"
+                raise TableError(f"{file}: {text}: write a name, or leave the row out by `where`")
 
 
 def _numbers_if_all(values: pd.Series) -> list[Any]:
@@ -139,7 +201,7 @@ def _values(
     values = []
     for index, written in rows[dimension.name].items():
         value = number(written) if dimension.numeric else _choice(written, dimension.choices)
-        if (wrong := _outside(value, dimension)) is not None:
+        if (wrong := _outside(written, value, dimension)) is not None:
             task = ", ".join(_text(rows.at[index, name]) for name in about["task"])
             wanted, advice = wrong
             fault = f"{written!r} is not {wanted}"
@@ -151,18 +213,29 @@ def _values(
     return values
 
 
-def _outside(value: Any, dimension: Dimension) -> tuple[str, str] | None:
-    """What a dimension takes instead of a value, and an advice; None for a value of its range."""
+def _outside(written: Any, value: Any, dimension: Dimension) -> tuple[str, str] | None:
+    """What a dimension takes instead of a value, and an advice; None for a value of its range.
+
+    `value` is what was read of the written value; None if it is no number, or no choice.
+    """
     if not dimension.numeric:
         known = ", ".join(map(repr, dimension.choices))
         words = (f"one of {known}", "write it into choices in dimensions")
         return words if value is None else None
-    if value is None or not dimension.holds(value):
-        words = f"within {dimension.low:g} and {dimension.high:g}"
-        return words, "widen the range in dimensions"
-    if dimension.integer and not math.isclose(value, round(value), rel_tol=WHOLE):
+    if value is None:
+        return "a number", _as_number(written)
+    if not dimension.spans(value):
+        return dimension.expected, "widen the range in dimensions"
+    if not dimension.holds(value):
         return "a whole number", "take integer: true out of dimensions"
     return None
+
+
+def _as_number(written: Any) -> str:
+    """An advice on a value that is no number."""
+    with_point = str(written).strip().replace(",", ".")
+    is_number = isinstance(written, str) and number(with_point) is not None
+    return f"write {with_point}" if is_number else "write a number"
 
 
 def _choice(value: Any, choices: Sequence[Any]) -> Any:

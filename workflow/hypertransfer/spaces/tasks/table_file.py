@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,28 @@ _SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}  # that other tools write b
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
-def frame(path: Path, is_name: Callable[[str], bool] = lambda _: False) -> pd.DataFrame:
+def frame(
+    path: Path,
+    is_name: Callable[[str], bool] = lambda _: False,
+    lists: Collection[str] | None = None,
+) -> pd.DataFrame:
     """The rows of a CSV or Parquet file, with values as objects of Python.
 
-    `is_name` tells of a column whether its values are names, which stay text in a CSV file.
+    `is_name` tells of a column whether its values are names, which stay text in a CSV file. Of the
+    columns of lists and mappings in a Parquet file, such as histories, those in `lists` are read,
+    and all if it is None.
 
     Raises:
         TableError: the file's suffix is not known, or the file cannot be read.
     """
     check_suffix(path)
     try:
-        return _from_csv(path, is_name) if path.suffix.lower() == ".csv" else _from_parquet(path)
+        if path.suffix.lower() == ".csv":
+            return _from_csv(path, is_name)
+        return _from_parquet(path, lists)
+    except UnicodeDecodeError as error:
+        text = "cannot be read, since it is not in UTF-8: save it as CSV in UTF-8"
+        raise TableError(f"{path}: {text}") from error
     except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
         if isinstance(error, TableError):
             raise
@@ -74,10 +85,14 @@ def is_empty(value: Any) -> bool:
     return value is None or value is pd.NA or (isinstance(value, str) and not value.strip())
 
 
-def _from_parquet(path: Path) -> pd.DataFrame:
+def _from_parquet(path: Path, lists: Collection[str] | None) -> pd.DataFrame:
     table = parquet.read(path)
     _check_names(path, table.column_names)
-    columns = zip(table.column_names, table.columns, strict=True)
+    columns = [
+        (name, column)
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if lists is None or name in lists or not pa.types.is_nested(column.type)
+    ]
     return pd.DataFrame({name: pd.Series(c.to_pylist(), dtype=object) for name, c in columns})
 
 

@@ -7,9 +7,18 @@ its arguments with it.
 
 from __future__ import annotations
 
+import os
 import re
 
 _VARIABLE = re.compile(r"(?:^|/)(\$\{?[A-Za-z_]\w*\}?)")
+
+
+def expand_home(path: str) -> str:
+    """A path with `~` or `~user` at its beginning replaced by the home folder.
+
+    The path of a user who is not known stays as it is.
+    """
+    return os.path.expanduser(path)  # noqa: PTH111 (pathlib's raises where no home is known)
 
 
 def path_fault(path: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hypertransfer.studies.paths import path_fault
+from hypertransfer.runs.paths import path_fault
 
 
 @pytest.mark.parametrize(
