@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-
-import torch
+from tests.support.probes import measured
 
 from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue.cards import probes
-from hypertransfer.probes.checkpoint import load_weights, measure
+from hypertransfer.probes.checkpoint import load_weights
 from hypertransfer.training import build
 from hypertransfer.training.loop import train
 
@@ -38,12 +36,8 @@ def trained_decoder(**changes):
 def probed(run, name, **changes):
     """Measure a probe at the checkpoints of a trained decoder."""
     spec, checkpoints = run
-    card = probes.PROBES[name]
-    defaults = {setting: schema["default"] for setting, schema in card.settings.items()}
-    settings = {**defaults, **changes, "probe": name, "checkpoints": [0, 4]}
-    assert not list(card.needs(spec))
-    device = torch.device("cpu")
-    return measure(spec, lookup.table(spec), checkpoints, settings, device, logging.getLogger())
+    assert not list(probes.PROBES[name].needs(spec))
+    return measured(spec, name, checkpoints, **{**changes, "checkpoints": [0, 4]})
 
 
 def network(run, step):

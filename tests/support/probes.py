@@ -9,6 +9,7 @@ from torch import nn
 
 from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue.cards import probes
+from hypertransfer.catalogue.options import completed
 from hypertransfer.probes import checkpoint
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import build
@@ -39,13 +40,21 @@ def spec(**values) -> RunSpec:
     )
 
 
+CPU = torch.device("cpu")
+
+
+def measured(
+    run: RunSpec, probe: str, weights: dict, *, device: torch.device = CPU, **settings
+) -> dict[str, list]:
+    """The table of a probe on the weights of a run, by step; other settings have their defaults."""
+    own = {"probe": probe, "checkpoints": list(weights), **settings}
+    full = completed(probes.PROBES[probe].settings, own)
+    return checkpoint.measure(run, lookup.table(run), weights, full, device, LOG)
+
+
 def probed(run: RunSpec, probe: str, **settings) -> dict[str, list]:
     """Train a run, and measure the probe at its checkpoints."""
-    card = probes.PROBES[probe]
-    full = {name: schema["default"] for name, schema in card.settings.items()}
-    full |= {"probe": probe, "checkpoints": list(run.checkpoints), **settings}
-    kept = train(run, lookup.table(run)).checkpoints
-    return checkpoint.measure(run, lookup.table(run), kept, full, torch.device("cpu"), LOG)
+    return measured(run, probe, train(run, lookup.table(run)).checkpoints, **settings)
 
 
 def dense(run: RunSpec, step: int, samples: int) -> tuple[torch.Tensor, torch.Tensor, list]:

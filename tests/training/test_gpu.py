@@ -5,23 +5,17 @@ Skipped on a machine without a GPU. With `HYPERTRANSFER_LONG=1` all optimizer cl
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 import torch
 from tests.optimizers.test_package_optimizers import TRIED
 from tests.support import package_optimizers
 from tests.support.package_optimizers import KEPT, MODELS, STEPS, trained
+from tests.support.probes import CPU, measured
 from tests.training import test_own_parts as own_networks
 from tests.training.test_state import assert_bit_equal
 
-from hypertransfer.catalogue import lookup
-from hypertransfer.catalogue.cards.probes import PROBES
-from hypertransfer.probes import checkpoint
-
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-GPU, CPU = torch.device("cuda"), torch.device("cpu")
-LOG = logging.getLogger(__name__)
+GPU = torch.device("cuda")
 TOLERANCE = 2e-3  # relative, of what single precision computes in another order
 UNEQUAL = {"error", "products", "seconds"}  # columns that follow rounding
 ON_IMAGES = [
@@ -77,13 +71,10 @@ def test_a_network_of_a_user_continues_bit_for_bit(model):
 )
 def test_probes_agree_with_a_cpu(model, probe):
     run = package_optimizers.spec("torch.optim:AdamW", model, optimizer="adamw")
-    settings = {name: option["default"] for name, option in PROBES[probe].settings.items()}
-    settings |= {"probe": probe, "checkpoints": [0, STEPS], "samples": 16}
     kept = trained(run).checkpoints
     weights = {step: kept[step] for step in (0, STEPS)}
     ours, theirs = (
-        checkpoint.measure(run, lookup.table(run), weights, settings, device, LOG)
-        for device in (GPU, CPU)
+        measured(run, probe, weights, device=device, samples=16) for device in (GPU, CPU)
     )
     assert ours.keys() == theirs.keys()
     error = max([0.0, *numbers(ours.get("error")), *numbers(theirs.get("error"))])

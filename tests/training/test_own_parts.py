@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import math
 import random
 import sys
@@ -13,16 +12,16 @@ import pytest
 import torch
 from tests.support import own_parts
 from tests.support.own_parts import Tied
+from tests.support.probes import measured
 from tests.training.test_state import assert_bit_equal
 from torch.nn import functional as F
 
 from hypertransfer.catalogue import complete, lookup
-from hypertransfer.catalogue.cards import probes
 from hypertransfer.catalogue.cards.datasets import DatasetError
 from hypertransfer.data.samples import batches
 from hypertransfer.networks import growth
 from hypertransfer.networks.tagged import RoleError
-from hypertransfer.probes.checkpoint import initial_view, measure
+from hypertransfer.probes.checkpoint import initial_view
 from hypertransfer.training import build, class_values, evaluation
 from hypertransfer.training.interruption import Saver, StopRequest
 from hypertransfer.training.loop import train
@@ -83,10 +82,7 @@ def interrupted(run, after: int):
 
 
 def probe(run, weights, name="hessian"):
-    settings = {n: option["default"] for n, option in probes.PROBES[name].settings.items()}
-    settings |= {"probe": name, "checkpoints": list(weights), "samples": 16}
-    log, device = logging.getLogger("test"), torch.device("cpu")
-    return measure(run, lookup.table(run), weights, settings, device, log)
+    return measured(run, name, weights, samples=16)
 
 
 @pytest.mark.parametrize("model", [*NETWORKS, "Compiled"])
