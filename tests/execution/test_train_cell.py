@@ -11,8 +11,10 @@ import pytest
 from tests.support.interrupted import STEPS, interrupted
 from tests.support.training_cells import table_of
 
+from hypertransfer.execution import train_cell
 from hypertransfer.storage.run_store import Store
 from hypertransfer.training.interruption import Interrupted, Saver
+from hypertransfer.training.state import StateError
 
 
 def asked_to_end(monkeypatch, number):
@@ -80,3 +82,30 @@ def test_a_state_that_cannot_be_saved_stops_nothing(tmp_path, monkeypatch, cell,
     table_of(cell[:1], store, minutes=1e-9)
     assert "is not saved" in caplog.text
     assert store.has("runs", cell[0].key)
+
+
+def test_a_run_that_fails_is_named_below_the_traceback(tmp_path, monkeypatch, cell):
+    def fails(*args, **kwargs):
+        raise ArithmeticError("no such luck")
+
+    monkeypatch.setattr(train_cell, "train", fails)
+    with pytest.raises(ArithmeticError) as failed:
+        table_of(cell, Store(tmp_path))
+    (note,) = failed.value.__notes__
+    assert note == f"The run that failed is of g: {dict(cell[0].point)}"
+
+
+def test_an_error_of_a_new_training_is_not_taken_for_one_of_a_saved_state(
+    tmp_path, monkeypatch, cell, caplog
+):
+    calls = []
+
+    def fails(*args, **kwargs):
+        calls.append(kwargs["resume"])
+        raise StateError("cannot be saved")
+
+    monkeypatch.setattr(train_cell, "train", fails)
+    with pytest.raises(StateError):
+        table_of(cell, Store(tmp_path))
+    assert calls == [None]
+    assert "saved state" not in caplog.text

@@ -38,8 +38,8 @@ def running(script: str, snakemake: Any) -> Iterator[Mapping[str, Any]]:
     has, because the number of threads decides how sums are rounded.
 
     Raises:
-        StalePlan: the digest has changed since planning.
-        DamagedInput: an input was changed after an earlier job wrote it.
+        SystemExit: the block raised an exception, whose traceback is in the log; or the digest has
+            changed since planning; or an input was changed after an earlier job wrote it.
     """
     logging.basicConfig(
         filename=snakemake.log[0] if snakemake.log else None,
@@ -63,7 +63,7 @@ def running(script: str, snakemake: Any) -> Iterator[Mapping[str, Any]]:
     except Exception as error:
         log.exception("failed")
         print(f"{script}: {error}", file=sys.stderr)
-        raise
+        raise SystemExit(1) from None  # Snakemake prints the log, which has the traceback
 
 
 def _refuse_damage(paths: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from hypertransfer.execution.errors import AGAIN, NotReproduced, StalePlan
+from hypertransfer.execution.errors import AGAIN, NotReproduced, StalePlan, noted
 from hypertransfer.execution.provenance import provenance
 from hypertransfer.execution.train_cell import (
     CHECKPOINTS,
@@ -71,7 +71,8 @@ def measure_cell(
 
     def make(key: str, item: CellProbe) -> Made:
         log.info("probing %s: %s", key, dict(item.run.point))
-        return _measure(item, store, device)
+        with noted(f"The probe that failed is {probe} of {grid}: {dict(item.run.point)}"):
+            return _measure(item, store, device)
 
     def read(entry: Entry, item: CellProbe) -> pa.Table:
         return parquet_of_entry(entry, PROBE, schemas.probe_schema(item.settings["probe"]))

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save as save_tensors
 
 from hypertransfer.catalogue import complete
-from hypertransfer.execution.errors import AGAIN, StalePlan
+from hypertransfer.execution.errors import AGAIN, StalePlan, noted
 from hypertransfer.execution.provenance import provenance
 from hypertransfer.planning import keys
 from hypertransfer.runs.columns import summary_of
@@ -65,7 +65,8 @@ def train_cell(
 
     def make(key: str, item: CellRun) -> Made:
         made.append(key)
-        result = train_run(item, device, store, 60 * save_minutes, request)
+        with noted(f"The run that failed is of {grid}: {dict(item.point)}"):
+            result = train_run(item, device, store, 60 * save_minutes, request)
         return entry_of(item, result, device)
 
     def read(entry: Entry, item: CellRun) -> tuple[pa.Table, pa.Table]:
@@ -134,9 +135,12 @@ def train_run(
     log.info("training %s: %s", run.key, dict(run.point))
     kind, key = state_of or ("runs", run.key)
     save = Saver(_keeper(store, kind, key), save_seconds, request)
+    saved = _saved(store, kind, key)
     try:
-        return _trained(run, device, _saved(store, kind, key), save)
+        return _trained(run, device, saved, save)
     except StateError as error:
+        if saved is None:
+            raise
         log.warning("the saved state %s; the run starts from step 0", error)
         return _trained(run, device, None, save)
 
