@@ -80,3 +80,15 @@ def test_slopes_of_winners_are_octaves_per_doubling():
     assert spaces.winner_slopes(winners, "width", "group") == pytest.approx([-1.0, -0.5])
     with pytest.raises(AnalysisError, match="no group has winners at two values of width"):
         spaces.winner_slopes(winners[winners["width"] == 16], "width", "group")
+
+
+def test_methods_are_compared_on_the_same_tasks_alone():
+    other = replays().assign(replay="s", method="ellipsoid")
+    both = pd.concat([replays(), other])
+    assert [*spaces.regrets_at(both, ["box", "ellipsoid"], 2, "task")] == ["box", "ellipsoid"]
+    for renamed in ({"c": "d"}, {"a": "e"}):  # as many tasks, of which one is another
+        mixed = pd.concat([replays(), other.assign(task=other["task"].replace(renamed))])
+        (name,) = renamed
+        for by in ("task", "group"):
+            with pytest.raises(AnalysisError, match=f"searched different tasks, such as {name}"):
+                spaces.regrets_at(mixed, ["box", "ellipsoid"], 2, by)

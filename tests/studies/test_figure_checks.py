@@ -365,3 +365,15 @@ def test_figures_of_replays_need_replays(kind, options, text):
                            "options": options})  # fmt: skip
     found = [(p.key, p.text) for p in figure_checks.figure_problems(figure, none)]
     assert found == [("kind", text)]
+
+
+def test_columns_with_null_are_not_compared():
+    grid = Grid(VALID, {"order_seed": [None, 1], "seed": [0]})
+    planned = Planned({"sweep": runs(grid)})
+    entry = {"id": "f", "title": "t", "caption": "c", "kind": "loss"}
+    for where, count in (({}, 1), ({"order_seed": 1}, 0)):
+        figure = Figure.parse({**entry, "where": where, "options": {"panels": "order_seed"}})
+        problems = list(figure_checks.figure_problems(figure, planned))
+        assert [p.text.split(":")[0] for p in problems] == [
+            "'order_seed' is null in some runs"
+        ] * count

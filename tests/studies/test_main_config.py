@@ -43,7 +43,7 @@ def problem_of(file: str, *overrides: str):
     ("key", "value", "expected"),
     [
         ("scale", "large", "'large' is not one of smoke, desk, paper"),
-        ("studies", ["a", "a"], "['a', 'a'] is not a list of different study names"),
+        ("studies", ["a", "a"], "'a' occurs twice"),
         ("device", "gpu", "'gpu' is not auto, cpu, mps, cuda"),
         ("job_minutes", 0, "0 is not a number of minutes above 0"),
         ("store", "", "'' is not a folder"),

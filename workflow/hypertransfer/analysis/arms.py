@@ -25,6 +25,7 @@ from hypertransfer.analysis.sweeps import (
     sweeps_of_common_seeds,
 )
 from hypertransfer.analysis.tables import Tables, need, series_of
+from hypertransfer.runs.table_values import name_of
 
 NUMBER = "number of the arm"
 TAIL = 0.1  # share of all steps over which the losses of a `Curve` are averaged
@@ -32,8 +33,7 @@ TAIL = 0.1  # share of all steps over which the losses of a `Curve` are averaged
 
 def named(runs: pd.DataFrame, column: str) -> pd.DataFrame:
     """The runs with the arms in `column` named by texts; numbers in their shortest form."""
-    names = [value if isinstance(value, str) else f"{value:g}" for value in runs[column]]
-    return runs.assign(**{column: names})
+    return runs.assign(**{column: list(map(name_of, runs[column]))})
 
 
 def of_arms(runs: pd.DataFrame, column: str, loss: str, arms: Sequence[str]) -> pd.DataFrame:

@@ -63,15 +63,37 @@ def regret_curves(replays: pd.DataFrame, method: str, by: str = "task") -> np.nd
     return np.stack([of_unit(unit) for _, unit in chosen.groupby(columns)])
 
 
+def paired_curves(
+    replays: pd.DataFrame, methods: Sequence[str], by: str = "task"
+) -> dict[str, np.ndarray]:
+    """The curves of `regret_curves` of several methods, with the same units in the same order.
+
+    Raises:
+        AnalysisError: the methods searched different tasks.
+    """
+    curves = {name: regret_curves(replays, name, by) for name in methods}
+    columns = list(dict.fromkeys(["task", *split_columns(by)]))
+    first, *others = (
+        {*of[columns].itertuples(index=False, name=None)}
+        for of in (replays[replays["method"] == name] for name in methods)
+    )
+    for name, tasks in zip(methods[1:], others, strict=True):
+        if apart := sorted(map(str, (row[0] for row in first ^ tasks))):
+            text = f"{methods[0]} and {name} searched different tasks, such as {apart[0]}"
+            raise AnalysisError(f"{text}: choose common tasks by `where`")
+    return curves
+
+
 def regrets_at(
     replays: pd.DataFrame, methods: Sequence[str], evaluations: int, by: str
 ) -> dict[str, np.ndarray]:
-    """Regrets (unit,) of methods after a number of evaluations.
+    """Regrets (unit,) of methods on the same tasks, after a number of evaluations.
 
     Raises:
-        AnalysisError: the number is below 1, or a method has fewer evaluations.
+        AnalysisError: the number is below 1, a method has fewer evaluations, or the methods
+            searched different tasks.
     """
-    curves = {name: regret_curves(replays, name, by) for name in methods}
+    curves = paired_curves(replays, methods, by)
     for name, curve in curves.items():
         if not 1 <= evaluations <= curve.shape[1]:
             raise AnalysisError(

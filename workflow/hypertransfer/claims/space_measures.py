@@ -94,7 +94,7 @@ def evaluations_to(
 
     Infinite if `of` does not reach this regret within the evaluations of the replay.
     """
-    curves = {name: spaces.regret_curves(tables["replays"], name, by) for name in (of, over)}
+    curves = spaces.paired_curves(tables["replays"], (of, over), by)
     if at > curves[over].shape[1]:
         raise ClaimError(f"at: {at} is beyond the {curves[over].shape[1]} evaluations of {over}")
 

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from hypertransfer.analysis.tables import Tables, across_seeds
 from hypertransfer.figures.labels import AXES, parameterisation_label
 from hypertransfer.figures.selection import select
+from hypertransfer.runs.table_values import name_of
 
 Shades = dict[float, tuple]  # colours of sizes
 PANELS = "parameterisation"  # the column of parameterisations
@@ -129,8 +130,7 @@ def one_legend(figure: Figure, axes: np.ndarray, size: str) -> None:
 
 def panel_title(name: object, titles: Mapping[str, str]) -> str:
     """The title of a panel: from `titles`, or the label of `name`; numbers in short form."""
-    text = f"{name:g}" if isinstance(name, int | float) else str(name)
-    return titles.get(text, parameterisation_label(text))
+    return titles.get(name_of(name), parameterisation_label(name_of(name)))
 
 
 def in_order(names: pd.Series) -> list[str]:

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hypertransfer.runs.canonical import canonical
+from hypertransfer.runs.table_values import as_text, is_text_column
 from hypertransfer.storage.atomic import replace_atomically, replacing
 
 WRITING = {"compression": "zstd", "write_page_checksum": True}  # checksums detect flipped bits
@@ -164,12 +164,11 @@ def axis_column(values: list) -> pa.Array:
     present = [v for v in values if v is not None]
     if not present:
         return pa.nulls(len(values))
-    if all(isinstance(v, int) and not isinstance(v, bool) for v in present):
+    if is_text_column(present):
+        return pa.array(map(as_text, values), pa.string())
+    if all(isinstance(v, int) for v in present):
         return pa.array(values, pa.int64())
-    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in present):
-        return pa.array([None if v is None else float(v) for v in values], pa.float64())
-    texts = [v if isinstance(v, str | None) else canonical(v) for v in values]
-    return pa.array(texts, pa.string())
+    return pa.array([None if v is None else float(v) for v in values], pa.float64())
 
 
 def points_table(grid: str, keys: Iterable[str], points: list[Mapping[str, Any]]) -> pa.Table:

@@ -13,9 +13,10 @@ from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import Measure
 from hypertransfer.claims.space_measures import ONE_OF
 from hypertransfer.runs.problem import NO_VALUE, Problem
+from hypertransfer.runs.table_values import name_of
 from hypertransfer.studies.double_runs import doubles
 from hypertransfer.studies.option_checks import Selection, several_rates
-from hypertransfer.studies.planned import Planned, as_text, selects
+from hypertransfer.studies.planned import Planned, selects
 
 
 def claim_problems(
@@ -89,7 +90,7 @@ def _arm_rate_problems(options: Mapping[str, Any], selection: Selection) -> Iter
     wanted = [options[name] for name in ("of", "over") if name in options]
     rates: dict[str, set[float]] = {}
     for run in selection.runs:
-        arm = as_text(run.row[column])
+        arm = name_of(run.row[column])
         if not wanted or "" in wanted or arm in wanted:
             rates.setdefault(arm, set()).add(run.row["lr"])
     if len(rates) < 2:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from hypertransfer.runs.numbers import is_finite_number
+from hypertransfer.runs.numbers import is_finite_number, is_number
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.storage.atomic import open_file
 
@@ -274,8 +274,9 @@ def number_in(value: Any) -> Any:
         number = yaml.load(value, Loader=_Loader)
     except (yaml.YAMLError, ValueError, RecursionError):
         return value
-    plain = isinstance(number, int | float) and not isinstance(number, bool)
-    return number if plain and not _OCTAL.fullmatch(value) and ":" not in value else value
+    return (
+        number if is_number(number) and not _OCTAL.fullmatch(value) and ":" not in value else value
+    )
 
 
 def refuse_templates(document: Document) -> None:

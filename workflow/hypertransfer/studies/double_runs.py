@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from hypertransfer.catalogue.distinct_runs import DistinctRuns
+from hypertransfer.runs.table_values import in_table, name_of
 from hypertransfer.studies.document import flow
 from hypertransfer.studies.option_checks import Selection
-from hypertransfer.studies.planned import PlannedRun, as_text, in_table
+from hypertransfer.studies.planned import PlannedRun
 
 MOST_SHOWN = 3  # values of a column in which runs differ
 
@@ -53,7 +54,7 @@ def _read(distinct: DistinctRuns, selection: Selection) -> Iterator[PlannedRun]:
     for run in selection.runs:
         if grid is not None and run.row["grid"] != grid:
             continue
-        if arms and column in run.row and as_text(run.row[column]) not in arms:
+        if arms and column in run.row and name_of(run.row[column]) not in arms:
             continue
         yield run
 
@@ -63,7 +64,7 @@ def _arms(distinct: DistinctRuns, options: Mapping[str, Any]) -> list[str]:
     values = [options[name] for name in distinct.arms]
     if "" in values:  # compared with all others
         return []
-    texts = list(map(as_text, values))
+    texts = list(map(name_of, values))
     # A text may list arms, and the text of an arm may have commas.
     return [*texts, *(part.strip() for text in texts for part in text.split(","))]
 

@@ -10,10 +10,11 @@ from hypertransfer.catalogue.cards.figures import FIGURES, FigureCard
 from hypertransfer.catalogue.cards.probes import COLUMNS
 from hypertransfer.catalogue.options import Validator
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
+from hypertransfer.runs.table_values import in_table
 from hypertransfer.studies.double_runs import doubles
 from hypertransfer.studies.figure import Figure
 from hypertransfer.studies.option_checks import Selection, several_rates
-from hypertransfer.studies.planned import Planned, in_table
+from hypertransfer.studies.planned import Planned
 from hypertransfer.studies.references import no_rows
 from hypertransfer.studies.schema import explain_schema_error
 

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from hypertransfer.catalogue.config_schemas import schema
-from hypertransfer.runs.numbers import is_finite_number
+from hypertransfer.runs.numbers import is_finite_number, is_number
 from hypertransfer.runs.paths import expand_home, path_fault
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.studies.document import (
@@ -127,8 +127,7 @@ def checked(config: Mapping[str, Any], origins: Origins) -> dict[str, Any]:
 
 def _endless_numbers(values: Mapping[str, Any]) -> Iterator[Problem]:
     for key, value in values.items():
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and not is_finite_number(value):
+        if is_number(value) and not is_finite_number(value):
             yield Problem((str(key),), value, "a finite number")
 
 

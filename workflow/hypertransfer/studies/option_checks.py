@@ -12,9 +12,11 @@ from typing import Any
 from hypertransfer.catalogue.cards import probes
 from hypertransfer.catalogue.options import Option
 from hypertransfer.runs.conditions import matches
+from hypertransfer.runs.numbers import is_number
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
+from hypertransfer.runs.table_values import in_table, name_of
 from hypertransfer.studies.document import condition_text, flow
-from hypertransfer.studies.planned import Planned, PlannedRun, Row, as_text, in_table
+from hypertransfer.studies.planned import Planned, PlannedRun, Row
 
 _KEYWORDS = {
     "column_of", "value_of", "value_in", "keys_of", "measured", "within_budget",
@@ -94,6 +96,8 @@ class Selection:
             noun = "a positive number" if numbers == "positive" else "a number"
             known = self._numeric(columns and self.runs[0].row, numbers)
             return f"{name!r} holds {wrong[0]!r}, which is not {noun}; {known_names(name, known)}"
+        if any(run.row[name] is None for run in self.runs):
+            return f"{name!r} is null in some runs: select the others in where, or give it a value"
         return ""
 
     def _count_fault(self, schema: Option, name: str) -> str:
@@ -133,7 +137,7 @@ class Selection:
             return self._fault_in_each(schema, table, column, name)
         known = self.values(table, column)
         if self.texts and "value_in" in schema:
-            known = list(dict.fromkeys(map(as_text, known)))
+            known = list(dict.fromkeys(map(name_of, known)))
         return "" if not known or name in known else _no_value(column, name, known)
 
     def _fault_in_each(self, schema: Option, table: str, column: str, name: str) -> str:
@@ -170,7 +174,7 @@ class Selection:
         known: dict[str, None] = {}
         for source in sources:
             table, column = source if isinstance(source, list) else ("runs", self.options[source])
-            known |= dict.fromkeys(map(as_text, self.values(table, column)))
+            known |= dict.fromkeys(map(name_of, self.values(table, column)))
         if not known or name in known or name in self.planned.names:
             return ""
         return f"nothing in the study has this name; {known_names(name, known)}"
@@ -277,8 +281,7 @@ def _no_value(column: str, name: Any, known: Sequence[Any]) -> str:
 def _no_number(values: Any, numbers: str) -> list[Any]:
     """The first value that is no number, or not positive if numbers should be; in a list."""
     for value in values:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or (numbers == "positive" and value <= 0):
+        if not is_number(value) or (numbers == "positive" and value <= 0):
             return [value]
     return []
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from hypertransfer.catalogue.cards.probes import PROBES
 from hypertransfer.catalogue.run_identity import RunIdentities
-from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.conditions import matches
+from hypertransfer.runs.numbers import is_number
+from hypertransfer.runs.table_values import as_text, in_table, name_of
 from hypertransfer.spaces import table_columns
 from hypertransfer.studies.axes import equality_text
 from hypertransfer.studies.grid import Probe
@@ -97,7 +98,7 @@ class Planned:
             held |= {value for values in columns.values() for value in values}
         for tables in (self.rows, *(scale.rows for scale in self.scales)):
             held |= {value for rows in tables.values() for row in rows for value in _texts(row)}
-        return frozenset(map(as_text, held - {None}))
+        return frozenset(map(name_of, held - {None}))
 
     @cached_property
     def scales(self) -> tuple[ScaleValues, ...]:
@@ -172,13 +173,20 @@ def selects(where: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
         return False
 
 
-def in_table(value: Any) -> Any:
-    """A value as a table holds it: numbers and texts as they are, others as canonical text."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if number or isinstance(value, str | None) else canonical(value)
+def as_held(runs: Sequence[Run]) -> Sequence[Run]:
+    """The runs of a grid with the values of their axes as the table of runs holds them.
 
-
-def as_text(value: Any) -> str:
-    """The name of an arm in measures, and of a panel in figures: numbers in short form."""
-    held = in_table(value)
-    return f"{held:g}" if isinstance(held, int | float) else str(held)
+    Only axes with numbers beside texts, which the table holds as texts, are changed.
+    """
+    kinds: dict[str, set[bool]] = {}
+    for run in runs:
+        for axis, value in run.point.items():
+            if value is not None:
+                kinds.setdefault(axis, set()).add(is_number(value))
+    mixed = [axis for axis, found in kinds.items() if len(found) > 1]
+    if not mixed:
+        return runs
+    return [
+        replace(run, point={**run.point, **{axis: as_text(run.point[axis]) for axis in mixed}})
+        for run in runs
+    ]

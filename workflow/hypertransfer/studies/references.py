@@ -8,9 +8,10 @@ from typing import Any
 from hypertransfer.claims.families import measures
 from hypertransfer.runs.canonical import is_plain
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
+from hypertransfer.runs.table_values import in_table
 from hypertransfer.studies.document import condition_text
 from hypertransfer.studies.option_checks import bounds_text
-from hypertransfer.studies.planned import Planned, Row, in_table, row_of, selects
+from hypertransfer.studies.planned import Planned, Row, row_of, selects
 
 MOST_SHOWN = 20  # values of a column that a message lists
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from hypertransfer.runs.canonical import is_plain
 from hypertransfer.runs.problem import ProblemError
+from hypertransfer.runs.table_values import in_table
 from hypertransfer.studies import condition_checks, replays
 from hypertransfer.studies.grid import Grid
 from hypertransfer.studies.placed_run import Run
-from hypertransfer.studies.planned import ScaleValues, in_table, row_of
+from hypertransfer.studies.planned import ScaleValues, row_of
 from hypertransfer.studies.replays import Replay, Suite
 from hypertransfer.studies.searches import Search
 

@@ -9,11 +9,12 @@ from typing import Any
 from hypertransfer.runs.columns import SUMMARY
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 from hypertransfer.runs.spec import RunSpec
+from hypertransfer.runs.table_values import in_table
 from hypertransfer.spaces.dimensions import Dimension, Domain
 from hypertransfer.spaces.tasks import sources
 from hypertransfer.studies.document import condition_text
 from hypertransfer.studies.placed_run import Run
-from hypertransfer.studies.planned import Row, in_table, row_of, selects
+from hypertransfer.studies.planned import Row, row_of, selects
 from hypertransfer.studies.replays import Replay, Suite
 
 SEEDS = ("seed", "order_seed")  # in which repetitions of one evaluation differ
