@@ -67,7 +67,7 @@ def test_every_option_of_every_kind_has_a_type(kind, option, wrong):
         ("along", {"quantities": ["ntk", "ntk"]}, "quantities", "'ntk' occurs twice"),
         ("regrets", {"replays": ["r", "r"]}, "replays", "'r' occurs twice"),
         ("along", {"level": "8"}, "level", "'8' is not a number or null"),
-        ("along", {"sweep": "yes"}, "sweep", "'yes' is not of type 'boolean'"),
+        ("along", {"sweep": "yes"}, "sweep", "'yes' is not true or false"),
         ("inflation", {"quantity": "size"}, "quantity", "'size' is not one of volume, share"),
         ("guidelines", {"parts": [{"title": "t", "grid": "sweep"}]}, "parts.0",
          "the key 'column' is missing"),

@@ -34,7 +34,7 @@ def test_a_sound_grid_has_its_runs_and_no_problems():
          "'digits' is not usable with conv"),
         ({"axes": {"seed": [0, 1]},
           "overrides": [{"when": {"seed": 1}, "set": {"optimizer.momentum": 2}}]},
-         ("overrides", "0", "set", "optimizer.momentum"), "2 is not accepted"),
+         ("overrides", "0", "set", "optimizer.momentum"), "2 is not below 1"),
         ({"axes": {"seed": [0, 1], "lr": [1]},
           "overrides": [{"when": {"seed": 1}, "axes": {"lr": [-2]}}]},
          ("overrides", "0", "axes", "lr"), "-2 is not above 0"),

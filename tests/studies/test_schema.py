@@ -195,7 +195,7 @@ def test_defaults_are_filled_in_and_given_values_stay():
         ({"scale": "large"}, "scale", "'large' is not one of smoke, desk, paper"),
         ({"store": ""}, "store", "'' is not a folder"),
         ({"stor": "x"}, "stor", "unknown key; known: scale, studies"),
-        ({"studies": [1]}, "studies.0", "1 is not of type 'string'"),
+        ({"studies": [1]}, "studies.0", "1 is not a text"),
     ],
 )
 def test_problems_have_the_path_and_the_words_of_the_schema(changes, key, text):

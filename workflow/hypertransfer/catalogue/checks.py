@@ -21,7 +21,7 @@ from hypertransfer.catalogue.cards.networks import MODELS
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
 from hypertransfer.catalogue.lookup import objection, of_package
 from hypertransfer.catalogue.module_source import own
-from hypertransfer.catalogue.options import Validator
+from hypertransfer.catalogue.options import Validator, problem
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
 from hypertransfer.runs.problem import Problem
 from hypertransfer.runs.spec import Component, RunSpec
@@ -199,4 +199,4 @@ def _refused_options(kind: str, part: Component, schemas: Mapping[str, Any]) -> 
             )
             continue
         for error in Validator(schemas[option]).iter_errors(value):
-            yield Problem((kind, option), value, f"accepted: {error.message}")
+            yield problem(error, kind, option)

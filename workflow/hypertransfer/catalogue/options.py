@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from itertools import chain, repeat
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
 from hypertransfer.runs.numbers import is_finite_number
+from hypertransfer.runs.problem import NO_VALUE, Problem
 
 # JSON schemas accept 2.0 as an integer, but range(2.0) is an error: here only Python ints are. They
 # also accept infinities, and whole numbers of any length, which cannot be converted to floats.
@@ -32,6 +33,16 @@ COUNT = {"type": "integer", "minimum": 1, "maximum": MOST_COUNT}
 FLAG = {"type": "boolean"}
 FRACTION = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
 POSITIVE = {"type": "number", "exclusiveMinimum": 0}
+
+TYPES = {
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "null": "null",
+    "number": "a number",
+    "object": "a mapping",
+    "string": "a text",
+}
 
 # A JSON schema with the keys `description` and, mostly, `default`. Schemas of figures and measures
 # may have keywords of this library, by which `studies.option_checks` checks the names in a value:
@@ -118,3 +129,37 @@ def typed_number(kind: str | None, value: Any) -> Any:
     if kind == "number" and abs(value) <= sys.float_info.max:
         return float(value) + 0.0  # −0.0 + 0.0 is 0.0
     return value
+
+
+def problem(error: ValidationError, *path: str) -> Problem:
+    """The problem of a value that a schema refuses; `path` leads to the checked value."""
+    place = (*path, *map(str, error.absolute_path))
+    expected = _expected(error)
+    return Problem(place, error.instance if expected else NO_VALUE, expected or error.message)
+
+
+def _expected(error: ValidationError) -> str:
+    """The values that a schema expects, in words that follow "is not"; empty without words."""
+    keyword, value = error.validator, error.validator_value
+    if keyword == "enum":
+        return f"one of {', '.join(map(str, value))}"
+    if "expected" in error.schema:
+        return error.schema["expected"]
+    if keyword == "anyOf":
+        parts = [_expected(inner) for inner in error.context if not inner.path]
+        return " or ".join(dict.fromkeys(parts)) if parts and all(parts) else ""
+    if keyword == "type":
+        return " or ".join(TYPES[kind] for kind in ([value] if isinstance(value, str) else value))
+    entries = f"{value} {'entry' if value == 1 else 'entries'}"
+    words = {
+        "minItems": f"a list of at least {entries}",
+        "maxItems": f"a list of at most {entries}",
+        "minProperties": f"a mapping of at least {entries}",
+        "maxProperties": f"a mapping of at most {entries}",
+        "minLength": "a text of at least one character",
+        "minimum": f"at least {value}",
+        "maximum": f"at most {value}",
+        "exclusiveMinimum": f"above {value}",
+        "exclusiveMaximum": f"below {value}",
+    }
+    return words.get(keyword, "")

@@ -171,4 +171,4 @@ def _probe_problems(probe: Probe) -> Iterator[Problem]:
             yield Problem((str(key),), NO_VALUE, text)
             continue
         for error in catalogue_options.Validator(schemas[key]).iter_errors(value):
-            yield Problem((key,), NO_VALUE, error.message)
+            yield catalogue_options.problem(error, key)

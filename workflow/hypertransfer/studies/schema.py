@@ -70,13 +70,9 @@ def explain_schema_error(error: Any) -> Iterator[Problem]:
         words = ("key", "is") if len(missing) == 1 else ("keys", "are")
         text = f"the {words[0]} {', '.join(map(repr, missing))} {words[1]} missing"
         yield Problem(path, NO_VALUE, text)
-    elif error.validator == "enum":
-        yield Problem(path, error.instance, f"one of {', '.join(map(str, error.validator_value))}")
     elif error.validator == "uniqueItems":
         names = error.instance
         twice = next(name for name in names if names.count(name) > 1)
         yield Problem(path, NO_VALUE, f"{twice!r} occurs twice")
-    elif "expected" in error.schema:
-        yield Problem(path, error.instance, error.schema["expected"])
     else:
-        yield Problem(path, NO_VALUE, error.message)
+        yield catalogue_options.problem(error)
