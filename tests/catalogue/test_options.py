@@ -9,7 +9,7 @@ from hypertransfer.catalogue.options import Validator, or_null, problem
     ("schema", "value", "text"),
     [
         ({"type": "array"}, {"seed": [0]}, "{'seed': [0]} is not a list"),
-        ({"type": "array"}, None, "None is not a list"),
+        ({"type": "array"}, None, "null is not a list"),
         ({"type": "array", "minItems": 2}, ["x"], "['x'] is not a list of at least 2 entries"),
         ({"type": "object", "minProperties": 1}, {}, "{} is not a mapping of at least 1 entry"),
         ({"type": "string", "minLength": 1}, "", "'' is not a text of at least one character"),

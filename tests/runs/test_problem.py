@@ -12,7 +12,7 @@ from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError, known_na
     [
         (Problem(("lr",), -1, "above 0"), "lr: -1 is not above 0"),
         (Problem(("axes", "shape.width"), "a", "a list"), "axes.shape.width: 'a' is not a list"),
-        (Problem(("lr",), None, "a number"), "lr: None is not a number"),
+        (Problem(("lr",), None, "a number"), "lr: null is not a number"),
         (Problem(("lr",), True, "a number"), "lr: true is not a number"),
         (Problem(("lr",), NO_VALUE, "is missing"), "lr: is missing"),
         (Problem((), 3, "a mapping"), "3 is not a mapping"),

@@ -41,9 +41,14 @@ class Problem:
         """The value and the expected values in words, without the path."""
         if self.value is NO_VALUE:
             return self.expected
-        as_in_yaml = isinstance(self.value, bool)  # true or false
-        value = str(self.value).lower() if as_in_yaml else repr(self.value)
-        return f"{value} is not {self.expected}"
+        return f"{self._as_written} is not {self.expected}"
+
+    @property
+    def _as_written(self) -> str:
+        """The value as in YAML if it is null, true or false."""
+        if self.value is None:
+            return "null"
+        return str(self.value).lower() if isinstance(self.value, bool) else repr(self.value)
 
     def __str__(self) -> str:
         return f"{self.key}: {self.text}" if self.path else self.text
