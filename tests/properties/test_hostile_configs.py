@@ -140,7 +140,7 @@ MORE_NUMBERS = {
             "grids": ["sweep"],
             "winners": 2,
             "about": {
-                "task": ["shape.width"],
+                "task": ["shape.width", "parameterisation"],
                 "loss": "final_loss",
                 "work": [0.5, 1],
                 "dimensions": {"lr": {"low": 0.001, "high": 0.1}},

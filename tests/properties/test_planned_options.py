@@ -160,7 +160,7 @@ def test_claims_that_planning_accepts_are_measured(name):
     given = {key: value for key, value in ARM_MEASURES.items() if key in options}
     given |= {"quantity": "scaled_sharpness"} if "quantity" in options else {}
     if name == "interaction":
-        given = {"base": "sgd", "joint": "muon", "single": "muon", "column": "optimizer"}
+        given = {"base": "8", "joint": "16", "single": "32", "column": "shape.width"}
     accepted = 0
     for new in changed(make_claim(measure=name, options=given), options):
         wrong = [*validation.problems(new)] or [

@@ -61,7 +61,7 @@ def test_no_source_runs_what_it_reads(path):
 
 def test_attributes_are_pickled_to_compare_them_and_never_read():
     (path,) = (path for path in SOURCES if path.name == "module_state.py")
-    assert {".Pickler", ".getvalue"} <= names(path)
+    assert ".Pickler" in names(path)
     assert not names(path) & {".load", ".loads", ".Unpickler", "load", "loads", "Unpickler"}
 
 
