@@ -185,6 +185,21 @@ def test_options_of_own_data_and_optimizers(project):
 
 
 @pytest.mark.parametrize(
+    ("argument", "option", "refused"),
+    [("eps", True, True), ("eps=1e-8", True, True), ("eps=1e-8", False, False),
+     ("momentum=0.9", True, False)],
+)  # fmt: skip
+def test_an_optimizer_cannot_take_what_its_groups_hold(project, argument, option, refused):
+    source = f"def make(groups, *, {argument}): ..."
+    (project / "own_net.py").write_text(source, encoding="utf-8")
+    name = argument.partition("=")[0]
+    given = {name: 0.5} if option else {}
+    found = problems(optimizer={"name": "own_net:make", "gradient_power": 0, **given})
+    text = "own_net:make takes 'eps', which is not passed: read it from each group"
+    assert [problem.endswith(text) for problem in found] == [True] * refused
+
+
+@pytest.mark.parametrize(
     ("part", "name", "words"),
     [
         ("model", "my_models.Net", "or module:attribute: my_models:Net"),

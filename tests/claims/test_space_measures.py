@@ -114,7 +114,7 @@ def test_region_level_and_ratio():
     with pytest.raises(ClaimError, match="no region has replay 'ntp'; there is mup, sp"):
         measured("region_ratio", "regions", regions(), of="ntp", over="sp")
     moved = regions().assign(task=lambda f: f["replay"] + f["task"])
-    with pytest.raises(ClaimError, match="no task in common"):
+    with pytest.raises(ClaimError, match="mup and sp have different tasks, such as mupa"):
         measured("region_ratio", "regions", moved, of="mup", over="sp")
 
 

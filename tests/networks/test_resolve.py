@@ -33,6 +33,13 @@ def test_a_parameter_without_a_role_is_refused_by_name():
         resolve.resolve(network, MUP_SGD, Ratios(), Base(0.1))
 
 
+def test_a_role_of_none_is_no_role_and_the_advice_is_python():
+    network = nn.Sequential(Linear(3, 4, role=Role.INPUT), nn.Sequential(nn.LayerNorm(4)))
+    network[1][0].roles = {"weight": None, "bias": Role.VECTOR}
+    with pytest.raises(RoleError, match=r"1\.0\.weight of .* has no role: set self\[1\]\[0\]\.rol"):
+        list(named_roles(network))
+
+
 def test_a_role_for_the_weight_alone_does_not_cover_the_bias():
     network = nn.Sequential(Linear(3, 4, role=Role.INPUT, bias=True))
     network[0].roles = {"weight": Role.INPUT}

@@ -314,6 +314,38 @@ class Looped(Deep):
         return h
 
 
+class Sizes:
+    """Holds the depth; its text does not show it."""
+
+    def __init__(self, depth):
+        self.depth = depth
+
+
+class LoopedByAnObject(Looped):
+    """One branch, which is applied as often as an object says."""
+
+    def __init__(self, *, depth, **sizes):
+        super().__init__(depth=depth, **sizes)
+        self.sizes, self.times = Sizes(depth), None
+
+    def middle(self, h):
+        for _ in range(self.sizes.depth):
+            h = self.hidden(h)
+        return h
+
+
+class Positioned(nn.Module):
+    """A bigram network with learned positions, of which it takes the first rows."""
+
+    def __init__(self, *, width, depth, input_shape, classes):
+        super().__init__()
+        self.inp, self.pos = Embedding(classes, width), Embedding(input_shape[0] + 1, width)
+        self.out = Linear(width, classes, role=Role.OUTPUT)
+
+    def forward(self, x):
+        return self.out(self.inp(x) + self.pos.weight[: x.shape[1]])
+
+
 class ManyDimensions(Plain):
     """Tensors of four and five dimensions that are no convolution's, and are viewed as one row."""
 
@@ -520,6 +552,11 @@ class PenaltyNumber(Plain):
 class Penalised(Plain):
     def penalty(self):
         return 10 * self.out.weight.square().sum()
+
+
+class PenaltyOfNumpy(Plain):
+    def penalty(self):
+        return np.float32(0.5)
 
 
 class PenaltyOfNothing(Plain):
@@ -776,6 +813,15 @@ def folded(groups):
     return torch.optim.SGD([{"params": params[lr], "lr": lr} for lr in sorted(rates)])
 
 
+def without_rates(groups):
+    return Bare([p for group in groups for p in group["params"]], {})
+
+
+class Bare(torch.optim.Optimizer):
+    def step(self, closure=None):
+        pass
+
+
 def noting_eps(groups, **options):
     """Takes `eps` and `betas` from the groups; `noted` holds what it was given."""
     noted = [(options, group["eps"], group["betas"]) for group in groups]
@@ -979,7 +1025,8 @@ PARTS = (
     CountingAll, Tallying, Iterating, Locked, LowRank, Balanced, UnknownStatistics, PenaltyNumber,
     Penalised, PenaltyOfNothing, PenaltyVector, RoleByName, UntaggedNorms, one_hot, Late,
     Freezing, EndingDropout, ReplacingDropout, WithLateHook, Compiled, Thawing,
-    NeverPickled, cached, WithCachedLayer, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork,
+    NeverPickled, LoopedByAnObject, Positioned, PenaltyOfNumpy, without_rates,
+    cached, WithCachedLayer, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork,
     Column, Pair, Flat, Maps, Mean, Fewer, More, Descent, Reevaluating, UnannouncedClosure,
     PlainZeroGrad, LargerWidthsRefused, Clipped, one_rate, output_alone, doubled_rates,
     list_of_optimizers, folded, noting_eps, CountingInClass, CountingNetwork, IteratingWithModes,

@@ -6,6 +6,7 @@ import itertools
 import math
 import random
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -255,6 +256,11 @@ def test_a_weight_that_is_used_without_its_multiplier_is_refused(model, values, 
         trained(spec(model, **values))
 
 
+def test_positions_are_no_readout():
+    """Their table has a row for each position, and their multiplier is 1 under µP."""
+    assert trained(text(model="Positioned")).status == "finished"
+
+
 def test_weights_that_are_used_with_their_multiplier_are_those_of_layers():
     """Under µP at twice the base width a tied readout has half the embedding; SP scales nothing."""
     assert_bit_equal(trained(spec("ScaledReadout")), trained(spec("Plain")))
@@ -468,6 +474,29 @@ def test_each_run_finds_the_classes_of_a_network_as_at_their_import():
     assert own_parts.CountingNetwork.updates == STEPS
 
 
+def test_classes_of_all_modules_of_the_project_are_as_at_their_import(monkeypatch):
+    """A counter in a module that the network's module imports."""
+    Path("helper_parts.py").write_text("class Act:\n    calls = 0\n")
+    Path("net_of_helper.py").write_text(
+        "import helper_parts\n"
+        "from tests.support import own_parts\n"
+        "class Net(own_parts.Plain):\n"
+        "    def middle(self, h):\n"
+        "        return h * (1 + 0.1 * helper_parts.Act.calls)\n"
+        "    def after_update(self):\n"
+        "        helper_parts.Act.calls += 1\n"
+    )
+    monkeypatch.syspath_prepend(str(Path.cwd()))
+    run = spec("net_of_helper:Net")
+    first = trained(run)
+    assert_bit_equal(trained(run), first)
+    state = interrupted(run, 5)
+    class_values.restore()
+    assert_bit_equal(trained(run, resume=state), first)
+    for name in ("net_of_helper", "helper_parts"):
+        monkeypatch.delitem(sys.modules, name)
+
+
 def test_draws_at_an_import_are_the_same_in_every_process(monkeypatch, tmp_path):
     (tmp_path / "drawing_parts.py").write_text(
         "import random, numpy, torch\n"
@@ -633,6 +662,7 @@ def own_optimizer(name, **values):
         ("one_rate", ValueError, r"inp\.weight has 0\.5, and 0\.\d+ was handed over; pass the gr"),
         ("output_alone", ValueError, r"inp\.weight has none, and 0\.\d+ was handed over"),
         ("doubled_rates", ValueError, r"does not train each parameter once with the learning ra"),
+        ("without_rates", ValueError, r"inp\.weight has nan, and 0\.\d+ was handed over"),
         ("list_of_optimizers", TypeError, r"returns a list, and not a torch\.optim\.Optimizer"),
         ("GrowingGroups", ValueError, r"GrowingGroups has \d parameter groups after 1 updates, bu"),
     ],
@@ -670,6 +700,11 @@ def test_a_network_that_ignores_its_shape_is_refused(model, shape, message):
     with pytest.raises(RoleError, match=message):
         trained(spec(model, shape=shape))
     assert trained(spec(model, shape={"width": 4, "depth": 1})).parameters
+
+
+def test_an_object_may_hold_the_depth():
+    run = spec("LoopedByAnObject", shape={"width": 8, "depth": 3})
+    assert_bit_equal(trained(run), trained(spec("Looped", shape={"width": 8, "depth": 3})))
 
 
 @pytest.mark.parametrize("model", ["Deep", "Looped"])
@@ -746,6 +781,11 @@ def test_a_closure_returns_the_loss_with_the_penalty():
 
 
 # Divergence --------------------------------------------------------------------------------
+
+
+def test_a_penalty_may_be_a_number_of_numpy():
+    """A constant has no gradient."""
+    assert_bit_equal(trained(spec("PenaltyOfNumpy")), trained(spec("Plain")))
 
 
 def test_a_first_loss_of_0_decides_nothing():

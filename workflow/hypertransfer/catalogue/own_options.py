@@ -21,7 +21,7 @@ GIVEN = {  # arguments that the workflow passes by name
     "data": frozenset(),
     "optimizer": frozenset(),
 }
-NOT_PASSED = {"optimizer": frozenset({"gradient_power", "betas"})}  # which the groups hold
+IN_GROUPS = {"optimizer": frozenset({"gradient_power", "betas", "eps"})}  # and not passed by name
 
 
 def problems(kind: str, part: Component) -> Iterator[Problem]:
@@ -40,7 +40,12 @@ def problems(kind: str, part: Component) -> Iterator[Problem]:
     if signature is None:
         return
     taken = [name for name in signature.options if name not in GIVEN[kind]]
-    passed = {n: v for n, v in part.options.items() if n not in NOT_PASSED.get(kind, ())}
+    in_groups = IN_GROUPS.get(kind, frozenset())
+    for name in in_groups & set(signature.options):
+        if name in part.options or name in signature.required:
+            text = f"{part.name} takes {name!r}, which is not passed: read it from each group"
+            yield Problem((kind, name) if name in part.options else (kind,), NO_VALUE, text)
+    passed = {n: v for n, v in part.options.items() if n not in in_groups}
     for name, value in passed.items():
         if name in GIVEN[kind]:
             yield Problem((kind, name), value, "an option: the run's shape and data decide it")
@@ -48,7 +53,7 @@ def problems(kind: str, part: Component) -> Iterator[Problem]:
             expected = f"accepted: {part.name} has no argument {name!r}; "
             yield Problem((kind, name), value, expected + known_names(name, taken, "it takes"))
     for name in signature.required:
-        if name in taken and name not in passed:
+        if name in taken and name not in in_groups and name not in passed:
             yield Problem((kind,), NO_VALUE, f"{part.name} needs the option {name}")
 
 

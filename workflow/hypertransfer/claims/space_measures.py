@@ -148,10 +148,11 @@ def region_ratio(
             raise ClaimError(f"no region has {column} {name!r}; there is {known}")
         spaces.check_one(part, ONE_OF["regions"], by)
         logarithms[name] = spaces.per_unit(part, quantity, by, np.log)
-    paired = logarithms[of].index.intersection(logarithms[over].index)
-    if paired.empty:
-        raise ClaimError(f"{of} and {over} have no task in common")
-    differences = (logarithms[of][paired] - logarithms[over][paired]).to_numpy(float)
+    first, second = logarithms[of], logarithms[over]
+    if len(apart := first.index.symmetric_difference(second.index)):
+        text = f"{of} and {over} have different tasks, such as {apart[0]}"
+        raise ClaimError(f"{text}: choose common tasks by `where`")
+    differences = (first - second[first.index]).to_numpy(float)
     return _over_units(
         lambda rows: float(np.exp(differences[rows].mean())), len(differences), seed, by
     )

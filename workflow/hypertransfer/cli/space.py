@@ -184,7 +184,9 @@ def doubts(
     reasons = []
     if len(tasks) < 3:
         reasons.append(f"{_counted(len(tasks), 'task')}: too few to tell what they have in common")
-    if whole := sum(top >= len(task.losses) for task in tasks):
+    if alone := sum(len(task.losses) == 1 for task in tasks):
+        reasons.append(f"{alone} of {len(tasks)} tasks have one evaluation, which wins")
+    if whole := sum(top >= len(task.losses) > 1 for task in tasks):
         reasons.append(
             f"every evaluation of {whole} of {len(tasks)} tasks is a winner: choose --top below "
             "the number of evaluations"

@@ -179,8 +179,14 @@ def _sizes(network: nn.Module) -> dict[str, Size]:
     return {tagged.name: size(tagged) for tagged in named_roles(network)}
 
 
+_OF_EVERY_MODULE = frozenset(vars(nn.Module())) - {"training"}
+
+
 def alike(one: nn.Module, other: nn.Module) -> bool:
-    """Whether two networks have the same modules, with equal sizes and plain attributes."""
+    """Whether two networks have the same modules, with equal sizes and attributes.
+
+    Objects without a text of their own are taken to differ.
+    """
     return _form(one) == _form(other)
 
 
@@ -191,7 +197,7 @@ def _form(network: nn.Module) -> list[tuple]:
             type(module),
             {n: t.shape for n, t in module.named_parameters(recurse=False)},
             {n: t.shape for n, t in module.named_buffers(recurse=False)},
-            {n: v for n, v in vars(module).items() if isinstance(v, int | float | str | range)},
+            {n: repr(v) for n, v in vars(module).items() if n not in _OF_EVERY_MODULE},
         )
         for path, module in network.named_modules()
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -86,13 +87,13 @@ def _untagged(model: nn.Module) -> str:
     names, settings = [], []
     for path, module, _ in _places(model, "", False, set()):
         roles = getattr(module, "roles", {})
-        lacking = {n: p for n, p in module.named_parameters(recurse=False) if n not in roles}
+        lacking = {n: p for n, p in module.named_parameters(recurse=False) if roles.get(n) is None}
         if not lacking:
             continue
         names += [f"{path}.{name}" if path else name for name in lacking]
         advised = {n: "Role.VECTOR" if p.dim() < 2 else "Role.…" for n, p in lacking.items()}
         listed = ", ".join(f"{name!r}: {role}" for name, role in advised.items())
-        place = f"self.{path}" if path else "self"
+        place = re.sub(r"\.(\d+)\b", r"[\1]", f"self.{path}" if path else "self")
         settings.append(f"{place}.roles = {{{listed}}} of {type(module).__name__}")
     names, settings = list(dict.fromkeys(names)), list(dict.fromkeys(settings))
     noun, verb = ("parameter", "has") if len(names) == 1 else ("parameters", "have")

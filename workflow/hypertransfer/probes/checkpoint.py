@@ -163,13 +163,22 @@ def measure(
 def initial_view(
     spec: RunSpec, table: Parameterisation, settings: Mapping[str, Any], device: torch.device
 ) -> View:
-    """The view of a run before its first step."""
+    """The view of a run before its first step.
+
+    Raises:
+        ValueError: the settings ask for more samples than there are.
+    """
     data = build.data(spec).to(device)
     network, rows = build.drawn_model(spec, data, table)
     network.to(device).train()
     initial = {name: t.detach().clone() for name, t in tensors_of(network).items()}
     network.eval()
-    samples = settings.get("samples")
+    samples, available = settings.get("samples"), len(data.train_x)
+    if samples is not None and samples > available:
+        text = (
+            f"{spec.data.name} has {available} training samples, and the probe asks for {samples}"
+        )
+        raise ValueError(f"{text}: lower samples")
     return View(
         network=network,
         loss=losses.LOSSES[spec.loss],

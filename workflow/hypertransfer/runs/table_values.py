@@ -8,6 +8,8 @@ from typing import Any
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.numbers import is_number
 
+MOST_DIGITS = 1e15  # below which whole numbers are named by all their digits
+
 
 def is_text_column(values: Iterable[Any]) -> bool:
     """Whether the column of these values holds texts: a value is neither a number nor null."""
@@ -27,4 +29,7 @@ def in_table(value: Any) -> Any:
 def name_of(value: Any) -> str:
     """The name of an arm in measures, and of a panel in figures: numbers in short form."""
     found = in_table(value)
-    return f"{found:g}" if is_number(found) else str(found)
+    if not is_number(found):
+        return str(found)
+    whole = abs(found) < MOST_DIGITS and found == int(found)
+    return str(int(found)) if whole else f"{found:g}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from hypertransfer.runs.table_values import in_table
 from hypertransfer.studies.double_runs import doubles
 from hypertransfer.studies.figure import Figure
 from hypertransfer.studies.option_checks import Selection, several_rates
-from hypertransfer.studies.planned import Planned
+from hypertransfer.studies.planned import Planned, PlannedRun
 from hypertransfer.studies.references import no_rows
 from hypertransfer.studies.schema import explain_schema_error
 
@@ -95,10 +95,10 @@ def _doubles_fault(figure: Figure, card: FigureCard, selection: Selection) -> st
     if card.distinct and (text := doubles(card.distinct, selection)):
         return text
     for quantity in figure.options.get("quantities", card.probed) if card.shown else ():
-        drawn = selection.runs
-        if quantity in COLUMNS:
-            drawn = [run for run, names in selection.measuring(quantity) if names]
-        elif figure.options.get("sweep"):  # of a sweep, the probed runs are shown along training
+        drawn = _drawn(selection, quantity)
+        if quantity not in COLUMNS and figure.options.get(
+            "sweep"
+        ):  # of a sweep, the probed runs are shown along training
             drawn = [run for run in drawn if selection.planned.is_probed(run)]
         if text := doubles(card.shown, replace(selection, runs=drawn or selection.runs)):
             return text
@@ -154,12 +154,20 @@ def _arms_problems(options: Mapping[str, Any], selection: Selection) -> Iterator
     yield from _unmeasured_parts(options, selection, options["rows"])
     if not options["best"] and not options["tuned_at"]:
         rates: dict[tuple, set[float]] = {}
-        for run in selection.runs:
-            panel = tuple(in_table(run.row[options[name]]) for name in ("rows", "column"))
-            rates.setdefault(panel, set()).add(run.row["lr"])
+        for quantity in options["quantities"]:
+            for run in _drawn(selection, quantity):
+                panel = tuple(in_table(run.row[options[name]]) for name in ("rows", "column"))
+                rates.setdefault((*panel, quantity), set()).add(run.row["lr"])
         for panel in (panel for panel, tried in rates.items() if len(tried) > 1):
             yield Problem(("where",), NO_VALUE, several_rates(panel[1]))
             return
+
+
+def _drawn(selection: Selection, quantity: str) -> Sequence[PlannedRun]:
+    """The runs of which a figure shows a quantity: those that a probe measures, or all."""
+    if quantity not in COLUMNS:
+        return selection.runs
+    return [run for run, names in selection.measuring(quantity) if names] or selection.runs
 
 
 def _levels_problems(options: Mapping[str, Any], selection: Selection) -> Iterator[Problem]:

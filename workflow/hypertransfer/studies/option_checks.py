@@ -212,6 +212,16 @@ class Selection:
         names = list(dict.fromkeys(name for _, found in runs for name in found))
         if not names:
             return self._no_probe(quantity)
+        wanted = self.options.get("probe")
+        if elsewhere := [
+            run.row["grid"]
+            for run, found in runs
+            if wanted in names and not found and self.planned.probes_of(run, quantity)
+        ]:
+            return (
+                f"the probe {wanted} does not measure {quantity} in the grid {elsewhere[0]}, where "
+                "another probe does: select other grids in where"
+            )
         if len(names) > 1:
             remedy = (
                 "name one as the option probe" if "probe" in self.options else "choose in where"

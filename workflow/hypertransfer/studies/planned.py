@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -72,12 +72,16 @@ class Planned:
             if not members or not selects(of_grid, {"grid": name}):
                 continue  # skips all runs of other grids at once
             on_axes = {k: wanted for k, wanted in of_run.items() if k in members[0].point}
-            for run in members:
-                if on_axes and not selects(on_axes, run.point):
+            for run, point in zip(members, self._points[name], strict=True):
+                if on_axes and not selects(on_axes, point):
                     continue  # a row is made of few runs only
-                row = row_of(name, run)
+                row = row_of(name, run, point)
                 if len(on_axes) == len(of_run) or selects(of_run, row):
                     yield PlannedRun(row, run, of_search)
+
+    @cached_property
+    def _points(self) -> dict[str, list[Mapping[str, Any]]]:
+        return {name: _points(members) for name, members in self.runs.items()}
 
     @cached_property
     def _identities(self) -> RunIdentities:
@@ -111,8 +115,8 @@ class Planned:
         held: dict[str, dict[str, set[Any]]] = {}
         for name, members in self.runs.items():
             columns = held.setdefault(name, {})
-            for run in members:
-                for column, value in row_of(name, run).items():
+            for run, point in zip(members, self._points[name], strict=True):
+                for column, value in row_of(name, run, point).items():
                     columns.setdefault(column, set()).add(in_table(value))
         for scale in self.scales:
             for name, of_grid in scale.runs.items():
@@ -156,9 +160,12 @@ def _texts(row: Row) -> Iterator[str]:
     return (value for value in row.values() if isinstance(value, str))
 
 
-def row_of(grid: str, run: Run) -> dict[str, Any]:
-    """The columns of a run in the table of runs that are known when it is planned."""
-    return {**run.spec.columns(), **run.point, "grid": grid}
+def row_of(grid: str, run: Run, point: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The columns of a run in the table of runs that are known when it is planned.
+
+    `point` has the values of axes as the table holds them, if they may differ from the run's.
+    """
+    return {**run.spec.columns(), **(run.point if point is None else point), "grid": grid}
 
 
 def _columns_of(probe: Probe) -> Mapping[str, str]:
@@ -173,8 +180,8 @@ def selects(where: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
         return False
 
 
-def as_held(runs: Sequence[Run]) -> Sequence[Run]:
-    """The runs of a grid with the values of their axes as the table of runs holds them.
+def _points(runs: Sequence[Run]) -> list[Mapping[str, Any]]:
+    """The points of the runs of a grid, with the values of axes as the table of runs holds them.
 
     Only axes with numbers beside texts, which the table holds as texts, are changed.
     """
@@ -185,8 +192,5 @@ def as_held(runs: Sequence[Run]) -> Sequence[Run]:
                 kinds.setdefault(axis, set()).add(is_number(value))
     mixed = [axis for axis, found in kinds.items() if len(found) > 1]
     if not mixed:
-        return runs
-    return [
-        replace(run, point={**run.point, **{axis: as_text(run.point[axis]) for axis in mixed}})
-        for run in runs
-    ]
+        return [run.point for run in runs]
+    return [{**run.point, **{axis: as_text(run.point[axis]) for axis in mixed}} for run in runs]

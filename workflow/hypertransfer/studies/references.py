@@ -7,6 +7,7 @@ from typing import Any
 
 from hypertransfer.claims.families import measures
 from hypertransfer.runs.canonical import is_plain
+from hypertransfer.runs.numbers import is_number
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 from hypertransfer.runs.table_values import in_table
 from hypertransfer.studies.document import condition_text
@@ -121,8 +122,7 @@ def _unknown_member(where: Mapping[str, Any], planned: Planned) -> str:
 
 def _order(value: Any) -> tuple[bool, float, str]:
     """A key by which numbers are sorted as numbers, before other values."""
-    is_number = isinstance(value, int | float)
-    return (not is_number, value if is_number else 0.0, str(value))
+    return (not is_number(value), value if is_number(value) else 0.0, str(value))
 
 
 def _with(where: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[Row]:
@@ -131,7 +131,7 @@ def _with(where: Mapping[str, Any], rows: Sequence[Row]) -> Iterator[Row]:
 
 def _no_value_text(column: str, wanted: Any, planned: Planned) -> str:
     """The known values of a column of which no run has the wanted one; empty if some run has it."""
-    rows = (row_of(name, run) for name, members in planned.runs.items() for run in members)
+    rows = (run.row for run in planned.iterate({}))
     values = dict.fromkeys(in_table(row[column]) for row in rows if column in row)
     if any(selects({column: wanted}, {column: value}) for value in values):
         return ""

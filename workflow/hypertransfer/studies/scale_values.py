@@ -40,12 +40,17 @@ def scale_values(values: Any) -> ScaleValues:
         rows = dict(replays.planned_rows(suites, replayed))
     except MALFORMED:
         rows = {}
-    for name, search in _parsed(values, "searches", Search.parse).items():
-        runs |= {grid: _columns_of_runs(grid, members) for grid, members in search.rows().items()}
+    for name, (search, of_search) in _parsed(values, "searches", _search_and_runs).items():
+        runs |= {grid: _columns_of_runs(grid, members) for grid, members in of_search.items()}
         rows.setdefault("searches", []).extend(
             {"grid": name, "hyperparameter": key} for key in search.settings.space
         )
     return ScaleValues(runs, rows)
+
+
+def _search_and_runs(name: str, written: Any) -> tuple[Search, dict[str, list[Run]]]:
+    search = Search.parse(name, written)
+    return search, search.rows()
 
 
 def _section(values: Any, part: str) -> Mapping[str, Any]:

@@ -35,7 +35,7 @@ from hypertransfer.studies.document import (
 from hypertransfer.studies.figure import Figure
 from hypertransfer.studies.grid import Grid, Probe
 from hypertransfer.studies.placed_run import Run
-from hypertransfer.studies.planned import Planned, ScaleValues, as_held
+from hypertransfer.studies.planned import Planned, ScaleValues
 from hypertransfer.studies.replays import Replay, Suite
 from hypertransfer.studies.schema import schema_problems, with_whole_numbers
 from hypertransfer.studies.searches import Search
@@ -293,7 +293,7 @@ class _Checks:
             planned |= rows
         self.problems += problems
         whole = not problems and not any(path[:1] == ("grids",) for path in self.broken)
-        return {name: as_held(members) for name, members in planned.items()} if whole else {}
+        return planned if whole else {}
 
     def _run_suite_problems(
         self,

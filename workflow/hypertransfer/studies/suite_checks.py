@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from hypertransfer.runs.columns import SUMMARY
+from hypertransfer.runs.numbers import is_number
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.runs.table_values import in_table
@@ -83,16 +84,16 @@ def _average_problems(
 def _differences(one: tuple[Row, RunSpec], other: tuple[Row, RunSpec]) -> list[str]:
     """The columns, apart from seeds, in which two runs differ; `grid` if no other column tells."""
     (row, spec), (second, second_spec) = one, other
+    alike = {"seed": 0, "order_seed": None, "checkpoints": ()}
+    if replace(spec, **alike) == replace(second_spec, **alike):
+        return []
     columns = [
         name
         for name in {**row, **second}
         if name != "grid" and name.rpartition(".")[2] not in SEEDS
         if in_table(row.get(name)) != in_table(second.get(name))
     ]
-    if columns or row["grid"] == second["grid"]:
-        return columns
-    alike = {"seed": 0, "order_seed": None, "checkpoints": ()}
-    return [] if replace(spec, **alike) == replace(second_spec, **alike) else ["grid"]
+    return columns or ([] if row["grid"] == second["grid"] else ["grid"])
 
 
 def _column_problems(about: Mapping[str, Any], columns: Sequence[str]) -> Iterator[Problem]:
@@ -127,7 +128,7 @@ def _within(dimension: Dimension, value: Any) -> bool:
     """Whether a dimension holds a value; the check of `read_table` before there are tables."""
     if not dimension.numeric:
         return value in map(in_table, dimension.choices)
-    return isinstance(value, int | float) and dimension.holds(value)
+    return is_number(value) and dimension.holds(value)
 
 
 def target_problems(replay: Replay, rows: Sequence[Row]) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from enum import Enum
 
+from hypertransfer.catalogue.module_source import is_users
 from hypertransfer.training.network_tensors import contents_of
 from hypertransfer.training.state_kinds import class_values
 
@@ -23,14 +24,19 @@ def restore() -> None:
 
 
 def record(module: str) -> None:
-    """Record the values of the classes of a module and of all loaded modules of its package."""
+    """Record the values of the classes of the user's loaded modules, and of a module's package."""
     for cls in _classes(module.partition(".")[0]):
         _put_back[cls] = _recorded(cls)
 
 
+def recorded() -> list[type]:
+    """The classes whose values are recorded."""
+    return list(_put_back)
+
+
 def _classes(package: str) -> Iterator[type]:
     for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] == package:
+        if name.partition(".")[0] == package or is_users(name):
             classes = [value for value in vars(module).values() if isinstance(value, type)]
             yield from (c for c in classes if c.__module__ == name and not issubclass(c, Enum))
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hypertransfer.runs.columns import STATISTICS
+from hypertransfer.runs.numbers import is_number
 from hypertransfer.training.optimizer_state import Structure, of_optimizer, to_optimizer
 from hypertransfer.training.state import StateError, Tensors
 from hypertransfer.training.state_kinds import parameters_of
@@ -222,7 +223,7 @@ def check_optimizer_groups(
     rates: dict[int, list[float]] = {}
     for group in optimizer.param_groups:
         for parameter in group["params"]:
-            rates.setdefault(id(parameter), []).append(float(group["lr"]))
+            rates.setdefault(id(parameter), []).append(float(group.get("lr", math.nan)))
     names = {id(parameter): key for key, parameter in network.named_parameters()}
     wanted = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
     unlike = [key for key, lr in wanted.items() if rates.get(key) != [lr]]
@@ -244,7 +245,7 @@ def _penalty(model: WithPenalty) -> Tensor | float:
         TypeError: it is not one number.
     """
     value = model.penalty()
-    if (isinstance(value, Tensor) and value.numel() == 1) or isinstance(value, int | float):
+    if (isinstance(value, Tensor) and value.numel() == 1) or is_number(value):
         return value
     found = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"{value!r:.80}"
     raise TypeError(

@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from hypertransfer.training.class_values import recorded
 from hypertransfer.training.code_state import CODE
 from hypertransfer.training.network_tensors import INTERNAL, own_attributes_of, tensors_of
 from hypertransfer.training.optimizer_state import Structure, nesting_refused, others_refused
@@ -103,7 +104,8 @@ class ModuleState:
         """Attributes of modules by name, and of their classes by class and name."""
         package = package_of(self._model)
         modules = self._model.modules()
-        classes = dict.fromkeys(cls for module in modules for cls in type(module).__mro__)
+        used = [cls for module in modules for cls in type(module).__mro__]
+        classes = dict.fromkeys([*used, *recorded()])
         own = [cls for cls in classes if may_hold(package, cls.__module__)]
         of_classes = {(cls, n): value for cls in own for n, value in class_values(cls).items()}
         return {**self._attributes(), **of_classes}

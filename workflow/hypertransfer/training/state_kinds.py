@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hypertransfer.catalogue.module_source import is_users
+
 PLAIN = (type(None), bool, int, str)  # types that JSON holds as they are
 MOST_BITS = 14_000  # of an int: Python reads 4300 decimal digits, and refuses more
 MAPPING_TYPES = (dict, OrderedDict, defaultdict, Counter)
@@ -60,8 +62,12 @@ def package_of(owner: object) -> str:
 
 
 def may_hold(package: str, module: str) -> bool:
-    """Whether objects of a module's classes are written: the package's own, or torch.optim's."""
-    return module.partition(".")[0] == package or f"{module}.".startswith("torch.optim.")
+    """Whether objects of a module's classes are written: the package's, torch.optim's, the user's.
+
+    The user's modules are those in the working directory.
+    """
+    known = module.partition(".")[0] == package or f"{module}.".startswith("torch.optim.")
+    return known or is_users(module)
 
 
 def written_as(kind: str, value: Any, **more: Any) -> dict[str, Any]:

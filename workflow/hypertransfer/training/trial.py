@@ -103,21 +103,23 @@ def _check_multipliers(model: nn.Module, x: Tensor, readout: float) -> None:
     """Check that the network computes with its weights as its layers scale them.
 
     Outputs stay the same if weights are doubled and their multipliers halved, which is exact, but
-    not if a weight is used without its multiplier. An embedding that is used outside its layer is
-    most likely a readout, so it is checked where readouts have a multiplier.
+    not if a weight is used without its multiplier. An embedding of as many rows as the network has
+    outputs, if used outside its layer, is most likely a readout, so it is checked where readouts
+    have a multiplier.
 
     Raises:
         RoleError: a weight is used without its multiplier.
     """
-    scaled = []
+    expected, scaled = _with_doubled(model, x, ()), []
     for tagged in named_roles(model):
         modules = (tagged.module, *(module for module, _ in tagged.sharers))
+        outputs = tagged.parameter.shape[:1] == expected.shape[-1:]
         tied = tagged.role is Role.INPUT and tagged.parameter.requires_grad and readout != 1.0
+        tied = tied and outputs
         if tagged.is_weight and (tied or any(module.multiplier != 1.0 for module in modules)):
             scaled.append(tagged.name)
     if not scaled:
         return
-    expected = _with_doubled(model, x, ())
     if _alike(expected, _with_doubled(model, x, scaled)):
         return
     raw = [n for n in scaled if not _alike(expected, _with_doubled(model, x, (n,)))]

@@ -234,8 +234,11 @@ def _outside(written: Any, value: Any, dimension: Dimension) -> tuple[str, str] 
 def _as_number(written: Any) -> str:
     """An advice on a value that is no number."""
     with_point = str(written).strip().replace(",", ".")
-    is_number = isinstance(written, str) and number(with_point) is not None
-    return f"write {with_point}" if is_number else "write a number"
+    if not isinstance(written, str) or number(with_point) is None:
+        return "write a number"
+    if len(with_point.rpartition(".")[2]) == 3:  # the comma may separate thousands
+        return "write a number without a comma"
+    return f"write {with_point}"
 
 
 def _choice(value: Any, choices: Sequence[Any]) -> Any:
