@@ -141,6 +141,13 @@ def test_a_description_that_is_missing_is_asked_for(table, capsys):
     assert text in capsys.readouterr().err
 
 
+def test_a_table_that_is_missing_is_named_and_not_its_description(table, capsys):
+    assert main(["space", "other.csv", "--out", "o.yaml"]) == 1
+    said = capsys.readouterr().err
+    assert "other.csv: (file): is missing: name the table of past trials" in said
+    assert "other.yaml" not in said
+
+
 def test_runs_that_differ_in_more_than_seeds_are_averaged_with_a_word(table, capsys):
     one = sweep().assign(optimizer="sgd", seed=0, seconds=range(360))
     other = one.assign(optimizer="adam", seconds=range(360, 720))

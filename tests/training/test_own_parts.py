@@ -282,7 +282,7 @@ def test_weights_that_are_used_with_their_multiplier_are_those_of_layers():
 )
 def test_parameters_without_a_gradient_are_named(model, names, caplog):
     trained(spec(model))
-    assert f"{names} of {model} get no gradient" in caplog.text
+    assert f"no gradient reaches {names} of {model}" in caplog.text
     caplog.clear()
     trained(spec("Frozen"))
     assert "no gradient" not in caplog.text

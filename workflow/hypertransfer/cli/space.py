@@ -88,6 +88,9 @@ def described(arguments: argparse.Namespace) -> dict[str, Any]:
         ConfigError: every problem of the description.
     """
     file = _beside(arguments)
+    if not arguments.table.exists():
+        text = "is missing: name the table of past trials"
+        raise ConfigError([LocatedProblem(str(arguments.table), None, "(file)", text)])
     if not file.exists() and not arguments.about:
         text = f"is missing: write {file}, which describes the columns, or name it by --about"
         raise ConfigError([LocatedProblem(str(file), None, "(file)", text)])
@@ -198,12 +201,19 @@ def doubts(
             "alone; see --top"
         )
     if left and not _gain(left) < WORTH:
-        reasons.append("no gain on tasks that were left out in learning")
+        reasons.append(_no_gain("tasks"))
     if left and 2 * _better(left) < len(left):
         reasons.append(f"it helps on only {_better(left)} of {len(left)} tasks")
     if by_group and not _gain(by_group) < WORTH:
-        reasons.append("no gain on groups that were left out in learning")
+        reasons.append(_no_gain("groups"))
     return reasons
+
+
+def _no_gain(units: str) -> str:
+    return (
+        f"no gain on {units} that were left out in learning: the mean regret after {COUNTS[1]} "
+        f"evaluations is not below {WORTH} of that in the whole range"
+    )
 
 
 def _gain(left: Sequence[LeftOut]) -> float:

@@ -93,7 +93,8 @@ def _text(columns: Sequence[str], members: Sequence[PlannedRun], selection: Sele
 
 def _listed(values: Sequence[Any]) -> str:
     more = ", …" if len(values) > MOST_SHOWN else ""
-    return ", ".join(str(value) for value in values[:MOST_SHOWN]) + more
+    shown = ("null" if value is None else str(value) for value in values[:MOST_SHOWN])
+    return ", ".join(shown) + more
 
 
 def _differing(members: Sequence[PlannedRun]) -> dict[str, list[Any]]:

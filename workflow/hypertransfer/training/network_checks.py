@@ -62,7 +62,7 @@ def warn_without_branch(name: str, network: nn.Module, table: Parameterisation) 
     """Warns of a table for depth whose powers of the depth the network `name` cannot apply."""
     if without_branch(network, table):
         log.warning(
-            "%s has no Branch, to which alone powers of the depth of the table %s apply",
+            "%s has no Branch, and the table %s applies powers of the depth to a Branch alone",
             name,
             table.name,
         )

@@ -90,9 +90,9 @@ def _warn_of_untrained(spare: nn.Module) -> None:
     named = spare.named_parameters()
     if untrained := [name for name, p in named if p.requires_grad and p.grad is None]:
         log.warning(
-            "%s of %s get no gradient from the loss of the first batch: they are not trained, "
-            "unless later batches or a penalty use them; see that forward calls their layers, and "
-            "not under torch.no_grad()",
+            "no gradient reaches %s of %s from the loss of the first batch, so that it is not "
+            "trained, unless later batches or a penalty use it; see that forward calls its layer, "
+            "and not under torch.no_grad()",
             ", ".join(untrained),
             type(spare).__name__,
         )
