@@ -340,7 +340,7 @@ def spec(**model):
         ({"experts": 2, "bias": True}, "model.bias", "no biases"),
         ({"granularity": 2}, "shape.granularity", "no experts to split"),
         ({"experts": 2, "granularity": 7}, "shape.granularity", "divisor of the inner size, 96"),
-        ({"experts": 2, "score": "tanh"}, "model.score", "accepted"),
+        ({"experts": 2, "score": "tanh"}, "model.score", "one of softmax, sigmoid"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_runs(model, path, text):
