@@ -271,7 +271,7 @@ def test_weights_on_the_boundary_have_the_size_of_the_optimizers_norms():
         ({"optimizer": {"name": "normalized_sgd", "radii": {"hidden": 2.0}}}, "one norm of all"),
         ({"weights": "boundary"}, "an optimizer with norms of its own: normalized_sgd, lars"),
         ({"optimizer": {"name": "scion", "norms": {"hidden": "nuclear"}}}, "nuclear"),
-        ({"optimizer": {"name": "scion", "radii": {"hidden": 0}}}, "minimum of 0"),
+        ({"optimizer": {"name": "scion", "radii": {"hidden": 0}}}, "0 is not above 0"),
         ({"optimizer": {"name": "sophia", "estimator": "exact"}}, "hutchinson"),
     ],
 )

@@ -59,7 +59,7 @@ def step_flops(
         _warn_of_untrained(spare)
     if of_user and spare is not model:
         _check_repeatable(model, x, output)
-        _check_multipliers(model, x, readout)
+        _check_multipliers(model, x, readout, output.shape[-1])
     return counter.get_total_flops()
 
 
@@ -99,7 +99,7 @@ def _warn_of_untrained(spare: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _check_multipliers(model: nn.Module, x: Tensor, readout: float) -> None:
+def _check_multipliers(model: nn.Module, x: Tensor, readout: float, outputs: int) -> None:
     """Check that the network computes with its weights as its layers scale them.
 
     Outputs stay the same if weights are doubled and their multipliers halved, which is exact, but
@@ -110,16 +110,16 @@ def _check_multipliers(model: nn.Module, x: Tensor, readout: float) -> None:
     Raises:
         RoleError: a weight is used without its multiplier.
     """
-    expected, scaled = _with_doubled(model, x, ()), []
+    scaled = []
     for tagged in named_roles(model):
         modules = (tagged.module, *(module for module, _ in tagged.sharers))
-        outputs = tagged.parameter.shape[:1] == expected.shape[-1:]
         tied = tagged.role is Role.INPUT and tagged.parameter.requires_grad and readout != 1.0
-        tied = tied and outputs
+        tied = tied and len(tagged.parameter) == outputs
         if tagged.is_weight and (tied or any(module.multiplier != 1.0 for module in modules)):
             scaled.append(tagged.name)
     if not scaled:
         return
+    expected = _with_doubled(model, x, ())
     if _alike(expected, _with_doubled(model, x, scaled)):
         return
     raw = [n for n in scaled if not _alike(expected, _with_doubled(model, x, (n,)))]
