@@ -19,7 +19,7 @@ from hypertransfer.catalogue.cards.datasets import (
     card,
     completed,
 )
-from hypertransfer.catalogue.options import Validator
+from hypertransfer.catalogue.options import Validator, problem
 from hypertransfer.runs.canonical import digest as value_digest
 from hypertransfer.runs.paths import path_fault
 from hypertransfer.runs.problem import NO_VALUE, Problem
@@ -144,8 +144,8 @@ def objections(name: str, options: Mapping[str, Any]) -> list[Problem]:
                     (option,), value, f"accepted: {name} has no option {option!r}; known: {names}"
                 )
             )
-        elif not Validator(OPTIONS[option]).is_valid(value):
-            problems.append(Problem((option,), value, OPTIONS[option]["expected"]))
+        elif error := next(Validator(OPTIONS[option]).iter_errors(value), None):
+            problems.append(problem(error, option))
         elif option in _PARTS and (most := getattr(known, option, None)) and (value or 0) > most:
             expected = f"at most {most}, the size of {name}'s {option} set"
             problems.append(Problem((option,), value, expected))

@@ -89,7 +89,11 @@ def check(written: Mapping[str, Any], tables: Tables, seed: int = 0) -> Verdict:
     """
     if problems := validate([written]):
         raise ClaimError("\n".join(problems))
-    claim = Claim.parse(written)
+    return _checked(Claim.parse(written), tables, seed)
+
+
+def _checked(claim: Claim, tables: Tables, seed: int) -> Verdict:
+    """The verdict on a claim that is well formed; errors are those of `check`."""
     name = f"claim {claim.id!r}"
     estimate = _measure(claim, tables, seed, name)
     unit = _unit(claim)
@@ -115,13 +119,12 @@ def scorecard(
     claims, rows = list(claims), []
     if problems := validate(claims):
         raise ClaimError("\n".join(problems))
-    for claim in claims:
+    for claim in map(Claim.parse, claims):
         try:
-            verdict = check(claim, tables, seed)
+            verdict = _checked(claim, tables, seed)
         except ClaimError as error:
-            parsed, nothing = Claim.parse(claim), undetermined(0, str(error))
-            text = f"it cannot be measured: {error}"
-            verdict = Verdict(parsed, nothing, _unit(parsed), UNDECIDED, text)
+            nothing, text = undetermined(0, str(error)), f"it cannot be measured: {error}"
+            verdict = Verdict(claim, nothing, _unit(claim), UNDECIDED, text)
         rows.append({"study": study, **verdict.row(), "scale": scale, "edition": edition})
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({name: float if name in NUMBERS else "str" for name in COLUMNS})

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
+from hypertransfer.runs.numbers import is_number
+
 
 class _NoValue:
     """The type of `NO_VALUE`."""
@@ -62,13 +64,13 @@ def known_names(name: object, known: Iterable[object], words: str = "known") -> 
     """The known names after `words`, with a hint at the one that an unknown name resembles."""
     values = {str(value): value for value in known}
     near = get_close_matches(str(name), values, n=1)
-    hint = f"; did you mean {_as_written(name, values[near[0]])}?" if near else ""
+    hint = f"; did you mean {_meant(name, values[near[0]])}?" if near else ""
     return f"{words}: {', '.join(values) or 'none'}{hint}"
 
 
-def _as_written(name: object, meant: object) -> str:
+def _meant(name: object, meant: object) -> str:
     """A value to write instead of `name`: texts in quotes, and a number without."""
-    if isinstance(meant, int | float) and not isinstance(meant, bool):
+    if is_number(meant):
         return f"{meant}, without quotes" if isinstance(name, str) else str(meant)
     return repr(str(meant))
 

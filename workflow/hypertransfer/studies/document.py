@@ -274,9 +274,8 @@ def number_in(value: Any) -> Any:
         number = yaml.load(value, Loader=_Loader)
     except (yaml.YAMLError, ValueError, RecursionError):
         return value
-    return (
-        number if is_number(number) and not _OCTAL.fullmatch(value) and ":" not in value else value
-    )
+    plain = is_number(number) and not _OCTAL.fullmatch(value) and ":" not in value
+    return number if plain else value
 
 
 def refuse_templates(document: Document) -> None:

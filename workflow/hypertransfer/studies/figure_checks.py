@@ -96,9 +96,8 @@ def _doubles_fault(figure: Figure, card: FigureCard, selection: Selection) -> st
         return text
     for quantity in figure.options.get("quantities", card.probed) if card.shown else ():
         drawn = _drawn(selection, quantity)
-        if quantity not in COLUMNS and figure.options.get(
-            "sweep"
-        ):  # of a sweep, the probed runs are shown along training
+        # Of a sweep, the probed runs are shown along training.
+        if quantity not in COLUMNS and figure.options.get("sweep"):
             drawn = [run for run in drawn if selection.planned.is_probed(run)]
         if text := doubles(card.shown, replace(selection, runs=drawn or selection.runs)):
             return text

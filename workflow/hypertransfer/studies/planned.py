@@ -185,12 +185,11 @@ def _points(runs: Sequence[Run]) -> list[Mapping[str, Any]]:
 
     Only axes with numbers beside texts, which the table holds as texts, are changed.
     """
-    kinds: dict[str, set[bool]] = {}
-    for run in runs:
-        for axis, value in run.point.items():
-            if value is not None:
-                kinds.setdefault(axis, set()).add(is_number(value))
-    mixed = [axis for axis, found in kinds.items() if len(found) > 1]
+    mixed = []
+    for axis in runs[0].point if runs else ():
+        kinds = {type(run.point[axis]): run.point[axis] for run in runs}  # quick: few types
+        if len({is_number(value) for value in kinds.values() if value is not None}) > 1:
+            mixed.append(axis)
     if not mixed:
         return [run.point for run in runs]
     return [{**run.point, **{axis: as_text(run.point[axis]) for axis in mixed}} for run in runs]

@@ -48,7 +48,7 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "test": option(_or_null(_SAMPLES), None, "Number of test images or windows; null for all."),
     "augment": option(
-        {**FLAG, "expected": "true or false"},
+        FLAG,
         False,
         "Whether training images are randomly shifted and (except digits) flipped.",
     ),
@@ -59,7 +59,7 @@ OPTIONS: Mapping[str, Option] = {
     },
     "context": option(_whole_from(2), 128, "Number of tokens in a window."),
     "tokens": option(
-        {"enum": [BYTES, BPE], "expected": f"one of {BYTES}, {BPE}"},
+        {"enum": [BYTES, BPE]},
         BYTES,
         "Kind of tokens: bytes, or bpe for byte-pair encoding.",
     ),

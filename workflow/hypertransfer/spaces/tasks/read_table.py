@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hypertransfer.runs.numbers import is_number
 from hypertransfer.spaces.dimensions import NEAR, Dimension, Domain
 from hypertransfer.spaces.tasks import reports, states, table_file, unfinished
 from hypertransfer.spaces.tasks.read_losses import losses_of
@@ -252,7 +253,7 @@ def _choice(value: Any, choices: Sequence[Any]) -> Any:
                 return choice
     if (found := number(value)) is None:
         return None
-    numbers = [c for c in choices if isinstance(c, int | float) and not isinstance(c, bool)]
+    numbers = [choice for choice in choices if is_number(choice)]
     nearest = min(numbers, key=lambda choice: abs(choice - found), default=math.nan)
     return nearest if math.isclose(found, nearest, rel_tol=NEAR) else None
 
