@@ -1,4 +1,4 @@
-"""What every test may rely on: seeded generators, one thread, and classes that no run recorded."""
+"""What every test may rely on: seeded generators, one thread, and classes as at import."""
 
 import random
 
@@ -19,6 +19,11 @@ def seeded():
 
 
 @pytest.fixture(autouse=True)
-def unrecorded(monkeypatch):
-    """Classes of tests count as the user's: runs of other tests must not put their values back."""
-    monkeypatch.setattr(class_values, "_put_back", {})
+def classes_as_at_import(monkeypatch):
+    """Classes of tests count as the user's: what a test's runs leave in them ends with the test.
+
+    It ends before the changes of `monkeypatch` are undone.
+    """
+    yield
+    class_values.restore()
+    class_values._put_back.clear()
