@@ -25,16 +25,17 @@ from hypertransfer.report.speed_page import ERRORS
 from hypertransfer.training import build
 from hypertransfer.training.loop import reproducible, train
 
-WIDTH, STEPS, EVERY, SAMPLES = 32, 400, 16, 256
+WIDTH, STEPS, EVERY, SAMPLES = 32, 400, 20, 256
 # The package's attribute `hessian` is its class; the module of that name is found only here.
 pyhessian_module = sys.modules["pyhessian.hessian"]
-WANTED = 0.01  # measured relative error that each method is asked for, at all starts
+# Measured relative errors that each method is asked for, at all starts, by number of eigenvalues.
+WANTED = {1: (0.01, 0.001, 0.0001), 5: (0.01,)}
 STARTS = 8  # random starts of the whole trajectory: a method may miss the largest at some of them
-# Each method has the loosest of these that gives it.
+# Each method has the loosest of these that gives the error.
 TOLERANCES = {
-    "ours": (0.03, 0.01, 0.003, 0.001),
-    "PyHessian": (1e-2, 1e-3, 1e-4, 1e-5, 1e-6),
-    "curvlinops + eigsh": (0.1, 0.01, 1e-3, 1e-4),
+    "ours": (0.1, 0.03, 0.01, 0.003, 0.001),
+    "PyHessian": (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6),
+    "curvlinops + eigsh": (0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4),
 }
 RIVAL_PRODUCTS = 300  # PyHessian's default is 100, which the strict tolerances would run into
 TARGETS = {1: 4, 5: 3}
@@ -73,22 +74,28 @@ def run() -> list[dict]:
     reproducible()
     problem = trajectory()
     rows = []
-    for k, target in TARGETS.items():
+    for k, errors in WANTED.items():
         exact = ours(problem, k, 1e-6).values[0]
         lowest = ours(problem, 1, 1e-4, sign=-1).values[0]
         kept = [i for i, v in enumerate(exact[:, -1]) if v > -lowest[i, 0]]
         part = Problem(problem.model, [problem.states[i] for i in kept], problem.x, problem.y)
-        truth = exact[kept]
-        found = to_error(ours, "ours", part, k, truth)
-        for name, method in RIVALS.items():
-            rival = to_error(method, name, part, k, truth)
-            of = f"top {k}, {len(kept)} checkpoints, against {name}"
-            rows += [
-                saved(f"HVPs, {of}", found.products, rival.products, target, ""),
-                saved(f"seconds, {of}", found.seconds, rival.seconds, 3, "s"),
-                row(f"{ERRORS}{of}", found.error(truth), rival.error(truth), None, "", "probe",
-                    "error"),
-            ]  # fmt: skip
+        for wanted in errors:
+            rows += compared(part, k, exact[kept], wanted)
+    return rows
+
+
+def compared(problem: Problem, k: int, truth: np.ndarray, wanted: float) -> list[dict]:
+    """The rows of ours against each rival, to a wanted error."""
+    rows, found = [], to_error(ours, "ours", problem, k, truth, wanted)
+    for name, method in RIVALS.items():
+        rival = to_error(method, name, problem, k, truth, wanted)
+        of = f"top {k} to {100 * wanted:g} %, {len(problem.states)} checkpoints, against {name}"
+        rows += [
+            saved(f"HVPs, {of}", found.products, rival.products, TARGETS[k], ""),
+            saved(f"seconds, {of}", found.seconds, rival.seconds, 3, "s"),
+            row(f"{ERRORS}{of}", found.error(truth), rival.error(truth), None, "", "probe",
+                "error"),
+        ]  # fmt: skip
     return rows
 
 
@@ -113,13 +120,14 @@ def to_error(
     problem: Problem,
     k: int,
     truth: np.ndarray,
+    wanted: float,
 ) -> Trajectory:
     """The method with the loosest tolerance that gives the wanted error from all starts."""
     for tolerance in TOLERANCES[name]:
         starts: list[Trajectory] = []
         for seed in range(STARTS):
             starts.append(method(problem, k, tolerance, seed))
-            if starts[-1].error(truth) > WANTED:
+            if starts[-1].error(truth) > wanted:
                 break
         else:
             break

@@ -72,8 +72,10 @@ SECTIONS = {
         "Hessian–vector products (HVPs) and seconds for the largest eigenvalues at the checkpoints "
         "of a small ConvNet. `saving` is the rival's number over ours: higher is better, and the "
         "target is its lower bound. Each method has the loosest of a few tolerances whose measured "
-        "error is below 1 % from all of several starts. For several eigenvalues, ours starts from "
-        "the last checkpoint's vectors; the rivals start anew at each checkpoint.",
+        "error is within the one that the row names, from all of several starts. For several "
+        "eigenvalues, ours starts from the last checkpoint's vectors; the rivals start anew at "
+        "each checkpoint. For one eigenvalue, ours goes on until the risk that a larger one is "
+        "hidden is small; the rivals have no such rule.",
         {"ours": "ours", "rival": "rival", "saving": "ratio", "target": "target"},
         ("ratio", "min"),
     ),
