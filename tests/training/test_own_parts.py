@@ -474,27 +474,92 @@ def test_each_run_finds_the_classes_of_a_network_as_at_their_import():
     assert own_parts.CountingNetwork.updates == STEPS
 
 
-def test_classes_of_all_modules_of_the_project_are_as_at_their_import(monkeypatch):
-    """A counter in a module that the network's module imports."""
-    Path("helper_parts.py").write_text("class Act:\n    calls = 0\n")
-    Path("net_of_helper.py").write_text(
-        "import helper_parts\n"
-        "from tests.support import own_parts\n"
-        "class Net(own_parts.Plain):\n"
-        "    def middle(self, h):\n"
-        "        return h * (1 + 0.1 * helper_parts.Act.calls)\n"
-        "    def after_update(self):\n"
-        "        helper_parts.Act.calls += 1\n"
-    )
+@pytest.fixture
+def written(monkeypatch):
+    """Writes modules into the working directory; they are unloaded after the test."""
+    names = []
+
+    def write(name: str, *lines: str) -> None:
+        Path(f"{name}.py").write_text("\n".join(lines) + "\n")
+        names.append(name)
+
     monkeypatch.syspath_prepend(str(Path.cwd()))
+    yield write
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+NET = ("from tests.support import own_parts", "class Net(own_parts.Plain):")
+DATA = ("from tests.support import own_parts", "class Kept:", "    held = {}")
+
+
+def test_classes_of_all_modules_of_the_project_are_as_at_their_import(written):
+    """A counter in a module that the network's module imports."""
+    written("helper_parts", "class Act:", "    calls = 0")
+    written(
+        "net_of_helper",
+        "import helper_parts",
+        *NET,
+        "    def middle(self, h):",
+        "        return h * (1 + 0.1 * helper_parts.Act.calls)",
+        "    def after_update(self):",
+        "        helper_parts.Act.calls += 1",
+    )
     run = spec("net_of_helper:Net")
     first = trained(run)
     assert_bit_equal(trained(run), first)
     state = interrupted(run, 5)
     class_values.restore()
     assert_bit_equal(trained(run, resume=state), first)
-    for name in ("net_of_helper", "helper_parts"):
-        monkeypatch.delitem(sys.modules, name)
+
+
+def test_what_a_data_set_leaves_in_classes_is_there_in_each_run(written):
+    """The second run takes the data set from memory; loading it twice, to compare, counts once."""
+    written(
+        "data_that_keeps",
+        *DATA,
+        "def load():",
+        "    Kept.held['times'] = Kept.held.get('times', 0) + 1",
+        "    return own_parts.samples()",
+    )
+    written(
+        "net_of_data",
+        "import data_that_keeps",
+        *NET,
+        "    def middle(self, h):",
+        "        return h * data_that_keeps.Kept.held['times']",
+    )
+    run = spec("net_of_data:Net", data="data_that_keeps:load")
+    first = trained(run)
+    assert sys.modules["data_that_keeps"].Kept.held == {"times": 1}
+    assert_bit_equal(first, trained(spec("Plain")))
+    assert_bit_equal(trained(run), first)
+
+
+@pytest.mark.parametrize("changes", [False, True])
+def test_objects_that_cannot_be_saved_in_classes_that_training_leaves_alone(written, changes):
+    written(
+        "data_with_lock",
+        "import threading",
+        *DATA,
+        "    locks = {'file': [threading.Lock()]}",
+        "def load():",
+        "    return own_parts.samples()",
+    )
+    change = "data_with_lock.Kept.locks['steps'] = 1" if changes else "pass"
+    written(
+        "net_of_lock",
+        "import data_with_lock",
+        *NET,
+        "    def after_update(self):",
+        f"        {change}",
+    )
+    run = spec("net_of_lock:Net", data="data_with_lock:load")
+    if changes:
+        with pytest.raises(StateError, match=r"Kept\.locks"):
+            interrupted(run, 5)
+    else:
+        assert_bit_equal(trained(run, resume=interrupted(run, 5)), trained(run))
 
 
 def test_draws_at_an_import_are_the_same_in_every_process(monkeypatch, tmp_path):

@@ -45,16 +45,6 @@ def own(module: str) -> Path | None:
     return path if inside else None
 
 
-def is_users(module: str) -> bool:
-    """Whether a module is the user's: it is in the working directory, and not of the library."""
-    return module.partition(".")[0] != PACKAGE and _own_in(Path.cwd(), module)
-
-
-@lru_cache(maxsize=16384)
-def _own_in(_folder: Path, module: str) -> bool:
-    return own(module) is not None
-
-
 @lru_cache
 def is_hidden(module: str, source: Path) -> bool:
     """Whether an import of the module would load another file; determined without an import."""

@@ -361,23 +361,31 @@ def _is_own(optimizer: str) -> bool:
 def data(spec: RunSpec) -> Samples:
     """The data set of the spec; the last two data sets stay in memory for the next runs.
 
+    Recorded classes have the values that they had after the data set was loaded, which may keep
+    something in a class, such as the mean of the samples.
+
     Raises:
         DatasetError: files are missing or damaged, the options ask for more samples than exist, or
             the samples cannot be used.
     """
     path = lookup.import_path("data", spec.data.name)
-    samples = _data(path, canonical(dict(spec.data.options)))
+    samples, put_classes_back = _data(path, canonical(dict(spec.data.options)))
+    put_classes_back()
     data_checks.check_use(spec.data.name, samples, spec.loss, spec.batch_size)
     return samples
 
 
 @lru_cache(maxsize=2)
-def _data(path: str, options: str) -> Samples:
+def _data(path: str, options: str) -> tuple[Samples, Callable[[], None]]:
+    """The data set, and what gives classes the values that they have after one loading."""
+    before = class_values.as_now()
     started = time.monotonic()
     samples = _loaded(path, options)
+    after = class_values.as_now()
     if not _of_library(path) and time.monotonic() - started < LOADED_TWICE:
+        before()
         data_checks.check_alike(path, samples, _loaded(path, options))
-    return samples
+    return samples, after
 
 
 def _of_library(path: str) -> bool:

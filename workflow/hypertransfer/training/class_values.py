@@ -10,9 +10,8 @@ import sys
 from collections.abc import Callable, Iterator
 from enum import Enum
 
-from hypertransfer.catalogue.module_source import is_users
 from hypertransfer.training.network_tensors import contents_of
-from hypertransfer.training.state_kinds import class_values
+from hypertransfer.training.state_kinds import class_values, is_users
 
 _put_back: dict[type, Callable[[], None]] = {}  # gives a class the values that it had
 
@@ -27,6 +26,17 @@ def record(module: str) -> None:
     """Record the values of the classes of the user's loaded modules, and of a module's package."""
     for cls in _classes(module.partition(".")[0]):
         _put_back[cls] = _recorded(cls)
+
+
+def as_now() -> Callable[[], None]:
+    """A function that gives the recorded classes the values that they have now."""
+    put_back = [_recorded(cls) for cls in _put_back]
+
+    def put_all_back() -> None:
+        for of_class in put_back:
+            of_class()
+
+    return put_all_back
 
 
 def recorded() -> list[type]:

@@ -7,6 +7,7 @@ draw from a generator of its own. These attributes decide its outputs as buffers
 from __future__ import annotations
 
 import pickle
+from collections import deque
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
@@ -103,12 +104,14 @@ class ModuleState:
     def _values(self) -> dict[Any, Any]:
         """Attributes of modules by name, and of their classes by class and name."""
         package = package_of(self._model)
-        modules = self._model.modules()
-        used = [cls for module in modules for cls in type(module).__mro__]
-        classes = dict.fromkeys([*used, *recorded()])
+        classes = dict.fromkeys([*self._classes(), *recorded()])
         own = [cls for cls in classes if may_hold(package, cls.__module__)]
         of_classes = {(cls, n): value for cls in own for n, value in class_values(cls).items()}
         return {**self._attributes(), **of_classes}
+
+    def _classes(self) -> set[type]:
+        """The classes of the modules, with their bases."""
+        return {cls for module in self._model.modules() for cls in type(module).__mro__}
 
     def _attributes(self) -> dict[str, Any]:
         """Attributes by the name of their module and their own, as modules let them be copied."""
@@ -131,11 +134,17 @@ class ModuleState:
     def _digests_of(self, attributes: Mapping[Any, Any]) -> dict[Any, str | None]:
         """A digest of each value with all that it holds; None for what cannot be read.
 
-        The network's modules and tensors count by name only: their content is saved elsewhere.
+        The network's modules and tensors count by name only: their content is saved elsewhere. What
+        cannot be read in classes of other objects than the network's modules counts by identity.
         """
         named = {**dict(self._model.named_modules()), **tensors_of(self._model)}
-        own = {id(item): name for name, item in named.items()}
-        return {name: _digest(value, own) for name, value in attributes.items()}
+        own, classes = {id(item): name for name, item in named.items()}, self._classes()
+        return {
+            name: _digest(value, own)
+            if isinstance(name, str) or name[0] in classes
+            else _digest_by_parts(value, own)
+            for name, value in attributes.items()
+        }
 
     def _references(self) -> list[Tensor]:
         """The network's tensors, which are saved elsewhere."""
@@ -181,3 +190,19 @@ def _digest(value: Any, own: Mapping[int, str]) -> str | None:
     except Exception:  # an object that cannot be pickled may raise anything
         return None
     return file.hash.hexdigest()
+
+
+def _digest_by_parts(
+    value: Any, own: Mapping[int, str], around: frozenset[int] = frozenset()
+) -> str:
+    """A digest in which an object that cannot be read counts by its identity.
+
+    `around` are the identities of the containers that hold the value.
+    """
+    if whole := _digest(value, own):
+        return whole
+    parts = [*value.items()] if isinstance(value, dict) else value
+    if id(value) in around or not isinstance(parts, list | tuple | set | frozenset | deque):
+        return f"{type(value)} {id(value)}"
+    digests = [_digest_by_parts(part, own, around | {id(value)}) for part in parts]
+    return str(_digest([type(value).__qualname__, *digests], {}))

@@ -8,6 +8,8 @@ from __future__ import annotations
 import random
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
 from types import MemberDescriptorType
 from typing import Any
 
@@ -15,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hypertransfer.catalogue.module_source import is_users
+from hypertransfer.catalogue.module_source import PACKAGE, own
 
 PLAIN = (type(None), bool, int, str)  # types that JSON holds as they are
 MOST_BITS = 14_000  # of an int: Python reads 4300 decimal digits, and refuses more
@@ -68,6 +70,16 @@ def may_hold(package: str, module: str) -> bool:
     """
     known = module.partition(".")[0] == package or f"{module}.".startswith("torch.optim.")
     return known or is_users(module)
+
+
+def is_users(module: str) -> bool:
+    """Whether a module is the user's: it is in the working directory, and not of the library."""
+    return module.partition(".")[0] != PACKAGE and _own_in(Path.cwd(), module)
+
+
+@lru_cache(maxsize=16384)
+def _own_in(_folder: Path, module: str) -> bool:
+    return own(module) is not None
 
 
 def written_as(kind: str, value: Any, **more: Any) -> dict[str, Any]:
