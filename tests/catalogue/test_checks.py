@@ -94,7 +94,7 @@ def project(tmp_path, monkeypatch):
         "def Net(): ...",
         "Net = print",
         "try:\n    import Net\nexcept ImportError:\n    pass",
-        "from somewhere import Other as Net",
+        "if 1:\n    from somewhere import Other as Net\nelse:\n    Net = print",
         "from somewhere import *",
         "def __getattr__(name): ...",
         "globals().update(Net=1)",

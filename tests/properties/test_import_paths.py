@@ -10,7 +10,7 @@ import pytest
 from tests.support.configs import load, with_grid
 from tests.support.project import STUDY
 
-from hypertransfer.catalogue import complete, lookup
+from hypertransfer.catalogue import complete, imported_names, lookup
 from hypertransfer.catalogue import lookup as catalogue_lookup
 from hypertransfer.studies.document import ConfigError
 
@@ -30,6 +30,7 @@ def beside(tmp_path, monkeypatch):
         from hypertransfer.parameterisation.tables import PARAMETERISATIONS
         from my_package import deep
         mine = PARAMETERISATIONS["mup"]
+        taken = run
         def load(): return "mine"
         def _hidden(): return "mine"
         class Net: pass
@@ -85,11 +86,62 @@ def test_what_a_config_may_not_name_is_not_imported(beside, tmp_path, kind, path
     assert set(sys.modules) == before
 
 
-@pytest.mark.parametrize("path", ["my_parts:run", "my_parts:execute"])
+@pytest.mark.parametrize("path", ["my_parts:run", "my_parts:execute", "my_parts:taken"])
 def test_what_a_module_took_from_elsewhere_is_no_part(beside, path):
     for kind in KINDS:
         with pytest.raises(ValueError, match="is defined in"):
             lookup.load(kind, path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("attribute", "text"),
+    [
+        ("run", "run is imported from subprocess, which is neither in the project's folder nor"),
+        ("execute", "execute is imported from hypertransfer.report.page, and that is not allowed"),
+        ("subprocess", "subprocess is the module subprocess"),
+        ("again", "again is imported from subprocess"),
+    ],
+)
+def test_what_a_module_imports_from_elsewhere_is_refused_while_planning(
+    beside, tmp_path, kind, attribute, text
+):
+    with (beside / "my_parts.py").open("a") as file:
+        file.write("from my_package.other import again\n")
+    (beside / "my_package/other.py").write_text("from subprocess import run as again\n")
+    study = with_grid()
+    name = f"my_parts:{attribute}"
+    part = {"name": name, **({"gradient_power": 0} if kind == "optimizer" else {})}
+    study["grids"]["sweep"]["base"][kind] = name if kind == "parameterisation" else part
+    before = set(sys.modules)
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, study)
+    assert set(sys.modules) == before
+    assert f"grids.sweep.base.{kind}" in str(caught.value)
+    assert f"'{name}' is not allowed: {text}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from my_package import deep",
+        "from my_package.inner import deep",
+        "import my_package\ndeep = my_package.deep",
+        "try:\n    from os import deep\nexcept ImportError:\n    from my_package import deep",
+        "from os import *\nfrom os import system as deep",  # the star may bind it, too
+        "from hypertransfer.data.images.digits import load",
+    ],
+)
+def test_what_the_source_does_not_show_to_be_from_elsewhere_is_left_to_the_job(beside, source):
+    (beside / "my_other.py").write_text(source)
+    name = "load" if "load" in source else "deep"
+    assert imported_names.objection("data", f"my_other:{name}") == ""
+
+
+def test_modules_that_import_from_each_other_do_not_stop_planning(beside):
+    (beside / "my_a.py").write_text("from my_b import deep\n")
+    (beside / "my_b.py").write_text("from my_a import deep\n")
+    assert imported_names.objection("data", "my_a:deep") == ""
 
 
 def test_parts_of_the_project_can_be_named(beside):

@@ -10,6 +10,7 @@ from typing import Any
 
 from hypertransfer.catalogue import (
     dataset_options,
+    imported_names,
     multiplier_checks,
     optimizer_checks,
     own_options,
@@ -125,7 +126,8 @@ def _one_of(name: str, known: Iterable[str]) -> str:
 
 
 def _unfound(kind: str, name: str) -> Iterator[Problem]:
-    if text := objection(kind, name) or _undefined(name):
+    text = objection(kind, name) or _undefined(name)
+    if text := text or imported_names.objection(kind, name):
         yield Problem((kind,), name, text)
 
 

@@ -74,7 +74,7 @@ def _signature(
 
 def _function(tree: ast.Module, name: str) -> tuple[ast.FunctionDef | None, int]:
     """The function that a call of `name` runs, and how many arguments Python passes to it."""
-    named = [node for node in tree.body if name in _defined(node)]
+    named = [node for node in tree.body if name in package_source.defined(node)]
     match named:
         case [ast.FunctionDef(decorator_list=[]) as function]:
             return function, 0
@@ -87,21 +87,3 @@ def _function(tree: ast.Module, name: str) -> tuple[ast.FunctionDef | None, int]
                 rest = [statement for statement in tree.body if statement is not node]
                 return _function(ast.Module(rest, []), node.bases[0].id)
     return None, 0
-
-
-def _defined(statement: ast.stmt) -> set[str]:
-    """The names that a statement may bind."""
-    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-        return {statement.name}
-    stored = {
-        node.id
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-    aliases = {n.asname or n.name for n in ast.walk(statement) if isinstance(n, ast.alias)}
-    inner = {
-        node.name
-        for node in ast.walk(statement)
-        if isinstance(node, ast.FunctionDef | ast.ClassDef)
-    }
-    return stored | aliases | inner

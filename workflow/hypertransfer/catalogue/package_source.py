@@ -169,8 +169,7 @@ def _search(module: str, name: str, seen: frozenset[tuple[str, str]]) -> Found |
         if isinstance(node, ast.ImportFrom):
             for bound, original in _bound(module, node):
                 if bound == name:
-                    origin = _origin(module, node)
-                    found = _search(origin, original, seen | {(module, name)})
+                    found = _search(_origin(module, node), original, seen | {(module, name)})
                     if found is not None:
                         return found
     return None
@@ -201,12 +200,16 @@ def _bound(module: str, node: ast.ImportFrom) -> Iterator[tuple[str, str]]:
 
 
 def _origin(module: str, node: ast.ImportFrom) -> str:
-    """The module from which a statement imports."""
+    file = _file(module)
+    return origin(module, node, is_package=file is not None and file.name == "__init__.py")
+
+
+def origin(module: str, node: ast.ImportFrom, *, is_package: bool) -> str:
+    """The module from which a statement imports; `is_package` if `module` is an `__init__.py`."""
     if not node.level:
         return node.module or ""
     parts = module.split(".")
-    file = _file(module)
-    parts = parts[: len(parts) - node.level + (file is not None and file.name == "__init__.py")]
+    parts = parts[: len(parts) - node.level + is_package]
     return ".".join([*parts, *([node.module] if node.module else [])])
 
 
@@ -223,3 +226,21 @@ def _file(module: str) -> Path | None:
     top = find_spec(name) if name else None
     places = (top.submodule_search_locations or ()) if top else ()
     return find(module, [Path(place).parent for place in places])
+
+
+def defined(statement: ast.stmt) -> set[str]:
+    """The names that a statement may bind."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return {statement.name}
+    stored = {
+        node.id
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    aliases = {n.asname or n.name for n in ast.walk(statement) if isinstance(n, ast.alias)}
+    inner = {
+        node.name
+        for node in ast.walk(statement)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+    return stored | aliases | inner
