@@ -11,8 +11,10 @@ from tests.support.specs import VALID
 from hypertransfer.catalogue.run_identity import RunIdentities
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.studies import claim_checks
+from hypertransfer.studies import scale_values as values_at_scale
 from hypertransfer.studies.grid import Grid, Probe, runs
 from hypertransfer.studies.planned import Planned, ScaleValues
+from hypertransfer.studies.scale_values import scale_values
 
 
 def claim_problems(planned=PROBED, **changes):
@@ -228,3 +230,52 @@ def test_regions_and_winners_of_several_kinds_are_not_averaged(changes, text):
     winners = [{"suite": "s", "dimension": name} for name in ("lr", "wd")]
     planned = Planned(RUNS, {**ROWS, "regions": REGIONS, "winners": winners})
     assert claim_problems(planned, **changes) == ([("where", text)] if text else [])
+
+
+SEEDS = {"seed": {"range": 3}}
+FEWER = [
+    ({"only": [{"seed": [0, 1]}]}, 2),
+    ({"exclude": [{"seed": 2}]}, 2),
+    ({"exclude": [{"seed": {"min": 1}}]}, 1),
+    ({"overrides": [{"when": {"shape.width": [8, 16]}, "axes": {"seed": [0, 1]}}]}, 2),
+    ({"exclude": [{"seed": 2, "shape.width": 8}], "where": {"shape.width": 8}}, 2),
+    ({"zip": [["seed", "order_seed"]], "exclude": [{"order_seed": 2}]}, 2),
+    ({"exclude": [{"lr": 0.1}]}, 3),
+    ({"exclude": [{"seed": 2, "shape.width": 8}]}, 3),
+]
+
+
+@pytest.mark.parametrize(("changes", "there"), FEWER)
+def test_seeds_that_filters_and_overrides_leave_out_are_not_planned(changes, there):
+    """The study is planned at a scale with one seed; the other scale has those of the grid."""
+    changes = dict(changes)
+    where = {"grid": "sweep", **changes.pop("where", {})}
+    axes = {"shape.width": [8, 16], "lr": [0.1, 0.2], **SEEDS}
+    if "zip" in changes:
+        axes["order_seed"] = {"range": 3}
+    written = {"grids": {"sweep": {"base": VALID, "axes": axes, **changes}}}
+    small = runs(Grid(VALID, {"shape.width": [8, 16], "lr": [0.1], "seed": [0]}))
+    planned = Planned({"sweep": small}, {}, {"sweep": {}}, lambda: [scale_values(written)])
+    asked = {"measure": "optimum_shift", "where": where}
+    assert not [p for p in claim_problems(planned, **asked, min_seeds=there) if "seed" in p[0]]
+    found = dict(claim_problems(planned, **asked, min_seeds=there + 1))
+    noun = "seed is" if there == 1 else "seeds are"
+    assert found["min_seeds"].startswith(
+        f"{there + 1} seeds are asked for, and at most {there} {noun} planned"
+    )
+
+
+def test_points_are_read_only_where_a_filter_names_the_seed(monkeypatch):
+    """Planning a grid of 100,000 points would take seconds for each scale."""
+    read = []
+    monkeypatch.setattr(values_at_scale, "remaining_points", lambda grid: read.append(grid) or [])
+    axes = {"lr": [0.1, 0.2], **SEEDS}
+    grids = {
+        "plain": {"base": VALID, "axes": axes, "exclude": [{"lr": 0.1}]},
+        "filtered": {"base": VALID, "axes": axes, "exclude": [{"seed": 1}]},
+    }
+    scale = scale_values({"grids": grids})
+    assert scale.seeded_points("plain") is None
+    assert not read
+    assert scale.seeded_points("filtered") == scale.seeded_points("filtered") == []
+    assert len(read) == 1  # however many claims ask

@@ -16,7 +16,7 @@ from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.table_values import name_of
 from hypertransfer.studies.double_runs import doubles
 from hypertransfer.studies.option_checks import Selection, several_rates
-from hypertransfer.studies.planned import Planned, selects
+from hypertransfer.studies.planned import Planned, ScaleValues, selects
 
 
 def claim_problems(
@@ -142,21 +142,32 @@ def _seed_problems(claim: Claim, planned: Planned) -> Iterator[Problem]:
     """
     if measures()[claim.measure].table != "runs":
         return
-    planned_seeds = {run.row["seed"] for run in planned.selected(claim.where)}
-    counts = [len(planned_seeds)]
-    for scale in planned.scales:
-        seeds = {
-            seed
-            for name, columns in scale.runs.items()
-            if selects({k: v for k, v in claim.where.items() if k == "grid"}, {"grid": name})
-            for seed in columns.get("seed", ())
-            if "seed" not in claim.where or selects({"seed": claim.where["seed"]}, {"seed": seed})
-        }
-        counts.append(len(seeds))
-    if planned_seeds and max(counts) < claim.min_seeds:
-        noun = "seed is" if max(counts) == 1 else "seeds are"
+    here = {run.row["seed"] for run in planned.selected(claim.where)}
+    if not here or len(here) >= claim.min_seeds:
+        return
+    most = max([len(here), *(len(_seeds(claim.where, scale)) for scale in planned.scales)])
+    if most < claim.min_seeds:
+        noun = "seed is" if most == 1 else "seeds are"
         text = (
-            f"{claim.min_seeds} seeds are asked for, and at most {max(counts)} {noun} planned at a "
+            f"{claim.min_seeds} seeds are asked for, and at most {most} {noun} planned at a "
             "scale, so that the claim can never be decided"
         )
         yield Problem(("min_seeds",), NO_VALUE, text)
+
+
+def _seeds(where: Mapping[str, Any], scale: ScaleValues) -> set[Any]:
+    """The seeds that a condition selects at a scale, as far as the axes of its grids say it."""
+    of_grid = {key: wanted for key, wanted in where.items() if key == "grid"}
+    of_seed = {key: wanted for key, wanted in where.items() if key == "seed"}
+    seeds: set[Any] = set()
+    for name, columns in scale.runs.items():
+        if not selects(of_grid, {"grid": name}):
+            continue
+        points = scale.seeded_points(name)
+        if points is None:
+            points = [{"seed": seed} for seed in columns.get("seed", ())]
+            on_axes = of_seed
+        else:
+            on_axes = {key: wanted for key, wanted in where.items() if points and key in points[0]}
+        seeds |= {point["seed"] for point in points if selects(on_axes, point)}
+    return seeds

@@ -140,12 +140,22 @@ def points(grid: Grid) -> Iterator[tuple[dict[str, Any], dict]]:
     Raises:
         ProblemError: the values of an axis, of zipped axes, or of the base cannot be used.
     """
+    for point in remaining_points(grid):
+        yield point, _spec_values(grid, point)
+
+
+def remaining_points(grid: Grid) -> Iterator[dict[str, Any]]:
+    """Every point of a grid that passes the filters, as the values of its axes.
+
+    Raises:
+        ProblemError: the values of an axis, or of axes that are zipped, cannot be used.
+    """
     for point in every_point(grid):
         if any(matches(condition, point) for condition in grid.exclude):
             continue
         if grid.only and not any(matches(condition, point) for condition in grid.only):
             continue
-        yield point, _spec_values(grid, point)
+        yield point
 
 
 def every_point(grid: Grid) -> Iterator[dict[str, Any]]:

@@ -37,10 +37,13 @@ class ScaleValues(NamedTuple):
     Attributes:
         runs: the values that runs have in each column, by the name of their grid.
         rows: the rows of tables of replays.
+        seeded_points: returns the points of a grid whose filters or overrides decide which seeds
+            it has; None for other grids, whose columns in `runs` say it.
     """
 
     runs: Mapping[str, Mapping[str, Sequence[Any]]]
     rows: Mapping[str, Sequence[Row]]
+    seeded_points: Callable[[str], Sequence[Row] | None] = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,10 @@ class Planned:
 
     @cached_property
     def _points(self) -> dict[str, list[Mapping[str, Any]]]:
-        return {name: _points(members) for name, members in self.runs.items()}
+        return {
+            name: points_in_table([run.point for run in members])
+            for name, members in self.runs.items()
+        }
 
     @cached_property
     def _identities(self) -> RunIdentities:
@@ -180,16 +186,16 @@ def selects(where: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
         return False
 
 
-def _points(runs: Sequence[Run]) -> list[Mapping[str, Any]]:
-    """The points of the runs of a grid, with the values of axes as the table of runs holds them.
+def points_in_table(points: list[Row]) -> list[Row]:
+    """The points of a grid, with the values of axes as the table of runs holds them.
 
     Only axes with numbers beside texts, which the table holds as texts, are changed.
     """
     mixed = []
-    for axis in runs[0].point if runs else ():
-        kinds = {type(run.point[axis]): run.point[axis] for run in runs}  # quick: few types
+    for axis in points[0] if points else ():
+        kinds = {type(point[axis]): point[axis] for point in points}  # quick: few types
         if len({is_number(value) for value in kinds.values() if value is not None}) > 1:
             mixed.append(axis)
     if not mixed:
-        return [run.point for run in runs]
-    return [{**run.point, **{axis: as_text(run.point[axis]) for axis in mixed}} for run in runs]
+        return points
+    return [{**point, **{axis: as_text(point[axis]) for axis in mixed}} for point in points]

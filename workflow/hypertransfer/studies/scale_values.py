@@ -6,16 +6,17 @@ left out: it is reported when that scale is planned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from hypertransfer.runs.canonical import is_plain
 from hypertransfer.runs.problem import ProblemError
 from hypertransfer.runs.table_values import in_table
 from hypertransfer.studies import condition_checks, replays
-from hypertransfer.studies.grid import Grid
+from hypertransfer.studies.grid import Grid, axis_groups, remaining_points
 from hypertransfer.studies.placed_run import Run
-from hypertransfer.studies.planned import ScaleValues, row_of
+from hypertransfer.studies.planned import Row, ScaleValues, points_in_table, row_of
 from hypertransfer.studies.replays import Replay, Suite
 from hypertransfer.studies.searches import Search
 
@@ -33,6 +34,7 @@ def grid_at(values: Any, name: str) -> Iterator[Grid]:
 
 def scale_values(values: Any) -> ScaleValues:
     """The values of columns of runs, and the rows of tables of replays, at one scale."""
+    grids = _parsed(values, "grids", lambda _, written: Grid.parse(written))
     runs = _parsed(values, "grids", lambda _, written: _columns(Grid.parse(written)))
     suites = _parsed(values, "suites", lambda _, written: Suite.parse(written))
     replayed = _parsed(values, "replays", lambda _, written: Replay.parse(written))
@@ -45,7 +47,24 @@ def scale_values(values: Any) -> ScaleValues:
         rows.setdefault("searches", []).extend(
             {"grid": name, "hyperparameter": key} for key in search.settings.space
         )
-    return ScaleValues(runs, rows)
+
+    @cache  # several claims may ask for the points of a grid
+    def seeded_points(name: str) -> Sequence[Row] | None:
+        return _seeded_points(grids[name]) if name in grids else None
+
+    return ScaleValues(runs, rows, seeded_points)
+
+
+def _seeded_points(grid: Grid) -> Sequence[Row] | None:
+    """The points that remain where filters or overrides decide the seeds; None for other grids."""
+    try:
+        moved = next((group for group in axis_groups(grid) if "seed" in group), {})
+        filters = [*grid.exclude, *grid.only, *(override.axes for override in grid.overrides)]
+        if not any(moved.keys() & condition.keys() for condition in filters):
+            return None
+        return points_in_table(list(remaining_points(grid)))
+    except MALFORMED:
+        return ()
 
 
 def _search_and_runs(name: str, written: Any) -> tuple[Search, dict[str, list[Run]]]:
