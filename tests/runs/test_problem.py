@@ -46,7 +46,35 @@ def test_known_names_have_a_hint_at_the_one_that_is_meant():
 
 @pytest.mark.parametrize(
     ("name", "known", "hint"),
-    [("8", [8, 16], "8, without quotes"), (80, [8, 800], "800"), ("lr", ["lrr"], "'lrr'")],
+    [("8", [8, 16], "8, without quotes"), (80, [8, 500], "500"), ("lr", ["lrr"], "'lrr'")],
 )
 def test_a_hint_can_be_copied(name, known, hint):
     assert known_names(name, known).endswith(f"; did you mean {hint}?")
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "hint"),
+    [
+        (0.3, [0.1, 0.316227766017, 1], "0.316227766017"),  # the text of 0.1 is more like 0.3
+        ("0.3", [0.1, 0.316227766017], "0.316227766017, without quotes"),
+        (30, [10, 80], "80"),  # a factor of 2.7 is nearer than one of 3, and 20 less than 50
+        (30, [0, 10, 80], "10"),  # zero has no logarithm: differences
+        (-1, [-10, 2, "mup"], "2"),
+        (7, ["mup", 8], "8"),
+    ],
+)
+def test_the_hint_at_a_number_is_the_nearest(name, known, hint):
+    assert known_names(name, known).endswith(f"; did you mean {hint}?")
+
+
+@pytest.mark.parametrize(
+    ("name", "known"), [("x", [1, 2]), (True, [5]), ("nan", [5]), (3, ["mup"]), (10**400, [5])]
+)
+def test_what_is_no_number_has_no_nearest_number(name, known):
+    assert "did you mean" not in known_names(name, known)
+
+
+def test_the_nearest_number_may_be_one_that_is_not_listed():
+    text = known_names(29, [1, 2, 30], most=2)
+    assert text == "known: 1, 2, …; did you mean 30?"
+    assert known_names("x", "ab", most=2) == "known: a, b"

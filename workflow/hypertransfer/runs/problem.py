@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
-from hypertransfer.runs.numbers import is_number
+from hypertransfer.runs.numbers import is_finite_number, is_number
 
 
 class _NoValue:
@@ -60,12 +61,38 @@ class Problem:
         return replace(self, path=(*map(str, keys), *self.path))
 
 
-def known_names(name: object, known: Iterable[object], words: str = "known") -> str:
-    """The known names after `words`, with a hint at the one that an unknown name resembles."""
+def known_names(
+    name: object, known: Iterable[object], words: str = "known", *, most: int | None = None
+) -> str:
+    """The known names after `words`, with a hint at the one that an unknown name resembles.
+
+    Of more than `most` names the first are listed. The hint at a number is the nearest of all.
+    """
     values = {str(value): value for value in known}
-    near = get_close_matches(str(name), values, n=1)
-    hint = f"; did you mean {_meant(name, values[near[0]])}?" if near else ""
-    return f"{words}: {', '.join(values) or 'none'}{hint}"
+    shown = list(values)[:most]
+    meant = _nearest_number(name, values.values())
+    if meant is None:
+        near = get_close_matches(str(name), shown, n=1)
+        meant = values[near[0]] if near else None
+    more = ", …" if len(values) > len(shown) else ""
+    hint = "" if meant is None else f"; did you mean {_meant(name, meant)}?"
+    return f"{words}: {', '.join(shown) or 'none'}{more}{hint}"
+
+
+def _nearest_number(name: object, known: Iterable[object]) -> object:
+    """The known number nearest to a number, which may be in quotes; None if there is none.
+
+    Distances are ratios if all numbers are positive, and differences otherwise.
+    """
+    try:
+        number = float(name) if is_number(name) or isinstance(name, str) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    numbers = [value for value in known if is_finite_number(value)]
+    if not numbers or not math.isfinite(number):
+        return None
+    scale = math.log if min(number, *numbers) > 0 else float
+    return min(numbers, key=lambda value: abs(scale(value) - scale(number)))
 
 
 def _meant(name: object, meant: object) -> str:

@@ -285,7 +285,7 @@ def _names(
 
 
 def _no_value(column: str, name: Any, known: Sequence[Any]) -> str:
-    return f"no {column} {name!r}; {known_names(name, known[:MOST_SHOWN])}"
+    return f"no {column} {name!r}; {known_names(name, known, most=MOST_SHOWN)}"
 
 
 def _no_number(values: Any, numbers: str) -> list[Any]:

@@ -115,8 +115,8 @@ def _unknown_member(where: Mapping[str, Any], planned: Planned) -> str:
                 known |= dict.fromkeys(columns.get(column, ()))
         for member in filter(is_plain, members):  # other values are reported as such
             if in_table(member) not in known:
-                listed = sorted(known, key=_order)[:MOST_SHOWN]
-                return f"no {column} {member!r} at any scale; {known_names(member, listed)}"
+                words = known_names(member, sorted(known, key=_order), most=MOST_SHOWN)
+                return f"no {column} {member!r} at any scale; {words}"
     return ""
 
 
@@ -135,4 +135,4 @@ def _no_value_text(column: str, wanted: Any, planned: Planned) -> str:
     values = dict.fromkeys(in_table(row[column]) for row in rows if column in row)
     if any(selects({column: wanted}, {column: value}) for value in values):
         return ""
-    return known_names(wanted, list(values)[:MOST_SHOWN], f"known values of {column}")
+    return known_names(wanted, values, f"known values of {column}", most=MOST_SHOWN)
