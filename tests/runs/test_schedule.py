@@ -61,7 +61,7 @@ def test_shares_of_the_run_scale_with_it(name, times, final):
         ({"name": "linear", "decay": 1.5}, "schedule.decay"),
         ({"name": "cosine", "final": -0.1}, "schedule.final"),
         ({"name": "constant", "final": 0.1}, "schedule.final"),
-        ({"decay_steps": 5}, "schedule"),
+        ({"decay_steps": 5}, "schedule.decay_steps"),
     ],
 )
 def test_schedules_that_cannot_be_meant_are_refused(values, key):

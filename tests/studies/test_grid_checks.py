@@ -50,6 +50,23 @@ def test_a_sound_grid_has_its_runs_and_no_problems():
         ({"axes": {"step": [8, 9]}}, ("axes", "step"), "is not a key of a run"),
         ({"axes": {"seed": [0, 1]}, "overrides": [{"when": {"seed": 1}, "set": {"step": 9}}]},
          ("overrides", "0", "set", "step"), "is not a key of a run"),
+        ({"axes": {"shape.widht": [8, 9]}}, ("axes", "shape.widht"),
+         "is not a key of shape; known: width, depth, granularity; did you mean 'width'?"),
+        ({"axes": {"schedule.warmp": [1, 2]}}, ("axes", "schedule.warmp"),
+         "is not a key of schedule; known: name, warmup, decay, final; did you mean 'warmup'?"),
+        ({"axes": {"multipliers.lr.typs": [{"weight": 2}]}}, ("axes", "multipliers.lr.typs"),
+         "is not a key of multipliers.lr; known: types, depth; did you mean 'types'?"),
+        ({"axes": {"shape": [{"widht": 8, "depth": 1}]}, "base": {**BASE, "shape": None}},
+         ("axes", "shape"), "is not a key of shape; known: width"),
+        ({"axes": {"seed": [0]}, "base": {**BASE, "shape": {"widht": 8, "depth": 1}}},
+         ("base", "shape", "widht"), "is not a key of shape; known: width"),
+        ({"axes": {"seed": [0, 1]},
+          "overrides": [{"when": {"seed": 1}, "set": {"schedule": {"warmp": 1}}}]},
+         ("overrides", "0", "set", "schedule"), "is not a key of schedule"),
+        ({"axes": {"seed": [0, 1], "schedule": [{"warmup": 1}]},
+          "overrides": [{"when": {"seed": 1}, "axes": {"schedule": [{"warmp": 1}]}}]},
+         ("overrides", "0", "axes", "schedule"), "is not a key of schedule"),
+        ({"axes": {"stepps": [8, 9]}}, ("axes", "stepps"), "is not a key of a run; known: model, "),
         ({"axes": {"lr": [0.01, 0.02]}, "exclude": [{"lr": 0.02}],
           "probes": {"p": {**PROBE, "where": {"lr": 0.02}}}},
          ("probes", "p", "where"), "no run of this scale is selected by {lr: 0.02}"),
@@ -59,6 +76,17 @@ def test_a_problem_stands_at_the_key_that_gives_the_value(grid, path, text):
     _, problems = expand(**grid)
     assert {problem.path for problem in problems} == {("grids", "g", *path)}
     assert all(problem.text.startswith(text) for problem in problems)
+
+
+def test_a_misspelt_axis_is_one_problem():
+    _, problems = expand({"shape.widht": [8, 16], "seed": [0, 1]})
+    assert len({(problem.path, problem.text) for problem in problems}) == 1
+
+
+def test_an_option_that_a_data_set_lacks_is_named_where_only_the_data_set_is_written():
+    _, (problem,) = expand({"seed": [0]}, {**BASE, "data": "cifar10"})
+    assert problem.path == ("grids", "g", "base", "data")
+    assert problem.text.startswith("cifar10 needs the option directory: ")
 
 
 def test_values_that_no_table_can_scale_are_refused():

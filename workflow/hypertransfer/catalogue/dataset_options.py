@@ -132,7 +132,7 @@ def objections(name: str, options: Mapping[str, Any]) -> list[Problem]:
     """Every problem of the options of a known data set; its path starts with the option's name."""
     known, options = card(name), completed(name, options)
     problems = [
-        Problem((option,), NO_VALUE, f"is missing, and {name} needs it: {known.obtain}")
+        Problem((option,), NO_VALUE, f"{name} needs the option {option}: {known.obtain}")
         for option in known.required
         if option not in options
     ]

@@ -12,7 +12,7 @@ from hypertransfer.parameterisation.module_multipliers import NAMES as MULTIPLIE
 from hypertransfer.parameterisation.module_multipliers import Factors
 from hypertransfer.runs.canonical import is_plain
 from hypertransfer.runs.numbers import is_finite_number
-from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
+from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError, known_names
 from hypertransfer.runs.spec import (
     LOSSES,
     SCHEDULES,
@@ -64,17 +64,27 @@ def _steps_or_share(path: Path, value: object) -> int | float:
     return _integer(path, value, 0)
 
 
+def _mapping(path: Path, value: object, keys: tuple[str, ...]) -> Mapping[str, Any]:
+    """A mapping whose keys are known; each other key is a problem at its own path."""
+    if not isinstance(value, Mapping):
+        raise ProblemError.at(path, value, f"a mapping with keys among {', '.join(keys)}")
+    if unknown := [key for key in value if key not in keys]:
+        text = f"is not a key of {'.'.join(path)}; "
+        raise ProblemError(
+            Problem((*path, str(key)), NO_VALUE, text + known_names(key, keys)) for key in unknown
+        )
+    return value
+
+
 def _multipliers(path: Path, value: object) -> dict[str, Factors]:
-    if not isinstance(value, Mapping) or not set(value) <= set(MULTIPLIED):
-        raise ProblemError.at(path, value, f"a mapping with keys among {', '.join(MULTIPLIED)}")
+    value = _mapping(path, value, tuple(MULTIPLIED))
     factors = {name: _factors((*path, name), value[name]) for name in sorted(value)}
     return {name: part for name, part in factors.items() if part.types or part.depth}
 
 
 def _factors(path: Path, value: object) -> Factors:
     """Factors of one hyperparameter, from `{types: {…}, depth: […]}`, without factors of 1."""
-    if not isinstance(value, Mapping) or not set(value) <= {"types", "depth"}:
-        raise ProblemError.at(path, value, "a mapping with the keys types and depth")
+    value = _mapping(path, value, ("types", "depth"))
     types, depth = value.get("types", {}), value.get("depth", [])
     if not isinstance(types, Mapping) or not all(isinstance(kind, str) for kind in types):
         raise ProblemError.at((*path, "types"), types, "a mapping of types of modules to factors")
@@ -133,7 +143,8 @@ def shape(path: Path, value: object) -> Shape:
     Raises:
         ProblemError: a key is missing or unknown, or a value is not a whole number above 0.
     """
-    if not isinstance(value, Mapping) or not {"width", "depth"} <= set(value) <= set(_SHAPE):
+    value = _mapping(path, value, _SHAPE)
+    if not {"width", "depth"} <= set(value):
         expected = "a mapping with the keys width, depth and, for experts, granularity"
         raise ProblemError.at(path, value, expected)
     written = [key for key in _SHAPE if key in value]
@@ -146,8 +157,7 @@ def schedule(path: Path, value: object) -> Schedule:
     Raises:
         ProblemError: a key is unknown, or a value is out of its range.
     """
-    if not isinstance(value, Mapping) or not set(value) <= set(_SCHEDULE):
-        raise ProblemError.at(path, value, f"a mapping with keys among {', '.join(_SCHEDULE)}")
+    value = _mapping(path, value, _SCHEDULE)
     parsed = Schedule(
         _choice((*path, "name"), value.get("name", "constant"), SCHEDULES),
         _steps_or_share((*path, "warmup"), value.get("warmup", 0)),
@@ -180,7 +190,7 @@ def run_spec(values: Mapping[str, Any], last: Parsed | None = None) -> RunSpec:
     problems: list[Problem] = []
     for name in values:
         if name not in _PARSERS:
-            text = f"is not a key of a run; known: {', '.join(_PARSERS)}"
+            text = f"is not a key of a run; {known_names(name, _PARSERS)}"
             problems.append(Problem((str(name),), NO_VALUE, text))
     last = {} if last is None else last
     complete = {**_DEFAULTS, **values}

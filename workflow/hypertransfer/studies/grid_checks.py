@@ -134,6 +134,7 @@ def _in_grid(section: Grid, problem: Problem) -> Problem:
 
     The value comes from an override, an axis, or the base. An override is recognised by the value,
     or by the key if the problem has no value, since a problem of several runs is reported once.
+    An unknown key may stand inside a mapping that an override sets as a whole.
     """
     axis, value = problem.key, problem.value
     for index, override in enumerate(section.overrides):
@@ -143,11 +144,27 @@ def _in_grid(section: Grid, problem: Problem) -> Problem:
         written = override.axes.get(axis)
         if isinstance(written, list) and value in written:
             return Problem((*place, "axes", axis), value, problem.expected)
+        for length in range(1, len(problem.path) if value is NO_VALUE else 0):
+            outer, inner = ".".join(problem.path[:length]), problem.path[length:]
+            if _has(override.set.get(outer), inner):
+                return Problem((*place, "set", outer), value, problem.expected)
+            written = override.axes.get(outer)
+            if isinstance(written, list) and any(_has(one, inner) for one in written):
+                return Problem((*place, "axes", outer), value, problem.expected)
     for length in range(len(problem.path), 0, -1):  # an axis may hold whole components
         axis = ".".join(problem.path[:length])
         if axis in section.axes:
             return Problem(("axes", axis), value, problem.expected)
     return in_base(section.base, problem)
+
+
+def _has(value: object, keys: tuple[str, ...]) -> bool:
+    """Whether nested mappings have a value at a path of keys."""
+    for key in keys:
+        if not isinstance(value, Mapping) or key not in value:
+            return False
+        value = value[key]
+    return True
 
 
 def in_base(base: Mapping[str, Any], problem: Problem) -> Problem:
