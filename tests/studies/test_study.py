@@ -592,8 +592,19 @@ def test_a_missing_study_names_those_that_are_there(load, tmp_path):
 def test_names_of_studies_are_no_paths(load, tmp_path, name):
     load()
     (tmp_path / "sub").mkdir()
-    with pytest.raises(ConfigError, match=re.escape(f"no study {name!r}; known: ")):
+    with pytest.raises(ConfigError, match=re.escape(f"no study {name!r}: a name has small ")):
         studies_study.load_study(name, "desk", tmp_path / "sub")
+
+
+@pytest.mark.parametrize("name", ["my-study", "MyStudy", "2nd", "my study", "a" * 65])
+def test_a_file_whose_name_is_none_of_a_study_is_refused_with_the_rule(load, tmp_path, name):
+    load()
+    (tmp_path / f"{name}.yaml").write_text("")
+    text = (
+        f"no study {name!r}: a name has small letters, digits and _, begins with a letter, and has "
+        "at most 64 characters; known: mine"
+    )
+    assert studies_study.unknown(name, tmp_path) == text
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(STUDIES.glob("*.yaml"))])

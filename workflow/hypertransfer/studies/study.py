@@ -125,12 +125,21 @@ def load_rates(file: Path) -> dict[str, float]:
     return dict(document.values)
 
 
+_NAME_OF_STUDY = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
 def unknown(name: str, directory: Path) -> str:
     """Why a folder has no study of a name; empty if it has one."""
-    if re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) and (directory / f"{name}.yaml").is_file():
+    files = (path.stem for path in directory.glob("*.yaml"))
+    names = sorted(filter(_NAME_OF_STUDY.fullmatch, files))
+    if not _NAME_OF_STUDY.fullmatch(name):
+        return (
+            f"no study {name!r}: a name has small letters, digits and _, begins with a letter, and "
+            f"has at most 64 characters; {known_names(name, names)}"
+        )
+    if (directory / f"{name}.yaml").is_file():
         return ""
-    known = ", ".join(sorted(path.stem for path in directory.glob("*.yaml"))) or "none"
-    return f"no study {name!r}; known: {known}"
+    return f"no study {name!r}; {known_names(name, names)}"
 
 
 def load_study(name: str, scale: str, directory: Path) -> Study:
