@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from torch import nn
 
 from hypertransfer.catalogue.cards.datasets import DatasetError
 from hypertransfer.cli import explain, main
+from hypertransfer.networks import resolve
 from hypertransfer.networks.layers import Branch, Embedding, Linear, TiedLinear
-from hypertransfer.parameterisation.algebra import Ratios, Role
+from hypertransfer.parameterisation.algebra import Parameterisation, Power, Ratios, Role
 from hypertransfer.parameterisation.tables import MUP_ADAM
 from hypertransfer.training import build
 
@@ -88,6 +90,61 @@ def test_a_fault_of_own_data_is_told(project, capsys):
     assert code == 1
     assert DatasetError.__name__ in error
     assert "my_data:load" in error
+
+
+def test_betas_are_shown_with_what_their_forgetting_scales_with():
+    """At twice the batch size 1 − β doubles: 0.9 becomes 0.8, and 0.95 becomes 0.9."""
+    table = replace(MUP_ADAM, forgetting=Power(batch=1, duration=-1))
+    network = nn.Sequential(Linear(3, 4, role=Role.INPUT), Linear(4, 2, role=Role.OUTPUT))
+    network[0].requires_grad_(False)
+
+    def betas(of: Parameterisation) -> list[str]:
+        base = resolve.Base(0.1, betas=(0.9, 0.95))
+        rows = resolve.resolve(network, of, Ratios(batch=2), base)
+        return [row[-1] for row in explain._roles(network, {r.name: r for r in rows}, of)]
+
+    assert betas(table) == ["–", "0.8, 0.9 (1 − β ∝ m_B·m_D^-1)"]
+    assert betas(MUP_ADAM) == ["–", "0.9, 0.95"]
+
+
+GRID = "names no run: the grid sweep of my_study has no "
+
+
+@pytest.mark.parametrize(
+    ("run", "text"),
+    [
+        ("sweep:shape.width=63", GRID + "shape.width 63; known: 16, 32, 64; did you mean 64?"),
+        ("sweep:shape.widht=64", GRID + "axis 'shape.widht'; known: parameterisation, shape.width"),
+        ("sweep:parameterisation=mupp", GRID + "parameterisation 'mupp'; known: mup, sp; did you"),
+        ("swep", "names no run: give the beginning of a key, or grid:axis=value,…; grids: sweep, "),
+    ],
+)
+def test_what_names_no_run_is_told_with_what_is_known(project, capsys, run, text):
+    code, _, error = explained(capsys, run)
+    assert code == 1
+    assert f"{run}: {text}" in error
+
+
+def test_values_that_never_stand_together_are_told(project, capsys):
+    study = project / "config/studies/my_study.yaml"
+    edit(study, "    probes:\n", "    exclude: [{shape.width: 64, seed: 2}]\n    probes:\n")
+    code, _, error = explained(capsys, "sweep:shape.width=64,seed=2")
+    assert code == 1
+    assert "no point of the grid sweep of my_study has all of these values together" in error
+
+
+def test_the_study_is_named_where_several_have_the_grid(project, capsys):
+    folder = project / "config/studies"
+    shutil.copy(folder / "my_study.yaml", folder / "other.yaml")
+    edit(folder / "other.yaml", "study: my_study", "study: other")
+    both = ("--config", "studies=[other, my_study]")
+    code, out, _ = explained(capsys, "sweep:shape.width=64", *both)
+    assert code == 0
+    first, line = out.splitlines()[:2]
+    assert first == "the grid sweep of other; there is also one of this name in my_study"
+    assert explained(capsys, line[:12], *both)[1].startswith(line)  # a key names one run
+    _, _, error = explained(capsys, "sweep:foo=1", *both)
+    assert "the grid sweep of other and my_study has no axis 'foo'" in error
 
 
 def test_a_tied_readout_has_its_multiplier_beside_that_of_the_embedding():

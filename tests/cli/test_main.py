@@ -184,7 +184,11 @@ def test_a_run_is_explained_role_by_role_with_the_ratios_that_made_it(capsys):
     assert lines["m_D"].split() == ["m_D", "samples", "1600", "6400", "4"]
     assert lines["steps"].split() == ["steps", "100", "400", "4"]
     assert "0.007812 ∝ m_N^-1·m_B^0.5·m_D^-0.5" in lines["hidden"]
-    assert lines["readout" if "readout" in lines else "output"].rstrip().endswith("0.9, 0.95")
+    assert (
+        lines["readout" if "readout" in lines else "output"]
+        .rstrip()
+        .endswith("0.9, 0.95 (1 − β ∝ m_B·m_D^-1)")
+    )
     roles = {"input", "hidden", "vector", "final_vector", "qk_gain", "output"}
     assert roles <= set(lines)
 

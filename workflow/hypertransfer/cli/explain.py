@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,12 +24,15 @@ from hypertransfer.planning.load import load
 from hypertransfer.planning.planned_runs import PlannedRun
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.runs import ratios as runs_ratios
+from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.conditions import matches
+from hypertransfer.runs.problem import known_names
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies.document import ConfigError, LocatedProblem, number_in
 from hypertransfer.studies.main_config import main_config, studies_folder
 from hypertransfer.training import build, network_checks
 
+MOST_SHOWN = 20  # values of an axis that a message lists
 COLUMNS = ("init_std", "multiplier", "lr", "weight_decay", "eps")
 
 
@@ -42,7 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
     """
     config, origins = main_config(arguments.configfile, arguments.config)
     folder = studies_folder(arguments.configfile)
-    study, grid, planned = find(load(config, folder, origins), arguments.explain)
+    plans = load(config, folder, origins)
+    study, grid, planned = find(plans, arguments.explain)
+    others = [plan.name for plan in plans if plan.name != study and grid in plan.runs]
+    if others and arguments.explain.partition(":")[0] == grid:  # and not a key
+        print(f"the grid {grid} of {study}; there is also one of this name in {', '.join(others)}")
     try:
         print(*lines(planned), sep="\n")
     except Exception as error:
@@ -97,9 +104,33 @@ def find(plans: Sequence[StudyPlan], wanted: str) -> tuple[str, str, PlannedRun]
                 return study, name, planned
         elif len(wanted) > 3 and planned.key.startswith(wanted):
             return study, name, planned
-    grids = ", ".join(dict.fromkeys(name for _, name, _ in runs))
-    text = f"names no run: give the beginning of a key, or grid:axis=value,…; grids: {grids}"
+    of_grid = [(study, planned) for study, name, planned in runs if name == grid]
+    text = _unmet(grid, condition, of_grid) if of_grid else _no_grid(grid, runs)
     raise ConfigError([LocatedProblem("--explain", None, wanted, text)])
+
+
+def _no_grid(name: str, runs: Sequence[tuple[str, str, PlannedRun]]) -> str:
+    """Why a name that is none of a grid, nor the beginning of a key, names no run."""
+    grids = known_names(name, dict.fromkeys(grid for _, grid, _ in runs), "grids")
+    return f"names no run: give the beginning of a key, or grid:axis=value,…; {grids}"
+
+
+def _unmet(
+    grid: str, condition: Mapping[str, object], runs: Sequence[tuple[str, PlannedRun]]
+) -> str:
+    """Why no run of a grid meets a condition; several studies may have a grid of this name."""
+    studies = list(dict.fromkeys(study for study, _ in runs))
+    of = f"the grid {grid} of {' and '.join(studies)}"
+    points = [planned.run.point for _, planned in runs]
+    for axis, wanted in condition.items():
+        axes = dict.fromkeys(axis for point in points for axis in point)
+        if axis not in axes:
+            return f"names no run: {of} has no axis {axis!r}; {known_names(axis, axes)}"
+        values = {canonical(point[axis]): point[axis] for point in points if axis in point}
+        if not any(matches({axis: wanted}, {axis: value}) for value in values.values()):
+            known = known_names(wanted, values.values(), most=MOST_SHOWN)
+            return f"names no run: {of} has no {axis} {wanted!r}; {known}"
+    return f"names no run: no point of {of} has all of these values together"
 
 
 def _condition(text: str) -> dict[str, object]:
@@ -191,6 +222,8 @@ def _roles(network, rows: dict[str, ParameterRow], table: Parameterisation) -> I
             for name, value in zip(COLUMNS, values, strict=True)
         ]
         shown_betas = ", ".join(f"{beta:.6g}" for beta in betas) or "–"
+        if betas and not frozen and str(table.forgetting) != "1":
+            shown_betas += f" (1 − β ∝ {table.forgetting})"
         note = "" if role == name_of_role else f" (scales as {role.value})"
         note = " (frozen: keeps its values)" if frozen else note
         yield f"{name_of_role}{note}", f"{len(names)}: {_listed(names)}", *shown, shown_betas
