@@ -14,6 +14,7 @@ from hypertransfer.catalogue import complete
 from hypertransfer.catalogue.cards import module_types
 from hypertransfer.catalogue.cards.networks import MODELS
 from hypertransfer.networks.layers import Branch
+from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.module_multipliers import kind
 from hypertransfer.studies.document import ConfigError
 from hypertransfer.training import build
@@ -71,6 +72,17 @@ def test_a_misspelt_type_is_refused_with_the_known_ones(hyperparameter):
         "'input.bias', 'input.weight', 'readout.bias', 'readout.weight', 'weight'"
     ]
     assert problems(multipliers={hyperparameter: {"types": {"weight": 2}}}) == []
+
+
+def test_a_type_that_the_network_has_with_other_options_only_is_refused_when_it_is_built():
+    """As the documentation says; planning does not know which options bring which types."""
+    shape = {"width": 32, "depth": 2}
+    fused = {"multipliers": {"lr": {"types": {"attention.mix.qkv.weight": 2}}}}
+    parts = {"model": "gpt", "shape": shape, "base": shape, "data": "state_of_the_union", **fused}
+    assert problems(**parts) == []
+    spec, shapes = complete.run_spec({**RUN, **parts}), ((16,), 256)
+    with pytest.raises(RoleError, match=r"multipliers\.lr: Decoder has no attention\.mix\.qkv"):
+        build.rows(spec, build.model(spec, *shapes), build.table(spec), shapes)
 
 
 def test_types_of_residual_multipliers_are_branches():
