@@ -35,6 +35,7 @@ from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import class_values, data_checks, network_checks, randomness
 from hypertransfer.training.extensions import check_optimizer_groups
+from hypertransfer.training.network_form import alike
 from hypertransfer.training.settings import reproducible
 
 READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
@@ -246,16 +247,19 @@ def drawn_model(
 def _check_depth(spec: RunSpec, network: nn.Module, shapes: tuple[tuple[int, ...], int]) -> None:
     """Check that the network is another one at the base depth, if it can be built there.
 
+    Both are built with one seed: what they draw differs only if the depth decides it.
+
     Raises:
         RoleError: it is the same.
     """
     depth, shallow = spec.shape.depth, spec.base.depth
+    at_base = replace(spec, shape=replace(spec.shape, depth=shallow))
     try:
-        at_base = replace(spec, shape=replace(spec.shape, depth=shallow))
-        other = _AtWidth.of(at_base, shapes)(spec.shape.width)
+        with randomness.seeded(f"{spec.seed}/modules"):
+            other = model(at_base, *shapes)
     except Exception:  # the user's network has no such depth
         return
-    if growth.alike(network, other):
+    if alike(network, other):
         raise RoleError(
             f"{spec.model.name} is the same at the depths {shallow} and {depth}, so that every "
             "hyperparameter would seem to transfer; let __init__ use depth"
