@@ -116,14 +116,15 @@ def test_a_probe_sees_the_network_of_the_run(model):
     disturb(4)
     last = probe(run, {STEPS: kept[STEPS]})
     assert last["loss"][-1] == both["loss"][-1]
-    view = initial_view(run, lookup.table(run), {"samples": 8}, torch.device("cpu"))
+    settings = {"probe": "hessian", "samples": 8}
+    view = initial_view(run, lookup.table(run), settings, torch.device("cpu"))
     assert all(torch.equal(view.initial[n], kept[0][n]) for n in kept[0])
 
 
 def test_seeds_differ_in_what_the_network_draws_by_itself():
+    table, settings, device = lookup.table(spec()), {"probe": "hessian"}, torch.device("cpu")
     views = [
-        initial_view(spec("RandomBuffer", seed=seed), lookup.table(spec()), {}, torch.device("cpu"))
-        for seed in (0, 1)
+        initial_view(spec("RandomBuffer", seed=seed), table, settings, device) for seed in (0, 1)
     ]
     assert not torch.equal(views[0].initial["omega"], views[1].initial["omega"])
 
@@ -423,7 +424,8 @@ def test_weights_that_an_evaluation_merges_are_trained_and_probed_apart():
 
     losses = probe(run, kept)["loss"]
     assert losses == pytest.approx([loss(w) for w in kept.values()], rel=1e-5)
-    view = initial_view(run, lookup.table(run), {"samples": 16}, torch.device("cpu"))
+    settings = {"probe": "hessian", "samples": 16}
+    view = initial_view(run, lookup.table(run), settings, torch.device("cpu"))
     before = view.network(view.x)
     with view.at_start():
         assert view.landscape().loss(view.network(view.x), slice(16)).item() == pytest.approx(
