@@ -1,5 +1,6 @@
 """Rows of tables: series, values at a run's end, means over seeds, densities."""
 
+import itertools
 import math
 
 import numpy as np
@@ -109,3 +110,42 @@ def test_runs_without_probes_keep_their_first_rows():
     twice = pd.concat([RUNS, RUNS.assign(grid="other")], ignore_index=True)
     for found in ({"runs": twice}, {"runs": twice, "probes": PROBES[:0]}):
         assert tables.unique_runs(found).equals(twice[:2])
+
+
+def grids_of_one_run(order: list[str]) -> dict[str, pd.DataFrame]:
+    """The runs of `RUNS` in the grids `order`: of `one` and `two`, other probes measure a trace.
+
+    A probe of the grid `third` has the name of that of `one`, and measures another quantity.
+    """
+    one, two = (PROBES.assign(grid=g, probe=p) for g, p in (("one", "a"), ("two", "b")))
+    third = PROBES.assign(grid="third", probe="a", trace=math.nan, ntk=5.0)
+    probes = {"one": one, "two": two.assign(trace=two["trace"] + 10), "third": third}
+    runs = pd.concat([RUNS.assign(grid=name) for name in order], ignore_index=True)
+    return {"runs": runs, "probes": pd.concat([probes[name] for name in order])}
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(["one", "two", "third"])])
+def test_any_order_of_grids_that_share_runs_gives_the_same_numbers(order):
+    shared = grids_of_one_run(list(order))
+    runs = tables.unique_runs(shared)
+    for probe, ends in (("a", {"a": 2.0, "b": 4.0}), ("b", {"a": 12.0, "b": 14.0})):
+        measured = tables.with_measured(shared, "trace", probe)
+        assert dict(zip(measured["key"], measured["trace"], strict=True)) == ends
+        for rows in (
+            tables.series_of(shared, runs, "trace", probe),
+            tables.probed_rows(shared, "trace", probe),
+        ):
+            last = rows[rows["step"] == 10]
+            assert dict(zip(last["key"], last["trace"], strict=True)) == ends
+            assert len(rows) == len(PROBES)
+    with pytest.raises(AnalysisError, match=r"several probes.*known: a, b"):
+        tables.with_measured(shared, "trace")
+    assert set(tables.series_of(shared, runs, "ntk")["ntk"]) == {5.0}
+
+
+def test_of_probes_with_one_name_that_differ_one_is_read_whatever_the_order():
+    pair = [PROBES.assign(grid="one"), PROBES.assign(grid="two", trace=9.0)]
+    for parts in (pair, pair[::-1]):
+        runs = pd.concat([RUNS.assign(grid=part["grid"].iloc[0]) for part in parts])
+        found = tables.with_measured({"runs": runs, "probes": pd.concat(parts)}, "trace")
+        assert dict(zip(found["key"], found["trace"], strict=True)) == {"a": 2.0, "b": 4.0}

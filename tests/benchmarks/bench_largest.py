@@ -125,7 +125,8 @@ def hessians(network: str, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
     spec = complete.run_spec(entry)
     table = lookup.table(spec)
     kept = train(spec, table).checkpoints
-    start = initial_view(spec, table, {"samples": SAMPLES}, torch.device("cpu"))
+    settings = {"probe": "hessian", "samples": SAMPLES}
+    start = initial_view(spec, table, settings, torch.device("cpu"))
     for step in CHECKPOINTS:
         if step in kept:
             matrix = scaled_hessian(at_checkpoint(start, step, kept[step]))

@@ -184,19 +184,48 @@ def test_options_of_own_data_and_optimizers(project):
     assert problems(optimizer=optimizer) == ["optimizer: own_net:make needs the option momentum"]
 
 
+GROUPS_HOLD = {
+    "eps": "read it from the groups, each of which holds its own",
+    "betas": "read it from the groups, each of which holds it if the config gives it",
+    "gradient_power": "remove the argument; it chooses the table, and no group holds it",
+}
+
+
 @pytest.mark.parametrize(
-    ("argument", "option", "refused"),
-    [("eps", True, True), ("eps=1e-8", True, True), ("eps=1e-8", False, False),
-     ("momentum=0.9", True, False)],
+    ("argument", "value", "refused"),
+    [("eps", 0.5, True), ("eps=1e-8", 0.5, True), ("eps=1e-8", None, False),
+     ("betas", [0.9], True), ("betas=None", [0.9], True), ("betas", None, True),
+     ("gradient_power", 0, True), ("gradient_power=1", 0, True), ("momentum=0.9", 0.5, False)],
 )  # fmt: skip
-def test_an_optimizer_cannot_take_what_its_groups_hold(project, argument, option, refused):
+def test_an_optimizer_cannot_take_what_is_not_passed(project, argument, value, refused):
     source = f"def make(groups, *, {argument}): ..."
     (project / "own_net.py").write_text(source, encoding="utf-8")
     name = argument.partition("=")[0]
-    given = {name: 0.5} if option else {}
+    given = {} if value is None else {name: value}
     found = problems(optimizer={"name": "own_net:make", "gradient_power": 0, **given})
-    text = "own_net:make takes 'eps', which is not passed: read it from each group"
+    text = f"own_net:make takes {name!r}, which is not passed: {GROUPS_HOLD.get(name)}"
     assert [problem.endswith(text) for problem in found] == [True] * refused
+
+
+def test_problems_of_an_optimizer_have_one_order(project):
+    """Sets of strings have another order in each process."""
+    source = "def make(groups, *, gradient_power, eps, betas): ..."
+    (project / "own_net.py").write_text(source, encoding="utf-8")
+    found = problems(optimizer={"name": "own_net:make", "gradient_power": 0})
+    assert [problem.split("'")[1] for problem in found] == ["betas", "eps", "gradient_power"]
+
+
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        ("adam", {"fused": False}),
+        ("sophia", {"rho": 0.1, "every": 2, "estimator": "hutchinson", "scale_rho": True}),
+    ],
+)
+def test_the_librarys_optimizers_take_eps_by_their_import_paths(module, options):
+    part = {"name": f"hypertransfer.optimizers.{module}:make", "gradient_power": 0, **options}
+    assert problems(optimizer={**part, "eps": 1e-8, "betas": [0.9, 0.95]}) == []
+    assert problems(optimizer=part) == [f"optimizer: {part['name']} needs the option eps"]
 
 
 @pytest.mark.parametrize(

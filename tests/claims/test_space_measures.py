@@ -114,8 +114,38 @@ def test_region_level_and_ratio():
     with pytest.raises(ClaimError, match="no region has replay 'ntp'; there is mup, sp"):
         measured("region_ratio", "regions", regions(), of="ntp", over="sp")
     moved = regions().assign(task=lambda f: f["replay"] + f["task"])
-    with pytest.raises(ClaimError, match="mup and sp have different tasks, such as mupa"):
+    with pytest.raises(AnalysisError, match="mup and sp have different tasks, such as mupa"):
         measured("region_ratio", "regions", moved, of="mup", over="sp")
+
+
+@pytest.mark.parametrize(
+    ("place", "changes", "by", "text"),
+    [
+        (("mup", "a"), {"task": "d", "group": "d"}, "task", "different tasks, such as a"),
+        (("mup", "a"), {"group": "d"}, "group", "different groups, such as a"),
+        (("mup", "a"), {"task": "d"}, "group", "different tasks, such as a"),
+        (("mup", "a"), {"group": "b"}, "task, group", "different groups, such as a, a"),
+        (("sp", "b"), {"task": "d", "group": "c"}, "group", "different groups, such as b"),
+    ],
+)
+def test_two_regions_or_methods_have_the_same_tasks_in_each_group(place, changes, by, text):
+    """A mean over other tasks of a group would compare tasks, and not the regions."""
+    table = regions()
+    where = (table["replay"] == place[0]) & (table["task"] == place[1])
+    table.loc[where, list(changes)] = list(changes.values())
+    with pytest.raises(AnalysisError, match=f"^mup and sp have {text}: choose common "):
+        measured("region_ratio", "regions", table, of="mup", over="sp", by=by)
+    searched = table.assign(method=table["replay"], regrets=[[0.5]] * len(table))
+    with pytest.raises(AnalysisError, match=f"^mup and sp searched {text}: choose common "):
+        measured("regret_ratio", "replays", searched, of="mup", over="sp", by=by, at=1)
+
+
+def test_groups_of_the_same_tasks_are_compared():
+    """The ratios of tasks are 1/4, 1/2 and 1; the first two tasks are one group."""
+    table = regions().assign(group=lambda f: f["task"].replace("a", "b"))
+    found = measured("region_ratio", "regions", table, of="mup", over="sp", by="group")
+    assert (found.count, found.over) == (2, "groups")
+    assert found.value == pytest.approx(((0.25 * 0.5) ** 0.5 * 1.0) ** 0.5)
 
 
 def test_winner_slope_by_groups():

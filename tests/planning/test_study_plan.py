@@ -317,6 +317,21 @@ def steps_of_probe(*steps):
     return edit
 
 
+def test_an_axis_of_numbers_beside_texts_is_text_in_the_tables_of_all_cells():
+    """The tables of cells are joined, and no column holds numbers and texts."""
+
+    def edit(values):
+        base = values["grids"]["sweep"]["base"] | {"model": "tests.support.own_parts:Frozen"}
+        axes = {"model.act": ["relu", 2], "lr": [1, 0.5]}
+        other = {"model.act": [2, 0.5], "seed": [0]}
+        values |= {"figures": [], "claims": []}
+        values["grids"] = {"a": {"base": base, "axes": axes}, "b": {"base": base, "axes": other}}
+
+    points = [run["point"] for job in planned(edit).train_jobs for run in job.parts["runs"]]
+    assert [point["model.act"] for point in points] == ["relu", "relu", "2", "2", "2", "0.5"]
+    assert [point["lr"] for point in points[:4]] == [1, 0.5] * 2
+
+
 def test_kept_weights_are_in_no_run_key_and_rename_no_training():
     assert changed(steps_of_probe(0, 50, 100)) == PROBE | DOWNSTREAM
     assert run_keys(planned(steps_of_probe(0, 50, 100))) == run_keys(planned())

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
+from tests.support import planned_tables
 from tests.support.planned import PROBED, PROBES, ROWS, RUNS, claim
 from tests.support.specs import VALID
 
 from hypertransfer.catalogue.run_identity import RunIdentities
+from hypertransfer.claims import verdicts
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.studies import claim_checks
 from hypertransfer.studies import scale_values as values_at_scale
@@ -53,6 +56,34 @@ def test_a_run_that_another_grid_measures_is_measured():
     wider = Planned({**RUNS, "again": other}, ROWS, {**PROBES, "again": {}})
     ((_, text),) = claim_problems(wider, **of_both)
     assert text.startswith("no probe measures scaled_sharpness in 2 of the 10 selected runs")
+
+
+@pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])
+@pytest.mark.parametrize("wider", [False, True])
+def test_grids_that_share_runs_have_probes_of_their_own(order, wider):
+    """Planning accepts the probe of one grid if it measures every run, in any order of the grids.
+
+    The job then measures the claim. If the other grid has more runs, the probe lacks these.
+    """
+    axes = {"shape.width": [8, 16], "lr": [0.1], "seed": [0, 1]}
+    shared, more = (runs(Grid(VALID, {**axes, "lr": lrs})) for lrs in ([0.1], [0.1, 0.2]))
+    placed = {"one": shared, "two": more if wider else shared}
+    probes = {"one": {"a": Probe("hessian", [0])}, "two": {"b": Probe("hessian", [0])}}
+    planned = Planned({name: placed[name] for name in order}, {}, probes)
+    changes = {**SHARPNESS, "where": {"grid": ["one", "two"]}, "options": {"probe": "a"}}
+    found = claim_problems(planned, **changes)
+    if wider:
+        text = (
+            "the probe a does not measure scaled_sharpness in the grid two, where another probe "
+            "does: select other grids in where"
+        )
+        assert found == [("options.probe", text)]
+        changes = {**changes, "where": {"grid": "one"}}
+        assert claim_problems(planned, **changes) == []
+    else:
+        assert found == []
+    verdict = verdicts.check(claim(**changes, bar={"max": 1000}), planned_tables.tables(planned))
+    assert math.isfinite(verdict.estimate.value)
 
 
 def test_each_unmeasured_run_is_not_compared_with_each_measured_run(monkeypatch):

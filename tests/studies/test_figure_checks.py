@@ -323,6 +323,28 @@ def test_a_quantity_of_two_probes_is_shown_of_one_that_is_named(kind, options, p
     assert fault.startswith("no probe 'h' of the selected runs measures scaled_sharpness; known: k")
 
 
+@pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])
+@pytest.mark.parametrize("wider", [False, True])
+@pytest.mark.parametrize("kind", ["along", "levels", "arms"])
+def test_grids_that_share_runs_have_probes_of_their_own(kind, wider, order):
+    """A figure shows the probe of one grid, unless the other has more runs that it lacks."""
+    axes = {**WIDTHS, "shape.width": [8] if kind == "arms" else [8, 16]}
+    more = {**axes, "parameterisation": ["mup", "sp", "ntp"]}
+    shared = runs(Grid(VALID, axes))
+    placed = {"one": shared, "two": runs(Grid(VALID, more)) if wider else shared}
+    probes = {"one": {"a": Probe("hessian", [0])}, "two": {"b": Probe("hessian", [0])}}
+    planned = Planned({name: placed[name] for name in order}, {}, probes)
+    options = {"quantities": ["scaled_sharpness"], "probe": "a"}
+    options |= {"column": "parameterisation"} if kind == "arms" else {}
+    entry = {"id": "f", "title": "t", "caption": "c", "kind": kind, "options": options}
+    found = [p.text for p in figure_checks.figure_problems(Figure.parse(entry), planned)]
+    text = (
+        "the probe a does not measure scaled_sharpness in the grid two, where another probe "
+        "does: select other grids in where"
+    )
+    assert found[:1] == ([text] if wider else [])
+
+
 def test_arms_have_one_learning_rate_unless_an_option_chooses():
     rates = {**WIDTHS, "shape.width": [8], "lr": [0.1, 0.2]}
     planned = Planned({"sweep": runs(Grid(VALID, rates))})

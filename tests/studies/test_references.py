@@ -6,6 +6,7 @@ import pytest
 from tests.support.planned import PLANNED, ROWS, RUNS, claim
 
 from hypertransfer.studies import references
+from hypertransfer.studies.placed_run import Run
 from hypertransfer.studies.planned import Planned, ScaleValues
 
 
@@ -117,3 +118,11 @@ def test_counterparts_name_figures_and_claims_that_are_there():
     entry = {"paper": "p", "shows": "s", "figures": ["f", "g"], "claims": ["c"]}
     (problem,) = references.counterpart_problems([entry], {"figures": ["f"], "claims": ["c"]})
     assert str(problem) == "counterparts.0.figures: 'g' is not an id of the study's figures"
+
+
+def test_bounds_of_numbers_beside_texts_are_named():
+    """The table holds texts, also of a first run whose value is a number."""
+    spec = RUNS["single"][0].spec
+    mixed = Planned({"g": [Run({"act": value}, spec) for value in (2, "relu")]})
+    (problem,) = references.condition_problems({"where": {"act": {"min": 1}}}, mixed)
+    assert problem.text.startswith("{act: {min: 1}} bounds a column that does not hold numbers")

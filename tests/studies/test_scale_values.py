@@ -30,6 +30,12 @@ def test_columns_have_values_of_base_overrides_and_axes():
     assert columns["shape.width"] == [8, 16, 32]
 
 
+def test_numbers_beside_texts_are_texts_as_in_the_table_of_runs():
+    grid = {"base": {}, "axes": {"model.act": [2, "relu", None], "model.kinds": [2, 4]}}
+    columns = scale_values({"grids": {"g": grid}}).runs["g"]
+    assert columns == {"model.act": ["2", "relu", None], "model.kinds": [2, 4]}
+
+
 def test_methods_and_regions_of_replays():
     replay = {
         "suite": "s",

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
 import pytest
 from tests.support.specs import VALID
 
+from hypertransfer.planning.study_plan import StudyPlan
+from hypertransfer.spaces import replay
+from hypertransfer.spaces.tasks import sources
+from hypertransfer.spaces.tasks.tables import TableError
+from hypertransfer.storage import parquet
 from hypertransfer.studies import suite_checks
 from hypertransfer.studies.grid import Grid, runs
 from hypertransfer.studies.replays import Replay, Suite
+from hypertransfer.studies.study import Study
 
 RUNS = {
     "sweep": runs(Grid(VALID, {"shape.width": [8, 16], "lr": [0.1, 0.2], "seed": [0, 1]})),
@@ -130,11 +140,95 @@ def test_runs_of_another_study_are_not_looked_for():
 )
 @pytest.mark.parametrize("key", ["targets", "priors"])
 def test_conditions_on_tasks_are_met_by_some_task(key, condition, count):
-    replay = Replay.parse(
+    parsed = Replay.parse(
         {"suite": "s", "budget": 1, "repeats": 1, "methods": {"r": {"searcher": "random"}}}
         | {key: condition}
     )
     rows = suite_checks.evaluations(suite(), RUNS)
-    found = [(p.key, p.text) for p in suite_checks.target_problems(replay, rows)]
+    found = [(p.key, p.text) for p in suite_checks.target_problems(parsed, rows)]
     assert found == [(key, "no task has {shape.width: 9}")] * count
-    assert list(suite_checks.target_problems(replay, [])) == []
+    assert list(suite_checks.target_problems(parsed, [])) == []
+
+
+ACTS = {"model.act": ["relu", 2, 0.5], "lr": [0.1, 0.2], "seed": [0]}
+BASE = {**VALID, "model": "tests.support.own_parts:Frozen"}
+
+
+def files_of_cells(folder: Path, axes: Mapping) -> list[str]:
+    """Files of runs as jobs write them, with losses, for each cell."""
+    study = {
+        "study": "mine", "title": "t", "question": "q", "paper": {"title": "p", "authors": "a"},
+        "grids": {"g": {"base": BASE, "axes": axes}},
+    }  # fmt: skip
+    files = []
+    for index, job in enumerate(StudyPlan(Study.parse(study, "desk"), 3.0).train_jobs):
+        runs_of_job = job.parts["runs"]
+        keys = [run["key"] for run in runs_of_job]
+        table = parquet.points_table("g", keys, [run["point"] for run in runs_of_job])
+        losses = pa.array([0.5 + index / 10] * len(keys))
+        files.append(str(folder / f"{index}.parquet"))
+        parquet.write(table.append_column("final_loss", losses), files[-1])
+    return files
+
+
+@pytest.mark.parametrize(
+    ("where", "targets", "fault"),
+    [
+        ({}, {"model.act": "2"}, ""),
+        ({}, {"model.act": 2}, "targets"),  # the column holds texts
+        ({}, {"model.act": ["relu", "0.5"]}, ""),
+        ({}, {"model.act": "relu"}, ""),
+        ({}, {"model.act": "7"}, "targets"),
+        ({"model.act": 2}, {}, ""),
+        ({"model.act": "2"}, {}, ""),
+        ({"model.act": [2, "relu"]}, {"model.act": "2"}, ""),
+        ({"model.act": [2, 7]}, {}, "where"),
+        ({"model.act": 7}, {}, "where"),
+        ({"model.act": {"min": 1}}, {}, "where"),  # relu has no order
+        ({"model.act": [2, 0.5]}, {"model.act": 2}, ""),  # all selected values are numbers
+        ({"model.act": [2, 0.5]}, {"model.act": "2"}, "targets"),
+        ({"model.act": [2, 0.5]}, {"model.act": {"max": 1}}, ""),
+    ],
+)
+def test_planning_and_job_select_the_same_of_numbers_beside_texts(where, targets, fault, tmp_path):
+    about = {"task": ["model.act"], "loss": "final_loss", "dimensions": ABOUT["dimensions"]}
+    about |= {"where": where} if where else {}
+    written = Suite("runs", grids=["g"], about=about)
+    swept = {"g": runs(Grid(BASE, ACTS))}
+    values = {"suite": "s", "budget": 1, "repeats": 1, "methods": {"r": {"searcher": "random"}}}
+    parsed = Replay.parse(values | {"targets": targets})
+    found = [p.key for p in suite_checks.suite_problems(written, swept)]
+    rows = suite_checks.evaluations(written, swept)
+    found += [p.key for p in suite_checks.target_problems(parsed, rows)]
+    assert found == {"": [], "where": ["about.where"], "targets": ["targets"]}[fault]
+
+    files = files_of_cells(tmp_path, ACTS)
+    if fault == "where":
+        with pytest.raises(TableError, match=r"where: model\.act"):
+            sources.load(written.complete(), files)
+        return
+    domain, tasks = sources.load(written.complete(), files)
+    chosen = replay.Replay("r", "s", parsed.complete(), domain, tasks).targets
+    assert bool(chosen) == (fault != "targets")
+
+
+@pytest.mark.parametrize(
+    ("declared", "sound"),
+    [
+        ({"choices": ["relu", 2, 0.5]}, True),
+        ({"choices": ["relu", "2", "0.5"]}, True),
+        ({"choices": ["relu", 2]}, False),
+        ({"low": 0, "high": 3}, False),
+    ],
+)
+def test_planning_and_job_read_the_same_choices(declared, sound, tmp_path):
+    about = {"task": ["lr"], "loss": "final_loss", "dimensions": {"model.act": declared}}
+    written = Suite("runs", grids=["g"], about=about)
+    found = [p.key for p in suite_checks.suite_problems(written, {"g": runs(Grid(BASE, ACTS))})]
+    assert found == ([] if sound else ["about.dimensions.model.act"])
+    files = files_of_cells(tmp_path, ACTS)
+    if sound:
+        assert len(sources.load(written.complete(), files)[1]) == 2
+    else:
+        with pytest.raises(TableError, match=r"model\.act: "):
+            sources.load(written.complete(), files)

@@ -6,6 +6,7 @@ import functools
 import itertools
 import random
 import threading
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -334,16 +335,103 @@ class LoopedByAnObject(Looped):
         return h
 
 
-class Positioned(nn.Module):
-    """A bigram network with learned positions, of which it takes the first rows."""
+class WithoutText:
+    def __repr__(self):
+        raise AttributeError("text")
 
-    def __init__(self, *, width, depth, input_shape, classes):
+
+@dataclass
+class Depths:
+    """Holds the depth beside what has an address or no text."""
+
+    depth: int
+    act: object = field(default_factory=lambda: lambda h: h)
+    without_text: object = field(default_factory=WithoutText)
+
+
+class Subclassed(list):
+    """A list that also has an attribute."""
+
+    def __init__(self, depth):
+        super().__init__([1])
+        self.depth = depth
+
+
+HOLDERS = {  # objects that hold a number
+    "object": Sizes,
+    "dataclass": Depths,
+    "list": lambda depth: [lambda h: h, [depth]],
+    "subclass": Subclassed,
+    "closure": lambda depth: lambda h: h * depth,
+    "partial": lambda depth: functools.partial(lambda h, d: h, d=depth),
+    "array": lambda depth: np.array([depth]),
+    "module": lambda depth: [nn.Dropout(1 / (1 + depth))],
+}
+
+
+class Holding(Plain):
+    """A network of which one attribute alone depends on the depth."""
+
+    def __init__(self, *, depth, holder, **sizes):
+        super().__init__(depth=depth, **sizes)
+        self.held = HOLDERS[holder](depth)
+
+
+class FixedWithObjects(FixedDepth):
+    """A network of depth 2, with attributes that differ between any two networks."""
+
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        self.act, self.function, self.layer = lambda h: h, self.middle, [nn.Identity()]
+        self.generators = torch.Generator(), np.random.default_rng(3), random.Random(3)
+        self.objects = [object(), WithoutText(), Sizes(WithoutText()), Depths(1)]
+        self.partial, self.lock = functools.partial(lambda h: h), threading.Lock()
+        self.drawn, self.noise = random.random(), torch.randn(3)
+
+
+class DeepWithoutText(Deep):
+    """An attribute has no text."""
+
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        self.without_text = WithoutText()
+
+
+class Positioned(nn.Module):
+    """A bigram network with learned positions, whose weight it takes."""
+
+    def __init__(self, *, width, depth, input_shape, classes, rows=0):
         super().__init__()
-        self.inp, self.pos = Embedding(classes, width), Embedding(input_shape[0] + 1, width)
+        self.inp = Embedding(classes, width)
+        self.pos = Embedding(input_shape[0] + rows, width)
         self.out = Linear(width, classes, role=Role.OUTPUT)
 
     def forward(self, x):
         return self.out(self.inp(x) + self.pos.weight[: x.shape[1]])
+
+
+class Remembering(Positioned):
+    """Attends to the rows of a table by products with its weight."""
+
+    def forward(self, x):
+        h, memory = self.inp(x), self.pos.weight
+        return self.out(h + torch.softmax(h @ memory.T, -1) @ memory)
+
+
+class TiedToRows(nn.Module):
+    """A bigram network that reads out with some rows of a table, without its multiplier."""
+
+    def __init__(self, *, width, depth, input_shape, classes, rows=2, first=0, form="logits"):
+        super().__init__()
+        self.inp, self.form = Embedding(classes + rows, width), form
+        self.rows = slice(first, first + classes)
+
+    def forward(self, x):
+        inputs = self.inp(x) if self.form != "raw" else self.inp.weight[x]
+        logits = F.linear(inputs.cumsum(1), self.inp.weight[self.rows])
+        return {"log": F.log_softmax, "capped": lambda z, _: z.tanh()}.get(
+            self.form, lambda z, _: z
+        )(logits, -1)
 
 
 class ManyDimensions(Plain):
@@ -958,6 +1046,19 @@ def unseeded():
     return Samples(x[:96], (x[:96, 0, 0, 0] > 0).long(), x[96:], (x[96:, 0, 0, 0] > 0).long(), 2)
 
 
+def pairs():
+    """As `tokens`, with as many positions as there are tokens: two."""
+    x = torch.randint(0, 2, (64, 2), generator=torch.Generator().manual_seed(2))
+    return Samples(x[:48], 1 - x[:48], x[48:], 1 - x[48:], classes=2)
+
+
+def square_tokens():
+    """As `tokens`, with as many positions as there are tokens: seven."""
+    x = torch.randint(0, 7, (64, 7), generator=torch.Generator().manual_seed(2))
+    y = (x + 1) % 7
+    return Samples(x[:48], y[:48], x[48:], y[48:], classes=7)
+
+
 def tokens():
     """Random tokens out of seven, each followed by its successor."""
     x = torch.randint(0, 7, (64, 5), generator=torch.Generator().manual_seed(2))
@@ -1025,7 +1126,8 @@ PARTS = (
     CountingAll, Tallying, Iterating, Locked, LowRank, Balanced, UnknownStatistics, PenaltyNumber,
     Penalised, PenaltyOfNothing, PenaltyVector, RoleByName, UntaggedNorms, one_hot, Late,
     Freezing, EndingDropout, ReplacingDropout, WithLateHook, Compiled, Thawing,
-    NeverPickled, LoopedByAnObject, Positioned, PenaltyOfNumpy, without_rates,
+    NeverPickled, LoopedByAnObject, Holding, FixedWithObjects, DeepWithoutText,
+    Positioned, Remembering, TiedToRows, pairs, square_tokens, PenaltyOfNumpy, without_rates,
     cached, WithCachedLayer, SharedBuffer, BatchMoments, DoublePrecision, NoNetwork,
     Column, Pair, Flat, Maps, Mean, Fewer, More, Descent, Reevaluating, UnannouncedClosure,
     PlainZeroGrad, LargerWidthsRefused, Clipped, one_rate, output_alone, doubled_rates,

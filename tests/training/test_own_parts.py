@@ -116,14 +116,15 @@ def test_a_probe_sees_the_network_of_the_run(model):
     disturb(4)
     last = probe(run, {STEPS: kept[STEPS]})
     assert last["loss"][-1] == both["loss"][-1]
-    view = initial_view(run, lookup.table(run), {"samples": 8}, torch.device("cpu"))
+    settings = {"probe": "hessian", "samples": 8}
+    view = initial_view(run, lookup.table(run), settings, torch.device("cpu"))
     assert all(torch.equal(view.initial[n], kept[0][n]) for n in kept[0])
 
 
 def test_seeds_differ_in_what_the_network_draws_by_itself():
+    table, settings, device = lookup.table(spec()), {"probe": "hessian"}, torch.device("cpu")
     views = [
-        initial_view(spec("RandomBuffer", seed=seed), lookup.table(spec()), {}, torch.device("cpu"))
-        for seed in (0, 1)
+        initial_view(spec("RandomBuffer", seed=seed), table, settings, device) for seed in (0, 1)
     ]
     assert not torch.equal(views[0].initial["omega"], views[1].initial["omega"])
 
@@ -256,9 +257,31 @@ def test_a_weight_that_is_used_without_its_multiplier_is_refused(model, values, 
         trained(spec(model, **values))
 
 
-def test_positions_are_no_readout():
-    """Their table has a row for each position, and their multiplier is 1 under µP."""
-    assert trained(text(model="Positioned")).status == "finished"
+@pytest.mark.parametrize("model", ["Positioned", "Remembering"])
+@pytest.mark.parametrize(
+    ("data", "rows"),
+    [("tokens", 0), ("tokens", 1), ("tokens", 9), ("square_tokens", 0), ("pairs", 0), ("pairs", 3)],
+)
+def test_a_table_whose_rows_are_not_those_of_outputs_is_no_readout(model, data, rows):
+    """Its multiplier is 1 under µP, whether it has more or fewer rows than there are outputs."""
+    own = {"name": f"mine:{model}", "rows": rows}
+    assert trained(spec(own, data=f"mine:{data}")).status == "finished"
+
+
+TIED = [
+    {}, {"rows": 0}, {"first": 1}, {"first": 2}, {"form": "capped"}, {"form": "raw"},
+    {"form": "log"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "options"),
+    [*itertools.product(["tokens", "square_tokens"], TIED), *(("pairs", o) for o in TIED[:-1])],
+)
+def test_a_readout_by_rows_of_a_table_needs_its_multiplier(data, options):
+    run = spec({"name": "mine:TiedToRows", **options}, data=f"mine:{data}")
+    with pytest.raises(RoleError, match=r"TiedToRows computes with inp\.weight outside .*Tied"):
+        trained(run)
 
 
 def test_weights_that_are_used_with_their_multiplier_are_those_of_layers():
@@ -401,7 +424,8 @@ def test_weights_that_an_evaluation_merges_are_trained_and_probed_apart():
 
     losses = probe(run, kept)["loss"]
     assert losses == pytest.approx([loss(w) for w in kept.values()], rel=1e-5)
-    view = initial_view(run, lookup.table(run), {"samples": 16}, torch.device("cpu"))
+    settings = {"probe": "hessian", "samples": 16}
+    view = initial_view(run, lookup.table(run), settings, torch.device("cpu"))
     before = view.network(view.x)
     with view.at_start():
         assert view.landscape().loss(view.network(view.x), slice(16)).item() == pytest.approx(
@@ -758,6 +782,7 @@ def test_a_hidden_matrix_that_stops_growing_is_refused_at_every_width(width):
     [
         ("FixedWidth", {"width": 8, "depth": 1}, "the same at the widths 4, 16, 64, 8, so that"),
         ("FixedDepth", {"width": 8, "depth": 3}, "FixedDepth is the same at the depths 1 and 3"),
+        ("FixedWithObjects", {"width": 8, "depth": 3}, "is the same at the depths 1 and 3"),
     ],
 )
 def test_a_network_that_ignores_its_shape_is_refused(model, shape, message):
@@ -765,6 +790,18 @@ def test_a_network_that_ignores_its_shape_is_refused(model, shape, message):
     with pytest.raises(RoleError, match=message):
         trained(spec(model, shape=shape))
     assert trained(spec(model, shape={"width": 4, "depth": 1})).parameters
+
+
+@pytest.mark.parametrize("holder", own_parts.HOLDERS)
+def test_any_object_may_hold_the_depth(holder):
+    own = {"name": "mine:Holding", "holder": holder}
+    run = spec(own, shape={"width": 8, "depth": 3}, base={"width": 8, "depth": 1})
+    assert build.drawn_model(run, build.data(run), lookup.table(run))
+
+
+def test_an_attribute_may_have_no_text():
+    run = spec("DeepWithoutText", shape={"width": 8, "depth": 3})
+    assert build.drawn_model(run, build.data(run), lookup.table(run))
 
 
 def test_an_object_may_hold_the_depth():
@@ -843,6 +880,14 @@ def test_a_closure_returns_the_loss_with_the_penalty():
     penalty = 10 * result.checkpoints[0]["out.weight"].square().sum().item()
     expected = result.history.train_loss[0] + penalty
     assert own_parts.Reevaluating.noted[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_optimizer_of_the_library_may_be_named_by_its_import_path():
+    """It takes eps, by name and in its groups, as it does under its own name."""
+    options = {"eps": 0.01, "betas": [0.9, 0.99], "fused": False}
+    path = {"name": "hypertransfer.optimizers.adam:make", "gradient_power": 0, **options}
+    named = trained(spec(optimizer={"name": "adamw", **options}))
+    assert_bit_equal(trained(spec(optimizer=path)), named)
 
 
 # Divergence --------------------------------------------------------------------------------

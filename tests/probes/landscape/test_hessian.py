@@ -15,7 +15,7 @@ from hypertransfer.probes.checkpoint import initial_view
 
 def largest(run, samples: int) -> float:
     """The largest eigenvalue of the scaled Hessian before the first step, in float64."""
-    settings = {"samples": samples}
+    settings = {"probe": "hessian", "samples": samples}
     view = initial_view(run, lookup.table(run), settings, torch.device("cpu"))
     view.network.double()
     operator = HessianOperator(view.landscape(view.x.double(), view.y), view.factors)

@@ -288,7 +288,14 @@ def test_what_is_no_choice_is_refused(written):
         tasks_of(table, {**ABOUT, "dimensions": dimensions}, "t")
 
 
-@pytest.mark.parametrize(("written", "advice"), [("fast", "write a number"), ("0,1", "write 0.1")])
+@pytest.mark.parametrize(
+    ("written", "advice"),
+    [
+        ("fast", "write a number"), ("0,1", "write 0.1"), ("1,5e-3", "write 1.5e-3"),
+        ("1,000", "write a number without a comma"),  # 1 or 1000
+        ("1,000,000", "write a number"),
+    ],
+)  # fmt: skip
 def test_what_is_no_number_is_in_no_range(written, advice):
     table = frame().astype({"lr": object})
     table.loc[2, "lr"] = written

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -98,15 +97,3 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "t.parquet").write_text("no")
     with pytest.raises(TableError, match=r"t\.parquet: cannot be read"):
         table_file.frame(tmp_path / "t.parquet")
-
-
-@pytest.mark.parametrize(
-    ("value", "number"),
-    [
-        ("1e3", 1000), (" .5 ", 0.5), ("-1.", -1), (2, 2), (True, None), ("1,2", None),
-        ("1_0", None), ("inf", None), ("nan", None), ("", None), (None, None), ("½", None),
-        (pd.NA, None), ([1], None),
-    ],
-)  # fmt: skip
-def test_numbers(value, number):
-    assert table_file.number(value) == number

@@ -30,6 +30,35 @@ def check_one(table: pd.DataFrame, columns: Sequence[str], by: str) -> None:
             raise AnalysisError(several(column, values))
 
 
+def units(by: str) -> str:
+    """The plural noun for the units that `by` distinguishes: tasks, or groups of them."""
+    return "tasks" if by == "task" else "groups"
+
+
+def check_same_tasks(
+    names: Sequence[str], tables: Sequence[pd.DataFrame], by: str, verb: str = "have"
+) -> None:
+    """Check that two tables have the same units, and the same tasks in each unit.
+
+    Args:
+        names: what the error calls the tables.
+        tables: the two tables.
+        by: the columns that identify a unit (see `split_columns`).
+        verb: what the error says of the names.
+
+    Raises:
+        AnalysisError: a unit, or a task of a unit, is in one table only.
+    """
+    columns = split_columns(by)
+    shown = {units(by): columns, "tasks": ["task"]}
+    for noun, own in shown.items():
+        compared = list(dict.fromkeys([*own, *columns]))
+        first, second = ({*t[compared].itertuples(index=False, name=None)} for t in tables)
+        if apart := sorted(", ".join(map(str, row[: len(own)])) for row in first ^ second):
+            text = f"{' and '.join(names)} {verb} different {noun}, such as {apart[0]}"
+            raise AnalysisError(f"{text}: choose common {noun} by `where`")
+
+
 def several(column: str, values: Sequence[str]) -> str:
     """A text on several values of which a condition has to choose one."""
     return (
@@ -69,18 +98,13 @@ def paired_curves(
     """The curves of `regret_curves` of several methods, with the same units in the same order.
 
     Raises:
-        AnalysisError: the methods searched different tasks.
+        AnalysisError: the methods searched different units, or different tasks of a unit.
     """
     curves = {name: regret_curves(replays, name, by) for name in methods}
-    columns = list(dict.fromkeys(["task", *split_columns(by)]))
-    first, *others = (
-        {*of[columns].itertuples(index=False, name=None)}
-        for of in (replays[replays["method"] == name] for name in methods)
-    )
-    for name, tasks in zip(methods[1:], others, strict=True):
-        if apart := sorted(map(str, (row[0] for row in first ^ tasks))):
-            text = f"{methods[0]} and {name} searched different tasks, such as {apart[0]}"
-            raise AnalysisError(f"{text}: choose common tasks by `where`")
+    first, *others = methods
+    for name in others:
+        tables = [replays[replays["method"] == method] for method in (first, name)]
+        check_same_tasks((first, name), tables, by, "searched")
     return curves
 
 

@@ -50,6 +50,8 @@ def series_of(
 ) -> pd.DataFrame:
     """The rows of the given runs in the training history, or of one probe of the quantity.
 
+    A run may belong to several grids with different probes: those of all selected grids count.
+
     Raises:
         AnalysisError: the table or its columns are missing, no probe measured the quantity, or
             several did and `probe` names none of them.
@@ -59,12 +61,31 @@ def series_of(
         raise AnalysisError(f"{quantity} needs the table {name!r}; given: {', '.join(tables)}")
     series = tables[name]
     need(name, series, ("key", "step", quantity))
-    # A run may belong to several grids with different probes: rows belong to a grid and a key.
-    owner = [column for column in ("grid", "key") if column in series and column in runs]
-    series = series.merge(runs[owner], on=owner)
     if name == "probes":
-        series = series[series["probe"] == _probe(series, quantity, probe)]
-    return series
+        series = _of_selected(tables, series)
+        series = series[series["key"].isin(runs["key"])]
+        return _of_probe(series, quantity, _probe(series, quantity, probe))
+    owner = [column for column in ("grid", "key") if column in series and column in runs]
+    return series.merge(runs[owner], on=owner)
+
+
+def _of_selected(tables: Tables, probes: pd.DataFrame) -> pd.DataFrame:
+    """The rows of probes of the grids and keys in the table of runs."""
+    runs = tables["runs"]
+    owner = [column for column in ("grid", "key") if column in probes and column in runs]
+    return probes.merge(runs[owner].drop_duplicates(), on=owner)
+
+
+def _of_probe(rows: pd.DataFrame, quantity: str, probe: str) -> pd.DataFrame:
+    """The rows of a probe, one for each run and step, of any grid that has the run.
+
+    If several grids have probes of this name, a row with the quantity is kept, of the grid whose
+    name is first: the order of the grids makes no difference.
+    """
+    rows = rows[rows["probe"] == probe]
+    ordered = rows.sort_values("grid", kind="stable") if "grid" in rows else rows
+    ordered = ordered.iloc[np.argsort(ordered[quantity].isna(), kind="stable")]
+    return ordered.drop_duplicates(["key", "step"]).sort_index()
 
 
 def _probe(series: pd.DataFrame, quantity: str, probe: str | None) -> str:
@@ -102,9 +123,7 @@ def probed_rows(tables: Tables, quantity: str, probe: str | None) -> pd.DataFram
     rows = tables["probes"]
     if rows[quantity].isna().all():
         return rows.iloc[:0]
-    name = _probe(rows, quantity, named_probe(tables, quantity, probe))
-    # A run that several grids have is one run.
-    return rows[rows["probe"] == name].drop_duplicates(["key", "step"])
+    return _of_probe(rows, quantity, _probe(rows, quantity, named_probe(tables, quantity, probe)))
 
 
 def with_measured(tables: Tables, quantity: str, probe: str | None = None) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from hypertransfer.catalogue import package_source
-from hypertransfer.catalogue.module_source import own
+from hypertransfer.catalogue.module_source import PACKAGE, own
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 from hypertransfer.runs.spec import Component
 
@@ -21,7 +21,12 @@ GIVEN = {  # arguments that the workflow passes by name
     "data": frozenset(),
     "optimizer": frozenset(),
 }
-IN_GROUPS = {"optimizer": frozenset({"gradient_power", "betas", "eps"})}  # and not passed by name
+NOT_PASSED = {  # options of optimizers that are no arguments, and what to do instead
+    "betas": "read it from the groups, each of which holds it if the config gives it",
+    "eps": "read it from the groups, each of which holds its own",
+    "gradient_power": "remove the argument; it chooses the table, and no group holds it",
+}
+PASSED_IN_LIBRARY = ("eps",)  # by name, to the library's own optimizers
 
 
 def problems(kind: str, part: Component) -> Iterator[Problem]:
@@ -40,12 +45,13 @@ def problems(kind: str, part: Component) -> Iterator[Problem]:
     if signature is None:
         return
     taken = [name for name in signature.options if name not in GIVEN[kind]]
-    in_groups = IN_GROUPS.get(kind, frozenset())
-    for name in in_groups & set(signature.options):
-        if name in part.options or name in signature.required:
-            text = f"{part.name} takes {name!r}, which is not passed: read it from each group"
-            yield Problem((kind, name) if name in part.options else (kind,), NO_VALUE, text)
-    passed = {n: v for n, v in part.options.items() if n not in in_groups}
+    not_passed = _not_passed(kind, module)
+    for name, advice in not_passed.items():
+        given = name in part.options and name in signature.options
+        if given or name in signature.required:
+            text = f"{part.name} takes {name!r}, which is not passed: {advice}"
+            yield Problem((kind, name) if given else (kind,), NO_VALUE, text)
+    passed = {n: v for n, v in part.options.items() if n not in not_passed}
     for name, value in passed.items():
         if name in GIVEN[kind]:
             yield Problem((kind, name), value, "an option: the run's shape and data decide it")
@@ -53,8 +59,16 @@ def problems(kind: str, part: Component) -> Iterator[Problem]:
             expected = f"accepted: {part.name} has no argument {name!r}; "
             yield Problem((kind, name), value, expected + known_names(name, taken, "it takes"))
     for name in signature.required:
-        if name in taken and name not in in_groups and name not in passed:
+        if name in taken and name not in not_passed and name not in passed:
             yield Problem((kind,), NO_VALUE, f"{part.name} needs the option {name}")
+
+
+def _not_passed(kind: str, module: str) -> dict[str, str]:
+    """Options that are not passed to a part of the module, with what to do instead."""
+    if kind != "optimizer":
+        return {}
+    passed = PASSED_IN_LIBRARY if module.partition(".")[0] == PACKAGE else ()
+    return {name: advice for name, advice in NOT_PASSED.items() if name not in passed}
 
 
 @lru_cache(maxsize=64)

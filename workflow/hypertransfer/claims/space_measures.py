@@ -47,7 +47,7 @@ def regret_ratio(
     """The mean normalised regret of `of` divided by that of `over`, after `at` evaluations.
 
     The mean is over repeats and tasks. `by` names the columns whose values distinguish the
-    resampled units, tasks by default, separated by commas.
+    resampled units, tasks by default, separated by commas. Both methods need the same tasks.
     """
     regrets = spaces.regrets_at(tables["replays"], (of, over), at, by)
 
@@ -83,7 +83,7 @@ def regret_p_value(
     differences = regrets[of] - regrets[over]
     tied = not differences.any()
     p = 1.0 if tied else float(stats.wilcoxon(differences, alternative="less").pvalue)
-    return Estimate(p, p, p, len(differences), _units(by))
+    return Estimate(p, p, p, len(differences), spaces.units(by))
 
 
 @measure("evaluations", table="replays", schemas=SEARCHES)
@@ -138,20 +138,20 @@ def region_ratio(
     """The geometric mean over tasks of the ratio of a quantity between two regions.
 
     `of` and `over` are values of `column`: names of regions, or of the replays that learn them.
+    Both need the same tasks; with `by`, the same tasks in each group.
     """
     regions = tables["regions"]
-    logarithms = {}
+    parts, logarithms = [], []
     for name in (of, over):
         part = regions[regions[column] == name]
         if part.empty:
             known = ", ".join(sorted(set(regions[column])))
             raise ClaimError(f"no region has {column} {name!r}; there is {known}")
         spaces.check_one(part, ONE_OF["regions"], by)
-        logarithms[name] = spaces.per_unit(part, quantity, by, np.log)
-    first, second = logarithms[of], logarithms[over]
-    if len(apart := first.index.symmetric_difference(second.index)):
-        text = f"{of} and {over} have different tasks, such as {apart[0]}"
-        raise ClaimError(f"{text}: choose common tasks by `where`")
+        parts.append(part)
+        logarithms.append(spaces.per_unit(part, quantity, by, np.log))
+    spaces.check_same_tasks((of, over), parts, by)
+    first, second = logarithms
     differences = (first - second[first.index]).to_numpy(float)
     return _over_units(
         lambda rows: float(np.exp(differences[rows].mean())), len(differences), seed, by
@@ -170,15 +170,10 @@ def winner_slope(tables: Tables, seed: int, *, size: str = "width", by: str = "g
     return _over_units(lambda rows: float(slopes[rows].mean()), len(slopes), seed, by)
 
 
-def _units(by: str) -> str:
-    """The plural noun for the units that `by` distinguishes: tasks, or groups of them."""
-    return "tasks" if by == "task" else "groups"
-
-
 def _over_units(
     statistic: Callable[[np.ndarray], float], count: int, seed: int, by: str
 ) -> Estimate:
     """A statistic of the row numbers of units, with its interval over resampled units."""
     return bootstrap(
-        lambda rows: exact(statistic(rows)), count, generator_seed=seed, over=_units(by)
+        lambda rows: exact(statistic(rows)), count, generator_seed=seed, over=spaces.units(by)
     )

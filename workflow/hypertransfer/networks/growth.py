@@ -179,30 +179,6 @@ def _sizes(network: nn.Module) -> dict[str, Size]:
     return {tagged.name: size(tagged) for tagged in named_roles(network)}
 
 
-_OF_EVERY_MODULE = frozenset(vars(nn.Module())) - {"training"}
-
-
-def alike(one: nn.Module, other: nn.Module) -> bool:
-    """Whether two networks have the same modules, with equal sizes and attributes.
-
-    Objects without a text of their own are taken to differ.
-    """
-    return _form(one) == _form(other)
-
-
-def _form(network: nn.Module) -> list[tuple]:
-    return [
-        (
-            path,
-            type(module),
-            {n: t.shape for n, t in module.named_parameters(recurse=False)},
-            {n: t.shape for n, t in module.named_buffers(recurse=False)},
-            {n: repr(v) for n, v in vars(module).items() if n not in _OF_EVERY_MODULE},
-        )
-        for path, module in network.named_modules()
-    ]
-
-
 def _without_memory(make: Callable[[int], nn.Module], width: int) -> nn.Module:
     """The network with its parameters on the device `meta`.
 

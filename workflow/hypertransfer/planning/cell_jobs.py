@@ -16,6 +16,7 @@ from hypertransfer.planning.planned_runs import Keep, PlannedRun, parts_of_runs
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies import grid
+from hypertransfer.studies.planned import held_points
 from hypertransfer.studies.study import Study
 
 
@@ -84,6 +85,23 @@ class CellJobs:
                 jobs.append((training, list(probings)))
         return jobs
 
+    @cached_property
+    def _points(self) -> dict[int, Mapping[str, Any]]:
+        """The point of each run as tables hold it, by the identity of the run.
+
+        Values of an axis are of one kind in the tables of all cells, which are joined.
+        """
+        runs = {name: [planned.run for planned in members] for name, members in self.runs.items()}
+        points = held_points(runs)
+        return {
+            id(run): point
+            for name, members in runs.items()
+            for run, point in zip(members, points[name], strict=True)
+        }
+
+    def _parts_of(self, runs: Sequence[PlannedRun]) -> dict[str, Any]:
+        return parts_of_runs(runs, [self._points[id(planned.run)] for planned in runs])
+
     def _training(
         self, cell: grid.Cell, runs: Sequence[PlannedRun], code: Mapping[str, str]
     ) -> PlannedJob:
@@ -91,7 +109,7 @@ class CellJobs:
             rule="train_cell",
             study=self.study.name,
             code=code,
-            parts={"grid": cell.grid, **parts_of_runs(runs)},
+            parts={"grid": cell.grid, **self._parts_of(runs)},
             output_patterns={
                 "table": f"results/{self.study.name}/made/cells/{cell.path}/{{digest}}.parquet"
             },
@@ -136,7 +154,7 @@ class CellJobs:
                 "probe": name,
                 "settings": settings,
                 "probe_keys": list(probe_keys),
-                **parts_of_runs(runs),
+                **self._parts_of(runs),
             },
             output_patterns={"table": path},
             input={"cell": [training.file]},

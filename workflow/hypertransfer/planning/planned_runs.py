@@ -35,8 +35,10 @@ def steps_to_keep(runs: Iterable[PlannedRun]) -> dict[str, list[int]]:
     return {key: sorted(kept) for key, kept in steps.items()}
 
 
-def parts_of_runs(runs: Sequence[PlannedRun]) -> dict[str, Any]:
-    """The runs of a job as plain values.
+def parts_of_runs(
+    runs: Sequence[PlannedRun], points: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The runs of a job as plain values; `points` are the points of the runs as tables hold them.
 
     `shared` has the fields with equal values in all specs, and `runs` the key, the point, and the
     other fields of each run. `checkpoints` is left out, since kept steps do not belong to a run's
@@ -48,10 +50,10 @@ def parts_of_runs(runs: Sequence[PlannedRun]) -> dict[str, Any]:
     own = [
         {
             "key": planned.key,
-            "point": dict(planned.run.point),
+            "point": dict(point),
             "own": {name: planned.run.spec.plain_value(name) for name in varied},
         }
-        for planned in runs
+        for planned, point in zip(runs, points, strict=True)
     ]
     return {"shared": shared, "runs": own}
 

@@ -166,7 +166,7 @@ def initial_view(
     """The view of a run before its first step.
 
     Raises:
-        ValueError: the settings ask for more samples than there are.
+        ValueError: the settings ask for more training samples than there are.
     """
     data = build.data(spec).to(device)
     network, rows = build.drawn_model(spec, data, table)
@@ -174,7 +174,7 @@ def initial_view(
     initial = {name: t.detach().clone() for name, t in tensors_of(network).items()}
     network.eval()
     samples, available = settings.get("samples"), len(data.train_x)
-    if samples is not None and samples > available:
+    if probes.PROBES[settings["probe"]].lacks_samples(settings, available):
         text = (
             f"{spec.data.name} has {available} training samples, and the probe asks for {samples}"
         )

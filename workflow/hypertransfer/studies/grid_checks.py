@@ -105,15 +105,12 @@ def _needs_of_probes(selecting: Mapping[str, Probe], spec: RunSpec) -> Iterator[
 def _sample_problems(selecting: Mapping[str, Probe], spec: RunSpec) -> Iterator[Problem]:
     """Problems of probes that ask for more training samples than a run has."""
     for name, probe in selecting.items():
-        card, wanted = probes.PROBES.get(probe.probe), probe.settings.get("samples")
-        if not card or not card.reads_training or not isinstance(wanted, int):
-            continue
-        data = spec.data
+        card, data = probes.PROBES.get(probe.probe), spec.data
         known = data.name in datasets.CARDS
         there = dataset_options.training_samples(data.name, data.options) if known else None
-        if there is not None and wanted > there:
+        if card and there is not None and card.lacks_samples(probe.settings, there):
             expected = f"at most {there}, the number of training samples of {data.name}"
-            yield Problem(("probes", name, "samples"), wanted, expected)
+            yield Problem(("probes", name, "samples"), probe.settings["samples"], expected)
 
 
 def _table_problems(spec: RunSpec) -> Iterator[Problem]:

@@ -213,14 +213,11 @@ class Selection:
         if not names:
             return self._no_probe(quantity)
         wanted = self.options.get("probe")
-        if elsewhere := [
-            run.row["grid"]
-            for run, found in runs
-            if wanted in names and not found and self.planned.probes_of(run, quantity)
-        ]:
+        bare = _bare_runs(runs, self.planned) if wanted in names else []
+        if elsewhere := [run for run in bare if self.planned.probes_of(run, quantity)]:
             return (
-                f"the probe {wanted} does not measure {quantity} in the grid {elsewhere[0]}, where "
-                "another probe does: select other grids in where"
+                f"the probe {wanted} does not measure {quantity} in the grid "
+                f"{elsewhere[0].row['grid']}, where another probe does: select other grids in where"
             )
         if len(names) > 1:
             remedy = (
@@ -300,15 +297,21 @@ def _unmeasured_runs(
     quantity: str, runs: Sequence[tuple[PlannedRun, list[str]]], planned: Planned
 ) -> str:
     """A text on runs that no probe measures in any grid, and on how to select the others."""
-    bare = [run for run, names in runs if not names]
     measured = [run for run, names in runs if names]
-    if bare:
-        identities = set(map(planned.identity, measured))
-        bare = [run for run in bare if planned.identity(run) not in identities]
+    bare = _bare_runs(runs, planned)
     if not bare:
         return ""
     text = f"no probe measures {quantity} in {len(bare)} of the {len(runs)} selected runs"
     return f"{text}: {narrowed(measured, bare) or 'select runs that are measured'}"
+
+
+def _bare_runs(runs: Sequence[tuple[PlannedRun, list[str]]], planned: Planned) -> list[PlannedRun]:
+    """The runs without probes, except those that another grid has with probes."""
+    bare = [run for run, names in runs if not names]
+    if bare:
+        measured = {planned.identity(run) for run, names in runs if names}
+        bare = [run for run in bare if planned.identity(run) not in measured]
+    return bare
 
 
 def narrowed(wanted: Sequence[PlannedRun], others: Sequence[PlannedRun]) -> str:

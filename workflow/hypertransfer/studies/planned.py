@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -75,7 +75,7 @@ class Planned:
             if not members or not selects(of_grid, {"grid": name}):
                 continue  # skips all runs of other grids at once
             on_axes = {k: wanted for k, wanted in of_run.items() if k in members[0].point}
-            for run, point in zip(members, self._points[name], strict=True):
+            for run, point in zip(members, self.points[name], strict=True):
                 if on_axes and not selects(on_axes, point):
                     continue  # a row is made of few runs only
                 row = row_of(name, run, point)
@@ -83,11 +83,9 @@ class Planned:
                     yield PlannedRun(row, run, of_search)
 
     @cached_property
-    def _points(self) -> dict[str, list[Mapping[str, Any]]]:
-        return {
-            name: points_in_table([run.point for run in members])
-            for name, members in self.runs.items()
-        }
+    def points(self) -> dict[str, list[Row]]:
+        """The points of the runs of each grid, as the table of runs holds them."""
+        return held_points(self.runs)
 
     @cached_property
     def _identities(self) -> RunIdentities:
@@ -121,7 +119,7 @@ class Planned:
         held: dict[str, dict[str, set[Any]]] = {}
         for name, members in self.runs.items():
             columns = held.setdefault(name, {})
-            for run, point in zip(members, self._points[name], strict=True):
+            for run, point in zip(members, self.points[name], strict=True):
                 for column, value in row_of(name, run, point).items():
                     columns.setdefault(column, set()).add(in_table(value))
         for scale in self.scales:
@@ -166,12 +164,12 @@ def _texts(row: Row) -> Iterator[str]:
     return (value for value in row.values() if isinstance(value, str))
 
 
-def row_of(grid: str, run: Run, point: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def row_of(grid: str, run: Run, point: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a run in the table of runs that are known when it is planned.
 
-    `point` has the values of axes as the table holds them, if they may differ from the run's.
+    `point` is the run's point as the table holds it; see `held_points`.
     """
-    return {**run.spec.columns(), **(run.point if point is None else point), "grid": grid}
+    return {**run.spec.columns(), **point, "grid": grid}
 
 
 def _columns_of(probe: Probe) -> Mapping[str, str]:
@@ -186,16 +184,27 @@ def selects(where: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
         return False
 
 
-def points_in_table(points: list[Row]) -> list[Row]:
-    """The points of a grid, with the values of axes as the table of runs holds them.
+def held_points(runs: Mapping[str, Sequence[Run]]) -> dict[str, list[Row]]:
+    """The points of the runs of each grid, as `points_in_table` gives them."""
+    return points_in_table({n: [run.point for run in members] for n, members in runs.items()})
 
-    Only axes with numbers beside texts, which the table holds as texts, are changed.
+
+def points_in_table(points: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
+    """The points of each grid, with the values of axes as the table of runs holds them.
+
+    An axis with numbers beside texts, in one grid or in several, is held as texts. Values of other
+    axes are as they are.
     """
-    mixed = []
-    for axis in points[0] if points else ():
-        kinds = {type(point[axis]): point[axis] for point in points}  # quick: few types
-        if len({is_number(value) for value in kinds.values() if value is not None}) > 1:
-            mixed.append(axis)
-    if not mixed:
-        return points
-    return [{**point, **{axis: as_text(point[axis]) for axis in mixed}} for point in points]
+    kinds: dict[str, set[bool]] = {}
+    for of_grid in points.values():
+        for axis in of_grid[0] if of_grid else ():
+            types = {type(point[axis]): point[axis] for point in of_grid}  # quick: few types
+            present = (value for value in types.values() if value is not None)
+            kinds.setdefault(axis, set()).update(map(is_number, present))
+    mixed = {axis for axis, found in kinds.items() if len(found) > 1}
+    return {name: [_held(point, mixed) for point in of_grid] for name, of_grid in points.items()}
+
+
+def _held(point: Row, mixed: Collection[str]) -> Row:
+    texts = {axis: as_text(point[axis]) for axis in mixed if axis in point}
+    return {**point, **texts} if texts else point

@@ -88,7 +88,11 @@ def _no_row(where: Mapping[str, Any], table: str, planned: Planned) -> str:
 
 def _no_run(where: Mapping[str, Any], planned: Planned) -> str:
     """The reason why a condition selects no run; empty if it selects some."""
-    first = [row_of(name, members[0]) for name, members in planned.runs.items() if members]
+    first = [
+        row_of(name, members[0], planned.points[name][0])
+        for name, members in planned.runs.items()
+        if members
+    ]
     if not first:
         return ""
     if next(planned.iterate(where), None):

@@ -12,11 +12,11 @@ from typing import Any
 
 from hypertransfer.runs.canonical import is_plain
 from hypertransfer.runs.problem import ProblemError
-from hypertransfer.runs.table_values import in_table
+from hypertransfer.runs.table_values import as_text, in_table, is_text_column
 from hypertransfer.studies import condition_checks, replays
 from hypertransfer.studies.grid import Grid, axis_groups, remaining_points
 from hypertransfer.studies.placed_run import Run
-from hypertransfer.studies.planned import Row, ScaleValues, points_in_table, row_of
+from hypertransfer.studies.planned import Row, ScaleValues, held_points, points_in_table, row_of
 from hypertransfer.studies.replays import Replay, Suite
 from hypertransfer.studies.searches import Search
 
@@ -62,7 +62,7 @@ def _seeded_points(grid: Grid) -> Sequence[Row] | None:
         filters = [*grid.exclude, *grid.only, *(override.axes for override in grid.overrides)]
         if not any(moved.keys() & condition.keys() for condition in filters):
             return None
-        return points_in_table(list(remaining_points(grid)))
+        return points_in_table({"": list(remaining_points(grid))})[""]
     except MALFORMED:
         return ()
 
@@ -98,7 +98,12 @@ def _columns(grid: Grid) -> dict[str, list[Any]]:
         for path, value in _leaves(override.set):
             columns.setdefault(path, []).append(value)
     columns |= condition_checks.values_of(grid.axes, [o.axes for o in grid.overrides])
-    return {name: list(filter(is_plain, values)) for name, values in columns.items()}
+    return {name: _held(list(filter(is_plain, values))) for name, values in columns.items()}
+
+
+def _held(values: list[Any]) -> list[Any]:
+    """The values of a column as the table of runs holds them."""
+    return list(map(as_text, values)) if is_text_column(values) else values
 
 
 def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
@@ -115,7 +120,8 @@ def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, A
 
 def _columns_of_runs(grid: str, runs: list[Run]) -> dict[str, list[Any]]:
     columns: dict[str, dict[Any, None]] = {}
-    for run in runs:
-        for name, value in row_of(grid, run).items():
+    (points,) = held_points({grid: runs}).values()
+    for run, point in zip(runs, points, strict=True):
+        for name, value in row_of(grid, run, point).items():
             columns.setdefault(name, {})[in_table(value)] = None
     return {name: list(values) for name, values in columns.items()}

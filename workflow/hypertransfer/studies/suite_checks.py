@@ -7,32 +7,81 @@ from dataclasses import replace
 from typing import Any
 
 from hypertransfer.runs.columns import SUMMARY
-from hypertransfer.runs.numbers import is_number
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.runs.table_values import in_table
 from hypertransfer.spaces.dimensions import Dimension, Domain
 from hypertransfer.spaces.tasks import sources
+from hypertransfer.spaces.tasks.written_values import is_value, numbers_if_all, value_in
 from hypertransfer.studies.document import condition_text
 from hypertransfer.studies.placed_run import Run
-from hypertransfer.studies.planned import Row, row_of, selects
+from hypertransfer.studies.planned import Row, held_points, row_of, selects
 from hypertransfer.studies.replays import Replay, Suite
 
 SEEDS = ("seed", "order_seed")  # in which repetitions of one evaluation differ
 
 
 def evaluations(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> list[Row]:
-    """The planned runs of a sound suite; none if its tasks are not runs of this study."""
+    """The planned runs of a sound suite; none if its tasks are not runs of this study.
+
+    Columns that name tasks have the values of the attributes of tasks: numbers if all selected
+    values are texts of numbers.
+    """
     if suite.source != sources.RUNS or suite.study is not None:
         return []
-    return [row for row, _ in _selected(suite, runs)]
+    rows = [dict(row) for row, _ in _selected(suite, runs)]
+    named = [name for name in (suite.about or {}).get("task", ()) if all(name in r for r in rows)]
+    for name in named:
+        for row, value in zip(rows, numbers_if_all([row[name] for row in rows]), strict=True):
+            row[name] = value
+    return rows
 
 
 def _selected(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> list[tuple[Row, RunSpec]]:
     """The rows and specs of the planned runs of a suite over runs of its study."""
     where = _known_before_training((suite.about or {}).get("where", {}))
-    placed = ((row_of(g, run), run.spec) for g in suite.grids for run in runs.get(g, ()))
-    return [(row, spec) for row, spec in placed if not where or selects(where, row)]
+    placed = _placed(suite, runs)
+    try:
+        return [(r, spec) for r, spec in placed if all(_met(r, *part) for part in where.items())]
+    except TypeError:  # bounds of a column of texts, which is a problem of its own
+        return []
+
+
+def _placed(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> list[tuple[Row, RunSpec]]:
+    """The rows, as the table holds them, and the specs of all runs of the grids of a suite."""
+    points = held_points(runs)
+    return [
+        ({name: in_table(value) for name, value in row_of(grid, run, point).items()}, run.spec)
+        for grid in suite.grids
+        for run, point in zip(runs.get(grid, ()), points.get(grid, ()), strict=True)
+    ]
+
+
+def _met(row: Row, column: str, condition: Any) -> bool:
+    """Whether a row meets the condition on a column, or one of several, as the job reads it.
+
+    Raises:
+        TypeError: the condition bounds a text.
+    """
+    parts = condition if isinstance(condition, list | tuple) else [condition]
+    return column in row and any(is_value(row[column], part) for part in parts)
+
+
+def _unmet(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> Iterator[Mapping[str, Any]]:
+    """The parts of the condition of a suite that the job refuses, each by itself.
+
+    No run of the grids meets the part, or the part bounds a column that holds a text.
+    """
+    where = _known_before_training((suite.about or {}).get("where", {}))
+    rows = [row for row, _ in _placed(suite, runs)] if where else []
+    for column, condition in where.items():
+        for part in condition if isinstance(condition, list | tuple) else [condition]:
+            try:
+                met = [_met(row, column, part) for row in rows]
+            except TypeError:
+                met = []
+            if not any(met):
+                yield {column: part}
 
 
 def _known_before_training(where: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,30 +95,34 @@ def suite_problems(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> Iterator[
     if suite.source != sources.RUNS or suite.study is not None or not of_grids:
         return
     about = suite.about or {}
-    first, *others = (row_of(grid, runs[grid][0]) for grid in of_grids)
+    first, *others = (row_of(grid, runs[grid][0], runs[grid][0].point) for grid in of_grids)
     columns = [key for key in first if all(key in other for other in others)]
     problems = [problem.below("about") for problem in _column_problems(about, columns)]
     planned = _selected(suite, runs)
     rows = [row for row, _ in planned]
-    if not problems and not rows:
-        text = f"no run of the grids {', '.join(of_grids)} has {condition_text(about['where'])}"
+    wanted = next(_unmet(suite, runs), {} if rows else about.get("where", {}))
+    if not problems and wanted:
+        text = f"no run of the grids {', '.join(of_grids)} has {condition_text(wanted)}"
         problems.append(Problem(("about", "where"), NO_VALUE, text))
     yield from problems
     if not problems:
         dimensions = Domain.parse(about["dimensions"]).dimensions
         outside = [problem for d in dimensions for problem in _range_problems(d, rows)]
-        yield from outside or _average_problems(about, planned)
+        yield from outside or _average_problems(about, dimensions, planned)
 
 
 def _average_problems(
-    about: Mapping[str, Any], planned: Sequence[tuple[Row, RunSpec]]
+    about: Mapping[str, Any],
+    dimensions: Sequence[Dimension],
+    planned: Sequence[tuple[Row, RunSpec]],
 ) -> Iterator[Problem]:
     """The problem of runs of one evaluation, whose mean is taken, and that are no repetitions."""
-    named = [*about["task"], *about["dimensions"]]
     first: dict[tuple, tuple[Row, RunSpec]] = {}
     different: dict[str, None] = {}
     for place in planned:
-        key = tuple(in_table(place[0].get(name)) for name in named)
+        row = place[0]
+        values = [value_in(dimension, row[dimension.name]) for dimension in dimensions]
+        key = (*(row[name] for name in about["task"]), *values)
         other = first.setdefault(key, place)
         if other is not place:
             different |= dict.fromkeys(_differences(place, other))
@@ -91,7 +144,7 @@ def _differences(one: tuple[Row, RunSpec], other: tuple[Row, RunSpec]) -> list[s
         name
         for name in {**row, **second}
         if name != "grid" and name.rpartition(".")[2] not in SEEDS
-        if in_table(row.get(name)) != in_table(second.get(name))
+        if row.get(name) != second.get(name)
     ]
     return columns or ([] if row["grid"] == second["grid"] else ["grid"])
 
@@ -117,7 +170,7 @@ def _column_problems(about: Mapping[str, Any], columns: Sequence[str]) -> Iterat
 def _range_problems(dimension: Dimension, rows: Sequence[Row]) -> Iterator[Problem]:
     """The problem of the first value that lies outside of its dimension."""
     name = dimension.name
-    for value in dict.fromkeys(in_table(row[name]) for row in rows if name in row):
+    for value in dict.fromkeys(row[name] for row in rows if name in row):
         if not _within(dimension, value):
             text = f"{value!r}, a value of the runs, lies outside"
             yield Problem(("about", "dimensions", name), NO_VALUE, text)
@@ -125,16 +178,15 @@ def _range_problems(dimension: Dimension, rows: Sequence[Row]) -> Iterator[Probl
 
 
 def _within(dimension: Dimension, value: Any) -> bool:
-    """Whether a dimension holds a value; the check of `read_table` before there are tables."""
-    if not dimension.numeric:
-        return value in map(in_table, dimension.choices)
-    return is_number(value) and dimension.holds(value)
+    """Whether a dimension holds a value of a table, as the job reads it."""
+    read = value_in(dimension, value)
+    return read is not None and (not dimension.numeric or dimension.holds(read))
 
 
 def target_problems(replay: Replay, rows: Sequence[Row]) -> Iterator[Problem]:
     """Problems of conditions on tasks that no planned run of the suite meets.
 
-    `rows` are the runs of the replay's suite; without rows, the tasks are not known yet.
+    `rows` are the `evaluations` of the replay's suite; without rows, the tasks are not known yet.
     """
     for key, condition in (("targets", replay.targets), ("priors", replay.priors)):
         if rows and condition and not any(selects(condition, row) for row in rows):

@@ -35,6 +35,7 @@ from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import class_values, data_checks, network_checks, randomness
 from hypertransfer.training.extensions import check_optimizer_groups
+from hypertransfer.training.network_form import check_depth
 from hypertransfer.training.settings import reproducible
 
 READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
@@ -226,7 +227,8 @@ def drawn_model(
     parameter_rows = rows(spec, network, table, shapes)
     if ":" in spec.model.name and spec.shape.depth != spec.base.depth:
         network_checks.warn_without_branch(spec.model.name, network, table)
-        _check_depth(spec, network, shapes)
+        at_base = replace(spec, shape=replace(spec.shape, depth=spec.base.depth))
+        check_depth(spec, network, lambda: model(at_base, *shapes))
     if not spec.optimizer.name.startswith("pytorch_optimizer:"):
         _store_channels_last(network)
     draw = _boundary(spec) if spec.weights == "boundary" else None
@@ -241,25 +243,6 @@ def drawn_model(
     if draw:
         parameter_rows = list(_as_drawn(network, parameter_rows))
     return network, list(_frozen(spec, network, parameter_rows))
-
-
-def _check_depth(spec: RunSpec, network: nn.Module, shapes: tuple[tuple[int, ...], int]) -> None:
-    """Check that the network is another one at the base depth, if it can be built there.
-
-    Raises:
-        RoleError: it is the same.
-    """
-    depth, shallow = spec.shape.depth, spec.base.depth
-    try:
-        at_base = replace(spec, shape=replace(spec.shape, depth=shallow))
-        other = _AtWidth.of(at_base, shapes)(spec.shape.width)
-    except Exception:  # the user's network has no such depth
-        return
-    if growth.alike(network, other):
-        raise RoleError(
-            f"{spec.model.name} is the same at the depths {shallow} and {depth}, so that every "
-            "hyperparameter would seem to transfer; let __init__ use depth"
-        )
 
 
 def _store_channels_last(network: nn.Module) -> None:

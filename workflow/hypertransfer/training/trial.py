@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hypertransfer.data.samples import Samples
-from hypertransfer.networks.tagged import RoleError, named_roles
+from hypertransfer.networks.tagged import RoleError, Tagged, named_roles
 from hypertransfer.parameterisation.algebra import Role
 from hypertransfer.training import losses, randomness
 from hypertransfer.training.network_tensors import same, unchanged
 
 log = logging.getLogger(__name__)
 ROUNDING = 1e-4  # of outputs on a GPU, relative to the largest; on a CPU there is none
+STEADY = 0.01  # largest change of an output that counts as none, relative to the largest change
 
 
 def step_flops(
@@ -59,7 +60,7 @@ def step_flops(
         _warn_of_untrained(spare)
     if of_user and spare is not model:
         _check_repeatable(model, x, output)
-        _check_multipliers(model, x, readout, output.shape[-1])
+        _check_multipliers(model, x, readout)
     return counter.get_total_flops()
 
 
@@ -99,49 +100,89 @@ def _warn_of_untrained(spare: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _check_multipliers(model: nn.Module, x: Tensor, readout: float, outputs: int) -> None:
+def _check_multipliers(model: nn.Module, x: Tensor, readout: float) -> None:
     """Check that the network computes with its weights as its layers scale them.
 
     Outputs stay the same if weights are doubled and their multipliers halved, which is exact, but
-    not if a weight is used without its multiplier. An embedding of as many rows as the network has
-    outputs, if used outside its layer, is most likely a readout, so it is checked where readouts
-    have a multiplier.
+    not if a weight is used without its multiplier. Where readouts have a multiplier, an embedding
+    without one must not be used outside its layer as a readout is (`_reads_out`).
 
     Raises:
         RoleError: a weight is used without its multiplier.
     """
-    scaled = []
+    scaled, embeddings = [], []
     for tagged in named_roles(model):
-        modules = (tagged.module, *(module for module, _ in tagged.sharers))
         tied = tagged.role is Role.INPUT and tagged.parameter.requires_grad and readout != 1.0
-        tied = tied and len(tagged.parameter) == outputs
-        if tagged.is_weight and (tied or any(module.multiplier != 1.0 for module in modules)):
+        if tagged.is_weight and any(module.multiplier != 1.0 for module in _modules(tagged)):
             scaled.append(tagged.name)
-    if not scaled:
+        elif tagged.is_weight and tied:
+            embeddings.append(tagged.name)
+    if not scaled + embeddings:
         return
     expected = _with_doubled(model, x, ())
-    if _alike(expected, _with_doubled(model, x, scaled)):
+    if _alike(expected, _with_doubled(model, x, scaled + embeddings)):
         return
-    raw = [n for n in scaled if not _alike(expected, _with_doubled(model, x, (n,)))]
+    names = scaled + embeddings
+    raw = [n for n in names if not _alike(expected, _with_doubled(model, x, (n,)))]
+    wrong = [n for n in raw or scaled if n in scaled or _reads_out(model, x, n)]
+    if not wrong:
+        return
     raise RoleError(
-        f"{type(model).__name__} computes with {' and '.join(raw or scaled)} outside the layer's "
+        f"{type(model).__name__} computes with {' and '.join(wrong)} outside the layer's "
         "forward pass, and so without the table's multiplier: use layer.scaled_weight() instead of "
         "layer.weight, and for a tied readout TiedLinear of hypertransfer.networks.layers"
     )
 
 
-def _with_doubled(model: nn.Module, x: Tensor, doubled: Collection[str]) -> Tensor:
-    """Outputs of a copy with some weights doubled and their multipliers halved.
+def _reads_out(model: nn.Module, x: Tensor, name: str) -> bool:
+    """Whether the weight `name`, used outside its layer, has a row for each output, in order.
 
-    Weights that begin at zero, which would hide what other weights do, are drawn.
+    If the odd rows of a readout are doubled, every other output changes; the rest stay, or change
+    by one number if outputs are normalised, as by log_softmax. All outputs change if the weight is
+    used otherwise, such as a table of positions. Tokens are made even, so that a look-up of rows
+    outside the layer stays as it is. No answer for a single output: False.
+    """
+    tokens = not (x.is_floating_point() or x.is_complex())
+    x = x - x % 2 if tokens else x
+    before, after = _with_doubled(model, x, ()), _with_doubled(model, x, (name,), odd_rows=True)
+    change = (after - before).double().nan_to_num(0.0, 0.0, 0.0).flatten(0, -2)
+    if change.shape[-1] < 2:
+        return False
+    steadier = min(_unevenness(change[:, ::2]), _unevenness(change[:, 1::2]))
+    return steadier < STEADY * float(change.abs().max())
+
+
+def _unevenness(change: Tensor) -> float:
+    """The most by which changes of some outputs differ at one place; of a single one, its size."""
+    if change.shape[-1] == 1:
+        return float(change.abs().max())
+    return float((change.amax(-1) - change.amin(-1)).max())
+
+
+def _modules(tagged: Tagged) -> tuple[nn.Module, ...]:
+    return (tagged.module, *(module for module, _ in tagged.sharers))
+
+
+def _with_doubled(
+    model: nn.Module, x: Tensor, doubled: Collection[str], *, odd_rows: bool = False
+) -> Tensor:
+    """Outputs of a copy with some weights, or their odd rows, doubled outside their layers.
+
+    The layers' multipliers are halved, or the layers keep their weights. Weights that begin at
+    zero, which would hide what other weights do, are drawn.
     """
     with _spare(model) as spare, randomness.seeded("flops"):
         for tagged in named_roles(spare):
             if tagged.is_weight and not tagged.parameter.any():
                 tagged.parameter.normal_(std=max(tagged.module.fan_in, 1) ** -0.5)
-            if tagged.name in doubled:
+            if tagged.name in doubled and odd_rows:
+                for module in _modules(tagged):
+                    weight = module.scaled_weight().clone()
+                    module.scaled_weight = lambda weight=weight: weight
+                tagged.parameter[1::2] *= 2
+            elif tagged.name in doubled:
                 tagged.parameter.mul_(2)
-                for module in (tagged.module, *(module for module, _ in tagged.sharers)):
+                for module in _modules(tagged):
                     module.multiplier /= 2
         return spare(x)
 

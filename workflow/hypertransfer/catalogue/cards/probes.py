@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from hypertransfer.catalogue.cards import datasets, decoders
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
@@ -42,6 +43,11 @@ class ProbeCard:
     data: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     reads_training: bool = True
+
+    def lacks_samples(self, settings: Mapping[str, Any], available: int) -> bool:
+        """Whether settings ask for more training samples than the `available` ones of a run."""
+        wanted = settings.get("samples")
+        return self.reads_training and isinstance(wanted, int) and wanted > available
 
 
 def _adam(spec: RunSpec) -> Iterator[Problem]:

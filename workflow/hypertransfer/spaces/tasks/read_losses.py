@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hypertransfer.spaces.tasks.table_file import is_empty, number
+from hypertransfer.spaces.tasks.table_file import is_empty
 from hypertransfer.spaces.tasks.tables import TableError
+from hypertransfer.spaces.tasks.written_values import number
 
 # Texts of a loss that is not finite, in lower case.
 _NOT_FINITE = {

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hypertransfer.runs.numbers import is_number
-from hypertransfer.spaces.dimensions import NEAR, Dimension, Domain
+from hypertransfer.spaces.dimensions import Dimension, Domain
 from hypertransfer.spaces.tasks import reports, states, table_file, unfinished
 from hypertransfer.spaces.tasks.read_losses import losses_of
 from hypertransfer.spaces.tasks.select_rows import selected
-from hypertransfer.spaces.tasks.table_file import number
 from hypertransfer.spaces.tasks.tables import TableError
 from hypertransfer.spaces.tasks.task import Task
+from hypertransfer.spaces.tasks.written_values import number, numbers_if_all, value_in
 
 log = logging.getLogger(__name__)
 MOST_SHOWN = 10  # names of tasks in a line
@@ -93,7 +92,7 @@ def tasks_of(
     if not keep_order:
         rows = _sorted(rows, about["task"], [*columns, *losses])
     attributes = {
-        name: dict(zip(rows[name], _numbers_if_all(rows[name]), strict=True))
+        name: dict(zip(rows[name], numbers_if_all(rows[name].tolist()), strict=True))
         for name in about["task"]
     }
     means = _means(rows, columns, [loss, *curves["columns"]])
@@ -157,7 +156,7 @@ def _averaged(rows: pd.DataFrame, by: Sequence[str], used: Sequence[str], count:
 
 def _sorted(rows: pd.DataFrame, task: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
     """The rows in the order of their values; tasks with sizes as names in that of the sizes."""
-    names = [pd.Series(_numbers_if_all(rows[name]), dtype=object) for name in task]
+    names = [pd.Series(numbers_if_all(rows[name].tolist()), dtype=object) for name in task]
     keys = [_ranks(column) for column in (*names, *(rows[name] for name in columns))]
     return rows.iloc[np.lexsort(keys[::-1])]  # by the first key first
 
@@ -189,19 +188,13 @@ def _check_names(rows: pd.DataFrame, names: Sequence[str], file: str) -> None:
                 raise TableError(f"{file}: {text}: write a name, or leave the row out by `where`")
 
 
-def _numbers_if_all(values: pd.Series) -> list[Any]:
-    """The values of a column, with texts as numbers if every value is the text of a number."""
-    texts = [value for value in values if isinstance(value, str)]
-    return table_file.typed(texts) if len(texts) == len(values) else values.tolist()
-
-
 def _values(
     rows: pd.DataFrame, dimension: Dimension, about: Mapping[str, Any], file: str
 ) -> list[Any]:
     """The values of a dimension as numbers of its range, or as its choices."""
     values = []
     for index, written in rows[dimension.name].items():
-        value = number(written) if dimension.numeric else _choice(written, dimension.choices)
+        value = value_in(dimension, written)
         if (wrong := _outside(written, value, dimension)) is not None:
             task = ", ".join(_text(rows.at[index, name]) for name in about["task"])
             wanted, advice = wrong
@@ -240,22 +233,6 @@ def _as_number(written: Any) -> str:
     if len(with_point.rpartition(".")[2]) == 3:  # the comma may separate thousands
         return "write a number without a comma"
     return f"write {with_point}"
-
-
-def _choice(value: Any, choices: Sequence[Any]) -> Any:
-    """The choice that a value is; None if it is none of them."""
-    for choice in choices:
-        if type(choice) is type(value) and choice == value:
-            return choice
-    if isinstance(value, str):
-        for choice in choices:
-            if isinstance(choice, bool) and value.lower() == str(choice).lower():
-                return choice
-    if (found := number(value)) is None:
-        return None
-    numbers = [choice for choice in choices if is_number(choice)]
-    nearest = min(numbers, key=lambda choice: abs(choice - found), default=math.nan)
-    return nearest if math.isclose(found, nearest, rel_tol=NEAR) else None
 
 
 def _order(value: Any) -> tuple[int, float, str]:

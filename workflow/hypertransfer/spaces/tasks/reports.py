@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from hypertransfer.spaces.tasks import states
-from hypertransfer.spaces.tasks.table_file import number
 from hypertransfer.spaces.tasks.tables import TableError
+from hypertransfer.spaces.tasks.written_values import number
 
 TRIAL = "trial_id"
 OF_RAY, OF_SYNE = "training_iteration", "st_worker_iter"

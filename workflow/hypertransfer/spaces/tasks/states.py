@@ -16,8 +16,8 @@ from typing import Any
 
 import pandas as pd
 
-from hypertransfer.spaces.tasks.table_file import number
 from hypertransfer.spaces.tasks.tables import TableError
+from hypertransfer.spaces.tasks.written_values import number
 
 DONE = "done"
 DECISION = "st_decision"

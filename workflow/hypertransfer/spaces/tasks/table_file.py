@@ -8,7 +8,6 @@ Columns of names stay text even if they look like numbers: 2020.1 and 2020.10 ar
 from __future__ import annotations
 
 import csv
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -18,11 +17,10 @@ import pandas as pd
 import pyarrow as pa
 
 from hypertransfer.spaces.tasks.tables import TableError
+from hypertransfer.spaces.tasks.written_values import are_numbers, typed
 from hypertransfer.storage import parquet
 
 SUFFIXES = (".csv", ".parquet", ".pq")
-NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
-_PADDED = re.compile(r"[-+]?0[0-9]")  # of names such as 007
 _SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}  # that other tools write between values
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
@@ -65,19 +63,6 @@ def check_suffix(path: Path) -> None:
     if suffix not in SUFFIXES:
         unpack = "unpack the file, and " if suffix in _PACKED else ""
         raise TableError(f"{path}: {unpack}give a file that ends with {', '.join(SUFFIXES)}")
-
-
-def number(value: Any) -> float | None:
-    """A value as a number, if it is a number or the text of one; None for every other value."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str):
-        text = value.strip()
-        return float(text) if NUMBER.fullmatch(text) else None
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
 
 
 def is_empty(value: Any) -> bool:
@@ -131,26 +116,6 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
         raise TableError(f"{path}: the column {doubles[0]!r} stands twice")
 
 
-def typed(texts: Sequence[str]) -> list[Any]:
-    """The values of a CSV file's column: numbers if all are numbers, else texts as written."""
-    return [_number(text.strip()) for text in texts] if _are_numbers(texts) else list(texts)
-
-
 def _written(texts: Sequence[str]) -> list[str]:
     """The texts of a column of names; blanks around numbers are no part of a name."""
-    return [text.strip() for text in texts] if _are_numbers(texts) else list(texts)
-
-
-def _are_numbers(texts: Sequence[str]) -> bool:
-    """Whether every text that is not empty is a number, and none is padded, as 007 is."""
-    filled = [text.strip() for text in texts if text.strip()]
-    return bool(filled) and all(NUMBER.fullmatch(t) and not _PADDED.match(t) for t in filled)
-
-
-def _number(text: str) -> float | None:
-    if not text:
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
+    return [text.strip() for text in texts] if are_numbers(texts) else list(texts)
