@@ -178,3 +178,11 @@ def test_attributes_of_classes_of_held_objects_are_restored(monkeypatch):
     Note.made = 0
     ModuleState(other).restore(*saved)
     assert (type(other.note), Note.made) == (Note, 5)
+
+
+def test_classes_are_written_in_the_order_of_the_modules():
+    """An order by address would differ from process to process."""
+    kinds = [type(f"Kind{n}", (nn.Module,), {"calls": 0}) for n in range(8)]
+    net = nn.Sequential(*(kind() for kind in kinds))
+    state = ModuleState(net)
+    assert [cls for cls in state._classes() if cls in kinds] == kinds

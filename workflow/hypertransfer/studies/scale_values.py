@@ -35,7 +35,7 @@ def grid_at(values: Any, name: str) -> Iterator[Grid]:
 def scale_values(values: Any) -> ScaleValues:
     """The values of columns of runs, and the rows of tables of replays, at one scale."""
     grids = _parsed(values, "grids", lambda _, written: Grid.parse(written))
-    runs = _parsed(values, "grids", lambda _, written: _columns(Grid.parse(written)))
+    runs = _parsed(values, "grids", lambda name, _: _columns(grids[name]))
     suites = _parsed(values, "suites", lambda _, written: Suite.parse(written))
     replayed = _parsed(values, "replays", lambda _, written: Replay.parse(written))
     try:

@@ -109,9 +109,10 @@ class ModuleState:
         of_classes = {(cls, n): value for cls in own for n, value in class_values(cls).items()}
         return {**self._attributes(), **of_classes}
 
-    def _classes(self) -> set[type]:
-        """The classes of the modules, with their bases."""
-        return {cls for module in self._model.modules() for cls in type(module).__mro__}
+    def _classes(self) -> list[type]:
+        """The classes of the modules, with their bases, in the order of the modules."""
+        modules = self._model.modules()
+        return list(dict.fromkeys(cls for module in modules for cls in type(module).__mro__))
 
     def _attributes(self) -> dict[str, Any]:
         """Attributes by the name of their module and their own, as modules let them be copied."""
@@ -138,7 +139,7 @@ class ModuleState:
         cannot be read in classes of other objects than the network's modules counts by identity.
         """
         named = {**dict(self._model.named_modules()), **tensors_of(self._model)}
-        own, classes = {id(item): name for name, item in named.items()}, self._classes()
+        own, classes = {id(item): name for name, item in named.items()}, {*self._classes()}
         return {
             name: _digest(value, own)
             if isinstance(name, str) or name[0] in classes
