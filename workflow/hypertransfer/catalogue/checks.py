@@ -126,8 +126,7 @@ def _one_of(name: str, known: Iterable[str]) -> str:
 
 
 def _unfound(kind: str, name: str) -> Iterator[Problem]:
-    text = objection(kind, name) or _undefined(name)
-    if text := text or imported_names.objection(kind, name):
+    if text := objection(kind, name) or _undefined(name) or imported_names.objection(kind, name):
         yield Problem((kind,), name, text)
 
 
