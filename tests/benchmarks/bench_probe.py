@@ -32,7 +32,7 @@ DEFAULT = 0.01  # the tolerance of the probe by default
 # Measured relative errors that each method is asked for, at all starts, by number of eigenvalues;
 # None is the error of ours with the default tolerance.
 WANTED = {1: (0.01, 0.001, None), 5: (0.01,)}
-STARTS = 8  # random starts of the whole trajectory: a method may miss the largest at some of them
+STARTS = 4  # random starts of the whole trajectory: a method may miss the largest at some of them
 # Each method has the loosest of these that gives the error.
 TOLERANCES = {
     "ours": (0.1, 0.03, 0.01, 0.003, 0.001),
