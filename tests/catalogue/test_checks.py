@@ -91,7 +91,7 @@ def project(tmp_path, monkeypatch):
     "source",
     [
         "class Net: ...",
-        "def Net(): ...",
+        "def Net(**sizes): ...",
         "Net = print",
         "try:\n    import Net\nexcept ImportError:\n    pass",
         "if 1:\n    from somewhere import Other as Net\nelse:\n    Net = print",
@@ -169,6 +169,25 @@ def test_arguments_that_take_all_or_lack(project, more):
 def test_a_signature_that_is_not_certain_is_left_to_the_job(project, source):
     (project / "own_net.py").write_text(source, encoding="utf-8")
     assert problems(model={"name": "own_net:Net", "whatever": 1}) == []
+
+
+@pytest.mark.parametrize("source", ["Net = 3", "Net: int = 3", "Net = {'width': 1}", "Net = []"])
+def test_a_network_that_is_a_value_is_a_problem(project, source):
+    (project / "own_net.py").write_text(source, encoding="utf-8")
+    text = "model: own_net:Net is a value in own_net.py: name a class or a function"
+    assert problems(model="own_net:Net") == [text]
+
+
+@pytest.mark.parametrize(
+    "source", ["class Net:\n    def __init__(self, w, d): ...", "def Net(w, d): ..."]
+)
+def test_a_network_that_does_not_take_what_it_is_called_with_is_a_problem(project, source):
+    (project / "own_net.py").write_text(source, encoding="utf-8")
+    text = (
+        "model: own_net:Net takes no width, depth, input_shape, classes: a network is called with "
+        "width, depth, input_shape, classes, by name"
+    )
+    assert problems(model={"name": "own_net:Net", "w": 1, "d": 2}) == [text]
 
 
 def test_options_of_own_data_and_optimizers(project):

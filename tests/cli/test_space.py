@@ -153,7 +153,11 @@ def test_runs_that_differ_in_more_than_seeds_are_averaged_with_a_word(table, cap
     other = one.assign(optimizer="adam", seconds=range(360, 720))
     pd.concat([one, other]).to_csv(table, index=False)
     assert main(["space", "sweep.csv"]) == 0
-    text = "720 rows became 360 evaluations; rows of one evaluation differ in optimizer\n"
+    text = (
+        "720 rows became 360 evaluations; rows of one evaluation differ in optimizer; they have "
+        "other values of seconds, too: if one of these is a setting, name it in `dimensions` or "
+        "`task`\n"
+    )
     assert text in capsys.readouterr().out
 
 
@@ -251,6 +255,29 @@ def test_a_space_of_tasks_that_share_nothing_is_doubted(table, capsys):
     said = capsys.readouterr().out
     assert "do not trust this space yet: 2 tasks: too few" in said
     assert "no gain on tasks that were left out in learning" in said
+
+
+def test_a_space_that_leaves_most_winners_outside_is_doubted(table, capsys):
+    """Best rates are spread over the range, and with a slack of 2 the box holds the middle ones."""
+    apart = sweep()
+    where = {name: 10 ** (-0.5 - 0.5 * i) for i, name in enumerate(BEST)}
+    apart["loss"] = np.abs(np.log10(apart["lr"] / apart["data"].map(where)))
+    apart.to_csv("sweep.csv", index=False)
+    assert main(["space", "sweep.csv", "--shape", "box", "--slack", "2"]) == 0
+    said = capsys.readouterr().out
+    outside = said.partition("tasks with a winner outside: ")[2].partition("\n")[0].split(", ")
+    assert len(outside) > 3
+    assert f"a winner of {len(outside)} of 6 tasks lies outside" in said
+    assert "no reason found" not in said
+
+
+@pytest.mark.parametrize(("rows", "few"), [(4, True), (400, False)])
+def test_regrets_in_a_space_of_one_or_two_evaluations_of_a_task_are_marked(
+    table, capsys, rows, few
+):
+    sweep(rows).to_csv("sweep.csv", index=False)
+    assert main(["space", "sweep.csv", "--shape", "box"]) == 0
+    assert ("so few that the regrets in the space say little" in capsys.readouterr().out) is few
 
 
 def test_the_command_does_not_import_torch(table):

@@ -64,7 +64,7 @@ def test_losses_written_as_endless_are_the_worst(bad):
 
 
 @pytest.mark.parametrize(
-    "bad", ["1,234", "12.3%", "n/a", "-inf", -math.inf, "1 2", "0x1", True, "1_000"]
+    "bad", ["1,234", "12.3%", "n/a", "-inf", -math.inf, "1 2", "0x1", True, "1_000", "1e400"]
 )
 def test_what_cannot_be_read_as_a_loss_is_refused(bad):
     table = frame().astype({"loss": object})
@@ -154,7 +154,9 @@ def test_tasks_with_one_evaluation_are_named():
     table = frame().assign(seed=0, kind=["x", "y", "x", "x"], hours=[1.5, 2.5, 3.5, 4.5])
     tasks_of(table, ABOUT, "t", said.append)
     assert said == [
-        "4 rows became 3 evaluations; rows of one evaluation differ in kind",
+        "4 rows became 3 evaluations; rows of one evaluation differ in kind; they have other "
+        "values of half, hours, too: if one of these is a setting, name it in `dimensions` or "
+        "`task`",
         "1 of 2 tasks have one evaluation each: 'b, 16'",
     ]
 

@@ -36,6 +36,19 @@ def test_names_are_texts_even_if_they_look_like_numbers(tmp_path):
     assert found["loss"].tolist() == [1, 2, 3]
 
 
+def test_blanks_around_the_names_of_columns_are_no_part_of_them(tmp_path):
+    (tmp_path / "t.csv").write_text("task, lr , loss\na,1,2\n")
+    assert list(table_file.frame(tmp_path / "t.csv")) == ["task", "lr", "loss"]
+    (tmp_path / "t.csv").write_text("task,lr, lr\na,1,2\n")
+    with pytest.raises(TableError, match="the column 'lr' stands twice"):
+        table_file.frame(tmp_path / "t.csv")
+
+
+def test_a_number_beyond_the_range_of_floats_stays_text(tmp_path):
+    (tmp_path / "t.csv").write_text("loss\n1.5\n1e400\n")
+    assert table_file.frame(tmp_path / "t.csv")["loss"].tolist() == ["1.5", "1e400"]
+
+
 def test_suffixes_may_be_capitals(tmp_path):
     (tmp_path / "T.CSV").write_text("a\n1\n")
     parquet.write(pa.table({"a": [1]}), tmp_path / "T.PARQUET")

@@ -16,6 +16,7 @@ from hypertransfer.spaces.tasks import written_values
     [
         ("1e3", 1000), (" .5 ", 0.5), ("-1.", -1), (2, 2), (True, None), ("1,2", None),
         ("1_0", None), ("inf", None), ("nan", None), ("", None), (None, None), ("½", None),
+        ("1e400", None), ("9" * 400, None),
         (pd.NA, None), ([1], None),
     ],
 )  # fmt: skip

@@ -26,6 +26,7 @@ NOT_PASSED = {  # options of optimizers that are no arguments, and what to do in
     "eps": "read it from the groups, each of which holds its own",
     "gradient_power": "remove the argument; it chooses the table, and no group holds it",
 }
+NEEDED = ("width", "depth", "input_shape", "classes")  # which every network is called with, by name
 PASSED_IN_LIBRARY = ("eps",)  # by name, to the library's own optimizers
 
 
@@ -40,9 +41,22 @@ def problems(kind: str, part: Component) -> Iterator[Problem]:
     source = own(module)
     if source is None:
         return
+    modified = source.stat().st_mtime_ns
+    if _is_value(source, modified, attribute):
+        text = f"{part.name} is a value in {source.name}: name a class or a function"
+        yield Problem((kind,), NO_VALUE, text)
+        return
     by_position = int(kind == "optimizer")  # the parameter groups
-    signature = _signature(source, source.stat().st_mtime_ns, attribute, by_position)
+    signature = _signature(source, modified, attribute, by_position)
     if signature is None:
+        return
+    if kind == "model" and (lacking := [n for n in NEEDED if n not in signature.options]):
+        yield Problem(
+            ("model",),
+            NO_VALUE,
+            f"{part.name} takes no {', '.join(lacking)}: a network is called with "
+            f"{', '.join(NEEDED)}, by name",
+        )
         return
     taken = [name for name in signature.options if name not in GIVEN[kind]]
     not_passed = _not_passed(kind, module)
@@ -76,14 +90,28 @@ def _signature(
     source: Path, _modified: int, attribute: str, by_position: int
 ) -> package_source.Signature | None:
     """The arguments by name of a function or class; None if they cannot be known."""
-    try:
-        tree = ast.parse(source.read_bytes())
-    except SyntaxError:  # which `checks` reports
-        return None
-    function, bound = _function(tree, attribute)
+    function, bound = _function(_tree(source), attribute)
     if function is None or function.args.kwarg or function.args.vararg:
         return None
     return package_source.signature_of(function, bound + by_position)
+
+
+@lru_cache(maxsize=64)
+def _is_value(source: Path, _modified: int, attribute: str) -> bool:
+    """Whether a module's only statement that binds the name assigns a literal to it."""
+    match [node for node in _tree(source).body if attribute in package_source.defined(node)]:
+        case [ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value)]:
+            literals = ast.Constant | ast.JoinedStr | ast.List | ast.Tuple | ast.Set | ast.Dict
+            return isinstance(value, literals)
+    return False
+
+
+def _tree(source: Path) -> ast.Module:
+    """The statements of a source; none if it is no Python, which `checks` reports."""
+    try:
+        return ast.parse(source.read_bytes())
+    except SyntaxError:
+        return ast.Module([], [])
 
 
 def _function(tree: ast.Module, name: str) -> tuple[ast.FunctionDef | None, int]:

@@ -200,6 +200,8 @@ def doubts(
             f"{_counted(space.points, 'winner')}, fewer than {wanted}: the space may fit these "
             "alone; see --top"
         )
+    if 2 * len(space.excluded) > len(tasks):
+        reasons.append(f"a winner of {len(space.excluded)} of {len(tasks)} tasks lies outside")
     if left and not _gain(left) < WORTH:
         reasons.append(_no_gain("tasks"))
     if left and 2 * _better(left) < len(left):
@@ -294,6 +296,8 @@ def _left_out(noun: str, left: Sequence[LeftOut]) -> Iterator[str]:
     yield f"  range on {_better(left)} of {len(left)}"
     rows = float(np.median([fold.rows for fold in left]))
     yield f"  evaluations of a task inside, median over tasks: {rows:g}"
+    if rows < COUNTS[0]:
+        yield "  so few that the regrets in the space say little: they are those of the best inside"
     yield f"  regret after    {'  '.join(f'{count:>7}' for count in COUNTS)}"
     for name, key in (("in the space", "inside"), ("whole range", "whole")):
         mean = np.mean([getattr(fold, key) for fold in left], axis=0)

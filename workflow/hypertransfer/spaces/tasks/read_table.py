@@ -138,20 +138,26 @@ def _stripped(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 
 def _averaged(rows: pd.DataFrame, by: Sequence[str], used: Sequence[str], count: int) -> str:
-    """A line on rows of one evaluation, which are averaged, and on settings that they differ in.
+    """A line on rows of one evaluation, which are averaged, and on the columns they differ in.
 
-    A setting has no more values than an evaluation has rows. What has more is a measurement, or
-    tells rows apart as a key does.
+    A column with no more values than an evaluation has rows is a setting, such as a seed. A column
+    with more may be a measurement, a key of rows or a setting: the line says so.
     """
     evaluations = rows.groupby(list(by), sort=False, dropna=False)
     numbers, most = evaluations.ngroup(), int(evaluations.size().max())
-    different = []
+    settings, others = [], []
     for name in (name for name in rows if name not in used):
         values = rows[name].map(str)
-        if 1 < values.nunique() <= most and (values.groupby(numbers).nunique() > 1).any():
-            different.append(str(name))
+        if (values.groupby(numbers).nunique() > 1).any():
+            (settings if values.nunique() <= most else others).append(str(name))
     text = f"{len(rows)} rows became {count} evaluations; rows of one evaluation "
-    return text + (f"differ in {', '.join(different)}" if different else "are averaged")
+    text += f"differ in {', '.join(settings)}" if settings else "are averaged"
+    if not others:
+        return text
+    return (
+        f"{text}; they have other values of {', '.join(others)}, too: if one of these is a "
+        "setting, name it in `dimensions` or `task`"
+    )
 
 
 def _sorted(rows: pd.DataFrame, task: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:

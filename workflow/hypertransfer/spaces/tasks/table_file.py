@@ -84,7 +84,7 @@ def _from_parquet(path: Path, lists: Collection[str] | None) -> pd.DataFrame:
 def _from_csv(path: Path, is_name: Callable[[str], bool]) -> pd.DataFrame:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, strict=True)
-        header = next(reader, [])
+        header = [name.strip() for name in next(reader, [])]
         _check_separator(path, header)
         _check_names(path, header)
         rows = []

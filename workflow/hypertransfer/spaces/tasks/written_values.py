@@ -20,12 +20,15 @@ _PADDED = re.compile(r"[-+]?0[0-9]")  # of names such as 007
 
 
 def number(value: Any) -> float | None:
-    """A value as a number, if it is a number or the text of one; None for every other value."""
+    """A value as a number, if it is a number or the text of one; None for every other value.
+
+    The text of a number that is too large for a float, such as 1e400, is no number.
+    """
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
         text = value.strip()
-        return float(text) if NUMBER.fullmatch(text) else None
+        return float(text) if _is_number(text) else None
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
@@ -40,7 +43,12 @@ def typed(texts: Sequence[str]) -> list[Any]:
 def are_numbers(texts: Sequence[str]) -> bool:
     """Whether every text that is not empty is a number, and none is padded, as 007 is."""
     filled = [text.strip() for text in texts if text.strip()]
-    return bool(filled) and all(NUMBER.fullmatch(t) and not _PADDED.match(t) for t in filled)
+    return bool(filled) and all(_is_number(t) and not _PADDED.match(t) for t in filled)
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is that of a number that a float can hold."""
+    return bool(NUMBER.fullmatch(text)) and math.isfinite(float(text))
 
 
 def _number(text: str) -> float | None:
