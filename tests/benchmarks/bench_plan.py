@@ -38,7 +38,7 @@ def axes(runs: int) -> dict[str, list]:
     return {
         "optimizer": ["sgd", "adam"],
         "shape.width": [4 * (i + 1) for i in range(10)],
-        "batch_size": [8 * (i + 1) for i in range(runs // 1000)],
+        "batch_size": [8 + 2 * i for i in range(runs // 1000)],  # at most the 256 training samples
         "lr": [0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5],
         "seed": list(range(5)),
     }
