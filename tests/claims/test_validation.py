@@ -68,7 +68,7 @@ def test_all_problems_of_all_claims_come_at_once():
     texts = validation.validate(
         [make_claim(), make_claim(bar={"max": "x"}, measure="no"), missing, 3]
     )
-    assert len(texts) == 2 + 6 + 1 + 1
+    assert len(texts) == 2 + 8 + 1 + 1
     assert "claim 'mup-width': the id occurs twice; give each claim its own" in texts
     assert "claim 'empty': bar: is missing" in texts
     assert "claim 3: 3 is not a mapping" in texts

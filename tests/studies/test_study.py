@@ -62,7 +62,9 @@ claims:
   - id: stays
     sentence: It stays.
     source: nowhere
+    kind: ours
     confidence: low
+    bar_from: ours
     measure: sharpness_spread
     where: {grid: sweep}
     bar: {max: 1}
