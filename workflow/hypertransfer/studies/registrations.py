@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
 from hypertransfer.claims.registration import Registration
 from hypertransfer.runs.problem import Problem
 from hypertransfer.storage.atomic import replace_atomically
-from hypertransfer.studies.document import ConfigError, read
+from hypertransfer.studies.document import ConfigError, block, read
 from hypertransfer.studies.schema import schema_problems
 
 HEADER = """\
@@ -45,12 +43,5 @@ def save_registration(registration: Registration, studies: Path) -> Path:
     """Write the file of a registration, and return its path."""
     file = registration_file(registration.study, studies)
     file.parent.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(
-        registration.plain(),
-        sort_keys=False,
-        allow_unicode=True,
-        width=110,
-        default_flow_style=None,
-    )
-    replace_atomically(file, (HEADER + text).encode())
+    replace_atomically(file, (HEADER + block(registration.plain())).encode())
     return file
