@@ -9,7 +9,6 @@ from typing import Any
 from hypertransfer.runs.section import Section
 
 MIN_SEEDS = 3
-KINDS = PAPER, CONTROL, OURS = ("paper", "control", "ours")
 
 
 @dataclass(frozen=True, kw_only=True)

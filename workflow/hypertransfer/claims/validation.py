@@ -11,13 +11,14 @@ from typing import Any
 from hypertransfer.catalogue.config_schemas import confidences, ids, kinds
 from hypertransfer.catalogue.options import COUNT, MOST_COUNT, Validator, typed_number
 from hypertransfer.claims.bars import TOLERANCE
-from hypertransfer.claims.claim import PAPER, Claim, Control
+from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import Measure
 from hypertransfer.runs import conditions
 from hypertransfer.runs.columns import ALONG_TRAINING
 from hypertransfer.runs.numbers import is_finite_number
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
+from hypertransfer.runs.scorecard import PAPER
 from hypertransfer.runs.section import default_of
 
 # Words that name a place in a paper, or in the code and notebooks that its authors published.

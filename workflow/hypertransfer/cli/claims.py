@@ -12,22 +12,18 @@ from typing import Any
 
 from hypertransfer.claims import reach
 from hypertransfer.claims.bars import bar_text
-from hypertransfer.claims.claim import KINDS, Claim
+from hypertransfer.claims.claim import Claim
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.registration import AFTER, BEFORE, needs_reason, register
 from hypertransfer.planning import load
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError, known_names
+from hypertransfer.runs.scorecard import KINDS
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.main_config import main_config, studies_folder
 from hypertransfer.studies.planned import Planned
 from hypertransfer.studies.registrations import save_registration
 
-TITLES = {
-    "paper": "claims of the paper",
-    "control": "controls: established facts, and checks of the experiment",
-    "ours": "our own questions",
-}
 WIDTH = 110
 
 
@@ -62,10 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
 def listing(plan: StudyPlan) -> str:
     """The claims of a study, by kind: id, form of the test, bar with its origin, registration."""
     lines = [f"{plan.name}: {len(plan.study.claims)} claims"]
-    for kind in KINDS:
+    for kind, title in KINDS.items():
         claims = [claim for claim in plan.study.claims if claim.kind == kind]
         if claims:
-            lines += ["", f"{TITLES[kind]} ({len(claims)})"]
+            lines += ["", f"{title} ({len(claims)})"]
             lines += [line for claim in claims for line in _claim_lines(plan, claim)]
     return "\n".join(lines)
 
