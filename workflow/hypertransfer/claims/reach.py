@@ -99,10 +99,8 @@ def fault(reach: Reach, bar: Mapping[str, float], unit: str) -> str:
     A value on the bar itself does not count, since seeds vary around it.
     """
     low, high = bar.get("min", -math.inf), bar.get("max", math.inf)
-    width = f"{high - low:.12g}"
-    if high - low <= reach.width:
-        return f"it cannot hold: intervals are at least {_text(reach.width, unit)} wide, and the " \
-            f"bar is {width}"  # fmt: skip
+    if high - low <= reach.width + TOLERANCE:
+        return f"it cannot hold: intervals are at least {_text(reach.width, unit)} wide"
     if reach.least_high >= high - TOLERANCE:
         return f"it cannot hold: the least measurable value is {_text(reach.least_high, unit)}"
     if reach.greatest_low <= low + TOLERANCE:
