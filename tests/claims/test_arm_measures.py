@@ -139,7 +139,8 @@ def test_the_factor_over_batch_sizes():
 
 
 def test_the_measures_of_arms_can_be_named_in_claims():
-    claim = {"id": "x", "sentence": "x", "source": "x", "confidence": "low", "bar": {"max": 1},
+    claim = {"id": "x", "sentence": "x", "source": "x", "kind": "ours",
+             "confidence": "low", "bar_from": "ours", "bar": {"max": 1},
              "measure": "horizon_ratio", "where": {},
              "options": {"of": "a", "over": "b"}}  # fmt: skip
     assert not validation.validate([claim])

@@ -34,6 +34,12 @@ def broken():
     yield {"confidence": "H"}, "confidence: 'H' is not one of high, medium, low"
     yield {"paper_value": 4.5}, "paper_value: 4.5 is not a text or null"
     yield {"min_seeds": 0}, "min_seeds: 0 is not a whole number of at least 1"
+    yield {"kind": "mine"}, "kind: 'mine' is not one of paper, control, ours"
+    yield {"kind": "paper", "source": "Noci et al."}, "source: names no place in the paper: add its"
+    yield {"bar_from": " "}, "bar_from: ' ' is not a text"
+    yield {"paper_number": "1"}, "paper_number: '1' is not a finite number or null"
+    yield {"paper_number": 1}, "bar.max: 1 is the value of the source (paper_number)"
+    yield {"paper_number": -1, "bar": {"min": -1, "max": 2}}, "bar.min: -1 is the value of the"
     yield {"sentence": " "}, "sentence: ' ' is not a text"
     yield {"sentense": "x"}, "sentense: unknown key; known: id"
     yield {"unit": 1}, "unit: 1 is not a text"
@@ -68,12 +74,26 @@ def test_all_problems_of_all_claims_come_at_once():
     texts = validation.validate(
         [make_claim(), make_claim(bar={"max": "x"}, measure="no"), missing, 3]
     )
-    assert len(texts) == 2 + 6 + 1 + 1
+    assert len(texts) == 2 + 8 + 1 + 1
     assert "claim 'mup-width': the id occurs twice; give each claim its own" in texts
     assert "claim 'empty': bar: is missing" in texts
     assert "claim 3: 3 is not a mapping" in texts
     assert list(validation.problems(make_claim())) == []
     assert [problem.path for problem in validation.problems(make_claim(bar={}))] == [("bar",)]
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["Fig. 1", "third figure", "Table 2", "§ 3.1", "abstract", "page 33", "Lemma C.6", "notebooks"],
+)
+def test_a_place_in_a_paper_has_many_names(place):
+    claim = make_claim(kind="paper", source=f"Noci et al. 2402.17457, {place}", paper_number=0.7)
+    assert validation.validate([claim]) == []
+
+
+def test_others_than_the_paper_need_no_place():
+    for kind in ("control", "ours"):
+        assert validation.validate([make_claim(kind=kind, source="Yang et al.")]) == []
 
 
 def test_whole_numbers_are_numbers_for_options_and_bars():

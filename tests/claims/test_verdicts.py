@@ -279,12 +279,15 @@ def test_a_missing_or_empty_table_is_told():
 
 def card(*entries, tables=None):
     tables = tables or make_tables()
-    return verdicts.scorecard(entries, tables, study="s", scale="desk", edition="1")
+    facts = {"study": "s", "scale": "desk", "edition": "1"}
+    registered = {entry["id"]: f"before results, {entry['id']}" for entry in entries}
+    return verdicts.scorecard(entries, tables, registered=registered, **facts)
 
 
 DOCUMENTED = (
-    "study", "claim", "sentence", "source", "paper_value", "value", "low", "high", "over", "bar",
-    "bar_min", "bar_max", "verdict", "confidence", "scale", "edition", "reason", "cause", "unit",
+    "study", "claim", "sentence", "kind", "source", "paper_value", "value", "low", "high", "over",
+    "bar", "bar_min", "bar_max", "bar_from", "test", "verdict", "confidence", "registered", "scale",
+    "edition", "reason", "cause", "unit",
 )  # fmt: skip
 
 
@@ -293,6 +296,9 @@ def test_a_scorecard_has_a_row_a_claim_and_the_documented_columns():
     assert tuple(two.columns) == DOCUMENTED
     assert two["claim"].tolist() == ["mup-width", "sp"]
     assert two["verdict"].tolist() == ["holds", "holds"]
+    assert two["kind"].tolist() == ["ours", "ours"]
+    assert two["test"].tolist() == ["stays", "moves"]
+    assert two["registered"].tolist() == ["before results, mup-width", "before results, sp"]
     assert two.iloc[0][["study", "scale", "edition", "unit"]].tolist() == [
         "s",
         "desk",

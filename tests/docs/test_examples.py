@@ -115,7 +115,8 @@ def test_the_probe_measures_at_every_checkpoint(monkeypatch):
 def test_the_measure_decides_a_claim():
     importlib.import_module("my_measure")
     claim = {
-        "id": "spread", "sentence": "Seeds agree.", "source": "ours", "confidence": "high",
+        "id": "spread", "sentence": "Seeds agree.", "source": "ours", "kind": "ours",
+        "confidence": "high", "bar_from": "ours",
         "measure": "seed_spread", "where": {"grid": "sweep"}, "bar": {"max": 0.5},
     }  # fmt: skip
     runs = pd.DataFrame({"grid": "sweep", "seed": [0, 1, 2], "final_loss": [1.0, 1.1, 1.2]})

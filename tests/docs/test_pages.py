@@ -67,8 +67,13 @@ def test_the_readme_has_two_screens_at_most():
 
 
 def counted(study: str) -> dict[str, int]:
-    """Verdicts of a study, counted in the rows of its scorecard."""
+    """Verdicts on claims of the paper, counted in the rows of a study's scorecard.
+
+    A scorecard from before claims had kinds has one table of all claims.
+    """
     claims = (DOCS / "scorecards" / f"{study}.md").read_text("utf-8").partition("## Claims")[2]
+    of_paper = claims.partition("### Claims of the paper")[2].partition("###")[0]
+    claims = of_paper or claims
     found = re.findall(
         r"\| \**(holds|fails|undecided)\**(?: \([^|)]+\))? \|$", claims, flags=re.MULTILINE
     )

@@ -41,6 +41,8 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     claim = {
         "sentence": "The rate stays.",
+        "kind": "paper",
+        "registered": "early",
         "over": "seeds",
         "bar": "≤ 1 octave",
         "bar_min": None,
@@ -73,7 +75,7 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
     pages = dict(write_docs.result_pages())
     assert set(pages) == {"scorecards/moe_mup.md", "speed.md"}
     card = pages["scorecards/moe_mup.md"]
-    assert "| The rate stays. | ≤ 1 octave | 0.50 (0.25 … 0.75) | **holds** |" in card
+    assert "| The rate stays. | ≤ 1 octave | 0.50 (0.25 … 0.75) | early | **holds** |" in card
     assert "| commits | 0123456789ab |" in card
     assert "| runs | 1 |" in card
     assert "| a step | 1 | 2 | 0.5 | 1 | met | s |" in pages["speed.md"]

@@ -12,6 +12,7 @@ import pytest
 
 from hypertransfer.catalogue import module_source, versions
 from hypertransfer.catalogue.cards import figures
+from hypertransfer.claims.registration import Entry, Registration, claim_digest
 from hypertransfer.planning import job_digest, report_template
 from hypertransfer.planning.load import IndexPlan
 from hypertransfer.planning.planned_runs import steps_to_keep
@@ -59,7 +60,9 @@ VALUES = {
             "id": "stays",
             "sentence": "It stays.",
             "source": "nowhere",
+            "kind": "ours",
             "confidence": "low",
+            "bar_from": "ours",
             "measure": "optimum_shift",
             "where": {"grid": "sweep"},
             "bar": {"max": 1},
@@ -81,6 +84,19 @@ def planned(edit=lambda values: None, *, scale="desk", minutes=3.0, keep=None):
     values = copy.deepcopy(VALUES)
     edit(values)
     return StudyPlan(Study.parse(values, scale), minutes, keep=keep)
+
+
+def test_a_registration_renames_the_verdicts_alone():
+    """A reason that is added, or a claim that is registered, trains and draws nothing."""
+    before = planned()
+    (claim,) = before.study.claims
+    entry = Entry(digest=claim_digest(claim), fixed="2026-01-02", results="before")
+    found = Registration(study="mine", claims={"stays": entry})
+    after = StudyPlan(before.study, 3.0, registration=found)
+    assert before.check_claims.parts["registered"] == {"stays": "not registered"}
+    assert after.check_claims.parts["registered"] == {"stays": "before results, 2026-01-02"}
+    renamed = {name for name, digest in names(after).items() if names(before)[name] != digest}
+    assert renamed == AFTER_CLAIMS
 
 
 def name_of(job):

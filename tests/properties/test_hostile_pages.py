@@ -30,6 +30,7 @@ EVIL = "<script>alert('x')</script>\"' onload=\"alert(1)\" --><b>&amp;"
 
 CARD = pd.DataFrame(
     [{"study": "mine", "claim": "x", "sentence": EVIL, "source": EVIL, "paper_value": EVIL,
+      "kind": "paper", "bar_from": EVIL, "registered": EVIL,
       "bar": EVIL, "bar_min": 0.0, "bar_max": None, "verdict": "fails", "reason": EVIL,
       "confidence": "low", "value": 1.0, "low": 0.0, "high": 2.0, "unit": ""}]
 )  # fmt: skip
@@ -81,7 +82,7 @@ def test_what_notebooks_show_is_escaped(tmp_path):
     }
     harmless(report_html.heading(study, "smoke").data, 6)
     harmless(report_html.figure(str(tmp_path / "f.png"), EVIL, EVIL).data, 2)
-    harmless(report_html.claims_table(CARD).data, 5)
+    harmless(report_html.claims_table(CARD).data, 7)
     harmless(report_html.table([{EVIL: EVIL}], EVIL).data, 3)
 
 

@@ -13,6 +13,7 @@ from hypertransfer.report import html
 STUDY = {"title": "A & B", "question": "Why?", "paper": {"title": "P", "authors": "Someone"}}
 CLAIM = {
     "study": "mine", "claim": "x", "sentence": "x < y", "source": "ours", "paper_value": None,
+    "kind": "paper", "bar_from": "a guess", "registered": "before results, 2026-01-02",
     "bar": "≥ 0", "bar_min": 0.0, "bar_max": float("nan"), "verdict": "holds",
     "reason": "5 seeds", "confidence": "high", "value": 0.123, "low": 0.1,
     "high": float("inf"), "unit": "octaves",
@@ -68,6 +69,7 @@ def test_claims_and_counterparts_show_values_and_verdicts():
     claims = pd.DataFrame([CLAIM])
     text = html.claims_table(claims).data
     assert "<td>0.12 (0.10 … open)</td>" in text
+    assert "<td>a guess</td><td>before results, 2026-01-02</td>" in text
     assert '<span class="holds">holds</span>' in text
     entry = {"paper": "Fig. 1", "shows": "x", "claims": ["x"], "figures": []}
     other = {"paper": "Fig. 2", "shows": "y", "claims": [], "figures": ["f", "g"]}
@@ -77,10 +79,13 @@ def test_claims_and_counterparts_show_values_and_verdicts():
 
 
 def test_the_answer_counts_verdicts():
-    text = html.answer(pd.DataFrame([CLAIM, CLAIM, {**CLAIM, "verdict": "fails"}])).data
-    assert "3 claims checked" in text
+    fails, ours = {**CLAIM, "verdict": "fails"}, {**CLAIM, "kind": "ours"}
+    text = html.answer(pd.DataFrame([CLAIM, CLAIM, fails, ours, {**fails, **ours}])).data
+    assert "3 claims of the paper checked" in text
     for part in (">2 hold<", ">1 fail<", ">0 undecided<"):
         assert part in text
+    assert "Controls and our own questions: 2 hold, 0 fail, 0 undecided." in text
+    assert "Controls and our own questions: none." in html.answer(pd.DataFrame([CLAIM])).data
     assert ".holds {" in text, "the style of the notebook's tables"
 
 

@@ -24,19 +24,25 @@ def claims() -> pd.DataFrame:
     ]
     names = ["sentence", "bar", "bar_min", "bar_max", "value", "low", "high", "verdict", "unit"]
     facts = {"scale": "desk", "edition": "2", "reason": "", "cause": "", "over": "seeds"}
+    facts |= {"kind": ["paper", "paper", "ours"], "registered": "early"}
     return pd.DataFrame(rows, columns=names).assign(**facts)
 
 
 def test_a_scorecard_counts_and_lists_every_claim(claims):
     text = results_pages.scorecard_page("mine", "Mine", claims, {"commits": "abc"}, {})
     assert "# Scorecard: Mine" in text
-    assert "| 3 | 1 | 1 | 1 |" in text
+    assert "| claims of the paper | 2 | 1 | 0 | 1 |" in text
+    assert "| our own questions | 1 | 0 | 1 | 0 |" in text
+    assert "controls" not in text
+    before, after = text.split("### Our own questions")
+    assert "µP" in before.split("### Claims of the paper")[1]
+    assert "The error is small." in after
     assert "| commits | abc |" in text
-    assert "| µP \\| stays. | ≤ 1 octave | 0.28 (0.13 … open) | undecided |" in text
-    assert "| The loss falls. | ≥ 0 loss | 0.006 (0.004 … 0.007) | **holds** |" in text
+    assert "| µP \\| stays. | ≤ 1 octave | 0.28 (0.13 … open) | early | undecided |" in text
+    assert "| The loss falls. | ≥ 0 loss | 0.006 (0.004 … 0.007) | early | **holds** |" in text
     assert (
         "| The error is small. | ≤ 1·10<sup>−5</sup> | 3·10<sup>−7</sup> "
-        "(2·10<sup>−7</sup> … 3·10<sup>−7</sup>) | **fails** |"
+        "(2·10<sup>−7</sup> … 3·10<sup>−7</sup>) | early | **fails** |"
     ) in text
 
 
@@ -62,8 +68,8 @@ def page_of(claims: pd.DataFrame, suites: dict | None = None, **changes: object)
 def test_a_verdict_that_the_interval_does_not_give_has_its_cause(claims):
     causes = ["control not met", "", "too few seeds"]
     text = page_of(claims, cause=causes, verdict=["undecided", "holds", "undecided"])
-    assert "| 0.28 (0.13 … open) | undecided (control not met) |" in text
-    assert "| 0.006 (0.004 … 0.007) | **holds** |" in text
+    assert "| 0.28 (0.13 … open) | early | undecided (control not met) |" in text
+    assert "| 0.006 (0.004 … 0.007) | early | **holds** |" in text
     assert "| undecided (too few seeds) |" in text
 
 

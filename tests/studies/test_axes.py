@@ -91,3 +91,9 @@ def test_numbers_beyond_all_bounds_are_refused_in_words(written, words):
     with pytest.raises(ProblemError) as raised:
         studies_axes.axis_values(("lr",), written)
     assert str(raised.value).endswith(words)
+
+
+def test_axes_whose_values_are_found_are_named():
+    grid = {"axes": {"lr": {"adaptive": {"start": 0.1}}, "seed": {"range": 3}, "steps": [1]}}
+    assert studies_axes.adaptive(grid) == ["lr"]
+    assert studies_axes.adaptive({}) == []

@@ -310,3 +310,74 @@ def test_points_are_read_only_where_a_filter_names_the_seed(monkeypatch):
     assert not read
     assert scale.seeded_points("filtered") == scale.seeded_points("filtered") == []
     assert len(read) == 1  # however many claims ask
+
+
+def reach_problems(adaptive=None, **changes):
+    parsed = Claim.parse(claim(**changes))
+    return [(p.key, p.text) for p in claim_checks.reach_problems(parsed, SWEPT, adaptive)]
+
+
+# The optimum of each width is known to half an octave, between 2^-3.5 and 2^-0.5.
+SWEPT = Planned(
+    {
+        "sweep": runs(
+            Grid(
+                VALID,
+                {
+                    "shape.width": [8, 16],
+                    "lr": [0.0625, 0.125, 0.25, 0.5, 1],
+                    "seed": [0, 1],
+                },
+            )
+        )
+    }
+)
+
+
+def test_a_bar_that_the_grid_can_meet_and_violate():
+    assert reach_problems() == []
+    assert reach_problems(bar={"min": 1}) == []
+    assert reach_problems(bar={"min": 2.9}) == []
+
+
+def test_a_bar_that_the_grid_cannot_violate():
+    ((key, text),) = reach_problems(bar={"max": 3})
+    assert key == "bar"
+    assert text == (
+        "it cannot fail: the measurable values are 0 to 3 octaves; the bar is ≤ 3 octaves: widen "
+        "the grid's axis, or choose another measure"
+    )
+
+
+def test_a_bar_that_the_grid_cannot_meet():
+    ((_, text),) = reach_problems(bar={"min": 3})
+    assert text.startswith("it cannot hold: the greatest measurable value is 3 octaves; the bar is")
+    stable = {"measure": "stable_lr_shift", "bar": {"max": 1}}
+    ((_, text),) = reach_problems(**stable)
+    assert text.startswith("it cannot hold: the least measurable value is 1 octaves")
+
+
+def test_the_bar_of_a_control_is_checked_too():
+    control = {"measure": "optimum_shift", "where": {"grid": "sweep"}, "bar": {"min": 4}}
+    ((key, text),) = reach_problems(control=control)
+    assert key == "control.bar"
+    assert text.startswith("it cannot hold")
+
+
+def test_rows_that_a_condition_leaves_out_do_not_count():
+    few = {"grid": "sweep", "lr": [0.125, 0.25, 0.5]}
+    ((_, text),) = reach_problems(where=few)
+    assert text.startswith("it cannot fail: the measurable values are 0 to 1 octaves")
+
+
+def test_an_axis_that_is_found_bounds_nothing():
+    assert reach_problems(bar={"max": 3}, adaptive={"sweep": ["lr"]}) == []
+    for other in ({"sweep": ["weight_decay"]}, {"other": ["lr"]}):
+        assert len(reach_problems(bar={"max": 3}, adaptive=other)) == 1
+
+
+def test_a_measure_bounds_its_values_without_a_grid():
+    claims = {"measure": "tasks_improved", "where": {}, "options": {"of": "box", "over": "random"}}
+    ((_, text),) = reach_problems(**claims, bar={"min": 100})
+    assert text.startswith("it cannot hold: the greatest measurable value is 100 % of tasks")
+    assert reach_problems(**claims, bar={"min": 80}) == []

@@ -68,7 +68,8 @@ STUDY = {
         },
     },
     "claims": [
-        {"id": "better", "sentence": "s", "source": "t", "confidence": "low",
+        {"id": "better", "sentence": "s", "source": "t", "kind": "ours", "confidence": "low",
+         "bar_from": "ours",
          "measure": "regret_ratio", "where": {"replay": "svm"},
          "options": {"of": "box", "over": "random", "at": 3}, "bar": {"max": 1}},
     ],

@@ -62,10 +62,12 @@ claims:
   - id: stays
     sentence: It stays.
     source: nowhere
+    kind: ours
     confidence: low
+    bar_from: ours
     measure: sharpness_spread
     where: {grid: sweep}
-    bar: {max: 1}
+    bar: {max: 1.3}
 scales:
   desk: {}
   smoke:
@@ -142,7 +144,7 @@ ONE = {
     ),
     "a claim that takes two runs for one": (
         "measure: sharpness_spread", "measure: sharpness_spread\n    options: {size: lr}",
-        "    bar: {max: 1}", "claims.0.where",
+        "    bar: {max: 1.3}", "claims.0.where",
         ["several runs at lr ", "seed 0: they differ in shape.width"],
     ),
     "a counterpart that is no figure": (
@@ -289,7 +291,7 @@ ONE = {
         ["'spread'", "sharpness_spread"],
     ),
     "control that is no mapping": (
-        "bar: {max: 1}", "bar: {max: 1}\n    control: true", "scales:", "claims.0.control",
+        "bar: {max: 1.3}", "bar: {max: 1.3}\n    control: true", "scales:", "claims.0.control",
         ["true is not a mapping"],
     ),
     "name that is not the file's": (
@@ -307,8 +309,8 @@ ONE = {
         ["datetime.date(2020, 1, 1) is not a finite number, a text", "quote dates"],
     ),
     "an infinite option": (
-        "where: {grid: sweep}\n    bar: {max: 1}",
-        "where: {grid: sweep, shape.width: {max: .inf}}\n    bar: {max: 1}",
+        "where: {grid: sweep}\n    bar: {max: 1.3}",
+        "where: {grid: sweep, shape.width: {max: .inf}}\n    bar: {max: 1.3}",
         "    where: {grid: sweep}\n    bar", "claims.0.where.shape.width.max",
         ["inf is not a finite number"],
     ),
@@ -367,7 +369,7 @@ ONE = {
         ["'Bad Id!' is not an id of at most 100 small letters, digits and hyphens"],
     ),
     "a bar beyond floats": (
-        "bar: {max: 1}", f"bar: {{max: -{10**400}}}", "bar: {max: 1}", "claims.0.bar.max",
+        "bar: {max: 1.3}", f"bar: {{max: -{10**400}}}", "bar: {max: 1.3}", "claims.0.bar.max",
         ["-inf is not a finite number"],
     ),
     "changes that are no mapping": (
@@ -632,3 +634,16 @@ def test_planning_imports_neither_torch_nor_matplotlib():
     environment = {"PYTHONPATH": str(ROOT / "workflow")}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_claim_that_its_grid_cannot_contradict_is_refused(load):
+    """The spread of a quantity over sizes is at least 1; the smoke scale concludes nothing."""
+    impossible = ("bar: {max: 1.3}", "bar: {max: 1}")
+    with pytest.raises(ConfigError) as caught:
+        load(impossible)
+    (problem,) = caught.value.problems
+    assert problem.key == "claims.0.bar"
+    assert problem.file.endswith("mine.yaml")
+    assert problem.line == line_of("bar: {max: 1.3}")
+    assert problem.expected.startswith("it cannot hold: the least measurable value is 1 ×")
+    load(impossible, scale="smoke")

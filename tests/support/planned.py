@@ -29,6 +29,13 @@ PROBED = Planned(RUNS, ROWS, PROBES)
 
 
 def claim(**changes):
-    texts = {"id": "c", "sentence": "s", "source": "t", "confidence": "low"}
+    texts = {
+        "id": "c",
+        "sentence": "s",
+        "source": "t",
+        "kind": "ours",
+        "confidence": "low",
+        "bar_from": "ours",
+    }
     where = {"grid": "sweep"}
     return {**texts, "measure": "optimum_shift", "where": where, "bar": {"max": 1}, **changes}

@@ -74,13 +74,15 @@ STUDY: dict[str, Any] = {
     ],
     "claims": [
         {
-            "id": "stays",
-            "sentence": "It stays.",
+            "id": "wider-is-better",
+            "sentence": "Wider is better.",
             "source": "nowhere",
+            "kind": "ours",
             "confidence": "low",
-            "measure": "optimum_shift",
+            "bar_from": "ours",
+            "measure": "transfer_gain",
             "where": {"optimizer": "sgd"},
-            "bar": {"max": 1},
+            "bar": {"min": 0},
         }
     ],
 }

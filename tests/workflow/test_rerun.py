@@ -115,7 +115,7 @@ def test_a_figure_draws_that_figure(project: Project):
 
 
 def test_a_claim_checks_the_claims(project: Project):
-    project.write_study(changed("claims/0/bar", {"max": 2}))
+    project.write_study(changed("claims/0/bar", {"min": 2}))
     ran = project.run()
     assert ran.code == 0, ran.output
     assert (ran.trained, ran.probed) == (0, 0)

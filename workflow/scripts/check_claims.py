@@ -11,5 +11,6 @@ with job.running("check_claims", snakemake) as parts:
         study=parts["study"],
         scale=parts["scale"],
         edition=parts["edition"],
+        registered=parts["registered"],
     )
     parquet.write(collect.verdict_table(verdicts), snakemake.output[0])

@@ -31,3 +31,8 @@ def ids() -> Any:
 def confidences() -> list[str]:
     """How clearly a source can state a claim, from the clearest."""
     return schema("study")["$defs"]["claim"]["properties"]["confidence"]["enum"]
+
+
+def kinds() -> list[str]:
+    """The kinds of claims: who makes the statement."""
+    return schema("study")["$defs"]["claim"]["properties"]["kind"]["enum"]

@@ -26,6 +26,7 @@ from hypertransfer.analysis.estimate import (
 )
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.tables import Tables, need, unique_runs, with_measured
+from hypertransfer.claims import reach
 from hypertransfer.claims.measure import (
     ARM,
     LOSS_OR_MEASURED,
@@ -33,11 +34,12 @@ from hypertransfer.claims.measure import (
     ClaimError,
     measure,
 )
+from hypertransfer.claims.reach import Range
 
 MEASURED = {"loss": LOSS_OR_MEASURED}  # of measures of losses, or of what a probe measured
 
 
-@measure("loss", schemas={**MEASURED, "over": {**ARM, "minLength": 0}})
+@measure("loss", schemas={**MEASURED, "over": {**ARM, "minLength": 0}}, values=Range(contrast=True))
 def advantage(
     tables: Tables,
     seed: int,
@@ -75,7 +77,7 @@ def advantage(
     )
 
 
-@measure("loss", schemas=TWO_SIZES)
+@measure("loss", schemas=TWO_SIZES, values=Range(contrast=True))
 def rise_advantage(
     tables: Tables,
     seed: int,
@@ -109,7 +111,7 @@ def rise_advantage(
     return estimate.with_caveats(note, left_out)
 
 
-@measure("%", schemas=MEASURED)
+@measure("%", schemas=MEASURED, values=Range(least=0, contrast=True))
 def arms_range(
     tables: Tables,
     seed: int,
@@ -139,7 +141,7 @@ def arms_range(
     )
 
 
-@measure("×", schemas=MEASURED)
+@measure("×", schemas=MEASURED, values=Range(least=0, contrast=True))
 def arms_ratio(
     tables: Tables,
     seed: int,
@@ -168,7 +170,7 @@ def arms_ratio(
     )
 
 
-@measure("%", schemas=MEASURED)
+@measure("%", schemas=MEASURED, values=Range(greatest=100, contrast=True))
 def perplexity_gain(
     tables: Tables,
     seed: int,
@@ -199,7 +201,7 @@ def perplexity_gain(
     )
 
 
-@measure("loss", schemas=MEASURED)
+@measure("loss", schemas=MEASURED, values=Range(contrast=True))
 def interaction(
     tables: Tables,
     seed: int,
@@ -227,7 +229,7 @@ def interaction(
     return compare(chosen, column, remainder, loss=loss, best=True, generator_seed=seed)
 
 
-@measure("percentage points")
+@measure("percentage points", values=Range(-100, 100, contrast=True))
 def diverged_advantage(
     tables: Tables,
     seed: int,
@@ -256,7 +258,7 @@ def diverged_advantage(
     return bootstrap(statistic, len(table), generator_seed=seed)
 
 
-@measure("octaves")
+@measure("octaves", values=Range(contrast=True))
 def lr_span_advantage(
     tables: Tables,
     seed: int,
@@ -287,7 +289,7 @@ def lr_span_advantage(
     return bootstrap(statistic, len(sweeps[of].losses), generator_seed=seed)
 
 
-@measure("× steps")
+@measure("× steps", values=Range(least=0, contrast=True))
 def steps_ratio(
     tables: Tables,
     seed: int,
@@ -312,7 +314,7 @@ def steps_ratio(
     )
 
 
-@measure("octaves per doubling", schemas=TWO_SIZES)
+@measure("octaves per doubling", schemas=TWO_SIZES, values=Range(contrast=True))
 def steps_ratio_slope(
     tables: Tables,
     seed: int,
@@ -348,7 +350,7 @@ def steps_ratio_slope(
     return bootstrap(statistic, count, generator_seed=seed)
 
 
-@measure("× steps")
+@measure("× steps", values=Range(least=0, contrast=True, on_grid=reach.horizon_share, swept="size"))
 def horizon_ratio(
     tables: Tables,
     seed: int,

@@ -40,18 +40,25 @@ class Claim(Control):
     Attributes:
         id: identifier of the claim.
         sentence: the statement.
+        kind: `paper`, a statement of the paper that the study reproduces; `control`, an established
+            fact or a check of the experiment; `ours`, a question that we ask.
         source: who makes the statement, and where.
         confidence: how clearly the source makes the statement: high, medium or low.
+        bar_from: where the bar comes from.
         paper_value: the value in the source, as text.
+        paper_number: the value in the source as a number, in the unit of the measure.
         control: the control measurement.
         min_seeds: smallest number of seeds, or of tasks or groups, for a verdict.
     """
 
     id: str
     sentence: str
+    kind: str
     source: str
     confidence: str
+    bar_from: str
     paper_value: str | None = None
+    paper_number: float | None = None
     control: Control | None = None
     min_seeds: int = MIN_SEEDS
 

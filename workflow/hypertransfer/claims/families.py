@@ -15,6 +15,7 @@ FAMILIES = (
     "hypertransfer.claims.sweep_measures",
     "hypertransfer.claims.trajectory_measures",
     "hypertransfer.claims.arm_measures",
+    "hypertransfer.claims.contrast_measures",
     "hypertransfer.claims.space_measures",
 )
 

@@ -17,6 +17,7 @@ from hypertransfer.analysis.tables import Tables, need, unique_runs
 from hypertransfer.catalogue.cards import probes
 from hypertransfer.catalogue.distinct_runs import DistinctRuns
 from hypertransfer.catalogue.options import MOST_COUNT, column
+from hypertransfer.claims.reach import UNBOUNDED, Range
 from hypertransfer.runs.columns import ALONG_TRAINING, SECONDS
 
 if TYPE_CHECKING:
@@ -62,12 +63,14 @@ class Measure:
         unit: unit of the value.
         table: name of the table from which a claim's `where` selects rows.
         schemas: schemas of options, which replace those in `SHARED`.
+        values: the values that the measure can have.
     """
 
     function: Callable[..., Estimate]
     unit: str
     table: str = "runs"
     schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    values: Range = UNBOUNDED
 
     @property
     def options(self) -> Mapping[str, object]:
@@ -104,7 +107,10 @@ MEASURES: dict[str, Measure] = {}
 
 
 def measure(
-    unit: str, table: str = "runs", schemas: Mapping[str, Mapping[str, Any]] | None = None
+    unit: str,
+    table: str = "runs",
+    schemas: Mapping[str, Mapping[str, Any]] | None = None,
+    values: Range = UNBOUNDED,
 ) -> Callable[[Callable[..., Estimate]], Callable[..., Estimate]]:
     """A decorator that registers a function under its name.
 
@@ -118,12 +124,13 @@ def measure(
         table: name of the table from which a claim's `where` selects rows.
         schemas: schemas of options that differ from those in `SHARED`, by option. Keywords of
             `catalogue.options`, such as `column_of`, say what a name refers to.
+        values: the values that the measure can have, against which planning checks bars.
 
     How a measure tells runs apart (`Measure.distinct`) follows from the names of its options.
     """
 
     def register(function: Callable[..., Estimate]) -> Callable[..., Estimate]:
-        MEASURES[function.__name__] = Measure(function, unit, table, schemas or {})
+        MEASURES[function.__name__] = Measure(function, unit, table, schemas or {}, values)
         return function
 
     return register

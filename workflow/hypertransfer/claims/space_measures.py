@@ -13,12 +13,15 @@ from hypertransfer.analysis.lazy import stats
 from hypertransfer.analysis.tables import Tables
 from hypertransfer.catalogue.options import column
 from hypertransfer.claims.measure import ClaimError, measure
+from hypertransfer.claims.reach import Range
 
 # Columns of the table of regions, as `spaces.replay` defines them.
 QUANTITIES = (
     "volume", "share", "inflation", "needed", "covered", "coverage", "coverage_nearest", "points",
     "excluded", "planted_out", "seconds",
 )  # fmt: skip
+SHARES = ("volume", "share", "covered", "coverage", "coverage_nearest", "planted_out")
+IN_REGIONS = Range(least=0, of_quantity=dict.fromkeys(SHARES, (0, 1)))
 # Columns of which a claim selects one value, unless `by` tells its values apart.
 ONE_OF = {"regions": ("replay", "region"), "winners": ("suite", "dimension")}
 METHOD = {"minLength": 1, "value_of": ["replays", "method"]}
@@ -40,7 +43,7 @@ WINNERS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-@measure("× the regret", table="replays", schemas=SEARCHES)
+@measure("× the regret", table="replays", schemas=SEARCHES, values=Range(least=0, contrast=True))
 def regret_ratio(
     tables: Tables, seed: int, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
 ) -> Estimate:
@@ -58,7 +61,7 @@ def regret_ratio(
     return _over_units(ratio, len(regrets[of]), seed, by)
 
 
-@measure("% of tasks", table="replays", schemas=SEARCHES)
+@measure("% of tasks", table="replays", schemas=SEARCHES, values=Range(0, 100, contrast=True))
 def tasks_improved(
     tables: Tables, seed: int, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
 ) -> Estimate:
@@ -71,7 +74,7 @@ def tasks_improved(
     return _over_units(share, len(regrets[of]), seed, by)
 
 
-@measure("p", table="replays", schemas=SEARCHES)
+@measure("p", table="replays", schemas=SEARCHES, values=Range(0, 1, contrast=True))
 def regret_p_value(
     tables: Tables, seed: int, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
 ) -> Estimate:
@@ -86,7 +89,7 @@ def regret_p_value(
     return Estimate(p, p, p, len(differences), spaces.units(by))
 
 
-@measure("evaluations", table="replays", schemas=SEARCHES)
+@measure("evaluations", table="replays", schemas=SEARCHES, values=Range(least=1, contrast=True))
 def evaluations_to(
     tables: Tables, seed: int, *, of: str = "", over: str = "random", at: int = 30, by: str = "task"
 ) -> Estimate:
@@ -105,7 +108,12 @@ def evaluations_to(
     return _over_units(first, len(curves[of]), seed, by)
 
 
-@measure("", table="regions", schemas=REGIONS)
+@measure(
+    "",
+    table="regions",
+    schemas=REGIONS,
+    values=Range(least=0, of_quantity=dict.fromkeys(SHARES, (0, 1))),
+)
 def region_level(
     tables: Tables,
     seed: int,
@@ -124,7 +132,7 @@ def region_level(
     return _over_units(lambda rows: float(average(values[rows])), len(values), seed, by)
 
 
-@measure("×", table="regions", schemas=REGIONS)
+@measure("×", table="regions", schemas=REGIONS, values=Range(least=0, contrast=True))
 def region_ratio(
     tables: Tables,
     seed: int,
@@ -158,7 +166,7 @@ def region_ratio(
     )
 
 
-@measure("octaves per doubling", table="winners", schemas=WINNERS)
+@measure("octaves per doubling", table="winners", schemas=WINNERS, values=Range(unmoved=0))
 def winner_slope(tables: Tables, seed: int, *, size: str = "width", by: str = "group") -> Estimate:
     """The mean over groups of the slope of winners over log₂ of a size, by least squares.
 

@@ -13,10 +13,12 @@ from hypertransfer.analysis.optimum import Optimum
 from hypertransfer.analysis.sweeps import Sweep, left_out_note
 from hypertransfer.analysis.tables import Tables
 from hypertransfer.catalogue.options import column
+from hypertransfer.claims import reach
 from hypertransfer.claims.measure import measure, one_size, runs_of_common_seeds
+from hypertransfer.claims.reach import Range
 
 
-@measure("octaves")
+@measure("octaves", values=Range(unmoved=0, on_grid=reach.optimum_shift))
 def optimum_shift(
     tables: Tables,
     seed: int,
@@ -44,7 +46,7 @@ def optimum_shift(
     return _of_sweeps(tables, seed, size, loss, statistic, caveats, not signed, axis)
 
 
-@measure("octaves per doubling")
+@measure("octaves per doubling", values=Range(unmoved=0, on_grid=reach.optimum_slope))
 def optimum_slope(
     tables: Tables,
     seed: int,
@@ -69,7 +71,7 @@ def optimum_slope(
     return _of_sweeps(tables, seed, size, loss, statistic, caveats)
 
 
-@measure("octaves")
+@measure("octaves", values=Range(unmoved=0, on_grid=reach.stable_shift))
 def stable_lr_shift(
     tables: Tables,
     seed: int,
@@ -104,7 +106,7 @@ def stable_lr_shift(
     return _of_sweeps(tables, seed, size, loss, statistic, caveats, not signed, axis)
 
 
-@measure("loss")
+@measure("loss", values=Range(least=0, unmoved=0))
 def transfer_regret(
     tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss"
 ) -> Estimate:
@@ -118,7 +120,7 @@ def transfer_regret(
     return _of_sweeps(tables, seed, size, loss, analysis_sweeps.regret, _regret_caveats)
 
 
-@measure("loss")
+@measure("loss", values=Range(unmoved=0))
 def transfer_gain(
     tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss"
 ) -> Estimate:
@@ -130,7 +132,7 @@ def transfer_gain(
     return _of_sweeps(tables, seed, size, loss, analysis_sweeps.transfer_gain, _regret_caveats)
 
 
-@measure("seed σ")
+@measure("seed σ", values=Range(least=0, unmoved=0))
 def transfer_regret_sigma(
     tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss"
 ) -> Estimate:
@@ -147,7 +149,11 @@ def transfer_regret_sigma(
     return _of_sweeps(tables, seed, size, loss, statistic, _regret_caveats)
 
 
-@measure("", schemas={"between": column(least_values=2)})
+@measure(
+    "",
+    schemas={"between": column(least_values=2)},
+    values=Range(least=0, unmoved=0, on_grid=reach.place_range, swept="along"),
+)
 def minimum_shift(
     tables: Tables,
     seed: int,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from hypertransfer.analysis import trajectories
 from hypertransfer.analysis.estimate import Estimate, bootstrap, undetermined
@@ -11,9 +12,20 @@ from hypertransfer.analysis.sweeps import left_out_note
 from hypertransfer.analysis.tables import Tables, series_of
 from hypertransfer.analysis.trajectories import Trajectories
 from hypertransfer.claims.measure import measure, one_size, runs_of_common_seeds
+from hypertransfer.claims.reach import Range
+
+# Quantities that are shares or accuracies, with their bounds.
+SHARES: Mapping[str, tuple[float, float]] = {
+    **dict.fromkeys(
+        ("eval_accuracy", "party_accuracy", "delivery_accuracy", "unclipped_share",
+         "router_entropy", "dropped_share"),
+        (0, 1),
+    ),
+    "cache_reduction": (-math.inf, 100),
+}  # fmt: skip
 
 
-@measure("×")
+@measure("×", values=Range(least=1, unmoved=1))
 def sharpness_spread(
     tables: Tables,
     seed: int,
@@ -35,7 +47,7 @@ def sharpness_spread(
     return _of_paths(tables, seed, size, quantity, probe, statistic)
 
 
-@measure("")
+@measure("", values=Range(of_quantity=SHARES))
 def late_level(
     tables: Tables,
     seed: int,
@@ -56,7 +68,7 @@ def late_level(
     return _of_paths(tables, seed, size, quantity, probe, statistic, fewest=1)
 
 
-@measure("")
+@measure("", values=Range(of_quantity=SHARES))
 def largest(
     tables: Tables,
     seed: int,
@@ -72,7 +84,7 @@ def largest(
     return _of_paths(tables, seed, size, quantity, probe, trajectories.largest, fewest=1)
 
 
-@measure("")
+@measure("", values=Range(unmoved=0))
 def size_exponent(
     tables: Tables,
     seed: int,
@@ -94,7 +106,7 @@ def size_exponent(
     return _of_paths(tables, seed, size, quantity, probe, statistic)
 
 
-@measure("")
+@measure("", values=Range(unmoved=0))
 def gap_size_exponent(
     tables: Tables,
     seed: int,
@@ -118,7 +130,7 @@ def gap_size_exponent(
     return _of_paths(tables, seed, size, quantity, probe, statistic, fewest=3)
 
 
-@measure("")
+@measure("", values=Range(unmoved=0))
 def gap_growth(
     tables: Tables,
     seed: int,

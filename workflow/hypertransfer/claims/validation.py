@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
-from hypertransfer.catalogue.config_schemas import confidences, ids
+from hypertransfer.catalogue.config_schemas import confidences, ids, kinds
 from hypertransfer.catalogue.options import COUNT, MOST_COUNT, Validator, typed_number
+from hypertransfer.claims.bars import TOLERANCE
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import Measure
@@ -16,7 +18,15 @@ from hypertransfer.runs import conditions
 from hypertransfer.runs.columns import ALONG_TRAINING
 from hypertransfer.runs.numbers import is_finite_number
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
+from hypertransfer.runs.scorecard import PAPER
 from hypertransfer.runs.section import default_of
+
+# Words that name a place in a paper, or in the code and notebooks that its authors published.
+PLACE = re.compile(
+    r"\b(abstract|title|page|section|appendix|fig(ure|\.)|table|theorem|lemma|proposition"
+    r"|corollary|algorithm|equation|eq\.|notebooks?|code)|§",
+    re.IGNORECASE,
+)
 
 
 def validate(claims: Iterable[Any]) -> list[str]:
@@ -63,9 +73,7 @@ def problems(claim: Any) -> Iterator[Problem]:
     yield from _part_problems(claim, Claim)
     if "id" in claim and not Validator(ids()).is_valid(claim["id"]):
         yield Problem(("id",), claim["id"], ids()["expected"])
-    for key in ("sentence", "source"):
-        if key in claim and not (isinstance(claim[key], str) and claim[key].strip()):
-            yield Problem((key,), claim[key], "a text")
+    yield from _origin_problems(claim)
     if not isinstance(claim.get("paper_value"), str | None):
         yield Problem(("paper_value",), claim["paper_value"], "a text or null; put it in quotes")
     if "confidence" in claim and claim["confidence"] not in confidences():
@@ -78,6 +86,44 @@ def problems(claim: Any) -> Iterator[Problem]:
         yield Problem(("control",), control, "a mapping")
     elif "control" in claim:
         yield from (problem.below("control") for problem in _part_problems(control, Control))
+
+
+def _origin_problems(claim: Mapping[str, Any]) -> Iterator[Problem]:
+    """Problems of who makes a claim, and of where its bar comes from."""
+    for key in ("sentence", "source", "bar_from"):
+        if key in claim and not (isinstance(claim[key], str) and claim[key].strip()):
+            yield Problem((key,), claim[key], "a text")
+    if "kind" in claim and claim["kind"] not in kinds():
+        yield Problem(("kind",), claim["kind"], f"one of {', '.join(kinds())}")
+    source = claim.get("source")
+    if claim.get("kind") == PAPER and isinstance(source, str) and not PLACE.search(source):
+        text = (
+            "names no place in the paper: add its figure, table, section, page or abstract, or "
+            "change kind to ours"
+        )
+        yield Problem(("source",), NO_VALUE, text)
+    yield from _paper_number_problems(claim)
+
+
+def _paper_number_problems(claim: Mapping[str, Any]) -> Iterator[Problem]:
+    """Problems of the source's value as a number: it must not be an end of the bar.
+
+    A bar at the value that is to be confirmed has no power: such a claim is undecided at any number
+    of seeds if the source is right.
+    """
+    number, bar = claim.get("paper_number"), claim.get("bar")
+    if number is None:
+        return
+    if not is_finite_number(number):
+        yield Problem(("paper_number",), number, "a finite number or null")
+    elif conditions.is_bounds(bar):
+        for end, value in bar.items():
+            if is_finite_number(value) and abs(value - number) <= TOLERANCE:
+                text = (
+                    f"{value:g} is the value of the source (paper_number), so that no number of "
+                    "seeds could decide the claim: choose another bar or another measure"
+                )
+                yield Problem(("bar", end), NO_VALUE, text)
 
 
 def _part_problems(part: Mapping[str, Any], kind: type[Control]) -> Iterator[Problem]:

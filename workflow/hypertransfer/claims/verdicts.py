@@ -2,9 +2,11 @@
 
     - id: mup-width
       sentence: Under µP the best learning rate does not move with width.
+      kind: paper
       source: Noci et al., Fig. 1
       paper_value: 1 grid step in 16×
       confidence: high
+      bar_from: ours, a step of the grid
       measure: optimum_shift
       where: {grid: width, parameterisation: mup}
       bar: {max: 1}
@@ -29,6 +31,7 @@ from hypertransfer.claims.bars import bar_text, ends_violated, longer_texts, mee
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import ClaimError
+from hypertransfer.claims.reach import form
 from hypertransfer.claims.validation import validate
 from hypertransfer.runs import conditions
 from hypertransfer.runs.scorecard import COLUMNS, FAILS, HOLDS, NUMBERS, UNDECIDED
@@ -63,7 +66,7 @@ class Verdict:
 
     def row(self) -> dict[str, Any]:
         """The columns of a scorecard that depend on the claim and its runs."""
-        texts = ("sentence", "source", "paper_value", "confidence")
+        texts = ("sentence", "kind", "source", "paper_value", "confidence", "bar_from")
         return {
             "claim": self.claim.id,
             **{name: getattr(self.claim, name) for name in texts},
@@ -71,6 +74,7 @@ class Verdict:
             "bar": bar_text(self.claim.bar, self.unit),
             "bar_min": self.claim.bar.get("min"),
             "bar_max": self.claim.bar.get("max"),
+            "test": form(measures()[self.claim.measure].values, self.claim.bar),
             "verdict": self.verdict,
             "reason": self.reason,
             "cause": self.cause,
@@ -107,11 +111,12 @@ def _checked(claim: Claim, tables: Tables, seed: int) -> Verdict:
 
 def scorecard(
     claims: Iterable[Mapping[str, Any]], tables: Tables, *, study: str, scale: str, edition: str,
-    seed: int = 0,
+    registered: Mapping[str, str], seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
     """A table with a row for each claim and the columns `runs.scorecard.COLUMNS`.
 
     A claim that cannot be measured is undecided for that reason, and the others have verdicts.
+    `registered` says for each claim, by id, when it was registered.
 
     Raises:
         ClaimError: claims are malformed; the message has one line for each problem.
@@ -125,7 +130,8 @@ def scorecard(
         except ClaimError as error:
             nothing, text = undetermined(0, str(error)), f"it cannot be measured: {error}"
             verdict = Verdict(claim, nothing, _unit(claim), UNDECIDED, text)
-        rows.append({"study": study, **verdict.row(), "scale": scale, "edition": edition})
+        facts = {"registered": registered[claim.id], "scale": scale, "edition": edition}
+        rows.append({"study": study, **verdict.row(), **facts})
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({name: float if name in NUMBERS else "str" for name in COLUMNS})
 

@@ -27,6 +27,8 @@ def parser(version: str) -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     words = "count runs, cells and jobs of the config, and give reasons for missing runs"
     _add_plan(_with_config(commands, "plan", "plan:run", words))
+    words = "list the claims of studies, and register them before their results"
+    _add_claims(_with_config(commands, "claims", "claims:run", words))
     words = "print the keys and files that the config refers to, which `prune` reads"
     _with_config(commands, "references", "references:run", words)
     words = "fit the cost model, which estimates times and sizes jobs, to the runs in the store"
@@ -67,6 +69,23 @@ def _add_plan(command: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="show the base and target values and every scaled hyperparameter of a run; RUN is "
         "the beginning of a run key, or grid:axis=value,...",
+    )
+
+
+def _add_claims(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "studies", nargs="*", metavar="STUDY", help="name of a study (default: all of the config)"
+    )
+    command.add_argument(
+        "--register",
+        action="store_true",
+        help="write the claims of the named studies into config/registrations/STUDY.yaml",
+    )
+    command.add_argument(
+        "--reason", default="", help="why registered claims were changed or dropped"
+    )
+    command.add_argument(
+        "--only", nargs="+", default=[], metavar="ID", help="register these claims only"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ def surveys_of(
 def print_plan(config: dict[str, Any], studies: Path, origins: Origins | None = None) -> None:
     """Print a line for each grid, the missing runs with reasons, and the error of estimates."""
     surveys = surveys_of(config, studies, origins)
+    for text in load.unregistered(survey.plan for survey in surveys):
+        print(f"warning: {text}", file=sys.stderr)
     rows = [
         row for survey in surveys for row in (*status.grids(survey), *status.searches(survey.plan))
     ]

@@ -18,6 +18,7 @@ from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.studies.document import ConfigError, LocatedProblem
 from hypertransfer.studies.main_config import STUDIES, Origins
+from hypertransfer.studies.registrations import load_registration
 from hypertransfer.studies.study import load_rates, load_study, unknown
 
 
@@ -126,6 +127,17 @@ def missing_data(plans: Iterable[StudyPlan]) -> list[str]:
     return [text for text in dict.fromkeys([*data_sets, *tables]) if text]
 
 
+def unregistered(plans: Iterable[StudyPlan]) -> list[str]:
+    """A warning for each study with claims that are not registered, or differ from that."""
+    found = {plan.name: plan.registration.unregistered(plan.study.claims) for plan in plans}
+    return [
+        f"{name}: {len(claims)} of its claims are not registered as they are ({', '.join(claims)});"
+        f" `hypertransfer claims {name} --register` registers them"
+        for name, claims in found.items()
+        if claims
+    ]
+
+
 def targets(plans: Sequence[StudyPlan | IndexPlan]) -> list[str]:
     """The files to ask Snakemake for, so that every missing file is made.
 
@@ -165,9 +177,13 @@ def load_plan(
         keep: see `StudyPlan`.
 
     Raises:
-        ConfigError: every problem of the study's file, or of the file of rates.
+        ConfigError: every problem of the study's file, of the file of rates, or of the
+            registration of the claims.
     """
     rates = cost.Rates(**load_rates(directory.parent / "cost.yaml"))
     study = load_study(name, scale, directory)
     read = cache(lambda other: load_plan(other, config, scale, directory))
-    return StudyPlan(study, config["job_minutes"], rates, other_plan or read, keep)
+    registration = load_registration(name, directory)
+    return StudyPlan(
+        study, config["job_minutes"], rates, other_plan or read, keep, registration=registration
+    )

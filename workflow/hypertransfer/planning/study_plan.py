@@ -15,6 +15,7 @@ from pathlib import Path
 from hypertransfer.catalogue.cards.figures import FIGURES
 from hypertransfer.claims.claim import Claim
 from hypertransfer.claims.families import family_of
+from hypertransfer.claims.registration import Registration
 from hypertransfer.planning import cost, keys, report_template
 from hypertransfer.planning.cell_jobs import CellJobs
 from hypertransfer.planning.job_digest import MODULES, code_of
@@ -42,6 +43,7 @@ class StudyPlan:
         other_plan: returns the plan of another study, whose runs a suite takes.
         keep: returns the steps at which runs keep their weights, over all studies of the plan; by
             default, the steps for which this study alone asks.
+        registration: when the claims were fixed; by default, no claim is registered.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class StudyPlan:
         rates: cost.Rates | None = None,
         other_plan: Callable[[str], StudyPlan] | None = None,
         keep: Callable[[], Keep] | None = None,
+        registration: Registration | None = None,
     ) -> None:
+        self.registration = registration or Registration(study=study.name)
         self.study, self.name, self.root = study, study.name, RESULTS / study.name
         self.job_minutes, self.rates = job_minutes, rates or cost.Rates()
         self._other_plan, self._keep = other_plan, keep or self._own_keep
@@ -159,6 +163,7 @@ class StudyPlan:
             "tables": self._tables_digest,
             "claims": [claim.plain() for claim in self.study.claims],
             "edition": str(self.study.edition),
+            "registered": {c.id: self.registration.status(c) for c in self.study.claims},
             MODULES: families(self.study.claims),
         }
         return PlannedJob(

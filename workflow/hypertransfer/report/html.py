@@ -18,14 +18,15 @@ from hypertransfer.analysis.numerals import minus_signs, percent
 from hypertransfer.figures.labels import NAMES
 from hypertransfer.parameterisation.algebra import SYMBOLS, Parameterisation, Power, Role
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
+from hypertransfer.report.counts import WORDS, counts, in_words
 from hypertransfer.report.duration import duration
 from hypertransfer.report.numbers import measured_text, value_text
 from hypertransfer.report.rendering import fragment, render
-from hypertransfer.runs.scorecard import FAILS, HOLDS, UNDECIDED
+from hypertransfer.runs.scorecard import OTHERS, PAPER
 
 CLAIMS_CAPTION = (
-    f"Values with {percent(LEVEL)} intervals over seeds, or over what the column “why” names; "
-    "bars were set before the runs"
+    f"Values with {percent(LEVEL)} intervals over seeds, or over what the column “why” names; the "
+    "column “registered” says when claim and bar were fixed"
 )
 ROLE_NAMES = {
     Role.INPUT: "input",
@@ -109,10 +110,13 @@ def claims_markup(claims: pd.DataFrame) -> Markup:
         rows.append(
             {
                 "claim": claim["sentence"],
+                "kind": claim["kind"],
                 "source": claim["source"],
                 "in the paper": "" if pd.isna(claim["paper_value"]) else claim["paper_value"],
                 "how clearly stated": claim["confidence"],
                 "bar": claim["bar"],
+                "bar from": claim["bar_from"],
+                "registered": claim["registered"],
                 "here": value_text(claim),
                 "verdict": fragment("verdict", claim["verdict"]),
                 "why": claim["reason"],
@@ -148,11 +152,14 @@ def counterparts(study: Mapping[str, Any], claims: pd.DataFrame) -> HTML:
 
 
 def answer(claims: pd.DataFrame) -> HTML:
-    """The number of claims that hold, that fail and that are undecided, in a sentence."""
-    counts = claims["verdict"].value_counts()
-    words = ((HOLDS, "hold"), (FAILS, "fail"), (UNDECIDED, "undecided"))
-    parts = [(verdict, counts.get(verdict, 0), word) for verdict, word in words]
-    return _html(render("answer.html", total=len(claims), counts=parts))
+    """The number of claims that hold, that fail and that are undecided, in sentences.
+
+    Claims of the paper are counted, and the others in a sentence of their own.
+    """
+    of_paper, others = counts(claims, [PAPER]), counts(claims, OTHERS)
+    parts = [(verdict, count, WORDS[verdict]) for verdict, count in of_paper.items()]
+    total = sum(of_paper.values())
+    return _html(render("answer.html", total=total, counts=parts, others=in_words(others)))
 
 
 def runs_table(runs: pd.DataFrame) -> HTML:

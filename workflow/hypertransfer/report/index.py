@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from hypertransfer.report.counts import counts, in_words
 from hypertransfer.report.html import claims_markup
 from hypertransfer.report.rendering import fragment, render
-from hypertransfer.runs.scorecard import VERDICTS
+from hypertransfer.runs.scorecard import OTHERS, PAPER
 
 
 def page(card: pd.DataFrame, studies: Sequence[Mapping[str, str]]) -> str:
     """The HTML page at the top of the results.
 
     Args:
-        card: the verdicts of all studies, one row for each claim.
+        card: the verdicts of all studies, one row for each claim. The counts are those of claims
+            of the papers; other claims are counted apart.
         studies: name, title and scale of each study.
     """
     claims = {study["name"]: card[card["study"] == study["name"]] for study in studies}
@@ -23,7 +25,8 @@ def page(card: pd.DataFrame, studies: Sequence[Mapping[str, str]]) -> str:
         {
             "study": fragment("link", f"{study['name']}/report.html", study["title"]),
             "scale": study["scale"],
-            **{word: int((claims[study["name"]]["verdict"] == word).sum()) for word in VERDICTS},
+            **counts(claims[study["name"]], [PAPER]),
+            "controls and our own questions": in_words(counts(claims[study["name"]], OTHERS)),
         }
         for study in studies
     ]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hypertransfer.analysis.estimate import LEVEL, greatest_coverage
 from hypertransfer.analysis.numerals import percent
+from hypertransfer.report.counts import counts
 from hypertransfer.report.markdown import code, joined, numerals, page, table, typeset
 from hypertransfer.report.numbers import value_text
-from hypertransfer.runs.scorecard import UNDECIDED, VERDICTS
+from hypertransfer.runs.scorecard import KINDS, UNDECIDED, VERDICTS
 from hypertransfer.spaces.tasks import sources
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ RULE = (
     "over {units}. The interval of a mean over few {units} covers it less often: "
     "in at most {three} of the cases with 3, {four} with 4, {five} with 5. "
     "{nouns}An end of an interval is *open* where the runs do not bound it. "
+    "[Claims](../reference/claims.md) explains the kinds and the column *registered*. "
     "[Words](../concepts.md#words) explains the terms and symbols; the study's report says why "
     "each verdict fell as it did."
 )
@@ -47,25 +48,41 @@ def scorecard_page(
         provenance: facts about the runs, such as scale, commits and dates, by name.
         suites: the suites of the study, as in its config; empty if it has none.
     """
-    counts = Counter(claims["verdict"])
+    kinds = [kind for kind in KINDS if (claims["kind"] == kind).any()]
+    sections = [
+        part
+        for kind in kinds
+        for part in (f"### {KINDS[kind].capitalize()}", _claims_table(claims, kind))
+    ]
+    return page(
+        f"Scorecard: {title}",
+        f"[What the study asks](../studies/{study}.md). {_rule(claims['over'], suites)}",
+        table(("kind", "claims", *VERDICTS), [_count_row(claims, kind) for kind in kinds]),
+        "## Made with",
+        table(("fact", "value"), provenance.items()),
+        "## Claims",
+        *sections,
+    )
+
+
+def _count_row(claims: pd.DataFrame, kind: str) -> tuple[object, ...]:
+    numbers = counts(claims, [kind])
+    return (KINDS[kind], sum(numbers.values()), *numbers.values())
+
+
+def _claims_table(claims: pd.DataFrame, kind: str) -> str:
+    """The claims of a kind, with bar, value, registration and verdict."""
     rows = [
         (
             numerals(typeset(claim["sentence"])),
             numerals(claim["bar"]),
             numerals(value_text(claim)),
+            claim["registered"],
             verdict_text(claim["verdict"], claim["cause"]),
         )
-        for claim in claims.to_dict("records")
+        for claim in claims[claims["kind"] == kind].to_dict("records")
     ]
-    return page(
-        f"Scorecard: {title}",
-        f"[What the study asks](../studies/{study}.md). {_rule(claims['over'], suites)}",
-        table(("claims", *VERDICTS), [(len(claims), *(counts[name] for name in VERDICTS))]),
-        "## Made with",
-        table(("fact", "value"), provenance.items()),
-        "## Claims",
-        table(("claim", "bar", "here (interval)", "verdict"), rows),
-    )
+    return table(("claim", "bar", "here (interval)", "registered", "verdict"), rows)
 
 
 def provenance(

@@ -8,12 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 VERDICTS = HOLDS, FAILS, UNDECIDED = ("holds", "fails", "undecided")
+# What claims of each kind are; headlines count those of the first kind.
+KINDS: Mapping[str, str] = {
+    "paper": "claims of the paper",
+    "control": "controls",
+    "ours": "our own questions",
+}
+PAPER, *OTHERS = KINDS
 # One row a claim. A number is null where nothing could be measured or the bar has no such end, and
 # infinite where the runs leave an end of the interval open.
 COLUMNS: Mapping[str, str] = {
     "study": "text",
     "claim": "text",
     "sentence": "text",
+    "kind": "text",
     "source": "text",
     "paper_value": "text",
     "value": "number",
@@ -23,8 +31,11 @@ COLUMNS: Mapping[str, str] = {
     "bar": "text",
     "bar_min": "number",
     "bar_max": "number",
+    "bar_from": "text",
+    "test": "text",
     "verdict": "text",
     "confidence": "text",
+    "registered": "text",
     "scale": "text",
     "edition": "text",
     "reason": "text",

@@ -44,6 +44,12 @@ def axis_values(path: Path, written: object, zipped: bool = False) -> list:
     return values
 
 
+def adaptive(grid: Mapping[str, Any]) -> list[str]:
+    """The axes of a grid whose values are found while it runs: `{adaptive: …}`."""
+    written = grid.get("axes", {}).items()
+    return [axis for axis, form in written if isinstance(form, Mapping) and "adaptive" in form]
+
+
 def equality_text(value: object) -> str:
     """A text that two values share if they are equal: 1 and 1.0 are, 1 and true are not."""
     return canonical(_whole_floats_as_ints(value))

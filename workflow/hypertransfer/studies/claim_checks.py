@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from hypertransfer.analysis.spaces import several, split_columns
 from hypertransfer.catalogue.cards.probes import COLUMNS
+from hypertransfer.claims import reach
+from hypertransfer.claims.bars import bar_text
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import Measure
@@ -35,6 +37,40 @@ def claim_problems(
             yield from (problem.below(*path) for problem in problems)
     if asks_for_seeds:
         yield from _seed_problems(claim, planned)
+
+
+def reach_problems(
+    claim: Claim, planned: Planned, adaptive: Mapping[str, Collection[str]] | None = None
+) -> Iterator[Problem]:
+    """Problems of bars that a claim, or its control, cannot meet or cannot violate on its runs.
+
+    Args:
+        claim: a claim without other problems.
+        planned: what is known of the study's tables.
+        adaptive: for each grid, the axes whose values are found while the grid runs.
+    """
+    for path, part in ((), claim), (("control",), claim.control):
+        if part is None:
+            continue
+        measure, selection = measures()[part.measure], _selection(part, planned)
+        if measure.table == "runs" and not selection.runs:
+            continue
+        found = _has_found_axis(measure, selection, adaptive or {})
+        rows = None if found else [run.row for run in selection.runs]
+        unit = measure.unit if part.unit is None else part.unit
+        if text := reach.fault(measure.values.reach(rows, selection.options), part.bar, unit):
+            bar = bar_text(part.bar, unit)
+            text = f"{text}; the bar is {bar}: widen the grid's axis, or choose another measure"
+            yield Problem((*path, "bar"), NO_VALUE, text)
+
+
+def _has_found_axis(
+    measure: Measure, selection: Selection, adaptive: Mapping[str, Collection[str]]
+) -> bool:
+    """Whether the swept axis of a measure is found while a selected grid runs."""
+    swept = measure.values.swept_column(selection.options)
+    grids = {run.row["grid"] for run in selection.runs}
+    return any(swept in adaptive.get(grid, ()) for grid in grids)
 
 
 def _selection(part: Control, planned: Planned) -> Selection:

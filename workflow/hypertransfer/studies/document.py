@@ -73,11 +73,18 @@ def _fraction(loader: _Loader, node: yaml.ScalarNode) -> float:
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 _Loader.add_constructor("tag:yaml.org,2002:float", _fraction)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(?:[0-9][0-9_]*)(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
+
+
+class _Dumper(yaml.SafeDumper):
+    """The safe dumper, which puts texts in quotes that `_Loader` would read as numbers."""
+
+
+for _class in (_Loader, _Dumper):
+    _class.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"[-+]?(?:[0-9][0-9_]*)(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+        list("-+0123456789"),
+    )
 
 
 TAGS = frozenset(
@@ -259,6 +266,12 @@ def flow(value: Any) -> str:
     """A plain value as YAML on one line, as a config can hold it."""
     text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=math.inf)
     return text.removesuffix("\n").removesuffix("\n...")
+
+
+def block(value: Any) -> str:
+    """A plain value as YAML that `read` reads back, with the innermost mappings on one line."""
+    form = {"sort_keys": False, "allow_unicode": True, "width": 110, "default_flow_style": None}
+    return yaml.dump(value, Dumper=_Dumper, **form)
 
 
 def condition_text(where: Mapping[str, Any]) -> str:

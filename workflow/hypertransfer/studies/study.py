@@ -159,9 +159,8 @@ def load_study(name: str, scale: str, directory: Path) -> Study:
     values = with_whole_numbers("study", _without_unknown(unpatched, merge(unpatched, patch)))
     if isinstance(values.get("claims"), list):
         values["claims"] = list(map(validation.with_whole_numbers, values["claims"]))
-    checks = _Checks(
-        values, name, lambda: [unpatched, *(merge(unpatched, p) for p in patches.values())]
-    )
+    at_scales = lambda: [unpatched, *(merge(unpatched, p) for p in patches.values())]  # noqa: E731
+    checks = _Checks(values, name, at_scales, conclusive=scale != scales()[0])
     problems = [*checks.problems, *_scale_problems(unpatched, body.get("scales", {}))]
     if problems:
         raise ConfigError(document.locate(problem, scale) for problem in problems)
@@ -248,14 +247,21 @@ class _Checks:
     """Every problem of a study's merged values, and the runs of its grids.
 
     Sections in which the schema finds a problem are not checked further. `scales` returns the
-    study's values at every scale, which are not checked.
+    study's values at every scale, which are not checked. At a scale that is not `conclusive`, a
+    claim need not be able to hold or to fail.
     """
 
     def __init__(
-        self, values: Mapping[str, Any], name: str, scales: Callable[[], list[Any]] = list
+        self,
+        values: Mapping[str, Any],
+        name: str,
+        scales: Callable[[], list[Any]] = list,
+        *,
+        conclusive: bool = True,
     ) -> None:
         self.values = values
         self.scales = scales
+        self.conclusive = conclusive
         self.problems = schema_problems("study", values)
         self.broken = {problem.path[:2] for problem in self.problems}
         if values.get("study", name) != name:
@@ -375,8 +381,18 @@ class _Checks:
             else:
                 problems = list(validation.problems(entry))
                 if not problems:
-                    problems += claim_checks.claim_problems(
-                        Claim.parse(entry), planned, asks_for_seeds="min_seeds" in entry
-                    )
+                    problems += self._claim_problems(Claim.parse(entry), entry, planned)
             problems += references.condition_problems(entry, planned)
             self.problems += [problem.below(part, index) for problem in problems]
+
+    def _claim_problems(
+        self, claim: Claim, entry: Mapping[str, Any], planned: Planned
+    ) -> list[Problem]:
+        """Problems of what a claim without other problems reads, and of its bar on these runs."""
+        problems = list(
+            claim_checks.claim_problems(claim, planned, asks_for_seeds="min_seeds" in entry)
+        )
+        if problems or not self.conclusive:
+            return problems
+        adaptive = {str(name): axes.adaptive(grid) for name, grid in self._sound("grids").items()}
+        return list(claim_checks.reach_problems(claim, planned, adaptive))

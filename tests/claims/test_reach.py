@@ -1,0 +1,142 @@
+"""The values that measures can have, and the bars that they can meet and violate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pytest
+from tests.support.claims import make_runs
+
+from hypertransfer.claims import reach
+from hypertransfer.claims.families import measures
+from hypertransfer.claims.reach import CONTRAST, LEVEL, MOVES, STAYS, Range, Reach
+
+WIDTH = "shape.width"
+
+
+def rows(ladders: dict[int, Sequence[float]], **more: object) -> list[dict]:
+    """A row for each size and log2 of a learning rate."""
+    return [{WIDTH: size, "lr": 2.0**x, **more} for size, xs in ladders.items() for x in xs]
+
+
+def reached(name: str, ladders: dict[int, Sequence[float]], **options: object) -> Reach:
+    measure = measures()[name]
+    return measure.values.reach(rows(ladders), {**measure.options, **options})
+
+
+HALVES = {8: (-0.25, 0.25, 0.75, 1.25), 128: (-0.25, 0.25, 0.75, 1.25)}
+
+
+def test_a_shift_on_four_half_octaves_is_at_most_one_octave():
+    """The optimum lies at most half a step from an inner value: from 0 to 1 here."""
+    assert reached("optimum_shift", HALVES) == (0, 1, 0)
+    assert reached("optimum_shift", HALVES, signed=True) == (-1, 1, 0)
+
+
+def test_sizes_with_other_learning_rates_bound_a_shift_from_below():
+    moved = {8: range(-8, -3), 256: range(-10, -7)}
+    low, high, _ = reached("optimum_shift", moved, signed=True)
+    assert (low, high) == (-9.5 + 4.5, -8.5 + 7.5)
+    assert reached("optimum_shift", moved) == (1, 5, 0)
+
+
+@pytest.mark.parametrize("vertices", [(-9, 9), (9, -9), (0.2, -0.4)])
+def test_no_measured_shift_leaves_its_reach(vertices):
+    """The ends of the intervals of real sweeps, also of those with an optimum on an edge."""
+    runs = make_runs(vertices, widths=(16, 256), log2_lrs=range(-4, 4), noise=0.3)
+    runs["status"], runs["final_loss"] = "finished", runs["final_loss"].replace(math.inf, 9)
+    measure = measures()["optimum_shift"]
+    estimate = measure.function({"runs": runs}, 0, signed=True)
+    found = measure.values.reach(runs.to_dict("records"), {**measure.options, "signed": True})
+    assert estimate.high >= found.least_high
+    assert estimate.low <= found.greatest_low
+
+
+def test_the_slope_of_two_sizes_is_the_shift_over_the_doublings():
+    shift, slope = (reached(m, HALVES, signed=True) for m in ("optimum_shift", "optimum_slope"))
+    assert slope.greatest_low == pytest.approx(shift.greatest_low / 4)
+    assert slope.least_high == pytest.approx(shift.least_high / 4)
+
+
+def test_a_stable_value_is_known_to_a_step():
+    octaves = {8: range(5), 16: range(5)}
+    assert reached("stable_lr_shift", octaves) == (1, 4, 1)
+    assert reached("stable_lr_shift", octaves, signed=True) == (-4, 4, 2)
+    halves = {8: (0, 0.5, 1), 16: (0, 0.5, 1)}
+    assert reached("stable_lr_shift", halves).least_high == pytest.approx(0.5)
+
+
+def test_one_learning_rate_shows_nothing():
+    for name in ("optimum_shift", "stable_lr_shift"):
+        found = reached(name, {8: [0], 16: [0]})
+        assert reach.fault(found, {"max": 1}, "octaves").startswith("it cannot hold")
+        assert reach.fault(found, {"min": 1}, "octaves").startswith("it cannot hold")
+
+
+def test_arms_are_told_apart_in_a_contrast():
+    both = [*rows(HALVES, arm="a"), *rows({8: range(5), 128: range(5)}, arm="b")]
+    measure = measures()["shift_contrast"]
+    options = {**measure.options, "of": "a", "over": "b", "column": "arm"}
+    assert measure.values.reach(both, options) == (-1 - 3, 1 + 3, 0)
+
+
+def test_a_number_of_steps_is_a_share_of_the_most():
+    steps = [{"optimizer": "muon", "steps": n} for n in (100, 200, 400)]
+    steps += [{"optimizer": "adamw", "steps": 400}]
+    measure = measures()["horizon_ratio"]
+    options = {**measure.options, "of": "muon", "over": "adamw"}
+    assert measure.values.reach(steps, options) == (0.25, 1, 0)
+
+
+def test_places_lie_between_the_outer_ones():
+    measure = measures()["minimum_shift"]
+    tried = [{"place": x} for x in (0, 0.5, 1, None)]
+    assert measure.values.reach(tried, measure.options) == (0, 1, 0)
+
+
+def test_without_rows_the_measure_alone_bounds_the_value():
+    assert measures()["optimum_shift"].values.reach(None, {}) == (-math.inf, math.inf, 0)
+    assert measures()["tasks_improved"].values.reach(None, {}) == (0, 100, 0)
+    level = measures()["late_level"].values
+    assert level.reach([{}], {"quantity": "party_accuracy"}) == (0, 1, 0)
+    assert level.reach([{}], {"quantity": "edge"}) == (-math.inf, math.inf, 0)
+
+
+@pytest.mark.parametrize(
+    ("found", "bar", "words"),
+    [
+        (Reach(0, 2), {"max": 1}, ""),
+        (Reach(0, 2), {"min": 1}, ""),
+        (Reach(-2, 2), {"min": -1, "max": 1}, ""),
+        (Reach(0, 1), {"max": 1}, "it cannot fail: the measurable values are 0 to 1 octaves"),
+        (Reach(1, 5), {"min": 1}, "it cannot fail"),
+        (Reach(0, 1), {"min": -1, "max": 2}, "it cannot fail"),
+        (Reach(1, 4, 1), {"max": 1}, "it cannot hold: the least measurable value is 1 octaves"),
+        (Reach(0, 1), {"min": 1}, "it cannot hold: the greatest measurable value is 1 octaves"),
+        (Reach(3, 5), {"min": 0, "max": 1}, "it cannot hold"),
+        (Reach(-4, 4, 2), {"min": -0.5, "max": 0.5}, "it cannot hold: intervals are at least 2"),
+    ],
+)
+def test_a_bar_can_be_met_and_violated(found, bar, words):
+    text = reach.fault(found, bar, "octaves")
+    assert text.startswith(words) if words else text == ""
+
+
+@pytest.mark.parametrize(
+    ("values", "bar", "wanted"),
+    [
+        (Range(unmoved=0), {"max": 1}, STAYS),
+        (Range(unmoved=0), {"min": -0.2, "max": 0.2}, STAYS),
+        (Range(least=1, unmoved=1), {"max": 1.3}, STAYS),
+        (Range(least=1, unmoved=1), {"min": 1.5}, MOVES),
+        (Range(unmoved=0), {"min": 1}, MOVES),
+        (Range(unmoved=0), {"max": -1}, MOVES),
+        (Range(unmoved=0), {"min": 0}, MOVES),
+        (Range(unmoved=0), {"min": 0.3, "max": 0.7}, MOVES),
+        (Range(contrast=True), {"min": 0}, CONTRAST),
+        (Range(), {"max": 1.8}, LEVEL),
+    ],
+)
+def test_the_form_of_a_test_follows_from_measure_and_bar(values, bar, wanted):
+    assert reach.form(values, bar) == wanted

@@ -1,0 +1,168 @@
+"""When the claims of a study were fixed, and what was changed since.
+
+A registration holds a digest of each claim: its kind, measure, options, rows, bar and control. The
+sentence, the source and the origin of the bar are not part of the digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypertransfer.claims.claim import Claim
+from hypertransfer.runs.canonical import digest
+from hypertransfer.runs.section import Section, plain
+
+BEFORE, AFTER = ("before", "after")
+UNREGISTERED = "not registered"
+DIGITS = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change(Section):
+    """A change of a registered claim.
+
+    Attributes:
+        date: the date of the change, such as `2026-11-26`.
+        reason: why the claim was changed.
+        was: the digest of the claim before.
+    """
+
+    date: str
+    reason: str
+    was: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry(Section):
+    """The registration of a claim.
+
+    Attributes:
+        digest: the digest of the claim as it is registered now.
+        fixed: the date on which the claim was first fixed.
+        results: whether that was `before` or `after` there were results of its runs.
+        changes: later changes, the latest last.
+    """
+
+    digest: str
+    fixed: str
+    results: str
+    changes: Sequence[Change] = ()
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Entry:
+        """The entry of a mapping that the schema has accepted."""
+        changes = tuple(map(Change.parse, values.get("changes", ())))
+        return cls(**{**values, "changes": changes})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropped(Section):
+    """A claim that the study no longer has, with the date and the reason."""
+
+    date: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registration(Section):
+    """The registered claims of a study, and those that were dropped, by id."""
+
+    study: str
+    claims: Mapping[str, Entry] = field(default_factory=dict)
+    dropped: Mapping[str, Dropped] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Registration:
+        """The registration of a mapping that the schema has accepted."""
+        parts = {
+            "claims": {name: Entry.parse(e) for name, e in values.get("claims", {}).items()},
+            "dropped": {name: Dropped.parse(d) for name, d in values.get("dropped", {}).items()},
+        }
+        return cls(study=values["study"], **parts)
+
+    def status(self, claim: Claim) -> str:
+        """When a claim was registered, in words, or that it is not."""
+        entry = self.claims.get(claim.id)
+        if entry is None:
+            return UNREGISTERED
+        if entry.digest != claim_digest(claim):
+            return f"{UNREGISTERED}: changed since it was registered on {_latest(entry)}"
+        if entry.changes:
+            return "; ".join(f"changed {change.date}: {change.reason}" for change in entry.changes)
+        return f"{entry.results} results, {entry.fixed}"
+
+    def unregistered(self, claims: Iterable[Claim]) -> list[str]:
+        """The ids of claims that are not registered, or differ from their registration."""
+        return [claim.id for claim in claims if self.status(claim).startswith(UNREGISTERED)]
+
+
+def _latest(entry: Entry) -> str:
+    """The date of the latest change of an entry, or that on which it was fixed."""
+    return entry.changes[-1].date if entry.changes else entry.fixed
+
+
+def claim_digest(claim: Claim) -> str:
+    """The digest of everything that decides how a claim is judged."""
+    names = ("kind", "measure", "where", "options", "bar", "control")
+    return digest({name: plain(getattr(claim, name)) for name in names}, DIGITS)
+
+
+def register(
+    registration: Registration,
+    claims: Sequence[Claim],
+    *,
+    date: str,
+    reason: str,
+    results: Mapping[str, str],
+    only: Iterable[str] = (),
+) -> Registration:
+    """The registration with the present claims.
+
+    Args:
+        registration: the registration so far.
+        claims: the claims of the study.
+        date: today's date.
+        reason: why registered claims were changed or dropped; not used for new claims.
+        results: for each claim, whether there are no results of its runs yet (`before`) or some
+            (`after`).
+        only: ids of the claims to register; all if empty.
+    """
+    wanted = set(only)
+    entries, dropped = dict(registration.claims), dict(registration.dropped)
+    for claim in claims:
+        if not wanted or claim.id in wanted:
+            entry = entries.get(claim.id)
+            entries[claim.id] = _registered(entry, claim, date, reason, results[claim.id])
+    present = [claim.id for claim in claims]
+    for name in [name for name in entries if name not in present and name in (wanted or entries)]:
+        del entries[name]
+        dropped[name] = Dropped(date=date, reason=reason)
+    ordered = {name: entries[name] for name in present if name in entries}
+    rest = {name: entry for name, entry in entries.items() if name not in ordered}
+    return Registration(study=registration.study, claims={**ordered, **rest}, dropped=dropped)
+
+
+def _registered(entry: Entry | None, claim: Claim, date: str, reason: str, results: str) -> Entry:
+    found = claim_digest(claim)
+    if entry is None:
+        return Entry(digest=found, fixed=date, results=results)
+    if entry.digest == found:
+        return entry
+    change = Change(date=date, reason=reason, was=entry.digest)
+    changes = (*entry.changes, change)
+    return Entry(digest=found, fixed=entry.fixed, results=entry.results, changes=changes)
+
+
+def needs_reason(
+    registration: Registration, claims: Sequence[Claim], only: Iterable[str] = ()
+) -> list[str]:
+    """The ids of registered claims that were changed or dropped since, and so need a reason."""
+    present, wanted = {claim.id: claim for claim in claims}, set(only)
+    return [
+        name
+        for name, entry in registration.claims.items()
+        if (not wanted or name in wanted)
+        and (name not in present or claim_digest(present[name]) != entry.digest)
+    ]
