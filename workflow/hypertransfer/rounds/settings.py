@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from hypertransfer.runs.problem import Problem
@@ -61,8 +61,8 @@ class Adaptive(Section):
         return math.floor(self.octaves / 2 / self.step + 1e-9) * self.stride
 
     def value(self, notch: int) -> float:
-        """The value at a notch."""
-        return self.origin * 2.0 ** (notch * self.spacing)
+        """The value at a notch, to 12 digits as in tables of runs."""
+        return float(f"{self.origin * 2.0 ** (notch * self.spacing):.12g}")
 
     def log2(self, notch: int) -> float:
         """The base-2 logarithm of the value at a notch."""

@@ -121,9 +121,7 @@ def _later(arm: Arm, found: Curve, prediction: int | None, number: int) -> Decis
     return Decision(runs, "; ".join(texts), not found.open_sides)
 
 
-def _extension(
-    arm: Arm, found: Curve, side: int, prediction: int | None, number: int
-) -> list[int]:
+def _extension(arm: Arm, found: Curve, side: int, prediction: int | None, number: int) -> list[int]:
     """The notches in whole steps by which an open side is extended, from the nearest one on."""
     edge, stride = found.edge(side), arm.settings.stride
     room = [notch for notch in arm.seeds if notch % stride == 0 and (notch - edge) * side > 0]
