@@ -168,7 +168,7 @@ class GridRounds:
         return rounds
 
     @cached_property
-    def _written_arms(self) -> list[dict[str, Any]]:
+    def written_arms(self) -> list[dict[str, Any]]:
         """The arms as the job of an allocation reads them."""
         return [
             {
@@ -200,7 +200,7 @@ class GridRounds:
                 "axis": self.axis,
                 "proposer": PROPOSER,
                 "round": number,
-                "arms": self._written_arms,
+                "arms": self.written_arms,
                 "files": list(earlier),
             },
             output_patterns={

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from hypertransfer.rounds import sweep
-from hypertransfer.rounds.arm import Arm, Proposer
-from hypertransfer.rounds.settings import Adaptive
+from hypertransfer.rounds.arm import Proposer, loss_of, read_arms
 from hypertransfer.storage import parquet
 
 PROPOSERS: Mapping[str, Proposer] = {"sweep": sweep.propose}
@@ -49,26 +47,13 @@ def allocation(parts: Mapping[str, Any], tables: Iterable[str]) -> dict[str, Any
     return {"grid": parts["grid"], "round": parts["round"], "arms": allocated}
 
 
-def read_arms(written: Sequence[Mapping[str, Any]], losses: Mapping[str, float]) -> list[Arm]:
-    """The arms in the parts of a job, with the losses of the runs that have one, by key."""
-    arms = []
-    for values in written:
-        candidates = {(notch, seed): key for notch, seed, key in values["runs"]}
-        seen = {place: losses[key] for place, key in candidates.items() if key in losses}
-        settings, sizes = Adaptive.parse(values["settings"]), tuple(values["sizes"])
-        arms.append(Arm(values["point"], values["family"], sizes, settings, candidates, seen))
-    return arms
-
-
 def losses(tables: Iterable[str]) -> dict[str, float]:
     """The final training loss of each run in tables of cells, by key; +inf if it diverged."""
     found: dict[str, float] = {}
     for path in tables:
         table = parquet.read(path, ["key", "status", "final_loss"])
         for row in table.to_pylist():
-            loss = row["final_loss"]
-            usable = row["status"] != "diverged" and loss is not None and math.isfinite(loss)
-            found[row["key"]] = loss if usable else math.inf
+            found[row["key"]] = loss_of(row)
     return found
 
 

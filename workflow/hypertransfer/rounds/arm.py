@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -58,3 +59,24 @@ class Decision:
 
 # A proposer decides what a round, counted from 1, runs of all arms of a grid.
 Proposer = Callable[[Sequence[Arm], int], list[Decision]]
+
+
+def read_arms(written: Sequence[Mapping[str, Any]], losses: Mapping[str, float]) -> list[Arm]:
+    """The arms as `planning.round_jobs` writes them, with the losses of their runs by key.
+
+    Runs without a loss have not been run.
+    """
+    arms = []
+    for values in written:
+        candidates = {(notch, seed): key for notch, seed, key in values["runs"]}
+        seen = {place: losses[key] for place, key in candidates.items() if key in losses}
+        settings, sizes = Adaptive.parse(values["settings"]), tuple(values["sizes"])
+        arms.append(Arm(values["point"], values["family"], sizes, settings, candidates, seen))
+    return arms
+
+
+def loss_of(run: Mapping[str, Any]) -> float:
+    """The loss by which runs are compared: the final training loss, +inf if the run diverged."""
+    loss = run["final_loss"]
+    usable = run["status"] != "diverged" and loss is not None and math.isfinite(loss)
+    return loss if usable else math.inf

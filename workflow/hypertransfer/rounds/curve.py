@@ -12,8 +12,8 @@ from typing import Any
 from hypertransfer.rounds.arm import Place
 
 CLEAR = 2.0  # standard errors by which a level is clearly above another
-# Where only one seed ran: the share of the typical height of the levels above the best level.
-CLEAR_SHARE = 0.01
+# Where only one seed ran: the share of the range from the lowest level to the fourth lowest one.
+CLEAR_SHARE, TYPICAL = 0.01, 3
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Curve:
         if self.noise is not None:
             variances = 1 / self.counts[notch] + 1 / self.counts[self.best]
             return CLEAR * self.noise * math.sqrt(variances)
-        # Not the highest level, which can be of any height just below divergence.
-        finite = [level for level in self.levels.values() if math.isfinite(level)]
-        return CLEAR_SHARE * 2 * (median(finite) - self.levels[self.best])
+        # Not the highest of many levels, which can be of any height just below divergence.
+        finite = sorted(level for level in self.levels.values() if math.isfinite(level))
+        return CLEAR_SHARE * (finite[: TYPICAL + 1][-1] - finite[0])
 
     @property
     def open_sides(self) -> list[int]:
@@ -107,9 +107,9 @@ def _noise(
     repeated = [(of, level) for of, level in zip(losses, levels, strict=True) if len(of) > 1]
     seeds = {seed for of, _ in repeated for seed in of}
     freedom = sum(len(of) - 1 for of, _ in repeated) - (len(seeds) - 1)
-    if freedom < 1:
+    if not repeated or freedom < 1:
         return None
-    squares = (
-        (loss - effects[seed] - level) ** 2 for of, level in repeated for seed, loss in of.items()
+    residuals = (
+        loss - effects[seed] - level for of, level in repeated for seed, loss in of.items()
     )
-    return math.sqrt(math.fsum(squares) / freedom)
+    return math.hypot(*residuals) / math.sqrt(freedom)

@@ -126,10 +126,9 @@ def _extension(arm: Arm, found: Curve, side: int, prediction: int | None, number
     edge, stride = found.edge(side), arm.settings.stride
     room = [notch for notch in arm.seeds if notch % stride == 0 and (notch - edge) * side > 0]
     room.sort(key=lambda notch: notch * side)
-    if prediction is not None and (prediction - edge) * side > stride:
+    if prediction is not None and (prediction - edge) * side >= 0:
         jumped = [notch for notch in room if abs(notch - prediction) <= stride]
-        if jumped:
-            return jumped
+        return jumped if len(jumped) > 1 else room[: EXTENSION[2]]
     count = LATE_EXTENSION if found.best is None else EXTENSION.get(number, LATE_EXTENSION)
     return room[:count]
 
