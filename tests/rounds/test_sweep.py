@@ -11,6 +11,7 @@ from tests.support.adaptive import arm, parabola, replaced, rounds_of
 from hypertransfer.rounds import sweep
 from hypertransfer.rounds.curve import curve
 
+
 def notches(decision):
     return sorted({notch for notch, _ in decision.runs})
 

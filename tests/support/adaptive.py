@@ -44,7 +44,9 @@ def parabola(optimum: float, skew: float = 1, diverges: float = math.inf) -> Los
     return loss
 
 
-def rounds_of(arms: Sequence[Arm], losses: Sequence[Loss]) -> tuple[list[Arm], list[list[Decision]]]:
+def rounds_of(
+    arms: Sequence[Arm], losses: Sequence[Loss]
+) -> tuple[list[Arm], list[list[Decision]]]:
     """The arms after all their rounds, and the decisions of each round."""
     seen: list[dict[Place, float]] = [{} for _ in arms]
     made = []
