@@ -142,7 +142,7 @@ def _around(arm: Arm, found: Curve) -> tuple[list[Place], str]:
         missing = [place for place in places if place not in arm.losses]
         if best % spacing == 0 and missing:
             octaves = spacing * arm.settings.spacing
-            text = f"all seeds around {_text(arm, best)}, at distances of {octaves:g} octaves"
+            text = f"all seeds at {_text(arm, best)} and its neighbours, {octaves:g} octaves apart"
             return missing, text
         spacing //= 2
     return [], f"complete: all seeds were run around {_text(arm, best)}"
