@@ -32,7 +32,7 @@ def propose(arms: Sequence[Arm], number: int) -> list[Decision]:
 
 
 def most_runs(settings: Adaptive, seeds: int, number: int) -> int:
-    """A bound on the runs of an arm with this number of seeds in the round of this number."""
+    """A bound on the runs in a round of an arm with this number of seeds."""
     if number > settings.rounds:
         return 0
     if number == 1:
