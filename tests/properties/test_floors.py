@@ -19,7 +19,7 @@ FLOORS = (
     ("runs",),
     ("catalogue", "analysis"),
     ("networks", "optimizers", "data", "storage", "claims"),
-    ("training", "spaces"),
+    ("training", "spaces", "rounds"),
     ("probes", "studies", "figures"),
     ("planning", "report"),
     ("execution", "maintenance"),

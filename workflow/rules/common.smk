@@ -61,6 +61,7 @@ onstart:
 wildcard_constraints:
     study="[a-z][a-z0-9_]*",
     digest="[0-9a-f]{12}",
+    grid="[a-z][a-z0-9_-]*",
     search="[a-z][a-z0-9_-]*",
     figure="[a-z][a-z0-9-]*",
     suite="[a-z][a-z0-9_-]*",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,19 +58,40 @@ def print_plan(config: dict[str, Any], studies: Path, origins: Origins | None = 
         (
             row.study,
             row.grid,
-            row.runs,
+            f"≤ {row.runs}" if row.is_bound else row.runs,
             row.cells,
             row.jobs,
             row.present,
             row.probes,
             row.probes_present,
-            duration(row.seconds),
+            f"≤ {duration(row.seconds)}" if row.is_bound else duration(row.seconds),
         )
         for row in rows
     ]
     print(*aligned([COLUMNS, *lines], 2), sep="\n")
+    print_rounds(surveys)
     print_missing(surveys, sum(row.seconds for row in rows))
     print_estimate_errors(surveys)
+
+
+def print_rounds(surveys: Sequence[status.Survey]) -> None:
+    """Print the next round of each grid with an adaptive axis, and what it runs of each arm."""
+    for survey in surveys:
+        for grid, found in survey.rounds.items():
+            if found.number > found.rounds:
+                print(f"\n{survey.plan.name}, {grid}: all {found.rounds} rounds have been run")
+            else:
+                later = f"; later rounds at most {found.later_runs}" if found.later_runs else ""
+                print(
+                    f"\n{survey.plan.name}, {grid}: next is round {found.number} of {found.rounds} "
+                    f"with {found.missing} runs to train{later}"
+                )
+            rows = [(f"  {arm.missing}", _point_text(arm.point), arm.reason) for arm in found.arms]
+            print(*aligned(rows, 3), sep="\n")
+
+
+def _point_text(point: Mapping[str, object]) -> str:
+    return ", ".join(f"{axis} {value}" for axis, value in point.items()) or "all runs"
 
 
 def print_missing(surveys: Sequence[status.Survey], seconds: float) -> None:

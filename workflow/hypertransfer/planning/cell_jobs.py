@@ -1,4 +1,4 @@
-"""The jobs that train the cells of a study's grids, and the jobs that probe the trained runs."""
+"""The jobs that train the cells of grids with listed values, and the jobs that probe the runs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.planning.planned_runs import Keep, PlannedRun, parts_of_runs
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.studies import grid
+from hypertransfer.studies import adaptive_grids, grid
 from hypertransfer.studies.planned import held_points
 from hypertransfer.studies.study import Study
 
 
 class CellJobs:
-    """The training and probing jobs of a study.
+    """The training and probing jobs of a study, except those of grids with an adaptive axis.
 
     Args:
         study: the study.
@@ -77,6 +77,8 @@ class CellJobs:
         planned = {id(run.run): run for runs in self.runs.values() for run in runs}
         jobs = []
         for cell in self.cells:
+            if adaptive_grids.adaptive_axis(self.study.grids[cell.grid]):
+                continue  # `RoundJobs` plans these
             members = [planned[id(run)] for run in cell.runs]
             seconds = [member.seconds for member in members]
             for runs in cost.shards(members, seconds, self.job_minutes * 60):
@@ -99,7 +101,8 @@ class CellJobs:
             for run, point in zip(members, points[name], strict=True)
         }
 
-    def _parts_of(self, runs: Sequence[PlannedRun]) -> dict[str, Any]:
+    def parts_of(self, runs: Sequence[PlannedRun]) -> dict[str, Any]:
+        """The runs of a job as plain values, at their points as tables hold them."""
         return parts_of_runs(runs, [self._points[id(planned.run)] for planned in runs])
 
     def _training(
@@ -109,13 +112,13 @@ class CellJobs:
             rule="train_cell",
             study=self.study.name,
             code=code,
-            parts={"grid": cell.grid, **self._parts_of(runs)},
+            parts={"grid": cell.grid, **self.parts_of(runs)},
             output_patterns={
                 "table": f"results/{self.study.name}/made/cells/{cell.path}/{{digest}}.parquet"
             },
             seconds=sum(run.seconds for run in runs),
-            bytes=max(cost.train_bytes(run.run.spec, self._kept(run)) for run in runs),
-            keep=self._keep_of(runs),
+            bytes=max(cost.train_bytes(run.run.spec, self.kept(run)) for run in runs),
+            keep=self.keep_of(runs),
         )
 
     def _probings(
@@ -128,9 +131,9 @@ class CellJobs:
         for name, probe in self.study.grids[cell.grid].probes.items():
             chosen = [run for run in runs if matches(probe.where, run.run.point)]
             if chosen:
-                yield self._probing(cell, name, probe, chosen, training, code)
+                yield self.probing(cell, name, probe, chosen, training, code)
 
-    def _probing(
+    def probing(
         self,
         cell: grid.Cell,
         name: str,
@@ -139,6 +142,7 @@ class CellJobs:
         training: PlannedJob,
         code: Mapping[str, str],
     ) -> PlannedJob:
+        """The job of one probe on runs that a training job trains."""
         specs = [run.run.spec for run in runs]
         # Settings belong to a run: if the number of steps is an axis, runs of one cell are probed
         # at different steps.
@@ -154,22 +158,24 @@ class CellJobs:
                 "probe": name,
                 "settings": settings,
                 "probe_keys": list(probe_keys),
-                **self._parts_of(runs),
+                **self.parts_of(runs),
             },
             output_patterns={"table": path},
             input={"cell": [training.file]},
             seconds=sum(map(cost.probe_seconds, specs, settings, repeat(self.rates))),
             retraining_seconds=sum(run.seconds for run in runs),
             bytes=max(  # a job that trains a run again needs the memory of the training as well
-                training.bytes, *map(cost.probe_bytes, specs, settings, map(self._kept, runs))
+                training.bytes, *map(cost.probe_bytes, specs, settings, map(self.kept, runs))
             ),
-            keep=self._keep_of(runs),
+            keep=self.keep_of(runs),
         )
 
-    def _kept(self, run: PlannedRun) -> int:
+    def kept(self, run: PlannedRun) -> int:
+        """The number of steps at which a run keeps its weights."""
         return len(self.keep.get(run.key, ()))
 
-    def _keep_of(self, runs: Sequence[PlannedRun]) -> Keep:
+    def keep_of(self, runs: Sequence[PlannedRun]) -> Keep:
+        """The steps at which some runs keep their weights, by run key."""
         return {run.key: self.keep[run.key] for run in runs if run.key in self.keep}
 
 

@@ -16,6 +16,7 @@ from hypertransfer.planning.publication import Publication
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.problem import NO_VALUE, Problem
+from hypertransfer.studies import suite_checks
 from hypertransfer.studies.document import ConfigError, LocatedProblem
 from hypertransfer.studies.main_config import STUDIES, Origins
 from hypertransfer.studies.registrations import load_registration
@@ -115,6 +116,11 @@ def _borrowed_problems(plans: Mapping[str, StudyPlan], directory: Path) -> Itera
                     known = ", ".join(plans[other].study.grids)
                     text = f"no grid {grid_name!r} in {other}; known: {known}"
                     yield LocatedProblem(file, None, f"{place}.grids", text)
+            if other != name:
+                adaptive = plans[other].rounds.grids
+                for problem in suite_checks.adaptive_problems(suite, adaptive):
+                    at = f"{place}.{problem.key}"
+                    yield LocatedProblem(file, None, at, problem.text)
 
 
 def missing_data(plans: Iterable[StudyPlan]) -> list[str]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hypertransfer.planning import keys
+from hypertransfer.planning import cost, keys
 from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.planning.planned_runs import PlannedRun
+from hypertransfer.planning.round_status import RoundStatus, next_round
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.storage.run_store import DamagedEntry, Store
@@ -19,7 +20,10 @@ from hypertransfer.studies.searches import TRANSFER
 
 @dataclass(frozen=True)
 class GridStatus:
-    """The counts of a grid or a search, and the estimated time of its missing runs and probes."""
+    """The counts of a grid or a search, and the estimated time of its missing runs and probes.
+
+    For a grid with an adaptive axis, runs and seconds are bounds: `is_bound` is true.
+    """
 
     study: str
     grid: str
@@ -30,6 +34,7 @@ class GridStatus:
     probes: int
     probes_present: int  # stored probes
     seconds: float  # estimate for missing runs and probes, on one core
+    is_bound: bool = False
 
     @property
     def missing(self) -> int:
@@ -47,6 +52,7 @@ class Survey:
         runs: keys of the planned runs that the store has.
         probes: keys of the planned probes that the store has.
         lacking: steps at which stored runs lack weights for missing probes, by run key.
+        rounds: the next round of each grid with an adaptive axis.
     """
 
     plan: StudyPlan
@@ -54,6 +60,14 @@ class Survey:
     runs: frozenset[str]
     probes: frozenset[str]
     lacking: Mapping[str, frozenset[int]]
+    rounds: Mapping[str, RoundStatus]
+
+    def asked(self, grid: str) -> Sequence[PlannedRun]:
+        """The runs of a grid; of one with an adaptive axis, those of its rounds up to the next."""
+        runs = self.plan.runs[grid]
+        if grid not in self.rounds:
+            return runs
+        return [run for run in runs if run.key in self.rounds[grid].asked]
 
 
 def survey(plan: StudyPlan, store: Store) -> Survey:
@@ -62,7 +76,8 @@ def survey(plan: StudyPlan, store: Store) -> Survey:
     keys_of_probes = (key for job in plan.probe_jobs for key in job.probe_keys)
     runs = frozenset(key for key in keys_of_runs if store.has("runs", key))
     probes = frozenset(key for key in keys_of_probes if store.has("probes", key))
-    return Survey(plan, store, runs, probes, _lacking_weights(plan, store, runs, probes))
+    rounds = {name: next_round(grid, store) for name, grid in plan.rounds.grids.items()}
+    return Survey(plan, store, runs, probes, _lacking_weights(plan, store, runs, probes), rounds)
 
 
 def _lacking_weights(
@@ -98,24 +113,30 @@ def grids(found: Survey) -> Iterator[GridStatus]:
     """The status of each grid of a study."""
     plan = found.plan
     cells = Counter(cell.grid for cell in plan.cells)
-    for name, runs in plan.runs.items():
+    for name in plan.runs:
+        runs = found.asked(name)
         train_jobs = [job for job in plan.train_jobs if job.parts["grid"] == name]
         probe_jobs = [job for job in plan.probe_jobs if job.parts["grid"] == name]
-        probe_keys = [key for job in probe_jobs for key in job.probe_keys]
+        measured = _probes(plan, probe_jobs, runs)
+        later = found.rounds.get(name)
         seconds = sum(
             run.seconds for run in runs if run.key not in found.runs or run.key in found.lacking
         )
-        seconds += sum(_probe_seconds(job, found) for job in probe_jobs)
+        if later and later.later_runs:  # their probes are not known
+            seconds += later.later_seconds + sum(job.seconds for job in probe_jobs)
+        else:
+            seconds += sum(measured[key] for key in measured.keys() - found.probes)
         yield GridStatus(
             study=plan.name,
             grid=name,
-            runs=len(runs),
+            runs=len(runs) + (later.later_runs if later else 0),
             cells=cells[name],
             jobs=len(train_jobs) + len(probe_jobs),
             present=sum(run.key in found.runs for run in runs),
-            probes=len(probe_keys),
-            probes_present=sum(key in found.probes for key in probe_keys),
+            probes=len(measured),
+            probes_present=sum(key in found.probes for key in measured),
             seconds=seconds,
+            is_bound=bool(later and later.later_runs),
         )
 
 
@@ -148,16 +169,27 @@ def _search_status(
     )
 
 
-def _probe_seconds(job: PlannedJob, found: Survey) -> float:
-    absent = sum(key not in found.probes for key in job.probe_keys)
-    return job.seconds * absent / len(job.probe_keys)
+def _probes(
+    plan: StudyPlan, jobs: Sequence[PlannedJob], runs: Sequence[PlannedRun]
+) -> dict[str, float]:
+    """The estimated seconds of each probe of some runs, by the key of the probe."""
+    specs = {run.key: run.run.spec for run in runs}
+    return {
+        key: cost.probe_seconds(specs[run["key"]], settings, plan.rates)
+        for job in jobs
+        for run, key, settings in zip(
+            job.parts["runs"], job.probe_keys, job.parts["settings"], strict=True
+        )
+        if run["key"] in specs
+    }
 
 
 def reasons(found: Survey) -> Counter[str]:
     """The reasons why runs are trained, with the number of runs for each reason."""
     counts: Counter[str] = Counter()
     changes = _Changes(found.store)
-    for name, runs in found.plan.runs.items():
+    for name in found.plan.runs:
+        runs = found.asked(name)
         fresh = []
         for run in runs:
             if run.key in found.runs:

@@ -22,6 +22,7 @@ from hypertransfer.planning.job_digest import MODULES, code_of
 from hypertransfer.planning.jobs import RESULTS, PlannedJob
 from hypertransfer.planning.planned_runs import Keep, PlannedRun, steps_to_keep
 from hypertransfer.planning.publication import Publication
+from hypertransfer.planning.round_jobs import RoundJobs
 from hypertransfer.planning.search_jobs import search_jobs
 from hypertransfer.planning.space_jobs import SpaceJobs
 from hypertransfer.runs.canonical import digest
@@ -87,6 +88,11 @@ class StudyPlan:
             self.study, self.runs, self._keep, self._contexts, self.job_minutes, self.rates
         )
 
+    @cached_property
+    def rounds(self) -> RoundJobs:
+        """The jobs of grids with an adaptive axis."""
+        return RoundJobs(self._cell_jobs)
+
     @property
     def cells(self) -> list[grid.Cell]:
         """The cells of all grids."""
@@ -95,12 +101,12 @@ class StudyPlan:
     @property
     def train_jobs(self) -> list[PlannedJob]:
         """The jobs that train the cells."""
-        return self._cell_jobs.train
+        return [*self._cell_jobs.train, *self.rounds.train]
 
     @property
     def probe_jobs(self) -> list[PlannedJob]:
         """The jobs that probe the trained runs."""
-        return self._cell_jobs.probe
+        return [*self._cell_jobs.probe, *self.rounds.probe]
 
     @cached_property
     def search_jobs(self) -> list[PlannedJob]:
@@ -251,6 +257,7 @@ class StudyPlan:
     def made_by(self) -> list[PlannedJob]:
         """All jobs except the publication, which copies their files."""
         return [
+            *self.rounds.allocations,
             *self.train_jobs,
             *self.probe_jobs,
             *self.search_jobs,

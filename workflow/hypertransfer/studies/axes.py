@@ -6,13 +6,19 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from hypertransfer.rounds import settings as rounds_settings
+from hypertransfer.rounds.settings import Adaptive
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.problem import ProblemError
 from hypertransfer.studies import sobol
 
 # Forms that generate the values of an axis.
-FORMS = frozenset({"powers", "logspace", "range", "sobol"})
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {"powers": {"step": 1}, "sobol": {"log": True}}
+FORMS = frozenset({"powers", "logspace", "range", "sobol", "adaptive"})
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "powers": {"step": 1},
+    "sobol": {"log": True},
+    "adaptive": rounds_settings.DEFAULTS,
+}
 _PLAIN_LIST = "a list of finite, plain values: numbers, texts, true, false or null"
 MOST_VALUES = 100_000  # largest number of values of an axis, or of checkpoints of a probe
 DIGITS = 12  # significant digits of generated values; further digits would be rounding errors
@@ -65,7 +71,13 @@ def _whole_floats_as_ints(value: object) -> object:
 
 
 def _generated(path: Path, written: Mapping) -> list:
-    makers = {"powers": _powers, "logspace": _logspace, "range": _range, "sobol": _sobol}
+    makers = {
+        "powers": _powers,
+        "logspace": _logspace,
+        "range": _range,
+        "sobol": _sobol,
+        "adaptive": _adaptive,
+    }
     (form, *others) = written or ("",)
     if form not in makers or others:
         raise ProblemError.at(path, written, f"a list, or one of {', '.join(makers)}")
@@ -108,6 +120,19 @@ def _sobol(path: Path, written: Mapping) -> list:
     if p["log"]:
         return [_tidy(p["from"] * (p["to"] / p["from"]) ** place) for place in places]
     return [_tidy(p["from"] + (p["to"] - p["from"]) * place) for place in places]
+
+
+def is_adaptive(written: object) -> bool:
+    """Whether the values of an axis are found: each round of runs chooses some of the values."""
+    return isinstance(written, Mapping) and "adaptive" in written
+
+
+def _adaptive(path: Path, written: Mapping) -> list:
+    """All values that rounds may choose."""
+    settings = Adaptive.parse(written["adaptive"])
+    if problems := list(settings.problems()):
+        raise ProblemError(problem.below(*path, "adaptive") for problem in problems)
+    return [_tidy(settings.value(notch)) for notch in settings.notches()]
 
 
 def _check_count(path: Path, written: object, count: int) -> None:

@@ -11,7 +11,7 @@ from hypertransfer.catalogue.cards import datasets, optimizers, probes
 from hypertransfer.runs import ratios
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.studies import axis_checks, condition_checks, grid
+from hypertransfer.studies import adaptive_grids, axis_checks, condition_checks, grid
 from hypertransfer.studies.document import condition_text
 from hypertransfer.studies.grid import Grid, Probe
 from hypertransfer.studies.placed_run import Run
@@ -34,6 +34,7 @@ def expand(
         for problem in _probe_problems(probe)
     ]
     wrong = [*grid.problems(section), *axis_checks.problems(section)]
+    wrong += [] if wrong else adaptive_grids.problems(section)
     if not wrong:
         wrong = list(_condition_problems(section, other_scales))
         wrong += _run_problems(section, runs, idle_is_known=bool(wrong))

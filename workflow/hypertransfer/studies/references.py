@@ -30,9 +30,7 @@ def condition_problems(entry: Mapping[str, Any], planned: Planned) -> Iterator[P
 
     Without runs, whose grids then have problems, conditions on runs are not checked.
     """
-    for path, part in ((), entry), (("control",), entry.get("control")):
-        if not isinstance(part, Mapping) or not isinstance(part.get("where"), Mapping):
-            continue
+    for path, part in parts_with_conditions(entry):
         measure = measures().get(str(part.get("measure")))
         if measure and measure.table != "runs":
             text = _no_row(part["where"], measure.table, planned)
@@ -40,6 +38,15 @@ def condition_problems(entry: Mapping[str, Any], planned: Planned) -> Iterator[P
             text = _no_run(part["where"], planned)
         if text:
             yield Problem((*path, "where"), NO_VALUE, text)
+
+
+def parts_with_conditions(
+    entry: Mapping[str, Any],
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """A figure or claim as written and its control, each with its path, if they have conditions."""
+    for path, part in ((), entry), (("control",), entry.get("control")):
+        if isinstance(part, Mapping) and isinstance(part.get("where"), Mapping):
+            yield path, part
 
 
 def counterpart_problems(

@@ -16,6 +16,7 @@ from hypertransfer.runs.canonical import is_plain
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 from hypertransfer.runs.section import Section
 from hypertransfer.studies import (
+    adaptive_grids,
     axes,
     claim_checks,
     figure_checks,
@@ -335,10 +336,14 @@ class _Checks:
         replayed = {name: Replay.parse(replay) for name, replay in written}
         grids = self.values.get("grids")
         names = list(map(str, grids)) if isinstance(grids, Mapping) else []
+        found = [name for name, grid in self._grids().items() if adaptive_grids.adaptive_axis(grid)]
         problems = [
             problem.below("suites", name)
             for name, suite in suites.items()
-            for problem in replays.suite_problems(suite, names)
+            for problem in (
+                *replays.suite_problems(suite, names),
+                *(suite_checks.adaptive_problems(suite, found) if suite.study is None else ()),
+            )
         ]
         if not problems and not any(path[:1] == ("suites",) for path in self.broken):
             problems += [
@@ -360,8 +365,12 @@ class _Checks:
 
     def _probes(self) -> dict[str, Mapping[str, Probe]]:
         """The probes of each sound grid, by name."""
-        grids = self._sound("grids").items()
-        return {str(name): Grid.parse(written).probes for name, written in grids}
+        return {name: grid.probes for name, grid in self._grids().items()}
+
+    def _grids(self) -> dict[str, Grid]:
+        """The sound grids by name."""
+        sound = self._sound("grids").items()
+        return {str(name): Grid.parse(written) for name, written in sound}
 
     def _grid_at_scales(self, name: str) -> Iterator[Grid]:
         """A grid as it is at every scale."""
@@ -375,6 +384,7 @@ class _Checks:
         entries = self._sound(part)
         ids = {index: entry["id"] for index, entry in entries.items()}
         self.problems += references.id_problems(part, ids)
+        grids = self._grids()
         for index, entry in entries.items():
             if part == "figures":
                 problems = list(figure_checks.figure_problems(Figure.parse(entry), planned))
@@ -383,6 +393,7 @@ class _Checks:
                 if not problems:
                     problems += self._claim_problems(Claim.parse(entry), entry, planned)
             problems += references.condition_problems(entry, planned)
+            problems += adaptive_grids.condition_problems(entry, planned, grids)
             self.problems += [problem.below(part, index) for problem in problems]
 
     def _claim_problems(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -87,6 +87,14 @@ def _unmet(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> Iterator[Mapping[
 def _known_before_training(where: Mapping[str, Any]) -> dict[str, Any]:
     """A condition without the columns that only trained runs have, such as `status`."""
     return {column: wanted for column, wanted in where.items() if column not in SUMMARY}
+
+
+def adaptive_problems(suite: Suite, adaptive: Collection[str]) -> Iterator[Problem]:
+    """Problems of grids of a suite that are among `adaptive`, the grids whose runs are found."""
+    for index, name in enumerate(suite.grids):
+        if name in adaptive:
+            text = f"{name!r} has an adaptive axis, and a suite needs runs that are listed"
+            yield Problem(("grids", str(index)), NO_VALUE, text)
 
 
 def suite_problems(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> Iterator[Problem]:

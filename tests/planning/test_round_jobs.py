@@ -1,0 +1,151 @@
+"""The jobs of rounds: their files, inputs and bounds, and what a change renames."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.adaptive import adaptive_study
+
+from hypertransfer.planning import keys, load, report_template, status
+from hypertransfer.planning.study_plan import StudyPlan
+from hypertransfer.rounds.arm import read_arms
+from hypertransfer.storage.run_store import Store
+from hypertransfer.studies.study import Study
+
+
+@pytest.fixture(autouse=True)
+def a_notebook(tmp_path, monkeypatch):
+    """A report's template for the study, which has none in the repository."""
+    path = tmp_path / "micro.ipynb"
+    path.write_text('{"cells": []}')
+    monkeypatch.setattr(report_template, "notebook", lambda study: path)
+    return path
+
+
+def planned(edit=lambda study: None, *, minutes=3.0, **settings) -> StudyPlan:
+    study = adaptive_study(**settings)
+    edit(study)
+    return StudyPlan(Study.parse(study, "desk"), minutes)
+
+
+def rounds_of(plan: StudyPlan):
+    return plan.rounds.grids["sweep"]
+
+
+def test_each_round_reads_the_tables_of_all_rounds_before_it():
+    plan = planned()
+    rounds = rounds_of(plan)
+    assert [job.parts["round"] for job in rounds.allocations] == [1, 2, 3]
+    before: list[str] = []
+    for number, allocation in enumerate(rounds.allocations, 1):
+        assert list(allocation.input["earlier"]) == before
+        trained = [job for job in rounds.train if job.parts["round"] == number]
+        assert [job.parts["allocation"] for job in trained] == [allocation.file] * 2  # two widths
+        before += [job.file for job in trained]
+    assert plan.tables_of_grid["sweep"] == before
+    assert set(before) <= set(plan.collect_tables.input["cells"])
+    assert {*before, *(job.file for job in rounds.allocations)} <= set(plan.made)
+    (probing, _) = rounds.probe
+    assert [file for file in before if file in probing.input["cells"]] == probing.input["cells"]
+    assert len(probing.input["cells"]) == 3
+
+
+def test_all_jobs_of_rounds_are_asked_for_where_their_files_are_missing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = planned()
+    files = [file for job in plan.jobs for file in job.files]
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    lost = rounds_of(plan).allocations[1].file
+    (tmp_path / lost).unlink()
+    assert lost in load.targets([plan])
+
+
+def test_the_arms_of_an_allocation_are_read_back():
+    rounds = rounds_of(planned())
+    arms = read_arms(rounds.allocations[0].parts["arms"], {})
+    assert [arm.point for arm in arms] == [
+        {"optimizer": "sgd", "shape.width": width} for width in (4, 8)
+    ]
+    for arm, own in zip(arms, rounds.arms, strict=True):
+        assert arm.candidates == {
+            (arm.settings.notch(run.run.point["lr"]), run.run.spec.seed): run.key
+            for run in own.runs
+        }
+
+
+def test_a_large_round_is_divided_by_a_bound_on_its_duration():
+    rounds = rounds_of(planned(minutes=1e-9))
+    first = [job for job in rounds.train if job.parts["round"] == 1]
+    assert [job.parts["piece"] for job in first] == [[p, 5] for p in range(5)] * 2
+    whole = [job for job in rounds_of(planned()).train if job.parts["round"] == 1]
+    assert sum(job.seconds for job in first) == pytest.approx(sum(job.seconds for job in whole))
+
+
+def names(plan: StudyPlan) -> set[str]:
+    return {job.digest for job in (*plan.rounds.allocations, *plan.rounds.train)}
+
+
+def test_claims_figures_and_probes_rename_no_round():
+    def late(study):
+        study["claims"][0]["bar"] = {"max": 3}
+        study["figures"][0]["title"] = "Another"
+        study["grids"]["sweep"]["probes"]["sharpness"]["tolerance"] = 0.3
+
+    assert names(planned(late)) == names(planned())
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda study: study["grids"]["sweep"]["axes"]["seed"].append(2),
+        lambda study: study["grids"]["sweep"]["axes"]["shape.width"].append(16),
+        lambda study: study["grids"]["sweep"]["axes"]["lr"]["adaptive"].update(finest=0.5),
+    ],
+)
+def test_what_changes_the_decisions_renames_all_rounds(edit):
+    assert not names(planned(edit)) & names(planned())
+
+
+def loss(lr: float) -> dict:
+    return {"final_loss": abs(lr - 0.3), "status": "finished"}
+
+
+def put(store: Store, plan: StudyPlan, wanted) -> None:
+    for run in plan.runs["sweep"]:
+        if wanted(run):
+            record = {**loss(run.run.spec.lr), "context": keys.context(run.run.spec)}
+            store.put("runs", run.key, record, {})
+
+
+def test_the_plan_says_what_the_next_round_runs_and_why(tmp_path):
+    store, plan = Store(tmp_path), planned()
+    found = status.survey(plan, store).rounds["sweep"]
+    assert (found.number, found.missing) == (1, 5 + 3)
+    row = next(status.grids(status.survey(plan, store)))
+    assert row.is_bound
+    assert row.runs == 8 + found.later_runs
+    first = set(found.asked)
+    put(store, plan, lambda run: run.key in first)
+    second = status.survey(plan, store).rounds["sweep"]
+    assert second.number == 2
+    assert ["seeds" in arm.reason for arm in second.arms] == [True, False]
+    assert "extended" in second.arms[1].reason
+    put(store, plan, lambda run: run.key in second.asked - first)
+    third = status.survey(plan, store).rounds["sweep"]
+    assert third.number == 3
+    put(store, plan, lambda run: run.key in third.asked - second.asked - first)
+    survey = status.survey(plan, store)
+    assert survey.rounds["sweep"].number == 4
+    assert survey.rounds["sweep"].missing == 0
+    assert all(arm.reason.endswith("bracketed") for arm in survey.rounds["sweep"].arms)
+    row = next(status.grids(survey))
+    assert row.runs == row.present == len(survey.rounds["sweep"].asked)
+    assert not row.is_bound
+    assert status.reasons(survey) == {}
+
+
+def test_probes_of_runs_that_no_round_has_chosen_are_not_missing(tmp_path):
+    store, plan = Store(tmp_path), planned()
+    row = next(status.grids(status.survey(plan, store)))
+    assert row.probes == 2  # lr 0.125 and the first seed, at both widths

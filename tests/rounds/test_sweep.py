@@ -1,0 +1,179 @@
+"""The proposer of adaptive sweeps: what rounds run, and what they find on curves that are known."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from tests.support.adaptive import arm, parabola, replaced, rounds_of
+
+from hypertransfer.rounds import sweep
+from hypertransfer.rounds.curve import curve
+
+
+def notches(decision):
+    return sorted({notch for notch, _ in decision.runs})
+
+
+def test_the_first_round_runs_the_smallest_size_wide_with_one_seed():
+    small, large = sweep.propose([arm(sizes=(3.0,)), arm(sizes=(5.0,))], 1)
+    assert small.runs == [(notch, 0) for notch in (-2, -1, 0, 1, 2)]
+    assert large.runs == [(notch, 0) for notch in (-1, 0, 1)]
+    apart, _ = sweep.propose([arm(sizes=(5.0,), family="g"), arm(sizes=(3.0,))], 1)
+    assert len(apart.runs) == 5, "a family of its own has nothing smaller"
+
+
+def test_a_bracketed_arm_gets_its_other_seeds_at_the_best_value_and_its_neighbours_only():
+    (found,), made = rounds_of([arm()], [parabola(0.2)])
+    assert notches(made[1][0]) == [-1, 0, 1]
+    assert {seed for _, seed in made[1][0].runs} == {1, 2}
+    assert made[1][0].bracketed
+    assert made[2][0].runs == made[3][0].runs == []
+    assert "complete" in made[2][0].reason
+    assert len(found.losses) == 5 + 6
+
+
+def test_open_sides_are_extended_until_they_are_bracketed():
+    (found,), made = rounds_of([arm()], [parabola(3.9)])
+    assert notches(made[1][0]) == [3, 4]
+    assert "not bracketed above: extended to 8 to 16" in made[1][0].reason
+    assert notches(made[2][0]) == [5, 6]
+    assert notches(made[3][0]) == [3, 4, 5]
+    assert "bracketed" in sweep.outcome(found)
+    assert "not bracketed" not in sweep.outcome(found)
+
+
+def test_an_arm_that_diverges_everywhere_is_extended_downwards():
+    _, made = rounds_of([arm(octaves=20)], [parabola(-8, diverges=3)])
+    assert notches(made[1][0]) == [-6, -5, -4, -3]
+    assert "not bracketed below" in made[1][0].reason
+
+
+def test_a_larger_size_is_extended_at_once_to_where_smaller_sizes_predict_its_optimum():
+    arms = [arm(sizes=(size,), octaves=16) for size in (3.0, 4.0, 7.0)]
+    losses = [parabola(0), parabola(1), parabola(4)]
+    _, made = rounds_of(arms, losses)
+    assert notches(made[0][2]) == [-1, 0, 1]
+    assert notches(made[1][2]) == [2, 3]  # nothing predicts yet: the middle size is not bracketed
+    assert notches(made[2][2]) == [4, 5]  # the optimum at 4 is predicted, and its neighbour
+    far = [arm(sizes=(size,), octaves=16) for size in (1.0, 2.0, 8.0)]
+    _, made = rounds_of(far, [parabola(0), parabola(0.9), parabola(6.3)])
+    assert notches(made[2][2]) == [6, 7, 8]
+
+
+def test_the_prediction_continues_the_optima_in_the_logarithm_of_the_size():
+    arms = [arm(sizes=(size,)) for size in (1.0, 2.0, 4.0)]
+    seen = [
+        replaced(one, {(n, 0): parabola(best)(n, 0) for n in (-2, -1, 0, 1, 2)})
+        for one, best in zip(arms, (1, 0, 0), strict=True)
+    ]
+    curves = [curve(one.losses, 1) for one in seen]
+    assert [sweep.predicted(i, seen, curves) for i in range(3)] == [None, 1, -2]
+    lattice = arm(sizes=(4.0,), start=4)  # of another start
+    curves[2] = curve({}, 1)
+    assert sweep.predicted(2, [*seen[:2], lattice], curves) == -4
+
+
+def test_sizes_predict_along_one_axis_at_a_time():
+    arms = [arm(sizes=sizes) for sizes in ((1.0, 1.0), (2.0, 1.0), (2.0, 2.0))]
+    seen = [replaced(one, {(n, 0): parabola(1)(n, 0) for n in range(-2, 3)}) for one in arms]
+    curves = [curve(one.losses, 1) for one in seen]
+    assert sweep.predicted(2, seen, curves) == 1
+    assert sweep.predicted(1, seen[:2], curves[:2]) == 1
+    assert sweep.predicted(2, [seen[0], seen[0], seen[2]], curves) is None  # differs in both sizes
+
+
+def test_refinement_comes_after_seeds_and_around_the_best_value():
+    (found,), made = rounds_of([arm(finest=0.25)], [parabola(0.3)])
+    assert notches(made[1][0]) == [-4, 0, 4]
+    assert notches(made[2][0]) == [-2, 2]
+    assert {seed for _, seed in made[2][0].runs} == {0, 1, 2}
+    assert notches(made[3][0]) == [1, 3]  # quarters about the half octave, which is better
+    assert curve(found.losses, 4).best == 1
+
+
+def test_a_neighbour_that_is_tied_with_the_best_value_brings_the_next_one():
+    flat = {-2: 1.5, -1: 1.2, 0: 1.0, 1: 1.0001, 2: 1.4}
+    one = arm({(notch, 0): level for notch, level in flat.items()})
+    (decision,) = sweep.propose([one], 2)
+    assert notches(decision) == [-1, 0, 1, 2]
+
+
+def test_the_end_of_the_range_is_said_and_the_best_value_still_gets_its_seeds():
+    (found,), made = rounds_of([arm(octaves=4)], [parabola(9)])
+    assert "not bracketed above: the range of 4 octaves ends there" in made[1][0].reason
+    assert notches(made[1][0]) == [1, 2]
+    assert not made[1][0].bracketed
+    assert "not bracketed above (4 octaves end)" in sweep.outcome(found)
+
+
+def test_the_last_round_gives_seeds_to_an_arm_that_is_still_open():
+    (found,), made = rounds_of([arm(rounds=2, octaves=40)], [parabola(15)])
+    assert {seed for _, seed in made[1][0].runs} == {0, 1, 2}
+    assert "more rounds would extend it" in sweep.outcome(found)
+    assert sweep.propose([found], 3)[0].runs == ()
+
+
+def test_candidates_that_filters_leave_out_are_never_run():
+    one = arm()
+    kept = {place: key for place, key in one.candidates.items() if place[0] > 0}
+    narrowed = type(one)(one.point, one.family, one.sizes, one.settings, kept)
+    (found,), _ = rounds_of([narrowed], [parabola(-3)])
+    assert set(found.losses) <= set(kept)
+    assert found.losses
+
+
+CASES = [
+    pytest.param(skew, diverges, noise, finest, id=f"{skew}-{diverges}-{noise}-{finest}")
+    for skew, diverges in ((1, math.inf), (4, 2.5), (16, math.inf), (4, 0.7))
+    for noise, finest in ((0, None), (0.003, 0.5), (0.01, None))
+]
+
+
+@pytest.mark.parametrize(("skew", "diverges", "noise", "finest"), CASES)
+def test_the_best_value_is_within_an_octave_of_the_optimum_or_said_not_to_be_bracketed(
+    skew, diverges, noise, finest
+):
+    chance, arms_seen, bracketed, near = random.Random(1), 0, 0, 0
+    for _ in range(25):
+        first, drift = chance.uniform(-2.4, 2.4), chance.uniform(-1.2, 1.2)
+        seeds = chance.randint(1, 5)
+        optima = [first + drift * size for size in range(4)]
+        arms = [arm(sizes=(float(s),), seeds=range(seeds), finest=finest) for s in range(4)]
+        losses = [noisy(parabola(o, skew, diverges), noise, seeds, chance) for o in optima]
+        found, made = rounds_of(arms, losses)
+        check_rounds(found, made, seeds)
+        for one, optimum in zip(found, optima, strict=True):
+            final = curve(one.losses, one.settings.stride)
+            arms_seen += 1
+            assert bool(final.open_sides) == ("not bracketed" in sweep.outcome(one))
+            if not final.open_sides:
+                bracketed += 1
+                near += abs(one.settings.log2(final.best) - optimum) <= 1
+    assert bracketed >= 0.9 * arms_seen
+    assert near >= (0.97 if noise else 1) * bracketed
+
+
+def noisy(smooth, noise, seeds, chance):
+    """A loss with an effect of each seed, and noise of each run."""
+    effects = [chance.gauss(0, 5 * noise) for _ in range(seeds)]
+    return lambda log2, seed: smooth(log2, seed) + effects[seed] + chance.gauss(0, noise)
+
+
+def check_rounds(found, made, seeds):
+    """Nothing runs twice, bounds are kept, and every decision has a reason."""
+    for index, one in enumerate(found):
+        run = [place for decisions in made for place in decisions[index].runs]
+        assert len(run) == len(set(run)) == len(one.losses)
+        for number, decisions in enumerate(made, 1):
+            assert len(decisions[index].runs) <= sweep.most_runs(one.settings, seeds, number)
+            assert decisions[index].reason
+
+
+def test_decisions_do_not_depend_on_the_order_of_arms():
+    arms = [arm(sizes=(float(s),)) for s in range(3)]
+    losses = [parabola(s) for s in range(3)]
+    found, _ = rounds_of(arms, losses)
+    mirrored, _ = rounds_of(arms[::-1], losses[::-1])
+    assert [one.losses for one in found] == [one.losses for one in mirrored[::-1]]

@@ -1,0 +1,51 @@
+"""The runs that a round has allocated to a job, and the tables of jobs without runs.
+
+The module does not import torch, so that a job without runs ends at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from hypertransfer.rounds.allocation import allocated_keys
+from hypertransfer.storage import parquet, schemas
+from hypertransfer.storage.collect import PLACE, PREFIX, PROBES
+
+
+def allocated(parts: Mapping[str, Any], allocation: str) -> dict[str, Any]:
+    """The parts of a planned training job with only the runs that its round has allocated to it."""
+    return _chosen(parts, allocated_keys(allocation), ["runs"])
+
+
+def trained(parts: Mapping[str, Any], tables: Iterable[str]) -> dict[str, Any]:
+    """The parts of a planned probe job with only the runs in the tables of the rounds."""
+    keys = [key for path in tables for key in parquet.read(path, ["key"])["key"].to_pylist()]
+    return _chosen(parts, keys, ["runs", "settings", "probe_keys"])
+
+
+def _chosen(
+    parts: Mapping[str, Any], keys: Sequence[str], columns: Sequence[str]
+) -> dict[str, Any]:
+    """The parts with the entries of `columns` for those of the keys that are the job's piece.
+
+    Runs are dealt in turn to the jobs of a cell, which thus have like amounts of work.
+    """
+    listed = frozenset(keys)
+    piece, pieces = parts["piece"]
+    places = [place for place, run in enumerate(parts["runs"]) if run["key"] in listed]
+    own = places[piece::pieces]
+    return {**parts, **{name: [parts[name][place] for place in own] for name in columns}}
+
+
+def no_runs() -> pa.Table:
+    """The table of a training job without runs."""
+    lists = [pa.field(PREFIX + field.name, pa.list_(field.type)) for field in schemas.HISTORY]
+    return pa.schema([*PLACE, *schemas.SUMMARY, *lists]).empty_table()
+
+
+def no_probes() -> pa.Table:
+    """The table of a probe job without runs."""
+    return PROBES.empty_table()

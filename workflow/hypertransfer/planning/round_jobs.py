@@ -1,0 +1,284 @@
+"""The jobs of grids with an adaptive axis: allocations, the runs of each round, and their probes.
+
+One job of a round allocates runs to all arms of the grid, from the tables of the earlier rounds.
+Further jobs train the allocated runs of each cell. All runs that a round may choose are planned, so
+the jobs of the plan do not depend on results.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from hypertransfer.planning import cost
+from hypertransfer.planning.cell_jobs import CellJobs
+from hypertransfer.planning.job_digest import code_of
+from hypertransfer.planning.jobs import PlannedJob
+from hypertransfer.planning.planned_runs import PlannedRun
+from hypertransfer.rounds import sweep
+from hypertransfer.runs.conditions import matches
+from hypertransfer.studies import adaptive_grids, grid
+
+PROPOSER = "sweep"
+
+
+class Arm(NamedTuple):
+    """An arm of a grid, and its planned runs."""
+
+    about: adaptive_grids.ArmRuns
+    runs: Sequence[PlannedRun]
+
+    def most_runs(self, number: int) -> int:
+        """A bound on the runs of the arm in a round."""
+        seeds = len({planned.run.spec.seed for planned in self.runs})
+        return min(sweep.most_runs(self.about.settings, seeds, number), len(self.runs))
+
+    def most_seconds(self, number: int) -> float:
+        """A bound on the estimated duration of the arm's runs in a round."""
+        return self.most_runs(number) * fmean(planned.seconds for planned in self.runs)
+
+
+class RoundCell(NamedTuple):
+    """A cell, its planned runs, and the arms to which these belong."""
+
+    cell: grid.Cell
+    members: Sequence[PlannedRun]
+    arms: Sequence[Arm]
+
+    @property
+    def most_runs(self) -> int:
+        """A bound on the runs of the cell in all rounds."""
+        rounds = (range(1, arm.about.settings.rounds + 1) for arm in self.arms)
+        bounds = (
+            sum(map(arm.most_runs, numbers)) for arm, numbers in zip(self.arms, rounds, strict=True)
+        )
+        return min(sum(bounds), len(self.members))
+
+    def bytes(self, jobs: CellJobs) -> float:
+        """The estimated memory of a job that trains runs of the cell."""
+        return max(cost.train_bytes(run.run.spec, jobs.kept(run)) for run in self.members)
+
+
+class RoundJobs:
+    """The jobs of all grids of a study that have an adaptive axis.
+
+    Args:
+        cells: the jobs of the other grids, which have the study, its cells and the cost model.
+    """
+
+    def __init__(self, cells: CellJobs) -> None:
+        self.cells, self.study = cells, cells.study
+
+    @cached_property
+    def grids(self) -> dict[str, GridRounds]:
+        """The rounds of each grid with an adaptive axis."""
+        return {
+            name: GridRounds(self.cells, name)
+            for name, section in self.study.grids.items()
+            if adaptive_grids.adaptive_axis(section)
+        }
+
+    @property
+    def allocations(self) -> list[PlannedJob]:
+        """The jobs that allocate runs to arms."""
+        return [job for rounds in self.grids.values() for job in rounds.allocations]
+
+    @property
+    def train(self) -> list[PlannedJob]:
+        """The jobs that train the runs of a round."""
+        return [job for rounds in self.grids.values() for job in rounds.train]
+
+    @property
+    def probe(self) -> list[PlannedJob]:
+        """The jobs that probe the runs of all rounds."""
+        return [job for rounds in self.grids.values() for job in rounds.probe]
+
+
+class GridRounds:
+    """The jobs of one grid with an adaptive axis.
+
+    Args:
+        cells: the jobs of the study's other grids.
+        name: the name of the grid.
+    """
+
+    def __init__(self, cells: CellJobs, name: str) -> None:
+        self.jobs, self.name, self.grid = cells, name, cells.study.grids[name]
+        self.axis = adaptive_grids.adaptive_axis(self.grid)
+        self.folder = f"results/{cells.study.name}/made"
+
+    @cached_property
+    def arms(self) -> list[Arm]:
+        """The arms of the grid."""
+        planned = self.jobs.runs[self.name]
+        abouts = adaptive_grids.arms(self.grid, [member.run for member in planned])
+        return [Arm(about, [planned[index] for index in about.indices]) for about in abouts]
+
+    @property
+    def rounds(self) -> int:
+        """The largest number of rounds of an arm."""
+        return max(arm.about.settings.rounds for arm in self.arms)
+
+    @cached_property
+    def cells(self) -> list[RoundCell]:
+        """The cells of the grid, in order."""
+        planned = {id(member.run): member for member in self.jobs.runs[self.name]}
+        arms = {member.key: arm for arm in self.arms for member in arm.runs}
+        cells = []
+        for cell in self.jobs.cells:
+            if cell.grid == self.name:
+                members = [planned[id(run)] for run in cell.runs]
+                own = {id(arms[member.key]): arms[member.key] for member in members}
+                cells.append(RoundCell(cell, members, list(own.values())))
+        return cells
+
+    @property
+    def allocations(self) -> list[PlannedJob]:
+        """The job that allocates runs, for each round in order."""
+        return [allocation for allocation, _ in self._rounds]
+
+    @property
+    def train(self) -> list[PlannedJob]:
+        """The jobs that train the allocated runs, in the order of the rounds."""
+        return [job for _, by_cell in self._rounds for jobs in by_cell for job in jobs]
+
+    def tables_of(self, number: int) -> list[str]:
+        """The tables of the runs of one round."""
+        return [job.file for jobs in self._rounds[number - 1][1] for job in jobs]
+
+    @cached_property
+    def _rounds(self) -> list[tuple[PlannedJob, list[list[PlannedJob]]]]:
+        """The allocation of each round, and the training jobs of each cell in the round."""
+        codes = {script: code_of(script) for script in ("allocate_round", "train_round")}
+        parts = [self.jobs.parts_of(cell.members) for cell in self.cells]
+        rounds: list[tuple[PlannedJob, list[list[PlannedJob]]]] = []
+        earlier: list[str] = []
+        for number in range(1, self.rounds + 1):
+            allocation = self._allocation(number, earlier, codes["allocate_round"])
+            by_cell = [
+                list(self._training(number, cell, runs, allocation, codes["train_round"]))
+                for cell, runs in zip(self.cells, parts, strict=True)
+            ]
+            rounds.append((allocation, by_cell))
+            earlier += [job.file for jobs in by_cell for job in jobs]
+        return rounds
+
+    @cached_property
+    def written_arms(self) -> list[dict[str, Any]]:
+        """The arms as the job of an allocation reads them."""
+        return [
+            {
+                "point": dict(about.point),
+                "family": about.family,
+                "sizes": list(about.sizes),
+                "settings": about.settings.complete(),
+                "runs": [
+                    [
+                        about.settings.notch(member.run.point[self.axis]),
+                        member.run.spec.seed,
+                        member.key,
+                    ]
+                    for member in runs
+                ],
+            }
+            for about, runs in self.arms
+        ]
+
+    def _allocation(
+        self, number: int, earlier: Sequence[str], code: Mapping[str, str]
+    ) -> PlannedJob:
+        return PlannedJob(
+            rule="allocate_round",
+            study=self.jobs.study.name,
+            code=code,
+            parts={
+                "grid": self.name,
+                "axis": self.axis,
+                "proposer": PROPOSER,
+                "round": number,
+                "arms": self.written_arms,
+                "files": list(earlier),
+            },
+            output_patterns={
+                "allocation": f"{self.folder}/allocations/{self.name}/{{digest}}.json"
+            },
+            input={"earlier": tuple(earlier)},
+        )
+
+    def _training(
+        self,
+        number: int,
+        cell: RoundCell,
+        runs: Mapping[str, Any],
+        allocation: PlannedJob,
+        code: Mapping[str, str],
+    ) -> Iterator[PlannedJob]:
+        """The jobs of a cell in a round; a large cell is divided by a bound on its duration."""
+        seconds = sum(arm.most_seconds(number) for arm in cell.arms)
+        pieces = self._pieces(seconds, sum(arm.most_runs(number) for arm in cell.arms))
+        path = f"{self.folder}/rounds/{cell.cell.path}/{{digest}}.parquet"
+        for piece in range(pieces):
+            yield PlannedJob(
+                rule="train_round",
+                study=self.jobs.study.name,
+                code=code,
+                parts={
+                    "grid": self.name,
+                    "round": number,
+                    "allocation": allocation.file,
+                    "piece": [piece, pieces],
+                    **runs,
+                },
+                output_patterns={"table": path},
+                input={"allocation": allocation.files},
+                seconds=seconds / pieces,
+                bytes=cell.bytes(self.jobs),
+                keep=self.jobs.keep_of(cell.members),
+            )
+
+    def _pieces(self, seconds: float, most: int) -> int:
+        """The number of jobs for at most `most` runs or probes that take this long together."""
+        return max(1, min(most, math.ceil(seconds / (self.jobs.job_minutes * 60))))
+
+    @cached_property
+    def probe(self) -> list[PlannedJob]:
+        """The jobs that probe what rounds have trained, of each cell and probe."""
+        code = code_of("probe_round")
+        return [
+            job
+            for index, cell in enumerate(self.cells)
+            for name, probe in self.grid.probes.items()
+            if (chosen := [run for run in cell.members if matches(probe.where, run.run.point)])
+            for job in self._probings(index, name, probe, chosen, code)
+        ]
+
+    def _probings(
+        self,
+        index: int,
+        name: str,
+        probe: grid.Probe,
+        chosen: Sequence[PlannedRun],
+        code: Mapping[str, str],
+    ) -> Iterator[PlannedJob]:
+        """The jobs of one probe on the runs of one cell, from the tables of all rounds."""
+        cell = self.cells[index]
+        trained = [job for _, by_cell in self._rounds for job in by_cell[index]]
+        whole = self.jobs.probing(cell.cell, name, probe, chosen, trained[0], code)
+        share = min(1.0, cell.most_runs / len(chosen))
+        pieces = self._pieces(whole.seconds * share, len(chosen))
+        tables = [job.file for job in trained]
+        path = f"{self.folder}/round_probes/{cell.cell.path}/{name}/{{digest}}.parquet"
+        for piece in range(pieces):
+            yield replace(
+                whole,
+                rule="probe_round",
+                parts={**whole.parts, "files": tables, "piece": [piece, pieces]},
+                output_patterns={"table": path},
+                input={"cells": tables},
+                seconds=whole.seconds * share / pieces,
+                retraining_seconds=whole.retraining_seconds * share / pieces,
+            )

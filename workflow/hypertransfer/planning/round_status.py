@@ -1,0 +1,83 @@
+"""The next round of a grid with an adaptive axis: runs that the store lacks, and the reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hypertransfer.planning.round_jobs import GridRounds
+from hypertransfer.rounds import sweep
+from hypertransfer.rounds.arm import loss_of, read_arms
+from hypertransfer.storage.run_store import DamagedEntry, Store
+
+
+@dataclass(frozen=True)
+class ArmStatus:
+    """The values of an arm's axes, the number of runs that are missing, and the reason in words."""
+
+    point: Mapping[str, object]
+    missing: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class RoundStatus:
+    """The next round of a grid.
+
+    Attributes:
+        number: the first round with missing runs; the number of rounds plus 1 if there is none.
+        rounds: the number of rounds.
+        asked: the keys of all runs of the rounds up to this one.
+        arms: what the round runs of each arm; if no round has missing runs, what was found.
+        later_runs: a bound on the runs of later rounds.
+        later_seconds: a bound on their estimated time.
+    """
+
+    number: int
+    rounds: int
+    asked: frozenset[str]
+    arms: Sequence[ArmStatus]
+    later_runs: int
+    later_seconds: float
+
+    @property
+    def missing(self) -> int:
+        """The number of runs that the round has to train."""
+        return sum(arm.missing for arm in self.arms)
+
+
+def next_round(rounds: GridRounds, store: Store) -> RoundStatus:
+    """The next round of a grid.
+
+    The rounds are decided again from the losses in the store, so that the answer does not depend
+    on the tables that exist.
+    """
+    losses: dict[str, float] = {}
+    asked: set[str] = set()
+    for number in range(1, rounds.rounds + 1):
+        arms = read_arms(rounds.written_arms, losses)
+        decisions = sweep.propose(arms, number)
+        statuses = []
+        for arm, decision in zip(arms, decisions, strict=True):
+            keys = [arm.candidates[place] for place in decision.runs]
+            stored = {key: loss for key in keys if (loss := _loss(store, key)) is not None}
+            losses |= stored
+            asked.update(keys)
+            statuses.append(ArmStatus(arm.point, len(keys) - len(stored), decision.reason))
+        if any(status.missing for status in statuses):
+            later = range(number + 1, rounds.rounds + 1)
+            runs = sum(arm.most_runs(k) for arm in rounds.arms for k in later)
+            seconds = sum(arm.most_seconds(k) for arm in rounds.arms for k in later)
+            return RoundStatus(number, rounds.rounds, frozenset(asked), statuses, runs, seconds)
+    arms = read_arms(rounds.written_arms, losses)
+    found = [ArmStatus(arm.point, 0, sweep.outcome(arm)) for arm in arms]
+    return RoundStatus(rounds.rounds + 1, rounds.rounds, frozenset(asked), found, 0, 0.0)
+
+
+def _loss(store: Store, key: str) -> float | None:
+    """The loss of a stored run; None if the store lacks the run or its record is damaged."""
+    try:
+        entry = store.get("runs", key)
+        return None if entry is None else loss_of(entry.record)
+    except (DamagedEntry, KeyError, TypeError):  # a job trains the run again
+        return None

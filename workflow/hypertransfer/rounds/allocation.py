@@ -1,0 +1,63 @@
+"""The allocation of a round: the proposer's decisions for all arms of a grid, as a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hypertransfer.rounds import sweep
+from hypertransfer.rounds.arm import Proposer, loss_of, read_arms
+from hypertransfer.storage import parquet
+
+PROPOSERS: Mapping[str, Proposer] = {"sweep": sweep.propose}
+
+
+def allocation(parts: Mapping[str, Any], tables: Iterable[str]) -> dict[str, Any]:
+    """The allocation of a planned round.
+
+    Args:
+        parts: the parts of the job: the name of the proposer, the number of the round, the axis,
+            and the arms as `planning.round_jobs` writes them.
+        tables: the files of the tables of all earlier rounds.
+
+    Returns:
+        The grid, the number of the round, and for each arm its point, the reason, whether it is
+        bracketed, and its runs by value, seed and key.
+    """
+    arms = read_arms(parts["arms"], losses(tables))
+    decisions = PROPOSERS[parts["proposer"]](arms, parts["round"])
+    allocated = [
+        {
+            "arm": dict(arm.point),
+            "reason": decision.reason,
+            "bracketed": decision.bracketed,
+            "runs": [
+                {
+                    parts["axis"]: arm.settings.value(notch),
+                    "seed": seed,
+                    "key": arm.candidates[notch, seed],
+                }
+                for notch, seed in decision.runs
+            ],
+        }
+        for arm, decision in zip(arms, decisions, strict=True)
+    ]
+    return {"grid": parts["grid"], "round": parts["round"], "arms": allocated}
+
+
+def losses(tables: Iterable[str]) -> dict[str, float]:
+    """The final training loss of each run in tables of cells, by key; +inf if it diverged."""
+    found: dict[str, float] = {}
+    for path in tables:
+        table = parquet.read(path, ["key", "status", "final_loss"])
+        for row in table.to_pylist():
+            found[row["key"]] = loss_of(row)
+    return found
+
+
+def allocated_keys(path: str | Path) -> list[str]:
+    """The keys of all runs in the file of an allocation, in its order."""
+    allocated = json.loads(Path(path).read_text(encoding="utf-8"))
+    return [run["key"] for arm in allocated["arms"] for run in arm["runs"]]

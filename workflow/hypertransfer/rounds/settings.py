@@ -1,0 +1,100 @@
+"""The settings of an adaptive axis, whose values are found, and its lattice of possible values."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from hypertransfer.runs.problem import Problem
+from hypertransfer.runs.section import Section
+
+POWER = re.compile(r"2\^(-?\d+(?:\.\d+)?)")  # a start as text, such as 2^-3
+WIDE = 2  # steps to each side of the start in the first round, where no smaller size predicts
+NARROW = 1  # the same for all other sizes
+MOST_NOTCHES = 10_000  # of a lattice
+
+
+@dataclass(frozen=True)
+class Adaptive(Section):
+    """The settings of an adaptive axis.
+
+    The possible values are the lattice `start` · 2^(notch · `spacing`), with whole numbers `notch`
+    from `-reach` to `reach`.
+
+    Attributes:
+        start: the value in the middle of the lattice, as a number or as the text `2^x`.
+        step: distance in octaves of the values that are run first.
+        finest: distance in octaves to which the values around the best one are refined; None for
+            no refinement below `step`.
+        rounds: largest number of rounds.
+        octaves: width in octaves of the lattice.
+    """
+
+    start: float | str
+    step: float = 1
+    finest: float | None = None
+    rounds: int = 4
+    octaves: float = 12
+
+    @property
+    def origin(self) -> float:
+        """The start as a number."""
+        power = POWER.fullmatch(self.start) if isinstance(self.start, str) else None
+        return 2.0 ** float(power[1]) if power else float(self.start)
+
+    @property
+    def spacing(self) -> float:
+        """The distance of neighbouring values of the lattice, in octaves."""
+        return self.step if self.finest is None else self.finest
+
+    @property
+    def stride(self) -> int:
+        """The step in notches."""
+        return round(self.step / self.spacing)
+
+    @property
+    def reach(self) -> int:
+        """The last notch on each side of the start; every lattice ends with a whole step."""
+        return math.floor(self.octaves / 2 / self.step + 1e-9) * self.stride
+
+    def value(self, notch: int) -> float:
+        """The value at a notch, to 12 digits as in tables of runs."""
+        return float(f"{self.origin * 2.0 ** (notch * self.spacing):.12g}")
+
+    def log2(self, notch: int) -> float:
+        """The base-2 logarithm of the value at a notch."""
+        return math.log2(self.origin) + notch * self.spacing
+
+    def notch(self, value: float) -> int:
+        """The notch of a value of the lattice."""
+        return round((math.log2(value) - math.log2(self.origin)) / self.spacing)
+
+    def stepped_notch(self, log2: float) -> int:
+        """The notch, in whole steps from the start, that is nearest to a base-2 logarithm."""
+        return round((log2 - math.log2(self.origin)) / self.step) * self.stride
+
+    def notches(self) -> range:
+        """All notches of the lattice, ascending."""
+        return range(-self.reach, self.reach + 1)
+
+    def problems(self) -> Iterator[Problem]:
+        """Problems of settings that the schema has accepted."""
+        if not (math.isfinite(self.origin) and self.origin > 0):
+            yield Problem(("start",), self.start, "a positive finite number")
+        halvings = math.log2(self.step / self.spacing)
+        if halvings < 0 or not math.isclose(halvings, round(halvings), abs_tol=1e-9):
+            text = f"the step {self.step:g}, a half, a quarter, … of it"
+            yield Problem(("finest",), self.finest, text)
+        if self.octaves < 2 * WIDE * self.step:
+            text = f"at least {2 * WIDE:g} steps wide, which the first round runs"
+            yield Problem(("octaves",), self.octaves, text)
+        if self.octaves / self.spacing > MOST_NOTCHES:
+            yield Problem(("octaves",), self.octaves, f"at most {MOST_NOTCHES} values wide")
+
+
+DEFAULTS: Mapping[str, Any] = {
+    field.name: field.default for field in fields(Adaptive) if field.name != "start"
+}

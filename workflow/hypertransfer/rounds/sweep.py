@@ -1,0 +1,178 @@
+"""The proposer of adaptive sweeps: which values, and which seeds, a round runs of each arm.
+
+The first round runs a few whole steps around the start with the first seed. A side on which no
+level is clearly above the best one is *open*, and is extended until the best value is bracketed. A
+larger size whose optimum the smaller sizes predict beyond its values is extended there at once. The
+other seeds then run at the best value and its neighbours only, and after them the refinement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from hypertransfer.rounds.arm import Arm, Decision, Place
+from hypertransfer.rounds.curve import Curve, curve
+from hypertransfer.rounds.settings import NARROW, WIDE, Adaptive
+
+EXTENSION = {2: 2}  # steps by which a round extends an open side
+LATE_EXTENSION = 4  # the same in later rounds
+SEEDED = 5  # most notches at which a round runs all seeds: the best, two neighbours on each side
+SIDES = {-1: "below", 1: "above"}
+
+
+def propose(arms: Sequence[Arm], number: int) -> list[Decision]:
+    """What the round of this number, counted from 1, runs of each arm, in the order of the arms."""
+    if number == 1:
+        return [_first(arm, NARROW if _has_smaller(arm, arms) else WIDE) for arm in arms]
+    curves = [curve(arm.losses, arm.settings.stride) for arm in arms]
+    return [
+        _later(arm, found, predicted(index, arms, curves), number)
+        for index, (arm, found) in enumerate(zip(arms, curves, strict=True))
+    ]
+
+
+def most_runs(settings: Adaptive, seeds: int, number: int) -> int:
+    """A bound on the runs in a round of an arm with this number of seeds."""
+    if number > settings.rounds:
+        return 0
+    if number == 1:
+        return 2 * WIDE + 1
+    extension = 2 * LATE_EXTENSION
+    seeded = SEEDED * seeds
+    return extension + seeded if number == settings.rounds else max(extension, seeded)
+
+
+def outcome(arm: Arm) -> str:
+    """The state of an arm in words: its best value, and the sides that are not bracketed."""
+    found = curve(arm.losses, arm.settings.stride)
+    if found.best is None:
+        return "every run diverged" if arm.losses else "nothing was run"
+    best = f"best at {_text(arm, found.best)}"
+    return f"{best}, {_open_text(arm, found)}" if found.open_sides else f"{best}, bracketed"
+
+
+def predicted(index: int, arms: Sequence[Arm], curves: Sequence[Curve]) -> int | None:
+    """The notch, in whole steps, at which the smaller sizes predict an arm's best value.
+
+    Smaller sizes are the bracketed arms that differ from the arm in one size only. The size in
+    which most of them differ is taken. The best values of the two largest are continued linearly
+    in the logarithm of the size; that of one alone is taken as it is.
+    """
+    arm, chains = arms[index], []
+    for axis, size in enumerate(arm.sizes):
+        chain = sorted(
+            (other.sizes[axis], other.settings.log2(found.best))
+            for other, found in zip(arms, curves, strict=True)
+            if _is_below(other, arm, axis) and found.best is not None and not found.open_sides
+        )
+        chains.append((size, chain))
+    size, chain = max(chains, key=lambda pair: len(pair[1]), default=(0.0, []))
+    if not chain:
+        return None
+    last, optimum = chain[-1]
+    if len(chain) > 1:
+        before, earlier = chain[-2]
+        optimum += (optimum - earlier) / (last - before) * (size - last)
+    notch, reach = arm.settings.stepped_notch(optimum), arm.settings.reach
+    return min(max(notch, -reach), reach)
+
+
+def _is_below(other: Arm, arm: Arm, axis: int) -> bool:
+    """Whether another arm is smaller in one size, and equal in everything else."""
+    if other.family != arm.family or len(other.sizes) != len(arm.sizes):
+        return False
+    pairs = enumerate(zip(other.sizes, arm.sizes, strict=True))
+    differing = [place for place, (one, another) in pairs if one != another]
+    return differing == [axis] and other.sizes[axis] < arm.sizes[axis]
+
+
+def _has_smaller(arm: Arm, arms: Iterable[Arm]) -> bool:
+    return any(_is_below(other, arm, axis) for other in arms for axis in range(len(arm.sizes)))
+
+
+def _first(arm: Arm, steps: int) -> Decision:
+    """The first round: the start and a number of steps to each of its sides, with one seed."""
+    stride = arm.settings.stride
+    notches = [n for n in range(-steps * stride, steps * stride + 1, stride) if n in arm.seeds]
+    # Filters of the grid can leave out the values around the start.
+    notches = notches or sorted(sorted(arm.seeds, key=abs)[: 2 * steps + 1])
+    runs = [(notch, arm.seeds[notch][0]) for notch in notches]
+    return Decision(runs, f"first round: {len(runs)} values from {_text(arm, notches[0])} up")
+
+
+def _later(arm: Arm, found: Curve, prediction: int | None, number: int) -> Decision:
+    """A later round: extends open sides; else adds seeds, then refines."""
+    if number > arm.settings.rounds:
+        return Decision((), f"no further round: {outcome(arm)}", not found.open_sides)
+    runs: list[Place] = []
+    texts = []
+    for side in found.open_sides:
+        notches = _extension(arm, found, side, prediction, number)
+        runs += [(notch, arm.seeds[notch][0]) for notch in notches]
+        if notches:
+            values = " to ".join(dict.fromkeys(_text(arm, n) for n in (notches[0], notches[-1])))
+            texts.append(f"not bracketed {SIDES[side]}: extended to {values}")
+        else:
+            texts.append(_limit_text(arm, side))
+    if found.best is not None and (not runs or number == arm.settings.rounds):
+        around, text = _around(arm, found)
+        runs += [place for place in around if place not in runs]
+        texts.append(text)
+    return Decision(runs, "; ".join(texts), not found.open_sides)
+
+
+def _extension(arm: Arm, found: Curve, side: int, prediction: int | None, number: int) -> list[int]:
+    """The notches in whole steps by which an open side is extended, from the nearest one on."""
+    edge, stride = found.edge(side), arm.settings.stride
+    room = [notch for notch in arm.seeds if notch % stride == 0 and (notch - edge) * side > 0]
+    room.sort(key=lambda notch: notch * side)
+    if prediction is not None and (prediction - edge) * side >= 0:
+        jumped = [notch for notch in room if abs(notch - prediction) <= stride]
+        return jumped if len(jumped) > 1 else room[: EXTENSION[2]]
+    count = LATE_EXTENSION if found.best is None else EXTENSION.get(number, LATE_EXTENSION)
+    return room[:count]
+
+
+def _around(arm: Arm, found: Curve) -> tuple[list[Place], str]:
+    """The runs that are missing around the best value, at the coarsest spacing that lacks some."""
+    best, spacing = found.best, arm.settings.stride
+    while spacing:
+        notches = _neighbourhood(found, spacing)
+        places = [(notch, seed) for notch in notches for seed in arm.seeds.get(notch, ())]
+        missing = [place for place in places if place not in arm.losses]
+        if best % spacing == 0 and missing:
+            octaves = spacing * arm.settings.spacing
+            text = f"all seeds at {_text(arm, best)} and its neighbours, {octaves:g} octaves apart"
+            return missing, text
+        spacing //= 2
+    return [], f"complete: all seeds were run around {_text(arm, best)}"
+
+
+def _neighbourhood(found: Curve, spacing: int) -> list[int]:
+    """The best notch and its neighbours; beyond a neighbour that is not clearly worse, one more."""
+    notches = [found.best]
+    for side in (-1, 1):
+        neighbour = found.best + side * spacing
+        notches.append(neighbour)
+        if neighbour in found.levels and not found.is_above(neighbour):
+            notches.append(neighbour + side * spacing)
+    return sorted(notches)
+
+
+def _text(arm: Arm, notch: int) -> str:
+    return f"{arm.settings.value(notch):.4g}"
+
+
+def _limit_text(arm: Arm, side: int) -> str:
+    octaves = arm.settings.octaves
+    return f"not bracketed {SIDES[side]}: the range of {octaves:g} octaves ends there"
+
+
+def _open_text(arm: Arm, found: Curve) -> str:
+    stride, texts = arm.settings.stride, []
+    for side in found.open_sides:
+        edge = found.edge(side)
+        room = any(n % stride == 0 and (n - edge) * side > 0 for n in arm.seeds)
+        why = "more rounds would extend it" if room else f"{arm.settings.octaves:g} octaves end"
+        texts.append(f"not bracketed {SIDES[side]} ({why})")
+    return ", ".join(texts)

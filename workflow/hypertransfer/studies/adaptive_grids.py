@@ -1,0 +1,151 @@
+"""Grids with an adaptive axis: the axis, its settings at each point, its arms, and its problems."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hypertransfer.rounds.settings import NARROW, Adaptive
+from hypertransfer.runs.canonical import canonical
+from hypertransfer.runs.conditions import matches
+from hypertransfer.runs.numbers import is_finite_number
+from hypertransfer.runs.problem import NO_VALUE, Problem
+from hypertransfer.studies.axes import is_adaptive
+from hypertransfer.studies.grid import Grid, axis_groups
+from hypertransfer.studies.placed_run import Run
+from hypertransfer.studies.planned import Planned
+from hypertransfer.studies.references import parts_with_conditions
+
+SIZES = ("shape.", "batch_size", "steps")  # beginnings of the names of axes that are sizes
+
+
+@dataclass(frozen=True)
+class ArmRuns:
+    """The runs of an arm that rounds may choose: they differ in the adaptive axis and the seed.
+
+    The attributes are those of `rounds.arm.Arm`, and `indices` are the places of the runs in the
+    list of the grid's runs.
+    """
+
+    point: Mapping[str, Any]
+    family: str
+    sizes: tuple[float, ...]
+    settings: Adaptive
+    indices: Sequence[int]
+
+
+def adaptive_axis(grid: Grid) -> str:
+    """The axis whose values are found; empty if all axes are listed."""
+    return next((axis for axis, written in grid.axes.items() if is_adaptive(written)), "")
+
+
+def settings_at(grid: Grid, axis: str, point: Mapping[str, Any]) -> Adaptive:
+    """The settings of the adaptive axis at a point: those of the last override that matches."""
+    written = grid.axes[axis]
+    for override in grid.overrides:
+        if axis in override.axes and matches(override.when, point):
+            written = override.axes[axis]
+    return Adaptive.parse(written["adaptive"])
+
+
+def arms(grid: Grid, runs: Sequence[Run]) -> list[ArmRuns]:
+    """The arms of a grid with an adaptive axis, in the order of their first runs."""
+    axis = adaptive_axis(grid)
+    members: dict[str, list[int]] = {}
+    points: dict[str, dict[str, Any]] = {}
+    for index, run in enumerate(runs):
+        point = {name: value for name, value in run.point.items() if name not in (axis, "seed")}
+        text = canonical(point)
+        members.setdefault(text, []).append(index)
+        points.setdefault(text, point)
+    groups = _size_groups(grid, list(points.values()))
+    return [
+        ArmRuns(
+            points[text],
+            canonical({k: v for k, v in points[text].items() if not any(k in g for g in groups)}),
+            tuple(math.log2(points[text][group[0]]) for group in groups),
+            settings_at(grid, axis, runs[indices[0]].point),
+            indices,
+        )
+        for text, indices in members.items()
+    ]
+
+
+def _size_groups(grid: Grid, points: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """The axes along which optima are continued; the first axis of a group measures the size.
+
+    An axis is a size if its name begins as one of `SIZES` and all its values are positive numbers.
+    All axes that are zipped with a size vary with it.
+    """
+    groups = []
+    for group in axis_groups(grid):
+        sizes = [axis for axis in group if axis.startswith(SIZES) and _positive(axis, points)]
+        if sizes:
+            groups.append([*sizes, *(axis for axis in group if axis not in sizes)])
+    return groups
+
+
+def _positive(axis: str, points: Sequence[Mapping[str, Any]]) -> bool:
+    values = [point.get(axis) for point in points]
+    return all(is_finite_number(value) and value > 0 for value in values)
+
+
+def problems(grid: Grid) -> Iterator[Problem]:
+    """Problems of adaptive axes, each of which has usable settings by itself."""
+    found = [axis for axis, written in grid.axes.items() if is_adaptive(written)]
+    for axis in found[1:]:
+        text = f"is adaptive, as is {found[0]}: a grid can find the values of one axis"
+        yield Problem(("axes", axis), NO_VALUE, text)
+    if "seed" in found:
+        yield Problem(("axes", "seed"), NO_VALUE, "cannot be adaptive: list the seeds")
+    for index, override in enumerate(grid.overrides):
+        for axis, written in override.axes.items():
+            if is_adaptive(written) != (axis in found):
+                text = f"is adaptive at some points only: write `axes.{axis}` in the same form"
+                yield Problem(("overrides", str(index), "axes", axis), NO_VALUE, text)
+    for axis in found:
+        if axis not in grid.inner:
+            text = f"lacks {axis}, whose values are found: write `inner: [{axis}, seed]`"
+            yield Problem(("inner",), NO_VALUE, text)
+        if any(axis in names for names in grid.zip):
+            yield Problem(("zip",), NO_VALUE, f"names {axis}, whose values are found")
+
+
+def condition_problems(
+    entry: Mapping[str, Any], planned: Planned, grids: Mapping[str, Grid]
+) -> Iterator[Problem]:
+    """Problems of a figure or claim that selects only runs which rounds may never choose."""
+    if not any(map(adaptive_axis, grids.values())):
+        return
+    for path, part in parts_with_conditions(entry):
+        if text := _unsure(part["where"], planned, grids):
+            yield Problem((*path, "where"), NO_VALUE, text)
+
+
+def _unsure(where: Mapping[str, Any], planned: Planned, grids: Mapping[str, Grid]) -> str:
+    axes = {name: adaptive_axis(grid) for name, grid in grids.items()}
+    named = [axis for axis in where if axis in axes.values()]
+    if not named:
+        return ""
+    seen = ""
+    for run in planned.iterate(where):
+        grid = run.row["grid"]
+        axis = axes.get(grid, "")
+        if axis not in where or is_first(grids[grid], axis, run.run.point):
+            return ""
+        seen = axis
+    if not seen:
+        return ""
+    return (
+        f"names values of {seen} that may never be run, since they are found: name the start or "
+        "its neighbours, which always run, or list the values in a grid of their own"
+    )
+
+
+def is_first(grid: Grid, axis: str, point: Mapping[str, Any]) -> bool:
+    """Whether the first round runs the value of a point in every arm, with one seed at least."""
+    settings = settings_at(grid, axis, point)
+    notch = settings.notch(point[axis])
+    return notch % settings.stride == 0 and abs(notch) <= NARROW * settings.stride

@@ -1,0 +1,21 @@
+"""Train the runs of a cell that a round has allocated, and write their table."""
+
+import json
+
+from hypertransfer.execution import job, round_runs
+from hypertransfer.storage import parquet
+from hypertransfer.storage.run_store import Store
+
+with job.running("train_round", snakemake) as parts:
+    parts, table = round_runs.allocated(parts, snakemake.input[0]), round_runs.no_runs()
+    if parts["runs"]:
+        from hypertransfer.execution import train_cell  # imports torch
+
+        table = train_cell.train_cell(
+            parts["grid"],
+            train_cell.runs_of_job(parts, json.loads(snakemake.params.keep)),
+            Store(snakemake.params.store),
+            snakemake.params.device,
+            snakemake.params.save_minutes,
+        )
+    parquet.write(table, snakemake.output[0])
