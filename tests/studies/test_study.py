@@ -15,6 +15,7 @@ from tests.support.project import STUDY
 
 from hypertransfer.catalogue.config_schemas import scales
 from hypertransfer.runs.canonical import canonical
+from hypertransfer.studies import scale_patches
 from hypertransfer.studies import study as studies_study
 from hypertransfer.studies.document import ConfigError
 
@@ -529,8 +530,8 @@ def test_scales_lay_patches_over_the_study(load):
 
 def test_another_form_of_an_axis_replaces_the_first():
     powers, space = {"powers": {"base": 2, "from": 0, "to": 3}}, {"logspace": {"points": 3}}
-    assert studies_study.merge({"lr": powers}, {"lr": space}) == {"lr": space}
-    nearer = studies_study.merge({"lr": powers}, {"lr": {"powers": {"to": 1}}})
+    assert scale_patches.merge({"lr": powers}, {"lr": space}) == {"lr": space}
+    nearer = scale_patches.merge({"lr": powers}, {"lr": {"powers": {"to": 1}}})
     assert nearer == {"lr": {"powers": {"base": 2, "from": 0, "to": 1}}}
 
 
@@ -545,7 +546,7 @@ def test_another_form_of_an_axis_replaces_the_first():
 )
 def test_merging(patch, merged):
     base = {"a": {"c": 3}, "b": [1, 2]}
-    assert studies_study.merge(base, patch) == merged
+    assert scale_patches.merge(base, patch) == merged
     assert base == {"a": {"c": 3}, "b": [1, 2]}
 
 
