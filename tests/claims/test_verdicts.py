@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from tests.support.claims import INF, SP, make_claim, make_runs, make_tables
 
-from hypertransfer.analysis.estimate import Estimate, bootstrap, exact
+from hypertransfer.analysis.estimate import Estimate, exact
+from hypertransfer.analysis.intervals import over_seeds
 from hypertransfer.claims import bars, verdicts
 from hypertransfer.claims.measure import MEASURES, ClaimError, Measure
 
@@ -101,7 +102,7 @@ def test_too_few_seeds_leave_a_claim_undecided():
 
 def test_words_of_a_caveat_do_not_count_as_seeds_that_are_left_out(monkeypatch):
     def own(tables, seed):
-        return bootstrap(lambda seeds: exact(1.0), 2).with_caveats(["the warm-up is left out"])
+        return over_seeds(lambda seeds: exact(1.0), 3).with_caveats(["the warm-up is left out"])
 
     monkeypatch.setitem(MEASURES, "own", Measure(own, ""))
     verdict = verdicts.check(

@@ -67,7 +67,7 @@ def sweeps_of_arms(runs: pd.DataFrame, column: str, loss: str) -> dict[str, Swee
 
 @dataclass(frozen=True)
 class Curve:
-    """Training losses of an arm, each seed at its tuned learning rate, as trailing means over steps.
+    """Training losses of an arm, each seed at its tuned rate, as trailing means over steps.
 
     `steps` has shape (step,), and `losses` (seed, step). A trailing mean is a loss of the middle of
     its window. The steps are therefore those of the middles, in units in which the last middle is
@@ -162,7 +162,7 @@ Estimator = Callable[[Losses], Estimate]
 
 
 def of_means(statistic: Callable[[Mapping[str, float]], float], *, log: bool = False) -> Estimator:
-    """An estimator of a statistic of the arms' mean losses over seeds; see `over_seeds` for `log`."""
+    """An estimator of a statistic of the arms' mean losses; see `over_seeds` for `log`."""
 
     def estimator(losses: Losses) -> Estimate:
         def of_seeds(seeds: np.ndarray) -> Estimate:
@@ -191,10 +191,9 @@ def percent_range(losses: Losses) -> Estimate:
     """The range of the arms' mean losses in per cent of their average (see `level_range`)."""
     values = np.stack(list(losses.values()))
     found = level_range(values)
-    ends = (found.value, found.low, found.high)
-    return replace(
-        found, **dict(zip(("value", "low", "high"), (100 * v / values.mean() for v in ends)))
-    )
+    factor = 100 / values.mean()
+    low, high = factor * found.low, factor * found.high
+    return replace(found, value=factor * found.value, low=low, high=high)
 
 
 def compare(

@@ -23,9 +23,9 @@ def level_range(values: np.ndarray, *, level: float = LEVEL) -> Estimate:
     The interval contains 0 if the levels may all be equal. Its lower end is that of Tukey's
     simultaneous intervals of all differences, with the variance of what is left of the values after
     the effects of level and seed. Its upper end is the largest upper end of single differences:
-    for the range to be larger, one difference would have to be. The value is the observed range with
-    the median of the range of equal levels subtracted in quadrature, so that it is not biased
-    upwards by noise; at least 0.
+    for the range to be larger, one difference would have to be. The value is the observed range
+    with the median of the range of equal levels subtracted in quadrature, so that noise does not
+    bias it upwards; at least 0.
 
     Args:
         values: the values (level, seed), which vary by about the same amount at every level.
@@ -56,8 +56,8 @@ def range_quantile(level: float, width: int, freedom: int) -> float:
 def least_lead(leads: np.ndarray, *, level: float = LEVEL) -> Estimate:
     """The least of several leads, each a mean over the same seeds.
 
-    The lower end is the least lower end of single leads: for the least lead to be below it, one lead
-    would have to be. The upper end is the least upper end of simultaneous (Bonferroni) intervals,
+    The lower end is the least lower end of single leads: for the least lead to be below it, one
+    lead would have to be. The upper end is the least upper end of simultaneous (Bonferroni) intervals,
     since the rival that seems closest is chosen with the same seeds.
 
     Args:
@@ -85,8 +85,8 @@ def _mean(values: np.ndarray, level: float) -> Estimate:
 def standardised_mean(values: np.ndarray, *, level: float = LEVEL) -> Estimate:
     """A mean over seeds in units of the standard deviation σ over seeds, both estimated.
 
-    √n·mean/σ of normal values has a noncentral t distribution; the interval holds the noncentralities
-    under which the observed value is in neither tail. The value is 0 if all values are 0, and
+    √n·mean/σ of normal values has a noncentral t distribution; the interval holds the
+    noncentralities under which the observed value is in neither tail. The value is 0 if all values are 0, and
     infinite if they are equal otherwise.
     """
     count, mean = len(values), float(values.mean())

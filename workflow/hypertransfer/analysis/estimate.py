@@ -19,9 +19,9 @@ class AnalysisError(ValueError):
 class Estimate:
     """A value and its interval; a bound that the runs leave open is ±inf.
 
-    The interval holds the values that the runs do not exclude or, with `count`, is a
-    confidence interval over so many units (see `intervals`). `caveat` is a text on the limits of the
-    estimate, such as an optimum on the edge of the grid.
+    The interval holds the values that the runs do not exclude or, with `count`, is a confidence
+    interval over so many units (see `intervals`). `caveat` is a text on the limits of the estimate,
+    such as an optimum on the edge of the grid.
     """
 
     value: float

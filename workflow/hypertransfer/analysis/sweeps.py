@@ -306,7 +306,7 @@ class Regret:
     target_edge: bool
 
     def bounded(self, estimate: Estimate) -> Estimate:
-        """The estimate of a mean regret with the bounds that edges leave; a regret is at least 0."""
+        """The estimate of a mean regret, at least 0, with the bounds that edges leave."""
         low = 0.0 if self.proxy_edge else max(estimate.low, 0.0)
         high = math.inf if self.proxy_edge or self.target_edge else max(estimate.high, 0.0)
         return replace(estimate, value=max(estimate.value, 0.0), low=low, high=high)

@@ -74,9 +74,9 @@ def spread(paths: Trajectories, tail: float = 1 / 3) -> Estimate:
     """The largest late mean of a size divided by the smallest late mean, at least 1.
 
     The late mean of a size is geometric over seeds, and arithmetic over the last share `tail` of
-    training. See `contrasts.level_range` for the interval, in which the logarithms of the late means
-    are the levels. The estimate is nan, with the interval [1, inf], if a late mean of a run is not a
-    positive number.
+    training. See `contrasts.level_range` for the interval, in which the logarithms of the late
+    means are the levels. The estimate is nan, with the interval [1, inf], if a late mean of a run
+    is not a positive number.
     """
     late = late_values(paths, tail)
     count = paths.values.shape[1]
@@ -130,8 +130,8 @@ def gap_size_exponent(paths: Trajectories, tail: float = 1 / 3, relative: bool =
 
     S_∞ is the quantity of the largest size with the same seed; N are the smaller sizes. The gap,
     with its sign, is averaged over the last share `tail` of training. Since the largest size N_max
-    takes the place of infinity, b is steeper: if the true b is −1, a gap is 1/N − 1/N_max. `relative`
-    is explained in `gaps`. See `signed_exponent` for the interval.
+    takes the place of infinity, b is steeper: if the true b is −1, a gap is 1/N − 1/N_max.
+    `relative` is explained in `gaps`. See `signed_exponent` for the interval.
     """
     steps, gap = gaps(paths, window=1, burn_in=1 - tail, relative=relative)
     if not len(steps) or len(paths.sizes) < 3:

@@ -51,11 +51,12 @@ def advantage(
     """The mean loss of the arm `over` minus that of the arm `of`: positive if `of` is better.
 
     `column` names the column whose values are the arms. Without `over`, `of` is compared with the
-    best of all other arms. With `best`, each arm has its learning rate of least mean final loss,
-    chosen for each seed by the other seeds, so that trying more rates is no advantage. With `tuned_at`, a column of sizes, each arm has the best learning rate of its smallest size,
-    and is compared at its largest size. Otherwise each arm has one run for each seed. `loss` may
-    name a quantity that a probe measured, taken at the last checkpoint. With `higher`, larger
-    values of `loss` are better, and the difference has the opposite sign.
+    best of all other arms. With `best`, each arm has its learning rate of least mean final
+    loss, chosen for each seed by the other seeds, so that trying more rates is no advantage.
+    With `tuned_at`, a column of sizes, each arm has the best learning rate of its smallest
+    size, and is compared at its largest size. Otherwise each arm has one run for each seed.
+    `loss` may name a quantity that a probe measured, taken at the last checkpoint. With
+    `higher`, larger values of `loss` are better, and the difference has the opposite sign.
     """
     runs = with_measured(tables, loss)
     arms = of_arms(runs, column, loss, (of, over) if over else (of,))

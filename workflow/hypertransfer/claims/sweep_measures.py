@@ -251,7 +251,9 @@ def _fault(optimum: Optimum) -> str:
         lr = f"{2**optimum.best:.3g}"
         return f"the optimum lies on the {optimum.edge} edge of the values tried, {lr}"
     if not optimum.is_fitted:
-        return "the optimum is known to a grid step only: a neighbour diverged, is as good, or is the last"
+        return (
+            "the optimum is known to a grid step only: a neighbour diverged, is as good or the last"
+        )
     return ""
 
 
