@@ -10,7 +10,7 @@ from hypertransfer.analysis import curves, trajectories
 from hypertransfer.analysis.additive import column_means
 from hypertransfer.analysis.contrasts import least_lead, level_range
 from hypertransfer.analysis.estimate import AnalysisError, Estimate, exact, undetermined
-from hypertransfer.analysis.intervals import over_seeds
+from hypertransfer.analysis.intervals import LEVEL, over_seeds
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.sweeps import (
@@ -18,6 +18,7 @@ from hypertransfer.analysis.sweeps import (
     check_distinct,
     common_seeds,
     left_out_note,
+    level_after_choice,
     sweeps,
     sweeps_of_common_seeds,
     tuned_losses,
@@ -76,6 +77,7 @@ class Curve:
 
     steps: np.ndarray
     losses: np.ndarray
+    level: float  # of intervals (see `sweeps.level_after_choice`)
 
     @property
     def mean(self) -> np.ndarray:
@@ -105,7 +107,8 @@ def best_curve(tables: Tables, runs: pd.DataFrame, loss: str = "final_loss") -> 
     paths = trajectories.trajectories(chosen, history, "train_loss", "size")
     steps, losses = curves.trailing_means(paths.steps, paths.values[0], TAIL)
     half, last = TAIL * steps[-1] / 2, steps[-1]
-    return Curve((steps - half) * last / (last - half), losses)
+    level = level_after_choice([sweep])
+    return Curve((steps - half) * last / (last - half), losses, level)
 
 
 def at_best(runs: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -158,17 +161,17 @@ def at_tuned(runs: pd.DataFrame, column: str, size: str) -> tuple[pd.DataFrame, 
 
 
 Losses = Mapping[str, "np.ndarray"]  # by arm: the losses (seed,) that are compared
-Estimator = Callable[[Losses], Estimate]
+Estimator = Callable[[Losses, float], Estimate]  # of losses and the level of the interval
 
 
 def of_means(statistic: Callable[[Mapping[str, float]], float], *, log: bool = False) -> Estimator:
     """An estimator of a statistic of the arms' mean losses; see `over_seeds` for `log`."""
 
-    def estimator(losses: Losses) -> Estimate:
+    def estimator(losses: Losses, level: float = LEVEL) -> Estimate:
         def of_seeds(seeds: np.ndarray) -> Estimate:
             return exact(statistic({name: float(v[seeds].mean()) for name, v in losses.items()}))
 
-        return over_seeds(of_seeds, len(next(iter(losses.values()))), log=log)
+        return over_seeds(of_seeds, len(next(iter(losses.values()))), level=level, log=log)
 
     return estimator
 
@@ -179,18 +182,18 @@ def lead(arm: str) -> Estimator:
     It is nan if the arm and another one diverged for a seed.
     """
 
-    def estimator(losses: Losses) -> Estimate:
+    def estimator(losses: Losses, level: float = LEVEL) -> Estimate:
         with np.errstate(invalid="ignore"):  # inf − inf
             leads = [loss - losses[arm] for name, loss in losses.items() if name != arm]
-        return least_lead(np.stack(leads))
+        return least_lead(np.stack(leads), level=level)
 
     return estimator
 
 
-def percent_range(losses: Losses) -> Estimate:
+def percent_range(losses: Losses, level: float = LEVEL) -> Estimate:
     """The range of the arms' mean losses in per cent of their average (see `level_range`)."""
     values = np.stack(list(losses.values()))
-    found = level_range(values)
+    found = level_range(values, level=level)
     factor = 100 / values.mean()
     low, high = factor * found.low, factor * found.high
     return replace(found, value=factor * found.value, low=low, high=high)
@@ -245,7 +248,8 @@ def compare(
     if not usable.any():
         return undetermined(0, f"no seed was run at the chosen lr of every {column}")
     left_out = max(runs["seed"].nunique(), valued["seed"].nunique()) - int(usable.sum())
-    estimate = estimator({name: values[usable] for name, values in losses.items()})
+    level = level_after_choice(chosen.values())
+    estimate = estimator({name: values[usable] for name, values in losses.items()}, level)
     return estimate.with_caveats(left_out_note(left_out, column, "lr"), left_out)
 
 

@@ -57,8 +57,8 @@ def least_lead(leads: np.ndarray, *, level: float = LEVEL) -> Estimate:
     """The least of several leads, each a mean over the same seeds.
 
     The lower end is the least lower end of single leads: for the least lead to be below it, one
-    lead would have to be. The upper end is the least upper end of simultaneous (Bonferroni) intervals,
-    since the rival that seems closest is chosen with the same seeds.
+    lead would have to be. The upper end is the least upper end of simultaneous (Bonferroni)
+    intervals, since the rival that seems closest is chosen with the same seeds.
 
     Args:
         leads: the leads (rival, seed) over each rival; ±inf where a run diverged.
@@ -86,8 +86,8 @@ def standardised_mean(values: np.ndarray, *, level: float = LEVEL) -> Estimate:
     """A mean over seeds in units of the standard deviation σ over seeds, both estimated.
 
     √n·mean/σ of normal values has a noncentral t distribution; the interval holds the
-    noncentralities under which the observed value is in neither tail. The value is 0 if all values are 0, and
-    infinite if they are equal otherwise.
+    noncentralities under which the observed value is in neither tail. The value is 0 if all values
+    are 0, and infinite if they are equal otherwise.
     """
     count, mean = len(values), float(values.mean())
     if not np.isfinite(values).all():

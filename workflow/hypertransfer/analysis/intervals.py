@@ -12,7 +12,7 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 
-from hypertransfer.analysis.estimate import OPEN, Estimate
+from hypertransfer.analysis.estimate import Estimate
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import special
 
@@ -86,35 +86,35 @@ def over_forms(estimates: Iterable[Estimate]) -> Estimate:
 
 
 def by_test(
-    scores: Callable[[float], np.ndarray],
-    candidates: Sequence[float],
-    *,
-    level: float = LEVEL,
-    over: str = "seeds",
+    candidates: np.ndarray, scores: np.ndarray, *, level: float = LEVEL, over: str = "seeds"
 ) -> Estimate:
-    """The candidates that a t test over seeds does not reject, and the least rejected of them.
+    """The interval of the candidates that a t test over seeds does not reject.
 
-    `scores` maps a candidate to one number for each seed (seed,), whose mean is 0 if the candidate
-    is the true value. The interval is from the least to the greatest candidate that the test of
-    this mean does not reject, and is open on a side whose last candidate is not rejected. If the
-    seeds contain no signal, no candidate is rejected, and both ends are open. Between candidates,
-    the ends are interpolated linearly.
+    The interval is from the least to the greatest candidate for which the test does not reject that
+    the mean score is 0, and is open on a side whose last candidate is not rejected. If the seeds
+    contain no signal, no candidate is rejected, and both ends are open. The value is where the mean
+    score is 0. Value and ends are interpolated linearly between candidates.
+
+    Args:
+        candidates: values in ascending order, shape (candidate,).
+        scores: a number (candidate, seed) of each seed, whose mean is 0 if the candidate is true.
+        level: the probability with which the interval should cover.
+        over: the plural noun for the units.
     """
-    rows = np.array([scores(candidate) for candidate in candidates])
-    count = rows.shape[1]
-    means, errors = rows.mean(axis=1), rows.std(axis=1, ddof=1) if count > 1 else 0 * rows[:, 0]
-    value = _root(np.asarray(candidates, float), means)
+    count, means = scores.shape[1], scores.mean(axis=1)
+    value = _root(candidates, means)
     if count < FEWEST:
         return Estimate(value, -math.inf, math.inf, count, over)
-    excess = np.abs(means) - quantile(level, count - 1) * errors / math.sqrt(count)
+    errors = scores.std(axis=1, ddof=1) / math.sqrt(count)
+    excess = np.abs(means) - quantile(level, count - 1) * errors
     kept = np.flatnonzero(excess <= 0)
     if not kept.size:
         return Estimate(value, value, value, count, over)
-    ends = (_end(candidates, excess, kept[0], -1), _end(candidates, excess, kept[-1], 1))
-    return Estimate(value, min(ends[0], value), max(ends[1], value), count, over)
+    low, high = _end(candidates, excess, kept[0], -1), _end(candidates, excess, kept[-1], 1)
+    return Estimate(value, low, high, count, over)
 
 
-def _end(candidates: Sequence[float], excess: np.ndarray, kept: int, side: int) -> float:
+def _end(candidates: np.ndarray, excess: np.ndarray, kept: int, side: int) -> float:
     """The end of a set of candidates, interpolated to where the excess over the quantile is 0."""
     beyond = kept + side
     if not 0 <= beyond < len(candidates):
@@ -123,13 +123,13 @@ def _end(candidates: Sequence[float], excess: np.ndarray, kept: int, side: int) 
     return float(candidates[kept] + share * (candidates[beyond] - candidates[kept]))
 
 
-def _root(candidates: np.ndarray, means: np.ndarray) -> float:
-    """Where the mean score changes its sign, the middle one of several; nan if nowhere."""
-    changes = np.flatnonzero(np.diff(np.sign(means)) != 0)
+def _root(candidates: np.ndarray, values: np.ndarray) -> float:
+    """Where values change their sign, interpolated; the middle one of several; nan if nowhere."""
+    changes = np.flatnonzero(np.diff(np.sign(values)) != 0)
     if not changes.size:
-        return OPEN.value
+        return math.nan
     i = changes[len(changes) // 2]
-    share = means[i] / (means[i] - means[i + 1])
+    share = values[i] / (values[i] - values[i + 1])
     return float(candidates[i] + share * (candidates[i + 1] - candidates[i]))
 
 

@@ -87,10 +87,8 @@ def over_groups(values: pd.Series | pd.DataFrame, table: pd.DataFrame, by: str) 
     columns = split_columns(by)
     need("selected rows", table, (*columns, GROUP))
     groups = table.groupby(columns)[GROUP].agg(["first", "nunique"]).reindex(values.index)
-    own = [
-        ", ".join(map(str, unit if isinstance(unit, tuple) else (unit,))) for unit in values.index
-    ]
-    labels = groups["first"].where(groups["nunique"] == 1, pd.Series(own, groups.index))
+    own = pd.Series([str(unit) for unit in values.index], groups.index)
+    labels = groups["first"].where(groups["nunique"] == 1, own)
     return values.groupby(labels.to_numpy()).mean()
 
 

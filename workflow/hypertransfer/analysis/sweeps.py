@@ -6,7 +6,7 @@ A run that diverged has the loss +inf; no run is left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -74,6 +74,19 @@ class Sweep:
         usable = np.where(known if known.any() else ran, np.where(known, means, np.inf), np.nan)
         return int(np.nanargmin(usable))
 
+    def contenders(self) -> int:
+        """The number of learning rates that may be the best tried.
+
+        A learning rate is none if its loss is above that of the best one by a paired t test over
+        the seeds that ran both, or if a run diverged there.
+        """
+        means = self.means()
+        best = int(np.nanargmin(means))
+        return sum(
+            math.isfinite(mean) and not _clearly_above(self.losses[:, i] - self.losses[:, best])
+            for i, mean in enumerate(means)
+        )
+
     def column_of(self, lr: float) -> int | None:
         """The index of a learning rate, up to rounding; None if it was not tried."""
         same = np.flatnonzero(np.isclose(self.lrs, lr, rtol=1e-6, atol=0))
@@ -107,7 +120,7 @@ def tuned_losses(choice: Sweep, valued: Sweep) -> np.ndarray:
 
     Both sweeps have the same seeds in the same rows. The learning rate of a seed is the best of
     `choice` by the other seeds (see `Sweep.chosen_by_others`). The loss is nan if the seed did not
-    run it in `valued`.
+    run it in `valued`. See `level_after_choice` for intervals.
     """
     losses = np.full(len(choice.losses), math.nan)
     for seed in range(len(losses)):
@@ -115,6 +128,26 @@ def tuned_losses(choice: Sweep, valued: Sweep) -> np.ndarray:
         if column is not None:
             losses[seed] = valued.losses[seed, column]
     return losses
+
+
+def _clearly_above(differences: np.ndarray) -> bool:
+    """Whether a mean of differences is above 0 by a t test; nan are left out."""
+    known = differences[np.isfinite(differences)]
+    return _mean_over_seeds(known).low > 0 if len(known) else False
+
+
+def _mean_over_seeds(values: np.ndarray) -> Estimate:
+    return over_seeds(lambda seeds: exact(float(values[seeds].mean())), len(values))
+
+
+def level_after_choice(sweeps: Iterable[Sweep], level: float = LEVEL) -> float:
+    """The level of an interval at which learning rates of these sweeps were chosen.
+
+    Which of several about equally good learning rates is chosen depends on all seeds together, so
+    that their losses vary more than they seem to. The error of the interval is therefore divided by
+    the largest number of learning rates that may be the best. With one such rate, the level stays.
+    """
+    return 1 - (1 - level) / max(1, *(sweep.contenders() for sweep in sweeps))
 
 
 class NoCommonSeedError(AnalysisError):
@@ -299,11 +332,13 @@ class Regret:
         proxy_edge: whether the best learning rate of the smallest size lies on the edge of the
             grid. A wider grid could have a better one, so nothing but a positive regret is known.
         target_edge: whether that of the largest size does: the upper bound is open.
+        level: the level of its interval (see `level_after_choice`).
     """
 
     losses: np.ndarray
     proxy_edge: bool
     target_edge: bool
+    level: float = LEVEL
 
     def bounded(self, estimate: Estimate) -> Estimate:
         """The estimate of a mean regret, at least 0, with the bounds that edges leave."""
@@ -328,7 +363,7 @@ def regret(sweeps: Sequence[Sweep]) -> Regret | None:
     if not known.any():
         return None
     lost = np.where(at_small == at_large, 0.0, at_small - at_large)[known]
-    return Regret(lost, bool(edges[0]), bool(edges[1]))
+    return Regret(lost, bool(edges[0]), bool(edges[1]), level_after_choice((small, large)))
 
 
 def transfer_gain(sweeps: Sequence[Sweep]) -> np.ndarray:

@@ -13,7 +13,7 @@ from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.sweeps import check_axes, slope
 
 MIN_POINTS = 4  # fewest steps for a growth exponent
-EXPONENTS = tuple(i / 20 for i in range(-80, 81))  # those that are tested
+MOST = 4.0  # largest exponent that is tested, of either sign
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def gap_size_exponent(paths: Trajectories, tail: float = 1 / 3, relative: bool =
     steps, gap = gaps(paths, window=1, burn_in=1 - tail, relative=relative)
     if not len(steps) or len(paths.sizes) < 3:
         return replace(OPEN, count=paths.values.shape[1])
-    return signed_exponent(paths.sizes[:-1], gap.mean(axis=2).T[:, None])
+    return signed_exponent(paths.sizes[:-1], gap.mean(axis=2).T)
 
 
 def late_gaps(paths: Trajectories, tail: float = 1 / 3, relative: bool = False) -> np.ndarray:
@@ -181,38 +181,28 @@ def gap_growth(steps: np.ndarray, gap: np.ndarray) -> Estimate:
     """The exponent β of gaps A_N·t^β, with one A_N for each size, and its interval over seeds.
 
     The gaps (size, seed, step) have their signs, so that noise, which has mean zero, cancels in
-    averages over seeds and neither flattens nor steepens β. See `signed_exponent` for the interval.
-    The estimate is open with fewer than 4 steps.
+    averages over seeds and neither flattens nor steepens β. They are summed over sizes, so that
+    large gaps count most; gaps of different signs at different sizes would cancel, which opens the
+    interval. See `signed_exponent`. The estimate is open with fewer than 4 steps.
     """
     if len(steps) < MIN_POINTS or not np.isfinite(gap).all():
         return replace(OPEN, count=gap.shape[1])
-    return signed_exponent(steps, gap.swapaxes(0, 1))
+    return signed_exponent(steps, gap.sum(axis=0))
 
 
 def signed_exponent(x: np.ndarray, values: np.ndarray) -> Estimate:
-    """The exponent β of A_k·x^β, the mean over seeds of noisy values of either sign.
+    """The exponent β of A·x^β, the mean over seeds of noisy values of either sign.
 
     If β is the exponent, the values divided by x^β have no trend over log x. The score of a seed is
-    the sum over series k of this trend, each multiplied by the level A_k that the other seeds
-    estimate: series with large values count most, and under the true β each score has mean zero,
-    whatever the noise is. The interval holds the β for which a t test over seeds does not reject
-    this (see `intervals.by_test`); it is open if the values cannot be told from noise.
+    this trend. Under the true β it has mean zero, whatever the noise of a seed is, and a t test of
+    this mean is exact for normal noise. The interval holds the β that the test does not reject (see
+    `intervals.by_test`); it is open if the values cannot be told from noise.
 
     Args:
         x: positive places (place,), such as steps or sizes.
-        values: the values (seed, series, place).
+        values: the values (seed, place).
     """
-    log = np.log(x / np.exp(np.log(x).mean()))
-    count = len(values)
-
-    def scores(exponent: float) -> np.ndarray:
-        level = np.exp(-exponent * log)
-        slopes = (values * level) @ (log - log.mean())
-        levels = (values * level).mean(axis=2)
-        others = (levels.sum(axis=0) - levels) / max(count - 1, 1) if count > 1 else levels
-        return (slopes * others).sum(axis=1)
-
-    scale = np.abs(values).max()
-    if not scale:
-        return replace(OPEN, count=count)
-    return by_test(scores, EXPONENTS)
+    log = np.log(x) - np.log(x).mean()
+    exponents = np.linspace(-MOST, MOST, 161)
+    slopes = values @ (log[:, None] * np.exp(-np.outer(log, exponents)))
+    return by_test(exponents, slopes.T) if slopes.any() else replace(OPEN, count=len(values))

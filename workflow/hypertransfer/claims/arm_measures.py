@@ -22,7 +22,7 @@ from hypertransfer.analysis.arms import (
 from hypertransfer.analysis.estimate import Estimate, exact, linear, undetermined
 from hypertransfer.analysis.intervals import over_seeds
 from hypertransfer.analysis.lazy import numpy as np
-from hypertransfer.analysis.sweeps import tuned_losses
+from hypertransfer.analysis.sweeps import level_after_choice, tuned_losses
 from hypertransfer.analysis.tables import Tables, need, unique_runs, with_measured
 from hypertransfer.claims.measure import (
     ARM,
@@ -98,7 +98,8 @@ def rise_advantage(
 
     rises = [tuned_losses(s[-1], s[-1]) - tuned_losses(s[0], s[0]) for s in arms]
     less = rises[1] - rises[0]
-    estimate = over_seeds(lambda seeds: exact(float(less[seeds].mean())), len(less))
+    level = level_after_choice(sweep for sweeps in arms for sweep in (sweeps[0], sweeps[-1]))
+    estimate = over_seeds(lambda seeds: exact(float(less[seeds].mean())), len(less), level=level)
     note = analysis_sweeps.left_out_note(left_out, f"{column} and {size}", "lr")
     return estimate.with_caveats(note, left_out)
 
@@ -298,7 +299,7 @@ def steps_ratio(
     def share(seeds: np.ndarray) -> Estimate:
         return linear([1 / last], [steps_to_final_loss(arm, other, seeds)])
 
-    return over_seeds(share, len(arm.losses), log=True)
+    return over_seeds(share, len(arm.losses), level=max(arm.level, other.level), log=True)
 
 
 @measure("octaves per doubling", schemas=TWO_SIZES)
@@ -333,8 +334,9 @@ def steps_ratio_slope(
         ]
         return analysis_sweeps.slope(list(pairs), factors)
 
-    count = min(len(curve.losses) for pair in pairs.values() for curve in pair)
-    return over_seeds(statistic, count)
+    every = [curve for pair in pairs.values() for curve in pair]
+    count, level = min(len(c.losses) for c in every), max(c.level for c in every)
+    return over_seeds(statistic, count, level=level)
 
 
 def _log2_factor(steps: Estimate, last: float) -> Estimate:
@@ -381,6 +383,7 @@ def horizon_ratio(
         steps = horizon_to_loss(horizons, means, float(goals[seeds].mean()))
         return Estimate(*(2.0**end / target.size for end in (steps.value, steps.low, steps.high)))
 
-    estimate = over_seeds(statistic, len(goals), log=True)
+    level = level_after_choice([*sweeps, target])
+    estimate = over_seeds(statistic, len(goals), level=level, log=True)
     note = analysis_sweeps.left_out_note(left_out, f"{column} and {size}", "lr")
     return estimate.with_caveats(note, left_out)

@@ -133,7 +133,7 @@ def transfer_regret(
         regret = analysis_sweeps.regret(sweeps)
         if regret is None:
             return _no_regret(sweeps)
-        return regret.bounded(_mean_over_seeds(regret.losses))
+        return regret.bounded(_mean_over_seeds(regret.losses, regret.level))
 
     return _of_sweeps(tables, size, loss, estimator, _regret_caveats)
 
@@ -151,7 +151,8 @@ def transfer_gain(
     def estimator(sweeps: list[Sweep]) -> Estimate:
         gains = analysis_sweeps.transfer_gain(sweeps)
         known = gains[~np.isnan(gains)]
-        return _mean_over_seeds(known) if len(known) else replace(OPEN, count=len(gains))
+        level = analysis_sweeps.level_after_choice(sweeps[:1])
+        return _mean_over_seeds(known, level) if len(known) else replace(OPEN, count=len(gains))
 
     return _of_sweeps(tables, size, loss, estimator, _regret_caveats)
 
@@ -170,7 +171,7 @@ def transfer_regret_sigma(
         regret = analysis_sweeps.regret(sweeps)
         if regret is None:
             return _no_regret(sweeps)
-        return regret.bounded(standardised_mean(regret.losses))
+        return regret.bounded(standardised_mean(regret.losses, level=regret.level))
 
     return _of_sweeps(tables, size, loss, estimator, _regret_caveats)
 
@@ -202,8 +203,8 @@ def _no_regret(sweeps: list[Sweep]) -> Estimate:
     return Estimate(math.nan, 0.0, math.inf, len(sweeps[0].losses))
 
 
-def _mean_over_seeds(values: np.ndarray) -> Estimate:
-    return over_seeds(lambda seeds: exact(float(values[seeds].mean())), len(values))
+def _mean_over_seeds(values: np.ndarray, level: float) -> Estimate:
+    return over_seeds(lambda seeds: exact(float(values[seeds].mean())), len(values), level=level)
 
 
 def _of_sweeps(
