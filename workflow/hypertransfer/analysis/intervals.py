@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from hypertransfer.analysis.estimate import Estimate
 from hypertransfer.analysis.lazy import numpy as np
-from hypertransfer.analysis.lazy import special
+from hypertransfer.analysis.lazy import optimize, special
 
 LEVEL = 0.95
 FEWEST = 3  # units below which intervals are open: one degree of freedom says next to nothing
@@ -74,12 +74,44 @@ def quantile(level: float, freedom: int) -> float:
     return float(special.stdtrit(freedom, (1 + level) / 2))
 
 
-def over_forms(estimates: Iterable[Estimate]) -> Estimate:
-    """One estimate from those under several models of a curve, none of which the runs exclude.
+def over_forms(
+    forms: Sequence[Callable[[np.ndarray], Estimate]], count: int, *, level: float = LEVEL
+) -> Estimate:
+    """A statistic under several models of a curve, none of which the runs exclude.
 
-    The value is the median of the values, and the interval is from the least to the greatest bound.
+    `forms` holds the statistic under each model, as for `over_seeds`. The interval is from the
+    least to the greatest bound. Where the models differ by more than the noise, the truth can only
+    be missed on one side: the quantile of Student's t is then between the two-sided and the
+    one-sided one (Imbens and Manski, Econometrica 72, 2004).
     """
-    estimates = list(estimates)
+    whole = hull([over_seeds(form, count, level=level) for form in forms])
+    if count < FEWEST:
+        return whole
+    everyone = [form(np.arange(count)) for form in forms]
+    if any(x.low < x.high for x in everyone) or not whole.is_bounded:
+        return whole
+    apart = max(x.value for x in everyone) - min(x.value for x in everyone)
+    widest = max(x.high - x.low for x in (over_seeds(form, count, level=level) for form in forms))
+    error = widest / 2 / quantile(level, count - 1)
+    if not error:
+        return whole
+    narrower = _level_of_models(apart / error, count - 1, level)
+    return hull([over_seeds(form, count, level=narrower) for form in forms])
+
+
+def _level_of_models(apart: float, freedom: int, level: float) -> float:
+    """The level of intervals whose union covers with `level`, for models so many errors apart."""
+
+    def missed(reach: float) -> float:
+        cover = special.stdtr(freedom, reach + apart) - special.stdtr(freedom, -reach)
+        return float(cover) - level
+
+    reach = optimize.brentq(missed, 0.0, quantile(level, freedom) + 1e-9)
+    return float(2 * special.stdtr(freedom, reach) - 1)
+
+
+def hull(estimates: Sequence[Estimate]) -> Estimate:
+    """The median of the values, from the least to the greatest bound."""
     value = statistics.median(x.value for x in estimates)
     low, high = min(x.low for x in estimates), max(x.high for x in estimates)
     return Estimate(value, low, high, estimates[0].count, estimates[0].over)
@@ -93,44 +125,38 @@ def by_test(
     The interval is from the least to the greatest candidate for which the test does not reject that
     the mean score is 0, and is open on a side whose last candidate is not rejected. If the seeds
     contain no signal, no candidate is rejected, and both ends are open. The value is where the mean
-    score is 0. Value and ends are interpolated linearly between candidates.
+    score is 0, or an end of the candidates. Value and ends are interpolated between candidates.
 
     Args:
         candidates: values in ascending order, shape (candidate,).
-        scores: a number (candidate, seed) of each seed, whose mean is 0 if the candidate is true.
+        scores: a number (candidate, seed) of each seed, whose mean is 0 for the true candidate,
+            positive for smaller ones and negative for larger ones.
         level: the probability with which the interval should cover.
         over: the plural noun for the units.
     """
     count, means = scores.shape[1], scores.mean(axis=1)
-    value = _root(candidates, means)
+    value = _fall(candidates, means)
     if count < FEWEST:
         return Estimate(value, -math.inf, math.inf, count, over)
-    errors = scores.std(axis=1, ddof=1) / math.sqrt(count)
-    excess = np.abs(means) - quantile(level, count - 1) * errors
-    kept = np.flatnonzero(excess <= 0)
-    if not kept.size:
-        return Estimate(value, value, value, count, over)
-    low, high = _end(candidates, excess, kept[0], -1), _end(candidates, excess, kept[-1], 1)
+    reach = quantile(level, count - 1) * scores.std(axis=1, ddof=1) / math.sqrt(count)
+    low = _fall(candidates, means - reach)
+    high = -_fall(-candidates[::-1], -(means + reach)[::-1])
     return Estimate(value, low, high, count, over)
 
 
-def _end(candidates: np.ndarray, excess: np.ndarray, kept: int, side: int) -> float:
-    """The end of a set of candidates, interpolated to where the excess over the quantile is 0."""
-    beyond = kept + side
-    if not 0 <= beyond < len(candidates):
-        return side * math.inf
-    share = excess[kept] / (excess[kept] - excess[beyond])
-    return float(candidates[kept] + share * (candidates[beyond] - candidates[kept]))
+def _fall(candidates: np.ndarray, values: np.ndarray) -> float:
+    """Where values are first at or below 0, interpolated; −inf at the first candidate.
 
-
-def _root(candidates: np.ndarray, values: np.ndarray) -> float:
-    """Where values change their sign, interpolated; the middle one of several; nan if nowhere."""
-    changes = np.flatnonzero(np.diff(np.sign(values)) != 0)
-    if not changes.size:
-        return math.nan
-    i = changes[len(changes) // 2]
-    share = values[i] / (values[i] - values[i + 1])
-    return float(candidates[i] + share * (candidates[i + 1] - candidates[i]))
+    The last candidate if all are positive.
+    """
+    at = np.flatnonzero(values <= 0)
+    if not at.size:
+        return float(candidates[-1])
+    i = at[0]
+    if i == 0:
+        return -math.inf
+    share = values[i - 1] / (values[i - 1] - values[i])
+    return float(candidates[i - 1] + share * (candidates[i] - candidates[i - 1]))
 
 
 def share_of(successes: int, count: int, *, level: float = LEVEL, over: str = "seeds") -> Estimate:

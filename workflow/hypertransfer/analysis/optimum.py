@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hypertransfer.analysis.estimate import AnalysisError, Estimate, exact
-from hypertransfer.analysis.intervals import over_forms
+from hypertransfer.analysis.intervals import hull
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.loss_curve import FORMS, minima, parabola, parabola_at
 
+REACH = 2.0  # octaves on either side of the best point within which points are fitted
 SKEW_BIAS = 1 / 3  # share of a step by which skew moves the vertex of a parabola, at 16× steeper
 
 
@@ -54,7 +55,7 @@ def optimum(lrs: Sequence[float], losses: Sequence[float]) -> Optimum:
     """The minimum of curves in log2 lr that are fitted around the best point.
 
     If both neighbours of the best point are finite, and there are four finite points within two
-    places or one octave of it, three forms are fitted to the logarithm of the loss (see
+    places or two octaves of it, three forms are fitted to the logarithm of the loss (see
     `loss_curve`), which bound the minimum together. With three points only the parabola is known,
     and skew (a steeper curve on one side) may move its vertex by up to a third of a step, which are
     the bounds. If a neighbour is missing or diverged, nothing is fitted. Then the optimum is the
@@ -101,14 +102,14 @@ def _bracketed(x: np.ndarray, y: np.ndarray, i: int) -> Optimum:
     if np.ptp(y[near]) == 0:
         return _unfitted(x[i], y[i], (x[i - 1], x[i + 1]), "")
     places = np.abs(np.arange(len(x)) - i)
-    close = np.isfinite(y) & ((places <= 2) | (np.abs(x - x[i]) <= 1 + 1e-9))
+    close = np.isfinite(y) & ((places <= 2) | (np.abs(x - x[i]) <= REACH + 1e-9))
     if close.sum() > 3:
         forms = [exact(float(x[i] + v)) for v in minima(x[close] - x[i], y[close])]
     else:
         logs = np.log(y[near]) if (y[near] > 0).all() else y[near]
         vertex, (left, right) = parabola(x[near], logs), np.diff(x[near]) * SKEW_BIAS
         forms = [Estimate(vertex, float(vertex - left), float(vertex + right))] * len(FORMS)
-    whole = over_forms(forms)
+    whole = hull(forms)
     loss = parabola_at(x[near] - x[i], y[near], whole.value - x[i])
     return Optimum(whole.value, loss, float(x[i]), whole.low, whole.high, "", tuple(forms))
 

@@ -287,14 +287,9 @@ def of_optima(
     The interval is over all forms of the loss curve, each of which is taken to be the form at every
     size: bias that a form brings to all sizes cancels in their differences.
     """
-    count = len(sweeps[0].losses)
     found = cache(lambda seeds: optima(sweeps, np.array(seeds), per_seed))
-    return over_forms(
-        over_seeds(
-            lambda seeds, form=form: statistic(found(tuple(seeds))[form]), count, level=level
-        )
-        for form in range(len(FORMS))
-    )
+    forms = [lambda seeds, i=i: statistic(found(tuple(seeds))[i]) for i in range(len(FORMS))]
+    return over_forms(forms, len(sweeps[0].losses), level=level)
 
 
 def stable_lrs(sweeps: Sequence[Sweep], seeds: np.ndarray, ceiling: float) -> list[Estimate]:

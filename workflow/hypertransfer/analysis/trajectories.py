@@ -203,6 +203,6 @@ def signed_exponent(x: np.ndarray, values: np.ndarray) -> Estimate:
         values: the values (seed, place).
     """
     log = np.log(x) - np.log(x).mean()
-    exponents = np.linspace(-MOST, MOST, 161)
+    exponents = np.linspace(-MOST, MOST, 801)
     slopes = values @ (log[:, None] * np.exp(-np.outer(log, exponents)))
     return by_test(exponents, slopes.T) if slopes.any() else replace(OPEN, count=len(values))

@@ -1,6 +1,6 @@
 """Figures of learned search spaces: regrets of searchers, regions in the plane, drift of winners.
 
-Bands are 95 % intervals over resampled tasks, as the intervals of claims are.
+Bands are 95 % intervals over groups of tasks, as the intervals of claims are.
 """
 
 from __future__ import annotations
