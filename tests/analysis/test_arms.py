@@ -146,3 +146,22 @@ def test_seeds_that_an_arm_lacks_are_left_out_with_a_note():
     found = arms.compare(table[~gap], "optimizer", arms.of_means(lambda v: v["sgd"]))
     assert (found.count, found.left_out) == (3, 1)
     assert found.caveat == "1 seed is left out, not every optimizer has it at enough values of lr"
+
+
+def test_arms_whose_seeds_ran_other_learning_rates_are_compared_without_mixing_seeds():
+    """Seed 3 is worse everywhere, and ran the two best learning rates of each arm alone."""
+    frames = []
+    for name, best in (("sgd", -1), ("adam", 0)):
+        table = runs_table(rows(widths=[16], log2_lrs=[-2, -1, 0, 1], seeds=range(4)))
+        table["final_loss"] += 5 * (table["seed"] == 3)
+        table["final_loss"] += (np.log2(table["lr"]) - best) ** 2 - (np.log2(table["lr"]) + 1) ** 2
+        near = (np.log2(table["lr"]) - best).abs() < 1.5
+        frames.append(table[near | (table["seed"] < 3)].assign(optimizer=name))
+    runs = pd.concat(frames, ignore_index=True)
+    found = arms.compare(
+        runs, "optimizer", arms.of_means(lambda v: v["adam"] - v["sgd"]), best=True
+    )
+    assert (found.count, found.left_out) == (4, 0)
+    assert (found.value, found.low, found.high) == pytest.approx((0, 0, 0))
+    assert arms.losses_at_best(runs, "optimizer").tolist() == pytest.approx([2.416, 2.416])
+    assert arms.best_lr(runs[runs["optimizer"] == "adam"]) == 1.0

@@ -221,7 +221,8 @@ def claim(**changes):
 
 def test_a_claim_selects_from_its_measures_own_table():
     apart = replays().assign(group=lambda table: table["task"])
-    verdict = verdicts.check(claim(), {"runs": pd.DataFrame({"grid": ["x"]}), "replays": apart})
+    tables = {"runs": pd.DataFrame({"grid": ["x"]}), "replays": apart}
+    verdict = verdicts.check(claim(bar={"max": 2}), tables)
     assert verdict.verdict == "holds"
     assert "over 3 groups" in verdict.reason
     with pytest.raises(ClaimError, match="the table 'replays' is needed"):
