@@ -47,6 +47,9 @@ CURVES = {
 }
 FORMS = "over several forms of the curve"
 GRID = "the grid leaves a part open"
+JOINT = "bounds hold for all pairs together"
+DISCRETE = "counts and ranks have steps"
+CHOICE = "several rates may be the best"
 
 
 def _world(rng: np.random.Generator, curve: Callable, step: float, **options: object) -> World:
@@ -301,6 +304,11 @@ def _sweep_scenarios() -> Mapping[str, Scenario]:
         "optimum_shift", "octaves, symmetric, 3× the noise",
         shift(split(1), 1.0, noise=Noise(point=0.03, wobble=0.3)), wider=FORMS,
     )  # fmt: skip
+    found["shift wobbling"] = Scenario(
+        "optimum_shift",
+        "octaves, symmetric, seeds differ by their optimum alone",
+        shift(split(1), 1.0, noise=Noise(point=0.0005, wobble=0.2)),
+    )
     found["shift late seeds"] = Scenario(
         "optimum_shift", "octaves, 4× steeper above, later seeds only around the best",
         shift_of_late_seeds(1.0), wider=FORMS,
@@ -322,10 +330,10 @@ SCENARIOS: Mapping[str, Scenario] = {
         "sharpness_spread", "5 equal sizes, seeds vary by 40 %", spread(1.0, 5, 0.4)
     ),
     "spread 1.5": Scenario(
-        "sharpness_spread", "5 sizes, 1.5×, seeds vary by 40 %", spread(1.5, 5, 0.4), wider="joint"
+        "sharpness_spread", "5 sizes, 1.5×, seeds vary by 40 %", spread(1.5, 5, 0.4), wider=JOINT
     ),
     "spread 3": Scenario(
-        "sharpness_spread", "5 sizes, 3×, seeds vary by 15 %", spread(3.0, 5, 0.15), wider="joint"
+        "sharpness_spread", "5 sizes, 3×, seeds vary by 15 %", spread(3.0, 5, 0.15), wider=JOINT
     ),
     "spread uneven": Scenario(
         "sharpness_spread",
@@ -340,14 +348,16 @@ SCENARIOS: Mapping[str, Scenario] = {
     "growth 1 triple": Scenario("gap_growth", "t¹, noise 3× the gap", growth(1.0, 3.0)),
     "growth 0 half": Scenario("gap_growth", "constant, noise 0.5× the gap", growth(0.0, 0.5)),
     "gap exponent": Scenario("gap_size_exponent", "1/N, noise equal to the gap", gap_exponent(1)),
-    "best of 9 and 3": Scenario("advantage, best", "9 equal rates against 3", best_of(9, 3)),
+    "best of 9 and 3": Scenario(
+        "advantage, best", "9 equal rates against 3", best_of(9, 3), wider=CHOICE
+    ),
     "lead over 1": Scenario("advantage", "over one equal rival", lead(1)),
-    "lead over 4": Scenario("advantage", "over the best of 4 equal rivals", lead(4), wider="joint"),
+    "lead over 4": Scenario("advantage", "over the best of 4 equal rivals", lead(4), wider=JOINT),
     "range equal": Scenario("arms_range", "3 equal arms", arms_range(3)),
-    "range apart": Scenario("arms_range", "3 arms, one 5 % above", arms_range(3, 5), wider="joint"),
+    "range apart": Scenario("arms_range", "3 arms, one 5 % above", arms_range(3, 5), wider=JOINT),
     "ratio": Scenario("arms_ratio, steps_ratio, …", "0.7, seeds vary by 20 %", ratio(0.2)),
     "share": Scenario(
-        "tasks_improved", "80 % of the groups", share(0.8), (6, 8, 14), wider="discrete"
+        "tasks_improved", "80 % of the groups", share(0.8), (6, 8, 14), wider=DISCRETE
     ),
-    "median": Scenario("region_level", "median of a skewed quantity", median, (6, 8, 14), "ranks"),
+    "median": Scenario("region_level", "median of a skewed quantity", median, (6, 8, 14), DISCRETE),
 }
