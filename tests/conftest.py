@@ -5,8 +5,12 @@ import random
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from hypertransfer.training import class_values
+
+settings.register_profile("untimed", deadline=None)  # a busy machine fails no test
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

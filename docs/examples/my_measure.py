@@ -4,7 +4,8 @@ In the library the function would stand in `workflow/hypertransfer/claims/sweep_
 A module of its own is added to `FAMILIES` in `claims/families.py`.
 """
 
-from hypertransfer.analysis.estimate import Estimate, bootstrap, exact
+from hypertransfer.analysis.estimate import Estimate, exact
+from hypertransfer.analysis.intervals import over_seeds
 from hypertransfer.analysis.tables import Tables
 from hypertransfer.claims.measure import measure
 
@@ -13,9 +14,7 @@ from hypertransfer.claims.measure import measure
 def seed_spread(tables: Tables, seed: int, *, loss: str = "final_loss") -> Estimate:
     """Standard deviation of a loss over the seeds of the selected runs.
 
-    The interval is a bootstrap over seeds; `seed` is that of its generator.
+    `seed` is that of a generator, for measures that draw random numbers.
     """
     losses = tables["runs"].groupby("seed")[loss].mean().to_numpy()
-    return bootstrap(
-        lambda seeds: exact(float(losses[seeds].std())), len(losses), generator_seed=seed
-    )
+    return over_seeds(lambda seeds: exact(float(losses[seeds].std(ddof=1))), len(losses), log=True)

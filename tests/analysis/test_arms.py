@@ -10,7 +10,6 @@ from tests.support.sweeps import rows, runs_table
 
 from hypertransfer.analysis import arms
 from hypertransfer.analysis.estimate import AnalysisError
-from hypertransfer.analysis.sweeps import Sweep
 from hypertransfer.analysis.tables import unique_runs
 
 
@@ -23,7 +22,8 @@ def test_arms_are_named_as_configs_spell_them():
 
 def test_the_best_rate_is_raced():
     curve = arms.best_curve(raced(2.0), raced(2.0)["runs"].query("optimizer=='muon'"))
-    assert curve.steps[0] == 10
+    assert curve.steps[0] == pytest.approx(5 / 95 * 100)
+    assert curve.steps[-1] == 100
     assert curve.losses.shape == (3, len(curve.steps))
     assert curve.losses[0, -1] == pytest.approx(3 - 2 * 0.955, abs=0.02)
 
@@ -53,12 +53,15 @@ def test_each_arm_is_taken_at_its_own_best_learning_rate():
 
 
 def test_the_lead_is_over_the_best_of_the_others():
-    assert arms.lead({"a": 1.0, "b": 1.5, "c": 4.0}, "a") == 0.5
-    assert arms.lead({"a": math.inf, "b": 1.5}, "a") == -math.inf
-    assert math.isnan(arms.lead({"a": math.inf, "b": math.inf}, "a"))
+    losses = {"a": [1.0] * 3, "b": [1.5] * 3, "c": [4.0] * 3}
+    losses = {name: np.array(values) for name, values in losses.items()}
+    assert arms.lead("a")(losses).value == 0.5
+    gone = np.full(3, math.inf)
+    assert arms.lead("a")({**losses, "a": gone}).value == -math.inf
+    assert math.isnan(arms.lead("a")({"a": gone, "b": gone}).value)
 
 
-def test_a_comparison_resamples_seeds_of_all_arms_together():
+def test_a_comparison_is_paired_over_seeds():
     noisy = [
         arm(name, [loss], lrs=[1.0]).assign(
             final_loss=lambda t: t["final_loss"] + t["seed"] ** 2 / 10
@@ -66,7 +69,9 @@ def test_a_comparison_resamples_seeds_of_all_arms_together():
         for name, loss in (("muon", 1.0), ("adamw", 3.0))
     ]
     runs = tables(*noisy)["runs"]
-    found = arms.compare(runs, "optimizer", lambda losses: losses["adamw"] - losses["muon"])
+    found = arms.compare(
+        runs, "optimizer", arms.of_means(lambda losses: losses["adamw"] - losses["muon"])
+    )
     assert (found.value, found.low, found.high) == pytest.approx((2.0, 2.0, 2.0))
     assert found.count == 3
 
@@ -80,9 +85,8 @@ def test_a_comparison_needs_two_arms_and_one_learning_rate():
 
 
 def test_a_whole_run_of_fewer_steps_ends_at_the_target():
-    sweeps = [Sweep(float(n), np.array([1.0]), np.array([[4 - math.log2(n)]])) for n in (2, 4, 8)]
-    assert arms.horizon_to_loss(sweeps, np.array([0]), 1.5).value == pytest.approx(2.5)
-    assert arms.horizon_to_loss(sweeps, np.array([0]), 0.5).high == math.inf
+    assert arms.horizon_to_loss([2, 4, 8], [3, 2, 1], 1.5).value == pytest.approx(2.5)
+    assert arms.horizon_to_loss([2, 4, 8], [3, 2, 1], 0.5).high == math.inf
 
 
 def test_in_a_race_an_arm_of_twice_the_speed_needs_half_the_steps():
@@ -98,8 +102,7 @@ def test_in_a_race_an_arm_of_twice_the_speed_needs_half_the_steps():
     assert list(race.along) == ["adamw", "muon"]
     assert race.target == pytest.approx(3 - 0.955, abs=0.01)
     assert race.steps == 100
-    # Means over the last tenth lag alike at either speed.
-    assert race.steps_along == pytest.approx(100 * ((1 - 0.045) / 2 + 0.045), abs=1.1)
+    assert race.steps_along == pytest.approx(50, abs=1.1)
     assert race.horizons["muon"].tolist() == [50, 100]
     assert race.ends["muon"][0] == pytest.approx([3 - 0.95, 3 - 1.9])
     assert race.steps_at_ends == pytest.approx(50, abs=1)
@@ -140,6 +143,25 @@ def test_seeds_that_an_arm_lacks_are_left_out_with_a_note():
     table = runs_table(rows(widths=[16], log2_lrs=[-1], seeds=range(4)))
     table = pd.concat([table.assign(optimizer=name) for name in ("sgd", "adam")], ignore_index=True)
     gap = table["seed"].eq(3) & table["optimizer"].eq("adam")
-    found = arms.compare(table[~gap], "optimizer", lambda losses: losses["sgd"])
+    found = arms.compare(table[~gap], "optimizer", arms.of_means(lambda v: v["sgd"]))
     assert (found.count, found.left_out) == (3, 1)
-    assert found.caveat == "1 seed is left out, not every optimizer has it at every lr"
+    assert found.caveat == "1 seed is left out, not every optimizer has it at enough values of lr"
+
+
+def test_arms_whose_seeds_ran_other_learning_rates_are_compared_without_mixing_seeds():
+    """Seed 3 is worse everywhere, and ran the two best learning rates of each arm alone."""
+    frames = []
+    for name, best in (("sgd", -1), ("adam", 0)):
+        table = runs_table(rows(widths=[16], log2_lrs=[-2, -1, 0, 1], seeds=range(4)))
+        table["final_loss"] += 5 * (table["seed"] == 3)
+        table["final_loss"] += (np.log2(table["lr"]) - best) ** 2 - (np.log2(table["lr"]) + 1) ** 2
+        near = (np.log2(table["lr"]) - best).abs() < 1.5
+        frames.append(table[near | (table["seed"] < 3)].assign(optimizer=name))
+    runs = pd.concat(frames, ignore_index=True)
+    found = arms.compare(
+        runs, "optimizer", arms.of_means(lambda v: v["adam"] - v["sgd"]), best=True
+    )
+    assert (found.count, found.left_out) == (4, 0)
+    assert (found.value, found.low, found.high) == pytest.approx((0, 0, 0))
+    assert arms.losses_at_best(runs, "optimizer").tolist() == pytest.approx([2.416, 2.416])
+    assert arms.best_lr(runs[runs["optimizer"] == "adam"]) == 1.0

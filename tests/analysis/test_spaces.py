@@ -26,17 +26,22 @@ def replays():
     )
 
 
-def test_regrets_are_averaged_over_repeats_and_then_over_the_tasks_of_a_unit():
-    by_task = spaces.regret_curves(replays(), "box")
-    np.testing.assert_allclose(by_task, [[1.0, 0.5], [0.8, 0.3], [0.6, 0.2]])
-    by_group = spaces.regret_curves(replays(), "box", "group")
-    np.testing.assert_allclose(by_group, [[0.9, 0.4], [0.6, 0.2]])
+def test_regrets_are_averaged_over_repeats_and_tasks_and_then_over_groups():
+    for by in ("task", "group"):
+        curves = spaces.regret_curves(replays(), "box", by)
+        np.testing.assert_allclose(curves, [[0.9, 0.4], [0.6, 0.2]])
     at = spaces.regrets_at(replays(), ["box"], 2, "task")
-    assert at["box"] == pytest.approx([0.5, 0.3, 0.2])
+    assert at["box"] == pytest.approx([0.4, 0.2])
     with pytest.raises(AnalysisError, match="at: 3 is not among the evaluations 1 to 2 of box"):
         spaces.regrets_at(replays(), ["box"], 3, "task")
     with pytest.raises(AnalysisError, match="no method 'sphere'"):
         spaces.regret_curves(replays(), "sphere")
+
+
+def test_a_unit_of_several_groups_is_its_own():
+    table = pd.DataFrame({"part": ["x", "x", "y", "z"], "group": ["g", "h", "g", "g"]})
+    values = pd.Series([1.0, 2.0, 4.0], index=pd.Index(["x", "y", "z"], name="part"))
+    assert spaces.over_groups(values, table, "part").to_dict() == {"g": 3.0, "x": 1.0}
 
 
 def test_the_band_of_equal_tasks_is_their_curve_and_that_of_many_is_normal():
@@ -46,6 +51,7 @@ def test_the_band_of_equal_tasks_is_their_curve_and_that_of_many_is_normal():
     tasks = np.random.default_rng(1).normal(size=(400, 1))
     low, high = spaces.regret_band(tasks)
     half = 1.96 * tasks.std() / 20
+    assert np.isnan(spaces.regret_band(tasks[:2])).all()
     assert (low[0], high[0]) == pytest.approx((tasks.mean() - half, tasks.mean() + half), abs=0.02)
 
 
@@ -55,14 +61,14 @@ def test_the_first_evaluation_at_a_goal():
     assert spaces.evaluations_to(curve, 0.05) == math.inf
 
 
-def test_quantities_of_regions_are_averaged_by_unit_on_their_scale():
+def test_quantities_of_regions_are_averaged_by_group_on_their_scale():
     regions = pd.DataFrame(
         [("g", "a", 1.0), ("g", "a", 4.0), ("g", "b", 16.0), ("h", "c", 8.0)],
         columns=["group", "task", "volume"],
     )
-    assert spaces.per_unit(regions, "volume", "task").tolist() == [2.5, 16.0, 8.0]
-    assert spaces.per_unit(regions, "volume", "group").tolist() == [9.25, 8.0]
-    logs = spaces.per_unit(regions, "volume", "group", np.log2)
+    for by in ("task", "group"):
+        assert spaces.per_group(regions, "volume", by).tolist() == [9.25, 8.0]
+    logs = spaces.per_group(regions, "volume", "group", np.log2)
     assert logs.tolist() == [2.5, 3.0]  # of a: 1, of b: 4
     means = spaces.geometric_means(pd.DataFrame({"x": [1.0, 4.0], "y": [9.0, 1.0]}))
     assert means.tolist() == pytest.approx([2.0, 3.0])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.sweeps import ALL, INF, rows, runs_table
+from tests.support.sweeps import ALL, INF, parts, rows, runs_table
 
 from hypertransfer.analysis import estimate, trajectories
 from hypertransfer.analysis.estimate import AnalysisError, exact
@@ -24,22 +24,22 @@ def test_spread_compares_the_last_third_of_training():
     values = np.where(steps >= 60, np.array([3.0, 2.0, 5.0, 4.0])[:, None, None], 1e6)
     values = np.repeat(values, 4, axis=1)
     found = paths(values, steps, sizes=(16, 32, 64, 128))
-    assert trajectories.spread(found, ALL(4)) == exact(2.5)
-    assert trajectories.spread(found, ALL(4), tail=1.0).value < 1.01
+    assert parts(trajectories.spread(found)) == pytest.approx((2.5, 2.5, 2.5))
+    assert trajectories.spread(found, tail=1.0).value < 1.01
 
 
-def test_spread_averages_over_the_chosen_seeds_first():
-    values = np.array([[[1.0], [3.0]], [[3.0], [1.0]]])
-    both = paths(values, [10], sizes=(16, 64))
-    assert trajectories.spread(both, ALL(2)) == exact(1.0)
-    assert trajectories.spread(both, np.array([0, 0])) == exact(3.0)
+def test_the_spread_of_sizes_whose_seeds_differ_more_contains_one():
+    values = np.array([[[1.0], [3.0], [2.0]], [[3.0], [1.0], [2.0]]])
+    found = trajectories.spread(paths(values, [10], sizes=(16, 64)))
+    assert (found.value, found.low) == (1.0, 1.0)
+    assert found.high > 3
 
 
 @pytest.mark.parametrize("bad", [math.nan, -10.0])
 def test_spread_is_open_where_the_quantity_is_no_positive_number(bad):
     values = np.ones((3, 2, 6))
     values[1, 0, 5] = bad
-    found = trajectories.spread(paths(values, range(6)), ALL(2))
+    found = trajectories.spread(paths(values, range(6)))
     assert (found.low, found.high) == (1, INF)
 
 
@@ -58,23 +58,22 @@ def test_the_exponent_over_size_is_that_of_a_power_law(b, scale):
 @given(b=st.floats(-2, -0.2), relative=st.booleans())
 @settings(max_examples=40)
 def test_the_exponent_of_closing_gaps(b, relative):
-    """Gaps to the largest size that are a power law; their sign may differ from seed to seed."""
+    """Gaps to the largest size that are a power law; their amount differs from seed to seed."""
     sizes = np.array([16.0, 64, 256, 1024])
     steps = np.arange(0, 91, 10)
-    gap = np.array([1.0, -1, 2])[:, None] * sizes[:, None, None] ** b * np.ones(len(steps))
+    gap = np.array([1.0, 1.2, 2])[:, None] * sizes[:, None, None] ** b * np.ones(len(steps))
     gap[-1] = 0
     limit = 3.0
     values = limit + gap * (limit if relative else 1)
-    found = trajectories.gap_size_exponent(paths(values, steps, sizes), ALL(3), relative=relative)
-    assert found.value == pytest.approx(b, abs=1e-6)
+    found = trajectories.gap_size_exponent(paths(values, steps, sizes), relative=relative)
+    assert found.value == pytest.approx(b, abs=2e-3)
 
 
 def test_closing_wants_three_sizes_and_gaps():
     flat = np.ones((3, 2, 5))
-    assert trajectories.gap_size_exponent(paths(flat, range(5)), ALL(2)) == estimate.OPEN
-    assert (
-        trajectories.gap_size_exponent(paths(flat[:2], range(5), (8, 16)), ALL(2)) == estimate.OPEN
-    )
+    for given_paths in (paths(flat, range(5)), paths(flat[:2], range(5), (8, 16))):
+        found = trajectories.gap_size_exponent(given_paths)
+        assert (found.low, found.high, found.count) == (-INF, INF, 2)
 
 
 def test_level_is_the_late_mean_and_largest_the_maximum():
@@ -84,7 +83,7 @@ def test_level_is_the_late_mean_and_largest_the_maximum():
     found = paths(values, np.arange(0, 91, 10), (8, 16))
     assert trajectories.late_level(found, ALL(2)) == exact(5.0)
     assert trajectories.late_level(found, np.array([1, 1])) == exact(6.0)
-    assert trajectories.largest(found, ALL(2)) == exact(99.0)
+    assert trajectories.largest(found, ALL(2)) == exact((99.0 + 8.0) / 2)
     assert trajectories.largest(found, np.array([1])) == exact(8.0)
     broken = paths(np.full((2, 2, 3), math.nan), range(3), (8, 16))
     assert (
@@ -99,43 +98,43 @@ def test_level_is_the_late_mean_and_largest_the_maximum():
 def test_growth_recovers_the_exponent_of_power_law_gaps(beta, relative, window):
     steps = np.arange(0, 2001, 10.0)
     limit = 5 * np.maximum(steps, 1) ** -0.5 if relative else 5 + np.cos(steps / 300)
-    size = np.array([0.4, 0.1])[:, None, None] * np.array([1, -1, 2])[:, None]
+    size = np.array([0.4, -0.1])[:, None, None] * np.array([1, 1.1, 2])[:, None]
     gap = size * np.maximum(steps, 1) ** beta * (limit if relative else 1)
     values = np.concatenate([limit + gap, np.broadcast_to(limit, (1, 3, len(steps)))])
     t, found = trajectories.gaps(paths(values, steps), window, 0.1, relative)
     assert t[0] >= 200
-    assert trajectories.gap_growth(t, found, ALL(3)).value == pytest.approx(beta, abs=2e-3)
+    assert trajectories.gap_growth(t, found).value == pytest.approx(beta, abs=5e-3)
 
 
-def test_growth_of_noise_without_drift_is_about_zero_and_of_a_drift_is_not():
+def test_the_growth_of_noise_is_open_and_of_a_drift_is_not():
     rng = np.random.default_rng(3)
     steps = np.arange(1, 301.0)
     noise = rng.normal(size=(4, 6, 300))
-    flat = trajectories.gaps(paths(noise, steps, (8, 16, 32, 64)))
-    assert abs(trajectories.gap_growth(*flat, ALL(6)).value) < 0.12
+    flat = trajectories.gap_growth(*trajectories.gaps(paths(noise, steps, (8, 16, 32, 64))))
+    assert (flat.low, flat.high) == (-INF, INF)
     drift = noise * 0.1 + np.array([3, 2, 1, 0])[:, None, None] * steps**0.7
-    moving = trajectories.gaps(paths(drift, steps, (8, 16, 32, 64)))
-    assert trajectories.gap_growth(*moving, ALL(6)).value > 0.6
+    moving = trajectories.gap_growth(*trajectories.gaps(paths(drift, steps, (8, 16, 32, 64))))
+    assert 0.69 < moving.low < moving.high < 0.71
 
 
-def test_systematic_gaps_shed_the_noise_that_flattens_the_exponent():
+def test_noise_does_not_flatten_the_exponent():
     rng = np.random.default_rng(4)
     steps = np.arange(1, 401.0)
     values = rng.normal(size=(2, 40, 400)) + np.array([0.002, 0])[:, None, None] * steps
-    t, gap = trajectories.gaps(paths(values, steps, (16, 64)), window=3)
-    plain, systematic = (trajectories.gap_growth(t, gap, ALL(40), s).value for s in (False, True))
-    assert plain < 0.3 < 0.6 < systematic < 1.4
+    found = trajectories.gap_growth(*trajectories.gaps(paths(values, steps, (16, 64)), window=3))
+    assert found.low < 1 < found.high
+    assert found.low > 0.5
 
 
-def test_gaps_of_zero_are_left_out_and_too_few_points_leave_all_open():
+def test_gaps_of_zero_or_too_few_points_leave_all_open():
     t = np.array([1.0, 2, 4, 8, 16])
-    gap = np.array([[[1.0, 0, 4, 8, 16]]])
-    assert trajectories.gap_growth(t, gap, ALL(1)).value == pytest.approx(1)
-    assert trajectories.gap_growth(t[:3], gap[:, :, :3], ALL(1)).high == INF
-    assert trajectories.gap_growth(t, 0 * gap, ALL(1)).high == INF
-    assert trajectories.gap_growth(t, gap * math.nan, ALL(1)).high == INF
+    gap = np.array([[[1.0, 2, 4, 8, 16]] * 3])
+    assert trajectories.gap_growth(t, gap).value == pytest.approx(1)
+    assert trajectories.gap_growth(t[:3], gap[:, :, :3]).high == INF
+    assert trajectories.gap_growth(t, 0 * gap).high == INF
+    assert trajectories.gap_growth(t, gap * math.nan).high == INF
     short = trajectories.gaps(paths(np.ones((3, 2, 2)), [0, 10]), window=3)
-    assert trajectories.gap_growth(*short, ALL(2)).low == -INF
+    assert trajectories.gap_growth(*short).low == -INF
 
 
 def history(frame, steps, **columns):

@@ -40,11 +40,11 @@ def measured(name, table, frame, **options):
     return measures()[name].function({table: frame}, 0, **options)
 
 
-def test_regret_ratio_is_of_means_over_tasks():
+def test_regret_ratio_is_of_means_over_groups():
     found = measured("regret_ratio", "replays", replays(), of="box", over="random", at=2)
-    assert found.value == pytest.approx((0.4 + 0.3 + 0.75) / (0.8 + 0.6 + 0.7))
-    assert found.low <= found.value <= found.high
-    assert (found.count, found.over) == (3, "tasks")
+    assert found.value == pytest.approx((0.35 + 0.75) / (0.7 + 0.7))
+    assert (found.low, found.high) == (-math.inf, math.inf), "two groups say nothing of others"
+    assert (found.count, found.over) == (2, "groups")
 
 
 def test_groups_are_resampled_as_a_whole():
@@ -57,13 +57,13 @@ def test_groups_are_resampled_as_a_whole():
 
 def test_tasks_improved_in_per_cent():
     found = measured("tasks_improved", "replays", replays(), of="box", over="random", at=3)
-    assert found.value == pytest.approx(100 * 2 / 3)
-    assert found.high == 100
+    assert found.value == pytest.approx(100 * 1 / 2)
+    assert (found.low, found.high) == pytest.approx((1.258, 98.742), abs=0.001)
 
 
-def test_wilcoxon_over_tasks():
+def test_wilcoxon_over_groups():
     found = measured("regret_p_value", "replays", replays(), of="box", over="random", at=1)
-    assert found.value == pytest.approx(1 / 8), "all three lower: the least p of three pairs"
+    assert found.value == pytest.approx(1 / 4), "both lower: the least p of two pairs"
     same = measured("regret_p_value", "replays", replays(), of="box", over="box", at=1)
     assert same.value == 1
 
@@ -167,9 +167,10 @@ def test_winner_slope_by_groups():
     )
     found = measured("winner_slope", "winners", frame, size="width")
     assert found.value == pytest.approx(-0.75)
-    assert (found.low, found.high) == (pytest.approx(-1), pytest.approx(-0.5))
+    half = 4.3027 * 0.25 / math.sqrt(3)
+    assert (found.low, found.high) == pytest.approx((-0.75 - half, -0.75 + half), abs=1e-4)
     each = measured("winner_slope", "winners", frame, size="width", by="group, seed")
-    assert (each.count, each.over) == (6, "groups")
+    assert (each.count, each.over) == (3, "groups"), "seeds of a group are no units"
     with pytest.raises(AnalysisError, match="no group has winners at two values of width"):
         measured("winner_slope", "winners", frame[frame["width"] == 16], size="width")
 
@@ -190,7 +191,7 @@ def test_regions_and_winners_are_not_averaged_over_what_a_claim_does_not_choose(
     with pytest.raises(AnalysisError, match="several values of region are selected"):
         measured("region_ratio", "regions", all_three, of="mup", over="sp")
     apart = measured("region_level", "regions", own, by="task,region")
-    assert (apart.count, apart.value) == (9, pytest.approx(0.1 * (1 + 5 + 6) / 3))
+    assert (apart.count, apart.value) == (3, pytest.approx(0.1 * (1 + 5 + 6) / 3))
     winners = pd.DataFrame(
         [
             {"suite": "s", "task": f"{g}{w}", "group": g, "dimension": name, "width": w,
@@ -221,9 +222,11 @@ def claim(**changes):
 
 
 def test_a_claim_selects_from_its_measures_own_table():
-    verdict = verdicts.check(claim(), {"runs": pd.DataFrame({"grid": ["x"]}), "replays": replays()})
+    apart = replays().assign(group=lambda table: table["task"])
+    tables = {"runs": pd.DataFrame({"grid": ["x"]}), "replays": apart}
+    verdict = verdicts.check(claim(bar={"max": 2}), tables)
     assert verdict.verdict == "holds"
-    assert "over 3 tasks" in verdict.reason
+    assert "over 3 groups" in verdict.reason
     with pytest.raises(ClaimError, match="the table 'replays' is needed"):
         verdicts.check(claim(), {"runs": pd.DataFrame({"grid": ["x"]})})
     with pytest.raises(ClaimError, match=r"where.replay: no row has 'q'.*there is r"):
@@ -236,8 +239,8 @@ def test_options_are_checked_by_the_measures_own_choices():
     assert "options.quantity: 'sharpness' is not one of volume, share, inflation" in text
     few = claim(min_seeds=4)
     verdict = verdicts.check(few, {"replays": replays()})
-    assert (verdict.verdict, verdict.reason) == ("undecided", "3 tasks ran, and 4 are asked for")
-    assert verdict.cause == "too few tasks"
+    assert (verdict.verdict, verdict.reason) == ("undecided", "2 groups ran, and 4 are asked for")
+    assert verdict.cause == "too few groups"
 
 
 def test_quantities_of_regions_are_columns_of_their_table():

@@ -23,14 +23,14 @@ def test_optimum_shows_no_shift_for_mup_and_one_octave_a_doubling_for_ntp(tables
     axis = draw.draw(figure("optimum"), tables).axes[0]
     shown = {c.get_label(): c.lines[0].get_ydata().astype(float) for c in axis.containers}
     np.testing.assert_allclose(shown["µP, SGD"], 0, atol=1e-9)
-    np.testing.assert_allclose(shown["NTP, SGD"], [0, 1, 2], atol=1e-6)
+    np.testing.assert_allclose(shown["NTP, SGD"], [0, 1, 2], atol=0.1)
 
 
 def without_a_common_seed(tables, name):
-    """Each seed of one parameterisation lacks a run, as `exclude` may leave it."""
+    """Each seed of one parameterisation has one learning rate, as `exclude` may leave it."""
     runs = tables["runs"]
-    gone = [(runs["seed"] == s) & (runs["lr"] == lr) for s, lr in zip(SEEDS, LRS, strict=False)]
-    lacking = runs["parameterisation"].eq(name) & np.any(gone, axis=0)
+    kept = [(runs["seed"] == s) & (runs["lr"] == lr) for s, lr in zip(SEEDS, LRS, strict=False)]
+    lacking = runs["parameterisation"].eq(name) & ~np.any(kept, axis=0)
     return {**tables, "runs": runs[~lacking]}
 
 

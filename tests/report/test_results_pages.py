@@ -89,7 +89,7 @@ def test_a_p_value_stands_without_an_interval(claims):
 )
 def test_a_scorecard_says_what_its_intervals_are_over(claims, over, words, explained):
     text = page_of(claims, over=over)
-    assert f"Intervals are 95 % bootstrap intervals over {words}." in text
+    assert f"Intervals are 95 % intervals over {words}; " in text
     assert f"too few {words} ran" in text
     assert [start for start in ("A task is", "A group is") if start in text] == explained
 
@@ -99,10 +99,3 @@ def test_tasks_are_told_apart_as_the_suites_say(claims):
     assert trained in page_of(claims, SUITES, over="tasks")
     assert "trained here" not in page_of(claims, {"public": SUITES["public"]}, over="tasks")
     assert "trained here" not in page_of(claims, SUITES)
-
-
-def test_a_scorecard_gives_the_coverage_of_means(claims):
-    # Of n = 3, 4, 5 fair coins, not all fall on one side: 6 of 8, 14 of 16, 30 of 32.
-    shares = "in at most 75 % of the cases with 3, 88 % with 4, 94 % with 5"
-    text = page_of(claims)
-    assert f"The interval of a mean over few seeds covers it less often: {shares}." in text

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypertransfer.analysis import curves, trajectories
-from hypertransfer.analysis.estimate import (
-    AnalysisError,
-    Estimate,
-    bootstrap,
-    exact,
-    undetermined,
-)
+from hypertransfer.analysis.additive import column_means
+from hypertransfer.analysis.contrasts import least_lead, level_range
+from hypertransfer.analysis.estimate import AnalysisError, Estimate, exact, undetermined
+from hypertransfer.analysis.intervals import LEVEL, over_seeds
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.sweeps import (
@@ -21,8 +18,10 @@ from hypertransfer.analysis.sweeps import (
     check_distinct,
     common_seeds,
     left_out_note,
+    level_after_choice,
     sweeps,
     sweeps_of_common_seeds,
+    tuned_losses,
 )
 from hypertransfer.analysis.tables import Tables, need, series_of
 from hypertransfer.runs.table_values import name_of
@@ -53,7 +52,7 @@ def of_arms(runs: pd.DataFrame, column: str, loss: str, arms: Sequence[str]) -> 
 def sweeps_of_arms(runs: pd.DataFrame, column: str, loss: str) -> dict[str, Sweep]:
     """The sweep of each arm, by the arm's name, over the seeds that all arms have.
 
-    A seed counts if it has a run at every learning rate of every arm.
+    A seed counts if it has runs at two learning rates of every arm, or at its only one.
 
     Raises:
         AnalysisError: the arms have no seed in common, or the runs are no sweep (see `sweeps`).
@@ -69,13 +68,16 @@ def sweeps_of_arms(runs: pd.DataFrame, column: str, loss: str) -> dict[str, Swee
 
 @dataclass(frozen=True)
 class Curve:
-    """Training losses of an arm at its best learning rate, as trailing means over steps.
+    """Training losses of an arm, each seed at its tuned rate, as trailing means over steps.
 
-    `steps` has shape (step,), and `losses` (seed, step).
+    `steps` has shape (step,), and `losses` (seed, step). A trailing mean is a loss of the middle of
+    its window. The steps are therefore those of the middles, in units in which the last middle is
+    the last step: a curve that falls twice as quickly has the same losses at half the steps.
     """
 
     steps: np.ndarray
     losses: np.ndarray
+    level: float  # of intervals (see `sweeps.level_after_choice`)
 
     @property
     def mean(self) -> np.ndarray:
@@ -91,14 +93,22 @@ class Curve:
 def best_curve(tables: Tables, runs: pd.DataFrame, loss: str = "final_loss") -> Curve:
     """Training losses of an arm at its best learning rate.
 
-    `loss` names the column of the runs whose mean over seeds is least at the best learning rate.
-    Each training loss of the curve is the mean over a tenth of all steps, up to its step.
+    `loss` names the column of the runs that chooses the learning rate of each seed, by the mean
+    loss over the other seeds (see `Sweep.chosen_by_others`). Each training loss of the curve is the
+    mean over a tenth of all steps.
     """
     (sweep,) = sweeps_of_arms(runs.assign(arms="all"), "arms", loss).values()
-    chosen = runs[runs["lr"] == sweep.lrs[sweep.best_tried()]].assign(size=1.0)
+    rates = {
+        seed: sweep.lrs[sweep.chosen_by_others(row)]
+        for row, seed in enumerate(sorted(set(runs["seed"])))
+    }
+    chosen = runs[np.isclose(runs["lr"], runs["seed"].map(rates), rtol=1e-6)].assign(size=1.0)
     history = series_of(tables, chosen, "train_loss", None)
     paths = trajectories.trajectories(chosen, history, "train_loss", "size")
-    return Curve(*curves.trailing_means(paths.steps, paths.values[0], TAIL))
+    steps, losses = curves.trailing_means(paths.steps, paths.values[0], TAIL)
+    half, last = TAIL * steps[-1] / 2, steps[-1]
+    level = level_after_choice([sweep])
+    return Curve((steps - half) * last / (last - half), losses, level)
 
 
 def at_best(runs: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -110,13 +120,22 @@ def at_best(runs: pd.DataFrame, column: str) -> pd.DataFrame:
 
 def losses_at_best(runs: pd.DataFrame, column: str) -> pd.Series:
     """The mean final loss of each arm at its best learning rate, in the order of the runs' arms."""
-    return at_best(runs, column).groupby(column, sort=False)["final_loss"].mean()
+    arms = runs.groupby(column, sort=False)
+    return pd.Series({name: np.nanmin(_mean_losses(part)) for name, part in arms})
 
 
 def best_lr(runs: pd.DataFrame) -> float:
     """The learning rate of least mean final loss; the loss of a run that diverged is +inf."""
-    losses = runs["final_loss"].mask(runs["status"] == "diverged", math.inf)
-    return losses.groupby(runs["lr"]).mean().idxmin()
+    return _mean_losses(runs).idxmin()
+
+
+def _mean_losses(runs: pd.DataFrame) -> pd.Series:
+    """Mean final losses over seeds by learning rate (see `additive.column_means`)."""
+    losses = runs["final_loss"].astype(float).mask(runs["status"] == "diverged", math.inf)
+    table = runs.assign(loss=losses).pivot_table(
+        index="seed", columns="lr", values="loss", aggfunc="mean"
+    )
+    return pd.Series(column_means(table.to_numpy(float)), table.columns)
 
 
 def at_tuned(runs: pd.DataFrame, column: str, size: str) -> tuple[pd.DataFrame, str]:
@@ -141,78 +160,117 @@ def at_tuned(runs: pd.DataFrame, column: str, size: str) -> tuple[pd.DataFrame, 
     return pd.concat(kept), ""
 
 
+Losses = Mapping[str, "np.ndarray"]  # by arm: the losses (seed,) that are compared
+Estimator = Callable[[Losses, float], Estimate]  # of losses and the level of the interval
+
+
+def of_means(statistic: Callable[[Mapping[str, float]], float], *, log: bool = False) -> Estimator:
+    """An estimator of a statistic of the arms' mean losses; see `over_seeds` for `log`."""
+
+    def estimator(losses: Losses, level: float = LEVEL) -> Estimate:
+        def of_seeds(seeds: np.ndarray) -> Estimate:
+            return exact(statistic({name: float(v[seeds].mean()) for name, v in losses.items()}))
+
+        return over_seeds(of_seeds, len(next(iter(losses.values()))), level=level, log=log)
+
+    return estimator
+
+
+def lead(arm: str) -> Estimator:
+    """An estimator of the mean loss of the best other arm minus that of an arm.
+
+    It is nan if the arm and another one diverged for a seed.
+    """
+
+    def estimator(losses: Losses, level: float = LEVEL) -> Estimate:
+        with np.errstate(invalid="ignore"):  # inf − inf
+            leads = [loss - losses[arm] for name, loss in losses.items() if name != arm]
+        return least_lead(np.stack(leads), level=level)
+
+    return estimator
+
+
+def percent_range(losses: Losses, level: float = LEVEL) -> Estimate:
+    """The range of the arms' mean losses in per cent of their average (see `level_range`)."""
+    values = np.stack(list(losses.values()))
+    found = level_range(values, level=level)
+    factor = 100 / values.mean()
+    low, high = factor * found.low, factor * found.high
+    return replace(found, value=factor * found.value, low=low, high=high)
+
+
 def compare(
     runs: pd.DataFrame,
     column: str,
-    statistic: Callable[[Mapping[str, float]], float],
+    estimator: Estimator,
     *,
     loss: str = "final_loss",
     best: bool = False,
     tuned_at: str = "",
-    generator_seed: int = 0,
 ) -> Estimate:
-    """A statistic of the arms' mean losses, with its interval over seeds.
+    """An estimate from the losses of arms, with its interval over seeds.
 
     Args:
         runs: the table of runs.
         column: the column that names the arms.
-        statistic: the statistic of a mapping from arms to mean losses over seeds.
+        estimator: maps the losses of each arm to an estimate; seeds have the same places.
         loss: the column of the loss.
-        best: whether each arm is compared at its learning rate of least mean final loss. Otherwise
-            each arm and seed has one run.
+        best: whether each arm is compared at its best learning rate. The final losses of the other
+            seeds choose the learning rate of each seed, so that an arm gains nothing from having
+            more learning rates to choose from. Otherwise each arm and seed has one run.
         tuned_at: a column of sizes, to compare each arm at its largest size with the best
             learning rate of its smallest size; empty to compare all runs.
-        generator_seed: the seed of the resamples.
 
     Raises:
         AnalysisError: there are fewer than two arms, or several learning rates without `best`.
     """
     need("runs", runs, (column, "seed", "status", "lr", loss, *([tuned_at] if tuned_at else [])))
+    valued = runs
     if tuned_at:
-        runs, absent = at_tuned(runs, column, tuned_at)
+        _, absent = at_tuned(runs, column, tuned_at)
         if absent:
             return undetermined(runs["seed"].nunique(), absent)
-    elif best and loss != "final_loss":  # the training loss chooses the learning rate
-        runs = at_best(runs, column)
-    arms = sweeps_of_arms(runs, column, loss)
+        sizes = runs.groupby(column)[tuned_at]
+        valued = runs[runs[tuned_at] == sizes.transform("max")]
+        runs = runs[runs[tuned_at] == sizes.transform("min")]
+        shared = set(runs["seed"]) & set(valued["seed"])
+        runs, valued = (part[part["seed"].isin(shared)] for part in (runs, valued))
+    chosen = sweeps_of_arms(runs, column, "final_loss" if best or tuned_at else loss)
+    arms = (
+        chosen if runs is valued and loss == "final_loss" else sweeps_of_arms(valued, column, loss)
+    )
     if len(arms) < 2:
         raise AnalysisError(f"a comparison needs at least two values of {column}")
-    if any(len(sweep.lrs) > 1 for sweep in arms.values()) and not best:
+    if any(len(sweep.lrs) > 1 for sweep in chosen.values()) and not (best or tuned_at):
         raise AnalysisError("an arm has several learning rates: choose one, or set `best: true`")
-
-    def of_seeds(seeds: np.ndarray) -> Estimate:
-        return exact(statistic({name: sweep.least_loss(seeds) for name, sweep in arms.items()}))
-
-    count = len(next(iter(arms.values())).losses)
-    left_out = runs["seed"].nunique() - count
-    estimate = bootstrap(of_seeds, count, generator_seed=generator_seed)
+    losses = {name: tuned_losses(chosen[name], arms[name]) for name in arms}
+    usable = ~np.isnan(np.stack(list(losses.values()))).any(axis=0)
+    if not usable.any():
+        return undetermined(0, f"no seed was run at the chosen lr of every {column}")
+    left_out = max(runs["seed"].nunique(), valued["seed"].nunique()) - int(usable.sum())
+    level = level_after_choice(chosen.values())
+    estimate = estimator({name: values[usable] for name, values in losses.items()}, level)
     return estimate.with_caveats(left_out_note(left_out, column, "lr"), left_out)
 
 
-def lead(losses: Mapping[str, float], arm: str) -> float:
-    """The least loss of the other arms minus the arm's loss; nan if all arms diverged."""
-    least = min(loss for name, loss in losses.items() if name != arm)
-    return least - losses[arm] if math.isfinite(least) or math.isfinite(losses[arm]) else math.nan
-
-
-def steps_to_final_loss(curve: Curve, reference: Curve, seeds: np.ndarray) -> float:
+def steps_to_final_loss(curve: Curve, reference: Curve, seeds: np.ndarray) -> Estimate:
     """The first step at which a curve reaches the final loss of the reference; +inf if never.
 
-    Both losses are means over the chosen seeds.
+    Both losses are means over the chosen seeds. If the curve never reaches that loss, the estimate
+    is open above its last step.
     """
     target = reference.losses[seeds, -1].mean()
-    return curves.steps_to_loss(curve.steps, curve.losses[seeds].mean(axis=0), target)
+    steps = curves.steps_to_loss(curve.steps, curve.losses[seeds].mean(axis=0), target)
+    return exact(steps) if math.isfinite(steps) else Estimate(steps, curve.steps[-1], steps)
 
 
-def horizon_to_loss(sweeps: Sequence[Sweep], seeds: np.ndarray | slice, target: float) -> Estimate:
+def horizon_to_loss(steps: Sequence[float], losses: Sequence[float], target: float) -> Estimate:
     """log₂ of the number of steps after which a run with a schedule of that length ends at a loss.
 
-    The size of each sweep is a number of steps, which its schedule covers. The loss at a number of
-    steps is the mean over the chosen seeds at the sweep's best learning rate, and is interpolated
-    linearly in log₂ of the number of steps. See `curves.crossing` for open ends.
+    `losses` are those of runs whose schedules have the numbers `steps` of steps. They are
+    interpolated linearly in log₂ of the number of steps. See `curves.crossing` for open ends.
     """
-    losses = [sweep.least_loss(seeds) for sweep in sweeps]
-    return curves.crossing([math.log2(sweep.size) for sweep in sweeps], losses, target)
+    return curves.crossing([math.log2(number) for number in steps], losses, target)
 
 
 @dataclass(frozen=True)
@@ -252,18 +310,22 @@ def race(tables: Tables, of: str, over: str, column: str) -> Race:
     horizons = {
         arm: sweeps_of_common_seeds(runs[runs[column] == arm], "steps") for arm in (over, of)
     }
+    ends = {
+        arm: np.stack([tuned_losses(sweep, sweep) for sweep in swept], axis=1)
+        for arm, swept in horizons.items()
+    }
     target = along[over].final
     return Race(
         along,
         {arm: np.array([sweep.size for sweep in swept]) for arm, swept in horizons.items()},
-        {
-            arm: np.stack([sweep.losses[:, sweep.best_tried()] for sweep in swept], axis=1)
-            for arm, swept in horizons.items()
-        },
+        ends,
         target,
         along[over].steps[-1],
         curves.steps_to_loss(along[of].steps, along[of].mean, target),
-        2 ** horizon_to_loss(horizons[of], slice(None), target).value,
+        2
+        ** horizon_to_loss(
+            [sweep.size for sweep in horizons[of]], ends[of].mean(axis=0), target
+        ).value,
     )
 
 

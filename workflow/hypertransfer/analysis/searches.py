@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 
-from hypertransfer.analysis.estimate import AnalysisError, Estimate, exact
+from hypertransfer.analysis.additive import column_means
+from hypertransfer.analysis.estimate import AnalysisError, Estimate
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.tables import need
@@ -78,6 +80,8 @@ def losses_by_group(runs: pd.DataFrame, along: str, between: str, loss: str) -> 
         AnalysisError: there are fewer than two values, or their seeds differ.
     """
     need("runs", runs, (along, between, "seed", "status", loss))
+    diverged = runs["status"] == "diverged"
+    runs = runs.assign(**{loss: runs[loss].astype(float).mask(diverged, math.inf)})
     groups = [losses_along(part, along, loss) for _, part in runs.groupby(between)]
     if len(groups) < 2 or any(not group.index.equals(groups[0].index) for group in groups):
         raise AnalysisError(f"at least two values of {between} with the same seeds are needed")
@@ -86,10 +90,24 @@ def losses_by_group(runs: pd.DataFrame, along: str, between: str, loss: str) -> 
 
 def minimum(losses: pd.DataFrame, seeds: np.ndarray | slice = slice(None)) -> float:
     """The place, among those tried, with the least mean loss over the chosen seeds."""
-    return losses.columns[np.argmin(losses.to_numpy()[seeds].mean(axis=0))]
+    return losses.columns[np.nanargmin(column_means(losses.to_numpy(float)[seeds]))]
 
 
 def minimum_shift(groups: Sequence[pd.DataFrame], seeds: np.ndarray) -> Estimate:
-    """The largest distance between groups in the place of least mean loss."""
-    places = [minimum(losses, seeds) for losses in groups]
-    return exact(float(max(places) - min(places)))
+    """The largest distance between groups in the place of least mean loss.
+
+    The least of a group lies within half a step of the place tried, or beyond the first or last.
+    """
+    places = [_bounds(losses.columns.to_numpy(float), minimum(losses, seeds)) for losses in groups]
+    values, lows, highs = zip(*places, strict=True)
+    pairs = [(i, j) for i in range(len(places)) for j in range(len(places)) if i != j]
+    low = max(0.0, *(lows[i] - highs[j] for i, j in pairs))
+    high = max(highs[i] - lows[j] for i, j in pairs)
+    return Estimate(float(max(values) - min(values)), low, high)
+
+
+def _bounds(tried: np.ndarray, place: float) -> tuple[float, float, float]:
+    """A place of least loss, and the middles between it and its neighbours; ±inf at an end."""
+    i = int(np.flatnonzero(tried == place)[0])
+    low = (tried[i - 1] + place) / 2 if i else -math.inf
+    return place, low, (place + tried[i + 1]) / 2 if i + 1 < len(tried) else math.inf

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from hypertransfer.analysis.curves import slope_per_doubling
-from hypertransfer.analysis.estimate import AnalysisError
+from hypertransfer.analysis.estimate import AnalysisError, Estimate
+from hypertransfer.analysis.intervals import FEWEST, LEVEL, quantile
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.tables import need
 
-DRAWS = 1000  # resamples of tasks for a confidence band
+GROUP = "group"  # the column that tells independent units apart: data sets
 
 
 def split_columns(by: str) -> list[str]:
@@ -57,6 +59,10 @@ def check_same_tasks(
         if apart := sorted(", ".join(map(str, row[: len(own)])) for row in first ^ second):
             text = f"{' and '.join(names)} {verb} different {noun}, such as {apart[0]}"
             raise AnalysisError(f"{text}: choose common {noun} by `where`")
+    first, second = (set(table[GROUP]) for table in tables)
+    if apart := sorted(map(str, first ^ second)):
+        text = f"{' and '.join(names)} {verb} different groups, such as {apart[0]}"
+        raise AnalysisError(f"{text}: choose common groups by `where`")
 
 
 def several(column: str, values: Sequence[str]) -> str:
@@ -67,11 +73,31 @@ def several(column: str, values: Sequence[str]) -> str:
     )
 
 
-def regret_curves(replays: pd.DataFrame, method: str, by: str = "task") -> np.ndarray:
-    """Mean regrets (unit, evaluation) of a method, units in the order of their names.
+def over_groups(values: pd.Series | pd.DataFrame, table: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Means over the units of each group, groups in the order of their names.
 
-    The mean is taken over the repeats of a task, and then over the tasks of a unit. `by` names the
-    columns that identify a unit (see `split_columns`).
+    Tasks of one data set, such as those of several seeds, are alike, so they are no independent
+    evidence: intervals are over groups. A unit whose rows belong to several groups is its own.
+
+    Args:
+        values: a row for each unit, with the columns of `by` as index.
+        table: the rows of the units, with the column `group`.
+        by: the columns that identify a unit (see `split_columns`).
+    """
+    columns = split_columns(by)
+    need("selected rows", table, (*columns, GROUP))
+    groups = table.groupby(columns)[GROUP].agg(["first", "nunique"]).reindex(values.index)
+    own = pd.Series([str(unit) for unit in values.index], groups.index)
+    labels = groups["first"].where(groups["nunique"] == 1, own)
+    return values.groupby(labels.to_numpy()).mean()
+
+
+def regret_curves(replays: pd.DataFrame, method: str, by: str = "task") -> np.ndarray:
+    """Mean regrets (group, evaluation) of a method, groups in the order of their names.
+
+    The mean is taken over the repeats of a task, then over the tasks of a unit, and then over the
+    units of a group (see `over_groups`). `by` names the columns that identify a unit (see
+    `split_columns`).
 
     Raises:
         AnalysisError: no replay has the method, or several replays have it.
@@ -89,13 +115,16 @@ def regret_curves(replays: pd.DataFrame, method: str, by: str = "task") -> np.nd
         tasks = [np.stack(task["regrets"]).mean(axis=0) for _, task in unit.groupby("task")]
         return np.stack(tasks).mean(axis=0)
 
-    return np.stack([of_unit(unit) for _, unit in chosen.groupby(columns)])
+    units = {key: of_unit(unit) for key, unit in chosen.groupby(columns)}
+    index = pd.MultiIndex.from_tuples(list(units), names=columns)
+    index = index if len(columns) > 1 else index.get_level_values(0)
+    return over_groups(pd.DataFrame(list(units.values()), index), chosen, by).to_numpy()
 
 
 def paired_curves(
     replays: pd.DataFrame, methods: Sequence[str], by: str = "task"
 ) -> dict[str, np.ndarray]:
-    """The curves of `regret_curves` of several methods, with the same units in the same order.
+    """The curves of `regret_curves` of several methods, with the same groups in the same order.
 
     Raises:
         AnalysisError: the methods searched different units, or different tasks of a unit.
@@ -111,7 +140,7 @@ def paired_curves(
 def regrets_at(
     replays: pd.DataFrame, methods: Sequence[str], evaluations: int, by: str
 ) -> dict[str, np.ndarray]:
-    """Regrets (unit,) of methods on the same tasks, after a number of evaluations.
+    """Regrets (group,) of methods on the same tasks, after a number of evaluations.
 
     Raises:
         AnalysisError: the number is below 1, a method has fewer evaluations, or the methods
@@ -127,10 +156,24 @@ def regrets_at(
 
 
 def regret_band(curves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the 95 % percentile interval of the mean of curves (task, evaluation) over tasks."""
-    rows = np.random.default_rng(0).integers(len(curves), size=(DRAWS, len(curves)))
-    low, high = np.quantile(curves[rows].mean(axis=1), (0.025, 0.975), axis=0)
-    return low, high
+    """Ends of Student's 95 % interval of the mean of curves (group, evaluation) over groups.
+
+    Both are nan for fewer than three groups.
+    """
+    count = len(curves)
+    if count < FEWEST:
+        return (np.full(curves.shape[1], np.nan),) * 2
+    half = quantile(LEVEL, count - 1) * curves.std(axis=0, ddof=1) / math.sqrt(count)
+    return curves.mean(axis=0) - half, curves.mean(axis=0) + half
+
+
+def evaluations_until(curve: np.ndarray, goal: float) -> Estimate:
+    """The evaluation at which a curve of means comes down to a goal, known to one evaluation.
+
+    Without it, the number of evaluations is at least that of the curve, and open above.
+    """
+    first = evaluations_to(curve, goal)
+    return Estimate(first, min(first - 1, len(curve)), first)
 
 
 def evaluations_to(curve: np.ndarray, goal: float) -> float:
@@ -139,18 +182,18 @@ def evaluations_to(curve: np.ndarray, goal: float) -> float:
     return float(reached.argmax() + 1) if reached.any() else float("inf")
 
 
-def per_unit(
+def per_group(
     regions: pd.DataFrame, quantity: str, by: str, scale: Callable = lambda values: values
 ) -> pd.Series:
-    """The mean of a quantity of regions over repeats, and then over the tasks of a unit.
+    """The mean of a quantity of regions over repeats, tasks of a unit, and units of a group.
 
-    `scale` is applied to the values before they are averaged.
+    `scale` is applied to the values before they are averaged. See `over_groups`.
     """
     columns = split_columns(by)
     need("regions", regions, (*columns, quantity))
     values = scale(regions[quantity].astype(float))
     tasks = regions.assign(value=values).groupby([*dict.fromkeys([*columns, "task"])])
-    return tasks["value"].mean().groupby(level=columns).mean()
+    return over_groups(tasks["value"].mean().groupby(level=columns).mean(), regions, by)
 
 
 def geometric_means(table: pd.DataFrame) -> pd.Series:
@@ -161,16 +204,17 @@ def geometric_means(table: pd.DataFrame) -> pd.Series:
 def winner_slopes(winners: pd.DataFrame, size: str, by: str) -> np.ndarray:
     """Octaves by which the winners of each group move per doubling of a size, shape (group,).
 
+    There is one slope for each unit that `by` tells apart, and the slopes of a group are averaged.
+
     Raises:
-        AnalysisError: no group has winners at two sizes.
+        AnalysisError: no unit has winners at two sizes.
     """
     columns = split_columns(by)
     need("winners", winners, (size, "winner", *columns))
-    slopes = [
-        slope_per_doubling(part[size], part["winner"])
-        for _, part in winners.groupby(columns)
-        if part[size].nunique() > 1
-    ]
-    if not slopes:
+    moved = winners.groupby(columns).filter(lambda part: part[size].nunique() > 1)
+    if moved.empty:
         raise AnalysisError(f"no {by} has winners at two values of {size}")
-    return np.array(slopes)
+    slopes = moved.groupby(columns)[[size, "winner"]].apply(
+        lambda part: slope_per_doubling(part[size], part["winner"])
+    )
+    return over_groups(slopes, moved, by).to_numpy(float)

@@ -6,20 +6,17 @@ A run that diverged has the loss +inf; no run is left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 
-from hypertransfer.analysis.estimate import (
-    AnalysisError,
-    Estimate,
-    bootstrap,
-    exact,
-    linear,
-    mean,
-)
+from hypertransfer.analysis.additive import column_means
+from hypertransfer.analysis.estimate import AnalysisError, Estimate, exact, linear, mean
+from hypertransfer.analysis.intervals import LEVEL, over_forms, over_seeds
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
-from hypertransfer.analysis.optimum import Optimum, best_index, max_stable_lr, optimum
+from hypertransfer.analysis.loss_curve import FORMS
+from hypertransfer.analysis.optimum import Optimum, max_stable_lr, optimum
 from hypertransfer.runs.columns import SUMMARY
 
 
@@ -27,18 +24,30 @@ from hypertransfer.runs.columns import SUMMARY
 class Sweep:
     """The learning-rate sweep of one size.
 
-    `lrs`, shape (learning rate,), ascend; `losses` have shape (seed, learning rate). The values of
-    another hyperparameter may take the place of the learning rates. The sweeps of several sizes
-    have the same seeds in the same rows.
+    `lrs`, shape (learning rate,), ascend; `losses` have shape (seed, learning rate): +inf where a
+    run diverged, and nan where a seed did not run a learning rate. Means over seeds are those of
+    `additive.column_means`, so that seeds with fewer learning rates count where they ran. The
+    values of another hyperparameter may take the place of the learning rates. The sweeps of several
+    sizes have the same seeds in the same rows.
     """
 
     size: float
     lrs: np.ndarray
     losses: np.ndarray
 
+    def means(self, seeds: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Mean losses (learning rate,) over the chosen seeds; +inf where one of them diverged."""
+        return column_means(self.losses[seeds])
+
     def optimum(self, seeds: np.ndarray) -> Optimum:
-        """The optimum of the mean loss over the chosen seeds, which is +inf where one diverged."""
-        return optimum(self.lrs, self.losses[seeds].mean(axis=0))
+        """The optimum of the mean loss over the chosen seeds, which is +inf where one diverged.
+
+        The mean is geometric if all losses are positive: an offset of a seed is a factor.
+        """
+        losses = self.losses[seeds]
+        if (losses[np.isfinite(losses)] > 0).all():
+            return optimum(self.lrs, np.exp(column_means(np.log(losses))))
+        return optimum(self.lrs, column_means(losses))
 
     def seed_optima(self, seeds: np.ndarray) -> list[Optimum]:
         """The optimum of each chosen seed alone."""
@@ -46,21 +55,52 @@ class Sweep:
 
     def best_tried(self, seeds: np.ndarray | slice = slice(None)) -> int:
         """The index of the learning rate with the least mean loss over the chosen seeds."""
-        return int(self.losses[seeds].mean(axis=0).argmin())
+        return int(np.nanargmin(self.means(seeds)))
 
     def least_loss(self, seeds: np.ndarray | slice = slice(None)) -> float:
         """The least mean loss over the chosen seeds, of all learning rates."""
-        return float(self.losses[seeds].mean(axis=0).min())
+        return float(np.nanmin(self.means(seeds)))
+
+    def chosen_by_others(self, seed: int) -> int:
+        """The index of the best of a seed's learning rates, by the mean losses of other seeds.
+
+        The seed's own losses have no part in the choice, so that its loss there is not biased
+        downwards by the choice. With one seed, the seed itself chooses.
+        """
+        others = np.delete(np.arange(len(self.losses)), seed)
+        means = self.means(others) if len(others) else self.losses[seed]
+        ran = ~np.isnan(self.losses[seed])
+        known = ran & ~np.isnan(means)
+        usable = np.where(known if known.any() else ran, np.where(known, means, np.inf), np.nan)
+        return int(np.nanargmin(usable))
+
+    def contenders(self) -> int:
+        """The number of learning rates that may be the best tried.
+
+        A learning rate is none if its loss is above that of the best one by a paired t test over
+        the seeds that ran both, or if a run diverged there.
+        """
+        means = self.means()
+        best = int(np.nanargmin(means))
+        return sum(
+            math.isfinite(mean) and not _clearly_above(self.losses[:, i] - self.losses[:, best])
+            for i, mean in enumerate(means)
+        )
+
+    def column_of(self, lr: float) -> int | None:
+        """The index of a learning rate, up to rounding; None if it was not tried."""
+        same = np.flatnonzero(np.isclose(self.lrs, lr, rtol=1e-6, atol=0))
+        return int(same[0]) if same.size else None
 
     def curve(self) -> pd.DataFrame:
         """Losses over seeds: a row for each learning rate, `mean`, and the range `low` to `high`.
 
         A mean is +inf where a seed diverged, and the range is nan there.
         """
-        mean = self.losses.mean(axis=0)
+        mean = self.means()
         low, high = (
             np.where(np.isfinite(mean), end(self.losses, axis=0), np.nan)
-            for end in (np.min, np.max)
+            for end in (np.nanmin, np.nanmax)
         )
         return pd.DataFrame({"mean": mean, "low": low, "high": high}, index=self.lrs)
 
@@ -69,10 +109,45 @@ class Sweep:
         best = self.optimum(np.arange(len(self.losses)))
         if best.edge:
             return None
-        mean = self.losses.mean(axis=0)
+        mean = self.means()
         finite = np.isfinite(mean)
         loss = np.interp(best.log2_lr, np.log2(self.lrs[finite]), mean[finite])
         return 2**best.log2_lr, float(loss)
+
+
+def tuned_losses(choice: Sweep, valued: Sweep) -> np.ndarray:
+    """The loss of each seed (seed,) in one sweep at the learning rate that another sweep chooses.
+
+    Both sweeps have the same seeds in the same rows. The learning rate of a seed is the best of
+    `choice` by the other seeds (see `Sweep.chosen_by_others`). The loss is nan if the seed did not
+    run it in `valued`. See `level_after_choice` for intervals.
+    """
+    losses = np.full(len(choice.losses), math.nan)
+    for seed in range(len(losses)):
+        column = valued.column_of(choice.lrs[choice.chosen_by_others(seed)])
+        if column is not None:
+            losses[seed] = valued.losses[seed, column]
+    return losses
+
+
+def _clearly_above(differences: np.ndarray) -> bool:
+    """Whether a mean of differences is above 0 by a t test; nan are left out."""
+    known = differences[np.isfinite(differences)]
+    return _mean_over_seeds(known).low > 0 if len(known) else False
+
+
+def _mean_over_seeds(values: np.ndarray) -> Estimate:
+    return over_seeds(lambda seeds: exact(float(values[seeds].mean())), len(values))
+
+
+def level_after_choice(sweeps: Iterable[Sweep], level: float = LEVEL) -> float:
+    """The level of an interval at which learning rates of these sweeps were chosen.
+
+    Which of several about equally good learning rates is chosen depends on all seeds together, so
+    that their losses vary more than they seem to. The error of the interval is therefore divided by
+    the largest number of learning rates that may be the best. With one such rate, the level stays.
+    """
+    return 1 - (1 - level) / max(1, *(sweep.contenders() for sweep in sweeps))
 
 
 class NoCommonSeedError(AnalysisError):
@@ -80,19 +155,24 @@ class NoCommonSeedError(AnalysisError):
 
 
 def common_seeds(
-    runs: pd.DataFrame, size: str | Sequence[str], axis: str | None = None
+    runs: pd.DataFrame,
+    size: str | Sequence[str],
+    axis: str | None = None,
+    *,
+    complete: bool = False,
 ) -> tuple[pd.DataFrame, int]:
     """The runs of seeds that every size has, and the number of seeds that are left out.
 
-    Seeds are resampled jointly over sizes, so a seed counts only if every size has it. With `axis`,
-    the column of what was swept, a seed must have a run at every value of the size's sweep. `size`
-    may be several columns, of which each combination of values that is there counts as a size.
+    Seeds are compared over sizes, so a seed counts only if every size has it. With `axis`, the
+    column of what was swept, a seed must have runs at two values of the size's sweep (or at its
+    one value); with `complete`, at every value. `size` may be several columns, of which each
+    combination of values that is there counts as a size.
 
     Raises:
         NoCommonSeedError: no seed counts.
     """
     columns = [size] if isinstance(size, str) else list(size)
-    sets = [_complete_seeds(part, axis) for _, part in runs.groupby(columns)]
+    sets = [_usable_seeds(part, axis, complete) for _, part in runs.groupby(columns)]
     common = set.intersection(*sets) if sets else set()
     if not common:
         what = " and ".join(["every " + columns[0], *columns[1:], *([axis] if axis else [])])
@@ -105,16 +185,17 @@ def left_out_note(count: int, size: str, axis: str | None = None) -> list[str]:
     if not count:
         return []
     seeds, them = ("1 seed is", "it") if count == 1 else (f"{count} seeds are", "them")
-    place = f"at every {axis}" if axis else ""
+    place = f"at enough values of {axis}" if axis else ""
     return [" ".join(f"{seeds} left out, not every {size} has {them} {place}".split())]
 
 
-def _complete_seeds(runs: pd.DataFrame, axis: str | None) -> set:
-    """The seeds with a run at every value of the axis that any seed has."""
+def _usable_seeds(runs: pd.DataFrame, axis: str | None, complete: bool) -> set:
+    """The seeds with a run at two values, or with `complete` at every value, of the axis."""
     if axis is None:
         return set(runs["seed"])
     values = runs.groupby("seed")[axis].nunique()
-    return set(values.index[values == runs[axis].nunique()])
+    there = runs[axis].nunique()
+    return set(values.index[values >= (there if complete else min(there, 2))])
 
 
 def sweeps(
@@ -122,26 +203,22 @@ def sweeps(
 ) -> list[Sweep]:
     """A sweep for each size, smallest first, from a table with one row per run.
 
-    `size`, `loss` and `axis` are columns; `axis` is that of the hyperparameter that was swept.
+    `size`, `loss` and `axis` are columns; `axis` is that of the hyperparameter that was swept. All
+    sweeps have all seeds of the table. A loss is nan where a seed has no run.
 
     Raises:
-        AnalysisError: a size is not a positive number, a point has two runs, a run is missing, or a
-            run finished without a loss.
+        AnalysisError: a size is not a positive number, a point has two runs, or a run finished
+            without a loss.
     """
     check_axes(runs, size, [axis])
     diverged = runs["status"] == "diverged"
     runs = runs.assign(**{loss: runs[loss].astype(float).mask(diverged, math.inf)})
     if len(broken := runs[runs[loss].isna()]):
         raise AnalysisError(f"run {broken['key'].iloc[0]} finished without a {loss}")
+    seeds = sorted(set(runs["seed"]))
     swept = []
     for value, group in runs.groupby(size):
-        table = group.pivot(index="seed", columns=axis, values=loss).sort_index()
-        if table.isna().to_numpy().any():
-            seed, point = table.isna().stack().idxmax()
-            raise AnalysisError(
-                f"{size} {value:g}, {axis} {point:g} has no run of seed {seed}: "
-                f"a sweep needs every seed at every {axis} of a size"
-            )
+        table = group.pivot(index="seed", columns=axis, values=loss).reindex(seeds)
         swept.append(Sweep(float(value), table.columns.to_numpy(float), table.to_numpy(float)))
     return swept
 
@@ -183,15 +260,36 @@ def check_distinct(runs: pd.DataFrame, columns: list[str]) -> None:
     )
 
 
-def optima(sweeps: Sequence[Sweep], seeds: np.ndarray, per_seed: bool = False) -> list[Estimate]:
-    """log2 of the optimal learning rate of each size.
+def optima(
+    sweeps: Sequence[Sweep], seeds: np.ndarray, per_seed: bool = False
+) -> list[list[Estimate]]:
+    """log2 of the optimal learning rate of each size, for each of `loss_curve.FORMS`.
 
     The optimum is that of the mean loss over the chosen seeds or, with `per_seed`, the mean of the
     optima of single seeds.
     """
     if per_seed:
-        return [mean([o.estimate for o in sweep.seed_optima(seeds)]) for sweep in sweeps]
-    return [sweep.optimum(seeds).estimate for sweep in sweeps]
+        each = [[o.forms for o in sweep.seed_optima(seeds)] for sweep in sweeps]
+        of_sizes = [[mean(form) for form in zip(*forms, strict=True)] for forms in each]
+    else:
+        of_sizes = [sweep.optimum(seeds).forms for sweep in sweeps]
+    return [list(places) for places in zip(*of_sizes, strict=True)]
+
+
+def of_optima(
+    sweeps: Sequence[Sweep],
+    statistic: Callable[[Sequence[Estimate]], Estimate],
+    per_seed: bool = False,
+    level: float = LEVEL,
+) -> Estimate:
+    """A statistic of the optima of all sizes, such as `shift`, with its interval over seeds.
+
+    The interval is over all forms of the loss curve, each of which is taken to be the form at every
+    size: bias that a form brings to all sizes cancels in their differences.
+    """
+    found = cache(lambda seeds: optima(sweeps, np.array(seeds), per_seed))
+    forms = [lambda seeds, i=i: statistic(found(tuple(seeds))[i]) for i in range(len(FORMS))]
+    return over_forms(forms, len(sweeps[0].losses), level=level)
 
 
 def stable_lrs(sweeps: Sequence[Sweep], seeds: np.ndarray, ceiling: float) -> list[Estimate]:
@@ -204,18 +302,9 @@ def shift(places: Sequence[Estimate]) -> Estimate:
     return linear([-1, 1], [places[0], places[-1]])
 
 
-def optimum_shift(sweeps: Sequence[Sweep], seeds: np.ndarray, per_seed: bool = False) -> Estimate:
-    """Octaves by which the optimum moves from the smallest to the largest size."""
-    return shift(optima(sweeps, seeds, per_seed))
-
-
 def shifts_from_smallest(sweeps: Sequence[Sweep]) -> list[Estimate]:
     """The optimum shift from the smallest size to each size, with its interval over seeds."""
-    count = len(sweeps[0].losses)
-    shifts = [
-        bootstrap(lambda seeds, pair=(sweeps[0], sweep): optimum_shift(pair, seeds), count)
-        for sweep in sweeps[1:]
-    ]
+    shifts = [of_optima([sweeps[0], sweep], shift) for sweep in sweeps[1:]]
     return [exact(0.0), *shifts]
 
 
@@ -226,47 +315,57 @@ def slope(sizes: Sequence[float], places: Sequence[Estimate]) -> Estimate:
     return linear((x / (x @ x)).tolist(), places)
 
 
-def regret(sweeps: Sequence[Sweep], seeds: np.ndarray) -> Estimate:
+@dataclass(frozen=True)
+class Regret:
     """The loss that the smallest size's best learning rate costs the largest size.
 
-    The regret is the mean loss of the largest size at the best learning rate *tried* on the
-    smallest size, minus the least mean loss of the largest size. The regret is never negative, and
-    is inf if a run diverged at that learning rate. If the best learning rate of the largest size
-    lies on the edge of the grid, a wider grid could have a better one, and the upper bound is inf.
-    If that of the smallest size lies on the edge, the bounds are 0 and inf. If the largest size was
-    not run at that learning rate, the regret is nan, and the bounds are 0 and inf.
+    Attributes:
+        losses: the regret of each seed (seed,): its loss of the largest size at the learning rate
+            that is best on the smallest size, minus that at the largest size's own best. The other
+            seeds choose both, among the learning rates *tried*. A mean of such differences is
+            neither biased by the choice, nor by what a seed brings to both losses.
+        proxy_edge: whether the best learning rate of the smallest size lies on the edge of the
+            grid. A wider grid could have a better one, so nothing but a positive regret is known.
+        target_edge: whether that of the largest size does: the upper bound is open.
+        level: the level of its interval (see `level_after_choice`).
     """
-    proxy, target = sweeps[0].optimum(seeds), sweeps[-1].optimum(seeds)
-    if "none" in (proxy.edge, target.edge):
-        return Estimate(math.nan, 0.0, math.inf)
-    losses = sweeps[-1].losses[seeds].mean(axis=0)
-    at = np.flatnonzero(np.isclose(np.log2(sweeps[-1].lrs), proxy.best, rtol=0, atol=1e-6))
-    if not at.size:
-        return Estimate(math.nan, 0.0, math.inf)
-    value = float(losses[at[0]] - losses.min())
-    low = 0.0 if proxy.edge else value
-    return Estimate(value, low, math.inf if proxy.edge or target.edge else value)
+
+    losses: np.ndarray
+    proxy_edge: bool
+    target_edge: bool
+    level: float = LEVEL
+
+    def bounded(self, estimate: Estimate) -> Estimate:
+        """The estimate of a mean regret, at least 0, with the bounds that edges leave."""
+        low = 0.0 if self.proxy_edge else max(estimate.low, 0.0)
+        high = math.inf if self.proxy_edge or self.target_edge else max(estimate.high, 0.0)
+        return replace(estimate, value=max(estimate.value, 0.0), low=low, high=high)
 
 
-def transfer_gain(sweeps: Sequence[Sweep], seeds: np.ndarray) -> Estimate:
-    """The smallest size's least mean loss, minus the largest size's at the same learning rate.
+def regret(sweeps: Sequence[Sweep]) -> Regret | None:
+    """The regret of transfer from the smallest to the largest size.
 
-    If the largest size was not run at that learning rate, the gain is nan without bounds.
+    Seeds that did not run the largest size at the chosen learning rates are left out. None if no
+    seed is left, or if every learning rate of a size diverged.
     """
     small, large = sweeps[0], sweeps[-1]
-    losses = small.losses[seeds].mean(axis=0)
-    best = small.best_tried(seeds)
-    at = np.flatnonzero(np.isclose(large.lrs, small.lrs[best]))
-    if not len(at):
-        return Estimate(math.nan, -math.inf, math.inf)
-    return exact(float(losses[best] - large.losses[seeds][:, at[0]].mean()))
+    everyone = np.arange(len(small.losses))
+    edges = [sweep.optimum(everyone).edge for sweep in (small, large)]
+    if "none" in edges:
+        return None
+    at_small, at_large = tuned_losses(small, large), tuned_losses(large, large)
+    known = ~np.isnan(at_small) & ~np.isnan(at_large)
+    if not known.any():
+        return None
+    lost = np.where(at_small == at_large, 0.0, at_small - at_large)[known]
+    return Regret(lost, bool(edges[0]), bool(edges[1]), level_after_choice((small, large)))
 
 
-def seed_deviation(sweep: Sweep) -> float:
-    """σ: the standard deviation over all seeds of the loss at the best learning rate tried.
+def transfer_gain(sweeps: Sequence[Sweep]) -> np.ndarray:
+    """The smallest size's loss minus the largest size's, each seed (seed,), at one learning rate.
 
-    σ is nan with one seed, or if no learning rate is stable for all seeds.
+    The other seeds choose the learning rate, the best tried on the smallest size. The gain is nan
+    for a seed that did not run the largest size there.
     """
-    losses = sweep.losses[:, best_index(sweep.losses.mean(axis=0))]
-    usable = len(losses) > 1 and np.isfinite(losses).all()
-    return float(losses.std(ddof=1)) if usable else math.nan
+    small, large = sweeps[0], sweeps[-1]
+    return tuned_losses(small, small) - tuned_losses(small, large)

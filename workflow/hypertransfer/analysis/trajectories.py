@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from hypertransfer.analysis.contrasts import level_range
 from hypertransfer.analysis.estimate import OPEN, AnalysisError, Estimate, exact
+from hypertransfer.analysis.intervals import by_test
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.sweeps import check_axes, slope
 
 MIN_POINTS = 4  # fewest steps for a growth exponent
+MOST = 4.0  # largest exponent that is tested, of either sign
 
 
 @dataclass(frozen=True)
@@ -67,27 +70,37 @@ def trajectories(
     return Trajectories(keys.index.to_numpy(float), table.index.to_numpy(float), values)
 
 
-def spread(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estimate:
-    """The largest late mean of a size divided by the smallest late mean (see `late_means`).
+def spread(paths: Trajectories, tail: float = 1 / 3) -> Estimate:
+    """The largest late mean of a size divided by the smallest late mean, at least 1.
 
-    The ratio is at least 1. Noise adds to the ratio, so that few seeds bias it upwards. The
-    estimate is nan, with the interval [1, inf], if a mean is not a positive number.
+    The late mean of a size is geometric over seeds, and arithmetic over the last share `tail` of
+    training. See `contrasts.level_range` for the interval, in which the logarithms of the late
+    means are the levels. The estimate is nan, with the interval [1, inf], if a late mean of a run
+    is not a positive number.
     """
-    means = late_means(paths, seeds, tail)
-    if not (np.isfinite(means) & (means > 0)).all():
-        return Estimate(math.nan, 1.0, math.inf)
-    return exact(float(means.max() / means.min()))
+    late = late_values(paths, tail)
+    count = paths.values.shape[1]
+    if not (np.isfinite(late) & (late > 0)).all():
+        return Estimate(math.nan, 1.0, math.inf, count)
+    found = level_range(np.log(late))
+    ends = (math.exp(min(end, 700)) for end in (found.value, found.low))
+    return Estimate(*ends, math.inf if found.high > 700 else math.exp(found.high), count)
+
+
+def late_values(paths: Trajectories, tail: float = 1 / 3) -> np.ndarray:
+    """The means of each run (size, seed) over the last share `tail` of training.
+
+    They are nan if there is no step.
+    """
+    if not len(paths.steps):
+        return np.full(paths.values.shape[:2], math.nan)
+    late = paths.steps >= (1 - tail) * paths.steps[-1]
+    return paths.values[:, :, late].mean(axis=2)
 
 
 def late_means(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> np.ndarray:
-    """The mean of each size over the chosen seeds and the last share `tail` of training.
-
-    The means, shape (size,), are nan if there is no step.
-    """
-    if not len(paths.steps):
-        return np.full(len(paths.sizes), math.nan)
-    late = paths.steps >= (1 - tail) * paths.steps[-1]
-    return paths.values[:, seeds][:, :, late].mean(axis=(1, 2))
+    """The mean of each size (size,) over the chosen seeds and the last share `tail` of training."""
+    return late_values(paths, tail)[:, seeds].mean(axis=1)
 
 
 def late_level(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estimate:
@@ -97,9 +110,14 @@ def late_level(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> E
 
 
 def largest(paths: Trajectories, seeds: np.ndarray) -> Estimate:
-    """The largest value over all sizes, the chosen seeds and all steps."""
+    """The mean over the chosen seeds of each seed's largest value over all sizes and steps.
+
+    The largest value of all seeds would grow with their number.
+    """
     values = paths.values[:, seeds]
-    return exact(float(values.max())) if values.size and np.isfinite(values).all() else OPEN
+    if not values.size or not np.isfinite(values).all():
+        return OPEN
+    return exact(float(values.max(axis=(0, 2)).mean()))
 
 
 def size_exponent(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estimate:
@@ -107,20 +125,18 @@ def size_exponent(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -
     return _power(paths.sizes, late_means(paths, seeds, tail))
 
 
-def gap_size_exponent(
-    paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3, relative: bool = False
-) -> Estimate:
-    """The exponent b of |S_N − S_∞| ∝ N^b late in training, by least squares in log–log.
+def gap_size_exponent(paths: Trajectories, tail: float = 1 / 3, relative: bool = False) -> Estimate:
+    """The exponent b of S_N − S_∞ ∝ N^b late in training, with its interval over seeds.
 
-    S_∞ is the quantity of the largest size with the same seed; N are the smaller sizes. |gap| is
-    averaged over the chosen seeds and the last share `tail` of training before the logarithm.
-    Since the largest size N_max takes the place of infinity, b is steeper: if the true b is −1, a
-    gap is 1/N − 1/N_max. `relative` is explained in `gaps`.
+    S_∞ is the quantity of the largest size with the same seed; N are the smaller sizes. The gap,
+    with its sign, is averaged over the last share `tail` of training. Since the largest size N_max
+    takes the place of infinity, b is steeper: if the true b is −1, a gap is 1/N − 1/N_max.
+    `relative` is explained in `gaps`. See `signed_exponent` for the interval.
     """
     steps, gap = gaps(paths, window=1, burn_in=1 - tail, relative=relative)
     if not len(steps) or len(paths.sizes) < 3:
-        return OPEN
-    return _power(paths.sizes[:-1], np.abs(gap[:, seeds]).mean(axis=(1, 2)))
+        return replace(OPEN, count=paths.values.shape[1])
+    return signed_exponent(paths.sizes[:-1], gap.mean(axis=2).T)
 
 
 def late_gaps(paths: Trajectories, tail: float = 1 / 3, relative: bool = False) -> np.ndarray:
@@ -161,26 +177,32 @@ def gaps(
     return steps[kept], gap[:, :, kept]
 
 
-def gap_growth(
-    steps: np.ndarray, gap: np.ndarray, seeds: np.ndarray, systematic: bool = False
-) -> Estimate:
-    """The exponent β of gaps A_N·t^β, by least squares in log–log with one A_N for each size.
+def gap_growth(steps: np.ndarray, gap: np.ndarray) -> Estimate:
+    """The exponent β of gaps A_N·t^β, with one A_N for each size, and its interval over seeds.
 
-    |S_N − S_∞| is averaged over the chosen seeds before the logarithm, so that a seed whose
-    curves cross (a gap near zero) cannot dominate. Noise adds to |gap| and flattens the β of a
-    gap that is no larger than the noise. `systematic` averages the gap with its sign first: this
-    removes noise from a gap of one sign (a loss, which width improves) and hides a gap whose
-    sign differs between seeds (sharpness). Gaps of exactly zero have no logarithm and are left
-    out. The estimate is open with fewer than 4 steps.
+    The gaps (size, seed, step) have their signs, so that noise, which has mean zero, cancels in
+    averages over seeds and neither flattens nor steepens β. They are summed over sizes, so that
+    large gaps count most; gaps of different signs at different sizes would cancel, which opens the
+    interval. See `signed_exponent`. The estimate is open with fewer than 4 steps.
     """
-    chosen = gap[:, seeds]
-    magnitudes = np.abs(chosen.mean(axis=1)) if systematic else np.abs(chosen).mean(axis=1)
-    if len(steps) < MIN_POINTS or not np.isfinite(magnitudes).all():
-        return OPEN
-    products = squares = 0.0
-    for row in magnitudes:
-        x, y = np.log(steps[row > 0]), np.log(row[row > 0])
-        if len(x) >= MIN_POINTS:
-            products += float((x - x.mean()) @ y)
-            squares += float((x - x.mean()) @ (x - x.mean()))
-    return exact(products / squares) if squares else OPEN
+    if len(steps) < MIN_POINTS or not np.isfinite(gap).all():
+        return replace(OPEN, count=gap.shape[1])
+    return signed_exponent(steps, gap.sum(axis=0))
+
+
+def signed_exponent(x: np.ndarray, values: np.ndarray) -> Estimate:
+    """The exponent β of A·x^β, the mean over seeds of noisy values of either sign.
+
+    If β is the exponent, the values divided by x^β have no trend over log x. The score of a seed is
+    this trend. Under the true β it has mean zero, whatever the noise of a seed is, and a t test of
+    this mean is exact for normal noise. The interval holds the β that the test does not reject (see
+    `intervals.by_test`); it is open if the values cannot be told from noise.
+
+    Args:
+        x: positive places (place,), such as steps or sizes.
+        values: the values (seed, place).
+    """
+    log = np.log(x) - np.log(x).mean()
+    exponents = np.linspace(-MOST, MOST, 801)
+    slopes = values @ (log[:, None] * np.exp(-np.outer(log, exponents)))
+    return by_test(exponents, slopes.T) if slopes.any() else replace(OPEN, count=len(values))

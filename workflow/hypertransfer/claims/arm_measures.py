@@ -14,17 +14,15 @@ from hypertransfer.analysis.arms import (
     lead,
     named,
     of_arms,
+    of_means,
+    percent_range,
     steps_to_final_loss,
     sweeps_of_arms,
 )
-from hypertransfer.analysis.estimate import (
-    Estimate,
-    bootstrap,
-    exact,
-    linear,
-    undetermined,
-)
+from hypertransfer.analysis.estimate import Estimate, exact, linear, undetermined
+from hypertransfer.analysis.intervals import over_seeds
 from hypertransfer.analysis.lazy import numpy as np
+from hypertransfer.analysis.sweeps import level_after_choice, tuned_losses
 from hypertransfer.analysis.tables import Tables, need, unique_runs, with_measured
 from hypertransfer.claims import reach
 from hypertransfer.claims.measure import (
@@ -55,11 +53,12 @@ def advantage(
     """The mean loss of the arm `over` minus that of the arm `of`: positive if `of` is better.
 
     `column` names the column whose values are the arms. Without `over`, `of` is compared with the
-    best of all other arms. With `best`, each arm has its learning rate of least mean final loss.
-    With `tuned_at`, a column of sizes, each arm has the best learning rate of its smallest size,
-    and is compared at its largest size. Otherwise each arm has one run for each seed. `loss` may
-    name a quantity that a probe measured, taken at the last checkpoint. With `higher`, larger
-    values of `loss` are better, and the difference has the opposite sign.
+    best of all other arms. With `best`, each arm has its learning rate of least mean final
+    loss, chosen for each seed by the other seeds, so that trying more rates is no advantage.
+    With `tuned_at`, a column of sizes, each arm has the best learning rate of its smallest
+    size, and is compared at its largest size. Otherwise each arm has one run for each seed.
+    `loss` may name a quantity that a probe measured, taken at the last checkpoint. With
+    `higher`, larger values of `loss` are better, and the difference has the opposite sign.
     """
     runs = with_measured(tables, loss)
     arms = of_arms(runs, column, loss, (of, over) if over else (of,))
@@ -69,11 +68,10 @@ def advantage(
     return compare(
         chosen,
         column,
-        lambda losses: lead(losses, of),
+        lead(of),
         loss=loss,
         best=best,
         tuned_at=tuned_at,
-        generator_seed=seed,
     )
 
 
@@ -91,7 +89,7 @@ def rise_advantage(
     """The rise of the loss of `over` from the smallest to the largest size, minus that of `of`.
 
     The rise of an arm is the difference of its mean losses at the two sizes, each at the learning
-    rate of least mean loss. Positive if the loss of `of` rises less.
+    rate of least mean loss by the other seeds. Positive if the loss of `of` rises less.
     """
     runs = of_arms(unique_runs(tables), column, loss, (of, over))
     need("runs", runs, (size, "seed", "status", "lr"))
@@ -100,13 +98,10 @@ def rise_advantage(
     if any(len(sweeps) < 2 for sweeps in arms):
         raise ClaimError(f"{of} and {over} need runs at two or more values of {size}")
 
-    def statistic(seeds: np.ndarray) -> Estimate:
-        rises = []
-        for sweeps in arms:
-            rises.append(sweeps[-1].least_loss(seeds) - sweeps[0].least_loss(seeds))
-        return exact(rises[1] - rises[0])
-
-    estimate = bootstrap(statistic, len(arms[0][0].losses), generator_seed=seed)
+    rises = [tuned_losses(s[-1], s[-1]) - tuned_losses(s[0], s[0]) for s in arms]
+    less = rises[1] - rises[0]
+    level = level_after_choice(sweep for sweeps in arms for sweep in (sweeps[0], sweeps[-1]))
+    estimate = over_seeds(lambda seeds: exact(float(less[seeds].mean())), len(less), level=level)
     note = analysis_sweeps.left_out_note(left_out, f"{column} and {size}", "lr")
     return estimate.with_caveats(note, left_out)
 
@@ -123,21 +118,16 @@ def arms_range(
 ) -> Estimate:
     """The range of the mean losses of all arms, divided by their average, in per cent.
 
-    `best` and `tuned_at` choose learning rates as in `advantage`.
+    The interval contains 0 if all arms may be equal, and the value is corrected for the range that
+    noise alone brings. `best` and `tuned_at` choose learning rates as in `advantage`.
     """
-
-    def spread(losses: Mapping[str, float]) -> float:
-        values = losses.values()
-        return 100 * (max(values) - min(values)) / (sum(values) / len(values))
-
     return compare(
         with_measured(tables, loss),
         column,
-        spread,
+        percent_range,
         loss=loss,
         best=best,
         tuned_at=tuned_at,
-        generator_seed=seed,
     )
 
 
@@ -162,11 +152,10 @@ def arms_ratio(
     return compare(
         of_arms(with_measured(tables, loss), column, loss, (of, over)),
         column,
-        lambda losses: losses[of] / losses[over],
+        of_means(lambda losses: losses[of] / losses[over], log=True),
         loss=loss,
         best=best,
         tuned_at=tuned_at,
-        generator_seed=seed,
     )
 
 
@@ -193,11 +182,10 @@ def perplexity_gain(
     return compare(
         of_arms(with_measured(tables, loss), column, loss, (of, over)),
         column,
-        gain,
+        of_means(gain),
         loss=loss,
         best=best,
         tuned_at=tuned_at,
-        generator_seed=seed,
     )
 
 
@@ -226,7 +214,7 @@ def interaction(
         gains = [losses[base] - losses[name] for name in alone]
         return losses[base] - losses[joint] - sum(gains)
 
-    return compare(chosen, column, remainder, loss=loss, best=True, generator_seed=seed)
+    return compare(chosen, column, of_means(remainder), loss=loss, best=True)
 
 
 @measure("percentage points", values=Range(-100, 100, contrast=True))
@@ -255,7 +243,7 @@ def diverged_advantage(
         means = table.iloc[seeds].mean()
         return exact(float(means[over] - means[of]))
 
-    return bootstrap(statistic, len(table), generator_seed=seed)
+    return over_seeds(statistic, len(table))
 
 
 @measure("octaves", values=Range(contrast=True))
@@ -281,12 +269,12 @@ def lr_span_advantage(
 
     def statistic(seeds: np.ndarray) -> Estimate:
         spans = [
-            curves.stable_span(sweeps[arm].lrs, sweeps[arm].losses[seeds].mean(axis=0), margin)
+            curves.stable_span(sweeps[arm].lrs, sweeps[arm].means(seeds), margin)
             for arm in (of, over)
         ]
         return linear([1.0, -1.0], spans)
 
-    return bootstrap(statistic, len(sweeps[of].losses), generator_seed=seed)
+    return over_seeds(statistic, len(sweeps[of].losses))
 
 
 @measure("× steps", values=Range(least=0, contrast=True))
@@ -301,17 +289,19 @@ def steps_ratio(
 ) -> Estimate:
     """The share of steps after which the training loss of `of` reaches the final loss of `over`.
 
-    Each arm has its learning rate of least mean loss. Training losses are trailing means over a
-    tenth of all steps, as the final loss is. If the learning rate decays until the end of a run,
+    Each arm has its learning rate of least mean loss, chosen for each seed by the other seeds.
+    Training losses are means over a tenth of all steps, as the final loss is; a mean counts at the
+    middle of its steps. If the learning rate decays until the end of a run,
     it is still high when `of` reaches the target; `horizon_ratio` compares whole runs.
     """
     runs = of_arms(unique_runs(tables), column, loss, (of, over))
     arm, other = (best_curve(tables, runs[runs[column] == name], loss) for name in (of, over))
-    return bootstrap(
-        lambda seeds: exact(steps_to_final_loss(arm, other, seeds) / other.steps[-1]),
-        len(arm.losses),
-        generator_seed=seed,
-    )
+    last = float(other.steps[-1])
+
+    def share(seeds: np.ndarray) -> Estimate:
+        return linear([1 / last], [steps_to_final_loss(arm, other, seeds)])
+
+    return over_seeds(share, len(arm.losses), level=max(arm.level, other.level), log=True)
 
 
 @measure("octaves per doubling", schemas=TWO_SIZES, values=Range(contrast=True))
@@ -341,13 +331,23 @@ def steps_ratio_slope(
 
     def statistic(seeds: np.ndarray) -> Estimate:
         factors = [
-            exact(math.log2(other.steps[-1] / steps_to_final_loss(arm, other, seeds)))
+            _log2_factor(steps_to_final_loss(arm, other, seeds), float(other.steps[-1]))
             for arm, other in pairs.values()
         ]
         return analysis_sweeps.slope(list(pairs), factors)
 
-    count = min(len(curve.losses) for pair in pairs.values() for curve in pair)
-    return bootstrap(statistic, count, generator_seed=seed)
+    every = [curve for pair in pairs.values() for curve in pair]
+    count, level = min(len(c.losses) for c in every), max(c.level for c in every)
+    return over_seeds(statistic, count, level=level)
+
+
+def _log2_factor(steps: Estimate, last: float) -> Estimate:
+    """log₂ of last/steps, with its bounds."""
+    value, high, low = (
+        math.log2(last / end) if end < math.inf else -math.inf
+        for end in (steps.value, steps.low, steps.high)
+    )
+    return Estimate(value, low, high)
 
 
 @measure("× steps", values=Range(least=0, contrast=True, on_grid=reach.horizon_share, swept="size"))
@@ -364,7 +364,8 @@ def horizon_ratio(
     """The share of steps that whole runs of `of` need to end at the final loss of `over`.
 
     The arm `of` has runs of several numbers of steps (`size`), each with a schedule over its own
-    steps and with the learning rate of least mean loss for this number of steps. The final loss is
+    steps and with the learning rate of least mean loss for this number of steps, chosen for each
+    seed by the other seeds. The final loss is
     interpolated linearly in the logarithm of the number of steps. The target is the final loss of
     `over` at its largest number of steps, of which the result is a share.
     """
@@ -376,10 +377,15 @@ def horizon_ratio(
     longest = others[others[size] == others[size].max()]
     (target,) = analysis_sweeps.sweeps(longest, size, loss)
 
+    ends, goals = [tuned_losses(sweep, sweep) for sweep in sweeps], tuned_losses(target, target)
+    horizons = [sweep.size for sweep in sweeps]
+
     def statistic(seeds: np.ndarray) -> Estimate:
-        steps = horizon_to_loss(sweeps, seeds, target.least_loss(seeds))
+        means = [float(losses[seeds].mean()) for losses in ends]
+        steps = horizon_to_loss(horizons, means, float(goals[seeds].mean()))
         return Estimate(*(2.0**end / target.size for end in (steps.value, steps.low, steps.high)))
 
-    estimate = bootstrap(statistic, len(target.losses), generator_seed=seed)
+    level = level_after_choice([*sweeps, target])
+    estimate = over_seeds(statistic, len(goals), level=level, log=True)
     note = analysis_sweeps.left_out_note(left_out, f"{column} and {size}", "lr")
     return estimate.with_caveats(note, left_out)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from hypertransfer.analysis import sweeps as analysis_sweeps
 from hypertransfer.analysis.arms import of_arms
-from hypertransfer.analysis.estimate import Estimate, bootstrap, linear
-from hypertransfer.analysis.lazy import numpy as np
+from hypertransfer.analysis.estimate import Estimate, linear
 from hypertransfer.analysis.tables import Tables, need, unique_runs
 from hypertransfer.claims import reach
 from hypertransfer.claims.measure import TWO_SIZES, ClaimError, measure
@@ -30,8 +29,8 @@ def shift_contrast(
     """The shift of the best learning rate of `of`, minus that of `over`.
 
     The shift of an arm is the log₂ ratio of the best learning rates of its largest and its smallest
-    size, with its sign, as in `optimum_shift`. The arms are resampled with the same seeds. Positive
-    if the best learning rate of `of` rises more, or falls less.
+    size, with its sign, as in `optimum_shift`. The arms have the same seeds, which are left out
+    together. Positive if the best learning rate of `of` rises more, or falls less.
     """
     runs = of_arms(unique_runs(tables), column, loss, (of, over))
     need("runs", runs, (size, "seed", "status", "lr"))
@@ -40,10 +39,7 @@ def shift_contrast(
     if any(len(sweeps) < 2 for sweeps in arms):
         raise ClaimError(f"{of} and {over} need runs at two or more values of {size}")
 
-    def statistic(seeds: np.ndarray) -> Estimate:
-        shifts = [analysis_sweeps.optimum_shift(sweeps, seeds) for sweeps in arms]
-        return linear([1.0, -1.0], shifts)
-
-    estimate = bootstrap(statistic, len(arms[0][0].losses), generator_seed=seed)
+    ends = [end for swept in arms for end in (swept[0], swept[-1])]
+    estimate = analysis_sweeps.of_optima(ends, lambda places: linear([-1, 1, 1, -1], places))
     note = analysis_sweeps.left_out_note(left_out, f"{column} and {size}", "lr")
     return estimate.with_caveats(note, left_out)

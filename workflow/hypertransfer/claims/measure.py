@@ -142,15 +142,16 @@ def one_size(size: str, value: float) -> str:
 
 
 def runs_of_common_seeds(
-    tables: Tables, size: str, *columns: str, axis: str | None = None
+    tables: Tables, size: str, *columns: str, axis: str | None = None, complete: bool = False
 ) -> tuple[pd.DataFrame, int]:
     """The selected runs whose seeds occur at every size, and the number of seeds left out.
 
-    With `axis`, seeds need a run at every value of the axis that a size was swept over.
+    With `axis`, seeds need runs at two values of the axis that a size was swept over; with
+    `complete`, at every value.
 
     Raises:
         AnalysisError: a column is missing, or no seed occurs at every size.
     """
     needed = (size, "seed", "status", *columns, *([axis] if axis else []))
     need("runs", tables["runs"], needed)
-    return common_seeds(unique_runs(tables), size, axis)
+    return common_seeds(unique_runs(tables), size, axis, complete=complete)

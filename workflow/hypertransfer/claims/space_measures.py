@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from hypertransfer.analysis import spaces
-from hypertransfer.analysis.estimate import Estimate, bootstrap, exact
+from hypertransfer.analysis.estimate import Estimate, exact
+from hypertransfer.analysis.intervals import median_of, over_seeds, share_of
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import stats
 from hypertransfer.analysis.tables import Tables
@@ -49,8 +51,10 @@ def regret_ratio(
 ) -> Estimate:
     """The mean normalised regret of `of` divided by that of `over`, after `at` evaluations.
 
-    The mean is over repeats and tasks. `by` names the columns whose values distinguish the
-    resampled units, tasks by default, separated by commas. Both methods need the same tasks.
+    The mean is over repeats, then over the tasks of a group, such as those of one data set, and
+    then over groups, which are the units of the interval. `by` names the columns, separated by
+    commas, whose values distinguish what is averaged within a group: tasks by default. Both methods
+    need the same tasks.
     """
     regrets = spaces.regrets_at(tables["replays"], (of, over), at, by)
 
@@ -58,20 +62,22 @@ def regret_ratio(
         own, other = (float(regrets[name][rows].mean()) for name in (of, over))
         return own / other if other else (1.0 if own == other else math.inf)
 
-    return _over_units(ratio, len(regrets[of]), seed, by)
+    return _over_groups(ratio, len(regrets[of]), log=True)
 
 
-@measure("% of tasks", table="replays", schemas=SEARCHES, values=Range(0, 100, contrast=True))
+@measure("% of groups", table="replays", schemas=SEARCHES, values=Range(0, 100, contrast=True))
 def tasks_improved(
     tables: Tables, seed: int, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
 ) -> Estimate:
-    """The percentage of tasks on which the mean regret of `of` is below that of `over`."""
+    """The percentage of groups of tasks on which the mean regret of `of` is below that of `over`.
+
+    A group holds the tasks of one data set; without groups, each task is one. The interval is that
+    of Clopper and Pearson for a share.
+    """
     regrets = spaces.regrets_at(tables["replays"], (of, over), at, by)
-
-    def share(rows: np.ndarray) -> float:
-        return 100.0 * float((regrets[of][rows] < regrets[over][rows]).mean())
-
-    return _over_units(share, len(regrets[of]), seed, by)
+    better = regrets[of] < regrets[over]
+    found = share_of(int(better.sum()), len(better), over="groups")
+    return replace(found, **{end: 100 * getattr(found, end) for end in ("value", "low", "high")})
 
 
 @measure("p", table="replays", schemas=SEARCHES, values=Range(0, 1, contrast=True))
@@ -80,13 +86,14 @@ def regret_p_value(
 ) -> Estimate:
     """The p value of a one-sided Wilcoxon signed-rank test that `of` has lower regrets than `over`.
 
-    The pairs are the tasks, with mean regrets after `at` evaluations. A p value has no interval.
+    The pairs are the groups of tasks, with mean regrets after `at` evaluations. A p value has no
+    interval.
     """
     regrets = spaces.regrets_at(tables["replays"], (of, over), at, by)
     differences = regrets[of] - regrets[over]
     tied = not differences.any()
     p = 1.0 if tied else float(stats.wilcoxon(differences, alternative="less").pvalue)
-    return Estimate(p, p, p, len(differences), spaces.units(by))
+    return Estimate(p, p, p, len(differences), "groups")
 
 
 @measure("evaluations", table="replays", schemas=SEARCHES, values=Range(least=1, contrast=True))
@@ -101,11 +108,11 @@ def evaluations_to(
     if at > curves[over].shape[1]:
         raise ClaimError(f"at: {at} is beyond the {curves[over].shape[1]} evaluations of {over}")
 
-    def first(rows: np.ndarray) -> float:
+    def first(rows: np.ndarray) -> Estimate:
         goal = float(curves[over][rows, at - 1].mean())
-        return spaces.evaluations_to(curves[of][rows].mean(axis=0), goal)
+        return spaces.evaluations_until(curves[of][rows].mean(axis=0), goal)
 
-    return _over_units(first, len(curves[of]), seed, by)
+    return over_seeds(first, len(curves[of]), over="groups")
 
 
 @measure(
@@ -122,14 +129,17 @@ def region_level(
     statistic: str = "mean",
     by: str = "task",
 ) -> Estimate:
-    """The mean or the median over tasks of a quantity of regions.
+    """The mean or the median over groups of tasks of a quantity of regions.
 
-    The quantity is averaged over repeats first. Quantities are columns of the table `regions`.
+    The quantity is averaged over the repeats of a task and the tasks of a group first. Quantities
+    are columns of the table `regions`. The interval of a median has the ranks of a sign test, which
+    needs six groups for 95 %.
     """
     spaces.check_one(tables["regions"], ONE_OF["regions"], by)
-    values = spaces.per_unit(tables["regions"], quantity, by).to_numpy(float)
-    average = {"mean": np.mean, "median": np.median}[statistic]
-    return _over_units(lambda rows: float(average(values[rows])), len(values), seed, by)
+    values = spaces.per_group(tables["regions"], quantity, by).to_numpy(float)
+    if statistic == "median":
+        return median_of(values, over="groups")
+    return _over_groups(lambda rows: float(values[rows].mean()), len(values))
 
 
 @measure("×", table="regions", schemas=REGIONS, values=Range(least=0, contrast=True))
@@ -143,7 +153,7 @@ def region_ratio(
     quantity: str = "volume",
     by: str = "task",
 ) -> Estimate:
-    """The geometric mean over tasks of the ratio of a quantity between two regions.
+    """The geometric mean over groups of tasks of the ratio of a quantity between two regions.
 
     `of` and `over` are values of `column`: names of regions, or of the replays that learn them.
     Both need the same tasks; with `by`, the same tasks in each group.
@@ -157,12 +167,12 @@ def region_ratio(
             raise ClaimError(f"no region has {column} {name!r}; there is {known}")
         spaces.check_one(part, ONE_OF["regions"], by)
         parts.append(part)
-        logarithms.append(spaces.per_unit(part, quantity, by, np.log))
+        logarithms.append(spaces.per_group(part, quantity, by, np.log))
     spaces.check_same_tasks((of, over), parts, by)
     first, second = logarithms
     differences = (first - second[first.index]).to_numpy(float)
-    return _over_units(
-        lambda rows: float(np.exp(differences[rows].mean())), len(differences), seed, by
+    return _over_groups(
+        lambda rows: float(np.exp(differences[rows].mean())), len(differences), log=True
     )
 
 
@@ -170,18 +180,16 @@ def region_ratio(
 def winner_slope(tables: Tables, seed: int, *, size: str = "width", by: str = "group") -> Estimate:
     """The mean over groups of the slope of winners over log₂ of a size, by least squares.
 
-    Winners are in octaves. `by` names the columns whose values distinguish groups, separated by
-    commas.
+    Winners are in octaves. `by` names the columns, separated by commas, whose values distinguish
+    what has a slope of its own; the slopes of a group, such as those of one data set, are averaged.
     """
     spaces.check_one(tables["winners"], ONE_OF["winners"], by)
     slopes = spaces.winner_slopes(tables["winners"], size, by)
-    return _over_units(lambda rows: float(slopes[rows].mean()), len(slopes), seed, by)
+    return _over_groups(lambda rows: float(slopes[rows].mean()), len(slopes))
 
 
-def _over_units(
-    statistic: Callable[[np.ndarray], float], count: int, seed: int, by: str
+def _over_groups(
+    statistic: Callable[[np.ndarray], float], count: int, *, log: bool = False
 ) -> Estimate:
-    """A statistic of the row numbers of units, with its interval over resampled units."""
-    return bootstrap(
-        lambda rows: exact(statistic(rows)), count, generator_seed=seed, over=spaces.units(by)
-    )
+    """A statistic of the row numbers of groups, with its interval over groups."""
+    return over_seeds(lambda rows: exact(statistic(rows)), count, over="groups", log=log)

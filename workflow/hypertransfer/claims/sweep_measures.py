@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from hypertransfer.analysis import searches
 from hypertransfer.analysis import sweeps as analysis_sweeps
-from hypertransfer.analysis.estimate import Estimate, bootstrap, in_units, undetermined
+from hypertransfer.analysis.contrasts import standardised_mean
+from hypertransfer.analysis.estimate import OPEN, Estimate, exact, undetermined
+from hypertransfer.analysis.intervals import over_seeds
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.optimum import Optimum
 from hypertransfer.analysis.sweeps import Sweep, left_out_note
@@ -31,19 +34,23 @@ def optimum_shift(
 ) -> Estimate:
     """The shift of the best learning rate from the smallest to the largest size.
 
-    The best learning rate is the vertex of a parabola in log₂ of the learning rate, through the
-    least mean loss over seeds and its two neighbours; with `per_seed`, each seed has its own
-    parabola, and the vertices are averaged. The shift is log₂ of the ratio of the best learning
-    rates, without its sign unless `signed` is set. `axis` names the hyperparameter that was swept.
+    Sizes between these two have no part; `optimum_slope` uses all. The best learning rate is the
+    minimum of a curve fitted to the logarithm of the mean loss over seeds, around the best learning
+    rate tried; with `per_seed`, each seed has its own curve, and the minima are averaged. The
+    interval is over curves without skew, with a skew that changes smoothly, and with one that does
+    not. The shift is log₂ of the ratio of the best learning rates, without its sign unless `signed`
+    is set. `axis` names the hyperparameter that was swept.
     """
 
-    def statistic(sweeps: list[Sweep], seeds: np.ndarray) -> Estimate:
-        return analysis_sweeps.optimum_shift(sweeps, seeds, per_seed)
+    def estimator(sweeps: list[Sweep]) -> Estimate:
+        ends = [sweeps[0], sweeps[-1]]
+        found = analysis_sweeps.of_optima(ends, analysis_sweeps.shift, per_seed)
+        return found if signed else found.magnitude()
 
-    def caveats(sweeps: list[Sweep], seeds: np.ndarray, size: str) -> Iterator[str]:
-        return _optimum_caveats([sweeps[0], sweeps[-1]], seeds, size, per_seed)
+    def caveats(sweeps: list[Sweep], size: str) -> Iterator[str]:
+        return _optimum_caveats([sweeps[0], sweeps[-1]], size, per_seed)
 
-    return _of_sweeps(tables, seed, size, loss, statistic, caveats, not signed, axis)
+    return _of_sweeps(tables, size, loss, estimator, caveats, axis)
 
 
 @measure("octaves per doubling", values=Range(unmoved=0, on_grid=reach.optimum_slope))
@@ -61,14 +68,16 @@ def optimum_slope(
     learning rate rises with the size.
     """
 
-    def statistic(sweeps: list[Sweep], seeds: np.ndarray) -> Estimate:
+    def estimator(sweeps: list[Sweep]) -> Estimate:
         sizes = [sweep.size for sweep in sweeps]
-        return analysis_sweeps.slope(sizes, analysis_sweeps.optima(sweeps, seeds, per_seed))
+        return analysis_sweeps.of_optima(
+            sweeps, lambda places: analysis_sweeps.slope(sizes, places), per_seed
+        )
 
-    def caveats(sweeps: list[Sweep], seeds: np.ndarray, size: str) -> Iterator[str]:
-        return _optimum_caveats(sweeps, seeds, size, per_seed)
+    def caveats(sweeps: list[Sweep], size: str) -> Iterator[str]:
+        return _optimum_caveats(sweeps, size, per_seed)
 
-    return _of_sweeps(tables, seed, size, loss, statistic, caveats)
+    return _of_sweeps(tables, size, loss, estimator, caveats)
 
 
 @measure("octaves", values=Range(unmoved=0, on_grid=reach.stable_shift))
@@ -90,20 +99,24 @@ def stable_lr_shift(
     was swept.
     """
 
-    def statistic(sweeps: list[Sweep], seeds: np.ndarray) -> Estimate:
-        return analysis_sweeps.shift(analysis_sweeps.stable_lrs(sweeps, seeds, ceiling))
-
-    def caveats(sweeps: list[Sweep], seeds: np.ndarray, size: str) -> Iterator[str]:
+    def estimator(sweeps: list[Sweep]) -> Estimate:
         ends = [sweeps[0], sweeps[-1]]
-        for sweep, place in zip(
-            ends, analysis_sweeps.stable_lrs(ends, seeds, ceiling), strict=True
-        ):
+        found = over_seeds(
+            lambda seeds: analysis_sweeps.shift(analysis_sweeps.stable_lrs(ends, seeds, ceiling)),
+            len(ends[0].losses),
+        )
+        return found if signed else found.magnitude()
+
+    def caveats(sweeps: list[Sweep], size: str) -> Iterator[str]:
+        ends, everyone = [sweeps[0], sweeps[-1]], np.arange(len(sweeps[0].losses))
+        places = analysis_sweeps.stable_lrs(ends, everyone, ceiling)
+        for sweep, place in zip(ends, places, strict=True):
             if place.high == math.inf:
                 yield f"at {size} {sweep.size:g} the largest value tried is stable"
             elif place.low == -math.inf:
                 yield f"at {size} {sweep.size:g} the smallest value tried is unstable"
 
-    return _of_sweeps(tables, seed, size, loss, statistic, caveats, not signed, axis)
+    return _of_sweeps(tables, size, loss, estimator, caveats, axis, complete=True)
 
 
 @measure("loss", values=Range(least=0, unmoved=0))
@@ -112,12 +125,19 @@ def transfer_regret(
 ) -> Estimate:
     """The loss that the largest size loses at the best learning rate of the smallest size.
 
-    The mean loss of the largest size at the tried learning rate that is best on the smallest size,
-    minus the least mean loss of the largest size. Never negative; infinite if a run diverges at
-    that learning rate.
+    The loss of the largest size at the tried learning rate that is best on the smallest size, minus
+    that at the largest size's own best; the mean over seeds. The other seeds choose both learning
+    rates, so that noise that looks like a better learning rate is no regret. Never negative;
+    infinite if a run diverges at that learning rate.
     """
 
-    return _of_sweeps(tables, seed, size, loss, analysis_sweeps.regret, _regret_caveats)
+    def estimator(sweeps: list[Sweep]) -> Estimate:
+        regret = analysis_sweeps.regret(sweeps)
+        if regret is None:
+            return _no_regret(sweeps)
+        return regret.bounded(_mean_over_seeds(regret.losses, regret.level))
+
+    return _of_sweeps(tables, size, loss, estimator, _regret_caveats)
 
 
 @measure("loss", values=Range(unmoved=0))
@@ -126,27 +146,36 @@ def transfer_gain(
 ) -> Estimate:
     """The decrease of the mean loss from the smallest to the largest size, at one learning rate.
 
-    The learning rate is the tried learning rate that is best on the smallest size.
+    The learning rate is the tried learning rate that is best on the smallest size, chosen for each
+    seed by the other seeds.
     """
 
-    return _of_sweeps(tables, seed, size, loss, analysis_sweeps.transfer_gain, _regret_caveats)
+    def estimator(sweeps: list[Sweep]) -> Estimate:
+        gains = analysis_sweeps.transfer_gain(sweeps)
+        known = gains[~np.isnan(gains)]
+        level = analysis_sweeps.level_after_choice(sweeps[:1])
+        return _mean_over_seeds(known, level) if len(known) else replace(OPEN, count=len(gains))
+
+    return _of_sweeps(tables, size, loss, estimator, _regret_caveats)
 
 
 @measure("seed σ", values=Range(least=0, unmoved=0))
 def transfer_regret_sigma(
     tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss"
 ) -> Estimate:
-    """`transfer_regret` divided by the standard deviation σ over seeds of the largest size's loss.
+    """`transfer_regret` divided by its standard deviation σ over seeds.
 
-    σ is taken at the learning rate of least mean loss, over all seeds, also in the resamples of
-    the interval.
+    σ is that of the paired difference between the two losses of a seed, in which cancels what the
+    seed brings to both. The interval takes into account that σ is estimated.
     """
 
-    def statistic(sweeps: list[Sweep], seeds: np.ndarray) -> Estimate:
-        sigma = analysis_sweeps.seed_deviation(sweeps[-1])
-        return in_units(analysis_sweeps.regret(sweeps, seeds), sigma)
+    def estimator(sweeps: list[Sweep]) -> Estimate:
+        regret = analysis_sweeps.regret(sweeps)
+        if regret is None:
+            return _no_regret(sweeps)
+        return regret.bounded(standardised_mean(regret.losses, level=regret.level))
 
-    return _of_sweeps(tables, seed, size, loss, statistic, _regret_caveats)
+    return _of_sweeps(tables, size, loss, estimator, _regret_caveats)
 
 
 @measure(
@@ -165,46 +194,53 @@ def minimum_shift(
     """The range over groups of runs of the place of least mean loss.
 
     `along` names the column of the places that were tried, and `between` the column whose values
-    distinguish groups. The place of least loss is known up to one step of the places tried.
+    distinguish groups. The place of least loss is known up to half a step of the places tried, and
+    is open beyond the first and the last.
     """
     runs, left_out = runs_of_common_seeds(tables, between, loss, axis=along)
     groups = searches.losses_by_group(runs, along, between, loss)
-    count = len(groups[0])
-    return bootstrap(
-        lambda seeds: searches.minimum_shift(groups, seeds), count, generator_seed=seed
+    return over_seeds(
+        lambda seeds: searches.minimum_shift(groups, seeds), len(groups[0])
     ).with_caveats(left_out_note(left_out, between, along), left_out)
+
+
+def _no_regret(sweeps: list[Sweep]) -> Estimate:
+    """The estimate from sweeps that say nothing of the regret."""
+    return Estimate(math.nan, 0.0, math.inf, len(sweeps[0].losses))
+
+
+def _mean_over_seeds(values: np.ndarray, level: float) -> Estimate:
+    return over_seeds(lambda seeds: exact(float(values[seeds].mean())), len(values), level=level)
 
 
 def _of_sweeps(
     tables: Tables,
-    generator_seed: int,
     size: str,
     loss: str,
-    statistic: Callable[[list[Sweep], np.ndarray], Estimate],
-    caveats: Callable[[list[Sweep], np.ndarray, str], Iterable[str]],
-    magnitude: bool = False,
+    estimator: Callable[[list[Sweep]], Estimate],
+    caveats: Callable[[list[Sweep], str], Iterable[str]],
     axis: str = "lr",
+    complete: bool = False,
 ) -> Estimate:
-    """A statistic of the sweeps of all sizes, over the learning rate or another axis."""
-    runs, left_out = runs_of_common_seeds(tables, size, loss, axis=axis)
+    """An estimate from the sweeps of all sizes, over the learning rate or another axis.
+
+    With `complete`, seeds need a run at every value of the axis.
+    """
+    runs, left_out = runs_of_common_seeds(tables, size, loss, axis=axis, complete=complete)
     sweeps = analysis_sweeps.sweeps(runs, size, loss, axis)
-    count = len(sweeps[0].losses)
     if len(sweeps) < 2:
-        return undetermined(count, one_size(size, sweeps[0].size))
-    estimate = bootstrap(
-        lambda seeds: statistic(sweeps, seeds), count, generator_seed=generator_seed
-    )
-    notes = [*left_out_note(left_out, size, axis), *caveats(sweeps, np.arange(count), size)]
+        return undetermined(len(sweeps[0].losses), one_size(size, sweeps[0].size))
+    estimate = estimator(sweeps)
+    notes = [*left_out_note(left_out, size, axis), *caveats(sweeps, size)]
     if not notes and not estimate.is_bounded:
-        notes.append("in resamples of the seeds an optimum lies on the edge, or a run diverged")
-    return (estimate.magnitude() if magnitude else estimate).with_caveats(notes, left_out)
+        notes.append("without one of the seeds an optimum lies on the edge, or a run diverged")
+    return estimate.with_caveats(notes, left_out)
 
 
-def _optimum_caveats(
-    sweeps: list[Sweep], seeds: np.ndarray, size: str, per_seed: bool = False
-) -> Iterator[str]:
+def _optimum_caveats(sweeps: list[Sweep], size: str, per_seed: bool = False) -> Iterator[str]:
     """The reasons why the optimum of a size is not known exactly, as texts."""
     for sweep in sweeps:
+        seeds = np.arange(len(sweep.losses))
         optima = sweep.seed_optima(seeds) if per_seed else [sweep.optimum(seeds)]
         faults = [fault for fault in map(_fault, optima) if fault]
         for fault in dict.fromkeys(faults):
@@ -221,21 +257,23 @@ def _fault(optimum: Optimum) -> str:
     if optimum.edge:
         lr = f"{2**optimum.best:.3g}"
         return f"the optimum lies on the {optimum.edge} edge of the values tried, {lr}"
-    if optimum.low < optimum.high:
-        return "the optimum is known to a grid step only: a neighbour diverged, or is as good"
+    if not optimum.is_fitted:
+        return (
+            "the optimum is known to a grid step only: a neighbour diverged, is as good or the last"
+        )
     return ""
 
 
-def _regret_caveats(sweeps: list[Sweep], seeds: np.ndarray, size: str) -> Iterator[str]:
+def _regret_caveats(sweeps: list[Sweep], size: str) -> Iterator[str]:
     """The reasons why a regret is not known exactly: an optimum on an edge, or a divergence."""
-    ends = [sweeps[0], sweeps[-1]]
-    edges = [sweep for sweep in ends if sweep.optimum(seeds).edge]
-    yield from _optimum_caveats(edges, seeds, size)
-    regret = analysis_sweeps.regret(sweeps, seeds).value
-    if not edges and math.isnan(regret):
-        lr = 2 ** ends[0].optimum(seeds).best
+    ends, everyone = [sweeps[0], sweeps[-1]], np.arange(len(sweeps[0].losses))
+    edges = [sweep for sweep in ends if sweep.optimum(everyone).edge]
+    yield from _optimum_caveats(edges, size)
+    regret = analysis_sweeps.regret(sweeps)
+    if not edges and regret is None:
+        lr = ends[0].lrs[ends[0].best_tried()]
         yield f"{size} {ends[1].size:g} was not run at lr {lr:.3g}, the best of {ends[0].size:g}"
-    if not edges and regret == math.inf:
+    if not edges and regret is not None and np.isposinf(regret.losses).any():
         yield (
             f"at {size} {ends[1].size:g} the best learning rate of {size} {ends[0].size:g} diverges"
         )

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from hypertransfer.analysis import trajectories
-from hypertransfer.analysis.estimate import Estimate, bootstrap, undetermined
+from hypertransfer.analysis.estimate import Estimate, undetermined
+from hypertransfer.analysis.intervals import over_seeds
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.sweeps import left_out_note
 from hypertransfer.analysis.tables import Tables, series_of
@@ -37,14 +38,12 @@ def sharpness_spread(
 ) -> Estimate:
     """The largest mean of a quantity of any size, divided by the smallest.
 
-    The mean of a size is over its seeds and over the last share `tail` of training. `probe` names
-    the grid's probe that measured the quantity, which is needed only if several probes did.
+    The mean of a size is over the last share `tail` of training, and geometric over seeds. The
+    interval contains 1 if all sizes may be equal, and the value is corrected for the spread that
+    noise alone brings. `probe` names the grid's probe that measured the quantity, which is needed
+    only if several probes did.
     """
-
-    def statistic(paths: Trajectories, seeds: np.ndarray) -> Estimate:
-        return trajectories.spread(paths, seeds, tail)
-
-    return _of_paths(tables, seed, size, quantity, probe, statistic)
+    return _of_paths(tables, size, quantity, probe, lambda paths: trajectories.spread(paths, tail))
 
 
 @measure("", values=Range(of_quantity=SHARES))
@@ -65,7 +64,7 @@ def late_level(
     def statistic(paths: Trajectories, seeds: np.ndarray) -> Estimate:
         return trajectories.late_level(paths, seeds, tail)
 
-    return _of_paths(tables, seed, size, quantity, probe, statistic, fewest=1)
+    return _of_paths(tables, size, quantity, probe, _over_seeds(statistic), fewest=1)
 
 
 @measure("", values=Range(of_quantity=SHARES))
@@ -77,11 +76,11 @@ def largest(
     quantity: str = "theory_error",
     probe: str | None = None,
 ) -> Estimate:
-    """The largest value of a quantity over all sizes, seeds and checkpoints.
+    """The largest value of a quantity over all sizes and checkpoints, averaged over seeds.
 
     `probe` is as in `sharpness_spread`.
     """
-    return _of_paths(tables, seed, size, quantity, probe, trajectories.largest, fewest=1)
+    return _of_paths(tables, size, quantity, probe, _over_seeds(trajectories.largest), fewest=1)
 
 
 @measure("", values=Range(unmoved=0))
@@ -103,7 +102,7 @@ def size_exponent(
     def statistic(paths: Trajectories, seeds: np.ndarray) -> Estimate:
         return trajectories.size_exponent(paths, seeds, tail)
 
-    return _of_paths(tables, seed, size, quantity, probe, statistic)
+    return _of_paths(tables, size, quantity, probe, _over_seeds(statistic))
 
 
 @measure("", values=Range(unmoved=0))
@@ -117,17 +116,21 @@ def gap_size_exponent(
     tail: float = 1 / 3,
     relative: bool = False,
 ) -> Estimate:
-    """The exponent b of |S_N − S_∞| ∝ N^b, by least squares in log–log over the smaller sizes N.
+    """The exponent b of S_N − S_∞ ∝ N^b over the smaller sizes N.
 
     S_N is a quantity at size N, and S_∞ the quantity at the largest size with the same seed. The
-    absolute gap is averaged over seeds and over the last share `tail` of training. With `relative`,
-    the gap is divided by |S_∞|. `probe` is as in `sharpness_spread`.
+    gap is averaged over the last share `tail` of training, and keeps its sign, so that noise does
+    not add to it. With `relative`, the gap is divided by |S_∞|. The interval is open where the gaps
+    of the seeds cannot be told from noise. `probe` is as in `sharpness_spread`.
     """
-
-    def statistic(paths: Trajectories, seeds: np.ndarray) -> Estimate:
-        return trajectories.gap_size_exponent(paths, seeds, tail, relative)
-
-    return _of_paths(tables, seed, size, quantity, probe, statistic, fewest=3)
+    return _of_paths(
+        tables,
+        size,
+        quantity,
+        probe,
+        lambda paths: trajectories.gap_size_exponent(paths, tail, relative),
+        fewest=3,
+    )
 
 
 @measure("", values=Range(unmoved=0))
@@ -141,45 +144,49 @@ def gap_growth(
     window: int = 3,
     burn_in: float = 0.1,
     relative: bool = False,
-    systematic: bool = False,
 ) -> Estimate:
-    """The exponent β of |S_N(t) − S_∞(t)| ∝ t^β over the steps t, by least squares in log–log.
+    """The exponent β of S_N(t) − S_∞(t) ∝ t^β over the steps t.
 
     S_N is a quantity at size N, and S_∞ the quantity at the largest size with the same seed. All
     smaller sizes share β. The quantity is averaged over `window` records, and the first share
-    `burn_in` of training is left out. With `relative`, the gap is divided by |S_∞|; with
-    `systematic`, gaps are averaged over seeds before their absolute value is taken. Both suit a
-    loss. `probe` is as in `sharpness_spread`.
+    `burn_in` of training is left out. The gap keeps its sign, so that noise does not add to it.
+    With `relative`, which suits a loss, the gap is divided by |S_∞|. The interval is open below if
+    the late gaps of the seeds cannot be told from noise, and open above if the early gaps cannot.
+    `probe` is as in `sharpness_spread`.
     """
 
-    def statistic(paths: Trajectories, seeds: np.ndarray) -> Estimate:
-        steps, gap = trajectories.gaps(paths, window, burn_in, relative)
-        return trajectories.gap_growth(steps, gap, seeds, systematic)
+    def estimator(paths: Trajectories) -> Estimate:
+        return trajectories.gap_growth(*trajectories.gaps(paths, window, burn_in, relative))
 
     def caveats(paths: Trajectories) -> Iterator[str]:
-        steps, gap = trajectories.gaps(paths, window, burn_in, relative)
+        steps, _ = trajectories.gaps(paths, window, burn_in, relative)
         if len(steps) < trajectories.MIN_POINTS:
             yield (
                 f"{len(steps)} points in time are left after the burn-in and the rolling mean, "
                 f"and an exponent needs {trajectories.MIN_POINTS}"
             )
-        if zeros := int((gap == 0).sum()):
-            yield f"{zeros} of {gap.size} gaps are exactly zero"
 
-    return _of_paths(tables, seed, size, quantity, probe, statistic, caveats)
+    return _of_paths(tables, size, quantity, probe, estimator, caveats)
+
+
+Estimator = Callable[[Trajectories], Estimate]
+
+
+def _over_seeds(statistic: Callable[[Trajectories, np.ndarray], Estimate]) -> Estimator:
+    """An estimator from a statistic of paths and row numbers of seeds (see `over_seeds`)."""
+    return lambda paths: over_seeds(lambda seeds: statistic(paths, seeds), len(paths.seeds))
 
 
 def _of_paths(
     tables: Tables,
-    generator_seed: int,
     size: str,
     quantity: str,
     probe: str | None,
-    statistic: Callable[[Trajectories, np.ndarray], Estimate],
+    estimator: Estimator,
     caveats: Callable[[Trajectories], Iterable[str]] = lambda paths: (),
     fewest: int = 2,
 ) -> Estimate:
-    """A statistic of a quantity along training; each size and seed has one run."""
+    """An estimate from a quantity along training; each size and seed has one run."""
     runs, left_out = runs_of_common_seeds(tables, size)
     notes = left_out_note(left_out, size)
     paths = trajectories.trajectories(
@@ -195,7 +202,4 @@ def _of_paths(
             f"{paths.unusable} of {len(runs)} runs diverged or have a {quantity} that is no number"
         )
     notes += caveats(paths)
-    estimate = bootstrap(
-        lambda seeds: statistic(paths, seeds), count, generator_seed=generator_seed
-    )
-    return estimate.with_caveats(notes, left_out)
+    return estimator(paths).with_caveats(notes, left_out)

@@ -236,10 +236,7 @@ def guidelines(tables: Tables, *, parts: Sequence[Mapping[str, Any]]) -> Figure:
         tried = ", ".join(f"{name}: {loss:.3f}" for name, loss in losses.items())
         try:
             gain = analysis_arms.compare(
-                runs.drop_duplicates("key"),
-                column,
-                lambda losses, best=best: analysis_arms.lead(losses, best),
-                best=True,
+                runs.drop_duplicates("key"), column, analysis_arms.lead(best), best=True
             )
         except NoCommonSeedError as error:
             rows.append([part["title"], tried, "–", f"left out: {error}"])

@@ -59,7 +59,7 @@ def gaps(
 def _gap_over_time(axis: Axes, paths: Trajectories, relative: bool) -> None:
     """Draw the mean |gap| over seeds along training, one line for each size, and power laws."""
     steps, gap = trajectories.gaps(paths, relative=relative)
-    exponent = trajectories.gap_growth(steps, gap, paths.seeds).value
+    exponent = trajectories.gap_growth(steps, gap).value
     colours = size_colours(pd.Series(paths.sizes))
     for value, rows in zip(paths.sizes[:-1], gap, strict=True):
         mean = np.abs(rows).mean(axis=0)
@@ -69,24 +69,31 @@ def _gap_over_time(axis: Axes, paths: Trajectories, relative: bool) -> None:
     axis.set_xscale("log")
     axis.set_yscale("log")
     _few_log_ticks(axis.xaxis, axis.yaxis)
-    axis.annotate(f"∝ t$^{{{exponent:.2f}}}$", (0.04, 0.06), xycoords="axes fraction", fontsize=11)
+    if np.isfinite(exponent):
+        _exponent(axis, "t", exponent)
     axis.set(xlabel="step")
 
 
 def _gap_over_size(axis: Axes, paths: Trajectories, relative: bool, size: str) -> None:
     """Draw late |gaps| of the seeds over the size, their mean, and the power law of the mean."""
     each = trajectories.late_gaps(paths, relative=relative)
-    exponent = trajectories.gap_size_exponent(paths, paths.seeds, relative=relative).value
+    exponent = trajectories.gap_size_exponent(paths, relative=relative).value
     sizes = paths.sizes[:-1]
     axis.plot(sizes, each, linestyle="", marker="o", color="0.5", markersize=4)
     axis.plot(sizes, each.mean(axis=1), linestyle="", marker="D", color="black", markersize=6)
     if np.isfinite(exponent):
         _power_law(axis, sizes, each.mean(axis=1), exponent, "black")
+        _exponent(axis, "N", exponent)
     log2_axis(axis, sizes)
     axis.set_yscale("log")
     _few_log_ticks(axis.yaxis)
-    axis.annotate(f"∝ N$^{{{exponent:.2f}}}$", (0.04, 0.06), xycoords="axes fraction", fontsize=11)
     axis.set(xlabel=AXES.get(size, size))
+
+
+def _exponent(axis: Axes, name: str, exponent: float) -> None:
+    """Write a power of the named quantity into a corner."""
+    text = f"∝ {name}$^{{{exponent:.2f}}}$"
+    axis.annotate(text, (0.04, 0.06), xycoords="axes fraction", fontsize=11)
 
 
 def _power_law(axis: Axes, x: np.ndarray, y: np.ndarray, exponent: float, colour: Any) -> None:

@@ -1,6 +1,6 @@
 """Figures of learned search spaces: regrets of searchers, regions in the plane, drift of winners.
 
-Bands are 95 % intervals over resampled tasks, as the intervals of claims are.
+Bands are 95 % intervals over groups of tasks, as the intervals of claims are.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def regrets(
 
 
 def _curve(axis: Axes, curves: np.ndarray, colour: Any, label: str) -> None:
-    """Draw the mean over tasks of curves (task, evaluation), and its interval as a band."""
+    """Draw the mean over groups of curves (group, evaluation), and its interval as a band."""
     mean = curves.mean(axis=0)
     evaluations = np.arange(1, len(mean) + 1)
     axis.plot(evaluations, mean, color=colour, label=label)

@@ -13,7 +13,7 @@ from IPython.display import HTML
 from markupsafe import Markup
 
 from hypertransfer.analysis import sweeps
-from hypertransfer.analysis.estimate import LEVEL
+from hypertransfer.analysis.intervals import LEVEL
 from hypertransfer.analysis.numerals import minus_signs, percent
 from hypertransfer.figures.labels import NAMES
 from hypertransfer.parameterisation.algebra import SYMBOLS, Parameterisation, Power, Role

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from hypertransfer.analysis.estimate import LEVEL
+from hypertransfer.analysis.intervals import LEVEL
 from hypertransfer.analysis.numerals import percent
 from hypertransfer.catalogue.cards import datasets, figures, networks, optimizers, probes
 from hypertransfer.catalogue.config_schemas import schema
@@ -211,10 +211,9 @@ def _measures() -> str:
     intro = (
         "The measures that a [claim](../configuration/evidence.md#claims) can name, by family. "
         "`where` selects rows of the measure's table. Each measure returns a value with a "
-        f"{percent(LEVEL)} bootstrap interval over seeds (measures of learned spaces: over tasks "
-        "or groups of tasks); "
-        "[Intervals and verdicts](../configuration/evidence.md#intervals-and-verdicts) says how "
-        "much it covers. [Common options]"
+        f"{percent(LEVEL)} interval over seeds (measures of learned spaces: over groups of tasks, "
+        "such as those of one data set); [Estimators](estimators.md) says how intervals are made, "
+        "and how often they cover the truth. [Common options]"
         "(../configuration/evidence.md#common-options) explains the options that measures have in "
         "common. Source: `hypertransfer.claims`."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hypertransfer.analysis.estimate import LEVEL, greatest_coverage
+from hypertransfer.analysis.intervals import LEVEL
 from hypertransfer.analysis.numerals import percent
 from hypertransfer.report.counts import counts
 from hypertransfer.report.markdown import code, joined, numerals, page, table, typeset
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 RULE = (
     "A claim *holds* if its whole interval meets the bar, *fails* if its whole interval violates "
     "the bar, and is *undecided* otherwise, or if its control is not met or too few {units} ran "
-    "([all reasons](../concepts.md#claim-and-verdict)). Intervals are {level} bootstrap intervals "
-    "over {units}. The interval of a mean over few {units} covers it less often: "
-    "in at most {three} of the cases with 3, {four} with 4, {five} with 5. "
+    "([all reasons](../concepts.md#claim-and-verdict)). Intervals are {level} intervals "
+    "over {units}; [Estimators](../reference/estimators.md) says how often they cover the truth. "
     "{nouns}An end of an interval is *open* where the runs do not bound it. "
     "[Claims](../reference/claims.md) explains the kinds and the column *registered*. "
     "[Words](../concepts.md#words) explains the terms and symbols; the study's report says why "
@@ -122,13 +121,9 @@ def _rule(over: Iterable[str], suites: Mapping[str, Mapping[str, Any]]) -> str:
     `over` are the plural nouns for what intervals are over, such as seeds and tasks.
     """
     nouns = sorted(set(over))
-    three, four, five = (percent(greatest_coverage(count)) for count in (3, 4, 5))
     return RULE.format(
         units=" or ".join(nouns),
         level=percent(LEVEL),
-        three=three,
-        four=four,
-        five=five,
         nouns=_nouns(nouns, suites),
     )
 

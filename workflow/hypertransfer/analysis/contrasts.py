@@ -1,0 +1,122 @@
+"""Intervals for the extremes of several levels: their range, and the lead over the best rival.
+
+A largest or smallest mean of several noisy means is biased, and an interval around it that ignores
+the choice covers too little. These intervals rest on the differences between levels instead.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+from hypertransfer.analysis.estimate import OPEN, Estimate
+from hypertransfer.analysis.intervals import FEWEST, LEVEL, over_seeds, quantile
+from hypertransfer.analysis.lazy import numpy as np
+from hypertransfer.analysis.lazy import optimize, special, stats
+
+SHARES = 2000  # equally likely values of a standard deviation over which a probability is averaged
+
+
+def level_range(values: np.ndarray, *, level: float = LEVEL) -> Estimate:
+    """The largest minus the smallest of several levels, each a mean over the same seeds.
+
+    The interval contains 0 if the levels may all be equal. Its lower end is that of Tukey's
+    simultaneous intervals of all differences, with the variance of what is left of the values after
+    the effects of level and seed. Its upper end is the largest upper end of single differences:
+    for the range to be larger, one difference would have to be. The value is the observed range
+    with the median of the range of equal levels subtracted in quadrature, so that noise does not
+    bias it upwards; at least 0.
+
+    Args:
+        values: the values (level, seed), which vary by about the same amount at every level.
+        level: the probability with which the interval should cover.
+    """
+    width, count = values.shape
+    if not np.isfinite(values).all():
+        return Estimate(math.nan, 0.0, math.inf, count)
+    means = values.mean(axis=1)
+    observed = float(means.max() - means.min())
+    if count < FEWEST:
+        return Estimate(observed, 0.0, math.inf, count)
+    freedom = (width - 1) * (count - 1)
+    rest = values - means[:, None] - values.mean(axis=0) + values.mean()
+    error = math.sqrt(float((rest**2).sum()) / freedom / count)
+    low = max(observed - range_quantile(level, width, freedom) * error, 0.0)
+    high = observed + quantile(level, freedom) * math.sqrt(2) * error
+    noise = range_quantile(0.5, width, freedom) * error
+    return Estimate(math.sqrt(max(observed**2 - noise**2, 0.0)), low, high, count)
+
+
+@lru_cache
+def range_quantile(level: float, width: int, freedom: int) -> float:
+    """The studentized range of `width` means that is exceeded with probability 1 − level."""
+    return float(stats.studentized_range.ppf(level, width, freedom))
+
+
+def least_lead(leads: np.ndarray, *, level: float = LEVEL) -> Estimate:
+    """The least of several leads, each a mean over the same seeds.
+
+    The lower end is the least lower end of single leads: for the least lead to be below it, one
+    lead would have to be. The upper end is the least upper end of simultaneous (Bonferroni)
+    intervals, since the rival that seems closest is chosen with the same seeds.
+
+    Args:
+        leads: the leads (rival, seed) over each rival; ±inf where a run diverged.
+        level: the probability with which the interval should cover.
+    """
+    count = leads.shape[1]
+    simultaneous = 1 - (1 - level) / len(leads)
+    means = [float(lead.mean()) for lead in leads]
+    if any(math.isnan(lead) for lead in means):
+        return Estimate(math.nan, OPEN.low, OPEN.high, count)
+    singles, joint = ([_mean(lead, at) for lead in leads] for at in (level, simultaneous))
+    low, high = min(x.low for x in singles), min(x.high for x in joint)
+    return Estimate(min(means), low, high, count)
+
+
+def _mean(values: np.ndarray, level: float) -> Estimate:
+    def mean(seeds: np.ndarray) -> Estimate:
+        value = float(values[seeds].mean())
+        return Estimate(value, value, value)
+
+    return over_seeds(mean, len(values), level=level)
+
+
+def standardised_mean(values: np.ndarray, *, level: float = LEVEL) -> Estimate:
+    """A mean over seeds in units of the standard deviation σ over seeds, both estimated.
+
+    √n·mean/σ of normal values has a noncentral t distribution; the interval holds the
+    noncentralities under which the observed value is in neither tail. The value is 0 if all values
+    are 0, and infinite if they are equal otherwise.
+    """
+    count, mean = len(values), float(values.mean())
+    if not np.isfinite(values).all():
+        everywhere = math.inf if np.isposinf(values).all() else 0.0
+        return Estimate(math.inf, everywhere, math.inf, count)
+    if count < FEWEST:
+        return Estimate(math.nan, -math.inf, math.inf, count)
+    sigma = float(values.std(ddof=1))
+    if sigma <= 1e-12 * abs(mean):
+        value = math.copysign(math.inf, mean) if mean else 0.0
+        return Estimate(value, value, value, count)
+    root, tail = math.sqrt(count), (1 - level) / 2
+    observed = root * mean / sigma
+    low, high = (_noncentrality(observed, count - 1, p) / root for p in (1 - tail, tail))
+    return Estimate(mean / sigma, low, high, count)
+
+
+def _noncentrality(observed: float, freedom: int, probability: float) -> float:
+    """The noncentrality under which t is below the observed value with the given probability.
+
+    t = (z + shift)/s with s² = χ²/freedom; the probability is averaged over equally likely values
+    of s. scipy's own distribution is nan for large noncentralities.
+    """
+    shares = (np.arange(SHARES) + 0.5) / SHARES
+    scaled = observed * np.sqrt(special.gammaincinv(freedom / 2, shares) * 2 / freedom)
+    return float(
+        optimize.brentq(
+            lambda shift: special.ndtr(scaled - shift).mean() - probability,
+            scaled.min() - 10,
+            scaled.max() + 10,
+        )
+    )
