@@ -85,7 +85,7 @@ class Verdict:
 def check(written: Mapping[str, Any], tables: Tables, seed: int = 0) -> Verdict:
     """Measure a claim, as written in a config, on the tables of a study, and judge the value.
 
-    `seed` seeds the generator that draws the resamples of the interval.
+    `seed` seeds the random numbers of measures that draw some.
 
     Raises:
         ClaimError: the claim is malformed, selects nothing, or names a column, table or arm that

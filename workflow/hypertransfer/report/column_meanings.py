@@ -48,7 +48,7 @@ CLAIMS = {
     "value": "The measured value.",
     "low": "Lower end of its interval; −∞ if it is open.",
     "high": "Upper end of its interval; ∞ if it is open.",
-    "over": "What the interval's resamples are of: `seeds`, `tasks` or `groups`.",
+    "over": "The units that the interval is over: `seeds`, `tasks` or `groups`.",
     "bar": "The bar, as text.",
     "bar_min": "The bar's lower end; null if it has none.",
     "bar_max": "The bar's upper end; null if it has none.",
