@@ -96,7 +96,7 @@ def test_counts_of_verdicts_are_those_of_the_scorecards(study, page):
 def test_scorecards_sum_up_their_claims(study):
     text = (DOCS / "scorecards" / f"{study}.md").read_text("utf-8")
     numbers = list(counted(study).values())
-    assert f"| {sum(numbers)} | {' | '.join(map(str, numbers))} |" in text
+    assert f"| claims of the paper | {sum(numbers)} | {' | '.join(map(str, numbers))} |" in text
     assert f"[{sum(numbers)} claims](../scorecards/{study}.md)" in (
         (DOCS / "studies" / "index.md").read_text("utf-8")
     )
