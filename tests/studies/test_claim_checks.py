@@ -379,5 +379,5 @@ def test_an_axis_that_is_found_bounds_nothing():
 def test_a_measure_bounds_its_values_without_a_grid():
     claims = {"measure": "tasks_improved", "where": {}, "options": {"of": "box", "over": "random"}}
     ((_, text),) = reach_problems(**claims, bar={"min": 100})
-    assert text.startswith("it cannot hold: the greatest measurable value is 100 % of tasks")
+    assert text.startswith("it cannot hold: the greatest measurable value is 100 % of groups")
     assert reach_problems(**claims, bar={"min": 80}) == []
