@@ -89,11 +89,37 @@ def test_candidates_that_a_test_does_not_reject():
     assert (none.low, none.high) == (-INF, INF)
 
 
-def test_scores_of_one_sign_put_the_truth_beyond_the_candidates():
+def test_scores_of_one_sign_leave_both_ends_open():
+    """The truth is beyond the candidates, on a side that the scores do not tell."""
     candidates = np.linspace(0, 1, 11)
     scores = np.array([10.0, 10.1, 9.9]) - candidates[:, None]
-    assert parts(intervals.by_test(candidates, scores)) == (1.0, 1.0, INF)
-    assert parts(intervals.by_test(candidates, -scores))[1:] == (-INF, 0.0)
+    for found in (intervals.by_test(candidates, sign * scores) for sign in (1, -1)):
+        assert math.isnan(found.value)
+        assert (found.low, found.high) == (-INF, INF)
+
+
+def test_the_sign_of_scores_does_not_matter():
+    values, candidates = np.array([1.0, 5.0, 2.0]), np.linspace(-20, 20, 801)
+    scores = values - candidates[:, None]
+    assert intervals.by_test(candidates, -scores) == intervals.by_test(candidates, scores)
+
+
+def test_a_root_between_two_rejected_candidates_is_the_interval():
+    candidates = np.array([-2.0, -1.0, 1.0, 2.0])
+    for sign in (1, -1):
+        found = intervals.by_test(candidates, sign * (0.5 - candidates[:, None]) * np.ones(3))
+        assert parts(found) == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_an_accepted_set_of_two_parts_has_its_outer_ends():
+    """The mean is 0 at −1 and at 1, and rejected between them."""
+    candidates = np.linspace(-3, 3, 601)
+    scores = (candidates**2 - 1)[:, None] + np.array([-0.01, 0.0, 0.01])
+    found = intervals.by_test(candidates, scores)
+    reach = 4.3027 * 0.01 / math.sqrt(3)
+    assert found.value == pytest.approx(-1, abs=1e-4)
+    end = math.sqrt(1 + reach)
+    assert (found.low, found.high) == pytest.approx((-end, end), abs=1e-4)
 
 
 def test_the_interval_of_a_share_is_that_of_clopper_and_pearson():

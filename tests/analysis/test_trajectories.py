@@ -126,6 +126,16 @@ def test_noise_does_not_flatten_the_exponent():
     assert found.low > 0.5
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_exponents_do_not_depend_on_the_sign_of_the_gaps(noise):
+    x = np.linspace(1, 30, 30)
+    values = x**0.7 + noise * np.random.default_rng(0).normal(size=(4, 30))
+    found = trajectories.signed_exponent(x, values)
+    assert found == trajectories.signed_exponent(x, -values)
+    assert found.value == pytest.approx(0.7, abs=1e-4 + noise / 3)
+    assert 0.7 - noise - 1e-3 < found.low <= found.value <= found.high < 0.7 + noise + 1e-3
+
+
 def test_gaps_of_zero_or_too_few_points_leave_all_open():
     t = np.array([1.0, 2, 4, 8, 16])
     gap = np.array([[[1.0, 2, 4, 8, 16]] * 3])

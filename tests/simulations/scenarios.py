@@ -190,13 +190,13 @@ def exponent(deviation: float) -> Draw:
     return draw
 
 
-def growth(power: float, noise: float) -> Draw:
+def growth(power: float, noise: float, sign: float = 1.0) -> Draw:
     """Gaps ∝ t^power of three sizes; seeds vary by `noise` times the gap in the middle of t."""
 
     def draw(rng: np.random.Generator, count: int) -> tuple[Estimate, float]:
         steps = np.linspace(0.1, 1, 30)
         amounts = np.array([1.0, 0.5, 0.25])[:, None, None]
-        gap = amounts * (steps / 0.5) ** power
+        gap = sign * amounts * (steps / 0.5) ** power
         constant = rng.normal(0, noise, (3, count, 1))
         rough = rng.normal(0, noise / 2, (3, count, 30))
         return trajectories.gap_growth(steps, gap + amounts * (constant + rough)), power
@@ -204,12 +204,12 @@ def growth(power: float, noise: float) -> Draw:
     return draw
 
 
-def gap_exponent(noise: float) -> Draw:
+def gap_exponent(noise: float, sign: float = 1.0) -> Draw:
     """Gaps ∝ 1/N of four sizes, with seeds that vary by `noise` times the smallest gap."""
 
     def draw(rng: np.random.Generator, count: int) -> tuple[Estimate, float]:
         sizes = 2.0 ** np.arange(4)
-        values = (8 / sizes) + noise * rng.normal(size=(count, 4))
+        values = sign * (8 / sizes) + noise * rng.normal(size=(count, 4))
         return trajectories.signed_exponent(sizes, values), -1.0
 
     return draw
@@ -347,6 +347,12 @@ SCENARIOS: Mapping[str, Scenario] = {
     "growth 1 equal": Scenario("gap_growth", "t¹, noise equal to the gap", growth(1.0, 1.0)),
     "growth 1 triple": Scenario("gap_growth", "t¹, noise 3× the gap", growth(1.0, 3.0)),
     "growth 0 half": Scenario("gap_growth", "constant, noise 0.5× the gap", growth(0.0, 0.5)),
+    "growth 1 half negative": Scenario(
+        "gap_growth", "negative, t¹, noise 0.5× the gap", growth(1.0, 0.5, -1)
+    ),
+    "gap exponent negative": Scenario(
+        "gap_size_exponent", "negative, 1/N, noise equal to the gap", gap_exponent(1, -1)
+    ),
     "gap exponent": Scenario("gap_size_exponent", "1/N, noise equal to the gap", gap_exponent(1)),
     "best of 9 and 3": Scenario(
         "advantage, best", "9 equal rates against 3", best_of(9, 3), wider=CHOICE

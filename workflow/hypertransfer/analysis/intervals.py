@@ -122,40 +122,43 @@ def by_test(
 ) -> Estimate:
     """The interval of the candidates that a t test over seeds does not reject.
 
-    The interval is from the least to the greatest candidate for which the test does not reject that
-    the mean score is 0, and is open on a side whose last candidate is not rejected. If the seeds
-    contain no signal, no candidate is rejected, and both ends are open. The value is where the mean
-    score is 0, or an end of the candidates. Value and ends are interpolated between candidates.
+    The test is two-sided: a candidate is accepted if the absolute mean score is at most t times
+    its standard error. The interval is from the least to the greatest accepted candidate, and is
+    open on a side whose last candidate is accepted. Both ends are open if no candidate is accepted:
+    the true one is then beyond the candidates, on a side that the scores do not tell. The value is
+    the least candidate at which the mean score is 0, or nan if there is none. Value and ends are
+    interpolated between candidates, and do not depend on the sign of the scores.
 
     Args:
         candidates: values in ascending order, shape (candidate,).
-        scores: a number (candidate, seed) of each seed, whose mean is 0 for the true candidate,
-            positive for smaller ones and negative for larger ones.
+        scores: a number (candidate, seed) of each seed, whose mean is 0 for the true candidate.
         level: the probability with which the interval should cover.
         over: the plural noun for the units.
     """
     count, means = scores.shape[1], scores.mean(axis=1)
-    value = _fall(candidates, means)
+    root = _first_accepted(candidates, means, np.zeros_like(means))
+    value = math.nan if root is None else root
     if count < FEWEST:
         return Estimate(value, -math.inf, math.inf, count, over)
     reach = quantile(level, count - 1) * scores.std(axis=1, ddof=1) / math.sqrt(count)
-    low = _fall(candidates, means - reach)
-    high = -_fall(-candidates[::-1], -(means + reach)[::-1])
+    low = _first_accepted(candidates, means, reach)
+    high = _first_accepted(candidates[::-1], means[::-1], reach[::-1])
+    low = -math.inf if low in (None, candidates[0]) else low
+    high = math.inf if high in (None, candidates[-1]) else high
     return Estimate(value, low, high, count, over)
 
 
-def _fall(candidates: np.ndarray, values: np.ndarray) -> float:
-    """Where values are first at or below 0, interpolated; −inf at the first candidate.
-
-    The last candidate if all are positive.
-    """
-    at = np.flatnonzero(values <= 0)
+def _first_accepted(candidates: np.ndarray, means: np.ndarray, reach: np.ndarray) -> float | None:
+    """Where |mean| is first at most `reach`, interpolated; None if it is nowhere."""
+    if abs(means[0]) <= reach[0]:
+        return float(candidates[0])
+    # A mean that changes its sign between two rejected candidates is accepted between them.
+    above = np.sign(means[0]) * means - reach
+    at = np.flatnonzero(above <= 0)
     if not at.size:
-        return float(candidates[-1])
+        return None
     i = at[0]
-    if i == 0:
-        return -math.inf
-    share = values[i - 1] / (values[i - 1] - values[i])
+    share = above[i - 1] / (above[i - 1] - above[i])
     return float(candidates[i - 1] + share * (candidates[i] - candidates[i - 1]))
 
 

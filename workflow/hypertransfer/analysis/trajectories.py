@@ -196,7 +196,8 @@ def signed_exponent(x: np.ndarray, values: np.ndarray) -> Estimate:
     If β is the exponent, the values divided by x^β have no trend over log x. The score of a seed is
     this trend. Under the true β it has mean zero, whatever the noise of a seed is, and a t test of
     this mean is exact for normal noise. The interval holds the β that the test does not reject (see
-    `intervals.by_test`); it is open if the values cannot be told from noise.
+    `intervals.by_test`); it is open if the values cannot be told from noise. The estimates of
+    values and of their negatives are equal.
 
     Args:
         x: positive places (place,), such as steps or sizes.
