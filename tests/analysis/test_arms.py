@@ -108,6 +108,27 @@ def test_in_a_race_an_arm_of_twice_the_speed_needs_half_the_steps():
     assert race.steps_at_ends == pytest.approx(50, abs=1)
 
 
+@pytest.mark.parametrize("fewer", ["muon", "adamw"])
+def test_a_race_leaves_out_the_seeds_that_one_arm_lacks(fewer):
+    given = raced(2.0)
+    first = given["runs"]["seed"] < 2
+    apart = {**given, "runs": given["runs"][first | (given["runs"]["optimizer"] != fewer)]}
+    race = arms.race(apart, "muon", "adamw", "optimizer")
+    assert [curve.seeds.tolist() for curve in race.along.values()] == [[0, 1], [0, 1]]
+    assert [len(ends) for ends in race.ends.values()] == [2, 2]
+    assert race.steps_along == pytest.approx(50, abs=1.1)
+
+
+def test_a_curve_is_of_the_seeds_with_two_learning_rates():
+    """Seed 0 ran one learning rate, and is left out without a shift of the others' rates."""
+    given = raced(2.0)
+    runs = given["runs"].query("optimizer == 'muon'")
+    runs = runs[(runs["seed"] > 0) | (runs["lr"] == 0.5)]
+    curve = arms.best_curve(given, runs)
+    assert curve.seeds.tolist() == [1, 2]
+    assert curve.losses[:, -1] == pytest.approx(3 - 2 * 0.955, abs=0.02)
+
+
 def test_a_frontier_has_the_steps_and_samples_to_the_highest_final_loss():
     parts = [raced(2.0, batch_size=size) for size in (4, 16)]
     for part, size in zip(parts, (4, 16), strict=True):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.arms import arm, raced, tables
+from tests.support.arms import arm, history, raced, tables
 from tests.support.claims import INF
 from tests.support.claims import measured as judged
 from tests.support.sweeps import parts
@@ -142,6 +142,73 @@ def test_the_measures_of_arms_can_be_named_in_claims():
              "measure": "horizon_ratio", "where": {},
              "options": {"of": "a", "over": "b"}}  # fmt: skip
     assert not validation.validate([claim])
+
+
+def uneven(kept, noise=0.05):
+    """Two batch sizes and five seeds; an arm of `kept` has only so many of them."""
+    rng, parts = np.random.default_rng(0), []
+    for size, speed in ((4, 2.0), (16, 3.0)):
+        rate = {"muon": speed, "adamw": 1.0}
+        runs = [
+            arm(name, [3.0, 3 - rate[name] * 0.95, INF], lrs=[0.5, 1.0, 2.0], seeds=5, steps=100,
+                batch_size=size)
+            for name in rate
+        ]  # fmt: skip
+        runs = tables(*runs)["runs"]
+        factor = dict(zip(runs["key"], 1 + noise * rng.normal(size=len(runs)), strict=True))
+        lines = history(runs, lambda o, n, t, rate=rate: -rate[o] * t / n)
+        lines["train_loss"] = 3 + lines["train_loss"] * lines["key"].map(factor)
+        runs["final_loss"] = 3 + (runs["final_loss"] - 3) * runs["key"].map(factor)
+        parts.append({"runs": runs, "history": lines})
+    runs = pd.concat([part["runs"] for part in parts], ignore_index=True)
+    runs["status"] = runs["status"].mask(
+        (runs["lr"] == 0.5) & (runs["seed"] == 1) & (runs["optimizer"] == "adamw"), "diverged"
+    )
+    limits = runs["optimizer"].map({"muon": 5, "adamw": 5, **kept})
+    return {
+        "runs": runs[runs["seed"] < limits],
+        "history": pd.concat([part["history"] for part in parts]),
+    }
+
+
+ARM_MEASURES = {
+    "advantage": {"best": True},
+    "rise_advantage": {"size": "batch_size"},
+    "arms_range": {"best": True},
+    "arms_ratio": {"best": True},
+    "perplexity_gain": {"best": True},
+    "interaction": {"base": "adamw", "joint": "muon", "single": "muon"},
+    "diverged_advantage": {},
+    "lr_span_advantage": {},
+    "steps_ratio": {},
+    "steps_ratio_slope": {"size": "batch_size"},
+    "horizon_ratio": {},
+}  # fmt: skip
+
+
+def test_every_measure_of_arms_is_tried_with_uneven_seeds():
+    own = {name for name, m in measures().items() if m.function.__module__.endswith("arm_measures")}
+    assert own == set(ARM_MEASURES)
+
+
+@pytest.mark.parametrize("name", ARM_MEASURES)
+@pytest.mark.parametrize("fewer", ["muon", "adamw"])
+def test_seeds_that_one_arm_lacks_are_left_out_of_both(name, fewer):
+    """The estimate is that of the common seeds, with a note on the others."""
+    options = {"column": "optimizer", **ARM_MEASURES[name]}
+    if "base" not in options and name != "arms_range":
+        options |= {"of": "muon", "over": "adamw"}
+
+    def found(given):
+        if "size" not in options:
+            given = {**given, "runs": given["runs"].query("batch_size == 4")}
+        return measured(name, given, **options)
+
+    some, both = found(uneven({fewer: 3})), found(uneven({"muon": 3, "adamw": 3}))
+    assert parts(some) == pytest.approx(parts(both), nan_ok=True)
+    assert (some.count, some.left_out) == (3, 2)
+    assert some.caveat.startswith("2 seeds are left out, not every optimizer")
+    assert (both.count, both.left_out, both.caveat) == (3, 0, "")
 
 
 # Advantages --------------------------------------------------------------------------------------

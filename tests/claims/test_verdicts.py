@@ -318,6 +318,23 @@ def test_an_empty_scorecard_has_the_same_columns_and_types():
     pd.testing.assert_series_equal(card().dtypes, card(make_claim()).dtypes)
 
 
+@pytest.mark.parametrize("error", [IndexError("out of bounds"), ValueError("-inf + inf in fsum")])
+def test_a_measure_that_breaks_down_leaves_the_others_their_verdicts(error, monkeypatch):
+    alone = card(make_claim(id="b"))
+    whole = verdicts._checked
+
+    def checked(claim, *rest):
+        if claim.id == "mup-width":
+            raise error
+        return whole(claim, *rest)
+
+    monkeypatch.setattr(verdicts, "_checked", checked)
+    both = card(make_claim(), make_claim(id="b"))
+    assert both["verdict"].tolist() == ["undecided", alone["verdict"][0]]
+    text = f"it cannot be measured: {type(error).__name__} in optimum_shift: {error}"
+    assert both["reason"][0] == text
+
+
 def test_a_claim_that_cannot_be_measured_leaves_the_others_their_verdicts():
     alone = card(make_claim(id="b"))
     both = card(make_claim(where={"x": 1}), make_claim(id="b"))

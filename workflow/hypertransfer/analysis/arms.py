@@ -20,7 +20,6 @@ from hypertransfer.analysis.sweeps import (
     left_out_note,
     level_after_choice,
     sweeps,
-    sweeps_of_common_seeds,
     tuned_losses,
 )
 from hypertransfer.analysis.tables import Tables, need, series_of
@@ -70,14 +69,16 @@ def sweeps_of_arms(runs: pd.DataFrame, column: str, loss: str) -> dict[str, Swee
 class Curve:
     """Training losses of an arm, each seed at its tuned rate, as trailing means over steps.
 
-    `steps` has shape (step,), and `losses` (seed, step). A trailing mean is a loss of the middle of
-    its window. The steps are therefore those of the middles, in units in which the last middle is
-    the last step: a curve that falls twice as quickly has the same losses at half the steps.
+    `steps` has shape (step,), `losses` (seed, step), and `seeds` (seed,). A trailing mean is a loss
+    of the middle of its window. The steps are therefore those of the middles, in units in which the
+    last middle is the last step: a curve that falls twice as quickly has the same losses at half
+    the steps.
     """
 
     steps: np.ndarray
     losses: np.ndarray
     level: float  # of intervals (see `sweeps.level_after_choice`)
+    seeds: np.ndarray
 
     @property
     def mean(self) -> np.ndarray:
@@ -97,7 +98,8 @@ def best_curve(tables: Tables, runs: pd.DataFrame, loss: str = "final_loss") -> 
     loss over the other seeds (see `Sweep.chosen_by_others`). Each training loss of the curve is the
     mean over a tenth of all steps.
     """
-    (sweep,) = sweeps_of_arms(runs.assign(arms="all"), "arms", loss).values()
+    runs, _ = common_seeds(runs.assign(arms="all"), "arms", "lr")
+    (sweep,) = sweeps_of_arms(runs, "arms", loss).values()
     rates = {
         seed: sweep.lrs[sweep.chosen_by_others(row)]
         for row, seed in enumerate(sorted(set(runs["seed"])))
@@ -108,7 +110,24 @@ def best_curve(tables: Tables, runs: pd.DataFrame, loss: str = "final_loss") -> 
     steps, losses = curves.trailing_means(paths.steps, paths.values[0], TAIL)
     half, last = TAIL * steps[-1] / 2, steps[-1]
     level = level_after_choice([sweep])
-    return Curve((steps - half) * last / (last - half), losses, level)
+    seeds = np.array(sorted(set(chosen["seed"])))
+    return Curve((steps - half) * last / (last - half), losses, level, seeds)
+
+
+def paired_curves(
+    tables: Tables, runs: pd.DataFrame, columns: Sequence[str], loss: str = "final_loss"
+) -> tuple[dict[tuple, Curve], int]:
+    """The curves of groups of runs over the same seeds, and the number of seeds left out.
+
+    A group is a combination of values of the columns. A seed counts if it has runs at two learning
+    rates of every group, or at its only one. See `best_curve`.
+
+    Raises:
+        NoCommonSeedError: no seed counts.
+    """
+    kept, left_out = common_seeds(runs, columns, "lr")
+    groups = kept.groupby(list(columns))
+    return {group: best_curve(tables, part, loss) for group, part in groups}, left_out
 
 
 def at_best(runs: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -302,14 +321,15 @@ def race(tables: Tables, of: str, over: str, column: str) -> Race:
     """The race of the arm `of` to the final loss of the arm `over`, the reference.
 
     `column` names the arms. `steps_along` and `steps_at_ends` over `steps` are the values of the
-    measures `steps_ratio` and `horizon_ratio`.
+    measures `steps_ratio` and `horizon_ratio`. Both arms have the same seeds at every number of
+    steps; others are left out.
     """
     runs = tables["runs"]
+    runs, _ = common_seeds(runs[runs[column].isin((of, over))], [column, "steps"], "lr")
     longest = runs[runs["steps"] == runs.loc[runs[column] == over, "steps"].max()]
-    along = {arm: best_curve(tables, longest[longest[column] == arm]) for arm in (over, of)}
-    horizons = {
-        arm: sweeps_of_common_seeds(runs[runs[column] == arm], "steps") for arm in (over, of)
-    }
+    curves_along, _ = paired_curves(tables, longest, [column])
+    along = {arm: curves_along[(arm,)] for arm in (over, of)}
+    horizons = {arm: sweeps(runs[runs[column] == arm], "steps") for arm in (over, of)}
     ends = {
         arm: np.stack([tuned_losses(sweep, sweep) for sweep in swept], axis=1)
         for arm, swept in horizons.items()

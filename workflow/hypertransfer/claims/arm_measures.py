@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from hypertransfer.analysis import curves
 from hypertransfer.analysis import sweeps as analysis_sweeps
 from hypertransfer.analysis.arms import (
-    best_curve,
     compare,
     horizon_to_loss,
     lead,
     named,
     of_arms,
     of_means,
+    paired_curves,
     percent_range,
     steps_to_final_loss,
     sweeps_of_arms,
@@ -65,14 +65,7 @@ def advantage(
     chosen = arms if over else named(runs, column)
     if higher:
         chosen = chosen.assign(**{loss: -chosen[loss]})
-    return compare(
-        chosen,
-        column,
-        lead(of),
-        loss=loss,
-        best=best,
-        tuned_at=tuned_at,
-    )
+    return compare(chosen, column, lead(of), loss=loss, best=best, tuned_at=tuned_at)
 
 
 @measure("loss", schemas=TWO_SIZES, values=Range(contrast=True))
@@ -243,7 +236,9 @@ def diverged_advantage(
         means = table.iloc[seeds].mean()
         return exact(float(means[over] - means[of]))
 
-    return over_seeds(statistic, len(table))
+    left_out = runs["seed"].nunique() - len(table)
+    note = analysis_sweeps.left_out_note(left_out, column, axis)
+    return over_seeds(statistic, len(table)).with_caveats(note, left_out)
 
 
 @measure("octaves", values=Range(contrast=True))
@@ -274,7 +269,10 @@ def lr_span_advantage(
         ]
         return linear([1.0, -1.0], spans)
 
-    return over_seeds(statistic, len(sweeps[of].losses))
+    count = len(sweeps[of].losses)
+    left_out = runs["seed"].nunique() - count
+    note = analysis_sweeps.left_out_note(left_out, column, "lr")
+    return over_seeds(statistic, count).with_caveats(note, left_out)
 
 
 @measure("× steps", values=Range(least=0, contrast=True))
@@ -295,13 +293,17 @@ def steps_ratio(
     it is still high when `of` reaches the target; `horizon_ratio` compares whole runs.
     """
     runs = of_arms(unique_runs(tables), column, loss, (of, over))
-    arm, other = (best_curve(tables, runs[runs[column] == name], loss) for name in (of, over))
+    paired, left_out = paired_curves(tables, runs, [column], loss)
+    arm, other = paired[(of,)], paired[(over,)]
     last = float(other.steps[-1])
 
     def share(seeds: np.ndarray) -> Estimate:
         return linear([1 / last], [steps_to_final_loss(arm, other, seeds)])
 
-    return over_seeds(share, len(arm.losses), level=max(arm.level, other.level), log=True)
+    level = max(arm.level, other.level)
+    estimate = over_seeds(share, len(arm.losses), level=level, log=True)
+    note = analysis_sweeps.left_out_note(left_out, column, "lr")
+    return estimate.with_caveats(note, left_out)
 
 
 @measure("octaves per doubling", schemas=TWO_SIZES, values=Range(contrast=True))
@@ -322,23 +324,26 @@ def steps_ratio_slope(
     """
     runs = of_arms(unique_runs(tables), column, loss, (of, over))
     need("runs", runs, (size,))
-    pairs = {
-        float(value): [best_curve(tables, part[part[column] == arm], loss) for arm in (of, over)]
-        for value, part in runs.groupby(size)
-    }
-    if len(pairs) < 2:
-        raise ClaimError(f"runs at two or more values of {size} are needed, not at {len(pairs)}")
+    paired, left_out = paired_curves(tables, runs, [column, size], loss)
+    sizes = sorted({value for _, value in paired})
+    if len(sizes) < 2:
+        raise ClaimError(f"runs at two or more values of {size} are needed, not at {len(sizes)}")
+    if absent := [(arm, x) for x in sizes for arm in (of, over) if (arm, x) not in paired]:
+        (arm, value), *_ = absent
+        raise ClaimError(f"{arm} has no run at {size} {value:g}: choose common sizes in `where`")
+    pairs = [(paired[of, value], paired[over, value]) for value in sizes]
 
     def statistic(seeds: np.ndarray) -> Estimate:
         factors = [
             _log2_factor(steps_to_final_loss(arm, other, seeds), float(other.steps[-1]))
-            for arm, other in pairs.values()
+            for arm, other in pairs
         ]
-        return analysis_sweeps.slope(list(pairs), factors)
+        return analysis_sweeps.slope(list(map(float, sizes)), factors)
 
-    every = [curve for pair in pairs.values() for curve in pair]
-    count, level = min(len(c.losses) for c in every), max(c.level for c in every)
-    return over_seeds(statistic, count, level=level)
+    count, level = len(pairs[0][0].losses), max(curve.level for curve in paired.values())
+    estimate = over_seeds(statistic, count, level=level)
+    note = analysis_sweeps.left_out_note(left_out, f"{column} and {size}", "lr")
+    return estimate.with_caveats(note, left_out)
 
 
 def _log2_factor(steps: Estimate, last: float) -> Estimate:

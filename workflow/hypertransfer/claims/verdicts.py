@@ -127,8 +127,12 @@ def scorecard(
     for claim in map(Claim.parse, claims):
         try:
             verdict = _checked(claim, tables, seed)
-        except ClaimError as error:
-            nothing, text = undetermined(0, str(error)), f"it cannot be measured: {error}"
+        except (ArithmeticError, LookupError, ValueError) as error:  # ClaimError is a ValueError
+            expected = isinstance(error, ClaimError)
+            about = (
+                str(error) if expected else f"{type(error).__name__} in {claim.measure}: {error}"
+            )
+            nothing, text = undetermined(0, about), f"it cannot be measured: {about}"
             verdict = Verdict(claim, nothing, _unit(claim), UNDECIDED, text)
         facts = {"registered": registered[claim.id], "scale": scale, "edition": edition}
         rows.append({"study": study, **verdict.row(), **facts})
