@@ -11,6 +11,7 @@ from tests.support.claims import make_runs
 from hypertransfer.claims import reach
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.reach import CONTRAST, LEVEL, MOVES, STAYS, Range, Reach
+from hypertransfer.runs.table_values import name_of
 
 WIDTH = "shape.width"
 
@@ -86,6 +87,19 @@ def test_a_number_of_steps_is_a_share_of_the_most():
     steps += [{"optimizer": "adamw", "steps": 400}]
     measure = measures()["horizon_ratio"]
     options = {**measure.options, "of": "muon", "over": "adamw"}
+    assert measure.values.reach(steps, options) == (0.25, 1, 0)
+
+
+@pytest.mark.parametrize(("of", "over"), [(4.0, 0.1), (4, 2.0), (True, False)])
+def test_arms_that_are_no_texts_are_told_apart_by_the_names_of_measures(of, over):
+    names = {"of": name_of(of), "over": name_of(over)}
+    both = [*rows(HALVES, arm=of), *rows({8: range(5), 128: range(5)}, arm=over)]
+    measure = measures()["shift_contrast"]
+    options = {**measure.options, **names, "column": "arm"}
+    assert measure.values.reach(both, options) == (-1 - 3, 1 + 3, 0)
+    steps = [{"arm": of, "steps": n} for n in (100, 400)] + [{"arm": over, "steps": 400}]
+    measure = measures()["horizon_ratio"]
+    options = {**measure.options, **names, "column": "arm"}
     assert measure.values.reach(steps, options) == (0.25, 1, 0)
 
 

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from hypertransfer.claims.bars import TOLERANCE
+from hypertransfer.runs.table_values import name_of
 
 Row = Mapping[str, Any]
 STAYS, MOVES, CONTRAST, LEVEL = ("stays", "moves", "contrast", "level")
@@ -175,12 +176,14 @@ def stable_shift(rows: Sequence[Row], options: Mapping[str, Any]) -> Reach:
     return reach if options["signed"] else reach.magnitude
 
 
+def _of_arm(rows: Sequence[Row], options: Mapping[str, Any], arm: str) -> list[Row]:
+    """The rows of the arm that an option names, by the names that measures give to arms."""
+    return [row for row in rows if name_of(row[options["column"]]) == options[arm]]
+
+
 def shift_contrast(rows: Sequence[Row], options: Mapping[str, Any]) -> Reach:
     """The reach of the difference of the shifts of two arms."""
-    of, over = (
-        optimum_shift([row for row in rows if str(row[options["column"]]) == options[arm]], options)
-        for arm in ("of", "over")
-    )
+    of, over = (optimum_shift(_of_arm(rows, options, arm), options) for arm in ("of", "over"))
     return Reach(of.least_high - over.greatest_low, of.greatest_low - over.least_high)
 
 
@@ -193,8 +196,7 @@ def place_range(rows: Sequence[Row], options: Mapping[str, Any]) -> Reach:
 def horizon_share(rows: Sequence[Row], options: Mapping[str, Any]) -> Reach:
     """The reach of a number of steps of one arm, as a share of the most steps of the other arm."""
     steps = {
-        arm: [row[options["size"]] for row in rows if str(row[options["column"]]) == options[arm]]
-        for arm in ("of", "over")
+        arm: [row[options["size"]] for row in _of_arm(rows, options, arm)] for arm in ("of", "over")
     }
     if not steps["of"] or not steps["over"]:
         return Reach(0.0)
