@@ -78,6 +78,20 @@ def test_the_share_of_runs_that_diverged():
     assert found.value == pytest.approx(100 / 3)
 
 
+def test_equal_counts_in_all_seeds_leave_an_interval():
+    """Of nine pairs, three diverged under adamw alone: Clopper and Pearson at 97.5 % each."""
+    given = tables(arm("muon", [1, 2, math.inf]), arm("adamw", [1, math.inf, math.inf]))
+    found = measured("diverged_advantage", given, of="muon", over="adamw")
+    assert found.low < 0 < found.value < found.high < 100
+
+
+def test_arms_without_a_common_learning_rate_are_not_compared():
+    given = tables(arm("muon", [1, math.inf], lrs=[1, 2]), arm("adamw", [1, 2], lrs=[4, 8]))
+    found = measured("diverged_advantage", given, of="muon", over="adamw")
+    assert math.isnan(found.value)
+    assert found.caveat == "no value of lr was run by every seed of both arms"
+
+
 def test_where_no_run_diverged_nothing_is_told():
     found = measured("diverged_advantage", tables(arm("muon", [1, 2, 3]), arm("adamw", [1, 2, 3])),
                      of="muon", over="adamw")  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 from tests.simulations.synthetic import Noise, World, exponential, quadratic_loss, split
 
 from hypertransfer.analysis import arms, contrasts, trajectories
@@ -270,6 +271,19 @@ def ratio(deviation: float) -> Draw:
     return draw
 
 
+def diverged(noise: float) -> Draw:
+    """Runs diverge above a learning rate that varies with the seed, on a grid of seven octaves."""
+
+    def draw(rng: np.random.Generator, count: int) -> tuple[Estimate, float]:
+        edges = rng.uniform(3, 4), rng.uniform(2, 3)
+        rates = np.arange(7.0)
+        chances = [special.ndtr((rates - edge) / noise).mean() for edge in edges]
+        limits = np.array(edges)[:, None, None] + noise * rng.normal(size=(2, count, 1))
+        return arms.diverged_difference(rates > limits), 100 * float(chances[1] - chances[0])
+
+    return draw
+
+
 def share(chance: float) -> Draw:
     """The share of groups that improve."""
 
@@ -362,6 +376,12 @@ SCENARIOS: Mapping[str, Scenario] = {
     "range equal": Scenario("arms_range", "3 equal arms", arms_range(3)),
     "range apart": Scenario("arms_range", "3 arms, one 5 % above", arms_range(3, 5), wider=JOINT),
     "ratio": Scenario("arms_ratio, steps_ratio, …", "0.7, seeds vary by 20 %", ratio(0.2)),
+    "diverged": Scenario(
+        "diverged_advantage", "seeds vary by 0.5 octaves", diverged(0.5), wider=DISCRETE
+    ),
+    "diverged alike": Scenario(
+        "diverged_advantage", "seeds vary by 0.05 octaves", diverged(0.05), wider=DISCRETE
+    ),
     "share": Scenario(
         "tasks_improved", "80 % of the groups", share(0.8), (6, 8, 14), wider=DISCRETE
     ),

@@ -10,7 +10,7 @@ from hypertransfer.analysis import curves, trajectories
 from hypertransfer.analysis.additive import column_means
 from hypertransfer.analysis.contrasts import least_lead, level_range
 from hypertransfer.analysis.estimate import AnalysisError, Estimate, exact, undetermined
-from hypertransfer.analysis.intervals import LEVEL, over_seeds
+from hypertransfer.analysis.intervals import LEVEL, over_seeds, share_of
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.sweeps import (
@@ -181,6 +181,29 @@ def at_tuned(runs: pd.DataFrame, column: str, size: str) -> tuple[pd.DataFrame, 
 
 Losses = Mapping[str, "np.ndarray"]  # by arm: the losses (seed,) that are compared
 Estimator = Callable[[Losses, float], Estimate]  # of losses and the level of the interval
+
+
+def diverged_difference(diverged: np.ndarray, level: float = LEVEL) -> Estimate:
+    """The percentage of runs of the second arm that diverged, minus that of the first arm.
+
+    The interval is the union of two intervals. One is over seeds (see `over_seeds`). The other has
+    exact intervals of the shares of pairs of runs of which only the second, or only the first,
+    diverged (see `share_of`), each with half of the error; it remains where all seeds have the same
+    counts.
+
+    Args:
+        diverged: whether the runs (arm, seed, place) of two arms diverged.
+        level: the probability with which the interval should cover.
+    """
+    first, second = diverged.astype(bool)
+    differences = 100.0 * (second.mean(axis=1) - first.mean(axis=1))
+    seeds = over_seeds(lambda s: exact(float(differences[s].mean())), len(first), level=level)
+    worse, better = (
+        share_of(int(pairs.sum()), pairs.size, level=(1 + level) / 2)
+        for pairs in (second & ~first, first & ~second)
+    )
+    low, high = 100 * (worse.low - better.high), 100 * (worse.high - better.low)
+    return replace(seeds, low=min(seeds.low, low), high=max(seeds.high, high))
 
 
 def of_means(statistic: Callable[[Mapping[str, float]], float], *, log: bool = False) -> Estimator:

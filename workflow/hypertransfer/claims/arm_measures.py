@@ -9,6 +9,7 @@ from hypertransfer.analysis import curves
 from hypertransfer.analysis import sweeps as analysis_sweeps
 from hypertransfer.analysis.arms import (
     compare,
+    diverged_difference,
     horizon_to_loss,
     lead,
     named,
@@ -222,23 +223,23 @@ def diverged_advantage(
 ) -> Estimate:
     """The percentage of runs of `over` that diverged, minus that of `of`.
 
-    Each arm has one run for each seed and value of `axis`. Positive if fewer runs of `of` diverged.
+    Runs are compared at the values of `axis` that every seed of both arms ran. Positive if fewer
+    runs of `of` diverged.
     """
     runs = of_arms(unique_runs(tables), column, "status", (of, over))
     need("runs", runs, ("seed", axis))
-    shares = runs.assign(share=100.0 * (runs["status"] == "diverged"))
-    table = shares.pivot_table(index="seed", columns=column, values="share").dropna()
+    kept, left_out = analysis_sweeps.common_seeds(runs, column)
+    gone = kept.assign(gone=(kept["status"] == "diverged").astype(float))
+    table = gone.pivot_table(index=[column, "seed"], columns=axis, values="gone")
+    table = table.dropna(axis="columns")
+    count = kept["seed"].nunique()
+    if table.empty:
+        return undetermined(count, f"no value of {axis} was run by every seed of both arms")
     if not table.to_numpy().any():
         text = "no run of either diverged, so there is nothing to tell: try larger learning rates"
-        return undetermined(len(table), text)
-
-    def statistic(seeds: np.ndarray) -> Estimate:
-        means = table.iloc[seeds].mean()
-        return exact(float(means[over] - means[of]))
-
-    left_out = runs["seed"].nunique() - len(table)
-    note = analysis_sweeps.left_out_note(left_out, column, axis)
-    return over_seeds(statistic, len(table)).with_caveats(note, left_out)
+        return undetermined(count, text)
+    found = diverged_difference(np.stack([table.loc[of], table.loc[over]]))
+    return found.with_caveats(analysis_sweeps.left_out_note(left_out, column), left_out)
 
 
 @measure("octaves", values=Range(contrast=True))
