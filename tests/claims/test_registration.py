@@ -43,6 +43,7 @@ CONTROL = {"measure": "optimum_shift", "where": {"grid": "sp"}, "bar": {"min": 2
         {"options": {"signed": True}},
         {"bar": {"max": 2}},
         {"control": CONTROL},
+        {"min_seeds": 5},
     ],
 )
 def test_what_decides_a_verdict_is_in_the_digest(changes):

@@ -1,7 +1,8 @@
 """When the claims of a study were fixed, and what was changed since.
 
-A registration holds a digest of each claim: its kind, measure, options, rows, bar and control. The
-sentence, the source and the origin of the bar are not part of the digest.
+A registration holds a digest of each claim: its kind, measure, options, rows, bar, control and
+least number of seeds. The sentence, the source and the origin of the bar are not part of the
+digest.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ def _latest(entry: Entry) -> str:
 
 def claim_digest(claim: Claim) -> str:
     """The digest of everything that decides how a claim is judged."""
-    names = ("kind", "measure", "where", "options", "bar", "control")
+    names = ("kind", "measure", "where", "options", "bar", "control", "min_seeds")
     return digest({name: plain(getattr(claim, name)) for name in names}, DIGITS)
 
 
