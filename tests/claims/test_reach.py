@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+import pandas as pd
 import pytest
 from tests.support.claims import make_runs
 
+from hypertransfer.analysis import searches
 from hypertransfer.claims import reach
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.reach import CONTRAST, LEVEL, MOVES, STAYS, Range, Reach
@@ -90,6 +93,7 @@ def test_a_number_of_steps_is_a_share_of_the_most():
     assert measure.values.reach(steps, options) == (0.25, 1, 0)
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize(("of", "over"), [(4.0, 0.1), (4, 2.0), (True, False)])
 def test_arms_that_are_no_texts_are_told_apart_by_the_names_of_measures(of, over):
     names = {"of": name_of(of), "over": name_of(over)}
@@ -104,9 +108,40 @@ def test_arms_that_are_no_texts_are_told_apart_by_the_names_of_measures(of, over
 
 
 def test_places_lie_between_the_outer_ones():
+=======
+PLACES = (-0.5, 0, 0.5, 1, 1.5)
+
+
+def lines(**places: Sequence[float | None]) -> list[dict]:
+    return [{"target": name, "place": x} for name, xs in places.items() for x in xs]
+
+
+def place_reach(**places: Sequence[float | None]) -> Reach:
+>>>>>>> part_c
     measure = measures()["minimum_shift"]
-    tried = [{"place": x} for x in (0, 0.5, 1, None)]
-    assert measure.values.reach(tried, measure.options) == (0, 1, 0)
+    return measure.values.reach(lines(**places), measure.options)
+
+
+def test_places_are_known_to_half_a_step():
+    found = place_reach(same=PLACES, wider=(*PLACES, None))
+    assert found == (0.5, 1.5, 0.5)
+    assert reach.fault(found, {"max": 0.5}, "").startswith("it cannot hold")
+    assert reach.fault(found, {"max": 0.25}, "").startswith("it cannot hold")
+    assert reach.fault(found, {"max": 0.75}, "") == ""
+    assert place_reach(same=(0, 1, 2), wider=(2, 3, 4)) == (3, 3, 2)
+    assert place_reach(same=(0, 1), wider=(0, 1)).least_high == math.inf, "all places are open"
+
+
+@pytest.mark.parametrize("least", [(0.5, 0.5), (0, 1), (-0.5, 1.5), (1.5, 0), (1, 0.5)])
+def test_no_measured_range_of_places_leaves_its_reach(least):
+    groups = [
+        pd.DataFrame([[abs(x - place) for x in PLACES]] * 3, columns=PLACES) for place in least
+    ]
+    estimate = searches.minimum_shift(groups, np.arange(3))
+    found = place_reach(same=PLACES, wider=PLACES)
+    assert estimate.high >= found.least_high
+    assert estimate.low <= found.greatest_low
+    assert estimate.high - estimate.low >= found.width
 
 
 def test_without_rows_the_measure_alone_bounds_the_value():

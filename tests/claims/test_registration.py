@@ -43,6 +43,7 @@ CONTROL = {"measure": "optimum_shift", "where": {"grid": "sp"}, "bar": {"min": 2
         {"options": {"signed": True}},
         {"bar": {"max": 2}},
         {"control": CONTROL},
+        {"min_seeds": 5},
     ],
 )
 def test_what_decides_a_verdict_is_in_the_digest(changes):
@@ -95,6 +96,30 @@ def test_a_claim_that_is_gone_is_dropped_with_its_reason():
     assert list(left.claims) == ["mup-width"]
     assert left.dropped["other"].reason == "nobody states it"
     assert left.claims == registered(claim()).claims
+
+
+def test_a_dropped_claim_that_is_back_keeps_its_history_and_needs_a_reason():
+    first = registered(claim(), claim(id="other"))
+    moved = registered(claim(bar={"max": 2}), claim(id="other"), before=first, reason="no power")
+    gone = registered(claim(id="other"), before=moved, date="2026-02-03", reason="not stated")
+    assert gone.dropped["mup-width"].entry == moved.claims["mup-width"]
+    back = [claim(), claim(id="other")]
+    assert needs_reason(gone, back) == ["mup-width"]
+    again = registered(*back, before=gone, date="2026-03-04", reason="it is", results="after")
+    entry = again.claims["mup-width"]
+    assert (entry.fixed, entry.results, again.dropped) == (FIRST, "before", {})
+    assert [change.reason for change in entry.changes] == [
+        "no power", "dropped: not stated", "taken up again: it is"
+    ]  # fmt: skip
+    assert again.status(claim()).startswith(f"changed {FIRST}: no power; changed 2026-02-03: ")
+    assert needs_reason(again, back) == []
+
+
+def test_a_dropped_claim_is_read_back_with_its_entry():
+    both = registered(claim(), claim(id="other"))
+    both = registered(claim(bar={"max": 2}), claim(id="other"), before=both, reason="why")
+    left = registered(claim(id="other"), before=both, reason="gone")
+    assert Registration.parse(left.plain()) == left
 
 
 def test_single_claims_are_registered():

@@ -78,6 +78,42 @@ def test_a_claim_whose_runs_are_stored_is_registered_after_results(capsys):
     assert load_registration("mine", STUDIES).claims["stays"].results == "after"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tables/cells.parquet",
+        "report.html",
+        "made/tables/0123/probes.parquet",
+        "made/reports/0.ipynb",
+    ],
+)
+def test_results_of_another_config_are_results(name):
+    file = Path("results/mine") / name
+    file.parent.mkdir(parents=True)
+    file.touch()
+    claims("mine", "--register")
+    assert load_registration("mine", STUDIES).claims["stays"].results == "after"
+
+
+def test_a_run_that_another_scale_has_is_a_result():
+    config = {"job_minutes": 3}
+    keys = {
+        scale: {run.key for run in load_plan("mine", config, scale, STUDIES).runs["sweep"]}
+        for scale in ("smoke", "desk")
+    }
+    key = min(keys["smoke"] - keys["desk"])
+    Store("results/store").put("runs", key, {}, {})
+    claims("mine", "--register")
+    assert load_registration("mine", STUDIES).claims["stays"].results == "after"
+
+
+def test_files_that_hold_no_results_are_none():
+    Path("results/mine/made").mkdir(parents=True)
+    Path("results/mine/made/keys.json").touch()
+    claims("mine", "--register")
+    assert load_registration("mine", STUDIES).claims["stays"].results == "before"
+
+
 def test_a_changed_claim_needs_a_reason(capsys):
     claims("mine", "--register")
     before = FILE.read_text()

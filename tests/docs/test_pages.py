@@ -15,6 +15,7 @@ from hypertransfer.analysis.intervals import LEVEL
 from hypertransfer.analysis.numerals import percent
 from hypertransfer.catalogue.config_schemas import schema
 from hypertransfer.claims.claim import Claim
+from hypertransfer.claims.families import measures
 from hypertransfer.cli.arguments import parser
 from hypertransfer.maintenance import references
 from hypertransfer.report import reference
@@ -39,6 +40,23 @@ def test_every_study_has_a_page_and_a_scorecard():
     for folder in ("studies", "scorecards"):
         found = {path.stem for path in (DOCS / folder).glob("*.md")} - {"index"}
         assert found == set(STUDIES)
+
+
+def test_estimators_says_of_every_measure_whether_it_is_simulated():
+    simulated = {
+        name.strip("`")
+        for name in re.findall(
+            r"^\| (`.*?) \|", (DOCS / "reference" / "coverage.md").read_text("utf-8"), re.M
+        )
+    }
+    simulated = {
+        name for cell in simulated for name in re.findall(r"[a-z]+_[a-z_]+|advantage", cell)
+    }
+    text = (DOCS / "reference" / "estimators.md").read_text("utf-8")
+    yes, no = text.partition("## Coverage")[2].partition("## ")[0].split("not simulated", 1)
+    named, without = (set(re.findall(r"`(\w+)`", part)) for part in (yes, no))
+    assert simulated <= named
+    assert named | without >= set(measures())
 
 
 def links(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import combinations, pairwise, product
 from typing import Any, NamedTuple
 
 from hypertransfer.claims.bars import TOLERANCE
@@ -188,9 +188,37 @@ def shift_contrast(rows: Sequence[Row], options: Mapping[str, Any]) -> Reach:
 
 
 def place_range(rows: Sequence[Row], options: Mapping[str, Any]) -> Reach:
-    """The reach of the range of places, of those that were tried."""
-    places = [row[options["along"]] for row in rows if row.get(options["along"]) is not None]
-    return Reach(0.0, max(places) - min(places)) if places else Reach(0.0)
+    """The reach of the range over groups of the place of least loss.
+
+    Each place is known to half a step, and is open beyond the first and the last one tried. If two
+    groups have the same place, the interval of their range is therefore from 0 to a step.
+    """
+    tried: dict[Any, set[float]] = {}
+    for row in rows:
+        if row.get(options["along"]) is not None:
+            tried.setdefault(row[options["between"]], set()).add(row[options["along"]])
+    groups = [sorted(places) for places in tried.values()]
+    pairs = [_distance(one, other) for one, other in combinations(groups, 2)]
+    least, greatest, widths = zip(*pairs, strict=True) if pairs else ((0.0,), (math.inf,), (0.0,))
+    return Reach(max(least), max(greatest), min(widths))
+
+
+def _distance(one: Sequence[float], other: Sequence[float]) -> Reach:
+    """The reach of the distance between the optima on two ladders."""
+    inner = [
+        [((a + b) / 2, (b + c) / 2) for a, b, c in zip(x, x[1:], x[2:], strict=False)]
+        for x in (one, other)
+    ]
+    intervals = [
+        (max(0.0, a[0] - b[1], b[0] - a[1]), max(a[1] - b[0], b[1] - a[0]))
+        for a, b in product(*inner)
+    ]
+    shift = _difference(_optima(one), _optima(other))
+    return Reach(
+        min((high for _, high in intervals), default=math.inf),
+        max(0.0, shift.greatest_low, -shift.least_high),
+        min((high - low for low, high in intervals), default=math.inf),
+    )
 
 
 def horizon_share(rows: Sequence[Row], options: Mapping[str, Any]) -> Reach:

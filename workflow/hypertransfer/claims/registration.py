@@ -1,13 +1,14 @@
 """When the claims of a study were fixed, and what was changed since.
 
-A registration holds a digest of each claim: its kind, measure, options, rows, bar and control. The
-sentence, the source and the origin of the bar are not part of the digest.
+A registration holds a digest of each claim: its kind, measure, options, rows, bar, control and
+least number of seeds. The sentence, the source and the origin of the bar are not part of the
+digest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypertransfer.claims.claim import Claim
@@ -59,10 +60,30 @@ class Entry(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class Dropped(Section):
-    """A claim that the study no longer has, with the date and the reason."""
+    """A claim that the study no longer has.
+
+    Attributes:
+        date: the date on which it was dropped.
+        reason: why it was dropped.
+        entry: its registration until then.
+    """
 
     date: str
     reason: str
+    entry: Entry
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Dropped:
+        """The dropped claim of a mapping that the schema has accepted."""
+        return cls(**{**values, "entry": Entry.parse(values["entry"])})
+
+    def restored(self, claim: Claim, date: str, reason: str) -> Entry:
+        """The registration of the claim that the study has again, with its whole history."""
+        was = self.entry.digest
+        gone = Change(date=self.date, reason=f"dropped: {self.reason}", was=was)
+        back = Change(date=date, reason=f"taken up again: {reason}", was=was)
+        changes = (*self.entry.changes, gone, back)
+        return replace(self.entry, digest=claim_digest(claim), changes=changes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +126,7 @@ def _latest(entry: Entry) -> str:
 
 def claim_digest(claim: Claim) -> str:
     """The digest of everything that decides how a claim is judged."""
-    names = ("kind", "measure", "where", "options", "bar", "control")
+    names = ("kind", "measure", "where", "options", "bar", "control", "min_seeds")
     return digest({name: plain(getattr(claim, name)) for name in names}, DIGITS)
 
 
@@ -124,7 +145,8 @@ def register(
         registration: the registration so far.
         claims: the claims of the study.
         date: today's date.
-        reason: why registered claims were changed or dropped; not used for new claims.
+        reason: why registered claims were changed, dropped or taken up again; not used for new
+            claims.
         results: for each claim, whether there are no results of its runs yet (`before`) or some
             (`after`).
         only: ids of the claims to register; all if empty.
@@ -133,12 +155,14 @@ def register(
     entries, dropped = dict(registration.claims), dict(registration.dropped)
     for claim in claims:
         if not wanted or claim.id in wanted:
+            if claim.id in dropped:
+                entries[claim.id] = dropped.pop(claim.id).restored(claim, date, reason)
+                continue
             entry = entries.get(claim.id)
             entries[claim.id] = _registered(entry, claim, date, reason, results[claim.id])
     present = [claim.id for claim in claims]
     for name in [name for name in entries if name not in present and name in (wanted or entries)]:
-        del entries[name]
-        dropped[name] = Dropped(date=date, reason=reason)
+        dropped[name] = Dropped(date=date, reason=reason, entry=entries.pop(name))
     ordered = {name: entries[name] for name in present if name in entries}
     rest = {name: entry for name, entry in entries.items() if name not in ordered}
     return Registration(study=registration.study, claims={**ordered, **rest}, dropped=dropped)
@@ -158,11 +182,12 @@ def _registered(entry: Entry | None, claim: Claim, date: str, reason: str, resul
 def needs_reason(
     registration: Registration, claims: Sequence[Claim], only: Iterable[str] = ()
 ) -> list[str]:
-    """The ids of registered claims that were changed or dropped since, and so need a reason."""
+    """The ids of claims that need a reason: changed or dropped since, or dropped and back."""
     present, wanted = {claim.id: claim for claim in claims}, set(only)
-    return [
+    changed = [
         name
         for name, entry in registration.claims.items()
-        if (not wanted or name in wanted)
-        and (name not in present or claim_digest(present[name]) != entry.digest)
+        if name not in present or claim_digest(present[name]) != entry.digest
     ]
+    back = [name for name in registration.dropped if name in present]
+    return [name for name in (*changed, *back) if not wanted or name in wanted]
