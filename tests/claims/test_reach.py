@@ -93,7 +93,6 @@ def test_a_number_of_steps_is_a_share_of_the_most():
     assert measure.values.reach(steps, options) == (0.25, 1, 0)
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize(("of", "over"), [(4.0, 0.1), (4, 2.0), (True, False)])
 def test_arms_that_are_no_texts_are_told_apart_by_the_names_of_measures(of, over):
     names = {"of": name_of(of), "over": name_of(over)}
@@ -107,8 +106,6 @@ def test_arms_that_are_no_texts_are_told_apart_by_the_names_of_measures(of, over
     assert measure.values.reach(steps, options) == (0.25, 1, 0)
 
 
-def test_places_lie_between_the_outer_ones():
-=======
 PLACES = (-0.5, 0, 0.5, 1, 1.5)
 
 
@@ -117,7 +114,6 @@ def lines(**places: Sequence[float | None]) -> list[dict]:
 
 
 def place_reach(**places: Sequence[float | None]) -> Reach:
->>>>>>> part_c
     measure = measures()["minimum_shift"]
     return measure.values.reach(lines(**places), measure.options)
 
