@@ -5,26 +5,28 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from hypertransfer.catalogue.config_schemas import scales
 from hypertransfer.claims import reach
 from hypertransfer.claims.bars import bar_text
 from hypertransfer.claims.claim import Claim
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.registration import AFTER, BEFORE, needs_reason, register
 from hypertransfer.planning import load
+from hypertransfer.planning.jobs import RESULTS
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError, known_names
 from hypertransfer.runs.scorecard import KINDS
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.main_config import main_config, studies_folder
-from hypertransfer.studies.planned import Planned
 from hypertransfer.studies.registrations import save_registration
 
 WIDTH = 110
+MADE = ("*.parquet", "*.html", "*.ipynb")  # tables and reports
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -97,14 +99,13 @@ def _register(
     if changed and not reason:
         text = f"say why {', '.join(changed)} of {plan.name} changed since their registration"
         raise ProblemError([Problem(("--reason",), NO_VALUE, text)])
-    store = Store(config["store"])
-    results = {c.id: AFTER if has_results(plan, store, c) else BEFORE for c in claims}
+    state = AFTER if has_results(plan.name, config, folder) else BEFORE
     new = register(
         plan.registration,
         claims,
         date=date.today().isoformat(),
         reason=reason,
-        results=results,
+        results={claim.id: state for claim in claims},
         only=only,
     )
     file = save_registration(new, folder)
@@ -112,13 +113,19 @@ def _register(
     return f"wrote {file}: {count} new, {len(changed)} changed or dropped"
 
 
-def has_results(plan: StudyPlan, store: Store, claim: Claim) -> bool:
-    """Whether results that a claim can read exist: runs of its grids, or tables of its replays."""
-    if measures()[claim.measure].table != "runs":
-        return any(Path(file).exists() for file in plan.spaces.table_files)
-    planned = Planned(plan.study.runs)
-    parts = [part for part in (claim, claim.control) if part]
-    grids = {run.row["grid"] for part in parts for run in planned.selected(part.where)}
-    if not grids:  # it reads runs of searches, whose keys are not known
-        return any(Path(file).exists() for job in plan.search_jobs for file in job.files)
-    return any(store.has("runs", run.key) for name in grids for run in plan.runs[name])
+def has_results(name: str, config: Mapping[str, Any], folder: Path) -> bool:
+    """Whether there are results of a study: a table, a report, or a stored run at any scale.
+
+    Tables and reports count whatever config or code they were made with, since somebody may have
+    read them. So does a stored run of any grid.
+
+    Raises:
+        ConfigError: the study has problems at one of the scales.
+    """
+    root = RESULTS / name
+    if any(file.is_file() for kind in MADE for file in root.rglob(kind)):
+        return True
+    store = Store(config["store"])
+    plans = (load.load_plan(name, config, scale, folder) for scale in scales())
+    runs = (run for plan in plans for of_grid in plan.runs.values() for run in of_grid)
+    return any(store.has("runs", run.key) for run in runs)
