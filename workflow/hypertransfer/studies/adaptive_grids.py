@@ -61,11 +61,13 @@ def arms(grid: Grid, runs: Sequence[Run]) -> list[ArmRuns]:
         members.setdefault(text, []).append(index)
         points.setdefault(text, point)
     groups = _size_groups(grid, list(points.values()))
+    measured = [axis for group in groups for axis in _measuring(group, list(points.values()))]
+    sizes = {axis for group in groups for axis in group}
     return [
         ArmRuns(
             points[text],
-            canonical({k: v for k, v in points[text].items() if not any(k in g for g in groups)}),
-            tuple(math.log2(points[text][group[0]]) for group in groups),
+            canonical({axis: v for axis, v in points[text].items() if axis not in sizes}),
+            tuple(math.log2(points[text][axis]) for axis in measured),
             settings_at(grid, axis, runs[indices[0]].point),
             indices,
         )
@@ -74,17 +76,23 @@ def arms(grid: Grid, runs: Sequence[Run]) -> list[ArmRuns]:
 
 
 def _size_groups(grid: Grid, points: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """The axes along which optima are continued; the first axis of a group measures the size.
+    """The sizes along which optima are continued; sizes that are zipped are one group.
 
     An axis is a size if its name begins as one of `SIZES` and all its values are positive numbers.
-    All axes that are zipped with a size vary with it.
     """
-    groups = []
-    for group in axis_groups(grid):
-        sizes = [axis for axis in group if axis.startswith(SIZES) and _positive(axis, points)]
-        if sizes:
-            groups.append([*sizes, *(axis for axis in group if axis not in sizes)])
-    return groups
+    groups = (
+        [axis for axis in group if axis.startswith(SIZES) and _positive(axis, points)]
+        for group in axis_groups(grid)
+    )
+    return [group for group in groups if group]
+
+
+def _measuring(sizes: Sequence[str], points: Sequence[Mapping[str, Any]]) -> Sequence[str]:
+    """The first of zipped sizes that tells all their values apart; all of them if none does."""
+    distinct = len({tuple(point[axis] for axis in sizes) for point in points})
+    telling = (axis for axis in sizes if len({point[axis] for point in points}) == distinct)
+    first = next(telling, None)
+    return sizes if first is None else [first]
 
 
 def _positive(axis: str, points: Sequence[Mapping[str, Any]]) -> bool:
