@@ -24,14 +24,23 @@ def test_the_first_round_runs_the_smallest_size_wide_with_one_seed():
     assert len(apart.runs) == 5, "a family of its own has nothing smaller"
 
 
-def test_a_bracketed_arm_gets_its_other_seeds_at_the_best_value_and_its_neighbours_only():
-    (found,), made = rounds_of([arm()], [parabola(0.2)])
-    assert notches(made[1][0]) == [-1, 0, 1]
-    assert {seed for _, seed in made[1][0].runs} == {1, 2}
+def test_a_bracketed_arm_gets_its_other_seeds_within_two_steps_of_the_best_value():
+    (found,), made = rounds_of([arm()], [parabola(1.2)])
+    assert notches(made[1][0]) == [-1, 0, 1, 2, 3]
+    assert {place for place in made[1][0].runs if place[0] < 3} == {
+        (notch, seed) for notch in (-1, 0, 1, 2) for seed in (1, 2)
+    }
     assert made[1][0].bracketed
     assert made[2][0].runs == made[3][0].runs == []
     assert "complete" in made[2][0].reason
-    assert len(found.losses) == 5 + 6
+    assert len(found.losses) == 6 * 1 + 5 * 2
+
+
+def test_a_value_that_diverged_gets_no_further_seeds():
+    _, made = rounds_of([arm()], [parabola(0.2, diverges=0.5)])
+    assert notches(made[1][0]) == [-2, -1, 0]
+    _, made = rounds_of([arm()], [parabola(0.2, diverges=1.5)])
+    assert notches(made[1][0]) == [-2, -1, 0, 1]
 
 
 def test_open_sides_are_extended_until_they_are_bracketed():
@@ -39,7 +48,7 @@ def test_open_sides_are_extended_until_they_are_bracketed():
     assert notches(made[1][0]) == [3, 4]
     assert "not bracketed above: extended to 8 to 16" in made[1][0].reason
     assert notches(made[2][0]) == [5, 6]
-    assert notches(made[3][0]) == [3, 4, 5]
+    assert notches(made[3][0]) == [2, 3, 4, 5, 6]
     assert "bracketed" in sweep.outcome(found)
     assert "not bracketed" not in sweep.outcome(found)
 
@@ -86,24 +95,25 @@ def test_sizes_predict_along_one_axis_at_a_time():
 
 def test_refinement_comes_after_seeds_and_around_the_best_value():
     (found,), made = rounds_of([arm(finest=0.25)], [parabola(0.3)])
-    assert notches(made[1][0]) == [-4, 0, 4]
+    assert notches(made[1][0]) == [-8, -4, 0, 4, 8]
     assert notches(made[2][0]) == [-2, 2]
     assert {seed for _, seed in made[2][0].runs} == {0, 1, 2}
     assert notches(made[3][0]) == [1, 3]  # quarters about the half octave, which is better
     assert curve(found.losses, 4).best == 1
 
 
-def test_a_neighbour_that_is_tied_with_the_best_value_brings_the_next_one():
-    flat = {-2: 1.5, -1: 1.2, 0: 1.0, 1: 1.0001, 2: 1.4}
-    one = arm({(notch, 0): level for notch, level in flat.items()})
-    (decision,) = sweep.propose([one], 2)
-    assert notches(decision) == [-1, 0, 1, 2]
+def test_a_refined_neighbour_that_is_tied_with_the_best_value_brings_the_next_one():
+    flat = {-4: 1.5, -2: 1.2, 0: 1.0, 1: 1.0001, 2: 1.0002, 4: 1.4}
+    seen = {(n, seed): level for n, level in flat.items() for seed in range(3) if n != 1}
+    one = arm({**seen, (1, 0): flat[1]}, finest=0.5)
+    (decision,) = sweep.propose([one], 3)
+    assert decision.runs == [(-1, 0), (-1, 1), (-1, 2), (1, 1), (1, 2)]
 
 
 def test_the_end_of_the_range_is_said_and_the_best_value_still_gets_its_seeds():
     (found,), made = rounds_of([arm(octaves=4)], [parabola(9)])
     assert "not bracketed above: the range of 4 octaves ends there" in made[1][0].reason
-    assert notches(made[1][0]) == [1, 2]
+    assert notches(made[1][0]) == [0, 1, 2]
     assert not made[1][0].bracketed
     assert "not bracketed above (4 octaves end)" in sweep.outcome(found)
 

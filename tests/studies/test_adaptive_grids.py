@@ -9,6 +9,9 @@ from tests.support.adaptive import adaptive_study
 from tests.support.configs import load
 from tests.support.specs import VALID
 
+from hypertransfer.rounds import sweep
+from hypertransfer.rounds.arm import Arm
+from hypertransfer.rounds.curve import curve
 from hypertransfer.rounds.settings import Adaptive
 from hypertransfer.studies import adaptive_grids, grid_checks
 from hypertransfer.studies.document import ConfigError
@@ -56,6 +59,39 @@ def test_zipped_sizes_are_one_size():
     arms = adaptive_grids.arms(section, runs(section))
     assert [arm.sizes for arm in arms] == [(3.0,), (4.0,)]
     assert len({arm.family for arm in arms}) == 1
+
+
+def zipped(**axes):
+    section = grid(axes={**axes, "lr": FOUND, "seed": [0]}, zip=[list(axes)])
+    return section, adaptive_grids.arms(section, runs(section))
+
+
+def test_zipped_sizes_of_which_the_first_repeats_a_value_are_told_apart():
+    _, arms = zipped(**{"shape.width": [8, 8, 16], "shape.depth": [1, 2, 4]})
+    assert [arm.sizes for arm in arms] == [(0.0,), (1.0,), (2.0,)]
+    section, arms = zipped(**{"shape.width": [4, 4, 8], "shape.depth": [1, 2, 2]})
+    assert [arm.sizes for arm in arms] == [(2.0, 0.0), (2.0, 1.0), (3.0, 1.0)]
+    planned = runs(section)
+    ran = [
+        Arm(
+            one.point,
+            one.family,
+            one.sizes,
+            one.settings,
+            {(one.settings.notch(planned[i].point["lr"]), 0): str(i) for i in one.indices},
+            {(notch, 0): 1.0 + abs(notch) for notch in (-1, 0, 1)},
+        )
+        for one in arms
+    ]
+    curves = [curve(one.losses, 1) for one in ran]
+    assert [sweep.predicted(index, ran, curves) for index in range(3)] == [None, 0, 0]
+    assert len(sweep.propose(ran, 2)) == 3
+
+
+def test_arms_of_one_family_are_equal_in_what_is_zipped_with_a_size():
+    _, arms = zipped(**{"shape.width": [8, 16, 32], "weight_decay": [0.1, 0.1, 0.2]})
+    assert [arm.sizes for arm in arms] == [(3.0,), (4.0,), (5.0,)]
+    assert arms[0].family == arms[1].family != arms[2].family
 
 
 def test_overrides_give_points_a_start_of_their_own():

@@ -3,11 +3,12 @@
 The first round runs a few whole steps around the start with the first seed. A side on which no
 level is clearly above the best one is *open*, and is extended until the best value is bracketed. A
 larger size whose optimum the smaller sizes predict beyond its values is extended there at once. The
-other seeds then run at the best value and its neighbours only, and after them the refinement.
+other seeds then run at the best value and two steps to each side, and after them the refinement.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from hypertransfer.rounds.arm import Arm, Decision, Place
@@ -16,7 +17,8 @@ from hypertransfer.rounds.settings import NARROW, WIDE, Adaptive
 
 EXTENSION = {2: 2}  # steps by which a round extends an open side
 LATE_EXTENSION = 4  # the same in later rounds
-SEEDED = 5  # most notches at which a round runs all seeds: the best, two neighbours on each side
+BESIDE = 2  # steps to each side of the best value at which all seeds run; see `_neighbourhood`
+SEEDED = 2 * BESIDE + 1  # most notches at which a round runs all seeds
 SIDES = {-1: "below", 1: "above"}
 
 
@@ -137,7 +139,7 @@ def _around(arm: Arm, found: Curve) -> tuple[list[Place], str]:
     """The runs that are missing around the best value, at the coarsest spacing that lacks some."""
     best, spacing = found.best, arm.settings.stride
     while spacing:
-        notches = _neighbourhood(found, spacing)
+        notches = _neighbourhood(arm, found, spacing)
         places = [(notch, seed) for notch in notches for seed in arm.seeds.get(notch, ())]
         missing = [place for place in places if place not in arm.losses]
         if best % spacing == 0 and missing:
@@ -148,15 +150,23 @@ def _around(arm: Arm, found: Curve) -> tuple[list[Place], str]:
     return [], f"complete: all seeds were run around {_text(arm, best)}"
 
 
-def _neighbourhood(found: Curve, spacing: int) -> list[int]:
-    """The best notch and its neighbours; beyond a neighbour that is not clearly worse, one more."""
+def _neighbourhood(arm: Arm, found: Curve, spacing: int) -> list[int]:
+    """The notches around the best one, `spacing` apart, that need all seeds.
+
+    At whole steps these are two on each side: a curve is fitted to the values within two places of
+    the best one. If one seed alone ran some of these, what leaves that seed out would be another
+    curve, and the interval would be wide. Closer notches lie between those of whole steps: a second
+    one runs only beyond a neighbour that is not clearly worse. A notch at which a seed diverged
+    needs no more seeds.
+    """
     notches = [found.best]
     for side in (-1, 1):
-        neighbour = found.best + side * spacing
-        notches.append(neighbour)
-        if neighbour in found.levels and not found.is_above(neighbour):
-            notches.append(neighbour + side * spacing)
-    return sorted(notches)
+        near, far = (found.best + side * place * spacing for place in (1, BESIDE))
+        notches.append(near)
+        tied = near in found.levels and not found.is_above(near)
+        if tied or spacing == arm.settings.stride:
+            notches.append(far)
+    return sorted(n for n in notches if math.isfinite(found.levels.get(n, 0.0)))
 
 
 def _text(arm: Arm, notch: int) -> str:
