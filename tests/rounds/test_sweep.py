@@ -102,6 +102,23 @@ def test_refinement_comes_after_seeds_and_around_the_best_value():
     assert curve(found.losses, 4).best == 1
 
 
+def test_larger_sizes_run_all_seeds_at_the_best_value_of_the_smallest_size():
+    arms = [arm(sizes=(size,), octaves=16) for size in (3.0, 4.0, 5.0)]
+    found, made = rounds_of(arms, [parabola(0), parabola(-2.6), parabola(-5.2)])
+    assert curve(found[2].losses, 1).best == -5
+    for large in found[1:]:
+        assert {(0, seed) for seed in range(3)} <= set(large.losses)
+    reasons = [decisions[2].reason for decisions in made]
+    assert any("all seeds at 1, the best of the smallest size" in text for text in reasons)
+    far = [arm(sizes=(3.0,)), arm(sizes=(4.0,), start="2^-4.5"), arm(sizes=(4.0,), family="g")]
+    found, _ = rounds_of(far, [parabola(0), parabola(-4.5), parabola(-4)])
+    for other in found[1:]:  # another lattice, and another family
+        assert sum(seed > 0 for _, seed in other.losses) == 5 * 2
+    unstable = [arm(sizes=(3.0,)), arm(sizes=(4.0,))]
+    found, _ = rounds_of(unstable, [parabola(0), parabola(-3, diverges=2)])
+    assert [place for place in found[1].losses if place[0] == 0] == [(0, 0)]
+
+
 def test_a_refined_neighbour_that_is_tied_with_the_best_value_brings_the_next_one():
     flat = {-4: 1.5, -2: 1.2, 0: 1.0, 1: 1.0001, 2: 1.0002, 4: 1.4}
     seen = {(n, seed): level for n, level in flat.items() for seed in range(3) if n != 1}

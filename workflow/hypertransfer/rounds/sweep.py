@@ -4,6 +4,7 @@ The first round runs a few whole steps around the start with the first seed. A s
 level is clearly above the best one is *open*, and is extended until the best value is bracketed. A
 larger size whose optimum the smaller sizes predict beyond its values is extended there at once. The
 other seeds then run at the best value and two steps to each side, and after them the refinement.
+Larger sizes also run all seeds at the best value of the smallest size, where transfer is measured.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ EXTENSION = {2: 2}  # steps by which a round extends an open side
 LATE_EXTENSION = 4  # the same in later rounds
 BESIDE = 2  # steps to each side of the best value at which all seeds run; see `_neighbourhood`
 SEEDED = 2 * BESIDE + 1  # most notches at which a round runs all seeds
+SAME = 1e-9  # octaves up to which two values are the same
 SIDES = {-1: "below", 1: "above"}
 
 
@@ -28,19 +30,19 @@ def propose(arms: Sequence[Arm], number: int) -> list[Decision]:
         return [_first(arm, NARROW if _has_smaller(arm, arms) else WIDE) for arm in arms]
     curves = [curve(arm.losses, arm.settings.stride) for arm in arms]
     return [
-        _later(arm, found, predicted(index, arms, curves), number)
+        _later(arm, found, predicted(index, arms, curves), carried(index, arms, curves), number)
         for index, (arm, found) in enumerate(zip(arms, curves, strict=True))
     ]
 
 
-def most_runs(settings: Adaptive, seeds: int, number: int) -> int:
-    """A bound on the runs in a round of an arm with this number of seeds."""
+def most_runs(settings: Adaptive, seeds: int, number: int, sizes: int = 1) -> int:
+    """A bound on the runs in a round of an arm with these numbers of seeds and of sizes."""
     if number > settings.rounds:
         return 0
     if number == 1:
         return 2 * WIDE + 1
     extension = 2 * LATE_EXTENSION
-    seeded = SEEDED * seeds
+    seeded = (SEEDED + sizes) * seeds
     return extension + seeded if number == settings.rounds else max(extension, seeded)
 
 
@@ -79,6 +81,27 @@ def predicted(index: int, arms: Sequence[Arm], curves: Sequence[Curve]) -> int |
     return min(max(notch, -reach), reach)
 
 
+def carried(index: int, arms: Sequence[Arm], curves: Sequence[Curve]) -> list[int]:
+    """The notches of an arm at the best values of smallest sizes, which the arm is to run too.
+
+    A smallest size is a bracketed arm that is smaller in one size only and has none below itself.
+    A value that is not in the arm's lattice, or diverged there, is left out.
+    """
+    arm, notches = arms[index], []
+    for axis in range(len(arm.sizes)):
+        below = [place for place, other in enumerate(arms) if _is_below(other, arm, axis)]
+        least = min(below, key=lambda place: arms[place].sizes[axis], default=None)
+        if least is None or curves[least].best is None or curves[least].open_sides:
+            continue
+        log2 = arms[least].settings.log2(curves[least].best)
+        notch = round((log2 - arm.settings.log2(0)) / arm.settings.spacing)
+        apart = abs(arm.settings.log2(notch) - log2)
+        finite = math.isfinite(curves[index].levels.get(notch, 0.0))
+        if notch in arm.seeds and apart < SAME and finite:
+            notches.append(notch)
+    return list(dict.fromkeys(notches))
+
+
 def _is_below(other: Arm, arm: Arm, axis: int) -> bool:
     """Whether another arm is smaller in one size, and equal in everything else."""
     if other.family != arm.family or len(other.sizes) != len(arm.sizes):
@@ -102,7 +125,9 @@ def _first(arm: Arm, steps: int) -> Decision:
     return Decision(runs, f"first round: {len(runs)} values from {_text(arm, notches[0])} up")
 
 
-def _later(arm: Arm, found: Curve, prediction: int | None, number: int) -> Decision:
+def _later(
+    arm: Arm, found: Curve, prediction: int | None, carried_over: Sequence[int], number: int
+) -> Decision:
     """A later round: extends open sides; else adds seeds, then refines."""
     if number > arm.settings.rounds:
         return Decision((), f"no further round: {outcome(arm)}", not found.open_sides)
@@ -118,7 +143,12 @@ def _later(arm: Arm, found: Curve, prediction: int | None, number: int) -> Decis
             texts.append(_limit_text(arm, side))
     if found.best is not None and (not runs or number == arm.settings.rounds):
         around, text = _around(arm, found)
-        runs += [place for place in around if place not in runs]
+        compared = _missing(arm, carried_over)
+        if compared:
+            values = ", ".join(_text(arm, notch) for notch in carried_over)
+            carrying = f"all seeds at {values}, the best of the smallest size"
+            text = f"{text}; {carrying}" if around else carrying
+        runs += [place for place in dict.fromkeys([*around, *compared]) if place not in runs]
         texts.append(text)
     return Decision(runs, "; ".join(texts), not found.open_sides)
 
@@ -140,14 +170,19 @@ def _around(arm: Arm, found: Curve) -> tuple[list[Place], str]:
     best, spacing = found.best, arm.settings.stride
     while spacing:
         notches = _neighbourhood(arm, found, spacing)
-        places = [(notch, seed) for notch in notches for seed in arm.seeds.get(notch, ())]
-        missing = [place for place in places if place not in arm.losses]
+        missing = _missing(arm, notches)
         if best % spacing == 0 and missing:
             octaves = spacing * arm.settings.spacing
             text = f"all seeds at {_text(arm, best)} and its neighbours, {octaves:g} octaves apart"
             return missing, text
         spacing //= 2
     return [], f"complete: all seeds were run around {_text(arm, best)}"
+
+
+def _missing(arm: Arm, notches: Iterable[int]) -> list[Place]:
+    """The candidates at some notches that have not been run."""
+    places = ((notch, seed) for notch in notches for seed in arm.seeds.get(notch, ()))
+    return [place for place in places if place not in arm.losses]
 
 
 def _neighbourhood(arm: Arm, found: Curve, spacing: int) -> list[int]:
