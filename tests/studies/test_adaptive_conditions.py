@@ -88,3 +88,20 @@ def test_a_claim_on_named_values_asks_for_no_more_seeds_than_surely_run(tmp_path
     assert problems(tmp_path, lambda study: change(study, min_seeds=1)) == []
     # Bounds name no value: the seeds run around the best one.
     assert problems(tmp_path, lambda study: change(study, {"lr": {"max": 0.5}}, min_seeds=2)) == []
+
+
+def test_a_measure_of_seeds_that_ran_every_value_is_refused_on_a_found_axis(tmp_path):
+    def change(study, **changes):
+        study["claims"][0].update({"measure": "stable_lr_shift", "bar": {"max": 1}, **changes})
+
+    (found,) = problems(tmp_path, change)
+    assert "claims.0.measure" in found
+    assert "seeds that ran every value of lr, which is found in the grid sweep" in found
+
+    def listed(study):
+        change(study, where={"grid": "listed"})
+        grid = {**study["grids"]["sweep"], "probes": {}}
+        lrs = [0.0625, 0.125, 0.25, 0.5]
+        study["grids"]["listed"] = {**grid, "axes": {**grid["axes"], "lr": lrs}}
+
+    assert not any("every value of lr" in text for text in problems(tmp_path, listed))

@@ -11,6 +11,7 @@ from typing import Any
 
 from hypertransfer.claims.claim import MIN_SEEDS
 from hypertransfer.claims.families import measures
+from hypertransfer.claims.measure import Measure
 from hypertransfer.rounds.settings import NARROW
 from hypertransfer.runs.conditions import is_bounds
 from hypertransfer.runs.problem import NO_VALUE, Problem
@@ -38,6 +39,15 @@ def problems(
             continue
         for name, grid in grids.items():
             axis, where = adaptive_axis(grid), part["where"]
+            if measure and axis and _needs_all(measure, part, axis):
+                if _places(name, planned, where):
+                    text = (
+                        f"{part['measure']} reads seeds that ran every value of {axis}, which is "
+                        f"found in the grid {name}: most seeds run around the best value only; "
+                        f"list the values of {axis} in a grid of their own and select this grid"
+                    )
+                    yield Problem((*path, "measure"), NO_VALUE, text)
+                continue
             if not axis or axis not in where or not planned.runs.get(name):
                 continue
             rest = {column: wanted for column, wanted in where.items() if column != axis}
@@ -53,6 +63,13 @@ def problems(
             f"grid, leave the values out of where, or set `min_seeds: {SURE_SEEDS}`"
         )
         yield Problem(("min_seeds",), NO_VALUE, text)
+
+
+def _needs_all(measure: Measure, part: Mapping[str, Any], axis: str) -> bool:
+    """Whether a claim or control reads only seeds that ran every value of the axis."""
+    written = part.get("options")
+    options = {**measure.options, **(written if isinstance(written, Mapping) else {})}
+    return measure.complete and measure.values.swept_column(options) == axis
 
 
 def probe_problems(grid: Grid, runs: Sequence[Run]) -> Iterator[Problem]:
