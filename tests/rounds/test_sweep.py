@@ -102,6 +102,20 @@ def test_refinement_comes_after_seeds_and_around_the_best_value():
     assert curve(found.losses, 4).best == 1
 
 
+def test_values_between_those_that_ran_are_filled_before_seeds():
+    levels = {-1: 1.6, 0: 1.5, 1: 1.4, 8: 1.0, 9: 1.2, 10: 1.5}
+    one = arm({(notch, 0): level for notch, level in levels.items()}, step=0.5)
+    assert "(more rounds would run values between)" in sweep.outcome(one)
+    (decision,) = sweep.propose([one], 2)
+    assert decision.runs == [(7, 0), (6, 0)]
+    assert not decision.bracketed
+    assert "not bracketed below: between values far apart, 11.31 to 8" in decision.reason
+    filled = replaced(one, {**one.losses, (7, 0): 1.2, (6, 0): 1.3})
+    (decision,) = sweep.propose([filled], 3)
+    assert decision.bracketed
+    assert notches(decision) == [6, 7, 8, 9, 10]
+
+
 def test_larger_sizes_run_all_seeds_at_the_best_value_of_the_smallest_size():
     arms = [arm(sizes=(size,), octaves=16) for size in (3.0, 4.0, 5.0)]
     found, made = rounds_of(arms, [parabola(0), parabola(-2.6), parabola(-5.2)])

@@ -28,7 +28,7 @@ def propose(arms: Sequence[Arm], number: int) -> list[Decision]:
     """What the round of this number, counted from 1, runs of each arm, in the order of the arms."""
     if number == 1:
         return [_first(arm, NARROW if _has_smaller(arm, arms) else WIDE) for arm in arms]
-    curves = [curve(arm.losses, arm.settings.stride) for arm in arms]
+    curves = [curve(arm.losses, arm.settings.stride, arm.seeds) for arm in arms]
     return [
         _later(arm, found, predicted(index, arms, curves), carried(index, arms, curves), number)
         for index, (arm, found) in enumerate(zip(arms, curves, strict=True))
@@ -48,7 +48,7 @@ def most_runs(settings: Adaptive, seeds: int, number: int, sizes: int = 1) -> in
 
 def outcome(arm: Arm) -> str:
     """The state of an arm in words: its best value, and the sides that are not bracketed."""
-    found = curve(arm.losses, arm.settings.stride)
+    found = curve(arm.losses, arm.settings.stride, arm.seeds)
     if found.best is None:
         return "every run diverged" if arm.losses else "nothing was run"
     best = f"best at {_text(arm, found.best)}"
@@ -138,7 +138,8 @@ def _later(
         runs += [(notch, arm.seeds[notch][0]) for notch in notches]
         if notches:
             values = " to ".join(dict.fromkeys(_text(arm, n) for n in (notches[0], notches[-1])))
-            texts.append(f"not bracketed {SIDES[side]}: extended to {values}")
+            verb = "between values far apart," if found.holes(side) else "extended to"
+            texts.append(f"not bracketed {SIDES[side]}: {verb} {values}")
         else:
             texts.append(_limit_text(arm, side))
     if found.best is not None and (not runs or number == arm.settings.rounds):
@@ -154,7 +155,13 @@ def _later(
 
 
 def _extension(arm: Arm, found: Curve, side: int, prediction: int | None, number: int) -> list[int]:
-    """The notches in whole steps by which an open side is extended, from the nearest one on."""
+    """The notches in whole steps by which an open side is extended, from the nearest one on.
+
+    Where values that ran are more than a step apart, those between them come first. The nearest
+    ones are enough if they are clearly worse, since the curve has one minimum.
+    """
+    if holes := found.holes(side):
+        return holes[:BESIDE]
     edge, stride = found.edge(side), arm.settings.stride
     room = [notch for notch in arm.seeds if notch % stride == 0 and (notch - edge) * side > 0]
     room.sort(key=lambda notch: notch * side)
@@ -218,6 +225,9 @@ def _open_text(arm: Arm, found: Curve) -> str:
     for side in found.open_sides:
         edge = found.edge(side)
         room = any(n % stride == 0 and (n - edge) * side > 0 for n in arm.seeds)
+        if found.holes(side):
+            texts.append(f"not bracketed {SIDES[side]} (more rounds would run values between)")
+            continue
         why = "more rounds would extend it" if room else f"{arm.settings.octaves:g} octaves end"
         texts.append(f"not bracketed {SIDES[side]} ({why})")
     return ", ".join(texts)
