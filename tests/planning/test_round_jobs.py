@@ -104,7 +104,7 @@ def test_claims_figures_and_probes_rename_no_round():
     ],
 )
 def test_what_changes_the_decisions_renames_all_rounds(edit):
-    assert not names(planned(edit)) & names(planned())
+    assert not names(planned(edit, rounds=4)) & names(planned(rounds=4))
 
 
 def loss(lr: float) -> dict:

@@ -116,6 +116,21 @@ def test_values_between_those_that_ran_are_filled_before_seeds():
     assert notches(decision) == [6, 7, 8, 9, 10]
 
 
+def test_the_outcome_says_how_many_seeds_ran_and_how_far_apart_the_values_are():
+    (found,), _ = rounds_of([arm(finest=0.25)], [parabola(0.3)])
+    assert sweep.outcome(found) == ("best at 1.189 (3 seeds, values 0.25 octaves apart), bracketed")
+    (found,), _ = rounds_of([arm(finest=0.25, rounds=3)], [parabola(0.3)])
+    assert "values 0.5 octaves apart in place of 0.25" in sweep.outcome(found)
+
+
+def test_one_seed_brackets_by_one_seed_only_and_never_completes():
+    (found,), made = rounds_of([arm(seeds=[0])], [parabola(0.2)])
+    assert sweep.outcome(found).endswith("bracketed by one seed only")
+    reasons = [decisions[0].reason for decisions in made]
+    assert not any("complete" in text for text in reasons)
+    assert "bracketed by one seed only" in reasons[-1]
+
+
 def test_larger_sizes_run_all_seeds_at_the_best_value_of_the_smallest_size():
     arms = [arm(sizes=(size,), octaves=16) for size in (3.0, 4.0, 5.0)]
     found, made = rounds_of(arms, [parabola(0), parabola(-2.6), parabola(-5.2)])

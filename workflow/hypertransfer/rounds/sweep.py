@@ -51,8 +51,26 @@ def outcome(arm: Arm) -> str:
     found = curve(arm.losses, arm.settings.stride, arm.seeds)
     if found.best is None:
         return "every run diverged" if arm.losses else "nothing was run"
-    best = f"best at {_text(arm, found.best)}"
-    return f"{best}, {_open_text(arm, found)}" if found.open_sides else f"{best}, bracketed"
+    best = f"best at {_text(arm, found.best)} ({_reached(arm, found)})"
+    if found.open_sides:
+        return f"{best}, {_open_text(arm, found)}"
+    return f"{best}, bracketed{_by_one_seed(found)}"
+
+
+def _reached(arm: Arm, found: Curve) -> str:
+    """The number of seeds at the best value, and the spacing of the values around that value."""
+    apart = [abs(notch - found.best) for notch in found.levels if notch != found.best]
+    count = found.counts[found.best]
+    seeds = f"{count} seed" if count == 1 else f"{count} seeds"
+    if not apart:
+        return seeds
+    wanted, reached = arm.settings.spacing, min(apart) * arm.settings.spacing
+    lacking = f" in place of {wanted:g}" if reached > wanted else ""
+    return f"{seeds}, values {reached:g} octaves apart{lacking}"
+
+
+def _by_one_seed(found: Curve) -> str:
+    return " by one seed only" if set(found.counts.values()) == {1} else ""
 
 
 def predicted(index: int, arms: Sequence[Arm], curves: Sequence[Curve]) -> int | None:
@@ -183,6 +201,9 @@ def _around(arm: Arm, found: Curve) -> tuple[list[Place], str]:
             text = f"all seeds at {_text(arm, best)} and its neighbours, {octaves:g} octaves apart"
             return missing, text
         spacing //= 2
+    if alone := _by_one_seed(found):
+        state = "not bracketed" if found.open_sides else f"bracketed{alone}"
+        return [], f"{state}: the grid has no other seed to run around {_text(arm, best)}"
     return [], f"complete: all seeds were run around {_text(arm, best)}"
 
 
