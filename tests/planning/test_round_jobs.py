@@ -104,7 +104,7 @@ def test_claims_figures_and_probes_rename_no_round():
     ],
 )
 def test_what_changes_the_decisions_renames_all_rounds(edit):
-    assert not names(planned(edit)) & names(planned())
+    assert not names(planned(edit, rounds=4)) & names(planned(rounds=4))
 
 
 def loss(lr: float) -> dict:
@@ -149,3 +149,11 @@ def test_probes_of_runs_that_no_round_has_chosen_are_not_missing(tmp_path):
     store, plan = Store(tmp_path), planned()
     row = next(status.grids(status.survey(plan, store)))
     assert row.probes == 2  # lr 0.125 and the first seed, at both widths
+
+
+def test_the_bound_on_later_runs_is_at_most_what_the_lattice_has_left(tmp_path):
+    plan = planned(rounds=20)
+    found = status.survey(plan, Store(tmp_path)).rounds["sweep"]
+    lattice = len({run.key for run in plan.runs["sweep"]})
+    assert found.later_runs == lattice - len(found.asked)
+    assert next(status.grids(status.survey(plan, Store(tmp_path)))).runs == lattice

@@ -67,3 +67,15 @@ def test_a_value_at_which_one_seed_diverged_is_worse_than_all_others():
     found = curve({(0, 0): 2.0, (0, 1): 2.0, (1, 0): 1.0, (1, 1): math.inf}, 1)
     assert found.best == 0
     assert found.open_sides == [-1]
+
+
+@pytest.mark.parametrize(("notch", "missing"), [(8, [6, 4, 2]), (4, [2]), (2, []), (1, [])])
+def test_a_rise_beyond_values_that_did_not_run_does_not_bracket(notch, missing):
+    # Steps of half an octave, two notches each.
+    losses = {(0, 0): 1.5, (-2, 0): 2.0, (notch, 0): 1.0, (notch + 2, 0): 2.0}
+    if notch == 1:  # refined: the whole steps next to the best value ran
+        losses[2, 0] = 1.2
+    found = curve(losses, 2)
+    assert found.holes(-1) == missing
+    assert found.open_sides == ([-1] if missing else [])
+    assert curve(losses, 2, [notch for notch, _ in losses]).open_sides == []

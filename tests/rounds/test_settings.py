@@ -30,8 +30,10 @@ def test_notches_are_recovered_from_values_and_logarithms(start):
         ({"finest": 2}, "finest", "2 is not the step 1, a half, a quarter, … of it"),
         ({"finest": 0.3}, "finest", "0.3 is not the step"),
         ({"octaves": 3}, "octaves", "3 is not at least 4 steps wide"),
+        ({"finest": 0.25}, "rounds", "4 is not at least 5, so that"),
+        ({"finest": 0.5, "rounds": 3}, "rounds", "3 is not at least 4"),
         ({"start": "2^9999"}, "start", ""),
-        ({"finest": 2**-20}, "octaves", "12 is not at most"),
+        ({"finest": 2**-20, "rounds": 23}, "octaves", "12 is not at most"),
     ],
 )
 def test_settings_that_cannot_be_used(changes, key, text):
@@ -45,4 +47,5 @@ def test_settings_that_cannot_be_used(changes, key, text):
 
 
 def test_sound_settings_have_no_problems():
-    assert not list(Adaptive(start="2^-3", finest=0.25).problems())
+    assert not list(Adaptive(start="2^-3", finest=0.25, rounds=5).problems())
+    assert not list(Adaptive(start="2^-3", finest=1, rounds=1).problems())

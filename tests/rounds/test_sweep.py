@@ -102,6 +102,52 @@ def test_refinement_comes_after_seeds_and_around_the_best_value():
     assert curve(found.losses, 4).best == 1
 
 
+def test_values_between_those_that_ran_are_filled_before_seeds():
+    levels = {-1: 1.6, 0: 1.5, 1: 1.4, 8: 1.0, 9: 1.2, 10: 1.5}
+    one = arm({(notch, 0): level for notch, level in levels.items()}, step=0.5)
+    assert "(more rounds would run values between)" in sweep.outcome(one)
+    (decision,) = sweep.propose([one], 2)
+    assert decision.runs == [(7, 0), (6, 0)]
+    assert not decision.bracketed
+    assert "not bracketed below: between values far apart, 11.31 to 8" in decision.reason
+    filled = replaced(one, {**one.losses, (7, 0): 1.2, (6, 0): 1.3})
+    (decision,) = sweep.propose([filled], 3)
+    assert decision.bracketed
+    assert notches(decision) == [6, 7, 8, 9, 10]
+
+
+def test_the_outcome_says_how_many_seeds_ran_and_how_far_apart_the_values_are():
+    (found,), _ = rounds_of([arm(finest=0.25)], [parabola(0.3)])
+    assert sweep.outcome(found) == ("best at 1.189 (3 seeds, values 0.25 octaves apart), bracketed")
+    (found,), _ = rounds_of([arm(finest=0.25, rounds=3)], [parabola(0.3)])
+    assert "values 0.5 octaves apart in place of 0.25" in sweep.outcome(found)
+
+
+def test_one_seed_brackets_by_one_seed_only_and_never_completes():
+    (found,), made = rounds_of([arm(seeds=[0])], [parabola(0.2)])
+    assert sweep.outcome(found).endswith("bracketed by one seed only")
+    reasons = [decisions[0].reason for decisions in made]
+    assert not any("complete" in text for text in reasons)
+    assert "bracketed by one seed only" in reasons[-1]
+
+
+def test_larger_sizes_run_all_seeds_at_the_best_value_of_the_smallest_size():
+    arms = [arm(sizes=(size,), octaves=16) for size in (3.0, 4.0, 5.0)]
+    found, made = rounds_of(arms, [parabola(0), parabola(-2.6), parabola(-5.2)])
+    assert curve(found[2].losses, 1).best == -5
+    for large in found[1:]:
+        assert {(0, seed) for seed in range(3)} <= set(large.losses)
+    reasons = [decisions[2].reason for decisions in made]
+    assert any("all seeds at 1, the best of the smallest size" in text for text in reasons)
+    far = [arm(sizes=(3.0,)), arm(sizes=(4.0,), start="2^-4.5"), arm(sizes=(4.0,), family="g")]
+    found, _ = rounds_of(far, [parabola(0), parabola(-4.5), parabola(-4)])
+    for other in found[1:]:  # another lattice, and another family
+        assert sum(seed > 0 for _, seed in other.losses) == 5 * 2
+    unstable = [arm(sizes=(3.0,)), arm(sizes=(4.0,))]
+    found, _ = rounds_of(unstable, [parabola(0), parabola(-3, diverges=2)])
+    assert [place for place in found[1].losses if place[0] == 0] == [(0, 0)]
+
+
 def test_a_refined_neighbour_that_is_tied_with_the_best_value_brings_the_next_one():
     flat = {-4: 1.5, -2: 1.2, 0: 1.0, 1: 1.0001, 2: 1.0002, 4: 1.4}
     seen = {(n, seed): level for n, level in flat.items() for seed in range(3) if n != 1}

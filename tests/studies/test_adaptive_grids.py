@@ -138,18 +138,6 @@ def named(tmp_path, change) -> list[str]:
     return []
 
 
-def test_a_condition_on_values_that_may_never_run_is_refused(tmp_path):
-    def far(study):
-        study["figures"][1]["where"] = {"lr": 1, "seed": 0}
-
-    def far_or_near(study):
-        study["figures"][1]["where"] = {"lr": [1, 0.125], "seed": 0}
-
-    assert named(tmp_path, lambda study: None) == []
-    assert any("may never be run" in text for text in named(tmp_path, far))
-    assert not any("may never be run" in text for text in named(tmp_path, far_or_near))
-
-
 @pytest.mark.parametrize("start", [0, -1, "2^", "two", "2^1e3", None])
 def test_a_start_is_a_positive_number_or_a_power_of_two(tmp_path, start):
     def change(study):

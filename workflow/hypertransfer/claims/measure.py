@@ -64,6 +64,7 @@ class Measure:
         table: name of the table from which a claim's `where` selects rows.
         schemas: schemas of options, which replace those in `SHARED`.
         values: the values that the measure can have.
+        complete: whether a seed counts only if it ran every value of the swept axis.
     """
 
     function: Callable[..., Estimate]
@@ -71,6 +72,7 @@ class Measure:
     table: str = "runs"
     schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     values: Range = UNBOUNDED
+    complete: bool = False
 
     @property
     def options(self) -> Mapping[str, object]:
@@ -111,6 +113,7 @@ def measure(
     table: str = "runs",
     schemas: Mapping[str, Mapping[str, Any]] | None = None,
     values: Range = UNBOUNDED,
+    complete: bool = False,
 ) -> Callable[[Callable[..., Estimate]], Callable[..., Estimate]]:
     """A decorator that registers a function under its name.
 
@@ -125,12 +128,16 @@ def measure(
         schemas: schemas of options that differ from those in `SHARED`, by option. Keywords of
             `catalogue.options`, such as `column_of`, say what a name refers to.
         values: the values that the measure can have, against which planning checks bars.
+        complete: whether a seed counts only if it ran every value of the swept axis, which a grid
+            that finds the axis does not promise.
 
     How a measure tells runs apart (`Measure.distinct`) follows from the names of its options.
     """
 
     def register(function: Callable[..., Estimate]) -> Callable[..., Estimate]:
-        MEASURES[function.__name__] = Measure(function, unit, table, schemas or {}, values)
+        MEASURES[function.__name__] = Measure(
+            function, unit, table, schemas or {}, values, complete
+        )
         return function
 
     return register

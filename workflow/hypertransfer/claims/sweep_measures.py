@@ -80,7 +80,7 @@ def optimum_slope(
     return _of_sweeps(tables, size, loss, estimator, caveats)
 
 
-@measure("octaves", values=Range(unmoved=0, on_grid=reach.stable_shift))
+@measure("octaves", values=Range(unmoved=0, on_grid=reach.stable_shift), complete=True)
 def stable_lr_shift(
     tables: Tables,
     seed: int,

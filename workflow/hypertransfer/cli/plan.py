@@ -58,13 +58,13 @@ def print_plan(config: dict[str, Any], studies: Path, origins: Origins | None = 
         (
             row.study,
             row.grid,
-            f"≤ {row.runs}" if row.is_bound else row.runs,
+            f"at most {row.runs}" if row.is_bound else row.runs,
             row.cells,
             row.jobs,
             row.present,
             row.probes,
             row.probes_present,
-            f"≤ {duration(row.seconds)}" if row.is_bound else duration(row.seconds),
+            f"at most {duration(row.seconds)}" if row.is_bound else duration(row.seconds),
         )
         for row in rows
     ]

@@ -35,7 +35,8 @@ class Arm(NamedTuple):
     def most_runs(self, number: int) -> int:
         """A bound on the runs of the arm in a round."""
         seeds = len({planned.run.spec.seed for planned in self.runs})
-        return min(sweep.most_runs(self.about.settings, seeds, number), len(self.runs))
+        bound = sweep.most_runs(self.about.settings, seeds, number, len(self.about.sizes))
+        return min(bound, len(self.runs))
 
     def most_seconds(self, number: int) -> float:
         """A bound on the estimated duration of the arm's runs in a round."""

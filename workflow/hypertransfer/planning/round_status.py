@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from hypertransfer.planning.round_jobs import GridRounds
 from hypertransfer.rounds import sweep
@@ -66,12 +67,22 @@ def next_round(rounds: GridRounds, store: Store) -> RoundStatus:
             statuses.append(ArmStatus(arm.point, len(keys) - len(stored), decision.reason))
         if any(status.missing for status in statuses):
             later = range(number + 1, rounds.rounds + 1)
-            runs = sum(arm.most_runs(k) for arm in rounds.arms for k in later)
-            seconds = sum(arm.most_seconds(k) for arm in rounds.arms for k in later)
+            runs, seconds = _later(rounds, later, asked)
             return RoundStatus(number, rounds.rounds, frozenset(asked), statuses, runs, seconds)
     arms = read_arms(rounds.written_arms, losses)
     found = [ArmStatus(arm.point, 0, sweep.outcome(arm)) for arm in arms]
     return RoundStatus(rounds.rounds + 1, rounds.rounds, frozenset(asked), found, 0, 0.0)
+
+
+def _later(rounds: GridRounds, numbers: Sequence[int], asked: Collection[str]) -> tuple[int, float]:
+    """Bounds on the runs, and on their seconds, of later rounds, which repeat no run."""
+    runs, seconds = 0, 0.0
+    for arm in rounds.arms:
+        left = [planned.seconds for planned in arm.runs if planned.key not in asked]
+        bound = min(sum(map(arm.most_runs, numbers)), len(left))
+        runs += bound
+        seconds += bound * fmean(left) if left else 0.0
+    return runs, seconds
 
 
 def _loss(store: Store, key: str) -> float | None:

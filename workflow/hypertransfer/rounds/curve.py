@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
@@ -27,12 +27,16 @@ class Curve:
         best: the notch of the lowest level; None if no level is finite.
         noise: the standard deviation of a loss about its level, from the notches next to the best
             one; None if no two of them have two seeds in common.
+        stride: the step in notches.
+        possible: the notches that may be run; None if all may.
     """
 
     levels: Mapping[int, float]
     counts: Mapping[int, int]
     best: int | None
     noise: float | None
+    stride: int = 1
+    possible: Collection[int] | None = None
 
     def is_above(self, notch: int) -> bool:
         """Whether the level at a notch is clearly above the best level, or +inf."""
@@ -49,13 +53,30 @@ class Curve:
 
     @property
     def open_sides(self) -> list[int]:
-        """The sides, -1 for lower and 1 for higher values, without a level above the best one.
+        """The sides, -1 for lower and 1 for higher values, on which the best one is not bracketed.
 
+        A side needs a level above the best one, and the next whole step has to have run there.
         Where every level is +inf, the lower side is open.
         """
         if self.best is None:
             return [-1]
-        return [side for side in (-1, 1) if not any(map(self.is_above, self._beyond(side)))]
+        return [
+            side
+            for side in (-1, 1)
+            if self.holes(side) or not any(map(self.is_above, self._beyond(side)))
+        ]
+
+    def holes(self, side: int) -> list[int]:
+        """The whole steps between the best level and the next one on a side that did not run.
+
+        From the best level on; without steps that cannot be run. Empty if nothing ran on the side.
+        """
+        ran = [notch * side for notch in self._beyond(side)] if self.best is not None else []
+        if not ran:
+            return []
+        first = (self.best * side // self.stride + 1) * self.stride
+        steps = (notch * side for notch in range(first, min(ran), self.stride))
+        return [n for n in steps if self.possible is None or n in self.possible]
 
     def _beyond(self, side: int) -> Iterator[int]:
         return (notch for notch in self.levels if (notch - self.best) * side > 0)
@@ -65,8 +86,13 @@ class Curve:
         return max(self.levels, key=lambda notch: notch * side)
 
 
-def curve(losses: Mapping[Place, float], stride: int) -> Curve:
-    """The curve of an arm's losses; the noise is measured within `stride` notches of the best."""
+def curve(
+    losses: Mapping[Place, float], stride: int, possible: Collection[int] | None = None
+) -> Curve:
+    """The curve of an arm's losses; the noise is measured within `stride` notches of the best.
+
+    `possible` has the notches that may be run; None if all may.
+    """
     by_notch: dict[int, dict[Any, float]] = {}
     for (notch, seed), loss in sorted(losses.items(), key=lambda item: item[0][0]):
         by_notch.setdefault(notch, {})[seed] = loss
@@ -80,7 +106,7 @@ def curve(losses: Mapping[Place, float], stride: int) -> Curve:
     best = min(finite, key=levels.__getitem__, default=None)
     near = [n for n in finite if best is not None and abs(n - best) <= stride]
     noise = _noise([by_notch[n] for n in near], [levels[n] for n in near], effects)
-    return Curve(levels, counts, best, noise)
+    return Curve(levels, counts, best, noise, stride, possible)
 
 
 def _seed_effects(by_notch: Mapping[int, Mapping[Any, float]]) -> dict[Any, float]:

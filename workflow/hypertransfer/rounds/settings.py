@@ -80,6 +80,11 @@ class Adaptive(Section):
         """All notches of the lattice, ascending."""
         return range(-self.reach, self.reach + 1)
 
+    @staticmethod
+    def _needed(halvings: float) -> int:
+        """The rounds that halve the step this often, after one that starts and two that bracket."""
+        return 3 + math.ceil(halvings - 1e-9)
+
     def problems(self) -> Iterator[Problem]:
         """Problems of settings that the schema has accepted."""
         if not (math.isfinite(self.origin) and self.origin > 0):
@@ -88,6 +93,12 @@ class Adaptive(Section):
         if halvings < 0 or not math.isclose(halvings, round(halvings), abs_tol=1e-9):
             text = f"the step {self.step:g}, a half, a quarter, … of it"
             yield Problem(("finest",), self.finest, text)
+        elif self.finest is not None and halvings and self.rounds < self._needed(halvings):
+            text = (
+                f"at least {self._needed(halvings)}, so that the values around the best one can be "
+                f"{self.finest:g} octaves apart: raise `rounds` or `finest`"
+            )
+            yield Problem(("rounds",), self.rounds, text)
         if self.octaves < 2 * WIDE * self.step:
             text = f"at least {2 * WIDE:g} steps wide, which the first round runs"
             yield Problem(("octaves",), self.octaves, text)

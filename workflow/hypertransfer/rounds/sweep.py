@@ -4,6 +4,7 @@ The first round runs a few whole steps around the start with the first seed. A s
 level is clearly above the best one is *open*, and is extended until the best value is bracketed. A
 larger size whose optimum the smaller sizes predict beyond its values is extended there at once. The
 other seeds then run at the best value and two steps to each side, and after them the refinement.
+Larger sizes also run all seeds at the best value of the smallest size, where transfer is measured.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ EXTENSION = {2: 2}  # steps by which a round extends an open side
 LATE_EXTENSION = 4  # the same in later rounds
 BESIDE = 2  # steps to each side of the best value at which all seeds run; see `_neighbourhood`
 SEEDED = 2 * BESIDE + 1  # most notches at which a round runs all seeds
+SAME = 1e-9  # octaves up to which two values are the same
 SIDES = {-1: "below", 1: "above"}
 
 
@@ -26,31 +28,49 @@ def propose(arms: Sequence[Arm], number: int) -> list[Decision]:
     """What the round of this number, counted from 1, runs of each arm, in the order of the arms."""
     if number == 1:
         return [_first(arm, NARROW if _has_smaller(arm, arms) else WIDE) for arm in arms]
-    curves = [curve(arm.losses, arm.settings.stride) for arm in arms]
+    curves = [curve(arm.losses, arm.settings.stride, arm.seeds) for arm in arms]
     return [
-        _later(arm, found, predicted(index, arms, curves), number)
+        _later(arm, found, predicted(index, arms, curves), carried(index, arms, curves), number)
         for index, (arm, found) in enumerate(zip(arms, curves, strict=True))
     ]
 
 
-def most_runs(settings: Adaptive, seeds: int, number: int) -> int:
-    """A bound on the runs in a round of an arm with this number of seeds."""
+def most_runs(settings: Adaptive, seeds: int, number: int, sizes: int = 1) -> int:
+    """A bound on the runs in a round of an arm with these numbers of seeds and of sizes."""
     if number > settings.rounds:
         return 0
     if number == 1:
         return 2 * WIDE + 1
     extension = 2 * LATE_EXTENSION
-    seeded = SEEDED * seeds
+    seeded = (SEEDED + sizes) * seeds
     return extension + seeded if number == settings.rounds else max(extension, seeded)
 
 
 def outcome(arm: Arm) -> str:
     """The state of an arm in words: its best value, and the sides that are not bracketed."""
-    found = curve(arm.losses, arm.settings.stride)
+    found = curve(arm.losses, arm.settings.stride, arm.seeds)
     if found.best is None:
         return "every run diverged" if arm.losses else "nothing was run"
-    best = f"best at {_text(arm, found.best)}"
-    return f"{best}, {_open_text(arm, found)}" if found.open_sides else f"{best}, bracketed"
+    best = f"best at {_text(arm, found.best)} ({_reached(arm, found)})"
+    if found.open_sides:
+        return f"{best}, {_open_text(arm, found)}"
+    return f"{best}, bracketed{_by_one_seed(found)}"
+
+
+def _reached(arm: Arm, found: Curve) -> str:
+    """The number of seeds at the best value, and the spacing of the values around that value."""
+    apart = [abs(notch - found.best) for notch in found.levels if notch != found.best]
+    count = found.counts[found.best]
+    seeds = f"{count} seed" if count == 1 else f"{count} seeds"
+    if not apart:
+        return seeds
+    wanted, reached = arm.settings.spacing, min(apart) * arm.settings.spacing
+    lacking = f" in place of {wanted:g}" if reached > wanted else ""
+    return f"{seeds}, values {reached:g} octaves apart{lacking}"
+
+
+def _by_one_seed(found: Curve) -> str:
+    return " by one seed only" if set(found.counts.values()) == {1} else ""
 
 
 def predicted(index: int, arms: Sequence[Arm], curves: Sequence[Curve]) -> int | None:
@@ -79,6 +99,27 @@ def predicted(index: int, arms: Sequence[Arm], curves: Sequence[Curve]) -> int |
     return min(max(notch, -reach), reach)
 
 
+def carried(index: int, arms: Sequence[Arm], curves: Sequence[Curve]) -> list[int]:
+    """The notches of an arm at the best values of smallest sizes, which the arm is to run too.
+
+    A smallest size is a bracketed arm that is smaller in one size only and has none below itself.
+    A value that is not in the arm's lattice, or diverged there, is left out.
+    """
+    arm, notches = arms[index], []
+    for axis in range(len(arm.sizes)):
+        below = [place for place, other in enumerate(arms) if _is_below(other, arm, axis)]
+        least = min(below, key=lambda place: arms[place].sizes[axis], default=None)
+        if least is None or curves[least].best is None or curves[least].open_sides:
+            continue
+        log2 = arms[least].settings.log2(curves[least].best)
+        notch = round((log2 - arm.settings.log2(0)) / arm.settings.spacing)
+        apart = abs(arm.settings.log2(notch) - log2)
+        finite = math.isfinite(curves[index].levels.get(notch, 0.0))
+        if notch in arm.seeds and apart < SAME and finite:
+            notches.append(notch)
+    return list(dict.fromkeys(notches))
+
+
 def _is_below(other: Arm, arm: Arm, axis: int) -> bool:
     """Whether another arm is smaller in one size, and equal in everything else."""
     if other.family != arm.family or len(other.sizes) != len(arm.sizes):
@@ -102,7 +143,9 @@ def _first(arm: Arm, steps: int) -> Decision:
     return Decision(runs, f"first round: {len(runs)} values from {_text(arm, notches[0])} up")
 
 
-def _later(arm: Arm, found: Curve, prediction: int | None, number: int) -> Decision:
+def _later(
+    arm: Arm, found: Curve, prediction: int | None, carried_over: Sequence[int], number: int
+) -> Decision:
     """A later round: extends open sides; else adds seeds, then refines."""
     if number > arm.settings.rounds:
         return Decision((), f"no further round: {outcome(arm)}", not found.open_sides)
@@ -113,18 +156,30 @@ def _later(arm: Arm, found: Curve, prediction: int | None, number: int) -> Decis
         runs += [(notch, arm.seeds[notch][0]) for notch in notches]
         if notches:
             values = " to ".join(dict.fromkeys(_text(arm, n) for n in (notches[0], notches[-1])))
-            texts.append(f"not bracketed {SIDES[side]}: extended to {values}")
+            verb = "between values far apart," if found.holes(side) else "extended to"
+            texts.append(f"not bracketed {SIDES[side]}: {verb} {values}")
         else:
             texts.append(_limit_text(arm, side))
     if found.best is not None and (not runs or number == arm.settings.rounds):
         around, text = _around(arm, found)
-        runs += [place for place in around if place not in runs]
+        compared = _missing(arm, carried_over)
+        if compared:
+            values = ", ".join(_text(arm, notch) for notch in carried_over)
+            carrying = f"all seeds at {values}, the best of the smallest size"
+            text = f"{text}; {carrying}" if around else carrying
+        runs += [place for place in dict.fromkeys([*around, *compared]) if place not in runs]
         texts.append(text)
     return Decision(runs, "; ".join(texts), not found.open_sides)
 
 
 def _extension(arm: Arm, found: Curve, side: int, prediction: int | None, number: int) -> list[int]:
-    """The notches in whole steps by which an open side is extended, from the nearest one on."""
+    """The notches in whole steps by which an open side is extended, from the nearest one on.
+
+    Where values that ran are more than a step apart, those between them come first. The nearest
+    ones are enough if they are clearly worse, since the curve has one minimum.
+    """
+    if holes := found.holes(side):
+        return holes[:BESIDE]
     edge, stride = found.edge(side), arm.settings.stride
     room = [notch for notch in arm.seeds if notch % stride == 0 and (notch - edge) * side > 0]
     room.sort(key=lambda notch: notch * side)
@@ -140,14 +195,22 @@ def _around(arm: Arm, found: Curve) -> tuple[list[Place], str]:
     best, spacing = found.best, arm.settings.stride
     while spacing:
         notches = _neighbourhood(arm, found, spacing)
-        places = [(notch, seed) for notch in notches for seed in arm.seeds.get(notch, ())]
-        missing = [place for place in places if place not in arm.losses]
+        missing = _missing(arm, notches)
         if best % spacing == 0 and missing:
             octaves = spacing * arm.settings.spacing
             text = f"all seeds at {_text(arm, best)} and its neighbours, {octaves:g} octaves apart"
             return missing, text
         spacing //= 2
+    if alone := _by_one_seed(found):
+        state = "not bracketed" if found.open_sides else f"bracketed{alone}"
+        return [], f"{state}: the grid has no other seed to run around {_text(arm, best)}"
     return [], f"complete: all seeds were run around {_text(arm, best)}"
+
+
+def _missing(arm: Arm, notches: Iterable[int]) -> list[Place]:
+    """The candidates at some notches that have not been run."""
+    places = ((notch, seed) for notch in notches for seed in arm.seeds.get(notch, ()))
+    return [place for place in places if place not in arm.losses]
 
 
 def _neighbourhood(arm: Arm, found: Curve, spacing: int) -> list[int]:
@@ -183,6 +246,9 @@ def _open_text(arm: Arm, found: Curve) -> str:
     for side in found.open_sides:
         edge = found.edge(side)
         room = any(n % stride == 0 and (n - edge) * side > 0 for n in arm.seeds)
+        if found.holes(side):
+            texts.append(f"not bracketed {SIDES[side]} (more rounds would run values between)")
+            continue
         why = "more rounds would extend it" if room else f"{arm.settings.octaves:g} octaves end"
         texts.append(f"not bracketed {SIDES[side]} ({why})")
     return ", ".join(texts)

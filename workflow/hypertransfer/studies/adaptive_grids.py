@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hypertransfer.rounds.settings import NARROW, Adaptive
+from hypertransfer.rounds.settings import Adaptive
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.numbers import is_finite_number
@@ -15,8 +15,6 @@ from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.studies.axes import is_adaptive
 from hypertransfer.studies.grid import Grid, axis_groups
 from hypertransfer.studies.placed_run import Run
-from hypertransfer.studies.planned import Planned
-from hypertransfer.studies.references import parts_with_conditions
 
 SIZES = ("shape.", "batch_size", "steps")  # beginnings of the names of axes that are sizes
 
@@ -119,41 +117,3 @@ def problems(grid: Grid) -> Iterator[Problem]:
             yield Problem(("inner",), NO_VALUE, text)
         if any(axis in names for names in grid.zip):
             yield Problem(("zip",), NO_VALUE, f"names {axis}, whose values are found")
-
-
-def condition_problems(
-    entry: Mapping[str, Any], planned: Planned, grids: Mapping[str, Grid]
-) -> Iterator[Problem]:
-    """Problems of a figure or claim that selects only runs which rounds may never choose."""
-    if not any(map(adaptive_axis, grids.values())):
-        return
-    for path, part in parts_with_conditions(entry):
-        if text := _unsure(part["where"], planned, grids):
-            yield Problem((*path, "where"), NO_VALUE, text)
-
-
-def _unsure(where: Mapping[str, Any], planned: Planned, grids: Mapping[str, Grid]) -> str:
-    axes = {name: adaptive_axis(grid) for name, grid in grids.items()}
-    named = [axis for axis in where if axis in axes.values()]
-    if not named:
-        return ""
-    seen = ""
-    for run in planned.iterate(where):
-        grid = run.row["grid"]
-        axis = axes.get(grid, "")
-        if axis not in where or is_first(grids[grid], axis, run.run.point):
-            return ""
-        seen = axis
-    if not seen:
-        return ""
-    return (
-        f"names values of {seen} that may never be run, since they are found: name the start or "
-        "its neighbours, which always run, or list the values in a grid of their own"
-    )
-
-
-def is_first(grid: Grid, axis: str, point: Mapping[str, Any]) -> bool:
-    """Whether the first round runs the value of a point in every arm, with one seed at least."""
-    settings = settings_at(grid, axis, point)
-    notch = settings.notch(point[axis])
-    return notch % settings.stride == 0 and abs(notch) <= NARROW * settings.stride

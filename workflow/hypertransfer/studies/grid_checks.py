@@ -11,7 +11,13 @@ from hypertransfer.catalogue.cards import datasets, optimizers, probes
 from hypertransfer.runs import ratios
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.studies import adaptive_grids, axis_checks, condition_checks, grid
+from hypertransfer.studies import (
+    adaptive_conditions,
+    adaptive_grids,
+    axis_checks,
+    condition_checks,
+    grid,
+)
 from hypertransfer.studies.document import condition_text
 from hypertransfer.studies.grid import Grid, Probe
 from hypertransfer.studies.placed_run import Run
@@ -38,6 +44,7 @@ def expand(
     if not wrong:
         wrong = list(_condition_problems(section, other_scales))
         wrong += _run_problems(section, runs, idle_is_known=bool(wrong))
+        wrong += [] if wrong else adaptive_conditions.probe_problems(section, runs)
     problems += wrong
     return runs, [problem.below("grids", name) for problem in problems]
 

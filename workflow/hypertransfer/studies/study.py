@@ -16,6 +16,7 @@ from hypertransfer.runs.canonical import is_plain
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 from hypertransfer.runs.section import Section
 from hypertransfer.studies import (
+    adaptive_conditions,
     adaptive_grids,
     axes,
     claim_checks,
@@ -315,7 +316,7 @@ class _Checks:
                 if not problems:
                     problems += self._claim_problems(Claim.parse(entry), entry, planned)
             problems += references.condition_problems(entry, planned)
-            problems += adaptive_grids.condition_problems(entry, planned, grids)
+            problems += adaptive_conditions.problems(entry, planned, grids)
             self.problems += [problem.below(part, index) for problem in problems]
 
     def _claim_problems(
