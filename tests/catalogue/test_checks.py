@@ -98,6 +98,12 @@ def project(tmp_path, monkeypatch):
         "from somewhere import *",
         "def __getattr__(name): ...",
         "globals().update(Net=1)",
+        "def a(**k): ...\ndef b(**k): ...\nNet, Wide = a, b",
+        "MODELS = {'net': (Net := print)}",
+        "Net = None\nfrom impl import *",
+        "Net = 3\ndef build():\n    global Net\n    Net = print\nbuild()",
+        "Net = 3\nasync def Net(): ...",
+        "Net = None",
     ],
 )
 def test_a_name_that_a_module_may_have_is_left_to_the_import(project, source):

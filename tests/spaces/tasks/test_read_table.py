@@ -154,9 +154,9 @@ def test_tasks_with_one_evaluation_are_named():
     table = frame().assign(seed=0, kind=["x", "y", "x", "x"], hours=[1.5, 2.5, 3.5, 4.5])
     tasks_of(table, ABOUT, "t", said.append)
     assert said == [
-        "4 rows became 3 evaluations; rows of one evaluation differ in kind; they have other "
-        "values of half, hours, too: if one of these is a setting, name it in `dimensions` or "
-        "`task`",
+        "4 rows became 3 evaluations; rows of one evaluation differ in kind; they also "
+        "differ in half, hours, which may be measurements or keys: name a setting among these in "
+        "`dimensions` or `task`",
         "1 of 2 tasks have one evaluation each: 'b, 16'",
     ]
 

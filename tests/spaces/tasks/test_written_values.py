@@ -31,6 +31,7 @@ def test_numbers(value, number):
         (1, True, False), (None, None, True), (math.nan, None, True), ("", {"min": 1}, False),
         ("2", {"min": 1}, True), (float(np.float32(0.1)), 0.1, True), (0.1, 0.1, True),
         (0.1001, 0.1, False), (math.inf, 1e300, True),
+        ("1e400", {"max": 100}, False), ("1e400", {"min": 100}, True),
     ],
 )  # fmt: skip
 def test_values_that_a_condition_names(value, wanted, met):

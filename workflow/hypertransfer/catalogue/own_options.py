@@ -98,12 +98,27 @@ def _signature(
 
 @lru_cache(maxsize=64)
 def _is_value(source: Path, _modified: int, attribute: str) -> bool:
-    """Whether a module's only statement that binds the name assigns a literal to it."""
-    match [node for node in _tree(source).body if attribute in package_source.defined(node)]:
-        case [ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value)]:
+    """Whether a module binds the name once, in an assignment of a number, a text or the like.
+
+    False if the module may bind the name otherwise: by a star import, by `global`, or by a
+    statement within another one.
+    """
+    tree = _tree(source)
+    others = ast.Global | ast.AsyncFunctionDef | ast.NamedExpr
+    if any(isinstance(node, others) or _is_star(node) for node in ast.walk(tree)):
+        return False
+    match [node for node in tree.body if attribute in package_source.defined(node)]:
+        case [
+            ast.Assign(targets=[ast.Name()], value=value)
+            | ast.AnnAssign(target=ast.Name(), value=ast.expr() as value)
+        ]:
             literals = ast.Constant | ast.JoinedStr | ast.List | ast.Tuple | ast.Set | ast.Dict
-            return isinstance(value, literals)
+            return isinstance(value, literals) and getattr(value, "value", 0) is not None
     return False
+
+
+def _is_star(node: ast.AST) -> bool:
+    return isinstance(node, ast.ImportFrom) and any(name.name == "*" for name in node.names)
 
 
 def _tree(source: Path) -> ast.Module:

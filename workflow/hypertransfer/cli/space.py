@@ -200,8 +200,9 @@ def doubts(
             f"{_counted(space.points, 'winner')}, fewer than {wanted}: the space may fit these "
             "alone; see --top"
         )
-    if 2 * len(space.excluded) > len(tasks):
-        reasons.append(f"a winner of {len(space.excluded)} of {len(tasks)} tasks lies outside")
+    outside = sum(not _holds_best(space, task) for task in tasks)
+    if 2 * outside > len(tasks):
+        reasons.append(f"the best evaluation of {outside} of {len(tasks)} tasks is outside")
     if left and not _gain(left) < WORTH:
         reasons.append(_no_gain("tasks"))
     if left and 2 * _better(left) < len(left):
@@ -209,6 +210,11 @@ def doubts(
     if by_group and not _gain(by_group) < WORTH:
         reasons.append(_no_gain("groups"))
     return reasons
+
+
+def _holds_best(space: Space, task: Task) -> bool:
+    """Whether the best evaluation of a task that the space was learned from lies in the space."""
+    return task.name not in space.excluded or bool(space.contains(task.winners())[0])
 
 
 def _no_gain(units: str) -> str:
@@ -296,8 +302,8 @@ def _left_out(noun: str, left: Sequence[LeftOut]) -> Iterator[str]:
     yield f"  range on {_better(left)} of {len(left)}"
     rows = float(np.median([fold.rows for fold in left]))
     yield f"  evaluations of a task inside, median over tasks: {rows:g}"
-    if rows < COUNTS[0]:
-        yield "  so few that the regrets in the space say little: they are those of the best inside"
+    if rows <= COUNTS[0]:
+        yield "  so few that the regrets in the space, of the best evaluation there, say little"
     yield f"  regret after    {'  '.join(f'{count:>7}' for count in COUNTS)}"
     for name, key in (("in the space", "inside"), ("whole range", "whole")):
         mean = np.mean([getattr(fold, key) for fold in left], axis=0)

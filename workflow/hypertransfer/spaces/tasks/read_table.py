@@ -155,9 +155,14 @@ def _averaged(rows: pd.DataFrame, by: Sequence[str], used: Sequence[str], count:
     if not others:
         return text
     return (
-        f"{text}; they have other values of {', '.join(others)}, too: if one of these is a "
-        "setting, name it in `dimensions` or `task`"
+        f"{text}; they also differ in {_listed(others)}, which may be measurements or keys: "
+        "name a setting among these in `dimensions` or `task`"
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names of columns, and an ellipsis if there are more."""
+    return ", ".join(names[:MOST_SHOWN]) + (", …" if len(names) > MOST_SHOWN else "")
 
 
 def _sorted(rows: pd.DataFrame, task: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:

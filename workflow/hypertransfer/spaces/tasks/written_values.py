@@ -98,7 +98,8 @@ def is_value(value: Any, wanted: Any) -> bool:
     if wanted is None or (conditions.is_bounds(wanted) and value in (None, "")):
         return wanted is None and (value is None or value == "" or value != value)
     if isinstance(value, str) and _is_numeric(wanted):
-        (value,) = typed([value])
+        text = value.strip()
+        value = float(text) if NUMBER.fullmatch(text) and not _PADDED.match(text) else value
     value = _in_double_precision(value, wanted)
     # A list is the value itself here, and no list of alternatives.
     listed = [wanted] if isinstance(wanted, list | tuple) else wanted
