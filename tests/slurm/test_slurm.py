@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import re
@@ -115,16 +116,22 @@ def cancel(cluster: Cluster, job: str) -> None:
     cluster.call("scancel", job)
 
 
+def send(pid: int, number: int) -> None:
+    """Send a signal to a process that may have ended since it was listed."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
 def lose(cluster: Cluster, job: str) -> None:
     """The processes die at once, as when a node goes down."""
     for pid in cluster.processes(job):
-        os.kill(pid, signal.SIGKILL)
+        send(pid, signal.SIGKILL)
 
 
 def overrun(cluster: Cluster, job: str) -> None:
     """The job hangs and its limit is near: SLURM ends it."""
     for pid in cluster.processes(job):
-        os.kill(pid, signal.SIGSTOP)
+        send(pid, signal.SIGSTOP)
     cluster.call("scontrol", "update", f"JobId={job}", "TimeLimit=1")
 
 
