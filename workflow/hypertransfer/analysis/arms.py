@@ -10,7 +10,7 @@ from hypertransfer.analysis import curves, trajectories
 from hypertransfer.analysis.additive import column_means
 from hypertransfer.analysis.contrasts import least_lead, level_range
 from hypertransfer.analysis.estimate import AnalysisError, Estimate, exact, undetermined
-from hypertransfer.analysis.intervals import LEVEL, over_seeds, share_of
+from hypertransfer.analysis.intervals import LEVEL, mean_over_seeds, over_seeds, share_of
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.sweeps import (
@@ -197,7 +197,7 @@ def diverged_difference(diverged: np.ndarray, level: float = LEVEL) -> Estimate:
     """
     first, second = diverged.astype(bool)
     differences = 100.0 * (second.mean(axis=1) - first.mean(axis=1))
-    seeds = over_seeds(lambda s: exact(float(differences[s].mean())), len(first), level=level)
+    seeds = mean_over_seeds(differences, level=level)
     worse, better = (
         share_of(int(pairs.sum()), pairs.size, level=(1 + level) / 2)
         for pairs in (second & ~first, first & ~second)

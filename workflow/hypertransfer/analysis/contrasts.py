@@ -10,7 +10,7 @@ import math
 from functools import lru_cache
 
 from hypertransfer.analysis.estimate import OPEN, Estimate
-from hypertransfer.analysis.intervals import FEWEST, LEVEL, over_seeds, quantile
+from hypertransfer.analysis.intervals import FEWEST, LEVEL, mean_over_seeds, quantile
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import optimize, special, stats
 
@@ -69,17 +69,11 @@ def least_lead(leads: np.ndarray, *, level: float = LEVEL) -> Estimate:
     means = [float(lead.mean()) for lead in leads]
     if any(math.isnan(lead) for lead in means):
         return Estimate(math.nan, OPEN.low, OPEN.high, count)
-    singles, joint = ([_mean(lead, at) for lead in leads] for at in (level, simultaneous))
+    singles, joint = (
+        [mean_over_seeds(lead, level=at) for lead in leads] for at in (level, simultaneous)
+    )
     low, high = min(x.low for x in singles), min(x.high for x in joint)
     return Estimate(min(means), low, high, count)
-
-
-def _mean(values: np.ndarray, level: float) -> Estimate:
-    def mean(seeds: np.ndarray) -> Estimate:
-        value = float(values[seeds].mean())
-        return Estimate(value, value, value)
-
-    return over_seeds(mean, len(values), level=level)
 
 
 def standardised_mean(values: np.ndarray, *, level: float = LEVEL) -> Estimate:

@@ -12,7 +12,7 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 
-from hypertransfer.analysis.estimate import Estimate
+from hypertransfer.analysis.estimate import Estimate, exact
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import optimize, special
 
@@ -53,6 +53,11 @@ def over_seeds(
     low = _moved(whole.low, [x.low for x in left_out], -1, level, log)
     high = _moved(whole.high, [x.high for x in left_out], 1, level, log)
     return Estimate(whole.value, low, high, count, over)
+
+
+def mean_over_seeds(values: np.ndarray, *, level: float = LEVEL) -> Estimate:
+    """The mean of values (seed,), with its interval over seeds (see `over_seeds`)."""
+    return over_seeds(lambda seeds: exact(float(values[seeds].mean())), len(values), level=level)
 
 
 def _moved(bound: float, left_out: Sequence[float], side: int, level: float, log: bool) -> float:

@@ -12,7 +12,7 @@ from functools import cache
 
 from hypertransfer.analysis.additive import column_means
 from hypertransfer.analysis.estimate import AnalysisError, Estimate, exact, linear, mean
-from hypertransfer.analysis.intervals import LEVEL, over_forms, over_seeds
+from hypertransfer.analysis.intervals import LEVEL, mean_over_seeds, over_forms
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.loss_curve import FORMS
@@ -133,11 +133,7 @@ def tuned_losses(choice: Sweep, valued: Sweep) -> np.ndarray:
 def _clearly_above(differences: np.ndarray) -> bool:
     """Whether a mean of differences is above 0 by a t test; nan are left out."""
     known = differences[np.isfinite(differences)]
-    return _mean_over_seeds(known).low > 0 if len(known) else False
-
-
-def _mean_over_seeds(values: np.ndarray) -> Estimate:
-    return over_seeds(lambda seeds: exact(float(values[seeds].mean())), len(values))
+    return mean_over_seeds(known).low > 0 if len(known) else False
 
 
 def level_after_choice(sweeps: Iterable[Sweep], level: float = LEVEL) -> float:

@@ -20,8 +20,8 @@ from hypertransfer.analysis.arms import (
     steps_to_final_loss,
     sweeps_of_arms,
 )
-from hypertransfer.analysis.estimate import Estimate, exact, linear, undetermined
-from hypertransfer.analysis.intervals import over_seeds
+from hypertransfer.analysis.estimate import Estimate, linear, undetermined
+from hypertransfer.analysis.intervals import mean_over_seeds, over_seeds
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.sweeps import level_after_choice, tuned_losses
 from hypertransfer.analysis.tables import Tables, need, unique_runs, with_measured
@@ -32,6 +32,7 @@ from hypertransfer.claims.measure import (
     TWO_SIZES,
     ClaimError,
     measure,
+    sweeps_of_arms_over_sizes,
 )
 from hypertransfer.claims.reach import Range
 
@@ -85,17 +86,11 @@ def rise_advantage(
     The rise of an arm is the difference of its mean losses at the two sizes, each at the learning
     rate of least mean loss by the other seeds. Positive if the loss of `of` rises less.
     """
-    runs = of_arms(unique_runs(tables), column, loss, (of, over))
-    need("runs", runs, (size, "seed", "status", "lr"))
-    runs, left_out = analysis_sweeps.common_seeds(runs, [column, size], "lr")
-    arms = [analysis_sweeps.sweeps(runs[runs[column] == name], size, loss) for name in (of, over)]
-    if any(len(sweeps) < 2 for sweeps in arms):
-        raise ClaimError(f"{of} and {over} need runs at two or more values of {size}")
-
+    arms, left_out = sweeps_of_arms_over_sizes(tables, column, (of, over), size, loss)
     rises = [tuned_losses(s[-1], s[-1]) - tuned_losses(s[0], s[0]) for s in arms]
     less = rises[1] - rises[0]
     level = level_after_choice(sweep for sweeps in arms for sweep in (sweeps[0], sweeps[-1]))
-    estimate = over_seeds(lambda seeds: exact(float(less[seeds].mean())), len(less), level=level)
+    estimate = mean_over_seeds(less, level=level)
     note = analysis_sweeps.left_out_note(left_out, f"{column} and {size}", "lr")
     return estimate.with_caveats(note, left_out)
 

@@ -7,12 +7,13 @@ decorator `measure` registers the function under its name.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hypertransfer.analysis.arms import of_arms
 from hypertransfer.analysis.estimate import Estimate
-from hypertransfer.analysis.sweeps import common_seeds
+from hypertransfer.analysis.sweeps import Sweep, common_seeds, sweeps
 from hypertransfer.analysis.tables import Tables, need, unique_runs
 from hypertransfer.catalogue.cards import probes
 from hypertransfer.catalogue.distinct_runs import DistinctRuns
@@ -162,3 +163,21 @@ def runs_of_common_seeds(
     needed = (size, "seed", "status", *columns, *([axis] if axis else []))
     need("runs", tables["runs"], needed)
     return common_seeds(unique_runs(tables), size, axis, complete=complete)
+
+
+def sweeps_of_arms_over_sizes(
+    tables: Tables, column: str, arms: Sequence[str], size: str, loss: str
+) -> tuple[list[list[Sweep]], int]:
+    """The sweeps of each arm over sizes, with the same seeds, and the number of seeds left out.
+
+    Raises:
+        AnalysisError: a column is missing, an arm has no runs, or no seed counts.
+        ClaimError: an arm has runs at one size only.
+    """
+    runs = of_arms(unique_runs(tables), column, loss, arms)
+    need("runs", runs, (size, "seed", "status", "lr"))
+    runs, left_out = common_seeds(runs, [column, size], "lr")
+    swept = [sweeps(runs[runs[column] == arm], size, loss) for arm in arms]
+    if any(len(of_sizes) < 2 for of_sizes in swept):
+        raise ClaimError(f"{' and '.join(arms)} need runs at two or more values of {size}")
+    return swept, left_out

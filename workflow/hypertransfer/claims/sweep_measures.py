@@ -9,8 +9,8 @@ from dataclasses import replace
 from hypertransfer.analysis import searches
 from hypertransfer.analysis import sweeps as analysis_sweeps
 from hypertransfer.analysis.contrasts import standardised_mean
-from hypertransfer.analysis.estimate import OPEN, Estimate, exact, undetermined
-from hypertransfer.analysis.intervals import over_seeds
+from hypertransfer.analysis.estimate import OPEN, Estimate, undetermined
+from hypertransfer.analysis.intervals import mean_over_seeds, over_seeds
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.optimum import Optimum
 from hypertransfer.analysis.sweeps import Sweep, left_out_note
@@ -135,7 +135,7 @@ def transfer_regret(
         regret = analysis_sweeps.regret(sweeps)
         if regret is None:
             return _no_regret(sweeps)
-        return regret.bounded(_mean_over_seeds(regret.losses, regret.level))
+        return regret.bounded(mean_over_seeds(regret.losses, level=regret.level))
 
     return _of_sweeps(tables, size, loss, estimator, _regret_caveats)
 
@@ -154,7 +154,9 @@ def transfer_gain(
         gains = analysis_sweeps.transfer_gain(sweeps)
         known = gains[~np.isnan(gains)]
         level = analysis_sweeps.level_after_choice(sweeps[:1])
-        return _mean_over_seeds(known, level) if len(known) else replace(OPEN, count=len(gains))
+        return (
+            mean_over_seeds(known, level=level) if len(known) else replace(OPEN, count=len(gains))
+        )
 
     return _of_sweeps(tables, size, loss, estimator, _regret_caveats)
 
@@ -207,10 +209,6 @@ def minimum_shift(
 def _no_regret(sweeps: list[Sweep]) -> Estimate:
     """The estimate from sweeps that say nothing of the regret."""
     return Estimate(math.nan, 0.0, math.inf, len(sweeps[0].losses))
-
-
-def _mean_over_seeds(values: np.ndarray, level: float) -> Estimate:
-    return over_seeds(lambda seeds: exact(float(values[seeds].mean())), len(values), level=level)
 
 
 def _of_sweeps(
