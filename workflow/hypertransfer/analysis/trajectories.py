@@ -70,15 +70,15 @@ def trajectories(
     return Trajectories(keys.index.to_numpy(float), table.index.to_numpy(float), values)
 
 
-def spread(paths: Trajectories, tail: float = 1 / 3) -> Estimate:
-    """The largest late mean of a size divided by the smallest late mean, at least 1.
+def spread(paths: Trajectories, tail: float = 1 / 3, until: float = 1.0) -> Estimate:
+    """The largest mean of a size divided by the smallest mean, at least 1.
 
-    The late mean of a size is geometric over seeds, and arithmetic over the last share `tail` of
-    training. See `contrasts.level_range` for the interval, in which the logarithms of the late
-    means are the levels. The estimate is nan, with the interval [1, inf], if a late mean of a run
-    is not a positive number.
+    The mean of a size is geometric over seeds, and arithmetic over the share `tail` of training
+    that ends at the share `until`. See `contrasts.level_range` for the interval, in which the
+    logarithms of the means are the levels. The estimate is nan, with the interval [1, inf], if a
+    mean of a run is not a positive number.
     """
-    late = late_values(paths, tail)
+    late = late_values(paths, tail, until)
     count = paths.values.shape[1]
     if not (np.isfinite(late) & (late > 0)).all():
         return Estimate(math.nan, 1.0, math.inf, count)
@@ -87,15 +87,16 @@ def spread(paths: Trajectories, tail: float = 1 / 3) -> Estimate:
     return Estimate(*ends, math.inf if found.high > 700 else math.exp(found.high), count)
 
 
-def late_values(paths: Trajectories, tail: float = 1 / 3) -> np.ndarray:
-    """The means of each run (size, seed) over the last share `tail` of training.
+def late_values(paths: Trajectories, tail: float = 1 / 3, until: float = 1.0) -> np.ndarray:
+    """The means of each run (size, seed) over the share `tail` of training that ends at `until`.
 
-    They are nan if there is no step.
+    With `until` 1, the default, this is the end of training. The means are nan if there is no step.
     """
-    if not len(paths.steps):
+    last = paths.steps[-1] if len(paths.steps) else math.nan
+    chosen = (paths.steps >= (until - tail) * last) & (paths.steps <= until * last)
+    if not chosen.any():
         return np.full(paths.values.shape[:2], math.nan)
-    late = paths.steps >= (1 - tail) * paths.steps[-1]
-    return paths.values[:, :, late].mean(axis=2)
+    return paths.values[:, :, chosen].mean(axis=2)
 
 
 def late_means(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> np.ndarray:
@@ -143,6 +144,23 @@ def late_gaps(paths: Trajectories, tail: float = 1 / 3, relative: bool = False) 
     """|S_N − S_∞| (size, seed) of the smaller sizes, averaged over the last share `tail`."""
     _, gap = gaps(paths, window=1, burn_in=1 - tail, relative=relative)
     return np.abs(gap).mean(axis=2)
+
+
+def gap_change(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> Estimate:
+    """The growth of relative gaps from the first share `tail` of training to the last.
+
+    The gap of a size N is S_N/S_∞ − 1, in which S are means over one of the two shares and S_∞ is
+    that of the largest size with the same seed. Gaps are averaged over the smaller sizes and the
+    chosen seeds, and the growth is |late gap| − |early gap|. The first share does not hold step 0,
+    at which no network is trained. Open if a mean is not finite.
+    """
+    after = replace(paths, steps=paths.steps[1:], values=paths.values[:, :, 1:])
+    trained = after if len(paths.steps) and paths.steps[0] == 0 else paths
+    early, late = (late_values(trained, tail, until)[:, seeds] for until in (tail, 1.0))
+    gaps_of = [float((part[:-1] / part[-1:] - 1).mean()) for part in (early, late)]
+    if not np.isfinite(gaps_of).all():
+        return OPEN
+    return exact(abs(gaps_of[1]) - abs(gaps_of[0]))
 
 
 def _power(sizes: np.ndarray, values: np.ndarray) -> Estimate:

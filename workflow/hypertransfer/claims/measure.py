@@ -49,6 +49,7 @@ SHARED: Mapping[str, Mapping[str, Any]] = {
     "loss": {"enum": list(IN_RUNS)},
     "quantity": {"enum": [*probes.measured(), *ALONG_TRAINING], "measured": "every"},
     "tail": {"minimum": 1e-6, "maximum": 1},
+    "until": {"minimum": 1e-6, "maximum": 1},
     "burn_in": {"minimum": 0, "maximum": 0.99},
     "window": {"minimum": 1, "maximum": MOST_COUNT},
     "ceiling": {"minimum": 0},

@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from hypertransfer.analysis import trajectories
-from hypertransfer.analysis.estimate import Estimate, undetermined
+from hypertransfer.analysis.estimate import Estimate, linear, undetermined
 from hypertransfer.analysis.intervals import over_seeds
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.sweeps import left_out_note
 from hypertransfer.analysis.tables import Tables, series_of
 from hypertransfer.analysis.trajectories import Trajectories
-from hypertransfer.claims.measure import measure, one_size, runs_of_common_seeds
+from hypertransfer.claims.measure import SHARED, measure, one_size, runs_of_common_seeds
 from hypertransfer.claims.reach import Range
 
 # Quantities that are shares or accuracies, with their bounds.
@@ -35,15 +35,18 @@ def sharpness_spread(
     quantity: str = "scaled_sharpness",
     probe: str | None = None,
     tail: float = 1 / 3,
+    until: float = 1.0,
 ) -> Estimate:
     """The largest mean of a quantity of any size, divided by the smallest.
 
-    The mean of a size is over the last share `tail` of training, and geometric over seeds. The
-    interval contains 1 if all sizes may be equal, and the value is corrected for the spread that
-    noise alone brings. `probe` names the grid's probe that measured the quantity, which is needed
+    The mean of a size is over the share `tail` of training that ends at the share `until`, by
+    default over its end, and geometric over seeds. The interval contains 1 if all sizes may be
+    equal, and the value is corrected for the spread that noise alone brings. `probe` names the grid's probe that measured the quantity, which is needed
     only if several probes did.
     """
-    return _of_paths(tables, size, quantity, probe, lambda paths: trajectories.spread(paths, tail))
+    return _of_paths(
+        tables, size, quantity, probe, lambda paths: trajectories.spread(paths, tail, until)
+    )
 
 
 @measure("", values=Range(of_quantity=SHARES))
@@ -167,6 +170,62 @@ def gap_growth(
             )
 
     return _of_paths(tables, size, quantity, probe, estimator, caveats)
+
+
+@measure("", values=Range(unmoved=0))
+def gap_change(
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    quantity: str = "scaled_sharpness",
+    probe: str | None = None,
+    tail: float = 1 / 3,
+) -> Estimate:
+    """The growth of the relative gap to the largest size, from early to late in training.
+
+    The gap is |S_N/S_∞ − 1| on average over the smaller sizes N, in which S are means of a quantity
+    over the first or the last share `tail` of training, and S_∞ is that of the largest size with
+    the same seed. In contrast to the exponent of `gap_growth`, the growth is defined where there is
+    no gap. `probe` is as in `sharpness_spread`.
+    """
+
+    def statistic(paths: Trajectories, seeds: np.ndarray) -> Estimate:
+        return trajectories.gap_change(paths, seeds, tail)
+
+    return _of_paths(tables, size, quantity, probe, _over_seeds(statistic))
+
+
+@measure("", schemas={"against": SHARED["quantity"]}, values=Range(unmoved=0, contrast=True))
+def gap_contrast(
+    tables: Tables,
+    seed: int,
+    *,
+    size: str = "shape.width",
+    quantity: str = "train_loss",
+    probe: str | None = None,
+    against: str = "scaled_sharpness",
+    against_probe: str | None = None,
+    tail: float = 1 / 3,
+) -> Estimate:
+    """The growth of the relative gap of `quantity`, minus that of the quantity `against`.
+
+    The growth is that of `gap_change`, and the difference is taken within each seed. `probe` and
+    `against_probe` are as `probe` in `sharpness_spread`.
+    """
+    runs, left_out = runs_of_common_seeds(tables, size)
+    both = [
+        trajectories.trajectories(runs, series_of(tables, runs, name, measured), name, size)
+        for name, measured in ((quantity, probe), (against, against_probe))
+    ]
+    if len(both[0].sizes) < 2:
+        return undetermined(len(both[0].seeds), one_size(size, both[0].sizes[0]))
+
+    def statistic(seeds: np.ndarray) -> Estimate:
+        return linear([1, -1], [trajectories.gap_change(paths, seeds, tail) for paths in both])
+
+    notes = left_out_note(left_out, size)
+    return over_seeds(statistic, len(both[0].seeds)).with_caveats(notes, left_out)
 
 
 Estimator = Callable[[Trajectories], Estimate]
