@@ -41,8 +41,8 @@ def sharpness_spread(
 
     The mean of a size is over the share `tail` of training that ends at the share `until`, by
     default over its end, and geometric over seeds. The interval contains 1 if all sizes may be
-    equal, and the value is corrected for the spread that noise alone brings. `probe` names the grid's probe that measured the quantity, which is needed
-    only if several probes did.
+    equal, and the value is corrected for the spread that noise alone brings. `probe` names the
+    grid's probe that measured the quantity, which is needed only if several probes did.
     """
     return _of_paths(
         tables, size, quantity, probe, lambda paths: trajectories.spread(paths, tail, until)
