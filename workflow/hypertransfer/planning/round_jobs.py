@@ -21,9 +21,7 @@ from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.planning.planned_runs import PlannedRun
 from hypertransfer.rounds import sweep
 from hypertransfer.runs.conditions import matches
-from hypertransfer.studies import adaptive_grids, grid
-
-PROPOSER = "sweep"
+from hypertransfer.studies import adaptive_grids, followed_grids, grid
 
 
 class Arm(NamedTuple):
@@ -35,6 +33,8 @@ class Arm(NamedTuple):
     def most_runs(self, number: int) -> int:
         """A bound on the runs of the arm in a round."""
         seeds = len({planned.run.spec.seed for planned in self.runs})
+        if self.about.settings.best_of:
+            return seeds if number == 1 else 0
         bound = sweep.most_runs(self.about.settings, seeds, number, len(self.about.sizes))
         return min(bound, len(self.runs))
 
@@ -77,11 +77,14 @@ class RoundJobs:
     @cached_property
     def grids(self) -> dict[str, GridRounds]:
         """The rounds of each grid with an adaptive axis."""
-        return {
+        grids = {
             name: GridRounds(self.cells, name)
             for name, section in self.study.grids.items()
             if adaptive_grids.adaptive_axis(section)
         }
+        for rounds in grids.values():
+            rounds.followed = grids.get(followed_grids.followed(rounds.grid))
+        return grids
 
     @property
     def allocations(self) -> list[PlannedJob]:
@@ -105,7 +108,13 @@ class GridRounds:
     Args:
         cells: the jobs of the study's other grids.
         name: the name of the grid.
+
+    Attributes:
+        followed: the rounds of the grid whose best values this grid takes; None if the rounds of
+            this grid find the values.
     """
+
+    followed: GridRounds | None = None
 
     def __init__(self, cells: CellJobs, name: str) -> None:
         self.jobs, self.name, self.grid = cells, name, cells.study.grids[name]
@@ -121,8 +130,8 @@ class GridRounds:
 
     @property
     def rounds(self) -> int:
-        """The largest number of rounds of an arm."""
-        return max(arm.about.settings.rounds for arm in self.arms)
+        """The largest number of rounds of an arm; 1 if the grid takes the values of another."""
+        return 1 if self.followed else max(arm.about.settings.rounds for arm in self.arms)
 
     @cached_property
     def cells(self) -> list[RoundCell]:
@@ -147,6 +156,11 @@ class GridRounds:
         """The jobs that train the allocated runs, in the order of the rounds."""
         return [job for _, by_cell in self._rounds for jobs in by_cell for job in jobs]
 
+    @property
+    def tables(self) -> list[str]:
+        """The tables of the runs of all rounds."""
+        return [job.file for job in self.train]
+
     def tables_of(self, number: int) -> list[str]:
         """The tables of the runs of one round."""
         return [job.file for jobs in self._rounds[number - 1][1] for job in jobs]
@@ -157,7 +171,7 @@ class GridRounds:
         codes = {script: code_of(script) for script in ("allocate_round", "train_round")}
         parts = [self.jobs.parts_of(cell.members) for cell in self.cells]
         rounds: list[tuple[PlannedJob, list[list[PlannedJob]]]] = []
-        earlier: list[str] = []
+        earlier = self.followed.tables if self.followed else []
         for number in range(1, self.rounds + 1):
             allocation = self._allocation(number, earlier, codes["allocate_round"])
             by_cell = [
@@ -165,29 +179,44 @@ class GridRounds:
                 for cell, runs in zip(self.cells, parts, strict=True)
             ]
             rounds.append((allocation, by_cell))
-            earlier += [job.file for jobs in by_cell for job in jobs]
+            earlier = [*earlier, *(job.file for jobs in by_cell for job in jobs)]
         return rounds
 
     @cached_property
     def written_arms(self) -> list[dict[str, Any]]:
         """The arms as the job of an allocation reads them."""
-        return [
-            {
-                "point": dict(about.point),
-                "family": about.family,
-                "sizes": list(about.sizes),
-                "settings": about.settings.complete(),
-                "runs": [
-                    [
-                        about.settings.notch(member.run.point[self.axis]),
-                        member.run.spec.seed,
-                        member.key,
-                    ]
-                    for member in runs
-                ],
-            }
-            for about, runs in self.arms
-        ]
+        return list(map(self._written, self.arms))
+
+    @cached_property
+    def decided_by(self) -> dict[str, Any]:
+        """The parts of an allocation that name the other grid, and the counterpart of each arm."""
+        if not self.followed:
+            return {}
+        others = [arm.about for arm in self.followed.arms]
+        counterparts = (
+            self.followed.arms[followed_grids.counterpart(arm.about, others)] for arm in self.arms
+        )
+        return {
+            "best_of": self.followed.name,
+            "followed": list(map(self.followed._written, counterparts)),
+        }
+
+    def _written(self, arm: Arm) -> dict[str, Any]:
+        about, runs = arm
+        return {
+            "point": dict(about.point),
+            "family": about.family,
+            "sizes": list(about.sizes),
+            "settings": about.settings.complete(),
+            "runs": [
+                [
+                    about.settings.notch(member.run.point[self.axis]),
+                    member.run.spec.seed,
+                    member.key,
+                ]
+                for member in runs
+            ],
+        }
 
     def _allocation(
         self, number: int, earlier: Sequence[str], code: Mapping[str, str]
@@ -199,9 +228,9 @@ class GridRounds:
             parts={
                 "grid": self.name,
                 "axis": self.axis,
-                "proposer": PROPOSER,
                 "round": number,
                 "arms": self.written_arms,
+                **self.decided_by,
                 "files": list(earlier),
             },
             output_patterns={

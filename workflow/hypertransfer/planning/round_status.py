@@ -8,6 +8,7 @@ from statistics import fmean
 
 from hypertransfer.planning.round_jobs import GridRounds
 from hypertransfer.rounds import sweep
+from hypertransfer.rounds.allocation import decide
 from hypertransfer.rounds.arm import loss_of, read_arms
 from hypertransfer.storage.run_store import DamagedEntry, Store
 
@@ -55,9 +56,11 @@ def next_round(rounds: GridRounds, store: Store) -> RoundStatus:
     """
     losses: dict[str, float] = {}
     asked: set[str] = set()
+    if rounds.followed:
+        losses |= _losses_of(rounds.followed, store)
     for number in range(1, rounds.rounds + 1):
         arms = read_arms(rounds.written_arms, losses)
-        decisions = sweep.propose(arms, number)
+        decisions = decide({**rounds.decided_by, "round": number}, arms, losses)
         statuses = []
         for arm, decision in zip(arms, decisions, strict=True):
             keys = [arm.candidates[place] for place in decision.runs]
@@ -69,9 +72,22 @@ def next_round(rounds: GridRounds, store: Store) -> RoundStatus:
             later = range(number + 1, rounds.rounds + 1)
             runs, seconds = _later(rounds, later, asked)
             return RoundStatus(number, rounds.rounds, frozenset(asked), statuses, runs, seconds)
+    if rounds.followed and not asked:  # the other grid has not found a value yet
+        bound = sum(arm.most_runs(1) for arm in rounds.arms)
+        seconds = sum(arm.most_seconds(1) for arm in rounds.arms)
+        return RoundStatus(1, rounds.rounds, frozenset(), statuses, bound, seconds)
     arms = read_arms(rounds.written_arms, losses)
     found = [ArmStatus(arm.point, 0, sweep.outcome(arm)) for arm in arms]
     return RoundStatus(rounds.rounds + 1, rounds.rounds, frozenset(asked), found, 0, 0.0)
+
+
+def _losses_of(rounds: GridRounds, store: Store) -> dict[str, float]:
+    """The losses of a grid, by key, if all its rounds have been run; else none."""
+    found = next_round(rounds, store)
+    if found.number <= found.rounds:
+        return {}
+    losses = {key: _loss(store, key) for key in found.asked}
+    return {key: loss for key, loss in losses.items() if loss is not None}
 
 
 def _later(rounds: GridRounds, numbers: Sequence[int], asked: Collection[str]) -> tuple[int, float]:

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hypertransfer.rounds import sweep
-from hypertransfer.rounds.arm import Proposer, loss_of, read_arms
+from hypertransfer.rounds import best_of, sweep
+from hypertransfer.rounds.arm import Arm, Decision, loss_of, read_arms
 from hypertransfer.storage import parquet
-
-PROPOSERS: Mapping[str, Proposer] = {"sweep": sweep.propose}
 
 
 def allocation(parts: Mapping[str, Any], tables: Iterable[str]) -> dict[str, Any]:
     """The allocation of a planned round.
 
     Args:
-        parts: the parts of the job: the name of the proposer, the number of the round, the axis,
-            and the arms as `planning.round_jobs` writes them.
-        tables: the files of the tables of all earlier rounds.
+        parts: the parts of the job: the number of the round, the axis, and the arms as
+            `planning.round_jobs` writes them; if the arms take the best values of another grid,
+            also its name and their counterparts.
+        tables: the files of the tables of all earlier rounds, or of all rounds of the other grid.
 
     Returns:
         The grid, the number of the round, and for each arm its point, the reason, whether it is
         bracketed, and its runs by value, seed and key.
     """
-    arms = read_arms(parts["arms"], losses(tables))
-    decisions = PROPOSERS[parts["proposer"]](arms, parts["round"])
+    seen = losses(tables)
+    arms = read_arms(parts["arms"], seen)
+    decisions = decide(parts, arms, seen)
     allocated = [
         {
             "arm": dict(arm.point),
@@ -45,6 +45,15 @@ def allocation(parts: Mapping[str, Any], tables: Iterable[str]) -> dict[str, Any
         for arm, decision in zip(arms, decisions, strict=True)
     ]
     return {"grid": parts["grid"], "round": parts["round"], "arms": allocated}
+
+
+def decide(
+    parts: Mapping[str, Any], arms: Sequence[Arm], seen: Mapping[str, float]
+) -> list[Decision]:
+    """What a planned round runs of its arms; `seen` has the losses of runs by key."""
+    if "followed" in parts:
+        return best_of.propose(arms, read_arms(parts["followed"], seen), parts["best_of"])
+    return sweep.propose(arms, parts["round"])
 
 
 def losses(tables: Iterable[str]) -> dict[str, float]:

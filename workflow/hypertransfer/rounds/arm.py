@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -55,10 +55,6 @@ class Decision:
     runs: Sequence[Place]
     reason: str
     bracketed: bool = False
-
-
-# A proposer decides what a round, counted from 1, runs of all arms of a grid.
-Proposer = Callable[[Sequence[Arm], int], list[Decision]]
 
 
 def read_arms(written: Sequence[Mapping[str, Any]], losses: Mapping[str, float]) -> list[Arm]:

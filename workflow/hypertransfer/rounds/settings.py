@@ -31,6 +31,7 @@ class Adaptive(Section):
             no refinement below `step`.
         rounds: largest number of rounds.
         octaves: width in octaves of the lattice.
+        best_of: name of a grid whose best values are taken; None if the axis finds its own.
     """
 
     start: float | str
@@ -38,6 +39,7 @@ class Adaptive(Section):
     finest: float | None = None
     rounds: int = 4
     octaves: float = 12
+    best_of: str | None = None
 
     @property
     def origin(self) -> float:

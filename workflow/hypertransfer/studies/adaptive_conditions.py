@@ -125,7 +125,12 @@ def _unsure(
 
 
 def _sure(arm: ArmRuns, axis: str, runs: Sequence[Run]) -> list[int]:
-    """The places of the runs that the first round runs, however small or large the arm is."""
+    """The places of the runs that the first round runs, however small or large the arm is.
+
+    There are none if the arm takes the best value of another grid.
+    """
+    if arm.settings.best_of:
+        return []
     first: dict[int, int] = {}
     for index in arm.indices:
         first.setdefault(arm.settings.notch(runs[index].point[axis]), index)

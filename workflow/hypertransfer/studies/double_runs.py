@@ -8,6 +8,7 @@ from typing import Any
 
 from hypertransfer.catalogue.distinct_runs import DistinctRuns
 from hypertransfer.runs.table_values import in_table, name_of
+from hypertransfer.studies.axes import equality_text
 from hypertransfer.studies.document import flow
 from hypertransfer.studies.option_checks import Selection
 from hypertransfer.studies.planned import PlannedRun
@@ -51,11 +52,23 @@ def _read(distinct: DistinctRuns, selection: Selection) -> Iterator[PlannedRun]:
     grid = selection.options[distinct.grid] if distinct.grid else None
     arms = _arms(distinct, selection.options)
     column = selection.options.get("column")
-    for run in selection.runs:
+    for run in _of_one_value(selection):
         if grid is not None and run.row["grid"] != grid:
             continue
         if arms and column in run.row and name_of(run.row[column]) not in arms:
             continue
+        yield run
+
+
+def _of_one_value(selection: Selection) -> Iterator[PlannedRun]:
+    """The selected runs, and of alternatives of which one is run, the first."""
+    seen: set[str] = set()
+    for run in selection.runs:
+        if axis := selection.planned.one_of.get(run.row["grid"]):
+            place = equality_text({k: value for k, value in run.row.items() if k != axis})
+            if place in seen:
+                continue
+            seen.add(place)
         yield run
 
 

@@ -55,12 +55,15 @@ class Planned:
         rows: the rows of tables of replays, with the columns that are known.
         probes: the probes of each grid, by name; the other names in `runs` are of searches.
         read_scales: returns what the study has at each scale.
+        one_of: the axis of which a grid runs one value at each place, by the name of the grid; all
+            values are planned, and which one is run is found.
     """
 
     runs: Mapping[str, Sequence[Run]]
     rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     probes: Mapping[str, Mapping[str, Probe]] = field(default_factory=dict)
     read_scales: Callable[[], Iterable[ScaleValues]] = tuple
+    one_of: Mapping[str, str] = field(default_factory=dict)
 
     def selected(self, where: Mapping[str, Any]) -> list[PlannedRun]:
         """The runs that a condition selects, in the order of their grids."""

@@ -21,6 +21,7 @@ from hypertransfer.studies import (
     axes,
     claim_checks,
     figure_checks,
+    followed_grids,
     grid,
     grid_checks,
     references,
@@ -193,7 +194,12 @@ class _Checks:
             self.problems.append(problem)
         self.runs: dict[str, list[Run]] = {}
         runs = self._check_runs()
-        planned = Planned(runs, self._check_spaces(runs), self._probes(), self._read_scales)
+        one_of = {
+            name: adaptive_grids.adaptive_axis(grid)
+            for name, grid in self._grids().items()
+            if followed_grids.followed(grid)
+        }
+        planned = Planned(runs, self._check_spaces(runs), self._probes(), self._read_scales, one_of)
         for part in ("figures", "claims"):
             self._check_references(part, planned)
         if not self.broken:
@@ -230,6 +236,8 @@ class _Checks:
                 text = "is also the name of a grid: choose another name"
                 self.problems.append(Problem(("searches", name), NO_VALUE, text))
             planned |= rows
+        if not problems and not self.broken:
+            problems += followed_grids.problems(self._grids(), self.runs)
         self.problems += problems
         whole = not problems and not any(path[:1] == ("grids",) for path in self.broken)
         return planned if whole else {}

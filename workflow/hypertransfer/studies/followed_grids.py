@@ -1,0 +1,67 @@
+"""Grids whose adaptive axis takes the best values that another grid has found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from hypertransfer.runs.problem import NO_VALUE, Problem
+from hypertransfer.studies.adaptive_grids import ArmRuns, adaptive_axis, arms
+from hypertransfer.studies.grid import Grid, alternatives
+from hypertransfer.studies.placed_run import Run
+
+
+def followed(grid: Grid) -> str:
+    """The name of the grid whose best values a grid takes; empty if it takes none."""
+    axis = adaptive_axis(grid)
+    return (grid.axes[axis]["adaptive"].get("best_of") or "") if axis else ""
+
+
+def counterpart(arm: ArmRuns, others: Sequence[ArmRuns]) -> int | None:
+    """The place of the only arm of another grid that an arm agrees with in all common axes.
+
+    None if there are none or several, or if the arms have different lattices of values.
+    """
+    found = [
+        place
+        for place, other in enumerate(others)
+        if all(arm.point.get(axis, value) == value for axis, value in other.point.items())
+    ]
+    if len(found) != 1:
+        return None
+    own, theirs = arm.settings, others[found[0]].settings
+    same = (own.origin, own.spacing, own.reach) == (theirs.origin, theirs.spacing, theirs.reach)
+    return found[0] if same else None
+
+
+def problems(grids: Mapping[str, Grid], runs: Mapping[str, Sequence[Run]]) -> Iterator[Problem]:
+    """Problems of grids that take the values of another grid; all grids have runs."""
+    for name, grid in grids.items():
+        if other := followed(grid):
+            path = ("grids", name, "axes", adaptive_axis(grid), "adaptive", "best_of")
+            if text := _fault(name, other, grids, runs):
+                yield Problem(path, NO_VALUE, text)
+
+
+def _fault(
+    name: str, other: str, grids: Mapping[str, Grid], runs: Mapping[str, Sequence[Run]]
+) -> str:
+    """Why a grid cannot take the values of another; empty if it can."""
+    axis = adaptive_axis(grids[name])
+    if any(
+        written["adaptive"].get("best_of") != other for written in alternatives(grids[name], axis)
+    ):
+        return f"names {other}, and overrides do not: all points take the values of one grid"
+    if other not in grids:
+        return f"names the grid {other!r}, which the study lacks"
+    if adaptive_axis(grids[other]) != axis or followed(grids[other]):
+        return f"names the grid {other}, whose axis {axis} is not found by rounds of its own"
+    others = arms(grids[other], runs[other])
+    for arm in arms(grids[name], runs[name]):
+        if counterpart(arm, others) is None:
+            at = ", ".join(f"{column} {value}" for column, value in arm.point.items())
+            return (
+                f"names {other}, in which the arm at {at or 'the only point'} has no counterpart: "
+                "one arm with the same values of all its axes, and with the same start, finest "
+                "step and octaves"
+            )
+    return ""
