@@ -65,7 +65,7 @@ def test_power_laws_are_fitted_and_drawn_through_their_points(exponent, scale):
     x = np.array([8.0, 16, 64])
     y = scale * x**exponent
     assert curves.power_law_exponent(x, y) == pytest.approx(exponent, abs=1e-9)
-    assert curves.power_law_through(x, y, exponent) == pytest.approx(y)
+    assert curves.scaled_to(x**exponent, y) == pytest.approx(y)
 
 
 def test_a_slope_is_per_doubling():

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.support.sweeps import ALL, INF, parts, rows, runs_table
 
@@ -55,18 +55,26 @@ def test_the_exponent_over_size_is_that_of_a_power_law(b, scale):
     assert trajectories.size_exponent(paths(-values, steps, sizes), ALL(3)) == estimate.OPEN
 
 
-@given(b=st.floats(-2, -0.2), relative=st.booleans())
+@given(b=st.floats(-2, 1), relative=st.booleans())
+@example(b=0.0, relative=False)
 @settings(max_examples=40)
-def test_the_exponent_of_closing_gaps(b, relative):
-    """Gaps to the largest size that are a power law; their amount differs from seed to seed."""
+def test_the_exponent_of_the_convergence_over_sizes(b, relative):
+    """A power law of the size with a limit; its amount differs from seed to seed."""
     sizes = np.array([16.0, 64, 256, 1024])
     steps = np.arange(0, 91, 10)
-    gap = np.array([1.0, 1.2, 2])[:, None] * sizes[:, None, None] ** b * np.ones(len(steps))
-    gap[-1] = 0
-    limit = 3.0
-    values = limit + gap * (limit if relative else 1)
+    law = np.append(trajectories.limit_shape(sizes, b), 0)
+    gap = np.array([1.0, 1.2, 2])[:, None] * law[:, None, None] * np.ones(len(steps))
+    values = 3.0 + gap * (3.0 if relative else 1)
     found = trajectories.gap_size_exponent(paths(values, steps, sizes), relative=relative)
     assert found.value == pytest.approx(b, abs=2e-3)
+
+
+def test_the_shape_of_a_power_law_with_a_limit():
+    sizes = np.array([4.0, 8, 16])
+    found = trajectories.limit_shape(sizes, np.array([-1.0, 0, 1]))
+    assert found[:, 0] == pytest.approx(-16 * (1 / sizes[:2] - 1 / 16))
+    assert found[:, 1] == pytest.approx(np.log(sizes[:2] / 16))
+    assert found[:, 2] == pytest.approx(sizes[:2] / 16 - 1)
 
 
 def test_closing_wants_three_sizes_and_gaps():

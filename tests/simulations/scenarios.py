@@ -205,13 +205,20 @@ def growth(power: float, noise: float, sign: float = 1.0) -> Draw:
     return draw
 
 
-def gap_exponent(noise: float, sign: float = 1.0) -> Draw:
-    """Gaps ∝ 1/N of four sizes, with seeds that vary by `noise` times the smallest gap."""
+def gap_exponent(power: float, noise: float, sign: float = 1.0, falling: float = 0.0) -> Draw:
+    """A power law of five sizes with a limit, with seeds that vary by `noise` times the least gap.
+
+    The deviations of seeds fall with the size by the power `falling`.
+    """
 
     def draw(rng: np.random.Generator, count: int) -> tuple[Estimate, float]:
-        sizes = 2.0 ** np.arange(4)
-        values = sign * (8 / sizes) + noise * rng.normal(size=(count, 4))
-        return trajectories.signed_exponent(sizes, values), -1.0
+        sizes = 2.0 ** np.arange(5)
+        law = sign * np.append(trajectories.limit_shape(sizes, power), 0)
+        deviations = noise * abs(law[-2]) * (sizes / sizes[-1]) ** -falling
+        levels = law[:, None] + deviations[:, None] * rng.normal(size=(5, count))
+        values = 3 + levels[:, :, None] * np.ones(6)
+        paths = _paths(values, np.arange(6.0), sizes)
+        return trajectories.gap_size_exponent(paths), power
 
     return draw
 
@@ -364,10 +371,29 @@ SCENARIOS: Mapping[str, Scenario] = {
     "growth 1 half negative": Scenario(
         "gap_growth", "negative, t¹, noise 0.5× the gap", growth(1.0, 0.5, -1)
     ),
-    "gap exponent negative": Scenario(
-        "gap_size_exponent", "negative, 1/N, noise equal to the gap", gap_exponent(1, -1)
+    "gap exponent -0.6": Scenario(
+        "gap_size_exponent", "N^−0.6, noise 0.3× the least gap", gap_exponent(-0.6, 0.3)
     ),
-    "gap exponent": Scenario("gap_size_exponent", "1/N, noise equal to the gap", gap_exponent(1)),
+    "gap exponent -0.3": Scenario(
+        "gap_size_exponent", "N^−0.3, noise 0.3× the least gap", gap_exponent(-0.3, 0.3)
+    ),
+    "gap exponent 0": Scenario(
+        "gap_size_exponent", "log N, noise 0.3× the least gap", gap_exponent(0.0, 0.3)
+    ),
+    "gap exponent 0.3": Scenario(
+        "gap_size_exponent", "N^0.3, noise 0.3× the least gap", gap_exponent(0.3, 0.3)
+    ),
+    "gap exponent noisy": Scenario(
+        "gap_size_exponent", "N^−0.6, noise 3× the least gap", gap_exponent(-0.6, 3.0)
+    ),
+    "gap exponent negative": Scenario(
+        "gap_size_exponent",
+        "negative, N^−0.6, noise 0.3× the least gap",
+        gap_exponent(-0.6, 0.3, -1),
+    ),
+    "gap exponent falling noise": Scenario(
+        "gap_size_exponent", "N^−0.6, noise that falls as N^−½", gap_exponent(-0.6, 0.3, 1, 0.5)
+    ),
     "best of 9 and 3": Scenario(
         "advantage, best", "9 equal rates against 3", best_of(9, 3), wider=CHOICE
     ),

@@ -32,9 +32,9 @@ def power_law_exponent(x: Sequence[float], y: Sequence[float]) -> float:
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
-def power_law_through(x: np.ndarray, y: np.ndarray, exponent: float) -> np.ndarray:
-    """Values A·x^exponent, with A such that the geometric means of the values and of y agree."""
-    return np.exp(np.log(y).mean() - exponent * np.log(x).mean()) * x**exponent
+def scaled_to(shape: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Values A·shape, all positive, with A such that their geometric mean is that of y."""
+    return np.exp(np.log(y).mean() - np.log(shape).mean()) * shape
 
 
 def slope_per_doubling(sizes: Sequence[float], values: Sequence[float]) -> float:

@@ -10,6 +10,7 @@ from hypertransfer.analysis.estimate import OPEN, AnalysisError, Estimate, exact
 from hypertransfer.analysis.intervals import LEVEL, by_test
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
+from hypertransfer.analysis.lazy import special
 from hypertransfer.analysis.sweeps import check_axes, slope
 
 MIN_POINTS = 4  # fewest steps for a growth exponent
@@ -131,17 +132,17 @@ def size_exponent(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -
 def gap_size_exponent(
     paths: Trajectories, tail: float = 1 / 3, relative: bool = False, level: float = LEVEL
 ) -> Estimate:
-    """The exponent b of S_N − S_∞ ∝ N^b late in training, with its interval over seeds.
+    """The exponent b of S_N = S_∞ + A·N^b late in training, with its interval over seeds.
 
-    S_∞ is the quantity of the largest size with the same seed; N are the smaller sizes. The gap,
-    with its sign, is averaged over the last share `tail` of training. Since the largest size N_max
-    takes the place of infinity, b is steeper: if the true b is −1, a gap is 1/N − 1/N_max.
-    `relative` is explained in `gaps`. See `signed_exponent` for the interval.
+    The gap to the largest size N_max with the same seed is A·(N^b − N_max^b), with its sign, and is
+    averaged over the last share `tail` of training. A negative b is that of the convergence to an
+    infinite size; at b = 0 the quantity changes with log N. `relative` is explained in `gaps`. See
+    `limit_exponent` for the interval.
     """
     steps, gap = gaps(paths, window=1, burn_in=1 - tail, relative=relative)
     if not len(steps) or len(paths.sizes) < 3:
         return replace(OPEN, count=paths.values.shape[1])
-    return signed_exponent(paths.sizes[:-1], gap.mean(axis=2).T, level)
+    return limit_exponent(paths.sizes, gap.mean(axis=2).T, level)
 
 
 def late_gaps(paths: Trajectories, tail: float = 1 / 3, relative: bool = False) -> np.ndarray:
@@ -227,8 +228,48 @@ def signed_exponent(x: np.ndarray, values: np.ndarray, level: float = LEVEL) -> 
         level: the probability with which the interval should cover.
     """
     log = np.log(x) - np.log(x).mean()
-    exponents = np.linspace(-MOST, MOST, 801)
-    slopes = values @ (log[:, None] * np.exp(-np.outer(log, exponents)))
-    if not slopes.any():
+    return _by_trend(values, log[:, None] * np.exp(-np.outer(log, _exponents())), level)
+
+
+def limit_exponent(sizes: np.ndarray, gaps: np.ndarray, level: float = LEVEL) -> Estimate:
+    """The exponent b of gaps A·(N^b − N_max^b), the mean over seeds of noisy gaps of either sign.
+
+    If b is the exponent, the gaps divided by N^b − N_max^b have no trend over log N. Sizes count by
+    the square of this divisor, which is best for gaps that vary by the same amount at every size.
+    The score of a seed is this trend, for the test of `signed_exponent`. The mean score changes its
+    sign at one exponent only, since the ratio of two such divisors is monotonic in N.
+
+    Args:
+        sizes: all sizes in ascending order, shape (size,), of which the last is N_max.
+        gaps: the gaps (seed, size) of the smaller sizes.
+        level: the probability with which the interval should cover.
+    """
+    shapes = limit_shape(sizes, _exponents())
+    log = np.log(sizes[:-1] / sizes[-1])[:, None]
+    centres = (shapes**2 * log).sum(axis=0) / (shapes**2).sum(axis=0)
+    return _by_trend(gaps, (log - centres) * shapes, level)
+
+
+def limit_shape(sizes: np.ndarray, exponents: np.ndarray | float) -> np.ndarray:
+    """((N/N_max)^b − 1)/b of the smaller sizes N for exponents b, shape (size, exponent).
+
+    The last of the ascending `sizes` is N_max. The value at b = 0 is log(N/N_max), the limit.
+    """
+    return special.boxcox((sizes[:-1] / sizes[-1])[:, None], exponents)
+
+
+def _exponents() -> np.ndarray:
+    """The exponents that are tested."""
+    return np.linspace(-MOST, MOST, 801)
+
+
+def _by_trend(values: np.ndarray, weights: np.ndarray, level: float) -> Estimate:
+    """The exponents at which the trends of values (seed, place) have mean zero over seeds.
+
+    `weights`, shape (place, exponent), make a trend of the values. The estimate is open if no value
+    has a trend.
+    """
+    trends = values @ weights
+    if not trends.any():
         return replace(OPEN, count=len(values))
-    return by_test(exponents, slopes.T, level=level)
+    return by_test(_exponents(), trends.T, level=level)

@@ -121,11 +121,13 @@ def gap_size_exponent(
     tail: float = 1 / 3,
     relative: bool = False,
 ) -> Estimate:
-    """The exponent b of S_N − S_∞ ∝ N^b over the smaller sizes N.
+    """The exponent b of a quantity S_N = S_∞ + A·N^b over the sizes N.
 
-    S_N is a quantity at size N, and S_∞ the quantity at the largest size with the same seed. The
-    gap is averaged over the last share `tail` of training, and keeps its sign, so that noise does
-    not add to it. With `relative`, the gap is divided by |S_∞|. The interval is open where the gaps
+    The gap to the largest size N_max with the same seed is fitted with A·(N^b − N_max^b), which at
+    b = 0 is A·log(N/N_max). If b is negative, the quantity converges as the size grows, and b is
+    the exponent of the convergence; otherwise it does not converge. The gap is averaged over the
+    last share `tail` of training, and keeps its sign, so that noise does not add to it. With
+    `relative`, the gap is divided by |S| at the largest size. The interval is open where the gaps
     of the seeds cannot be told from noise. `probe` is as in `sharpness_spread`.
     """
     return _of_paths(

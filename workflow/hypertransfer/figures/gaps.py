@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hypertransfer.analysis import trajectories
-from hypertransfer.analysis.curves import power_law_through
+from hypertransfer.analysis.curves import scaled_to
 from hypertransfer.analysis.sweeps import common_seeds
 from hypertransfer.analysis.tables import Tables, named_probe, series_of, unique_runs
 from hypertransfer.analysis.trajectories import Trajectories
@@ -38,7 +38,8 @@ def gaps(
 
     S_∞ is the quantity at the largest size with the same seed; for quantities in `relative`, the
     gap is divided by |S_∞|. The bottom row shows the mean over the last third of training. Dashed
-    lines are power laws, with the exponents of the measures `gap_growth` and `gap_size_exponent`.
+    lines have the exponents of the measures `gap_growth` and `gap_size_exponent`: power laws of the
+    step, and |N^b − N_max^b| over the size N.
     """
     figure, axes = panel_grid(2, len(quantities))
     runs, _ = common_seeds(unique_runs(tables), size)
@@ -65,40 +66,39 @@ def _gap_over_time(axis: Axes, paths: Trajectories, relative: bool) -> None:
         mean = np.abs(rows).mean(axis=0)
         axis.plot(steps, mean, color=colours[value], label=f"{value:g}")
         if np.isfinite(exponent) and (mean > 0).all():
-            _power_law(axis, steps, mean, exponent, colours[value])
+            _dashed(axis, steps, scaled_to(steps**exponent, mean), colours[value])
     axis.set_xscale("log")
     axis.set_yscale("log")
     _few_log_ticks(axis.xaxis, axis.yaxis)
     if np.isfinite(exponent):
-        _exponent(axis, "t", exponent)
+        _write(axis, f"∝ t$^{{{exponent:.2f}}}$")
     axis.set(xlabel="step")
 
 
 def _gap_over_size(axis: Axes, paths: Trajectories, relative: bool, size: str) -> None:
-    """Draw late |gaps| of the seeds over the size, their mean, and the power law of the mean."""
+    """Draw late |gaps| of the seeds over the size, their mean, and the fitted law of the mean."""
     each = trajectories.late_gaps(paths, relative=relative)
     exponent = trajectories.gap_size_exponent(paths, relative=relative).value
-    sizes = paths.sizes[:-1]
+    sizes, means = paths.sizes[:-1], each.mean(axis=1)
     axis.plot(sizes, each, linestyle="", marker="o", color="0.5", markersize=4)
-    axis.plot(sizes, each.mean(axis=1), linestyle="", marker="D", color="black", markersize=6)
+    axis.plot(sizes, means, linestyle="", marker="D", color="black", markersize=6)
     if np.isfinite(exponent):
-        _power_law(axis, sizes, each.mean(axis=1), exponent, "black")
-        _exponent(axis, "N", exponent)
+        shape = np.abs(trajectories.limit_shape(paths.sizes, exponent))[:, 0]
+        _dashed(axis, sizes, scaled_to(shape, means), "black")
+        _write(axis, f"∝ |N$^b$ − N$_{{max}}^b$|, b = {exponent:.2f}")
     log2_axis(axis, sizes)
     axis.set_yscale("log")
     _few_log_ticks(axis.yaxis)
     axis.set(xlabel=AXES.get(size, size))
 
 
-def _exponent(axis: Axes, name: str, exponent: float) -> None:
-    """Write a power of the named quantity into a corner."""
-    text = f"∝ {name}$^{{{exponent:.2f}}}$"
+def _write(axis: Axes, text: str) -> None:
+    """Write a law into a corner."""
     axis.annotate(text, (0.04, 0.06), xycoords="axes fraction", fontsize=11)
 
 
-def _power_law(axis: Axes, x: np.ndarray, y: np.ndarray, exponent: float, colour: Any) -> None:
-    """Draw a dashed line ∝ x^exponent through the geometric mean of the points."""
-    law = power_law_through(x, y, exponent)
+def _dashed(axis: Axes, x: np.ndarray, law: np.ndarray, colour: Any) -> None:
+    """Draw a fitted law."""
     axis.plot(x, law, color=colour, linestyle="--", linewidth=1)
 
 
