@@ -84,13 +84,13 @@ def test_an_override_can_ask_for_seeds_as_needed(tmp_path):
 def test_a_scale_replaces_the_spending_and_the_axis(tmp_path):
     made = study()
     made["scales"] = {
-        "overnight": {"spending": {"core_minutes": 60, "seeds": [3, 5, 9]}},
+        "paper": {"spending": {"core_minutes": 60, "seeds": [3, 5, 9]}},
         "smoke": {"spending": None, "grids": {"sweep": {"axes": {"seed": [0]}}}},
     }
     file = study_file(tmp_path / "studies", yaml.safe_dump(made))
-    at = {s: studies_study.load_study("mine", s, file.parent) for s in ("overnight", "smoke")}
-    assert at["overnight"].spending == Spending(60, [3, 5, 9])
-    assert {run.spec.seed for run in at["overnight"].runs["sweep"]} == set(range(9))
+    at = {s: studies_study.load_study("mine", s, file.parent) for s in ("paper", "smoke")}
+    assert at["paper"].spending == Spending(60, [3, 5, 9])
+    assert {run.spec.seed for run in at["paper"].runs["sweep"]} == set(range(9))
     assert at["smoke"].spending is None
     assert {run.spec.seed for run in at["smoke"].runs["sweep"]} == {0}
 

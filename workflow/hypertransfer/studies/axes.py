@@ -86,9 +86,8 @@ def _generated(path: Path, written: Mapping) -> list:
     }
     (form, *others) = written or ("",)
     if form not in makers or others:
-        raise ProblemError.at(
-            path, written, f"a list, or one of {', '.join(filter(FORMS.__contains__, makers))}"
-        )
+        known = ", ".join(name for name in makers if name in FORMS)
+        raise ProblemError.at(path, written, f"a list, or one of {known}")
     return makers[form](path, written)
 
 
