@@ -53,7 +53,7 @@ def test_rounds_train_what_is_allocated_and_nothing_else(found: Project):
         assert len(seeded) >= 2, "the best value and its neighbours have all seeds"
         assert len(seeded) < sum(w == width for w, _ in by_value), "other values have one"
     assert found.first.of("allocations") == 3
-    assert found.first.of("rounds") == 6
+    assert found.first.of("allocated") == 6
     assert found.first.probed == 2
     assert (found.folder / "results/micro/figures/sharpness.svg").is_file()
 
@@ -102,7 +102,7 @@ def age(path) -> int:
 
 
 def test_rounds_that_are_lost_are_made_again_from_the_store(found: Project):
-    for folder in ("allocations", "rounds", "tables"):
+    for folder in ("allocations", "allocated", "tables"):
         shutil.rmtree(found.folder / "results/micro/made" / folder)
     ran = found.run()
     assert ran.code == 0, ran.output

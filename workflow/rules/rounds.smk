@@ -1,9 +1,12 @@
-# Rounds: a grid with an adaptive axis trains in rounds. An allocation reads the tables of the earlier
-# rounds, and lists the runs of this round for all arms; a job for each cell trains what is listed.
+# Rounds and looks: runs that follow from the results of earlier runs. A grid with an adaptive axis
+# trains in rounds, for which an allocation reads the tables of the earlier rounds of the grid. Seeds as
+# needed run after looks, for which an allocation reads all tables of the study so far. A job for each
+# cell trains the runs that the allocation lists, and further jobs probe them.
 
 
 localrules:
     allocate_round,
+    allocate_look,
 
 
 rule allocate_round:
@@ -24,15 +27,34 @@ rule allocate_round:
         "../scripts/allocate_round.py"
 
 
-rule train_round:
+rule allocate_look:
+    input:
+        cells=lambda wildcards: planned(wildcards).input["cells"],
+        probes=lambda wildcards: planned(wildcards).input["probes"],
+    output:
+        "results/{study}/made/looks/{digest}.json",
+    log:
+        "logs/{study}/looks/{digest}.log",
+    priority: 2 * 10**6
+    conda:
+        "../../envs/hypertransfer.yaml"
+    params:
+        made_from=lambda wildcards: planned(wildcards).made_from,
+    message:
+        "testing the claims of {wildcards.study}, and allocating seeds"
+    script:
+        "../scripts/allocate_look.py"
+
+
+rule train_allocated:
     input:
         allocation=lambda wildcards: planned(wildcards).input["allocation"],
     output:
-        "results/{study}/made/rounds/{cell}/{digest}.parquet",
+        "results/{study}/made/allocated/{cell}/{digest}.parquet",
     log:
-        "logs/{study}/rounds/{cell}/{digest}.log",
-    # A round waits for the whole round before. Rounds have priority over cells, so that the last
-    # rounds do not run alone at the end.
+        "logs/{study}/allocated/{cell}/{digest}.log",
+    # A round waits for the whole round before, and a look for everything before. They have priority
+    # over cells, so that the last ones do not run alone at the end.
     priority: lambda wildcards: 10**6 + planned(wildcards).seconds
     conda:
         "../../envs/hypertransfer.yaml"
@@ -48,18 +70,18 @@ rule train_round:
         device=config["device"],
         save_minutes=config["save_minutes"],
     message:
-        "training a round of {wildcards.study} {wildcards.cell}"
+        "training allocated runs of {wildcards.study} {wildcards.cell}"
     script:
-        "../scripts/train_round.py"
+        "../scripts/train_allocated.py"
 
 
-rule probe_round:
+rule probe_allocated:
     input:
         cells=lambda wildcards: planned(wildcards).input["cells"],
     output:
-        "results/{study}/made/round_probes/{cell}/{digest}.parquet",
+        "results/{study}/made/allocated_probes/{cell}/{digest}.parquet",
     log:
-        "logs/{study}/round_probes/{cell}/{digest}.log",
+        "logs/{study}/allocated_probes/{cell}/{digest}.log",
     priority: lambda wildcards: planned(wildcards).seconds
     conda:
         "../../envs/hypertransfer.yaml"
@@ -74,6 +96,6 @@ rule probe_round:
         store=config["store"],
         device=config["device"],
     message:
-        "probing rounds of {wildcards.study} {wildcards.cell}"
+        "probing allocated runs of {wildcards.study} {wildcards.cell}"
     script:
-        "../scripts/probe_round.py"
+        "../scripts/probe_allocated.py"

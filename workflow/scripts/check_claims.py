@@ -1,5 +1,6 @@
 """Check a study's claims on its tables and write the verdicts."""
 
+from hypertransfer.claims.looks import Looks
 from hypertransfer.claims.verdicts import scorecard
 from hypertransfer.execution import job
 from hypertransfer.storage import collect, parquet
@@ -12,5 +13,6 @@ with job.running("check_claims", snakemake) as parts:
         scale=parts["scale"],
         edition=parts["edition"],
         registered=parts["registered"],
+        looks=Looks.parse(parts["looks"]) if "looks" in parts else None,
     )
     parquet.write(collect.verdict_table(verdicts), snakemake.output[0])

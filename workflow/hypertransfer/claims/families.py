@@ -6,9 +6,10 @@ study uses, and not on the code of the other families.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 
+from hypertransfer.claims.claim import Claim
 from hypertransfer.claims.measure import MEASURES, Measure
 
 FAMILIES = (
@@ -30,6 +31,12 @@ def measures() -> Mapping[str, Measure]:
 def _family_number(item: tuple[str, Measure]) -> int:
     module = item[1].function.__module__
     return FAMILIES.index(module) if module in FAMILIES else len(FAMILIES)
+
+
+def families_of(claims: Iterable[Claim]) -> list[str]:
+    """The modules that define the measures of the claims and of their controls, sorted."""
+    parts = [part for claim in claims for part in (claim, claim.control) if part]
+    return sorted({family_of(part.measure) for part in parts})
 
 
 def family_of(name: str) -> str:

@@ -17,11 +17,12 @@ from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies import adaptive_grids, grid
 from hypertransfer.studies.planned import held_points
+from hypertransfer.studies.spending import is_sure
 from hypertransfer.studies.study import Study
 
 
 class CellJobs:
-    """The training and probing jobs of a study, except those of grids with an adaptive axis.
+    """The training and probing jobs of runs that are listed, and so surely run.
 
     Args:
         study: the study.
@@ -59,6 +60,11 @@ class CellJobs:
             for cell in grid.cells(name, values, [planned.run for planned in self.runs[name]])
         ]
 
+    def sure_runs(self, name: str) -> Iterator[PlannedRun]:
+        """The runs of a grid whose seeds surely run where their other values are run."""
+        section = self.study.grids[name]
+        return (run for run in self.runs[name] if is_sure(section, run.run.point))
+
     @cached_property
     def train(self) -> list[PlannedJob]:
         """The jobs that train runs."""
@@ -77,9 +83,11 @@ class CellJobs:
         planned = {id(run.run): run for runs in self.runs.values() for run in runs}
         jobs = []
         for cell in self.cells:
-            if adaptive_grids.adaptive_axis(self.study.grids[cell.grid]):
+            section = self.study.grids[cell.grid]
+            if adaptive_grids.adaptive_axis(section):
                 continue  # `RoundJobs` plans these
-            members = [planned[id(run)] for run in cell.runs]
+            # `LookJobs` plans the other seeds.
+            members = [planned[id(run)] for run in cell.runs if is_sure(section, run.point)]
             seconds = [member.seconds for member in members]
             for runs in cost.shards(members, seconds, self.job_minutes * 60):
                 training = self._training(cell, runs, codes["train_cell"])

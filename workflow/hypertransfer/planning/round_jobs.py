@@ -7,20 +7,17 @@ the jobs of the plan do not depend on results.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from hypertransfer.planning import cost
+from hypertransfer.planning.allocated_jobs import AllocatedJobs, Candidates
 from hypertransfer.planning.cell_jobs import CellJobs
 from hypertransfer.planning.job_digest import code_of
 from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.planning.planned_runs import PlannedRun
 from hypertransfer.rounds import sweep
-from hypertransfer.runs.conditions import matches
 from hypertransfer.studies import adaptive_grids, followed_grids, grid
 
 
@@ -58,10 +55,6 @@ class RoundCell(NamedTuple):
             sum(map(arm.most_runs, numbers)) for arm, numbers in zip(self.arms, rounds, strict=True)
         )
         return min(sum(bounds), len(self.members))
-
-    def bytes(self, jobs: CellJobs) -> float:
-        """The estimated memory of a job that trains runs of the cell."""
-        return max(cost.train_bytes(run.run.spec, jobs.kept(run)) for run in self.members)
 
 
 class RoundJobs:
@@ -120,11 +113,17 @@ class GridRounds:
         self.jobs, self.name, self.grid = cells, name, cells.study.grids[name]
         self.axis = adaptive_grids.adaptive_axis(self.grid)
         self.folder = f"results/{cells.study.name}/made"
+        self._allocated = AllocatedJobs(cells)
+
+    @cached_property
+    def _sure_runs(self) -> list[PlannedRun]:
+        """The runs whose seeds surely run where their values are chosen."""
+        return list(self.jobs.sure_runs(self.name))
 
     @cached_property
     def arms(self) -> list[Arm]:
         """The arms of the grid."""
-        planned = self.jobs.runs[self.name]
+        planned = self._sure_runs
         abouts = adaptive_grids.arms(self.grid, [member.run for member in planned])
         return [Arm(about, [planned[index] for index in about.indices]) for about in abouts]
 
@@ -136,12 +135,12 @@ class GridRounds:
     @cached_property
     def cells(self) -> list[RoundCell]:
         """The cells of the grid, in order."""
-        planned = {id(member.run): member for member in self.jobs.runs[self.name]}
+        planned = {id(member.run): member for member in self._sure_runs}
         arms = {member.key: arm for arm in self.arms for member in arm.runs}
         cells = []
         for cell in self.jobs.cells:
             if cell.grid == self.name:
-                members = [planned[id(run)] for run in cell.runs]
+                members = [planned[id(run)] for run in cell.runs if id(run) in planned]
                 own = {id(arms[member.key]): arms[member.key] for member in members}
                 cells.append(RoundCell(cell, members, list(own.values())))
         return cells
@@ -168,19 +167,26 @@ class GridRounds:
     @cached_property
     def _rounds(self) -> list[tuple[PlannedJob, list[list[PlannedJob]]]]:
         """The allocation of each round, and the training jobs of each cell in the round."""
-        codes = {script: code_of(script) for script in ("allocate_round", "train_round")}
+        code = code_of("allocate_round")
         parts = [self.jobs.parts_of(cell.members) for cell in self.cells]
         rounds: list[tuple[PlannedJob, list[list[PlannedJob]]]] = []
         earlier = self.followed.tables if self.followed else []
         for number in range(1, self.rounds + 1):
-            allocation = self._allocation(number, earlier, codes["allocate_round"])
+            allocation = self._allocation(number, earlier, code)
             by_cell = [
-                list(self._training(number, cell, runs, allocation, codes["train_round"]))
-                for cell, runs in zip(self.cells, parts, strict=True)
+                list(self._allocated.training(allocation, {"round": number}, candidates, runs))
+                for candidates, runs in zip(self._candidates(number), parts, strict=True)
             ]
             rounds.append((allocation, by_cell))
             earlier = [*earlier, *(job.file for jobs in by_cell for job in jobs)]
         return rounds
+
+    def _candidates(self, number: int) -> Iterator[Candidates]:
+        """The runs of each cell that a round may choose."""
+        for cell in self.cells:
+            most = sum(arm.most_runs(number) for arm in cell.arms)
+            seconds = sum(arm.most_seconds(number) for arm in cell.arms)
+            yield Candidates(cell.cell, cell.members, most, seconds)
 
     @cached_property
     def written_arms(self) -> list[dict[str, Any]]:
@@ -239,76 +245,14 @@ class GridRounds:
             input={"earlier": tuple(earlier)},
         )
 
-    def _training(
-        self,
-        number: int,
-        cell: RoundCell,
-        runs: Mapping[str, Any],
-        allocation: PlannedJob,
-        code: Mapping[str, str],
-    ) -> Iterator[PlannedJob]:
-        """The jobs of a cell in a round; a large cell is divided by a bound on its duration."""
-        seconds = sum(arm.most_seconds(number) for arm in cell.arms)
-        pieces = self._pieces(seconds, sum(arm.most_runs(number) for arm in cell.arms))
-        path = f"{self.folder}/rounds/{cell.cell.path}/{{digest}}.parquet"
-        for piece in range(pieces):
-            yield PlannedJob(
-                rule="train_round",
-                study=self.jobs.study.name,
-                code=code,
-                parts={
-                    "grid": self.name,
-                    "round": number,
-                    "allocation": allocation.file,
-                    "piece": [piece, pieces],
-                    **runs,
-                },
-                output_patterns={"table": path},
-                input={"allocation": allocation.files},
-                seconds=seconds / pieces,
-                bytes=cell.bytes(self.jobs),
-                keep=self.jobs.keep_of(cell.members),
-            )
-
-    def _pieces(self, seconds: float, most: int) -> int:
-        """The number of jobs for at most `most` runs or probes that take this long together."""
-        return max(1, min(most, math.ceil(seconds / (self.jobs.job_minutes * 60))))
-
     @cached_property
     def probe(self) -> list[PlannedJob]:
         """The jobs that probe what rounds have trained, of each cell and probe."""
-        code = code_of("probe_round")
         return [
             job
             for index, cell in enumerate(self.cells)
-            for name, probe in self.grid.probes.items()
-            if (chosen := [run for run in cell.members if matches(probe.where, run.run.point)])
-            for job in self._probings(index, name, probe, chosen, code)
-        ]
-
-    def _probings(
-        self,
-        index: int,
-        name: str,
-        probe: grid.Probe,
-        chosen: Sequence[PlannedRun],
-        code: Mapping[str, str],
-    ) -> Iterator[PlannedJob]:
-        """The jobs of one probe on the runs of one cell, from the tables of all rounds."""
-        cell = self.cells[index]
-        trained = [job for _, by_cell in self._rounds for job in by_cell[index]]
-        whole = self.jobs.probing(cell.cell, name, probe, chosen, trained[0], code)
-        share = min(1.0, cell.most_runs / len(chosen))
-        pieces = self._pieces(whole.seconds * share, len(chosen))
-        tables = [job.file for job in trained]
-        path = f"{self.folder}/round_probes/{cell.cell.path}/{name}/{{digest}}.parquet"
-        for piece in range(pieces):
-            yield replace(
-                whole,
-                rule="probe_round",
-                parts={**whole.parts, "files": tables, "piece": [piece, pieces]},
-                output_patterns={"table": path},
-                input={"cells": tables},
-                seconds=whole.seconds * share / pieces,
-                retraining_seconds=whole.retraining_seconds * share / pieces,
+            for job in self._allocated.probing(
+                Candidates(cell.cell, cell.members, cell.most_runs, 0.0),
+                [job for _, by_cell in self._rounds for job in by_cell[index]],
             )
+        ]

@@ -13,13 +13,13 @@ from functools import cached_property
 from pathlib import Path
 
 from hypertransfer.catalogue.cards.figures import FIGURES
-from hypertransfer.claims.claim import Claim
-from hypertransfer.claims.families import family_of
+from hypertransfer.claims.families import families_of
 from hypertransfer.claims.registration import Registration
 from hypertransfer.planning import cost, keys, report_template
 from hypertransfer.planning.cell_jobs import CellJobs
 from hypertransfer.planning.job_digest import MODULES, code_of
 from hypertransfer.planning.jobs import RESULTS, PlannedJob
+from hypertransfer.planning.look_jobs import LookJobs
 from hypertransfer.planning.planned_runs import Keep, PlannedRun, steps_to_keep
 from hypertransfer.planning.publication import Publication
 from hypertransfer.planning.round_jobs import RoundJobs
@@ -93,6 +93,11 @@ class StudyPlan:
         """The jobs of grids with an adaptive axis."""
         return RoundJobs(self._cell_jobs)
 
+    @cached_property
+    def looks(self) -> LookJobs:
+        """The jobs of looks, which add seeds where claims need them."""
+        return LookJobs(self._cell_jobs, self.rounds, self.search_jobs)
+
     @property
     def cells(self) -> list[grid.Cell]:
         """The cells of all grids."""
@@ -100,13 +105,13 @@ class StudyPlan:
 
     @property
     def train_jobs(self) -> list[PlannedJob]:
-        """The jobs that train the cells."""
-        return [*self._cell_jobs.train, *self.rounds.train]
+        """The jobs that train the runs of grids."""
+        return [*self._cell_jobs.train, *self.rounds.train, *self.looks.train]
 
     @property
     def probe_jobs(self) -> list[PlannedJob]:
         """The jobs that probe the trained runs."""
-        return [*self._cell_jobs.probe, *self.rounds.probe]
+        return [*self._cell_jobs.probe, *self.rounds.probe, *self.looks.probe]
 
     @cached_property
     def search_jobs(self) -> list[PlannedJob]:
@@ -170,8 +175,11 @@ class StudyPlan:
             "claims": [claim.plain() for claim in self.study.claims],
             "edition": str(self.study.edition),
             "registered": {c.id: self.registration.status(c) for c in self.study.claims},
-            MODULES: families(self.study.claims),
+            MODULES: families_of(self.study.claims),
         }
+        if self.looks.seeds:
+            read = [claim.id for claim in self.looks.claims]
+            parts["looks"] = {"seeds": list(self.looks.seeds), "claims": read}
         return PlannedJob(
             rule="check_claims",
             study=self.name,
@@ -258,6 +266,7 @@ class StudyPlan:
         """All jobs except the publication, which copies their files."""
         return [
             *self.rounds.allocations,
+            *self.looks.allocations,
             *self.train_jobs,
             *self.probe_jobs,
             *self.search_jobs,
@@ -294,9 +303,3 @@ class StudyPlan:
         """The caption of a figure with all punctuation escaped for reStructuredText."""
         text = next(f.caption for f in self.study.figures if f.id == figure)
         return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
-
-
-def families(claims: Sequence[Claim]) -> list[str]:
-    """The modules that define the measures of the claims and of their controls, sorted."""
-    parts = [part for claim in claims for part in (claim, claim.control) if part]
-    return sorted({family_of(part.measure) for part in parts})

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from hypertransfer.rounds import best_of, sweep
@@ -22,8 +20,8 @@ def allocation(parts: Mapping[str, Any], tables: Iterable[str]) -> dict[str, Any
         tables: the files of the tables of all earlier rounds, or of all rounds of the other grid.
 
     Returns:
-        The grid, the number of the round, and for each arm its point, the reason, whether it is
-        bracketed, and its runs by value, seed and key.
+        The grid, the number of the round, the keys of all runs, and for each arm its point, the
+        reason, whether it is bracketed, and its runs by value, seed and key.
     """
     seen = losses(tables)
     arms = read_arms(parts["arms"], seen)
@@ -44,7 +42,8 @@ def allocation(parts: Mapping[str, Any], tables: Iterable[str]) -> dict[str, Any
         }
         for arm, decision in zip(arms, decisions, strict=True)
     ]
-    return {"grid": parts["grid"], "round": parts["round"], "arms": allocated}
+    keys = [run["key"] for arm in allocated for run in arm["runs"]]
+    return {"grid": parts["grid"], "round": parts["round"], "keys": keys, "arms": allocated}
 
 
 def decide(
@@ -64,9 +63,3 @@ def losses(tables: Iterable[str]) -> dict[str, float]:
         for row in table.to_pylist():
             found[row["key"]] = loss_of(row)
     return found
-
-
-def allocated_keys(path: str | Path) -> list[str]:
-    """The keys of all runs in the file of an allocation, in its order."""
-    allocated = json.loads(Path(path).read_text(encoding="utf-8"))
-    return [run["key"] for arm in allocated["arms"] for run in arm["runs"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pyarrow as pa
@@ -13,6 +14,7 @@ from hypertransfer.catalogue.cards import probes as cards_probes
 from hypertransfer.runs.scorecard import COLUMNS
 from hypertransfer.storage import parquet, schemas
 
+TABLES = ("runs", "history", "probes")
 PREFIX = "history."  # begins the names of the list columns in the table of a cell
 PLACE = pa.schema([("grid", pa.string()), ("key", pa.string())])
 HISTORY = pa.schema([*PLACE, *schemas.HISTORY])
@@ -36,6 +38,14 @@ def collect(cells: Sequence[str], probes: Sequence[str], tables: Mapping[str, st
     parquet.write_stream(without_history, runs, tables["runs"])
     parquet.write_stream(map(_history, cells), HISTORY, tables["history"])
     parquet.write_stream(map(parquet.read, probes), PROBES, tables["probes"])
+
+
+def joined(cells: Sequence[str], probes: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """The tables that `collect` writes, as data frames."""
+    with TemporaryDirectory() as folder:
+        tables = {name: str(Path(folder, f"{name}.parquet")) for name in TABLES}
+        collect(cells, probes, tables)
+        return frames(tables.values())
 
 
 def _without_history(schema: pa.Schema) -> pa.Schema:

@@ -39,13 +39,13 @@ def adaptive_axis(grid: Grid) -> str:
     return next((axis for axis, written in grid.axes.items() if is_adaptive(written)), "")
 
 
-def settings_at(grid: Grid, axis: str, point: Mapping[str, Any]) -> Adaptive:
-    """The settings of the adaptive axis at a point: those of the last override that matches."""
+def written_at(grid: Grid, axis: str, point: Mapping[str, Any]) -> Any:
+    """The form of an axis at a point: that of the last override that matches, else of the grid."""
     written = grid.axes[axis]
     for override in grid.overrides:
         if axis in override.axes and matches(override.when, point):
             written = override.axes[axis]
-    return Adaptive.parse(written["adaptive"])
+    return written
 
 
 def arms(grid: Grid, runs: Sequence[Run]) -> list[ArmRuns]:
@@ -66,7 +66,7 @@ def arms(grid: Grid, runs: Sequence[Run]) -> list[ArmRuns]:
             points[text],
             canonical({axis: v for axis, v in points[text].items() if axis not in sizes}),
             tuple(math.log2(points[text][axis]) for axis in measured),
-            settings_at(grid, axis, runs[indices[0]].point),
+            Adaptive.parse(written_at(grid, axis, runs[indices[0]].point)["adaptive"]),
             indices,
         )
         for text, indices in members.items()

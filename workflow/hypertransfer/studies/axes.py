@@ -9,11 +9,14 @@ from typing import Any
 from hypertransfer.rounds import settings as rounds_settings
 from hypertransfer.rounds.settings import Adaptive
 from hypertransfer.runs.canonical import canonical
-from hypertransfer.runs.problem import ProblemError
+from hypertransfer.runs.problem import NO_VALUE, ProblemError
 from hypertransfer.studies import sobol
 
 # Forms that generate the values of an axis.
 FORMS = frozenset({"powers", "logspace", "range", "sobol", "adaptive"})
+# Seeds of which more run where claims need them: the text in a config; once the study's `spending`
+# is known, a form `{as_needed: [4, 10]}` with its numbers of seeds.
+AS_NEEDED = "as_needed"
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "powers": {"step": 1},
     "sobol": {"log": True},
@@ -32,6 +35,8 @@ def axis_values(path: Path, written: object, zipped: bool = False) -> list:
         ProblemError: there are no values, a value is not finite or occurs twice, or the form is
             unknown.
     """
+    if written == AS_NEEDED:
+        raise ProblemError.at(path, NO_VALUE, _without_numbers(path))
     try:
         values = _generated(path, written) if isinstance(written, Mapping) else written
         if not isinstance(values, list) or not values:
@@ -77,10 +82,12 @@ def _generated(path: Path, written: Mapping) -> list:
         "range": _range,
         "sobol": _sobol,
         "adaptive": _adaptive,
+        AS_NEEDED: _as_needed,
     }
     (form, *others) = written or ("",)
     if form not in makers or others:
-        raise ProblemError.at(path, written, f"a list, or one of {', '.join(makers)}")
+        known = ", ".join(name for name in makers if name in FORMS)
+        raise ProblemError.at(path, written, f"a list, or one of {known}")
     return makers[form](path, written)
 
 
@@ -133,6 +140,26 @@ def _adaptive(path: Path, written: Mapping) -> list:
     if problems := list(settings.problems()):
         raise ProblemError(problem.below(*path, "adaptive") for problem in problems)
     return [_tidy(settings.value(notch)) for notch in settings.notches()]
+
+
+def is_as_needed(written: object) -> bool:
+    """Whether an axis holds seeds of which more run where claims need them."""
+    return isinstance(written, Mapping) and AS_NEEDED in written
+
+
+def _as_needed(_: Path, written: Mapping) -> list:
+    """All seeds that may run."""
+    return list(range(written[AS_NEEDED][-1]))
+
+
+def _without_numbers(path: Path) -> str:
+    """Why an axis cannot be `as_needed`."""
+    if path and path[-1] != "seed":
+        return f"only the axis seed can be {AS_NEEDED}: list the values"
+    return (
+        f"{AS_NEEDED} takes the numbers of seeds from `spending` of the study, which is missing or "
+        "has problems: write `spending: {core_minutes: …, seeds: [4, 10]}`, or list the seeds"
+    )
 
 
 def _check_count(path: Path, written: object, count: int) -> None:

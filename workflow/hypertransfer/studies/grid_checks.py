@@ -14,9 +14,11 @@ from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies import (
     adaptive_conditions,
     adaptive_grids,
+    as_needed_conditions,
     axis_checks,
     condition_checks,
     grid,
+    spending,
 )
 from hypertransfer.studies.document import condition_text
 from hypertransfer.studies.grid import Grid, Probe
@@ -40,11 +42,12 @@ def expand(
         for problem in _probe_problems(probe)
     ]
     wrong = [*grid.problems(section), *axis_checks.problems(section)]
-    wrong += [] if wrong else adaptive_grids.problems(section)
+    wrong += [] if wrong else [*adaptive_grids.problems(section), *spending.grid_problems(section)]
     if not wrong:
         wrong = list(_condition_problems(section, other_scales))
         wrong += _run_problems(section, runs, idle_is_known=bool(wrong))
         wrong += [] if wrong else adaptive_conditions.probe_problems(section, runs)
+        wrong += [] if wrong else as_needed_conditions.probe_problems(section, runs)
     problems += wrong
     return runs, [problem.below("grids", name) for problem in problems]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 from hypertransfer.runs.section import Section
 from hypertransfer.studies import (
     adaptive_conditions,
-    adaptive_grids,
+    as_needed_conditions,
     axes,
     claim_checks,
     figure_checks,
@@ -29,6 +29,7 @@ from hypertransfer.studies import (
     scale_patches,
     scale_values,
     search_checks,
+    spending,
     suite_checks,
 )
 from hypertransfer.studies.document import (
@@ -43,6 +44,7 @@ from hypertransfer.studies.planned import Planned, ScaleValues
 from hypertransfer.studies.replays import Replay, Suite
 from hypertransfer.studies.schema import schema_problems, with_whole_numbers
 from hypertransfer.studies.searches import Search
+from hypertransfer.studies.spending import Spending
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Study(Section):
     replays: Mapping[str, Replay] = field(default_factory=dict)
     figures: Sequence[Figure] = ()
     claims: Sequence[Claim] = ()
+    spending: Spending | None = None
     counterparts: Sequence[Mapping[str, Any]] = ()
 
     DERIVED: ClassVar[tuple[str, ...]] = ("scale", "runs")
@@ -75,7 +78,9 @@ class Study(Section):
         Raises:
             ProblemError: values of a grid or of a run cannot be used.
         """
+        values = spending.with_numbers(values)
         grids = {name: Grid.parse(section) for name, section in values["grids"].items()}
+        budget = values.get("spending")
         typed = {
             "name": values["study"],
             "scale": scale,
@@ -86,6 +91,7 @@ class Study(Section):
             "replays": {n: Replay.parse(r) for n, r in values.get("replays", {}).items()},
             "figures": list(map(Figure.parse, values.get("figures", ()))),
             "claims": list(map(Claim.parse, values.get("claims", ()))),
+            "spending": Spending.parse(budget) if budget else None,
         }
         return cls(**{**{k: v for k, v in values.items() if k != "study"}, **typed})
 
@@ -184,14 +190,16 @@ class _Checks:
         *,
         conclusive: bool = True,
     ) -> None:
-        self.values = values
-        self.scales = scales
-        self.conclusive = conclusive
         self.problems = schema_problems("study", values)
+        self.values = values = spending.with_numbers(values)
+        self.scales = lambda: map(spending.with_numbers, scales())
+        self.conclusive = conclusive
         self.broken = {problem.path[:2] for problem in self.problems}
         if values.get("study", name) != name:
             problem = Problem(("study",), values["study"], f"the file's name, {name!r}")
             self.problems.append(problem)
+        if not any(path[:1] == ("spending",) for path in self.broken):
+            self.problems += spending.problems(values, self._grids())
         self.runs: dict[str, list[Run]] = {}
         runs = self._check_runs()
         one_of = {
@@ -267,7 +275,7 @@ class _Checks:
         replayed = {name: Replay.parse(replay) for name, replay in written}
         grids = self.values.get("grids")
         names = list(map(str, grids)) if isinstance(grids, Mapping) else []
-        found = [name for name, grid in self._grids().items() if adaptive_grids.adaptive_axis(grid)]
+        found = [name for name, grid in self._grids().items() if not spending.has_listed_runs(grid)]
         problems = [
             problem.below("suites", name)
             for name, suite in suites.items()
@@ -307,6 +315,11 @@ class _Checks:
         """A grid as it is at every scale."""
         return (grid for values in self.scales() for grid in scale_values.grid_at(values, name))
 
+    @cached_property
+    def _first_seeds(self) -> int:
+        """The largest first number of seeds of the study's spending at any scale."""
+        return max(map(spending.first_number, self.scales()), default=0)
+
     def _read_scales(self) -> Iterator[ScaleValues]:
         return map(scale_values.scale_values, self.scales())
 
@@ -325,6 +338,7 @@ class _Checks:
                     problems += self._claim_problems(Claim.parse(entry), entry, planned)
             problems += references.condition_problems(entry, planned)
             problems += adaptive_conditions.problems(entry, planned, grids)
+            problems += as_needed_conditions.problems(entry, planned, grids, self._first_seeds)
             self.problems += [problem.below(part, index) for problem in problems]
 
     def _claim_problems(

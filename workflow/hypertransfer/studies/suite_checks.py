@@ -90,10 +90,13 @@ def _known_before_training(where: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def adaptive_problems(suite: Suite, adaptive: Collection[str]) -> Iterator[Problem]:
-    """Problems of grids of a suite that are among `adaptive`, the grids whose runs are found."""
+    """Problems of grids of a suite that are among `adaptive`, whose runs may not all run."""
     for index, name in enumerate(suite.grids):
         if name in adaptive:
-            text = f"{name!r} has an adaptive axis, and a suite needs runs that are listed"
+            text = (
+                f"{name!r} has an adaptive axis or seeds as needed, and a suite needs runs that "
+                "are listed"
+            )
             yield Problem(("grids", str(index)), NO_VALUE, text)
 
 

@@ -1,4 +1,4 @@
-"""The runs that a round allocates to a job, and jobs without runs."""
+"""The runs that a round or a look allocates to a job, and jobs without runs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import sys
 import pyarrow as pa
 import pytest
 
-from hypertransfer.execution import round_runs
+from hypertransfer.execution import allocated_runs
 from hypertransfer.storage import collect, parquet
 
 
 @pytest.fixture
 def allocation(tmp_path):
     path = tmp_path / "allocation.json"
-    arms = [{"runs": [{"key": "c"}, {"key": "a"}]}, {"runs": [{"key": "z"}, {"key": "d"}]}]
-    path.write_text(json.dumps({"arms": arms}))
+    path.write_text(json.dumps({"round": 1, "keys": ["c", "a", "z", "d"]}))
     return str(path)
 
 
@@ -28,7 +27,7 @@ def parts(piece: int, pieces: int) -> dict:
 def test_pieces_share_the_allocated_runs_of_their_cell(allocation):
     def keys(piece, pieces):
         return [
-            run["key"] for run in round_runs.allocated(parts(piece, pieces), allocation)["runs"]
+            run["key"] for run in allocated_runs.allocated(parts(piece, pieces), allocation)["runs"]
         ]
 
     assert keys(0, 1) == ["a", "c", "d"]
@@ -40,7 +39,7 @@ def test_probes_go_with_their_runs(tmp_path):
     table = str(tmp_path / "t.parquet")
     parquet.write(pa.table({"key": ["b", "x"]}), table)
     probed = {**parts(0, 1), "settings": [1, 2, 3, 4], "probe_keys": ["pa", "pb", "pc", "pd"]}
-    chosen = round_runs.trained(probed, [table])
+    chosen = allocated_runs.trained(probed, [table])
     assert (chosen["runs"], chosen["settings"], chosen["probe_keys"]) == (
         [{"key": "b"}],
         [2],
@@ -50,14 +49,14 @@ def test_probes_go_with_their_runs(tmp_path):
 
 def test_tables_without_runs_can_be_collected(tmp_path):
     names = {name: str(tmp_path / f"{name}.parquet") for name in ("cell", "probe")}
-    parquet.write(round_runs.no_runs(), names["cell"])
-    parquet.write(round_runs.no_probes(), names["probe"])
+    parquet.write(allocated_runs.no_runs(), names["cell"])
+    parquet.write(allocated_runs.no_probes(), names["probe"])
     tables = {name: str(tmp_path / f"all-{name}.parquet") for name in ("runs", "history", "probes")}
     collect.collect([names["cell"]], [names["probe"]], tables)
     assert [parquet.read(path).num_rows for path in tables.values()] == [0, 0, 0]
 
 
 def test_a_job_without_runs_does_not_import_torch():
-    code = "import sys\nfrom hypertransfer.execution import job, round_runs\n"
-    code += "round_runs.no_runs()\nassert 'torch' not in sys.modules"
+    code = "import sys\nfrom hypertransfer.execution import job, allocated_runs\n"
+    code += "allocated_runs.no_runs()\nassert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,13 +1,13 @@
-"""Train the runs of a cell that a round has allocated, and write their table."""
+"""Train the runs of a cell that a round or a look has allocated, and write their table."""
 
 import json
 
-from hypertransfer.execution import job, round_runs
+from hypertransfer.execution import allocated_runs, job
 from hypertransfer.storage import parquet
 from hypertransfer.storage.run_store import Store
 
-with job.running("train_round", snakemake) as parts:
-    parts, table = round_runs.allocated(parts, snakemake.input[0]), round_runs.no_runs()
+with job.running("train_allocated", snakemake) as parts:
+    parts, table = allocated_runs.allocated(parts, snakemake.input[0]), allocated_runs.no_runs()
     if parts["runs"]:
         from hypertransfer.execution import train_cell  # imports torch
 

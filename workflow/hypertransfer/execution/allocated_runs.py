@@ -1,27 +1,29 @@
-"""The runs that a round has allocated to a job, and the tables of jobs without runs.
+"""The runs that a round or a look has allocated to a job, and the tables of jobs without runs.
 
 The module does not import torch, so that a job without runs ends at once.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from hypertransfer.rounds.allocation import allocated_keys
 from hypertransfer.storage import parquet, schemas
 from hypertransfer.storage.collect import PLACE, PREFIX, PROBES
 
 
 def allocated(parts: Mapping[str, Any], allocation: str) -> dict[str, Any]:
-    """The parts of a planned training job with only the runs that its round has allocated to it."""
-    return _chosen(parts, allocated_keys(allocation), ["runs"])
+    """The parts of a planned training job with only the runs that an allocation lists for it."""
+    keys = json.loads(Path(allocation).read_text(encoding="utf-8"))["keys"]
+    return _chosen(parts, keys, ["runs"])
 
 
 def trained(parts: Mapping[str, Any], tables: Iterable[str]) -> dict[str, Any]:
-    """The parts of a planned probe job with only the runs in the tables of the rounds."""
+    """The parts of a planned probe job with only the runs in the tables of training jobs."""
     keys = [key for path in tables for key in parquet.read(path, ["key"])["key"].to_pylist()]
     return _chosen(parts, keys, ["runs", "settings", "probe_keys"])
 

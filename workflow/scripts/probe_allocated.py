@@ -1,13 +1,13 @@
-"""Measure a probe on the runs of a cell that rounds have trained, and write their table."""
+"""Measure a probe on the runs of a cell that rounds or a look have trained; write their table."""
 
 import json
 
-from hypertransfer.execution import job, round_runs
+from hypertransfer.execution import allocated_runs, job
 from hypertransfer.storage import parquet
 from hypertransfer.storage.run_store import Store
 
-with job.running("probe_round", snakemake) as parts:
-    parts, table = round_runs.trained(parts, list(snakemake.input)), round_runs.no_probes()
+with job.running("probe_allocated", snakemake) as parts:
+    parts, table = allocated_runs.trained(parts, list(snakemake.input)), allocated_runs.no_probes()
     if parts["runs"]:
         from hypertransfer.execution import probe_cell  # imports torch
 

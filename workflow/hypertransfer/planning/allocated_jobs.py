@@ -1,0 +1,129 @@
+"""The jobs that train the runs which an allocation lists, and the jobs that probe these runs.
+
+An allocation is a file that a round or a look writes. The jobs of the plan do not depend on it: a
+job knows all runs of its cell that the allocation may list, and trains those that it does list.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from hypertransfer.planning import cost
+from hypertransfer.planning.cell_jobs import CellJobs
+from hypertransfer.planning.job_digest import code_of
+from hypertransfer.planning.jobs import PlannedJob
+from hypertransfer.planning.planned_runs import PlannedRun
+from hypertransfer.runs.conditions import matches
+from hypertransfer.studies import grid
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The runs of a cell that an allocation may list.
+
+    Attributes:
+        cell: the cell.
+        members: the runs.
+        most: a bound on the runs that the allocation lists.
+        seconds: a bound on the estimated duration of these.
+    """
+
+    cell: grid.Cell
+    members: Sequence[PlannedRun]
+    most: int
+    seconds: float
+
+
+class AllocatedJobs:
+    """Plans jobs for the runs of allocations.
+
+    Args:
+        jobs: the jobs of cells with listed values, which have the study and the cost model.
+    """
+
+    def __init__(self, jobs: CellJobs) -> None:
+        self.jobs, self.folder = jobs, f"results/{jobs.study.name}/made"
+
+    @cached_property
+    def _codes(self) -> dict[str, dict[str, str]]:
+        return {script: code_of(script) for script in ("train_allocated", "probe_allocated")}
+
+    def _pieces(self, seconds: float, most: int) -> int:
+        """The number of jobs for at most `most` runs or probes that take this long together."""
+        return max(1, min(most, math.ceil(seconds / (self.jobs.job_minutes * 60))))
+
+    def training(
+        self,
+        allocation: PlannedJob,
+        number: Mapping[str, int],
+        candidates: Candidates,
+        runs: Mapping[str, Any],
+    ) -> Iterator[PlannedJob]:
+        """The jobs that train the runs of a cell; a large cell is divided by its bounds.
+
+        Args:
+            allocation: the job that writes the allocation.
+            number: the number of the round or look, by `round` or `look`.
+            candidates: the runs of the cell that the allocation may list.
+            runs: these as `CellJobs.parts_of` gives them.
+        """
+        cell, members = candidates.cell, candidates.members
+        pieces = self._pieces(candidates.seconds, candidates.most)
+        path = f"{self.folder}/allocated/{cell.path}/{{digest}}.parquet"
+        for piece in range(pieces):
+            yield PlannedJob(
+                rule="train_allocated",
+                study=self.jobs.study.name,
+                code=self._codes["train_allocated"],
+                parts={
+                    "grid": cell.grid,
+                    **number,
+                    "allocation": allocation.file,
+                    "piece": [piece, pieces],
+                    **runs,
+                },
+                output_patterns={"table": path},
+                input={"allocation": allocation.files},
+                seconds=candidates.seconds / pieces,
+                bytes=max(cost.train_bytes(m.run.spec, self.jobs.kept(m)) for m in members),
+                keep=self.jobs.keep_of(members),
+            )
+
+    def probing(
+        self, candidates: Candidates, trained: Sequence[PlannedJob]
+    ) -> Iterator[PlannedJob]:
+        """The jobs of all probes of a cell on the runs that some jobs have trained."""
+        for name, probe in self.jobs.study.grids[candidates.cell.grid].probes.items():
+            members = candidates.members
+            chosen = [run for run in members if matches(probe.where, run.run.point)]
+            if chosen:
+                yield from self._probings(candidates, name, probe, chosen, trained)
+
+    def _probings(
+        self,
+        candidates: Candidates,
+        name: str,
+        probe: grid.Probe,
+        chosen: Sequence[PlannedRun],
+        trained: Sequence[PlannedJob],
+    ) -> Iterator[PlannedJob]:
+        cell, code = candidates.cell, self._codes["probe_allocated"]
+        whole = self.jobs.probing(cell, name, probe, chosen, trained[0], code)
+        share = min(1.0, candidates.most / len(chosen))
+        pieces = self._pieces(whole.seconds * share, len(chosen))
+        tables = [job.file for job in trained]
+        path = f"{self.folder}/allocated_probes/{cell.path}/{name}/{{digest}}.parquet"
+        for piece in range(pieces):
+            yield replace(
+                whole,
+                rule="probe_allocated",
+                parts={**whole.parts, "files": tables, "piece": [piece, pieces]},
+                output_patterns={"table": path},
+                input={"cells": tables},
+                seconds=whole.seconds * share / pieces,
+                retraining_seconds=whole.retraining_seconds * share / pieces,
+            )

@@ -1,0 +1,80 @@
+"""Conditions on seeds that run as needed, of which only those below the first number surely run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from hypertransfer.claims.families import measures
+from hypertransfer.runs.conditions import is_bounds
+from hypertransfer.runs.problem import NO_VALUE, Problem
+from hypertransfer.studies.grid import Grid
+from hypertransfer.studies.placed_run import Run
+from hypertransfer.studies.planned import Planned, selects
+from hypertransfer.studies.references import parts_with_conditions
+from hypertransfer.studies.spending import SEED, has_needed_seeds, numbers_at
+
+Point = Mapping[str, Any]
+
+
+def problems(
+    entry: Mapping[str, Any], planned: Planned, grids: Mapping[str, Grid], first_seeds: int
+) -> Iterator[Problem]:
+    """Problems of a figure or claim as written that asks for seeds which may never run.
+
+    `first_seeds` is the largest first number of seeds of the study's spending at any scale.
+    """
+    needed = {name: grid for name, grid in grids.items() if has_needed_seeds(grid)}
+    if not needed:
+        return
+    reads = False
+    for path, part in parts_with_conditions(entry):
+        measure = measures().get(str(part.get("measure")))
+        if measure and measure.table != "runs":
+            continue
+        for name, grid in needed.items():
+            points = [
+                run.run.point
+                for run in planned.iterate(_without_seed(part["where"]))
+                if run.row["grid"] == name
+            ]
+            if text := _unsure(part["where"], grid, points):
+                yield Problem((*path, "where"), NO_VALUE, f"in the grid {name}, {text}")
+            reads |= any(numbers_at(grid, point) for point in points)
+    if reads and entry.get("min_seeds", 0) > first_seeds:
+        text = (
+            f"{entry['min_seeds']} seeds are asked for, and of the seeds as needed only "
+            f"{first_seeds} surely run: set `min_seeds: {first_seeds}`, or raise the first of "
+            "`spending.seeds`"
+        )
+        yield Problem(("min_seeds",), NO_VALUE, text)
+
+
+def probe_problems(grid: Grid, runs: Sequence[Run]) -> Iterator[Problem]:
+    """Problems of the probes of a grid that name seeds which may never run."""
+    for name, probe in grid.probes.items() if has_needed_seeds(grid) else ():
+        rest = _without_seed(probe.where)
+        points = (run.point for run in runs if selects(rest, run.point))
+        if text := _unsure(probe.where, grid, points):
+            yield Problem(("probes", name, "where"), NO_VALUE, text)
+
+
+def _without_seed(where: Mapping[str, Any]) -> dict[str, Any]:
+    return {column: wanted for column, wanted in where.items() if column != SEED}
+
+
+def _unsure(where: Mapping[str, Any], grid: Grid, points: Iterable[Point]) -> str:
+    """A text on a seed that a condition names, and that may never run; empty if there is none.
+
+    `points` are those that the other conditions select. Within bounds, one seed has to run.
+    """
+    if SEED not in where:
+        return ""
+    wanted = where[SEED] if isinstance(where[SEED], list) else [where[SEED]]
+    firsts = {numbers[0] for point in points if (numbers := numbers_at(grid, point))}
+    for first in sorted(firsts):
+        for value in wanted:
+            if not any(selects({SEED: value}, {SEED: seed}) for seed in range(first)):
+                named = "a seed within the bounds" if is_bounds(value) else f"seed {value}"
+                return f"{named} may never run: name seeds below {first}, which always run"
+    return ""
