@@ -102,7 +102,7 @@ def test_too_few_seeds_leave_a_claim_undecided():
 
 
 def test_words_of_a_caveat_do_not_count_as_seeds_that_are_left_out(monkeypatch):
-    def own(tables, seed):
+    def own(tables, level):
         return over_seeds(lambda seeds: exact(1.0), 2).with_caveats(["the warm-up is left out"])
 
     monkeypatch.setitem(MEASURES, "own", Measure(own, ""))

@@ -1,7 +1,7 @@
 """The registry of measures: functions that compute a value with its interval from tables.
 
-A measure is a function of (tables, generator seed, *, options) that returns an estimate. The
-decorator `measure` registers the function under its name.
+A measure is a function of (tables, level, *, options) that returns an estimate, whose interval
+should cover with the probability `level`. The decorator `measure` registers the function.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Measure:
     """A registered measure.
 
     Attributes:
-        function: a function of (tables, generator seed, *, options).
+        function: a function of (tables, level, *, options), with the level of the interval.
         unit: unit of the value.
         table: name of the table from which a claim's `where` selects rows.
         schemas: schemas of options, which replace those in `SHARED`.

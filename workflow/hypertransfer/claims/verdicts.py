@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from hypertransfer.analysis.estimate import AnalysisError, Estimate, undetermined
+from hypertransfer.analysis.intervals import LEVEL
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.sweeps import NoCommonSeedError
 from hypertransfer.analysis.tables import Tables, need
@@ -82,10 +83,10 @@ class Verdict:
         }
 
 
-def check(written: Mapping[str, Any], tables: Tables, seed: int = 0) -> Verdict:
+def check(written: Mapping[str, Any], tables: Tables, level: float = LEVEL) -> Verdict:
     """Measure a claim, as written in a config, on the tables of a study, and judge the value.
 
-    `seed` seeds the random numbers of measures that draw some.
+    `level` is the probability with which intervals should cover.
 
     Raises:
         ClaimError: the claim is malformed, selects nothing, or names a column, table or arm that
@@ -93,17 +94,17 @@ def check(written: Mapping[str, Any], tables: Tables, seed: int = 0) -> Verdict:
     """
     if problems := validate([written]):
         raise ClaimError("\n".join(problems))
-    return _checked(Claim.parse(written), tables, seed)
+    return _checked(Claim.parse(written), tables, level)
 
 
-def _checked(claim: Claim, tables: Tables, seed: int) -> Verdict:
+def _checked(claim: Claim, tables: Tables, level: float) -> Verdict:
     """The verdict on a claim that is well formed; errors are those of `check`."""
     name = f"claim {claim.id!r}"
-    estimate = _measure(claim, tables, seed, name)
+    estimate = _measure(claim, tables, level, name)
     unit = _unit(claim)
     judged = _judge(claim.bar, estimate, unit, claim.min_seeds)
     if claim.control and estimate.count >= claim.min_seeds:
-        fault = _control_fault(claim.control, claim.min_seeds, tables, seed, name)
+        fault = _control_fault(claim.control, claim.min_seeds, tables, level, name)
         if fault:
             judged = Judgement(UNDECIDED, f"{fault}; by itself: {judged.reason}", UNMET)
     return Verdict(claim, estimate, unit, *judged)
@@ -111,7 +112,7 @@ def _checked(claim: Claim, tables: Tables, seed: int) -> Verdict:
 
 def scorecard(
     claims: Iterable[Mapping[str, Any]], tables: Tables, *, study: str, scale: str, edition: str,
-    registered: Mapping[str, str], seed: int = 0,
+    registered: Mapping[str, str], level: float = LEVEL,
 ) -> pd.DataFrame:  # fmt: skip
     """A table with a row for each claim and the columns `runs.scorecard.COLUMNS`.
 
@@ -126,7 +127,7 @@ def scorecard(
         raise ClaimError("\n".join(problems))
     for claim in map(Claim.parse, claims):
         try:
-            verdict = _checked(claim, tables, seed)
+            verdict = _checked(claim, tables, level)
         except (ArithmeticError, LookupError, ValueError) as error:  # ClaimError is a ValueError
             expected = isinstance(error, ClaimError)
             about = (
@@ -144,7 +145,7 @@ def _unit(part: Control) -> str:
     return measures()[part.measure].unit if part.unit is None else part.unit
 
 
-def _measure(part: Control, tables: Tables, seed: int, name: str) -> Estimate:
+def _measure(part: Control, tables: Tables, level: float, name: str) -> Estimate:
     """Select the runs of a claim or control and measure them; errors name the claim."""
     try:
         measure = measures()[part.measure]
@@ -153,7 +154,7 @@ def _measure(part: Control, tables: Tables, seed: int, name: str) -> Estimate:
             raise ClaimError(f"the table {measure.table!r} is needed; given: {given}")
         rows = _select(tables[measure.table], part.where, measure.table)
         selected = {**tables, measure.table: rows}
-        return measure.function(selected, seed, **part.options)
+        return measure.function(selected, level, **part.options)
     except NoCommonSeedError as error:  # some runs were left out of the grid: the rest has verdicts
         return undetermined(0, str(error))
     except (ClaimError, AnalysisError) as error:
@@ -186,9 +187,11 @@ def _select(runs: pd.DataFrame, where: Mapping[str, Any], table: str) -> pd.Data
     return runs
 
 
-def _control_fault(control: Control, min_seeds: int, tables: Tables, seed: int, name: str) -> str:
+def _control_fault(
+    control: Control, min_seeds: int, tables: Tables, level: float, name: str
+) -> str:
     """The reason why a control does not meet its bar; empty if the control meets its bar."""
-    estimate = _measure(control, tables, seed, f"{name} (control)")
+    estimate = _measure(control, tables, level, f"{name} (control)")
     unit = _unit(control)
     judged = _judge(control.bar, estimate, unit, min_seeds)
     if judged.verdict == HOLDS:
