@@ -8,7 +8,7 @@ number of units that do if the value stays as it is, and the power of the test.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from hypertransfer.analysis.contrasts import estimated_deviations
@@ -19,6 +19,8 @@ from hypertransfer.analysis.lazy import special
 
 NARROW = 0.5  # level of the second interval, whose width tells the two parts apart
 MOST_UNITS = 10_000
+# Why no number of units decides a claim.
+OPEN_END, FIXED, ON_BAR = ("an end is open", "a part stays", "the value is on the bar")
 
 
 class Bar(NamedTuple):
@@ -52,6 +54,11 @@ class Side:
 
     fixed: float
     deviation: float
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the end is open."""
+        return not math.isfinite(self.deviation)
 
     def distance(self, count: int, level: float) -> float:
         """The distance with so many units, by Student's t; inf if the end is open."""
@@ -103,7 +110,7 @@ def precision(
         level: the level of `wide`.
         log: whether the interval is one of the logarithm, as that of a ratio.
         bounds: the values that the quantity can have at all. The distance to an end that lies on a
-            bound says nothing on the noise, and the standard deviation of the other side is taken.
+            bound says nothing on the noise: that of the other end is taken.
     """
     if wide.count < FEWEST or not math.isfinite(wide.value) or (log and wide.value <= 0):
         return None
@@ -115,9 +122,9 @@ def precision(
     if OPEN_SIDE == below == above:
         return None
     if ends[0][0] <= least and math.isfinite(least):
-        below = replace(above, fixed=0.0)
-    if ends[1][0] >= most and math.isfinite(most):
-        above = replace(below, fixed=0.0)
+        below = above
+    elif ends[1][0] >= most and math.isfinite(most):
+        above = below
     return Precision(value, wide.count, below, above, log)
 
 
@@ -167,23 +174,38 @@ def units_needed(found: Precision, bar: Bar, level: float) -> int | None:
     """The least number of units that decides a claim if value and standard deviations stay.
 
     The number is larger than the present one. None if it would exceed `MOST_UNITS`, or if no number
-    of units decides the claim: the value lies on the bar, or is nearer to the bar than the part of
-    the interval that does not shrink.
+    of units decides the claim (see `obstacle`).
     """
-    bar = found.on_scale(bar)
-
-    def decided(count: int) -> bool:
-        low = found.value - found.below.distance(count, level)
-        high = found.value + found.above.distance(count, level)
-        return (bar.low <= low and high <= bar.high) or low > bar.high or high < bar.low
-
     least, most = found.count, MOST_UNITS  # distances shrink with each unit
-    if not decided(most):
+    if not _decides(found, bar, most, level):
         return None
     while most - least > 1:
         middle = (least + most) // 2
-        least, most = (least, middle) if decided(middle) else (middle, most)
+        least, most = (least, middle) if _decides(found, bar, middle, level) else (middle, most)
     return most
+
+
+def _decides(found: Precision, bar: Bar, count: int, level: float) -> bool:
+    """Whether so many units decide a claim if value and standard deviations stay."""
+    distances = (side.distance(count, level) for side in (found.below, found.above))
+    return _decided(found, bar, *distances)
+
+
+def _decided(found: Precision, bar: Bar, below: float, above: float) -> bool:
+    """Whether an interval whose ends are at these distances decides a claim."""
+    low, high = found.value - below, found.value + above
+    least, most = found.on_scale(bar)
+    return (least <= low and high <= most) or low > most or high < least
+
+
+def obstacle(found: Precision, bar: Bar) -> str:
+    """Why no number of units decides a claim if the value stays; empty if one does."""
+    sides = (found.below, found.above)
+    if _decided(found, bar, *(math.inf if s.is_open else s.fixed for s in sides)):
+        return ""
+    if _decided(found, bar, *(math.inf if s.is_open else 0.0 for s in sides)):
+        return FIXED
+    return OPEN_END if _decided(found, bar, 0.0, 0.0) else ON_BAR
 
 
 def power(found: Precision, truth: float, bar: Bar, level: float) -> float | None:
@@ -200,13 +222,13 @@ def power(found: Precision, truth: float, bar: Bar, level: float) -> float | Non
     deviations = estimated_deviations(found.count - 1)
     below, above = 0.0, 1.0  # probabilities that the value is low enough, given its deviation
     if math.isfinite(bar.high):
-        if not math.isfinite(found.above.deviation):
+        if found.above.is_open:
             return None
         error = found.above.deviation / math.sqrt(found.count)
         limits = bar.high - found.above.fixed - truth - t * error * deviations
         above = special.ndtr(_quotient(limits, error))
     if math.isfinite(bar.low):
-        if not math.isfinite(found.below.deviation):
+        if found.below.is_open:
             return None
         error = found.below.deviation / math.sqrt(found.count)
         limits = bar.low + found.below.fixed - truth + t * error * deviations
