@@ -82,6 +82,17 @@ class Measure:
         parameters = inspect.signature(self.function).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
+    @property
+    def is_ratio(self) -> bool:
+        """Whether the value is a ratio, so that its interval is one of the logarithm."""
+        return self.unit.startswith("×")
+
+    def bounds(self, options: Mapping[str, Any]) -> tuple[float, float]:
+        """The least and the greatest possible value with the given options."""
+        least, greatest, _ = self.values.reach(None, options)
+        without_sign = not {**self.options, **options}.get("signed", True)
+        return (max(least, 0.0) if without_sign else least), greatest
+
     def schema(self, option: str) -> Mapping[str, Any]:
         """What an option accepts beside values of the type of its default."""
         return self.schemas.get(option, SHARED.get(option, {}))

@@ -32,6 +32,7 @@ from hypertransfer.studies import (
     spending,
     suite_checks,
 )
+from hypertransfer.studies.adaptive_grids import adaptive_axis
 from hypertransfer.studies.document import (
     ConfigError,
     LocatedProblem,
@@ -203,7 +204,7 @@ class _Checks:
         self.runs: dict[str, list[Run]] = {}
         runs = self._check_runs()
         one_of = {
-            name: adaptive_grids.adaptive_axis(grid)
+            name: adaptive_axis(grid)
             for name, grid in self._grids().items()
             if followed_grids.followed(grid)
         }
