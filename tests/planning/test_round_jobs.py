@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.adaptive import adaptive_study
+from tests.support.adaptive import adaptive_study, followed_study
 
 from hypertransfer.planning import keys, load, report_template, status
 from hypertransfer.planning.study_plan import StudyPlan
@@ -157,3 +157,34 @@ def test_the_bound_on_later_runs_is_at_most_what_the_lattice_has_left(tmp_path):
     lattice = len({run.key for run in plan.runs["sweep"]})
     assert found.later_runs == lattice - len(found.asked)
     assert next(status.grids(status.survey(plan, Store(tmp_path)))).runs == lattice
+
+
+def followed() -> StudyPlan:
+    return StudyPlan(Study.parse(followed_study(), "desk"), 3.0)
+
+
+def test_a_grid_at_the_best_of_another_has_one_round_after_all_rounds_of_the_other():
+    plan = followed()
+    best, other = plan.rounds.grids["best"], plan.rounds.grids["sweep"]
+    (allocation,) = best.allocations
+    assert list(allocation.input["earlier"]) == [job.file for job in other.train]
+    assert allocation.parts["best_of"] == "sweep"
+    assert [arm["point"] for arm in allocation.parts["followed"]] == [
+        arm["point"] for arm in allocation.parts["arms"]
+    ]
+    assert [job.parts["round"] for job in best.train] == [1, 1]  # two widths
+
+
+def test_the_plan_of_a_grid_at_the_best_of_another_waits_for_it(tmp_path):
+    store, plan = Store(tmp_path), followed()
+    waiting = status.survey(plan, store).rounds["best"]
+    assert (waiting.number, waiting.missing, waiting.later_runs) == (1, 0, 4)
+    assert {arm.reason for arm in waiting.arms} == {"waits for sweep"}
+    for _ in range(3):
+        asked = status.survey(plan, store).rounds["sweep"].asked
+        put(store, plan, lambda run, asked=asked: run.key in asked)
+    ready = status.survey(plan, store).rounds["best"]
+    assert (ready.number, ready.missing) == (1, 4)
+    assert {arm.reason for arm in ready.arms} == {"all seeds at 0.25, the best of sweep"}
+    row = next(row for row in status.grids(status.survey(plan, store)) if row.grid == "best")
+    assert (row.runs, row.present, row.is_bound) == (4, 0, False)

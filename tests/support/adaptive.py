@@ -74,3 +74,17 @@ def adaptive_study(**settings: Any) -> dict[str, Any]:
     study["grids"]["sweep"]["probes"]["sharpness"]["where"] = {"seed": 0, "lr": 0.125}
     study["figures"][1]["where"] = {"lr": 0.125, "seed": 0}
     return study
+
+
+def followed_study(**settings: Any) -> dict[str, Any]:
+    """The study of `adaptive_study` with a grid, of longer runs, at the best value of each arm."""
+    study = adaptive_study(**settings)
+    sweep_grid = study["grids"]["sweep"]
+    best = copy.deepcopy(sweep_grid)
+    best["base"]["steps"] = 8
+    best["axes"]["lr"]["adaptive"]["best_of"] = "sweep"
+    best["probes"]["sharpness"]["where"] = {"seed": 0}
+    study["grids"]["best"] = best
+    for part in (*study["figures"], *study["claims"]):
+        part["where"] = {**part["where"], "grid": "sweep"}
+    return study

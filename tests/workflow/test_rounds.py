@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 from tests.faults.injector import Injector, begun_again, store_of, stored
-from tests.support.adaptive import adaptive_study
+from tests.support.adaptive import adaptive_study, followed_study
 from tests.workflow.project import Project
 
 from hypertransfer.storage import parquet
@@ -31,8 +31,8 @@ def rows(project: Project) -> list[dict]:
     return parquet.read(project.folder / "results/micro/tables/runs.parquet").to_pylist()
 
 
-def allocations(project: Project) -> list[dict]:
-    files = (project.folder / "results/micro/made/allocations/sweep").glob("*.json")
+def allocations(project: Project, grid: str = "sweep") -> list[dict]:
+    files = (project.folder / "results/micro/made/allocations" / grid).glob("*.json")
     read = [json.loads(file.read_text()) for file in files]
     return sorted(read, key=lambda one: one["round"])
 
@@ -127,3 +127,30 @@ def test_kills_lose_nothing_and_train_nothing_twice(tmp_path):
     listed = {r["key"] for one in allocations(project) for a in one["arms"] for r in a["runs"]}
     assert listed == stored(project)
     assert "Nothing to be done" in project.run("collect_all").output
+
+
+def test_a_grid_takes_the_best_values_of_another_and_follows_when_they_move(tmp_path):
+    project = Project(tmp_path / "project")
+    study = followed_study()
+    project.write_study(study)
+    first = project.run("collect_all")
+    assert first.code == 0, first.output
+    table = [row for row in collected(project) if row["grid"] == "best"]
+    assert {(row["shape.width"], row["seed"]) for row in table} == {
+        (width, seed) for width in (4, 8) for seed in (0, 1)
+    }
+    best = {width: {r["lr"] for r in table if r["shape.width"] == width} for width in (4, 8)}
+    assert [len(values) for values in best.values()] == [1, 1]
+    seen = {one["grid"]: one for one in allocations(project, "best")}
+    assert all("the best of sweep" in arm["reason"] for arm in seen["best"]["arms"])
+    before = stored(project)
+    study["grids"]["best"]["axes"]["seed"] = [0, 1, 2]
+    project.write_study(study)
+    ran = project.run("collect_all")
+    assert ran.code == 0, ran.output
+    assert ran.trained == len(stored(project) - before) == 2  # one seed at both widths
+
+
+def collected(project: Project) -> list[dict]:
+    newest = max((project.folder / "results/micro/made/tables").glob("*/runs.parquet"), key=age)
+    return parquet.read(newest).to_pylist()

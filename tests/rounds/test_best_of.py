@@ -1,0 +1,44 @@
+"""Arms that take the best values of another grid: what is run of them, and why."""
+
+from __future__ import annotations
+
+import math
+
+from tests.support.adaptive import arm
+
+from hypertransfer.rounds import best_of
+
+BRACKETED = {(-1, 0): 2.0, (0, 0): 3.0, (1, 0): 1.0, (2, 0): 1.5}
+
+
+def decision(losses, seeds=(0, 1, 2)):
+    return best_of.propose([arm(seeds=seeds)], [arm(losses)], "sweep")[0]
+
+
+def test_all_seeds_run_at_the_best_value_of_the_other_grid():
+    made = decision(BRACKETED)
+    assert list(made.runs) == [(1, 0), (1, 1), (1, 2)]
+    assert made.bracketed
+    assert made.reason == "all seeds at 2, the best of sweep"
+
+
+def test_an_open_best_value_is_taken_and_said_to_be_open():
+    made = decision({(0, 0): 2.0, (1, 0): 1.0})
+    assert [notch for notch, _ in made.runs] == [1, 1, 1]
+    assert not made.bracketed
+
+
+def test_nothing_runs_before_the_other_grid_has_values():
+    assert decision({}).runs == ()
+    assert decision({}).reason == "waits for sweep"
+
+
+def test_nothing_runs_if_every_run_diverged():
+    made = decision({(0, 0): math.inf})
+    assert (made.runs, made.reason) == ((), "every run of sweep diverged")
+
+
+def test_a_value_that_filters_leave_out_is_not_run():
+    made = decision(BRACKETED, seeds=())
+    assert made.runs == ()
+    assert "is left out of this grid" in made.reason

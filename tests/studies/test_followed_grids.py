@@ -1,0 +1,107 @@
+"""Grids that take the best values of another grid: counterparts of arms, and problems."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from tests.support.adaptive import followed_study
+from tests.support.configs import load
+
+from hypertransfer.studies.document import ConfigError
+
+
+def problems(tmp_path, change) -> list[str]:
+    study = {**followed_study(), "study": "mine"}
+    change(study)
+    try:
+        load(tmp_path, study)
+    except ConfigError as error:
+        return list(map(str, error.problems))
+    return []
+
+
+def best_axes(study) -> dict:
+    return study["grids"]["best"]["axes"]
+
+
+def test_a_sound_study_has_no_problem(tmp_path):
+    assert problems(tmp_path, lambda study: None) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (
+            lambda s: best_axes(s)["lr"]["adaptive"].update(best_of="swep"),
+            "names the grid 'swep', which the study lacks",
+        ),
+        (
+            lambda s: best_axes(s)["lr"]["adaptive"].update(best_of="best"),
+            "names the grid best, whose axis lr is not found by rounds of its own",
+        ),
+        (
+            lambda s: best_axes(s).update({"shape.width": [4, 16]}),
+            "the arm at optimizer sgd, shape.width 16 has no counterpart",
+        ),
+        (
+            lambda s: best_axes(s)["lr"]["adaptive"].update(octaves=6),
+            "the arm at optimizer sgd, shape.width 4 has no counterpart",
+        ),
+        (
+            lambda s: best_axes(s).pop("optimizer"),
+            None,  # the other grid has one optimizer, so that each width has one counterpart
+        ),
+        (
+            lambda s: (
+                best_axes(s).pop("optimizer"),
+                s["grids"]["sweep"]["axes"].update(optimizer=["sgd", "adam"]),
+                s["grids"]["sweep"].update(probes={}),
+                s.update(figures=s["figures"][:1]),
+            ),
+            "has no counterpart: one arm with the same values",
+        ),
+        (
+            lambda s: s["grids"]["best"].update(
+                overrides=[
+                    {
+                        "when": {"shape.width": 8},
+                        "axes": {"lr": {"adaptive": {"start": "2^-3", "rounds": 3, "octaves": 8}}},
+                    }
+                ]
+            ),
+            "overrides do not: all points take the values of one grid",
+        ),
+    ],
+)
+def test_a_grid_needs_one_counterpart_of_each_arm(tmp_path, change, text):
+    found = problems(tmp_path, change)
+    if text is None:
+        assert found == []
+    else:
+        assert any(text in one and "best_of" in one for one in found), found
+
+
+def test_one_value_runs_of_all_that_are_planned_so_that_runs_can_be_told_apart(tmp_path):
+    def trajectory(study):
+        study["figures"].append(
+            {**study["figures"][1], "id": "of-best", "where": {"grid": "best", "seed": 0}}
+        )
+
+    assert problems(tmp_path, trajectory) == []
+
+    def listed(study):
+        trajectory(study)
+        best_axes(study)["lr"] = [0.1, 0.2]
+
+    assert any("they differ in lr" in text for text in problems(tmp_path, listed))
+
+
+def test_no_value_surely_runs(tmp_path):
+    def named(study):
+        claim = copy.deepcopy(study["claims"][0])
+        study["claims"].append(
+            {**claim, "id": "named", "where": {"grid": "best", "lr": 0.125}, "min_seeds": 1}
+        )
+
+    assert any("lr 0.125 may never be run" in text for text in problems(tmp_path, named))
