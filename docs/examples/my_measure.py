@@ -11,10 +11,12 @@ from hypertransfer.claims.measure import measure
 
 
 @measure("loss")
-def seed_spread(tables: Tables, seed: int, *, loss: str = "final_loss") -> Estimate:
+def seed_spread(tables: Tables, level: float, *, loss: str = "final_loss") -> Estimate:
     """Standard deviation of a loss over the seeds of the selected runs.
 
-    `seed` is that of a generator, for measures that draw random numbers.
+    `level` is the probability with which the interval should cover, 0.95 for verdicts.
     """
     losses = tables["runs"].groupby("seed")[loss].mean().to_numpy()
-    return over_seeds(lambda seeds: exact(float(losses[seeds].std(ddof=1))), len(losses), log=True)
+    return over_seeds(
+        lambda seeds: exact(float(losses[seeds].std(ddof=1))), len(losses), level=level, log=True
+    )

@@ -13,6 +13,7 @@ from tests.support.claims import measured as judged
 from tests.support.sweeps import parts
 
 from hypertransfer.analysis.estimate import AnalysisError
+from hypertransfer.analysis.intervals import LEVEL
 from hypertransfer.claims import validation
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import ClaimError
@@ -21,7 +22,7 @@ SEEDED = settings(derandomize=True, deadline=None)
 
 
 def measured(name, given, **options):
-    return measures()[name].function(given, 0, **options)
+    return measures()[name].function(given, LEVEL, **options)
 
 
 def test_one_arm_over_another_at_the_best_rate_of_each():
@@ -242,7 +243,7 @@ def make_arms(gain=0.1, seeds=5, lrs=(0.5,)):
 
 def advantage(tables, **options):
     options = {"column": "arm", "of": "a", "over": "b", **options}
-    return measures()["advantage"].function(tables, 0, **options)
+    return measures()["advantage"].function(tables, LEVEL, **options)
 
 
 def test_an_advantage_is_paired_over_seeds():

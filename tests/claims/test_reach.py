@@ -51,7 +51,7 @@ def test_no_measured_shift_leaves_its_reach(vertices):
     runs = make_runs(vertices, widths=(16, 256), log2_lrs=range(-4, 4), noise=0.3)
     runs["status"], runs["final_loss"] = "finished", runs["final_loss"].replace(math.inf, 9)
     measure = measures()["optimum_shift"]
-    estimate = measure.function({"runs": runs}, 0, signed=True)
+    estimate = measure.function({"runs": runs}, 0.95, signed=True)
     found = measure.values.reach(runs.to_dict("records"), {**measure.options, "signed": True})
     assert estimate.high >= found.least_high
     assert estimate.low <= found.greatest_low

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from hypertransfer.analysis.estimate import AnalysisError
+from hypertransfer.analysis.intervals import LEVEL
 from hypertransfer.claims import space_measures, validation, verdicts
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import ClaimError
@@ -37,7 +38,7 @@ def replays():
 
 
 def measured(name, table, frame, **options):
-    return measures()[name].function({table: frame}, 0, **options)
+    return measures()[name].function({table: frame}, LEVEL, **options)
 
 
 def test_regret_ratio_is_of_means_over_groups():

@@ -9,7 +9,7 @@ from tests.support.claims import INF, SP, make_claim, make_runs, make_tables
 
 from hypertransfer.analysis.estimate import Estimate, exact
 from hypertransfer.analysis.intervals import over_seeds
-from hypertransfer.claims import bars, verdicts
+from hypertransfer.claims import bars, judging, verdicts
 from hypertransfer.claims.measure import MEASURES, ClaimError, Measure
 
 
@@ -39,7 +39,7 @@ from hypertransfer.claims.measure import MEASURES, ClaimError, Measure
     ],
 )
 def test_an_interval_decides_only_when_all_of_it_lies_on_one_side(low, high, bar, verdict):
-    found, reason, cause = verdicts._judge(bar, Estimate(1.0, low, high, 3), "octaves", 3)
+    found, reason, cause = judging.judge(bar, Estimate(1.0, low, high, 3), "octaves", 3)
     assert (found, cause) == (verdict, "")
     assert bars.bar_text(bar, "octaves") in reason
 
@@ -53,7 +53,7 @@ def test_an_interval_decides_only_when_all_of_it_lies_on_one_side(low, high, bar
     ],
 )
 def test_reasons_print_ends_on_their_side_of_the_bar(low, high, bar, text):
-    _, reason, _ = verdicts._judge(bar, Estimate(0.4, low, high, 3), "", 3)
+    _, reason, _ = judging.judge(bar, Estimate(0.4, low, high, 3), "", 3)
     assert reason.startswith(f"{text} over 3 seeds,")
 
 
@@ -102,7 +102,7 @@ def test_too_few_seeds_leave_a_claim_undecided():
 
 
 def test_words_of_a_caveat_do_not_count_as_seeds_that_are_left_out(monkeypatch):
-    def own(tables, seed):
+    def own(tables, level):
         return over_seeds(lambda seeds: exact(1.0), 2).with_caveats(["the warm-up is left out"])
 
     monkeypatch.setitem(MEASURES, "own", Measure(own, ""))
@@ -287,6 +287,7 @@ def card(*entries, tables=None):
 
 DOCUMENTED = (
     "study", "claim", "sentence", "kind", "source", "paper_value", "value", "low", "high", "over",
+    "units", "units_needed", "minutes_needed", "power", "p_value", "p_holm",
     "bar", "bar_min", "bar_max", "bar_from", "test", "verdict", "confidence", "registered", "scale",
     "edition", "reason", "cause", "unit",
 )  # fmt: skip

@@ -91,12 +91,14 @@ class Curve:
         return self.losses[:, -1].mean()
 
 
-def best_curve(tables: Tables, runs: pd.DataFrame, loss: str = "final_loss") -> Curve:
+def best_curve(
+    tables: Tables, runs: pd.DataFrame, loss: str = "final_loss", level: float = LEVEL
+) -> Curve:
     """Training losses of an arm at its best learning rate.
 
     `loss` names the column of the runs that chooses the learning rate of each seed, by the mean
     loss over the other seeds (see `Sweep.chosen_by_others`). Each training loss of the curve is the
-    mean over a tenth of all steps.
+    mean over a tenth of all steps. `level` is that of intervals at one clear best learning rate.
     """
     runs, _ = common_seeds(runs.assign(arms="all"), "arms", "lr")
     (sweep,) = sweeps_of_arms(runs, "arms", loss).values()
@@ -109,13 +111,17 @@ def best_curve(tables: Tables, runs: pd.DataFrame, loss: str = "final_loss") -> 
     paths = trajectories.trajectories(chosen, history, "train_loss", "size")
     steps, losses = curves.trailing_means(paths.steps, paths.values[0], TAIL)
     half, last = TAIL * steps[-1] / 2, steps[-1]
-    level = level_after_choice([sweep])
     seeds = np.array(sorted(set(chosen["seed"])))
-    return Curve((steps - half) * last / (last - half), losses, level, seeds)
+    steps = (steps - half) * last / (last - half)
+    return Curve(steps, losses, level_after_choice([sweep], level), seeds)
 
 
 def paired_curves(
-    tables: Tables, runs: pd.DataFrame, columns: Sequence[str], loss: str = "final_loss"
+    tables: Tables,
+    runs: pd.DataFrame,
+    columns: Sequence[str],
+    loss: str = "final_loss",
+    level: float = LEVEL,
 ) -> tuple[dict[tuple, Curve], int]:
     """The curves of groups of runs over the same seeds, and the number of seeds left out.
 
@@ -127,7 +133,7 @@ def paired_curves(
     """
     kept, left_out = common_seeds(runs, columns, "lr")
     groups = kept.groupby(list(columns))
-    return {group: best_curve(tables, part, loss) for group, part in groups}, left_out
+    return {group: best_curve(tables, part, loss, level) for group, part in groups}, left_out
 
 
 def at_best(runs: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -249,6 +255,7 @@ def compare(
     loss: str = "final_loss",
     best: bool = False,
     tuned_at: str = "",
+    level: float = LEVEL,
 ) -> Estimate:
     """An estimate from the losses of arms, with its interval over seeds.
 
@@ -262,6 +269,7 @@ def compare(
             more learning rates to choose from. Otherwise each arm and seed has one run.
         tuned_at: a column of sizes, to compare each arm at its largest size with the best
             learning rate of its smallest size; empty to compare all runs.
+        level: the probability with which the interval should cover.
 
     Raises:
         AnalysisError: there are fewer than two arms, or several learning rates without `best`.
@@ -290,7 +298,7 @@ def compare(
     if not usable.any():
         return undetermined(0, f"no seed was run at the chosen lr of every {column}")
     left_out = max(runs["seed"].nunique(), valued["seed"].nunique()) - int(usable.sum())
-    level = level_after_choice(chosen.values())
+    level = level_after_choice(chosen.values(), level)
     estimate = estimator({name: values[usable] for name, values in losses.items()}, level)
     return estimate.with_caveats(left_out_note(left_out, column, "lr"), left_out)
 

@@ -105,8 +105,7 @@ def _noncentrality(observed: float, freedom: int, probability: float) -> float:
     t = (z + shift)/s with s² = χ²/freedom; the probability is averaged over equally likely values
     of s. scipy's own distribution is nan for large noncentralities.
     """
-    shares = (np.arange(SHARES) + 0.5) / SHARES
-    scaled = observed * np.sqrt(special.gammaincinv(freedom / 2, shares) * 2 / freedom)
+    scaled = observed * estimated_deviations(freedom)
     return float(
         optimize.brentq(
             lambda shift: special.ndtr(scaled - shift).mean() - probability,
@@ -114,3 +113,9 @@ def _noncentrality(observed: float, freedom: int, probability: float) -> float:
             scaled.max() + 10,
         )
     )
+
+
+def estimated_deviations(freedom: int) -> np.ndarray:
+    """Equally likely values of s/σ, shape (`SHARES`,), for the standard deviation s of a sample."""
+    shares = (np.arange(SHARES) + 0.5) / SHARES
+    return np.sqrt(special.gammaincinv(freedom / 2, shares) * 2 / freedom)

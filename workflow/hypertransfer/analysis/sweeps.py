@@ -74,16 +74,17 @@ class Sweep:
         usable = np.where(known if known.any() else ran, np.where(known, means, np.inf), np.nan)
         return int(np.nanargmin(usable))
 
-    def contenders(self) -> int:
+    def contenders(self, level: float = LEVEL) -> int:
         """The number of learning rates that may be the best tried.
 
         A learning rate is none if its loss is above that of the best one by a paired t test over
-        the seeds that ran both, or if a run diverged there.
+        the seeds that ran both, with an interval of the given level, or if a run diverged there.
         """
         means = self.means()
         best = int(np.nanargmin(means))
         return sum(
-            math.isfinite(mean) and not _clearly_above(self.losses[:, i] - self.losses[:, best])
+            math.isfinite(mean)
+            and not _clearly_above(self.losses[:, i] - self.losses[:, best], level)
             for i, mean in enumerate(means)
         )
 
@@ -130,10 +131,10 @@ def tuned_losses(choice: Sweep, valued: Sweep) -> np.ndarray:
     return losses
 
 
-def _clearly_above(differences: np.ndarray) -> bool:
+def _clearly_above(differences: np.ndarray, level: float) -> bool:
     """Whether a mean of differences is above 0 by a t test; nan are left out."""
     known = differences[np.isfinite(differences)]
-    return mean_over_seeds(known).low > 0 if len(known) else False
+    return mean_over_seeds(known, level=level).low > 0 if len(known) else False
 
 
 def level_after_choice(sweeps: Iterable[Sweep], level: float = LEVEL) -> float:
@@ -143,7 +144,7 @@ def level_after_choice(sweeps: Iterable[Sweep], level: float = LEVEL) -> float:
     that their losses vary more than they seem to. The error of the interval is therefore divided by
     the largest number of learning rates that may be the best. With one such rate, the level stays.
     """
-    return 1 - (1 - level) / max(1, *(sweep.contenders() for sweep in sweeps))
+    return 1 - (1 - level) / max(1, *(sweep.contenders(level) for sweep in sweeps))
 
 
 class NoCommonSeedError(AnalysisError):
@@ -338,7 +339,7 @@ class Regret:
         return replace(estimate, value=max(estimate.value, 0.0), low=low, high=high)
 
 
-def regret(sweeps: Sequence[Sweep]) -> Regret | None:
+def regret(sweeps: Sequence[Sweep], level: float = LEVEL) -> Regret | None:
     """The regret of transfer from the smallest to the largest size.
 
     Seeds that did not run the largest size at the chosen learning rates are left out. None if no
@@ -354,7 +355,7 @@ def regret(sweeps: Sequence[Sweep]) -> Regret | None:
     if not known.any():
         return None
     lost = np.where(at_small == at_large, 0.0, at_small - at_large)[known]
-    return Regret(lost, bool(edges[0]), bool(edges[1]), level_after_choice((small, large)))
+    return Regret(lost, bool(edges[0]), bool(edges[1]), level_after_choice((small, large), level))
 
 
 def transfer_gain(sweeps: Sequence[Sweep]) -> np.ndarray:

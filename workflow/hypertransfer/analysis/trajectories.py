@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from hypertransfer.analysis.contrasts import level_range
 from hypertransfer.analysis.estimate import OPEN, AnalysisError, Estimate, exact
-from hypertransfer.analysis.intervals import by_test
+from hypertransfer.analysis.intervals import LEVEL, by_test
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.sweeps import check_axes, slope
@@ -70,7 +70,7 @@ def trajectories(
     return Trajectories(keys.index.to_numpy(float), table.index.to_numpy(float), values)
 
 
-def spread(paths: Trajectories, tail: float = 1 / 3) -> Estimate:
+def spread(paths: Trajectories, tail: float = 1 / 3, level: float = LEVEL) -> Estimate:
     """The largest late mean of a size divided by the smallest late mean, at least 1.
 
     The late mean of a size is geometric over seeds, and arithmetic over the last share `tail` of
@@ -82,7 +82,7 @@ def spread(paths: Trajectories, tail: float = 1 / 3) -> Estimate:
     count = paths.values.shape[1]
     if not (np.isfinite(late) & (late > 0)).all():
         return Estimate(math.nan, 1.0, math.inf, count)
-    found = level_range(np.log(late))
+    found = level_range(np.log(late), level=level)
     ends = (math.exp(min(end, 700)) for end in (found.value, found.low))
     return Estimate(*ends, math.inf if found.high > 700 else math.exp(found.high), count)
 
@@ -125,7 +125,9 @@ def size_exponent(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -
     return _power(paths.sizes, late_means(paths, seeds, tail))
 
 
-def gap_size_exponent(paths: Trajectories, tail: float = 1 / 3, relative: bool = False) -> Estimate:
+def gap_size_exponent(
+    paths: Trajectories, tail: float = 1 / 3, relative: bool = False, level: float = LEVEL
+) -> Estimate:
     """The exponent b of S_N − S_∞ ∝ N^b late in training, with its interval over seeds.
 
     S_∞ is the quantity of the largest size with the same seed; N are the smaller sizes. The gap,
@@ -136,7 +138,7 @@ def gap_size_exponent(paths: Trajectories, tail: float = 1 / 3, relative: bool =
     steps, gap = gaps(paths, window=1, burn_in=1 - tail, relative=relative)
     if not len(steps) or len(paths.sizes) < 3:
         return replace(OPEN, count=paths.values.shape[1])
-    return signed_exponent(paths.sizes[:-1], gap.mean(axis=2).T)
+    return signed_exponent(paths.sizes[:-1], gap.mean(axis=2).T, level)
 
 
 def late_gaps(paths: Trajectories, tail: float = 1 / 3, relative: bool = False) -> np.ndarray:
@@ -177,7 +179,7 @@ def gaps(
     return steps[kept], gap[:, :, kept]
 
 
-def gap_growth(steps: np.ndarray, gap: np.ndarray) -> Estimate:
+def gap_growth(steps: np.ndarray, gap: np.ndarray, level: float = LEVEL) -> Estimate:
     """The exponent β of gaps A_N·t^β, with one A_N for each size, and its interval over seeds.
 
     The gaps (size, seed, step) have their signs, so that noise, which has mean zero, cancels in
@@ -187,10 +189,10 @@ def gap_growth(steps: np.ndarray, gap: np.ndarray) -> Estimate:
     """
     if len(steps) < MIN_POINTS or not np.isfinite(gap).all():
         return replace(OPEN, count=gap.shape[1])
-    return signed_exponent(steps, gap.sum(axis=0))
+    return signed_exponent(steps, gap.sum(axis=0), level)
 
 
-def signed_exponent(x: np.ndarray, values: np.ndarray) -> Estimate:
+def signed_exponent(x: np.ndarray, values: np.ndarray, level: float = LEVEL) -> Estimate:
     """The exponent β of A·x^β, the mean over seeds of noisy values of either sign.
 
     If β is the exponent, the values divided by x^β have no trend over log x. The score of a seed is
@@ -202,8 +204,11 @@ def signed_exponent(x: np.ndarray, values: np.ndarray) -> Estimate:
     Args:
         x: positive places (place,), such as steps or sizes.
         values: the values (seed, place).
+        level: the probability with which the interval should cover.
     """
     log = np.log(x) - np.log(x).mean()
     exponents = np.linspace(-MOST, MOST, 801)
     slopes = values @ (log[:, None] * np.exp(-np.outer(log, exponents)))
-    return by_test(exponents, slopes.T) if slopes.any() else replace(OPEN, count=len(values))
+    if not slopes.any():
+        return replace(OPEN, count=len(values))
+    return by_test(exponents, slopes.T, level=level)

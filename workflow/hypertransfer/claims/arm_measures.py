@@ -42,7 +42,7 @@ MEASURED = {"loss": LOSS_OR_MEASURED}  # of measures of losses, or of what a pro
 @measure("loss", schemas={**MEASURED, "over": {**ARM, "minLength": 0}}, values=Range(contrast=True))
 def advantage(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     of: str = "",
     over: str = "",
@@ -67,13 +67,13 @@ def advantage(
     chosen = arms if over else named(runs, column)
     if higher:
         chosen = chosen.assign(**{loss: -chosen[loss]})
-    return compare(chosen, column, lead(of), loss=loss, best=best, tuned_at=tuned_at)
+    return compare(chosen, column, lead(of), loss=loss, best=best, tuned_at=tuned_at, level=level)
 
 
 @measure("loss", schemas=TWO_SIZES, values=Range(contrast=True))
 def rise_advantage(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     of: str = "",
     over: str = "",
@@ -89,8 +89,8 @@ def rise_advantage(
     arms, left_out = sweeps_of_arms_over_sizes(tables, column, (of, over), size, loss)
     rises = [tuned_losses(s[-1], s[-1]) - tuned_losses(s[0], s[0]) for s in arms]
     less = rises[1] - rises[0]
-    level = level_after_choice(sweep for sweeps in arms for sweep in (sweeps[0], sweeps[-1]))
-    estimate = mean_over_seeds(less, level=level)
+    ends = [sweep for sweeps in arms for sweep in (sweeps[0], sweeps[-1])]
+    estimate = mean_over_seeds(less, level=level_after_choice(ends, level))
     note = analysis_sweeps.left_out_note(left_out, f"{column} and {size}", "lr")
     return estimate.with_caveats(note, left_out)
 
@@ -98,7 +98,7 @@ def rise_advantage(
 @measure("%", schemas=MEASURED, values=Range(least=0, contrast=True))
 def arms_range(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     column: str = "parameterisation",
     loss: str = "final_loss",
@@ -117,13 +117,14 @@ def arms_range(
         loss=loss,
         best=best,
         tuned_at=tuned_at,
+        level=level,
     )
 
 
 @measure("×", schemas=MEASURED, values=Range(least=0, contrast=True))
 def arms_ratio(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     of: str = "",
     over: str = "",
@@ -145,13 +146,14 @@ def arms_ratio(
         loss=loss,
         best=best,
         tuned_at=tuned_at,
+        level=level,
     )
 
 
 @measure("%", schemas=MEASURED, values=Range(greatest=100, contrast=True))
 def perplexity_gain(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     of: str = "",
     over: str = "",
@@ -175,13 +177,14 @@ def perplexity_gain(
         loss=loss,
         best=best,
         tuned_at=tuned_at,
+        level=level,
     )
 
 
 @measure("loss", schemas=MEASURED, values=Range(contrast=True))
 def interaction(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     base: str = "",
     single: str = "",
@@ -203,13 +206,13 @@ def interaction(
         gains = [losses[base] - losses[name] for name in alone]
         return losses[base] - losses[joint] - sum(gains)
 
-    return compare(chosen, column, of_means(remainder), loss=loss, best=True)
+    return compare(chosen, column, of_means(remainder), loss=loss, best=True, level=level)
 
 
 @measure("percentage points", values=Range(-100, 100, contrast=True))
 def diverged_advantage(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     of: str = "",
     over: str = "",
@@ -233,14 +236,14 @@ def diverged_advantage(
     if not table.to_numpy().any():
         text = "no run of either diverged, so there is nothing to tell: try larger learning rates"
         return undetermined(count, text)
-    found = diverged_difference(np.stack([table.loc[of], table.loc[over]]))
+    found = diverged_difference(np.stack([table.loc[of], table.loc[over]]), level)
     return found.with_caveats(analysis_sweeps.left_out_note(left_out, column), left_out)
 
 
 @measure("octaves", values=Range(contrast=True))
 def lr_span_advantage(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     of: str = "",
     over: str = "",
@@ -268,13 +271,13 @@ def lr_span_advantage(
     count = len(sweeps[of].losses)
     left_out = runs["seed"].nunique() - count
     note = analysis_sweeps.left_out_note(left_out, column, "lr")
-    return over_seeds(statistic, count).with_caveats(note, left_out)
+    return over_seeds(statistic, count, level=level).with_caveats(note, left_out)
 
 
 @measure("× steps", values=Range(least=0, contrast=True))
 def steps_ratio(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     of: str = "",
     over: str = "",
@@ -289,15 +292,15 @@ def steps_ratio(
     it is still high when `of` reaches the target; `horizon_ratio` compares whole runs.
     """
     runs = of_arms(unique_runs(tables), column, loss, (of, over))
-    paired, left_out = paired_curves(tables, runs, [column], loss)
+    paired, left_out = paired_curves(tables, runs, [column], loss, level)
     arm, other = paired[(of,)], paired[(over,)]
     last = float(other.steps[-1])
 
     def share(seeds: np.ndarray) -> Estimate:
         return linear([1 / last], [steps_to_final_loss(arm, other, seeds)])
 
-    level = max(arm.level, other.level)
-    estimate = over_seeds(share, len(arm.losses), level=level, log=True)
+    chosen = max(arm.level, other.level)
+    estimate = over_seeds(share, len(arm.losses), level=chosen, log=True)
     note = analysis_sweeps.left_out_note(left_out, column, "lr")
     return estimate.with_caveats(note, left_out)
 
@@ -305,7 +308,7 @@ def steps_ratio(
 @measure("octaves per doubling", schemas=TWO_SIZES, values=Range(contrast=True))
 def steps_ratio_slope(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     of: str = "",
     over: str = "",
@@ -320,7 +323,7 @@ def steps_ratio_slope(
     """
     runs = of_arms(unique_runs(tables), column, loss, (of, over))
     need("runs", runs, (size,))
-    paired, left_out = paired_curves(tables, runs, [column, size], loss)
+    paired, left_out = paired_curves(tables, runs, [column, size], loss, level)
     sizes = sorted({value for _, value in paired})
     if len(sizes) < 2:
         raise ClaimError(f"runs at two or more values of {size} are needed, not at {len(sizes)}")
@@ -336,8 +339,8 @@ def steps_ratio_slope(
         ]
         return analysis_sweeps.slope(list(map(float, sizes)), factors)
 
-    count, level = len(pairs[0][0].losses), max(curve.level for curve in paired.values())
-    estimate = over_seeds(statistic, count, level=level)
+    count, chosen = len(pairs[0][0].losses), max(curve.level for curve in paired.values())
+    estimate = over_seeds(statistic, count, level=chosen)
     note = analysis_sweeps.left_out_note(left_out, f"{column} and {size}", "lr")
     return estimate.with_caveats(note, left_out)
 
@@ -354,7 +357,7 @@ def _log2_factor(steps: Estimate, last: float) -> Estimate:
 @measure("× steps", values=Range(least=0, contrast=True, on_grid=reach.horizon_share, swept="size"))
 def horizon_ratio(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     of: str = "",
     over: str = "",
@@ -386,7 +389,7 @@ def horizon_ratio(
         steps = horizon_to_loss(horizons, means, float(goals[seeds].mean()))
         return Estimate(*(2.0**end / target.size for end in (steps.value, steps.low, steps.high)))
 
-    level = level_after_choice([*sweeps, target])
-    estimate = over_seeds(statistic, len(goals), level=level, log=True)
+    chosen = level_after_choice([*sweeps, target], level)
+    estimate = over_seeds(statistic, len(goals), level=chosen, log=True)
     note = analysis_sweeps.left_out_note(left_out, f"{column} and {size}", "lr")
     return estimate.with_caveats(note, left_out)

@@ -17,7 +17,7 @@ from hypertransfer.claims.reach import Range
 )
 def shift_contrast(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     of: str = "",
     over: str = "",
@@ -33,6 +33,8 @@ def shift_contrast(
     """
     arms, left_out = sweeps_of_arms_over_sizes(tables, column, (of, over), size, loss)
     ends = [end for swept in arms for end in (swept[0], swept[-1])]
-    estimate = analysis_sweeps.of_optima(ends, lambda places: linear([-1, 1, 1, -1], places))
+    estimate = analysis_sweeps.of_optima(
+        ends, lambda places: linear([-1, 1, 1, -1], places), level=level
+    )
     note = analysis_sweeps.left_out_note(left_out, f"{column} and {size}", "lr")
     return estimate.with_caveats(note, left_out)

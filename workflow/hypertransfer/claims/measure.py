@@ -1,7 +1,7 @@
 """The registry of measures: functions that compute a value with its interval from tables.
 
-A measure is a function of (tables, generator seed, *, options) that returns an estimate. The
-decorator `measure` registers the function under its name.
+A measure is a function of (tables, level, *, options) that returns an estimate, whose interval
+should cover with the probability `level`. The decorator `measure` registers the function.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Measure:
     """A registered measure.
 
     Attributes:
-        function: a function of (tables, generator seed, *, options).
+        function: a function of (tables, level, *, options), with the level of the interval.
         unit: unit of the value.
         table: name of the table from which a claim's `where` selects rows.
         schemas: schemas of options, which replace those in `SHARED`.
@@ -80,6 +80,17 @@ class Measure:
         """The default of each option, by option."""
         parameters = inspect.signature(self.function).parameters.values()
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether the value is a ratio, so that its interval is one of the logarithm."""
+        return self.unit.startswith("×")
+
+    def bounds(self, options: Mapping[str, Any]) -> tuple[float, float]:
+        """The least and the greatest possible value with the given options."""
+        least, greatest, _ = self.values.reach(None, options)
+        without_sign = not {**self.options, **options}.get("signed", True)
+        return (max(least, 0.0) if without_sign else least), greatest
 
     def schema(self, option: str) -> Mapping[str, Any]:
         """What an option accepts beside values of the type of its default."""

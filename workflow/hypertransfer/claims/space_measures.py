@@ -47,7 +47,7 @@ WINNERS: Mapping[str, Mapping[str, Any]] = {
 
 @measure("× the regret", table="replays", schemas=SEARCHES, values=Range(least=0, contrast=True))
 def regret_ratio(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
+    tables: Tables, level: float, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
 ) -> Estimate:
     """The mean normalised regret of `of` divided by that of `over`, after `at` evaluations.
 
@@ -62,12 +62,12 @@ def regret_ratio(
         own, other = (float(regrets[name][rows].mean()) for name in (of, over))
         return own / other if other else (1.0 if own == other else math.inf)
 
-    return _over_groups(ratio, len(regrets[of]), log=True)
+    return _over_groups(ratio, len(regrets[of]), level, log=True)
 
 
 @measure("% of groups", table="replays", schemas=SEARCHES, values=Range(0, 100, contrast=True))
 def tasks_improved(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
+    tables: Tables, level: float, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
 ) -> Estimate:
     """The percentage of groups of tasks on which the mean regret of `of` is below that of `over`.
 
@@ -76,13 +76,13 @@ def tasks_improved(
     """
     regrets = spaces.regrets_at(tables["replays"], (of, over), at, by)
     better = regrets[of] < regrets[over]
-    found = share_of(int(better.sum()), len(better), over="groups")
+    found = share_of(int(better.sum()), len(better), level=level, over="groups")
     return replace(found, **{end: 100 * getattr(found, end) for end in ("value", "low", "high")})
 
 
 @measure("p", table="replays", schemas=SEARCHES, values=Range(0, 1, contrast=True))
 def regret_p_value(
-    tables: Tables, seed: int, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
+    tables: Tables, level: float, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
 ) -> Estimate:
     """The p value of a one-sided Wilcoxon signed-rank test that `of` has lower regrets than `over`.
 
@@ -98,7 +98,13 @@ def regret_p_value(
 
 @measure("evaluations", table="replays", schemas=SEARCHES, values=Range(least=1, contrast=True))
 def evaluations_to(
-    tables: Tables, seed: int, *, of: str = "", over: str = "random", at: int = 30, by: str = "task"
+    tables: Tables,
+    level: float,
+    *,
+    of: str = "",
+    over: str = "random",
+    at: int = 30,
+    by: str = "task",
 ) -> Estimate:
     """The number of evaluations that `of` needs to reach the mean regret of `over` after `at`.
 
@@ -112,7 +118,7 @@ def evaluations_to(
         goal = float(curves[over][rows, at - 1].mean())
         return spaces.evaluations_until(curves[of][rows].mean(axis=0), goal)
 
-    return over_seeds(first, len(curves[of]), over="groups")
+    return over_seeds(first, len(curves[of]), level=level, over="groups")
 
 
 @measure(
@@ -123,7 +129,7 @@ def evaluations_to(
 )
 def region_level(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     quantity: str = "volume",
     statistic: str = "mean",
@@ -138,14 +144,14 @@ def region_level(
     spaces.check_one(tables["regions"], ONE_OF["regions"], by)
     values = spaces.per_group(tables["regions"], quantity, by).to_numpy(float)
     if statistic == "median":
-        return median_of(values, over="groups")
-    return _over_groups(lambda rows: float(values[rows].mean()), len(values))
+        return median_of(values, level=level, over="groups")
+    return _over_groups(lambda rows: float(values[rows].mean()), len(values), level)
 
 
 @measure("×", table="regions", schemas=REGIONS, values=Range(least=0, contrast=True))
 def region_ratio(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     of: str = "",
     over: str = "",
@@ -172,12 +178,14 @@ def region_ratio(
     first, second = logarithms
     differences = (first - second[first.index]).to_numpy(float)
     return _over_groups(
-        lambda rows: float(np.exp(differences[rows].mean())), len(differences), log=True
+        lambda rows: float(np.exp(differences[rows].mean())), len(differences), level, log=True
     )
 
 
 @measure("octaves per doubling", table="winners", schemas=WINNERS, values=Range(unmoved=0))
-def winner_slope(tables: Tables, seed: int, *, size: str = "width", by: str = "group") -> Estimate:
+def winner_slope(
+    tables: Tables, level: float, *, size: str = "width", by: str = "group"
+) -> Estimate:
     """The mean over groups of the slope of winners over log₂ of a size, by least squares.
 
     Winners are in octaves. `by` names the columns, separated by commas, whose values distinguish
@@ -185,11 +193,13 @@ def winner_slope(tables: Tables, seed: int, *, size: str = "width", by: str = "g
     """
     spaces.check_one(tables["winners"], ONE_OF["winners"], by)
     slopes = spaces.winner_slopes(tables["winners"], size, by)
-    return _over_groups(lambda rows: float(slopes[rows].mean()), len(slopes))
+    return _over_groups(lambda rows: float(slopes[rows].mean()), len(slopes), level)
 
 
 def _over_groups(
-    statistic: Callable[[np.ndarray], float], count: int, *, log: bool = False
+    statistic: Callable[[np.ndarray], float], count: int, level: float, *, log: bool = False
 ) -> Estimate:
     """A statistic of the row numbers of groups, with its interval over groups."""
-    return over_seeds(lambda rows: exact(statistic(rows)), count, over="groups", log=log)
+    return over_seeds(
+        lambda rows: exact(statistic(rows)), count, level=level, over="groups", log=log
+    )

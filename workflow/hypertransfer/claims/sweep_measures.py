@@ -24,7 +24,7 @@ from hypertransfer.claims.reach import Range
 @measure("octaves", values=Range(unmoved=0, on_grid=reach.optimum_shift))
 def optimum_shift(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     size: str = "shape.width",
     loss: str = "final_loss",
@@ -44,7 +44,7 @@ def optimum_shift(
 
     def estimator(sweeps: list[Sweep]) -> Estimate:
         ends = [sweeps[0], sweeps[-1]]
-        found = analysis_sweeps.of_optima(ends, analysis_sweeps.shift, per_seed)
+        found = analysis_sweeps.of_optima(ends, analysis_sweeps.shift, per_seed, level)
         return found if signed else found.magnitude()
 
     def caveats(sweeps: list[Sweep], size: str) -> Iterator[str]:
@@ -56,7 +56,7 @@ def optimum_shift(
 @measure("octaves per doubling", values=Range(unmoved=0, on_grid=reach.optimum_slope))
 def optimum_slope(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     size: str = "shape.width",
     loss: str = "final_loss",
@@ -71,7 +71,7 @@ def optimum_slope(
     def estimator(sweeps: list[Sweep]) -> Estimate:
         sizes = [sweep.size for sweep in sweeps]
         return analysis_sweeps.of_optima(
-            sweeps, lambda places: analysis_sweeps.slope(sizes, places), per_seed
+            sweeps, lambda places: analysis_sweeps.slope(sizes, places), per_seed, level
         )
 
     def caveats(sweeps: list[Sweep], size: str) -> Iterator[str]:
@@ -83,7 +83,7 @@ def optimum_slope(
 @measure("octaves", values=Range(unmoved=0, on_grid=reach.stable_shift), complete=True)
 def stable_lr_shift(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     size: str = "shape.width",
     loss: str = "final_loss",
@@ -104,6 +104,7 @@ def stable_lr_shift(
         found = over_seeds(
             lambda seeds: analysis_sweeps.shift(analysis_sweeps.stable_lrs(ends, seeds, ceiling)),
             len(ends[0].losses),
+            level=level,
         )
         return found if signed else found.magnitude()
 
@@ -121,7 +122,7 @@ def stable_lr_shift(
 
 @measure("loss", values=Range(least=0, unmoved=0))
 def transfer_regret(
-    tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss"
+    tables: Tables, level: float, *, size: str = "shape.width", loss: str = "final_loss"
 ) -> Estimate:
     """The loss that the largest size loses at the best learning rate of the smallest size.
 
@@ -132,7 +133,7 @@ def transfer_regret(
     """
 
     def estimator(sweeps: list[Sweep]) -> Estimate:
-        regret = analysis_sweeps.regret(sweeps)
+        regret = analysis_sweeps.regret(sweeps, level)
         if regret is None:
             return _no_regret(sweeps)
         return regret.bounded(mean_over_seeds(regret.losses, level=regret.level))
@@ -142,7 +143,7 @@ def transfer_regret(
 
 @measure("loss", values=Range(unmoved=0))
 def transfer_gain(
-    tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss"
+    tables: Tables, level: float, *, size: str = "shape.width", loss: str = "final_loss"
 ) -> Estimate:
     """The decrease of the mean loss from the smallest to the largest size, at one learning rate.
 
@@ -153,17 +154,17 @@ def transfer_gain(
     def estimator(sweeps: list[Sweep]) -> Estimate:
         gains = analysis_sweeps.transfer_gain(sweeps)
         known = gains[~np.isnan(gains)]
-        level = analysis_sweeps.level_after_choice(sweeps[:1])
-        return (
-            mean_over_seeds(known, level=level) if len(known) else replace(OPEN, count=len(gains))
-        )
+        if not len(known):
+            return replace(OPEN, count=len(gains))
+        chosen = analysis_sweeps.level_after_choice(sweeps[:1], level)
+        return mean_over_seeds(known, level=chosen)
 
     return _of_sweeps(tables, size, loss, estimator, _regret_caveats)
 
 
 @measure("seed σ", values=Range(least=0, unmoved=0))
 def transfer_regret_sigma(
-    tables: Tables, seed: int, *, size: str = "shape.width", loss: str = "final_loss"
+    tables: Tables, level: float, *, size: str = "shape.width", loss: str = "final_loss"
 ) -> Estimate:
     """`transfer_regret` divided by its standard deviation σ over seeds.
 
@@ -172,7 +173,7 @@ def transfer_regret_sigma(
     """
 
     def estimator(sweeps: list[Sweep]) -> Estimate:
-        regret = analysis_sweeps.regret(sweeps)
+        regret = analysis_sweeps.regret(sweeps, level)
         if regret is None:
             return _no_regret(sweeps)
         return regret.bounded(standardised_mean(regret.losses, level=regret.level))
@@ -187,7 +188,7 @@ def transfer_regret_sigma(
 )
 def minimum_shift(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     along: str = "place",
     between: str = "target",
@@ -201,9 +202,10 @@ def minimum_shift(
     """
     runs, left_out = runs_of_common_seeds(tables, between, loss, axis=along)
     groups = searches.losses_by_group(runs, along, between, loss)
-    return over_seeds(
-        lambda seeds: searches.minimum_shift(groups, seeds), len(groups[0])
-    ).with_caveats(left_out_note(left_out, between, along), left_out)
+    found = over_seeds(
+        lambda seeds: searches.minimum_shift(groups, seeds), len(groups[0]), level=level
+    )
+    return found.with_caveats(left_out_note(left_out, between, along), left_out)
 
 
 def _no_regret(sweeps: list[Sweep]) -> Estimate:

@@ -29,7 +29,7 @@ SHARES: Mapping[str, tuple[float, float]] = {
 @measure("×", values=Range(least=1, unmoved=1))
 def sharpness_spread(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     size: str = "shape.width",
     quantity: str = "scaled_sharpness",
@@ -43,13 +43,15 @@ def sharpness_spread(
     noise alone brings. `probe` names the grid's probe that measured the quantity, which is needed
     only if several probes did.
     """
-    return _of_paths(tables, size, quantity, probe, lambda paths: trajectories.spread(paths, tail))
+    return _of_paths(
+        tables, size, quantity, probe, lambda paths: trajectories.spread(paths, tail, level)
+    )
 
 
 @measure("", values=Range(of_quantity=SHARES))
 def late_level(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     size: str = "shape.width",
     quantity: str = "edge",
@@ -64,13 +66,13 @@ def late_level(
     def statistic(paths: Trajectories, seeds: np.ndarray) -> Estimate:
         return trajectories.late_level(paths, seeds, tail)
 
-    return _of_paths(tables, size, quantity, probe, _over_seeds(statistic), fewest=1)
+    return _of_paths(tables, size, quantity, probe, _over_seeds(statistic, level), fewest=1)
 
 
 @measure("", values=Range(of_quantity=SHARES))
 def largest(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     size: str = "shape.width",
     quantity: str = "theory_error",
@@ -80,13 +82,15 @@ def largest(
 
     `probe` is as in `sharpness_spread`.
     """
-    return _of_paths(tables, size, quantity, probe, _over_seeds(trajectories.largest), fewest=1)
+    return _of_paths(
+        tables, size, quantity, probe, _over_seeds(trajectories.largest, level), fewest=1
+    )
 
 
 @measure("", values=Range(unmoved=0))
 def size_exponent(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     size: str = "shape.width",
     quantity: str = "scaled_sharpness",
@@ -102,13 +106,13 @@ def size_exponent(
     def statistic(paths: Trajectories, seeds: np.ndarray) -> Estimate:
         return trajectories.size_exponent(paths, seeds, tail)
 
-    return _of_paths(tables, size, quantity, probe, _over_seeds(statistic))
+    return _of_paths(tables, size, quantity, probe, _over_seeds(statistic, level))
 
 
 @measure("", values=Range(unmoved=0))
 def gap_size_exponent(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     size: str = "shape.width",
     quantity: str = "train_loss",
@@ -128,7 +132,7 @@ def gap_size_exponent(
         size,
         quantity,
         probe,
-        lambda paths: trajectories.gap_size_exponent(paths, tail, relative),
+        lambda paths: trajectories.gap_size_exponent(paths, tail, relative, level),
         fewest=3,
     )
 
@@ -136,7 +140,7 @@ def gap_size_exponent(
 @measure("", values=Range(unmoved=0))
 def gap_growth(
     tables: Tables,
-    seed: int,
+    level: float,
     *,
     size: str = "shape.width",
     quantity: str = "scaled_sharpness",
@@ -156,7 +160,7 @@ def gap_growth(
     """
 
     def estimator(paths: Trajectories) -> Estimate:
-        return trajectories.gap_growth(*trajectories.gaps(paths, window, burn_in, relative))
+        return trajectories.gap_growth(*trajectories.gaps(paths, window, burn_in, relative), level)
 
     def caveats(paths: Trajectories) -> Iterator[str]:
         steps, _ = trajectories.gaps(paths, window, burn_in, relative)
@@ -172,9 +176,13 @@ def gap_growth(
 Estimator = Callable[[Trajectories], Estimate]
 
 
-def _over_seeds(statistic: Callable[[Trajectories, np.ndarray], Estimate]) -> Estimator:
+def _over_seeds(
+    statistic: Callable[[Trajectories, np.ndarray], Estimate], level: float
+) -> Estimator:
     """An estimator from a statistic of paths and row numbers of seeds (see `over_seeds`)."""
-    return lambda paths: over_seeds(lambda seeds: statistic(paths, seeds), len(paths.seeds))
+    return lambda paths: over_seeds(
+        lambda seeds: statistic(paths, seeds), len(paths.seeds), level=level
+    )
 
 
 def _of_paths(

@@ -1,0 +1,189 @@
+"""What would decide an undecided claim, and how sure verdicts are: units, power, p values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from hypertransfer.analysis import prospects
+from hypertransfer.analysis.intervals import FEWEST, LEVEL
+from hypertransfer.analysis.looks import Looks
+from hypertransfer.analysis.tables import Tables
+from hypertransfer.claims.bars import P_VALUE
+from hypertransfer.claims.claim import Claim, Control
+from hypertransfer.claims.families import measures
+from hypertransfer.claims.judging import Examined, Judged, verdict_of
+from hypertransfer.claims.measuring import Measurement, selected_rows
+from hypertransfer.runs.scorecard import HOLDS, UNDECIDED
+
+LEAST_ERROR = 1e-6  # error of an interval below which p values are not told apart
+PRECISION = 1.05  # ratio of neighbouring errors at which the search for a p value ends
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Numbers beside a verdict; None where they are not known, or do not apply.
+
+    Attributes:
+        units_needed: the number of units that decides an undecided claim if values stay.
+        minutes_needed: core-minutes of the additional units' runs and probes.
+        power: the probability that the claim holds with these runs if the source's value is true.
+        p_value: the p value of a verdict, corrected for looks.
+        words: what would decide an undecided claim, or why no number of units does.
+    """
+
+    units_needed: int | None = None
+    minutes_needed: float | None = None
+    power: float | None = None
+    p_value: float | None = None
+    words: str = ""
+
+
+UNKNOWN = Outlook()
+
+
+def outlook(examined: Examined, tables: Tables, looks: Looks) -> Outlook:
+    """The numbers beside the verdict on a claim that was measured."""
+    claim, own = examined.claim, examined.own.measurement
+    chance = power(claim, own)
+    verdict = examined.judgement.verdict
+    if verdict != UNDECIDED:
+        return Outlook(power=chance, p_value=p_value(own, verdict))
+    needed, words = units_needed(examined, looks)
+    if needed is None:
+        return Outlook(power=chance, words=words)
+    count, over = own.estimate.count, own.estimate.over
+    seconds = seconds_per_seed(claim, tables) if over == "seeds" else None
+    minutes = None if seconds is None else (needed - count) * seconds / 60
+    cost = "" if minutes is None else f" ({minutes:.2g} core-minutes more)"
+    text = f"about {needed} {over} in place of {count} would decide it if values stay{cost}"
+    return Outlook(needed, minutes, chance, words=text)
+
+
+def power(claim: Claim, own: Measurement) -> float | None:
+    """The probability that a claim holds with these runs if the source's value is true.
+
+    The control is taken to hold. None if the source has no number, or if the interval is open.
+    """
+    if claim.paper_number is None or own.precision is None:
+        return None
+    if own.estimate.count < claim.min_seeds:
+        return 0.0
+    return prospects.power(own.precision, claim.paper_number, own.bar, own.level)
+
+
+def units_needed(examined: Examined, looks: Looks) -> tuple[int | None, str]:
+    """The number of units that decides an undecided claim if values stay.
+
+    Where the control is undecided too, the number is enough for both. The second result says why no
+    number of units is known, or is empty.
+    """
+    claim = examined.claim
+    level = looks.levels[-1] if claim.id in looks.claims else LEVEL
+    of_parts = [_needed(examined.own, claim.min_seeds, level)]
+    if examined.control and examined.control.judgement.verdict != HOLDS:
+        number, words = _needed(examined.control, claim.min_seeds, level)
+        found = examined.control.measurement
+        if number is not None and _value_fails(found):
+            number, words = None, "its value fails"
+        of_parts.append((number, f"of the control, {words}" if words else ""))
+    for number, words in of_parts:
+        if number is None:
+            return None, words
+    return max(number for number, _ in of_parts), ""
+
+
+def _value_fails(found: Measurement) -> bool:
+    """Whether the value itself does not meet the bar."""
+    low, high = found.bar
+    return not low <= found.estimate.value <= high
+
+
+def _needed(judged: Judged, min_seeds: int, level: float) -> tuple[int | None, str]:
+    """As `units_needed`, for a claim or a control alone; the present number if it is decided."""
+    found = judged.measurement
+    estimate, bar = found.estimate, found.part.bar
+    if judged.judgement.verdict != UNDECIDED:
+        return estimate.count, ""
+    if estimate.count >= FEWEST and verdict_of(estimate, bar) != UNDECIDED:
+        return min_seeds, ""  # which are more than there are
+    noun = estimate.over
+    if found.precision is None:
+        if estimate.count < min_seeds:
+            return None, ""  # the judgement says how many are asked for
+        if estimate.count < FEWEST:
+            return None, f"an interval needs {FEWEST} {noun}"
+        return None, f"both ends are open, which more {noun} alone may not change"
+    number = prospects.units_needed(found.precision, found.bar, level)
+    if number is not None:
+        return max(number, min_seeds), ""
+    return None, _why_none(found, noun)
+
+
+def _why_none(found: Measurement, noun: str) -> str:
+    """Why no number of units, or none within reason, decides a claim or a control."""
+    match prospects.obstacle(found.precision, found.bar):
+        case prospects.OPEN_END:
+            return f"the end that could decide it is open, which more {noun} alone may not change"
+        case prospects.FIXED:
+            return f"the part of the interval that more {noun} do not narrow is on both sides"
+        case prospects.ON_BAR:
+            return f"the value lies on the bar, so that no number of {noun} decides it"
+    return f"more than {prospects.MOST_UNITS:,} {noun} would be needed"
+
+
+def p_value(own: Measurement, verdict: str) -> float | None:
+    """The p value of a verdict: the least error of the interval at which the verdict stays.
+
+    It is found to 5 % of itself, and at least `LEAST_ERROR`. At a look whose level spends a part of
+    the error only, the p value is larger in proportion, so that a verdict always has a p value of
+    at most 0.05. A measure that is a p value itself has no interval: its value counts if the claim
+    holds, and there is none otherwise.
+    """
+    if measures()[own.part.measure].unit == P_VALUE:
+        return own.estimate.value if verdict == HOLDS else None
+
+    def stays(error: float) -> bool:
+        return verdict_of(own.at(1 - error), own.part.bar) == verdict
+
+    return least_error(stays, 1 - own.level) * (1 - LEVEL) / (1 - own.level)
+
+
+def least_error(stays: Callable[[float], bool], error: float) -> float:
+    """The least error, up to `PRECISION`, at which a verdict stays that has the given error."""
+    if stays(LEAST_ERROR):
+        return LEAST_ERROR
+    least, most = LEAST_ERROR, error
+    while most > PRECISION * least:
+        middle = math.sqrt(least * most)
+        least, most = (least, middle) if stays(middle) else (middle, most)
+    return most
+
+
+def seconds_per_seed(claim: Claim, tables: Tables) -> float | None:
+    """Core-seconds of the runs that a claim and its control read, and of their probes, per seed.
+
+    None if the tables do not say.
+    """
+    runs = tables.get("runs")
+    parts = [claim, *filter(None, [claim.control])]
+    if runs is None or "seconds" not in runs or not all(map(_reads_runs, parts)):
+        return None
+    keys = _keys(parts, tables)
+    rows = runs[runs["key"].isin(keys)].drop_duplicates("key")
+    seconds = float(rows["seconds"].sum())
+    probes = tables.get("probes")
+    if probes is not None and "seconds" in probes:
+        seconds += float(probes.loc[probes["key"].isin(keys), "seconds"].sum())
+    seeds = rows["seed"].nunique()
+    return seconds / seeds if seeds and math.isfinite(seconds) else None
+
+
+def _reads_runs(part: Control) -> bool:
+    return measures()[part.measure].table == "runs"
+
+
+def _keys(parts: Iterable[Control], tables: Tables) -> set[str]:
+    """The keys of the runs that claims or controls read."""
+    return {key for part in parts for key in selected_rows(part, tables)["key"]}
