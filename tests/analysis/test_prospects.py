@@ -11,12 +11,16 @@ from scipy import stats
 from hypertransfer.analysis.estimate import Estimate
 from hypertransfer.analysis.intervals import exact, mean_over_seeds, over_seeds, share_of
 from hypertransfer.analysis.prospects import (
+    FIXED,
     NARROW,
+    ON_BAR,
+    OPEN_END,
     OPEN_SIDE,
     Bar,
     Precision,
     Side,
     chance,
+    obstacle,
     power,
     precision,
     units_needed,
@@ -113,6 +117,21 @@ def test_only_a_known_end_can_decide():
     found = chance(open_above, AT_MOST, 10, 0.96)
     assert found.holds == 0
     assert found.fails > 0
+
+
+@pytest.mark.parametrize(
+    ("found", "bar", "reason"),
+    [
+        (plain(0.8, 0.5, 5), AT_MOST, ""),
+        (plain(1.0, 0.5, 5), AT_MOST, ON_BAR),
+        (plain(0.8, 0.5, 5, fixed=0.3), AT_MOST, FIXED),
+        (Precision(0.8, 5, Side(0.0, 0.5), OPEN_SIDE), AT_MOST, OPEN_END),
+        (Precision(1.2, 5, Side(0.3, 0.5), OPEN_SIDE), AT_MOST, FIXED),
+        (Precision(1.2, 5, OPEN_SIDE, Side(0.0, 0.5)), AT_LEAST, OPEN_END),
+    ],
+)
+def test_an_obstacle_is_why_no_number_of_units_decides(found, bar, reason):
+    assert obstacle(found, bar) == reason
 
 
 def test_the_chance_is_the_closed_form_for_one_end():

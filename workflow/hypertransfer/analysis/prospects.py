@@ -201,11 +201,13 @@ def _decided(found: Precision, bar: Bar, below: float, above: float) -> bool:
 def obstacle(found: Precision, bar: Bar) -> str:
     """Why no number of units decides a claim if the value stays; empty if one does."""
     sides = (found.below, found.above)
+    if any(math.isclose(found.value, end, abs_tol=1e-12) for end in found.on_scale(bar)):
+        return ON_BAR
     if _decided(found, bar, *(math.inf if s.is_open else s.fixed for s in sides)):
         return ""
     if _decided(found, bar, *(math.inf if s.is_open else 0.0 for s in sides)):
         return FIXED
-    return OPEN_END if _decided(found, bar, 0.0, 0.0) else ON_BAR
+    return OPEN_END
 
 
 def power(found: Precision, truth: float, bar: Bar, level: float) -> float | None:
