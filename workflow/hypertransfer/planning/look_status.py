@@ -9,7 +9,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from hypertransfer.planning.look_jobs import LookJobs, Place
+from hypertransfer.planning.look_jobs import LookJobs
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,6 @@ class ClaimStatus:
 
 
 @dataclass(frozen=True)
-class Bound:
-    """A bound on runs, and on the seconds of their training and of their probes."""
-
-    runs: int
-    train_seconds: float
-    probe_seconds: float
-
-
-@dataclass(frozen=True)
 class LookStatus:
     """The next look of a study.
 
@@ -40,17 +31,16 @@ class LookStatus:
         looks: the number of looks.
         asked: the keys of all runs that the decided looks have listed.
         decided: what the last decided look found for each claim; empty if none is decided.
-        later: by grid, a bound on the runs that the next look and later ones may list. The bounds
-            of the grids do not add up, as the grids share the budget.
-        in_all: the same for all grids together.
+        later_runs: a bound on the runs that the next look and later ones may list.
+        later_seconds: a bound on the estimated time of these runs and of their probes.
     """
 
     number: int
     looks: int
     asked: frozenset[str]
     decided: Sequence[ClaimStatus]
-    later: Mapping[str, Bound]
-    in_all: Bound
+    later_runs: int
+    later_seconds: float
 
 
 def next_look(jobs: LookJobs) -> LookStatus | None:
@@ -72,12 +62,8 @@ def next_look(jobs: LookJobs) -> LookStatus | None:
         for row in (decisions[-1]["claims"] if decisions else ())
     ]
     number = len(decisions) + 1
-    open_places = [place for place in jobs.places if place.claims and place.numbers]
-    done = number > len(jobs.looks)
-    left = 0.0 if done else jobs.study.spending.seconds - _sure_seconds(jobs, asked)
-    later = {} if done else _by_grid(jobs, open_places, asked, left)
-    in_all = _bound(jobs, [] if done else open_places, asked, left)
-    return LookStatus(number, len(jobs.looks), asked, found, later, in_all)
+    later = _later(jobs, asked) if number <= len(jobs.looks) else (0, 0.0)
+    return LookStatus(number, len(jobs.looks), asked, found, *later)
 
 
 def _decision(file: str) -> Mapping[str, Any] | None:
@@ -92,40 +78,23 @@ def _decision(file: str) -> Mapping[str, Any] | None:
         return None
 
 
-def _by_grid(
-    jobs: LookJobs, places: Sequence[Place], asked: Collection[str], left: float
-) -> dict[str, Bound]:
-    grids = dict.fromkeys(place.grid for place in places)
-    return {
-        name: _bound(jobs, [place for place in places if place.grid == name], asked, left)
-        for name in grids
-    }
-
-
-def _bound(
-    jobs: LookJobs, places: Sequence[Place], asked: Collection[str], left: float
-) -> Bound:
-    """A bound on the runs of some places that looks may still list within `left` seconds.
+def _later(jobs: LookJobs, asked: Collection[str]) -> tuple[int, float]:
+    """Bounds on the runs that looks may still list, and on their seconds with all probes.
 
     The cheapest runs are counted first, so that no choice of runs has more.
     """
-    open_runs = {
-        run.key: run
-        for place in places
+    budget = jobs.study.spending.seconds - sure_seconds(jobs)
+    left = max(budget - sum(jobs.seconds.get(key, 0.0) for key in asked), 0.0)
+    candidates = {
+        run.key
+        for place in jobs.places
+        if place.numbers and place.claims
         for run in place.runs
-        if run.run.spec.seed >= place.numbers[0] and run.key not in asked
+        if run.run.spec.seed >= place.numbers[0]
     }
-    whole = sorted(jobs.seconds[key] for key in open_runs)
-    runs = sum(spent <= max(left, 0.0) for spent in accumulate(whole))
-    within = min(sum(whole), max(left, 0.0)) if runs else 0.0
-    training = sum(run.seconds for run in open_runs.values())
-    share = training / sum(whole) if sum(whole) else 0.0
-    return Bound(runs, share * within, (1 - share) * within)
-
-
-def _sure_seconds(jobs: LookJobs, asked: Collection[str]) -> float:
-    """The estimated seconds of what surely runs and of what looks have listed."""
-    return sure_seconds(jobs) + sum(jobs.seconds[key] for key in asked if key in jobs.seconds)
+    seconds = sorted(jobs.seconds[key] for key in candidates - asked)
+    runs = sum(spent <= left for spent in accumulate(seconds))
+    return runs, min(sum(seconds), left) if runs else 0.0
 
 
 def sure_seconds(jobs: LookJobs) -> float:
@@ -139,7 +108,7 @@ def sure_seconds(jobs: LookJobs) -> float:
         for place in jobs.places
         if place.grid not in rounds
         for run in place.runs
-        if run.run.spec.seed < place.numbers[0]
+        if not place.numbers or run.run.spec.seed < place.numbers[0]
     }
     of_arms = (
         arm.least_runs * min(jobs.seconds[run.key] for run in arm.runs)

@@ -8,7 +8,7 @@ is missing. A missing file is the only rerun trigger that Snakemake needs.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 
