@@ -37,7 +37,10 @@ except (ConfigError, StoreError) as error:
 # file, so only the main process takes the lock. A dry run does not need the lock.
 HELD = None
 if workflow.is_main_process:
-    for _warning in planning.unregistered(PLANS.values()):
+    for _warning in [
+        *planning.unregistered(PLANS.values()),
+        *planning.overspent(PLANS.values()),
+    ]:
         print(_warning, file=sys.stderr)
     if absent := planning.missing_data(PLANS.values()):
         raise WorkflowError("\n".join(absent))

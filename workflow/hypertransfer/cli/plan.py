@@ -13,6 +13,7 @@ from hypertransfer.cli.main import command_function
 from hypertransfer.cli.text import aligned
 from hypertransfer.maintenance import calibration
 from hypertransfer.planning import load, status
+from hypertransfer.planning.look_status import ClaimStatus
 from hypertransfer.report.duration import duration
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.main_config import Origins, main_config, studies_folder
@@ -48,7 +49,8 @@ def surveys_of(
 def print_plan(config: dict[str, Any], studies: Path, origins: Origins | None = None) -> None:
     """Print a line for each grid, the missing runs with reasons, and the error of estimates."""
     surveys = surveys_of(config, studies, origins)
-    for text in load.unregistered(survey.plan for survey in surveys):
+    plans = [survey.plan for survey in surveys]
+    for text in (*load.unregistered(plans), *load.overspent(plans)):
         print(f"warning: {text}", file=sys.stderr)
     rows = [
         row for survey in surveys for row in (*status.grids(survey), *status.searches(survey.plan))
@@ -70,6 +72,7 @@ def print_plan(config: dict[str, Any], studies: Path, origins: Origins | None = 
     ]
     print(*aligned([COLUMNS, *lines], 2), sep="\n")
     print_rounds(surveys)
+    print_looks(surveys)
     print_missing(surveys, sum(row.seconds for row in rows))
     print_estimate_errors(surveys)
 
@@ -90,6 +93,28 @@ def print_rounds(surveys: Sequence[status.Survey]) -> None:
             print(*aligned(rows, 3), sep="\n")
 
 
+def print_looks(surveys: Sequence[status.Survey]) -> None:
+    """Print the next look of each study with spending, and what the last look has decided."""
+    for survey in surveys:
+        if (look := survey.look) is None:
+            continue
+        seeds = survey.plan.looks.seeds
+        if look.number > look.looks:
+            print(f"\n{survey.plan.name}: all {look.looks} looks have been decided")
+        else:
+            print(
+                f"\n{survey.plan.name}: next is look {look.number} of {look.looks}, at "
+                f"{seeds[look.number - 1]} seeds; looks add at most {look.later_runs} runs "
+                f"(at most {duration(look.later_seconds)} with their probes)"
+            )
+        rows = [(f"  {found.claim}", _seeds_text(found), found.reason) for found in look.decided]
+        print(*(aligned(rows, 3) if rows else ()), sep="\n")
+
+
+def _seeds_text(found: ClaimStatus) -> str:
+    return f"{found.seeds} seeds, {'more were added' if found.extended else 'no more'}"
+
+
 def _point_text(point: Mapping[str, object]) -> str:
     return ", ".join(f"{axis} {value}" for axis, value in point.items()) or "all runs"
 
@@ -106,6 +131,7 @@ def print_missing(surveys: Sequence[status.Survey], seconds: float) -> None:
         for study, reason, count in missing:
             print(f"  {count:6d}  {study}, {reason}")
     cores = os.cpu_count() or 1
+    later = sum(survey.look.later_seconds for survey in surveys if survey.look)
     if seconds:
         all_cores = duration(seconds / cores)
         print(
@@ -113,7 +139,9 @@ def print_missing(surveys: Sequence[status.Survey], seconds: float) -> None:
             f"{all_cores} on the {cores} cores of this machine, plus some seconds for each job"
         )
     else:
-        print("\nnothing to train or probe")
+        print(f"\nnothing to train or probe{' before the next look' if later else ''}")
+    if later:
+        print(f"looks may add runs and probes of at most {duration(later)} on one core")
 
 
 def print_estimate_errors(surveys: Sequence[status.Survey]) -> None:

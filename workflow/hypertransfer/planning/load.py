@@ -11,6 +11,7 @@ from hypertransfer.catalogue import dataset_options
 from hypertransfer.planning import cost
 from hypertransfer.planning.job_digest import code_of
 from hypertransfer.planning.jobs import RESULTS, PlannedJob
+from hypertransfer.planning.look_status import sure_seconds
 from hypertransfer.planning.planned_runs import Keep, steps_to_keep
 from hypertransfer.planning.publication import Publication
 from hypertransfer.planning.study_plan import StudyPlan
@@ -141,6 +142,24 @@ def unregistered(plans: Iterable[StudyPlan]) -> list[str]:
         f" `hypertransfer claims {name} --register` registers them"
         for name, claims in found.items()
         if claims
+    ]
+
+
+def overspent(plans: Iterable[StudyPlan]) -> list[str]:
+    """A warning for each study whose budget is below the estimate of what surely runs.
+
+    This is no error, since the estimates depend on the calibrated rates of a machine.
+    """
+    budgets = [
+        (plan.name, plan.study.spending.core_minutes, sure_seconds(plan.looks) / 60)
+        for plan in plans
+        if plan.study.spending
+    ]
+    return [
+        f"{name}: `spending.core_minutes` is {budget:g}, and what surely runs is estimated at "
+        f"{sure:.3g}: no look can add seeds; raise `core_minutes` or list fewer runs"
+        for name, budget, sure in budgets
+        if sure > budget
     ]
 
 

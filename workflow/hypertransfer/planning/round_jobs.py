@@ -18,6 +18,7 @@ from hypertransfer.planning.job_digest import code_of
 from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.planning.planned_runs import PlannedRun
 from hypertransfer.rounds import sweep
+from hypertransfer.rounds.settings import NARROW
 from hypertransfer.studies import adaptive_grids, followed_grids, grid
 
 
@@ -34,6 +35,13 @@ class Arm(NamedTuple):
             return seeds if number == 1 else 0
         bound = sweep.most_runs(self.about.settings, seeds, number, len(self.about.sizes))
         return min(bound, len(self.runs))
+
+    @property
+    def least_runs(self) -> int:
+        """The number of runs that the first round surely runs, one for each value."""
+        first = self.runs[0].run.spec.seed
+        values = sum(planned.run.spec.seed == first for planned in self.runs)
+        return min(2 * NARROW + 1, values)
 
     def most_seconds(self, number: int) -> float:
         """A bound on the estimated duration of the arm's runs in a round."""

@@ -10,12 +10,14 @@ from typing import Any
 
 from hypertransfer.planning import cost, keys
 from hypertransfer.planning.jobs import PlannedJob
+from hypertransfer.planning.look_status import LookStatus, next_look
 from hypertransfer.planning.planned_runs import PlannedRun
 from hypertransfer.planning.round_status import RoundStatus, next_round
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.storage.run_store import DamagedEntry, Store
 from hypertransfer.studies.searches import TRANSFER
+from hypertransfer.studies.spending import is_sure
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Survey:
         probes: keys of the planned probes that the store has.
         lacking: steps at which stored runs lack weights for missing probes, by run key.
         rounds: the next round of each grid with an adaptive axis.
+        look: the next look; None if the study has no spending.
     """
 
     plan: StudyPlan
@@ -61,13 +64,20 @@ class Survey:
     probes: frozenset[str]
     lacking: Mapping[str, frozenset[int]]
     rounds: Mapping[str, RoundStatus]
+    look: LookStatus | None = None
 
     def asked(self, grid: str) -> Sequence[PlannedRun]:
-        """The runs of a grid; of one with an adaptive axis, those of its rounds up to the next."""
-        runs = self.plan.runs[grid]
-        if grid not in self.rounds:
-            return runs
-        return [run for run in runs if run.key in self.rounds[grid].asked]
+        """The runs of a grid that are known to run.
+
+        Of a grid with an adaptive axis, these are the runs of its rounds up to the next one; of
+        seeds as needed, those that surely run, and those that looks have listed.
+        """
+        runs, looked = self.plan.runs[grid], self.look.asked if self.look else frozenset()
+        if grid in self.rounds:
+            known = self.rounds[grid].asked | looked
+            return [run for run in runs if run.key in known]
+        section = self.plan.study.grids[grid]
+        return [run for run in runs if run.key in looked or is_sure(section, run.run.point)]
 
 
 def survey(plan: StudyPlan, store: Store) -> Survey:
@@ -77,7 +87,8 @@ def survey(plan: StudyPlan, store: Store) -> Survey:
     runs = frozenset(key for key in keys_of_runs if store.has("runs", key))
     probes = frozenset(key for key in keys_of_probes if store.has("probes", key))
     rounds = {name: next_round(grid, store) for name, grid in plan.rounds.grids.items()}
-    return Survey(plan, store, runs, probes, _lacking_weights(plan, store, runs, probes), rounds)
+    lacking = _lacking_weights(plan, store, runs, probes)
+    return Survey(plan, store, runs, probes, lacking, rounds, next_look(plan.looks))
 
 
 def _lacking_weights(
