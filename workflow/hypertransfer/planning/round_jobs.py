@@ -39,6 +39,8 @@ class Arm(NamedTuple):
     @property
     def least_runs(self) -> int:
         """The number of runs that the first round surely runs, one for each value."""
+        if self.about.settings.best_of:
+            return self.most_runs(1)
         first = self.runs[0].run.spec.seed
         values = sum(planned.run.spec.seed == first for planned in self.runs)
         return min(2 * NARROW + 1, values)
