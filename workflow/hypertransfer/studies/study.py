@@ -23,6 +23,7 @@ from hypertransfer.studies import (
     figure_checks,
     grid,
     grid_checks,
+    planned_tasks,
     references,
     replays,
     scale_patches,
@@ -38,7 +39,7 @@ from hypertransfer.studies.document import (
 from hypertransfer.studies.figure import Figure
 from hypertransfer.studies.grid import Grid, Probe
 from hypertransfer.studies.placed_run import Run
-from hypertransfer.studies.planned import Planned, ScaleValues
+from hypertransfer.studies.planned import Planned, Row, ScaleValues
 from hypertransfer.studies.replays import Replay, Suite
 from hypertransfer.studies.schema import schema_problems, with_whole_numbers
 from hypertransfer.studies.searches import Search
@@ -193,7 +194,8 @@ class _Checks:
             self.problems.append(problem)
         self.runs: dict[str, list[Run]] = {}
         runs = self._check_runs()
-        planned = Planned(runs, self._check_spaces(runs), self._probes(), self._read_scales)
+        rows, tasks = self._check_spaces(runs), self._tasks(runs)
+        planned = Planned(runs, rows, self._probes(), self._read_scales, tasks)
         for part in ("figures", "claims"):
             self._check_references(part, planned)
         if not self.broken:
@@ -285,6 +287,16 @@ class _Checks:
             for key in search["space"]
         ]
         return {**replays.planned_rows(suites, replayed), "searches": searched}
+
+    def _tasks(self, runs: Mapping[str, Sequence[Run]]) -> dict[tuple[str, str], list[Row]]:
+        """The planned tasks of suites and replays; none if anything has a problem."""
+        if self.problems:
+            return {}
+        suites = {name: Suite.parse(written) for name, written in self._sound("suites").items()}
+        replayed = self._sound("replays").items()
+        return planned_tasks.planned_tasks(
+            suites, {name: Replay.parse(written) for name, written in replayed}, runs
+        )
 
     def _probes(self) -> dict[str, Mapping[str, Probe]]:
         """The probes of each sound grid, by name."""
