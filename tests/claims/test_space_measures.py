@@ -125,7 +125,12 @@ def test_region_level_and_ratio():
         (("mup", "a"), {"task": "d", "group": "d"}, "task", "different tasks, such as a"),
         (("mup", "a"), {"group": "d"}, "group", "different groups, such as a"),
         (("mup", "a"), {"task": "d"}, "group", "different tasks, such as a"),
-        (("mup", "a"), {"group": "b"}, "task, group", "different groups, such as a, a"),
+        (
+            ("mup", "a"),
+            {"group": "b"},
+            "task, group",
+            "different values of task, group, such as a, a",
+        ),
         (("sp", "b"), {"task": "d", "group": "c"}, "group", "different groups, such as b"),
     ],
 )

@@ -32,11 +32,6 @@ def check_one(table: pd.DataFrame, columns: Sequence[str], by: str) -> None:
             raise AnalysisError(several(column, values))
 
 
-def units(by: str) -> str:
-    """The plural noun for the units that `by` distinguishes: tasks, or groups of them."""
-    return "tasks" if by == "task" else "groups"
-
-
 def check_same_tasks(
     names: Sequence[str], tables: Sequence[pd.DataFrame], by: str, verb: str = "have"
 ) -> None:
@@ -52,7 +47,8 @@ def check_same_tasks(
         AnalysisError: a unit, or a task of a unit, is in one table only.
     """
     columns = split_columns(by)
-    shown = {units(by): columns, "tasks": ["task"]}
+    units = {"task": "tasks", GROUP: "groups"}.get(by, f"values of {by}")
+    shown = {units: columns, "tasks": ["task"]}
     for noun, own in shown.items():
         compared = list(dict.fromkeys([*own, *columns]))
         first, second = ({*t[compared].itertuples(index=False, name=None)} for t in tables)

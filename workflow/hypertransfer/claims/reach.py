@@ -41,6 +41,9 @@ class Reach(NamedTuple):
         return Reach(least, max(high, -low), self.width / 2)
 
 
+OPEN = Reach(math.inf, -math.inf)  # both ends of every interval are open
+
+
 @dataclass(frozen=True)
 class Range:
     """The values that a measure can have.
@@ -50,7 +53,8 @@ class Range:
         unmoved: the value at which nothing moves or differs; None if there is no such value.
         contrast: whether the measure compares arms or methods.
         on_grid: a function of the selected rows and of all options that returns the reach on these
-            rows; None if the grid does not bound the value further.
+            rows, apart from `least` and `greatest`; None if the rows do not bound the value
+            further. See `group_reach` for rows of other tables than that of runs.
         swept: the option that names the swept column, whose values bound the reach.
         of_quantity: bounds for single values of the option `quantity`.
     """
@@ -69,10 +73,11 @@ class Range:
 
     def reach(self, rows: Sequence[Row] | None, options: Mapping[str, Any]) -> Reach:
         """The reach on the selected rows; on any rows if `rows` is None."""
-        if self.on_grid and rows:
-            return self.on_grid(rows, options)
         bounds = (self.least, self.greatest)
-        return Reach(*self.of_quantity.get(options.get("quantity", ""), bounds))
+        least, greatest = self.of_quantity.get(options.get("quantity", ""), bounds)
+        found = self.on_grid(rows, options) if self.on_grid and rows else Reach()
+        low, high = max(least, found.least_high), min(greatest, found.greatest_low)
+        return Reach(low, high, found.width)
 
 
 UNBOUNDED = Range()
@@ -100,6 +105,8 @@ def fault(reach: Reach, bar: Mapping[str, float], unit: str) -> str:
     A value on the bar itself does not count, since seeds vary around it.
     """
     low, high = bar.get("min", -math.inf), bar.get("max", math.inf)
+    if reach.least_high == math.inf and reach.greatest_low == -math.inf:
+        return "it can neither hold nor fail: both ends of the interval are open"
     if high - low <= reach.width + TOLERANCE:
         return f"it cannot hold: intervals are at least {_text(reach.width, unit)} wide"
     if reach.least_high >= high - TOLERANCE:
@@ -169,7 +176,7 @@ def stable_shift(rows: Sequence[Row], options: Mapping[str, Any]) -> Reach:
     tried = list(ladders(rows, options["size"], options["axis"]).values())
     small, large = tried[0], tried[-1]
     if min(len(small), len(large)) < 2:
-        return Reach(math.inf, -math.inf)
+        return OPEN
     # The largest stable value is at least the last one tried, and at most the first one.
     width = sum(min(b - a for a, b in pairwise(ladder)) for ladder in (small, large))
     reach = Reach(large[0] - small[-1], large[-1] - small[0], width)

@@ -14,6 +14,7 @@ from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import stats
 from hypertransfer.analysis.tables import Tables
 from hypertransfer.catalogue.options import column
+from hypertransfer.claims import group_reach
 from hypertransfer.claims.measure import ClaimError, measure
 from hypertransfer.claims.reach import Range
 
@@ -23,7 +24,6 @@ QUANTITIES = (
     "excluded", "planted_out", "seconds",
 )  # fmt: skip
 SHARES = ("volume", "share", "covered", "coverage", "coverage_nearest", "planted_out")
-IN_REGIONS = Range(least=0, of_quantity=dict.fromkeys(SHARES, (0, 1)))
 # Columns of which a claim selects one value, unless `by` tells its values apart.
 ONE_OF = {"regions": ("replay", "region"), "winners": ("suite", "dimension")}
 METHOD = {"minLength": 1, "value_of": ["replays", "method"]}
@@ -45,7 +45,12 @@ WINNERS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-@measure("× the regret", table="replays", schemas=SEARCHES, values=Range(least=0, contrast=True))
+@measure(
+    "× the regret",
+    table="replays",
+    schemas=SEARCHES,
+    values=Range(least=0, contrast=True, on_grid=group_reach.mean),
+)
 def regret_ratio(
     tables: Tables, level: float, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
 ) -> Estimate:
@@ -65,7 +70,12 @@ def regret_ratio(
     return _over_groups(ratio, len(regrets[of]), level, log=True)
 
 
-@measure("% of groups", table="replays", schemas=SEARCHES, values=Range(0, 100, contrast=True))
+@measure(
+    "% of groups",
+    table="replays",
+    schemas=SEARCHES,
+    values=Range(0, 100, contrast=True, on_grid=group_reach.percentage),
+)
 def tasks_improved(
     tables: Tables, level: float, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
 ) -> Estimate:
@@ -80,7 +90,12 @@ def tasks_improved(
     return replace(found, **{end: 100 * getattr(found, end) for end in ("value", "low", "high")})
 
 
-@measure("p", table="replays", schemas=SEARCHES, values=Range(0, 1, contrast=True))
+@measure(
+    "p",
+    table="replays",
+    schemas=SEARCHES,
+    values=Range(0, 1, contrast=True, on_grid=group_reach.signed_rank_p),
+)
 def regret_p_value(
     tables: Tables, level: float, *, of: str = "", over: str = "", at: int = 15, by: str = "task"
 ) -> Estimate:
@@ -96,7 +111,12 @@ def regret_p_value(
     return Estimate(p, p, p, len(differences), "groups")
 
 
-@measure("evaluations", table="replays", schemas=SEARCHES, values=Range(least=1, contrast=True))
+@measure(
+    "evaluations",
+    table="replays",
+    schemas=SEARCHES,
+    values=Range(least=1, contrast=True, on_grid=group_reach.mean),
+)
 def evaluations_to(
     tables: Tables,
     level: float,
@@ -125,7 +145,9 @@ def evaluations_to(
     "",
     table="regions",
     schemas=REGIONS,
-    values=Range(least=0, of_quantity=dict.fromkeys(SHARES, (0, 1))),
+    values=Range(
+        least=0, of_quantity=dict.fromkeys(SHARES, (0, 1)), on_grid=group_reach.mean_or_median
+    ),
 )
 def region_level(
     tables: Tables,
@@ -148,7 +170,12 @@ def region_level(
     return _over_groups(lambda rows: float(values[rows].mean()), len(values), level)
 
 
-@measure("×", table="regions", schemas=REGIONS, values=Range(least=0, contrast=True))
+@measure(
+    "×",
+    table="regions",
+    schemas=REGIONS,
+    values=Range(least=0, contrast=True, on_grid=group_reach.mean),
+)
 def region_ratio(
     tables: Tables,
     level: float,
@@ -182,7 +209,12 @@ def region_ratio(
     )
 
 
-@measure("octaves per doubling", table="winners", schemas=WINNERS, values=Range(unmoved=0))
+@measure(
+    "octaves per doubling",
+    table="winners",
+    schemas=WINNERS,
+    values=Range(unmoved=0, on_grid=group_reach.mean),
+)
 def winner_slope(
     tables: Tables, level: float, *, size: str = "width", by: str = "group"
 ) -> Estimate:

@@ -152,6 +152,9 @@ def _later(
     runs: list[Place] = []
     texts = []
     for side in found.open_sides:
+        if _may_be_closed_by_seeds(arm, found, side, prediction):
+            texts.append(f"not bracketed {SIDES[side]}: more seeds may tell")
+            continue
         notches = _extension(arm, found, side, prediction, number)
         runs += [(notch, arm.seeds[notch][0]) for notch in notches]
         if notches:
@@ -170,6 +173,31 @@ def _later(
         runs += [place for place in dict.fromkeys([*around, *compared]) if place not in runs]
         texts.append(text)
     return Decision(runs, "; ".join(texts), not found.open_sides)
+
+
+def _may_be_closed_by_seeds(arm: Arm, found: Curve, side: int, prediction: int | None) -> bool:
+    """Whether a side is open only since one seed cannot tell its levels from the best one.
+
+    So many whole steps ran there as get all seeds, the levels do not fall, and nothing predicts an
+    optimum beyond. Seeds are missing, and tell more than values further away.
+    """
+    if found.best is None or found.holes(side) or not _missing(arm, _around_in_steps(arm, found)):
+        return False
+    beyond = sorted(n * side for n in found.levels if (n - found.best) * side > 0)
+    edge = found.edge(side)
+    if prediction is not None and (prediction - edge) * side >= 0:
+        return False
+    if (edge - found.best) * side < BESIDE * arm.settings.stride:
+        return False
+    levels = [found.levels[notch * side] for notch in beyond]
+    return all(level > found.levels[found.best] for level in levels)
+
+
+def _around_in_steps(arm: Arm, found: Curve) -> list[int]:
+    """The notches around the best one that get all seeds first, in whole steps."""
+    return [
+        notch for notch in _neighbourhood(arm, found, arm.settings.stride) if notch in arm.seeds
+    ]
 
 
 def _extension(arm: Arm, found: Curve, side: int, prediction: int | None, number: int) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypertransfer.analysis.spaces import several, split_columns
 from hypertransfer.catalogue.cards.probes import COLUMNS
-from hypertransfer.claims import reach
+from hypertransfer.claims import group_reach, reach
 from hypertransfer.claims.bars import bar_text
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
@@ -18,7 +18,7 @@ from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.table_values import name_of
 from hypertransfer.studies.double_runs import doubles
 from hypertransfer.studies.option_checks import Selection, several_rates
-from hypertransfer.studies.planned import Planned, ScaleValues, selects
+from hypertransfer.studies.planned import Planned, Row, ScaleValues, selects
 
 
 def claim_problems(
@@ -55,13 +55,30 @@ def reach_problems(
         measure, selection = measures()[part.measure], _selection(part, planned)
         if measure.table == "runs" and not selection.runs:
             continue
-        found = _has_found_axis(measure, selection, adaptive or {})
-        rows = None if found else [run.row for run in selection.runs]
+        rows, remedy = _bounding_rows(measure, selection, part.where, adaptive or {})
         unit = measure.unit if part.unit is None else part.unit
         if text := reach.fault(measure.values.reach(rows, selection.options), part.bar, unit):
             bar = bar_text(part.bar, unit)
-            text = f"{text}; the bar is {bar}: widen the grid's axis, or choose another measure"
-            yield Problem((*path, "bar"), NO_VALUE, text)
+            yield Problem((*path, "bar"), NO_VALUE, f"{text}; the bar is {bar}: {remedy}")
+
+
+def _bounding_rows(
+    measure: Measure,
+    selection: Selection,
+    where: Mapping[str, Any],
+    adaptive: Mapping[str, Collection[str]],
+) -> tuple[list[Row], str]:
+    """The planned rows that bound the values of a measure, none if nothing does, and a remedy."""
+    if measure.table == "runs":
+        found = _has_found_axis(measure, selection, adaptive)
+        rows = [] if found else [run.row for run in selection.runs]
+        return rows, "widen the grid's axis, or choose another measure"
+    rows = selection.planned.rows_of_tasks(selection.rows, where)
+    if not rows:
+        return [], "choose another measure"
+    count = group_reach.count(rows, selection.options)
+    planned = "1 group of tasks is" if count == 1 else f"{count} groups of tasks are"
+    return rows, f"{planned} planned, so choose another bar or measure, or plan more groups"
 
 
 def _has_found_axis(

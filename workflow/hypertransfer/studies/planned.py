@@ -54,6 +54,8 @@ class Planned:
         runs: the runs by the name of their grid; empty if grids have problems.
         rows: the rows of tables of replays, with the columns that are known.
         probes: the probes of each grid, by name; the other names in `runs` are of searches.
+        tasks: the tasks of suites, and the targets of replays, as far as they are known; see
+            `planned_tasks`.
         read_scales: returns what the study has at each scale.
         one_of: the axis of which a grid runs one value at each place, by the name of the grid; all
             values are planned, and which one is run is found.
@@ -63,6 +65,7 @@ class Planned:
     rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     probes: Mapping[str, Mapping[str, Probe]] = field(default_factory=dict)
     read_scales: Callable[[], Iterable[ScaleValues]] = tuple
+    tasks: Mapping[tuple[str, str], Sequence[Row]] = field(default_factory=dict)
     one_of: Mapping[str, str] = field(default_factory=dict)
 
     def selected(self, where: Mapping[str, Any]) -> list[PlannedRun]:
@@ -138,6 +141,21 @@ class Planned:
             row
             for row in self.rows.get(table, ())
             if selects({key: wanted for key, wanted in where.items() if key in row}, row)
+        ]
+
+    def rows_of_tasks(self, rows: Sequence[Row], where: Mapping[str, Any]) -> list[Row]:
+        """Rows of a table of replays, each with the columns of every planned task that it is about.
+
+        The tasks are those that the part of a condition on the columns of tasks selects: the
+        targets of a replay, or all tasks of a suite for a row without replay.
+        """
+        return [
+            {**row, **task}
+            for row in rows
+            for task in self.tasks.get(
+                ("replay", row["replay"]) if "replay" in row else ("suite", row["suite"]), ()
+            )
+            if selects({key: wanted for key, wanted in where.items() if key in task}, task)
         ]
 
     def columns(self, table: str, rows: Sequence[Row]) -> list[str]:

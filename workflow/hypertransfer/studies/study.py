@@ -24,6 +24,7 @@ from hypertransfer.studies import (
     followed_grids,
     grid,
     grid_checks,
+    planned_tasks,
     references,
     replays,
     scale_patches,
@@ -41,7 +42,7 @@ from hypertransfer.studies.document import (
 from hypertransfer.studies.figure import Figure
 from hypertransfer.studies.grid import Grid, Probe
 from hypertransfer.studies.placed_run import Run
-from hypertransfer.studies.planned import Planned, ScaleValues
+from hypertransfer.studies.planned import Planned, Row, ScaleValues
 from hypertransfer.studies.replays import Replay, Suite
 from hypertransfer.studies.schema import schema_problems, with_whole_numbers
 from hypertransfer.studies.searches import Search
@@ -208,7 +209,8 @@ class _Checks:
             for name, grid in self._grids().items()
             if followed_grids.followed(grid)
         }
-        planned = Planned(runs, self._check_spaces(runs), self._probes(), self._read_scales, one_of)
+        rows, tasks = self._check_spaces(runs), self._tasks(runs)
+        planned = Planned(runs, rows, self._probes(), self._read_scales, tasks, one_of)
         for part in ("figures", "claims"):
             self._check_references(part, planned)
         if not self.broken:
@@ -302,6 +304,16 @@ class _Checks:
             for key in search["space"]
         ]
         return {**replays.planned_rows(suites, replayed), "searches": searched}
+
+    def _tasks(self, runs: Mapping[str, Sequence[Run]]) -> dict[tuple[str, str], list[Row]]:
+        """The planned tasks of suites and replays; none if anything has a problem."""
+        if self.problems:
+            return {}
+        suites = {name: Suite.parse(written) for name, written in self._sound("suites").items()}
+        replayed = self._sound("replays").items()
+        return planned_tasks.planned_tasks(
+            suites, {name: Replay.parse(written) for name, written in replayed}, runs
+        )
 
     def _probes(self) -> dict[str, Mapping[str, Probe]]:
         """The probes of each sound grid, by name."""

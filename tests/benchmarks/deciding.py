@@ -1,0 +1,144 @@
+"""The paper's claims of super_consistency that are decided per core-hour of training and probing.
+
+Two projects run the grids that these claims read, each from an empty store: one as the study has
+them, with found learning rates and seeds as needed, and one with the learning rates and seeds that
+the study listed before. The claims, their measures and bars are the same.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from hypertransfer.analysis.looks import Looks
+from hypertransfer.claims.verdicts import scorecard
+from hypertransfer.planning.study_plan import StudyPlan
+from hypertransfer.runs.conditions import matches
+from hypertransfer.runs.scorecard import UNDECIDED
+from hypertransfer.storage import collect
+from hypertransfer.studies.study import Study
+
+STUDY = "super_consistency"
+LISTED = Path(__file__).parent / "data/listed_axes.yaml"
+ARMS = {"sweep": {"parameterisation": ["mup", "ntp"]}}  # the third arm is of controls
+BIN = Path(sys.executable).parent
+
+
+class Spent(NamedTuple):
+    """What a project found, and what that cost.
+
+    Attributes:
+        verdicts: the verdict on each claim, by id.
+        seconds: core seconds of training and probing, as the runs and probes recorded them.
+    """
+
+    verdicts: Mapping[str, str]
+    seconds: float
+
+    @property
+    def decided(self) -> int:
+        """The number of claims that hold or fail."""
+        return sum(verdict != UNDECIDED for verdict in self.verdicts.values())
+
+    @property
+    def per_hour(self) -> float:
+        """Decided claims per core-hour."""
+        return self.decided / self.seconds * 3600
+
+
+def paper_study(found: bool) -> dict[str, Any]:
+    """The study with the claims of the paper and the grids that these read, at desk scale.
+
+    Args:
+        found: whether learning rates and seeds are found; else they are listed.
+    """
+    written = yaml.safe_load(Path(f"config/studies/{STUDY}.yaml").read_text(encoding="utf-8"))
+    claims = [claim for claim in written["claims"] if claim["kind"] == "paper"]
+    read = {
+        name
+        for name in written["grids"]
+        for claim in claims
+        for part in filter(None, (claim, claim.get("control")))
+        if matches({"grid": part["where"]["grid"]}, {"grid": name})
+    }
+    followed = {"sweep"} if "ntp-best" in read else set()
+    grids = {
+        name: copy.deepcopy(grid)
+        for name, grid in written["grids"].items()
+        if name in read | followed
+    }
+    for name, axes in ARMS.items():
+        grids[name]["axes"] |= axes
+        grids[name]["overrides"] = [
+            override
+            for override in grids[name].get("overrides", [])
+            if all(override["when"][axis] in held for axis, held in axes.items())
+        ]
+    kept = ("study", "title", "question", "paper", "spending")
+    study = {key: written[key] for key in kept} | {"grids": grids, "claims": claims}
+    return study if found else _listed(study)
+
+
+def _listed(study: dict[str, Any]) -> dict[str, Any]:
+    """The study with listed axes in place of those that are found."""
+    listed = yaml.safe_load(LISTED.read_text(encoding="utf-8"))
+    for name, grid in study["grids"].items():
+        grid["axes"] = listed[name]["axes"]
+        grid["overrides"] = listed[name].get("overrides", [])
+    for claim in study["claims"]:  # of one learning rate that the listed grid does not have
+        if claim["where"].get("grid") == "dynamics":
+            claim["where"].pop("lr", None)
+    return {key: value for key, value in study.items() if key != "spending"}
+
+
+def spent(place: Path, study: Mapping[str, Any], cores: int = 2) -> Spent:
+    """Run a study in an empty project, and judge its claims."""
+    for name in ("workflow", "config", "envs"):
+        shutil.copytree(name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy("Snakefile", place)
+    (place / "profiles").symlink_to("workflow/profiles")
+    file = place / f"config/studies/{STUDY}.yaml"
+    file.write_text(yaml.safe_dump(dict(study), sort_keys=False), encoding="utf-8")
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment["PATH"] = f"{BIN}{os.pathsep}{environment['PATH']}"
+    command = [BIN / "snakemake", "collect_all", "--cores", str(cores)]
+    subprocess.run(
+        [*command, "--config", f"studies=[{STUDY}]"],
+        cwd=place,
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    plan = StudyPlan(Study.parse(study, "desk"), 3.0)
+    tables = collect.frames(place / path for path in plan.table_files)
+    looks = plan.check_claims.parts.get("looks")
+    table = scorecard(
+        study["claims"],
+        tables,
+        study=STUDY,
+        scale="desk",
+        edition="",
+        registered=dict.fromkeys((claim["id"] for claim in study["claims"]), ""),
+        looks=looks and Looks(tuple(looks["seeds"]), frozenset(looks["claims"])),
+    )
+    runs = tables["runs"].drop_duplicates("key")
+    probes = tables["probes"].drop_duplicates(["key", "probe", "step"])
+    seconds = float(runs["seconds"].sum() + probes["seconds"].sum())
+    return Spent(dict(zip(table["claim"], table["verdict"], strict=True)), seconds)
+
+
+def both() -> Iterator[Spent]:
+    """What is found and spent with found and with listed learning rates and seeds."""
+    for found in (True, False):
+        with tempfile.TemporaryDirectory() as folder:
+            yield spent(Path(folder), paper_study(found))
