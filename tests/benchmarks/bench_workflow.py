@@ -41,18 +41,15 @@ def measure(place: Path) -> list[dict]:
             "share"),
         measured("desk scale: wall seconds against an hour", wall, None, 3600, "limit"),
         measured("nothing to be done: wall seconds against 10", again, None, 10, "limit"),
-        measured("one learning rate added to µP's sweep, against the whole job", added, wall, None,
+        measured("one learning rate added to AdamW's proxies, against the whole job", added, wall, None,
             "cost"),
     ]  # fmt: skip
 
 
 def add_learning_rate(place: Path) -> None:
-    """One more learning rate for µP's sweep: one line of the config."""
-    file = place / "config/studies/super_consistency.yaml"
-    before, after = (
-        "{base: 2, from: -0.25, to: 1.25, step: 0.5}",
-        "{base: 2, from: -0.75, to: 1.25, step: 0.5}",
-    )
+    """One more learning rate for AdamW's proxies of optimizer_budget: one line of the config."""
+    file = place / "config/studies/optimizer_budget.yaml"
+    before, after = "{base: 2, from: -8, to: -4}", "{base: 2, from: -9, to: -4}"
     text = file.read_text()
     if text.count(before) != 1:
         raise RuntimeError(f"{file} has no line with {before} any more: change the benchmark")

@@ -53,6 +53,21 @@ def test_open_sides_are_extended_until_they_are_bracketed():
     assert "not bracketed" not in sweep.outcome(found)
 
 
+def test_a_side_that_one_seed_cannot_close_gets_seeds_before_further_values():
+    flat = {(-2, 0): 1.002, (-1, 0): 1.001, (0, 0): 1.0, (1, 0): 1.5, (2, 0): 3.0}
+    (decision,) = sweep.propose([arm(flat)], 2)
+    assert set(decision.runs) == {(notch, seed) for notch in (-2, -1, 0, 1, 2) for seed in (1, 2)}
+    assert "not bracketed below: more seeds may tell" in decision.reason
+    assert not decision.bracketed
+    seeded = {(notch, seed): loss for (notch, _), loss in flat.items() for seed in (0, 1, 2)}
+    noisy = {place: loss + 0.01 * place[1] * place[0] for place, loss in seeded.items()}
+    (decision,) = sweep.propose([arm(noisy)], 3)
+    assert notches(decision) == [-6, -5, -4, -3], "seeds did not tell"
+    falling = {**flat, (-2, 0): 0.999}
+    (decision,) = sweep.propose([arm(falling)], 2)
+    assert notches(decision) == [-4, -3], "the best value itself lies on the edge"
+
+
 def test_an_arm_that_diverges_everywhere_is_extended_downwards():
     _, made = rounds_of([arm(octaves=20)], [parabola(-8, diverges=3)])
     assert notches(made[1][0]) == [-6, -5, -4, -3]

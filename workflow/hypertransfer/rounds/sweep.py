@@ -1,7 +1,8 @@
 """The proposer of adaptive sweeps: which values, and which seeds, a round runs of each arm.
 
 The first round runs a few whole steps around the start with the first seed. A side on which no
-level is clearly above the best one is *open*, and is extended until the best value is bracketed. A
+level is clearly above the best one is *open*, and is extended until the best value is bracketed, or
+gets seeds first if two whole steps beyond the best one ran and are above it, though not clearly. A
 larger size whose optimum the smaller sizes predict beyond its values is extended there at once. The
 other seeds then run at the best value and two steps to each side, and after them the refinement.
 Larger sizes also run all seeds at the best value of the smallest size, where transfer is measured.
