@@ -41,8 +41,8 @@ def measure(place: Path) -> list[dict]:
             "share"),
         measured("desk scale: wall seconds against an hour", wall, None, 3600, "limit"),
         measured("nothing to be done: wall seconds against 10", again, None, 10, "limit"),
-        measured("one learning rate added to AdamW's proxies, against the whole job", added, wall, None,
-            "cost"),
+        measured("one learning rate added to AdamW's proxies, against the whole job", added, wall,
+            None, "cost"),
     ]  # fmt: skip
 
 
