@@ -10,8 +10,9 @@ from scipy import special
 from tests.simulations.synthetic import Noise, World, exponential, quadratic_loss, split
 
 from hypertransfer.analysis import arms, contrasts, trajectories
+from hypertransfer.analysis import regret as analysis_regret
 from hypertransfer.analysis import sweeps as analysis_sweeps
-from hypertransfer.analysis.estimate import Estimate, exact
+from hypertransfer.analysis.estimate import Estimate
 from hypertransfer.analysis.intervals import median_of, over_seeds, share_of
 from hypertransfer.analysis.sweeps import Sweep
 from hypertransfer.analysis.trajectories import Trajectories
@@ -135,16 +136,36 @@ def regret(distance: float, in_sigma: bool = False) -> Draw:
         shared = rng.normal(0, 0.5, (count, 1))
         noise = rng.normal(0, sigma / np.sqrt(2), (count, 5))
         large = Sweep(2.0, small.lrs, 3 + mean + shared + noise)
-        found = analysis_sweeps.regret([small, large])
-        estimator = contrasts.standardised_mean if in_sigma else _mean
-        estimate = estimator(found.losses, level=found.level)
-        return found.bounded(estimate), 2.0 if in_sigma else height
+        found = analysis_regret.regret([small, large])
+        if in_sigma:
+            return found.estimate(contrasts.standardised_mean), 2.0
+        return found.estimate(), height
 
     return draw
 
 
-def _mean(values: np.ndarray, level: float) -> Estimate:
-    return over_seeds(lambda seeds: exact(float(values[seeds].mean())), len(values), level=level)
+def flat_regret(bend: float, in_sigma: bool = False) -> Draw:
+    """The optimum moves by two steps on flat curves, so that noise decides which rate is the best.
+
+    Losses rise by `bend` times the square of the steps from the optimum, and noise has σ = 0.1 in
+    differences of two runs. In units of σ the regret is 40 times `bend`.
+    """
+
+    def draw(rng: np.random.Generator, count: int) -> tuple[Estimate, float]:
+        steps, sigma = np.arange(-3, 5.0), 0.1
+        small, large = (
+            3 + bend * (steps - best) ** 2 + rng.normal(0, 0.5, (count, 1))
+            + rng.normal(0, sigma / np.sqrt(2), (count, len(steps)))
+            for best in (2, 0)
+        )  # fmt: skip
+        found = analysis_regret.regret(
+            [Sweep(1.0, 2.0**steps, small), Sweep(2.0, 2.0**steps, large)]
+        )
+        if in_sigma:
+            return found.estimate(contrasts.standardised_mean), 4 * bend / sigma
+        return found.estimate(), 4 * bend
+
+    return draw
 
 
 def _paths(values: np.ndarray, steps: np.ndarray, sizes: np.ndarray) -> Trajectories:
@@ -344,6 +365,15 @@ SCENARIOS: Mapping[str, Scenario] = {
     **_sweep_scenarios(),
     "regret clear": Scenario("transfer_regret", "0.5 above a clear optimum", regret(0.5)),
     "regret sigma": Scenario("transfer_regret_sigma", "a regret of 2σ", regret(0.0, True)),
+    "regret flat": Scenario(
+        "transfer_regret", "0.08 above a flat optimum, noise 0.1", flat_regret(0.02), wider=CHOICE
+    ),
+    "regret flatter": Scenario(
+        "transfer_regret", "0.02 above a flat optimum, noise 0.1", flat_regret(0.005), wider=CHOICE
+    ),
+    "regret flat sigma": Scenario(
+        "transfer_regret_sigma", "0.8σ above a flat optimum", flat_regret(0.02, True), wider=CHOICE
+    ),
     "spread equal 3": Scenario(
         "sharpness_spread", "3 equal sizes, seeds vary by 40 %", spread(1.0, 3, 0.4)
     ),

@@ -1,4 +1,4 @@
-"""Learning-rate sweeps over sizes: optimum, shift, slope, regret.
+"""Learning-rate sweeps over sizes: optimum, shift, slope. See `regret` for what a transfer costs.
 
 A run that diverged has the loss +inf; no run is left out.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 from hypertransfer.analysis.additive import column_means
@@ -74,19 +74,20 @@ class Sweep:
         usable = np.where(known if known.any() else ran, np.where(known, means, np.inf), np.nan)
         return int(np.nanargmin(usable))
 
-    def contenders(self, level: float = LEVEL) -> int:
-        """The number of learning rates that may be the best tried.
+    def contenders(self, level: float = LEVEL) -> list[int]:
+        """The indices of the learning rates that may be the best tried.
 
         A learning rate is none if its loss is above that of the best one by a paired t test over
         the seeds that ran both, with an interval of the given level, or if a run diverged there.
         """
         means = self.means()
         best = int(np.nanargmin(means))
-        return sum(
-            math.isfinite(mean)
-            and not _clearly_above(self.losses[:, i] - self.losses[:, best], level)
+        return [
+            i
             for i, mean in enumerate(means)
-        )
+            if math.isfinite(mean)
+            and not _clearly_above(self.losses[:, i] - self.losses[:, best], level)
+        ]
 
     def column_of(self, lr: float) -> int | None:
         """The index of a learning rate, up to rounding; None if it was not tried."""
@@ -144,7 +145,7 @@ def level_after_choice(sweeps: Iterable[Sweep], level: float = LEVEL) -> float:
     that their losses vary more than they seem to. The error of the interval is therefore divided by
     the largest number of learning rates that may be the best. With one such rate, the level stays.
     """
-    return 1 - (1 - level) / max(1, *(sweep.contenders(level) for sweep in sweeps))
+    return 1 - (1 - level) / max(1, *(len(sweep.contenders(level)) for sweep in sweeps))
 
 
 class NoCommonSeedError(AnalysisError):
@@ -310,59 +311,3 @@ def slope(sizes: Sequence[float], places: Sequence[Estimate]) -> Estimate:
     x = np.log2(np.asarray(sizes, float))
     x -= x.mean()
     return linear((x / (x @ x)).tolist(), places)
-
-
-@dataclass(frozen=True)
-class Regret:
-    """The loss that the smallest size's best learning rate costs the largest size.
-
-    Attributes:
-        losses: the regret of each seed (seed,): its loss of the largest size at the learning rate
-            that is best on the smallest size, minus that at the largest size's own best. The other
-            seeds choose both, among the learning rates *tried*. A mean of such differences is
-            neither biased by the choice, nor by what a seed brings to both losses.
-        proxy_edge: whether the best learning rate of the smallest size lies on the edge of the
-            grid. A wider grid could have a better one, so nothing but a positive regret is known.
-        target_edge: whether that of the largest size does: the upper bound is open.
-        level: the level of its interval (see `level_after_choice`).
-    """
-
-    losses: np.ndarray
-    proxy_edge: bool
-    target_edge: bool
-    level: float = LEVEL
-
-    def bounded(self, estimate: Estimate) -> Estimate:
-        """The estimate of a mean regret, at least 0, with the bounds that edges leave."""
-        low = 0.0 if self.proxy_edge else max(estimate.low, 0.0)
-        high = math.inf if self.proxy_edge or self.target_edge else max(estimate.high, 0.0)
-        return replace(estimate, value=max(estimate.value, 0.0), low=low, high=high)
-
-
-def regret(sweeps: Sequence[Sweep], level: float = LEVEL) -> Regret | None:
-    """The regret of transfer from the smallest to the largest size.
-
-    Seeds that did not run the largest size at the chosen learning rates are left out. None if no
-    seed is left, or if every learning rate of a size diverged.
-    """
-    small, large = sweeps[0], sweeps[-1]
-    everyone = np.arange(len(small.losses))
-    edges = [sweep.optimum(everyone).edge for sweep in (small, large)]
-    if "none" in edges:
-        return None
-    at_small, at_large = tuned_losses(small, large), tuned_losses(large, large)
-    known = ~np.isnan(at_small) & ~np.isnan(at_large)
-    if not known.any():
-        return None
-    lost = np.where(at_small == at_large, 0.0, at_small - at_large)[known]
-    return Regret(lost, bool(edges[0]), bool(edges[1]), level_after_choice((small, large), level))
-
-
-def transfer_gain(sweeps: Sequence[Sweep]) -> np.ndarray:
-    """The smallest size's loss minus the largest size's, each seed (seed,), at one learning rate.
-
-    The other seeds choose the learning rate, the best tried on the smallest size. The gain is nan
-    for a seed that did not run the largest size there.
-    """
-    small, large = sweeps[0], sweeps[-1]
-    return tuned_losses(small, small) - tuned_losses(small, large)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+from hypertransfer.analysis import regret as analysis_regret
 from hypertransfer.analysis import searches
 from hypertransfer.analysis import sweeps as analysis_sweeps
 from hypertransfer.analysis.contrasts import standardised_mean
@@ -128,15 +129,16 @@ def transfer_regret(
 
     The loss of the largest size at the tried learning rate that is best on the smallest size, minus
     that at the largest size's own best; the mean over seeds. The other seeds choose both learning
-    rates, so that noise that looks like a better learning rate is no regret. Never negative;
-    infinite if a run diverges at that learning rate.
+    rates, so that noise that looks like a better learning rate is no regret. The upper end is over
+    every learning rate that may be the largest size's best. Never negative; infinite if a run
+    diverges at that learning rate.
     """
 
     def estimator(sweeps: list[Sweep]) -> Estimate:
-        regret = analysis_sweeps.regret(sweeps, level)
+        regret = analysis_regret.regret(sweeps, level)
         if regret is None:
             return _no_regret(sweeps)
-        return regret.bounded(mean_over_seeds(regret.losses, level=regret.level))
+        return regret.estimate()
 
     return _of_sweeps(tables, size, loss, estimator, _regret_caveats)
 
@@ -152,7 +154,7 @@ def transfer_gain(
     """
 
     def estimator(sweeps: list[Sweep]) -> Estimate:
-        gains = analysis_sweeps.transfer_gain(sweeps)
+        gains = analysis_regret.transfer_gain(sweeps)
         known = gains[~np.isnan(gains)]
         if not len(known):
             return replace(OPEN, count=len(gains))
@@ -173,10 +175,10 @@ def transfer_regret_sigma(
     """
 
     def estimator(sweeps: list[Sweep]) -> Estimate:
-        regret = analysis_sweeps.regret(sweeps, level)
+        regret = analysis_regret.regret(sweeps, level)
         if regret is None:
             return _no_regret(sweeps)
-        return regret.bounded(standardised_mean(regret.losses, level=regret.level))
+        return regret.estimate(standardised_mean)
 
     return _of_sweeps(tables, size, loss, estimator, _regret_caveats)
 
@@ -269,7 +271,7 @@ def _regret_caveats(sweeps: list[Sweep], size: str) -> Iterator[str]:
     ends, everyone = [sweeps[0], sweeps[-1]], np.arange(len(sweeps[0].losses))
     edges = [sweep for sweep in ends if sweep.optimum(everyone).edge]
     yield from _optimum_caveats(edges, size)
-    regret = analysis_sweeps.regret(sweeps)
+    regret = analysis_regret.regret(sweeps)
     if not edges and regret is None:
         lr = ends[0].lrs[ends[0].best_tried()]
         yield f"{size} {ends[1].size:g} was not run at lr {lr:.3g}, the best of {ends[0].size:g}"
