@@ -23,6 +23,23 @@ def test_the_range_of_two_levels_is_the_magnitude_of_their_difference():
     assert found.value < student.value, "noise alone makes a range"
 
 
+def test_a_level_that_varies_more_than_others_has_its_own_error():
+    """Student's interval of the difference to the level that varies is part of the interval."""
+    values = np.stack([SEEDS[0] / 100, SEEDS[1] / 100 + 1, 3 + 20 * SEEDS[2]])
+    found = contrasts.level_range(values)
+    difference = values[2] - values[0]
+    student = intervals.mean_over_seeds(difference).magnitude()
+    assert found.low == 0
+    assert found.high >= student.high
+    alone = contrasts.level_range(values[:2])
+    assert alone.low > 0, "two levels that vary little are told apart"
+
+
+def test_levels_that_are_apart_for_certain_are_told_apart_beside_one_that_varies():
+    values = np.stack([SEEDS[0] / 100, SEEDS[1] / 100 + 9, 4 + 2 * SEEDS[2]])
+    assert contrasts.level_range(values).low > 0
+
+
 def test_what_a_seed_brings_to_all_levels_cancels():
     shared = 100 * RNG.normal(size=5)
     plain, shifted = (contrasts.level_range(SEEDS + s) for s in (0, shared))

@@ -67,6 +67,41 @@ def test_a_claim_is_registered_before_or_after_results():
     assert Registration(study="mine").status(claim()) == "not registered"
 
 
+def measured_anew(**changes):
+    values = {"study": "mine", "measures": changes}
+    return Registration.parse(values)
+
+
+CHANGE = {"date": "2026-02-03", "reason": "another fit"}
+
+
+@pytest.mark.parametrize(
+    ("date", "shown"), [("2026-02-02", True), ("2026-02-03", True), ("2026-02-04", False)]
+)
+def test_a_change_of_the_measure_since_the_registration_is_shown(date, shown):
+    before = measured_anew(optimum_shift=[CHANGE], transfer_regret=[CHANGE])
+    found = registered(claim(), before=before, date=date)
+    text = f"before results, {date}"
+    change = "; optimum_shift changed 2026-02-03: another fit"
+    assert found.status(claim()) == text + change * shown
+    assert found.unregistered([claim()]) == []
+
+
+def test_a_change_of_the_claim_after_that_of_its_measure_is_the_last_word():
+    first = registered(claim(), before=measured_anew(optimum_shift=[CHANGE]))
+    later = registered(claim(bar={"max": 2}), before=first, date="2026-03-01", reason="too narrow")
+    assert "another fit" not in later.status(claim(bar={"max": 2}))
+    assert later.measures == first.measures, "a registration keeps them"
+
+
+def test_the_measure_of_a_control_counts_as_well():
+    control = {**CONTROL, "measure": "transfer_regret"}
+    found = registered(claim(control=control), before=measured_anew(transfer_regret=[CHANGE]))
+    assert found.status(claim(control=control)).endswith(
+        "transfer_regret changed 2026-02-03: another fit"
+    )
+
+
 def test_a_claim_that_differs_is_not_registered():
     found = registered(claim())
     moved = claim(bar={"max": 2})

@@ -50,6 +50,7 @@ CURVES = {
 FORMS = "over several forms of the curve"
 GRID = "the grid leaves a part open"
 JOINT = "bounds hold for all pairs together"
+BOTH = "bounds hold for one variance and for several"
 DISCRETE = "counts and ranks have steps"
 CHOICE = "several rates may be the best"
 
@@ -375,10 +376,10 @@ SCENARIOS: Mapping[str, Scenario] = {
         "transfer_regret_sigma", "0.8σ above a flat optimum", flat_regret(0.02, True), wider=CHOICE
     ),
     "spread equal 3": Scenario(
-        "sharpness_spread", "3 equal sizes, seeds vary by 40 %", spread(1.0, 3, 0.4)
+        "sharpness_spread", "3 equal sizes, seeds vary by 40 %", spread(1.0, 3, 0.4), wider=BOTH
     ),
     "spread equal 5": Scenario(
-        "sharpness_spread", "5 equal sizes, seeds vary by 40 %", spread(1.0, 5, 0.4)
+        "sharpness_spread", "5 equal sizes, seeds vary by 40 %", spread(1.0, 5, 0.4), wider=BOTH
     ),
     "spread 1.5": Scenario(
         "sharpness_spread", "5 sizes, 1.5×, seeds vary by 40 %", spread(1.5, 5, 0.4), wider=JOINT
@@ -390,6 +391,19 @@ SCENARIOS: Mapping[str, Scenario] = {
         "sharpness_spread",
         "4 equal sizes, seeds of the smallest vary twice as much",
         spread(1.0, 4, 0.2, 2.0),
+        wider=BOTH,
+    ),
+    "spread very uneven": Scenario(
+        "sharpness_spread",
+        "4 equal sizes, seeds of the smallest vary 8 times as much",
+        spread(1.0, 4, 0.1, 8.0),
+        wider=BOTH,
+    ),
+    "spread 3 very uneven": Scenario(
+        "sharpness_spread",
+        "4 sizes, 3×, seeds of the smallest vary 8 times as much",
+        spread(3.0, 4, 0.05, 8.0),
+        wider=JOINT,
     ),
     "level": Scenario("late_level", "lognormal seeds that vary by 20 %", level(0.2)),
     "exponent": Scenario("size_exponent", "4 sizes, seeds vary by 20 %", exponent(0.2)),
@@ -429,7 +443,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "lead over 1": Scenario("advantage", "over one equal rival", lead(1)),
     "lead over 4": Scenario("advantage", "over the best of 4 equal rivals", lead(4), wider=JOINT),
-    "range equal": Scenario("arms_range", "3 equal arms", arms_range(3)),
+    "range equal": Scenario("arms_range", "3 equal arms", arms_range(3), wider=BOTH),
     "range apart": Scenario("arms_range", "3 arms, one 5 % above", arms_range(3, 5), wider=JOINT),
     "ratio": Scenario("arms_ratio, steps_ratio, …", "0.7, seeds vary by 20 %", ratio(0.2)),
     "diverged": Scenario(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from itertools import combinations
 
 from hypertransfer.analysis.estimate import OPEN, Estimate
 from hypertransfer.analysis.intervals import FEWEST, LEVEL, mean_over_seeds, quantile
@@ -20,15 +21,18 @@ SHARES = 2000  # equally likely values of a standard deviation over which a prob
 def level_range(values: np.ndarray, *, level: float = LEVEL) -> Estimate:
     """The largest minus the smallest of several levels, each a mean over the same seeds.
 
-    The interval contains 0 if the levels may all be equal. Its lower end is that of Tukey's
-    simultaneous intervals of all differences, with the variance of what is left of the values after
-    the effects of level and seed. Its upper end is the largest upper end of single differences:
-    for the range to be larger, one difference would have to be. The value is the observed range
-    with the median of the range of equal levels subtracted in quadrature, so that noise does not
-    bias it upwards; at least 0.
+    The interval contains 0 if the levels may all be equal. Its lower end is that of simultaneous
+    intervals of all differences, by the quantile of Tukey's studentized range. Its upper end is the
+    largest upper end of single differences: for the range to be larger, one difference would have
+    to be. Each end is the outer one of two: with one variance for all levels, of what is left of
+    the values after the effects of level and seed, and with the variance of the paired differences
+    of each two levels (as Games and Howell 1976). The first alone is false where levels vary by
+    different amounts; the second where few seeds vary little by chance. The value is the observed
+    range with the median of the range of equal levels subtracted in quadrature, so that noise does
+    not bias it upwards; at least 0.
 
     Args:
-        values: the values (level, seed), which vary by about the same amount at every level.
+        values: the values (level, seed).
         level: the probability with which the interval should cover.
     """
     width, count = values.shape
@@ -41,10 +45,18 @@ def level_range(values: np.ndarray, *, level: float = LEVEL) -> Estimate:
     freedom = (width - 1) * (count - 1)
     rest = values - means[:, None] - values.mean(axis=0) + values.mean()
     error = math.sqrt(float((rest**2).sum()) / freedom / count)
-    low = max(observed - range_quantile(level, width, freedom) * error, 0.0)
-    high = observed + quantile(level, freedom) * math.sqrt(2) * error
+    pairs = np.array([first - second for first, second in combinations(values, 2)])
+    apart, errors = np.abs(pairs.mean(axis=1)), pairs.std(axis=1, ddof=1) / math.sqrt(count)
+    low = min(
+        observed - range_quantile(level, width, freedom) * error,
+        float((apart - range_quantile(level, width, count - 1) / math.sqrt(2) * errors).max()),
+    )
+    high = max(
+        observed + quantile(level, freedom) * math.sqrt(2) * error,
+        float((apart + quantile(level, count - 1) * errors).max()),
+    )
     noise = range_quantile(0.5, width, freedom) * error
-    return Estimate(math.sqrt(max(observed**2 - noise**2, 0.0)), low, high, count)
+    return Estimate(math.sqrt(max(observed**2 - noise**2, 0.0)), max(low, 0.0), high, count)
 
 
 @lru_cache

@@ -2,7 +2,8 @@
 
 A registration holds a digest of each claim: its kind, measure, options, rows, bar, control and
 least number of seeds. The sentence, the source and the origin of the bar are not part of the
-digest.
+digest. The digest has the name of a measure and not its code: a registration says when a measure
+came to mean something else, or to have other intervals.
 """
 
 from __future__ import annotations
@@ -33,6 +34,19 @@ class Change(Section):
     date: str
     reason: str
     was: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureChange(Section):
+    """A change of what a measure estimates, or of how, with results known.
+
+    Attributes:
+        date: the date of the change.
+        reason: what changed and why.
+    """
+
+    date: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +102,15 @@ class Dropped(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class Registration(Section):
-    """The registered claims of a study, and those that were dropped, by id."""
+    """The registered claims of a study, and those that were dropped, by id.
+
+    `measures` holds the changes of the measures of claims, by name, the latest last.
+    """
 
     study: str
     claims: Mapping[str, Entry] = field(default_factory=dict)
     dropped: Mapping[str, Dropped] = field(default_factory=dict)
+    measures: Mapping[str, Sequence[MeasureChange]] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Registration:
@@ -100,19 +118,33 @@ class Registration(Section):
         parts = {
             "claims": {name: Entry.parse(e) for name, e in values.get("claims", {}).items()},
             "dropped": {name: Dropped.parse(d) for name, d in values.get("dropped", {}).items()},
+            "measures": {
+                name: tuple(map(MeasureChange.parse, changes))
+                for name, changes in values.get("measures", {}).items()
+            },
         }
         return cls(study=values["study"], **parts)
 
     def status(self, claim: Claim) -> str:
-        """When a claim was registered, in words, or that it is not."""
+        """When a claim was registered, in words, or that it is not; and what its measure was."""
         entry = self.claims.get(claim.id)
         if entry is None:
             return UNREGISTERED
         if entry.digest != claim_digest(claim):
             return f"{UNREGISTERED}: changed since it was registered on {_latest(entry)}"
-        if entry.changes:
-            return "; ".join(f"changed {change.date}: {change.reason}" for change in entry.changes)
-        return f"{entry.results} results, {entry.fixed}"
+        changes = [f"changed {change.date}: {change.reason}" for change in entry.changes]
+        registered = changes or [f"{entry.results} results, {entry.fixed}"]
+        return "; ".join([*registered, *self._of_measures(claim, _latest(entry))])
+
+    def _of_measures(self, claim: Claim, date: str) -> list[str]:
+        """The changes of a claim's measures on a date or later, in words."""
+        parts = [claim, *([claim.control] if claim.control else [])]
+        return [
+            f"{name} changed {change.date}: {change.reason}"
+            for name in dict.fromkeys(part.measure for part in parts)
+            for change in self.measures.get(name, ())
+            if change.date >= date
+        ]
 
     def unregistered(self, claims: Iterable[Claim]) -> list[str]:
         """The ids of claims that are not registered, or differ from their registration."""
@@ -165,7 +197,7 @@ def register(
         dropped[name] = Dropped(date=date, reason=reason, entry=entries.pop(name))
     ordered = {name: entries[name] for name in present if name in entries}
     rest = {name: entry for name, entry in entries.items() if name not in ordered}
-    return Registration(study=registration.study, claims={**ordered, **rest}, dropped=dropped)
+    return replace(registration, claims={**ordered, **rest}, dropped=dropped)
 
 
 def _registered(entry: Entry | None, claim: Claim, date: str, reason: str, results: str) -> Entry:

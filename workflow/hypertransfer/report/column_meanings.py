@@ -67,7 +67,7 @@ CLAIMS = {
     "test": "The form of the test: `stays`, `moves`, `contrast` or `level`.",
     "verdict": "`holds`, `fails` or `undecided`.",
     "confidence": "How clearly the source states the claim.",
-    "registered": "When the claim was registered, or why it was changed since.",
+    "registered": "When the claim was registered, or why it or its measure was changed since.",
     "scale": "Scale of the runs.",
     "edition": "Edition of the study.",
     "reason": "The reason for the verdict.",
