@@ -201,6 +201,7 @@ class _Checks:
             self.problems += spending.problems(values, self._grids())
         self.runs: dict[str, list[Run]] = {}
         runs = self._check_runs()
+        self.problems += as_needed_conditions.shared_problems(self._grids(), runs)
         planned = Planned(runs, self._check_spaces(runs), self._probes(), self._read_scales)
         for part in ("figures", "claims"):
             self._check_references(part, planned)
