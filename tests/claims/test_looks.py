@@ -73,7 +73,7 @@ def test_an_undecided_claim_gets_the_next_number_of_seeds():
     (row,) = found["claims"]
     assert (row["claim"], row["seeds"], row["seconds"], row["extended"]) == ("c", 4, 18, True)
     assert 0.5 < row["chance"] < 1
-    assert "0.3 core-minutes for 10 seeds" in row["reason"]
+    assert row["reason"].endswith(" % with 10 seeds, 0.3 core-minutes")
 
 
 def test_decided_claims_and_claims_without_a_chance_get_none():
@@ -111,7 +111,7 @@ def test_the_budget_goes_to_the_highest_chance_per_second():
     near, far = (rows_of(found)[name] for name in ("near", "far"))
     assert far["chance"] > near["chance"] > 0
     assert (near["extended"], far["extended"]) == (False, True)
-    assert near["reason"].endswith("more than the 0 left of the budget")
+    assert near["reason"].endswith("more than the 0 core-minutes left of the budget")
     both = allocate(parts(claims, places, budget_seconds=2 * enough_for_one), tables)
     assert set(both["keys"]) == later("a") | later("b")
     # Ten times the seconds for the better chance: the other claim has more chance per second.
@@ -207,16 +207,22 @@ def test_a_claim_that_an_earlier_look_left_out_stays_out():
     assert rows_of(found)["d"]["reason"] == reason
 
 
-def test_a_look_before_the_last_counts_what_later_looks_may_decide():
-    far = [claim("c", "a", bar={"max": 0.6})]
-    two, three = (
-        allocate(
-            parts(far, [place("a", "c", seeds=40)], seeds=seeds), {"runs": runs(a=0.0)}
-        )["claims"][0]
-        for seeds in ([4, 5], [4, 5, 40])
-    )  # fmt: skip
-    assert three["chance"] > two["chance"]
-    assert three["seconds"] == two["seconds"] == SECONDS
+def test_a_look_before_the_last_sets_aside_the_seconds_of_later_ones():
+    claims = [claim("c", "a", bar={"max": 0.6}), claim("d", "b", bar={"max": 0.6})]
+    places = [place("a", "c", seeds=40), place("b", "d", seeds=40)]
+    tables = {"runs": runs(a=0.0, b=-0.01)}
+    alone = allocate(parts(claims, places, seeds=[4, 5], budget_seconds=99.0), tables)
+    asked = parts(claims, places, seeds=[4, 5, 40], budget_seconds=8 * SECONDS + 36 * SECONDS)
+    found = allocate(asked, tables)
+    # Five seeds hardly decide it, but forty do: the claim with the higher chance gets a fifth seed
+    # now, and the other one none, since its later seeds would exceed the budget.
+    assert found["keys"] == ["b4"]
+    assert rows_of(found)["d"]["chance"] > rows_of(alone)["d"]["chance"]
+    assert rows_of(found)["d"]["seconds"] == 36 * SECONDS
+    assert "with 40 seeds, 1.8 core-minutes" in rows_of(found)["d"]["reason"]
+    assert rows_of(found)["c"]["reason"].endswith("more than the 0 core-minutes left of the budget")
+    # A budget that is enough for a fifth seed alone buys nothing.
+    assert allocate({**asked, "budget_seconds": 9 * SECONDS}, tables)["keys"] == []
 
 
 def test_a_claim_that_cannot_be_measured_yet_gets_none():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import yaml
 from tests.studies.test_study import GOOD
 
 from hypertransfer.cli import main
 from hypertransfer.planning.load import load_plan
+from hypertransfer.storage import parquet
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.registrations import load_registration
 
@@ -50,6 +52,23 @@ def test_claims_are_listed_by_kind_with_bar_origin_and_registration(capsys):
     assert "registered: not registered" in out
     assert "claims of the paper" not in out
     assert "warning: mine: 1 of its claims are not registered as they are (stays)" in err
+
+
+def test_the_power_with_the_last_results_is_listed(capsys):
+    file = Path("results/mine/tables/claims.parquet")
+    file.parent.mkdir(parents=True)
+    rows = {"claim": ["stays", "gone"], "power": [0.834, None], "scale": ["desk", "desk"]}
+    parquet.write(pa.table(rows), file)
+    claims("mine")
+    assert "power: 83 % with the last results, of the scale desk" in capsys.readouterr().out
+    parquet.write(pa.table(rows).drop(["power"]), file)  # a table without the column
+    claims("mine")
+    assert "power" not in capsys.readouterr().out
+    file.write_bytes(b"damaged")
+    claims("mine")
+    out, err = capsys.readouterr()
+    assert "warning: results/mine/tables/claims.parquet cannot be read" in err
+    assert "power" not in out
 
 
 def test_planning_warns_of_claims_that_are_not_registered(capsys):

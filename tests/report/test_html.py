@@ -16,7 +16,8 @@ CLAIM = {
     "kind": "paper", "bar_from": "a guess", "registered": "before results, 2026-01-02",
     "bar": "≥ 0", "bar_min": 0.0, "bar_max": float("nan"), "verdict": "holds",
     "reason": "5 seeds", "confidence": "high", "value": 0.123, "low": 0.1,
-    "high": float("inf"), "unit": "octaves",
+    "high": float("inf"), "unit": "octaves", "over": "seeds", "p_value": 0.004, "p_holm": 0.012,
+    "power": float("nan"),
 }  # fmt: skip
 
 
@@ -71,6 +72,7 @@ def test_claims_and_counterparts_show_values_and_verdicts():
     assert "<td>0.12 (0.10 … open)</td>" in text
     assert "<td>a guess</td><td>before results, 2026-01-02</td>" in text
     assert '<span class="holds">holds</span>' in text
+    assert "<td>5 seeds; p 0.004 (0.012)</td>" in text
     entry = {"paper": "Fig. 1", "shows": "x", "claims": ["x"], "figures": []}
     other = {"paper": "Fig. 2", "shows": "y", "claims": [], "figures": ["f", "g"]}
     text = html.counterparts({"counterparts": [entry, other]}, claims).data
@@ -85,6 +87,8 @@ def test_the_answer_counts_verdicts():
     for part in (">2 hold<", ">1 fail<", ">0 undecided<"):
         assert part in text
     assert "Controls and our own questions: 2 hold, 0 fail, 0 undecided." in text
+    sentence = "3 of the paper&#39;s 3 claims are decided, 3 after Holm&#39;s correction"
+    assert sentence in text
     assert "Controls and our own questions: none." in html.answer(pd.DataFrame([CLAIM])).data
     assert ".holds {" in text, "the style of the notebook's tables"
 

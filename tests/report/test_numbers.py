@@ -97,3 +97,12 @@ def test_a_value_has_the_digits_that_the_bar_of_its_row_needs(empty):
     row = {"value": 0.50005788, "unit": "", "bar_min": empty, "bar_max": 0.5}
     assert numbers.measured_text(row) == "0.5001"
     assert numbers.measured_text({**row, "bar_min": 0.5, "bar_max": empty}) == "0.50"
+
+
+def test_certainty_and_needs_are_empty_where_nothing_is_known():
+    nothing = dict.fromkeys(("p_value", "p_holm", "power", "units_needed", "minutes_needed"))
+    assert numbers.certainty_text(nothing) == numbers.needed_text(nothing) == ""
+    some = {**nothing, "p_value": 0.0312, "power": 0.5, "units_needed": 9.0, "over": "groups"}
+    assert numbers.certainty_text(some) == "p 0.031, power 50 %"
+    assert numbers.needed_text(some) == "9 groups"
+    assert numbers.certainty_text({**some, "p_value": math.nan}) == "power 50 %"

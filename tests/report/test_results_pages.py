@@ -24,6 +24,8 @@ def claims() -> pd.DataFrame:
     ]
     names = ["sentence", "bar", "bar_min", "bar_max", "value", "low", "high", "verdict", "unit"]
     facts = {"scale": "desk", "edition": "2", "reason": "", "cause": "", "over": "seeds"}
+    facts |= dict.fromkeys(("units_needed", "minutes_needed", "power", "p_value"), math.nan)
+    facts["p_holm"] = math.nan
     facts |= {"kind": ["paper", "paper", "ours"], "registered": "early"}
     return pd.DataFrame(rows, columns=names).assign(**facts)
 
@@ -71,6 +73,19 @@ def test_a_verdict_that_the_interval_does_not_give_has_its_cause(claims):
     assert "| 0.28 (0.13 … open) | early | undecided (control not met) |" in text
     assert "| 0.006 (0.004 … 0.007) | early | **holds** |" in text
     assert "| undecided (too few seeds) |" in text
+
+
+def test_verdicts_have_their_p_value_power_and_what_would_decide_them(claims):
+    certainty = {"p_value": [math.nan, 0.004, 1e-6], "p_holm": [math.nan, 0.008, math.nan]}
+    needed = {"units_needed": [14.0, math.nan, math.nan], "minutes_needed": [2.5, *[math.nan] * 2]}
+    text = page_of(claims, power=[0.4, 0.834, math.nan], **certainty, **needed)
+    assert "| undecided (needs 14 seeds, 2 min more; power 40 %) |" in text
+    assert "| **holds**, p 0.004 (0.008), power 83 % |" in text
+    assert "| **fails**, p 1·10<sup>−6</sup> |" in text
+    assert (
+        "1 of the paper's 2 claims is decided, 1 after Holm's correction for their number." in text
+    )
+    assert "*p* is the p value of a verdict, in brackets after Holm" in text
 
 
 def test_a_p_value_stands_without_an_interval(claims):

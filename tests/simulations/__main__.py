@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from tests.simulations import looks
 from tests.simulations.coverage import Coverage, coverage
 from tests.simulations.scenarios import SCENARIOS
 
@@ -20,6 +21,22 @@ a bar that is equal to the truth. By chance, 95 of 100 entries of an exact 95 % 
 {low:.1f} and {high:.1f} %. [Estimators](estimators.md) explains the intervals. The column *wider*
 says why an interval covers more than it says.
 """
+
+LOOKS = """
+## With seeds as needed
+
+The same with the levels of [looks](estimators.md#looks): claims `≤ bar` are tested at several
+numbers of seeds, and undecided ones get more by the rule itself. Two claims of a kind share a
+budget that is enough to give one of them the largest number of seeds; {draws} draws of both.
+*covered*: the last interval of a claim holds the truth. On the truth, *holds* and *fails* are
+false verdicts together, of which there should be at most 5 %. Above the truth, *fails* is false
+and *holds* is right. *more seeds*: the share of claims that got more than the first number.
+"""
+
+
+def looks_section(draws: int) -> list[str]:
+    """The lines of the section on looks."""
+    return [LOOKS.format(draws=draws), *looks.table(draws)]
 
 
 def _cell(found: Coverage) -> str:
@@ -40,6 +57,7 @@ def main(draws: int) -> None:
         row = f"| `{scenario.measure}` | {scenario.text} | {' | '.join(cells)} | {scenario.wider} |"
         print(row, flush=True)
         lines.append(row)
+    lines += looks_section(draws)
     PAGE.write_text("\n".join(lines) + "\n", "utf-8")
 
 

@@ -7,8 +7,8 @@ again. `Looks` has the levels of these tests; `allocate` spends the budget.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypertransfer.analysis import prospects
@@ -17,6 +17,7 @@ from hypertransfer.analysis.looks import Looks
 from hypertransfer.analysis.tables import Tables
 from hypertransfer.claims.claim import Claim
 from hypertransfer.claims.judging import Examined, Judged, examine
+from hypertransfer.claims.outlook import minutes_text
 from hypertransfer.claims.verdicts import fault_text
 from hypertransfer.runs.scorecard import HOLDS, UNDECIDED
 
@@ -55,62 +56,92 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Option:
+    """A later number of seeds for a claim.
+
+    Attributes:
+        seeds: the number of seeds.
+        chance: the probability that so many seeds decide the claim.
+        missing: the seconds of the runs that so many seeds need, by key.
+    """
+
+    seeds: int
+    chance: float
+    missing: Mapping[str, float]
+
+    def seconds(self, chosen: Collection[str] = ()) -> float:
+        """The seconds of the missing runs that are not chosen yet."""
+        return sum(s for key, s in self.missing.items() if key not in chosen)
+
+    def is_in(self, chosen: set[str]) -> bool:
+        """Whether all missing runs are chosen."""
+        return self.missing.keys() <= chosen
+
+
+@dataclass(frozen=True)
 class Prospect:
-    """What the next seeds may do for a claim.
+    """What later seeds may do for a claim.
 
     Attributes:
         claim: the claim.
         count: the number of seeds of its estimate; 0 if it cannot be measured.
-        missing: the seconds of the runs that the next number of seeds needs, by key.
-        chance: the probability that a later number of seeds decides the claim.
-        gain: the part of the chance that belongs to the next number of seeds, times the weight.
-        reason: why there is no chance; empty if there is one.
+        options: the later numbers of seeds that have a chance to decide the claim.
+        missing: keys of the runs that the next number of seeds needs.
+        reason: why there are no options; empty if there are some.
     """
 
     claim: Claim
     count: int
-    missing: Mapping[str, float] = field(default_factory=dict)
-    chance: float = 0.0
-    gain: float = 0.0
+    options: tuple[Option, ...] = ()
+    missing: frozenset[str] = frozenset()
     reason: str = ""
 
-    def seconds(self, bought: Iterable[str] = ()) -> float:
-        """The seconds of the missing runs that are not bought yet."""
-        return sum(s for key, s in self.missing.items() if key not in bought)
+    def gain(self, chosen: set[str]) -> float:
+        """The weighted chance of a verdict with the chosen runs."""
+        chances = [option.chance for option in self.options if option.is_in(chosen)]
+        return WEIGHTS[self.claim.kind] * max(chances, default=0.0)
 
-    def row(self, keys: set[str], seeds: int, left: float) -> dict[str, Any]:
-        """The claim's entry in the decision, given the keys of the runs that will be trained.
+    def row(self, chosen: set[str], left: float) -> dict[str, Any]:
+        """The claim's entry in the decision.
 
         Args:
-            keys: keys of the runs that will be trained.
-            seeds: the next number of seeds.
+            chosen: keys of the runs for this look and those after it.
             left: the seconds that are left of the budget.
         """
-        extended = bool(self.missing) and self.missing.keys() <= keys
-        reason = self.reason
-        if not reason:
-            cost = f"{self.seconds() / 60:.2g} core-minutes"
-            reason = f"chance of a verdict {100 * self.chance:.0f} %, {cost} for {seeds} seeds"
+        extended = bool(self.missing) and self.missing <= chosen
+        shown, reason = self._shown(chosen), self.reason
+        if shown:
+            cost = minutes_text(shown.seconds() / 60)
+            reason = f"chance of a verdict {100 * shown.chance:.0f} % with {shown.seeds} seeds"
+            reason += f", {cost}"
             if not extended:
-                reason += f": more than the {max(left, 0) / 60:.2g} left of the budget"
+                reason += f": more than the {minutes_text(max(left, 0) / 60)} left of the budget"
         elif extended:
             reason += "; its runs get more seeds for other claims"
         return {
             "claim": self.claim.id,
             "seeds": self.count,
-            "chance": self.chance,
-            "seconds": self.seconds(),
+            "chance": shown.chance if shown else 0.0,
+            "seconds": shown.seconds() if shown else 0.0,
             "extended": extended,
             "reason": reason,
         }
+
+    def _shown(self, chosen: set[str]) -> Option | None:
+        """The option whose runs are chosen, the one with the most seeds; else the best one."""
+        if inside := [option for option in self.options if option.is_in(chosen)]:
+            return inside[-1]
+        return max(self.options, key=lambda o: o.chance / max(o.seconds(), ROUNDING), default=None)
 
 
 def allocate(parts: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
     """Choose the runs that get the next number of seeds at a look.
 
-    Claims are taken by the highest gain per second, as long as the budget lasts. The gain of a
-    claim is its weight times the chance of a verdict. Where a claim's runs are those of other
-    claims, too, their gains add up, and runs that were chosen cost nothing for the next claim.
+    Claims are taken by the highest gain per second, as long as the budget lasts. The gain is the
+    chance of a verdict times the weight of the claim's kind. Where claims read the same runs, their
+    gains add up, and runs that were chosen cost nothing for the next claim. If the chance belongs
+    to a number of seeds of a later look, the seconds until there are set aside. A claim that is
+    decided before leaves them to others.
 
     Args:
         parts: the parts of the job: `look`, from 1; `seeds`, the numbers of seeds;
@@ -121,7 +152,8 @@ def allocate(parts: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
 
     Returns:
         `look`; `keys` of the runs to train; and `claims`, for each claim that reads such runs its
-        seeds now, the chance and the seconds of the next ones, whether it gets them, and why.
+        seeds now, the chance and the seconds of the number of seeds that was looked at, whether it
+        gets seeds at this look, and why.
     """
     look, existing = parts["look"], frozenset(tables["runs"]["key"])
     places = [Place.parse(place) for place in parts["places"]]
@@ -134,76 +166,87 @@ def allocate(parts: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
     ]
     seconds = {key: s for place in places for key, s in place.runs}
     spent = parts["fixed_seconds"] + sum(s for key, s in seconds.items() if key in existing)
-    keys, left = _choose([p for p in found if p.gain], parts["budget_seconds"] - spent)
-    rows = [prospect.row(keys, looks.seeds[look], left) for prospect in found]
-    return {"look": look, "keys": sorted(keys), "claims": rows}
+    chosen, left = _choose(found, parts["budget_seconds"] - spent)
+    rows = [prospect.row(chosen, left) for prospect in found]
+    following = {key for p in places for key, _ in p.runs[: looks.seeds[look]]}
+    return {"look": look, "keys": sorted(chosen & following), "claims": rows}
 
 
-def _choose(waiting: Sequence[Prospect], left: float) -> tuple[set[str], float]:
-    """The keys of the runs to train, and the seconds that are left."""
-    keys: set[str] = set()
-    while waiting := [p for p in waiting if not p.missing.keys() <= keys]:
-        affordable = [p for p in waiting if p.seconds(keys) <= left + ROUNDING]
+def _choose(found: Sequence[Prospect], left: float) -> tuple[set[str], float]:
+    """The keys of the runs of this look and those after it, and the seconds that are left."""
+    chosen: set[str] = set()
+    options = [option for prospect in found for option in prospect.options]
+
+    def gain_per_second(option: Option) -> float:
+        more = chosen | option.missing.keys()
+        gain = sum(p.gain(more) - p.gain(chosen) for p in found)
+        return gain / max(option.seconds(chosen), ROUNDING)
+
+    while True:
+        options = [option for option in options if not option.is_in(chosen)]
+        affordable = [option for option in options if option.seconds(chosen) <= left + ROUNDING]
         if not affordable:
-            break
-        best = max(affordable, key=lambda p: _gain(p, waiting, keys) / max(p.seconds(keys), 1e-9))
-        left -= best.seconds(keys)
-        keys |= best.missing.keys()
-    return keys, left
-
-
-def _gain(chosen: Prospect, waiting: Iterable[Prospect], keys: set[str]) -> float:
-    """The gains of all claims that have their runs once one claim has."""
-    there = keys | chosen.missing.keys()
-    return sum(p.gain for p in waiting if p.missing.keys() <= there)
+            return chosen, left
+        best = max(affordable, key=gain_per_second)
+        left -= best.seconds(chosen)
+        chosen |= best.missing.keys()
 
 
 def _prospect(
     claim: Claim, look: int, looks: Looks, places: Sequence[Place],
     existing: frozenset[str], tables: Tables,
 ) -> Prospect:  # fmt: skip
-    """What the next seeds may do for a claim, which reads runs of the given places."""
+    """What later seeds may do for a claim, which reads runs of the given places."""
     try:
         examined = examine(claim, tables, looks)
     except (ArithmeticError, LookupError, ValueError) as error:
         return Prospect(claim, 0, reason=f"it cannot be measured: {fault_text(claim, error)}")
-    estimate = examined.own.measurement.estimate
     # A place of which rounds have not trained the first seeds is not a part of the sweep.
     places = [place for place in places if place.has(looks.seeds[0], existing)]
     present, following = looks.seeds[look - 1], looks.seeds[look]
+    missing = _missing(places, following, existing)
+    nothing = Prospect(claim, examined.own.measurement.estimate.count, missing=frozenset(missing))
+    if not missing:
+        return replace(nothing, reason="there are no more seeds of its runs")
+    if not all(place.has(present, existing) for place in places):
+        reason = f"its runs have fewer than {present} seeds since an earlier look"
+        return replace(nothing, reason=reason)
+    options = tuple(
+        Option(seeds, chance, _missing(places, seeds, existing))
+        for seeds, chance in _chances(examined, look, looks).items()
+        if chance >= LEAST_CHANCE
+    )
+    reason = "" if options else _no_chance(examined, looks.seeds[-1])
+    return replace(nothing, options=options, reason=reason)
+
+
+def _missing(places: Iterable[Place], seeds: int, existing: frozenset[str]) -> dict[str, float]:
+    """The seconds of the runs of places that so many seeds need and that did not run, by key."""
     missing: dict[str, float] = {}
     for place in places:
-        missing |= place.missing(following, existing)
-    base = Prospect(claim, estimate.count, missing)
-    chances = _chances(examined, look, looks)
-    shares = {n: x * (following - present) / (n - present) for n, x in chances.items()}
-    best = max(shares, key=lambda n: shares[n])
-    if reason := _no_chance(examined, chances[best], best):
-        return replace(base, chance=chances[best], reason=reason)
-    if not missing or not all(place.has(present, existing) for place in places):
-        reason = f"its runs have fewer than {present} seeds since an earlier look"
-        reason = reason if missing else "there are no more seeds of its runs"
-        return Prospect(claim, estimate.count, reason=reason)
-    gain = WEIGHTS[claim.kind] * shares[best]
-    return Prospect(claim, estimate.count, missing, chances[best], gain)
+        missing |= place.missing(seeds, existing)
+    return missing
 
 
-def _no_chance(examined: Examined, chance: float, seeds: int) -> str:
-    """Why more seeds are of no use to a claim; empty if they may be."""
-    verdict, over = examined.judgement.verdict, examined.own.measurement.estimate.over
+def _no_chance(examined: Examined, seeds: int) -> str:
+    """Why more seeds are of no use to a claim."""
+    verdict, estimate = examined.judgement.verdict, examined.own.measurement.estimate
     if verdict != UNDECIDED:
         return f"it {verdict}"
-    if over != "seeds":
-        return f"its interval is over {over}, to which seeds do not add"
-    if chance < LEAST_CHANCE:
-        caveat = examined.own.measurement.estimate.caveat
-        text = f"the chance that {seeds} seeds decide it is below {100 * LEAST_CHANCE:.0f} %"
-        return f"{text}; {caveat}" if caveat else text
-    return ""
+    if estimate.over != "seeds":
+        return f"its interval is over {estimate.over}, to which seeds do not add"
+    text = f"the chance that {seeds} seeds decide it is below {100 * LEAST_CHANCE:.0f} %"
+    return f"{text}; {estimate.caveat}" if estimate.caveat else text
 
 
 def _chances(examined: Examined, look: int, looks: Looks) -> dict[int, float]:
-    """The chance that each later number of seeds decides a claim and its control."""
+    """The chance that each later number of seeds decides a claim, and that its control holds.
+
+    Empty if the claim is decided, or if its units are not seeds.
+    """
+    own = examined.own.measurement.estimate
+    if examined.judgement.verdict != UNDECIDED or own.over != "seeds":
+        return {}
     chances = {}
     for number in looks.seeds[look:]:
         more = number - looks.seeds[look - 1]

@@ -10,6 +10,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from hypertransfer.analysis.numerals import percent
 from hypertransfer.catalogue.config_schemas import scales
 from hypertransfer.claims import reach
 from hypertransfer.claims.bars import bar_text
@@ -21,6 +24,7 @@ from hypertransfer.planning.jobs import RESULTS
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError, known_names
 from hypertransfer.runs.scorecard import KINDS
+from hypertransfer.storage import parquet
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.main_config import main_config, studies_folder
 from hypertransfer.studies.registrations import save_registration
@@ -58,17 +62,38 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def listing(plan: StudyPlan) -> str:
-    """The claims of a study, by kind: id, form of the test, bar with its origin, registration."""
+    """The claims of a study, by kind: form of the test, bar and its origin, registration, power."""
+    power = last_power(plan.name)
     lines = [f"{plan.name}: {len(plan.study.claims)} claims"]
     for kind, title in KINDS.items():
         claims = [claim for claim in plan.study.claims if claim.kind == kind]
         if claims:
             lines += ["", f"{title} ({len(claims)})"]
-            lines += [line for claim in claims for line in _claim_lines(plan, claim)]
+            lines += [line for claim in claims for line in _claim_lines(plan, claim, power)]
     return "\n".join(lines)
 
 
-def _claim_lines(plan: StudyPlan, claim: Claim) -> Iterator[str]:
+def last_power(name: str) -> dict[str, str]:
+    """The power of claims with the last results of a study, in words, by id.
+
+    Claims whose source has no number, and studies without results, have none.
+    """
+    file = RESULTS / name / "tables" / "claims.parquet"
+    if not file.exists():
+        return {}
+    try:
+        table = parquet.read(file, ("claim", "power", "scale")).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        print(f"warning: {file} cannot be read: {error}", file=sys.stderr)
+        return {}
+    return {
+        row["claim"]: f"{percent(row['power'])} with the last results, of the scale {row['scale']}"
+        for row in table
+        if row.get("power") is not None  # null, or a table from before there was the column
+    }
+
+
+def _claim_lines(plan: StudyPlan, claim: Claim, power: Mapping[str, str]) -> Iterator[str]:
     measure = measures()[claim.measure]
     unit = measure.unit if claim.unit is None else claim.unit
     yield (
@@ -80,7 +105,10 @@ def _claim_lines(plan: StudyPlan, claim: Claim) -> Iterator[str]:
         ("source", claim.source),
         ("bar from", claim.bar_from),
         ("registered", plan.registration.status(claim)),
+        ("power", power.get(claim.id, "")),
     ):
+        if not text:
+            continue
         wrapped = textwrap.wrap(f"{label}: {text}", WIDTH - 4, subsequent_indent="  ")
         yield from (f"    {line}" for line in wrapped)
 

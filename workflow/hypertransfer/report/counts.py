@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from hypertransfer.runs.scorecard import FAILS, HOLDS, UNDECIDED, VERDICTS
+from hypertransfer.analysis.intervals import LEVEL
+from hypertransfer.runs.scorecard import FAILS, HOLDS, PAPER, UNDECIDED, VERDICTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +21,28 @@ def counts(claims: pd.DataFrame, kinds: Collection[str]) -> dict[str, int]:
     """
     verdicts = claims["verdict"][claims["kind"].isin(kinds)]
     return {verdict: int((verdicts == verdict).sum()) for verdict in VERDICTS}
+
+
+def decided(claims: pd.DataFrame) -> tuple[int, int, int]:
+    """How many claims of the paper there are, are decided, and are decided after Holm.
+
+    A claim is decided after Holm if its corrected p value is at most the error of an interval.
+    """
+    of_paper = claims[claims["kind"] == PAPER]
+    error = 1 - LEVEL + 1e-9  # rounding
+    verdicts, after_holm = of_paper["verdict"] != UNDECIDED, of_paper["p_holm"] <= error
+    return len(of_paper), int(verdicts.sum()), int((verdicts & after_holm).sum())
+
+
+def decided_in_words(claims: pd.DataFrame) -> str:
+    """The sentence on `decided`; empty if the paper has no claims."""
+    total, verdicts, after_holm = decided(claims)
+    if not total:
+        return ""
+    return (
+        f"{verdicts} of the paper's {total} claims {'is' if verdicts == 1 else 'are'} decided, "
+        f"{after_holm} after Holm's correction for their number."
+    )
 
 
 def in_words(numbers: Mapping[str, int]) -> str:

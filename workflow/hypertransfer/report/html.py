@@ -18,15 +18,17 @@ from hypertransfer.analysis.numerals import minus_signs, percent
 from hypertransfer.figures.labels import NAMES
 from hypertransfer.parameterisation.algebra import SYMBOLS, Parameterisation, Power, Role
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
-from hypertransfer.report.counts import WORDS, counts, in_words
+from hypertransfer.report.counts import WORDS, counts, decided_in_words, in_words
 from hypertransfer.report.duration import duration
-from hypertransfer.report.numbers import measured_text, value_text
+from hypertransfer.report.numbers import certainty_text, measured_text, value_text
 from hypertransfer.report.rendering import fragment, render
 from hypertransfer.runs.scorecard import OTHERS, PAPER
 
 CLAIMS_CAPTION = (
     f"Values with {percent(LEVEL)} intervals over seeds, or over what the column “why” names; the "
-    "column “registered” says when claim and bar were fixed"
+    "column “registered” says when claim and bar were fixed. Where runs get seeds as needed, “why” "
+    "names the level. “p” is the p value of a verdict, in brackets corrected by Holm for the "
+    "number of the paper’s claims; “power” is the probability to hold if the paper’s value is true"
 )
 ROLE_NAMES = {
     Role.INPUT: "input",
@@ -119,7 +121,7 @@ def claims_markup(claims: pd.DataFrame) -> Markup:
                 "registered": claim["registered"],
                 "here": value_text(claim),
                 "verdict": fragment("verdict", claim["verdict"]),
-                "why": claim["reason"],
+                "why": "; ".join(filter(None, (claim["reason"], certainty_text(claim)))),
             }
         )
     return fragment("table", rows, CLAIMS_CAPTION)
@@ -159,7 +161,15 @@ def answer(claims: pd.DataFrame) -> HTML:
     of_paper, others = counts(claims, [PAPER]), counts(claims, OTHERS)
     parts = [(verdict, count, WORDS[verdict]) for verdict, count in of_paper.items()]
     total = sum(of_paper.values())
-    return _html(render("answer.html", total=total, counts=parts, others=in_words(others)))
+    return _html(
+        render(
+            "answer.html",
+            total=total,
+            counts=parts,
+            decided=decided_in_words(claims),
+            others=in_words(others),
+        )
+    )
 
 
 def runs_table(runs: pd.DataFrame) -> HTML:

@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from hypertransfer.analysis.numerals import percent
 from hypertransfer.claims.bars import P_VALUE, longer_texts, text_on_side
+from hypertransfer.report.duration import duration
 
 
 def number_text(value: float | None, unit: str, bar: Mapping[str, float] | None = None) -> str:
@@ -39,6 +41,33 @@ def value_text(claim: Mapping[str, Any]) -> str:
     unit, bar = claim["unit"], _bar(claim)
     low, high = (number_text(claim[name], unit, bar) for name in ("low", "high"))
     return measured_text(claim) + ("" if unit == P_VALUE else f" ({low} … {high})")
+
+
+def certainty_text(claim: Mapping[str, Any]) -> str:
+    """The p value of a verdict, Holm's in brackets, and the power, of a row of the table of claims.
+
+    Such as `p 0.004 (0.02), power 83 %`; empty if none is known.
+    """
+    p, corrected, power = (claim[name] for name in ("p_value", "p_holm", "power"))
+    parts = []
+    if not _is_missing(p):
+        parts.append(f"p {p:.2g}" + ("" if _is_missing(corrected) else f" ({corrected:.2g})"))
+    if not _is_missing(power):
+        parts.append(f"power {percent(power)}")
+    return ", ".join(parts)
+
+
+def needed_text(claim: Mapping[str, Any]) -> str:
+    """What would decide an undecided claim, such as `14 seeds, 3 min more`; empty if not known."""
+    units, minutes = claim["units_needed"], claim["minutes_needed"]
+    if _is_missing(units):
+        return ""
+    more = "" if _is_missing(minutes) else f", {duration(60 * minutes)} more"
+    return f"{units:.0f} {claim['over']}{more}"
+
+
+def _is_missing(value: float | None) -> bool:
+    return value is None or math.isnan(value)
 
 
 def _bar(claim: Mapping[str, Any]) -> dict[str, float]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from hypertransfer.analysis.intervals import LEVEL
 from hypertransfer.analysis.numerals import percent
-from hypertransfer.report.counts import counts
+from hypertransfer.report.counts import counts, decided_in_words
 from hypertransfer.report.markdown import code, joined, numerals, page, table, typeset
-from hypertransfer.report.numbers import value_text
+from hypertransfer.report.numbers import certainty_text, needed_text, value_text
 from hypertransfer.runs.scorecard import KINDS, UNDECIDED, VERDICTS
 from hypertransfer.spaces.tasks import sources
 
@@ -22,7 +22,10 @@ RULE = (
     "([all reasons](../concepts.md#claim-and-verdict)). Intervals are {level} intervals "
     "over {units}; [Estimators](../reference/estimators.md) says how often they cover the truth. "
     "{nouns}An end of an interval is *open* where the runs do not bound it. "
-    "[Claims](../reference/claims.md) explains the kinds and the column *registered*. "
+    "[Claims](../reference/claims.md) explains the kinds and the column *registered*, and "
+    "[how sure verdicts are](../reference/claims.md#certainty): *p* is the p value of a verdict, "
+    "in brackets after Holm, *power* the probability to hold if the paper's value is true, and "
+    "*needs* the number of {units} that decides a claim if values stay. "
     "[Words](../concepts.md#words) explains the terms and symbols; the study's report says why "
     "each verdict fell as it did."
 )
@@ -57,6 +60,7 @@ def scorecard_page(
         f"Scorecard: {title}",
         f"[What the study asks](../studies/{study}.md). {_rule(claims['over'], suites)}",
         table(("kind", "claims", *VERDICTS), [_count_row(claims, kind) for kind in kinds]),
+        decided_in_words(claims),
         "## Made with",
         table(("fact", "value"), provenance.items()),
         "## Claims",
@@ -77,7 +81,7 @@ def _claims_table(claims: pd.DataFrame, kind: str) -> str:
             numerals(claim["bar"]),
             numerals(value_text(claim)),
             claim["registered"],
-            verdict_text(claim["verdict"], claim["cause"]),
+            numerals(verdict_text(claim)),
         )
         for claim in claims[claims["kind"] == kind].to_dict("records")
     ]
@@ -105,14 +109,18 @@ def provenance(
     }
 
 
-def verdict_text(verdict: str, cause: str) -> str:
-    """A verdict, bold where one was reached.
+def verdict_text(claim: Mapping[str, Any]) -> str:
+    """The verdict of a row of the table of claims, bold where one was reached, with its p value.
 
-    `cause` is why a claim is undecided, if the cause is its control or too few seeds; else empty.
+    An undecided claim has the cause, if that is its control or too few seeds, and what would decide
+    the claim.
     """
+    verdict, certainty = claim["verdict"], certainty_text(claim)
     if verdict != UNDECIDED:
-        return f"**{verdict}**"
-    return f"{verdict} ({cause})" if cause else verdict
+        return ", ".join(filter(None, (f"**{verdict}**", certainty)))
+    needed = needed_text(claim)
+    about = filter(None, (claim["cause"], needed and f"needs {needed}", certainty))
+    return f"{verdict} ({text})" if (text := "; ".join(about)) else verdict
 
 
 def _rule(over: Iterable[str], suites: Mapping[str, Mapping[str, Any]]) -> str:
