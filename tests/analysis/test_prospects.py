@@ -59,6 +59,12 @@ def test_a_step_of_the_grid_is_told_from_the_noise():
 
     found = precision(*(over_seeds(statistic, 4, level=x) for x in (0.95, NARROW)))
     assert (found.below.fixed, found.above.fixed) == pytest.approx((0.25, 0.5))
+    whole = precision(*(over_seeds(statistic, 4, level=x) for x in (0.95, NARROW)), shrinks=True)
+    assert whole.below.fixed == whole.above.fixed == 0
+    for n in (4, 9):
+        t = stats.t.ppf(0.975, [3, n - 1])
+        expected = found.above.distance(4, 0.95) * t[1] / t[0] * math.sqrt(4 / n)
+        assert whole.above.distance(n, 0.95) == pytest.approx(expected)
     assert found.above.deviation == pytest.approx(values.std(ddof=1))
 
 

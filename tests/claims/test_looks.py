@@ -111,7 +111,7 @@ def test_the_budget_goes_to_the_highest_chance_per_second():
     near, far = (rows_of(found)[name] for name in ("near", "far"))
     assert far["chance"] > near["chance"] > 0
     assert (near["extended"], far["extended"]) == (False, True)
-    assert near["reason"].endswith("more than the 0 left of the budget")
+    assert near["reason"].endswith("more than the 0 core-minutes left of the budget")
     both = allocate(parts(claims, places, budget_seconds=2 * enough_for_one), tables)
     assert set(both["keys"]) == later("a") | later("b")
     # Ten times the seconds for the better chance: the other claim has more chance per second.
@@ -220,7 +220,7 @@ def test_a_look_before_the_last_sets_aside_the_seconds_of_later_ones():
     assert rows_of(found)["d"]["chance"] > rows_of(alone)["d"]["chance"]
     assert rows_of(found)["d"]["seconds"] == 36 * SECONDS
     assert "with 40 seeds, 1.8 core-minutes" in rows_of(found)["d"]["reason"]
-    assert rows_of(found)["c"]["reason"].endswith("more than the 0 left of the budget")
+    assert rows_of(found)["c"]["reason"].endswith("more than the 0 core-minutes left of the budget")
     # A budget that is enough for a fifth seed alone buys nothing.
     assert allocate({**asked, "budget_seconds": 9 * SECONDS}, tables)["keys"] == []
 

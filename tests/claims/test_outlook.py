@@ -208,6 +208,21 @@ def test_reasons_say_why_no_number_of_seeds_decides(monkeypatch):
     assert "both ends are open, which more seeds alone may not change" in reason
 
 
+def test_an_interval_that_shrinks_as_a_whole_leaves_no_part(monkeypatch):
+    def step(tables, level):
+        found = MEASURES["mean"].function(tables, level)
+        return Estimate(found.value, found.low - 0.3, found.high + 0.3, found.count)
+
+    needed = []
+    for shrinks in (False, True):
+        monkeypatch.setitem(MEASURES, "step", Measure(step, "", shrinks=shrinks))
+        needed.append(undecided({"max": MEAN + 0.2}, tables(), measure="step")[1])
+    assert needed[0] is None
+    assert needed[1] > 5
+    assert verdicts.measures()["sharpness_spread"].shrinks
+    assert not verdicts.measures()["optimum_shift"].shrinks
+
+
 def test_a_control_needs_its_seeds_too():
     control = {"measure": "mean", "where": {"place": "b"}, "bar": {"min": 1}}
     held = {"bar": {"max": 2}, "control": control}

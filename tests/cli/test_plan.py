@@ -1,11 +1,15 @@
-"""`hypertransfer plan` says what the next round of an adaptive grid runs, and why."""
+"""`hypertransfer plan` says what the next round or look runs, and why."""
 
 from __future__ import annotations
 
+import json
 import re
 
 from tests.support.adaptive import adaptive_study
+from tests.support.looks import look_study
 from tests.support.project import Project, output_of
+
+from hypertransfer.cli import main
 
 
 def test_the_next_round_is_said_with_its_reasons(tmp_path, monkeypatch, capsys):
@@ -17,3 +21,43 @@ def test_the_next_round_is_said_with_its_reasons(tmp_path, monkeypatch, capsys):
     assert "optimizer sgd, shape.width 4  first round: 5 values from 0.03125 up" in text
     assert re.search(r"mine +sweep +at most \d+ ", text)
     assert "     8  mine, sweep: not run yet" in text
+
+
+def test_the_next_look_is_said_with_its_bounds_and_the_last_one_with_its_reasons(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    project = Project(tmp_path, tmp_path / "store")
+    project.write({**look_study(), "study": "mine"})
+    text = output_of(capsys, "plan")
+    assert "mine: next is look 1 of 2, at 3 seeds; looks add at most 12 runs (at most" in text
+    assert "looks may add runs and probes of at most" in text
+    assert "    12  mine, sweep: not run yet" in text
+    look = project.plan().looks.allocations[0].file
+    (tmp_path / look).parent.mkdir(parents=True)
+    row = {"claim": "wider-is-better", "seeds": 3, "extended": False, "reason": "it holds"}
+    (tmp_path / look).write_text(json.dumps({"look": 1, "keys": [], "claims": [row]}))
+    text = output_of(capsys, "plan")
+    assert "mine: next is look 2 of 2, at 4 seeds" in text
+    assert "  wider-is-better  3 seeds, no more  it holds" in text
+
+
+def test_a_damaged_entry_or_look_does_not_stop_the_plan(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    project = Project(tmp_path, tmp_path / "store")
+    project.write({**look_study(), "study": "mine"})
+    project.fill()
+    plan = project.plan()
+    for entry in (tmp_path / "store").rglob("run.json"):
+        entry.write_text("{")
+    text = output_of(capsys, "plan")
+    assert "next is look 1 of 2" in text
+    assert (tmp_path / plan.looks.allocations[0].file).read_bytes() == b""
+
+
+def test_a_budget_below_what_surely_runs_is_a_warning(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    project = Project(tmp_path, tmp_path / "store")
+    project.write({**look_study(core_minutes=1e-4), "study": "mine"})
+    assert main.main(["plan"]) == 0
+    assert "warning: mine: `spending.core_minutes` is 0.0001, and" in capsys.readouterr().err

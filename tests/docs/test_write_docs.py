@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -47,6 +48,9 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
         "bar": "≤ 1 octave",
         "bar_min": None,
         "bar_max": 1.0,
+        **dict.fromkeys(("units_needed", "minutes_needed", "power"), math.nan),
+        "p_value": 0.004,
+        "p_holm": 0.008,
         "value": 0.5,
         "low": 0.25,
         "high": 0.75,
@@ -75,7 +79,8 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
     pages = dict(write_docs.result_pages())
     assert set(pages) == {"scorecards/moe_mup.md", "speed.md"}
     card = pages["scorecards/moe_mup.md"]
-    assert "| The rate stays. | ≤ 1 octave | 0.50 (0.25 … 0.75) | early | **holds** |" in card
+    verdict = "**holds**, p 0.004 (0.008)"
+    assert f"| The rate stays. | ≤ 1 octave | 0.50 (0.25 … 0.75) | early | {verdict} |" in card
     assert "| commits | 0123456789ab |" in card
     assert "| runs | 1 |" in card
     assert "| a step | 1 | 2 | 0.5 | 1 | met | s |" in pages["speed.md"]

@@ -32,7 +32,8 @@ CARD = pd.DataFrame(
     [{"study": "mine", "claim": "x", "sentence": EVIL, "source": EVIL, "paper_value": EVIL,
       "kind": "paper", "bar_from": EVIL, "registered": EVIL,
       "bar": EVIL, "bar_min": 0.0, "bar_max": None, "verdict": "fails", "reason": EVIL,
-      "confidence": "low", "value": 1.0, "low": 0.0, "high": 2.0, "unit": ""}]
+      "confidence": "low", "value": 1.0, "low": 0.0, "high": 2.0, "unit": "",
+      "over": EVIL, "p_value": 0.01, "p_holm": 0.02, "power": 0.5}]
 )  # fmt: skip
 
 

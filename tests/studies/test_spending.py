@@ -203,3 +203,24 @@ def test_a_suite_takes_no_runs_of_a_grid_with_seeds_as_needed(tmp_path):
 
     found = problems(tmp_path, change)
     assert any("suites.own" in one for one in found)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "refused"), [([0, 1], False), ([1, 3], True), ("as_needed", False)]
+)
+def test_another_grid_lists_no_run_whose_seed_is_as_needed(tmp_path, seeds, refused):
+    def change(made):
+        axes = {"shape.width": [4], "lr": [0.1], "seed": seeds}
+        made["figures"] = []
+        made["grids"]["fixed"] = {"base": made["grids"]["sweep"]["base"], "axes": axes}
+
+    found = problems(tmp_path, change)
+    assert (
+        any(
+            "grids.sweep.axes.seed" in one
+            and "the grid fixed lists the same run with the seed 3" in one
+            for one in found
+        )
+        is refused
+    )
+    assert bool(found) is refused

@@ -97,6 +97,7 @@ def precision(
     level: float = LEVEL,
     log: bool = False,
     bounds: tuple[float, float] = (-math.inf, math.inf),
+    shrinks: bool = False,
 ) -> Precision | None:
     """The precision of an estimate; None if there is no value, or no end of its interval is known.
 
@@ -111,6 +112,7 @@ def precision(
         log: whether the interval is one of the logarithm, as that of a ratio.
         bounds: the values that the quantity can have at all. The distance to an end that lies on a
             bound says nothing on the noise: that of the other end is taken.
+        shrinks: whether no part of the interval stays, so that c is 0.
     """
     if wide.count < FEWEST or not math.isfinite(wide.value) or (log and wide.value <= 0):
         return None
@@ -118,7 +120,9 @@ def precision(
     value, least, most = (scale(x) for x in (wide.value, *bounds))
     levels = (level, NARROW)
     ends = [[scale(getattr(x, name)) for x in (wide, narrow)] for name in ("low", "high")]
-    below, above = (_side([abs(value - end) for end in two], wide.count, levels) for two in ends)
+    below, above = (
+        _side([abs(value - end) for end in two], wide.count, levels, shrinks) for two in ends
+    )
     if OPEN_SIDE == below == above:
         return None
     if ends[0][0] <= least and math.isfinite(least):
@@ -128,7 +132,7 @@ def precision(
     return Precision(value, wide.count, below, above, log)
 
 
-def _side(distances: list[float], count: int, levels: tuple[float, float]) -> Side:
+def _side(distances: list[float], count: int, levels: tuple[float, float], shrinks: bool) -> Side:
     """The side whose ends are at these distances at two levels, the larger first."""
     far, near = distances
     if not math.isfinite(far):
@@ -136,7 +140,7 @@ def _side(distances: list[float], count: int, levels: tuple[float, float]) -> Si
     t_far, t_near = (quantile(level, count - 1) for level in levels)
     error = max(far - near, 0.0) / (t_far - t_near)
     fixed = far - t_far * error
-    if fixed < 1e-9 * far:  # also where the distance grows faster than t
+    if shrinks or fixed < 1e-9 * far:  # also where the distance grows faster than t
         fixed, error = 0.0, far / t_far
     return Side(fixed, error * math.sqrt(count))
 

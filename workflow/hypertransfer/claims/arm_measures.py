@@ -95,7 +95,7 @@ def rise_advantage(
     return estimate.with_caveats(note, left_out)
 
 
-@measure("%", schemas=MEASURED, values=Range(least=0, contrast=True))
+@measure("%", schemas=MEASURED, values=Range(least=0, contrast=True), shrinks=True)
 def arms_range(
     tables: Tables,
     level: float,

@@ -17,6 +17,7 @@ from hypertransfer.analysis.looks import Looks
 from hypertransfer.analysis.tables import Tables
 from hypertransfer.claims.claim import Claim
 from hypertransfer.claims.judging import Examined, Judged, examine
+from hypertransfer.claims.outlook import minutes_text
 from hypertransfer.claims.verdicts import fault_text
 from hypertransfer.runs.scorecard import HOLDS, UNDECIDED
 
@@ -110,11 +111,11 @@ class Prospect:
         extended = bool(self.missing) and self.missing <= chosen
         shown, reason = self._shown(chosen), self.reason
         if shown:
-            cost = f"{shown.seconds() / 60:.2g} core-minutes"
+            cost = minutes_text(shown.seconds() / 60)
             reason = f"chance of a verdict {100 * shown.chance:.0f} % with {shown.seeds} seeds"
             reason += f", {cost}"
             if not extended:
-                reason += f": more than the {max(left, 0) / 60:.2g} left of the budget"
+                reason += f": more than the {minutes_text(max(left, 0) / 60)} left of the budget"
         elif extended:
             reason += "; its runs get more seeds for other claims"
         return {

@@ -67,6 +67,7 @@ class Measure:
         schemas: schemas of options, which replace those in `SHARED`.
         values: the values that the measure can have.
         complete: whether a seed counts only if it ran every value of the swept axis.
+        shrinks: whether the whole interval shrinks with the number of seeds (see `measure`).
     """
 
     function: Callable[..., Estimate]
@@ -75,6 +76,7 @@ class Measure:
     schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     values: Range = UNBOUNDED
     complete: bool = False
+    shrinks: bool = False
 
     @property
     def options(self) -> Mapping[str, object]:
@@ -127,6 +129,7 @@ def measure(
     schemas: Mapping[str, Mapping[str, Any]] | None = None,
     values: Range = UNBOUNDED,
     complete: bool = False,
+    shrinks: bool = False,
 ) -> Callable[[Callable[..., Estimate]], Callable[..., Estimate]]:
     """A decorator that registers a function under its name.
 
@@ -143,13 +146,16 @@ def measure(
         values: the values that the measure can have, against which planning checks bars.
         complete: whether a seed counts only if it ran every value of the swept axis, which a grid
             that finds the axis does not promise.
+        shrinks: whether the whole interval shrinks with the number of seeds. Otherwise the interval
+            at two levels tells how far the part that stays reaches, such as a step of the grid.
+            That is wrong for intervals whose width does not grow as Student's t with the level.
 
     How a measure tells runs apart (`Measure.distinct`) follows from the names of its options.
     """
 
     def register(function: Callable[..., Estimate]) -> Callable[..., Estimate]:
         MEASURES[function.__name__] = Measure(
-            function, unit, table, schemas or {}, values, complete
+            function, unit, table, schemas or {}, values, complete, shrinks
         )
         return function
 

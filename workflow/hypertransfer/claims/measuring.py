@@ -59,6 +59,7 @@ class Measurement:
             level=self.level,
             log=measure.is_ratio,
             bounds=measure.bounds(self.part.options),
+            shrinks=measure.shrinks,
         )
 
 

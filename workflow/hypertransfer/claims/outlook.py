@@ -56,9 +56,14 @@ def outlook(examined: Examined, tables: Tables, looks: Looks) -> Outlook:
     count, over = own.estimate.count, own.estimate.over
     seconds = seconds_per_seed(claim, tables) if over == "seeds" else None
     minutes = None if seconds is None else (needed - count) * seconds / 60
-    cost = "" if minutes is None else f" ({minutes:.2g} core-minutes more)"
+    cost = "" if minutes is None else f" ({minutes_text(minutes)} more)"
     text = f"about {needed} {over} in place of {count} would decide it if values stay{cost}"
     return Outlook(needed, minutes, chance, words=text)
+
+
+def minutes_text(minutes: float) -> str:
+    """Core-minutes in words, such as 0.25 core-minutes or 312 core-minutes."""
+    return f"{minutes:.0f} core-minutes" if minutes >= 10 else f"{minutes:.2g} core-minutes"
 
 
 def power(claim: Claim, own: Measurement) -> float | None:

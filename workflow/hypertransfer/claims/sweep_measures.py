@@ -121,7 +121,7 @@ def stable_lr_shift(
     return _of_sweeps(tables, size, loss, estimator, caveats, axis, complete=True)
 
 
-@measure("loss", values=Range(least=0, unmoved=0))
+@measure("loss", values=Range(least=0, unmoved=0), shrinks=True)
 def transfer_regret(
     tables: Tables, level: float, *, size: str = "shape.width", loss: str = "final_loss"
 ) -> Estimate:
@@ -164,7 +164,7 @@ def transfer_gain(
     return _of_sweeps(tables, size, loss, estimator, _regret_caveats)
 
 
-@measure("seed σ", values=Range(least=0, unmoved=0))
+@measure("seed σ", values=Range(least=0, unmoved=0), shrinks=True)
 def transfer_regret_sigma(
     tables: Tables, level: float, *, size: str = "shape.width", loss: str = "final_loss"
 ) -> Estimate:

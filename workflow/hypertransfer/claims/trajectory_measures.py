@@ -26,7 +26,7 @@ SHARES: Mapping[str, tuple[float, float]] = {
 }  # fmt: skip
 
 
-@measure("×", values=Range(least=1, unmoved=1))
+@measure("×", values=Range(least=1, unmoved=1), shrinks=True)
 def sharpness_spread(
     tables: Tables,
     level: float,
@@ -110,7 +110,7 @@ def size_exponent(
     return _of_paths(tables, size, quantity, probe, _over_seeds(statistic, level))
 
 
-@measure("", values=Range(unmoved=0))
+@measure("", values=Range(unmoved=0), shrinks=True)
 def gap_size_exponent(
     tables: Tables,
     level: float,
@@ -140,7 +140,7 @@ def gap_size_exponent(
     )
 
 
-@measure("", values=Range(unmoved=0))
+@measure("", values=Range(unmoved=0), shrinks=True)
 def gap_growth(
     tables: Tables,
     level: float,

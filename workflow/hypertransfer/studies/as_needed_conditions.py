@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from hypertransfer.catalogue.run_identity import RunIdentities
 from hypertransfer.claims.families import measures
 from hypertransfer.runs.conditions import is_bounds
 from hypertransfer.runs.problem import NO_VALUE, Problem
@@ -12,7 +13,7 @@ from hypertransfer.studies.grid import Grid
 from hypertransfer.studies.placed_run import Run
 from hypertransfer.studies.planned import Planned, selects
 from hypertransfer.studies.references import parts_with_conditions
-from hypertransfer.studies.spending import SEED, has_needed_seeds, numbers_at
+from hypertransfer.studies.spending import SEED, has_needed_seeds, is_sure, numbers_at
 
 Point = Mapping[str, Any]
 
@@ -78,3 +79,42 @@ def _unsure(where: Mapping[str, Any], grid: Grid, points: Iterable[Point]) -> st
                 named = "a seed within the bounds" if is_bounds(value) else f"seed {value}"
                 return f"{named} may never run: name seeds below {first}, which always run"
     return ""
+
+
+def shared_problems(
+    grids: Mapping[str, Grid], runs: Mapping[str, Sequence[Run]]
+) -> Iterator[Problem]:
+    """Problems of runs that one grid may run as needed, and that another grid lists.
+
+    Looks count a run once, by its key. If another grid had run some of the further seeds of a
+    place, the look could not tell whether the place has them.
+    """
+    identities = RunIdentities()
+    firsts = [numbers[0] for name in runs for numbers in _numbers_of(grids, name, runs)]
+    least = min(firsts, default=None)
+    listed: dict[Hashable, str] = {}
+    for name, members in runs.items() if least is not None else ():
+        for run in members if name in grids else ():
+            if run.spec.seed >= least and not numbers_at(grids[name], run.point):
+                listed.setdefault(identities.of(run.spec), name)
+    for name, members in runs.items() if listed else ():
+        for run in members if name in grids else ():
+            if is_sure(grids[name], run.point):
+                continue
+            if other := listed.get(identities.of(run.spec)):
+                first = numbers_at(grids[name], run.point)[0]
+                text = (
+                    f"is as needed, and the grid {other} lists the same run with the seed "
+                    f"{run.spec.seed}: write `seed: as_needed` there, too, or list only seeds "
+                    f"below {first}"
+                )
+                yield Problem(("grids", name, "axes", SEED), NO_VALUE, text)
+                break
+
+
+def _numbers_of(
+    grids: Mapping[str, Grid], name: str, runs: Mapping[str, Sequence[Run]]
+) -> Iterator[Sequence[int]]:
+    """The numbers of seeds at the points of a grid that has them as needed."""
+    if name in grids and has_needed_seeds(grids[name]):
+        yield from filter(None, (numbers_at(grids[name], run.point) for run in runs[name]))

@@ -204,6 +204,7 @@ class _Checks:
             self.problems += spending.problems(values, self._grids())
         self.runs: dict[str, list[Run]] = {}
         runs = self._check_runs()
+        self.problems += as_needed_conditions.shared_problems(self._grids(), runs)
         one_of = {
             name: adaptive_axis(grid)
             for name, grid in self._grids().items()
