@@ -47,6 +47,15 @@ class Located:
 Search = Callable[[Landscape, int], Located]  # of a landscape, with a seed for the search's draws
 
 
+@dataclass(frozen=True)
+class Trials:
+    """Trials of a sampler: log2 of the learning rate, the log loss and the seed of each."""
+
+    log2: np.ndarray
+    logs: np.ndarray
+    seeds: np.ndarray
+
+
 def by_rounds(
     landscape: Landscape, seed: int, seeds: int, finest: float | None, rounds: int
 ) -> Located:
@@ -101,57 +110,63 @@ def by_sampler(landscape: Landscape, seed: int, sampler: str) -> dict[str, list[
     sampler minimises the logarithm of the loss, which is infinite where a run diverged.
     """
     generator = np.random.default_rng(seed)
-    log2, seeds = landscape.log2, len(landscape.losses)
-    orders = [generator.permutation(seeds) for _ in log2]
-    ran = np.zeros(len(log2), int)
+    orders = [generator.permutation(len(landscape.losses)) for _ in landscape.log2]
     columns: list[int] = []
-    logs: list[float] = []
+    seeds: list[int] = []
     study = optuna.create_study(sampler=SAMPLERS[sampler](seed))
     found: dict[str, list[Located]] = {name: [] for name in ANSWERS}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the GP clips infinite losses, and says so each time
         for count in range(1, TRIALS + 1):
             trial = study.ask()
-            place = trial.suggest_float("log2", float(log2[0]), float(log2[-1]))
-            column = round((place - log2[0]) * PER_OCTAVE)
-            loss = landscape.losses[orders[column][ran[column] % seeds], column]
-            ran[column] += 1
+            low, high = landscape.log2[[0, -1]].tolist()
+            column = _column(landscape, trial.suggest_float("log2", low, high))
+            seeds.append(orders[column][columns.count(column) % len(landscape.losses)])
             columns.append(column)
-            logs.append(float(np.log(loss)))
-            study.tell(trial, logs[-1])
+            logs = np.log(landscape.losses[seeds, columns])
+            study.tell(trial, float(logs[-1]))
+            trials = Trials(landscape.log2[columns], logs, np.array(seeds))
             for name, answer in ANSWERS.items():
-                found[name].append(Located(count, answer(log2[columns], np.array(logs))))
+                found[name].append(Located(count, answer(trials)))
     return found
 
 
-def best_trial(log2: np.ndarray, logs: np.ndarray) -> float:
+def best_trial(trials: Trials) -> float:
     """The learning rate of the run with the least loss; nan if every run diverged."""
-    return float(log2[logs.argmin()]) if np.isfinite(logs).any() else np.nan
+    logs = trials.logs
+    return float(trials.log2[logs.argmin()]) if np.isfinite(logs).any() else np.nan
 
 
-def best_mean(log2: np.ndarray, logs: np.ndarray) -> float:
+def best_mean(trials: Trials) -> float:
     """The learning rate with the least mean log loss; nan if a run diverged at each."""
-    means = {place: fmean(logs[log2 == place]) for place in log2}
+    means = {place: fmean(trials.logs[trials.log2 == place]) for place in trials.log2}
     best = min(means, key=means.__getitem__)
     return float(best) if np.isfinite(means[best]) else np.nan
 
 
-def fitted(log2: np.ndarray, logs: np.ndarray) -> float:
+def fitted(trials: Trials) -> float:
     """The vertex of a parabola by least squares through the runs near the best mean.
 
-    Where the parabola has no minimum within the runs that it is fitted to, or they have fewer than
-    four learning rates, the best mean.
+    An offset of each seed is a random effect, with the variance of the noise. Where the parabola
+    has no minimum within the runs that it is fitted to, or they have fewer than four learning
+    rates, the best mean.
     """
-    best = best_mean(log2, logs)
-    near = (np.abs(log2 - best) <= WINDOW) & np.isfinite(logs)
-    if len(np.unique(log2[near])) < 4:
+    best = best_mean(trials)
+    near = (np.abs(trials.log2 - best) <= WINDOW) & np.isfinite(trials.logs)
+    x, y, seeds = trials.log2[near] - best, trials.logs[near], trials.seeds[near]
+    if len(np.unique(x)) < 4:
         return best
-    bend, tilt, _ = np.polyfit(log2[near] - best, logs[near], 2)
-    vertex = best - tilt / (2 * bend) if bend > 0 else np.nan
-    return float(vertex) if log2[near].min() <= vertex <= log2[near].max() else best
+    offsets = (seeds[:, None] == np.unique(seeds)).astype(float)
+    count = offsets.shape[1]
+    shrinking = np.hstack([np.zeros((count, 3)), np.eye(count)])
+    design = np.vstack([np.hstack([np.vander(x, 3), offsets]), shrinking])
+    solution, *_ = np.linalg.lstsq(design, np.append(y, np.zeros(count)), rcond=None)
+    bend, tilt = solution[:2]
+    vertex = -tilt / (2 * bend) if bend > 0 else np.nan
+    return float(best + vertex) if x.min() <= vertex <= x.max() else best
 
 
-ANSWERS: Mapping[str, Callable[[np.ndarray, np.ndarray], float]] = {
+ANSWERS: Mapping[str, Callable[[Trials], float]] = {
     "best trial": best_trial,
     "best mean": best_mean,
     "fit": fitted,

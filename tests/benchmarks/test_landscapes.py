@@ -38,23 +38,35 @@ def test_the_error_covers_the_optimum():
 
 
 def test_an_optimum_that_noise_hides_is_not_known():
+    nothing = np.empty((0, 57))
     flat = np.exp(0.3 * np.random.default_rng(0).normal(size=(16, 57)))
-    assert not landscapes.Landscape("flat", LOG2, flat).is_known
-    assert landscapes.Landscape("clear", LOG2, losses(0.2, 1, 0.01)).is_known
+    assert not landscapes.Landscape("flat", LOG2, flat, nothing).is_known
+    assert landscapes.Landscape("clear", LOG2, losses(0.2, 1, 0.01), nothing).is_known
+
+
+def test_the_optimum_is_that_of_all_seeds_at_learning_rates_that_all_ran():
+    every = losses(0.2, 1, 0.03)
+    more = np.where(np.abs(LOG2 - 0.2) < 1, every[4:], np.nan)
+    found = landscapes.Landscape("some", LOG2, every[:4], more)
+    near = np.abs(LOG2 - 0.2) < 1
+    assert found.truth == landscapes.truth(LOG2[near], every[:, near])
 
 
 def test_runs_are_trained_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(landscapes, "STORED", tmp_path / "landscapes.parquet")
-    monkeypatch.setattr(landscapes, "OCTAVES", 1)
-    monkeypatch.setattr(landscapes, "PER_OCTAVE", 1)
-    monkeypatch.setattr(landscapes, "SEEDS", 2)
-    monkeypatch.setattr(landscapes, "BASE", {**landscapes.BASE, "steps": 5, "eval_every": 5})
-    name = "µP, width 16, SGD"
-    monkeypatch.setattr(landscapes, "LANDSCAPES", {name: (landscapes.LANDSCAPES[name][0], 6)})
-    (first,), seconds = landscapes.load([name])
-    assert first.losses.shape == (2, 2)
-    assert first.log2.tolist() == [6, 7]
+    values = {"STORED": tmp_path / "l.parquet", "PER_OCTAVE": 1, "SEARCHED": 2, "SEEDS": 3,
+              "NEAR": 1, "BASE": {**landscapes.BASE, "steps": 5, "eval_every": 5}}  # fmt: skip
+    for name, value in values.items():
+        monkeypatch.setattr(landscapes, name, value)
+    name = "SGD, µP, width 16, cosine"
+    (first,), runs, seconds = landscapes.load([name])
+    assert first.log2.tolist() == [-5, -4, -3, -2, -1, 0, 1, 2]
+    best = int(np.log(first.losses).mean(axis=0).argmin())
+    ran = [abs(column - best) <= 1 for column in range(8)]
+    assert (~np.isnan(first.more)).tolist() == [ran]
+    assert runs == 16 + sum(ran)
     monkeypatch.setattr(landscapes, "train", None)
-    (again,), kept = landscapes.load([name])
-    assert again.losses.tolist() == first.losses.tolist()
-    assert kept == seconds > 0
+    (again,), *kept = landscapes.load([name])
+    assert np.array_equal(again.losses, first.losses)
+    assert np.array_equal(again.more, first.more, equal_nan=True)
+    assert kept == [runs, seconds]
+    assert seconds > 0

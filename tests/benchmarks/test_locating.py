@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.benchmarks import locating
 from tests.benchmarks.landscapes import Landscape
-from tests.benchmarks.locating import Located, Setting
+from tests.benchmarks.locating import Located, Setting, Trials
 
 OPTIMUM = 0.3
 
@@ -18,7 +18,8 @@ def landscape() -> Landscape:
     """A parabola without noise, which diverges 1.5 octaves above its optimum; range −4 to 3."""
     log2 = np.arange(57) / 8 - 4
     logs = 0.1 * (log2 - OPTIMUM) ** 2 + np.linspace(0, 0.02, 16)[:, None]
-    return Landscape("parabola", log2, np.where(log2 - OPTIMUM > 1.5, math.inf, np.exp(logs)))
+    losses = np.where(log2 - OPTIMUM > 1.5, math.inf, np.exp(logs))
+    return Landscape("parabola", log2, losses, np.empty((0, 57)))
 
 
 @pytest.mark.parametrize(("finest", "rounds"), [(None, 6), (0.5, 6), (0.25, 6)])
@@ -45,17 +46,27 @@ def test_a_sampler_has_an_answer_of_each_kind_after_each_trial(landscape, monkey
     assert found["fit"][-1].place == pytest.approx(OPTIMUM, abs=0.1)
 
 
+def trials(log2, logs, seeds=None) -> Trials:
+    return Trials(np.array(log2), np.array(logs), np.array(seeds or range(len(log2))))
+
+
 def test_answers_to_trials():
-    log2 = np.array([0.0, 0.0, 1.0, 1.0, -1.0, 3.0])
-    logs = np.array([0.1, 0.9, 0.2, 0.4, 0.8, math.inf])
-    assert locating.best_trial(log2, logs) == 0
-    assert locating.best_mean(log2, logs) == 1
-    assert locating.fitted(log2, logs) == 1, "three learning rates are too few for a parabola"
-    diverged = np.array([math.inf])
-    assert np.isnan(locating.fitted(np.array([1.0]), diverged))
+    found = trials([0.0, 0.0, 1.0, 1.0, -1.0, 3.0], [0.1, 0.9, 0.2, 0.4, 0.8, math.inf])
+    assert locating.best_trial(found) == 0
+    assert locating.best_mean(found) == 1
+    assert locating.fitted(found) == 1, "three learning rates are too few for a parabola"
+    assert np.isnan(locating.fitted(trials([1.0], [math.inf])))
     places = np.array([-0.75, -0.25, 0.25, 0.75])
-    assert locating.fitted(places, (places - 0.1) ** 2) == pytest.approx(0.1)
-    assert locating.fitted(places, -(places**2)) in (-0.75, 0.75), "a maximum is no answer"
+    assert locating.fitted(trials(places, (places - 0.1) ** 2)) == pytest.approx(0.1)
+    assert locating.fitted(trials(places, -(places**2))) in (-0.75, 0.75), "a maximum is no answer"
+
+
+def test_the_fit_takes_off_what_seeds_bring_to_their_losses():
+    places = np.tile(np.linspace(-0.75, 0.75, 7), 8)
+    seeds = [0, 0, 0, 1, 1, 1, 1] * 8  # the seed that rises with the learning rate is higher by 0.5
+    logs = (places - 0.1) ** 2 + 0.5 * np.array(seeds)
+    assert locating.fitted(trials(places, logs, seeds)) == pytest.approx(0.1, abs=0.05)
+    assert locating.fitted(trials(places, logs)) < -0.1
 
 
 def test_the_result_of_a_setting():

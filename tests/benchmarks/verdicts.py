@@ -33,12 +33,11 @@ def run() -> list[dict]:
 
 def _optima() -> Iterator[dict]:
     """Runs to locate an optimum, by rounds of the workflow, listed grids, and Optuna's samplers."""
-    found, seconds = landscapes.load()
+    found, runs, seconds = landscapes.load()
     for landscape in found:
         place, error = landscape.truth
         yield row(landscape.name, place, error, KNOWN, "octaves", "verdicts", "landscape")
     known = [landscape for landscape in found if landscape.is_known]
-    runs = sum(landscape.losses.size for landscape in found)
     text = f"training {runs:,} runs of {len(found)} landscapes, once: core seconds"
     yield row(text, seconds, None, None, "s", "verdicts", "cost")
     methods = results(known)

@@ -123,7 +123,7 @@ SECTIONS = {
         "Best learning rates: landscapes",
         "Base-2 logarithms of the best learning rates of small networks, which the next tables "
         "search for, with standard errors over seeds. The training loss is known at 57 learning "
-        "rates, an eighth of an octave apart, with 16 seeds at each; the best one is the minimum "
+        "rates, an eighth of an octave apart, with 24 seeds at each; the best one is the minimum "
         "of a smoothing spline of the mean log loss. The target is the largest error of an "
         "optimum that searches are measured by: landscapes that miss it are left out below.",
         {"log2 learning rate": "ours", "error": "rival", "target": "target"},
