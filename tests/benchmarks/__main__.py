@@ -20,6 +20,7 @@ from tests.benchmarks import (
     bench_spaces,
     bench_train,
     bench_workflow,
+    verdicts,
 )
 
 from hypertransfer.execution.provenance import provenance
@@ -34,6 +35,7 @@ BENCHMARKS = {
     "probe": bench_probe,
     "largest": bench_largest,
     "spaces": bench_spaces,
+    "verdicts": verdicts,
     "plan": bench_plan,
     "slurm": bench_slurm,
     "workflow": bench_workflow,

@@ -119,6 +119,36 @@ SECTIONS = {
         "Lower is better. `share` is the cost over that of a whole job, where the row names one.",
         {"ours": "ours", "whole job": "rival", "share": "ratio"},
     ),
+    "landscape": Section(
+        "Best learning rates: landscapes",
+        "Base-2 logarithms of the best learning rates of small networks, which the next tables "
+        "search for, with standard errors over seeds. The training loss is known at 57 learning "
+        "rates, an eighth of an octave apart, with 24 seeds at each; the best one is the minimum "
+        "of a smoothing spline of the mean log loss. The target is the largest error of an "
+        "optimum that searches are measured by: landscapes that miss it are left out below.",
+        {"log2 learning rate": "ours", "error": "rival", "target": "target"},
+        ("rival", "max"),
+    ),
+    "located": Section(
+        "Best learning rates: runs",
+        "Runs until the best learning rate is known to a quarter of an octave in 80 % of all "
+        "searches: lower is better, and ∞ says that it is not known in so many searches with any "
+        "number of runs tried. Ours are the rounds of an adaptive axis, with octaves refined to "
+        "half octaves, and the estimate of the optimum that claims use. A search knows the range "
+        "of seven octaves and asks for runs, each a learning rate and a seed; rounds start "
+        "anywhere in the range. Rounds and grids run up to 8 seeds, the same at all learning "
+        "rates, and the runs are the mean over searches with the number of seeds that needs "
+        "fewest. Optuna runs up to 48 trials with its defaults, each with a seed that is new at "
+        "its learning rate, and gets the best of three answers: the best trial, the best mean, "
+        "and a parabola fitted to the trials near the best mean.",
+        {"ours": "ours", "rival": "rival", "ratio": "ratio"},
+    ),
+    "off": Section(
+        "Best learning rates: errors",
+        "Median errors of the same searches, in octaves, with the most seeds or trials whose "
+        "mean number of runs is within the number in the row: lower is better.",
+        {"ours": "ours", "rival": "rival", "ratio": "ratio"},
+    ),
     "ratio": Section(
         "Times and evaluations against others",
         "`ratio` is ours over the rival's: lower is better, and the target is its upper bound. "

@@ -1,0 +1,72 @@
+"""The optimum of a dense sweep, and its error, on curves that are known; runs are trained once."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from tests.benchmarks import landscapes
+
+LOG2 = np.arange(57) / 8 - 3
+
+
+def losses(optimum: float, skew: float, noise: float, seed: int = 0) -> np.ndarray:
+    """Losses of 16 seeds that diverge from two octaves above the optimum on."""
+    generator, apart = np.random.default_rng(seed), LOG2 - optimum
+    logs = 0.12 * apart**2 * np.where(apart > 0, skew, 1) + 0.2 * generator.normal(size=(16, 1))
+    logs = logs + noise * generator.normal(size=(16, 57))
+    return np.where(apart > 2, math.inf, np.exp(logs))
+
+
+@pytest.fixture(autouse=True)
+def _few_draws(monkeypatch):
+    monkeypatch.setattr(landscapes, "DRAWS", 30)
+
+
+@pytest.mark.parametrize(("optimum", "skew"), [(0.0, 1), (0.4, 3), (1.3, 2)])
+def test_without_noise_the_optimum_is_exact_whatever_a_seed_brings_to_all_its_losses(optimum, skew):
+    found, error = landscapes.truth(LOG2, losses(optimum, skew, 0))
+    assert found == pytest.approx(optimum, abs=0.03)
+    assert error < 0.03
+
+
+def test_the_error_covers_the_optimum():
+    found = [landscapes.truth(LOG2, losses(0.2, 1, 0.03, seed)) for seed in range(12)]
+    scores = [(place - 0.2) / error for place, error in found]
+    assert 0.5 < np.sqrt(np.mean(np.square(scores))) < 2
+
+
+def test_an_optimum_that_noise_hides_is_not_known():
+    nothing = np.empty((0, 57))
+    flat = np.exp(0.3 * np.random.default_rng(0).normal(size=(16, 57)))
+    assert not landscapes.Landscape("flat", LOG2, flat, nothing).is_known
+    assert landscapes.Landscape("clear", LOG2, losses(0.2, 1, 0.01), nothing).is_known
+
+
+def test_the_optimum_is_that_of_all_seeds_at_learning_rates_that_all_ran():
+    every = losses(0.2, 1, 0.03)
+    more = np.where(np.abs(LOG2 - 0.2) < 1, every[4:], np.nan)
+    found = landscapes.Landscape("some", LOG2, every[:4], more)
+    near = np.abs(LOG2 - 0.2) < 1
+    assert found.truth == landscapes.truth(LOG2[near], every[:, near])
+
+
+def test_runs_are_trained_once(tmp_path, monkeypatch):
+    values = {"STORED": tmp_path / "l.parquet", "PER_OCTAVE": 1, "SEARCHED": 2, "SEEDS": 3,
+              "NEAR": 1, "BASE": {**landscapes.BASE, "steps": 5, "eval_every": 5}}  # fmt: skip
+    for name, value in values.items():
+        monkeypatch.setattr(landscapes, name, value)
+    name = "SGD, µP, width 16, cosine"
+    (first,), runs, seconds = landscapes.load([name])
+    assert first.log2.tolist() == [-5, -4, -3, -2, -1, 0, 1, 2]
+    best = int(np.log(first.losses).mean(axis=0).argmin())
+    ran = [abs(column - best) <= 1 for column in range(8)]
+    assert (~np.isnan(first.more)).tolist() == [ran]
+    assert runs == 16 + sum(ran)
+    monkeypatch.setattr(landscapes, "train", None)
+    (again,), *kept = landscapes.load([name])
+    assert np.array_equal(again.losses, first.losses)
+    assert np.array_equal(again.more, first.more, equal_nan=True)
+    assert kept == [runs, seconds]
+    assert seconds > 0

@@ -1,0 +1,100 @@
+"""Runs until a result is known: the best learning rate of a network, to a quarter of an octave.
+
+`run` returns the rows of all parts; each part is a function that returns its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+import optuna
+from tests.benchmarks import landscapes, locating
+from tests.benchmarks.landscapes import KNOWN, Landscape
+from tests.benchmarks.locating import SEED_COUNTS, Search, Setting
+from tests.benchmarks.rows import row
+
+REPEATS = 20  # searches of each landscape by each setting of a method
+OURS = "rounds to half octaves"  # the refinement in the documentation's example of an adaptive axis
+# `finest` and `rounds` of adaptive axes. Rounds are enough to bracket any optimum of the range.
+ROUNDS: Mapping[str, tuple[float | None, int]] = {
+    OURS: (0.5, 6),
+    "rounds of whole octaves": (None, 6),
+    "rounds to quarter octaves": (0.25, 6),
+}
+GRIDS = {"a grid of octaves": 1.0, "a grid of half octaves": 0.5}
+BUDGETS = (16, 32, 48)  # runs at which median errors are compared
+
+
+def run() -> list[dict]:
+    """The rows of all parts."""
+    return [*_optima()]
+
+
+def _optima() -> Iterator[dict]:
+    """Runs to locate an optimum, by rounds of the workflow, listed grids, and Optuna's samplers."""
+    found, runs, seconds = landscapes.load()
+    for landscape in found:
+        place, error = landscape.truth
+        yield row(landscape.name, place, error, KNOWN, "octaves", "verdicts", "landscape")
+    known = [landscape for landscape in found if landscape.is_known]
+    text = f"training {runs:,} runs of {len(found)} landscapes, once: core seconds"
+    yield row(text, seconds, None, None, "s", "verdicts", "cost")
+    methods = results(known)
+    of = f"{len(known)} landscapes, {REPEATS} searches each"
+    ours = methods.pop(OURS)
+    for name, rival in methods.items():
+        needed = [locating.runs_needed(settings) for settings in (ours, rival)]
+        yield row(f"{of}: runs, against {name}", *needed, None, "runs", "verdicts", "located")
+    for budget in BUDGETS:
+        for name, rival in methods.items():
+            errors = [locating.error_within(settings, budget) for settings in (ours, rival)]
+            text = f"{of}: median error of at most {budget} runs, against {name}"
+            yield row(text, *errors, None, "octaves", "verdicts", "off")
+
+
+def results(known: Sequence[Landscape]) -> dict[str, list[Setting]]:
+    """The results of each method, with each of its settings, over searches of all landscapes.
+
+    A setting is the number of seeds, or of trials. A sampler's results are those of the answer
+    that locates the share of optima with the fewest runs, or else has the least last error.
+    """
+    methods = {
+        name: [_setting(known, partial(locating.by_rounds, seeds=n, finest=finest, rounds=rounds))
+               for n in SEED_COUNTS]
+        for name, (finest, rounds) in ROUNDS.items()
+    } | {
+        name: [_setting(known, partial(locating.by_grid, seeds=n, spacing=spacing))
+               for n in SEED_COUNTS]
+        for name, spacing in GRIDS.items()
+    }  # fmt: skip
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    for name in locating.SAMPLERS:
+        methods[f"Optuna's {name}"] = _sampled(known, name)
+    return methods
+
+
+def _setting(known: Sequence[Landscape], search: Search) -> Setting:
+    found = [search(landscape, seed) for landscape in known for seed in range(REPEATS)]
+    return locating.setting(found, _truths(known))
+
+
+def _sampled(known: Sequence[Landscape], sampler: str) -> list[Setting]:
+    found = [
+        locating.by_sampler(landscape, seed, sampler)
+        for landscape in known
+        for seed in range(REPEATS)
+    ]
+    answers = [
+        [
+            locating.setting([search[answer][trial] for search in found], _truths(known))
+            for trial in range(locating.TRIALS)
+        ]
+        for answer in locating.ANSWERS
+    ]
+    return min(answers, key=lambda settings: (locating.runs_needed(settings), settings[-1].error))
+
+
+def _truths(known: Sequence[Landscape]) -> list[float]:
+    """The true optimum of each search."""
+    return [landscape.truth[0] for landscape in known for _ in range(REPEATS)]
