@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.simulations.coverage import Coverage, coverage
+from tests.simulations.coverage import Coverage, coverage, simulated
 from tests.simulations.scenarios import SCENARIOS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "coverage.md"
@@ -40,6 +40,8 @@ def main(draws: int) -> None:
         row = f"| `{scenario.measure}` | {scenario.text} | {' | '.join(cells)} | {scenario.wider} |"
         print(row, flush=True)
         lines.append(row)
+    _, without = simulated()
+    lines.append("\nWithout a simulation: " + ", ".join(f"`{name}`" for name in without) + ".")
     PAGE.write_text("\n".join(lines) + "\n", "utf-8")
 
 
