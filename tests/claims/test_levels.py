@@ -122,6 +122,10 @@ def gap_paths(quantity, table):
     return paths(quantity, lambda w, noise, t: 5 + (t + 1) * (1 + 0.05 * noise) / w, table)
 
 
+def two_quantities():
+    return {**gap_paths("train_loss", "history"), **gap_paths("scaled_sharpness", "probes")}
+
+
 def replays():
     rng = np.random.default_rng(5)
     rows = [
@@ -171,6 +175,8 @@ CASES = {  # measure → tables on which its interval at 90 % is finite, and opt
     "size_exponent": (lambda: level_paths("scaled_sharpness"), {}),
     "gap_size_exponent": (lambda: gap_paths("train_loss", "history"), {}),
     "gap_growth": (lambda: gap_paths("scaled_sharpness", "probes"), {}),
+    "gap_change": (lambda: gap_paths("scaled_sharpness", "probes"), {}),
+    "gap_contrast": (two_quantities, {}),
     "advantage": (one_rate, OPTIMIZERS),
     "rise_advantage": (two_arms, OPTIMIZERS),
     "arms_range": (one_rate, {"column": "optimizer"}),

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.simulations import looks
-from tests.simulations.coverage import Coverage, coverage
+from tests.simulations.coverage import Coverage, coverage, simulated
 from tests.simulations.scenarios import SCENARIOS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "coverage.md"
@@ -57,6 +57,8 @@ def main(draws: int) -> None:
         row = f"| `{scenario.measure}` | {scenario.text} | {' | '.join(cells)} | {scenario.wider} |"
         print(row, flush=True)
         lines.append(row)
+    _, without = simulated()
+    lines.append("\nWithout a simulation: " + ", ".join(f"`{name}`" for name in without) + ".")
     lines += looks_section(draws)
     PAGE.write_text("\n".join(lines) + "\n", "utf-8")
 

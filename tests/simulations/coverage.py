@@ -7,6 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from tests.simulations.scenarios import SCENARIOS
 
+from hypertransfer.claims.families import FAMILIES, measures
+
+
+def simulated() -> tuple[list[str], list[str]]:
+    """The measures of the library that scenarios simulate, and those that none does."""
+    own = [name for name, m in measures().items() if m.function.__module__ in FAMILIES]
+    with_scenario = {scenario.measure for scenario in SCENARIOS.values()}
+    return [n for n in own if n in with_scenario], [n for n in own if n not in with_scenario]
+
 
 @dataclass(frozen=True)
 class Coverage:

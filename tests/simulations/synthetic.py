@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hypertransfer.analysis.estimate import Estimate
 from hypertransfer.analysis.sweeps import Sweep
 
+Draw = Callable[[np.random.Generator, int], tuple[Estimate, float]]  # of an estimate and its truth
 Curve = Callable[[np.ndarray], np.ndarray]  # octaves from the optimum → log of loss over its least
 SLOTS = 64  # learning rates with noise of their own, in eighths of an octave around 2^0
 

@@ -1,10 +1,14 @@
 """Intervals cover the truth as often as they say, and verdicts on the bar are rarely false."""
 
 import math
+import re
 
 import pytest
-from tests.simulations.coverage import coverage
+from tests.simulations.__main__ import PAGE
+from tests.simulations.coverage import coverage, simulated
 from tests.simulations.scenarios import SCENARIOS
+
+from hypertransfer.claims.families import measures
 
 DRAWS = 400
 QUICK = 60  # of sweeps, whose curves take long to fit
@@ -18,8 +22,12 @@ SWEEPS = (
     "shift wobbling",
     "shift late seeds",
     "slope octaves",
+    "contrast",
+    "stable",
 )
-OTHERS = [name for name in SCENARIOS if not name.startswith(("shift", "slope"))]
+OTHERS = [
+    name for name in SCENARIOS if not name.startswith(("shift", "slope", "contrast", "stable"))
+]
 
 
 def bounds(share, draws):
@@ -37,6 +45,21 @@ def test_intervals_cover_as_often_as_they_say(name):
             assert found.covered <= 0.97 + bounds(0.97, draws), (seeds, found)
         # Wholly on one side of the truth: a false verdict, were the truth the bar.
         assert max(found.below, found.above) <= 0.05 + bounds(0.05, draws), (seeds, found)
+
+
+def test_every_scenario_is_of_a_measure():
+    assert {scenario.measure for scenario in SCENARIOS.values()} <= set(measures())
+
+
+def test_the_documentation_lists_which_measures_are_simulated():
+    text = (PAGE.parent / "estimators.md").read_text("utf-8")
+    section = text.partition("## Coverage\n")[2].partition("\n## ")[0]
+    with_scenario, without = section.split("These measures are not simulated:")
+    listed = [set(re.findall(r"`([a-z_]+)`", part)) for part in (with_scenario, without)]
+    assert listed == [set(names) for names in simulated()]
+    shown = PAGE.read_text("utf-8")
+    assert {s.measure for s in SCENARIOS.values()} == set(re.findall(r"(?m)^\| `(\w+)`", shown))
+    assert all(f"`{name}`" in shown.splitlines()[-1] for name in simulated()[1])
 
 
 def test_a_draw_depends_on_its_arguments_alone():
