@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow as pa
 from tests.support.tables import cell, history
 
+from hypertransfer.analysis.tables import COLLECTED
 from hypertransfer.catalogue.cards import probes as cards_probes
-from hypertransfer.planning import study_plan
 from hypertransfer.storage import collect, parquet, schemas
 
 
@@ -25,7 +25,7 @@ def written(tmp_path, *tables):
 def collected(cells, probes=()):
     """The collected tables, written beside the first cell and read back."""
     place = Path(cells[0]).parent / "collected"
-    paths = {name: str(place / f"{name}.parquet") for name in study_plan.TABLES}
+    paths = {name: str(place / f"{name}.parquet") for name in COLLECTED}
     collect.collect(cells, probes, paths)
     return {name: parquet.read(path) for name, path in paths.items()}
 
@@ -94,7 +94,7 @@ def test_collecting_holds_a_few_cells_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(parquet, "ROW_GROUP", 4000)
     steps = [(step, 1 / (step + 1), 2.0) for step in range(1000)]
     (one,) = written(tmp_path, cell("a", [{"lr": 1}, {"lr": 2}], [history(steps)] * 2))
-    paths = {name: str(tmp_path / f"{name}.parquet") for name in study_plan.TABLES}
+    paths = {name: str(tmp_path / f"{name}.parquet") for name in COLLECTED}
     standard, peaks = pa.default_memory_pool(), []
     for count in (4, 64):
         pool = pa.proxy_memory_pool(standard)
@@ -142,3 +142,15 @@ def test_verdicts_have_types_that_do_not_depend_on_them(tmp_path):
     assert table.schema.field("low").type == pa.float64()
     first, second = written(tmp_path, table, table)
     assert collect.scorecard([first, second]).num_rows == 2
+
+
+def test_joined_tables_are_the_collected_ones_and_leave_no_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    paths = written(tmp_path, cell("sweep", [{"lr": 1}], [history([(1, 2.0, 1.0)])]))
+    found = collect.joined(paths, [])
+    assert list(found) == ["runs", "history", "probes"]
+    own = collected(paths)
+    for name, table in found.items():
+        pd.testing.assert_frame_equal(table, own[name].to_pandas(), check_dtype=False)
+    assert len(list(tmp_path.iterdir())) == 2  # the cell, and what `collected` wrote

@@ -9,6 +9,7 @@ from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.runs.columns import HISTORY
 
+COLLECTED = ("runs", "history", "probes")  # the tables that every study has
 Tables = Mapping[str, "pd.DataFrame"]  # by name: `runs`, `history`, `probes` and others
 
 

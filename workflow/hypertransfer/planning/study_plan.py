@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 
+from hypertransfer.analysis.tables import COLLECTED
 from hypertransfer.catalogue.cards.figures import FIGURES
 from hypertransfer.claims.families import families_of
 from hypertransfer.claims.registration import Registration
@@ -31,7 +32,6 @@ from hypertransfer.studies.figure import Figure
 from hypertransfer.studies.study import Study
 
 FORMATS = ("svg", "png")
-TABLES = ("runs", "history", "probes")
 
 
 class StudyPlan:
@@ -154,7 +154,7 @@ class StudyPlan:
             study=self.name,
             code=code_of("collect_tables"),
             parts=tables,
-            output_patterns={name: f"{folder}/{name}.parquet" for name in TABLES},
+            output_patterns={name: f"{folder}/{name}.parquet" for name in COLLECTED},
             input=tables,
         )
 

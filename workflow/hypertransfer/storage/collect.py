@@ -10,11 +10,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
+from hypertransfer.analysis.tables import COLLECTED
 from hypertransfer.catalogue.cards import probes as cards_probes
 from hypertransfer.runs.scorecard import COLUMNS
 from hypertransfer.storage import parquet, schemas
 
-TABLES = ("runs", "history", "probes")
 PREFIX = "history."  # begins the names of the list columns in the table of a cell
 PLACE = pa.schema([("grid", pa.string()), ("key", pa.string())])
 HISTORY = pa.schema([*PLACE, *schemas.HISTORY])
@@ -43,7 +43,7 @@ def collect(cells: Sequence[str], probes: Sequence[str], tables: Mapping[str, st
 def joined(cells: Sequence[str], probes: Sequence[str]) -> dict[str, pd.DataFrame]:
     """The tables that `collect` writes, as data frames."""
     with TemporaryDirectory() as folder:
-        tables = {name: str(Path(folder, f"{name}.parquet")) for name in TABLES}
+        tables = {name: str(Path(folder, f"{name}.parquet")) for name in COLLECTED}
         collect(cells, probes, tables)
         return frames(tables.values())
 
