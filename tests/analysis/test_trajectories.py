@@ -198,3 +198,33 @@ def test_late_gaps_are_averaged_for_each_size_and_seed():
     values = np.where(steps >= 60, late, 7.0)
     found = trajectories.late_gaps(paths(values, steps))
     assert found.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+
+
+def gap_values(early, late, limit=2.0):
+    """Two sizes with relative gaps to a third, for steps 0 to 12; no gap at step 0."""
+    gaps = np.where(np.arange(13) <= 4, early, late) * (np.arange(13) > 0)
+    return np.stack([limit * (1 + gaps), limit * (1 + gaps), np.full(13, limit)])[:, None, :]
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "change"), [(0.1, 0.4, 0.3), (-0.1, -0.4, 0.3), (0.4, 0.1, -0.3), (0, 0, 0)]
+)
+def test_the_growth_of_relative_gaps(early, late, change):
+    found = paths(np.repeat(gap_values(early, late), 3, axis=1), range(13))
+    grown = trajectories.gap_change(found, found.seeds)
+    assert parts(grown) == pytest.approx((change, change, change), abs=1e-12)
+
+
+def test_the_growth_of_gaps_needs_finite_values():
+    values = np.repeat(gap_values(0.1, 0.2), 2, axis=1)
+    values[0, 1, 12] = math.nan
+    found = paths(values, range(13))
+    assert not trajectories.gap_change(found, found.seeds).is_bounded
+
+
+def test_means_over_any_part_of_training():
+    values = np.arange(13.0)[None, None, :]
+    found = paths(values, range(13), sizes=(1,))
+    assert trajectories.late_values(found, 1 / 3).item() == 10  # steps 8 to 12
+    assert trajectories.late_values(found, 0.25, 0.5).item() == 4.5  # steps 3 to 6
+    assert math.isnan(trajectories.late_values(found, 0.01, 0.05).item())

@@ -123,7 +123,7 @@ def gap_paths(quantity, table):
 
 
 def two_quantities():
-    return {**gap_paths("train_loss", "history"), **gap_paths("scaled_sharpness", "probes")}
+    return {**gap_paths("train_loss", "history"), **level_paths("scaled_sharpness")}
 
 
 def replays():

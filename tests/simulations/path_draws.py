@@ -122,7 +122,7 @@ def gap_contrast(growth: float, other: float, noise: float) -> Draw:
 def _gap_paths(
     rng: np.random.Generator, count: int, early: float, late: float, noise: float
 ) -> Trajectories:
-    """Three sizes, the largest without a gap; seeds vary by `noise`, and sizes and parts as well."""
+    """Three sizes, the largest without a gap; seeds, sizes and parts vary by `noise`."""
     steps = np.arange(13.0)
     shared = np.exp(rng.normal(0, noise, (1, count, 1)))
     gap = np.where(steps < 6, early, late)

@@ -78,6 +78,7 @@ CURVES = {
 FORMS = "over several forms of the curve"
 GRID = "the grid leaves a part open"
 JOINT = "bounds hold for all pairs together"
+NO_GAP = "a gap that is zero is on the edge of what its size can be"
 BOTH = "bounds hold for one variance and for several"
 DISCRETE = "counts and ranks have steps"
 CHOICE = "several rates may be the best"
