@@ -1,8 +1,8 @@
 """Losses of small networks over the learning rate, trained once, with the optimum of each.
 
 A landscape is a dense sweep of one network: learning rates an eighth of an octave apart over seven
-octaves, up to where training fails, with 8 seeds at each. These are what searches can ask for. Near
-the best learning rate 24 more seeds are trained, so that the optimum is known. `load` trains the
+octaves, up to where training fails, with 16 seeds at each. These are what searches can ask for. Near
+the best learning rate 48 more seeds are trained, so that the optimum is known. `load` trains the
 runs that `results/landscapes.parquet` lacks, by their keys in the run store, and reads the others.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ COLUMNS = pa.schema(
     + [(name, pa.float64()) for name in ("final_loss", "seconds")]
 )
 OCTAVES, PER_OCTAVE = 7, 8
-SEARCHED, SEEDS = 8, 32  # seeds at all learning rates, and near the best one
+SEARCHED, SEEDS = 16, 64  # seeds at all learning rates, and near the best one
 NEAR = 1.25  # octaves to each side of the least mean of the first seeds
 BASE: Mapping[str, Any] = {  # the residual MLP of `super_consistency`, at two fifths of its length
     "model": "residual_mlp",
@@ -76,8 +77,9 @@ LANDSCAPES: Mapping[str, tuple[Mapping[str, Any], int]] = {
         -5,
     ),
 }
-DRAWS = 200  # of the bootstrap over seeds
-KNOWN = 0.05  # octaves: the largest standard error of an optimum that is known
+DRAWS = 100  # of the bootstrap over seeds
+DEGREE = 4
+KNOWN = 0.05  # octaves: the largest error of an optimum that is known
 
 
 @dataclass(frozen=True)
@@ -99,20 +101,22 @@ class Landscape:
 
     @cached_property
     def truth(self) -> tuple[float, float]:
-        """The log2 of the best learning rate, and its standard error, from all seeds."""
+        """The log2 of the best learning rate, and its error, from all seeds."""
         losses = np.vstack([self.losses, self.more])
         known = ~np.isnan(losses).any(axis=0)
         return truth(self.log2[known], losses[:, known])
 
     @property
     def is_known(self) -> bool:
-        """Whether the standard error of the optimum is at most `KNOWN` octaves."""
+        """Whether the error of the optimum is at most `KNOWN` octaves."""
         return self.truth[1] <= KNOWN
 
 
 def truth(log2: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
-    """The minimum of a smoothing spline of the mean log loss over all seeds, and its error.
+    """The minimum of the mean log loss over all seeds, by two smooth curves, and its error.
 
+    The curves are a cubic smoothing spline and a polynomial of degree 4. The spline is nearly
+    unbiased where a curve is steeper on one side, and the polynomial varies less with the seeds.
     The mean of the logarithms is that of `analysis.sweeps`, in which an offset of a seed is a
     factor.
 
@@ -121,36 +125,39 @@ def truth(log2: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
         losses: positive losses (seed, rate); +inf where a run diverged.
 
     Returns:
-        The minimum in octaves, and the standard deviation of the minima of bootstrap samples of
-        seeds.
+        The mean of the two minima in octaves; and the root of the sum of two squares: the standard
+        deviation of that mean over bootstrap samples of seeds, and half the distance of the minima.
     """
     logs = np.log(losses)
     generator = np.random.default_rng(0)
     samples = generator.integers(len(logs), size=(DRAWS, len(logs)))
-    drawn = [spline_minimum(log2, logs[sample]) for sample in samples]
-    return spline_minimum(log2, logs), float(np.std(drawn))
+    drawn = [fmean(smooth_minima(log2, logs[sample])) for sample in samples]
+    spline, polynomial = smooth_minima(log2, logs)
+    return (spline + polynomial) / 2, math.hypot(np.std(drawn), (spline - polynomial) / 2)
 
 
-def spline_minimum(log2: np.ndarray, logs: np.ndarray) -> float:
-    """The minimum of a cubic smoothing spline of the mean log loss over seeds.
+def smooth_minima(log2: np.ndarray, logs: np.ndarray) -> tuple[float, float]:
+    """The minima of a smoothing spline and of a polynomial through the mean log loss over seeds.
 
-    Generalised cross-validation chooses the smoothing. Means are weighted by the inverse of the
-    noise variance, whose logarithm is fitted by a parabola: noise rises steeply where training gets
-    unstable. Means from the first infinite one above the least on are left out.
+    Generalised cross-validation chooses the spline's smoothing. Means are weighted by the inverse
+    of the noise variance, whose logarithm is fitted by a parabola: noise rises steeply where
+    training gets unstable. Means from the first infinite one above the least on are left out.
     """
     means = logs.mean(axis=0)
     best = int(means.argmin())
     failed = np.flatnonzero(np.isinf(means[best:]))
     end = best + failed[0] if failed.size else len(means)
     finite = np.isfinite(means) & (np.arange(len(means)) < end)
-    x, y, held = log2[finite], means[finite], logs[:, finite]
+    centre = log2[finite].mean()
+    x, y, held = log2[finite] - centre, means[finite], logs[:, finite]
     noise = (held - held.mean(axis=1, keepdims=True) - y + y.mean()).var(axis=0)
-    floor = 1e-9 + 1e-6 * noise.max()
-    parabola = np.polyfit(x - x.mean(), np.log(noise + floor), 2)
-    weights = np.exp(-np.polyval(parabola, x - x.mean()))
-    spline = make_smoothing_spline(x, y, weights / weights.mean())
+    rise = np.polyfit(x, np.log(noise + 1e-9 + 1e-6 * noise.max()), 2)
+    weights = np.exp(-np.polyval(rise, x))
+    weights /= weights.mean()
+    spline = make_smoothing_spline(x, y, weights)
+    polynomial = np.polynomial.Polynomial.fit(x, y, DEGREE, w=np.sqrt(weights))
     places = np.linspace(x[0], x[-1], 2001)
-    return float(places[spline(places).argmin()])
+    return tuple(float(centre + places[f(places).argmin()]) for f in (spline, polynomial))
 
 
 def load(names: Sequence[str] = tuple(LANDSCAPES)) -> tuple[list[Landscape], int, float]:

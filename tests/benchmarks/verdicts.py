@@ -23,7 +23,7 @@ ROUNDS: Mapping[str, tuple[float | None, int]] = {
     "rounds to quarter octaves": (0.25, 6),
 }
 GRIDS = {"a grid of octaves": 1.0, "a grid of half octaves": 0.5}
-BUDGETS = (16, 32, 48)  # runs at which median errors are compared
+BUDGETS = (16, 24, 40)  # runs at which median errors are compared
 
 
 def run() -> list[dict]:
