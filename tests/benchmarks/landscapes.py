@@ -1,9 +1,10 @@
 """Losses of small networks over the learning rate, trained once, with the optimum of each.
 
 A landscape is a dense sweep of one network: learning rates an eighth of an octave apart over seven
-octaves, up to where training fails, with 16 seeds at each. These are what searches can ask for. Near
-the best learning rate 48 more seeds are trained, so that the optimum is known. `load` trains the
-runs that `results/landscapes.parquet` lacks, by their keys in the run store, and reads the others.
+octaves, up to where training fails, with 16 seeds at each. These are what searches can ask for.
+Near the best learning rate 48 more seeds are trained, so that the optimum is known. `load` trains
+the runs that `results/landscapes.parquet` lacks, by their keys in the run store, and reads the
+others.
 """
 
 from __future__ import annotations
@@ -14,12 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy.interpolate import make_smoothing_spline
 
 from hypertransfer.catalogue import lookup
 from hypertransfer.planning.keys import Contexts
@@ -77,8 +76,8 @@ LANDSCAPES: Mapping[str, tuple[Mapping[str, Any], int]] = {
         -5,
     ),
 }
-DRAWS = 100  # of the bootstrap over seeds
-DEGREE = 4
+DRAWS = 200  # of the bootstrap over seeds
+DEGREES = (4, 5, 6)  # of polynomials
 KNOWN = 0.05  # octaves: the largest error of an optimum that is known
 
 
@@ -113,51 +112,48 @@ class Landscape:
 
 
 def truth(log2: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
-    """The minimum of the mean log loss over all seeds, by two smooth curves, and its error.
+    """The minimum of a smooth curve through the mean log loss over all seeds, and its error.
 
-    The curves are a cubic smoothing spline and a polynomial of degree 4. The spline is nearly
-    unbiased where a curve is steeper on one side, and the polynomial varies less with the seeds.
-    The mean of the logarithms is that of `analysis.sweeps`, in which an offset of a seed is a
-    factor.
+    The curve is a polynomial of the first of `DEGREES`. The mean of the logarithms is that of
+    `analysis.sweeps`, in which an offset of a seed is a factor.
 
     Args:
         log2: base-2 logarithms of the learning rates (rate,), ascending.
         losses: positive losses (seed, rate); +inf where a run diverged.
 
     Returns:
-        The mean of the two minima in octaves; and the root of the sum of two squares: the standard
-        deviation of that mean over bootstrap samples of seeds, and half the distance of the minima.
+        The minimum in octaves; and the root of the sum of two squares: the standard deviation of
+        the minimum over bootstrap samples of seeds, and half the range of the minima of polynomials
+        of all `DEGREES`.
     """
     logs = np.log(losses)
     generator = np.random.default_rng(0)
     samples = generator.integers(len(logs), size=(DRAWS, len(logs)))
-    drawn = [fmean(smooth_minima(log2, logs[sample])) for sample in samples]
-    spline, polynomial = smooth_minima(log2, logs)
-    return (spline + polynomial) / 2, math.hypot(np.std(drawn), (spline - polynomial) / 2)
+    drawn = [smooth_minimum(log2, logs[sample], DEGREES[0]) for sample in samples]
+    places = [smooth_minimum(log2, logs, degree) for degree in DEGREES]
+    return places[0], math.hypot(np.std(drawn), np.ptp(places) / 2)
 
 
-def smooth_minima(log2: np.ndarray, logs: np.ndarray) -> tuple[float, float]:
-    """The minima of a smoothing spline and of a polynomial through the mean log loss over seeds.
+def smooth_minimum(log2: np.ndarray, logs: np.ndarray, degree: int) -> float:
+    """The minimum of a polynomial through the mean log loss over seeds, by least squares.
 
-    Generalised cross-validation chooses the spline's smoothing. Means are weighted by the inverse
-    of the noise variance, whose logarithm is fitted by a parabola: noise rises steeply where
-    training gets unstable. Means from the first infinite one above the least on are left out.
+    Means are weighted by the inverse of the noise variance, whose logarithm is fitted by a
+    parabola: noise rises steeply where training gets unstable. Means from the first infinite one
+    above the least on are left out.
     """
     means = logs.mean(axis=0)
     best = int(means.argmin())
     failed = np.flatnonzero(np.isinf(means[best:]))
     end = best + failed[0] if failed.size else len(means)
     finite = np.isfinite(means) & (np.arange(len(means)) < end)
-    centre = log2[finite].mean()
-    x, y, held = log2[finite] - centre, means[finite], logs[:, finite]
+    x, y, held = log2[finite], means[finite], logs[:, finite]
     noise = (held - held.mean(axis=1, keepdims=True) - y + y.mean()).var(axis=0)
-    rise = np.polyfit(x, np.log(noise + 1e-9 + 1e-6 * noise.max()), 2)
-    weights = np.exp(-np.polyval(rise, x))
-    weights /= weights.mean()
-    spline = make_smoothing_spline(x, y, weights)
-    polynomial = np.polynomial.Polynomial.fit(x, y, DEGREE, w=np.sqrt(weights))
+    centred = x - x.mean()
+    rise = np.polyfit(centred, np.log(noise + 1e-9 + 1e-6 * noise.max()), 2)
+    roots = np.exp(-np.polyval(rise, centred) / 2)
+    curve = np.polynomial.Polynomial.fit(x, y, degree, w=roots / roots.mean())
     places = np.linspace(x[0], x[-1], 2001)
-    return tuple(float(centre + places[f(places).argmin()]) for f in (spline, polynomial))
+    return float(places[curve(places).argmin()])
 
 
 def load(names: Sequence[str] = tuple(LANDSCAPES)) -> tuple[list[Landscape], int, float]:

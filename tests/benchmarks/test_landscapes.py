@@ -13,9 +13,13 @@ SEEDS = 24
 
 
 def losses(optimum: float, skew: float, noise: float, seed: int = 0) -> np.ndarray:
-    """Losses of seeds, steeper above the optimum, that diverge from an octave above it on."""
+    """Losses of seeds that diverge an octave above the optimum.
+
+    The logarithm tends to an exponential of slope `skew` above the optimum, and to a line below it.
+    """
     generator, apart = np.random.default_rng(seed), LOG2 - optimum
-    logs = 0.12 * apart**2 * np.where(apart > 0, skew, 1) + 0.2 * generator.normal(size=(SEEDS, 1))
+    curve = (np.expm1(skew * apart) - skew * apart) / skew**2 if skew else apart**2 / 2
+    logs = 0.3 * curve + 0.2 * generator.normal(size=(SEEDS, 1))
     logs = logs + noise * generator.normal(size=(SEEDS, 57))
     return np.where(apart > 1, math.inf, np.exp(logs))
 
@@ -30,22 +34,22 @@ def _few_draws(monkeypatch):
     monkeypatch.setattr(landscapes, "DRAWS", 30)
 
 
-@pytest.mark.parametrize(("optimum", "skew"), [(0.0, 1), (0.4, 3), (1.3, 2)])
+@pytest.mark.parametrize(("optimum", "skew"), [(0.0, 0), (0.4, 1), (1.3, 2)])
 def test_without_noise_the_optimum_is_found_whatever_a_seed_brings_to_all_its_losses(optimum, skew):
     close = near(optimum)
     found, error = landscapes.truth(LOG2[close], losses(optimum, skew, 0)[:, close])
-    assert found == pytest.approx(optimum, abs=0.06)
-    assert abs(found - optimum) <= 2 * error + 1e-3
+    assert found == pytest.approx(optimum, abs=0.03)
+    assert error < 0.03
 
 
-@pytest.mark.parametrize("skew", [1, 3])
+@pytest.mark.parametrize("skew", [0, 2])
 def test_the_error_covers_the_optimum(skew):
     close = near(0.2)
     found = [
-        landscapes.truth(LOG2[close], losses(0.2, skew, 0.1, seed)[:, close]) for seed in range(12)
+        landscapes.truth(LOG2[close], losses(0.2, skew, 0.15, seed)[:, close]) for seed in range(30)
     ]
     scores = [(place - 0.2) / error for place, error in found]
-    assert 0.4 < np.sqrt(np.mean(np.square(scores))) < 2
+    assert 0.5 < np.sqrt(np.mean(np.square(scores))) < 1.6
 
 
 def test_an_optimum_that_noise_hides_is_not_known():

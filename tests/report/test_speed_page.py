@@ -79,6 +79,21 @@ def test_every_benchmark_is_listed_with_the_facts():
             "Costs",
             "7 | 10 | 0.7 | ms",
         ),
+        (
+            {"rule": "landscape", "ours": -5.1, "rival": 0.06, "target": 0.05, "unit": "octaves"},
+            "Best learning rates: landscapes",
+            "−5.1 | 0.06 | 0.05 | **missed** | octaves",
+        ),
+        (
+            {"rule": "located", "ours": 46, "rival": math.inf, "ratio": 0, "unit": "runs"},
+            "Best learning rates: runs",
+            "46 | ∞ | 0 | runs",
+        ),
+        (
+            {"rule": "off", "ours": 0.1, "rival": 0.2, "ratio": 0.5, "unit": "octaves"},
+            "Best learning rates: errors",
+            "0.1 | 0.2 | 0.5 | octaves",
+        ),
         ({"rule": "cost", "rival": math.nan, "ratio": math.nan}, "Costs", "0.00345 |  |  | ms"),
     ],
 )  # fmt: skip

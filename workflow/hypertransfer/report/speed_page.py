@@ -121,32 +121,33 @@ SECTIONS = {
     ),
     "landscape": Section(
         "Best learning rates: landscapes",
-        "Base-2 logarithms of the best learning rates of small networks, which the next tables "
-        "search for, with standard errors over seeds. The training loss is known at 57 learning "
-        "rates, an eighth of an octave apart, with 24 seeds at each; the best one is the minimum "
-        "of a smoothing spline of the mean log loss. The target is the largest error of an "
-        "optimum that searches are measured by: landscapes that miss it are left out below.",
+        "Base-2 logarithms of the best learning rates of small networks, for which the searches of "
+        "the next tables look. Each network was trained once at 57 learning rates an eighth of an "
+        "octave apart, with 16 seeds, and with 48 more near the best one. The best learning rate "
+        "is the minimum of smooth curves through the mean log loss. Its error has two parts: that "
+        "of the seeds, and the difference between a spline and a polynomial. The target is the "
+        "upper bound of the error; the searches leave out the landscapes that miss it.",
         {"log2 learning rate": "ours", "error": "rival", "target": "target"},
         ("rival", "max"),
     ),
     "located": Section(
         "Best learning rates: runs",
-        "Runs until the best learning rate is known to a quarter of an octave in 80 % of all "
-        "searches: lower is better, and ∞ says that it is not known in so many searches with any "
-        "number of runs tried. Ours are the rounds of an adaptive axis, with octaves refined to "
-        "half octaves, and the estimate of the optimum that claims use. A search knows the range "
-        "of seven octaves and asks for runs, each a learning rate and a seed; rounds start "
-        "anywhere in the range. Rounds and grids run up to 8 seeds, the same at all learning "
-        "rates, and the runs are the mean over searches with the number of seeds that needs "
-        "fewest. Optuna runs up to 48 trials with its defaults, each with a seed that is new at "
-        "its learning rate, and gets the best of three answers: the best trial, the best mean, "
-        "and a parabola fitted to the trials near the best mean.",
+        "Runs until the error of the best learning rate is at most a quarter of an octave in 80 % "
+        "of the searches of all landscapes: lower is better. ∞ means that no number of runs that "
+        "was tried is enough. A search knows the range of seven octaves, and asks for runs, each a "
+        "learning rate and a seed. Ours are rounds of an adaptive axis that refine octaves to half "
+        "octaves, from a start anywhere in the range. Rounds and grids have equal seeds at all "
+        "learning rates, 1 to 8 of them, and the optimum is estimated as claims do; the runs are "
+        "the mean over the searches with the number of seeds that needs fewest runs. Optuna's "
+        "samplers have their defaults and up to 40 trials, each with a seed that is new at its "
+        "learning rate. Their answer is the best trial, the best mean, or the minimum of a "
+        "parabola through the trials near the best mean: the one that needs fewest runs.",
         {"ours": "ours", "rival": "rival", "ratio": "ratio"},
     ),
     "off": Section(
         "Best learning rates: errors",
-        "Median errors of the same searches, in octaves, with the most seeds or trials whose "
-        "mean number of runs is within the number in the row: lower is better.",
+        "Median errors of the same searches, in octaves, with the largest number of seeds or "
+        "trials whose mean number of runs is at most the number in the row: lower is better.",
         {"ours": "ours", "rival": "rival", "ratio": "ratio"},
     ),
     "ratio": Section(
