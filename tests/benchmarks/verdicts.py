@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import optuna
-from tests.benchmarks import landscapes, locating
+from tests.benchmarks import deciding, landscapes, locating
 from tests.benchmarks.landscapes import KNOWN, Landscape
 from tests.benchmarks.locating import SEED_COUNTS, Search, Setting
 from tests.benchmarks.rows import row
@@ -28,7 +28,18 @@ BUDGETS = (16, 24, 40)  # runs at which median errors are compared
 
 def run() -> list[dict]:
     """The rows of all parts."""
-    return [*_optima()]
+    return [*_optima(), *_claims()]
+
+
+def _claims() -> Iterator[dict]:
+    """Claims decided per core-hour, with found and with listed learning rates and seeds."""
+    ours, listed = deciding.both()
+    of = f"{len(ours.verdicts)} claims of the paper"
+    decided, minutes = (ours.decided, listed.decided), (ours.seconds / 60, listed.seconds / 60)
+    yield row(f"{of}: decided", *decided, None, "claims", "verdicts", "decided")
+    yield row(f"{of}: training and probing", *minutes, None, "core min", "verdicts", "decided")
+    rates = ours.per_hour, listed.per_hour
+    yield row(f"{of}: decided per core-hour", *rates, 3.0, "1/h", "verdicts", "decided")
 
 
 def _optima() -> Iterator[dict]:
