@@ -169,7 +169,7 @@ def fitted(trials: Trials) -> float:
 ANSWERS: Mapping[str, Callable[[Trials], float]] = {
     "best trial": best_trial,
     "best mean": best_mean,
-    "fit": fitted,
+    "fitted parabola": fitted,
 }
 
 

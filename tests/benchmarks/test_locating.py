@@ -43,7 +43,7 @@ def test_a_sampler_has_an_answer_of_each_kind_after_each_trial(landscape, monkey
     assert set(found) == set(locating.ANSWERS)
     for answers in found.values():
         assert [one.runs for one in answers] == list(range(1, 21))
-    assert found["fit"][-1].place == pytest.approx(OPTIMUM, abs=0.1)
+    assert found["fitted parabola"][-1].place == pytest.approx(OPTIMUM, abs=0.1)
 
 
 def trials(log2, logs, seeds=None) -> Trials:

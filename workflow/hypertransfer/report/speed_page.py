@@ -140,8 +140,8 @@ SECTIONS = {
         "learning rates, 1 to 8 of them, and the optimum is estimated as claims do; the runs are "
         "the mean over the searches with the number of seeds that needs fewest runs. Optuna's "
         "samplers have their defaults and up to 40 trials, each with a seed that is new at its "
-        "learning rate. Their answer is the best trial, the best mean, or the minimum of a "
-        "parabola through the trials near the best mean: the one that needs fewest runs.",
+        "learning rate. A row names their answer: the best trial, the best mean, or the minimum of "
+        "a parabola that this benchmark fits to the trials near the best mean.",
         {"ours": "ours", "rival": "rival", "ratio": "ratio"},
     ),
     "off": Section(
