@@ -15,10 +15,9 @@ def rows(monkeypatch) -> list[dict]:
     log2 = np.arange(57) / 8 - 4
     generator = np.random.default_rng(0)
     logs = 0.3 * (log2 - 0.3) ** 2 + 0.01 * generator.normal(size=(16, 57))
-    more = np.where(np.abs(log2 - 0.3) < 1, np.exp(logs), np.nan)
-    clear = Landscape("clear", log2, np.exp(logs), more)
-    flat = np.exp(generator.normal(size=(16, 57)))
-    hidden = Landscape("hidden", log2, flat, np.where(np.isnan(more), np.nan, flat))
+    near = slice(26, 43)
+    clear = Landscape("clear", log2, np.exp(logs), near)
+    hidden = Landscape("hidden", log2, np.exp(generator.normal(size=(16, 57))), near)
     monkeypatch.setattr(landscapes, "load", lambda: ([clear, hidden], 1234, 5.0))
     monkeypatch.setattr(verdicts, "REPEATS", 2)
     monkeypatch.setattr(locating, "TRIALS", 12)
