@@ -20,7 +20,7 @@ from hypertransfer.analysis.sweeps import Sweep
 from hypertransfer.rounds.arm import Arm
 from hypertransfer.rounds.settings import Adaptive
 
-SEED_COUNTS = (1, 2, 3, 4, 5, 6, 8)  # of rounds and grids
+SEED_COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 12)  # of rounds and grids
 TRIALS = 40  # of each sampler
 TRUST = 0.25  # octaves: the largest error of an optimum that is located
 SHARE = 0.8  # of the searches have to locate the optimum
@@ -169,7 +169,7 @@ def fitted(trials: Trials) -> float:
 ANSWERS: Mapping[str, Callable[[Trials], float]] = {
     "best trial": best_trial,
     "best mean": best_mean,
-    "fit": fitted,
+    "fitted parabola": fitted,
 }
 
 
