@@ -64,8 +64,9 @@ def test_the_upper_end_is_over_every_rate_that_may_be_the_best():
     large = np.tile([3.0, 2.0, 2.5, 3.0], (6, 1))
     large[:, 0] += [-1.2, -1.2, -1.2, 0.4, 0.4, 0.4]  # the mean is 2.6, and 1.8 for three seeds
     found = analysis_regret.regret([small, Sweep(256.0, small.lrs, large)])
-    assert len(found.excesses) == 2, "the rates at 2.5 and 3 are clearly worse"
-    ends = [mean_over_seeds(values).high for values in found.excesses]
+    (excesses,) = found.excesses  # of the one rate that may be the best of the small size
+    assert len(excesses) == 2, "the rates at 2.5 and 3 are clearly worse"
+    ends = [mean_over_seeds(values).high for values in excesses]
     assert ends[0] > ends[1] == 0.5
     estimate = found.estimate()
     assert (estimate.value, estimate.high) == (pytest.approx(0.5), ends[0])
@@ -89,3 +90,17 @@ def test_what_the_large_network_gains_at_the_small_ones_best_rate():
     assert analysis_regret.transfer_gain([small, large]).tolist() == [0.5]
     elsewhere = Sweep(8.0, np.array([4.0]), np.array([[1.0]]))
     assert np.isnan(analysis_regret.transfer_gain([small, elsewhere])).all()
+
+
+def test_the_interval_is_over_every_rate_that_may_be_the_best_of_the_small_size():
+    """Half of the seeds of the small size prefer a rate that costs the large size 1."""
+    small = np.tile([1.0, 1.0, 3.0], (6, 1))
+    small[:, 0] += [0.3, 0.3, 0.3, -0.2, -0.2, -0.2]
+    small[:, 1] += [0, 0, 0, 0.1, 0.1, 0.1]
+    large = np.tile([2.0, 1.0, 3.0], (6, 1)) + 0.01 * np.arange(6)[:, None]
+    sizes = [Sweep(16.0, 2.0 ** np.arange(3), small), Sweep(256.0, 2.0 ** np.arange(3), large)]
+    found = analysis_regret.regret(sizes)
+    assert len(found.excesses) == 2
+    edges = [found.proxy_edge, found.target_edge]
+    interval = analysis_regret.Regret(found.losses, found.excesses, False, False).estimate()
+    assert (interval.low, interval.high) == pytest.approx((0, 1)), edges

@@ -155,17 +155,17 @@ def gap_change(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> E
     """The growth of relative gaps from the first share `tail` of training to the last.
 
     The gap of a size N is S_N/S_∞ − 1, in which S are means over one of the two shares and S_∞ is
-    that of the largest size with the same seed. Gaps are averaged over the smaller sizes and the
-    chosen seeds, and the growth is |late gap| − |early gap|. The first share does not hold step 0,
-    at which no network is trained. Open if a mean is not finite.
+    that of the largest size with the same seed. Gaps are averaged over the chosen seeds, with their
+    sign, so that noise cancels. The growth is |late gap| − |early gap|, averaged over the smaller
+    sizes. The first share does not hold step 0, at which no network is trained. Open if a mean is
+    not finite.
     """
     after = replace(paths, steps=paths.steps[1:], values=paths.values[:, :, 1:])
     trained = after if len(paths.steps) and paths.steps[0] == 0 else paths
     early, late = (late_values(trained, tail, until)[:, seeds] for until in (tail, 1.0))
-    gaps_of = [float((part[:-1] / part[-1:] - 1).mean()) for part in (early, late)]
-    if not np.isfinite(gaps_of).all():
-        return OPEN
-    return exact(abs(gaps_of[1]) - abs(gaps_of[0]))
+    sizes = [np.abs((part[:-1] / part[-1:] - 1).mean(axis=1)) for part in (early, late)]
+    growth = float((sizes[1] - sizes[0]).mean())
+    return exact(growth) if math.isfinite(growth) else OPEN
 
 
 def _power(sizes: np.ndarray, values: np.ndarray) -> Estimate:
