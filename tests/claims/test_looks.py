@@ -251,3 +251,19 @@ def test_claims_of_other_grids_are_no_part_of_the_decision_which_is_the_same_eac
     asked = copy.deepcopy(asked)
     asked["places"][0]["runs"].reverse()
     assert allocate(asked, {"runs": tables["runs"].iloc[::-1]}) == first
+
+
+def test_a_part_with_listed_seeds_gets_none_and_buys_none():
+    control = {"measure": "mean", "where": {"place": "b"}, "bar": {"min": 1}}
+    tables = {"runs": runs(a=-0.2, b=1.5)}
+    for listed, of in (("claim", claim("c", "a")), ("control", claim("c", "a", control=control))):
+        places = [place("a", "c")]
+        (free,) = allocate(parts([of], places), tables)["claims"]
+        found = allocate(parts([of], places, listed={"c": [listed]}), tables)
+        (row,) = found["claims"]
+        assert (free["chance"] > 0, row["chance"], found["keys"]) == (True, 0, [])
+        assert row["reason"] == f"its {listed} read runs whose seeds are listed"
+
+
+def test_what_adds_no_chance_is_not_bought():
+    assert allocate(parts([], [place("a")]), {"runs": runs(a=0.0)})["keys"] == []

@@ -267,3 +267,26 @@ def test_examining_leaves_the_control_out_where_too_few_seeds_ran():
     control = {"measure": "mean", "where": {"place": "nowhere"}, "bar": {"min": 1}}
     few = Claim.parse(claim(control=control, min_seeds=9))
     assert examine(few, tables(), ONCE).control is None
+
+
+def test_the_seeds_that_are_needed_are_a_number_that_looks_test():
+    """Four seeds would be enough at the last look's level, which five do not have."""
+    looks = Looks((5, 8, 30), {"c"})
+    for bar in (MEAN + 0.35, MEAN + 0.2):
+        verdict = verdicts.check(claim(bar={"max": bar}), tables(), looks)
+        needed = verdict.outlook.units_needed
+        assert verdict.verdict == "undecided"
+        assert needed in (8, 30)
+        assert half_width(needed, looks.level_for(needed)) <= bar - MEAN
+    far = verdicts.check(claim(bar={"max": MEAN + 0.08}), tables(), looks)
+    assert far.outlook.units_needed > 30
+    assert "which are more than the 30 that may run" in far.reason
+
+
+def test_what_a_control_lacks_is_said_of_the_control():
+    control = {"measure": "mean", "where": {"place": "b"}, "bar": {"max": MEAN + 0.2}}
+    of = claim(bar={"max": 1e6}, control=control)
+    verdict = verdicts.check(of, tables(b=VALUES))
+    assert verdict.verdict == "undecided"
+    assert "seeds of the control in place of 5 would decide it" in verdict.reason
+    assert verdict.outlook.units_needed > 5

@@ -224,3 +224,15 @@ def test_another_grid_lists_no_run_whose_seed_is_as_needed(tmp_path, seeds, refu
         is refused
     )
     assert bool(found) is refused
+
+
+@pytest.mark.parametrize(("listed", "refused"), [([0], False), ([0, 1, 2, 3, 4, 5, 6, 7], True)])
+def test_listed_seeds_beside_needed_ones_are_at_most_the_first_number(tmp_path, listed, refused):
+    def change(made):
+        override = {"when": {"lr": 0.2}, "axes": {"seed": listed}}
+        made["grids"]["sweep"]["overrides"] = [override]
+
+    found = problems(tmp_path, change)
+    texts = [text for text in found if "overrides.0.axes.seed" in text]
+    assert bool(texts) == refused, found
+    assert all("the first number of `spending.seeds`" in text for text in texts)

@@ -131,7 +131,7 @@ class Prospect:
         """The option whose runs are chosen, the one with the most seeds; else the best one."""
         if inside := [option for option in self.options if option.is_in(chosen)]:
             return inside[-1]
-        return max(self.options, key=lambda o: o.chance / max(o.seconds(), ROUNDING), default=None)
+        return max(self.options, key=lambda o: (o.chance, -o.seconds()), default=None)
 
 
 def allocate(parts: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
@@ -146,7 +146,8 @@ def allocate(parts: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
     Args:
         parts: the parts of the job: `look`, from 1; `seeds`, the numbers of seeds;
             `budget_seconds` of the study, and `fixed_seconds` of its grids without added seeds;
-            `claims`, as in a config; and `places`, each with `claims`, the ids of those that read
+            `claims`, as in a config; `listed`, the parts of claims, by id, that read listed seeds;
+            and `places`, each with `claims`, the ids of those that read
             it, and `runs`: seed, key, and the seconds of training and probes.
         tables: the tables of the study so far. A run exists if its key is in the table of runs.
 
@@ -161,7 +162,15 @@ def allocate(parts: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
     looks = Looks(tuple(parts["seeds"]), readers)
     claims = [Claim.parse(claim) for claim in parts["claims"] if claim["id"] in readers]
     found = [
-        _prospect(claim, look, looks, [p for p in places if claim.id in p.claims], existing, tables)
+        _prospect(
+            claim,
+            look,
+            looks,
+            [p for p in places if claim.id in p.claims],
+            parts.get("listed", {}).get(claim.id, ()),
+            existing,
+            tables,
+        )
         for claim in claims
     ]
     seconds = {key: s for place in places for key, s in place.runs}
@@ -188,15 +197,20 @@ def _choose(found: Sequence[Prospect], left: float) -> tuple[set[str], float]:
         if not affordable:
             return chosen, left
         best = max(affordable, key=gain_per_second)
+        if gain_per_second(best) <= 0:
+            return chosen, left
         left -= best.seconds(chosen)
         chosen |= best.missing.keys()
 
 
 def _prospect(
     claim: Claim, look: int, looks: Looks, places: Sequence[Place],
-    existing: frozenset[str], tables: Tables,
+    listed: Collection[str], existing: frozenset[str], tables: Tables,
 ) -> Prospect:  # fmt: skip
-    """What later seeds may do for a claim, which reads runs of the given places."""
+    """What later seeds may do for a claim, which reads runs of the given places.
+
+    `listed` names its parts, `claim` or `control`, that read runs with listed seeds.
+    """
     try:
         examined = examine(claim, tables, looks)
     except (ArithmeticError, LookupError, ValueError) as error:
@@ -206,6 +220,9 @@ def _prospect(
     present, following = looks.seeds[look - 1], looks.seeds[look]
     missing = _missing(places, following, existing)
     nothing = Prospect(claim, examined.own.measurement.estimate.count, missing=frozenset(missing))
+    if not places:
+        text = f"rounds gave none of its runs {looks.seeds[0]} seeds"
+        return replace(nothing, reason=text)
     if not missing:
         return replace(nothing, reason="there are no more seeds of its runs")
     if not all(place.has(present, existing) for place in places):
@@ -213,10 +230,10 @@ def _prospect(
         return replace(nothing, reason=reason)
     options = tuple(
         Option(seeds, chance, _missing(places, seeds, existing))
-        for seeds, chance in _chances(examined, look, looks).items()
+        for seeds, chance in _chances(examined, look, looks, listed).items()
         if chance >= LEAST_CHANCE
     )
-    reason = "" if options else _no_chance(examined, looks.seeds[-1])
+    reason = "" if options else _no_chance(examined, looks.seeds[-1], listed)
     return replace(nothing, options=options, reason=reason)
 
 
@@ -228,18 +245,22 @@ def _missing(places: Iterable[Place], seeds: int, existing: frozenset[str]) -> d
     return missing
 
 
-def _no_chance(examined: Examined, seeds: int) -> str:
+def _no_chance(examined: Examined, seeds: int, listed: Collection[str]) -> str:
     """Why more seeds are of no use to a claim."""
     verdict, estimate = examined.judgement.verdict, examined.own.measurement.estimate
     if verdict != UNDECIDED:
         return f"it {verdict}"
     if estimate.over != "seeds":
         return f"its interval is over {estimate.over}, to which seeds do not add"
+    if listed:
+        return f"its {' and '.join(listed)} read runs whose seeds are listed"
     text = f"the chance that {seeds} seeds decide it is below {100 * LEAST_CHANCE:.0f} %"
     return f"{text}; {estimate.caveat}" if estimate.caveat else text
 
 
-def _chances(examined: Examined, look: int, looks: Looks) -> dict[int, float]:
+def _chances(
+    examined: Examined, look: int, looks: Looks, listed: Collection[str]
+) -> dict[int, float]:
     """The chance that each later number of seeds decides a claim, and that its control holds.
 
     Empty if the claim is decided, or if its units are not seeds.
@@ -250,19 +271,28 @@ def _chances(examined: Examined, look: int, looks: Looks) -> dict[int, float]:
     chances = {}
     for number in looks.seeds[look:]:
         more = number - looks.seeds[look - 1]
-        chances[number] = _chance(examined.own, more, looks, examined.claim.min_seeds).decided
+        least = examined.claim.min_seeds
+        of_claim = _chance(examined.own, more, looks, least, "claim" in listed)
+        chances[number] = of_claim.decided
         if examined.control:
-            of_control = _chance(examined.control, more, looks, examined.claim.min_seeds)
+            of_control = _chance(examined.control, more, looks, least, "control" in listed)
             chances[number] *= of_control.holds
     return chances
 
 
-def _chance(judged: Judged, more: int, looks: Looks, min_seeds: int) -> prospects.Chance:
-    """The chances of verdicts on a claim or a control alone with so many seeds more."""
+def _chance(
+    judged: Judged, more: int, looks: Looks, min_seeds: int, is_listed: bool
+) -> prospects.Chance:
+    """The chances of verdicts on a claim or a control alone with so many seeds more.
+
+    An undecided one whose seeds are listed gets none, and has no chance.
+    """
     found, verdict = judged.measurement, judged.judgement.verdict
     if verdict != UNDECIDED:
         holds = float(verdict == HOLDS)
         return prospects.Chance(holds, 1 - holds)
+    if is_listed:
+        return prospects.Chance()
     count = found.estimate.count + more
     if found.estimate.over != "seeds" or count < max(min_seeds, FEWEST):
         return prospects.Chance()

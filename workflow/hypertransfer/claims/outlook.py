@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hypertransfer.analysis import prospects
 from hypertransfer.analysis.intervals import FEWEST, LEVEL
-from hypertransfer.analysis.looks import Looks
+from hypertransfer.analysis.looks import ONCE, Looks
 from hypertransfer.analysis.tables import Tables
 from hypertransfer.claims.bars import P_VALUE
 from hypertransfer.claims.claim import Claim, Control
@@ -50,15 +50,19 @@ def outlook(examined: Examined, tables: Tables, looks: Looks) -> Outlook:
     verdict = examined.judgement.verdict
     if verdict != UNDECIDED:
         return Outlook(power=chance, p_value=p_value(own, verdict))
-    needed, words = units_needed(examined, looks)
-    if needed is None:
+    lacking, words = units_needed(examined, looks)
+    if lacking is None:
         return Outlook(power=chance, words=words)
-    count, over = own.estimate.count, own.estimate.over
+    needed, found = lacking
+    count, over = found.estimate.count, found.estimate.over
     seconds = seconds_per_seed(claim, tables) if over == "seeds" else None
     minutes = None if seconds is None else (needed - count) * seconds / 60
     cost = "" if minutes is None else f" ({minutes_text(minutes)} more)"
-    text = f"about {needed} {over} in place of {count} would decide it if values stay{cost}"
-    return Outlook(needed, minutes, chance, words=text)
+    of_part = "" if found is own else " of the control"
+    text = f"about {needed} {over}{of_part} in place of {count} would decide it if values stay"
+    if over == "seeds" and claim.id in looks.claims and needed > looks.seeds[-1]:
+        text += f", which are more than the {looks.seeds[-1]} that may run"
+    return Outlook(needed, minutes, chance, words=f"{text}{cost}")
 
 
 def minutes_text(minutes: float) -> str:
@@ -78,25 +82,26 @@ def power(claim: Claim, own: Measurement) -> float | None:
     return prospects.power(own.precision, claim.paper_number, own.bar, own.level)
 
 
-def units_needed(examined: Examined, looks: Looks) -> tuple[int | None, str]:
-    """The number of units that decides an undecided claim if values stay.
+def units_needed(examined: Examined, looks: Looks) -> tuple[tuple[int, Measurement] | None, str]:
+    """The number of units that decides an undecided claim if values stay, and its part.
 
-    Where the control is undecided too, the number is enough for both. The second result says why no
-    number of units is known, or is empty.
+    The part is the claim's own measurement or that of its control, the one that lacks more units.
+    The second result says why no number of units is known, or is empty.
     """
     claim = examined.claim
-    level = looks.levels[-1] if claim.id in looks.claims else LEVEL
-    of_parts = [_needed(examined.own, claim.min_seeds, level)]
+    of_looks = looks if claim.id in looks.claims else ONCE
+    of_parts = [(*_needed(examined.own, claim.min_seeds, of_looks), examined.own.measurement)]
     if examined.control and examined.control.judgement.verdict != HOLDS:
-        number, words = _needed(examined.control, claim.min_seeds, level)
+        number, words = _needed(examined.control, claim.min_seeds, of_looks)
         found = examined.control.measurement
         if number is not None and _value_fails(found):
             number, words = None, "its value fails"
-        of_parts.append((number, f"of the control, {words}" if words else ""))
-    for number, words in of_parts:
+        of_parts.append((number, f"of the control, {words}" if words else "", found))
+    for number, words, _ in of_parts:
         if number is None:
             return None, words
-    return max(number for number, _ in of_parts), ""
+    number, _, found = max(of_parts, key=lambda part: part[0] - part[2].estimate.count)
+    return (number, found), ""
 
 
 def _value_fails(found: Measurement) -> bool:
@@ -105,8 +110,12 @@ def _value_fails(found: Measurement) -> bool:
     return not low <= found.estimate.value <= high
 
 
-def _needed(judged: Judged, min_seeds: int, level: float) -> tuple[int | None, str]:
-    """As `units_needed`, for a claim or a control alone; the present number if it is decided."""
+def _needed(judged: Judged, min_seeds: int, looks: Looks) -> tuple[int | None, str]:
+    """The number of units that decides a claim or a control alone, or why none is known.
+
+    The present number if it is decided. A number of seeds that looks test is one of theirs, since
+    the level of the interval is that of the last one reached; or more than all of them.
+    """
     found = judged.measurement
     estimate, bar = found.estimate, found.part.bar
     if judged.judgement.verdict != UNDECIDED:
@@ -120,9 +129,15 @@ def _needed(judged: Judged, min_seeds: int, level: float) -> tuple[int | None, s
         if estimate.count < FEWEST:
             return None, f"an interval needs {FEWEST} {noun}"
         return None, f"both ends are open, which more {noun} alone may not change"
+    tested = looks.seeds if noun == "seeds" and looks is not ONCE else ()
+    for later in (n for n in tested if n > estimate.count):
+        enough = prospects.units_needed(found.precision, found.bar, looks.level_for(later))
+        if enough is not None and max(enough, min_seeds) <= later:
+            return later, ""
+    level = looks.levels[-1] if noun == "seeds" else LEVEL
     number = prospects.units_needed(found.precision, found.bar, level)
     if number is not None:
-        return max(number, min_seeds), ""
+        return max(number, min_seeds, *(n + 1 for n in tested[-1:])), ""
     return None, _why_none(found, noun)
 
 

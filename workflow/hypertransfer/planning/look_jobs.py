@@ -160,6 +160,25 @@ class LookJobs:
         return readers
 
     @cached_property
+    def _listed(self) -> dict[str, list[str]]:
+        """The parts of claims, `claim` or `control`, that read runs whose seeds are listed, by id.
+
+        No look adds seeds to such a part, since a measure needs the same seeds everywhere.
+        """
+        needed = {id(r.run) for place in self.places if place.numbers for r in place.runs}
+        planned, listed = Planned(self.study.runs), {}
+        for claim in self.claims:
+            parts = {"claim": claim, "control": claim.control}
+            listed[claim.id] = [
+                name
+                for name, part in parts.items()
+                if part
+                and measures()[part.measure].table == "runs"
+                and any(id(found.run) not in needed for found in planned.iterate(part.where))
+            ]
+        return {name: parts for name, parts in listed.items() if parts}
+
+    @cached_property
     def seconds(self) -> dict[str, float]:
         """The estimated seconds of each run and of all its probes, by the key of the run."""
         seconds: dict[str, float] = {}
@@ -193,6 +212,7 @@ class LookJobs:
             "budget_seconds": self.study.spending.seconds,
             "fixed_seconds": self.fixed_seconds,
             "claims": [claim.plain() for claim in self.claims],
+            "listed": self._listed,
             "places": [
                 {
                     "grid": place.grid,

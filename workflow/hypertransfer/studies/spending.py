@@ -16,7 +16,7 @@ from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.section import Section
 from hypertransfer.studies.adaptive_grids import adaptive_axis, written_at
-from hypertransfer.studies.axes import AS_NEEDED, is_as_needed
+from hypertransfer.studies.axes import AS_NEEDED, axis_values, is_as_needed
 from hypertransfer.studies.grid import Grid, alternatives
 from hypertransfer.studies.placed_run import Run
 
@@ -99,8 +99,17 @@ def problems(values: Mapping[str, Any], grids: Mapping[str, Grid]) -> Iterator[P
 
 def has_needed_seeds(grid: Grid) -> bool:
     """Whether more seeds run, at some points of a grid, where claims need them."""
-    written = [grid.axes.get(SEED), *alternatives(grid, SEED)]
-    return any(map(is_as_needed, written))
+    return any(map(is_as_needed, _written_seeds(grid)))
+
+
+def _written_seeds(grid: Grid) -> list[object]:
+    """The axis of seeds of a grid and of its overrides, as written."""
+    return [grid.axes.get(SEED), *alternatives(grid, SEED)]
+
+
+def _count(listed: object) -> int:
+    """The number of seeds of an axis without problems."""
+    return len(axis_values((SEED,), listed))
 
 
 def has_listed_runs(grid: Grid) -> bool:
@@ -170,7 +179,16 @@ def grid_problems(grid: Grid) -> Iterator[Problem]:
                     "override with `axes: {seed: [0, 1, …]}`"
                 )
                 yield Problem((name, str(index)), NO_VALUE, text)
+    first = next(w[AS_NEEDED][0] for w in _written_seeds(grid) if is_as_needed(w))
     for index, override in enumerate(grid.overrides):
+        listed = override.axes.get(SEED)
+        if SEED in override.axes and not is_as_needed(listed) and _count(listed) > first:
+            text = (
+                f"lists more than {first} seeds, the first number of `spending.seeds`, beside "
+                f"seeds that are {AS_NEEDED}: list at most {first}, or put these points into a "
+                "grid of their own"
+            )
+            yield Problem(("overrides", str(index), "axes", SEED), NO_VALUE, text)
         if SEED in override.when and override.axes:
             text = f"names seed, which is {AS_NEEDED}: all seeds of a place need the same values"
             yield Problem(("overrides", str(index), "when"), NO_VALUE, text)
