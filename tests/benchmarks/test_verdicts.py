@@ -32,12 +32,19 @@ def test_a_landscape_whose_optimum_is_not_known_is_named_and_left_out(rows):
     assert all(metric.startswith("1 landscapes, 2 searches each") for metric in searched)
 
 
-def test_every_rival_has_runs_and_errors(rows):
-    located = {r["metric"].partition("against ")[2]: r for r in rows if r["rule"] == "located"}
-    assert len(located) == 4 + 2 * len(locating.ANSWERS)
-    assert located["a grid of octaves"]["rival"] == pytest.approx(7, abs=1)
-    assert located["a grid of half octaves"]["rival"] == pytest.approx(14, abs=1)
-    assert len({row["ours"] for row in located.values()}) == 1
+def test_each_answer_is_compared_with_every_rival(rows):
+    located = {row["metric"].partition("half octaves, ")[2]: row for row in rows
+               if row["rule"] == "located"}  # fmt: skip
+    claims = [name for name in located if name.startswith("estimate of claims")]
+    parabola = [name for name in located if name.startswith("fitted parabola")]
+    assert len(claims) == 4 + 2 * len(locating.ANSWERS)
+    assert len(parabola) == 4 + 2
+    assert all(name.endswith(", fitted parabola") for name in parabola)
+    assert len({located[name]["ours"] for name in claims}) == 1
+    grids = {"octaves": 7, "half octaves": 14}
+    for spacing, runs in grids.items():
+        name = f"estimate of claims, against a grid of {spacing}, estimate of claims"
+        assert located[name]["rival"] == pytest.approx(runs, abs=1)
     off = [row for row in rows if row["rule"] == "off"]
     assert len(off) == len(located) * len(verdicts.BUDGETS)
     assert all(row["ours"] < 0.1 for row in off)

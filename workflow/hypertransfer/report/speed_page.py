@@ -137,11 +137,12 @@ SECTIONS = {
         "was tried is enough. A search knows the range of seven octaves, and asks for runs, each a "
         "learning rate and a seed. Ours are rounds of an adaptive axis that refine octaves to half "
         "octaves, from a start anywhere in the range. Rounds and grids have equal seeds at all "
-        "learning rates, 1 to 12 of them, and the optimum is estimated as claims do; the runs are "
-        "the mean over the searches with the number of seeds that needs fewest runs. Optuna's "
-        "samplers have their defaults and up to 40 trials, each with a seed that is new at its "
-        "learning rate. A row names their answer: the best trial, the best mean, or the minimum of "
-        "a parabola that this benchmark fits to the trials near the best mean.",
+        "learning rates, 1 to 12 of them; the runs are the mean over the searches with the number "
+        "of seeds that needs fewest runs. Optuna's samplers have their defaults and up to 40 "
+        "trials, each with a seed that is new at its learning rate. A row names the answer of both "
+        "sides. The estimate of claims allows for a curve that is steeper on one side. The fitted "
+        "parabola is the benchmark's own, through all runs within an octave of the best mean; it "
+        "varies less with the seeds, but has a bias where the curve is steeper on one side.",
         {"ours": "ours", "rival": "rival", "ratio": "ratio"},
     ),
     "off": Section(
