@@ -43,7 +43,8 @@ def runs(**means):
         for place, mean in means.items()
         for seed in range(4)
     ]
-    return pd.DataFrame(rows, columns=["place", "seed", "key", "final_loss", "seconds"])
+    table = pd.DataFrame(rows, columns=["place", "seed", "key", "final_loss", "seconds"])
+    return table.assign(grid="g")
 
 
 def place(name, *claims, seeds=10, seconds=SECONDS):
@@ -193,7 +194,7 @@ def test_places_that_rounds_did_not_give_the_first_seeds_stay_as_they_are():
 
 def test_a_claim_that_an_earlier_look_left_out_stays_out():
     table = runs(a=0.0, b=0.0)
-    more = [("a", seed, f"a{seed}", DEVIATES[seed % 4], SECONDS) for seed in range(4, 6)]
+    more = [("a", seed, f"a{seed}", DEVIATES[seed % 4], SECONDS, "g") for seed in range(4, 6)]
     table = pd.concat([table, pd.DataFrame(more, columns=table.columns)])
     asked = parts(
         [claim("c", "a"), claim("d", "b")],
@@ -267,3 +268,21 @@ def test_a_part_with_listed_seeds_gets_none_and_buys_none():
 
 def test_what_adds_no_chance_is_not_bought():
     assert allocate(parts([], [place("a")]), {"runs": runs(a=0.0)})["keys"] == []
+
+
+def test_runs_that_another_grid_trained_are_no_runs_of_a_place_and_cost_nothing():
+    """The grid `along` ran a value with all seeds, which rounds of the grid `g` did not choose."""
+    table = runs(a=0.0)
+    along = pd.DataFrame(
+        [("x", seed, f"x{seed}", 0.0, SECONDS, "along") for seed in range(10)],
+        columns=["place", "seed", "key", "final_loss", "seconds", "grid"],
+    )
+    shared = place("x", "c")
+    places = [place("a", "c"), shared, {**shared, "grid": "along", "claims": []}]
+    of = parts([claim("c", "a")], places)
+    found = allocate(of, {"runs": pd.concat([table, along])})
+    assert found["grids"] == {"g": sorted(later("a"))}
+    first = along[along["seed"] < 4].assign(grid="g")  # rounds chose the value as well
+    chosen = allocate(of, {"runs": pd.concat([table, along, first])})
+    assert set(chosen["grids"]["g"]) == later("a") | later("x")
+    assert chosen["claims"][0]["seconds"] == found["claims"][0]["seconds"] == 6 * SECONDS

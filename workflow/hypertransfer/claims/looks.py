@@ -28,31 +28,45 @@ LEAST_CHANCE = 0.01  # chances below are not worth a run
 ROUNDING = 1e-6  # seconds
 
 
+GridRun = tuple[str, str]  # the name of a grid, and the key of one of its runs
+
+
 @dataclass(frozen=True)
 class Place:
     """Runs of a grid that differ in the seed only.
 
+    A run that another grid has trained too is no run of the place before its own grid lists it.
+
     Attributes:
         claims: ids of the claims that read the runs, also by their control.
-        runs: the key and the seconds of each run, with its probes, in the order of the seeds.
+        runs: each run and its seconds, with its probes, in the order of the seeds.
     """
 
     claims: frozenset[str]
-    runs: tuple[tuple[str, float], ...]
+    runs: tuple[tuple[GridRun, float], ...]
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Place:
         """The place of an entry of a job's `places`."""
         runs = sorted(values["runs"])  # by seed
-        return cls(frozenset(values["claims"]), tuple((key, float(s)) for _, key, s in runs))
+        own = tuple(((values["grid"], key), float(s)) for _, key, s in runs)
+        return cls(frozenset(values["claims"]), own)
 
-    def has(self, count: int, existing: frozenset[str]) -> bool:
+    def has(self, count: int, existing: frozenset[GridRun]) -> bool:
         """Whether the first `count` seeds ran."""
-        return all(key in existing for key, _ in self.runs[:count])
+        return all(run in existing for run, _ in self.runs[:count])
 
-    def missing(self, count: int, existing: frozenset[str]) -> dict[str, float]:
-        """The seconds of those of the first `count` seeds that did not run, by key."""
-        return {key: seconds for key, seconds in self.runs[:count] if key not in existing}
+    def missing(self, count: int, existing: frozenset[GridRun]) -> dict[GridRun, float]:
+        """The seconds of those of the first `count` seeds that did not run, by run.
+
+        A run that another grid has trained costs nothing.
+        """
+        trained = {key for _, key in existing}
+        return {
+            run: 0.0 if run[1] in trained else seconds
+            for run, seconds in self.runs[:count]
+            if run not in existing
+        }
 
 
 @dataclass(frozen=True)
@@ -62,18 +76,18 @@ class Option:
     Attributes:
         seeds: the number of seeds.
         chance: the probability that so many seeds decide the claim.
-        missing: the seconds of the runs that so many seeds need, by key.
+        missing: the seconds of the runs that so many seeds need, by run.
     """
 
     seeds: int
     chance: float
-    missing: Mapping[str, float]
+    missing: Mapping[GridRun, float]
 
-    def seconds(self, chosen: Collection[str] = ()) -> float:
+    def seconds(self, chosen: Collection[GridRun] = ()) -> float:
         """The seconds of the missing runs that are not chosen yet."""
-        return sum(s for key, s in self.missing.items() if key not in chosen)
+        return sum(s for run, s in self.missing.items() if run not in chosen)
 
-    def is_in(self, chosen: set[str]) -> bool:
+    def is_in(self, chosen: set[GridRun]) -> bool:
         """Whether all missing runs are chosen."""
         return self.missing.keys() <= chosen
 
@@ -86,26 +100,26 @@ class Prospect:
         claim: the claim.
         count: the number of seeds of its estimate; 0 if it cannot be measured.
         options: the later numbers of seeds that have a chance to decide the claim.
-        missing: keys of the runs that the next number of seeds needs.
+        missing: the runs that the next number of seeds needs.
         reason: why there are no options; empty if there are some.
     """
 
     claim: Claim
     count: int
     options: tuple[Option, ...] = ()
-    missing: frozenset[str] = frozenset()
+    missing: frozenset[GridRun] = frozenset()
     reason: str = ""
 
-    def gain(self, chosen: set[str]) -> float:
+    def gain(self, chosen: set[GridRun]) -> float:
         """The weighted chance of a verdict with the chosen runs."""
         chances = [option.chance for option in self.options if option.is_in(chosen)]
         return WEIGHTS[self.claim.kind] * max(chances, default=0.0)
 
-    def row(self, chosen: set[str], left: float) -> dict[str, Any]:
+    def row(self, chosen: set[GridRun], left: float) -> dict[str, Any]:
         """The claim's entry in the decision.
 
         Args:
-            chosen: keys of the runs for this look and those after it.
+            chosen: the runs for this look and those after it.
             left: the seconds that are left of the budget.
         """
         extended = bool(self.missing) and self.missing <= chosen
@@ -127,7 +141,7 @@ class Prospect:
             "reason": reason,
         }
 
-    def _shown(self, chosen: set[str]) -> Option | None:
+    def _shown(self, chosen: set[GridRun]) -> Option | None:
         """The option whose runs are chosen, the one with the most seeds; else the best one."""
         if inside := [option for option in self.options if option.is_in(chosen)]:
             return inside[-1]
@@ -149,14 +163,15 @@ def allocate(parts: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
             `claims`, as in a config; `listed`, the parts of claims, by id, that read listed seeds;
             and `places`, each with `claims`, the ids of those that read
             it, and `runs`: seed, key, and the seconds of training and probes.
-        tables: the tables of the study so far. A run exists if its key is in the table of runs.
+        tables: the tables of the study so far. A run of a grid exists if the table of runs has it.
 
     Returns:
-        `look`; `keys` of the runs to train; and `claims`, for each claim that reads such runs its
-        seeds now, the chance and the seconds of the number of seeds that was looked at, whether it
-        gets seeds at this look, and why.
+        `look`; `keys` of the runs to train, and in `grids` those of each grid; and `claims`, for
+        each claim that reads such runs its seeds now, the chance and the seconds of the number of
+        seeds that was looked at, whether it gets seeds at this look, and why.
     """
-    look, existing = parts["look"], frozenset(tables["runs"]["key"])
+    look, table = parts["look"], tables["runs"]
+    existing = frozenset(zip(table["grid"], table["key"], strict=True))
     places = [Place.parse(place) for place in parts["places"]]
     readers = frozenset().union(*(place.claims for place in places))
     looks = Looks(tuple(parts["seeds"]), readers)
@@ -173,17 +188,23 @@ def allocate(parts: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
         )
         for claim in claims
     ]
-    seconds = {key: s for place in places for key, s in place.runs}
-    spent = parts["fixed_seconds"] + sum(s for key, s in seconds.items() if key in existing)
+    seconds = {key: s for place in places for (_, key), s in place.runs}
+    trained = frozenset(table["key"])
+    spent = parts["fixed_seconds"] + sum(s for key, s in seconds.items() if key in trained)
     chosen, left = _choose(found, parts["budget_seconds"] - spent)
     rows = [prospect.row(chosen, left) for prospect in found]
-    following = {key for p in places for key, _ in p.runs[: looks.seeds[look]]}
-    return {"look": look, "keys": sorted(chosen & following), "claims": rows}
+    following = {run for p in places for run, _ in p.runs[: looks.seeds[look]]}
+    listed = sorted(chosen & following)
+    of_grids: dict[str, list[str]] = {}
+    for grid, key in listed:
+        of_grids.setdefault(grid, []).append(key)
+    keys = sorted({key for _, key in listed})
+    return {"look": look, "keys": keys, "grids": of_grids, "claims": rows}
 
 
-def _choose(found: Sequence[Prospect], left: float) -> tuple[set[str], float]:
-    """The keys of the runs of this look and those after it, and the seconds that are left."""
-    chosen: set[str] = set()
+def _choose(found: Sequence[Prospect], left: float) -> tuple[set[GridRun], float]:
+    """The runs of this look and those after it, and the seconds that are left."""
+    chosen: set[GridRun] = set()
     options = [option for prospect in found for option in prospect.options]
 
     def gain_per_second(option: Option) -> float:
@@ -205,7 +226,7 @@ def _choose(found: Sequence[Prospect], left: float) -> tuple[set[str], float]:
 
 def _prospect(
     claim: Claim, look: int, looks: Looks, places: Sequence[Place],
-    listed: Collection[str], existing: frozenset[str], tables: Tables,
+    listed: Collection[str], existing: frozenset[GridRun], tables: Tables,
 ) -> Prospect:  # fmt: skip
     """What later seeds may do for a claim, which reads runs of the given places.
 
@@ -237,9 +258,11 @@ def _prospect(
     return replace(nothing, options=options, reason=reason)
 
 
-def _missing(places: Iterable[Place], seeds: int, existing: frozenset[str]) -> dict[str, float]:
-    """The seconds of the runs of places that so many seeds need and that did not run, by key."""
-    missing: dict[str, float] = {}
+def _missing(
+    places: Iterable[Place], seeds: int, existing: frozenset[GridRun]
+) -> dict[GridRun, float]:
+    """The seconds of the runs of places that so many seeds need and that did not run."""
+    missing: dict[GridRun, float] = {}
     for place in places:
         missing |= place.missing(seeds, existing)
     return missing

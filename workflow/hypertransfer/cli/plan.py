@@ -108,7 +108,8 @@ def print_looks(surveys: Sequence[status.Survey]) -> None:
                 f"(at most {duration(look.later_seconds)} with their probes)"
             )
         rows = [(f"  {found.claim}", _seeds_text(found), found.reason) for found in look.decided]
-        print(*(aligned(rows, 3) if rows else ()), sep="\n")
+        if rows:
+            print(*aligned(rows, 3), sep="\n")
 
 
 def _all(count: int, noun: str) -> str:

@@ -211,7 +211,7 @@ class LookJobs:
             "seeds": list(self.seeds),
             "budget_seconds": self.study.spending.seconds,
             "fixed_seconds": self.fixed_seconds,
-            "claims": [claim.plain() for claim in self.claims],
+            "claims": [_deciding(claim) for claim in self.claims],
             "listed": self._listed,
             "places": [
                 {
@@ -268,3 +268,10 @@ class LookJobs:
     def _planned(self) -> dict[int, PlannedRun]:
         """The planned runs by the identity of their runs."""
         return {id(run.run): run for runs in self.cells.runs.values() for run in runs}
+
+
+def _deciding(claim: Claim) -> dict[str, Any]:
+    """A claim as plain values, without texts, which decide nothing."""
+    texts = dict.fromkeys(("sentence", "source", "bar_from"), "")
+    plain = {key: value for key, value in claim.plain().items() if key != "paper_value"}
+    return {**plain, **texts}

@@ -8,8 +8,8 @@ from statistics import fmean
 
 from hypertransfer.planning.round_jobs import GridRounds
 from hypertransfer.rounds import sweep
-from hypertransfer.rounds.allocation import decide
 from hypertransfer.rounds.arm import Arm, loss_of, read_arms
+from hypertransfer.rounds.decision import decide
 from hypertransfer.storage.run_store import DamagedEntry, Store
 
 
@@ -72,7 +72,7 @@ def next_round(rounds: GridRounds, store: Store) -> RoundStatus:
             later = range(number + 1, rounds.rounds + 1)
             runs, seconds = _later(rounds, later, asked)
             return RoundStatus(number, rounds.rounds, frozenset(asked), statuses, runs, seconds)
-    if rounds.followed and not asked:  # the other grid has not found a value yet
+    if rounds.followed and not losses:  # the other grid has not found a value yet
         bound = sum(arm.most_runs(1) for arm in rounds.arms)
         seconds = sum(arm.most_seconds(1) for arm in rounds.arms)
         return RoundStatus(1, rounds.rounds, frozenset(), statuses, bound, seconds)
