@@ -144,7 +144,9 @@ class LookJobs:
             planned = self.cells.runs[name]
             for place in spending.places(section, [member.run for member in planned]):
                 runs = [planned[index] for index in place.indices]
-                claims = dict.fromkeys(c for run in runs for c in readers.get(id(run.run), ()))
+                # A claim on seeds that surely run reads nothing that a look may add.
+                added = (run for run in runs if not is_sure(section, run.run.point))
+                claims = dict.fromkeys(c for run in added for c in readers.get(id(run.run), ()))
                 found.append(Place(name, place.numbers, runs, list(claims)))
         return found
 
