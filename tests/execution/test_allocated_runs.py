@@ -16,7 +16,7 @@ from hypertransfer.storage import collect, parquet
 @pytest.fixture
 def allocation(tmp_path):
     path = tmp_path / "allocation.json"
-    path.write_text(json.dumps({"round": 1, "keys": ["c", "a", "z", "d"]}))
+    path.write_text(json.dumps({"round": 1, "grids": {"g": ["c", "a", "z", "d"]}}))
     return str(path)
 
 

@@ -146,6 +146,21 @@ def begun_again(injectors: list[Injector], store: Path) -> list[str]:
     return again
 
 
+def finish_after_kills(project: Project) -> None:
+    """Kill jobs of a project while its tables are made, finish them, and check what trained.
+
+    Nothing that was trained is lost, and nothing that had finished is begun again.
+    """
+    project.write_config(save_minutes=0.001)
+    injector = Injector(project, 3, "collect_all")
+    injector.round(4)
+    assert injector.kills.total() >= 1
+    ran = project.run("collect_all")
+    assert ran.code == 0, ran.output
+    assert not injector.seen - stored(project)
+    assert not begun_again([injector], store_of(project))
+
+
 def corrupt(path: Path, chance: random.Random) -> None:
     """Flip a bit, cut the file short, or empty it."""
     content = bytearray(path.read_bytes())

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from tests.support import configs
 from tests.support.adaptive import adaptive_study
-from tests.support.configs import load
-
-from hypertransfer.studies.document import ConfigError
 
 LATER = {"adaptive": {"start": "2^-5", "rounds": 3, "octaves": 8}}
 
@@ -14,11 +12,7 @@ LATER = {"adaptive": {"start": "2^-5", "rounds": 3, "octaves": 8}}
 def problems(tmp_path, change) -> list[str]:
     study = {**adaptive_study(), "study": "mine"}
     change(study)
-    try:
-        load(tmp_path, study)
-    except ConfigError as error:
-        return list(map(str, error.problems))
-    return []
+    return configs.problems(tmp_path, study)
 
 
 def figure(where, override=False):

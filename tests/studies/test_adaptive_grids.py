@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 
 import pytest
+from tests.support import configs
 from tests.support.adaptive import adaptive_study
-from tests.support.configs import load
 from tests.support.specs import VALID
 
 from hypertransfer.rounds import sweep
@@ -14,7 +14,6 @@ from hypertransfer.rounds.arm import Arm
 from hypertransfer.rounds.curve import curve
 from hypertransfer.rounds.settings import Adaptive
 from hypertransfer.studies import adaptive_grids, grid_checks
-from hypertransfer.studies.document import ConfigError
 from hypertransfer.studies.grid import Grid, runs
 
 FOUND = {"adaptive": {"start": 0.125, "octaves": 4}}
@@ -131,11 +130,7 @@ def named(tmp_path, change) -> list[str]:
     study = copy.deepcopy(adaptive_study())
     study["study"] = "mine"
     change(study)
-    try:
-        load(tmp_path, study)
-    except ConfigError as error:
-        return list(map(str, error.problems))
-    return []
+    return configs.problems(tmp_path, study)
 
 
 @pytest.mark.parametrize("start", [0, -1, "2^", "two", "2^1e3", None])

@@ -5,20 +5,14 @@ from __future__ import annotations
 import copy
 
 import pytest
+from tests.support import configs
 from tests.support.adaptive import followed_study
-from tests.support.configs import load
-
-from hypertransfer.studies.document import ConfigError
 
 
 def problems(tmp_path, change) -> list[str]:
     study = {**followed_study(), "study": "mine"}
     change(study)
-    try:
-        load(tmp_path, study)
-    except ConfigError as error:
-        return list(map(str, error.problems))
-    return []
+    return configs.problems(tmp_path, study)
 
 
 def best_axes(study) -> dict:

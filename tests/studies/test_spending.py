@@ -6,11 +6,11 @@ import copy
 
 import pytest
 import yaml
+from tests.support import configs
 from tests.support.configs import load, study_file
 from tests.support.project import STUDY
 
 from hypertransfer.studies import study as studies_study
-from hypertransfer.studies.document import ConfigError
 from hypertransfer.studies.spending import Spending, is_sure, places
 
 CLAIM = {
@@ -40,11 +40,7 @@ def study(**spending) -> dict:
 def problems(tmp_path, change=lambda made: None, **spending) -> list[str]:
     made = study(**spending)
     change(made)
-    try:
-        load(tmp_path, made)
-    except ConfigError as error:
-        return list(map(str, error.problems))
-    return []
+    return configs.problems(tmp_path, made)
 
 
 def test_the_axis_holds_all_seeds_that_may_run_and_the_first_are_sure(tmp_path):

@@ -9,6 +9,7 @@ import yaml
 from tests.support.project import STUDY
 
 from hypertransfer.studies import study as studies_study
+from hypertransfer.studies.document import ConfigError
 
 
 def study_file(folder: Path, text: str) -> Path:
@@ -30,3 +31,12 @@ def with_grid(**changes) -> dict:
     study = json.loads(json.dumps(STUDY))
     study["grids"]["sweep"] |= changes
     return study
+
+
+def problems(folder: Path, study: dict) -> list[str]:
+    """The problems of a study, written into a folder, as texts."""
+    try:
+        load(folder, study)
+    except ConfigError as error:
+        return list(map(str, error.problems))
+    return []

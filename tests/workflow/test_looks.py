@@ -7,7 +7,7 @@ import json
 import shutil
 
 import pytest
-from tests.faults.injector import Injector, begun_again, store_of, stored
+from tests.faults.injector import finish_after_kills, stored
 from tests.support.adaptive import adaptive_study
 from tests.support.looks import look_study
 from tests.workflow.project import Project
@@ -172,13 +172,6 @@ def test_kills_lose_nothing_and_train_nothing_twice(tmp_path):
     study["claims"][0]["bar"] = {"min": 0}
     project = Project(tmp_path / "project")
     project.write_study(study)
-    project.write_config(save_minutes=0.001)
-    injector = Injector(project, 3, "collect_all")
-    injector.round(4)
-    assert injector.kills.total() >= 1
-    ran = project.run("collect_all")
-    assert ran.code == 0, ran.output
-    assert not injector.seen - stored(project)
-    assert not begun_again([injector], store_of(project))
+    finish_after_kills(project)
     assert {row["key"] for row in newest(project, "runs")} == stored(project)
     assert "Nothing to be done" in project.run("collect_all").output

@@ -7,7 +7,7 @@ import json
 import shutil
 
 import pytest
-from tests.faults.injector import Injector, begun_again, store_of, stored
+from tests.faults.injector import finish_after_kills, stored
 from tests.support.adaptive import adaptive_study, followed_study
 from tests.workflow.project import Project
 
@@ -116,14 +116,7 @@ def test_kills_lose_nothing_and_train_nothing_twice(tmp_path):
     study["figures"] = study["figures"][:1]
     project = Project(tmp_path / "project")
     project.write_study(study)
-    project.write_config(save_minutes=0.001)
-    injector = Injector(project, 3, "collect_all")
-    injector.round(4)
-    assert injector.kills.total() >= 1
-    ran = project.run("collect_all")
-    assert ran.code == 0, ran.output
-    assert not injector.seen - stored(project)
-    assert not begun_again([injector], store_of(project))
+    finish_after_kills(project)
     listed = {r["key"] for one in allocations(project) for a in one["arms"] for r in a["runs"]}
     assert listed == stored(project)
     assert "Nothing to be done" in project.run("collect_all").output

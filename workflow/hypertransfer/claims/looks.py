@@ -39,34 +39,29 @@ class Place:
 
     Attributes:
         claims: ids of the claims that read the runs, also by their control.
-        runs: each run and its seconds, with its probes, in the order of the seeds.
+        runs: each run and the seconds that it would cost, with its probes, in the order of the
+            seeds.
     """
 
     claims: frozenset[str]
     runs: tuple[tuple[GridRun, float], ...]
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Place:
-        """The place of an entry of a job's `places`."""
-        runs = sorted(values["runs"])  # by seed
-        own = tuple(((values["grid"], key), float(s)) for _, key, s in runs)
-        return cls(frozenset(values["claims"]), own)
+    def parse(cls, values: Mapping[str, Any], trained: Collection[str] = ()) -> Place:
+        """The place of an entry of a job's `places`; runs with keys in `trained` cost nothing."""
+        runs = (
+            ((values["grid"], key), 0.0 if key in trained else float(seconds))
+            for _, key, seconds in sorted(values["runs"])  # by seed
+        )
+        return cls(frozenset(values["claims"]), tuple(runs))
 
     def has(self, count: int, existing: frozenset[GridRun]) -> bool:
         """Whether the first `count` seeds ran."""
         return all(run in existing for run, _ in self.runs[:count])
 
     def missing(self, count: int, existing: frozenset[GridRun]) -> dict[GridRun, float]:
-        """The seconds of those of the first `count` seeds that did not run, by run.
-
-        A run that another grid has trained costs nothing.
-        """
-        trained = {key for _, key in existing}
-        return {
-            run: 0.0 if run[1] in trained else seconds
-            for run, seconds in self.runs[:count]
-            if run not in existing
-        }
+        """The seconds of those of the first `count` seeds that did not run, by run."""
+        return {run: seconds for run, seconds in self.runs[:count] if run not in existing}
 
 
 @dataclass(frozen=True)
@@ -161,8 +156,8 @@ def allocate(parts: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
         parts: the parts of the job: `look`, from 1; `seeds`, the numbers of seeds;
             `budget_seconds` of the study, and `fixed_seconds` of its grids without added seeds;
             `claims`, as in a config; `listed`, the parts of claims, by id, that read listed seeds;
-            and `places`, each with `claims`, the ids of those that read
-            it, and `runs`: seed, key, and the seconds of training and probes.
+            and `places`, each with `claims`, the ids of those that read it, and `runs`: seed, key,
+            and the seconds of training and probes.
         tables: the tables of the study so far. A run of a grid exists if the table of runs has it.
 
     Returns:
@@ -172,7 +167,8 @@ def allocate(parts: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
     """
     look, table = parts["look"], tables["runs"]
     existing = frozenset(zip(table["grid"], table["key"], strict=True))
-    places = [Place.parse(place) for place in parts["places"]]
+    trained = frozenset(table["key"])
+    places = [Place.parse(place, trained) for place in parts["places"]]
     readers = frozenset().union(*(place.claims for place in places))
     looks = Looks(tuple(parts["seeds"]), readers)
     claims = [Claim.parse(claim) for claim in parts["claims"] if claim["id"] in readers]
@@ -188,8 +184,7 @@ def allocate(parts: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
         )
         for claim in claims
     ]
-    seconds = {key: s for place in places for (_, key), s in place.runs}
-    trained = frozenset(table["key"])
+    seconds = {key: s for place in parts["places"] for _, key, s in place["runs"]}
     spent = parts["fixed_seconds"] + sum(s for key, s in seconds.items() if key in trained)
     chosen, left = _choose(found, parts["budget_seconds"] - spent)
     rows = [prospect.row(chosen, left) for prospect in found]

@@ -9,6 +9,7 @@ from hypertransfer.analysis import trajectories
 from hypertransfer.analysis.estimate import Estimate, linear, undetermined
 from hypertransfer.analysis.intervals import over_seeds
 from hypertransfer.analysis.lazy import numpy as np
+from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.analysis.sweeps import left_out_note
 from hypertransfer.analysis.tables import Tables, series_of
 from hypertransfer.analysis.trajectories import Trajectories
@@ -220,7 +221,7 @@ def gap_contrast(
     """
     runs, left_out = runs_of_common_seeds(tables, size)
     both = [
-        trajectories.trajectories(runs, series_of(tables, runs, name, measured), name, size)
+        _paths(tables, runs, size, name, measured)
         for name, measured in ((quantity, probe), (against, against_probe))
     ]
     if len(both[0].sizes) < 2:
@@ -257,9 +258,7 @@ def _of_paths(
     """An estimate from a quantity along training; each size and seed has one run."""
     runs, left_out = runs_of_common_seeds(tables, size)
     notes = left_out_note(left_out, size)
-    paths = trajectories.trajectories(
-        runs, series_of(tables, runs, quantity, probe), quantity, size
-    )
+    paths = _paths(tables, runs, size, quantity, probe)
     count = len(paths.seeds)
     if len(paths.sizes) < fewest:
         text = f"{len(paths.sizes)} {size} selected, and this measure needs {fewest}"
@@ -271,3 +270,11 @@ def _of_paths(
         )
     notes += caveats(paths)
     return estimator(paths).with_caveats(notes, left_out)
+
+
+def _paths(
+    tables: Tables, runs: pd.DataFrame, size: str, quantity: str, probe: str | None
+) -> Trajectories:
+    """A quantity of the runs along training."""
+    series = series_of(tables, runs, quantity, probe)
+    return trajectories.trajectories(runs, series, quantity, size)

@@ -18,10 +18,9 @@ from hypertransfer.storage.collect import PLACE, PREFIX, PROBES
 
 def allocated(parts: Mapping[str, Any], allocation: str) -> dict[str, Any]:
     """The parts of a planned training job with only the runs that an allocation lists for it."""
-    listed = json.loads(Path(allocation).read_text(encoding="utf-8"))
-    # A look lists runs of several grids, which may have runs in common.
-    keys = listed["grids"].get(parts["grid"], []) if "grids" in listed else listed["keys"]
-    return _chosen(parts, keys, ["runs"])
+    # By grid, since a look lists runs of several grids, which may have runs in common.
+    listed = json.loads(Path(allocation).read_text(encoding="utf-8"))["grids"]
+    return _chosen(parts, listed.get(parts["grid"], []), ["runs"])
 
 
 def trained(parts: Mapping[str, Any], tables: Iterable[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 from hypertransfer.claims.claim import Claim
 from hypertransfer.claims.families import families_of, measures
 from hypertransfer.planning import cost
-from hypertransfer.planning.allocated_jobs import AllocatedJobs, Candidates
+from hypertransfer.planning.allocated_jobs import Candidates
 from hypertransfer.planning.cell_jobs import CellJobs, probe_settings
 from hypertransfer.planning.job_digest import MODULES, code_of
 from hypertransfer.planning.jobs import PlannedJob
@@ -77,7 +77,7 @@ class LookJobs:
         self, cells: CellJobs, rounds: RoundJobs, searches: Sequence[PlannedJob] = ()
     ) -> None:
         self.cells, self.rounds, self.searches, self.study = cells, rounds, searches, cells.study
-        self._allocated = AllocatedJobs(cells)
+        self._allocated = rounds.allocated
 
     @property
     def seeds(self) -> Sequence[int]:

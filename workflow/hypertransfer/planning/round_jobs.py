@@ -76,12 +76,13 @@ class RoundJobs:
 
     def __init__(self, cells: CellJobs) -> None:
         self.cells, self.study = cells, cells.study
+        self.allocated = AllocatedJobs(cells)
 
     @cached_property
     def grids(self) -> dict[str, GridRounds]:
         """The rounds of each grid with an adaptive axis."""
         grids = {
-            name: GridRounds(self.cells, name)
+            name: GridRounds(self.cells, name, self.allocated)
             for name, section in self.study.grids.items()
             if adaptive_grids.adaptive_axis(section)
         }
@@ -111,6 +112,7 @@ class GridRounds:
     Args:
         cells: the jobs of the study's other grids.
         name: the name of the grid.
+        allocated: plans the jobs that train and probe what a round chooses.
 
     Attributes:
         followed: the rounds of the grid whose best values this grid takes; None if the rounds of
@@ -119,11 +121,11 @@ class GridRounds:
 
     followed: GridRounds | None = None
 
-    def __init__(self, cells: CellJobs, name: str) -> None:
+    def __init__(self, cells: CellJobs, name: str, allocated: AllocatedJobs) -> None:
         self.jobs, self.name, self.grid = cells, name, cells.study.grids[name]
         self.axis = adaptive_grids.adaptive_axis(self.grid)
         self.folder = f"results/{cells.study.name}/made"
-        self._allocated = AllocatedJobs(cells)
+        self._allocated = allocated
 
     @cached_property
     def _sure_runs(self) -> list[PlannedRun]:

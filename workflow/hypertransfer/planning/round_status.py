@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 
 from hypertransfer.planning.round_jobs import GridRounds
@@ -33,6 +33,7 @@ class RoundStatus:
         arms: what the round runs of each arm; if no round has missing runs, what was found.
         later_runs: a bound on the runs of later rounds.
         later_seconds: a bound on their estimated time.
+        losses: the losses of the grid's stored runs, by key, once all rounds have been run.
     """
 
     number: int
@@ -41,6 +42,7 @@ class RoundStatus:
     arms: Sequence[ArmStatus]
     later_runs: int
     later_seconds: float
+    losses: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def missing(self) -> int:
@@ -57,7 +59,7 @@ def next_round(rounds: GridRounds, store: Store) -> RoundStatus:
     losses: dict[str, float] = {}
     asked: set[str] = set()
     if rounds.followed:
-        losses |= _losses_of(rounds.followed, store)
+        losses |= next_round(rounds.followed, store).losses
     for number in range(1, rounds.rounds + 1):
         arms = read_arms(rounds.written_arms, losses)
         decisions = decide({**rounds.decided_by, "round": number}, arms, losses)
@@ -81,7 +83,8 @@ def next_round(rounds: GridRounds, store: Store) -> RoundStatus:
         found = [ArmStatus(arm.point, 0, _taken(arm, rounds.followed.name)) for arm in arms]
     else:
         found = [ArmStatus(arm.point, 0, sweep.outcome(arm)) for arm in arms]
-    return RoundStatus(rounds.rounds + 1, rounds.rounds, frozenset(asked), found, 0, 0.0)
+    own = {key: losses[key] for key in asked}
+    return RoundStatus(rounds.rounds + 1, rounds.rounds, frozenset(asked), found, 0, 0.0, own)
 
 
 def _taken(arm: Arm, grid: str) -> str:
@@ -89,15 +92,6 @@ def _taken(arm: Arm, grid: str) -> str:
     values = sorted({arm.settings.value(notch) for notch, _ in arm.losses})
     text = ", ".join(f"{value:.4g}" for value in values) or "nothing"
     return f"took {text} from {grid}"
-
-
-def _losses_of(rounds: GridRounds, store: Store) -> dict[str, float]:
-    """The losses of a grid, by key, if all its rounds have been run; else none."""
-    found = next_round(rounds, store)
-    if found.number <= found.rounds:
-        return {}
-    losses = {key: _loss(store, key) for key in found.asked}
-    return {key: loss for key, loss in losses.items() if loss is not None}
 
 
 def _later(rounds: GridRounds, numbers: Sequence[int], asked: Collection[str]) -> tuple[int, float]:

@@ -20,8 +20,9 @@ def allocation(parts: Mapping[str, Any], tables: Iterable[str]) -> dict[str, Any
         tables: the files of the tables of all earlier rounds, or of all rounds of the other grid.
 
     Returns:
-        The grid, the number of the round, the keys of all runs, and for each arm its point, the
-        reason, whether it is bracketed, and its runs by value, seed and key.
+        The grid, the number of the round, in `grids` the keys of all runs by the name of the grid,
+        and for each arm its point, the reason, whether it is bracketed, and its runs by value, seed
+        and key.
     """
     seen = losses(tables)
     arms = read_arms(parts["arms"], seen)
@@ -43,7 +44,8 @@ def allocation(parts: Mapping[str, Any], tables: Iterable[str]) -> dict[str, Any
         for arm, decision in zip(arms, decisions, strict=True)
     ]
     keys = [run["key"] for arm in allocated for run in arm["runs"]]
-    return {"grid": parts["grid"], "round": parts["round"], "keys": keys, "arms": allocated}
+    grid = parts["grid"]
+    return {"grid": grid, "round": parts["round"], "grids": {grid: keys}, "arms": allocated}
 
 
 def losses(tables: Iterable[str]) -> dict[str, float]:

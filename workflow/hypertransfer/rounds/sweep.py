@@ -179,26 +179,21 @@ def _later(
 def _may_be_closed_by_seeds(arm: Arm, found: Curve, side: int, prediction: int | None) -> bool:
     """Whether a side is open only since one seed cannot tell its levels from the best one.
 
-    So many whole steps ran there as get all seeds, the levels do not fall, and nothing predicts an
-    optimum beyond. Seeds are missing, and tell more than values further away.
+    So many whole steps ran there as get all seeds, no level equals the best one, and nothing
+    predicts an optimum beyond. Seeds are missing, and tell more than values further away.
     """
-    if found.best is None or found.holes(side) or not _missing(arm, _around_in_steps(arm, found)):
+    if found.best is None or found.holes(side):
         return False
-    beyond = sorted(n * side for n in found.levels if (n - found.best) * side > 0)
-    edge = found.edge(side)
+    stride, edge = arm.settings.stride, found.edge(side)
     if prediction is not None and (prediction - edge) * side >= 0:
         return False
-    if (edge - found.best) * side < BESIDE * arm.settings.stride:
+    if (edge - found.best) * side < BESIDE * stride:
         return False
-    levels = [found.levels[notch * side] for notch in beyond]
-    return all(level > found.levels[found.best] for level in levels)
-
-
-def _around_in_steps(arm: Arm, found: Curve) -> list[int]:
-    """The notches around the best one that get all seeds first, in whole steps."""
-    return [
-        notch for notch in _neighbourhood(arm, found, arm.settings.stride) if notch in arm.seeds
-    ]
+    least = found.levels[found.best]
+    beyond = (level for n, level in found.levels.items() if (n - found.best) * side > 0)
+    return all(level > least for level in beyond) and bool(
+        _missing(arm, _neighbourhood(arm, found, stride))
+    )
 
 
 def _extension(arm: Arm, found: Curve, side: int, prediction: int | None, number: int) -> list[int]:

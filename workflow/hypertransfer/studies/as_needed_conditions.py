@@ -86,8 +86,7 @@ def shared_problems(
 ) -> Iterator[Problem]:
     """Problems of runs that one grid may run as needed, and that another grid lists.
 
-    Looks count a run once, by its key. If another grid had run some of the further seeds of a
-    place, the look could not tell whether the place has them.
+    In all grids of a study, the seeds of a run are either as needed or listed.
     """
     identities = RunIdentities()
     firsts = [numbers[0] for name in runs for numbers in _numbers_of(grids, name, runs)]

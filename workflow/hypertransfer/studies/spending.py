@@ -47,12 +47,18 @@ def with_numbers(values: Any) -> Any:
     `spending` and the axes may be malformed, which is reported elsewhere; such values are returned
     as they are.
     """
-    spending = values.get("spending") if isinstance(values, Mapping) else None
-    seeds = spending.get("seeds") if isinstance(spending, Mapping) else None
-    if not _are_numbers(seeds) or not isinstance(values.get("grids"), Mapping):
+    seeds = _numbers(values)
+    if not seeds or not isinstance(values.get("grids"), Mapping):
         return values
     grids = {name: _grid_with_numbers(grid, seeds) for name, grid in values["grids"].items()}
     return {**values, "grids": grids}
+
+
+def _numbers(values: Any) -> Sequence[int]:
+    """The numbers of seeds of a study's values; empty if there are none, or malformed ones."""
+    spending = values.get("spending") if isinstance(values, Mapping) else None
+    seeds = spending.get("seeds") if isinstance(spending, Mapping) else None
+    return seeds if _are_numbers(seeds) else ()
 
 
 def _are_numbers(seeds: object) -> bool:
@@ -119,9 +125,7 @@ def has_listed_runs(grid: Grid) -> bool:
 
 def first_number(values: Any) -> int:
     """The first number of seeds of a study's values, which may be malformed; 0 without spending."""
-    spending = values.get("spending") if isinstance(values, Mapping) else None
-    seeds = spending.get("seeds") if isinstance(spending, Mapping) else None
-    return seeds[0] if _are_numbers(seeds) else 0
+    return next(iter(_numbers(values)), 0)
 
 
 def numbers_at(grid: Grid, point: Mapping[str, Any]) -> Sequence[int]:

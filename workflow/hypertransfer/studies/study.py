@@ -274,9 +274,7 @@ class _Checks:
 
         The rows `searches` name the hyperparameters of each search.
         """
-        suites = {name: Suite.parse(written) for name, written in self._sound("suites").items()}
-        written = self._sound("replays").items()
-        replayed = {name: Replay.parse(replay) for name, replay in written}
+        suites, replayed = self._suites, self._replays
         grids = self.values.get("grids")
         names = list(map(str, grids)) if isinstance(grids, Mapping) else []
         found = [name for name, grid in self._grids().items() if not spending.has_listed_runs(grid)]
@@ -310,11 +308,17 @@ class _Checks:
         """The planned tasks of suites and replays; none if anything has a problem."""
         if self.problems:
             return {}
-        suites = {name: Suite.parse(written) for name, written in self._sound("suites").items()}
-        replayed = self._sound("replays").items()
-        return planned_tasks.planned_tasks(
-            suites, {name: Replay.parse(written) for name, written in replayed}, runs
-        )
+        return planned_tasks.planned_tasks(self._suites, self._replays, runs)
+
+    @cached_property
+    def _suites(self) -> dict[str, Suite]:
+        """The sound suites by name."""
+        return {name: Suite.parse(written) for name, written in self._sound("suites").items()}
+
+    @cached_property
+    def _replays(self) -> dict[str, Replay]:
+        """The sound replays by name."""
+        return {name: Replay.parse(written) for name, written in self._sound("replays").items()}
 
     def _probes(self) -> dict[str, Mapping[str, Probe]]:
         """The probes of each sound grid, by name."""
