@@ -94,11 +94,14 @@ def largest(rng: np.random.Generator, count: int) -> tuple[Estimate, float]:
     return over_seeds(lambda seeds: trajectories.largest(paths, seeds), count), 3.0
 
 
-def gap_change(early: float, late: float, noise: float) -> Draw:
-    """Relative gaps of two smaller sizes, early and late; all sizes and seeds vary by `noise`."""
+def gap_change(early: float, late: float, noise: float, opposite: bool = False) -> Draw:
+    """Relative gaps of two smaller sizes, early and late; all sizes and seeds vary by `noise`.
+
+    With `opposite`, the gap of the second size is the negative of that of the first.
+    """
 
     def draw(rng: np.random.Generator, count: int) -> tuple[Estimate, float]:
-        paths = _gap_paths(rng, count, early, late, noise)
+        paths = _gap_paths(rng, count, early, late, noise, -1 if opposite else 1)
         found = over_seeds(lambda seeds: trajectories.gap_change(paths, seeds), count)
         return found, abs(late) - abs(early)
 
@@ -120,12 +123,20 @@ def gap_contrast(growth: float, other: float, noise: float) -> Draw:
 
 
 def _gap_paths(
-    rng: np.random.Generator, count: int, early: float, late: float, noise: float
+    rng: np.random.Generator,
+    count: int,
+    early: float,
+    late: float,
+    noise: float,
+    second: float = 1.0,
 ) -> Trajectories:
-    """Three sizes, the largest without a gap; seeds, sizes and parts vary by `noise`."""
+    """Three sizes, the largest without a gap; seeds, sizes and parts vary by `noise`.
+
+    The gap of the second size is `second` times that of the first.
+    """
     steps = np.arange(13.0)
     shared = np.exp(rng.normal(0, noise, (1, count, 1)))
     gap = np.where(steps < 6, early, late)
-    levels = np.stack([1 + gap, 1 + gap, np.ones(13)])[:, None, :]
+    levels = np.stack([1 + gap, 1 + second * gap, np.ones(13)])[:, None, :]
     parts = np.repeat(rng.normal(0, noise, (3, count, 2)), [6, 7], axis=2)
     return _paths(shared * levels * (1 + parts), steps, 2.0 ** np.arange(3))

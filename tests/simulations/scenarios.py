@@ -178,7 +178,14 @@ SCENARIOS: Mapping[str, Scenario] = {
     "gap change negative": Scenario(
         "gap_change", "from −0.4 to −0.1, seeds vary by 5 %", gap_change(-0.4, -0.1, 0.05)
     ),
-    "gap change 0": Scenario("gap_change", "no gap, seeds vary by 10 %", gap_change(0.0, 0.0, 0.1)),
+    "gap change opposite": Scenario(
+        "gap_change",
+        "from ±0.1 to ±0.4, of opposite signs at two sizes, seeds vary by 5 %",
+        gap_change(0.1, 0.4, 0.05, opposite=True),
+    ),
+    "gap change 0": Scenario(
+        "gap_change", "no gap, seeds vary by 10 %", gap_change(0.0, 0.0, 0.1), wider=NO_GAP
+    ),
     "gap contrast": Scenario(
         "gap_contrast", "0.3 more, seeds vary by 5 %", gap_contrast(0.4, 0.1, 0.05)
     ),
