@@ -16,7 +16,7 @@ from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.section import Section
 from hypertransfer.studies.adaptive_grids import adaptive_axis, written_at
-from hypertransfer.studies.axes import AS_NEEDED, is_as_needed
+from hypertransfer.studies.axes import AS_NEEDED, axis_values, is_as_needed
 from hypertransfer.studies.grid import Grid, alternatives
 from hypertransfer.studies.placed_run import Run
 
@@ -155,6 +155,7 @@ def grid_problems(grid: Grid) -> Iterator[Problem]:
     """Problems of a grid whose seeds run as needed, and whose axes have usable values."""
     if not has_needed_seeds(grid):
         return
+    yield from _listed_problems(grid)
     if SEED not in grid.inner:
         text = (
             f"lacks seed, which is {AS_NEEDED}: write `inner: [{', '.join([*grid.inner, SEED])}]`"
@@ -174,3 +175,26 @@ def grid_problems(grid: Grid) -> Iterator[Problem]:
         if SEED in override.when and override.axes:
             text = f"names seed, which is {AS_NEEDED}: all seeds of a place need the same values"
             yield Problem(("overrides", str(index), "when"), NO_VALUE, text)
+
+
+def _listed_problems(grid: Grid) -> Iterator[Problem]:
+    """Problems of seeds that such a grid lists at some points.
+
+    The number of seeds of a claim, which tells the level of its interval, is that of all runs that
+    the claim reads. With further seeds at some points it would be that of a later look.
+    """
+    written = {("axes", SEED): grid.axes.get(SEED)}
+    for index, override in enumerate(grid.overrides):
+        written["overrides", str(index), "axes", SEED] = override.axes.get(SEED)
+    first = next(form[AS_NEEDED][0] for form in written.values() if is_as_needed(form))
+    for path, form in written.items():
+        if form is None or is_as_needed(form):
+            continue
+        seeds = axis_values(path, form)
+        if later := [seed for seed in seeds if isinstance(seed, int) and seed >= first]:
+            text = (
+                f"lists the seed {later[0]} in a grid with seeds that are {AS_NEEDED}, of which "
+                f"the first {first} surely run: list seeds below {first} only, or move these "
+                "points to a grid of their own"
+            )
+            yield Problem(path, NO_VALUE, text)
