@@ -188,7 +188,7 @@ def _parts(look: int, seeds: Sequence[int], claims: list[dict[str, Any]]) -> dic
     budget = float(seeds[0] + seeds[-1])
     return {
         "look": look, "seeds": list(seeds), "budget_seconds": budget, "fixed_seconds": 0.0,
-        "claims": claims, "places": places,
+        "claims": claims, "places": places, "as_needed": {"claims": NAMES, "controls": []},
     }  # fmt: skip
 
 

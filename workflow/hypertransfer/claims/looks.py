@@ -26,6 +26,8 @@ WEIGHTS: Mapping[str, float] = {"paper": 1.0, "control": 1 / 2, "ours": 1 / 4}
 UNKNOWN = 1 / 2  # the chance where too few seeds ran for any interval
 LEAST_CHANCE = 0.01  # chances below are not worth a run
 ROUNDING = 1e-6  # seconds
+# Keys of the parts of a job.
+AS_NEEDED, CLAIMS, CONTROLS = ("as_needed", "claims", "controls")
 
 
 @dataclass(frozen=True)
@@ -128,9 +130,12 @@ class Prospect:
         }
 
     def _shown(self, chosen: set[str]) -> Option | None:
-        """The option whose runs are chosen, the one with the most seeds; else the best one."""
+        """The option whose runs are chosen, with the highest chance, then the fewest seconds.
+
+        If there is none, the option with the highest chance per second.
+        """
         if inside := [option for option in self.options if option.is_in(chosen)]:
-            return inside[-1]
+            return max(inside, key=lambda option: (option.chance, -option.seconds()))
         return max(self.options, key=lambda o: o.chance / max(o.seconds(), ROUNDING), default=None)
 
 
@@ -146,8 +151,10 @@ def allocate(parts: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
     Args:
         parts: the parts of the job: `look`, from 1; `seeds`, the numbers of seeds;
             `budget_seconds` of the study, and `fixed_seconds` of its grids without added seeds;
-            `claims`, as in a config; and `places`, each with `claims`, the ids of those that read
-            it, and `runs`: seed, key, and the seconds of training and probes.
+            `claims`, as in a config; `as_needed`, the ids of the `claims` whose runs all have
+            seeds that are added, and of those whose `controls` have; and `places`, each with
+            `claims`, the ids of those that read it, and `runs`: seed, key, and the seconds of
+            training and probes.
         tables: the tables of the study so far. A run exists if its key is in the table of runs.
 
     Returns:
@@ -159,11 +166,10 @@ def allocate(parts: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
     places = [Place.parse(place) for place in parts["places"]]
     readers = frozenset().union(*(place.claims for place in places))
     looks = Looks(tuple(parts["seeds"]), readers)
+    growing = {kind: frozenset(parts[AS_NEEDED][kind]) for kind in (CLAIMS, CONTROLS)}
+    at = _Look(look, looks, growing, existing, tables)
     claims = [Claim.parse(claim) for claim in parts["claims"] if claim["id"] in readers]
-    found = [
-        _prospect(claim, look, looks, [p for p in places if claim.id in p.claims], existing, tables)
-        for claim in claims
-    ]
+    found = [_prospect(c, at, [p for p in places if c.id in p.claims]) for c in claims]
     seconds = {key: s for place in places for key, s in place.runs}
     spent = parts["fixed_seconds"] + sum(s for key, s in seconds.items() if key in existing)
     chosen, left = _choose(found, parts["budget_seconds"] - spent)
@@ -185,39 +191,74 @@ def _choose(found: Sequence[Prospect], left: float) -> tuple[set[str], float]:
     while True:
         options = [option for option in options if not option.is_in(chosen)]
         affordable = [option for option in options if option.seconds(chosen) <= left + ROUNDING]
-        if not affordable:
+        best = max(affordable, key=gain_per_second, default=None)
+        if best is None or gain_per_second(best) <= 0:
             return chosen, left
-        best = max(affordable, key=gain_per_second)
         left -= best.seconds(chosen)
         chosen |= best.missing.keys()
 
 
-def _prospect(
-    claim: Claim, look: int, looks: Looks, places: Sequence[Place],
-    existing: frozenset[str], tables: Tables,
-) -> Prospect:  # fmt: skip
+@dataclass(frozen=True)
+class _Look:
+    """A look, and what is known when it is decided.
+
+    Attributes:
+        number: the number of the look, from 1.
+        looks: the numbers of seeds, and the claims that are tested at each of them.
+        growing: the ids of the claims all of whose runs get more seeds, and of those whose
+            controls' do.
+        existing: the keys of the runs that there are.
+        tables: the tables of the study so far.
+    """
+
+    number: int
+    looks: Looks
+    growing: Mapping[str, frozenset[str]]
+    existing: frozenset[str]
+    tables: Tables
+
+    @property
+    def present(self) -> int:
+        """The number of seeds before the look."""
+        return self.looks.seeds[self.number - 1]
+
+    @property
+    def later(self) -> Sequence[int]:
+        """The numbers of seeds of this look and those after it."""
+        return self.looks.seeds[self.number :]
+
+    def parts(self, examined: Examined) -> list[tuple[Judged, bool]]:
+        """A claim by itself and its control, and whether they get more seeds."""
+        both = ((examined.own, CLAIMS), (examined.control, CONTROLS))
+        name = examined.claim.id
+        return [(part, name in self.growing[kind]) for part, kind in both if part]
+
+
+def _prospect(claim: Claim, at: _Look, places: Sequence[Place]) -> Prospect:
     """What later seeds may do for a claim, which reads runs of the given places."""
     try:
-        examined = examine(claim, tables, looks)
+        examined = examine(claim, at.tables, at.looks)
     except (ArithmeticError, LookupError, ValueError) as error:
         return Prospect(claim, 0, reason=f"it cannot be measured: {fault_text(claim, error)}")
+    count = examined.own.measurement.estimate.count
     # A place of which rounds have not trained the first seeds is not a part of the sweep.
-    places = [place for place in places if place.has(looks.seeds[0], existing)]
-    present, following = looks.seeds[look - 1], looks.seeds[look]
-    missing = _missing(places, following, existing)
-    nothing = Prospect(claim, examined.own.measurement.estimate.count, missing=frozenset(missing))
+    places = [place for place in places if place.has(at.looks.seeds[0], at.existing)]
+    if not places:
+        reason = f"none of its runs that get more seeds has the first {at.looks.seeds[0]} seeds"
+        return Prospect(claim, count, reason=reason)
+    missing = _missing(places, at.later[0], at.existing)
+    nothing = Prospect(claim, count, missing=frozenset(missing))
     if not missing:
         return replace(nothing, reason="there are no more seeds of its runs")
-    if not all(place.has(present, existing) for place in places):
-        reason = f"its runs have fewer than {present} seeds since an earlier look"
+    if not all(place.has(at.present, at.existing) for place in places):
+        reason = f"its runs have fewer than {at.present} seeds since an earlier look"
         return replace(nothing, reason=reason)
     options = tuple(
-        Option(seeds, chance, _missing(places, seeds, existing))
-        for seeds, chance in _chances(examined, look, looks).items()
+        Option(seeds, chance, _missing(places, seeds, at.existing))
+        for seeds, chance in _chances(examined, at).items()
         if chance >= LEAST_CHANCE
     )
-    reason = "" if options else _no_chance(examined, looks.seeds[-1])
-    return replace(nothing, options=options, reason=reason)
+    return replace(nothing, options=options, reason="" if options else _no_chance(examined, at))
 
 
 def _missing(places: Iterable[Place], seeds: int, existing: frozenset[str]) -> dict[str, float]:
@@ -228,43 +269,53 @@ def _missing(places: Iterable[Place], seeds: int, existing: frozenset[str]) -> d
     return missing
 
 
-def _no_chance(examined: Examined, seeds: int) -> str:
+def _no_chance(examined: Examined, at: _Look) -> str:
     """Why more seeds are of no use to a claim."""
     verdict, estimate = examined.judgement.verdict, examined.own.measurement.estimate
     if verdict != UNDECIDED:
         return f"it {verdict}"
-    if estimate.over != "seeds":
-        return f"its interval is over {estimate.over}, to which seeds do not add"
-    text = f"the chance that {seeds} seeds decide it is below {100 * LEAST_CHANCE:.0f} %"
+    for part, grows in at.parts(examined):
+        its = "its" if part is examined.own else "its control's"
+        over = part.measurement.estimate.over
+        if part.judgement.verdict != UNDECIDED:
+            continue
+        if over != "seeds":
+            return f"{its} interval is over {over}, to which seeds do not add"
+        if not grows:
+            return f"{its} runs have listed seeds, to which looks do not add"
+    text = f"the chance that {at.later[-1]} seeds decide it is below {100 * LEAST_CHANCE:.0f} %"
     return f"{text}; {estimate.caveat}" if estimate.caveat else text
 
 
-def _chances(examined: Examined, look: int, looks: Looks) -> dict[int, float]:
+def _chances(examined: Examined, at: _Look) -> dict[int, float]:
     """The chance that each later number of seeds decides a claim, and that its control holds.
 
-    Empty if the claim is decided, or if its units are not seeds.
+    Empty if the claim is decided.
     """
-    own = examined.own.measurement.estimate
-    if examined.judgement.verdict != UNDECIDED or own.over != "seeds":
+    if examined.judgement.verdict != UNDECIDED:
         return {}
     chances = {}
-    for number in looks.seeds[look:]:
-        more = number - looks.seeds[look - 1]
-        chances[number] = _chance(examined.own, more, looks, examined.claim.min_seeds).decided
-        if examined.control:
-            of_control = _chance(examined.control, more, looks, examined.claim.min_seeds)
-            chances[number] *= of_control.holds
+    for number in at.later:
+        more = number - at.present
+        own, *control = (
+            _chance(part, more if grows else 0, at.looks, examined.claim.min_seeds)
+            for part, grows in at.parts(examined)
+        )
+        chances[number] = own.decided * (control[0].holds if control else 1.0)
     return chances
 
 
 def _chance(judged: Judged, more: int, looks: Looks, min_seeds: int) -> prospects.Chance:
-    """The chances of verdicts on a claim or a control alone with so many seeds more."""
+    """The chances of verdicts on a claim or a control alone with so many seeds more.
+
+    Without more seeds the verdict stays as it is.
+    """
     found, verdict = judged.measurement, judged.judgement.verdict
     if verdict != UNDECIDED:
         holds = float(verdict == HOLDS)
         return prospects.Chance(holds, 1 - holds)
     count = found.estimate.count + more
-    if found.estimate.over != "seeds" or count < max(min_seeds, FEWEST):
+    if not more or found.estimate.over != "seeds" or count < max(min_seeds, FEWEST):
         return prospects.Chance()
     if found.precision is None:
         few = found.estimate.count < FEWEST

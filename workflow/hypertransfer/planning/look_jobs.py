@@ -16,6 +16,7 @@ from typing import Any
 
 from hypertransfer.claims.claim import Claim
 from hypertransfer.claims.families import families_of, measures
+from hypertransfer.claims.looks import AS_NEEDED, CLAIMS, CONTROLS
 from hypertransfer.planning import cost
 from hypertransfer.planning.allocated_jobs import AllocatedJobs, Candidates
 from hypertransfer.planning.cell_jobs import CellJobs, probe_settings
@@ -25,6 +26,7 @@ from hypertransfer.planning.planned_runs import PlannedRun
 from hypertransfer.planning.round_jobs import RoundJobs
 from hypertransfer.studies import grid, spending
 from hypertransfer.studies.planned import Planned
+from hypertransfer.studies.planned import PlannedRun as Member
 from hypertransfer.studies.spending import has_listed_runs, has_needed_seeds, is_sure
 
 
@@ -151,13 +153,45 @@ class LookJobs:
     @cached_property
     def _readers(self) -> dict[int, list[str]]:
         """The ids of the claims that read a run, by the identity of the run."""
-        planned, readers = Planned(self.study.runs), {}
-        for claim in self.study.claims:
-            for part in filter(None, (claim, claim.control)):
-                if measures()[part.measure].table == "runs":
-                    for found in planned.iterate(part.where):
-                        readers.setdefault(id(found.run), []).append(claim.id)
+        readers: dict[int, list[str]] = {}
+        for read in self._read.values():
+            for name, members in read.items():
+                for member in members:
+                    readers.setdefault(id(member.run), []).append(name)
         return readers
+
+    @cached_property
+    def _read(self) -> dict[str, dict[str, list[Member]]]:
+        """The runs that claims and controls read, by the id of the claim."""
+        planned, claims = Planned(self.study.runs), self.study.claims
+        parts = {
+            CLAIMS: {claim.id: claim for claim in claims},
+            CONTROLS: {claim.id: claim.control for claim in claims if claim.control},
+        }
+        return {
+            kind: {
+                name: list(planned.iterate(part.where))
+                for name, part in of_kind.items()
+                if measures()[part.measure].table == "runs"
+            }
+            for kind, of_kind in parts.items()
+        }
+
+    @cached_property
+    def as_needed(self) -> dict[str, list[str]]:
+        """The ids of the claims that get all their seeds from looks, and so for their controls.
+
+        The interval of a claim that also reads runs with listed seeds does not have more units if
+        other runs get more seeds.
+        """
+        return {
+            kind: [name for name, members in read.items() if all(map(self._is_as_needed, members))]
+            for kind, read in self._read.items()
+        }
+
+    def _is_as_needed(self, member: Member) -> bool:
+        section = self.study.grids.get(member.row["grid"])
+        return section is not None and bool(spending.numbers_at(section, member.run.point))
 
     @cached_property
     def seconds(self) -> dict[str, float]:
@@ -203,6 +237,7 @@ class LookJobs:
                 }
                 for place in self.places
             ],
+            AS_NEEDED: self.as_needed,
             MODULES: families_of(self.claims),
         }
 
