@@ -58,8 +58,8 @@ CLAIMS = {
     "if the source has no number, or the interval is open.",
     "p_value": "Least error of the interval at which the verdict stays, corrected for looks; null "
     "if the claim is undecided.",
-    "p_holm": "`p_value` corrected by Holm for the number of the paper's claims in the study; null "
-    "for other claims.",
+    "p_holm": "`p_value` corrected by Holm for the number of the paper's claims in the study, "
+    "as if they were independent; null for other claims.",
     "bar": "The bar, as text.",
     "bar_min": "The bar's lower end; null if it has none.",
     "bar_max": "The bar's upper end; null if it has none.",
