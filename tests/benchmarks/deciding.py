@@ -100,8 +100,13 @@ def _listed(study: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in study.items() if key != "spending"}
 
 
-def spent(place: Path, study: Mapping[str, Any], cores: int = 2) -> Spent:
-    """Run a study in an empty project, and judge its claims."""
+def spent(
+    place: Path, study: Mapping[str, Any], store: str = "results/store", cores: int = 2
+) -> Spent:
+    """Run a study in an empty project, and judge its claims.
+
+    Runs that the store has are not trained again, and count with the seconds that they recorded.
+    """
     for name in ("workflow", "config", "envs"):
         shutil.copytree(name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy("Snakefile", place)
@@ -112,7 +117,7 @@ def spent(place: Path, study: Mapping[str, Any], cores: int = 2) -> Spent:
     environment["PATH"] = f"{BIN}{os.pathsep}{environment['PATH']}"
     command = [BIN / "snakemake", "collect_all", "--cores", str(cores)]
     subprocess.run(
-        [*command, "--config", f"studies=[{STUDY}]"],
+        [*command, "--config", f"studies=[{STUDY}]", f"store={store}"],
         cwd=place,
         env=environment,
         check=True,
@@ -137,8 +142,8 @@ def spent(place: Path, study: Mapping[str, Any], cores: int = 2) -> Spent:
     return Spent(dict(zip(table["claim"], table["verdict"], strict=True)), seconds)
 
 
-def both() -> Iterator[Spent]:
+def both(store: str = "results/store") -> Iterator[Spent]:
     """What is found and spent with found and with listed learning rates and seeds."""
     for found in (True, False):
         with tempfile.TemporaryDirectory() as folder:
-            yield spent(Path(folder), paper_study(found))
+            yield spent(Path(folder), paper_study(found), store)

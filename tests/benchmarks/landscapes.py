@@ -1,10 +1,10 @@
 """Losses of small networks over the learning rate, trained once, with the optimum of each.
 
 A landscape is a dense sweep of one network: learning rates an eighth of an octave apart over seven
-octaves, up to where training fails, with 16 seeds at each. These are what searches can ask for.
-Near the best learning rate 48 more seeds are trained, so that the optimum is known. `load` trains
-the runs that `results/landscapes.parquet` lacks, by their keys in the run store, and reads the
-others.
+octaves, up to where training fails, with 16 seeds at each and 64 near the best one. Searches can
+ask for any seed at any learning rate: far from the best one, where losses differ by more than seeds
+do, the seeds that were not trained have the losses of those that were. `load` trains the runs that
+`results/landscapes.parquet` lacks, by their keys in the run store, and reads the others.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ COLUMNS = pa.schema(
     + [(name, pa.float64()) for name in ("final_loss", "seconds")]
 )
 OCTAVES, PER_OCTAVE = 7, 8
-SEARCHED, SEEDS = 16, 64  # seeds at all learning rates, and near the best one
+FAR_SEEDS, SEEDS = 16, 64  # seeds at all learning rates, and near the best one
 NEAR = 1.25  # octaves to each side of the least mean of the first seeds
 BASE: Mapping[str, Any] = {  # the residual MLP of `super_consistency`, at two fifths of its length
     "model": "residual_mlp",
@@ -88,22 +88,19 @@ class Landscape:
     Attributes:
         name: which network.
         log2: base-2 logarithms of the learning rates (rate,), ascending and evenly spaced.
-        losses: final training losses (seed, rate) that searches can ask for; +inf where a run
-            diverged.
-        more: those of further seeds; nan at learning rates that are far from the best one.
+        losses: final training losses (seed, rate); +inf where a run diverged.
+        near: the learning rates at which every seed was trained.
     """
 
     name: str
     log2: np.ndarray
     losses: np.ndarray
-    more: np.ndarray
+    near: slice
 
     @cached_property
     def truth(self) -> tuple[float, float]:
         """The log2 of the best learning rate, and its error, from all seeds."""
-        losses = np.vstack([self.losses, self.more])
-        known = ~np.isnan(losses).any(axis=0)
-        return truth(self.log2[known], losses[:, known])
+        return truth(self.log2[self.near], self.losses[:, self.near])
 
     @property
     def is_known(self) -> bool:
@@ -172,13 +169,13 @@ def _landscape(name: str, store: _Store) -> Landscape:
     rates = OCTAVES * PER_OCTAVE + 1
     specs = [run.spec for run in runs(Grid({**BASE, **changes}, axes))]
     by_seed = [specs[seed * rates : (seed + 1) * rates] for seed in range(SEEDS)]
-    losses = np.array([store.losses(row) for row in by_seed[:SEARCHED]])
-    best = int(np.log(losses).mean(axis=0).argmin())
+    far = np.array([store.losses(row) for row in by_seed[:FAR_SEEDS]])
+    best = int(np.log(far).mean(axis=0).argmin())
     reach = round(NEAR * PER_OCTAVE)
     near = slice(max(best - reach, 0), best + reach + 1)
-    more = np.full((SEEDS - SEARCHED, rates), np.nan)
-    more[:, near] = [store.losses(row[near]) for row in by_seed[SEARCHED:]]
-    return Landscape(name, lowest + np.arange(rates) / PER_OCTAVE, losses, more)
+    losses = np.resize(far, (SEEDS, rates))
+    losses[FAR_SEEDS:, near] = [store.losses(row[near]) for row in by_seed[FAR_SEEDS:]]
+    return Landscape(name, lowest + np.arange(rates) / PER_OCTAVE, losses, near)
 
 
 class _Store:

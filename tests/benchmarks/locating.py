@@ -20,7 +20,7 @@ from hypertransfer.analysis.sweeps import Sweep
 from hypertransfer.rounds.arm import Arm
 from hypertransfer.rounds.settings import Adaptive
 
-SEED_COUNTS = (1, 2, 3, 4, 5, 6, 8)  # of rounds and grids
+SEED_COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 12)  # of rounds and grids
 TRIALS = 40  # of each sampler
 TRUST = 0.25  # octaves: the largest error of an optimum that is located
 SHARE = 0.8  # of the searches have to locate the optimum
@@ -44,7 +44,8 @@ class Located:
     place: float
 
 
-Search = Callable[[Landscape, int], Located]  # of a landscape, with a seed for the search's draws
+# The answers to a search of a landscape, with a seed for the search's draws.
+Search = Callable[[Landscape, int], Mapping[str, Located]]
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class Trials:
 
 def by_rounds(
     landscape: Landscape, seed: int, seeds: int, finest: float | None, rounds: int
-) -> Located:
-    """An adaptive sweep of the workflow, and the optimum as its claims estimate it.
+) -> dict[str, Located]:
+    """The answers to an adaptive sweep of the workflow, for each of `ESTIMATES`.
 
     The start is drawn from the whole range. Every run outside the range counts as impossible, as
     in a grid with filters.
@@ -82,25 +83,43 @@ def by_rounds(
     values = np.full((seeds, len(log2)), np.nan)
     for (notch, s), loss in found.losses.items():
         values[order.index(s), places[notch]] = loss
-    return Located(len(found.losses), estimated(log2, values))
+    return _answered(log2, values)
 
 
-def by_grid(landscape: Landscape, seed: int, seeds: int, spacing: float) -> Located:
-    """A listed grid over the whole range, all seeds at all values; estimated as rounds are."""
+def by_grid(landscape: Landscape, seed: int, seeds: int, spacing: float) -> dict[str, Located]:
+    """The answers to a listed grid over the whole range with all seeds, as those to rounds."""
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(landscape.losses))[:seeds]
     step = round(spacing * PER_OCTAVE)
     columns = np.arange(generator.integers(step), len(landscape.log2), step)
     values = np.full((seeds, len(landscape.log2)), np.nan)
     values[:, columns] = landscape.losses[np.ix_(order, columns)]
-    return Located(seeds * len(columns), estimated(landscape.log2, values))
+    return _answered(landscape.log2, values)
+
+
+def _answered(log2: np.ndarray, losses: np.ndarray) -> dict[str, Located]:
+    runs = int((~np.isnan(losses)).sum())
+    return {name: Located(runs, answer(log2, losses)) for name, answer in ESTIMATES.items()}
 
 
 def estimated(log2: np.ndarray, losses: np.ndarray) -> float:
-    """The optimum that `analysis` estimates from losses (seed, rate), nan where nothing ran."""
+    """The optimum that claims estimate from losses (seed, rate), nan where nothing ran."""
     ran = ~np.isnan(losses).all(axis=0)
     sweep = Sweep(1.0, 2.0 ** log2[ran], losses[:, ran])
     return sweep.optimum(np.arange(len(losses))).log2_lr
+
+
+def fitted_to_table(log2: np.ndarray, losses: np.ndarray) -> float:
+    """The answer `fitted` to losses (seed, rate), nan where nothing ran."""
+    seeds, columns = np.nonzero(~np.isnan(losses))
+    return fitted(Trials(log2[columns], np.log(losses[seeds, columns]), seeds))
+
+
+CLAIMS, PARABOLA = "estimate of claims", "fitted parabola"
+ESTIMATES: Mapping[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    CLAIMS: estimated,
+    PARABOLA: fitted_to_table,
+}
 
 
 def by_sampler(landscape: Landscape, seed: int, sampler: str) -> dict[str, list[Located]]:
@@ -148,13 +167,13 @@ def fitted(trials: Trials) -> float:
     """The vertex of a parabola by least squares through the runs near the best mean.
 
     An offset of each seed is a random effect, with the variance of the noise. Where the parabola
-    has no minimum within the runs that it is fitted to, or they have fewer than four learning
+    has no minimum within the runs that it is fitted to, or they have fewer than three learning
     rates, the best mean.
     """
     best = best_mean(trials)
     near = (np.abs(trials.log2 - best) <= WINDOW) & np.isfinite(trials.logs)
     x, y, seeds = trials.log2[near] - best, trials.logs[near], trials.seeds[near]
-    if len(np.unique(x)) < 4:
+    if len(np.unique(x)) < 3:
         return best
     offsets = (seeds[:, None] == np.unique(seeds)).astype(float)
     count = offsets.shape[1]
@@ -169,7 +188,7 @@ def fitted(trials: Trials) -> float:
 ANSWERS: Mapping[str, Callable[[Trials], float]] = {
     "best trial": best_trial,
     "best mean": best_mean,
-    "fit": fitted,
+    PARABOLA: fitted,
 }
 
 

@@ -53,35 +53,29 @@ def test_the_error_covers_the_optimum(skew):
 
 
 def test_an_optimum_that_noise_hides_is_not_known():
-    flat_seed = np.full((1, 57), np.nan)
-    flat_seed[:, near(0)] = 1.0
+    close = slice(*np.flatnonzero(near(0))[[0, -1]])
     flat = np.exp(0.3 * np.random.default_rng(0).normal(size=(SEEDS, 57)))
-    assert not landscapes.Landscape("flat", LOG2, flat, flat_seed).is_known
-    assert landscapes.Landscape("clear", LOG2, losses(0, 1, 0.01), flat_seed).is_known
-
-
-def test_the_optimum_is_that_of_all_seeds_at_learning_rates_that_all_ran():
-    every = losses(0.2, 1, 0.03)
-    close = near(0.2)
-    found = landscapes.Landscape("some", LOG2, every[:4], np.where(close, every[4:], np.nan))
-    assert found.truth == landscapes.truth(LOG2[close], every[:, close])
+    assert not landscapes.Landscape("flat", LOG2, flat, close).is_known
+    clear = landscapes.Landscape("clear", LOG2, losses(0, 1, 0.01), close)
+    assert clear.is_known
+    assert clear.truth == landscapes.truth(LOG2[close], clear.losses[:, close])
 
 
 def test_runs_are_trained_once(tmp_path, monkeypatch):
-    values = {"STORED": tmp_path / "l.parquet", "PER_OCTAVE": 1, "SEARCHED": 2, "SEEDS": 3,
+    values = {"STORED": tmp_path / "l.parquet", "PER_OCTAVE": 1, "FAR_SEEDS": 2, "SEEDS": 3,
               "NEAR": 1, "BASE": {**landscapes.BASE, "steps": 5, "eval_every": 5}}  # fmt: skip
     for name, value in values.items():
         monkeypatch.setattr(landscapes, name, value)
     name = "SGD, µP, width 16, cosine"
     (first,), runs, seconds = landscapes.load([name])
     assert first.log2.tolist() == [-5, -4, -3, -2, -1, 0, 1, 2]
-    best = int(np.log(first.losses).mean(axis=0).argmin())
-    ran = [abs(column - best) <= 1 for column in range(8)]
-    assert (~np.isnan(first.more)).tolist() == [ran]
-    assert runs == 16 + sum(ran)
+    best = int(np.log(first.losses[:2]).mean(axis=0).argmin())
+    near = [abs(column - best) <= 1 for column in range(8)]
+    assert [column in range(8)[first.near] for column in range(8)] == near
+    assert (first.losses[2] == first.losses[0]).tolist() == [not one for one in near]
+    assert runs == 16 + sum(near)
     monkeypatch.setattr(landscapes, "train", None)
     (again,), *kept = landscapes.load([name])
     assert np.array_equal(again.losses, first.losses)
-    assert np.array_equal(again.more, first.more, equal_nan=True)
     assert kept == [runs, seconds]
     assert seconds > 0

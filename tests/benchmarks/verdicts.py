@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import optuna
 from tests.benchmarks import deciding, landscapes, locating
 from tests.benchmarks.landscapes import KNOWN, Landscape
-from tests.benchmarks.locating import SEED_COUNTS, Search, Setting
+from tests.benchmarks.locating import CLAIMS, SEED_COUNTS, Search, Setting
 from tests.benchmarks.rows import row
 
-REPEATS = 20  # searches of each landscape by each setting of a method
+REPEATS = 40  # searches of each landscape by each setting of a method
 OURS = "rounds to half octaves"  # the refinement in the documentation's example of an adaptive axis
 # `finest` and `rounds` of adaptive axes. Rounds are enough to bracket any optimum of the range.
 ROUNDS: Mapping[str, tuple[float | None, int]] = {
@@ -23,7 +24,7 @@ ROUNDS: Mapping[str, tuple[float | None, int]] = {
     "rounds to quarter octaves": (0.25, 6),
 }
 GRIDS = {"a grid of octaves": 1.0, "a grid of half octaves": 0.5}
-BUDGETS = (16, 24, 40)  # runs at which median errors are compared
+BUDGETS = (16, 32)  # runs at which median errors are compared
 
 
 def run() -> list[dict]:
@@ -51,59 +52,81 @@ def _optima() -> Iterator[dict]:
     known = [landscape for landscape in found if landscape.is_known]
     text = f"training {runs:,} runs of {len(found)} landscapes, once: core seconds"
     yield row(text, seconds, None, None, "s", "verdicts", "cost")
-    methods = results(known)
     of = f"{len(known)} landscapes, {REPEATS} searches each"
-    ours = methods.pop(OURS)
-    for name, rival in methods.items():
-        needed = [locating.runs_needed(settings) for settings in (ours, rival)]
-        yield row(f"{of}: runs, against {name}", *needed, None, "runs", "verdicts", "located")
-    for budget in BUDGETS:
-        for name, rival in methods.items():
-            errors = [locating.error_within(settings, budget) for settings in (ours, rival)]
-            text = f"{of}: median error of at most {budget} runs, against {name}"
-            yield row(text, *errors, None, "octaves", "verdicts", "off")
+    for ours, name, *settings in _pairs(results(known)):
+        needed = [locating.runs_needed(each) for each in settings]
+        text = f"{of}: runs, {OURS}, {ours}, against {name}"
+        yield _compared(text, needed, "runs", "located")
+        for budget in BUDGETS:
+            errors = [locating.error_within(each, budget) for each in settings]
+            text = f"{of}: median error of at most {budget} runs, {OURS}, {ours}, against {name}"
+            yield _compared(text, errors, "octaves", "off")
 
 
-def results(known: Sequence[Landscape]) -> dict[str, list[Setting]]:
-    """The results of each method, with each of its settings, over searches of all landscapes.
+def _compared(text: str, numbers: Sequence[float], unit: str, rule: str) -> dict:
+    ratio = numbers[0] / numbers[1] if all(map(math.isfinite, numbers)) else math.nan
+    return row(text, *numbers, None, unit, "verdicts", rule, ratio)
 
-    A setting is the number of seeds, or of trials. A sampler's results are those of the answer
-    that locates the share of optima with the fewest runs, or else has the least last error.
+
+Results = dict[str, dict[str, list[Setting]]]  # settings of each method, for each of its answers
+
+
+def _pairs(methods: Results) -> Iterator[tuple[str, str, list[Setting], list[Setting]]]:
+    """Our answer, a rival's name, and the settings of both.
+
+    The estimate of claims is compared with that of other rounds and of grids, and with all answers
+    to samplers; the fitted parabola with that of every rival.
     """
-    methods = {
-        name: [_setting(known, partial(locating.by_rounds, seeds=n, finest=finest, rounds=rounds))
-               for n in SEED_COUNTS]
-        for name, (finest, rounds) in ROUNDS.items()
-    } | {
-        name: [_setting(known, partial(locating.by_grid, seeds=n, spacing=spacing))
-               for n in SEED_COUNTS]
-        for name, spacing in GRIDS.items()
-    }  # fmt: skip
+    ours = methods.pop(OURS)
+    for answer in ours:
+        for name, answers in methods.items():
+            for other, settings in answers.items():
+                if other == answer or (answer == CLAIMS and CLAIMS not in answers):
+                    yield answer, f"{name}, {other}", ours[answer], settings
+
+
+def results(known: Sequence[Landscape]) -> Results:
+    """The results of each method over searches of all landscapes.
+
+    A setting is the number of seeds, or of trials.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    for name in locating.SAMPLERS:
-        methods[f"Optuna's {name}"] = _sampled(known, name)
-    return methods
+    searches: dict[str, Callable[..., Search]] = {
+        name: partial(locating.by_rounds, finest=finest, rounds=rounds)
+        for name, (finest, rounds) in ROUNDS.items()
+    } | {name: partial(locating.by_grid, spacing=spacing) for name, spacing in GRIDS.items()}
+    tables = {
+        name: _transposed([_setting(known, partial(search, seeds=n)) for n in SEED_COUNTS])
+        for name, search in searches.items()
+    }
+    return tables | {f"Optuna's {name}": _sampled(known, name) for name in locating.SAMPLERS}
 
 
-def _setting(known: Sequence[Landscape], search: Search) -> Setting:
+def _transposed(settings: Sequence[Mapping[str, Setting]]) -> dict[str, list[Setting]]:
+    return {answer: [setting[answer] for setting in settings] for answer in settings[0]}
+
+
+def _setting(known: Sequence[Landscape], search: Search) -> dict[str, Setting]:
     found = [search(landscape, seed) for landscape in known for seed in range(REPEATS)]
-    return locating.setting(found, _truths(known))
+    return {
+        answer: locating.setting([answers[answer] for answers in found], _truths(known))
+        for answer in locating.ESTIMATES
+    }
 
 
-def _sampled(known: Sequence[Landscape], sampler: str) -> list[Setting]:
+def _sampled(known: Sequence[Landscape], sampler: str) -> dict[str, list[Setting]]:
     found = [
         locating.by_sampler(landscape, seed, sampler)
         for landscape in known
         for seed in range(REPEATS)
     ]
-    answers = [
-        [
-            locating.setting([search[answer][trial] for search in found], _truths(known))
+    return {
+        answer: [
+            locating.setting([answers[answer][trial] for answers in found], _truths(known))
             for trial in range(locating.TRIALS)
         ]
         for answer in locating.ANSWERS
-    ]
-    return min(answers, key=lambda settings: (locating.runs_needed(settings), settings[-1].error))
+    }
 
 
 def _truths(known: Sequence[Landscape]) -> list[float]:

@@ -10,9 +10,7 @@ import pandas as pd
 import pytest
 from tests.support.claims import make_claim
 
-from hypertransfer.analysis import prospects
 from hypertransfer.analysis.intervals import mean_over_seeds
-from hypertransfer.claims import looks
 from hypertransfer.claims.looks import allocate
 from hypertransfer.claims.measure import MEASURES, Measure
 
@@ -45,7 +43,8 @@ def runs(**means):
         for place, mean in means.items()
         for seed in range(4)
     ]
-    return pd.DataFrame(rows, columns=["place", "seed", "key", "final_loss", "seconds"])
+    table = pd.DataFrame(rows, columns=["place", "seed", "key", "final_loss", "seconds"])
+    return table.assign(grid="g")
 
 
 def place(name, *claims, seeds=10, seconds=SECONDS):
@@ -54,11 +53,9 @@ def place(name, *claims, seeds=10, seconds=SECONDS):
 
 
 def parts(claims, places, **changes):
-    ids = [entry["id"] for entry in claims]
     return {
         "look": 1, "seeds": [4, 10], "budget_seconds": 1000.0, "fixed_seconds": 0.0,
-        "claims": claims, "places": places, "as_needed": {"claims": ids, "controls": ids},
-        **changes,
+        "claims": claims, "places": places, **changes,
     }  # fmt: skip
 
 
@@ -186,50 +183,6 @@ def test_a_control_that_is_undecided_needs_its_seeds_too():
     assert failed["keys"] == []
 
 
-def test_a_control_or_an_arm_with_listed_seeds_gets_none():
-    control = {"measure": "mean", "where": {"place": "b"}, "bar": {"min": 1}}
-    entry, tables = claim("c", "a", control=control), {"runs": runs(a=-9.0, b=1.5)}
-    places = [place("a", "c")]  # the control's runs are listed, and undecided
-    as_needed = {"claims": ["c"], "controls": []}
-    found = allocate(parts([entry], places, as_needed=as_needed), tables)
-    assert (found["keys"], found["claims"][0]["chance"]) == ([], 0)
-    reason = "its control's runs have listed seeds, to which looks do not add"
-    assert found["claims"][0]["reason"] == reason
-    # A control that holds stays so, and the claim gets its seeds.
-    held = {"runs": runs(a=-0.2, b=99.0)}
-    asked = parts([entry], places, as_needed=as_needed)
-    assert set(allocate(asked, held)["keys"]) == later("a")
-    # One of the arms that a claim reads has listed seeds.
-    both = parts([claim("c", ["a", "b"])], places, as_needed={"claims": [], "controls": []})
-    found = allocate(both, {"runs": runs(a=0.0, b=0.2)})
-    assert (found["keys"], found["claims"][0]["chance"]) == ([], 0)
-    assert found["claims"][0]["reason"] == "its runs have listed seeds, to which looks do not add"
-
-
-def test_a_claim_whose_runs_lack_the_first_seeds_says_so():
-    table = runs(a=0.0).query("seed < 2")
-    found = allocate(parts([claim("c", "a")], [place("a", "c")]), {"runs": table})
-    reason = "none of its runs that get more seeds has the first 4 seeds"
-    assert (found["keys"], found["claims"][0]["reason"]) == ([], reason)
-
-
-def test_runs_without_a_gain_are_not_chosen(monkeypatch):
-    """The last number of seeds has no higher chance than the one before: only the latter is set
-    aside, and shown."""
-    monkeypatch.setattr(looks.prospects, "chance", lambda *_: prospects.Chance(0.3, 0.2))
-    asked = parts([claim("c", "a")], [place("a", "c", seeds=12)], seeds=[4, 6, 12])
-    (row,) = allocate(asked, {"runs": runs(a=0.0)})["claims"]
-    assert row["reason"] == "chance of a verdict 50 % with 6 seeds, 0.1 core-minutes"
-    assert row["seconds"] == 2 * SECONDS
-    found = looks.Prospect(
-        looks.Claim.parse(claim("c", "a")),
-        4,
-        (looks.Option(6, 0.5, {"a": 1.0}), looks.Option(12, 0.5, {"a": 1.0, "b": 5.0})),
-    )
-    assert looks._choose([found], 100.0) == ({"a"}, 99.0)
-    assert found.row({"a", "b"}, 0.0)["seconds"] == 1.0
-
-
 def test_places_that_rounds_did_not_give_the_first_seeds_stay_as_they_are():
     table = runs(a=0.0, edge=5.0)
     table = table[(table["place"] != "edge") | (table["seed"] < 2)]
@@ -241,7 +194,7 @@ def test_places_that_rounds_did_not_give_the_first_seeds_stay_as_they_are():
 
 def test_a_claim_that_an_earlier_look_left_out_stays_out():
     table = runs(a=0.0, b=0.0)
-    more = [("a", seed, f"a{seed}", DEVIATES[seed % 4], SECONDS) for seed in range(4, 6)]
+    more = [("a", seed, f"a{seed}", DEVIATES[seed % 4], SECONDS, "g") for seed in range(4, 6)]
     table = pd.concat([table, pd.DataFrame(more, columns=table.columns)])
     asked = parts(
         [claim("c", "a"), claim("d", "b")],
@@ -299,3 +252,37 @@ def test_claims_of_other_grids_are_no_part_of_the_decision_which_is_the_same_eac
     asked = copy.deepcopy(asked)
     asked["places"][0]["runs"].reverse()
     assert allocate(asked, {"runs": tables["runs"].iloc[::-1]}) == first
+
+
+def test_a_part_with_listed_seeds_gets_none_and_buys_none():
+    control = {"measure": "mean", "where": {"place": "b"}, "bar": {"min": 1}}
+    tables = {"runs": runs(a=-0.2, b=1.5)}
+    for listed, of in (("claim", claim("c", "a")), ("control", claim("c", "a", control=control))):
+        places = [place("a", "c")]
+        (free,) = allocate(parts([of], places), tables)["claims"]
+        found = allocate(parts([of], places, listed={"c": [listed]}), tables)
+        (row,) = found["claims"]
+        assert (free["chance"] > 0, row["chance"], found["keys"]) == (True, 0, [])
+        assert row["reason"] == f"its {listed} read runs whose seeds are listed"
+
+
+def test_what_adds_no_chance_is_not_bought():
+    assert allocate(parts([], [place("a")]), {"runs": runs(a=0.0)})["keys"] == []
+
+
+def test_runs_that_another_grid_trained_are_no_runs_of_a_place_and_cost_nothing():
+    """The grid `along` ran a value with all seeds, which rounds of the grid `g` did not choose."""
+    table = runs(a=0.0)
+    along = pd.DataFrame(
+        [("x", seed, f"x{seed}", 0.0, SECONDS, "along") for seed in range(10)],
+        columns=["place", "seed", "key", "final_loss", "seconds", "grid"],
+    )
+    shared = place("x", "c")
+    places = [place("a", "c"), shared, {**shared, "grid": "along", "claims": []}]
+    of = parts([claim("c", "a")], places)
+    found = allocate(of, {"runs": pd.concat([table, along])})
+    assert found["grids"] == {"g": sorted(later("a"))}
+    first = along[along["seed"] < 4].assign(grid="g")  # rounds chose the value as well
+    chosen = allocate(of, {"runs": pd.concat([table, along, first])})
+    assert set(chosen["grids"]["g"]) == later("a") | later("x")
+    assert chosen["claims"][0]["seconds"] == found["claims"][0]["seconds"] == 6 * SECONDS

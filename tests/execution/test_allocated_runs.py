@@ -60,3 +60,13 @@ def test_a_job_without_runs_does_not_import_torch():
     code = "import sys\nfrom hypertransfer.execution import job, allocated_runs\n"
     code += "allocated_runs.no_runs()\nassert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_look_lists_the_runs_of_each_grid(tmp_path):
+    """The grid `g` and another one have the run `a`, which the other one alone is to train."""
+    file = tmp_path / "look.json"
+    file.write_text(json.dumps({"keys": ["a", "b"], "grids": {"other": ["a"], "g": ["b"]}}))
+    parts = {"grid": "g", "piece": [0, 1], "runs": [{"key": key} for key in "abc"]}
+    assert allocated_runs.allocated(parts, str(file))["runs"] == [{"key": "b"}]
+    third = {**parts, "grid": "third"}
+    assert allocated_runs.allocated(third, str(file))["runs"] == []

@@ -182,19 +182,23 @@ def _claim(name: str, bar: float) -> dict[str, Any]:
 def _parts(look: int, seeds: Sequence[int], claims: list[dict[str, Any]]) -> dict[str, Any]:
     """The parts of the job of a look; a run costs one second."""
     places = [
-        {"claims": [name], "runs": [[seed, f"{name}{seed}", 1.0] for seed in range(seeds[-1])]}
+        {
+            "grid": "g",
+            "claims": [name],
+            "runs": [[seed, f"{name}{seed}", 1.0] for seed in range(seeds[-1])],
+        }
         for name in NAMES
     ]
     budget = float(seeds[0] + seeds[-1])
     return {
         "look": look, "seeds": list(seeds), "budget_seconds": budget, "fixed_seconds": 0.0,
-        "claims": claims, "places": places, "as_needed": {"claims": NAMES, "controls": []},
+        "claims": claims, "places": places,
     }  # fmt: skip
 
 
 def _tables(there: Mapping[str, Sequence[int]]) -> dict[str, pd.DataFrame]:
     rows = [(name, seed, f"{name}{seed}") for name, ran in there.items() for seed in ran]
-    return {"runs": pd.DataFrame(rows, columns=["claim", "seed", "key"])}
+    return {"runs": pd.DataFrame(rows, columns=["claim", "seed", "key"]).assign(grid="g")}
 
 
 def table(draws: int) -> Iterator[str]:

@@ -94,14 +94,14 @@ def largest(rng: np.random.Generator, count: int) -> tuple[Estimate, float]:
     return over_seeds(lambda seeds: trajectories.largest(paths, seeds), count), 3.0
 
 
-def gap_change(early: float, late: float, noise: float, opposite: bool = False) -> Draw:
+def gap_change(early: float, late: float, noise: float, sign: float = 1.0) -> Draw:
     """Relative gaps of two smaller sizes, early and late; all sizes and seeds vary by `noise`.
 
-    With `opposite`, the gap of the second size is the negative of that of the first.
+    The gap of the second size has the given sign.
     """
 
     def draw(rng: np.random.Generator, count: int) -> tuple[Estimate, float]:
-        paths = _gap_paths(rng, count, early, late, noise, -1 if opposite else 1)
+        paths = _gap_paths(rng, count, early, late, noise, sign)
         found = over_seeds(lambda seeds: trajectories.gap_change(paths, seeds), count)
         return found, abs(late) - abs(early)
 
@@ -128,15 +128,12 @@ def _gap_paths(
     early: float,
     late: float,
     noise: float,
-    second: float = 1.0,
+    sign: float = 1.0,
 ) -> Trajectories:
-    """Three sizes, the largest without a gap; seeds, sizes and parts vary by `noise`.
-
-    The gap of the second size is `second` times that of the first.
-    """
+    """Three sizes, the largest without a gap; seeds, sizes and parts vary by `noise`."""
     steps = np.arange(13.0)
     shared = np.exp(rng.normal(0, noise, (1, count, 1)))
     gap = np.where(steps < 6, early, late)
-    levels = np.stack([1 + gap, 1 + second * gap, np.ones(13)])[:, None, :]
+    levels = np.stack([1 + gap, 1 + sign * gap, np.ones(13)])[:, None, :]
     parts = np.repeat(rng.normal(0, noise, (3, count, 2)), [6, 7], axis=2)
     return _paths(shared * levels * (1 + parts), steps, 2.0 ** np.arange(3))

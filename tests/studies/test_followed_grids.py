@@ -49,6 +49,10 @@ def test_a_sound_study_has_no_problem(tmp_path):
             "the arm at optimizer sgd, shape.width 4 has no counterpart",
         ),
         (
+            lambda s: s["grids"]["best"]["base"].update(batch_size=16),
+            "from whose counterpart the arm at optimizer sgd, shape.width 4 differs in batch_size",
+        ),
+        (
             lambda s: best_axes(s).pop("optimizer"),
             None,  # the other grid has one optimizer, so that each width has one counterpart
         ),

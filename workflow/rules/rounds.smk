@@ -6,7 +6,6 @@
 
 localrules:
     allocate_round,
-    allocate_look,
 
 
 rule allocate_round:

@@ -9,10 +9,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's adjusted p values, in the order of `p_values`.
 
     If all tests with an adjusted p value of at most α are called significant, the probability that
-    any rejected hypothesis is true is at most α, however the tests depend on each other (Holm,
-    Scandinavian Journal of Statistics 6, 1979). A verdict also says on which side of its bar a
-    value is. That all these directions are right, too, with probability 1 − α holds for independent
-    tests (Shaffer, Annals of Statistics 8, 1980). It is not proven for claims that share runs.
+    any of them is false is at most α, however the tests depend on each other (Holm, Scandinavian
+    Journal of Statistics 6, 1979). For verdicts in two directions, holds and fails, this is shown
+    for independent tests.
     """
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
     adjusted, largest = [0.0] * len(order), 0.0

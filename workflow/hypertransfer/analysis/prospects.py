@@ -181,15 +181,15 @@ def units_needed(found: Precision, bar: Bar, level: float) -> int | None:
     of units decides the claim (see `obstacle`).
     """
     least, most = found.count, MOST_UNITS  # distances shrink with each unit
-    if not decides(found, bar, most, level):
+    if not _decides(found, bar, most, level):
         return None
     while most - least > 1:
         middle = (least + most) // 2
-        least, most = (least, middle) if decides(found, bar, middle, level) else (middle, most)
+        least, most = (least, middle) if _decides(found, bar, middle, level) else (middle, most)
     return most
 
 
-def decides(found: Precision, bar: Bar, count: int, level: float) -> bool:
+def _decides(found: Precision, bar: Bar, count: int, level: float) -> bool:
     """Whether so many units decide a claim if value and standard deviations stay."""
     distances = (side.distance(count, level) for side in (found.below, found.above))
     return _decided(found, bar, *distances)

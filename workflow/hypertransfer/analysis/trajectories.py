@@ -155,19 +155,17 @@ def gap_change(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> E
     """The growth of relative gaps from the first share `tail` of training to the last.
 
     The gap of a size N is S_N/S_∞ − 1, in which S are means over one of the two shares and S_∞ is
-    that of the largest size with the same seed. Gaps are averaged over the chosen seeds with their
-    sign, so that noise cancels, and then over the smaller sizes without, so that gaps of opposite
-    signs at different sizes do not cancel. The growth is the late average minus the early one. The
-    first share does not hold step 0, at which no network is trained. Open if a mean is not finite.
+    that of the largest size with the same seed. Gaps are averaged over the chosen seeds, with their
+    sign, so that noise cancels. The growth is |late gap| − |early gap|, averaged over the smaller
+    sizes. The first share does not hold step 0, at which no network is trained. Open if a mean is
+    not finite.
     """
     after = replace(paths, steps=paths.steps[1:], values=paths.values[:, :, 1:])
     trained = after if len(paths.steps) and paths.steps[0] == 0 else paths
     early, late = (late_values(trained, tail, until)[:, seeds] for until in (tail, 1.0))
-    signed = [(part[:-1] / part[-1:] - 1).mean(axis=1) for part in (early, late)]
-    if not np.isfinite(signed).all():
-        return OPEN
-    before, now = (float(np.abs(gap).mean()) for gap in signed)
-    return exact(now - before)
+    sizes = [np.abs((part[:-1] / part[-1:] - 1).mean(axis=1)) for part in (early, late)]
+    growth = float((sizes[1] - sizes[0]).mean())
+    return exact(growth) if math.isfinite(growth) else OPEN
 
 
 def _power(sizes: np.ndarray, values: np.ndarray) -> Estimate:

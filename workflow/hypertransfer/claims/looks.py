@@ -26,35 +26,47 @@ WEIGHTS: Mapping[str, float] = {"paper": 1.0, "control": 1 / 2, "ours": 1 / 4}
 UNKNOWN = 1 / 2  # the chance where too few seeds ran for any interval
 LEAST_CHANCE = 0.01  # chances below are not worth a run
 ROUNDING = 1e-6  # seconds
-# Keys of the parts of a job.
-AS_NEEDED, CLAIMS, CONTROLS = ("as_needed", "claims", "controls")
+
+
+GridRun = tuple[str, str]  # the name of a grid, and the key of one of its runs
 
 
 @dataclass(frozen=True)
 class Place:
     """Runs of a grid that differ in the seed only.
 
+    A run that another grid has trained too is no run of the place before its own grid lists it.
+
     Attributes:
         claims: ids of the claims that read the runs, also by their control.
-        runs: the key and the seconds of each run, with its probes, in the order of the seeds.
+        runs: each run and its seconds, with its probes, in the order of the seeds.
     """
 
     claims: frozenset[str]
-    runs: tuple[tuple[str, float], ...]
+    runs: tuple[tuple[GridRun, float], ...]
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Place:
         """The place of an entry of a job's `places`."""
         runs = sorted(values["runs"])  # by seed
-        return cls(frozenset(values["claims"]), tuple((key, float(s)) for _, key, s in runs))
+        own = tuple(((values["grid"], key), float(s)) for _, key, s in runs)
+        return cls(frozenset(values["claims"]), own)
 
-    def has(self, count: int, existing: frozenset[str]) -> bool:
+    def has(self, count: int, existing: frozenset[GridRun]) -> bool:
         """Whether the first `count` seeds ran."""
-        return all(key in existing for key, _ in self.runs[:count])
+        return all(run in existing for run, _ in self.runs[:count])
 
-    def missing(self, count: int, existing: frozenset[str]) -> dict[str, float]:
-        """The seconds of those of the first `count` seeds that did not run, by key."""
-        return {key: seconds for key, seconds in self.runs[:count] if key not in existing}
+    def missing(self, count: int, existing: frozenset[GridRun]) -> dict[GridRun, float]:
+        """The seconds of those of the first `count` seeds that did not run, by run.
+
+        A run that another grid has trained costs nothing.
+        """
+        trained = {key for _, key in existing}
+        return {
+            run: 0.0 if run[1] in trained else seconds
+            for run, seconds in self.runs[:count]
+            if run not in existing
+        }
 
 
 @dataclass(frozen=True)
@@ -64,18 +76,18 @@ class Option:
     Attributes:
         seeds: the number of seeds.
         chance: the probability that so many seeds decide the claim.
-        missing: the seconds of the runs that so many seeds need, by key.
+        missing: the seconds of the runs that so many seeds need, by run.
     """
 
     seeds: int
     chance: float
-    missing: Mapping[str, float]
+    missing: Mapping[GridRun, float]
 
-    def seconds(self, chosen: Collection[str] = ()) -> float:
+    def seconds(self, chosen: Collection[GridRun] = ()) -> float:
         """The seconds of the missing runs that are not chosen yet."""
-        return sum(s for key, s in self.missing.items() if key not in chosen)
+        return sum(s for run, s in self.missing.items() if run not in chosen)
 
-    def is_in(self, chosen: set[str]) -> bool:
+    def is_in(self, chosen: set[GridRun]) -> bool:
         """Whether all missing runs are chosen."""
         return self.missing.keys() <= chosen
 
@@ -88,26 +100,26 @@ class Prospect:
         claim: the claim.
         count: the number of seeds of its estimate; 0 if it cannot be measured.
         options: the later numbers of seeds that have a chance to decide the claim.
-        missing: keys of the runs that the next number of seeds needs.
+        missing: the runs that the next number of seeds needs.
         reason: why there are no options; empty if there are some.
     """
 
     claim: Claim
     count: int
     options: tuple[Option, ...] = ()
-    missing: frozenset[str] = frozenset()
+    missing: frozenset[GridRun] = frozenset()
     reason: str = ""
 
-    def gain(self, chosen: set[str]) -> float:
+    def gain(self, chosen: set[GridRun]) -> float:
         """The weighted chance of a verdict with the chosen runs."""
         chances = [option.chance for option in self.options if option.is_in(chosen)]
         return WEIGHTS[self.claim.kind] * max(chances, default=0.0)
 
-    def row(self, chosen: set[str], left: float) -> dict[str, Any]:
+    def row(self, chosen: set[GridRun], left: float) -> dict[str, Any]:
         """The claim's entry in the decision.
 
         Args:
-            chosen: keys of the runs for this look and those after it.
+            chosen: the runs for this look and those after it.
             left: the seconds that are left of the budget.
         """
         extended = bool(self.missing) and self.missing <= chosen
@@ -129,14 +141,11 @@ class Prospect:
             "reason": reason,
         }
 
-    def _shown(self, chosen: set[str]) -> Option | None:
-        """The option whose runs are chosen, with the highest chance, then the fewest seconds.
-
-        If there is none, the option with the highest chance per second.
-        """
+    def _shown(self, chosen: set[GridRun]) -> Option | None:
+        """The option whose runs are chosen, the one with the most seeds; else the best one."""
         if inside := [option for option in self.options if option.is_in(chosen)]:
-            return max(inside, key=lambda option: (option.chance, -option.seconds()))
-        return max(self.options, key=lambda o: o.chance / max(o.seconds(), ROUNDING), default=None)
+            return inside[-1]
+        return max(self.options, key=lambda o: (o.chance, -o.seconds()), default=None)
 
 
 def allocate(parts: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
@@ -151,36 +160,51 @@ def allocate(parts: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
     Args:
         parts: the parts of the job: `look`, from 1; `seeds`, the numbers of seeds;
             `budget_seconds` of the study, and `fixed_seconds` of its grids without added seeds;
-            `claims`, as in a config; `as_needed`, the ids of the `claims` whose runs all have
-            seeds that are added, and of those whose `controls` have; and `places`, each with
-            `claims`, the ids of those that read it, and `runs`: seed, key, and the seconds of
-            training and probes.
-        tables: the tables of the study so far. A run exists if its key is in the table of runs.
+            `claims`, as in a config; `listed`, the parts of claims, by id, that read listed seeds;
+            and `places`, each with `claims`, the ids of those that read
+            it, and `runs`: seed, key, and the seconds of training and probes.
+        tables: the tables of the study so far. A run of a grid exists if the table of runs has it.
 
     Returns:
-        `look`; `keys` of the runs to train; and `claims`, for each claim that reads such runs its
-        seeds now, the chance and the seconds of the number of seeds that was looked at, whether it
-        gets seeds at this look, and why.
+        `look`; `keys` of the runs to train, and in `grids` those of each grid; and `claims`, for
+        each claim that reads such runs its seeds now, the chance and the seconds of the number of
+        seeds that was looked at, whether it gets seeds at this look, and why.
     """
-    look, existing = parts["look"], frozenset(tables["runs"]["key"])
+    look, table = parts["look"], tables["runs"]
+    existing = frozenset(zip(table["grid"], table["key"], strict=True))
     places = [Place.parse(place) for place in parts["places"]]
     readers = frozenset().union(*(place.claims for place in places))
     looks = Looks(tuple(parts["seeds"]), readers)
-    growing = {kind: frozenset(parts[AS_NEEDED][kind]) for kind in (CLAIMS, CONTROLS)}
-    at = _Look(look, looks, growing, existing, tables)
     claims = [Claim.parse(claim) for claim in parts["claims"] if claim["id"] in readers]
-    found = [_prospect(c, at, [p for p in places if c.id in p.claims]) for c in claims]
-    seconds = {key: s for place in places for key, s in place.runs}
-    spent = parts["fixed_seconds"] + sum(s for key, s in seconds.items() if key in existing)
+    found = [
+        _prospect(
+            claim,
+            look,
+            looks,
+            [p for p in places if claim.id in p.claims],
+            parts.get("listed", {}).get(claim.id, ()),
+            existing,
+            tables,
+        )
+        for claim in claims
+    ]
+    seconds = {key: s for place in places for (_, key), s in place.runs}
+    trained = frozenset(table["key"])
+    spent = parts["fixed_seconds"] + sum(s for key, s in seconds.items() if key in trained)
     chosen, left = _choose(found, parts["budget_seconds"] - spent)
     rows = [prospect.row(chosen, left) for prospect in found]
-    following = {key for p in places for key, _ in p.runs[: looks.seeds[look]]}
-    return {"look": look, "keys": sorted(chosen & following), "claims": rows}
+    following = {run for p in places for run, _ in p.runs[: looks.seeds[look]]}
+    listed = sorted(chosen & following)
+    of_grids: dict[str, list[str]] = {}
+    for grid, key in listed:
+        of_grids.setdefault(grid, []).append(key)
+    keys = sorted({key for _, key in listed})
+    return {"look": look, "keys": keys, "grids": of_grids, "claims": rows}
 
 
-def _choose(found: Sequence[Prospect], left: float) -> tuple[set[str], float]:
-    """The keys of the runs of this look and those after it, and the seconds that are left."""
-    chosen: set[str] = set()
+def _choose(found: Sequence[Prospect], left: float) -> tuple[set[GridRun], float]:
+    """The runs of this look and those after it, and the seconds that are left."""
+    chosen: set[GridRun] = set()
     options = [option for prospect in found for option in prospect.options]
 
     def gain_per_second(option: Option) -> float:
@@ -191,131 +215,109 @@ def _choose(found: Sequence[Prospect], left: float) -> tuple[set[str], float]:
     while True:
         options = [option for option in options if not option.is_in(chosen)]
         affordable = [option for option in options if option.seconds(chosen) <= left + ROUNDING]
-        best = max(affordable, key=gain_per_second, default=None)
-        if best is None or gain_per_second(best) <= 0:
+        if not affordable:
+            return chosen, left
+        best = max(affordable, key=gain_per_second)
+        if gain_per_second(best) <= 0:
             return chosen, left
         left -= best.seconds(chosen)
         chosen |= best.missing.keys()
 
 
-@dataclass(frozen=True)
-class _Look:
-    """A look, and what is known when it is decided.
+def _prospect(
+    claim: Claim, look: int, looks: Looks, places: Sequence[Place],
+    listed: Collection[str], existing: frozenset[GridRun], tables: Tables,
+) -> Prospect:  # fmt: skip
+    """What later seeds may do for a claim, which reads runs of the given places.
 
-    Attributes:
-        number: the number of the look, from 1.
-        looks: the numbers of seeds, and the claims that are tested at each of them.
-        growing: the ids of the claims all of whose runs get more seeds, and of those whose
-            controls' do.
-        existing: the keys of the runs that there are.
-        tables: the tables of the study so far.
+    `listed` names its parts, `claim` or `control`, that read runs with listed seeds.
     """
-
-    number: int
-    looks: Looks
-    growing: Mapping[str, frozenset[str]]
-    existing: frozenset[str]
-    tables: Tables
-
-    @property
-    def present(self) -> int:
-        """The number of seeds before the look."""
-        return self.looks.seeds[self.number - 1]
-
-    @property
-    def later(self) -> Sequence[int]:
-        """The numbers of seeds of this look and those after it."""
-        return self.looks.seeds[self.number :]
-
-    def parts(self, examined: Examined) -> list[tuple[Judged, bool]]:
-        """A claim by itself and its control, and whether they get more seeds."""
-        both = ((examined.own, CLAIMS), (examined.control, CONTROLS))
-        name = examined.claim.id
-        return [(part, name in self.growing[kind]) for part, kind in both if part]
-
-
-def _prospect(claim: Claim, at: _Look, places: Sequence[Place]) -> Prospect:
-    """What later seeds may do for a claim, which reads runs of the given places."""
     try:
-        examined = examine(claim, at.tables, at.looks)
+        examined = examine(claim, tables, looks)
     except (ArithmeticError, LookupError, ValueError) as error:
         return Prospect(claim, 0, reason=f"it cannot be measured: {fault_text(claim, error)}")
-    count = examined.own.measurement.estimate.count
     # A place of which rounds have not trained the first seeds is not a part of the sweep.
-    places = [place for place in places if place.has(at.looks.seeds[0], at.existing)]
+    places = [place for place in places if place.has(looks.seeds[0], existing)]
+    present, following = looks.seeds[look - 1], looks.seeds[look]
+    missing = _missing(places, following, existing)
+    nothing = Prospect(claim, examined.own.measurement.estimate.count, missing=frozenset(missing))
     if not places:
-        reason = f"none of its runs that get more seeds has the first {at.looks.seeds[0]} seeds"
-        return Prospect(claim, count, reason=reason)
-    missing = _missing(places, at.later[0], at.existing)
-    nothing = Prospect(claim, count, missing=frozenset(missing))
+        text = f"rounds gave none of its runs {looks.seeds[0]} seeds"
+        return replace(nothing, reason=text)
     if not missing:
         return replace(nothing, reason="there are no more seeds of its runs")
-    if not all(place.has(at.present, at.existing) for place in places):
-        reason = f"its runs have fewer than {at.present} seeds since an earlier look"
+    if not all(place.has(present, existing) for place in places):
+        reason = f"its runs have fewer than {present} seeds since an earlier look"
         return replace(nothing, reason=reason)
     options = tuple(
-        Option(seeds, chance, _missing(places, seeds, at.existing))
-        for seeds, chance in _chances(examined, at).items()
+        Option(seeds, chance, _missing(places, seeds, existing))
+        for seeds, chance in _chances(examined, look, looks, listed).items()
         if chance >= LEAST_CHANCE
     )
-    return replace(nothing, options=options, reason="" if options else _no_chance(examined, at))
+    reason = "" if options else _no_chance(examined, looks.seeds[-1], listed)
+    return replace(nothing, options=options, reason=reason)
 
 
-def _missing(places: Iterable[Place], seeds: int, existing: frozenset[str]) -> dict[str, float]:
-    """The seconds of the runs of places that so many seeds need and that did not run, by key."""
-    missing: dict[str, float] = {}
+def _missing(
+    places: Iterable[Place], seeds: int, existing: frozenset[GridRun]
+) -> dict[GridRun, float]:
+    """The seconds of the runs of places that so many seeds need and that did not run."""
+    missing: dict[GridRun, float] = {}
     for place in places:
         missing |= place.missing(seeds, existing)
     return missing
 
 
-def _no_chance(examined: Examined, at: _Look) -> str:
+def _no_chance(examined: Examined, seeds: int, listed: Collection[str]) -> str:
     """Why more seeds are of no use to a claim."""
     verdict, estimate = examined.judgement.verdict, examined.own.measurement.estimate
     if verdict != UNDECIDED:
         return f"it {verdict}"
-    for part, grows in at.parts(examined):
-        its = "its" if part is examined.own else "its control's"
-        over = part.measurement.estimate.over
-        if part.judgement.verdict != UNDECIDED:
-            continue
-        if over != "seeds":
-            return f"{its} interval is over {over}, to which seeds do not add"
-        if not grows:
-            return f"{its} runs have listed seeds, to which looks do not add"
-    text = f"the chance that {at.later[-1]} seeds decide it is below {100 * LEAST_CHANCE:.0f} %"
+    if estimate.over != "seeds":
+        return f"its interval is over {estimate.over}, to which seeds do not add"
+    if listed:
+        return f"its {' and '.join(listed)} read runs whose seeds are listed"
+    text = f"the chance that {seeds} seeds decide it is below {100 * LEAST_CHANCE:.0f} %"
     return f"{text}; {estimate.caveat}" if estimate.caveat else text
 
 
-def _chances(examined: Examined, at: _Look) -> dict[int, float]:
+def _chances(
+    examined: Examined, look: int, looks: Looks, listed: Collection[str]
+) -> dict[int, float]:
     """The chance that each later number of seeds decides a claim, and that its control holds.
 
-    Empty if the claim is decided.
+    Empty if the claim is decided, or if its units are not seeds.
     """
-    if examined.judgement.verdict != UNDECIDED:
+    own = examined.own.measurement.estimate
+    if examined.judgement.verdict != UNDECIDED or own.over != "seeds":
         return {}
     chances = {}
-    for number in at.later:
-        more = number - at.present
-        own, *control = (
-            _chance(part, more if grows else 0, at.looks, examined.claim.min_seeds)
-            for part, grows in at.parts(examined)
-        )
-        chances[number] = own.decided * (control[0].holds if control else 1.0)
+    for number in looks.seeds[look:]:
+        more = number - looks.seeds[look - 1]
+        least = examined.claim.min_seeds
+        of_claim = _chance(examined.own, more, looks, least, "claim" in listed)
+        chances[number] = of_claim.decided
+        if examined.control:
+            of_control = _chance(examined.control, more, looks, least, "control" in listed)
+            chances[number] *= of_control.holds
     return chances
 
 
-def _chance(judged: Judged, more: int, looks: Looks, min_seeds: int) -> prospects.Chance:
+def _chance(
+    judged: Judged, more: int, looks: Looks, min_seeds: int, is_listed: bool
+) -> prospects.Chance:
     """The chances of verdicts on a claim or a control alone with so many seeds more.
 
-    Without more seeds the verdict stays as it is.
+    An undecided one whose seeds are listed gets none, and has no chance.
     """
     found, verdict = judged.measurement, judged.judgement.verdict
     if verdict != UNDECIDED:
         holds = float(verdict == HOLDS)
         return prospects.Chance(holds, 1 - holds)
+    if is_listed:
+        return prospects.Chance()
     count = found.estimate.count + more
-    if not more or found.estimate.over != "seeds" or count < max(min_seeds, FEWEST):
+    if found.estimate.over != "seeds" or count < max(min_seeds, FEWEST):
         return prospects.Chance()
     if found.precision is None:
         few = found.estimate.count < FEWEST

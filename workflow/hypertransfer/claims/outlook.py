@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from hypertransfer.analysis import prospects
@@ -26,8 +26,7 @@ class Outlook:
     """Numbers beside a verdict; None where they are not known, or do not apply.
 
     Attributes:
-        units_needed: the number of units that decides an undecided claim if values stay; that of
-            its control if this lacks more. None if the control's units are others.
+        units_needed: the number of units that decides an undecided claim if values stay.
         minutes_needed: core-minutes of the additional units' runs and probes.
         power: the probability that the claim holds with these runs if the source's value is true.
         p_value: the p value of a verdict, corrected for looks.
@@ -51,76 +50,19 @@ def outlook(examined: Examined, tables: Tables, looks: Looks) -> Outlook:
     verdict = examined.judgement.verdict
     if verdict != UNDECIDED:
         return Outlook(power=chance, p_value=p_value(own, verdict))
-    lacking = _lacking(examined, looks)
-    for need in lacking:
-        if need.number is None:
-            return Outlook(power=chance, words=need.words)
-    most = max(lacking, key=lambda need: need.more)
-    minutes = _minutes(most, lacking, tables)
-    return Outlook(
-        # The columns of a scorecard have the units of the claim itself.
-        units_needed=most.number if most.over == own.estimate.over else None,
-        minutes_needed=minutes,
-        power=chance,
-        words=_needed_words(most, lacking, minutes, looks),
-    )
-
-
-@dataclass(frozen=True)
-class _Need:
-    """The units that a claim or a control lacks.
-
-    Attributes:
-        part: the claim by itself, or its control, which is undecided or fails.
-        of_control: whether the part is the control.
-        number: the number of units that decides the part if values stay; None if there is none.
-        is_looked_at: whether the part is tested at the looks of the study.
-        words: why there is no number; may be empty.
-    """
-
-    part: Judged
-    of_control: bool
-    number: int | None
-    is_looked_at: bool
-    words: str = ""
-
-    @property
-    def count(self) -> int:
-        """The present number of units."""
-        return self.part.measurement.estimate.count
-
-    @property
-    def over(self) -> str:
-        """The plural noun for the units."""
-        return self.part.measurement.estimate.over
-
-    @property
-    def more(self) -> int:
-        """The number of units that are missing."""
-        return (self.number or 0) - self.count
-
-
-def _minutes(most: _Need, lacking: Iterable[_Need], tables: Tables) -> float | None:
-    """The core-minutes of the seeds that are missing; None if the tables do not say."""
-    if most.over != "seeds":
-        return None
-    parts = [need.part.measurement.part for need in lacking if need.over == "seeds"]
-    seconds = seconds_per_seed(parts, tables)
-    return None if seconds is None else most.more * seconds / 60
-
-
-def _needed_words(
-    most: _Need, lacking: Sequence[_Need], minutes: float | None, looks: Looks
-) -> str:
-    """What decides a claim, such as `about 10 seeds in place of 4 would decide it …`."""
-    alike = len({(need.count, need.over) for need in lacking}) == 1
-    of_control = most.of_control and (len(lacking) == 1 or not alike)
-    text = f"about {most.number} {most.over}{' of its control' if of_control else ''}"
-    text += f" in place of {most.count}"
-    if most.is_looked_at and most.number > looks.seeds[-1]:
-        text += f", beyond the {looks.seeds[-1]} of the study's looks,"
+    lacking, words = units_needed(examined, looks)
+    if lacking is None:
+        return Outlook(power=chance, words=words)
+    needed, found = lacking
+    count, over = found.estimate.count, found.estimate.over
+    seconds = seconds_per_seed(claim, tables) if over == "seeds" else None
+    minutes = None if seconds is None else (needed - count) * seconds / 60
     cost = "" if minutes is None else f" ({minutes_text(minutes)} more)"
-    return f"{text} would decide it if values stay{cost}"
+    of_part = "" if found is own else " of the control"
+    text = f"about {needed} {over}{of_part} in place of {count} would decide it if values stay"
+    if over == "seeds" and claim.id in looks.claims and needed > looks.seeds[-1]:
+        text += f", which are more than the {looks.seeds[-1]} that may run"
+    return Outlook(needed, minutes, chance, words=f"{text}{cost}")
 
 
 def minutes_text(minutes: float) -> str:
@@ -140,23 +82,26 @@ def power(claim: Claim, own: Measurement) -> float | None:
     return prospects.power(own.precision, claim.paper_number, own.bar, own.level)
 
 
-def _lacking(examined: Examined, looks: Looks) -> list[_Need]:
-    """What an undecided claim lacks: units of its own, or of its control, or both."""
-    parts = [(examined.own, False)] if examined.own.judgement.verdict == UNDECIDED else []
+def units_needed(examined: Examined, looks: Looks) -> tuple[tuple[int, Measurement] | None, str]:
+    """The number of units that decides an undecided claim if values stay, and its part.
+
+    The part is the claim's own measurement or that of its control, the one that lacks more units.
+    The second result says why no number of units is known, or is empty.
+    """
+    claim = examined.claim
+    of_looks = looks if claim.id in looks.claims else ONCE
+    of_parts = [(*_needed(examined.own, claim.min_seeds, of_looks), examined.own.measurement)]
     if examined.control and examined.control.judgement.verdict != HOLDS:
-        parts.append((examined.control, True))
-    return [_need(examined.claim, part, of_control, looks) for part, of_control in parts]
-
-
-def _need(claim: Claim, part: Judged, of_control: bool, looks: Looks) -> _Need:
-    found = part.measurement
-    looked_at = claim.id in looks.claims and found.estimate.over == "seeds"
-    number, words = _needed(part, claim.min_seeds, looks if looked_at else ONCE)
-    if of_control:
+        number, words = _needed(examined.control, claim.min_seeds, of_looks)
+        found = examined.control.measurement
         if number is not None and _value_fails(found):
             number, words = None, "its value fails"
-        words = f"of the control, {words}" if words else ""
-    return _Need(part, of_control, number, looked_at, words)
+        of_parts.append((number, f"of the control, {words}" if words else "", found))
+    for number, words, _ in of_parts:
+        if number is None:
+            return None, words
+    number, _, found = max(of_parts, key=lambda part: part[0] - part[2].estimate.count)
+    return (number, found), ""
 
 
 def _value_fails(found: Measurement) -> bool:
@@ -166,16 +111,17 @@ def _value_fails(found: Measurement) -> bool:
 
 
 def _needed(judged: Judged, min_seeds: int, looks: Looks) -> tuple[int | None, str]:
-    """The number of units that decides a claim or a control alone if values stay.
+    """The number of units that decides a claim or a control alone, or why none is known.
 
-    It is one of the later numbers of `looks`, or larger than the last one. The second result says
-    why no number is known, or is empty.
+    The present number if it is decided. A number of seeds that looks test is one of theirs, since
+    the level of the interval is that of the last one reached; or more than all of them.
     """
     found = judged.measurement
     estimate, bar = found.estimate, found.part.bar
-    later = [number for number in looks.seeds if number > estimate.count and number >= min_seeds]
+    if judged.judgement.verdict != UNDECIDED:
+        return estimate.count, ""
     if estimate.count >= FEWEST and verdict_of(estimate, bar) != UNDECIDED:
-        return (later[0] if later else min_seeds), ""  # which are more than there are
+        return min_seeds, ""  # which are more than there are
     noun = estimate.over
     if found.precision is None:
         if estimate.count < min_seeds:
@@ -183,11 +129,16 @@ def _needed(judged: Judged, min_seeds: int, looks: Looks) -> tuple[int | None, s
         if estimate.count < FEWEST:
             return None, f"an interval needs {FEWEST} {noun}"
         return None, f"both ends are open, which more {noun} alone may not change"
-    for number in later:
-        if prospects.decides(found.precision, found.bar, number, looks.level_for(number)):
-            return number, ""
-    beyond = prospects.units_needed(found.precision, found.bar, looks.levels[-1])
-    return (None, _why_none(found, noun)) if beyond is None else (max(beyond, min_seeds), "")
+    tested = looks.seeds if noun == "seeds" and looks is not ONCE else ()
+    for later in (n for n in tested if n > estimate.count):
+        enough = prospects.units_needed(found.precision, found.bar, looks.level_for(later))
+        if enough is not None and max(enough, min_seeds) <= later:
+            return later, ""
+    level = looks.levels[-1] if noun == "seeds" else LEVEL
+    number = prospects.units_needed(found.precision, found.bar, level)
+    if number is not None:
+        return max(number, min_seeds, *(n + 1 for n in tested[-1:])), ""
+    return None, _why_none(found, noun)
 
 
 def _why_none(found: Measurement, noun: str) -> str:
@@ -230,12 +181,13 @@ def least_error(stays: Callable[[float], bool], error: float) -> float:
     return most
 
 
-def seconds_per_seed(parts: Sequence[Control], tables: Tables) -> float | None:
-    """Core-seconds of the runs that claims or controls read, and of their probes, per seed.
+def seconds_per_seed(claim: Claim, tables: Tables) -> float | None:
+    """Core-seconds of the runs that a claim and its control read, and of their probes, per seed.
 
     None if the tables do not say.
     """
     runs = tables.get("runs")
+    parts = [claim, *filter(None, [claim.control])]
     if runs is None or "seconds" not in runs or not all(map(_reads_runs, parts)):
         return None
     keys = _keys(parts, tables)

@@ -188,11 +188,11 @@ def gap_change(
 ) -> Estimate:
     """The growth of the relative gap to the largest size, from early to late in training.
 
-    The gap of a smaller size N is S_N/S_∞ − 1 on average over seeds, in which S are means of a
-    quantity over the first or the last share `tail` of training, and S_∞ is that of the largest
-    size with the same seed. Absolute gaps are averaged over the sizes, so that gaps of opposite
-    signs do not cancel. In contrast to the exponent of `gap_growth`, the growth is defined where
-    there is no gap. `probe` is as in `sharpness_spread`.
+    The gap of a size N is S_N/S_∞ − 1, in which S are means of a quantity over the first or the
+    last share `tail` of training, and S_∞ is that of the largest size with the same seed. The
+    absolute values of the gaps, each a mean over seeds, are averaged over the smaller sizes. In
+    contrast to the exponent of `gap_growth`, the growth is defined where there is
+    no gap. `probe` is as in `sharpness_spread`.
     """
 
     def statistic(paths: Trajectories, seeds: np.ndarray) -> Estimate:

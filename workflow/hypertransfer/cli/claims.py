@@ -45,7 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
     plans = {plan.name: plan for plan in load.load(config, folder, origins)}
     for name in arguments.studies:
         if name not in plans:
-            text = f"no study {name!r} in the main config; {known_names(name, plans)}"
+            text = (
+                f"no study {name!r} in the main config; {known_names(name, plans)}; add the study "
+                f"to `studies`, or write --config 'studies=[{name}]'"
+            )
             raise ProblemError([Problem(("STUDY",), NO_VALUE, text)])
     chosen = [plans[name] for name in arguments.studies or plans]
     if not arguments.register:

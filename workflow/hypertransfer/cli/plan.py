@@ -82,7 +82,7 @@ def print_rounds(surveys: Sequence[status.Survey]) -> None:
     for survey in surveys:
         for grid, found in survey.rounds.items():
             if found.number > found.rounds:
-                print(f"\n{survey.plan.name}, {grid}: all {found.rounds} rounds have been run")
+                print(f"\n{survey.plan.name}, {grid}: {_all(found.rounds, 'round')} been run")
             else:
                 later = f"; later rounds at most {found.later_runs}" if found.later_runs else ""
                 print(
@@ -100,7 +100,7 @@ def print_looks(surveys: Sequence[status.Survey]) -> None:
             continue
         seeds = survey.plan.looks.seeds
         if look.number > look.looks:
-            print(f"\n{survey.plan.name}: all {look.looks} looks have been decided")
+            print(f"\n{survey.plan.name}: {_all(look.looks, 'look')} been decided")
         else:
             print(
                 f"\n{survey.plan.name}: next is look {look.number} of {look.looks}, at "
@@ -108,7 +108,12 @@ def print_looks(surveys: Sequence[status.Survey]) -> None:
                 f"(at most {duration(look.later_seconds)} with their probes)"
             )
         rows = [(f"  {found.claim}", _seeds_text(found), found.reason) for found in look.decided]
-        print(*(aligned(rows, 3) if rows else ()), sep="\n")
+        if rows:
+            print(*aligned(rows, 3), sep="\n")
+
+
+def _all(count: int, noun: str) -> str:
+    return f"the only {noun} has" if count == 1 else f"all {count} {noun}s have"
 
 
 def _seeds_text(found: ClaimStatus) -> str:

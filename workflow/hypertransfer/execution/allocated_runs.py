@@ -18,7 +18,9 @@ from hypertransfer.storage.collect import PLACE, PREFIX, PROBES
 
 def allocated(parts: Mapping[str, Any], allocation: str) -> dict[str, Any]:
     """The parts of a planned training job with only the runs that an allocation lists for it."""
-    keys = json.loads(Path(allocation).read_text(encoding="utf-8"))["keys"]
+    listed = json.loads(Path(allocation).read_text(encoding="utf-8"))
+    # A look lists runs of several grids, which may have runs in common.
+    keys = listed["grids"].get(parts["grid"], []) if "grids" in listed else listed["keys"]
     return _chosen(parts, keys, ["runs"])
 
 

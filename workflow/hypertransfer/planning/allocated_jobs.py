@@ -74,6 +74,8 @@ class AllocatedJobs:
         cell, members = candidates.cell, candidates.members
         pieces = self._pieces(candidates.seconds, candidates.most)
         path = f"{self.folder}/allocated/{cell.path}/{{digest}}.parquet"
+        memory = max(cost.train_bytes(m.run.spec, self.jobs.kept(m)) for m in members)
+        keep = self.jobs.keep_of(members)
         for piece in range(pieces):
             yield PlannedJob(
                 rule="train_allocated",
@@ -89,8 +91,8 @@ class AllocatedJobs:
                 output_patterns={"table": path},
                 input={"allocation": allocation.files},
                 seconds=candidates.seconds / pieces,
-                bytes=max(cost.train_bytes(m.run.spec, self.jobs.kept(m)) for m in members),
-                keep=self.jobs.keep_of(members),
+                bytes=memory,
+                keep=keep,
             )
 
     def probing(

@@ -16,7 +16,6 @@ from typing import Any
 
 from hypertransfer.claims.claim import Claim
 from hypertransfer.claims.families import families_of, measures
-from hypertransfer.claims.looks import AS_NEEDED, CLAIMS, CONTROLS
 from hypertransfer.planning import cost
 from hypertransfer.planning.allocated_jobs import AllocatedJobs, Candidates
 from hypertransfer.planning.cell_jobs import CellJobs, probe_settings
@@ -26,7 +25,6 @@ from hypertransfer.planning.planned_runs import PlannedRun
 from hypertransfer.planning.round_jobs import RoundJobs
 from hypertransfer.studies import grid, spending
 from hypertransfer.studies.planned import Planned
-from hypertransfer.studies.planned import PlannedRun as Member
 from hypertransfer.studies.spending import has_listed_runs, has_needed_seeds, is_sure
 
 
@@ -146,52 +144,41 @@ class LookJobs:
             planned = self.cells.runs[name]
             for place in spending.places(section, [member.run for member in planned]):
                 runs = [planned[index] for index in place.indices]
-                claims = dict.fromkeys(c for run in runs for c in readers.get(id(run.run), ()))
+                # A claim on seeds that surely run reads nothing that a look may add.
+                added = (run for run in runs if not is_sure(section, run.run.point))
+                claims = dict.fromkeys(c for run in added for c in readers.get(id(run.run), ()))
                 found.append(Place(name, place.numbers, runs, list(claims)))
         return found
 
     @cached_property
     def _readers(self) -> dict[int, list[str]]:
         """The ids of the claims that read a run, by the identity of the run."""
-        readers: dict[int, list[str]] = {}
-        for read in self._read.values():
-            for name, members in read.items():
-                for member in members:
-                    readers.setdefault(id(member.run), []).append(name)
+        planned, readers = Planned(self.study.runs), {}
+        for claim in self.study.claims:
+            for part in filter(None, (claim, claim.control)):
+                if measures()[part.measure].table == "runs":
+                    for found in planned.iterate(part.where):
+                        readers.setdefault(id(found.run), []).append(claim.id)
         return readers
 
     @cached_property
-    def _read(self) -> dict[str, dict[str, list[Member]]]:
-        """The runs that claims and controls read, by the id of the claim."""
-        planned, claims = Planned(self.study.runs), self.study.claims
-        parts = {
-            CLAIMS: {claim.id: claim for claim in claims},
-            CONTROLS: {claim.id: claim.control for claim in claims if claim.control},
-        }
-        return {
-            kind: {
-                name: list(planned.iterate(part.where))
-                for name, part in of_kind.items()
-                if measures()[part.measure].table == "runs"
-            }
-            for kind, of_kind in parts.items()
-        }
+    def _listed(self) -> dict[str, list[str]]:
+        """The parts of claims, `claim` or `control`, that read runs whose seeds are listed, by id.
 
-    @cached_property
-    def as_needed(self) -> dict[str, list[str]]:
-        """The ids of the claims that get all their seeds from looks, and so for their controls.
-
-        The interval of a claim that also reads runs with listed seeds does not have more units if
-        other runs get more seeds.
+        No look adds seeds to such a part, since a measure needs the same seeds everywhere.
         """
-        return {
-            kind: [name for name, members in read.items() if all(map(self._is_as_needed, members))]
-            for kind, read in self._read.items()
-        }
-
-    def _is_as_needed(self, member: Member) -> bool:
-        section = self.study.grids.get(member.row["grid"])
-        return section is not None and bool(spending.numbers_at(section, member.run.point))
+        needed = {id(r.run) for place in self.places if place.numbers for r in place.runs}
+        planned, listed = Planned(self.study.runs), {}
+        for claim in self.claims:
+            parts = {"claim": claim, "control": claim.control}
+            listed[claim.id] = [
+                name
+                for name, part in parts.items()
+                if part
+                and measures()[part.measure].table == "runs"
+                and any(id(found.run) not in needed for found in planned.iterate(part.where))
+            ]
+        return {name: parts for name, parts in listed.items() if parts}
 
     @cached_property
     def seconds(self) -> dict[str, float]:
@@ -226,7 +213,8 @@ class LookJobs:
             "seeds": list(self.seeds),
             "budget_seconds": self.study.spending.seconds,
             "fixed_seconds": self.fixed_seconds,
-            "claims": [claim.plain() for claim in self.claims],
+            "claims": [_deciding(claim) for claim in self.claims],
+            "listed": self._listed,
             "places": [
                 {
                     "grid": place.grid,
@@ -237,7 +225,6 @@ class LookJobs:
                 }
                 for place in self.places
             ],
-            AS_NEEDED: self.as_needed,
             MODULES: families_of(self.claims),
         }
 
@@ -283,3 +270,10 @@ class LookJobs:
     def _planned(self) -> dict[int, PlannedRun]:
         """The planned runs by the identity of their runs."""
         return {id(run.run): run for runs in self.cells.runs.values() for run in runs}
+
+
+def _deciding(claim: Claim) -> dict[str, Any]:
+    """A claim as plain values, without texts, which decide nothing."""
+    texts = dict.fromkeys(("sentence", "source", "bar_from"), "")
+    plain = {key: value for key, value in claim.plain().items() if key != "paper_value"}
+    return {**plain, **texts}

@@ -8,8 +8,8 @@ from statistics import fmean
 
 from hypertransfer.planning.round_jobs import GridRounds
 from hypertransfer.rounds import sweep
-from hypertransfer.rounds.allocation import decide
-from hypertransfer.rounds.arm import loss_of, read_arms
+from hypertransfer.rounds.arm import Arm, loss_of, read_arms
+from hypertransfer.rounds.decision import decide
 from hypertransfer.storage.run_store import DamagedEntry, Store
 
 
@@ -72,13 +72,23 @@ def next_round(rounds: GridRounds, store: Store) -> RoundStatus:
             later = range(number + 1, rounds.rounds + 1)
             runs, seconds = _later(rounds, later, asked)
             return RoundStatus(number, rounds.rounds, frozenset(asked), statuses, runs, seconds)
-    if rounds.followed and not asked:  # the other grid has not found a value yet
+    if rounds.followed and not losses:  # the other grid has not found a value yet
         bound = sum(arm.most_runs(1) for arm in rounds.arms)
         seconds = sum(arm.most_seconds(1) for arm in rounds.arms)
         return RoundStatus(1, rounds.rounds, frozenset(), statuses, bound, seconds)
     arms = read_arms(rounds.written_arms, losses)
-    found = [ArmStatus(arm.point, 0, sweep.outcome(arm)) for arm in arms]
+    if rounds.followed:
+        found = [ArmStatus(arm.point, 0, _taken(arm, rounds.followed.name)) for arm in arms]
+    else:
+        found = [ArmStatus(arm.point, 0, sweep.outcome(arm)) for arm in arms]
     return RoundStatus(rounds.rounds + 1, rounds.rounds, frozenset(asked), found, 0, 0.0)
+
+
+def _taken(arm: Arm, grid: str) -> str:
+    """The value that an arm took from another grid, in words."""
+    values = sorted({arm.settings.value(notch) for notch, _ in arm.losses})
+    text = ", ".join(f"{value:.4g}" for value in values) or "nothing"
+    return f"took {text} from {grid}"
 
 
 def _losses_of(rounds: GridRounds, store: Store) -> dict[str, float]:

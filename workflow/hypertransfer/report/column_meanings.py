@@ -50,16 +50,16 @@ CLAIMS = {
     "high": "Upper end of its interval; ∞ if it is open.",
     "over": "The units that the interval is over: `seeds`, `tasks` or `groups`.",
     "units": "The number of units that the interval is over.",
-    "units_needed": "The number of units that would decide an undecided claim if values stay, or "
-    "its control if this alone is undecided; null if the claim is decided, or no number would.",
+    "units_needed": "The number of units that would decide an undecided claim if values stay; null "
+    "if the claim is decided, or no number would.",
     "minutes_needed": "Core-minutes of the additional seeds' runs and probes; null where "
     "`units_needed` is, or the units are not seeds.",
     "power": "Probability that the claim holds with these runs if the source's value is true; null "
     "if the source has no number, or the interval is open.",
     "p_value": "Least error of the interval at which the verdict stays, corrected for looks; null "
     "if the claim is undecided.",
-    "p_holm": "`p_value` corrected by Holm for the number of the paper's claims in the study, "
-    "as if they were independent; null for other claims.",
+    "p_holm": "`p_value` corrected by Holm for the number of the paper's claims in the study; null "
+    "for other claims.",
     "bar": "The bar, as text.",
     "bar_min": "The bar's lower end; null if it has none.",
     "bar_max": "The bar's upper end; null if it has none.",

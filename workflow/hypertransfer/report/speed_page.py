@@ -124,9 +124,9 @@ SECTIONS = {
         "Base-2 logarithms of the best learning rates of small networks, for which the searches of "
         "the next tables look. Each network was trained once at 57 learning rates an eighth of an "
         "octave apart, with 16 seeds, and with 48 more near the best one. The best learning rate "
-        "is the minimum of smooth curves through the mean log loss. Its error has two parts: that "
-        "of the seeds, and the difference between a spline and a polynomial. The target is the "
-        "upper bound of the error; the searches leave out the landscapes that miss it.",
+        "is the minimum of a polynomial through the mean log loss. Its error has two parts: one "
+        "standard error over seeds, and half the range over polynomials of degree 4 to 6. The "
+        "target is the upper bound of the error; searches leave out the landscapes that miss it.",
         {"log2 learning rate": "ours", "error": "rival", "target": "target"},
         ("rival", "max"),
     ),
@@ -137,11 +137,12 @@ SECTIONS = {
         "was tried is enough. A search knows the range of seven octaves, and asks for runs, each a "
         "learning rate and a seed. Ours are rounds of an adaptive axis that refine octaves to half "
         "octaves, from a start anywhere in the range. Rounds and grids have equal seeds at all "
-        "learning rates, 1 to 8 of them, and the optimum is estimated as claims do; the runs are "
-        "the mean over the searches with the number of seeds that needs fewest runs. Optuna's "
-        "samplers have their defaults and up to 40 trials, each with a seed that is new at its "
-        "learning rate. Their answer is the best trial, the best mean, or the minimum of a "
-        "parabola through the trials near the best mean: the one that needs fewest runs.",
+        "learning rates, 1 to 12 of them; the runs are the mean over the searches with the number "
+        "of seeds that needs fewest runs. Optuna's samplers have their defaults and up to 40 "
+        "trials, each with a seed that is new at its learning rate. A row names the answer of both "
+        "sides. The estimate of claims allows for a curve that is steeper on one side. The fitted "
+        "parabola is the benchmark's own, through all runs within an octave of the best mean; it "
+        "varies less with the seeds, but has a bias where the curve is steeper on one side.",
         {"ours": "ours", "rival": "rival", "ratio": "ratio"},
     ),
     "off": Section(

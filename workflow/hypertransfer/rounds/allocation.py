@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hypertransfer.rounds import best_of, sweep
-from hypertransfer.rounds.arm import Arm, Decision, loss_of, read_arms
+from hypertransfer.rounds.arm import loss_of, read_arms
+from hypertransfer.rounds.decision import decide
 from hypertransfer.storage import parquet
 
 
@@ -44,15 +44,6 @@ def allocation(parts: Mapping[str, Any], tables: Iterable[str]) -> dict[str, Any
     ]
     keys = [run["key"] for arm in allocated for run in arm["runs"]]
     return {"grid": parts["grid"], "round": parts["round"], "keys": keys, "arms": allocated}
-
-
-def decide(
-    parts: Mapping[str, Any], arms: Sequence[Arm], seen: Mapping[str, float]
-) -> list[Decision]:
-    """What a planned round runs of its arms; `seen` has the losses of runs by key."""
-    if "followed" in parts:
-        return best_of.propose(arms, read_arms(parts["followed"], seen), parts["best_of"])
-    return sweep.propose(arms, parts["round"])
 
 
 def losses(tables: Iterable[str]) -> dict[str, float]:

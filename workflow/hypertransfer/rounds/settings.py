@@ -95,7 +95,7 @@ class Adaptive(Section):
         if halvings < 0 or not math.isclose(halvings, round(halvings), abs_tol=1e-9):
             text = f"the step {self.step:g}, a half, a quarter, … of it"
             yield Problem(("finest",), self.finest, text)
-        elif self.finest is not None and halvings and self.rounds < self._needed(halvings):
+        elif self.best_of is None and halvings and self.rounds < self._needed(halvings):
             text = (
                 f"at least {self._needed(halvings)}, so that the values around the best one can be "
                 f"{self.finest:g} octaves apart: raise `rounds` or `finest`"

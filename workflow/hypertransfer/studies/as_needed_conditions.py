@@ -33,12 +33,12 @@ def problems(
         measure = measures().get(str(part.get("measure")))
         if measure and measure.table != "runs":
             continue
+        selected: dict[str, list[Point]] = {name: [] for name in needed}
+        for run in planned.iterate(_without_seed(part["where"])):
+            if run.row["grid"] in selected:
+                selected[run.row["grid"]].append(run.run.point)
         for name, grid in needed.items():
-            points = [
-                run.run.point
-                for run in planned.iterate(_without_seed(part["where"]))
-                if run.row["grid"] == name
-            ]
+            points = selected[name]
             if text := _unsure(part["where"], grid, points):
                 yield Problem((*path, "where"), NO_VALUE, f"in the grid {name}, {text}")
             reads |= any(numbers_at(grid, point) for point in points)

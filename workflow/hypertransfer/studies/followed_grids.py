@@ -9,6 +9,8 @@ from hypertransfer.studies.adaptive_grids import ArmRuns, adaptive_axis, arms
 from hypertransfer.studies.grid import Grid, alternatives
 from hypertransfer.studies.placed_run import Run
 
+FREE = ("steps", "seed")  # columns in which runs may differ from those whose best value they take
+
 
 def followed(grid: Grid) -> str:
     """The name of the grid whose best values a grid takes; empty if it takes none."""
@@ -57,11 +59,19 @@ def _fault(
         return f"names the grid {other}, whose axis {axis} is not found by rounds of its own"
     others = arms(grids[other], runs[other])
     for arm in arms(grids[name], runs[name]):
-        if counterpart(arm, others) is None:
-            at = ", ".join(f"{column} {value}" for column, value in arm.point.items())
+        at = ", ".join(f"{column} {value}" for column, value in arm.point.items())
+        where = f"the arm at {at or 'the only point'}"
+        found = counterpart(arm, others)
+        if found is None:
             return (
-                f"names {other}, in which the arm at {at or 'the only point'} has no counterpart: "
-                "one arm with the same values of all its axes, and with the same start, finest "
-                "step and octaves"
+                f"names {other}, in which {where} has no counterpart: one arm with the same values "
+                "of all its axes, and with the same start, finest step and octaves"
             )
+        own, theirs = (
+            runs[grid][one.indices[0]].spec.columns()
+            for grid, one in ((name, arm), (other, others[found]))
+        )
+        differing = [key for key in own if own[key] != theirs[key] and key not in (*FREE, axis)]
+        if differing:
+            return f"names {other}, from whose counterpart {where} differs in {differing[0]}"
     return ""
