@@ -11,6 +11,7 @@ import pytest
 from tests.support.claims import make_claim
 
 from hypertransfer.analysis.intervals import mean_over_seeds
+from hypertransfer.claims import looks
 from hypertransfer.claims.looks import allocate
 from hypertransfer.claims.measure import MEASURES, Measure
 
@@ -264,6 +265,30 @@ def test_a_part_with_listed_seeds_gets_none_and_buys_none():
         (row,) = found["claims"]
         assert (free["chance"] > 0, row["chance"], found["keys"]) == (True, 0, [])
         assert row["reason"] == f"its {listed} read runs whose seeds are listed"
+
+
+def test_a_control_with_listed_seeds_that_holds_is_no_reason(monkeypatch):
+    control = {"measure": "mean", "where": {"place": "b"}, "bar": {"min": 1}}
+    listed, tables = {"c": ["control"]}, {"runs": runs(a=-0.2, b=99.0)}
+    held = parts([claim("c", "a", control=control)], [place("a", "c")], listed=listed)
+    assert set(allocate(held, tables)["keys"]) == later("a")
+
+    def unbounded(tables, level):
+        return MEASURES["mean"].function(tables, 1.0).with_caveats(["the edge of the grid"])
+
+    monkeypatch.setitem(MEASURES, "open", Measure(unbounded, ""))
+    open_claim = claim("c", "a", measure="open", control=control)
+    (row,) = allocate(parts([open_claim], [place("a", "c")], listed=listed), tables)["claims"]
+    assert row["reason"].endswith("below 1 %; the edge of the grid")
+
+
+def test_the_number_of_seeds_that_is_shown_has_the_highest_chance_for_the_fewest_seconds():
+    options = (looks.Option(6, 0.5, {("g", "a"): 1.0}), looks.Option(
+        12, 0.5, {("g", "a"): 1.0, ("g", "b"): 5.0}))  # fmt: skip
+    prospect = looks.Prospect(looks.Claim.parse(claim("c", "a")), 4, options)
+    assert looks._choose([prospect], 100.0) == ({("g", "a")}, 99.0)
+    for chosen in (set(), {("g", "a"), ("g", "b")}):
+        assert prospect.row(chosen, 0.0)["seconds"] == 1.0
 
 
 def test_what_adds_no_chance_is_not_bought():

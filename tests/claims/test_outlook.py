@@ -82,14 +82,13 @@ def test_seconds_of_probes_and_of_the_controls_runs_count():
     probes = pd.DataFrame({"key": ["a0", "a1", "b0", "z0"], "seconds": [5.0, 5.0, 10.0, 99.0]})
     control = {"measure": "mean", "where": {"place": "b"}, "bar": {"min": 1}}
     of = Claim.parse(claim(control=control))
-    found = outlook.seconds_per_seed(of, tables(probes, b=VALUES + 9))
-    assert found == pytest.approx((5 * 6 + 5 * 6 + 20) / 5)
-    assert (
-        outlook.seconds_per_seed(of, {"runs": tables(b=VALUES)["runs"].drop(columns="seconds")})
-        is None
-    )
+    both, at = [of, of.control], tables(probes, b=VALUES + 9)
+    assert outlook.seconds_per_seed(both, at) == pytest.approx((5 * 6 + 5 * 6 + 20) / 5)
+    assert outlook.seconds_per_seed([of.control], at) == pytest.approx((5 * 6 + 10) / 5)
+    without = {"runs": tables(b=VALUES)["runs"].drop(columns="seconds")}
+    assert outlook.seconds_per_seed(both, without) is None
     other = Claim.parse(claim(measure="regret_ratio", where={}))
-    assert outlook.seconds_per_seed(other, tables()) is None
+    assert outlook.seconds_per_seed([other], tables()) is None
 
 
 def test_looks_set_the_level_which_the_reason_says():
@@ -289,4 +288,17 @@ def test_what_a_control_lacks_is_said_of_the_control():
     verdict = verdicts.check(of, tables(b=VALUES))
     assert verdict.verdict == "undecided"
     assert "seeds of the control in place of 5 would decide it" in verdict.reason
-    assert verdict.outlook.units_needed > 5
+    more = verdict.outlook.units_needed - 5
+    assert more > 0
+    assert verdict.outlook.minutes_needed == pytest.approx(more * 6 / 60)  # of its runs alone
+    both = claim(bar={"max": MEAN + 0.2}, control=control)
+    verdict = verdicts.check(both, tables(b=VALUES))
+    assert verdict.outlook.minutes_needed == pytest.approx(more * 12 / 60)
+
+
+def test_a_control_over_other_units_has_its_own_noun():
+    control = {"measure": "groups", "where": {"place": "a"}, "bar": {"max": MEAN + 0.3}}
+    found = verdicts.check(claim(bar={"max": 9}, control=control), tables(), LOOKS)
+    assert " groups of the control in place of 5 would decide it if values stay" in found.reason
+    assert (found.outlook.units_needed, found.outlook.minutes_needed) == (None, None)
+    assert "may run" not in found.reason  # looks add no groups

@@ -53,7 +53,8 @@ def main(draws: int) -> None:
     for name, scenario in SCENARIOS.items():
         cells = [_cell(coverage(name, count, draws)) for count in scenario.seeds]
         if scenario.seeds != (3, 5, 10):
-            cells = [f"{n} groups: {cell}" for n, cell in zip(scenario.seeds, cells, strict=True)]
+            counts = [f"{count} {scenario.over}" for count in scenario.seeds]
+            cells = [f"{n}: {cell}" for n, cell in zip(counts, cells, strict=True)]
         row = f"| `{scenario.measure}` | {scenario.text} | {' | '.join(cells)} | {scenario.wider} |"
         print(row, flush=True)
         lines.append(row)

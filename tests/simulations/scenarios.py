@@ -44,6 +44,7 @@ from tests.simulations.sweep_draws import (
     shift_of_late_seeds,
     slope,
     stable_shift,
+    uneven_regret,
 )
 from tests.simulations.synthetic import Draw, Noise, exponential, quadratic_loss, split
 
@@ -56,7 +57,8 @@ class Scenario:
         measure: the measure that the estimate belongs to.
         text: what the runs are like.
         draw: a function of a generator and the number of seeds.
-        seeds: the numbers of seeds for which the table has a column.
+        seeds: the numbers of seeds, or of other units, for which the table has a column.
+        over: the plural noun for the units.
         wider: why intervals may cover more than 97 %; empty if they may not.
     """
 
@@ -65,6 +67,7 @@ class Scenario:
     draw: Draw
     seeds: tuple[int, ...] = (3, 5, 10)
     wider: str = ""
+    over: str = "seeds"
 
 
 CURVES = {
@@ -82,6 +85,8 @@ NO_GAP = "a gap that is zero is on the edge of what its size can be"
 BOTH = "bounds hold for one variance and for several"
 DISCRETE = "counts and ranks have steps"
 CHOICE = "several rates may be the best"
+GROUPS = "groups"
+MORE = (3, 10, 20)  # seeds, where intervals have covered less with many
 
 
 def _sweep_scenarios() -> Mapping[str, Scenario]:
@@ -124,13 +129,13 @@ SCENARIOS: Mapping[str, Scenario] = {
     "regret clear": Scenario("transfer_regret", "0.5 above a clear optimum", regret(0.5)),
     "regret sigma": Scenario("transfer_regret_sigma", "a regret of 2σ", regret(0.0, True)),
     "regret flat": Scenario(
-        "transfer_regret", "0.08 above a flat optimum, noise 0.1", flat_regret(0.02), wider=CHOICE
+        "transfer_regret", "0.08 above a flat optimum, noise 0.1", flat_regret(0.02), MORE, CHOICE
     ),
     "regret flatter": Scenario(
         "transfer_regret", "0.02 above a flat optimum, noise 0.1", flat_regret(0.005), wider=CHOICE
     ),
     "regret flat sigma": Scenario(
-        "transfer_regret_sigma", "0.8σ above a flat optimum", flat_regret(0.02, True), wider=CHOICE
+        "transfer_regret_sigma", "0.8σ above a flat optimum", flat_regret(0.02, True), MORE, CHOICE
     ),
     "spread equal 3": Scenario(
         "sharpness_spread", "3 equal sizes, seeds vary by 40 %", spread(1.0, 3, 0.4), wider=BOTH
@@ -183,7 +188,9 @@ SCENARIOS: Mapping[str, Scenario] = {
         "from ±0.1 to ±0.4, of opposite sign at two sizes, seeds vary by 5 %",
         gap_change(0.1, 0.4, 0.05, -1),
     ),
-    "gap change 0": Scenario("gap_change", "no gap, seeds vary by 10 %", gap_change(0.0, 0.0, 0.1)),
+    "gap change 0": Scenario(
+        "gap_change", "no gap, seeds vary by 10 %", gap_change(0.0, 0.0, 0.1), wider=NO_GAP
+    ),
     "gap contrast": Scenario(
         "gap_contrast", "0.3 more, seeds vary by 5 %", gap_contrast(0.4, 0.1, 0.05)
     ),
@@ -225,9 +232,11 @@ SCENARIOS: Mapping[str, Scenario] = {
         "diverged_advantage", "seeds vary by 0.05 octaves", diverged(0.05), wider=DISCRETE
     ),
     "share": Scenario(
-        "tasks_improved", "80 % of the groups", share(0.8), (6, 8, 14), wider=DISCRETE
+        "tasks_improved", "80 % of the groups", share(0.8), (6, 8, 14), DISCRETE, GROUPS
     ),
-    "median": Scenario("region_level", "median of a skewed quantity", median, (6, 8, 14), DISCRETE),
+    "median": Scenario(
+        "region_level", "median of a skewed quantity", median, (6, 8, 14), DISCRETE, GROUPS
+    ),
     "contrast": Scenario(
         "shift_contrast", "half octaves, 4× steeper above", contrast(0.5), wider=FORMS
     ),
@@ -241,8 +250,19 @@ SCENARIOS: Mapping[str, Scenario] = {
     "interaction": Scenario("interaction", "0.1, seeds vary by 0.1", interaction),
     "steps": Scenario("steps_ratio", "0.6, losses fall linearly", quicker),
     "horizon": Scenario("horizon_ratio", "0.6, losses fall with log of the steps", shorter),
-    "regrets": Scenario("regret_ratio", "0.6, groups vary by 20 %", regret_ratio, (5, 8, 14)),
-    "regions": Scenario("region_ratio", "0.7, groups vary by 40 %", region_ratio, (5, 8, 14)),
-    "mean level": Scenario("region_level", "mean over groups", mean, (5, 8, 14)),
-    "mean slope": Scenario("winner_slope", "mean over groups", mean, (5, 8, 14)),
+    "regrets": Scenario(
+        "regret_ratio", "0.6, groups vary by 20 %", regret_ratio, (5, 8, 14), over=GROUPS
+    ),
+    "regions": Scenario(
+        "region_ratio", "0.7, groups vary by 40 %", region_ratio, (5, 8, 14), over=GROUPS
+    ),
+    "mean level": Scenario("region_level", "mean over groups", mean, (5, 8, 14), over=GROUPS),
+    "mean slope": Scenario("winner_slope", "mean over groups", mean, (5, 8, 14), over=GROUPS),
+    "regret uneven sigma": Scenario(
+        "transfer_regret_sigma",
+        "0.6σ, the best rate varies 3 times as much as one that is 0.02 worse",
+        uneven_regret,
+        MORE,
+        CHOICE,
+    ),
 }

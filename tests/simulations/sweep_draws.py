@@ -130,6 +130,20 @@ def flat_regret(bend: float, in_sigma: bool = False) -> Draw:
     return draw
 
 
+def uneven_regret(rng: np.random.Generator, count: int) -> tuple[Estimate, float]:
+    """A regret of 0.2 in units of σ, where two rates of the larger size are about equally good.
+
+    The better one varies three times as much as all others: the regret is fewer σ than that to the
+    other one.
+    """
+    lrs, sigma = 2.0 ** np.arange(5), 0.1
+    small = Sweep(1.0, lrs, np.tile([1.0, 0.5, 0.5, 0.0, 1.0], (count, 1)))
+    means, deviations = np.array([4, 0, 0.02, 0.2, 4]), sigma * np.array([1, 3, 1, 1, 1])
+    losses = 3 + means + rng.normal(0, 0.5, (count, 1)) + deviations * rng.normal(size=(count, 5))
+    found = analysis_regret.regret([small, Sweep(2.0, lrs, losses)])
+    return found.estimate(contrasts.standardised_mean), 0.2 / (sigma * math.sqrt(10))
+
+
 def contrast(step: float) -> Draw:
     """The optimum of one arm moves by −0.5 octaves more than that of the other."""
 

@@ -7,7 +7,7 @@ import math
 import pytest
 from tests.simulations.looks import KINDS, SEEDS, outcome
 
-DRAWS = {"level": 100, "exponent": 40, "spread": 40, "shift": 6}
+DRAWS = {"level": 100, "exponent": 40, "spread": 40, "shift": 120}
 SIGMAS = 3.1  # one entry in a thousand falls outside by chance
 
 

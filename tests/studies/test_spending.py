@@ -58,11 +58,11 @@ def test_the_axis_holds_all_seeds_that_may_run_and_the_first_are_sure(tmp_path):
 
 def test_an_override_lists_the_seeds_of_some_points(tmp_path):
     made = study()
-    made["grids"]["sweep"]["overrides"] = [{"when": {"lr": 0.2}, "axes": {"seed": [0, 3]}}]
+    made["grids"]["sweep"]["overrides"] = [{"when": {"lr": 0.2}, "axes": {"seed": [1]}}]
     loaded = load(tmp_path, made)
     grid, runs = loaded.grids["sweep"], loaded.runs["sweep"]
     sure = {(run.spec.lr, run.spec.seed) for run in runs if is_sure(grid, run.point)}
-    assert sure == {(0.1, 0), (0.1, 1), (0.2, 0), (0.2, 3)}
+    assert sure == {(0.1, 0), (0.1, 1), (0.2, 1)}
     assert {tuple(place.numbers) for place in places(grid, runs)} == {(2, 4), ()}
 
 
@@ -222,13 +222,21 @@ def test_another_grid_lists_no_run_whose_seed_is_as_needed(tmp_path, seeds, refu
     assert bool(found) is refused
 
 
-@pytest.mark.parametrize(("listed", "refused"), [([0], False), ([0, 1, 2, 3, 4, 5, 6, 7], True)])
-def test_listed_seeds_beside_needed_ones_are_at_most_the_first_number(tmp_path, listed, refused):
+@pytest.mark.parametrize(
+    ("axes", "override", "key"),
+    [
+        ("as_needed", [0, 2], "overrides.0.axes.seed"),
+        ("as_needed", {"range": 3}, "overrides.0.axes.seed"),
+        ([0, 1, 2], "as_needed", "axes.seed"),
+        ("as_needed", [0, 1], None),
+    ],
+)
+def test_seeds_that_are_listed_beside_needed_ones_surely_run(tmp_path, axes, override, key):
     def change(made):
-        override = {"when": {"lr": 0.2}, "axes": {"seed": listed}}
-        made["grids"]["sweep"]["overrides"] = [override]
+        made["grids"]["sweep"]["axes"]["seed"] = axes
+        made["grids"]["sweep"]["overrides"] = [{"when": {"lr": 0.2}, "axes": {"seed": override}}]
 
     found = problems(tmp_path, change)
-    texts = [text for text in found if "overrides.0.axes.seed" in text]
-    assert bool(texts) == refused, found
-    assert all("the first number of `spending.seeds`" in text for text in texts)
+    text = f" grids.sweep.{key}: lists the seed 2 beside seeds that are as_needed: list only seeds"
+    assert len(found) == (key is not None), found
+    assert all("mine.yaml:" in one and text in one for one in found), found

@@ -137,10 +137,13 @@ class Prospect:
         }
 
     def _shown(self, chosen: set[GridRun]) -> Option | None:
-        """The option whose runs are chosen, the one with the most seeds; else the best one."""
-        if inside := [option for option in self.options if option.is_in(chosen)]:
-            return inside[-1]
-        return max(self.options, key=lambda o: (o.chance, -o.seconds()), default=None)
+        """The option with the highest chance, then the fewest seconds.
+
+        It is one of those whose runs are chosen, if there are any.
+        """
+        inside = [option for option in self.options if option.is_in(chosen)]
+        best = inside or self.options
+        return max(best, key=lambda o: (o.chance, -o.seconds()), default=None)
 
 
 def allocate(parts: Mapping[str, Any], tables: Tables) -> dict[str, Any]:
@@ -270,8 +273,10 @@ def _no_chance(examined: Examined, seeds: int, listed: Collection[str]) -> str:
         return f"it {verdict}"
     if estimate.over != "seeds":
         return f"its interval is over {estimate.over}, to which seeds do not add"
-    if listed:
-        return f"its {' and '.join(listed)} read runs whose seeds are listed"
+    parts = {"claim": examined.own, "control": examined.control}
+    undecided = [n for n, part in parts.items() if part and part.judgement.verdict == UNDECIDED]
+    if fixed := [name for name in undecided if name in listed]:
+        return f"its {' and '.join(fixed)} read runs whose seeds are listed"
     text = f"the chance that {seeds} seeds decide it is below {100 * LEAST_CHANCE:.0f} %"
     return f"{text}; {estimate.caveat}" if estimate.caveat else text
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from hypertransfer.analysis import prospects
@@ -26,8 +26,10 @@ class Outlook:
     """Numbers beside a verdict; None where they are not known, or do not apply.
 
     Attributes:
-        units_needed: the number of units that decides an undecided claim if values stay.
-        minutes_needed: core-minutes of the additional units' runs and probes.
+        units_needed: the number of units that decides an undecided claim if values stay, or its
+            control if this lacks more; None if the control is over other units.
+        minutes_needed: core-minutes of the runs and probes of the additional seeds, of what is
+            undecided: the claim by itself, its control, or both.
         power: the probability that the claim holds with these runs if the source's value is true.
         p_value: the p value of a verdict, corrected for looks.
         words: what would decide an undecided claim, or why no number of units does.
@@ -55,14 +57,21 @@ def outlook(examined: Examined, tables: Tables, looks: Looks) -> Outlook:
         return Outlook(power=chance, words=words)
     needed, found = lacking
     count, over = found.estimate.count, found.estimate.over
-    seconds = seconds_per_seed(claim, tables) if over == "seeds" else None
+    undecided = [
+        part.measurement.part
+        for part in (examined.own, examined.control)
+        if part and part.judgement.verdict == UNDECIDED
+    ]
+    seconds = seconds_per_seed(undecided, tables) if over == "seeds" else None
     minutes = None if seconds is None else (needed - count) * seconds / 60
     cost = "" if minutes is None else f" ({minutes_text(minutes)} more)"
     of_part = "" if found is own else " of the control"
     text = f"about {needed} {over}{of_part} in place of {count} would decide it if values stay"
     if over == "seeds" and claim.id in looks.claims and needed > looks.seeds[-1]:
         text += f", which are more than the {looks.seeds[-1]} that may run"
-    return Outlook(needed, minutes, chance, words=f"{text}{cost}")
+    # The units of the columns are those of the claim itself.
+    number = needed if over == own.estimate.over else None
+    return Outlook(number, minutes, chance, words=f"{text}{cost}")
 
 
 def minutes_text(minutes: float) -> str:
@@ -181,13 +190,12 @@ def least_error(stays: Callable[[float], bool], error: float) -> float:
     return most
 
 
-def seconds_per_seed(claim: Claim, tables: Tables) -> float | None:
-    """Core-seconds of the runs that a claim and its control read, and of their probes, per seed.
+def seconds_per_seed(parts: Sequence[Control], tables: Tables) -> float | None:
+    """Core-seconds of the runs that claims or controls read, and of their probes, per seed.
 
     None if the tables do not say.
     """
     runs = tables.get("runs")
-    parts = [claim, *filter(None, [claim.control])]
     if runs is None or "seconds" not in runs or not all(map(_reads_runs, parts)):
         return None
     keys = _keys(parts, tables)

@@ -130,8 +130,8 @@ def transfer_regret(
     The loss of the largest size at the tried learning rate that is best on the smallest size, minus
     that at the largest size's own best; the mean over seeds. The other seeds choose both learning
     rates, so that noise that looks like a better learning rate is no regret. The interval is over
-    every learning rate that may be the best of either size. Never negative; infinite if a run
-    diverges at that learning rate.
+    every pair of learning rates that may be the best of the two sizes. Never negative; infinite if
+    a run diverges at that learning rate.
     """
 
     def estimator(sweeps: list[Sweep]) -> Estimate:

@@ -105,17 +105,8 @@ def problems(values: Mapping[str, Any], grids: Mapping[str, Grid]) -> Iterator[P
 
 def has_needed_seeds(grid: Grid) -> bool:
     """Whether more seeds run, at some points of a grid, where claims need them."""
-    return any(map(is_as_needed, _written_seeds(grid)))
-
-
-def _written_seeds(grid: Grid) -> list[object]:
-    """The axis of seeds of a grid and of its overrides, as written."""
-    return [grid.axes.get(SEED), *alternatives(grid, SEED)]
-
-
-def _count(listed: object) -> int:
-    """The number of seeds of an axis without problems."""
-    return len(axis_values((SEED,), listed))
+    written = [grid.axes.get(SEED), *alternatives(grid, SEED)]
+    return any(map(is_as_needed, written))
 
 
 def has_listed_runs(grid: Grid) -> bool:
@@ -183,16 +174,31 @@ def grid_problems(grid: Grid) -> Iterator[Problem]:
                     "override with `axes: {seed: [0, 1, …]}`"
                 )
                 yield Problem((name, str(index)), NO_VALUE, text)
-    first = next(w[AS_NEEDED][0] for w in _written_seeds(grid) if is_as_needed(w))
+    yield from _listed_problems(grid)
     for index, override in enumerate(grid.overrides):
-        listed = override.axes.get(SEED)
-        if SEED in override.axes and not is_as_needed(listed) and _count(listed) > first:
-            text = (
-                f"lists more than {first} seeds, the first number of `spending.seeds`, beside "
-                f"seeds that are {AS_NEEDED}: list at most {first}, or put these points into a "
-                "grid of their own"
-            )
-            yield Problem(("overrides", str(index), "axes", SEED), NO_VALUE, text)
         if SEED in override.when and override.axes:
             text = f"names seed, which is {AS_NEEDED}: all seeds of a place need the same values"
             yield Problem(("overrides", str(index), "when"), NO_VALUE, text)
+
+
+def _listed_problems(grid: Grid) -> Iterator[Problem]:
+    """Problems of seeds that such a grid lists at some points.
+
+    The number of seeds of a claim, which tells the level of its interval, is that of all runs that
+    the claim reads. With further seeds at some points it would be that of a later look.
+    """
+    written = {("axes", SEED): grid.axes.get(SEED)}
+    for index, override in enumerate(grid.overrides):
+        written["overrides", str(index), "axes", SEED] = override.axes.get(SEED)
+    first = next(form[AS_NEEDED][0] for form in written.values() if is_as_needed(form))
+    for path, form in written.items():
+        if form is None or is_as_needed(form):
+            continue
+        seeds = axis_values(path, form)
+        if later := [seed for seed in seeds if isinstance(seed, int) and seed >= first]:
+            text = (
+                f"lists the seed {later[0]} beside seeds that are {AS_NEEDED}: list only seeds "
+                f"below {first}, the first number of `spending.seeds`, or put these points into a "
+                "grid of their own"
+            )
+            yield Problem(path, NO_VALUE, text)
