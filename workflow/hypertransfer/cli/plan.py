@@ -82,7 +82,8 @@ def print_rounds(surveys: Sequence[status.Survey]) -> None:
     for survey in surveys:
         for grid, found in survey.rounds.items():
             if found.number > found.rounds:
-                print(f"\n{survey.plan.name}, {grid}: all {found.rounds} rounds have been run")
+                done = _all_done(found.rounds, "round", "run")
+                print(f"\n{survey.plan.name}, {grid}: {done}")
             else:
                 later = f"; later rounds at most {found.later_runs}" if found.later_runs else ""
                 print(
@@ -100,7 +101,7 @@ def print_looks(surveys: Sequence[status.Survey]) -> None:
             continue
         seeds = survey.plan.looks.seeds
         if look.number > look.looks:
-            print(f"\n{survey.plan.name}: all {look.looks} looks have been decided")
+            print(f"\n{survey.plan.name}: {_all_done(look.looks, 'look', 'decided')}")
         else:
             print(
                 f"\n{survey.plan.name}: next is look {look.number} of {look.looks}, at "
@@ -109,6 +110,12 @@ def print_looks(surveys: Sequence[status.Survey]) -> None:
             )
         rows = [(f"  {found.claim}", _seeds_text(found), found.reason) for found in look.decided]
         print(*(aligned(rows, 3) if rows else ()), sep="\n")
+
+
+def _all_done(count: int, noun: str, verb: str) -> str:
+    if count == 1:
+        return f"the only {noun} has been {verb}"
+    return f"all {count} {noun}s have been {verb}"
 
 
 def _seeds_text(found: ClaimStatus) -> str:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from hypertransfer.planning.round_jobs import GridRounds
-from hypertransfer.rounds import sweep
-from hypertransfer.rounds.allocation import decide
+from hypertransfer.rounds.allocation import decide, outcomes
 from hypertransfer.rounds.arm import loss_of, read_arms
 from hypertransfer.storage.run_store import DamagedEntry, Store
 
@@ -77,7 +76,8 @@ def next_round(rounds: GridRounds, store: Store) -> RoundStatus:
         seconds = sum(arm.most_seconds(1) for arm in rounds.arms)
         return RoundStatus(1, rounds.rounds, frozenset(), statuses, bound, seconds)
     arms = read_arms(rounds.written_arms, losses)
-    found = [ArmStatus(arm.point, 0, sweep.outcome(arm)) for arm in arms]
+    texts = outcomes(rounds.decided_by, arms, losses)
+    found = [ArmStatus(arm.point, 0, text) for arm, text in zip(arms, texts, strict=True)]
     return RoundStatus(rounds.rounds + 1, rounds.rounds, frozenset(asked), found, 0, 0.0)
 
 

@@ -55,6 +55,13 @@ def decide(
     return sweep.propose(arms, parts["round"])
 
 
+def outcomes(parts: Mapping[str, Any], arms: Sequence[Arm], seen: Mapping[str, float]) -> list[str]:
+    """What the rounds have found for each arm, in words; the arguments are those of `decide`."""
+    if "followed" in parts:
+        return best_of.outcomes(arms, read_arms(parts["followed"], seen), parts["best_of"])
+    return list(map(sweep.outcome, arms))
+
+
 def losses(tables: Iterable[str]) -> dict[str, float]:
     """The final training loss of each run in tables of cells, by key; +inf if it diverged."""
     found: dict[str, float] = {}
