@@ -45,13 +45,14 @@ def claims(*words, code=0):
 def test_claims_are_listed_by_kind_with_bar_origin_and_registration(capsys):
     claims("mine")
     out, err = capsys.readouterr()
-    assert "mine: 1 claims" in out
+    assert "mine: 1 claim\n" in out
     assert "our own questions (1)" in out
     assert "stays: sharpness_spread ≤ 1.3 ×, stays" in out
     assert "bar from: ours" in out
     assert "registered: not registered" in out
     assert "claims of the paper" not in out
-    assert "warning: mine: 1 of its claims are not registered as they are (stays)" in err
+    assert "warning: mine: 1 of its claims is not registered as it is (stays)" in err
+    assert "`hypertransfer claims mine --register` registers it" in err
 
 
 def test_the_power_with_the_last_results_is_listed(capsys):
@@ -73,7 +74,7 @@ def test_the_power_with_the_last_results_is_listed(capsys):
 
 def test_planning_warns_of_claims_that_are_not_registered(capsys):
     assert main.main(["plan"]) == 0
-    assert "warning: mine: 1 of its claims are not registered" in capsys.readouterr().err
+    assert "warning: mine: 1 of its claims is not registered" in capsys.readouterr().err
     claims("mine", "--register")
     capsys.readouterr()
     assert main.main(["plan"]) == 0
@@ -140,10 +141,25 @@ def test_a_changed_claim_needs_a_reason(capsys):
     claims("mine", "--register", code=1)
     assert "say why stays of mine changed" in capsys.readouterr().err
     assert FILE.read_text() == before
+    claims("mine")
+    warning = "`hypertransfer claims mine --register --reason TEXT` registers, and says why stays"
+    assert warning in capsys.readouterr().err
     claims("mine", "--register", "--reason", "the old bar had no power")
     capsys.readouterr()
     claims("mine")
     assert ": the old bar had no power" in capsys.readouterr().out
+
+
+def test_a_study_that_the_main_config_does_not_list_is_named_with_what_to_do(capsys):
+    text = (STUDIES / "mine.yaml").read_text(encoding="utf-8")
+    other = text.replace("study: mine", "study: other")
+    (STUDIES / "other.yaml").write_text(other, encoding="utf-8")
+    claims("other", code=1)
+    assert (
+        "add it to `studies` there, or pass --config 'studies=[other]'" in capsys.readouterr().err
+    )
+    claims("other", "--config", "studies=[other]")
+    assert "other: 1 claim\n" in capsys.readouterr().out
 
 
 def test_a_dropped_claim_keeps_its_reason():

@@ -111,8 +111,8 @@ def loss(lr: float) -> dict:
     return {"final_loss": abs(lr - 0.3), "status": "finished"}
 
 
-def put(store: Store, plan: StudyPlan, wanted) -> None:
-    for run in plan.runs["sweep"]:
+def put(store: Store, plan: StudyPlan, wanted, grid: str = "sweep") -> None:
+    for run in plan.runs[grid]:
         if wanted(run):
             record = {**loss(run.run.spec.lr), "context": keys.context(run.run.spec)}
             store.put("runs", run.key, record, {})
@@ -188,3 +188,7 @@ def test_the_plan_of_a_grid_at_the_best_of_another_waits_for_it(tmp_path):
     assert {arm.reason for arm in ready.arms} == {"all seeds at 0.25, the best of sweep"}
     row = next(row for row in status.grids(status.survey(plan, store)) if row.grid == "best")
     assert (row.runs, row.present, row.is_bound) == (4, 0, False)
+    put(store, plan, lambda run: run.key in ready.asked, grid="best")
+    finished = status.survey(plan, store).rounds["best"]
+    assert (finished.number, finished.missing) == (2, 0)
+    assert {arm.reason for arm in finished.arms} == {"taken from sweep: 0.25 (2 seeds)"}

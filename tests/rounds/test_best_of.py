@@ -42,3 +42,12 @@ def test_a_value_that_filters_leave_out_is_not_run():
     made = decision(BRACKETED, seeds=())
     assert made.runs == ()
     assert "is left out of this grid" in made.reason
+
+
+def test_the_value_that_was_taken_is_said_with_its_seeds():
+    def outcome(losses, seeds):
+        return best_of.outcomes([arm(BRACKETED, seeds=seeds)], [arm(losses)], "sweep")
+
+    assert outcome(BRACKETED, (0, 1, 2)) == ["taken from sweep: 2 (3 seeds)"]
+    assert outcome(BRACKETED, (0,)) == ["taken from sweep: 2 (1 seed)"]
+    assert outcome({(0, 0): math.inf}, (0,)) == ["every run of sweep diverged"]

@@ -49,3 +49,4 @@ def test_settings_that_cannot_be_used(changes, key, text):
 def test_sound_settings_have_no_problems():
     assert not list(Adaptive(start="2^-3", finest=0.25, rounds=5).problems())
     assert not list(Adaptive(start="2^-3", finest=1, rounds=1).problems())
+    assert not list(Adaptive(start="2^-3", finest=0.5, rounds=1, best_of="sweep").problems())

@@ -40,7 +40,19 @@ def test_a_sound_study_has_no_problem(tmp_path):
         ),
         (
             lambda s: best_axes(s)["lr"]["adaptive"].update(octaves=6),
-            "the arm at optimizer sgd, shape.width 4 has no counterpart",
+            "shape.width 4 has no counterpart: `octaves` in whole steps is 6 here and 8 there",
+        ),
+        (
+            lambda s: best_axes(s)["lr"]["adaptive"].update(start="2^-4", finest=0.5),
+            "`start` is 0.0625 here and 0.125 there, `finest` (or `step` without `finest`) is 0.5 "
+            "here and 1 there",
+        ),
+        (
+            lambda s: (
+                s["grids"]["sweep"]["axes"]["lr"]["adaptive"].update(rounds=4, finest=0.5),
+                best_axes(s)["lr"]["adaptive"].update(finest=0.5),
+            ),
+            None,  # the grid at the best values has one round, so that its `rounds` are not read
         ),
         (
             lambda s: s["grids"]["best"]["base"].update(batch_size=16),
@@ -57,7 +69,7 @@ def test_a_sound_study_has_no_problem(tmp_path):
                 s["grids"]["sweep"].update(probes={}),
                 s.update(figures=s["figures"][:1]),
             ),
-            "has no counterpart: one arm with the same values",
+            "has no counterpart: 2 arms have the same values of all its axes, in place of one",
         ),
         (
             lambda s: s["grids"]["best"].update(

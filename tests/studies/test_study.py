@@ -165,6 +165,14 @@ ONE = {
         "[8, 16]", "{from: 8, to: 16}", "[8, 16]", "grids.sweep.axes.shape.width",
         ["{'from': 8, 'to': 16} is not a list of values, or one of powers, logspace, range"],
     ),
+    "adaptive axis without a start": (
+        "[8, 16]", "{adaptive: {finest: 0.5}}", "[8, 16]",
+        "grids.sweep.axes.shape.width.adaptive", ["the key 'start' is missing"],
+    ),
+    "adaptive axis with an unknown key": (
+        "[8, 16]", "{adaptive: {start: 8, fines: 1}}", "[8, 16]",
+        "grids.sweep.axes.shape.width.adaptive.fines", ["unknown key", "did you mean 'finest'?"],
+    ),
     "axis with a value that is no number": (
         "seed: [0, 1]", "seed: [0, .nan]", "seed: [0, 1]", "grids.sweep.axes.seed",
         ["nan", "finite"],

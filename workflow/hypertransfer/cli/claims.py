@@ -45,11 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     plans = {plan.name: plan for plan in load.load(config, folder, origins)}
     for name in arguments.studies:
         if name not in plans:
-            text = (
-                f"no study {name!r} in the main config; {known_names(name, plans)}; add the study "
-                f"to `studies`, or write --config 'studies=[{name}]'"
-            )
-            raise ProblemError([Problem(("STUDY",), NO_VALUE, text)])
+            raise ProblemError([Problem(("STUDY",), NO_VALUE, _unknown(name, plans, folder))])
     chosen = [plans[name] for name in arguments.studies or plans]
     if not arguments.register:
         for text in load.unregistered(chosen):
@@ -64,10 +60,21 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _unknown(name: str, known: Mapping[str, StudyPlan], folder: Path) -> str:
+    """Why the claims of a study cannot be listed, and what to do."""
+    if (folder / f"{name}.yaml").is_file():
+        return (
+            f"the main config does not list the study {name!r}: add it to `studies` there, or "
+            f"pass --config 'studies=[{name}]'"
+        )
+    return f"no study {name!r} in the main config; {known_names(name, known)}"
+
+
 def listing(plan: StudyPlan) -> str:
     """The claims of a study, by kind: form of the test, bar and its origin, registration, power."""
     power = last_power(plan.name)
-    lines = [f"{plan.name}: {len(plan.study.claims)} claims"]
+    count = len(plan.study.claims)
+    lines = [f"{plan.name}: {count} {'claim' if count == 1 else 'claims'}"]
     for kind, title in KINDS.items():
         claims = [claim for claim in plan.study.claims if claim.kind == kind]
         if claims:

@@ -82,7 +82,8 @@ def print_rounds(surveys: Sequence[status.Survey]) -> None:
     for survey in surveys:
         for grid, found in survey.rounds.items():
             if found.number > found.rounds:
-                print(f"\n{survey.plan.name}, {grid}: {_all(found.rounds, 'round')} been run")
+                done = _all_done(found.rounds, "round", "run")
+                print(f"\n{survey.plan.name}, {grid}: {done}")
             else:
                 later = f"; later rounds at most {found.later_runs}" if found.later_runs else ""
                 print(
@@ -100,7 +101,7 @@ def print_looks(surveys: Sequence[status.Survey]) -> None:
             continue
         seeds = survey.plan.looks.seeds
         if look.number > look.looks:
-            print(f"\n{survey.plan.name}: {_all(look.looks, 'look')} been decided")
+            print(f"\n{survey.plan.name}: {_all_done(look.looks, 'look', 'decided')}")
         else:
             print(
                 f"\n{survey.plan.name}: next is look {look.number} of {look.looks}, at "
@@ -112,8 +113,10 @@ def print_looks(surveys: Sequence[status.Survey]) -> None:
             print(*aligned(rows, 3), sep="\n")
 
 
-def _all(count: int, noun: str) -> str:
-    return f"the only {noun} has" if count == 1 else f"all {count} {noun}s have"
+def _all_done(count: int, noun: str, verb: str) -> str:
+    if count == 1:
+        return f"the only {noun} has been {verb}"
+    return f"all {count} {noun}s have been {verb}"
 
 
 def _seeds_text(found: ClaimStatus) -> str:

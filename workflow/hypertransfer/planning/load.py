@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hypertransfer.catalogue import dataset_options
+from hypertransfer.claims.registration import needs_reason
 from hypertransfer.planning import cost
 from hypertransfer.planning.job_digest import code_of
 from hypertransfer.planning.jobs import RESULTS, PlannedJob
@@ -136,13 +137,23 @@ def missing_data(plans: Iterable[StudyPlan]) -> list[str]:
 
 def unregistered(plans: Iterable[StudyPlan]) -> list[str]:
     """A warning for each study with claims that are not registered, or differ from that."""
-    found = {plan.name: plan.registration.unregistered(plan.study.claims) for plan in plans}
-    return [
-        f"{name}: {len(claims)} of its claims are not registered as they are ({', '.join(claims)});"
-        f" `hypertransfer claims {name} --register` registers them"
-        for name, claims in found.items()
-        if claims
-    ]
+    found = [(plan, plan.registration.unregistered(plan.study.claims)) for plan in plans]
+    return [_unregistered(plan, claims) for plan, claims in found if claims]
+
+
+def _unregistered(plan: StudyPlan, claims: Sequence[str]) -> str:
+    """The warning for the claims of a study that are not registered as they are."""
+    one, command = len(claims) == 1, f"`hypertransfer claims {plan.name} --register"
+    changed = needs_reason(plan.registration, plan.study.claims)
+    return (
+        f"{plan.name}: {len(claims)} of its claims {'is' if one else 'are'} not registered as "
+        f"{'it is' if one else 'they are'} ({', '.join(claims)}); "
+        + (
+            f"{command} --reason TEXT` registers, and says why {', '.join(changed)} changed"
+            if changed
+            else f"{command}` registers {'it' if one else 'them'}"
+        )
+    )
 
 
 def overspent(plans: Iterable[StudyPlan]) -> list[str]:

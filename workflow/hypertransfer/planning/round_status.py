@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from hypertransfer.planning.round_jobs import GridRounds
-from hypertransfer.rounds import sweep
-from hypertransfer.rounds.arm import Arm, loss_of, read_arms
-from hypertransfer.rounds.decision import decide
+from hypertransfer.rounds.arm import loss_of, read_arms
+from hypertransfer.rounds.decision import decide, outcomes
 from hypertransfer.storage.run_store import DamagedEntry, Store
 
 
@@ -79,19 +78,10 @@ def next_round(rounds: GridRounds, store: Store) -> RoundStatus:
         seconds = sum(arm.most_seconds(1) for arm in rounds.arms)
         return RoundStatus(1, rounds.rounds, frozenset(), statuses, bound, seconds)
     arms = read_arms(rounds.written_arms, losses)
-    if rounds.followed:
-        found = [ArmStatus(arm.point, 0, _taken(arm, rounds.followed.name)) for arm in arms]
-    else:
-        found = [ArmStatus(arm.point, 0, sweep.outcome(arm)) for arm in arms]
+    texts = outcomes(rounds.decided_by, arms, losses)
+    found = [ArmStatus(arm.point, 0, text) for arm, text in zip(arms, texts, strict=True)]
     own = {key: losses[key] for key in asked}
     return RoundStatus(rounds.rounds + 1, rounds.rounds, frozenset(asked), found, 0, 0.0, own)
-
-
-def _taken(arm: Arm, grid: str) -> str:
-    """The value that an arm took from another grid, in words."""
-    values = sorted({arm.settings.value(notch) for notch, _ in arm.losses})
-    text = ", ".join(f"{value:.4g}" for value in values) or "nothing"
-    return f"took {text} from {grid}"
 
 
 def _later(rounds: GridRounds, numbers: Sequence[int], asked: Collection[str]) -> tuple[int, float]:

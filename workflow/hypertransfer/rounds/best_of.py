@@ -19,6 +19,19 @@ def propose(arms: Sequence[Arm], followed: Sequence[Arm], grid: str) -> list[Dec
     return [_decision(arm, other, grid) for arm, other in zip(arms, followed, strict=True)]
 
 
+def outcomes(arms: Sequence[Arm], followed: Sequence[Arm], grid: str) -> list[str]:
+    """The value that each arm has taken, in words; the arguments are those of `propose`."""
+    return [_outcome(arm, other, grid) for arm, other in zip(arms, followed, strict=True)]
+
+
+def _outcome(arm: Arm, other: Arm, grid: str) -> str:
+    decision = _decision(arm, other, grid)
+    if not decision.runs:
+        return decision.reason
+    value, count = arm.settings.value(decision.runs[0][0]), len(decision.runs)
+    return f"taken from {grid}: {value:.4g} ({count} {'seed' if count == 1 else 'seeds'})"
+
+
 def _decision(arm: Arm, other: Arm, grid: str) -> Decision:
     found = curve(other.losses, other.settings.stride, other.seeds)
     if found.best is None:

@@ -1,4 +1,4 @@
-"""The decision of a planned round, by the proposer of its arms."""
+"""The decision of a planned round, and what its rounds have found, by the proposer of its arms."""
 
 from __future__ import annotations
 
@@ -16,3 +16,10 @@ def decide(
     if "followed" in parts:
         return best_of.propose(arms, read_arms(parts["followed"], seen), parts["best_of"])
     return sweep.propose(arms, parts["round"])
+
+
+def outcomes(parts: Mapping[str, Any], arms: Sequence[Arm], seen: Mapping[str, float]) -> list[str]:
+    """What the rounds have found for each arm, in words; the arguments are those of `decide`."""
+    if "followed" in parts:
+        return best_of.outcomes(arms, read_arms(parts["followed"], seen), parts["best_of"])
+    return list(map(sweep.outcome, arms))

@@ -29,7 +29,7 @@ class Adaptive(Section):
         step: distance in octaves of the values that are run first.
         finest: distance in octaves to which the values around the best one are refined; None for
             no refinement below `step`.
-        rounds: largest number of rounds.
+        rounds: largest number of rounds; not read with `best_of`, whose grid has one round.
         octaves: width in octaves of the lattice.
         best_of: name of a grid whose best values are taken; None if the axis finds its own.
     """
@@ -61,6 +61,11 @@ class Adaptive(Section):
     def reach(self) -> int:
         """The last notch on each side of the start; every lattice ends with a whole step."""
         return math.floor(self.octaves / 2 / self.step + 1e-9) * self.stride
+
+    @property
+    def width(self) -> float:
+        """The width of the lattice in octaves."""
+        return 2 * self.reach * self.spacing
 
     def value(self, notch: int) -> float:
         """The value at a notch, to 12 digits as in tables of runs."""
@@ -95,7 +100,7 @@ class Adaptive(Section):
         if halvings < 0 or not math.isclose(halvings, round(halvings), abs_tol=1e-9):
             text = f"the step {self.step:g}, a half, a quarter, … of it"
             yield Problem(("finest",), self.finest, text)
-        elif self.best_of is None and halvings and self.rounds < self._needed(halvings):
+        elif not self.best_of and halvings and self.rounds < self._needed(halvings):
             text = (
                 f"at least {self._needed(halvings)}, so that the values around the best one can be "
                 f"{self.finest:g} octaves apart: raise `rounds` or `finest`"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from hypertransfer.rounds.settings import Adaptive
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.studies.adaptive_grids import ArmRuns, adaptive_axis, arms
 from hypertransfer.studies.grid import Grid, alternatives
@@ -23,16 +24,41 @@ def counterpart(arm: ArmRuns, others: Sequence[ArmRuns]) -> int | None:
 
     None if there are none or several, or if the arms have different lattices of values.
     """
-    found = [
+    found = _agreeing(arm, others)
+    if len(found) != 1 or _difference(arm.settings, others[found[0]].settings):
+        return None
+    return found[0]
+
+
+def _agreeing(arm: ArmRuns, others: Sequence[ArmRuns]) -> list[int]:
+    """The places of the arms of another grid that an arm agrees with in all common axes."""
+    return [
         place
         for place, other in enumerate(others)
         if all(arm.point.get(axis, value) == value for axis, value in other.point.items())
     ]
-    if len(found) != 1:
-        return None
-    own, theirs = arm.settings, others[found[0]].settings
-    same = (own.origin, own.spacing, own.reach) == (theirs.origin, theirs.spacing, theirs.reach)
-    return found[0] if same else None
+
+
+def _why_none(arm: ArmRuns, others: Sequence[ArmRuns]) -> str:
+    """Why an arm has no counterpart, in words."""
+    found = _agreeing(arm, others)
+    if len(found) == 1:
+        return _difference(arm.settings, others[found[0]].settings)
+    return f"{len(found)} arms have the same values of all its axes, in place of one"
+
+
+def _difference(own: Adaptive, theirs: Adaptive) -> str:
+    """The settings by which two lattices of values differ, in words; empty if they are equal."""
+    parts = (
+        ("`start`", own.origin, theirs.origin),
+        ("`finest` (or `step` without `finest`)", own.spacing, theirs.spacing),
+        ("`octaves` in whole steps", own.width, theirs.width),
+    )
+    return ", ".join(
+        f"{name} is {here:g} here and {there:g} there"
+        for name, here, there in parts
+        if here != there
+    )
 
 
 def problems(grids: Mapping[str, Grid], runs: Mapping[str, Sequence[Run]]) -> Iterator[Problem]:
@@ -63,10 +89,7 @@ def _fault(
         where = f"the arm at {at or 'the only point'}"
         found = counterpart(arm, others)
         if found is None:
-            return (
-                f"names {other}, in which {where} has no counterpart: one arm with the same values "
-                "of all its axes, and with the same start, finest step and octaves"
-            )
+            return f"names {other}, in which {where} has no counterpart: {_why_none(arm, others)}"
         own, theirs = (
             runs[grid][one.indices[0]].spec.columns()
             for grid, one in ((name, arm), (other, others[found]))

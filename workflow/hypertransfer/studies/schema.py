@@ -74,5 +74,23 @@ def explain_schema_error(error: Any) -> Iterator[Problem]:
         names = error.instance
         twice = next(name for name in names if names.count(name) > 1)
         yield Problem(path, NO_VALUE, f"{twice!r} occurs twice")
+    elif inner := _inside(error):
+        for one in inner:
+            yield from explain_schema_error(one)
     else:
         yield catalogue_options.problem(error)
+
+
+def _inside(error: Any) -> list[Any]:
+    """The missing and unknown keys inside the form that a value takes, of several that it may take.
+
+    A value of an axis such as `{adaptive: {finest: 0.5}}` takes the form `adaptive`, and lacks the
+    key `start` inside this form.
+    """
+    if error.validator != "oneOf":
+        return []
+    return [
+        inner
+        for inner in error.context
+        if inner.path and inner.validator in ("required", "additionalProperties")
+    ]
