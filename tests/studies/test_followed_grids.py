@@ -107,11 +107,27 @@ def test_one_value_runs_of_all_that_are_planned_so_that_runs_can_be_told_apart(t
     assert any("they differ in lr" in text for text in problems(tmp_path, listed))
 
 
+def claim(study, **changes) -> dict:
+    return {**copy.deepcopy(study["claims"][0]), "id": "other", **changes}
+
+
 def test_no_value_surely_runs(tmp_path):
     def named(study):
-        claim = copy.deepcopy(study["claims"][0])
-        study["claims"].append(
-            {**claim, "id": "named", "where": {"grid": "best", "lr": 0.125}, "min_seeds": 1}
-        )
+        where = {"grid": "best", "lr": 0.125}
+        options = {"of": "4", "over": "8", "column": "shape.width"}
+        changes = {"measure": "advantage", "bar": {"min": 0}, "options": options}
+        study["claims"].append(claim(study, where=where, min_seeds=1, **changes))
 
     assert any("lr 0.125 may never be run" in text for text in problems(tmp_path, named))
+
+
+@pytest.mark.parametrize("measure", ["optimum_shift", "optimum_slope", "transfer_regret"])
+def test_optima_are_those_of_the_grid_whose_best_values_are_taken(tmp_path, measure):
+    def optima(study):
+        where = {"grid": "best"}
+        study["claims"].append(claim(study, where=where, measure=measure, bar={"max": 1}))
+
+    (found,) = problems(tmp_path, optima)
+    assert "claims.1.bar" in found
+    assert "it can neither hold nor fail" in found
+    assert "best runs one lr at each point; select the grid whose best it takes" in found

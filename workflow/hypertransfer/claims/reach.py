@@ -165,10 +165,17 @@ def optimum_slope(rows: Sequence[Row], options: Mapping[str, Any]) -> Reach:
     if not square:
         return Reach()
     low = high = 0.0
-    for x, (least, greatest) in zip(sizes, map(_optima, tried.values()), strict=True):
-        ends = ((x - mean) / square * least, (x - mean) / square * greatest)
-        low, high = low + min(ends), high + max(ends)
+    for x, optimum in zip(sizes, map(_optima, tried.values()), strict=True):
+        if weight := (x - mean) / square:
+            least, greatest = optimum if weight > 0 else reversed(optimum)
+            low, high = low + weight * least, high + weight * greatest
     return Reach(low, high)
+
+
+def regret(rows: Sequence[Row], options: Mapping[str, Any]) -> Reach:
+    """The reach of a regret or gain, which needs two values of the learning rate at both sizes."""
+    tried = list(ladders(rows, options["size"], "lr").values())
+    return Reach() if min(len(tried[0]), len(tried[-1])) > 1 else OPEN
 
 
 def stable_shift(rows: Sequence[Row], options: Mapping[str, Any]) -> Reach:

@@ -121,7 +121,7 @@ def stable_lr_shift(
     return _of_sweeps(tables, size, loss, estimator, caveats, axis, complete=True)
 
 
-@measure("loss", values=Range(least=0, unmoved=0), shrinks=True)
+@measure("loss", values=Range(least=0, unmoved=0, on_grid=reach.regret), shrinks=True)
 def transfer_regret(
     tables: Tables, level: float, *, size: str = "shape.width", loss: str = "final_loss"
 ) -> Estimate:
@@ -143,7 +143,7 @@ def transfer_regret(
     return _of_sweeps(tables, size, loss, estimator, _regret_caveats)
 
 
-@measure("loss", values=Range(unmoved=0))
+@measure("loss", values=Range(unmoved=0, on_grid=reach.regret))
 def transfer_gain(
     tables: Tables, level: float, *, size: str = "shape.width", loss: str = "final_loss"
 ) -> Estimate:
@@ -164,7 +164,7 @@ def transfer_gain(
     return _of_sweeps(tables, size, loss, estimator, _regret_caveats)
 
 
-@measure("seed σ", values=Range(least=0, unmoved=0), shrinks=True)
+@measure("seed σ", values=Range(least=0, unmoved=0, on_grid=reach.regret), shrinks=True)
 def transfer_regret_sigma(
     tables: Tables, level: float, *, size: str = "shape.width", loss: str = "final_loss"
 ) -> Estimate:

@@ -14,6 +14,7 @@ from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import Measure
 from hypertransfer.claims.space_measures import ONE_OF
+from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.table_values import name_of
 from hypertransfer.studies.double_runs import doubles
@@ -70,9 +71,7 @@ def _bounding_rows(
 ) -> tuple[list[Row], str]:
     """The planned rows that bound the values of a measure, none if nothing does, and a remedy."""
     if measure.table == "runs":
-        found = _has_found_axis(measure, selection, adaptive)
-        rows = [] if found else [run.row for run in selection.runs]
-        return rows, "widen the grid's axis, or choose another measure"
+        return _rows_of_runs(measure, selection, adaptive)
     rows = selection.planned.rows_of_tasks(selection.rows, where)
     if not rows:
         return [], "choose another measure"
@@ -81,13 +80,28 @@ def _bounding_rows(
     return rows, f"{planned} planned, so choose another bar or measure, or plan more groups"
 
 
-def _has_found_axis(
+def _rows_of_runs(
     measure: Measure, selection: Selection, adaptive: Mapping[str, Collection[str]]
-) -> bool:
-    """Whether the swept axis of a measure is found while a selected grid runs."""
+) -> tuple[list[Row], str]:
+    """The same for a measure of runs.
+
+    Nothing bounds an axis whose values are found while the grid runs. Of a grid that takes the best
+    values of another one, one value runs at each point.
+    """
     swept = measure.values.swept_column(selection.options)
     grids = {run.row["grid"] for run in selection.runs}
-    return any(swept in adaptive.get(grid, ()) for grid in grids)
+    finding = {grid for grid in grids if swept in adaptive.get(grid, ())}
+    if finding - selection.planned.one_of.keys():
+        return [], ""
+    if not finding:
+        rows = [run.row for run in selection.runs]
+        return rows, "widen the grid's axis, or choose another measure"
+    first: dict[str, Row] = {}
+    for run in selection.runs:
+        point = {axis: value for axis, value in run.run.point.items() if axis != swept}
+        first.setdefault(canonical([run.row["grid"], point]), run.row)
+    text = f"{min(finding)} runs one {swept} at each point; select the grid whose best it takes"
+    return list(first.values()), text
 
 
 def _selection(part: Control, planned: Planned) -> Selection:
