@@ -1,8 +1,9 @@
-"""The paper's claims of super_consistency that are decided per core-hour of training and probing.
+"""The paper's claims of super_consistency: decided per core-hour, and decided again.
 
 Two projects run the grids that these claims read, each from an empty store: one as the study has
 them, with found learning rates and seeds as needed, and one with the learning rates and seeds that
-the study listed before. The claims, their measures and bars are the same.
+the study listed before. The claims, their measures and bars are the same. Further projects run the
+first one with other random numbers, and with instructions of the processor that round differently.
 """
 
 from __future__ import annotations
@@ -33,15 +34,34 @@ ARMS = {"sweep": {"parameterisation": ["mup", "ntp"]}}  # the third arm is of co
 BIN = Path(sys.executable).parent
 
 
+class Change(NamedTuple):
+    """A text of a module of the library, and what takes its place in a project's copy."""
+
+    module: str
+    old: str
+    new: str
+
+
+LIBRARY = Path("workflow/hypertransfer")
+# Starts, batches and noise of all runs are drawn anew; the data sets are the same.
+OTHER_SEEDS = Change("runs/seeds.py", "text.encode()", 'f"other/{text}".encode()')
+# Torch without vector instructions, as on a processor that lacks them.
+OTHER_ROUNDING = Change(
+    "execution/surroundings.py", "SET = {\n", 'SET = {\n    "ATEN_CPU_CAPABILITY": "default",\n'
+)
+
+
 class Spent(NamedTuple):
     """What a project found, and what that cost.
 
     Attributes:
         verdicts: the verdict on each claim, by id.
+        values: the value of each claim, by id.
         seconds: core seconds of training and probing, as the runs and probes recorded them.
     """
 
     verdicts: Mapping[str, str]
+    values: Mapping[str, float]
     seconds: float
 
     @property
@@ -53,6 +73,11 @@ class Spent(NamedTuple):
     def per_hour(self) -> float:
         """Decided claims per core-hour."""
         return self.decided / self.seconds * 3600
+
+    def decided_in_both(self, other: Spent) -> list[str]:
+        """The ids of the claims that hold or fail here and in another project."""
+        both = zip(self.verdicts.items(), other.verdicts.values(), strict=True)
+        return [claim for (claim, here), there in both if UNDECIDED not in (here, there)]
 
 
 def paper_study(found: bool) -> dict[str, Any]:
@@ -101,14 +126,25 @@ def _listed(study: dict[str, Any]) -> dict[str, Any]:
 
 
 def spent(
-    place: Path, study: Mapping[str, Any], store: str = "results/store", cores: int = 2
+    place: Path,
+    study: Mapping[str, Any],
+    store: str = "results/store",
+    change: Change | None = None,
+    cores: int = 2,
 ) -> Spent:
     """Run a study in an empty project, and judge its claims.
 
     Runs that the store has are not trained again, and count with the seconds that they recorded.
+    With a change, `store` has to be empty, since not every change gives runs other keys.
     """
     for name in ("workflow", "config", "envs"):
         shutil.copytree(name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+    if change:
+        module = place / LIBRARY / change.module
+        text = module.read_text(encoding="utf-8")
+        if text.count(change.old) != 1:
+            raise ValueError(f"{module} has {text.count(change.old)} times {change.old!r}")
+        module.write_text(text.replace(change.old, change.new), encoding="utf-8")
     shutil.copy("Snakefile", place)
     (place / "profiles").symlink_to("workflow/profiles")
     file = place / f"config/studies/{STUDY}.yaml"
@@ -139,7 +175,10 @@ def spent(
     runs = tables["runs"].drop_duplicates("key")
     probes = tables["probes"].drop_duplicates(["key", "probe", "step"])
     seconds = float(runs["seconds"].sum() + probes["seconds"].sum())
-    return Spent(dict(zip(table["claim"], table["verdict"], strict=True)), seconds)
+    verdicts, values = (
+        dict(zip(table["claim"], table[name], strict=True)) for name in ("verdict", "value")
+    )
+    return Spent(verdicts, values, seconds)
 
 
 def both(store: str = "results/store") -> Iterator[Spent]:
@@ -147,3 +186,9 @@ def both(store: str = "results/store") -> Iterator[Spent]:
     for found in (True, False):
         with tempfile.TemporaryDirectory() as folder:
             yield spent(Path(folder), paper_study(found), store)
+
+
+def again(change: Change) -> Spent:
+    """What is found and spent with found learning rates and seeds after a change."""
+    with tempfile.TemporaryDirectory() as folder:
+        return spent(Path(folder), paper_study(True), change=change)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
+import torch
 import yaml
-from tests.benchmarks import deciding
+from tests.benchmarks import deciding, verdicts
 
 from hypertransfer.studies.study import load_study
 
@@ -30,5 +34,37 @@ def test_the_forms_differ_in_axes_alone():
 
 
 def test_claims_per_hour_count_what_holds_or_fails():
-    spent = deciding.Spent({"a": "holds", "b": "fails", "c": "undecided"}, 1800)
+    spent = deciding.Spent({"a": "holds", "b": "fails", "c": "undecided"}, {}, 1800)
     assert (spent.decided, spent.per_hour) == (2, 4)
+
+
+@pytest.mark.parametrize("change", [deciding.OTHER_SEEDS, deciding.OTHER_ROUNDING])
+def test_changes_replace_a_text_that_is_there_once(change):
+    text = (deciding.LIBRARY / change.module).read_text()
+    assert text.count(change.old) == 1
+    compile(text.replace(change.old, change.new), change.module, "exec")
+
+
+def test_other_instructions_round_differently():
+    if torch.backends.cpu.get_cpu_capability() == "DEFAULT":
+        pytest.skip("torch uses no vector instructions of this processor")
+    code = "import torch; torch.manual_seed(0); print(torch.randn(999).exp().tolist())"
+
+    def values(**environment):
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, env=environment, check=True, capture_output=True).stdout
+
+    assert values(ATEN_CPU_CAPABILITY="default") != values()
+
+
+def test_agreement_is_of_claims_that_both_decide():
+    ours = {"a": "holds", "b": "fails", "c": "undecided", "d": "holds", "e": "holds"}
+    again = {"a": "holds", "b": "holds", "c": "fails", "d": "undecided", "e": "holds"}
+    values = dict.fromkeys(ours, 1.0)
+    rows = verdicts.agreement(
+        deciding.Spent(ours, values, 1), deciding.Spent(again, {**values, "c": 2.0}, 1), "x"
+    )
+    moved, decided, both, equal = rows
+    assert (moved["ours"], decided["ours"], decided["rival"], both["ours"]) == (1, 4, 4, 3)
+    assert equal["ours"] == pytest.approx(200 / 3)
+    assert equal["target"] == 98

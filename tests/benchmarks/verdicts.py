@@ -1,4 +1,4 @@
-"""Runs until a result is known: the best learning rate of a network, to a quarter of an octave.
+"""Runs until a result is known: the best learning rate of a network, and verdicts on claims.
 
 `run` returns the rows of all parts; each part is a function that returns its rows.
 """
@@ -11,6 +11,7 @@ from functools import partial
 
 import optuna
 from tests.benchmarks import deciding, landscapes, locating
+from tests.benchmarks.deciding import OTHER_ROUNDING, OTHER_SEEDS, Spent
 from tests.benchmarks.landscapes import KNOWN, Landscape
 from tests.benchmarks.locating import CLAIMS, SEED_COUNTS, Search, Setting
 from tests.benchmarks.rows import row
@@ -33,14 +34,35 @@ def run() -> list[dict]:
 
 
 def _claims() -> Iterator[dict]:
-    """Claims decided per core-hour, with found and with listed learning rates and seeds."""
+    """Claims that are decided per core-hour, and claims that are decided again."""
     ours, listed = deciding.both()
+    yield from per_hour(ours, listed)
+    yield from agreement(ours, deciding.again(OTHER_SEEDS), "other seeds")
+    yield from agreement(ours, deciding.again(OTHER_ROUNDING), "other rounding")
+
+
+def per_hour(ours: Spent, listed: Spent) -> Iterator[dict]:
+    """The rows of claims decided with found and with listed learning rates and seeds."""
     of = f"{len(ours.verdicts)} claims of the paper"
     decided, minutes = (ours.decided, listed.decided), (ours.seconds / 60, listed.seconds / 60)
     yield row(f"{of}: decided", *decided, None, "claims", "verdicts", "decided")
     yield row(f"{of}: training and probing", *minutes, None, "core min", "verdicts", "decided")
     rates = ours.per_hour, listed.per_hour
     yield row(f"{of}: decided per core-hour", *rates, 3.0, "1/h", "verdicts", "decided")
+
+
+def agreement(ours: Spent, other: Spent, change: str) -> Iterator[dict]:
+    """The rows of verdicts that are equal after a change of random numbers or rounding."""
+    both = ours.decided_in_both(other)
+    equal = sum(ours.verdicts[claim] == other.verdicts[claim] for claim in both)
+    moved = sum(ours.values[claim] != other.values[claim] for claim in ours.values)
+    text = f"{len(ours.verdicts)} claims of the paper, {change}"
+    yield row(f"{text}: values that differ", moved, None, None, "claims", "verdicts", "stable")
+    counts = ours.decided, other.decided
+    yield row(f"{text}: decided", *counts, None, "claims", "verdicts", "stable", math.nan)
+    yield row(f"{text}: decided in both", len(both), None, None, "claims", "verdicts", "stable")
+    share = 100 * equal / len(both) if both else math.nan
+    yield row(f"{text}: equal verdicts of these", share, None, 98.0, "%", "verdicts", "stable")
 
 
 def _optima() -> Iterator[dict]:

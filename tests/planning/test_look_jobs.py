@@ -12,6 +12,7 @@ from tests.support.looks import look_study, planned
 from hypertransfer.claims.looks import Place
 from hypertransfer.planning import load, report_template, status
 from hypertransfer.planning.look_status import next_look, sure_seconds
+from hypertransfer.planning.round_status import RoundStatus
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.study import Study
@@ -72,7 +73,7 @@ def test_without_spending_there_are_no_looks_and_names_are_as_they_were():
     plan = planned(listed)
     assert plan.looks.looks == []
     assert "looks" not in plan.check_claims.parts
-    assert next_look(plan.looks) is None
+    assert next_look(plan.looks, {}) is None
     cells = [job.digest for job in planned().train_jobs if job.rule == "train_cell"]
     assert [job.digest for job in plan.train_jobs] == cells
 
@@ -219,7 +220,7 @@ def test_a_damaged_decision_counts_as_missing(tmp_path, text):
     plan = planned()
     decide(plan, 1, [])
     (tmp_path / plan.looks.allocations[0].file).write_text(text)
-    assert next_look(plan.looks).number == 1
+    assert next_look(plan.looks, {}).number == 1
 
 
 def test_the_budget_bounds_what_looks_may_add():
@@ -227,13 +228,13 @@ def test_the_budget_bounds_what_looks_may_add():
     sure = sure_seconds(plan.looks)
     one = min(plan.looks.seconds.values())
     tight = planned(core_minutes=(sure + 1.5 * one) / 60)
-    found = next_look(tight.looks)
+    found = next_look(tight.looks, {})
     assert found.later_runs == 1
     assert found.later_seconds == pytest.approx(1.5 * one)
     assert load.overspent([plan, tight]) == []
     (text,) = load.overspent([planned(core_minutes=0.5 * sure / 60)])
     assert "micro: `spending.core_minutes` is" in text
-    assert next_look(planned(core_minutes=0.5 * sure / 60).looks).later_runs == 0
+    assert next_look(planned(core_minutes=0.5 * sure / 60).looks, {}).later_runs == 0
 
 
 def test_what_surely_runs_of_an_adaptive_grid_is_its_first_round():
@@ -245,6 +246,28 @@ def test_what_surely_runs_of_an_adaptive_grid_is_its_first_round():
     for run in looks.cells.runs["sweep"]:
         runs[run.run.point["shape.width"]].append(looks.seconds[run.key])
     assert sure_seconds(looks) == pytest.approx(sum(3 * min(own) for own in runs.values()))
+
+
+def test_once_rounds_are_run_looks_add_seeds_to_their_values_alone():
+    study = adaptive_study()
+    study["grids"]["sweep"]["axes"]["seed"] = "as_needed"
+    study["spending"] = {"core_minutes": 60, "seeds": [2, 4]}
+    looks = StudyPlan(Study.parse(study, "desk"), 3.0).looks
+    at_two_widths = {
+        run.key: run.run.spec.seed
+        for run in looks.cells.runs["sweep"]
+        if run.run.point["lr"] == 0.125
+    }
+    first = frozenset(key for key, seed in at_two_widths.items() if seed < 2)
+
+    def status(number):
+        return {"sweep": RoundStatus(number, 3, first, [], 0, 0.0)}
+
+    found = next_look(looks, status(4))
+    assert found.later_runs == len(at_two_widths) - len(first) == 4
+    added = sum(looks.seconds[key] for key in at_two_widths.keys() - first)
+    assert found.later_seconds == pytest.approx(added)
+    assert next_look(looks, status(3)).later_runs > found.later_runs
 
 
 def test_all_jobs_of_looks_are_asked_for_where_their_files_are_missing(tmp_path):

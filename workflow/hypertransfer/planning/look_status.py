@@ -9,7 +9,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from hypertransfer.planning.look_jobs import LookJobs
+from hypertransfer.planning.look_jobs import LookJobs, Place
+from hypertransfer.planning.planned_runs import PlannedRun
+from hypertransfer.planning.round_status import RoundStatus
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,14 @@ class LookStatus:
     later_seconds: float
 
 
-def next_look(jobs: LookJobs) -> LookStatus | None:
+def next_look(jobs: LookJobs, rounds: Mapping[str, RoundStatus]) -> LookStatus | None:
     """The next look of a study; None if the study has no spending.
 
     A look is decided if its file exists, which the file's name makes sure is of this config.
+
+    Args:
+        jobs: the jobs of all looks.
+        rounds: the next round of each grid with an adaptive axis.
     """
     if not jobs.looks:
         return None
@@ -62,7 +68,7 @@ def next_look(jobs: LookJobs) -> LookStatus | None:
         for row in (decisions[-1]["claims"] if decisions else ())
     ]
     number = len(decisions) + 1
-    later = _later(jobs, asked) if number <= len(jobs.looks) else (0, 0.0)
+    later = _later(jobs, rounds, asked) if number <= len(jobs.looks) else (0, 0.0)
     return LookStatus(number, len(jobs.looks), asked, found, *later)
 
 
@@ -78,23 +84,44 @@ def _decision(file: str) -> Mapping[str, Any] | None:
         return None
 
 
-def _later(jobs: LookJobs, asked: Collection[str]) -> tuple[int, float]:
+def _later(
+    jobs: LookJobs, rounds: Mapping[str, RoundStatus], asked: Collection[str]
+) -> tuple[int, float]:
     """Bounds on the runs that looks may still list, and on their seconds with all probes.
 
-    The cheapest runs are counted first, so that no choice of runs has more.
+    Looks add seeds to places at which the first number of seeds ran. These are known once all
+    rounds have been run; before, all places are counted, and of rounds what surely runs. The
+    cheapest runs are counted first, so that no choice of runs has more.
     """
-    budget = jobs.study.spending.seconds - sure_seconds(jobs)
-    left = max(budget - sum(jobs.seconds.get(key, 0.0) for key in asked), 0.0)
-    candidates = {
-        run.key
-        for place in jobs.places
-        if place.numbers and place.claims
-        for run in place.runs
-        if run.run.spec.seed >= place.numbers[0]
-    }
-    seconds = sorted(jobs.seconds[key] for key in candidates - asked)
+    places = [place for place in jobs.places if place.numbers and place.claims]
+    if all(found.number > found.rounds for found in rounds.values()):
+        ran = _sure_keys(jobs).union(asked, *(found.asked for found in rounds.values()))
+        spent = jobs.fixed_seconds + sum(jobs.seconds[key] for key in ran)
+        places = [p for p in places if all(run.key in ran for run in p.runs if _is_first(p, run))]
+    else:
+        ran = frozenset(asked)
+        spent = sure_seconds(jobs) + sum(jobs.seconds[key] for key in ran)
+    left = max(jobs.study.spending.seconds - spent, 0.0)
+    candidates = {run.key for place in places for run in place.runs if not _is_first(place, run)}
+    seconds = sorted(jobs.seconds[key] for key in candidates - ran)
     runs = sum(spent <= left for spent in accumulate(seconds))
     return runs, min(sum(seconds), left) if runs else 0.0
+
+
+def _is_first(place: Place, run: PlannedRun) -> bool:
+    """Whether the seed of a run is below the first number, so that rounds or the plan run it."""
+    return not place.numbers or run.run.spec.seed < place.numbers[0]
+
+
+def _sure_keys(jobs: LookJobs) -> frozenset[str]:
+    """The keys of the runs of places that surely run, in grids without an adaptive axis."""
+    return frozenset(
+        run.key
+        for place in jobs.places
+        if place.grid not in jobs.rounds.grids
+        for run in place.runs
+        if _is_first(place, run)
+    )
 
 
 def sure_seconds(jobs: LookJobs) -> float:
@@ -102,17 +129,10 @@ def sure_seconds(jobs: LookJobs) -> float:
 
     Of an arm with an adaptive axis, the first round with one seed surely runs.
     """
-    rounds = jobs.rounds.grids
-    keys = {
-        run.key
-        for place in jobs.places
-        if place.grid not in rounds
-        for run in place.runs
-        if not place.numbers or run.run.spec.seed < place.numbers[0]
-    }
     of_arms = (
         arm.least_runs * min(jobs.seconds[run.key] for run in arm.runs)
-        for grid in rounds.values()
+        for grid in jobs.rounds.grids.values()
         for arm in grid.arms
     )
-    return jobs.fixed_seconds + sum(jobs.seconds[key] for key in keys) + sum(of_arms)
+    listed = sum(jobs.seconds[key] for key in _sure_keys(jobs))
+    return jobs.fixed_seconds + listed + sum(of_arms)

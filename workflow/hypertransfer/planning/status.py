@@ -88,7 +88,7 @@ def survey(plan: StudyPlan, store: Store) -> Survey:
     probes = frozenset(key for key in keys_of_probes if store.has("probes", key))
     rounds = {name: next_round(grid, store) for name, grid in plan.rounds.grids.items()}
     lacking = _lacking_weights(plan, store, runs, probes)
-    return Survey(plan, store, runs, probes, lacking, rounds, next_look(plan.looks))
+    return Survey(plan, store, runs, probes, lacking, rounds, next_look(plan.looks, rounds))
 
 
 def _lacking_weights(
