@@ -6,8 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from tests.benchmarks import landscapes, locating, verdicts
+from tests.benchmarks import deciding, landscapes, locating, verdicts
+from tests.benchmarks.deciding import Spent
 from tests.benchmarks.landscapes import Landscape
+
+SPENT = Spent({"a": "holds", "b": "fails", "c": "undecided"}, {"a": 1, "b": 2, "c": 3}, 30)
 
 
 @pytest.fixture
@@ -21,6 +24,8 @@ def rows(monkeypatch) -> list[dict]:
     monkeypatch.setattr(landscapes, "load", lambda: ([clear, hidden], 1234, 5.0))
     monkeypatch.setattr(verdicts, "REPEATS", 2)
     monkeypatch.setattr(locating, "TRIALS", 12)
+    monkeypatch.setattr(deciding, "both", lambda: (SPENT, SPENT._replace(seconds=60)))
+    monkeypatch.setattr(deciding, "again", lambda change: SPENT)
     return verdicts.run()
 
 
@@ -54,3 +59,13 @@ def test_a_number_of_runs_that_is_not_found_has_no_ratio(rows):
     for row in rows:
         if row["rule"] == "located":
             assert math.isfinite(row["ratio"]) == math.isfinite(row["rival"])
+
+
+def test_claims_are_compared_per_core_hour_and_after_each_change(rows):
+    (per_hour,) = (r for r in rows if r["rule"] == "decided" and r["unit"] == "1/h")
+    assert (per_hour["ours"], per_hour["rival"], per_hour["ratio"]) == (240, 120, 2)
+    equal = [r["metric"] for r in rows if r["rule"] == "stable" and r["target"] == 98]
+    assert [metric.partition(", ")[2] for metric in equal] == [
+        "other seeds: equal verdicts of these",
+        "other rounding: equal verdicts of these",
+    ]
