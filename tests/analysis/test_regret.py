@@ -103,6 +103,21 @@ def test_rates_of_two_seeds_bound_nothing():
     assert parts(analysis_regret.regret([small, large]).estimate()) == parts(whole)
 
 
+def test_a_rate_that_may_be_the_best_and_lacks_seeds_leaves_the_regret_open():
+    """Two rates tie on the small size; one costs the large size 2, and ran with one seed."""
+    rates, noise = 2.0 ** np.arange(4), np.array([0.1, -0.1, 0.1, -0.1, 0.1, -0.06])
+    small = np.tile([9.0, 1.0, 1.0, 9.0], (6, 1))
+    small[:, 1] += noise
+    large = np.tile([5.0, 3.0, 1.0, 5.0], (6, 1))
+    large[1:, 1] = np.nan
+    sizes = [Sweep(16.0, rates, small), Sweep(256.0, rates, large)]
+    found = analysis_regret.regret(sizes)
+    assert found.pairs_lack_seeds
+    assert parts(found.estimate())[1:] == (0, math.inf)
+    never = Sweep(256.0, rates[[0, 2, 3]], large[:, [0, 2, 3]])
+    assert analysis_regret.regret([sizes[0], never]).pairs_lack_seeds
+
+
 def test_there_is_no_regret_without_the_same_learning_rate_at_both_sizes():
     apart = [sweep(16, 0.2), sweep(256, -3, np.arange(-6, 3) + 0.5)]
     assert analysis_regret.regret(apart) is None

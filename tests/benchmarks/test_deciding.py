@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 
@@ -60,9 +61,11 @@ def test_other_instructions_round_differently():
 def test_agreement_is_of_claims_that_both_decide():
     ours = {"a": "holds", "b": "fails", "c": "undecided", "d": "holds", "e": "holds"}
     again = {"a": "holds", "b": "holds", "c": "fails", "d": "undecided", "e": "holds"}
-    values = dict.fromkeys(ours, 1.0)
+    values = {**dict.fromkeys(ours, 1.0), "d": math.nan}
     rows = verdicts.agreement(
-        deciding.Spent(ours, values, 1), deciding.Spent(again, {**values, "c": 2.0}, 1), "x"
+        deciding.Spent(ours, values, 1),
+        deciding.Spent(again, {**values, "c": 2.0, "d": float("nan")}, 1),
+        "x",
     )
     moved, decided, both, equal = rows
     assert (moved["ours"], decided["ours"], decided["rival"], both["ours"]) == (1, 4, 4, 3)

@@ -55,7 +55,8 @@ def agreement(ours: Spent, other: Spent, change: str) -> Iterator[dict]:
     """The rows of verdicts that are equal after a change of random numbers or rounding."""
     both = ours.decided_in_both(other)
     equal = sum(ours.verdicts[claim] == other.verdicts[claim] for claim in both)
-    moved = sum(ours.values[claim] != other.values[claim] for claim in ours.values)
+    pairs = ((value, other.values[claim]) for claim, value in ours.values.items())
+    moved = sum(one != two and not (math.isnan(one) and math.isnan(two)) for one, two in pairs)
     text = f"{len(ours.verdicts)} claims of the paper, {change}"
     yield row(f"{text}: values that differ", moved, None, None, "claims", "verdicts", "stable")
     counts = ours.decided, other.decided

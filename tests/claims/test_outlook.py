@@ -302,3 +302,11 @@ def test_a_control_over_other_units_has_its_own_noun():
     assert " groups of the control in place of 5 would decide it if values stay" in found.reason
     assert (found.outlook.units_needed, found.outlook.minutes_needed) == (None, None)
     assert "may run" not in found.reason  # looks add no groups
+
+
+def test_a_control_over_seeds_has_no_number_in_the_columns_of_a_claim_over_groups():
+    own = {"measure": "groups", "where": {"place": "a"}, "bar": {"max": 9}}
+    control = {"measure": "mean", "where": {"place": "a"}, "bar": {"max": MEAN + 0.1}}
+    found = verdicts.check(claim(**own, control=control), tables(), LOOKS)
+    assert " seeds of the control in place of " in found.reason
+    assert (found.outlook.units_needed, found.outlook.minutes_needed) == (None, None)

@@ -185,3 +185,17 @@ def test_a_bar_can_be_met_and_violated(found, bar, words):
 )
 def test_the_form_of_a_test_follows_from_measure_and_bar(values, bar, wanted):
     assert reach.form(values, bar) == wanted
+
+
+@pytest.mark.parametrize(
+    ("small", "large", "expected"),
+    [
+        (2, 5, reach.OPEN),
+        (5, 2, reach.Reach(least_high=math.inf)),
+        (3, 3, reach.Reach()),
+    ],
+)
+def test_a_regret_needs_three_values_of_each_end(small, large, expected):
+    counts = {8: small, 16: 1, 32: large}
+    rows = [{"width": w, "lr": 2.0**k} for w, count in counts.items() for k in range(count)]
+    assert reach.regret(rows, {"size": "width"}) == expected

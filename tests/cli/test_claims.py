@@ -142,7 +142,7 @@ def test_a_changed_claim_needs_a_reason(capsys):
     assert "say why stays of mine changed" in capsys.readouterr().err
     assert FILE.read_text() == before
     claims("mine")
-    warning = "`hypertransfer claims mine --register --reason TEXT` registers, and says why stays"
+    warning = "TEXT says why these were changed or dropped: stays"
     assert warning in capsys.readouterr().err
     claims("mine", "--register", "--reason", "the old bar had no power")
     capsys.readouterr()

@@ -131,7 +131,7 @@ def flat_regret(bend: float, in_sigma: bool = False) -> Draw:
 
 
 def uneven_regret(rng: np.random.Generator, count: int) -> tuple[Estimate, float]:
-    """A regret of 0.2 in units of σ, where two rates of the larger size are about equally good.
+    """A regret of 0.2 (0.63σ), where two rates of the larger size are about equally good.
 
     The better one varies three times as much as all others: the regret is fewer σ than that to the
     other one.

@@ -36,7 +36,8 @@ def test_a_sound_study_has_no_problem(tmp_path):
         ),
         (
             lambda s: best_axes(s).update({"shape.width": [4, 16]}),
-            "the arm at optimizer sgd, shape.width 16 has no counterpart",
+            "the arm at optimizer sgd, shape.width 16 has no counterpart: no arm there has its "
+            "values on the axes that both grids have",
         ),
         (
             lambda s: best_axes(s)["lr"]["adaptive"].update(octaves=6),
@@ -69,7 +70,7 @@ def test_a_sound_study_has_no_problem(tmp_path):
                 s["grids"]["sweep"].update(probes={}),
                 s.update(figures=s["figures"][:1]),
             ),
-            "has no counterpart: 2 arms have the same values of all its axes, in place of one",
+            "has no counterpart: 2 arms there have its values on the axes that both grids have",
         ),
         (
             lambda s: s["grids"]["best"].update(
@@ -119,6 +120,26 @@ def test_no_value_surely_runs(tmp_path):
         study["claims"].append(claim(study, where=where, min_seeds=1, **changes))
 
     assert any("lr 0.125 may never be run" in text for text in problems(tmp_path, named))
+
+
+def test_a_grid_of_listed_values_beside_it_can_have_an_optimum(tmp_path):
+    def optima(study):
+        fine = copy.deepcopy(study["grids"]["best"])
+        fine["axes"]["lr"] = [0.03125, 0.0625, 0.125, 0.25, 0.5]
+        fine["base"]["steps"] = 12
+        study["grids"]["fine"] = fine
+        where = {"grid": ["best", "fine"], "steps": 12}
+        study["claims"].append(claim(study, where=where, measure="optimum_shift", bar={"max": 1}))
+
+    assert not [text for text in problems(tmp_path, optima) if "claims.1.bar" in text]
+
+
+def test_a_gain_needs_one_value(tmp_path):
+    def gain(study):
+        where = {"grid": "best"}
+        study["claims"].append(claim(study, where=where, measure="transfer_gain", bar={"max": 1}))
+
+    assert problems(tmp_path, gain) == []
 
 
 @pytest.mark.parametrize("measure", ["optimum_shift", "optimum_slope", "transfer_regret"])

@@ -25,7 +25,9 @@ class Regret:
             choose one of the smallest size that is not the best.
         differences: for each pair of a learning rate that may be the best of the smallest size and
             one that may be the best of the largest, the loss of the largest size at the first
-            minus that at the second, of the seeds that ran both.
+            minus that at the second, of the seeds that ran both, if these are at least three.
+        pairs_lack_seeds: whether fewer seeds ran one of these pairs, which may be the true one, so
+            that nothing bounds the regret.
         proxy_edge: whether the best learning rate of the smallest size lies on the edge of the
             grid. A wider grid could have a better one, so nothing but a positive regret is known.
         target_edge: whether that of the largest size does: the upper bound is open.
@@ -37,12 +39,14 @@ class Regret:
     proxy_edge: bool
     target_edge: bool
     level: float = LEVEL
+    pairs_lack_seeds: bool = False
 
     def estimate(self, mean: Callable[..., Estimate] = mean_over_seeds) -> Estimate:
         """The mean regret, at least 0, with the bounds that edges leave.
 
         The interval is from the least lower end to the largest upper end of the intervals of
         `differences`: one of their true means is the regret, and its interval covers with `level`.
+        It is open if a pair lacks seeds.
         `mean` maps values (seed,) and a level to an estimate.
         """
         found = mean(self.losses, level=self.level)
@@ -53,8 +57,8 @@ class Regret:
         return replace(
             found,
             value=value,
-            low=0.0 if self.proxy_edge else low,
-            high=math.inf if self.proxy_edge or self.target_edge else high,
+            low=0.0 if self.proxy_edge or self.pairs_lack_seeds else low,
+            high=math.inf if self.proxy_edge or self.target_edge or self.pairs_lack_seeds else high,
         )
 
 
@@ -62,8 +66,8 @@ def regret(sweeps: Sequence[Sweep], level: float = LEVEL) -> Regret | None:
     """The regret of transfer from the smallest to the largest size.
 
     Seeds that did not run the largest size at the chosen learning rates are left out. None if no
-    seed is left, or if every learning rate of a size diverged. Pairs of learning rates that fewer
-    than three seeds ran bound nothing; if there are no others, the regret is open.
+    seed is left, or if every learning rate of a size diverged. If fewer than three seeds ran the
+    largest size at a learning rate that may be the best of the smallest one, the regret is open.
     """
     small, large = sweeps[0], sweeps[-1]
     everyone = np.arange(len(small.losses))
@@ -76,18 +80,30 @@ def regret(sweeps: Sequence[Sweep], level: float = LEVEL) -> Regret | None:
         return None
     lost = np.where(at_small == at_large, 0.0, at_small - at_large)[known]
     pairs = list(_differences(small, large, level))
-    return Regret(lost, pairs, bool(edges[0]), bool(edges[1]), level)
+    whole = [values for values in pairs if len(values) >= FEWEST]
+    return Regret(lost, whole, bool(edges[0]), bool(edges[1]), level, len(whole) < len(pairs))
 
 
 def _differences(small: Sweep, large: Sweep, level: float) -> Iterator[np.ndarray]:
-    """The `differences` of a regret, of pairs that enough seeds ran."""
-    carried = [large.column_of(small.lrs[rate]) for rate in small.contenders(level)]
-    for mine in (column for column in carried if column is not None):
-        for best in large.contenders(level):
-            values = large.losses[:, mine] - large.losses[:, best]
-            values = values[~np.isnan(values)]
-            if len(values) >= FEWEST:
-                yield values
+    """The `differences` of a regret, of all pairs; empty if the largest size lacks the first.
+
+    No test tells whether a rate that fewer than three seeds ran at a size may be the best there.
+    Rounds run more seeds of those that may be, so the others are left out.
+    """
+    for rate in _tested(small, level):
+        mine = large.column_of(small.lrs[rate])
+        for best in _tested(large, level):
+            if mine is None:
+                yield np.empty(0)
+            else:
+                values = large.losses[:, mine] - large.losses[:, best]
+                yield values[~np.isnan(values)]
+
+
+def _tested(sweep: Sweep, level: float) -> list[int]:
+    """The learning rates that may be the best of a size, of those that at least three seeds ran."""
+    counts = (~np.isnan(sweep.losses)).sum(axis=0)
+    return [rate for rate in sweep.contenders(level) if counts[rate] >= FEWEST]
 
 
 def transfer_gain(sweeps: Sequence[Sweep]) -> np.ndarray:

@@ -70,8 +70,10 @@ def outlook(examined: Examined, tables: Tables, looks: Looks) -> Outlook:
     if over == "seeds" and claim.id in looks.claims and needed > looks.seeds[-1]:
         text += f", which are more than the {looks.seeds[-1]} that may run"
     # The units of the columns are those of the claim itself.
-    number = needed if over == own.estimate.over else None
-    return Outlook(number, minutes, chance, words=f"{text}{cost}")
+    words = f"{text}{cost}"
+    if over != own.estimate.over:
+        return Outlook(power=chance, words=words)
+    return Outlook(needed, minutes, chance, words=words)
 
 
 def minutes_text(minutes: float) -> str:

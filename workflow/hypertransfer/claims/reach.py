@@ -173,9 +173,15 @@ def optimum_slope(rows: Sequence[Row], options: Mapping[str, Any]) -> Reach:
 
 
 def regret(rows: Sequence[Row], options: Mapping[str, Any]) -> Reach:
-    """The reach of a regret or gain, which needs two values of the learning rate at both sizes."""
+    """The reach of a regret, whose ends are open if an optimum lies on an edge.
+
+    With one or two learning rates it always does: of the smallest size both ends are open, and of
+    the largest size the upper one.
+    """
     tried = list(ladders(rows, options["size"], "lr").values())
-    return Reach() if min(len(tried[0]), len(tried[-1])) > 1 else OPEN
+    if len(tried[0]) < 3:
+        return OPEN
+    return Reach() if len(tried[-1]) > 2 else Reach(least_high=math.inf)
 
 
 def stable_shift(rows: Sequence[Row], options: Mapping[str, Any]) -> Reach:

@@ -11,7 +11,7 @@ from hypertransfer.analysis import searches
 from hypertransfer.analysis import sweeps as analysis_sweeps
 from hypertransfer.analysis.contrasts import standardised_mean
 from hypertransfer.analysis.estimate import OPEN, Estimate, undetermined
-from hypertransfer.analysis.intervals import mean_over_seeds, over_seeds
+from hypertransfer.analysis.intervals import FEWEST, mean_over_seeds, over_seeds
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.optimum import Optimum
 from hypertransfer.analysis.sweeps import Sweep, left_out_note
@@ -143,7 +143,7 @@ def transfer_regret(
     return _of_sweeps(tables, size, loss, estimator, _regret_caveats)
 
 
-@measure("loss", values=Range(unmoved=0, on_grid=reach.regret))
+@measure("loss", values=Range(unmoved=0))
 def transfer_gain(
     tables: Tables, level: float, *, size: str = "shape.width", loss: str = "final_loss"
 ) -> Estimate:
@@ -278,4 +278,9 @@ def _regret_caveats(sweeps: list[Sweep], size: str) -> Iterator[str]:
     if not edges and regret is not None and np.isposinf(regret.losses).any():
         yield (
             f"at {size} {ends[1].size:g} the best learning rate of {size} {ends[0].size:g} diverges"
+        )
+    if not edges and regret is not None and regret.pairs_lack_seeds:
+        yield (
+            f"fewer than {FEWEST} seeds ran a learning rate at {size} {ends[1].size:g} that may be "
+            f"the best of {size} {ends[0].size:g}"
         )

@@ -149,7 +149,8 @@ def _unregistered(plan: StudyPlan, claims: Sequence[str]) -> str:
         f"{plan.name}: {len(claims)} of its claims {'is' if one else 'are'} not registered as "
         f"{'it is' if one else 'they are'} ({', '.join(claims)}); "
         + (
-            f"{command} --reason TEXT` registers, and says why {', '.join(changed)} changed"
+            f"{command} --reason TEXT` registers {'it' if one else 'them'}; TEXT says why these "
+            f"were changed or dropped: {', '.join(changed)}"
             if changed
             else f"{command}` registers {'it' if one else 'them'}"
         )

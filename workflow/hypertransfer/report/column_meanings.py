@@ -51,7 +51,7 @@ CLAIMS = {
     "over": "The units that the interval is over: `seeds`, `tasks` or `groups`.",
     "units": "The number of units that the interval is over.",
     "units_needed": "The number of units that would decide an undecided claim if values stay; null "
-    "if the claim is decided, or no number would.",
+    "if the claim is decided, if no number would, or if the control lacks units of another kind.",
     "minutes_needed": "Core-minutes of the additional seeds' runs and probes; null where "
     "`units_needed` is, or the units are not seeds.",
     "power": "Probability that the claim holds with these runs if the source's value is true; null "

@@ -86,7 +86,8 @@ def shared_problems(
 ) -> Iterator[Problem]:
     """Problems of runs that one grid may run as needed, and that another grid lists.
 
-    In all grids of a study, the seeds of a run are either as needed or listed.
+    A run whose seed a look may add is listed by no other grid, since the table of the study would
+    have the run whether the look adds the seed or not. Seeds that surely run may be listed.
     """
     identities = RunIdentities()
     firsts = [numbers[0] for name in runs for numbers in _numbers_of(grids, name, runs)]

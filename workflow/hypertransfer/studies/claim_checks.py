@@ -91,7 +91,7 @@ def _rows_of_runs(
     swept = measure.values.swept_column(selection.options)
     grids = {run.row["grid"] for run in selection.runs}
     finding = {grid for grid in grids if swept in adaptive.get(grid, ())}
-    if finding - selection.planned.one_of.keys():
+    if finding and (finding != grids or finding - selection.planned.one_of.keys()):
         return [], ""
     if not finding:
         rows = [run.row for run in selection.runs]

@@ -44,7 +44,9 @@ def _why_none(arm: ArmRuns, others: Sequence[ArmRuns]) -> str:
     found = _agreeing(arm, others)
     if len(found) == 1:
         return _difference(arm.settings, others[found[0]].settings)
-    return f"{len(found)} arms have the same values of all its axes, in place of one"
+    if not found:
+        return "no arm there has its values on the axes that both grids have"
+    return f"{len(found)} arms there have its values on the axes that both grids have"
 
 
 def _difference(own: Adaptive, theirs: Adaptive) -> str:
@@ -55,7 +57,7 @@ def _difference(own: Adaptive, theirs: Adaptive) -> str:
         ("`octaves` in whole steps", own.width, theirs.width),
     )
     return ", ".join(
-        f"{name} is {here:g} here and {there:g} there"
+        f"{name} is {here:.12g} here and {there:.12g} there"
         for name, here, there in parts
         if here != there
     )
