@@ -126,12 +126,12 @@ def test_a_grid_of_listed_values_beside_it_can_have_an_optimum(tmp_path):
     def optima(study):
         fine = copy.deepcopy(study["grids"]["best"])
         fine["axes"]["lr"] = [0.03125, 0.0625, 0.125, 0.25, 0.5]
-        fine["base"]["steps"] = 12
         study["grids"]["fine"] = fine
-        where = {"grid": ["best", "fine"], "steps": 12}
+        fine["base"]["steps"] = 8
+        where = {"grid": ["best", "fine"]}
         study["claims"].append(claim(study, where=where, measure="optimum_shift", bar={"max": 1}))
 
-    assert not [text for text in problems(tmp_path, optima) if "claims.1.bar" in text]
+    assert problems(tmp_path, optima) == []
 
 
 def test_a_gain_needs_one_value(tmp_path):

@@ -25,9 +25,7 @@ class Regret:
             choose one of the smallest size that is not the best.
         differences: for each pair of a learning rate that may be the best of the smallest size and
             one that may be the best of the largest, the loss of the largest size at the first
-            minus that at the second, of the seeds that ran both, if these are at least three.
-        pairs_lack_seeds: whether fewer seeds ran one of these pairs, which may be the true one, so
-            that nothing bounds the regret.
+            minus that at the second, of the seeds that ran both.
         proxy_edge: whether the best learning rate of the smallest size lies on the edge of the
             grid. A wider grid could have a better one, so nothing but a positive regret is known.
         target_edge: whether that of the largest size does: the upper bound is open.
@@ -39,7 +37,11 @@ class Regret:
     proxy_edge: bool
     target_edge: bool
     level: float = LEVEL
-    pairs_lack_seeds: bool = False
+
+    @property
+    def pairs_lack_seeds(self) -> bool:
+        """Whether fewer than three seeds ran a pair of rates, so that nothing bounds the regret."""
+        return any(len(values) < FEWEST for values in self.differences)
 
     def estimate(self, mean: Callable[..., Estimate] = mean_over_seeds) -> Estimate:
         """The mean regret, at least 0, with the bounds that edges leave.
@@ -50,16 +52,13 @@ class Regret:
         `mean` maps values (seed,) and a level to an estimate.
         """
         found = mean(self.losses, level=self.level)
-        pairs = [mean(values, level=self.level) for values in self.differences]
         value = max(found.value, 0.0)
-        low = min(*(max(pair.low, 0.0) for pair in pairs), value) if pairs else 0.0
-        high = max(*(pair.high for pair in pairs), value) if pairs else math.inf
-        return replace(
-            found,
-            value=value,
-            low=0.0 if self.proxy_edge or self.pairs_lack_seeds else low,
-            high=math.inf if self.proxy_edge or self.target_edge or self.pairs_lack_seeds else high,
-        )
+        if self.proxy_edge or self.pairs_lack_seeds or not self.differences:
+            return replace(found, value=value, low=0.0, high=math.inf)
+        pairs = [mean(values, level=self.level) for values in self.differences]
+        low = min(*(max(pair.low, 0.0) for pair in pairs), value)
+        high = math.inf if self.target_edge else max(*(pair.high for pair in pairs), value)
+        return replace(found, value=value, low=low, high=high)
 
 
 def regret(sweeps: Sequence[Sweep], level: float = LEVEL) -> Regret | None:
@@ -80,8 +79,7 @@ def regret(sweeps: Sequence[Sweep], level: float = LEVEL) -> Regret | None:
         return None
     lost = np.where(at_small == at_large, 0.0, at_small - at_large)[known]
     pairs = list(_differences(small, large, level))
-    whole = [values for values in pairs if len(values) >= FEWEST]
-    return Regret(lost, whole, bool(edges[0]), bool(edges[1]), level, len(whole) < len(pairs))
+    return Regret(lost, pairs, bool(edges[0]), bool(edges[1]), level)
 
 
 def _differences(small: Sweep, large: Sweep, level: float) -> Iterator[np.ndarray]:
@@ -90,9 +88,10 @@ def _differences(small: Sweep, large: Sweep, level: float) -> Iterator[np.ndarra
     No test tells whether a rate that fewer than three seeds ran at a size may be the best there.
     Rounds run more seeds of those that may be, so the others are left out.
     """
+    own_best = _tested(large, level)
     for rate in _tested(small, level):
         mine = large.column_of(small.lrs[rate])
-        for best in _tested(large, level):
+        for best in own_best:
             if mine is None:
                 yield np.empty(0)
             else:

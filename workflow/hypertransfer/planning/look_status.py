@@ -96,11 +96,11 @@ def _later(
     places = [place for place in jobs.places if place.numbers and place.claims]
     if all(found.number > found.rounds for found in rounds.values()):
         ran = _sure_keys(jobs).union(asked, *(found.asked for found in rounds.values()))
-        spent = jobs.fixed_seconds + sum(jobs.seconds[key] for key in ran)
+        spent = jobs.fixed_seconds + sum(jobs.seconds.get(key, 0.0) for key in ran)
         places = [p for p in places if all(run.key in ran for run in p.runs if _is_first(p, run))]
     else:
         ran = frozenset(asked)
-        spent = sure_seconds(jobs) + sum(jobs.seconds[key] for key in ran)
+        spent = sure_seconds(jobs) + sum(jobs.seconds.get(key, 0.0) for key in ran)
     left = max(jobs.study.spending.seconds - spent, 0.0)
     candidates = {run.key for place in places for run in place.runs if not _is_first(place, run)}
     seconds = sorted(jobs.seconds[key] for key in candidates - ran)

@@ -14,10 +14,9 @@ from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import Measure
 from hypertransfer.claims.space_measures import ONE_OF
-from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.runs.table_values import name_of
-from hypertransfer.studies.double_runs import doubles
+from hypertransfer.studies.double_runs import doubles, of_one_value
 from hypertransfer.studies.option_checks import Selection, several_rates
 from hypertransfer.studies.planned import Planned, Row, ScaleValues, selects
 
@@ -96,12 +95,8 @@ def _rows_of_runs(
     if not finding:
         rows = [run.row for run in selection.runs]
         return rows, "widen the grid's axis, or choose another measure"
-    first: dict[str, Row] = {}
-    for run in selection.runs:
-        point = {axis: value for axis, value in run.run.point.items() if axis != swept}
-        first.setdefault(canonical([run.row["grid"], point]), run.row)
     text = f"{min(finding)} runs one {swept} at each point; select the grid whose best it takes"
-    return list(first.values()), text
+    return [run.row for run in of_one_value(selection)], text
 
 
 def _selection(part: Control, planned: Planned) -> Selection:

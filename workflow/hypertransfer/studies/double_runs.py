@@ -52,7 +52,7 @@ def _read(distinct: DistinctRuns, selection: Selection) -> Iterator[PlannedRun]:
     grid = selection.options[distinct.grid] if distinct.grid else None
     arms = _arms(distinct, selection.options)
     column = selection.options.get("column")
-    for run in _of_one_value(selection):
+    for run in of_one_value(selection):
         if grid is not None and run.row["grid"] != grid:
             continue
         if arms and column in run.row and name_of(run.row[column]) not in arms:
@@ -60,7 +60,7 @@ def _read(distinct: DistinctRuns, selection: Selection) -> Iterator[PlannedRun]:
         yield run
 
 
-def _of_one_value(selection: Selection) -> Iterator[PlannedRun]:
+def of_one_value(selection: Selection) -> Iterator[PlannedRun]:
     """The selected runs, and of alternatives of which one is run, the first."""
     seen: set[str] = set()
     for run in selection.runs:
