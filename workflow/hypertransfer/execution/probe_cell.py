@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
+from hypertransfer.execution import torch_compiler
 from hypertransfer.execution.errors import AGAIN, NotReproduced, StalePlan, noted
 from hypertransfer.execution.provenance import provenance
 from hypertransfer.execution.train_cell import (
@@ -91,6 +92,7 @@ def measure_cell(
 
 def _measure(item: CellProbe, store: Store, device: torch.device) -> Made:
     spec = item.run.spec
+    torch_compiler.leave_out(spec)
     weights = _weights(item, store, device)
     schema = schemas.probe_schema(item.settings["probe"])
     rows = checkpoint.measure(spec, build.table(spec), weights, item.settings, device, log)

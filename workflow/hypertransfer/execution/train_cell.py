@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save as save_tensors
 
 from hypertransfer.catalogue import complete
+from hypertransfer.execution import torch_compiler
 from hypertransfer.execution.errors import AGAIN, StalePlan, noted
 from hypertransfer.execution.provenance import provenance
 from hypertransfer.planning import keys
@@ -133,6 +134,7 @@ def train_run(
     States are saved under `state_of`, the kind and the key of an entry; by default under the run.
     """
     log.info("training %s: %s", run.key, dict(run.point))
+    torch_compiler.leave_out(run.spec)
     kind, key = state_of or ("runs", run.key)
     save = Saver(_keeper(store, kind, key), save_seconds, request)
     saved = _saved(store, kind, key)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
@@ -14,6 +14,9 @@ from hypertransfer.analysis.tables import COLLECTED
 from hypertransfer.catalogue.cards import probes as cards_probes
 from hypertransfer.runs.scorecard import COLUMNS
 from hypertransfer.storage import parquet, schemas
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PREFIX = "history."  # begins the names of the list columns in the table of a cell
 PLACE = pa.schema([("grid", pa.string()), ("key", pa.string())])

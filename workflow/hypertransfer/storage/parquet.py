@@ -9,14 +9,16 @@ import io
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hypertransfer.runs.table_values import as_text, is_text_column
 from hypertransfer.storage.atomic import replace_atomically, replacing
+
+if TYPE_CHECKING:
+    import pandas as pd  # jobs that write tables do without its import
 
 WRITING = {"compression": "zstd", "write_page_checksum": True}  # checksums detect flipped bits
 
