@@ -2,8 +2,9 @@
 
 Two projects run the grids that these claims read, each from an empty store: one as the study has
 them, with found learning rates and seeds as needed, and one with the learning rates and seeds that
-the study listed before. The claims, their measures and bars are the same. Further projects run the
-first one with other random numbers, and with instructions of the processor that round differently.
+the study listed before. The claims, their measures and bars are the same. Further projects have
+more of the listed seeds, or run the first one with other random numbers, and with instructions of
+the processor that round differently.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from hypertransfer.studies.study import Study
 
 STUDY = "super_consistency"
 LISTED = Path(__file__).parent / "data/listed_axes.yaml"
+TIMES = (1, 2, 4)  # multiples of the listed seeds
 ARMS = {"sweep": {"parameterisation": ["mup", "ntp"]}}  # the third arm is of controls
 BIN = Path(sys.executable).parent
 
@@ -80,11 +82,12 @@ class Spent(NamedTuple):
         return [claim for (claim, here), there in both if UNDECIDED not in (here, there)]
 
 
-def paper_study(found: bool) -> dict[str, Any]:
+def paper_study(listed: int | None = None) -> dict[str, Any]:
     """The study with the claims of the paper and the grids that these read, at desk scale.
 
     Args:
-        found: whether learning rates and seeds are found; else they are listed.
+        listed: learning rates and seeds are listed, with this multiple of the seeds that the study
+            had; by default they are found.
     """
     written = yaml.safe_load(Path(f"config/studies/{STUDY}.yaml").read_text(encoding="utf-8"))
     claims = [claim for claim in written["claims"] if claim["kind"] == "paper"]
@@ -110,15 +113,18 @@ def paper_study(found: bool) -> dict[str, Any]:
         ]
     kept = ("study", "title", "question", "paper", "spending")
     study = {key: written[key] for key in kept} | {"grids": grids, "claims": claims}
-    return study if found else _listed(study)
+    return _with_listed_axes(study, listed) if listed else study
 
 
-def _listed(study: dict[str, Any]) -> dict[str, Any]:
+def _with_listed_axes(study: dict[str, Any], times: int) -> dict[str, Any]:
     """The study with listed axes in place of those that are found."""
     listed = yaml.safe_load(LISTED.read_text(encoding="utf-8"))
     for name, grid in study["grids"].items():
         grid["axes"] = listed[name]["axes"]
         grid["overrides"] = listed[name].get("overrides", [])
+        for part in (grid, *grid["overrides"]):
+            if "seed" in part["axes"]:
+                part["axes"]["seed"] = {"range": times * part["axes"]["seed"]["range"]}
     for claim in study["claims"]:  # of one learning rate that the listed grid does not have
         if claim["where"].get("grid") == "dynamics":
             claim["where"].pop("lr", None)
@@ -183,14 +189,14 @@ def spent(
     return Spent(verdicts, values, seconds)
 
 
-def both(store: str = "results/store") -> Iterator[Spent]:
-    """What is found and spent with found and with listed learning rates and seeds."""
-    for found in (True, False):
+def each(store: str = "results/store") -> Iterator[Spent]:
+    """What is found and spent with found learning rates and seeds, and with each of `TIMES`."""
+    for listed in (None, *TIMES):
         with tempfile.TemporaryDirectory() as folder:
-            yield spent(Path(folder), paper_study(found), store)
+            yield spent(Path(folder), paper_study(listed), store)
 
 
 def again(change: Change) -> Spent:
     """What is found and spent with found learning rates and seeds after a change."""
     with tempfile.TemporaryDirectory() as folder:
-        return spent(Path(folder), paper_study(True), change=change)
+        return spent(Path(folder), paper_study(), change=change)

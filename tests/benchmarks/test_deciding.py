@@ -14,17 +14,17 @@ from tests.benchmarks import deciding, verdicts
 from hypertransfer.studies.study import load_study
 
 
-@pytest.mark.parametrize("found", [True, False])
-def test_both_forms_are_sound_and_have_the_papers_claims(tmp_path, found):
-    study = deciding.paper_study(found)
+@pytest.mark.parametrize("listed", [None, *deciding.TIMES])
+def test_all_forms_are_sound_and_have_the_papers_claims(tmp_path, listed):
+    study = deciding.paper_study(listed)
     (tmp_path / "super_consistency.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     loaded = load_study("super_consistency", "desk", tmp_path)
     assert {claim.kind for claim in loaded.claims} == {"paper"}
-    assert (loaded.spending is not None) == found
+    assert (loaded.spending is None) == bool(listed)
 
 
 def test_the_forms_differ_in_axes_alone():
-    ours, listed = (deciding.paper_study(found) for found in (True, False))
+    ours, listed = (deciding.paper_study(times) for times in (None, 1))
     assert ours["grids"].keys() == listed["grids"].keys()
     assert [(c["id"], c["measure"], c["bar"]) for c in ours["claims"]] == [
         (c["id"], c["measure"], c["bar"]) for c in listed["claims"]
@@ -32,6 +32,24 @@ def test_the_forms_differ_in_axes_alone():
     for name, grid in ours["grids"].items():
         rest = {key: value for key, value in grid.items() if key not in ("axes", "overrides")}
         assert rest.items() <= listed["grids"][name].items()
+
+
+def test_listed_seeds_are_multiplied_and_nothing_else():
+    once, twice = (deciding.paper_study(times)["grids"] for times in (1, 2))
+    parts = [(once[name], twice[name]) for name in once]
+    parts += [
+        pair
+        for one, two in parts
+        for pair in zip(*(p["overrides"] for p in (one, two)), strict=True)
+    ]
+    seeds = [
+        part["axes"].pop("seed")["range"]
+        for pair in parts
+        for part in pair
+        if "seed" in part["axes"]
+    ]
+    assert once == twice
+    assert seeds[1::2] == [2 * number for number in seeds[::2]]
 
 
 def test_claims_per_hour_count_what_holds_or_fails():

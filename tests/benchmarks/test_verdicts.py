@@ -24,7 +24,8 @@ def rows(monkeypatch) -> list[dict]:
     monkeypatch.setattr(landscapes, "load", lambda: ([clear, hidden], 1234, 5.0))
     monkeypatch.setattr(verdicts, "REPEATS", 2)
     monkeypatch.setattr(locating, "TRIALS", 12)
-    monkeypatch.setattr(deciding, "both", lambda: (SPENT, SPENT._replace(seconds=60)))
+    listed = [SPENT._replace(seconds=60 * times) for times in deciding.TIMES]
+    monkeypatch.setattr(deciding, "each", lambda: (SPENT, *listed))
     monkeypatch.setattr(deciding, "again", lambda change: SPENT)
     return verdicts.run()
 
@@ -62,8 +63,12 @@ def test_a_number_of_runs_that_is_not_found_has_no_ratio(rows):
 
 
 def test_claims_are_compared_per_core_hour_and_after_each_change(rows):
-    (per_hour,) = (r for r in rows if r["rule"] == "decided" and r["unit"] == "1/h")
-    assert (per_hour["ours"], per_hour["rival"], per_hour["ratio"]) == (240, 120, 2)
+    per_hour = [r for r in rows if r["rule"] == "decided" and r["unit"] == "1/h"]
+    assert [(r["ours"], r["rival"], r["target"]) for r in per_hour] == [
+        (240, 120, 3),
+        (240, 60, None),
+        (240, 30, None),
+    ]
     equal = [r["metric"] for r in rows if r["rule"] == "stable" and r["target"] == 98]
     assert [metric.partition(", ")[2] for metric in equal] == [
         "other seeds: equal verdicts of these",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from tests.slurm.cluster import Cluster
+from tests.support.adaptive import adaptive_study
 from tests.workflow.project import STUDY, Project
 
 pytestmark = pytest.mark.slurm
@@ -74,6 +76,29 @@ def test_the_workflow_through_slurm(cluster: Cluster, tmp_path: Path):
     assert "Nothing to be done" in project.run(*PROFILE).output
     assert local.run().code == 0
     assert project.tables() == local.tables()
+
+
+def test_rounds_and_looks_through_slurm(cluster: Cluster, tmp_path: Path):
+    """What follows from results is allocated and trained there as it is on this machine."""
+    study = adaptive_study()
+    study["grids"]["sweep"]["axes"]["seed"] = "as_needed"
+    study["grids"]["sweep"]["inner"] = ["shape.width", "lr", "seed"]
+    study["spending"] = {"core_minutes": 60, "seeds": [2, 4]}
+    study["claims"][0]["where"] = {"grid": "sweep"}
+    local, project = Project(tmp_path / "local"), Project(tmp_path / "project")
+    for one in (local, project):
+        one.write_study(study)
+    before = {job.id for job in cluster.jobs()}
+    ran = project.run(*PROFILE, timeout=500)
+    assert ran.code == 0, ran.output + cluster.logs()
+    jobs = [job for job in cluster.jobs() if job.id not in before]
+    assert {job.state for job in jobs} == {"COMPLETED"}
+    assert "Nothing to be done" in project.run(*PROFILE).output
+    assert local.run().code == 0
+    assert project.tables() == local.tables()
+    (look,) = (project.folder / "results/micro/made/looks").glob("*.json")
+    assert json.loads(look.read_text())["keys"], "the look added seeds"
+    assert project.made_tables() == local.made_tables()
 
 
 class Faults(threading.Thread):
