@@ -118,6 +118,26 @@ def test_a_rate_that_may_be_the_best_and_lacks_seeds_leaves_the_regret_open():
     assert analysis_regret.regret([sizes[0], never]).pairs_lack_seeds
 
 
+def test_a_lowest_mean_of_two_seeds_leaves_the_regret_open():
+    """The best rate of the large size is 1 lower than the next one, by two of five seeds."""
+    rates = 2.0 ** np.arange(4)
+    noise = np.array([[0.02], [-0.01], [0.0], [0.01], [-0.02]])
+    small = np.tile([9.0, 1.0, 9.0, 9.0], (5, 1)) + noise
+    large = np.tile([5.0, 3.0, 1.6, 5.0], (5, 1)) + noise
+    of_two = large.copy()
+    of_two[:, 2] -= 1
+    of_two[2:, 2] = np.nan
+    sizes = Sweep(16.0, rates, small), Sweep(256.0, rates, of_two)
+    assert analysis_regret.regret(sizes).estimate().high == math.inf
+    assert math.isfinite(
+        analysis_regret.regret([sizes[0], Sweep(256.0, rates, large)]).estimate().high
+    )
+    few = small.copy()
+    few[:, 2] = [0.5, 0.5, np.nan, np.nan, np.nan]
+    found = analysis_regret.regret([Sweep(16.0, rates, few), Sweep(256.0, rates, large)])
+    assert parts(found.estimate())[1:] == (0, math.inf)
+
+
 def test_there_is_no_regret_without_the_same_learning_rate_at_both_sizes():
     apart = [sweep(16, 0.2), sweep(256, -3, np.arange(-6, 3) + 0.5)]
     assert analysis_regret.regret(apart) is None

@@ -169,7 +169,8 @@ def spent(
     plan = StudyPlan(Study.parse(study, "desk"), 3.0)
     # A change of the library names the tables anew, and this process has the library without it.
     made = place / f"results/{STUDY}/made/tables"
-    tables = collect.frames(sorted(made.glob("*/*.parquet")))
+    (folder,) = made.iterdir()
+    tables = collect.frames(sorted(folder.glob("*.parquet")))
     looks = plan.check_claims.parts.get("looks")
     table = scorecard(
         study["claims"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from hypertransfer.report.speed_page import SECTIONS
@@ -24,7 +25,7 @@ def row(
     if rule not in SECTIONS:
         raise ValueError(f"rule {rule!r} of {metric!r}: use one of {', '.join(SECTIONS)}")
     if ratio is None and rival is not None:
-        ratio = ours / rival
+        ratio = ours / rival if rival else math.inf
     return {
         "benchmark": benchmark,
         "metric": metric,

@@ -57,6 +57,25 @@ def test_no_measured_shift_leaves_its_reach(vertices):
     assert estimate.low <= found.greatest_low
 
 
+def test_a_claim_with_an_open_end_is_refused_for_the_end_that_its_bar_needs():
+    """With two learning rates the upper end of a regret is open, and the lower end is not."""
+    found = reached("transfer_regret", {8: (-1, 0, 1), 128: (-1, 0)})
+    assert found.least_high == math.inf
+    upper = "it cannot fail: the upper end of the interval is open"
+    assert reach.fault(found, {"min": 0.02}, "loss") == upper
+    assert "it cannot hold" in reach.fault(found, {"max": 0.02}, "loss")
+    below = Reach(greatest_low=-math.inf)
+    lower = "it cannot fail: the lower end of the interval is open"
+    assert reach.fault(below, {"max": 1}, "octaves") == lower
+    assert "it cannot hold" in reach.fault(below, {"min": 1}, "octaves")
+
+
+def test_a_gain_needs_a_learning_rate_that_both_sizes_tried():
+    assert reached("transfer_gain", {8: (-1,), 128: (0,)}) == reach.OPEN
+    assert reached("transfer_gain", {8: (-1, 0), 128: (0,)}) == Reach()
+    assert reach.fault(reach.OPEN, {"min": 0}, "loss")
+
+
 def test_the_slope_of_two_sizes_is_the_shift_over_the_doublings():
     shift, slope = (reached(m, HALVES, signed=True) for m in ("optimum_shift", "optimum_slope"))
     assert slope.greatest_low == pytest.approx(shift.greatest_low / 4)

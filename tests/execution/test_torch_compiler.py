@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
 
 # Trains a run with each optimizer.
@@ -30,17 +32,23 @@ imported = "torch._dynamo.utils" in sys.modules
 {after}
 print(json.dumps([found, imported]))
 """
-# The compiler is used after training, by a function and by its settings.
+# After training, the compiler is imported by what stands in the place of IMPORT, and used.
 COMPILING = """
-torch._dynamo.config.suppress_errors = True
+IMPORT
+assert sys.modules["torch._dynamo"] is torch._dynamo is torch_compiler.imported()
+import torch._dynamo.config, torch._dynamo.utils, torch._inductor.config
+for name in ("config", "utils", "trace_rules"):
+    module = sys.modules["torch._dynamo." + name]
+    assert getattr(torch._dynamo, name) is module, name
+    assert module.__spec__.origin.endswith(name + ".py")
+torch._dynamo.config.recompile_limit = 77
+assert torch._dynamo.convert_frame.config.recompile_limit == 77
+assert torch._inductor.config.deterministic
+assert not hasattr(torch.optim.Optimizer.zero_grad.__wrapped__, "__dynamo_disable")
 compiled = torch.compile(lambda x: (x + 1).sum(), backend="eager")
 assert compiled(torch.ones(3)).item() == 6.0
-import torch._dynamo.utils
-assert torch._dynamo.utils is sys.modules["torch._dynamo.utils"]
-assert sys.modules["torch._dynamo"] is torch._dynamo is torch_compiler.imported()
-import torch._inductor.config
-assert torch._inductor.config.deterministic
 assert losses("sgd") == found["sgd"]
+assert torch.optim.Optimizer.zero_grad.__wrapped__.__dynamo_disable is not None
 """
 # A run with a part of the user imports the compiler in place of the module that stands for it.
 OF_THE_USER = """
@@ -67,8 +75,24 @@ def test_no_optimizer_of_ours_imports_the_compiler_and_the_losses_are_the_same()
     assert losses == with_it
 
 
-def test_the_compiler_can_be_used_later():
-    _, imported = trained(["sgd"], after=COMPILING)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import torch._dynamo.config",
+        "from torch._dynamo.utils import counters",
+        "torch.compiler.disable(recursive=False)",
+        "torch.compile(lambda x: x + 1, backend='eager')(torch.ones(3))",
+        "torch.func.grad(lambda x: (x * x).sum())(torch.ones(3))",
+    ],
+)
+def test_the_compiler_can_be_used_later(text):
+    _, imported = trained(["sgd"], after=COMPILING.replace("IMPORT", text))
+    assert not imported
+
+
+def test_the_module_that_stands_for_the_compiler_can_be_looked_for():
+    looked = 'import importlib.util; assert importlib.util.find_spec("torch._dynamo").origin'
+    _, imported = trained(["sgd"], after=looked)
     assert not imported
 
 

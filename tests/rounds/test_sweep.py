@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 import random
+from functools import cache
 
+import numpy as np
 import pytest
 from tests.support.adaptive import arm, parabola, replaced, rounds_of
 
+from hypertransfer.analysis import regret
+from hypertransfer.analysis.sweeps import Sweep
 from hypertransfer.rounds import sweep
 from hypertransfer.rounds.curve import curve
 
@@ -161,6 +165,46 @@ def test_larger_sizes_run_all_seeds_at_the_best_value_of_the_smallest_size():
     unstable = [arm(sizes=(3.0,)), arm(sizes=(4.0,))]
     found, _ = rounds_of(unstable, [parabola(0), parabola(-3, diverges=2)])
     assert [place for place in found[1].losses if place[0] == 0] == [(0, 0)]
+
+
+def test_the_largest_size_runs_all_values_that_may_be_the_best_of_the_smallest():
+    levels = {-3: 2.0, -2: 1.4, -1: 1.01, 0: 1.0, 1: 1.5, 2: 2.1}
+    small = {(n, s): level + 0.01 * (n * s % 3) for n, level in levels.items() for s in range(3)}
+    arms = [arm(small, sizes=(3.0,)), arm(sizes=(4.0,)), arm(sizes=(5.0,))]
+    curves = [curve(one.losses, one.settings.stride, one.seeds) for one in arms]
+    last = arms[0].settings.rounds
+    assert sweep.carried(1, arms, curves, last) == [0]
+    assert sweep.carried(2, arms, curves, 2) == [0, -1]
+    finer = [arm({(2 * n, s): loss for (n, s), loss in small.items()}, sizes=(3.0,), finest=0.5)]
+    finer.append(arm(sizes=(4.0,), finest=0.5))
+    curves = [curve(one.losses, one.settings.stride, one.seeds) for one in finer]
+    assert sweep.carried(1, finer, curves, 2) == [0, -2]
+    assert sweep.carried(1, finer, curves, finer[0].settings.rounds) == [0, -2, -1, 1]
+
+
+@pytest.mark.parametrize("finest", [None, 0.5])
+@pytest.mark.parametrize("shift", [0, 1, 2, 3])
+def test_a_regret_is_bounded_however_far_the_optimum_moves(finest, shift):
+    rng = np.random.default_rng(shift)
+
+    def noisy(optimum):
+        curve_of = parabola(optimum)
+        return cache(lambda log2, seed: curve_of(log2, seed) + rng.normal(0, 0.02))
+
+    for _ in range(4):
+        arms = [arm(sizes=(w,), seeds=range(4), rounds=6, finest=finest) for w in (16.0, 256.0)]
+        found, _ = rounds_of(arms, [noisy(0.2), noisy(0.2 + shift)])
+        assert math.isfinite(regret.regret(list(map(swept, found))).estimate().high)
+
+
+def swept(found):
+    """The sweep of an arm; losses are nan where a seed did not run."""
+    notches = sorted({notch for notch, _ in found.losses})
+    losses = np.full((4, len(notches)), np.nan)
+    for (notch, seed), loss in found.losses.items():
+        losses[seed, notches.index(notch)] = loss
+    lrs = np.array([2.0 ** found.settings.log2(notch) for notch in notches])
+    return Sweep(found.sizes[0], lrs, losses)
 
 
 def test_a_refined_neighbour_that_is_tied_with_the_best_value_brings_the_next_one():

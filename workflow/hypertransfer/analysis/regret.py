@@ -26,16 +26,17 @@ class Regret:
         differences: for each pair of a learning rate that may be the best of the smallest size and
             one that may be the best of the largest, the loss of the largest size at the first
             minus that at the second, of the seeds that ran both.
-        proxy_edge: whether the best learning rate of the smallest size lies on the edge of the
-            grid. A wider grid could have a better one, so nothing but a positive regret is known.
-        target_edge: whether that of the largest size does: the upper bound is open.
+        proxy_open: whether the best learning rate of the smallest size lies on the edge of the
+            grid, or the lowest mean is of fewer than three seeds. Another learning rate could be
+            better, so nothing but a positive regret is known.
+        target_open: whether that of the largest size does: the upper bound is open.
         level: the level of the intervals.
     """
 
     losses: np.ndarray
     differences: Sequence[np.ndarray]
-    proxy_edge: bool
-    target_edge: bool
+    proxy_open: bool
+    target_open: bool
     level: float = LEVEL
 
     @property
@@ -44,7 +45,7 @@ class Regret:
         return any(len(values) < FEWEST for values in self.differences)
 
     def estimate(self, mean: Callable[..., Estimate] = mean_over_seeds) -> Estimate:
-        """The mean regret, at least 0, with the bounds that edges leave.
+        """The mean regret, at least 0, with the bounds that edges and lacking seeds leave.
 
         The interval is from the least lower end to the largest upper end of the intervals of
         `differences`: one of their true means is the regret, and its interval covers with `level`.
@@ -53,11 +54,11 @@ class Regret:
         """
         found = mean(self.losses, level=self.level)
         value = max(found.value, 0.0)
-        if self.proxy_edge or self.pairs_lack_seeds or not self.differences:
+        if self.proxy_open or self.pairs_lack_seeds or not self.differences:
             return replace(found, value=value, low=0.0, high=math.inf)
         pairs = [mean(values, level=self.level) for values in self.differences]
         low = min(*(max(pair.low, 0.0) for pair in pairs), value)
-        high = math.inf if self.target_edge else max(*(pair.high for pair in pairs), value)
+        high = math.inf if self.target_open else max(*(pair.high for pair in pairs), value)
         return replace(found, value=value, low=low, high=high)
 
 
@@ -66,7 +67,8 @@ def regret(sweeps: Sequence[Sweep], level: float = LEVEL) -> Regret | None:
 
     Seeds that did not run the largest size at the chosen learning rates are left out. None if no
     seed is left, or if every learning rate of a size diverged. If fewer than three seeds ran the
-    largest size at a learning rate that may be the best of the smallest one, the regret is open.
+    largest size at a learning rate that may be the best of the smallest one, the regret is open; so
+    is its upper end if fewer ran the lowest mean of the largest size.
     """
     small, large = sweeps[0], sweeps[-1]
     everyone = np.arange(len(small.losses))
@@ -79,14 +81,17 @@ def regret(sweeps: Sequence[Sweep], level: float = LEVEL) -> Regret | None:
         return None
     lost = np.where(at_small == at_large, 0.0, at_small - at_large)[known]
     pairs = list(_differences(small, large, level))
-    return Regret(lost, pairs, bool(edges[0]), bool(edges[1]), level)
+    opened = [
+        bool(edge) or _lacks_seeds(sweep) for edge, sweep in zip(edges, (small, large), strict=True)
+    ]
+    return Regret(lost, pairs, *opened, level)
 
 
 def _differences(small: Sweep, large: Sweep, level: float) -> Iterator[np.ndarray]:
     """The `differences` of a regret, of all pairs; empty if the largest size lacks the first.
 
-    No test tells whether a rate that fewer than three seeds ran at a size may be the best there.
-    Rounds run more seeds of those that may be, so the others are left out.
+    No test tells whether a rate that fewer than three seeds ran at a size may be the best there. It
+    is left out unless it has the lowest mean, which leaves the regret open.
     """
     own_best = _tested(large, level)
     for rate in _tested(small, level):
@@ -101,8 +106,18 @@ def _differences(small: Sweep, large: Sweep, level: float) -> Iterator[np.ndarra
 
 def _tested(sweep: Sweep, level: float) -> list[int]:
     """The learning rates that may be the best of a size, of those that at least three seeds ran."""
-    counts = (~np.isnan(sweep.losses)).sum(axis=0)
+    counts = _counts(sweep)
     return [rate for rate in sweep.contenders(level) if counts[rate] >= FEWEST]
+
+
+def _counts(sweep: Sweep) -> np.ndarray:
+    """The number of seeds that ran each learning rate."""
+    return (~np.isnan(sweep.losses)).sum(axis=0)
+
+
+def _lacks_seeds(sweep: Sweep) -> bool:
+    """Whether fewer than three seeds ran the learning rate with the lowest mean loss."""
+    return _counts(sweep)[np.nanargmin(sweep.means())] < FEWEST
 
 
 def transfer_gain(sweeps: Sequence[Sweep]) -> np.ndarray:

@@ -109,10 +109,14 @@ def fault(reach: Reach, bar: Mapping[str, float], unit: str) -> str:
         return "it can neither hold nor fail: both ends of the interval are open"
     if high - low <= reach.width + TOLERANCE:
         return f"it cannot hold: intervals are at least {_text(reach.width, unit)} wide"
-    if reach.least_high >= high - TOLERANCE:
+    if high < math.inf and reach.least_high >= high - TOLERANCE:
         return f"it cannot hold: the least measurable value is {_text(reach.least_high, unit)}"
-    if reach.greatest_low <= low + TOLERANCE:
+    if low > -math.inf and reach.greatest_low <= low + TOLERANCE:
         return f"it cannot hold: the greatest measurable value is {_text(reach.greatest_low, unit)}"
+    if reach.least_high == math.inf and high == math.inf:
+        return "it cannot fail: the upper end of the interval is open"
+    if reach.greatest_low == -math.inf and low == -math.inf:
+        return "it cannot fail: the lower end of the interval is open"
     if reach.least_high >= low - TOLERANCE and reach.greatest_low <= high + TOLERANCE:
         values = f"{_text(reach.least_high)} to {_text(reach.greatest_low, unit)}"
         return f"it cannot fail: the measurable values are {values}"
@@ -182,6 +186,12 @@ def regret(rows: Sequence[Row], options: Mapping[str, Any]) -> Reach:
     if len(tried[0]) < 3:
         return OPEN
     return Reach() if len(tried[-1]) > 2 else Reach(least_high=math.inf)
+
+
+def gain(rows: Sequence[Row], options: Mapping[str, Any]) -> Reach:
+    """The reach of a gain at one learning rate, which the smallest and the largest size share."""
+    tried = list(ladders(rows, options["size"], "lr").values())
+    return Reach() if {*tried[0]} & {*tried[-1]} else OPEN
 
 
 def stable_shift(rows: Sequence[Row], options: Mapping[str, Any]) -> Reach:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from hypertransfer.analysis import regret as analysis_regret
 from hypertransfer.analysis import searches
@@ -140,10 +141,10 @@ def transfer_regret(
             return _no_regret(sweeps)
         return regret.estimate()
 
-    return _of_sweeps(tables, size, loss, estimator, _regret_caveats)
+    return _of_sweeps(tables, size, loss, estimator, partial(_regret_caveats, level=level))
 
 
-@measure("loss", values=Range(unmoved=0))
+@measure("loss", values=Range(unmoved=0, on_grid=reach.gain))
 def transfer_gain(
     tables: Tables, level: float, *, size: str = "shape.width", loss: str = "final_loss"
 ) -> Estimate:
@@ -161,7 +162,7 @@ def transfer_gain(
         chosen = analysis_sweeps.level_after_choice(sweeps[:1], level)
         return mean_over_seeds(known, level=chosen)
 
-    return _of_sweeps(tables, size, loss, estimator, _regret_caveats)
+    return _of_sweeps(tables, size, loss, estimator, _gain_caveats)
 
 
 @measure("seed σ", values=Range(least=0, unmoved=0, on_grid=reach.regret), shrinks=True)
@@ -180,7 +181,7 @@ def transfer_regret_sigma(
             return _no_regret(sweeps)
         return regret.estimate(standardised_mean)
 
-    return _of_sweeps(tables, size, loss, estimator, _regret_caveats)
+    return _of_sweeps(tables, size, loss, estimator, partial(_regret_caveats, level=level))
 
 
 @measure(
@@ -266,21 +267,39 @@ def _fault(optimum: Optimum) -> str:
     return ""
 
 
-def _regret_caveats(sweeps: list[Sweep], size: str) -> Iterator[str]:
-    """The reasons why a regret is not known exactly: an optimum on an edge, or a divergence."""
-    ends, everyone = [sweeps[0], sweeps[-1]], np.arange(len(sweeps[0].losses))
-    edges = [sweep for sweep in ends if sweep.optimum(everyone).edge]
+def _gain_caveats(sweeps: list[Sweep], size: str) -> Iterator[str]:
+    """The reasons why a gain is not known exactly: an optimum on an edge, or a divergence."""
+    edges = _edges(sweeps)
     yield from _optimum_caveats(edges, size)
     regret = analysis_regret.regret(sweeps)
-    if not edges and regret is None:
-        lr = ends[0].lrs[ends[0].best_tried()]
-        yield f"{size} {ends[1].size:g} was not run at lr {lr:.3g}, the best of {ends[0].size:g}"
-    if not edges and regret is not None and np.isposinf(regret.losses).any():
+    if edges:
+        return
+    small, large = (f"{size} {sweep.size:g}" for sweep in (sweeps[0], sweeps[-1]))
+    if regret is None:
+        lr = sweeps[0].lrs[sweeps[0].best_tried()]
+        yield f"{large} was not run at lr {lr:.3g}, the best of {small}"
+    elif np.isposinf(regret.losses).any():
+        yield f"at {large} the best learning rate of {small} diverges"
+
+
+def _regret_caveats(sweeps: list[Sweep], size: str, level: float) -> Iterator[str]:
+    """The reasons why a regret is not known exactly: those of a gain, or rates that lack seeds."""
+    yield from _gain_caveats(sweeps, size)
+    regret = analysis_regret.regret(sweeps, level)
+    if _edges(sweeps) or regret is None:
+        return
+    small, large = (f"{size} {sweep.size:g}" for sweep in (sweeps[0], sweeps[-1]))
+    if regret.pairs_lack_seeds:
         yield (
-            f"at {size} {ends[1].size:g} the best learning rate of {size} {ends[0].size:g} diverges"
+            f"at {large} no {FEWEST} seeds ran both a learning rate that may be best at {small} "
+            "and one that may be its own best"
         )
-    if not edges and regret is not None and regret.pairs_lack_seeds:
-        yield (
-            f"fewer than {FEWEST} seeds ran a learning rate at {size} {ends[1].size:g} that may be "
-            f"the best of {size} {ends[0].size:g}"
-        )
+    for is_open, name in ((regret.proxy_open, small), (regret.target_open, large)):
+        if is_open:
+            yield f"fewer than {FEWEST} seeds ran the learning rate with the lowest loss at {name}"
+
+
+def _edges(sweeps: list[Sweep]) -> list[Sweep]:
+    """Those of the smallest and the largest size whose best learning rate lies on an edge."""
+    everyone = np.arange(len(sweeps[0].losses))
+    return [sweep for sweep in (sweeps[0], sweeps[-1]) if sweep.optimum(everyone).edge]

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +21,7 @@ import torch
 from hypertransfer.runs.spec import RunSpec
 
 NAME = "torch._dynamo"
+MARK = "__dynamo_disable"  # the attribute by which torch keeps what `disable` has returned
 _use_deterministic_algorithms = torch.use_deterministic_algorithms
 
 
@@ -30,22 +34,55 @@ class Unused(ModuleType):
 
     def __init__(self) -> None:
         super().__init__(NAME, self.__doc__)
+        self.__spec__, self.__path__ = find_spec(NAME), []
+        self.marked: list[Callable] = []
 
-    def disable(self, function: Callable, *arguments: Any, **options: Any) -> Callable:
+    def disable(self, fn: Callable | None = None, *arguments: Any, **options: Any) -> Callable:
         """The function itself, since there is no compiler that would trace it."""
-        del arguments, options
-        return function
+        if fn is None:  # a decorator with arguments
+            return imported().disable(fn, *arguments, **options)
+        self.marked.append(fn)
+        return fn
 
-    def graph_break(self, message: str = "") -> None:
+    def graph_break(self, msg: str = "") -> None:
         """Nothing, since no graph is traced."""
 
     def __getattr__(self, name: str) -> Any:
         """An attribute of the compiler, which is imported now."""
-        if name == "__path__":  # asked for by the import of a submodule
-            return imported().__path__
         if name.startswith("__"):  # such as __file__, by which tools look through all modules
             raise AttributeError(f"{NAME} was not imported, and has no {name}")
         return getattr(imported(), name)
+
+
+class _Submodules(MetaPathFinder, Loader):
+    """Imports the compiler before a submodule of it is imported."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        del path
+        if not name.startswith(f"{NAME}."):
+            return None
+        compiler = imported()
+        module = sys.modules.get(name)
+        if module is None:
+            return PathFinder.find_spec(name, compiler.__path__, target)
+        # Python takes the module's own spec, by whose loader it would load the module again.
+        # Modules of settings refuse attributes that are no settings.
+        spec = ModuleSpec(name, self, loader_state=(module, module.__spec__))
+        vars(module)["__spec__"] = spec
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The submodule that the import of the compiler has loaded."""
+        return spec.loader_state[0]
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing, since the submodule is loaded."""
+        vars(module)["__spec__"] = module.__spec__.loader_state[1]
+
+
+_submodules = _Submodules()
 
 
 def leave_out(spec: RunSpec) -> None:
@@ -58,6 +95,7 @@ def leave_out(spec: RunSpec) -> None:
         imported()
     elif NAME not in sys.modules:
         sys.modules[NAME] = torch._dynamo = Unused()
+        sys.meta_path.insert(0, _submodules)
         torch.use_deterministic_algorithms = _deterministic
 
 
@@ -66,9 +104,13 @@ def _deterministic(mode: bool, *, warn_only: bool = False) -> None:
 
 
 def imported() -> ModuleType:
-    """The compiler itself, with the options that it would have got before."""
-    if isinstance(sys.modules.get(NAME), Unused):
+    """The compiler itself, with the options and marks that it would have got before."""
+    unused = sys.modules.get(NAME)
+    if isinstance(unused, Unused):
         del sys.modules[NAME], torch._dynamo
+        sys.meta_path.remove(_submodules)
+        for function in unused.marked:
+            vars(function).pop(MARK, None)
         torch.use_deterministic_algorithms = _use_deterministic_algorithms
         _use_deterministic_algorithms(
             torch.are_deterministic_algorithms_enabled(),

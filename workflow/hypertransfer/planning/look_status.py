@@ -79,7 +79,7 @@ def _decision(file: str) -> Mapping[str, Any] | None:
         rows = [dict(row) for row in decision["claims"]]
         names = ("claim", "seeds", "extended", "reason")
         whole = all(row.keys() >= {*names} for row in rows)
-        return {"keys": list(decision["keys"]), "claims": rows} if whole else None
+        return {"keys": frozenset(decision["keys"]), "claims": rows} if whole else None
     except (OSError, ValueError, KeyError, TypeError):  # Snakemake makes the file again
         return None
 

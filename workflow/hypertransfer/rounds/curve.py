@@ -38,15 +38,18 @@ class Curve:
     stride: int = 1
     possible: Collection[int] | None = None
 
-    def is_above(self, notch: int) -> bool:
-        """Whether the level at a notch is clearly above the best level, or +inf."""
-        excess = self.levels[notch] - self.levels[self.best]
-        return math.isinf(self.levels[notch]) or excess > self._margin(notch)
+    def is_above(self, notch: int, clear: float = CLEAR) -> bool:
+        """Whether the level at a notch is clearly above the best level, or +inf.
 
-    def _margin(self, notch: int) -> float:
+        `clear` is the number of standard errors of the difference by which it is.
+        """
+        excess = self.levels[notch] - self.levels[self.best]
+        return math.isinf(self.levels[notch]) or excess > self._margin(notch, clear)
+
+    def _margin(self, notch: int, clear: float) -> float:
         if self.noise is not None:
             variances = 1 / self.counts[notch] + 1 / self.counts[self.best]
-            return CLEAR * self.noise * math.sqrt(variances)
+            return clear * self.noise * math.sqrt(variances)
         # Not the highest of many levels, which can be of any height just below divergence.
         finite = sorted(level for level in self.levels.values() if math.isfinite(level))
         return CLEAR_SHARE * (finite[: TYPICAL + 1][-1] - finite[0])

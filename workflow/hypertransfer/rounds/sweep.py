@@ -21,6 +21,8 @@ EXTENSION = {2: 2}  # steps by which a round extends an open side
 LATE_EXTENSION = 4  # the same in later rounds
 BESIDE = 2  # steps to each side of the best value at which all seeds run; see `_neighbourhood`
 SEEDED = 2 * BESIDE + 1  # most notches at which a round runs all seeds
+FEWEST = 3  # seeds that can tell whether a value may be the best one
+CLEAR_OF_FEW = 4.0  # standard errors by which a value is above the best one by a test of few seeds
 SAME = 1e-9  # octaves up to which two values are the same
 SIDES = {-1: "below", 1: "above"}
 
@@ -31,7 +33,13 @@ def propose(arms: Sequence[Arm], number: int) -> list[Decision]:
         return [_first(arm, NARROW if _has_smaller(arm, arms) else WIDE) for arm in arms]
     curves = [curve(arm.losses, arm.settings.stride, arm.seeds) for arm in arms]
     return [
-        _later(arm, found, predicted(index, arms, curves), carried(index, arms, curves), number)
+        _later(
+            arm,
+            found,
+            predicted(index, arms, curves),
+            carried(index, arms, curves, number),
+            number,
+        )
         for index, (arm, found) in enumerate(zip(arms, curves, strict=True))
     ]
 
@@ -43,7 +51,7 @@ def most_runs(settings: Adaptive, seeds: int, number: int, sizes: int = 1) -> in
     if number == 1:
         return 2 * WIDE + 1
     extension = 2 * LATE_EXTENSION
-    seeded = (SEEDED + sizes) * seeds
+    seeded = (1 + sizes) * SEEDED * seeds
     return extension + seeded if number == settings.rounds else max(extension, seeded)
 
 
@@ -100,11 +108,14 @@ def predicted(index: int, arms: Sequence[Arm], curves: Sequence[Curve]) -> int |
     return min(max(notch, -reach), reach)
 
 
-def carried(index: int, arms: Sequence[Arm], curves: Sequence[Curve]) -> list[int]:
+def carried(index: int, arms: Sequence[Arm], curves: Sequence[Curve], number: int) -> list[int]:
     """The notches of an arm at the best values of smallest sizes, which the arm is to run too.
 
     A smallest size is a bracketed arm that is smaller in one size only and has none below itself.
-    A value that is not in the arm's lattice, or diverged there, is left out.
+    The largest size runs all values that may be the best of the smallest, since a regret is over
+    all of these. In the last round, `number`, the values next to the best one are among them, which
+    the smallest size may run in the same round. A value that is not in the arm's lattice, or
+    diverged there, is left out.
     """
     arm, notches = arms[index], []
     for axis in range(len(arm.sizes)):
@@ -112,13 +123,38 @@ def carried(index: int, arms: Sequence[Arm], curves: Sequence[Curve]) -> list[in
         least = min(below, key=lambda place: arms[place].sizes[axis], default=None)
         if least is None or curves[least].best is None or curves[least].open_sides:
             continue
-        log2 = arms[least].settings.log2(curves[least].best)
-        notch = round((log2 - arm.settings.log2(0)) / arm.settings.spacing)
-        apart = abs(arm.settings.log2(notch) - log2)
-        finite = math.isfinite(curves[index].levels.get(notch, 0.0))
-        if notch in arm.seeds and apart < SAME and finite:
-            notches.append(notch)
+        is_largest = not any(_is_below(arm, other, axis) for other in arms)
+        is_last = number == arms[least].settings.rounds
+        found = _may_be_best(curves[least], is_last) if is_largest else [curves[least].best]
+        places = (_same_value(arm, arms[least], notch) for notch in found)
+        notches += [n for n in places if n is not None and _is_finite(curves[index], n)]
     return list(dict.fromkeys(notches))
+
+
+def _may_be_best(found: Curve, is_last: bool) -> list[int]:
+    """The notches that may be the best one, from the best on: of those that three seeds ran.
+
+    In the last round, the notches next to the best one may be, too.
+    """
+    ran = [notch for notch, count in found.counts.items() if count >= FEWEST]
+    beside = [found.best - 1, found.best + 1] if is_last else []
+    others = (n for n in dict.fromkeys([*ran, *beside]) if n != found.best)
+    return [
+        found.best,
+        *(n for n in others if n not in found.levels or not found.is_above(n, CLEAR_OF_FEW)),
+    ]
+
+
+def _same_value(arm: Arm, other: Arm, notch: int) -> int | None:
+    """The notch of an arm that has the value of another arm's notch; None if it has no such one."""
+    log2 = other.settings.log2(notch)
+    own = round((log2 - arm.settings.log2(0)) / arm.settings.spacing)
+    return own if own in arm.seeds and abs(arm.settings.log2(own) - log2) < SAME else None
+
+
+def _is_finite(found: Curve, notch: int) -> bool:
+    """Whether no run at a notch is known to have diverged."""
+    return math.isfinite(found.levels.get(notch, 0.0))
 
 
 def _is_below(other: Arm, arm: Arm, axis: int) -> bool:
@@ -169,7 +205,8 @@ def _later(
         compared = _missing(arm, carried_over)
         if compared:
             values = ", ".join(_text(arm, notch) for notch in carried_over)
-            carrying = f"all seeds at {values}, the best of the smallest size"
+            which = "the best" if len(carried_over) == 1 else "which may be the best"
+            carrying = f"all seeds at {values}, {which} of the smallest size"
             text = f"{text}; {carrying}" if around else carrying
         runs += [place for place in dict.fromkeys([*around, *compared]) if place not in runs]
         texts.append(text)
