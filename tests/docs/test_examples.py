@@ -65,6 +65,14 @@ def test_the_study_can_be_planned():
     assert len({run.key for runs in plan.runs.values() for run in runs}) == 90 + 6
 
 
+def test_the_study_that_finds_rates_and_seeds_can_be_planned_at_every_scale():
+    for scale in ("desk", "smoke"):
+        plan = StudyPlan(load_study("found_rates", scale, EXAMPLES), job_minutes=3)
+        assert len(plan.rounds.allocations) == 4
+        assert len(plan.looks.allocations) == 1
+        assert {claim.id for claim in plan.looks.claims} == {"mup-regret", "sp-moves-more"}
+
+
 def test_every_parameter_of_the_network_has_a_role():
     spec = first_run("sweep")
     network = build.model(spec, (1, 8, 8), 10)

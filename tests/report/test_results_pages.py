@@ -104,7 +104,7 @@ def test_a_p_value_stands_without_an_interval(claims):
 )
 def test_a_scorecard_says_what_its_intervals_are_over(claims, over, words, explained):
     text = page_of(claims, over=over)
-    assert f"Intervals are 95 % intervals over {words}; " in text
+    assert f"Intervals are over {words}, at a level of 95 %, or a higher one where" in text
     assert f"too few {words} ran" in text
     assert [start for start in ("A task is", "A group is") if start in text] == explained
 

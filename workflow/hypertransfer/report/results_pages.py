@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 RULE = (
     "A claim *holds* if its whole interval meets the bar, *fails* if its whole interval violates "
     "the bar, and is *undecided* otherwise, or if its control is not met or too few {units} ran "
-    "([all reasons](../concepts.md#claim-and-verdict)). Intervals are {level} intervals "
-    "over {units}; [Estimators](../reference/estimators.md) says how often they cover the truth. "
+    "([all reasons](../concepts.md#claim-and-verdict)). Intervals are over {units}, at a level of "
+    "{level}, or a higher one where claims are tested at several "
+    "[looks](../reference/estimators.md#looks); [Estimators](../reference/estimators.md) says how "
+    "often they cover the truth. "
     "{nouns}An end of an interval is *open* where the runs do not bound it. "
     "[Claims](../reference/claims.md) explains the kinds and the column *registered*, and "
     "[how sure verdicts are](../reference/claims.md#certainty): *p* is the p value of a verdict, "
