@@ -32,6 +32,7 @@ def test_the_next_look_is_said_with_its_bounds_and_the_last_one_with_its_reasons
     text = output_of(capsys, "plan")
     assert "mine: next is look 1 of 2, at 3 seeds; looks add at most 12 runs (at most" in text
     assert "looks may add runs and probes of at most" in text
+    assert "of those that they choose from" not in text
     assert "    12  mine, sweep: not run yet" in text
     look = project.plan().looks.allocations[0].file
     (tmp_path / look).parent.mkdir(parents=True)
@@ -48,10 +49,13 @@ def test_a_damaged_entry_or_look_does_not_stop_the_plan(tmp_path, monkeypatch, c
     project.write({**look_study(), "study": "mine"})
     project.fill()
     plan = project.plan()
-    for entry in (tmp_path / "store").rglob("run.json"):
+    entries = list((tmp_path / "store/runs").rglob("entry.json"))
+    assert entries
+    for entry in entries:
         entry.write_text("{")
     text = output_of(capsys, "plan")
     assert "next is look 1 of 2" in text
+    assert "; the store has 12 of those that they choose from" in text
     assert (tmp_path / plan.looks.allocations[0].file).read_bytes() == b""
 
 

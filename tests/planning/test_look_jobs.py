@@ -199,6 +199,7 @@ def test_the_plan_says_the_next_look_and_what_the_last_one_decided(tmp_path):
     assert (first.number, first.looks, first.later_runs) == (1, 2, 2 * 2 * 3)
     later = [s for p in plan.looks.places for s in (plan.looks.seconds[r.key] for r in p.runs[3:])]
     assert first.later_seconds == pytest.approx(sum(later))
+    assert first.candidates == {run.key for place in plan.looks.places for run in place.runs[3:]}
     row = next(status.grids(status.survey(plan, store)))
     assert (row.runs, row.is_bound, row.probes) == (2 * 2 * 3, False, 2 * 3)
     keys = [run.key for run in plan.runs["sweep"] if run.run.spec.seed == 3]
@@ -215,7 +216,17 @@ def test_the_plan_says_the_next_look_and_what_the_last_one_decided(tmp_path):
     assert (last.number, last.later_runs, last.later_seconds) == (3, 0, 0.0)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '{"keys": []}', '{"keys": [], "claims": [1]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[1]",
+        '{"keys": []}',
+        '{"keys": [], "claims": [1]}',
+        '{"keys": [["a"]], "claims": []}',
+    ],
+)
 def test_a_damaged_decision_counts_as_missing(tmp_path, text):
     plan = planned()
     decide(plan, 1, [])

@@ -103,10 +103,12 @@ def print_looks(surveys: Sequence[status.Survey]) -> None:
         if look.number > look.looks:
             print(f"\n{survey.plan.name}: {_all_done(look.looks, 'look', 'decided')}")
         else:
+            known = sum(survey.store.has("runs", key) for key in look.candidates)
+            stored = f"; the store has {known} of those that they choose from" if known else ""
             print(
                 f"\n{survey.plan.name}: next is look {look.number} of {look.looks}, at "
                 f"{seeds[look.number - 1]} seeds; looks add at most {look.later_runs} runs "
-                f"(at most {duration(look.later_seconds)} with their probes)"
+                f"(at most {duration(look.later_seconds)} with their probes){stored}"
             )
         rows = [(f"  {found.claim}", _seeds_text(found), found.reason) for found in look.decided]
         if rows:

@@ -35,6 +35,7 @@ class LookStatus:
         decided: what the last decided look found for each claim; empty if none is decided.
         later_runs: a bound on the runs that the next look and later ones may list.
         later_seconds: a bound on the estimated time of these runs and of their probes.
+        candidates: the keys of the runs from which these looks choose.
     """
 
     number: int
@@ -43,6 +44,7 @@ class LookStatus:
     decided: Sequence[ClaimStatus]
     later_runs: int
     later_seconds: float
+    candidates: frozenset[str]
 
 
 def next_look(jobs: LookJobs, rounds: Mapping[str, RoundStatus]) -> LookStatus | None:
@@ -68,7 +70,8 @@ def next_look(jobs: LookJobs, rounds: Mapping[str, RoundStatus]) -> LookStatus |
         for row in (decisions[-1]["claims"] if decisions else ())
     ]
     number = len(decisions) + 1
-    later = _later(jobs, rounds, asked) if number <= len(jobs.looks) else (0, 0.0)
+    over = number > len(jobs.looks)
+    later = (0, 0.0, frozenset()) if over else _later(jobs, rounds, asked)
     return LookStatus(number, len(jobs.looks), asked, found, *later)
 
 
@@ -86,8 +89,8 @@ def _decision(file: str) -> Mapping[str, Any] | None:
 
 def _later(
     jobs: LookJobs, rounds: Mapping[str, RoundStatus], asked: Collection[str]
-) -> tuple[int, float]:
-    """Bounds on the runs that looks may still list, and on their seconds with all probes.
+) -> tuple[int, float, frozenset[str]]:
+    """Bounds on the runs that looks may still list and on their seconds, and what they choose from.
 
     Looks add seeds to places at which the first number of seeds ran. These are known once all
     rounds have been run; before, all places are counted, and of rounds what surely runs. The
@@ -103,9 +106,10 @@ def _later(
         spent = sure_seconds(jobs) + sum(jobs.seconds.get(key, 0.0) for key in ran)
     left = max(jobs.study.spending.seconds - spent, 0.0)
     candidates = {run.key for place in places for run in place.runs if not _is_first(place, run)}
-    seconds = sorted(jobs.seconds[key] for key in candidates - ran)
+    open_keys = frozenset(candidates - ran)
+    seconds = sorted(jobs.seconds[key] for key in open_keys)
     runs = sum(spent <= left for spent in accumulate(seconds))
-    return runs, min(sum(seconds), left) if runs else 0.0
+    return runs, min(sum(seconds), left) if runs else 0.0, open_keys
 
 
 def _is_first(place: Place, run: PlannedRun) -> bool:
