@@ -12,7 +12,7 @@ from hypertransfer.analysis import searches
 from hypertransfer.analysis import sweeps as analysis_sweeps
 from hypertransfer.analysis.contrasts import standardised_mean
 from hypertransfer.analysis.estimate import OPEN, Estimate, undetermined
-from hypertransfer.analysis.intervals import FEWEST, mean_over_seeds, over_seeds
+from hypertransfer.analysis.intervals import FEWEST, LEVEL, mean_over_seeds, over_seeds
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.optimum import Optimum
 from hypertransfer.analysis.sweeps import Sweep, left_out_note
@@ -141,7 +141,7 @@ def transfer_regret(
             return _no_regret(sweeps)
         return regret.estimate()
 
-    return _of_sweeps(tables, size, loss, estimator, partial(_regret_caveats, level=level))
+    return _of_sweeps(tables, size, loss, estimator, partial(_transfer_caveats, regret_level=level))
 
 
 @measure("loss", values=Range(unmoved=0, on_grid=reach.gain))
@@ -162,7 +162,7 @@ def transfer_gain(
         chosen = analysis_sweeps.level_after_choice(sweeps[:1], level)
         return mean_over_seeds(known, level=chosen)
 
-    return _of_sweeps(tables, size, loss, estimator, _gain_caveats)
+    return _of_sweeps(tables, size, loss, estimator, _transfer_caveats)
 
 
 @measure("seed σ", values=Range(least=0, unmoved=0, on_grid=reach.regret), shrinks=True)
@@ -181,7 +181,7 @@ def transfer_regret_sigma(
             return _no_regret(sweeps)
         return regret.estimate(standardised_mean)
 
-    return _of_sweeps(tables, size, loss, estimator, partial(_regret_caveats, level=level))
+    return _of_sweeps(tables, size, loss, estimator, partial(_transfer_caveats, regret_level=level))
 
 
 @measure(
@@ -267,28 +267,29 @@ def _fault(optimum: Optimum) -> str:
     return ""
 
 
-def _gain_caveats(sweeps: list[Sweep], size: str) -> Iterator[str]:
-    """The reasons why a gain is not known exactly: an optimum on an edge, or a divergence."""
-    edges = _edges(sweeps)
-    yield from _optimum_caveats(edges, size)
-    regret = analysis_regret.regret(sweeps)
+def _transfer_caveats(
+    sweeps: list[Sweep], size: str, regret_level: float | None = None
+) -> Iterator[str]:
+    """The reasons why a gain, or a regret at a level, is not known exactly.
+
+    An optimum lies on an edge, a run diverged, or, for a regret, rates lack seeds.
+    """
+    everyone = np.arange(len(sweeps[0].losses))
+    ends = [sweeps[0], sweeps[-1]]
+    edges = [sweep for sweep in ends if sweep.optimum(everyone).edge]
     if edges:
+        yield from _optimum_caveats(edges, size)
         return
-    small, large = (f"{size} {sweep.size:g}" for sweep in (sweeps[0], sweeps[-1]))
+    small, large = (f"{size} {sweep.size:g}" for sweep in ends)
+    regret = analysis_regret.regret(sweeps, LEVEL if regret_level is None else regret_level)
     if regret is None:
         lr = sweeps[0].lrs[sweeps[0].best_tried()]
         yield f"{large} was not run at lr {lr:.3g}, the best of {small}"
-    elif np.isposinf(regret.losses).any():
-        yield f"at {large} the best learning rate of {small} diverges"
-
-
-def _regret_caveats(sweeps: list[Sweep], size: str, level: float) -> Iterator[str]:
-    """The reasons why a regret is not known exactly: those of a gain, or rates that lack seeds."""
-    yield from _gain_caveats(sweeps, size)
-    regret = analysis_regret.regret(sweeps, level)
-    if _edges(sweeps) or regret is None:
         return
-    small, large = (f"{size} {sweep.size:g}" for sweep in (sweeps[0], sweeps[-1]))
+    if np.isposinf(regret.losses).any():
+        yield f"at {large} the best learning rate of {small} diverges"
+    if regret_level is None:
+        return
     if regret.pairs_lack_seeds:
         yield (
             f"at {large} no {FEWEST} seeds ran both a learning rate that may be best at {small} "
@@ -297,9 +298,3 @@ def _regret_caveats(sweeps: list[Sweep], size: str, level: float) -> Iterator[st
     for is_open, name in ((regret.proxy_open, small), (regret.target_open, large)):
         if is_open:
             yield f"fewer than {FEWEST} seeds ran the learning rate with the lowest loss at {name}"
-
-
-def _edges(sweeps: list[Sweep]) -> list[Sweep]:
-    """Those of the smallest and the largest size whose best learning rate lies on an edge."""
-    everyone = np.arange(len(sweeps[0].losses))
-    return [sweep for sweep in (sweeps[0], sweeps[-1]) if sweep.optimum(everyone).edge]
