@@ -111,7 +111,7 @@ def without_claims(project: Project) -> dict[str, bytes]:
 
 def verdicts(project: Project) -> list[dict]:
     """The claims of a project with their estimates and verdicts."""
-    columns = ("claim", "value", "low", "high", "count", "verdict")
+    columns = ("claim", "value", "low", "high", "units", "verdict")
     return parquet.read(project.folder / "results/micro/tables/claims.parquet", columns).to_pylist()
 
 
