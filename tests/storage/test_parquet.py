@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -32,6 +35,34 @@ def test_nan_is_null_and_infinity_stays():
     assert table.column("train_loss").to_pylist() == [None]
     assert table.column("eval_loss").to_pylist() == [math.inf]
     assert table.column("eval_accuracy").null_count == 1
+
+
+READS = {
+    "a path": "parquet.read(path)",
+    "a frame": "parquet.frame(path)",
+    "bytes": "parquet.from_bytes(path.read_bytes())",
+    "pages": "list(parquet.opened(path).iter_batches(use_threads=False))",
+}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="no /proc that lists threads")
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_reading_starts_no_thread(tmp_path, read):
+    # A thread that holds a buffer when the process ends aborts the process, in 1 of 20 jobs.
+    path = tmp_path / "table.parquet"
+    parquet.write(parquet.points_table("g", ["k"], [{"lr": 0.5}]), path)
+    script = (
+        "import os, pathlib, sys\n"
+        "from hypertransfer.storage import parquet\n"
+        "path = pathlib.Path(sys.argv[1])\n"
+        "before = os.listdir('/proc/self/task')\n"
+        f"{read}\n"
+        "print(sorted(set(os.listdir('/proc/self/task')) - set(before)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
 
 
 def test_files_are_put_in_place_whole(tmp_path):

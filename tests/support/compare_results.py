@@ -23,7 +23,11 @@ TIMED_UNITS = ("×",)
 
 def table(path: Path) -> pd.DataFrame:
     """A table in its order, without what clocks measure."""
-    frame = pq.ParquetFile(path).read(use_threads=False).to_pandas(ignore_metadata=True)
+    frame = (
+        pq.ParquetFile(path, pre_buffer=False)
+        .read(use_threads=False)
+        .to_pandas(ignore_metadata=True)
+    )
     if "probe" in frame:
         timed = [frame["decoded_per_second"].notna()] if "decoded_per_second" in frame else []
         for rows in timed:

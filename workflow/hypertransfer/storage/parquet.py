@@ -33,6 +33,12 @@ def to_bytes(table: pa.Table) -> bytes:
 MOST_ROWS = 10**7  # a bound on memory, since equal rows compress to almost nothing
 
 
+# Columns are not read ahead: the threads that do so, like those of a read with `use_threads`, may
+# still hold a buffer of Python when a short process ends, and abort the process ("terminate called
+# without an active exception", seen with pyarrow 22 and 26).
+READING = {"page_checksum_verification": True, "pre_buffer": False}
+
+
 def opened(source: Any, form: pa.Schema | None = None) -> pq.ParquetFile:
     """Open a Parquet file and check its schema, reading only the footer.
 
@@ -40,7 +46,7 @@ def opened(source: Any, form: pa.Schema | None = None) -> pq.ParquetFile:
         pa.ArrowException: the source is not a Parquet file, has more than `MOST_ROWS` rows, or
             lacks a column of `form`.
     """
-    file = pq.ParquetFile(source, page_checksum_verification=True)
+    file = pq.ParquetFile(source, **READING)
     if file.metadata.num_rows > MOST_ROWS:
         raise pa.ArrowInvalid(f"{file.metadata.num_rows} rows exceed the limit of {MOST_ROWS}")
     schema = file.schema_arrow
@@ -64,13 +70,8 @@ def from_bytes(content: bytes, form: pa.Schema | None = None) -> pa.Table:
 
 
 def read(path: Path | str, columns: Iterable[str] | None = None) -> pa.Table:
-    """The table in a Parquet file, with all columns or those of `columns` that the file has.
-
-    Reading is single-threaded: threads of a reader that are still starting when a short process
-    ends abort the process ("terminate called without an active exception", seen with pyarrow 22
-    and 26).
-    """
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+    """The table in a Parquet file, with all columns or those of `columns` that the file has."""
+    with pq.ParquetFile(path, **READING) as file:
         names = None if columns is None else [c for c in columns if c in file.schema_arrow.names]
         return file.read(names, use_threads=False)
 

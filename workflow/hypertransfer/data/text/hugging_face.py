@@ -69,7 +69,7 @@ def _documents(files: Sequence[Path], column: str, limit: int) -> Iterator[bytes
     taken = 0
     for path in files:
         try:
-            # pre-buffering starts threads, which would abort short processes at exit
+            # see `storage.parquet.READING` for why columns are not read ahead
             with pq.ParquetFile(path, pre_buffer=False) as file:
                 if column not in file.schema_arrow.names:
                     raise DatasetError(
