@@ -23,7 +23,14 @@ def claims() -> pd.DataFrame:
         ("The error is small.", "≤ 1e-05", math.nan, 1e-5, 3e-7, 2e-7, 3e-7, "fails", ""),
     ]
     names = ["sentence", "bar", "bar_min", "bar_max", "value", "low", "high", "verdict", "unit"]
-    facts = {"scale": "desk", "edition": "2", "reason": "", "cause": "", "over": "seeds"}
+    facts = {
+        "scale": "desk",
+        "edition": "2",
+        "reason": "",
+        "cause": "",
+        "over": "seeds",
+        "units": 4,
+    }
     facts |= dict.fromkeys(("units_needed", "minutes_needed", "power", "p_value"), math.nan)
     facts["p_holm"] = math.nan
     facts |= {"kind": ["paper", "paper", "ours"], "registered": "early"}
@@ -40,11 +47,15 @@ def test_a_scorecard_counts_and_lists_every_claim(claims):
     assert "µP" in before.split("### Claims of the paper")[1]
     assert "The error is small." in after
     assert "| commits | abc |" in text
-    assert "| µP \\| stays. | ≤ 1 octave | 0.28 (0.13 … open) | early | undecided |" in text
-    assert "| The loss falls. | ≥ 0 loss | 0.006 (0.004 … 0.007) | early | **holds** |" in text
+    undecided = "| early | undecided (more seeds alone do not decide it) |"
+    assert f"| µP \\| stays. | ≤ 1 octave | 0.28 (0.13 … open) | 4 seeds {undecided}" in text
+    assert (
+        "| The loss falls. | ≥ 0 loss | 0.006 (0.004 … 0.007) | 4 seeds | early | **holds** |"
+        in text
+    )
     assert (
         "| The error is small. | ≤ 1·10<sup>−5</sup> | 3·10<sup>−7</sup> "
-        "(2·10<sup>−7</sup> … 3·10<sup>−7</sup>) | early | **fails** |"
+        "(2·10<sup>−7</sup> … 3·10<sup>−7</sup>) | 4 seeds | early | **fails** |"
     ) in text
 
 
@@ -70,8 +81,8 @@ def page_of(claims: pd.DataFrame, suites: dict | None = None, **changes: object)
 def test_a_verdict_that_the_interval_does_not_give_has_its_cause(claims):
     causes = ["control not met", "", "too few seeds"]
     text = page_of(claims, cause=causes, verdict=["undecided", "holds", "undecided"])
-    assert "| 0.28 (0.13 … open) | early | undecided (control not met) |" in text
-    assert "| 0.006 (0.004 … 0.007) | early | **holds** |" in text
+    assert "| 0.28 (0.13 … open) | 4 seeds | early | undecided (control not met) |" in text
+    assert "| 0.006 (0.004 … 0.007) | 4 seeds | early | **holds** |" in text
     assert "| undecided (too few seeds) |" in text
 
 

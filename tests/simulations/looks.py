@@ -30,7 +30,7 @@ from hypertransfer.runs.scorecard import FAILS, HOLDS
 
 Estimator = Callable[[int, float], Estimate]  # of the first so many seeds, at a level
 NAMES = ("a", "b")
-SEEDS = ((4, 10), (3, 6, 12))
+SEEDS = ((4, 8), (4, 10), (3, 6, 12))
 
 
 @dataclass(frozen=True)

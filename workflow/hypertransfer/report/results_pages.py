@@ -21,8 +21,8 @@ RULE = (
     "the bar, and is *undecided* otherwise, or if its control is not met or too few {units} ran "
     "([all reasons](../concepts.md#claim-and-verdict)). Intervals are over {units}, at a level of "
     "{level}, or a higher one where claims are tested at several "
-    "[looks](../reference/estimators.md#looks); [Estimators](../reference/estimators.md) says how "
-    "often they cover the truth. "
+    "[numbers of seeds](../reference/estimators.md#looks); "
+    "[Estimators](../reference/estimators.md) says how often they cover the truth. "
     "{nouns}An end of an interval is *open* where the runs do not bound it. "
     "[Claims](../reference/claims.md) explains the kinds and the column *registered*, and "
     "[how sure verdicts are](../reference/claims.md#certainty): *p* is the p value of a verdict, "
@@ -76,18 +76,19 @@ def _count_row(claims: pd.DataFrame, kind: str) -> tuple[object, ...]:
 
 
 def _claims_table(claims: pd.DataFrame, kind: str) -> str:
-    """The claims of a kind, with bar, value, registration and verdict."""
+    """The claims of a kind, with bar, value, number of units, registration and verdict."""
     rows = [
         (
             numerals(typeset(claim["sentence"])),
             numerals(claim["bar"]),
             numerals(value_text(claim)),
+            f"{claim['units']:.0f} {claim['over']}",
             claim["registered"],
             numerals(verdict_text(claim)),
         )
         for claim in claims[claims["kind"] == kind].to_dict("records")
     ]
-    return table(("claim", "bar", "here (interval)", "registered", "verdict"), rows)
+    return table(("claim", "bar", "here (interval)", "over", "registered", "verdict"), rows)
 
 
 def provenance(
@@ -114,15 +115,19 @@ def provenance(
 def verdict_text(claim: Mapping[str, Any]) -> str:
     """The verdict of a row of the table of claims, bold where one was reached, with its p value.
 
-    An undecided claim has the cause, if that is its control or too few seeds, and what would decide
-    the claim.
+    An undecided claim has the cause, if that is its control or too few seeds, and the number of
+    seeds that would decide the claim, or that no number does.
     """
     verdict, certainty = claim["verdict"], certainty_text(claim)
     if verdict != UNDECIDED:
         return ", ".join(filter(None, (f"**{verdict}**", certainty)))
     needed = needed_text(claim)
-    about = filter(None, (claim["cause"], needed and f"needs {needed}", certainty))
-    return f"{verdict} ({text})" if (text := "; ".join(about)) else verdict
+    if needed:
+        needed = f"needs {needed}"
+    elif not claim["cause"]:
+        needed = f"more {claim['over']} alone do not decide it"
+    about = filter(None, (claim["cause"], needed, certainty))
+    return f"{verdict} ({'; '.join(about)})"
 
 
 def _rule(over: Iterable[str], suites: Mapping[str, Mapping[str, Any]]) -> str:
