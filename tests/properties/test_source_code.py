@@ -106,6 +106,43 @@ def without_encoding(call: ast.Call) -> bool:
     )
 
 
+def with_threads(call: ast.Call) -> bool:
+    """Whether a call has pyarrow start threads, which abort a process that ends before they do."""
+    name = ast.unparse(call.func).rpartition(".")[2]
+    options = {word.arg or ast.unparse(word.value): word.value for word in call.keywords}
+    off = {word for word, value in options.items() if ast.unparse(value) == "False"}
+    if name == "ParquetFile":
+        return "pre_buffer" not in off and "READING" not in options
+    if name in ("read_parquet", "read_feather", "dataset"):
+        return True
+    return name in ("to_pandas", "iter_batches", "read_row_group") and "use_threads" not in off
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in SOURCES if p.suffix == ".py"], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_tables_are_read_without_threads(path):
+    assert not [ast.unparse(call) for call in calls(path) if with_threads(call)]
+
+
+@pytest.mark.parametrize(
+    ("source", "starts"),
+    [
+        ("pq.ParquetFile(path)", True),
+        ("pq.ParquetFile(path, pre_buffer=True)", True),
+        ("pq.ParquetFile(path, pre_buffer=False)", False),
+        ("pq.ParquetFile(path, **READING)", False),
+        ("table.to_pandas()", True),
+        ("table.to_pandas(use_threads=False)", False),
+        ("file.iter_batches(use_threads=True)", True),
+        ("pd.read_parquet(path)", True),
+    ],
+)
+def test_what_starts_threads(source, starts):
+    (call,) = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    assert with_threads(call) is starts
+
+
 @pytest.mark.parametrize(
     "path", [p for p in SOURCES if p.suffix == ".py"], ids=lambda path: str(path.relative_to(ROOT))
 )

@@ -47,7 +47,7 @@ def test_a_scorecard_counts_and_lists_every_claim(claims):
     assert "µP" in before.split("### Claims of the paper")[1]
     assert "The error is small." in after
     assert "| commits | abc |" in text
-    undecided = "| early | undecided (more seeds alone do not decide it) |"
+    undecided = "| early | undecided (no number of seeds is known to decide it) |"
     assert f"| µP \\| stays. | ≤ 1 octave | 0.28 (0.13 … open) | 4 seeds {undecided}" in text
     assert (
         "| The loss falls. | ≥ 0 loss | 0.006 (0.004 … 0.007) | 4 seeds | early | **holds** |"
@@ -57,6 +57,12 @@ def test_a_scorecard_counts_and_lists_every_claim(claims):
         "| The error is small. | ≤ 1·10<sup>−5</sup> | 3·10<sup>−7</sup> "
         "(2·10<sup>−7</sup> … 3·10<sup>−7</sup>) | 4 seeds | early | **fails** |"
     ) in text
+
+
+def test_a_scorecard_says_what_each_interval_is_over(claims):
+    text = page_of(claims, units=[0, 1, 12], over=["seeds", "seeds", "groups"])
+    for units in ("0 seeds", "1 seed", "12 groups"):
+        assert f"| {units} | early |" in text
 
 
 def test_provenance_names_every_commit_and_the_span_of_time(claims):

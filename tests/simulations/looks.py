@@ -203,7 +203,16 @@ def _tables(there: Mapping[str, Sequence[int]]) -> dict[str, pd.DataFrame]:
 
 def table(draws: int) -> Iterator[str]:
     """The rows of the table of looks in Markdown, one by one."""
-    columns = ("measure", "runs", "looks at", "bar", "covered", "holds", "fails", "more seeds")
+    columns = (
+        "measure",
+        "runs",
+        "tested at",
+        "bar",
+        "covered",
+        "holds",
+        "fails",
+        "more seeds",
+    )
     yield f"| {' | '.join(columns)} |"
     yield "|---" * len(columns) + "|"
     for name, kind in KINDS.items():

@@ -26,7 +26,7 @@ def table(path: Path) -> pd.DataFrame:
     frame = (
         pq.ParquetFile(path, pre_buffer=False)
         .read(use_threads=False)
-        .to_pandas(ignore_metadata=True)
+        .to_pandas(ignore_metadata=True, use_threads=False)
     )
     if "probe" in frame:
         timed = [frame["decoded_per_second"].notna()] if "decoded_per_second" in frame else []

@@ -56,8 +56,8 @@ CLAIMS = {
     "`units_needed` is, or the units are not seeds.",
     "power": "Probability that the claim holds with these runs if the source's value is true; null "
     "if the source has no number, or the interval is open.",
-    "p_value": "Least error of the interval at which the verdict stays, corrected for looks; null "
-    "if the claim is undecided.",
+    "p_value": "Least error of the interval at which the verdict stays, corrected for the number "
+    "of tests; null if the claim is undecided.",
     "p_holm": "`p_value` corrected by Holm for the number of the paper's claims in the study; null "
     "for other claims.",
     "bar": "The bar, as text.",

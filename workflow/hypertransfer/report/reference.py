@@ -211,10 +211,10 @@ def _measures() -> str:
     intro = (
         "The measures that a [claim](../configuration/evidence.md#claims) can name, by family. "
         "`where` selects rows of the measure's table. Each measure returns a value with an "
-        f"interval over seeds, at a level of {percent(LEVEL)} or the higher one of a "
-        "[look](estimators.md#looks) (measures of learned spaces: over groups of tasks, such as "
-        "those of one data set); [Estimators](estimators.md) says how intervals are made, "
-        "and how often they cover the truth. [Common options]"
+        f"interval over seeds, at a level of {percent(LEVEL)}, or a higher one where claims are "
+        "tested at several [numbers of seeds](estimators.md#looks) (measures of learned spaces: "
+        "over groups of tasks, such as those of one data set); [Estimators](estimators.md) says how "
+        "intervals are made, and how often they cover the truth. [Common options]"
         "(../configuration/evidence.md#common-options) explains the options that measures have in "
         "common. Source: `hypertransfer.claims`."
     )

@@ -27,7 +27,9 @@ RULE = (
     "[Claims](../reference/claims.md) explains the kinds and the column *registered*, and "
     "[how sure verdicts are](../reference/claims.md#certainty): *p* is the p value of a verdict, "
     "in brackets after Holm, *power* the probability to hold if the paper's value is true, and "
-    "*needs* the number of {units} that decides a claim if values stay. "
+    "*needs* the number of {units} that decides a claim if values stay. None is known if an end "
+    "that could decide is open, or if the part of the interval that more {units} do not narrow, "
+    "such as a step of the grid, reaches over the bar. "
     "[Words](../concepts.md#words) explains the terms and symbols; the study's report says why "
     "each verdict fell as it did."
 )
@@ -82,13 +84,19 @@ def _claims_table(claims: pd.DataFrame, kind: str) -> str:
             numerals(typeset(claim["sentence"])),
             numerals(claim["bar"]),
             numerals(value_text(claim)),
-            f"{claim['units']:.0f} {claim['over']}",
+            _units(claim),
             claim["registered"],
             numerals(verdict_text(claim)),
         )
         for claim in claims[claims["kind"] == kind].to_dict("records")
     ]
     return table(("claim", "bar", "here (interval)", "over", "registered", "verdict"), rows)
+
+
+def _units(claim: Mapping[str, Any]) -> str:
+    """What the interval of a row of the table of claims is over, such as `8 seeds`."""
+    number, noun = int(claim["units"]), claim["over"]
+    return f"{number} {noun.removesuffix('s') if number == 1 else noun}"
 
 
 def provenance(
@@ -116,7 +124,7 @@ def verdict_text(claim: Mapping[str, Any]) -> str:
     """The verdict of a row of the table of claims, bold where one was reached, with its p value.
 
     An undecided claim has the cause, if that is its control or too few seeds, and the number of
-    seeds that would decide the claim, or that no number does.
+    seeds that would decide the claim, or that no such number is known.
     """
     verdict, certainty = claim["verdict"], certainty_text(claim)
     if verdict != UNDECIDED:
@@ -125,7 +133,7 @@ def verdict_text(claim: Mapping[str, Any]) -> str:
     if needed:
         needed = f"needs {needed}"
     elif not claim["cause"]:
-        needed = f"more {claim['over']} alone do not decide it"
+        needed = f"no number of {claim['over']} is known to decide it"
     about = filter(None, (claim["cause"], needed, certainty))
     return f"{verdict} ({'; '.join(about)})"
 
