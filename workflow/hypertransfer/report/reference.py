@@ -213,8 +213,8 @@ def _measures() -> str:
         "`where` selects rows of the measure's table. Each measure returns a value with an "
         f"interval over seeds, at a level of {percent(LEVEL)}, or a higher one where claims are "
         "tested at several [numbers of seeds](estimators.md#looks) (measures of learned spaces: "
-        "over groups of tasks, such as those of one data set); [Estimators](estimators.md) says how "
-        "intervals are made, and how often they cover the truth. [Common options]"
+        "over groups of tasks, such as those of one data set); [Estimators](estimators.md) says "
+        "how intervals are made, and how often they cover the truth. [Common options]"
         "(../configuration/evidence.md#common-options) explains the options that measures have in "
         "common. Source: `hypertransfer.claims`."
     )
