@@ -45,6 +45,7 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
         "kind": "paper",
         "registered": "early",
         "over": "seeds",
+        "units": 3,
         "bar": "≤ 1 octave",
         "bar_min": None,
         "bar_max": 1.0,
