@@ -80,8 +80,8 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
     pages = dict(write_docs.result_pages())
     assert set(pages) == {"scorecards/moe_mup.md", "speed.md"}
     card = pages["scorecards/moe_mup.md"]
-    verdict = "**holds**, p 0.004 (0.008)"
-    assert f"| The rate stays. | ≤ 1 octave | 0.50 (0.25 … 0.75) | 3 seeds | early | {verdict} |" in card
+    interval, verdict = "0.50 (0.25 … 0.75) | 3 seeds", "**holds**, p 0.004 (0.008)"
+    assert f"| The rate stays. | ≤ 1 octave | {interval} | early | {verdict} |" in card
     assert "| commits | 0123456789ab |" in card
     assert "| runs | 1 |" in card
     assert "| a step | 1 | 2 | 0.5 | 1 | met | s |" in pages["speed.md"]
