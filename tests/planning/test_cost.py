@@ -12,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.peak_memory import PEAK
 from tests.workflow.project import STUDY
 
 from hypertransfer.catalogue import complete
@@ -152,16 +153,17 @@ def test_probes_cost_what_their_settings_say():
     assert products(probe="gauss_newton") > products(probe="preconditioned") == 10
 
 
-MEMORY = """
-import json, resource, sys
+MEMORY = f"""
+{PEAK}
+import json, sys
 from hypertransfer.execution import train_cell
 from hypertransfer.planning import keys
 from hypertransfer.catalogue import complete
 from hypertransfer.storage.run_store import Store
 run = complete.run_spec(json.loads(sys.argv[1]))
-work = [train_cell.CellRun(keys.run_key(run), {}, run)]
+work = [train_cell.CellRun(keys.run_key(run), {{}}, run)]
 train_cell.train_cell("g", work, Store(sys.argv[2]), "cpu", 5)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print(peak())
 """
 
 
