@@ -309,7 +309,7 @@ ONE = {
     ),
     "unknown scale": (
         "  smoke:", "  smok:", "  smoke:", "scales.smok",
-        ["unknown scale; known: smoke, desk, paper"],
+        ["unknown scale; known: smoke, desk, overnight, paper"],
     ),
     "a value of which no job can have a digest": (
         "caption: Sharpness.\n    where: {grid: sweep}",
