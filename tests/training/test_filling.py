@@ -1,4 +1,4 @@
-"""Memory that nobody wrote: the library reads none, so that it need not be filled with NaN first."""
+"""Memory that nobody wrote: the library reads none, so that torch need not fill it with NaN."""
 
 import pytest
 import torch
@@ -27,7 +27,8 @@ WITH = {
     },
     "linear": {"loss": "mse", "data": "gaussian_regression", "shape": {"width": 8, "depth": 1}},
     "gpt": DECODER,
-    "llama": DECODER | {"model": {"name": "llama", "experts": 4, "top_k": 2, "attention": "latent"}},
+    "llama": DECODER
+    | {"model": {"name": "llama", "experts": 4, "top_k": 2, "attention": "latent"}},
 }
 PROBED = [
     ("hessian", {}),
@@ -93,5 +94,7 @@ def test_no_probe_reads_memory_that_nobody_wrote(filled, probe, settings):
 
 
 def test_parts_of_the_user_get_nan_where_they_read_memory_that_nobody_wrote(synthetic):
-    synthetic_run(model="synthetic_parts:Watching", optimizer="sgd", shape={"width": 12, "depth": 1})
+    synthetic_run(
+        model="synthetic_parts:Watching", optimizer="sgd", shape={"width": 12, "depth": 1}
+    )
     assert deterministic.fill_uninitialized_memory
