@@ -14,8 +14,8 @@ from hypertransfer.catalogue import module_source, versions
 from hypertransfer.catalogue.cards import figures
 from hypertransfer.claims.registration import Entry, Registration, claim_digest
 from hypertransfer.planning import cost, job_digest, report_template
-from hypertransfer.planning.load import IndexPlan
 from hypertransfer.planning.kept_weights import divided, kept_weights
+from hypertransfer.planning.load import IndexPlan
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.studies.study import Study
 
@@ -386,8 +386,9 @@ def test_steps_are_kept_for_probes_of_every_grid_and_every_study():
 
 
 def wide(values, *, written=()):
-    """Two more widths, of which the larger has large weights beside its time of training."""
+    """A small and a large width; the large one has large weights beside its time of training."""
     sweep = values["grids"]["sweep"]
+    sweep["base"]["batch_size"] = 8
     sweep["axes"]["shape.width"] = [4, 1024]
     if written:
         sweep["base"]["checkpoints"] = list(written)

@@ -88,6 +88,6 @@ def remove_if_read(run: str, readers: Readers, store: Store) -> None:
             if acquired:
                 for key in held.values():
                     remove_entry(store, "weights", key)
-                log.info("removed the weights of %s at steps %s: all probes are in", run, [*held])
+                log.info("removed the weights of %s at %s: every probe has read them", run, [*held])
     except (StoreError, OSError) as error:
         log.warning("the weights of %s at steps %s are not removed: %s", run, [*held], error)
