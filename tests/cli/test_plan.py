@@ -7,7 +7,7 @@ import re
 
 from tests.support.adaptive import adaptive_study
 from tests.support.looks import look_study
-from tests.support.project import Project, output_of
+from tests.support.project import Project, changed, output_of
 
 from hypertransfer.cli import main
 
@@ -41,6 +41,27 @@ def test_the_next_look_is_said_with_its_bounds_and_the_last_one_with_its_reasons
     text = output_of(capsys, "plan")
     assert "mine: next is look 2 of 2, at 4 seeds" in text
     assert "  wider-is-better  3 seeds, no more  it holds" in text
+
+
+def test_the_disk_space_of_the_scale_is_said(tmp_path, monkeypatch, capsys):
+    """Weights that pass through count until the results of their probes are there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    project = Project(tmp_path, tmp_path / "store")
+    said = re.compile(r"disk: these runs and probes take about ([\d.]+ kB)(, and .*)?\n")
+    small = said.search(output_of(capsys, "plan"))
+    assert small.groups() == ("147.6 kB", None)  # 4 runs, 2 probes, and 2 × 2 × 308 weights or so
+    study = changed("base/shape", {"width": 1024, "depth": 1})
+    study["grids"]["sweep"]["axes"] = {"lr": [0.1, 0.2], "seed": [0, 1]}
+    project.write(study)
+    large = said.search(output_of(capsys, "plan"))
+    assert large[2].startswith(", and up to 35.")
+    assert large[2].endswith(" MB more while 2 jobs run at a time")
+    project.fill()
+    done = said.search(output_of(capsys, "plan"))
+    assert done.groups() == (large[1], None)
+    project.write({**look_study(), "study": "mine"})
+    assert "disk: these runs and probes take at most about" in output_of(capsys, "plan")
 
 
 def test_a_damaged_entry_or_look_does_not_stop_the_plan(tmp_path, monkeypatch, capsys):

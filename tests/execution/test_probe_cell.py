@@ -14,7 +14,7 @@ from tests.support.interrupted import STEPS
 from tests.support.training_cells import table_of
 
 from hypertransfer.catalogue import complete
-from hypertransfer.execution import probe_cell, train_cell
+from hypertransfer.execution import probe_cell, stored_weights, train_cell
 from hypertransfer.execution.errors import NotReproduced
 from hypertransfer.execution.probe_cell import CellProbe
 from hypertransfer.execution.train_cell import CellRun
@@ -87,9 +87,9 @@ def test_weights_that_were_not_kept_are_trained_again_bit_equal(tmp_path, caplog
 
     trained(fresh, run(keep=[0, 3, 5, 6]))
     assert late.equals(probed(fresh, probe(run(keep=[0, 3, 5, 6]), [0, 3, 6])))
-    kept = probe_cell._checkpoints(fresh.get("runs", run().key))
+    kept = stored_weights.read(fresh.get("runs", run().key))
     for step in (3, 5):
-        found = probe_cell._checkpoints(store.get("weights", keys.weights_key(run().key, step)))
+        found = stored_weights.read(store.get("weights", keys.weights_key(run().key, step)))
         assert found[step].keys() == kept[step].keys()
         assert all(torch.equal(found[step][name], kept[step][name]) for name in kept[step])
 

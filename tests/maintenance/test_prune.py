@@ -98,6 +98,18 @@ def test_weights_of_probed_steps_stay_and_others_go(project, capsys):
     assert stored(project.store) == {("weights", keys.weights_key(run, step)) for step in (0, 4)}
 
 
+def test_weights_go_once_every_probe_has_read_them(project, capsys):
+    (job,) = project.plan().probe_jobs
+    runs = dict(zip(job.probe_keys, (run["key"] for run in job.parts["runs"]), strict=True))
+    (done, run), (_, unread) = runs.items()
+    for one in (run, unread):
+        project.store.put("weights", keys.weights_key(one, 4), {"run": one, "step": 4}, {})
+    project.store.put("probes", done, {"run": run}, {})
+    text = output_of(capsys, "prune", "--yes", "--older-than", "0")
+    assert "mine   weights that no missing probe reads" in text
+    assert stored(project.store) == {("weights", keys.weights_key(unread, 4)), ("probes", done)}
+
+
 def test_other_code_is_told_from_other_studies(project, capsys):
     run = project.plan().runs["sweep"][0].key
     project.store.put("runs", f"{run[:24]}-{1:016x}", {}, {})
@@ -108,7 +120,7 @@ def test_other_code_is_told_from_other_studies(project, capsys):
     text = output_of(capsys, "prune", "--older-than", "0")
     assert "mine   made by other code, data or table" in text
     assert "mine   a probe of other code or settings" in text
-    assert "mine   weights of other code or settings" in text
+    assert "mine   weights that no missing probe reads" in text
     assert text.count("–      no study asks for it") == 2
 
 

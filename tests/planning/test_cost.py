@@ -23,6 +23,7 @@ from hypertransfer.planning import cost, load, status
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.document import ConfigError
 from hypertransfer.studies.study import load_rates
+from hypertransfer.training import build, loop
 
 SEEDED = settings(derandomize=True, deadline=None)
 ROOT = Path(__file__).resolve().parents[2]
@@ -204,6 +205,40 @@ def test_a_run_needs_the_memory_that_is_estimated(tmp_path, changes):
     run = complete.run_spec(spec)
     needed, estimate = int(done.stdout), cost.train_bytes(run, len(run.checkpoints))
     assert estimate / 3 < needed < 1.3 * estimate
+
+
+KEPT = {
+    "model": "residual_mlp",
+    "data": {"name": "digits", "train": 64, "test": 32},
+    "base": {"width": 4, "depth": 1},
+    "shape": {"width": 64, "depth": 3},
+    "parameterisation": "mup",
+    "optimizer": "sgd",
+    "lr": 0.01,
+    "batch_size": 16,
+    "steps": 2,
+    "log_every": 1,
+    "seed": 0,
+    "checkpoints": [0, 2],
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"optimizer": "adam"},
+        {"optimizer": "signum"},
+        {"model": "conv", "data": {"name": "fashion_mnist_subset", "train": 64, "test": 32}},
+        {"model": {"name": "vit", "heads": 1}, "shape": {"width": 64, "depth": 4}},
+    ],
+    ids=["mlp", "with preconditioner", "with other moments", "conv", "with attention"],
+)
+def test_weights_take_the_bytes_that_are_estimated(changes):
+    spec = complete.run_spec({**KEPT, **changes})
+    kept = loop.train(spec, build.table(spec)).checkpoints
+    size = sum(tensor.nbytes for tensors in kept.values() for tensor in tensors.values())
+    assert cost.weights_bytes(spec, [0, 2]) == pytest.approx(size, rel=0.05)
 
 
 @SEEDED

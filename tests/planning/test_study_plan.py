@@ -13,9 +13,9 @@ import pytest
 from hypertransfer.catalogue import module_source, versions
 from hypertransfer.catalogue.cards import figures
 from hypertransfer.claims.registration import Entry, Registration, claim_digest
-from hypertransfer.planning import job_digest, report_template
+from hypertransfer.planning import cost, job_digest, report_template
+from hypertransfer.planning.kept_weights import divided, kept_weights
 from hypertransfer.planning.load import IndexPlan
-from hypertransfer.planning.planned_runs import steps_to_keep
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.studies.study import Study
 
@@ -80,10 +80,10 @@ def a_notebook(tmp_path, monkeypatch):
     return path
 
 
-def planned(edit=lambda values: None, *, scale="desk", minutes=3.0, keep=None):
+def planned(edit=lambda values: None, *, scale="desk", minutes=3.0, weights=None):
     values = copy.deepcopy(VALUES)
     edit(values)
-    return StudyPlan(Study.parse(values, scale), minutes, keep=keep)
+    return StudyPlan(Study.parse(values, scale), minutes, weights=weights)
 
 
 def test_a_registration_renames_the_verdicts_alone():
@@ -372,16 +372,96 @@ def test_steps_are_kept_for_probes_of_every_grid_and_every_study():
         values["grids"]["again"] = again
 
     both = planned(another_grid)
-    assert {tuple(kept) for job in both.train_jobs for kept in job.keep.values()} == {(0, 70, 100)}
+    assert {tuple(kept) for job in both.train_jobs for kept in job.weights.keep.values()} == {
+        (0, 70, 100)
+    }
     one, other = planned(), planned(steps_of_probe(30))
-    kept = steps_to_keep(
-        run for plan in (one, other) for runs in plan.runs.values() for run in runs
-    )
-    together = planned(keep=lambda: kept)
-    assert {tuple(k) for job in together.train_jobs for k in job.keep.values()} == {(0, 30, 100)}
+    together = planned(weights=lambda: kept_weights([one, other]))
+    assert {tuple(k) for job in together.train_jobs for k in job.weights.keep.values()} == {
+        (0, 30, 100)
+    }
     assert [job.digest for job in together.jobs] == [job.digest for job in one.jobs]
     more = [max(job.bytes for job in plan.train_jobs) for plan in (together, one)]
     assert more[0] > more[1]
+
+
+def wide(values, *, written=()):
+    """A small and a large width; the large one has large weights beside its time of training."""
+    sweep = values["grids"]["sweep"]
+    sweep["base"]["batch_size"] = 8
+    sweep["axes"]["shape.width"] = [4, 1024]
+    if written:
+        sweep["base"]["checkpoints"] = list(written)
+
+
+def large(study):
+    """The keys of the large runs that a probe of the study reads."""
+    runs = [run for runs in study.runs.values() for run in runs if run.run.spec.checkpoints]
+    return {run.key for run in runs if run.run.spec.shape.width == 1024}
+
+
+def test_large_weights_that_only_probes_read_pass_through_the_store():
+    study = planned(wide)
+    assert large(study)
+    read = dict.fromkeys(large(study), (0, 100))
+    probes = {}
+    for job in study.probe_jobs:
+        for key, run in zip(job.probe_keys, job.parts["runs"], strict=True):
+            probes.setdefault(run["key"], {})[key] = [0, 100]
+    for job in (*study.train_jobs, *study.probe_jobs):
+        own = set(keys_of(job))
+        assert job.weights.passing == {key: probes[key] for key in own & large(study)}
+        assert not large(study) & set(job.weights.keep)
+        assert set(job.weights.keep) == own & (set(probes) - large(study))
+    assert {key: tuple(sorted(study.weights.passing_steps(key))) for key in read} == read
+
+
+def test_checkpoints_of_the_config_stay_however_large():
+    study = planned(lambda values: wide(values, written=[0, 7]))
+    for key in large(study):
+        assert study.weights.keep[key] == [0, 7]
+        assert study.weights.passing_steps(key) == {100}
+    assert run_keys(study) == run_keys(planned(wide))
+
+
+def test_readers_of_every_study_are_known_and_rename_nothing():
+    def further(values):
+        wide(values)
+        sweep = values["grids"]["sweep"]
+        again = {**sweep["probes"]["sharpness"], "checkpoints": [50, 100]}
+        values["grids"]["again"] = {**sweep, "probes": {"late": again}}
+
+    alone, both = planned(wide), kept_weights([planned(wide), planned(further)])
+    together = planned(wide, weights=lambda: both)
+    for key in large(alone):
+        assert sorted(map(tuple, both.passing[key].values())) == [(0, 100), (50, 100)]
+        assert set(alone.weights.passing[key]) < set(both.passing[key])
+    assert [job.digest for job in together.jobs] == [job.digest for job in alone.jobs]
+    bounds = [max(job.bytes for job in plan.train_jobs) for plan in (together, alone)]
+    assert bounds[0] > bounds[1]
+
+
+def test_weights_stay_where_the_training_takes_long():
+    (run, *_) = [run for run in planned(wide).runs["sweep"] if run.key in large(planned(wide))]
+    size = cost.weights_bytes(run.run.spec, run.run.spec.checkpoints)
+    assert size > cost.FEW_BYTES
+    for factor, keeps in ((1.01, True), (0.99, False)):
+        keep, heavy = divided([dataclasses.replace(run, seconds=factor * size / cost.KEPT_BYTES)])
+        assert (set(keep), set(heavy)) == (({run.key}, set()) if keeps else (set(), {run.key}))
+
+
+def test_the_weights_that_a_job_writes_and_does_not_keep_are_bounded(monkeypatch):
+    study = planned(wide)
+    most = max(
+        sum(r.passing for r in study.runs["sweep"] if r.key in keys_of(j)) for j in study.train_jobs
+    )
+    (one,) = {run.passing for run in study.runs["sweep"] if run.passing}
+    assert most > 2 * one
+    monkeypatch.setattr(cost, "PASSING_BYTES", 1.5 * one)
+    study = planned(wide)
+    for job in study.train_jobs:
+        own = keys_of(job)
+        assert sum(run.passing for run in study.runs["sweep"] if run.key in own) <= 2 * one
 
 
 def test_the_limits_of_a_probe_have_room_for_training_its_runs_again():

@@ -92,6 +92,12 @@ def minutes(wildcards, attempt):
     return int(10 + 4 * planned(wildcards).most_seconds / 60) * attempt
 
 
+def probe_priority(wildcards):
+    """The priority of a probe job; above all others if large weights are removed after the job."""
+    job = planned(wildcards)
+    return (3 * 10**6 if job.weights.passing else 0) + job.seconds
+
+
 def gpus():
     """GPUs that a job requests to train or probe; `auto` uses a GPU if there is one, unrequested."""
     return int(config["device"].startswith("cuda"))

@@ -8,7 +8,7 @@ rule probe_cell:
         "results/{study}/made/probes/{cell}/{digest}.parquet",
     log:
         "logs/{study}/probes/{cell}/{digest}.log",
-    priority: lambda wildcards: planned(wildcards).seconds
+    priority: probe_priority
     conda:
         "../../envs/hypertransfer.yaml"
     threads: 1
@@ -19,6 +19,7 @@ rule probe_cell:
     params:
         made_from=lambda wildcards: planned(wildcards).made_from,
         keep=lambda wildcards: planned(wildcards).kept_steps,
+        passing=lambda wildcards: planned(wildcards).passing_steps,
         store=config["store"],
         device=config["device"],
     message:

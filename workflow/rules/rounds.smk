@@ -65,6 +65,7 @@ rule train_allocated:
     params:
         made_from=lambda wildcards: planned(wildcards).made_from,
         keep=lambda wildcards: planned(wildcards).kept_steps,
+        passing=lambda wildcards: planned(wildcards).passing_steps,
         store=config["store"],
         device=config["device"],
         save_minutes=config["save_minutes"],
@@ -81,7 +82,7 @@ rule probe_allocated:
         "results/{study}/made/allocated_probes/{cell}/{digest}.parquet",
     log:
         "logs/{study}/allocated_probes/{cell}/{digest}.log",
-    priority: lambda wildcards: planned(wildcards).seconds
+    priority: probe_priority
     conda:
         "../../envs/hypertransfer.yaml"
     threads: 1
@@ -92,6 +93,7 @@ rule probe_allocated:
     params:
         made_from=lambda wildcards: planned(wildcards).made_from,
         keep=lambda wildcards: planned(wildcards).kept_steps,
+        passing=lambda wildcards: planned(wildcards).passing_steps,
         store=config["store"],
         device=config["device"],
     message:

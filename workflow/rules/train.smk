@@ -18,6 +18,7 @@ rule train_cell:
     params:
         made_from=lambda wildcards: planned(wildcards).made_from,
         keep=lambda wildcards: planned(wildcards).kept_steps,
+        passing=lambda wildcards: planned(wildcards).passing_steps,
         store=config["store"],
         device=config["device"],
         save_minutes=config["save_minutes"],

@@ -14,7 +14,9 @@ with job.running("probe_allocated", snakemake) as parts:
         table = probe_cell.measure_cell(
             parts["grid"],
             parts["probe"],
-            probe_cell.probes_of_job(parts, json.loads(snakemake.params.keep)),
+            probe_cell.probes_of_job(
+                parts, json.loads(snakemake.params.keep), json.loads(snakemake.params.passing)
+            ),
             Store(snakemake.params.store),
             snakemake.params.device,
         )

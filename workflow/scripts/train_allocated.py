@@ -13,7 +13,9 @@ with job.running("train_allocated", snakemake) as parts:
 
         table = train_cell.train_cell(
             parts["grid"],
-            train_cell.runs_of_job(parts, json.loads(snakemake.params.keep)),
+            train_cell.runs_of_job(
+                parts, json.loads(snakemake.params.keep), json.loads(snakemake.params.passing)
+            ),
             Store(snakemake.params.store),
             snakemake.params.device,
             snakemake.params.save_minutes,

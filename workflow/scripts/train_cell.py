@@ -9,7 +9,9 @@ from hypertransfer.storage.run_store import Store
 with job.running("train_cell", snakemake) as parts:
     table = train_cell.train_cell(
         parts["grid"],
-        train_cell.runs_of_job(parts, json.loads(snakemake.params.keep)),
+        train_cell.runs_of_job(
+            parts, json.loads(snakemake.params.keep), json.loads(snakemake.params.passing)
+        ),
         Store(snakemake.params.store),
         snakemake.params.device,
         snakemake.params.save_minutes,

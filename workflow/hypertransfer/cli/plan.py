@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.filesize import decimal
+
 from hypertransfer.cli.main import command_function
 from hypertransfer.cli.text import aligned
 from hypertransfer.maintenance import calibration
-from hypertransfer.planning import load, status
+from hypertransfer.planning import disk, load, status
 from hypertransfer.planning.look_status import ClaimStatus
 from hypertransfer.report.duration import duration
 from hypertransfer.storage.run_store import Store
@@ -74,6 +76,7 @@ def print_plan(config: dict[str, Any], studies: Path, origins: Origins | None = 
     print_rounds(surveys)
     print_looks(surveys)
     print_missing(surveys, sum(row.seconds for row in rows))
+    print_disk(surveys, rows)
     print_estimate_errors(surveys)
 
 
@@ -152,6 +155,18 @@ def print_missing(surveys: Sequence[status.Survey], seconds: float) -> None:
         print(f"\nnothing to train or probe{' before the next look' if later else ''}")
     if later:
         print(f"looks may add runs and probes of at most {duration(later)} on one core")
+
+
+def print_disk(surveys: Sequence[status.Survey], rows: Sequence[status.GridStatus]) -> None:
+    """Print about how much disk space the runs and probes take in the store."""
+    cores = os.cpu_count() or 1
+    found = disk.disk(surveys, rows, cores)
+    more = ""
+    if found.passing:
+        more = f", and up to {decimal(round(found.passing))} more while {cores} jobs run at a time"
+    open_end = any(survey.rounds or survey.look for survey in surveys)
+    most = "at most " if open_end else ""
+    print(f"disk: these runs and probes take {most}about {decimal(round(found.kept))}{more}")
 
 
 def print_estimate_errors(surveys: Sequence[status.Survey]) -> None:

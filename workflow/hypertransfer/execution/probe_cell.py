@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 
-from hypertransfer.execution import torch_compiler
-from hypertransfer.execution.errors import AGAIN, NotReproduced, StalePlan, noted
+from hypertransfer.execution import second_training, stored_weights, torch_compiler
+from hypertransfer.execution.errors import AGAIN, StalePlan, noted
 from hypertransfer.execution.provenance import provenance
+from hypertransfer.execution.stored_weights import CHECKPOINTS, Checkpoints, Made, Readers
 from hypertransfer.execution.train_cell import (
-    CHECKPOINTS,
-    HISTORY,
     SAVE_SECONDS,
     CellRun,
-    Checkpoints,
-    Made,
-    entry_of,
-    history_table,
     log,
     parquet_of_entry,
     runs_of_job,
-    train_run,
+    trained_entry,
 )
 from hypertransfer.planning import keys
 from hypertransfer.probes import checkpoint
@@ -37,7 +29,6 @@ from hypertransfer.storage.produce import produce
 from hypertransfer.storage.run_store import DamagedEntry, Entry, Store
 from hypertransfer.training import build
 from hypertransfer.training.interruption import signals
-from hypertransfer.training.state import by_step, joined
 
 PROBE = "probe.parquet"
 
@@ -79,6 +70,8 @@ def measure_cell(
         return parquet_of_entry(entry, PROBE, schemas.probe_schema(item.settings["probe"]))
 
     found = produce(store, "probes", {w.key: w for w in work}, make, read, log.warning)
+    for item in work:
+        stored_weights.remove_if_read(item.run.key, item.run.readers, store)
     tables = []
     for item in work:
         rows = found[item.key]
@@ -93,7 +86,7 @@ def measure_cell(
 def _measure(item: CellProbe, store: Store, device: torch.device) -> Made:
     spec = item.run.spec
     torch_compiler.leave_out(spec)
-    weights = _weights(item, store, device)
+    weights, difference = _weights(item, store, device)
     schema = schemas.probe_schema(item.settings["probe"])
     rows = checkpoint.measure(spec, build.table(spec), weights, item.settings, device, log)
     record = {
@@ -103,28 +96,32 @@ def _measure(item: CellProbe, store: Store, device: torch.device) -> Made:
         "provenance": provenance(device),
         "seconds": math.fsum(rows["seconds"]),
     }
+    if difference:  # of the training that gave these weights from the run in the store
+        record["difference"] = difference
     return record, {PROBE: parquet.to_bytes(parquet.columns(rows, schema))}
 
 
-def _weights(probe: CellProbe, store: Store, device: torch.device) -> Checkpoints:
+def _weights(probe: CellProbe, store: Store, device: torch.device) -> tuple[Checkpoints, float]:
     """The weights of a run by step, at the steps of the probe that the run reached.
 
-    A run is trained again if it is missing or damaged, or if it did not keep its weights at some of
-    the steps. In the latter case, only the lacking weights are added to the store.
+    A run is trained again if it is missing or damaged, or if the store lacks its weights at some of
+    the steps. In the latter case, only the lacking weights are added to the store. Also returned is
+    how far that training differs from the run (see `_further_weights`).
     """
     run, asked = probe.run, probe.settings["checkpoints"]
 
     def make(key: str, run: CellRun) -> Made:
         with signals() as request:
-            result = train_run(run, device, store, SAVE_SECONDS, request)
-        return entry_of(run, result, device)
+            return trained_entry(run, device, store, SAVE_SECONDS, request)
 
     def read(entry: Entry, run: CellRun) -> tuple[Checkpoints, list[int], Entry]:
-        steps = {*run.spec.checkpoints, *asked} if _lacking(asked, entry) else ()
-        return _checkpoints(entry), _lacking(steps, entry), entry
+        return stored_weights.read(entry), _lacking(asked, entry), entry
 
     kept, steps, entry = produce(store, "runs", {run.key: run}, make, read, log.warning)[run.key]
-    return {**kept, **(_further_weights(run, steps, entry, store, device) if steps else {})}
+    if not steps:
+        return kept, 0.0
+    further, difference = _further_weights(run, steps, entry, store, device)
+    return {**kept, **further}, difference
 
 
 def _lacking(steps: Iterable[int], entry: Entry) -> list[int]:
@@ -141,83 +138,75 @@ def _lacking(steps: Iterable[int], entry: Entry) -> list[int]:
 
 def _further_weights(
     run: CellRun, steps: Sequence[int], entry: Entry, store: Store, device: torch.device
-) -> Checkpoints:
-    """Weights by step that a finished run did not keep, from the store or a second training.
+) -> tuple[Checkpoints, float]:
+    """Weights by step that a finished run did not keep in its entry, from entries of their own.
+
+    If an entry is missing, a second training makes the weights that this probe and all others lack.
+    Also returned is how far the second training differs (see `second_training.weights`); 0 if it
+    is equal or there was none.
 
     Raises:
         NotReproduced: the history of the second training differs from the first.
     """
     trained: Checkpoints = {}
+    difference = 0.0
 
     def make(key: str, step: int) -> Made:
+        nonlocal difference
         if not trained:
-            trained.update(_trained_again(run, steps, entry, store, device))
-        record = {"run": run.key, "step": step, "provenance": provenance(device)}
-        return record, {CHECKPOINTS: save_tensors(joined({step: trained[step]}))}
+            weights, difference = second_training.weights(run, all_steps, entry, store, device)
+            trained.update(weights)
+        about = {"provenance": provenance(device), "difference": difference}
+        return stored_weights.made(run.key, step, trained[step], about)
 
-    def read(entry: Entry, step: int) -> dict[str, torch.Tensor]:
-        weights = _checkpoints(entry)
+    def read(entry: Entry, step: int) -> tuple[dict[str, torch.Tensor], float]:
+        weights = stored_weights.read(entry)
         if step not in weights:
             raise DamagedEntry(f"{entry.key}: {CHECKPOINTS} has no weights at step {step}")
-        return weights[step]
+        return weights[step], _difference(entry)
 
-    wanted = {keys.weights_key(run.key, step): step for step in steps}
     # One process trains for all steps; other processes that need some of the steps wait here.
     with store.locked("runs", run.key, wait=True):
+        all_steps = list(steps)
+        if not all(store.has("weights", keys.weights_key(run.key, step)) for step in steps):
+            unread = stored_weights.steps_to_write(run.readers, store)
+            all_steps = _lacking({*steps, *run.spec.checkpoints, *unread}, entry)
+        wanted = {keys.weights_key(run.key, step): step for step in all_steps}
         found = produce(store, "weights", wanted, make, read, log.warning)
-    return {step: found[key] for key, step in wanted.items()}
+    own = {step: found[key] for key, step in wanted.items() if step in steps}
+    weights = {step: tensors for step, (tensors, _) in own.items()}
+    return weights, max(difference for _, difference in own.values())
 
 
-def _trained_again(
-    run: CellRun, steps: Sequence[int], entry: Entry, store: Store, device: torch.device
-) -> Checkpoints:
-    log.info("training %s again for its weights at steps %s", run.key, list(steps))
-    wanted = replace(run, spec=replace(run.spec, checkpoints=tuple(steps)))
-    place = ("weights", keys.weights_key(run.key, steps[-1]))
-    with signals() as request:
-        result = train_run(wanted, device, store, SAVE_SECONDS, request, place)
-        if set(result.checkpoints) != set(steps):  # resumed from a state for other steps
-            store.drop_state(*place)
-            result = train_run(wanted, device, store, SAVE_SECONDS, request, place)
-    store.drop_state(*place)
-    if not history_table(result).equals(parquet_of_entry(entry, HISTORY, schemas.HISTORY)):
-        made = entry.record["provenance"]
-        here = provenance(device)
-        raise NotReproduced(
-            f"run {run.key} was trained again for its weights at steps {list(steps)}, and its "
-            f"losses differ from those in the store, which {made['device']} computed with torch "
-            f"{made['torch']} (here {here['device']}, torch {here['torch']}). Probe it where it "
-            f"was trained, or remove {entry.path} and the results of the study, and {AGAIN}"
-        )
-    return result.checkpoints
-
-
-def _checkpoints(entry: Entry) -> Checkpoints:
-    """The weights of an entry by step; empty if the run diverged before its first checkpoint.
+def _difference(entry: Entry) -> float:
+    """How far the training of weights differs from that of their run.
 
     Raises:
-        DamagedEntry: the file of the weights cannot be read.
+        DamagedEntry: the record has no such number.
     """
-    if CHECKPOINTS not in entry.files:
-        return {}
-    try:
-        return by_step(load_tensors(entry.read(CHECKPOINTS)))
-    except (SafetensorError, ValueError) as error:
-        text = f"{entry.key}: {CHECKPOINTS} is not as it was written: {error}"
-        raise DamagedEntry(text) from error
+    value = entry.record.get("difference", 0.0)
+    if not isinstance(value, int | float):
+        raise DamagedEntry(f"{entry.key}: its record does not describe weights")
+    return float(value)
 
 
-def probes_of_job(parts: Mapping[str, Any], keep: Mapping[str, Sequence[int]]) -> list[CellProbe]:
+def probes_of_job(
+    parts: Mapping[str, Any],
+    keep: Mapping[str, Sequence[int]],
+    passing: Mapping[str, Readers],
+) -> list[CellProbe]:
     """The probes of a planned job.
 
     Args:
         parts: the parts of the job.
         keep: the steps at which each run keeps its weights, by run key.
+        passing: the probes that read weights with entries of their own, by run key.
 
     Raises:
         StalePlan: the key of a run or of a probe changed after planning.
     """
-    rows = zip(parts["probe_keys"], parts["settings"], runs_of_job(parts, keep), strict=True)
+    runs = runs_of_job(parts, keep, passing)
+    rows = zip(parts["probe_keys"], parts["settings"], runs, strict=True)
     probes = [CellProbe(*row) for row in rows]
     contexts = keys.Contexts()
     for probe in probes:

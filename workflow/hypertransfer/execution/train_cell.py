@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -14,9 +14,10 @@ import torch
 from safetensors.torch import save as save_tensors
 
 from hypertransfer.catalogue import complete
-from hypertransfer.execution import torch_compiler
+from hypertransfer.execution import stored_weights, torch_compiler
 from hypertransfer.execution.errors import AGAIN, StalePlan, noted
 from hypertransfer.execution.provenance import provenance
+from hypertransfer.execution.stored_weights import CHECKPOINTS, Made, Readers
 from hypertransfer.planning import keys
 from hypertransfer.runs.columns import summary_of
 from hypertransfer.runs.spec import RunSpec
@@ -30,18 +31,24 @@ from hypertransfer.training.state import State, StateError, joined
 
 log = logging.getLogger(__name__)
 SAVE_SECONDS = 300.0  # interval between saved states of a run that a probe job trains again
-Checkpoints = dict[int, dict[str, torch.Tensor]]
-Made = tuple[dict, dict[str, bytes]]  # record and files of an entry of the store
-HISTORY, CHECKPOINTS = "history.parquet", "checkpoints.safetensors"
+HISTORY = "history.parquet"
 
 
 @dataclass(frozen=True)
 class CellRun:
-    """A run of a cell, with its key and its point on the grid."""
+    """A run of a cell.
+
+    Attributes:
+        key: the key of the run.
+        point: the point on the grid.
+        spec: the spec, with the checkpoints that the run keeps in its entry.
+        readers: the probes that read weights with entries of their own, and their steps.
+    """
 
     key: str
     point: Mapping[str, Any]
     spec: RunSpec
+    readers: Readers = field(default_factory=dict)
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -67,8 +74,7 @@ def train_cell(
     def make(key: str, item: CellRun) -> Made:
         made.append(key)
         with noted(f"The run that failed is of {grid}: {dict(item.point)}"):
-            result = train_run(item, device, store, 60 * save_minutes, request)
-        return entry_of(item, result, device)
+            return trained_entry(item, device, store, 60 * save_minutes, request)
 
     def read(entry: Entry, item: CellRun) -> tuple[pa.Table, pa.Table]:
         history = parquet_of_entry(entry, HISTORY, schemas.HISTORY)
@@ -160,6 +166,29 @@ def _trained(item: CellRun, device: torch.device, state: State | None, save: Sav
     return train(item.spec, table, device=device, progress=progress, resume=state, save=save)
 
 
+def trained_entry(
+    run: CellRun, device: torch.device, store: Store, save_seconds: float, request: StopRequest
+) -> Made:
+    """Train a run; returns the record and the files of its entry.
+
+    Weights with entries of their own are written before: if the run is in the store, so were they.
+    The caller holds the lock of the run.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    apart = stored_weights.steps_to_write(run.readers, store)
+    steps = tuple(sorted({*run.spec.checkpoints, *apart}))
+    wanted = replace(run, spec=replace(run.spec, checkpoints=steps))
+    result = train_run(wanted, device, store, save_seconds, request)
+    weights = result.checkpoints
+    written = {step: weights[step] for step in sorted(apart) if step in weights}
+    stored_weights.write(run.key, written, store, device)
+    passing = {step for at in run.readers.values() for step in at} - {*run.spec.checkpoints}
+    kept = {step: tensors for step, tensors in weights.items() if step not in passing}
+    return entry_of(run, replace(result, checkpoints=kept), device)
+
+
 def entry_of(item: CellRun, result: Training, device: torch.device) -> Made:
     """The record and the files of a trained run, for its entry in the store."""
     if result.status == "diverged":
@@ -186,12 +215,12 @@ def history_table(result: Training) -> pa.Table:
 def _cell_table(grid: str, work: Sequence[CellRun], found: Mapping[str, tuple]) -> pa.Table:
     table = parquet.points_table(grid, [w.key for w in work], [w.columns for w in work])
     rows = pa.concat_tables([found[w.key][0] for w in work])
-    for field in schemas.SUMMARY:
-        table = table.append_column(field, rows.column(field.name))
-    for field in schemas.HISTORY:
-        lists = [found[w.key][1].column(field.name).to_pylist() for w in work]
-        name = f"history.{field.name}"
-        table = table.append_column(name, [pa.array(lists, pa.list_(field.type))])
+    for column in schemas.SUMMARY:
+        table = table.append_column(column, rows.column(column.name))
+    for column in schemas.HISTORY:
+        lists = [found[w.key][1].column(column.name).to_pylist() for w in work]
+        name = f"history.{column.name}"
+        table = table.append_column(name, [pa.array(lists, pa.list_(column.type))])
     return table
 
 
@@ -206,17 +235,22 @@ def _summary(record: Mapping[str, Any], history: pa.Table) -> dict[str, Any]:
     return values
 
 
-def runs_of_job(parts: Mapping[str, Any], keep: Mapping[str, Sequence[int]]) -> list[CellRun]:
+def runs_of_job(
+    parts: Mapping[str, Any],
+    keep: Mapping[str, Sequence[int]],
+    passing: Mapping[str, Readers],
+) -> list[CellRun]:
     """The runs of a planned job.
 
     Args:
         parts: the parts of the job.
         keep: the steps at which each run keeps its weights, by run key.
+        passing: the probes that read weights with entries of their own, by run key.
 
     Raises:
         StalePlan: the key of a run changed after planning.
     """
-    runs = [_run_of_job(parts["shared"], values, keep) for values in parts["runs"]]
+    runs = [_run_of_job(parts["shared"], values, keep, passing) for values in parts["runs"]]
     contexts = keys.Contexts()
     for run in runs:
         if contexts.key(run.spec) != run.key:
@@ -226,8 +260,11 @@ def runs_of_job(parts: Mapping[str, Any], keep: Mapping[str, Sequence[int]]) -> 
 
 
 def _run_of_job(
-    shared: Mapping[str, Any], values: Mapping[str, Any], keep: Mapping[str, Sequence[int]]
+    shared: Mapping[str, Any],
+    values: Mapping[str, Any],
+    keep: Mapping[str, Sequence[int]],
+    passing: Mapping[str, Readers],
 ) -> CellRun:
-    spec = complete.run_spec({**shared, **values["own"]})
-    kept = replace(spec, checkpoints=tuple(keep.get(values["key"], ())))
-    return CellRun(values["key"], values["point"], kept)
+    spec, key = complete.run_spec({**shared, **values["own"]}), values["key"]
+    kept = replace(spec, checkpoints=tuple(keep.get(key, ())))
+    return CellRun(key, values["point"], kept, passing.get(key, {}))

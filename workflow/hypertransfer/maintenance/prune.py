@@ -1,20 +1,14 @@
 """Find and remove entries, saved states, made files and leftovers to which no study refers.
 
-The search reads no record of an entry that stays. To remove an entry, `remove` takes the lock of
-the entry, moves the entry to the folder `tmp` by one rename, and deletes it there: a reader sees
-the whole entry or none. Folders are opened one below the other without following links, so that no
-path outside the store can be removed.
+The search reads no record of an entry that stays. `remove` takes the lock of an entry before the
+entry is taken out of the store (see `storage.removal`): a reader sees the whole entry or none.
 """
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-import os
 import re
-import shutil
 import socket
-import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -34,7 +28,8 @@ from hypertransfer.maintenance.scan import (
 )
 from hypertransfer.planning.jobs import RESULTS
 from hypertransfer.storage.atomic import open_file
-from hypertransfer.storage.run_store import KEY, KINDS, DamagedEntry, Store, is_running, owner
+from hypertransfer.storage.removal import take_out
+from hypertransfer.storage.run_store import KEY, KINDS, DamagedEntry, Store, is_running
 
 DAY = 86400.0
 DIGEST = re.compile(r"(?:.*-)?[0-9a-f]{12}")
@@ -133,8 +128,11 @@ def _unreferenced(store: Store, references: References, scanned: ScannedPath) ->
     if study and scanned.kind == "runs":
         why = "made by other code, data or table"
     elif study:
-        nouns = {"probes": "a probe", "weights": "weights"}
-        why = f"{nouns[scanned.kind]} of other code or settings"
+        reasons = {
+            "probes": "a probe of other code or settings",
+            "weights": "weights that no missing probe reads",
+        }
+        why = reasons[scanned.kind]
     keep = IN_USE if _is_locked(store, scanned.kind, scanned.key) else ""
     size = size_of(scanned.path)
     return Item(scanned.kind, study, why, scanned.path, size, scanned.key, keep)
@@ -285,40 +283,13 @@ def _removed(store: Store, item: Item) -> str:
             if not acquired:
                 return IN_USE
             if not is_lock:  # `locked` removes a lock file by itself
-                _take_out(store.root, item.path)
+                take_out(store.root, item.path)
     elif item.path.is_relative_to(store.root):
-        _take_out(store.root, item.path)
+        take_out(store.root, item.path)
     else:
         item.path.unlink()
     _tidy(item)
     return ""
-
-
-def _take_out(root: Path, path: Path) -> None:
-    """Move a path into `tmp` by one rename, and delete it there."""
-    name = f"{owner()}{path.name}-{time.time_ns()}"
-    inner = path.parent.relative_to(root).parts
-    with _opened(root, inner) as home, _opened(root, ("tmp",)) as tmp:
-        os.rename(path.name, name, src_dir_fd=home, dst_dir_fd=tmp)
-        if stat.S_ISDIR(os.stat(name, dir_fd=tmp, follow_symlinks=False).st_mode):
-            shutil.rmtree(name, dir_fd=tmp)
-        else:
-            os.unlink(name, dir_fd=tmp)
-
-
-@contextlib.contextmanager
-def _opened(root: Path, inner: tuple[str, ...]) -> Iterator[int]:
-    """The descriptor of a folder below the root, opened without following links."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-    descriptor = os.open(root, flags)
-    try:
-        for name in inner:
-            below = os.open(name, flags | os.O_NOFOLLOW, dir_fd=descriptor)
-            os.close(descriptor)
-            descriptor = below
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _tidy(item: Item) -> None:

@@ -23,7 +23,7 @@ from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.planning.keys import weights_key
 from hypertransfer.planning.load import IndexPlan, load_plan
 from hypertransfer.planning.study_plan import StudyPlan
-from hypertransfer.storage.run_store import KINDS, StoreError
+from hypertransfer.storage.run_store import KINDS, Store, StoreError
 from hypertransfer.studies.document import ConfigError, LocatedProblem
 
 COMMAND = "references"  # hidden command of the command line, called by `read_references` only
@@ -80,7 +80,8 @@ def project_references(config: Mapping[str, Any], directory: Path) -> Iterator[l
     if not names:
         text = "no study file in this folder, so every entry of the store would count as unused"
         raise ConfigError([LocatedProblem(str(directory), None, "(folder)", text)])
-    yield ["store", str(Path(config["store"]).resolve())]
+    store = Store(config["store"])
+    yield ["store", str(store.root.resolve())]
     problems: list[LocatedProblem] = []
     for scale in scales():
         index: list[StudyPlan] = []
@@ -91,7 +92,7 @@ def project_references(config: Mapping[str, Any], directory: Path) -> Iterator[l
                 problems += error.problems
                 continue
             if not problems:
-                yield from _study_references(plan)
+                yield from _study_references(plan, store)
                 index += [plan] if name in config["studies"] else []
         if not problems:
             index.sort(key=lambda plan: config["studies"].index(plan.name))
@@ -101,21 +102,21 @@ def project_references(config: Mapping[str, Any], directory: Path) -> Iterator[l
     yield ["end"]
 
 
-def _study_references(plan: StudyPlan) -> Iterator[list[str]]:
+def _study_references(plan: StudyPlan, store: Store) -> Iterator[list[str]]:
     for runs in plan.runs.values():
         yield from (["runs", run.key, plan.name] for run in runs)
     for job in plan.probe_jobs:
-        yield from _probe_references(plan, job)
+        yield from _probe_references(plan, job, store)
     yield from _search_references(plan)
     yield from (["made", file, plan.name] for file in plan.made)
 
 
-def _probe_references(plan: StudyPlan, job: PlannedJob) -> Iterator[list[str]]:
-    """The probes of a job, and the weights that may be stored apart from runs for their steps."""
+def _probe_references(plan: StudyPlan, job: PlannedJob, store: Store) -> Iterator[list[str]]:
+    """The probes of a job, and the weights stored apart from runs that a missing probe reads."""
     all_settings = job.parts["settings"]
     for key, run, settings in zip(job.probe_keys, job.parts["runs"], all_settings, strict=True):
         yield ["probes", key, plan.name]
-        for step in settings["checkpoints"]:
+        for step in () if store.has("probes", key) else settings["checkpoints"]:
             yield ["weights", weights_key(run["key"], step), plan.name]
 
 

@@ -74,8 +74,8 @@ class AllocatedJobs:
         cell, members = candidates.cell, candidates.members
         pieces = self._pieces(candidates.seconds, candidates.most)
         path = f"{self.folder}/allocated/{cell.path}/{{digest}}.parquet"
-        memory = max(cost.train_bytes(m.run.spec, self.jobs.kept(m)) for m in members)
-        keep = self.jobs.keep_of(members)
+        weights = self.jobs.weights.of(members)
+        memory = max(cost.train_bytes(m.run.spec, weights.count(m.key)) for m in members)
         for piece in range(pieces):
             yield PlannedJob(
                 rule="train_allocated",
@@ -92,7 +92,7 @@ class AllocatedJobs:
                 input={"allocation": allocation.files},
                 seconds=candidates.seconds / pieces,
                 bytes=memory,
-                keep=keep,
+                weights=weights,
             )
 
     def probing(

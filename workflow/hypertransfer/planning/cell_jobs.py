@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import repeat
 from typing import Any
@@ -12,7 +12,7 @@ from hypertransfer.catalogue.options import completed
 from hypertransfer.planning import cost, keys
 from hypertransfer.planning.job_digest import code_of
 from hypertransfer.planning.jobs import PlannedJob
-from hypertransfer.planning.planned_runs import Keep, PlannedRun, parts_of_runs
+from hypertransfer.planning.planned_runs import KeptWeights, PlannedRun, parts_of_runs
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies import adaptive_grids, grid
@@ -27,7 +27,7 @@ class CellJobs:
     Args:
         study: the study.
         runs: the planned runs of each grid.
-        keep: returns the steps at which runs keep their weights, over all studies of the plan.
+        weights: returns the weights that the store holds, over all studies of the plan.
         contexts: computes keys.
         job_minutes: intended duration of a job; a longer cell is divided into several jobs.
         rates: the rates of the cost model.
@@ -37,19 +37,30 @@ class CellJobs:
         self,
         study: Study,
         runs: Mapping[str, Sequence[PlannedRun]],
-        keep: Callable[[], Keep],
+        weights: Callable[[], KeptWeights],
         contexts: keys.Contexts,
         job_minutes: float,
         rates: cost.Rates,
     ) -> None:
         self.study, self.runs, self.contexts = study, runs, contexts
         self.job_minutes, self.rates = job_minutes, rates
-        self._keep = keep
+        self._weights = weights
 
     @cached_property
-    def keep(self) -> Keep:
-        """The steps at which runs keep their weights, by run key."""
-        return self._keep()
+    def weights(self) -> KeptWeights:
+        """The weights that the store holds, over all studies of the plan."""
+        return self._weights()
+
+    def readers(self, keys: Container[str]) -> Iterator[tuple[str, str, list[int]]]:
+        """The probes of some runs: the key of the run, the key of the probe, and its steps."""
+        for name, runs in self.runs.items():
+            section = self.study.grids[name]
+            for planned in runs:
+                if planned.key in keys:
+                    for probe in grid.selecting_probes(section, planned.run.point).values():
+                        settings = probe_settings(probe, planned.run.spec)
+                        key = self.contexts.probe_key(planned.key, settings)
+                        yield planned.key, key, settings["checkpoints"]
 
     @cached_property
     def cells(self) -> list[grid.Cell]:
@@ -88,12 +99,20 @@ class CellJobs:
                 continue  # `RoundJobs` plans these
             # `LookJobs` plans the other seeds.
             members = [planned[id(run)] for run in cell.runs if is_sure(section, run.point)]
-            seconds = [member.seconds for member in members]
-            for runs in cost.shards(members, seconds, self.job_minutes * 60):
+            for runs in self._shards(members):
                 training = self._training(cell, runs, codes["train_cell"])
                 probings = self._probings(cell, runs, training, codes["probe_cell"])
                 jobs.append((training, list(probings)))
         return jobs
+
+    def _shards(self, runs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:
+        """The runs of each job of a cell; a job's time, and its weights on the disk, are bounded.
+
+        Only this grid counts, so that the jobs of a study do not depend on other studies.
+        """
+        seconds = self.job_minutes * 60
+        shares = [max(run.seconds / seconds, run.passing / cost.PASSING_BYTES) for run in runs]
+        return cost.shards(runs, shares, 1.0)
 
     @cached_property
     def _points(self) -> dict[int, Mapping[str, Any]]:
@@ -125,8 +144,8 @@ class CellJobs:
                 "table": f"results/{self.study.name}/made/cells/{cell.path}/{{digest}}.parquet"
             },
             seconds=sum(run.seconds for run in runs),
-            bytes=max(cost.train_bytes(run.run.spec, self.kept(run)) for run in runs),
-            keep=self.keep_of(runs),
+            bytes=max(cost.train_bytes(run.run.spec, self.weights.count(run.key)) for run in runs),
+            weights=self.weights.of(runs),
         )
 
     def _probings(
@@ -156,6 +175,7 @@ class CellJobs:
         # at different steps.
         settings = [probe_settings(probe, spec) for spec in specs]
         probe_keys = map(self.contexts.probe_key, (run.key for run in runs), settings)
+        counts = (self.weights.count(run.key) for run in runs)
         path = f"results/{self.study.name}/made/probes/{cell.path}/{name}/{{digest}}.parquet"
         return PlannedJob(
             rule="probe_cell",
@@ -173,18 +193,10 @@ class CellJobs:
             seconds=sum(map(cost.probe_seconds, specs, settings, repeat(self.rates))),
             retraining_seconds=sum(run.seconds for run in runs),
             bytes=max(  # a job that trains a run again needs the memory of the training as well
-                training.bytes, *map(cost.probe_bytes, specs, settings, map(self.kept, runs))
+                training.bytes, *map(cost.probe_bytes, specs, settings, counts)
             ),
-            keep=self.keep_of(runs),
+            weights=self.weights.of(runs),
         )
-
-    def kept(self, run: PlannedRun) -> int:
-        """The number of steps at which a run keeps its weights."""
-        return len(self.keep.get(run.key, ()))
-
-    def keep_of(self, runs: Sequence[PlannedRun]) -> Keep:
-        """The steps at which some runs keep their weights, by run key."""
-        return {run.key: self.keep[run.key] for run in runs if run.key in self.keep}
 
 
 def probe_settings(probe: grid.Probe, spec: RunSpec) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -113,6 +113,42 @@ def probe_bytes(spec: RunSpec, settings: Mapping[str, Any], kept_steps: int) -> 
     kept = (BASIS + 2 * kept_steps * _kept_of(spec)) * weights
     active = 6 * outputs * settings.get("samples", 256)
     return PROCESS + _data_bytes(spec) + VALUE * (kept + active)
+
+
+KEPT_BYTES = 10e6  # bytes of weights for each second of training that stay in the store
+FEW_BYTES = 2e6  # bytes of weights of a run that stay in any case
+PASSING_BYTES = 500e6  # bytes of weights that the runs of a training job write and do not keep
+RUN_BYTES = 27e3  # disk space of a run without weights: record, history, folders
+PROBE_BYTES = 18e3  # disk space of the result of a probe
+
+
+def weights_bytes(spec: RunSpec, steps: Collection[int]) -> float:
+    """About how many bytes a run's weights at some steps take in the store.
+
+    Those of Adam have its preconditioner beside them, except at step 0.
+    """
+    weights = sum(layer.weights for layer in layers(spec) if not layer.is_product)
+    later = sum(step > 0 for step in steps) if _is_adam(spec) else 0
+    return VALUE * weights * (len(steps) + later)
+
+
+def are_kept(spec: RunSpec, steps: Collection[int], seconds: float) -> bool:
+    """Whether weights that probes read stay in the store after all probes have read them.
+
+    Weights of short trainings of large networks would fill the disk. They do not stay: where a
+    probe is added later, a second training makes them again, in about `seconds`.
+    """
+    return weights_bytes(spec, steps) <= max(FEW_BYTES, KEPT_BYTES * seconds)
+
+
+def passing_bytes(spec: RunSpec, written: Collection[int], seconds: float) -> float:
+    """The bytes of a run's weights that do not stay; `written` are the steps that always stay."""
+    probed = {*spec.checkpoints}.difference(written)
+    return 0.0 if are_kept(spec, probed, seconds) else weights_bytes(spec, probed)
+
+
+def _is_adam(spec: RunSpec) -> bool:
+    return spec.optimizer.name.rpartition(":")[2].lower() in ("adam", "adamw")
 
 
 def _targets(spec: RunSpec) -> int:

@@ -19,12 +19,13 @@ class Layer:
     """The sizes of a linear map.
 
     For a product of activations, as in attention, `weights` is the number of multiplications for
-    each position.
+    each position, and `is_product` is true.
     """
 
     weights: float  # entries of the matrix
     positions: float  # pixels or tokens of a sample, to each of which the map is applied
     outputs: float  # values that the map returns for a sample
+    is_product: bool = False  # of activations, so that no weights are trained
 
 
 def _linear_layer(fan_in: float, fan_out: float) -> Layer:
@@ -81,7 +82,7 @@ def _attention(parts: Mapping[str, Any], n: int, tokens: int) -> Iterator[Layer]
         keys_and_values = decoder_sizes.cached(parts, n)
         width = 2 * n + keys_and_values
         yield Layer(width * n, tokens, tokens * width)
-        yield Layer(2 * tokens * n, tokens, tokens * n)
+        yield Layer(2 * tokens * n, tokens, tokens * n, is_product=True)
         return
     latent, rotary = decoder_sizes.latent(parts, n), decoder_sizes.rotary_size(parts)
     query = n // parts["head_size"] * (parts["head_size"] + rotary)
@@ -89,7 +90,7 @@ def _attention(parts: Mapping[str, Any], n: int, tokens: int) -> Iterator[Layer]
     weights = query_latent * (n + query) if query_latent else n * query
     weights += n * (latent + rotary) + 2 * latent * n + n * n
     yield Layer(weights, tokens, tokens * (query_latent + query + latent + rotary + 3 * n))
-    yield Layer(2 * tokens * query, tokens, tokens * (query + n))
+    yield Layer(2 * tokens * query, tokens, tokens * (query + n), is_product=True)
 
 
 def _feed_forward(parts: Mapping[str, Any], n: int, tokens: int) -> Iterator[Layer]:
@@ -123,7 +124,8 @@ def _vit(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Laye
     yield Layer(channels * patch**2 * n, tokens - 1, (tokens - 1) * n)
     for _ in range(spec.shape.depth // 2):
         yield Layer(3 * n**2, tokens, 3 * tokens * n)
-        yield Layer(2 * tokens * n, tokens, 2 * tokens**2 * spec.model.options["heads"])
+        products = 2 * tokens**2 * spec.model.options["heads"]
+        yield Layer(2 * tokens * n, tokens, products, is_product=True)
         yield Layer(n * inner, tokens, tokens * inner)
         yield Layer(inner * n, tokens, tokens * n)
     yield _linear_layer(n, classes)

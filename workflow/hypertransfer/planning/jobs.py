@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hypertransfer.planning.job_digest import job_digest
+from hypertransfer.planning.planned_runs import KeptWeights
 from hypertransfer.runs.canonical import canonical
 
 RESULTS = Path("results")
@@ -29,9 +30,9 @@ class PlannedJob:
         retraining_seconds: The estimated time to train again the runs that a job probes. A probe
             does so for runs that the store has lost, or without the weights that it needs.
         bytes: The estimated memory; 0 for a job to which default resources apply.
-        keep: The steps after which each run keeps its weights, by run key. Runs without an
-            entry keep no weights. `keep` does not enter the digest: a probe that asks for
-            weights at other steps does not rename the table of the training.
+        weights: The steps after which the job's runs keep their weights, and those after which
+            their weights pass through the store. `weights` does not enter the digest: a probe
+            that asks for weights at other steps does not rename the table of the training.
     """
 
     rule: str
@@ -43,7 +44,7 @@ class PlannedJob:
     seconds: float = 0.0
     retraining_seconds: float = 0.0
     bytes: float = 0.0
-    keep: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    weights: KeptWeights = field(default_factory=KeptWeights)
 
     @cached_property
     def digest(self) -> str:
@@ -81,8 +82,13 @@ class PlannedJob:
 
     @property
     def kept_steps(self) -> str:
-        """`keep` as JSON text, for the parameter `keep` of the rule."""
-        return canonical(self.keep)
+        """`weights.keep` as JSON text, for the parameter `keep` of the rule."""
+        return canonical(self.weights.keep)
+
+    @property
+    def passing_steps(self) -> str:
+        """`weights.passing` as JSON text, for the parameter `passing` of the rule."""
+        return canonical(self.weights.passing)
 
     @property
     def probe_keys(self) -> Sequence[str]:

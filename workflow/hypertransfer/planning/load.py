@@ -12,8 +12,9 @@ from hypertransfer.claims.registration import needs_reason
 from hypertransfer.planning import cost
 from hypertransfer.planning.job_digest import code_of
 from hypertransfer.planning.jobs import RESULTS, PlannedJob
+from hypertransfer.planning.kept_weights import kept_weights
 from hypertransfer.planning.look_status import sure_seconds
-from hypertransfer.planning.planned_runs import Keep, steps_to_keep
+from hypertransfer.planning.planned_runs import KeptWeights
 from hypertransfer.planning.publication import Publication
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.runs.canonical import canonical
@@ -79,10 +80,8 @@ def load(
     plans: dict[str, StudyPlan] = {}
 
     @cache
-    def keep() -> Keep:
-        return steps_to_keep(
-            run for plan in plans.values() for runs in plan.runs.values() for run in runs
-        )
+    def weights() -> KeptWeights:
+        return kept_weights(list(plans.values()))
 
     for index, name in enumerate(config["studies"]):
         if text := unknown(name, directory):
@@ -91,7 +90,7 @@ def load(
             continue
         try:
             plans[name] = load_plan(
-                name, config, config["scale"], directory, plans.__getitem__, keep
+                name, config, config["scale"], directory, plans.__getitem__, weights
             )
         except ConfigError as error:
             problems += error.problems
@@ -200,7 +199,7 @@ def load_plan(
     scale: str,
     directory: Path,
     other_plan: Callable[[str], StudyPlan] | None = None,
-    keep: Callable[[], Keep] | None = None,
+    weights: Callable[[], KeptWeights] | None = None,
 ) -> StudyPlan:
     """The plan of one study at a scale, with cells cut by the calibrated rates.
 
@@ -211,7 +210,7 @@ def load_plan(
         directory: folder of the files of studies.
         other_plan: returns the plan of another study, whose runs a suite takes; by default, the
             file of that study is read.
-        keep: see `StudyPlan`.
+        weights: see `StudyPlan`.
 
     Raises:
         ConfigError: every problem of the study's file, of the file of rates, or of the
@@ -222,5 +221,5 @@ def load_plan(
     read = cache(lambda other: load_plan(other, config, scale, directory))
     registration = load_registration(name, directory)
     return StudyPlan(
-        study, config["job_minutes"], rates, other_plan or read, keep, registration=registration
+        study, config["job_minutes"], rates, other_plan or read, weights, registration=registration
     )

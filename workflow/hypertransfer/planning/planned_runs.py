@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from hypertransfer.planning import cost
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.spec import FIELDS, RunSpec
 from hypertransfer.studies import placed_run
 
 Keep = Mapping[str, Sequence[int]]  # run key → steps after which the run keeps its weights
+Passing = Mapping[str, Mapping[str, Sequence[int]]]  # run key → probe key → steps
 
 
 @dataclass(frozen=True)
@@ -21,18 +23,40 @@ class PlannedRun:
     run: placed_run.Run
     seconds: float
 
+    @property
+    def passing(self) -> float:
+        """The estimated bytes of the weights that the run writes for its grid's probes alone."""
+        return cost.passing_bytes(self.run.spec, self.run.written, self.seconds)
 
-def steps_to_keep(runs: Iterable[PlannedRun]) -> dict[str, list[int]]:
-    """The steps at which weights are kept, by run key.
 
-    A run that belongs to several grids keeps the weights that any of these grids asks for. A run
-    that keeps no weights has no entry.
+@dataclass(frozen=True)
+class KeptWeights:
+    """The steps at which the store holds weights of runs, over all studies of a plan.
+
+    Attributes:
+        keep: the steps at which a run keeps its weights in its own entry.
+        passing: the steps at which each probe reads weights that have entries of their own. These
+            entries are removed once the store has the results of all these probes.
     """
-    steps: dict[str, set[int]] = {}
-    for planned in runs:
-        if planned.run.spec.checkpoints:
-            steps.setdefault(planned.key, set()).update(planned.run.spec.checkpoints)
-    return {key: sorted(kept) for key, kept in steps.items()}
+
+    keep: Keep = field(default_factory=dict)
+    passing: Passing = field(default_factory=dict)
+
+    def of(self, runs: Iterable[PlannedRun]) -> KeptWeights:
+        """The part for some runs."""
+        keys = [planned.key for planned in runs]
+        return KeptWeights(
+            {key: self.keep[key] for key in keys if key in self.keep},
+            {key: self.passing[key] for key in keys if key in self.passing},
+        )
+
+    def passing_steps(self, run: str) -> set[int]:
+        """The steps at which a run's weights have entries of their own."""
+        return {step for steps in self.passing.get(run, {}).values() for step in steps}
+
+    def count(self, run: str) -> int:
+        """The number of steps at which a run's weights are held, in whichever entry."""
+        return len(self.keep.get(run, ())) + len(self.passing_steps(run))
 
 
 def parts_of_runs(

@@ -8,7 +8,7 @@ is missing. A missing file is the only rerun trigger that Snakemake needs.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -20,8 +20,9 @@ from hypertransfer.planning import cost, keys, report_template
 from hypertransfer.planning.cell_jobs import CellJobs
 from hypertransfer.planning.job_digest import MODULES, code_of
 from hypertransfer.planning.jobs import RESULTS, PlannedJob
+from hypertransfer.planning.kept_weights import kept_weights
 from hypertransfer.planning.look_jobs import LookJobs
-from hypertransfer.planning.planned_runs import Keep, PlannedRun, steps_to_keep
+from hypertransfer.planning.planned_runs import KeptWeights, PlannedRun
 from hypertransfer.planning.publication import Publication
 from hypertransfer.planning.round_jobs import RoundJobs
 from hypertransfer.planning.search_jobs import search_jobs
@@ -42,8 +43,8 @@ class StudyPlan:
         job_minutes: intended duration of a training job.
         rates: the rates of the cost model.
         other_plan: returns the plan of another study, whose runs a suite takes.
-        keep: returns the steps at which runs keep their weights, over all studies of the plan; by
-            default, the steps for which this study alone asks.
+        weights: returns the weights that the store holds, over all studies of the plan; by
+            default, those for which this study alone asks.
         registration: when the claims were fixed; by default, no claim is registered.
     """
 
@@ -53,13 +54,13 @@ class StudyPlan:
         job_minutes: float,
         rates: cost.Rates | None = None,
         other_plan: Callable[[str], StudyPlan] | None = None,
-        keep: Callable[[], Keep] | None = None,
+        weights: Callable[[], KeptWeights] | None = None,
         registration: Registration | None = None,
     ) -> None:
         self.registration = registration or Registration(study=study.name)
         self.study, self.name, self.root = study, study.name, RESULTS / study.name
         self.job_minutes, self.rates = job_minutes, rates or cost.Rates()
-        self._other_plan, self._keep = other_plan, keep or self._own_keep
+        self._other_plan, self._weights = other_plan, weights or (lambda: kept_weights([self]))
         self._contexts = keys.Contexts()
 
     # Runs
@@ -77,15 +78,21 @@ class StudyPlan:
             for name, runs in self.study.runs.items()
         }
 
-    def _own_keep(self) -> Keep:
-        return steps_to_keep(run for runs in self.runs.values() for run in runs)
+    def readers(self, keys: Container[str]) -> Iterator[tuple[str, str, list[int]]]:
+        """The probes of some runs: the key of the run, the key of the probe, and its steps."""
+        return self._cell_jobs.readers(keys)
+
+    @property
+    def weights(self) -> KeptWeights:
+        """The weights that the store holds, over all studies of the plan."""
+        return self._cell_jobs.weights
 
     # Jobs
 
     @cached_property
     def _cell_jobs(self) -> CellJobs:
         return CellJobs(
-            self.study, self.runs, self._keep, self._contexts, self.job_minutes, self.rates
+            self.study, self.runs, self._weights, self._contexts, self.job_minutes, self.rates
         )
 
     @cached_property

@@ -357,7 +357,8 @@ def run(
         path = ("probes", name, "checkpoints")
         steps |= set(checkpoints(probe.checkpoints, spec.steps, path))
     kept = tuple(sorted(steps))
-    return Run(point, spec if kept == spec.checkpoints else replace(spec, checkpoints=kept))
+    placed = spec if kept == spec.checkpoints else replace(spec, checkpoints=kept)
+    return Run(point, placed, spec.checkpoints)
 
 
 def checkpoints(written: Any, last: int, path: Path = ("checkpoints",)) -> list[int]:

@@ -12,10 +12,17 @@ from hypertransfer.runs.spec import RunSpec
 
 @dataclass(frozen=True)
 class Run:
-    """A run at a point of a grid: the values of the axes, and the spec at this point."""
+    """A run at a point of a grid.
+
+    Attributes:
+        point: the values of the axes.
+        spec: the spec at this point, with the checkpoints that probes ask for.
+        written: the checkpoints of the spec that the config itself lists, without those of probes.
+    """
 
     point: Mapping[str, Any]
     spec: RunSpec
+    written: tuple[int, ...] = ()
 
 
 def put(values: dict, path: str, value: object) -> None:
