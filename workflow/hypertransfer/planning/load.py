@@ -9,7 +9,7 @@ from typing import Any
 
 from hypertransfer.catalogue import dataset_options
 from hypertransfer.claims.registration import needs_reason
-from hypertransfer.planning import cost
+from hypertransfer.planning import cost, keys
 from hypertransfer.planning.job_digest import code_of
 from hypertransfer.planning.jobs import RESULTS, PlannedJob
 from hypertransfer.planning.look_status import sure_seconds
@@ -77,6 +77,7 @@ def load(
     """
     problems: list[LocatedProblem] = []
     plans: dict[str, StudyPlan] = {}
+    contexts = keys.Contexts()
 
     @cache
     def keep() -> Keep:
@@ -91,7 +92,7 @@ def load(
             continue
         try:
             plans[name] = load_plan(
-                name, config, config["scale"], directory, plans.__getitem__, keep
+                name, config, config["scale"], directory, plans.__getitem__, keep, contexts
             )
         except ConfigError as error:
             problems += error.problems
@@ -201,6 +202,7 @@ def load_plan(
     directory: Path,
     other_plan: Callable[[str], StudyPlan] | None = None,
     keep: Callable[[], Keep] | None = None,
+    contexts: keys.Contexts | None = None,
 ) -> StudyPlan:
     """The plan of one study at a scale, with cells cut by the calibrated rates.
 
@@ -212,6 +214,7 @@ def load_plan(
         other_plan: returns the plan of another study, whose runs a suite takes; by default, the
             file of that study is read.
         keep: see `StudyPlan`.
+        contexts: see `StudyPlan`.
 
     Raises:
         ConfigError: every problem of the study's file, of the file of rates, or of the
@@ -222,5 +225,5 @@ def load_plan(
     read = cache(lambda other: load_plan(other, config, scale, directory))
     registration = load_registration(name, directory)
     return StudyPlan(
-        study, config["job_minutes"], rates, other_plan or read, keep, registration=registration
+        study, config["job_minutes"], rates, other_plan or read, keep, registration, contexts
     )
