@@ -29,7 +29,7 @@ from hypertransfer.runs.spec import Component, RunSpec
 
 
 class OptionChecks:
-    """Checks the options of networks and optimizers; equal components are checked once."""
+    """Checks the options of components; equal components are checked once."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], list[Problem]] = {}
@@ -39,6 +39,14 @@ class OptionChecks:
         place = (kind, part.text)
         if place not in self._known:
             self._known[place] = list(_option_problems(kind, part, cards))
+        return self._known[place]
+
+    def of_data_set(self, data: Component) -> list[Problem]:
+        """Problems of the options of a data set with a card."""
+        place = ("card", data.text)
+        if place not in self._known:
+            found = dataset_options.objections(data.name, data.options)
+            self._known[place] = [problem.below("data") for problem in found]
         return self._known[place]
 
 
@@ -68,8 +76,7 @@ def _component_problems(spec: RunSpec, options: OptionChecks) -> Iterator[Proble
     elif ":" in spec.data.name:
         yield from options.problems("data", spec.data, {})
     else:
-        for problem in dataset_options.objections(spec.data.name, spec.data.options):
-            yield problem.below("data")
+        yield from options.of_data_set(spec.data)
     if ":" in spec.parameterisation:
         yield from _unfound("parameterisation", spec.parameterisation)
     elif spec.parameterisation not in PARAMETERISATIONS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -20,11 +21,12 @@ def roots() -> tuple[Path, ...]:
 
 def find(module: str, where: Iterable[Path] | None = None) -> Path | None:
     """The source file of a module under the roots `where`; None if there is none."""
-    relative = Path(*module.split("."))
+    relative = module.replace(".", os.sep)
     for root in where or roots():
-        for candidate in (root / relative / "__init__.py", root / relative.with_suffix(".py")):
-            if candidate.is_file():
-                return candidate
+        place = f"{root}{os.sep}{relative}"
+        for candidate in (f"{place}{os.sep}__init__.py", f"{place}.py"):
+            if os.path.isfile(candidate):  # noqa: PTH113 - quick, for tens of thousands
+                return Path(candidate)
     return None
 
 

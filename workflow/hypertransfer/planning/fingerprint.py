@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from hypertransfer.catalogue.module_source import PACKAGE, find, is_followed, is_hidden, roots
+from hypertransfer.planning.known_modules import Read, key_of, known_modules
 
 # Modules with tables, and functions that read these tables. The hash of such a module is left out,
 # since the entries that a run uses are part of the run's key (`keys.context`): a new model or
@@ -122,11 +123,18 @@ def data_hashes(module: str, path: Path) -> dict[str, str]:
     }
 
 
+RULES = Path(__file__).read_text(encoding="utf-8")  # by which entries on disk are read
+
+
 @lru_cache(maxsize=4096)
-def _read(path: Path, stamp: tuple[int, int], module: str) -> tuple[str, frozenset[str]]:
+def _read(path: Path, stamp: tuple[int, int], module: str) -> Read:
     source = path.read_text(encoding="utf-8")
-    try:
+
+    def read() -> Read:
         return code_hash(source), frozenset(imports(source, module, path.name == "__init__.py"))
+
+    try:
+        return known_modules(Path.cwd()).read(key_of(RULES, path.name, module, source), read)
     except SyntaxError as error:
         error.filename = str(path)
         raise
@@ -170,4 +178,5 @@ def fingerprint(*entries: str) -> dict[str, str]:
         hashes[module], reached = _read(path, (stat.st_mtime_ns, stat.st_size), module)
         hashes |= data_hashes(module, path)
         waiting += [(name, False) for name in reached]
+    known_modules(Path.cwd()).save()
     return dict(sorted(hashes.items()))

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypertransfer.catalogue import dataset_options
 from hypertransfer.claims.registration import needs_reason
-from hypertransfer.planning import cost
+from hypertransfer.planning import cost, keys
 from hypertransfer.planning.job_digest import code_of
 from hypertransfer.planning.jobs import RESULTS, PlannedJob
 from hypertransfer.planning.kept_weights import kept_weights
@@ -78,6 +78,7 @@ def load(
     """
     problems: list[LocatedProblem] = []
     plans: dict[str, StudyPlan] = {}
+    contexts = keys.Contexts()
 
     @cache
     def weights() -> KeptWeights:
@@ -90,7 +91,7 @@ def load(
             continue
         try:
             plans[name] = load_plan(
-                name, config, config["scale"], directory, plans.__getitem__, weights
+                name, config, config["scale"], directory, plans.__getitem__, weights, contexts
             )
         except ConfigError as error:
             problems += error.problems
@@ -200,6 +201,7 @@ def load_plan(
     directory: Path,
     other_plan: Callable[[str], StudyPlan] | None = None,
     weights: Callable[[], KeptWeights] | None = None,
+    contexts: keys.Contexts | None = None,
 ) -> StudyPlan:
     """The plan of one study at a scale, with cells cut by the calibrated rates.
 
@@ -211,6 +213,7 @@ def load_plan(
         other_plan: returns the plan of another study, whose runs a suite takes; by default, the
             file of that study is read.
         weights: see `StudyPlan`.
+        contexts: see `StudyPlan`.
 
     Raises:
         ConfigError: every problem of the study's file, of the file of rates, or of the
@@ -221,5 +224,5 @@ def load_plan(
     read = cache(lambda other: load_plan(other, config, scale, directory))
     registration = load_registration(name, directory)
     return StudyPlan(
-        study, config["job_minutes"], rates, other_plan or read, weights, registration=registration
+        study, config["job_minutes"], rates, other_plan or read, weights, registration, contexts
     )

@@ -46,6 +46,8 @@ class StudyPlan:
         weights: returns the weights that the store holds, over all studies of the plan; by
             default, those for which this study alone asks.
         registration: when the claims were fixed; by default, no claim is registered.
+        contexts: computes keys; the plans of several studies share it, so that each context is
+            computed only once.
     """
 
     def __init__(
@@ -56,12 +58,13 @@ class StudyPlan:
         other_plan: Callable[[str], StudyPlan] | None = None,
         weights: Callable[[], KeptWeights] | None = None,
         registration: Registration | None = None,
+        contexts: keys.Contexts | None = None,
     ) -> None:
         self.registration = registration or Registration(study=study.name)
         self.study, self.name, self.root = study, study.name, RESULTS / study.name
         self.job_minutes, self.rates = job_minutes, rates or cost.Rates()
         self._other_plan, self._weights = other_plan, weights or (lambda: kept_weights([self]))
-        self._contexts = keys.Contexts()
+        self._contexts = contexts or keys.Contexts()
 
     # Runs
 
@@ -268,7 +271,7 @@ class StudyPlan:
         names |= {f"report{Path(file).suffix}": file for file in self.write_report.files}
         return Publication(self.root, names, self.name)
 
-    @property
+    @cached_property
     def made_by(self) -> list[PlannedJob]:
         """All jobs except the publication, which copies their files."""
         return [
@@ -284,7 +287,7 @@ class StudyPlan:
             self.write_report,
         ]
 
-    @property
+    @cached_property
     def jobs(self) -> list[PlannedJob]:
         """All jobs."""
         return [*self.made_by, self.publication.job]

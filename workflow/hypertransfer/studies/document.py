@@ -14,6 +14,7 @@ import yaml
 from hypertransfer.runs.numbers import is_finite_number, is_number
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.storage.atomic import open_file
+from hypertransfer.studies.yaml_nodes import composed
 
 
 @dataclass(frozen=True)
@@ -186,10 +187,14 @@ def read(path: Path, name: str | None = None) -> Document:
         if len(content) > MOST_BYTES:
             raise ValueError(f"more than {MOST_BYTES} bytes")
         text = content.decode()
-        node = yaml.compose(text, Loader=_Loader)
+        node = composed(text, _Loader)
+        lines: dict[tuple[str, ...], int] = {}
+        problems: list[tuple[tuple[str, ...], str]] = []
+        values = None
         if node:
             _check_size(node)
-        values = yaml.load(text, Loader=_Loader)
+            problems = list(_index(node, (), lines))
+            values = _Loader("").construct_document(node)  # merges keys into nodes: after `_index`
     except RecursionError:
         text = f"nested more than {MOST_LEVELS} levels deep"
         raise ConfigError([LocatedProblem(name, None, "(file)", text)]) from None
@@ -207,8 +212,6 @@ def read(path: Path, name: str | None = None) -> Document:
         raise ConfigError(
             [LocatedProblem(name, None, "(file)", f"cannot be read: {error}")]
         ) from error
-    lines: dict[tuple[str, ...], int] = {}
-    problems = list(_index(node, (), lines)) if node else []
     if problems:
         raise ConfigError(
             LocatedProblem(name, lines.get(path), ".".join(path) or "(top)", text)
@@ -250,7 +253,7 @@ _POINT_FIRST = re.compile(r"[-+]?\.\d[\d_]*([eE][-+]?\d+)?", re.ASCII)
 
 def _misleading(node: yaml.Node) -> str:
     """Why a scalar is refused that YAML 1.1 reads as another value; empty if it is not."""
-    if not isinstance(node, yaml.ScalarNode) or node.style is not None:
+    if not isinstance(node, yaml.ScalarNode) or node.style:
         return ""  # texts in quotes are read as written
     if len(node.value) > MOST_CHARACTERS:
         return ""  # an infinite number, or a text

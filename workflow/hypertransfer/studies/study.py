@@ -211,7 +211,8 @@ class _Checks:
             for name, grid in self._grids().items()
             if followed_grids.followed(grid)
         }
-        rows, tasks = self._check_spaces(runs), self._tasks(runs)
+        placed = suite_checks.PlacedRuns(runs)
+        rows, tasks = self._check_spaces(placed), self._tasks(placed)
         planned = Planned(runs, rows, self._probes(), self._read_scales, tasks, one_of)
         for part in ("figures", "claims"):
             self._check_references(part, planned)

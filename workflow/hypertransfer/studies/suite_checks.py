@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from hypertransfer.runs.columns import SUMMARY
@@ -19,6 +20,31 @@ from hypertransfer.studies.planned import Row, held_points, row_of, selects
 from hypertransfer.studies.replays import Replay, Suite
 
 SEEDS = ("seed", "order_seed")  # in which repetitions of one evaluation differ
+
+
+class PlacedRuns(dict[str, Sequence[Run]]):
+    """Runs by the name of their grid, which do not change, with their rows in tables.
+
+    The checks of several suites and replays read the rows of one grid, which are made once.
+    """
+
+    def __init__(self, runs: Mapping[str, Sequence[Run]]) -> None:
+        super().__init__(runs)
+        self._rows: dict[str, list[tuple[Row, RunSpec]]] = {}
+
+    @cached_property
+    def _points(self) -> dict[str, list[Row]]:
+        return held_points(self)
+
+    def of(self, grid: str) -> list[tuple[Row, RunSpec]]:
+        """The row, as the table holds it, and the spec of each run of a grid."""
+        if grid not in self._rows:
+            placed = zip(self.get(grid, ()), self._points.get(grid, ()), strict=True)
+            self._rows[grid] = [
+                ({k: in_table(value) for k, value in row_of(grid, run, point).items()}, run.spec)
+                for run, point in placed
+            ]
+        return self._rows[grid]
 
 
 def evaluations(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> list[Row]:
@@ -49,12 +75,8 @@ def _selected(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> list[tuple[Row
 
 def _placed(suite: Suite, runs: Mapping[str, Sequence[Run]]) -> list[tuple[Row, RunSpec]]:
     """The rows, as the table holds them, and the specs of all runs of the grids of a suite."""
-    points = held_points(runs)
-    return [
-        ({name: in_table(value) for name, value in row_of(grid, run, point).items()}, run.spec)
-        for grid in suite.grids
-        for run, point in zip(runs.get(grid, ()), points.get(grid, ()), strict=True)
-    ]
+    placed = runs if isinstance(runs, PlacedRuns) else PlacedRuns(runs)
+    return [run for grid in suite.grids for run in placed.of(grid)]
 
 
 def _met(row: Row, column: str, condition: Any) -> bool:
