@@ -32,6 +32,7 @@ from hypertransfer.execution.train_cell import (
 )
 from hypertransfer.planning import keys
 from hypertransfer.probes import checkpoint
+from hypertransfer.probes.checkpoint import Columns
 from hypertransfer.storage import parquet, schemas
 from hypertransfer.storage.produce import produce
 from hypertransfer.storage.run_store import DamagedEntry, Entry, Store
@@ -79,6 +80,13 @@ def measure_cell(
         return parquet_of_entry(entry, PROBE, schemas.probe_schema(item.settings["probe"]))
 
     found = produce(store, "probes", {w.key: w for w in work}, make, read, log.warning)
+    return table_of(grid, probe, work, found)
+
+
+def table_of(
+    grid: str, probe: str, work: Sequence[CellProbe], found: Mapping[str, pa.Table]
+) -> pa.Table:
+    """The table of a job from the rows of each probe, by key."""
     tables = []
     for item in work:
         rows = found[item.key]
@@ -93,9 +101,14 @@ def measure_cell(
 def _measure(item: CellProbe, store: Store, device: torch.device) -> Made:
     spec = item.run.spec
     torch_compiler.leave_out(spec)
-    weights = _weights(item, store, device)
-    schema = schemas.probe_schema(item.settings["probe"])
+    weights = weights_of(item, store, device)
     rows = checkpoint.measure(spec, build.table(spec), weights, item.settings, device, log)
+    return entry_of_probe(item, rows, device)
+
+
+def entry_of_probe(item: CellProbe, rows: Columns, device: torch.device) -> Made:
+    """The record and the files of a measured probe, for its entry in the store."""
+    schema = schemas.probe_schema(item.settings["probe"])
     record = {
         "run": item.run.key,
         "settings": dict(item.settings),
@@ -106,7 +119,7 @@ def _measure(item: CellProbe, store: Store, device: torch.device) -> Made:
     return record, {PROBE: parquet.to_bytes(parquet.columns(rows, schema))}
 
 
-def _weights(probe: CellProbe, store: Store, device: torch.device) -> Checkpoints:
+def weights_of(probe: CellProbe, store: Store, device: torch.device) -> Checkpoints:
     """The weights of a run by step, at the steps of the probe that the run reached.
 
     A run is trained again if it is missing or damaged, or if it did not keep its weights at some of
@@ -219,9 +232,10 @@ def probes_of_job(parts: Mapping[str, Any], keep: Mapping[str, Sequence[int]]) -
     """
     rows = zip(parts["probe_keys"], parts["settings"], runs_of_job(parts, keep), strict=True)
     probes = [CellProbe(*row) for row in rows]
-    contexts = keys.Contexts()
-    for probe in probes:
-        if contexts.probe_key(probe.run.key, probe.settings) != probe.key:
+    runs = [(probe.run.key, probe.run.spec) for probe in probes]
+    now = keys.Contexts().probe_keys(runs, [probe.settings for probe in probes])
+    for probe, key in zip(probes, now, strict=True):
+        if key != probe.key:
             text = f"the code or packages of probe {probe.key} changed after planning"
             raise StalePlan(f"{text}: {AGAIN}")
     return probes

@@ -72,8 +72,22 @@ class CellJobs:
 
     @cached_property
     def probe(self) -> list[PlannedJob]:
-        """The jobs that probe runs."""
-        return [probing for _, probings in self._jobs for probing in probings]
+        """The jobs that probe runs, those of timed probes last."""
+        return [*(probing for _, probings in self._jobs for probing in probings), *self.timed]
+
+    @cached_property
+    def timed(self) -> list[PlannedJob]:
+        """The jobs of timed probes: one for each grid and probe, whatever it costs.
+
+        The runs of one seed are measured in turns, so they are never divided between jobs.
+        """
+        code = code_of("probe_timed")
+        return [
+            self._timing(name, key, probe, code)
+            for name, section in self.study.grids.items()
+            for key, probe in section.probes.items()
+            if probes.PROBES[probe.probe].timed
+        ]
 
     @cached_property
     def _jobs(self) -> list[tuple[PlannedJob, list[PlannedJob]]]:
@@ -138,7 +152,7 @@ class CellJobs:
     ) -> Iterator[PlannedJob]:
         for name, probe in self.study.grids[cell.grid].probes.items():
             chosen = [run for run in runs if matches(probe.where, run.run.point)]
-            if chosen:
+            if chosen and not probes.PROBES[probe.probe].timed:
                 yield self.probing(cell, name, probe, chosen, training, code)
 
     def probing(
@@ -152,22 +166,13 @@ class CellJobs:
     ) -> PlannedJob:
         """The job of one probe on runs that a training job trains."""
         specs = [run.run.spec for run in runs]
-        # Settings belong to a run: if the number of steps is an axis, runs of one cell are probed
-        # at different steps.
         settings = [probe_settings(probe, spec) for spec in specs]
-        probe_keys = map(self.contexts.probe_key, (run.key for run in runs), settings)
         path = f"results/{self.study.name}/made/probes/{cell.path}/{name}/{{digest}}.parquet"
         return PlannedJob(
             rule="probe_cell",
             study=self.study.name,
             code=code,
-            parts={
-                "grid": cell.grid,
-                "probe": name,
-                "settings": settings,
-                "probe_keys": list(probe_keys),
-                **self.parts_of(runs),
-            },
+            parts=self._probed(cell.grid, name, runs, settings),
             output_patterns={"table": path},
             input={"cell": [training.file]},
             seconds=sum(map(cost.probe_seconds, specs, settings, repeat(self.rates))),
@@ -177,6 +182,56 @@ class CellJobs:
             ),
             keep=self.keep_of(runs),
         )
+
+    def _timing(
+        self, grid_name: str, name: str, probe: grid.Probe, code: Mapping[str, str]
+    ) -> PlannedJob:
+        """The job of a timed probe on all runs of a grid that it selects."""
+        members = self.runs[grid_name]
+        runs = [run for run in members if matches(probe.where, run.run.point)]
+        specs = [run.run.spec for run in runs]
+        settings = [probe_settings(probe, spec) for spec in specs]
+        keys_of_runs = {run.key for run in runs}
+        trained = [
+            job
+            for job in self.train
+            if job.parts["grid"] == grid_name
+            and not keys_of_runs.isdisjoint(run["key"] for run in job.parts["runs"])
+        ]
+        path = f"results/{self.study.name}/made/timed/{grid_name}/{name}/{{digest}}.parquet"
+        return PlannedJob(
+            rule="probe_timed",
+            study=self.study.name,
+            code=code,
+            parts=self._probed(grid_name, name, runs, settings),
+            output_patterns={"table": path},
+            input={"cells": [job.file for job in trained]},
+            seconds=sum(map(cost.probe_seconds, specs, settings, repeat(self.rates))),
+            retraining_seconds=sum(run.seconds for run in runs),
+            bytes=cost.rivals_bytes(specs, [self.kept(run) for run in runs]),
+            keep=self.keep_of(runs),
+        )
+
+    def _probed(
+        self,
+        grid_name: str,
+        name: str,
+        runs: Sequence[PlannedRun],
+        settings: Sequence[Mapping[str, Any]],
+    ) -> dict[str, Any]:
+        """The parts of a job that probes runs.
+
+        Settings belong to a run: if the number of steps is an axis, runs of one cell are probed at
+        different steps.
+        """
+        specs = [(run.key, run.run.spec) for run in runs]
+        return {
+            "grid": grid_name,
+            "probe": name,
+            "settings": list(settings),
+            "probe_keys": self.contexts.probe_keys(specs, settings),
+            **self.parts_of(runs),
+        }
 
     def kept(self, run: PlannedRun) -> int:
         """The number of steps at which a run keeps its weights."""
