@@ -112,7 +112,7 @@ def test_another_version_of_a_package_is_named(tmp_path: Path):
 
 def test_bad_config_is_refused_in_words(tmp_path: Path, capsys):
     assert main.main(["plan", "--config", "scale=huge"]) == 1
-    assert "smoke, desk, paper" in capsys.readouterr().err
+    assert "smoke, desk, overnight, paper" in capsys.readouterr().err
     assert main.main(["plan", "--config", "nonsense"]) == 1
     assert "KEY=VALUE" in capsys.readouterr().err
 

@@ -42,7 +42,7 @@ def problem_of(file: str, *overrides: str):
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("scale", "large", "'large' is not one of smoke, desk, paper"),
+        ("scale", "large", "'large' is not one of smoke, desk, overnight, paper"),
         ("studies", ["a", "a"], "'a' occurs twice"),
         ("device", "gpu", "'gpu' is not auto, cpu, mps, cuda"),
         ("job_minutes", 0, "0 is not a number of minutes above 0"),

@@ -120,6 +120,22 @@ def test_counterparts_name_figures_and_claims_that_are_there():
     assert str(problem) == "counterparts.0.figures: 'g' is not an id of the study's figures"
 
 
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        ({"claims": ["c"], "measure": "m"}, None),
+        ({"claims": [], "not_here": "n"}, None),
+        ({"claims": ["d"], "measure": "m"}, "headlines.0.claims: 'd' is not an id"),
+        ({"claims": ["c"]}, "headlines.0.measure: is missing"),
+        ({"claims": [], "measure": "m"}, "headlines.0.not_here: is missing"),
+    ],
+)
+def test_a_headline_has_claims_and_their_measure_or_says_why_it_has_none(entry, text):
+    entry = {"statement": "s", "place": "abstract", **entry}
+    problems = list(map(str, references.headline_problems([entry], ["c"])))
+    assert [problem.startswith(text or "") for problem in problems] == ([True] if text else [])
+
+
 def test_bounds_of_numbers_beside_texts_are_named():
     """The table holds texts, also of a first run whose value is a number."""
     spec = RUNS["single"][0].spec

@@ -192,7 +192,7 @@ def test_defaults_are_filled_in_and_given_values_stay():
 @pytest.mark.parametrize(
     ("changes", "key", "text"),
     [
-        ({"scale": "large"}, "scale", "'large' is not one of smoke, desk, paper"),
+        ({"scale": "large"}, "scale", "'large' is not one of smoke, desk, overnight, paper"),
         ({"store": ""}, "store", "'' is not a folder"),
         ({"stor": "x"}, "stor", "unknown key; known: scale, studies"),
         ({"studies": [1]}, "studies.0", "1 is not a text"),

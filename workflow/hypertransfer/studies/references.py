@@ -61,6 +61,24 @@ def counterpart_problems(
                     yield Problem(path, NO_VALUE, f"{name!r} is not an id of the study's {part}")
 
 
+def headline_problems(
+    headlines: Sequence[Mapping[str, Any]], claims: Sequence[str]
+) -> Iterator[Problem]:
+    """Problems of the claims of headlines: unknown ids, and texts that are missing beside them."""
+    for index, entry in enumerate(headlines):
+        path = ("headlines", str(index))
+        for name in entry["claims"]:
+            if name not in claims:
+                text = f"{name!r} is not an id of the study's claims; {known_names(name, claims)}"
+                yield Problem((*path, "claims"), NO_VALUE, text)
+        if entry["claims"] and not entry.get("measure"):
+            text = "is missing: say how the claims measure the statement"
+            yield Problem((*path, "measure"), NO_VALUE, text)
+        if not entry["claims"] and not entry.get("not_here"):
+            text = "is missing: say why no claim tests the statement, and where one could"
+            yield Problem((*path, "not_here"), NO_VALUE, text)
+
+
 def no_rows(table: str, planned: Planned) -> str:
     """Why a table of replays has no rows; empty if it has some, or suites or replays have problems.
 

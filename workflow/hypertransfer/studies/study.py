@@ -67,6 +67,7 @@ class Study(Section):
     figures: Sequence[Figure] = ()
     claims: Sequence[Claim] = ()
     spending: Spending | None = None
+    headlines: Sequence[Mapping[str, Any]] = ()
     counterparts: Sequence[Mapping[str, Any]] = ()
 
     DERIVED: ClassVar[tuple[str, ...]] = ("scale", "runs")
@@ -219,6 +220,8 @@ class _Checks:
             ids = {part: [entry["id"] for entry in values.get(part, ())] for part in parts}
             counterparts = values.get("counterparts", ())
             self.problems += references.counterpart_problems(counterparts, ids)
+            headlines = values.get("headlines", ())
+            self.problems += references.headline_problems(headlines, ids["claims"])
         known = {problem.path for problem in self.problems}
         for problem in _values_without_text(values):
             if not any(problem.path[: len(path)] == path for path in known):
