@@ -16,8 +16,16 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 # Columns whose values clocks give, or that name code: they differ from call to call.
-MEASURED = ("key", "seconds", "optimizer_seconds", "curvature_seconds", "decoded_per_second")
-TIMED_PROBES = ("decoding",)  # whose error is the spread of times
+MEASURED = (
+    "key",
+    "seconds",
+    "optimizer_seconds",
+    "curvature_seconds",
+    "decoded_per_second",
+    "step_seconds",
+    "optimizer_step_seconds",
+)
+TIMED_PROBES = ("decoding", "step_time")  # whose error is the spread of times
 TIMED_UNITS = ("×",)
 
 
