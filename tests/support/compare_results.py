@@ -37,9 +37,8 @@ def table(path: Path) -> pd.DataFrame:
         .to_pandas(ignore_metadata=True, use_threads=False)
     )
     if "probe" in frame:
-        timed = [frame["decoded_per_second"].notna()] if "decoded_per_second" in frame else []
-        for rows in timed:
-            frame.loc[rows, "error"] = np.nan
+        for speed in {"decoded_per_second", "step_seconds"} & set(frame):
+            frame.loc[frame[speed].notna(), "error"] = np.nan
     return frame.drop(columns=[name for name in MEASURED if name in frame])
 
 
