@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+from tests.execution.test_probe_cell import VALUES
 
 from hypertransfer.catalogue import complete
 from hypertransfer.execution import probe_timed
@@ -14,7 +15,6 @@ from hypertransfer.planning import cell_jobs, keys
 from hypertransfer.probes import turns
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.grid import Probe
-from tests.execution.test_probe_cell import VALUES
 
 WRITTEN = {"probe": "step_time", "checkpoints": [0], "steps": 1, "repeats": 2}
 

@@ -72,7 +72,7 @@ def recorded(monkeypatch):
 def rival(seed, kept, asked, repeats=2):
     run = spec(seed=seed)
     settings = {"probe": "step_time", "checkpoints": asked, "steps": 1, "repeats": repeats}
-    weights = dict.fromkeys(kept, {})
+    weights = {step: {} for step in kept}
     return turns.Rival(run, lookup.table(run), weights, settings, torch.device("cpu"))
 
 
