@@ -269,10 +269,8 @@ def test_a_timed_job_has_a_node_of_its_own(cluster: Cluster, tmp_path: Path):
     assert ran.code == 0, ran.output + cluster.logs()
     jobs = [job for job in cluster.jobs() if job.id not in before]
     (timed,) = (job for job in jobs if job.comment.startswith("rule_probe_timed"))
-    shown = dict(
-        word.partition("=")[::2]
-        for word in cluster.call("scontrol", "show", "job", timed.id).split()
-    )
+    text = cluster.call("scontrol", "show", "job", timed.id)
+    shown = dict(word.partition("=")[::2] for word in text.split())
     assert (shown["JobState"], shown["OverSubscribe"]) == ("COMPLETED", "NO")
     assert shown["NumCPUs"] == cluster.call("sinfo", "-h", "-o", "%c").strip()
     (alone,) = spans(project, "timed/**/*.log")
