@@ -7,7 +7,7 @@ import re
 
 from tests.support.adaptive import adaptive_study
 from tests.support.looks import look_study
-from tests.support.project import Project, changed, output_of
+from tests.support.project import STUDY, Project, changed, output_of
 
 from hypertransfer.cli import main
 
@@ -86,3 +86,17 @@ def test_a_budget_below_what_surely_runs_is_a_warning(tmp_path, monkeypatch, cap
     project.write({**look_study(core_minutes=1e-4), "study": "mine"})
     assert main.main(["plan"]) == 0
     assert "warning: mine: `spending.core_minutes` is 0.0001, and" in capsys.readouterr().err
+
+
+def test_jobs_that_run_alone_are_said_with_their_time(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    project = Project(tmp_path, tmp_path / "store")
+    project.write(STUDY)
+    assert "run alone" not in output_of(capsys, "plan")
+    time = {"probe": "step_time", "checkpoints": [0]}
+    project.write(changed("probes/time", time))
+    assert re.search(
+        r"jobs that run alone: 1, about [\d.]+ s; they measure", output_of(capsys, "plan")
+    )
+    project.fill()
+    assert "run alone" not in output_of(capsys, "plan")

@@ -19,6 +19,7 @@ import pytest
 from tests.slurm.cluster import Cluster
 from tests.support.adaptive import adaptive_study
 from tests.workflow.project import STUDY, Project
+from tests.workflow.test_timed import spans, timed_study
 
 from hypertransfer.storage import parquet
 
@@ -257,3 +258,21 @@ def test_an_interrupted_call_takes_its_jobs_out_of_the_queue(cluster: Cluster, t
     while ours("RUNNING", "PENDING", "COMPLETING") and time.monotonic() < until:
         time.sleep(0.2)
     assert not ours("RUNNING", "PENDING", "COMPLETING")
+
+
+def test_a_timed_job_has_a_node_of_its_own(cluster: Cluster, tmp_path: Path):
+    """No other job starts while it runs, although the node has CPUs and memory for several."""
+    project = Project(tmp_path / "project")
+    project.write_study(timed_study())
+    before = {job.id for job in cluster.jobs()}
+    ran = project.run(*PROFILE, "collect_all")
+    assert ran.code == 0, ran.output + cluster.logs()
+    jobs = [job for job in cluster.jobs() if job.id not in before]
+    (timed,) = (job for job in jobs if job.comment.startswith("rule_probe_timed"))
+    text = cluster.call("scontrol", "show", "job", timed.id)
+    shown = dict(word.partition("=")[::2] for word in text.split())
+    assert (shown["JobState"], shown["OverSubscribe"]) == ("COMPLETED", "NO")
+    assert shown["NumCPUs"] == cluster.call("sinfo", "-h", "-o", "%c").strip()
+    (alone,) = spans(project, "timed/**/*.log")
+    others = [*spans(project, "cells/**/*.log"), *spans(project, "probes/**/*.log")]
+    assert not [other for other in others if other[0] < alone[1] and alone[0] < other[1]]

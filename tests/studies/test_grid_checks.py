@@ -94,3 +94,21 @@ def test_values_that_no_table_can_scale_are_refused():
     assert expand({"seed": [0]}, base)[1] == []
     _, problems = expand({"seed": [0]}, {**base, "parameterisation": "tests.none:T"})
     assert [problem.path for problem in problems] == [("grids", "g", "base", "parameterisation")]
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        {"lr": [0.1], "seed": {"as_needed": [3, 4]}},
+        {"lr": {"adaptive": {"start": "2^-3", "rounds": 2, "octaves": 4}}, "seed": {"range": 3}},
+    ],
+)
+def test_a_timed_probe_needs_a_grid_whose_runs_are_listed(axes):
+    """The runs with which a run takes turns are part of its key, before any result is known."""
+    timed = {"probe": "step_time", "checkpoints": [0]}
+    _, problems = expand(axes, probes={"time": timed, "sharp": {**PROBE, "checkpoints": [0]}})
+    (problem,) = problems
+    assert problem.path == ("grids", "g", "probes", "time", "probe")
+    assert "give the probe a grid of its own" in problem.expected
+    _, problems = expand({"lr": [0.1], "seed": {"range": 3}}, probes={"time": timed})
+    assert problems == []

@@ -16,8 +16,16 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 # Columns whose values clocks give, or that name code: they differ from call to call.
-MEASURED = ("key", "seconds", "optimizer_seconds", "curvature_seconds", "decoded_per_second")
-TIMED_PROBES = ("decoding",)  # whose error is the spread of times
+MEASURED = (
+    "key",
+    "seconds",
+    "optimizer_seconds",
+    "curvature_seconds",
+    "decoded_per_second",
+    "step_seconds",
+    "optimizer_step_seconds",
+)
+TIMED_PROBES = ("decoding", "step_time")  # whose error is the spread of times
 TIMED_UNITS = ("×",)
 
 
@@ -29,9 +37,8 @@ def table(path: Path) -> pd.DataFrame:
         .to_pandas(ignore_metadata=True, use_threads=False)
     )
     if "probe" in frame:
-        timed = [frame["decoded_per_second"].notna()] if "decoded_per_second" in frame else []
-        for rows in timed:
-            frame.loc[rows, "error"] = np.nan
+        for speed in {"decoded_per_second", "step_seconds"} & set(frame):
+            frame.loc[frame[speed].notna(), "error"] = np.nan
     return frame.drop(columns=[name for name in MEASURED if name in frame])
 
 

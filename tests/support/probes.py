@@ -10,7 +10,7 @@ from torch import nn
 from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue.cards import probes
 from hypertransfer.catalogue.options import completed
-from hypertransfer.probes import checkpoint
+from hypertransfer.probes import checkpoint, turns
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import build
 from hypertransfer.training.loop import train
@@ -49,6 +49,8 @@ def measured(
     """The table of a probe on the weights of a run, by step; other settings have their defaults."""
     own = {"probe": probe, "checkpoints": list(weights), **settings}
     full = completed(probes.PROBES[probe].settings, own)
+    if probes.PROBES[probe].timed:
+        return turns.measure([turns.Rival(run, lookup.table(run), weights, full, device)], LOG)[0]
     return checkpoint.measure(run, lookup.table(run), weights, full, device, LOG)
 
 

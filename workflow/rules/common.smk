@@ -67,6 +67,7 @@ wildcard_constraints:
     study="[a-z][a-z0-9_]*",
     digest="[0-9a-f]{12}",
     grid="[a-z][a-z0-9_-]*",
+    probe="[^/]+",
     search="[a-z][a-z0-9_-]*",
     figure="[a-z][a-z0-9-]*",
     suite="[a-z][a-z0-9_-]*",
@@ -101,3 +102,11 @@ def probe_priority(wildcards):
 def gpus():
     """GPUs that a job requests to train or probe; `auto` uses a GPU if there is one, unrequested."""
     return int(config["device"].startswith("cuda"))
+
+
+def whole_machine():
+    """Threads of a job beside which no other job of a local run may run: all cores.
+
+    On a cluster, where the cores of a node are not known, SLURM's option --exclusive does this.
+    """
+    return workflow.cores if workflow.local_exec else 1

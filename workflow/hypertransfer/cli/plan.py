@@ -145,14 +145,21 @@ def print_missing(surveys: Sequence[status.Survey], seconds: float) -> None:
             print(f"  {count:6d}  {study}, {reason}")
     cores = os.cpu_count() or 1
     later = sum(survey.look.later_seconds for survey in surveys if survey.look)
+    timed = [status.timed(survey) for survey in surveys]
+    alone = sum(of_study for _, of_study in timed)
     if seconds:
-        all_cores = duration(seconds / cores)
+        all_cores = duration((seconds - alone) / cores + alone)
         print(
             f"\nestimated time: {duration(seconds)} on one core, "
             f"{all_cores} on the {cores} cores of this machine, plus some seconds for each job"
         )
     else:
         print(f"\nnothing to train or probe{' before the next look' if later else ''}")
+    if jobs := sum(count for count, _ in timed):
+        print(
+            f"jobs that run alone: {jobs}, about {duration(alone)}; they measure times, which jobs "
+            "beside them would change"
+        )
     if later:
         print(f"looks may add runs and probes of at most {duration(later)} on one core")
 

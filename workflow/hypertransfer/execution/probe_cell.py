@@ -24,6 +24,7 @@ from hypertransfer.execution.train_cell import (
 )
 from hypertransfer.planning import keys
 from hypertransfer.probes import checkpoint
+from hypertransfer.probes.checkpoint import Columns
 from hypertransfer.storage import parquet, schemas
 from hypertransfer.storage.produce import produce
 from hypertransfer.storage.run_store import DamagedEntry, Entry, Store
@@ -70,8 +71,20 @@ def measure_cell(
         return parquet_of_entry(entry, PROBE, schemas.probe_schema(item.settings["probe"]))
 
     found = produce(store, "probes", {w.key: w for w in work}, make, read, log.warning)
+    remove_read_weights(work, store)
+    return table_of(grid, probe, work, found)
+
+
+def remove_read_weights(work: Sequence[CellProbe], store: Store) -> None:
+    """Remove weights of the probed runs that no probe will read any more."""
     for item in work:
         stored_weights.remove_if_read(item.run.key, item.run.readers, store)
+
+
+def table_of(
+    grid: str, probe: str, work: Sequence[CellProbe], found: Mapping[str, pa.Table]
+) -> pa.Table:
+    """The table of a job from the rows of each probe, by key."""
     tables = []
     for item in work:
         rows = found[item.key]
@@ -86,9 +99,17 @@ def measure_cell(
 def _measure(item: CellProbe, store: Store, device: torch.device) -> Made:
     spec = item.run.spec
     torch_compiler.leave_out(spec)
-    weights, difference = _weights(item, store, device)
-    schema = schemas.probe_schema(item.settings["probe"])
+    weights, difference = weights_of(item, store, device)
     rows = checkpoint.measure(spec, build.table(spec), weights, item.settings, device, log)
+    return entry_of_probe(item, rows, device, difference)
+
+
+def entry_of_probe(item: CellProbe, rows: Columns, device: torch.device, difference: float) -> Made:
+    """The record and the files of a measured probe, for its entry in the store.
+
+    `difference` is that of the training that gave the weights from the run in the store.
+    """
+    schema = schemas.probe_schema(item.settings["probe"])
     record = {
         "run": item.run.key,
         "settings": dict(item.settings),
@@ -101,7 +122,7 @@ def _measure(item: CellProbe, store: Store, device: torch.device) -> Made:
     return record, {PROBE: parquet.to_bytes(parquet.columns(rows, schema))}
 
 
-def _weights(probe: CellProbe, store: Store, device: torch.device) -> tuple[Checkpoints, float]:
+def weights_of(probe: CellProbe, store: Store, device: torch.device) -> tuple[Checkpoints, float]:
     """The weights of a run by step, at the steps of the probe that the run reached.
 
     A run is trained again if it is missing or damaged, or if the store lacks its weights at some of
@@ -208,9 +229,10 @@ def probes_of_job(
     runs = runs_of_job(parts, keep, passing)
     rows = zip(parts["probe_keys"], parts["settings"], runs, strict=True)
     probes = [CellProbe(*row) for row in rows]
-    contexts = keys.Contexts()
-    for probe in probes:
-        if contexts.probe_key(probe.run.key, probe.settings) != probe.key:
+    runs = [(probe.run.key, probe.run.spec) for probe in probes]
+    now = keys.Contexts().probe_keys(runs, [probe.settings for probe in probes])
+    for probe, key in zip(probes, now, strict=True):
+        if key != probe.key:
             text = f"the code or packages of probe {probe.key} changed after planning"
             raise StalePlan(f"{text}: {AGAIN}")
     return probes

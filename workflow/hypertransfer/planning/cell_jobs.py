@@ -53,14 +53,21 @@ class CellJobs:
 
     def readers(self, keys: Container[str]) -> Iterator[tuple[str, str, list[int]]]:
         """The probes of some runs: the key of the run, the key of the probe, and its steps."""
-        for name, runs in self.runs.items():
-            section = self.study.grids[name]
-            for planned in runs:
-                if planned.key in keys:
-                    for probe in grid.selecting_probes(section, planned.run.point).values():
-                        settings = probe_settings(probe, planned.run.spec)
-                        key = self.contexts.probe_key(planned.key, settings)
-                        yield planned.key, key, settings["checkpoints"]
+        for name, section in self.study.grids.items():
+            for probe in section.probes.values():
+                timed = probes.PROBES[probe.probe].timed  # its keys contain those of all rivals
+                runs = [
+                    run
+                    for run in self.runs[name]
+                    if (timed or run.key in keys) and matches(probe.where, run.run.point)
+                ]
+                settings = [probe_settings(probe, run.run.spec) for run in runs]
+                specs = [(run.key, run.run.spec) for run in runs]
+                for run, key, own in zip(
+                    runs, self.contexts.probe_keys(specs, settings), settings, strict=True
+                ):
+                    if run.key in keys:
+                        yield run.key, key, own["checkpoints"]
 
     @cached_property
     def cells(self) -> list[grid.Cell]:
@@ -83,8 +90,22 @@ class CellJobs:
 
     @cached_property
     def probe(self) -> list[PlannedJob]:
-        """The jobs that probe runs."""
-        return [probing for _, probings in self._jobs for probing in probings]
+        """The jobs that probe runs, those of timed probes last."""
+        return [*(probing for _, probings in self._jobs for probing in probings), *self.timed]
+
+    @cached_property
+    def timed(self) -> list[PlannedJob]:
+        """The jobs of timed probes: one for each grid and probe, whatever it costs.
+
+        The runs of one seed are measured in turns, so they are never divided between jobs.
+        """
+        code = code_of("probe_timed")
+        return [
+            self._timing(name, key, probe, code)
+            for name, section in self.study.grids.items()
+            for key, probe in section.probes.items()
+            if probes.PROBES[probe.probe].timed
+        ]
 
     @cached_property
     def _jobs(self) -> list[tuple[PlannedJob, list[PlannedJob]]]:
@@ -157,7 +178,7 @@ class CellJobs:
     ) -> Iterator[PlannedJob]:
         for name, probe in self.study.grids[cell.grid].probes.items():
             chosen = [run for run in runs if matches(probe.where, run.run.point)]
-            if chosen:
+            if chosen and not probes.PROBES[probe.probe].timed:
                 yield self.probing(cell, name, probe, chosen, training, code)
 
     def probing(
@@ -171,23 +192,14 @@ class CellJobs:
     ) -> PlannedJob:
         """The job of one probe on runs that a training job trains."""
         specs = [run.run.spec for run in runs]
-        # Settings belong to a run: if the number of steps is an axis, runs of one cell are probed
-        # at different steps.
         settings = [probe_settings(probe, spec) for spec in specs]
-        probe_keys = map(self.contexts.probe_key, (run.key for run in runs), settings)
         counts = (self.weights.count(run.key) for run in runs)
         path = f"results/{self.study.name}/made/probes/{cell.path}/{name}/{{digest}}.parquet"
         return PlannedJob(
             rule="probe_cell",
             study=self.study.name,
             code=code,
-            parts={
-                "grid": cell.grid,
-                "probe": name,
-                "settings": settings,
-                "probe_keys": list(probe_keys),
-                **self.parts_of(runs),
-            },
+            parts=self._probed(cell.grid, name, runs, settings),
             output_patterns={"table": path},
             input={"cell": [training.file]},
             seconds=sum(map(cost.probe_seconds, specs, settings, repeat(self.rates))),
@@ -197,6 +209,56 @@ class CellJobs:
             ),
             weights=self.weights.of(runs),
         )
+
+    def _timing(
+        self, grid_name: str, name: str, probe: grid.Probe, code: Mapping[str, str]
+    ) -> PlannedJob:
+        """The job of a timed probe on all runs of a grid that it selects."""
+        members = self.runs[grid_name]
+        runs = [run for run in members if matches(probe.where, run.run.point)]
+        specs = [run.run.spec for run in runs]
+        settings = [probe_settings(probe, spec) for spec in specs]
+        keys_of_runs = {run.key for run in runs}
+        trained = [
+            job
+            for job in self.train
+            if job.parts["grid"] == grid_name
+            and not keys_of_runs.isdisjoint(run["key"] for run in job.parts["runs"])
+        ]
+        path = f"results/{self.study.name}/made/timed/{grid_name}/{name}/{{digest}}.parquet"
+        return PlannedJob(
+            rule="probe_timed",
+            study=self.study.name,
+            code=code,
+            parts=self._probed(grid_name, name, runs, settings),
+            output_patterns={"table": path},
+            input={"cells": [job.file for job in trained]},
+            seconds=sum(map(cost.probe_seconds, specs, settings, repeat(self.rates))),
+            retraining_seconds=sum(run.seconds for run in runs),
+            bytes=cost.rivals_bytes(specs, [self.weights.count(run.key) for run in runs]),
+            weights=self.weights.of(runs),
+        )
+
+    def _probed(
+        self,
+        grid_name: str,
+        name: str,
+        runs: Sequence[PlannedRun],
+        settings: Sequence[Mapping[str, Any]],
+    ) -> dict[str, Any]:
+        """The parts of a job that probes runs.
+
+        Settings belong to a run: if the number of steps is an axis, runs of one cell are probed at
+        different steps.
+        """
+        specs = [(run.key, run.run.spec) for run in runs]
+        return {
+            "grid": grid_name,
+            "probe": name,
+            "settings": list(settings),
+            "probe_keys": self.contexts.probe_keys(specs, settings),
+            **self.parts_of(runs),
+        }
 
 
 def probe_settings(probe: grid.Probe, spec: RunSpec) -> dict[str, Any]:

@@ -50,6 +50,9 @@ def probe_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> f
     """
     if settings.get("probe") == "decoding":
         return _decoding_seconds(spec, settings, rates)
+    if settings.get("probe") == "step_time":
+        steps = (1 + settings["repeats"]) * settings["steps"] * len(settings["checkpoints"])
+        return steps * train_seconds(spec, rates) / spec.steps
     samples = settings.get("samples", 256)
     flops = FORWARD_AND_BACKWARD * forward_flops(spec) * samples
     products = probe_products(settings, rates) * len(settings["checkpoints"])
@@ -82,6 +85,8 @@ def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:
         "linearisation": 3,
         "downstream": 1,  # forward passes only, of more samples than `samples`
         "linear_theory": 1,
+        "decoding": 0,  # timed probes have estimates of their own
+        "step_time": 0,
     }
     return estimates.get(settings.get("probe", "hessian"), first)
 
@@ -113,6 +118,19 @@ def probe_bytes(spec: RunSpec, settings: Mapping[str, Any], kept_steps: int) -> 
     kept = (BASIS + 2 * kept_steps * _kept_of(spec)) * weights
     active = 6 * outputs * settings.get("samples", 256)
     return PROCESS + _data_bytes(spec) + VALUE * (kept + active)
+
+
+def rivals_bytes(specs: Sequence[RunSpec], kept_steps: Sequence[int]) -> float:
+    """The estimated memory of a timed probe in bytes, which has all runs of a seed in memory.
+
+    Each is counted as in training. Runs of one seed often share their data, which are counted for
+    each of them.
+    """
+    by_seed: dict[int, float] = {}
+    for spec, kept in zip(specs, kept_steps, strict=True):
+        own = train_bytes(spec, kept) - PROCESS
+        by_seed[spec.seed] = by_seed.get(spec.seed, PROCESS) + own
+    return max(by_seed.values())
 
 
 KEPT_BYTES = 10e6  # bytes of weights for each second of training that stay in the store

@@ -8,7 +8,7 @@ what has changed since a run was trained.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hypertransfer.catalogue import dataset_options, lookup
@@ -22,6 +22,7 @@ from hypertransfer.runs.spec import RunSpec
 
 TRAIN_ENTRY = "hypertransfer.training.loop"
 MEASURE_ENTRY = "hypertransfer.probes.checkpoint"
+TIMED_ENTRY = "hypertransfer.probes.turns"
 
 
 def _data_digest(spec: RunSpec) -> str:
@@ -56,7 +57,7 @@ def probe_context(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Everything except run and settings that determines a probe's numbers, as plain values."""
     card = probes.PROBES[settings["probe"]]
     return {
-        "code": fingerprint(MEASURE_ENTRY, card.module),
+        "code": fingerprint(TIMED_ENTRY if card.timed else MEASURE_ENTRY, card.module),
         "columns": dict(card.columns),
         "data": {name: dataset_options.digest(name, {}) for name in card.data},
         "packages": planned_versions(card.packages),
@@ -95,12 +96,35 @@ class Contexts:
             self._runs[parts] = digest(context(spec), 16)
         return f"{digest(plain_identity(spec), 24)}-{self._runs[parts]}"
 
-    def probe_key(self, run: str, settings: Mapping[str, Any]) -> str:
-        """The key of a probe with its settings on a run."""
+    def probe_key(self, run: str, settings: Mapping[str, Any], rivals: Sequence[str] = ()) -> str:
+        """The key of a probe with its settings on a run.
+
+        `rivals` are the keys of all runs with which a timed probe measures the run in turns, the
+        run among them. Their order does not matter. With another rival, all have other keys, since
+        a time can only be compared with those of the same occasion.
+        """
         name = settings["probe"]
         if name not in self._probes:
             self._probes[name] = digest(probe_context(settings), 16)
-        return f"{digest({'run': run, 'settings': dict(settings)}, 24)}-{self._probes[name]}"
+        parts = {"run": run, "settings": dict(settings)}
+        parts |= {"rivals": sorted(rivals)} if rivals else {}
+        return f"{digest(parts, 24)}-{self._probes[name]}"
+
+    def probe_keys(
+        self, runs: Sequence[tuple[str, RunSpec]], settings: Sequence[Mapping[str, Any]]
+    ) -> list[str]:
+        """The keys of a probe of a grid on runs, given as key and spec, with settings for each.
+
+        The rivals of a run in a timed probe are the runs with its seed.
+        """
+        rivals: dict[int, list[str]] = {}
+        for (key, spec), own in zip(runs, settings, strict=True):
+            if probes.PROBES[own["probe"]].timed:
+                rivals.setdefault(spec.seed, []).append(key)
+        return [
+            self.probe_key(key, own, rivals.get(spec.seed, ()))
+            for (key, spec), own in zip(runs, settings, strict=True)
+        ]
 
 
 def run_key(spec: RunSpec) -> str:

@@ -151,6 +151,18 @@ def grids(found: Survey) -> Iterator[GridStatus]:
         )
 
 
+def timed(found: Survey) -> tuple[int, float]:
+    """The number of jobs of timed probes with missing results, and the seconds of these results.
+
+    No other job of a local run runs beside such a job.
+    """
+    jobs = [job for job in found.plan.probe_jobs if job.rule == "probe_timed"]
+    missing = [job for job in jobs if not found.probes.issuperset(job.probe_keys)]
+    runs = [run for job in missing for run in found.plan.runs[job.parts["grid"]]]
+    estimates = _probes(found.plan, missing, runs)
+    return len(missing), sum(estimates[key] for key in estimates.keys() - found.probes)
+
+
 def searches(plan: StudyPlan) -> Iterator[GridStatus]:
     """The status of the trials of each search, and of its transfer runs if it has any."""
     for name, search in plan.study.searches.items():

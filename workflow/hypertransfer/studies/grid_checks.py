@@ -43,6 +43,7 @@ def expand(
     ]
     wrong = [*grid.problems(section), *axis_checks.problems(section)]
     wrong += [] if wrong else [*adaptive_grids.problems(section), *spending.grid_problems(section)]
+    wrong += [] if wrong else _timed_problems(section)
     if not wrong:
         wrong = list(_condition_problems(section, other_scales))
         wrong += _run_problems(section, runs, idle_is_known=bool(wrong))
@@ -90,6 +91,19 @@ def _run_problems(
     except (KeyError, TypeError) as error:
         if not idle_is_known:  # else a condition is the reason, and its problem is known
             yield Problem((), NO_VALUE, f"cannot be expanded: {error!r}")
+
+
+def _timed_problems(section: Grid) -> Iterator[Problem]:
+    """Problems of timed probes in a grid whose runs are not all listed."""
+    for name, probe in section.probes.items():
+        card = probes.PROBES.get(probe.probe)
+        if card and card.timed and not spending.has_listed_runs(section):
+            text = (
+                f"{probe.probe} is a timed probe, whose runs of one seed are measured in turns, so "
+                "that all have to be known before: list the seeds and all values of the axes, or "
+                "give the probe a grid of its own"
+            )
+            yield Problem(("probes", name, "probe"), NO_VALUE, text)
 
 
 def _condition_problems(

@@ -142,7 +142,7 @@ class Loop:
         spec = self.spec
         order = batches(len(self.data.train_y), spec.batch_size, self.order_seed)
         for index in itertools.islice(order, self.done, spec.steps):
-            self._train_step(index)
+            self.train_step(index)
             done = self.done
             if done % spec.log_every == 0 or done % spec.eval_every == 0 or done == spec.steps:
                 self._record(progress)
@@ -156,7 +156,7 @@ class Loop:
         if spec.steps in self.checkpoints and not self.diverged:
             self.kept[spec.steps] = self._snapshot()
 
-    def _train_step(self, index: Tensor) -> None:
+    def train_step(self, index: Tensor) -> None:
         """One step on the samples with indices `index`: forward, backward, update."""
         if self.done in self.checkpoints:
             self.kept[self.done] = self._snapshot()

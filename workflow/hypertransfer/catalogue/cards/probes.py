@@ -34,6 +34,9 @@ class ProbeCard:
         data: the data sets that the probe reads beside that of the run.
         packages: the packages other than torch that compute the numbers.
         reads_training: whether `samples` is a number of training samples.
+        timed: whether a column is a time or a speed. The runs of one seed in a grid are then
+            measured in turns, by a job beside which no other job runs (`probes.turns`). Such a
+            probe has the setting `repeats`.
     """
 
     module: str
@@ -43,6 +46,7 @@ class ProbeCard:
     data: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     reads_training: bool = True
+    timed: bool = False
 
     def lacks_samples(self, settings: Mapping[str, Any], available: int) -> bool:
         """Whether settings ask for more training samples than the `available` ones of a run."""
@@ -114,6 +118,7 @@ _SOLVER = {
     ),
 }
 _EIGENVALUES = {"eigenvalues": option(COUNT, 1, "Number of largest eigenvalues.")}
+_TURNS = {"repeats": option(COUNT, 5, "Number of timed turns, of which the median is reported.")}
 
 
 def _numbers(*names: str) -> dict[str, str]:
@@ -213,13 +218,26 @@ PROBES: Mapping[str, ProbeCard] = {
         {
             "batch": option(COUNT, 1, "Number of sequences that are decoded at once."),
             "prompt": option(COUNT, 64, "Number of tokens in the prompt."),
-            "tokens": option(COUNT, 64, "Number of tokens that are generated."),
-            "repeats": option(
-                COUNT, 3, "Number of timed repetitions, of which the median is reported."
-            ),
+            "tokens": option(COUNT, 64, "Number of tokens that are generated in a turn."),
+            **_TURNS,
         },
         _numbers("decoded_per_second", "cache_bytes", "cache_formula", "cache_reduction"),
         _rotary_decoder,
+        timed=True,
+    ),
+    "step_time": ProbeCard(
+        "hypertransfer.probes.tasks.step_time",
+        {
+            "steps": option(
+                COUNT,
+                20,
+                "Least number of training steps in a turn. For an optimizer of your own that does "
+                "something every few steps, a multiple of these.",
+            ),
+            **_TURNS,
+        },
+        _numbers("step_seconds", "optimizer_step_seconds"),
+        timed=True,
     ),
     "linearisation": ProbeCard(
         "hypertransfer.probes.activations.linearisation",

@@ -2,65 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
 import torch
 
 from hypertransfer.catalogue.cards import decoder_sizes
-from hypertransfer.networks.decoder.kv_cache import Cache
 from hypertransfer.networks.decoder.model import Decoder
-from hypertransfer.probes.checkpoint import View
+from hypertransfer.probes.turns import Rival, Turn, relative_range
 from hypertransfer.training.stopwatch import Stopwatch
 
 
 class Probe:
     """Greedy generation with a cache, for `batch` sequences after a prompt of `prompt` tokens.
 
+    The probe is timed: its runs are measured in turns with those of the same seed in the grid.
     `decoded_per_second` is the number of tokens of all sequences per second, the median over
-    `repeats` stretches of `tokens` tokens each, after one stretch of warm-up; `error` is the range
-    over the stretches divided by the median. `cache_bytes` is the number of allocated bytes of
-    cache for each token of a sequence, and `cache_formula` the number by DeepSeek-V2 (2405.04434,
-    Table 1). `cache_reduction` is the reduction against multi-head attention, in per cent.
+    `repeats` turns. A turn decodes a stretch of `tokens` tokens after those of the turn before;
+    one further turn comes first, and does not count. `error` is the range over the turns divided by
+    the median. `cache_bytes` is the number of allocated bytes of cache for each token of a
+    sequence, and `cache_formula` the number by DeepSeek-V2 (2405.04434, Table 1). `cache_reduction`
+    is the reduction against multi-head attention, in per cent. Attention uses the fastest
+    implementation of torch, as in training.
     """
 
-    def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
-        self.batch, self.prompt = int(settings["batch"]), int(settings["prompt"])
-        self.tokens, self.repeats = int(settings["tokens"]), int(settings["repeats"])
+    @torch.no_grad()
+    def __init__(self, rival: Rival, step: int) -> None:
+        settings = rival.settings
+        self.batch, self.tokens = int(settings["batch"]), int(settings["tokens"])
+        prompt = int(settings["prompt"])
+        self.all_tokens = prompt + (1 + int(settings["repeats"])) * self.tokens
+        view = rival.view(step)
+        assert isinstance(view.network, Decoder)
+        self.network = view.network
+        self.caches = self.network.cache(self.batch, self.all_tokens)
+        prompt_BT = view.train_x.flatten()[: self.batch * prompt].view(self.batch, prompt)
+        self.token_B1 = self.network.step(prompt_BT, self.caches)[:, -1:].argmax(-1)
 
     @torch.no_grad()
-    def at(self, view: View) -> dict[str, Any]:
+    def turn(self) -> Turn:
+        """Tokens per second in the next stretch."""
+        watch = Stopwatch(self.token_B1.device)
+        with watch("tokens"):
+            for _ in range(self.tokens):
+                self.token_B1 = self.network.step(self.token_B1, self.caches)[:, -1:].argmax(-1)
+        return {"decoded_per_second": self.batch * self.tokens / watch.seconds()["tokens"]}
+
+    def row(self, turns: Sequence[Turn]) -> dict[str, Any]:
         """One row of the probe's table."""
-        network = view.network
-        assert isinstance(network, Decoder)
-        tokens = self.prompt + (1 + self.repeats) * self.tokens
-        caches = network.cache(self.batch, tokens)
-        speeds = self._speeds(network, view, caches)[1:]
-        cached_bytes = sum(cache.bytes for cache in caches) / (self.batch * tokens)
+        network = self.network
+        speeds = [turn["decoded_per_second"] for turn in turns]
+        cached_bytes = sum(cache.bytes for cache in self.caches) / (self.batch * self.all_tokens)
         bytes_per_entry = len(network.blocks) * network.embedding.weight.element_size()
         multi_head = {**network.parts, "attention": "multi_head", "kv_heads": None}
         multi_head_bytes = decoder_sizes.cached(multi_head, network.width) * bytes_per_entry
-        speed = median(speeds)
         return {
-            "decoded_per_second": speed,
+            "decoded_per_second": median(speeds),
             "cache_bytes": cached_bytes,
             "cache_formula": decoder_sizes.cached(network.parts, network.width) * bytes_per_entry,
             "cache_reduction": 100 * (1 - cached_bytes / multi_head_bytes),
-            "error": (max(speeds) - min(speeds)) / speed,
+            "error": relative_range(speeds, median(speeds)),
             "converged": True,
             "products": 0,
         }
-
-    def _speeds(self, network: Decoder, view: View, caches: list[Cache]) -> list[float]:
-        """Tokens per second in consecutive stretches, after a prompt from the training text."""
-        prompt_BT = view.train_x.flatten()[: self.batch * self.prompt].view(self.batch, self.prompt)
-        token_B1 = network.step(prompt_BT, caches)[:, -1:].argmax(-1)
-        speeds = []
-        for _ in range(1 + self.repeats):
-            watch = Stopwatch(token_B1.device)
-            with watch("tokens"):
-                for _ in range(self.tokens):
-                    token_B1 = network.step(token_B1, caches)[:, -1:].argmax(-1)
-            speeds.append(self.batch * self.tokens / watch.seconds()["tokens"])
-        return speeds

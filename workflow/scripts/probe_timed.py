@@ -1,0 +1,19 @@
+"""Measure a timed probe on the runs of a grid, in turns, and write the table of the job."""
+
+import json
+
+from hypertransfer.execution import job, probe_cell, probe_timed
+from hypertransfer.storage import parquet
+from hypertransfer.storage.run_store import Store
+
+with job.running("probe_timed", snakemake) as parts:
+    table = probe_timed.measure_timed(
+        parts["grid"],
+        parts["probe"],
+        probe_cell.probes_of_job(
+            parts, json.loads(snakemake.params.keep), json.loads(snakemake.params.passing)
+        ),
+        Store(snakemake.params.store),
+        snakemake.params.device,
+    )
+    parquet.write(table, snakemake.output[0])
