@@ -65,11 +65,11 @@ def killed(store, asked, module, name, after=0):
     def work():
         calls, whole = [], getattr(module, name)
 
-        def last(*arguments):
+        def last(*arguments, **options):
             if len(calls) == after:
                 os.kill(os.getpid(), signal.SIGKILL)
             calls.append(arguments)
-            return whole(*arguments)
+            return whole(*arguments, **options)
 
         setattr(module, name, last)
         probed(store, asked)
