@@ -177,6 +177,7 @@ CASES = {  # measure → tables on which its interval at 90 % is finite, and opt
     "gap_growth": (lambda: gap_paths("scaled_sharpness", "probes"), {}),
     "gap_change": (lambda: gap_paths("scaled_sharpness", "probes"), {}),
     "gap_contrast": (two_quantities, {}),
+    "late_ratio": (two_quantities, {"quantity": "train_loss"}),
     "advantage": (one_rate, OPTIMIZERS),
     "rise_advantage": (two_arms, OPTIMIZERS),
     "arms_range": (one_rate, {"column": "optimizer"}),

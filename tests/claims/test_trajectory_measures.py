@@ -24,6 +24,18 @@ def test_the_tail_of_the_spread_is_an_option():
     assert measured("sharpness_spread", tables, quantity="trace", tail=0.9).estimate.value > 2
 
 
+def test_the_late_ratio_of_quantities_that_were_measured_at_different_steps():
+    tables = make_paths("scaled_sharpness", lambda w, s, t: w * (s + 1) if t > 50 else 1.0)
+    loss = make_paths(
+        "train_loss", lambda w, s, t: 0.8 * w * (s + 1), "history", steps=[0, 70, 100]
+    )
+    options = {"quantity": "train_loss", "against": "scaled_sharpness"}
+    found = measured("late_ratio", {**tables, **loss}, **options).estimate
+    assert parts(found) == pytest.approx((0.8, 0.8, 0.8))
+    flat = make_paths("train_loss", lambda w, s, t: 0.0, "history")
+    assert not measured("late_ratio", {**tables, **flat}, **options).estimate.is_bounded
+
+
 def test_a_diverged_run_leaves_the_spread_open():
     tables = make_paths("scaled_sharpness", lambda w, s, t: 1.0)
     tables["runs"].loc[0, "status"] = "diverged"

@@ -94,6 +94,20 @@ def largest(rng: np.random.Generator, count: int) -> tuple[Estimate, float]:
     return over_seeds(lambda seeds: trajectories.largest(paths, seeds), count), 3.0
 
 
+def late_ratio(rng: np.random.Generator, count: int) -> tuple[Estimate, float]:
+    """Two quantities of three sizes, the second measured more often; seeds share a part of both."""
+    steps = np.arange(13.0)
+    shared = np.exp(rng.normal(0, 0.3, (3, count, 1)))
+    noise = np.exp(rng.normal(0, 0.1, (2, 3, count, 1)))
+    over = _paths(0.9 * shared * noise[0] * np.ones(7), steps[::2], 2.0 ** np.arange(3))
+    under = _paths(shared * noise[1] * np.ones(13), steps, 2.0 ** np.arange(3))
+
+    def statistic(seeds: np.ndarray) -> Estimate:
+        return trajectories.late_ratio(over, under, seeds)
+
+    return over_seeds(statistic, count, log=True), 0.9
+
+
 def gap_change(early: float, late: float, noise: float, sign: float = 1.0) -> Draw:
     """Relative gaps of two smaller sizes, early and late; all sizes and seeds vary by `noise`.
 

@@ -30,6 +30,7 @@ from tests.simulations.path_draws import (
     gap_exponent,
     growth,
     largest,
+    late_ratio,
     level,
     spread,
 )
@@ -168,6 +169,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         wider=JOINT,
     ),
     "level": Scenario("late_level", "lognormal seeds that vary by 20 %", level(0.2)),
+    "late ratio": Scenario("late_ratio", "0.9×, runs vary by 10 %", late_ratio),
     "exponent": Scenario("size_exponent", "4 sizes, seeds vary by 20 %", exponent(0.2)),
     "growth 1 still": Scenario("gap_growth", "t¹, noise 0.1× the gap", growth(1.0, 0.1)),
     "growth 1 half": Scenario("gap_growth", "t¹, noise 0.5× the gap", growth(1.0, 0.5)),

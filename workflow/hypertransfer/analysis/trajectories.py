@@ -113,6 +113,23 @@ def late_level(paths: Trajectories, seeds: np.ndarray, tail: float = 1 / 3) -> E
     return exact(float(means.mean())) if np.isfinite(means).all() else OPEN
 
 
+def late_ratio(
+    paths: Trajectories, others: Trajectories, seeds: np.ndarray, tail: float = 1 / 3
+) -> Estimate:
+    """The geometric mean over sizes, chosen seeds and late steps of a quantity over another one.
+
+    Late steps are those of both quantities in the last share `tail` of training. Open if there is
+    none, or if a value of either quantity is not a positive number.
+    """
+    steps, mine, theirs = np.intersect1d(paths.steps, others.steps, return_indices=True)
+    late = steps >= (1 - tail) * steps[-1] if len(steps) else np.array([], bool)
+    over, under = paths.values[:, :, mine[late]], others.values[:, :, theirs[late]]
+    over, under = over[:, seeds], under[:, seeds]
+    if not over.size or not all((np.isfinite(x) & (x > 0)).all() for x in (over, under)):
+        return OPEN
+    return exact(float(np.exp(np.log(over / under).mean())))
+
+
 def largest(paths: Trajectories, seeds: np.ndarray) -> Estimate:
     """The mean over the chosen seeds of each seed's largest value over all sizes and steps.
 

@@ -71,6 +71,33 @@ def late_level(
     return _of_paths(tables, size, quantity, probe, _over_seeds(statistic, level), fewest=1)
 
 
+@measure("×", schemas={"against": SHARED["quantity"]}, values=Range(least=0, unmoved=1))
+def late_ratio(
+    tables: Tables,
+    level: float,
+    *,
+    size: str = "shape.width",
+    quantity: str = "gauss_newton",
+    probe: str | None = None,
+    against: str = "scaled_sharpness",
+    against_probe: str | None = None,
+    tail: float = 1 / 3,
+) -> Estimate:
+    """A quantity divided by the quantity `against`, late in training.
+
+    The geometric mean over sizes, seeds and the steps in the last share `tail` of training at which
+    both were measured. `probe` and `against_probe` are as `probe` in `sharpness_spread`.
+    """
+    runs, left_out = runs_of_common_seeds(tables, size)
+    over, under = _two_paths(tables, runs, size, (quantity, probe), (against, against_probe))
+
+    def statistic(seeds: np.ndarray) -> Estimate:
+        return trajectories.late_ratio(over, under, seeds, tail)
+
+    found = over_seeds(statistic, len(over.seeds), level=level, log=True)
+    return found.with_caveats(left_out_note(left_out, size), left_out)
+
+
 @measure("", values=Range(of_quantity=SHARES))
 def largest(
     tables: Tables,
@@ -220,10 +247,7 @@ def gap_contrast(
     `against_probe` are as `probe` in `sharpness_spread`.
     """
     runs, left_out = runs_of_common_seeds(tables, size)
-    both = [
-        _paths(tables, runs, size, name, measured)
-        for name, measured in ((quantity, probe), (against, against_probe))
-    ]
+    both = _two_paths(tables, runs, size, (quantity, probe), (against, against_probe))
     if len(both[0].sizes) < 2:
         return undetermined(len(both[0].seeds), one_size(size, both[0].sizes[0]))
 
@@ -232,6 +256,13 @@ def gap_contrast(
 
     notes = left_out_note(left_out, size)
     return over_seeds(statistic, len(both[0].seeds), level=level).with_caveats(notes, left_out)
+
+
+def _two_paths(
+    tables: Tables, runs: pd.DataFrame, size: str, *measured: tuple[str, str | None]
+) -> list[Trajectories]:
+    """Quantities of the runs along training; each is a name with its probe."""
+    return [_paths(tables, runs, size, quantity, probe) for quantity, probe in measured]
 
 
 Estimator = Callable[[Trajectories], Estimate]
