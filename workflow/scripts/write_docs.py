@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from hypertransfer.report import reference, results_pages, speed_page
+from hypertransfer.report import comparisons, reference, results_pages, speed_page
 from hypertransfer.storage import parquet
 from hypertransfer.storage.atomic import replace_atomically
 from hypertransfer.storage.run_store import Store
@@ -45,14 +45,18 @@ def result_pages() -> Iterator[tuple[str, str]]:
 def scorecard(name: str, study: Mapping[str, Any], tables: Path, store: Store) -> str:
     """The scorecard page of a study, with the provenance of its runs from the store.
 
-    `study` is the study's config, of which `title` and `suites` are read.
+    `study` is the study's config, of which `title`, `suites` and `comparisons` are read.
     """
     claims, runs = (parquet.frame(tables / f"{part}.parquet") for part in ("claims", "runs"))
     entries = (store.get("runs", key) for key in dict.fromkeys(runs["key"]))
     records: list[Mapping[str, Any]] = [entry.record["provenance"] for entry in entries if entry]
     facts = results_pages.provenance(claims, runs, records)
     suites = study.get("suites", {})
-    return results_pages.scorecard_page(name, study["title"], claims, facts, suites)
+    beside = []
+    if study.get("comparisons"):
+        spaces = [parquet.frame(tables / f"{part}.parquet") for part in ("replays", "regions")]
+        beside = comparisons.rows(study, *spaces)
+    return results_pages.scorecard_page(name, study["title"], claims, facts, suites, beside)
 
 
 def _is_current(file: Path, text: str) -> bool:
