@@ -81,9 +81,9 @@ def test_no_fit_of_a_search_begins_where_the_last_one_ended(monkeypatch):
     starts, ends = [], []
     fit = searchers.gaussian_process
 
-    def recorded(kernel, points, values):
+    def recorded(kernel, points, values, iterations):
         starts.append(kernel.theta)
-        process = fit(kernel, points, values)
+        process = fit(kernel, points, values, iterations)
         ends.append(process.kernel_.k1.k2.length_scale)
         return process
 

@@ -25,6 +25,7 @@ CANDIDATES = 1500  # rows among which expected improvement is maximised
 # Of a kernel, as shares of the range of a dimension. Longer ones make a dimension irrelevant, which
 # few evaluations suggest of most dimensions; shorter ones make each evaluation an island.
 LENGTH, LENGTHS = 0.5, (0.1, 2.0)
+ITERATIONS = 10  # of a fit: within 0.03 of the greatest log likelihood, in a third of the time
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _most_promising(
     """The row of `left` with the largest expected improvement, after the evaluations `chosen`."""
     values = standardised(losses[list(chosen)])
     kernel = matern_kernel(np.full(features.shape[1], LENGTH), LENGTHS, noise=1e-3)
-    process = gaussian_process(kernel, features[list(chosen)], values)
+    process = gaussian_process(kernel, features[list(chosen)], values, ITERATIONS)
     index, _ = most_promising(process, features[left], values.min())
     return int(left[index])
 
