@@ -19,6 +19,7 @@ from hypertransfer.figures.labels import NAMES
 from hypertransfer.parameterisation.algebra import SYMBOLS, Parameterisation, Power, Role
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
 from hypertransfer.report import comparisons as comparison_table
+from hypertransfer.report import headlines
 from hypertransfer.report.counts import WORDS, counts, decided_in_words, in_words
 from hypertransfer.report.duration import duration
 from hypertransfer.report.numbers import certainty_text, measured_text, value_text
@@ -30,6 +31,10 @@ CLAIMS_CAPTION = (
     "column “registered” says when claim and bar were fixed. Where runs get seeds as needed, “why” "
     "names the level. “p” is the p value of a verdict, in brackets corrected by Holm for the "
     "number of the paper’s claims; “power” is the probability to hold if the paper’s value is true"
+)
+HEADLINES_CAPTION = (
+    "The statements of the paper's abstract, in our words, each with the claims that test it. "
+    "“power” is the probability that the claim holds if the paper's value is true"
 )
 ROLE_NAMES = {
     Role.INPUT: "input",
@@ -160,6 +165,30 @@ def comparisons(study: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) ->
         return None
     rows = comparison_table.rows(study, tables["replays"], tables["regions"])
     return table(rows, comparison_table.NOTE.format(level=percent(LEVEL)))
+
+
+def headlines_table(study: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> HTML | None:
+    """Each statement of the paper's abstract, with its claims, their rigs and verdicts.
+
+    `tables` are `claims`, `runs` and, if there are some, `replays`. None if the study lists none.
+    """
+    rows, last = [], None
+    for line in headlines.lines(study, tables):
+        again, last = line.statement == last, line.statement
+        claim = line.claim
+        rows.append(
+            {
+                "the paper states": "" if again else line.statement,
+                "where": "" if again else line.place,
+                "how it is measured": "" if again else line.measure,
+                "claim": claim["claim"] if claim else "none",
+                "rig": line.rig,
+                "here": line.value,
+                "verdict": fragment("verdict", claim["verdict"]) if claim else "",
+                "power": line.power,
+            }
+        )
+    return table(rows, HEADLINES_CAPTION) if rows else None
 
 
 def answer(claims: pd.DataFrame) -> HTML:
