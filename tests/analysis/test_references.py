@@ -1,4 +1,4 @@
-"""Ours beside a reference's results: means over tasks, intervals over groups."""
+"""Ours beside a reference's results: means over tasks and repeats, intervals over repeats."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import math
 import pandas as pd
 import pytest
 
-from hypertransfer.analysis.references import compared, task_curves
+from hypertransfer.analysis.references import compared, repeat_curves
 
 ENTRY = {"replay": "r", "method": "box", "at": [1, 3], "regrets": [0.5, 0.2], "source": "s"}
 
 
 def replays(methods=("box", "random")):
-    """Groups a (two tasks), b and c (one each); two repeats, which differ by 0.02."""
+    """Four tasks of three groups, and three repeats, which differ by 0.02."""
     levels = {("a", "one"): 0.4, ("a", "two"): 0.2, ("b", "three"): 0.3, ("c", "four"): 0.5}
     factors = {"box": (1.0, 0.5, 0.25), "random": (1.0, 0.9, 0.5)}
     return pd.DataFrame(
         {
             "replay": "r", "method": method, "group": group, "task": task, "repeat": repeat,
-            "regrets": [(level + 0.02 * repeat - 0.01) * factor for factor in factors[method]],
+            "regrets": [(level + 0.02 * (repeat - 1)) * factor for factor in factors[method]],
         }
         for method in methods
         for (group, task), level in levels.items()
-        for repeat in (0, 1)
+        for repeat in (0, 1, 2)
     )  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def regions():
     return pd.DataFrame(
         {"replay": "r", "region": "box", "group": g, "task": t, "repeat": r, "share": s}
         for g, t, s in (("a", "one", 0.1), ("a", "two", 0.3), ("b", "three", 0.2))
-        for r in (0, 1)
+        for r in (0, 1, 2)
     )
 
 
@@ -40,17 +40,10 @@ def test_means_are_over_tasks_whatever_their_group():
     assert (first.quantity, first.theirs) == ("mean regret after 1", 0.5)
     assert first.ours.value == pytest.approx((0.4 + 0.2 + 0.3 + 0.5) / 4)
     assert third.ours.value == pytest.approx(first.ours.value / 4)
-    assert (first.ours.count, first.ours.over) == (3, "groups")
-    assert first.ours.low < first.ours.value < first.ours.high
-
-
-def test_equal_groups_have_students_interval():
-    rows = replays()
-    rows = rows[rows["task"] != "two"]
-    found = next(iter(compared(ENTRY, rows, regions())))
-    values = pd.Series([0.4, 0.3, 0.5])
-    half = 4.302653 * values.std() / math.sqrt(3)  # t with two degrees of freedom
-    assert found.ours.high - found.ours.value == pytest.approx(half, rel=1e-5)
+    half = 4.302653 * 0.02 / math.sqrt(3)  # Student's t with two degrees of freedom
+    assert (first.ours.count, first.ours.over) == (3, "repeats")
+    assert first.ours.high - first.ours.value == pytest.approx(half, rel=1e-5)
+    assert first.ours.value - first.ours.low == pytest.approx(half, rel=1e-5)
 
 
 def test_evaluations_count_until_the_last_regret_of_random_search():
@@ -66,4 +59,4 @@ def test_shares_are_of_the_region():
 def test_what_was_not_run_has_no_value_of_ours():
     entry = {**ENTRY, "at": [4], "regrets": [0.1], "evaluations": 3, "region": "b", "share": 0.1}
     assert [found.ours for found in compared(entry, replays(["box"]), regions())] == [None] * 3
-    assert task_curves(replays(), "r", "gp") is None
+    assert repeat_curves(replays(), "r", "gp") is None

@@ -137,8 +137,8 @@ def test_results_of_a_reference_stand_beside_ours(claims):
     entry = {"replay": "r", "method": "box", "source": "them", "difference": "other tasks"}
     study = {"comparisons": [{**entry, "at": [1, 2], "regrets": [0.0396, 0.02]}]}
     replays = pd.DataFrame(
-        {"replay": "r", "method": "box", "group": g, "task": g, "regrets": [0.04 + i / 100]}
-        for i, g in enumerate("abc")
+        {"replay": "r", "method": "box", "task": "t", "repeat": i, "regrets": [0.04 + i / 100]}
+        for i in range(3)
     )
     rows = comparisons.rows(study, replays, pd.DataFrame())
     text = results_pages.scorecard_page("mine", "Mine", claims, {}, {}, rows)
@@ -148,5 +148,5 @@ def test_results_of_a_reference_stand_beside_ours(claims):
     )
     assert line in table
     assert "| r | box | mean regret after 2 | 0.02 | not run |  |  |" in table
-    assert "95 % intervals over groups" in table
+    assert "95 % intervals over repeats" in table
     assert "Beside" not in results_pages.scorecard_page("mine", "Mine", claims, {}, {})

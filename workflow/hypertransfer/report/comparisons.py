@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NOTE = (
-    "Ours are means over tasks, with {level} intervals over groups of tasks in brackets; "
-    "numbers of evaluations have none."
+    "Ours are means over tasks and repeats. In brackets are {level} intervals over repeats, which "
+    "say what other random draws on the same tasks would give; numbers of evaluations have none."
 )
 
 
