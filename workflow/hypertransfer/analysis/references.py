@@ -48,11 +48,11 @@ def compared(
         run = curves is not None and at <= len(curves.columns)
         ours = _mean(curves[at]) if run else None
         yield Compared(*place, f"mean regret after {at}", theirs, ours)
-    if "evaluations" in entry:
+    if entry.get("evaluations") is not None:
         base = repeat_curves(replays, entry["replay"], BASE)
         text = f"evaluations to the last regret of {BASE}"
         yield Compared(*place, text, entry["evaluations"], _evaluations(curves, base))
-    if "share" in entry:
+    if entry.get("share") is not None:
         named = (regions["replay"] == entry["replay"]) & (regions["region"] == entry["region"])
         means = regions[named].groupby("repeat")["share"].mean()
         ours = _mean(means) if len(means) else None

@@ -25,7 +25,7 @@ CANDIDATES = 1500  # rows among which expected improvement is maximised
 # Of a kernel, as shares of the range of a dimension. Longer ones make a dimension irrelevant, which
 # few evaluations suggest of most dimensions; shorter ones make each evaluation an island.
 LENGTH, LENGTHS = 0.5, (0.1, 2.0)
-ITERATIONS = 10  # of a fit: within 0.03 of the greatest log likelihood, in a third of the time
+ITERATIONS = 20  # of a fit, about half of those to convergence
 
 
 @dataclass(frozen=True)

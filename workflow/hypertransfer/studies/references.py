@@ -91,7 +91,7 @@ def comparison_problems(
         if len(entry.get("at", ())) != len(entry.get("regrets", ())):
             text = f"{len(entry.get('regrets', ()))} numbers for {len(entry.get('at', ()))} in at"
             yield Problem((*path, "regrets"), NO_VALUE, text)
-        if ("share" in entry) != ("region" in entry):
+        if (entry.get("share") is None) != (entry.get("region") is None):
             yield Problem((*path, "region"), NO_VALUE, "share and region need each other")
         if entry["replay"] not in replays:
             words = known_names(entry["replay"], replays)
@@ -100,7 +100,7 @@ def comparison_problems(
         replay = replays[entry["replay"]]
         for key, section in (("method", "methods"), ("region", "regions")):
             known = replay.get(section, {})
-            if key in entry and entry[key] not in known:
+            if entry.get(key) is not None and entry[key] not in known:
                 words = known_names(entry[key], known)
                 yield Problem((*path, key), NO_VALUE, f"no {key} {entry[key]!r}; {words}")
 
