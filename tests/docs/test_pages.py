@@ -166,6 +166,7 @@ def rows_below(page: str, heading: str) -> dict[str, str]:
         ("## Figures", schema("study")["$defs"]["figure"]),
         ("## Claims", schema("study")["$defs"]["claim"]),
         ("## Headlines", schema("study")["properties"]["headlines"]["items"]),
+        ("## Comparisons", schema("study")["properties"]["comparisons"]["items"]),
         ("## Counterparts", schema("study")["properties"]["counterparts"]["items"]),
     ],
 )

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from hypertransfer.report import results_pages
+from hypertransfer.report import comparisons, results_pages
 
 SUITES = {
     "public": {"source": "hpobench"},
@@ -131,3 +131,22 @@ def test_tasks_are_told_apart_as_the_suites_say(claims):
     assert trained in page_of(claims, SUITES, over="tasks")
     assert "trained here" not in page_of(claims, {"public": SUITES["public"]}, over="tasks")
     assert "trained here" not in page_of(claims, SUITES)
+
+
+def test_results_of_a_reference_stand_beside_ours(claims):
+    entry = {"replay": "r", "method": "box", "source": "them", "difference": "other tasks"}
+    study = {"comparisons": [{**entry, "at": [1, 2], "regrets": [0.0396, 0.02]}]}
+    replays = pd.DataFrame(
+        {"replay": "r", "method": "box", "task": "t", "repeat": i, "regrets": [0.04 + i / 100]}
+        for i in range(3)
+    )
+    rows = comparisons.rows(study, replays, pd.DataFrame())
+    text = results_pages.scorecard_page("mine", "Mine", claims, {}, {}, rows)
+    _, table = text.split("## Beside a reference")
+    line = (
+        "| r | box | mean regret after 1 | 0.0396 | 0.05 (0.0252 … 0.0748) | other tasks | them |"
+    )
+    assert line in table
+    assert "| r | box | mean regret after 2 | 0.02 | not run |  |  |" in table
+    assert "95 % intervals over repeats" in table
+    assert "Beside" not in results_pages.scorecard_page("mine", "Mine", claims, {}, {})

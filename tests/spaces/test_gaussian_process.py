@@ -13,6 +13,7 @@ from hypertransfer.spaces.gaussian_process import (
     gaussian_process,
     matern_kernel,
     most_promising,
+    standardised,
 )
 
 
@@ -28,6 +29,19 @@ def test_expected_improvement_is_the_mean_of_improvements(mean, deviation, best)
     expected = np.maximum(best - draws, 0).mean()
     found = expected_improvement(np.array([mean]), np.array([deviation]), best)[0]
     assert found == pytest.approx(expected, abs=0.02)
+
+
+def test_a_few_iterations_come_close_to_the_best_kernel():
+    generator = np.random.default_rng(0)
+    points = generator.random((20, 4))
+    values = standardised(np.sin(4 * points[:, 0]) + points[:, 1] ** 2)
+    kernel = matern_kernel(np.full(4, 0.5), (0.1, 2.0), noise=1e-3)
+    whole, few, none = (
+        gaussian_process(kernel, points, values, n).log_marginal_likelihood_value_
+        for n in (None, 20, 1)
+    )
+    assert none < few - 0.5
+    assert whole - 0.1 < few <= whole + 1e-6
 
 
 def test_the_most_promising_candidate_is_where_the_process_expects_the_least():

@@ -76,6 +76,26 @@ def test_bayesian_optimisation_finds_what_random_search_does_not():
     assert sum(one[-1] == 0 for one in ours) >= 4, "it ends at the least point of the grid"
 
 
+def test_no_fit_of_a_search_begins_where_the_last_one_ended(monkeypatch):
+    """A length scale that is at its bound would stay there, since its gradient vanishes."""
+    starts, ends = [], []
+    fit = searchers.gaussian_process
+
+    def recorded(kernel, points, values, iterations):
+        starts.append(kernel.theta)
+        process = fit(kernel, points, values, iterations)
+        ends.append(process.kernel_.k1.k2.length_scale)
+        return process
+
+    monkeypatch.setattr(searchers, "gaussian_process", recorded)
+    bayesian(problem(bowl(noise=0.01), 12))
+    np.testing.assert_array_equal(starts, np.tile(starts[0], (9, 1)))
+    low, high = searchers.LENGTHS
+    assert (np.array(ends) >= low * (1 - 1e-9)).all()
+    assert (np.array(ends) <= high * (1 + 1e-9)).all()
+    assert np.ptp(ends, axis=0).min() > 0  # the fits differ
+
+
 def test_bayesian_optimisation_keeps_to_its_rows():
     task = bowl()
     allowed = np.flatnonzero(task.points[:, 0] > 0.5)

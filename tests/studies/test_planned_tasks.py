@@ -35,9 +35,10 @@ def groups(tasks):
 
 def test_tasks_of_packages_and_live_suites_are_declared():
     ridge = tasks_of(Suite(source="sgd_ridge", points=4), {})
-    assert len(ridge) == 14
-    assert set(groups(ridge)) == {"diabetes", "wine", "iris", "cancer", "digits"}
+    assert len(ridge) == 23
+    assert set(groups(ridge)) >= {"diabetes", "wine", "iris", "cancer", "digits", "glass"}
     assert len(tasks_of(Suite(source="hpobench", split=["width"]), {})) == 8
+    assert len(tasks_of(Suite(source="xgboost"), {})) == 10
     assert tasks_of(Suite(source="table", file="mine.csv", about=ABOUT), {}) == []
 
 

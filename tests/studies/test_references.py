@@ -142,3 +142,24 @@ def test_bounds_of_numbers_beside_texts_are_named():
     mixed = Planned({"g": [Run({"act": value}, spec) for value in (2, "relu")]})
     (problem,) = references.condition_problems({"where": {"act": {"min": 1}}}, mixed)
     assert problem.text.startswith("{act: {min: 1}} bounds a column that does not hold numbers")
+
+
+REPLAYS = {"mlp": {"methods": {"box": {}, "random": {}}, "regions": {"box": {}}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"replay": "mlb"}, "comparisons.0.replay: no replay 'mlb'; known: mlp"),
+        ({"method": "gp"}, "comparisons.0.method: no method 'gp'; known: box, random"),
+        ({"region": "ball", "share": 0.1}, "comparisons.0.region: no region 'ball'; known: box"),
+        ({"share": 0.1}, "comparisons.0.region: share and region need each other"),
+        ({"at": [1, 2]}, "comparisons.0.regrets: 0 numbers for 2 in at"),
+    ],
+)
+def test_a_comparison_names_what_is_there(changes, text):
+    entry = {"replay": "mlp", "method": "box", "source": "s"}
+    assert not list(references.comparison_problems([entry], REPLAYS))
+    problems = list(map(str, references.comparison_problems([entry | changes], REPLAYS)))
+    assert len(problems) == 1
+    assert problems[0].startswith(text)

@@ -100,7 +100,7 @@ def plan(tmp_path, study=STUDY):
 
 def test_a_sound_study_is_planned(tmp_path):
     found = plan(tmp_path).spaces
-    assert {name: len(jobs) for name, jobs in found.evaluations.items()} == {"svm": 5}
+    assert {name: len(jobs) for name, jobs in found.evaluations.items()} == {"svm": 11}
     replayed = [job.parts["replay"] for job in found.replay_parts]
     assert replayed == ["svm", "svm", "own", "own"]
     own = next(job for job in found.replay_parts if job.parts["replay"] == "own")
@@ -228,7 +228,7 @@ def names(planned):
     [
         ("replays/own/budget", 3, 0, 2),
         ("replays/svm/repeats", 2, 0, 2),
-        ("suites/svm/points", 16, 5, 2),
+        ("suites/svm/points", 16, 11, 2),
         ("suites/svm/description", "words", 0, 0),
         ("replays/svm/description", "words", 0, 0),
         ("grids/small/base/steps", 5, 0, 2),

@@ -97,7 +97,7 @@ def test_everything_is_made(replayed: Project):
         ("widths", "halving"),
     }
     assert {row["task"] for row in found if row["replay"] == "widths"} == {"4", "8", "16"}
-    assert len([row for row in found if row["replay"] == "svm"]) == 14 * 2 * 2
+    assert len([row for row in found if row["replay"] == "svm"]) == 20 * 2 * 2
     (verdict,) = table(replayed, "claims")
     assert "groups" in verdict["reason"]
     winners = [row for row in table(replayed, "winners") if row["suite"] == "widths"]

@@ -21,7 +21,13 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from hypertransfer.report import headlines_page, reference, results_pages, speed_page
+from hypertransfer.report import (
+    comparisons,
+    headlines_page,
+    reference,
+    results_pages,
+    speed_page,
+)
 from hypertransfer.storage import parquet
 from hypertransfer.storage.atomic import replace_atomically
 from hypertransfer.storage.run_store import Store
@@ -67,7 +73,7 @@ def _in_order() -> list[str]:
 
 def _tables(folder: Path) -> dict[str, pd.DataFrame]:
     """The tables of a study that its pages read, by name; empty if the study has no results."""
-    files = {name: folder / f"{name}.parquet" for name in ("claims", "runs", "replays")}
+    files = {name: folder / f"{name}.parquet" for name in ("claims", "runs", "replays", "regions")}
     found = {name: parquet.frame(file) for name, file in files.items() if file.exists()}
     return found if "claims" in found else {}
 
@@ -77,14 +83,17 @@ def scorecard(
 ) -> str:
     """The scorecard page of a study, with the provenance of its runs from the store.
 
-    `study` is the study's config, of which `title` and `suites` are read.
+    `study` is the study's config, of which `title`, `suites` and `comparisons` are read.
     """
     claims, runs = tables["claims"], tables["runs"]
     entries = (store.get("runs", key) for key in dict.fromkeys(runs["key"]))
     records: list[Mapping[str, Any]] = [entry.record["provenance"] for entry in entries if entry]
     facts = results_pages.provenance(claims, runs, records)
     suites = study.get("suites", {})
-    return results_pages.scorecard_page(name, study["title"], claims, facts, suites)
+    beside = []
+    if study.get("comparisons"):
+        beside = comparisons.rows(study, tables["replays"], tables["regions"])
+    return results_pages.scorecard_page(name, study["title"], claims, facts, suites, beside)
 
 
 def _is_current(file: Path, text: str) -> bool:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
+import dataclasses
 
+import pyarrow as pa
+import pytest
+
+from hypertransfer.catalogue.cards.datasets import DatasetError
 from hypertransfer.spaces.tasks import sources
 from hypertransfer.spaces.tasks.suites import SUITES
 from hypertransfer.storage import parquet
@@ -34,6 +38,29 @@ def test_the_packages_table_is_read_as_the_package_reads_it():
         }
         draws = [1 - box(snapped)["val_acc"] for _ in range(60)]
         assert min(draws) - 1e-9 <= car.losses[row] <= max(draws) + 1e-9
+
+
+def test_a_stored_benchmark_has_all_its_tasks_within_the_ranges():
+    domain, tasks = sources.load(Suite("xgboost").complete(), [])
+    known = sources.TABLES["xgboost"]
+    assert tuple(task.name for task in tasks) == known.tasks
+    assert {len(task.losses) for task in tasks} == {5000}
+    heart = next(task for task in tasks if task.name == "heart")
+    first = domain.decode(heart.points[:1])[0]  # the first row of the authors' file
+    assert first["log2_min_child_weight"] == pytest.approx(1.02015, abs=1e-5)
+    assert first["eta"] == pytest.approx(0.839863, abs=1e-6)
+    assert first["max_depth_index"] == 1
+    assert heart.losses[0] == pytest.approx(0.125822, abs=1e-6)
+    for task in tasks:  # settings were drawn over the whole ranges
+        assert (task.points.min(axis=0) < 0.001).all()
+        assert (task.points.max(axis=0) > 0.999).all()
+
+
+def test_another_file_of_a_stored_benchmark_is_an_error(monkeypatch):
+    wrong = dataclasses.replace(sources.TABLES["xgboost"], sha256="0" * 64)
+    monkeypatch.setitem(sources.TABLES, "xgboost", wrong)
+    with pytest.raises(DatasetError, match=r"xgboost_evaluations\.parquet is truncated"):
+        sources.load(Suite("xgboost").complete(), [])
 
 
 def test_a_split_makes_a_task_of_each_value():

@@ -18,6 +18,7 @@ from hypertransfer.analysis.numerals import minus_signs, percent
 from hypertransfer.figures.labels import NAMES
 from hypertransfer.parameterisation.algebra import SYMBOLS, Parameterisation, Power, Role
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
+from hypertransfer.report import comparisons as comparison_table
 from hypertransfer.report import headlines
 from hypertransfer.report.counts import WORDS, counts, decided_in_words, in_words
 from hypertransfer.report.duration import duration
@@ -156,6 +157,14 @@ def counterparts(study: Mapping[str, Any], claims: pd.DataFrame) -> HTML:
             }
         )
     return table(rows)
+
+
+def comparisons(study: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> HTML | None:
+    """Results of a reference with ours beside them; None if the study has no comparisons."""
+    if not study.get("comparisons"):
+        return None
+    rows = comparison_table.rows(study, tables["replays"], tables["regions"])
+    return table(rows, comparison_table.NOTE.format(level=percent(LEVEL)))
 
 
 def headlines_table(study: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> HTML | None:

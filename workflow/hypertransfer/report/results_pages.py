@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hypertransfer.analysis.intervals import LEVEL
 from hypertransfer.analysis.numerals import percent
+from hypertransfer.report.comparisons import NOTE
 from hypertransfer.report.counts import counts, decided_in_words
 from hypertransfer.report.markdown import code, joined, numerals, page, table, typeset
 from hypertransfer.report.numbers import certainty_text, needed_text, value_text
@@ -44,6 +45,7 @@ def scorecard_page(
     claims: pd.DataFrame,
     provenance: Mapping[str, str],
     suites: Mapping[str, Mapping[str, Any]],
+    compared: Sequence[Mapping[str, str]] = (),
 ) -> str:
     """The scorecard page of a study: every claim with its bar, value, interval and verdict.
 
@@ -53,6 +55,7 @@ def scorecard_page(
         claims: the table `claims` of the study.
         provenance: facts about the runs, such as scale, commits and dates, by name.
         suites: the suites of the study, as in its config; empty if it has none.
+        compared: the rows of `comparisons.rows`; empty if the study has none.
     """
     kinds = [kind for kind in KINDS if (claims["kind"] == kind).any()]
     sections = [
@@ -69,7 +72,20 @@ def scorecard_page(
         table(("fact", "value"), provenance.items()),
         "## Claims",
         *sections,
+        *_beside_reference(compared),
     )
+
+
+def _beside_reference(compared: Sequence[Mapping[str, str]]) -> list[str]:
+    """The table of a reference's results and ours; nothing without comparisons."""
+    if not compared:
+        return []
+    rows = [[numerals(value) for value in row.values()] for row in compared]
+    return [
+        "## Beside a reference",
+        NOTE.format(level=percent(LEVEL)),
+        table(tuple(compared[0]), rows),
+    ]
 
 
 def _count_row(claims: pd.DataFrame, kind: str) -> tuple[object, ...]:

@@ -6,6 +6,8 @@ Searches of a study (`execution.proposals`) and replays (`spaces.searchers`) use
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,15 +35,32 @@ def matern_kernel(
     return signal + WhiteKernel(noise, (1e-6, 1.0))
 
 
-def gaussian_process(kernel: Kernel, points: np.ndarray, values: np.ndarray) -> Any:
-    """A scikit-learn GaussianProcessRegressor, fitted to values (n,) at points (n, d)."""
+def gaussian_process(
+    kernel: Kernel, points: np.ndarray, values: np.ndarray, iterations: int | None = None
+) -> Any:
+    """A scikit-learn GaussianProcessRegressor, fitted to values (n,) at points (n, d).
+
+    `iterations` is the largest number of iterations of L-BFGS-B; None lets it converge.
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
 
-    process = GaussianProcessRegressor(kernel, random_state=0, n_restarts_optimizer=0)
+    optimizer = "fmin_l_bfgs_b" if iterations is None else partial(_minimum, iterations)
+    process = GaussianProcessRegressor(kernel, optimizer=optimizer, random_state=0)
     with warnings.catch_warnings():  # parameters end at their bounds, e.g. if all losses are equal
         warnings.simplefilter("ignore", ConvergenceWarning)
         return process.fit(points, values)
+
+
+def _minimum(
+    iterations: int, loss: Callable[[np.ndarray], Any], start: np.ndarray, bounds: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Where L-BFGS-B is after so many iterations, and the loss there, as scikit-learn wants it."""
+    from scipy.optimize import minimize
+
+    options = {"maxiter": iterations}
+    found = minimize(loss, start, method="L-BFGS-B", jac=True, bounds=bounds, options=options)
+    return found.x, found.fun
 
 
 def most_promising(process: Any, candidates: np.ndarray, best: float) -> tuple[int, float]:

@@ -22,6 +22,10 @@ from hypertransfer.spaces.gaussian_process import (
 from hypertransfer.spaces.tasks.task import Task
 
 CANDIDATES = 1500  # rows among which expected improvement is maximised
+# Of a kernel, as shares of the range of a dimension. Longer ones make a dimension irrelevant, which
+# few evaluations suggest of most dimensions; shorter ones make each evaluation an island.
+LENGTH, LENGTHS = 0.5, (0.1, 2.0)
+ITERATIONS = 20  # of a fit, about half of those to convergence
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,13 @@ def bayesian(problem: TaskSearch, *, start: int) -> np.ndarray:
 
     The search begins with the warm rows or, without any, with `start` random rows. Each further
     row has the largest expected improvement. The Gaussian process has a Matérn 5/2 kernel with one
-    length scale for each dimension, and noise; its kernel is fitted after each evaluation.
+    length scale for each dimension, and noise; its kernel is fitted anew after each evaluation,
+    since a fit that starts from the last one stays where a length scale has come to a bound.
     Categorical dimensions are one-hot encoded.
     """
     chosen = list(problem.warm) or problem.rows[:start].tolist()
     chosen = chosen[: problem.budget]
     features = _one_hot(problem)
-    theta: np.ndarray | None = None
     while len(chosen) < problem.budget:
         left = problem.rows[~np.isin(problem.rows, chosen)]
         if not left.size:
@@ -72,29 +76,19 @@ def bayesian(problem: TaskSearch, *, start: int) -> np.ndarray:
         if not np.isfinite(problem.task.losses[chosen]).any():
             chosen.append(int(left[0]))
             continue
-        row, theta = _most_promising(features, problem.task.losses, chosen, left, theta)
-        chosen.append(row)
+        chosen.append(_most_promising(features, problem.task.losses, chosen, left))
     return least_regrets(problem, chosen)
 
 
 def _most_promising(
-    features: np.ndarray,
-    losses: np.ndarray,
-    chosen: Sequence[int],
-    left: np.ndarray,
-    theta: np.ndarray | None,
-) -> tuple[int, np.ndarray]:
-    """The row of `left` with the largest expected improvement, and the fitted kernel's theta.
-
-    The fit starts from `theta` (log hyperparameters, as in scikit-learn) unless it is None.
-    """
+    features: np.ndarray, losses: np.ndarray, chosen: Sequence[int], left: np.ndarray
+) -> int:
+    """The row of `left` with the largest expected improvement, after the evaluations `chosen`."""
     values = standardised(losses[list(chosen)])
-    kernel = matern_kernel(np.full(features.shape[1], 0.5), (0.05, 20.0), noise=1e-3)
-    if theta is not None:
-        kernel = kernel.clone_with_theta(theta)
-    process = gaussian_process(kernel, features[list(chosen)], values)
+    kernel = matern_kernel(np.full(features.shape[1], LENGTH), LENGTHS, noise=1e-3)
+    process = gaussian_process(kernel, features[list(chosen)], values, ITERATIONS)
     index, _ = most_promising(process, features[left], values.min())
-    return int(left[index]), process.kernel_.theta
+    return int(left[index])
 
 
 def _one_hot(problem: TaskSearch) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Check ids of figures, claims and counterparts, and the rows that figures and claims select."""
+"""Check names that a study refers to, and the rows that figures and claims select."""
 
 from __future__ import annotations
 
@@ -77,6 +77,32 @@ def headline_problems(
         if not entry["claims"] and not entry.get("not_here"):
             text = "is missing: say why no claim tests the statement, and where one could"
             yield Problem((*path, "not_here"), NO_VALUE, text)
+
+
+def comparison_problems(
+    comparisons: Sequence[Mapping[str, Any]], replays: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Problem]:
+    """Problems of comparisons: unknown replays, methods and regions, and numbers without a partner.
+
+    `replays` are the replays of the study as written.
+    """
+    for index, entry in enumerate(comparisons):
+        path = ("comparisons", str(index))
+        if len(entry.get("at", ())) != len(entry.get("regrets", ())):
+            text = f"{len(entry.get('regrets', ()))} numbers for {len(entry.get('at', ()))} in at"
+            yield Problem((*path, "regrets"), NO_VALUE, text)
+        if (entry.get("share") is None) != (entry.get("region") is None):
+            yield Problem((*path, "region"), NO_VALUE, "share and region need each other")
+        if entry["replay"] not in replays:
+            words = known_names(entry["replay"], replays)
+            yield Problem((*path, "replay"), NO_VALUE, f"no replay {entry['replay']!r}; {words}")
+            continue
+        replay = replays[entry["replay"]]
+        for key, section in (("method", "methods"), ("region", "regions")):
+            known = replay.get(section, {})
+            if entry.get(key) is not None and entry[key] not in known:
+                words = known_names(entry[key], known)
+                yield Problem((*path, key), NO_VALUE, f"no {key} {entry[key]!r}; {words}")
 
 
 def no_rows(table: str, planned: Planned) -> str:

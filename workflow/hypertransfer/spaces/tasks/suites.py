@@ -16,9 +16,11 @@ import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
+
+from hypertransfer.spaces.tasks.data_sets import classification, regression
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +30,6 @@ log = logging.getLogger(__name__)
 FOLDS = 3
 SEED = 0
 WORST = 2.0  # upper bound of normalised squared errors; a prediction of the mean has error 1
-DIGITS = 600  # images of each digits task, the first of the data set: fewer images save time
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,19 @@ REGRESSION = {
     "wine-proline": "wine", "iris-petal-width": "iris", "iris-sepal-width": "iris",
     "cancer-texture": "cancer", "cancer-smoothness": "cancer",
     "cancer-fractal-dimension-error": "cancer", "digits-label": "digits",
-    "digits-pixel-36": "digits",
+    "digits-pixel-36": "digits", "fashion-pixel-24": "fashion", "chess-won": "chess",
+    "computers-performance": "computers", "glass-refraction": "glass", "glass-aluminium": "glass",
+    "penguins-mass": "penguins", "penguins-culmen": "penguins", "titanic-age": "titanic",
+    "titanic-fare": "titanic",
 }  # fmt: skip
 CLASSIFICATION = {
     "iris": "iris", "iris-virginica": "iris", "iris-versicolor": "iris", "wine": "wine",
     "wine-no-proline": "wine", "cancer": "cancer", "cancer-means": "cancer",
     "cancer-errors": "cancer", "digits-parity": "digits", "digits-from-five": "digits",
     "digits-eight": "digits", "digits-3-or-8": "digits", "digits-1-or-7": "digits",
-    "diabetes-median": "diabetes",
+    "diabetes-median": "diabetes", "fashion-shirt": "fashion", "chess": "chess",
+    "computers-median": "computers", "glass": "glass", "penguins-sex": "penguins",
+    "titanic": "titanic",
 }  # fmt: skip
 SUITES: Mapping[str, LiveSuite] = {
     "sgd_ridge": LiveSuite(
@@ -97,7 +103,7 @@ def evaluations(
         ValueError: the suite, the task or a hyperparameter is unknown, or a value is out of range.
     """
     _check(suite, task, configurations)
-    x, y = _data(suite, task)
+    x, y = data_of(suite, task)
     loss = _squared_error if suite == "sgd_ridge" else _error_rate
     losses = []
     for done, configuration in enumerate(configurations):
@@ -143,54 +149,10 @@ def _check_value(name: str, value: float, declared: Mapping[str, Any]) -> None:
         raise ValueError(f"{name} {value!r} is not {noun} from {low} to {high}")
 
 
-@lru_cache(maxsize=4)
-def _data(suite: str, task: str) -> tuple[np.ndarray, np.ndarray]:
-    """Features (n, p) and targets (n,) of a task."""
-    import numpy as np
-    from sklearn import datasets
-
-    group = SUITES[suite].tasks[task]
-    loader = "breast_cancer" if group == "cancer" else group
-    bunch = getattr(datasets, f"load_{loader}")()
-    x, y, names = bunch.data, bunch.target, list(bunch.feature_names)
-    if group == "digits":
-        x, y = x[:DIGITS], y[:DIGITS]
-    if suite != "sgd_ridge":
-        return _classes(task, x, y)
-    if task in ("diabetes-progression", "digits-label"):
-        return x, y.astype(float)
-    column = names.index(COLUMNS[task])
-    return np.delete(x, column, axis=1), x[:, column]
-
-
-COLUMNS = {  # the column that a regression predicts from the other columns
-    "diabetes-bmi": "bmi", "diabetes-bp": "bp", "diabetes-s5": "s5", "wine-alcohol": "alcohol",
-    "wine-colour": "color_intensity", "wine-proline": "proline",
-    "iris-petal-width": "petal width (cm)", "iris-sepal-width": "sepal width (cm)",
-    "cancer-texture": "mean texture", "cancer-smoothness": "mean smoothness",
-    "cancer-fractal-dimension-error": "fractal dimension error", "digits-pixel-36": "pixel_4_4",
-}  # fmt: skip
-
-
-def _classes(task: str, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Features (m, p) and classes (m,) of a classification task, from its whole data set."""
-    import numpy as np
-
-    variants: Mapping[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
-        "iris-virginica": lambda: (x, y == 2),
-        "iris-versicolor": lambda: (x, y == 1),
-        "wine-no-proline": lambda: (x[:, :-1], y),
-        "cancer-means": lambda: (x[:, :10], y),
-        "cancer-errors": lambda: (x[:, 10:20], y),
-        "digits-parity": lambda: (x, y % 2),
-        "digits-from-five": lambda: (x, y >= 5),
-        "digits-eight": lambda: (x, y == 8),
-        "digits-3-or-8": lambda: (x[np.isin(y, (3, 8))], y[np.isin(y, (3, 8))]),
-        "digits-1-or-7": lambda: (x[np.isin(y, (1, 7))], y[np.isin(y, (1, 7))]),
-        "diabetes-median": lambda: (x, y > np.median(y)),
-    }
-    x, y = variants.get(task, lambda: (x, y))()
-    return x, y.astype(int)
+def data_of(suite: str, task: str) -> tuple[np.ndarray, np.ndarray]:
+    """Features (n, p) and targets (n,) of a task of a live suite."""
+    select = regression if suite == "sgd_ridge" else classification
+    return select(SUITES[suite].tasks[task], task)
 
 
 def _ridge(alpha: float, eta0: float, power_t: float, epochs: int) -> Any:
