@@ -170,7 +170,20 @@ def gain(study) -> None:
     study["claims"] = [{**made, **changes}]
 
 
-@pytest.mark.parametrize("change", [lambda study: None, gain])
+def arms(study) -> None:
+    for grid in study["grids"].values():
+        grid["axes"]["optimizer"] = ["sgd", "adamw"]
+    where = {"grid": "target", "shape.width": 8}
+    made = copy.deepcopy(followed_study()["claims"][0])
+    options = {"column": "optimizer", "of": "adamw"}
+    changes = {"where": where, "measure": "advantage", "bar": {"min": 0}, "options": options}
+    study["claims"] = [{**made, **changes}]
+    figure = {"id": "arms", "kind": "arms", "title": "", "caption": "", "where": where}
+    options = {"column": "optimizer", "quantities": ["final_loss"], "rows": "model"}
+    study["figures"] = [{**figure, "options": options}]
+
+
+@pytest.mark.parametrize("change", [lambda study: None, gain, arms])
 def test_the_settings_that_a_proxy_lists_can_be_taken(tmp_path, change):
     assert listed_problems(tmp_path, change) == []
 
