@@ -34,25 +34,25 @@ def measure(place: Path) -> list[dict]:
     entries = [json.loads(p.read_text()) for p in place.rglob("entry.json")]
     pure = sum(entry["record"]["seconds"] for entry in entries)
     again = seconds(place)
-    add_learning_rate(place)
+    add_seed(place)
     added = seconds(place)
     return [
         measured("desk scale: core seconds, of them training and probing", pure, wall * cores, 0.8,
             "share"),
         measured("desk scale: wall seconds against an hour", wall, None, 3600, "limit"),
         measured("nothing to be done: wall seconds against 10", again, None, 10, "limit"),
-        measured("one learning rate added to AdamW's proxies, against the whole job", added, wall,
+        measured("one seed added to optimizer_budget's proxies, against the whole job", added, wall,
             None, "cost"),
     ]  # fmt: skip
 
 
-def add_learning_rate(place: Path) -> None:
-    """One more learning rate for AdamW's proxies of optimizer_budget: one line of the config."""
+def add_seed(place: Path) -> None:
+    """One more seed for the proxies of optimizer_budget: one line of the config."""
     file = place / "config/studies/optimizer_budget.yaml"
-    before, after = "{base: 2, from: -8, to: -4}", "{base: 2, from: -9, to: -4}"
+    before, after = (f"      seed: {{range: {n}}}\n      lr: {{sobol" for n in (3, 4))
     text = file.read_text()
     if text.count(before) != 1:
-        raise RuntimeError(f"{file} has no line with {before} any more: change the benchmark")
+        raise RuntimeError(f"{file} has no line with {before!r} any more: change the benchmark")
     file.write_text(text.replace(before, after))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.adaptive import adaptive_study, followed_study
+from tests.support.adaptive import adaptive_study, followed_study, listed_study
 
 from hypertransfer.planning import keys, load, report_template, status
 from hypertransfer.planning.study_plan import StudyPlan
@@ -192,3 +192,24 @@ def test_the_plan_of_a_grid_at_the_best_of_another_waits_for_it(tmp_path):
     finished = status.survey(plan, store).rounds["best"]
     assert (finished.number, finished.missing) == (2, 0)
     assert {arm.reason for arm in finished.arms} == {"taken from sweep: 0.25 (2 seeds)"}
+
+
+def test_a_grid_at_the_best_of_listed_settings_waits_for_all_runs_of_the_proxy(tmp_path):
+    plan = StudyPlan(Study.parse(listed_study(), "desk"), 3.0)
+    (allocation,) = plan.rounds.grids["target"].allocations
+    proxies = [job for job in plan.train_jobs if job.parts["grid"] == "proxy"]
+    assert list(allocation.input["earlier"]) == [job.file for job in proxies]
+    assert {job.rule for job in plan.train_jobs if job not in proxies} == {"train_allocated"}
+    assert [arm["point"]["shape.width"] for arm in allocation.parts["arms"]] == [8, 16]
+    assert [arm["settings"]["values"] for arm in allocation.parts["followed"]] == [
+        [0.0625, 0.125, 0.25]
+    ] * 2
+
+    store = Store(tmp_path)
+    put(store, plan, lambda run: run.run.spec.seed == 0, grid="proxy")
+    waiting = status.survey(plan, store).rounds["target"]
+    assert (waiting.missing, waiting.later_runs) == (0, 4)
+    put(store, plan, lambda run: run.run.spec.seed == 1, grid="proxy")
+    ready = status.survey(plan, store).rounds["target"]
+    assert ready.missing == 4  # two widths, two seeds, one of the three settings
+    assert {arm.reason for arm in ready.arms} == {"all seeds at 0.25, the best of proxy"}

@@ -7,6 +7,8 @@ import math
 from tests.support.adaptive import arm
 
 from hypertransfer.rounds import best_of
+from hypertransfer.rounds.arm import Arm
+from hypertransfer.rounds.settings import Adaptive, Listed, parse
 
 BRACKETED = {(-1, 0): 2.0, (0, 0): 3.0, (1, 0): 1.0, (2, 0): 1.5}
 
@@ -51,3 +53,20 @@ def test_the_value_that_was_taken_is_said_with_its_seeds():
     assert outcome(BRACKETED, (0, 1, 2)) == ["taken from sweep: 2 (3 seeds)"]
     assert outcome(BRACKETED, (0,)) == ["taken from sweep: 2 (1 seed)"]
     assert outcome({(0, 0): math.inf}, (0,)) == ["every run of sweep diverged"]
+
+
+def test_the_best_of_listed_settings_is_that_of_least_mean_loss_in_any_order():
+    settings = Listed([0.5, 0.1, 0.3], "proxy")
+    keys = {(notch, seed): f"{notch}-{seed}" for notch in range(3) for seed in (0, 1)}
+    losses = {(0, 0): 3.0, (1, 0): 1.0, (2, 0): 2.0, (0, 1): 3.2, (1, 1): 2.4, (2, 1): 2.2}
+    target = Arm({}, "", (), settings, keys)
+    proxy = Arm({}, "", (), Listed(settings.values), keys, losses)
+    (made,) = best_of.propose([target], [proxy], "proxy")
+    assert list(made.runs) == [(1, 0), (1, 1)]  # 1.7 against 2.1 and 3.1
+    assert made.bracketed
+    assert made.reason == "all seeds at 0.1, the best of proxy"
+
+
+def test_the_settings_of_an_arm_are_read_as_they_were_written():
+    for settings in (Listed([0.5, 0.1], "proxy"), Adaptive("2^-3", best_of="sweep")):
+        assert parse(settings.complete()) == settings

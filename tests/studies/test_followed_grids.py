@@ -6,7 +6,7 @@ import copy
 
 import pytest
 from tests.support import configs
-from tests.support.adaptive import followed_study
+from tests.support.adaptive import followed_study, listed_study
 
 
 def problems(tmp_path, change) -> list[str]:
@@ -152,3 +152,89 @@ def test_optima_are_those_of_the_grid_whose_best_values_are_taken(tmp_path, meas
     assert "claims.1.bar" in found
     assert "it can neither hold nor fail" in found
     assert "best runs one lr at each point; select the grid whose best it takes" in found
+
+
+def listed_problems(tmp_path, change) -> list[str]:
+    study = {**listed_study(), "study": "mine"}
+    change(study)
+    return configs.problems(tmp_path, study)
+
+
+def of_target(study, part="axes"):
+    return study["grids"]["target"][part]
+
+
+def gain(study) -> None:
+    made = copy.deepcopy(followed_study()["claims"][0])
+    changes = {"where": {"grid": "target"}, "measure": "transfer_gain", "bar": {"min": 0}}
+    study["claims"] = [{**made, **changes}]
+
+
+def arms(study) -> None:
+    for grid in study["grids"].values():
+        grid["axes"]["optimizer"] = ["sgd", "adamw"]
+    where = {"grid": "target", "shape.width": 8}
+    made = copy.deepcopy(followed_study()["claims"][0])
+    options = {"column": "optimizer", "of": "adamw"}
+    changes = {"where": where, "measure": "advantage", "bar": {"min": 0}, "options": options}
+    study["claims"] = [{**made, **changes}]
+    figure = {"id": "arms", "kind": "arms", "title": "", "caption": "", "where": where}
+    options = {"column": "optimizer", "quantities": ["final_loss"], "rows": "model"}
+    study["figures"] = [{**figure, "options": options}]
+
+
+@pytest.mark.parametrize("change", [lambda study: None, gain, arms])
+def test_the_settings_that_a_proxy_lists_can_be_taken(tmp_path, change):
+    assert listed_problems(tmp_path, change) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (
+            lambda s: s["grids"]["target"].update(best_of="other"),
+            "names the grid 'other', which the study lacks",
+        ),
+        (
+            lambda s: s["grids"]["target"].update(best_of="target"),
+            "names the grid target, which does not run all values of lr",
+        ),
+        (
+            lambda s: of_target(s).update(lr=[0.0625, 0.125, 0.5]),
+            "has no counterpart: other values of lr",
+        ),
+        (
+            lambda s: of_target(s).update(weight_decay=[0.1, 0.1, 0.2]),
+            "has other values on an axis zipped with lr",
+        ),
+        (
+            lambda s: [g["axes"].update(lr=[0.125, 0.125, 0.25]) for g in s["grids"].values()],
+            "has two settings of one lr in the arm at",
+        ),
+        (
+            lambda s: s["grids"]["proxy"]["axes"].update({"shape.width": [8]}),
+            "shape.width 16, optimizer sgd has no counterpart: no arm there has its values",
+        ),
+        (
+            lambda s: of_target(s, "inner").remove("weight_decay"),
+            "lacks weight_decay, of which `best_of` runs one value",
+        ),
+        (
+            lambda s: (
+                of_target(s).pop("lr"),
+                s["grids"]["target"].update(zip=[], inner=["weight_decay", "seed"]),
+            ),
+            "needs the axis lr, which tells settings apart",
+        ),
+        (
+            lambda s: (
+                of_target(s).update(lr={"adaptive": {"start": 0.125}}),
+                s["grids"]["target"].update(zip=[]),
+            ),
+            "is given beside the adaptive axis lr",
+        ),
+    ],
+)
+def test_settings_need_a_proxy_that_lists_the_same(tmp_path, change, text):
+    found = listed_problems(tmp_path, change)
+    assert any(text in one for one in found), found

@@ -88,3 +88,23 @@ def followed_study(**settings: Any) -> dict[str, Any]:
     for part in (*study["figures"], *study["claims"]):
         part["where"] = {**part["where"], "grid": "sweep"}
     return study
+
+
+def listed_study() -> dict[str, Any]:
+    """The micro study with a proxy that lists settings, and wider networks at the best of these."""
+    study = copy.deepcopy(STUDY)
+    proxy = study["grids"].pop("sweep")
+    proxy["axes"] = {
+        "optimizer": ["sgd"],
+        "lr": [0.0625, 0.125, 0.25],
+        "weight_decay": [0.1, 0, 0.2],
+        "seed": [0, 1],
+    }
+    proxy |= {"inner": ["lr", "weight_decay", "seed"], "zip": [["lr", "weight_decay"]]}
+    proxy["probes"] = {}
+    target = copy.deepcopy(proxy)
+    target["axes"] = {"shape.width": [8, 16], **target["axes"]}
+    target["best_of"] = "proxy"
+    study["grids"] = {"proxy": proxy, "target": target}
+    study |= {"figures": [], "claims": []}
+    return study

@@ -15,17 +15,17 @@ from hypertransfer.studies.study import load_study
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
 
-def test_the_learning_rate_that_a_benchmark_adds_is_one_more_of_a_sweep(tmp_path):
+def test_the_seed_that_a_benchmark_adds_is_one_more_of_all_trials(tmp_path):
     shutil.copytree(CONFIG, tmp_path / "config")
     studies = tmp_path / "config" / "studies"
     before = runs(load_study("optimizer_budget", "desk", studies).grids["gpt-proxy"])
-    bench_workflow.add_learning_rate(tmp_path)
+    bench_workflow.add_seed(tmp_path)
     after = runs(load_study("optimizer_budget", "desk", studies).grids["gpt-proxy"])
     known = [run.spec for run in before]
     added = [run for run in after if run.spec not in known]
     assert len(after) == len(before) + len(added)
-    assert {run.point["optimizer.name"] for run in added} == {"adamw"}
-    assert len({run.point["lr"] for run in added}) == 1
+    assert {run.point["seed"] for run in added} == {3}
+    assert len(added) == 3 * 16  # trials of each optimizer
 
 
 def test_decoding_is_measured_in_the_setting_of_the_study():

@@ -87,7 +87,8 @@ class RoundJobs:
             if adaptive_grids.adaptive_axis(section)
         }
         for rounds in grids.values():
-            rounds.followed = grids.get(followed_grids.followed(rounds.grid))
+            if name := followed_grids.followed(rounds.grid):
+                rounds.followed = grids.get(name) or ListedArms(self.cells, name)
         return grids
 
     @property
@@ -106,6 +107,50 @@ class RoundJobs:
         return [job for rounds in self.grids.values() for job in rounds.probe]
 
 
+def _arms(cells: CellJobs, name: str) -> list[Arm]:
+    """The arms of a grid, with the runs whose seeds surely run where their values are chosen."""
+    planned = list(cells.sure_runs(name))
+    abouts = adaptive_grids.arms(cells.study.grids[name], [member.run for member in planned])
+    return [Arm(about, [planned[index] for index in about.indices]) for about in abouts]
+
+
+def _written(arm: Arm, axis: str) -> dict[str, Any]:
+    """An arm as the job of an allocation reads it."""
+    about, runs = arm
+    return {
+        "point": dict(about.point),
+        "family": about.family,
+        "sizes": list(about.sizes),
+        "settings": about.settings.complete(),
+        "runs": [
+            [about.settings.notch(member.run.point[axis]), member.run.spec.seed, member.key]
+            for member in runs
+        ],
+    }
+
+
+class ListedArms:
+    """The arms of a grid whose settings are listed, the best of which another grid takes.
+
+    Args:
+        cells: the jobs of the study's grids with listed values.
+        name: the name of the grid.
+    """
+
+    def __init__(self, cells: CellJobs, name: str) -> None:
+        self._cells, self.name = cells, name
+
+    @cached_property
+    def arms(self) -> list[Arm]:
+        """The arms of the grid."""
+        return _arms(self._cells, self.name)
+
+    @property
+    def tables(self) -> list[str]:
+        """The tables of the runs of the grid."""
+        return [job.file for job in self._cells.train if job.parts["grid"] == self.name]
+
+
 class GridRounds:
     """The jobs of one grid with an adaptive axis.
 
@@ -119,7 +164,7 @@ class GridRounds:
             this grid find the values.
     """
 
-    followed: GridRounds | None = None
+    followed: GridRounds | ListedArms | None = None
 
     def __init__(self, cells: CellJobs, name: str, allocated: AllocatedJobs) -> None:
         self.jobs, self.name, self.grid = cells, name, cells.study.grids[name]
@@ -128,16 +173,9 @@ class GridRounds:
         self._allocated = allocated
 
     @cached_property
-    def _sure_runs(self) -> list[PlannedRun]:
-        """The runs whose seeds surely run where their values are chosen."""
-        return list(self.jobs.sure_runs(self.name))
-
-    @cached_property
     def arms(self) -> list[Arm]:
         """The arms of the grid."""
-        planned = self._sure_runs
-        abouts = adaptive_grids.arms(self.grid, [member.run for member in planned])
-        return [Arm(about, [planned[index] for index in about.indices]) for about in abouts]
+        return _arms(self.jobs, self.name)
 
     @property
     def rounds(self) -> int:
@@ -147,7 +185,7 @@ class GridRounds:
     @cached_property
     def cells(self) -> list[RoundCell]:
         """The cells of the grid, in order."""
-        planned = {id(member.run): member for member in self._sure_runs}
+        planned = {id(member.run): member for member in self.jobs.sure_runs(self.name)}
         arms = {member.key: arm for arm in self.arms for member in arm.runs}
         cells = []
         for cell in self.jobs.cells:
@@ -203,7 +241,7 @@ class GridRounds:
     @cached_property
     def written_arms(self) -> list[dict[str, Any]]:
         """The arms as the job of an allocation reads them."""
-        return list(map(self._written, self.arms))
+        return [_written(arm, self.axis) for arm in self.arms]
 
     @cached_property
     def decided_by(self) -> dict[str, Any]:
@@ -216,24 +254,7 @@ class GridRounds:
         )
         return {
             "best_of": self.followed.name,
-            "followed": list(map(self.followed._written, counterparts)),
-        }
-
-    def _written(self, arm: Arm) -> dict[str, Any]:
-        about, runs = arm
-        return {
-            "point": dict(about.point),
-            "family": about.family,
-            "sizes": list(about.sizes),
-            "settings": about.settings.complete(),
-            "runs": [
-                [
-                    about.settings.notch(member.run.point[self.axis]),
-                    member.run.spec.seed,
-                    member.key,
-                ]
-                for member in runs
-            ],
+            "followed": [_written(arm, self.axis) for arm in counterparts],
         }
 
     def _allocation(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from hypertransfer.planning.round_jobs import GridRounds
+from hypertransfer.planning.round_jobs import GridRounds, ListedArms
 from hypertransfer.rounds.arm import loss_of, read_arms
 from hypertransfer.rounds.decision import decide, outcomes
 from hypertransfer.storage.run_store import DamagedEntry, Store
@@ -58,7 +58,7 @@ def next_round(rounds: GridRounds, store: Store) -> RoundStatus:
     losses: dict[str, float] = {}
     asked: set[str] = set()
     if rounds.followed:
-        losses |= next_round(rounds.followed, store).losses
+        losses |= _losses_of(rounds.followed, store)
     for number in range(1, rounds.rounds + 1):
         arms = read_arms(rounds.written_arms, losses)
         decisions = decide({**rounds.decided_by, "round": number}, arms, losses)
@@ -82,6 +82,15 @@ def next_round(rounds: GridRounds, store: Store) -> RoundStatus:
     found = [ArmStatus(arm.point, 0, text) for arm, text in zip(arms, texts, strict=True)]
     own = {key: losses[key] for key in asked}
     return RoundStatus(rounds.rounds + 1, rounds.rounds, frozenset(asked), found, 0, 0.0, own)
+
+
+def _losses_of(followed: GridRounds | ListedArms, store: Store) -> Mapping[str, float]:
+    """The losses of a grid whose best values are taken, by key, once all its runs are stored."""
+    if isinstance(followed, ListedArms):
+        keys = [planned.key for arm in followed.arms for planned in arm.runs]
+        found = {key: _loss(store, key) for key in keys}
+        return {} if None in found.values() else found
+    return next_round(followed, store).losses
 
 
 def _later(rounds: GridRounds, numbers: Sequence[int], asked: Collection[str]) -> tuple[int, float]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from hypertransfer.rounds.settings import Adaptive
+from hypertransfer.rounds import settings as axis_settings
+from hypertransfer.rounds.settings import Adaptive, Listed
 
 Place = tuple[int, Any]  # notch and seed of a run
 
@@ -29,7 +30,7 @@ class Arm:
     point: Mapping[str, Any]
     family: str
     sizes: tuple[float, ...]
-    settings: Adaptive
+    settings: Adaptive | Listed
     candidates: Mapping[Place, str]
     losses: Mapping[Place, float] = field(default_factory=dict)
 
@@ -66,7 +67,7 @@ def read_arms(written: Sequence[Mapping[str, Any]], losses: Mapping[str, float])
     for values in written:
         candidates = {(notch, seed): key for notch, seed, key in values["runs"]}
         seen = {place: losses[key] for place, key in candidates.items() if key in losses}
-        settings, sizes = Adaptive.parse(values["settings"]), tuple(values["sizes"])
+        settings, sizes = axis_settings.parse(values["settings"]), tuple(values["sizes"])
         arms.append(Arm(values["point"], values["family"], sizes, settings, candidates, seen))
     return arms
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from hypertransfer.rounds.arm import Arm, Decision
 from hypertransfer.rounds.curve import curve
+from hypertransfer.rounds.settings import Listed
 
 
 def propose(arms: Sequence[Arm], followed: Sequence[Arm], grid: str) -> list[Decision]:
@@ -41,4 +42,6 @@ def _decision(arm: Arm, other: Arm, grid: str) -> Decision:
     value = f"{arm.settings.value(found.best):.4g}"
     if not runs:
         return Decision((), f"{value}, the best of {grid}, is left out of this grid")
-    return Decision(runs, f"all seeds at {value}, the best of {grid}", not found.open_sides)
+    # Settings that are listed have no order, and so no sides.
+    bracketed = isinstance(arm.settings, Listed) or not found.open_sides
+    return Decision(runs, f"all seeds at {value}, the best of {grid}", bracketed)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from hypertransfer.runs.problem import Problem
 from hypertransfer.runs.section import Section
@@ -111,6 +111,36 @@ class Adaptive(Section):
             yield Problem(("octaves",), self.octaves, text)
         if self.octaves / self.spacing > MOST_NOTCHES:
             yield Problem(("octaves",), self.octaves, f"at most {MOST_NOTCHES} values wide")
+
+
+@dataclass(frozen=True)
+class Listed(Section):
+    """Settings that a config lists, of which the best one of another grid is run.
+
+    A notch is the place of a setting in the list.
+
+    Attributes:
+        values: the learning rate of each setting, by which settings are told apart.
+        best_of: name of the grid whose best setting is taken; None for that grid itself.
+    """
+
+    values: Sequence[float]
+    best_of: str | None = None
+    stride: ClassVar[int] = 1
+    rounds: ClassVar[int] = 1
+
+    def value(self, notch: int) -> float:
+        """The learning rate of a setting."""
+        return self.values[notch]
+
+    def notch(self, value: float) -> int:
+        """The place of the setting with a learning rate."""
+        return self.values.index(value)
+
+
+def parse(values: Mapping[str, Any]) -> Adaptive | Listed:
+    """The settings of a mapping that `complete` of one of the classes has written."""
+    return Listed.parse(values) if "values" in values else Adaptive.parse(values)
 
 
 DEFAULTS: Mapping[str, Any] = {

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hypertransfer.rounds.settings import Adaptive
+from hypertransfer.rounds.settings import Adaptive, Listed
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.numbers import is_finite_number
 from hypertransfer.runs.problem import NO_VALUE, Problem
-from hypertransfer.studies.axes import is_adaptive
+from hypertransfer.studies.axes import CHOSEN, is_adaptive
 from hypertransfer.studies.grid import Grid, axis_groups
 from hypertransfer.studies.placed_run import Run
 
@@ -30,13 +30,23 @@ class ArmRuns:
     point: Mapping[str, Any]
     family: str
     sizes: tuple[float, ...]
-    settings: Adaptive
+    settings: Adaptive | Listed
     indices: Sequence[int]
 
 
 def adaptive_axis(grid: Grid) -> str:
-    """The axis whose values are found; empty if all axes are listed."""
-    return next((axis for axis, written in grid.axes.items() if is_adaptive(written)), "")
+    """The axis whose values are found; empty if all values of all axes are run.
+
+    The values of a grid with `best_of` are listed, and the axis is `lr`.
+    """
+    found = (axis for axis, written in grid.axes.items() if is_adaptive(written))
+    return next(found, CHOSEN if grid.best_of else "")
+
+
+def found_axes(grid: Grid) -> Collection[str]:
+    """The axis whose values are found, or the values of `lr`, and the axes zipped with it."""
+    axis = adaptive_axis(grid) or CHOSEN
+    return next((group for group in axis_groups(grid) if axis in group), {axis: None}).keys()
 
 
 def written_at(grid: Grid, axis: str, point: Mapping[str, Any]) -> Any:
@@ -49,12 +59,15 @@ def written_at(grid: Grid, axis: str, point: Mapping[str, Any]) -> Any:
 
 
 def arms(grid: Grid, runs: Sequence[Run]) -> list[ArmRuns]:
-    """The arms of a grid with an adaptive axis, in the order of their first runs."""
-    axis = adaptive_axis(grid)
+    """The arms of a grid, in the order of their first runs.
+
+    Without an adaptive axis the arms are those of `lr`, whose values are listed.
+    """
+    found = found_axes(grid)
     members: dict[str, list[int]] = {}
     points: dict[str, dict[str, Any]] = {}
     for index, run in enumerate(runs):
-        point = {name: value for name, value in run.point.items() if name not in (axis, "seed")}
+        point = {n: value for n, value in run.point.items() if n not in found and n != "seed"}
         text = canonical(point)
         members.setdefault(text, []).append(index)
         points.setdefault(text, point)
@@ -66,11 +79,20 @@ def arms(grid: Grid, runs: Sequence[Run]) -> list[ArmRuns]:
             points[text],
             canonical({axis: v for axis, v in points[text].items() if axis not in sizes}),
             tuple(math.log2(points[text][axis]) for axis in measured),
-            Adaptive.parse(written_at(grid, axis, runs[indices[0]].point)["adaptive"]),
+            _settings(grid, [runs[index] for index in indices]),
             indices,
         )
         for text, indices in members.items()
     ]
+
+
+def _settings(grid: Grid, runs: Sequence[Run]) -> Adaptive | Listed:
+    """The settings of the arm with these runs."""
+    axis = adaptive_axis(grid) or CHOSEN
+    written = written_at(grid, axis, runs[0].point)
+    if is_adaptive(written):
+        return Adaptive.parse(written["adaptive"])
+    return Listed(list(dict.fromkeys(run.point[axis] for run in runs)), grid.best_of or None)
 
 
 def _size_groups(grid: Grid, points: Sequence[Mapping[str, Any]]) -> list[list[str]]:
@@ -101,6 +123,8 @@ def _positive(axis: str, points: Sequence[Mapping[str, Any]]) -> bool:
 def problems(grid: Grid) -> Iterator[Problem]:
     """Problems of adaptive axes, each of which has usable settings by itself."""
     found = [axis for axis, written in grid.axes.items() if is_adaptive(written)]
+    if grid.best_of:
+        yield from _best_of_problems(grid, found)
     for axis in found[1:]:
         text = f"is adaptive, as is {found[0]}: a grid can find the values of one axis"
         yield Problem(("axes", axis), NO_VALUE, text)
@@ -117,3 +141,17 @@ def problems(grid: Grid) -> Iterator[Problem]:
             yield Problem(("inner",), NO_VALUE, text)
         if any(axis in names for names in grid.zip):
             yield Problem(("zip",), NO_VALUE, f"names {axis}, whose values are found")
+
+
+def _best_of_problems(grid: Grid, adaptive: Sequence[str]) -> Iterator[Problem]:
+    """Problems of a grid with `best_of`, whose axes have usable values."""
+    if adaptive:
+        text = f"is given beside the adaptive axis {adaptive[0]}: write `best_of` there, or list"
+        yield Problem(("best_of",), NO_VALUE, text)
+    elif CHOSEN not in grid.axes:
+        text = f"needs the axis {CHOSEN}, which tells settings apart"
+        yield Problem(("best_of",), NO_VALUE, text)
+    elif missing := [axis for axis in (*found_axes(grid), "seed") if axis not in grid.inner]:
+        names = ", ".join([*grid.inner, *missing])
+        text = f"lacks {missing[0]}, of which `best_of` runs one value: write `inner: [{names}]`"
+        yield Problem(("inner",), NO_VALUE, text)

@@ -26,6 +26,7 @@ _PLAIN_LIST = "a list of finite, plain values: numbers, texts, true, false or nu
 MOST_VALUES = 100_000  # largest number of values of an axis, or of checkpoints of a probe
 DIGITS = 12  # significant digits of generated values; further digits would be rounding errors
 Path = tuple[str, ...]  # keys from the root of the grid to an axis
+CHOSEN = "lr"  # the axis by which the settings of a grid with `best_of` are told apart
 
 
 def axis_values(path: Path, written: object, zipped: bool = False) -> list:
@@ -56,9 +57,10 @@ def axis_values(path: Path, written: object, zipped: bool = False) -> list:
 
 
 def adaptive(grid: Mapping[str, Any]) -> list[str]:
-    """The axes of a grid whose values are found while it runs: `{adaptive: …}`."""
+    """The axes of a grid whose values are found: `{adaptive: …}`, or those of `best_of`."""
     written = grid.get("axes", {}).items()
-    return [axis for axis, form in written if isinstance(form, Mapping) and "adaptive" in form]
+    found = [axis for axis, form in written if isinstance(form, Mapping) and "adaptive" in form]
+    return [*found, CHOSEN] if grid.get("best_of") else found
 
 
 def equality_text(value: object) -> str:

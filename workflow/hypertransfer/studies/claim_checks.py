@@ -151,7 +151,7 @@ def _arm_rate_problems(options: Mapping[str, Any], selection: Selection) -> Iter
     column = options["column"]
     wanted = [options[name] for name in ("of", "over") if name in options]
     rates: dict[str, set[float]] = {}
-    for run in selection.runs:
+    for run in of_one_value(selection):
         arm = name_of(run.row[column])
         if not wanted or "" in wanted or arm in wanted:
             rates.setdefault(arm, set()).add(run.row["lr"])

@@ -64,8 +64,8 @@ def of_one_value(selection: Selection) -> Iterator[PlannedRun]:
     """The selected runs, and of alternatives of which one is run, the first."""
     seen: set[str] = set()
     for run in selection.runs:
-        if axis := selection.planned.one_of.get(run.row["grid"]):
-            place = equality_text({k: value for k, value in run.row.items() if k != axis})
+        if found := selection.planned.one_of.get(run.row["grid"]):
+            place = equality_text({k: value for k, value in run.row.items() if k not in found})
             if place in seen:
                 continue
             seen.add(place)

@@ -11,7 +11,7 @@ from hypertransfer.catalogue.cards.probes import COLUMNS
 from hypertransfer.catalogue.options import Validator
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 from hypertransfer.runs.table_values import in_table
-from hypertransfer.studies.double_runs import doubles
+from hypertransfer.studies.double_runs import doubles, of_one_value
 from hypertransfer.studies.figure import Figure
 from hypertransfer.studies.option_checks import Selection, several_rates
 from hypertransfer.studies.planned import Planned, PlannedRun
@@ -154,7 +154,8 @@ def _arms_problems(options: Mapping[str, Any], selection: Selection) -> Iterator
     if not options["best"] and not options["tuned_at"]:
         rates: dict[tuple, set[float]] = {}
         for quantity in options["quantities"]:
-            for run in _drawn(selection, quantity):
+            drawn = replace(selection, runs=_drawn(selection, quantity))
+            for run in of_one_value(drawn):
                 panel = tuple(in_table(run.row[options[name]]) for name in ("rows", "column"))
                 rates.setdefault((*panel, quantity), set()).add(run.row["lr"])
         for panel in (panel for panel, tried in rates.items() if len(tried) > 1):

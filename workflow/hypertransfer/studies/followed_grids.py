@@ -1,12 +1,15 @@
-"""Grids whose adaptive axis takes the best values that another grid has found."""
+"""Grids that take the best values of another grid: found by its rounds, or listed there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from hypertransfer.rounds.settings import Adaptive
+from hypertransfer.rounds.settings import Adaptive, Listed
+from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.problem import NO_VALUE, Problem
-from hypertransfer.studies.adaptive_grids import ArmRuns, adaptive_axis, arms
+from hypertransfer.studies.adaptive_grids import ArmRuns, adaptive_axis, arms, found_axes
+from hypertransfer.studies.axes import CHOSEN
 from hypertransfer.studies.grid import Grid, alternatives
 from hypertransfer.studies.placed_run import Run
 
@@ -16,7 +19,9 @@ FREE = ("steps", "seed")  # columns in which runs may differ from those whose be
 def followed(grid: Grid) -> str:
     """The name of the grid whose best values a grid takes; empty if it takes none."""
     axis = adaptive_axis(grid)
-    return (grid.axes[axis]["adaptive"].get("best_of") or "") if axis else ""
+    if grid.best_of or not axis:
+        return grid.best_of
+    return grid.axes[axis]["adaptive"].get("best_of") or ""
 
 
 def counterpart(arm: ArmRuns, others: Sequence[ArmRuns]) -> int | None:
@@ -49,8 +54,10 @@ def _why_none(arm: ArmRuns, others: Sequence[ArmRuns]) -> str:
     return f"{len(found)} arms there have its values on the axes that both grids have"
 
 
-def _difference(own: Adaptive, theirs: Adaptive) -> str:
+def _difference(own: Adaptive | Listed, theirs: Adaptive | Listed) -> str:
     """The settings by which two lattices of values differ, in words; empty if they are equal."""
+    if isinstance(own, Listed) or isinstance(theirs, Listed):
+        return "" if own == replace(theirs, best_of=own.best_of) else f"other values of {CHOSEN}"
     parts = (
         ("`start`", own.origin, theirs.origin),
         ("`finest` (or `step` without `finest`)", own.spacing, theirs.spacing),
@@ -68,6 +75,8 @@ def problems(grids: Mapping[str, Grid], runs: Mapping[str, Sequence[Run]]) -> It
     for name, grid in grids.items():
         if other := followed(grid):
             path = ("grids", name, "axes", adaptive_axis(grid), "adaptive", "best_of")
+            if grid.best_of:
+                path = ("grids", name, "best_of")
             if text := _fault(name, other, grids, runs):
                 yield Problem(path, NO_VALUE, text)
 
@@ -77,6 +86,8 @@ def _fault(
 ) -> str:
     """Why a grid cannot take the values of another; empty if it can."""
     axis = adaptive_axis(grids[name])
+    if grids[name].best_of:
+        return _listed_fault(name, other, grids, runs)
     if any(
         written["adaptive"].get("best_of") != other for written in alternatives(grids[name], axis)
     ):
@@ -100,3 +111,38 @@ def _fault(
         if differing:
             return f"names {other}, from whose counterpart {where} differs in {differing[0]}"
     return ""
+
+
+def _listed_fault(
+    name: str, other: str, grids: Mapping[str, Grid], runs: Mapping[str, Sequence[Run]]
+) -> str:
+    """Why a grid cannot take the best of the settings that another lists; empty if it can.
+
+    The networks, data and steps of the two grids may differ: the other one may be a proxy.
+    """
+    if other not in grids:
+        return f"names the grid {other!r}, which the study lacks"
+    if adaptive_axis(grids[other]):
+        return f"names the grid {other}, which does not run all values of {CHOSEN}"
+    others = arms(grids[other], runs[other])
+    for arm in arms(grids[name], runs[name]):
+        at = ", ".join(f"{column} {value}" for column, value in arm.point.items())
+        where = f"the arm at {at or 'the only point'}"
+        found = counterpart(arm, others)
+        if found is None:
+            return f"names {other}, in which {where} has no counterpart: {_why_none(arm, others)}"
+        own, theirs = (
+            _settings_of(grids[grid], [runs[grid][index] for index in one.indices])
+            for grid, one in ((name, arm), (other, others[found]))
+        )
+        if own != theirs:
+            return f"names {other}, in which {where} has other values on an axis zipped with lr"
+        if len(own) > len(arm.settings.values):
+            return f"has two settings of one {CHOSEN} in {where}, by which settings are told apart"
+    return ""
+
+
+def _settings_of(grid: Grid, runs: Sequence[Run]) -> list[str]:
+    """The settings of an arm as texts, in order."""
+    axes = found_axes(grid)
+    return list(dict.fromkeys(canonical({axis: run.point[axis] for axis in axes}) for run in runs))

@@ -89,6 +89,8 @@ class Grid(Section):
         exclude: conditions; points that meet one of them are left out.
         only: conditions; if there are any, points that meet none of them are left out.
         probes: probes by name.
+        best_of: name of a grid with the same settings, of which only the best one is run: the
+            values of `lr` and of the axes that are zipped with it; empty to run all of them.
         description: purpose of the grid, as text.
     """
 
@@ -100,6 +102,7 @@ class Grid(Section):
     exclude: Sequence[Condition] = ()
     only: Sequence[Condition] = ()
     probes: Mapping[str, Probe] = field(default_factory=dict)
+    best_of: str = ""
     description: str = ""
 
     @classmethod

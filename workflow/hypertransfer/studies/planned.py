@@ -57,7 +57,7 @@ class Planned:
         tasks: the tasks of suites, and the targets of replays, as far as they are known; see
             `planned_tasks`.
         read_scales: returns what the study has at each scale.
-        one_of: the axis of which a grid runs one value at each place, by the name of the grid; all
+        one_of: the axes of which a grid runs one value at each place, by the name of the grid; all
             values are planned, and which one is run is found.
     """
 
@@ -66,7 +66,7 @@ class Planned:
     probes: Mapping[str, Mapping[str, Probe]] = field(default_factory=dict)
     read_scales: Callable[[], Iterable[ScaleValues]] = tuple
     tasks: Mapping[tuple[str, str], Sequence[Row]] = field(default_factory=dict)
-    one_of: Mapping[str, str] = field(default_factory=dict)
+    one_of: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def selected(self, where: Mapping[str, Any]) -> list[PlannedRun]:
         """The runs that a condition selects, in the order of their grids."""

@@ -33,7 +33,7 @@ from hypertransfer.studies import (
     spending,
     suite_checks,
 )
-from hypertransfer.studies.adaptive_grids import adaptive_axis
+from hypertransfer.studies.adaptive_grids import found_axes
 from hypertransfer.studies.document import (
     ConfigError,
     LocatedProblem,
@@ -208,7 +208,7 @@ class _Checks:
         runs = self._check_runs()
         self.problems += as_needed_conditions.shared_problems(self._grids(), runs)
         one_of = {
-            name: adaptive_axis(grid)
+            name: found_axes(grid)
             for name, grid in self._grids().items()
             if followed_grids.followed(grid)
         }
