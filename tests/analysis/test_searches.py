@@ -17,6 +17,7 @@ def test_the_best_so_far_never_rises_and_trials_are_in_their_order():
             "method": ["a", "b", "a", "a"],
             "generation": [1, 0, 0, 0],
             "trial": [0, 0, 1, 0],
+            "seed": [0, 0, 0, 0],
             "final_loss": [1.5, 9.0, math.inf, 2.0],
         }
     )
@@ -40,8 +41,25 @@ def test_depth_is_interpolated_and_added_to_groups_in_blocks_alone():
     assert maps["lr"].loc["query"].tolist() == [-2.0, -1.0, 0.0]
     assert maps["lr"].loc["embedding"].tolist() == [0.5, 0.5, 0.5]
     assert maps["residual"].loc["attention"].tolist() == [0.25] * 3
-    runs = pd.DataFrame({"final_loss": [2.0, 1.0], "proposal": ["{}", json.dumps(proposal)]})
+    runs = pd.DataFrame(
+        {"seed": [0, 0], "final_loss": [2.0, 1.0], "proposal": ["{}", json.dumps(proposal)]}
+    )
     assert searches.best_proposal(runs) == proposal
+
+
+def test_independent_searches_have_trials_and_best_proposals_of_their_own():
+    runs = pd.DataFrame(
+        [
+            ("a", seed, trial // 2, trial % 2, loss, json.dumps({"lr": lr}))
+            for seed, losses in ((0, (3.0, 1.0, 2.0)), (1, (2.0, 5.0, 1.5)))
+            for trial, (loss, lr) in enumerate(zip(losses, (0.0, 1.0, 4.0), strict=True))
+        ],
+        columns=["method", "seed", "generation", "trial", "final_loss", "proposal"],
+    )
+    table = searches.progress(runs.sample(frac=1, random_state=0))["a"]
+    assert table.index.tolist() == [1, 2, 3, 1, 2, 3]
+    assert table["best"].tolist() == [3.0, 1.0, 1.0, 2.0, 2.0, 1.5]
+    assert searches.best_proposal(runs) == {"lr": (1.0 + 4.0) / 2}
 
 
 def test_gains_are_the_references_loss_minus_each_methods_seed_by_seed():

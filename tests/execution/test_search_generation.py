@@ -46,7 +46,7 @@ def test_generations_build_upon_those_before_and_are_taken_from_the_store(search
         ]
     assert table.column("grid").to_pylist() == ["modules"] * 4
     assert table.column("generation").to_pylist() == [1] * 4
-    best = search_generation.best_points(files)["types"]
+    best = search_generation.best_points(files)[0]["types"]
     rows = [row for path in files for row in parquet.read(path).to_pylist()]
     least = min(rows, key=lambda row: row["final_loss"])
     assert best == json.loads(least["proposal"])
@@ -67,6 +67,28 @@ def test_results_are_carried_to_every_target_and_along_the_line(search, tmp_path
     # the line at 0 is the first method's own result: the same run
     assert by_place["wider", 7, "line", 0.0]["key"] == by_place["wider", 7, "global", 1.0]["key"]
     assert by_place["wider", 7, "line", 0.5]["key"] != by_place["wider", 7, "line", 0.0]["key"]
+
+
+def test_each_independent_search_is_evaluated_with_its_own_seed(tmp_path):
+    search = Search.parse("modules", {**SEARCH, "generations": 1, "repeats": 2})
+    jobs = list(search_jobs("m", search, keys.Contexts(), cost.Rates()))
+    store, files = Store(tmp_path / "store"), []
+    for number, job in enumerate(jobs[:-1]):
+        _, table = search_generation.generation(json.loads(job.made_from), [], store, "cpu", 5)
+        files.append(str(tmp_path / f"{number}.parquet"))
+        parquet.write(table, files[-1])
+    trials = [row for path in files for row in parquet.read(path).to_pylist()]
+    first, second = (
+        {row["proposal"] for row in trials if row["seed"] == seed and row["method"] == "types"}
+        for seed in (0, 1)
+    )
+    assert len(first & second) == 1  # the start alone
+    best = search_generation.best_points(files)
+    carried = search_generation.carry_over(json.loads(jobs[-1].made_from), files, store, "cpu", 5)
+    for row in carried.to_pylist():
+        if row["method"] != "line":
+            point = best[{7: 0, 8: 1}[row["seed"]]][row["method"]]
+            assert json.loads(row["proposal"]) == pytest.approx(point)
 
 
 def test_code_or_data_that_changed_after_planning_is_refused(search, tmp_path):

@@ -38,6 +38,18 @@ def test_a_method_changed_or_added_leaves_the_others_files_alone(tmp_path):
     assert before < longer
 
 
+def test_independent_searches_build_on_their_own_generations_and_keep_their_files(tmp_path):
+    before = jobs_of(search_study(tmp_path))[:-1]
+    *generations, transfer = jobs_of(search_study(tmp_path, repeats=2))
+    assert [len(job.input["earlier"]) for job in generations] == [0, 1, 2] * 6
+    seeds = [job.parts["values"]["base"]["seed"] for job in generations]
+    assert seeds == [0, 0, 0, 1, 1, 1] * 3
+    own = {job.file: seed for job, seed in zip(generations, seeds, strict=True)}
+    assert all(own[file] == own[job.file] for job in generations for file in job.input["earlier"])
+    assert {job.file for job in before} == {file for file, seed in own.items() if seed == 0}
+    assert set(transfer.input["generations"]) == set(own)
+
+
 def test_a_default_of_the_optimizer_renames_every_file(tmp_path, monkeypatch):
     before = jobs_of(search_study(tmp_path))
     adam = optimizers.OPTIMIZERS["adam"]

@@ -78,6 +78,21 @@ def test_the_runs_to_come_are_known_by_their_places(search):
     assert {run.spec.seed for run in carried} == {7, 8}
 
 
+def test_independent_searches_have_seeds_of_their_own_and_one_evaluation_each():
+    transfer = {**SEARCH["transfer"], "methods": {"same": ["types"]}}
+    search = Search.parse("modules", {**SEARCH, "repeats": 2, "transfer": transfer})
+    rows = search.rows()
+    assert [run.spec.seed for run in rows["modules"]] == [
+        seed for _ in range(3) for seed in (0, 1) for _ in range(12)
+    ]
+    assert [one.base.seed for one in search.independent()] == [0, 1]
+    assert [one.spec({}).seed for one in search.independent()] == [0, 1]
+    assert [search.seed_of_trials(seed) for seed in (7, 8)] == [0, 1]
+    carried = [run.point for run in rows["modules-transfer"]]
+    assert [p["method"] for p in carried if p["target"] == "same"] == ["types"] * 2
+    assert Search.parse("modules", search.plain()) == search
+
+
 def test_points_read_back_from_their_text():
     point = {"lr/hidden": 0.1 + 0.2, "lr/depth0": -1.5}
     assert json.loads(searches.text(point)) == pytest.approx(point)
@@ -107,6 +122,11 @@ def with_line(**changes):
         ({"transfer": {**SEARCH["transfer"], "line": {
             "from": "global", "to": "types", "points": [0, 1], "targets": ["taller"]}}},
          "'taller' is not a target; known: same, wider"),
+        ({"repeats": 3}, "has 2 seeds for 3 independent searches: list one seed for each"),
+        ({"transfer": {**SEARCH["transfer"], "methods": {"taller": ["types"]}}},
+         "transfer.methods.taller: is not a target; known: same, wider"),
+        ({"transfer": {**SEARCH["transfer"], "methods": {"same": ["nobody"]}}},
+         "'nobody' is not a method; known: factored, global, types"),
         (with_line(to="global"), "line.to: is the method of from: name another one"),
         (with_line(points=[0, 0.0, 1]), r"line.points: \[0, 0.0, 1\] is not free of duplicates"),
         (with_line(targets=["same", "same"]), "line.targets: .* is not free of duplicates"),

@@ -337,6 +337,12 @@ def test_multipliers_are_type_times_depth_interpolated_to_another_depth():
     assert found == pytest.approx([3, 1.5, 0.75])
 
 
+def test_a_beta_that_multipliers_would_make_negative_is_zero():
+    _, rows = drawn(spec(multipliers={"beta1": {"types": {"embedding.weight": 16.0}}}))
+    assert {row.name: row.betas[0] for row in rows}["embedding.weight"] == 0.0
+    assert min(row.betas[1] for row in rows) > 0.9
+
+
 def test_multipliers_of_a_type_that_is_not_there_are_refused_with_those_that_are():
     run = spec(multipliers={"lr": {"types": {"query": 2.0}}})
     with pytest.raises(RoleError, match=r"lr: Decoder has no query; its types are attention"):

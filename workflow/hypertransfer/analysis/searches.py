@@ -18,22 +18,33 @@ DEPTH = re.compile(r"depth\d+")  # the names of nodes over the depth
 
 
 def progress(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """A table of each method's trials in their order, numbered from 1, by the method's name.
+    """A table of the trials of each method by the method's name, numbered from 1 in each search.
 
-    The columns are `loss`, which may be +inf, and `best`, the least loss so far.
+    The columns are `seed`, which tells independent searches apart, `loss`, which may be +inf, and
+    `best`, the least loss of the search so far.
     """
-    ordered = runs.sort_values(["generation", "trial"])
-    tables = {}
-    for method, trials in ordered.groupby("method", sort=False):
-        losses = trials["final_loss"].to_numpy(float)
-        columns = {"loss": losses, "best": np.minimum.accumulate(losses)}
-        tables[method] = pd.DataFrame(columns, index=np.arange(1, len(losses) + 1))
-    return tables
+    ordered = runs.sort_values(["seed", "generation", "trial"])
+    losses = ordered["final_loss"].astype(float)
+    searches = ordered.groupby(["method", "seed"])
+    table = pd.DataFrame(
+        {
+            "method": ordered["method"],
+            "seed": ordered["seed"],
+            "trial": searches.cumcount() + 1,
+            "loss": losses,
+            "best": losses.groupby([ordered["method"], ordered["seed"]]).cummin(),
+        }
+    ).set_index("trial")
+    return {name: part.drop(columns="method") for name, part in table.groupby("method", sort=False)}
 
 
 def best_proposal(runs: pd.DataFrame) -> dict[str, float]:
-    """The proposal, a number for each label, of the trial with the least final loss."""
-    return json.loads(runs.loc[runs["final_loss"].idxmin(), "proposal"])
+    """The proposal, a number for each label, of the trial with the least final loss.
+
+    Numbers are means over the best trials of independent searches, which differ in the seed.
+    """
+    best = runs.loc[runs.groupby("seed")["final_loss"].idxmin(), "proposal"].map(json.loads)
+    return pd.DataFrame(list(best)).mean().to_dict()
 
 
 def multiplier_maps(

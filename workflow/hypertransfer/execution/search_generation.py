@@ -89,27 +89,35 @@ def carry_over(
     transfer = search.settings.transfer
     places, specs = [], []
     for place, changes in search.transfer_runs():
+        of_search = best[search.seed_of_trials(place["seed"])]
         if place["method"] == LINE:
-            ends = best[transfer.line.first], best[transfer.line.second]
+            ends = of_search[transfer.line.first], of_search[transfer.line.second]
             point = searches.between(*ends, place["place"])
         else:
-            point = best[place["method"]]
+            point = of_search[place["method"]]
         places.append({**place, "proposal": searches.text(point)})
         specs.append(search.spec(point, changes))
     grid = search.name + TRANSFER
     return train_cell.train_cell(grid, _cell_runs(places, specs), store, device, save_minutes)
 
 
-def best_points(files: Sequence[str]) -> dict[str, Point]:
-    """The first point of least loss of each method; the first point if all runs diverged."""
-    best: dict[str, tuple[float, Point]] = {}
+def best_points(files: Sequence[str]) -> dict[int, dict[str, Point]]:
+    """The first point of least loss by the seed of the trials and by method.
+
+    If all runs of a method diverged, its first point.
+    """
+    best: dict[tuple[int, str], tuple[float, Point]] = {}
     for path in files:
-        table = parquet.read(path, ["method", "proposal", "final_loss"])
+        table = parquet.read(path, ["seed", "method", "proposal", "final_loss"])
         for row in table.to_pylist():
-            loss, known = row["final_loss"], best.get(row["method"])
+            loss, place = row["final_loss"], (row["seed"], row["method"])
+            known = best.get(place)
             if known is None or loss < known[0]:
-                best[row["method"]] = loss, json.loads(row["proposal"])
-    return {method: point for method, (_, point) in best.items()}
+                best[place] = loss, json.loads(row["proposal"])
+    points: dict[int, dict[str, Point]] = {}
+    for (seed, method), (_, point) in best.items():
+        points.setdefault(seed, {})[method] = point
+    return points
 
 
 def _search(parts: Mapping[str, Any]) -> Search:

@@ -33,6 +33,8 @@ QUANTITIES = {
     "gradient_norm": "norm of the gradient",
     "batch_sharpness": "batch sharpness",
     "batch_edge": "η₀ × batch sharpness",
+    "noise_scale": "gradient noise scale, samples",
+    "noise_to_signal": "gradient noise scale over batch size",
     "trace": "scaled trace γ²tr(H)",
     "gauss_newton": "Gauss–Newton γ²λ₁(G)",
     "residual": "residual γ²λ₁(R)",

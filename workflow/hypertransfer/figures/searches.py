@@ -28,6 +28,7 @@ HYPERPARAMETERS = {
     "init_std": "initial deviation",
     "residual": "residual multiplier",
     "weight_decay": "weight decay",
+    "eps": "ε",
     "beta1": "1 − β₁",
     "beta2": "1 − β₂",
 }
@@ -35,17 +36,23 @@ NODES = 5  # positions over the depth in a heat map
 
 
 def search_progress(tables: Tables) -> Figure:
-    """The best loss so far over the trials of each method (left), and each trial's loss (right)."""
-    runs = tables["runs"].sort_values(["generation", "trial"])
+    """The best loss so far over the trials of each method (left), and each trial's loss (right).
+
+    Of several independent searches, the line is the mean, and the band the range.
+    """
+    runs = tables["runs"]
     figure, axes = panel_grid(1, 2, width=1.4, height=1.25)
     best, every = axes[0]
-    ceiling = runs["final_loss"].iloc[0] * 1.15
     trials = searches.progress(runs)
+    ceiling = 1.15 * max(table.loc[1, ["loss"]].to_numpy().max() for table in trials.values())
     for name, colour in _method_colours(runs["method"]).items():
         table = trials[name]
+        spread = table.groupby(level=0)["best"].agg(["mean", "min", "max"])
         best.step(
-            table.index, table["best"], where="post", color=colour, label=METHODS.get(name, name)
+            spread.index, spread["mean"], where="post", color=colour, label=METHODS.get(name, name)
         )
+        if table["seed"].nunique() > 1:
+            band(best, spread.index, spread["min"], spread["max"], colour)
         below = table["loss"] < ceiling
         every.plot(table.index[below], table["loss"][below], ".", color=colour, markersize=7)
         diverged(every, table.index[~below], colour)
@@ -64,7 +71,10 @@ def _method_colours(names: pd.Series) -> dict[str, Any]:
 
 
 def multipliers(tables: Tables, *, titles: Mapping[str, str]) -> Figure:
-    """Multipliers of the best trial: a heat map, module × depth, for each hyperparameter."""
+    """Multipliers of the best trial: a heat map, module × depth, for each hyperparameter.
+
+    Of several independent searches, the octaves are means over the best trials.
+    """
     proposal = searches.best_proposal(tables["runs"])
     maps = searches.multiplier_maps(proposal, np.linspace(0, 1, NODES))
     most = max(float(frame.abs().to_numpy().max()) for frame in maps.values())
@@ -104,7 +114,7 @@ def multipliers(tables: Tables, *, titles: Mapping[str, str]) -> Figure:
 def carried(tables: Tables, *, over: str) -> Figure:
     """The loss of the method `over` minus the loss of each other method, for each target.
 
-    Bars are means over seeds, and dots are seeds.
+    Bars are means over seeds, or over independent searches, which have a seed each; dots are seeds.
     """
     runs = tables["runs"]
     runs = runs[runs["method"] != "line"]

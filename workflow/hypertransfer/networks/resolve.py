@@ -203,7 +203,7 @@ def _row(
         weight_decay=base.weight_decay * rule.weight_decay.at(ratios) * own("weight_decay"),
         eps=None if base.eps is None else base.eps * rule.eps.at(ratios) * own("eps"),
         betas=tuple(
-            1 - (1 - beta) * own(f"beta{number}")
+            max(0.0, 1 - (1 - beta) * own(f"beta{number}"))  # multipliers alone can go below 0
             for number, beta in enumerate(table.betas(base.betas, whole), 1)
         ),
     )

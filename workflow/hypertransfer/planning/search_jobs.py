@@ -19,38 +19,43 @@ PACKAGES = ("scikit-learn", "scipy")
 def search_jobs(
     study: str, search: Search, contexts: keys.Contexts, rates: cost.Rates
 ) -> Iterator[PlannedJob]:
-    """The jobs of each method's generations in order, then the job that carries results over."""
-    # The runs of a search are unknown until they are proposed. The key of the start stands for
-    # them, since the start has the same defaults, code, data set and table.
-    start = contexts.key(search.base)
-    code = code_of("search_generation")
-    settings, tables = search.plain(), []
-    values = {key: value for key, value in settings.items() if key not in LATER}
-    for name, method in search.settings.methods.items():
-        earlier: list[str] = []
-        versions = planned_versions(PACKAGES if method.kind == BAYESIAN else ())
-        for generation in range(search.settings.generations):
-            parts = {
-                "search": search.name,
-                "values": values,
-                "method": {"name": name, **method.plain()},
-                "generation": generation,
-                "start": start,
-                "versions": versions,
-            }
-            job = _generation(study, search, code, parts, earlier, rates)
-            yield job
-            earlier.append(job.file)
-        tables += earlier
+    """The jobs of each search's generations in order, then the job that carries results over."""
+    tables: list[str] = []
+    for name in search.settings.methods:
+        for one in search.independent():
+            for job in _generations(study, one, name, contexts, rates):
+                yield job
+                tables.append(job.file)
     if search.settings.transfer:
         specs = search.transfer_specs()
         parts = {
             "search": search.name,
-            "values": settings,
+            "values": search.plain(),
             "starts": sorted(set(map(contexts.key, specs))),
             "files": tables,
         }
         yield _carry_over(study, search, parts, specs, rates)
+
+
+def _generations(
+    study: str, search: Search, name: str, contexts: keys.Contexts, rates: cost.Rates
+) -> Iterator[PlannedJob]:
+    """The jobs of the generations of one independent search by the method `name`."""
+    method = search.settings.methods[name]
+    parts = {
+        "search": search.name,
+        "values": {key: value for key, value in search.plain().items() if key not in LATER},
+        "method": {"name": name, **method.plain()},
+        # The runs of a search are unknown until they are proposed. The key of the start stands for
+        # them, since the start has the same defaults, code, data set and table.
+        "start": contexts.key(search.base),
+        "versions": planned_versions(PACKAGES if method.kind == BAYESIAN else ()),
+    }
+    code, earlier = code_of("search_generation"), []
+    for generation in range(search.settings.generations):
+        job = _generation(study, search, code, {**parts, "generation": generation}, earlier, rates)
+        yield job
+        earlier.append(job.file)
 
 
 def _generation(

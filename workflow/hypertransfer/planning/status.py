@@ -168,8 +168,8 @@ def searches(plan: StudyPlan) -> Iterator[GridStatus]:
     for name, search in plan.study.searches.items():
         jobs = [job for job in plan.search_jobs if job.parts["search"] == name]
         trials = [job for job in jobs if job.rule == "search_generation"]
-        methods = len(search.settings.methods)
-        yield _search_status(plan.name, name, trials, methods, search.settings.trials)
+        cells = len(search.settings.methods) * search.settings.repeats
+        yield _search_status(plan.name, name, trials, cells, search.settings.trials)
         if transfers := [job for job in jobs if job.rule == "carry_over"]:
             runs = len(list(search.transfer_runs()))
             yield _search_status(plan.name, name + TRANSFER, transfers, 1, runs)

@@ -54,6 +54,7 @@ def _reference_problems(settings: Settings) -> Iterator[Problem]:
             yield Problem(("methods", name, option), NO_VALUE, text)
         if method.over != "global" and not grouped:
             yield Problem(("methods", name, "over"), NO_VALUE, "needs groups of types in the space")
+    yield from _transfer_problems(settings)
     transfer = settings.transfer
     if transfer is None or transfer.line is None:
         return
@@ -71,3 +72,26 @@ def _reference_problems(settings: Settings) -> Iterator[Problem]:
         if target not in transfer.targets:
             text = f"{target!r} is not a target; known: {', '.join(transfer.targets)}"
             yield Problem(("transfer", LINE, "targets"), NO_VALUE, text)
+
+
+def _transfer_problems(settings: Settings) -> Iterator[Problem]:
+    """Problems of the seeds and methods that evaluate the results of a search."""
+    transfer = settings.transfer
+    if transfer is None:
+        return
+    number = len(transfer.seeds)
+    if settings.repeats > 1 and number != settings.repeats:
+        text = (
+            f"has {number} seeds for {settings.repeats} independent searches: list one seed for "
+            "each, so that intervals over seeds are over searches"
+        )
+        yield Problem(("transfer", "seeds"), NO_VALUE, text)
+    for target, methods in transfer.methods.items():
+        path = ("transfer", "methods", target)
+        if target not in transfer.targets:
+            text = f"is not a target; known: {', '.join(transfer.targets)}"
+            yield Problem(path, NO_VALUE, text)
+        for method in methods:
+            if method not in settings.methods:
+                text = f"{method!r} is not a method; known: {', '.join(settings.methods)}"
+                yield Problem(path, NO_VALUE, text)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypertransfer.catalogue import complete
@@ -22,7 +22,7 @@ from hypertransfer.studies.placed_run import Run, put_all
 TRANSFER = "-transfer"  # suffix of a search's name in the name of the grid of its transfer runs
 LINE = "line"  # name of the method of runs on the line between the results of two methods
 # Keys of a search that do not change the proposals and the runs of a generation.
-LATER = ("transfer", "methods", "description")
+LATER = ("transfer", "methods", "description", "repeats")
 
 Point = Mapping[str, float]
 
@@ -97,18 +97,24 @@ class Line(Section):
 class Transfer(Section):
     """Runs that evaluate the methods' results with other seeds and at other targets.
 
-    A target maps dotted keys of the spec to values.
+    Attributes:
+        seeds: seeds of the runs. With several independent searches there is one for each, and the
+            seed at a place evaluates the results of the search at this place.
+        targets: targets by name; each maps dotted keys of the spec to values.
+        methods: the methods that are evaluated at a target, by its name; all if it has no entry.
+        line: runs between the results of two methods.
     """
 
     seeds: Sequence[int]
     targets: Mapping[str, Mapping[str, Any]]
+    methods: Mapping[str, Sequence[str]] = field(default_factory=dict)
     line: Line | None = None
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Transfer:
         """The transfer of a mapping that the schema has accepted."""
         line = Line.parse(values["line"]) if "line" in values else None
-        return cls(values["seeds"], values["targets"], line)
+        return cls(values["seeds"], values["targets"], values.get("methods", {}), line)
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,7 @@ class Settings(Section):
         generations: number of generations of each method.
         trials: number of proposals of a generation. The first proposal of all is the start.
         methods: methods by name, in the order of the config.
+        repeats: number of independent searches of each method, with seeds of their own.
         transfer: runs that carry the results over; None for no such runs.
         description: purpose of the search, as text.
     """
@@ -132,6 +139,7 @@ class Settings(Section):
     generations: int
     trials: int
     methods: Mapping[str, Method]
+    repeats: int = 1
     transfer: Transfer | None = None
     description: str = ""
 
@@ -166,6 +174,24 @@ class Search(Section):
     def plain(self) -> dict[str, Any]:
         """The mapping that `parse` reads back."""
         return self.settings.plain()
+
+    def independent(self) -> list[Search]:
+        """The independent searches, which differ in the seed of the base run."""
+        seeds = [self.base.seed + number for number in range(self.settings.repeats)]
+        return [
+            replace(
+                self,
+                settings=replace(self.settings, base={**self.settings.base, "seed": seed}),
+                base=replace(self.base, seed=seed),
+            )
+            for seed in seeds
+        ]
+
+    def seed_of_trials(self, seed: int) -> int:
+        """The seed of the trials whose best point is evaluated with a seed of the transfer."""
+        if self.settings.repeats == 1:
+            return self.base.seed
+        return self.base.seed + list(self.settings.transfer.seeds).index(seed)
 
     def labels(self, over: str) -> list[str]:
         """The labels of the coordinates of a method; `over` is as in `Method`."""
@@ -216,7 +242,7 @@ class Search(Section):
         for target, changes in transfer.targets.items():
             for seed in transfer.seeds:
                 here, changed = {"target": target, "seed": seed}, {**changes, "seed": seed}
-                for method in self.settings.methods:
+                for method in transfer.methods.get(target, self.settings.methods):
                     yield {**here, "method": method, "place": 1.0}, changed
                 if transfer.line and target in transfer.line.targets:
                     for place in transfer.line.points:
@@ -230,8 +256,9 @@ class Search(Section):
         """The planned runs by name of their grid; trials have the base run's spec."""
         settings = self.settings
         trials = [
-            Run({"method": m, "generation": g, "trial": t, "seed": self.base.seed}, self.base)
+            Run({"method": m, "generation": g, "trial": t, "seed": one.base.seed}, one.base)
             for m in settings.methods
+            for one in self.independent()
             for g in range(settings.generations)
             for t in range(settings.trials)
         ]

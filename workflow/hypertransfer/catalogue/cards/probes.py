@@ -162,6 +162,18 @@ PROBES: Mapping[str, ProbeCard] = {
         },
         _numbers("directional_sharpness", "alignment", "batch_sharpness", "batch_edge"),
     ),
+    "gradient_noise": ProbeCard(
+        "hypertransfer.probes.landscape.gradient_noise",
+        {
+            **_SAMPLES,
+            "batches": option(
+                {"type": "integer", "minimum": 3},
+                16,
+                "Number of groups into which the samples are split.",
+            ),
+        },
+        _numbers("noise_scale", "noise_to_signal"),
+    ),
     "preconditioned": ProbeCard(
         "hypertransfer.probes.landscape.preconditioned",
         {**_SAMPLES, **_SOLVER},
