@@ -82,6 +82,7 @@ def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:
         "linearisation": 3,
         "downstream": 1,  # forward passes only, of more samples than `samples`
         "linear_theory": 1,
+        "memory": 1,
     }
     return estimates.get(settings.get("probe", "hessian"), first)
 
