@@ -38,31 +38,34 @@ def put(table: pd.DataFrame, path: Path) -> None:
     parquet.write(pa.Table.from_pandas(table, preserve_index=False), path)
 
 
+CLAIM = {
+    "claim": "stays",
+    "sentence": "The rate stays.",
+    "kind": "paper",
+    "registered": "early",
+    "over": "seeds",
+    "units": 3,
+    "bar": "≤ 1 octave",
+    "bar_min": None,
+    "bar_max": 1.0,
+    **dict.fromkeys(("units_needed", "minutes_needed", "power"), math.nan),
+    "p_value": 0.004,
+    "p_holm": 0.008,
+    "value": 0.5,
+    "low": 0.25,
+    "high": 0.75,
+    "verdict": "holds",
+    "unit": "octaves",
+    "reason": "0.25 to 0.75 over 3 seeds, all of it meets the bar ≤ 1 octave",
+    "cause": "",
+    "scale": "desk",
+    "edition": "1",
+}
+
+
 def test_results_become_pages(write_docs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    claim = {
-        "sentence": "The rate stays.",
-        "kind": "paper",
-        "registered": "early",
-        "over": "seeds",
-        "units": 3,
-        "bar": "≤ 1 octave",
-        "bar_min": None,
-        "bar_max": 1.0,
-        **dict.fromkeys(("units_needed", "minutes_needed", "power"), math.nan),
-        "p_value": 0.004,
-        "p_holm": 0.008,
-        "value": 0.5,
-        "low": 0.25,
-        "high": 0.75,
-        "verdict": "holds",
-        "unit": "octaves",
-        "reason": "0.25 to 0.75 over 3 seeds, all of it meets the bar ≤ 1 octave",
-        "cause": "",
-        "scale": "smoke",
-        "edition": "1",
-    }
-    put(pd.DataFrame([claim]), Path("results/moe_mup/tables/claims.parquet"))
+    put(pd.DataFrame([CLAIM]), Path("results/moe_mup/tables/claims.parquet"))
     put(pd.DataFrame({"key": [KEY, KEY]}), Path("results/moe_mup/tables/runs.parquet"))
     bench = {
         "benchmark": "train",
@@ -77,8 +80,8 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
     }
     put(pd.DataFrame([bench]), Path("results/benchmarks.parquet"))
     Store("results/store").put("runs", KEY, {"provenance": PROVENANCE}, {})
-    pages = dict(write_docs.result_pages())
-    assert set(pages) == {"scorecards/moe_mup.md", "speed.md"}
+    pages = dict(write_docs.result_pages([Path("results")]))
+    assert set(pages) == {"scorecards/moe_mup.md", "headlines.md", "speed.md"}
     card = pages["scorecards/moe_mup.md"]
     interval, verdict = "0.50 (0.25 … 0.75) | 3 seeds", "**holds**, p 0.004 (0.008)"
     assert f"| The rate stays. | ≤ 1 octave | {interval} | early | {verdict} |" in card
@@ -89,7 +92,29 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
 
 def test_no_results_are_no_pages(write_docs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert not dict(write_docs.result_pages())
+    assert not dict(write_docs.result_pages([Path("results")]))
+
+
+def test_folders_at_several_scales_become_pages_of_their_own(write_docs, tmp_path, monkeypatch):
+    """A claim counts as decided if it is decided at one of the scales."""
+    monkeypatch.chdir(tmp_path)
+    undecided = {"verdict": "undecided", "p_value": math.nan, "p_holm": math.nan}
+    for folder, scale, first, second in (
+        ("results", "desk", {}, undecided),
+        ("night/results", "overnight", undecided, undecided),
+    ):
+        other = {**CLAIM, "claim": "other", "scale": scale, **second}
+        rows = pd.DataFrame([{**CLAIM, "scale": scale, **first}, other])
+        put(rows, Path(folder, "moe_mup/tables/claims.parquet"))
+        put(pd.DataFrame({"key": [KEY]}), Path(folder, "moe_mup/tables/runs.parquet"))
+    pages = dict(write_docs.result_pages([Path("results"), Path("night/results")]))
+    names = {"scorecards/moe_mup.md", "scorecards/moe_mup-overnight.md", "headlines.md"}
+    assert set(pages) == names
+    assert (
+        "| study | claims of the paper | desk | overnight | at some scale |"
+        in pages["headlines.md"]
+    )
+    assert "| `moe_mup` | 2 | 1 | 0 | 1 (50 %) |" in pages["headlines.md"]
 
 
 def test_stale_pages_are_named(write_docs, tmp_path, monkeypatch, capsys):

@@ -14,6 +14,7 @@ from tests.support.planned import claim
 from tests.support.project import STUDY
 
 from hypertransfer.catalogue.config_schemas import scales
+from hypertransfer.claims import registration
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.studies import scale_patches
 from hypertransfer.studies import study as studies_study
@@ -534,6 +535,53 @@ def test_scales_lay_patches_over_the_study(load):
     sharpness = smoke.grids["sweep"].probes["sharpness"]
     assert sharpness.plain() == {"probe": "hessian", "checkpoints": [0, 4], "samples": 64}
     assert smoke.figures == load(scale="paper").figures
+
+
+SMOKE = "  smoke:\n"
+
+
+def test_a_scale_changes_texts_of_claims_and_figures_by_id(load):
+    sentence = "    claims: {stays: {sentence: It stays for 4 steps.}}\n"
+    change = (SMOKE, f"{SMOKE}{sentence}    figures: {{sharp: {{title: T}}}}\n")
+    claims = {scale: load(change, scale=scale).claims for scale in ("desk", "smoke")}
+    assert [claim.sentence for claim in claims["desk"]] == ["It stays."]
+    assert [claim.sentence for claim in claims["smoke"]] == ["It stays for 4 steps."]
+    assert len({registration.claim_digest(claim) for (claim,) in claims.values()}) == 1
+    assert load(change, scale="smoke").figures[0].title == "T"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ("{stay: {sentence: x}}", "stay", "the study has no claim 'stay'; known: stays"),
+        ("{stays: {bar: {max: 2}}}", "stays.bar", "is the same at every scale"),
+        ("{stays: {where: {}}}", "stays.where", "is the same at every scale"),
+        ("{stays: {id: x}}", "stays.id", "is the same at every scale"),
+        ("{stays: null}", "stays", "a scale cannot remove a claim"),
+        ("{stays: {unit: null}}", "stays.unit", "null removes a key, and there is no such key"),
+        ("{stays: x}", "stays", "'x' is not a mapping of changes"),
+    ],
+)
+def test_changes_of_claims_that_a_scale_cannot_make(load, text, key, words):
+    problems = refused(load, (SMOKE, f"{SMOKE}    claims: {text}\n"))
+    assert [(p.key, p.line) for p in problems] == [
+        (f"scales.smoke.claims.{key}", line_of(SMOKE) + 1)
+    ]
+    assert words in problems[0].expected
+
+
+def test_a_misspelt_key_of_a_claim_stands_in_the_patch_of_its_scale(load):
+    change = (SMOKE, f"{SMOKE}    claims: {{stays: {{sentnce: x}}}}\n")
+    (problem,) = refused(load, change, scale="smoke")
+    assert problem.key == "scales.smoke.claims.stays.sentnce"
+    assert problem.line == line_of(SMOKE) + 1
+
+
+def test_a_mapping_of_ids_keeps_the_order_of_a_list_and_removes_by_null():
+    listed = [{"id": "a", "x": 1}, {"id": "b"}, {"id": "c"}]
+    merged = scale_patches.merge(listed, {"c": {"x": 3}, "b": None})
+    assert merged == [{"id": "a", "x": 1}, {"id": "c", "x": 3}]
+    assert scale_patches.merge([1, 2], {"range": 3}) == {"range": 3}
 
 
 def test_another_form_of_an_axis_replaces_the_first():

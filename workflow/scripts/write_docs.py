@@ -1,7 +1,10 @@
 """Write the generated pages of the documentation.
 
     python workflow/scripts/write_docs.py             # reference and study pages, from the source
-    python workflow/scripts/write_docs.py --results   # also scorecards and speed, from results/
+    python workflow/scripts/write_docs.py --results   # also pages of results, from results/
+
+Several folders of results, at different scales, may follow `--results`: the page `headlines.md` has
+the verdicts of all of them, and scorecards of another scale than `desk` have it in their names.
 
 `--check` writes nothing, and exits with 1 if a page is out of date.
 """
@@ -10,19 +13,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
-from hypertransfer.report import reference, results_pages, speed_page
+from hypertransfer.report import headlines_page, reference, results_pages, speed_page
 from hypertransfer.storage import parquet
 from hypertransfer.storage.atomic import replace_atomically
 from hypertransfer.storage.run_store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS, CONFIG, RESULTS = ROOT / "docs", ROOT / "config", Path("results")
+DEFAULT_SCALE = "desk"
 
 
 def source_pages() -> dict[str, str]:
@@ -30,24 +36,50 @@ def source_pages() -> dict[str, str]:
     return reference.pages() | reference.study_pages(CONFIG / "studies")
 
 
-def result_pages() -> Iterator[tuple[str, str]]:
-    """The file name and the text of each page of a study or benchmark that has results."""
+def result_pages(folders: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    """The file name and the text of each page that is made from folders of results."""
     store = Store(yaml.safe_load((CONFIG / "config.yaml").read_text(encoding="utf-8"))["store"])
-    for path in sorted((CONFIG / "studies").glob("*.yaml")):
-        tables = RESULTS / path.stem / "tables"
-        if (tables / "claims.parquet").exists():
-            study = yaml.safe_load(path.read_text(encoding="utf-8"))
-            yield f"scorecards/{path.stem}.md", scorecard(path.stem, study, tables, store)
-    if (file := RESULTS / "benchmarks.parquet").exists():
-        yield "speed.md", speed_page.speed_page(parquet.frame(file))
+    studies, tables = {}, defaultdict(dict)
+    for name in _in_order():
+        for folder in folders:
+            frames = _tables(folder / name / "tables")
+            if frames and name not in studies:
+                text = (CONFIG / "studies" / f"{name}.yaml").read_text(encoding="utf-8")
+                studies[name] = yaml.safe_load(text)
+            if frames:
+                scale = frames["claims"]["scale"].iloc[0]
+                tables[name][scale] = frames
+                file = name if scale == DEFAULT_SCALE else f"{name}-{scale}"
+                yield f"scorecards/{file}.md", scorecard(name, studies[name], frames, store)
+    if studies:
+        yield "headlines.md", headlines_page.headlines_page(studies, tables)
+    for folder in folders:
+        if (file := folder / "benchmarks.parquet").exists():
+            yield "speed.md", speed_page.speed_page(parquet.frame(file))
 
 
-def scorecard(name: str, study: Mapping[str, Any], tables: Path, store: Store) -> str:
+def _in_order() -> list[str]:
+    """The names of the studies: those of the main config in its order, then all others."""
+    first = yaml.safe_load((CONFIG / "config.yaml").read_text(encoding="utf-8"))["studies"]
+    names = sorted(path.stem for path in (CONFIG / "studies").glob("*.yaml"))
+    return list(dict.fromkeys([*(name for name in first if name in names), *names]))
+
+
+def _tables(folder: Path) -> dict[str, pd.DataFrame]:
+    """The tables of a study that its pages read, by name; empty if the study has no results."""
+    files = {name: folder / f"{name}.parquet" for name in ("claims", "runs", "replays")}
+    found = {name: parquet.frame(file) for name, file in files.items() if file.exists()}
+    return found if "claims" in found else {}
+
+
+def scorecard(
+    name: str, study: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], store: Store
+) -> str:
     """The scorecard page of a study, with the provenance of its runs from the store.
 
     `study` is the study's config, of which `title` and `suites` are read.
     """
-    claims, runs = (parquet.frame(tables / f"{part}.parquet") for part in ("claims", "runs"))
+    claims, runs = tables["claims"], tables["runs"]
     entries = (store.get("runs", key) for key in dict.fromkeys(runs["key"]))
     records: list[Mapping[str, Any]] = [entry.record["provenance"] for entry in entries if entry]
     facts = results_pages.provenance(claims, runs, records)
@@ -62,10 +94,18 @@ def _is_current(file: Path, text: str) -> bool:
 def main() -> int:
     """Write the pages that are out of date, or list them with `--check`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--results", action="store_true", help="also scorecards and speed")
+    parser.add_argument(
+        "--results",
+        nargs="*",
+        type=Path,
+        metavar="FOLDER",
+        help="also pages of results; from results/ unless folders are given",
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
     options = parser.parse_args()
-    pages = source_pages() | (dict(result_pages()) if options.results else {})
+    pages = source_pages()
+    if options.results is not None:
+        pages |= dict(result_pages(options.results or [RESULTS]))
     stale = [name for name, text in pages.items() if not _is_current(DOCS / name, text)]
     for name in stale:
         if options.check:

@@ -19,6 +19,8 @@ from hypertransfer.runs.section import Section, plain
 BEFORE, AFTER = ("before", "after")
 UNREGISTERED = "not registered"
 DIGITS = 12
+# The keys that decide how a claim is judged, which its digest covers.
+JUDGED = ("kind", "measure", "where", "options", "bar", "control", "min_seeds")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,8 +160,7 @@ def _latest(entry: Entry) -> str:
 
 def claim_digest(claim: Claim) -> str:
     """The digest of everything that decides how a claim is judged."""
-    names = ("kind", "measure", "where", "options", "bar", "control", "min_seeds")
-    return digest({name: plain(getattr(claim, name)) for name in names}, DIGITS)
+    return digest({name: plain(getattr(claim, name)) for name in JUDGED}, DIGITS)
 
 
 def register(

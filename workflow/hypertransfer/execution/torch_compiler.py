@@ -90,8 +90,7 @@ def leave_out(spec: RunSpec) -> None:
 
     Parts of the user and of packages may compile: for these the compiler is imported.
     """
-    names = spec.model.name, spec.optimizer.name, spec.data.name, spec.parameterisation
-    if any(":" in name for name in names):
+    if spec.import_paths:
         imported()
     elif NAME not in sys.modules:
         sys.modules[NAME] = torch._dynamo = Unused()

@@ -19,6 +19,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hypertransfer.catalogue import lookup
 from hypertransfer.catalogue.cards import optimizers, probes
+from hypertransfer.catalogue.module_source import PACKAGE
 from hypertransfer.curvature.operators import HessianOperator, Landscape
 from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.runs import ratios
@@ -141,8 +142,9 @@ def measure(
         log: receives one line for each checkpoint.
     """
     build.import_parts(spec)
-    reproducible()
     card = probes.PROBES[settings["probe"]]
+    of_library = card.module.startswith(f"{PACKAGE}.")
+    reproducible(fill=bool(spec.import_paths) or not of_library)
     probe: Probe = lookup.load("probe", f"{card.module}:Probe")(settings, seed=spec.seed)
     start = initial_view(spec, table, settings, device)
     headline = next(name for name, kind in card.columns.items() if kind == "number")

@@ -18,6 +18,7 @@ from hypertransfer.analysis.numerals import minus_signs, percent
 from hypertransfer.figures.labels import NAMES
 from hypertransfer.parameterisation.algebra import SYMBOLS, Parameterisation, Power, Role
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
+from hypertransfer.report import headlines
 from hypertransfer.report.counts import WORDS, counts, decided_in_words, in_words
 from hypertransfer.report.duration import duration
 from hypertransfer.report.numbers import certainty_text, measured_text, value_text
@@ -29,6 +30,10 @@ CLAIMS_CAPTION = (
     "column “registered” says when claim and bar were fixed. Where runs get seeds as needed, “why” "
     "names the level. “p” is the p value of a verdict, in brackets corrected by Holm for the "
     "number of the paper’s claims; “power” is the probability to hold if the paper’s value is true"
+)
+HEADLINES_CAPTION = (
+    "The statements of the paper's abstract, in our words, each with the claims that test it. "
+    "“power” is the probability that the claim holds if the paper's value is true"
 )
 ROLE_NAMES = {
     Role.INPUT: "input",
@@ -151,6 +156,30 @@ def counterparts(study: Mapping[str, Any], claims: pd.DataFrame) -> HTML:
             }
         )
     return table(rows)
+
+
+def headlines_table(study: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> HTML | None:
+    """Each statement of the paper's abstract, with its claims, their rigs and verdicts.
+
+    `tables` are `claims`, `runs` and, if there are some, `replays`. None if the study lists none.
+    """
+    rows, last = [], None
+    for line in headlines.lines(study, tables):
+        again, last = line.statement == last, line.statement
+        claim = line.claim
+        rows.append(
+            {
+                "the paper states": "" if again else line.statement,
+                "where": "" if again else line.place,
+                "how it is measured": "" if again else line.measure,
+                "claim": claim["claim"] if claim else "none",
+                "rig": line.rig,
+                "here": line.value,
+                "verdict": fragment("verdict", claim["verdict"]) if claim else "",
+                "power": line.power,
+            }
+        )
+    return table(rows, HEADLINES_CAPTION) if rows else None
 
 
 def answer(claims: pd.DataFrame) -> HTML:

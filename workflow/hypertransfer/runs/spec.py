@@ -133,6 +133,12 @@ class RunSpec:
     divergence: float
     checkpoints: tuple[int, ...]
 
+    @property
+    def import_paths(self) -> tuple[str, ...]:
+        """The import paths of the parts that are not the library's: the user's, and packages'."""
+        names = self.model.name, self.optimizer.name, self.data.name, self.parameterisation
+        return tuple(name for name in names if ":" in name)
+
     def plain(self) -> dict:
         """The nested plain values from which `parse.run_spec` makes an equal spec."""
         return {name: self.plain_value(name) for name in FIELDS}

@@ -152,10 +152,19 @@ class Document:
 
     def _home(self, path: tuple[str, ...], scale: str) -> tuple[str, ...]:
         """The path in the scale's patch if the patch sets the value, else the path itself."""
-        patched = ("scales", scale, *path)
+        patched = ("scales", scale, *self._by_id(path, scale))
         known = self._known(patched)
         replaced_list = any(key.isdigit() for key in known)  # patches replace lists as a whole
         return patched if path and (known == patched or replaced_list) else path
+
+    def _by_id(self, path: tuple[str, ...], scale: str) -> tuple[str, ...]:
+        """The path, with the id of a list's entry in place of its index if the patch uses ids."""
+        try:
+            if isinstance(self.values["scales"][scale][path[0]], Mapping):
+                return (path[0], self.values[path[0]][int(path[1])]["id"], *path[2:])
+        except (LookupError, TypeError, ValueError):
+            pass
+        return path
 
     def _known(self, keys: tuple[str, ...]) -> tuple[str, ...]:
         """The longest prefix of a path that the file has."""

@@ -358,7 +358,7 @@ def train(
         ValueError: network, data set or optimizer cannot be used.
     """
     build.import_parts(spec)
-    reproducible()
+    reproducible(fill=bool(spec.import_paths))
     device = device or torch.device("cpu")
     data = build.data(spec).to(device)
     data_checks.check_augment(spec.data.name, data)

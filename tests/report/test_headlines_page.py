@@ -1,0 +1,43 @@
+"""The page of the statements of all abstracts."""
+
+import pandas as pd
+from tests.docs.test_write_docs import CLAIM
+
+from hypertransfer.report import headlines_page
+
+RUN = {"grid": "g", "model": "gpt", "data": "digits", "shape.width": 32, "seed": 0}
+STUDY = {
+    "title": "Mine",
+    "claims": [{"id": "stays", "where": {"grid": "g"}}],
+    "headlines": [
+        {"statement": "Rates stay as m_N^-1.", "place": "a", "claims": ["stays"], "measure": "M"},
+        {"statement": "B.", "place": "abstract", "claims": [], "not_here": "Needs a GPU"},
+    ],
+}
+
+
+def at(scale: str, **changes) -> dict[str, pd.DataFrame]:
+    claims = pd.DataFrame([{**CLAIM, "scale": scale, **changes}])
+    return {"claims": claims, "runs": pd.DataFrame([RUN])}
+
+
+def test_each_statement_has_its_verdicts_at_all_scales():
+    tables = {"mine": {"desk": at("desk"), "overnight": at("overnight", verdict="fails")}}
+    text = headlines_page.headlines_page({"mine": STUDY}, tables)
+    rig = "gpt; on digits; width 32; 1 seed"
+    found = "0.50 (0.25 … 0.75); bar ≤ 1 octave: {}, p 0.004 (0.008)"
+    row = (
+        "| Rates stay as m<sub>N</sub><sup>−1</sup>. | M. | The rate stays. "
+        f"| *desk*: {rig}<br>*overnight*: {rig} "
+        f"| {found.format('**holds**')} | {found.format('**fails**')} |"
+    )
+    assert row in text
+    assert "| B. | Needs a GPU. | none |  |  |  |" in text
+    assert "| all | 1 | 1 | 1 | 1 (100 %) |" in text
+
+
+def test_a_study_without_one_of_the_scales_leaves_its_column_empty():
+    tables = {"mine": {"desk": at("desk")}, "other": {"overnight": at("overnight")}}
+    text = headlines_page.headlines_page({"mine": STUDY, "other": STUDY}, tables)
+    assert "| `mine` | 1 | 1 | 0 | 1 (100 %) |" in text
+    assert "(0.008) |  |" in text
