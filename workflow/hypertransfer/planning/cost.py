@@ -87,6 +87,7 @@ def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:
         "linear_theory": 1,
         "decoding": 0,  # timed probes have estimates of their own
         "step_time": 0,
+        "memory": 1,
     }
     return estimates.get(settings.get("probe", "hessian"), first)
 

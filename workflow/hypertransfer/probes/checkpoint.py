@@ -51,6 +51,8 @@ class View:
         preconditioner: Adam's √v̂ + ε of each trained parameter, by name; empty at step 0 and for
             optimizers without second moments.
         betas: the betas of the optimizer.
+        make_optimizer: returns the optimizer of the run, before its first step, for a network of
+            the same shapes.
     """
 
     network: nn.Module
@@ -66,6 +68,7 @@ class View:
     initial: Mapping[str, Tensor]
     preconditioner: Mapping[str, Tensor]
     betas: tuple[float, ...] = (0.9, 0.999)
+    make_optimizer: Callable[[nn.Module], torch.optim.Optimizer] | None = None
 
     @property
     def parameters(self) -> dict[str, nn.Parameter]:
@@ -195,6 +198,7 @@ def initial_view(
         initial=initial,
         preconditioner={},
         betas=table.betas(optimizers.betas(spec.optimizer), ratios.ratios(spec)),
+        make_optimizer=lambda other: build.optimizer(spec, other, rows),
     )
 
 

@@ -251,6 +251,15 @@ PROBES: Mapping[str, ProbeCard] = {
         _numbers("step_seconds", "optimizer_step_seconds"),
         timed=True,
     ),
+    "memory": ProbeCard(
+        "hypertransfer.probes.tasks.memory",
+        {
+            "samples": option(COUNT, 1, "Number of training samples of the optimizer's step."),
+            "batch": option(COUNT, 1, "Number of sequences in the caches."),
+            "tokens": option(COUNT, 64, "Number of tokens of each sequence in the caches."),
+        },
+        _numbers("weight_bytes", "training_bytes", "generation_bytes"),
+    ),
     "linearisation": ProbeCard(
         "hypertransfer.probes.activations.linearisation",
         _SAMPLES,

@@ -1,1 +1,1 @@
-"""Probes of tasks: downstream accuracy, decoding speed, the exact dynamics of linear networks."""
+"""Probes of tasks: downstream accuracy, decoding, memory, exact dynamics of linear networks."""
