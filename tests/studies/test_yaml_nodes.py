@@ -64,7 +64,7 @@ def of_pyyaml(text):
 
 
 def ours(text):
-    return yaml_nodes.composed(text, document._Loader)
+    return document._composed(text)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -14,7 +14,7 @@ import yaml
 from hypertransfer.runs.numbers import is_finite_number, is_number
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.storage.atomic import open_file
-from hypertransfer.studies.yaml_nodes import composed
+from hypertransfer.studies.yaml_nodes import quick_root
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,11 @@ class Document:
         return next((keys for keys in beginnings if keys in self.lines), ())
 
 
+def _composed(text: str) -> yaml.Node | None:
+    """The root node of a text; None for an empty text."""
+    return quick_root(text, _Loader) or yaml.compose(text, Loader=_Loader)
+
+
 def read(path: Path, name: str | None = None) -> Document:
     """Read a YAML file, with the line of each key; `name` is the file's name in messages.
 
@@ -187,7 +192,7 @@ def read(path: Path, name: str | None = None) -> Document:
         if len(content) > MOST_BYTES:
             raise ValueError(f"more than {MOST_BYTES} bytes")
         text = content.decode()
-        node = composed(text, _Loader)
+        node = _composed(text)
         lines: dict[tuple[str, ...], int] = {}
         problems: list[tuple[tuple[str, ...], str]] = []
         values = None

@@ -42,21 +42,21 @@ if CParser:
             self.yaml_implicit_resolvers = loader.yaml_implicit_resolvers
 
 
-def composed(text: str, loader: type[yaml.SafeLoader]) -> yaml.Node | None:
-    """The root node that `yaml.compose` gives with a loader; None for an empty text.
+def quick_root(text: str, loader: type[yaml.SafeLoader]) -> yaml.Node | None:
+    """The root node that `yaml.compose` gives with a loader; None if libyaml may give another.
+
+    Also None for an empty text, for a text that is not YAML, and without libyaml.
 
     Raises:
-        yaml.YAMLError: the text is not YAML.
         RecursionError: the text is nested too deeply.
     """
-    if CParser and not _DIFFERENT.search(text):
-        try:
-            root = _Quick(text, loader).get_single_node()
-        except yaml.YAMLError:  # PyYAML's parser words the error
-            root = None
-        if root and not any(map(_may_differ, _scalars(root))):
-            return root
-    return yaml.compose(text, Loader=loader)
+    if not CParser or _DIFFERENT.search(text):
+        return None
+    try:
+        root = _Quick(text, loader).get_single_node()
+    except yaml.YAMLError:  # PyYAML's parser words the error
+        return None
+    return None if root is None or any(map(_may_differ, _scalars(root))) else root
 
 
 def _may_differ(scalar: yaml.ScalarNode) -> bool:
