@@ -80,13 +80,13 @@ def test_new_values_are_named(tmp_path: Path, capsys):
 
 def test_a_changed_table_is_named(tmp_path: Path, capsys, monkeypatch):
     fill(tmp_path, lambda point: True)
-    assert "sweep: " not in planned(tmp_path, capsys)
+    assert ", sweep: " not in planned(tmp_path, capsys)
     tables = dict(lookup.PARAMETERISATIONS)
     other = Parameterisation("mup", 1.0, "edited", tables["sp"][1.0].rules)
     tables["mup"] = {**tables["mup"], 1.0: other}
     monkeypatch.setattr(lookup, "PARAMETERISATIONS", tables)
     text = planned(tmp_path, capsys)
-    assert "sweep: changed parameterisation" in text
+    assert ", sweep: changed parameterisation" in text
 
 
 def test_changed_code_is_named_by_module(tmp_path: Path, capsys, monkeypatch):
@@ -100,7 +100,7 @@ def test_changed_code_is_named_by_module(tmp_path: Path, capsys, monkeypatch):
 
     monkeypatch.setattr(keys, "fingerprint", edited)
     text = planned(tmp_path, capsys)
-    assert "sweep: changed code: hypertransfer.optimizers.sgd" in text
+    assert ", sweep: changed code: hypertransfer.optimizers.sgd" in text
 
 
 def test_another_version_of_a_package_is_named(tmp_path: Path):
@@ -230,4 +230,4 @@ def test_a_run_that_is_not_there_is_told_with_the_grids_that_are(capsys):
     assert code == 1
     assert "breadth: names no run" in error
     named = error.rpartition("grids: ")[2].split(", ")
-    assert {"width", "width-eps", "language-width", "duration"} <= {name.strip() for name in named}
+    assert {"width", "width-eps", "duration"} <= {name.strip() for name in named}
