@@ -8,6 +8,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from hypertransfer.catalogue import module_source, versions
@@ -17,6 +18,7 @@ from hypertransfer.planning import job_digest, report_template
 from hypertransfer.planning.load import IndexPlan
 from hypertransfer.planning.planned_runs import steps_to_keep
 from hypertransfer.planning.study_plan import StudyPlan
+from hypertransfer.report import headlines
 from hypertransfer.studies.study import Study
 
 VALUES = {
@@ -97,6 +99,22 @@ def test_a_registration_renames_the_verdicts_alone():
     assert after.check_claims.parts["registered"] == {"stays": "before results, 2026-01-02"}
     renamed = {name for name, digest in names(after).items() if names(before)[name] != digest}
     assert renamed == AFTER_CLAIMS
+
+
+def test_the_report_gets_the_runs_of_each_claim_for_its_headlines():
+    """The lines of headlines can be made of the texts that the job of the report receives."""
+
+    def with_headline(values):
+        values["headlines"] = [
+            {"statement": "It stays.", "place": "abstract", "claims": ["stays"], "measure": "M."}
+        ]
+
+    texts = json.loads(json.dumps(planned(with_headline).write_report.parts["study"]))
+    runs = {"grid": ["sweep"], "model": ["residual_mlp"], "data": ["digits"], "seed": [0]}
+    tables = {"claims": pd.DataFrame({"claim": ["stays"]}), "runs": pd.DataFrame(runs)}
+    (line,) = headlines.lines(texts, tables)
+    assert line.claim["claim"] == "stays"
+    assert line.rig == "residual_mlp; on digits; 1 seed"
 
 
 def name_of(job):

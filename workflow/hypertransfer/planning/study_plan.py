@@ -222,7 +222,11 @@ class StudyPlan:
     def write_report(self) -> PlannedJob:
         """The job that runs the report's notebook and writes its page."""
         figures = {name: job.digest for name, job in self.figures.items()}
-        texts = {k: v for k, v in self.study.plain().items() if k not in ("figures", "claims")}
+        values = self.study.plain()
+        texts = {key: value for key, value in values.items() if key not in ("figures", "claims")}
+        # Headlines show the runs that each claim reads.
+        claims = values.get("claims", ())
+        texts["claims"] = [{key: claim[key] for key in ("id", "where")} for claim in claims]
         stem = f"results/{self.name}/made/reports/{{digest}}"
         return PlannedJob(
             rule="write_report",
