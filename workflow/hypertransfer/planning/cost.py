@@ -51,7 +51,7 @@ def probe_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> f
     if settings.get("probe") == "decoding":
         return _decoding_seconds(spec, settings, rates)
     if settings.get("probe") == "step_time":
-        steps = (1 + settings["repeats"]) * settings["steps"] * len(settings["checkpoints"])
+        steps = _turns(settings) * settings["steps"] * len(settings["checkpoints"])
         return steps * train_seconds(spec, rates) / spec.steps
     samples = settings.get("samples", 256)
     flops = FORWARD_AND_BACKWARD * forward_flops(spec) * samples
@@ -59,9 +59,14 @@ def probe_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> f
     return products * 2 * rates.seconds(flops, 1)
 
 
+def _turns(settings: Mapping[str, Any]) -> int:
+    """The number of turns of a timed probe: one to warm up, and two for each repeat."""
+    return 1 + 2 * settings["repeats"]
+
+
 def _decoding_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> float:
     """The seconds to read a prompt and to decode further tokens, each of which counts as a step."""
-    tokens = (1 + settings["repeats"]) * settings["tokens"]
+    tokens = _turns(settings) * settings["tokens"]
     positions = settings["batch"] * (settings["prompt"] + tokens)
     flops = positions * forward_flops(spec) / _targets(spec)
     return len(settings["checkpoints"]) * rates.seconds(flops, tokens)

@@ -118,7 +118,11 @@ _SOLVER = {
     ),
 }
 _EIGENVALUES = {"eigenvalues": option(COUNT, 1, "Number of largest eigenvalues.")}
-_TURNS = {"repeats": option(COUNT, 5, "Number of timed turns, of which the median is reported.")}
+_TURNS = {
+    "repeats": option(
+        COUNT, 3, "Number of pairs of timed turns; the median of their means is reported."
+    )
+}
 
 
 def _numbers(*names: str) -> dict[str, str]:
