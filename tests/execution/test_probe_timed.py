@@ -145,7 +145,7 @@ def test_sets_of_two_machines_are_all_measured_again(tmp_path, occasions, monkey
     store, work = Store(tmp_path), probes_of(["sgd", "adam"], seeds=[0, 1])
     measured(work[:2], store)
     own = probe_cell.provenance
-    other = lambda device: {**own(device), "host": "another"}  # noqa: E731
+    other = lambda device: {**own(device), "host": "another", "device": "cuda: a"}  # noqa: E731
     monkeypatch.setattr(probe_cell, "provenance", other)
     monkeypatch.setattr(probe_timed, "provenance", other)
     assert measured(work[:2], store).num_rows == 2  # all of one machine
@@ -155,8 +155,11 @@ def test_sets_of_two_machines_are_all_measured_again(tmp_path, occasions, monkey
     assert "times of 2 machines" in caplog.text
     hosts = {store.get("probes", item.key).record["provenance"]["host"] for item in work}
     assert hosts == {"another"}
+    monkeypatch.setattr(probe_cell, "provenance", own)
+    monkeypatch.setattr(probe_timed, "provenance", own)
     assert measured(work, store).equals(table)
     assert len(occasions) == 3
+    assert "the times in the store are of cuda: a, and not of this device, cpu" in caplog.text
 
 
 def test_points_of_one_run_are_measured_once(tmp_path, occasions):

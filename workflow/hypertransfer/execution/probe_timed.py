@@ -34,8 +34,6 @@ from hypertransfer.storage.run_store import DamagedEntry, Store, StoreError
 from hypertransfer.training import build
 
 OCCASION = "occasion"  # in the record of a result: a name that all results of one occasion share
-
-
 Machine = tuple[str, str]  # host and device, as the provenance of a result has them
 
 
@@ -72,6 +70,9 @@ def measure_timed(
         names = "; ".join(sorted(" ".join(machine) for machine in machines))
         log.warning("times of %d machines (%s): all are measured again", len(machines), names)
         found = dict.fromkeys(found)
+    elif any(not machine[1].startswith(f"{device.type}:") for machine in machines):  # by `auto`
+        ((_, other),) = machines
+        log.warning("the times in the store are of %s, and not of this device, %s", other, here[1])
     tables: dict[str, pa.Table] = {}
     for seed, rivals in sets.items():
         with noted(f"The probe that failed is {probe} of {grid}, seed {seed}"):
