@@ -115,7 +115,7 @@ def test_weights_of_a_run_that_no_round_has_chosen_go(project, capsys):
     """A missing probe of an adaptive grid may read them, but nothing asks for the run."""
     study = copy.deepcopy(STUDY)
     section = study["grids"]["sweep"]
-    section["axes"]["lr"] = {"adaptive": {"start": 0.125}}
+    section["axes"] = {"lr": {"adaptive": {"start": 0.125}}, "seed": [0]}
     section["probes"]["sharpness"].pop("where")
     study["scales"] = {}
     project.write(study)

@@ -45,9 +45,10 @@ def test_every_optimizer_can_be_measured(optimizer):
         "memory",
     )
     copies = table["training_bytes"][0] / table["weight_bytes"][0]
-    exact = {"sgd": 2, "adam": 4, "adamw": 4, "lion": 3, "sophia": 4}
+    # Sophia keeps the last estimate of the curvature beside two averages.
+    exact = {"sgd": 2, "adam": 4, "adamw": 4, "lion": 3, "sophia": 5}
     assert copies == exact.get(optimizer, copies)
-    assert 2 <= copies <= 4
+    assert 2 <= copies <= 5
 
 
 def test_an_optimizer_that_takes_a_closure_can_be_measured():

@@ -1,7 +1,8 @@
 """Find and remove entries, saved states, made files and leftovers to which no study refers.
 
-The search reads no record of an entry that stays. `remove` takes the lock of an entry before the
-entry is taken out of the store (see `storage.removal`): a reader sees the whole entry or none.
+The search itself reads no record of an entry that stays. `remove` takes the lock of an entry, or of
+the run of weights, before the entry is taken out of the store (see `storage.removal`): a reader
+sees the whole entry or none.
 """
 
 from __future__ import annotations
