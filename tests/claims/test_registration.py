@@ -102,6 +102,15 @@ def test_the_measure_of_a_control_counts_as_well():
     )
 
 
+def test_a_change_of_the_runs_of_a_claim_is_shown_with_this_claim_alone():
+    before = Registration.parse({"study": "mine", "runs": {"mup-width": [CHANGE]}})
+    found = registered(claim(), claim(id="other"), before=before)
+    assert found.status(claim()) == f"before results, {FIRST}; runs changed 2026-02-03: another fit"
+    assert found.status(claim(id="other")) == f"before results, {FIRST}"
+    assert found.unregistered([claim()]) == []
+    assert Registration.parse(found.plain()) == found
+
+
 def test_a_claim_that_differs_is_not_registered():
     found = registered(claim())
     moved = claim(bar={"max": 2})

@@ -3,7 +3,8 @@
 A registration holds a digest of each claim: its kind, measure, options, rows, bar, control and
 least number of seeds. The sentence, the source and the origin of the bar are not part of the
 digest. The digest has the name of a measure and not its code: a registration says when a measure
-came to mean something else, or to have other intervals.
+came to mean something else, or to have other intervals. Nor does it have the grids: a registration
+says when the runs of a claim were changed with results known.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ class Change(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasureChange(Section):
-    """A change of what a measure estimates, or of how, with results known.
+class KnownChange(Section):
+    """A change of a measure, or of the runs of a claim, with results known.
 
     Attributes:
         date: the date of the change.
@@ -106,13 +107,15 @@ class Dropped(Section):
 class Registration(Section):
     """The registered claims of a study, and those that were dropped, by id.
 
-    `measures` holds the changes of the measures of claims, by name, the latest last.
+    `measures` holds the changes of the measures of claims, by name, the latest last, and `runs`
+    those of the runs of claims, by the id of the claim.
     """
 
     study: str
     claims: Mapping[str, Entry] = field(default_factory=dict)
     dropped: Mapping[str, Dropped] = field(default_factory=dict)
-    measures: Mapping[str, Sequence[MeasureChange]] = field(default_factory=dict)
+    measures: Mapping[str, Sequence[KnownChange]] = field(default_factory=dict)
+    runs: Mapping[str, Sequence[KnownChange]] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Registration:
@@ -120,15 +123,18 @@ class Registration(Section):
         parts = {
             "claims": {name: Entry.parse(e) for name, e in values.get("claims", {}).items()},
             "dropped": {name: Dropped.parse(d) for name, d in values.get("dropped", {}).items()},
-            "measures": {
-                name: tuple(map(MeasureChange.parse, changes))
-                for name, changes in values.get("measures", {}).items()
+            **{
+                section: {
+                    name: tuple(map(KnownChange.parse, changes))
+                    for name, changes in values.get(section, {}).items()
+                }
+                for section in ("measures", "runs")
             },
         }
         return cls(study=values["study"], **parts)
 
     def status(self, claim: Claim) -> str:
-        """When a claim was registered, in words, or that it is not; and what its measure was."""
+        """When a claim was registered, in words, or that it is not; and what changed since."""
         entry = self.claims.get(claim.id)
         if entry is None:
             return UNREGISTERED
@@ -136,15 +142,17 @@ class Registration(Section):
             return f"{UNREGISTERED}: changed since it was registered on {_latest(entry)}"
         changes = [f"changed {change.date}: {change.reason}" for change in entry.changes]
         registered = changes or [f"{entry.results} results, {entry.fixed}"]
-        return "; ".join([*registered, *self._of_measures(claim, _latest(entry))])
+        return "; ".join([*registered, *self._known_changes(claim, _latest(entry))])
 
-    def _of_measures(self, claim: Claim, date: str) -> list[str]:
-        """The changes of a claim's measures on a date or later, in words."""
+    def _known_changes(self, claim: Claim, date: str) -> list[str]:
+        """The changes of a claim's measures and runs on a date or later, in words."""
         parts = [claim, *([claim.control] if claim.control else [])]
+        changed = {part.measure: self.measures.get(part.measure, ()) for part in parts}
+        changed["runs"] = self.runs.get(claim.id, ())
         return [
             f"{name} changed {change.date}: {change.reason}"
-            for name in dict.fromkeys(part.measure for part in parts)
-            for change in self.measures.get(name, ())
+            for name, changes in changed.items()
+            for change in changes
             if change.date >= date
         ]
 
