@@ -152,20 +152,26 @@ def test_bounds_of_numbers_beside_texts_are_named():
 
 
 REPLAYS = {"mlp": {"methods": {"box": {}, "random": {}}, "regions": {"box": {}}}}
+REPLAYS["late"] = {"methods": {"box": {}}}
 
 
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"replay": "mlb"}, "comparisons.0.replay: no replay 'mlb'; known: mlp"),
+        ({"replay": "mlb"}, "comparisons.0.replay: no replay 'mlb'; known: mlp, late"),
         ({"method": "gp"}, "comparisons.0.method: no method 'gp'; known: box, random"),
         ({"region": "ball", "share": 0.1}, "comparisons.0.region: no region 'ball'; known: box"),
         ({"share": 0.1}, "comparisons.0.region: share and region need each other"),
-        ({"at": [1, 2]}, "comparisons.0.regrets: 0 numbers for 2 in at"),
+        ({"at": [1, 2]}, "comparisons.0.regrets: 1 numbers for 2 in at"),
+        ({"at": [], "regrets": []}, "comparisons.0: compares nothing: give `at` and"),
+        (
+            {"replay": "late", "evaluations": 3},
+            "comparisons.0.evaluations: counts until the last regret of random, which late lacks",
+        ),
     ],
 )
 def test_a_comparison_names_what_is_there(changes, text):
-    entry = {"replay": "mlp", "method": "box", "source": "s"}
+    entry = {"replay": "mlp", "method": "box", "source": "s", "at": [1], "regrets": [0.5]}
     assert not list(references.comparison_problems([entry], REPLAYS))
     problems = list(map(str, references.comparison_problems([entry | changes], REPLAYS)))
     assert len(problems) == 1

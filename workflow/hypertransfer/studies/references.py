@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hypertransfer.analysis.references import BASE
 from hypertransfer.claims.families import measures
 from hypertransfer.runs.canonical import is_plain
 from hypertransfer.runs.numbers import is_number
@@ -92,7 +93,7 @@ def headline_problems(
 def comparison_problems(
     comparisons: Sequence[Mapping[str, Any]], replays: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Problem]:
-    """Problems of comparisons: unknown replays, methods and regions, and numbers without a partner.
+    """Problems of comparisons: unknown names, numbers without a partner, and entries without any.
 
     `replays` are the replays of the study as written.
     """
@@ -103,11 +104,22 @@ def comparison_problems(
             yield Problem((*path, "regrets"), NO_VALUE, text)
         if (entry.get("share") is None) != (entry.get("region") is None):
             yield Problem((*path, "region"), NO_VALUE, "share and region need each other")
+        if not entry.get("at") and entry.get("evaluations") is None and entry.get("share") is None:
+            text = (
+                "compares nothing: give `at` and `regrets`, `evaluations`, or `region` and `share`"
+            )
+            yield Problem(path, NO_VALUE, text)
         if entry["replay"] not in replays:
             words = known_names(entry["replay"], replays)
             yield Problem((*path, "replay"), NO_VALUE, f"no replay {entry['replay']!r}; {words}")
             continue
         replay = replays[entry["replay"]]
+        if entry.get("evaluations") is not None and BASE not in replay.get("methods", {}):
+            text = (
+                f"counts until the last regret of {BASE}, which {entry['replay']} lacks: add the "
+                "method there, or leave evaluations out"
+            )
+            yield Problem((*path, "evaluations"), NO_VALUE, text)
         for key, section in (("method", "methods"), ("region", "regions")):
             known = replay.get(section, {})
             if entry.get(key) is not None and entry[key] not in known:

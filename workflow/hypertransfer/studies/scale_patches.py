@@ -78,6 +78,10 @@ def _patch_problems(base: Mapping[str, Any], patch: Mapping[str, Any]) -> Iterat
         words = known_names(name, known if isinstance(known, Mapping) else {})
         text = f"the study has no {kind} {name!r}, and a new one needs {required}; {words}"
         yield Problem((section, str(name)), NO_VALUE, text)
+    claims = patch.get("claims", {})
+    if not isinstance(claims, Mapping) and (claims is not None or "claims" in base):
+        text = "every scale has the same claims: write a mapping of their ids to changes of texts"
+        yield Problem(("claims",), NO_VALUE, text)
     for section in _LISTED:
         if isinstance(patch.get(section), Mapping):
             yield from (p.below(section) for p in _listed_problems(section, base, patch[section]))
