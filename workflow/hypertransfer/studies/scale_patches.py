@@ -47,6 +47,12 @@ def merge(base: Any, patch: Any) -> Any:
     return merged
 
 
+def at_scale(study: Mapping[str, Any], scale: str) -> dict[str, Any]:
+    """The values of a study's file, which has no problems, at a scale."""
+    base = {key: value for key, value in study.items() if key != "scales"}
+    return merge(base, study.get("scales", {}).get(scale) or {})
+
+
 def _unknown_entries(
     base: Mapping[str, Any], values: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
