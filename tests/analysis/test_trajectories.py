@@ -19,6 +19,15 @@ def paths(values, steps, sizes=(16, 64, 256)):
     )
 
 
+def test_the_late_ratio_is_open_where_one_quantity_ends_before_the_last_share():
+    """The last common step, 50, is not late in the training of which the other has step 100."""
+    longer, shorter = paths(np.ones((3, 2, 3)), [0, 50, 100]), paths(np.ones((3, 2, 2)), [0, 50])
+    seeds = np.arange(2)
+    for over, under in ((longer, shorter), (shorter, longer)):
+        assert not trajectories.late_ratio(over, under, seeds).is_bounded
+        assert trajectories.late_ratio(over, under, seeds, tail=0.5).value == 1
+
+
 def test_spread_compares_the_last_third_of_training():
     steps = np.arange(0, 91, 10)
     values = np.where(steps >= 60, np.array([3.0, 2.0, 5.0, 4.0])[:, None, None], 1e6)

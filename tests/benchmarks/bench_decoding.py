@@ -52,7 +52,7 @@ def run() -> list[dict]:
     networks = {name: _network(spec, prompt_length) for name, spec in specs.items()}
     generator = torch.Generator().manual_seed(0)
     prompt = torch.randint(256, (batch, prompt_length), generator=generator)
-    for _ in range(1 + probe["repeats"]):
+    for _ in range(1 + 2 * probe["repeats"]):
         for name, network in networks.items():
             speeds[name].append(_cached(network, prompt, tokens))
         speeds["no cache"].append(_plain(networks["MHA"], prompt))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pytest
+import yaml
 
 from hypertransfer.storage import parquet
 from hypertransfer.storage.run_store import Store
@@ -115,6 +116,29 @@ def test_folders_at_several_scales_become_pages_of_their_own(write_docs, tmp_pat
         in pages["headlines.md"]
     )
     assert "| `moe_mup` | 2 | 1 | 0 | 1 (50 %) |" in pages["headlines.md"]
+
+
+def test_scorecards_have_the_config_of_their_scale(write_docs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(write_docs, "CONFIG", tmp_path / "config")
+    patch = {"title": "Wide", "comparisons": None}
+    about = {"replay": "r", "method": "box", "source": "them", "at": [1], "regrets": [0.5]}
+    study = {"title": "Mine", "comparisons": [about], "scales": {"overnight": patch}}
+    (tmp_path / "config/studies").mkdir(parents=True)
+    (tmp_path / "config/config.yaml").write_text("store: store\nstudies: [mine]\n")
+    (tmp_path / "config/studies/mine.yaml").write_text(yaml.safe_dump(study))
+    searched = pd.DataFrame([{**about, "task": "t", "repeat": 0, "regrets": [0.25]}])
+    for scale in ("desk", "overnight"):
+        folder = Path(scale, "mine/tables")
+        put(pd.DataFrame([{**CLAIM, "scale": scale}]), folder / "claims.parquet")
+        put(pd.DataFrame({"key": [KEY]}), folder / "runs.parquet")
+        put(searched.drop(columns="at"), folder / "replays.parquet")
+        put(pd.DataFrame({"replay": ["r"], "region": ["box"]}), folder / "regions.parquet")
+    pages = dict(write_docs.result_pages([Path("desk"), Path("overnight")]))
+    desk, overnight = (pages[f"scorecards/mine{end}.md"] for end in ("", "-overnight"))
+    assert "# Scorecard: Mine" in desk
+    assert "# Scorecard: Wide" in overnight
+    assert ["Beside a reference" in text for text in (desk, overnight)] == [True, False]
 
 
 def test_stale_pages_are_named(write_docs, tmp_path, monkeypatch, capsys):

@@ -8,7 +8,9 @@ from hypertransfer.report import headlines_page
 RUN = {"grid": "g", "model": "gpt", "data": "digits", "shape.width": 32, "seed": 0}
 STUDY = {
     "title": "Mine",
-    "claims": [{"id": "stays", "where": {"grid": "g"}}],
+    "claims": [
+        {"id": "stays", "measure": "optimum_shift", "where": {"grid": "g"}, "bar": {"max": 1}}
+    ],
     "headlines": [
         {"statement": "Rates stay as m_N^-1.", "place": "a", "claims": ["stays"], "measure": "M"},
         {"statement": "B.", "place": "abstract", "claims": [], "not_here": "Needs a GPU"},
@@ -23,8 +25,8 @@ def at(scale: str, **changes) -> dict[str, pd.DataFrame]:
 
 def test_each_statement_has_its_verdicts_at_all_scales():
     tables = {"mine": {"desk": at("desk"), "overnight": at("overnight", verdict="fails")}}
-    text = headlines_page.headlines_page({"mine": STUDY}, tables)
-    rig = "gpt; on digits; width 32; 1 seed"
+    text = headlines_page.headlines_page({"mine": {"desk": STUDY, "overnight": STUDY}}, tables)
+    rig = "gpt; on digits; width 32; 3 seeds"
     found = "0.50 (0.25 … 0.75); bar ≤ 1 octave: {}, p 0.004 (0.008)"
     row = (
         "| Rates stay as m<sub>N</sub><sup>−1</sup>. | M. | The rate stays. "
@@ -33,11 +35,31 @@ def test_each_statement_has_its_verdicts_at_all_scales():
     )
     assert row in text
     assert "| B. | Needs a GPU. | none |  |  |  |" in text
+    cards = "[desk](scorecards/mine.md), [overnight](scorecards/mine-overnight.md)"
+    assert f"All claims of `mine`: {cards}." in text
     assert "| all | 1 | 1 | 1 | 1 (100 %) |" in text
 
 
 def test_a_study_without_one_of_the_scales_leaves_its_column_empty():
     tables = {"mine": {"desk": at("desk")}, "other": {"overnight": at("overnight")}}
-    text = headlines_page.headlines_page({"mine": STUDY, "other": STUDY}, tables)
+    configs = {"mine": {"desk": STUDY}, "other": {"overnight": STUDY}}
+    text = headlines_page.headlines_page(configs, tables)
     assert "| `mine` | 1 | 1 | 0 | 1 (100 %) |" in text
     assert "(0.008) |  |" in text
+
+
+def test_texts_that_differ_between_scales_stand_after_the_scale():
+    wide = {**STUDY, "headlines": [{**STUDY["headlines"][0], "measure": "W"}]}
+    tables = {"mine": {"desk": at("desk"), "overnight": at("overnight", sentence="Over 8×.")}}
+    text = headlines_page.headlines_page({"mine": {"desk": STUDY, "overnight": wide}}, tables)
+    assert (
+        "| *desk*: M.<br>*overnight*: W. | *desk*: The rate stays.<br>*overnight*: Over 8×. |"
+        in text
+    )
+    assert "| B. | Needs a GPU. | none |" in text  # which one scale has
+
+
+def test_a_claim_that_was_not_run_is_named():
+    tables = {"mine": {"desk": at("desk", claim="other")}}
+    text = headlines_page.headlines_page({"mine": {"desk": STUDY}}, tables)
+    assert "| M. | `stays` (no results) |  |  |" in text

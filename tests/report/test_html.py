@@ -123,15 +123,17 @@ def test_runs_of_several_devices_are_pointed_out():
 def test_headlines_show_each_statement_once_with_claim_rig_and_verdict():
     runs = {"grid": "g", "model": "gpt", "data": "digits", "shape.width": 32, "seed": 0}
     study = {
-        "claims": [{"id": "x", "where": {"grid": "g"}}],
+        "claims": [
+            {"id": "x", "measure": "optimum_shift", "where": {"grid": "g"}, "bar": {"min": 0}}
+        ],
         "headlines": [
             {"statement": "A < B", "place": "abstract", "claims": ["x", "x"], "measure": "By x."},
             {"statement": "C", "place": "title", "claims": [], "not_here": "Needs a GPU."},
         ],
     }
-    tables = {"claims": pd.DataFrame([CLAIM]), "runs": pd.DataFrame([runs])}
+    tables = {"claims": pd.DataFrame([{**CLAIM, "units": 5}]), "runs": pd.DataFrame([runs])}
     text = html.headlines_table(study, tables).data
     assert text.count("<td>A &lt; B</td><td>abstract</td><td>By x.</td><td>x</td>") == 1
-    assert "<td>gpt; on digits; width 32; 1 seed</td><td>0.12 (0.10 … open); bar ≥ 0</td>" in text
+    assert "<td>gpt; on digits; width 32; 5 seeds</td><td>0.12 (0.10 … open); bar ≥ 0</td>" in text
     assert "<td>C</td><td>title</td><td>Needs a GPU.</td><td>none</td>" in text
     assert html.headlines_table({}, tables) is None

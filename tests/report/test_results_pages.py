@@ -144,9 +144,11 @@ def test_results_of_a_reference_stand_beside_ours(claims):
     text = results_pages.scorecard_page("mine", "Mine", claims, {}, {}, rows)
     _, table = text.split("## Beside a reference")
     line = (
-        "| r | box | mean regret after 1 | 0.0396 | 0.05 (0.0252 … 0.0748) | other tasks | them |"
+        "| r | box | mean regret after 1 | 0.0396 | 0.05 (0.0252 … 0.0748) | 3 repeats of 1 task "
+        "| other tasks | them |"
     )
     assert line in table
-    assert "| r | box | mean regret after 2 | 0.02 | not run |  |  |" in table
+    assert "| r | box | mean regret after 2 | 0.02 | not run |  |  |  |" in table
     assert "95 % intervals over repeats" in table
+    assert "other tasks, an interval does not bound the difference" in table
     assert "Beside" not in results_pages.scorecard_page("mine", "Mine", claims, {}, {})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from tests.support import configs
-from tests.support.adaptive import adaptive_study
+from tests.support.adaptive import adaptive_study, listed_study
+from tests.workflow.project import STUDY
 
 LATER = {"adaptive": {"start": "2^-5", "rounds": 3, "octaves": 8}}
 
@@ -99,3 +100,48 @@ def test_a_measure_of_seeds_that_ran_every_value_is_refused_on_a_found_axis(tmp_
         study["grids"]["listed"] = {**grid, "axes": {**grid["axes"], "lr": lrs}}
 
     assert not any("every value of lr" in text for text in problems(tmp_path, listed))
+
+
+def listed_problems(tmp_path, change) -> list[str]:
+    study = {**listed_study(), "study": "mine"}
+    change(study)
+    return configs.problems(tmp_path, study)
+
+
+def claim_on_target(**changes):
+    def change(study):
+        options = {"of": "8", "over": "16", "column": "shape.width"}
+        values = {"measure": "advantage", "bar": {"min": 0}, "options": options, **changes}
+        study["claims"] = [{**STUDY["claims"][0], **values}]
+
+    return change
+
+
+@pytest.mark.parametrize("axis", ["lr", "weight_decay"])
+def test_no_listed_setting_surely_runs_at_the_best_of_a_proxy(tmp_path, axis):
+    """An axis that is zipped with the learning rate is found with it."""
+    of_proxy = {"grid": "target", axis: 0.2 if axis == "weight_decay" else 0.25}
+    (found,) = listed_problems(tmp_path, claim_on_target(where=of_proxy, min_seeds=1))
+    assert "claims.0.where" in found
+    assert f"{axis} {of_proxy[axis]} may never be run at shape.width 8" in found
+
+    def probe(study):
+        target = study["grids"]["target"]
+        target["probes"] = {"trace": {**STUDY["grids"]["sweep"]["probes"]["sharpness"]}}
+        target["probes"]["trace"]["where"] = {axis: of_proxy[axis]}
+
+    (found,) = listed_problems(tmp_path, probe)
+    assert "grids.target.probes.trace.where" in found
+    assert f"{axis} {of_proxy[axis]} may never be run" in found
+
+
+def test_a_measure_of_every_value_of_an_axis_that_is_found_with_the_rate_is_refused(tmp_path):
+    changes = {"measure": "stable_lr_shift", "bar": {"max": 1}, "options": {"axis": "weight_decay"}}
+
+    def change(study):
+        claim_on_target(where={"grid": "target"}, **changes)(study)
+        for grid in study["grids"].values():
+            grid["axes"]["weight_decay"] = [0.1, 0.05, 0.2]
+
+    (found,) = (text for text in listed_problems(tmp_path, change) if "claims.0.measure" in text)
+    assert "seeds that ran every value of weight_decay, which is found in the grid target" in found

@@ -75,6 +75,36 @@ def test_a_problem_stands_where_the_value_is_or_should_be(read, path, scale, lin
     assert found == LocatedProblem("file.yaml", line, key, "is missing")
 
 
+REMOVED = """\
+figures:
+  - id: first
+    kind: a
+  - id: second
+    kind: b
+  - id: third
+    kind: c
+scales:
+  smoke:
+    figures:
+      first: null
+      third: {title: T}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "scale", "line", "key"),
+    [
+        (("figures", "0", "kind"), "smoke", 5, "figures.1.kind"),
+        (("figures", "1", "kind"), "smoke", 7, "figures.2.kind"),
+        (("figures", "1", "title"), "smoke", 12, "scales.smoke.figures.third.title"),
+        (("figures", "1", "kind"), "desk", 5, "figures.1.kind"),
+    ],
+)
+def test_entries_after_one_that_a_scale_removes_are_found_by_id(read, path, scale, line, key):
+    found = read(REMOVED).locate(Problem(path, NO_VALUE, "is missing"), scale)
+    assert found == LocatedProblem("file.yaml", line, key, "is missing")
+
+
 def test_a_located_problem_is_one_line_that_shows_no_control_characters(read):
     problem = read(TEXT).locate(Problem(("grids",), "\x1b[2J\n", "a mapping"))
     assert str(problem) == r"file.yaml:1: grids: '\x1b[2J\n' is not a mapping"

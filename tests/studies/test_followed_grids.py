@@ -216,6 +216,13 @@ def test_the_settings_that_a_proxy_lists_can_be_taken(tmp_path, change):
             "shape.width 16, optimizer sgd has no counterpart: no arm there has its values",
         ),
         (
+            lambda s: (
+                s["grids"]["proxy"]["axes"].pop("lr"),
+                s["grids"]["proxy"].update(zip=[], inner=["weight_decay", "seed"]),
+            ),
+            "names the grid proxy, which has no axis lr",
+        ),
+        (
             lambda s: of_target(s, "inner").remove("weight_decay"),
             "lacks weight_decay, of which `best_of` runs one value",
         ),

@@ -128,11 +128,18 @@ def test_counterparts_name_figures_and_claims_that_are_there():
         ({"claims": ["d"], "measure": "m"}, "headlines.0.claims: 'd' is not an id"),
         ({"claims": ["c"]}, "headlines.0.measure: is missing"),
         ({"claims": [], "measure": "m"}, "headlines.0.not_here: is missing"),
+        ({"claims": ["c", "o"], "measure": "m"}, None),
+        ({"claims": ["o"], "measure": "m"}, "headlines.0.claims: no claim of kind paper"),
+        (
+            {"claims": ["k"], "measure": "m", "not_here": "n"},
+            "headlines.0.claims: no claim of kind",
+        ),
     ],
 )
 def test_a_headline_has_claims_and_their_measure_or_says_why_it_has_none(entry, text):
     entry = {"statement": "s", "place": "abstract", **entry}
-    problems = list(map(str, references.headline_problems([entry], ["c"])))
+    kinds = {"c": "paper", "o": "ours", "k": "control"}
+    problems = list(map(str, references.headline_problems([entry], kinds)))
     assert [problem.startswith(text or "") for problem in problems] == ([True] if text else [])
 
 
@@ -145,20 +152,26 @@ def test_bounds_of_numbers_beside_texts_are_named():
 
 
 REPLAYS = {"mlp": {"methods": {"box": {}, "random": {}}, "regions": {"box": {}}}}
+REPLAYS["late"] = {"methods": {"box": {}}}
 
 
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"replay": "mlb"}, "comparisons.0.replay: no replay 'mlb'; known: mlp"),
+        ({"replay": "mlb"}, "comparisons.0.replay: no replay 'mlb'; known: mlp, late"),
         ({"method": "gp"}, "comparisons.0.method: no method 'gp'; known: box, random"),
         ({"region": "ball", "share": 0.1}, "comparisons.0.region: no region 'ball'; known: box"),
         ({"share": 0.1}, "comparisons.0.region: share and region need each other"),
-        ({"at": [1, 2]}, "comparisons.0.regrets: 0 numbers for 2 in at"),
+        ({"at": [1, 2]}, "comparisons.0.regrets: 1 numbers for 2 in at"),
+        ({"at": [], "regrets": []}, "comparisons.0: compares nothing: give `at` and"),
+        (
+            {"replay": "late", "evaluations": 3},
+            "comparisons.0.evaluations: counts until the last regret of random, which late lacks",
+        ),
     ],
 )
 def test_a_comparison_names_what_is_there(changes, text):
-    entry = {"replay": "mlp", "method": "box", "source": "s"}
+    entry = {"replay": "mlp", "method": "box", "source": "s", "at": [1], "regrets": [0.5]}
     assert not list(references.comparison_problems([entry], REPLAYS))
     problems = list(map(str, references.comparison_problems([entry | changes], REPLAYS)))
     assert len(problems) == 1

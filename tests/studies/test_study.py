@@ -570,6 +570,13 @@ def test_changes_of_claims_that_a_scale_cannot_make(load, text, key, words):
     assert words in problems[0].expected
 
 
+@pytest.mark.parametrize("value", ["[]", "null", "[{id: stays}]", "all"])
+def test_a_scale_cannot_remove_or_replace_the_list_of_claims(load, value):
+    problems = refused(load, (SMOKE, f"{SMOKE}    claims: {value}\n"))
+    assert [(p.key, p.line) for p in problems] == [("scales.smoke.claims", line_of(SMOKE) + 1)]
+    assert "every scale has the same claims" in problems[0].expected
+
+
 def test_a_misspelt_key_of_a_claim_stands_in_the_patch_of_its_scale(load):
     change = (SMOKE, f"{SMOKE}    claims: {{stays: {{sentnce: x}}}}\n")
     (problem,) = refused(load, change, scale="smoke")

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from hypertransfer.report import (
     comparisons,
@@ -31,10 +30,11 @@ from hypertransfer.report import (
 from hypertransfer.storage import parquet
 from hypertransfer.storage.atomic import replace_atomically
 from hypertransfer.storage.run_store import Store
+from hypertransfer.studies import document, scale_patches
 
+TABLES = ("claims", "runs", "replays", "regions", "winners")
 ROOT = Path(__file__).resolve().parents[2]
 DOCS, CONFIG, RESULTS = ROOT / "docs", ROOT / "config", Path("results")
-DEFAULT_SCALE = "desk"
 
 
 def source_pages() -> dict[str, str]:
@@ -44,19 +44,18 @@ def source_pages() -> dict[str, str]:
 
 def result_pages(folders: Sequence[Path]) -> Iterator[tuple[str, str]]:
     """The file name and the text of each page that is made from folders of results."""
-    store = Store(yaml.safe_load((CONFIG / "config.yaml").read_text(encoding="utf-8"))["store"])
-    studies, tables = {}, defaultdict(dict)
+    store = Store(document.read(CONFIG / "config.yaml").values["store"])
+    studies, tables = defaultdict(dict), defaultdict(dict)
     for name in _in_order():
         for folder in folders:
             frames = _tables(folder / name / "tables")
-            if frames and name not in studies:
-                text = (CONFIG / "studies" / f"{name}.yaml").read_text(encoding="utf-8")
-                studies[name] = yaml.safe_load(text)
             if frames:
                 scale = frames["claims"]["scale"].iloc[0]
+                written = document.read(CONFIG / "studies" / f"{name}.yaml").values
+                studies[name][scale] = scale_patches.at_scale(written, scale)
                 tables[name][scale] = frames
-                file = name if scale == DEFAULT_SCALE else f"{name}-{scale}"
-                yield f"scorecards/{file}.md", scorecard(name, studies[name], frames, store)
+                text = scorecard(name, studies[name][scale], frames, store)
+                yield results_pages.scorecard_file(name, scale), text
     if studies:
         yield "headlines.md", headlines_page.headlines_page(studies, tables)
     for folder in folders:
@@ -66,14 +65,14 @@ def result_pages(folders: Sequence[Path]) -> Iterator[tuple[str, str]]:
 
 def _in_order() -> list[str]:
     """The names of the studies: those of the main config in its order, then all others."""
-    first = yaml.safe_load((CONFIG / "config.yaml").read_text(encoding="utf-8"))["studies"]
+    first = document.read(CONFIG / "config.yaml").values["studies"]
     names = sorted(path.stem for path in (CONFIG / "studies").glob("*.yaml"))
     return list(dict.fromkeys([*(name for name in first if name in names), *names]))
 
 
 def _tables(folder: Path) -> dict[str, pd.DataFrame]:
     """The tables of a study that its pages read, by name; empty if the study has no results."""
-    files = {name: folder / f"{name}.parquet" for name in ("claims", "runs", "replays", "regions")}
+    files = {name: folder / f"{name}.parquet" for name in TABLES}
     found = {name: parquet.frame(file) for name, file in files.items() if file.exists()}
     return found if "claims" in found else {}
 
@@ -83,7 +82,8 @@ def scorecard(
 ) -> str:
     """The scorecard page of a study, with the provenance of its runs from the store.
 
-    `study` is the study's config, of which `title`, `suites` and `comparisons` are read.
+    `study` is the study's config at the scale of the tables, of which `title`, `suites` and
+    `comparisons` are read.
     """
     claims, runs = tables["claims"], tables["runs"]
     entries = (store.get("runs", key) for key in dict.fromkeys(runs["key"]))

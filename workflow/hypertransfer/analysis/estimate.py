@@ -66,6 +66,11 @@ def exact(value: float) -> Estimate:
     return Estimate(value, value, value)
 
 
+def singular(noun: str) -> str:
+    """The singular of a plural noun for units, such as `seeds` or `searches`."""
+    return "search" if noun == "searches" else noun.removesuffix("s")
+
+
 def undetermined(count: int, caveat: str) -> Estimate:
     """An estimate without a value, with the reason as its caveat; `count` seeds were run."""
     return replace(OPEN, count=count, caveat=caveat)

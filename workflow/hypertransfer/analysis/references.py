@@ -25,6 +25,7 @@ class Compared:
         quantity: what is compared, in words.
         theirs: the reference's value.
         ours: our value, with its interval over repeats; None if this scale does not measure it.
+        tasks, repeats: how many of ours there are.
     """
 
     replay: str
@@ -32,6 +33,8 @@ class Compared:
     quantity: str
     theirs: float
     ours: Estimate | None
+    tasks: int
+    repeats: int
 
 
 def compared(
@@ -43,20 +46,24 @@ def compared(
     random draws on the same tasks would give, and not what other tasks would give.
     """
     place = (entry["replay"], entry["method"])
+    own = replays[(replays["replay"] == place[0]) & (replays["method"] == place[1])]
+    counts = own["task"].nunique(), own["repeat"].nunique()
     curves = repeat_curves(replays, *place)
     for at, theirs in zip(entry.get("at", ()), entry.get("regrets", ()), strict=True):
         run = curves is not None and at <= len(curves.columns)
         ours = _mean(curves[at]) if run else None
-        yield Compared(*place, f"mean regret after {at}", theirs, ours)
+        yield Compared(*place, f"mean regret after {at}", theirs, ours, *counts)
     if entry.get("evaluations") is not None:
         base = repeat_curves(replays, entry["replay"], BASE)
         text = f"evaluations to the last regret of {BASE}"
-        yield Compared(*place, text, entry["evaluations"], _evaluations(curves, base))
+        ours = _evaluations(curves, base)
+        yield Compared(*place, text, entry["evaluations"], ours, *counts)
     if entry.get("share") is not None:
         named = (regions["replay"] == entry["replay"]) & (regions["region"] == entry["region"])
         means = regions[named].groupby("repeat")["share"].mean()
+        counts = regions[named]["task"].nunique(), len(means)
         ours = _mean(means) if len(means) else None
-        yield Compared(*place, "share of all settings", entry["share"], ours)
+        yield Compared(*place, "share of all settings", entry["share"], ours, *counts)
 
 
 def _evaluations(curves: pd.DataFrame | None, base: pd.DataFrame | None) -> Estimate | None:

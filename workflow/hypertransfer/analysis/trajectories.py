@@ -118,11 +118,13 @@ def late_ratio(
 ) -> Estimate:
     """The geometric mean over sizes, chosen seeds and late steps of a quantity over another one.
 
-    Late steps are those of both quantities in the last share `tail` of training. Open if there is
-    none, or if a value of either quantity is not a positive number.
+    Late steps are those of both quantities in the last share `tail` of training, which ends at the
+    last step of either quantity. Open if there is no such step, or if a value of either quantity is
+    not a positive number.
     """
     steps, mine, theirs = np.intersect1d(paths.steps, others.steps, return_indices=True)
-    late = steps >= (1 - tail) * steps[-1] if len(steps) else np.array([], bool)
+    last = max(paths.steps.max(initial=0), others.steps.max(initial=0))
+    late = steps >= (1 - tail) * last
     over, under = paths.values[:, :, mine[late]], others.values[:, :, theirs[late]]
     over, under = over[:, seeds], under[:, seeds]
     if not over.size or not all((np.isfinite(x) & (x > 0)).all() for x in (over, under)):

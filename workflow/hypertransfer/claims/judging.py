@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hypertransfer.analysis.estimate import Estimate
+from hypertransfer.analysis.estimate import Estimate, singular
 from hypertransfer.analysis.intervals import LEVEL
 from hypertransfer.analysis.looks import Looks
 from hypertransfer.analysis.tables import Tables
@@ -95,7 +95,7 @@ def judge(
 ) -> Judgement:
     """The judgement on an interval of a level, without a look at a control."""
     if estimate.count < min_seeds:
-        noun = estimate.over[:-1] if estimate.count == 1 else estimate.over
+        noun = singular(estimate.over) if estimate.count == 1 else estimate.over
         cause = f"too few {estimate.over}"
         if not estimate.left_out and estimate.count:
             reason = f"{estimate.count} {noun} ran, and {min_seeds} are asked for"
@@ -123,7 +123,7 @@ def verdict_of(estimate: Estimate, bar: Mapping[str, float]) -> str:
 
 def _interval(estimate: Estimate, bar: Mapping[str, float], level: float) -> str:
     """An interval in words, with its level where that is not the usual one."""
-    one, many = estimate.over[:-1], estimate.over
+    one, many = singular(estimate.over), estimate.over
     units = f"over {estimate.count} {many}" if estimate.count > 1 else f"from one {one}"
     if math.isnan(estimate.value) or (estimate.low, estimate.high) == (-math.inf, math.inf):
         return "the value is open"

@@ -86,7 +86,8 @@ def late_ratio(
     """A quantity divided by the quantity `against`, late in training.
 
     The geometric mean over sizes, seeds and the steps in the last share `tail` of training at which
-    both were measured. `probe` and `against_probe` are as `probe` in `sharpness_spread`.
+    both were measured; training ends at the last step of either. `probe` and `against_probe` are as
+    `probe` in `sharpness_spread`.
     """
     runs, left_out = runs_of_common_seeds(tables, size)
     over, under = _two_paths(tables, runs, size, (quantity, probe), (against, against_probe))

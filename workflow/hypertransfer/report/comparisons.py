@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hypertransfer.analysis.estimate import Estimate
-from hypertransfer.analysis.references import compared
+from hypertransfer.analysis.references import Compared, compared
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NOTE = (
     "Ours are means over tasks and repeats. In brackets are {level} intervals over repeats, which "
-    "say what other random draws on the same tasks would give; numbers of evaluations have none."
+    "say what other random draws on the same tasks would give; numbers of evaluations have none. "
+    "Where the reference has other tasks, an interval does not bound the difference from it."
 )
 
 
@@ -36,12 +37,20 @@ def rows(
                     "quantity": quantity.quantity,
                     "reference": f"{quantity.theirs:.3g}",
                     "here": _text(quantity.ours),
+                    "over": _counts(quantity) if quantity.ours else "",
                     "difference": difference,
                     "reference from": source,
                 }
             )
             difference = source = ""
     return found
+
+
+def _counts(found: Compared) -> str:
+    """What ours is the mean of, such as `50 repeats of 8 tasks`."""
+    counts = {"repeat": found.repeats, "task": found.tasks}
+    texts = (f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items())
+    return " of ".join(texts)
 
 
 def _text(ours: Estimate | None) -> str:

@@ -6,8 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hypertransfer.analysis.estimate import AnalysisError
 from hypertransfer.analysis.numerals import percent
-from hypertransfer.report.numbers import value_text
+from hypertransfer.claims.claim import Control
+from hypertransfer.claims.families import measures
+from hypertransfer.claims.measure import ClaimError
+from hypertransfer.claims.measuring import selected_rows
+from hypertransfer.report.numbers import units_text, value_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +25,8 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "batch_size": ("batch size", "batch sizes"),
     "steps": ("steps", "steps"),
 }
+SIZES = ("size", "tuned_at")  # options of measures that name the column of a size
+COUNTED = ("task", "group", "repeat")  # columns of tables of replays
 
 
 @dataclass(frozen=True)
@@ -27,18 +34,21 @@ class Line:
     """One claim that tests a statement; a statement without claims has a line without a claim.
 
     Attributes:
+        key: the place of the statement in the list, and the id of the claim or an empty text.
         statement: what the paper states.
         place: where it does.
         measure: how the claims measure the statement, and what they leave out.
-        claim: the row of the table of claims; None without a claim.
-        rig: networks, sizes, training and seeds of the runs, or the suite of a replay.
+        claim: the row of the table of claims; None without a claim, or if the table lacks it.
+        rig: networks, sizes and training of the runs, or suite and tasks of a replay, and what the
+            interval is over; empty without a row.
     """
 
+    key: tuple[int, str]
     statement: str
     place: str
     measure: str
-    claim: Mapping[str, Any] | None
-    rig: str
+    claim: Mapping[str, Any] | None = None
+    rig: str = ""
 
     @property
     def value(self) -> str:
@@ -56,17 +66,21 @@ def lines(study: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Itera
     """A line for each claim of each statement, in the order of the config.
 
     Args:
-        study: the config of the study.
-        tables: `claims` and `runs` of the study, and `replays` if it has some.
+        study: the config of the study at the scale of the tables.
+        tables: `claims` and `runs` of the study, and the tables of replays that claims read.
+
+    Raises:
+        ClaimError: a claim reads a table that is not given.
     """
     rows = {claim["claim"]: claim for claim in tables["claims"].to_dict("records")}
     written = {claim["id"]: claim for claim in study.get("claims", ())}
-    for entry in study.get("headlines", ()):
+    for number, entry in enumerate(study.get("headlines", ())):
         about = entry["statement"], entry["place"], _measure(entry)
         for name in entry["claims"]:
-            yield Line(*about, rows.get(name), rig(written[name].get("where", {}), tables))
+            row = rows.get(name)
+            yield Line((number, name), *about, row, rig(written[name], row, tables) if row else "")
         if not entry["claims"]:
-            yield Line(*about, None, "")
+            yield Line((number, ""), *about)
 
 
 def _measure(entry: Mapping[str, Any]) -> str:
@@ -75,49 +89,62 @@ def _measure(entry: Mapping[str, Any]) -> str:
     return " ".join(f"{part.rstrip('.')}." for part in parts if part)
 
 
-def rig(where: Mapping[str, Any] | Sequence[Any], tables: Mapping[str, pd.DataFrame]) -> str:
-    """The networks, sizes, training and seeds of the runs that a claim reads, in short.
+def rig(
+    written: Mapping[str, Any], row: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]
+) -> str:
+    """The networks, sizes and training of the rows that a claim reads, in short.
 
-    `where` is the condition of the claim, or several of them. Runs are told apart by their grid.
+    Args:
+        written: the claim as in the config.
+        row: the row of the claim in the table of claims, which says what its interval is over.
+        tables: as in `lines`.
+
+    Raises:
+        ClaimError: the claim reads a table that is not given.
     """
-    conditions = [where] if isinstance(where, Mapping) else list(where)
-    parts = []
-    for column, table, describe in (("grid", "runs", _runs), ("replay", "replays", _replays)):
-        names = {name for condition in conditions for name in _listed(condition.get(column))}
-        if names and table in tables and column in tables[table]:
-            selected = tables[table][tables[table][column].isin(names)]
-            parts += [describe(selected)] if len(selected) else []
-    return "; ".join(parts)
+    part = Control(**{key: written[key] for key in ("measure", "where", "bar")})
+    measure = measures()[part.measure]
+    if measure.table not in tables:
+        given = ", ".join(tables)
+        raise ClaimError(f"{written['id']!r} reads the table {measure.table!r}; given: {given}")
+    try:
+        selected = selected_rows(part, tables)
+    except (ClaimError, AnalysisError):  # the claim is undecided for this reason
+        return "no rows"
+    options = {**measure.options, **written.get("options", {})}
+    sizes = [options[name] for name in SIZES if options.get(name)]
+    describe = _runs if measure.table == "runs" else _replays
+    return "; ".join((*describe(selected, sizes, row["over"]), units_text(row)))
 
 
-def _listed(value: Any) -> Sequence[Any]:
-    """The values of a condition on names: one, several or none."""
-    return [] if value is None else value if isinstance(value, list) else [value]
+def _runs(runs: pd.DataFrame, sizes: Iterable[str], _: str) -> Iterator[str]:
+    """Networks, data and the values of columns."""
+    yield " or ".join(dict.fromkeys(runs["model"]))
+    yield "on " + ", ".join(dict.fromkeys(name.replace("_", " ") for name in runs["data"]))
+    yield from _columns(runs, (*COLUMNS, *sizes))
 
 
-def _runs(runs: pd.DataFrame) -> str:
-    texts = [" or ".join(dict.fromkeys(runs["model"])), "on " + ", ".join(_data(runs))]
-    for column, (one, several) in COLUMNS.items():
-        values = sorted(runs[column].dropna().unique()) if column in runs else []
+def _replays(rows: pd.DataFrame, sizes: Iterable[str], over: str) -> Iterator[str]:
+    """Suites, sizes of tasks, and how many there are of everything but the claim's own units."""
+    yield f"suite {', '.join(dict.fromkeys(rows['suite']))}"
+    yield from _columns(rows, sizes)
+    for name in COUNTED:
+        if name in rows and f"{name}s" != over:
+            count = rows[name].nunique()
+            yield f"{count} {name}{'' if count == 1 else 's'}"
+
+
+def _columns(rows: pd.DataFrame, columns: Iterable[str]) -> Iterator[str]:
+    """The values of each column that the rows have, after the noun for them."""
+    for column in dict.fromkeys(columns):
+        values = sorted(rows[column].dropna().unique()) if column in rows else []
         if values:
-            texts.append(f"{one if len(values) == 1 else several} {_values(values)}")
-    seeds = runs["seed"].nunique()
-    return "; ".join((*texts, f"{seeds} seed{'' if seeds == 1 else 's'}"))
-
-
-def _data(runs: pd.DataFrame) -> Iterable[str]:
-    return dict.fromkeys(name.replace("_", " ") for name in runs["data"])
+            noun = column.rpartition(".")[2].replace("_", " ")
+            one, several = COLUMNS.get(column, (noun, noun))
+            yield f"{one if len(values) == 1 else several} {_values(values)}"
 
 
 def _values(values: Sequence[float]) -> str:
     """Numbers in ascending order: all of them, or the first and the last of many."""
     texts = [f"{value:g}" for value in values]
     return ", ".join(texts) if len(texts) <= MOST_VALUES else f"{texts[0]} … {texts[-1]}"
-
-
-def _replays(replays: pd.DataFrame) -> str:
-    suites = ", ".join(dict.fromkeys(replays["suite"]))
-    counts = {name: replays[name].nunique() for name in ("task", "group", "repeat")}
-    return f"suite {suites}; " + ", ".join(
-        f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items()
-    )

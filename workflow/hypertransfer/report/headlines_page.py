@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hypertransfer.analysis.numerals import percent
 from hypertransfer.report import headlines
 from hypertransfer.report.markdown import numerals, page, table, typeset
-from hypertransfer.report.results_pages import verdict_text
+from hypertransfer.report.results_pages import scorecard_file, verdict_text
 from hypertransfer.runs.scorecard import PAPER, UNDECIDED
 
 if TYPE_CHECKING:
@@ -21,24 +21,29 @@ INTRO = (
     "(concepts.md#claim-and-verdict) explains the verdicts. The scorecard of a study has all of "
     "its claims. Written from the runs that the scorecards name."
 )
-# The tables of a study at each scale: `claims`, `runs` and, for some, `replays`.
+# Of a study at each scale: its config, and its tables as in `headlines.lines`.
+Configs = Mapping[str, Mapping[str, Any]]
 Tables = Mapping[str, Mapping[str, "pd.DataFrame"]]
 
 
-def headlines_page(studies: Mapping[str, Mapping[str, Any]], tables: Mapping[str, Tables]) -> str:
+def headlines_page(studies: Mapping[str, Configs], tables: Mapping[str, Tables]) -> str:
     """The page of the statements of all abstracts.
 
     Args:
-        studies: the config of each study by name.
+        studies: for each study its config at each scale.
         tables: for each study the tables at each scale.
+
+    Raises:
+        ClaimError: a claim reads a table that is not given.
     """
     scales = list(dict.fromkeys(scale for of_study in tables.values() for scale in of_study))
     sections: list[str] = []
     for name, of_study in tables.items():
         rows = list(_rows(studies[name], of_study, scales))
         head = ("the paper states", "how it is measured", "claim", "rig", *scales)
-        link = f"[All claims](scorecards/{name}.md)"
-        sections += [f"## {studies[name]['title']}", f"{link} of `{name}`.", table(head, rows)]
+        links = ", ".join(f"[{scale}]({scorecard_file(name, scale)})" for scale in of_study)
+        title = next(iter(studies[name].values()))["title"]
+        sections += [f"## {title}", f"All claims of `{name}`: {links}.", table(head, rows)]
     return page(
         "What the abstracts state",
         INTRO,
@@ -48,24 +53,46 @@ def headlines_page(studies: Mapping[str, Mapping[str, Any]], tables: Mapping[str
     )
 
 
-def _rows(
-    study: Mapping[str, Any], of_study: Tables, scales: list[str]
-) -> Iterator[tuple[str, ...]]:
+def _rows(study: Configs, of_study: Tables, scales: list[str]) -> Iterator[tuple[str, ...]]:
     """A row for each claim of each statement, with its verdicts at all scales."""
-    at_scales = {scale: list(headlines.lines(study, of_study[scale])) for scale in of_study}
+    at_scales = {
+        scale: {line.key: line for line in headlines.lines(study[scale], of_study[scale])}
+        for scale in of_study
+    }
     last = None
-    for index, line in enumerate(next(iter(at_scales.values()))):
-        again, last = line.statement == last, line.statement
-        there = {scale: lines[index] for scale, lines in at_scales.items()}
-        sentence = next((one.claim["sentence"] for one in there.values() if one.claim), "none")
+    for key in sorted({key: None for lines in at_scales.values() for key in lines}, key=_number):
+        there = {scale: lines[key] for scale, lines in at_scales.items() if key in lines}
+        again, last = key[0] == last, key[0]
         rigs = {scale: one.rig for scale, one in there.items() if one.rig}
         yield (
-            "" if again else typeset(line.statement),
-            "" if again else typeset(line.measure),
-            numerals(typeset(sentence)),
-            "<br>".join(f"*{scale}*: {text}" for scale, text in rigs.items()),
+            "" if again else _by_scale({s: typeset(one.statement) for s, one in there.items()}),
+            "" if again else _by_scale({s: typeset(one.measure) for s, one in there.items()}),
+            _by_scale({s: _sentence(one) for s, one in there.items()}),
+            _prefixed(rigs),
             *(_found(there[scale]) if scale in there else "" for scale in scales),
         )
+
+
+def _number(key: tuple[int, str]) -> int:
+    """The place of the statement of a line; its claims stay in the order of the config."""
+    return key[0]
+
+
+def _sentence(line: headlines.Line) -> str:
+    """The sentence of a line's claim as judged, its id if there are no results, or none."""
+    if line.claim:
+        return numerals(typeset(line.claim["sentence"]))
+    return f"`{line.key[1]}` (no results)" if line.key[1] else "none"
+
+
+def _by_scale(texts: Mapping[str, str]) -> str:
+    """The text of all scales or, if scales differ, that of each of them after its name."""
+    return next(iter(texts.values())) if len(set(texts.values())) == 1 else _prefixed(texts)
+
+
+def _prefixed(texts: Mapping[str, str]) -> str:
+    """The text of each scale after the name of the scale."""
+    return "<br>".join(f"*{scale}*: {text}" for scale, text in texts.items())
 
 
 def _found(line: headlines.Line) -> str:

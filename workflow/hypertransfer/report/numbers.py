@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from hypertransfer.analysis.estimate import singular
 from hypertransfer.analysis.numerals import percent
 from hypertransfer.claims.bars import P_VALUE, longer_texts, text_on_side
 from hypertransfer.report.duration import duration
@@ -41,6 +42,12 @@ def value_text(claim: Mapping[str, Any]) -> str:
     unit, bar = claim["unit"], _bar(claim)
     low, high = (number_text(claim[name], unit, bar) for name in ("low", "high"))
     return measured_text(claim) + ("" if unit == P_VALUE else f" ({low} … {high})")
+
+
+def units_text(claim: Mapping[str, Any]) -> str:
+    """What the interval of a row of the table of claims is over, such as `8 seeds`."""
+    number, noun = int(claim["units"]), claim["over"]
+    return f"{number} {singular(noun) if number == 1 else noun}"
 
 
 def certainty_text(claim: Mapping[str, Any]) -> str:

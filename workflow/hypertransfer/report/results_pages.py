@@ -10,7 +10,7 @@ from hypertransfer.analysis.numerals import percent
 from hypertransfer.report.comparisons import NOTE
 from hypertransfer.report.counts import counts, decided_in_words
 from hypertransfer.report.markdown import code, joined, numerals, page, table, typeset
-from hypertransfer.report.numbers import certainty_text, needed_text, value_text
+from hypertransfer.report.numbers import certainty_text, needed_text, units_text, value_text
 from hypertransfer.runs.scorecard import KINDS, UNDECIDED, VERDICTS
 from hypertransfer.spaces.tasks import sources
 
@@ -34,9 +34,15 @@ RULE = (
     "[Words](../concepts.md#words) explains the terms and symbols; the study's report says why "
     "each verdict fell as it did."
 )
+DEFAULT_SCALE = "desk"  # the scale whose scorecards have no scale in their names
 TASK = "A task is one tuning problem, such as a model on a data set{trained}. "
 TRAINED = "; tasks of the networks trained here are told apart by {columns}"
 GROUP = "A group is a set of tasks, such as those of one data set. "
+
+
+def scorecard_file(study: str, scale: str) -> str:
+    """The path, below `docs/`, of the scorecard page of a study at a scale."""
+    return f"scorecards/{study if scale == DEFAULT_SCALE else f'{study}-{scale}'}.md"
 
 
 def scorecard_page(
@@ -100,19 +106,13 @@ def _claims_table(claims: pd.DataFrame, kind: str) -> str:
             numerals(typeset(claim["sentence"])),
             numerals(claim["bar"]),
             numerals(value_text(claim)),
-            _units(claim),
+            units_text(claim),
             claim["registered"],
             numerals(verdict_text(claim)),
         )
         for claim in claims[claims["kind"] == kind].to_dict("records")
     ]
     return table(("claim", "bar", "here (interval)", "over", "registered", "verdict"), rows)
-
-
-def _units(claim: Mapping[str, Any]) -> str:
-    """What the interval of a row of the table of claims is over, such as `8 seeds`."""
-    number, noun = int(claim["units"]), claim["over"]
-    return f"{number} {noun.removesuffix('s') if number == 1 else noun}"
 
 
 def provenance(

@@ -1,7 +1,8 @@
-"""Conditions on the values of an adaptive axis, of which only those of the first round surely run.
+"""Conditions on values that are found, of which only those of the first round surely run.
 
 The first round runs the start and its neighbours in every arm, with the first seed. Which other
-values and seeds run depends on results.
+values and seeds run depends on results. Of the settings that a grid with `best_of` lists, values of
+`lr` and of the axes that are zipped with it, none surely runs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from hypertransfer.claims.measure import Measure
 from hypertransfer.rounds.settings import NARROW
 from hypertransfer.runs.conditions import is_bounds
 from hypertransfer.runs.problem import NO_VALUE, Problem
-from hypertransfer.studies.adaptive_grids import ArmRuns, adaptive_axis, arms
+from hypertransfer.studies.adaptive_grids import ArmRuns, adaptive_axis, arms, found_axes
 from hypertransfer.studies.grid import Grid
 from hypertransfer.studies.placed_run import Run
 from hypertransfer.studies.planned import Planned, selects
@@ -38,23 +39,25 @@ def problems(
         if measure and measure.table != "runs":
             continue
         for name, grid in grids.items():
-            axis, where = adaptive_axis(grid), part["where"]
-            if measure and axis and _needs_all(measure, part, axis):
+            axes, where = _found(grid), part["where"]
+            swept = measure and _swept_whole(measure, part)
+            if swept and swept in axes:
                 if _places(name, planned, where):
                     text = (
-                        f"{part['measure']} reads seeds that ran every value of {axis}, which is "
+                        f"{part['measure']} reads seeds that ran every value of {swept}, which is "
                         f"found in the grid {name}: most seeds run around the best value only; "
-                        f"list the values of {axis} in a grid of their own and select this grid"
+                        f"list the values of {swept} in a grid of their own and select this grid"
                     )
                     yield Problem((*path, "measure"), NO_VALUE, text)
                 continue
-            if not axis or axis not in where or not planned.runs.get(name):
+            wanted = {column: where[column] for column in axes if column in where}
+            if not wanted or not planned.runs.get(name):
                 continue
-            rest = {column: wanted for column, wanted in where.items() if column != axis}
+            rest = {column: held for column, held in where.items() if column not in wanted}
             within, selected = (_places(name, planned, one) for one in (rest, where))
-            if text := _unsure(where[axis], grid, planned.runs[name], within, selected):
+            if text := _unsure(wanted, grid, planned.runs[name], within, selected):
                 yield Problem((*path, "where"), NO_VALUE, text)
-            elif within and measure and not is_bounds(where[axis]):
+            elif within and measure and not all(map(is_bounds, wanted.values())):
                 asked = entry.get("min_seeds", MIN_SEEDS)
     if asked > SURE_SEEDS:
         text = (
@@ -65,25 +68,31 @@ def problems(
         yield Problem(("min_seeds",), NO_VALUE, text)
 
 
-def _needs_all(measure: Measure, part: Mapping[str, Any], axis: str) -> bool:
-    """Whether a claim or control reads only seeds that ran every value of the axis."""
+def _found(grid: Grid) -> Collection[str]:
+    """The axes whose values are found; none if all values of all axes are run."""
+    return found_axes(grid) if adaptive_axis(grid) else ()
+
+
+def _swept_whole(measure: Measure, part: Mapping[str, Any]) -> str | None:
+    """The axis of which a claim or control reads only seeds that ran every value; None for none."""
     written = part.get("options")
     options = {**measure.options, **(written if isinstance(written, Mapping) else {})}
-    return measure.complete and measure.values.swept_column(options) == axis
+    return measure.values.swept_column(options) if measure.complete else None
 
 
 def probe_problems(grid: Grid, runs: Sequence[Run]) -> Iterator[Problem]:
     """Problems of the probes of a grid that name values which rounds may never run."""
-    axis = adaptive_axis(grid)
+    axes = _found(grid)
     for name, probe in grid.probes.items():
-        if not axis or axis not in probe.where:
+        wanted = {column: probe.where[column] for column in axes if column in probe.where}
+        if not wanted:
             continue
-        rest = {column: wanted for column, wanted in probe.where.items() if column != axis}
+        rest = {column: held for column, held in probe.where.items() if column not in wanted}
         within, selected = (
             {index for index, run in enumerate(runs) if selects(where, run.point)}
             for where in (rest, probe.where)
         )
-        if text := _unsure(probe.where[axis], grid, runs, within, selected):
+        if text := _unsure(wanted, grid, runs, within, selected):
             yield Problem(("probes", name, "where"), NO_VALUE, text)
 
 
@@ -94,7 +103,7 @@ def _places(grid: str, planned: Planned, where: Mapping[str, Any]) -> set[int]:
 
 
 def _unsure(
-    wanted: Any,
+    wanted: Mapping[str, Any],
     grid: Grid,
     runs: Sequence[Run],
     within: Collection[int],
@@ -103,8 +112,8 @@ def _unsure(
     """A text on the first arm in which a wanted value may never be run; empty if there is none.
 
     Args:
-        wanted: the condition on the adaptive axis: a value, a list, or bounds, within which one
-            value has to run.
+        wanted: the condition on each axis whose values are found: a value, a list, or bounds,
+            within which one value has to run.
         grid: the grid.
         runs: its runs.
         within: the places of the runs that the other conditions select.
@@ -115,13 +124,19 @@ def _unsure(
         if not any(index in within for index in arm.indices):
             continue
         sure = [runs[index].point for index in _sure(arm, axis, runs) if index in selected]
-        for value in wanted if isinstance(wanted, list) else [wanted]:
-            if not any(selects({axis: value}, point) for point in sure):
+        for column, value in _each(wanted):
+            if not any(selects({column: value}, point) for point in sure):
                 at = ", ".join(f"{name} {held}" for name, held in arm.point.items())
                 what = "a value within the bounds" if is_bounds(value) else value
                 where = f"at {at} " if at else ""
-                return f"{axis} {what} may never be run {where}with these seeds: {REMEDY}"
+                return f"{column} {what} may never be run {where}with these seeds: {REMEDY}"
     return ""
+
+
+def _each(wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Each axis with each value of its list, its only value, or its bounds."""
+    for column, held in wanted.items():
+        yield from ((column, value) for value in (held if isinstance(held, list) else [held]))
 
 
 def _sure(arm: ArmRuns, axis: str, runs: Sequence[Run]) -> list[int]:

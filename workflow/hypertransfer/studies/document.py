@@ -152,20 +152,28 @@ class Document:
         return LocatedProblem(self.file, line, ".".join(keys) or "(top)", problem.text)
 
     def _home(self, path: tuple[str, ...], scale: str) -> tuple[str, ...]:
-        """The path in the scale's patch if the patch sets the value, else the path itself."""
-        patched = ("scales", scale, *self._by_id(path, scale))
+        """The path in the scale's patch if the patch sets the value, else that in the study."""
+        path, in_patch = self._by_id(path, scale)
+        patched = ("scales", scale, *in_patch)
         known = self._known(patched)
         replaced_list = any(key.isdigit() for key in known)  # patches replace lists as a whole
         return patched if path and (known == patched or replaced_list) else path
 
-    def _by_id(self, path: tuple[str, ...], scale: str) -> tuple[str, ...]:
-        """The path, with the id of a list's entry in place of its index if the patch uses ids."""
+    def _by_id(self, path: tuple[str, ...], scale: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The path in the study, and that in the scale's patch.
+
+        They differ where the patch changes entries of a list by id: the index in the merged list
+        becomes that in the study, which has the entries that the patch removes, and the id.
+        """
         try:
-            if isinstance(self.values["scales"][scale][path[0]], Mapping):
-                return (path[0], self.values[path[0]][int(path[1])]["id"], *path[2:])
+            changes, listed = self.values["scales"][scale][path[0]], self.values[path[0]]
+            if isinstance(changes, Mapping) and isinstance(listed, list):
+                ids = [entry["id"] for entry in listed]
+                name = [one for one in ids if changes.get(one, {}) is not None][int(path[1])]
+                return (path[0], str(ids.index(name)), *path[2:]), (path[0], name, *path[2:])
         except (LookupError, TypeError, ValueError):
             pass
-        return path
+        return path, path
 
     def _known(self, keys: tuple[str, ...]) -> tuple[str, ...]:
         """The longest prefix of a path that the file has."""

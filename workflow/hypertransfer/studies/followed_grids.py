@@ -124,6 +124,8 @@ def _listed_fault(
         return f"names the grid {other!r}, which the study lacks"
     if adaptive_axis(grids[other]):
         return f"names the grid {other}, which does not run all values of {CHOSEN}"
+    if CHOSEN not in grids[other].axes:
+        return f"names the grid {other}, which has no axis {CHOSEN}: list the same settings there"
     others = arms(grids[other], runs[other])
     for arm in arms(grids[name], runs[name]):
         at = ", ".join(f"{column} {value}" for column, value in arm.point.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hypertransfer.analysis.references import BASE
 from hypertransfer.claims.families import measures
 from hypertransfer.runs.canonical import is_plain
 from hypertransfer.runs.numbers import is_number
@@ -62,15 +63,25 @@ def counterpart_problems(
 
 
 def headline_problems(
-    headlines: Sequence[Mapping[str, Any]], claims: Sequence[str]
+    headlines: Sequence[Mapping[str, Any]], claims: Mapping[str, Any]
 ) -> Iterator[Problem]:
-    """Problems of the claims of headlines: unknown ids, and texts that are missing beside them."""
+    """Problems of the claims of headlines: unknown ids, no claim of the paper, and missing texts.
+
+    `claims` has the kind of each claim by id.
+    """
     for index, entry in enumerate(headlines):
         path = ("headlines", str(index))
         for name in entry["claims"]:
             if name not in claims:
                 text = f"{name!r} is not an id of the study's claims; {known_names(name, claims)}"
                 yield Problem((*path, "claims"), NO_VALUE, text)
+        kinds = [claims[name] for name in entry["claims"] if name in claims]
+        if kinds and "paper" not in kinds:
+            text = (
+                "no claim of kind paper among them: add one that tests the statement, or leave "
+                "the list empty and name these claims in not_here"
+            )
+            yield Problem((*path, "claims"), NO_VALUE, text)
         if entry["claims"] and not entry.get("measure"):
             text = "is missing: say how the claims measure the statement"
             yield Problem((*path, "measure"), NO_VALUE, text)
@@ -82,7 +93,7 @@ def headline_problems(
 def comparison_problems(
     comparisons: Sequence[Mapping[str, Any]], replays: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Problem]:
-    """Problems of comparisons: unknown replays, methods and regions, and numbers without a partner.
+    """Problems of comparisons: unknown names, numbers without a partner, and entries without any.
 
     `replays` are the replays of the study as written.
     """
@@ -93,11 +104,22 @@ def comparison_problems(
             yield Problem((*path, "regrets"), NO_VALUE, text)
         if (entry.get("share") is None) != (entry.get("region") is None):
             yield Problem((*path, "region"), NO_VALUE, "share and region need each other")
+        if not entry.get("at") and entry.get("evaluations") is None and entry.get("share") is None:
+            text = (
+                "compares nothing: give `at` and `regrets`, `evaluations`, or `region` and `share`"
+            )
+            yield Problem(path, NO_VALUE, text)
         if entry["replay"] not in replays:
             words = known_names(entry["replay"], replays)
             yield Problem((*path, "replay"), NO_VALUE, f"no replay {entry['replay']!r}; {words}")
             continue
         replay = replays[entry["replay"]]
+        if entry.get("evaluations") is not None and BASE not in replay.get("methods", {}):
+            text = (
+                f"counts until the last regret of {BASE}, which {entry['replay']} lacks: add the "
+                "method there, or leave evaluations out"
+            )
+            yield Problem((*path, "evaluations"), NO_VALUE, text)
         for key, section in (("method", "methods"), ("region", "regions")):
             known = replay.get(section, {})
             if entry.get(key) is not None and entry[key] not in known:

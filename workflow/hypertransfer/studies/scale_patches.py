@@ -47,6 +47,12 @@ def merge(base: Any, patch: Any) -> Any:
     return merged
 
 
+def at_scale(study: Mapping[str, Any], scale: str) -> dict[str, Any]:
+    """The values of a study's file, which has no problems, at a scale."""
+    base = {key: value for key, value in study.items() if key != "scales"}
+    return merge(base, study.get("scales", {}).get(scale) or {})
+
+
 def _unknown_entries(
     base: Mapping[str, Any], values: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
@@ -78,6 +84,10 @@ def _patch_problems(base: Mapping[str, Any], patch: Mapping[str, Any]) -> Iterat
         words = known_names(name, known if isinstance(known, Mapping) else {})
         text = f"the study has no {kind} {name!r}, and a new one needs {required}; {words}"
         yield Problem((section, str(name)), NO_VALUE, text)
+    claims = patch.get("claims", {})
+    if not isinstance(claims, Mapping) and (claims is not None or "claims" in base):
+        text = "every scale has the same claims: write a mapping of their ids to changes of texts"
+        yield Problem(("claims",), NO_VALUE, text)
     for section in _LISTED:
         if isinstance(patch.get(section), Mapping):
             yield from (p.below(section) for p in _listed_problems(section, base, patch[section]))

@@ -74,12 +74,24 @@ def _reference_problems(settings: Settings) -> Iterator[Problem]:
             yield Problem(("transfer", LINE, "targets"), NO_VALUE, text)
 
 
+def _ends(seeds: range) -> str:
+    """The only number of a range, or its first and its last."""
+    return str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} … {seeds[-1]}"
+
+
 def _transfer_problems(settings: Settings) -> Iterator[Problem]:
     """Problems of the seeds and methods that evaluate the results of a search."""
     transfer = settings.transfer
     if transfer is None:
         return
-    number = len(transfer.seeds)
+    number, first = len(transfer.seeds), settings.base.get("seed")
+    of_trials = range(first, first + settings.repeats) if isinstance(first, int) else ()
+    if shared := sorted(set(transfer.seeds) & set(of_trials)):
+        text = (
+            f"has the seed {shared[0]} of trials: results, which were chosen by their losses with "
+            f"the seeds {_ends(of_trials)}, need other seeds for a fair evaluation"
+        )
+        yield Problem(("transfer", "seeds"), NO_VALUE, text)
     if settings.repeats > 1 and number != settings.repeats:
         text = (
             f"has {number} seeds for {settings.repeats} independent searches: list one seed for "
