@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -18,23 +19,28 @@ from hypertransfer.studies.grid import runs
 from hypertransfer.studies.study import load_study
 from hypertransfer.training.loop import reproducible
 
-# The grid and the point of the study that each kind is.
+# The attention of the study that each kind has, and its heads of keys and values; None: as many as
+# of queries.
 KINDS = {
-    "MHA": ("cache", {"model.attention": "multi_head"}),
-    "GQA (2 heads)": ("cache-grouped", {"model.kv_heads": 2}),
-    "MQA": ("cache-grouped", {"model.kv_heads": 1}),
-    "MLA (r = d/2)": ("cache", {"model.attention": "latent"}),
+    "MHA": ("multi_head", None),
+    "GQA (2 heads)": ("multi_head", 2),
+    "MQA": ("multi_head", 1),
+    "MLA (r = d/2)": ("latent", None),
 }
 
 
 def setting() -> tuple[dict[str, RunSpec], Mapping[str, Any]]:
-    """The study's run of each kind of attention, and the settings of its decoding probe."""
-    grids = load_study("muon_mla_moe", "desk", STUDIES).grids
-    specs = {}
-    for kind, (grid, point) in KINDS.items():
-        found = [run.spec for run in runs(grids[grid]) if point.items() <= run.point.items()]
-        specs[kind] = found[0]
-    return specs, grids["cache"].probes["decoding"].settings
+    """A run of each kind of attention at the study's sizes, and its decoding probe's settings."""
+    grid = load_study("muon_mla_moe", "desk", STUDIES).grids["cache"]
+    of = {run.point["model.attention"]: run.spec for run in runs(grid)}
+    specs = {kind: with_heads(of[attention], heads) for kind, (attention, heads) in KINDS.items()}
+    return specs, grid.probes["decoding"].settings
+
+
+def with_heads(spec: RunSpec, heads: int | None) -> RunSpec:
+    """The run with as many heads of keys and values."""
+    options = {**spec.model.options, "kv_heads": heads}
+    return replace(spec, model=replace(spec.model, options=options))
 
 
 def run() -> list[dict]:
@@ -46,7 +52,7 @@ def run() -> list[dict]:
     networks = {name: _network(spec, prompt_length) for name, spec in specs.items()}
     generator = torch.Generator().manual_seed(0)
     prompt = torch.randint(256, (batch, prompt_length), generator=generator)
-    for _ in range(1 + probe["repeats"]):
+    for _ in range(1 + 2 * probe["repeats"]):
         for name, network in networks.items():
             speeds[name].append(_cached(network, prompt, tokens))
         speeds["no cache"].append(_plain(networks["MHA"], prompt))

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,21 +83,23 @@ class Spent(NamedTuple):
 
 
 def paper_study(listed: int | None = None) -> dict[str, Any]:
-    """The study with the claims of the paper and the grids that these read, at desk scale.
+    """The study with claims of the paper and the grids that these read, at desk scale.
+
+    The claims are those on grids whose learning rates and seeds the study had listed.
 
     Args:
         listed: learning rates and seeds are listed, with this multiple of the seeds that the study
             had; by default they are found.
     """
     written = yaml.safe_load(Path(f"config/studies/{STUDY}.yaml").read_text(encoding="utf-8"))
-    claims = [claim for claim in written["claims"] if claim["kind"] == "paper"]
-    read = {
-        name
-        for name in written["grids"]
-        for claim in claims
-        for part in filter(None, (claim, claim.get("control")))
-        if matches({"grid": part["where"]["grid"]}, {"grid": name})
+    lists = yaml.safe_load(LISTED.read_text(encoding="utf-8"))
+    of_claims = {
+        claim["id"]: _grids_of(claim, written["grids"])
+        for claim in written["claims"]
+        if claim["kind"] == "paper"
     }
+    claims = [c for c in written["claims"] if of_claims.get(c["id"], {""}) <= lists.keys()]
+    read = set().union(*(of_claims[claim["id"]] for claim in claims))
     followed = {"sweep"} if "ntp-best" in read else set()
     grids = {
         name: copy.deepcopy(grid)
@@ -114,6 +116,16 @@ def paper_study(listed: int | None = None) -> dict[str, Any]:
     kept = ("study", "title", "question", "paper", "spending")
     study = {key: written[key] for key in kept} | {"grids": grids, "claims": claims}
     return _with_listed_axes(study, listed) if listed else study
+
+
+def _grids_of(claim: Mapping[str, Any], grids: Iterable[str]) -> set[str]:
+    """The names of the grids that a claim and its control read."""
+    return {
+        name
+        for name in grids
+        for part in filter(None, (claim, claim.get("control")))
+        if matches({"grid": part["where"]["grid"]}, {"grid": name})
+    }
 
 
 def _with_listed_axes(study: dict[str, Any], times: int) -> dict[str, Any]:

@@ -102,6 +102,42 @@ def test_the_measure_of_a_control_counts_as_well():
     )
 
 
+def run_anew(**changes):
+    return Registration.parse({"study": "mine", "grids": changes})
+
+
+@pytest.mark.parametrize(
+    ("date", "shown"), [("2026-02-02", True), ("2026-02-03", True), ("2026-02-04", False)]
+)
+def test_a_change_of_the_runs_since_the_registration_is_shown(date, shown):
+    before = run_anew(width=[CHANGE], other=[{**CHANGE, "reason": "not its runs"}])
+    found = registered(claim(where={"grid": "width"}), before=before, date=date)
+    text = f"before results, {date}"
+    change = "; runs changed 2026-02-03: another fit"
+    assert found.status(claim(where={"grid": "width"})) == text + change * shown
+    assert found.unregistered([claim(where={"grid": "width"})]) == []
+
+
+def test_one_change_of_several_grids_is_told_once():
+    two = claim(where={"grid": ["width", "depth"]})
+    found = registered(two, before=run_anew(width=[CHANGE], depth=[CHANGE]))
+    assert found.status(two).count("runs changed 2026-02-03: another fit") == 1
+
+
+def test_the_runs_of_a_control_count_as_well():
+    control = {**CONTROL, "where": {"grid": "plain"}}
+    found = registered(
+        claim(where={"grid": "width"}, control=control), before=run_anew(plain=[CHANGE])
+    )
+    shown = found.status(claim(where={"grid": "width"}, control=control))
+    assert shown.endswith("runs changed 2026-02-03: another fit")
+
+
+def test_a_registration_keeps_the_changes_of_runs():
+    first = registered(claim(), before=run_anew(width=[CHANGE]))
+    assert Registration.parse(first.plain()).grids == first.grids != {}
+
+
 def test_a_claim_that_differs_is_not_registered():
     found = registered(claim())
     moved = claim(bar={"max": 2})

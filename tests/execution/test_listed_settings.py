@@ -28,7 +28,7 @@ def plan(tmp_path, monkeypatch) -> StudyPlan:
 
 def trained(parts, tmp_path: Path) -> pd.DataFrame:
     """The table of the runs of a job, also as a file."""
-    runs = train_cell.runs_of_job(parts, {})
+    runs = train_cell.runs_of_job(parts, {}, {})
     table = train_cell.train_cell(parts["grid"], runs, Store(tmp_path / "store"), "cpu", 10)
     parquet.write(table, tmp_path / f"{parts['grid']}.parquet")
     return table.to_pandas()

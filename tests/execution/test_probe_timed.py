@@ -8,7 +8,7 @@ import pytest
 from tests.execution.test_probe_cell import VALUES
 
 from hypertransfer.catalogue import complete
-from hypertransfer.execution import probe_timed
+from hypertransfer.execution import probe_cell, probe_timed
 from hypertransfer.execution.probe_cell import CellProbe
 from hypertransfer.execution.train_cell import CellRun
 from hypertransfer.planning import cell_jobs, keys
@@ -19,12 +19,12 @@ from hypertransfer.studies.grid import Probe
 WRITTEN = {"probe": "step_time", "checkpoints": [0], "steps": 1, "repeats": 2}
 
 
-def probes_of(optimizers, seeds=(0,)) -> list[CellProbe]:
+def probes_of(optimizers, seeds=(0,), kept=(0,)) -> list[CellProbe]:
     runs = []
     for seed in seeds:
         for name in optimizers:
             spec = complete.run_spec(
-                {**VALUES, "optimizer": name, "seed": seed, "checkpoints": [0]}
+                {**VALUES, "optimizer": name, "seed": seed, "checkpoints": list(kept)}
             )
             runs.append(CellRun(keys.run_key(spec), {"optimizer": name, "seed": seed}, spec))
     settings = [cell_jobs.probe_settings(Probe.parse(WRITTEN), run.spec) for run in runs]
@@ -128,6 +128,47 @@ def test_results_of_two_occasions_are_not_a_set(tmp_path, occasions):
     second.path("probes", work[1].key).rename(place)
     measured(work, first)
     assert len(occasions) == 3
+
+
+def test_weights_that_runs_do_not_keep_are_trained_again_and_not_written(tmp_path, occasions):
+    store, work = Store(tmp_path), probes_of(["sgd", "adam"], kept=())
+    table = measured(work, store)
+    assert table.column("step").to_pylist() == [0, 0]
+    assert all(not store.get("runs", item.run.key).record["checkpoints"] for item in work)
+    assert not [path for path in (tmp_path / "weights").rglob("*") if path.is_file()]
+    assert not [path for path in (tmp_path / "states").rglob("*") if path.is_file()]
+    assert measured(work, store).equals(table)
+
+
+def test_sets_of_two_machines_are_all_measured_again(tmp_path, occasions, monkeypatch, caplog):
+    """A seed that is added on another machine would be read beside times of the first."""
+    store, work = Store(tmp_path), probes_of(["sgd", "adam"], seeds=[0, 1])
+    measured(work[:2], store)
+    own = probe_cell.provenance
+    other = lambda device: {**own(device), "host": "another", "device": "cuda: a"}  # noqa: E731
+    monkeypatch.setattr(probe_cell, "provenance", other)
+    monkeypatch.setattr(probe_timed, "provenance", other)
+    assert measured(work[:2], store).num_rows == 2  # all of one machine
+    assert len(occasions) == 1
+    table = measured(work, store)
+    assert [names[0][1] for names in occasions] == [0, 0, 1]
+    assert "times of 2 machines" in caplog.text
+    hosts = {store.get("probes", item.key).record["provenance"]["host"] for item in work}
+    assert hosts == {"another"}
+    monkeypatch.setattr(probe_cell, "provenance", own)
+    monkeypatch.setattr(probe_timed, "provenance", own)
+    assert measured(work, store).equals(table)
+    assert len(occasions) == 3
+    assert "the times in the store are of cuda: a, and not of this device, cpu" in caplog.text
+
+
+def test_points_of_one_run_are_measured_once(tmp_path, occasions):
+    store, work = Store(tmp_path), probes_of(["sgd", "sgd", "adam"])
+    table = measured(work, store)
+    assert occasions == [[("sgd", 0), ("adam", 0)]]
+    assert table.num_rows == 3
+    assert measured(work, store).equals(table)
+    assert len(occasions) == 1
 
 
 def test_a_store_that_has_everything_is_only_read(tmp_path, occasions, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import os
 import shutil
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.project import changed, output_of, stored
+from tests.support.project import STUDY, changed, output_of, stored
 from tests.support.store import key
 
 from hypertransfer.maintenance import prune, references
@@ -108,6 +109,39 @@ def test_weights_go_once_every_probe_has_read_them(project, capsys):
     text = output_of(capsys, "prune", "--yes", "--older-than", "0")
     assert "mine   weights that no missing probe reads" in text
     assert stored(project.store) == {("weights", keys.weights_key(unread, 4)), ("probes", done)}
+
+
+def test_weights_of_a_run_that_no_round_has_chosen_go(project, capsys):
+    """A missing probe of an adaptive grid may read them, but nothing asks for the run."""
+    study = copy.deepcopy(STUDY)
+    section = study["grids"]["sweep"]
+    section["axes"] = {"lr": {"adaptive": {"start": 0.125}}, "seed": [0]}
+    section["probes"]["sharpness"].pop("where")
+    study["scales"] = {}
+    project.write(study)
+    runs = {run.run.spec.lr: run.key for run in project.plan().runs["sweep"]}
+    first, never = runs[0.125], runs[max(runs)]
+    for run in (first, never):
+        project.store.put("weights", keys.weights_key(run, 4), {"run": run, "step": 4}, {})
+    output_of(capsys, "prune", "--yes", "--older-than", "0")
+    assert stored(project.store) == {("weights", keys.weights_key(first, 4))}
+
+
+def test_weights_stay_while_a_process_holds_their_run(project):
+    store, run = project.store, key(1)
+    store.put("weights", key(4), {"run": run, "step": 4}, {})
+    refs = references.References(stores={project.folder: store.root}, made={project.folder: set()})
+
+    def found():
+        (item,) = (i for i in prune.items(store, refs, 0) if i.what == "weights")
+        return item
+
+    free = found()
+    with store.locked("runs", run, wait=True):
+        assert found().keep == prune.remove(store, free) == prune.IN_USE
+    assert store.has("weights", key(4))
+    assert not prune.remove(store, found())
+    assert not store.has("weights", key(4))
 
 
 def test_other_code_is_told_from_other_studies(project, capsys):

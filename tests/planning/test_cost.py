@@ -16,6 +16,8 @@ from tests.support.peak_memory import PEAK
 from tests.workflow.project import STUDY
 
 from hypertransfer.catalogue import complete
+from hypertransfer.catalogue.cards import probes
+from hypertransfer.catalogue.options import defaults
 from hypertransfer.cli import main
 from hypertransfer.maintenance import calibration
 from hypertransfer.maintenance.calibration import Timing
@@ -138,6 +140,22 @@ def test_wrong_rates_are_refused(project, key, value):
     Path("config/cost.yaml").write_text(yaml.safe_dump(rates | {key: value}))
     with pytest.raises(ConfigError, match=r"config/cost\.yaml.*" + key):
         load.load(project)
+
+
+def test_every_probe_has_an_estimate_and_timed_probes_their_own():
+    rates = cost.Rates()
+    for name, card in probes.PROBES.items():
+        settings = {"probe": name, **defaults(card.settings)}
+        assert (name in cost.TIMED) == card.timed
+        assert (cost.probe_products(settings, rates) > 0) == (not card.timed)
+    with pytest.raises(KeyError):
+        cost.probe_products({"probe": "unknown"}, rates)
+
+
+def test_gradient_noise_costs_one_gradient_of_all_samples():
+    """Measured: 0.5 s for three checkpoints, where 12 products were estimated to take 10.5 s."""
+    own = cost.probe_products({"probe": "gradient_noise", "samples": 512}, cost.Rates())
+    assert own == pytest.approx(12 * 0.5 / 10.5, rel=0.2)
 
 
 def test_probes_cost_what_their_settings_say():

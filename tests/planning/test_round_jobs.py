@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.support.adaptive import adaptive_study, followed_study, listed_study
 
-from hypertransfer.planning import keys, load, report_template, status
+from hypertransfer.planning import cost, keys, load, report_template, status
+from hypertransfer.planning.planned_runs import PlannedRun
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.rounds.arm import read_arms
 from hypertransfer.storage.run_store import Store
@@ -80,6 +81,21 @@ def test_a_large_round_is_divided_by_a_bound_on_its_duration():
     assert [job.parts["piece"] for job in first] == [[p, 5] for p in range(5)] * 2
     whole = [job for job in rounds_of(planned()).train if job.parts["round"] == 1]
     assert sum(job.seconds for job in first) == pytest.approx(sum(job.seconds for job in whole))
+
+
+def test_a_round_is_divided_so_that_its_weights_on_the_disk_are_bounded(monkeypatch):
+    """Each job writes at most as many bytes of weights that do not stay as a listed job."""
+
+    def pieces():
+        jobs = rounds_of(planned()).train
+        return {tuple(job.parts["piece"]) for job in jobs if job.parts["round"] == 1}
+
+    assert pieces() == {(0, 1)}
+    monkeypatch.setattr(PlannedRun, "passing", 100e6)
+    monkeypatch.setattr(cost, "PASSING_BYTES", 250e6)  # five runs at most
+    assert pieces() == {(0, 2), (1, 2)}
+    monkeypatch.setattr(cost, "PASSING_BYTES", 1.0)
+    assert pieces() == {(piece, 5) for piece in range(5)}
 
 
 def names(plan: StudyPlan) -> set[str]:

@@ -82,10 +82,10 @@ def a_notebook(tmp_path, monkeypatch):
     return path
 
 
-def planned(edit=lambda values: None, *, scale="desk", minutes=3.0, weights=None):
+def planned(edit=lambda values: None, *, scale="desk", minutes=3.0, **arguments):
     values = copy.deepcopy(VALUES)
     edit(values)
-    return StudyPlan(Study.parse(values, scale), minutes, weights=weights)
+    return StudyPlan(Study.parse(values, scale), minutes, **arguments)
 
 
 def test_a_registration_renames_the_verdicts_alone():

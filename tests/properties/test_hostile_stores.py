@@ -15,7 +15,7 @@ from tests.support.project import STUDY, files
 from tests.support.store import key
 
 from hypertransfer.catalogue import complete
-from hypertransfer.execution import probe_cell, train_cell
+from hypertransfer.execution import stored_weights, train_cell
 from hypertransfer.maintenance import verify
 from hypertransfer.planning import status
 from hypertransfer.runs.canonical import canonical
@@ -267,7 +267,7 @@ def test_lying_headers_of_checkpoints(tmp_path, name):
     store = Store(tmp_path)
     store.put("runs", key(1), RECORD, {"checkpoints.safetensors": lying(name)})
     with pytest.raises(DamagedEntry, match=key(1)):
-        probe_cell._checkpoints(store.get("runs", key(1)))
+        stored_weights.read(store.get("runs", key(1)))
     if name != "step that is none":  # which is a sound file of names that no engine gave
         assert len(list(verify.store_faults(store, quick=True))) == 1
 

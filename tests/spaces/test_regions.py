@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -291,3 +293,20 @@ def test_winners_that_no_region_can_be_learned_from(points, options, words):
     for shape in ("box", "ellipsoid"):
         with pytest.raises(RegionError, match=words):
             fit(shape, points, **options)
+
+
+@pytest.mark.parametrize(
+    ("suite", "number", "dimension"), [("mlp", 7, 5), ("ridge", 22, 4), ("svm", 19, 2)]
+)
+@pytest.mark.parametrize("shape", ["box", "ellipsoid"])
+def test_bars_of_volumes_are_those_of_settings_that_tell_nothing(suite, number, dimension, shape):
+    """Claims of `search_spaces` compare learned spaces with those that random settings span."""
+    study = yaml.safe_load(Path("config/studies/search_spaces.yaml").read_text())
+    (claim,) = (c for c in study["claims"] if c["id"] == f"{suite}-{shape}-smaller")
+    clouds = (cloud(number, dimension, seed) for seed in range(60))
+    volumes = [fit(shape, points, floor=0.06).volume for points in clouds]
+    error = np.std(volumes) / len(volumes) ** 0.5
+    assert claim["bar"]["max"] == pytest.approx(np.mean(volumes), abs=4 * error + 0.01)
+    if shape == "box":
+        expected = ((number - 1) / (number + 1)) ** dimension
+        assert 0 <= expected - claim["bar"]["max"] < 0.011

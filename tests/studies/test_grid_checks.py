@@ -10,6 +10,7 @@ from hypertransfer.studies.grid import Grid
 
 BASE = {**VALID, "data": "fashion_mnist_subset"}
 PROBE = {"probe": "hessian", "checkpoints": [0, 10]}
+NOISE = {**PROBE, "probe": "gradient_noise"}
 
 
 def expand(axes, base=None, **more):
@@ -42,6 +43,12 @@ def test_a_sound_grid_has_its_runs_and_no_problems():
          ("probes", "p", "checkpoints"), "[11] is not within the run's 10 steps"),
         ({"axes": {"seed": [0]}, "probes": {"p": {**PROBE, "probe": "preconditioned"}}},
          ("base", "optimizer"), "'sgd' is not adam or adamw"),
+        ({"axes": {"seed": [0]}, "probes": {"p": {**NOISE, "samples": 8}}},
+         ("probes", "p", "samples"),
+         "8 is not such that samples (8) is a multiple of batches (16)"),
+        ({"axes": {"seed": [0]}, "probes": {"p": {**NOISE, "batches": 20}}},
+         ("probes", "p", "batches"),
+         "20 is not such that samples (256) is a multiple of batches (20)"),
         ({"axes": {"seed": [0]}, "probes": {"p": {**PROBE, "sample": 3}}},
          ("probes", "p", "sample"), "unknown setting; known: samples"),
         ({"axes": {"seed": [0]}, "exclude": [{"seed": 0}]}, (), "exclude and only leave no run"),

@@ -128,11 +128,18 @@ def test_counterparts_name_figures_and_claims_that_are_there():
         ({"claims": ["d"], "measure": "m"}, "headlines.0.claims: 'd' is not an id"),
         ({"claims": ["c"]}, "headlines.0.measure: is missing"),
         ({"claims": [], "measure": "m"}, "headlines.0.not_here: is missing"),
+        ({"claims": ["c", "o"], "measure": "m"}, None),
+        ({"claims": ["o"], "measure": "m"}, "headlines.0.claims: no claim of kind paper"),
+        (
+            {"claims": ["k"], "measure": "m", "not_here": "n"},
+            "headlines.0.claims: no claim of kind",
+        ),
     ],
 )
 def test_a_headline_has_claims_and_their_measure_or_says_why_it_has_none(entry, text):
     entry = {"statement": "s", "place": "abstract", **entry}
-    problems = list(map(str, references.headline_problems([entry], ["c"])))
+    kinds = {"c": "paper", "o": "ours", "k": "control"}
+    problems = list(map(str, references.headline_problems([entry], kinds)))
     assert [problem.startswith(text or "") for problem in problems] == ([True] if text else [])
 
 

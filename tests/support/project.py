@@ -82,7 +82,7 @@ class Project:
         file.write_text(yaml.safe_dump(study, sort_keys=False))
 
     def plan(self, scale: str = "desk") -> study_plan.StudyPlan:
-        config = {"studies": ["mine"], "scale": scale, "job_minutes": 3}
+        config = {"studies": ["mine"], "scale": scale, "job_minutes": 3, "device": "cpu"}
         return load.load(config, self.folder / "config/studies")[0]
 
     def fill(self, scale: str = "desk") -> None:

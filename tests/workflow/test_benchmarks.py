@@ -24,7 +24,7 @@ def test_the_seed_that_a_benchmark_adds_is_one_more_of_all_trials(tmp_path):
     known = [run.spec for run in before]
     added = [run for run in after if run.spec not in known]
     assert len(after) == len(before) + len(added)
-    assert {run.point["seed"] for run in added} == {3}
+    assert {run.point["seed"] for run in added} == {2}
     assert len(added) == 3 * 16  # trials of each optimizer
 
 

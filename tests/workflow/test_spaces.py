@@ -87,7 +87,7 @@ def table(project: Project, name: str) -> list[dict]:
 
 
 def test_everything_is_made(replayed: Project):
-    assert replayed.first.of("evaluations") == 5, "one job for each data set"
+    assert replayed.first.of("evaluations") == 11, "one job for each data set"
     assert replayed.first.of("replays") == 3
     found = table(replayed, "replays")
     assert {(row["replay"], row["method"]) for row in found} == {

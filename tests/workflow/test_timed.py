@@ -22,7 +22,7 @@ def timed_study(**probe: Any) -> dict[str, Any]:
     """The micro study with two small runs that are timed, beside many cells that train."""
     study = copy.deepcopy(STUDY)
     sweep = study["grids"]["sweep"]
-    time = {"probe": "step_time", "checkpoints": [0], "steps": 200, "repeats": 8, **probe}
+    time = {"probe": "step_time", "checkpoints": [0], "steps": 200, "repeats": 4, **probe}
     study["grids"]["times"] = {
         "base": {**sweep["base"], "steps": 1, "log_every": 1},
         "axes": {"optimizer": ["sgd", "adam"], "seed": [0, 1]},

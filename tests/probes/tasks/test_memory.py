@@ -6,6 +6,8 @@ import pytest
 from tests.support import probes
 from tests.support.decoder_probes import probed, trained_decoder
 
+from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
+
 SMALL = {"model": "llama", "parameterisation": "mup", "shape": {"width": 32, "depth": 2}}
 SCION = {"parameterisation": "spectral", "weights": "boundary"}
 
@@ -26,6 +28,42 @@ def found(**changes):
 def test_training_keeps_so_many_copies_of_the_weights(changes, copies):
     row = found(**changes)
     assert row["training_bytes"] == copies * row["weight_bytes"]
+
+
+@pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
+def test_every_optimizer_can_be_measured(optimizer):
+    lmo = OPTIMIZERS[optimizer].steepest
+    table = probes.probed(
+        probes.spec(
+            optimizer=optimizer,
+            loss="cross_entropy",
+            steps=1,
+            log_every=1,
+            checkpoints=[0],
+            **({"parameterisation": "spectral", "weights": "boundary", "lr": 0.01} if lmo else {}),
+        ),
+        "memory",
+    )
+    copies = table["training_bytes"][0] / table["weight_bytes"][0]
+    # Sophia keeps the last estimate of the curvature beside two averages.
+    exact = {"sgd": 2, "adam": 4, "adamw": 4, "lion": 3, "sophia": 5}
+    assert copies == exact.get(optimizer, copies)
+    assert 2 <= copies <= 5
+
+
+def test_an_optimizer_that_takes_a_closure_can_be_measured():
+    table = probes.probed(
+        probes.spec(
+            optimizer="pytorch_optimizer:EmoNavi",
+            parameterisation="sp",
+            lr=0.01,
+            steps=1,
+            log_every=1,
+            checkpoints=[0],
+        ),
+        "memory",
+    )
+    assert table["training_bytes"][0] > 2 * table["weight_bytes"][0]
 
 
 def test_muon_keeps_one_average_of_hidden_weights_and_two_moments_of_others():

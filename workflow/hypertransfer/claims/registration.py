@@ -2,8 +2,9 @@
 
 A registration holds a digest of each claim: its kind, measure, options, rows, bar, control and
 least number of seeds. The sentence, the source and the origin of the bar are not part of the
-digest. The digest has the name of a measure and not its code: a registration says when a measure
-came to mean something else, or to have other intervals.
+digest. The digest has the names of measures and grids and not what they compute or run: a
+registration says when a measure came to mean something else, or to have other intervals, and when
+a grid was tuned or resized with results known.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from hypertransfer.claims.claim import Claim
 from hypertransfer.runs.canonical import digest
+from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.section import Section, plain
 
 BEFORE, AFTER = ("before", "after")
@@ -39,8 +41,8 @@ class Change(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasureChange(Section):
-    """A change of what a measure estimates, or of how, with results known.
+class NamedChange(Section):
+    """A change, with results known, of a measure or a grid, of which digests have the name only.
 
     Attributes:
         date: the date of the change.
@@ -106,13 +108,15 @@ class Dropped(Section):
 class Registration(Section):
     """The registered claims of a study, and those that were dropped, by id.
 
-    `measures` holds the changes of the measures of claims, by name, the latest last.
+    `measures` and `grids` hold the changes of what claims measure and of the runs that they read,
+    by the name of the measure or grid, the latest last.
     """
 
     study: str
     claims: Mapping[str, Entry] = field(default_factory=dict)
     dropped: Mapping[str, Dropped] = field(default_factory=dict)
-    measures: Mapping[str, Sequence[MeasureChange]] = field(default_factory=dict)
+    measures: Mapping[str, Sequence[NamedChange]] = field(default_factory=dict)
+    grids: Mapping[str, Sequence[NamedChange]] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Registration:
@@ -120,15 +124,13 @@ class Registration(Section):
         parts = {
             "claims": {name: Entry.parse(e) for name, e in values.get("claims", {}).items()},
             "dropped": {name: Dropped.parse(d) for name, d in values.get("dropped", {}).items()},
-            "measures": {
-                name: tuple(map(MeasureChange.parse, changes))
-                for name, changes in values.get("measures", {}).items()
-            },
+            "measures": _named_changes(values.get("measures", {})),
+            "grids": _named_changes(values.get("grids", {})),
         }
         return cls(study=values["study"], **parts)
 
     def status(self, claim: Claim) -> str:
-        """When a claim was registered, in words, or that it is not; and what its measure was."""
+        """When a claim was registered, or that it is not, and what changed since, in words."""
         entry = self.claims.get(claim.id)
         if entry is None:
             return UNREGISTERED
@@ -136,21 +138,39 @@ class Registration(Section):
             return f"{UNREGISTERED}: changed since it was registered on {_latest(entry)}"
         changes = [f"changed {change.date}: {change.reason}" for change in entry.changes]
         registered = changes or [f"{entry.results} results, {entry.fixed}"]
-        return "; ".join([*registered, *self._of_measures(claim, _latest(entry))])
+        return "; ".join([*registered, *self._changed_since(claim, _latest(entry))])
 
-    def _of_measures(self, claim: Claim, date: str) -> list[str]:
-        """The changes of a claim's measures on a date or later, in words."""
+    def _changed_since(self, claim: Claim, date: str) -> list[str]:
+        """The changes of a claim's measures and runs on a date or later, in words.
+
+        A change of several grids that has one date and one reason is told once.
+        """
         parts = [claim, *([claim.control] if claim.control else [])]
-        return [
+        measures = dict.fromkeys(part.measure for part in parts)
+        grids = [name for name in self.grids if any(_selects(part.where, name) for part in parts)]
+        changes = [
+            *((name, change) for name in measures for change in self.measures.get(name, ())),
+            *(("runs", change) for name in grids for change in self.grids[name]),
+        ]
+        words = [
             f"{name} changed {change.date}: {change.reason}"
-            for name in dict.fromkeys(part.measure for part in parts)
-            for change in self.measures.get(name, ())
+            for name, change in changes
             if change.date >= date
         ]
+        return list(dict.fromkeys(words))
 
     def unregistered(self, claims: Iterable[Claim]) -> list[str]:
         """The ids of claims that are not registered, or differ from their registration."""
         return [claim.id for claim in claims if self.status(claim).startswith(UNREGISTERED)]
+
+
+def _named_changes(values: Mapping[str, Any]) -> dict[str, Sequence[NamedChange]]:
+    return {name: tuple(map(NamedChange.parse, changes)) for name, changes in values.items()}
+
+
+def _selects(where: Mapping[str, Any], grid: str) -> bool:
+    """Whether a condition names a grid."""
+    return "grid" in where and matches({"grid": where["grid"]}, {"grid": grid})
 
 
 def _latest(entry: Entry) -> str:

@@ -122,12 +122,15 @@ def entry_of_probe(item: CellProbe, rows: Columns, device: torch.device, differe
     return record, {PROBE: parquet.to_bytes(parquet.columns(rows, schema))}
 
 
-def weights_of(probe: CellProbe, store: Store, device: torch.device) -> tuple[Checkpoints, float]:
+def weights_of(
+    probe: CellProbe, store: Store, device: torch.device, written: bool = True
+) -> tuple[Checkpoints, float]:
     """The weights of a run by step, at the steps of the probe that the run reached.
 
     A run is trained again if it is missing or damaged, or if the store lacks its weights at some of
-    the steps. In the latter case, only the lacking weights are added to the store. Also returned is
-    how far that training differs from the run (see `_further_weights`).
+    the steps. In the latter case, only the lacking weights are added to the store, or nothing where
+    `written` is false. Also returned is how far that training differs from the run (see
+    `_further_weights`).
     """
     run, asked = probe.run, probe.settings["checkpoints"]
 
@@ -141,7 +144,7 @@ def weights_of(probe: CellProbe, store: Store, device: torch.device) -> tuple[Ch
     kept, steps, entry = produce(store, "runs", {run.key: run}, make, read, log.warning)[run.key]
     if not steps:
         return kept, 0.0
-    further, difference = _further_weights(run, steps, entry, store, device)
+    further, difference = _further_weights(run, steps, entry, store, device, written)
     return {**kept, **further}, difference
 
 
@@ -158,13 +161,18 @@ def _lacking(steps: Iterable[int], entry: Entry) -> list[int]:
 
 
 def _further_weights(
-    run: CellRun, steps: Sequence[int], entry: Entry, store: Store, device: torch.device
+    run: CellRun,
+    steps: Sequence[int],
+    entry: Entry,
+    store: Store,
+    device: torch.device,
+    written: bool,
 ) -> tuple[Checkpoints, float]:
     """Weights by step that a finished run did not keep in its entry, from entries of their own.
 
-    If an entry is missing, a second training makes the weights that this probe and all others lack.
-    Also returned is how far the second training differs (see `second_training.weights`); 0 if it
-    is equal or there was none.
+    If an entry is missing, a second training makes the weights that this probe and all others lack,
+    or those of this probe alone where they are not `written`. Also returned is how far the second
+    training differs (see `second_training.weights`); 0 if it is equal or there was none.
 
     Raises:
         NotReproduced: the history of the second training differs from the first.
@@ -190,6 +198,8 @@ def _further_weights(
     with store.locked("runs", run.key, wait=True):
         all_steps = list(steps)
         if not all(store.has("weights", keys.weights_key(run.key, step)) for step in steps):
+            if not written:
+                return second_training.weights(run, steps, entry, store, device)
             unread = stored_weights.steps_to_write(run.readers, store)
             all_steps = _lacking({*steps, *run.spec.checkpoints, *unread}, entry)
         wanted = {keys.weights_key(run.key, step): step for step in all_steps}
@@ -230,7 +240,8 @@ def probes_of_job(
     rows = zip(parts["probe_keys"], parts["settings"], runs, strict=True)
     probes = [CellProbe(*row) for row in rows]
     runs = [(probe.run.key, probe.run.spec) for probe in probes]
-    now = keys.Contexts().probe_keys(runs, [probe.settings for probe in probes])
+    contexts = keys.Contexts(parts.get("device", keys.ANY_DEVICE))
+    now = contexts.probe_keys(runs, [probe.settings for probe in probes])
     for probe, key in zip(probes, now, strict=True):
         if key != probe.key:
             text = f"the code or packages of probe {probe.key} changed after planning"

@@ -81,6 +81,11 @@ QUANTITIES = {
     "messages_loss": "loss on messages left out",
     "party_accuracy": "party,\nbalanced accuracy",
     "delivery_accuracy": "spoken or written,\nbalanced accuracy",
+    "step_seconds": "seconds of a training step",
+    "optimizer_step_seconds": "seconds of the optimizer in a step",
+    "weight_bytes": "bytes of weights",
+    "training_bytes": "bytes in training",
+    "generation_bytes": "bytes in generation",
 }
 
 

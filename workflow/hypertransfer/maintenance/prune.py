@@ -1,7 +1,8 @@
 """Find and remove entries, saved states, made files and leftovers to which no study refers.
 
-The search reads no record of an entry that stays. `remove` takes the lock of an entry before the
-entry is taken out of the store (see `storage.removal`): a reader sees the whole entry or none.
+The search itself reads no record of an entry that stays. `remove` takes the lock of an entry, or of
+the run of weights, before the entry is taken out of the store (see `storage.removal`): a reader
+sees the whole entry or none.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Item:
         size: the size in bytes.
         key: the key of the entry; empty for other paths.
         keep: the reason why the path stays nevertheless; empty if the path can be removed.
+        run: the key of the run of weights, whose lock is theirs; empty for other paths.
     """
 
     what: str
@@ -60,6 +62,7 @@ class Item:
     size: int
     key: str = ""
     keep: str = ""
+    run: str = ""
 
     @property
     def name(self) -> str:
@@ -133,9 +136,11 @@ def _unreferenced(store: Store, references: References, scanned: ScannedPath) ->
             "weights": "weights that no missing probe reads",
         }
         why = reasons[scanned.kind]
-    keep = IN_USE if _is_locked(store, scanned.kind, scanned.key) else ""
+    of = run if scanned.kind == "weights" and KEY.fullmatch(run) else ""
+    lock = ("runs", of) if of else (scanned.kind, scanned.key)
+    keep = IN_USE if _is_locked(store, *lock) else ""
     size = size_of(scanned.path)
-    return Item(scanned.kind, study, why, scanned.path, size, scanned.key, keep)
+    return Item(scanned.kind, study, why, scanned.path, size, scanned.key, keep, of)
 
 
 def _set_aside(store: Store) -> Iterator[Item]:
@@ -278,6 +283,8 @@ def _removed(store: Store, item: Item) -> str:
     is_lock = item.path.is_relative_to(store.root / "locks")
     by_name = is_lock or item.what == "states"
     kind, _, key = item.path.name.partition("-") if by_name else (item.what, "", item.key)
+    if item.run:  # who writes, reads or removes weights holds the lock of their run
+        kind, key = "runs", item.run
     if key:
         with store.locked(kind, key, wait=False) as acquired:
             if not acquired:

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from hypertransfer.catalogue.module_source import PACKAGE, PACKAGE_ROOT
 from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.planning.keys import weights_key
 from hypertransfer.planning.load import IndexPlan, load_plan
+from hypertransfer.planning.status import Survey, survey
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.storage.run_store import KINDS, Store, StoreError
 from hypertransfer.studies.document import ConfigError, LocatedProblem
@@ -105,19 +106,25 @@ def project_references(config: Mapping[str, Any], directory: Path) -> Iterator[l
 def _study_references(plan: StudyPlan, store: Store) -> Iterator[list[str]]:
     for runs in plan.runs.values():
         yield from (["runs", run.key, plan.name] for run in runs)
+    found = survey(plan, store)
+    asked = {name: {run.key for run in found.asked(name)} for name in plan.runs}
     for job in plan.probe_jobs:
-        yield from _probe_references(plan, job, store)
+        yield from _probe_references(found, job, asked[job.parts["grid"]])
     yield from _search_references(plan)
     yield from (["made", file, plan.name] for file in plan.made)
 
 
-def _probe_references(plan: StudyPlan, job: PlannedJob, store: Store) -> Iterator[list[str]]:
-    """The probes of a job, and the weights stored apart from runs that a missing probe reads."""
-    all_settings = job.parts["settings"]
+def _probe_references(found: Survey, job: PlannedJob, asked: Container[str]) -> Iterator[list[str]]:
+    """The probes of a job, and the weights stored apart from runs that a missing probe reads.
+
+    `asked` are the runs that are known to run: a round or a look may choose the others never.
+    """
+    all_settings, name = job.parts["settings"], found.plan.name
     for key, run, settings in zip(job.probe_keys, job.parts["runs"], all_settings, strict=True):
-        yield ["probes", key, plan.name]
-        for step in () if store.has("probes", key) else settings["checkpoints"]:
-            yield ["weights", weights_key(run["key"], step), plan.name]
+        yield ["probes", key, name]
+        if run["key"] in asked and key not in found.probes:
+            for step in settings["checkpoints"]:
+                yield ["weights", weights_key(run["key"], step), name]
 
 
 def _search_references(plan: StudyPlan) -> Iterator[list[str]]:

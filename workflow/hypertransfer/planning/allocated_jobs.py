@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from heapq import nlargest
 from typing import Any
 
 from hypertransfer.planning import cost
@@ -52,9 +53,13 @@ class AllocatedJobs:
     def _codes(self) -> dict[str, dict[str, str]]:
         return {script: code_of(script) for script in ("train_allocated", "probe_allocated")}
 
-    def _pieces(self, seconds: float, most: int) -> int:
-        """The number of jobs for at most `most` runs or probes that take this long together."""
-        return max(1, min(most, math.ceil(seconds / (self.jobs.job_minutes * 60))))
+    def _pieces(self, seconds: float, most: int, passing: float = 0.0) -> int:
+        """The number of jobs for at most `most` runs or probes that take this long together.
+
+        `passing` bounds the bytes of the weights that they write and that do not stay.
+        """
+        shares = max(seconds / (self.jobs.job_minutes * 60), passing / cost.PASSING_BYTES)
+        return max(1, min(most, math.ceil(shares)))
 
     def training(
         self,
@@ -72,7 +77,8 @@ class AllocatedJobs:
             runs: these as `CellJobs.parts_of` gives them.
         """
         cell, members = candidates.cell, candidates.members
-        pieces = self._pieces(candidates.seconds, candidates.most)
+        passing = sum(nlargest(candidates.most, (run.passing for run in members)))
+        pieces = self._pieces(candidates.seconds, candidates.most, passing)
         path = f"{self.folder}/allocated/{cell.path}/{{digest}}.parquet"
         weights = self.jobs.weights.of(members)
         memory = max(cost.train_bytes(m.run.spec, weights.count(m.key)) for m in members)

@@ -51,23 +51,19 @@ class CellJobs:
         """The weights that the store holds, over all studies of the plan."""
         return self._weights()
 
-    def readers(self, keys: Container[str]) -> Iterator[tuple[str, str, list[int]]]:
-        """The probes of some runs: the key of the run, the key of the probe, and its steps."""
+    def readers(self, chosen: Container[str]) -> Iterator[tuple[str, str, list[int]]]:
+        """The probes of some runs: the key of the run, the key of the probe, and its steps.
+
+        Timed probes are left out: they train again where a run does not keep its weights.
+        """
         for name, section in self.study.grids.items():
             for probe in section.probes.values():
-                timed = probes.PROBES[probe.probe].timed  # its keys contain those of all rivals
-                runs = [
-                    run
-                    for run in self.runs[name]
-                    if (timed or run.key in keys) and matches(probe.where, run.run.point)
-                ]
-                settings = [probe_settings(probe, run.run.spec) for run in runs]
-                specs = [(run.key, run.run.spec) for run in runs]
-                for run, key, own in zip(
-                    runs, self.contexts.probe_keys(specs, settings), settings, strict=True
-                ):
-                    if run.key in keys:
-                        yield run.key, key, own["checkpoints"]
+                if probes.PROBES[probe.probe].timed:
+                    continue
+                for run in self.runs[name]:
+                    if run.key in chosen and matches(probe.where, run.run.point):
+                        own = probe_settings(probe, run.run.spec)
+                        yield run.key, self.contexts.probe_key(run.key, own), own["checkpoints"]
 
     @cached_property
     def cells(self) -> list[grid.Cell]:
@@ -218,6 +214,15 @@ class CellJobs:
         runs = [run for run in members if matches(probe.where, run.run.point)]
         specs = [run.run.spec for run in runs]
         settings = [probe_settings(probe, spec) for spec in specs]
+        read = [
+            {*self.weights.steps(run.key), *own["checkpoints"]}
+            for run, own in zip(runs, settings, strict=True)
+        ]
+        again = sum(  # runs that do not keep the weights which the job reads
+            run.seconds
+            for run, own in zip(runs, settings, strict=True)
+            if not {*own["checkpoints"]} <= {*self.weights.keep.get(run.key, ())}
+        )
         keys_of_runs = {run.key for run in runs}
         trained = [
             job
@@ -230,12 +235,15 @@ class CellJobs:
             rule="probe_timed",
             study=self.study.name,
             code=code,
-            parts=self._probed(grid_name, name, runs, settings),
+            parts={
+                **self._probed(grid_name, name, runs, settings),
+                "device": self.contexts.device,
+            },
             output_patterns={"table": path},
             input={"cells": [job.file for job in trained]},
-            seconds=sum(map(cost.probe_seconds, specs, settings, repeat(self.rates))),
-            retraining_seconds=sum(run.seconds for run in runs),
-            bytes=cost.rivals_bytes(specs, [self.weights.count(run.key) for run in runs]),
+            seconds=again + sum(map(cost.probe_seconds, specs, settings, repeat(self.rates))),
+            retraining_seconds=sum(run.seconds for run in runs) - again,
+            bytes=cost.rivals_bytes(specs, [len(steps) for steps in read]),
             weights=self.weights.of(runs),
         )
 

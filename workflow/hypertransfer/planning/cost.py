@@ -48,27 +48,39 @@ def probe_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> f
 
     A Hessian-vector product costs as much as two gradients.
     """
-    if settings.get("probe") == "decoding":
-        return _decoding_seconds(spec, settings, rates)
-    if settings.get("probe") == "step_time":
-        steps = (1 + settings["repeats"]) * settings["steps"] * len(settings["checkpoints"])
-        return steps * train_seconds(spec, rates) / spec.steps
+    if settings["probe"] in TIMED:
+        return TIMED[settings["probe"]](spec, settings, rates)
     samples = settings.get("samples", 256)
     flops = FORWARD_AND_BACKWARD * forward_flops(spec) * samples
     products = probe_products(settings, rates) * len(settings["checkpoints"])
     return products * 2 * rates.seconds(flops, 1)
 
 
+def _turns(settings: Mapping[str, Any]) -> int:
+    """The number of turns of a timed probe: one to warm up, and two for each repeat."""
+    return 1 + 2 * settings["repeats"]
+
+
 def _decoding_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> float:
     """The seconds to read a prompt and to decode further tokens, each of which counts as a step."""
-    tokens = (1 + settings["repeats"]) * settings["tokens"]
+    tokens = _turns(settings) * settings["tokens"]
     positions = settings["batch"] * (settings["prompt"] + tokens)
     flops = positions * forward_flops(spec) / _targets(spec)
     return len(settings["checkpoints"]) * rates.seconds(flops, tokens)
 
 
+def _step_seconds(spec: RunSpec, settings: Mapping[str, Any], rates: Rates) -> float:
+    """The seconds of as many training steps as there are in all turns."""
+    steps = _turns(settings) * settings["steps"] * len(settings["checkpoints"])
+    return steps * train_seconds(spec, rates) / spec.steps
+
+
+# The estimated seconds of timed probes, which compute no products with the Hessian.
+TIMED = {"decoding": _decoding_seconds, "step_time": _step_seconds}
+
+
 def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:
-    """The estimated cost of a probe at one checkpoint, in Hessian-vector products."""
+    """The estimated cost of a probe at one checkpoint, in Hessian-vector products; 0 if timed."""
     first = rates.products_per_checkpoint  # products for the first eigenvalue
     several = first + 3 * (settings.get("eigenvalues", 1) - 1)
     estimates = {
@@ -77,6 +89,8 @@ def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:
         "gauss_newton": 5 * first,  # three eigenvalues, two of them of a difference of operators
         "trace": settings.get("vectors", 0),
         "density": settings.get("vectors", 0) * settings.get("steps", 0),
+        "preconditioned": first,
+        "gradient_noise": 0.5,  # one gradient of all samples
         "alignment": 1 + 2 * settings.get("batches", 0),  # each batch needs its own backward graph
         "features": 1,
         "coordinates": 1,
@@ -85,11 +99,10 @@ def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:
         "linearisation": 3,
         "downstream": 1,  # forward passes only, of more samples than `samples`
         "linear_theory": 1,
-        "decoding": 0,  # timed probes have estimates of their own
-        "step_time": 0,
         "memory": 1,
+        **dict.fromkeys(TIMED, 0),
     }
-    return estimates.get(settings.get("probe", "hessian"), first)
+    return estimates[settings["probe"]]
 
 
 PROCESS = 900e6  # bytes of a Python process with torch, pyarrow, and small buffers

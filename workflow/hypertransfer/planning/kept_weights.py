@@ -3,7 +3,9 @@
 Probes read weights at the steps that they ask for. Most weights are small beside the time that
 their training took, and stay in the entry of their run. Those of short trainings of large networks
 would fill the disk: they have entries of their own, which are removed once every probe has read
-them. Checkpoints that the config lists for a run always stay.
+them. A timed probe would read them only after all trainings of its grid: nothing is written for
+it, and its job trains again, which takes less than a second for each 10 MB. Checkpoints that the
+config lists for a run always stay.
 """
 
 from __future__ import annotations

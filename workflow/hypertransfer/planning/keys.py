@@ -23,6 +23,7 @@ from hypertransfer.runs.spec import RunSpec
 TRAIN_ENTRY = "hypertransfer.training.loop"
 MEASURE_ENTRY = "hypertransfer.probes.checkpoint"
 TIMED_ENTRY = "hypertransfer.probes.turns"
+ANY_DEVICE = "auto"  # of the main config: the first GPU if there is one, else the CPU
 
 
 def _data_digest(spec: RunSpec) -> str:
@@ -83,9 +84,13 @@ class Contexts:
 
     Runs with the same model, optimizer, data and parameterisation have the same context, and so
     have all settings of a probe. A context is computed at its first use, from the code on the disk.
+
+    Args:
+        device: the device of the main config, whose kind belongs to the keys of timed probes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = ANY_DEVICE) -> None:
+        self.device = device.partition(":")[0]
         self._runs: dict[tuple[str, ...], str] = {}
         self._probes: dict[str, str] = {}
 
@@ -101,13 +106,14 @@ class Contexts:
 
         `rivals` are the keys of all runs with which a timed probe measures the run in turns, the
         run among them. Their order does not matter. With another rival, all have other keys, since
-        a time can only be compared with those of the same occasion.
+        a time can only be compared with those of the same occasion. The kind of the device belongs
+        to the keys of timed probes alone: other results depend on it by rounding.
         """
         name = settings["probe"]
         if name not in self._probes:
             self._probes[name] = digest(probe_context(settings), 16)
         parts = {"run": run, "settings": dict(settings)}
-        parts |= {"rivals": sorted(rivals)} if rivals else {}
+        parts |= {"rivals": sorted(rivals), "device": self.device} if rivals else {}
         return f"{digest(parts, 24)}-{self._probes[name]}"
 
     def probe_keys(

@@ -78,7 +78,7 @@ def load(
     """
     problems: list[LocatedProblem] = []
     plans: dict[str, StudyPlan] = {}
-    contexts = keys.Contexts()
+    contexts = _contexts(config)
 
     @cache
     def weights() -> KeptWeights:
@@ -223,6 +223,11 @@ def load_plan(
     study = load_study(name, scale, directory)
     read = cache(lambda other: load_plan(other, config, scale, directory))
     registration = load_registration(name, directory)
+    contexts = contexts or _contexts(config)
     return StudyPlan(
         study, config["job_minutes"], rates, other_plan or read, weights, registration, contexts
     )
+
+
+def _contexts(config: Mapping[str, Any]) -> keys.Contexts:
+    return keys.Contexts(config.get("device", keys.ANY_DEVICE))

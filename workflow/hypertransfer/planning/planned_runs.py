@@ -25,7 +25,10 @@ class PlannedRun:
 
     @property
     def passing(self) -> float:
-        """The estimated bytes of the weights that the run writes for its grid's probes alone."""
+        """A bound on the bytes of the weights that the run writes for its grid's probes alone.
+
+        Weights that only timed probes read count, although they are not written.
+        """
         return cost.passing_bytes(self.run.spec, self.run.written, self.seconds)
 
 
@@ -36,7 +39,8 @@ class KeptWeights:
     Attributes:
         keep: the steps at which a run keeps its weights in its own entry.
         passing: the steps at which each probe reads weights that have entries of their own. These
-            entries are removed once the store has the results of all these probes.
+            entries are removed once the store has the results of all these probes. Timed probes
+            are not among them: they wait for whole grids, and train again instead.
     """
 
     keep: Keep = field(default_factory=dict)
@@ -54,9 +58,13 @@ class KeptWeights:
         """The steps at which a run's weights have entries of their own."""
         return {step for steps in self.passing.get(run, {}).values() for step in steps}
 
+    def steps(self, run: str) -> set[int]:
+        """The steps at which a run's weights are held, in whichever entry."""
+        return {*self.keep.get(run, ()), *self.passing_steps(run)}
+
     def count(self, run: str) -> int:
         """The number of steps at which a run's weights are held, in whichever entry."""
-        return len(self.keep.get(run, ())) + len(self.passing_steps(run))
+        return len(self.steps(run))
 
 
 def parts_of_runs(

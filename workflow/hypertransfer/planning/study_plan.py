@@ -81,9 +81,12 @@ class StudyPlan:
             for name, runs in self.study.runs.items()
         }
 
-    def readers(self, keys: Container[str]) -> Iterator[tuple[str, str, list[int]]]:
-        """The probes of some runs: the key of the run, the key of the probe, and its steps."""
-        return self._cell_jobs.readers(keys)
+    def readers(self, chosen: Container[str]) -> Iterator[tuple[str, str, list[int]]]:
+        """The probes of some runs: the key of the run, the key of the probe, and its steps.
+
+        Timed probes are left out.
+        """
+        return self._cell_jobs.readers(chosen)
 
     @property
     def weights(self) -> KeptWeights:

@@ -1,8 +1,11 @@
-"""Measure times of several runs in turns, so that a change of the machine's speed meets all alike.
+"""Measure times of several runs in turns, so that a steady drift of the machine meets all alike.
 
 A timed probe is a probe whose card has `timed`. Its result is a time or a speed, which is compared
 with that of other runs: its rivals. All rivals are made ready first. Then each is measured once in
-every turn, in reverse order in every other turn. The first turn is a warm-up and does not count.
+every turn. The first turn is a warm-up and does not count. The others come in pairs, and the second
+turn of a pair has the reverse order of the first. The mean of a rival's two times in a pair is that
+at the middle of the pair for all rivals, so that a steady drift cancels in it. The value of a rival
+is the median of these means.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import build, randomness
 from hypertransfer.training.settings import reproducible
 
-Turn = Mapping[str, float]  # what one turn measured, by name
+Turn = Mapping[str, float]  # the seconds that a turn measured, or their means over a pair, by name
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,13 @@ class TimedProbe(Protocol):
         """Make everything ready for the first turn: the network with the weights of a step."""
 
     def turn(self) -> Turn:
-        """Measure once, for a fraction of a second or longer; the device has finished its work."""
+        """Measure seconds, a fraction of one or more; the device has finished its work."""
 
-    def row(self, turns: Sequence[Turn]) -> dict[str, Any]:
-        """One row of the table from all turns: the columns of the card and `probes.PROBED`."""
+    def row(self, pairs: Sequence[Turn]) -> dict[str, Any]:
+        """One row of the table from the means over each pair of turns.
+
+        The row has the columns of the card and `probes.PROBED`.
+        """
 
 
 def measure(rivals: Sequence[Rival], log: logging.Logger) -> list[Columns]:
@@ -78,7 +84,7 @@ def measure(rivals: Sequence[Rival], log: logging.Logger) -> list[Columns]:
     did not reach have no row.
 
     Args:
-        rivals: the runs, with the same kind of probe and the same number of turns, `repeats`.
+        rivals: the runs, with the same seed, kind of probe and number of pairs, `repeats`.
         log: receives one line for each checkpoint of each rival.
     """
     card = probes.PROBES[rivals[0].settings["probe"]]
@@ -102,10 +108,12 @@ def _at_one_checkpoint(
     headline = next(name for name, kind in card.columns.items() if kind == "number")
     seconds = [0.0] * len(rivals)
     ready: list[TimedProbe] = []
+    # Tensors are filled or not for all rivals alike, since filling takes time.
+    fill = any(rival.spec.import_paths for rival in rivals)
     for index, (rival, step) in enumerate(zip(rivals, steps, strict=True)):
         started = time.perf_counter()
         build.import_parts(rival.spec)
-        reproducible()
+        reproducible(fill=fill)
         randomness.seed(f"{rival.spec.seed}/probe/{step}")
         ready.append(lookup.load("probe", f"{card.module}:Probe")(rival, step))
         seconds[index] += time.perf_counter() - started
@@ -116,31 +124,43 @@ def _at_one_checkpoint(
         seconds[index] += time.perf_counter() - started
         return found
 
-    turns = in_turns(len(ready), rivals[0].settings["repeats"], timed)
+    pairs = in_turns(len(ready), rivals[0].settings["repeats"], timed, rivals[0].spec.seed)
     rows = []
     for index, step in enumerate(steps):
-        row = {"step": step, "seconds": seconds[index], **ready[index].row(turns[index])}
+        row = {"step": step, "seconds": seconds[index], **ready[index].row(pairs[index])}
         log.info("run %d, step %d: %s %s", index + 1, step, headline, row[headline])
         rows.append(row)
     return rows
 
 
-def in_turns(count: int, repeats: int, turn: Callable[[int], Turn]) -> list[list[Turn]]:
-    """Call `turn(0)` … `turn(count − 1)` in each of `1 + repeats` turns.
+def in_turns(
+    count: int, repeats: int, turn: Callable[[int], Turn], first: int = 0
+) -> list[list[Turn]]:
+    """Call `turn(0)` … `turn(count − 1)` in each of `1 + 2·repeats` turns.
 
-    The order is reversed in every other turn. The results are those of each index, without the
-    first turn, which warms up caches and memory.
+    The first turn warms up caches and memory, and does not count. The order of pair k of the others
+    begins with rival `first + k`, modulo `count`, and is reversed in the second turn of the pair.
+
+    Returns:
+        The means over each pair of turns, by the name of the measured time, for each rival.
     """
-    found: list[list[Turn]] = [[] for _ in range(count)]
-    for number in range(1 + repeats):
-        order = range(count) if number % 2 == 0 else reversed(range(count))
-        for index in order:
-            result = turn(index)
-            if number:
-                found[index].append(result)
+    indices = range(count)
+    for index in indices:
+        turn(index)
+    found: list[list[Turn]] = [[] for _ in indices]
+    for pair in range(repeats):
+        start = (first + pair) % count
+        order = [*indices[start:], *indices[:start]]
+        forward = {index: turn(index) for index in order}
+        for index in reversed(order):
+            found[index].append(_mean(forward[index], turn(index)))
     return found
 
 
+def _mean(first: Turn, second: Turn) -> Turn:
+    return {name: (value + second[name]) / 2 for name, value in first.items()}
+
+
 def relative_range(values: Sequence[float], middle: float) -> float:
-    """The range of the turns divided by their median: the column `error` of timed probes."""
+    """The range of the values of pairs divided by their median: `error` of timed probes."""
     return (max(values) - min(values)) / middle

@@ -81,6 +81,7 @@ def _run_problems(
             yield from (_in_grid(section, problem) for problem in wrong)
             if not wrong:
                 yield from _sample_problems(selecting, spec)
+                yield from _group_problems(selecting)
         if empty:
             yield Problem((), NO_VALUE, "exclude and only leave no run of this grid")
         for name, probe in idle.items() if not empty else ():
@@ -136,6 +137,17 @@ def _sample_problems(selecting: Mapping[str, Probe], spec: RunSpec) -> Iterator[
         if card and there is not None and card.lacks_samples(probe.settings, there):
             expected = f"at most {there}, the number of training samples of {data.name}"
             yield Problem(("probes", name, "samples"), probe.settings["samples"], expected)
+
+
+def _group_problems(selecting: Mapping[str, Probe]) -> Iterator[Problem]:
+    """Problems of probes whose samples cannot be split into groups of equal size."""
+    for name, probe in selecting.items():
+        card = probes.PROBES.get(probe.probe)
+        if card and card.has_unequal_groups(probe.settings):
+            full = catalogue_options.completed(card.settings, probe.settings)
+            key = "samples" if "samples" in probe.settings else "batches"
+            text = f"such that samples ({full['samples']}) is a multiple of batches"
+            yield Problem(("probes", name, key), full[key], f"{text} ({full['batches']})")
 
 
 def _table_problems(spec: RunSpec) -> Iterator[Problem]:

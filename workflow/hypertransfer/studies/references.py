@@ -63,15 +63,25 @@ def counterpart_problems(
 
 
 def headline_problems(
-    headlines: Sequence[Mapping[str, Any]], claims: Sequence[str]
+    headlines: Sequence[Mapping[str, Any]], claims: Mapping[str, Any]
 ) -> Iterator[Problem]:
-    """Problems of the claims of headlines: unknown ids, and texts that are missing beside them."""
+    """Problems of the claims of headlines: unknown ids, no claim of the paper, and missing texts.
+
+    `claims` has the kind of each claim by id.
+    """
     for index, entry in enumerate(headlines):
         path = ("headlines", str(index))
         for name in entry["claims"]:
             if name not in claims:
                 text = f"{name!r} is not an id of the study's claims; {known_names(name, claims)}"
                 yield Problem((*path, "claims"), NO_VALUE, text)
+        kinds = [claims[name] for name in entry["claims"] if name in claims]
+        if kinds and "paper" not in kinds:
+            text = (
+                "no claim of kind paper among them: add one that tests the statement, or leave "
+                "the list empty and name these claims in not_here"
+            )
+            yield Problem((*path, "claims"), NO_VALUE, text)
         if entry["claims"] and not entry.get("measure"):
             text = "is missing: say how the claims measure the statement"
             yield Problem((*path, "measure"), NO_VALUE, text)

@@ -223,7 +223,8 @@ class _Checks:
             counterparts = values.get("counterparts", ())
             self.problems += references.counterpart_problems(counterparts, ids)
             headlines = values.get("headlines", ())
-            self.problems += references.headline_problems(headlines, ids["claims"])
+            kinds = {entry["id"]: entry.get("kind") for entry in values.get("claims", ())}
+            self.problems += references.headline_problems(headlines, kinds)
             comparisons = values.get("comparisons", ())
             self.problems += references.comparison_problems(comparisons, values.get("replays", {}))
         known = {problem.path for problem in self.problems}

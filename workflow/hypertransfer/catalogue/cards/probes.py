@@ -8,7 +8,7 @@ from typing import Any
 
 from hypertransfer.catalogue.cards import datasets, decoders
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
-from hypertransfer.catalogue.options import COUNT, Option, defaults, option
+from hypertransfer.catalogue.options import COUNT, Option, completed, defaults, option
 from hypertransfer.runs.problem import Problem
 from hypertransfer.runs.spec import RunSpec
 
@@ -34,6 +34,7 @@ class ProbeCard:
         data: the data sets that the probe reads beside that of the run.
         packages: the packages other than torch that compute the numbers.
         reads_training: whether `samples` is a number of training samples.
+        equal_groups: whether `samples` are split into `batches` groups of equal size.
         timed: whether a column is a time or a speed. The runs of one seed in a grid are then
             measured in turns, by a job beside which no other job runs (`probes.turns`). Such a
             probe has the setting `repeats`.
@@ -47,11 +48,21 @@ class ProbeCard:
     packages: tuple[str, ...] = ()
     reads_training: bool = True
     timed: bool = False
+    equal_groups: bool = False
 
     def lacks_samples(self, settings: Mapping[str, Any], available: int) -> bool:
         """Whether settings ask for more training samples than the `available` ones of a run."""
         wanted = settings.get("samples")
         return self.reads_training and isinstance(wanted, int) and wanted > available
+
+    def has_unequal_groups(self, settings: Mapping[str, Any]) -> bool:
+        """Whether settings ask for groups into which the samples cannot be split equally."""
+        if not self.equal_groups:
+            return False
+        full = completed(self.settings, settings)
+        samples, batches = full["samples"], full["batches"]
+        are_counts = all(isinstance(value, int) and value > 0 for value in (samples, batches))
+        return are_counts and samples % batches != 0
 
 
 def _adam(spec: RunSpec) -> Iterator[Problem]:
@@ -118,7 +129,11 @@ _SOLVER = {
     ),
 }
 _EIGENVALUES = {"eigenvalues": option(COUNT, 1, "Number of largest eigenvalues.")}
-_TURNS = {"repeats": option(COUNT, 5, "Number of timed turns, of which the median is reported.")}
+_TURNS = {
+    "repeats": option(
+        COUNT, 3, "Number of pairs of timed turns; the median of their means is reported."
+    )
+}
 
 
 def _numbers(*names: str) -> dict[str, str]:
@@ -169,10 +184,11 @@ PROBES: Mapping[str, ProbeCard] = {
             "batches": option(
                 {"type": "integer", "minimum": 3},
                 16,
-                "Number of groups into which the samples are split.",
+                "Number of equal groups into which the samples are split.",
             ),
         },
         _numbers("noise_scale", "noise_to_signal"),
+        equal_groups=True,
     ),
     "preconditioned": ProbeCard(
         "hypertransfer.probes.landscape.preconditioned",

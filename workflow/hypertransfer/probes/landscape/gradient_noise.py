@@ -69,7 +69,10 @@ def noise_scale(gradients: Tensor, size: int) -> float | None:
 
 
 def _relative_error(gradients: Tensor, size: int, scale: float | None) -> float:
-    """The jackknife's relative standard error; nan if a scale without a batch is not known."""
+    """The jackknife's relative standard error.
+
+    NaN where `noise_scale` has no value for all groups, or for all groups but one.
+    """
     number = len(gradients)
     rest = [
         noise_scale(torch.cat([gradients[:k], gradients[k + 1 :]]), size) for k in range(number)

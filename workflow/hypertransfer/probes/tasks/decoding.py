@@ -19,9 +19,10 @@ class Probe:
 
     The probe is timed: its runs are measured in turns with those of the same seed in the grid.
     `decoded_per_second` is the number of tokens of all sequences per second, the median over
-    `repeats` turns. A turn decodes a stretch of `tokens` tokens after those of the turn before;
-    one further turn comes first, and does not count. `error` is the range over the turns divided by
-    the median. `cache_bytes` is the number of allocated bytes of cache for each token of a
+    `repeats` pairs of turns. A turn decodes a stretch of `tokens` tokens after those of the turn
+    before; one further turn comes first, and does not count. `error` is the range over the pairs
+    divided by the median. The range contains the growth of the cache from turn to turn, which makes
+    later turns slower. `cache_bytes` is the number of allocated bytes of cache for each token of a
     sequence, and `cache_formula` the number by DeepSeek-V2 (2405.04434, Table 1). `cache_reduction`
     is the reduction against multi-head attention, in per cent. Attention uses the fastest
     implementation of torch, as in training.
@@ -32,7 +33,7 @@ class Probe:
         settings = rival.settings
         self.batch, self.tokens = int(settings["batch"]), int(settings["tokens"])
         prompt = int(settings["prompt"])
-        self.all_tokens = prompt + (1 + int(settings["repeats"])) * self.tokens
+        self.all_tokens = prompt + (1 + 2 * int(settings["repeats"])) * self.tokens
         view = rival.view(step)
         assert isinstance(view.network, Decoder)
         self.network = view.network
@@ -42,17 +43,17 @@ class Probe:
 
     @torch.no_grad()
     def turn(self) -> Turn:
-        """Tokens per second in the next stretch."""
+        """Seconds of the next stretch."""
         watch = Stopwatch(self.token_B1.device)
         with watch("tokens"):
             for _ in range(self.tokens):
                 self.token_B1 = self.network.step(self.token_B1, self.caches)[:, -1:].argmax(-1)
-        return {"decoded_per_second": self.batch * self.tokens / watch.seconds()["tokens"]}
+        return {"decoding_seconds": watch.seconds()["tokens"]}
 
-    def row(self, turns: Sequence[Turn]) -> dict[str, Any]:
+    def row(self, pairs: Sequence[Turn]) -> dict[str, Any]:
         """One row of the probe's table."""
         network = self.network
-        speeds = [turn["decoded_per_second"] for turn in turns]
+        speeds = [self.batch * self.tokens / pair["decoding_seconds"] for pair in pairs]
         cached_bytes = sum(cache.bytes for cache in self.caches) / (self.batch * self.all_tokens)
         bytes_per_entry = len(network.blocks) * network.embedding.weight.element_size()
         multi_head = {**network.parts, "attention": "multi_head", "kv_heads": None}

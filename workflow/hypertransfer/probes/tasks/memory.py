@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hypertransfer.networks.decoder.model import Decoder
 from hypertransfer.probes.checkpoint import View
+from hypertransfer.training.extensions import Extensions
 
 
 class Probe:
@@ -46,13 +47,27 @@ class Probe:
 
 
 def _beside_weights(view: View) -> int:
-    """Bytes of gradients and of the optimizer's state after one step of a copy of the network."""
+    """Bytes of gradients and of the optimizer's state after one step of a copy of the network.
+
+    The step is that of the training loop: an optimizer may evaluate the loss before it or in it.
+    """
     network = copy.deepcopy(view.network).train()
     optimizer = view.make_optimizer(network)
-    optimizer.zero_grad()
-    with torch.enable_grad():
-        view.loss(network(view.x), view.y).backward()
-    optimizer.step()
+    extensions = Extensions.of(network, optimizer)
+    extensions.train()
+    if extensions.observe:
+        extensions.observe(0, network, view.loss, view.x, view.y, 0)
+
+    @torch.enable_grad()
+    def backward() -> Tensor:
+        loss = view.loss(network(view.x), view.y)
+        extensions.zero_grad()
+        objective = loss + extensions.penalty()
+        objective.backward()
+        return objective.detach()
+
+    backward()
+    optimizer.step(*([backward] if extensions.needs_closure else []))
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     return total_bytes([*gradients, *_tensors(optimizer.state)])
 

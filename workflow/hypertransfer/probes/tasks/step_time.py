@@ -25,9 +25,10 @@ class Probe:
     intervals at which an optimizer looks at the curvature (its option `every`). `step_seconds` is
     the mean time of a step of a block, and `optimizer_step_seconds` the part of it that the
     optimizer takes: its update and its estimates of the curvature. Both are medians over `repeats`
-    turns; one further turn comes first, and does not count. `error` is the range of `step_seconds`
-    over the turns divided by the median. Evaluations and records are not part of a step. With an
-    optimizer that evaluates the loss itself, its part includes these evaluations.
+    pairs of turns; one further turn comes first, and does not count. `error` is the range of
+    `step_seconds` over the pairs divided by the median. Evaluations and records are not
+    part of a step. With an optimizer that evaluates the loss itself, its part includes these
+    evaluations.
     """
 
     def __init__(self, rival: Rival, step: int) -> None:
@@ -41,7 +42,7 @@ class Probe:
         randomness.seed(f"{spec.seed}/optimizer")
         optimizer = build.optimizer(spec, network, rows)
         # The schedule lasts as long as the turns, which keep no weights.
-        steps = max(spec.steps, (1 + int(settings["repeats"])) * self.block)
+        steps = max(spec.steps, (1 + 2 * int(settings["repeats"])) * self.block)
         timed = replace(spec, steps=steps, checkpoints=())
         self.loop = Loop(timed, data, network, optimizer, losses.LOSSES[spec.loss])
         self.order = batches(len(data.train_y), spec.batch_size, self.loop.order_seed)
@@ -59,12 +60,12 @@ class Probe:
             "optimizer_step_seconds": optimizer / self.block,
         }
 
-    def row(self, turns: Sequence[Turn]) -> dict[str, Any]:
+    def row(self, pairs: Sequence[Turn]) -> dict[str, Any]:
         """One row of the probe's table."""
-        steps = [turn["step_seconds"] for turn in turns]
+        steps = [pair["step_seconds"] for pair in pairs]
         return {
             "step_seconds": median(steps),
-            "optimizer_step_seconds": median(turn["optimizer_step_seconds"] for turn in turns),
+            "optimizer_step_seconds": median(pair["optimizer_step_seconds"] for pair in pairs),
             "error": relative_range(steps, median(steps)),
             "converged": True,
             "products": 0,

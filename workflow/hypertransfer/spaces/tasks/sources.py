@@ -179,7 +179,7 @@ def _stored(benchmark: StoredBenchmark, domain: Domain) -> list[Task]:
 
     hint = "the repository has the file in workflow/hypertransfer/data/vendored"
     content = read(VENDORED / benchmark.file, f"sha256:{benchmark.sha256}", hint)
-    table = parquet.from_bytes(content).to_pandas()
+    table = parquet.from_bytes(content).to_pandas(use_threads=False, ignore_metadata=True)
     points = domain.encode({name: table[name].tolist() for name in domain.names})
     losses = table["error"].to_numpy(float)
     names = table["task"].astype(str).to_numpy()
