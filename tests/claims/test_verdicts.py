@@ -278,11 +278,30 @@ def test_a_missing_or_empty_table_is_told():
         verdicts.check(make_claim(), {"runs": make_tables()["runs"].iloc[:0]})
 
 
-def card(*entries, tables=None):
+def card(*entries, tables=None, **facts):
     tables = tables or make_tables()
-    facts = {"study": "s", "scale": "desk", "edition": "1"}
+    facts = {"study": "s", "scale": "desk", "edition": "1", **facts}
     registered = {entry["id"]: f"before results, {entry['id']}" for entry in entries}
     return verdicts.scorecard(entries, tables, registered=registered, **facts)
+
+
+def test_seeds_of_independent_searches_count_as_searches():
+    """Another grid, whose seeds are seeds, is beside it."""
+    tables = make_tables()
+    other = tables["runs"].assign(grid="width-transfer")
+    tables["runs"] = pd.concat([tables["runs"], other.assign(key="t" + other["key"])])
+    where = {"parameterisation": "mup", "grid": "width-transfer"}
+    asked = {"min_seeds": 9, "where": where}
+    entries = [make_claim(where=where), make_claim(id="few", **asked), make_claim(id="seeds")]
+    control = {"measure": "optimum_shift", "where": where, "bar": {"min": 9}}
+    entries[-1] |= {"where": {**where, "grid": "width"}, "control": control}
+    rows = card(*entries, tables=tables, searched=["width-transfer"])
+    assert rows["over"].tolist() == ["searches", "searches", "seeds"]
+    assert "over 5 searches" in rows["reason"][0]
+    assert rows["cause"][1] == "too few searches"
+    assert rows["minutes_needed"].isna().all()  # the seconds of an evaluation are not of a search
+    assert "5 searches, all of it violates" in rows["reason"][2]
+    assert card(*entries, tables=tables)["over"].tolist() == ["seeds"] * 3
 
 
 DOCUMENTED = (

@@ -7,10 +7,14 @@ import os
 import re
 import subprocess
 import sys
+from fnmatch import fnmatch
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import yaml
+
+from hypertransfer.report.results_pages import scorecard_file
 
 ROOT = Path(__file__).resolve().parents[2]
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "object": "data"}
@@ -30,6 +34,15 @@ def site(tmp_path_factory) -> Path:
     )
     assert done.returncode == 0, done.stderr
     return folder
+
+
+def test_scorecards_of_other_scales_need_no_entry_in_the_navigation():
+    with (ROOT / "mkdocs.yml").open(encoding="utf-8") as file:
+        config = yaml.safe_load(file)
+    unlisted = config["not_in_nav"].split()
+    pages = {scale: scorecard_file("moe_mup", scale) for scale in ("desk", "overnight", "paper")}
+    found = {scale: any(fnmatch(page, one) for one in unlisted) for scale, page in pages.items()}
+    assert found == {"desk": False, "overnight": True, "paper": True}
 
 
 class Assets(HTMLParser):

@@ -50,6 +50,16 @@ def test_independent_searches_build_on_their_own_generations_and_keep_their_file
     assert set(transfer.input["generations"]) == set(own)
 
 
+def test_claims_know_which_seeds_are_independent_searches(tmp_path):
+    def plan(**changes):
+        study = search_study(tmp_path, **changes)
+        return study_plan.StudyPlan(study, 3)
+
+    assert "searched" not in plan().check_claims.parts
+    found = plan(repeats=2).check_claims.parts["searched"]
+    assert found == ["modules", "modules-transfer"]
+
+
 def test_a_default_of_the_optimizer_renames_every_file(tmp_path, monkeypatch):
     before = jobs_of(search_study(tmp_path))
     adam = optimizers.OPTIMIZERS["adam"]

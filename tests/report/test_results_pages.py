@@ -117,13 +117,16 @@ def test_a_p_value_stands_without_an_interval(claims):
         (["tasks"] * 3, "tasks", ["A task is"]),
         (["groups", "tasks", "groups"], "groups or tasks", ["A task is", "A group is"]),
         (["groups", "seeds", "seeds"], "groups or seeds", ["A task is", "A group is"]),
+        (["searches", "seeds", "seeds"], "searches or seeds", ["A search is"]),
     ],
 )
 def test_a_scorecard_says_what_its_intervals_are_over(claims, over, words, explained):
     text = page_of(claims, over=over)
     assert f"Intervals are over {words}, at a level of 95 %, or a higher one where" in text
     assert f"too few {words} ran" in text
-    assert [start for start in ("A task is", "A group is") if start in text] == explained
+    assert [
+        start for start in ("A search is", "A task is", "A group is") if start in text
+    ] == explained
 
 
 def test_tasks_are_told_apart_as_the_suites_say(claims):

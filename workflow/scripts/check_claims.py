@@ -14,6 +14,7 @@ with job.running("check_claims", snakemake) as parts:
         scale=parts["scale"],
         edition=parts["edition"],
         registered=parts["registered"],
+        searched=parts.get("searched", ()),
         looks=looks and Looks(tuple(looks["seeds"]), frozenset(looks["claims"])),
     )
     parquet.write(collect.verdict_table(verdicts), snakemake.output[0])

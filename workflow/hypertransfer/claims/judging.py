@@ -7,7 +7,7 @@ Otherwise it is undecided, and also with too few seeds, or a control that does n
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -72,16 +72,18 @@ class Examined:
         return Judgement(UNDECIDED, f"{fault}; by itself: {self.own.judgement.reason}", UNMET)
 
 
-def examine(claim: Claim, tables: Tables, looks: Looks) -> Examined:
+def examine(claim: Claim, tables: Tables, looks: Looks, searched: Collection[str] = ()) -> Examined:
     """Measure a claim and its control on the tables of a study, and judge both.
+
+    `searched` is as in `measured`.
 
     Raises:
         ClaimError: the claim cannot be measured; the message names the claim.
     """
-    own = _judged(measured(claim, tables, claim, looks), claim.min_seeds)
+    own = _judged(measured(claim, tables, claim, looks, searched), claim.min_seeds)
     if not claim.control or own.measurement.estimate.count < claim.min_seeds:
         return Examined(claim, own)
-    control = measured(claim.control, tables, claim, looks)
+    control = measured(claim.control, tables, claim, looks, searched)
     return Examined(claim, own, _judged(control, claim.min_seeds))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -63,8 +63,12 @@ class Measurement:
         )
 
 
-def measured(part: Control, tables: Tables, claim: Claim, looks: Looks) -> Measurement:
+def measured(
+    part: Control, tables: Tables, claim: Claim, looks: Looks, searched: Collection[str] = ()
+) -> Measurement:
     """A claim, or its control, measured at the level of the look that its seeds have reached.
+
+    `searched` names the grids of which each seed is an independent search.
 
     Raises:
         ClaimError: the claim selects nothing, or names a column, table or arm that the study does
@@ -73,7 +77,7 @@ def measured(part: Control, tables: Tables, claim: Claim, looks: Looks) -> Measu
     name = f"claim {claim.id!r}" + ("" if part is claim else " (control)")
 
     def at(level: float) -> Estimate:
-        return _estimate(part, tables, level, name)
+        return _estimate(part, tables, level, name, searched)
 
     estimate = at(LEVEL)
     level = looks.level_of(claim.id, estimate)
@@ -96,16 +100,25 @@ def selected_rows(part: Control, tables: Tables) -> pd.DataFrame:
     return _select(_table(measure, tables), part.where, measure.table)
 
 
-def _estimate(part: Control, tables: Tables, level: float, name: str) -> Estimate:
+def _estimate(
+    part: Control, tables: Tables, level: float, name: str, searched: Collection[str]
+) -> Estimate:
     """Select the rows of a claim or control and measure them; errors name the claim."""
     measure = measures()[part.measure]
     try:
-        tables = {**tables, measure.table: selected_rows(part, tables)}
-        return measure.function(tables, level, **part.options)
+        selected = selected_rows(part, tables)
+        tables = {**tables, measure.table: selected}
+        found = measure.function(tables, level, **part.options)
+        return replace(found, over="searches") if _are_searches(selected, searched) else found
     except NoCommonSeedError as error:  # some runs were left out of the grid: the rest has verdicts
         return undetermined(0, str(error))
     except (ClaimError, AnalysisError) as error:
         raise ClaimError(f"{name}: {error}") from error
+
+
+def _are_searches(rows: pd.DataFrame, searched: Collection[str]) -> bool:
+    """Whether each seed of the rows, of a table of runs, is an independent search."""
+    return "grid" in rows and set(rows["grid"]) <= set(searched)
 
 
 def _table(measure: Measure, tables: Tables) -> pd.DataFrame:

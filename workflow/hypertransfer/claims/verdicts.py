@@ -18,7 +18,7 @@ Otherwise it is undecided, and also with too few seeds, or a control that does n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,9 +93,9 @@ def check(written: Mapping[str, Any], tables: Tables, looks: Looks = ONCE) -> Ve
     return _checked(Claim.parse(written), tables, looks)
 
 
-def _checked(claim: Claim, tables: Tables, looks: Looks) -> Verdict:
+def _checked(claim: Claim, tables: Tables, looks: Looks, searched: Collection[str] = ()) -> Verdict:
     """The verdict on a claim that is well formed; errors are those of `check`."""
-    examined = examine(claim, tables, looks)
+    examined = examine(claim, tables, looks, searched)
     found, ahead = examined.own.measurement, outlook(examined, tables, looks)
     verdict, reason, cause = examined.judgement
     reason = "; ".join(filter(None, (reason, ahead.words)))
@@ -104,12 +104,13 @@ def _checked(claim: Claim, tables: Tables, looks: Looks) -> Verdict:
 
 def scorecard(
     claims: Iterable[Mapping[str, Any]], tables: Tables, *, study: str, scale: str, edition: str,
-    registered: Mapping[str, str], looks: Looks | None = None,
+    registered: Mapping[str, str], looks: Looks | None = None, searched: Collection[str] = (),
 ) -> pd.DataFrame:  # fmt: skip
     """A table with a row for each claim and the columns `runs.scorecard.COLUMNS`.
 
     A claim that cannot be measured is undecided for that reason, and the others have verdicts.
     `registered` says for each claim, by id, when it was registered. `looks` is as in `check`.
+    `searched` names the grids of which each seed is an independent search.
 
     Raises:
         ClaimError: claims are malformed; the message has one line for each problem.
@@ -119,7 +120,7 @@ def scorecard(
         raise ClaimError("\n".join(problems))
     for claim in map(Claim.parse, claims):
         try:
-            verdict = _checked(claim, tables, looks or ONCE)
+            verdict = _checked(claim, tables, looks or ONCE, searched)
         except (ArithmeticError, LookupError, ValueError) as error:  # ClaimError is a ValueError
             about = fault_text(claim, error)
             nothing, text = undetermined(0, about), f"it cannot be measured: {about}"

@@ -193,6 +193,9 @@ class StudyPlan:
         if self.looks.seeds:
             read = [claim.id for claim in self.looks.claims]
             parts["looks"] = {"seeds": list(self.looks.seeds), "claims": read}
+        searched = [name for s in self.study.searches.values() for name in s.over_searches()]
+        if searched:
+            parts["searched"] = searched
         return PlannedJob(
             rule="check_claims",
             study=self.name,

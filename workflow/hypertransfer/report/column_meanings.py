@@ -48,7 +48,7 @@ CLAIMS = {
     "value": "The measured value.",
     "low": "Lower end of its interval; −∞ if it is open.",
     "high": "Upper end of its interval; ∞ if it is open.",
-    "over": "The units that the interval is over: `seeds`, `tasks` or `groups`.",
+    "over": "The units that the interval is over: `seeds`, `searches`, `tasks` or `groups`.",
     "units": "The number of units that the interval is over.",
     "units_needed": "The number of units that would decide an undecided claim if values stay; null "
     "if the claim is decided, if no number would, or if the control lacks units of another kind.",

@@ -37,6 +37,7 @@ RULE = (
 DEFAULT_SCALE = "desk"  # the scale whose scorecards have no scale in their names
 TASK = "A task is one tuning problem, such as a model on a data set{trained}. "
 TRAINED = "; tasks of the networks trained here are told apart by {columns}"
+SEARCH = "A search is one of several of a method, each with a seed of its own for its evaluation. "
 GROUP = "A group is a set of tasks, such as those of one data set. "
 
 
@@ -173,4 +174,5 @@ def _nouns(nouns: Iterable[str], suites: Mapping[str, Mapping[str, Any]]) -> str
     columns = ", ".join(map(code, dict.fromkeys(name for names in own for name in names)))
     task = TASK.format(trained=TRAINED.format(columns=columns) if own else "")
     spaces = {"tasks", "groups"}.intersection(nouns)
-    return (task if spaces else "") + (GROUP if "groups" in spaces else "")
+    search = SEARCH if "searches" in nouns else ""
+    return search + (task if spaces else "") + (GROUP if "groups" in spaces else "")

@@ -187,6 +187,10 @@ class Search(Section):
             for seed in seeds
         ]
 
+    def over_searches(self) -> list[str]:
+        """The names of the grids of which each seed is an independent search; none with one."""
+        return [self.name, self.name + TRANSFER] if self.settings.repeats > 1 else []
+
     def seed_of_trials(self, seed: int) -> int:
         """The seed of the trials whose best point is evaluated with a seed of the transfer."""
         if self.settings.repeats == 1:
