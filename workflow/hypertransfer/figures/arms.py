@@ -30,6 +30,8 @@ from hypertransfer.figures.panels import (
 )
 from hypertransfer.figures.selection import select
 
+# As many as the table of `guidelines` has room for.
+VARIANTS_A_LINE = 3
 NORMS = {
     "adamw": "AdamW",
     "col": "columns",
@@ -233,7 +235,9 @@ def guidelines(tables: Tables, *, parts: Sequence[Mapping[str, Any]]) -> Figure:
         runs = chosen["runs"].assign(**{column: names})
         losses = analysis_arms.losses_at_best(runs, column)
         best = str(losses.idxmin())
-        tried = ", ".join(f"{name}: {loss:.3f}" for name, loss in losses.items())
+        each = [f"{name}: {loss:.3f}" for name, loss in losses.items()]
+        starts = range(0, len(each), VARIANTS_A_LINE)
+        tried = ",\n".join(", ".join(each[at : at + VARIANTS_A_LINE]) for at in starts)
         try:
             gain = analysis_arms.compare(
                 runs.drop_duplicates("key"), column, analysis_arms.lead(best), best=True
@@ -257,13 +261,15 @@ def _line(
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Figure:
     """A figure that shows a table."""
-    figure, axes = panel_grid(1, 1, width=3, height=0.12 * (len(rows) + 3))
+    lines = [max(text.count("\n") + 1 for text in row) for row in [head, *rows]]
+    figure, axes = panel_grid(1, 1, width=3, height=0.12 * (sum(lines) + 2))
     axes[0, 0].axis("off")
     drawn = axes[0, 0].table(rows, colLabels=head, bbox=(0, 0, 1, 1), cellLoc="center")
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(9.5)
     drawn.auto_set_column_width(range(len(head)))
     for (row, column), cell in drawn.get_celld().items():
+        cell.set_height(lines[row])
         cell.set_edgecolor("white")
         cell.set_facecolor(STRIPES[0 if row == 0 else 1 + row % 2])
         cell.get_text().set_fontweight("bold" if row == 0 else "normal")
