@@ -111,7 +111,8 @@ def test_the_report_gets_the_runs_of_each_claim_for_its_headlines():
 
     texts = json.loads(json.dumps(planned(with_headline).write_report.parts["study"]))
     runs = {"grid": ["sweep"], "model": ["residual_mlp"], "data": ["digits"], "seed": [0]}
-    tables = {"claims": pd.DataFrame({"claim": ["stays"]}), "runs": pd.DataFrame(runs)}
+    claims = pd.DataFrame({"claim": ["stays"], "over": ["seeds"], "units": [1]})
+    tables = {"claims": claims, "runs": pd.DataFrame(runs)}
     (line,) = headlines.lines(texts, tables)
     assert line.claim["claim"] == "stays"
     assert line.rig == "residual_mlp; on digits; 1 seed"

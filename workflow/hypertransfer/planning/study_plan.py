@@ -34,6 +34,9 @@ from hypertransfer.studies.study import Study
 
 FORMATS = ("svg", "png")
 
+# The keys of a claim that tell which rows the claim reads: headlines show these rows.
+OF_HEADLINES = ("id", "measure", "where", "bar", "options")
+
 
 class StudyPlan:
     """All jobs of one study at one scale.
@@ -240,9 +243,10 @@ class StudyPlan:
         figures = {name: job.digest for name, job in self.figures.items()}
         values = self.study.plain()
         texts = {key: value for key, value in values.items() if key not in ("figures", "claims")}
-        # Headlines show the runs that each claim reads.
-        claims = values.get("claims", ())
-        texts["claims"] = [{key: claim[key] for key in ("id", "where")} for claim in claims]
+        texts["claims"] = [
+            {key: claim[key] for key in OF_HEADLINES if key in claim}
+            for claim in values.get("claims", ())
+        ]
         stem = f"results/{self.name}/made/reports/{{digest}}"
         return PlannedJob(
             rule="write_report",
