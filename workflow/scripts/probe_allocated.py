@@ -1,7 +1,5 @@
 """Measure a probe on the runs of a cell that rounds or a look have trained; write their table."""
 
-import json
-
 from hypertransfer.execution import allocated_runs, job
 from hypertransfer.storage import parquet
 from hypertransfer.storage.run_store import Store
@@ -14,9 +12,7 @@ with job.running("probe_allocated", snakemake) as parts:
         table = probe_cell.measure_cell(
             parts["grid"],
             parts["probe"],
-            probe_cell.probes_of_job(
-                parts, json.loads(snakemake.params.keep), json.loads(snakemake.params.passing)
-            ),
+            probe_cell.probes_of_job(parts, *job.weights_of_runs(snakemake.params)),
             Store(snakemake.params.store),
             snakemake.params.device,
         )

@@ -1,7 +1,5 @@
 """Train the runs of a cell that a round or a look has allocated, and write their table."""
 
-import json
-
 from hypertransfer.execution import allocated_runs, job
 from hypertransfer.storage import parquet
 from hypertransfer.storage.run_store import Store
@@ -13,9 +11,7 @@ with job.running("train_allocated", snakemake) as parts:
 
         table = train_cell.train_cell(
             parts["grid"],
-            train_cell.runs_of_job(
-                parts, json.loads(snakemake.params.keep), json.loads(snakemake.params.passing)
-            ),
+            train_cell.runs_of_job(parts, *job.weights_of_runs(snakemake.params)),
             Store(snakemake.params.store),
             snakemake.params.device,
             snakemake.params.save_minutes,

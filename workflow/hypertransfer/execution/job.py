@@ -66,6 +66,15 @@ def running(script: str, snakemake: Any) -> Iterator[Mapping[str, Any]]:
         raise SystemExit(1) from None  # Snakemake prints the log, which has the traceback
 
 
+def weights_of_runs(params: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The weights of a job's runs, by run key, from the parameters of its rule.
+
+    The first mapping has the steps at which a run keeps its weights, the second the probes that
+    read weights with entries of their own, as `runs_of_job` and `probes_of_job` take them.
+    """
+    return json.loads(params.keep), json.loads(params.passing)
+
+
 def _refuse_damage(paths: Sequence[str]) -> None:
     """Remove damaged inputs, so that the next call of Snakemake makes them again.
 

@@ -76,7 +76,7 @@ def measure_timed(
     tables: dict[str, pa.Table] = {}
     for seed, rivals in sets.items():
         with noted(f"The probe that failed is {probe} of {grid}, seed {seed}"):
-            one = found[seed] or _made([*rivals.values()], store, device)
+            one = found[seed] or _made([*rivals.values()], store, device, here)
         tables |= one.tables
     remove_read_weights(work, store)
     return table_of(grid, probe, work, tables)
@@ -87,9 +87,10 @@ def _machine(made: Mapping[str, Any]) -> Machine:
     return str(made.get("host")), str(made.get("device"))
 
 
-def _made(rivals: Sequence[CellProbe], store: Store, device: torch.device) -> _Results:
+def _made(
+    rivals: Sequence[CellProbe], store: Store, device: torch.device, here: Machine
+) -> _Results:
     """Measure a set, unless another process of this machine does so; then wait for its results."""
-    here = _machine(provenance(device))
     store.open()
     with store.locked("probes", min(item.key for item in rivals), wait=True):
         if (found := _stored(rivals, store)) and found.machine == here:

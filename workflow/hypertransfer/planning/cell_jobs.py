@@ -95,13 +95,14 @@ class CellJobs:
 
         The runs of one seed are measured in turns, so they are never divided between jobs.
         """
-        code = code_of("probe_timed")
-        return [
-            self._timing(name, key, probe, code)
+        found = [
+            (name, key, probe)
             for name, section in self.study.grids.items()
             for key, probe in section.probes.items()
             if probes.PROBES[probe.probe].timed
         ]
+        code = code_of("probe_timed") if found else {}
+        return [self._timing(*place, code) for place in found]
 
     @cached_property
     def _jobs(self) -> list[tuple[PlannedJob, list[PlannedJob]]]:

@@ -21,9 +21,10 @@ def search_jobs(
 ) -> Iterator[PlannedJob]:
     """The jobs of each search's generations in order, then the job that carries results over."""
     tables: list[str] = []
+    code = code_of("search_generation")
     for name in search.settings.methods:
         for one in search.independent():
-            for job in _generations(study, one, name, contexts, rates):
+            for job in _generations(study, one, name, code, contexts, rates):
                 yield job
                 tables.append(job.file)
     if search.settings.transfer:
@@ -38,7 +39,12 @@ def search_jobs(
 
 
 def _generations(
-    study: str, search: Search, name: str, contexts: keys.Contexts, rates: cost.Rates
+    study: str,
+    search: Search,
+    name: str,
+    code: Mapping[str, str],
+    contexts: keys.Contexts,
+    rates: cost.Rates,
 ) -> Iterator[PlannedJob]:
     """The jobs of the generations of one independent search by the method `name`."""
     method = search.settings.methods[name]
@@ -51,7 +57,7 @@ def _generations(
         "start": contexts.key(search.base),
         "versions": planned_versions(PACKAGES if method.kind == BAYESIAN else ()),
     }
-    code, earlier = code_of("search_generation"), []
+    earlier: list[str] = []
     for generation in range(search.settings.generations):
         job = _generation(study, search, code, {**parts, "generation": generation}, earlier, rates)
         yield job

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypertransfer.analysis.estimate import Estimate
 from hypertransfer.analysis.references import Compared, compared
+from hypertransfer.report.numbers import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,9 +49,7 @@ def rows(
 
 def _counts(found: Compared) -> str:
     """What ours is the mean of, such as `50 repeats of 8 tasks`."""
-    counts = {"repeat": found.repeats, "task": found.tasks}
-    texts = (f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items())
-    return " of ".join(texts)
+    return f"{counted(found.repeats, 'repeats')} of {counted(found.tasks, 'tasks')}"
 
 
 def _text(ours: Estimate | None) -> str:

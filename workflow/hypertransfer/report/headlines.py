@@ -12,7 +12,7 @@ from hypertransfer.claims.claim import Control
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import ClaimError
 from hypertransfer.claims.measuring import selected_rows
-from hypertransfer.report.numbers import units_text, value_text
+from hypertransfer.report.numbers import counted, units_text, value_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,8 +130,7 @@ def _replays(rows: pd.DataFrame, sizes: Iterable[str], over: str) -> Iterator[st
     yield from _columns(rows, sizes)
     for name in COUNTED:
         if name in rows and f"{name}s" != over:
-            count = rows[name].nunique()
-            yield f"{count} {name}{'' if count == 1 else 's'}"
+            yield counted(rows[name].nunique(), f"{name}s")
 
 
 def _columns(rows: pd.DataFrame, columns: Iterable[str]) -> Iterator[str]:

@@ -46,8 +46,12 @@ def value_text(claim: Mapping[str, Any]) -> str:
 
 def units_text(claim: Mapping[str, Any]) -> str:
     """What the interval of a row of the table of claims is over, such as `8 seeds`."""
-    number, noun = int(claim["units"]), claim["over"]
-    return f"{number} {singular(noun) if number == 1 else noun}"
+    return counted(int(claim["units"]), claim["over"])
+
+
+def counted(number: int, nouns: str) -> str:
+    """A number with its noun, given in the plural, such as `8 seeds` or `1 search`."""
+    return f"{number} {singular(nouns) if number == 1 else nouns}"
 
 
 def certainty_text(claim: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hypertransfer.rounds.settings import Adaptive, Listed
@@ -96,21 +96,17 @@ def _fault(
         return f"names the grid {other!r}, which the study lacks"
     if adaptive_axis(grids[other]) != axis or followed(grids[other]):
         return f"names the grid {other}, whose axis {axis} is not found by rounds of its own"
-    others = arms(grids[other], runs[other])
-    for arm in arms(grids[name], runs[name]):
-        at = ", ".join(f"{column} {value}" for column, value in arm.point.items())
-        where = f"the arm at {at or 'the only point'}"
-        found = counterpart(arm, others)
-        if found is None:
-            return f"names {other}, in which {where} has no counterpart: {_why_none(arm, others)}"
+
+    def differs(where: str, arm: ArmRuns, twin: ArmRuns) -> str:
         own, theirs = (
-            runs[grid][one.indices[0]].spec.columns()
-            for grid, one in ((name, arm), (other, others[found]))
+            runs[grid][one.indices[0]].spec.columns() for grid, one in ((name, arm), (other, twin))
         )
         differing = [key for key in own if own[key] != theirs[key] and key not in (*FREE, axis)]
         if differing:
             return f"names {other}, from whose counterpart {where} differs in {differing[0]}"
-    return ""
+        return ""
+
+    return _fault_of_arms(name, other, grids, runs, differs)
 
 
 def _listed_fault(
@@ -126,6 +122,32 @@ def _listed_fault(
         return f"names the grid {other}, which does not run all values of {CHOSEN}"
     if CHOSEN not in grids[other].axes:
         return f"names the grid {other}, which has no axis {CHOSEN}: list the same settings there"
+
+    def differs(where: str, arm: ArmRuns, twin: ArmRuns) -> str:
+        own, theirs = (
+            _settings_of(grids[grid], [runs[grid][index] for index in one.indices])
+            for grid, one in ((name, arm), (other, twin))
+        )
+        if own != theirs:
+            return f"names {other}, in which {where} has other values on an axis zipped with lr"
+        if len(own) > len(arm.settings.values):
+            return f"has two settings of one {CHOSEN} in {where}, by which settings are told apart"
+        return ""
+
+    return _fault_of_arms(name, other, grids, runs, differs)
+
+
+def _fault_of_arms(
+    name: str,
+    other: str,
+    grids: Mapping[str, Grid],
+    runs: Mapping[str, Sequence[Run]],
+    differs: Callable[[str, ArmRuns, ArmRuns], str],
+) -> str:
+    """Why an arm of a grid cannot take the value of another grid; empty if all arms can.
+
+    `differs` says why an arm, given as text and as arm, cannot take that of its counterpart.
+    """
     others = arms(grids[other], runs[other])
     for arm in arms(grids[name], runs[name]):
         at = ", ".join(f"{column} {value}" for column, value in arm.point.items())
@@ -133,14 +155,8 @@ def _listed_fault(
         found = counterpart(arm, others)
         if found is None:
             return f"names {other}, in which {where} has no counterpart: {_why_none(arm, others)}"
-        own, theirs = (
-            _settings_of(grids[grid], [runs[grid][index] for index in one.indices])
-            for grid, one in ((name, arm), (other, others[found]))
-        )
-        if own != theirs:
-            return f"names {other}, in which {where} has other values on an axis zipped with lr"
-        if len(own) > len(arm.settings.values):
-            return f"has two settings of one {CHOSEN} in {where}, by which settings are told apart"
+        if text := differs(where, arm, others[found]):
+            return text
     return ""
 
 
