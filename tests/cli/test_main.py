@@ -208,7 +208,7 @@ def test_a_run_is_found_by_the_beginning_of_its_key(capsys):
 
 
 def test_an_explained_run_tells_the_norms_of_its_optimizer(capsys):
-    code, out, _ = explained(capsys, "width-scion:shape.width=256", "studies=[any_scale]")
+    code, out, _ = explained(capsys, "width-scion:shape.width=192", "studies=[any_scale]")
     assert code == 0
     assert "norms × radii: one_hot col × 1, vector rms × 1, hidden spectral × 3" in out
     assert "output sign × 10" in out
