@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.support.networks import drawn, images, spec
 from torch.nn import functional as F
 
 from hypertransfer.data.samples import Samples
 from hypertransfer.networks.layers import Linear
 from hypertransfer.parameterisation.algebra import Role
-from hypertransfer.training.trial import step_flops
+from hypertransfer.training import trial
+from hypertransfer.training.losses import LOSSES
+from hypertransfer.training.trial import flops_of_run, step_flops
 
 
 class Counted(Linear):
@@ -33,3 +36,38 @@ def test_outputs_are_computed_again_on_request_only(monkeypatch, of_user, passes
     assert Counted.passes == passes
     # Two operations for each of 2 · 3 · 5 products; forward, and gradients of the weight alone.
     assert flops == 2 * 2 * (2 * 3 * 5)
+
+
+def flops(run):
+    """The operations of a run, and those of its network as they are counted without the others."""
+    network, _ = drawn(run)
+    alone = step_flops(
+        network, images("fashion_mnist"), LOSSES[run.loss], run.batch_size, of_user=False
+    )
+    return flops_of_run(run, network, images("fashion_mnist"), LOSSES[run.loss], 1.0), alone
+
+
+def test_operations_of_networks_that_compute_alike_are_counted_once(monkeypatch):
+    monkeypatch.setattr(trial, "_counts", {})
+    first, alone = flops(spec("residual_mlp", lr=0.1, seed=0))
+    assert first == alone
+    monkeypatch.setattr(trial, "step_flops", lambda *_, **__: pytest.fail("counted again"))
+    network, _ = drawn(spec("residual_mlp", lr=0.3, seed=1))
+    again = spec("residual_mlp", lr=0.3, seed=1)
+    assert flops_of_run(again, network, images("fashion_mnist"), F.cross_entropy, 1.0) == first
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"width": 16},
+        {"depth": 3},
+        {"batch_size": 2},
+        {"options": {"layers_per_block": 1}},
+        {"trained": "readout"},
+    ],
+)
+def test_other_networks_and_batches_are_counted_anew(changes):
+    flops(spec("residual_mlp"))
+    found, alone = flops(spec("residual_mlp", **changes))
+    assert found == alone != flops(spec("residual_mlp"))[0]

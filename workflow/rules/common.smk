@@ -61,6 +61,12 @@ onstart:
         HELD = HELD or ledger.wait_for_lock(10)
     except ledger.FolderLockError as error:
         raise WorkflowError(str(error)) from None
+    # With a limit on the jobs that start in a second, Snakemake's scheduler looks at all ready jobs
+    # once a second for every job that has finished, so that it takes the time of a core after some
+    # hundred jobs. The default limit, which delays nothing, is left out; one that was set is kept.
+    limit = workflow.scheduler.job_rate_limiter
+    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
 
 
 wildcard_constraints:

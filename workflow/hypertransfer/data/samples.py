@@ -71,4 +71,5 @@ def _epochs(n: int, batch_size: int, seed: int) -> Iterator[Tensor]:
     for epoch in itertools.count():
         generator = torch.Generator().manual_seed(epoch_seed(seed, epoch))
         order = torch.randperm(n, generator=generator)
-        yield from order[: n - n % batch_size].split(batch_size)
+        for start in range(0, n - n % batch_size, batch_size):
+            yield order[start : start + batch_size]

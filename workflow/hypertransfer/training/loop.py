@@ -35,7 +35,7 @@ from hypertransfer.training.network_tensors import copies_of, load_tensors, tens
 from hypertransfer.training.settings import reproducible
 from hypertransfer.training.state import State, StateError
 from hypertransfer.training.stopwatch import Stopwatch
-from hypertransfer.training.trial import step_flops
+from hypertransfer.training.trial import flops_of_run
 
 FINAL_FRACTION = 0.1  # share of a run, at its end, over which the final loss is averaged
 
@@ -366,8 +366,7 @@ def train(
     model, rows = build.drawn_model(spec, data, table)
     model.to(device).train()
     readout = table.rules[Role.OUTPUT].multiplier.at(ratios(spec))
-    of_user = ":" in spec.model.name
-    flops = step_flops(model, data, loss_fn, spec.batch_size, of_user=of_user, readout=readout)
+    flops = flops_of_run(spec, model, data, loss_fn, readout)
     randomness.seed(f"{spec.seed}/optimizer")
     optimizer = build.optimizer(spec, model, rows)
     loop = Loop(spec, data, model, optimizer, loss_fn)

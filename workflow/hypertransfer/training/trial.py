@@ -6,6 +6,7 @@ import copy
 import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +15,38 @@ from torch.utils.flop_counter import FlopCounterMode
 from hypertransfer.data.samples import Samples
 from hypertransfer.networks.tagged import RoleError, Tagged, named_roles
 from hypertransfer.parameterisation.algebra import Role
+from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import losses, randomness
 from hypertransfer.training.network_tensors import same, unchanged
 
 log = logging.getLogger(__name__)
 ROUNDING = 1e-4  # of outputs on a GPU, relative to the largest; on a CPU there is none
 STEADY = 0.01  # largest change of an output that counts as none, relative to the largest change
+
+_counts: dict[tuple, int] = {}
+
+
+def flops_of_run(
+    spec: RunSpec, model: nn.Module, data: Samples, loss_fn: Callable, readout: float
+) -> int:
+    """`step_flops` of a run, counted once in a process for networks that compute alike.
+
+    These are networks of the library with one shape and options, on one data set. A network with
+    experts is counted for every run, because its operations depend on the router's weights, and so
+    is a network of the user, which is checked as well.
+
+    Raises:
+        RoleError, ValueError: see `step_flops`.
+    """
+    of_user = ":" in spec.model.name
+    count = partial(step_flops, model, data, loss_fn, spec.batch_size, of_user=of_user)
+    if of_user or "experts" in spec.model.options:
+        return count(readout=readout)
+    sizes = spec.shape, data.train_x.shape[1:], data.classes, spec.batch_size
+    alike = spec.model.text, *sizes, spec.data.text, spec.loss, spec.trained
+    if alike not in _counts:
+        _counts[alike] = count(readout=readout)
+    return _counts[alike]
 
 
 def step_flops(
