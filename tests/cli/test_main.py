@@ -177,13 +177,13 @@ STUDY = "studies=[completed_p]"
 
 
 def test_a_run_is_explained_role_by_role_with_the_ratios_that_made_it(capsys):
-    wanted = "duration:parameterisation=completed_p,steps=400,lr=0.015625"
+    wanted = "duration:parameterisation=completed_p,steps=400,lr=0.0220970869121"
     code, text, _ = explained(capsys, wanted, STUDY)
     assert code == 0
     lines = {line.split()[0]: line for line in text.splitlines() if line}
     assert lines["m_D"].split() == ["m_D", "samples", "1600", "6400", "4"]
     assert lines["steps"].split() == ["steps", "100", "400", "4"]
-    assert "0.007812 ∝ m_N^-1·m_B^0.5·m_D^-0.5" in lines["hidden"]
+    assert "0.01105 ∝ m_N^-1·m_B^0.5·m_D^-0.5" in lines["hidden"]
     assert (
         lines["readout" if "readout" in lines else "output"]
         .rstrip()
@@ -196,7 +196,8 @@ def test_a_run_is_explained_role_by_role_with_the_ratios_that_made_it(capsys):
 def test_a_number_names_a_run_however_it_is_written(capsys):
     run = "duration:parameterisation=completed_p,steps={},lr={}"
     found = [explained(capsys, run.format(*pair), STUDY) for pair in
-             [("400", "0.015625"), ("4e2", "1.5625e-2"), ("400.0", ".015625")]]  # fmt: skip
+             [("400", "0.0220970869121"), ("4e2", "2.20970869121e-2"),
+              ("400.0", ".0220970869121")]]  # fmt: skip
     assert found[0][0] == 0
     assert found[0] == found[1] == found[2]
 
