@@ -39,13 +39,15 @@ def flops_of_run(
         RoleError, ValueError: see `step_flops`.
     """
     of_user = ":" in spec.model.name
-    count = partial(step_flops, model, data, loss_fn, spec.batch_size, of_user=of_user)
-    if of_user or "experts" in spec.model.options:
-        return count(readout=readout)
+    count = partial(
+        step_flops, model, data, loss_fn, spec.batch_size, of_user=of_user, readout=readout
+    )
+    if of_user or spec.model.options.get("experts"):
+        return count()
     sizes = spec.shape, data.train_x.shape[1:], data.classes, spec.batch_size
     alike = spec.model.text, *sizes, spec.data.text, spec.loss, spec.trained
     if alike not in _counts:
-        _counts[alike] = count(readout=readout)
+        _counts[alike] = count()
     return _counts[alike]
 
 
