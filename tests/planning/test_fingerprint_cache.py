@@ -7,8 +7,9 @@ import os
 
 import pytest
 
-from hypertransfer.planning import fingerprint, known_modules
+from hypertransfer.planning import fingerprint
 from hypertransfer.runs.canonical import digest
+from hypertransfer.storage import known_values
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def project(tmp_path, monkeypatch):
 
 def anew():
     """Forget what this process has read, as a new process would."""
-    known_modules.known_modules.cache_clear()
+    known_values.known_values.cache_clear()
     fingerprint._read.cache_clear()
 
 
@@ -143,13 +144,13 @@ def test_a_file_that_cannot_be_written_stops_nothing(project, monkeypatch):
     def fail(*_):
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(known_modules, "replace_atomically", fail)
+    monkeypatch.setattr(known_values, "replace_atomically", fail)
     (project / "start.py").write_text("x = 1")
     assert set(fingerprint.fingerprint("start")) == {"start"}
 
 
 def test_the_file_keeps_the_latest_entries(project, monkeypatch):
-    monkeypatch.setattr(known_modules, "MOST", 2)
+    monkeypatch.setattr(known_values, "MOST", 2)
     for value in range(4):
         (project / "start.py").write_text(f"x = {10**value}")
         fingerprint.fingerprint("start")

@@ -1,6 +1,7 @@
 # Load the configuration and the plans; define the functions with which rules look up their jobs.
 
 import contextlib
+import gc
 import sys
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from hypertransfer.studies.main_config import MAIN, Origins, checked
 
 surroundings.settle()
 
+# Plans are some million objects that stay until the end: the garbage collector would visit them
+# again and again and find nothing.
+gc.disable()
 try:
     _settings = workflow.config_settings
     _origins = Origins.of(
@@ -32,6 +36,9 @@ try:
     Store(config["store"]).check()
 except (ConfigError, StoreError) as error:
     raise WorkflowError(str(error)) from None
+finally:
+    gc.freeze()
+    gc.enable()
 
 # Only one workflow at a time may write results in a folder. Jobs on other nodes also parse this
 # file, so only the main process takes the lock. A dry run does not need the lock.

@@ -15,7 +15,6 @@ from typing import Any
 
 from hypertransfer.planning import cost
 from hypertransfer.planning.cell_jobs import CellJobs
-from hypertransfer.planning.job_digest import code_of
 from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.planning.planned_runs import PlannedRun
 from hypertransfer.runs.conditions import matches
@@ -51,7 +50,8 @@ class AllocatedJobs:
 
     @cached_property
     def _codes(self) -> dict[str, dict[str, str]]:
-        return {script: code_of(script) for script in ("train_allocated", "probe_allocated")}
+        scripts = ("train_allocated", "probe_allocated")
+        return {script: self.jobs.contexts.code_of(script) for script in scripts}
 
     def _pieces(self, seconds: float, most: int, passing: float = 0.0) -> int:
         """The number of jobs for at most `most` runs or probes that take this long together.

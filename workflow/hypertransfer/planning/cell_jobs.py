@@ -10,7 +10,6 @@ from typing import Any
 from hypertransfer.catalogue.cards import probes
 from hypertransfer.catalogue.options import completed
 from hypertransfer.planning import cost, keys
-from hypertransfer.planning.job_digest import code_of
 from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.planning.planned_runs import KeptWeights, PlannedRun, parts_of_runs
 from hypertransfer.runs.conditions import matches
@@ -101,13 +100,13 @@ class CellJobs:
             for key, probe in section.probes.items()
             if probes.PROBES[probe.probe].timed
         ]
-        code = code_of("probe_timed") if found else {}
+        code = self.contexts.code_of("probe_timed") if found else {}
         return [self._timing(*place, code) for place in found]
 
     @cached_property
     def _jobs(self) -> list[tuple[PlannedJob, list[PlannedJob]]]:
         """Each training job with the probing jobs that read its weights."""
-        codes = {script: code_of(script) for script in ("train_cell", "probe_cell")}
+        codes = {script: self.contexts.code_of(script) for script in ("train_cell", "probe_cell")}
         # Cells hold the same Run objects as the planned runs, so identity finds them.
         planned = {id(run.run): run for runs in self.runs.values() for run in runs}
         jobs = []

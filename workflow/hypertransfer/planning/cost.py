@@ -13,7 +13,7 @@ from hypertransfer.planning.flops import (
     EVALUATED,
     FORWARD_AND_BACKWARD,
     forward_flops,
-    layers,
+    sizes,
     train_flops,
 )
 from hypertransfer.runs.spec import RunSpec
@@ -117,9 +117,9 @@ def train_bytes(spec: RunSpec, kept_steps: int) -> float:
     The weights kept at `kept_steps` steps are in memory until the end of the run, and a second time
     as the bytes of their file.
     """
-    weights, outputs = _sizes(spec)
-    kept = (COPIES + 2 * kept_steps * _kept_of(spec)) * weights
-    active = 2 * outputs * max(spec.batch_size, EVALUATED / 2 / _targets(spec))
+    network = sizes(spec)
+    kept = (COPIES + 2 * kept_steps * _kept_of(spec)) * network.factors
+    active = 2 * network.outputs * max(spec.batch_size, EVALUATED / 2 / _targets(spec))
     return PROCESS + _data_bytes(spec) + VALUE * (kept + active)
 
 
@@ -128,9 +128,9 @@ def probe_bytes(spec: RunSpec, settings: Mapping[str, Any], kept_steps: int) -> 
 
     The estimate includes all kept weights, a Lanczos basis, and a double backward pass.
     """
-    weights, outputs = _sizes(spec)
-    kept = (BASIS + 2 * kept_steps * _kept_of(spec)) * weights
-    active = 6 * outputs * settings.get("samples", 256)
+    network = sizes(spec)
+    kept = (BASIS + 2 * kept_steps * _kept_of(spec)) * network.factors
+    active = 6 * network.outputs * settings.get("samples", 256)
     return PROCESS + _data_bytes(spec) + VALUE * (kept + active)
 
 
@@ -159,9 +159,8 @@ def weights_bytes(spec: RunSpec, steps: Collection[int]) -> float:
 
     Those of Adam have its preconditioner beside them, except at step 0.
     """
-    weights = sum(layer.weights for layer in layers(spec) if not layer.is_product)
     later = sum(step > 0 for step in steps) if _is_adam(spec) else 0
-    return VALUE * weights * (len(steps) + later)
+    return VALUE * sizes(spec).weights * (len(steps) + later)
 
 
 def are_kept(spec: RunSpec, steps: Collection[int], seconds: float) -> bool:
@@ -193,12 +192,6 @@ def _targets(spec: RunSpec) -> int:
 def _kept_of(spec: RunSpec) -> int:
     """The number of tensors that a checkpoint keeps for each weight: 2 with a preconditioner."""
     return 1 if spec.optimizer.name == "sgd" else 2
-
-
-def _sizes(spec: RunSpec) -> tuple[float, float]:
-    """The number of weights, and the number of values that all layers return for one sample."""
-    all_layers = layers(spec)
-    return sum(layer.weights for layer in all_layers), sum(layer.outputs for layer in all_layers)
 
 
 def _data_bytes(spec: RunSpec) -> float:

@@ -12,9 +12,10 @@ import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from hypertransfer.catalogue.module_source import PACKAGE, find, is_followed, is_hidden, roots
-from hypertransfer.planning.known_modules import Read, key_of, known_modules
+from hypertransfer.storage.known_values import key_of, known_values
 
 # Modules with tables, and functions that read these tables. The hash of such a module is left out,
 # since the entries that a run uses are part of the run's key (`keys.context`): a new model or
@@ -41,6 +42,8 @@ BY_VALUE = frozenset(
         "parameterisation.tables",
     )
 )
+Read = tuple[str, frozenset[str]]  # the hash of a module, and the modules that it imports
+MODULES = "modules"  # the name of the values that `_read` keeps on disk
 # Files that decide the results of a module that reads them, relative to the module's folder.
 DATA_FILES = {f"{PACKAGE}.report.rendering": "templates/[!.]*[!~]"}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -130,14 +133,17 @@ RULES = Path(__file__).read_text(encoding="utf-8")  # by which entries on disk a
 def _read(path: Path, stamp: tuple[int, int], module: str) -> Read:
     source = path.read_text(encoding="utf-8")
 
-    def read() -> Read:
-        return code_hash(source), frozenset(imports(source, module, path.name == "__init__.py"))
+    def read() -> list[Any]:
+        reached = imports(source, module, path.name == "__init__.py")
+        return [code_hash(source), sorted(reached)]
 
     try:
-        return known_modules(Path.cwd()).read(key_of(RULES, path.name, module, source), read)
+        key = key_of(RULES, path.name, module, source)
+        code, imported = known_values(Path.cwd(), MODULES).get(key, read)
     except SyntaxError as error:
         error.filename = str(path)
         raise
+    return code, frozenset(imported)
 
 
 def _is_local(top: str, where: Sequence[Path]) -> bool:
@@ -178,5 +184,5 @@ def fingerprint(*entries: str) -> dict[str, str]:
         hashes[module], reached = _read(path, (stat.st_mtime_ns, stat.st_size), module)
         hashes |= data_hashes(module, path)
         waiting += [(name, False) for name in reached]
-    known_modules(Path.cwd()).save()
+    known_values(Path.cwd(), MODULES).save()
     return dict(sorted(hashes.items()))

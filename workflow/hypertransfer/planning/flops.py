@@ -8,7 +8,7 @@ from typing import Any
 
 from hypertransfer.catalogue import dataset_options
 from hypertransfer.catalogue.cards import decoder_sizes
-from hypertransfer.runs.spec import RunSpec
+from hypertransfer.runs.spec import RunSpec, Shape
 
 FORWARD_AND_BACKWARD = 3  # a backward pass costs two forward passes
 EVALUATED = 2000  # samples, or tokens of a text, in one batch of an evaluation
@@ -152,9 +152,43 @@ def layers(spec: RunSpec) -> list[Layer]:
     return list(_LAYERS[spec.model.name](spec, channels, side, classes))
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """Sums over the layers of a network.
+
+    Attributes:
+        weights: the trained weights.
+        factors: the trained weights, and the multiplications for each position in products.
+        outputs: the values that all layers return for one sample.
+        forward_flops: the floating-point operations of the forward pass of one sample.
+    """
+
+    weights: float
+    factors: float
+    outputs: float
+    forward_flops: float
+
+
+_KNOWN: dict[tuple[str, str, Shape], Sizes] = {}  # by the texts of model and data, and the shape
+
+
+def sizes(spec: RunSpec) -> Sizes:
+    """The sizes of the spec's network, summed once for all specs of one network."""
+    place = (spec.model.text, spec.data.text, spec.shape)
+    if place not in _KNOWN:
+        of_network = layers(spec)
+        _KNOWN[place] = Sizes(
+            sum(layer.weights for layer in of_network if not layer.is_product),
+            sum(layer.weights for layer in of_network),
+            sum(layer.outputs for layer in of_network),
+            2.0 * sum(layer.weights * layer.positions for layer in of_network),
+        )
+    return _KNOWN[place]
+
+
 def forward_flops(spec: RunSpec) -> float:
     """The floating-point operations of the forward pass of one sample."""
-    return 2.0 * sum(layer.weights * layer.positions for layer in layers(spec))
+    return sizes(spec).forward_flops
 
 
 def train_flops(spec: RunSpec) -> float:

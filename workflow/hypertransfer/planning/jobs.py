@@ -75,7 +75,7 @@ class PlannedJob:
         """The estimated duration if every run has to be trained again."""
         return self.seconds + self.retraining_seconds
 
-    @property
+    @cached_property
     def made_from(self) -> str:
         """`parts` as JSON text, for the parameter `made_from` of the rule."""
         return canonical(self.parts)

@@ -8,7 +8,8 @@ what has changed since a run was trained.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from hypertransfer.catalogue import dataset_options, lookup
@@ -16,6 +17,7 @@ from hypertransfer.catalogue.cards import optimizers, package_optimizers, probes
 from hypertransfer.catalogue.lookup import table
 from hypertransfer.catalogue.run_identity import plain_identity
 from hypertransfer.catalogue.versions import planned_versions
+from hypertransfer.planning import job_digest
 from hypertransfer.planning.fingerprint import fingerprint
 from hypertransfer.runs.canonical import digest
 from hypertransfer.runs.spec import RunSpec
@@ -23,6 +25,7 @@ from hypertransfer.runs.spec import RunSpec
 TRAIN_ENTRY = "hypertransfer.training.loop"
 MEASURE_ENTRY = "hypertransfer.probes.checkpoint"
 TIMED_ENTRY = "hypertransfer.probes.turns"
+Code = Callable[..., dict[str, str]]  # returns the fingerprint of entry modules
 ANY_DEVICE = "auto"  # of the main config: the first GPU if there is one, else the CPU
 
 
@@ -32,7 +35,7 @@ def _data_digest(spec: RunSpec) -> str:
     return dataset_options.digest(spec.data.name, spec.data.options)
 
 
-def context(spec: RunSpec) -> dict[str, Any]:
+def context(spec: RunSpec, code: Code = fingerprint) -> dict[str, Any]:
     """Everything except the spec that determines the numbers of a run, as plain values."""
     parts = {
         "model": lookup.import_path("model", spec.model.name),
@@ -46,7 +49,7 @@ def context(spec: RunSpec) -> dict[str, Any]:
     if lookup.of_package(spec.optimizer):
         modules.pop("optimizer")  # the code of an installed package counts by its version
     return {
-        "code": fingerprint(TRAIN_ENTRY, *modules.values()),
+        "code": code(TRAIN_ENTRY, *modules.values()),
         "data": _data_digest(spec),
         "parts": parts,
         "packages": planned_versions(lookup.packages(spec.optimizer)),
@@ -54,11 +57,11 @@ def context(spec: RunSpec) -> dict[str, Any]:
     }
 
 
-def probe_context(settings: Mapping[str, Any]) -> dict[str, Any]:
+def probe_context(settings: Mapping[str, Any], code: Code = fingerprint) -> dict[str, Any]:
     """Everything except run and settings that determines a probe's numbers, as plain values."""
     card = probes.PROBES[settings["probe"]]
     return {
-        "code": fingerprint(TIMED_ENTRY if card.timed else MEASURE_ENTRY, card.module),
+        "code": code(TIMED_ENTRY if card.timed else MEASURE_ENTRY, card.module),
         "columns": dict(card.columns),
         "data": {name: dataset_options.digest(name, {}) for name in card.data},
         "packages": planned_versions(card.packages),
@@ -83,7 +86,8 @@ class Contexts:
     """Computes the keys of many runs and probes, with each context computed only once.
 
     Runs with the same model, optimizer, data and parameterisation have the same context, and so
-    have all settings of a probe. A context is computed at its first use, from the code on the disk.
+    have all settings of a probe. A context is computed at its first use, from the code on the disk,
+    and so are the fingerprints in contexts and of scripts.
 
     Args:
         device: the device of the main config, whose kind belongs to the keys of timed probes.
@@ -93,12 +97,18 @@ class Contexts:
         self.device = device.partition(":")[0]
         self._runs: dict[tuple[str, ...], str] = {}
         self._probes: dict[str, str] = {}
+        self._code = cache(fingerprint)
+        self._scripts = cache(job_digest.code_of)
+
+    def code_of(self, script: str, *modules: str) -> dict[str, str]:
+        """The fingerprint of a script, as `job_digest.code_of` computes it."""
+        return self._scripts(script, *modules)
 
     def key(self, spec: RunSpec) -> str:
         """The key of a run."""
         parts = (spec.model.name, spec.optimizer.text, spec.data.text, spec.parameterisation)
         if parts not in self._runs:
-            self._runs[parts] = digest(context(spec), 16)
+            self._runs[parts] = digest(context(spec, self._code), 16)
         return f"{digest(plain_identity(spec), 24)}-{self._runs[parts]}"
 
     def probe_key(self, run: str, settings: Mapping[str, Any], rivals: Sequence[str] = ()) -> str:
@@ -111,7 +121,7 @@ class Contexts:
         """
         name = settings["probe"]
         if name not in self._probes:
-            self._probes[name] = digest(probe_context(settings), 16)
+            self._probes[name] = digest(probe_context(settings, self._code), 16)
         parts = {"run": run, "settings": dict(settings)}
         parts |= {"rivals": sorted(rivals), "device": self.device} if rivals else {}
         return f"{digest(parts, 24)}-{self._probes[name]}"

@@ -19,7 +19,7 @@ from hypertransfer.claims.families import families_of, measures
 from hypertransfer.planning import cost
 from hypertransfer.planning.allocated_jobs import Candidates
 from hypertransfer.planning.cell_jobs import CellJobs, probe_settings
-from hypertransfer.planning.job_digest import MODULES, code_of
+from hypertransfer.planning.job_digest import MODULES
 from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.planning.planned_runs import PlannedRun
 from hypertransfer.planning.round_jobs import RoundJobs
@@ -232,7 +232,7 @@ class LookJobs:
         return PlannedJob(
             rule="allocate_look",
             study=self.study.name,
-            code=code_of("allocate_look", *self._parts[MODULES]),
+            code=self.cells.contexts.code_of("allocate_look", *self._parts[MODULES]),
             parts={"look": number, **self._parts, "files": dict(tables)},
             output_patterns={"allocation": f"results/{self.study.name}/made/looks/{{digest}}.json"},
             input=tables,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from hypertransfer.planning import cost
@@ -23,7 +24,7 @@ class PlannedRun:
     run: placed_run.Run
     seconds: float
 
-    @property
+    @cached_property
     def passing(self) -> float:
         """A bound on the bytes of the weights that the run writes for its grid's probes alone.
 

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from hypertransfer.planning.allocated_jobs import AllocatedJobs, Candidates
 from hypertransfer.planning.cell_jobs import CellJobs
-from hypertransfer.planning.job_digest import code_of
 from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.planning.planned_runs import PlannedRun
 from hypertransfer.rounds import sweep
@@ -217,7 +216,7 @@ class GridRounds:
     @cached_property
     def _rounds(self) -> list[tuple[PlannedJob, list[list[PlannedJob]]]]:
         """The allocation of each round, and the training jobs of each cell in the round."""
-        code = code_of("allocate_round")
+        code = self.jobs.contexts.code_of("allocate_round")
         parts = [self.jobs.parts_of(cell.members) for cell in self.cells]
         rounds: list[tuple[PlannedJob, list[list[PlannedJob]]]] = []
         earlier = self.followed.tables if self.followed else []

@@ -7,7 +7,6 @@ from typing import Any
 
 from hypertransfer.catalogue.versions import planned_versions
 from hypertransfer.planning import cost, keys
-from hypertransfer.planning.job_digest import code_of
 from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies.searches import LATER, Search
@@ -21,7 +20,7 @@ def search_jobs(
 ) -> Iterator[PlannedJob]:
     """The jobs of each search's generations in order, then the job that carries results over."""
     tables: list[str] = []
-    code = code_of("search_generation")
+    code = contexts.code_of("search_generation")
     for name in search.settings.methods:
         for one in search.independent():
             for job in _generations(study, one, name, code, contexts, rates):
@@ -35,7 +34,8 @@ def search_jobs(
             "starts": sorted(set(map(contexts.key, specs))),
             "files": tables,
         }
-        yield _carry_over(study, search, parts, specs, rates)
+        code = contexts.code_of("carry_over")
+        yield _carry_over(study, search, code, parts, specs, rates)
 
 
 def _generations(
@@ -91,6 +91,7 @@ def _generation(
 def _carry_over(
     study: str,
     search: Search,
+    code: Mapping[str, str],
     parts: Mapping[str, Any],
     specs: Sequence[RunSpec],
     rates: cost.Rates,
@@ -98,7 +99,7 @@ def _carry_over(
     return PlannedJob(
         rule="carry_over",
         study=study,
-        code=code_of("carry_over"),
+        code=code,
         parts=parts,
         output_patterns={
             "table": f"results/{study}/made/transfers/{search.name}/{{digest}}.parquet"

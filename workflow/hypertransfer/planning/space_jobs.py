@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from hypertransfer.catalogue.versions import planned_versions
-from hypertransfer.planning.job_digest import code_of
 from hypertransfer.planning.jobs import PlannedJob
+from hypertransfer.planning.keys import Contexts
 from hypertransfer.spaces.tasks import sources
 from hypertransfer.studies.replays import TABLES, Replay, Suite
 
@@ -22,8 +22,13 @@ NOT_OF_RESULTS = ("description", "winners")  # keys that do not change evaluatio
 class SpaceJobs:
     """All jobs of the suites and replays of one study.
 
-    `cells` returns the tables of the cells of a grid, given the name of a study and the name of the
-    grid. The study is another one if a suite takes its runs.
+    Args:
+        study: the name of the study.
+        suites: the suites by name.
+        replays: the replays by name.
+        cells: returns the tables of the cells of a grid, given the name of a study and the name of
+            the grid. The study is another one if a suite takes its runs.
+        contexts: computes the fingerprints of scripts.
     """
 
     def __init__(
@@ -32,8 +37,10 @@ class SpaceJobs:
         suites: Mapping[str, Suite],
         replays: Mapping[str, Replay],
         cells: Callable[[str, str], Sequence[str]],
+        contexts: Contexts,
     ) -> None:
         self.study, self.suites, self.replays, self.cells = study, suites, replays, cells
+        self.contexts = contexts
 
     @cached_property
     def evaluations(self) -> dict[str, list[PlannedJob]]:
@@ -47,7 +54,7 @@ class SpaceJobs:
     def _evaluations(
         self, name: str, suite: Suite, groups: Mapping[str, Sequence[str]]
     ) -> list[PlannedJob]:
-        code = code_of("evaluate_tasks")
+        code = self.contexts.code_of("evaluate_tasks")
         shared = {
             "name": name,
             "suite": _of_results(suite.complete()),
@@ -90,7 +97,7 @@ class SpaceJobs:
             "versions": planned_versions((*SOLVERS, TABULAR)),
             "parts": replay.parts,
         }
-        code = code_of("replay")
+        code = self.contexts.code_of("replay")
         made = f"results/{self.study}/made"
         return [
             PlannedJob(
@@ -128,7 +135,7 @@ class SpaceJobs:
         return PlannedJob(
             rule="collect_spaces",
             study=self.study,
-            code=code_of("collect_spaces"),
+            code=self.contexts.code_of("collect_spaces"),
             parts={
                 "suites": suites,
                 "files": files,

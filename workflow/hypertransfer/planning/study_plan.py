@@ -8,7 +8,7 @@ is missing. A missing file is the only rerun trigger that Snakemake needs.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from hypertransfer.claims.families import families_of
 from hypertransfer.claims.registration import Registration
 from hypertransfer.planning import cost, keys, report_template
 from hypertransfer.planning.cell_jobs import CellJobs
-from hypertransfer.planning.job_digest import MODULES, code_of
+from hypertransfer.planning.job_digest import MODULES
 from hypertransfer.planning.jobs import RESULTS, PlannedJob
 from hypertransfer.planning.kept_weights import kept_weights
 from hypertransfer.planning.look_jobs import LookJobs
@@ -146,7 +146,8 @@ class StudyPlan:
             own = study == self.name or self._other_plan is None
             return (self if own else self._other_plan(study)).tables_of_grid[grid_name]
 
-        return SpaceJobs(self.name, self.study.suites, self.study.replays, cell_tables)
+        suites, replays = self.study.suites, self.study.replays
+        return SpaceJobs(self.name, suites, replays, cell_tables, self._contexts)
 
     @cached_property
     def tables_of_grid(self) -> dict[str, list[str]]:
@@ -168,7 +169,7 @@ class StudyPlan:
         return PlannedJob(
             rule="collect_tables",
             study=self.name,
-            code=code_of("collect_tables"),
+            code=self._contexts.code_of("collect_tables"),
             parts=tables,
             output_patterns={name: f"{folder}/{name}.parquet" for name in COLLECTED},
             input=tables,
@@ -202,7 +203,7 @@ class StudyPlan:
         return PlannedJob(
             rule="check_claims",
             study=self.name,
-            code=code_of("check_claims", *parts[MODULES]),
+            code=self._contexts.code_of("check_claims", *parts[MODULES]),
             parts=parts,
             output_patterns={"verdicts": f"results/{self.name}/made/claims/{{digest}}.parquet"},
             input={"tables": self.table_files},
@@ -211,27 +212,21 @@ class StudyPlan:
     @cached_property
     def figures(self) -> dict[str, PlannedJob]:
         """The job that draws each figure, by the figure's id."""
-        codes: dict[str, dict[str, str]] = {}
-        jobs = {}
-        for figure in self.study.figures:
-            path = FIGURES[figure.kind].path
-            module = path.partition(":")[0]
-            if module not in codes:
-                codes[module] = code_of("draw_figure", module)
-            jobs[figure.id] = self._figure(figure, path, codes[module])
-        return jobs
+        return {figure.id: self._figure(figure) for figure in self.study.figures}
 
-    def _figure(self, figure: Figure, path: str, code: Mapping[str, str]) -> PlannedJob:
+    def _figure(self, figure: Figure) -> PlannedJob:
+        path = FIGURES[figure.kind].path
+        module = path.partition(":")[0]
         stem = f"results/{self.name}/made/figures/{figure.id}-{{digest}}"
         return PlannedJob(
             rule="draw_figure",
             study=self.name,
-            code=code,
+            code=self._contexts.code_of("draw_figure", module),
             parts={
                 "tables": self._tables_digest,
                 "figure": figure.plain(),
                 "drawn_by": path,
-                MODULES: [path.partition(":")[0]],
+                MODULES: [module],
             },
             output_patterns={suffix: f"{stem}.{suffix}" for suffix in FORMATS},
             input={"tables": self.table_files},
@@ -251,7 +246,7 @@ class StudyPlan:
         return PlannedJob(
             rule="write_report",
             study=self.name,
-            code=code_of("write_report"),
+            code=self._contexts.code_of("write_report"),
             parts={
                 "study": texts,
                 "scale": self.study.scale,

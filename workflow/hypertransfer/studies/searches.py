@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from hypertransfer.catalogue import complete
@@ -231,7 +232,11 @@ class Search(Section):
         """
         values = deepcopy(dict(self.settings.base))
         put_all(values, (changes or {}).items())
-        return complete.run_spec({**values, "multipliers": self.multipliers(point)})
+        return self._completer.run_spec({**values, "multipliers": self.multipliers(point)})
+
+    @cached_property
+    def _completer(self) -> complete.Completer:
+        return complete.Completer()
 
     def transfer_runs(self) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
         """The point of each transfer run on its grid, and the changes to the base by dotted key.

@@ -24,6 +24,7 @@ from hypertransfer.studies import (
     followed_grids,
     grid,
     grid_checks,
+    known_sound,
     planned_tasks,
     references,
     replays,
@@ -156,12 +157,16 @@ def load_study(name: str, scale: str, directory: Path) -> Study:
     )
     if isinstance(values.get("claims"), list):
         values["claims"] = list(map(validation.with_whole_numbers, values["claims"]))
+    key = known_sound.key(name, scale, body)
+    if known_sound.is_known(key):
+        return Study.parse(values, scale)
     merged = partial(scale_patches.merge, unpatched)
     at_scales = lambda: [unpatched, *map(merged, patches.values())]  # noqa: E731
     checks = _Checks(values, name, at_scales, conclusive=scale != scales()[0])
     problems = [*checks.problems, *scale_patches.problems(unpatched, body.get("scales", {}))]
     if problems:
         raise ConfigError(document.locate(problem, scale) for problem in problems)
+    known_sound.remember(key)
     return Study.parse(values, scale, checks.runs)
 
 
