@@ -82,7 +82,8 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
     put(pd.DataFrame([bench]), Path("results/benchmarks.parquet"))
     Store("results/store").put("runs", KEY, {"provenance": PROVENANCE}, {})
     pages = dict(write_docs.result_pages([Path("results")]))
-    assert set(pages) == {"scorecards/moe_mup.md", "headlines.md", "speed.md"}
+    cards = {"scorecards/moe_mup.md", "scorecards/moe_mup.json"}
+    assert set(pages) == {*cards, "headlines.md", "speed.md"}
     card = pages["scorecards/moe_mup.md"]
     interval, verdict = "0.50 (0.25 … 0.75) | 3 seeds", "**holds**, p 0.004 (0.008)"
     assert f"| The rate stays. | ≤ 1 octave | {interval} | early | {verdict} |" in card
@@ -109,13 +110,39 @@ def test_folders_at_several_scales_become_pages_of_their_own(write_docs, tmp_pat
         put(rows, Path(folder, "moe_mup/tables/claims.parquet"))
         put(pd.DataFrame({"key": [KEY]}), Path(folder, "moe_mup/tables/runs.parquet"))
     pages = dict(write_docs.result_pages([Path("results"), Path("night/results")]))
-    names = {"scorecards/moe_mup.md", "scorecards/moe_mup-overnight.md", "headlines.md"}
-    assert set(pages) == names
+    cards = {"moe_mup.md", "moe_mup.json", "moe_mup-overnight.md", "moe_mup-overnight.json"}
+    assert set(pages) == {"headlines.md", *(f"scorecards/{name}" for name in cards)}
     assert (
         "| study | claims of the paper | desk | overnight | at some scale |"
         in pages["headlines.md"]
     )
     assert "| `moe_mup` | 2 | 1 | 0 | 1 (50 %) |" in pages["headlines.md"]
+
+
+def test_headlines_have_the_scales_and_studies_of_earlier_calls(write_docs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(write_docs, "DOCS", tmp_path / "docs")
+
+    def pages(scale: str, study: str, verdict: str) -> dict[str, str]:
+        tables = Path(f"{scale}-{study}", study, "tables")
+        put(
+            pd.DataFrame([{**CLAIM, "scale": scale, "verdict": verdict}]), tables / "claims.parquet"
+        )
+        put(pd.DataFrame({"key": [KEY]}), tables / "runs.parquet")
+        made = dict(write_docs.result_pages([tables.parents[1]]))
+        for name, text in made.items():
+            (tmp_path / "docs" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "docs" / name).write_text(text)
+        return made
+
+    pages("overnight", "moe_mup", "fails")
+    pages("desk", "any_scale", "holds")
+    last = pages("desk", "moe_mup", "undecided")
+    assert set(last) == {"headlines.md", "scorecards/moe_mup.md", "scorecards/moe_mup.json"}
+    head = "| study | claims of the paper | desk | overnight | at some scale |"
+    assert head in last["headlines.md"]
+    assert "| `any_scale` | 1 | 1 | 0 | 1 (100 %) |" in last["headlines.md"]
+    assert "| `moe_mup` | 1 | 0 | 1 | 1 (100 %) |" in last["headlines.md"]
 
 
 def test_scorecards_have_the_config_of_their_scale(write_docs, tmp_path, monkeypatch):

@@ -42,3 +42,21 @@ def test_training_costs_three_forward_passes():
     first = 2 * len(data.train_x) * 28 * 28 * 64
     counted = counter.get_total_flops() + first
     assert counted == pytest.approx(3 * flops.forward_flops(run) * len(data.train_x), rel=0.05)
+
+
+def test_sizes_are_sums_over_the_layers_of_the_own_network():
+    changes = ({}, {"width": 16}, {"depth": 3}, {"options": {"layers_per_block": 1}}, {"lr": 3.0})
+    runs = [spec("residual_mlp", **one) for one in changes]
+    sizes = list(map(flops.sizes, runs))
+    for run, found in zip(runs, sizes, strict=True):
+        layers = flops.layers(run)
+        assert found.weights == found.factors == sum(layer.weights for layer in layers)
+        assert found.outputs == sum(layer.outputs for layer in layers)
+    assert len(set(sizes)) == len(runs) - 1
+    assert sizes[0] == sizes[-1]
+
+
+def test_products_of_attention_are_no_weights():
+    run = spec("vit")
+    products = sum(layer.weights for layer in flops.layers(run) if layer.is_product)
+    assert flops.sizes(run).factors - flops.sizes(run).weights == products > 0

@@ -3,7 +3,7 @@
 import pandas as pd
 from tests.docs.test_write_docs import CLAIM
 
-from hypertransfer.report import headlines_page
+from hypertransfer.report import headlines_page, verdict_records
 
 RUN = {"grid": "g", "model": "gpt", "data": "digits", "shape.width": 32, "seed": 0}
 STUDY = {
@@ -18,14 +18,14 @@ STUDY = {
 }
 
 
-def at(scale: str, **changes) -> dict[str, pd.DataFrame]:
+def at(scale: str, **changes) -> verdict_records.VerdictRecord:
     claims = pd.DataFrame([{**CLAIM, "scale": scale, **changes}])
-    return {"claims": claims, "runs": pd.DataFrame([RUN])}
+    return verdict_records.record(STUDY, {"claims": claims, "runs": pd.DataFrame([RUN])}, {})
 
 
 def test_each_statement_has_its_verdicts_at_all_scales():
-    tables = {"mine": {"desk": at("desk"), "overnight": at("overnight", verdict="fails")}}
-    text = headlines_page.headlines_page({"mine": {"desk": STUDY, "overnight": STUDY}}, tables)
+    records = {"mine": {"desk": at("desk"), "overnight": at("overnight", verdict="fails")}}
+    text = headlines_page.headlines_page({"mine": {"desk": STUDY, "overnight": STUDY}}, records)
     rig = "gpt; on digits; width 32; 3 seeds"
     found = "0.50 (0.25 … 0.75); bar ≤ 1 octave: {}, p 0.004 (0.008)"
     row = (
@@ -41,17 +41,17 @@ def test_each_statement_has_its_verdicts_at_all_scales():
 
 
 def test_a_study_without_one_of_the_scales_leaves_its_column_empty():
-    tables = {"mine": {"desk": at("desk")}, "other": {"overnight": at("overnight")}}
+    records = {"mine": {"desk": at("desk")}, "other": {"overnight": at("overnight")}}
     configs = {"mine": {"desk": STUDY}, "other": {"overnight": STUDY}}
-    text = headlines_page.headlines_page(configs, tables)
+    text = headlines_page.headlines_page(configs, records)
     assert "| `mine` | 1 | 1 | 0 | 1 (100 %) |" in text
     assert "(0.008) |  |" in text
 
 
 def test_texts_that_differ_between_scales_stand_after_the_scale():
     wide = {**STUDY, "headlines": [{**STUDY["headlines"][0], "measure": "W"}]}
-    tables = {"mine": {"desk": at("desk"), "overnight": at("overnight", sentence="Over 8×.")}}
-    text = headlines_page.headlines_page({"mine": {"desk": STUDY, "overnight": wide}}, tables)
+    records = {"mine": {"desk": at("desk"), "overnight": at("overnight", sentence="Over 8×.")}}
+    text = headlines_page.headlines_page({"mine": {"desk": STUDY, "overnight": wide}}, records)
     assert (
         "| *desk*: M.<br>*overnight*: W. | *desk*: The rate stays.<br>*overnight*: Over 8×. |"
         in text
@@ -60,6 +60,6 @@ def test_texts_that_differ_between_scales_stand_after_the_scale():
 
 
 def test_a_claim_that_was_not_run_is_named():
-    tables = {"mine": {"desk": at("desk", claim="other")}}
-    text = headlines_page.headlines_page({"mine": {"desk": STUDY}}, tables)
+    records = {"mine": {"desk": at("desk", claim="other")}}
+    text = headlines_page.headlines_page({"mine": {"desk": STUDY}}, records)
     assert "| M. | `stays` (no results) |  |  |" in text

@@ -71,3 +71,15 @@ def test_other_networks_and_batches_are_counted_anew(changes):
     flops(spec("residual_mlp"))
     found, alone = flops(spec("residual_mlp", **changes))
     assert found == alone != flops(spec("residual_mlp"))[0]
+
+
+@pytest.mark.parametrize(("experts", "counts"), [(0, 1), (4, 2)])
+def test_decoders_with_experts_are_counted_for_every_run(monkeypatch, experts, counts):
+    counted = []
+    monkeypatch.setattr(trial, "_counts", {})
+    monkeypatch.setattr(trial, "step_flops", lambda *_, **__: counted.append(1) or 7)
+    model = {"name": "llama", "experts": experts, **({"top_k": 2} if experts else {})}
+    runs = [spec("llama", options=model, data="state_of_the_union", seed=seed) for seed in (0, 1)]
+    network, data = Linear(3, 5, role=Role.INPUT, bias=True), images("fashion_mnist")
+    assert [flops_of_run(run, network, data, F.cross_entropy, 1.0) for run in runs] == [7, 7]
+    assert len(counted) == counts

@@ -3,8 +3,9 @@
     python workflow/scripts/write_docs.py             # reference and study pages, from the source
     python workflow/scripts/write_docs.py --results   # also pages of results, from results/
 
-Several folders of results, at different scales, may follow `--results`: the page `headlines.md` has
-the verdicts of all of them, and scorecards of another scale than `desk` have it in their names.
+Several folders of results may follow `--results`. Scorecards of another scale than `desk` have it
+in their names. Beside each scorecard stands a record of its verdicts, and the page `headlines.md`
+is made from all records, so that studies and scales can be run on different machines.
 
 `--check` writes nothing, and exits with 1 if a page is out of date.
 """
@@ -20,12 +21,14 @@ from typing import Any
 
 import pandas as pd
 
+from hypertransfer.catalogue.config_schemas import scales
 from hypertransfer.report import (
     comparisons,
     headlines_page,
     reference,
     results_pages,
     speed_page,
+    verdict_records,
 )
 from hypertransfer.storage import parquet
 from hypertransfer.storage.atomic import replace_atomically
@@ -45,22 +48,45 @@ def source_pages() -> dict[str, str]:
 def result_pages(folders: Sequence[Path]) -> Iterator[tuple[str, str]]:
     """The file name and the text of each page that is made from folders of results."""
     store = Store(document.read(CONFIG / "config.yaml").values["store"])
-    studies, tables = defaultdict(dict), defaultdict(dict)
+    found = {}
     for name in _in_order():
         for folder in folders:
             frames = _tables(folder / name / "tables")
             if frames:
                 scale = frames["claims"]["scale"].iloc[0]
-                written = document.read(CONFIG / "studies" / f"{name}.yaml").values
-                studies[name][scale] = scale_patches.at_scale(written, scale)
-                tables[name][scale] = frames
-                text = scorecard(name, studies[name][scale], frames, store)
-                yield results_pages.scorecard_file(name, scale), text
-    if studies:
-        yield "headlines.md", headlines_page.headlines_page(studies, tables)
+                study, facts = _at_scale(name, scale), provenance(frames, store)
+                yield (
+                    results_pages.scorecard_file(name, scale),
+                    scorecard(name, study, frames, facts),
+                )
+                found[name, scale] = verdict_records.record(study, frames, facts)
+                yield results_pages.record_file(name, scale), found[name, scale].text()
+    if found:
+        yield "headlines.md", _headlines(found)
     for folder in folders:
         if (file := folder / "benchmarks.parquet").exists():
             yield "speed.md", speed_page.speed_page(parquet.frame(file))
+
+
+def _headlines(found: Mapping[tuple[str, str], verdict_records.VerdictRecord]) -> str:
+    """The page of headlines from records that were just made, and from the documentation's."""
+    studies, records = defaultdict(dict), defaultdict(dict)
+    for name in _in_order():
+        for scale in scales():
+            file = DOCS / results_pages.record_file(name, scale)
+            if (name, scale) in found:
+                records[name][scale] = found[name, scale]
+            elif file.exists():
+                records[name][scale] = verdict_records.read(file.read_bytes())
+            else:
+                continue
+            studies[name][scale] = _at_scale(name, scale)
+    return headlines_page.headlines_page(studies, records)
+
+
+def _at_scale(name: str, scale: str) -> dict[str, Any]:
+    """The config of a study at a scale."""
+    return scale_patches.at_scale(document.read(CONFIG / f"studies/{name}.yaml").values, scale)
 
 
 def _in_order() -> list[str]:
@@ -77,23 +103,35 @@ def _tables(folder: Path) -> dict[str, pd.DataFrame]:
     return found if "claims" in found else {}
 
 
-def scorecard(
-    name: str, study: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], store: Store
-) -> str:
-    """The scorecard page of a study, with the provenance of its runs from the store.
-
-    `study` is the study's config at the scale of the tables, of which `title`, `suites` and
-    `comparisons` are read.
-    """
+def provenance(tables: Mapping[str, pd.DataFrame], store: Store) -> dict[str, str]:
+    """Facts about the runs of a study, from the store."""
     claims, runs = tables["claims"], tables["runs"]
     entries = (store.get("runs", key) for key in dict.fromkeys(runs["key"]))
     records: list[Mapping[str, Any]] = [entry.record["provenance"] for entry in entries if entry]
-    facts = results_pages.provenance(claims, runs, records)
-    suites = study.get("suites", {})
+    return results_pages.provenance(claims, runs, records)
+
+
+def scorecard(
+    name: str,
+    study: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+    facts: Mapping[str, str],
+) -> str:
+    """The scorecard page of a study.
+
+    Args:
+        name: the name of the study.
+        study: the study's config at the scale of the tables.
+        tables: the tables of the study.
+        facts: facts about the runs, by name.
+    """
     beside = []
     if study.get("comparisons"):
         beside = comparisons.rows(study, tables["replays"], tables["regions"])
-    return results_pages.scorecard_page(name, study["title"], claims, facts, suites, beside)
+    suites = study.get("suites", {})
+    return results_pages.scorecard_page(
+        name, study["title"], tables["claims"], facts, suites, beside
+    )
 
 
 def _is_current(file: Path, text: str) -> bool:

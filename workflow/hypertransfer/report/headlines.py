@@ -73,14 +73,40 @@ def lines(study: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Itera
         ClaimError: a claim reads a table that is not given.
     """
     rows = {claim["claim"]: claim for claim in tables["claims"].to_dict("records")}
-    written = {claim["id"]: claim for claim in study.get("claims", ())}
+    return lines_of_rows(study, rows, rigs(study, rows, tables))
+
+
+def lines_of_rows(
+    study: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]], rigs: Mapping[str, str]
+) -> Iterator[Line]:
+    """As `lines`, from the rows of the table of claims and the rigs of claims, both by id."""
     for number, entry in enumerate(study.get("headlines", ())):
         about = entry["statement"], entry["place"], _measure(entry)
         for name in entry["claims"]:
-            row = rows.get(name)
-            yield Line((number, name), *about, row, rig(written[name], row, tables) if row else "")
+            yield Line((number, name), *about, rows.get(name), rigs.get(name, ""))
         if not entry["claims"]:
             yield Line((number, ""), *about)
+
+
+def rigs(
+    study: Mapping[str, Any],
+    rows: Mapping[str, Mapping[str, Any]],
+    tables: Mapping[str, pd.DataFrame],
+) -> dict[str, str]:
+    """The rig of each claim of the study's statements that has a row, by id.
+
+    Args:
+        study: the config of the study at the scale of the tables.
+        rows: the rows of the table of claims, by id.
+        tables: `runs` of the study, and the tables of replays that claims read.
+
+    Raises:
+        ClaimError: a claim reads a table that is not given.
+    """
+    written = {claim["id"]: claim for claim in study.get("claims", ())}
+    named = [name for entry in study.get("headlines", ()) for name in entry["claims"]]
+    there = dict.fromkeys(name for name in named if name in rows)
+    return {name: rig(written[name], rows[name], tables) for name in there}
 
 
 def _measure(entry: Mapping[str, Any]) -> str:

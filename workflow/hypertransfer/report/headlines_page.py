@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hypertransfer.analysis.numerals import percent
 from hypertransfer.report import headlines
 from hypertransfer.report.markdown import numerals, page, table, typeset
 from hypertransfer.report.results_pages import scorecard_file, verdict_text
+from hypertransfer.report.verdict_records import VerdictRecord
 from hypertransfer.runs.scorecard import PAPER, UNDECIDED
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 INTRO = (
     "The statements of the abstracts of the papers, in our words, with the claims that test them. "
@@ -21,24 +19,21 @@ INTRO = (
     "(concepts.md#claim-and-verdict) explains the verdicts. The scorecard of a study has all of "
     "its claims. Written from the runs that the scorecards name."
 )
-# Of a study at each scale: its config, and its tables as in `headlines.lines`.
+# Of a study at each scale: its config, and its verdicts.
 Configs = Mapping[str, Mapping[str, Any]]
-Tables = Mapping[str, Mapping[str, "pd.DataFrame"]]
+Records = Mapping[str, VerdictRecord]
 
 
-def headlines_page(studies: Mapping[str, Configs], tables: Mapping[str, Tables]) -> str:
+def headlines_page(studies: Mapping[str, Configs], records: Mapping[str, Records]) -> str:
     """The page of the statements of all abstracts.
 
     Args:
         studies: for each study its config at each scale.
-        tables: for each study the tables at each scale.
-
-    Raises:
-        ClaimError: a claim reads a table that is not given.
+        records: for each study its verdicts at each scale.
     """
-    scales = list(dict.fromkeys(scale for of_study in tables.values() for scale in of_study))
+    scales = list(dict.fromkeys(scale for of_study in records.values() for scale in of_study))
     sections: list[str] = []
-    for name, of_study in tables.items():
+    for name, of_study in records.items():
         rows = list(_rows(studies[name], of_study, scales))
         head = ("the paper states", "how it is measured", "claim", "rig", *scales)
         links = ", ".join(f"[{scale}]({scorecard_file(name, scale)})" for scale in of_study)
@@ -48,16 +43,19 @@ def headlines_page(studies: Mapping[str, Configs], tables: Mapping[str, Tables])
         "What the abstracts state",
         INTRO,
         "## How many of the papers' claims are decided",
-        table(("study", "claims of the paper", *scales, "at some scale"), _shares(tables, scales)),
+        table(("study", "claims of the paper", *scales, "at some scale"), _shares(records, scales)),
         *sections,
     )
 
 
-def _rows(study: Configs, of_study: Tables, scales: list[str]) -> Iterator[tuple[str, ...]]:
+def _rows(study: Configs, of_study: Records, scales: list[str]) -> Iterator[tuple[str, ...]]:
     """A row for each claim of each statement, with its verdicts at all scales."""
     at_scales = {
-        scale: {line.key: line for line in headlines.lines(study[scale], of_study[scale])}
-        for scale in of_study
+        scale: {
+            line.key: line
+            for line in headlines.lines_of_rows(study[scale], record.claims, record.rigs)
+        }
+        for scale, record in of_study.items()
     }
     last = None
     for key in sorted({key: None for lines in at_scales.values() for key in lines}, key=_number):
@@ -102,14 +100,16 @@ def _found(line: headlines.Line) -> str:
     return numerals(f"{line.value}: {verdict_text(line.claim)}")
 
 
-def _shares(tables: Mapping[str, Tables], scales: list[str]) -> Iterator[tuple[object, ...]]:
+def _shares(records: Mapping[str, Records], scales: list[str]) -> Iterator[tuple[object, ...]]:
     """How many of the paper's claims are decided, for each study and for all."""
     total: dict[str, int] = dict.fromkeys(("claims", *scales, "some"), 0)
-    for name, of_study in tables.items():
-        claims = {scale: frames["claims"] for scale, frames in of_study.items()}
-        ids = {scale: set(_of_paper(part)["claim"]) for scale, part in claims.items()}
-        known = set().union(*ids.values())
-        decided = {scale: _decided(part) for scale, part in claims.items()}
+    for name, of_study in records.items():
+        verdicts = {scale: _verdicts(record) for scale, record in of_study.items()}
+        known = {claim for found in verdicts.values() for claim in found}
+        decided = {
+            scale: {claim for claim, verdict in found.items() if verdict != UNDECIDED}
+            for scale, found in verdicts.items()
+        }
         counts = {"claims": len(known)}
         counts |= {scale: len(decided.get(scale, ())) for scale in scales}
         counts["some"] = len(set().union(*decided.values()))
@@ -118,14 +118,10 @@ def _shares(tables: Mapping[str, Tables], scales: list[str]) -> Iterator[tuple[o
     yield _share("all", total, scales)
 
 
-def _of_paper(claims: pd.DataFrame) -> pd.DataFrame:
-    return claims[claims["kind"] == PAPER]
-
-
-def _decided(claims: pd.DataFrame) -> set[str]:
-    """The ids of the paper's claims that hold or fail."""
-    of_paper = _of_paper(claims)
-    return set(of_paper["claim"][of_paper["verdict"] != UNDECIDED])
+def _verdicts(record: VerdictRecord) -> dict[str, str]:
+    """The verdicts on the paper's claims, by id."""
+    rows = record.claims.items()
+    return {name: row["verdict"] for name, row in rows if row["kind"] == PAPER}
 
 
 def _share(name: str, counts: Mapping[str, int], scales: list[str]) -> tuple[object, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from hypertransfer.analysis.intervals import LEVEL
@@ -46,6 +47,11 @@ def scorecard_file(study: str, scale: str) -> str:
     return f"scorecards/{study if scale == DEFAULT_SCALE else f'{study}-{scale}'}.md"
 
 
+def record_file(study: str, scale: str) -> str:
+    """The path, below `docs/`, of the record of the verdicts of a study at a scale."""
+    return str(PurePosixPath(scorecard_file(study, scale)).with_suffix(".json"))
+
+
 def scorecard_page(
     study: str,
     title: str,
@@ -65,6 +71,7 @@ def scorecard_page(
         compared: the rows of `comparisons.rows`; empty if the study has none.
     """
     kinds = [kind for kind in KINDS if (claims["kind"] == kind).any()]
+    record = PurePosixPath(record_file(study, claims["scale"].iloc[0])).name
     sections = [
         part
         for kind in kinds
@@ -77,6 +84,7 @@ def scorecard_page(
         decided_in_words(claims),
         "## Made with",
         table(("fact", "value"), provenance.items()),
+        f"The verdicts as data: [`{record}`]({record}).",
         "## Claims",
         *sections,
         *_beside_reference(compared),
