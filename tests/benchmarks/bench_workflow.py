@@ -40,7 +40,7 @@ def measure(place: Path) -> list[dict]:
         measured("desk scale: core seconds, of them training and probing", pure, wall * cores, 0.8,
             "share"),
         measured("desk scale: wall seconds against an hour", wall, None, 3600, "limit"),
-        measured("nothing to be done: wall seconds against 10", again, None, 10, "limit"),
+        measured("nothing to be done: wall seconds against 5", again, None, 5, "limit"),
         measured("one seed added to optimizer_budget's proxies, against the whole job", added, wall,
             None, "cost"),
     ]  # fmt: skip
