@@ -31,7 +31,7 @@ def test_the_next_look_is_said_with_its_bounds_and_the_last_one_with_its_reasons
     project.write({**look_study(), "study": "mine"})
     text = output_of(capsys, "plan")
     assert "mine: next is look 1 of 2, at 3 seeds; looks add at most 12 runs (at most" in text
-    assert "looks may add runs and probes of at most" in text
+    assert "beside these, looks may add runs and probes of at most" in text
     assert "of those that they choose from" not in text
     assert "    12  mine, sweep: not run yet" in text
     look = project.plan().looks.allocations[0].file

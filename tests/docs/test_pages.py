@@ -92,7 +92,7 @@ def counted(study: str) -> dict[str, int]:
     claims = (DOCS / "scorecards" / f"{study}.md").read_text("utf-8").partition("## Claims")[2]
     of_paper = claims.partition("### Claims of the paper")[2].partition("###")[0]
     claims = of_paper or claims
-    found = re.findall(r"\| \**(holds|fails|undecided)\**[^|]* \|$", claims, flags=re.MULTILINE)
+    found = re.findall(r"\| \**(holds|fails|undecided)\**[^|]* \|.*\|$", claims, flags=re.MULTILINE)
     return {verdict: found.count(verdict) for verdict in VERDICTS}
 
 

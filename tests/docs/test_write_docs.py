@@ -86,7 +86,7 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
     assert set(pages) == {*cards, "headlines.md", "speed.md"}
     card = pages["scorecards/moe_mup.md"]
     interval, verdict = "0.50 (0.25 … 0.75) | 3 seeds", "**holds**, p 0.004 (0.008)"
-    assert f"| The rate stays. | ≤ 1 octave | {interval} | early | {verdict} |" in card
+    assert f"| The rate stays. | ≤ 1 octave | {interval} | {verdict} | early |" in card
     assert "| commits | 0123456789ab |" in card
     assert "| runs | 1 |" in card
     assert "| a step | 1 | 2 | 0.5 | 1 | met | s |" in pages["speed.md"]
@@ -113,10 +113,10 @@ def test_folders_at_several_scales_become_pages_of_their_own(write_docs, tmp_pat
     cards = {"moe_mup.md", "moe_mup.json", "moe_mup-overnight.md", "moe_mup-overnight.json"}
     assert set(pages) == {"headlines.md", *(f"scorecards/{name}" for name in cards)}
     assert (
-        "| study | claims of the paper | desk | overnight | at some scale |"
+        "| study | claims of the paper | desk | overnight | at some scale | after Holm |"
         in pages["headlines.md"]
     )
-    assert "| `moe_mup` | 2 | 1 | 0 | 1 (50 %) |" in pages["headlines.md"]
+    assert "| `moe_mup` | 2 | 1 | 0 | 1 (50 %) | 1 | 0 |" in pages["headlines.md"]
 
 
 def test_headlines_have_the_scales_and_studies_of_earlier_calls(write_docs, tmp_path, monkeypatch):
@@ -139,10 +139,10 @@ def test_headlines_have_the_scales_and_studies_of_earlier_calls(write_docs, tmp_
     pages("desk", "any_scale", "holds")
     last = pages("desk", "moe_mup", "undecided")
     assert set(last) == {"headlines.md", "scorecards/moe_mup.md", "scorecards/moe_mup.json"}
-    head = "| study | claims of the paper | desk | overnight | at some scale |"
+    head = "| study | claims of the paper | desk | overnight | at some scale | after Holm |"
     assert head in last["headlines.md"]
-    assert "| `any_scale` | 1 | 1 | 0 | 1 (100 %) |" in last["headlines.md"]
-    assert "| `moe_mup` | 1 | 0 | 1 | 1 (100 %) |" in last["headlines.md"]
+    assert "| `any_scale` | 1 | 1 | 0 | 1 (100 %) | 1 | 0 |" in last["headlines.md"]
+    assert "| `moe_mup` | 1 | 0 | 1 | 1 (100 %) | 1 | 0 |" in last["headlines.md"]
 
 
 def test_scorecards_have_the_config_of_their_scale(write_docs, tmp_path, monkeypatch):

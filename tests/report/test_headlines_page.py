@@ -1,6 +1,9 @@
 """The page of the statements of all abstracts."""
 
+import math
+
 import pandas as pd
+import pytest
 from tests.docs.test_write_docs import CLAIM
 
 from hypertransfer.report import headlines_page, verdict_records
@@ -37,14 +40,14 @@ def test_each_statement_has_its_verdicts_at_all_scales():
     assert "| B. | Needs a GPU. | none |  |  |  |" in text
     cards = "[desk](scorecards/mine.md), [overnight](scorecards/mine-overnight.md)"
     assert f"All claims of `mine`: {cards}." in text
-    assert "| all | 1 | 1 | 1 | 1 (100 %) |" in text
+    assert "| all | 1 | 1 | 1 | 1 (100 %) | 1 | 0 |" in text
 
 
 def test_a_study_without_one_of_the_scales_leaves_its_column_empty():
     records = {"mine": {"desk": at("desk")}, "other": {"overnight": at("overnight")}}
     configs = {"mine": {"desk": STUDY}, "other": {"overnight": STUDY}}
     text = headlines_page.headlines_page(configs, records)
-    assert "| `mine` | 1 | 1 | 0 | 1 (100 %) |" in text
+    assert "| `mine` | 1 | 1 | 0 | 1 (100 %) | 1 | 0 |" in text
     assert "(0.008) |  |" in text
 
 
@@ -63,3 +66,23 @@ def test_a_claim_that_was_not_run_is_named():
     records = {"mine": {"desk": at("desk", claim="other")}}
     text = headlines_page.headlines_page({"mine": {"desk": STUDY}}, records)
     assert "| M. | `stays` (no results) |  |  |" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "after_holm", "before_results"),
+    [
+        ({"registered": "before results, 2026-11-01"}, 1, 1),
+        ({"registered": "before results, 2026-11-01", "verdict": "undecided"}, 0, 0),
+        ({"registered": "before results, 2026-11-01; runs changed 2026-11-02: more"}, 1, 0),
+        ({"registered": "changed 2026-11-02: a bar before results"}, 1, 0),
+        ({"registered": "after results, 2026-11-01", "p_holm": 0.06}, 0, 0),
+        ({"p_holm": math.nan}, 0, 0),
+    ],
+)
+def test_shares_count_what_the_correction_and_the_registration_leave(
+    changes, after_holm, before_results
+):
+    records = {"mine": {"desk": at("desk", **changes)}}
+    text = headlines_page.headlines_page({"mine": {"desk": STUDY}}, records)
+    (row,) = (line for line in text.splitlines() if line.startswith("| `mine`"))
+    assert row.endswith(f" %) | {after_holm} | {before_results} |")

@@ -47,37 +47,48 @@ def test_a_scorecard_counts_and_lists_every_claim(claims):
     assert "µP" in before.split("### Claims of the paper")[1]
     assert "The error is small." in after
     assert "| commits | abc |" in text
-    undecided = "| early | undecided (no number of seeds is known to decide it) |"
+    undecided = "| undecided (no number of seeds is known to decide it) | early |"
     assert f"| µP \\| stays. | ≤ 1 octave | 0.28 (0.13 … open) | 4 seeds {undecided}" in text
     assert (
-        "| The loss falls. | ≥ 0 loss | 0.006 (0.004 … 0.007) | 4 seeds | early | **holds** |"
+        "| The loss falls. | ≥ 0 loss | 0.006 (0.004 … 0.007) | 4 seeds | **holds** | early |"
         in text
     )
     assert (
         "| The error is small. | ≤ 1·10<sup>−5</sup> | 3·10<sup>−7</sup> "
-        "(2·10<sup>−7</sup> … 3·10<sup>−7</sup>) | 4 seeds | early | **fails** |"
+        "(2·10<sup>−7</sup> … 3·10<sup>−7</sup>) | 4 seeds | **fails** | early |"
     ) in text
 
 
 def test_a_scorecard_says_what_each_interval_is_over(claims):
     text = page_of(claims, units=[0, 1, 12], over=["seeds", "seeds", "groups"])
     for units in ("0 seeds", "1 seed", "12 groups"):
-        assert f"| {units} | early |" in text
+        assert f"| {units} | " in text
 
 
 def test_provenance_names_every_commit_and_the_span_of_time(claims):
     same = {"torch": "2.13.0", "python": "3.11.7", "device": "cpu: x"}
     records = [{**same, "git": "b", "finished": "2026-02"}]
     records += [{**same, "git": "a", "finished": "2026-01"}]
-    found = results_pages.provenance(claims, pd.DataFrame({"key": ["k", "k", "l"]}), records)
+    spending = {"core_minutes": 31.5, "seeds": [4, 8, 16]}
+    runs = pd.DataFrame({"key": ["k", "k", "l"]})
+    found = results_pages.provenance(claims, runs, records, spending)
     assert found["commits"] == "a, b"
     assert found["trained"] == "2026-01 to 2026-02"
+    assert found["looks"] == "at 4, 8 and 16 seeds, within 31.5 core-minutes as estimated"
     assert (found["runs"], found["scale"], found["torch"]) == ("2", "desk", "2.13.0")
 
 
 def test_a_study_that_trains_nothing_has_no_commits(claims):
     found = results_pages.provenance(claims, pd.DataFrame(), [])
     assert (found["runs"], found["commits"], found["trained"]) == ("0", "unknown", "no runs")
+
+
+def test_provenance_says_what_marks_a_commit(claims):
+    facts = {"torch": "2.13.0", "python": "3.11.7", "device": "cpu: x", "finished": "2026-01"}
+    records = [{**facts, "git": "a+"}]
+    found = results_pages.provenance(claims, pd.DataFrame({"key": ["k"]}), records)
+    assert found["commits"] == "a+ (+: with changes that were not committed)"
+    assert found["looks"] == "none"
 
 
 def page_of(claims: pd.DataFrame, suites: dict | None = None, **changes: object) -> str:
@@ -87,8 +98,8 @@ def page_of(claims: pd.DataFrame, suites: dict | None = None, **changes: object)
 def test_a_verdict_that_the_interval_does_not_give_has_its_cause(claims):
     causes = ["control not met", "", "too few seeds"]
     text = page_of(claims, cause=causes, verdict=["undecided", "holds", "undecided"])
-    assert "| 0.28 (0.13 … open) | 4 seeds | early | undecided (control not met) |" in text
-    assert "| 0.006 (0.004 … 0.007) | 4 seeds | early | **holds** |" in text
+    assert "| 0.28 (0.13 … open) | 4 seeds | undecided (control not met) | early |" in text
+    assert "| 0.006 (0.004 … 0.007) | 4 seeds | **holds** | early |" in text
     assert "| undecided (too few seeds) |" in text
 
 

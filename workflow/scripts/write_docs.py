@@ -54,7 +54,8 @@ def result_pages(folders: Sequence[Path]) -> Iterator[tuple[str, str]]:
             frames = _tables(folder / name / "tables")
             if frames:
                 scale = frames["claims"]["scale"].iloc[0]
-                study, facts = _at_scale(name, scale), provenance(frames, store)
+                study = _at_scale(name, scale)
+                facts = provenance(study, frames, store)
                 yield (
                     results_pages.scorecard_file(name, scale),
                     scorecard(name, study, frames, facts),
@@ -103,12 +104,14 @@ def _tables(folder: Path) -> dict[str, pd.DataFrame]:
     return found if "claims" in found else {}
 
 
-def provenance(tables: Mapping[str, pd.DataFrame], store: Store) -> dict[str, str]:
-    """Facts about the runs of a study, from the store."""
+def provenance(
+    study: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], store: Store
+) -> dict[str, str]:
+    """Facts about the runs of a study at a scale, from its config, its tables and the store."""
     claims, runs = tables["claims"], tables["runs"]
     entries = (store.get("runs", key) for key in dict.fromkeys(runs["key"]))
     records: list[Mapping[str, Any]] = [entry.record["provenance"] for entry in entries if entry]
-    return results_pages.provenance(claims, runs, records)
+    return results_pages.provenance(claims, runs, records, study.get("spending"))
 
 
 def scorecard(

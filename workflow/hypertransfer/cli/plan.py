@@ -75,7 +75,7 @@ def print_plan(config: dict[str, Any], studies: Path, origins: Origins | None = 
     print(*aligned([COLUMNS, *lines], 2), sep="\n")
     print_rounds(surveys)
     print_looks(surveys)
-    print_missing(surveys, sum(row.seconds for row in rows))
+    print_missing(surveys, rows)
     print_disk(surveys, rows)
     print_estimate_errors(surveys)
 
@@ -132,8 +132,10 @@ def _point_text(point: Mapping[str, object]) -> str:
     return ", ".join(f"{axis} {value}" for axis, value in point.items()) or "all runs"
 
 
-def print_missing(surveys: Sequence[status.Survey], seconds: float) -> None:
+def print_missing(surveys: Sequence[status.Survey], rows: Sequence[status.GridStatus]) -> None:
     """Print the number of missing runs for each reason, and the estimated time of missing work."""
+    seconds = sum(row.seconds for row in rows)
+    most = "at most " if any(row.is_bound and row.seconds for row in rows) else ""
     missing = [
         (survey.plan.name, reason, count)
         for survey in surveys
@@ -150,7 +152,7 @@ def print_missing(surveys: Sequence[status.Survey], seconds: float) -> None:
     if seconds:
         all_cores = duration((seconds - alone) / cores + alone)
         print(
-            f"\nestimated time: {duration(seconds)} on one core, "
+            f"\nestimated time: {most}{duration(seconds)} on one core, "
             f"{all_cores} on the {cores} cores of this machine, plus some seconds for each job"
         )
     else:
@@ -161,7 +163,9 @@ def print_missing(surveys: Sequence[status.Survey], seconds: float) -> None:
             "beside them would change"
         )
     if later:
-        print(f"looks may add runs and probes of at most {duration(later)} on one core")
+        print(
+            f"beside these, looks may add runs and probes of at most {duration(later)} on one core"
+        )
 
 
 def print_disk(surveys: Sequence[status.Survey], rows: Sequence[status.GridStatus]) -> None:

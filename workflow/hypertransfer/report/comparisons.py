@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 NOTE = (
     "Ours are means over tasks and repeats. In brackets are {level} intervals over repeats, which "
     "say what other random draws on the same tasks would give; numbers of evaluations have none. "
-    "Where the reference has other tasks, an interval does not bound the difference from it."
+    "Where the reference has other tasks, an interval does not bound the difference from it. Here "
+    "every task and repeat counts alike; claims average within a data set first, so that their "
+    "values can differ."
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypertransfer.analysis.intervals import LEVEL
 from hypertransfer.runs.scorecard import FAILS, HOLDS, PAPER, UNDECIDED, VERDICTS
@@ -28,10 +28,15 @@ def decided(claims: pd.DataFrame) -> tuple[int, int, int]:
 
     A claim is decided after Holm if its corrected p value is at most the error of an interval.
     """
-    of_paper = claims[claims["kind"] == PAPER]
+    of_paper = claims[claims["kind"] == PAPER].to_dict("records")
+    verdicts = sum(claim["verdict"] != UNDECIDED for claim in of_paper)
+    return len(of_paper), verdicts, sum(map(is_decided_after_holm, of_paper))
+
+
+def is_decided_after_holm(claim: Mapping[str, Any]) -> bool:
+    """Whether a row of the table of claims is decided after Holm, as in `decided`."""
     error = 1 - LEVEL + 1e-9  # rounding
-    verdicts, after_holm = of_paper["verdict"] != UNDECIDED, of_paper["p_holm"] <= error
-    return len(of_paper), int(verdicts.sum()), int((verdicts & after_holm).sum())
+    return claim["verdict"] != UNDECIDED and claim["p_holm"] <= error
 
 
 def decided_in_words(claims: pd.DataFrame) -> str:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from hypertransfer.analysis.numerals import percent
 from hypertransfer.report import headlines
+from hypertransfer.report.counts import is_decided_after_holm
 from hypertransfer.report.markdown import numerals, page, table, typeset
 from hypertransfer.report.results_pages import scorecard_file, verdict_text
-from hypertransfer.report.verdict_records import VerdictRecord
+from hypertransfer.report.verdict_records import Row, VerdictRecord
 from hypertransfer.runs.scorecard import PAPER, UNDECIDED
 
 INTRO = (
     "The statements of the abstracts of the papers, in our words, with the claims that test them. "
-    "Values have their interval and the bar in front of the verdict; *power* is the probability "
-    "that a claim holds if the paper's value is true. [Claim and verdict]"
+    "The *rig* is what a claim was measured on here: networks, data, sizes, training, and seeds. "
+    "Values have their interval and the bar in front of the verdict; *p* is the p value of the "
+    "verdict, in brackets after Holm's correction for the number of the paper's claims, and "
+    "*power* the probability that a claim holds if the paper's value is true. [Claim and verdict]"
     "(concepts.md#claim-and-verdict) explains the verdicts. The scorecard of a study has all of "
     "its claims. Written from the runs that the scorecards name."
 )
+SHARES = (
+    "*After Holm*: decided, at some scale, also after the correction. *Before results*: decided, "
+    "and neither the claim nor its measure or runs were changed with results known; "
+    "[registration](reference/claims.md#registration) says when each claim was fixed and changed."
+)
+BEFORE, CHANGED = "before results", "changed"  # in the text of a claim's registration
 # Of a study at each scale: its config, and its verdicts.
 Configs = Mapping[str, Mapping[str, Any]]
 Records = Mapping[str, VerdictRecord]
@@ -43,7 +52,11 @@ def headlines_page(studies: Mapping[str, Configs], records: Mapping[str, Records
         "What the abstracts state",
         INTRO,
         "## How many of the papers' claims are decided",
-        table(("study", "claims of the paper", *scales, "at some scale"), _shares(records, scales)),
+        SHARES,
+        table(
+            ("study", "claims of the paper", *scales, "at some scale", "after Holm", BEFORE),
+            _shares(records, scales),
+        ),
         *sections,
     )
 
@@ -102,26 +115,40 @@ def _found(line: headlines.Line) -> str:
 
 def _shares(records: Mapping[str, Records], scales: list[str]) -> Iterator[tuple[object, ...]]:
     """How many of the paper's claims are decided, for each study and for all."""
-    total: dict[str, int] = dict.fromkeys(("claims", *scales, "some"), 0)
+    total = dict.fromkeys(("claims", *scales, "some", "holm", BEFORE), 0)
     for name, of_study in records.items():
-        verdicts = {scale: _verdicts(record) for scale, record in of_study.items()}
-        known = {claim for found in verdicts.values() for claim in found}
-        decided = {
-            scale: {claim for claim, verdict in found.items() if verdict != UNDECIDED}
-            for scale, found in verdicts.items()
+        of_paper = {scale: _of_paper(record) for scale, record in of_study.items()}
+        decided = {scale: _ids(rows, _is_decided) for scale, rows in of_paper.items()}
+        found = {
+            "claims": [_ids(rows, lambda _: True) for rows in of_paper.values()],
+            **{scale: [decided.get(scale, set())] for scale in scales},
+            "some": list(decided.values()),
+            "holm": [_ids(rows, is_decided_after_holm) for rows in of_paper.values()],
+            BEFORE: [_ids(rows, _is_before_results) for rows in of_paper.values()],
         }
-        counts = {"claims": len(known)}
-        counts |= {scale: len(decided.get(scale, ())) for scale in scales}
-        counts["some"] = len(set().union(*decided.values()))
+        counts = {key: len(set().union(*ids)) for key, ids in found.items()}
         total = {key: total[key] + count for key, count in counts.items()}
         yield _share(f"`{name}`", counts, scales)
     yield _share("all", total, scales)
 
 
-def _verdicts(record: VerdictRecord) -> dict[str, str]:
-    """The verdicts on the paper's claims, by id."""
-    rows = record.claims.items()
-    return {name: row["verdict"] for name, row in rows if row["kind"] == PAPER}
+def _of_paper(record: VerdictRecord) -> dict[str, Row]:
+    """The rows of the paper's claims, by id."""
+    return {name: row for name, row in record.claims.items() if row["kind"] == PAPER}
+
+
+def _ids(rows: Mapping[str, Row], chosen: Callable[[Row], bool]) -> set[str]:
+    return {name for name, row in rows.items() if chosen(row)}
+
+
+def _is_decided(row: Row) -> bool:
+    return row["verdict"] != UNDECIDED
+
+
+def _is_before_results(row: Row) -> bool:
+    """Whether a claim is decided, and nothing of it was fixed or changed with results known."""
+    registered = row["registered"]
+    return _is_decided(row) and registered.startswith(BEFORE) and CHANGED not in registered
 
 
 def _share(name: str, counts: Mapping[str, int], scales: list[str]) -> tuple[object, ...]:
@@ -131,4 +158,6 @@ def _share(name: str, counts: Mapping[str, int], scales: list[str]) -> tuple[obj
         counts["claims"],
         *(counts[scale] for scale in scales),
         f"{counts['some']} ({share})",
+        counts["holm"],
+        counts[BEFORE],
     )

@@ -29,7 +29,8 @@ RULE = (
     "[Claims](../reference/claims.md) explains the kinds and the column *registered*, and "
     "[how sure verdicts are](../reference/claims.md#certainty): *p* is the p value of a verdict, "
     "in brackets after Holm, *power* the probability to hold if the paper's value is true, and "
-    "*needs* the number of {units} that decides a claim if values stay. None is known if an end "
+    "*needs* the number of {units} that decides a claim if values stay, which may be more than the "
+    "scale runs, or take longer than its budget has left (*looks*, below). None is known if an end "
     "that could decide is open, or if the part of the interval that more {units} do not narrow, "
     "such as a step of the grid, reaches over the bar. "
     "[Words](../concepts.md#words) explains the terms and symbols; the study's report says why "
@@ -116,20 +117,27 @@ def _claims_table(claims: pd.DataFrame, kind: str) -> str:
             numerals(claim["bar"]),
             numerals(value_text(claim)),
             units_text(claim),
-            claim["registered"],
             numerals(verdict_text(claim)),
+            claim["registered"],
         )
         for claim in claims[claims["kind"] == kind].to_dict("records")
     ]
-    return table(("claim", "bar", "here (interval)", "over", "registered", "verdict"), rows)
+    return table(("claim", "bar", "here (interval)", "over", "verdict", "registered"), rows)
 
 
 def provenance(
-    claims: pd.DataFrame, runs: pd.DataFrame, records: Iterable[Mapping[str, Any]]
+    claims: pd.DataFrame,
+    runs: pd.DataFrame,
+    records: Iterable[Mapping[str, Any]],
+    spending: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
     """Facts about the runs behind a scorecard.
 
-    `records` are the `provenance` parts of the runs' records in the store.
+    Args:
+        claims: the table `claims` of the study.
+        runs: the table `runs` of the study.
+        records: the `provenance` parts of the runs' records in the store.
+        spending: the section of the study's config; None if the study has none.
     """
     records = list(records)
     finished = sorted(record["finished"] for record in records)
@@ -137,12 +145,26 @@ def provenance(
         "scale": joined(claims["scale"]),
         "edition": joined(claims["edition"]),
         "runs": f"{runs['key'].nunique():,}" if "key" in runs else "0",
-        "commits": joined(record["git"] for record in records),
+        "looks": _looks(spending) if spending else "none",
+        "commits": _commits(record["git"] for record in records),
         "torch": joined(record["torch"] for record in records),
         "Python": joined(record["python"] for record in records),
         "devices": joined(record["device"] for record in records),
         "trained": f"{finished[0]} to {finished[-1]}" if finished else "no runs",
     }
+
+
+def _commits(commits: Iterable[str]) -> str:
+    """The commits of runs; with a mark and its meaning if there were changes beside a commit."""
+    text = joined(commits)
+    return f"{text} (+: with changes that were not committed)" if "+" in text else text
+
+
+def _looks(spending: Mapping[str, Any]) -> str:
+    """The numbers of seeds at which claims are tested, and the budget of these seeds."""
+    *first, last = map(str, spending["seeds"])
+    numbers = f"{', '.join(first)} and {last}" if first else last
+    return f"at {numbers} seeds, within {spending['core_minutes']:g} core-minutes as estimated"
 
 
 def verdict_text(claim: Mapping[str, Any]) -> str:
