@@ -26,7 +26,7 @@ FLOORS = (
     ("cli",),
 )
 WITH_TORCH = {"curvature", "networks", "optimizers", "data", "training", "probes", "execution"}
-LATE = {f"{NAME}.cli.explain"}  # imported by the command line when its command is called
+LATE = {f"{NAME}.cli.{name}" for name in ("adopt", "explain")}  # imported with their command
 DRAWING = {"figures", "report"}  # may import matplotlib and seaborn
 FLOOR = {package: floor for floor, packages in enumerate(FLOORS) for package in packages}
 MOST_LINES = 400  # of a module, unless its docstring gives the reason

@@ -41,6 +41,10 @@ def parser(version: str) -> argparse.ArgumentParser:
     space = commands.add_parser("space", help=words)
     space.set_defaults(function="space:run")
     _add_space(space)
+    words = "find the role of each parameter of a network that is not written for this library"
+    adopt = commands.add_parser("adopt", help=words)
+    adopt.set_defaults(function="adopt:run")
+    _add_adopt(adopt)
     return top
 
 
@@ -189,6 +193,46 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--target", type=float, metavar="SIZE", help="size for which the space is learned"
     )
+
+
+def _add_adopt(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "build", metavar="MODULE:NAME", help="function or class that makes the network"
+    )
+    command.add_argument(
+        "--width", type=int, default=64, metavar="N", help="the base width (default: 64)"
+    )
+    command.add_argument(
+        "--depth", type=int, default=2, metavar="L", help="the base depth (default: 2)"
+    )
+    for name in ("width", "depth"):
+        command.add_argument(
+            f"--{name}-name",
+            default=name,
+            metavar="ARGUMENT",
+            help=f"the argument that takes the {name} (default: {name})",
+        )
+    command.add_argument(
+        "--inputs",
+        metavar="MODULE:NAME",
+        help="function that returns the arguments of a forward pass (default: guessed)",
+    )
+    command.add_argument(
+        "--role",
+        type=_role,
+        action="append",
+        default=[],
+        metavar="PATTERN=ROLE",
+        help="the role of all parameters whose names match, such as '*.gate.weight=router'",
+    )
+    command.add_argument("--json", type=_path, metavar="FILE", help="file for the result as JSON")
+
+
+def _role(text: str) -> tuple[str, str]:
+    pattern, equals, role = text.partition("=")
+    if not (pattern and equals and role):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form PATTERN=ROLE")
+    return pattern, role
 
 
 def _days(text: str) -> float:

@@ -1,0 +1,280 @@
+"""Roles from shapes and uses: those that our own networks state, and those of other authors."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from tests.support import foreign
+from tests.support.networks import MODELS, spec
+from torch import nn
+
+from hypertransfer.catalogue import dataset_options
+from hypertransfer.networks.adopted.roles import infer
+from hypertransfer.networks.layers import Branch
+from hypertransfer.networks.tagged import RoleError, named_roles
+from hypertransfer.parameterisation.algebra import Role
+from hypertransfer.training import build
+
+TEXT = "state_of_the_union"
+DECODERS = [
+    ("gpt", {}),
+    ("gpt", {"tied": True}),
+    ("llama", {}),
+    ("llama", {"kv_heads": 2}),
+    ("llama", {"attention": "latent", "latent_ratio": 0.5}),
+    ("llama", {"experts": 4, "top_k": 2}),
+    ("llama", {"experts": 8, "top_k": 2, "shared": 1, "score": "sigmoid"}),
+]
+GPT2 = {"n_positions": 8, "bos_token_id": None, "eos_token_id": None}
+
+
+def roles(build, inputs, width=32, depth=1, **options):
+    found = infer(build, width, depth, [inputs], **options)
+    return {parameter.name: parameter for parameter in found.parameters}, found
+
+
+@pytest.mark.parametrize(
+    ("model", "options"), [*((name, None) for name in MODELS), *DECODERS], ids=str
+)
+def test_roles_of_our_own_networks_are_those_that_they_state(model, options):
+    """The library's networks say the role of each parameter; here nothing reads what they say."""
+    text = model in ("gpt", "llama")
+    data, width = (TEXT, 64) if text else ("fashion_mnist", 8)
+    run = spec(model, width=width, data=data, options=options)
+    shapes = dataset_options.shape(data, run.data.options)
+
+    def make(width, depth):
+        return build.model(
+            replace(run, shape=replace(run.shape, width=width, depth=depth)), *shapes
+        )
+
+    inputs = torch.zeros(2, *shapes[0], dtype=torch.long if text else torch.float)
+    found, inference = roles(make, inputs, width, run.shape.depth)
+    network = make(width, run.shape.depth)
+    stated = {tagged.name: tagged for tagged in named_roles(network)}
+    assert {name: one.role for name, one in found.items()} == {
+        name: one.role for name, one in stated.items()
+    }
+    assert {n for n, one in found.items() if one.in_branch} == {
+        n for n, one in stated.items() if one.in_branch
+    }
+    for name, one in stated.items():
+        if one.is_weight:
+            own = found[name]
+            assert (own.fan_in, own.fan_out) == (one.module.fan_in, one.module.fan_out), name
+    inside = {n for n, module in network.named_modules() if isinstance(module, Branch)}
+    assert len(inference.branches) == len(inside)
+    assert all(any(end.startswith(branch) for branch in inside) for end in inference.branches)
+    assert not inference.doubtful
+
+
+def test_a_perceptron_of_torch_alone():
+    found, inference = roles(foreign.perceptron, foreign.FEATURES, depth=2)
+    assert [one.role for one in found.values()] == [
+        Role.INPUT, Role.VECTOR, *[Role.HIDDEN, Role.VECTOR] * 2, Role.OUTPUT, Role.READOUT_BIAS,
+    ]  # fmt: skip
+    assert inference.branches == inference.doubts == ()
+
+
+def test_a_resnet_with_batch_normalisation():
+    found, inference = roles(foreign.ResNet, foreign.IMAGES, 8)
+    assert found["conv1.weight"].role is Role.INPUT
+    assert found["layer2.0.downsample.0.weight"].role is Role.HIDDEN
+    assert found["layer2.0.downsample.0.weight"].inputs == (1, 2, 3)
+    assert not found["layer2.0.downsample.0.weight"].in_branch
+    assert found["layer2.0.conv2.weight"].in_branch
+    assert found["layer2.0.bn2.weight"].role is Role.VECTOR
+    assert inference.branches == ("layer1.0.bn2", "layer2.0.bn2")
+    (doubt,) = inference.doubts
+    assert "the output of layer2.0.bn2 is added to that of another path" in doubt
+
+
+def test_a_transformer_with_fused_queries_keys_and_values():
+    found, inference = roles(foreign.Transformer, foreign.TOKENS)
+    qkv = found["blocks.0.attn.qkv.weight"]
+    assert (qkv.role, qkv.fan_in, qkv.fan_out, qkv.in_branch) == (Role.HIDDEN, 32, 96, True)
+    assert (found["position"].role, found["position"].fan_out) == (Role.INPUT, 32)
+    assert found["norm.weight"].role is found["norm.bias"].role is Role.FINAL_VECTOR
+    assert found["head.weight"].role is Role.OUTPUT
+    assert inference.branches == ("blocks.0.attn.proj", "blocks.0.mlp.2")
+
+
+def test_a_tied_embedding_is_an_input_that_is_read_out_as_well():
+    found, inference = roles(foreign.tied, foreign.TOKENS)
+    assert "head.weight" not in found
+    token = found["token.weight"]
+    assert (token.role, token.shared, token.doubt) == (Role.INPUT, (Role.OUTPUT,), "")
+    assert not inference.doubtful
+
+
+class Odd(nn.Module):
+    """A network with a parameter that nothing uses, a frozen one, and a module used twice."""
+
+    def __init__(self, width, depth):
+        super().__init__()
+        self.first = nn.Linear(10, width)
+        self.again = nn.Linear(width, width)
+        self.unused = nn.Linear(width, width)
+        self.frozen = nn.Linear(width, width)
+        self.last = nn.Linear(width, 3)
+        for parameter in (*self.frozen.parameters(), self.unused.bias):
+            parameter.requires_grad_(False)
+
+    def forward(self, x):
+        return self.last(self.frozen(self.again(self.again(self.first(x)).relu())))
+
+
+def test_unused_frozen_and_shared_parameters():
+    found, inference = roles(Odd, foreign.FEATURES)
+    assert [one.name for one in inference.doubtful] == ["unused.weight"]
+    assert "the output does not depend on it: freeze it, or" in found["unused.weight"].doubt
+    assert 'override such as "unused.weight": "vector"' in found["unused.weight"].doubt
+    assert found["unused.bias"].reason == "the output does not depend on it; frozen"
+    assert (found["frozen.weight"].role, found["frozen.weight"].is_trained) == (Role.HIDDEN, False)
+    assert found["again.weight"].role is Role.HIDDEN
+
+
+def test_overrides_settle_doubts_and_the_last_one_counts():
+    overrides = {"*.weight": "hidden", "unused.*": Role.VECTOR}
+    found, inference = roles(Odd, foreign.FEATURES, overrides=overrides)
+    assert not inference.doubtful
+    assert found["unused.weight"].role is Role.VECTOR
+    assert found["first.weight"].role is Role.HIDDEN
+    assert found["first.bias"].role is Role.VECTOR
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"nothing.*": "vector"}, "'nothing.*' matches no parameter"),
+        ({"last.*": "readout"}, "'readout', not one of input, hidden, output"),
+    ],
+)
+def test_wrong_overrides_are_errors(overrides, message):
+    with pytest.raises(RoleError, match=message.replace("*", r"\*")):
+        roles(Odd, foreign.FEATURES, overrides=overrides)
+
+
+def growing(size):
+    """Networks of one hidden layer of a size that follows from the width."""
+    return lambda width, depth: nn.Sequential(nn.Linear(10, size(width)), nn.Linear(size(width), 3))
+
+
+def test_a_dimension_that_grows_otherwise_is_doubtful():
+    found, inference = roles(growing(lambda width: width**2), foreign.FEATURES, 4)
+    assert {one.name for one in inference.doubtful} == {"0.weight", "0.bias", "1.weight"}
+    assert "dimension 0 is 16, 256, 4096 at the widths 4, 16, 64" in found["0.weight"].doubt
+
+
+@pytest.mark.parametrize("size", [lambda w: w + 3, lambda w: 2 * w, lambda w: 8 * round(w / 3)])
+def test_a_dimension_in_proportion_but_for_a_constant_and_rounding_grows(size):
+    found, inference = roles(growing(size), foreign.FEATURES)
+    assert not inference.doubtful
+    assert [one.role for one in found.values()] == [
+        Role.INPUT, Role.VECTOR, Role.OUTPUT, Role.READOUT_BIAS,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("make", "inputs", "message"),
+    [
+        (growing(lambda width: 7), foreign.FEATURES, "no dimension of any parameter .* grows"),
+        (lambda width, depth: 3, foreign.FEATURES, "returns a int, and not a torch.nn.Module"),
+        (growing(lambda width: 96 // (128 - width)), foreign.FEATURES, "width 128 and depth 1"),
+        (foreign.perceptron, foreign.TOKENS, "the forward pass of Sequential fails"),
+    ],
+)
+def test_networks_that_cannot_be_compared_are_errors(make, inputs, message):
+    with pytest.raises(RoleError, match=message):
+        roles(make, inputs)
+
+
+def test_nothing_of_the_network_or_of_random_generators_changes():
+    network = foreign.ResNet(8, 1)
+    network.bn1.eval()
+    before = copy.deepcopy(network.state_dict())
+    modes = [module.training for module in network.modules()]
+    state = torch.get_rng_state()
+    infer(lambda width, depth: network if width == 8 else foreign.ResNet(width, depth), 8, 1,
+        [torch.randn(2, 3, 8, 8, generator=torch.Generator())])  # fmt: skip
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert [module.training for module in network.modules()] == modes
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def hugging_face(name, width, **values):
+    """A builder of a network of Hugging Face, from a config; nothing is downloaded."""
+    transformers = pytest.importorskip("transformers", reason="needs the package transformers")
+    config, network = (getattr(transformers, f"{name}{end}") for end in width["classes"])
+    fixed = {**values, "vocab_size": 50}
+
+    def make(wide, deep):
+        sizes = {key: size(wide, deep) for key, size in width["sizes"].items()}
+        return network(config(**sizes, **fixed))
+
+    return make
+
+
+LLAMA_LIKE = {
+    "classes": ("Config", "ForCausalLM"),
+    "sizes": {
+        "hidden_size": lambda w, d: w,
+        "intermediate_size": lambda w, d: 2 * w,
+        "num_hidden_layers": lambda w, d: d,
+        "num_attention_heads": lambda w, d: w // 8,
+    },
+}
+GPT_LIKE = {
+    "classes": ("Config", "LMHeadModel"),
+    "sizes": {
+        "n_embd": lambda w, d: w,
+        "n_layer": lambda w, d: d,
+        "n_head": lambda w, d: w // 8,
+    },
+}
+
+
+def test_gpt_2_of_hugging_face():
+    found, inference = roles(hugging_face("GPT2", GPT_LIKE, **GPT2), foreign.TOKENS)
+    assert (found["transformer.wte.weight"].role, found["transformer.wte.weight"].shared) == (
+        Role.INPUT, (Role.OUTPUT,),
+    )  # fmt: skip
+    qkv = found["transformer.h.0.attn.c_attn.weight"]  # stored as (in, out)
+    assert (qkv.inputs, qkv.fan_in, qkv.fan_out, qkv.role) == ((0,), 32, 96, Role.HIDDEN)
+    assert found["transformer.ln_f.weight"].role is Role.FINAL_VECTOR
+    assert inference.branches == ("transformer.h.0.attn.c_proj", "transformer.h.0.mlp.c_proj")
+    assert not inference.doubtful
+    assert inference.doubts == ()
+
+
+@pytest.mark.parametrize("name", ["Llama", "Qwen3"])
+def test_llama_and_qwen_with_keys_that_do_not_grow(name):
+    make = hugging_face(name, LLAMA_LIKE, num_key_value_heads=2, head_dim=8)
+    found, inference = roles(make, foreign.TOKENS)
+    layer = "model.layers.0"
+    keys = found[f"{layer}.self_attn.k_proj.weight"]
+    assert (keys.role, keys.growing, keys.shape) == (Role.HIDDEN, (1,), (16, 32))
+    assert found["lm_head.weight"].role is Role.OUTPUT
+    assert found["model.norm.weight"].role is Role.FINAL_VECTOR
+    if name == "Qwen3":
+        assert found[f"{layer}.self_attn.q_norm.weight"].role is Role.QK_GAIN
+    assert inference.branches == (f"{layer}.self_attn.o_proj", f"{layer}.mlp.down_proj")
+    assert not inference.doubtful
+
+
+def test_mixtral_has_a_router_and_experts():
+    make = hugging_face("Mixtral", LLAMA_LIKE, num_key_value_heads=2, num_local_experts=4)
+    found, inference = roles(make, foreign.TOKENS)
+    kinds = {name.rpartition("mlp.")[2]: one for name, one in found.items() if ".mlp." in name}
+    assert {name: one.role for name, one in kinds.items()} == {
+        "gate.weight": Role.ROUTER,
+        "experts.gate_up_proj": Role.EXPERT_UP,
+        "experts.down_proj": Role.EXPERT_DOWN,
+    }
+    up = kinds["experts.gate_up_proj"]
+    assert (up.fan_in, up.fan_out) == (32, 128)
+    assert not inference.doubtful

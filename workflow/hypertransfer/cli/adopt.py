@@ -1,0 +1,180 @@
+"""`hypertransfer adopt MODULE:BUILD`: the roles of the parameters of a network as it is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from importlib import import_module
+from typing import Any
+
+from torch import nn
+
+from hypertransfer.cli.text import aligned
+from hypertransfer.networks.adopted.example import example_inputs
+from hypertransfer.networks.adopted.inferred import Inference, Inferred
+from hypertransfer.networks.adopted.roles import infer
+from hypertransfer.networks.tagged import RoleError
+from hypertransfer.runs.problem import known_names
+from hypertransfer.storage.atomic import replace_atomically
+from hypertransfer.studies.document import ConfigError, LocatedProblem
+
+HEAD = ("role", "parameters", "shape", "fan_in", "fan_out", "grow", "branch")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the role of each parameter, and what cannot be told; returns 1 if anything is doubtful.
+
+    Raises:
+        ConfigError: the builder, the inputs or the overrides cannot be used.
+    """
+    build = _builder(arguments)
+    width, depth = arguments.width, arguments.depth
+    try:
+        inputs = _inputs(arguments, build)
+        found = infer(build, width, depth, inputs, dict(arguments.role))
+    except RoleError as error:
+        raise _problem(arguments.build, str(error)) from error
+    print(*lines(found), sep="\n")
+    if arguments.json:
+        try:
+            text = json.dumps(plain(found), indent=1, ensure_ascii=False)
+            replace_atomically(arguments.json, f"{text}\n".encode())
+        except OSError as error:
+            text = f"{arguments.json} cannot be written: {error.strerror or error}"
+            raise _problem("--json", text) from error
+        print(f"\nwritten to {arguments.json}")
+    return int(bool(found.doubtful))
+
+
+def lines(found: Inference) -> Iterator[str]:
+    """The lines of the report: a row for each kind of parameter, branches, and doubts."""
+    widths, depths = (", ".join(map(str, part)) for part in (found.widths, found.depths))
+    yield f"compared at the widths {widths} and the depths {depths}; shapes are those of the first"
+    yield ""
+    rows = list(_rows(found.parameters))
+    table = aligned([HEAD, *(row[:-1] for row in rows)], 2)
+    reasons = ("because", *(row[-1] for row in rows))
+    yield from (f"{line}  {reason}" for line, reason in zip(table, reasons, strict=True))
+    yield ""
+    kinds = dict.fromkeys(map(_pattern, found.branches))
+    if kinds:
+        yield f"residual branches end in: {', '.join(kinds)}"
+    else:
+        yield "no residual branches: tables for the depth change nothing"
+    for doubt in found.doubts:
+        yield f"note: {doubt}"
+    of_pattern: dict[tuple[str, str], int] = {}
+    for parameter in found.doubtful:
+        place = _pattern(parameter.name), _pattern(parameter.doubt)
+        of_pattern[place] = of_pattern.get(place, 0) + 1
+    for (pattern, doubt), count in of_pattern.items():
+        yield f"doubtful: {pattern}{f' ({count} parameters)' if count > 1 else ''}: {doubt}"
+    if not of_pattern:
+        yield "no parameter is doubtful"
+
+
+def _rows(parameters: Sequence[Inferred]) -> Iterator[tuple[str, ...]]:
+    """One row for parameters that differ in the numbers of their blocks only."""
+    rows: dict[tuple[str, ...], None] = {}
+    for parameter in parameters:
+        role = parameter.role.value if parameter.role else "?"
+        shared = "".join(f" + {other.value}" for other in parameter.shared)
+        grow = ", ".join(map(str, parameter.growing)) or "–"
+        rows[
+            f"{role}{shared}",
+            _pattern(parameter.name),
+            " × ".join(map(str, parameter.shape)),
+            str(parameter.fan_in),
+            str(parameter.fan_out),
+            grow,
+            "yes" if parameter.in_branch else "no",
+            parameter.reason,
+        ] = None
+    return iter(rows)
+
+
+def _pattern(name: str) -> str:
+    """A name with `*` in place of numbers between dots."""
+    return re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
+
+
+def plain(found: Inference) -> dict[str, Any]:
+    """The inference as values that JSON can hold."""
+    parameters = [
+        {**asdict(parameter), "fan_in": parameter.fan_in, "fan_out": parameter.fan_out}
+        for parameter in found.parameters
+    ]
+    return {
+        "widths": found.widths,
+        "depths": found.depths,
+        "parameters": parameters,
+        "branches": found.branches,
+        "doubts": found.doubts,
+    }
+
+
+def _builder(arguments: argparse.Namespace) -> Callable[[int, int], nn.Module]:
+    """The function or class that builds the network of a width and a depth.
+
+    Raises:
+        ConfigError: it cannot be imported.
+    """
+    make = _imported("adopt", arguments.build)
+    names = arguments.width_name, arguments.depth_name
+
+    def build(width: int, depth: int) -> nn.Module:
+        return make(**dict(zip(names, (width, depth), strict=True)))
+
+    return build
+
+
+def _inputs(
+    arguments: argparse.Namespace, build: Callable[[int, int], nn.Module]
+) -> Mapping[str, Any] | Sequence[Any]:
+    """The arguments of the forward pass: those that a function returns, or a guess.
+
+    Raises:
+        ConfigError: the function cannot be imported.
+        RoleError: the network cannot be built, or nothing can be guessed.
+    """
+    if arguments.inputs:
+        found = _imported("--inputs", arguments.inputs)()
+        return found if isinstance(found, Mapping | list | tuple) else [found]
+    try:
+        network = build(arguments.width, arguments.depth)
+    except Exception as error:
+        width = f"{arguments.width_name}={arguments.width}"
+        depth = f"{arguments.depth_name}={arguments.depth}"
+        raise RoleError(f"cannot be called with {width}, {depth}: {error!r}") from error
+    if not isinstance(network, nn.Module):
+        raise RoleError(f"returns a {type(network).__name__}, and not a torch.nn.Module")
+    return example_inputs(network)
+
+
+def _imported(place: str, path: str) -> Any:
+    """The object at `module:attribute`.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    module, colon, attribute = path.partition(":")
+    if not (module and colon and attribute):
+        raise _problem(place, f"{path!r} is not of the form MODULE:NAME")
+    try:
+        found = import_module(module)
+    except Exception as error:
+        raise _problem(place, f"{module} cannot be imported: {error!r}") from error
+    if not callable(getattr(found, attribute, None)):
+        own = [
+            name for name, one in vars(found).items() if getattr(one, "__module__", "") == module
+        ]
+        known = known_names(attribute, own)
+        raise _problem(place, f"{module} has no function {attribute!r}; {known}")
+    return getattr(found, attribute)
+
+
+def _problem(place: str, text: str) -> ConfigError:
+    return ConfigError([LocatedProblem("command line", None, place, text)])

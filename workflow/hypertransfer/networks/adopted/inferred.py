@@ -1,0 +1,83 @@
+"""What was found about the parameters of a network of another author."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hypertransfer.parameterisation.algebra import Role
+
+Shape = tuple[int, ...]
+EXPERTS = (Role.EXPERT_UP, Role.EXPERT_DOWN)
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """What was found about one parameter.
+
+    Attributes:
+        name: its first name in the network.
+        shape: its shape at the base.
+        role: its role; None if the shapes and uses do not tell it.
+        inputs: its dimensions that are inputs; none of a vector.
+        growing: the dimensions that grow with the width.
+        in_branch: whether it is inside a residual branch.
+        shared: further roles in which it is used, as a tied embedding is as the readout.
+        is_trained: whether it is trained.
+        reason: what the role follows from.
+        doubt: what cannot be told, with the override that settles it; empty without doubt.
+    """
+
+    name: str
+    shape: Shape
+    role: Role | None
+    inputs: tuple[int, ...] = ()
+    growing: tuple[int, ...] = ()
+    in_branch: bool = False
+    shared: tuple[Role, ...] = ()
+    is_trained: bool = True
+    reason: str = ""
+    doubt: str = ""
+
+    @property
+    def fan_in(self) -> int:
+        """The number of inputs over which each output sums; 1 for a vector."""
+        return math.prod(self.shape[dimension] for dimension in self.inputs)
+
+    @property
+    def fan_out(self) -> int:
+        """The number of outputs to which each input contributes; the entries of a vector.
+
+        Those of a convolution count once for each place of its kernel, and of rows that are looked
+        up only one is an output.
+        """
+        if self.role is Role.INPUT and not self.inputs:
+            return math.prod(self.shape[dimension] for dimension in self.growing)
+        experts = self.shape[0] if self.role in EXPERTS else 1
+        inputs = self.shape[self.inputs[0]] if self.inputs else 1
+        return math.prod(self.shape) // inputs // experts
+
+
+@dataclass(frozen=True)
+class Inference:
+    """The parameters of a network, and the ends of its residual branches.
+
+    Attributes:
+        parameters: what was found about each parameter, in order.
+        widths: the widths that were compared.
+        depths: the depths that were compared.
+        branches: the paths of the modules whose outputs are added to a residual stream.
+        doubts: what cannot be told about the network as a whole.
+    """
+
+    parameters: Sequence[Inferred]
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+    branches: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def doubtful(self) -> list[Inferred]:
+        """The parameters that need an override."""
+        return [found for found in self.parameters if found.doubt]

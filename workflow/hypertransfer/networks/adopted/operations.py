@@ -1,0 +1,75 @@
+"""How operations of torch use a parameter: as a factor of a product, as rows, as a vector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from torch import Tensor
+
+
+class Kind(StrEnum):
+    """How an operation uses a parameter."""
+
+    PRODUCT = "product"  # an operand of a matrix product or a convolution
+    LOOKUP = "lookup"  # rows that are looked up
+    TOKEN = "token"  # put beside other inputs, as a class token is
+    NORM = "norm"  # gain or bias of a normalisation
+    SCALE = "scale"  # a factor, entry by entry
+    SHIFT = "shift"  # added, entry by entry
+    OTHER = "other"
+
+
+MATRICES = (Kind.PRODUCT, Kind.LOOKUP)
+
+
+# Products by the positions of their factors among the tensors of the call.
+_LEFT_RIGHT = {
+    "mm": (0, 1), "bmm": (0, 1), "matmul": (0, 1), "addmm": (1, 2), "baddbmm": (1, 2),
+}  # fmt: skip
+_VECTOR_PRODUCTS = ("mv", "addmv", "dot")
+_NORMS = ("norm", "rms_norm")
+
+
+def kind_of(name: str, args: tuple, operand: Tensor, position: int) -> tuple[Kind, tuple[int, ...]]:
+    """How an operation uses an operand, and the operand's dimensions over which it sums."""
+    last = operand.dim() - 1
+    if name in _LEFT_RIGHT and position in _LEFT_RIGHT[name]:
+        is_left = position == _LEFT_RIGHT[name][0]
+        return Kind.PRODUCT, (last,) if is_left else (max(last - 1, 0),)
+    if name == "linear" and position == 1:
+        return Kind.PRODUCT, (last,)
+    if name == "_grouped_mm" and position == 1:
+        return Kind.PRODUCT, (max(last - 1, 0),)
+    if name in ("convolution", "conv1d", "conv2d", "conv3d") and position == 1:
+        transposed = name == "convolution" and bool(args[6])
+        return Kind.PRODUCT, (0 if transposed else 1, *range(2, operand.dim()))
+    if name in _VECTOR_PRODUCTS and operand.dim() == 2:
+        return Kind.PRODUCT, (last,)
+    if name in ("embedding", "_embedding_bag", "index", "index_select", "gather"):
+        return (Kind.LOOKUP, ()) if position == 0 else (Kind.OTHER, ())
+    if name.endswith(_NORMS) or "batch_norm" in name or "layer_norm" in name:
+        return Kind.NORM, ()
+    if name == "mul":
+        return Kind.SCALE, ()
+    if name in ("cat", "stack"):
+        return Kind.TOKEN, ()
+    if name in ("add", "addmm", "baddbmm", "linear", "convolution", "addmv"):
+        return Kind.SHIFT, ()
+    return Kind.OTHER, ()
+
+
+def own_dimensions(parameter: Tensor, operand: Tensor, summed: Sequence[int]) -> tuple[int, ...]:
+    """The dimensions of a parameter that are some dimensions of a view of it.
+
+    A view, such as the transpose or a slice, has the strides of the parameter in another order.
+    """
+    if operand.shape == parameter.shape and operand.stride() == parameter.stride():
+        return tuple(summed)
+    strides = [operand.stride(dimension) for dimension in summed if operand.size(dimension) > 1]
+    own = [
+        dimension
+        for dimension in range(parameter.dim())
+        if parameter.stride(dimension) in strides and parameter.size(dimension) > 1
+    ]
+    return tuple(own)

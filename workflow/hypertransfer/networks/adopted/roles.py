@@ -1,0 +1,378 @@
+"""The role of each parameter of a network of another author, from its shapes and its uses.
+
+The network is built at several widths and depths. A dimension that differs grows. With the uses of
+one forward pass (`trace`), this gives fan-in and fan-out, whether each grows, and the place of the
+parameter in the network, from which the role follows. What cannot be told is named, with the
+override that settles it.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from hypertransfer.networks.adopted.inferred import Inference, Inferred, Shape
+from hypertransfer.networks.adopted.operations import Kind
+from hypertransfer.networks.adopted.trace import Trace, Use, trace
+from hypertransfer.networks.growth import LEAST, MOST
+from hypertransfer.networks.growth import _without_memory as without_memory
+from hypertransfer.networks.tagged import RoleError
+from hypertransfer.parameterisation.algebra import Role
+
+Build = Callable[[int, int], nn.Module]  # the network of a width and a depth
+WIDER, DEEPER = 4, 2  # ratios of the widths and of the depths that are compared
+
+
+def infer(
+    build: Build,
+    width: int,
+    depth: int,
+    inputs: Mapping[str, Any] | Sequence[Any],
+    overrides: Mapping[str, Role | str] | None = None,
+) -> Inference:
+    """The roles of the parameters of the networks that `build` returns.
+
+    Args:
+        build: returns the network of a width and a depth.
+        width: the base width.
+        depth: the base depth.
+        inputs: the arguments of the forward pass, for a few samples; a mapping of keyword
+            arguments, or a sequence.
+        overrides: the role of parameters by patterns of their names, such as `*.router.weight`; of
+            several patterns that match, the last one counts.
+
+    Raises:
+        RoleError: the network cannot be built at a width or depth, or does not depend on the width;
+            its forward pass fails; an override matches no parameter or names no role.
+    """
+    widths = tuple(width * WIDER**power for power in range(3))
+    depths = (depth, depth * DEEPER)
+    network = _built(build, width, depth)
+    shapes = [_shapes(_built(build, wider, depth, meta=True)) for wider in widths]
+    deeper = _shapes(_built(build, width, depths[1], meta=True))
+    _refuse_constant(shapes, widths, type(network).__name__)
+    keywords = inputs if isinstance(inputs, Mapping) else {}
+    positional = () if isinstance(inputs, Mapping) else inputs
+    found = trace(network, *positional, **keywords)
+    names = _Network(network, found, shapes, widths)
+    parameters = [names.inferred(name, parameter) for name, parameter in names.parameters()]
+    parameters = list(_overridden(parameters, overrides or {}))
+    branches, doubts = _branches(found)
+    if set(deeper) == set(shapes[0]):
+        doubts.append(
+            f"the network has the same parameters at the depths {depths[0]} and {depths[1]}: let "
+            "the builder use its depth, or compare over the width alone"
+        )
+    return Inference(parameters, widths, depths, branches, tuple(doubts))
+
+
+def _built(build: Build, width: int, depth: int, *, meta: bool = False) -> nn.Module:
+    """The network of a width and a depth; on the device `meta` without memory for parameters."""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            network = (
+                without_memory(lambda w: build(w, depth), width) if meta else build(width, depth)
+            )
+    except Exception as error:
+        raise RoleError(
+            f"the network of width {width} and depth {depth} cannot be built: {error!r}; widths "
+            f"are compared in steps of {WIDER}, and depths in steps of {DEEPER}: choose a base at "
+            "which all of them can be built"
+        ) from error
+    if not isinstance(network, nn.Module):
+        raise RoleError(
+            f"the builder returns a {type(network).__name__}, and not a torch.nn.Module"
+        )
+    return network
+
+
+def _shapes(network: nn.Module) -> dict[str, Shape]:
+    return {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
+
+
+def _refuse_constant(
+    shapes: Sequence[Mapping[str, Shape]], widths: Sequence[int], name: str
+) -> None:
+    if all(found == shapes[0] for found in shapes):
+        listed = ", ".join(map(str, widths))
+        raise RoleError(
+            f"no dimension of any parameter of {name} grows with the width: the network is the "
+            f"same at the widths {listed}; let the builder use its width"
+        )
+
+
+def _branches(found: Trace) -> tuple[tuple[str, ...], list[str]]:
+    """The modules at the ends of residual branches, and what is doubtful about them."""
+    doubts = []
+    for residual in found.residuals:
+        if not residual.module:
+            doubts.append(
+                "a residual branch ends in no module of its own, so that no table can scale it: "
+                "compute the end of the branch in a module"
+            )
+        elif not residual.is_sure:
+            doubts.append(
+                f"the output of {residual.module} is added to that of another path with products "
+                "of its own, as in a block that changes the width; it counts as the branch, since "
+                "more products lead to it"
+            )
+    modules = dict.fromkeys(residual.module for residual in found.residuals if residual.module)
+    return tuple(modules), list(dict.fromkeys(doubts))
+
+
+class _Network:
+    """The parameters of a network, with the shapes at all widths and the uses in a pass."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        found: Trace,
+        shapes: Sequence[Mapping[str, Shape]],
+        widths: Sequence[int],
+    ) -> None:
+        self.network, self.found, self.shapes, self.widths = network, found, shapes, widths
+        self.uses: dict[str, list[Use]] = {}
+        for use in found.uses:
+            if found.counts(use):
+                self.uses.setdefault(use.name, []).append(use)
+
+    def parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Each parameter with its first name."""
+        return self.network.named_parameters()
+
+    def inferred(self, name: str, parameter: nn.Parameter) -> Inferred:
+        """What is found about a parameter."""
+        shape = tuple(parameter.shape)
+        about = Inferred(name, shape, None, is_trained=parameter.requires_grad)
+        uses = self.uses.get(name, [])
+        if not uses:
+            text = "the output does not depend on it"
+            if about.is_trained:
+                return replace(about, doubt=f"{text}: freeze it, or {_advice(name)}")
+            return replace(about, role=Role.VECTOR, reason=f"{text}; frozen")
+        try:
+            growing = self._growing(name, shape)
+        except RoleError as error:
+            return replace(about, doubt=f"{error}; {_advice(name)}")
+        about = replace(about, growing=growing, in_branch=any(map(self.found.in_branch, uses)))
+        matrices = [use for use in uses if use.kind in (Kind.PRODUCT, Kind.LOOKUP)]
+        found = self._matrix(about, matrices) if matrices else self._vector(about, uses)
+        if not about.is_trained:
+            found = replace(found, role=found.role or Role.VECTOR, doubt="")
+            return replace(found, reason="; ".join(filter(None, (found.reason, "frozen"))))
+        return found
+
+    def _growing(self, name: str, shape: Shape) -> tuple[int, ...]:
+        """The dimensions of a parameter that grow.
+
+        Raises:
+            RoleError: the parameter is not there at all widths, or a dimension grows otherwise.
+        """
+        at_widths = [shapes.get(name, ()) for shapes in self.shapes]
+        if any(len(found) != len(shape) for found in at_widths):
+            raise RoleError("it is not there at all widths")
+        return tuple(
+            dimension
+            for dimension, sizes in enumerate(zip(*at_widths, strict=True))
+            if _grows(dimension, self.widths, sizes)
+        )
+
+    def _matrix(self, about: Inferred, uses: Sequence[Use]) -> Inferred:
+        """A parameter that products or look-ups use."""
+        roles = [self._role_of_use(about, use) for use in uses]
+        inputs = {use.inputs for use in uses if use.kind is Kind.PRODUCT}
+        own = dict.fromkeys(role for role, _ in roles)
+        first = roles[0]
+        tied = next((found for found in roles if found[0] is Role.INPUT), first)
+        others = tuple(role for role in own if role is not tied[0])
+        found = replace(
+            about,
+            role=tied[0],
+            inputs=() if uses[0].kind is Kind.LOOKUP else uses[0].inputs,
+            shared=others,
+            reason=tied[1],
+        )
+        if any(use.kind is Kind.PRODUCT and not use.inputs for use in uses):
+            text = "which of its dimensions are inputs cannot be told"
+            return replace(found, role=None, doubt=f"{text}; {_advice(about.name)}")
+        if others and {tied[0], *others} != {Role.INPUT, Role.OUTPUT}:
+            listed = ", ".join(role.value for role in own)
+            text = f"it is used in several roles ({listed}), which one table row cannot scale"
+            return replace(found, doubt=f"{text}: {_advice(about.name)}")
+        if len(inputs) > 1:
+            text = "its inputs differ between its uses"
+            return replace(found, doubt=f"{text}: {_advice(about.name)}")
+        if _has_copies(about, uses):
+            return self._expert(found, uses)
+        return found
+
+    def _expert(self, found: Inferred, uses: Sequence[Use]) -> Inferred:
+        """A parameter that holds several matrices, one for each expert of a router."""
+        count = found.shape[0]
+        routers = [
+            name
+            for name, others in self.uses.items()
+            if any(use.kind is Kind.PRODUCT and self.found.decides(use) for use in others)
+            and count in dict(self.shapes[0])[name]
+        ]
+        if not routers or 0 in found.growing or 0 in found.inputs:
+            text = "it holds several matrices, and no router chooses among as many"
+            return replace(found, role=None, doubt=f"{text}: {_advice(found.name)}")
+        before_another = any(
+            self.found.precedes(use.node, other.node)
+            for use in uses
+            for name, others in self.uses.items()
+            if name != found.name and len(self.shapes[0][name]) > 2
+            for other in others
+            if self._of_one_branch(use, other)
+        )
+        role = Role.EXPERT_UP if before_another else Role.EXPERT_DOWN
+        reason = f"one matrix for each of {count} experts; {found.reason}"
+        return replace(found, role=role, reason=reason)
+
+    def _of_one_branch(self, first: Use, second: Use) -> bool:
+        """Whether no residual sum lies between two uses."""
+        return not any(
+            self.found.precedes(first.node, residual.node)
+            and self.found.precedes(residual.node, second.node)
+            for residual in self.found.residuals
+        )
+
+    def _role_of_use(self, about: Inferred, use: Use) -> tuple[Role, str]:
+        """The role that a product or look-up gives a parameter, and why."""
+        if use.kind is Kind.LOOKUP:
+            return Role.INPUT, "rows are looked up"
+        fan_in = bool(set(use.inputs) & set(about.growing))
+        fan_out = bool(set(about.growing) - set(use.inputs))
+        first, last = self.found.is_first(use), self.found.is_last(use)
+        growth = {
+            (True, True): "fan_in and fan_out grow",
+            (True, False): "fan_in grows",
+            (False, True): "fan_out grows",
+            (False, False): "neither fan_in nor fan_out grows",
+        }[fan_in, fan_out]
+        if self.found.decides(use) and not fan_out:
+            return Role.ROUTER, f"an operation chooses among its outputs; {growth}"
+        if last and not fan_out:
+            return Role.OUTPUT, f"the last product; {growth}"
+        if first and not fan_in:
+            return Role.INPUT, f"the first product; {growth}"
+        return Role.HIDDEN, growth
+
+    def _vector(self, about: Inferred, uses: Sequence[Use]) -> Inferred:
+        """A parameter that is added or multiplied, or of a normalisation."""
+        entries = [d for d, size in enumerate(about.shape) if size > 1]
+        kinds = ", ".join(dict.fromkeys(use.kind.value for use in uses))
+        if len(set(about.growing)) > 1 or any(use.kind is Kind.OTHER for use in uses):
+            text = f"an operation uses it that is neither product nor normalisation ({kinds})"
+            return replace(about, doubt=f"{text}: {_advice(about.name)}")
+        grown = "its entries grow" if about.growing else "its entries do not grow"
+        reason = f"{kinds}; {grown}"
+        if self._is_of_readout(uses):
+            return replace(
+                about, role=Role.READOUT_BIAS, reason=f"{reason}; after the last product"
+            )
+        rows = all(use.kind in (Kind.SHIFT, Kind.TOKEN) for use in uses)
+        if rows and about.growing and (len(entries) > 1 or kinds == Kind.TOKEN.value):
+            return replace(about, role=Role.INPUT, reason=f"{reason}; rows, as of an embedding")
+        if not about.growing and len(entries) <= 1:
+            return replace(about, role=Role.QK_GAIN, reason=reason)
+        if self._is_before_readout(uses) and not about.in_branch:
+            text = f"{reason}; before the readout alone"
+            return replace(about, role=Role.FINAL_VECTOR, reason=text)
+        return replace(about, role=Role.VECTOR, reason=reason)
+
+    def _is_of_readout(self, uses: Sequence[Use]) -> bool:
+        """Whether a vector is used after, or in, the last product."""
+        last = [use for use in self.found.products if self.found.is_last(use)]
+        return all(
+            any(
+                use.node == product.node or self.found.precedes(product.node, use.node)
+                for product in last
+            )
+            for use in uses
+        )
+
+    def _is_before_readout(self, uses: Sequence[Use]) -> bool:
+        """Whether a vector is of the normalisation in front of the last product."""
+        norms = all(use.kind in (Kind.NORM, Kind.SCALE) for use in uses)
+        if not norms or any(map(self.found.is_before_sum, uses)):
+            return False
+        after = [
+            product
+            for product in self.found.products
+            for use in uses
+            if self.found.precedes(use.node, product.node)
+        ]
+        return bool(after) and all(map(self.found.is_last, after))
+
+
+def _grows(dimension: int, widths: Sequence[int], sizes: Sequence[int]) -> bool:
+    """Whether a dimension grows in proportion to the width, but for a constant.
+
+    Raises:
+        RoleError: it changes otherwise.
+    """
+    changes = [more - less for less, more in itertools.pairwise(sizes)]
+    if not any(changes):
+        return False
+    steps = [more / less for less, more in itertools.pairwise(widths)]
+    if min(changes) > 0:
+        power = math.log(changes[-1] / changes[0]) / math.log(steps[-1])
+        if LEAST < power < MOST:
+            return True
+    sizes_text, widths_text = (", ".join(map(str, part)) for part in (sizes, widths))
+    raise RoleError(
+        f"its dimension {dimension} is {sizes_text} at the widths {widths_text}, which is neither "
+        "in proportion to the width, but for a constant, nor constant"
+    )
+
+
+def _has_copies(about: Inferred, uses: Sequence[Use]) -> bool:
+    """Whether a parameter has dimensions beside its inputs and one of outputs."""
+    wide = [dimension for dimension, size in enumerate(about.shape) if size > 1]
+    products = [use for use in uses if use.kind is Kind.PRODUCT]
+    return any(len(set(wide) - set(use.inputs)) > 1 for use in products)
+
+
+def _advice(name: str) -> str:
+    pattern = re.sub(r"\.\d+\.", ".*.", name)
+    return f'say what it is by an override such as "{pattern}": "vector"'
+
+
+def _overridden(
+    parameters: Iterable[Inferred], overrides: Mapping[str, Role | str]
+) -> Iterator[Inferred]:
+    """The parameters with the roles that overrides give them.
+
+    Raises:
+        RoleError: an override matches no parameter, or names no role.
+    """
+    parameters = list(parameters)
+    roles: dict[str, Role] = {}
+    for pattern, written in overrides.items():
+        names = [p.name for p in parameters if fnmatch.fnmatchcase(p.name, pattern)]
+        if not names:
+            listed = ", ".join(p.name for p in parameters[:8])
+            raise RoleError(
+                f"the override {pattern!r} matches no parameter; the first are {listed}"
+            )
+        try:
+            roles |= dict.fromkeys(names, Role(written))
+        except ValueError:
+            known = ", ".join(role.value for role in Role)
+            raise RoleError(
+                f"the override {pattern!r} has {written!r}, not one of {known}"
+            ) from None
+    for found in parameters:
+        if found.name in roles:
+            found = replace(found, role=roles[found.name], reason="override", doubt="")
+        yield found
