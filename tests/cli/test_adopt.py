@@ -32,11 +32,11 @@ class Unused(nn.Module):
 class Odd(nn.Module):
     def __init__(self, width, depth):
         super().__init__()
-        self.norm = nn.LayerNorm(7)
-        self.last = nn.Linear(7, width)
+        self.first = nn.Parameter(torch.randn(7, width))
+        self.last = nn.Parameter(torch.randn(width, 3))
 
     def forward(self, x):
-        return self.last(self.norm(x))
+        return (x @ self.first).relu() @ self.last
 
 def sevens():
     return torch.zeros(2, 7)

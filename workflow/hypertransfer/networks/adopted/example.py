@@ -18,10 +18,11 @@ def example_inputs(network: nn.Module) -> dict[str, Any] | list[Any]:
 
     A network with a config, as those of Hugging Face have, gets tokens if the config has a size of
     the vocabulary, and images if it has a size of images. Other networks get the input of their
-    first layer: 8 tokens for an embedding, 32 pixels along each side for a convolution.
+    first embedding, linear layer or convolution: 8 tokens for an embedding, 32 pixels along each
+    side for a convolution.
 
     Raises:
-        RoleError: the first layer with parameters is none of these.
+        RoleError: the network has none of these.
     """
     config = getattr(network, "config", None)
     if isinstance(getattr(config, "image_size", None), int):
@@ -30,8 +31,6 @@ def example_inputs(network: nn.Module) -> dict[str, Any] | list[Any]:
     if isinstance(getattr(config, "vocab_size", None), int):
         return {"input_ids": torch.zeros(SAMPLES, TOKENS, dtype=torch.long)}
     for module in network.modules():
-        if next(module.parameters(recurse=False), None) is None:
-            continue
         if isinstance(module, nn.Embedding):
             return [torch.zeros(SAMPLES, TOKENS, dtype=torch.long)]
         if isinstance(module, nn.Linear):
@@ -39,7 +38,6 @@ def example_inputs(network: nn.Module) -> dict[str, Any] | list[Any]:
         if isinstance(module, _ConvNd):
             sides = [PIXELS] * len(module.kernel_size)
             return [torch.zeros(SAMPLES, module.in_channels, *sides)]
-        break
     raise RoleError(
         f"no inputs can be guessed for {type(network).__name__}: name a function that returns the "
         "arguments of its forward pass (`--inputs MODULE:FUNCTION`)"

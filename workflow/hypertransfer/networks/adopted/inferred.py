@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hypertransfer.networks.growth import _BY_GROWTH
+from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.algebra import Role
 
 Shape = tuple[int, ...]
@@ -41,6 +43,23 @@ class Inferred:
     doubt: str = ""
 
     @property
+    def scaled_as(self) -> Role:
+        """The role whose rule scales the parameter, given the dimensions that grow.
+
+        Raises:
+            RoleError: the parameter has no role.
+        """
+        if self.role is None:
+            raise RoleError(f"{self.name} has no role: {self.doubt}")
+        if self.role is Role.HIDDEN:
+            inputs = set(self.inputs)
+            grown = set(self.growing)
+            return _BY_GROWTH[bool(grown & inputs), bool(grown - inputs)]
+        if self.role in (Role.INPUT, Role.OUTPUT, Role.ROUTER) and not self.growing:
+            return Role.FIXED
+        return self.role
+
+    @property
     def fan_in(self) -> int:
         """The number of inputs over which each output sums; 1 for a vector."""
         return math.prod(self.shape[dimension] for dimension in self.inputs)
@@ -68,6 +87,8 @@ class Inference:
         widths: the widths that were compared.
         depths: the depths that were compared.
         branches: the paths of the modules whose outputs are added to a residual stream.
+        readouts: the paths of the modules that read out with a tied embedding.
+        stacks: the paths of the modules whose numbered parts become more with the depth.
         doubts: what cannot be told about the network as a whole.
     """
 
@@ -75,7 +96,16 @@ class Inference:
     widths: tuple[int, ...]
     depths: tuple[int, ...]
     branches: tuple[str, ...] = ()
+    readouts: tuple[str, ...] = ()
+    stacks: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+
+    def kind(self, path: str) -> str:
+        """The path of a parameter or module with `#` in place of the numbers of blocks."""
+        parts = path.split(".")
+        within = (".".join(parts[:place]) for place in range(len(parts)))
+        numbered = zip(parts, within, strict=True)
+        return ".".join("#" if above in self.stacks else part for part, above in numbered)
 
     @property
     def doubtful(self) -> list[Inferred]:

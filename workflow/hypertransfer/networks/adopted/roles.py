@@ -9,26 +9,28 @@ override that settles it.
 from __future__ import annotations
 
 import fnmatch
-import itertools
-import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import nn
 
 from hypertransfer.networks.adopted.inferred import Inference, Inferred, Shape
 from hypertransfer.networks.adopted.operations import Kind
+from hypertransfer.networks.adopted.shapes import (
+    DEEPER,
+    WIDER,
+    Build,
+    built,
+    grows,
+    refuse_constant,
+    shapes_of,
+    stacks_of,
+)
 from hypertransfer.networks.adopted.trace import Trace, Use, trace
-from hypertransfer.networks.growth import LEAST, MOST
-from hypertransfer.networks.growth import _without_memory as without_memory
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.algebra import Role
-
-Build = Callable[[int, int], nn.Module]  # the network of a width and a depth
-WIDER, DEEPER = 4, 2  # ratios of the widths and of the depths that are compared
 
 
 def infer(
@@ -55,10 +57,10 @@ def infer(
     """
     widths = tuple(width * WIDER**power for power in range(3))
     depths = (depth, depth * DEEPER)
-    network = _built(build, width, depth)
-    shapes = [_shapes(_built(build, wider, depth, meta=True)) for wider in widths]
-    deeper = _shapes(_built(build, width, depths[1], meta=True))
-    _refuse_constant(shapes, widths, type(network).__name__)
+    network = built(build, width, depth)
+    shapes = [shapes_of(built(build, wider, depth, meta=True)) for wider in widths]
+    deeper = shapes_of(built(build, width, depths[1], meta=True))
+    refuse_constant(shapes, widths, type(network).__name__)
     keywords = inputs if isinstance(inputs, Mapping) else {}
     positional = () if isinstance(inputs, Mapping) else inputs
     found = trace(network, *positional, **keywords)
@@ -66,47 +68,19 @@ def infer(
     parameters = [names.inferred(name, parameter) for name, parameter in names.parameters()]
     parameters = list(_overridden(parameters, overrides or {}))
     branches, doubts = _branches(found)
+    readouts = names.readouts(one.name for one in parameters if Role.OUTPUT in one.shared)
+    if "" in readouts:
+        doubts.append(
+            "the tied readout is computed in no module of its own, so that no table can scale it: "
+            "compute it in a module such as torch.nn.Linear that has the embedding's weight"
+        )
     if set(deeper) == set(shapes[0]):
         doubts.append(
             f"the network has the same parameters at the depths {depths[0]} and {depths[1]}: let "
             "the builder use its depth, or compare over the width alone"
         )
-    return Inference(parameters, widths, depths, branches, tuple(doubts))
-
-
-def _built(build: Build, width: int, depth: int, *, meta: bool = False) -> nn.Module:
-    """The network of a width and a depth; on the device `meta` without memory for parameters."""
-    try:
-        with torch.random.fork_rng(devices=[]):
-            network = (
-                without_memory(lambda w: build(w, depth), width) if meta else build(width, depth)
-            )
-    except Exception as error:
-        raise RoleError(
-            f"the network of width {width} and depth {depth} cannot be built: {error!r}; widths "
-            f"are compared in steps of {WIDER}, and depths in steps of {DEEPER}: choose a base at "
-            "which all of them can be built"
-        ) from error
-    if not isinstance(network, nn.Module):
-        raise RoleError(
-            f"the builder returns a {type(network).__name__}, and not a torch.nn.Module"
-        )
-    return network
-
-
-def _shapes(network: nn.Module) -> dict[str, Shape]:
-    return {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
-
-
-def _refuse_constant(
-    shapes: Sequence[Mapping[str, Shape]], widths: Sequence[int], name: str
-) -> None:
-    if all(found == shapes[0] for found in shapes):
-        listed = ", ".join(map(str, widths))
-        raise RoleError(
-            f"no dimension of any parameter of {name} grows with the width: the network is the "
-            f"same at the widths {listed}; let the builder use its width"
-        )
+    stacks = stacks_of(shapes[0], deeper)
+    return Inference(parameters, widths, depths, branches, readouts, stacks, tuple(doubts))
 
 
 def _branches(found: Trace) -> tuple[tuple[str, ...], list[str]]:
@@ -148,6 +122,19 @@ class _Network:
         """Each parameter with its first name."""
         return self.network.named_parameters()
 
+    def readouts(self, tied: Iterable[str]) -> tuple[str, ...]:
+        """The modules that read out with tied embeddings; empty for one with other products."""
+        uses = [use for name in tied for use in self.uses.get(name, []) if use.kind is Kind.PRODUCT]
+        return tuple(dict.fromkeys(use.module if self._is_alone(use) else "" for use in uses))
+
+    def _is_alone(self, use: Use) -> bool:
+        """Whether a use is the only product in its module and below."""
+        inside = f"{use.module}."
+        others = (o for o in self.found.products if o != use)
+        return use.module != "" and not any(
+            other.module == use.module or other.module.startswith(inside) for other in others
+        )
+
     def inferred(self, name: str, parameter: nn.Parameter) -> Inferred:
         """What is found about a parameter."""
         shape = tuple(parameter.shape)
@@ -182,7 +169,7 @@ class _Network:
         return tuple(
             dimension
             for dimension, sizes in enumerate(zip(*at_widths, strict=True))
-            if _grows(dimension, self.widths, sizes)
+            if grows(dimension, self.widths, sizes)
         )
 
     def _matrix(self, about: Inferred, uses: Sequence[Use]) -> Inferred:
@@ -313,27 +300,6 @@ class _Network:
             if self.found.precedes(use.node, product.node)
         ]
         return bool(after) and all(map(self.found.is_last, after))
-
-
-def _grows(dimension: int, widths: Sequence[int], sizes: Sequence[int]) -> bool:
-    """Whether a dimension grows in proportion to the width, but for a constant.
-
-    Raises:
-        RoleError: it changes otherwise.
-    """
-    changes = [more - less for less, more in itertools.pairwise(sizes)]
-    if not any(changes):
-        return False
-    steps = [more / less for less, more in itertools.pairwise(widths)]
-    if min(changes) > 0:
-        power = math.log(changes[-1] / changes[0]) / math.log(steps[-1])
-        if LEAST < power < MOST:
-            return True
-    sizes_text, widths_text = (", ".join(map(str, part)) for part in (sizes, widths))
-    raise RoleError(
-        f"its dimension {dimension} is {sizes_text} at the widths {widths_text}, which is neither "
-        "in proportion to the width, but for a constant, nor constant"
-    )
 
 
 def _has_copies(about: Inferred, uses: Sequence[Use]) -> bool:
