@@ -110,6 +110,20 @@ def test_a_tied_embedding_is_an_input_that_is_read_out_as_well():
     assert not inference.doubtful
 
 
+def test_heads_that_grow_are_noted():
+    def build(width, depth):
+        network = foreign.Transformer(width, depth)
+        for block in network.blocks:
+            block.attn.heads = 2
+        return network
+
+    _, inference = roles(build, foreign.TOKENS, depth=2)
+    (note,) = inference.doubts
+    assert "products of computed tensors in blocks.0.attn and others sum 16 terms at the" in note
+    assert "width 32 and 64 at 128" in note
+    assert not inference.doubtful
+
+
 class Odd(nn.Module):
     """A network with a parameter that nothing uses, a frozen one, and a module used twice."""
 

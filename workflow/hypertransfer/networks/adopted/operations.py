@@ -73,3 +73,12 @@ def own_dimensions(parameter: Tensor, operand: Tensor, summed: Sequence[int]) ->
         if parameter.stride(dimension) in strides and parameter.size(dimension) > 1
     ]
     return tuple(own)
+
+
+def inner_terms(name: str, operands: Sequence[Tensor]) -> int:
+    """The number of terms that an entry of a product of all operands sums; 0 for others."""
+    if name.startswith("_scaled_dot_product"):
+        return operands[0].shape[-1]
+    if name in ("mm", "bmm") and len(operands) == 2:
+        return operands[0].shape[-1]
+    return 0

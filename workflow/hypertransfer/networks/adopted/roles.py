@@ -64,6 +64,7 @@ def infer(
     keywords = inputs if isinstance(inputs, Mapping) else {}
     positional = () if isinstance(inputs, Mapping) else inputs
     found = trace(network, *positional, **keywords)
+    wider = trace(built(build, widths[1], depth), *positional, **keywords)
     names = _Network(network, found, shapes, widths)
     parameters = [names.inferred(name, parameter) for name, parameter in names.parameters()]
     parameters = list(_overridden(parameters, overrides or {}))
@@ -79,6 +80,7 @@ def infer(
             f"the network has the same parameters at the depths {depths[0]} and {depths[1]}: let "
             "the builder use its depth, or compare over the width alone"
         )
+    doubts += _growing_products(found, wider, widths)
     stacks = stacks_of(shapes[0], deeper)
     return Inference(parameters, widths, depths, branches, readouts, stacks, tuple(doubts))
 
@@ -100,6 +102,21 @@ def _branches(found: Trace) -> tuple[tuple[str, ...], list[str]]:
             )
     modules = dict.fromkeys(residual.module for residual in found.residuals if residual.module)
     return tuple(modules), list(dict.fromkeys(doubts))
+
+
+def _growing_products(narrow: Trace, wide: Trace, widths: Sequence[int]) -> list[str]:
+    """What to say of products of two computed tensors that sum more terms in a wider network."""
+    pairs = zip(narrow.inner, wide.inner, strict=False)
+    grown = dict.fromkeys((at, few, more) for (at, few), (_, more) in pairs if more > few)
+    by_size: dict[tuple[int, int], list[str]] = {}
+    for place, few, more in grown:
+        by_size.setdefault((few, more), []).append(place)
+    return [
+        f"products of computed tensors in {places[0]}{' and others' if len(places) > 1 else ''} "
+        f"sum {few} terms at the width {widths[0]} and {more} at {widths[1]}, as attention does whose "
+        "heads grow: no table scales their logits; let the number of heads grow instead"
+        for (few, more), places in by_size.items()
+    ]
 
 
 class _Network:

@@ -24,7 +24,13 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from hypertransfer.networks.adopted.operations import MATRICES, Kind, kind_of, own_dimensions
+from hypertransfer.networks.adopted.operations import (
+    MATRICES,
+    Kind,
+    inner_terms,
+    kind_of,
+    own_dimensions,
+)
 from hypertransfer.networks.tagged import RoleError
 
 
@@ -77,6 +83,8 @@ class Trace:
         uses: the uses of parameters, in order.
         residuals: the ends of residual branches, in order.
         choices: the operations that choose the largest of several numbers, as routers do.
+        inner: for each product of two computed tensors, as of queries and keys, its module and the
+            number of terms that each entry sums.
         output: the operation that made the network's output.
     """
 
@@ -84,6 +92,7 @@ class Trace:
     uses: list[Use] = field(default_factory=list)
     residuals: list[Residual] = field(default_factory=list)
     choices: list[int] = field(default_factory=list)
+    inner: list[tuple[str, int]] = field(default_factory=list)
     output: int = -1
 
     def precedes(self, first: int, second: int) -> bool:
@@ -302,6 +311,8 @@ class _Recorder(TorchDispatchMode):
         for position, operand in enumerate(operands):
             if _memory(operand) in self._weights:
                 self._use(name, args, operand, position, node)
+        if (terms := inner_terms(name, operands)) and min(before) >= 0:
+            self.found.inner.append((self._path[-1] if self._path else "", terms))
         if name in ("topk", "argmax", "sort"):
             self.found.choices.append(node)
         if name == "add" and len(operands) == 2 and min(before) >= 0:
