@@ -113,8 +113,8 @@ def _growing_products(narrow: Trace, wide: Trace, widths: Sequence[int]) -> list
         by_size.setdefault((few, more), []).append(place)
     return [
         f"products of computed tensors in {places[0]}{' and others' if len(places) > 1 else ''} "
-        f"sum {few} terms at the width {widths[0]} and {more} at {widths[1]}, as attention does whose "
-        "heads grow: no table scales their logits; let the number of heads grow instead"
+        f"sum {few} terms at the width {widths[0]} and {more} at {widths[1]}, as attention does "
+        "whose heads grow: no table scales their logits; let the number of heads grow instead"
         for (few, more), places in by_size.items()
     ]
 
