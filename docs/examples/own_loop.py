@@ -16,11 +16,11 @@ def build(width, depth):
 def train(width, depth, lr, steps=20):
     """The loss after some steps, with hyperparameters that were tuned at width 64."""
     torch.manual_seed(0)
+    x, y = torch.randn(128, 64), torch.arange(128) % 10
     recipe = Recipe(build, width=64, depth=2, table="mup")
     network, scaling = recipe.make(width, depth)
     optimizer = torch.optim.AdamW(scaling.groups(network, lr=lr, weight_decay=0.1, eps=1e-8))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    x, y = torch.randn(128, 64), torch.arange(128) % 10
     for _ in range(steps):
         optimizer.zero_grad()
         loss = F.cross_entropy(network(x), y)

@@ -78,8 +78,8 @@ def test_doubts_give_the_override_that_settles_them(module, capsys):
     text = capsys.readouterr().out
     doubt = "doubtful: blocks.*.weight (2 parameters): the output does not depend on it: freeze it"
     assert doubt in text
-    assert '"blocks.*.weight": "vector"' in text
-    overrides = ["--role", "blocks.*=vector"]
+    assert 'say what it is, such as "blocks.*.weight=hidden"' in text
+    overrides = ["--role", "blocks.*.weight=hidden", "--role", "blocks.*.bias=vector"]
     assert main(["adopt", f"{module}:Unused", *overrides]) == 0
 
 

@@ -64,8 +64,14 @@ CLAIM = {
 }
 
 
+def only(monkeypatch, write_docs, *studies):
+    """Let the main config list these studies alone."""
+    monkeypatch.setattr(write_docs, "_listed", lambda: list(studies))
+
+
 def test_results_become_pages(write_docs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    only(monkeypatch, write_docs, "moe_mup")
     put(pd.DataFrame([CLAIM]), Path("results/moe_mup/tables/claims.parquet"))
     put(pd.DataFrame({"key": [KEY, KEY]}), Path("results/moe_mup/tables/runs.parquet"))
     bench = {
@@ -100,6 +106,7 @@ def test_no_results_are_no_pages(write_docs, tmp_path, monkeypatch):
 def test_folders_at_several_scales_become_pages_of_their_own(write_docs, tmp_path, monkeypatch):
     """A claim counts as decided if it is decided at one of the scales."""
     monkeypatch.chdir(tmp_path)
+    only(monkeypatch, write_docs, "moe_mup")
     undecided = {"verdict": "undecided", "p_value": math.nan, "p_holm": math.nan}
     for folder, scale, first, second in (
         ("results", "desk", {}, undecided),
@@ -119,15 +126,20 @@ def test_folders_at_several_scales_become_pages_of_their_own(write_docs, tmp_pat
     assert "| `moe_mup` | 2 | 1 | 0 | 1 (50 %) | 1 | 0 |" in pages["headlines.md"]
 
 
-def test_headlines_have_the_scales_and_studies_of_earlier_calls(write_docs, tmp_path, monkeypatch):
+def test_headlines_have_the_scales_and_studies_of_earlier_calls(
+    write_docs, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(write_docs, "DOCS", tmp_path / "docs")
+    only(monkeypatch, write_docs, "any_scale", "moe_mup")
+    edition = {"edition": 1}
+    at_scale = write_docs._at_scale
+    monkeypatch.setattr(write_docs, "_at_scale", lambda *place: {**at_scale(*place), **edition})
 
     def pages(scale: str, study: str, verdict: str) -> dict[str, str]:
         tables = Path(f"{scale}-{study}", study, "tables")
-        put(
-            pd.DataFrame([{**CLAIM, "scale": scale, "verdict": verdict}]), tables / "claims.parquet"
-        )
+        claim = {**CLAIM, "scale": scale, "verdict": verdict}
+        put(pd.DataFrame([claim]), tables / "claims.parquet")
         put(pd.DataFrame({"key": [KEY]}), tables / "runs.parquet")
         made = dict(write_docs.result_pages([tables.parents[1]]))
         for name, text in made.items():
@@ -135,7 +147,9 @@ def test_headlines_have_the_scales_and_studies_of_earlier_calls(write_docs, tmp_
             (tmp_path / "docs" / name).write_text(text)
         return made
 
-    pages("overnight", "moe_mup", "fails")
+    assert "headlines.md" not in pages("overnight", "moe_mup", "fails")
+    stays = "docs/headlines.md stays: no results or records of any_scale"
+    assert stays in capsys.readouterr().err
     pages("desk", "any_scale", "holds")
     last = pages("desk", "moe_mup", "undecided")
     assert set(last) == {"headlines.md", "scorecards/moe_mup.md", "scorecards/moe_mup.json"}
@@ -143,6 +157,9 @@ def test_headlines_have_the_scales_and_studies_of_earlier_calls(write_docs, tmp_
     assert head in last["headlines.md"]
     assert "| `any_scale` | 1 | 1 | 0 | 1 (100 %) | 1 | 0 |" in last["headlines.md"]
     assert "| `moe_mup` | 1 | 0 | 1 | 1 (100 %) | 1 | 0 |" in last["headlines.md"]
+    edition["edition"] = 2
+    assert "headlines.md" not in pages("desk", "moe_mup", "undecided")
+    assert "any_scale.json is left out: it is of another edition" in capsys.readouterr().err
 
 
 def test_scorecards_have_the_config_of_their_scale(write_docs, tmp_path, monkeypatch):

@@ -125,6 +125,11 @@ def test_a_file_of_the_user_decides_by_its_stamp(project, place):
         keys.append(key())
         os.utime(path / "part" / "a.parquet", ns=(0, 0))
     assert len({*keys, key()}) == len(keys) + 1
+    if place == "directory":
+        (path / "a_link").symlink_to("nothing")
+        before = key()
+        (path / "part" / "a.parquet").write_text("bb")
+        assert key() != before
     assert "" not in keys
 
 

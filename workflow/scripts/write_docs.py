@@ -30,11 +30,13 @@ from hypertransfer.report import (
     speed_page,
     verdict_records,
 )
+from hypertransfer.report.verdict_records import VerdictRecord
 from hypertransfer.storage import parquet
 from hypertransfer.storage.atomic import replace_atomically
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies import document, scale_patches
 
+Records = Mapping[tuple[str, str], VerdictRecord]
 TABLES = ("claims", "runs", "replays", "regions", "winners")
 ROOT = Path(__file__).resolve().parents[2]
 DOCS, CONFIG, RESULTS = ROOT / "docs", ROOT / "config", Path("results")
@@ -63,25 +65,44 @@ def result_pages(folders: Sequence[Path]) -> Iterator[tuple[str, str]]:
                 found[name, scale] = verdict_records.record(study, frames, facts)
                 yield results_pages.record_file(name, scale), found[name, scale].text()
     if found:
-        yield "headlines.md", _headlines(found)
+        records = _records(found)
+        if missing := [name for name in _listed() if name not in records]:
+            listed = ", ".join(missing)
+            print(f"docs/headlines.md stays: no results or records of {listed}", file=sys.stderr)
+        else:
+            yield "headlines.md", _headlines(records)
     for folder in folders:
         if (file := folder / "benchmarks.parquet").exists():
             yield "speed.md", speed_page.speed_page(parquet.frame(file))
 
 
-def _headlines(found: Mapping[tuple[str, str], verdict_records.VerdictRecord]) -> str:
-    """The page of headlines from records that were just made, and from the documentation's."""
-    studies, records = defaultdict(dict), defaultdict(dict)
+def _records(found: Records) -> dict[str, dict[str, VerdictRecord]]:
+    """Records that were just made, and those of the documentation, by study and scale.
+
+    A record of another edition of its study than the config has is left out.
+    """
+    records: dict[str, dict[str, VerdictRecord]] = defaultdict(dict)
     for name in _in_order():
         for scale in scales():
             file = DOCS / results_pages.record_file(name, scale)
             if (name, scale) in found:
                 records[name][scale] = found[name, scale]
             elif file.exists():
-                records[name][scale] = verdict_records.read(file.read_bytes())
-            else:
-                continue
-            studies[name][scale] = _at_scale(name, scale)
+                record = verdict_records.read(file.read_bytes())
+                edition = str(_at_scale(name, scale).get("edition", 1))
+                if record.facts["edition"] == edition:
+                    records[name][scale] = record
+                else:
+                    print(f"{file} is left out: it is of another edition", file=sys.stderr)
+    return records
+
+
+def _headlines(records: Mapping[str, Mapping[str, VerdictRecord]]) -> str:
+    """The page of headlines."""
+    studies = {
+        name: {scale: _at_scale(name, scale) for scale in of_study}
+        for name, of_study in records.items()
+    }
     return headlines_page.headlines_page(studies, records)
 
 
@@ -90,9 +111,14 @@ def _at_scale(name: str, scale: str) -> dict[str, Any]:
     return scale_patches.at_scale(document.read(CONFIG / f"studies/{name}.yaml").values, scale)
 
 
+def _listed() -> list[str]:
+    """The names of the studies of the main config."""
+    return document.read(CONFIG / "config.yaml").values["studies"]
+
+
 def _in_order() -> list[str]:
     """The names of the studies: those of the main config in its order, then all others."""
-    first = document.read(CONFIG / "config.yaml").values["studies"]
+    first = _listed()
     names = sorted(path.stem for path in (CONFIG / "studies").glob("*.yaml"))
     return list(dict.fromkeys([*(name for name in first if name in names), *names]))
 

@@ -47,8 +47,10 @@ def test_a_recipe_names_the_doubtful_parameters():
 
     with pytest.raises(RoleError, match=r"2 parameters are doubtful: loose\.weight: the output"):
         Recipe(Loose, 32, 1)
-    recipe = Recipe(Loose, 32, 1, roles={"loose.*": "vector"})
-    assert recipe.make(64, 2)[1].groups
+    recipe = Recipe(Loose, 32, 1, "mup", roles={"loose.weight": "hidden", "loose.bias": "vector"})
+    network, scaled = recipe.make(128, 1)
+    (group,) = (g for g in scaled.groups(network, 0.1) if network.loose.weight is g["params"][-1])
+    assert group["lr"] == pytest.approx(0.025)
 
 
 @pytest.mark.parametrize(

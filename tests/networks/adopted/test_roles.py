@@ -145,7 +145,7 @@ def test_unused_frozen_and_shared_parameters():
     found, inference = roles(Odd, foreign.FEATURES)
     assert [one.name for one in inference.doubtful] == ["unused.weight"]
     assert "the output does not depend on it: freeze it, or" in found["unused.weight"].doubt
-    assert 'override such as "unused.weight": "vector"' in found["unused.weight"].doubt
+    assert 'say what it is, such as "unused.weight=hidden"' in found["unused.weight"].doubt
     assert found["unused.bias"].reason == "the output does not depend on it; frozen"
     assert (found["frozen.weight"].role, found["frozen.weight"].is_trained) == (Role.HIDDEN, False)
     assert found["again.weight"].role is Role.HIDDEN
@@ -292,3 +292,197 @@ def test_mixtral_has_a_router_and_experts():
     up = kinds["experts.gate_up_proj"]
     assert (up.fan_in, up.fan_out) == (32, 128)
     assert not inference.doubtful
+
+
+class Parts(nn.Module):
+    """Blocks whose parts and forward pass a test chooses."""
+
+    def __init__(self, width, depth, parts, forward):
+        super().__init__()
+        self.first = nn.Linear(10, width)
+        self.blocks = nn.ModuleList(nn.ModuleDict(parts(width)) for _ in range(depth))
+        self.last = nn.Linear(width, 3)
+        self.of_block = forward
+
+    def forward(self, x):
+        x = self.first(x)
+        for block in self.blocks:
+            x = self.of_block(block, x)
+        return self.last(x)
+
+
+def in_blocks(forward, **parts):
+    """A builder of networks with blocks of some parts, each made from the width."""
+    return lambda width, depth: Parts(
+        width, depth, lambda w: {name: make(w) for name, make in parts.items()}, forward
+    )
+
+
+def square(width):
+    return nn.Linear(width, width)
+
+
+def test_an_activation_that_several_places_share_ends_no_branch():
+    shared = nn.Tanh()
+    make = in_blocks(lambda b, x: x + shared(b["b"](shared(b["a"](x)))), a=square, b=square)
+
+    def build(width, depth):
+        network = make(width, depth)
+        network.shared = shared
+        return network
+
+    _, inference = roles(build, foreign.FEATURES)
+    (fault,) = inference.faults
+    assert "the residual branch with blocks.0.b.weight does not end with the first output" in fault
+    assert inference.branches == ()
+
+
+def test_a_branch_that_ends_in_a_product_with_a_number_is_a_fault():
+    _, inference = roles(in_blocks(lambda b, x: x + 0.5 * b["a"](x), a=square), foreign.FEATURES)
+    assert "the residual branch with blocks.0.a.weight" in inference.faults[0]
+
+
+def test_the_second_output_of_a_module_ends_no_branch():
+    class Both(nn.Linear):
+        def forward(self, x):
+            return x.softmax(-1), super().forward(x)
+
+    make = in_blocks(lambda b, x: x + b["a"](x)[1], a=lambda width: Both(width, width))
+    _, inference = roles(make, foreign.FEATURES)
+    assert inference.branches == ()
+    assert inference.faults
+
+
+def test_a_sum_outside_of_a_stack_of_blocks_is_not_scaled():
+    class Global(nn.Module):
+        def __init__(self, width, depth):
+            super().__init__()
+            self.first, self.after = nn.Linear(10, width), nn.Linear(width, width)
+            self.blocks = nn.ModuleList(square(width) for _ in range(depth))
+            self.last = nn.Linear(width, 3)
+
+        def forward(self, x):
+            first = x = self.first(x)
+            for block in self.blocks:
+                x = x + block(x)
+            return self.last(first + self.after(x))
+
+    found, inference = roles(Global, foreign.FEATURES)
+    assert inference.branches == ("blocks.0",)
+    assert not found["after.weight"].in_branch
+    assert any("outside of any stack of blocks" in doubt for doubt in inference.doubts)
+
+
+def test_two_paths_with_as_many_products_are_no_branch():
+    make = in_blocks(lambda b, x: b["a"](x.flip(0)) + b["b"](x), a=square, b=square)
+    found, inference = roles(make, foreign.FEATURES)
+    assert inference.branches == inference.faults == ()
+    assert not any(one.in_branch for one in found.values())
+
+
+class CrossAttention(nn.Module):
+    """Layers of torch that read what an encoder of torch has made."""
+
+    def __init__(self, width, depth):
+        super().__init__()
+        self.token = nn.Embedding(50, width)
+        heads = {"nhead": width // 8, "dim_feedforward": 2 * width, "batch_first": True}
+        self.encoder = nn.TransformerEncoderLayer(width, norm_first=True, **heads)
+        layers = (nn.TransformerDecoderLayer(width, norm_first=True, **heads) for _ in range(depth))
+        self.decoder = nn.ModuleList(layers)
+        self.head = nn.Linear(width, 50)
+
+    def forward(self, tokens):
+        memory = self.encoder(self.token(tokens))
+        x = self.token(tokens.flip(1))
+        for layer in self.decoder:
+            x = layer(x, memory)
+        return self.head(x)
+
+
+def test_attention_of_torch_and_an_encoder_that_branches_read():
+    found, inference = roles(CrossAttention, foreign.TOKENS)
+    assert not inference.doubtful
+    assert found["decoder.0.multihead_attn.in_proj_weight"].in_branch
+    assert found["decoder.0.self_attn.in_proj_weight"].role is Role.HIDDEN
+    assert found["decoder.0.self_attn.in_proj_weight"].fan_in == 32
+    assert not any(one.in_branch for name, one in found.items() if name.startswith("encoder."))
+    assert not found["token.weight"].in_branch
+    assert len(inference.branches) == 3
+
+
+@pytest.mark.parametrize(("groups", "inputs"), [(1, (0, 2, 3)), (32, (2, 3)), (4, None)], ids=str)
+def test_transposed_convolutions_with_groups(groups, inputs):
+    def build(width, depth):
+        groups_here = width if groups == 32 else groups
+        return nn.Sequential(
+            nn.Conv2d(3, width, 3), nn.ConvTranspose2d(width, width, 3, groups=groups_here),
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 5),
+        )  # fmt: skip
+
+    found, _ = roles(build, foreign.IMAGES)
+    weight = found["1.weight"]
+    assert weight.inputs == (inputs or ())
+    assert bool(weight.doubt) == (inputs is None)
+
+
+def test_a_copy_of_a_transpose_has_the_dimensions_of_the_parameter():
+    class Narrow(nn.Module):
+        def __init__(self, width, depth):
+            super().__init__()
+            self.first = nn.Linear(10, width)
+            self.weight = nn.Parameter(torch.randn(16, width))  # as (out, in)
+            self.last = nn.Linear(16, width)
+            self.head = nn.Linear(width, 3)
+
+        def forward(self, x):
+            x = self.first(x) @ self.weight.t().contiguous()
+            return self.head(self.last(x))
+
+    found, _ = roles(Narrow, foreign.FEATURES)
+    assert (found["weight"].inputs, found["weight"].scaled_as) == ((1,), Role.NARROWING)
+
+
+def test_vectors_that_do_not_grow_and_norms_without_a_readout():
+    class Backbone(nn.Module):
+        def __init__(self, width, depth):
+            super().__init__()
+            self.first = nn.Linear(10, width)
+            self.bias = nn.Parameter(torch.zeros(2, 10))
+            self.norm = nn.LayerNorm(width)
+
+        def forward(self, x):
+            return self.norm(self.first(x + self.bias))
+
+    found, _ = roles(Backbone, foreign.FEATURES)
+    assert found["bias"].role is Role.QK_GAIN
+    assert found["norm.weight"].role is Role.VECTOR
+
+
+def test_buffers_that_a_forward_pass_makes_are_no_error():
+    class Mask(foreign.Transformer):
+        def forward(self, tokens):
+            self.register_buffer("mask", torch.ones(8), persistent=False)
+            return super().forward(tokens) * self.mask[:, None]
+
+    _, inference = roles(Mask, foreign.TOKENS)
+    assert not inference.doubtful
+
+
+def test_a_builder_that_reads_its_weights_is_built_with_memory():
+    class Reading(foreign.Transformer):
+        def __init__(self, width, depth):
+            super().__init__(width, depth)
+            self.size = float(self.head.weight.norm())
+
+    _, inference = roles(Reading, foreign.TOKENS)
+    assert not inference.doubtful
+
+
+def test_a_hidden_matrix_of_unknown_inputs_needs_to_say_which_dimension_grows():
+    make = in_blocks(lambda b, x: x + b["a"](x), a=square, unused=lambda w: nn.Linear(w, 16))
+    found, _ = roles(make, foreign.FEATURES, overrides={"*.unused.*": "hidden"})
+    with pytest.raises(RoleError, match=r"narrowing \(inputs\) or widening \(outputs\)"):
+        assert found["blocks.0.unused.weight"].scaled_as
+    found, _ = roles(make, foreign.FEATURES, overrides={"*.unused.*": "narrowing"})
+    assert found["blocks.0.unused.weight"].scaled_as is Role.NARROWING

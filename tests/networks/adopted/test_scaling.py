@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from hypertransfer.catalogue import dataset_options, lookup
 from hypertransfer.data.samples import Samples
 from hypertransfer.networks.adopted import scaling
+from hypertransfer.networks.adopted.recipe import Recipe
 from hypertransfer.networks.adopted.roles import infer
 from hypertransfer.networks.layers import Branch, Scaled
 from hypertransfer.networks.tagged import RoleError
@@ -102,8 +103,8 @@ def test_training_is_that_of_our_own_network(model, options, name, table, optimi
             other.mul_(multipliers.get(id(own), 1.0))
     for module in theirs.modules():
         assert getattr(module, "multiplier", 1.0) == 1.0
-    base = infer(builder, run.base.width, run.base.depth, [data.train_x[:2]])
-    found = scaling.at_depth(base, theirs)
+    at_base = infer(builder, run.base.width, run.shape.depth, [data.train_x[:2]])
+    found = scaling.of_network(at_base, theirs)
     scaled = scaling.scaling(found, rules, ratios(run))
     scaling.apply(theirs, found, scaled, {})
     start = build.base(run)
@@ -122,12 +123,8 @@ def test_training_is_that_of_our_own_network(model, options, name, table, optimi
 def adopted(make, inputs, width, depth, table, *, base=(32, 1)):
     """A network of another author at a width and depth, with a table applied."""
     torch.manual_seed(0)
-    network = make(width, depth)
-    found = scaling.at_depth(infer(make, *base, [inputs]), network)
-    target = Ratios(width=width / base[0], depth=depth / base[1])
-    scaled = scaling.scaling(found, table, target)
-    remove = scaling.apply(network, found, scaled, scaling.deviations(make, *base))
-    return network, scaled, remove
+    recipe = Recipe(make, *base, table, inputs=inputs)
+    return recipe.make(width, depth)
 
 
 COMPLETED, MUP, SP = (PARAMETERISATIONS[name][0.0] for name in ("completed_p", "mup", "sp"))
@@ -137,9 +134,10 @@ def test_initial_deviations_are_those_of_the_base_times_the_table():
     """Torch's own matrices are 1/√fan_in, and its embeddings 1, at every width."""
     torch.manual_seed(0)
     plain = dict(foreign.Transformer(128, 2).named_parameters())
-    network, scaled, _ = adopted(foreign.Transformer, foreign.TOKENS, 128, 2, COMPLETED)
+    network, scaled = adopted(foreign.Transformer, foreign.TOKENS, 128, 2, COMPLETED)
     for one in scaled.factors:
-        own = 1 / 2 if ".attn." in one.name or ".mlp." in one.name or "head" in one.name else 1
+        ends = ("qkv.weight", "proj.weight", ".0.weight", ".2.weight", "head.weight")
+        own = 1 / 2 if one.name.endswith(ends) else 1
         now = network.get_parameter(one.name)
         expected = plain[one.name] * one.init_std / own
         assert torch.allclose(now, expected, rtol=1e-5), one.name
@@ -155,26 +153,25 @@ def test_initial_deviations_are_those_of_the_base_times_the_table():
 def test_at_the_base_nothing_changes():
     torch.manual_seed(0)
     plain = foreign.Transformer(32, 1)
-    network, scaled, _ = adopted(foreign.Transformer, foreign.TOKENS, 32, 1, COMPLETED)
+    network, scaled = adopted(foreign.Transformer, foreign.TOKENS, 32, 1, COMPLETED)
     assert all(one.init_std == one.lr == one.weight_decay == one.eps == 1 for one in scaled.factors)
     assert not any(module._forward_hooks for module in network.modules())
     tokens = torch.arange(8)[None]
     assert torch.equal(network.eval()(tokens), plain.eval()(tokens))
 
 
-def test_hooks_scale_branches_and_are_removed():
-    network, scaled, remove = adopted(foreign.Transformer, foreign.TOKENS, 32, 4, COMPLETED)
+def test_hooks_scale_the_ends_of_branches_once():
+    network, scaled = adopted(foreign.Transformer, foreign.TOKENS, 32, 4, COMPLETED)
     assert scaled.residual == pytest.approx(1 / 4)
     ends = [module for module in network.modules() if module._forward_hooks]
     assert ends == [part for b in network.blocks for part in (b.attn.proj, b.mlp[2])]
     x = torch.randn(2, 8, 32)
-    with_hook = network.blocks[0].attn.proj(x)
-    remove()
-    assert torch.equal(with_hook, network.blocks[0].attn.proj(x) * scaled.residual)
+    end = network.blocks[0].attn.proj
+    assert torch.equal(end(x), F.linear(x, end.weight, end.bias) * scaled.residual)
 
 
 def test_a_tied_readout_has_a_hook_on_its_inputs():
-    network, scaled, _ = adopted(foreign.tied, foreign.TOKENS, 128, 1, MUP)
+    network, scaled = adopted(foreign.tied, foreign.TOKENS, 128, 1, MUP)
     assert scaled.readout == pytest.approx(1 / 4)
     assert [module for module in network.modules() if module._forward_pre_hooks] == [network.head]
     assert len(scaled.factors) == len(list(network.parameters()))
@@ -192,7 +189,7 @@ class Functional(foreign.Transformer):
 
 def test_a_tied_readout_without_a_module_is_refused():
     inference = infer(partial(Functional, tied=True), 32, 1, [foreign.TOKENS])
-    assert any("tied readout is computed in no module" in doubt for doubt in inference.doubts)
+    assert "tied readout is computed in no module" in inference.faults[0]
     with pytest.raises(RoleError, match="in no module of its own"):
         adopted(partial(Functional, tied=True), foreign.TOKENS, 128, 1, MUP)
 
@@ -203,7 +200,7 @@ def test_a_table_that_does_not_tie_is_refused():
 
 
 def test_groups_have_what_torch_needs_and_schedules_scale_them_alike():
-    network, scaled, _ = adopted(foreign.Transformer, foreign.TOKENS, 128, 2, COMPLETED)
+    network, scaled = adopted(foreign.Transformer, foreign.TOKENS, 128, 2, COMPLETED)
     groups = scaled.groups(network, lr=0.1, weight_decay=0.2, eps=1e-8, betas=(0.9, 0.95))
     optimizer = torch.optim.AdamW(groups)
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(
@@ -218,28 +215,27 @@ def test_groups_have_what_torch_needs_and_schedules_scale_them_alike():
     assert len(set(before)) > 1
 
 
-def test_a_network_of_another_depth_has_blocks_like_those_of_the_base():
-    found = infer(foreign.ResNet, 8, 2, [foreign.IMAGES])
+def test_the_inference_is_of_networks_of_one_depth():
+    found = infer(foreign.ResNet, 8, 4, [foreign.IMAGES])
     assert found.stacks == ("layer1", "layer2")
-    deeper = scaling.at_depth(found, foreign.ResNet(16, 4))
+    deeper = scaling.of_network(found, foreign.ResNet(16, 4))
     roles = {one.name: one.role for one in deeper.parameters}
     assert roles["layer1.3.conv2.weight"] is Role.HIDDEN
     assert len(deeper.branches) == 8
-    with pytest.raises(RoleError, match="nothing at the base tells the role of position"):
-        scaling.at_depth(found, foreign.Transformer(8, 2))
+    with pytest.raises(RoleError, match=r"other parameters than its builder makes: layer1\.2"):
+        scaling.of_network(found, foreign.ResNet(16, 2))
 
 
 def test_state_dict_copy_and_compile_keep_the_network(tmp_path):
-    network, scaled, _ = adopted(foreign.Transformer, foreign.TOKENS, 64, 2, COMPLETED)
+    network, scaled = adopted(foreign.Transformer, foreign.TOKENS, 64, 2, COMPLETED)
     network.eval()
     tokens = torch.arange(8)[None]
     expected = network(tokens)
     assert network.state_dict().keys() == foreign.Transformer(64, 2).state_dict().keys()
     assert torch.equal(copy.deepcopy(network)(tokens), expected)
     torch.save(network.state_dict(), tmp_path / "weights.pt")
-    found = scaling.at_depth(infer(foreign.Transformer, 32, 1, [foreign.TOKENS]), network)
     again = foreign.Transformer(64, 2)
-    scaling.apply(again, found, scaled, {})
+    Recipe(foreign.Transformer, 32, 1, inputs=foreign.TOKENS).apply(again, 64, 2)
     again.load_state_dict(torch.load(tmp_path / "weights.pt"))
     assert torch.equal(again.eval()(tokens), expected)
     compiled = torch.compile(network, backend="eager")
@@ -248,3 +244,80 @@ def test_state_dict_copy_and_compile_keep_the_network(tmp_path):
     assert math.isclose(
         sum(len(group["params"]) for group in wrapped), len(list(network.parameters()))
     )
+
+
+def test_a_table_is_applied_once():
+    network, _ = adopted(foreign.Transformer, foreign.TOKENS, 64, 2, COMPLETED)
+    recipe = Recipe(foreign.Transformer, 32, 1, inputs=foreign.TOKENS)
+    with pytest.raises(RoleError, match="has been applied to this network before"):
+        recipe.apply(copy.deepcopy(network), 64, 2)
+
+
+def test_a_network_of_another_size_is_refused():
+    recipe = Recipe(foreign.Transformer, 32, 1, inputs=foreign.TOKENS)
+    with pytest.raises(RoleError, match=r"is not of width 64 and depth 1: .* has the shape"):
+        recipe.apply(foreign.Transformer(128, 1), 64, 1)
+
+
+def test_parameters_that_are_trained_only_later_are_refused():
+    network, scaled = adopted(foreign.Transformer, foreign.TOKENS, 64, 1, COMPLETED)
+    network.extra = torch.nn.Linear(3, 3)
+    with pytest.raises(RoleError, match=r"extra\.bias is trained here, and was not"):
+        scaled.groups(network, lr=0.1)
+
+
+def test_constants_and_vectors_keep_the_values_of_the_builder():
+    class Constant(foreign.Transformer):
+        def __init__(self, width, depth):
+            super().__init__(width, depth)
+            torch.nn.init.constant_(self.norm.weight, 0.1)
+            torch.nn.init.zeros_(self.head.weight)
+            torch.nn.init.normal_(self.norm.bias, 1.0, 0.5)
+
+    torch.manual_seed(0)
+    plain = Constant(128, 1)
+    network, _ = adopted(Constant, foreign.TOKENS, 128, 1, COMPLETED)
+    for name in ("norm.weight", "norm.bias", "head.weight"):
+        assert torch.equal(network.get_parameter(name), plain.get_parameter(name)), name
+
+
+def test_depth_in_a_list_of_layers_whose_readout_has_another_number():
+    """The readout of a perceptron of depth 2 is a hidden matrix of one of depth 4."""
+    recipe = Recipe(foreign.perceptron, 32, 2, MUP)
+    for depth in (1, 2, 4):
+        _, scaled = recipe.make(128, depth)
+        vectors = (Role.VECTOR, Role.READOUT_BIAS)
+        *hidden, readout = (one for one in scaled.factors if one.role not in vectors)
+        assert readout.role is Role.OUTPUT
+        assert readout.lr == pytest.approx(1 / 4)
+        assert [one.lr for one in hidden[1:]] == pytest.approx([1 / 4] * depth)
+
+
+def test_faults_are_warned_of_and_refused_where_they_count():
+    class Half(foreign.BasicBlock):
+        def forward(self, x):
+            return x + 0.5 * self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+
+    class Halves(foreign.ResNet):
+        def __init__(self, width, depth):
+            super().__init__(width, depth)
+            self.layer1 = torch.nn.Sequential(*(Half(width, width) for _ in range(depth)))
+
+    with pytest.warns(UserWarning, match="does not end with the first output of a module"):
+        recipe = Recipe(Halves, 8, 1, COMPLETED, inputs=foreign.IMAGES)
+    recipe.make(16, 1)
+    with pytest.raises(RoleError, match="does not end with the first output of a module"):
+        recipe.make(16, 2)
+
+
+@pytest.mark.parametrize(("width", "depth"), [(2.0, 1.0), (4.0, 3.0), (1.5, 2.0)])
+@pytest.mark.parametrize(("a", "b"), [(0.0, 0.0), (-0.5, 0.0), (-0.5, -0.5), (-1.0, 0.0)])
+def test_how_a_builder_scales_its_values_is_found_from_the_draws(width, depth, a, b):
+    generator = torch.Generator().manual_seed(0)
+    true = width**a * depth**b
+    entries = 64 * 64
+    for _ in range(20):
+        base = scaling.Drawn(float(torch.randn(entries, generator=generator).std()), entries)
+        now = true * float(torch.randn(entries, generator=generator).std())
+        found = scaling._own_change(base, scaling.Drawn(now, entries), Ratios(width, depth))
+        assert found == pytest.approx(true, rel=0.08)

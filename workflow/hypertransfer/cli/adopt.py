@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
             text = f"{arguments.json} cannot be written: {error.strerror or error}"
             raise _problem("--json", text) from error
         print(f"\nwritten to {arguments.json}")
-    return int(bool(found.doubtful))
+    return int(bool(found.doubtful or found.faults))
 
 
 def lines(found: Inference) -> Iterator[str]:
@@ -62,8 +62,10 @@ def lines(found: Inference) -> Iterator[str]:
     kinds = dict.fromkeys(map(_pattern, found.branches))
     if kinds:
         yield f"residual branches end in: {', '.join(kinds)}"
-    else:
+    elif not found.faults:
         yield "no residual branches: tables for the depth change nothing"
+    for fault in found.faults:
+        yield f"fault: {fault}"
     for doubt in found.doubts:
         yield f"note: {doubt}"
     of_pattern: dict[tuple[str, str], int] = {}
@@ -80,7 +82,7 @@ def _rows(parameters: Sequence[Inferred]) -> Iterator[tuple[str, ...]]:
     """One row for parameters that differ in the numbers of their blocks only."""
     rows: dict[tuple[str, ...], None] = {}
     for parameter in parameters:
-        role = parameter.role.value if parameter.role else "?"
+        role = _role(parameter)
         shared = "".join(f" + {other.value}" for other in parameter.shared)
         grow = ", ".join(map(str, parameter.growing)) or "–"
         rows[
@@ -94,6 +96,18 @@ def _rows(parameters: Sequence[Inferred]) -> Iterator[tuple[str, ...]]:
             parameter.reason,
         ] = None
     return iter(rows)
+
+
+def _role(parameter: Inferred) -> str:
+    """The role, and that of the rule if it is another one."""
+    if parameter.role is None:
+        return "?"
+    try:
+        rule = parameter.scaled_as
+    except RoleError:
+        return f"{parameter.role.value} (?)"
+    same = rule is parameter.role
+    return parameter.role.value if same else f"{parameter.role.value} ({rule.value})"
 
 
 def _pattern(name: str) -> str:
@@ -112,6 +126,7 @@ def plain(found: Inference) -> dict[str, Any]:
         "depths": found.depths,
         "parameters": parameters,
         "branches": found.branches,
+        "faults": found.faults,
         "doubts": found.doubts,
     }
 
@@ -148,7 +163,10 @@ def _inputs(
     except Exception as error:
         width = f"{arguments.width_name}={arguments.width}"
         depth = f"{arguments.depth_name}={arguments.depth}"
-        raise RoleError(f"cannot be called with {width}, {depth}: {error!r}") from error
+        raise RoleError(
+            f"cannot be called with {width}, {depth}: {error!r}; if its arguments have other "
+            "names, give them by --width-name and --depth-name"
+        ) from error
     if not isinstance(network, nn.Module):
         raise RoleError(f"returns a {type(network).__name__}, and not a torch.nn.Module")
     return example_inputs(network)

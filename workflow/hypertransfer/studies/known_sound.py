@@ -76,8 +76,8 @@ def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 def _stamps(path: Path) -> Iterator[list[Any]]:
     """The name, size and time of a file, or of each file in a folder; nothing if there is none."""
-    with contextlib.suppress(OSError):
-        for file in sorted([path, *path.rglob("*")]):
+    for file in sorted([path, *path.rglob("*")]):
+        with contextlib.suppress(OSError):  # a link to nothing
             stat = file.stat()
             yield [str(file), stat.st_size, stat.st_mtime_ns]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from hypertransfer.networks.growth import _BY_GROWTH
@@ -51,13 +51,27 @@ class Inferred:
         """
         if self.role is None:
             raise RoleError(f"{self.name} has no role: {self.doubt}")
+        if self.role is Role.HIDDEN and not self.inputs:
+            return self._of_growing_alone()
         if self.role is Role.HIDDEN:
-            inputs = set(self.inputs)
-            grown = set(self.growing)
+            inputs, grown = set(self.inputs), set(self.growing)
             return _BY_GROWTH[bool(grown & inputs), bool(grown - inputs)]
         if self.role in (Role.INPUT, Role.OUTPUT, Role.ROUTER) and not self.growing:
             return Role.FIXED
         return self.role
+
+    def _of_growing_alone(self) -> Role:
+        """The role of a hidden matrix whose inputs are not known.
+
+        Raises:
+            RoleError: a single dimension grows, and inputs or outputs could.
+        """
+        if len(self.growing) == 1:
+            raise RoleError(
+                f"one dimension of {self.name} grows, and whether it has the inputs or the outputs "
+                "is not known: override its role with narrowing (inputs) or widening (outputs)"
+            )
+        return Role.HIDDEN if self.growing else Role.FIXED
 
     @property
     def fan_in(self) -> int:
@@ -89,7 +103,8 @@ class Inference:
         branches: the paths of the modules whose outputs are added to a residual stream.
         readouts: the paths of the modules that read out with a tied embedding.
         stacks: the paths of the modules whose numbered parts become more with the depth.
-        doubts: what cannot be told about the network as a whole.
+        faults: what no table for the depth, or for tied weights, can scale.
+        doubts: what else may not be as intended.
     """
 
     parameters: Sequence[Inferred]
@@ -98,16 +113,30 @@ class Inference:
     branches: tuple[str, ...] = ()
     readouts: tuple[str, ...] = ()
     stacks: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
 
     def kind(self, path: str) -> str:
         """The path of a parameter or module with `#` in place of the numbers of blocks."""
-        parts = path.split(".")
-        within = (".".join(parts[:place]) for place in range(len(parts)))
-        numbered = zip(parts, within, strict=True)
-        return ".".join("#" if above in self.stacks else part for part, above in numbered)
+        return kind(path, self.stacks)
 
     @property
     def doubtful(self) -> list[Inferred]:
         """The parameters that need an override."""
         return [found for found in self.parameters if found.doubt]
+
+
+def block(path: str, stacks: Collection[str]) -> str:
+    """The path of the outermost block of a stack that a path lies in; empty if it lies in none."""
+    parts = path.split(".")
+    for place in range(len(parts)):
+        if ".".join(parts[:place]) in stacks:
+            return ".".join(parts[: place + 1])
+    return ""
+
+
+def kind(path: str, stacks: Collection[str]) -> str:
+    """A path with `#` in place of the numbers of the parts of some modules."""
+    parts = path.split(".")
+    above = (".".join(parts[:place]) for place in range(len(parts)))
+    return ".".join("#" if one in stacks else part for part, one in zip(parts, above, strict=True))

@@ -42,8 +42,7 @@ def kind_of(name: str, args: tuple, operand: Tensor, position: int) -> tuple[Kin
     if name == "_grouped_mm" and position == 1:
         return Kind.PRODUCT, (max(last - 1, 0),)
     if name in ("convolution", "conv1d", "conv2d", "conv3d") and position == 1:
-        transposed = name == "convolution" and bool(args[6])
-        return Kind.PRODUCT, (0 if transposed else 1, *range(2, operand.dim()))
+        return Kind.PRODUCT, _summed_by_convolution(name, args, operand)
     if name in _VECTOR_PRODUCTS and operand.dim() == 2:
         return Kind.PRODUCT, (last,)
     if name in ("embedding", "_embedding_bag", "index", "index_select", "gather"):
@@ -59,20 +58,43 @@ def kind_of(name: str, args: tuple, operand: Tensor, position: int) -> tuple[Kin
     return Kind.OTHER, ()
 
 
-def own_dimensions(parameter: Tensor, operand: Tensor, summed: Sequence[int]) -> tuple[int, ...]:
-    """The dimensions of a parameter that are some dimensions of a view of it.
+def _summed_by_convolution(name: str, args: tuple, weight: Tensor) -> tuple[int, ...]:
+    """The dimensions of a convolution's weight that are summed; none if they are not known.
 
-    A view, such as the transpose or a slice, has the strides of the parameter in another order.
+    The first dimension of a transposed convolution has groups and inputs: with as many groups as
+    entries it has no inputs, and with another number of groups above 1 it has both.
     """
-    if operand.shape == parameter.shape and operand.stride() == parameter.stride():
-        return tuple(summed)
-    strides = [operand.stride(dimension) for dimension in summed if operand.size(dimension) > 1]
-    own = [
-        dimension
-        for dimension in range(parameter.dim())
-        if parameter.stride(dimension) in strides and parameter.size(dimension) > 1
-    ]
-    return tuple(own)
+    kernel = tuple(range(2, weight.dim()))
+    if name != "convolution" or not args[6]:
+        return (1, *kernel)
+    groups = args[8]
+    if groups == 1:
+        return (0, *kernel)
+    return kernel if groups == weight.shape[0] else ()
+
+
+def own_dimensions(source: Tensor, view: Tensor) -> tuple[int | None, ...]:
+    """The dimension of a tensor that each dimension of a view of it is; None if it is not known.
+
+    A view, such as the transpose or a slice, has the strides of the tensor in another order.
+    """
+    if view.shape == source.shape and view.stride() == source.stride():
+        return tuple(range(source.dim()))
+    own: dict[int, list[int]] = {}
+    for dimension in range(source.dim()):
+        if source.size(dimension) > 1:
+            own.setdefault(source.stride(dimension), []).append(dimension)
+    found: list[int | None] = []
+    for dimension in range(view.dim()):
+        alike = own.get(view.stride(dimension), []) if view.size(dimension) > 1 else []
+        found.append(alike[0] if len(alike) == 1 else None)
+    return tuple(found)
+
+
+# Operations, entry by entry or side by side, whose result has the dimensions of what they read.
+ENTRYWISE = frozenset(
+    ("add", "sub", "mul", "div", "neg", "cat", "clone", "_to_copy", "copy", "contiguous")
+)
 
 
 def inner_terms(name: str, operands: Sequence[Tensor]) -> int:

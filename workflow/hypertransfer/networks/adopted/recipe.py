@@ -7,10 +7,11 @@ optimizer = torch.optim.AdamW(scaling.groups(network, lr=2e-3, weight_decay=0.1)
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
+import torch
 from torch import nn
 
 from hypertransfer.networks.adopted.example import example_inputs
@@ -20,11 +21,11 @@ from hypertransfer.networks.adopted.scaling import (
     Drawn,
     Scaling,
     apply,
-    at_depth,
     deviations,
+    of_network,
     scaling,
 )
-from hypertransfer.networks.adopted.shapes import Build
+from hypertransfer.networks.adopted.shapes import Build, built, shapes_of
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.algebra import Parameterisation, Ratios, Role
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE, SGD
@@ -42,13 +43,18 @@ class Recipe:
         table: the name of a parameterisation, or one of your own.
         family: `adam` for updates that do not scale with the gradient (Adam, Lion, Muon), `sgd`
             for those that do; a table of your own has its family.
-        inputs: the arguments of a forward pass for a few samples; guessed by default
+        inputs: the arguments of a forward pass for a few samples: a tensor, a sequence, a mapping
+            of keyword arguments, or a function that returns one of them; guessed by default
             (`example_inputs`).
         roles: roles of parameters by patterns of their names, where they cannot be found.
 
     Raises:
-        RoleError: the roles cannot be found, or a parameter is doubtful.
+        RoleError: the roles cannot be found, a parameter is doubtful, or the table cannot scale
+            tied weights.
         ValueError: there is no such table, or none for this family.
+
+    Warns:
+        UserWarning: notes and faults that `hypertransfer adopt` prints as well.
     """
 
     def __init__(
@@ -58,20 +64,32 @@ class Recipe:
         depth: int,
         table: str | Parameterisation = "completed_p",
         family: str = "adam",
-        inputs: Mapping[str, Any] | Sequence[Any] | None = None,
+        inputs: Any = None,
         roles: Mapping[str, Role | str] | None = None,
     ) -> None:
         self.build, self.width, self.depth = build, width, depth
         self.table = table if isinstance(table, Parameterisation) else _table(table, family)
-        inputs = example_inputs(build(width, depth)) if inputs is None else inputs
-        self.found: Inference = infer(build, width, depth, inputs, roles)
-        if doubts := self.found.doubtful:
-            listed = "; ".join(f"{one.name}: {one.doubt}" for one in doubts)
-            raise RoleError(f"{len(doubts)} parameters are doubtful: {listed}")
+        self.inputs, self.roles = _arguments(inputs, built(build, width, depth)), roles
+        self._found: dict[int, Inference] = {}
+        self._drawn: dict[int, dict[str, Drawn]] = {}
+        base = self.found(depth)
+        scaling(base, self.table, Ratios())
+        for doubt in (*base.faults, *base.doubts):
+            warnings.warn(doubt, stacklevel=2)
 
-    @cached_property
-    def _at_base(self) -> dict[str, Drawn]:
-        return deviations(self.build, self.width, self.depth)
+    def found(self, depth: int) -> Inference:
+        """The roles of the parameters of the network of a depth, at the base width.
+
+        Raises:
+            RoleError: the roles cannot be found, or a parameter is doubtful.
+        """
+        if depth not in self._found:
+            found = infer(self.build, self.width, depth, self.inputs, self.roles)
+            if doubts := found.doubtful:
+                listed = "; ".join(f"{one.name}: {one.doubt}" for one in doubts)
+                raise RoleError(f"{len(doubts)} parameters are doubtful: {listed}")
+            self._found[depth] = found
+        return self._found[depth]
 
     def make(
         self, width: int, depth: int, batch: float = 1.0, duration: float = 1.0
@@ -85,7 +103,7 @@ class Recipe:
             duration: the number of samples, or tokens, over that at the base.
 
         Raises:
-            RoleError: the network has parameters that are like none of the base.
+            RoleError: the roles cannot be found at this depth, or the table cannot be applied.
         """
         network = self.build(width, depth)
         return network, self.apply(network, width, depth, batch, duration)
@@ -98,12 +116,50 @@ class Recipe:
         batch: float = 1.0,
         duration: float = 1.0,
     ) -> Scaling:
-        """Apply the table to a network that was built at a width and depth; see `make`."""
-        found = at_depth(self.found, network)
+        """Apply the table to a network that was built at a width and depth; see `make`.
+
+        Raises:
+            RoleError: the network is of another width or depth, as well.
+        """
+        there, wanted = shapes_of(network), shapes_of(built(self.build, width, depth, meta=True))
+        if there != wanted:
+            name = next(n for n in {**wanted, **there} if there.get(n) != wanted.get(n))
+            raise RoleError(
+                f"the network is not of width {width} and depth {depth}: {name} has the shape "
+                f"{there.get(name)}, and the builder makes {wanted.get(name)}"
+            )
+        found = of_network(self.found(depth), network)
         ratios = Ratios(width / self.width, depth / self.depth, batch, duration)
         scaled = scaling(found, self.table, ratios)
-        apply(network, found, scaled, self._at_base)
+        apply(network, found, scaled, self._at_base(depth))
         return scaled
+
+    def _at_base(self, depth: int) -> dict[str, Drawn]:
+        """The deviations at the base of the parameters that a network of a depth has.
+
+        Of a parameter that has none like it at the base, as the readout in a list of layers that
+        becomes longer, they are those at the base width and this depth.
+        """
+        for one in {self.depth, depth} - self._drawn.keys():
+            self._drawn[one] = deviations(self.build, self.width, one)
+        base, found = self.found(self.depth), self.found(depth)
+        alike = {base.kind(one.name): one for one in reversed(base.parameters)}
+        drawn = {}
+        for one in found.parameters:
+            own = alike.get(found.kind(one.name))
+            if own and own.scaled_as is one.scaled_as and own.inputs == one.inputs:
+                drawn[one.name] = self._drawn[self.depth][own.name]
+            else:
+                drawn[one.name] = self._drawn[depth][one.name]
+        return drawn
+
+
+def _arguments(inputs: Any, network: nn.Module) -> Mapping[str, Any] | Sequence[Any]:
+    """The arguments of a forward pass, from a tensor, several, or a function that returns them."""
+    if inputs is None:
+        return example_inputs(network)
+    given = inputs() if callable(inputs) and not isinstance(inputs, torch.Tensor) else inputs
+    return given if isinstance(given, Mapping | list | tuple) else [given]
 
 
 def _table(name: str, family: str) -> Parameterisation:

@@ -8,16 +8,15 @@ override that settles it.
 
 from __future__ import annotations
 
-import fnmatch
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
-from hypertransfer.networks.adopted.inferred import Inference, Inferred, Shape
+from hypertransfer.networks.adopted.inferred import Inference, Inferred, Shape, block, kind
 from hypertransfer.networks.adopted.operations import Kind
+from hypertransfer.networks.adopted.overrides import advice, overridden
 from hypertransfer.networks.adopted.shapes import (
     DEEPER,
     WIDER,
@@ -28,7 +27,8 @@ from hypertransfer.networks.adopted.shapes import (
     shapes_of,
     stacks_of,
 )
-from hypertransfer.networks.adopted.trace import Trace, Use, trace
+from hypertransfer.networks.adopted.trace import trace
+from hypertransfer.networks.adopted.traced import Residual, Trace, Use
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.algebra import Role
 
@@ -64,14 +64,17 @@ def infer(
     keywords = inputs if isinstance(inputs, Mapping) else {}
     positional = () if isinstance(inputs, Mapping) else inputs
     found = trace(network, *positional, **keywords)
+    stacks = stacks_of(shapes[0], deeper)
+    others = _keep_stacked(found, stacks)
     wider = trace(built(build, widths[1], depth), *positional, **keywords)
-    names = _Network(network, found, shapes, widths)
+    names = _Network(network, found, shapes, widths, stacks)
     parameters = [names.inferred(name, parameter) for name, parameter in names.parameters()]
-    parameters = list(_overridden(parameters, overrides or {}))
-    branches, doubts = _branches(found)
+    parameters = list(overridden(parameters, overrides or {}))
+    branches, faults, doubts = _branches(found)
+    doubts += others
     readouts = names.readouts(one.name for one in parameters if Role.OUTPUT in one.shared)
     if "" in readouts:
-        doubts.append(
+        faults.append(
             "the tied readout is computed in no module of its own, so that no table can scale it: "
             "compute it in a module such as torch.nn.Linear that has the embedding's weight"
         )
@@ -81,18 +84,42 @@ def infer(
             "the builder use its depth, or compare over the width alone"
         )
     doubts += _growing_products(found, wider, widths)
-    stacks = stacks_of(shapes[0], deeper)
-    return Inference(parameters, widths, depths, branches, readouts, stacks, tuple(doubts))
+    about = branches, readouts, stacks, tuple(faults), tuple(doubts)
+    return Inference(parameters, widths, depths, *about)
 
 
-def _branches(found: Trace) -> tuple[tuple[str, ...], list[str]]:
-    """The modules at the ends of residual branches, and what is doubtful about them."""
-    doubts = []
+def _keep_stacked(found: Trace, stacks: Sequence[str]) -> list[str]:
+    """Leave out residual sums whose number does not grow with the depth; what to say of them."""
+
+    def is_stacked(residual: Residual) -> bool:
+        places = [use.name for use in found.uses if found.is_on(use.node, residual)]
+        places = [residual.module] if residual.module else places
+        return any(kind(place, stacks) != place for place in places)
+
+    others = [residual for residual in found.residuals if not is_stacked(residual)]
+    found.residuals = [residual for residual in found.residuals if residual not in others]
+    return list(
+        dict.fromkeys(
+            f"the output of {one.module or 'an operation'} is added to what it was computed from, "
+            "outside of any stack of blocks that the depth makes longer: no table scales this sum"
+            for one in others
+        )
+    )
+
+
+def _branches(found: Trace) -> tuple[tuple[str, ...], list[str], list[str]]:
+    """The modules at the ends of residual branches, faults, and doubts about them."""
+    faults, doubts = [], []
     for residual in found.residuals:
         if not residual.module:
-            doubts.append(
-                "a residual branch ends in no module of its own, so that no table can scale it: "
-                "compute the end of the branch in a module"
+            last = max(
+                (use for use in found.products if found.is_on(use.node, residual)),
+                key=lambda use: use.node,
+            )
+            faults.append(
+                f"the residual branch with {last.name} does not end with the first output of a "
+                "module that is called for this alone, so that no table can scale it: end the "
+                "branch in a module of its own, such as torch.nn.Identity()"
             )
         elif not residual.is_sure:
             doubts.append(
@@ -101,7 +128,7 @@ def _branches(found: Trace) -> tuple[tuple[str, ...], list[str]]:
                 "more products lead to it"
             )
     modules = dict.fromkeys(residual.module for residual in found.residuals if residual.module)
-    return tuple(modules), list(dict.fromkeys(doubts))
+    return tuple(modules), list(dict.fromkeys(faults)), list(dict.fromkeys(doubts))
 
 
 def _growing_products(narrow: Trace, wide: Trace, widths: Sequence[int]) -> list[str]:
@@ -128,8 +155,10 @@ class _Network:
         found: Trace,
         shapes: Sequence[Mapping[str, Shape]],
         widths: Sequence[int],
+        stacks: Sequence[str],
     ) -> None:
         self.network, self.found, self.shapes, self.widths = network, found, shapes, widths
+        self.stacks = stacks
         self.uses: dict[str, list[Use]] = {}
         for use in found.uses:
             if found.counts(use):
@@ -157,22 +186,39 @@ class _Network:
         shape = tuple(parameter.shape)
         about = Inferred(name, shape, None, is_trained=parameter.requires_grad)
         uses = self.uses.get(name, [])
-        if not uses:
-            text = "the output does not depend on it"
-            if about.is_trained:
-                return replace(about, doubt=f"{text}: freeze it, or {_advice(name)}")
-            return replace(about, role=Role.VECTOR, reason=f"{text}; frozen")
         try:
             growing = self._growing(name, shape)
         except RoleError as error:
-            return replace(about, doubt=f"{error}; {_advice(name)}")
-        about = replace(about, growing=growing, in_branch=any(map(self.found.in_branch, uses)))
+            return replace(about, doubt=f"{error}; {advice(about)}")
+        about = replace(about, growing=growing, in_branch=any(map(self._in_branch, uses)))
+        if not uses:
+            text = "the output does not depend on it"
+            if about.is_trained:
+                return replace(about, doubt=f"{text}: freeze it, or {advice(about)}")
+            return replace(about, role=Role.VECTOR, reason=f"{text}; frozen")
         matrices = [use for use in uses if use.kind in (Kind.PRODUCT, Kind.LOOKUP)]
         found = self._matrix(about, matrices) if matrices else self._vector(about, uses)
         if not about.is_trained:
             found = replace(found, role=found.role or Role.VECTOR, doubt="")
             return replace(found, reason="; ".join(filter(None, (found.reason, "frozen"))))
         return found
+
+    def _in_branch(self, use: Use) -> bool:
+        """Whether a use lies on a residual branch.
+
+        What a branch reads from elsewhere, such as the encoder of a decoder, is no part of it,
+        unless it stands in the same block.
+        """
+        own = block(use.name, self.stacks)
+        return any(
+            self.found.is_on(use.node, residual)
+            and (
+                not residual.is_sure
+                or self.found.follows(use.node, residual)
+                or (own and own == block(residual.module, self.stacks))
+            )
+            for residual in self.found.residuals
+        )
 
     def _growing(self, name: str, shape: Shape) -> tuple[int, ...]:
         """The dimensions of a parameter that grow.
@@ -206,14 +252,14 @@ class _Network:
         )
         if any(use.kind is Kind.PRODUCT and not use.inputs for use in uses):
             text = "which of its dimensions are inputs cannot be told"
-            return replace(found, role=None, doubt=f"{text}; {_advice(about.name)}")
+            return replace(found, role=None, doubt=f"{text}; {advice(about)}")
         if others and {tied[0], *others} != {Role.INPUT, Role.OUTPUT}:
             listed = ", ".join(role.value for role in own)
             text = f"it is used in several roles ({listed}), which one table row cannot scale"
-            return replace(found, doubt=f"{text}: {_advice(about.name)}")
+            return replace(found, doubt=f"{text}: {advice(about)}")
         if len(inputs) > 1:
             text = "its inputs differ between its uses"
-            return replace(found, doubt=f"{text}: {_advice(about.name)}")
+            return replace(found, doubt=f"{text}: {advice(about)}")
         if _has_copies(about, uses):
             return self._expert(found, uses)
         return found
@@ -227,9 +273,10 @@ class _Network:
             if any(use.kind is Kind.PRODUCT and self.found.decides(use) for use in others)
             and count in dict(self.shapes[0])[name]
         ]
-        if not routers or 0 in found.growing or 0 in found.inputs:
-            text = "it holds several matrices, and no router chooses among as many"
-            return replace(found, role=None, doubt=f"{text}: {_advice(found.name)}")
+        both = {0 in found.inputs, 0 in found.growing} == {False} and len(found.growing) > 1
+        if not routers or not both:
+            text = "it holds several matrices, and is not known to be of experts whose sizes grow"
+            return replace(found, role=None, doubt=f"{text}: {advice(found)}")
         before_another = any(
             self.found.precedes(use.node, other.node)
             for use in uses
@@ -277,17 +324,17 @@ class _Network:
         kinds = ", ".join(dict.fromkeys(use.kind.value for use in uses))
         if len(set(about.growing)) > 1 or any(use.kind is Kind.OTHER for use in uses):
             text = f"an operation uses it that is neither product nor normalisation ({kinds})"
-            return replace(about, doubt=f"{text}: {_advice(about.name)}")
+            return replace(about, doubt=f"{text}: {advice(about)}")
         grown = "its entries grow" if about.growing else "its entries do not grow"
         reason = f"{kinds}; {grown}"
-        if self._is_of_readout(uses):
+        if self._is_of_readout(uses) and not about.growing:
             return replace(
                 about, role=Role.READOUT_BIAS, reason=f"{reason}; after the last product"
             )
         rows = all(use.kind in (Kind.SHIFT, Kind.TOKEN) for use in uses)
         if rows and about.growing and (len(entries) > 1 or kinds == Kind.TOKEN.value):
             return replace(about, role=Role.INPUT, reason=f"{reason}; rows, as of an embedding")
-        if not about.growing and len(entries) <= 1:
+        if not about.growing:
             return replace(about, role=Role.QK_GAIN, reason=reason)
         if self._is_before_readout(uses) and not about.in_branch:
             text = f"{reason}; before the readout alone"
@@ -324,38 +371,3 @@ def _has_copies(about: Inferred, uses: Sequence[Use]) -> bool:
     wide = [dimension for dimension, size in enumerate(about.shape) if size > 1]
     products = [use for use in uses if use.kind is Kind.PRODUCT]
     return any(len(set(wide) - set(use.inputs)) > 1 for use in products)
-
-
-def _advice(name: str) -> str:
-    pattern = re.sub(r"\.\d+\.", ".*.", name)
-    return f'say what it is by an override such as "{pattern}": "vector"'
-
-
-def _overridden(
-    parameters: Iterable[Inferred], overrides: Mapping[str, Role | str]
-) -> Iterator[Inferred]:
-    """The parameters with the roles that overrides give them.
-
-    Raises:
-        RoleError: an override matches no parameter, or names no role.
-    """
-    parameters = list(parameters)
-    roles: dict[str, Role] = {}
-    for pattern, written in overrides.items():
-        names = [p.name for p in parameters if fnmatch.fnmatchcase(p.name, pattern)]
-        if not names:
-            listed = ", ".join(p.name for p in parameters[:8])
-            raise RoleError(
-                f"the override {pattern!r} matches no parameter; the first are {listed}"
-            )
-        try:
-            roles |= dict.fromkeys(names, Role(written))
-        except ValueError:
-            known = ", ".join(role.value for role in Role)
-            raise RoleError(
-                f"the override {pattern!r} has {written!r}, not one of {known}"
-            ) from None
-    for found in parameters:
-        if found.name in roles:
-            found = replace(found, role=roles[found.name], reason="override", doubt="")
-        yield found

@@ -32,8 +32,9 @@ from hypertransfer.networks.adopted.shapes import Build
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.algebra import ONE, Parameterisation, Ratios, Role, Rule
 
+VECTORS = (Role.VECTOR, Role.FINAL_VECTOR, Role.READOUT_BIAS, Role.QK_GAIN)
 HALVES = (0.0, -0.5, 0.5, -1.0, 1.0)  # powers of ratios by which networks scale their own values
-MOST_NOISE = 5.0  # standard errors of a measured deviation within which a power is taken
+MOST_NOISE = 4.0  # standard errors of a measured deviation within which a power is taken
 
 
 @dataclass(frozen=True)
@@ -94,15 +95,19 @@ class Scaling:
             betas: the optimizer's betas at the base; None leaves them out of the groups.
 
         Raises:
-            RoleError: the network lacks a parameter.
+            RoleError: the network trains other parameters than when the table was applied.
             ValueError: a beta would be outside [0, 1).
         """
         parameters = _named(network)
         scaled = {} if betas is None else {"betas": self.table.betas(betas, self.ratios)}
         by_values: dict[tuple, dict[str, Any]] = {}
+        trained = {name for name, parameter in parameters.items() if parameter.requires_grad}
+        if other := sorted(trained ^ {one.name for one in self.factors}):
+            raise RoleError(
+                f"{other[0]} is trained here, and was not when the table was applied, or the other "
+                "way round: freeze parameters, and add modules, in the builder"
+            )
         for one in self.factors:
-            if one.name not in parameters:
-                raise RoleError(f"{type(network).__name__} has no parameter {one.name}")
             values = {"lr": lr * one.lr, "weight_decay": weight_decay * one.weight_decay}
             values |= {} if eps is None else {"eps": eps * one.eps}
             values |= {**scaled, "role": one.role.value}
@@ -126,7 +131,8 @@ def scaling(found: Inference, table: Parameterisation, ratios: Ratios) -> Scalin
     if tied and not table.ties:
         raise RoleError(
             f"table {table.name!r} scales outputs otherwise than inputs, which share weights here: "
-            "do not tie them, or use a table whose two rules differ in the multiplier only"
+            "do not tie them, or use a table whose two rules differ in the multiplier only, such "
+            "as mup or completep"
         )
     trained = [parameter for parameter in found.parameters if parameter.is_trained]
     readout = table.rules[Role.OUTPUT].multiplier * table.rules[Role.INPUT].multiplier ** -1
@@ -160,31 +166,21 @@ def _folded(rule: Rule, gradient_power: float) -> Rule:
     return folded
 
 
-def at_depth(found: Inference, network: nn.Module) -> Inference:
-    """The inference for a network of another depth or width, from blocks of the same names.
-
-    A block that the base lacks is like those whose names differ from its own in numbers only.
+def of_network(found: Inference, network: nn.Module) -> Inference:
+    """The inference with the shapes of a network of the same depth, and of what it trains.
 
     Raises:
-        RoleError: nothing of the base is like a parameter, or several that differ are.
+        RoleError: the network has other parameters.
     """
-    alike: dict[str, list[Inferred]] = {}
-    for parameter in found.parameters:
-        alike.setdefault(found.kind(parameter.name), []).append(parameter)
-    known = {one.name: [one] for one in found.parameters}
-    parameters = []
-    for name, parameter in network.named_parameters():
-        own = known.get(name) or alike.get(found.kind(name), [])
-        if len({(one.role, one.inputs, one.growing, one.in_branch) for one in own}) != 1:
-            raise RoleError(
-                f"nothing at the base tells the role of {name}: infer the roles at a depth that "
-                "has each kind of block"
-            )
-        about = replace(own[0], name=name, shape=tuple(parameter.shape))
-        parameters.append(replace(about, is_trained=parameter.requires_grad))
-    kinds = {found.kind(path) for path in found.branches}
-    branches = (path for path, _ in network.named_modules() if found.kind(path) in kinds)
-    return replace(found, parameters=parameters, branches=tuple(branches))
+    known = {one.name: one for one in found.parameters}
+    own = dict(network.named_parameters())
+    if other := sorted(known.keys() ^ own.keys()):
+        raise RoleError(f"the network has other parameters than its builder makes: {other[0]}")
+    parameters = [
+        replace(known[name], shape=tuple(p.shape), is_trained=p.requires_grad)
+        for name, p in own.items()
+    ]
+    return replace(found, parameters=parameters)
 
 
 class Drawn(NamedTuple):
@@ -202,9 +198,9 @@ def deviations(build: Build, width: int, depth: int) -> dict[str, Drawn]:
 
 
 def _drawn(parameter: Tensor) -> Drawn:
-    entries = parameter.numel()
     values = parameter.detach().float()
-    return Drawn(float(values.std(correction=0)) if entries > 1 else 0.0, entries)
+    is_constant = values.numel() == 0 or bool((values == values.flatten()[0]).all())
+    return Drawn(0.0 if is_constant else float(values.std(correction=0)), values.numel())
 
 
 def _own_change(base: Drawn, now: Drawn, ratios: Ratios) -> float:
@@ -212,9 +208,13 @@ def _own_change(base: Drawn, now: Drawn, ratios: Ratios) -> float:
     measured = math.log(now.deviation / base.deviation)
     noise = math.sqrt(0.5 / base.entries + 0.5 / now.entries)
     width, depth = math.log(ratios.width), math.log(ratios.depth)
-    powers = [a * width + b * depth for a, b in product(HALVES, repeat=2)]
-    nearest = min(powers, key=lambda power: abs(power - measured))
-    return math.exp(nearest if abs(nearest - measured) <= MOST_NOISE * noise else measured)
+    powers = [(a * width + b * depth, (a != 0) + (b != 0)) for a, b in product(HALVES, repeat=2)]
+    near = [
+        (terms, abs(power - measured), power)
+        for power, terms in powers
+        if abs(power - measured) <= MOST_NOISE * noise
+    ]
+    return math.exp(min(near)[2] if near else measured)
 
 
 def apply(
@@ -222,27 +222,31 @@ def apply(
 ) -> Callable[[], None]:
     """Give a network the initial values and the hooks of a table; returns what removes the hooks.
 
-    Parameters whose entries are all equal, such as gains and biases at their start, keep their
-    values. All others are multiplied so that their standard deviation is that at the base times the
-    factor of the table. How the network's own deviations change with its shape is taken for a power
-    of half a width or depth ratio, if their draws allow it.
+    Vectors, and matrices whose entries are all equal, keep the values that the builder gives them.
+    Other matrices are multiplied so that their standard deviation is that at the base times the
+    factor of the table. How the builder's own deviations change with the shape is taken for a power
+    of half a width or depth ratio, the simplest that the draws allow.
 
     Args:
         network: the network at its width and depth, which is changed in place.
-        found: the roles of its parameters (`at_depth`).
+        found: the roles of its parameters (`of_network`).
         scaled: the table (`scaling`).
-        at_base: the standard deviations at the base (`deviations`).
+        at_base: the standard deviations at the base, by the names of the network's parameters.
 
     Raises:
-        RoleError: the tied readout is computed in no module of its own.
+        RoleError: a table has been applied to the network before, or cannot be applied to a branch
+            or a tied readout.
     """
+    if any(_is_ours(hook) for module in network.modules() for hook in _hooks(module)):
+        raise RoleError("a table has been applied to this network before: build it anew")
+    if found.faults and (scaled.residual != 1.0 or scaled.readout != 1.0):
+        raise RoleError("; ".join(found.faults))
     parameters = dict(network.named_parameters())
-    by_kind = {found.kind(name): value for name, value in reversed(at_base.items())}
     with torch.no_grad():
         for one in scaled.factors:
             parameter, now = parameters[one.name], _drawn(parameters[one.name])
-            base = at_base.get(one.name) or by_kind.get(found.kind(one.name))
-            if base and base.deviation > 0 and now.deviation > 0:
+            base = at_base.get(one.name, Drawn(0.0, 1))
+            if one.role not in VECTORS and base.deviation > 0 and now.deviation > 0:
                 parameter.mul_(one.init_std / _own_change(base, now, scaled.ratios))
     handles = []
     modules = dict(network.named_modules())
@@ -250,8 +254,6 @@ def apply(
         ends = [modules[path] for path in found.branches]
         handles += [m.register_forward_hook(partial(_times, scaled.residual)) for m in ends]
     if scaled.readout != 1.0:
-        if not found.readouts or not set(found.readouts) <= set(modules) - {""}:
-            raise RoleError("the tied readout is computed in no module of its own: see the doubts")
         for path in found.readouts:
             scale = partial(_inputs_times, scaled.readout)
             handles.append(modules[path].register_forward_pre_hook(scale))
@@ -261,6 +263,14 @@ def apply(
             handle.remove()
 
     return remove
+
+
+def _hooks(module: nn.Module) -> list[Any]:
+    return [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
+
+
+def _is_ours(hook: Any) -> bool:
+    return isinstance(hook, partial) and hook.func in (_times, _inputs_times)
 
 
 def _times(factor: float, module: nn.Module, inputs: Any, output: Any) -> Any:

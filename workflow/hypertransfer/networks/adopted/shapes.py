@@ -22,9 +22,7 @@ def built(build: Build, width: int, depth: int, *, meta: bool = False) -> nn.Mod
     """The network of a width and a depth; on the device `meta` without memory for parameters."""
     try:
         with torch.random.fork_rng(devices=[]):
-            network = (
-                without_memory(lambda w: build(w, depth), width) if meta else build(width, depth)
-            )
+            network = _made(build, width, depth) if meta else build(width, depth)
     except Exception as error:
         raise RoleError(
             f"the network of width {width} and depth {depth} cannot be built: {error!r}; widths "
@@ -36,6 +34,14 @@ def built(build: Build, width: int, depth: int, *, meta: bool = False) -> nn.Mod
             f"the builder returns a {type(network).__name__}, and not a torch.nn.Module"
         )
     return network
+
+
+def _made(build: Build, width: int, depth: int) -> nn.Module:
+    """The network without memory for its parameters, unless it reads them while it is made."""
+    try:
+        return without_memory(lambda w: build(w, depth), width)
+    except Exception:  # of a network that computes with its weights
+        return build(width, depth)
 
 
 def shapes_of(network: nn.Module) -> dict[str, Shape]:

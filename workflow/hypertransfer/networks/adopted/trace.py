@@ -15,8 +15,8 @@ Networks are passed through once, in evaluation mode, without gradients.
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -25,124 +25,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from hypertransfer.networks.adopted.operations import (
+    ENTRYWISE,
     MATRICES,
-    Kind,
     inner_terms,
     kind_of,
     own_dimensions,
 )
+from hypertransfer.networks.adopted.traced import Residual, Trace, Use
 from hypertransfer.networks.tagged import RoleError
-
-
-@dataclass(frozen=True)
-class Use:
-    """One use of a parameter.
-
-    Attributes:
-        name: the name of the parameter.
-        kind: how it is used.
-        inputs: the dimensions of the parameter over which the operation sums, ascending; none if
-            they are not known, or if there are none.
-        node: the number of the operation.
-        module: the path of the innermost module whose forward pass used the parameter.
-    """
-
-    name: str
-    kind: Kind
-    inputs: tuple[int, ...]
-    node: int
-    module: str
-
-
-@dataclass(frozen=True)
-class Residual:
-    """An addition that ends a residual branch.
-
-    Attributes:
-        node: the addition.
-        end: the operation whose result is added to the stream.
-        stream: the operation whose result the branch is added to.
-        is_sure: whether the branch begins at the stream itself; otherwise both sides of the
-            addition were computed, as where a projection takes the place of the identity.
-        module: the path of the innermost module whose output `end` is; empty if there is none.
-    """
-
-    node: int
-    end: int
-    stream: int
-    is_sure: bool
-    module: str
-
-
-@dataclass
-class Trace:
-    """The operations of a forward pass.
-
-    Attributes:
-        ancestors: for each operation the operations that it was computed from, as bits.
-        uses: the uses of parameters, in order.
-        residuals: the ends of residual branches, in order.
-        choices: the operations that choose the largest of several numbers, as routers do.
-        inner: for each product of two computed tensors, as of queries and keys, its module and the
-            number of terms that each entry sums.
-        output: the operation that made the network's output.
-    """
-
-    ancestors: list[int] = field(default_factory=list)
-    uses: list[Use] = field(default_factory=list)
-    residuals: list[Residual] = field(default_factory=list)
-    choices: list[int] = field(default_factory=list)
-    inner: list[tuple[str, int]] = field(default_factory=list)
-    output: int = -1
-
-    def precedes(self, first: int, second: int) -> bool:
-        """Whether an operation was computed from another one."""
-        return first >= 0 and second >= 0 and bool(self.ancestors[second] >> first & 1)
-
-    @property
-    def products(self) -> list[Use]:
-        """The uses in products and look-ups that the output depends on."""
-        return [use for use in self.uses if use.kind in MATRICES and self.counts(use)]
-
-    def counts(self, use: Use) -> bool:
-        """Whether the output depends on a use."""
-        return use.node == self.output or self.precedes(use.node, self.output)
-
-    def is_first(self, use: Use) -> bool:
-        """Whether no product or look-up of a parameter comes before a use."""
-        return not any(self.precedes(other.node, use.node) for other in self.products)
-
-    def is_last(self, use: Use) -> bool:
-        """Whether no product of a parameter lies between a use and the output."""
-        others = (other for other in self.products if other.kind is Kind.PRODUCT)
-        return not any(self.precedes(use.node, other.node) for other in others)
-
-    def decides(self, use: Use) -> bool:
-        """Whether the result of a product is that among which an operation chooses."""
-        between = [
-            choice
-            for choice in self.choices
-            if self.precedes(use.node, choice)
-            and not any(
-                self.precedes(use.node, other.node) and self.precedes(other.node, choice)
-                for other in self.products
-            )
-        ]
-        return bool(between)
-
-    def is_before_sum(self, use: Use) -> bool:
-        """Whether the result of a use goes into the end of a residual branch, or past one."""
-        return any(self.precedes(use.node, residual.node) for residual in self.residuals)
-
-    def in_branch(self, use: Use) -> bool:
-        """Whether a use lies on a residual branch."""
-        return any(self.is_on(use.node, residual) for residual in self.residuals)
-
-    def is_on(self, node: int, residual: Residual) -> bool:
-        """Whether an operation lies on a residual branch."""
-        on_way = node == residual.end or self.precedes(node, residual.end)
-        before = node == residual.stream or self.precedes(node, residual.stream)
-        return on_way and not before
 
 
 def trace(network: nn.Module, *args: Any, **kwargs: Any) -> Trace:
@@ -161,6 +51,11 @@ def trace(network: nn.Module, *args: Any, **kwargs: Any) -> Trace:
     recorder = _Recorder(network)
     modes = {module: module.training for module in network.modules()}
     kept = {name: buffer.detach().clone() for name, buffer in network.named_buffers()}
+    quick = torch.backends.mha.get_fastpath_enabled()  # one operation for a whole block
+    torch.backends.mha.set_fastpath_enabled(False)
+    for leaf in tree_leaves((args, kwargs)):
+        if isinstance(leaf, Tensor):
+            recorder.add_input(leaf)
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad(), recorder.modules(network):
             network.eval()
@@ -169,13 +64,15 @@ def trace(network: nn.Module, *args: Any, **kwargs: Any) -> Trace:
     except Exception as error:
         raise RoleError(
             f"the forward pass of {type(network).__name__} fails on the example inputs: {error!r}; "
-            "give inputs that its training step passes"
+            "give inputs that its training step passes, by --inputs or `Recipe(inputs=…)`"
         ) from error
     finally:
+        torch.backends.mha.set_fastpath_enabled(quick)
         for module, mode in modes.items():
             module.training = mode
         for name, buffer in network.named_buffers():
-            buffer.copy_(kept[name])
+            if name in kept:
+                buffer.copy_(kept[name])
     return recorder.result(_main_output(output, network))
 
 
@@ -200,10 +97,23 @@ def _main_output(output: Any, network: nn.Module) -> Tensor:
 
 
 class _Weight(NamedTuple):
-    """A tensor that is computed from parameters alone, and the names of these."""
+    """A tensor that is computed from parameters and constants alone.
+
+    Attributes:
+        tensor: the tensor.
+        names: the names of the parameters.
+        dimensions: the dimension of each parameter that each dimension of the tensor is; None if it
+            is not known.
+    """
 
     tensor: Tensor
     names: tuple[str, ...]
+    dimensions: tuple[int | None, ...]
+
+    def of(self, view: Tensor) -> tuple[int | None, ...]:
+        """The dimensions of the parameters that the dimensions of a view of the tensor are."""
+        own = own_dimensions(self.tensor, view)
+        return tuple(None if one is None else self.dimensions[one] for one in own)
 
 
 class _Recorder(TorchDispatchMode):
@@ -217,14 +127,17 @@ class _Recorder(TorchDispatchMode):
         self.found = Trace()
         # The parameters that a tensor holds, by its memory: a parameter itself, or what is
         # computed from parameters alone, such as several matrices beside each other.
-        self._weights = {_memory(p): _Weight(p, (name,)) for name, p in network.named_parameters()}
+        self._weights = {
+            _memory(parameter): _Weight(parameter, (name,), tuple(range(parameter.dim())))
+            for name, parameter in network.named_parameters()
+        }
         self._nodes: dict[int, int] = {}  # the last operation that wrote to a memory
         self._kept: list[Tensor] = []  # so that no memory is used for another tensor
         self._path: list[str] = []
         self._outputs: dict[int, str] = {}  # the innermost module that returned an operation
         self._chains: dict[int, list[int]] = {}  # the streams that a residual sum has passed
         self._products: set[int] = set()  # the products and look-ups of parameters
-        self._sums: list[tuple[int, int, int, bool]] = []  # of streams and ends of branches
+        self._sums: list[tuple[int, int, int, tuple[int, ...], bool]] = []  # see `Residual`
 
     @contextlib.contextmanager
     def modules(self, network: nn.Module) -> Iterator[None]:
@@ -242,21 +155,31 @@ class _Recorder(TorchDispatchMode):
     def _entered(self, path: str) -> Callable[[nn.Module, Any], None]:
         def enter(module: nn.Module, inputs: Any) -> None:
             self._path.append(path)
+            self.found.calls[path] += 1
 
         return enter
 
     def _left(self, module: nn.Module, inputs: Any, output: Any) -> None:
         path = self._path.pop()
-        for leaf in tree_leaves(output):
-            if isinstance(leaf, Tensor) and (node := self._node(leaf)) >= 0:
-                self._outputs.setdefault(node, path)
+        first = output[0] if isinstance(output, tuple) and output else output
+        if isinstance(first, Tensor) and (node := self._node(first)) >= 0:
+            self._outputs.setdefault(node, path)
+
+    def add_input(self, tensor: Tensor) -> None:
+        """Count a tensor of the example inputs as computed."""
+        self._nodes[_memory(tensor)] = len(self.found.ancestors)
+        self.found.ancestors.append(0)
+        self._kept.append(tensor)
 
     def result(self, output: Tensor) -> Trace:
         """The trace of a pass that returned `output`."""
         self.found.output = self._node(output)
+        ends = Counter(self._outputs.get(end, "") for _, end, *_ in self._sums)
+        only_ends = {path for path, count in ends.items() if self.found.calls[path] == count}
         residuals = [
-            Residual(node, end, stream, is_sure, self._outputs.get(end, ""))
-            for node, end, stream, is_sure in self._sums
+            Residual(node, end, stream, begins, is_sure, path if path in only_ends else "")
+            for node, end, stream, begins, is_sure in self._sums
+            for path in [self._outputs.get(end, "")]
         ]
         sure = [residual for residual in residuals if residual.is_sure]
         self.found.residuals = [
@@ -287,12 +210,24 @@ class _Recorder(TorchDispatchMode):
         if not in_place and all(_memory(t) in memories for t in written):
             return result  # views, and operations that return no tensor
         self._kept += [*operands, *written]
-        if len(written) == 1 and operands and all(_memory(t) in self._weights for t in operands):
-            names = [name for t in operands for name in self._weights[_memory(t)].names]
-            self._weights[_memory(result)] = _Weight(result, tuple(dict.fromkeys(names)))
-        else:
+        if len(written) != 1 or not self._derived(name.rstrip("_"), operands, written[0]):
             self._record(name.rstrip("_"), args, operands, before, written)
         return result
+
+    def _derived(self, name: str, operands: Sequence[Tensor], result: Tensor) -> bool:
+        """Note a tensor that is computed entry by entry from parameters and constants alone."""
+        weights = [t for t in operands if _memory(t) in self._weights]
+        if name not in ENTRYWISE or not weights or any(self._node(t) >= 0 for t in operands):
+            return False
+        names = [one for t in weights for one in self._weights[_memory(t)].names]
+        maps = {
+            self._weights[_memory(t)].of(t)
+            for t in weights
+            if t.dim() == result.dim() and (name == "cat" or t.shape == result.shape)
+        }
+        dimensions = maps.pop() if len(maps) == 1 else (None,) * result.dim()
+        self._weights[_memory(result)] = _Weight(result, tuple(dict.fromkeys(names)), dimensions)
+        return True
 
     def _record(
         self,
@@ -323,7 +258,10 @@ class _Recorder(TorchDispatchMode):
     def _use(self, name: str, args: tuple, operand: Tensor, position: int, node: int) -> None:
         weight = self._weights[_memory(operand)]
         kind, summed = kind_of(name, args, operand, position)
-        inputs = own_dimensions(weight.tensor, operand, summed) if summed else ()
+        own = [weight.of(operand)[dimension] for dimension in summed]
+        known = [one for one in own if one is not None]
+        wide = [dimension for dimension in summed if operand.size(dimension) > 1]
+        inputs = tuple(sorted(known)) if len(known) >= len(wide) else ()
         path = self._path[-1] if self._path else ""
         self.found.uses += [Use(own, kind, inputs, node, path) for own in weight.names]
         if kind in MATRICES:
@@ -339,12 +277,13 @@ class _Recorder(TorchDispatchMode):
             chain = [*self._chains.get(stream, []), stream]
             begins = any(self.found.precedes(earlier, end) for earlier in chain)
             if begins and before[end] & ~before[stream]:
-                self._sums.append((node, end, stream, True))
+                self._sums.append((node, end, stream, tuple(chain), True))
                 self._chains[node] = chain
                 return
-        if before[left] & before[right] and before[left] != before[right]:
-            stream, end = sorted((left, right), key=lambda side: before[side].bit_count())
-            self._sums.append((node, end, stream, False))
+        counts = {side: before[side].bit_count() for side in (left, right)}
+        if before[left] & before[right] and counts[left] != counts[right]:
+            stream, end = sorted((left, right), key=counts.__getitem__)
+            self._sums.append((node, end, stream, (), False))
             self._chains[node] = [stream]
 
     def _products_before(self, node: int) -> int:

@@ -1,0 +1,49 @@
+"""The roles that a user gives to parameters by patterns of their names."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from hypertransfer.networks.adopted.inferred import Inferred
+from hypertransfer.networks.tagged import RoleError
+from hypertransfer.parameterisation.algebra import Role
+
+
+def advice(about: Inferred) -> str:
+    """The override that settles what a parameter is, as an example."""
+    pattern = re.sub(r"(?<=\.)\d+(?=\.)", "*", about.name)
+    role = "vector" if len(about.shape) < 2 else "hidden"
+    return f'say what it is, such as "{pattern}={role}"'
+
+
+def overridden(
+    parameters: Iterable[Inferred], overrides: Mapping[str, Role | str]
+) -> Iterator[Inferred]:
+    """The parameters with the roles that overrides give them.
+
+    Raises:
+        RoleError: an override matches no parameter, or names no role.
+    """
+    parameters = list(parameters)
+    roles: dict[str, Role] = {}
+    for pattern, written in overrides.items():
+        names = [p.name for p in parameters if fnmatch.fnmatchcase(p.name, pattern)]
+        if not names:
+            listed = ", ".join(p.name for p in parameters[:8])
+            raise RoleError(
+                f"the override {pattern!r} matches no parameter; the first are {listed}"
+            )
+        try:
+            roles |= dict.fromkeys(names, Role(written))
+        except ValueError:
+            known = ", ".join(role.value for role in Role)
+            raise RoleError(
+                f"the override {pattern!r} has {written!r}, not one of {known}"
+            ) from None
+    for found in parameters:
+        if found.name in roles:
+            found = replace(found, role=roles[found.name], reason="override", doubt="")
+        yield found
