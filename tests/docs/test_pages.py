@@ -37,9 +37,13 @@ def test_generated_pages_are_fresh(name):
 
 
 def test_every_study_has_a_page_and_a_scorecard():
-    for folder in ("studies", "scorecards"):
-        found = {path.stem for path in (DOCS / folder).glob("*.md")} - {"index"}
-        assert found == set(STUDIES)
+    """Studies may have scorecards of further scales, too, each with its record."""
+    assert {path.stem for path in (DOCS / "studies").glob("*.md")} - {"index"} == set(STUDIES)
+    cards = {path.stem for path in (DOCS / "scorecards").glob("*.md")}
+    further = {f"{study}-{scale}" for study in STUDIES for scale in ("overnight", "paper")}
+    assert set(STUDIES) <= cards <= {*STUDIES, *further}
+    records = {path.stem for path in (DOCS / "scorecards").glob("*.json")}
+    assert cards - set(STUDIES) <= records <= cards
 
 
 def test_estimators_says_of_every_measure_whether_it_is_simulated():
