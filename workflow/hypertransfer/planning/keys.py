@@ -35,7 +35,7 @@ def _data_digest(spec: RunSpec) -> str:
     return dataset_options.digest(spec.data.name, spec.data.options)
 
 
-def context(spec: RunSpec, code: Code = fingerprint) -> dict[str, Any]:
+def context(spec: RunSpec, code: Code | None = None) -> dict[str, Any]:
     """Everything except the spec that determines the numbers of a run, as plain values."""
     parts = {
         "model": lookup.import_path("model", spec.model.name),
@@ -49,7 +49,7 @@ def context(spec: RunSpec, code: Code = fingerprint) -> dict[str, Any]:
     if lookup.of_package(spec.optimizer):
         modules.pop("optimizer")  # the code of an installed package counts by its version
     return {
-        "code": code(TRAIN_ENTRY, *modules.values()),
+        "code": (code or fingerprint)(TRAIN_ENTRY, *modules.values()),
         "data": _data_digest(spec),
         "parts": parts,
         "packages": planned_versions(lookup.packages(spec.optimizer)),
@@ -57,11 +57,12 @@ def context(spec: RunSpec, code: Code = fingerprint) -> dict[str, Any]:
     }
 
 
-def probe_context(settings: Mapping[str, Any], code: Code = fingerprint) -> dict[str, Any]:
+def probe_context(settings: Mapping[str, Any], code: Code | None = None) -> dict[str, Any]:
     """Everything except run and settings that determines a probe's numbers, as plain values."""
     card = probes.PROBES[settings["probe"]]
+    entry = TIMED_ENTRY if card.timed else MEASURE_ENTRY
     return {
-        "code": code(TIMED_ENTRY if card.timed else MEASURE_ENTRY, card.module),
+        "code": (code or fingerprint)(entry, card.module),
         "columns": dict(card.columns),
         "data": {name: dataset_options.digest(name, {}) for name in card.data},
         "packages": planned_versions(card.packages),
