@@ -6,26 +6,19 @@ import json
 import os
 
 import pytest
+from tests.support.known_values import forgetting, project_of
 
 from hypertransfer.planning import fingerprint
 from hypertransfer.runs.canonical import digest
 from hypertransfer.storage import known_values
 
+anew = forgetting(fingerprint._read)
+
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project's folder in which Snakemake has run, whose modules a test writes."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / ".snakemake").mkdir()
-    anew()
-    yield tmp_path
-    anew()
-
-
-def anew():
-    """Forget what this process has read, as a new process would."""
-    known_values.known_values.cache_clear()
-    fingerprint._read.cache_clear()
+    yield from project_of(tmp_path, monkeypatch, anew)
 
 
 def cache(project):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from tests.support.configs import load, problems, with_grid
+from tests.support.known_values import forgetting, project_of
 from tests.support.project import STUDY
 
-from hypertransfer.storage import known_values
 from hypertransfer.studies import known_sound
 from hypertransfer.studies import study as studies_study
 from hypertransfer.studies.document import ConfigError
@@ -17,20 +17,13 @@ from hypertransfer.studies.document import ConfigError
 ROOT = Path(__file__).resolve().parents[2]
 
 
+anew = forgetting(known_sound._library)
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project's folder in which Snakemake has run."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / ".snakemake").mkdir()
-    anew()
-    yield tmp_path
-    anew()
-
-
-def anew():
-    """Forget what this process has read, as a new process would."""
-    known_values.known_values.cache_clear()
-    known_sound._library.cache_clear()
+    yield from project_of(tmp_path, monkeypatch, anew)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
@@ -13,8 +12,9 @@ from typing import Any
 from torch import nn
 
 from hypertransfer.cli.text import aligned
-from hypertransfer.networks.adopted.example import example_inputs
+from hypertransfer.networks.adopted.example import example_inputs, forward_arguments
 from hypertransfer.networks.adopted.inferred import Inference, Inferred
+from hypertransfer.networks.adopted.overrides import pattern_of
 from hypertransfer.networks.adopted.roles import infer
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.runs.problem import known_names
@@ -59,7 +59,7 @@ def lines(found: Inference) -> Iterator[str]:
     reasons = ("because", *(row[-1] for row in rows))
     yield from (f"{line}  {reason}" for line, reason in zip(table, reasons, strict=True))
     yield ""
-    kinds = dict.fromkeys(map(_pattern, found.branches))
+    kinds = dict.fromkeys(map(pattern_of, found.branches))
     if kinds:
         yield f"residual branches end in: {', '.join(kinds)}"
     elif not found.faults:
@@ -70,7 +70,7 @@ def lines(found: Inference) -> Iterator[str]:
         yield f"note: {doubt}"
     of_pattern: dict[tuple[str, str], int] = {}
     for parameter in found.doubtful:
-        place = _pattern(parameter.name), _pattern(parameter.doubt)
+        place = pattern_of(parameter.name), pattern_of(parameter.doubt)
         of_pattern[place] = of_pattern.get(place, 0) + 1
     for (pattern, doubt), count in of_pattern.items():
         yield f"doubtful: {pattern}{f' ({count} parameters)' if count > 1 else ''}: {doubt}"
@@ -87,7 +87,7 @@ def _rows(parameters: Sequence[Inferred]) -> Iterator[tuple[str, ...]]:
         grow = ", ".join(map(str, parameter.growing)) or "–"
         rows[
             f"{role}{shared}",
-            _pattern(parameter.name),
+            pattern_of(parameter.name),
             " × ".join(map(str, parameter.shape)),
             str(parameter.fan_in),
             str(parameter.fan_out),
@@ -108,11 +108,6 @@ def _role(parameter: Inferred) -> str:
         return f"{parameter.role.value} (?)"
     same = rule is parameter.role
     return parameter.role.value if same else f"{parameter.role.value} ({rule.value})"
-
-
-def _pattern(name: str) -> str:
-    """A name with `*` in place of numbers between dots."""
-    return re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
 
 
 def plain(found: Inference) -> dict[str, Any]:
@@ -156,8 +151,7 @@ def _inputs(
         RoleError: the network cannot be built, or nothing can be guessed.
     """
     if arguments.inputs:
-        found = _imported("--inputs", arguments.inputs)()
-        return found if isinstance(found, Mapping | list | tuple) else [found]
+        return forward_arguments(_imported("--inputs", arguments.inputs))
     try:
         network = build(arguments.width, arguments.depth)
     except Exception as error:

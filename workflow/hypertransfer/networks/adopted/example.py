@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -42,3 +43,10 @@ def example_inputs(network: nn.Module) -> dict[str, Any] | list[Any]:
         f"no inputs can be guessed for {type(network).__name__}: name a function that returns the "
         "arguments of its forward pass (`--inputs MODULE:FUNCTION`)"
     )
+
+
+def forward_arguments(inputs: Any) -> Mapping[str, Any] | Sequence[Any]:
+    """The arguments of a forward pass, from a tensor, several, or a function that returns them."""
+    if callable(inputs) and not isinstance(inputs, torch.Tensor):
+        inputs = inputs()
+    return inputs if isinstance(inputs, Mapping | list | tuple) else [inputs]

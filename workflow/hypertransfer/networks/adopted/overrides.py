@@ -12,11 +12,15 @@ from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.algebra import Role
 
 
+def pattern_of(name: str) -> str:
+    """A name with `*` in place of numbers between dots, as an override can have it."""
+    return re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
+
+
 def advice(about: Inferred) -> str:
     """The override that settles what a parameter is, as an example."""
-    pattern = re.sub(r"(?<=\.)\d+(?=\.)", "*", about.name)
     role = "vector" if len(about.shape) < 2 else "hidden"
-    return f'say what it is, such as "{pattern}={role}"'
+    return f'say what it is, such as "{pattern_of(about.name)}={role}"'
 
 
 def overridden(

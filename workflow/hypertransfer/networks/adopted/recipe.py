@@ -8,13 +8,12 @@ optimizer = torch.optim.AdamW(scaling.groups(network, lr=2e-3, weight_decay=0.1)
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import nn
 
-from hypertransfer.networks.adopted.example import example_inputs
+from hypertransfer.networks.adopted.example import example_inputs, forward_arguments
 from hypertransfer.networks.adopted.inferred import Inference
 from hypertransfer.networks.adopted.roles import infer
 from hypertransfer.networks.adopted.scaling import (
@@ -69,7 +68,9 @@ class Recipe:
     ) -> None:
         self.build, self.width, self.depth = build, width, depth
         self.table = table if isinstance(table, Parameterisation) else _table(table, family)
-        self.inputs, self.roles = _arguments(inputs, built(build, width, depth)), roles
+        if inputs is None:
+            inputs = example_inputs(built(build, width, depth))
+        self.inputs, self.roles = forward_arguments(inputs), roles
         self._found: dict[int, Inference] = {}
         self._drawn: dict[int, dict[str, Drawn]] = {}
         base = self.found(depth)
@@ -152,14 +153,6 @@ class Recipe:
             else:
                 drawn[one.name] = self._drawn[depth][one.name]
         return drawn
-
-
-def _arguments(inputs: Any, network: nn.Module) -> Mapping[str, Any] | Sequence[Any]:
-    """The arguments of a forward pass, from a tensor, several, or a function that returns them."""
-    if inputs is None:
-        return example_inputs(network)
-    given = inputs() if callable(inputs) and not isinstance(inputs, torch.Tensor) else inputs
-    return given if isinstance(given, Mapping | list | tuple) else [given]
 
 
 def _table(name: str, family: str) -> Parameterisation:

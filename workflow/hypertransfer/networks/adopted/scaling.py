@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from hypertransfer.networks.adopted.inferred import Inference, Inferred
-from hypertransfer.networks.adopted.shapes import Build
+from hypertransfer.networks.adopted.shapes import Build, built
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.algebra import ONE, Parameterisation, Ratios, Role, Rule
 
@@ -192,8 +192,7 @@ class Drawn(NamedTuple):
 
 def deviations(build: Build, width: int, depth: int) -> dict[str, Drawn]:
     """The standard deviation of each parameter of the network at the base, by its name."""
-    with torch.random.fork_rng(devices=[]):
-        network = build(width, depth)
+    network = built(build, width, depth)
     return {name: _drawn(parameter) for name, parameter in network.named_parameters()}
 
 
@@ -219,8 +218,8 @@ def _own_change(base: Drawn, now: Drawn, ratios: Ratios) -> float:
 
 def apply(
     network: nn.Module, found: Inference, scaled: Scaling, at_base: Mapping[str, Drawn]
-) -> Callable[[], None]:
-    """Give a network the initial values and the hooks of a table; returns what removes the hooks.
+) -> None:
+    """Give a network the initial values and the hooks of a table.
 
     Vectors, and matrices whose entries are all equal, keep the values that the builder gives them.
     Other matrices are multiplied so that their standard deviation is that at the base times the
@@ -248,21 +247,13 @@ def apply(
             base = at_base.get(one.name, Drawn(0.0, 1))
             if one.role not in VECTORS and base.deviation > 0 and now.deviation > 0:
                 parameter.mul_(one.init_std / _own_change(base, now, scaled.ratios))
-    handles = []
     modules = dict(network.named_modules())
     if scaled.residual != 1.0:
-        ends = [modules[path] for path in found.branches]
-        handles += [m.register_forward_hook(partial(_times, scaled.residual)) for m in ends]
+        for path in found.branches:
+            modules[path].register_forward_hook(partial(_times, scaled.residual))
     if scaled.readout != 1.0:
         for path in found.readouts:
-            scale = partial(_inputs_times, scaled.readout)
-            handles.append(modules[path].register_forward_pre_hook(scale))
-
-    def remove() -> None:
-        for handle in handles:
-            handle.remove()
-
-    return remove
+            modules[path].register_forward_pre_hook(partial(_inputs_times, scaled.readout))
 
 
 def _hooks(module: nn.Module) -> list[Any]:
