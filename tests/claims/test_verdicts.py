@@ -11,6 +11,7 @@ from hypertransfer.analysis.estimate import Estimate, exact
 from hypertransfer.analysis.intervals import over_seeds
 from hypertransfer.claims import bars, judging, verdicts
 from hypertransfer.claims.measure import MEASURES, ClaimError, Measure
+from hypertransfer.claims.measuring import OF_MACHINE
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,22 @@ def test_words_of_a_caveat_do_not_count_as_seeds_that_are_left_out(monkeypatch):
         make_claim(where={}, measure="own"), {"runs": make_runs((0.1, 0.2, 0.3))}
     )
     assert verdict.reason == "2 seeds ran, and 3 are asked for"
+
+
+@pytest.mark.parametrize(
+    ("read", "is_of_machine"), [("step_seconds", True), ("seconds", True), ("loss", False)]
+)
+def test_a_verdict_on_a_time_says_that_it_is_of_the_machine(read, is_of_machine, monkeypatch):
+    def function(tables, level, *, read="loss"):
+        return Estimate(0.5, 0.4, 0.6, 5, caveat="2 are left out", left_out=2)
+
+    monkeypatch.setitem(MEASURES, "timed", Measure(function, ""))
+    claim = make_claim(measure="timed", options={"read": read})
+    verdict = verdicts.check(claim, make_tables())
+    assert verdict.verdict == "holds"
+    assert (OF_MACHINE in verdict.reason) is is_of_machine
+    assert "2 are left out" in verdict.reason
+    assert verdict.estimate.left_out == 2
 
 
 def test_seeds_that_not_all_sizes_have_do_not_count():

@@ -7,6 +7,7 @@ import math
 import pandas as pd
 import pytest
 
+from hypertransfer.claims.measuring import OF_MACHINE
 from hypertransfer.report import comparisons, results_pages
 
 SUITES = {
@@ -114,6 +115,12 @@ def test_verdicts_have_their_p_value_power_and_what_would_decide_them(claims):
         "1 of the paper's 2 claims is decided, 1 after Holm's correction for their number." in text
     )
     assert "*p* is the p value of a verdict, in brackets after Holm" in text
+
+
+def test_verdicts_on_times_are_of_the_machine(claims):
+    assert "holds on the machine" not in page_of(claims)
+    text = page_of(claims, reason=["", f"all of it meets the bar; {OF_MACHINE}", ""])
+    assert "A verdict on a time or a speed holds on the machine that measured it" in text
 
 
 def test_a_p_value_stands_without_an_interval(claims):

@@ -15,15 +15,15 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from hypertransfer.catalogue.cards.probes import TIMES
+
 # Columns whose values clocks give, or that name code: they differ from call to call.
 MEASURED = (
     "key",
     "seconds",
     "optimizer_seconds",
     "curvature_seconds",
-    "decoded_per_second",
-    "step_seconds",
-    "optimizer_step_seconds",
+    *TIMES,
 )
 TIMED_PROBES = ("decoding", "step_time")  # whose error is the spread of times
 TIMED_UNITS = ("×",)
@@ -37,7 +37,7 @@ def table(path: Path) -> pd.DataFrame:
         .to_pandas(ignore_metadata=True, use_threads=False)
     )
     if "probe" in frame:
-        for speed in {"decoded_per_second", "step_seconds"} & set(frame):
+        for speed in TIMES & set(frame):
             frame.loc[frame[speed].notna(), "error"] = np.nan
     return frame.drop(columns=[name for name in MEASURED if name in frame])
 

@@ -16,6 +16,15 @@ def test_names_of_columns_are_of_one_probe_each():
     assert len(names) == len(set(names))
 
 
+def test_times_are_numbers_of_their_probe_and_all_that_is_timed_says_so():
+    for card in probes.PROBES.values():
+        assert all(card.columns[name] == "number" for name in card.times)
+        assert card.timed == bool(card.times) == ("repeats" in card.settings)
+    assert {name for name in probes.COLUMNS if name.endswith(("_second", "_seconds"))} - {
+        "ntk_second"
+    } == probes.TIMES
+
+
 def test_the_preconditioned_probe_wants_adam():
     assert [problem.key for problem in probes.PROBES["preconditioned"].needs(spec())] == [
         "optimizer"

@@ -14,10 +14,14 @@ from hypertransfer.analysis.looks import Looks
 from hypertransfer.analysis.prospects import NARROW, Bar, Precision, precision
 from hypertransfer.analysis.sweeps import NoCommonSeedError
 from hypertransfer.analysis.tables import Tables, need
+from hypertransfer.catalogue.cards.probes import TIMES
 from hypertransfer.claims.claim import Claim, Control
 from hypertransfer.claims.families import measures
 from hypertransfer.claims.measure import ClaimError, Measure
 from hypertransfer.runs import conditions
+from hypertransfer.runs.columns import SECONDS
+
+OF_MACHINE = "a time of the machine that measured it: another machine can have another verdict"
 
 
 @dataclass(frozen=True)
@@ -109,11 +113,20 @@ def _estimate(
         selected = selected_rows(part, tables)
         tables = {**tables, measure.table: selected}
         found = measure.function(tables, level, **part.options)
+        if reads_times(part):
+            caveats = filter(None, (found.caveat, OF_MACHINE))
+            found = found.with_caveats(caveats, found.left_out)
         return replace(found, over="searches") if _are_searches(selected, searched) else found
     except NoCommonSeedError as error:  # some runs were left out of the grid: the rest has verdicts
         return undetermined(0, str(error))
     except (ClaimError, AnalysisError) as error:
         raise ClaimError(f"{name}: {error}") from error
+
+
+def reads_times(part: Control) -> bool:
+    """Whether an option names a time or a speed, of a run or of a probe."""
+    times = {*SECONDS, *TIMES}
+    return any(isinstance(value, str) and value in times for value in part.options.values())
 
 
 def _are_searches(rows: pd.DataFrame, searched: Collection[str]) -> bool:

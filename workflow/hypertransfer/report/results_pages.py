@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypertransfer.analysis.intervals import LEVEL
 from hypertransfer.analysis.numerals import percent
+from hypertransfer.claims.measuring import OF_MACHINE
 from hypertransfer.report.comparisons import NOTE
 from hypertransfer.report.counts import counts, decided_in_words
 from hypertransfer.report.markdown import code, joined, numerals, page, table, typeset
@@ -35,6 +36,10 @@ RULE = (
     "such as a step of the grid, reaches over the bar. "
     "[Words](../concepts.md#words) explains the terms and symbols; the study's report says why "
     "each verdict fell as it did."
+)
+ON_TIMES = (
+    "A verdict on a time or a speed holds on the machine that measured it: "
+    "[its interval](../reference/claims.md#certainty) does not cover other machines."
 )
 DEFAULT_SCALE = "desk"  # the scale whose scorecards have no scale in their names
 TASK = "A task is one tuning problem, such as a model on a data set{trained}. "
@@ -83,6 +88,7 @@ def scorecard_page(
         f"[What the study asks](../studies/{study}.md). {_rule(claims['over'], suites)}",
         table(("kind", "claims", *VERDICTS), [_count_row(claims, kind) for kind in kinds]),
         decided_in_words(claims),
+        *([ON_TIMES] if claims["reason"].str.contains(OF_MACHINE, regex=False).any() else []),
         "## Made with",
         table(("fact", "value"), provenance.items()),
         f"The verdicts as data: [`{record}`]({record}).",

@@ -35,9 +35,9 @@ class ProbeCard:
         packages: the packages other than torch that compute the numbers.
         reads_training: whether `samples` is a number of training samples.
         equal_groups: whether `samples` are split into `batches` groups of equal size.
-        timed: whether a column is a time or a speed. The runs of one seed in a grid are then
-            measured in turns, by a job beside which no other job runs (`probes.turns`). Such a
-            probe has the setting `repeats`.
+        times: the columns that are times or speeds. If there are any, the runs of one seed in a
+            grid are measured in turns, by a job beside which no other job runs (`probes.turns`).
+            Such a probe has the setting `repeats`.
     """
 
     module: str
@@ -47,8 +47,13 @@ class ProbeCard:
     data: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     reads_training: bool = True
-    timed: bool = False
+    times: tuple[str, ...] = ()
     equal_groups: bool = False
+
+    @property
+    def timed(self) -> bool:
+        """Whether a column is a time or a speed."""
+        return bool(self.times)
 
     def lacks_samples(self, settings: Mapping[str, Any], available: int) -> bool:
         """Whether settings ask for more training samples than the `available` ones of a run."""
@@ -251,7 +256,7 @@ PROBES: Mapping[str, ProbeCard] = {
         },
         _numbers("decoded_per_second", "cache_bytes", "cache_formula", "cache_reduction"),
         _rotary_decoder,
-        timed=True,
+        times=("decoded_per_second",),
     ),
     "step_time": ProbeCard(
         "hypertransfer.probes.tasks.step_time",
@@ -265,7 +270,7 @@ PROBES: Mapping[str, ProbeCard] = {
             **_TURNS,
         },
         _numbers("step_seconds", "optimizer_step_seconds"),
-        timed=True,
+        times=("step_seconds", "optimizer_step_seconds"),
     ),
     "memory": ProbeCard(
         "hypertransfer.probes.tasks.memory",
@@ -292,6 +297,8 @@ PROBES: Mapping[str, ProbeCard] = {
 
 # The names of all columns of probes.
 COLUMNS = frozenset(name for card in PROBES.values() for name in card.columns)
+# Those that are times or speeds.
+TIMES = frozenset(name for card in PROBES.values() for name in card.times)
 
 
 def measured() -> Iterator[str]:
