@@ -16,6 +16,16 @@ from hypertransfer.storage.run_store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = f"{'a' * 24}-{'b' * 16}"
+RUN = {
+    "key": KEY,
+    "grid": "width",
+    "lr": 0.1,
+    "seed": 0,
+    "shape.width": 8,
+    "shape.depth": 1,
+    "batch_size": 4,
+    "steps": 5,
+}
 PROVENANCE = {
     "git": "0123456789ab",
     "torch": "2.13.0",
@@ -73,7 +83,7 @@ def test_results_become_pages(write_docs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     only(monkeypatch, write_docs, "moe_mup")
     put(pd.DataFrame([CLAIM]), Path("results/moe_mup/tables/claims.parquet"))
-    put(pd.DataFrame({"key": [KEY, KEY]}), Path("results/moe_mup/tables/runs.parquet"))
+    put(pd.DataFrame([RUN, RUN]), Path("results/moe_mup/tables/runs.parquet"))
     bench = {
         "benchmark": "train",
         "metric": "a step",
@@ -115,7 +125,7 @@ def test_folders_at_several_scales_become_pages_of_their_own(write_docs, tmp_pat
         other = {**CLAIM, "claim": "other", "scale": scale, **second}
         rows = pd.DataFrame([{**CLAIM, "scale": scale, **first}, other])
         put(rows, Path(folder, "moe_mup/tables/claims.parquet"))
-        put(pd.DataFrame({"key": [KEY]}), Path(folder, "moe_mup/tables/runs.parquet"))
+        put(pd.DataFrame([RUN]), Path(folder, "moe_mup/tables/runs.parquet"))
     pages = dict(write_docs.result_pages([Path("results"), Path("night/results")]))
     cards = {"moe_mup.md", "moe_mup.json", "moe_mup-overnight.md", "moe_mup-overnight.json"}
     assert set(pages) == {"headlines.md", *(f"scorecards/{name}" for name in cards)}
@@ -140,7 +150,7 @@ def test_headlines_have_the_scales_and_studies_of_earlier_calls(
         tables = Path(f"{scale}-{study}", study, "tables")
         claim = {**CLAIM, "scale": scale, "verdict": verdict}
         put(pd.DataFrame([claim]), tables / "claims.parquet")
-        put(pd.DataFrame({"key": [KEY]}), tables / "runs.parquet")
+        put(pd.DataFrame([RUN]), tables / "runs.parquet")
         made = dict(write_docs.result_pages([tables.parents[1]]))
         for name, text in made.items():
             (tmp_path / "docs" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -175,7 +185,7 @@ def test_scorecards_have_the_config_of_their_scale(write_docs, tmp_path, monkeyp
     for scale in ("desk", "overnight"):
         folder = Path(scale, "mine/tables")
         put(pd.DataFrame([{**CLAIM, "scale": scale}]), folder / "claims.parquet")
-        put(pd.DataFrame({"key": [KEY]}), folder / "runs.parquet")
+        put(pd.DataFrame([RUN]), folder / "runs.parquet")
         put(searched.drop(columns="at"), folder / "replays.parquet")
         put(pd.DataFrame({"replay": ["r"], "region": ["box"]}), folder / "regions.parquet")
     pages = dict(write_docs.result_pages([Path("desk"), Path("overnight")]))

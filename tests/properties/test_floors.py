@@ -19,14 +19,23 @@ FLOORS = (
     ("runs",),
     ("catalogue", "analysis"),
     ("networks", "optimizers", "data", "storage", "claims"),
-    ("training", "spaces", "rounds"),
+    ("training", "spaces", "rounds", "recommendation"),
     ("probes", "studies", "figures"),
     ("planning", "report"),
     ("execution", "maintenance"),
     ("cli",),
 )
-WITH_TORCH = {"curvature", "networks", "optimizers", "data", "training", "probes", "execution"}
-LATE = {f"{NAME}.cli.{name}" for name in ("adopt", "explain")}  # imported with their command
+WITH_TORCH = {
+    "curvature",
+    "networks",
+    "optimizers",
+    "data",
+    "training",
+    "probes",
+    "execution",
+}
+# Imported with their command.
+LATE = {f"{NAME}.cli.{name}" for name in ("adopt", "explain", "recommend")}
 DRAWING = {"figures", "report"}  # may import matplotlib and seaborn
 FLOOR = {package: floor for floor, packages in enumerate(FLOORS) for package in packages}
 MOST_LINES = 400  # of a module, unless its docstring gives the reason

@@ -22,8 +22,11 @@ from typing import Any
 import pandas as pd
 
 from hypertransfer.catalogue.config_schemas import scales
+from hypertransfer.recommendation.hold_out import Sweeps
+from hypertransfer.recommendation.stored import sweeps_of
 from hypertransfer.report import (
     comparisons,
+    forecasts_page,
     headlines_page,
     reference,
     results_pages,
@@ -71,9 +74,25 @@ def result_pages(folders: Sequence[Path]) -> Iterator[tuple[str, str]]:
             print(f"docs/headlines.md stays: no results or records of {listed}", file=sys.stderr)
         else:
             yield "headlines.md", _headlines(records)
+    if sweeps := list(_sweeps(folders, store)):
+        yield "reference/forecasts.md", forecasts_page.forecasts_page(sweeps)
     for folder in folders:
         if (file := folder / "benchmarks.parquet").exists():
             yield "speed.md", speed_page.speed_page(parquet.frame(file))
+
+
+def _sweeps(folders: Sequence[Path], store: Store) -> Iterator[Sweeps]:
+    """The sweeps of all studies at the scale `desk`; none while a study lacks results."""
+    tables = {
+        name: frames
+        for name in _listed()
+        for folder in folders
+        if (frames := _tables(folder / name / "tables"))
+        and frames["claims"]["scale"].iloc[0] == results_pages.DEFAULT_SCALE
+    }
+    if set(tables) == set(_listed()):
+        for name, frames in tables.items():
+            yield from sweeps_of(name, frames["runs"], store)
 
 
 def _records(found: Records) -> dict[str, dict[str, VerdictRecord]]:

@@ -26,10 +26,11 @@ class LazyModule(ModuleType):
 if TYPE_CHECKING:
     import numpy
     import pandas
-    from scipy import optimize, special, stats
+    from scipy import interpolate, optimize, special, stats
 else:
     numpy = LazyModule("numpy")
     pandas = LazyModule("pandas")
+    interpolate = LazyModule("scipy.interpolate")
     optimize = LazyModule("scipy.optimize")
     special = LazyModule("scipy.special")
     stats = LazyModule("scipy.stats")

@@ -15,6 +15,7 @@ from pathlib import Path
 from hypertransfer.runs.paths import expand_home, path_fault
 
 CONFIG = Path("config/config.yaml")
+SIZES = ("width", "depth", "batch_size", "steps")  # of a target
 
 
 def parser(version: str) -> argparse.ArgumentParser:
@@ -45,6 +46,8 @@ def parser(version: str) -> argparse.ArgumentParser:
     adopt = commands.add_parser("adopt", help=words)
     adopt.set_defaults(function="adopt:run")
     _add_adopt(adopt)
+    words = "which learning rates to use at a size that was not swept, and how sure that is"
+    _add_recommend(_with_config(commands, "recommend", "recommend:run", words))
     return top
 
 
@@ -226,6 +229,51 @@ def _add_adopt(command: argparse.ArgumentParser) -> None:
         help="the role of all parameters whose names match, such as '*.gate.weight=router'",
     )
     command.add_argument("--json", type=_path, metavar="FILE", help="file for the result as JSON")
+
+
+def _add_recommend(command: argparse.ArgumentParser) -> None:
+    command.add_argument("study", metavar="STUDY", help="a study with results")
+    command.add_argument(
+        "--to",
+        type=_size,
+        nargs="+",
+        default=[],
+        metavar="NAME=N",
+        help="the target: width, depth, batch_size and steps (default: as the largest size)",
+    )
+    command.add_argument("--grid", metavar="GRID", help="the grid with the sweeps")
+    command.add_argument(
+        "--where",
+        type=_pair,
+        nargs="+",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="values of other columns of the runs, such as parameterisation=mup",
+    )
+    command.add_argument("--json", type=_path, metavar="FILE", help="write all of it as JSON")
+    command.add_argument(
+        "--groups", type=_path, metavar="FILE", help="write param groups as Python"
+    )
+    command.add_argument("--optuna", type=_path, metavar="FILE", help="write a range for Optuna")
+    command.add_argument(
+        "--axis", type=_path, metavar="FILE", help="write an axis for a grid of this workflow"
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form COLUMN=VALUE")
+    return name, value
+
+
+def _size(text: str) -> tuple[str, int]:
+    name, value = _pair(text)
+    if name not in SIZES:
+        raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(SIZES)}")
+    if not value.isdecimal() or not int(value):
+        raise argparse.ArgumentTypeError(f"{value!r} is not a whole number above 0")
+    return name, int(value)
 
 
 def _role(text: str) -> tuple[str, str]:

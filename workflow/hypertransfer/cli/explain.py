@@ -150,7 +150,7 @@ def lines(planned: PlannedRun) -> Iterator[str]:
     spec = planned.run.spec
     table, ratios = build.table(spec), runs_ratios.ratios(spec)
     table = table.unit() if spec.weights == "unit" else table
-    shapes = _shape(spec)
+    shapes = shape_of(spec)
     network = build.model(spec, *shapes)
     rows = {row.name: row for row in build.rows(spec, network, table, shapes)}
     point = ", ".join(f"{axis} = {value}" for axis, value in planned.run.point.items())
@@ -188,7 +188,8 @@ def lines(planned: PlannedRun) -> Iterator[str]:
         yield f"the values include the multipliers of single modules: {names}"
 
 
-def _shape(spec: RunSpec) -> tuple[tuple[int, ...], int]:
+def shape_of(spec: RunSpec) -> tuple[tuple[int, ...], int]:
+    """The shape of the input of one sample, and the number of outputs, of the run's data set."""
     if ":" in spec.data.name:
         data = build.data(spec)
         return tuple(data.train_x.shape[1:]), data.classes

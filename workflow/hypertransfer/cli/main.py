@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from hypertransfer.analysis.estimate import AnalysisError
 from hypertransfer.catalogue.versions import installed_version
 from hypertransfer.cli import arguments
 from hypertransfer.runs.problem import ProblemError
@@ -28,7 +29,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         code = command_function(parsed.function)(parsed)
         sys.stdout.flush()
-    except (ConfigError, StoreError, TableError, ProblemError) as error:
+    except (AnalysisError, ConfigError, StoreError, TableError, ProblemError) as error:
         print(error, file=sys.stderr)
         return 1
     except BrokenPipeError:  # the process that reads the output, such as `head`, has ended

@@ -1,0 +1,325 @@
+"""`hypertransfer recommend STUDY --to width=…`: hyperparameters for a size that was not swept."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+import yaml
+
+from hypertransfer.analysis.estimate import AnalysisError
+from hypertransfer.catalogue import checks, lookup
+from hypertransfer.cli.explain import shape_of
+from hypertransfer.cli.text import aligned
+from hypertransfer.networks.adopted.shapes import without_memory
+from hypertransfer.networks.resolve import ParameterRow
+from hypertransfer.planning.jobs import RESULTS
+from hypertransfer.recommendation import exports
+from hypertransfer.recommendation.advice import (
+    DO_NOT,
+    NARROW,
+    TRUST,
+    Recommendation,
+    recommend,
+)
+from hypertransfer.recommendation.observations import (
+    DIMENSIONS,
+    SIZE,
+    Observation,
+    observations,
+)
+from hypertransfer.recommendation.selection import Arm, arms, chosen
+from hypertransfer.recommendation.stored import spec_reader
+from hypertransfer.recommendation.theory import theory
+from hypertransfer.recommendation.trend import LEVEL
+from hypertransfer.report.duration import duration
+from hypertransfer.runs.ratios import ratios
+from hypertransfer.runs.spec import RunSpec
+from hypertransfer.storage import parquet
+from hypertransfer.storage.atomic import replace_atomically
+from hypertransfer.storage.run_store import Store
+from hypertransfer.studies.main_config import main_config
+from hypertransfer.training import build
+
+WIDTH = 100
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print a recommendation, and write the files that are asked for; 1 if the verdict is against.
+
+    Raises:
+        AnalysisError: there are no results of the study, no or several sweeps fit, or the target
+            cannot be built.
+    """
+    config, _ = main_config(arguments.configfile, arguments.config)
+    store = Store(config["store"])
+    arm = _arm(arguments)
+    spec_of = spec_reader(store)
+    try:
+        found = observations(arm.runs, lambda key: ratios(spec_of(key)))
+    except AnalysisError as error:
+        raise _problem(arm.label, str(error)) from error
+    largest = max(found, key=lambda one: (one.flops, one.logs))
+    measured = spec_of(_key_of(arm, largest))
+    target = _target(measured, dict(arguments.to), found)
+    if problems := list(checks.objections(target)):
+        raise _problem("--to", "; ".join(map(str, problems)))
+    advice = recommend(found, _sizes(target), theory(lookup.table(target), found))
+    rows = [] if advice.forecast is None else _rows(replace(target, lr=advice.lr))
+    print(*lines(arm, target, advice, rows), sep="\n")
+    _write(arguments, arm, target, advice, rows)
+    return int(advice.forecast is None)
+
+
+def _problem(place: str, text: str) -> AnalysisError:
+    return AnalysisError(f"{place}: {text}")
+
+
+def _arm(arguments: argparse.Namespace) -> Arm:
+    """The arm that the options choose.
+
+    Raises:
+        AnalysisError: there are no results, or no arm or several arms fit.
+    """
+    name, where = arguments.study, dict(arguments.where)
+    file = RESULTS / name / "tables" / "runs.parquet"
+    if not file.exists():
+        text = f"{file} is not there: run snakemake --config 'studies=[{name}]' first"
+        raise _problem("STUDY", text)
+    try:
+        found = list(arms(parquet.frame(file)))
+    except (OSError, pa.ArrowException) as error:
+        raise _problem(str(file), f"cannot be read: {error}") from error
+    fitting = chosen(found, arguments.grid, where)
+    if len(fitting) == 1:
+        return fitting[0]
+    known = "\n".join(f"  {_options(arm)}" for arm in fitting or found)
+    what = "several sweeps fit" if fitting else "no learning-rate sweep fits"
+    raise _problem(name, f"{what}; choose one of:\n{known or '  (the study has none)'}")
+
+
+def _options(arm: Arm) -> str:
+    """The options that choose an arm."""
+    where = " ".join(f"{column}={value}" for column, value in arm.values.items())
+    return f"--grid {arm.grid}" + (f" --where {where}" if where else "")
+
+
+def _key_of(arm: Arm, one: Observation) -> str:
+    rows = arm.runs
+    for column, value in zip(SIZE, one.size, strict=True):
+        rows = rows[rows[column] == value]
+    return str(rows["key"].iloc[0])
+
+
+def _target(measured: RunSpec, wanted: Mapping[str, int], found: Sequence[Observation]) -> RunSpec:
+    """The spec of the target: that of the largest measured size, with the values of `--to`.
+
+    A base batch size, or base number of steps, that is that of each measured run is that of the
+    target, too.
+    """
+    shape = {name: wanted[name] for name in ("width", "depth") if name in wanted}
+    rest = {name: wanted[name] for name in ("batch_size", "steps") if name in wanted}
+    batches = {one.size[2]: one.ratios.batch for one in found}
+    steps = {one.size[3]: one.ratios.duration / one.ratios.batch for one in found}
+    for name, ratios_by_size in (("batch_size", batches), ("steps", steps)):
+        if name in rest and len(ratios_by_size) > 1 and set(ratios_by_size.values()) == {1.0}:
+            rest[f"base_{name}"] = rest[name]
+    return replace(measured, shape=replace(measured.shape, **shape), **rest, checkpoints=())
+
+
+def _rows(target: RunSpec) -> list[ParameterRow]:
+    """The hyperparameters of each parameter of the target, at the recommended learning rate.
+
+    Raises:
+        AnalysisError: the network of this size cannot be built, or the table not be applied.
+    """
+    table = build.table(target)
+    table = table.unit() if target.weights == "unit" else table
+    try:
+        shapes = shape_of(target)
+        size = target.shape.width
+        network = without_memory(lambda _: build.model(target, *shapes), size)
+        return build.rows(target, network, table, shapes)
+    except Exception as error:
+        text = f"the network cannot be built at the target: {type(error).__name__}: {error}"
+        raise _problem("--to", text) from error
+
+
+def lines(
+    arm: Arm, target: RunSpec, advice: Recommendation, rows: Sequence[ParameterRow]
+) -> Iterator[str]:
+    """The lines of a recommendation: verdict, rate, evidence, groups, next runs, what is fixed."""
+    yield f"{arm.label}, to {_size_text(_sizes(target))}"
+    yield ""
+    yield from _verdict(advice)
+    yield ""
+    yield from _evidence(advice)
+    if advice.forecast is None:
+        return
+    yield ""
+    yield from _groups(target, rows)
+    if advice.next_sweeps:
+        yield ""
+        yield from _next(advice)
+    yield ""
+    yield from _not_varied(target, advice)
+
+
+def _verdict(advice: Recommendation) -> Iterator[str]:
+    if advice.forecast is None or advice.cost is None:
+        yield from textwrap.wrap(f"{advice.verdict}: {'; '.join(advice.reasons)}", WIDTH)
+        return
+    low, high = advice.interval
+    ways = {
+        TRUST: f"train with lr {advice.lr:.3g}",
+        NARROW: f"sweep lr from {low:.3g} to {high:.3g}, beginning with {advice.lr:.3g}",
+        DO_NOT: f"too little is known; the best guess is lr {advice.lr:.3g}",
+    }
+    yield f"{advice.verdict}: {ways[advice.verdict]}; the table scales it as below"
+    yield from textwrap.wrap(f"because {'; '.join(advice.reasons)}", WIDTH)
+    yield f"{100 * LEVEL:.0f} % interval of the best lr: {low:.3g} to {high:.3g}"
+    octaves = {name: number for name, number in advice.extrapolation.items() if number}
+    away = ", ".join(f"{2**number:.3g} times in {name}" for name, number in octaves.items())
+    yield f"extrapolated {away}" if away else "the target is within what was measured"
+    cost = advice.cost
+    yield (
+        f"expected cost against the best rate: {cost.percent:.2g} % of the loss; "
+        f"probability of divergence: {100 * cost.diverges:.0f} %"
+    )
+
+
+def _evidence(advice: Recommendation) -> Iterator[str]:
+    head = ("measured", "best lr", "error (octaves)", "loss", "seeds", "rates")
+    body = [
+        (
+            _size_text(one.size),
+            "open" if one.is_open else f"{2**one.optimum.log2_lr:.3g}",
+            "–" if one.is_open else f"{one.error:.2f}",
+            f"{one.optimum.loss:.4g}",
+            one.seeds,
+            len(one.sweep.lrs),
+        )
+        for one in advice.found
+    ]
+    yield from aligned([head, *body], 1)
+    if advice.fitted is not None:
+        varied = [d for d, logs in _by_dimension(advice) if len(set(logs)) > 1]
+        for name in varied:
+            slope = advice.fitted.slope(name)
+            yield (
+                f"best lr moves {slope.log2_lr:+.2f} ± {slope.deviation:.2f} octaves per doubling "
+                f"of the {name}"
+            )
+    left = advice.left_out
+    if left is not None:
+        inside = "inside" if left.inside else "outside"
+        one = left.smaller == 1
+        sizes = "a smaller size predicts" if one else f"{left.smaller} smaller sizes predict"
+        regret = "diverged" if math.isinf(left.regret) else f"cost {left.regret:.2g} %"
+        yield (
+            f"largest left out: {sizes} {2**left.forecast.log2_lr:.3g}, found is "
+            f"{2**left.found:.3g} ({left.octaves:+.2f} octaves, {inside} the interval), and the "
+            f"predicted lr {regret}"
+        )
+
+
+def _by_dimension(advice: Recommendation) -> Iterator[tuple[str, list[float]]]:
+    for place, name in enumerate(DIMENSIONS):
+        yield name, [one.logs[place] for one in advice.found]
+
+
+def _groups(target: RunSpec, rows: Sequence[ParameterRow]) -> Iterator[str]:
+    """A row for each group of parameters of one role and equal hyperparameters."""
+    by_values: dict[tuple, int] = {}
+    for row in rows:
+        values = row.scaled_as, row.init_std, row.multiplier, row.lr, row.weight_decay, row.eps
+        by_values[values] = by_values.get(values, 0) + 1
+    yield f"per group under {target.parameterisation} with {target.optimizer.name}"
+    head = ("role", "parameters", "init_std", "multiplier", "lr", "weight_decay", "eps")
+    body = [
+        (role, count, *(("–" if value in (None, 0.0) else f"{value:.4g}") for value in values))
+        for (role, *values), count in by_values.items()
+    ]
+    yield from aligned([head, *body], 1)
+
+
+def _next(advice: Recommendation) -> Iterator[str]:
+    assert advice.forecast is not None
+    yield "sweeps that would narrow this most for their time (5 rates, 2 seeds)"
+    head = ("size", "time", "error now", "error after")
+    now = f"{advice.forecast.deviation:.2f}"
+    body = [
+        (
+            _size_text(exports.size_at(one.logs)),
+            duration(60 * one.minutes),
+            now,
+            f"{one.deviation:.2f}",
+        )
+        for one in advice.next_sweeps
+    ]
+    yield from aligned([head, *body], 1)
+
+
+def _sizes(target: RunSpec) -> tuple[int, ...]:
+    return target.shape.width, target.shape.depth, target.batch_size, target.steps
+
+
+def _size_text(size: Sequence[int]) -> str:
+    width, depth, batch, steps = size
+    return f"width {width}, depth {depth}, batch {batch}, {steps} steps"
+
+
+def _not_varied(target: RunSpec, advice: Recommendation) -> Iterator[str]:
+    """What all measured runs have in common, so that nothing is known of its effect."""
+    fixed = [name for name, logs in _by_dimension(advice) if len(set(logs)) == 1]
+    held = [*fixed, "data", "schedule", "weight decay", "betas", "length of a sample"]
+    text = f"not varied in these runs: {', '.join(held)}; the recommendation holds at their values"
+    yield from textwrap.wrap(text, WIDTH)
+
+
+def _write(
+    arguments: argparse.Namespace,
+    arm: Arm,
+    target: RunSpec,
+    advice: Recommendation,
+    rows: Sequence[ParameterRow],
+) -> None:
+    """Write the files that the options name.
+
+    Raises:
+        AnalysisError: a file cannot be written, or nothing is known that it could hold.
+    """
+    texts: dict[str, Any] = {
+        "json": lambda: _json(
+            {
+                "study": arguments.study,
+                "sweep": arm.label,
+                **exports.plain(advice),
+                "parameters": [row.plain() for row in rows],
+            }
+        ),
+        "groups": lambda: exports.python([row.plain() for row in rows]),
+        "optuna": lambda: _json(exports.optuna(advice)),
+        "axis": lambda: yaml.safe_dump(exports.axis(advice), sort_keys=False),
+    }
+    for name, text in texts.items():
+        if (file := getattr(arguments, name)) is None:
+            continue
+        if advice.forecast is None and name != "json":
+            raise _problem(f"--{name}", "there is no learning rate to write")
+        try:
+            replace_atomically(file, text().encode())
+        except OSError as error:
+            text = f"{file} cannot be written: {error.strerror or error}"
+            raise _problem(f"--{name}", text) from error
+        print(f"written to {file}")
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,165 @@
+"""The recommendation for a target size: a verdict with its reasons, a learning rate, evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from hypertransfer.recommendation.evidence import LeftOut, left_out, seeds_needed
+from hypertransfer.recommendation.next_runs import NextSweep, next_sweeps
+from hypertransfer.recommendation.observations import DIMENSIONS, Observation, logs_of
+from hypertransfer.recommendation.rate_costs import ExpectedCost, expected_cost
+from hypertransfer.recommendation.theory import Slope
+from hypertransfer.recommendation.trend import LEVEL, PRIOR, Forecast, Prior, Trend, trend
+
+TRUST, NARROW, DO_NOT = "trust", "narrow sweep", "do not"
+# Our choice: a rate is trusted if it is expected to cost at most this, and seldom to diverge.
+MOST_COST = 1.0  # per cent of the loss
+MOST_DIVERGING = 0.05  # probability
+MOST_REACH = 1.5  # octaves on either side of which a sweep is still narrow
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What to train a target size with.
+
+    Attributes:
+        verdict: `TRUST` (train with the rate), `NARROW` (sweep the interval) or `DO_NOT`.
+        reasons: why, in words.
+        size: the target, in the columns `SIZE`.
+        found: the measured sizes.
+        slopes: what theory says of each dimension.
+        fitted: the trend; None if no measured size brackets its best rate.
+        forecast: log2 of the best learning rate at the target; None without a trend.
+        cost: what the forecast's rate is expected to cost; None without a trend.
+        left_out: the largest size, predicted from the others; None if there are none.
+        next_sweeps: sweeps that would narrow the forecast.
+        seeds: seeds at the largest size with which its optimum's error would be a tenth of an
+            octave.
+    """
+
+    verdict: str
+    reasons: tuple[str, ...]
+    size: tuple[int, ...]
+    found: Sequence[Observation]
+    slopes: Mapping[str, Slope]
+    fitted: Trend | None = None
+    forecast: Forecast | None = None
+    cost: ExpectedCost | None = None
+    left_out: LeftOut | None = None
+    next_sweeps: Sequence[NextSweep] = ()
+    seeds: int = 0
+
+    @property
+    def logs(self) -> tuple[float, ...]:
+        """log2 of the target's size, in the order of `DIMENSIONS`."""
+        return logs_of(self.size)
+
+    @property
+    def lr(self) -> float:
+        """The recommended learning rate at the base, which the table scales to the target."""
+        assert self.forecast is not None
+        return 2**self.forecast.log2_lr
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The interval of the best learning rate, of level `LEVEL`."""
+        assert self.forecast is not None
+        low, high = self.forecast.interval(LEVEL)
+        return 2**low, 2**high
+
+    @property
+    def extrapolation(self) -> Mapping[str, float]:
+        """By dimension, octaves from the nearest measured size to the target; 0 if measured."""
+        away = {}
+        for place, name in enumerate(DIMENSIONS):
+            measured = [one.logs[place] for one in self.found if not one.is_open]
+            here = self.logs[place]
+            if measured:
+                away[name] = max(here - max(measured), min(measured) - here, 0.0)
+        return away
+
+
+def recommend(
+    found: Sequence[Observation],
+    size: Sequence[int],
+    slopes: Mapping[str, Slope],
+    prior: Prior = PRIOR,
+) -> Recommendation:
+    """The recommendation for a target, from the sweeps of an arm.
+
+    Args:
+        found: the observations of the arm.
+        size: the target, in the columns `SIZE`.
+        slopes: what theory says of each dimension.
+        prior: the prior of the trend.
+    """
+    target, place = tuple(size), logs_of(size)
+    fitted = trend(found, slopes, prior)
+    if fitted is None:
+        text = (
+            "no measured size brackets its best learning rate: the lowest or highest rate is the "
+            "best, or all diverged; add learning rates beyond it"
+        )
+        return Recommendation(DO_NOT, (text,), target, found, slopes)
+    forecast = fitted.at(place)
+    bracketed = [one for one in found if not one.is_open]
+    largest = max(bracketed, key=lambda one: (one.flops, one.logs))
+    cost = expected_cost(largest, forecast)
+    omitted = left_out(found, slopes, prior)
+    verdict, reasons = _verdict(forecast, cost, omitted)
+    if opened := len(found) - len(bracketed):
+        sizes = "1 size is" if opened == 1 else f"{opened} sizes are"
+        reasons = (*reasons, f"{sizes} left out, whose best rate is at the edge of its sweep")
+    return Recommendation(
+        verdict=verdict,
+        reasons=reasons,
+        size=target,
+        found=found,
+        slopes=slopes,
+        fitted=fitted,
+        forecast=forecast,
+        cost=cost,
+        left_out=omitted,
+        next_sweeps=next_sweeps(found, fitted, place),
+        seeds=seeds_needed(found, 0.1),
+    )
+
+
+def _verdict(
+    forecast: Forecast, cost: ExpectedCost, omitted: LeftOut | None
+) -> tuple[str, tuple[str, ...]]:
+    low, high = forecast.interval(LEVEL)
+    reach = (high - low) / 2
+    if reach > MOST_REACH:
+        text = f"the best rate is uncertain by a factor of {2**reach:.2g} either way"
+        return DO_NOT, (text,)
+    doubts = tuple(_doubts(cost, omitted))
+    return (NARROW, doubts) if doubts else (TRUST, (_trusted(cost, omitted),))
+
+
+def _trusted(cost: ExpectedCost, omitted: LeftOut | None) -> str:
+    assert omitted is not None
+    return (
+        f"the rate is expected to cost {cost.percent:.2g} % of the loss, and the smaller sizes "
+        f"predicted the largest one to {abs(omitted.octaves):.2f} octaves"
+    )
+
+
+def _doubts(cost: ExpectedCost, omitted: LeftOut | None) -> Iterator[str]:
+    if cost.diverges > MOST_DIVERGING:
+        yield f"training diverges at the rate with a probability of {100 * cost.diverges:.0f} %"
+    if not cost.percent <= MOST_COST:
+        yield f"the rate is expected to cost {cost.percent:.2g} % of the loss"
+    if omitted is None:
+        yield "one size was measured, so that nothing was predicted and compared"
+    elif not omitted.inside:
+        yield (
+            f"the smaller sizes predicted the best rate of the largest one {omitted.octaves:+.2f} "
+            "octaves off, outside of their interval"
+        )
+    elif not omitted.regret <= MOST_COST:
+        yield (
+            f"the rate that the smaller sizes predicted costs the largest one {omitted.regret:.2g} "
+            "% of its loss"
+        )

@@ -1,0 +1,141 @@
+"""A recommendation as JSON, as param groups in Python, for Optuna, and as a grid's axis."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hypertransfer.recommendation.advice import Recommendation
+from hypertransfer.recommendation.observations import DIMENSIONS, SIZE, Observation
+from hypertransfer.recommendation.trend import LEVEL
+
+POINTS = 5  # learning rates of an exported grid
+
+
+def plain(advice: Recommendation) -> dict[str, Any]:
+    """The recommendation as values that JSON can hold; without a trend, `lr` is null."""
+    left = advice.left_out
+    values: dict[str, Any] = {
+        "verdict": advice.verdict,
+        "reasons": list(advice.reasons),
+        "target": dict(zip(SIZE, advice.size, strict=True)),
+        "measured": [_measured(one) for one in advice.found],
+        "lr": None,
+    }
+    if advice.forecast is None or advice.cost is None or advice.fitted is None:
+        return values
+    return values | {
+        "lr": advice.lr,
+        "interval": {"level": LEVEL, "low": advice.interval[0], "high": advice.interval[1]},
+        "octaves_beyond_measured": dict(advice.extrapolation),
+        "expected_cost_percent": _finite(advice.cost.percent),
+        "probability_of_divergence": advice.cost.diverges,
+        "slopes": {
+            name: {
+                "value": slope.log2_lr,
+                "deviation": slope.deviation,
+                "expected": advice.slopes[name].power,
+                "basis": advice.slopes[name].basis,
+            }
+            for name, slope in ((name, advice.fitted.slope(name)) for name in DIMENSIONS)
+        },
+        "left_out": left
+        and {
+            "size": dict(zip(SIZE, left.size, strict=True)),
+            "predicted_lr": 2**left.forecast.log2_lr,
+            "found_lr": 2**left.found,
+            "octaves": left.octaves,
+            "inside_interval": left.inside,
+            "regret_percent": _finite(left.regret),
+        },
+        "next_sweeps": [
+            {
+                **dict(zip(SIZE, size_at(one.logs), strict=True)),
+                "minutes": one.minutes,
+                "deviation_octaves": one.deviation,
+            }
+            for one in advice.next_sweeps
+        ],
+    }
+
+
+def size_at(logs: Sequence[float]) -> tuple[int, ...]:
+    """The size at log2 of its dimensions, in the columns `SIZE`."""
+    width, depth, batch, samples = (2**log for log in logs)
+    return round(width), round(depth), round(batch), round(samples / batch)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _measured(one: Observation) -> dict[str, Any]:
+    return {
+        **dict(zip(SIZE, one.size, strict=True)),
+        "lr": _finite(2**one.optimum.log2_lr),
+        "error_octaves": _finite(one.error),
+        "loss": _finite(one.optimum.loss),
+        "seeds": one.seeds,
+        "rates": len(one.sweep.lrs),
+    }
+
+
+def optuna(advice: Recommendation) -> dict[str, Any]:
+    """The interval of the learning rate, for `optuna.distributions.json_to_distribution`."""
+    low, high = advice.interval
+    attributes = {"low": low, "high": high, "log": True, "step": None}
+    return {"lr": {"name": "FloatDistribution", "attributes": attributes}}
+
+
+def axis(advice: Recommendation) -> dict[str, Any]:
+    """The axis of a grid of this workflow: learning rates over the interval, evenly in log2."""
+    low, high = (math.log2(end) for end in advice.interval)
+    steps = (low + (high - low) * step / (POINTS - 1) for step in range(POINTS))
+    return {"axes": {"lr": [float(f"{2**place:.4g}") for place in steps]}}
+
+
+def python(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A Python module with the hyperparameters by patterns of names, and a function for groups.
+
+    Args:
+        rows: the rows of `resolve.ParameterRow` of the target, as plain values.
+    """
+    lines = [
+        '"""Hyperparameters at the target size, by names of parameters; * is a number."""',
+        "",
+        "import re",
+        "",
+        "HYPERPARAMETERS = {",
+    ]
+    lines += [f"    {pattern!r}: {values!r}," for pattern, values in by_pattern(rows).items()]
+    lines += [
+        "}",
+        "",
+        "",
+        "def groups(network):",
+        '    """Param groups for an optimizer of torch."""',
+        "    made = []",
+        "    for name, parameter in network.named_parameters():",
+        '        pattern = name if name in HYPERPARAMETERS else re.sub(r"\\b\\d+\\b", "*", name)',
+        '        made.append({"params": [parameter], **HYPERPARAMETERS[pattern]})',
+        "    return made",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def by_pattern(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Learning rate, weight decay and eps by name, with `*` for numbers where all agree."""
+    alike: dict[str, list[tuple[str, dict[str, float]]]] = {}
+    for row in rows:
+        values = {
+            name: row[name] for name in ("lr", "weight_decay", "eps") if row[name] is not None
+        }
+        alike.setdefault(re.sub(r"\b\d+\b", "*", row["name"]), []).append((row["name"], values))
+    found = {}
+    for pattern, members in alike.items():
+        same = all(values == members[0][1] for _, values in members)
+        found |= {pattern: members[0][1]} if same and len(members) > 1 else dict(members)
+    return found

@@ -1,0 +1,53 @@
+"""The sweeps of a study with the specs of their runs, which the run store keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+
+from hypertransfer.analysis.estimate import AnalysisError
+from hypertransfer.analysis.lazy import pandas as pd
+from hypertransfer.catalogue import lookup
+from hypertransfer.recommendation.hold_out import Sweeps
+from hypertransfer.recommendation.observations import observations
+from hypertransfer.recommendation.selection import arms
+from hypertransfer.runs.parse import run_spec
+from hypertransfer.runs.ratios import ratios
+from hypertransfer.runs.spec import RunSpec
+from hypertransfer.storage.run_store import Store, StoreError
+
+
+def spec_reader(store: Store) -> Callable[[str], RunSpec]:
+    """A function that returns the spec of a stored run, each of which is read once.
+
+    Raises:
+        StoreError: the store does not have the run.
+    """
+
+    @cache
+    def spec_of(key: str) -> RunSpec:
+        entry = store.get("runs", key)
+        if entry is None:
+            raise StoreError(
+                f"{store.root} has no run {key}: run snakemake again, or name the store in the "
+                "main config"
+            )
+        return run_spec(entry.record["spec"])
+
+    return spec_of
+
+
+def sweeps_of(study: str, runs: pd.DataFrame, store: Store) -> Iterator[Sweeps]:
+    """The sweeps of all arms of a study; arms with several runs at one point are left out.
+
+    Raises:
+        StoreError: the store lacks a run.
+    """
+    spec_of = spec_reader(store)
+    for arm in arms(runs):
+        try:
+            found = observations(arm.runs, lambda key: ratios(spec_of(key)))
+        except AnalysisError:  # runs that differ in what no column of the table shows
+            continue
+        table = lookup.table(spec_of(arm.runs["key"].iloc[0]))
+        yield Sweeps(study, arm.label, table, found)
