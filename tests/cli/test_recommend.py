@@ -58,15 +58,17 @@ def test_the_verdict_comes_first_then_evidence_groups_and_what_was_not_varied(ca
     assert main([*MUP, "--to", "width=32"]) == 0
     text = capsys.readouterr().out
     lines = text.splitlines()
-    assert lines[0] == "sweep parameterisation=mup, to width 32, depth 1, batch 32, 10 steps"
-    assert lines[2].startswith("trust: train with lr 1")
+    assert lines[0] == "grid sweep: residual_mlp on digits, sgd, mup"
+    assert lines[1] == "target: width 32, depth 1, batch 32, 10 steps"
+    assert lines[3].startswith("trust: train with the base lr 1")
+    assert "the base lr is the rate at width 4 and depth 1" in text
     assert "largest left out: 2 smaller sizes predict 1, found is 1" in text
     assert "extrapolated 2 times in width" in text
-    assert "not varied in these runs: depth, batch, duration, data" in text
+    assert "tells its effect: depth, batch size, steps, data" in text
     rows = [line.split() for line in lines if line.startswith(("input", "hidden", "output"))]
     assert {row[0] for row in rows} >= {"input", "output"}
     (output,) = (row for row in rows if row[0] == "output")
-    assert float(output[3]) == pytest.approx(4 / 32)  # the multiplier of µP, base over target
+    assert float(output[4]) == pytest.approx(4 / 32)  # the multiplier of µP, base over target
 
 
 def test_files_hold_what_is_printed(tmp_path):
@@ -82,6 +84,13 @@ def test_files_hold_what_is_printed(tmp_path):
     assert len(yaml.safe_load(Path(files["axis"]).read_text())["axes"]["lr"]) == 5
 
 
+def test_too_far_away_the_command_says_do_not_and_exits_with_1(capsys):
+    assert main([*MUP, "--to", "width=32", "depth=2", "steps=10000"]) == 1
+    text = capsys.readouterr().out
+    assert "do not: train at this size before smaller sweeps tell more" in text
+    assert "steps (10, target 10000)" in " ".join(text.split())
+
+
 def test_several_sweeps_are_listed_with_the_options_that_choose_one(capsys):
     assert main(["recommend", "mine", "--to", "width=32"]) == 1
     text = capsys.readouterr().err
@@ -93,8 +102,11 @@ def test_several_sweeps_are_listed_with_the_options_that_choose_one(capsys):
     ("words", "wanted"),
     [
         (["other", "--to", "width=32"], "run snakemake --config 'studies=[other]' first"),
-        (["mine", "--grid", "no", "--to", "width=32"], "no learning-rate sweep fits"),
-        (["mine", "--where", "lr=1", "--to", "width=32"], "no learning-rate sweep fits"),
+        (["mine", "--grid", "no", "--to", "width=32"], "no learning-rate sweep has --grid no"),
+        (
+            ["mine", "--where", "lr=1", "--to", "width=32"],
+            "sweep has --where lr=1",
+        ),
         (["mine", "--where", "parameterisation=mup", "--to", "batch_size=5000"], "at most 1440"),
     ],
 )

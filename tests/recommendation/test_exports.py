@@ -65,13 +65,26 @@ def test_the_axis_spans_the_interval_evenly_in_octaves(advice):
 def test_the_python_module_gives_groups_that_an_optimizer_takes():
     network = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 4), nn.Linear(4, 2, bias=False))
     rows = [
-        {"name": name, "lr": rate, "weight_decay": 0.1, "eps": None}
+        {
+            "name": name,
+            "lr": rate,
+            "weight_decay": 0.1,
+            "eps": None,
+            "betas": [0.8, 0.9],
+            "init_std": 0.5,
+            "multiplier": 1.0,
+        }
         for name, rate in zip(dict(network.named_parameters()), (1, 2, 3, 2, 5), strict=True)
     ]
     space: dict = {}
-    exec(exports.python(rows), space)
+    exec(exports.python(rows, "a perceptron"), space)
     optimizer = torch.optim.AdamW(space["groups"](network))
     rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
     assert [rates[id(p)] for p in network.parameters()] == [1, 2, 3, 2, 5]
+    assert all(group["betas"] == [0.8, 0.9] for group in optimizer.param_groups)
+    assert "init_std" not in optimizer.param_groups[0]
+    assert space["HYPERPARAMETERS"]["0.weight"]["multiplier"] == 1.0
+    with pytest.raises(ValueError, match=r"other\.weight: it is another network"):
+        space["groups"](nn.ModuleDict({"other": nn.Linear(1, 1, bias=False)}))
     # equal values of all numbers are one pattern
     assert set(space["HYPERPARAMETERS"]) == {"0.weight", "1.weight", "2.weight", "*.bias"}

@@ -57,7 +57,9 @@ def test_the_page_counts_predictions_by_what_is_known():
     ]
     text = forecasts_page(arms)
     assert "2 sweeps have more than one size. Of 2 predictions 2 are from a single" in text
-    assert "| the table scales what grows | 1 | 0.10 · 0.10 · 0.10 |" in text
-    assert "| a theory tells how the rate moves | 1 | 0.10 · 2.10 · 0.10 |" in text
+    assert "| the table scales what grows | 1 | 0.10 | 0.10 | 0.10 |" in text
+    assert "| a theory tells how the rate moves | 1 | 0.10 | 2.10 | 0.10 |" in text
     assert "| 4 times as wide, a theory tells how the rate moves | 1 |" in text
     assert "| `b` | 1 |" in text
+    assert "| *narrow sweep* |" in text
+    assert "| *trust* |" not in text

@@ -48,10 +48,11 @@ from hypertransfer.studies.main_config import main_config
 from hypertransfer.training import build
 
 WIDTH = 100
+UNITS = {"width": "width", "depth": "depth", "batch": "batch size", "duration": "samples"}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print a recommendation, and write the files that are asked for; 1 if the verdict is against.
+    """Print a recommendation, and write the files that are asked for; 1 if the verdict is `do not`.
 
     Raises:
         AnalysisError: there are no results of the study, no or several sweeps fit, or the target
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     rows = [] if advice.forecast is None else _rows(replace(target, lr=advice.lr))
     print(*lines(arm, target, advice, rows), sep="\n")
     _write(arguments, arm, target, advice, rows)
-    return int(advice.forecast is None)
+    return int(advice.verdict == DO_NOT)
 
 
 def _problem(place: str, text: str) -> AnalysisError:
@@ -100,7 +101,10 @@ def _arm(arguments: argparse.Namespace) -> Arm:
     if len(fitting) == 1:
         return fitting[0]
     known = "\n".join(f"  {_options(arm)}" for arm in fitting or found)
-    what = "several sweeps fit" if fitting else "no learning-rate sweep fits"
+    words = [f"--grid {arguments.grid}"] if arguments.grid else []
+    words += [f"--where {column}={value}" for column, value in where.items()]
+    none = f"no learning-rate sweep has {' '.join(words)}" if words else "no sweep fits"
+    what = "several sweeps fit" if fitting else none
     raise _problem(name, f"{what}; choose one of:\n{known or '  (the study has none)'}")
 
 
@@ -155,9 +159,11 @@ def lines(
     arm: Arm, target: RunSpec, advice: Recommendation, rows: Sequence[ParameterRow]
 ) -> Iterator[str]:
     """The lines of a recommendation: verdict, rate, evidence, groups, next runs, what is fixed."""
-    yield f"{arm.label}, to {_size_text(_sizes(target))}"
+    about = f"{target.model.name} on {target.data.name}, {target.optimizer.name}"
+    yield f"grid {arm.grid}: {about}, {target.parameterisation}"
+    yield f"target: {_size_text(_sizes(target))}"
     yield ""
-    yield from _verdict(advice)
+    yield from _verdict(target, advice)
     yield ""
     yield from _evidence(advice)
     if advice.forecast is None:
@@ -171,31 +177,39 @@ def lines(
     yield from _not_varied(target, advice)
 
 
-def _verdict(advice: Recommendation) -> Iterator[str]:
+def _verdict(target: RunSpec, advice: Recommendation) -> Iterator[str]:
     if advice.forecast is None or advice.cost is None:
         yield from textwrap.wrap(f"{advice.verdict}: {'; '.join(advice.reasons)}", WIDTH)
         return
     low, high = advice.interval
     ways = {
-        TRUST: f"train with lr {advice.lr:.3g}",
-        NARROW: f"sweep lr from {low:.3g} to {high:.3g}, beginning with {advice.lr:.3g}",
-        DO_NOT: f"too little is known; the best guess is lr {advice.lr:.3g}",
+        TRUST: f"train with the base lr {advice.lr:.3g}",
+        NARROW: f"sweep the base lr from {low:.3g} to {high:.3g}, beginning with {advice.lr:.3g}",
+        DO_NOT: f"train at this size before smaller sweeps tell more; a guess is {advice.lr:.3g}",
     }
-    yield f"{advice.verdict}: {ways[advice.verdict]}; the table scales it as below"
+    yield f"{advice.verdict}: {ways[advice.verdict]}"
     yield from textwrap.wrap(f"because {'; '.join(advice.reasons)}", WIDTH)
-    yield f"{100 * LEVEL:.0f} % interval of the best lr: {low:.3g} to {high:.3g}"
+    yield f"{100 * LEVEL:.0f} % interval of the best base lr: {low:.3g} to {high:.3g}"
+    base = target.base
+    yield (
+        f"the base lr is the rate at width {base.width} and depth {base.depth}, which "
+        f"{target.parameterisation} turns into those of the groups below"
+    )
     octaves = {name: number for name, number in advice.extrapolation.items() if number}
-    away = ", ".join(f"{2**number:.3g} times in {name}" for name, number in octaves.items())
+    away = ", ".join(f"{2**number:.3g} times in {UNITS[name]}" for name, number in octaves.items())
     yield f"extrapolated {away}" if away else "the target is within what was measured"
     cost = advice.cost
-    yield (
-        f"expected cost against the best rate: {cost.percent:.2g} % of the loss; "
-        f"probability of divergence: {100 * cost.diverges:.0f} %"
-    )
+    text = f"expected excess loss: {cost.percent:.2g} %"
+    if cost.diverges:
+        text += f"; training diverges with a probability of {100 * cost.diverges:.0f} %"
+    if cost.beyond > 0.01:
+        share = f"{100 * cost.beyond:.0f} %"
+        text += f"; {share} of the forecast is beyond the rates that were tried, so it may be more"
+    yield text
 
 
 def _evidence(advice: Recommendation) -> Iterator[str]:
-    head = ("measured", "best lr", "error (octaves)", "loss", "seeds", "rates")
+    head = ("measured", "best base lr", "± octaves", "loss", "seeds", "rates")
     body = [
         (
             _size_text(one.size),
@@ -213,20 +227,23 @@ def _evidence(advice: Recommendation) -> Iterator[str]:
         for name in varied:
             slope = advice.fitted.slope(name)
             yield (
-                f"best lr moves {slope.log2_lr:+.2f} ± {slope.deviation:.2f} octaves per doubling "
-                f"of the {name}"
+                f"the best base lr moves {slope.log2_lr:+.2f} ± {slope.deviation:.2f} octaves per "
+                f"doubling of the {UNITS[name]}"
             )
     left = advice.left_out
     if left is not None:
         inside = "inside" if left.inside else "outside"
         one = left.smaller == 1
         sizes = "a smaller size predicts" if one else f"{left.smaller} smaller sizes predict"
-        regret = "diverged" if math.isinf(left.regret) else f"cost {left.regret:.2g} %"
-        yield (
+        excess = "diverges" if math.isinf(left.regret) else f"has {left.regret:.2g} % excess loss"
+        text = (
             f"largest left out: {sizes} {2**left.forecast.log2_lr:.3g}, found is "
-            f"{2**left.found:.3g} ({left.octaves:+.2f} octaves, {inside} the interval), and the "
-            f"predicted lr {regret}"
+            f"{2**left.found:.3g} ({left.octaves:+.2f} octaves, {inside} the interval); the "
+            f"predicted lr {excess}"
         )
+        yield from textwrap.wrap(text, WIDTH)
+        if one:
+            yield "with one smaller size the slope was not measured: the prediction is the prior's"
 
 
 def _by_dimension(advice: Recommendation) -> Iterator[tuple[str, list[float]]]:
@@ -236,33 +253,37 @@ def _by_dimension(advice: Recommendation) -> Iterator[tuple[str, list[float]]]:
 
 def _groups(target: RunSpec, rows: Sequence[ParameterRow]) -> Iterator[str]:
     """A row for each group of parameters of one role and equal hyperparameters."""
-    by_values: dict[tuple, int] = {}
+    by_values: dict[tuple, list[str]] = {}
     for row in rows:
         values = row.scaled_as, row.init_std, row.multiplier, row.lr, row.weight_decay, row.eps
-        by_values[values] = by_values.get(values, 0) + 1
-    yield f"per group under {target.parameterisation} with {target.optimizer.name}"
-    head = ("role", "parameters", "init_std", "multiplier", "lr", "weight_decay", "eps")
+        by_values.setdefault(values, []).append(row.name)
+    betas = next((row.betas for row in rows if row.betas), ())
+    also = f", betas {', '.join(f'{beta:.4g}' for beta in betas)}" if betas else ""
+    yield f"per group under {target.parameterisation} with {target.optimizer.name}{also}"
+    head = ("role", "first", "tensors", "init_std", "multiplier", "lr", "weight_decay", "eps")
     body = [
-        (role, count, *(("–" if value in (None, 0.0) else f"{value:.4g}") for value in values))
-        for (role, *values), count in by_values.items()
+        (
+            role,
+            names[0],
+            len(names),
+            *(("–" if value in (None, 0.0) else f"{value:.4g}") for value in values),
+        )
+        for (role, *values), names in by_values.items()
     ]
-    yield from aligned([head, *body], 1)
+    yield from aligned([head, *body], 2)
+    yield "multiplier: on the weight in the forward pass; –: as the network draws it, or not used"
 
 
 def _next(advice: Recommendation) -> Iterator[str]:
     assert advice.forecast is not None
-    yield "sweeps that would narrow this most for their time (5 rates, 2 seeds)"
-    head = ("size", "time", "error now", "error after")
+    yield "sweeps of 5 rates and 2 seeds that would narrow the interval, most for their time first"
+    head = ("size", "time", "± octaves now", "after")
     now = f"{advice.forecast.deviation:.2f}"
-    body = [
-        (
-            _size_text(exports.size_at(one.logs)),
-            duration(60 * one.minutes),
-            now,
-            f"{one.deviation:.2f}",
-        )
-        for one in advice.next_sweeps
-    ]
+    body = []
+    for one in advice.next_sweeps:
+        size = exports.size_at(one.logs)
+        text = _size_text(size) + (" (the target)" if size == tuple(advice.size) else "")
+        body.append((text, duration(60 * one.minutes), now, f"{one.deviation:.2f}"))
     yield from aligned([head, *body], 1)
 
 
@@ -277,9 +298,26 @@ def _size_text(size: Sequence[int]) -> str:
 
 def _not_varied(target: RunSpec, advice: Recommendation) -> Iterator[str]:
     """What all measured runs have in common, so that nothing is known of its effect."""
-    fixed = [name for name, logs in _by_dimension(advice) if len(set(logs)) == 1]
-    held = [*fixed, "data", "schedule", "weight decay", "betas", "length of a sample"]
-    text = f"not varied in these runs: {', '.join(held)}; the recommendation holds at their values"
+    fixed = [
+        f"{name} ({values[0]:g}, target {wanted:g})" if values[0] != wanted else name
+        for name, values, wanted in zip(
+            ("width", "depth", "batch size", "steps"),
+            zip(*(one.size for one in advice.found), strict=True),
+            advice.size,
+            strict=True,
+        )
+        if len(set(values)) == 1
+    ]
+    schedule = target.schedule
+    held = [
+        *fixed,
+        "data",
+        f"schedule ({schedule.name}, warm-up {schedule.warmup:g})",
+        f"weight decay ({target.weight_decay:g})",
+        "betas",
+        "length of a sample",
+    ]
+    text = f"not varied, so that only theory or nothing tells its effect: {', '.join(held)}"
     yield from textwrap.wrap(text, WIDTH)
 
 
@@ -304,7 +342,9 @@ def _write(
                 "parameters": [row.plain() for row in rows],
             }
         ),
-        "groups": lambda: exports.python([row.plain() for row in rows]),
+        "groups": lambda: exports.python(
+            [row.plain() for row in rows], f"{arm.label}, to {_size_text(_sizes(target))}"
+        ),
         "optuna": lambda: _json(exports.optuna(advice)),
         "axis": lambda: yaml.safe_dump(exports.axis(advice), sort_keys=False),
     }

@@ -132,8 +132,11 @@ def _verdict(
     low, high = forecast.interval(LEVEL)
     reach = (high - low) / 2
     if reach > MOST_REACH:
-        text = f"the best rate is uncertain by a factor of {2**reach:.2g} either way"
-        return DO_NOT, (text,)
+        text = (
+            f"the best rate is uncertain by {reach:.2g} octaves ({2**reach:.2g} times) either way, "
+            f"more than {MOST_REACH:g}"
+        )
+        return DO_NOT, (text, *_doubts(cost, omitted))
     doubts = tuple(_doubts(cost, omitted))
     return (NARROW, doubts) if doubts else (TRUST, (_trusted(cost, omitted),))
 
@@ -141,8 +144,8 @@ def _verdict(
 def _trusted(cost: ExpectedCost, omitted: LeftOut | None) -> str:
     assert omitted is not None
     return (
-        f"the rate is expected to cost {cost.percent:.2g} % of the loss, and the smaller sizes "
-        f"predicted the largest one to {abs(omitted.octaves):.2f} octaves"
+        f"its expected excess loss is {cost.percent:.2g} %, and {_smaller(omitted)} predicted the "
+        f"best rate of the largest one to {abs(omitted.octaves):.2f} octaves"
     )
 
 
@@ -150,16 +153,20 @@ def _doubts(cost: ExpectedCost, omitted: LeftOut | None) -> Iterator[str]:
     if cost.diverges > MOST_DIVERGING:
         yield f"training diverges at the rate with a probability of {100 * cost.diverges:.0f} %"
     if not cost.percent <= MOST_COST:
-        yield f"the rate is expected to cost {cost.percent:.2g} % of the loss"
+        yield f"its expected excess loss is {cost.percent:.2g} %, more than {MOST_COST:g} %"
     if omitted is None:
         yield "one size was measured, so that nothing was predicted and compared"
     elif not omitted.inside:
         yield (
-            f"the smaller sizes predicted the best rate of the largest one {omitted.octaves:+.2f} "
-            "octaves off, outside of their interval"
+            f"{_smaller(omitted)} predicted the best rate of the largest one "
+            f"{omitted.octaves:+.2f} octaves off, outside of the interval"
         )
     elif not omitted.regret <= MOST_COST:
         yield (
-            f"the rate that the smaller sizes predicted costs the largest one {omitted.regret:.2g} "
-            "% of its loss"
+            f"the rate that {_smaller(omitted)} predicted for the largest one has "
+            f"{omitted.regret:.2g} % excess loss there"
         )
+
+
+def _smaller(omitted: LeftOut) -> str:
+    return "one smaller size" if omitted.smaller == 1 else f"{omitted.smaller} smaller sizes"

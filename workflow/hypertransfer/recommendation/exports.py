@@ -30,7 +30,7 @@ def plain(advice: Recommendation) -> dict[str, Any]:
         "lr": advice.lr,
         "interval": {"level": LEVEL, "low": advice.interval[0], "high": advice.interval[1]},
         "octaves_beyond_measured": dict(advice.extrapolation),
-        "expected_cost_percent": _finite(advice.cost.percent),
+        "expected_excess_percent": _finite(advice.cost.percent),
         "probability_of_divergence": advice.cost.diverges,
         "slopes": {
             name: {
@@ -48,7 +48,7 @@ def plain(advice: Recommendation) -> dict[str, Any]:
             "found_lr": 2**left.found,
             "octaves": left.octaves,
             "inside_interval": left.inside,
-            "regret_percent": _finite(left.regret),
+            "excess_percent": _finite(left.regret),
         },
         "next_sweeps": [
             {
@@ -96,43 +96,55 @@ def axis(advice: Recommendation) -> dict[str, Any]:
     return {"axes": {"lr": [float(f"{2**place:.4g}") for place in steps]}}
 
 
-def python(rows: Sequence[Mapping[str, Any]]) -> str:
+MODULE = '''"""Hyperparameters for {about}.
+
+They belong to a network whose parameters have these names, and whose weights begin with the
+standard deviations `init_std` (0: as the module sets them) and have the factors `multiplier` in the
+forward pass. For a network of another author, give the learning rate at the base to
+`hypertransfer.networks.adopted.recipe.Recipe`.
+"""
+
+import re
+
+HYPERPARAMETERS = {{  # by names of parameters; * is a number
+{lines}
+}}
+
+
+def groups(network):
+    """Param groups for an optimizer of torch."""
+    made, unknown = [], []
+    for name, parameter in network.named_parameters():
+        pattern = name if name in HYPERPARAMETERS else re.sub(r"\\b\\d+\\b", "*", name)
+        if pattern not in HYPERPARAMETERS:
+            unknown.append(name)
+            continue
+        values = {{n: v for n, v in HYPERPARAMETERS[pattern].items() if n in {of_groups!r}}}
+        made.append({{"params": [parameter], **values}})
+    if unknown:
+        raise ValueError(f"no hyperparameters for {{', '.join(unknown)}}: it is another network")
+    return made
+'''
+OF_GROUPS = ("lr", "weight_decay", "eps", "betas")
+
+
+def python(rows: Sequence[Mapping[str, Any]], about: str) -> str:
     """A Python module with the hyperparameters by patterns of names, and a function for groups.
 
     Args:
         rows: the rows of `resolve.ParameterRow` of the target, as plain values.
+        about: what the rows are of.
     """
-    lines = [
-        '"""Hyperparameters at the target size, by names of parameters; * is a number."""',
-        "",
-        "import re",
-        "",
-        "HYPERPARAMETERS = {",
-    ]
-    lines += [f"    {pattern!r}: {values!r}," for pattern, values in by_pattern(rows).items()]
-    lines += [
-        "}",
-        "",
-        "",
-        "def groups(network):",
-        '    """Param groups for an optimizer of torch."""',
-        "    made = []",
-        "    for name, parameter in network.named_parameters():",
-        '        pattern = name if name in HYPERPARAMETERS else re.sub(r"\\b\\d+\\b", "*", name)',
-        '        made.append({"params": [parameter], **HYPERPARAMETERS[pattern]})',
-        "    return made",
-        "",
-    ]
-    return "\n".join(lines)
+    lines = "\n".join(f"    {name!r}: {values!r}," for name, values in by_pattern(rows).items())
+    return MODULE.format(about=about, lines=lines, of_groups=OF_GROUPS)
 
 
-def by_pattern(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Learning rate, weight decay and eps by name, with `*` for numbers where all agree."""
-    alike: dict[str, list[tuple[str, dict[str, float]]]] = {}
+def by_pattern(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The hyperparameters by name, with `*` for numbers where all agree."""
+    alike: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for row in rows:
-        values = {
-            name: row[name] for name in ("lr", "weight_decay", "eps") if row[name] is not None
-        }
+        names = (*OF_GROUPS, "init_std", "multiplier")
+        values = {name: row[name] for name in names if row.get(name) not in (None, (), [])}
         alike.setdefault(re.sub(r"\b\d+\b", "*", row["name"]), []).append((row["name"], values))
     found = {}
     for pattern, members in alike.items():

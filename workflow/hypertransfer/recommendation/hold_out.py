@@ -14,6 +14,7 @@ from functools import cached_property
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import optimize
 from hypertransfer.parameterisation.algebra import Parameterisation
+from hypertransfer.recommendation.advice import recommend
 from hypertransfer.recommendation.observations import DIMENSIONS, Observation
 from hypertransfer.recommendation.rate_costs import excess
 from hypertransfer.recommendation.theory import Slope, theory, width_power
@@ -58,6 +59,8 @@ class Prediction:
         regrets: excess of the target's loss at the predicted rate, in per cent, by predictor; +inf
             where its runs diverged.
         inside: whether the found rate is in the trend's interval, widened by its own error.
+        reach: half of the width of the trend's interval, in octaves.
+        verdict: that of a recommendation from the smaller sizes.
     """
 
     sweeps: Sweeps
@@ -67,6 +70,8 @@ class Prediction:
     errors: Mapping[str, float]
     regrets: Mapping[str, float]
     inside: bool
+    reach: float
+    verdict: str
 
     @property
     def bases(self) -> set[str]:
@@ -100,7 +105,7 @@ def _prediction(
         "same rate": kept,
         "µP's rule": kept + width_power(sweeps.table) * away.get("width", 0.0),
     }
-    found = target.optimum.log2_lr
+    found, own = target.optimum.log2_lr, forecast.interval(LEVEL)
     low, high = replace(forecast, deviation=math.hypot(forecast.deviation, target.error)).interval(
         LEVEL
     )
@@ -112,6 +117,8 @@ def _prediction(
         errors={name: place - found for name, place in places.items()},
         regrets={name: excess(target, rate - found) for name, rate in places.items()},
         inside=low <= found <= high,
+        reach=(own[1] - own[0]) / 2,
+        verdict=recommend(smaller, target.size, sweeps.slopes, prior).verdict,
     )
 
 

@@ -13,6 +13,7 @@ from hypertransfer.recommendation.trend import Trend
 
 RATES, SEEDS = 5, 2  # of a suggested sweep
 MOST = 4  # sweeps that are suggested
+LEAST_GAIN = 0.9  # of the deviation, below which it is after a sweep that is suggested
 # Operations of a run over those of another, in powers of the ratios of the shapes: dense layers.
 USUAL = {"width": 2.0, "depth": 1.0, "batch": 0.0, "duration": 1.0}
 
@@ -47,7 +48,7 @@ def next_sweeps(
     for logs in _candidates(found, target):
         after = fitted.with_sweep(logs, error).at(target).deviation
         made.append(NextSweep(logs, minutes(found, logs), after))
-    made = [one for one in made if before**2 - one.deviation**2 > 0.02 * before**2]
+    made = [one for one in made if one.deviation < LEAST_GAIN * before]
     made.sort(key=lambda one: one.minutes / (before**2 - one.deviation**2))
     return made[:MOST]
 
