@@ -60,7 +60,7 @@ def test_the_verdict_comes_first_then_evidence_groups_and_what_was_not_varied(ca
     lines = text.splitlines()
     assert lines[0] == "grid sweep: residual_mlp on digits, sgd, mup"
     assert lines[1] == "target: width 32, depth 1, batch 32, 10 steps"
-    assert lines[3].startswith("trust: train with the base lr 1")
+    assert lines[3].startswith("trust: train with the base lr 1 ") or lines[3].endswith("base lr 1")
     assert "the base lr is the rate at width 4 and depth 1" in text
     assert "largest left out: 2 smaller sizes predict 1, found is 1" in text
     assert "extrapolated 2 times in width" in text
@@ -80,7 +80,7 @@ def test_files_hold_what_is_printed(tmp_path):
     assert values["target"]["shape.width"] == 32
     assert {row["role"] for row in values["parameters"]} >= {"input", "output"}
     assert "def groups(network)" in Path(files["groups"]).read_text()
-    assert json.loads(Path(files["optuna"]).read_text())["lr"]["name"] == "FloatDistribution"
+    assert json.loads(Path(files["optuna"]).read_text())["name"] == "FloatDistribution"
     assert len(yaml.safe_load(Path(files["axis"]).read_text())["axes"]["lr"]) == 5
 
 
@@ -113,6 +113,18 @@ def test_several_sweeps_are_listed_with_the_options_that_choose_one(capsys):
 def test_errors_say_what_to_do(words, wanted, capsys):
     assert main(["recommend", *words]) == 1
     assert wanted in capsys.readouterr().err
+
+
+def test_a_name_that_is_given_twice_is_an_error(capsys):
+    assert main([*MUP, "--to", "width=32", "--to", "width=64"]) == 1
+    assert "--to: width is given twice" in capsys.readouterr().err
+
+
+def test_the_base_of_steps_that_follows_the_runs_follows_the_target(capsys):
+    """VALID gives no base of batch size and steps: they are those of each run."""
+    assert main([*MUP, "--to", "width=8", "steps=20"]) in (0, 1)
+    text = " ".join(capsys.readouterr().out.split())
+    assert "the target has another number of samples, which was not varied" in text
 
 
 @pytest.mark.parametrize("size", ["width", "width=x", "width=0", "colour=3"])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 from tests.support.recommendation import observed
 
 from hypertransfer.recommendation.advice import DO_NOT, NARROW, TRUST, recommend
-from hypertransfer.recommendation.evidence import left_out, seeds_needed
+from hypertransfer.recommendation.evidence import left_out
+from hypertransfer.recommendation.next_runs import next_sweeps
+from hypertransfer.recommendation.observations import logs_of
 from hypertransfer.recommendation.theory import CARRIED, THEORY, UNKNOWN, Slope
-from hypertransfer.recommendation.trend import Prior
+from hypertransfer.recommendation.trend import Prior, trend
 
 SLOPES = {"width": Slope(CARRIED)} | dict.fromkeys(("depth", "batch", "duration"), Slope(UNKNOWN))
 OF_SP = SLOPES | {"width": Slope(THEORY, -1.0)}
@@ -58,12 +61,12 @@ def test_sweeps_that_bracket_nothing_say_so():
     advice = recommend(observed({16: 9.0, 32: 9.0}), NEAR, SLOPES, PRIOR)
     assert advice.verdict == DO_NOT
     assert advice.forecast is None
-    assert "edge" in advice.reasons[0] or "brackets" in advice.reasons[0]
+    assert "no measured size brackets" in advice.reasons[0]
 
 
 def test_left_out_is_predicted_from_smaller_sizes_alone():
     found = observed({16: -4.0, 32: -4.0, 64: -3.0, 128: -4.0})
-    middle = left_out(found, SLOPES, PRIOR, largest=found[2])
+    middle = left_out(found[:3], SLOPES, PRIOR)
     assert middle.smaller == 2
     assert middle.octaves == pytest.approx(-1, abs=0.05)
     assert left_out(found, SLOPES, PRIOR).smaller == 3
@@ -85,9 +88,38 @@ def test_next_sweeps_narrow_and_are_ordered_by_what_they_give_for_their_time():
     assert max(times, key=times.__getitem__) == max(times)
 
 
-def test_seeds_that_are_needed_follow_the_error():
-    shifts = {16: [-0.3, 0.3, 0.1], 64: [0.2, -0.2, 0.3]}
-    found = observed({16: -4.0, 64: -4.0}, shifts=shifts.__getitem__)
-    some, more = seeds_needed(found, 0.1), seeds_needed(found, 0.05)
-    assert more == pytest.approx(4 * some, abs=4)
-    assert some > 3
+def test_without_several_seeds_nothing_is_trusted():
+    advice = recommend(observed({16: -4.0, 32: -4.0, 64: -4.0}, seeds=1), NEAR, SLOPES, PRIOR)
+    assert advice.verdict == NARROW
+    assert any("one seed" in reason for reason in advice.reasons)
+
+
+def test_a_dimension_that_was_not_varied_is_a_doubt():
+    found = observed({16: -4.0, 32: -4.0, 64: -4.0})
+    advice = recommend(found, (128, 4, 8, 100), dict.fromkeys(SLOPES, Slope(CARRIED)), PRIOR)
+    assert advice.verdict == NARROW
+    assert advice.reasons == ("the target has another depth, which was not varied",)
+
+
+def test_what_lies_beyond_the_tried_rates_is_a_doubt():
+    found = observed({16: -4.0, 32: -4.0, 64: -4.0}, rates=(-4.2, -4.0, -3.8), curvature=0.01)
+    advice = recommend(found, (512, *REST), SLOPES, PRIOR)
+    assert any("beyond the rates that were tried" in reason for reason in advice.reasons)
+
+
+def test_further_seeds_at_a_measured_size_leave_the_form_of_the_curve_open():
+    found = observed({16: -4.0, 32: -4.0})
+    exact = next_sweeps(found, trend(found, SLOPES, PRIOR), logs_of((64, *REST)))
+    open_form = [
+        dataclasses.replace(
+            one,
+            optimum=dataclasses.replace(one.optimum, low=-5.0, high=-3.0),
+            error=2 / math.sqrt(12),
+            seed_deviation=0.0,
+        )
+        for one in found
+    ]
+    fitted = trend(open_form, SLOPES, PRIOR)
+    suggested = next_sweeps(open_form, fitted, logs_of((64, *REST)))
+    assert exact or suggested
+    assert not {one.logs for one in suggested} & {one.logs for one in found}

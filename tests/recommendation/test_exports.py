@@ -48,7 +48,7 @@ def test_suggested_sweeps_have_whole_sizes(advice):
 
 
 def test_optuna_reads_the_interval(advice):
-    (values,) = exports.optuna(advice).values()
+    values = exports.optuna(advice)
     assert values["name"] == "FloatDistribution"
     assert values["attributes"]["log"] is True
     assert (values["attributes"]["low"], values["attributes"]["high"]) == advice.interval

@@ -12,12 +12,13 @@ from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE
 from hypertransfer.recommendation.hold_out import Sweeps, fitted_prior, predictions
 from hypertransfer.recommendation.trend import PRIOR
 from hypertransfer.report.forecasts_page import forecasts_page
+from hypertransfer.runs.spec import Component
 
 MUP, SP = (PARAMETERISATIONS[name][SCALE_FREE] for name in ("mup", "sp"))
 
 
 def sweeps(best, table=MUP, study="a", **options):
-    return Sweeps(study, "sweep", table, observed(best, **options))
+    return Sweeps(study, "sweep", table, Component("adam"), observed(best, **options))
 
 
 def test_each_size_is_predicted_from_each_number_of_smaller_ones():

@@ -6,11 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from tests.support.recommendation import observed, of_width, runs_of
+from tests.support.recommendation import base_of, observed, runs_of
 
 from hypertransfer.analysis.estimate import AnalysisError
-from hypertransfer.parameterisation.algebra import Ratios
-from hypertransfer.recommendation.observations import observations
+from hypertransfer.recommendation.observations import UNKNOWN_SEED, observations
 
 
 def test_optima_and_sizes_are_those_of_the_sweeps():
@@ -18,7 +17,7 @@ def test_optima_and_sizes_are_those_of_the_sweeps():
     assert (small.size, large.size) == ((16, 2, 8, 100), (64, 2, 8, 100))
     assert small.logs == pytest.approx((4, 1, 3, math.log2(800)))
     assert large.logs == pytest.approx((6, *small.logs[1:]))
-    assert large.ratios == Ratios(width=4)
+    assert large.base == (16, 2, 16, 200)
     assert small.optimum.log2_lr == pytest.approx(-4)
     assert large.optimum.log2_lr == pytest.approx(-3.25, abs=0.01)
 
@@ -60,13 +59,25 @@ def test_a_run_that_diverged_has_no_loss_but_counts():
 def test_sizes_without_a_sweep_are_left_out_and_no_sweep_is_an_error():
     runs = runs_of({16: -4.0, 64: -4.0})
     single = runs[(runs["shape.width"] == 16) | (runs["lr"] == 2.0**-4)]
-    assert [one.size[0] for one in observations(single, of_width)] == [16]
+    assert [one.size[0] for one in observations(single, base_of)] == [16]
     with pytest.raises(AnalysisError, match="3 learning rates"):
-        observations(runs[runs["lr"] == 2.0**-4], of_width)
+        observations(runs[runs["lr"] == 2.0**-4], base_of)
 
 
 def test_two_runs_of_one_seed_and_rate_are_an_error():
     runs = runs_of({16: -4.0})
     doubled = runs.assign(model=["a"] * len(runs))
     with pytest.raises(AnalysisError, match="runs at"):
-        observations(doubled.loc[[*doubled.index, 0]], of_width)
+        observations(doubled.loc[[*doubled.index, 0]], base_of)
+
+
+def test_runs_that_diverged_and_ended_early_have_no_part_in_times_and_operations():
+    small, large = observed({16: -4.0, 64: -4.0}, diverges=1.0)
+    assert (small.flops, large.flops) == pytest.approx((1e6 * 16**2, 1e6 * 64**2))
+    assert large.seconds == pytest.approx(0.01 * 64**2)
+
+
+def test_with_one_seed_its_deviation_is_not_known():
+    (one,) = observed({16: -4.0}, seeds=1)
+    assert one.seed_deviation is None
+    assert one.error == pytest.approx(UNKNOWN_SEED, rel=1e-3)

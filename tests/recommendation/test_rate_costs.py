@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
-from tests.support.recommendation import observed
+from tests.support.recommendation import base_of, observed, runs_of
 
+from hypertransfer.recommendation.observations import observations
 from hypertransfer.recommendation.rate_costs import excess, expected_cost
 from hypertransfer.recommendation.trend import Forecast
 
@@ -23,6 +24,29 @@ def test_the_excess_at_measured_rates_is_exact_and_between_them_interpolated(bow
         assert excess(bowl, octaves) == pytest.approx(100 * math.expm1(0.05 * octaves**2))
     for octaves in (-0.5, 0.5, 1.5):
         assert excess(bowl, octaves) == pytest.approx(100 * math.expm1(0.05 * octaves**2), rel=0.3)
+
+
+def test_levels_of_seeds_have_no_part_in_the_excess():
+    """The mean loss has the factors of the seeds, and the excess is relative to it."""
+    (one,) = observed({16: -4.0}, levels=(0.5, 1.0, 2.0))
+    assert excess(one, 0.0) == pytest.approx(0, abs=1e-6)
+    assert excess(one, 0.3) == pytest.approx(100 * math.expm1(0.05 * 0.3**2), rel=0.5)
+    assert excess(one, 2.0) == pytest.approx(100 * math.expm1(0.05 * 2**2), rel=1e-3)
+
+
+def test_steep_losses_keep_their_excess_between_rates():
+    (one,) = observed({16: -4.3}, curvature=2.0)
+    assert excess(one, 0.0) == pytest.approx(0, abs=1e-6)
+    assert excess(one, 0.3) == pytest.approx(100 * math.expm1(2 * 0.3**2), rel=0.1)
+
+
+def test_without_positive_losses_no_excess_is_defined():
+    runs = runs_of({16: -4.0})
+    (one,) = observations(runs.assign(final_loss=runs["final_loss"] - 2.0), base_of)
+    assert math.isnan(excess(one, 0.3))
+    cost = expected_cost(one, Forecast(-4.0, 0.3))
+    assert math.isnan(cost.percent)
+    assert cost.diverges == 0
 
 
 def test_beyond_the_sweep_the_excess_is_that_of_the_last_rate(bowl):

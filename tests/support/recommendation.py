@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from hypertransfer.parameterisation.algebra import Ratios
 from hypertransfer.recommendation.observations import Observation, observations
 
 BASE = {"width": 16, "depth": 2, "batch_size": 8, "steps": 100}
@@ -22,11 +21,12 @@ def runs_of(
     rates: tuple[float, ...] = RATES,
     curvature: float = 0.05,
     diverges: float = math.inf,
+    levels: tuple[float, ...] = (1.0,),
 ) -> pd.DataFrame:
     """Runs over the width whose log loss is a parabola about a known log2 of the learning rate.
 
     `shifts(width)` (seed,) moves the best rate of each seed; from `diverges` octaves above the
-    best rate on, runs diverge.
+    best rate on, runs diverge. The losses of the seeds have factors `levels`, in turn.
     """
     rows = []
     for width, place in best.items():
@@ -34,7 +34,9 @@ def runs_of(
         for seed in range(seeds):
             for rate in rates:
                 away = rate - place - moved[seed]
-                loss = math.inf if rate - place >= diverges else 2 * math.exp(curvature * away**2)
+                level = 2 * levels[seed % len(levels)]
+                diverged = rate - place >= diverges
+                loss = math.inf if diverged else level * math.exp(curvature * away**2)
                 rows.append(
                     {
                         "grid": "sweep",
@@ -47,18 +49,18 @@ def runs_of(
                         "seed": seed,
                         "status": "diverged" if math.isinf(loss) else "finished",
                         "final_loss": loss,
-                        "seconds": 0.01 * width**2,
-                        "flops": 1e6 * width**2,
+                        "seconds": (0.001 if diverged else 0.01) * width**2,
+                        "flops": (1e5 if diverged else 1e6) * width**2,
                     }
                 )
     return pd.DataFrame(rows)
 
 
-def of_width(key: str) -> Ratios:
-    """The ratios of a run whose key is its width."""
-    return Ratios(width=int(key) / BASE["width"])
+def base_of(key: str) -> tuple[int, ...]:
+    """The base of every run; batch size and steps have others than the runs."""
+    return BASE["width"], BASE["depth"], 2 * BASE["batch_size"], 2 * BASE["steps"]
 
 
 def observed(best: Mapping[int, float], **options) -> list[Observation]:
     """The observations of `runs_of`."""
-    return observations(runs_of(best, **options), of_width)
+    return observations(runs_of(best, **options), base_of)

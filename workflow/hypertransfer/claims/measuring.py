@@ -126,7 +126,9 @@ def _estimate(
 def reads_times(part: Control) -> bool:
     """Whether an option names a time or a speed, of a run or of a probe."""
     times = {*SECONDS, *TIMES}
-    return any(isinstance(value, str) and value in times for value in part.options.values())
+    options = {**measures()[part.measure].options, **part.options}.values()
+    named = [one for value in options for one in (value if isinstance(value, list) else [value])]
+    return any(isinstance(value, str) and value in times for value in named)
 
 
 def _are_searches(rows: pd.DataFrame, searched: Collection[str]) -> bool:

@@ -236,6 +236,7 @@ def _add_recommend(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--to",
         type=_size,
+        action="extend",
         nargs="+",
         default=[],
         metavar="NAME=N",
@@ -245,6 +246,7 @@ def _add_recommend(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--where",
         type=_pair,
+        action="extend",
         nargs="+",
         default=[],
         metavar="COLUMN=VALUE",

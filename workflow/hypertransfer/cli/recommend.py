@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shlex
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -34,12 +35,12 @@ from hypertransfer.recommendation.observations import (
     Observation,
     observations,
 )
+from hypertransfer.recommendation.rate_costs import excess_text
 from hypertransfer.recommendation.selection import Arm, arms, chosen
-from hypertransfer.recommendation.stored import spec_reader
-from hypertransfer.recommendation.theory import theory
+from hypertransfer.recommendation.stored import base_of, spec_reader
+from hypertransfer.recommendation.theory import following, theory
 from hypertransfer.recommendation.trend import LEVEL
 from hypertransfer.report.duration import duration
-from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.storage import parquet
 from hypertransfer.storage.atomic import replace_atomically
@@ -63,15 +64,15 @@ def run(arguments: argparse.Namespace) -> int:
     arm = _arm(arguments)
     spec_of = spec_reader(store)
     try:
-        found = observations(arm.runs, lambda key: ratios(spec_of(key)))
+        found = observations(arm.runs, lambda key: base_of(spec_of(key)))
     except AnalysisError as error:
         raise _problem(arm.label, str(error)) from error
     largest = max(found, key=lambda one: (one.flops, one.logs))
     measured = spec_of(_key_of(arm, largest))
-    target = _target(measured, dict(arguments.to), found)
+    target = _target(measured, _once("--to", arguments.to), found)
     if problems := list(checks.objections(target)):
         raise _problem("--to", "; ".join(map(str, problems)))
-    advice = recommend(found, _sizes(target), theory(lookup.table(target), found))
+    advice = recommend(found, _sizes(target), theory(lookup.table(target), target.optimizer, found))
     rows = [] if advice.forecast is None else _rows(replace(target, lr=advice.lr))
     print(*lines(arm, target, advice, rows), sep="\n")
     _write(arguments, arm, target, advice, rows)
@@ -88,7 +89,7 @@ def _arm(arguments: argparse.Namespace) -> Arm:
     Raises:
         AnalysisError: there are no results, or no arm or several arms fit.
     """
-    name, where = arguments.study, dict(arguments.where)
+    name, where = arguments.study, _once("--where", arguments.where)
     file = RESULTS / name / "tables" / "runs.parquet"
     if not file.exists():
         text = f"{file} is not there: run snakemake --config 'studies=[{name}]' first"
@@ -108,9 +109,23 @@ def _arm(arguments: argparse.Namespace) -> Arm:
     raise _problem(name, f"{what}; choose one of:\n{known or '  (the study has none)'}")
 
 
+def _once(option: str, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """The pairs of an option as a mapping.
+
+    Raises:
+        AnalysisError: a name is given twice.
+    """
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _problem(option, f"{twice} is given twice")
+    return values
+
+
 def _options(arm: Arm) -> str:
     """The options that choose an arm."""
-    where = " ".join(f"{column}={value}" for column, value in arm.values.items())
+    where = " ".join(shlex.quote(f"{column}={value}") for column, value in arm.values.items())
     return f"--grid {arm.grid}" + (f" --where {where}" if where else "")
 
 
@@ -129,11 +144,8 @@ def _target(measured: RunSpec, wanted: Mapping[str, int], found: Sequence[Observ
     """
     shape = {name: wanted[name] for name in ("width", "depth") if name in wanted}
     rest = {name: wanted[name] for name in ("batch_size", "steps") if name in wanted}
-    batches = {one.size[2]: one.ratios.batch for one in found}
-    steps = {one.size[3]: one.ratios.duration / one.ratios.batch for one in found}
-    for name, ratios_by_size in (("batch_size", batches), ("steps", steps)):
-        if name in rest and len(ratios_by_size) > 1 and set(ratios_by_size.values()) == {1.0}:
-            rest[f"base_{name}"] = rest[name]
+    for name in following(found) & set(rest):
+        rest[f"base_{name}"] = rest[name]
     return replace(measured, shape=replace(measured.shape, **shape), **rest, checkpoints=())
 
 
@@ -199,23 +211,20 @@ def _verdict(target: RunSpec, advice: Recommendation) -> Iterator[str]:
     away = ", ".join(f"{2**number:.3g} times in {UNITS[name]}" for name, number in octaves.items())
     yield f"extrapolated {away}" if away else "the target is within what was measured"
     cost = advice.cost
-    text = f"expected excess loss: {cost.percent:.2g} %"
+    text = f"expected excess loss: {excess_text(cost.percent)}"
     if cost.diverges:
         text += f"; training diverges with a probability of {100 * cost.diverges:.0f} %"
-    if cost.beyond > 0.01:
-        share = f"{100 * cost.beyond:.0f} %"
-        text += f"; {share} of the forecast is beyond the rates that were tried, so it may be more"
     yield text
 
 
 def _evidence(advice: Recommendation) -> Iterator[str]:
-    head = ("measured", "best base lr", "± octaves", "loss", "seeds", "rates")
+    head = ("measured", "best base lr", "± octaves", "least loss", "seeds", "rates")
     body = [
         (
             _size_text(one.size),
             "open" if one.is_open else f"{2**one.optimum.log2_lr:.3g}",
             "–" if one.is_open else f"{one.error:.2f}",
-            f"{one.optimum.loss:.4g}",
+            f"{one.sweep.least_loss():.4g}",
             one.seeds,
             len(one.sweep.lrs),
         )
@@ -235,7 +244,9 @@ def _evidence(advice: Recommendation) -> Iterator[str]:
         inside = "inside" if left.inside else "outside"
         one = left.smaller == 1
         sizes = "a smaller size predicts" if one else f"{left.smaller} smaller sizes predict"
-        excess = "diverges" if math.isinf(left.regret) else f"has {left.regret:.2g} % excess loss"
+        excess = (
+            "diverges" if math.isinf(left.regret) else f"has {excess_text(left.regret)} excess loss"
+        )
         text = (
             f"largest left out: {sizes} {2**left.forecast.log2_lr:.3g}, found is "
             f"{2**left.found:.3g} ({left.octaves:+.2f} octaves, {inside} the interval); the "
@@ -353,6 +364,8 @@ def _write(
             continue
         if advice.forecast is None and name != "json":
             raise _problem(f"--{name}", "there is no learning rate to write")
+        if advice.verdict == DO_NOT and name == "groups":
+            raise _problem(f"--{name}", "the verdict is `do not`: sweep at more sizes first")
         try:
             replace_atomically(file, text().encode())
         except OSError as error:

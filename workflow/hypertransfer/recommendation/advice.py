@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hypertransfer.recommendation.evidence import LeftOut, left_out, seeds_needed
+from hypertransfer.recommendation.evidence import LeftOut, left_out
 from hypertransfer.recommendation.next_runs import NextSweep, next_sweeps
-from hypertransfer.recommendation.observations import DIMENSIONS, Observation, logs_of
-from hypertransfer.recommendation.rate_costs import ExpectedCost, expected_cost
+from hypertransfer.recommendation.observations import DIMENSIONS, Observation, bracketed, logs_of
+from hypertransfer.recommendation.rate_costs import ExpectedCost, excess_text, expected_cost
 from hypertransfer.recommendation.theory import Slope
 from hypertransfer.recommendation.trend import LEVEL, PRIOR, Forecast, Prior, Trend, trend
 
+NOUNS = {"width": "width", "depth": "depth", "batch": "batch size", "duration": "number of samples"}
 TRUST, NARROW, DO_NOT = "trust", "narrow sweep", "do not"
 # Our choice: a rate is trusted if it is expected to cost at most this, and seldom to diverge.
 MOST_COST = 1.0  # per cent of the loss
 MOST_DIVERGING = 0.05  # probability
+MOST_BEYOND = 0.05  # probability
 MOST_REACH = 1.5  # octaves on either side of which a sweep is still narrow
 
 
@@ -34,8 +37,6 @@ class Recommendation:
         cost: what the forecast's rate is expected to cost; None without a trend.
         left_out: the largest size, predicted from the others; None if there are none.
         next_sweeps: sweeps that would narrow the forecast.
-        seeds: seeds at the largest size with which its optimum's error would be a tenth of an
-            octave.
     """
 
     verdict: str
@@ -48,7 +49,6 @@ class Recommendation:
     cost: ExpectedCost | None = None
     left_out: LeftOut | None = None
     next_sweeps: Sequence[NextSweep] = ()
-    seeds: int = 0
 
     @property
     def logs(self) -> tuple[float, ...]:
@@ -73,7 +73,7 @@ class Recommendation:
         """By dimension, octaves from the nearest measured size to the target; 0 if measured."""
         away = {}
         for place, name in enumerate(DIMENSIONS):
-            measured = [one.logs[place] for one in self.found if not one.is_open]
+            measured = [one.logs[place] for one in bracketed(self.found)]
             here = self.logs[place]
             if measured:
                 away[name] = max(here - max(measured), min(measured) - here, 0.0)
@@ -103,12 +103,13 @@ def recommend(
         )
         return Recommendation(DO_NOT, (text,), target, found, slopes)
     forecast = fitted.at(place)
-    bracketed = [one for one in found if not one.is_open]
-    largest = max(bracketed, key=lambda one: (one.flops, one.logs))
+    usable = bracketed(found)
+    largest = usable[-1]
     cost = expected_cost(largest, forecast)
     omitted = left_out(found, slopes, prior)
-    verdict, reasons = _verdict(forecast, cost, omitted)
-    if opened := len(found) - len(bracketed):
+    doubts = [*_doubts(cost, omitted), *_unseen(usable, place)]
+    verdict, reasons = _verdict(forecast, cost, omitted, doubts)
+    if opened := len(found) - len(usable):
         sizes = "1 size is" if opened == 1 else f"{opened} sizes are"
         reasons = (*reasons, f"{sizes} left out, whose best rate is at the edge of its sweep")
     return Recommendation(
@@ -122,12 +123,11 @@ def recommend(
         cost=cost,
         left_out=omitted,
         next_sweeps=next_sweeps(found, fitted, place),
-        seeds=seeds_needed(found, 0.1),
     )
 
 
 def _verdict(
-    forecast: Forecast, cost: ExpectedCost, omitted: LeftOut | None
+    forecast: Forecast, cost: ExpectedCost, omitted: LeftOut | None, doubts: Sequence[str]
 ) -> tuple[str, tuple[str, ...]]:
     low, high = forecast.interval(LEVEL)
     reach = (high - low) / 2
@@ -136,26 +136,32 @@ def _verdict(
             f"the best rate is uncertain by {reach:.2g} octaves ({2**reach:.2g} times) either way, "
             f"more than {MOST_REACH:g}"
         )
-        return DO_NOT, (text, *_doubts(cost, omitted))
-    doubts = tuple(_doubts(cost, omitted))
-    return (NARROW, doubts) if doubts else (TRUST, (_trusted(cost, omitted),))
+        return DO_NOT, (text, *doubts)
+    return (NARROW, tuple(doubts)) if doubts else (TRUST, (_trusted(cost, omitted),))
 
 
 def _trusted(cost: ExpectedCost, omitted: LeftOut | None) -> str:
     assert omitted is not None
     return (
-        f"its expected excess loss is {cost.percent:.2g} %, and {_smaller(omitted)} predicted the "
-        f"best rate of the largest one to {abs(omitted.octaves):.2f} octaves"
+        f"its expected excess loss is {excess_text(cost.percent)}, and {_smaller(omitted)} "
+        f"predicted the best rate of the largest one to {abs(omitted.octaves):.2f} octaves"
     )
 
 
 def _doubts(cost: ExpectedCost, omitted: LeftOut | None) -> Iterator[str]:
     if cost.diverges > MOST_DIVERGING:
         yield f"training diverges at the rate with a probability of {100 * cost.diverges:.0f} %"
-    if not cost.percent <= MOST_COST:
-        yield f"its expected excess loss is {cost.percent:.2g} %, more than {MOST_COST:g} %"
+    if cost.beyond > MOST_BEYOND:
+        yield (
+            f"{100 * cost.beyond:.0f} % of the forecast is beyond the rates that were tried, so "
+            "that the excess loss may be more than expected"
+        )
+    if math.isnan(cost.percent):
+        yield "losses are not all positive, so that no excess loss is defined"
+    elif cost.percent > MOST_COST:
+        yield f"its expected excess loss is {excess_text(cost.percent)}, above {MOST_COST:g} %"
     if omitted is None:
-        yield "one size was measured, so that nothing was predicted and compared"
+        yield "one size brackets its best rate, so that nothing was predicted and compared"
     elif not omitted.inside:
         yield (
             f"{_smaller(omitted)} predicted the best rate of the largest one "
@@ -164,8 +170,18 @@ def _doubts(cost: ExpectedCost, omitted: LeftOut | None) -> Iterator[str]:
     elif not omitted.regret <= MOST_COST:
         yield (
             f"the rate that {_smaller(omitted)} predicted for the largest one has "
-            f"{omitted.regret:.2g} % excess loss there"
+            f"{excess_text(omitted.regret)} excess loss there"
         )
+
+
+def _unseen(usable: Sequence[Observation], target: Sequence[float]) -> Iterator[str]:
+    """Doubts about what the sweeps do not show: dimensions that were not varied, and seeds."""
+    for place, name in enumerate(DIMENSIONS):
+        measured = {one.logs[place] for one in usable}
+        if len(measured) == 1 and abs(target[place] - min(measured)) > 1e-9:
+            yield f"the target has another {NOUNS[name]}, which was not varied"
+    if usable[0].seed_deviation is None:
+        yield "each size has one seed, so that it is not known how much the best rate varies"
 
 
 def _smaller(omitted: LeftOut) -> str:

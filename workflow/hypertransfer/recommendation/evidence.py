@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from hypertransfer.recommendation.observations import Observation
+from hypertransfer.recommendation.observations import Observation, bracketed
 from hypertransfer.recommendation.rate_costs import excess
 from hypertransfer.recommendation.theory import Slope
-from hypertransfer.recommendation.trend import LEVEL, PRIOR, Forecast, Prior, trend
+from hypertransfer.recommendation.trend import PRIOR, Forecast, Prior, trend
 
 
 @dataclass(frozen=True)
@@ -22,8 +21,7 @@ class LeftOut:
         found: log2 of its best learning rate, from its own sweep.
         regret: excess of its loss at the forecast over its least loss, in per cent; +inf if
             runs diverge there.
-        inside: whether `found` is in the interval of level `LEVEL` of the forecast, widened by the
-            standard error of `found`.
+        inside: whether `found` is in the interval of the forecast, widened by its standard error.
         smaller: the number of sizes that the forecast is made from.
     """
 
@@ -44,55 +42,26 @@ def left_out(
     found: Sequence[Observation],
     slopes: Mapping[str, Slope],
     prior: Prior = PRIOR,
-    largest: Observation | None = None,
 ) -> LeftOut | None:
-    """The largest size predicted from those that are larger in no dimension; None without any.
+    """The largest size predicted from the others; None without any.
 
     Args:
         found: the observations of an arm.
         slopes: what theory says of each dimension.
         prior: the prior of slopes and scatter.
-        largest: the size to leave out; by default that with the most operations.
     """
-    bracketed = [one for one in found if not one.is_open]
-    if len(bracketed) < 2:
+    *rest, largest = bracketed(found) or [None]
+    if not rest or largest is None:
         return None
-    largest = largest or max(bracketed, key=lambda one: (one.flops, one.logs))
-    rest = [one for one in bracketed if one is not largest and _no_larger(one, largest)]
     fitted = trend(rest, slopes, prior)
-    if fitted is None:
-        return None
+    assert fitted is not None
     forecast = fitted.at(largest.logs)
-    # What the sweep of the left-out size leaves open is part of the difference.
-    measured = math.hypot(forecast.deviation, largest.error)
-    low, high = replace(forecast, deviation=measured).interval(LEVEL)
     place = largest.optimum.log2_lr
     return LeftOut(
         size=largest.size,
         forecast=forecast,
         found=place,
         regret=excess(largest, forecast.log2_lr - place),
-        inside=low <= place <= high,
+        inside=forecast.holds(place, largest.error),
         smaller=len(rest),
     )
-
-
-def _no_larger(one: Observation, other: Observation) -> bool:
-    return one.flops <= other.flops * (1 + 1e-9) or all(
-        a <= b for a, b in zip(one.logs, other.logs, strict=True)
-    )
-
-
-def seeds_needed(found: Sequence[Observation], wanted: float) -> int:
-    """Seeds with which the largest bracketed size would have a standard error, in octaves.
-
-    The part of the error that is not from seeds is left out. 0 if the size has one seed, from
-    which no error is known.
-    """
-    bracketed = [one for one in found if not one.is_open]
-    if not bracketed:
-        return 0
-    largest = max(bracketed, key=lambda one: one.flops)
-    width = largest.optimum.high - largest.optimum.low
-    of_seeds = max(largest.error**2 - width**2 / 12, 0.0)
-    return math.ceil(largest.seeds * of_seeds / wanted**2)

@@ -76,17 +76,17 @@ def _measured(one: Observation) -> dict[str, Any]:
         **dict(zip(SIZE, one.size, strict=True)),
         "lr": _finite(2**one.optimum.log2_lr),
         "error_octaves": _finite(one.error),
-        "loss": _finite(one.optimum.loss),
+        "loss": _finite(one.sweep.least_loss()),
         "seeds": one.seeds,
         "rates": len(one.sweep.lrs),
     }
 
 
 def optuna(advice: Recommendation) -> dict[str, Any]:
-    """The interval of the learning rate, for `optuna.distributions.json_to_distribution`."""
+    """The interval of the rate, as `optuna.distributions.json_to_distribution` reads it."""
     low, high = advice.interval
     attributes = {"low": low, "high": high, "log": True, "step": None}
-    return {"lr": {"name": "FloatDistribution", "attributes": attributes}}
+    return {"name": "FloatDistribution", "attributes": attributes}
 
 
 def axis(advice: Recommendation) -> dict[str, Any]:

@@ -6,7 +6,6 @@ size, as it is, and as µP's rule for hidden weights scales it over the width.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,10 +14,11 @@ from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import optimize
 from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.recommendation.advice import recommend
-from hypertransfer.recommendation.observations import DIMENSIONS, Observation
+from hypertransfer.recommendation.observations import DIMENSIONS, Observation, bracketed
 from hypertransfer.recommendation.rate_costs import excess
 from hypertransfer.recommendation.theory import Slope, theory, width_power
 from hypertransfer.recommendation.trend import ANYWHERE, LEVEL, PRIOR, Prior, trend
+from hypertransfer.runs.spec import Component
 
 PREDICTORS = ("trend", "same rate", "µP's rule")
 BOUNDS = (0.01, 2.0)  # of each number of a prior
@@ -31,19 +31,13 @@ class Sweeps:
     study: str
     label: str
     table: Parameterisation
+    optimizer: Component
     found: Sequence[Observation]
 
     @cached_property
     def slopes(self) -> dict[str, Slope]:
         """What theory says of each dimension."""
-        return theory(self.table, self.found)
-
-    @property
-    def bracketed(self) -> list[Observation]:
-        """The sizes whose sweep brackets the best rate, with few operations first."""
-        return sorted(
-            (one for one in self.found if not one.is_open), key=lambda one: (one.flops, one.logs)
-        )
+        return theory(self.table, self.optimizer, self.found)
 
 
 @dataclass(frozen=True)
@@ -52,8 +46,8 @@ class Prediction:
 
     Attributes:
         sweeps: the arm.
-        dimensions: the dimensions in which the target is larger than the largest smaller size.
-        octaves: how far it is beyond it, over all dimensions.
+        dimensions: the dimensions in which the target differs from the largest smaller size.
+        octaves: how far it is from it, over all dimensions.
         smaller: the number of smaller sizes.
         errors: predicted minus found, in octaves of the learning rate, by predictor.
         regrets: excess of the target's loss at the predicted rate, in per cent, by predictor; +inf
@@ -75,13 +69,13 @@ class Prediction:
 
     @property
     def bases(self) -> set[str]:
-        """What is known of the dimensions in which the target is larger (see `theory.Slope`)."""
+        """What is known of the dimensions in which the target differs (see `theory.Slope`)."""
         return {self.sweeps.slopes[name].basis for name in self.dimensions}
 
 
 def predictions(sweeps: Sweeps, prior: Prior) -> Iterator[Prediction]:
-    """Each size of an arm, predicted from each number of smaller ones."""
-    sizes = sweeps.bracketed
+    """Each size of an arm, predicted from each number of those with fewer operations."""
+    sizes = bracketed(sweeps.found)
     for end, target in enumerate(sizes):
         for start in range(1, end + 1):
             yield _prediction(sweeps, sizes[:start], target, prior)
@@ -103,12 +97,9 @@ def _prediction(
     places = {
         "trend": forecast.log2_lr,
         "same rate": kept,
-        "µP's rule": kept + width_power(sweeps.table) * away.get("width", 0.0),
+        "µP's rule": kept + width_power(sweeps.table, sweeps.optimizer) * away.get("width", 0.0),
     }
     found, own = target.optimum.log2_lr, forecast.interval(LEVEL)
-    low, high = replace(forecast, deviation=math.hypot(forecast.deviation, target.error)).interval(
-        LEVEL
-    )
     return Prediction(
         sweeps=sweeps,
         dimensions=tuple(away),
@@ -116,7 +107,7 @@ def _prediction(
         smaller=len(smaller),
         errors={name: place - found for name, place in places.items()},
         regrets={name: excess(target, rate - found) for name, rate in places.items()},
-        inside=low <= found <= high,
+        inside=forecast.holds(found, target.error),
         reach=(own[1] - own[0]) / 2,
         verdict=recommend(smaller, target.size, sweeps.slopes, prior).verdict,
     )
@@ -129,8 +120,8 @@ def fitted_prior(arms: Sequence[Sweeps], start: Prior = PRIOR) -> Prior:
     """
 
     def prior(logs: np.ndarray) -> Prior:
-        carried, theory, scatter = (float(np.clip(np.exp(log), *BOUNDS)) for log in logs)
-        return replace(start, carried=carried, theory=theory, scatter=scatter)
+        carried, of_theory, scatter = (float(np.clip(np.exp(log), *BOUNDS)) for log in logs)
+        return replace(start, carried=carried, theory=of_theory, scatter=scatter)
 
     def surprise(logs: np.ndarray) -> float:
         return -sum(_log_likelihood(arm, prior(logs)) for arm in arms)
@@ -141,7 +132,7 @@ def fitted_prior(arms: Sequence[Sweeps], start: Prior = PRIOR) -> Prior:
 
 def _log_likelihood(arm: Sweeps, prior: Prior) -> float:
     """log of the density of an arm's best rates, with the rate at the base anywhere."""
-    sizes = arm.bracketed
+    sizes = bracketed(arm.found)
     if len(sizes) < 2:
         return 0.0
     logs = np.array([one.logs for one in sizes])

@@ -5,11 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypertransfer.analysis.lazy import numpy as np
-from hypertransfer.recommendation.observations import DIMENSIONS, Observation
-from hypertransfer.recommendation.trend import Trend
+from hypertransfer.recommendation.observations import (
+    DIMENSIONS,
+    Observation,
+    bracketed,
+    error_of,
+)
+from hypertransfer.recommendation.trend import Trend, trend
 
 RATES, SEEDS = 5, 2  # of a suggested sweep
 MOST = 4  # sweeps that are suggested
@@ -42,28 +47,40 @@ def next_sweeps(
     each dimension, up to the target itself.
     """
     before = fitted.at(target).deviation
-    usable = [one.error for one in found if not one.is_open]
-    error = float(np.median(usable))
     made = []
     for logs in _candidates(found, target):
-        after = fitted.with_sweep(logs, error).at(target).deviation
+        after = _with_sweep(found, fitted, logs).at(target).deviation
         made.append(NextSweep(logs, minutes(found, logs), after))
     made = [one for one in made if one.deviation < LEAST_GAIN * before]
     made.sort(key=lambda one: one.minutes / (before**2 - one.deviation**2))
     return made[:MOST]
 
 
+def _with_sweep(found: Sequence[Observation], fitted: Trend, logs: tuple[float, ...]) -> Trend:
+    """The trend after a sweep; at a measured size it adds seeds, which leave the form open."""
+    usable = bracketed(found)
+    same = next((one for one in usable if one.logs == logs), None)
+    if same is None:
+        form = float(np.median([one.form_error for one in usable]))
+        typical = min(usable, key=lambda one: abs(one.form_error - form))
+        return fitted.with_sweep(logs, error_of(typical, typical.seed_deviation, SEEDS))
+    more = replace(same, error=error_of(same, same.seed_deviation, same.seeds + SEEDS))
+    again = trend([more if one is same else one for one in usable], fitted.slopes, fitted.prior)
+    assert again is not None
+    return again
+
+
 def _candidates(
     found: Sequence[Observation], target: Sequence[float]
 ) -> Iterator[tuple[float, ...]]:
-    """Measured sizes, the target, and sizes between the largest one and the target."""
-    start = max(found, key=lambda one: one.flops).logs
+    """Measured sizes, the target, and doublings from the largest size to the target."""
+    start = max(found, key=lambda one: (one.flops, one.logs)).logs
     ways = []
     for here, there in zip(start, target, strict=True):
-        count = max(math.ceil(abs(there - here) - 1e-9), 1)
-        ways.append([here + (there - here) * step / count for step in range(count + 1)])
-    places = {tuple(round(part, 6) for part in place) for place in itertools.product(*ways)}
-    places |= {tuple(round(part, 6) for part in one.logs) for one in found}
+        step = 1 if there > here else -1
+        whole = math.ceil(abs(there - here) - 1e-9)
+        ways.append([*(here + step * octave for octave in range(whole)), there])
+    places = set(itertools.product(*ways)) | {one.logs for one in found} | {tuple(target)}
     yield from sorted(places)
 
 

@@ -10,7 +10,9 @@ from hypertransfer.recommendation.observations import FEWEST_RATES, SIZE
 from hypertransfer.runs.columns import SUMMARY
 from hypertransfer.runs.table_values import name_of
 
-INSIDE = {"key", "grid", "lr", "seed", *SIZE, *SUMMARY}  # columns that vary inside an arm
+# Columns that vary inside an arm: bases may follow the size.
+BASES = ("base.width", "base.depth", "base_batch_size", "base_steps")
+INSIDE = {"key", "grid", "lr", "seed", *SIZE, *SUMMARY}
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,26 @@ class Arm:
 def arms(runs: pd.DataFrame) -> Iterator[Arm]:
     """The arms of a study that have a learning-rate sweep of at least one size."""
     for grid, part in runs.groupby("grid", sort=False):
-        named = pd.DataFrame({c: map(name_of, part[c]) for c in part if c not in INSIDE})
-        varied = [column for column in named if named[column].nunique() > 1]
-        named.index = part.index
+        named = pd.DataFrame(
+            {c: list(map(name_of, part[c])) for c in part if c not in INSIDE}, index=part.index
+        )
+        varied = [
+            column
+            for column in named
+            if named[column].nunique() > 1 and not _follows(named[column], part)
+        ]
         groups = named.groupby(varied, sort=False).groups if varied else {(): part.index}
         for values, rows in groups.items():
             own = part.loc[rows]
             if own.groupby(list(SIZE))["lr"].nunique().max() >= FEWEST_RATES:
                 texts = values if isinstance(values, tuple) else (values,)
                 yield Arm(str(grid), dict(zip(varied, texts, strict=True)), own)
+
+
+def _follows(values: pd.Series, runs: pd.DataFrame) -> bool:
+    """Whether a base has one value at each size, and so follows the size."""
+    sizes = [runs[column] for column in SIZE]
+    return values.name in BASES and values.groupby(sizes).nunique().max() == 1
 
 
 def chosen(found: list[Arm], grid: str | None, where: Mapping[str, str]) -> list[Arm]:

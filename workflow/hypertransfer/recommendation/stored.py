@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from functools import cache
 
@@ -12,9 +13,10 @@ from hypertransfer.recommendation.hold_out import Sweeps
 from hypertransfer.recommendation.observations import observations
 from hypertransfer.recommendation.selection import arms
 from hypertransfer.runs.parse import run_spec
-from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.storage.run_store import Store, StoreError
+
+log = logging.getLogger(__name__)
 
 
 def spec_reader(store: Store) -> Callable[[str], RunSpec]:
@@ -38,7 +40,7 @@ def spec_reader(store: Store) -> Callable[[str], RunSpec]:
 
 
 def sweeps_of(study: str, runs: pd.DataFrame, store: Store) -> Iterator[Sweeps]:
-    """The sweeps of all arms of a study; arms with several runs at one point are left out.
+    """The sweeps of all arms of a study; arms whose runs cannot be analysed are left out.
 
     Raises:
         StoreError: the store lacks a run.
@@ -46,8 +48,14 @@ def sweeps_of(study: str, runs: pd.DataFrame, store: Store) -> Iterator[Sweeps]:
     spec_of = spec_reader(store)
     for arm in arms(runs):
         try:
-            found = observations(arm.runs, lambda key: ratios(spec_of(key)))
-        except AnalysisError:  # runs that differ in what no column of the table shows
+            found = observations(arm.runs, lambda key: base_of(spec_of(key)))
+        except AnalysisError as error:  # such as two runs that differ in what no column shows
+            log.warning("%s, %s is left out: %s", study, arm.label, error)
             continue
-        table = lookup.table(spec_of(arm.runs["key"].iloc[0]))
-        yield Sweeps(study, arm.label, table, found)
+        spec = spec_of(arm.runs["key"].iloc[0])
+        yield Sweeps(study, arm.label, lookup.table(spec), spec.optimizer, found)
+
+
+def base_of(spec: RunSpec) -> tuple[int, ...]:
+    """The base values of the columns `observations.SIZE`."""
+    return spec.base.width, spec.base.depth, spec.base_batch_size, spec.base_steps

@@ -2,20 +2,20 @@
 
 log2 of the best learning rate at the base is a plane over log2 of width, depth, batch size and
 number of samples, with a scatter about it. The slopes have a Gaussian prior about what theory says
-(`theory.theory`), the narrower, the more is known. The widths of
-the priors and the scatter are those that the sweeps of this project's own studies have (`PRIOR`;
-`docs/reference/forecasts.md` has their evidence).
+(`theory.theory`), the narrower, the more is known. The
+priors are near those that the sweeps of this project's own studies have, where these tell them
+(`PRIOR`; `docs/reference/forecasts.md` has the evidence).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.analysis.lazy import special
-from hypertransfer.recommendation.observations import DIMENSIONS, Observation
+from hypertransfer.recommendation.observations import DIMENSIONS, Observation, bracketed
 from hypertransfer.recommendation.theory import CARRIED, THEORY, UNKNOWN, Slope
 
 LEVEL = 0.8  # of the interval of a forecast
@@ -63,6 +63,11 @@ class Forecast:
         reach = float(special.ndtri((1 + level) / 2)) * self.deviation
         return self.log2_lr - reach, self.log2_lr + reach
 
+    def holds(self, log2_lr: float, error: float) -> bool:
+        """Whether a rate with a standard error is in the interval, which the error widens."""
+        low, high = replace(self, deviation=math.hypot(self.deviation, error)).interval()
+        return low <= log2_lr <= high
+
 
 @dataclass(frozen=True)
 class Trend:
@@ -71,17 +76,19 @@ class Trend:
     Attributes:
         mean: (1 + dimension,) log2 of the best learning rate where all logs are 0, and the slopes.
         covariance: (1 + dimension, 1 + dimension) of these.
-        scatter: of one size about the plane.
+        slopes: what theory says of each dimension.
+        prior: the prior.
     """
 
     mean: np.ndarray
     covariance: np.ndarray
-    scatter: float
+    slopes: Mapping[str, Slope]
+    prior: Prior
 
     def at(self, logs: Sequence[float]) -> Forecast:
         """The forecast at a size, given by its log2 in the order of `DIMENSIONS`."""
         place = np.array([1.0, *logs])
-        variance = place @ self.covariance @ place + self.scatter**2
+        variance = place @ self.covariance @ place + self.prior.scatter**2
         return Forecast(float(place @ self.mean), math.sqrt(float(variance)))
 
     def slope(self, dimension: str) -> Forecast:
@@ -92,11 +99,9 @@ class Trend:
     def with_sweep(self, logs: Sequence[float], error: float) -> Trend:
         """The trend after a further sweep at a size, if it finds what is expected there."""
         place = np.array([1.0, *logs])
-        variance = place @ self.covariance @ place + self.scatter**2 + error**2
+        variance = place @ self.covariance @ place + self.prior.scatter**2 + error**2
         gain = self.covariance @ place / variance
-        return Trend(
-            self.mean, self.covariance - np.outer(gain, place @ self.covariance), self.scatter
-        )
+        return replace(self, covariance=self.covariance - np.outer(gain, place @ self.covariance))
 
 
 def trend(
@@ -109,7 +114,7 @@ def trend(
         slopes: what theory says of each dimension (`theory.theory`).
         prior: the prior of slopes and scatter.
     """
-    usable = [one for one in found if not one.is_open]
+    usable = bracketed(found)
     if not usable:
         return None
     spread = [ANYWHERE, *(prior.of(slopes[name]) for name in DIMENSIONS)]
@@ -120,4 +125,4 @@ def trend(
     precision = design.T @ (weights[:, None] * design) + np.diag(1 / np.array(spread) ** 2)
     covariance = np.linalg.inv(precision)
     away = covariance @ (design.T @ (weights * (places - design @ expected)))
-    return Trend(expected + away, covariance, prior.scatter)
+    return Trend(expected + away, covariance, slopes, prior)

@@ -15,6 +15,8 @@ from hypertransfer.recommendation.hold_out import (
     fitted_prior,
     predictions,
 )
+from hypertransfer.recommendation.observations import bracketed
+from hypertransfer.recommendation.rate_costs import excess_text
 from hypertransfer.recommendation.theory import CARRIED, THEORY, UNKNOWN
 from hypertransfer.recommendation.trend import LEVEL, PRIOR
 from hypertransfer.report.markdown import code, page, table
@@ -35,7 +37,7 @@ def forecasts_page(arms: Sequence[Sweeps]) -> str:
     Args:
         arms: the sweeps of all studies.
     """
-    compared = [arm for arm in arms if len(arm.bracketed) > 1]
+    compared = [arm for arm in arms if len(bracketed(arm.found)) > 1]
     found = list(_left_out(compared))
     studies = dict.fromkeys(arm.study for arm in compared)
     own = fitted_prior(compared)
@@ -48,10 +50,10 @@ def forecasts_page(arms: Sequence[Sweeps]) -> str:
         "µP scales the rate of hidden weights.",
         "*Error* is the median distance, in octaves, between predicted and found rate. *Excess* is "
         "the median excess loss at the predicted rate, in per cent of the least loss; networks "
-        "that interpolate have a least loss near 0, and excess losses far above 100 %. *Diverge* is "
-        "the number of predicted rates at which runs diverge. *Inside* is the share of found rates in "
-        f"the trend's interval of {percent(LEVEL)}, widened by the error of the found rate, and "
-        "*reach* the median of half the interval's width, in octaves.",
+        "that interpolate have a least loss near 0, and excess losses far above 100 %. *Diverge* "
+        "is the number of predicted rates at which runs diverge. *Inside* is the share of found "
+        f"rates in the trend's interval of {percent(LEVEL)}, widened by the error of the found "
+        "rate, and *reach* the median of half the interval's width, in octaves.",
         f"{len(compared)} sweeps have more than one size. Of {len(found)} predictions "
         f"{sum(one.smaller == 1 for one in found)} are from a single smaller size. For each study "
         "the standard deviations of the priors are fitted to the other studies. The three cases of "
@@ -130,14 +132,10 @@ def _table(selections: Sequence[tuple[str, Selection]], found: Sequence[Predicti
                 words,
                 len(chosen),
                 *(f"{error:.2f}" for error in errors),
-                *map(_excess_text, regrets),
+                *map(excess_text, regrets),
                 sum(math.isinf(one.regrets["trend"]) for one in chosen),
                 percent(sum(one.inside for one in chosen) / len(chosen)),
                 f"{statistics.median(one.reach for one in chosen):.2f}",
             )
         )
     return table(head, rows)
-
-
-def _excess_text(excess: float) -> str:
-    return f"{excess:.2g} %" if excess < 100 else "> 100 %"
