@@ -20,7 +20,7 @@ FLOORS = (
     ("catalogue", "analysis"),
     ("networks", "optimizers", "data", "storage", "claims"),
     ("training", "spaces", "rounds", "recommendation"),
-    ("probes", "studies", "figures"),
+    ("probes", "studies", "figures", "checkup"),
     ("planning", "report"),
     ("execution", "maintenance"),
     ("cli",),
@@ -33,6 +33,7 @@ WITH_TORCH = {
     "training",
     "probes",
     "execution",
+    "checkup",
 }
 # Imported with their command.
 LATE = {f"{NAME}.cli.{name}" for name in ("adopt", "explain", "recommend")}

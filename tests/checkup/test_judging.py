@@ -1,0 +1,65 @@
+"""Verdicts on slopes, the order of suspects, and their words."""
+
+from __future__ import annotations
+
+import pytest
+
+from hypertransfer.checkup.judging import (
+    FAIL,
+    PASS,
+    WARN,
+    Expected,
+    Finding,
+    expected,
+    expected_over_depth,
+    status,
+    suspects,
+)
+from hypertransfer.checkup.slopes import Slope
+from hypertransfer.parameterisation.algebra import Role
+
+
+@pytest.mark.parametrize(
+    ("slope", "wanted", "result"),
+    [
+        ((0.1, 0.0, 0.2), Expected(0.0), PASS),
+        ((0.5, 0.4, 0.6), Expected(0.0), FAIL),
+        ((0.5, 0.1, 0.9), Expected(0.0), WARN),
+        ((-0.5, -0.6, -0.4), Expected(0.0), FAIL),
+        ((-0.5, -0.6, -0.4), Expected(0.0, low=False), PASS),
+        ((0.0, -0.1, 0.1), Expected(-0.5, low=False), FAIL),
+        ((-1.0, -1.1, -0.9), Expected(-0.5, low=False), PASS),
+    ],
+)
+def test_a_slope_fails_if_its_whole_interval_is_off(slope, wanted, result):
+    assert status(Slope(*slope), wanted) == result
+
+
+def test_what_is_expected_over_the_width():
+    assert expected(Role.HIDDEN, "gain") == Expected(0.0)
+    assert expected(Role.OUTPUT, "gain") == Expected(0.0, low=False)
+    assert expected(Role.VECTOR, "gain") is None
+    assert expected(Role.OUTPUT, "update") == Expected(0.0)
+    assert expected(None, "logit change") == Expected(0.0, low=False)
+    assert expected(Role.HIDDEN, "change") is None
+    assert expected_over_depth("branch") == Expected(-0.5, low=False)
+    assert expected_over_depth("update") is None
+
+
+def finding(module, quantity, value, result=FAIL):
+    slope = Slope(value, value - 0.05, value + 0.05)
+    return Finding(module, "hidden", quantity, 1, slope, Expected(0.0), result)
+
+
+def test_causes_come_before_their_effects_and_the_largest_first():
+    found = [
+        finding("a", "update", 0.9),
+        finding("b", "update", -1.0),
+        finding("c", "gain", 0.5),
+        finding("d", "update", 2.0, PASS),
+    ]
+    ordered = suspects(found)
+    assert [one.module for one, _ in ordered] == ["c", "b", "a"]
+    text = ordered[2][1]
+    assert text.startswith("a (hidden): an update changes its output more")
+    assert "+0.90" in text

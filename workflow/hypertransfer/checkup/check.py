@@ -1,0 +1,95 @@
+"""The check of every module over width and depth: networks that were trained a few steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from hypertransfer.checkup.judging import (
+    Expected,
+    Finding,
+    expected,
+    expected_over_depth,
+    status,
+)
+from hypertransfer.checkup.quantities import Loss, Measured, Setup, measure
+from hypertransfer.checkup.slopes import slope
+from hypertransfer.networks.adopted.inferred import Inference
+from hypertransfer.parameterisation.algebra import Role
+
+Make = Callable[[int, int], Setup]  # of a width and a depth
+Values = dict[Measured, dict[int, list[float]]]  # by quantity, size and seed
+
+
+def over_sizes(
+    make: Callable[[int], Setup],
+    sizes: Sequence[int],
+    seeds: int,
+    loss: Loss,
+    batches: Sequence[Any],
+    steps: Collection[int],
+    branches: Callable[[int], Collection[str]] = lambda size: (),
+) -> Values:
+    """The quantities of all modules at several sizes, each with several seeds.
+
+    Args:
+        make: the set-up of a size; draws initial values from torch's global generator.
+        sizes: the sizes.
+        seeds: how many networks of each size.
+        loss: the loss of a network on a batch.
+        batches: a batch for each step.
+        steps: the numbers of updates after which is measured.
+        branches: the paths of the modules that end residual branches, by size.
+    """
+    found: Values = {}
+    for size in sizes:
+        for seed in range(seeds):
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                measured = measure(make(size), loss, batches, steps, branches(size))
+            for name, value in measured.items():
+                found.setdefault(name, {}).setdefault(size, []).append(value)
+    return found
+
+
+def over_width(values: Values, roles: Mapping[str, Role]) -> list[Finding]:
+    """The findings over widths; `roles` are those of modules, by path (`module_roles`)."""
+    return list(
+        _findings(values, lambda name: expected(roles.get(name.module), name.quantity), roles)
+    )
+
+
+def over_depth(values: Values) -> list[Finding]:
+    """The findings over depths: the sizes of residual branches."""
+    return list(_findings(values, lambda name: expected_over_depth(name.quantity), {}))
+
+
+def _findings(
+    values: Values, wanted: Callable[[Measured], Expected | None], roles: Mapping[str, Role]
+) -> Iterator[Finding]:
+    for name, by_size in values.items():
+        bar, found = wanted(name), slope(by_size)
+        if bar is None or found is None:
+            continue
+        role = roles.get(name.module)
+        yield Finding(
+            module=name.module,
+            role=role.value if role and name.quantity not in ("logits", "logit change") else "",
+            quantity=name.quantity,
+            step=name.step,
+            slope=found,
+            expected=bar,
+            status=status(found, bar),
+        )
+
+
+def module_roles(found: Inference) -> dict[str, Role]:
+    """The role of each module with own parameters: that of its matrix, else of its vector."""
+    roles: dict[str, Role] = {}
+    for one in found.parameters:
+        path = one.name.rpartition(".")[0]
+        if one.role is not None and (path not in roles or len(one.shape) > 1):
+            roles[path] = one.scaled_as
+    return roles

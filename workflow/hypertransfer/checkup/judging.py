@@ -1,0 +1,145 @@
+"""Verdicts on the slopes of modules, and what is at fault in words.
+
+In a network whose features are learned alike at all widths, the output of each module, and the
+change of the output by the module's own update, have one size at all widths (Yang et al.
+2203.03466, Appendix D.1; Yang and Hu 2011.14522). The output of a readout may shrink with the width
+at the start, as it does under µP, and so may the logits of attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from hypertransfer.checkup.slopes import Slope
+from hypertransfer.parameterisation.algebra import Role
+
+PASS, WARN, FAIL = "pass", "warn", "fail"
+TOLERANCE = 0.25  # of a slope: half of the least power, ½, that a table has
+# Modules whose output, at the start, may become smaller with the width: readouts sum over the width
+# with weights that µP makes small.
+SHRINKING = (Role.OUTPUT, Role.NARROWING, Role.ROUTER)
+VECTORS = (Role.VECTOR, Role.FINAL_VECTOR, Role.READOUT_BIAS, Role.QK_GAIN, Role.FIXED)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The slope that a quantity should have; without `low` it may be smaller."""
+
+    value: float
+    low: bool = True
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A quantity of a module over sizes.
+
+    Attributes:
+        module: the path of the module.
+        role: the role of the module's matrix, or of its vector; empty for attention.
+        quantity: see `quantities.Measured`.
+        step: the number of updates before it was measured.
+        slope: over log2 of the size.
+        expected: the slope that it should have.
+        status: `PASS`, `WARN` (the value is off, and its interval is not) or `FAIL`.
+    """
+
+    module: str
+    role: str
+    quantity: str
+    step: int
+    slope: Slope
+    expected: Expected
+    status: str
+
+    @property
+    def excess(self) -> float:
+        """The slope minus the expected one."""
+        return self.slope.value - self.expected.value
+
+
+def expected(role: Role | None, quantity: str) -> Expected | None:
+    """The slope over the width of a quantity of a module; None if it may be any."""
+    if quantity in ("gain", "branch"):
+        if role is None or role in VECTORS:
+            return None
+        return Expected(0.0, low=role not in SHRINKING)
+    if quantity in ("logits", "logit change"):
+        return Expected(0.0, low=False)
+    return Expected(0.0) if quantity in ("update", "decay") else None
+
+
+def expected_over_depth(quantity: str) -> Expected | None:
+    """The slope over the depth: branches shrink at least as one over its root."""
+    return Expected(-0.5, low=False) if quantity == "branch" else None
+
+
+def status(slope: Slope, wanted: Expected, tolerance: float = TOLERANCE) -> str:
+    """Whether a slope is as expected, up to a tolerance."""
+    above = slope.value - wanted.value > tolerance
+    below = wanted.low and wanted.value - slope.value > tolerance
+    if not above and not below:
+        return PASS
+    sure = slope.low - wanted.value > tolerance if above else wanted.value - slope.high > tolerance
+    return FAIL if sure else WARN
+
+
+# What comes first explains what comes later: an initial value that is wrong changes updates, too.
+ORDER = ("decay", "gain", "branch", "logits", "update", "logit change")
+
+
+def suspects(findings: Iterable[Finding]) -> list[tuple[Finding, str]]:
+    """The failed findings, the likeliest cause first, each with its fault in words."""
+    failed = [one for one in findings if one.status == FAIL]
+    failed.sort(key=lambda one: (ORDER.index(one.quantity), -abs(one.excess)))
+    return [(one, words(one)) for one in failed]
+
+
+_WORDS: Mapping[str, tuple[str, str]] = {  # where the slope is too large, and too small
+    "gain": (
+        "its output grows with the size at the start: its initial weights, or a factor on it, do "
+        "not shrink as they should",
+        "its output shrinks with the size at the start: its initial weights are too small in "
+        "larger networks, or a factor divides it",
+    ),
+    "update": (
+        "an update changes its output more, the larger the network: its learning rate does not "
+        "fall as it should",
+        "an update changes its output less, the larger the network: its learning rate falls, or a "
+        "factor divides its output, and should not",
+    ),
+    "decay": (
+        "weight decay takes more of its weights in a step, the larger the network: learning rate "
+        "times weight decay grows",
+        "weight decay takes less of its weights in a step, the larger the network: its weight "
+        "decay does not grow as its learning rate falls",
+    ),
+    "logits": (
+        "the logits of attention grow with the size at the start",
+        "the logits of attention shrink with the size",
+    ),
+    "logit change": (
+        "training changes the logits of attention more, the larger the network: divide them by the "
+        "size of a head, d, and not by √d, where heads grow",
+        "training changes the logits of attention less, the larger the network",
+    ),
+    "branch": (
+        "the output of the residual branch does not shrink with the number of blocks, so that the "
+        "residual stream grows: the factor on branches is missing",
+        "the output of the residual branch shrinks more than the number of blocks grows",
+    ),
+}
+
+
+def words(finding: Finding) -> str:
+    """The fault of a finding: what happens, and what is likely wrong."""
+    grows, shrinks = _WORDS[finding.quantity]
+    role = f" ({finding.role})" if finding.role else ""
+    text = grows if finding.excess > 0 else shrinks
+    return f"{finding.module}{role}: {text} (power {finding.slope.value:+.2f} of the size)"
+
+
+def counts(findings: Iterable[Finding]) -> Iterator[tuple[str, int]]:
+    """How many findings have each status."""
+    found = [one.status for one in findings]
+    yield from ((name, found.count(name)) for name in (PASS, WARN, FAIL))

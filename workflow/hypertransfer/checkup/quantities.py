@@ -1,0 +1,174 @@
+"""The sizes of what each module does, at the start and after some steps of training.
+
+Beside the change of a module's output, to which all modules before it contribute, the *update* of
+a module is measured by itself: how its output changes on the input that it had at the start, if its
+own parameters alone are those after training. A fault of one module therefore shows in that module.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from hypertransfer.checkup.recording import (
+    Call,
+    Pass,
+    first_tensor,
+    measuring,
+    record,
+    root_mean_square,
+)
+
+Loss = Callable[[nn.Module, Any], Tensor]  # of a network on a batch
+
+
+class Measured(NamedTuple):
+    """A quantity of a module, or of the attention in it.
+
+    Attributes:
+        module: the path of the module.
+        quantity: `gain`, `update`, `change`, `logits`, `logit change`, `branch` or `decay`.
+        step: the number of updates before it was measured.
+    """
+
+    module: str
+    quantity: str
+    step: int
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A network that is ready for training, and its optimizer."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+
+
+def measure(
+    setup: Setup,
+    loss: Loss,
+    batches: Sequence[Any],
+    steps: Collection[int],
+    branches: Collection[str] = (),
+) -> dict[Measured, float]:
+    """The quantities of all modules with parameters of their own, and of attention.
+
+    * `gain`: root mean square of the output over that of the input, at the start;
+    * `update`: root mean square of the change of the output by the module's own parameters, over
+      that of the input. An input of whole numbers, such as tokens, counts as 1;
+    * `change`: root mean square of the change of the output;
+    * `logits`, `logit change`: those of attention;
+    * `branch`: root mean square of the output of the end of a residual branch, at the start;
+    * `decay`: share of the weight, or of the vector of a module without one, that one step of
+      weight decay takes.
+
+    Args:
+        setup: the network and its optimizer; both are trained.
+        loss: the loss of the network on a batch.
+        batches: one batch for each step; all that is measured is measured on the first.
+        steps: the numbers of updates after which is measured.
+        branches: the paths of the modules that end residual branches.
+    """
+    network, first = setup.network, batches[0]
+    start = {name: p.detach().clone() for name, p in network.named_parameters()}
+    before = record(network, lambda: loss(network, first))
+    found = dict(_at_start(network, before, branches))
+    found |= dict(_decay(network, setup.optimizer))
+    for step, batch in enumerate(batches, 1):
+        setup.optimizer.zero_grad()
+        loss(network, batch).backward()
+        setup.optimizer.step()
+        if step in steps:
+            after = record(network, lambda: loss(network, first))
+            found |= dict(_changes(before, after, step))
+            found |= dict(_updates(network, start, before, step))
+    return found
+
+
+def _with_parameters(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The modules that have trained parameters of their own."""
+    for path, module in network.named_modules():
+        if any(p.requires_grad for p in module.parameters(recurse=False)):
+            yield path, module
+
+
+def _at_start(
+    network: nn.Module, before: Pass, branches: Collection[str]
+) -> Iterator[tuple[Measured, float]]:
+    for path, _ in _with_parameters(network):
+        if call := before.calls.get(path):
+            yield Measured(path, "gain", 0), _over_input(call.output, call)
+    for path in branches:
+        if call := before.calls.get(path):
+            yield Measured(path, "branch", 0), root_mean_square(call.output)
+    for path, logits in before.logits.items():
+        yield Measured(path, "logits", 0), root_mean_square(logits)
+
+
+def _over_input(values: Tensor, call: Call) -> float:
+    """The root mean square of values over that of the input of a call."""
+    size = 1.0 if call.input is None else root_mean_square(call.input)
+    return root_mean_square(values) / size if size else math.nan
+
+
+def _changes(before: Pass, after: Pass, step: int) -> Iterator[tuple[Measured, float]]:
+    for path, call in before.calls.items():
+        if path in after.calls and after.calls[path].output.shape == call.output.shape:
+            change = after.calls[path].output - call.output
+            yield Measured(path, "change", step), root_mean_square(change)
+    for path, logits in before.logits.items():
+        if path in after.logits and after.logits[path].shape == logits.shape:
+            change = after.logits[path] - logits
+            yield Measured(path, "logit change", step), root_mean_square(change)
+
+
+def _updates(
+    network: nn.Module, start: Mapping[str, Tensor], before: Pass, step: int
+) -> Iterator[tuple[Measured, float]]:
+    with torch.no_grad(), measuring(network):
+        for path, module in _with_parameters(network):
+            if (call := before.calls.get(path)) is None:
+                continue
+            output = _with_own(network, path, module, start, call)
+            if output is not None and output.shape == call.output.shape:
+                yield Measured(path, "update", step), _over_input(output - call.output, call)
+
+
+def _with_own(
+    network: nn.Module, path: str, module: nn.Module, start: Mapping[str, Tensor], call: Call
+) -> Tensor | None:
+    """The output on the input at the start, with the module's own parameters as they are now.
+
+    Those of modules inside are the ones at the start.
+    """
+    names = {id(p): name for name, p in network.named_parameters()}
+    values = {name: start[names[id(p)]] for name, p in module.named_parameters()}
+    values |= dict(module.named_parameters(recurse=False))
+    return first_tensor(functional_call(module, values, call.args, dict(call.kwargs)))
+
+
+def _decay(
+    network: nn.Module, optimizer: torch.optim.Optimizer
+) -> Iterator[tuple[Measured, float]]:
+    """The learning rate times the weight decay, where the decay is decoupled from the gradient."""
+    if isinstance(optimizer, torch.optim.Adam | torch.optim.SGD) and not isinstance(
+        optimizer, torch.optim.AdamW
+    ):
+        return
+    rates = {
+        id(p): group["lr"] * group.get("weight_decay", 0.0)
+        for group in optimizer.param_groups
+        for p in group["params"]
+    }
+    for path, module in _with_parameters(network):
+        own = [p for p in module.parameters(recurse=False) if id(p) in rates]
+        matrices = [p for p in own if p.dim() > 1] or own
+        share = max((rates[id(p)] for p in matrices), default=0.0)
+        if share > 0:
+            yield Measured(path, "decay", 0), share
