@@ -19,7 +19,6 @@ from hypertransfer.checkup.slopes import slope
 from hypertransfer.networks.adopted.inferred import Inference
 from hypertransfer.parameterisation.algebra import Role
 
-Make = Callable[[int, int], Setup]  # of a width and a depth
 Values = dict[Measured, dict[int, list[float]]]  # by quantity, size and seed
 
 

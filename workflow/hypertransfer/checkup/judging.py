@@ -8,7 +8,7 @@ at the start, as it does under µP, and so may the logits of attention.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hypertransfer.checkup.slopes import Slope
@@ -137,9 +137,3 @@ def words(finding: Finding) -> str:
     role = f" ({finding.role})" if finding.role else ""
     text = grows if finding.excess > 0 else shrinks
     return f"{finding.module}{role}: {text} (power {finding.slope.value:+.2f} of the size)"
-
-
-def counts(findings: Iterable[Finding]) -> Iterator[tuple[str, int]]:
-    """How many findings have each status."""
-    found = [one.status for one in findings]
-    yield from ((name, found.count(name)) for name in (PASS, WARN, FAIL))

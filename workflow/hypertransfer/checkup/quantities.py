@@ -131,24 +131,23 @@ def _changes(before: Pass, after: Pass, step: int) -> Iterator[tuple[Measured, f
 def _updates(
     network: nn.Module, start: Mapping[str, Tensor], before: Pass, step: int
 ) -> Iterator[tuple[Measured, float]]:
+    begun = {id(p): start[name] for name, p in network.named_parameters()}
     with torch.no_grad(), measuring(network):
         for path, module in _with_parameters(network):
             if (call := before.calls.get(path)) is None:
                 continue
-            output = _with_own(network, path, module, start, call)
+            output = _with_own(module, begun, call)
             if output is not None and output.shape == call.output.shape:
                 yield Measured(path, "update", step), _over_input(output - call.output, call)
 
 
-def _with_own(
-    network: nn.Module, path: str, module: nn.Module, start: Mapping[str, Tensor], call: Call
-) -> Tensor | None:
+def _with_own(module: nn.Module, begun: Mapping[int, Tensor], call: Call) -> Tensor | None:
     """The output on the input at the start, with the module's own parameters as they are now.
 
-    Those of modules inside are the ones at the start.
+    Those of modules inside are the ones at the start, which `begun` has by the identity of the
+    parameter.
     """
-    names = {id(p): name for name, p in network.named_parameters()}
-    values = {name: start[names[id(p)]] for name, p in module.named_parameters()}
+    values = {name: begun[id(p)] for name, p in module.named_parameters()}
     values |= dict(module.named_parameters(recurse=False))
     return first_tensor(functional_call(module, values, call.args, dict(call.kwargs)))
 

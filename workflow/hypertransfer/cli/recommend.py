@@ -29,6 +29,7 @@ from hypertransfer.recommendation.advice import (
     Recommendation,
     recommend,
 )
+from hypertransfer.recommendation.next_runs import RATES, SEEDS
 from hypertransfer.recommendation.observations import (
     DIMENSIONS,
     SIZE,
@@ -287,7 +288,8 @@ def _groups(target: RunSpec, rows: Sequence[ParameterRow]) -> Iterator[str]:
 
 def _next(advice: Recommendation) -> Iterator[str]:
     assert advice.forecast is not None
-    yield "sweeps of 5 rates and 2 seeds that would narrow the interval, most for their time first"
+    sweeps = f"sweeps of {RATES} rates and {SEEDS} seeds"
+    yield f"{sweeps} that would narrow the interval, most for their time first"
     head = ("size", "time", "± octaves now", "after")
     now = f"{advice.forecast.deviation:.2f}"
     body = []

@@ -17,7 +17,7 @@ from hypertransfer.recommendation.advice import recommend
 from hypertransfer.recommendation.observations import DIMENSIONS, Observation, bracketed
 from hypertransfer.recommendation.rate_costs import excess
 from hypertransfer.recommendation.theory import Slope, theory, width_power
-from hypertransfer.recommendation.trend import ANYWHERE, LEVEL, PRIOR, Prior, trend
+from hypertransfer.recommendation.trend import ANYWHERE, LEVEL, PRIOR, Prior
 from hypertransfer.runs.spec import Component
 
 PREDICTORS = ("trend", "same rate", "µP's rule")
@@ -90,9 +90,9 @@ def _prediction(
         for name, here, there in zip(DIMENSIONS, largest.logs, target.logs, strict=True)
         if there != here
     }
-    fitted = trend(smaller, sweeps.slopes, prior)
-    assert fitted is not None
-    forecast = fitted.at(target.logs)
+    advice = recommend(smaller, target.size, sweeps.slopes, prior)
+    forecast = advice.forecast
+    assert forecast is not None
     kept = largest.optimum.log2_lr
     places = {
         "trend": forecast.log2_lr,
@@ -109,7 +109,7 @@ def _prediction(
         regrets={name: excess(target, rate - found) for name, rate in places.items()},
         inside=forecast.holds(found, target.error),
         reach=(own[1] - own[0]) / 2,
-        verdict=recommend(smaller, target.size, sweeps.slopes, prior).verdict,
+        verdict=advice.verdict,
     )
 
 

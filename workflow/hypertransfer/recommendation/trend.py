@@ -2,9 +2,9 @@
 
 log2 of the best learning rate at the base is a plane over log2 of width, depth, batch size and
 number of samples, with a scatter about it. The slopes have a Gaussian prior about what theory says
-(`theory.theory`), the narrower, the more is known. The
-priors are near those that the sweeps of this project's own studies have, where these tell them
-(`PRIOR`; `docs/reference/forecasts.md` has the evidence).
+(`theory.theory`), the narrower, the more is known. The priors are near those that the sweeps of
+this project's own studies have, where these tell them (`PRIOR`; `docs/reference/forecasts.md` has
+the evidence).
 """
 
 from __future__ import annotations
