@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from tests.simulations.synthetic import split
 from tests.support.sweeps import INF, near, parabola, parts
@@ -69,6 +69,8 @@ def test_shifting_all_learning_rates_shifts_the_optimum(losses, octaves):
 
 
 @given(losses=curves, scale=st.sampled_from([2.0**-8, 0.25, 4.0, 1024.0]))
+@example(losses=[1.2, math.inf, 1.3, 1.2, 1.2, 1.2], scale=2.0**-8)  # flat on one side
+@example(losses=[3.6, 3.6, 3.6, 3.7, math.inf, 3.6], scale=1024.0)
 def test_scaling_the_loss_leaves_the_optimum(losses, scale):
     x = 2.0 ** np.arange(len(losses))
     here, there = optimum(x, losses), optimum(x, scale * np.array(losses))

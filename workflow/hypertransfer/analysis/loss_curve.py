@@ -26,6 +26,7 @@ FORMS = ("parabola", "exponential", "split", "split loss")
 SKEWS = tuple(k / 2 for k in range(-5, 6))  # κ of the exponential form, per octave
 PLACES = 41  # places between the neighbours that are tried as minimum of the split form
 RIDGE = 1e-12  # of the trace: keeps a fit with too few points on one side solvable
+FLAT = 1e-9  # a curvature below this share of the losses' range, per octave², is rounding
 
 
 def parabola(x: np.ndarray, y: np.ndarray) -> float:
@@ -54,14 +55,15 @@ def minima(x: np.ndarray, losses: np.ndarray) -> tuple[float, ...]:
     positive, they take the place of their logarithms.
     """
     best = int(np.argmin(np.abs(x)))
-    logs = np.log(losses) if (losses > 0).all() else losses
+    heights = losses - losses[best]  # so that the ridge of a fit sees no level
+    logs = np.log(losses) - np.log(losses[best]) if (losses > 0).all() else heights
     vertex = parabola(x[best - 1 : best + 2], logs[best - 1 : best + 2])
     bounds = float(x[best - 1]), float(x[best + 1])
     roots = _roots(logs, best)
     skewed = (
         _exponential(x, logs, roots, bounds),
         _split(x, logs, roots, bounds),
-        _split(x, losses, _roots(losses, best), bounds),
+        _split(x, heights, _roots(heights, best), bounds),
     )
     return vertex, *(vertex if math.isnan(place) else place for place in skewed)
 
@@ -98,7 +100,7 @@ def _exponential(
     with np.errstate(divide="ignore", invalid="ignore"):
         smooth = np.log1p(-kappa * tilt / curvature) / kappa
         places = np.where(skews == 0, -tilt / curvature, smooth)
-    valid = (curvature > 0) & (places >= bounds[0]) & (places <= bounds[1])
+    valid = (curvature > FLAT * np.ptp(y)) & (places >= bounds[0]) & (places <= bounds[1])
     return _least(places, misfits, valid, np.ptp(y))
 
 
@@ -110,7 +112,7 @@ def _split(x: np.ndarray, y: np.ndarray, roots: np.ndarray, bounds: tuple[float,
         [np.ones_like(apart), np.minimum(apart, 0) ** 2, np.maximum(apart, 0) ** 2], axis=-1
     )
     coefficients, misfits = _solved(design, y, roots)
-    valid = (coefficients[:, 1:] > 0).all(axis=1)
+    valid = (coefficients[:, 1:] > FLAT * np.ptp(y)).all(axis=1)
     place = _least(places, misfits, valid, np.ptp(y))
     i = int(np.searchsorted(places, place)) if not math.isnan(place) else 0
     if not 0 < i < PLACES - 1 or not valid[i - 1 : i + 2].all():
