@@ -6,6 +6,7 @@ import re
 import sys
 import textwrap
 
+import pandas  # noqa: F401  (imported before the folder's pandas.py stands on the path)
 import pytest
 from tests.support.configs import load, with_grid
 from tests.support.project import STUDY
