@@ -14,7 +14,7 @@ from hypertransfer.catalogue import complete, lookup
 from hypertransfer.data.samples import batches
 from hypertransfer.planning import flops
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.training import build
+from hypertransfer.training import data_sets
 from hypertransfer.training.loop import reproducible, train
 
 SHAPES = ((128, 4), (256, 4))  # width, depth
@@ -112,7 +112,7 @@ def run() -> list[dict]:
 
 def by_hand(spec: RunSpec) -> float:
     """The same steps in plain PyTorch, on the same windows, with the same two evaluations."""
-    data = build.data(spec)
+    data = data_sets.samples(spec)
     torch.manual_seed(0)
     model = HandGPT(spec.shape.width, spec.shape.depth, data.classes)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LR, betas=BETAS, weight_decay=0.1)

@@ -13,7 +13,7 @@ from tests.benchmarks.rows import row
 
 from hypertransfer.catalogue import complete, lookup
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.training import build
+from hypertransfer.training import build, data_sets
 from hypertransfer.training.loop import reproducible
 
 SHAPE = (128, 4)  # width, depth
@@ -76,7 +76,7 @@ def _network(optimizer: object) -> tuple[RunSpec, torch.nn.Module, list]:
     plain = spec_of(*SHAPE).plain()
     table = "mup" if optimizer in ("lion", "sophia") else "completed_p"
     spec = complete.run_spec({**plain, "optimizer": optimizer, "parameterisation": table})
-    network, rows = build.drawn_model(spec, build.data(spec), lookup.table(spec))
+    network, rows = build.drawn_model(spec, data_sets.samples(spec), lookup.table(spec))
     generator = torch.Generator().manual_seed(0)
     for parameter in network.parameters():
         parameter.grad = torch.randn(parameter.shape, generator=generator)

@@ -22,7 +22,7 @@ from hypertransfer.curvature.lanczos import top_eigenvalues
 from hypertransfer.curvature.operators import HessianOperator, Landscape
 from hypertransfer.probes.checkpoint import load_weights
 from hypertransfer.report.speed_page import ERRORS
-from hypertransfer.training import build
+from hypertransfer.training import build, data_sets
 from hypertransfer.training.loop import reproducible, train
 
 WIDTH, STEPS, EVERY, SAMPLES = 32, 400, 20, 256
@@ -113,7 +113,7 @@ def trajectory() -> Problem:
     """The desk scale's network along a short training."""
     spec = desk_run(WIDTH, STEPS, tuple(range(0, STEPS + 1, EVERY))).spec
     trained = train(spec, lookup.table(spec))
-    data = build.data(spec)
+    data = data_sets.samples(spec)
     model, _ = build.drawn_model(spec, data, lookup.table(spec))
     states = [state for _, state in sorted(trained.checkpoints.items())]
     return Problem(model.eval(), states, data.train_x[:SAMPLES], data.train_y[:SAMPLES])

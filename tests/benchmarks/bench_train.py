@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from hypertransfer.catalogue import lookup
 from hypertransfer.data.samples import batches
-from hypertransfer.training import build
+from hypertransfer.training import build, data_sets
 from hypertransfer.training.loop import reproducible, train
 
 WIDTHS, STEPS, ROUNDS = (32, 128), 120, 5
@@ -50,7 +50,7 @@ def timed(work: Callable[[], object]) -> float:
 
 def by_hand(spec, table) -> float:
     """The same training in plain PyTorch: same network, data, order, records and evaluation."""
-    data = build.data(spec)
+    data = data_sets.samples(spec)
     model, rows = build.drawn_model(spec, data, table)
     optimizer = build.optimizer(spec, model, rows)
     losses = []

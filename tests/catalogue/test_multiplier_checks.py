@@ -17,7 +17,7 @@ from hypertransfer.networks.layers import Branch
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.module_multipliers import kind
 from hypertransfer.studies.document import ConfigError
-from hypertransfer.training import build
+from hypertransfer.training import build, imports
 
 # Options that change which parameters a decoder has, with the parts that they belong to.
 ATTENTION = [
@@ -82,7 +82,7 @@ def test_a_type_that_the_network_has_with_other_options_only_is_refused_when_it_
     assert problems(**parts) == []
     spec, shapes = complete.run_spec({**RUN, **parts}), ((16,), 256)
     with pytest.raises(RoleError, match=r"multipliers\.lr: Decoder has no attention\.mix\.qkv"):
-        build.rows(spec, build.model(spec, *shapes), build.table(spec), shapes)
+        build.rows(spec, build.model(spec, *shapes), imports.table(spec), shapes)
 
 
 def test_types_of_residual_multipliers_are_branches():

@@ -17,7 +17,7 @@ from hypertransfer.networks import resolve
 from hypertransfer.networks.layers import Branch, Embedding, Linear, TiedLinear
 from hypertransfer.parameterisation.algebra import Parameterisation, Power, Ratios, Role
 from hypertransfer.parameterisation.tables import MUP_ADAM
-from hypertransfer.training import build
+from hypertransfer.training import data_sets
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,9 +34,9 @@ def project(tmp_path, monkeypatch):
         shutil.copy(file, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    build._data.cache_clear()
+    data_sets._data.cache_clear()
     yield tmp_path
-    build._data.cache_clear()
+    data_sets._data.cache_clear()
     for name in ("my_models", "my_data", "my_tables", "my_optimizers"):
         sys.modules.pop(name, None)
 

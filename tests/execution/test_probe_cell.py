@@ -162,7 +162,7 @@ def test_a_state_saved_for_other_steps_is_not_gone_on_from(tmp_path, monkeypatch
             saved.append(take())
 
     spec = dataclasses.replace(run().spec, checkpoints=(6,))
-    table = train_cell.build.table(spec)
+    table = train_cell.imports.table(spec)
     train_cell.train(spec, table, save=lambda take: save(take) if take().done == 4 else None)
     store.open()
     store.keep_state(*place, saved[0].to_bytes())

@@ -19,12 +19,12 @@ import torch
 from tests.support.interrupted import spec
 from hypertransfer.execution import torch_compiler
 from hypertransfer.training.loop import train
-from hypertransfer.training import build
+from hypertransfer.training import imports, build
 
 def losses(optimizer, **values):
     run = spec(optimizer=optimizer, steps=8, checkpoints=[], **values)
     torch_compiler.leave_out(run)
-    history = train(run, build.table(run), device=torch.device("cpu")).history
+    history = train(run, imports.table(run), device=torch.device("cpu")).history
     return [loss.hex() for loss in history.train_loss]
 
 found = {{name: losses(name) for name in {names}}}

@@ -14,7 +14,7 @@ from hypertransfer.catalogue import lookup as catalogue_lookup
 from hypertransfer.data.samples import curvature_seed
 from hypertransfer.optimizers import sophia
 from hypertransfer.planning.keys import run_key
-from hypertransfer.training import build, losses
+from hypertransfer.training import build, data_sets, losses
 from hypertransfer.training.loop import train
 from hypertransfer.training.state import State
 
@@ -205,7 +205,7 @@ def test_a_packages_optimizer_is_given_what_the_table_scales_and_keeps_its_own_d
         shape={"width": 16, "depth": 1},
         weight_decay=0.25,
     )
-    network, rows = build.drawn_model(one, build.data(one), catalogue_lookup.table(one))
+    network, rows = build.drawn_model(one, data_sets.samples(one), catalogue_lookup.table(one))
     made = build.optimizer(one, network, rows)
     hidden = next(row for row in rows if row.name.endswith("up.weight"))
     weight = dict(network.named_parameters())[hidden.name]
@@ -225,7 +225,7 @@ def test_a_packages_optimizer_is_given_what_the_table_scales_and_keeps_its_own_d
 def test_only_an_eps_that_the_optimizer_gets_is_shown(optimizer, eps):
     """µP halves the eps of hidden weights at twice the width."""
     one = spec(optimizer=optimizer, shape={"width": 16, "depth": 1})
-    network, rows = build.drawn_model(one, build.data(one), catalogue_lookup.table(one))
+    network, rows = build.drawn_model(one, data_sets.samples(one), catalogue_lookup.table(one))
     hidden = next(row for row in rows if row.name.endswith("up.weight"))
     assert hidden.eps == eps
     assert hidden.plain()["eps"] == eps
@@ -255,7 +255,7 @@ def test_weights_on_the_boundary_have_the_size_of_the_optimizers_norms():
         weights="boundary",
         optimizer={"name": "scion", "radii": {"hidden": 3.0, "output": 10.0}},
     )
-    network, rows = build.drawn_model(one, build.data(one), catalogue_lookup.table(one))
+    network, rows = build.drawn_model(one, data_sets.samples(one), catalogue_lookup.table(one))
     sizes = {name: p.detach() for name, p in network.named_parameters()}
     spectral = torch.linalg.matrix_norm(sizes["blocks.0.attention.layers.mix.out.weight"], 2)
     assert spectral.item() == pytest.approx(3, rel=1e-4)

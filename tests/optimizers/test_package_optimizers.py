@@ -33,7 +33,7 @@ from hypertransfer.catalogue.cards.package_optimizers import (
 )
 from hypertransfer.probes.checkpoint import load_weights
 from hypertransfer.report.markdown import code, table
-from hypertransfer.training import build
+from hypertransfer.training import build, data_sets
 from hypertransfer.training.evaluation import evaluate
 from hypertransfer.training.losses import cross_entropy
 
@@ -144,7 +144,7 @@ def test_only_a_decoupled_weight_decay_is_planned(name, options):
 def test_what_is_kept_and_evaluated_are_the_weights_for_evaluation(name):
     run = spec(name, checkpoints=[STEPS])
     training = trained(run)
-    data = build.data(run)
+    data = data_sets.samples(run)
     network, _ = build.drawn_model(run, data, lookup.table(run))
     load_weights(network, training.checkpoints[STEPS])
     assert evaluate(network, data, cross_entropy)[0] == training.history.eval_loss[-1]

@@ -25,7 +25,7 @@ from hypertransfer.planning import cost, load, status
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.document import ConfigError
 from hypertransfer.studies.study import load_rates
-from hypertransfer.training import build, loop
+from hypertransfer.training import imports, loop
 
 SEEDED = settings(derandomize=True, deadline=None)
 ROOT = Path(__file__).resolve().parents[2]
@@ -254,7 +254,7 @@ KEPT = {
 )
 def test_weights_take_the_bytes_that_are_estimated(changes):
     spec = complete.run_spec({**KEPT, **changes})
-    kept = loop.train(spec, build.table(spec)).checkpoints
+    kept = loop.train(spec, imports.table(spec)).checkpoints
     size = sum(tensor.nbytes for tensors in kept.values() for tensor in tensors.values())
     assert cost.weights_bytes(spec, [0, 2]) == pytest.approx(size, rel=0.05)
 

@@ -13,7 +13,7 @@ from hypertransfer.catalogue.cards import probes
 from hypertransfer.probes.checkpoint import View, initial_view
 from hypertransfer.studies import grid_checks
 from hypertransfer.studies.grid import Grid, Probe
-from hypertransfer.training import build, losses
+from hypertransfer.training import build, data_sets, losses
 
 ADAM = spec(optimizer="adam", lr=0.01)
 
@@ -41,7 +41,7 @@ def test_every_probe_fills_its_columns(probe, trained):
 
 def test_a_view_puts_the_network_back():
     run = spec()
-    data = build.data(run)
+    data = data_sets.samples(run)
     network, _ = build.drawn_model(run, data, lookup.table(run))
     start = {name: p.detach().clone() for name, p in network.named_parameters()}
     view = View(network, losses.LOSSES[run.loss], data.train_x, data.train_y, data.train_x,

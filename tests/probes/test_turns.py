@@ -105,7 +105,7 @@ def test_tensors_are_filled_for_no_rival_or_for_all(recorded, monkeypatch):
     turns.measure(rivals, LOG)
     assert recorded.filled == [False] * 6
     recorded.filled.clear()
-    monkeypatch.setattr(turns.build, "import_parts", lambda spec: None)
+    monkeypatch.setattr(turns.imports, "import_parts", lambda spec: None)
     own = SimpleNamespace(import_paths=("mine",), seed=0)
     turns.measure([dataclasses.replace(rivals[0], spec=own), rivals[1]], LOG)
     assert recorded.filled == [True] * 6

@@ -7,7 +7,7 @@ from tests.support.probes import measured
 from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue.cards import probes
 from hypertransfer.probes.checkpoint import load_weights
-from hypertransfer.training import build
+from hypertransfer.training import build, data_sets
 from hypertransfer.training.loop import train
 
 DECODER = {
@@ -43,6 +43,6 @@ def probed(run, name, **changes):
 def network(run, step):
     """The decoder with the weights of a checkpoint."""
     spec, checkpoints = run
-    decoder, _ = build.drawn_model(spec, build.data(spec), lookup.table(spec))
+    decoder, _ = build.drawn_model(spec, data_sets.samples(spec), lookup.table(spec))
     load_weights(decoder, checkpoints[step])
     return decoder.eval()

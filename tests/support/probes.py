@@ -12,7 +12,7 @@ from hypertransfer.catalogue.cards import probes
 from hypertransfer.catalogue.options import completed
 from hypertransfer.probes import checkpoint, turns
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.training import build
+from hypertransfer.training import build, data_sets
 from hypertransfer.training.loop import train
 
 LOG = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def dense(run: RunSpec, step: int, samples: int) -> tuple[torch.Tensor, torch.Te
     """
     table = lookup.table(run)
     kept = train(run, table).checkpoints[step]
-    data = build.data(run)
+    data = data_sets.samples(run)
     network, rows = build.drawn_model(run, data, table)
     names = [name for name, _ in network.named_parameters()]
     sizes = [kept[name].shape for name in names]

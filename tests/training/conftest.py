@@ -10,7 +10,7 @@ import pytest
 from tests.support import own_parts
 from tests.support.synthetic import Watching, images
 
-from hypertransfer.training import build
+from hypertransfer.training import data_sets
 
 
 def offer(monkeypatch, folder, name, parts):
@@ -31,15 +31,15 @@ def synthetic(monkeypatch, tmp_path):
     """A data set and a model of one's own, named by import path."""
     offer(monkeypatch, tmp_path, "synthetic_parts", {"load": images, "Watching": Watching})
     Watching.seen = []
-    build._data.cache_clear()
+    data_sets._data.cache_clear()
     yield
-    build._data.cache_clear()
+    data_sets._data.cache_clear()
 
 
 @pytest.fixture
 def own(monkeypatch, tmp_path):
     """The parts of `tests.support.own_parts`, as `mine:<name>`."""
     offer(monkeypatch, tmp_path, "mine", {part.__name__: part for part in own_parts.PARTS})
-    build._data.cache_clear()
+    data_sets._data.cache_clear()
     yield
-    build._data.cache_clear()
+    data_sets._data.cache_clear()

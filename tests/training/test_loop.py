@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from hypertransfer.catalogue import lookup
 from hypertransfer.data.samples import batches
 from hypertransfer.runs.spec import Schedule
-from hypertransfer.training import build, evaluation, loop
+from hypertransfer.training import build, data_sets, evaluation, loop
 from hypertransfer.training.loop import History, Scheduler, final_loss
 from hypertransfer.training.state import PRECONDITIONER
 
@@ -99,7 +99,7 @@ def unsettled():
 def test_settings_of_torch_change_no_run(unsettled):
     plain = run(checkpoints=[40])
     unsettled()
-    build._data.cache_clear()
+    data_sets._data.cache_clear()
     other = run(checkpoints=[40])
     assert same(plain.history, other.history)
     assert plain.parameters == other.parameters

@@ -23,7 +23,7 @@ from hypertransfer.data.samples import batches
 from hypertransfer.networks import growth
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.probes.checkpoint import initial_view
-from hypertransfer.training import build, class_values, evaluation
+from hypertransfer.training import build, class_values, data_sets, evaluation
 from hypertransfer.training.interruption import Saver, StopRequest
 from hypertransfer.training.loop import train
 from hypertransfer.training.state import State, StateError
@@ -132,9 +132,9 @@ def test_seeds_differ_in_what_the_network_draws_by_itself():
 def test_a_data_set_drawn_from_global_generators_is_one_data_set():
     found = []
     for number in (1, 2):
-        build._data.cache_clear()
+        data_sets._data.cache_clear()
         disturb(number)
-        found.append(build.data(spec(data="mine:unseeded", seed=number)).train_x)
+        found.append(data_sets.samples(spec(data="mine:unseeded", seed=number)).train_x)
     assert torch.equal(*found)
 
 
@@ -236,7 +236,7 @@ def test_a_tied_tensor_is_one_parameter(model):
 def test_a_tied_readout_has_the_multiplier_of_outputs():
     """As `TiedLinear`: 1/m_N under µP, at a width of 2 × the base."""
     run = text(model="Tied")
-    network, _ = build.drawn_model(run, build.data(run), lookup.table(run))
+    network, _ = build.drawn_model(run, data_sets.samples(run), lookup.table(run))
     assert isinstance(network, Tied)
     assert network.out.multiplier / network.inp.multiplier == pytest.approx(0.5)
     with pytest.raises(RoleError, match="scales outputs otherwise than inputs"):
@@ -292,7 +292,7 @@ def test_weights_that_are_used_with_their_multiplier_are_those_of_layers():
     )
     run = text(model="TiedByALayer")
     result = trained(run)
-    data, weight = build.data(run), result.checkpoints[0]["inp.weight"]
+    data, weight = data_sets.samples(run), result.checkpoints[0]["inp.weight"]
     index = next(iter(batches(len(data.train_y), run.batch_size, run.seed)))
     logits = 0.5 * weight[data.train_x[index]] @ weight.T
     expected = F.cross_entropy(logits.flatten(0, 1), data.train_y[index].flatten()).item()
@@ -325,7 +325,7 @@ def test_a_parameter_without_a_shape_is_refused_by_name():
 def test_weights_of_convolutions_alone_are_stored_channels_last():
     def network(model):
         run = spec(model)
-        return build.drawn_model(run, build.data(run), lookup.table(run))[0]
+        return build.drawn_model(run, data_sets.samples(run), lookup.table(run))[0]
 
     weight = network("ThroughAKernel").conv.weight
     assert weight.is_contiguous(memory_format=torch.channels_last)
@@ -362,7 +362,7 @@ def test_a_network_that_changes_its_input_does_not_change_the_data():
     run, twin = spec("ShiftedInPlace"), spec("Shifted")
     result, expected = trained(run), trained(twin)
     assert repr(result.history) == repr(expected.history)
-    data, fresh = build.data(run), own_parts.samples()
+    data, fresh = data_sets.samples(run), own_parts.samples()
     assert torch.equal(data.train_x, fresh.train_x)
     assert torch.equal(data.test_x, fresh.test_x)
     for name in ("hessian", "gauss_newton", "trace"):
@@ -371,7 +371,7 @@ def test_a_network_that_changes_its_input_does_not_change_the_data():
 
 
 def first_batch(run):
-    data = build.data(run)
+    data = data_sets.samples(run)
     index = next(iter(batches(len(data.train_y), run.batch_size, run.seed)))
     return data.train_x[index].flatten(1), data.train_y[index]
 
@@ -413,7 +413,7 @@ def test_hooks_and_statistics_are_of_the_training_pass():
 def test_weights_that_an_evaluation_merges_are_trained_and_probed_apart():
     run = spec("LowRank")
     kept = trained(run).checkpoints
-    data = build.data(run)
+    data = data_sets.samples(run)
     x, y = data.train_x[:16].flatten(1), data.train_y[:16]
 
     def loss(w):
@@ -796,12 +796,12 @@ def test_a_network_that_ignores_its_shape_is_refused(model, shape, message):
 def test_any_object_may_hold_the_depth(holder):
     own = {"name": "mine:Holding", "holder": holder}
     run = spec(own, shape={"width": 8, "depth": 3}, base={"width": 8, "depth": 1})
-    assert build.drawn_model(run, build.data(run), lookup.table(run))
+    assert build.drawn_model(run, data_sets.samples(run), lookup.table(run))
 
 
 def test_an_attribute_may_have_no_text():
     run = spec("DeepWithoutText", shape={"width": 8, "depth": 3})
-    assert build.drawn_model(run, build.data(run), lookup.table(run))
+    assert build.drawn_model(run, data_sets.samples(run), lookup.table(run))
 
 
 def test_an_object_may_hold_the_depth():
@@ -850,7 +850,7 @@ def test_networks_are_compared_once_for_all_runs_of_equal_sizes(monkeypatch, mod
     monkeypatch.setattr(growth, "_without_memory", counting)
     growth._at_larger_widths.cache_clear()
     for run in (spec(model), spec(**{"model": model, **values})):
-        build.drawn_model(run, build.data(run), lookup.table(run))
+        build.drawn_model(run, data_sets.samples(run), lookup.table(run))
     assert len(built) == (6 if again else 3)
 
 
@@ -863,7 +863,7 @@ def test_an_optimizer_gets_eps_and_betas_in_the_groups_alone():
     options = {"eps": 1e-6, "betas": [0.8, 0.9]}
     optimizer = {"name": "mine:noting_eps", "gradient_power": 0, **options}
     run = spec(optimizer=optimizer, shape={"width": 4, "depth": 1})
-    network, rows = build.drawn_model(run, build.data(run), lookup.table(run))
+    network, rows = build.drawn_model(run, data_sets.samples(run), lookup.table(run))
     made = build.optimizer(run, network, rows)
     assert {eps for _, eps, _ in made.noted} == {1e-6}
     assert {betas for _, _, betas in made.noted} == {(0.8, 0.9)}

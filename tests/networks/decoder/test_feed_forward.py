@@ -23,7 +23,7 @@ from hypertransfer.networks.resolve import Base, resolve
 from hypertransfer.parameterisation.algebra import Ratios
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
 from hypertransfer.probes.checkpoint import load_weights
-from hypertransfer.training import build
+from hypertransfer.training import build, data_sets
 from hypertransfer.training import loop as training_loop
 from hypertransfer.training.state import State
 
@@ -299,7 +299,7 @@ def test_the_bias_is_learned_kept_and_put_back():
     kept = found.checkpoints[6][name]
     assert (kept != 0).any()
     assert bool((kept.abs() <= 0.06 + 1e-6).all())  # six steps of the rate
-    network, _ = build.drawn_model(one, build.data(one), lookup.table(one))
+    network, _ = build.drawn_model(one, data_sets.samples(one), lookup.table(one))
     load_weights(network, found.checkpoints[6])
     assert network.state_dict()[name].equal(kept)
 

@@ -25,7 +25,7 @@ from hypertransfer.parameterisation.algebra import Power, Ratios, Role
 from hypertransfer.parameterisation.tables import MUP_ADAM, PARAMETERISATIONS, SCALE_FREE
 from hypertransfer.planning import flops
 from hypertransfer.runs.problem import ProblemError
-from hypertransfer.training import build, loop
+from hypertransfer.training import build, data_sets, loop
 from hypertransfer.training import losses as training_losses
 
 MODELS = {
@@ -394,7 +394,7 @@ def test_losses_of_text_are_means_over_tokens():
 
 @every_model
 def test_decoders_learn_and_an_evaluation_is_the_mean_over_all_tokens(model, monkeypatch):
-    monkeypatch.setattr(build, "data", lambda spec: samples())
+    monkeypatch.setattr(data_sets, "samples", lambda spec: samples())
     run = spec(model, width=16, lr=0.03, steps=40, batch_size=16, checkpoints=[40])
     result = loop.train(run, lookup.table(run))
     assert result.history.train_loss[-1] < result.history.train_loss[0] - 0.3

@@ -8,7 +8,7 @@ from tests.support.probes import probed, spec
 
 from hypertransfer.catalogue import lookup
 from hypertransfer.probes.checkpoint import load_weights
-from hypertransfer.training import build
+from hypertransfer.training import build, data_sets
 from hypertransfer.training.loop import train
 
 
@@ -16,7 +16,7 @@ def test_coordinates_are_means_of_the_last_stream_and_its_change():
     run = spec(lr=0.1)
     found = probed(run, "coordinates", samples=60)
     assert found["stream_change"][0] == found["logit_change"][0] == 0.0
-    kept, data = train(run, lookup.table(run)).checkpoints, build.data(run)
+    kept, data = train(run, lookup.table(run)).checkpoints, data_sets.samples(run)
     network, _ = build.drawn_model(run, data, lookup.table(run))
     x, streams, outputs = data.train_x[:60], [], []
     for step in run.checkpoints:

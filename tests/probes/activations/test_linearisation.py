@@ -9,7 +9,7 @@ from tests.support.probes import spec
 from hypertransfer.catalogue import lookup
 from hypertransfer.probes.activations.linearisation import Probe as Linearisation
 from hypertransfer.probes.checkpoint import View
-from hypertransfer.training import build, losses
+from hypertransfer.training import build, data_sets, losses
 
 
 def two_layers(scale):
@@ -20,7 +20,7 @@ def two_layers(scale):
         base={"width": 6, "depth": 1},
         shape={"width": 6, "depth": 1},
     )
-    data = build.data(run)
+    data = data_sets.samples(run)
     network, _ = build.drawn_model(run, data, lookup.table(run))
     network.double()
     start = {name: p.detach().clone() for name, p in network.named_parameters()}

@@ -6,12 +6,12 @@ import pytest
 import torch
 from tests.support.decoder_probes import network, probed
 
-from hypertransfer.training import build
+from hypertransfer.training import data_sets
 
 
 def test_router_logits_are_those_of_the_routers(decoder_run):
     found = probed(decoder_run, "routing", samples=8)
-    x = build.data(decoder_run[0]).train_x[:8]
+    x = data_sets.samples(decoder_run[0]).train_x[:8]
     logits = {}
     for step in (0, 4):
         decoder, kept = network(decoder_run, step), []

@@ -8,15 +8,15 @@ from tests.support.probes import probed, spec
 
 from hypertransfer.catalogue import lookup
 from hypertransfer.probes.landscape.gradient_noise import noise_scale
-from hypertransfer.training import build, loop
+from hypertransfer.training import build, data_sets, imports, loop
 
 
 def test_the_noise_scale_of_a_run_against_gradients_of_single_samples():
     run = spec()
     rows = probed(run, "gradient_noise", samples=200, batches=20)
     kept = loop.train(run, lookup.table(run)).checkpoints[0]
-    data = build.data(run)
-    network, _ = build.drawn_model(run, data, build.table(run))
+    data = data_sets.samples(run)
+    network, _ = build.drawn_model(run, data, imports.table(run))
     names = [name for name, _ in network.named_parameters()]
 
     def loss(weights, x, y):

@@ -9,7 +9,7 @@ import torch
 from tests.support.probes import dense, probed, spec
 
 from hypertransfer.catalogue import lookup
-from hypertransfer.training import build
+from hypertransfer.training import build, data_sets
 from hypertransfer.training.loop import train
 
 
@@ -40,7 +40,7 @@ def test_the_preconditioner_is_what_adam_divides_by():
     )
     table = lookup.table(run)
     kept = train(run, table).checkpoints
-    network, rows = build.drawn_model(run, build.data(run), table)
+    network, rows = build.drawn_model(run, data_sets.samples(run), table)
     lr = {row.name: row.lr for row in rows}
     # With β₁ = 0 the update is lr·g/P, so |update|·P/lr is |g| ≤ P·√((1 − β₂^t)/(1 − β₂)).
     for name, _ in network.named_parameters():

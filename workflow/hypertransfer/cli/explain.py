@@ -30,7 +30,7 @@ from hypertransfer.runs.problem import known_names
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies.document import ConfigError, LocatedProblem, number_in
 from hypertransfer.studies.main_config import main_config, studies_folder
-from hypertransfer.training import build, network_checks
+from hypertransfer.training import build, data_sets, imports, network_checks
 
 MOST_SHOWN = 20  # values of an axis that a message lists
 COLUMNS = ("init_std", "multiplier", "lr", "weight_decay", "eps")
@@ -148,7 +148,7 @@ def lines(planned: PlannedRun) -> Iterator[str]:
     have the same role and hyperparameters, in or outside residual branches.
     """
     spec = planned.run.spec
-    table, ratios = build.table(spec), runs_ratios.ratios(spec)
+    table, ratios = imports.table(spec), runs_ratios.ratios(spec)
     table = table.unit() if spec.weights == "unit" else table
     shapes = shape_of(spec)
     network = build.model(spec, *shapes)
@@ -191,7 +191,7 @@ def lines(planned: PlannedRun) -> Iterator[str]:
 def shape_of(spec: RunSpec) -> tuple[tuple[int, ...], int]:
     """The shape of the input of one sample, and the number of outputs, of the run's data set."""
     if ":" in spec.data.name:
-        data = build.data(spec)
+        data = data_sets.samples(spec)
         return tuple(data.train_x.shape[1:]), data.classes
     return dataset_options.shape(spec.data.name, spec.data.options)
 

@@ -47,7 +47,7 @@ from hypertransfer.storage import parquet
 from hypertransfer.storage.atomic import replace_atomically
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.main_config import main_config
-from hypertransfer.training import build
+from hypertransfer.training import build, imports
 
 WIDTH = 100
 UNITS = {"width": "width", "depth": "depth", "batch": "batch size", "duration": "samples"}
@@ -156,7 +156,7 @@ def _rows(target: RunSpec) -> list[ParameterRow]:
     Raises:
         AnalysisError: the network of this size cannot be built, or the table not be applied.
     """
-    table = build.table(target)
+    table = imports.table(target)
     table = table.unit() if target.weights == "unit" else table
     try:
         shapes = shape_of(target)

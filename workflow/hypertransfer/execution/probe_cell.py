@@ -28,7 +28,7 @@ from hypertransfer.probes.checkpoint import Columns
 from hypertransfer.storage import parquet, schemas
 from hypertransfer.storage.produce import produce
 from hypertransfer.storage.run_store import DamagedEntry, Entry, Store
-from hypertransfer.training import build
+from hypertransfer.training import build, imports
 from hypertransfer.training.interruption import signals
 
 PROBE = "probe.parquet"
@@ -100,7 +100,7 @@ def _measure(item: CellProbe, store: Store, device: torch.device) -> Made:
     spec = item.run.spec
     torch_compiler.leave_out(spec)
     weights, difference = weights_of(item, store, device)
-    rows = checkpoint.measure(spec, build.table(spec), weights, item.settings, device, log)
+    rows = checkpoint.measure(spec, imports.table(spec), weights, item.settings, device, log)
     return entry_of_probe(item, rows, device, difference)
 
 

@@ -31,7 +31,7 @@ from hypertransfer.probes import turns
 from hypertransfer.probes.checkpoint import Columns
 from hypertransfer.storage import schemas
 from hypertransfer.storage.run_store import DamagedEntry, Store, StoreError
-from hypertransfer.training import build
+from hypertransfer.training import build, imports
 
 OCCASION = "occasion"  # in the record of a result: a name that all results of one occasion share
 Machine = tuple[str, str]  # host and device, as the provenance of a result has them
@@ -147,7 +147,7 @@ def _measured(
     ready = [
         turns.Rival(
             spec=item.run.spec,
-            table=build.table(item.run.spec),
+            table=imports.table(item.run.spec),
             checkpoints=own,
             settings=item.settings,
             device=device,

@@ -24,7 +24,7 @@ from hypertransfer.runs.spec import RunSpec
 from hypertransfer.storage import parquet, schemas
 from hypertransfer.storage.produce import produce
 from hypertransfer.storage.run_store import DamagedEntry, Entry, Store, StoreError
-from hypertransfer.training import build
+from hypertransfer.training import build, imports
 from hypertransfer.training.interruption import Saver, StopRequest, signals
 from hypertransfer.training.loop import Training, train
 from hypertransfer.training.state import State, StateError, joined
@@ -162,7 +162,7 @@ def _trained(item: CellRun, device: torch.device, state: State | None, save: Sav
 
     if state:
         log.info("resumed after %d of %d steps", state.done, item.spec.steps)
-    table = build.table(item.spec)
+    table = imports.table(item.spec)
     return train(item.spec, table, device=device, progress=progress, resume=state, save=save)
 
 

@@ -24,7 +24,7 @@ from hypertransfer.curvature.operators import HessianOperator, Landscape
 from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.runs import ratios
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.training import build, losses, randomness
+from hypertransfer.training import build, data_sets, imports, losses, randomness
 from hypertransfer.training.network_tensors import evaluating, load_tensors, tensors_of
 from hypertransfer.training.settings import reproducible
 from hypertransfer.training.state import PRECONDITIONER
@@ -141,7 +141,7 @@ def measure(
         device: the device that computes.
         log: receives one line for each checkpoint.
     """
-    build.import_parts(spec)
+    imports.import_parts(spec)
     card = probes.PROBES[settings["probe"]]
     of_library = card.module.startswith(f"{PACKAGE}.")
     reproducible(fill=bool(spec.import_paths) or not of_library)
@@ -173,7 +173,7 @@ def initial_view(
     Raises:
         ValueError: the settings ask for more training samples than there are.
     """
-    data = build.data(spec).to(device)
+    data = data_sets.samples(spec).to(device)
     network, rows = build.drawn_model(spec, data, table)
     network.to(device).train()
     initial = {name: t.detach().clone() for name, t in tensors_of(network).items()}

@@ -24,7 +24,7 @@ from hypertransfer.catalogue.cards import probes
 from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.probes.checkpoint import Columns, View, at_checkpoint, initial_view
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.training import build, randomness
+from hypertransfer.training import imports, randomness
 from hypertransfer.training.settings import reproducible
 
 Turn = Mapping[str, float]  # the seconds that a turn measured, or their means over a pair, by name
@@ -112,7 +112,7 @@ def _at_one_checkpoint(
     fill = any(rival.spec.import_paths for rival in rivals)
     for index, (rival, step) in enumerate(zip(rivals, steps, strict=True)):
         started = time.perf_counter()
-        build.import_parts(rival.spec)
+        imports.import_parts(rival.spec)
         reproducible(fill=fill)
         randomness.seed(f"{rival.spec.seed}/probe/{step}")
         ready.append(lookup.load("probe", f"{card.module}:Probe")(rival, step))

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +11,6 @@ from torch import Tensor, nn
 from hypertransfer.catalogue import lookup
 from hypertransfer.catalogue.cards import optimizers
 from hypertransfer.catalogue.cards.package_optimizers import PACKAGES, WITH_CLOSURE
-from hypertransfer.catalogue.module_source import PACKAGE
 from hypertransfer.data.samples import Samples
 from hypertransfer.networks import growth
 from hypertransfer.networks.layers import Embedding
@@ -33,13 +27,12 @@ from hypertransfer.parameterisation.algebra import Parameterisation, Role
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.training import class_values, data_checks, network_checks, randomness
+from hypertransfer.training import imports, network_checks, randomness
 from hypertransfer.training.extensions import check_optimizer_groups
 from hypertransfer.training.network_form import check_depth
 from hypertransfer.training.settings import reproducible
 
 READOUT = (Role.OUTPUT.value, Role.READOUT_BIAS.value)
-LOADED_TWICE = 5.0  # seconds; data of the user that are loaded faster are loaded twice, to compare
 EPS = 1e-8  # ε at the base shape of the user's optimizers where the config sets none
 
 
@@ -48,44 +41,6 @@ def device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
-
-
-def import_parts(spec: RunSpec) -> None:
-    """Import the modules of the spec's network, optimizer, data set and table.
-
-    Modules of the user may change torch's settings when they are imported. They are imported
-    before the settings of a run are made, because a module is imported once in a process: a later
-    run of the process would have other settings than the first. Classes of networks and
-    optimizers of the user, and of packages, have the values that they had after their import.
-    """
-    class_values.restore()
-    parts = {"model": spec.model, "optimizer": spec.optimizer, "data": spec.data}
-    for kind, part in parts.items():
-        _load(kind, lookup.import_path(kind, part.name))
-    if ":" in spec.parameterisation:
-        _load("parameterisation", spec.parameterisation)
-    for part in (spec.model, spec.optimizer):
-        if ":" in part.name and not part.name.startswith("torch."):
-            class_values.record(part.name.partition(":")[0])
-
-
-def table(spec: RunSpec) -> Parameterisation:
-    """The parameterisation of the spec; the modules of all its parts are imported first.
-
-    Raises:
-        ValueError: see `lookup.table`.
-    """
-    import_parts(spec)
-    return lookup.table(spec)
-
-
-def _load(kind: str, path: str) -> Any:
-    """The object at `module:attribute`; what a module draws at its import depends on its name."""
-    module = path.partition(":")[0]
-    if module in sys.modules:
-        return lookup.load(kind, path)
-    with randomness.seeded(f"import/{module}"):
-        return lookup.load(kind, path)
 
 
 def model(spec: RunSpec, input_shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -99,7 +54,7 @@ def model(spec: RunSpec, input_shape: tuple[int, ...], classes: int) -> nn.Modul
     Raises:
         TypeError: what the spec names does not return a network.
     """
-    make = _load("model", lookup.import_path("model", spec.model.name))
+    make = imports.load("model", lookup.import_path("model", spec.model.name))
     granularity = spec.shape.granularity
     experts = {"granularity": granularity} if granularity > 1 else {}  # models with experts only
     network = make(
@@ -188,7 +143,7 @@ class _AtWidth:
     @classmethod
     def of(cls, spec: RunSpec, shapes: tuple[tuple[int, ...], int]) -> _AtWidth:
         """That of a spec."""
-        make = _load("model", lookup.import_path("model", spec.model.name))
+        make = imports.load("model", lookup.import_path("model", spec.model.name))
         return cls(
             identity=id(make),
             options=canonical(dict(spec.model.options)),
@@ -257,7 +212,7 @@ def _boundary(spec: RunSpec) -> Draw:
     """Draws each weight on the boundary of the unit ball of the norm that the optimizer uses."""
     options = optimizers.fixed(spec.optimizer) | dict(spec.optimizer.options)
     module = lookup.import_path("optimizer", spec.optimizer.name).partition(":")[0]
-    boundary = _load("optimizer", f"{module}:boundary")
+    boundary = imports.load("optimizer", f"{module}:boundary")
     draw_by_role = boundary(options["preset"], options["norms"], options["radii"])
 
     def draw(tagged: Tagged, generator: torch.Generator) -> Tensor | None:
@@ -310,7 +265,7 @@ def optimizer(
         TypeError: what the spec names does not return an optimizer.
         ValueError: the optimizer does not train the parameters with their learning rates.
     """
-    make = _load("optimizer", lookup.import_path("optimizer", spec.optimizer.name))
+    make = imports.load("optimizer", lookup.import_path("optimizer", spec.optimizer.name))
     config = optimizers.fixed(spec.optimizer) | dict(spec.optimizer.options)
     name = spec.optimizer.name
     own = _is_own(name)
@@ -338,47 +293,4 @@ def optimizer(
 def _is_own(optimizer: str) -> bool:
     """Whether an optimizer is neither the library's nor a class of an installed package."""
     module = optimizer.partition(":")[0]
-    return ":" in optimizer and module not in PACKAGES and not _of_library(module)
-
-
-def data(spec: RunSpec) -> Samples:
-    """The data set of the spec; the last two data sets stay in memory for the next runs.
-
-    Recorded classes have the values that they had after the data set was loaded, which may keep
-    something in a class, such as the mean of the samples.
-
-    Raises:
-        DatasetError: files are missing or damaged, the options ask for more samples than exist, or
-            the samples cannot be used.
-    """
-    path = lookup.import_path("data", spec.data.name)
-    samples, put_classes_back = _data(path, canonical(dict(spec.data.options)))
-    put_classes_back()
-    data_checks.check_use(spec.data.name, samples, spec.loss, spec.batch_size)
-    return samples
-
-
-@lru_cache(maxsize=2)
-def _data(path: str, options: str) -> tuple[Samples, Callable[[], None]]:
-    """The data set, and what gives classes the values that they have after one loading."""
-    before = class_values.as_now()
-    started = time.monotonic()
-    samples = _loaded(path, options)
-    after = class_values.as_now()
-    if not _of_library(path) and time.monotonic() - started < LOADED_TWICE:
-        before()
-        data_checks.check_alike(path, samples, _loaded(path, options))
-    return samples, after
-
-
-def _of_library(path: str) -> bool:
-    return path.partition(".")[0] == PACKAGE
-
-
-def _loaded(path: str, options: str) -> Samples:
-    function = _load("data", path)
-    with randomness.seeded(f"data/{path}/{options}"):
-        samples = function(**json.loads(options))
-    if not _of_library(path):
-        reproducible()
-    return data_checks.check(path, samples)
+    return ":" in optimizer and module not in PACKAGES and not imports.of_library(module)

@@ -23,6 +23,8 @@ from hypertransfer.runs.spec import RunSpec, Schedule
 from hypertransfer.training import (
     build,
     data_checks,
+    data_sets,
+    imports,
     losses,
     optimizer_state,
     randomness,
@@ -357,10 +359,10 @@ def train(
         StateError: the saved state belongs to another training.
         ValueError: network, data set or optimizer cannot be used.
     """
-    build.import_parts(spec)
+    imports.import_parts(spec)
     reproducible(fill=bool(spec.import_paths))
     device = device or torch.device("cpu")
-    data = build.data(spec).to(device)
+    data = data_sets.samples(spec).to(device)
     data_checks.check_augment(spec.data.name, data)
     loss_fn = losses.LOSSES[spec.loss]
     model, rows = build.drawn_model(spec, data, table)

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypertransfer.data.samples import batches
 from hypertransfer.probes.turns import Rival, Turn, relative_range
-from hypertransfer.training import build, losses, randomness
+from hypertransfer.training import build, data_sets, losses, randomness
 from hypertransfer.training.loop import Loop
 from hypertransfer.training.network_tensors import load_tensors
 from hypertransfer.training.state import PRECONDITIONER
@@ -34,7 +34,7 @@ class Probe:
     def __init__(self, rival: Rival, step: int) -> None:
         spec, settings = rival.spec, rival.settings
         self.block = whole_intervals(int(settings["steps"]), interval_of(spec.optimizer.options))
-        data = build.data(spec).to(rival.device)
+        data = data_sets.samples(spec).to(rival.device)
         network, rows = build.drawn_model(spec, data, rival.table)
         network.to(rival.device).train()
         kept = rival.checkpoints[step]

@@ -1,0 +1,55 @@
+"""Imports of the parts that a spec names: network, optimizer, data set and table."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from hypertransfer.catalogue import lookup
+from hypertransfer.catalogue.module_source import PACKAGE
+from hypertransfer.parameterisation.algebra import Parameterisation
+from hypertransfer.runs.spec import RunSpec
+from hypertransfer.training import class_values, randomness
+
+
+def import_parts(spec: RunSpec) -> None:
+    """Import the modules of the spec's network, optimizer, data set and table.
+
+    Modules of the user may change torch's settings when they are imported. They are imported
+    before the settings of a run are made, because a module is imported once in a process: a later
+    run of the process would have other settings than the first. Classes of networks and
+    optimizers of the user, and of packages, have the values that they had after their import.
+    """
+    class_values.restore()
+    parts = {"model": spec.model, "optimizer": spec.optimizer, "data": spec.data}
+    for kind, part in parts.items():
+        load(kind, lookup.import_path(kind, part.name))
+    if ":" in spec.parameterisation:
+        load("parameterisation", spec.parameterisation)
+    for part in (spec.model, spec.optimizer):
+        if ":" in part.name and not part.name.startswith("torch."):
+            class_values.record(part.name.partition(":")[0])
+
+
+def table(spec: RunSpec) -> Parameterisation:
+    """The parameterisation of the spec; the modules of all its parts are imported first.
+
+    Raises:
+        ValueError: see `lookup.table`.
+    """
+    import_parts(spec)
+    return lookup.table(spec)
+
+
+def load(kind: str, path: str) -> Any:
+    """The object at `module:attribute`; what a module draws at its import depends on its name."""
+    module = path.partition(":")[0]
+    if module in sys.modules:
+        return lookup.load(kind, path)
+    with randomness.seeded(f"import/{module}"):
+        return lookup.load(kind, path)
+
+
+def of_library(path: str) -> bool:
+    """Whether an import path is of a module of the library."""
+    return path.partition(".")[0] == PACKAGE
