@@ -191,9 +191,52 @@ def test_a_network_that_does_not_take_what_it_is_called_with_is_a_problem(projec
     (project / "own_net.py").write_text(source, encoding="utf-8")
     text = (
         "model: own_net:Net takes no width, depth, input_shape, classes: a network is called with "
-        "width, depth, input_shape, classes, by name"
+        "width, depth, input_shape, classes, by name; for one of a width and a depth alone write "
+        "adopt: {} beside its name"
     )
     assert problems(model={"name": "own_net:Net", "w": 1, "d": 2}) == [text]
+    adopt = {"width": "w", "depth": "d"}
+    assert problems(model={"name": "own_net:Net", "adopt": adopt}) == []
+
+
+def test_an_adopted_network_that_does_not_take_what_it_is_called_with_is_a_problem(project):
+    (project / "own_net.py").write_text("def net(w, d, heads=2): ...", encoding="utf-8")
+    assert problems(model={"name": "own_net:net", "adopt": {"width": "w"}, "heads": 4}) == [
+        "model: own_net:net takes no depth: an adopted network is called with its width and depth; "
+        "name its arguments, as in adopt: {width: n_embd, depth: n_layer}; it takes w, d, heads"
+    ]
+    adopt = {"width": "w", "depth": "d"}
+    assert problems(model={"name": "own_net:net", "adopt": adopt, "d": 4, "head": 1}) == [
+        "model.d: 4 is not an option: the run's shape and data decide it",
+        "model.head: 1 is not accepted: own_net:net has no argument 'head'; "
+        "it takes: heads; did you mean 'heads'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("adopt", "text"),
+    [
+        (True, "model.adopt: true is not a mapping"),
+        ({"wide": "w"}, "model.adopt: Additional properties are not allowed"),
+        ({"width": "n embd"}, "model.adopt.width: 'n embd' is not an argument"),
+        ({"width": "w", "depth": "w"}, "model.adopt.depth: 'w' is not another argument than the"),
+        ({"inputs": "os:system"}, "model.adopt.inputs: 'os:system' is not found: no source"),
+        ({"roles": {"*.gate": "rooter"}}, "model.adopt.roles.*.gate: 'rooter' is not one of input"),
+    ],
+)
+def test_what_an_adoption_cannot_be_is_a_problem(project, adopt, text):
+    (project / "own_net.py").write_text("def net(**sizes): ...", encoding="utf-8")
+    (found,) = problems(model={"name": "own_net:net", "adopt": adopt})
+    assert found.startswith(text)
+
+
+def test_settings_that_need_stated_roles_are_problems_of_adopted_networks(project):
+    (project / "own_net.py").write_text("def net(**sizes): ...", encoding="utf-8")
+    model = {"name": "own_net:net", "adopt": {}}
+    assert problems(model=model, weights="unit") == [
+        "weights: 'unit' is not fan_in with an adopted network, whose initial values its builder "
+        "draws"
+    ]
 
 
 def test_options_of_own_data_and_optimizers(project):
@@ -265,3 +308,10 @@ def test_the_librarys_optimizers_take_eps_by_their_import_paths(module, options)
 def test_a_name_that_is_not_written_as_a_path_is_told_how(part, name, words):
     (problem,) = problems(**{part: name})
     assert problem.endswith(words)
+
+
+def test_as_built_is_for_adopted_networks():
+    assert problems(parameterisation="as_built") == [
+        "parameterisation: 'as_built' is not usable without an adopted network (model.adopt), "
+        "which draws its own values"
+    ]

@@ -17,7 +17,7 @@ from hypertransfer.networks import resolve
 from hypertransfer.networks.layers import Branch, Embedding, Linear, TiedLinear
 from hypertransfer.parameterisation.algebra import Parameterisation, Power, Ratios, Role
 from hypertransfer.parameterisation.tables import MUP_ADAM
-from hypertransfer.training import data_sets
+from hypertransfer.training import build, data_sets
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -100,8 +100,9 @@ def test_betas_are_shown_with_what_their_forgetting_scales_with():
 
     def betas(of: Parameterisation) -> list[str]:
         base = resolve.Base(0.1, betas=(0.9, 0.95))
-        rows = resolve.resolve(network, of, Ratios(batch=2), base)
-        return [row[-1] for row in explain._roles(network, {r.name: r for r in rows}, of)]
+        scheme = build.Stated(None, network, of, ((3,), 2))
+        vars(scheme)["rows"] = resolve.resolve(network, of, Ratios(batch=2), base)
+        return [row[-1] for row in explain._roles(network, scheme, of)]
 
     assert betas(table) == ["–", "0.8, 0.9 (1 − β ∝ m_B·m_D^-1)"]
     assert betas(MUP_ADAM) == ["–", "0.9, 0.95"]
@@ -160,7 +161,9 @@ def test_a_tied_readout_has_its_multiplier_beside_that_of_the_embedding():
     tied.inp = Embedding(7, 16)
     tied.out = TiedLinear(tied.inp)
     for network in (Assigned(), tied):
-        (_, line) = explain._tied(network, MUP_ADAM, Ratios(width=4))
+        scheme = build.Stated(None, network, MUP_ADAM, ((), 7))
+        (_, line) = explain._tied(scheme.tied, MUP_ADAM, Ratios(width=4))
         assert line.endswith("0.25 ∝ m_N^-1: out")
-    assert not list(explain._tied(nn.Sequential(Branch(nn.ReLU())), MUP_ADAM, Ratios()))
+    untied = build.Stated(None, nn.Sequential(Branch(nn.ReLU())), MUP_ADAM, ((), 7))
+    assert not list(explain._tied(untied.tied, MUP_ADAM, Ratios()))
     assert torch.is_tensor(tied.inp.weight)

@@ -321,7 +321,7 @@ def test_the_engine_is_in_every_key(library, before):
     """The loop is in the keys of runs, which are in those of their probes; here a run is a text."""
     library.edit("training/loop", "import math\n", "import math\nNEW = 1\n")
     assert changed(before, library.keys()) == set(before) - {"probe"}
-    library.edit("training/build", "import json\n", "import json\nNEW = 1\n")
+    library.edit("training/data_sets", "import json\n", "import json\nNEW = 1\n")
     assert changed(before, library.keys()) == set(before)
 
 

@@ -814,10 +814,10 @@ def test_an_object_may_hold_the_depth():
 def test_a_table_for_depth_needs_branches(model, depth, caplog):
     values = {"shape": {"width": 8, "depth": depth}, "parameterisation": "completed_p"}
     trained(spec(model, **values))
-    assert ("mine:Deep has no Branch" in caplog.text) == (model == "Deep" and depth == 3)
+    assert ("mine:Deep has no residual branch" in caplog.text) == (model == "Deep" and depth == 3)
     caplog.clear()
     trained(spec(model, **{**values, "parameterisation": "mup"}))
-    assert "no Branch" not in caplog.text
+    assert "no residual branch" not in caplog.text
 
 
 def test_a_network_that_larger_widths_lack_is_trained_with_a_warning(caplog):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hypertransfer.catalogue import (
+    adoption_checks,
     dataset_options,
     imported_names,
     multiplier_checks,
@@ -83,6 +84,7 @@ def _component_problems(spec: RunSpec, options: OptionChecks) -> Iterator[Proble
         expected = _one_of(spec.parameterisation, PARAMETERISATIONS)
         yield Problem(("parameterisation",), spec.parameterisation, expected)
     yield from options.problems("model", spec.model, MODELS)
+    yield from adoption_checks.problems(spec)
     yield from options.problems("optimizer", spec.optimizer, OPTIMIZERS)
     if spec.multipliers:
         yield from multiplier_checks.problems(spec)
@@ -184,6 +186,8 @@ def _import_path_problems(optimizer: Component) -> Iterator[Problem]:
 def _option_problems(kind: str, part: Component, cards: Mapping[str, Any]) -> Iterator[Problem]:
     if ":" in part.name:
         unfound = list(_unfound(kind, part.name))
+        if kind == "model":
+            unfound += adoption_checks.option_problems(part)
         yield from unfound or own_options.problems(kind, part)
         if kind == "optimizer":
             yield from _import_path_problems(part)

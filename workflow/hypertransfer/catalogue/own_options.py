@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hypertransfer.catalogue import package_source
 from hypertransfer.catalogue.module_source import PACKAGE, own
+from hypertransfer.runs.adoption import Adoption, adoption, arguments
 from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 from hypertransfer.runs.spec import Component
 
@@ -50,24 +51,22 @@ def problems(kind: str, part: Component) -> Iterator[Problem]:
     signature = _signature(source, modified, attribute, by_position)
     if signature is None:
         return
-    if kind == "model" and (lacking := [n for n in NEEDED if n not in signature.options]):
-        yield Problem(
-            ("model",),
-            NO_VALUE,
-            f"{part.name} takes no {', '.join(lacking)}: a network is called with "
-            f"{', '.join(NEEDED)}, by name",
-        )
+    how = adoption(part) if kind == "model" else None
+    given_by_name = {how.width, how.depth} if how else GIVEN[kind]
+    if kind == "model" and (lacking := _lacking(how, signature)):
+        yield Problem(("model",), NO_VALUE, f"{part.name} takes no {lacking}")
         return
-    taken = [name for name in signature.options if name not in GIVEN[kind]]
+    taken = [name for name in signature.options if name not in given_by_name]
     not_passed = _not_passed(kind, module)
     for name, advice in not_passed.items():
         given = name in part.options and name in signature.options
         if given or name in signature.required:
             text = f"{part.name} takes {name!r}, which is not passed: {advice}"
             yield Problem((kind, name) if given else (kind,), NO_VALUE, text)
-    passed = {n: v for n, v in part.options.items() if n not in not_passed}
+    options = arguments(part) if kind == "model" else part.options
+    passed = {n: v for n, v in options.items() if n not in not_passed}
     for name, value in passed.items():
-        if name in GIVEN[kind]:
+        if name in given_by_name:
             yield Problem((kind, name), value, "an option: the run's shape and data decide it")
         elif name not in taken:
             expected = f"accepted: {part.name} has no argument {name!r}; "
@@ -75,6 +74,24 @@ def problems(kind: str, part: Component) -> Iterator[Problem]:
     for name in signature.required:
         if name in taken and name not in not_passed and name not in passed:
             yield Problem((kind,), NO_VALUE, f"{part.name} needs the option {name}")
+
+
+def _lacking(how: Adoption | None, signature: package_source.Signature) -> str:
+    """The arguments that a network lacks, and how to go on; empty if it lacks none."""
+    needed = (how.width, how.depth) if how else NEEDED
+    lacking = [name for name in needed if name not in signature.options]
+    if not lacking:
+        return ""
+    if how:
+        listed = ", ".join(signature.options) or "none"
+        return (
+            f"{', '.join(lacking)}: an adopted network is called with its width and depth; name "
+            f"its arguments, as in adopt: {{width: n_embd, depth: n_layer}}; it takes {listed}"
+        )
+    return (
+        f"{', '.join(lacking)}: a network is called with {', '.join(NEEDED)}, by name; for one of "
+        "a width and a depth alone write adopt: {} beside its name"
+    )
 
 
 def _not_passed(kind: str, module: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
 ABSENT = "not installed"
@@ -32,6 +32,27 @@ def planned_versions(packages: Iterable[str]) -> dict[str, str]:
 def _planned_version(package: str) -> str:
     found = installed_version(package)
     return _pinned().get(_normalised(package), ABSENT) if found == ABSENT else found
+
+
+def imported_versions(modules: Iterable[str]) -> dict[str, str]:
+    """The versions of the packages that have top-level modules, without those of the library's.
+
+    The library's own packages are pinned in `envs/`, and are no part of the keys of runs. A module
+    of no known package, such as one on `PYTHONPATH`, counts as not installed.
+    """
+    found: dict[str, str] = {}
+    for module in sorted(modules):
+        names = [module]
+        if installed_version(module) == ABSENT:  # a package such as scikit-learn, with sklearn
+            names = sorted(set(_packages().get(module, names)))
+        found |= {n: _planned_version(n) for n in names if _normalised(n) not in _pinned()}
+    return found
+
+
+@lru_cache
+def _packages() -> dict[str, list[str]]:
+    """The names of the packages that hold each top-level module."""
+    return dict(packages_distributions())
 
 
 @lru_cache

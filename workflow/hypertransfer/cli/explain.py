@@ -16,9 +16,7 @@ from hypertransfer.catalogue import dataset_options, lookup
 from hypertransfer.catalogue.cards.datasets import DatasetError
 from hypertransfer.catalogue.module_source import PACKAGE_ROOT, is_followed
 from hypertransfer.cli.text import aligned
-from hypertransfer.networks.layers import Branch, TiedLinear
-from hypertransfer.networks.resolve import ParameterRow
-from hypertransfer.networks.tagged import RoleError, named_roles
+from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.algebra import Parameterisation, Power, Ratios, Role, Rule
 from hypertransfer.planning.load import load
 from hypertransfer.planning.planned_runs import PlannedRun
@@ -152,26 +150,26 @@ def lines(planned: PlannedRun) -> Iterator[str]:
     table = table.unit() if spec.weights == "unit" else table
     shapes = shape_of(spec)
     network = build.model(spec, *shapes)
-    rows = {row.name: row for row in build.rows(spec, network, table, shapes)}
+    scheme = build.scheme(spec, network, table, shapes)
     point = ", ".join(f"{axis} = {value}" for axis, value in planned.run.point.items())
     yield f"{planned.key}: {point}"
     yield f"{spec.parameterisation} ({table.source}), {spec.optimizer.name}"
     yield ""
     yield from aligned([("", "base", "target", "ratio"), *_ratios(spec, ratios)], 1)
     yield ""
-    branches = sum(isinstance(module, Branch) for module in network.modules())
-    if branches:
+    if scheme.branches:
         power = table.residual_multiplier
-        yield f"residual multiplier of {branches} branches: {_scaled(power.at(ratios), power)}"
+        scaled = _scaled(power.at(ratios), power)
+        yield f"residual multiplier of {scheme.branches} branches: {scaled}"
         yield ""
-    elif network_checks.without_branch(network, table) and ratios.depth != 1:
-        yield f"residual multiplier: no Branch, so no power of m_L of {table.name} applies"
+    elif network_checks.scales_depth(table) and ratios.depth != 1:
+        yield f"no residual branches, so no power of m_L of {table.name} applies to any"
         yield ""
     yield from aligned(
-        [("role", "parameters", *COLUMNS, "betas"), *_roles(network, rows, table)], 2
+        [("role", "parameters", *COLUMNS, "betas"), *_roles(network, scheme, table)], 2
     )
-    yield from _tied(network, table, ratios)
-    optimizer = build.optimizer(spec, network, [*rows.values()])
+    yield from _tied(scheme.tied, table, ratios)
+    optimizer = build.optimizer(spec, network, scheme.rows)
     norms = {
         group["kind"]: f"{group['norm']} × {group['radius']:g}"
         for group in optimizer.param_groups
@@ -208,16 +206,17 @@ def _ratios(spec: RunSpec, ratios: Ratios) -> Iterator[tuple]:
     yield "     steps", spec.base_steps, spec.steps, f"{spec.steps / spec.base_steps:g}"
 
 
-def _roles(network, rows: dict[str, ParameterRow], table: Parameterisation) -> Iterator[tuple]:
-    parameters: dict[tuple, list[str]] = {}
-    for tagged in named_roles(network):
-        row = rows[tagged.name]
+def _roles(network: nn.Module, scheme: build.Scheme, table: Parameterisation) -> Iterator[tuple]:
+    groups: dict[tuple, list[str]] = {}
+    parameters, in_branches = dict(network.named_parameters()), scheme.in_branches
+    for row in scheme.rows:
         values = tuple(getattr(row, name) for name in COLUMNS)
-        frozen = not tagged.parameter.requires_grad
-        group = row.role, Role(row.scaled_as), frozen, tagged.in_branch, values, row.betas
-        parameters.setdefault(group, []).append(tagged.name)
-    for (name_of_role, role, frozen, in_branch, values, betas), names in parameters.items():
-        rule = Rule() if frozen else table.rules[role]
+        frozen = not parameters[row.name].requires_grad
+        in_branch = row.name in in_branches
+        group = row.role, Role(row.scaled_as), frozen, in_branch, values, row.betas
+        groups.setdefault(group, []).append(row.name)
+    for (name_of_role, role, frozen, in_branch, values, betas), names in groups.items():
+        rule = Rule() if frozen else scheme.rule(role)
         shown = [
             _scaled(value, _applied(getattr(rule, name), in_branch)) if value else "–"
             for name, value in zip(COLUMNS, values, strict=True)
@@ -238,19 +237,13 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(n if len(those) > 1 else those[0] for n, those in alike.items())
 
 
-def _tied(network: nn.Module, table: Parameterisation, ratios: Ratios) -> Iterator[str]:
+def _tied(readouts: Sequence[str], table: Parameterisation, ratios: Ratios) -> Iterator[str]:
     """The multiplier of readouts that share the weights of an embedding, which has one row."""
-    names = [name for name, module in network.named_modules() if isinstance(module, TiedLinear)]
-    paths = {id(module): name for name, module in network.named_modules()}
-    for tagged in named_roles(network):
-        names += [paths[id(m)] for m, role in tagged.sharers if role is not tagged.role]
-    if names:
+    if readouts:
         power = table.rules[Role.OUTPUT].multiplier
-        scaled = _scaled(power.at(ratios), power)
+        about = "multiplier of tied readouts, beside that of the embedding"
         yield ""
-        yield f"multiplier of tied readouts, beside that of the embedding: {scaled}: " + ", ".join(
-            names
-        )
+        yield f"{about}: {_scaled(power.at(ratios), power)}: {', '.join(readouts)}"
 
 
 def _applied(power: Power, in_branch: bool) -> Power:

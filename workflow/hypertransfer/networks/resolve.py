@@ -6,7 +6,7 @@ No other module scales weights, multipliers or hyperparameters.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 from hypertransfer.networks.growth import Growth, scaled_as
-from hypertransfer.networks.layers import Branch, Embedding, TiedLinear
+from hypertransfer.networks.layers import Branch, TiedLinear
 from hypertransfer.networks.tagged import RoleError, Tagged, named_roles
 from hypertransfer.parameterisation.algebra import Parameterisation, Ratios, Role
 from hypertransfer.parameterisation.module_multipliers import (
@@ -44,6 +44,8 @@ class ParameterRow:
     `lr` and `weight_decay` are 0 for parameters that are not trained. A parameter that the network
     itself has frozen keeps its values, with `init_std` 0 and `multiplier` 1. The optimizer receives
     `lr` and `weight_decay`, and `eps` and `betas`, which are None and empty if it gets none.
+    `inputs_first` says that a matrix of an adopted network is stored as (inputs, outputs), or a
+    stack of matrices as (expert, inputs, outputs).
     """
 
     name: str
@@ -58,6 +60,7 @@ class ParameterRow:
     weight_decay: float
     eps: float | None
     betas: tuple[float, ...] = ()
+    inputs_first: bool = False
 
     def plain(self) -> dict:
         """The row as values that JSON can hold."""
@@ -141,7 +144,9 @@ def resolve(
     """
     table = table.unit() if base.weights == "unit" else table
     tagged = list(named_roles(model))
-    _refuse_unknown_types(model, base)
+    branches = {kind(n) for n, module in model.named_modules() if isinstance(module, Branch)}
+    parameters = {kind(name) for name, _ in model.named_parameters()}
+    refuse_unknown_types(type(model).__name__, base, parameters, branches)
     ties = [p.name for p in tagged if any(role is not p.role for _, role in p.sharers)]
     ties += [name for name, module in model.named_modules() if isinstance(module, TiedLinear)]
     if ties and not table.ties:
@@ -154,15 +159,25 @@ def resolve(
     return [_row(p, roles[p.name], table, ratios, base, blocks) for p in tagged]
 
 
-def _refuse_unknown_types(model: nn.Module, base: Base) -> None:
-    parameters = {kind(name) for name, _ in model.named_parameters()}
-    modules = model.named_modules()
-    branches = {kind(name) for name, module in modules if isinstance(module, Branch)}
+def refuse_unknown_types(
+    model: str, base: Base, parameters: Collection[str], branches: Collection[str]
+) -> None:
+    """Refuse multipliers of types that a network does not have.
+
+    Args:
+        model: the network, for the error.
+        base: hyperparameters at the base, with the multipliers.
+        parameters: the types of the network's parameters.
+        branches: the types of the modules that end its residual branches.
+
+    Raises:
+        RoleError: with the known types.
+    """
     for name, factors in base.multipliers.items():
         known = branches if name == "residual" else parameters
-        if unknown := sorted(set(factors.types) - known):
+        if unknown := sorted(set(factors.types) - set(known)):
             raise RoleError(
-                f"multipliers.{name}: {type(model).__name__} has no {', '.join(unknown)}; "
+                f"multipliers.{name}: {model} has no {', '.join(unknown)}; "
                 f"its types are {', '.join(sorted(known))}"
             )
 
@@ -303,10 +318,11 @@ def groups(model: nn.Module, rows: list[ParameterRow]) -> list[dict]:
     """Optimizer groups of parameters with one role and equal hyperparameters, in order of rows.
 
     Beside `params` and hyperparameters a group has the `role` of its parameters, and `one_hot`,
-    which is true for parameters of embeddings, whose inputs are one-hot vectors.
+    which is true for parameters of embeddings, whose inputs are one-hot vectors. `inputs_first`
+    is there, and true, if matrices are stored as (inputs, outputs).
     """
     parameters = dict(model.named_parameters())
-    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, Embedding)}
+    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
     by_values: dict[tuple, dict] = {}
     for row in rows:
         hyper = {"lr": row.lr, "weight_decay": row.weight_decay}
@@ -314,6 +330,7 @@ def groups(model: nn.Module, rows: list[ParameterRow]) -> list[dict]:
         hyper |= {"betas": row.betas} if row.betas else {}
         parameter = parameters[row.name]
         hyper |= {"role": row.role, "one_hot": id(parameter) in embeddings}
+        hyper |= {"inputs_first": True} if row.inputs_first else {}
         group = by_values.setdefault(tuple(hyper.values()), {"params": [], **hyper})
         group["params"].append(parameter)
     return list(by_values.values())

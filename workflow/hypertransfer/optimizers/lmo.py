@@ -105,7 +105,8 @@ def make(
     """`LMO` with the norms of a preset, one for each role (Pethick et al. 2502.07529).
 
     Args:
-        groups: parameter groups with `lr`, `weight_decay`, `eps`, `betas`, `role` and `one_hot`.
+        groups: parameter groups with `lr`, `weight_decay`, `eps`, `betas`, `role` and `one_hot`,
+            and with `inputs_first` if matrices are stored as (inputs, outputs).
         preset: a name of `catalogue.cards.lmo_presets.PRESETS`.
         norms: norms of kinds of weights that replace those of the preset.
         radii: ρ of `input`, `hidden` and `output` weights and of `vector`s, 1 by default. Routers
@@ -165,8 +166,8 @@ class LMO(torch.optim.Optimizer):
     Algorithm 3); gradients must then be reset by this optimizer's `zero_grad` only.
 
     Raises:
-        ValueError: the form is unknown, or `light` is combined with `nesterov` or with a form that
-            needs the size of the average.
+        ValueError: the form is unknown, `light` is combined with `nesterov` or with a form that
+            needs the size of the average, or a group has kernels with their inputs first.
     """
 
     def __init__(
@@ -187,7 +188,14 @@ class LMO(torch.optim.Optimizer):
                 "light keeps only the direction of the average: use light with the forms "
                 "unconstrained and constrained, without nesterov"
             )
-        super().__init__(list(groups), {})
+        groups = list(groups)
+        for group in groups:
+            if group.get("inputs_first") and any(p.dim() > 3 for p in group["params"]):
+                raise ValueError(
+                    "the weights of a transposed convolution are stored with their inputs first, "
+                    "and no norm is for such kernels: use another optimizer"
+                )
+        super().__init__(groups, {})
         self.form, self.momentum, self.nesterov = form, momentum, nesterov
         self.light, self.iteration, self.clip = light, iteration, clip
 
@@ -243,6 +251,9 @@ class LMO(torch.optim.Optimizer):
         """The LMO of each average, of the same shape; averages of equal shapes form one batch."""
         if group["norm"] == JOINT:
             return [-average for average in averages]
+        if group.get("inputs_first"):
+            turned = {**group, "inputs_first": False}
+            return [d.mT for d in self._directions(turned, [a.mT for a in averages])]
         directions: list[Tensor] = [torch.empty(0)] * len(averages)
         shapes: dict[tuple[int, ...], list[int]] = {}
         for index, average in enumerate(averages):

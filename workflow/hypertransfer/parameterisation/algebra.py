@@ -164,6 +164,8 @@ class Parameterisation:
             parameters inside residual branches only.
         residual_multiplier: factor on the output of each residual branch.
         forgetting: factor on 1 − β, for each β of the optimizer.
+        keeps_values: whether a network keeps the initial values that its builder draws, as only
+            adopted networks can.
 
     Raises:
         ValueError: a role has no rule.
@@ -175,6 +177,7 @@ class Parameterisation:
     rules: Mapping[Role, Rule]
     residual_multiplier: Power = ONE
     forgetting: Power = ONE
+    keeps_values: bool = False
 
     def __post_init__(self) -> None:
         rules = {Role(role): rule for role, rule in self.rules.items()}
@@ -207,6 +210,7 @@ class Parameterisation:
             rules={role: self.rules[role] * other.rules[role] for role in Role},
             residual_multiplier=self.residual_multiplier * other.residual_multiplier,
             forgetting=self.forgetting * other.forgetting,
+            keeps_values=self.keeps_values or other.keeps_values,
         )
 
     @property
@@ -261,7 +265,9 @@ class Parameterisation:
         def power(value: Power) -> dict:
             return {f.name: getattr(value, f.name) for f in fields(value) if getattr(value, f.name)}
 
+        kept = {"keeps_values": True} if self.keeps_values else {}
         return {
+            **kept,
             "gradient_power": self.gradient_power,
             "residual_multiplier": power(self.residual_multiplier),
             "forgetting": power(self.forgetting),

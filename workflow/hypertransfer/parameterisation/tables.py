@@ -302,6 +302,29 @@ MUP_MOONLIGHT = _mup_hidden(
     Rule(init_std=W(-1 / 2), lr=W(-1 / 2), weight_decay=W(+1 / 2), eps=W(-1)),
 )
 
+# Nothing is scaled: a network at the size of the run as its author wrote it. The control of tables.
+AS_BUILT_SGD, AS_BUILT = (
+    Parameterisation(
+        "as_built",
+        power,
+        "no table: the builder's initial values, and one learning rate for all sizes",
+        {
+            role: Rule()
+            for role in (
+                Role.INPUT,
+                Role.HIDDEN,
+                Role.OUTPUT,
+                Role.VECTOR,
+                Role.FINAL_VECTOR,
+                Role.READOUT_BIAS,
+                Role.QK_GAIN,
+            )
+        },
+        keeps_values=True,
+    )
+    for power in (SGD, SCALE_FREE)
+)
+
 PARAMETERISATIONS: Mapping[str, Mapping[float, Parameterisation]] = {
     "sp": {SGD: SP_SGD, SCALE_FREE: SP_ADAM},
     "ntp": {SGD: NTP_SGD, SCALE_FREE: NTP_ADAM},
@@ -320,4 +343,5 @@ PARAMETERISATIONS: Mapping[str, Mapping[float, Parameterisation]] = {
     "spectral_depth": {SCALE_FREE: SPECTRAL_DEPTH},
     "mup_muon": {SCALE_FREE: MUP_MUON},
     "mup_moonlight": {SCALE_FREE: MUP_MOONLIGHT},
+    "as_built": {SGD: AS_BUILT_SGD, SCALE_FREE: AS_BUILT},
 }

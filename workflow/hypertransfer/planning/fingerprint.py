@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from hypertransfer.storage.known_values import key_of, known_values
 BY_VALUE = frozenset(
     f"{PACKAGE}.{name}"
     for name in (
+        "catalogue.adoption_checks",
         "catalogue.checks",
         "catalogue.complete",
         "catalogue.dataset_options",
@@ -186,3 +188,22 @@ def fingerprint(*entries: str) -> dict[str, str]:
         waiting += [(name, False) for name in reached]
     known_values(Path.cwd(), MODULES).save()
     return dict(sorted(hashes.items()))
+
+
+def foreign_imports(modules: Iterable[str]) -> set[str]:
+    """The top-level names of the packages that modules of the project's folder import.
+
+    Args:
+        modules: the modules that `fingerprint` found; those of the library are left out.
+
+    Python's own modules, and modules of the project's folder, are left out.
+    """
+    where = roots()
+    names: set[str] = set()
+    for module in modules:
+        path = find(module, where) if module.partition(".")[0] != PACKAGE else None
+        if path:
+            stat = path.stat()
+            _, reached = _read(path, (stat.st_mtime_ns, stat.st_size), module)
+            names |= {name.partition(".")[0] for name in reached}
+    return {n for n in names - sys.stdlib_module_names - {PACKAGE} if not _is_local(n, where)}

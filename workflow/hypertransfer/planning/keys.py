@@ -16,9 +16,10 @@ from hypertransfer.catalogue import dataset_options, lookup
 from hypertransfer.catalogue.cards import optimizers, package_optimizers, probes
 from hypertransfer.catalogue.lookup import table
 from hypertransfer.catalogue.run_identity import plain_identity
-from hypertransfer.catalogue.versions import planned_versions
+from hypertransfer.catalogue.versions import imported_versions, planned_versions
 from hypertransfer.planning import job_digest
-from hypertransfer.planning.fingerprint import fingerprint
+from hypertransfer.planning.fingerprint import fingerprint, foreign_imports
+from hypertransfer.runs.adoption import adoption
 from hypertransfer.runs.canonical import digest
 from hypertransfer.runs.spec import RunSpec
 
@@ -46,13 +47,17 @@ def context(spec: RunSpec, code: Code | None = None) -> dict[str, Any]:
     parts |= optimizers.fixed(spec.optimizer)
     if spec.optimizer.name in package_optimizers.WITH_CLOSURE:
         parts["closure"] = True
+    if (how := adoption(spec.model)) and how.inputs:
+        modules["inputs"] = how.inputs.partition(":")[0]
     if lookup.of_package(spec.optimizer):
         modules.pop("optimizer")  # the code of an installed package counts by its version
+    hashes = (code or fingerprint)(TRAIN_ENTRY, *modules.values())
     return {
-        "code": (code or fingerprint)(TRAIN_ENTRY, *modules.values()),
+        "code": hashes,
         "data": _data_digest(spec),
         "parts": parts,
-        "packages": planned_versions(lookup.packages(spec.optimizer)),
+        "packages": planned_versions(lookup.packages(spec.optimizer))
+        | imported_versions(foreign_imports(hashes)),
         "table": table(spec).as_dict(),
     }
 
@@ -96,7 +101,7 @@ class Contexts:
 
     def __init__(self, device: str = ANY_DEVICE) -> None:
         self.device = device.partition(":")[0]
-        self._runs: dict[tuple[str, ...], str] = {}
+        self._runs: dict[tuple, str] = {}
         self._probes: dict[str, str] = {}
         self._code = cache(fingerprint)
         self._scripts = cache(job_digest.code_of)
@@ -107,7 +112,9 @@ class Contexts:
 
     def key(self, spec: RunSpec) -> str:
         """The key of a run."""
-        parts = (spec.model.name, spec.optimizer.text, spec.data.text, spec.parameterisation)
+        how = adoption(spec.model)
+        model = spec.model.name, how.inputs if how else ""
+        parts = (model, spec.optimizer.text, spec.data.text, spec.parameterisation)
         if parts not in self._runs:
             self._runs[parts] = digest(context(spec, self._code), 16)
         return f"{digest(plain_identity(spec), 24)}-{self._runs[parts]}"

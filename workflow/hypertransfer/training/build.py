@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +15,8 @@ from hypertransfer.catalogue.cards import optimizers
 from hypertransfer.catalogue.cards.package_optimizers import PACKAGES, WITH_CLOSURE
 from hypertransfer.data.samples import Samples
 from hypertransfer.networks import growth
-from hypertransfer.networks.layers import Embedding
+from hypertransfer.networks.adopted.outputs import predictions
+from hypertransfer.networks.layers import Branch, Embedding, TiedLinear
 from hypertransfer.networks.resolve import (
     Base,
     Draw,
@@ -22,12 +25,14 @@ from hypertransfer.networks.resolve import (
     groups,
     resolve,
 )
-from hypertransfer.networks.tagged import RoleError, Tagged
-from hypertransfer.parameterisation.algebra import Parameterisation, Role
+from hypertransfer.networks.tagged import RoleError, Tagged, named_roles
+from hypertransfer.parameterisation.algebra import Parameterisation, Role, Rule
+from hypertransfer.runs.adoption import adoption, arguments
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import imports, network_checks, randomness
+from hypertransfer.training.adopted import Adopted, adopted
 from hypertransfer.training.extensions import check_optimizer_groups
 from hypertransfer.training.network_form import check_depth
 from hypertransfer.training.settings import reproducible
@@ -55,28 +60,31 @@ def model(spec: RunSpec, input_shape: tuple[int, ...], classes: int) -> nn.Modul
         TypeError: what the spec names does not return a network.
     """
     make = imports.load("model", lookup.import_path("model", spec.model.name))
-    granularity = spec.shape.granularity
-    experts = {"granularity": granularity} if granularity > 1 else {}  # models with experts only
-    network = make(
-        width=spec.shape.width,
-        depth=spec.shape.depth,
-        input_shape=input_shape,
-        classes=classes,
-        **experts,
-        **spec.model.options,
-    )
+    how, options = adoption(spec.model), arguments(spec.model)
+    if how:
+        sizes = {how.width: spec.shape.width, how.depth: spec.shape.depth}
+    else:
+        sizes = {**spec.shape.plain(), "input_shape": input_shape, "classes": classes}
+    network = make(**sizes, **options)
     if not isinstance(network, nn.Module):
         found = type(network).__name__
         raise TypeError(f"{spec.model.name} returns a {found}, and not a torch.nn.Module")
     if ":" in spec.model.name:
         reproducible()  # whatever settings the user's code has changed
         network.register_forward_pre_hook(_with_own_inputs)
+    if how:
+        network.register_forward_hook(_predictions)
     return network
 
 
 def _with_own_inputs(network: nn.Module, inputs: tuple) -> tuple:
     """Copies of the inputs: a network of the user may change its input, which is the data set."""
     return tuple(x.clone() if isinstance(x, Tensor) else x for x in inputs)
+
+
+def _predictions(network: nn.Module, inputs: tuple, output: Any) -> Tensor:
+    """The tensor of predictions in what an adopted network returns."""
+    return output if isinstance(output, Tensor) else predictions(output, network)
 
 
 def base(spec: RunSpec) -> Base:
@@ -106,7 +114,64 @@ def rows(
     Raises:
         RoleError: the table cannot be applied to the network.
     """
-    return resolve(network, table, ratios(spec), base(spec), _growth(spec, network, shapes))
+    return scheme(spec, network, table, shapes).rows
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A table on a network that states the roles of its parameters; see `Adopted` for others."""
+
+    spec: RunSpec
+    network: nn.Module
+    table: Parameterisation
+    shapes: tuple[tuple[int, ...], int]
+
+    @cached_property
+    def rows(self) -> list[ParameterRow]:
+        """One row for each parameter."""
+        at = ratios(self.spec), base(self.spec), _growth(self.spec, self.network, self.shapes)
+        return resolve(self.network, self.table, *at)
+
+    @property
+    def branches(self) -> int:
+        """The number of residual branches."""
+        return sum(isinstance(module, Branch) for module in self.network.modules())
+
+    @property
+    def in_branches(self) -> set[str]:
+        """The names of the parameters in residual branches."""
+        return {tagged.name for tagged in named_roles(self.network) if tagged.in_branch}
+
+    @property
+    def tied(self) -> list[str]:
+        """The paths of the readouts that share the weights of an embedding."""
+        paths = {id(module): name for name, module in self.network.named_modules()}
+        readouts = [n for n, m in self.network.named_modules() if isinstance(m, TiedLinear)]
+        for tagged in named_roles(self.network):
+            readouts += [paths[id(m)] for m, role in tagged.sharers if role is not tagged.role]
+        return readouts
+
+    def rule(self, role: Role) -> Rule:
+        """The rule by which parameters are scaled that scale as a role."""
+        return self.table.rules[role]
+
+    def apply(self, network: nn.Module) -> None:
+        """Set the multipliers of the network, or of another of the same sizes, and draw weights."""
+        spec = self.spec
+        draw = _boundary(spec) if spec.weights == "boundary" else None
+        apply(network, self.rows, self.table, ratios(spec), spec.seed, base(spec), draw)
+
+
+Scheme = Stated | Adopted
+
+
+def scheme(
+    spec: RunSpec, network: nn.Module, table: Parameterisation, shapes: tuple[tuple[int, ...], int]
+) -> Scheme:
+    """How the table of a spec is applied to its network: by roles stated, or by roles found."""
+    if how := adoption(spec.model):
+        return adopted(spec, how, network, table, base(spec), shapes[0])
+    return Stated(spec, network, table, shapes)
 
 
 def _growth(
@@ -179,23 +244,23 @@ def drawn_model(
     with randomness.seeded(f"{spec.seed}/modules"):
         network = model(spec, *shapes)
     network_checks.refuse_tensors_of_no_file(network)
-    parameter_rows = rows(spec, network, table, shapes)
+    applied = scheme(spec, network, table, shapes)
+    parameter_rows = applied.rows
     if ":" in spec.model.name and spec.shape.depth != spec.base.depth:
-        network_checks.warn_without_branch(spec.model.name, network, table)
+        if not applied.branches:
+            network_checks.warn_without_branch(spec.model.name, table)
         at_base = replace(spec, shape=replace(spec.shape, depth=spec.base.depth))
         check_depth(spec, network, lambda: model(at_base, *shapes))
     if not spec.optimizer.name.startswith("pytorch_optimizer:"):
         _store_channels_last(network)
-    draw = _boundary(spec) if spec.weights == "boundary" else None
-    drawing = parameter_rows, table, ratios(spec), spec.seed, base(spec), draw
-    apply(network, *drawing)
+    applied.apply(network)
     if ":" in spec.model.name:
         with randomness.seeded(f"{spec.seed}/modules"):
             again = model(spec, *shapes)
         network_checks.refuse_common_parameters(spec.model.name, network, again)
-        apply(again, *drawing)
+        applied.apply(again)
         network_checks.check_alike(spec.model.name, network, again)
-    if draw:
+    if spec.weights == "boundary":
         parameter_rows = list(_as_drawn(network, parameter_rows))
     return network, list(_frozen(spec, network, parameter_rows))
 

@@ -7,7 +7,6 @@ from dataclasses import fields
 
 from torch import nn
 
-from hypertransfer.networks.layers import Branch
 from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.training.network_tensors import same, tensors_of
 from hypertransfer.training.state import why_no_file
@@ -58,19 +57,18 @@ def check_alike(name: str, network: nn.Module, again: nn.Module) -> None:
         )
 
 
-def warn_without_branch(name: str, network: nn.Module, table: Parameterisation) -> None:
-    """Warns of a table for depth whose powers of the depth the network `name` cannot apply."""
-    if without_branch(network, table):
+def warn_without_branch(name: str, table: Parameterisation) -> None:
+    """Warns of a table with powers of the depth, which a network without branches cannot apply."""
+    if scales_depth(table):
         log.warning(
-            "%s has no Branch, and the table %s applies powers of the depth to a Branch alone",
+            "%s has no residual branch (Branch), and the table %s applies powers of the depth to "
+            "residual branches alone",
             name,
             table.name,
         )
 
 
-def without_branch(network: nn.Module, table: Parameterisation) -> bool:
-    """Whether the table has powers of the depth, but the network no `Branch` to apply them to."""
+def scales_depth(table: Parameterisation) -> bool:
+    """Whether a table has powers of the depth."""
     rules = (getattr(rule, f.name) for rule in table.rules.values() for f in fields(rule))
-    if not any(power.depth for power in (table.residual_multiplier, *rules)):
-        return False
-    return not any(isinstance(module, Branch) for module in network.modules())
+    return any(power.depth for power in (table.residual_multiplier, *rules))

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from hypertransfer.data.samples import Samples
 from hypertransfer.networks.tagged import RoleError, Tagged, named_roles
 from hypertransfer.parameterisation.algebra import Role
+from hypertransfer.runs.adoption import adoption
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import losses, randomness
 from hypertransfer.training.network_tensors import same, unchanged
@@ -40,7 +41,13 @@ def flops_of_run(
     """
     of_user = ":" in spec.model.name
     count = partial(
-        step_flops, model, data, loss_fn, spec.batch_size, of_user=of_user, readout=readout
+        step_flops,
+        model,
+        data,
+        loss_fn,
+        spec.batch_size,
+        of_user=of_user,
+        readout=None if adoption(spec.model) else readout,
     )
     if of_user or spec.model.options.get("experts"):
         return count()
@@ -58,14 +65,14 @@ def step_flops(
     samples: int,
     *,
     of_user: bool,
-    readout: float = 1.0,
+    readout: float | None = 1.0,
 ) -> int:
     """Floating-point operations of a forward and a backward pass of a batch, as torch counts them.
 
     The batch has the first `samples` training samples. The network and the global random
     generators stay as they were. A network of the user (`of_user`) is checked further: its outputs
     are computed again and compared, and parameters without a gradient are named in a warning.
-    `readout` is the table's multiplier of readouts.
+    `readout` is the table's multiplier of readouts; None of a network whose layers have none.
 
     Raises:
         RoleError: the network makes parameters in its first forward pass, or computes with a weight
@@ -89,7 +96,8 @@ def step_flops(
         _warn_of_untrained(spare)
     if of_user and spare is not model:
         _check_repeatable(model, x, output)
-        _check_multipliers(model, x, readout)
+        if readout is not None:
+            _check_multipliers(model, x, readout)
     return counter.get_total_flops()
 
 

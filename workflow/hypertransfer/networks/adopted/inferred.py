@@ -120,6 +120,16 @@ class Inference:
         """The path of a parameter or module with `#` in place of the numbers of blocks."""
         return kind(path, self.stacks)
 
+    def relative_depth(self, path: str) -> float | None:
+        """ℓ/(L − 1) of a parameter or module in block ℓ of a stack of L; None outside of stacks."""
+        own = block(path, self.stacks)
+        if not own:
+            return None
+        stack, _, number = own.rpartition(".")
+        blocks = (block(one.name, self.stacks).rpartition(".") for one in self.parameters)
+        last = max(int(other) for place, _, other in blocks if other and place == stack)
+        return int(number) / max(last, 1)
+
     @property
     def doubtful(self) -> list[Inferred]:
         """The parameters that need an override."""

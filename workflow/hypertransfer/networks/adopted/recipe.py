@@ -132,10 +132,10 @@ class Recipe:
         found = of_network(self.found(depth), network)
         ratios = Ratios(width / self.width, depth / self.depth, batch, duration)
         scaled = scaling(found, self.table, ratios)
-        apply(network, found, scaled, self._at_base(depth))
+        apply(network, found, scaled, self.at_base(depth))
         return scaled
 
-    def _at_base(self, depth: int) -> dict[str, Drawn]:
+    def at_base(self, depth: int) -> dict[str, Drawn]:
         """The deviations at the base of the parameters that a network of a depth has.
 
         Of a parameter that has none like it at the base, as the readout in a list of layers that

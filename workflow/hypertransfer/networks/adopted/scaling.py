@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
@@ -68,6 +68,8 @@ class Scaling:
         readout: the factor on the inputs of a tied readout; 1 without one.
         table: the parameterisation.
         ratios: those of the network to its base.
+        branches: further factors on the outputs of residual branches, by the paths of the modules
+            that end them.
     """
 
     factors: Sequence[Factors]
@@ -75,6 +77,7 @@ class Scaling:
     readout: float
     table: Parameterisation
     ratios: Ratios
+    branches: Mapping[str, float] = field(default_factory=dict)
 
     def groups(
         self,
@@ -147,7 +150,7 @@ def scaling(found: Inference, table: Parameterisation, ratios: Ratios) -> Scalin
 
 def _factors(parameter: Inferred, table: Parameterisation, ratios: Ratios) -> Factors:
     role = parameter.scaled_as
-    rule = _folded(table.rules[role], table.gradient_power)
+    rule = folded(table.rules[role], table.gradient_power)
     here = ratios if parameter.in_branch else replace(ratios, depth=1)
     return Factors(
         name=parameter.name,
@@ -159,7 +162,7 @@ def _factors(parameter: Inferred, table: Parameterisation, ratios: Ratios) -> Fa
     )
 
 
-def _folded(rule: Rule, gradient_power: float) -> Rule:
+def folded(rule: Rule, gradient_power: float) -> Rule:
     """The equivalent rule without a multiplier."""
     folded = rule.shifted(rule.multiplier**-1, gradient_power)
     assert folded.multiplier == ONE
@@ -192,7 +195,11 @@ class Drawn(NamedTuple):
 
 def deviations(build: Build, width: int, depth: int) -> dict[str, Drawn]:
     """The standard deviation of each parameter of the network at the base, by its name."""
-    network = built(build, width, depth)
+    return drawn_values(built(build, width, depth))
+
+
+def drawn_values(network: nn.Module) -> dict[str, Drawn]:
+    """The standard deviation of each parameter of a network, by its name."""
     return {name: _drawn(parameter) for name, parameter in network.named_parameters()}
 
 
@@ -221,7 +228,8 @@ def apply(
 ) -> None:
     """Give a network the initial values and the hooks of a table.
 
-    Vectors, and matrices whose entries are all equal, keep the values that the builder gives them.
+    Vectors, and matrices whose entries are all equal, keep the values that the builder gives them,
+    and so do all parameters under a table that keeps values (`Parameterisation.keeps_values`).
     Other matrices are multiplied so that their standard deviation is that at the base times the
     factor of the table. How the builder's own deviations change with the shape is taken for a power
     of half a width or depth ratio, the simplest that the draws allow.
@@ -245,12 +253,16 @@ def apply(
         for one in scaled.factors:
             parameter, now = parameters[one.name], _drawn(parameters[one.name])
             base = at_base.get(one.name, Drawn(0.0, 1))
-            if one.role not in VECTORS and base.deviation > 0 and now.deviation > 0:
+            if one.role in VECTORS or now.deviation == 0:
+                continue
+            if scaled.table.keeps_values:
+                parameter.mul_(one.init_std)
+            elif base.deviation > 0:
                 parameter.mul_(one.init_std / _own_change(base, now, scaled.ratios))
     modules = dict(network.named_modules())
-    if scaled.residual != 1.0:
-        for path in found.branches:
-            modules[path].register_forward_hook(partial(_times, scaled.residual))
+    for path in found.branches:
+        if (factor := scaled.residual * scaled.branches.get(path, 1.0)) != 1.0:
+            modules[path].register_forward_hook(partial(_times, factor))
     if scaled.readout != 1.0:
         for path in found.readouts:
             modules[path].register_forward_pre_hook(partial(_inputs_times, scaled.readout))

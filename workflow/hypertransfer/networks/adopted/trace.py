@@ -31,6 +31,7 @@ from hypertransfer.networks.adopted.operations import (
     kind_of,
     own_dimensions,
 )
+from hypertransfer.networks.adopted.outputs import predictions
 from hypertransfer.networks.adopted.traced import Residual, Trace, Use
 from hypertransfer.networks.tagged import RoleError
 
@@ -73,27 +74,7 @@ def trace(network: nn.Module, *args: Any, **kwargs: Any) -> Trace:
         for name, buffer in network.named_buffers():
             if name in kept:
                 buffer.copy_(kept[name])
-    return recorder.result(_main_output(output, network))
-
-
-def _main_output(output: Any, network: nn.Module) -> Tensor:
-    """The tensor of predictions in what a forward pass returns.
-
-    Raises:
-        RoleError: there is none.
-    """
-    if isinstance(output, Mapping):
-        named = [output[key] for key in ("logits", "last_hidden_state") if key in output]
-        output = named or list(output.values())
-    named = getattr(output, "logits", None)
-    leaves = tree_leaves(named if isinstance(named, Tensor) else output)
-    for leaf in leaves:
-        if isinstance(leaf, Tensor) and leaf.is_floating_point():
-            return leaf
-    raise RoleError(
-        f"the forward pass of {type(network).__name__} returns no tensor of predictions, "
-        f"but {type(output).__name__}: wrap it in a module whose forward pass returns one"
-    )
+    return recorder.result(predictions(output, network))
 
 
 class _Weight(NamedTuple):

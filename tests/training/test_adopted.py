@@ -1,0 +1,292 @@
+"""Networks that state no roles, in runs of the workflow: `model: {adopt: {…}}`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tests.support import foreign
+from tests.training.conftest import offer
+from tests.training.test_state import assert_bit_equal
+from torch import nn
+
+from hypertransfer.catalogue import complete, lookup
+from hypertransfer.data.samples import Samples, batches
+from hypertransfer.networks.adopted.recipe import Recipe
+from hypertransfer.networks.tagged import RoleError
+from hypertransfer.training import adopted, build, data_sets, randomness
+from hypertransfer.training.loop import train
+from hypertransfer.training.state import State
+
+STEPS = 6
+
+
+def gpt2(n_embd, n_layer, dropout=0.0):
+    """GPT-2 of Hugging Face, as its package makes it from a config."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    rates = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), dropout)
+    sizes = {"n_embd": n_embd, "n_layer": n_layer, "n_head": n_embd // 8, "n_positions": 8}
+    tokens = {"vocab_size": 50, "bos_token_id": None, "eos_token_id": None}
+    return GPT2LMHeadModel(GPT2Config(**sizes, **tokens, **rates))
+
+
+def deep(width, depth):
+    network = foreign.Transformer(width, depth)
+    for block in network.blocks:
+        block.mlp[3].p = 0.0
+    return network
+
+
+def resnet(channels, blocks):
+    return foreign.ResNet(channels, blocks)
+
+
+def mlp(width, depth):
+    return foreign.perceptron(width, depth)
+
+
+def headless(width, depth):
+    return foreign.Transformer(width, depth).blocks
+
+
+def lookups(width, depth):
+    """Its inputs are tokens, but its first layer is not an embedding."""
+    return OneHot(width)
+
+
+class OneHot(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.inp, self.out = nn.Linear(50, width), nn.Linear(width, 50)
+
+    def forward(self, tokens):
+        return self.out(torch.relu(self.inp(nn.functional.one_hot(tokens, 50).float())))
+
+
+def example():
+    return torch.zeros(2, 8, dtype=torch.long)
+
+
+def tokens():
+    x = torch.randint(0, 50, (64, 8), generator=torch.Generator().manual_seed(0))
+    y = (x + 1) % 50
+    return Samples(x[:48], y[:48], x[48:], y[48:], classes=50)
+
+
+def pictures():
+    x = torch.randn(64, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    y = (x.mean((1, 2, 3)) > 0).long()
+    return Samples(x[:48], y[:48], x[48:], y[48:], classes=foreign.CLASSES)
+
+
+def features():
+    x = torch.randn(64, 10, generator=torch.Generator().manual_seed(0))
+    y = (x[:, 0] > 0).long()
+    return Samples(x[:48], y[:48], x[48:], y[48:], classes=foreign.CLASSES)
+
+
+PARTS = (gpt2, deep, resnet, mlp, headless, lookups, example, tokens, pictures, features)
+HF = {"width": "n_embd", "depth": "n_layer"}
+
+
+@pytest.fixture(autouse=True)
+def guests(monkeypatch, tmp_path):
+    """The parts above, as `guests:<name>`."""
+    offer(monkeypatch, tmp_path, "guests", {part.__name__: part for part in PARTS})
+    data_sets._data.cache_clear()
+    adopted._recipes.clear()
+    yield
+    data_sets._data.cache_clear()
+
+
+def spec(build="deep", data="tokens", adopt=None, options=None, **values):
+    return complete.run_spec(
+        {
+            "model": {"name": f"guests:{build}", "adopt": adopt or {}, **(options or {})},
+            "data": f"guests:{data}", "base": {"width": 16, "depth": 1},
+            "shape": {"width": 32, "depth": 2}, "parameterisation": "completep",
+            "optimizer": "adamw", "lr": 0.01, "weight_decay": 0.1, "batch_size": 8, "steps": STEPS,
+            "seed": 5, "log_every": 1, "eval_every": 3, "checkpoints": [0, STEPS], **values,
+        }
+    )  # fmt: skip
+
+
+RUNS = {
+    "gpt2": {"build": "gpt2", "adopt": HF},
+    "gpt2, dropout": {"build": "gpt2", "adopt": HF, "options": {"dropout": 0.3}},
+    "gpt2, muon": {"build": "gpt2", "adopt": HF, "optimizer": "muon"},
+    "transformer": {},
+    "transformer, sgd": {"optimizer": "sgd", "weight_decay": 0.0, "parameterisation": "mup"},
+    "resnet": {
+        "build": "resnet",
+        "data": "pictures",
+        "adopt": {"width": "channels", "depth": "blocks"},
+    },
+    "mlp": {"build": "mlp", "data": "features", "parameterisation": "mup"},
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_learns_is_repeatable_and_resumes_bit_for_bit(name):
+    run = spec(**RUNS[name])
+    saved = []
+    first = train(run, lookup.table(run), save=lambda state: saved.append(state().to_bytes()))
+    assert first.history.train_loss[-1] < first.history.train_loss[0]
+    assert_bit_equal(train(run, lookup.table(run)), first)
+    resumed = train(run, lookup.table(run), resume=State.from_bytes(saved[2]))
+    assert_bit_equal(resumed, first)
+
+
+@pytest.mark.parametrize("name", ["transformer", "resnet", "mlp", "gpt2"])
+def test_a_run_trains_as_a_recipe_in_ones_own_loop_does(name):
+    """Weights after a few steps of SGD, with the run's batches and initial values."""
+    sgd = {"optimizer": "sgd", "parameterisation": "mup", "lr": 0.05, "weight_decay": 0.01}
+    run = spec(**{**RUNS[name], **sgd})
+    options = run.model.options.get("adopt") or {"width": "width", "depth": "depth"}
+    make = {"transformer": deep, "resnet": resnet, "mlp": mlp, "gpt2": gpt2}[name]
+    data = data_sets.samples(run)
+
+    def sized(width, depth):
+        return make(**{options["width"]: width, options["depth"]: depth})
+
+    recipe = Recipe(sized, 16, 1, lookup.table(run), inputs=data.train_x[:2])
+    network, scaled = recipe.make(32, 2)
+    kept = train(run, lookup.table(run)).checkpoints
+    own = network.state_dict()
+    network.load_state_dict({name: kept[0].get(name, own[name]) for name in own})
+    optimizer = torch.optim.SGD(scaled.groups(network, run.lr, run.weight_decay))
+    network.train()
+    for _, index in zip(range(STEPS), batches(48, 8, run.seed), strict=False):
+        output = network(data.train_x[index])
+        output = getattr(output, "logits", output)
+        loss = nn.functional.cross_entropy(output.flatten(0, -2), data.train_y[index].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    for key, value in network.state_dict().items():
+        if key in kept[STEPS] and value.is_floating_point():
+            torch.testing.assert_close(value, kept[STEPS][key], rtol=1e-3, atol=1e-5)
+
+
+def test_rows_hold_folded_multipliers_and_the_deviations_at_the_start():
+    run = spec("gpt2", adopt=HF)
+    network, rows = build.drawn_model(run, tokens(), lookup.table(run))
+    by_name = {row.name: row for row in rows}
+    assert [row.name for row in rows] == [name for name, _ in network.named_parameters()]
+    qkv = by_name["transformer.h.1.attn.c_attn.weight"]
+    assert (qkv.role, qkv.fan_in, qkv.fan_out, qkv.inputs_first) == ("hidden", 32, 96, True)
+    assert qkv.lr == pytest.approx(run.lr / 2)  # 1/m_N; CompleteP leaves the depth to residuals
+    drawn = network.get_parameter(qkv.name).std().item()
+    assert drawn == pytest.approx(qkv.init_std, rel=0.05)
+    assert drawn == pytest.approx(0.02 / 2**0.5, rel=0.05)
+    assert all(row.multiplier == 1.0 for row in rows)
+
+
+def test_runs_that_differ_in_rate_and_seed_have_one_recipe(monkeypatch):
+    made = []
+    monkeypatch.setattr(adopted, "Recipe", lambda *a, **k: made.append(1) or Recipe(*a, **k))
+    for seed, lr in ((1, 0.1), (2, 0.2)):
+        run = replace(spec(), seed=seed, lr=lr)
+        build.drawn_model(run, tokens(), lookup.table(run))
+    assert len(made) == 1
+
+
+def test_multipliers_of_single_modules_reach_parameters_and_branches():
+    kinds = {"attn.qkv.weight": 2.0}
+    table = spec(
+        multipliers={
+            "lr": {"types": kinds, "depth": [1.0, 4.0]},
+            "init_std": {"types": kinds},
+            "residual": {"types": {"attn.proj": 3.0}},
+        }
+    )
+    plain = spec()
+    _, rows = build.drawn_model(table, tokens(), lookup.table(table))
+    _, before = build.drawn_model(plain, tokens(), lookup.table(plain))
+    for number, at_depth in ((0, 1.0), (1, 4.0)):
+        (one,) = (r for r in rows if r.name == f"blocks.{number}.attn.qkv.weight")
+        (other,) = (r for r in before if r.name == one.name)
+        assert one.lr == pytest.approx(other.lr * 2 * at_depth)
+        assert one.init_std == pytest.approx(other.init_std * 2)
+    network = build.drawn_model(table, tokens(), lookup.table(table))[0]
+    x = torch.randn(2, 8, 32)
+    end = network.blocks[0].attn.proj
+    expected = nn.functional.linear(x, end.weight, end.bias) * 3 / 2  # 1/m_L of the table
+    torch.testing.assert_close(end(x), expected)
+
+
+def test_multipliers_of_unknown_types_are_named():
+    run = spec(multipliers={"lr": {"types": {"attn.mix": 2.0}}})
+    with pytest.raises(RoleError, match=r"multipliers\.lr: Transformer has no attn\.mix"):
+        build.drawn_model(run, tokens(), lookup.table(run))
+
+
+def test_the_longest_pattern_of_roles_counts():
+    roles = {"blocks.*.attn.qkv.weight": "fixed", "blocks.*.weight": "vector"}
+    run = spec(adopt={"roles": roles})
+    found = build.drawn_model(run, tokens(), lookup.table(run))[1]
+    by_name = {row.name: row.role for row in found}
+    assert by_name["blocks.0.attn.qkv.weight"] == "fixed"
+    assert by_name["blocks.0.mlp.0.weight"] == "vector"
+
+
+def test_inputs_may_be_given():
+    run = spec("lookups", adopt={"inputs": "guests:example"}, shape={"width": 32, "depth": 1})
+    _, rows = build.drawn_model(run, tokens(), lookup.table(run))
+    assert [row.role for row in rows] == ["input", "vector", "output", "readout_bias"]
+    run = spec("lookups", shape={"width": 32, "depth": 1})
+    with pytest.raises(RoleError, match="fails on the example inputs"):
+        build.drawn_model(run, tokens(), lookup.table(run))
+
+
+def test_as_built_leaves_all_initial_values_and_has_one_rate():
+    run = spec("gpt2", adopt=HF, parameterisation="as_built")
+    network, rows = build.drawn_model(run, tokens(), lookup.table(run))
+    with randomness.seeded(f"{run.seed}/modules"):
+        plain = gpt2(32, 2)
+    for (name, one), other in zip(network.named_parameters(), plain.parameters(), strict=True):
+        assert torch.equal(one, other), name
+    assert {row.lr for row in rows} == {run.lr}
+    assert not any(module._forward_hooks for name, module in network.named_modules() if name)
+    (projection,) = (row for row in rows if row.name == "transformer.h.0.mlp.c_proj.weight")
+    assert projection.init_std == pytest.approx(0.02 / 4**0.5, rel=0.05)  # GPT-2's 1/√(2 L)
+
+
+def test_a_table_that_cannot_be_applied_is_refused():
+    run = spec("gpt2", adopt=HF, parameterisation="sp")
+    with pytest.raises(RoleError, match="do not tie them"):
+        build.drawn_model(run, tokens(), lookup.table(run))
+
+
+def test_what_returns_no_network_or_no_predictions_is_told():
+    run = spec("example", adopt=HF)
+    with pytest.raises(TypeError):
+        build.drawn_model(run, tokens(), lookup.table(run))
+    run = spec("headless")
+    with pytest.raises(RoleError, match="forward pass of ModuleList fails"):
+        build.drawn_model(run, tokens(), lookup.table(run))
+
+
+def test_muon_updates_matrices_with_their_inputs_first_as_their_transposes():
+    """GPT-2 stores its matrices as (in, out); the width of the two differs in the MLP."""
+    run = spec("gpt2", adopt=HF, optimizer="muon")
+    network, rows = build.drawn_model(run, tokens(), lookup.table(run))
+    optimizer = build.optimizer(run, network, rows)
+    weight = network.get_parameter("transformer.h.0.mlp.c_fc.weight")
+    (group,) = (g for g in optimizer.param_groups if any(p is weight for p in g["params"]))
+    assert group["inputs_first"]
+    other = nn.Parameter(weight.detach().mT.clone())
+    weight.grad = torch.randn(weight.shape, generator=torch.Generator().manual_seed(1))
+    other.grad = weight.grad.mT.clone()
+    plain = {k: v for k, v in group.items() if k != "inputs_first"}
+    alone = type(optimizer)(
+        [{**plain, "params": [other]}],
+        momentum=optimizer.momentum,
+        nesterov=optimizer.nesterov,
+        iteration=optimizer.iteration,
+    )
+    optimizer.step()
+    alone.step()
+    torch.testing.assert_close(weight.detach().mT, other.detach())
