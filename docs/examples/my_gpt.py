@@ -15,6 +15,9 @@ def build(n_embd: int, n_layer: int) -> GPT2LMHeadModel:
         vocab_size=256,
         bos_token_id=None,
         eos_token_id=None,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
         use_cache=False,
     )
     return GPT2LMHeadModel(config)

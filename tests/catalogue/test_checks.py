@@ -9,6 +9,7 @@ import pytest
 from hypertransfer.catalogue import checks, complete
 from hypertransfer.catalogue.cards.networks import MODELS
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
+from hypertransfer.runs.problem import ProblemError
 
 RUN = {
     "model": "residual_mlp",
@@ -315,3 +316,26 @@ def test_as_built_is_for_adopted_networks():
         "parameterisation: 'as_built' is not usable without an adopted network (model.adopt), "
         "which draws its own values"
     ]
+
+
+@pytest.mark.parametrize(
+    ("loss", "source", "text"),
+    [
+        ("own:mae", "def mse(o, t): ...", "loss: 'own:mae' is not found: own.py defines no 'mae'"),
+        ("own:mae", "def mae(output): ...", "loss: own:mae takes output: a loss is called with"),
+        ("own:mae", "def mae(o, t, *, w): ...", "loss: own:mae takes o, t, w: a loss is called"),
+        ("os:system", "", "loss: 'os:system' is not found: no source"),
+    ],
+)
+def test_what_a_loss_cannot_be_is_a_problem(project, loss, source, text):
+    with pytest.raises(ProblemError, match="'mae' is not one of cross_entropy, mse, or module:"):
+        problems(loss="mae")
+    (project / "own.py").write_text(source, encoding="utf-8")
+    (problem,) = problems(loss=loss)
+    assert problem.startswith(text)
+
+
+@pytest.mark.parametrize("source", ["def mae(o, t): ...", "def mae(o, t, w=1): ...", "mae = max"])
+def test_losses_of_the_user(project, source):
+    (project / "own.py").write_text(source, encoding="utf-8")
+    assert problems(loss="own:mae") == []

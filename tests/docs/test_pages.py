@@ -228,7 +228,8 @@ def test_every_command_is_on_the_start_page():
 
 
 def test_every_example_is_printed_and_linked():
-    pages = "".join((DOCS / name).read_text("utf-8") for name in ("own-parts.md", "developers.md"))
+    names = ("own-parts.md", "adopt.md", "developers.md")
+    pages = "".join((DOCS / name).read_text("utf-8") for name in names)
     for path in (DOCS / "examples").glob("my_*"):
         assert f'--8<-- "docs/examples/{path.name}"' in pages
         assert f"(examples/{path.name})" in pages

@@ -1,5 +1,7 @@
 """Floating-point operations by formula against torch's count."""
 
+from dataclasses import replace
+
 import pytest
 from tests.support.networks import every_pair, images, spec
 from torch.nn import functional as F
@@ -8,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hypertransfer.catalogue import dataset_options
 from hypertransfer.planning import cost, flops
+from hypertransfer.runs.spec import Component
 from hypertransfer.training import build
 
 
@@ -60,3 +63,16 @@ def test_products_of_attention_are_no_weights():
     run = spec("vit")
     products = sum(layer.weights for layer in flops.layers(run) if layer.is_product)
     assert flops.sizes(run).factors - flops.sizes(run).weights == products > 0
+
+
+def test_a_network_of_the_user_on_texts_is_about_as_large_as_a_decoder():
+    """Which a budget relies on: GPT-2 of the same shape, with its attention and its readout."""
+    own = spec("gpt", width=64, depth=4, data="state_of_the_union", options={})
+    guess = replace(own, model=Component("guests:build"))
+    ratio = flops.train_flops(guess) / flops.train_flops(own)
+    assert 0.5 < ratio < 2
+
+
+def test_a_network_of_the_user_on_other_data_is_one_of_layers_for_each_sample():
+    run = replace(spec("residual_mlp", width=64, depth=4), model=Component("guests:build"))
+    assert flops.forward_flops(run) == 2 * 4 * 12 * 64**2

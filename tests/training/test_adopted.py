@@ -10,6 +10,7 @@ from tests.support import foreign
 from tests.training.conftest import offer
 from tests.training.test_state import assert_bit_equal
 from torch import nn
+from torch.utils.data import TensorDataset
 
 from hypertransfer.catalogue import complete, lookup
 from hypertransfer.data.samples import Samples, batches
@@ -87,7 +88,38 @@ def features():
     return Samples(x[:48], y[:48], x[48:], y[48:], classes=foreign.CLASSES)
 
 
-PARTS = (gpt2, deep, resnet, mlp, headless, lookups, example, tokens, pictures, features)
+def smoothed(output, target):
+    return nn.functional.cross_entropy(output.flatten(0, -2), target.flatten(), label_smoothing=0.1)
+
+
+def plain(output, target):
+    return nn.functional.cross_entropy(output.flatten(0, -2), target.flatten())
+
+
+def of_torch():
+    found = features()
+    return {
+        "train": TensorDataset(found.train_x, found.train_y),
+        "test": TensorDataset(found.test_x, found.test_y),
+        "classes": foreign.CLASSES,
+    }
+
+
+PARTS = (
+    smoothed,
+    plain,
+    of_torch,
+    gpt2,
+    deep,
+    resnet,
+    mlp,
+    headless,
+    lookups,
+    example,
+    tokens,
+    pictures,
+    features,
+)
 HF = {"width": "n_embd", "depth": "n_layer"}
 
 
@@ -168,6 +200,24 @@ def test_a_run_trains_as_a_recipe_in_ones_own_loop_does(name):
     for key, value in network.state_dict().items():
         if key in kept[STEPS] and value.is_floating_point():
             torch.testing.assert_close(value, kept[STEPS][key], rtol=1e-3, atol=1e-5)
+
+
+def test_a_loss_of_the_user_is_minimised_and_measured():
+    ours, same, other = (
+        train(run, lookup.table(run))
+        for run in (spec(), spec(loss="guests:plain"), spec(loss="guests:smoothed"))
+    )
+    assert repr(ours.history) == repr(same.history)
+    start = ours.history.train_loss[0], other.history.train_loss[0]
+    assert start[0] != start[1]
+    assert other.history.eval_loss[0] != ours.history.eval_loss[0]
+    assert other.history.eval_accuracy[0] == ours.history.eval_accuracy[0]
+
+
+def test_data_sets_of_torch_train_as_the_same_tensors_do():
+    run = spec("mlp", data="features", parameterisation="mup")
+    other = spec("mlp", data="of_torch", parameterisation="mup")
+    assert_bit_equal(train(run, lookup.table(run)), train(other, lookup.table(other)))
 
 
 def test_rows_hold_folded_multipliers_and_the_deviations_at_the_start():

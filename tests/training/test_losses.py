@@ -29,3 +29,28 @@ def test_outputs_are_numbers():
         training_losses.check_output("Net", torch.zeros(4, 1).long(), target, 1)
     with pytest.raises(ValueError, match=r"returns a NoneType; .*shape "):
         training_losses.check_output("Net", None, target, 1)
+
+
+def test_outputs_of_a_loss_of_the_user_may_have_any_shape():
+    target = torch.zeros(4)
+    training_losses.check_output("Net", torch.zeros(4, 3, 2), target, 1, of_library=False)
+    with pytest.raises(ValueError, match=r"returns a NoneType; .* return a tensor of floats$"):
+        training_losses.check_output("Net", None, target, 1, of_library=False)
+
+
+def nothing(output, target):
+    return None
+
+
+@pytest.mark.parametrize(
+    ("loss", "text"),
+    [
+        (None, "the loss nothing returns a NoneType: it must return the mean"),
+        (torch.zeros(3, requires_grad=True), r"a tensor of shape \(3,\) and dtype torch.float32"),
+        (torch.tensor(1.0), "a number that does not depend on the parameters"),
+    ],
+)
+def test_what_a_loss_of_the_user_cannot_return(loss, text):
+    with pytest.raises(ValueError, match=text):
+        training_losses.check_loss(nothing, loss)
+    training_losses.check_loss(nothing, torch.zeros((), requires_grad=True))

@@ -83,6 +83,9 @@ def _component_problems(spec: RunSpec, options: OptionChecks) -> Iterator[Proble
     elif spec.parameterisation not in PARAMETERISATIONS:
         expected = _one_of(spec.parameterisation, PARAMETERISATIONS)
         yield Problem(("parameterisation",), spec.parameterisation, expected)
+    if ":" in spec.loss:
+        yield from _unfound("loss", spec.loss)
+        yield from own_options.loss_problems(spec.loss)
     yield from options.problems("model", spec.model, MODELS)
     yield from adoption_checks.problems(spec)
     yield from options.problems("optimizer", spec.optimizer, OPTIMIZERS)
@@ -121,8 +124,8 @@ def _fit(spec: RunSpec) -> Iterator[Problem]:
         expected = f"usable with {spec.model.name}: the network is for {card.data}, not {kind}"
         yield Problem(("data", "name"), spec.data.name, expected)
         return
-    if kind == "text" and spec.loss != "cross_entropy":
-        yield Problem(("loss",), spec.loss, "cross_entropy, the only loss for text")
+    if kind == "text" and spec.loss == "mse":
+        yield Problem(("loss",), spec.loss, "cross_entropy, the library's only loss for text")
     shape, _ = dataset_options.shape(spec.data.name, spec.data.options)
     yield from card.needs(spec, shape[1] if len(shape) > 1 else shape[0])
 

@@ -31,6 +31,7 @@ OF_THE_LIBRARY = {
     "optimizer": "hypertransfer.optimizers",
     "data": "hypertransfer.data",
     "parameterisation": "hypertransfer.parameterisation.tables",
+    "loss": "hypertransfer.training.losses",
     "probe": "hypertransfer.probes",
 }
 

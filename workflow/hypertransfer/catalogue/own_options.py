@@ -76,6 +76,26 @@ def problems(kind: str, part: Component) -> Iterator[Problem]:
             yield Problem((kind,), NO_VALUE, f"{part.name} needs the option {name}")
 
 
+def loss_problems(path: str) -> Iterator[Problem]:
+    """A loss that cannot be called with outputs and targets, by position."""
+    module, _, attribute = path.partition(":")
+    source = own(module)
+    function, _ = _function(_tree(source), attribute) if source else (None, 0)
+    if function is None or function.args.vararg:
+        return
+    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
+    needed = len(names) - len(function.args.defaults)
+    required = [
+        a.arg
+        for a, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+        if default is None
+    ]
+    if len(names) < 2 or needed > 2 or required:
+        listed = ", ".join([*names, *required]) or "nothing"
+        text = f"{path} takes {listed}: a loss is called with outputs and targets, by position"
+        yield Problem(("loss",), NO_VALUE, text)
+
+
 def _lacking(how: Adoption | None, signature: package_source.Signature) -> str:
     """The arguments that a network lacks, and how to go on; empty if it lacks none."""
     needed = (how.width, how.depth) if how else NEEDED

@@ -8,6 +8,7 @@ NAMES = {
     "ntp": "NTP",
     "sp": "SP",
     "depth_mup": "Depth-µP",
+    "as_built": "as built",
     "completep": "CompleteP (α = 1)",
     "completep_half": "CompleteP (α = ½)",
     "completed_p": "Complete(d)P",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hypertransfer.catalogue import dataset_options
-from hypertransfer.catalogue.cards import decoder_sizes
+from hypertransfer.catalogue.cards import datasets, decoder_sizes
 from hypertransfer.runs.spec import RunSpec, Shape
 
 FORWARD_AND_BACKWARD = 3  # a backward pass costs two forward passes
@@ -131,6 +131,12 @@ def _vit(spec: RunSpec, channels: int, side: int, classes: int) -> Iterator[Laye
     yield _linear_layer(n, classes)
 
 
+def _unknown(n: int, depth: int, tokens: int = 1, classes: int = 0) -> list[Layer]:
+    """The layers of a network of the user, about as large as those of a decoder."""
+    blocks = [Layer(12.0 * n**2, tokens, 12.0 * n * tokens)] * depth
+    return [*blocks, Layer(float(n * classes), tokens, float(classes * tokens))]
+
+
 _LAYERS: Mapping[str, Callable[[RunSpec, int, int, int], Iterator[Layer]]] = {
     "conv": _conv,
     "residual_conv": _residual_conv,
@@ -143,11 +149,17 @@ _LAYERS: Mapping[str, Callable[[RunSpec, int, int, int], Iterator[Layer]]] = {
 
 
 def layers(spec: RunSpec) -> list[Layer]:
-    """The layers of the spec's network; a rough estimate for models and data sets of the user."""
+    """The layers of the spec's network; a rough estimate for models and data sets of the user.
+
+    On texts a model of the user counts as one that computes each token alone, and reads out.
+    """
     n = spec.shape.width
-    if spec.model.name not in _LAYERS or ":" in spec.data.name:
-        return [Layer(10.0 * n**2, 1, 10.0 * n)] * spec.shape.depth
+    if ":" in spec.data.name:
+        return _unknown(n, spec.shape.depth)
     shape, classes = dataset_options.shape(spec.data.name, spec.data.options)
+    if spec.model.name not in _LAYERS:
+        is_text = datasets.kind(spec.data.name) == "text"
+        return _unknown(n, spec.shape.depth, *((shape[0], classes) if is_text else ()))
     channels, side = shape[:2] if len(shape) > 1 else (1, shape[0])
     return list(_LAYERS[spec.model.name](spec, channels, side, classes))
 

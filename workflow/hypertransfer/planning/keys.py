@@ -49,6 +49,8 @@ def context(spec: RunSpec, code: Code | None = None) -> dict[str, Any]:
         parts["closure"] = True
     if (how := adoption(spec.model)) and how.inputs:
         modules["inputs"] = how.inputs.partition(":")[0]
+    if ":" in spec.loss:
+        modules["loss"] = spec.loss.partition(":")[0]
     if lookup.of_package(spec.optimizer):
         modules.pop("optimizer")  # the code of an installed package counts by its version
     hashes = (code or fingerprint)(TRAIN_ENTRY, *modules.values())
@@ -114,6 +116,7 @@ class Contexts:
         """The key of a run."""
         how = adoption(spec.model)
         model = spec.model.name, how.inputs if how else ""
+        model += (spec.loss,) if ":" in spec.loss else ()
         parts = (model, spec.optimizer.text, spec.data.text, spec.parameterisation)
         if parts not in self._runs:
             self._runs[parts] = digest(context(spec, self._code), 16)

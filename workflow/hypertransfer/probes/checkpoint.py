@@ -24,7 +24,7 @@ from hypertransfer.curvature.operators import HessianOperator, Landscape
 from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.runs import ratios
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.training import build, data_sets, imports, losses, randomness
+from hypertransfer.training import build, data_sets, imports, randomness
 from hypertransfer.training.network_tensors import evaluating, load_tensors, tensors_of
 from hypertransfer.training.settings import reproducible
 from hypertransfer.training.state import PRECONDITIONER
@@ -186,7 +186,7 @@ def initial_view(
         raise ValueError(f"{text}: lower samples")
     return View(
         network=network,
-        loss=losses.LOSSES[spec.loss],
+        loss=imports.loss(spec),
         x=data.train_x[:samples],
         y=data.train_y[:samples],
         train_x=data.train_x,

@@ -114,6 +114,13 @@ def _choice(path: Path, value: object, choices: tuple[str, ...]) -> str:
     return str(value)
 
 
+def _loss(path: Path, value: object) -> str:
+    if value in LOSSES or (isinstance(value, str) and ":" in value):
+        return str(value)
+    expected = f"one of {', '.join(LOSSES)}, or module:function of a loss of your own"
+    raise ProblemError.at(path, value, expected)
+
+
 def _steps(path: Path, value: object) -> tuple[int, ...]:
     if not isinstance(value, list | tuple):
         raise ProblemError.at(path, value, "a list of steps")
@@ -244,7 +251,7 @@ _PARSERS: Mapping[str, Callable[[Path, Any], Any]] = {
     "weight_decay": partial(_number, low=0.0),
     "schedule": schedule,
     "data": component,
-    "loss": partial(_choice, choices=LOSSES),
+    "loss": _loss,
     "batch_size": partial(_integer, low=1),
     "base_batch_size": partial(_integer, low=1),
     "steps": partial(_integer, low=1),

@@ -92,7 +92,7 @@ class RunSpec:
         weight_decay: the weight decay at the base shape.
         schedule: the learning rate over the run.
         data: the data set and its options.
-        loss: `cross_entropy` or `mse`.
+        loss: `cross_entropy`, `mse`, or the import path of a function of outputs and targets.
         batch_size: samples of a batch.
         base_batch_size: the batch size at which tables that scale with batch size are the identity.
         steps: the number of updates.
@@ -136,7 +136,8 @@ class RunSpec:
     @property
     def import_paths(self) -> tuple[str, ...]:
         """The import paths of the parts that are not the library's: the user's, and packages'."""
-        names = self.model.name, self.optimizer.name, self.data.name, self.parameterisation
+        parts = self.model.name, self.optimizer.name, self.data.name
+        names = *parts, self.parameterisation, self.loss
         return tuple(name for name in names if ":" in name)
 
     def plain(self) -> dict:

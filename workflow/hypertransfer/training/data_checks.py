@@ -28,11 +28,6 @@ def check(name: str, samples: Samples) -> Samples:
     Raises:
         DatasetError: every problem.
     """
-    if not isinstance(samples, Samples):
-        raise DatasetError(
-            f"data set {name} returns a {type(samples).__name__}, and not "
-            "hypertransfer.data.samples.Samples"
-        )
     samples = _plain(samples)
     if problems := list(_problems(samples)):
         raise DatasetError(f"data set {name}: {'; '.join(problems)}")
@@ -116,7 +111,7 @@ def check_use(name: str, samples: Samples, loss: str, batch_size: int) -> None:
         raise DatasetError(
             f"data set {name} has {n} training samples, fewer than the batch_size {batch_size}"
         )
-    if samples.train_y.is_floating_point() and loss != "mse":
+    if samples.train_y.is_floating_point() and loss == "cross_entropy":
         raise DatasetError(
             f"data set {name} has numbers for targets, for which the loss {loss} is not defined: "
             "use mse, or classes as int64"

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from hypertransfer.catalogue import lookup
+from hypertransfer.catalogue.cards.datasets import DatasetError
 from hypertransfer.data.samples import Samples
+from hypertransfer.data.torch_datasets import samples_of
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import class_values, data_checks, imports, randomness
@@ -50,7 +52,11 @@ def _data(path: str, options: str) -> tuple[Samples, Callable[[], None]]:
 def _loaded(path: str, options: str) -> Samples:
     function = imports.load("data", path)
     with randomness.seeded(f"data/{path}/{options}"):
-        samples = function(**json.loads(options))
+        found = function(**json.loads(options))
+        try:
+            samples = samples_of(found)
+        except DatasetError as error:
+            raise DatasetError(f"data set {path}: {error}") from error
     if not imports.of_library(path):
         reproducible()
     return data_checks.check(path, samples)

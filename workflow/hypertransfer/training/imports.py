@@ -1,4 +1,4 @@
-"""Imports of the parts that a spec names: network, optimizer, data set and table."""
+"""Imports of the parts that a spec names: network, optimizer, data set, table and loss."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from hypertransfer.catalogue import lookup
 from hypertransfer.catalogue.module_source import PACKAGE
 from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.training import class_values, randomness
+from hypertransfer.training import class_values, losses, randomness
 
 
 def import_parts(spec: RunSpec) -> None:
-    """Import the modules of the spec's network, optimizer, data set and table.
+    """Import the modules of the spec's network, optimizer, data set, table and loss.
 
     Modules of the user may change torch's settings when they are imported. They are imported
     before the settings of a run are made, because a module is imported once in a process: a later
@@ -26,6 +26,7 @@ def import_parts(spec: RunSpec) -> None:
         load(kind, lookup.import_path(kind, part.name))
     if ":" in spec.parameterisation:
         load("parameterisation", spec.parameterisation)
+    loss(spec)
     for part in (spec.model, spec.optimizer):
         if ":" in part.name and not part.name.startswith("torch."):
             class_values.record(part.name.partition(":")[0])
@@ -39,6 +40,11 @@ def table(spec: RunSpec) -> Parameterisation:
     """
     import_parts(spec)
     return lookup.table(spec)
+
+
+def loss(spec: RunSpec) -> losses.Loss:
+    """The loss of the spec, a function of outputs and targets."""
+    return load("loss", spec.loss) if ":" in spec.loss else losses.LOSSES[spec.loss]
 
 
 def load(kind: str, path: str) -> Any:

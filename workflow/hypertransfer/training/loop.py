@@ -25,7 +25,6 @@ from hypertransfer.training import (
     data_checks,
     data_sets,
     imports,
-    losses,
     optimizer_state,
     randomness,
     state,
@@ -364,7 +363,7 @@ def train(
     device = device or torch.device("cpu")
     data = data_sets.samples(spec).to(device)
     data_checks.check_augment(spec.data.name, data)
-    loss_fn = losses.LOSSES[spec.loss]
+    loss_fn = imports.loss(spec)
     model, rows = build.drawn_model(spec, data, table)
     model.to(device).train()
     readout = table.rules[Role.OUTPUT].multiplier.at(ratios(spec))

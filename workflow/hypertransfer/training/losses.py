@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 from torch.nn import functional as F
 
+Loss = Callable[[Tensor, Tensor], Tensor]  # from outputs and targets to the mean over the batch
+
 
 def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
     """Mean cross-entropy of logits (B, C) and classes (B,), or of (B, T, C) and (B, T)."""
@@ -35,7 +37,9 @@ def mse(output: Tensor, target: Tensor) -> Tensor:
     return F.mse_loss(output, F.one_hot(target, output.shape[-1]).to(output.dtype))
 
 
-def check_output(name: str, output: object, target: Tensor, classes: int) -> None:
+def check_output(
+    name: str, output: object, target: Tensor, classes: int, *, of_library: bool = True
+) -> None:
     """Check that outputs have the shape of the targets, and then one entry for each class.
 
     The losses above would flatten or broadcast some other outputs.
@@ -45,6 +49,7 @@ def check_output(name: str, output: object, target: Tensor, classes: int) -> Non
         output: what the network returns for a batch.
         target: the targets of the batch.
         classes: the number of classes, or of tokens in the vocabulary; 1 for numbers.
+        of_library: whether the loss is the library's; a loss of the user may take other shapes.
 
     Raises:
         ValueError: the outputs have another shape, or are no tensor of real numbers.
@@ -54,17 +59,44 @@ def check_output(name: str, output: object, target: Tensor, classes: int) -> Non
         found = f"a {type(output).__name__}"
     elif not output.is_floating_point():
         found = f"outputs of dtype {output.dtype}"
-    elif output.shape != expected:
+    elif of_library and output.shape != expected:
         found = f"outputs of shape {tuple(output.shape)}"
     else:
         return
+    shape = f" of shape {expected}" if of_library else ""
     raise ValueError(
         f"the network {name} returns {found}; for targets of shape {tuple(target.shape)} and "
-        f"classes {classes} it must return a tensor of floats of shape {expected}"
+        f"classes {classes} it must return a tensor of floats{shape}"
     )
 
 
-LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+def of_library(loss: Loss) -> bool:
+    """Whether a loss is one of the library's, whose outputs have one entry for each class."""
+    return loss in LOSSES.values()
+
+
+def check_loss(function: Loss, loss: object) -> None:
+    """Check that what a loss of the user returns can be minimised.
+
+    Raises:
+        ValueError: it is no number of a graph.
+    """
+    if not isinstance(loss, Tensor):
+        found = f"a {type(loss).__name__}"
+    elif loss.numel() != 1 or not loss.is_floating_point():
+        found = f"a tensor of shape {tuple(loss.shape)} and dtype {loss.dtype}"
+    elif not loss.requires_grad:
+        found = "a number that does not depend on the parameters"
+    else:
+        return
+    name = getattr(function, "__name__", function)
+    raise ValueError(
+        f"the loss {name} returns {found}: it must return the mean over the batch, a tensor with "
+        "one float"
+    )
+
+
+LOSSES: Mapping[str, Loss] = {
     "cross_entropy": cross_entropy,
     "mse": mse,
 }

@@ -90,8 +90,12 @@ def step_flops(
                 f"{type(model).__name__} makes parameters in forward: {', '.join(made)}; "
                 "make them in __init__"
             )
-        losses.check_output(type(model).__name__, output, y, data.classes)
-        loss_fn(output, y).backward()
+        ours = losses.of_library(loss_fn)
+        losses.check_output(type(model).__name__, output, y, data.classes, of_library=ours)
+        loss = loss_fn(output, y)
+        if not ours:
+            losses.check_loss(loss_fn, loss)
+        loss.backward()
     if of_user:
         _warn_of_untrained(spare)
     if of_user and spare is not model:

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypertransfer.data.samples import batches
 from hypertransfer.probes.turns import Rival, Turn, relative_range
-from hypertransfer.training import build, data_sets, losses, randomness
+from hypertransfer.training import build, data_sets, imports, randomness
 from hypertransfer.training.loop import Loop
 from hypertransfer.training.network_tensors import load_tensors
 from hypertransfer.training.state import PRECONDITIONER
@@ -44,7 +44,7 @@ class Probe:
         # The schedule lasts as long as the turns, which keep no weights.
         steps = max(spec.steps, (1 + 2 * int(settings["repeats"])) * self.block)
         timed = replace(spec, steps=steps, checkpoints=())
-        self.loop = Loop(timed, data, network, optimizer, losses.LOSSES[spec.loss])
+        self.loop = Loop(timed, data, network, optimizer, imports.loss(spec))
         self.order = batches(len(data.train_y), spec.batch_size, self.loop.order_seed)
 
     def turn(self) -> Turn:
