@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 from tests.support import foreign
+from tests.support.probes import measured
 from tests.training.conftest import offer
 from tests.training.test_state import assert_bit_equal
 from torch import nn
 from torch.utils.data import TensorDataset
 
 from hypertransfer.catalogue import complete, lookup
+from hypertransfer.catalogue.cards import probes
 from hypertransfer.data.samples import Samples, batches
 from hypertransfer.networks.adopted.recipe import Recipe
 from hypertransfer.networks.tagged import RoleError
@@ -218,6 +221,34 @@ def test_data_sets_of_torch_train_as_the_same_tensors_do():
     run = spec("mlp", data="features", parameterisation="mup")
     other = spec("mlp", data="of_torch", parameterisation="mup")
     assert_bit_equal(train(run, lookup.table(run)), train(other, lookup.table(other)))
+
+
+OF_SOME = ("downstream", "attention", "routing", "decoding", "linear_theory", "linearisation")
+
+
+@pytest.mark.parametrize("probe", [name for name in probes.PROBES if name not in OF_SOME])
+def test_probes_measure_an_adopted_network(probe):
+    """With dropout in training, and a readout tied to the embedding."""
+    run = spec(**RUNS["gpt2, dropout"])
+    assert not list(probes.PROBES[probe].needs(run))
+    few = {"vectors": 1, "steps": 3} if probe == "density" else {}
+    table = measured(run, probe, train(run, lookup.table(run)).checkpoints, samples=16, **few)
+    assert table["step"] == [0, STEPS]
+    number = next(name for name, kind in probes.PROBES[probe].columns.items() if kind == "number")
+    assert math.isfinite(table[number][-1])
+
+
+@pytest.mark.parametrize("probe", OF_SOME)
+def test_probes_of_some_networks_alone_are_refused_while_planning(probe):
+    assert list(probes.PROBES[probe].needs(spec(**RUNS["resnet"])))
+
+
+def test_the_hessian_of_a_network_with_batch_normalisation_is_that_of_its_evaluation_mode():
+    run = spec(**RUNS["resnet"])
+    kept = train(run, lookup.table(run)).checkpoints
+    table = measured(run, "hessian", kept, samples=16)
+    assert table["converged"] == [True, True]
+    assert measured(run, "hessian", kept, samples=16)["sharpness"] == table["sharpness"]
 
 
 def test_rows_hold_folded_multipliers_and_the_deviations_at_the_start():

@@ -114,6 +114,18 @@ class Adopted:
             RoleError: the table cannot be applied to a branch or a tied readout.
         """
         outside.apply(network, self.found, self.scaling, self.at_base)
+        self._tag(network)
+
+    def _tag(self, network: nn.Module) -> None:
+        """Give the modules the roles of their parameters, which probes read."""
+        modules = dict(network.named_modules())
+        roles: dict[str, dict[str, Role]] = {path: {"weight": Role.OUTPUT} for path in self.tied}
+        for one in self.found.parameters:
+            path, _, attribute = one.name.rpartition(".")
+            roles.setdefault(path, {})[attribute] = one.role
+        for path, own in roles.items():
+            if not hasattr(modules[path], "roles"):  # an attribute of the user's
+                modules[path].roles = own
 
 
 def own_factor(base: Base, found: Inference, hyperparameter: str, name: str) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 from hypertransfer.catalogue.cards import datasets, decoders
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
 from hypertransfer.catalogue.options import COUNT, Option, completed, defaults, option
+from hypertransfer.runs.adoption import OPTION
 from hypertransfer.runs.problem import Problem
 from hypertransfer.runs.spec import RunSpec
 
@@ -74,6 +75,12 @@ def _adam(spec: RunSpec) -> Iterator[Problem]:
     if spec.optimizer.name not in ("adam", "adamw"):
         text = "adam or adamw, whose second moments the preconditioned probe needs"
         yield Problem(("optimizer",), spec.optimizer.name, text)
+
+
+def _stated(spec: RunSpec) -> Iterator[Problem]:
+    if OPTION in spec.model.options:
+        text = "a network whose residual branches are Branch, as the probe linearisation requires"
+        yield Problem(("model",), spec.model.plain(), text)
 
 
 def _bytes(spec: RunSpec) -> Iterator[Problem]:
@@ -285,6 +292,7 @@ PROBES: Mapping[str, ProbeCard] = {
         "hypertransfer.probes.activations.linearisation",
         _SAMPLES,
         _numbers("block_nonlinearity", "linearisation_distance"),
+        _stated,
     ),
     "linear_theory": ProbeCard(
         "hypertransfer.probes.tasks.linear_theory",
