@@ -41,6 +41,9 @@ def test_what_is_expected_over_the_width():
     assert expected(Role.VECTOR, "gain") is None
     assert expected(Role.OUTPUT, "update") == Expected(0.0)
     assert expected(None, "logit change") == Expected(0.0, low=False)
+    assert expected(None, "logits") == Expected(0.0, low=False)
+    assert expected(None, "logits", heads_grow=True) == Expected(-0.5, low=False)
+    assert expected(None, "logit change", heads_grow=True) == Expected(0.0, low=False)
     assert expected(Role.HIDDEN, "change") is None
     assert expected_over_depth("branch") == Expected(-0.5, low=False)
     assert expected_over_depth("update") is None

@@ -120,6 +120,7 @@ def test_heads_that_grow_are_noted():
     _, inference = roles(build, foreign.TOKENS, depth=2)
     (note,) = inference.doubts
     assert "products of computed tensors in blocks.0.attn and others sum 16 terms at the" in note
+    assert inference.growing_products == ("blocks.0.attn", "blocks.1.attn")
     assert "width 32 and 64 at 128" in note
     assert not inference.doubtful
 

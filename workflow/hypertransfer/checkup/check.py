@@ -53,11 +53,23 @@ def over_sizes(
     return found
 
 
-def over_width(values: Values, roles: Mapping[str, Role]) -> list[Finding]:
-    """The findings over widths; `roles` are those of modules, by path (`module_roles`)."""
-    return list(
-        _findings(values, lambda name: expected(roles.get(name.module), name.quantity), roles)
-    )
+def over_width(
+    values: Values, roles: Mapping[str, Role], growing: Collection[str] = ()
+) -> list[Finding]:
+    """The findings over widths.
+
+    Args:
+        values: the quantities over widths.
+        roles: the roles of modules, by path (`module_roles`).
+        growing: the paths of the modules with attention whose heads grow
+            (`Inference.growing_products`).
+    """
+
+    def wanted(name: Measured) -> Expected | None:
+        role, grows = roles.get(name.module), name.module in growing
+        return expected(role, name.quantity, heads_grow=grows)
+
+    return list(_findings(values, wanted, roles))
 
 
 def over_depth(values: Values) -> list[Finding]:

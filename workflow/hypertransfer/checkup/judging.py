@@ -58,8 +58,20 @@ class Finding:
         return self.slope.value - self.expected.value
 
 
-def expected(role: Role | None, quantity: str) -> Expected | None:
-    """The slope over the width of a quantity of a module; None if it may be any."""
+def expected(role: Role | None, quantity: str, *, heads_grow: bool = False) -> Expected | None:
+    """The slope over the width of a quantity of a module; None if it may be any.
+
+    Queries and keys are not aligned at the start, so that their products over the size of a head,
+    which grow with training, shrink as one over its root. Products over the root of that size do
+    not, and grow in training (Yang et al. 2203.03466, Definition 4.1).
+
+    Args:
+        role: the role of the module.
+        quantity: see `quantities.Measured`.
+        heads_grow: whether the heads of the attention in the module grow with the width.
+    """
+    if quantity == "logits" and heads_grow:
+        return Expected(-0.5, low=False)
     if quantity in ("gain", "branch"):
         if role is None or role in VECTORS:
             return None
@@ -115,7 +127,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {  # where the slope is too large, and t
         "decay does not grow as its learning rate falls",
     ),
     "logits": (
-        "the logits of attention grow with the size at the start",
+        "the logits of attention shrink too little with the size at the start: where heads grow, "
+        "divide them by the size of a head, d, and not by √d",
         "the logits of attention shrink with the size",
     ),
     "logit change": (

@@ -105,6 +105,8 @@ class Inference:
         stacks: the paths of the modules whose numbered parts become more with the depth.
         faults: what no table for the depth, or for tied weights, can scale.
         doubts: what else may not be as intended.
+        growing_products: the paths of the modules with a product of two computed tensors, as of
+            queries and keys, that sums more terms in a wider network.
     """
 
     parameters: Sequence[Inferred]
@@ -115,6 +117,7 @@ class Inference:
     stacks: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    growing_products: tuple[str, ...] = ()
 
     def kind(self, path: str) -> str:
         """The path of a parameter or module with `#` in place of the numbers of blocks."""

@@ -83,9 +83,10 @@ def infer(
             f"the network has the same parameters at the depths {depths[0]} and {depths[1]}: let "
             "the builder use its depth, or compare over the width alone"
         )
-    doubts += _growing_products(found, wider, widths)
+    growing = _growing_products(found, wider)
+    doubts += _words_on_products(growing, widths)
     about = branches, readouts, stacks, tuple(faults), tuple(doubts)
-    return Inference(parameters, widths, depths, *about)
+    return Inference(parameters, widths, depths, *about, growing_products=tuple(growing))
 
 
 def _keep_stacked(found: Trace, stacks: Sequence[str]) -> list[str]:
@@ -131,13 +132,20 @@ def _branches(found: Trace) -> tuple[tuple[str, ...], list[str], list[str]]:
     return tuple(modules), list(dict.fromkeys(faults)), list(dict.fromkeys(doubts))
 
 
-def _growing_products(narrow: Trace, wide: Trace, widths: Sequence[int]) -> list[str]:
-    """What to say of products of two computed tensors that sum more terms in a wider network."""
+def _growing_products(narrow: Trace, wide: Trace) -> dict[str, tuple[int, int]]:
+    """The modules with a product of two computed tensors that sums more terms in a wider network.
+
+    The values are the numbers of terms at both widths.
+    """
     pairs = zip(narrow.inner, wide.inner, strict=False)
-    grown = dict.fromkeys((at, few, more) for (at, few), (_, more) in pairs if more > few)
+    return {at: (few, more) for (at, few), (_, more) in pairs if more > few}
+
+
+def _words_on_products(growing: Mapping[str, tuple[int, int]], widths: Sequence[int]) -> list[str]:
+    """What to say of `_growing_products`."""
     by_size: dict[tuple[int, int], list[str]] = {}
-    for place, few, more in grown:
-        by_size.setdefault((few, more), []).append(place)
+    for place, sizes in growing.items():
+        by_size.setdefault(sizes, []).append(place)
     return [
         f"products of computed tensors in {places[0]}{' and others' if len(places) > 1 else ''} "
         f"sum {few} terms at the width {widths[0]} and {more} at {widths[1]}, as attention does "
