@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from hypertransfer.checkup.judging import (
+    SHRINKING,
     Expected,
     Finding,
     expected,
@@ -23,7 +24,7 @@ Values = dict[Measured, dict[int, list[float]]]  # by quantity, size and seed
 
 
 def over_sizes(
-    make: Callable[[int], Setup],
+    make: Callable[[int, int], Setup],
     sizes: Sequence[int],
     seeds: int,
     loss: Loss,
@@ -34,7 +35,7 @@ def over_sizes(
     """The quantities of all modules at several sizes, each with several seeds.
 
     Args:
-        make: the set-up of a size; draws initial values from torch's global generator.
+        make: the set-up of a size and a seed, of which torch's global generator has another start.
         sizes: the sizes.
         seeds: how many networks of each size.
         loss: the loss of a network on a batch.
@@ -47,7 +48,7 @@ def over_sizes(
         for seed in range(seeds):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                measured = measure(make(size), loss, batches, steps, branches(size))
+                measured = measure(make(size, seed), loss, batches, steps, branches(size))
             for name, value in measured.items():
                 found.setdefault(name, {}).setdefault(size, []).append(value)
     return found
@@ -58,6 +59,9 @@ def over_width(
 ) -> list[Finding]:
     """The findings over widths.
 
+    The output of a module with others inside, such as a network with a table of positions of its
+    own, is that of the others: its size is not judged, and its update only if no readout is inside.
+
     Args:
         values: the quantities over widths.
         roles: the roles of modules, by path (`module_roles`).
@@ -67,6 +71,10 @@ def over_width(
 
     def wanted(name: Measured) -> Expected | None:
         role, grows = roles.get(name.module), name.module in growing
+        prefix = f"{name.module}." if name.module else ""
+        inside = {r for path, r in roles.items() if path != name.module and path.startswith(prefix)}
+        if inside and (name.quantity == "gain" or inside & {*SHRINKING}):
+            return None if name.quantity in ("gain", "update") else expected(role, name.quantity)
         return expected(role, name.quantity, heads_grow=grows)
 
     return list(_findings(values, wanted, roles))

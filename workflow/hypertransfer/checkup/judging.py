@@ -127,13 +127,13 @@ _WORDS: Mapping[str, tuple[str, str]] = {  # where the slope is too large, and t
         "decay does not grow as its learning rate falls",
     ),
     "logits": (
-        "the logits of attention shrink too little with the size at the start: where heads grow, "
-        "divide them by the size of a head, d, and not by √d",
-        "the logits of attention shrink with the size",
+        "the logits of attention grow with the size at the start",
+        "the logits of attention shrink with the size at the start",
     ),
     "logit change": (
-        "training changes the logits of attention more, the larger the network: divide them by the "
-        "size of a head, d, and not by √d, where heads grow",
+        "training changes the logits of attention more, the larger the network: the learning rate "
+        "of queries and keys does not fall as it should, or logits are divided by √d and not by "
+        "the size of a head, d, where heads grow",
         "training changes the logits of attention less, the larger the network",
     ),
     "branch": (
@@ -147,6 +147,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {  # where the slope is too large, and t
 def words(finding: Finding) -> str:
     """The fault of a finding: what happens, and what is likely wrong."""
     grows, shrinks = _WORDS[finding.quantity]
+    if finding.quantity == "logits" and finding.expected.value < 0:
+        grows = (
+            "the logits of attention do not shrink at the start as its heads grow: divide them by "
+            "the size of a head, d, and not by √d"
+        )
     role = f" ({finding.role})" if finding.role else ""
     text = grows if finding.excess > 0 else shrinks
     return f"{finding.module}{role}: {text} (power {finding.slope.value:+.2f} of the size)"

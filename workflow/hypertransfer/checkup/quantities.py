@@ -61,7 +61,8 @@ def measure(
 
     * `gain`: root mean square of the output over that of the input, at the start;
     * `update`: root mean square of the change of the output by the module's own parameters, over
-      that of the input. An input of whole numbers, such as tokens, counts as 1;
+      that of the input, or over that of the output for modules with vectors alone, such as norms.
+      An input of whole numbers, such as tokens, counts as 1;
     * `change`: root mean square of the change of the output;
     * `logits`, `logit change`: those of attention;
     * `branch`: root mean square of the output of the end of a residual branch, at the start;
@@ -103,7 +104,9 @@ def _at_start(
 ) -> Iterator[tuple[Measured, float]]:
     for path, _ in _with_parameters(network):
         if call := before.calls.get(path):
-            yield Measured(path, "gain", 0), _over_input(call.output, call)
+            size = _size(call)
+            gain = root_mean_square(call.output) / size if size else math.nan
+            yield Measured(path, "gain", 0), gain
     for path in branches:
         if call := before.calls.get(path):
             yield Measured(path, "branch", 0), root_mean_square(call.output)
@@ -111,10 +114,9 @@ def _at_start(
         yield Measured(path, "logits", 0), root_mean_square(logits)
 
 
-def _over_input(values: Tensor, call: Call) -> float:
-    """The root mean square of values over that of the input of a call."""
-    size = 1.0 if call.input is None else root_mean_square(call.input)
-    return root_mean_square(values) / size if size else math.nan
+def _size(call: Call) -> float:
+    """The root mean square of the input of a call."""
+    return 1.0 if call.input is None else root_mean_square(call.input)
 
 
 def _changes(before: Pass, after: Pass, step: int) -> Iterator[tuple[Measured, float]]:
@@ -138,7 +140,11 @@ def _updates(
                 continue
             output = _with_own(module, begun, call)
             if output is not None and output.shape == call.output.shape:
-                yield Measured(path, "update", step), _over_input(output - call.output, call)
+                change = output - call.output
+                vectors = all(p.dim() < 2 for p in module.parameters(recurse=False))
+                size = root_mean_square(call.output) if vectors else _size(call)
+                update = root_mean_square(change) / size if size else math.nan
+                yield Measured(path, "update", step), update
 
 
 def _with_own(module: nn.Module, begun: Mapping[int, Tensor], call: Call) -> Tensor | None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -67,13 +67,14 @@ def record(network: nn.Module, forward: Callable[[], Any]) -> Pass:
         forward: runs the pass, such as the loss of a batch.
     """
     found = Pass()
-    stack: list[str] = []
+    stack: list[_Entry] = []
     handles = []
     for path, module in network.named_modules():
-        handles.append(module.register_forward_pre_hook(_entered(stack, path)))
-        handles.append(
-            module.register_forward_hook(_left(found, stack), with_kwargs=True, always_call=True)
+        # In front of hooks that change the inputs, which run again when a call is repeated.
+        entered = module.register_forward_pre_hook(
+            _entered(stack, path), prepend=True, with_kwargs=True
         )
+        handles += [entered, module.register_forward_hook(_left(found, stack), always_call=True)]
     try:
         with torch.no_grad(), measuring(network), _Logits(found, stack):
             forward()
@@ -83,19 +84,26 @@ def record(network: nn.Module, forward: Callable[[], Any]) -> Pass:
     return found
 
 
-def _entered(stack: list[str], path: str) -> Callable[..., None]:
-    def enter(module: nn.Module, args: Any) -> None:
-        stack.append(path)
+class _Entry(NamedTuple):
+    """The call of a module that has not ended: its path, and copies of its arguments."""
+
+    path: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+
+
+def _entered(stack: list[_Entry], path: str) -> Callable[..., None]:
+    def enter(module: nn.Module, args: Any, kwargs: Any) -> None:
+        stack.append(_Entry(path, *tree_map(_copied, (args, kwargs))))
 
     return enter
 
 
-def _left(found: Pass, stack: list[str]) -> Callable[..., None]:
-    def leave(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        path, tensor = stack.pop(), first_tensor(output)
-        if path not in found.calls and tensor is not None:
-            kept = tree_map(_copied, (args, kwargs))
-            found.calls[path] = Call(*kept, tensor.detach().clone())
+def _left(found: Pass, stack: list[_Entry]) -> Callable[..., None]:
+    def leave(module: nn.Module, args: Any, output: Any) -> None:
+        entry, tensor = stack.pop(), first_tensor(output)
+        if entry.path not in found.calls and tensor is not None:
+            found.calls[entry.path] = Call(entry.args, entry.kwargs, tensor.detach().clone())
 
     return leave
 
@@ -127,7 +135,7 @@ def measuring(network: nn.Module) -> Iterator[None]:
 class _Logits(TorchFunctionMode):
     """Records what attention gives to its softmax."""
 
-    def __init__(self, found: Pass, stack: list[str]) -> None:
+    def __init__(self, found: Pass, stack: list[_Entry]) -> None:
         super().__init__()
         self.found, self.stack = found, stack
         self.count: Counter[str] = Counter()
@@ -143,7 +151,7 @@ class _Logits(TorchFunctionMode):
         return func(*args, **kwargs)
 
     def _keep(self, logits: Tensor) -> None:
-        path = self.stack[-1] if self.stack else ""
+        path = self.stack[-1].path if self.stack else ""
         self.count[path] += 1
         number = f" {self.count[path]}" if self.count[path] > 1 else ""
         self.found.logits[f"{path}{number}"] = logits.detach().clone()
@@ -161,6 +169,6 @@ def _product(
 
 def root_mean_square(values: Tensor) -> float:
     """The root of the mean square of all entries; masked and infinite ones are left out."""
-    numbers = values.double()
+    numbers = values.detach().double()
     numbers = numbers[torch.isfinite(numbers) & (numbers > MASKED)]
     return float(numbers.square().mean().sqrt()) if numbers.numel() else 0.0

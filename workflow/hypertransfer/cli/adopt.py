@@ -30,10 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ConfigError: the builder, the inputs or the overrides cannot be used.
     """
-    build = _builder(arguments)
+    build = builder(arguments)
     width, depth = arguments.width, arguments.depth
     try:
-        inputs = _inputs(arguments, build)
+        inputs = given_inputs(arguments, build)
         found = infer(build, width, depth, inputs, dict(arguments.role))
     except RoleError as error:
         raise _problem(arguments.build, str(error)) from error
@@ -126,7 +126,7 @@ def plain(found: Inference) -> dict[str, Any]:
     }
 
 
-def _builder(arguments: argparse.Namespace) -> Callable[[int, int], nn.Module]:
+def builder(arguments: argparse.Namespace) -> Callable[[int, int], nn.Module]:
     """The function or class that builds the network of a width and a depth.
 
     Raises:
@@ -141,7 +141,7 @@ def _builder(arguments: argparse.Namespace) -> Callable[[int, int], nn.Module]:
     return build
 
 
-def _inputs(
+def given_inputs(
     arguments: argparse.Namespace, build: Callable[[int, int], nn.Module]
 ) -> Mapping[str, Any] | Sequence[Any]:
     """The arguments of the forward pass: those that a function returns, or a guess.

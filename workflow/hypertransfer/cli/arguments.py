@@ -46,6 +46,10 @@ def parser(version: str) -> argparse.ArgumentParser:
     adopt = commands.add_parser("adopt", help=words)
     adopt.set_defaults(function="adopt:run")
     _add_adopt(adopt)
+    words = "which module of a network does not scale as it should, over width and depth"
+    check = commands.add_parser("check-up", help=words)
+    check.set_defaults(function="check_up:run")
+    _add_check_up(check)
     words = "which learning rates to use at a size that was not swept, and how sure that is"
     _add_recommend(_with_config(commands, "recommend", "recommend:run", words))
     return top
@@ -199,6 +203,44 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
 
 
 def _add_adopt(command: argparse.ArgumentParser) -> None:
+    _add_network(command)
+
+
+def _add_check_up(command: argparse.ArgumentParser) -> None:
+    _add_network(command)
+    command.add_argument(
+        "--table", default="completep", help="the parameterisation (default: completep)"
+    )
+    command.add_argument(
+        "--optimizer",
+        default="adamw",
+        metavar="YAML",
+        help="name, or {name: …, option: …} as in a config (default: adamw)",
+    )
+    command.add_argument(
+        "--lr", type=float, default=0.01, help="the learning rate at the base (default: 0.01)"
+    )
+    command.add_argument(
+        "--weight-decay", type=float, default=0.1, help="that at the base (default: 0.1)"
+    )
+    command.add_argument(
+        "--data",
+        metavar="YAML",
+        help="data set, as in a config (default: random inputs and targets)",
+    )
+    command.add_argument(
+        "--loss", default="cross_entropy", help="name or MODULE:NAME (default: cross_entropy)"
+    )
+    command.add_argument(
+        "--batch", type=int, default=8, metavar="N", help="samples of a batch (default: 8)"
+    )
+    command.add_argument(
+        "--seeds", type=int, default=3, metavar="N", help="networks of each size (default: 3)"
+    )
+
+
+def _add_network(command: argparse.ArgumentParser) -> None:
+    """Add the options on a network that is not written for this library."""
     command.add_argument(
         "build", metavar="MODULE:NAME", help="function or class that makes the network"
     )

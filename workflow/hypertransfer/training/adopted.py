@@ -89,6 +89,16 @@ class Adopted:
         return own_factor(self.base, self.found, hyperparameter, name)
 
     @property
+    def branch_ends(self) -> Sequence[str]:
+        """The paths of the modules that end residual branches."""
+        return self.found.branches
+
+    @property
+    def growing_products(self) -> tuple[str, ...]:
+        """The paths of the modules with attention whose heads grow with the width."""
+        return self.found.growing_products
+
+    @property
     def branches(self) -> int:
         """The number of residual branches."""
         return len(self.found.branches)

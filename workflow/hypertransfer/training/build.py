@@ -133,9 +133,19 @@ class Stated:
         return resolve(self.network, self.table, *at)
 
     @property
+    def branch_ends(self) -> list[str]:
+        """The paths of the modules that end residual branches."""
+        return [n for n, module in self.network.named_modules() if isinstance(module, Branch)]
+
+    @property
+    def growing_products(self) -> tuple[str, ...]:
+        """The modules with attention whose heads grow; not known of stated roles."""
+        return ()
+
+    @property
     def branches(self) -> int:
         """The number of residual branches."""
-        return sum(isinstance(module, Branch) for module in self.network.modules())
+        return len(self.branch_ends)
 
     @property
     def in_branches(self) -> set[str]:

@@ -1,0 +1,181 @@
+"""`hypertransfer check-up`: planted faults are named, and sound networks pass."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from tests.support import foreign
+from tests.training.conftest import offer
+from torch import nn
+from torch.nn import functional as F
+
+from hypertransfer.cli.main import main
+from hypertransfer.data.samples import Samples
+from hypertransfer.training import data_sets
+
+SMALL = ("--width", "16", "--seeds", "2")
+
+
+def mlp(width, depth):
+    return foreign.perceptron(width, depth)
+
+
+def transformer(width, depth):
+    return foreign.Transformer(width, depth)
+
+
+class Fixed(foreign.Attention):
+    """Two heads, which grow with the width, and logits over √d."""
+
+    def __init__(self, width):
+        super().__init__(width, 2)
+
+
+class Grown(foreign.Transformer):
+    def __init__(self, width, depth):
+        super().__init__(width, depth)
+        for block in self.blocks:
+            block.attn = Fixed(width)
+
+
+def grown(width, depth):
+    return Grown(width, depth)
+
+
+class Times(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return x * self.factor
+
+
+class Multiplied(nn.Module):
+    """A hidden layer whose output is multiplied by √width."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.inp, self.hidden, self.out = nn.Linear(10, width), Loud(width), nn.Linear(width, 5)
+
+    def forward(self, x):
+        return self.out(F.relu(self.hidden(F.relu(self.inp(x)))))
+
+
+class Loud(nn.Linear):
+    def __init__(self, width):
+        super().__init__(width, width)
+
+    def forward(self, x):
+        return super().forward(x) * self.in_features**0.5
+
+
+def loud(width, depth):
+    return Multiplied(width)
+
+
+def two(width, depth):
+    return nn.Bilinear(width, width, 3)
+
+
+def pair():
+    return [torch.zeros(2, 16), torch.zeros(2, 16)]
+
+
+def broken(width, depth):
+    return nn.Sequential(nn.Linear(10, width), nn.Linear(width + 1, 3))
+
+
+def features():
+    x = torch.randn(80, 10, generator=torch.Generator().manual_seed(0))
+    y = (x[:, 0] > 0).long()
+    return Samples(x[:64], y[:64], x[64:], y[64:], classes=5)
+
+
+PARTS = (features, mlp, transformer, grown, loud, two, pair, broken)
+
+
+@pytest.fixture(autouse=True)
+def guests(monkeypatch, tmp_path):
+    offer(monkeypatch, tmp_path, "guests", {part.__name__: part for part in PARTS})
+    (tmp_path / "guests.py").write_text("def __getattr__(name): ...\n")  # read while planning
+    data_sets._data.cache_clear()
+    yield
+    data_sets._data.cache_clear()
+
+
+def checked(capsys, *words):
+    code = main(["check-up", *words])
+    return code, *capsys.readouterr()
+
+
+def test_a_sound_network_passes(capsys, tmp_path):
+    file = tmp_path / "check.json"
+    code, out, _ = checked(capsys, "guests:mlp", *SMALL, "--table", "mup", "--json", str(file))
+    assert code == 0
+    assert out.startswith("pass: all modules of guests:mlp scale as they should over widths 16, 32")
+    found = json.loads(file.read_text("utf-8"))
+    assert (found["verdict"], found["suspects"], found["over_depth"]) == ("pass", [], [])
+    assert {one["module"] for one in found["over_width"]} == {"0", "2", "4", "6"}
+    assert found["widths"] == [16, 32, 64, 128]
+
+
+def test_a_transformer_is_checked_over_its_depth_as_well(capsys):
+    code, out, _ = checked(capsys, "guests:transformer", *SMALL, "--depth", "1")
+    assert code == 0
+    assert "and depths 1, 2, 4" in out
+    (row,) = (line for line in out.splitlines() if line.startswith("blocks.*.attn.proj"))
+    assert row.split()[-1].startswith(("-0.9", "-1.0"))
+
+
+def test_a_missing_factor_on_branches_is_named(capsys):
+    words = ("guests:transformer", *SMALL, "--depth", "1", "--table", "mup")
+    code, out, _ = checked(capsys, *words)
+    assert code == 1
+    assert "fail: 2 modules of guests:transformer do not scale as they should" in out
+    assert "blocks.*.attn.proj: the output of the residual branch does not shrink" in out
+
+
+def test_heads_that_grow_with_logits_over_their_root_are_named(capsys):
+    code, out, _ = checked(capsys, "guests:grown", *SMALL, "--depth", "1")
+    assert code == 1
+    assert "blocks.*.attn: the logits of attention do not shrink at the start" in out
+
+
+def test_a_layer_that_multiplies_its_output_is_named_before_its_effects(capsys):
+    code, out, _ = checked(capsys, "guests:loud", *SMALL, "--table", "mup")
+    assert code == 1
+    assert out.splitlines()[3].startswith("hidden (hidden): its output grows with the size")
+
+
+def test_a_network_as_it_is_built_fails(capsys):
+    code, out, _ = checked(capsys, "guests:mlp", *SMALL, "--table", "as_built")
+    assert code == 1
+    assert "its learning rate does not fall as it should" in out
+
+
+def test_data_and_loss_of_ones_own_and_another_optimizer(capsys):
+    words = ("--data", "guests:features", "--optimizer", "{name: muon, ns_steps: 0}")
+    code, out, _ = checked(capsys, "guests:mlp", *SMALL, "--table", "mup_muon", *words)
+    assert code == 0
+    assert "(mup_muon, muon, lr 0.01; " in out
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("guests:nothing",), "guests has no function 'nothing'"),
+        (("guests:mlp", "--table", "mupp"), "parameterisation: 'mupp' is not one of"),
+        (("guests:mlp", "--table", "mup", "--optimizer", "sophia"), "looks at the loss itself"),
+        (("guests:two", "--inputs", "guests:pair"), "takes several inputs, for which no data can"),
+        (("guests:broken",), "fails on the example inputs"),
+        (("guests:mlp", "--lr", "-1"), "lr: -1.0 is not"),
+    ],
+)
+def test_what_cannot_be_checked_is_told(capsys, words, text):
+    code, _, error = checked(capsys, *words, *SMALL)
+    assert code == 1
+    assert text in error
+    assert "Traceback" not in error

@@ -1,0 +1,142 @@
+"""The check of every module of the network of a run, over its width and its depth."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from torch import Tensor, nn
+
+from hypertransfer.catalogue import lookup
+from hypertransfer.checkup.check import over_depth, over_sizes, over_width
+from hypertransfer.checkup.judging import FAIL, Finding
+from hypertransfer.checkup.quantities import Setup
+from hypertransfer.data.samples import batches
+from hypertransfer.networks.resolve import ParameterRow
+from hypertransfer.parameterisation.algebra import Role
+from hypertransfer.runs.spec import RunSpec
+from hypertransfer.training import build, data_sets, imports
+from hypertransfer.training.extensions import Extensions
+from hypertransfer.training.settings import reproducible
+
+STEPS = (1, 3)  # updates after which is measured
+SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The findings on the modules of a network.
+
+    Attributes:
+        widths: the widths that were compared.
+        depths: the depths that were compared; empty if the network has no residual branches.
+        over_width: the findings over the width.
+        over_depth: those over the depth.
+    """
+
+    widths: Sequence[int]
+    depths: Sequence[int]
+    over_width: Sequence[Finding]
+    over_depth: Sequence[Finding]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All findings."""
+        return [*self.over_width, *self.over_depth]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a module does not scale as it should."""
+        return any(one.status == FAIL for one in self.findings)
+
+
+def check(
+    spec: RunSpec, widths: Sequence[int], depths: Sequence[int], seeds: int = SEEDS
+) -> Checked:
+    """Train the network of a run for a few steps at several sizes, and judge every module.
+
+    The learning rate is the peak of the run, without its schedule.
+
+    Args:
+        spec: the run; its base is that of the table.
+        widths: the widths, at the base depth.
+        depths: the depths, at the base width.
+        seeds: how many networks of each size.
+
+    Raises:
+        ValueError: the optimizer needs more than gradients.
+        RoleError: the table cannot be applied to the network.
+    """
+    sized = _Sized(spec)
+    width, depth = spec.base.width, spec.base.depth
+    base = sized.scheme(width, depth)
+    wide = over_sizes(
+        lambda size, seed: sized.setup(size, depth, seed),
+        widths, seeds, sized.loss, sized.batches, STEPS,
+    )  # fmt: skip
+    found = over_width(wide, module_roles(base.rows), base.growing_products)
+    if not base.branches:
+        return Checked(widths, (), found, ())
+    ends = {size: sized.scheme(width, size).branch_ends for size in depths}
+    deep = over_sizes(
+        lambda size, seed: sized.setup(width, size, seed),
+        depths, seeds, sized.loss, sized.batches[:1], (), ends.__getitem__,
+    )  # fmt: skip
+    return Checked(widths, depths, found, over_depth(deep))
+
+
+class _Sized:
+    """The network of a run at other sizes, with its optimizer, batches and loss."""
+
+    def __init__(self, spec: RunSpec) -> None:
+        imports.import_parts(spec)
+        reproducible()
+        self.spec, self.table = spec, lookup.table(spec)
+        self.data, self.of_outputs = data_sets.samples(spec), imports.loss(spec)
+        self.shapes = tuple(self.data.train_x.shape[1:]), self.data.classes
+        order = batches(len(self.data.train_y), spec.batch_size, spec.seed)
+        first = islice(order, max(STEPS))
+        self.batches = [(self.data.train_x[index], self.data.train_y[index]) for index in first]
+
+    def _at(self, width: int, depth: int, seed: int = 0) -> RunSpec:
+        shape = replace(self.spec.shape, width=width, depth=depth)
+        return replace(self.spec, shape=shape, seed=seed)
+
+    def loss(self, network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """The loss of a network on a batch."""
+        x, y = batch
+        return self.of_outputs(network(x), y)
+
+    def scheme(self, width: int, depth: int) -> build.Scheme:
+        """The table on the network of a size."""
+        spec = self._at(width, depth)
+        return build.scheme(spec, build.model(spec, *self.shapes), self.table, self.shapes)
+
+    def setup(self, width: int, depth: int, seed: int) -> Setup:
+        """The network of a size and a seed, and its optimizer.
+
+        Raises:
+            ValueError: the optimizer needs more than gradients.
+        """
+        spec = self._at(width, depth, seed)
+        network, rows = build.drawn_model(spec, self.data, self.table)
+        network.train()
+        optimizer = build.optimizer(spec, network, rows)
+        extensions = Extensions.of(network, optimizer)
+        if extensions.observe or extensions.needs_closure:
+            raise ValueError(
+                f"the optimizer {spec.optimizer.name} looks at the loss itself, and the check has "
+                "gradients only: check with adamw, whose updates scale alike"
+            )
+        return Setup(network, optimizer)
+
+
+def module_roles(rows: Collection[ParameterRow]) -> Mapping[str, Role]:
+    """The role of each module with own parameters: that of its matrix, else of its vector."""
+    roles: dict[str, Role] = {}
+    for row in rows:
+        path = row.name.rpartition(".")[0]
+        if path not in roles or len(row.shape) > 1:
+            roles[path] = Role(row.scaled_as)
+    return roles

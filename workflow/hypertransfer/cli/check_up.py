@@ -1,0 +1,216 @@
+"""`hypertransfer check-up MODULE:BUILD`: which module of a network does not scale as it should."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+from hypertransfer.catalogue import checks, complete
+from hypertransfer.checkup.judging import FAIL, PASS, Finding, suspects
+from hypertransfer.checkup.of_run import STEPS, Checked, check
+from hypertransfer.cli.adopt import builder, given_inputs
+from hypertransfer.cli.text import aligned
+from hypertransfer.networks.adopted.outputs import predictions
+from hypertransfer.networks.adopted.overrides import pattern_of
+from hypertransfer.networks.tagged import RoleError
+from hypertransfer.runs.problem import ProblemError
+from hypertransfer.runs.spec import RunSpec
+from hypertransfer.storage.atomic import replace_atomically
+from hypertransfer.studies.document import ConfigError, LocatedProblem
+
+WIDER, DEEPER = (1, 2, 4, 8), (1, 2, 4)  # times the base
+MADE_UP = "hypertransfer.data.made_up:load"
+MARKS = {PASS: "", "warn": "?", FAIL: "!"}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the slope of every module and what is at fault; returns 1 if a module fails.
+
+    Raises:
+        ConfigError: the network, the data or the optimizer cannot be used.
+    """
+    try:
+        spec = _spec(arguments)
+        if problems := list(checks.objections(spec)):
+            raise ProblemError(problems)
+        widths = [arguments.width * factor for factor in WIDER]
+        depths = [arguments.depth * factor for factor in DEEPER]
+        found = check(spec, widths, depths, arguments.seeds)
+    except (RoleError, ValueError, TypeError) as error:
+        raise _problem(arguments.build, str(error)) from error
+    print(*lines(spec, found), sep="\n")
+    if arguments.json:
+        text = json.dumps(plain(spec, found), indent=1, ensure_ascii=False)
+        replace_atomically(arguments.json, f"{text}\n".encode())
+        print(f"\nwritten to {arguments.json}")
+    return int(found.failed)
+
+
+def _spec(arguments: argparse.Namespace) -> RunSpec:
+    """The run that is checked, at the base."""
+    how: dict[str, Any] = {"width": arguments.width_name, "depth": arguments.depth_name}
+    how |= {"inputs": arguments.inputs} if arguments.inputs else {}
+    how |= {"roles": dict(arguments.role)} if arguments.role else {}
+    size = {"width": arguments.width, "depth": arguments.depth}
+    return complete.run_spec(
+        {
+            "model": {"name": arguments.build, "adopt": how},
+            "shape": size,
+            "base": size,
+            "parameterisation": arguments.table,
+            "optimizer": yaml.safe_load(arguments.optimizer),
+            "lr": arguments.lr,
+            "weight_decay": arguments.weight_decay,
+            "data": yaml.safe_load(arguments.data) if arguments.data else _made_up(arguments),
+            "loss": arguments.loss,
+            "batch_size": arguments.batch,
+            "steps": max(STEPS),
+            "log_every": 1,
+            "seed": 0,
+        }
+    )
+
+
+@torch.no_grad()
+def _made_up(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Random inputs like the example inputs of the network, and targets like its outputs.
+
+    Raises:
+        ConfigError: the network cannot be called with one tensor.
+    """
+    build = builder(arguments)
+    network = build(arguments.width, arguments.depth)
+    inputs = given_inputs(arguments, build)
+    tensors = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs)
+    if len(tensors) != 1 or not isinstance(tensors[0], torch.Tensor):
+        text = "takes several inputs, for which no data can be made up: name data by --data"
+        raise _problem(arguments.build, text)
+    (example,) = tensors
+    try:
+        outputs = predictions(network.eval()(example), network)
+    except Exception as error:
+        text = f"fails on the example inputs: {error!r}; give others by --inputs, or data by --data"
+        raise _problem(arguments.build, text) from error
+    return {
+        "name": MADE_UP,
+        "inputs": list(example.shape[1:]),
+        "targets": list(outputs.shape[1:-1]),
+        "classes": outputs.shape[-1],
+        "vocabulary": 0 if example.is_floating_point() else _vocabulary(network, outputs),
+        "train": 4 * arguments.batch,
+    }
+
+
+def _vocabulary(network: nn.Module, outputs: torch.Tensor) -> int:
+    """The number of tokens that the first embedding knows, or else that are told apart."""
+    embeddings = (m.num_embeddings for m in network.modules() if isinstance(m, nn.Embedding))
+    return next(embeddings, outputs.shape[-1])
+
+
+def lines(spec: RunSpec, found: Checked) -> Iterator[str]:
+    """The lines of the report: the verdict, what is at fault, and the slopes of all modules."""
+    sizes = f"widths {', '.join(map(str, found.widths))}"
+    if found.depths:
+        sizes += f" and depths {', '.join(map(str, found.depths))}"
+    about = f"{spec.parameterisation}, {spec.optimizer.name}, lr {spec.lr:g}"
+    failed = suspects(found.findings)
+    kinds = dict.fromkeys(_named(one) for one, _ in failed)
+    if failed:
+        count = f"{len(kinds)} module{'s' if len(kinds) > 1 else ''}"
+        yield f"fail: {count} of {spec.model.name} do not scale as they should over {sizes}"
+    else:
+        yield f"pass: all modules of {spec.model.name} scale as they should over {sizes}"
+    yield f"({about}; powers of the size by which each quantity grows)"
+    yield ""
+    told: set[tuple[str, str]] = set()
+    for one, text in failed:
+        place = _named(one), one.quantity
+        if place not in told:
+            told.add(place)
+            yield text.replace(one.module, place[0], 1) if one.module else f"{place[0]}{text}"
+    if failed:
+        yield ""
+    yield from _table(found)
+    yield from ("", *LEGEND)
+
+
+def _named(one: Finding) -> str:
+    """The path of a module with `*` in place of the numbers of blocks."""
+    return pattern_of(f"{one.module}.")[:-1] or "(the network)"
+
+
+QUANTITIES = {
+    ("gain", 0): "output",
+    **{("update", step): f"update {step}" for step in STEPS},
+    ("decay", 0): "decay",
+    ("logits", 0): "logits",
+    ("logit change", STEPS[-1]): f"logits {STEPS[-1]}",
+    ("branch", 0): "branch",
+}
+LEGEND = (
+    "output: over the input, at the start; update N: the change of the output by the module's own",
+    "weights in N steps; decay: the share of the weights that decay takes in a step; logits: of",
+    "attention at the start, and their change in N steps; branch: its output over the depth, not",
+    "the width. ! fails: its interval is off by more than a quarter; ? only its value is",
+)
+
+
+def _table(found: Checked) -> Iterator[str]:
+    """A row for modules that differ in the numbers of their blocks only: the worst of them."""
+    rows: dict[str, dict[tuple[str, int], Finding]] = {}
+    for one in found.findings:
+        quantity = one.quantity, one.step
+        if quantity not in QUANTITIES:
+            continue
+        cells = rows.setdefault(_named(one), {})
+        if quantity not in cells or _badness(one) > _badness(cells[quantity]):
+            cells[quantity] = one
+    shown = [q for q in QUANTITIES if any(q in cells for cells in rows.values())]
+    table = [("module", "role", *(QUANTITIES[q] for q in shown))]
+    table += [
+        (
+            module,
+            next((one.role for one in cells.values() if one.role), "–"),
+            *(_cell(cells.get(q)) for q in shown),
+        )
+        for module, cells in rows.items()
+    ]
+    yield from aligned(table, 2)
+
+
+def _badness(one: Finding) -> tuple[int, float]:
+    return (list(MARKS).index(one.status), abs(one.excess))
+
+
+def _cell(one: Finding | None) -> str:
+    return "" if one is None else f"{one.slope.value:+.2f}{MARKS[one.status] or ' '}"
+
+
+def plain(spec: RunSpec, found: Checked) -> dict[str, Any]:
+    """The check as values that JSON can hold."""
+    return {
+        "verdict": FAIL if found.failed else PASS,
+        "run": spec.plain(),
+        "widths": found.widths,
+        "depths": found.depths,
+        "suspects": [
+            {"module": one.module, "text": text} for one, text in suspects(found.findings)
+        ],
+        "over_width": _plain(found.over_width),
+        "over_depth": _plain(found.over_depth),
+    }
+
+
+def _plain(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    return [asdict(one) for one in findings]
+
+
+def _problem(place: str, text: str) -> ConfigError:
+    return ConfigError([LocatedProblem("command line", None, place, text)])
