@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,7 +17,8 @@ from hypertransfer.checkup.judging import (
 )
 from hypertransfer.checkup.quantities import Loss, Measured, Setup, measure
 from hypertransfer.checkup.slopes import slope
-from hypertransfer.networks.adopted.inferred import Inference
+from hypertransfer.networks.adopted.inferred import Inferred
+from hypertransfer.networks.resolve import ParameterRow
 from hypertransfer.parameterisation.algebra import Role
 
 Values = dict[Measured, dict[int, list[float]]]  # by quantity, size and seed
@@ -104,11 +105,11 @@ def _findings(
         )
 
 
-def module_roles(found: Inference) -> dict[str, Role]:
+def module_roles(parameters: Iterable[Inferred | ParameterRow]) -> dict[str, Role]:
     """The role of each module with own parameters: that of its matrix, else of its vector."""
     roles: dict[str, Role] = {}
-    for one in found.parameters:
+    for one in parameters:
         path = one.name.rpartition(".")[0]
-        if one.role is not None and (path not in roles or len(one.shape) > 1):
-            roles[path] = one.scaled_as
+        if path not in roles or len(one.shape) > 1:
+            roles[path] = Role(one.scaled_as)
     return roles

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from torch import Tensor, nn
 
 from hypertransfer.catalogue import lookup
-from hypertransfer.checkup.check import over_depth, over_sizes, over_width
+from hypertransfer.checkup.check import module_roles, over_depth, over_sizes, over_width
 from hypertransfer.checkup.judging import FAIL, Finding
 from hypertransfer.checkup.quantities import Setup
 from hypertransfer.data.samples import batches
-from hypertransfer.networks.resolve import ParameterRow
-from hypertransfer.parameterisation.algebra import Role
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import build, data_sets, imports
 from hypertransfer.training.extensions import Extensions
@@ -130,13 +128,3 @@ class _Sized:
                 "gradients only: check with adamw, whose updates scale alike"
             )
         return Setup(network, optimizer)
-
-
-def module_roles(rows: Collection[ParameterRow]) -> Mapping[str, Role]:
-    """The role of each module with own parameters: that of its matrix, else of its vector."""
-    roles: dict[str, Role] = {}
-    for row in rows:
-        path = row.name.rpartition(".")[0]
-        if path not in roles or len(row.shape) > 1:
-            roles[path] = Role(row.scaled_as)
-    return roles

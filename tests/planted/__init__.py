@@ -1,0 +1,1 @@
+"""Networks with planted faults, by which the check of modules is judged."""

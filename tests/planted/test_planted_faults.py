@@ -1,0 +1,26 @@
+"""The check of modules names planted faults, and finds none in sound networks.
+
+`python -m tests.planted` counts more of them, for the documentation.
+"""
+
+import pytest
+from tests.planted.__main__ import PAGE
+from tests.planted.families import FAMILIES
+from tests.planted.faults import FAULTS, findings, is_named
+
+from hypertransfer.checkup.judging import suspects
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_sound_network_has_no_suspects(family):
+    assert not suspects(findings(family, "", seed=0))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_module_at_fault_is_the_first_suspect(fault):
+    assert is_named(fault, findings(FAULTS[fault].families[0], fault, seed=1001))
+
+
+def test_the_page_has_a_row_for_each_fault():
+    text = PAGE.read_text("utf-8")
+    assert all(f"| {name}: {fault.text} |" in text for name, fault in FAULTS.items())
