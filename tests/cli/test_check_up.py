@@ -15,6 +15,7 @@ from hypertransfer.cli.main import main
 from hypertransfer.data.samples import Samples
 from hypertransfer.training import data_sets
 
+MUP = ("--table", "mup")
 SMALL = ("--width", "16", "--seeds", "2")
 
 
@@ -94,7 +95,15 @@ def features():
     return Samples(x[:64], y[:64], x[64:], y[64:], classes=5)
 
 
-PARTS = (features, mlp, transformer, grown, loud, two, pair, broken)
+def each(output, target):
+    return F.cross_entropy(output, target, reduction="none")
+
+
+def named(output, target):
+    return F.cross_entropy(output.logits, target)
+
+
+PARTS = (each, named, features, mlp, transformer, grown, loud, two, pair, broken)
 
 
 @pytest.fixture(autouse=True)
@@ -130,12 +139,11 @@ def test_a_transformer_is_checked_over_its_depth_as_well(capsys):
     assert row.split()[-1].startswith(("-0.9", "-1.0"))
 
 
-def test_a_missing_factor_on_branches_is_named(capsys):
+def test_a_table_without_powers_of_the_depth_is_checked_over_the_width(capsys):
     words = ("guests:transformer", *SMALL, "--depth", "1", "--table", "mup")
     code, out, _ = checked(capsys, *words)
-    assert code == 1
-    assert "fail: 2 modules of guests:transformer do not scale as they should" in out
-    assert "blocks.*.attn.proj: the output of the residual branch does not shrink" in out
+    assert code == 0
+    assert "not over the depth, with which nothing scales" in out
 
 
 def test_heads_that_grow_with_logits_over_their_root_are_named(capsys):
@@ -169,8 +177,16 @@ def test_data_and_loss_of_ones_own_and_another_optimizer(capsys):
         (("guests:nothing",), "guests has no function 'nothing'"),
         (("guests:mlp", "--table", "mupp"), "parameterisation: 'mupp' is not one of"),
         (("guests:mlp", "--table", "mup", "--optimizer", "sophia"), "looks at the loss itself"),
-        (("guests:two", "--inputs", "guests:pair"), "takes several inputs, for which no data can"),
+        (("guests:two", "--inputs", "guests:pair"), "takes several inputs: wrap it in a module"),
         (("guests:broken",), "fails on the example inputs"),
+        (
+            ("guests:mlp", *MUP, "--loss", "guests:each"),
+            "the loss each returns a tensor",
+        ),
+        (
+            ("guests:mlp", *MUP, "--loss", "guests:named"),
+            "the loss named fails on outputs",
+        ),
         (("guests:mlp", "--lr", "-1"), "lr: -1.0 is not"),
     ],
 )

@@ -86,5 +86,10 @@ def test_the_python_module_gives_groups_that_an_optimizer_takes():
     assert space["HYPERPARAMETERS"]["0.weight"]["multiplier"] == 1.0
     with pytest.raises(ValueError, match=r"other\.weight: it is another network"):
         space["groups"](nn.ModuleDict({"other": nn.Linear(1, 1, bias=False)}))
+    factors = {"RESIDUAL": exports.Factor(0.25, "the outputs of branches", ["h.0.end", "h.1.end"])}
+    text = exports.python(rows, "a perceptron", factors)
+    exec(text, space)
+    assert space["RESIDUAL"] == 0.25
+    assert "RESIDUAL = 0.25  # multiply the outputs of branches by this: h.*.end\n" in text
     # equal values of all numbers are one pattern
     assert set(space["HYPERPARAMETERS"]) == {"0.weight", "1.weight", "2.weight", "*.bias"}

@@ -14,8 +14,9 @@ from hypertransfer.checkup.judging import FAIL, Finding
 from hypertransfer.checkup.quantities import Setup
 from hypertransfer.data.samples import batches
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.training import build, data_sets, imports
+from hypertransfer.training import build, data_sets, imports, losses, trial
 from hypertransfer.training.extensions import Extensions
+from hypertransfer.training.network_checks import scales_depth
 from hypertransfer.training.settings import reproducible
 
 STEPS = (1, 3)  # updates after which is measured
@@ -28,7 +29,8 @@ class Checked:
 
     Attributes:
         widths: the widths that were compared.
-        depths: the depths that were compared; empty if the network has no residual branches.
+        depths: the depths that were compared; empty if the network has no residual branches, or the
+            table no powers of the depth.
         over_width: the findings over the width.
         over_depth: those over the depth.
     """
@@ -69,12 +71,13 @@ def check(
     sized = _Sized(spec)
     width, depth = spec.base.width, spec.base.depth
     base = sized.scheme(width, depth)
+    sized.try_once(width, depth)
     wide = over_sizes(
         lambda size, seed: sized.setup(size, depth, seed),
         widths, seeds, sized.loss, sized.batches, STEPS,
     )  # fmt: skip
     found = over_width(wide, module_roles(base.rows), base.growing_products)
-    if not base.branches:
+    if not base.branches or not scales_depth(sized.table):
         return Checked(widths, (), found, ())
     ends = {size: sized.scheme(width, size).branch_ends for size in depths}
     deep = over_sizes(
@@ -105,6 +108,20 @@ class _Sized:
         """The loss of a network on a batch."""
         x, y = batch
         return self.of_outputs(network(x), y)
+
+    def try_once(self, width: int, depth: int) -> None:
+        """Check outputs and loss of the network of a size on a batch.
+
+        Raises:
+            ValueError: they are none that can be trained.
+        """
+        network, _ = build.drawn_model(self._at(width, depth), self.data, self.table)
+        (x, y), name = self.batches[0], type(network).__name__
+        ours = losses.of_library(self.of_outputs)
+        output = trial.outputs(network.train(), x)
+        losses.check_output(name, output, y, self.data.classes, of_library=ours)
+        if not ours:
+            losses.check_loss(self.of_outputs, losses.of_user(self.of_outputs, output, y))
 
     def scheme(self, width: int, depth: int) -> build.Scheme:
         """The table on the network of a size."""

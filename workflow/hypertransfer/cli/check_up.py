@@ -43,8 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
         widths = [arguments.width * factor for factor in WIDER]
         depths = [arguments.depth * factor for factor in DEEPER]
         found = check(spec, widths, depths, arguments.seeds)
-    except (RoleError, ValueError, TypeError) as error:
+    except ConfigError:
+        raise
+    except (RoleError, ValueError) as error:
         raise _problem(arguments.build, str(error)) from error
+    except Exception as error:  # of the user's network, loss or data
+        raise _problem(arguments.build, repr(error)) from error
     print(*lines(spec, found), sep="\n")
     if arguments.json:
         text = json.dumps(plain(spec, found), indent=1, ensure_ascii=False)
@@ -90,7 +94,7 @@ def _made_up(arguments: argparse.Namespace) -> dict[str, Any]:
     inputs = given_inputs(arguments, build)
     tensors = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs)
     if len(tensors) != 1 or not isinstance(tensors[0], torch.Tensor):
-        text = "takes several inputs, for which no data can be made up: name data by --data"
+        text = "takes several inputs: wrap it in a module whose forward pass takes one"
         raise _problem(arguments.build, text)
     (example,) = tensors
     try:
@@ -119,15 +123,18 @@ def lines(spec: RunSpec, found: Checked) -> Iterator[str]:
     sizes = f"widths {', '.join(map(str, found.widths))}"
     if found.depths:
         sizes += f" and depths {', '.join(map(str, found.depths))}"
+    alone = "" if found.depths else "; not over the depth, with which nothing scales"
     about = f"{spec.parameterisation}, {spec.optimizer.name}, lr {spec.lr:g}"
     failed = suspects(found.findings)
     kinds = dict.fromkeys(_named(one) for one, _ in failed)
     if failed:
-        count = f"{len(kinds)} module{'s' if len(kinds) > 1 else ''}"
-        yield f"fail: {count} of {spec.model.name} do not scale as they should over {sizes}"
+        several = len(kinds) > 1
+        count = f"{len(kinds)} modules" if several else "1 module"
+        words = "do not scale as they should" if several else "does not scale as it should"
+        yield f"fail: {count} of {spec.model.name} {words} over {sizes}"
     else:
         yield f"pass: all modules of {spec.model.name} scale as they should over {sizes}"
-    yield f"({about}; powers of the size by which each quantity grows)"
+    yield f"({about}; powers of the size by which each quantity grows{alone})"
     yield ""
     told: set[tuple[str, str]] = set()
     for one, text in failed:

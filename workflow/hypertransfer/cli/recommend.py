@@ -8,7 +8,7 @@ import math
 import shlex
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pyarrow as pa
@@ -16,9 +16,8 @@ import yaml
 
 from hypertransfer.analysis.estimate import AnalysisError
 from hypertransfer.catalogue import checks, lookup
-from hypertransfer.cli.explain import shape_of
+from hypertransfer.cli.at_target import Scaled, scaled
 from hypertransfer.cli.text import aligned
-from hypertransfer.networks.adopted.shapes import without_memory
 from hypertransfer.networks.resolve import ParameterRow
 from hypertransfer.planning.jobs import RESULTS
 from hypertransfer.recommendation import exports
@@ -47,7 +46,6 @@ from hypertransfer.storage import parquet
 from hypertransfer.storage.atomic import replace_atomically
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.main_config import main_config
-from hypertransfer.training import build, imports
 
 WIDTH = 100
 UNITS = {"width": "width", "depth": "depth", "batch": "batch size", "duration": "samples"}
@@ -74,9 +72,11 @@ def run(arguments: argparse.Namespace) -> int:
     if problems := list(checks.objections(target)):
         raise _problem("--to", "; ".join(map(str, problems)))
     advice = recommend(found, _sizes(target), theory(lookup.table(target), target.optimizer, found))
-    rows = [] if advice.forecast is None else _rows(replace(target, lr=advice.lr))
-    print(*lines(arm, target, advice, rows), sep="\n")
-    _write(arguments, arm, target, advice, rows)
+    at_target = Scaled((), {})
+    if advice.forecast is not None:
+        at_target = scaled(replace(target, lr=advice.lr))
+    print(*lines(arm, target, advice, at_target), sep="\n")
+    _write(arguments, arm, target, advice, at_target)
     return int(advice.verdict == DO_NOT)
 
 
@@ -150,27 +150,7 @@ def _target(measured: RunSpec, wanted: Mapping[str, int], found: Sequence[Observ
     return replace(measured, shape=replace(measured.shape, **shape), **rest, checkpoints=())
 
 
-def _rows(target: RunSpec) -> list[ParameterRow]:
-    """The hyperparameters of each parameter of the target, at the recommended learning rate.
-
-    Raises:
-        AnalysisError: the network of this size cannot be built, or the table not be applied.
-    """
-    table = imports.table(target)
-    table = table.unit() if target.weights == "unit" else table
-    try:
-        shapes = shape_of(target)
-        size = target.shape.width
-        network = without_memory(lambda _: build.model(target, *shapes), size)
-        return build.rows(target, network, table, shapes)
-    except Exception as error:
-        text = f"the network cannot be built at the target: {type(error).__name__}: {error}"
-        raise _problem("--to", text) from error
-
-
-def lines(
-    arm: Arm, target: RunSpec, advice: Recommendation, rows: Sequence[ParameterRow]
-) -> Iterator[str]:
+def lines(arm: Arm, target: RunSpec, advice: Recommendation, at_target: Scaled) -> Iterator[str]:
     """The lines of a recommendation: verdict, rate, evidence, groups, next runs, what is fixed."""
     about = f"{target.model.name} on {target.data.name}, {target.optimizer.name}"
     yield f"grid {arm.grid}: {about}, {target.parameterisation}"
@@ -182,7 +162,9 @@ def lines(
     if advice.forecast is None:
         return
     yield ""
-    yield from _groups(target, rows)
+    yield from _groups(target, at_target.rows)
+    for one in at_target.factors.values():
+        yield f"multiply {one.text} by {one.value:.4g}: {', '.join(one.places)}"
     if advice.next_sweeps:
         yield ""
         yield from _next(advice)
@@ -339,7 +321,7 @@ def _write(
     arm: Arm,
     target: RunSpec,
     advice: Recommendation,
-    rows: Sequence[ParameterRow],
+    at_target: Scaled,
 ) -> None:
     """Write the files that the options name.
 
@@ -352,11 +334,14 @@ def _write(
                 "study": arguments.study,
                 "sweep": arm.label,
                 **exports.plain(advice),
-                "parameters": [row.plain() for row in rows],
+                "parameters": [row.plain() for row in at_target.rows],
+                "factors": [asdict(one) for one in at_target.factors.values()],
             }
         ),
         "groups": lambda: exports.python(
-            [row.plain() for row in rows], f"{arm.label}, to {_size_text(_sizes(target))}"
+            [row.plain() for row in at_target.rows],
+            f"{arm.label}, to {_size_text(_sizes(target))}",
+            at_target.factors,
         ),
         "optuna": lambda: _json(exports.optuna(advice)),
         "axis": lambda: yaml.safe_dump(exports.axis(advice), sort_keys=False),

@@ -70,6 +70,11 @@ def _columns(part: str, dataset: Any) -> tuple[Tensor, Tensor]:
         raise DatasetError(f"{part} cannot be read into one batch: {error!r}") from error
     if isinstance(columns, Mapping):
         pairs = [keys for keys in PAIRS if set(keys) <= set(columns)]
+        if pairs and (others := set(columns) - set(pairs[0])):
+            raise DatasetError(
+                f"{part} has items with {', '.join(sorted(others))}, which would not be used: "
+                f"return {' and '.join(pairs[0])} alone, without padding"
+            )
         columns = [columns[key] for key in pairs[0]] if pairs else list(columns.values())
     paired = not isinstance(columns, Tensor) and len(columns) == 2
     if not paired or not all(isinstance(column, Tensor) for column in columns):

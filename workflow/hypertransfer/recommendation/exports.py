@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hypertransfer.recommendation.advice import Recommendation
@@ -100,13 +101,14 @@ MODULE = '''"""Hyperparameters for {about}.
 
 They belong to a network whose parameters have these names, and whose weights begin with the
 standard deviations `init_std` (0: as the module sets them) and have the factors `multiplier` in the
-forward pass. For a network of another author, give the learning rate at the base to
-`hypertransfer.networks.adopted.recipe.Recipe`.
+forward pass. Constants above them are factors that param groups cannot apply: multiply in the
+forward pass. `hypertransfer.networks.adopted.recipe.Recipe` does all of this for a network of
+another author, with the learning rate at the base.
 """
 
 import re
 
-HYPERPARAMETERS = {{  # by names of parameters; * is a number
+{factors}HYPERPARAMETERS = {{  # by names of parameters; * is a number
 {lines}
 }}
 
@@ -128,15 +130,42 @@ def groups(network):
 OF_GROUPS = ("lr", "weight_decay", "eps", "betas")
 
 
-def python(rows: Sequence[Mapping[str, Any]], about: str) -> str:
+@dataclass(frozen=True)
+class Factor:
+    """A factor of the table on tensors other than parameters.
+
+    Attributes:
+        value: the factor.
+        text: what is multiplied by it, in words.
+        modules: the paths of the modules.
+    """
+
+    value: float
+    text: str
+    modules: Sequence[str]
+
+    @property
+    def places(self) -> list[str]:
+        """The paths of the modules, with `*` for numbers."""
+        return list(dict.fromkeys(re.sub(r"\b\d+\b", "*", path) for path in self.modules))
+
+
+def python(
+    rows: Sequence[Mapping[str, Any]], about: str, factors: Mapping[str, Factor] | None = None
+) -> str:
     """A Python module with the hyperparameters by patterns of names, and a function for groups.
 
     Args:
         rows: the rows of `resolve.ParameterRow` of the target, as plain values.
         about: what the rows are of.
+        factors: factors that the forward pass of the network must apply, by the names of constants.
     """
+    constants = "".join(
+        f"{name} = {one.value!r}  # multiply {one.text} by this: {', '.join(one.places)}\n"
+        for name, one in (factors or {}).items()
+    )
     lines = "\n".join(f"    {name!r}: {values!r}," for name, values in by_pattern(rows).items())
-    return MODULE.format(about=about, lines=lines, of_groups=OF_GROUPS)
+    return MODULE.format(about=about, factors=constants, lines=lines, of_groups=OF_GROUPS)
 
 
 def by_pattern(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

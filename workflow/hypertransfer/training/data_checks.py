@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import operator
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ from torch import Tensor
 from hypertransfer.catalogue.cards.datasets import DatasetError
 from hypertransfer.data.samples import Samples
 
+log = logging.getLogger(__name__)
 PARTS = ("train", "test")
 TENSORS = tuple(f"{part}_{letter}" for part in PARTS for letter in "xy")
 
@@ -110,6 +112,13 @@ def check_use(name: str, samples: Samples, loss: str, batch_size: int) -> None:
     if batch_size > n:
         raise DatasetError(
             f"data set {name} has {n} training samples, fewer than the batch_size {batch_size}"
+        )
+    x, y = samples.train_x, samples.train_y
+    if (x.dtype, x.shape) == (y.dtype, y.shape) and torch.equal(x, y):
+        log.warning(
+            "data set %s has targets that equal its inputs, so that a network learns to copy: the "
+            "target of each token is the next token, and labels are not shifted here",
+            name,
         )
     if samples.train_y.is_floating_point() and loss == "cross_entropy":
         raise DatasetError(

@@ -75,6 +75,22 @@ def of_library(loss: Loss) -> bool:
     return loss in LOSSES.values()
 
 
+def of_user(function: Loss, output: Tensor, target: Tensor) -> object:
+    """What a loss of the user returns.
+
+    Raises:
+        ValueError: it fails, with what it was given.
+    """
+    try:
+        return function(output, target)
+    except Exception as error:
+        name = getattr(function, "__name__", function)
+        raise ValueError(
+            f"the loss {name} fails on outputs of shape {tuple(output.shape)}, which is a tensor, "
+            f"and targets of shape {tuple(target.shape)}: {error!r}"
+        ) from error
+
+
 def check_loss(function: Loss, loss: object) -> None:
     """Check that what a loss of the user returns can be minimised.
 

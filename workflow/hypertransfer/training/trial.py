@@ -83,7 +83,7 @@ def step_flops(
     counter = FlopCounterMode(display=False)
     with _spare(model) as spare, randomness.seeded("flops"), counter:
         before = {name for name, _ in spare.named_parameters()}
-        output = spare(x)
+        output = outputs(spare, x)
         made = sorted({name for name, _ in spare.named_parameters()} - before)
         if made:
             raise RoleError(
@@ -92,7 +92,7 @@ def step_flops(
             )
         ours = losses.of_library(loss_fn)
         losses.check_output(type(model).__name__, output, y, data.classes, of_library=ours)
-        loss = loss_fn(output, y)
+        loss = loss_fn(output, y) if ours else losses.of_user(loss_fn, output, y)
         if not ours:
             losses.check_loss(loss_fn, loss)
         loss.backward()
@@ -103,6 +103,24 @@ def step_flops(
         if readout is not None:
             _check_multipliers(model, x, readout)
     return counter.get_total_flops()
+
+
+def outputs(model: nn.Module, x: Tensor) -> object:
+    """What a network returns for a batch.
+
+    Raises:
+        ValueError: a token, or a position, is beyond the rows of an embedding.
+    """
+    try:
+        return model(x)
+    except IndexError as error:
+        tables = [m.num_embeddings for m in model.modules() if isinstance(m, nn.Embedding)]
+        if x.is_floating_point() or not tables:
+            raise
+        raise ValueError(
+            f"{type(model).__name__} fails on tokens up to {int(x.max())} at {x.shape[1]} "
+            f"positions: its embeddings have {', '.join(map(str, tables))} rows ({error})"
+        ) from error
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from hypertransfer.networks.tagged import RoleError
 
 
 def predictions(output: Any, network: nn.Module) -> Tensor:
-    """The tensor of predictions in what a forward pass returns.
+    """The tensor of predictions in what a forward pass returns; a single number is a loss.
 
     Raises:
         RoleError: there is none.
@@ -23,7 +23,7 @@ def predictions(output: Any, network: nn.Module) -> Tensor:
     named = getattr(output, "logits", None)
     leaves = tree_leaves(named if isinstance(named, Tensor) else output)
     for leaf in leaves:
-        if isinstance(leaf, Tensor) and leaf.is_floating_point():
+        if isinstance(leaf, Tensor) and leaf.is_floating_point() and leaf.dim():
             return leaf
     raise RoleError(
         f"the forward pass of {type(network).__name__} returns no tensor of predictions, "

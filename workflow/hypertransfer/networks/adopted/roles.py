@@ -149,7 +149,8 @@ def _words_on_products(growing: Mapping[str, tuple[int, int]], widths: Sequence[
     return [
         f"products of computed tensors in {places[0]}{' and others' if len(places) > 1 else ''} "
         f"sum {few} terms at the width {widths[0]} and {more} at {widths[1]}, as attention does "
-        "whose heads grow: no table scales their logits; let the number of heads grow instead"
+        "whose heads grow: no table scales their logits; let the number of heads grow instead, or "
+        "divide them by the size of a head, d, and not by √d"
         for (few, more), places in by_size.items()
     ]
 
