@@ -85,6 +85,10 @@ def pair():
     return [torch.zeros(2, 16), torch.zeros(2, 16)]
 
 
+def flat(width, depth):
+    return nn.Sequential(nn.Linear(10, width), nn.Linear(width, 1), nn.Flatten(0))
+
+
 def broken(width, depth):
     return nn.Sequential(nn.Linear(10, width), nn.Linear(width + 1, 3))
 
@@ -103,7 +107,7 @@ def named(output, target):
     return F.cross_entropy(output.logits, target)
 
 
-PARTS = (each, named, features, mlp, transformer, grown, loud, two, pair, broken)
+PARTS = (flat, each, named, features, mlp, transformer, grown, loud, two, pair, broken)
 
 
 @pytest.fixture(autouse=True)
@@ -143,7 +147,7 @@ def test_a_table_without_powers_of_the_depth_is_checked_over_the_width(capsys):
     words = ("guests:transformer", *SMALL, "--depth", "1", "--table", "mup")
     code, out, _ = checked(capsys, *words)
     assert code == 0
-    assert "not over the depth, with which nothing scales" in out
+    assert "not over the depth: the table has no powers of the depth" in out
 
 
 def test_heads_that_grow_with_logits_over_their_root_are_named(capsys):
@@ -187,6 +191,9 @@ def test_data_and_loss_of_ones_own_and_another_optimizer(capsys):
             ("guests:mlp", *MUP, "--loss", "guests:named"),
             "the loss named fails on outputs",
         ),
+        (("guests:mlp", *MUP, "--lr", "1e30"), "lower the learning rate"),
+        (("guests:mlp", *MUP, "--optimizer", "{name:"), "--optimizer: '{name:' is no YAML"),
+        (("guests:flat",), "returns outputs of shape (2,), for which no targets can be made up"),
         (("guests:mlp", "--lr", "-1"), "lr: -1.0 is not"),
     ],
 )

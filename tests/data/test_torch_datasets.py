@@ -84,6 +84,8 @@ class Stream(IterableDataset):
         ((TensorDataset(X, Y), [1, 2]), "test has items that are no pairs"),
         ((Items([{"input_ids": X[0], "labels": Y, "attention_mask": X[0]}]),) * 2,
          "train has items with attention_mask, which would not be used"),
+        ((Items([{"label": 1, "image": X}]),) * 2,
+         "train has items with label, image: return x and y, or input_ids and labels, or pixel_"),
         ((Items([]), Items([])), "train has items that are no pairs of an input and a target, but"),
         ((Items([(X[0], 0), (X, 0)]),) * 2, "train cannot be read into one batch: RuntimeError"),
     ],

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypertransfer.catalogue import module_source
-from hypertransfer.planning import fingerprint
+from hypertransfer.catalogue import complete, module_source, versions
+from hypertransfer.planning import fingerprint, keys
 
 SEEDED = settings(derandomize=True, deadline=None)  # the same cases on every machine
 
@@ -481,3 +481,54 @@ def test_a_file_that_no_import_gets_does_not_count(tmp_path, monkeypatch):
         (tmp_path / f"{name}.py").write_text(source)
     monkeypatch.chdir(tmp_path)
     assert set(fingerprint.fingerprint("my_network")) == {"my_network", "my_layers"}
+
+
+def test_packages_that_own_modules_import_are_found(tmp_path, monkeypatch):
+    """Not Python's own, not the library's, not modules of the folder; folders hide no package."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "mine.py").write_text(
+        "import os, einops, other\nfrom transformers import GPT2Config\n"
+        "from hypertransfer.networks.layers import Linear\nimport not_there\nimport plain\n"
+    )
+    (tmp_path / "other.py").write_text("import json\n")
+    (tmp_path / "einops").mkdir()  # of data, say
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain/part.py").touch()
+    found = fingerprint.foreign_imports(fingerprint.fingerprint("mine"))
+    assert found == {"einops", "transformers", "not_there"}
+    known = versions.imported_versions(found | {"torch"})
+    assert set(known) == {"einops", "transformers", "not_there"}
+    assert known["not_there"] == "not installed"
+    assert known["transformers"][0].isdecimal()
+
+
+def test_loss_inputs_and_packages_of_the_user_are_in_the_keys_of_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("net", "own_loss", "own_inputs"):
+        (tmp_path / f"{name}.py").write_text("def one(*a, **k): ...\n")
+    values = {
+        "model": {"name": "net:one", "adopt": {"inputs": "own_inputs:one"}},
+        "loss": "own_loss:one", "data": "digits", "parameterisation": "mup", "optimizer": "adamw",
+        "shape": {"width": 8, "depth": 1}, "base": {"width": 8, "depth": 1}, "lr": 0.1,
+        "batch_size": 4, "steps": 2, "seed": 0, "log_every": 1, "eval_every": 1,
+    }  # fmt: skip
+
+    def context(**changed):
+        return keys.Contexts().key(complete.run_spec({**values, **changed})).partition("-")[2]
+
+    found = {context(), context(loss="cross_entropy"), context(model={"name": "net:one"})}
+    for name, text in (
+        ("own_loss", "def one(*a, **k): return 1"),
+        ("own_inputs", "def one(*a, **k): return 1"),
+        ("net", "import einops\ndef one(*a, **k): ..."),
+    ):
+        (tmp_path / f"{name}.py").write_text(text + "\n")
+        found.add(context())
+    monkeypatch.setattr(versions, "installed_version", lambda package: "9.9")
+    found.add(context())
+    assert len(found) == 7
+    contexts = keys.Contexts()  # which computes equal contexts once
+    one, other = (complete.run_spec({**values, "loss": loss}) for loss in ("own_loss:one", "mse"))
+    assert contexts.key(one).partition("-")[2] != contexts.key(other).partition("-")[2]

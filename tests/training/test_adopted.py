@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from tests.support import foreign
@@ -69,8 +70,30 @@ class OneHot(nn.Module):
         return self.out(torch.relu(self.inp(nn.functional.one_hot(tokens, 50).float())))
 
 
+def numbers(width, depth):
+    network = deep(width, depth)
+    with torch.no_grad():
+        for block in network.blocks:
+            drawn = np.random.standard_normal(block.attn.proj.weight.shape)  # noqa: NPY002
+            block.attn.proj.weight.copy_(torch.from_numpy(drawn) / width**0.5)
+    return network
+
+
 def example():
     return torch.zeros(2, 8, dtype=torch.long)
+
+
+def two_examples():
+    return [example(), example()]
+
+
+class Masked(foreign.Transformer):
+    def forward(self, tokens, mask):
+        return super().forward(tokens) * (1 + mask[..., None])
+
+
+def masked(width, depth):
+    return Masked(width, depth)
 
 
 def tokens():
@@ -122,6 +145,9 @@ PARTS = (
     tokens,
     pictures,
     features,
+    masked,
+    two_examples,
+    numbers,
 )
 HF = {"width": "n_embd", "depth": "n_layer"}
 
@@ -333,6 +359,32 @@ def test_as_built_leaves_all_initial_values_and_has_one_rate():
     assert not any(module._forward_hooks for name, module in network.named_modules() if name)
     (projection,) = (row for row in rows if row.name == "transformer.h.0.mlp.c_proj.weight")
     assert projection.init_std == pytest.approx(0.02 / 4**0.5, rel=0.05)  # GPT-2's 1/√(2 L)
+
+
+def test_a_network_of_several_inputs_is_refused():
+    run = spec("masked", adopt={"inputs": "guests:two_examples"})
+    with pytest.raises(RoleError, match="takes several inputs, and a run calls it with one"):
+        build.drawn_model(run, tokens(), lookup.table(run))
+
+
+def test_a_network_that_states_its_roles_draws_its_values():
+    run = complete.run_spec({**spec().plain(), "model": "gpt", "parameterisation": "as_built"})
+    with pytest.raises(RoleError, match="keeps the initial values that a builder draws"):
+        build.drawn_model(run, tokens(), lookup.table(run))
+
+
+def test_what_was_built_before_decides_no_deviation():
+    """Of a builder that draws with numpy."""
+    runs = {"first": spec("numbers", shape={"width": 32, "depth": 1}), "second": spec("numbers")}
+    found = []
+    for order in (runs, reversed(runs)):
+        adopted._recipes.clear()
+        rows = {
+            name: build.drawn_model(runs[name], tokens(), lookup.table(runs[name]))[1]
+            for name in order
+        }
+        found.append([row.init_std for name in runs for row in rows[name]])
+    assert found[0] == found[1]
 
 
 def test_a_table_that_cannot_be_applied_is_refused():

@@ -86,6 +86,11 @@ def _component_problems(spec: RunSpec, options: OptionChecks) -> Iterator[Proble
     if ":" in spec.loss:
         yield from _unfound("loss", spec.loss)
         yield from own_options.loss_problems(spec.loss)
+        if spec.optimizer.options.get("estimator") == "gauss_newton":
+            expected = (
+                "cross_entropy with sophia's estimator gauss_newton; hutchinson takes any loss"
+            )
+            yield Problem(("loss",), spec.loss, expected)
     yield from options.problems("model", spec.model, MODELS)
     yield from adoption_checks.problems(spec)
     yield from options.problems("optimizer", spec.optimizer, OPTIMIZERS)

@@ -38,13 +38,12 @@ def imported_versions(modules: Iterable[str]) -> dict[str, str]:
     """The versions of the packages that have top-level modules, without those of the library's.
 
     The library's own packages are pinned in `envs/`, and are no part of the keys of runs. A module
-    of no known package, such as one on `PYTHONPATH`, counts as not installed.
+    of no known package, such as one on `PYTHONPATH`, counts as not installed. Edits of a package
+    that is installed in editable mode are not seen while its version stays.
     """
     found: dict[str, str] = {}
     for module in sorted(modules):
-        names = [module]
-        if installed_version(module) == ABSENT:  # a package such as scikit-learn, with sklearn
-            names = sorted(set(_packages().get(module, names)))
+        names = sorted(set(_packages().get(module, [module])))  # such as scikit-learn of sklearn
         found |= {n: _planned_version(n) for n in names if _normalised(n) not in _pinned()}
     return found
 

@@ -15,7 +15,7 @@ from hypertransfer.checkup.judging import (
     expected_over_depth,
     status,
 )
-from hypertransfer.checkup.quantities import Loss, Measured, Setup, measure
+from hypertransfer.checkup.quantities import DivergedError, Loss, Measured, Setup, measure
 from hypertransfer.checkup.slopes import slope
 from hypertransfer.networks.adopted.inferred import Inferred
 from hypertransfer.networks.resolve import ParameterRow
@@ -43,13 +43,20 @@ def over_sizes(
         batches: a batch for each step.
         steps: the numbers of updates after which is measured.
         branches: the paths of the modules that end residual branches, by size.
+
+    Raises:
+        DivergedError: a loss is not finite, with the size.
     """
     found: Values = {}
     for size in sizes:
         for seed in range(seeds):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                measured = measure(make(size, seed), loss, batches, steps, branches(size))
+                try:
+                    measured = measure(make(size, seed), loss, batches, steps, branches(size))
+                except DivergedError as error:
+                    text = f"{error} of the network of size {size} and seed {seed}"
+                    raise DivergedError(f"{text}: lower the learning rate") from error
             for name, value in measured.items():
                 found.setdefault(name, {}).setdefault(size, []).append(value)
     return found
@@ -71,12 +78,14 @@ def over_width(
     """
 
     def wanted(name: Measured) -> Expected | None:
-        role, grows = roles.get(name.module), name.module in growing
-        prefix = f"{name.module}." if name.module else ""
-        inside = {r for path, r in roles.items() if path != name.module and path.startswith(prefix)}
-        if inside and (name.quantity == "gain" or inside & {*SHRINKING}):
-            return None if name.quantity in ("gain", "update") else expected(role, name.quantity)
-        return expected(role, name.quantity, heads_grow=grows)
+        own = name.module.partition(" ")[0]  # without the number of a second product in a module
+        prefix = f"{own}." if own else ""
+        inside = {role for path, role in roles.items() if path != own and path.startswith(prefix)}
+        if name.quantity == "gain" and inside:
+            return None
+        if name.quantity == "update" and inside & {*SHRINKING}:
+            return None
+        return expected(roles.get(own), name.quantity, heads_grow=own in growing)
 
     return list(_findings(values, wanted, roles))
 

@@ -33,12 +33,14 @@ class Checked:
             table no powers of the depth.
         over_width: the findings over the width.
         over_depth: those over the depth.
+        without_depth: why no depths were compared; empty if some were.
     """
 
     widths: Sequence[int]
     depths: Sequence[int]
     over_width: Sequence[Finding]
     over_depth: Sequence[Finding]
+    without_depth: str = ""
 
     @property
     def findings(self) -> list[Finding]:
@@ -77,8 +79,11 @@ def check(
         widths, seeds, sized.loss, sized.batches, STEPS,
     )  # fmt: skip
     found = over_width(wide, module_roles(base.rows), base.growing_products)
-    if not base.branches or not scales_depth(sized.table):
-        return Checked(widths, (), found, ())
+    without = "" if base.branches else "the network has no residual branches"
+    if not (scales_depth(sized.table) or sized.table.keeps_values):
+        without = "the table has no powers of the depth"
+    if without:
+        return Checked(widths, (), found, (), without)
     ends = {size: sized.scheme(width, size).branch_ends for size in depths}
     deep = over_sizes(
         lambda size, seed: sized.setup(width, size, seed),

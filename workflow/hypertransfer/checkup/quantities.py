@@ -25,6 +25,11 @@ from hypertransfer.checkup.recording import (
     root_mean_square,
 )
 
+
+class DivergedError(ValueError):
+    """A loss is not finite."""
+
+
 Loss = Callable[[nn.Module, Any], Tensor]  # of a network on a batch
 
 
@@ -75,6 +80,9 @@ def measure(
         batches: one batch for each step; all that is measured is measured on the first.
         steps: the numbers of updates after which is measured.
         branches: the paths of the modules that end residual branches.
+
+    Raises:
+        DivergedError: the loss is not finite.
     """
     network, first = setup.network, batches[0]
     start = {name: p.detach().clone() for name, p in network.named_parameters()}
@@ -83,7 +91,10 @@ def measure(
     found |= dict(_decay(network, setup.optimizer))
     for step, batch in enumerate(batches, 1):
         setup.optimizer.zero_grad()
-        loss(network, batch).backward()
+        value = loss(network, batch)
+        if not torch.isfinite(value):
+            raise DivergedError(f"the loss is {value.item():g} after {step - 1} updates")
+        value.backward()
         setup.optimizer.step()
         if step in steps:
             after = record(network, lambda: loss(network, first))
@@ -111,7 +122,7 @@ def _at_start(
         if call := before.calls.get(path):
             yield Measured(path, "branch", 0), root_mean_square(call.output)
     for path, logits in before.logits.items():
-        yield Measured(path, "logits", 0), root_mean_square(logits)
+        yield Measured(path, "logits", 0), root_mean_square(logits, masked=True)
 
 
 def _size(call: Call) -> float:
@@ -127,7 +138,7 @@ def _changes(before: Pass, after: Pass, step: int) -> Iterator[tuple[Measured, f
     for path, logits in before.logits.items():
         if path in after.logits and after.logits[path].shape == logits.shape:
             change = after.logits[path] - logits
-            yield Measured(path, "logit change", step), root_mean_square(change)
+            yield Measured(path, "logit change", step), root_mean_square(change, masked=True)
 
 
 def _updates(

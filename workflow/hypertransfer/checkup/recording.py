@@ -167,8 +167,13 @@ def _product(
     return query @ key.transpose(-1, -2) * factor
 
 
-def root_mean_square(values: Tensor) -> float:
-    """The root of the mean square of all entries; masked and infinite ones are left out."""
+def root_mean_square(values: Tensor, *, masked: bool = False) -> float:
+    """The root of the mean square of all entries.
+
+    Of logits (`masked`), masked and infinite entries are left out. Otherwise the result is not
+    finite if an entry is not.
+    """
     numbers = values.detach().double()
-    numbers = numbers[torch.isfinite(numbers) & (numbers > MASKED)]
+    if masked:
+        numbers = numbers[torch.isfinite(numbers) & (numbers > MASKED)]
     return float(numbers.square().mean().sqrt()) if numbers.numel() else 0.0

@@ -69,10 +69,10 @@ def _spec(arguments: argparse.Namespace) -> RunSpec:
             "shape": size,
             "base": size,
             "parameterisation": arguments.table,
-            "optimizer": yaml.safe_load(arguments.optimizer),
+            "optimizer": _yaml("--optimizer", arguments.optimizer),
             "lr": arguments.lr,
             "weight_decay": arguments.weight_decay,
-            "data": yaml.safe_load(arguments.data) if arguments.data else _made_up(arguments),
+            "data": _yaml("--data", arguments.data) if arguments.data else _made_up(arguments),
             "loss": arguments.loss,
             "batch_size": arguments.batch,
             "steps": max(STEPS),
@@ -80,6 +80,19 @@ def _spec(arguments: argparse.Namespace) -> RunSpec:
             "seed": 0,
         }
     )
+
+
+def _yaml(option: str, text: str) -> Any:
+    """The value of an option in YAML.
+
+    Raises:
+        ConfigError: it is no YAML.
+    """
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        words = f"{text!r} is no YAML: {getattr(error, 'problem', None) or error}"
+        raise _problem(option, words) from error
 
 
 @torch.no_grad()
@@ -102,6 +115,10 @@ def _made_up(arguments: argparse.Namespace) -> dict[str, Any]:
     except Exception as error:
         text = f"fails on the example inputs: {error!r}; give others by --inputs, or data by --data"
         raise _problem(arguments.build, text) from error
+    if outputs.dim() not in (2, 3):
+        shape = tuple(outputs.shape)
+        text = f"returns outputs of shape {shape}, for which no targets can be made up: name --data"
+        raise _problem(arguments.build, text)
     return {
         "name": MADE_UP,
         "inputs": list(example.shape[1:]),
@@ -113,9 +130,9 @@ def _made_up(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _vocabulary(network: nn.Module, outputs: torch.Tensor) -> int:
-    """The number of tokens that the first embedding knows, or else that are told apart."""
+    """The number of tokens that all embeddings know, or else that are told apart."""
     embeddings = (m.num_embeddings for m in network.modules() if isinstance(m, nn.Embedding))
-    return next(embeddings, outputs.shape[-1])
+    return min(embeddings, default=outputs.shape[-1])
 
 
 def lines(spec: RunSpec, found: Checked) -> Iterator[str]:
@@ -123,7 +140,7 @@ def lines(spec: RunSpec, found: Checked) -> Iterator[str]:
     sizes = f"widths {', '.join(map(str, found.widths))}"
     if found.depths:
         sizes += f" and depths {', '.join(map(str, found.depths))}"
-    alone = "" if found.depths else "; not over the depth, with which nothing scales"
+    alone = f"; not over the depth: {found.without_depth}" if found.without_depth else ""
     about = f"{spec.parameterisation}, {spec.optimizer.name}, lr {spec.lr:g}"
     failed = suspects(found.findings)
     kinds = dict.fromkeys(_named(one) for one, _ in failed)

@@ -75,7 +75,12 @@ def _columns(part: str, dataset: Any) -> tuple[Tensor, Tensor]:
                 f"{part} has items with {', '.join(sorted(others))}, which would not be used: "
                 f"return {' and '.join(pairs[0])} alone, without padding"
             )
-        columns = [columns[key] for key in pairs[0]] if pairs else list(columns.values())
+        if not pairs:
+            known = ", or ".join(" and ".join(keys) for keys in PAIRS)
+            raise DatasetError(
+                f"{part} has items with {', '.join(map(str, columns))}: return {known}"
+            )
+        columns = [columns[key] for key in pairs[0]]
     paired = not isinstance(columns, Tensor) and len(columns) == 2
     if not paired or not all(isinstance(column, Tensor) for column in columns):
         raise DatasetError(

@@ -45,7 +45,8 @@ class ParameterRow:
     itself has frozen keeps its values, with `init_std` 0 and `multiplier` 1. The optimizer receives
     `lr` and `weight_decay`, and `eps` and `betas`, which are None and empty if it gets none.
     `inputs_first` says that a matrix of an adopted network is stored as (inputs, outputs), or a
-    stack of matrices as (expert, inputs, outputs).
+    stack of matrices as (expert, inputs, outputs). `looked_up` says that the rows of a matrix of an
+    adopted network are looked up, or added, one by one, as those of an embedding are.
     """
 
     name: str
@@ -61,6 +62,7 @@ class ParameterRow:
     eps: float | None
     betas: tuple[float, ...] = ()
     inputs_first: bool = False
+    looked_up: bool = False
 
     def plain(self) -> dict:
         """The row as values that JSON can hold."""
@@ -329,7 +331,7 @@ def groups(model: nn.Module, rows: list[ParameterRow]) -> list[dict]:
         hyper |= {} if row.eps is None else {"eps": row.eps}
         hyper |= {"betas": row.betas} if row.betas else {}
         parameter = parameters[row.name]
-        hyper |= {"role": row.role, "one_hot": id(parameter) in embeddings}
+        hyper |= {"role": row.role, "one_hot": row.looked_up or id(parameter) in embeddings}
         hyper |= {"inputs_first": True} if row.inputs_first else {}
         group = by_values.setdefault(tuple(hyper.values()), {"params": [], **hyper})
         group["params"].append(parameter)

@@ -190,10 +190,16 @@ class LMO(torch.optim.Optimizer):
             )
         groups = list(groups)
         for group in groups:
-            if group.get("inputs_first") and any(p.dim() > 3 for p in group["params"]):
+            most = 3 if group["kind"] == "expert" else 2  # dimensions of a stack, and of a matrix
+            turned = group.get("inputs_first") and group["norm"] != ADAMW
+            table = group["kind"] == "one_hot" and group["norm"] != ADAMW
+            if any(
+                (turned and p.dim() > most) or (table and p.dim() != 2) for p in group["params"]
+            ):
                 raise ValueError(
-                    "the weights of a transposed convolution are stored with their inputs first, "
-                    "and no norm is for such kernels: use another optimizer"
+                    "no norm is for a weight of more than two dimensions that has its inputs first "
+                    "or is looked up, such as that of a transposed convolution: use another "
+                    "optimizer"
                 )
         super().__init__(groups, {})
         self.form, self.momentum, self.nesterov = form, momentum, nesterov

@@ -12,6 +12,7 @@ import hashlib
 import sys
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -206,4 +207,18 @@ def foreign_imports(modules: Iterable[str]) -> set[str]:
             stat = path.stat()
             _, reached = _read(path, (stat.st_mtime_ns, stat.st_size), module)
             names |= {name.partition(".")[0] for name in reached}
-    return {n for n in names - sys.stdlib_module_names - {PACKAGE} if not _is_local(n, where)}
+    return {n for n in names - sys.stdlib_module_names - {PACKAGE} if _is_foreign(n, where)}
+
+
+def _is_foreign(top: str, where: Sequence[Path]) -> bool:
+    """Whether an import of a top-level name gets an installed package.
+
+    A folder without `__init__.py` under the roots hides no installed package.
+    """
+    if source := find(top, where):
+        return is_hidden(top, source)
+    spec = find_spec(top)
+    if spec is None or spec.origin is not None:
+        return True
+    places = [Path(place) for place in spec.submodule_search_locations or ()]
+    return not any(place.is_relative_to(root) for place in places for root in where)

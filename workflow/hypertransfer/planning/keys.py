@@ -93,7 +93,7 @@ def lacking_weights(steps: Iterable[int], record: Mapping[str, Any]) -> list[int
 class Contexts:
     """Computes the keys of many runs and probes, with each context computed only once.
 
-    Runs with the same model, optimizer, data and parameterisation have the same context, and so
+    Runs with the same model, optimizer, data, parameterisation and loss have one context, and so
     have all settings of a probe. A context is computed at its first use, from the code on the disk,
     and so are the fingerprints in contexts and of scripts.
 

@@ -9,7 +9,6 @@ from typing import Any
 from hypertransfer.runs.spec import Component
 
 OPTION = "adopt"  # of a model
-FIELDS = ("width", "depth", "inputs", "roles")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from hypertransfer.networks.adopted.recipe import Recipe
 from hypertransfer.networks.adopted.scaling import VECTORS, Drawn, Factors, Scaling
 from hypertransfer.networks.adopted.shapes import built
 from hypertransfer.networks.resolve import Base, ParameterRow, refuse_unknown_types
+from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.algebra import Parameterisation, Role, Rule
 from hypertransfer.parameterisation.module_multipliers import kind
 from hypertransfer.runs.adoption import Adoption, arguments
@@ -82,6 +83,7 @@ class Adopted:
                 max(0.0, 1 - (1 - beta) * self._own(f"beta{number}", found.name))
                 for number, beta in enumerate(betas, 1)
             ),
+            looked_up=found.role is Role.INPUT and not found.inputs,
             inputs_first=0 in found.inputs or (len(found.shape) == 3 and found.inputs == (1,)),
         )
 
@@ -163,6 +165,8 @@ def adopted(
         kept = table.keeps_values
         at_base = outside.drawn_values(network) if kept else recipe.at_base(spec.shape.depth)
     reproducible()
+    if found.faults and "residual" in base.multipliers:
+        raise RoleError(f"multipliers.residual cannot be applied: {'; '.join(found.faults)}")
     names = {kind(one.name) for one in found.parameters}
     refuse_unknown_types(type(network).__name__, base, names, set(map(kind, found.branches)))
     scaled = outside.scaling(found, table, ratios(spec))
@@ -189,7 +193,8 @@ def _recipe(
         options = arguments(spec.model)
 
         def build(width: int, depth: int) -> nn.Module:
-            return make(**{how.width: width, how.depth: depth}, **options)
+            with randomness.seeded(f"adopted/{width}/{depth}"):  # whatever was built before
+                return make(**{how.width: width, how.depth: depth}, **options)
 
         with randomness.seeded("adopted"), warnings.catch_warnings(record=True) as noted:
             warnings.simplefilter("always")
@@ -200,6 +205,11 @@ def _recipe(
             )
             size = spec.base.width, spec.base.depth
             made = Recipe(build, *size, table, inputs=inputs, roles=how.overrides)
+        if len(made.inputs) != 1:
+            raise RoleError(
+                f"{spec.model.name} takes several inputs, and a run calls it with one tensor: wrap "
+                "it in a module whose forward pass takes one"
+            )
         for one in noted:
             log.warning("%s: %s", spec.model.name, one.message)
         while len(_recipes) >= KEPT:

@@ -128,7 +128,16 @@ class Stated:
 
     @cached_property
     def rows(self) -> list[ParameterRow]:
-        """One row for each parameter."""
+        """One row for each parameter.
+
+        Raises:
+            RoleError: the table cannot be applied to the network.
+        """
+        if self.table.keeps_values:
+            raise RoleError(
+                f"table {self.table.name!r} keeps the initial values that a builder draws, and "
+                "networks that state their roles have none: use it with model.adopt"
+            )
         at = ratios(self.spec), base(self.spec), _growth(self.spec, self.network, self.shapes)
         return resolve(self.network, self.table, *at)
 

@@ -8,6 +8,7 @@ from typing import Any
 from hypertransfer.catalogue import lookup
 from hypertransfer.catalogue.module_source import PACKAGE
 from hypertransfer.parameterisation.algebra import Parameterisation
+from hypertransfer.runs.adoption import adoption
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import class_values, losses, randomness
 
@@ -27,9 +28,12 @@ def import_parts(spec: RunSpec) -> None:
     if ":" in spec.parameterisation:
         load("parameterisation", spec.parameterisation)
     loss(spec)
-    for part in (spec.model, spec.optimizer):
-        if ":" in part.name and not part.name.startswith("torch."):
-            class_values.record(part.name.partition(":")[0])
+    how = adoption(spec.model)
+    if how and how.inputs:
+        load("model", how.inputs)
+    for path in (spec.model.name, spec.optimizer.name, spec.loss, how.inputs if how else ""):
+        if ":" in path and not path.startswith("torch."):
+            class_values.record(path.partition(":")[0])
 
 
 def table(spec: RunSpec) -> Parameterisation:
