@@ -21,6 +21,7 @@ from hypertransfer.parameterisation.tables import MUP_ADAM
 from hypertransfer.planning import keys, load, planned_runs, status
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.main_config import main_config
+from hypertransfer.training import build
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = {
@@ -220,7 +221,9 @@ def test_a_parameter_that_the_network_froze_is_said_to_keep_its_values():
     network = nn.Sequential(Linear(3, 4, role=Role.INPUT), Linear(4, 2, role=Role.OUTPUT))
     network[0].requires_grad_(False)
     rows = resolve.resolve(network, MUP_ADAM, Ratios(width=2), resolve.Base(0.1))
-    shown = list(explain._roles(network, {row.name: row for row in rows}, MUP_ADAM))
+    scheme = build.Stated(None, network, MUP_ADAM, ((3,), 2))
+    vars(scheme)["rows"] = rows
+    shown = list(explain._roles(network, scheme, MUP_ADAM))
     frozen = ("input (frozen: keeps its values)", "1: 0.weight", "–", "1", "–", "–", "–", "–")
     assert shown[0] == frozen
     assert shown[1][:4] == ("output", "1: 1.weight", "0.7071", "0.5 ∝ m_N^-1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import torch
 from tests.planted.families import FAMILIES
 from tests.planted.faults import FAULTS, findings, is_named
 
@@ -33,6 +34,7 @@ TABLE = """
 
 def main(sound: int, faulty: int) -> None:
     """Check every configuration, print the counts, and write the page."""
+    torch.set_num_threads(1)
     text = HEAD.format(sound=sound, faulty=faulty)
     for family in FAMILIES:
         alarms = sum(bool(suspects(findings(family, "", seed))) for seed in range(sound))
