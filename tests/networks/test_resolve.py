@@ -16,7 +16,8 @@ from hypertransfer.networks.tagged import RoleError, named_roles
 from hypertransfer.parameterisation.algebra import Ratios, Role
 from hypertransfer.parameterisation.tables import MUP_SGD, PARAMETERISATIONS, SGD
 
-FOR_SGD = [name for name, versions in PARAMETERISATIONS.items() if SGD in versions]
+DRAWING = {n: v for n, v in PARAMETERISATIONS.items() if n != "as_built"}  # its builders draw
+FOR_SGD = [name for name, versions in DRAWING.items() if SGD in versions]
 
 
 class Untagged(LinearNet):
