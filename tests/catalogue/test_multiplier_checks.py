@@ -82,7 +82,7 @@ def test_a_type_that_the_network_has_with_other_options_only_is_refused_when_it_
     assert problems(**parts) == []
     spec, shapes = complete.run_spec({**RUN, **parts}), ((16,), 256)
     with pytest.raises(RoleError, match=r"multipliers\.lr: Decoder has no attention\.mix\.qkv"):
-        build.rows(spec, build.model(spec, *shapes), imports.table(spec), shapes)
+        assert build.scheme(spec, build.model(spec, *shapes), imports.table(spec), shapes).rows
 
 
 def test_types_of_residual_multipliers_are_branches():

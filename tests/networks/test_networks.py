@@ -68,7 +68,7 @@ def test_deep_copies_keep_roles_multipliers_and_outputs(model):
     copied = copy.deepcopy(network)
     x = images("fashion_mnist").train_x
     shapes = tuple(x.shape[1:]), images("fashion_mnist").classes
-    assert build.rows(run, copied, lookup.table(run), shapes) == rows
+    assert build.scheme(run, copied, lookup.table(run), shapes).rows == rows
     assert torch.equal(copied(x), network(x))
 
 

@@ -121,12 +121,9 @@ class _Sized:
             ValueError: they are none that can be trained.
         """
         network, _ = build.drawn_model(self._at(width, depth), self.data, self.table)
-        (x, y), name = self.batches[0], type(network).__name__
-        ours = losses.of_library(self.of_outputs)
+        x, y = self.batches[0]
         output = trial.outputs(network.train(), x)
-        losses.check_output(name, output, y, self.data.classes, of_library=ours)
-        if not ours:
-            losses.check_loss(self.of_outputs, losses.of_user(self.of_outputs, output, y))
+        losses.first(type(network).__name__, self.of_outputs, output, y, self.data.classes)
 
     def scheme(self, width: int, depth: int) -> build.Scheme:
         """The table on the network of a size."""

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         inputs = given_inputs(arguments, build)
         found = infer(build, width, depth, inputs, dict(arguments.role))
     except RoleError as error:
-        raise _problem(arguments.build, str(error)) from error
+        raise problem(arguments.build, str(error)) from error
     print(*lines(found), sep="\n")
     if arguments.json:
         try:
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
             replace_atomically(arguments.json, f"{text}\n".encode())
         except OSError as error:
             text = f"{arguments.json} cannot be written: {error.strerror or error}"
-            raise _problem("--json", text) from error
+            raise problem("--json", text) from error
         print(f"\nwritten to {arguments.json}")
     return int(bool(found.doubtful or found.faults))
 
@@ -174,19 +174,20 @@ def _imported(place: str, path: str) -> Any:
     """
     module, colon, attribute = path.partition(":")
     if not (module and colon and attribute):
-        raise _problem(place, f"{path!r} is not of the form MODULE:NAME")
+        raise problem(place, f"{path!r} is not of the form MODULE:NAME")
     try:
         found = import_module(module)
     except Exception as error:
-        raise _problem(place, f"{module} cannot be imported: {error!r}") from error
+        raise problem(place, f"{module} cannot be imported: {error!r}") from error
     if not callable(getattr(found, attribute, None)):
         own = [
             name for name, one in vars(found).items() if getattr(one, "__module__", "") == module
         ]
         known = known_names(attribute, own)
-        raise _problem(place, f"{module} has no function {attribute!r}; {known}")
+        raise problem(place, f"{module} has no function {attribute!r}; {known}")
     return getattr(found, attribute)
 
 
-def _problem(place: str, text: str) -> ConfigError:
+def problem(place: str, text: str) -> ConfigError:
+    """The error for a value on the command line."""
     return ConfigError([LocatedProblem("command line", None, place, text)])

@@ -15,7 +15,7 @@ from torch import nn
 from hypertransfer.catalogue import checks, complete
 from hypertransfer.checkup.judging import FAIL, PASS, Finding, suspects
 from hypertransfer.checkup.of_run import STEPS, Checked, check
-from hypertransfer.cli.adopt import builder, given_inputs
+from hypertransfer.cli.adopt import builder, given_inputs, problem
 from hypertransfer.cli.text import aligned
 from hypertransfer.networks.adopted.outputs import predictions
 from hypertransfer.networks.adopted.overrides import pattern_of
@@ -23,7 +23,7 @@ from hypertransfer.networks.tagged import RoleError
 from hypertransfer.runs.problem import ProblemError
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.storage.atomic import replace_atomically
-from hypertransfer.studies.document import ConfigError, LocatedProblem
+from hypertransfer.studies.document import ConfigError
 
 WIDER, DEEPER = (1, 2, 4, 8), (1, 2, 4)  # times the base
 MADE_UP = "hypertransfer.data.made_up:load"
@@ -46,9 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     except ConfigError:
         raise
     except (RoleError, ValueError) as error:
-        raise _problem(arguments.build, str(error)) from error
+        raise problem(arguments.build, str(error)) from error
     except Exception as error:  # of the user's network, loss or data
-        raise _problem(arguments.build, repr(error)) from error
+        raise problem(arguments.build, repr(error)) from error
     print(*lines(spec, found), sep="\n")
     if arguments.json:
         text = json.dumps(plain(spec, found), indent=1, ensure_ascii=False)
@@ -92,7 +92,7 @@ def _yaml(option: str, text: str) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         words = f"{text!r} is no YAML: {getattr(error, 'problem', None) or error}"
-        raise _problem(option, words) from error
+        raise problem(option, words) from error
 
 
 @torch.no_grad()
@@ -108,17 +108,17 @@ def _made_up(arguments: argparse.Namespace) -> dict[str, Any]:
     tensors = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs)
     if len(tensors) != 1 or not isinstance(tensors[0], torch.Tensor):
         text = "takes several inputs: wrap it in a module whose forward pass takes one"
-        raise _problem(arguments.build, text)
+        raise problem(arguments.build, text)
     (example,) = tensors
     try:
         outputs = predictions(network.eval()(example), network)
     except Exception as error:
         text = f"fails on the example inputs: {error!r}; give others by --inputs, or data by --data"
-        raise _problem(arguments.build, text) from error
+        raise problem(arguments.build, text) from error
     if outputs.dim() not in (2, 3):
         shape = tuple(outputs.shape)
         text = f"returns outputs of shape {shape}, for which no targets can be made up: name --data"
-        raise _problem(arguments.build, text)
+        raise problem(arguments.build, text)
     return {
         "name": MADE_UP,
         "inputs": list(example.shape[1:]),
@@ -234,7 +234,3 @@ def plain(spec: RunSpec, found: Checked) -> dict[str, Any]:
 
 def _plain(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     return [asdict(one) for one in findings]
-
-
-def _problem(place: str, text: str) -> ConfigError:
-    return ConfigError([LocatedProblem("command line", None, place, text)])

@@ -219,10 +219,24 @@ def _row(
         lr=base.lr * rule.lr.at(ratios) * own("lr"),
         weight_decay=base.weight_decay * rule.weight_decay.at(ratios) * own("weight_decay"),
         eps=None if base.eps is None else base.eps * rule.eps.at(ratios) * own("eps"),
-        betas=tuple(
-            max(0.0, 1 - (1 - beta) * own(f"beta{number}"))  # multipliers alone can go below 0
-            for number, beta in enumerate(table.betas(base.betas, whole), 1)
-        ),
+        betas=scaled_betas(table, base, whole, own),
+    )
+
+
+def scaled_betas(
+    table: Parameterisation, base: Base, ratios: Ratios, own: Callable[[str], float]
+) -> tuple[float, ...]:
+    """The betas at some ratios, with the factors of a module on each 1 − β.
+
+    Args:
+        table: the parameterisation.
+        base: hyperparameters at the base, with the betas.
+        ratios: those of the run to the base.
+        own: returns the factor of the module on a hyperparameter, such as `beta1`.
+    """
+    return tuple(
+        max(0.0, 1 - (1 - beta) * own(f"beta{number}"))  # multipliers alone can go below 0
+        for number, beta in enumerate(table.betas(base.betas, ratios), 1)
     )
 
 

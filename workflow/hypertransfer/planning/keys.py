@@ -103,7 +103,7 @@ class Contexts:
 
     def __init__(self, device: str = ANY_DEVICE) -> None:
         self.device = device.partition(":")[0]
-        self._runs: dict[tuple, str] = {}
+        self._runs: dict[tuple[str, ...], str] = {}
         self._probes: dict[str, str] = {}
         self._code = cache(fingerprint)
         self._scripts = cache(job_digest.code_of)
@@ -116,8 +116,7 @@ class Contexts:
         """The key of a run."""
         how = adoption(spec.model)
         model = spec.model.name, how.inputs if how else ""
-        model += (spec.loss,) if ":" in spec.loss else ()
-        parts = (model, spec.optimizer.text, spec.data.text, spec.parameterisation)
+        parts = (*model, spec.optimizer.text, spec.data.text, spec.parameterisation, spec.loss)
         if parts not in self._runs:
             self._runs[parts] = digest(context(spec, self._code), 16)
         return f"{digest(plain_identity(spec), 24)}-{self._runs[parts]}"

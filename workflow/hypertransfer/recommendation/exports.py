@@ -147,7 +147,12 @@ class Factor:
     @property
     def places(self) -> list[str]:
         """The paths of the modules, with `*` for numbers."""
-        return list(dict.fromkeys(re.sub(r"\b\d+\b", "*", path) for path in self.modules))
+        return list(dict.fromkeys(map(_pattern, self.modules)))
+
+
+def _pattern(name: str) -> str:
+    """A path with `*` in place of numbers."""
+    return re.sub(r"\b\d+\b", "*", name)
 
 
 def python(
@@ -174,7 +179,7 @@ def by_pattern(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     for row in rows:
         names = (*OF_GROUPS, "init_std", "multiplier")
         values = {name: row[name] for name in names if row.get(name) not in (None, (), [])}
-        alike.setdefault(re.sub(r"\b\d+\b", "*", row["name"]), []).append((row["name"], values))
+        alike.setdefault(_pattern(row["name"]), []).append((row["name"], values))
     found = {}
     for pattern, members in alike.items():
         same = all(values == members[0][1] for _, values in members)

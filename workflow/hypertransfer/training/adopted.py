@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import nn
@@ -18,7 +18,7 @@ from hypertransfer.networks.adopted.inferred import Inference, Inferred
 from hypertransfer.networks.adopted.recipe import Recipe
 from hypertransfer.networks.adopted.scaling import VECTORS, Drawn, Factors, Scaling
 from hypertransfer.networks.adopted.shapes import built
-from hypertransfer.networks.resolve import Base, ParameterRow, refuse_unknown_types
+from hypertransfer.networks.resolve import Base, ParameterRow, refuse_unknown_types, scaled_betas
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.algebra import Parameterisation, Role, Rule
 from hypertransfer.parameterisation.module_multipliers import kind
@@ -66,7 +66,7 @@ class Adopted:
         base = self.base
         frozen = factors is None
         drawn = not frozen and factors.role not in VECTORS
-        betas = () if frozen else self.scaling.table.betas(base.betas, at)
+        own = partial(own_factor, base, self.found, name=found.name)
         return ParameterRow(
             name=found.name,
             role=found.role.value,
@@ -79,16 +79,10 @@ class Adopted:
             lr=0.0 if frozen else base.lr * factors.lr,
             weight_decay=0.0 if frozen else base.weight_decay * factors.weight_decay,
             eps=None if frozen or base.eps is None else base.eps * factors.eps,
-            betas=tuple(
-                max(0.0, 1 - (1 - beta) * self._own(f"beta{number}", found.name))
-                for number, beta in enumerate(betas, 1)
-            ),
+            betas=() if frozen else scaled_betas(self.scaling.table, base, at, own),
             looked_up=found.role is Role.INPUT and not found.inputs,
             inputs_first=0 in found.inputs or (len(found.shape) == 3 and found.inputs == (1,)),
         )
-
-    def _own(self, hyperparameter: str, name: str) -> float:
-        return own_factor(self.base, self.found, hyperparameter, name)
 
     @property
     def branch_ends(self) -> Sequence[str]:

@@ -100,23 +100,6 @@ def base(spec: RunSpec) -> Base:
     )
 
 
-def rows(
-    spec: RunSpec, network: nn.Module, table: Parameterisation, shapes: tuple[tuple[int, ...], int]
-) -> list[ParameterRow]:
-    """One row for each parameter of the network, with its hyperparameters at the spec's shape.
-
-    Args:
-        spec: the run.
-        network: the network of the spec, with weights that are not drawn yet.
-        table: the parameterisation.
-        shapes: shape of the input of one sample, and number of outputs, as for `model`.
-
-    Raises:
-        RoleError: the table cannot be applied to the network.
-    """
-    return scheme(spec, network, table, shapes).rows
-
-
 @dataclass(frozen=True)
 class Stated:
     """A table on a network that states the roles of its parameters; see `Adopted` for others."""
@@ -187,7 +170,19 @@ Scheme = Stated | Adopted
 def scheme(
     spec: RunSpec, network: nn.Module, table: Parameterisation, shapes: tuple[tuple[int, ...], int]
 ) -> Scheme:
-    """How the table of a spec is applied to its network: by roles stated, or by roles found."""
+    """How the table of a spec is applied to its network: by roles stated, or by roles found.
+
+    Its `rows` are the hyperparameters of each parameter at the spec's shape.
+
+    Args:
+        spec: the run.
+        network: the network of the spec, with weights that are not drawn yet.
+        table: the parameterisation.
+        shapes: shape of the input of one sample, and number of outputs, as for `model`.
+
+    Raises:
+        RoleError: roles cannot be found, or the table cannot scale them.
+    """
     if how := adoption(spec.model):
         return adopted(spec, how, network, table, base(spec), shapes[0])
     return Stated(spec, network, table, shapes)

@@ -75,11 +75,33 @@ def of_library(loss: Loss) -> bool:
     return loss in LOSSES.values()
 
 
-def of_user(function: Loss, output: Tensor, target: Tensor) -> object:
-    """What a loss of the user returns.
+def first(name: str, function: Loss, output: object, target: Tensor, classes: int) -> Tensor:
+    """The loss of a first batch, whose outputs are checked, and so is a loss of the user.
+
+    Args:
+        name: the network, for the error.
+        function: the loss.
+        output: what the network returns for the batch.
+        target: the targets of the batch.
+        classes: the number of classes, or of tokens in the vocabulary; 1 for numbers.
 
     Raises:
-        ValueError: it fails, with what it was given.
+        ValueError: outputs or loss cannot be used, or the loss of the user fails.
+    """
+    ours = of_library(function)
+    check_output(name, output, target, classes, of_library=ours)
+    if ours:
+        return function(output, target)
+    loss = _of_user(function, output, target)
+    check_loss(function, loss)
+    return loss
+
+
+def _of_user(function: Loss, output: Tensor, target: Tensor) -> Tensor:
+    """The loss that a function of the user returns.
+
+    Raises:
+        ValueError: the function fails, with the shapes that it was given.
     """
     try:
         return function(output, target)

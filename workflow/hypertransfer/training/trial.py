@@ -90,12 +90,7 @@ def step_flops(
                 f"{type(model).__name__} makes parameters in forward: {', '.join(made)}; "
                 "make them in __init__"
             )
-        ours = losses.of_library(loss_fn)
-        losses.check_output(type(model).__name__, output, y, data.classes, of_library=ours)
-        loss = loss_fn(output, y) if ours else losses.of_user(loss_fn, output, y)
-        if not ours:
-            losses.check_loss(loss_fn, loss)
-        loss.backward()
+        losses.first(type(model).__name__, loss_fn, output, y, data.classes).backward()
     if of_user:
         _warn_of_untrained(spare)
     if of_user and spare is not model:
