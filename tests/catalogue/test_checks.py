@@ -324,6 +324,7 @@ def test_as_built_is_for_adopted_networks():
         ("own:mae", "def mse(o, t): ...", "loss: 'own:mae' is not found: own.py defines no 'mae'"),
         ("own:mae", "def mae(output): ...", "loss: own:mae takes output: a loss is called with"),
         ("own:mae", "def mae(o, t, *, w): ...", "loss: own:mae takes o, t, w: a loss is called"),
+        ("own:mae", "def mae(model): ...", "loss: own:mae takes model: a loss is called with"),
         ("os:system", "", "loss: 'os:system' is not found: no source"),
     ],
 )
@@ -339,3 +340,11 @@ def test_what_a_loss_cannot_be_is_a_problem(project, loss, source, text):
 def test_losses_of_the_user(project, source):
     (project / "own.py").write_text(source, encoding="utf-8")
     assert problems(loss="own:mae") == []
+
+
+def test_a_training_step_is_no_loss_for_sophia(project):
+    (project / "own.py").write_text("def step(model, batch): ...", encoding="utf-8")
+    assert problems(loss="own:step") == []
+    for estimator in ("gauss_newton", "hutchinson"):
+        (problem,) = problems(loss="own:step", optimizer={"name": "sophia", "estimator": estimator})
+        assert problem.startswith("loss: 'own:step' is not a loss of outputs and targets with soph")

@@ -86,7 +86,10 @@ def _component_problems(spec: RunSpec, options: OptionChecks) -> Iterator[Proble
     if ":" in spec.loss:
         yield from _unfound("loss", spec.loss)
         yield from own_options.loss_problems(spec.loss)
-        if spec.optimizer.options.get("estimator") == "gauss_newton":
+        if spec.optimizer.name == "sophia" and own_options.is_training_step(spec.loss):
+            expected = "a loss of outputs and targets with sophia, which evaluates the loss itself"
+            yield Problem(("loss",), spec.loss, expected)
+        elif spec.optimizer.options.get("estimator") == "gauss_newton":
             expected = (
                 "cross_entropy with sophia's estimator gauss_newton; hutchinson takes any loss"
             )

@@ -76,11 +76,28 @@ def problems(kind: str, part: Component) -> Iterator[Problem]:
             yield Problem((kind,), NO_VALUE, f"{part.name} needs the option {name}")
 
 
+def is_training_step(path: str) -> bool:
+    """Whether a loss of the user is a training step: a function of the model and a batch.
+
+    As far as the source shows it; False of a loss of the library.
+    """
+    function = _loss_function(path)
+    return bool(function) and [a.arg for a in function.args.args[:1]] == ["model"]
+
+
+def _loss_function(path: str) -> ast.FunctionDef | None:
+    """The function of a loss of the user, if the source shows it."""
+    module, colon, attribute = path.partition(":")
+    source = own(module) if colon else None
+    return _function(_tree(source), attribute)[0] if source else None
+
+
 def loss_problems(path: str) -> Iterator[Problem]:
-    """A loss that cannot be called with outputs and targets, by position."""
-    module, _, attribute = path.partition(":")
-    source = own(module)
-    function, _ = _function(_tree(source), attribute) if source else (None, 0)
+    """A loss that cannot be called with two arguments by position.
+
+    They are outputs and targets, or the model and a batch.
+    """
+    function = _loss_function(path)
     if function is None or function.args.vararg:
         return
     names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
@@ -92,7 +109,11 @@ def loss_problems(path: str) -> Iterator[Problem]:
     ]
     if len(names) < 2 or needed > 2 or required:
         listed = ", ".join([*names, *required]) or "nothing"
-        text = f"{path} takes {listed}: a loss is called with outputs and targets, by position"
+        text = (
+            f"{path} takes {listed}: a loss is called with outputs and targets, and a training "
+            "step, whose first argument is called model, with the model and a batch; both by "
+            "position"
+        )
         yield Problem(("loss",), NO_VALUE, text)
 
 

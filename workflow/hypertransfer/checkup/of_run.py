@@ -112,7 +112,7 @@ class _Sized:
     def loss(self, network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
         """The loss of a network on a batch."""
         x, y = batch
-        return self.of_outputs(network(x), y)
+        return self.of_outputs(losses.outputs(self.of_outputs, network, x, y), y)
 
     def try_once(self, width: int, depth: int) -> None:
         """Check outputs and loss of the network of a size on a batch.
@@ -121,9 +121,9 @@ class _Sized:
             ValueError: they are none that can be trained.
         """
         network, _ = build.drawn_model(self._at(width, depth), self.data, self.table)
-        x, y = self.batches[0]
-        output = trial.outputs(network.train(), x)
-        losses.first(type(network).__name__, self.of_outputs, output, y, self.data.classes)
+        batch = trial.Batch(self.of_outputs, *self.batches[0])
+        output = batch.first_outputs(network.train())
+        losses.first(type(network).__name__, self.of_outputs, output, batch.y, self.data.classes)
 
     def scheme(self, width: int, depth: int) -> build.Scheme:
         """The table on the network of a size."""

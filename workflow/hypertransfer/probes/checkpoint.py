@@ -24,7 +24,7 @@ from hypertransfer.curvature.operators import HessianOperator, Landscape
 from hypertransfer.parameterisation.algebra import Parameterisation
 from hypertransfer.runs import ratios
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.training import build, data_sets, imports, randomness
+from hypertransfer.training import build, data_sets, imports, losses, randomness
 from hypertransfer.training.network_tensors import evaluating, load_tensors, tensors_of
 from hypertransfer.training.settings import reproducible
 from hypertransfer.training.state import PRECONDITIONER
@@ -40,7 +40,8 @@ class View:
 
     Attributes:
         network: the network with the weights of the checkpoint, in evaluation mode.
-        loss: the loss function `loss(outputs, targets)`, a mean over samples.
+        loss: the loss function `loss(outputs, targets)`, a mean over samples, or a training step
+            (`training.losses.outputs`).
         x, y: the fixed samples of the probe, the first ones of `train_x` and `train_y`.
         train_x, train_y: the training set.
         lr: the global learning rate.
@@ -80,11 +81,15 @@ class View:
         """The diagonal of S, with one number for each trained parameter tensor."""
         return [self.scales[name] for name in self.parameters]
 
+    def mean_loss(self, x: Tensor, y: Tensor) -> Tensor:
+        """The mean loss over the samples (x, y)."""
+        return self.loss(losses.outputs(self.loss, self.network, x, y), y)
+
     def landscape(self, x: Tensor | None = None, y: Tensor | None = None) -> Landscape:
         """The mean loss over the probe's samples, or over the samples (x, y)."""
         x, y = (self.x, self.y) if x is None or y is None else (x, y)
         return Landscape(
-            outputs=lambda rows: self.network(x[rows]),
+            outputs=lambda rows: losses.outputs(self.loss, self.network, x[rows], y[rows]),
             loss=lambda output, rows: self.loss(output, y[rows]),
             parameters=list(self.parameters.values()),
             samples=len(y),
@@ -171,22 +176,26 @@ def initial_view(
     """The view of a run before its first step.
 
     Raises:
-        ValueError: the settings ask for more training samples than there are.
+        ValueError: the settings ask for more training samples than there are, or for outputs that
+            a training step does not return.
     """
+    loss, card = imports.loss(spec), probes.PROBES[settings["probe"]]
+    if card.of_outputs:
+        losses.check_of_outputs(loss, f"the probe {settings['probe']}")
     data = data_sets.samples(spec).to(device)
     network, rows = build.drawn_model(spec, data, table)
     network.to(device).train()
     initial = {name: t.detach().clone() for name, t in tensors_of(network).items()}
     network.eval()
     samples, available = settings.get("samples"), len(data.train_x)
-    if probes.PROBES[settings["probe"]].lacks_samples(settings, available):
+    if card.lacks_samples(settings, available):
         text = (
             f"{spec.data.name} has {available} training samples, and the probe asks for {samples}"
         )
         raise ValueError(f"{text}: lower samples")
     return View(
         network=network,
-        loss=imports.loss(spec),
+        loss=loss,
         x=data.train_x[:samples],
         y=data.train_y[:samples],
         train_x=data.train_x,

@@ -92,7 +92,8 @@ class RunSpec:
         weight_decay: the weight decay at the base shape.
         schedule: the learning rate over the run.
         data: the data set and its options.
-        loss: `cross_entropy`, `mse`, or the import path of a function of outputs and targets.
+        loss: `cross_entropy`, `mse`, or the import path of a function: of outputs and targets,
+            or of the model and a batch (a training step).
         batch_size: samples of a batch.
         base_batch_size: the batch size at which tables that scale with batch size are the identity.
         steps: the number of updates.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from hypertransfer.catalogue import checks, complete, dataset_options, lookup
+from hypertransfer.catalogue import checks, complete, dataset_options, lookup, own_options
 from hypertransfer.catalogue import options as catalogue_options
 from hypertransfer.catalogue.cards import datasets, optimizers, probes
 from hypertransfer.runs import ratios
@@ -123,9 +123,14 @@ def spec_problems(spec: RunSpec, options: checks.OptionChecks | None = None) -> 
 
 def _needs_of_probes(selecting: Mapping[str, Probe], spec: RunSpec) -> Iterator[Problem]:
     """Requirements of the probes that select a run, and that the run does not meet."""
-    for probe in selecting.values():
+    for name, probe in selecting.items():
         if card := probes.PROBES.get(probe.probe):
             yield from card.needs(spec)
+            if card.of_outputs and own_options.is_training_step(spec.loss):
+                text = f"a probe other than {probe.probe}, which needs a loss of outputs: " + (
+                    f"{spec.loss} is a training step"
+                )
+                yield Problem(("probes", name, "probe"), probe.probe, text)
 
 
 def _sample_problems(selecting: Mapping[str, Probe], spec: RunSpec) -> Iterator[Problem]:

@@ -31,7 +31,7 @@ from hypertransfer.runs.adoption import adoption, arguments
 from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.ratios import ratios
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.training import imports, network_checks, randomness
+from hypertransfer.training import imports, losses, network_checks, randomness
 from hypertransfer.training.adopted import Adopted, adopted
 from hypertransfer.training.extensions import check_optimizer_groups
 from hypertransfer.training.network_form import check_depth
@@ -72,7 +72,7 @@ def model(spec: RunSpec, input_shape: tuple[int, ...], classes: int) -> nn.Modul
     if ":" in spec.model.name:
         reproducible()  # whatever settings the user's code has changed
         network.register_forward_pre_hook(_with_own_inputs)
-    if how:
+    if how and not isinstance(imports.loss(spec), losses.TrainingStep):  # a step expects its own
         network.register_forward_hook(_predictions)
     return network
 

@@ -18,16 +18,16 @@ EVAL_BATCH = 2000  # targets in one batch of an evaluation: samples, or tokens o
 def evaluate(model: nn.Module, data: Samples, loss_fn: Callable) -> tuple[float, float]:
     """Mean loss and accuracy on the test set.
 
-    The accuracy is 0 if targets are not classes, or outputs have not one entry for each class.
+    The accuracy is 0 if targets are not classes, if outputs have not one entry for each class, and
+    under a training step of the user, which returns no outputs.
     """
-    ours = losses.of_library(loss_fn)
     loss = correct = 0.0
     targets = data.test_y[0].numel()  # of one sample: 1, or the tokens of a text
     sizes = _parts(len(data.test_y), max(1, EVAL_BATCH // targets))
     with evaluating(model):
         for x, y in zip(data.test_x.split(sizes), data.test_y.split(sizes), strict=True):
-            output = model(x)
-            losses.check_output(type(model).__name__, output, y, data.classes, of_library=ours)
+            output = losses.outputs(loss_fn, model, x, y)
+            losses.check_output(type(model).__name__, loss_fn, output, y, data.classes)
             loss += loss_fn(output, y).item() * y.numel()
             if not y.is_floating_point() and output.shape == (*y.shape, data.classes):
                 correct += (output.argmax(-1) == y).sum().item()

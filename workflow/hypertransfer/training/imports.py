@@ -47,8 +47,10 @@ def table(spec: RunSpec) -> Parameterisation:
 
 
 def loss(spec: RunSpec) -> losses.Loss:
-    """The loss of the spec, a function of outputs and targets."""
-    return load("loss", spec.loss) if ":" in spec.loss else losses.LOSSES[spec.loss]
+    """The loss of the spec, a function of outputs and targets, or its training step."""
+    if ":" in spec.loss:
+        return losses.of_user(load("loss", spec.loss))
+    return losses.LOSSES[spec.loss]
 
 
 def load(kind: str, path: str) -> Any:

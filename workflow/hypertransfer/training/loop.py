@@ -25,6 +25,7 @@ from hypertransfer.training import (
     data_checks,
     data_sets,
     imports,
+    losses,
     optimizer_state,
     randomness,
     state,
@@ -128,6 +129,8 @@ class Loop:
         self.total = torch.zeros((), device=self.data.train_x.device)  # losses since the record
         self.stopwatch = Stopwatch(self.data.train_x.device)
         self.extensions = Extensions.of(self.model, self.optimizer)
+        if self.extensions.observe:
+            losses.check_of_outputs(self.loss_fn, f"the optimizer {type(self.optimizer).__name__}")
         self.scheduler = Scheduler(self.optimizer, self.spec.schedule, self.spec.steps)
         self.module_state = ModuleState(self.model)
         self.trained = {id(p) for p in self.model.parameters() if p.requires_grad}
@@ -184,7 +187,7 @@ class Loop:
 
     def _backward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The loss of a batch without and with the penalty; its gradients replace those before."""
-        loss = self.loss_fn(self.model(x), y)
+        loss = self.loss_fn(losses.outputs(self.loss_fn, self.model, x, y), y)
         self.extensions.zero_grad()
         objective = loss + self.extensions.penalty()
         objective.backward()

@@ -1,16 +1,80 @@
-"""Loss functions that a spec can name.
+"""Loss functions that a spec can name, and training steps in their place.
 
 Dimensions: B batch, C classes, T tokens of a text.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # from outputs and targets to the mean over the batch
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """A function of the user that computes the loss of a batch from the network itself.
+
+    It takes the place of a loss: `outputs` calls it where the network would be called, and what it
+    returns, the mean loss of the batch, is output and loss at once.
+
+    Attributes:
+        function: `function(model, (x, y))`, with the inputs and targets of the batch.
+    """
+
+    function: Callable[[nn.Module, tuple[Tensor, Tensor]], Tensor]
+
+    def __call__(self, output: Tensor, target: Tensor) -> Tensor:
+        """The mean loss of the batch, which `outputs` has computed."""
+        return output
+
+
+def of_user(function: Callable) -> Loss:
+    """A loss of the user; a training step if its first parameter is called `model`."""
+    try:
+        parameters = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # a function without a signature that Python can read
+        return function
+    return TrainingStep(function) if parameters[:1] == ["model"] else function
+
+
+def name_of(function: Loss) -> str:
+    """A loss or a training step, for an error."""
+    kind, named = "loss", function
+    if isinstance(function, TrainingStep):
+        kind, named = "training step", function.function
+    return f"the {kind} {getattr(named, '__name__', named)}"
+
+
+def check_of_outputs(function: Loss, part: str) -> None:
+    """Check that a loss is one of outputs and targets, with which a part of a run computes.
+
+    Raises:
+        ValueError: it is a training step.
+    """
+    if isinstance(function, TrainingStep):
+        raise ValueError(
+            f"{part} computes with the loss of outputs and targets, and cannot be used with "
+            f"{name_of(function)}"
+        )
+
+
+def outputs(function: Loss, model: nn.Module, x: Tensor, y: Tensor) -> Any:
+    """What the loss of a batch is computed from: the network's outputs, or a training step's loss.
+
+    Args:
+        function: the loss, or the training step.
+        model: the network.
+        x, y: the inputs and targets of the batch.
+    """
+    if isinstance(function, TrainingStep):
+        return function.function(model, (x.clone(), y.clone()))  # it may change what it is given
+    return model(x)
 
 
 def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
@@ -38,7 +102,7 @@ def mse(output: Tensor, target: Tensor) -> Tensor:
 
 
 def check_output(
-    name: str, output: object, target: Tensor, classes: int, *, of_library: bool = True
+    name: str, function: Loss, output: object, target: Tensor, classes: int
 ) -> None:
     """Check that outputs have the shape of the targets, and then one entry for each class.
 
@@ -46,14 +110,17 @@ def check_output(
 
     Args:
         name: the network, for the error.
+        function: the loss; one of the user may take other shapes.
         output: what the network returns for a batch.
         target: the targets of the batch.
         classes: the number of classes, or of tokens in the vocabulary; 1 for numbers.
-        of_library: whether the loss is the library's; a loss of the user may take other shapes.
 
     Raises:
         ValueError: the outputs have another shape, or are no tensor of real numbers.
     """
+    if isinstance(function, TrainingStep):  # the output is the loss, which `check_loss` checks
+        return
+    of_library = function in LOSSES.values()
     expected = (*target.shape, classes)
     if not isinstance(output, Tensor):
         found = f"a {type(output).__name__}"
@@ -70,11 +137,6 @@ def check_output(
     )
 
 
-def of_library(loss: Loss) -> bool:
-    """Whether a loss is one of the library's, whose outputs have one entry for each class."""
-    return loss in LOSSES.values()
-
-
 def first(name: str, function: Loss, output: object, target: Tensor, classes: int) -> Tensor:
     """The loss of a first batch, whose outputs are checked, and so is a loss of the user.
 
@@ -88,9 +150,8 @@ def first(name: str, function: Loss, output: object, target: Tensor, classes: in
     Raises:
         ValueError: outputs or loss cannot be used, or the loss of the user fails.
     """
-    ours = of_library(function)
-    check_output(name, output, target, classes, of_library=ours)
-    if ours:
+    check_output(name, function, output, target, classes)
+    if function in LOSSES.values():
         return function(output, target)
     loss = _of_user(function, output, target)
     check_loss(function, loss)
@@ -106,9 +167,8 @@ def _of_user(function: Loss, output: Tensor, target: Tensor) -> Tensor:
     try:
         return function(output, target)
     except Exception as error:
-        name = getattr(function, "__name__", function)
         raise ValueError(
-            f"the loss {name} fails on outputs of shape {tuple(output.shape)}, which is a tensor, "
+            f"{name_of(function)} fails on outputs of shape {tuple(output.shape)}, which is a tensor, "
             f"and targets of shape {tuple(target.shape)}: {error!r}"
         ) from error
 
@@ -127,9 +187,8 @@ def check_loss(function: Loss, loss: object) -> None:
         found = "a number that does not depend on the parameters"
     else:
         return
-    name = getattr(function, "__name__", function)
     raise ValueError(
-        f"the loss {name} returns {found}: it must return the mean over the batch, a tensor with "
+        f"{name_of(function)} returns {found}: it must return the mean over the batch, a tensor with "
         "one float"
     )
 

@@ -6,7 +6,9 @@ import copy
 import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -79,47 +81,68 @@ def step_flops(
             without its multiplier.
         ValueError: the outputs do not fit the targets, or the seed does not decide them.
     """
-    x, y = data.train_x[:samples], data.train_y[:samples]
+    batch = Batch(loss_fn, data.train_x[:samples], data.train_y[:samples])
     counter = FlopCounterMode(display=False)
     with _spare(model) as spare, randomness.seeded("flops"), counter:
         before = {name for name, _ in spare.named_parameters()}
-        output = outputs(spare, x)
+        output = batch.first_outputs(spare)
         made = sorted({name for name, _ in spare.named_parameters()} - before)
         if made:
             raise RoleError(
                 f"{type(model).__name__} makes parameters in forward: {', '.join(made)}; "
                 "make them in __init__"
             )
-        losses.first(type(model).__name__, loss_fn, output, y, data.classes).backward()
+        losses.first(type(model).__name__, loss_fn, output, batch.y, data.classes).backward()
     if of_user:
         _warn_of_untrained(spare)
     if of_user and spare is not model:
-        _check_repeatable(model, x, output)
+        _check_repeatable(model, batch, output)
         if readout is not None:
-            _check_multipliers(model, x, readout)
+            _check_multipliers(model, batch, readout)
     return counter.get_total_flops()
 
 
-def outputs(model: nn.Module, x: Tensor) -> object:
-    """What a network returns for a batch.
+@dataclass(frozen=True)
+class Batch:
+    """A batch of a trial pass, and the loss or training step by which it is trained."""
 
-    Raises:
-        ValueError: a token, or a position, is beyond the rows of an embedding.
-    """
-    try:
-        return model(x)
-    except IndexError as error:
-        tables = [m.num_embeddings for m in model.modules() if isinstance(m, nn.Embedding)]
-        if x.is_floating_point() or not tables:
-            raise
-        raise ValueError(
-            f"{type(model).__name__} fails on tokens up to {int(x.max())} at {x.shape[1]} "
-            f"positions: its embeddings have {', '.join(map(str, tables))} rows ({error})"
-        ) from error
+    loss: losses.Loss
+    x: Tensor
+    y: Tensor
+
+    def outputs(self, network: nn.Module) -> Any:
+        """What the loss is computed from: the network's outputs, or a training step's loss."""
+        return losses.outputs(self.loss, network, self.x, self.y)
+
+    def first_outputs(self, network: nn.Module) -> Any:
+        """The same of a network that has not processed a batch before.
+
+        Raises:
+            ValueError: a token, or a position, is beyond the rows of an embedding, or a training
+                step fails.
+        """
+        x = self.x
+        try:
+            return self.outputs(network)
+        except IndexError as error:
+            tables = [m.num_embeddings for m in network.modules() if isinstance(m, nn.Embedding)]
+            if x.is_floating_point() or not tables:
+                raise
+            raise ValueError(
+                f"{type(network).__name__} fails on tokens up to {int(x.max())} at {x.shape[1]} "
+                f"positions: its embeddings have {', '.join(map(str, tables))} rows ({error})"
+            ) from error
+        except Exception as error:
+            if not isinstance(self.loss, losses.TrainingStep):
+                raise
+            raise ValueError(
+                f"{losses.name_of(self.loss)} fails on a batch of inputs of shape "
+                f"{tuple(x.shape)} and targets of shape {tuple(self.y.shape)}: {error!r}"
+            ) from error
 
 
 @torch.no_grad()
-def _check_repeatable(model: nn.Module, x: Tensor, output: Tensor) -> None:
+def _check_repeatable(model: nn.Module, batch: Batch, output: Tensor) -> None:
     """Check that another copy of the network gives the outputs that one gave in `step_flops`.
 
     Only on a CPU, where operations are deterministic.
@@ -127,10 +150,10 @@ def _check_repeatable(model: nn.Module, x: Tensor, output: Tensor) -> None:
     Raises:
         ValueError: the outputs differ.
     """
-    if x.device.type != "cpu":
+    if batch.x.device.type != "cpu":
         return
     with _spare(model) as spare, randomness.seeded("flops"):
-        again = spare(x)
+        again = batch.outputs(spare)
     if not same(output, again):
         raise ValueError(
             f"{type(model).__name__} returns other outputs each time from one seed, so that a run "
@@ -154,7 +177,7 @@ def _warn_of_untrained(spare: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _check_multipliers(model: nn.Module, x: Tensor, readout: float) -> None:
+def _check_multipliers(model: nn.Module, batch: Batch, readout: float) -> None:
     """Check that the network computes with its weights as its layers scale them.
 
     Outputs stay the same if weights are doubled and their multipliers halved, which is exact, but
@@ -173,12 +196,12 @@ def _check_multipliers(model: nn.Module, x: Tensor, readout: float) -> None:
             embeddings.append(tagged.name)
     if not scaled + embeddings:
         return
-    expected = _with_doubled(model, x, ())
-    if _alike(expected, _with_doubled(model, x, scaled + embeddings)):
+    expected = _with_doubled(model, batch, ())
+    if _alike(expected, _with_doubled(model, batch, scaled + embeddings)):
         return
     names = scaled + embeddings
-    raw = [n for n in names if not _alike(expected, _with_doubled(model, x, (n,)))]
-    wrong = [n for n in raw or scaled if n in scaled or _reads_out(model, x, n)]
+    raw = [n for n in names if not _alike(expected, _with_doubled(model, batch, (n,)))]
+    wrong = [n for n in raw or scaled if n in scaled or _reads_out(model, batch, n)]
     if not wrong:
         return
     raise RoleError(
@@ -188,17 +211,22 @@ def _check_multipliers(model: nn.Module, x: Tensor, readout: float) -> None:
     )
 
 
-def _reads_out(model: nn.Module, x: Tensor, name: str) -> bool:
+def _reads_out(model: nn.Module, batch: Batch, name: str) -> bool:
     """Whether the weight `name`, used outside its layer, has a row for each output, in order.
 
     If the odd rows of a readout are doubled, every other output changes; the rest stay, or change
     by one number if outputs are normalised, as by log_softmax. All outputs change if the weight is
     used otherwise, such as a table of positions. Tokens are made even, so that a look-up of rows
-    outside the layer stays as it is. No answer for a single output: False.
+    outside the layer stays as it is. No answer for a single output, or under a training step of
+    the user, which returns none: False.
     """
-    tokens = not (x.is_floating_point() or x.is_complex())
-    x = x - x % 2 if tokens else x
-    before, after = _with_doubled(model, x, ()), _with_doubled(model, x, (name,), odd_rows=True)
+    if isinstance(batch.loss, losses.TrainingStep):
+        return False
+    x = batch.x
+    if not (x.is_floating_point() or x.is_complex()):
+        batch = replace(batch, x=x - x % 2)
+    before = _with_doubled(model, batch, ())
+    after = _with_doubled(model, batch, (name,), odd_rows=True)
     change = (after - before).double().nan_to_num(0.0, 0.0, 0.0).flatten(0, -2)
     if change.shape[-1] < 2:
         return False
@@ -218,7 +246,7 @@ def _modules(tagged: Tagged) -> tuple[nn.Module, ...]:
 
 
 def _with_doubled(
-    model: nn.Module, x: Tensor, doubled: Collection[str], *, odd_rows: bool = False
+    model: nn.Module, batch: Batch, doubled: Collection[str], *, odd_rows: bool = False
 ) -> Tensor:
     """Outputs of a copy with some weights, or their odd rows, doubled outside their layers.
 
@@ -238,7 +266,7 @@ def _with_doubled(
                 tagged.parameter.mul_(2)
                 for module in _modules(tagged):
                     module.multiplier /= 2
-        return spare(x)
+        return batch.outputs(spare)
 
 
 def _alike(one: Tensor, other: Tensor) -> bool:

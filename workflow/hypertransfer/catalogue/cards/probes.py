@@ -34,6 +34,8 @@ class ProbeCard:
         needs: yields the problems of a run that the probe cannot measure.
         data: the data sets that the probe reads beside that of the run.
         packages: the packages other than torch that compute the numbers.
+        of_outputs: whether the probe computes with the loss as a function of the outputs, which a
+            training step of the user does not give.
         reads_training: whether `samples` is a number of training samples.
         equal_groups: whether `samples` are split into `batches` groups of equal size.
         times: the columns that are times or speeds. If there are any, the runs of one seed in a
@@ -50,6 +52,7 @@ class ProbeCard:
     reads_training: bool = True
     times: tuple[str, ...] = ()
     equal_groups: bool = False
+    of_outputs: bool = False
 
     @property
     def timed(self) -> bool:
@@ -166,11 +169,13 @@ PROBES: Mapping[str, ProbeCard] = {
         "hypertransfer.probes.landscape.gauss_newton",
         {**_SAMPLES, **_SOLVER},
         _numbers("gauss_newton", "residual", "residual_low"),
+        of_outputs=True,
     ),
     "ntk": ProbeCard(
         "hypertransfer.probes.landscape.ntk",
         {**_SAMPLES, **_EIGENVALUES, **_SOLVER},
         {**_numbers("ntk", "ntk_second", "ntk_last"), "ntk_eigenvalues": "list"},
+        of_outputs=True,
     ),
     "trace": ProbeCard(
         "hypertransfer.probes.landscape.trace",
@@ -240,6 +245,7 @@ PROBES: Mapping[str, ProbeCard] = {
         data=("program_text", "state_of_the_union"),
         packages=("scikit-learn",),
         reads_training=False,
+        of_outputs=True,
     ),
     "routing": ProbeCard(
         "hypertransfer.probes.activations.routing",

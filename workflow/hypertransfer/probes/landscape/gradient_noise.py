@@ -49,7 +49,7 @@ class Probe:
 
 def _gradient(view: View, rows: Tensor) -> Tensor:
     """The gradient of the mean loss over samples of the training set, in 64 bits."""
-    loss = view.loss(view.network(view.train_x[rows]), view.train_y[rows])
+    loss = view.mean_loss(view.train_x[rows], view.train_y[rows])
     parts = torch.autograd.grad(
         loss, list(view.parameters.values()), allow_unused=True, materialize_grads=True
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -60,7 +61,7 @@ def _beside_weights(view: View) -> int:
 
     @torch.enable_grad()
     def backward() -> Tensor:
-        loss = view.loss(network(view.x), view.y)
+        loss = replace(view, network=network).mean_loss(view.x, view.y)
         extensions.zero_grad()
         objective = loss + extensions.penalty()
         objective.backward()

@@ -1,0 +1,153 @@
+"""Training steps of the user: `loss: module:function` of the model and a batch."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from tests.support.probes import measured, probed
+from tests.training.conftest import offer
+from tests.training.test_adopted import HF, deep, gpt2, plain, tokens
+
+from hypertransfer.catalogue import complete, lookup
+from hypertransfer.catalogue.cards import probes
+from hypertransfer.training import adopted, data_sets, losses
+from hypertransfer.training.loop import train
+from hypertransfer.training.settings import reproducible
+
+STEPS = 6
+
+
+def by_hand(model, batch):
+    """What the library does with the loss `plain`."""
+    x, y = batch
+    return plain(model(x), y)
+
+
+def with_labels(model, batch):
+    """GPT-2 of Hugging Face computes its loss itself, from labels that it shifts."""
+    x, _ = batch
+    return model(input_ids=x, labels=x).loss
+
+
+def shifted(output, target):
+    return torch.nn.functional.cross_entropy(output[:, :-1].flatten(0, 1), target[:, :-1].flatten())
+
+
+def next_tokens():
+    found = tokens()
+    for x, y in ((found.train_x, found.train_y), (found.test_x, found.test_y)):
+        y[:, :-1] = x[:, 1:]
+    return found
+
+
+def shifting(model, batch):
+    x, y = batch
+    x += 1
+    y[:] = 0
+    return x.sum() + y.sum()
+
+
+def failing(model, batch):
+    return model(batch["tokens"])
+
+
+def of_numbers(model, batch):
+    return 0.5
+
+
+PARTS = by_hand, with_labels, shifted, failing, of_numbers, deep, gpt2, plain, tokens, next_tokens
+
+
+@pytest.fixture(autouse=True)
+def steps(monkeypatch, tmp_path):
+    """The parts above, as `steps:<name>`."""
+    offer(monkeypatch, tmp_path, "steps", {part.__name__: part for part in PARTS})
+    data_sets._data.cache_clear()
+    adopted._recipes.clear()
+    yield
+    data_sets._data.cache_clear()
+
+
+def spec(loss, build="deep", data="tokens", adopt=None, **values):
+    return complete.run_spec(
+        {
+            "model": {"name": f"steps:{build}", "adopt": adopt or {}}, "data": f"steps:{data}",
+            "base": {"width": 16, "depth": 1}, "shape": {"width": 32, "depth": 2},
+            "parameterisation": "completep", "optimizer": "adamw", "lr": 0.01, "batch_size": 8,
+            "steps": STEPS, "seed": 5, "log_every": 1, "eval_every": 3, "checkpoints": [0, STEPS],
+            "loss": f"steps:{loss}", **values,
+        }
+    )  # fmt: skip
+
+
+def run(of):
+    return train(of, lookup.table(of))
+
+
+def test_a_step_of_the_loss_is_the_loss():
+    ours, theirs = run(spec("by_hand")), run(spec("plain"))
+    assert ours.history.train_loss == theirs.history.train_loss
+    assert ours.history.eval_loss == theirs.history.eval_loss
+    assert ours.flops == theirs.flops
+    for name, weight in ours.checkpoints[STEPS].items():
+        assert torch.equal(weight, theirs.checkpoints[STEPS][name]), name
+    evaluated = [value for value in ours.history.eval_accuracy if not math.isnan(value)]
+    assert evaluated == [0.0] * 3
+
+
+def test_a_network_that_computes_its_own_loss():
+    ours = run(spec("with_labels", "gpt2", "next_tokens", HF))
+    theirs = run(spec("shifted", "gpt2", "next_tokens", HF))
+    assert ours.history.train_loss == pytest.approx(theirs.history.train_loss, rel=1e-5)
+    assert ours.history.eval_loss[-1] == pytest.approx(theirs.history.eval_loss[-1], rel=1e-5)
+
+
+def test_a_step_may_change_its_batch():
+    data = tokens()
+    losses.outputs(losses.of_user(shifting), None, data.train_x, data.train_y)
+    assert torch.equal(data.train_x, tokens().train_x)
+    assert torch.equal(data.train_y, tokens().train_y)
+
+
+@pytest.mark.parametrize("name", ["hessian", "trace", "density", "alignment", "gradient_noise"])
+def test_probes_of_the_loss_take_a_step(name):
+    settings = {"samples": 32} | ({"batches": 4} if name == "gradient_noise" else {})
+    rows = [probed(spec(loss), name, **settings) for loss in ("by_hand", "plain")]
+    for column in probes.PROBES[name].columns:
+        assert rows[0][column] == rows[1][column], column
+
+
+@pytest.mark.parametrize("name", ["gauss_newton", "ntk"])
+def test_probes_of_outputs_refuse_a_step(name):
+    with pytest.raises(ValueError, match=f"the probe {name} computes with the loss of outputs"):
+        measured(spec("by_hand"), name, {0: {}})
+
+
+def test_an_optimizer_that_evaluates_the_loss_refuses_a_step():
+    sophia = {"name": "sophia", "estimator": "hutchinson"}
+    with pytest.raises(ValueError, match="Sophia computes with the loss .* the training step by_h"):
+        run(spec("by_hand", optimizer=sophia))
+
+
+def test_what_is_wrong_with_a_step():
+    expected = r"the training step failing fails on a batch of inputs of shape \(8, 8\) .*TypeError"
+    with pytest.raises(ValueError, match=expected):
+        run(spec("failing"))
+    with pytest.raises(ValueError, match="the training step of_numbers returns a float: it must"):
+        run(spec("of_numbers"))
+
+
+def test_a_step_is_known_by_its_first_parameter():
+    def on(batch, model):
+        return None
+
+    class Step:
+        def __call__(self, model, batch):
+            return None
+
+    assert losses.of_user(on) is on
+    assert isinstance(losses.of_user(Step()), losses.TrainingStep)
+    assert isinstance(losses.of_user(lambda model, batch: None), losses.TrainingStep)
+    assert losses.of_user(torch.nn.functional.cross_entropy) is torch.nn.functional.cross_entropy
