@@ -14,7 +14,6 @@ from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue.cards import probes
 from hypertransfer.training import adopted, data_sets, losses
 from hypertransfer.training.loop import train
-from hypertransfer.training.settings import reproducible
 
 STEPS = 6
 
@@ -127,7 +126,9 @@ def test_probes_of_outputs_refuse_a_step(name):
 
 def test_an_optimizer_that_evaluates_the_loss_refuses_a_step():
     sophia = {"name": "sophia", "estimator": "hutchinson"}
-    with pytest.raises(ValueError, match="Sophia computes with the loss .* the training step by_h"):
+    with pytest.raises(
+        ValueError, match=r"Sophia computes with the loss .* the training step by_h"
+    ):
         run(spec("by_hand", optimizer=sophia))
 
 

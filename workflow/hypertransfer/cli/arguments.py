@@ -237,6 +237,33 @@ def _add_check_up(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--seeds", type=int, default=3, metavar="N", help="networks of each size (default: 3)"
     )
+    command.add_argument(
+        "--study",
+        metavar="NAME",
+        help="also train: write config/studies/NAME.yaml, run it, and make one page of the results",
+    )
+    command.add_argument(
+        "--steps", type=int, default=200, metavar="N", help="of runs of the study (default: 200)"
+    )
+    command.add_argument(
+        "--minutes",
+        type=float,
+        default=15.0,
+        metavar="M",
+        help="minutes on one core that the study may take, as estimated (default: 15)",
+    )
+    command.add_argument(
+        "--cores", type=int, default=2, metavar="N", help="cores for the study (default: 2)"
+    )
+    command.add_argument(
+        "--to",
+        type=_size,
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="NAME=N",
+        help="the size for which the study recommends a learning rate (default: 16 times as wide)",
+    )
 
 
 def _add_network(command: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from torch import nn
 from hypertransfer.catalogue import checks, complete
 from hypertransfer.checkup.judging import FAIL, PASS, Finding, suspects
 from hypertransfer.checkup.of_run import STEPS, Checked, check
+from hypertransfer.cli import check_up_study
 from hypertransfer.cli.adopt import builder, given_inputs, problem
 from hypertransfer.cli.text import aligned
 from hypertransfer.networks.adopted.outputs import predictions
@@ -36,6 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ConfigError: the network, the data or the optimizer cannot be used.
     """
+    if arguments.study and not arguments.data:
+        raise problem("--study", "a study trains: name the data by --data, as in a config")
     try:
         spec = _spec(arguments)
         if problems := list(checks.objections(spec)):
@@ -49,12 +52,16 @@ def run(arguments: argparse.Namespace) -> int:
         raise problem(arguments.build, str(error)) from error
     except Exception as error:  # of the user's network, loss or data
         raise problem(arguments.build, repr(error)) from error
-    print(*lines(spec, found), sep="\n")
+    text, modules = list(lines(spec, found)), plain(spec, found)
+    print(*text, sep="\n")
     if arguments.json:
-        text = json.dumps(plain(spec, found), indent=1, ensure_ascii=False)
-        replace_atomically(arguments.json, f"{text}\n".encode())
+        content = json.dumps(modules, indent=1, ensure_ascii=False)
+        replace_atomically(arguments.json, f"{content}\n".encode())
         print(f"\nwritten to {arguments.json}")
-    return int(found.failed)
+    failed = found.failed
+    if arguments.study:
+        failed |= check_up_study.conduct(arguments, spec, modules, text)
+    return int(failed)
 
 
 def _spec(arguments: argparse.Namespace) -> RunSpec:

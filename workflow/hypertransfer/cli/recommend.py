@@ -58,6 +58,18 @@ def run(arguments: argparse.Namespace) -> int:
         AnalysisError: there are no results of the study, no or several sweeps fit, or the target
             cannot be built.
     """
+    arm, target, advice, at_target = recommended(arguments)
+    print(*lines(arm, target, advice, at_target), sep="\n")
+    _write(arguments, arm, target, advice, at_target)
+    return int(advice.verdict == DO_NOT)
+
+
+def recommended(arguments: argparse.Namespace) -> tuple[Arm, RunSpec, Recommendation, Scaled]:
+    """The sweep that the options choose, the target, the recommendation, and its parameters.
+
+    Raises:
+        AnalysisError: see `run`.
+    """
     config, _ = main_config(arguments.configfile, arguments.config)
     store = Store(config["store"])
     arm = _arm(arguments)
@@ -75,9 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     at_target = Scaled((), {})
     if advice.forecast is not None:
         at_target = scaled(replace(target, lr=advice.lr))
-    print(*lines(arm, target, advice, at_target), sep="\n")
-    _write(arguments, arm, target, advice, at_target)
-    return int(advice.verdict == DO_NOT)
+    return arm, target, advice, at_target
 
 
 def _problem(place: str, text: str) -> AnalysisError:
@@ -329,15 +339,7 @@ def _write(
         AnalysisError: a file cannot be written, or nothing is known that it could hold.
     """
     texts: dict[str, Any] = {
-        "json": lambda: _json(
-            {
-                "study": arguments.study,
-                "sweep": arm.label,
-                **exports.plain(advice),
-                "parameters": [row.plain() for row in at_target.rows],
-                "factors": [asdict(one) for one in at_target.factors.values()],
-            }
-        ),
+        "json": lambda: _json({"study": arguments.study, **plain(arm, advice, at_target)}),
         "groups": lambda: exports.python(
             [row.plain() for row in at_target.rows],
             f"{arm.label}, to {_size_text(_sizes(target))}",
@@ -359,6 +361,16 @@ def _write(
             text = f"{file} cannot be written: {error.strerror or error}"
             raise _problem(f"--{name}", text) from error
         print(f"written to {file}")
+
+
+def plain(arm: Arm, advice: Recommendation, at_target: Scaled) -> dict[str, Any]:
+    """A recommendation as values that JSON can hold."""
+    return {
+        "sweep": arm.label,
+        **exports.plain(advice),
+        "parameters": [row.plain() for row in at_target.rows],
+        "factors": [asdict(one) for one in at_target.factors.values()],
+    }
 
 
 def _json(values: Mapping[str, Any]) -> str:

@@ -117,7 +117,9 @@ def _choice(path: Path, value: object, choices: tuple[str, ...]) -> str:
 def _loss(path: Path, value: object) -> str:
     if value in LOSSES or (isinstance(value, str) and ":" in value):
         return str(value)
-    expected = f"one of {', '.join(LOSSES)}, or module:function of a loss or a training step of your own"
+    expected = (
+        f"one of {', '.join(LOSSES)}, or module:function of a loss or a training step of your own"
+    )
     raise ProblemError.at(path, value, expected)
 
 

@@ -101,9 +101,7 @@ def mse(output: Tensor, target: Tensor) -> Tensor:
     return F.mse_loss(output, F.one_hot(target, output.shape[-1]).to(output.dtype))
 
 
-def check_output(
-    name: str, function: Loss, output: object, target: Tensor, classes: int
-) -> None:
+def check_output(name: str, function: Loss, output: object, target: Tensor, classes: int) -> None:
     """Check that outputs have the shape of the targets, and then one entry for each class.
 
     The losses above would flatten or broadcast some other outputs.
@@ -168,8 +166,8 @@ def _of_user(function: Loss, output: Tensor, target: Tensor) -> Tensor:
         return function(output, target)
     except Exception as error:
         raise ValueError(
-            f"{name_of(function)} fails on outputs of shape {tuple(output.shape)}, which is a tensor, "
-            f"and targets of shape {tuple(target.shape)}: {error!r}"
+            f"{name_of(function)} fails on outputs of shape {tuple(output.shape)}, which is a "
+            f"tensor, and targets of shape {tuple(target.shape)}: {error!r}"
         ) from error
 
 
@@ -188,8 +186,8 @@ def check_loss(function: Loss, loss: object) -> None:
     else:
         return
     raise ValueError(
-        f"{name_of(function)} returns {found}: it must return the mean over the batch, a tensor with "
-        "one float"
+        f"{name_of(function)} returns {found}: it must return the mean over the batch, a tensor "
+        "with one float"
     )
 
 

@@ -1,0 +1,85 @@
+"""`hypertransfer check-up … --study NAME`: one command from a network to a page."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from tests.workflow.project import Project
+
+NETWORK = """
+from torch import nn
+
+def build(width, depth):
+    hidden = []
+    for _ in range(depth):
+        hidden += [nn.Linear(width, width), nn.ReLU()]
+    first = [nn.Flatten(), nn.Linear(64, width), nn.ReLU()]
+    return nn.Sequential(*first, *hidden, nn.Linear(width, 10))
+"""
+SIZES = ["--width", "16", "--depth", "1", "--seeds", "2", "--batch", "32", "--table", "mup"]
+RATES = ["--optimizer", "sgd", "--lr", "0.1", "--weight-decay", "0"]
+CHECK = ["check-up", "net:build", *SIZES, *RATES]
+STUDY = ["--study", "mine", "--steps", "12", "--minutes", "1"]
+
+
+def called(project, *more):
+    return subprocess.run(
+        [sys.executable, "-m", "hypertransfer", *CHECK, *STUDY, *more],
+        cwd=project.folder,
+        env=project.environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=400,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory):
+    """A project in which a network has been checked, and what the command printed."""
+    project = Project(tmp_path_factory.mktemp("check-up"))
+    (project.folder / "net.py").write_text(NETWORK, encoding="utf-8")
+    return project, called(project, "--data", "{name: digits, train: 256, test: 64}")
+
+
+def test_one_command_makes_page_and_data(checked):
+    project, ran = checked
+    folder = project.folder / "results" / "mine"
+    found = json.loads((folder / "check-up.json").read_text())
+    verdicts = {claim["claim"]: claim["verdict"] for claim in found["claims"]}
+    assert {"rate-stays", "wider-is-better", "curves-agree-early"} <= verdicts.keys()
+    fails = found["modules"]["verdict"] == "fail" or "fails" in verdicts.values()
+    assert found["verdict"] == ("fail" if fails else "pass")
+    assert ran.returncode == int(fails), ran.stdout
+    assert all(claim["registered"].startswith("before results") for claim in found["claims"])
+    page = (folder / "check-up.html").read_text()
+    assert page.count("data:image/png;base64,") == 2
+    assert "Every module" in page
+    assert "study: mine" in page
+    assert found["recommendation"] is None or found["recommendation"]["verdict"] in page
+
+
+def test_a_second_call_trains_nothing(checked):
+    project, _ = checked
+    trained = len(list(project.folder.glob("results/store/runs/*/*/*")))
+    again = called(project, "--data", "{name: digits, train: 256, test: 64}")
+    assert "the page: results/mine/check-up.html" in again.stdout
+    assert len(list(project.folder.glob("results/store/runs/*/*/*"))) == trained
+
+
+def test_another_study_is_not_overwritten(checked):
+    project, _ = checked
+    other = called(project, "--data", "{name: digits, train: 512, test: 64}")
+    assert other.returncode == 1
+    assert "config/studies/mine.yaml is another study, or was edited" in other.stdout
+
+
+def test_a_study_needs_data(checked):
+    project, _ = checked
+    without = called(project)
+    assert without.returncode == 1
+    assert "--study: a study trains: name the data by --data" in without.stdout

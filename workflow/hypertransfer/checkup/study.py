@@ -1,0 +1,217 @@
+"""The study of a check-up, as the values of its YAML file: sweeps over sizes, and a run along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from hypertransfer.runs.spec import RunSpec
+
+WIDER = (1, 2, 4)  # times the base width, along training; the sweeps are at the ends
+DEEPER = 4  # times the base depth
+SEEDS = (3, 6)  # at which claims are tested
+ROUNDS = 4  # of a sweep of learning rates
+RECORDS = 20  # of the training loss in a run
+CHECKPOINTS = 5  # at which the landscape is measured
+SAMPLES = 64  # of the training set, on which it is measured
+
+
+def study(name: str, spec: RunSpec, minutes: float, *, over_depth: bool) -> dict[str, Any]:
+    """The study of a network as the values of its YAML file.
+
+    Learning rates are swept over the width, and over the depth if branches scale with it; at the
+    rate of `spec` the sharpness and the noise of the gradient are measured along training.
+
+    Args:
+        name: the name of the study.
+        spec: the run at the base, with the table, the data and the number of steps.
+        minutes: the minutes on one core that may be spent, as the plan estimates them.
+        over_depth: whether learning rates are swept over the depth, too.
+    """
+    base = {
+        **spec.plain(),
+        "log_every": max(1, spec.steps // RECORDS),
+        "eval_every": spec.steps,
+        "schedule": {"name": "linear", "warmup": 0.1},
+    }
+    for key in ("order_seed", "checkpoints", "multipliers", "base_batch_size", "base_steps"):
+        base.pop(key)
+    width, depth = spec.base.width, spec.base.depth
+    rates = {"adaptive": {"start": spec.lr, "rounds": ROUNDS}}
+    grids = {
+        "width": {
+            "description": f"Learning-rate sweeps over {WIDER[-1]}× width.",
+            "base": base,
+            "axes": {
+                "shape.width": [width, WIDER[-1] * width],
+                "lr": rates,
+                "seed": "as_needed",
+            },
+            "inner": ["lr", "seed", "shape.width"],
+        },
+        "along": {
+            "description": "Runs at one learning rate, with the landscape of the loss on the way.",
+            "base": base,
+            "axes": {
+                "shape.width": [factor * width for factor in WIDER],
+                "lr": [spec.lr],
+                "seed": {"range": SEEDS[0]},
+            },
+            "inner": ["lr", "seed", "shape.width"],
+            "probes": _probes(spec),
+        },
+    }
+    if over_depth:
+        grids["depth"] = {
+            "description": f"Learning-rate sweeps over {DEEPER}× depth.",
+            "base": base,
+            "axes": {"shape.depth": [depth, DEEPER * depth], "lr": rates, "seed": "as_needed"},
+            "inner": ["lr", "seed", "shape.depth"],
+        }
+    return {
+        "study": name,
+        "title": f"Check-up of {spec.model.name}",
+        "question": f"Do hyperparameters of {spec.model.name} stay with its size?",
+        "paper": {"title": "none", "authors": "ourselves"},
+        "spending": {"core_minutes": minutes, "seeds": list(SEEDS)},
+        "grids": grids,
+        "figures": list(_figures(spec, over_depth)),
+        "claims": list(_claims(spec, over_depth)),
+        "scales": {"desk": {}},
+    }
+
+
+def _is_adam(spec: RunSpec) -> bool:
+    return spec.optimizer.name in ("adam", "adamw")
+
+
+def _probes(spec: RunSpec) -> dict[str, Any]:
+    """The probes along training: sharpness, that of Adam's preconditioned Hessian, and noise."""
+    common = {"checkpoints": {"count": CHECKPOINTS}, "samples": SAMPLES}
+    probes = {"sharpness": {"probe": "hessian", "tolerance": 0.03, **common}}
+    if _is_adam(spec):
+        probes["edge"] = {"probe": "preconditioned", "tolerance": 0.03, **common}
+    probes["noise"] = {"probe": "gradient_noise", "batches": 8, **common}
+    return probes
+
+
+def _figures(spec: RunSpec, over_depth: bool) -> Iterator[dict[str, Any]]:
+    caption = "Final training loss, a mean over seeds, which bands span. Stars mark the best rates."
+    yield {
+        "id": "width",
+        "kind": "lr_sweep",
+        "title": "Learning rates over the width",
+        "caption": caption,
+        "where": {"grid": "width"},
+    }
+    if over_depth:
+        yield {
+            "id": "depth",
+            "kind": "lr_sweep",
+            "title": "Learning rates over the depth",
+            "caption": caption,
+            "where": {"grid": "depth"},
+            "options": {"size": "shape.depth"},
+        }
+    adam = _is_adam(spec)
+    yield {
+        "id": "along",
+        "kind": "along",
+        "title": "Along training",
+        "caption": (
+            "At one learning rate, for all widths: the training loss, the sharpness"
+            + (
+                " of the loss and that of Adam's preconditioned Hessian over its stability "
+                "threshold, above 1 of which training is at the edge"
+                if adam
+                else ""
+            )
+            + ", and the noise of a batch's gradient over its signal. Bands span the seeds."
+        ),
+        "where": {"grid": "along"},
+        "options": {
+            "quantities": [
+                "train_loss",
+                "scaled_sharpness",
+                *(["stability"] if adam else []),
+                "noise_to_signal",
+            ]
+        },
+    }
+
+
+def _claims(spec: RunSpec, over_depth: bool) -> Iterator[dict[str, Any]]:
+    """The claims of a network that transfers; all bars are ours."""
+    ours = {"source": "our own bar", "kind": "ours", "confidence": "medium"}
+    times = WIDER[-1]
+    yield {
+        "id": "rate-stays",
+        "sentence": f"Over {times}× width the best learning rate moves by at most one octave.",
+        **ours,
+        "bar_from": "ours: one octave, a step of the sweep",
+        "measure": "optimum_shift",
+        "where": {"grid": "width"},
+        "bar": {"max": 1},
+    }
+    if over_depth:
+        yield {
+            "id": "rate-stays-over-depth",
+            "sentence": f"Over {DEEPER}× depth the best learning rate moves by at most one octave.",
+            **ours,
+            "bar_from": "ours: one octave, a step of the sweep",
+            "measure": "optimum_shift",
+            "options": {"size": "shape.depth"},
+            "where": {"grid": "depth"},
+            "bar": {"max": 1},
+        }
+    if spec.loss == "cross_entropy":
+        yield {
+            "id": "rate-costs-little",
+            "sentence": (
+                f"The best learning rate of the base costs a network {times} times as wide at most "
+                "0.05 in the final training loss."
+            ),
+            **ours,
+            "bar_from": "ours: 0.05 nats",
+            "measure": "transfer_regret",
+            "where": {"grid": "width"},
+            "bar": {"max": 0.05},
+        }
+    yield {
+        "id": "wider-is-better",
+        "sentence": (
+            f"A network {times} times as wide ends with a lower training loss than the base, both "
+            "at the best learning rate of the base."
+        ),
+        **ours,
+        "bar_from": "the sign alone",
+        "measure": "transfer_gain",
+        "where": {"grid": "width"},
+        "bar": {"min": 0},
+    }
+    yield {
+        "id": "curves-agree-early",
+        "sentence": (
+            "From 3 % to a third of the steps the training losses of all widths agree within 10 %."
+        ),
+        **ours,
+        "bar_from": "ours: 10 %",
+        "measure": "sharpness_spread",
+        "options": {"quantity": "train_loss", "tail": 0.3, "until": 0.333},
+        "where": {"grid": "along"},
+        "bar": {"max": 1.1},
+    }
+    adam = _is_adam(spec)
+    sharpness = "sharpness under Adam's preconditioner" if adam else "scaled sharpness"
+    yield {
+        "id": "sharpness-agrees",
+        "sentence": (
+            f"In the last third of training the {sharpness} of all widths agrees within 50 %."
+        ),
+        **ours,
+        "bar_from": "ours: 50 %",
+        "measure": "sharpness_spread",
+        "options": {"quantity": "stability" if adam else "scaled_sharpness"},
+        "where": {"grid": "along"},
+        "bar": {"max": 1.5},
+    }
