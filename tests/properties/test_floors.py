@@ -36,7 +36,10 @@ WITH_TORCH = {
     "checkup",
 }
 # Imported with their command.
-LATE = {f"{NAME}.cli.{name}" for name in ("adopt", "at_target", "check_up", "explain", "recommend")}
+LATE = {
+    f"{NAME}.cli.{name}"
+    for name in ("adopt", "at_target", "check_up", "check_up_study", "explain", "recommend")
+}
 DRAWING = {"figures", "report"}  # may import matplotlib and seaborn
 FLOOR = {package: floor for floor, packages in enumerate(FLOORS) for package in packages}
 MOST_LINES = 400  # of a module, unless its docstring gives the reason

@@ -12,6 +12,7 @@ import torch
 from tests.support import foreign
 from tests.support.networks import spec
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from hypertransfer.catalogue import dataset_options, lookup
 from hypertransfer.data.samples import Samples
@@ -244,6 +245,22 @@ def test_state_dict_copy_and_compile_keep_the_network(tmp_path):
     assert math.isclose(
         sum(len(group["params"]) for group in wrapped), len(list(network.parameters()))
     )
+
+
+def test_activations_that_are_computed_again_give_the_same_gradients():
+    network, _ = adopted(foreign.Transformer, foreign.TOKENS, 64, 2, COMPLETED)
+    tokens = torch.arange(8)[None]
+    network.eval()  # without dropout
+    gradients = []
+    for again in (False, True):
+        if again:
+            for block in network.blocks:
+                block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+        network.zero_grad()
+        network(tokens).square().mean().backward()
+        gradients.append([p.grad.clone() for p in network.parameters()])
+    for before, after in zip(*gradients, strict=True):
+        assert torch.equal(before, after)
 
 
 def test_a_table_is_applied_once():
