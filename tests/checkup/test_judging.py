@@ -32,7 +32,16 @@ from hypertransfer.parameterisation.algebra import Role
     ],
 )
 def test_a_slope_fails_if_its_whole_interval_is_off(slope, wanted, result):
-    assert status(Slope(*slope), wanted) == result
+    assert status(Slope(*slope), None, wanted) == result
+    assert status(Slope(*slope), Slope(*slope), wanted) == result
+
+
+def test_a_slope_of_the_narrowest_networks_alone_is_no_failure():
+    over_all, larger = Slope(-0.35, -0.4, -0.3), Slope(-0.2, -0.3, -0.1)
+    assert status(over_all, None, Expected(0.0)) == FAIL
+    assert status(over_all, larger, Expected(0.0)) == WARN
+    assert status(over_all, Slope(-0.4, -0.5, -0.2), Expected(0.0)) == WARN  # not sure enough
+    assert status(over_all, Slope(-0.4, -0.5, -0.3), Expected(0.0)) == FAIL
 
 
 def test_what_is_expected_over_the_width():

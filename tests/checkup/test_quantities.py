@@ -39,12 +39,14 @@ def test_gain_change_and_update_are_those_of_the_definitions(perceptron):
     setup = Setup(perceptron, torch.optim.AdamW(perceptron.parameters(), lr=0.01))
     found = measure(setup, loss, [FEATURE_BATCH], {1})
     assert found[Measured("2", "gain", 0)] == pytest.approx(rms(before) / rms(hidden))
-    own = F.linear(hidden, last.weight, last.bias) - before
+    own = F.linear(hidden, last.weight, weights[3]) - before
     assert found[Measured("2", "update", 1)] == pytest.approx(rms(own) / rms(hidden), rel=1e-5)
     changed = perceptron(x) - before
     assert found[Measured("2", "change", 1)] == pytest.approx(rms(changed), rel=1e-5)
     assert found[Measured("2", "change", 1)] != pytest.approx(rms(own), rel=1e-2)
-    below = F.linear(x, first.weight - weights[0], first.bias - weights[1])
+    below = F.linear(x, first.weight - weights[0])
+    biases = last.bias - weights[3]
+    assert found[Measured("2", "bias update", 1)] == pytest.approx(rms(biases), rel=1e-5)
     assert found[Measured("0", "update", 1)] == pytest.approx(rms(below) / rms(x), rel=1e-4)
 
 

@@ -21,6 +21,7 @@ from hypertransfer.networks.adopted.inferred import Inferred
 from hypertransfer.networks.resolve import ParameterRow
 from hypertransfer.parameterisation.algebra import Role
 
+FEWEST = 3  # sizes beside the smallest that have a slope of their own
 Values = dict[Measured, dict[int, list[float]]]  # by quantity, size and seed
 
 
@@ -83,7 +84,7 @@ def over_width(
         inside = {role for path, role in roles.items() if path != own and path.startswith(prefix)}
         if name.quantity == "gain" and inside:
             return None
-        if name.quantity == "update" and inside & {*SHRINKING}:
+        if name.quantity in ("update", "bias update") and inside & {*SHRINKING}:
             return None
         return expected(roles.get(own), name.quantity, heads_grow=own in growing)
 
@@ -103,6 +104,7 @@ def _findings(
         if bar is None or found is None:
             continue
         role = roles.get(name.module)
+        larger = {size: of for size, of in by_size.items() if size > min(by_size)}
         yield Finding(
             module=name.module,
             role=role.value if role and name.quantity not in ("logits", "logit change") else "",
@@ -110,7 +112,7 @@ def _findings(
             step=name.step,
             slope=found,
             expected=bar,
-            status=status(found, bar),
+            status=status(found, slope(larger) if len(larger) >= FEWEST else None, bar),
         )
 
 

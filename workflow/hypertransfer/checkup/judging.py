@@ -78,7 +78,7 @@ def expected(role: Role | None, quantity: str, *, heads_grow: bool = False) -> E
         return Expected(0.0, low=role not in SHRINKING)
     if quantity in ("logits", "logit change"):
         return Expected(0.0, low=False)
-    return Expected(0.0) if quantity in ("update", "decay") else None
+    return Expected(0.0) if quantity in ("update", "bias update", "decay") else None
 
 
 def expected_over_depth(quantity: str) -> Expected | None:
@@ -86,8 +86,27 @@ def expected_over_depth(quantity: str) -> Expected | None:
     return Expected(-0.5, low=False) if quantity == "branch" else None
 
 
-def status(slope: Slope, wanted: Expected, tolerance: float = TOLERANCE) -> str:
-    """Whether a slope is as expected, up to a tolerance."""
+def status(
+    slope: Slope, larger: Slope | None, wanted: Expected, tolerance: float = TOLERANCE
+) -> str:
+    """Whether a slope is as expected, up to a tolerance.
+
+    It fails only if the slope of the larger sizes alone does. In the narrowest networks updates are
+    larger than their limit, by terms that fall with the width; a fault is a power of all sizes.
+
+    Args:
+        slope: over all sizes.
+        larger: over all but the smallest; None with too few sizes.
+        wanted: the slope that is expected.
+        tolerance: a deviation that counts as none.
+    """
+    grade = _grade(slope, wanted, tolerance)
+    if grade == FAIL and larger is not None and _grade(larger, wanted, tolerance) != FAIL:
+        return WARN
+    return grade
+
+
+def _grade(slope: Slope, wanted: Expected, tolerance: float) -> str:
     above = slope.value - wanted.value > tolerance
     below = wanted.low and wanted.value - slope.value > tolerance
     if not above and not below:
@@ -97,7 +116,7 @@ def status(slope: Slope, wanted: Expected, tolerance: float = TOLERANCE) -> str:
 
 
 # What comes first explains what comes later: an initial value that is wrong changes updates, too.
-ORDER = ("decay", "gain", "branch", "logits", "update", "logit change")
+ORDER = ("decay", "gain", "branch", "logits", "update", "bias update", "logit change")
 
 
 def suspects(findings: Iterable[Finding]) -> list[tuple[Finding, str]]:
@@ -119,6 +138,12 @@ _WORDS: Mapping[str, tuple[str, str]] = {  # where the slope is too large, and t
         "fall as it should",
         "an update changes its output less, the larger the network: its learning rate falls, or a "
         "factor divides its output, and should not",
+    ),
+    "bias update": (
+        "an update of its bias changes its output more, the larger the network: the bias has a "
+        "learning rate that grows",
+        "an update of its bias changes its output less, the larger the network: the bias has a "
+        "learning rate that falls, and should not",
     ),
     "decay": (
         "weight decay takes more of its weights in a step, the larger the network: learning rate "

@@ -38,7 +38,8 @@ class Measured(NamedTuple):
 
     Attributes:
         module: the path of the module.
-        quantity: `gain`, `update`, `change`, `logits`, `logit change`, `branch` or `decay`.
+        quantity: `gain`, `update`, `bias update`, `change`, `logits`, `logit change`, `branch` or
+            `decay`.
         step: the number of updates before it was measured.
     """
 
@@ -65,9 +66,11 @@ def measure(
     """The quantities of all modules with parameters of their own, and of attention.
 
     * `gain`: root mean square of the output over that of the input, at the start;
-    * `update`: root mean square of the change of the output by the module's own parameters, over
-      that of the input, or over that of the output for modules with vectors alone, such as norms.
-      An input of whole numbers, such as tokens, counts as 1;
+    * `update`: root mean square of the change of the output by the module's own matrices, over
+      that of the input, or by its vectors, over that of the output, for modules with vectors alone,
+      such as norms. An input of whole numbers, such as tokens, counts as 1;
+    * `bias update`: root mean square of the change of the output by the vectors of a module that
+      has matrices, too. A bias moves as far at all widths, and would hide matrices that do not;
     * `change`: root mean square of the change of the output;
     * `logits`, `logit change`: those of attention;
     * `branch`: root mean square of the output of the end of a residual branch, at the start;
@@ -149,24 +152,31 @@ def _updates(
         for path, module in _with_parameters(network):
             if (call := before.calls.get(path)) is None:
                 continue
-            output = _with_own(module, begun, call)
-            if output is not None and output.shape == call.output.shape:
-                change = output - call.output
-                vectors = all(p.dim() < 2 for p in module.parameters(recurse=False))
-                size = root_mean_square(call.output) if vectors else _size(call)
-                update = root_mean_square(change) / size if size else math.nan
-                yield Measured(path, "update", step), update
+            own = dict(module.named_parameters(recurse=False))
+            vectors = {name for name, p in own.items() if p.dim() < 2}
+            if change := _change(module, begun, call, own.keys() - vectors or vectors):
+                size = root_mean_square(call.output) if len(vectors) == len(own) else _size(call)
+                yield Measured(path, "update", step), change / size if size else math.nan
+            if len(vectors) < len(own) and (change := _change(module, begun, call, vectors)):
+                yield Measured(path, "bias update", step), change
 
 
-def _with_own(module: nn.Module, begun: Mapping[int, Tensor], call: Call) -> Tensor | None:
-    """The output on the input at the start, with the module's own parameters as they are now.
+def _change(
+    module: nn.Module, begun: Mapping[int, Tensor], call: Call, moved: Collection[str]
+) -> float:
+    """The root mean square of the change of the output by some of the module's own parameters.
 
-    Those of modules inside are the ones at the start, which `begun` has by the identity of the
-    parameter.
+    The input, all other parameters and those of modules inside are the ones at the start, which
+    `begun` has by the identity of the parameter. 0 if none has moved, or the output has another
+    shape.
     """
+    now = dict(module.named_parameters(recurse=False))
     values = {name: begun[id(p)] for name, p in module.named_parameters()}
-    values |= dict(module.named_parameters(recurse=False))
-    return first_tensor(functional_call(module, values, call.args, dict(call.kwargs)))
+    values |= {name: now[name] for name in moved}
+    output = first_tensor(functional_call(module, values, call.args, dict(call.kwargs)))
+    if output is None or output.shape != call.output.shape:
+        return 0.0
+    return root_mean_square(output - call.output)
 
 
 def _decay(
