@@ -11,6 +11,7 @@ from tests.training.conftest import offer
 from torch import nn
 from torch.nn import functional as F
 
+from hypertransfer.cli import arguments
 from hypertransfer.cli.main import main
 from hypertransfer.data.samples import Samples
 from hypertransfer.training import data_sets
@@ -202,3 +203,17 @@ def test_what_cannot_be_checked_is_told(capsys, words, text):
     assert code == 1
     assert text in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("2^-5", 0.03125), ("0.03", 0.03), ("2^-4.5", 2**-4.5)]
+)
+def test_a_rate_may_be_a_power_of_two(text, value):
+    given = arguments.parser("1").parse_args(["check-up", "net:build", "--lr", text])
+    assert given.lr == value
+
+
+def test_a_rate_is_a_number(capsys):
+    with pytest.raises(SystemExit):
+        arguments.parser("1").parse_args(["check-up", "net:build", "--lr", "2^x"])
+    assert "argument --lr: '2^x' is no number, such as 0.03 or 2^-5" in capsys.readouterr().err

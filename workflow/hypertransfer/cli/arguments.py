@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from hypertransfer.rounds.settings import POWER
 from hypertransfer.runs.paths import expand_home, path_fault
 
 CONFIG = Path("config/config.yaml")
@@ -218,7 +219,10 @@ def _add_check_up(command: argparse.ArgumentParser) -> None:
         help="name, or {name: …, option: …} as in a config (default: adamw)",
     )
     command.add_argument(
-        "--lr", type=float, default=0.01, help="the learning rate at the base (default: 0.01)"
+        "--lr",
+        type=_rate,
+        default=0.01,
+        help="the learning rate at the base, such as 0.03 or 2^-5 (default: 0.01)",
     )
     command.add_argument(
         "--weight-decay", type=float, default=0.1, help="that at the base (default: 0.1)"
@@ -345,6 +349,15 @@ def _size(text: str) -> tuple[str, int]:
     if not value.isdecimal() or not int(value):
         raise argparse.ArgumentTypeError(f"{value!r} is not a whole number above 0")
     return name, int(value)
+
+
+def _rate(text: str) -> float:
+    power = POWER.fullmatch(text)
+    try:
+        return 2.0 ** float(power[1]) if power else float(text)
+    except ValueError:
+        text = f"{text!r} is no number, such as 0.03 or 2^-5"
+        raise argparse.ArgumentTypeError(text) from None
 
 
 def _role(text: str) -> tuple[str, str]:
