@@ -154,3 +154,13 @@ def is_named(fault: str, found: list[Finding]) -> bool:
     first, about = failed[0][0], FAULTS[fault]
     right = first.module.startswith(about.modules)
     return right and (not about.quantities or first.quantity in about.quantities)
+
+
+def alarm(family: str, seed: int) -> bool:
+    """Whether the check finds a suspect in a sound configuration."""
+    return bool(suspects(findings(family, "", seed)))
+
+
+def named(family: str, fault: str, seed: int) -> bool:
+    """Whether the first suspect of a configuration with a fault is the module at fault."""
+    return is_named(fault, findings(family, fault, seed))
