@@ -12,6 +12,9 @@ from tests.training.test_adopted import HF, deep, gpt2, plain, tokens
 
 from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue.cards import probes
+from hypertransfer.networks.layers import Embedding, Linear
+from hypertransfer.networks.tagged import RoleError
+from hypertransfer.parameterisation.algebra import Role
 from hypertransfer.training import adopted, data_sets, losses
 from hypertransfer.training.loop import train
 
@@ -48,6 +51,48 @@ def shifting(model, batch):
     return x.sum() + y.sum()
 
 
+def backward(model, batch):
+    loss = by_hand(model, batch)
+    loss.backward(retain_graph=True)
+    return loss
+
+
+def vector(model, batch):
+    return by_hand(model, batch)[None]
+
+
+def item(model, batch):
+    loss = by_hand(model, batch)
+    return loss if model.training else loss.item()
+
+
+def to_train(model, batch):
+    model.train()
+    return by_hand(model, batch)
+
+
+def masked(model, batch):
+    x, _ = batch
+    return model(x * (torch.rand_like(x) > 0.5)).square().mean()
+
+
+def tied(width, depth, input_shape, classes):
+    return Tied(width, depth, classes)
+
+
+class Tied(torch.nn.Module):
+    """Its readout is the embedding's weight, without the table's multiplier."""
+
+    def __init__(self, width, depth, classes):
+        super().__init__()
+        self.embedding = Embedding(classes, width)
+        layers = (Linear(width, width, role=Role.HIDDEN) for _ in range(depth))
+        self.hidden = torch.nn.Sequential(*layers)
+
+    def forward(self, tokens):
+        return self.hidden(self.embedding(tokens)) @ self.embedding.weight.T
+
+
 def failing(model, batch):
     return model(batch["tokens"])
 
@@ -56,7 +101,8 @@ def of_numbers(model, batch):
     return 0.5
 
 
-PARTS = by_hand, with_labels, shifted, failing, of_numbers, deep, gpt2, plain, tokens, next_tokens
+STEPS_OF_THE_USER = by_hand, with_labels, failing, of_numbers, backward, vector, item, to_train
+PARTS = *STEPS_OF_THE_USER, shifted, deep, gpt2, tied, plain, tokens, next_tokens
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +151,7 @@ def test_a_network_that_computes_its_own_loss():
 
 def test_a_step_may_change_its_batch():
     data = tokens()
-    losses.outputs(losses.of_user(shifting), None, data.train_x, data.train_y)
+    losses.outputs(losses.of_user(shifting), torch.nn.Identity(), data.train_x, data.train_y)
     assert torch.equal(data.train_x, tokens().train_x)
     assert torch.equal(data.train_y, tokens().train_y)
 
@@ -130,6 +176,46 @@ def test_an_optimizer_that_evaluates_the_loss_refuses_a_step():
         ValueError, match=r"Sophia computes with the loss .* the training step by_h"
     ):
         run(spec("by_hand", optimizer=sophia))
+
+
+@pytest.mark.parametrize(
+    ("step", "text"),
+    [
+        ("backward", "the training step backward has computed the gradient of .*: return the loss"),
+        ("vector", r"the training step vector returns a tensor of shape \(1,\) and dtype torch.fl"),
+        ("item", "the training step item returns a float: it must return the mean"),
+        ("to_train", r"the training step to_train calls train\(\) or eval\(\) of the network"),
+    ],
+)
+def test_what_a_step_must_leave_to_the_workflow(step, text):
+    with pytest.raises(ValueError, match=text):
+        run(spec(step))
+
+
+def test_random_draws_of_a_step_are_the_same_in_each_evaluation():
+    torch.manual_seed(0)
+    network, x = torch.nn.Linear(8, 8), torch.ones(4, 8)
+    step = losses.of_user(masked)
+    network.eval()
+    first = losses.outputs(step, network, x, x)
+    torch.rand(3)
+    assert torch.equal(losses.outputs(step, network, x, x), first)
+    network.train()
+    assert not torch.equal(losses.outputs(step, network, x, x), first)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_readout_beside_its_layer_is_found_under_a_step(optimizer):
+    table = "mup_muon" if optimizer == "muon" else "mup"
+    values = {"model": {"name": "steps:tied"}, "parameterisation": table, "optimizer": optimizer}
+    with pytest.raises(RoleError, match=r"computes with embedding\.weight outside the layer"):
+        run(spec("by_hand", **values))
+
+
+def test_a_probe_that_takes_the_loss_of_outputs_is_told():
+    step = losses.of_user(by_hand)
+    with pytest.raises(ValueError, match=r"training step by_hand .* calls view\.mean_loss"):
+        step(torch.zeros(3, 2), torch.zeros(3))
 
 
 def test_what_is_wrong_with_a_step():

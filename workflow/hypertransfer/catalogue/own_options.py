@@ -82,7 +82,10 @@ def is_training_step(path: str) -> bool:
     As far as the source shows it; False of a loss of the library.
     """
     function = _loss_function(path)
-    return bool(function) and [a.arg for a in function.args.args[:1]] == ["model"]
+    if function is None:
+        return False
+    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
+    return names[:1] == ["model"]
 
 
 def _loss_function(path: str) -> ast.FunctionDef | None:

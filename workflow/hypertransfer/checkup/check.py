@@ -16,12 +16,12 @@ from hypertransfer.checkup.judging import (
     status,
 )
 from hypertransfer.checkup.quantities import DivergedError, Loss, Measured, Setup, measure
-from hypertransfer.checkup.slopes import slope
+from hypertransfer.checkup.slopes import Slope, slope
 from hypertransfer.networks.adopted.inferred import Inferred
 from hypertransfer.networks.resolve import ParameterRow
 from hypertransfer.parameterisation.algebra import Role
 
-FEWEST = 3  # sizes beside the smallest that have a slope of their own
+FEWEST = 3  # sizes beside the smallest that have a slope of their own, with two values each
 Values = dict[Measured, dict[int, list[float]]]  # by quantity, size and seed
 
 
@@ -104,7 +104,7 @@ def _findings(
         if bar is None or found is None:
             continue
         role = roles.get(name.module)
-        larger = {size: of for size, of in by_size.items() if size > min(by_size)}
+        larger = _of_larger(by_size)
         yield Finding(
             module=name.module,
             role=role.value if role and name.quantity not in ("logits", "logit change") else "",
@@ -112,8 +112,16 @@ def _findings(
             step=name.step,
             slope=found,
             expected=bar,
-            status=status(found, slope(larger) if len(larger) >= FEWEST else None, bar),
+            status=status(found, larger, bar),
+            larger=larger,
         )
+
+
+def _of_larger(by_size: Mapping[int, Sequence[float]]) -> Slope | None:
+    """The slope without the smallest size; None with too few sizes or values to tell one."""
+    larger = {size: values for size, values in by_size.items() if size > min(by_size)}
+    enough = len(larger) >= FEWEST and sum(map(len, larger.values())) >= 2 * FEWEST
+    return slope(larger) if enough else None
 
 
 def module_roles(parameters: Iterable[Inferred | ParameterRow]) -> dict[str, Role]:

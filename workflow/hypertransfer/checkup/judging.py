@@ -41,7 +41,9 @@ class Finding:
         step: the number of updates before it was measured.
         slope: over log2 of the size.
         expected: the slope that it should have.
-        status: `PASS`, `WARN` (the value is off, and its interval is not) or `FAIL`.
+        status: `PASS`, `FAIL`, or `WARN` (the value is off, but not its whole interval, or not that
+            of the larger sizes).
+        larger: the slope without the smallest size; None with too few sizes or values.
     """
 
     module: str
@@ -51,6 +53,7 @@ class Finding:
     slope: Slope
     expected: Expected
     status: str
+    larger: Slope | None = None
 
     @property
     def excess(self) -> float:
@@ -140,9 +143,9 @@ _WORDS: Mapping[str, tuple[str, str]] = {  # where the slope is too large, and t
         "factor divides its output, and should not",
     ),
     "bias update": (
-        "an update of its bias changes its output more, the larger the network: the bias has a "
+        "an update of its vectors changes its output more, the larger the network: its bias has a "
         "learning rate that grows",
-        "an update of its bias changes its output less, the larger the network: the bias has a "
+        "an update of its vectors changes its output less, the larger the network: its bias has a "
         "learning rate that falls, and should not",
     ),
     "decay": (

@@ -123,7 +123,8 @@ class _Sized:
         network, _ = build.drawn_model(self._at(width, depth), self.data, self.table)
         batch = trial.Batch(self.of_outputs, *self.batches[0])
         output = batch.first_outputs(network.train())
-        losses.first(type(network).__name__, self.of_outputs, output, batch.y, self.data.classes)
+        batch.first_loss(network, output, self.data.classes)
+        batch.check_evaluation(network)
 
     def scheme(self, width: int, depth: int) -> build.Scheme:
         """The table on the network of a size."""

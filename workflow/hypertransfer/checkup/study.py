@@ -9,14 +9,17 @@ from hypertransfer.runs.spec import RunSpec
 
 WIDER = (1, 2, 4)  # times the base width, along training; the sweeps are at the ends
 DEEPER = 4  # times the base depth
-SEEDS = (3, 6)  # at which claims are tested
+SEEDS = (3, 6, 12)  # at which claims are tested
 ROUNDS = 4  # of a sweep of learning rates
 RECORDS = 20  # of the training loss in a run
 CHECKPOINTS = 5  # at which the landscape is measured
-SAMPLES = 64  # of the training set, on which it is measured
+GROUPS = 8  # of samples, whose gradients show the noise
+SAMPLES = 64  # at most, of the training set, on which it is measured
 
 
-def study(name: str, spec: RunSpec, minutes: float, *, over_depth: bool) -> dict[str, Any]:
+def study(
+    name: str, spec: RunSpec, minutes: float, *, samples: int, over_depth: bool
+) -> dict[str, Any]:
     """The study of a network as the values of its YAML file.
 
     Learning rates are swept over the width, and over the depth if branches scale with it; at the
@@ -26,6 +29,7 @@ def study(name: str, spec: RunSpec, minutes: float, *, over_depth: bool) -> dict
         name: the name of the study.
         spec: the run at the base, with the table, the data and the number of steps.
         minutes: the minutes on one core that may be spent, as the plan estimates them.
+        samples: the number of training samples.
         over_depth: whether learning rates are swept over the depth, too.
     """
     base = {
@@ -51,14 +55,15 @@ def study(name: str, spec: RunSpec, minutes: float, *, over_depth: bool) -> dict
         },
         "along": {
             "description": "Runs at one learning rate, with the landscape of the loss on the way.",
-            "base": base,
+            # At the peak of the learning rate, for which the edge of stability is known.
+            "base": {**base, "schedule": {"name": "constant", "warmup": 0.1}},
             "axes": {
                 "shape.width": [factor * width for factor in WIDER],
                 "lr": [spec.lr],
-                "seed": {"range": SEEDS[0]},
+                "seed": "as_needed",
             },
             "inner": ["lr", "seed", "shape.width"],
-            "probes": _probes(spec),
+            "probes": _probes(spec, min(SAMPLES, samples) // GROUPS * GROUPS),
         },
     }
     if over_depth:
@@ -85,13 +90,13 @@ def _is_adam(spec: RunSpec) -> bool:
     return spec.optimizer.name in ("adam", "adamw")
 
 
-def _probes(spec: RunSpec) -> dict[str, Any]:
+def _probes(spec: RunSpec, samples: int) -> dict[str, Any]:
     """The probes along training: sharpness, that of Adam's preconditioned Hessian, and noise."""
-    common = {"checkpoints": {"count": CHECKPOINTS}, "samples": SAMPLES}
+    common = {"checkpoints": {"count": CHECKPOINTS}, "samples": samples}
     probes = {"sharpness": {"probe": "hessian", "tolerance": 0.03, **common}}
     if _is_adam(spec):
         probes["edge"] = {"probe": "preconditioned", "tolerance": 0.03, **common}
-    probes["noise"] = {"probe": "gradient_noise", "batches": 8, **common}
+    probes["noise"] = {"probe": "gradient_noise", "batches": GROUPS, **common}
     return probes
 
 
@@ -119,21 +124,21 @@ def _figures(spec: RunSpec, over_depth: bool) -> Iterator[dict[str, Any]]:
         "kind": "along",
         "title": "Along training",
         "caption": (
-            "At one learning rate, for all widths: the training loss, the sharpness"
+            "At one learning rate, constant after a warm-up, for all widths: the training loss, the "
             + (
-                " of the loss and that of Adam's preconditioned Hessian over its stability "
-                "threshold, above 1 of which training is at the edge"
+                "sharpness of the loss, that of Adam's preconditioned Hessian over its stability "
+                "threshold,"
                 if adam
-                else ""
+                else "sharpness, the same times the learning rate, whose threshold is 2 for SGD,"
             )
-            + ", and the noise of a batch's gradient over its signal. Bands span the seeds."
+            + " and the noise of a batch's gradient over its signal. Bands span the seeds."
         ),
         "where": {"grid": "along"},
         "options": {
             "quantities": [
                 "train_loss",
                 "scaled_sharpness",
-                *(["stability"] if adam else []),
+                "stability" if adam else "edge",
                 "noise_to_signal",
             ]
         },

@@ -247,7 +247,14 @@ def _add_check_up(command: argparse.ArgumentParser) -> None:
         help="also train: write config/studies/NAME.yaml, run it, and make one page of the results",
     )
     command.add_argument(
-        "--steps", type=int, default=200, metavar="N", help="of runs of the study (default: 200)"
+        "--as-is", action="store_true", help="use the file of the study as it is, with your edits"
+    )
+    command.add_argument(
+        "--steps",
+        type=int,
+        default=200,
+        metavar="N",
+        help="steps of each run of the study (default: 200)",
     )
     command.add_argument(
         "--minutes",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -17,7 +16,7 @@ from hypertransfer.checkup.judging import FAIL, PASS, Finding, suspects
 from hypertransfer.checkup.of_run import STEPS, Checked, check
 from hypertransfer.cli import check_up_study
 from hypertransfer.cli.adopt import builder, given_inputs, problem
-from hypertransfer.cli.text import aligned
+from hypertransfer.cli.text import aligned, json_text
 from hypertransfer.networks.adopted.outputs import predictions
 from hypertransfer.networks.adopted.overrides import pattern_of
 from hypertransfer.networks.tagged import RoleError
@@ -37,12 +36,12 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         ConfigError: the network, the data or the optimizer cannot be used.
     """
-    if arguments.study and not arguments.data:
-        raise problem("--study", "a study trains: name the data by --data, as in a config")
     try:
         spec = _spec(arguments)
         if problems := list(checks.objections(spec)):
             raise ProblemError(problems)
+        if arguments.study:
+            check_up_study.check_options(arguments, spec)
         widths = [arguments.width * factor for factor in WIDER]
         depths = [arguments.depth * factor for factor in DEEPER]
         found = check(spec, widths, depths, arguments.seeds)
@@ -55,8 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     text, modules = list(lines(spec, found)), plain(spec, found)
     print(*text, sep="\n")
     if arguments.json:
-        content = json.dumps(modules, indent=1, ensure_ascii=False)
-        replace_atomically(arguments.json, f"{content}\n".encode())
+        replace_atomically(arguments.json, json_text(modules).encode())
         print(f"\nwritten to {arguments.json}")
     failed = found.failed
     if arguments.study:
@@ -187,9 +185,10 @@ QUANTITIES = {
 }
 LEGEND = (
     "output: over the input, at the start; update N: the change of the output by the module's own",
-    "weights in N steps; decay: the share of the weights that decay takes in a step; logits: of",
+    "matrices in N steps; decay: the share of the weights that decay takes in a step; logits: of",
     "attention at the start, and their change in N steps; branch: its output over the depth, not",
-    "the width. ! fails: its interval is off by more than a quarter; ? only its value is",
+    "the width. ! fails: its interval is off by more than a quarter, without the smallest width,",
+    "too; ? only its value is, or only with the smallest width",
 )
 
 

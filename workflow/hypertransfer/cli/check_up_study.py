@@ -8,28 +8,33 @@ from __future__ import annotations
 
 import argparse
 import base64
-import json
-import math
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from hypertransfer.analysis.estimate import AnalysisError
+from hypertransfer.catalogue import checks
 from hypertransfer.checkup.study import WIDER, study
 from hypertransfer.cli import claims, recommend
 from hypertransfer.cli.adopt import problem
+from hypertransfer.cli.text import json_text
 from hypertransfer.planning.jobs import RESULTS
 from hypertransfer.report.numbers import value_text
 from hypertransfer.report.rendering import fragment, render
+from hypertransfer.runs.problem import ProblemError
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.storage import parquet
 from hypertransfer.storage.atomic import replace_atomically
+from hypertransfer.studies.document import ConfigError
 from hypertransfer.studies.main_config import MAIN, studies_folder
+from hypertransfer.studies.study import bad_name
+from hypertransfer.training import data_sets
 
 FAILS, UNDECIDED = "fails", "undecided"
 
@@ -52,12 +57,13 @@ def conduct(
         ConfigError: the study cannot be written or run.
     """
     name = arguments.study
-    steps = arguments.steps
-    whole = RunSpec(**{**vars(spec), "steps": steps, "base_steps": steps})
-    file = _write(name, study(name, whole, arguments.minutes, over_depth=bool(modules["depths"])))
+    whole = replace(spec, steps=arguments.steps, base_steps=arguments.steps)
+    samples = len(data_sets.samples(spec).train_y)
+    over_depth = bool(modules["depths"])
+    values = study(name, whole, arguments.minutes, samples=samples, over_depth=over_depth)
     config = [f"studies=[{name}]", "scale=desk"]
+    file = _write(name, values, config, as_is=arguments.as_is)
     print(f"\nstudy {name}: {file}", flush=True)
-    _register(name, config)
     _snakemake(name, arguments.cores, config)
     found = _verdicts(name)
     advice, recommended = _recommendation(name, whole, arguments)
@@ -82,11 +88,10 @@ def conduct(
         "verdict": "fail" if failed or modules["verdict"] == "fail" else "pass",
         "undecided": open_ones,
         "modules": modules,
-        "claims": [_plain(row) for row in found],
+        "claims": found,
         "recommendation": advice,
     }
-    content = json.dumps(result, indent=1, ensure_ascii=False)
-    replace_atomically(folder / "check-up.json", f"{content}\n".encode())
+    replace_atomically(folder / "check-up.json", json_text(result).encode())
     print(f"\nthe page: {folder / 'check-up.html'}, and as data: {folder / 'check-up.json'}")
     return failed
 
@@ -103,28 +108,66 @@ def _in_words(modules: bool, claims_fail: bool, open_ones: int) -> str:
     return "pass: all modules scale, and all claims hold"
 
 
-def _write(name: str, values: Mapping[str, Any]) -> Path:
-    """Write the file of the study; one that is there already must be the same.
+def check_options(arguments: argparse.Namespace, spec: RunSpec) -> None:
+    """Check the options of the study, before anything is measured.
 
     Raises:
-        ConfigError: there is another study of this name, or no workflow in this folder.
+        ConfigError: one cannot be used.
     """
+    faults = {
+        "--study": bad_name(arguments.study),
+        "--data": "" if arguments.data else "a study trains: name the data, as in a config",
+        "--steps": "" if arguments.steps > 0 else "a run has at least one step",
+        "--minutes": "" if arguments.minutes > 0 else "a study takes more than 0 minutes",
+        "--cores": "" if arguments.cores > 0 else "a study needs a core",
+    }
     if not Path("Snakefile").is_file():
-        text = f"{Path.cwd()} has no Snakefile: call the command in the folder of the workflow"
-        raise problem("--study", text)
-    command = shlex.join(["hypertransfer", *sys.argv[1:]])
+        faults["--study"] = f"{Path.cwd()} has no Snakefile: call it in the folder of the workflow"
+    for option, text in faults.items():
+        if text:
+            raise problem(option, text)
+    wanted = _wanted(arguments, spec)
+    if len(wanted) < len(arguments.to):
+        raise problem("--to", "a size is given twice")
+    shape = {name: wanted[name] for name in ("width", "depth") if name in wanted}
+    rest = {name: wanted[name] for name in ("batch_size", "steps") if name in wanted}
+    target = replace(spec, shape=replace(spec.shape, **shape), **rest)
+    if problems := list(checks.objections(target)):
+        raise problem("--to", "; ".join(map(str, problems)))
+
+
+def _wanted(arguments: argparse.Namespace, spec: RunSpec) -> dict[str, int]:
+    """The target: 4 times as wide as the widest network of the sweeps, unless `--to` names one."""
+    return dict(arguments.to) or {"width": 4 * WIDER[-1] * spec.base.width}
+
+
+def _write(name: str, values: Mapping[str, Any], config: list[str], *, as_is: bool) -> Path:
+    """Write the file of the study and register its claims.
+
+    A file that is there must be the same, unless it is to be used `as_is`. A file that this call
+    wrote does not stay if planning refuses it.
+
+    Raises:
+        ConfigError: there is another study of this name, or planning refuses the study.
+    """
+    command = shlex.join(["hypertransfer", *sys.argv[1:]]).replace("\n", " ")
     body = yaml.dump(values, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
     file = studies_folder(MAIN) / f"{name}.yaml"
-    if file.exists():
-        there = file.read_text(encoding="utf-8").partition("\n")[2]
-        if there != body:
-            text = (
-                f"{file} is another study, or was edited: name another one, remove the file, or "
-                f"run it as it is by snakemake --config 'studies=[{name}]'"
-            )
-            raise problem("--study", text)
-        return file
-    replace_atomically(file, f"# Written by `{command}`\n{body}".encode())
+    is_new = not file.exists()
+    if is_new:
+        replace_atomically(file, f"# Written by `{command}`\n{body}".encode())
+    elif not as_is and file.read_text(encoding="utf-8").partition("\n")[2] != body:
+        text = (
+            f"{file} is there and differs from what this call would write: name another study, "
+            "remove the file, or use it as it is with --as-is"
+        )
+        raise problem("--study", text)
+    try:
+        _register(name, config)
+    except (ConfigError, ProblemError):
+        if is_new:
+            file.unlink()
+        raise
     return file
 
 
@@ -138,7 +181,12 @@ class _Plain(yaml.SafeDumper):
 
 def _register(name: str, config: list[str]) -> None:
     """Register the claims before there are results."""
-    options = {"register": True, "studies": [name], "reason": "", "only": []}
+    options = {
+        "register": True,
+        "studies": [name],
+        "reason": "the check-up was written anew",
+        "only": [],
+    }
     claims.run(argparse.Namespace(configfile=MAIN, config=config, **options))
 
 
@@ -159,14 +207,8 @@ def _snakemake(name: str, cores: int, config: Sequence[str]) -> None:
 
 
 def _verdicts(name: str) -> list[dict[str, Any]]:
-    """The rows of the scorecard, as values of JSON."""
-    frame = parquet.frame(RESULTS / "scorecard.parquet")
-    return frame[frame["study"] == name].to_dict(orient="records")
-
-
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the scorecard as values of JSON, without NaN."""
-    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
+    """The rows of the table of claims."""
+    return parquet.frame(RESULTS / name / "tables" / "claims.parquet").to_dict(orient="records")
 
 
 def _claim_row(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,8 +225,8 @@ def _recommendation(
     name: str, spec: RunSpec, arguments: argparse.Namespace
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """The recommendation for a target, as values of JSON and as lines; none if there is none."""
-    wanted = dict(arguments.to) or {"width": 4 * WIDER[-1] * spec.base.width}
-    options = {"study": name, "grid": "width", "where": [], "to": list(wanted.items())}
+    wanted = list(_wanted(arguments, spec).items())
+    options = {"study": name, "grid": "width", "where": [], "to": wanted}
     full = argparse.Namespace(configfile=MAIN, config=[], **options)
     try:
         found = recommend.recommended(full)

@@ -127,10 +127,11 @@ def _needs_of_probes(selecting: Mapping[str, Probe], spec: RunSpec) -> Iterator[
         if card := probes.PROBES.get(probe.probe):
             yield from card.needs(spec)
             if card.of_outputs and own_options.is_training_step(spec.loss):
-                text = f"a probe other than {probe.probe}, which needs a loss of outputs: " + (
-                    f"{spec.loss} is a training step"
+                text = (
+                    f"{probe.probe} needs a loss of outputs and targets, and {spec.loss} is a "
+                    "training step"
                 )
-                yield Problem(("probes", name, "probe"), probe.probe, text)
+                yield Problem(("probes", name, "probe"), NO_VALUE, text)
 
 
 def _sample_problems(selecting: Mapping[str, Probe], spec: RunSpec) -> Iterator[Problem]:

@@ -124,15 +124,22 @@ def load_rates(file: Path) -> dict[str, float]:
 _NAME_OF_STUDY = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
+def bad_name(name: str) -> str:
+    """Why a study cannot have a name; empty if it can."""
+    if _NAME_OF_STUDY.fullmatch(name):
+        return ""
+    return (
+        f"no study {name!r}: a name has small letters, digits and _, begins with a letter, and "
+        "has at most 64 characters"
+    )
+
+
 def unknown(name: str, directory: Path) -> str:
     """Why a folder has no study of a name; empty if it has one."""
     files = (path.stem for path in directory.glob("*.yaml"))
     names = sorted(filter(_NAME_OF_STUDY.fullmatch, files))
-    if not _NAME_OF_STUDY.fullmatch(name):
-        return (
-            f"no study {name!r}: a name has small letters, digits and _, begins with a letter, and "
-            f"has at most 64 characters; {known_names(name, names)}"
-        )
+    if fault := bad_name(name):
+        return f"{fault}; {known_names(name, names)}"
     if (directory / f"{name}.yaml").is_file():
         return ""
     return f"no study {name!r}; {known_names(name, names)}"

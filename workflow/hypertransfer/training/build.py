@@ -72,7 +72,8 @@ def model(spec: RunSpec, input_shape: tuple[int, ...], classes: int) -> nn.Modul
     if ":" in spec.model.name:
         reproducible()  # whatever settings the user's code has changed
         network.register_forward_pre_hook(_with_own_inputs)
-    if how and not isinstance(imports.loss(spec), losses.TrainingStep):  # a step expects its own
+    # A training step gets what the network returns.
+    if how and not isinstance(imports.loss(spec), losses.TrainingStep):
         network.register_forward_hook(_predictions)
     return network
 

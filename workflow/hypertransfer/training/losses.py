@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from hypertransfer.training import randomness
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # from outputs and targets to the mean over the batch
 
@@ -30,14 +33,44 @@ class TrainingStep:
     function: Callable[[nn.Module, tuple[Tensor, Tensor]], Tensor]
 
     def __call__(self, output: Tensor, target: Tensor) -> Tensor:
-        """The mean loss of the batch, which `outputs` has computed."""
+        """The mean loss of the batch, which `outputs` has computed.
+
+        Raises:
+            ValueError: `output` is no loss, but what a network returns.
+        """
+        if output.dim():
+            raise ValueError(
+                f"{name_of(self)} computes the loss from the network itself, and not from outputs "
+                f"of shape {tuple(output.shape)}: a probe calls view.mean_loss"
+            )
         return output
+
+    def of_batch(self, model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        """The mean loss of a batch.
+
+        The step gets copies, since it may change what it is given. In evaluation mode its random
+        draws are the same in each call, so that losses can be compared.
+
+        Raises:
+            ValueError: the step changes the mode of a module.
+        """
+        before = [module.training for module in model.modules()]
+        fixed = nullcontext() if model.training else randomness.seeded("training step")
+        with fixed:
+            loss = self.function(model, (x.clone(), y.clone()))
+        if [module.training for module in model.modules()] != before:
+            raise ValueError(
+                f"{name_of(self)} calls train() or eval() of the network: leave its mode to the "
+                "workflow, which evaluates in evaluation mode"
+            )
+        return loss
 
 
 def of_user(function: Callable) -> Loss:
     """A loss of the user; a training step if its first parameter is called `model`."""
+    called = function.forward if isinstance(function, nn.Module) else function
     try:
-        parameters = list(inspect.signature(function).parameters)
+        parameters = list(inspect.signature(called).parameters)
     except (TypeError, ValueError):  # a function without a signature that Python can read
         return function
     return TrainingStep(function) if parameters[:1] == ["model"] else function
@@ -72,9 +105,7 @@ def outputs(function: Loss, model: nn.Module, x: Tensor, y: Tensor) -> Any:
         model: the network.
         x, y: the inputs and targets of the batch.
     """
-    if isinstance(function, TrainingStep):
-        return function.function(model, (x.clone(), y.clone()))  # it may change what it is given
-    return model(x)
+    return function.of_batch(model, x, y) if isinstance(function, TrainingStep) else model(x)
 
 
 def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
@@ -151,7 +182,8 @@ def first(name: str, function: Loss, output: object, target: Tensor, classes: in
     check_output(name, function, output, target, classes)
     if function in LOSSES.values():
         return function(output, target)
-    loss = _of_user(function, output, target)
+    is_step = isinstance(function, TrainingStep)
+    loss = output if is_step else _of_user(function, output, target)
     check_loss(function, loss)
     return loss
 
@@ -171,17 +203,22 @@ def _of_user(function: Loss, output: Tensor, target: Tensor) -> Tensor:
         ) from error
 
 
-def check_loss(function: Loss, loss: object) -> None:
+def check_loss(function: Loss, loss: object, *, trained: bool = True) -> None:
     """Check that what a loss of the user returns can be minimised.
 
+    Args:
+        function: the loss.
+        loss: what it returned for a batch.
+        trained: whether gradients were recorded.
+
     Raises:
-        ValueError: it is no number of a graph.
+        ValueError: it is no number, or no number of a graph.
     """
     if not isinstance(loss, Tensor):
         found = f"a {type(loss).__name__}"
-    elif loss.numel() != 1 or not loss.is_floating_point():
+    elif loss.dim() or not loss.is_floating_point():
         found = f"a tensor of shape {tuple(loss.shape)} and dtype {loss.dtype}"
-    elif not loss.requires_grad:
+    elif trained and not loss.requires_grad:
         found = "a number that does not depend on the parameters"
     else:
         return

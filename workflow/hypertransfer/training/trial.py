@@ -20,7 +20,7 @@ from hypertransfer.parameterisation.algebra import Role
 from hypertransfer.runs.adoption import adoption
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import losses, randomness
-from hypertransfer.training.network_tensors import same, unchanged
+from hypertransfer.training.network_tensors import evaluating, same, unchanged
 
 log = logging.getLogger(__name__)
 ROUNDING = 1e-4  # of outputs on a GPU, relative to the largest; on a CPU there is none
@@ -83,16 +83,18 @@ def step_flops(
     """
     batch = Batch(loss_fn, data.train_x[:samples], data.train_y[:samples])
     counter = FlopCounterMode(display=False)
-    with _spare(model) as spare, randomness.seeded("flops"), counter:
+    with _spare(model) as spare, randomness.seeded("flops"):
         before = {name for name, _ in spare.named_parameters()}
-        output = batch.first_outputs(spare)
-        made = sorted({name for name, _ in spare.named_parameters()} - before)
-        if made:
-            raise RoleError(
-                f"{type(model).__name__} makes parameters in forward: {', '.join(made)}; "
-                "make them in __init__"
-            )
-        losses.first(type(model).__name__, loss_fn, output, batch.y, data.classes).backward()
+        with counter:
+            output = batch.first_outputs(spare)
+            made = sorted({name for name, _ in spare.named_parameters()} - before)
+            if made:
+                raise RoleError(
+                    f"{type(model).__name__} makes parameters in forward: {', '.join(made)}; "
+                    "make them in __init__"
+                )
+            batch.first_loss(spare, output, data.classes).backward()
+        batch.check_evaluation(spare)
     if of_user:
         _warn_of_untrained(spare)
     if of_user and spare is not model:
@@ -115,7 +117,7 @@ class Batch:
         return losses.outputs(self.loss, network, self.x, self.y)
 
     def first_outputs(self, network: nn.Module) -> Any:
-        """The same of a network that has not processed a batch before.
+        """The outputs of a first batch, with errors in words.
 
         Raises:
             ValueError: a token, or a position, is beyond the rows of an embedding, or a training
@@ -139,6 +141,31 @@ class Batch:
                 f"{losses.name_of(self.loss)} fails on a batch of inputs of shape "
                 f"{tuple(x.shape)} and targets of shape {tuple(self.y.shape)}: {error!r}"
             ) from error
+
+    def first_loss(self, network: nn.Module, output: Any, classes: int) -> Tensor:
+        """The loss of these outputs, which is checked, and leaves gradients to the workflow.
+
+        Raises:
+            ValueError: see `losses.first`, or a training step has set gradients.
+        """
+        if isinstance(self.loss, losses.TrainingStep):
+            for name, parameter in network.named_parameters():
+                if parameter.grad is not None:
+                    raise ValueError(
+                        f"{losses.name_of(self.loss)} has computed the gradient of {name}: return "
+                        "the loss, and leave backward() and updates to the workflow"
+                    )
+        return losses.first(type(network).__name__, self.loss, output, self.y, classes)
+
+    def check_evaluation(self, network: nn.Module) -> None:
+        """Check that a training step works in evaluation mode, without gradients.
+
+        Raises:
+            ValueError: it fails, or returns no number.
+        """
+        if isinstance(self.loss, losses.TrainingStep):
+            with evaluating(network), torch.no_grad():
+                losses.check_loss(self.loss, self.first_outputs(network), trained=False)
 
 
 @torch.no_grad()
@@ -217,11 +244,20 @@ def _reads_out(model: nn.Module, batch: Batch, name: str) -> bool:
     If the odd rows of a readout are doubled, every other output changes; the rest stay, or change
     by one number if outputs are normalised, as by log_softmax. All outputs change if the weight is
     used otherwise, such as a table of positions. Tokens are made even, so that a look-up of rows
-    outside the layer stays as it is. No answer for a single output, or under a training step of
-    the user, which returns none: False.
+    outside the layer stays as it is. No answer for a single output: False. A training step gives
+    no outputs: the network is called with the inputs of the batch.
     """
     if isinstance(batch.loss, losses.TrainingStep):
-        return False
+        batch = replace(batch, loss=losses.LOSSES["cross_entropy"])
+        if not _returns_outputs(model, batch):
+            log.warning(
+                "whether %s of %s is a readout that shares an embedding's weights cannot be told, "
+                "since the network cannot be called with the inputs alone: for such a readout use "
+                "TiedLinear of hypertransfer.networks.layers",
+                name,
+                type(model).__name__,
+            )
+            return False
     x = batch.x
     if not (x.is_floating_point() or x.is_complex()):
         batch = replace(batch, x=x - x % 2)
@@ -232,6 +268,16 @@ def _reads_out(model: nn.Module, batch: Batch, name: str) -> bool:
         return False
     steadier = min(_unevenness(change[:, ::2]), _unevenness(change[:, 1::2]))
     return steadier < STEADY * float(change.abs().max())
+
+
+def _returns_outputs(model: nn.Module, batch: Batch) -> bool:
+    """Whether a network returns a tensor of outputs for the inputs of a batch."""
+    try:
+        with _spare(model) as spare, randomness.seeded("flops"):
+            output = batch.outputs(spare)
+    except Exception:  # whatever a network raises without its other arguments
+        return False
+    return isinstance(output, Tensor) and output.dim() > 1
 
 
 def _unevenness(change: Tensor) -> float:
