@@ -37,7 +37,9 @@ def plan(build, over_depth=True, **values):
             **values,
         }
     )  # fmt: skip
-    text = yaml.safe_dump(study("mine", spec, 10.0, over_depth=over_depth), sort_keys=False)
+    text = yaml.safe_dump(
+        study("mine", spec, 10.0, samples=500, over_depth=over_depth), sort_keys=False
+    )
     (studies_folder(MAIN) / "mine.yaml").write_text(text, encoding="utf-8")
     config, origins = main_config(MAIN, ["studies=[mine]"])
     (found,) = load.load(config, studies_folder(MAIN), origins)

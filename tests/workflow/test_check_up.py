@@ -75,11 +75,26 @@ def test_another_study_is_not_overwritten(checked):
     project, _ = checked
     other = called(project, "--data", "{name: digits, train: 512, test: 64}")
     assert other.returncode == 1
-    assert "config/studies/mine.yaml is another study, or was edited" in other.stdout
+    assert "config/studies/mine.yaml is there and differs from what this call would" in other.stdout
 
 
-def test_a_study_needs_data(checked):
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--data", ""], "--data: a study trains: name the data, as in a config"),
+        (["--study", "My-Net"], "--study: no study 'My-Net': a name has small letters, digits"),
+        (["--steps", "0"], "--steps: a run has at least one step"),
+        (["--minutes", "-1"], "--minutes: a study takes more than 0 minutes"),
+        (["--to", "width=32", "width=64"], "--to: a size is given twice"),
+        (["--data", "{name: digits, train: 4000}"], "train"),
+    ],
+)
+def test_options_are_checked_before_anything_is_measured(checked, options, text):
     project, _ = checked
-    without = called(project)
-    assert without.returncode == 1
-    assert "--study: a study trains: name the data by --data" in without.stdout
+    before = sorted((project.folder / "config" / "studies").iterdir())
+    given = ["--data", "{name: digits, train: 256}", "--study", "other", *options]
+    refused = called(project, *given)
+    assert refused.returncode == 1
+    assert text in refused.stdout
+    assert "update 1" not in refused.stdout
+    assert sorted((project.folder / "config" / "studies").iterdir()) == before

@@ -32,6 +32,21 @@ def study(
         samples: the number of training samples.
         over_depth: whether learning rates are swept over the depth, too.
     """
+    return {
+        "study": name,
+        "title": f"Check-up of {spec.model.name}",
+        "question": f"Do hyperparameters of {spec.model.name} stay with its size?",
+        "paper": {"title": "none", "authors": "ourselves"},
+        "spending": {"core_minutes": minutes, "seeds": list(SEEDS)},
+        "grids": _grids(spec, samples, over_depth),
+        "figures": list(_figures(spec, over_depth)),
+        "claims": list(_claims(spec, over_depth)),
+        "scales": {"desk": {}},
+    }
+
+
+def _grids(spec: RunSpec, samples: int, over_depth: bool) -> dict[str, Any]:
+    """The sweeps over the width and the depth, and the runs along training."""
     base = {
         **spec.plain(),
         "log_every": max(1, spec.steps // RECORDS),
@@ -73,17 +88,7 @@ def study(
             "axes": {"shape.depth": [depth, DEEPER * depth], "lr": rates, "seed": "as_needed"},
             "inner": ["lr", "seed", "shape.depth"],
         }
-    return {
-        "study": name,
-        "title": f"Check-up of {spec.model.name}",
-        "question": f"Do hyperparameters of {spec.model.name} stay with its size?",
-        "paper": {"title": "none", "authors": "ourselves"},
-        "spending": {"core_minutes": minutes, "seeds": list(SEEDS)},
-        "grids": grids,
-        "figures": list(_figures(spec, over_depth)),
-        "claims": list(_claims(spec, over_depth)),
-        "scales": {"desk": {}},
-    }
+    return grids
 
 
 def _is_adam(spec: RunSpec) -> bool:
@@ -124,7 +129,7 @@ def _figures(spec: RunSpec, over_depth: bool) -> Iterator[dict[str, Any]]:
         "kind": "along",
         "title": "Along training",
         "caption": (
-            "At one learning rate, constant after a warm-up, for all widths: the training loss, the "
+            "At one learning rate, constant after warm-up, for all widths: the training loss, the "
             + (
                 "sharpness of the loss, that of Adam's preconditioned Hessian over its stability "
                 "threshold,"

@@ -241,6 +241,11 @@ def _add_check_up(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--seeds", type=int, default=3, metavar="N", help="networks of each size (default: 3)"
     )
+    _add_study_of_check_up(command)
+
+
+def _add_study_of_check_up(command: argparse.ArgumentParser) -> None:
+    """Add the options on the study in which a check-up trains."""
     command.add_argument(
         "--study",
         metavar="NAME",

@@ -181,12 +181,8 @@ class _Plain(yaml.SafeDumper):
 
 def _register(name: str, config: list[str]) -> None:
     """Register the claims before there are results."""
-    options = {
-        "register": True,
-        "studies": [name],
-        "reason": "the check-up was written anew",
-        "only": [],
-    }
+    reason = "the check-up was written anew"
+    options = {"register": True, "studies": [name], "reason": reason, "only": []}
     claims.run(argparse.Namespace(configfile=MAIN, config=config, **options))
 
 

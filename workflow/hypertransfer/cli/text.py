@@ -1,10 +1,11 @@
-"""Tables as plain text for the terminal."""
+"""Tables as plain text for the terminal, and values as JSON."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 
 def aligned(rows: Sequence[Sequence[object]], left: int) -> Iterator[str]:

@@ -126,20 +126,17 @@ class Loop:
     def __post_init__(self) -> None:
         self.started = time.perf_counter()  # minus the seconds of interrupted processes
         self.checkpoints = frozenset(self.spec.checkpoints)
+        given = self.spec.order_seed  # of the order of the data, and of their augmentation
+        self.order_seed = self.spec.seed if given is None else given
         self.total = torch.zeros((), device=self.data.train_x.device)  # losses since the record
         self.stopwatch = Stopwatch(self.data.train_x.device)
         self.extensions = Extensions.of(self.model, self.optimizer)
-        if self.extensions.observe:
+        if self.extensions.observe:  # which computes with outputs
             losses.check_of_outputs(self.loss_fn, f"the optimizer {type(self.optimizer).__name__}")
         self.scheduler = Scheduler(self.optimizer, self.spec.schedule, self.spec.steps)
         self.module_state = ModuleState(self.model)
         self.trained = {id(p) for p in self.model.parameters() if p.requires_grad}
         self.extensions.train()
-
-    @property
-    def order_seed(self) -> int:
-        """The seed of the order of the data, and of their augmentation."""
-        return self.spec.seed if self.spec.order_seed is None else self.spec.order_seed
 
     def run(self, progress: Progress | None = None, save: Save | None = None) -> None:
         """Do all remaining updates; `save` is called after each update, and may save the state."""
