@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hypertransfer.runs.spec import RunSpec
@@ -152,76 +152,58 @@ def _figures(spec: RunSpec, over_depth: bool) -> Iterator[dict[str, Any]]:
 
 def _claims(spec: RunSpec, over_depth: bool) -> Iterator[dict[str, Any]]:
     """The claims of a network that transfers; all bars are ours."""
-    ours = {"source": "our own bar", "kind": "ours", "confidence": "medium"}
     times = WIDER[-1]
-    yield {
-        "id": "rate-stays",
-        "sentence": f"Over {times}× width the best learning rate moves by at most one octave.",
-        **ours,
-        "bar_from": "ours: one octave, a step of the sweep",
-        "measure": "optimum_shift",
-        "where": {"grid": "width"},
-        "bar": {"max": 1},
-    }
+    octave = {"max": 1}, "ours: one octave, a step of the sweep"
+    text = f"Over {times}× width the best learning rate moves by at most one octave."
+    yield _claim("rate-stays", text, "optimum_shift", "width", *octave)
     if over_depth:
-        yield {
-            "id": "rate-stays-over-depth",
-            "sentence": f"Over {DEEPER}× depth the best learning rate moves by at most one octave.",
-            **ours,
-            "bar_from": "ours: one octave, a step of the sweep",
-            "measure": "optimum_shift",
-            "options": {"size": "shape.depth"},
-            "where": {"grid": "depth"},
-            "bar": {"max": 1},
-        }
+        text = f"Over {DEEPER}× depth the best learning rate moves by at most one octave."
+        options = {"size": "shape.depth"}
+        yield _claim("rate-stays-over-depth", text, "optimum_shift", "depth", *octave, options)
     if spec.loss == "cross_entropy":
-        yield {
-            "id": "rate-costs-little",
-            "sentence": (
-                f"The best learning rate of the base costs a network {times} times as wide at most "
-                "0.05 in the final training loss."
-            ),
-            **ours,
-            "bar_from": "ours: 0.05 nats",
-            "measure": "transfer_regret",
-            "where": {"grid": "width"},
-            "bar": {"max": 0.05},
-        }
-    yield {
-        "id": "wider-is-better",
-        "sentence": (
-            f"A network {times} times as wide ends with a lower training loss than the base, both "
-            "at the best learning rate of the base."
-        ),
-        **ours,
-        "bar_from": "the sign alone",
-        "measure": "transfer_gain",
-        "where": {"grid": "width"},
-        "bar": {"min": 0},
-    }
-    yield {
-        "id": "curves-agree-early",
-        "sentence": (
-            "From 3 % to a third of the steps the training losses of all widths agree within 10 %."
-        ),
-        **ours,
-        "bar_from": "ours: 10 %",
-        "measure": "sharpness_spread",
-        "options": {"quantity": "train_loss", "tail": 0.3, "until": 0.333},
-        "where": {"grid": "along"},
-        "bar": {"max": 1.1},
-    }
+        text = (
+            f"The best learning rate of the base costs a network {times} times as wide at most 0.05 "
+            "in the final training loss."
+        )
+        bar = {"max": 0.05}, "ours: 0.05 nats"
+        yield _claim("rate-costs-little", text, "transfer_regret", "width", *bar)
+    text = (
+        f"A network {times} times as wide ends with a lower training loss than the base, both at "
+        "the best learning rate of the base."
+    )
+    bar = {"min": 0}, "the sign alone"
+    yield _claim("wider-is-better", text, "transfer_gain", "width", *bar)
+    text = "From 3 % to a third of the steps the training losses of all widths agree within 10 %."
+    options = {"quantity": "train_loss", "tail": 0.3, "until": 0.333}
+    bar = {"max": 1.1}, "ours: 10 %"
+    yield _claim("curves-agree-early", text, "sharpness_spread", "along", *bar, options)
     adam = _is_adam(spec)
     sharpness = "sharpness under Adam's preconditioner" if adam else "scaled sharpness"
-    yield {
-        "id": "sharpness-agrees",
-        "sentence": (
-            f"In the last third of training the {sharpness} of all widths agrees within 50 %."
-        ),
-        **ours,
-        "bar_from": "ours: 50 %",
-        "measure": "sharpness_spread",
-        "options": {"quantity": "stability" if adam else "scaled_sharpness"},
-        "where": {"grid": "along"},
-        "bar": {"max": 1.5},
+    text = f"In the last third of training the {sharpness} of all widths agrees within 50 %."
+    options = {"quantity": "stability" if adam else "scaled_sharpness"}
+    bar = {"max": 1.5}, "ours: 50 %"
+    yield _claim("sharpness-agrees", text, "sharpness_spread", "along", *bar, options)
+
+
+def _claim(
+    name: str,
+    sentence: str,
+    measure: str,
+    grid: str,
+    bar: Mapping[str, float],
+    bar_from: str,
+    options: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A claim of ours as the values of its entry in the file."""
+    return {
+        "id": name,
+        "sentence": sentence,
+        "source": "our own bar",
+        "kind": "ours",
+        "confidence": "medium",
+        "bar_from": bar_from,
+        "measure": measure,
+        **({"options": dict(options)} if options else {}),
+        "where": {"grid": grid},
+        "bar": dict(bar),
     }
