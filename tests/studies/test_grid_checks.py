@@ -119,3 +119,18 @@ def test_a_timed_probe_needs_a_grid_whose_runs_are_listed(axes):
     assert "give the probe a grid of its own" in problem.expected
     _, problems = expand({"lr": [0.1], "seed": {"range": 3}}, probes={"time": timed})
     assert problems == []
+
+
+@pytest.mark.parametrize(("probe", "is_refused"), [("ntk", True), ("hessian", False)])
+@pytest.mark.parametrize(
+    "source", ["def step(model, batch): ...", "def step(model, /, batch): ..."]
+)
+def test_probes_of_outputs_take_no_training_step(tmp_path, monkeypatch, probe, is_refused, source):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(source, encoding="utf-8")
+    grid = {"base": {**BASE, "loss": "mine:step"}, "axes": {"seed": [0]}}
+    _, problems = expand(**grid, probes={"p": {**PROBE, "probe": probe}})
+    text = "'mine:step' is not a loss of outputs and targets, which the probe p needs"
+    assert [str(problem) for problem in problems] == (
+        [f"grids.g.base.loss: {text}"] if is_refused else []
+    )

@@ -19,6 +19,7 @@ from hypertransfer.training import adopted, data_sets, losses
 from hypertransfer.training.loop import train
 
 STEPS = 6
+PROBES_OF_THE_LOSS = ["hessian", "trace", "density", "alignment", "gradient_noise", "memory"]
 
 
 def by_hand(model, batch):
@@ -156,7 +157,7 @@ def test_a_step_may_change_its_batch():
     assert torch.equal(data.train_y, tokens().train_y)
 
 
-@pytest.mark.parametrize("name", ["hessian", "trace", "density", "alignment", "gradient_noise"])
+@pytest.mark.parametrize("name", PROBES_OF_THE_LOSS)
 def test_probes_of_the_loss_take_a_step(name):
     settings = {"samples": 32} | ({"batches": 4} if name == "gradient_noise" else {})
     rows = [probed(spec(loss), name, **settings) for loss in ("by_hand", "plain")]

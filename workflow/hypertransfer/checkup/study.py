@@ -162,8 +162,8 @@ def _claims(spec: RunSpec, over_depth: bool) -> Iterator[dict[str, Any]]:
         yield _claim("rate-stays-over-depth", text, "optimum_shift", "depth", *octave, options)
     if spec.loss == "cross_entropy":
         text = (
-            f"The best learning rate of the base costs a network {times} times as wide at most 0.05 "
-            "in the final training loss."
+            f"The best learning rate of the base costs a network {times} times as wide at most "
+            "0.05 in the final training loss."
         )
         bar = {"max": 0.05}, "ours: 0.05 nats"
         yield _claim("rate-costs-little", text, "transfer_regret", "width", *bar)

@@ -127,11 +127,8 @@ def _needs_of_probes(selecting: Mapping[str, Probe], spec: RunSpec) -> Iterator[
         if card := probes.PROBES.get(probe.probe):
             yield from card.needs(spec)
             if card.of_outputs and own_options.is_training_step(spec.loss):
-                text = (
-                    f"{probe.probe} needs a loss of outputs and targets, and {spec.loss} is a "
-                    "training step"
-                )
-                yield Problem(("probes", name, "probe"), NO_VALUE, text)
+                expected = f"a loss of outputs and targets, which the probe {name} needs"
+                yield Problem(("loss",), spec.loss, expected)
 
 
 def _sample_problems(selecting: Mapping[str, Probe], spec: RunSpec) -> Iterator[Problem]:
