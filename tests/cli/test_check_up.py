@@ -192,7 +192,7 @@ def test_data_and_loss_of_ones_own_and_another_optimizer(capsys):
             ("guests:mlp", *MUP, "--loss", "guests:named"),
             "the loss named fails on outputs",
         ),
-        (("guests:mlp", *MUP, "--lr", "1e30"), "lower the learning rate"),
+        (("guests:mlp", *MUP, "--lr", "1e30"), "a lower learning rate may help"),
         (("guests:mlp", *MUP, "--optimizer", "{name:"), "--optimizer: '{name:' is no YAML"),
         (("guests:flat",), "returns outputs of shape (2,), for which no targets can be made up"),
         (("guests:mlp", "--lr", "-1"), "lr: -1.0 is not"),

@@ -67,6 +67,24 @@ def item(model, batch):
     return loss if model.training else loss.item()
 
 
+@torch.no_grad()
+def _shrunk(model):
+    for parameter in model.parameters():
+        parameter.mul_(0.99)
+
+
+def updates(model, batch):
+    _shrunk(model)
+    return by_hand(model, batch)
+
+
+def forgetful(model, batch):
+    loss = by_hand(model, batch)
+    loss.backward(retain_graph=True)
+    model.zero_grad()
+    return loss
+
+
 def to_train(model, batch):
     model.train()
     return by_hand(model, batch)
@@ -102,7 +120,18 @@ def of_numbers(model, batch):
     return 0.5
 
 
-STEPS_OF_THE_USER = by_hand, with_labels, failing, of_numbers, backward, vector, item, to_train
+STEPS_OF_THE_USER = (
+    by_hand,
+    with_labels,
+    failing,
+    of_numbers,
+    backward,
+    vector,
+    item,
+    to_train,
+    updates,
+    forgetful,
+)
 PARTS = *STEPS_OF_THE_USER, shifted, deep, gpt2, tied, plain, tokens, next_tokens
 
 
@@ -185,6 +214,14 @@ def test_an_optimizer_that_evaluates_the_loss_refuses_a_step():
         ("backward", "the training step backward has computed the gradient of .*: return the loss"),
         ("vector", r"the training step vector returns a tensor of shape \(1,\) and dtype torch.fl"),
         ("item", "the training step item returns a float: it must return the mean"),
+        (
+            "updates",
+            "the training step updates changes position of the network: leave updates to the w",
+        ),
+        (
+            "forgetful",
+            "step forgetful .*in an evaluation, .* leave backward.. and updates to the w",
+        ),
         ("to_train", r"the training step to_train calls train\(\) or eval\(\) of the network"),
     ],
 )

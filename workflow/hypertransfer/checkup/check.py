@@ -57,7 +57,7 @@ def over_sizes(
                     measured = measure(make(size, seed), loss, batches, steps, branches(size))
                 except DivergedError as error:
                     text = f"{error} of the network of size {size} and seed {seed}"
-                    raise DivergedError(f"{text}: lower the learning rate") from error
+                    raise DivergedError(f"{text}; a lower learning rate may help") from error
             for name, value in measured.items():
                 found.setdefault(name, {}).setdefault(size, []).append(value)
     return found

@@ -96,7 +96,8 @@ def measure(
         setup.optimizer.zero_grad()
         value = loss(network, batch)
         if not torch.isfinite(value):
-            raise DivergedError(f"the loss is {value.item():g} after {step - 1} updates")
+            when = f"after {step - 1} updates" if step > 1 else "before any update"
+            raise DivergedError(f"the loss is {value.item():g} {when}")
         value.backward()
         setup.optimizer.step()
         if step in steps:

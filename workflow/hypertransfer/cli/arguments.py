@@ -252,7 +252,9 @@ def _add_study_of_check_up(command: argparse.ArgumentParser) -> None:
         help="also train: write config/studies/NAME.yaml, run it, and make one page of the results",
     )
     command.add_argument(
-        "--as-is", action="store_true", help="use the file of the study as it is, with your edits"
+        "--as-is",
+        action="store_true",
+        help="keep your edits of the claims, figures and budget in the file of the study",
     )
     command.add_argument(
         "--steps",
@@ -266,7 +268,7 @@ def _add_study_of_check_up(command: argparse.ArgumentParser) -> None:
         type=float,
         default=15.0,
         metavar="M",
-        help="minutes on one core that the study may take, as estimated (default: 15)",
+        help="minutes on one core up to which claims get more seeds, as estimated (default: 15)",
     )
     command.add_argument(
         "--cores", type=int, default=2, metavar="N", help="cores for the study (default: 2)"

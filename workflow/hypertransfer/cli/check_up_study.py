@@ -70,7 +70,7 @@ def conduct(
     failed = any(row["verdict"] == FAILS for row in found)
     open_ones = sum(row["verdict"] == UNDECIDED for row in found)
     verdict = _in_words(modules["verdict"] == "fail", failed, open_ones)
-    print("", verdict, *(f"{row['verdict']:>9}: {row['sentence']}" for row in found), sep="\n")
+    print("", verdict, *map(_claim_line, found), sep="\n")
     print("", *recommended, sep="\n")
     folder = RESULTS / name
     page = render(
@@ -85,7 +85,7 @@ def conduct(
     )
     replace_atomically(folder / "check-up.html", page.encode())
     result = {
-        "verdict": "fail" if failed or modules["verdict"] == "fail" else "pass",
+        "verdict": verdict.partition(":")[0],
         "undecided": open_ones,
         "modules": modules,
         "claims": found,
@@ -104,7 +104,7 @@ def _in_words(modules: bool, claims_fail: bool, open_ones: int) -> str:
         return f"fail: {' and '.join(faults)}"
     if open_ones:
         claims_open = "1 claim is" if open_ones == 1 else f"{open_ones} claims are"
-        return f"pass, as far as was decided: no module and no claim fails; {claims_open} undecided"
+        return f"undecided: no module and no claim fails, and {claims_open} undecided"
     return "pass: all modules scale, and all claims hold"
 
 
@@ -154,13 +154,11 @@ def _write(name: str, values: Mapping[str, Any], config: list[str], *, as_is: bo
     body = yaml.dump(values, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
     file = studies_folder(MAIN) / f"{name}.yaml"
     is_new = not file.exists()
+    if is_new and as_is:
+        raise problem("--as-is", f"{file} is not there: leave the option out to write it")
     if is_new:
         replace_atomically(file, f"# Written by `{command}`\n{body}".encode())
-    elif not as_is and file.read_text(encoding="utf-8").partition("\n")[2] != body:
-        text = (
-            f"{file} is there and differs from what this call would write: name another study, "
-            "remove the file, or use it as it is with --as-is"
-        )
+    elif text := _difference(file, body, as_is=as_is):
         raise problem("--study", text)
     try:
         _register(name, config)
@@ -169,6 +167,29 @@ def _write(name: str, values: Mapping[str, Any], config: list[str], *, as_is: bo
             file.unlink()
         raise
     return file
+
+
+def _difference(file: Path, body: str, *, as_is: bool) -> str:
+    """Why a file is no study of this call; empty if it is.
+
+    With `as_is` claims, figures and the budget may be edited. The grids may not: the page would
+    show the modules of one network above the runs of another.
+    """
+    there = file.read_text(encoding="utf-8").partition("\n")[2]
+    if there == body:
+        return ""
+    found, ours = yaml.safe_load(there), yaml.safe_load(body)
+    found = found if isinstance(found, dict) else {}
+    keys = [key for key in {**ours, **found} if found.get(key) != ours.get(key)]
+    text = f"{file} is there, and its {', '.join(keys) or 'comments'} differ from what this call"
+    if not as_is:
+        return (
+            f"{text} would write: name another study, remove the file, or keep what you edited "
+            "with --as-is"
+        )
+    if "grids" in keys:
+        return f"{text} measures: run an edited grid by snakemake, or name another study"
+    return ""
 
 
 class _Plain(yaml.SafeDumper):
@@ -181,7 +202,7 @@ class _Plain(yaml.SafeDumper):
 
 def _register(name: str, config: list[str]) -> None:
     """Register the claims before there are results."""
-    reason = "the check-up was written anew"
+    reason = "the file of the check-up was edited or written anew"
     options = {"register": True, "studies": [name], "reason": reason, "only": []}
     claims.run(argparse.Namespace(configfile=MAIN, config=config, **options))
 
@@ -207,6 +228,11 @@ def _verdicts(name: str) -> list[dict[str, Any]]:
     return parquet.frame(RESULTS / name / "tables" / "claims.parquet").to_dict(orient="records")
 
 
+def _claim_line(row: Mapping[str, Any]) -> str:
+    """A claim on a line of the terminal."""
+    return f"{row['verdict']:>9}: {row['sentence']} Here {value_text(row)}, the bar is {row['bar']}"
+
+
 def _claim_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "claim": row["sentence"],
@@ -214,6 +240,7 @@ def _claim_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "here": value_text(row),
         "verdict": fragment("verdict", row["verdict"]),
         "why": row["reason"],
+        "registered": row["registered"],
     }
 
 

@@ -199,7 +199,8 @@ def _of_user(function: Loss, output: Tensor, target: Tensor) -> Tensor:
     except Exception as error:
         raise ValueError(
             f"{name_of(function)} fails on outputs of shape {tuple(output.shape)}, which is a "
-            f"tensor, and targets of shape {tuple(target.shape)}: {error!r}"
+            f"tensor, and targets of shape {tuple(target.shape)}: {error!r}; a function is called "
+            "with the network and a batch if its first argument is called model"
         ) from error
 
 

@@ -121,11 +121,12 @@ class Batch:
 
         Raises:
             ValueError: a token, or a position, is beyond the rows of an embedding, or a training
-                step fails.
+                step fails or changes parameters.
         """
         x = self.x
+        versions = {id(p): p._version for p in network.parameters()}
         try:
-            return self.outputs(network)
+            found = self.outputs(network)
         except IndexError as error:
             tables = [m.num_embeddings for m in network.modules() if isinstance(m, nn.Embedding)]
             if x.is_floating_point() or not tables:
@@ -141,6 +142,13 @@ class Batch:
                 f"{losses.name_of(self.loss)} fails on a batch of inputs of shape "
                 f"{tuple(x.shape)} and targets of shape {tuple(self.y.shape)}: {error!r}"
             ) from error
+        changed = [n for n, p in network.named_parameters() if versions.get(id(p)) != p._version]
+        if changed and isinstance(self.loss, losses.TrainingStep):
+            raise ValueError(
+                f"{losses.name_of(self.loss)} changes {changed[0]} of the network: leave updates "
+                "to the workflow"
+            )
+        return found
 
     def first_loss(self, network: nn.Module, output: Any, classes: int) -> Tensor:
         """The loss of these outputs, which is checked, and leaves gradients to the workflow.
@@ -163,9 +171,16 @@ class Batch:
         Raises:
             ValueError: it fails, or returns no number.
         """
-        if isinstance(self.loss, losses.TrainingStep):
-            with evaluating(network), torch.no_grad():
+        if not isinstance(self.loss, losses.TrainingStep):
+            return
+        with evaluating(network), torch.no_grad():
+            try:
                 losses.check_loss(self.loss, self.first_outputs(network), trained=False)
+            except ValueError as error:
+                raise ValueError(
+                    f"{error} (in an evaluation, where no gradients are recorded: leave backward() "
+                    "and updates to the workflow)"
+                ) from error
 
 
 @torch.no_grad()
