@@ -17,11 +17,11 @@ TEXT = {"name": "state_of_the_union", "context": 16}
 
 
 @pytest.fixture(autouse=True)
-def guests(monkeypatch, tmp_path):
+def networks(monkeypatch, tmp_path):
     """A project with networks of the user, whose source planning reads and does not execute."""
     monkeypatch.chdir(tmp_path)
     source = "".join(f"def {name}(width, depth): ...\n" for name in ("gpt", "mlp"))
-    (tmp_path / "guests.py").write_text(source, encoding="utf-8")
+    (tmp_path / "networks_to_check.py").write_text(source, encoding="utf-8")
     (tmp_path / "config" / "studies").mkdir(parents=True)
     (tmp_path / MAIN).write_bytes((ROOT / MAIN).read_bytes())
 
@@ -30,7 +30,7 @@ def plan(build, over_depth=True, **values):
     """The plan of the study of a network."""
     spec = complete.run_spec(
         {
-            "model": {"name": f"guests:{build}", "adopt": {}}, "data": TEXT,
+            "model": {"name": f"networks_to_check:{build}", "adopt": {}}, "data": TEXT,
             "base": {"width": 16, "depth": 2}, "shape": {"width": 16, "depth": 2},
             "parameterisation": "completep", "optimizer": "adamw", "lr": 0.01,
             "weight_decay": 0.1, "batch_size": 8, "steps": 100, "log_every": 1, "seed": 0,
