@@ -10,7 +10,7 @@ import pytest
 from tests.support import own_parts
 from tests.support.synthetic import Watching, images
 
-from hypertransfer.training import data_sets
+from hypertransfer.training import adopted, data_sets
 
 
 def offer(monkeypatch, folder, name, parts):
@@ -26,20 +26,25 @@ def offer(monkeypatch, folder, name, parts):
     monkeypatch.setitem(sys.modules, name, module)
 
 
+def offered(monkeypatch, folder, name, parts):
+    """The body of a fixture that offers parts, with no data sets or recipes left in memory."""
+    offer(monkeypatch, folder, name, parts)
+    data_sets._data.cache_clear()
+    adopted._recipes.clear()
+    yield
+    data_sets._data.cache_clear()
+
+
 @pytest.fixture
 def synthetic(monkeypatch, tmp_path):
     """A data set and a model of one's own, named by import path."""
-    offer(monkeypatch, tmp_path, "synthetic_parts", {"load": images, "Watching": Watching})
     Watching.seen = []
-    data_sets._data.cache_clear()
-    yield
-    data_sets._data.cache_clear()
+    parts = {"load": images, "Watching": Watching}
+    yield from offered(monkeypatch, tmp_path, "synthetic_parts", parts)
 
 
 @pytest.fixture
 def own(monkeypatch, tmp_path):
     """The parts of `tests.support.own_parts`, as `mine:<name>`."""
-    offer(monkeypatch, tmp_path, "mine", {part.__name__: part for part in own_parts.PARTS})
-    data_sets._data.cache_clear()
-    yield
-    data_sets._data.cache_clear()
+    parts = {part.__name__: part for part in own_parts.PARTS}
+    yield from offered(monkeypatch, tmp_path, "mine", parts)

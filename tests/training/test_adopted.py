@@ -10,7 +10,7 @@ import pytest
 import torch
 from tests.support import foreign
 from tests.support.probes import measured
-from tests.training.conftest import offer
+from tests.training.conftest import offered
 from tests.training.test_state import assert_bit_equal
 from torch import nn
 from torch.utils.data import TensorDataset
@@ -155,11 +155,8 @@ HF = {"width": "n_embd", "depth": "n_layer"}
 @pytest.fixture(autouse=True)
 def guests(monkeypatch, tmp_path):
     """The parts above, as `guests:<name>`."""
-    offer(monkeypatch, tmp_path, "guests", {part.__name__: part for part in PARTS})
-    data_sets._data.cache_clear()
-    adopted._recipes.clear()
-    yield
-    data_sets._data.cache_clear()
+    parts = {part.__name__: part for part in PARTS}
+    yield from offered(monkeypatch, tmp_path, "guests", parts)
 
 
 def spec(build="deep", data="tokens", adopt=None, options=None, **values):

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 from tests.support.probes import measured, probed
-from tests.training.conftest import offer
+from tests.training.conftest import offered
 from tests.training.test_adopted import HF, deep, gpt2, plain, tokens
 
 from hypertransfer.catalogue import complete, lookup
@@ -15,7 +15,7 @@ from hypertransfer.catalogue.cards import probes
 from hypertransfer.networks.layers import Embedding, Linear
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.algebra import Role
-from hypertransfer.training import adopted, data_sets, losses
+from hypertransfer.training import losses
 from hypertransfer.training.loop import train
 
 STEPS = 6
@@ -138,11 +138,8 @@ PARTS = *STEPS_OF_THE_USER, shifted, deep, gpt2, tied, plain, tokens, next_token
 @pytest.fixture(autouse=True)
 def steps(monkeypatch, tmp_path):
     """The parts above, as `steps:<name>`."""
-    offer(monkeypatch, tmp_path, "steps", {part.__name__: part for part in PARTS})
-    data_sets._data.cache_clear()
-    adopted._recipes.clear()
-    yield
-    data_sets._data.cache_clear()
+    parts = {part.__name__: part for part in PARTS}
+    yield from offered(monkeypatch, tmp_path, "steps", parts)
 
 
 def spec(loss, build="deep", data="tokens", adopt=None, **values):

@@ -82,10 +82,7 @@ def is_training_step(path: str) -> bool:
     As far as the source shows it; False of a loss of the library.
     """
     function = _loss_function(path)
-    if function is None:
-        return False
-    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
-    return names[:1] == ["model"]
+    return function is not None and _by_position(function)[:1] == ["model"]
 
 
 def _loss_function(path: str) -> ast.FunctionDef | None:
@@ -93,6 +90,11 @@ def _loss_function(path: str) -> ast.FunctionDef | None:
     module, colon, attribute = path.partition(":")
     source = own(module) if colon else None
     return _function(_tree(source), attribute)[0] if source else None
+
+
+def _by_position(function: ast.FunctionDef) -> list[str]:
+    """The names of the arguments that a function takes by position."""
+    return [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
 
 
 def loss_problems(path: str) -> Iterator[Problem]:
@@ -103,7 +105,7 @@ def loss_problems(path: str) -> Iterator[Problem]:
     function = _loss_function(path)
     if function is None or function.args.vararg:
         return
-    names = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
+    names = _by_position(function)
     needed = len(names) - len(function.args.defaults)
     required = [
         a.arg

@@ -56,39 +56,38 @@ def _grids(spec: RunSpec, samples: int, over_depth: bool) -> dict[str, Any]:
     for key in ("order_seed", "checkpoints", "multipliers", "base_batch_size", "base_steps"):
         base.pop(key)
     width, depth = spec.base.width, spec.base.depth
+    # At the peak of the learning rate, for which the edge of stability is known.
+    steady = {**base, "schedule": {"name": "constant", "warmup": 0.1}}
     rates = {"adaptive": {"start": spec.lr, "rounds": ROUNDS}}
+    widths = [factor * width for factor in WIDER]
+    text = "Learning-rate sweeps over {}× {}."
+    ends = [widths[0], widths[-1]]
     grids = {
-        "width": {
-            "description": f"Learning-rate sweeps over {WIDER[-1]}× width.",
-            "base": base,
-            "axes": {
-                "shape.width": [width, WIDER[-1] * width],
-                "lr": rates,
-                "seed": "as_needed",
-            },
-            "inner": ["lr", "seed", "shape.width"],
-        },
+        "width": _grid(text.format(WIDER[-1], "width"), base, "shape.width", ends, rates),
         "along": {
-            "description": "Runs at one learning rate, with the landscape of the loss on the way.",
-            # At the peak of the learning rate, for which the edge of stability is known.
-            "base": {**base, "schedule": {"name": "constant", "warmup": 0.1}},
-            "axes": {
-                "shape.width": [factor * width for factor in WIDER],
-                "lr": [spec.lr],
-                "seed": "as_needed",
-            },
-            "inner": ["lr", "seed", "shape.width"],
+            **_grid(
+                "Runs at one learning rate, with the landscape of the loss on the way.",
+                steady, "shape.width", widths, [spec.lr],
+            ),
             "probes": _probes(spec, min(SAMPLES, samples) // GROUPS * GROUPS),
         },
-    }
+    }  # fmt: skip
     if over_depth:
-        grids["depth"] = {
-            "description": f"Learning-rate sweeps over {DEEPER}× depth.",
-            "base": base,
-            "axes": {"shape.depth": [depth, DEEPER * depth], "lr": rates, "seed": "as_needed"},
-            "inner": ["lr", "seed", "shape.depth"],
-        }
+        depths = [depth, DEEPER * depth]
+        grids["depth"] = _grid(text.format(DEEPER, "depth"), base, "shape.depth", depths, rates)
     return grids
+
+
+def _grid(
+    description: str, base: Mapping[str, Any], size: str, sizes: list[int], rates: Any
+) -> dict[str, Any]:
+    """A grid over a size and learning rates, with seeds as needed."""
+    return {
+        "description": description,
+        "base": base,
+        "axes": {size: sizes, "lr": rates, "seed": "as_needed"},
+        "inner": ["lr", "seed", size],
+    }
 
 
 def _is_adam(spec: RunSpec) -> bool:
@@ -107,21 +106,14 @@ def _probes(spec: RunSpec, samples: int) -> dict[str, Any]:
 
 def _figures(spec: RunSpec, over_depth: bool) -> Iterator[dict[str, Any]]:
     caption = "Final training loss, a mean over seeds, which bands span. Stars mark the best rates."
-    yield {
-        "id": "width",
-        "kind": "lr_sweep",
-        "title": "Learning rates over the width",
-        "caption": caption,
-        "where": {"grid": "width"},
-    }
-    if over_depth:
+    for size in ["width", "depth"] if over_depth else ["width"]:
         yield {
-            "id": "depth",
+            "id": size,
             "kind": "lr_sweep",
-            "title": "Learning rates over the depth",
+            "title": f"Learning rates over the {size}",
             "caption": caption,
-            "where": {"grid": "depth"},
-            "options": {"size": "shape.depth"},
+            "where": {"grid": size},
+            "options": {"size": f"shape.{size}"},
         }
     adam = _is_adam(spec)
     yield {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
@@ -11,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from hypertransfer.cli.text import aligned
+from hypertransfer.cli.text import aligned, json_text
 from hypertransfer.networks.adopted.example import example_inputs, forward_arguments
 from hypertransfer.networks.adopted.inferred import Inference, Inferred
 from hypertransfer.networks.adopted.overrides import pattern_of
@@ -40,8 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(*lines(found), sep="\n")
     if arguments.json:
         try:
-            text = json.dumps(plain(found), indent=1, ensure_ascii=False)
-            replace_atomically(arguments.json, f"{text}\n".encode())
+            replace_atomically(arguments.json, json_text(plain(found)).encode())
         except OSError as error:
             text = f"{arguments.json} cannot be written: {error.strerror or error}"
             raise problem("--json", text) from error

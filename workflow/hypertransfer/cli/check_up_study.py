@@ -98,8 +98,7 @@ def conduct(
 
 def _in_words(modules: bool, claims_fail: bool, open_ones: int) -> str:
     """The verdict of a check-up."""
-    faults = [*(["a module does not scale"] if modules else [])]
-    faults += ["a claim fails"] if claims_fail else []
+    faults = ["a module does not scale"] * modules + ["a claim fails"] * claims_fail
     if faults:
         return f"fail: {' and '.join(faults)}"
     if open_ones:
@@ -129,10 +128,7 @@ def check_options(arguments: argparse.Namespace, spec: RunSpec) -> None:
     wanted = _wanted(arguments, spec)
     if len(wanted) < len(arguments.to):
         raise problem("--to", "a size is given twice")
-    shape = {name: wanted[name] for name in ("width", "depth") if name in wanted}
-    rest = {name: wanted[name] for name in ("batch_size", "steps") if name in wanted}
-    target = replace(spec, shape=replace(spec.shape, **shape), **rest)
-    if problems := list(checks.objections(target)):
+    if problems := list(checks.objections(recommend.resized(spec, wanted))):
         raise problem("--to", "; ".join(map(str, problems)))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import shlex
 import textwrap
@@ -17,7 +16,7 @@ import yaml
 from hypertransfer.analysis.estimate import AnalysisError
 from hypertransfer.catalogue import checks, lookup
 from hypertransfer.cli.at_target import Scaled, scaled
-from hypertransfer.cli.text import aligned
+from hypertransfer.cli.text import aligned, json_text
 from hypertransfer.networks.resolve import ParameterRow
 from hypertransfer.planning.jobs import RESULTS
 from hypertransfer.recommendation import exports
@@ -153,11 +152,15 @@ def _target(measured: RunSpec, wanted: Mapping[str, int], found: Sequence[Observ
     A base batch size, or base number of steps, that is that of each measured run is that of the
     target, too.
     """
+    bases = {f"base_{name}": wanted[name] for name in following(found) & set(wanted)}
+    return replace(resized(measured, wanted), **bases, checkpoints=())
+
+
+def resized(spec: RunSpec, wanted: Mapping[str, int]) -> RunSpec:
+    """The spec with another width, depth, batch size or number of steps, as `--to` names them."""
     shape = {name: wanted[name] for name in ("width", "depth") if name in wanted}
     rest = {name: wanted[name] for name in ("batch_size", "steps") if name in wanted}
-    for name in following(found) & set(rest):
-        rest[f"base_{name}"] = rest[name]
-    return replace(measured, shape=replace(measured.shape, **shape), **rest, checkpoints=())
+    return replace(spec, shape=replace(spec.shape, **shape), **rest)
 
 
 def lines(arm: Arm, target: RunSpec, advice: Recommendation, at_target: Scaled) -> Iterator[str]:
@@ -339,13 +342,13 @@ def _write(
         AnalysisError: a file cannot be written, or nothing is known that it could hold.
     """
     texts: dict[str, Any] = {
-        "json": lambda: _json({"study": arguments.study, **plain(arm, advice, at_target)}),
+        "json": lambda: json_text({"study": arguments.study, **plain(arm, advice, at_target)}),
         "groups": lambda: exports.python(
             [row.plain() for row in at_target.rows],
             f"{arm.label}, to {_size_text(_sizes(target))}",
             at_target.factors,
         ),
-        "optuna": lambda: _json(exports.optuna(advice)),
+        "optuna": lambda: json_text(exports.optuna(advice)),
         "axis": lambda: yaml.safe_dump(exports.axis(advice), sort_keys=False),
     }
     for name, text in texts.items():
@@ -371,7 +374,3 @@ def plain(arm: Arm, advice: Recommendation, at_target: Scaled) -> dict[str, Any]
         "parameters": [row.plain() for row in at_target.rows],
         "factors": [asdict(one) for one in at_target.factors.values()],
     }
-
-
-def _json(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
