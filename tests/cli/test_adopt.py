@@ -106,7 +106,10 @@ def test_inputs_can_be_given(module, capsys):
         (["my_networks:biuld"], "my_networks has no function 'biuld'; known: build, other_names"),
         (["my_networks:sevens"], "sevens: cannot be called with width=64, depth=2"),
         (["my_networks:build", "--role", "9.*=vector"], "'9.*' matches no parameter"),
-        (["my_networks:build", "--role", "0.*=readout"], "'readout', not one of input, hidden"),
+        (
+            ["my_networks:build", "--role", "0.*=readout"],
+            "'readout', which is no role; known: input, hidden",
+        ),
         (
             ["my_networks:build", "--json", "my_networks.py/roles.json"],
             "roles.json cannot be written",

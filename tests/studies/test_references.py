@@ -143,6 +143,21 @@ def test_a_headline_has_claims_and_their_measure_or_says_why_it_has_none(entry, 
     assert [problem.startswith(text or "") for problem in problems] == ([True] if text else [])
 
 
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"claims": [{"kind": "ours"}, {"kind": "control"}]}, None),
+        ({"claims": [{"kind": "paper"}], "paper": {"title": "t"}}, None),
+        ({"claims": [{"kind": "paper"}]}, "claims.0.kind: 'paper' is not 'ours' or 'control', as"),
+        ({"headlines": [{"statement": "s"}]}, "headlines: is of a paper: name it in the study's"),
+        ({"counterparts": [{"paper": "Fig. 1"}]}, "counterparts: is of a paper: name it in the"),
+    ],
+)
+def test_a_study_without_a_paper_has_no_statements_of_one(values, text):
+    problems = list(map(str, references.paper_problems(values)))
+    assert [problem.startswith(text or "") for problem in problems] == ([True] if text else [])
+
+
 def test_bounds_of_numbers_beside_texts_are_named():
     """The table holds texts, also of a first run whose value is a number."""
     spec = RUNS["single"][0].spec

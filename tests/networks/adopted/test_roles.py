@@ -165,7 +165,7 @@ def test_overrides_settle_doubts_and_the_last_one_counts():
     ("overrides", "message"),
     [
         ({"nothing.*": "vector"}, "'nothing.*' matches no parameter"),
-        ({"last.*": "readout"}, "'readout', not one of input, hidden, output"),
+        ({"last.*": "readout"}, "'readout', which is no role; known: input, hidden, output"),
     ],
 )
 def test_wrong_overrides_are_errors(overrides, message):

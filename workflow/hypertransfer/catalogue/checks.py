@@ -25,7 +25,7 @@ from hypertransfer.catalogue.lookup import objection, of_package
 from hypertransfer.catalogue.module_source import own
 from hypertransfer.catalogue.options import Validator, problem
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
-from hypertransfer.runs.problem import Problem
+from hypertransfer.runs.problem import Problem, hint
 from hypertransfer.runs.spec import Component, RunSpec
 
 
@@ -142,7 +142,8 @@ def _one_of(name: str, known: Iterable[str]) -> str:
     """The known names, and how to write that of a part of the user or of a package."""
     module, dot, attribute = name.rpartition(".")
     written = f": {module}:{attribute}" if dot else ""
-    return f"one of {', '.join(known)}, or module:attribute{written}"
+    known = list(known)
+    return f"one of {', '.join(known)}, or module:attribute{written}{hint(name, known)}"
 
 
 def _unfound(kind: str, name: str) -> Iterator[Problem]:

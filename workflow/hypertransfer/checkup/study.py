@@ -9,8 +9,9 @@ from hypertransfer.runs.spec import RunSpec
 
 WIDER = (1, 2, 4)  # times the base width, along training; the sweeps are at the ends
 DEEPER = 4  # times the base depth
-SEEDS = (3, 6, 12)  # at which claims are tested
+SEEDS = (4, 8, 16)  # at which claims are tested
 ROUNDS = 4  # of a sweep of learning rates
+FINEST = 0.5  # octaves between learning rates around the best one
 RECORDS = 20  # of the training loss in a run
 CHECKPOINTS = 5  # at which the landscape is measured
 GROUPS = 8  # of samples, whose gradients show the noise
@@ -36,7 +37,6 @@ def study(
         "study": name,
         "title": f"Check-up of {spec.model.name}",
         "question": f"Do hyperparameters of {spec.model.name} stay with its size?",
-        "paper": {"title": "none", "authors": "ourselves"},
         "spending": {"core_minutes": minutes, "seeds": list(SEEDS)},
         "grids": _grids(spec, samples, over_depth),
         "figures": list(_figures(spec, over_depth)),
@@ -58,7 +58,7 @@ def _grids(spec: RunSpec, samples: int, over_depth: bool) -> dict[str, Any]:
     width, depth = spec.base.width, spec.base.depth
     # At the peak of the learning rate, for which the edge of stability is known.
     steady = {**base, "schedule": {"name": "constant", "warmup": 0.1}}
-    rates = {"adaptive": {"start": spec.lr, "rounds": ROUNDS}}
+    rates = {"adaptive": {"start": spec.lr, "rounds": ROUNDS, "finest": FINEST}}
     widths = [factor * width for factor in WIDER]
     text = "Learning-rate sweeps over {}× {}."
     ends = [widths[0], widths[-1]]
@@ -145,7 +145,7 @@ def _figures(spec: RunSpec, over_depth: bool) -> Iterator[dict[str, Any]]:
 def _claims(spec: RunSpec, over_depth: bool) -> Iterator[dict[str, Any]]:
     """The claims of a network that transfers; all bars are ours."""
     times = WIDER[-1]
-    octave = {"max": 1}, "ours: one octave, a step of the sweep"
+    octave = {"max": 1}, "ours: one octave, two steps of the sweep"
     text = f"Over {times}× width the best learning rate moves by at most one octave."
     yield _claim("rate-stays", text, "optimum_shift", "width", *octave)
     if over_depth:

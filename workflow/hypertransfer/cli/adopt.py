@@ -130,7 +130,7 @@ def builder(arguments: argparse.Namespace) -> Callable[[int, int], nn.Module]:
     Raises:
         ConfigError: it cannot be imported.
     """
-    make = _imported("adopt", arguments.build)
+    make = _imported("MODULE:NAME", arguments.build)
     names = arguments.width_name, arguments.depth_name
 
     def build(width: int, depth: int) -> nn.Module:

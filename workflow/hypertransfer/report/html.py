@@ -90,16 +90,16 @@ def parameterisation_table(names: Sequence[str], gradient_power: float, unit: bo
 
 
 def heading(study: Mapping[str, Any], scale: str) -> HTML:
-    """Title, question and scale of a study, and the paper that the study reproduces."""
-    paper = study["paper"]
+    """Title, question and scale of a study, and the paper that the study reproduces, if any."""
+    paper = study.get("paper", {})
     arxiv = f"arXiv {paper['arxiv']}" if "arxiv" in paper else ""
     return _html(
         render(
             "heading.html",
             title=study["title"],
             question=study["question"],
-            authors=paper["authors"],
-            paper=paper["title"],
+            authors=paper.get("authors"),
+            paper=paper.get("title"),
             source=", ".join(str(text) for text in (arxiv, paper.get("venue")) if text),
             scale=scale,
         )

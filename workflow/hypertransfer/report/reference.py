@@ -332,13 +332,17 @@ def _searchers() -> str:
     return table(("searcher", *OPTION), rows)
 
 
-def _study(name: str, study: Mapping[str, Any]) -> str:
-    paper = study["paper"]
-    where = ", ".join(str(paper[key]) for key in ("venue",) if key in paper)
+def _paper(paper: Mapping[str, Any]) -> str:
+    """The paper that a study reproduces, as a paragraph."""
+    where = f", {paper['venue']}" if "venue" in paper else ""
     arxiv = f", arXiv {paper['arxiv']}" if "arxiv" in paper else ""
+    return f"Paper: {paper['authors']}, *{paper['title']}*{where}{arxiv}.\n\n"
+
+
+def _study(name: str, study: Mapping[str, Any]) -> str:
     intro = (
         f"{' '.join(study['question'].split())}\n\n"
-        f"Paper: {paper['authors']}, *{paper['title']}*{f', {where}' if where else ''}{arxiv}.\n\n"
+        f"{_paper(study['paper']) if study.get('paper') else ''}"
         f"Config: `config/studies/{name}.yaml`. Verdicts: [scorecard](../scorecards/{name}.md)."
     )
     grids = [(code(grid), values.get("description", "")) for grid, values in study["grids"].items()]

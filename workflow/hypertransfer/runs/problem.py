@@ -68,15 +68,23 @@ def known_names(
 
     Of more than `most` names the first are listed. The hint at a number is the nearest of all.
     """
+    values = list(map(str, known := list(known)))
+    shown = values[:most]
+    more = ", …" if len(values) > len(shown) else ""
+    return f"{words}: {', '.join(shown) or 'none'}{more}{hint(name, known, most=most)}"
+
+
+def hint(name: object, known: Iterable[object], *, most: int | None = None) -> str:
+    """A question whether the known name is meant that an unknown one resembles; empty without one.
+
+    Of texts the first `most` count; of numbers the nearest of all is meant.
+    """
     values = {str(value): value for value in known}
-    shown = list(values)[:most]
     meant = _nearest_number(name, values.values())
     if meant is None:
-        near = get_close_matches(str(name), shown, n=1)
+        near = get_close_matches(str(name), list(values)[:most], n=1)
         meant = values[near[0]] if near else None
-    more = ", …" if len(values) > len(shown) else ""
-    hint = "" if meant is None else f"; did you mean {_meant(name, meant)}?"
-    return f"{words}: {', '.join(shown) or 'none'}{more}{hint}"
+    return "" if meant is None else f"; did you mean {_meant(name, meant)}?"
 
 
 def _nearest_number(name: object, known: Iterable[object]) -> object:

@@ -62,6 +62,22 @@ def counterpart_problems(
                     yield Problem(path, NO_VALUE, f"{name!r} is not an id of the study's {part}")
 
 
+def paper_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Problems of a study without a paper that has statements of a paper."""
+    if values.get("paper"):
+        return
+    text = (
+        "is of a paper: name it in the study's key paper, with title and authors, or leave it out"
+    )
+    for part in ("headlines", "counterparts"):
+        if values.get(part):
+            yield Problem((part,), NO_VALUE, text)
+    for index, entry in enumerate(values.get("claims", ())):
+        if entry.get("kind") == "paper":
+            path = ("claims", str(index), "kind")
+            yield Problem(path, "paper", "'ours' or 'control', as the study has no key paper")
+
+
 def headline_problems(
     headlines: Sequence[Mapping[str, Any]], claims: Mapping[str, Any]
 ) -> Iterator[Problem]:

@@ -58,9 +58,9 @@ class Study(Section):
     scale: str
     title: str
     question: str
-    paper: Mapping[str, str]
     grids: Mapping[str, Grid]
     runs: Mapping[str, Sequence[Run]] = field(repr=False)
+    paper: Mapping[str, str] = field(default_factory=dict)
     edition: int = 1
     searches: Mapping[str, Search] = field(default_factory=dict)
     suites: Mapping[str, Suite] = field(default_factory=dict)
@@ -234,6 +234,7 @@ class _Checks:
             ids = {part: [entry["id"] for entry in values.get(part, ())] for part in parts}
             counterparts = values.get("counterparts", ())
             self.problems += references.counterpart_problems(counterparts, ids)
+            self.problems += references.paper_problems(values)
             headlines = values.get("headlines", ())
             kinds = {entry["id"]: entry.get("kind") for entry in values.get("claims", ())}
             self.problems += references.headline_problems(headlines, kinds)

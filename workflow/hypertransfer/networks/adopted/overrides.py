@@ -10,6 +10,7 @@ from dataclasses import replace
 from hypertransfer.networks.adopted.inferred import Inferred
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.algebra import Role
+from hypertransfer.runs.problem import known_names
 
 
 def pattern_of(name: str) -> str:
@@ -43,9 +44,9 @@ def overridden(
         try:
             roles |= dict.fromkeys(names, Role(written))
         except ValueError:
-            known = ", ".join(role.value for role in Role)
+            known = known_names(written, [role.value for role in Role])
             raise RoleError(
-                f"the override {pattern!r} has {written!r}, not one of {known}"
+                f"the override {pattern!r} has {written!r}, which is no role; {known}"
             ) from None
     for found in parameters:
         if found.name in roles:
