@@ -26,7 +26,7 @@ def networks(monkeypatch, tmp_path):
     (tmp_path / MAIN).write_bytes((ROOT / MAIN).read_bytes())
 
 
-def plan(build, over_depth=True, **values):
+def plan(build, over_depth=True, routers=False, **values):
     """The plan of the study of a network."""
     spec = complete.run_spec(
         {
@@ -37,9 +37,8 @@ def plan(build, over_depth=True, **values):
             **values,
         }
     )  # fmt: skip
-    text = yaml.safe_dump(
-        study("mine", spec, 10.0, samples=500, over_depth=over_depth), sort_keys=False
-    )
+    shown = study("mine", spec, 10.0, samples=500, over_depth=over_depth, routers=routers)
+    text = yaml.safe_dump(shown, sort_keys=False)
     (studies_folder(MAIN) / "mine.yaml").write_text(text, encoding="utf-8")
     config, origins = main_config(MAIN, ["studies=[mine]"])
     (found,) = load.load(config, studies_folder(MAIN), origins)
@@ -54,6 +53,7 @@ def plan(build, over_depth=True, **values):
         {"optimizer": "muon", "parameterisation": "mup_muon", "over_depth": False},
         {"build": "mlp", "data": "digits", "loss": "mse", "over_depth": False},
         {"model": {"name": "gpt", "head_size": 8}, "build": "gpt"},
+        {"routers": True},
     ],
 )
 def test_planning_accepts_it(values):
@@ -79,3 +79,16 @@ def test_claims_and_figures_read_all_grids():
 def test_a_loss_of_another_scale_has_no_bar_in_nats():
     found = plan("mlp", over_depth=False, data="digits", loss="mse").study
     assert "rate-costs-little" not in {claim.id for claim in found.claims}
+
+
+def test_routers_are_measured_and_judged_where_there_are_any():
+    with_routers, without = plan("gpt", routers=True).study, plan("gpt").study
+    new = {claim.id for claim in with_routers.claims} - {claim.id for claim in without.claims}
+    assert new == {"routers-are-open", "experts-are-used"}
+    probes = [
+        {probe.probe for probe in one.grids["along"].probes.values()}
+        for one in (with_routers, without)
+    ]
+    assert probes[0] - probes[1] == {"router_load"}
+    (along,) = (figure for figure in with_routers.figures if figure.id == "along")
+    assert {"routing_entropy", "dead_experts"} <= set(along.options["quantities"])

@@ -37,6 +37,19 @@ def gpt2(n_embd, n_layer, dropout=0.0):
     return GPT2LMHeadModel(GPT2Config(**sizes, **tokens, **rates))
 
 
+def mixtral(hidden_size, num_hidden_layers):
+    """Mixtral of Hugging Face, with two of four experts for each token."""
+    from transformers import MixtralConfig, MixtralForCausalLM
+
+    sizes = {"hidden_size": hidden_size, "num_hidden_layers": num_hidden_layers}
+    heads = {"num_attention_heads": hidden_size // 8, "num_key_value_heads": 2}
+    return MixtralForCausalLM(
+        MixtralConfig(
+            **sizes, **heads, intermediate_size=hidden_size, num_local_experts=4, vocab_size=50
+        )
+    )
+
+
 def deep(width, depth):
     network = foreign.Transformer(width, depth)
     for block in network.blocks:
@@ -136,6 +149,7 @@ PARTS = (
     plain,
     of_torch,
     gpt2,
+    mixtral,
     deep,
     resnet,
     mlp,
@@ -175,6 +189,11 @@ RUNS = {
     "gpt2": {"build": "gpt2", "adopt": HF},
     "gpt2, dropout": {"build": "gpt2", "adopt": HF, "options": {"dropout": 0.3}},
     "gpt2, muon": {"build": "gpt2", "adopt": HF, "optimizer": "muon"},
+    "mixtral": {
+        "build": "mixtral",
+        "adopt": {"width": "hidden_size", "depth": "num_hidden_layers"},
+        "parameterisation": "mup_moe",
+    },
     "transformer": {},
     "transformer, sgd": {"optimizer": "sgd", "weight_decay": 0.0, "parameterisation": "mup"},
     "resnet": {
@@ -251,8 +270,8 @@ OF_SOME = ("downstream", "attention", "routing", "decoding", "linear_theory", "l
 
 @pytest.mark.parametrize("probe", [name for name in probes.PROBES if name not in OF_SOME])
 def test_probes_measure_an_adopted_network(probe):
-    """With dropout in training, and a readout tied to the embedding."""
-    run = spec(**RUNS["gpt2, dropout"])
+    """With dropout in training and a readout tied to the embedding, or with routers."""
+    run = spec(**RUNS["mixtral" if probe == "router_load" else "gpt2, dropout"])
     assert not list(probes.PROBES[probe].needs(run))
     few = {"vectors": 1, "steps": 3} if probe == "density" else {}
     table = measured(run, probe, train(run, lookup.table(run)).checkpoints, samples=16, **few)

@@ -19,7 +19,7 @@ SAMPLES = 64  # at most, of the training set, on which it is measured
 
 
 def study(
-    name: str, spec: RunSpec, minutes: float, *, samples: int, over_depth: bool
+    name: str, spec: RunSpec, minutes: float, *, samples: int, over_depth: bool, routers: bool
 ) -> dict[str, Any]:
     """The study of a network as the values of its YAML file.
 
@@ -32,20 +32,21 @@ def study(
         minutes: the minutes on one core that may be spent, as the plan estimates them.
         samples: the number of training samples.
         over_depth: whether learning rates are swept over the depth, too.
+        routers: whether the network has routers of experts, which are measured along training.
     """
     return {
         "study": name,
         "title": f"Check-up of {spec.model.name}",
         "question": f"Do hyperparameters of {spec.model.name} stay with its size?",
         "spending": {"core_minutes": minutes, "seeds": list(SEEDS)},
-        "grids": _grids(spec, samples, over_depth),
-        "figures": list(_figures(spec, over_depth)),
-        "claims": list(_claims(spec, over_depth)),
+        "grids": _grids(spec, samples, over_depth, routers),
+        "figures": list(_figures(spec, over_depth, routers)),
+        "claims": [*_claims(spec, over_depth), *(_of_routers() if routers else ())],
         "scales": {"desk": {}},
     }
 
 
-def _grids(spec: RunSpec, samples: int, over_depth: bool) -> dict[str, Any]:
+def _grids(spec: RunSpec, samples: int, over_depth: bool, routers: bool) -> dict[str, Any]:
     """The sweeps over the width and the depth, and the runs along training."""
     base = {
         **spec.plain(),
@@ -69,7 +70,7 @@ def _grids(spec: RunSpec, samples: int, over_depth: bool) -> dict[str, Any]:
                 "Runs at one learning rate, with the landscape of the loss on the way.",
                 steady, "shape.width", widths, [spec.lr],
             ),
-            "probes": _probes(spec, min(SAMPLES, samples) // GROUPS * GROUPS),
+            "probes": _probes(spec, min(SAMPLES, samples) // GROUPS * GROUPS, routers),
         },
     }  # fmt: skip
     if over_depth:
@@ -94,17 +95,19 @@ def _is_adam(spec: RunSpec) -> bool:
     return spec.optimizer.name in ("adam", "adamw")
 
 
-def _probes(spec: RunSpec, samples: int) -> dict[str, Any]:
-    """The probes along training: sharpness, that of Adam's preconditioned Hessian, and noise."""
+def _probes(spec: RunSpec, samples: int, routers: bool) -> dict[str, Any]:
+    """The probes along training: sharpness, also under Adam's preconditioner, noise, routers."""
     common = {"checkpoints": {"count": CHECKPOINTS}, "samples": samples}
     probes = {"sharpness": {"probe": "hessian", "tolerance": 0.03, **common}}
     if _is_adam(spec):
         probes["edge"] = {"probe": "preconditioned", "tolerance": 0.03, **common}
     probes["noise"] = {"probe": "gradient_noise", "batches": GROUPS, **common}
+    if routers:
+        probes["routers"] = {"probe": "router_load", **common}
     return probes
 
 
-def _figures(spec: RunSpec, over_depth: bool) -> Iterator[dict[str, Any]]:
+def _figures(spec: RunSpec, over_depth: bool, routers: bool) -> Iterator[dict[str, Any]]:
     caption = "Final training loss, a mean over seeds, which bands span. Stars mark the best rates."
     for size in ["width", "depth"] if over_depth else ["width"]:
         yield {
@@ -128,7 +131,14 @@ def _figures(spec: RunSpec, over_depth: bool) -> Iterator[dict[str, Any]]:
                 if adam
                 else "sharpness, the same times the learning rate, whose threshold is 2 for SGD,"
             )
-            + " and the noise of a batch's gradient over its signal. Bands span the seeds."
+            + " and the noise of a batch's gradient over its signal"
+            + (
+                ", the entropy of routers over that of even scores, and the share of experts that "
+                "are the first choice of no token"
+                if routers
+                else ""
+            )
+            + ". Bands span the seeds."
         ),
         "where": {"grid": "along"},
         "options": {
@@ -137,6 +147,7 @@ def _figures(spec: RunSpec, over_depth: bool) -> Iterator[dict[str, Any]]:
                 "scaled_sharpness",
                 "stability" if adam else "edge",
                 "noise_to_signal",
+                *(["routing_entropy", "dead_experts"] if routers else []),
             ]
         },
     }
@@ -175,6 +186,23 @@ def _claims(spec: RunSpec, over_depth: bool) -> Iterator[dict[str, Any]]:
     options = {"quantity": "stability" if adam else "scaled_sharpness"}
     bar = {"max": 1.5}, "ours: 50 %"
     yield _claim("sharpness-agrees", text, "sharpness_spread", "along", *bar, options)
+
+
+def _of_routers() -> Iterator[dict[str, Any]]:
+    """The claims of routers that are not saturated, and of experts that are not dead."""
+    text = (
+        "In the last third of training the entropy of routers is at least a tenth of that of even "
+        "scores."
+    )
+    bar = {"min": 0.1}, "ours: a tenth"
+    options = {"quantity": "routing_entropy"}
+    yield _claim("routers-are-open", text, "late_level", "along", *bar, options)
+    text = (
+        "In the last third of training at most a tenth of the experts are no token's first choice."
+    )
+    bar = {"max": 0.1}, "ours: a tenth"
+    options = {"quantity": "dead_experts"}
+    yield _claim("experts-are-used", text, "late_level", "along", *bar, options)
 
 
 def _claim(

@@ -20,7 +20,7 @@ from hypertransfer.claims.reach import Range
 SHARES: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(
         ("eval_accuracy", "party_accuracy", "delivery_accuracy", "unclipped_share",
-         "router_entropy", "dropped_share"),
+         "router_entropy", "dropped_share", "routing_entropy", "dead_experts"),
         (0, 1),
     ),
     "cache_reduction": (-math.inf, 100),

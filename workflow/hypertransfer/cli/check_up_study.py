@@ -24,6 +24,7 @@ from hypertransfer.checkup.study import WIDER, study
 from hypertransfer.cli import claims, recommend
 from hypertransfer.cli.adopt import problem
 from hypertransfer.cli.text import json_text
+from hypertransfer.parameterisation.algebra import Role
 from hypertransfer.planning.jobs import RESULTS
 from hypertransfer.report.numbers import value_text
 from hypertransfer.report.rendering import fragment, render
@@ -59,8 +60,11 @@ def conduct(
     name = arguments.study
     whole = replace(spec, steps=arguments.steps, base_steps=arguments.steps)
     samples = len(data_sets.samples(spec).train_y)
-    over_depth = bool(modules["depths"])
-    values = study(name, whole, arguments.minutes, samples=samples, over_depth=over_depth)
+    roles = {one["role"] for one in modules["over_width"]}
+    values = study(
+        name, whole, arguments.minutes,
+        samples=samples, over_depth=bool(modules["depths"]), routers=Role.ROUTER.value in roles,
+    )  # fmt: skip
     config = [f"studies=[{name}]", "scale=desk"]
     file = _write(name, values, config, as_is=arguments.as_is)
     print(f"\nstudy {name}: {file}", flush=True)

@@ -95,6 +95,7 @@ def probe_products(settings: Mapping[str, Any], rates: Rates) -> float:
         "features": 1,
         "coordinates": 1,
         "routing": 1,
+        "router_load": 1,
         "attention": 1,
         "linearisation": 3,
         "downstream": 1,  # forward passes only, of more samples than `samples`

@@ -122,7 +122,13 @@ def _decoder(spec: RunSpec) -> Iterator[Problem]:
 def _routers(spec: RunSpec) -> Iterator[Problem]:
     yield from _decoder(spec)
     if not spec.model.options.get("experts"):
-        yield Problem(("model", "experts"), 0, "at least 1: the routing probe measures routers")
+        yield Problem(("model", "experts"), 0, "at least 1: the probe measures routers")
+
+
+def _routers_or_adopted(spec: RunSpec) -> Iterator[Problem]:
+    """Whether a network as it is has a router is known when it is built."""
+    if OPTION not in spec.model.options:
+        yield from _routers(spec)
 
 
 def _rotary_decoder(spec: RunSpec) -> Iterator[Problem]:
@@ -252,6 +258,12 @@ PROBES: Mapping[str, ProbeCard] = {
         _SAMPLES,
         _numbers("router_logit", "router_logit_change", "expert_change"),
         _routers,
+    ),
+    "router_load": ProbeCard(
+        "hypertransfer.probes.activations.router_load",
+        _SAMPLES,
+        _numbers("routing_entropy", "busiest_expert", "dead_experts"),
+        _routers_or_adopted,
     ),
     "attention": ProbeCard(
         "hypertransfer.probes.activations.attention",
