@@ -15,9 +15,10 @@ LONG = bool(os.environ.get("HYPERTRANSFER_LONG"))
 
 
 def disturbed_study() -> dict:
-    """The small study with runs and probes long enough to be hit, in cells that are many."""
+    """The small study with runs and probes long enough to be hit, of one optimizer or of two."""
     study = copy.deepcopy(STUDY)
     grid = study["grids"]["sweep"]
+    grid["axes"]["optimizer"] = ["sgd", "adam"] if LONG else ["sgd"]
     grid["base"] |= {"steps": 300, "log_every": 50}
     grid["probes"]["sharpness"] |= {"where": {"lr": 0.1}, "tolerance": 0.01}
     return study

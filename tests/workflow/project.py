@@ -124,6 +124,14 @@ class Project:
         self.write_study(STUDY)
         self.write_config()
 
+    @classmethod
+    def copied(cls, source: Path, folder: Path) -> Project:
+        """A copy of another project, with all that was made there."""
+        shutil.copytree(source, folder, symlinks=True)
+        project = cls.__new__(cls)
+        project.folder, project.surroundings = folder, {}
+        return project
+
     def write_config(self, **changes: Any) -> None:
         """The main config; the store lies in the project."""
         config = {

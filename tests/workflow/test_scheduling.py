@@ -17,7 +17,7 @@ def waiting(tmp_path: Path) -> Project:
     project = Project(tmp_path)
     study = copy.deepcopy(STUDY)
     study["grids"]["sweep"]["base"]["steps"] = 200
-    study["grids"]["sweep"]["axes"]["shape.width"] = [4, 8, 16, 32]
+    study["grids"]["sweep"]["axes"]["shape.width"] = [4, 8, 16]
     project.write_study(study)
     return project
 
