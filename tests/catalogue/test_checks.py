@@ -348,3 +348,17 @@ def test_a_training_step_is_no_loss_for_sophia(project):
     for estimator in ("gauss_newton", "hutchinson"):
         (problem,) = problems(loss="own:step", optimizer={"name": "sophia", "estimator": estimator})
         assert problem.startswith("loss: 'own:step' is not a loss of outputs and targets with soph")
+
+
+@pytest.mark.parametrize(
+    ("values", "meant"),
+    [
+        ({"parameterisation": "completp"}, "'completep'"),
+        ({"model": "residual_mpl"}, "'residual_mlp'"),
+        ({"model": {"name": "own_net:net", "adopt": {"roles": {"*": "ruter"}}}}, "'router'"),
+    ],
+)
+def test_a_misspelt_value_is_answered_with_the_one_that_may_be_meant(project, values, meant):
+    (project / "own_net.py").write_text("def net(**sizes): ...", encoding="utf-8")
+    (found,) = problems(**values)
+    assert f"; did you mean {meant}?" in found

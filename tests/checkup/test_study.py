@@ -37,7 +37,7 @@ def plan(build, over_depth=True, routers=False, **values):
             **values,
         }
     )  # fmt: skip
-    shown = study("mine", spec, 10.0, samples=500, over_depth=over_depth, routers=routers)
+    shown = study("mine", spec, 6, samples=500, over_depth=over_depth, routers=routers)
     text = yaml.safe_dump(shown, sort_keys=False)
     (studies_folder(MAIN) / "mine.yaml").write_text(text, encoding="utf-8")
     config, origins = main_config(MAIN, ["studies=[mine]"])
@@ -81,10 +81,8 @@ def test_a_loss_of_another_scale_has_no_bar_in_nats():
     assert "rate-costs-little" not in {claim.id for claim in found.claims}
 
 
-def test_routers_are_measured_and_judged_where_there_are_any():
+def test_routers_are_measured_and_drawn_where_there_are_any():
     with_routers, without = plan("gpt", routers=True).study, plan("gpt").study
-    new = {claim.id for claim in with_routers.claims} - {claim.id for claim in without.claims}
-    assert new == {"routers-are-open", "experts-are-used"}
     probes = [
         {probe.probe for probe in one.grids["along"].probes.values()}
         for one in (with_routers, without)

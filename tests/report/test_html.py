@@ -55,6 +55,14 @@ def test_powers_have_superscripts(power, text):
     assert html.power(power) == text
 
 
+def test_the_heading_of_a_study_without_a_paper_names_none():
+    study = {key: value for key, value in STUDY.items() if key != "paper"}
+    for one in (study, {**study, "paper": {}}):
+        text = html.heading(one, "desk").data
+        assert "After" not in text
+        assert "<p>Scale: <b>desk</b>.</p>" in text
+
+
 def test_the_heading_names_the_source_and_warns_of_the_smoke_scale():
     paper = {"title": "P", "authors": "Someone", "arxiv": "2402.17457", "venue": "ICML"}
     text = html.heading({**STUDY, "paper": paper}, "smoke").data

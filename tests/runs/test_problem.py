@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError, known_names
+from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError, known_names, one_of
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,8 @@ def test_the_nearest_number_may_be_one_that_is_not_listed():
     text = known_names(29, [1, 2, 30], most=2)
     assert text == "known: 1, 2, …; did you mean 30?"
     assert known_names("x", "ab", most=2) == "known: a, b"
+
+
+def test_one_of_several_choices_names_the_one_that_may_be_meant():
+    assert one_of("fan_inn", ("fan_in", "unit")) == "one of fan_in, unit; did you mean 'fan_in'?"
+    assert one_of("zero", ("fan_in", "unit")) == "one of fan_in, unit"

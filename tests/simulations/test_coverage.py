@@ -11,7 +11,7 @@ from tests.simulations.scenarios import SCENARIOS
 from hypertransfer.claims.families import measures
 
 DRAWS = 400
-QUICK = 60  # of sweeps and regrets, whose curves take long to fit
+QUICK = 60  # of sweeps and flat regrets, whose curves take long to fit
 SIGMAS = 3.1  # one entry in a thousand falls outside by chance
 SWEEPS = (
     "shift octaves symmetric",
@@ -25,6 +25,7 @@ SWEEPS = (
     "contrast",
     "stable",
 )
+FLAT = ("regret flat", "regret flatter", "regret flat sigma", "regret uneven sigma")
 OTHERS = [
     name for name in SCENARIOS if not name.startswith(("shift", "slope", "contrast", "stable"))
 ]
@@ -37,8 +38,7 @@ def bounds(share, draws):
 
 @pytest.mark.parametrize("name", [*OTHERS, *SWEEPS])
 def test_intervals_cover_as_often_as_they_say(name):
-    fitted = name in SWEEPS or name.startswith("regret")
-    scenario, draws = SCENARIOS[name], QUICK if fitted else DRAWS
+    scenario, draws = SCENARIOS[name], QUICK if name in (*SWEEPS, *FLAT) else DRAWS
     for seeds in scenario.seeds:
         found = coverage(name, seeds, draws)
         assert found.covered >= 0.95 - bounds(0.95, draws), (seeds, found)

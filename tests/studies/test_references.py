@@ -149,8 +149,8 @@ def test_a_headline_has_claims_and_their_measure_or_says_why_it_has_none(entry, 
         ({"claims": [{"kind": "ours"}, {"kind": "control"}]}, None),
         ({"claims": [{"kind": "paper"}], "paper": {"title": "t"}}, None),
         ({"claims": [{"kind": "paper"}]}, "claims.0.kind: 'paper' is not 'ours' or 'control', as"),
-        ({"headlines": [{"statement": "s"}]}, "headlines: is of a paper: name it in the study's"),
-        ({"counterparts": [{"paper": "Fig. 1"}]}, "counterparts: is of a paper: name it in the"),
+        ({"headlines": [{"statement": "s"}]}, "headlines: the study names no paper whose"),
+        ({"counterparts": [{"paper": "Fig. 1"}]}, "counterparts: the study names no paper whose"),
     ],
 )
 def test_a_study_without_a_paper_has_no_statements_of_one(values, text):

@@ -17,6 +17,7 @@ from torch.utils.data import TensorDataset
 
 from hypertransfer.catalogue import complete, lookup
 from hypertransfer.catalogue.cards import probes
+from hypertransfer.checkup import of_run
 from hypertransfer.data.samples import Samples, batches
 from hypertransfer.networks.adopted.recipe import Recipe
 from hypertransfer.networks.tagged import RoleError
@@ -263,6 +264,12 @@ def test_data_sets_of_torch_train_as_the_same_tensors_do():
     run = spec("mlp", data="features", parameterisation="mup")
     other = spec("mlp", data="of_torch", parameterisation="mup")
     assert_bit_equal(train(run, lookup.table(run)), train(other, lookup.table(other)))
+
+
+def test_the_check_of_modules_names_routers():
+    without = of_run.check(spec(), [16, 32], [1, 2], seeds=1)
+    found = of_run.check(spec(**RUNS["mixtral"]), [16, 32], [1, 2], seeds=1)
+    assert (without.routers, found.routers) == ([], ["model.layers.0.mlp.gate.weight"])
 
 
 OF_SOME = ("downstream", "attention", "routing", "decoding", "linear_theory", "linearisation")

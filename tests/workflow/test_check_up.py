@@ -22,7 +22,7 @@ def build(width, depth):
 SIZES = ["--width", "16", "--depth", "1", "--seeds", "2", "--batch", "32", "--table", "mup"]
 RATES = ["--optimizer", "sgd", "--lr", "0.1", "--weight-decay", "0"]
 CHECK = ["check-up", "net:build", *SIZES, *RATES]
-STUDY = ["--study", "mine", "--steps", "12", "--minutes", "1"]
+STUDY = ["--study", "mine", "--steps", "12", "--repeats", "3"]
 
 
 def called(project, *more):
@@ -88,7 +88,7 @@ def test_another_study_is_not_overwritten(checked):
         (["--data", ""], "--data: a study trains: name the data, as in a config"),
         (["--study", "My-Net"], "--study: no study 'My-Net': a name has small letters, digits"),
         (["--steps", "0"], "--steps: a run has at least one step"),
-        (["--minutes", "-1"], "--minutes: a study takes more than 0 minutes"),
+        (["--repeats", "2"], "--repeats: claims need at least 3 seeds"),
         (["--to", "width=32", "width=64"], "--to: a size is given twice"),
         (["--as-is"], "--as-is: config/studies/other.yaml is not there"),
         (["--data", "{name: digits, train: 4000}"], "train"),

@@ -91,6 +91,7 @@ def test_a_probe_setting_probes_again(project: Project):
     assert ran.code == 0, ran.output
     assert (ran.trained, ran.probed) == (0, PROBED)
     assert ran.of("cells") == 0
+    assert "Nothing to be done" in project.run().output
 
 
 def test_a_probe_at_other_steps_makes_no_cell_again(project: Project):

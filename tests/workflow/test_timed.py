@@ -19,7 +19,7 @@ LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) ", re.MULTILINE)
 
 
 def timed_study(**probe: Any) -> dict[str, Any]:
-    """The micro study with two small runs that are timed, beside many cells that train."""
+    """The micro study with two small runs that are timed, beside several cells that train."""
     study = copy.deepcopy(STUDY)
     sweep = study["grids"]["sweep"]
     time = {"probe": "step_time", "checkpoints": [0], "steps": 200, "repeats": 4, **probe}

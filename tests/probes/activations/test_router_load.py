@@ -2,94 +2,128 @@
 
 from __future__ import annotations
 
-import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from tests.support.decoder_probes import network, probed
 from torch import nn
 
+from hypertransfer.catalogue import complete
+from hypertransfer.catalogue.cards import probes
 from hypertransfer.parameterisation.algebra import Role
 from hypertransfer.probes.activations import router_load
-from hypertransfer.probes.checkpoint import View
-from hypertransfer.training import data_sets
 
 EXPERTS, INPUTS = 4, 6
+LAYOUTS = ("(experts, inputs)", "(inputs, experts)")
 
 
-def expected(logits):
+def of(logits):
+    """What a router returns on these logits, in the ways of several authors."""
+    best = logits.softmax(-1).topk(min(2, logits.shape[-1]))
+    return {
+        "logits": logits,
+        "scores": logits.softmax(-1),
+        "several": (logits, logits.softmax(-1), logits.argmax(-1)),
+        "scores and choices": tuple(best),
+        "choices": logits.topk(logits.shape[-1]).indices,
+    }
+
+
+class Router(nn.Module):
+    """A router as other authors write it, with a matrix of either layout, and any output."""
+
+    def __init__(self, matrix, layout=LAYOUTS[0], answer="logits", bias=None):
+        super().__init__()
+        self.transposed, self.answer = layout == LAYOUTS[0], answer
+        self.weight = nn.Parameter(matrix if self.transposed else matrix.T.contiguous())
+        self.bias = None if bias is None else nn.Parameter(bias)
+        self.roles = {"weight": Role.ROUTER, "bias": Role.VECTOR}
+
+    def forward(self, x):
+        logits = x @ (self.weight.T if self.transposed else self.weight)
+        return of(logits if self.bias is None else logits + self.bias)[self.answer]
+
+
+class Network(nn.Module):
+    def __init__(self, router, calls=1, by_name=False):
+        super().__init__()
+        self.router, self.calls, self.by_name = router, calls, by_name
+
+    def forward(self, x):
+        for time in range(self.calls):
+            self.router(x=x + time) if self.by_name else self.router(x + time)
+        return x
+
+
+def logits_of(network, x):
+    (found,) = router_load.router_logits(network, x)
+    return found
+
+
+def at(network, x):
+    """The row of the probe of a network."""
+    return router_load.Probe({}, 0).at(SimpleNamespace(network=network, x=x))
+
+
+def near(value):
+    return pytest.approx(value.detach().double(), abs=1e-5)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("answer", of(torch.zeros(1, EXPERTS)))
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_routers_of_other_authors_are_read(layout, answer, bias):
+    matrix, x = torch.randn(EXPERTS, INPUTS), torch.randn(5, 7, INPUTS)
+    added = torch.randn(EXPERTS) if bias else None
+    found = logits_of(Network(Router(matrix, layout, answer, added)), x)
+    expected = (x @ matrix.T).reshape(-1, EXPERTS)
+    assert found == near(expected if added is None else expected + added)
+
+
+@pytest.mark.parametrize("answer", ["logits", "several"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_output_shows_the_layout_of_a_square_matrix(layout, answer):
+    matrix, x = torch.randn(INPUTS, INPUTS), torch.randn(9, INPUTS)
+    assert logits_of(Network(Router(matrix, layout, answer)), x) == near(x @ matrix.T)
+
+
+def test_all_calls_count_also_those_with_the_input_by_name():
+    matrix, x = torch.randn(EXPERTS, INPUTS), torch.randn(9, INPUTS)
+    for by_name in (False, True):
+        found = logits_of(Network(Router(matrix), calls=2, by_name=by_name), x)
+        assert found == near(torch.cat([x @ matrix.T, (x + 1) @ matrix.T]))
+
+
+def test_a_router_that_is_not_called_or_not_there_is_refused():
+    x = torch.zeros(1, INPUTS)
+    with pytest.raises(ValueError, match="no forward pass calls the router router"):
+        router_load.router_logits(Network(Router(torch.zeros(EXPERTS, INPUTS)), calls=0), x)
+    layer = nn.Linear(INPUTS, 2)
+    layer.roles = "an attribute of the user's"
+    with pytest.raises(ValueError, match="no matrix has the role router"):
+        router_load.router_logits(layer, x)
+
+
+def expected_load(logits):
     """Entropy, load of the busiest expert and share of dead experts, with numpy."""
-    logits = np.asarray(logits, dtype=np.float64)
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     loads = np.bincount(logits.argmax(1), minlength=logits.shape[1])
     entropy = -(shares * np.log(shares)).sum(1).mean() / np.log(logits.shape[1])
     return entropy, loads.max() / loads.mean(), (loads == 0).mean()
 
 
-def test_loads_are_those_of_the_routers_of_a_decoder(decoder_run):
-    found = probed(decoder_run, "router_load", samples=8)
-    x = data_sets.samples(decoder_run[0]).train_x[:8]
-    for row, step in enumerate((0, 4)):
-        decoder, kept = network(decoder_run, step), []
-        for mixture in decoder.mixtures:
-            mixture.router.register_forward_hook(lambda m, i, o, kept=kept: kept.append(o.detach()))
-        decoder(x)
-        each = [expected(one.reshape(-1, one.shape[-1])) for one in kept]
-        for column, values in zip(
-            ("routing_entropy", "busiest_expert", "dead_experts"),
-            zip(*each, strict=True),
-            strict=True,
-        ):
-            assert found[column][row] == pytest.approx(np.mean(values), rel=1e-6)
-
-
-class Router(nn.Module):
-    """A router as other authors write it, with a matrix of either layout and any output."""
-
-    def __init__(self, matrix, answer):
-        super().__init__()
-        self.weight, self.answer = nn.Parameter(matrix), answer
-        self.roles = {"weight": Role.ROUTER}
-
-    def forward(self, x):
-        matrix = self.weight if self.weight.shape[0] == INPUTS else self.weight.T
-        logits = x @ matrix
-        self.answer(logits)
-        return self.answer(logits)
-
-
-class Network(nn.Module):
-    def __init__(self, router):
-        super().__init__()
-        self.router = router
-
-    def forward(self, x):
-        self.router(x)
-        return x
-
-
-ANSWERS = {
-    "logits": lambda logits: logits,
-    "several": lambda logits: (logits, logits.softmax(-1), logits.argmax(-1)),
-    "the choice": lambda logits: logits.topk(2).indices,
-}
-
-
-@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
-@pytest.mark.parametrize("layout", ["(experts, inputs)", "(inputs, experts)"])
-def test_routers_of_other_authors_are_read(layout, answer):
-    matrix, x = torch.randn(EXPERTS, INPUTS), torch.randn(5, 7, INPUTS)
-    stored = matrix if layout == "(experts, inputs)" else matrix.T.contiguous()
-    (logits,) = router_load.router_logits(Network(Router(stored, answer)), x)
-    assert logits.shape == (35, EXPERTS)
-    assert logits == pytest.approx((x @ matrix.T).reshape(-1, EXPERTS).detach(), abs=1e-5)
-
-
-def at(network, x):
-    """The row of the probe of a network; the rest of the view is not read."""
-    view = View(network, *[None] * 10, {}, {})
-    return router_load.Probe({}, 0).at(View(**{**vars(view), "x": x}))
+def test_the_row_is_the_mean_over_routers():
+    routers = [Router(torch.randn(EXPERTS, INPUTS)) for _ in range(3)]
+    x = torch.randn(10, INPUTS)
+    found = at(nn.Sequential(*map(Network, routers)), x)
+    logits = ((x @ router.weight.T).detach().double().numpy() for router in routers)
+    for column, values in zip(
+        ("routing_entropy", "busiest_expert", "dead_experts"),
+        zip(*map(expected_load, logits), strict=True),
+        strict=True,
+    ):
+        assert found[column] == pytest.approx(np.mean(values), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -105,33 +139,48 @@ def test_dead_and_saturated_routers_have_the_loads_of_closed_forms(
 ):
     matrix = torch.zeros(EXPERTS, INPUTS)
     matrix[:, :EXPERTS] = scale * torch.eye(EXPERTS)
-    matrix[0, -1] = bias
-    x = torch.cat([torch.eye(EXPERTS), torch.zeros(EXPERTS, 1), torch.ones(EXPERTS, 1)], 1)
-    found = at(Network(Router(matrix, ANSWERS["logits"])), x)
+    x = torch.cat([torch.eye(EXPERTS), torch.zeros(EXPERTS, INPUTS - EXPERTS)], 1)
+    added = bias * torch.eye(EXPERTS)[0]
+    found = at(Network(Router(matrix, bias=added)), x)
     assert found["routing_entropy"] == pytest.approx(entropy, abs=1e-9)
     assert found["busiest_expert"] == pytest.approx(busiest)
     assert found["dead_experts"] == pytest.approx(dead)
 
 
-def test_a_network_without_a_router_is_refused():
-    with pytest.raises(ValueError, match="no parameter has the role router"):
-        router_load.router_logits(nn.Linear(INPUTS, 2), torch.zeros(1, INPUTS))
+def test_one_expert_has_all_tokens():
+    found = at(Network(Router(torch.randn(1, INPUTS))), torch.randn(5, INPUTS))
+    assert (found["routing_entropy"], found["busiest_expert"], found["dead_experts"]) == (0, 1, 0)
 
 
-def test_mixtral_as_it_is_has_the_loads_that_it_reports():
+@pytest.mark.parametrize("name", ["Mixtral", "GptOss"])
+def test_routers_of_hugging_face_as_they_are(name):
     transformers = pytest.importorskip("transformers", reason="needs the package transformers")
-    config = transformers.MixtralConfig(
+    config = getattr(transformers, f"{name}Config")(
         hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=2, num_local_experts=EXPERTS, vocab_size=20,
+        num_key_value_heads=2, num_local_experts=EXPERTS, num_experts_per_tok=2, vocab_size=20,
+        head_dim=8, pad_token_id=None,
     )  # fmt: skip
-    mixtral = transformers.MixtralForCausalLM(config).eval()
-    for layer in mixtral.model.layers:
-        layer.mlp.gate.roles = {"weight": Role.ROUTER}
+    network = getattr(transformers, f"{name}ForCausalLM")(config).eval()
+    for layer in network.model.layers:
+        router = layer.mlp.gate if name == "Mixtral" else layer.mlp.router
+        router.roles = {"weight": Role.ROUTER}
+        if name == "GptOss":
+            nn.init.normal_(router.bias)
     x = torch.randint(0, 20, (3, 8))
-    found = router_load.router_logits(mixtral, x)
+    found = router_load.router_logits(network, x)
     with torch.no_grad():
-        told = mixtral(x, output_router_logits=True).router_logits
+        told = network(x, output_router_logits=True).router_logits
     assert len(found) == len(told) == 2
     for ours, theirs in zip(found, told, strict=True):
-        assert ours.softmax(1) == pytest.approx(theirs.softmax(1).double(), abs=1e-5)
-    assert math.isfinite(at(mixtral, x)["routing_entropy"])
+        assert ours == near(theirs.reshape(-1, EXPERTS))
+
+
+def test_networks_of_the_library_are_refused_whose_history_has_this():
+    values = {
+        "data": {"name": "state_of_the_union", "context": 16}, "base": {"width": 16, "depth": 1},
+        "shape": {"width": 16, "depth": 1}, "parameterisation": "mup_moe", "optimizer": "adamw",
+        "lr": 0.1, "batch_size": 4, "steps": 1, "seed": 0, "log_every": 1, "eval_every": 1,
+    }  # fmt: skip
+    spec = complete.run_spec({"model": {"name": "llama", "experts": 4}, **values})
+    (problem,) = probes.PROBES["router_load"].needs(spec)
+    assert "the history of the library's has load_imbalance" in str(problem)

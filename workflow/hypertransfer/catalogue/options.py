@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
 from hypertransfer.runs.numbers import is_finite_number
-from hypertransfer.runs.problem import NO_VALUE, Problem
+from hypertransfer.runs.problem import NO_VALUE, Problem, one_of
 
 # JSON schemas accept 2.0 as an integer, but range(2.0) is an error: here only Python ints are. They
 # also accept infinities, and whole numbers of any length, which cannot be converted to floats.
@@ -142,7 +142,7 @@ def _expected(error: ValidationError) -> str:
     """The values that a schema expects, in words that follow "is not"; empty without words."""
     keyword, value = error.validator, error.validator_value
     if keyword == "enum":
-        return f"one of {', '.join(map(str, value))}"
+        return one_of(error.instance, value)
     if "expected" in error.schema:
         return error.schema["expected"]
     if keyword == "anyOf":

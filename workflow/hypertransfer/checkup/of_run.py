@@ -13,6 +13,7 @@ from hypertransfer.checkup.check import module_roles, over_depth, over_sizes, ov
 from hypertransfer.checkup.judging import FAIL, Finding
 from hypertransfer.checkup.quantities import Setup
 from hypertransfer.data.samples import batches
+from hypertransfer.parameterisation.algebra import Role
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.training import build, data_sets, imports, losses, trial
 from hypertransfer.training.extensions import Extensions
@@ -34,6 +35,7 @@ class Checked:
         over_width: the findings over the width.
         over_depth: those over the depth.
         without_depth: why no depths were compared; empty if some were.
+        routers: the names of the matrices of routers at the base.
     """
 
     widths: Sequence[int]
@@ -41,6 +43,7 @@ class Checked:
     over_width: Sequence[Finding]
     over_depth: Sequence[Finding]
     without_depth: str = ""
+    routers: Sequence[str] = ()
 
     @property
     def findings(self) -> list[Finding]:
@@ -79,17 +82,18 @@ def check(
         widths, seeds, sized.loss, sized.batches, STEPS,
     )  # fmt: skip
     found = over_width(wide, module_roles(base.rows), base.growing_products)
+    routers = [one.name for one in base.rows if Role(one.scaled_as) is Role.ROUTER]
     without = "" if base.branches else "the network has no residual branches"
     if not (scales_depth(sized.table) or sized.table.keeps_values):
         without = "the table has no powers of the depth"
     if without:
-        return Checked(widths, (), found, (), without)
+        return Checked(widths, (), found, (), without, routers)
     ends = {size: sized.scheme(width, size).branch_ends for size in depths}
     deep = over_sizes(
         lambda size, seed: sized.setup(width, size, seed),
         depths, seeds, sized.loss, sized.batches[:1], (), ends.__getitem__,
     )  # fmt: skip
-    return Checked(widths, depths, found, over_depth(deep))
+    return Checked(widths, depths, found, over_depth(deep), routers=routers)
 
 
 class _Sized:

@@ -17,7 +17,7 @@ from hypertransfer.claims.measure import Measure
 from hypertransfer.runs import conditions
 from hypertransfer.runs.columns import ALONG_TRAINING
 from hypertransfer.runs.numbers import is_finite_number
-from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
+from hypertransfer.runs.problem import NO_VALUE, Problem, known_names, one_of
 from hypertransfer.runs.scorecard import PAPER
 from hypertransfer.runs.section import default_of
 
@@ -77,7 +77,9 @@ def problems(claim: Any) -> Iterator[Problem]:
     if not isinstance(claim.get("paper_value"), str | None):
         yield Problem(("paper_value",), claim["paper_value"], "a text or null; put it in quotes")
     if "confidence" in claim and claim["confidence"] not in confidences():
-        yield Problem(("confidence",), claim["confidence"], f"one of {', '.join(confidences())}")
+        yield Problem(
+            ("confidence",), claim["confidence"], one_of(claim["confidence"], confidences())
+        )
     if "min_seeds" in claim and not Validator(COUNT).is_valid(claim["min_seeds"]):
         expected = f"a whole number of at least 1 and at most {MOST_COUNT}"
         yield Problem(("min_seeds",), claim["min_seeds"], expected)
@@ -94,7 +96,7 @@ def _origin_problems(claim: Mapping[str, Any]) -> Iterator[Problem]:
         if key in claim and not (isinstance(claim[key], str) and claim[key].strip()):
             yield Problem((key,), claim[key], "a text")
     if "kind" in claim and claim["kind"] not in kinds():
-        yield Problem(("kind",), claim["kind"], f"one of {', '.join(kinds())}")
+        yield Problem(("kind",), claim["kind"], one_of(claim["kind"], kinds()))
     source = claim.get("source")
     if claim.get("kind") == PAPER and isinstance(source, str) and not PLACE.search(source):
         text = (
@@ -222,7 +224,7 @@ def _expected(value: Any, default: object, schema: Mapping[str, Any]) -> str:
         words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
         return words[kind]
     if "enum" in schema and value not in schema["enum"]:
-        return f"one of {', '.join(schema['enum'])}"
+        return one_of(value, schema["enum"])
     if kind is str:
         return "" if value or not schema.get("minLength") else "a name"
     low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)

@@ -254,7 +254,7 @@ def _add_study_of_check_up(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--as-is",
         action="store_true",
-        help="keep your edits of the claims, figures and budget in the file of the study",
+        help="keep your edits of the claims and figures in the file of the study",
     )
     command.add_argument(
         "--steps",
@@ -264,11 +264,11 @@ def _add_study_of_check_up(command: argparse.ArgumentParser) -> None:
         help="steps of each run of the study (default: 200)",
     )
     command.add_argument(
-        "--minutes",
-        type=float,
-        default=15.0,
-        metavar="M",
-        help="minutes on one core up to which claims get more seeds, as estimated (default: 15)",
+        "--repeats",
+        type=int,
+        default=6,
+        metavar="N",
+        help="seeds of each run of the study, at which its claims are tested (default: 6)",
     )
     command.add_argument(
         "--cores", type=int, default=2, metavar="N", help="cores for the study (default: 2)"

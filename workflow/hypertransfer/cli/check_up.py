@@ -230,6 +230,7 @@ def plain(spec: RunSpec, found: Checked) -> dict[str, Any]:
         "run": spec.plain(),
         "widths": found.widths,
         "depths": found.depths,
+        "routers": found.routers,
         "suspects": [
             {"module": one.module, "text": text} for one, text in suspects(found.findings)
         ],

@@ -24,7 +24,6 @@ from hypertransfer.checkup.study import WIDER, study
 from hypertransfer.cli import claims, recommend
 from hypertransfer.cli.adopt import problem
 from hypertransfer.cli.text import json_text
-from hypertransfer.parameterisation.algebra import Role
 from hypertransfer.planning.jobs import RESULTS
 from hypertransfer.report.numbers import value_text
 from hypertransfer.report.rendering import fragment, render
@@ -38,6 +37,7 @@ from hypertransfer.studies.study import bad_name
 from hypertransfer.training import data_sets
 
 FAILS, UNDECIDED = "fails", "undecided"
+FEWEST = 3  # seeds of a study
 
 
 def conduct(
@@ -60,10 +60,9 @@ def conduct(
     name = arguments.study
     whole = replace(spec, steps=arguments.steps, base_steps=arguments.steps)
     samples = len(data_sets.samples(spec).train_y)
-    roles = {one["role"] for one in modules["over_width"]}
     values = study(
-        name, whole, arguments.minutes,
-        samples=samples, over_depth=bool(modules["depths"]), routers=Role.ROUTER.value in roles,
+        name, whole, arguments.repeats,
+        samples=samples, over_depth=bool(modules["depths"]), routers=bool(modules["routers"]),
     )  # fmt: skip
     config = [f"studies=[{name}]", "scale=desk"]
     file = _write(name, values, config, as_is=arguments.as_is)
@@ -121,7 +120,7 @@ def check_options(arguments: argparse.Namespace, spec: RunSpec) -> None:
         "--study": bad_name(arguments.study),
         "--data": "" if arguments.data else "a study trains: name the data, as in a config",
         "--steps": "" if arguments.steps > 0 else "a run has at least one step",
-        "--minutes": "" if arguments.minutes > 0 else "a study takes more than 0 minutes",
+        "--repeats": "" if arguments.repeats >= FEWEST else f"claims need at least {FEWEST} seeds",
         "--cores": "" if arguments.cores > 0 else "a study needs a core",
     }
     if not Path("Snakefile").is_file():
@@ -172,7 +171,7 @@ def _write(name: str, values: Mapping[str, Any], config: list[str], *, as_is: bo
 def _difference(file: Path, body: str, *, as_is: bool) -> str:
     """Why a file is no study of this call; empty if it is.
 
-    With `as_is` claims, figures and the budget may be edited. The grids may not: the page would
+    With `as_is` claims and figures may be edited. The grids may not: the page would
     show the modules of one network above the runs of another.
     """
     there = file.read_text(encoding="utf-8").partition("\n")[2]

@@ -12,7 +12,7 @@ from hypertransfer.parameterisation.module_multipliers import NAMES as MULTIPLIE
 from hypertransfer.parameterisation.module_multipliers import Factors
 from hypertransfer.runs.canonical import is_plain
 from hypertransfer.runs.numbers import is_finite_number
-from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError, known_names
+from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError, known_names, one_of
 from hypertransfer.runs.spec import (
     LOSSES,
     SCHEDULES,
@@ -110,7 +110,7 @@ def _name(path: Path, value: object) -> str:
 
 def _choice(path: Path, value: object, choices: tuple[str, ...]) -> str:
     if value not in choices:
-        raise ProblemError.at(path, value, f"one of {', '.join(choices)}")
+        raise ProblemError.at(path, value, one_of(value, choices))
     return str(value)
 
 

@@ -68,16 +68,22 @@ def known_names(
 
     Of more than `most` names the first are listed. The hint at a number is the nearest of all.
     """
-    values = list(map(str, known := list(known)))
-    shown = values[:most]
-    more = ", …" if len(values) > len(shown) else ""
+    known = list({str(value): value for value in known}.values())
+    shown = list(map(str, known[:most]))
+    more = ", …" if len(known) > len(shown) else ""
     return f"{words}: {', '.join(shown) or 'none'}{more}{hint(name, known, most=most)}"
 
 
-def hint(name: object, known: Iterable[object], *, most: int | None = None) -> str:
-    """A question whether the known name is meant that an unknown one resembles; empty without one.
+def one_of(value: object, choices: Iterable[object]) -> str:
+    """`one of A, B`, with a hint at the choice that a value resembles which is none of them."""
+    choices = list(choices)
+    return f"one of {', '.join(map(str, choices))}{hint(value, choices)}"
 
-    Of texts the first `most` count; of numbers the nearest of all is meant.
+
+def hint(name: object, known: Iterable[object], *, most: int | None = None) -> str:
+    """`; did you mean NAME?` with the known name that an unknown one resembles; empty if none does.
+
+    Texts are looked for among the first `most` names, and numbers among all.
     """
     values = {str(value): value for value in known}
     meant = _nearest_number(name, values.values())

@@ -9,7 +9,7 @@ from typing import Any
 from hypertransfer.catalogue.cards.figures import FIGURES, FigureCard
 from hypertransfer.catalogue.cards.probes import COLUMNS
 from hypertransfer.catalogue.options import Validator
-from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
+from hypertransfer.runs.problem import NO_VALUE, Problem, known_names, one_of
 from hypertransfer.runs.table_values import in_table
 from hypertransfer.studies.double_runs import doubles, of_one_value
 from hypertransfer.studies.figure import Figure
@@ -25,8 +25,7 @@ def figure_problems(figure: Figure, planned: Planned) -> Iterator[Problem]:
     Columns, grids and other names that options refer to are checked as far as they are planned.
     """
     if figure.kind not in FIGURES:
-        expected = f"one of {', '.join(FIGURES)}"
-        yield Problem(("kind",), figure.kind, expected)
+        yield Problem(("kind",), figure.kind, one_of(figure.kind, FIGURES))
         return
     card = FIGURES[figure.kind]
     problems = list(_option_problems(figure, card))

@@ -9,7 +9,7 @@ from hypertransfer.catalogue import checks, complete, dataset_options, lookup, o
 from hypertransfer.catalogue import options as catalogue_options
 from hypertransfer.catalogue.cards import datasets, optimizers, probes
 from hypertransfer.runs import ratios
-from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
+from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError, one_of
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.studies import (
     adaptive_conditions,
@@ -216,7 +216,7 @@ def in_base(base: Mapping[str, Any], problem: Problem) -> Problem:
 
 def _probe_problems(probe: Probe) -> Iterator[Problem]:
     if probe.probe not in probes.PROBES:
-        yield Problem(("probe",), probe.probe, f"one of {', '.join(probes.PROBES)}")
+        yield Problem(("probe",), probe.probe, one_of(probe.probe, probes.PROBES))
         return
     schemas = probes.PROBES[probe.probe].settings
     for key, value in probe.settings.items():

@@ -66,11 +66,12 @@ def paper_problems(values: Mapping[str, Any]) -> Iterator[Problem]:
     """Problems of a study without a paper that has statements of a paper."""
     if values.get("paper"):
         return
-    text = (
-        "is of a paper: name it in the study's key paper, with title and authors, or leave it out"
-    )
     for part in ("headlines", "counterparts"):
         if values.get(part):
+            text = (
+                f"the study names no paper whose {part} these are: add the key paper, with title "
+                f"and authors, or leave {part} out"
+            )
             yield Problem((part,), NO_VALUE, text)
     for index, entry in enumerate(values.get("claims", ())):
         if entry.get("kind") == "paper":

@@ -12,7 +12,7 @@ from typing import Any
 
 from hypertransfer.catalogue.options import Option, Validator, completed, option
 from hypertransfer.runs.paths import expand_home, path_fault
-from hypertransfer.runs.problem import NO_VALUE, Problem
+from hypertransfer.runs.problem import NO_VALUE, Problem, one_of
 from hypertransfer.runs.section import Section
 from hypertransfer.spaces.tasks import sources, suites, tables
 
@@ -201,7 +201,7 @@ def suite_problems(suite: Suite, grids: Collection[str]) -> Iterator[Problem]:
     """Problems of a suite that the schema does not find; `grids` are the grids of the study."""
     source = suite.source
     if source not in sources.NAMES:
-        yield Problem(("source",), source, f"one of {', '.join(sources.NAMES)}")
+        yield Problem(("source",), source, one_of(source, sources.NAMES))
         return
     own = KEYS_OF_SOURCES[source]
     for key in suite.plain():

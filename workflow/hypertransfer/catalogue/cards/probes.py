@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hypertransfer.catalogue.cards import datasets, decoders
+from hypertransfer.catalogue.cards.networks import MODELS
 from hypertransfer.catalogue.cards.optimizers import OPTIMIZERS
 from hypertransfer.catalogue.options import COUNT, Option, completed, defaults, option
 from hypertransfer.runs.adoption import OPTION
@@ -125,10 +126,14 @@ def _routers(spec: RunSpec) -> Iterator[Problem]:
         yield Problem(("model", "experts"), 0, "at least 1: the probe measures routers")
 
 
-def _routers_or_adopted(spec: RunSpec) -> Iterator[Problem]:
-    """Whether a network as it is has a router is known when it is built."""
-    if OPTION not in spec.model.options:
-        yield from _routers(spec)
+def _foreign(spec: RunSpec) -> Iterator[Problem]:
+    """Whether a network of the user has a router is known when it is built."""
+    if spec.model.name in MODELS:
+        text = (
+            "a network of one's own: the history of the library's has load_imbalance and "
+            "router_entropy"
+        )
+        yield Problem(("model",), spec.model.name, text)
 
 
 def _rotary_decoder(spec: RunSpec) -> Iterator[Problem]:
@@ -263,7 +268,7 @@ PROBES: Mapping[str, ProbeCard] = {
         "hypertransfer.probes.activations.router_load",
         _SAMPLES,
         _numbers("routing_entropy", "busiest_expert", "dead_experts"),
-        _routers_or_adopted,
+        _foreign,
     ),
     "attention": ProbeCard(
         "hypertransfer.probes.activations.attention",

@@ -28,6 +28,7 @@ from hypertransfer.networks.adopted.shapes import Build, built, shapes_of
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.algebra import Parameterisation, Ratios, Role
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS, SCALE_FREE, SGD
+from hypertransfer.runs.problem import known_names
 
 FAMILIES = {"adam": SCALE_FREE, "sgd": SGD}
 
@@ -162,9 +163,9 @@ def _table(name: str, family: str) -> Parameterisation:
         ValueError: there is none.
     """
     if name not in PARAMETERISATIONS:
-        raise ValueError(f"no table {name!r}; known: {', '.join(PARAMETERISATIONS)}")
+        raise ValueError(f"no table {name!r}; {known_names(name, PARAMETERISATIONS)}")
     if family not in FAMILIES:
-        raise ValueError(f"no family {family!r} of optimizers; known: {', '.join(FAMILIES)}")
+        raise ValueError(f"no family {family!r} of optimizers; {known_names(family, FAMILIES)}")
     tables = PARAMETERISATIONS[name]
     if FAMILIES[family] not in tables:
         known = ", ".join(word for word, power in FAMILIES.items() if power in tables)

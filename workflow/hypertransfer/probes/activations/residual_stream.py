@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +38,28 @@ def last(network: nn.Module) -> nn.Module:
     return module_of(network, Role.FINAL_VECTOR if normed else Role.OUTPUT)
 
 
+@contextmanager
+def watched(
+    modules: Iterable[nn.Module], keep: Callable[[nn.Module, Iterable[Any], Any], None]
+) -> Iterator[None]:
+    """In the `with` block, `keep(module, inputs, output)` follows each call of one of the modules.
+
+    `inputs` are the arguments of the call by position, and then those by name.
+    """
+
+    def hook(
+        module: nn.Module, given: tuple[Any, ...], named: Mapping[str, Any], output: object
+    ) -> None:
+        keep(module, [*given, *named.values()], output)
+
+    handles = [module.register_forward_hook(hook, with_kwargs=True) for module in modules]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 @torch.no_grad()
 def _recorded(
     network: nn.Module, modules: Sequence[nn.Module], x: Tensor, inputs: bool
@@ -43,15 +67,11 @@ def _recorded(
     """The input (or output) of each module in a forward pass on x, and the network's output."""
     kept: dict[int, Tensor] = {}
 
-    def keep(module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
-        kept[id(module)] = arguments[0] if inputs else output
+    def keep(module: nn.Module, given: Iterable[Any], output: Tensor) -> None:
+        kept[id(module)] = next(iter(given)) if inputs else output
 
-    handles = [module.register_forward_hook(keep) for module in modules]
-    try:
+    with watched(modules, keep):
         output = network(x)
-    finally:
-        for handle in handles:
-            handle.remove()
     return [kept[id(module)].double() for module in modules], output.double()
 
 

@@ -6,27 +6,29 @@ Dimensions: S samples times tokens, N inputs, X experts.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from hypertransfer.parameterisation.algebra import Role
+from hypertransfer.probes.activations import residual_stream
 from hypertransfer.probes.checkpoint import View
 
 
 class Probe:
-    """How evenly the routers of a network spread tokens over experts.
+    """How evenly the routers of a network as it is spread tokens over experts.
 
-    r, of shape (S, X), are the logits of a router: the output of a module whose matrix has the role
-    `router`, or, if this is no tensor of X entries, the product of its input and the matrix.
-    `routing_entropy` is the mean entropy of softmax(r) over ln X: 1 if all experts are as likely,
-    0 if the router is saturated. `busiest_expert` is X times the share of tokens whose largest
-    logit is that of the busiest expert: 1 if loads are equal, X if all tokens choose one expert.
-    `dead_experts` is the share of experts that are the first choice of no token. All three are
-    means over routers. What is added to the logits later, such as a bias that balances the loads,
-    is not seen. Exact up to rounding.
+    r, of shape (S, X), are the logits of a router: the product of its input and of its matrix,
+    which has the role `router`, with its bias. `routing_entropy` is the mean entropy of softmax(r)
+    over ln X: 1 if all experts are as likely, 0 if the router is saturated. `busiest_expert` is X
+    times the share of tokens whose largest logit is that of the busiest expert: 1 if loads are
+    equal, X if all tokens choose one expert first. `dead_experts` is the share of experts that are
+    the first choice of no token; of even loads it is (1 − 1/X)^S by chance. All three are means
+    over routers. Scores other than a softmax, and a bias that another module adds to balance the
+    loads, are not seen. Exact up to rounding.
     """
 
     def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
@@ -49,8 +51,7 @@ class Probe:
 def _load(logits: Tensor) -> tuple[float, float, float]:
     """The entropy, the load of the busiest expert, and the share of dead experts of logits."""
     experts = logits.shape[1]
-    log_shares = logits.log_softmax(1)
-    entropy = -(log_shares.exp() * log_shares).sum(1).mean() / math.log(experts)
+    entropy = torch.special.entr(logits.softmax(1)).sum(1).mean() / math.log(max(experts, 2))
     loads = torch.bincount(logits.argmax(1), minlength=experts) / len(logits)
     return float(entropy), float(loads.max() * experts), float((loads == 0).double().mean())
 
@@ -59,37 +60,62 @@ def _load(logits: Tensor) -> tuple[float, float, float]:
 def router_logits(network: nn.Module, x: Tensor) -> list[Tensor]:
     """The logits of each router in a forward pass on x, float64, of shape (S, X).
 
+    Those of all calls of a router, such as one that several blocks share, are together.
+
     Raises:
-        ValueError: no matrix has the role `router`.
+        ValueError: no matrix has the role `router`, or no forward pass reaches the module of one.
     """
-    routers = {module: name for module in network.modules() if (name := _matrix_of(module))}
-    if not routers:
-        raise ValueError("the network has no router: no parameter has the role router")
-    kept: dict[nn.Module, Tensor] = {}
+    named = {module: (path, name) for path, module in network.named_modules()
+             if (name := _matrix_of(module))}  # fmt: skip
+    if not named:
+        raise ValueError("the network has no router: no matrix has the role router")
+    kept: dict[nn.Module, list[Tensor]] = defaultdict(list)
 
-    def keep(module: nn.Module, arguments: tuple[Tensor, ...], output: object) -> None:
-        kept[module] = _logits(getattr(module, routers[module]), arguments[0], output)
+    def keep(module: nn.Module, given: Iterable[Any], output: object) -> None:
+        kept[module].append(_logits(module, named[module][1], given, output))
 
-    handles = [module.register_forward_hook(keep) for module in routers]
-    try:
+    with residual_stream.watched(named, keep):
         network(x)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return list(kept.values())
+    if missed := [path for module, (path, _) in named.items() if module not in kept]:
+        raise ValueError(f"no forward pass calls the router {', '.join(missed)}")
+    return [torch.cat(kept[module]) for module in named]
 
 
 def _matrix_of(module: nn.Module) -> str:
     """The name of a module's matrix with the role `router`; empty if there is none."""
-    roles = getattr(module, "roles", {})
+    roles = getattr(module, "roles", None)
+    if not isinstance(roles, Mapping):  # an attribute of the user's
+        return ""
     named = (name for name, role in roles.items() if role is Role.ROUTER)
     return next((name for name in named if getattr(module, name).dim() == 2), "")
 
 
-def _logits(weight: Tensor, given: Tensor, output: object) -> Tensor:
-    """The logits of a router from its weight, (X, N) or (N, X), its input and its output."""
-    matrix = weight.T if weight.shape[1] == given.shape[-1] else weight
-    experts = matrix.shape[1]
-    if isinstance(output, Tensor) and output.shape[-1] == experts:
-        return output.reshape(-1, experts).double()
-    return given.reshape(-1, len(matrix)).double() @ matrix.double()
+def _logits(module: nn.Module, name: str, given: Iterable[Any], output: object) -> Tensor:
+    """The logits of a call of a router, from its input and its matrix, (X, N) or (N, X).
+
+    Of a square matrix, and of a module with a bias, the output shows how they are used.
+    """
+    weight = getattr(module, name).double()
+    first = next(one for one in given if isinstance(one, Tensor) and one.is_floating_point())
+    rows = first.reshape(-1, first.shape[-1]).double()
+    products = [rows @ one for one in (weight.T, weight) if len(one) == rows.shape[1]]
+    bias = getattr(module, "bias", None)
+    if isinstance(bias, Tensor) and name != "bias":
+        products = [*(one + bias.double() for one in products if one.shape[1:] == bias.shape),
+                    *products]  # fmt: skip
+    told = [one.reshape(len(rows), -1).double() for one in _floats(output)
+            if one.numel() % len(rows) == 0]  # fmt: skip
+    shown = (one for one in products for other in told if _alike(one, other))
+    return next(shown, products[0])
+
+
+def _floats(output: object) -> Iterator[Tensor]:
+    """The tensors of floats that a module returns."""
+    for one in output if isinstance(output, tuple | list) else (output,):
+        if isinstance(one, Tensor) and one.is_floating_point():
+            yield one
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are equal up to rounding in float32."""
+    return one.shape == other.shape and torch.allclose(one, other, rtol=1e-3, atol=1e-5)
