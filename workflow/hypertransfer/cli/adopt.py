@@ -18,7 +18,7 @@ from hypertransfer.networks.adopted.roles import infer
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.runs.problem import known_names
 from hypertransfer.storage.atomic import replace_atomically
-from hypertransfer.studies.document import ConfigError, LocatedProblem
+from hypertransfer.studies.document import ConfigError
 
 HEAD = ("role", "parameters", "shape", "fan_in", "fan_out", "grow", "branch")
 
@@ -35,14 +35,14 @@ def run(arguments: argparse.Namespace) -> int:
         inputs = given_inputs(arguments, build)
         found = infer(build, width, depth, inputs, dict(arguments.role))
     except RoleError as error:
-        raise problem(arguments.build, str(error)) from error
+        raise CommandError(arguments.build, str(error)) from error
     print(*lines(found), sep="\n")
     if arguments.json:
         try:
             replace_atomically(arguments.json, json_text(plain(found)).encode())
         except OSError as error:
             text = f"{arguments.json} cannot be written: {error.strerror or error}"
-            raise problem("--json", text) from error
+            raise CommandError("--json", text) from error
         print(f"\nwritten to {arguments.json}")
     return int(bool(found.doubtful or found.faults))
 
@@ -172,20 +172,22 @@ def _imported(place: str, path: str) -> Any:
     """
     module, colon, attribute = path.partition(":")
     if not (module and colon and attribute):
-        raise problem(place, f"{path!r} is not of the form MODULE:NAME")
+        raise CommandError(place, f"{path!r} is not of the form MODULE:NAME")
     try:
         found = import_module(module)
     except Exception as error:
-        raise problem(place, f"{module} cannot be imported: {error!r}") from error
+        raise CommandError(place, f"{module} cannot be imported: {error!r}") from error
     if not callable(getattr(found, attribute, None)):
         own = [
             name for name, one in vars(found).items() if getattr(one, "__module__", "") == module
         ]
         known = known_names(attribute, own)
-        raise problem(place, f"{module} has no function {attribute!r}; {known}")
+        raise CommandError(place, f"{module} has no function {attribute!r}; {known}")
     return getattr(found, attribute)
 
 
-def problem(place: str, text: str) -> ConfigError:
-    """The error for a value on the command line."""
-    return ConfigError([LocatedProblem("command line", None, place, text)])
+class CommandError(ConfigError):
+    """A command cannot go on; the message begins with the option or the part at fault."""
+
+    def __init__(self, place: str, text: str) -> None:
+        ValueError.__init__(self, f"{place}: {text}")

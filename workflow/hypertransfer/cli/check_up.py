@@ -15,7 +15,7 @@ from hypertransfer.catalogue import checks, complete
 from hypertransfer.checkup.judging import FAIL, PASS, Finding, suspects
 from hypertransfer.checkup.of_run import STEPS, Checked, check
 from hypertransfer.cli import check_up_study
-from hypertransfer.cli.adopt import builder, given_inputs, problem
+from hypertransfer.cli.adopt import CommandError, builder, given_inputs
 from hypertransfer.cli.text import aligned, json_text
 from hypertransfer.networks.adopted.outputs import predictions
 from hypertransfer.networks.adopted.overrides import pattern_of
@@ -48,9 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
     except ConfigError:
         raise
     except (RoleError, ValueError) as error:
-        raise problem(arguments.build, str(error)) from error
+        raise CommandError(arguments.build, str(error)) from error
     except Exception as error:  # of the user's network, loss or data
-        raise problem(arguments.build, repr(error)) from error
+        raise CommandError(arguments.build, repr(error)) from error
     text, modules = list(lines(spec, found)), plain(spec, found)
     print(*text, sep="\n")
     if arguments.json:
@@ -97,7 +97,7 @@ def _yaml(option: str, text: str) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         words = f"{text!r} is no YAML: {getattr(error, 'problem', None) or error}"
-        raise problem(option, words) from error
+        raise CommandError(option, words) from error
 
 
 @torch.no_grad()
@@ -113,17 +113,17 @@ def _made_up(arguments: argparse.Namespace) -> dict[str, Any]:
     tensors = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs)
     if len(tensors) != 1 or not isinstance(tensors[0], torch.Tensor):
         text = "takes several inputs: wrap it in a module whose forward pass takes one"
-        raise problem(arguments.build, text)
+        raise CommandError(arguments.build, text)
     (example,) = tensors
     try:
         outputs = predictions(network.eval()(example), network)
     except Exception as error:
         text = f"fails on the example inputs: {error!r}; give others by --inputs, or data by --data"
-        raise problem(arguments.build, text) from error
+        raise CommandError(arguments.build, text) from error
     if outputs.dim() not in (2, 3):
         shape = tuple(outputs.shape)
         text = f"returns outputs of shape {shape}, for which no targets can be made up: name --data"
-        raise problem(arguments.build, text)
+        raise CommandError(arguments.build, text)
     return {
         "name": MADE_UP,
         "inputs": list(example.shape[1:]),

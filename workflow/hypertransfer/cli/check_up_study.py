@@ -22,7 +22,7 @@ from hypertransfer.analysis.estimate import AnalysisError
 from hypertransfer.catalogue import checks
 from hypertransfer.checkup.study import WIDER, study
 from hypertransfer.cli import claims, recommend
-from hypertransfer.cli.adopt import problem
+from hypertransfer.cli.adopt import CommandError
 from hypertransfer.cli.text import json_text
 from hypertransfer.planning.jobs import RESULTS
 from hypertransfer.report.numbers import value_text
@@ -127,12 +127,12 @@ def check_options(arguments: argparse.Namespace, spec: RunSpec) -> None:
         faults["--study"] = f"{Path.cwd()} has no Snakefile: call it in the folder of the workflow"
     for option, text in faults.items():
         if text:
-            raise problem(option, text)
+            raise CommandError(option, text)
     wanted = _wanted(arguments, spec)
     if len(wanted) < len(arguments.to):
-        raise problem("--to", "a size is given twice")
+        raise CommandError("--to", "a size is given twice")
     if problems := list(checks.objections(recommend.resized(spec, wanted))):
-        raise problem("--to", "; ".join(map(str, problems)))
+        raise CommandError("--to", "; ".join(map(str, problems)))
 
 
 def _wanted(arguments: argparse.Namespace, spec: RunSpec) -> dict[str, int]:
@@ -154,11 +154,11 @@ def _write(name: str, values: Mapping[str, Any], config: list[str], *, as_is: bo
     file = studies_folder(MAIN) / f"{name}.yaml"
     is_new = not file.exists()
     if is_new and as_is:
-        raise problem("--as-is", f"{file} is not there: leave the option out to write it")
+        raise CommandError("--as-is", f"{file} is not there: leave the option out to write it")
     if is_new:
         replace_atomically(file, f"# Written by `{command}`\n{body}".encode())
     elif text := _difference(file, body, as_is=as_is):
-        raise problem("--study", text)
+        raise CommandError("--study", text)
     try:
         _register(name, config)
     except (ConfigError, ProblemError):
@@ -219,7 +219,7 @@ def _snakemake(name: str, cores: int, config: Sequence[str]) -> None:
             f"snakemake ended with exit code {code}; its messages are above. What is finished "
             "stays: call the command again to go on"
         )
-        raise problem(f"the study {name}", text)
+        raise CommandError(f"the study {name}", text)
 
 
 def _verdicts(name: str) -> list[dict[str, Any]]:
