@@ -180,7 +180,12 @@ def test_data_and_loss_of_ones_own_and_another_optimizer(capsys):
     ("words", "text"),
     [
         (("guests:nothing",), "guests has no function 'nothing'"),
-        (("guests:mlp", "--table", "mupp"), "parameterisation: 'mupp' is not one of"),
+        (("guests:mlp", "--table", "mupp"), "--table: parameterisation: 'mupp' is not one of"),
+        (
+            ("guests:mlp", "--data", "{name: digits, tst: 3}", "--optimizer", "adm"),
+            "--optimizer: optimizer: 'adm' is not one of",
+        ),
+        (("guests:mlp", "--width-name", "wide"), "if its arguments have other names, give them by"),
         (("guests:mlp", "--table", "mup", "--optimizer", "sophia"), "looks at the loss itself"),
         (("guests:two", "--inputs", "guests:pair"), "takes several inputs: wrap it in a module"),
         (("guests:broken",), "fails on the example inputs"),

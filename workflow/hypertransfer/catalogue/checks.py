@@ -25,7 +25,7 @@ from hypertransfer.catalogue.lookup import objection, of_package
 from hypertransfer.catalogue.module_source import own
 from hypertransfer.catalogue.options import Validator, problem
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
-from hypertransfer.runs.problem import Problem, hint
+from hypertransfer.runs.problem import Problem, hint, known_names
 from hypertransfer.runs.spec import Component, RunSpec
 
 
@@ -215,12 +215,9 @@ def _refused_options(kind: str, part: Component, schemas: Mapping[str, Any]) -> 
     """Problems of options of a component, each by itself."""
     for option, value in part.options.items():
         if option not in schemas:
-            known = ", ".join(schemas) or "none"
-            yield Problem(
-                (kind, option),
-                value,
-                f"accepted: {part.name} has no option {option!r}; known: {known}",
-            )
+            known = known_names(option, schemas)
+            expected = f"accepted: {part.name} has no option {option!r}; {known}"
+            yield Problem((kind, option), value, expected)
             continue
         for error in Validator(schemas[option]).iter_errors(value):
             yield problem(error, kind, option)

@@ -22,7 +22,7 @@ from hypertransfer.catalogue.cards.datasets import (
 from hypertransfer.catalogue.options import Validator, problem
 from hypertransfer.runs.canonical import digest as value_digest
 from hypertransfer.runs.paths import path_fault
-from hypertransfer.runs.problem import NO_VALUE, Problem
+from hypertransfer.runs.problem import NO_VALUE, Problem, known_names
 
 _PARTS = ("train", "test")  # whose sizes a card of images has
 _TAIL = 2**16  # bytes at the end of a Parquet file, where its footer is
@@ -138,12 +138,9 @@ def objections(name: str, options: Mapping[str, Any]) -> list[Problem]:
     ]
     for option, value in options.items():
         if option not in known.options:
-            names = ", ".join(known.options)
-            problems.append(
-                Problem(
-                    (option,), value, f"accepted: {name} has no option {option!r}; known: {names}"
-                )
-            )
+            names = known_names(option, known.options)
+            expected = f"accepted: {name} has no option {option!r}; {names}"
+            problems.append(Problem((option,), value, expected))
         elif error := next(Validator(OPTIONS[option]).iter_errors(value), None):
             problems.append(problem(error, option))
         elif option in _PARTS and (most := getattr(known, option, None)) and (value or 0) > most:

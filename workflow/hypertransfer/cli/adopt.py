@@ -150,6 +150,15 @@ def given_inputs(
     """
     if arguments.inputs:
         return forward_arguments(_imported("--inputs", arguments.inputs))
+    return example_inputs(at_base(arguments, build))
+
+
+def at_base(arguments: argparse.Namespace, build: Callable[[int, int], nn.Module]) -> nn.Module:
+    """The network at the base.
+
+    Raises:
+        RoleError: it cannot be built.
+    """
     try:
         network = build(arguments.width, arguments.depth)
     except Exception as error:
@@ -161,7 +170,7 @@ def given_inputs(
         ) from error
     if not isinstance(network, nn.Module):
         raise RoleError(f"returns a {type(network).__name__}, and not a torch.nn.Module")
-    return example_inputs(network)
+    return network
 
 
 def _imported(place: str, path: str) -> Any:

@@ -15,7 +15,7 @@ from hypertransfer.catalogue import checks, complete
 from hypertransfer.checkup.judging import FAIL, PASS, Finding, suspects
 from hypertransfer.checkup.of_run import STEPS, Checked, check
 from hypertransfer.cli import check_up_study
-from hypertransfer.cli.adopt import CommandError, builder, given_inputs
+from hypertransfer.cli.adopt import CommandError, at_base, builder, given_inputs
 from hypertransfer.cli.text import aligned, json_text
 from hypertransfer.networks.adopted.outputs import predictions
 from hypertransfer.networks.adopted.overrides import pattern_of
@@ -27,6 +27,15 @@ from hypertransfer.studies.document import ConfigError
 
 WIDER, DEEPER = (1, 2, 4, 8), (1, 2, 4)  # times the base
 MADE_UP = "hypertransfer.data.made_up:load"
+OPTIONS = {  # by the key of a run
+    "parameterisation": "--table",
+    "optimizer": "--optimizer",
+    "lr": "--lr",
+    "weight_decay": "--weight-decay",
+    "data": "--data",
+    "loss": "--loss",
+    "batch_size": "--batch",
+}
 MARKS = {PASS: "", "warn": "?", FAIL: "!"}
 
 
@@ -37,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigError: the network, the data or the optimizer cannot be used.
     """
     try:
+        at_base(arguments, builder(arguments))  # so that its errors are not those of a training
         spec = _spec(arguments)
         if problems := list(checks.objections(spec)):
             raise ProblemError(problems)
@@ -47,6 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
         found = check(spec, widths, depths, arguments.seeds)
     except ConfigError:
         raise
+    except ProblemError as error:
+        raise _of_options(error, arguments.build) from error
     except (RoleError, ValueError) as error:
         raise CommandError(arguments.build, str(error)) from error
     except Exception as error:  # of the user's network, loss or data
@@ -60,6 +72,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.study:
         failed |= check_up_study.conduct(arguments, spec, modules, text)
     return int(failed)
+
+
+def _of_options(error: ProblemError, build: str) -> CommandError:
+    """The error that names the option of each problem, in place of the key of a config."""
+    first, *more = (
+        (OPTIONS.get(problem.path[0] if problem.path else "", build), str(problem))
+        for problem in error.problems
+    )
+    lines = [first[1], *(f"{option}: {text}" for option, text in more)]
+    return CommandError(first[0], "\n".join(lines))
 
 
 def _spec(arguments: argparse.Namespace) -> RunSpec:
@@ -108,7 +130,7 @@ def _made_up(arguments: argparse.Namespace) -> dict[str, Any]:
         ConfigError: the network cannot be called with one tensor.
     """
     build = builder(arguments)
-    network = build(arguments.width, arguments.depth)
+    network = at_base(arguments, build)
     inputs = given_inputs(arguments, build)
     tensors = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs)
     if len(tensors) != 1 or not isinstance(tensors[0], torch.Tensor):
