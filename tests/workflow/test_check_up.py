@@ -59,9 +59,14 @@ def test_one_command_makes_page_and_data(checked):
     assert all(claim["registered"].startswith("before results") for claim in found["claims"])
     page = (folder / "check-up.html").read_text()
     assert page.count("data:image/png;base64,") == 2
-    assert "Every module" in page
+    assert page.index("net:build at base width 16 and depth 1") < page.index("Every module")
+    assert page.index("<h2>Recommendation</h2>") < page.index("Every module")
+    assert "hypertransfer check-up net:build" in page
     assert "study: mine" in page
     assert found["recommendation"] is None or found["recommendation"]["verdict"] in page
+    rates = {verdict for claim, verdict in verdicts.items() if claim.startswith("rate-")}
+    noted = "note: claims on the best rate are undecided" in page
+    assert noted == ("undecided" in rates and found["recommendation"] is not None)
 
 
 def test_a_second_call_trains_nothing(checked):

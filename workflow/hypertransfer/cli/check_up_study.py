@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,10 @@ from hypertransfer.training import data_sets
 
 FAILS, UNDECIDED = "fails", "undecided"
 FEWEST = 3  # seeds of a study
+RATE_IS_OPEN = (
+    "note: claims on the best rate are undecided. The recommendation adds a prior to these runs;",
+    "where the loss hardly depends on the rate, as in runs that are too short, it may trust any.",
+)
 
 
 def conduct(
@@ -70,6 +75,8 @@ def conduct(
     _snakemake(name, arguments.cores, config)
     found = _verdicts(name)
     advice, recommended = _recommendation(name, whole, arguments)
+    if advice and _rate_is_open(found):
+        recommended = [*RATE_IS_OPEN, "", *recommended]
     failed = any(row["verdict"] == FAILS for row in found)
     open_ones = sum(row["verdict"] == UNDECIDED for row in found)
     verdict = _in_words(modules["verdict"] == "fail", failed, open_ones)
@@ -80,6 +87,8 @@ def conduct(
         "check_up.html",
         title=f"Check-up of {spec.model.name}",
         verdict=verdict,
+        about=_about(whole, arguments.repeats),
+        command=_command(),
         modules="\n".join(text),
         claims=[_claim_row(row) for row in found],
         figures=list(_images(file, folder)),
@@ -97,6 +106,25 @@ def conduct(
     replace_atomically(folder / "check-up.json", json_text(result).encode())
     print(f"\nthe page: {folder / 'check-up.html'}, and as data: {folder / 'check-up.json'}")
     return failed
+
+
+def _rate_is_open(found: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a claim on the best rate is undecided."""
+    return any(row["claim"].startswith("rate-") and row["verdict"] == UNDECIDED for row in found)
+
+
+def _command() -> str:
+    """The command as it was called, on one line."""
+    return shlex.join(["hypertransfer", *sys.argv[1:]]).replace("\n", " ")
+
+
+def _about(spec: RunSpec, seeds: int) -> str:
+    """What was trained, in a sentence."""
+    return (
+        f"{spec.model.name} at base width {spec.base.width} and depth {spec.base.depth}, under "
+        f"{spec.parameterisation} with {spec.optimizer.name}, on {spec.data.name}: batches of "
+        f"{spec.batch_size}, {spec.steps} steps, {seeds} seeds; {date.today()}."
+    )
 
 
 def _in_words(modules: bool, claims_fail: bool, open_ones: int) -> str:
@@ -149,14 +177,13 @@ def _write(name: str, values: Mapping[str, Any], config: list[str], *, as_is: bo
     Raises:
         ConfigError: there is another study of this name, or planning refuses the study.
     """
-    command = shlex.join(["hypertransfer", *sys.argv[1:]]).replace("\n", " ")
     body = yaml.dump(values, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
     file = studies_folder(MAIN) / f"{name}.yaml"
     is_new = not file.exists()
     if is_new and as_is:
         raise CommandError("--as-is", f"{file} is not there: leave the option out to write it")
     if is_new:
-        replace_atomically(file, f"# Written by `{command}`\n{body}".encode())
+        replace_atomically(file, f"# Written by `{_command()}`\n{body}".encode())
     elif text := _difference(file, body, as_is=as_is):
         raise CommandError("--study", text)
     try:
