@@ -64,15 +64,7 @@ def conduct(
     """
     name = arguments.study
     whole = replace(spec, steps=arguments.steps, base_steps=arguments.steps)
-    samples = len(data_sets.samples(spec).train_y)
-    values = study(
-        name, whole, arguments.repeats,
-        samples=samples, over_depth=bool(modules["depths"]), routers=bool(modules["routers"]),
-    )  # fmt: skip
-    config = [f"studies=[{name}]", "scale=desk"]
-    file = _write(name, values, config, as_is=arguments.as_is)
-    print(f"\nstudy {name}: {file}", flush=True)
-    _snakemake(name, arguments.cores, config)
+    file = _made(arguments, whole, modules)
     found = _verdicts(name)
     advice, recommended = _recommendation(name, whole, arguments)
     if advice and _rate_is_open(found):
@@ -106,6 +98,28 @@ def conduct(
     replace_atomically(folder / "check-up.json", json_text(result).encode())
     print(f"\nthe page: {folder / 'check-up.html'}, and as data: {folder / 'check-up.json'}")
     return failed
+
+
+def _made(arguments: argparse.Namespace, spec: RunSpec, modules: Mapping[str, Any]) -> Path:
+    """Write the study, register its claims, and run it; returns its file.
+
+    Raises:
+        ConfigError: the study cannot be written or run.
+    """
+    name = arguments.study
+    values = study(
+        name,
+        spec,
+        arguments.repeats,
+        samples=len(data_sets.samples(spec).train_y),
+        over_depth=bool(modules["depths"]),
+        routers=bool(modules["routers"]),
+    )
+    config = [f"studies=[{name}]", "scale=desk"]
+    file = _write(name, values, config, as_is=arguments.as_is)
+    print(f"\nstudy {name}: {file}", flush=True)
+    _snakemake(name, arguments.cores, config)
+    return file
 
 
 def _rate_is_open(found: Sequence[Mapping[str, Any]]) -> bool:
