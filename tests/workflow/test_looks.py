@@ -137,6 +137,7 @@ def test_a_number_of_seeds_that_is_added_trains_only_the_new_ones(looked: Projec
 
 def test_looks_that_are_lost_are_made_again_from_the_store(looked: Project):
     looked.write_study(STUDY)
+    assert looked.run("collect_all").code == 0
     for folder in ("looks", "allocated", "tables"):
         shutil.rmtree(looked.folder / "results/micro/made" / folder)
     ran = looked.run("collect_all")

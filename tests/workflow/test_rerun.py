@@ -72,6 +72,7 @@ def test_one_width_added_trains_that_width(project: Project):
     assert ran.code == 0, ran.output
     assert (ran.trained, ran.probed) == (12, 2)
     assert (ran.of("cells"), ran.of("probes")) == (2, 1)
+    assert "Nothing to be done" in project.run().output
 
 
 def test_a_grid_point_removed_keeps_the_runs(project: Project):
@@ -100,6 +101,7 @@ def test_a_probe_at_other_steps_makes_no_cell_again(project: Project):
     project.write_study(STUDY)
     assert ran.code == 0, ran.output
     assert (ran.of("cells"), ran.of("probes"), ran.probed) == (0, 2, PROBED)
+    assert "Nothing to be done" in project.run().output
 
 
 def test_a_figure_draws_that_figure(project: Project):
@@ -155,6 +157,7 @@ def test_a_new_parameterisation_retrains_nothing(project: Project):
     ran = project.run("train_all")
     (project.folder / file).write_text(before)
     assert (ran.code, ran.trained) == (0, 0), ran.output
+    assert "Nothing to be done" in project.run().output
 
 
 def test_cutting_work_differently_retrains_nothing(project: Project):
@@ -164,6 +167,7 @@ def test_cutting_work_differently_retrains_nothing(project: Project):
     assert ran.code == 0, ran.output
     assert (ran.trained, ran.probed) == (0, 0)
     assert ran.of("cells") > 4
+    assert "Nothing to be done" in project.run().output
 
 
 def test_a_stable_file_that_was_changed_is_put_back(project: Project):

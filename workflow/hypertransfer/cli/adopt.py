@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     build = builder(arguments)
     width, depth = arguments.width, arguments.depth
     try:
-        inputs = given_inputs(arguments, build)
+        inputs = given_inputs(arguments, lambda: at_base(arguments, build))
         found = infer(build, width, depth, inputs, dict(arguments.role))
     except RoleError as error:
         raise CommandError(arguments.build, str(error)) from error
@@ -140,9 +140,11 @@ def builder(arguments: argparse.Namespace) -> Callable[[int, int], nn.Module]:
 
 
 def given_inputs(
-    arguments: argparse.Namespace, build: Callable[[int, int], nn.Module]
+    arguments: argparse.Namespace, network: Callable[[], nn.Module]
 ) -> Mapping[str, Any] | Sequence[Any]:
     """The arguments of the forward pass: those that a function returns, or a guess.
+
+    `network` returns the network at the base, of which a guess is made.
 
     Raises:
         ConfigError: the function cannot be imported.
@@ -150,7 +152,7 @@ def given_inputs(
     """
     if arguments.inputs:
         return forward_arguments(_imported("--inputs", arguments.inputs))
-    return example_inputs(at_base(arguments, build))
+    return example_inputs(network())
 
 
 def at_base(arguments: argparse.Namespace, build: Callable[[int, int], nn.Module]) -> nn.Module:

@@ -46,8 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigError: the network, the data or the optimizer cannot be used.
     """
     try:
-        at_base(arguments, builder(arguments))  # so that its errors are not those of a training
-        spec = _spec(arguments)
+        # Built before a training, so that its errors are not those of one.
+        spec = _spec(arguments, at_base(arguments, builder(arguments)))
         if problems := list(checks.objections(spec)):
             raise ProblemError(problems)
         if arguments.study:
@@ -84,8 +84,8 @@ def _of_options(error: ProblemError, build: str) -> CommandError:
     return CommandError(first[0], "\n".join(lines))
 
 
-def _spec(arguments: argparse.Namespace) -> RunSpec:
-    """The run that is checked, at the base."""
+def _spec(arguments: argparse.Namespace, network: nn.Module) -> RunSpec:
+    """The run that is checked, at the base, where `network` is built."""
     how: dict[str, Any] = {"width": arguments.width_name, "depth": arguments.depth_name}
     how |= {"inputs": arguments.inputs} if arguments.inputs else {}
     how |= {"roles": dict(arguments.role)} if arguments.role else {}
@@ -99,7 +99,9 @@ def _spec(arguments: argparse.Namespace) -> RunSpec:
             "optimizer": _yaml("--optimizer", arguments.optimizer),
             "lr": arguments.lr,
             "weight_decay": arguments.weight_decay,
-            "data": _yaml("--data", arguments.data) if arguments.data else _made_up(arguments),
+            "data": _yaml("--data", arguments.data)
+            if arguments.data
+            else _made_up(arguments, network),
             "loss": arguments.loss,
             "batch_size": arguments.batch,
             "steps": max(STEPS),
@@ -123,15 +125,13 @@ def _yaml(option: str, text: str) -> Any:
 
 
 @torch.no_grad()
-def _made_up(arguments: argparse.Namespace) -> dict[str, Any]:
+def _made_up(arguments: argparse.Namespace, network: nn.Module) -> dict[str, Any]:
     """Random inputs like the example inputs of the network, and targets like its outputs.
 
     Raises:
         ConfigError: the network cannot be called with one tensor.
     """
-    build = builder(arguments)
-    network = at_base(arguments, build)
-    inputs = given_inputs(arguments, build)
+    inputs = given_inputs(arguments, lambda: network)
     tensors = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs)
     if len(tensors) != 1 or not isinstance(tensors[0], torch.Tensor):
         text = "takes several inputs: wrap it in a module whose forward pass takes one"
