@@ -94,7 +94,7 @@ def test_too_far_away_the_command_says_do_not_and_exits_with_1(capsys):
 def test_several_sweeps_are_listed_with_the_options_that_choose_one(capsys):
     assert main(["recommend", "mine", "--to", "width=32"]) == 1
     text = capsys.readouterr().err
-    assert "several sweeps fit; choose one of:" in text
+    assert "several sweeps fit, and they differ in parameterisation; choose one of:" in text
     assert "  --grid sweep --where parameterisation=sp" in text
 
 
@@ -102,7 +102,10 @@ def test_several_sweeps_are_listed_with_the_options_that_choose_one(capsys):
     ("words", "wanted"),
     [
         (["other", "--to", "width=32"], "run snakemake --config 'studies=[other]' first"),
-        (["mine", "--grid", "no", "--to", "width=32"], "no learning-rate sweep has --grid no"),
+        (
+            ["mine", "--grid", "sweep", "swap", "--to", "width=32"],
+            "--grid: mine has no learning-rate sweep in a grid 'swap': use one of sweep; did you",
+        ),
         (
             ["mine", "--where", "lr=1", "--to", "width=32"],
             "sweep has --where lr=1",

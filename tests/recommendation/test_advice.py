@@ -31,6 +31,16 @@ def test_rates_that_stay_are_trusted():
     assert advice.extrapolation == {"width": 1, "depth": 0, "batch": 0, "duration": 0}
 
 
+def test_a_sweep_that_hardly_tells_rates_apart_is_not_trusted():
+    """A rate 2 octaves off costs 100 (e^(4 × curvature) − 1) per cent, on both sides."""
+    best = {16: -4.0, 32: -4.0, 64: -4.0}
+    flat = recommend(observed(best, curvature=0.0022), NEAR, SLOPES, PRIOR)
+    assert flat.verdict == NARROW
+    (reason,) = flat.reasons
+    assert "a rate that is 4 times as high or low costs at most 0.88 %" in reason
+    assert recommend(observed(best, curvature=0.0028), NEAR, SLOPES, PRIOR).verdict == TRUST
+
+
 def test_a_single_size_is_not_trusted_but_swept_nearby():
     advice = recommend(observed({16: -4.0}), NEAR, SLOPES, PRIOR)
     assert advice.verdict == NARROW

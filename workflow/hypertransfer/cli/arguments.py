@@ -329,7 +329,10 @@ def _add_recommend(command: argparse.ArgumentParser) -> None:
         metavar="NAME=N",
         help="the target: width, depth, batch_size and steps (default: as the largest size)",
     )
-    command.add_argument("--grid", metavar="GRID", help="the grid with the sweeps")
+    words = "the grid with the sweeps, or several that differ in their sizes alone (default: all)"
+    command.add_argument(
+        "--grid", action="extend", nargs="+", default=[], metavar="GRID", help=words
+    )
     command.add_argument(
         "--where",
         type=_pair,

@@ -40,8 +40,8 @@ from hypertransfer.training import data_sets
 FAILS, UNDECIDED = "fails", "undecided"
 FEWEST = 3  # seeds of a study
 RATE_IS_OPEN = (
-    "note: claims on the best rate are undecided. The recommendation adds a prior to these runs;",
-    "where the loss hardly depends on the rate, as in runs that are too short, it may trust any.",
+    "note: claims on the best rate are undecided. The recommendation adds a prior to these runs,",
+    "and counts what a rate costs, so that it may trust one all the same.",
 )
 
 
@@ -289,7 +289,7 @@ def _recommendation(
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """The recommendation for a target, as values of JSON and as lines; none if there is none."""
     wanted = list(_wanted(arguments, spec).items())
-    options = {"study": name, "grid": "width", "where": [], "to": wanted}
+    options = {"study": name, "grid": [], "where": [], "to": wanted}
     full = argparse.Namespace(configfile=MAIN, config=[], **options)
     try:
         found = recommend.recommended(full)

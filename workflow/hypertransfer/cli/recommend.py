@@ -6,7 +6,7 @@ import argparse
 import math
 import shlex
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -35,11 +35,12 @@ from hypertransfer.recommendation.observations import (
     observations,
 )
 from hypertransfer.recommendation.rate_costs import excess_text
-from hypertransfer.recommendation.selection import Arm, arms, chosen
+from hypertransfer.recommendation.selection import Arm, arms, chosen, joined
 from hypertransfer.recommendation.stored import base_of, spec_reader
 from hypertransfer.recommendation.theory import following, theory
 from hypertransfer.recommendation.trend import LEVEL
 from hypertransfer.report.duration import duration
+from hypertransfer.runs.problem import one_of
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.storage import parquet
 from hypertransfer.storage.atomic import replace_atomically
@@ -71,8 +72,8 @@ def recommended(arguments: argparse.Namespace) -> tuple[Arm, RunSpec, Recommenda
     """
     config, _ = main_config(arguments.configfile, arguments.config)
     store = Store(config["store"])
-    arm = _arm(arguments)
     spec_of = spec_reader(store)
+    arm = _arm(arguments, spec_of)
     try:
         found = observations(arm.runs, lambda key: base_of(spec_of(key)))
     except AnalysisError as error:
@@ -93,8 +94,8 @@ def _problem(place: str, text: str) -> AnalysisError:
     return AnalysisError(f"{place}: {text}")
 
 
-def _arm(arguments: argparse.Namespace) -> Arm:
-    """The arm that the options choose.
+def _arm(arguments: argparse.Namespace, spec_of: Callable[[str], RunSpec]) -> Arm:
+    """The arm that the options choose, or several that differ in their sizes alone, as one.
 
     Raises:
         AnalysisError: there are no results, or no arm or several arms fit.
@@ -108,15 +109,24 @@ def _arm(arguments: argparse.Namespace) -> Arm:
         found = list(arms(parquet.frame(file)))
     except (OSError, pa.ArrowException) as error:
         raise _problem(str(file), f"cannot be read: {error}") from error
+    grids = {grid: None for arm in found for grid in arm.grids}
+    for grid in arguments.grid:
+        if grid not in grids:
+            text = f"{name} has no learning-rate sweep in a grid {grid!r}"
+            raise _problem("--grid", f"{text}: use {one_of(grid, grids)}")
     fitting = chosen(found, arguments.grid, where)
-    if len(fitting) == 1:
-        return fitting[0]
+    several = ""
+    if fitting:
+        try:
+            return joined(fitting, spec_of)
+        except AnalysisError as error:
+            several = f"several sweeps fit, and {error}"
     known = "\n".join(f"  {_options(arm)}" for arm in fitting or found)
-    words = [f"--grid {arguments.grid}"] if arguments.grid else []
+    words = [f"--grid {' '.join(arguments.grid)}"] if arguments.grid else []
     words += [f"--where {column}={value}" for column, value in where.items()]
     none = f"no learning-rate sweep has {' '.join(words)}" if words else "no sweep fits"
-    what = "several sweeps fit" if fitting else none
-    raise _problem(name, f"{what}; choose one of:\n{known or '  (the study has none)'}")
+    ways = f"choose one of:\n{known or '  (the study has none)'}"
+    raise _problem(name, f"{several or none}; {ways}")
 
 
 def _once(option: str, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -136,7 +146,7 @@ def _once(option: str, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 def _options(arm: Arm) -> str:
     """The options that choose an arm."""
     where = " ".join(shlex.quote(f"{column}={value}") for column, value in arm.values.items())
-    return f"--grid {arm.grid}" + (f" --where {where}" if where else "")
+    return f"--grid {' '.join(arm.grids)}" + (f" --where {where}" if where else "")
 
 
 def _key_of(arm: Arm, one: Observation) -> str:
@@ -166,7 +176,8 @@ def resized(spec: RunSpec, wanted: Mapping[str, int]) -> RunSpec:
 def lines(arm: Arm, target: RunSpec, advice: Recommendation, at_target: Scaled) -> Iterator[str]:
     """The lines of a recommendation: verdict, rate, evidence, groups, next runs, what is fixed."""
     about = f"{target.model.name} on {target.data.name}, {target.optimizer.name}"
-    yield f"grid {arm.grid}: {about}, {target.parameterisation}"
+    named = "grid" if len(arm.grids) == 1 else "grids"
+    yield f"{named} {', '.join(arm.grids)}: {about}, {target.parameterisation}"
     yield f"target: {_size_text(_sizes(target))}"
     yield ""
     yield from _verdict(target, advice)

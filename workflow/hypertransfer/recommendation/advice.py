@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hypertransfer.recommendation.evidence import LeftOut, left_out
 from hypertransfer.recommendation.next_runs import NextSweep, next_sweeps
 from hypertransfer.recommendation.observations import DIMENSIONS, Observation, bracketed, logs_of
-from hypertransfer.recommendation.rate_costs import ExpectedCost, excess_text, expected_cost
+from hypertransfer.recommendation.rate_costs import ExpectedCost, excess, excess_text, expected_cost
 from hypertransfer.recommendation.theory import Slope
 from hypertransfer.recommendation.trend import LEVEL, PRIOR, Forecast, Prior, Trend, trend
 
@@ -20,6 +20,9 @@ MOST_COST = 1.0  # per cent of the loss
 MOST_DIVERGING = 0.05  # probability
 MOST_BEYOND = 0.05  # probability
 MOST_REACH = 1.5  # octaves on either side of which a sweep is still narrow
+# A sweep tells learning rates apart if one that is this far off costs more than this.
+FAR_OFF = 2.0  # octaves
+LEAST_RISE = 1.0  # per cent of the loss
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def recommend(
     largest = usable[-1]
     cost = expected_cost(largest, forecast)
     omitted = left_out(found, slopes, prior)
-    doubts = [*_doubts(cost, omitted), *_unseen(usable, place)]
+    doubts = [*_flat(largest), *_doubts(cost, omitted), *_unseen(usable, place)]
     verdict, reasons = _verdict(forecast, cost, omitted, doubts)
     if opened := len(found) - len(usable):
         sizes = "1 size is" if opened == 1 else f"{opened} sizes are"
@@ -146,6 +149,17 @@ def _trusted(cost: ExpectedCost, omitted: LeftOut | None) -> str:
         f"its expected excess loss is {excess_text(cost.percent)}, and {_smaller(omitted)} "
         f"predicted the best rate of the largest one to {abs(omitted.octaves):.2f} octaves"
     )
+
+
+def _flat(largest: Observation) -> Iterator[str]:
+    """A doubt whether the largest size was trained long enough to tell learning rates apart."""
+    rise = max(excess(largest, -FAR_OFF), excess(largest, FAR_OFF))
+    if rise < LEAST_RISE:
+        yield (
+            f"at the largest size even a rate that is {2**FAR_OFF:g} times as high or low costs "
+            f"at most {excess_text(rise)} of the loss, so that the sweep hardly tells rates "
+            "apart, as where runs are too short: train longer, or let the sweep reach further"
+        )
 
 
 def _doubts(cost: ExpectedCost, omitted: LeftOut | None) -> Iterator[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from hypertransfer.analysis.estimate import AnalysisError
 from hypertransfer.analysis.lazy import pandas as pd
 from hypertransfer.recommendation.observations import FEWEST_RATES, SIZE
 from hypertransfer.runs.columns import SUMMARY
+from hypertransfer.runs.spec import FIELDS, RunSpec
 from hypertransfer.runs.table_values import name_of
 
 # Columns that vary inside an arm: bases may follow the size.
@@ -17,22 +19,22 @@ INSIDE = {"key", "grid", "lr", "seed", *SIZE, *SUMMARY}
 
 @dataclass(frozen=True)
 class Arm:
-    """The runs of one grid that have equal values in all columns but `INSIDE`.
+    """The runs of a grid, or of several, that have equal values in all columns but `INSIDE`.
 
     Attributes:
-        grid: the name of the grid.
-        values: of the columns that differ between the arms of the grid, as texts.
+        grids: the names of the grids.
+        values: of the columns that differ between the arms of a grid, as texts.
         runs: the rows of the runs table.
     """
 
-    grid: str
+    grids: tuple[str, ...]
     values: Mapping[str, str]
     runs: pd.DataFrame
 
     @property
     def label(self) -> str:
-        """The grid and the values, as `--grid` and `--where` take them."""
-        return " ".join([self.grid, *(f"{name}={value}" for name, value in self.values.items())])
+        """The grids and the values, as `--grid` and `--where` take them."""
+        return " ".join([*self.grids, *(f"{name}={value}" for name, value in self.values.items())])
 
 
 def arms(runs: pd.DataFrame) -> Iterator[Arm]:
@@ -51,7 +53,66 @@ def arms(runs: pd.DataFrame) -> Iterator[Arm]:
             own = part.loc[rows]
             if own.groupby(list(SIZE))["lr"].nunique().max() >= FEWEST_RATES:
                 texts = values if isinstance(values, tuple) else (values,)
-                yield Arm(str(grid), dict(zip(varied, texts, strict=True)), own)
+                yield Arm((str(grid),), dict(zip(varied, texts, strict=True)), own)
+
+
+def joined(found: Sequence[Arm], spec_of: Callable[[str], RunSpec]) -> Arm:
+    """Several arms as one, such as the sweeps over the width and over the depth.
+
+    A run that is in several arms, such as those of the base, counts once. Runs tables do not show
+    all options, and so specs are compared.
+
+    Args:
+        found: the arms.
+        spec_of: the spec of the run with a key.
+
+    Raises:
+        AnalysisError: the arms differ in more than the size, learning rates and seeds: in an option
+            of the optimizer, or in a base that does not follow the size.
+    """
+    if len(found) == 1:
+        return found[0]
+    keys = [key for arm in found for key in arm.runs.drop_duplicates(list(SIZE))["key"]]
+    specs = list(map(spec_of, keys))
+    if differing := sorted({*_differing(specs), *_bases(specs)}):
+        raise AnalysisError(f"they differ in {', '.join(differing)}")
+    runs = pd.concat([arm.runs for arm in found], ignore_index=True).drop_duplicates("key")
+    if runs.duplicated([*SIZE, "lr", "seed"]).any():
+        raise AnalysisError("two of their runs differ in how often the loss is recorded alone")
+    grids = dict.fromkeys(grid for arm in found for grid in arm.grids)
+    values = {name: value for arm in found for name, value in arm.values.items()}
+    return Arm(tuple(grids), values, runs)
+
+
+def _rest(spec: RunSpec) -> RunSpec:
+    """A spec without the size, the base, and all that runs of an arm may differ in."""
+    return replace(
+        spec,
+        shape=replace(spec.shape, width=1, depth=1),
+        base=replace(spec.base, width=1, depth=1),
+        **dict.fromkeys(("batch_size", "base_batch_size", "steps", "base_steps"), 1),
+        **dict.fromkeys(("lr", "seed", "log_every", "eval_every"), 1),
+        checkpoints=(),
+    )
+
+
+def _differing(specs: Sequence[RunSpec]) -> list[str]:
+    """The keys of a config, beside sizes and bases, in which specs differ."""
+    rests = [_rest(spec).plain() for spec in specs]
+    return [name for name in FIELDS if any(rest[name] != rests[0][name] for rest in rests)]
+
+
+def _bases(specs: Sequence[RunSpec]) -> Iterator[str]:
+    """The bases that differ between specs and do not follow the size."""
+    pairs = {
+        "base.width": [(spec.shape.width, spec.base.width) for spec in specs],
+        "base.depth": [(spec.shape.depth, spec.base.depth) for spec in specs],
+        "base_batch_size": [(spec.batch_size, spec.base_batch_size) for spec in specs],
+        "base_steps": [(spec.steps, spec.base_steps) for spec in specs],
+    }
+    for name, both in pairs.items():
+        if len({base for _, base in both}) > 1 and any(size != base for size, base in both):
+            yield name
 
 
 def _follows(values: pd.Series, runs: pd.DataFrame) -> bool:
@@ -60,12 +121,12 @@ def _follows(values: pd.Series, runs: pd.DataFrame) -> bool:
     return values.name in BASES and values.groupby(sizes).nunique().max() == 1
 
 
-def chosen(found: list[Arm], grid: str | None, where: Mapping[str, str]) -> list[Arm]:
-    """The arms of a grid that have some values; of a column that all arms share, any value."""
+def chosen(found: list[Arm], grids: Collection[str], where: Mapping[str, str]) -> list[Arm]:
+    """The arms of some grids, or of all if none is named, that have some values."""
     return [
         arm
         for arm in found
-        if grid in (None, arm.grid)
+        if (not grids or set(arm.grids) <= set(grids))
         and all(_value(arm, column) == value for column, value in where.items())
     ]
 
