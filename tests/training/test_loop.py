@@ -191,7 +191,7 @@ def test_order_seed_orders_and_seed_draws():
 @pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
 @pytest.mark.parametrize("options", [{}, ADAMW], ids=["sgd", "adamw"])
 def test_the_loss_falls_and_the_network_generalises(options, loss):
-    result = run(steps=120, loss=loss, **options)
+    result = run(steps=120, eval_every=60, loss=loss, **options)
     assert result.status == "finished"
     assert result.final_loss < 0.5 * result.history.train_loss[0]
     assert result.history.eval_accuracy[-1] > 0.8 > result.history.eval_accuracy[0]
@@ -351,6 +351,15 @@ def test_eval_is_over_the_whole_test_set_at_its_steps(monkeypatch):
         assert history.eval_loss[i] == pytest.approx(loss, rel=1e-5)
         accuracy = (output.argmax(1) == data.test_y).float().mean().item()
         assert history.eval_accuracy[i] == pytest.approx(accuracy)
+
+
+def test_without_evaluations_on_the_way_there_is_one_at_the_end():
+    """The numbers of training are those of a run that is evaluated at the start, too."""
+    often, once = (run(eval_every=every) for every in (39, 40))
+    assert all(map(math.isnan, once.history.eval_loss[:-1]))
+    assert once.history.eval_loss[-1] == often.history.eval_loss[-1]
+    assert not math.isnan(often.history.eval_loss[0])
+    assert once.final_loss == often.final_loss
 
 
 def test_progress_is_told_at_every_record():

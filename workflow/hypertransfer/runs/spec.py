@@ -103,7 +103,8 @@ class RunSpec:
         seed: draws the initial weights and, unless `order_seed` is given, the order of the data.
         order_seed: draws the order of the data.
         log_every: steps between records of the training loss, each the mean over these steps.
-        eval_every: steps between evaluations of the loss on the test samples.
+        eval_every: steps between evaluations of the loss on the test samples, of which there is one
+            at the end, too, and one at the start if they are fewer than `steps`.
         divergence: a run stops as diverged if its recorded loss is not finite, or above this
             multiple of the loss of the first batch; if that is 0, of the first loss on the test
             samples; if that is 0, too, only if it is not finite.

@@ -161,7 +161,9 @@ class Loop:
         """One step on the samples with indices `index`: forward, backward, update."""
         if self.done in self.checkpoints:
             self.kept[self.done] = self._snapshot()
-        evaluated = {} if self.done else self._evaluated()
+        # A short run would spend a tenth of its time on an evaluation that nobody asked for.
+        at_start = self.done == 0 and self.spec.eval_every < self.spec.steps
+        evaluated = self._evaluated() if at_start else {}
         self.scheduler.before(self.done)
         randomness.seed(f"{self.spec.seed}/step/{self.done}")
         x, y = self._batch(index)
@@ -227,8 +229,10 @@ class Loop:
     def _record_start(self, loss: Tensor, evaluated: dict[str, float]) -> None:
         """Add the row of step 0 to the history."""
         self.initial = loss.item()
-        row = {"step": 0, "train_loss": self.initial, **evaluated}
-        self.history.add(**row, **self.extensions.statistics())
+        row = {"step": 0, "train_loss": self.initial, **self.extensions.statistics()}
+        if not self.initial and not evaluated:
+            evaluated = self._evaluated()  # the reference for a divergence
+        self.history.add(**row, **evaluated)
 
     def _record(self, progress: Progress | None) -> None:
         """Add the row of the present step to the history, and detect a divergence."""
