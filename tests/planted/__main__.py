@@ -18,11 +18,13 @@ HEAD = """<!-- Written by `python -m tests.planted {sound} {faulty}`. -->
 
 # Planted faults
 
-How often [the check of every module](../check-up.md) names the module at fault, and how often it
-finds one in a sound network (`tests/planted`). Networks are of three families, without roles, with
-random activation, norms, number of heads, base width (16 or 32), depth, learning rate
+How often the command [`hypertransfer check-up`](../check-up.md) names the module at fault, and how
+often it finds one in a sound network (`tests/planted`). Networks are of three families, without
+roles, with random activation, norms, number of heads, base width (16 or 32), depth, learning rate
 (2<sup>−12</sup> to 2<sup>−6</sup>), weight decay, batch and table (`mup`, `completep`,
-`completed_p`). A fault counts as named if its module is the first suspect.
+`completed_p`). Each call names a builder, and the fault is in the network that it builds or in a
+table of one's own, where `--role` gives single layers a row of their own. A fault counts as named
+if its module is the first suspect in the command's JSON.
 
 | family | sound configurations | with an alarm |
 |---|---|---|
@@ -34,11 +36,11 @@ TABLE = """
 
 
 def main(sound: int, faulty: int) -> None:
-    """Check every configuration, one on each core; print the counts, and write the page."""
+    """Check every configuration, one on each core that is given; print counts, write the page."""
     faults = [(f, name) for name, fault in FAULTS.items() for f in FAMILIES if f in fault.families]
     seeds = range(FAULTY, FAULTY + faulty)
     with ProcessPoolExecutor(
-        os.cpu_count(), get_context("spawn"), torch.set_num_threads, (1,)
+        len(os.sched_getaffinity(0)), get_context("spawn"), torch.set_num_threads, (1,)
     ) as pool:
         alarms = {f: [pool.submit(alarm, f, seed) for seed in range(sound)] for f in FAMILIES}
         found = {of: [pool.submit(named, *of, seed) for seed in seeds] for of in faults}

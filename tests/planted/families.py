@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-TOKENS, CONTEXT, FEATURES, SIDE = 40, 8, 10, 6
+TOKENS, CONTEXT, FEATURES = 40, 8, 10
 ACTIVATIONS = (nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh)
 
 
@@ -30,6 +30,7 @@ class Settings:
     table: str
     frozen: bool = False  # the inner size of the second block does not grow
     root: bool = False  # logits of attention are divided by √d
+    tied: bool = False  # the readout of the decoder shares the embedding's weights
 
     @classmethod
     def drawn(cls, seed: int) -> Settings:
@@ -118,6 +119,8 @@ class GPT(nn.Module):
         self.tok, self.pos = nn.Embedding(TOKENS, width), nn.Embedding(CONTEXT, width)
         self.blocks = nn.ModuleList(Block(width, size, of) for size in sizes)
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, TOKENS, bias=False)
+        if of.tied:
+            self.head.weight = self.tok.weight
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.tok(x) + self.pos(torch.arange(x.shape[1]))
@@ -158,24 +161,3 @@ FAMILIES: Mapping[str, Callable[[int, int, Settings], nn.Module]] = {
     "gpt": GPT,
     "conv": Conv,
 }
-
-
-def batches(family: str, of: Settings, count: int, seed: int) -> list[tuple[Tensor, Tensor]]:
-    """Random inputs and targets."""
-    generator = torch.Generator().manual_seed(seed)
-    found = []
-    for _ in range(count):
-        shape = {"mlp": (FEATURES,), "conv": (3, SIDE, SIDE), "gpt": (CONTEXT,)}[family]
-        if family == "gpt":
-            x, y = (torch.randint(TOKENS, (of.samples, *shape), generator=generator) for _ in "xy")
-        else:
-            x = torch.randn(of.samples, *shape, generator=generator)
-            y = torch.randint(of.classes, (of.samples,), generator=generator)
-        found.append((x, y))
-    return found
-
-
-def loss(network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-    """The cross-entropy of a batch."""
-    x, y = batch
-    return F.cross_entropy(network(x).flatten(0, -2), y.flatten())

@@ -1,32 +1,45 @@
-"""Faults planted into networks under a sound table, and whether the check names their module."""
+"""Faults planted into networks and tables, and whether `check-up` names their module."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import io
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-import torch
-from tests.planted.families import FAMILIES, Settings, batches, loss
-from torch import nn
+from tests.planted import configurations
+from tests.planted.configurations import SPARE, settings
 
-from hypertransfer.checkup.check import module_roles, over_depth, over_sizes, over_width
-from hypertransfer.checkup.judging import Finding, suspects
-from hypertransfer.checkup.quantities import Setup
-from hypertransfer.networks.adopted.recipe import Recipe
-from hypertransfer.networks.adopted.scaling import _is_ours
+from hypertransfer.cli.main import main
 
-STEPS, WIDER, DEEPER, SEEDS = (1, 3), (1, 2, 4, 8), (1, 2, 4), 3
+MODULE = configurations.__name__
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault: what is wrong, the modules of which one is right to name, and where it shows."""
+    """A fault, and where the check should find it.
+
+    Attributes:
+        text: what is wrong.
+        modules: the beginnings of the paths of the modules of which one is right to name.
+        families: the families of networks that can have it.
+        quantities: those in which it shows; any by default.
+        in_table: whether the table has it, and not the network.
+        singled_out: patterns of the parameters, by family, that an override gives a row of their
+            own in the table.
+    """
 
     text: str
     modules: tuple[str, ...]
     families: tuple[str, ...]
     quantities: tuple[str, ...] = ()
+    in_table: bool = True
+    singled_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 FAULTS: Mapping[str, Fault] = {
@@ -34,10 +47,13 @@ FAULTS: Mapping[str, Fault] = {
         "the readout has the learning rate of the base", ("out", "head"), ("mlp", "gpt", "conv")
     ),
     "input rate": Fault("the rate of the input layer falls as a hidden one's", ("inp",), ("mlp",)),
-    "hidden rate": Fault("one hidden layer has the rate of the base", ("blocks.1.c1",), ("conv",)),
+    "hidden rate": Fault(
+        "one hidden layer has the rate of the base", ("blocks.1.c1",), ("conv",),
+        singled_out={"conv": ("blocks.1.c1.weight",)},
+    ),
     "embedding": Fault(
-        "the initial values of the input layer or embedding shrink as 1/√width",
-        ("inp", "tok"),
+        "the initial values of the input layer or of embeddings shrink as 1/√width",
+        ("inp", "tok", "pos"),
         ("mlp", "gpt", "conv"),
     ),
     "frozen": Fault(
@@ -50,6 +66,11 @@ FAULTS: Mapping[str, Fault] = {
         ("blocks.1.", "blocks.1"),
         ("mlp", "gpt", "conv"),
         ("decay",),
+        singled_out={
+            "mlp": ("blocks.1.up.weight", "blocks.1.down.weight"),
+            "gpt": ("blocks.1.attn.*.weight", "blocks.1.mlp.*.weight"),
+            "conv": ("blocks.1.c?.weight",),
+        },
     ),
     "residual": Fault(
         "the factor on residual branches is missing", ("blocks.",), ("mlp", "gpt", "conv"),
@@ -58,6 +79,7 @@ FAULTS: Mapping[str, Fault] = {
     "attention": Fault(
         "logits are divided by √d, where heads grow", ("blocks.",), ("gpt",),
         ("logits", "logit change"),
+        in_table=False,
     ),
     "tied": Fault(
         "the readout shares the embedding's weights, and has no multiplier", ("head",), ("gpt",)
@@ -65,102 +87,55 @@ FAULTS: Mapping[str, Fault] = {
 }  # fmt: skip
 
 
-def setup(family: str, of: Settings, fault: str, recipe: Recipe, width: int, depth: int) -> Setup:
-    """The network of a size under its table, with the fault, and its optimizer."""
-    network = FAMILIES[family](width, depth, of)
-    times = width / of.base
-    scaling = recipe.apply(network, width, depth)
-    if fault == "residual":
-        for module in network.modules():
-            for key in [k for k, hook in module._forward_hooks.items() if _is_ours(hook)]:
-                del module._forward_hooks[key]
-    decay = of.weight_decay or (0.05 if fault == "decay" else 0.0)
-    names = {id(parameter): name for name, parameter in network.named_parameters()}
-    groups = []
-    for group in scaling.groups(network, lr=of.lr, weight_decay=decay):
-        for parameter in group["params"]:
-            name = names[id(parameter)]
-            own = {"lr": group["lr"], "weight_decay": group["weight_decay"]}
-            _plant(fault, name, own, parameter.dim() > 1, of.lr, decay, times)
-            groups.append({"params": [parameter], **own})
-    if fault == "tied":
-        replaced, network.head.weight = network.head.weight, network.tok.weight
-        groups = [group for group in groups if group["params"][0] is not replaced]
-    if fault == "embedding":
-        first = network.tok if family == "gpt" else network.inp
-        nn.init.normal_(first.weight, std=float(first.weight.detach().std()) * times**-0.5)
-    return Setup(network, torch.optim.AdamW(groups, eps=1e-12))
+def command(family: str, fault: str, seed: int) -> list[str]:
+    """The words that check a configuration; `fault` is empty for a sound one."""
+    own = fault.replace(" ", "_") or "sound"
+    of, name = settings(own, seed), f"{family}_{own}_{seed}"
+    about = FAULTS.get(fault)
+    return [
+        "check-up",
+        f"{MODULE}:{name}",
+        *("--width", str(of.base), "--depth", str(of.depth), "--batch", str(of.samples)),
+        *("--lr", repr(of.lr), "--weight-decay", repr(of.weight_decay)),
+        *("--table", f"{MODULE}:table_{name}" if about and about.in_table else of.table),
+        *(("--inputs", f"{MODULE}:{configurations.images.__name__}") if family == "conv" else ()),
+        *(
+            word
+            for pattern in (about.singled_out.get(family, ()) if about else ())
+            for word in ("--role", f"{pattern}={SPARE.value}")
+        ),
+    ]
 
 
-def _plant(
-    fault: str,
-    name: str,
-    own: dict[str, float],
-    is_matrix: bool,
-    lr: float,
-    decay: float,
-    times: float,
-) -> None:
-    """Change the rate and the decay of a parameter as the fault does."""
-    if fault == "readout rate" and name in ("out.weight", "head.weight"):
-        own["lr"] = lr
-    elif fault == "input rate" and name == "inp.weight":
-        own["lr"] = lr / times
-    elif fault == "hidden rate" and name == "blocks.1.c1.weight":
-        own["lr"] = lr
-    elif fault == "frozen" and name in ("blocks.1.down.weight", "blocks.1.mlp.2.weight"):
-        own["lr"] /= times
-        own["weight_decay"] *= times
-    elif fault == "decay" and name.startswith("blocks.1.") and is_matrix:
-        own["weight_decay"] = decay
+def suspects(words: Sequence[str]) -> list[dict[str, Any]]:
+    """The suspects that the command names, the likeliest first.
+
+    Raises:
+        AssertionError: the command refuses the network, with its messages.
+    """
+    printed, errors = io.StringIO(), io.StringIO()
+    with TemporaryDirectory() as folder, redirect_stdout(printed), redirect_stderr(errors):
+        file = Path(folder) / "check.json"
+        with chdir(ROOT):  # modules of users are in the folder of the workflow
+            main([*words, "--json", str(file)])
+        assert file.exists(), errors.getvalue()
+        return json.loads(file.read_text("utf-8"))["suspects"]
 
 
-def findings(family: str, fault: str, seed: int) -> list[Finding]:
-    """The findings of the check on a random configuration; `fault` is empty for a sound one."""
-    of = Settings.drawn(seed)
-    of = replace(of, frozen=fault == "frozen", root=fault == "attention")
-    if fault == "residual" and of.table == "mup":
-        of = replace(of, table="completep")
-    given = batches(family, of, max(STEPS), seed)
-
-    def build(width: int, depth: int) -> nn.Module:
-        return FAMILIES[family](width, depth, of)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of heads that grow
-        torch.manual_seed(seed)
-        recipe = Recipe(build, of.base, of.depth, table=of.table, inputs=[given[0][0]])
-    found = recipe.found(of.depth)
-    wide = over_sizes(
-        lambda width, _: setup(family, of, fault, recipe, width, of.depth),
-        [of.base * k for k in WIDER], SEEDS, loss, given, STEPS,
-    )  # fmt: skip
-    result = over_width(wide, module_roles(found.parameters), found.growing_products)
-    if of.table == "mup":  # which does not scale with the depth
-        return result
-    deep = over_sizes(
-        lambda depth, _: setup(family, of, fault, recipe, of.base, depth),
-        [of.depth * k for k in DEEPER], SEEDS, loss, given[:1], (),
-        lambda depth: recipe.found(depth).branches,
-    )  # fmt: skip
-    return result + over_depth(deep)
-
-
-def is_named(fault: str, found: list[Finding]) -> bool:
+def is_named(fault: str, found: Sequence[Mapping[str, Any]]) -> bool:
     """Whether the likeliest suspect is the module with the fault."""
-    failed = suspects(found)
-    if not failed:
+    if not found:
         return False
-    first, about = failed[0][0], FAULTS[fault]
-    right = first.module.startswith(about.modules)
-    return right and (not about.quantities or first.quantity in about.quantities)
+    first, about = found[0], FAULTS[fault]
+    right = first["module"].startswith(about.modules)
+    return right and (not about.quantities or first["quantity"] in about.quantities)
 
 
 def alarm(family: str, seed: int) -> bool:
     """Whether the check finds a suspect in a sound configuration."""
-    return bool(suspects(findings(family, "", seed)))
+    return bool(suspects(command(family, "", seed)))
 
 
 def named(family: str, fault: str, seed: int) -> bool:
     """Whether the first suspect of a configuration with a fault is the module at fault."""
-    return is_named(fault, findings(family, fault, seed))
+    return is_named(fault, suspects(command(family, fault, seed)))

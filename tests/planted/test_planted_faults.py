@@ -1,4 +1,4 @@
-"""The check of modules names planted faults, and finds none in sound networks.
+"""The command `check-up` names planted faults, and finds none in sound networks.
 
 `python -m tests.planted` counts more of them, for the documentation.
 """
@@ -6,19 +6,17 @@
 import pytest
 from tests.planted.__main__ import PAGE
 from tests.planted.families import FAMILIES
-from tests.planted.faults import FAULTS, findings, is_named
-
-from hypertransfer.checkup.judging import suspects
+from tests.planted.faults import FAULTS, alarm, named
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_sound_network_has_no_suspects(family):
-    assert not suspects(findings(family, "", seed=0))
+    assert not alarm(family, seed=0)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_module_at_fault_is_the_first_suspect(fault):
-    assert is_named(fault, findings(FAULTS[fault].families[0], fault, seed=1001))
+    assert named(FAULTS[fault].families[0], fault, seed=1001)
 
 
 def test_the_page_has_a_row_for_each_fault():

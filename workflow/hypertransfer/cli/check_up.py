@@ -254,7 +254,8 @@ def plain(spec: RunSpec, found: Checked) -> dict[str, Any]:
         "depths": found.depths,
         "routers": found.routers,
         "suspects": [
-            {"module": one.module, "text": text} for one, text in suspects(found.findings)
+            {"module": one.module, "quantity": one.quantity, "text": text}
+            for one, text in suspects(found.findings)
         ],
         "over_width": _plain(found.over_width),
         "over_depth": _plain(found.over_depth),
