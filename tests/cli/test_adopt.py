@@ -20,6 +20,20 @@ def build(width, depth):
 def other_names(n_embd, n_layer):
     return build(n_embd, n_layer)
 
+def heads(width, depth, n_head=12):
+    if width % n_head:
+        raise ValueError(f"{width} is not divisible by {n_head}")
+    return build(width, depth)
+
+def three(width, depth, n_head):
+    return heads(width, depth, n_head)
+
+def grown(width, depth):
+    return heads(width, depth, 4 if width < 50 else 7)
+
+def swallows(n_embd=8, **options):
+    return build(n_embd, 2)
+
 class Unused(nn.Module):
     def __init__(self, width, depth):
         super().__init__()
@@ -69,8 +83,9 @@ def test_arguments_can_have_other_names(module, capsys):
     names = ["--width-name", "n_embd", "--depth-name", "n_layer"]
     assert main(["adopt", f"{module}:other_names", *names]) == 0
     assert main(["adopt", f"{module}:other_names"]) == 1
-    message = "other_names: cannot be called with width=64, depth=2: TypeError"
-    assert message in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "other_names: cannot be called with width=64, depth=2: TypeError" in error
+    assert "give them by --width-name and --depth-name: n_embd, n_layer" in error
 
 
 def test_doubts_give_the_override_that_settles_them(module, capsys):
@@ -105,6 +120,20 @@ def test_inputs_can_be_given(module, capsys):
         (["no_networks:build"], "no_networks cannot be imported: ModuleNotFoundError"),
         (["my_networks:biuld"], "my_networks has no function 'biuld'; known: build, other_names"),
         (["my_networks:sevens"], "sevens: cannot be called with width=64, depth=2"),
+        (
+            ["my_networks:heads"],
+            "heads: cannot be called with width=64, depth=2: ValueError('64 is not divisible by "
+            "12'); let what must divide width grow with it, such as a number of heads (width // "
+            "16), or give other sizes by --width and --depth",
+        ),
+        (["my_networks:three"], "; name a function of width and depth alone, which sets n_head"),
+        (
+            ["my_networks:grown", "--width", "36"],
+            "the network of width 144 and depth 2 cannot be built: ValueError('144 is not "
+            "divisible by 7'); widths are compared in steps of 4, and depths in steps of 2: let "
+            "what must divide the width grow with it",
+        ),
+        (["my_networks:swallows"], "say which argument this is if it has another name"),
         (["my_networks:build", "--role", "9.*=vector"], "'9.*' matches no parameter"),
         (
             ["my_networks:build", "--role", "0.*=readout"],

@@ -94,6 +94,12 @@ def broken(width, depth):
     return nn.Sequential(nn.Linear(10, width), nn.Linear(width + 1, 3))
 
 
+def uneven(width, depth):
+    if width == 32:
+        raise ValueError("32 is not divisible by 12")
+    return mlp(width, depth)
+
+
 def features():
     x = torch.randn(80, 10, generator=torch.Generator().manual_seed(0))
     y = (x[:, 0] > 0).long()
@@ -108,7 +114,7 @@ def named(output, target):
     return F.cross_entropy(output.logits, target)
 
 
-PARTS = (flat, each, named, features, mlp, transformer, grown, loud, two, pair, broken)
+PARTS = (flat, each, named, features, mlp, transformer, grown, loud, two, pair, broken, uneven)
 
 
 @pytest.fixture(autouse=True)
@@ -155,6 +161,8 @@ def test_heads_that_grow_with_logits_over_their_root_are_named(capsys):
     code, out, _ = checked(capsys, "guests:grown", *SMALL, "--depth", "1")
     assert code == 1
     assert "blocks.*.attn: the logits of attention do not shrink at the start" in out
+    assert "let a wider network have more heads, and not larger ones" in out
+    assert "of the size instead of at most -0.5)" in out
 
 
 def test_a_layer_that_multiplies_its_output_is_named_before_its_effects(capsys):
@@ -167,6 +175,7 @@ def test_a_network_as_it_is_built_fails(capsys):
     code, out, _ = checked(capsys, "guests:mlp", *SMALL, "--table", "as_built")
     assert code == 1
     assert "its learning rate does not fall as it should" in out
+    assert "of the size instead of 0)" in out
 
 
 def test_data_and_loss_of_ones_own_and_another_optimizer(capsys):
@@ -188,6 +197,10 @@ def test_data_and_loss_of_ones_own_and_another_optimizer(capsys):
         (("guests:mlp", "--width-name", "wide"), "if its arguments have other names, give them by"),
         (("guests:mlp", "--table", "mup", "--optimizer", "sophia"), "looks at the loss itself"),
         (("guests:two", "--inputs", "guests:pair"), "takes several inputs: wrap it in a module"),
+        (
+            ("guests:uneven",),
+            "guests:uneven: cannot be called with width=32 (2 × --width), depth=2: ",
+        ),
         (("guests:broken",), "fails on the example inputs"),
         (
             ("guests:mlp", *MUP, "--loss", "guests:each"),

@@ -177,9 +177,13 @@ def words(finding: Finding) -> str:
     grows, shrinks = _WORDS[finding.quantity]
     if finding.quantity == "logits" and finding.expected.value < 0:
         grows = (
-            "the logits of attention do not shrink at the start as its heads grow: divide them by "
-            "the size of a head, d, and not by √d"
+            "the logits of attention do not shrink at the start as its heads grow: let a wider "
+            "network have more heads, and not larger ones, or divide the logits by the size of a "
+            "head, d, and not by √d"
         )
     role = f" ({finding.role})" if finding.role else ""
     text = grows if finding.excess > 0 else shrinks
-    return f"{finding.module}{role}: {text} (power {finding.slope.value:+.2f} of the size)"
+    most = "" if finding.expected.low else "at most "
+    target = f"{most}{finding.expected.value:g}"
+    power = f"power {finding.slope.value:+.2f} of the size instead of {target}"
+    return f"{finding.module}{role}: {text} ({power})"

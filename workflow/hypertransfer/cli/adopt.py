@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from typing import Any
@@ -15,6 +16,7 @@ from hypertransfer.networks.adopted.example import example_inputs, forward_argum
 from hypertransfer.networks.adopted.inferred import Inference, Inferred
 from hypertransfer.networks.adopted.overrides import pattern_of
 from hypertransfer.networks.adopted.roles import infer
+from hypertransfer.networks.adopted.shapes import built
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.runs.problem import known_names
 from hypertransfer.storage.atomic import replace_atomically
@@ -161,18 +163,57 @@ def at_base(arguments: argparse.Namespace, build: Callable[[int, int], nn.Module
     Raises:
         RoleError: it cannot be built.
     """
+    width, depth = arguments.width, arguments.depth
     try:
-        network = build(arguments.width, arguments.depth)
+        network = build(width, depth)
     except Exception as error:
-        width = f"{arguments.width_name}={arguments.width}"
-        depth = f"{arguments.depth_name}={arguments.depth}"
-        raise RoleError(
-            f"cannot be called with {width}, {depth}: {error!r}; if its arguments have other "
-            "names, give them by --width-name and --depth-name"
-        ) from error
+        raise RoleError(_not_built(arguments, width, depth, error)) from error
     if not isinstance(network, nn.Module):
         raise RoleError(f"returns a {type(network).__name__}, and not a torch.nn.Module")
     return network
+
+
+def check_sizes(
+    arguments: argparse.Namespace,
+    build: Callable[[int, int], nn.Module],
+    sizes: Iterable[tuple[int, int]],
+) -> None:
+    """Check that the network can be built at all sizes, given as width and depth.
+
+    Raises:
+        RoleError: it cannot be built at one of them.
+    """
+    for width, depth in sizes:
+        try:
+            built(build, width, depth, meta=True)
+        except RoleError as error:
+            cause = error.__cause__ or error
+            raise RoleError(_not_built(arguments, width, depth, cause)) from error
+
+
+def _not_built(arguments: argparse.Namespace, width: int, depth: int, error: BaseException) -> str:
+    """Why the network of a size cannot be built, and what to do."""
+    names = arguments.width_name, arguments.depth_name
+    times = f" ({width // arguments.width} × --width)" if width > arguments.width else ""
+    text = f"cannot be called with {names[0]}={width}{times}, {names[1]}={depth}: {error!r}"
+    try:
+        own = inspect.signature(_imported("MODULE:NAME", arguments.build))
+        own.bind(**dict.fromkeys(names))
+    except TypeError:
+        known = {*names} <= own.parameters.keys()
+        others = ", ".join(name for name in own.parameters if name not in names)
+        if known:
+            return f"{text}; name a function of {' and '.join(names)} alone, which sets {others}"
+        return (
+            f"{text}; if its arguments have other names, give them by --width-name and "
+            f"--depth-name: {others or 'it has none'}"
+        )
+    except ValueError:  # a class or function without a signature
+        return text
+    return (
+        f"{text}; let what must divide {names[0]} grow with it, such as a number of "
+        f"heads ({names[0]} // 16), or give other sizes by --width and --depth"
+    )
 
 
 def _imported(place: str, path: str) -> Any:

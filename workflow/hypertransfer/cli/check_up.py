@@ -15,7 +15,7 @@ from hypertransfer.catalogue import checks, complete
 from hypertransfer.checkup.judging import FAIL, PASS, Finding, suspects
 from hypertransfer.checkup.of_run import STEPS, Checked, check
 from hypertransfer.cli import check_up_study
-from hypertransfer.cli.adopt import CommandError, at_base, builder, given_inputs
+from hypertransfer.cli.adopt import CommandError, at_base, builder, check_sizes, given_inputs
 from hypertransfer.cli.text import aligned, json_text
 from hypertransfer.networks.adopted.outputs import predictions
 from hypertransfer.networks.adopted.overrides import pattern_of
@@ -47,13 +47,16 @@ def run(arguments: argparse.Namespace) -> int:
     """
     try:
         # Built before a training, so that its errors are not those of one.
-        spec = _spec(arguments, at_base(arguments, builder(arguments)))
+        build = builder(arguments)
+        spec = _spec(arguments, at_base(arguments, build))
         if problems := list(checks.objections(spec)):
             raise ProblemError(problems)
         if arguments.study:
             check_up_study.check_options(arguments, spec)
         widths = [arguments.width * factor for factor in WIDER]
         depths = [arguments.depth * factor for factor in DEEPER]
+        wide = [(width, arguments.depth) for width in widths]
+        check_sizes(arguments, build, [*wide, *((arguments.width, depth) for depth in depths)])
         found = check(spec, widths, depths, arguments.seeds)
     except ConfigError:
         raise
@@ -209,8 +212,9 @@ LEGEND = (
     "output: over the input, at the start; update N: the change of the output by the module's own",
     "matrices in N steps; decay: the share of the weights that decay takes in a step; logits: of",
     "attention at the start, and their change in N steps; branch: its output over the depth, not",
-    "the width. ! fails: its interval is off by more than a quarter, without the smallest width,",
-    "too; ? only its value is, or only with the smallest width",
+    "the width. Right is 0; less is, too, for logits and for outputs of readouts and routers; for",
+    "branches, and logits of heads that grow, at most -0.5. ! fails: its interval is off by more",
+    "than a quarter, without the smallest width, too; ? only its value is, or only with that width",
 )
 
 

@@ -26,8 +26,9 @@ def built(build: Build, width: int, depth: int, *, meta: bool = False) -> nn.Mod
     except Exception as error:
         raise RoleError(
             f"the network of width {width} and depth {depth} cannot be built: {error!r}; widths "
-            f"are compared in steps of {WIDER}, and depths in steps of {DEEPER}: choose a base at "
-            "which all of them can be built"
+            f"are compared in steps of {WIDER}, and depths in steps of {DEEPER}: let what must "
+            "divide the width grow with it, such as a number of heads (width // 16), or choose a "
+            "base at which all of them can be built"
         ) from error
     if not isinstance(network, nn.Module):
         raise RoleError(
@@ -61,7 +62,8 @@ def refuse_constant(
         listed = ", ".join(map(str, widths))
         raise RoleError(
             f"no dimension of any parameter of {name} grows with the width: the network is the "
-            f"same at the widths {listed}; let the builder use its width"
+            f"same at the widths {listed}; let the builder use its width, and say which argument "
+            "this is if it has another name (--width-name, or width in adopt)"
         )
 
 
