@@ -223,12 +223,16 @@ def test_what_cannot_be_checked_is_told(capsys, words, text):
     assert "Traceback" not in error
 
 
-@pytest.mark.parametrize(
-    ("text", "value"), [("2^-5", 0.03125), ("0.03", 0.03), ("2^-4.5", 2**-4.5)]
-)
-def test_a_rate_may_be_a_power_of_two(text, value):
-    given = arguments.parser("1").parse_args(["check-up", "net:build", "--lr", text])
-    assert given.lr == value
+def test_values_are_read_as_in_a_config_and_may_be_powers_of_two(capsys, tmp_path):
+    file = tmp_path / "check.json"
+    optimizer = "{name: adamw, betas: [0.9, 2^-1], eps: 1e-9}"
+    words = ("--width", "2^4", "--batch", "2^2", "--lr", "2^-7", "--weight-decay", "2^-3")
+    words += ("--seeds", "1", "--optimizer", optimizer, "--json", str(file))
+    checked(capsys, "guests:mlp", *MUP, *words)
+    run = json.loads(file.read_text("utf-8"))["run"]
+    assert (run["optimizer"]["betas"], run["optimizer"]["eps"]) == ([0.9, 0.5], 1e-9)
+    assert (run["shape"]["width"], run["batch_size"]) == (16, 4)
+    assert (run["lr"], run["weight_decay"]) == (2**-7, 2**-3)
 
 
 def test_a_rate_is_a_number(capsys):

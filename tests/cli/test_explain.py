@@ -115,6 +115,7 @@ GRID = "names no run: the grid sweep of my_study has no "
     ("run", "text"),
     [
         ("sweep:shape.width=63", GRID + "shape.width 63; known: 16, 32, 64; did you mean 64?"),
+        ("sweep:shape.width=2^7", GRID + "shape.width 128; known: 16, 32, 64"),
         ("sweep:shape.widht=64", GRID + "axis 'shape.widht'; known: parameterisation, shape.width"),
         ("sweep:parameterisation=mupp", GRID + "parameterisation 'mupp'; known: mup, sp; did you"),
         ("swep", "names no run: give the beginning of a key, or grid:axis=value,…; grids: sweep, "),

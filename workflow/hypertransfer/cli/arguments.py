@@ -12,11 +12,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hypertransfer.rounds.settings import POWER
-from hypertransfer.runs.paths import expand_home, path_fault
+from hypertransfer.cli.values import days, number, pair, path, role, size, whole
 
 CONFIG = Path("config/config.yaml")
-SIZES = ("width", "depth", "batch_size", "steps")  # of a target
 
 
 def parser(version: str) -> argparse.ArgumentParser:
@@ -70,7 +68,7 @@ def _with_config(
         help=f"override keys of {CONFIG}, as in snakemake",
     )
     command.add_argument(
-        "--configfile", type=_path, default=CONFIG, help=f"the main config (default: {CONFIG})"
+        "--configfile", type=path, default=CONFIG, help=f"the main config (default: {CONFIG})"
     )
     return command
 
@@ -105,7 +103,7 @@ def _add_prune(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--project",
         action="append",
-        type=_path,
+        type=path,
         metavar="DIR",
         help="folder of a project whose runs stay; repeat the option for each project that "
         "shares the store (default: the working directory)",
@@ -114,7 +112,7 @@ def _add_prune(command: argparse.ArgumentParser) -> None:
     command.add_argument("--list", action="store_true", help="list the name of each entry and file")
     command.add_argument(
         "--older-than",
-        type=_days,
+        type=days,
         default=7.0,
         metavar="DAYS",
         help="keep entries and files that are younger than this (default: 7)",
@@ -137,21 +135,21 @@ def _add_verify(command: argparse.ArgumentParser) -> None:
 
 def _add_space(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "table", type=_path, metavar="TABLE", help="past evaluations, a CSV or Parquet file"
+        "table", type=path, metavar="TABLE", help="past evaluations, a CSV or Parquet file"
     )
     command.add_argument(
         "--about",
-        type=_path,
+        type=path,
         metavar="FILE",
         help="description of the columns (default: TABLE with the suffix .yaml)",
     )
     command.add_argument(
-        "--out", type=_path, default=Path("space.yaml"), help="file to write (default: space.yaml)"
+        "--out", type=path, default=Path("space.yaml"), help="file to write (default: space.yaml)"
     )
     command.add_argument("--force", action="store_true", help="overwrite the file of --out")
     command.add_argument(
         "--points",
-        type=int,
+        type=whole,
         default=32,
         metavar="N",
         help="number of points in the file's section `grid` (default: 32)",
@@ -168,20 +166,20 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--slack",
-        type=float,
+        type=number,
         default=0.0,
         metavar="LAMBDA",
         help="let winners of outlying tasks be outside the space; 0.1 to 0.2 is usual (default: 0)",
     )
     command.add_argument(
         "--floor",
-        type=float,
+        type=number,
         metavar="SHARE",
         help="smallest half-width of the space, as a share of the range (default: 0.05)",
     )
     command.add_argument(
         "--top",
-        type=int,
+        type=whole,
         default=1,
         metavar="N",
         help="number of best evaluations of each task that are winners (default: 1)",
@@ -199,7 +197,7 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
         help="hyperparameters that move with the size (default: all numeric ones)",
     )
     command.add_argument(
-        "--target", type=float, metavar="SIZE", help="size for which the space is learned"
+        "--target", type=number, metavar="SIZE", help="size for which the space is learned"
     )
 
 
@@ -220,12 +218,12 @@ def _add_check_up(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--lr",
-        type=_rate,
+        type=number,
         default=0.01,
         help="the learning rate at the base, such as 0.03 or 2^-5 (default: 0.01)",
     )
     command.add_argument(
-        "--weight-decay", type=float, default=0.1, help="that at the base (default: 0.1)"
+        "--weight-decay", type=number, default=0.1, help="that at the base (default: 0.1)"
     )
     command.add_argument(
         "--data",
@@ -236,46 +234,53 @@ def _add_check_up(command: argparse.ArgumentParser) -> None:
         "--loss", default="cross_entropy", help="name or MODULE:NAME (default: cross_entropy)"
     )
     command.add_argument(
-        "--batch", type=int, default=8, metavar="N", help="samples of a batch (default: 8)"
+        "--batch", type=whole, default=8, metavar="N", help="samples of a batch (default: 8)"
     )
     command.add_argument(
-        "--seeds", type=int, default=3, metavar="N", help="networks of each size (default: 3)"
+        "--seeds",
+        type=whole,
+        default=3,
+        metavar="N",
+        help="of the check of modules: how many networks of each size it trains for three steps "
+        "(default: 3); for the seeds of the study see --repeats",
     )
     _add_study_of_check_up(command)
 
 
 def _add_study_of_check_up(command: argparse.ArgumentParser) -> None:
     """Add the options on the study in which a check-up trains."""
-    command.add_argument(
+    study = command.add_argument_group("training", "with --study, after the check of modules")
+    study.add_argument(
         "--study",
         metavar="NAME",
         help="also train: write config/studies/NAME.yaml, run it, and make one page of the results",
     )
-    command.add_argument(
+    study.add_argument(
         "--as-is",
         action="store_true",
         help="keep your edits of the claims and figures in the file of the study",
     )
-    command.add_argument(
+    study.add_argument(
         "--steps",
-        type=int,
+        type=whole,
         default=200,
         metavar="N",
         help="steps of each run of the study (default: 200)",
     )
-    command.add_argument(
+    study.add_argument(
         "--repeats",
-        type=int,
+        type=whole,
         default=6,
         metavar="N",
-        help="seeds of each run of the study, at which its claims are tested (default: 6)",
+        help="with how many seeds the study trains each of its runs, and tests its claims "
+        "(default: 6); for the check of modules see --seeds",
     )
-    command.add_argument(
-        "--cores", type=int, default=2, metavar="N", help="cores for the study (default: 2)"
+    study.add_argument(
+        "--cores", type=whole, default=2, metavar="N", help="cores for the study (default: 2)"
     )
-    command.add_argument(
+    study.add_argument(
         "--to",
-        type=_size,
+        type=size,
         action="extend",
         nargs="+",
         default=[],
@@ -290,10 +295,10 @@ def _add_network(command: argparse.ArgumentParser) -> None:
         "build", metavar="MODULE:NAME", help="function or class that makes the network"
     )
     command.add_argument(
-        "--width", type=int, default=64, metavar="N", help="the base width (default: 64)"
+        "--width", type=whole, default=64, metavar="N", help="the base width (default: 64)"
     )
     command.add_argument(
-        "--depth", type=int, default=2, metavar="L", help="the base depth (default: 2)"
+        "--depth", type=whole, default=2, metavar="L", help="the base depth (default: 2)"
     )
     for name in ("width", "depth"):
         command.add_argument(
@@ -309,20 +314,20 @@ def _add_network(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--role",
-        type=_role,
+        type=role,
         action="append",
         default=[],
         metavar="PATTERN=ROLE",
         help="the role of all parameters whose names match, such as '*.gate.weight=router'",
     )
-    command.add_argument("--json", type=_path, metavar="FILE", help="file for the result as JSON")
+    command.add_argument("--json", type=path, metavar="FILE", help="file for the result as JSON")
 
 
 def _add_recommend(command: argparse.ArgumentParser) -> None:
     command.add_argument("study", metavar="STUDY", help="a study with results")
     command.add_argument(
         "--to",
-        type=_size,
+        type=size,
         action="extend",
         nargs="+",
         default=[],
@@ -335,65 +340,16 @@ def _add_recommend(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--where",
-        type=_pair,
+        type=pair,
         action="extend",
         nargs="+",
         default=[],
         metavar="COLUMN=VALUE",
         help="values of other columns of the runs, such as parameterisation=mup",
     )
-    command.add_argument("--json", type=_path, metavar="FILE", help="write all of it as JSON")
+    command.add_argument("--json", type=path, metavar="FILE", help="write all of it as JSON")
+    command.add_argument("--groups", type=path, metavar="FILE", help="write param groups as Python")
+    command.add_argument("--optuna", type=path, metavar="FILE", help="write a range for Optuna")
     command.add_argument(
-        "--groups", type=_path, metavar="FILE", help="write param groups as Python"
+        "--axis", type=path, metavar="FILE", help="write an axis for a grid of this workflow"
     )
-    command.add_argument("--optuna", type=_path, metavar="FILE", help="write a range for Optuna")
-    command.add_argument(
-        "--axis", type=_path, metavar="FILE", help="write an axis for a grid of this workflow"
-    )
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form COLUMN=VALUE")
-    return name, value
-
-
-def _size(text: str) -> tuple[str, int]:
-    name, value = _pair(text)
-    if name not in SIZES:
-        raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(SIZES)}")
-    if not value.isdecimal() or not int(value):
-        raise argparse.ArgumentTypeError(f"{value!r} is not a whole number above 0")
-    return name, int(value)
-
-
-def _rate(text: str) -> float:
-    power = POWER.fullmatch(text)
-    try:
-        return 2.0 ** float(power[1]) if power else float(text)
-    except ValueError:
-        text = f"{text!r} is no number, such as 0.03 or 2^-5"
-        raise argparse.ArgumentTypeError(text) from None
-
-
-def _role(text: str) -> tuple[str, str]:
-    pattern, equals, role = text.partition("=")
-    if not (pattern and equals and role):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form PATTERN=ROLE")
-    return pattern, role
-
-
-def _days(text: str) -> float:
-    days = float(text)
-    if not 0 <= days < 1e5:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of days from 0 to 99999")
-    return days
-
-
-def _path(text: str) -> Path:
-    """A path, with `~` expanded, which a shell leaves as it is in `--out=~/space.yaml`."""
-    path = expand_home(text)
-    if fault := path_fault(path):
-        raise argparse.ArgumentTypeError(fault)
-    return Path(path)

@@ -17,13 +17,14 @@ from hypertransfer.checkup.of_run import STEPS, Checked, check
 from hypertransfer.cli import check_up_study
 from hypertransfer.cli.adopt import CommandError, at_base, builder, check_sizes, given_inputs
 from hypertransfer.cli.text import aligned, json_text
+from hypertransfer.cli.values import with_powers
 from hypertransfer.networks.adopted.outputs import predictions
 from hypertransfer.networks.adopted.overrides import pattern_of
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.runs.problem import ProblemError
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.storage.atomic import replace_atomically
-from hypertransfer.studies.document import ConfigError
+from hypertransfer.studies.document import ConfigError, value_in
 
 WIDER, DEEPER = (1, 2, 4, 8), (1, 2, 4)  # times the base
 MADE_UP = "hypertransfer.data.made_up:load"
@@ -115,13 +116,13 @@ def _spec(arguments: argparse.Namespace, network: nn.Module) -> RunSpec:
 
 
 def _yaml(option: str, text: str) -> Any:
-    """The value of an option in YAML.
+    """The value of an option in YAML, in which numbers may be powers of two.
 
     Raises:
         ConfigError: it is no YAML.
     """
     try:
-        return yaml.safe_load(text)
+        return with_powers(value_in(text))
     except yaml.YAMLError as error:
         words = f"{text!r} is no YAML: {getattr(error, 'problem', None) or error}"
         raise CommandError(option, words) from error

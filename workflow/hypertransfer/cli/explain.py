@@ -16,6 +16,7 @@ from hypertransfer.catalogue import dataset_options, lookup
 from hypertransfer.catalogue.cards.datasets import DatasetError
 from hypertransfer.catalogue.module_source import PACKAGE_ROOT, is_followed
 from hypertransfer.cli.text import aligned
+from hypertransfer.cli.values import with_powers
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.parameterisation.algebra import Parameterisation, Power, Ratios, Role, Rule
 from hypertransfer.planning.load import load
@@ -135,7 +136,8 @@ def _condition(text: str) -> dict[str, object]:
     pairs = (pair.partition("=") for pair in text.split(",") if pair)
     values = ((axis, number_in(value)) for axis, _, value in pairs)
     return {
-        axis: yaml.safe_load(value) if isinstance(value, str) else value for axis, value in values
+        axis: with_powers(yaml.safe_load(value)) if isinstance(value, str) else value
+        for axis, value in values
     }
 
 

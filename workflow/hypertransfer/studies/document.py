@@ -304,6 +304,15 @@ def condition_text(where: Mapping[str, Any]) -> str:
     return flow({str(key): wanted for key, wanted in where.items()})
 
 
+def value_in(text: str) -> Any:
+    """The value of a text in YAML, as in a config file.
+
+    Raises:
+        YAMLError: it is no YAML.
+    """
+    return yaml.load(text, Loader=_Loader)
+
+
 def number_in(value: Any) -> Any:
     """The number that a text holds, as in a config file; other values as they are."""
     if not isinstance(value, str):
