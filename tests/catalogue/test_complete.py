@@ -60,11 +60,8 @@ DATA = [
 
 
 def named(name: str) -> Any:
-    return (
-        {"name": name, "directory": "/nowhere"}
-        if "directory" in datasets.card(name).required
-        else name
-    )
+    places = dict.fromkeys(datasets.card(name).required, "/nowhere")
+    return {"name": name, **places} if places else name
 
 
 @pytest.mark.parametrize(("name", "option"), NETWORKS)
@@ -97,6 +94,8 @@ def test_a_data_sets_default_is_in_the_keys_of_its_runs(monkeypatch, name, optio
         monkeypatch.setitem(datasets.CARDS, name, dataclasses.replace(card, **{option: 7}))
     elif option == "test":
         monkeypatch.setattr(datasets, "TEST_WINDOWS", datasets.TEST_WINDOWS + 1)
+    elif (name, option) == ("text_file", "test_fraction"):
+        monkeypatch.setattr(datasets, "TEST_FRACTION", datasets.TEST_FRACTION / 2)
     else:
         monkeypatch.setattr(datasets, "OPTIONS", with_default(datasets.OPTIONS, option))
     assert key(data=named(name)) != before
@@ -171,7 +170,7 @@ def test_specs_are_complete_and_stay_as_they_are(parts):
     assert set(networks.MODELS[spec.model.name].options) == set(spec.model.options)
     assert set(optimizers.OPTIMIZERS[spec.optimizer.name].options) == set(spec.optimizer.options)
     card = datasets.card(spec.data.name)
-    assert {*card.options} - {"directory"} <= set(spec.data.options)
+    assert {*card.options} - {*datasets.PLACES} <= set(spec.data.options)
 
 
 def test_options_that_are_given_stand_above_defaults():
@@ -333,3 +332,5 @@ def test_folders_of_data_may_be_in_the_home_folder(monkeypatch):
     monkeypatch.setenv("HOME", "/home/someone")
     spec = complete.run_spec(values(data={"name": "cifar10", "directory": "~/cifar"}))
     assert spec.data.options["directory"] == "/home/someone/cifar"
+    spec = complete.run_spec(values(data={"name": "text_file", "file": "~/corpus.txt"}))
+    assert spec.data.options["file"] == "/home/someone/corpus.txt"

@@ -28,3 +28,19 @@ def test_specs_of_one_run_share_identity_and_key(change, one):
     identities, keys = RunIdentities(), Contexts()
     assert len({identities.of(spec) for spec in specs}) == (1 if one else 2)
     assert len({keys.key(spec) for spec in specs}) == (1 if one else 2)
+
+
+def test_a_text_file_counts_by_its_content(tmp_path):
+    for name, text in [("one", "words"), ("copy", "words"), ("other", "other words")]:
+        (tmp_path / name).write_text(text)
+
+    def told_apart(*names):
+        files = [{"name": "text_file", "file": str(tmp_path / name)} for name in names]
+        specs = [run_spec({**VALID, "data": data}) for data in files]
+        identities, keys = RunIdentities(), Contexts()
+        found = {identities.of(spec) for spec in specs}, {keys.key(spec) for spec in specs}
+        assert len(found[0]) == len(found[1])
+        return len(found[0])
+
+    assert told_apart("one", "copy") == 1
+    assert told_apart("one", "other") == 2

@@ -26,6 +26,7 @@ TEXTS = [name for name in CARDS if datasets.kind(name) == "text"]
         ({"test": True}, "whole number from 1 to"),
         ({"augment": True}, "has no option 'augment'"),
         ({"directory": "/tmp"}, "has no option 'directory'"),
+        ({"file": "a.txt"}, "has no option 'file'"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused(name, options, expected):
@@ -53,6 +54,37 @@ def test_a_folder_is_looked_at_before_anything_runs(tmp_path):
     assert objections("hugging_face", {"directory": folder, "test_fraction": 0.1}) == []
     (problem,) = objections("hugging_face", {"directory": folder, "test_fraction": 2})
     assert "fraction" in problem.expected
+
+
+def test_a_text_file_is_looked_at_before_anything_runs(tmp_path):
+    assert objections("text_file", {})[0].path == ("file",)
+    file = tmp_path / "corpus.txt"
+    assert objections("text_file", {"file": str(file)}) == []
+    assert "corpus.txt is missing: put a text" in dataset_options.missing(
+        "text_file", {"file": str(file)}
+    )
+    file.write_text("words")
+    assert dataset_options.missing("text_file", {"file": str(file)}) == ""
+    for options, expected in [
+        ({"file": "$SCRATCH/corpus.txt"}, "is not replaced by its value"),
+        ({"file": 3}, "the path of a file"),
+        ({"file": "a.txt", "directory": "/d"}, "has no option 'directory'"),
+        ({"file": "a.txt", "test_fraction": 1}, "a fraction between 0 and 1"),
+    ]:
+        (problem,) = objections("text_file", options)
+        assert expected in problem.text
+
+
+def test_the_digest_of_a_text_file_is_of_its_content(tmp_path):
+    one, other = tmp_path / "one.txt", tmp_path / "other.txt"
+    one.write_text("words")
+    other.write_text("words")
+    assert digest("text_file", {"file": str(one)}) == digest("text_file", {"file": str(other)})
+    given = digest("text_file", {"file": str(one), "test_fraction": 0.1})
+    assert given == digest("text_file", {"file": str(one), "test_fraction": None})
+    assert given != digest("text_file", {"file": str(one), "test_fraction": 0.2})
+    other.write_text("other words")
+    assert given != digest("text_file", {"file": str(other)})
 
 
 @pytest.mark.parametrize("name", TEXTS)

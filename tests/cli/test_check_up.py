@@ -94,6 +94,10 @@ def broken(width, depth):
     return nn.Sequential(nn.Linear(10, width), nn.Linear(width + 1, 3))
 
 
+def reader(width, depth):
+    return nn.Sequential(nn.Embedding(256, width), nn.Linear(width, width), nn.Linear(width, 256))
+
+
 def uneven(width, depth):
     if width == 32:
         raise ValueError("32 is not divisible by 12")
@@ -114,7 +118,21 @@ def named(output, target):
     return F.cross_entropy(output.logits, target)
 
 
-PARTS = (flat, each, named, features, mlp, transformer, grown, loud, two, pair, broken, uneven)
+PARTS = (
+    flat,
+    each,
+    named,
+    features,
+    mlp,
+    transformer,
+    grown,
+    loud,
+    two,
+    pair,
+    broken,
+    uneven,
+    reader,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -194,6 +212,10 @@ def test_data_and_loss_of_ones_own_and_another_optimizer(capsys):
             ("guests:mlp", "--data", "{name: digits, tst: 3}", "--optimizer", "adm"),
             "--optimizer: optimizer: 'adm' is not one of",
         ),
+        (
+            ("guests:mlp", *MUP, "--data", "{name: text_file, file: corpus.txt}"),
+            "--data: text_file: the file corpus.txt is missing: put a text in UTF-8 there",
+        ),
         (("guests:mlp", "--width-name", "wide"), "if its arguments have other names, give them by"),
         (("guests:mlp", "--table", "mup", "--optimizer", "sophia"), "looks at the loss itself"),
         (("guests:two", "--inputs", "guests:pair"), "takes several inputs: wrap it in a module"),
@@ -221,6 +243,16 @@ def test_what_cannot_be_checked_is_told(capsys, words, text):
     assert code == 1
     assert text in error
     assert "Traceback" not in error
+
+
+def test_a_text_file_of_the_user_is_data(capsys, tmp_path):
+    (tmp_path / "corpus.txt").write_text("some words of a text\n" * 500)
+    data = "{name: text_file, file: corpus.txt, context: 2^3, test: 2^5}"
+    code, out, _ = checked(
+        capsys, "guests:reader", "--width", "16", "--seeds", "1", "--data", data, *MUP
+    )
+    assert code == 0
+    assert out.startswith("pass: all modules of guests:reader scale as they should")
 
 
 def test_values_are_read_as_in_a_config_and_may_be_powers_of_two(capsys, tmp_path):

@@ -87,8 +87,9 @@ def _completed_options(kind: str, part: Component) -> Mapping[str, Any]:
         if part.name not in datasets.CARDS:
             return part.options
         options = typed_options(datasets.OPTIONS, datasets.completed(part.name, part.options))
-        if isinstance(folder := options.get("directory"), str):
-            options["directory"] = expand_home(folder)
+        for place in datasets.PLACES:
+            if isinstance(path := options.get(place), str):
+                options[place] = expand_home(path)
         return options
     cards: Mapping[str, Any] = MODELS if kind == "model" else OPTIMIZERS
     if part.name not in cards:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from hypertransfer.catalogue.cards.datasets import (
     BPE,
     HUGGING_FACE,
     OPTIONS,
+    PLACES,
+    TEXT_FILE,
     WINDOWS,
     DatasetCard,
     DatasetError,
@@ -40,6 +43,8 @@ def shape(name: str, options: Mapping[str, Any]) -> tuple[tuple[int, ...], int]:
 def size(name: str, options: Mapping[str, Any]) -> float:
     """The approximate number of values that all inputs have: bytes of text, or pixel values."""
     found = card(name)
+    if "file" in options and not missing(name, options):
+        return float(Path(options["file"]).stat().st_size)
     if isinstance(found, TextCard):
         return float(min(options.get("max_bytes") or found.size, found.size))
     return float((found.train + found.test) * math.prod(found.input_shape))
@@ -58,15 +63,17 @@ def digest(name: str, options: Mapping[str, Any]) -> str:
 
     The digest covers the card's values that loaders use (file digests, shape, classes, split), and
     the number of samples of each part. For Parquet files it covers names, sizes and footers; the
-    data in them are not read.
+    data in them are not read. A text file is read as a whole.
 
     Raises:
-        DatasetError: no data set has the name, or its folder cannot be read.
+        DatasetError: no data set has the name, or its folder or file cannot be read.
     """
     found, options = card(name), completed(name, options)
     if isinstance(found, TextCard):
-        own = {key: value for key, value in options.items() if key != "directory"}
+        own = {key: value for key, value in options.items() if key not in PLACES}
         files = _footers(options["directory"]) if "directory" in options else {}
+        if "file" in options and not missing(name, options):
+            files = {"content": _content(Path(options["file"]))}
         return value_digest(
             {"digest": found.digest, "files": files, "options": own, "windows": WINDOWS}
         )
@@ -98,11 +105,24 @@ def _parquet(directory: str) -> list[Path]:
     return sorted(Path(directory).rglob("*.parquet"))
 
 
+def text_file(file: str) -> Path:
+    """The path of a text file.
+
+    Raises:
+        DatasetError: the file is missing.
+    """
+    if text := missing(TEXT_FILE.name, {"file": file}):
+        raise DatasetError(text)
+    return Path(file)
+
+
 def missing(name: str, options: Mapping[str, Any]) -> str:
     """A message on the folder or the files that are missing; empty if nothing is missing.
 
     The message says how to obtain the files. Planning does not need them; jobs do.
     """
+    if "file" in options and not Path(options["file"]).is_file():
+        return f"{name}: the file {options['file']} is missing: {TEXT_FILE.obtain}"
     if "directory" not in options:
         return ""
     folder = options["directory"]
@@ -128,6 +148,25 @@ def _footers(directory: str) -> dict[str, list]:
     return footers
 
 
+def _content(path: Path) -> str:
+    """The digest of a file.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    try:
+        stat = path.stat()
+        return _content_of(path, (stat.st_mtime_ns, stat.st_size))
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+@lru_cache(maxsize=64)
+def _content_of(path: Path, stamp: tuple[int, int]) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def objections(name: str, options: Mapping[str, Any]) -> list[Problem]:
     """Every problem of the options of a known data set; its path starts with the option's name."""
     known, options = card(name), completed(name, options)
@@ -146,7 +185,7 @@ def objections(name: str, options: Mapping[str, Any]) -> list[Problem]:
         elif option in _PARTS and (most := getattr(known, option, None)) and (value or 0) > most:
             expected = f"at most {most}, the size of {name}'s {option} set"
             problems.append(Problem((option,), value, expected))
-        elif option == "directory" and (fault := path_fault(value)):
+        elif option in PLACES and (fault := path_fault(value)):
             problems.append(Problem((option,), NO_VALUE, fault))
     if not problems and isinstance(known, TextCard):
         problems += _text_objections(options)

@@ -12,6 +12,7 @@ import yaml
 from torch import nn
 
 from hypertransfer.catalogue import checks, complete
+from hypertransfer.catalogue.cards.datasets import DatasetError
 from hypertransfer.checkup.judging import FAIL, PASS, Finding, suspects
 from hypertransfer.checkup.of_run import STEPS, Checked, check
 from hypertransfer.cli import check_up_study
@@ -63,6 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise
     except ProblemError as error:
         raise _of_options(error, arguments.build) from error
+    except DatasetError as error:
+        raise CommandError("--data", str(error)) from error
     except (RoleError, ValueError) as error:
         raise CommandError(arguments.build, str(error)) from error
     except Exception as error:  # of the user's network, loss or data

@@ -23,6 +23,7 @@ from hypertransfer.catalogue.options import (
 BYTES, BPE = "bytes", "bpe"  # kinds of tokens
 VOCABULARY = 4096  # default number of tokens of byte-pair encoding
 TEST_WINDOWS = 256  # default number of test windows of a text
+TEST_FRACTION = 0.1  # default share of a text file to test on
 WINDOWS = 1024  # training windows come in multiples of this number: see data/text/windows.py
 
 _TEXT = {"type": "string", "minLength": 1}
@@ -57,6 +58,11 @@ OPTIONS: Mapping[str, Option] = {
         "expected": "the path of a folder",
         "description": "The folder with the files of the data set.",
     },
+    "file": {
+        **_TEXT,
+        "expected": "the path of a file",
+        "description": "The file with the text.",
+    },
     "context": option(_whole_from(2), 128, "Number of tokens in a window."),
     "tokens": option(
         {"enum": [BYTES, BPE]},
@@ -76,7 +82,8 @@ OPTIONS: Mapping[str, Option] = {
     "test_fraction": option(
         _or_null({**POSITIVE, "exclusiveMaximum": 1, "expected": "a fraction between 0 and 1"}),
         None,
-        "Share of the training documents to test on; null to use test files.",
+        "Share of the training documents to test on; null to use test files. "
+        f"Of a text file, the share at its end; null for {TEST_FRACTION}.",
     ),
     "max_bytes": option(
         _or_null(_whole_from(1)),
@@ -286,6 +293,19 @@ HUGGING_FACE = TextCard(
     options=(*_TEXT_OPTIONS, "directory", "column", "test_fraction", "max_bytes"),
     required=("directory",),
 )
+TEXT_FILE = TextCard(
+    name="text_file",
+    module="hypertransfer.data.text.text_file:load",
+    versions={},
+    digest="",
+    size=1e9,
+    obtain="put a text in UTF-8 there, or name its path in the data's key 'file'",
+    licence="that of the text",
+    source="A text file of one's own",
+    options=(*_TEXT_OPTIONS, "file", "test_fraction"),
+    required=("file",),
+)
+PLACES = ("directory", "file")  # options that say where data are, and not what is in them
 Card = DatasetCard | TextCard
 CARDS: Mapping[str, Card] = {
     card.name: card
@@ -298,6 +318,7 @@ CARDS: Mapping[str, Card] = {
         STATE_OF_THE_UNION,
         PROGRAM_TEXT,
         HUGGING_FACE,
+        TEXT_FILE,
     )
 }
 
@@ -321,7 +342,7 @@ def kind(name: str) -> str:
 def completed(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """All options of a data set, with defaults for those that `options` lacks.
 
-    `directory` has no default. Complete options are left unchanged.
+    `directory` and `file` have no default. Complete options are left unchanged.
     """
     found = card(name)
     usual = {
@@ -331,6 +352,8 @@ def completed(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     }
     if isinstance(found, TextCard):
         usual["test"] = TEST_WINDOWS
+        if name == TEXT_FILE.name and options.get("test_fraction") is None:
+            options = {**options, "test_fraction": TEST_FRACTION}
         if options.get("tokens", BYTES) == BPE and options.get("vocabulary") is None:
             return {**usual, **options, "vocabulary": VOCABULARY}
         return {**usual, **options}
