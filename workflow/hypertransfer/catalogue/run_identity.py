@@ -1,4 +1,4 @@
-"""What makes two specs one run: everything except the place of the data and the checkpoints.
+"""What makes two specs one run: everything except the folder of the data and the checkpoints.
 
 Neither changes the numbers of a run. If a stored run lacks weights at some steps, the run is
 trained again for these weights, bit-equal, under the same key.
@@ -22,11 +22,9 @@ _other_values = attrgetter(*(name for name in _OWN if name not in _AS_TEXT))
 
 
 def plain_identity(spec: RunSpec) -> dict[str, Any]:
-    """The spec as plain values, without the place of its data and its checkpoints."""
+    """The spec as plain values, without the folder of its data and its checkpoints."""
     plain = {name: spec.plain_value(name) for name in _OWN}
     plain["data"].pop("directory", None)
-    if spec.data.name == datasets.TEXT_FILE.name:  # a data set of the user may mean another file
-        plain["data"].pop("file", None)
     return plain
 
 
@@ -34,7 +32,7 @@ class RunIdentities:
     """Computes a hashable value for each of many specs; equal values are one run.
 
     Runs are one if they have equal `plain_identity` and data of equal content, so that they have
-    one key in the run store. The content of each folder and file is read once.
+    one key in the run store. The content of each folder is read once.
     """
 
     def __init__(self) -> None:
@@ -50,17 +48,17 @@ class RunIdentities:
 
 
 def _data_identity(data: Component) -> str:
-    """The name, options and content of a data set, wherever its folder or file is; as text.
+    """The name, options and content of a data set, wherever its folder is; as text.
 
-    One that is not there counts by its path, since its content is not known.
+    A folder that is not there counts by its path, since its content is not known.
     """
     if data.name not in datasets.CARDS or dataset_options.objections(data.name, data.options):
         return data.text
-    if not {*datasets.PLACES} & {*data.options} or dataset_options.missing(data.name, data.options):
+    if "directory" not in data.options or dataset_options.missing(data.name, data.options):
         return data.text
-    options = {n: value for n, value in data.options.items() if n not in datasets.PLACES}
+    options = {name: value for name, value in data.options.items() if name != "directory"}
     try:
         content = dataset_options.digest(data.name, data.options)
-    except datasets.DatasetError:  # planning reports what cannot be read
+    except datasets.DatasetError:  # planning reports that the folder cannot be read
         return data.text
     return canonical([data.name, options, content])
