@@ -24,7 +24,8 @@ roles, with random activation, norms, number of heads, base width (16 or 32), de
 (2<sup>−12</sup> to 2<sup>−6</sup>), weight decay, batch and table (`mup`, `completep`,
 `completed_p`). Each call names a builder, and the fault is in the network that it builds or in a
 table of one's own, where `--role` gives single layers a row of their own. A fault counts as named
-if its module is the first suspect in the command's JSON.
+if its module is the first suspect in the command's JSON. A bias, which does not shrink, hides a
+part of the fault `embedding` in the perceptron: a layer that is missed there has a `?`.
 
 | family | sound configurations | with an alarm |
 |---|---|---|
