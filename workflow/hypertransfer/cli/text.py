@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+from hypertransfer.runs.json_values import json_values
 
 
 def aligned(rows: Sequence[Sequence[object]], left: int) -> Iterator[str]:
@@ -21,16 +22,4 @@ def aligned(rows: Sequence[Sequence[object]], left: int) -> Iterator[str]:
 
 def json_text(values: Any) -> str:
     """Values as JSON, with `"open"` for an infinite number and null for one that is not known."""
-    return json.dumps(_finite(values), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _finite(values: Any) -> Any:
-    if isinstance(values, Mapping):
-        return {name: _finite(value) for name, value in values.items()}
-    if isinstance(values, list | tuple):
-        return [_finite(value) for value in values]
-    if not isinstance(values, float) or math.isfinite(values):
-        return values
-    if math.isnan(values):
-        return None
-    return "open" if values > 0 else "-open"
+    return json.dumps(json_values(values), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -16,10 +16,10 @@ from typing import Any
 
 from hypertransfer.report import headlines
 from hypertransfer.runs.canonical import parse_json
+from hypertransfer.runs.json_values import OPEN, json_values
 from hypertransfer.runs.scorecard import NUMBERS
 
 Row = Mapping[str, Any]
-OPEN = {"open": math.inf, "-open": -math.inf}
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class VerdictRecord:
         """The record as JSON text."""
         lines = {
             "facts": json.dumps(dict(self.facts), ensure_ascii=False),
-            "claims": _lines({name: _plain(row) for name, row in self.claims.items()}),
+            "claims": _lines(json_values(self.claims)),
             "rigs": _lines(self.rigs),
         }
         return "{\n" + ",\n".join(f'"{key}": {value}' for key, value in lines.items()) + "\n}\n"
@@ -82,16 +82,6 @@ def _lines(values: Mapping[str, Any]) -> str:
         for key, value in values.items()
     )
     return "{\n" + ",\n".join(entries) + "\n}"
-
-
-def _plain(row: Row) -> dict[str, Any]:
-    ends = {value: text for text, value in OPEN.items()}
-    plain = {}
-    for name, value in row.items():
-        number = isinstance(value, float) or name in NUMBERS
-        missing = value is None or (number and math.isnan(value))
-        plain[name] = None if missing else ends.get(value, value) if number else value
-    return plain
 
 
 def _row(plain: Mapping[str, Any]) -> dict[str, Any]:
