@@ -161,9 +161,10 @@ class Loop:
         """One step on the samples with indices `index`: forward, backward, update."""
         if self.done in self.checkpoints:
             self.kept[self.done] = self._snapshot()
-        # A short run would spend a tenth of its time on an evaluation that nobody asked for.
-        at_start = self.done == 0 and self.spec.eval_every < self.spec.steps
-        evaluated = self._evaluated() if at_start else {}
+        # A short run would spend a tenth of its time on an evaluation that is not asked for.
+        evaluated = (
+            {} if self.done or self.spec.eval_every >= self.spec.steps else self._evaluated()
+        )
         self.scheduler.before(self.done)
         randomness.seed(f"{self.spec.seed}/step/{self.done}")
         x, y = self._batch(index)
@@ -230,9 +231,8 @@ class Loop:
         """Add the row of step 0 to the history."""
         self.initial = loss.item()
         row = {"step": 0, "train_loss": self.initial, **self.extensions.statistics()}
-        if not self.initial and not evaluated:
-            evaluated = self._evaluated()  # the reference for a divergence
-        self.history.add(**row, **evaluated)
+        # If the first loss is 0, that on the test set is the reference for a divergence.
+        self.history.add(**row, **(evaluated or ({} if self.initial else self._evaluated())))
 
     def _record(self, progress: Progress | None) -> None:
         """Add the row of the present step to the history, and detect a divergence."""
