@@ -161,10 +161,8 @@ class Loop:
         """One step on the samples with indices `index`: forward, backward, update."""
         if self.done in self.checkpoints:
             self.kept[self.done] = self._snapshot()
-        # A short run would spend a tenth of its time on an evaluation that is not asked for.
-        evaluated = (
-            {} if self.done or self.spec.eval_every >= self.spec.steps else self._evaluated()
-        )
+        on_the_way = self.spec.eval_every < self.spec.steps  # else the end alone is evaluated
+        evaluated = self._evaluated() if on_the_way and not self.done else {}
         self.scheduler.before(self.done)
         randomness.seed(f"{self.spec.seed}/step/{self.done}")
         x, y = self._batch(index)
@@ -231,7 +229,7 @@ class Loop:
         """Add the row of step 0 to the history."""
         self.initial = loss.item()
         row = {"step": 0, "train_loss": self.initial, **self.extensions.statistics()}
-        # If the first loss is 0, that on the test set is the reference for a divergence.
+        # The loss on the test set is the reference for a divergence if the first loss is 0.
         self.history.add(**row, **(evaluated or ({} if self.initial else self._evaluated())))
 
     def _record(self, progress: Progress | None) -> None:
