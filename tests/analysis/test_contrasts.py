@@ -46,6 +46,14 @@ def test_what_a_seed_brings_to_all_levels_cancels():
     assert parts(plain) == pytest.approx(parts(shifted))
 
 
+def test_a_range_of_which_noise_leaves_nothing_is_told_as_observed():
+    equal = np.array([[0.0, 2.0, 1.0], [2.0, 0.0, 1.5]])  # means 1 and 7/6
+    found = contrasts.level_range(equal)
+    assert found.value == 0
+    assert found.observed == pytest.approx(1 / 6)
+    assert contrasts.level_range(equal / 100 + [[0], [1]]).observed is None
+
+
 def test_a_range_of_few_or_unusable_seeds_is_open():
     assert contrasts.level_range(SEEDS[:, :2]).high == INF
     gone = SEEDS.copy()

@@ -42,6 +42,11 @@ def test_the_spread_of_sizes_whose_seeds_differ_more_contains_one():
     found = trajectories.spread(paths(values, [10], sizes=(16, 64)))
     assert (found.value, found.low) == (1.0, 1.0)
     assert found.high > 3
+    assert found.observed == pytest.approx(1.0)
+    values[1, 2] = 4.0
+    assert trajectories.spread(paths(values, [10], sizes=(16, 64))).observed == pytest.approx(
+        2 ** (1 / 3)
+    )
 
 
 @pytest.mark.parametrize("bad", [math.nan, -10.0])

@@ -58,6 +58,14 @@ def test_reasons_print_ends_on_their_side_of_the_bar(low, high, bar, text):
     assert reason.startswith(f"{text} over 3 seeds,")
 
 
+def test_reasons_print_no_digits_of_an_end_far_from_a_ratio():
+    found = Estimate(1.0, 1.0, 77709.0, 3)
+    for unit, text in (("×", "1 to > 100 over 3 seeds,"), ("octaves", "1 to 7.77e+04 over")):
+        verdict, reason, _ = judging.judge({"max": 1.5}, found, unit, 3)
+        assert verdict == "undecided"
+        assert reason.startswith(text)
+
+
 def test_a_cause_is_given_only_if_it_is_the_control_or_too_few_seeds():
     tables = make_tables()
     failing = {"measure": "optimum_shift", "where": SP, "bar": {"max": 1}}
@@ -322,8 +330,8 @@ def test_seeds_of_independent_searches_count_as_searches():
 
 
 DOCUMENTED = (
-    "study", "claim", "sentence", "kind", "source", "paper_value", "value", "low", "high", "over",
-    "units", "units_needed", "minutes_needed", "power", "p_value", "p_holm",
+    "study", "claim", "sentence", "kind", "source", "paper_value", "value", "low", "high",
+    "observed", "over", "units", "units_needed", "minutes_needed", "power", "p_value", "p_holm",
     "bar", "bar_min", "bar_max", "bar_from", "test", "verdict", "confidence", "registered", "scale",
     "edition", "reason", "cause", "unit",
 )  # fmt: skip
@@ -344,7 +352,8 @@ def test_a_scorecard_has_a_row_a_claim_and_the_documented_columns():
         "octaves",
     ]
     assert two["paper_value"].isna().tolist() == [False, True]
-    assert two.dtypes[["value", "low", "high", "bar_min", "bar_max"]].eq(float).all()
+    numbers = ["value", "low", "high", "observed", "bar_min", "bar_max"]
+    assert two.dtypes[numbers].eq(float).all()
     assert two["bar_max"].fillna(-9).tolist() == [1, -9]
     assert two["bar_min"].fillna(-9).tolist() == [-9, 2]
     assert two["over"].tolist() == ["seeds", "seeds"]

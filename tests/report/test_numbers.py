@@ -86,6 +86,33 @@ def test_a_value_stands_with_its_interval():
     assert numbers.value_text(claim) == "0.500 (open … 1.000)"
 
 
+RATIO = {"value": 1.0, "low": 1.0, "unit": "×", "bar_min": math.nan, "bar_max": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"high": 77709.0}, "1.00 (1.00 … > 100)"),
+        ({"high": 99.0}, "1.00 (1.00 … 99.00)"),
+        ({"high": math.inf}, "1.00 (1.00 … open)"),
+        ({"high": 77709.0, "bar_max": 1000.0}, "1.00 (1.00 … 77709.00)"),  # 100 meets this bar
+        ({"value": 3.217, "high": 77709.0}, "3.22 (1.00 … > 321)"),
+        ({"value": 0.5, "low": 3e-6, "high": 2.0}, "0.50 (< 0.005 … 2.00)"),
+        ({"value": math.nan, "high": 77709.0}, "open (1.00 … 77709.00)"),
+        ({"high": 77709.0, "unit": "octaves"}, "1.00 (1.00 … 77709.00)"),
+    ],
+)
+def test_an_end_far_from_a_ratio_has_no_digits(changes, text):
+    assert numbers.value_text({**RATIO, **changes}) == text
+
+
+def test_what_is_observed_stands_beside_a_value_that_noise_explains():
+    claim = {**RATIO, "high": 2.0, "observed": 3.2}
+    assert numbers.value_text(claim) == "1.00 (1.00 … 2.00); the observed 3.20 may be noise"
+    for nothing in (None, math.nan, 1.0001):  # the last is shown as the value is
+        assert numbers.value_text({**claim, "observed": nothing}) == "1.00 (1.00 … 2.00)"
+
+
 def test_a_p_value_stands_alone():
     claim = {"value": 0.0039, "low": 0.0039, "high": 0.0039, "unit": "p", **AT_MOST}
     assert numbers.value_text(claim) == "0.004"

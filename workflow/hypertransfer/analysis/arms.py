@@ -244,7 +244,8 @@ def percent_range(losses: Losses, level: float = LEVEL) -> Estimate:
     found = level_range(values, level=level)
     factor = 100 / values.mean()
     low, high = factor * found.low, factor * found.high
-    return replace(found, value=factor * found.value, low=low, high=high)
+    observed = None if found.observed is None else factor * found.observed
+    return replace(found, value=factor * found.value, low=low, high=high, observed=observed)
 
 
 def compare(

@@ -29,7 +29,7 @@ def level_range(values: np.ndarray, *, level: float = LEVEL) -> Estimate:
     of each two levels (as Games and Howell 1976). The first alone is false where levels vary by
     different amounts; the second where few seeds vary little by chance. The value is the observed
     range with the median of the range of equal levels subtracted in quadrature, so that noise does
-    not bias it upwards; at least 0.
+    not bias it upwards; at least 0. Where nothing is left, the estimate has the observed range too.
 
     Args:
         values: the values (level, seed).
@@ -56,7 +56,8 @@ def level_range(values: np.ndarray, *, level: float = LEVEL) -> Estimate:
         float((apart + quantile(level, count - 1) * errors).max()),
     )
     noise = range_quantile(0.5, width, freedom) * error
-    return Estimate(math.sqrt(max(observed**2 - noise**2, 0.0)), max(low, 0.0), high, count)
+    value = math.sqrt(max(observed**2 - noise**2, 0.0))
+    return Estimate(value, max(low, 0.0), high, count, observed=None if value else observed)
 
 
 @lru_cache

@@ -31,6 +31,7 @@ class Estimate:
     over: str = "seeds"  # the plural noun for the units
     caveat: str = ""
     left_out: int = 0  # units that were run, and cannot be used
+    observed: float | None = None  # the value with noise, where noise alone may explain it
 
     def magnitude(self) -> Estimate:
         """The estimate of |x|; the lower bound is 0 if the bounds of x have different signs."""

@@ -86,8 +86,10 @@ def spread(
     if not (np.isfinite(late) & (late > 0)).all():
         return Estimate(math.nan, 1.0, math.inf, count)
     found = level_range(np.log(late), level=level)
-    ends = (math.exp(min(end, 700)) for end in (found.value, found.low))
-    return Estimate(*ends, math.inf if found.high > 700 else math.exp(found.high), count)
+    value, low = (math.exp(min(end, 700)) for end in (found.value, found.low))
+    high = math.inf if found.high > 700 else math.exp(found.high)
+    observed = None if found.observed is None else math.exp(min(found.observed, 700))
+    return Estimate(value, low, high, count, observed=observed)
 
 
 def late_values(paths: Trajectories, tail: float = 1 / 3, until: float = 1.0) -> np.ndarray:

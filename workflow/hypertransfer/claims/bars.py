@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 TOLERANCE = 1e-9  # a value meets a bar that it misses by rounding
 P_VALUE = "p"  # unit of the p value of a test, which is written before the number
+TIMES = "×"  # begins the unit of a ratio, whose interval is one of its logarithm
+FAR = 100.0  # times its value, beyond which an end of the interval of a ratio has no digits
 MOST_DIGITS = 17  # decimals or significant digits; more add nothing to a float
 
 
@@ -29,6 +31,23 @@ def ends_violated(value: float, bar: Mapping[str, float]) -> tuple[bool, bool]:
 def meets(value: float, bar: Mapping[str, float]) -> bool:
     """Whether a value meets a bar, up to rounding; nan meets none."""
     return not math.isnan(value) and not any(ends_violated(value, bar))
+
+
+def far_text(end: float, value: float, unit: str, bar: Mapping[str, float]) -> str:
+    """An end of the interval of a ratio that is a hundred times off its value: `> 100`, `< 0.02`.
+
+    The logarithm of such a ratio is hardly bounded, and its end is far beyond all runs, where its
+    digits are those of the tails of Student's t. Empty for other ends, and for one that is
+    beyond a bar that the bound is not.
+    """
+    if not (unit.startswith(TIMES) and value > 0 and math.isfinite(end) and end != value):
+        return ""
+    above = end > value
+    bound = FAR * value if above else value / FAR
+    text = f"{math.floor(bound)}" if bound >= 1 else f"{bound:.1g}"
+    far = end > bound and end > float(text) if above else end < bound and end < float(text)
+    sides = {ends_violated(other, bar) for other in (float(text), math.inf if above else 0.0)}
+    return f"{'>' if above else '<'} {text}" if far and len(sides) == 1 else ""
 
 
 def longer_texts(value: float, digits: int, form: str = "g") -> Iterator[str]:

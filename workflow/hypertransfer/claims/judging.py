@@ -15,7 +15,14 @@ from hypertransfer.analysis.estimate import Estimate, singular
 from hypertransfer.analysis.intervals import LEVEL
 from hypertransfer.analysis.looks import Looks
 from hypertransfer.analysis.tables import Tables
-from hypertransfer.claims.bars import bar_text, ends_violated, longer_texts, meets, text_on_side
+from hypertransfer.claims.bars import (
+    bar_text,
+    ends_violated,
+    far_text,
+    longer_texts,
+    meets,
+    text_on_side,
+)
 from hypertransfer.claims.claim import Claim
 from hypertransfer.claims.measuring import Measurement, measured
 from hypertransfer.runs.scorecard import FAILS, HOLDS, UNDECIDED
@@ -104,7 +111,7 @@ def judge(
             return Judgement(UNDECIDED, reason, cause)
         text = f"{estimate.count} {noun} can be used, and {min_seeds} are asked for"
         return Judgement(UNDECIDED, f"{text}; {estimate.caveat}", cause)
-    text, words = _interval(estimate, bar, level), bar_text(bar, unit)
+    text, words = _interval(estimate, bar, unit, level), bar_text(bar, unit)
     caveat = f"; {estimate.caveat}" if estimate.caveat else ""
     verdict = verdict_of(estimate, bar)
     if verdict == HOLDS:
@@ -123,7 +130,7 @@ def verdict_of(estimate: Estimate, bar: Mapping[str, float]) -> str:
     return UNDECIDED
 
 
-def _interval(estimate: Estimate, bar: Mapping[str, float], level: float) -> str:
+def _interval(estimate: Estimate, bar: Mapping[str, float], unit: str, level: float) -> str:
     """An interval in words, with its level where that is not the usual one."""
     one, many = singular(estimate.over), estimate.over
     units = f"over {estimate.count} {many}" if estimate.count > 1 else f"from one {one}"
@@ -132,7 +139,8 @@ def _interval(estimate: Estimate, bar: Mapping[str, float], level: float) -> str
     if level != LEVEL:
         units += f" ({100 * level:.4g} % interval)"
     low, high = (
-        text_on_side(end, bar, longer_texts(end, 3)) for end in (estimate.low, estimate.high)
+        far_text(end, estimate.value, unit, bar) or text_on_side(end, bar, longer_texts(end, 3))
+        for end in (estimate.low, estimate.high)
     )
     if estimate.lower_bound_only:
         return f"at least {low} {units}"

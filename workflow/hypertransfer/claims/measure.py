@@ -18,6 +18,7 @@ from hypertransfer.analysis.tables import Tables, need, unique_runs
 from hypertransfer.catalogue.cards import probes
 from hypertransfer.catalogue.distinct_runs import DistinctRuns
 from hypertransfer.catalogue.options import MOST_COUNT, column
+from hypertransfer.claims.bars import TIMES
 from hypertransfer.claims.reach import UNBOUNDED, Range
 from hypertransfer.runs.columns import ALONG_TRAINING, SECONDS
 
@@ -87,7 +88,7 @@ class Measure:
     @property
     def is_ratio(self) -> bool:
         """Whether the value is a ratio, so that its interval is one of the logarithm."""
-        return self.unit.startswith("×")
+        return self.unit.startswith(TIMES)
 
     def bounds(self, options: Mapping[str, Any]) -> tuple[float, float]:
         """The least and the greatest possible value with the given options."""

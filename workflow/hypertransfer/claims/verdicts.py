@@ -38,6 +38,8 @@ from hypertransfer.claims.reach import form
 from hypertransfer.claims.validation import validate
 from hypertransfer.runs.scorecard import COLUMNS, NUMBERS, PAPER, UNDECIDED
 
+MEASURED = ("value", "low", "high", "observed", "over")  # of an estimate, in a scorecard
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -64,7 +66,7 @@ class Verdict:
         return {
             "claim": self.claim.id,
             **{name: getattr(self.claim, name) for name in texts},
-            **{name: getattr(self.estimate, name) for name in ("value", "low", "high", "over")},
+            **{name: getattr(self.estimate, name) for name in MEASURED},
             "units": self.estimate.count,
             **{name: getattr(self.outlook, name) for name in numbers},
             "bar": bar_text(self.claim.bar, self.unit),

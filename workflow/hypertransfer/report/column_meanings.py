@@ -48,6 +48,7 @@ CLAIMS = {
     "value": "The measured value.",
     "low": "Lower end of its interval; −∞ if it is open.",
     "high": "Upper end of its interval; ∞ if it is open.",
+    "observed": "The value with noise, where noise alone may explain it; else null.",
     "over": "The units that the interval is over: `seeds`, `searches`, `tasks` or `groups`.",
     "units": "The number of units that the interval is over.",
     "units_needed": "The number of units that would decide an undecided claim if values stay; null "

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypertransfer.analysis.estimate import singular
 from hypertransfer.analysis.numerals import percent
-from hypertransfer.claims.bars import P_VALUE, longer_texts, text_on_side
+from hypertransfer.claims.bars import P_VALUE, far_text, longer_texts, text_on_side
 from hypertransfer.report.duration import duration
 
 
@@ -37,11 +37,21 @@ def measured_text(claim: Mapping[str, Any]) -> str:
 def value_text(claim: Mapping[str, Any]) -> str:
     """The value of a claim with its interval; an end that the runs leave open is `open`.
 
-    A p value has no interval.
+    A p value has no interval. An end that says little of a ratio is `> 100` (see `bars.far_text`).
+    Where noise alone may explain what is observed, that stands behind the interval.
     """
     unit, bar = claim["unit"], _bar(claim)
-    low, high = (number_text(claim[name], unit, bar) for name in ("low", "high"))
-    return measured_text(claim) + ("" if unit == P_VALUE else f" ({low} … {high})")
+    if unit == P_VALUE:
+        return measured_text(claim)
+    value = math.nan if _is_missing(claim["value"]) else claim["value"]
+    low, high = (
+        far_text(claim[name], value, unit, bar) or number_text(claim[name], unit, bar)
+        for name in ("low", "high")
+    )
+    text, observed = measured_text(claim), claim.get("observed")  # old records have none
+    seen = text if _is_missing(observed) else number_text(observed, unit)
+    also = "" if seen == text else f"; the observed {seen} may be noise"
+    return f"{text} ({low} … {high}){also}"
 
 
 def units_text(claim: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ COLUMNS: Mapping[str, str] = {
     "value": "number",
     "low": "number",
     "high": "number",
+    "observed": "number",
     "over": "text",
     "units": "number",
     "units_needed": "number",
