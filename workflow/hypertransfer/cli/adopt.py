@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import nn
 
+from hypertransfer.cli.errors import CommandError
 from hypertransfer.cli.text import aligned, json_text
 from hypertransfer.networks.adopted.example import example_inputs, forward_arguments
 from hypertransfer.networks.adopted.inferred import Inference, Inferred
@@ -20,7 +21,6 @@ from hypertransfer.networks.adopted.shapes import built
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.runs.problem import known_names
 from hypertransfer.storage.atomic import replace_atomically
-from hypertransfer.studies.document import ConfigError
 
 HEAD = ("role", "parameters", "shape", "fan_in", "fan_out", "grow", "branch")
 
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the role of each parameter, and what cannot be told; returns 1 if anything is doubtful.
 
     Raises:
-        ConfigError: the builder, the inputs or the overrides cannot be used.
+        CommandError: the builder, the inputs or the overrides cannot be used.
     """
     build = builder(arguments)
     width, depth = arguments.width, arguments.depth
@@ -130,7 +130,7 @@ def builder(arguments: argparse.Namespace) -> Callable[[int, int], nn.Module]:
     """The function or class that builds the network of a width and a depth.
 
     Raises:
-        ConfigError: it cannot be imported.
+        CommandError: it cannot be imported.
     """
     make = _imported("MODULE:NAME", arguments.build)
     names = arguments.width_name, arguments.depth_name
@@ -149,7 +149,7 @@ def given_inputs(
     `network` returns the network at the base, of which a guess is made.
 
     Raises:
-        ConfigError: the function cannot be imported.
+        CommandError: the function cannot be imported.
         RoleError: the network cannot be built, or nothing can be guessed.
     """
     if arguments.inputs:
@@ -220,7 +220,7 @@ def _imported(place: str, path: str) -> Any:
     """The object at `module:attribute`.
 
     Raises:
-        ConfigError: there is none.
+        CommandError: there is none.
     """
     module, colon, attribute = path.partition(":")
     if not (module and colon and attribute):
@@ -236,10 +236,3 @@ def _imported(place: str, path: str) -> Any:
         known = known_names(attribute, own)
         raise CommandError(place, f"{module} has no function {attribute!r}; {known}")
     return getattr(found, attribute)
-
-
-class CommandError(ConfigError):
-    """A command cannot go on; the message begins with the option or the part at fault."""
-
-    def __init__(self, place: str, text: str) -> None:
-        ValueError.__init__(self, f"{place}: {text}")

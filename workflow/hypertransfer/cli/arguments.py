@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from hypertransfer.cli.options import Parser, add_with
 from hypertransfer.cli.values import days, number, pair, path, role, size, whole
 
 CONFIG = Path("config/config.yaml")
@@ -19,7 +20,7 @@ CONFIG = Path("config/config.yaml")
 
 def parser(version: str) -> argparse.ArgumentParser:
     """The parser of all commands; the parsed `function` names the function of the command."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="hypertransfer",
         description="Plan, inspect and tidy runs; `snakemake` trains them.",
     )
@@ -91,12 +92,10 @@ def _add_claims(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write the claims of the named studies into config/registrations/STUDY.yaml",
     )
-    command.add_argument(
-        "--reason", default="", help="why registered claims were changed or dropped"
-    )
-    command.add_argument(
-        "--only", nargs="+", default=[], metavar="ID", help="register these claims only"
-    )
+    words = "why registered claims were changed or dropped"
+    add_with(command, "--register", "--reason", "", help=words)
+    words = "register these claims only"
+    add_with(command, "--register", "--only", (), nargs="+", metavar="ID", help=words)
 
 
 def _add_prune(command: argparse.ArgumentParser) -> None:
@@ -255,35 +254,33 @@ def _add_study_of_check_up(command: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="also train: write config/studies/NAME.yaml, run it, and make one page of the results",
     )
-    study.add_argument(
+    add_with(
+        study,
+        "--study",
         "--as-is",
+        False,
         action="store_true",
         help="keep your edits of the claims and figures in the file of the study",
     )
-    study.add_argument(
-        "--steps",
-        type=whole,
-        default=200,
-        metavar="N",
-        help="steps of each run of the study (default: 200)",
-    )
-    study.add_argument(
-        "--repeats",
-        type=whole,
-        default=6,
-        metavar="N",
-        help="with how many seeds the study trains each of its runs, and tests its claims "
-        "(default: 6); for the check of modules see --seeds",
-    )
-    study.add_argument(
-        "--cores", type=whole, default=2, metavar="N", help="cores for the study (default: 2)"
-    )
-    study.add_argument(
+    for name, default, words in (
+        ("steps", 200, "steps of each run of the study (default: 200)"),
+        (
+            "repeats",
+            6,
+            "with how many seeds the study trains each of its runs, and tests its claims "
+            "(default: 6); for the check of modules see --seeds",
+        ),
+        ("cores", 2, "cores for the study (default: 2)"),
+    ):
+        add_with(study, "--study", f"--{name}", default, type=whole, metavar="N", help=words)
+    add_with(
+        study,
+        "--study",
         "--to",
+        (),
         type=size,
         action="extend",
         nargs="+",
-        default=[],
         metavar="NAME=N",
         help="the size for which the study recommends a learning rate (default: 16 times as wide)",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from hypertransfer.analysis.estimate import AnalysisError
+from hypertransfer.cli.errors import CommandError
 from hypertransfer.cli.explain import shape_of
 from hypertransfer.networks.adopted.shapes import without_memory
 from hypertransfer.networks.resolve import ParameterRow
@@ -32,7 +32,7 @@ def scaled(target: RunSpec) -> Scaled:
     """The target under its table.
 
     Raises:
-        AnalysisError: the network of this size cannot be built, or the table not be applied.
+        CommandError: the network of this size cannot be built, or the table not be applied.
     """
     table = imports.table(target)
     table = table.unit() if target.weights == "unit" else table
@@ -44,7 +44,7 @@ def scaled(target: RunSpec) -> Scaled:
         rows = scheme.rows
     except Exception as error:
         text = f"the network cannot be built at the target: {type(error).__name__}: {error}"
-        raise AnalysisError(f"--to: {text}") from error
+        raise CommandError("--to", text) from error
     at = ratios(target)
     readout = table.rules[Role.OUTPUT].multiplier.at(at)
     found = {

@@ -16,7 +16,8 @@ from hypertransfer.catalogue.cards.datasets import DatasetError
 from hypertransfer.checkup.judging import FAIL, PASS, Finding, suspects
 from hypertransfer.checkup.of_run import STEPS, Checked, check
 from hypertransfer.cli import check_up_study
-from hypertransfer.cli.adopt import CommandError, at_base, builder, check_sizes, given_inputs
+from hypertransfer.cli.adopt import at_base, builder, check_sizes, given_inputs
+from hypertransfer.cli.errors import CommandError
 from hypertransfer.cli.text import aligned, json_text
 from hypertransfer.cli.values import with_powers
 from hypertransfer.networks.adopted.outputs import predictions

@@ -19,11 +19,10 @@ from typing import Any
 
 import yaml
 
-from hypertransfer.analysis.estimate import AnalysisError
 from hypertransfer.catalogue import checks
 from hypertransfer.checkup.study import WIDER, study
 from hypertransfer.cli import claims, recommend
-from hypertransfer.cli.adopt import CommandError
+from hypertransfer.cli.errors import CommandError
 from hypertransfer.cli.text import json_text
 from hypertransfer.planning.jobs import RESULTS
 from hypertransfer.report.numbers import value_text
@@ -293,7 +292,7 @@ def _recommendation(
     full = argparse.Namespace(configfile=MAIN, config=[], **options)
     try:
         found = recommend.recommended(full)
-    except AnalysisError as error:
+    except CommandError as error:
         return None, [f"no recommendation: {error}"]
     arm, _, advice, at_target = found
     return recommend.plain(arm, advice, at_target), list(recommend.lines(*found))

@@ -16,6 +16,7 @@ import yaml
 from hypertransfer.analysis.estimate import AnalysisError
 from hypertransfer.catalogue import checks, lookup
 from hypertransfer.cli.at_target import Scaled, scaled
+from hypertransfer.cli.errors import CommandError
 from hypertransfer.cli.text import aligned, json_text
 from hypertransfer.networks.resolve import ParameterRow
 from hypertransfer.planning.jobs import RESULTS
@@ -55,8 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Print a recommendation, and write the files that are asked for; 1 if the verdict is `do not`.
 
     Raises:
-        AnalysisError: there are no results of the study, no or several sweeps fit, or the target
+        CommandError: there are no results of the study, no or several sweeps fit, or the target
             cannot be built.
+        StoreError: a run of the sweep is not in the store.
     """
     arm, target, advice, at_target = recommended(arguments)
     print(*lines(arm, target, advice, at_target), sep="\n")
@@ -68,7 +70,7 @@ def recommended(arguments: argparse.Namespace) -> tuple[Arm, RunSpec, Recommenda
     """The sweep that the options choose, the target, the recommendation, and its parameters.
 
     Raises:
-        AnalysisError: see `run`.
+        CommandError, StoreError: see `run`.
     """
     config, _ = main_config(arguments.configfile, arguments.config)
     store = Store(config["store"])
@@ -77,12 +79,12 @@ def recommended(arguments: argparse.Namespace) -> tuple[Arm, RunSpec, Recommenda
     try:
         found = observations(arm.runs, lambda key: base_of(spec_of(key)))
     except AnalysisError as error:
-        raise _problem(arm.label, str(error)) from error
+        raise CommandError(arm.label, str(error)) from error
     largest = max(found, key=lambda one: (one.flops, one.logs))
     measured = spec_of(_key_of(arm, largest))
     target = _target(measured, _once("--to", arguments.to), found)
     if problems := list(checks.objections(target)):
-        raise _problem("--to", "; ".join(map(str, problems)))
+        raise CommandError("--to", "; ".join(map(str, problems)))
     advice = recommend(found, _sizes(target), theory(lookup.table(target), target.optimizer, found))
     at_target = Scaled((), {})
     if advice.forecast is not None:
@@ -90,30 +92,26 @@ def recommended(arguments: argparse.Namespace) -> tuple[Arm, RunSpec, Recommenda
     return arm, target, advice, at_target
 
 
-def _problem(place: str, text: str) -> AnalysisError:
-    return AnalysisError(f"{place}: {text}")
-
-
 def _arm(arguments: argparse.Namespace, spec_of: Callable[[str], RunSpec]) -> Arm:
     """The arm that the options choose, or several that differ in their sizes alone, as one.
 
     Raises:
-        AnalysisError: there are no results, or no arm or several arms fit.
+        CommandError: there are no results, or no arm or several arms fit.
     """
     name, where = arguments.study, _once("--where", arguments.where)
     file = RESULTS / name / "tables" / "runs.parquet"
     if not file.exists():
         text = f"{file} is not there: run snakemake --config 'studies=[{name}]' first"
-        raise _problem("STUDY", text)
+        raise CommandError("STUDY", text)
     try:
         found = list(arms(parquet.frame(file)))
     except (OSError, pa.ArrowException) as error:
-        raise _problem(str(file), f"cannot be read: {error}") from error
+        raise CommandError(str(file), f"cannot be read: {error}") from error
     grids = {grid: None for arm in found for grid in arm.grids}
     for grid in arguments.grid:
         if grid not in grids:
             text = f"{name} has no learning-rate sweep in a grid {grid!r}"
-            raise _problem("--grid", f"{text}: use {one_of(grid, grids)}")
+            raise CommandError("--grid", f"{text}: use {one_of(grid, grids)}")
     fitting = chosen(found, arguments.grid, where)
     several = ""
     if fitting:
@@ -126,20 +124,20 @@ def _arm(arguments: argparse.Namespace, spec_of: Callable[[str], RunSpec]) -> Ar
     words += [f"--where {column}={value}" for column, value in where.items()]
     none = f"no learning-rate sweep has {' '.join(words)}" if words else "no sweep fits"
     ways = f"choose one of:\n{known or '  (the study has none)'}"
-    raise _problem(name, f"{several or none}; {ways}")
+    raise CommandError(name, f"{several or none}; {ways}")
 
 
 def _once(option: str, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """The pairs of an option as a mapping.
 
     Raises:
-        AnalysisError: a name is given twice.
+        CommandError: a name is given twice.
     """
     values = dict(pairs)
     if len(values) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise _problem(option, f"{twice} is given twice")
+        raise CommandError(option, f"{twice} is given twice")
     return values
 
 
@@ -350,7 +348,7 @@ def _write(
     """Write the files that the options name.
 
     Raises:
-        AnalysisError: a file cannot be written, or nothing is known that it could hold.
+        CommandError: a file cannot be written, or nothing is known that it could hold.
     """
     texts: dict[str, Any] = {
         "json": lambda: json_text({"study": arguments.study, **plain(arm, advice, at_target)}),
@@ -366,14 +364,14 @@ def _write(
         if (file := getattr(arguments, name)) is None:
             continue
         if advice.forecast is None and name != "json":
-            raise _problem(f"--{name}", "there is no learning rate to write")
+            raise CommandError(f"--{name}", "there is no learning rate to write")
         if advice.verdict == DO_NOT and name == "groups":
-            raise _problem(f"--{name}", "the verdict is `do not`: sweep at more sizes first")
+            raise CommandError(f"--{name}", "the verdict is `do not`: sweep at more sizes first")
         try:
             replace_atomically(file, text().encode())
         except OSError as error:
             text = f"{file} cannot be written: {error.strerror or error}"
-            raise _problem(f"--{name}", text) from error
+            raise CommandError(f"--{name}", text) from error
         print(f"written to {file}")
 
 
