@@ -21,18 +21,16 @@ import yaml
 
 from hypertransfer.catalogue import checks
 from hypertransfer.checkup.study import WIDER, study
-from hypertransfer.cli import claims, recommend
+from hypertransfer.cli import recommend, study_file
 from hypertransfer.cli.errors import CommandError
 from hypertransfer.cli.text import json_text
 from hypertransfer.planning.jobs import RESULTS
 from hypertransfer.report.numbers import value_text
 from hypertransfer.report.rendering import fragment, render
-from hypertransfer.runs.problem import ProblemError
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.storage import parquet
 from hypertransfer.storage.atomic import replace_atomically
-from hypertransfer.studies.document import ConfigError
-from hypertransfer.studies.main_config import MAIN, studies_folder
+from hypertransfer.studies.main_config import MAIN
 from hypertransfer.studies.study import bad_name
 from hypertransfer.training import data_sets
 
@@ -115,7 +113,7 @@ def _made(arguments: argparse.Namespace, spec: RunSpec, modules: Mapping[str, An
         routers=bool(modules["routers"]),
     )
     config = [f"studies=[{name}]", "scale=desk"]
-    file = _write(name, values, config, as_is=arguments.as_is)
+    file = study_file.write(name, values, config, _command(), as_is=arguments.as_is)
     print(f"\nstudy {name}: {file}", flush=True)
     _snakemake(name, arguments.cores, config)
     return file
@@ -179,71 +177,6 @@ def check_options(arguments: argparse.Namespace, spec: RunSpec) -> None:
 def _wanted(arguments: argparse.Namespace, spec: RunSpec) -> dict[str, int]:
     """The target: 4 times as wide as the widest network of the sweeps, unless `--to` names one."""
     return dict(arguments.to) or {"width": 4 * WIDER[-1] * spec.base.width}
-
-
-def _write(name: str, values: Mapping[str, Any], config: list[str], *, as_is: bool) -> Path:
-    """Write the file of the study and register its claims.
-
-    A file that is there must be the same, unless it is to be used `as_is`. A file that this call
-    wrote does not stay if planning refuses it.
-
-    Raises:
-        ConfigError: there is another study of this name, or planning refuses the study.
-    """
-    body = yaml.dump(values, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
-    file = studies_folder(MAIN) / f"{name}.yaml"
-    is_new = not file.exists()
-    if is_new and as_is:
-        raise CommandError("--as-is", f"{file} is not there: leave the option out to write it")
-    if is_new:
-        replace_atomically(file, f"# Written by `{_command()}`\n{body}".encode())
-    elif text := _difference(file, body, as_is=as_is):
-        raise CommandError("--study", text)
-    try:
-        _register(name, config)
-    except (ConfigError, ProblemError):
-        if is_new:
-            file.unlink()
-        raise
-    return file
-
-
-def _difference(file: Path, body: str, *, as_is: bool) -> str:
-    """Why a file is no study of this call; empty if it is.
-
-    With `as_is` claims and figures may be edited. The grids may not: the page would
-    show the modules of one network above the runs of another.
-    """
-    there = file.read_text(encoding="utf-8").partition("\n")[2]
-    if there == body:
-        return ""
-    found, ours = yaml.safe_load(there), yaml.safe_load(body)
-    found = found if isinstance(found, dict) else {}
-    keys = [key for key in {**ours, **found} if found.get(key) != ours.get(key)]
-    text = f"{file} is there, and its {', '.join(keys) or 'comments'} differ from what this call"
-    if not as_is:
-        return (
-            f"{text} would write: name another study, remove the file, or keep what you edited "
-            "with --as-is"
-        )
-    if "grids" in keys:
-        return f"{text} measures: run an edited grid by snakemake, or name another study"
-    return ""
-
-
-class _Plain(yaml.SafeDumper):
-    """Writes equal values again, where YAML would refer to the first."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        """True of all values."""
-        return True
-
-
-def _register(name: str, config: list[str]) -> None:
-    """Register the claims before there are results."""
-    reason = "the file of the check-up was edited or written anew"
-    options = {"register": True, "studies": [name], "reason": reason, "only": []}
-    claims.run(argparse.Namespace(configfile=MAIN, config=config, **options))
 
 
 def _snakemake(name: str, cores: int, config: Sequence[str]) -> None:
