@@ -94,7 +94,7 @@ def broken(width, depth):
     return nn.Sequential(nn.Linear(10, width), nn.Linear(width + 1, 3))
 
 
-def reader(width, depth):
+def bytewise(width, depth):
     return nn.Sequential(nn.Embedding(256, width), nn.Linear(width, width), nn.Linear(width, 256))
 
 
@@ -110,6 +110,28 @@ def features():
     return Samples(x[:64], y[:64], x[64:], y[64:], classes=5)
 
 
+class Reader(nn.Module):
+    """A table of 6 positions and 12 tokens."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.tokens, self.positions = nn.Embedding(12, width), nn.Embedding(6, width)
+        self.hidden, self.readout = nn.Linear(width, width), nn.Linear(width, 12)
+
+    def forward(self, x):
+        places = self.positions(torch.arange(x.shape[1]))
+        return self.readout(F.relu(self.hidden(self.tokens(x) + places)))
+
+
+def reader(width, depth):
+    return Reader(width)
+
+
+def texts():
+    x = torch.randint(12, (80, 9), generator=torch.Generator().manual_seed(0))
+    return Samples(x[:64], x[:64], x[64:], x[64:], classes=12)
+
+
 def each(output, target):
     return F.cross_entropy(output, target, reduction="none")
 
@@ -119,6 +141,8 @@ def named(output, target):
 
 
 PARTS = (
+    reader,
+    texts,
     flat,
     each,
     named,
@@ -131,7 +155,7 @@ PARTS = (
     pair,
     broken,
     uneven,
-    reader,
+    bytewise,
 )
 
 
@@ -234,6 +258,15 @@ def test_data_and_loss_of_ones_own_and_another_optimizer(capsys):
         ),
         (("guests:mlp", *MUP, "--lr", "1e30"), "a lower learning rate may help"),
         (("guests:mlp", *MUP, "--optimizer", "{name:"), "--optimizer: '{name:' is no YAML"),
+        (
+            ("guests:reader", "--data", "guests:texts"),
+            "guests:reader: samples have 9 tokens, and Reader takes 6 (positions): let the builder",
+        ),
+        (("guests:reader",), "takes 6 (positions): let the builder make 8 positions or more, or"),
+        (
+            ("guests:reader", "--data", "{name: state_of_the_union, context: 8}"),
+            "or shorten samples by `context: 6` in --data; the data have tokens up to",
+        ),
         (("guests:flat",), "returns outputs of shape (2,), for which no targets can be made up"),
         (("guests:mlp", "--lr", "-1"), "lr: -1.0 is not"),
     ],
@@ -249,10 +282,10 @@ def test_a_text_file_of_the_user_is_data(capsys, tmp_path):
     (tmp_path / "corpus.txt").write_text("some words of a text\n" * 500)
     data = "{name: text_file, file: corpus.txt, context: 2^3, test: 2^5}"
     code, out, _ = checked(
-        capsys, "guests:reader", "--width", "16", "--seeds", "1", "--data", data, *MUP
+        capsys, "guests:bytewise", "--width", "16", "--seeds", "1", "--data", data, *MUP
     )
     assert code == 0
-    assert out.startswith("pass: all modules of guests:reader scale as they should")
+    assert out.startswith("pass: all modules of guests:bytewise scale as they should")
 
 
 def test_values_are_read_as_in_a_config_and_may_be_powers_of_two(capsys, tmp_path):

@@ -12,7 +12,9 @@ import yaml
 from torch import nn
 
 from hypertransfer.catalogue import checks, complete
+from hypertransfer.catalogue.cards import datasets
 from hypertransfer.catalogue.cards.datasets import DatasetError
+from hypertransfer.checkup.fit import misfit, of_tokens
 from hypertransfer.checkup.judging import FAIL, PASS, Finding, suspects
 from hypertransfer.checkup.of_run import STEPS, Checked, check
 from hypertransfer.cli import check_up_study
@@ -27,6 +29,7 @@ from hypertransfer.runs.problem import ProblemError
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.storage.atomic import replace_atomically
 from hypertransfer.studies.document import ConfigError, value_in
+from hypertransfer.training import data_sets, imports
 
 WIDER, DEEPER = (1, 2, 4, 8), (1, 2, 4)  # times the base
 MADE_UP = "hypertransfer.data.made_up:load"
@@ -51,9 +54,12 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         # Built before a training, so that its errors are not those of one.
         build = builder(arguments)
-        spec = _spec(arguments, at_base(arguments, build))
+        network = at_base(arguments, build)
+        spec = _spec(arguments, network)
         if problems := list(checks.objections(spec)):
             raise ProblemError(problems)
+        if arguments.data:
+            _check_fit(arguments, spec, network)
         if arguments.study:
             check_up_study.check_options(arguments, spec)
         widths = [arguments.width * factor for factor in WIDER]
@@ -119,6 +125,22 @@ def _spec(arguments: argparse.Namespace, network: nn.Module) -> RunSpec:
     )
 
 
+def _check_fit(arguments: argparse.Namespace, spec: RunSpec, network: nn.Module) -> None:
+    """Check that the network at the base takes the data.
+
+    Raises:
+        CommandError: samples are too long, or tokens or classes are others than the network's.
+    """
+    card = datasets.CARDS.get(spec.data.name)
+    has_context = card and "context" in card.options
+    by = "by `context: {}` in --data" if has_context else "of the data to {}"
+    imports.import_parts(spec)
+    data = data_sets.samples(spec)
+    own_loss = ":" in spec.loss  # which may take other outputs
+    if text := misfit(network, data, f"shorten samples {by}", outputs=not own_loss):
+        raise CommandError(arguments.build, text)
+
+
 def _yaml(option: str, text: str) -> Any:
     """The value of an option in YAML, in which numbers may be powers of two.
 
@@ -149,6 +171,10 @@ def _made_up(arguments: argparse.Namespace, network: nn.Module) -> dict[str, Any
         outputs = predictions(network.eval()(example), network)
     except Exception as error:
         text = f"fails on the example inputs: {error!r}; give others by --inputs, or data by --data"
+        if not example.is_floating_point() and example.dim() == 2:
+            shorten = "give inputs of {} tokens by --inputs, or data by --data"
+            length, highest = example.shape[1], int(example.max())
+            text = of_tokens(network, length, highest, highest + 1, shorten) or text
         raise CommandError(arguments.build, text) from error
     if outputs.dim() not in (2, 3):
         shape = tuple(outputs.shape)
