@@ -9,7 +9,8 @@ from tests.support.adaptive import adaptive_study
 from tests.support.looks import look_study
 from tests.support.project import STUDY, Project, changed, output_of
 
-from hypertransfer.cli import main
+from hypertransfer.cli import main, plan
+from hypertransfer.studies.main_config import MAIN, main_config, studies_folder
 
 
 def test_the_next_round_is_said_with_its_reasons(tmp_path, monkeypatch, capsys):
@@ -63,6 +64,31 @@ def test_the_disk_space_of_the_scale_is_said(tmp_path, monkeypatch, capsys):
     assert done.groups() == (large[1], None)
     project.write({**look_study(), "study": "mine"})
     assert "disk: these runs and probes take at most about" in output_of(capsys, "plan")
+
+
+def test_a_command_that_runs_a_plan_says_it_in_a_few_lines(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    project = Project(tmp_path, tmp_path / "store")
+
+    def summary(cores):
+        config, origins = main_config(MAIN, [])
+        surveys = plan.surveys_of(config, studies_folder(MAIN), origins)
+        return list(plan.summary(surveys, cores, 9))
+
+    project.write(STUDY)
+    runs, time, disk = summary(1)
+    assert runs == "runs to train: 4"
+    assert re.fullmatch(
+        r"estimated time: (.* s) on one core, \1 on 1 core, plus some seconds for each of 9 jobs",
+        time,
+    )
+    assert disk.startswith("disk: these runs and probes take about")
+    project.write({**adaptive_study(), "study": "mine"})
+    assert summary(2)[0].startswith("runs to train: at most ")
+    assert " on 2 cores" in summary(2)[1]
+    project.write(STUDY)
+    project.fill()
+    assert summary(2) == ["nothing to train or probe; 9 jobs to run"]
 
 
 def test_a_damaged_entry_or_look_does_not_stop_the_plan(tmp_path, monkeypatch, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -10,14 +11,22 @@ import pytest
 from tests.workflow.project import Project
 
 NETWORK = """
+import sys
+from pathlib import Path
 from torch import nn
+
+class Network(nn.Sequential):
+    def forward(self, x):
+        if "train_" in sys.argv[0] and Path("fail").exists():
+            raise RuntimeError("boom")
+        return super().forward(x)
 
 def build(width, depth):
     hidden = []
     for _ in range(depth):
         hidden += [nn.Linear(width, width), nn.ReLU()]
     first = [nn.Flatten(), nn.Linear(64, width), nn.ReLU()]
-    return nn.Sequential(*first, *hidden, nn.Linear(width, 10))
+    return Network(*first, *hidden, nn.Linear(width, 10))
 """
 SIZES = ["--width", "16", "--depth", "1", "--seeds", "2", "--batch", "32", "--table", "mup"]
 RATES = ["--optimizer", "sgd", "--lr", "0.1", "--weight-decay", "0"]
@@ -67,6 +76,37 @@ def test_one_command_makes_page_and_data(checked):
     rates = {verdict for claim, verdict in verdicts.items() if claim.startswith("rate-")}
     noted = "note: claims on the best rate are undecided" in page
     assert noted == ("undecided" in rates and found["recommendation"] is not None)
+
+
+def test_estimate_and_progress_are_printed_and_the_rest_is_in_a_log(checked):
+    project, ran = checked
+    lines = ran.stdout.splitlines()
+    (estimate,) = (line for line in lines if line.startswith("runs to train: at most "))
+    (done,) = (line for line in lines if re.match(r"(\d+) of \1 steps, ", line))
+    assert lines.index(estimate) < lines.index(done)
+    assert re.search(
+        r"^estimated time: .* on 2 cores, plus some seconds for each of ", ran.stdout, re.M
+    )
+    assert re.search(r"^\d+ of \d+ steps, .* left; .*training", ran.stdout, re.M)
+    assert "Snakemake's log: logs/mine/check-up.log" in lines
+    text = "Select jobs to execute"
+    assert text not in ran.stdout
+    assert text in (project.folder / "logs" / "mine" / "check-up.log").read_text()
+
+
+def test_a_failed_job_is_told_on_a_line(checked):
+    project, _ = checked
+    (project.folder / "fail").touch()
+    try:
+        ran = called(project, "--data", "{name: digits, train: 320, test: 64}", "--study", "fails")
+    finally:
+        (project.folder / "fail").unlink()
+    assert ran.returncode == 1
+    assert re.search(r"^the study fails: \d jobs? failed$", ran.stdout, re.M)
+    text = r"^  training fails along: \w+: .*boom.* \(logs/fails/cells/along/\w+\.log\)$"
+    assert re.search(text, ran.stdout, re.M)
+    assert "Snakemake's log is logs/fails/check-up.log. What is finished stays" in ran.stdout
+    assert "Traceback" not in ran.stdout
 
 
 def test_a_second_call_trains_nothing(checked):

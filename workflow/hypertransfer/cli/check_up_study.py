@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import base64
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +20,7 @@ import yaml
 
 from hypertransfer.catalogue import checks
 from hypertransfer.checkup.study import WIDER, study
-from hypertransfer.cli import recommend, study_file
+from hypertransfer.cli import recommend, study_file, study_run
 from hypertransfer.cli.errors import CommandError
 from hypertransfer.cli.text import json_text
 from hypertransfer.planning.jobs import RESULTS
@@ -115,7 +114,7 @@ def _made(arguments: argparse.Namespace, spec: RunSpec, modules: Mapping[str, An
     config = [f"studies=[{name}]", "scale=desk"]
     file = study_file.write(name, values, config, _command(), as_is=arguments.as_is)
     print(f"\nstudy {name}: {file}", flush=True)
-    _snakemake(name, arguments.cores, config)
+    study_run.run(name, arguments.cores, config)
     return file
 
 
@@ -177,22 +176,6 @@ def check_options(arguments: argparse.Namespace, spec: RunSpec) -> None:
 def _wanted(arguments: argparse.Namespace, spec: RunSpec) -> dict[str, int]:
     """The target: 4 times as wide as the widest network of the sweeps, unless `--to` names one."""
     return dict(arguments.to) or {"width": 4 * WIDER[-1] * spec.base.width}
-
-
-def _snakemake(name: str, cores: int, config: Sequence[str]) -> None:
-    """Run the study; what snakemake prints is shown.
-
-    Raises:
-        ConfigError: snakemake failed.
-    """
-    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", *config]
-    code = subprocess.run(command, check=False).returncode
-    if code:
-        text = (
-            f"snakemake ended with exit code {code}; its messages are above. What is finished "
-            "stays: call the command again to go on"
-        )
-        raise CommandError(f"the study {name}", text)
 
 
 def _verdicts(name: str) -> list[dict[str, Any]]:

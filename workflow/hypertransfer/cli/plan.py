@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +135,6 @@ def _point_text(point: Mapping[str, object]) -> str:
 def print_missing(surveys: Sequence[status.Survey], rows: Sequence[status.GridStatus]) -> None:
     """Print the number of missing runs for each reason, and the estimated time of missing work."""
     seconds = sum(row.seconds for row in rows)
-    most = "at most " if any(row.is_bound and row.seconds for row in rows) else ""
     missing = [
         (survey.plan.name, reason, count)
         for survey in surveys
@@ -150,11 +149,8 @@ def print_missing(surveys: Sequence[status.Survey], rows: Sequence[status.GridSt
     timed = [status.timed(survey) for survey in surveys]
     alone = sum(of_study for _, of_study in timed)
     if seconds:
-        all_cores = duration((seconds - alone) / cores + alone)
-        print(
-            f"\nestimated time: {most}{duration(seconds)} on one core, "
-            f"{all_cores} on the {cores} cores of this machine, plus some seconds for each job"
-        )
+        time = _time_text(rows, alone, cores, f"the {cores} cores of this machine")
+        print(f"\n{time}, plus some seconds for each job")
     else:
         print(f"\nnothing to train or probe{' before the next look' if later else ''}")
     if jobs := sum(count for count, _ in timed):
@@ -168,16 +164,49 @@ def print_missing(surveys: Sequence[status.Survey], rows: Sequence[status.GridSt
         )
 
 
+def _time_text(
+    rows: Sequence[status.GridStatus], alone: float, cores: int, cores_words: str
+) -> str:
+    """The estimated time of missing work on one core and on several.
+
+    `alone` are the seconds of jobs beside which no other one runs.
+    """
+    seconds = sum(row.seconds for row in rows)
+    most = "at most " if any(row.is_bound and row.seconds for row in rows) else ""
+    several = duration((seconds - alone) / cores + alone)
+    return f"estimated time: {most}{duration(seconds)} on one core, {several} on {cores_words}"
+
+
+def summary(surveys: Sequence[status.Survey], cores: int, jobs: int) -> Iterator[str]:
+    """The plan in a few lines: runs to train, time and disk space, for a command that runs it."""
+    rows = [row for survey in surveys for row in status.grids(survey)]
+    if not any(row.seconds for row in rows):
+        yield f"nothing to train or probe; {jobs} jobs to run" if jobs else "all results are there"
+        return
+    most = "at most " if any(row.is_bound for row in rows) else ""
+    yield f"runs to train: {most}{sum(row.missing for row in rows)}"
+    alone = sum(seconds for _, seconds in map(status.timed, surveys))
+    words = "1 core" if cores == 1 else f"{cores} cores"
+    yield f"{_time_text(rows, alone, cores, words)}, plus some seconds for each of {jobs} jobs"
+    yield _disk_text(surveys, rows, cores)
+
+
 def print_disk(surveys: Sequence[status.Survey], rows: Sequence[status.GridStatus]) -> None:
     """Print about how much disk space the runs and probes take in the store."""
-    cores = os.cpu_count() or 1
+    print(_disk_text(surveys, rows, os.cpu_count() or 1))
+
+
+def _disk_text(
+    surveys: Sequence[status.Survey], rows: Sequence[status.GridStatus], cores: int
+) -> str:
+    """About how much disk space the runs and probes take, with so many jobs at a time."""
     found = disk.disk(surveys, rows, cores)
     more = ""
     if found.passing:
         more = f", and up to {decimal(round(found.passing))} more while {cores} jobs run at a time"
     open_end = any(survey.rounds or survey.look for survey in surveys)
     most = "at most " if open_end else ""
-    print(f"disk: these runs and probes take {most}about {decimal(round(found.kept))}{more}")
+    return f"disk: these runs and probes take {most}about {decimal(round(found.kept))}{more}"
 
 
 def print_estimate_errors(surveys: Sequence[status.Survey]) -> None:
