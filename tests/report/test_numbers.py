@@ -108,7 +108,7 @@ def test_an_end_far_from_a_ratio_has_no_digits(changes, text):
 
 def test_what_is_observed_stands_beside_a_value_that_noise_explains():
     claim = {**RATIO, "high": 2.0, "observed": 3.2}
-    assert numbers.value_text(claim) == "1.00 (1.00 … 2.00); the observed 3.20 may be noise"
+    assert numbers.value_text(claim) == "1.00 (1.00 … 2.00; the observed 3.20 may be noise)"
     for nothing in (None, math.nan, 1.0001):  # the last is shown as the value is
         assert numbers.value_text({**claim, "observed": nothing}) == "1.00 (1.00 … 2.00)"
 

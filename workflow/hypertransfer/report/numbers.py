@@ -38,7 +38,7 @@ def value_text(claim: Mapping[str, Any]) -> str:
     """The value of a claim with its interval; an end that the runs leave open is `open`.
 
     A p value has no interval. An end that says little of a ratio is `> 100` (see `bars.far_text`).
-    Where noise alone may explain what is observed, that stands behind the interval.
+    Where noise alone may explain what is observed, that stands behind its ends.
     """
     unit, bar = claim["unit"], _bar(claim)
     if unit == P_VALUE:
@@ -51,7 +51,7 @@ def value_text(claim: Mapping[str, Any]) -> str:
     text, observed = measured_text(claim), claim.get("observed")  # old records have none
     seen = text if _is_missing(observed) else number_text(observed, unit)
     also = "" if seen == text else f"; the observed {seen} may be noise"
-    return f"{text} ({low} … {high}){also}"
+    return f"{text} ({low} … {high}{also})"
 
 
 def units_text(claim: Mapping[str, Any]) -> str:
