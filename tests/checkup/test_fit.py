@@ -115,5 +115,46 @@ def test_the_argument_of_a_config_is_named(changes, cure):
 
 
 def test_example_inputs_are_judged_without_data():
-    assert "takes 4: let" in of_tokens(Table(positions=4), 8, 0, 1, SHORTEN)
-    assert of_tokens(Table(), 8, 0, 1, SHORTEN) == ""
+    x = torch.zeros(1, 8, dtype=torch.long)
+    assert "takes 4: let" in of_tokens(Table(positions=4), x, 1, SHORTEN)
+    assert of_tokens(Table(), x, 1, SHORTEN) == ""
+
+
+class Columns(nn.Module):
+    """Two columns with embeddings of their own."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Embedding(64, 4), nn.Embedding(2, 4)
+        self.readout = nn.Linear(4, 64)
+
+    def forward(self, x):
+        return self.readout(self.first(x[:, 0]) + self.second(x[:, 1]))
+
+
+class Ended(Table):
+    """Reads the token that ends a sample, which each must have."""
+
+    def forward(self, x):
+        return super().forward(x)[(x == 63).nonzero()[0, 0] :]
+
+
+class InPieces(Table):
+    """Takes samples of whole pieces."""
+
+    def forward(self, x):
+        return super().forward(x.unfold(1, 16, 16).flatten(1) + 0 * x)
+
+
+def test_samples_of_the_data_decide_and_not_made_up_ones():
+    """Networks that refuse most samples with equal tokens, and take those of their data."""
+    x = torch.tensor([[63, 1], [5, 0], [7, 1], [8, 0]])
+    y = torch.zeros(4, dtype=torch.long)
+    assert told(Columns(), Samples(x, y, x, y, 64)) == ""
+    ends = torch.zeros(4, 32, dtype=torch.long)
+    ends[:, -1] = 63
+    assert told(Ended(), Samples(ends, ends, ends, ends, 64)) == ""
+
+
+def test_lengths_that_no_tensor_has_are_left_to_training():
+    assert told(InPieces(positions=99), texts(length=40)) == ""

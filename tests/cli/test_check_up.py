@@ -104,6 +104,18 @@ def uneven(width, depth):
     return mlp(width, depth)
 
 
+def shallow(width, depth):
+    if depth > 4:
+        raise ValueError("at most 4 layers")
+    return mlp(width, depth)
+
+
+def few_blocks(width, depth):
+    if depth > 4:
+        raise ValueError("at most 4 blocks")
+    return transformer(width, depth)
+
+
 def features():
     x = torch.randn(80, 10, generator=torch.Generator().manual_seed(0))
     y = (x[:, 0] > 0).long()
@@ -155,6 +167,8 @@ PARTS = (
     pair,
     broken,
     uneven,
+    shallow,
+    few_blocks,
     bytewise,
 )
 
@@ -171,6 +185,12 @@ def guests(monkeypatch, tmp_path):
 def checked(capsys, *words):
     code = main(["check-up", *words])
     return code, *capsys.readouterr()
+
+
+def test_depths_that_are_not_compared_need_not_be_built(capsys):
+    code, out, _ = checked(capsys, "guests:shallow", *SMALL, "--table", "mup")
+    assert code == 0
+    assert "not over the depth: the network has no residual branches" in out
 
 
 def test_a_sound_network_passes(capsys, tmp_path):
@@ -246,6 +266,10 @@ def test_data_and_loss_of_ones_own_and_another_optimizer(capsys):
         (
             ("guests:uneven",),
             "guests:uneven: cannot be called with width=32 (2 × --width), depth=2: ",
+        ),
+        (
+            ("guests:few_blocks",),
+            "depth=8 (4 × --depth): ValueError('at most 4 blocks'); let it build deeper networks",
         ),
         (("guests:broken",), "fails on the example inputs"),
         (

@@ -1,7 +1,9 @@
 """Whether a network of another author fits its data, before it is trained, and what would help.
 
 Torch says `index out of range in self` of samples that are too long and of unknown tokens alike.
-Passes of shorter samples and of lower tokens tell which it is, and how many the network takes.
+Where a network fails on samples of its data, passes of shorter samples and of lower tokens tell
+which it is. How many the network takes is told only if one of its tensors is as long: a network
+may refuse samples for other reasons.
 """
 
 from __future__ import annotations
@@ -31,42 +33,50 @@ def misfit(network: nn.Module, data: Samples, shorten: str, *, outputs: bool) ->
     x, y = data.train_x, data.train_y
     with evaluating(network), torch.no_grad():
         if not x.is_floating_point() and x.dim() == 2:
-            highest = int(max(x.max(), data.test_x.max()))
+            highest = max(int(part.max()) for part in (x, data.test_x))
             vocabulary = max(highest + 1, data.classes if y.shape == x.shape else 0)
-            if found := of_tokens(network, x.shape[1], highest, vocabulary, shorten):
+            parts = (x[:1], *(_with_highest(part) for part in (x, data.test_x)))
+            if found := of_tokens(network, torch.cat(parts), vocabulary, shorten):
                 return found
         return _of_outputs(network, x[:1], y[:1], data.classes) if outputs else ""
 
 
+def _with_highest(x: Tensor) -> Tensor:
+    """The first sample that has the highest token."""
+    return x[x.amax(dim=1).argmax()].unsqueeze(0)
+
+
 @torch.no_grad()
-def of_tokens(network: nn.Module, length: int, highest: int, vocabulary: int, shorten: str) -> str:
-    """Why a network cannot take tokens; empty if it can, or if it fails for another reason.
+def of_tokens(network: nn.Module, x: Tensor, vocabulary: int, shorten: str) -> str:
+    """Why a network cannot take samples; empty if it can, or if it fails for another reason.
 
     Args:
         network: the network.
-        length: the number of tokens of a sample.
-        highest: the highest token.
+        x: the samples (sample, token), one with the highest token among them.
         vocabulary: the number of tokens that the network should know.
         shorten: as in `misfit`.
     """
-    return "; ".join(_problems(network, length, highest, vocabulary, shorten))
+    if _passes(network, x):
+        return ""
+    return "; ".join(_problems(network, x.shape[1], int(x.max()), vocabulary, shorten))
 
 
 def _problems(
     network: nn.Module, length: int, highest: int, vocabulary: int, shorten: str
 ) -> Iterator[str]:
     name = type(network).__name__
-    if _passes(network, length, highest):
+    sizes = {size for tensor in _tensors(network) for size in tensor.shape}
+    longest = _most(lambda count: _passes_equal(network, count, 0), length)
+    if longest < length and longest not in sizes:
         return
-    longest = _most(lambda count: _passes(network, count, 0), length)
-    if longest and longest < length:
+    if longest < length:
         yield (
             f"samples have {length} tokens, and {name} takes {longest}{_rows(network, longest)}: "
             f"let the builder make {length} positions or more"
             f"{_argument(network, POSITIONS, longest, length)}, or {shorten.format(longest)}"
         )
-    known = _most(lambda count: _passes(network, longest, count - 1), highest + 1)
-    if longest and known <= highest:
+    known = _most(lambda count: _passes_equal(network, longest, count - 1), highest + 1)
+    if known <= highest and known in sizes:
         yield (
             f"the data have tokens up to {highest}, and {name} knows {known}"
             f"{_rows(network, known)}: let the builder make a vocabulary of {vocabulary} or more"
@@ -90,13 +100,24 @@ def _of_outputs(network: nn.Module, x: Tensor, y: Tensor, classes: int) -> str:
     )
 
 
-def _passes(network: nn.Module, length: int, token: int) -> bool:
-    """Whether the network takes a sample of a length in which all tokens are equal."""
+def _tensors(network: nn.Module) -> Iterator[Tensor]:
+    """All parameters and buffers."""
+    yield from network.parameters()
+    yield from network.buffers()
+
+
+def _passes(network: nn.Module, x: Tensor) -> bool:
+    """Whether the network takes samples."""
     try:
-        network(torch.full((1, length), token))
+        network(x)
     except Exception:  # whatever a network raises
         return False
     return True
+
+
+def _passes_equal(network: nn.Module, length: int, token: int) -> bool:
+    """Whether the network takes a sample of a length in which all tokens are equal."""
+    return _passes(network, torch.full((1, length), token))
 
 
 def _most(passes: Callable[[int], bool], count: int) -> int:

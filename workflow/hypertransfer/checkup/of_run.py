@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -57,7 +57,11 @@ class Checked:
 
 
 def check(
-    spec: RunSpec, widths: Sequence[int], depths: Sequence[int], seeds: int = SEEDS
+    spec: RunSpec,
+    widths: Sequence[int],
+    depths: Sequence[int],
+    seeds: int = SEEDS,
+    before: Callable[[list[tuple[int, int]]], None] = lambda sizes: None,
 ) -> Checked:
     """Train the network of a run for a few steps at several sizes, and judge every module.
 
@@ -68,6 +72,8 @@ def check(
         widths: the widths, at the base depth.
         depths: the depths, at the base width.
         seeds: how many networks of each size.
+        before: called with all sizes, as width and depth, before any is trained. The depths are
+            not among them if they are not compared.
 
     Raises:
         ValueError: the optimizer needs more than gradients.
@@ -76,6 +82,11 @@ def check(
     sized = _Sized(spec)
     width, depth = spec.base.width, spec.base.depth
     base = sized.scheme(width, depth)
+    without = "" if base.branches else "the network has no residual branches"
+    if not (scales_depth(sized.table) or sized.table.keeps_values):
+        without = "the table has no powers of the depth"
+    before([(size, depth) for size in widths])
+    before([] if without else [(width, size) for size in depths])
     sized.try_once(width, depth)
     wide = over_sizes(
         lambda size, seed: sized.setup(size, depth, seed),
@@ -83,9 +94,6 @@ def check(
     )  # fmt: skip
     found = over_width(wide, module_roles(base.rows), base.growing_products)
     routers = [one.name for one in base.rows if Role(one.scaled_as) is Role.ROUTER]
-    without = "" if base.branches else "the network has no residual branches"
-    if not (scales_depth(sized.table) or sized.table.keeps_values):
-        without = "the table has no powers of the depth"
     if without:
         return Checked(widths, (), found, (), without, routers)
     ends = {size: sized.scheme(width, size).branch_ends for size in depths}

@@ -194,8 +194,10 @@ def check_sizes(
 def _not_built(arguments: argparse.Namespace, width: int, depth: int, error: BaseException) -> str:
     """Why the network of a size cannot be built, and what to do."""
     names = arguments.width_name, arguments.depth_name
-    times = f" ({width // arguments.width} × --width)" if width > arguments.width else ""
-    text = f"cannot be called with {names[0]}={width}{times}, {names[1]}={depth}: {error!r}"
+    pairs = ((width, arguments.width, "--width"), (depth, arguments.depth, "--depth"))
+    times = [f" ({size // base} × {option})" if size > base else "" for size, base, option in pairs]
+    sizes = f"{names[0]}={width}{times[0]}, {names[1]}={depth}{times[1]}"
+    text = f"cannot be called with {sizes}: {error!r}"
     try:
         own = inspect.signature(_imported("MODULE:NAME", arguments.build))
         own.bind(**dict.fromkeys(names))
@@ -210,6 +212,8 @@ def _not_built(arguments: argparse.Namespace, width: int, depth: int, error: Bas
         )
     except ValueError:  # a class or function without a signature
         return text
+    if depth > arguments.depth:
+        return f"{text}; let it build deeper networks, or give a smaller depth by --depth"
     return (
         f"{text}; let what must divide {names[0]} grow with it, such as a number of "
         f"heads ({names[0]} // 16), or give other sizes by --width and --depth"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
@@ -64,9 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
             check_up_study.check_options(arguments, spec)
         widths = [arguments.width * factor for factor in WIDER]
         depths = [arguments.depth * factor for factor in DEEPER]
-        wide = [(width, arguments.depth) for width in widths]
-        check_sizes(arguments, build, [*wide, *((arguments.width, depth) for depth in depths)])
-        found = check(spec, widths, depths, arguments.seeds)
+        can_build = partial(check_sizes, arguments, build)
+        found = check(spec, widths, depths, arguments.seeds, before=can_build)
     except ConfigError:
         raise
     except ProblemError as error:
@@ -173,8 +173,7 @@ def _made_up(arguments: argparse.Namespace, network: nn.Module) -> dict[str, Any
         text = f"fails on the example inputs: {error!r}; give others by --inputs, or data by --data"
         if not example.is_floating_point() and example.dim() == 2:
             shorten = "give inputs of {} tokens by --inputs, or data by --data"
-            length, highest = example.shape[1], int(example.max())
-            text = of_tokens(network, length, highest, highest + 1, shorten) or text
+            text = of_tokens(network, example, int(example.max()) + 1, shorten) or text
         raise CommandError(arguments.build, text) from error
     if outputs.dim() not in (2, 3):
         shape = tuple(outputs.shape)
