@@ -66,6 +66,15 @@ def test_reasons_print_no_digits_of_an_end_far_from_a_ratio():
         assert reason.startswith(text)
 
 
+def test_an_interval_with_one_end_has_its_digits():
+    for found, text in (
+        (Estimate(1.0, 0.001, math.inf, 6), "at least 0.001 over 6 seeds"),
+        (Estimate(1.0, -math.inf, 1e9, 6), "at most 1e+09 over 6 seeds"),
+    ):
+        _, reason, _ = judging.judge({"max": 1.5}, found, "×", 3)
+        assert reason.startswith(text)
+
+
 def test_a_cause_is_given_only_if_it_is_the_control_or_too_few_seeds():
     tables = make_tables()
     failing = {"measure": "optimum_shift", "where": SP, "bar": {"max": 1}}

@@ -190,7 +190,7 @@ def checked(capsys, *words):
 def test_depths_that_are_not_compared_need_not_be_built(capsys):
     code, out, _ = checked(capsys, "guests:shallow", *SMALL, "--table", "mup")
     assert code == 0
-    assert "not over the depth: the network has no residual branches" in out
+    assert "; not over the depth: " in out
 
 
 def test_a_sound_network_passes(capsys, tmp_path):

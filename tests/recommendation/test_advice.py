@@ -41,6 +41,19 @@ def test_a_sweep_that_hardly_tells_rates_apart_is_not_trusted():
     assert recommend(observed(best, curvature=0.0028), NEAR, SLOPES, PRIOR).verdict == TRUST
 
 
+@pytest.mark.parametrize(("curvature", "verdict"), [(0.002, NARROW), (0.008, TRUST)])
+def test_a_narrow_sweep_counts_with_what_its_ends_would_cost_further_off(curvature, verdict):
+    """One octave off costs 100 (e^curvature − 1) per cent, and two octaves four times as much."""
+    best = {16: -4.0, 32: -4.0, 64: -4.0}
+    rates = (-5.0, -4.5, -4.0, -3.5, -3.0)
+    tight = Prior(carried=0.02, theory=0.2, unknown=0.4, scatter=0.02)
+    found = observed(best, rates=rates, curvature=curvature)
+    advice = recommend(found, NEAR, SLOPES, tight)
+    assert advice.verdict == verdict
+    words = "a rate that is 2 times as high or low costs at most 0.2 %"
+    assert any(words in reason for reason in advice.reasons) == (verdict == NARROW)
+
+
 def test_a_single_size_is_not_trusted_but_swept_nearby():
     advice = recommend(observed({16: -4.0}), NEAR, SLOPES, PRIOR)
     assert advice.verdict == NARROW

@@ -78,11 +78,18 @@ def test_arms_that_differ_in_more_than_the_size_are_not_joined(other, named):
         joined(found, read(base, wide))
 
 
-def test_runs_that_no_size_tells_apart_are_not_joined():
-    """Two runs of one size, rate and seed would count as one seed each."""
-    often = replace(resized(), eval_every=1)
-    runs = pd.concat([rows_of("a", resized()), rows_of("b", often).assign(key="b 0 0")])
-    specs = {"b 0 0": often}
-    spec_of = lambda key: specs.get(key, resized())  # noqa: E731
-    with pytest.raises(AnalysisError, match="differ in how often"):
-        joined(list(arms(runs)), spec_of)
+@pytest.mark.parametrize("loss", [1.0, 1.5])
+def test_a_run_whose_loss_is_recorded_at_other_steps_counts_once_or_not_at_all(loss):
+    """Two rows of one size, rate and seed would not be two seeds."""
+    base, often = resized(), resized(eval_every=1)
+    other = rows_of("b", often).assign(final_loss=loss)
+    other["key"] = "often " + other["key"]
+    found = list(arms(pd.concat([rows_of("a", base), other])))
+    specs = {
+        key: often if key.startswith("often") else base for arm in found for key in arm.runs["key"]
+    }
+    if loss == 1.0:
+        assert len(joined(found, specs.__getitem__).runs) == len(RATES)
+    else:
+        with pytest.raises(AnalysisError, match="log_every and eval_every give one run"):
+            joined(found, specs.__getitem__)

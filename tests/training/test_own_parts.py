@@ -898,9 +898,10 @@ def test_a_penalty_may_be_a_number_of_numpy():
     assert_bit_equal(trained(spec("PenaltyOfNumpy")), trained(spec("Plain")))
 
 
-def test_a_first_loss_of_0_decides_nothing():
+@pytest.mark.parametrize("eval_every", [4, STEPS])
+def test_a_first_loss_of_0_decides_nothing(eval_every):
     """Outputs and the targets of the first minibatch are 0, so that its loss is 0."""
-    values = {"data": "mine:rare", "loss": "mse", "batch_size": 2}
+    values = {"data": "mine:rare", "loss": "mse", "batch_size": 2, "eval_every": eval_every}
     result = trained(spec("ZeroReadout", **values))
     assert result.history.train_loss[0] == 0 < result.history.eval_loss[0]
     assert result.status == "finished"

@@ -139,13 +139,14 @@ def _interval(estimate: Estimate, bar: Mapping[str, float], unit: str, level: fl
     if level != LEVEL:
         units += f" ({100 * level:.4g} % interval)"
     low, high = (
-        far_text(end, estimate.value, unit, bar) or text_on_side(end, bar, longer_texts(end, 3))
-        for end in (estimate.low, estimate.high)
+        text_on_side(end, bar, longer_texts(end, 3)) for end in (estimate.low, estimate.high)
     )
     if estimate.lower_bound_only:
         return f"at least {low} {units}"
     if estimate.upper_bound_only:
         return f"at most {high} {units}"
+    low = far_text(estimate.low, estimate.value, unit, bar) or low
+    high = far_text(estimate.high, estimate.value, unit, bar) or high
     if estimate.low == math.inf:
         return f"infinite {units}"
     return f"{low} {units}" if low == high else f"{low} to {high} {units}"

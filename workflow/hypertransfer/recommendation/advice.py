@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from hypertransfer.analysis.lazy import numpy as np
 from hypertransfer.recommendation.evidence import LeftOut, left_out
 from hypertransfer.recommendation.next_runs import NextSweep, next_sweeps
 from hypertransfer.recommendation.observations import DIMENSIONS, Observation, bracketed, logs_of
@@ -20,7 +21,7 @@ MOST_COST = 1.0  # per cent of the loss
 MOST_DIVERGING = 0.05  # probability
 MOST_BEYOND = 0.05  # probability
 MOST_REACH = 1.5  # octaves on either side of which a sweep is still narrow
-# A sweep tells learning rates apart if one that is this far off costs more than this.
+# A sweep tells learning rates apart if one that is so far off costs so much.
 FAR_OFF = 2.0  # octaves
 LEAST_RISE = 1.0  # per cent of the loss
 
@@ -152,13 +153,21 @@ def _trusted(cost: ExpectedCost, omitted: LeftOut | None) -> str:
 
 
 def _flat(largest: Observation) -> Iterator[str]:
-    """A doubt whether the largest size was trained long enough to tell learning rates apart."""
-    rise = max(excess(largest, -FAR_OFF), excess(largest, FAR_OFF))
-    if rise < LEAST_RISE:
+    """A doubt whether the largest size was trained long enough to tell learning rates apart.
+
+    A sweep that reaches less far than `FAR_OFF` counts with the cost of its ends, as it grows along
+    a parabola.
+    """
+    places = np.log2(largest.sweep.lrs) - largest.optimum.log2_lr
+    ends = (max(float(places[0]), -FAR_OFF), min(float(places[-1]), FAR_OFF))
+    widest = max(map(abs, ends))
+    # An end close to the optimum says little of what is far off.
+    costs = {end: excess(largest, end) for end in ends if abs(end) >= widest / 2}
+    if max(cost * (FAR_OFF / end) ** 2 for end, cost in costs.items()) < LEAST_RISE:
         yield (
-            f"at the largest size even a rate that is {2**FAR_OFF:g} times as high or low costs "
-            f"at most {excess_text(rise)} of the loss, so that the sweep hardly tells rates "
-            "apart, as where runs are too short: train longer, or let the sweep reach further"
+            f"at the largest size even a rate that is {2**widest:.2g} times as high or low costs "
+            f"at most {excess_text(max(costs.values()))} of the loss, so that the sweep hardly "
+            "tells rates apart, as where runs are too short: train longer, or sweep further"
         )
 
 

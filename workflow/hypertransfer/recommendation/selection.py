@@ -59,7 +59,8 @@ def arms(runs: pd.DataFrame) -> Iterator[Arm]:
 def joined(found: Sequence[Arm], spec_of: Callable[[str], RunSpec]) -> Arm:
     """Several arms as one, such as the sweeps over the width and over the depth.
 
-    A run that is in several arms, such as those of the base, counts once. Runs tables do not show
+    A run that is in several arms, such as those of the base, counts once, also where the loss is
+    recorded at other steps. Runs tables do not show
     all options, and so specs are compared.
 
     Args:
@@ -77,8 +78,12 @@ def joined(found: Sequence[Arm], spec_of: Callable[[str], RunSpec]) -> Arm:
     if differing := sorted({*_differing(specs), *_bases(specs)}):
         raise AnalysisError(f"they differ in {', '.join(differing)}")
     runs = pd.concat([arm.runs for arm in found], ignore_index=True).drop_duplicates("key")
-    if runs.duplicated([*SIZE, "lr", "seed"]).any():
-        raise AnalysisError("two of their runs differ in how often the loss is recorded alone")
+    # Runs of two grids may differ in how often the loss is recorded alone, over which it is a mean.
+    alike = [*SIZE, "lr", "seed"]
+    texts = runs["final_loss"].map("{:.9g}".format)
+    if texts.groupby([runs[name] for name in alike]).nunique().max() > 1:
+        raise AnalysisError("their log_every and eval_every give one run different final losses")
+    runs = runs.drop_duplicates(alike)
     grids = dict.fromkeys(grid for arm in found for grid in arm.grids)
     values = {name: value for arm in found for name, value in arm.values.items()}
     return Arm(tuple(grids), values, runs)

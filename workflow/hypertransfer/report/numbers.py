@@ -49,7 +49,7 @@ def value_text(claim: Mapping[str, Any]) -> str:
         for name in ("low", "high")
     )
     text, observed = measured_text(claim), claim.get("observed")  # old records have none
-    seen = text if _is_missing(observed) else number_text(observed, unit)
+    seen = text if _is_missing(observed) else number_text(observed, unit, bar)
     also = "" if seen == text else f"; the observed {seen} may be noise"
     return f"{text} ({low} … {high}{also})"
 
