@@ -6,8 +6,9 @@ import pytest
 from tests.support.specs import VALID
 
 from hypertransfer.catalogue.complete import run_spec
-from hypertransfer.catalogue.run_identity import RunIdentities
+from hypertransfer.catalogue.run_identity import IdentityDigests, RunIdentities
 from hypertransfer.planning.keys import Contexts
+from hypertransfer.runs.canonical import digest
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,15 @@ def test_a_text_file_counts_by_its_path_and_its_content(tmp_path):
     assert one == other
     assert first[0] == second[0]  # planning says that the data of a known spec have changed
     assert first[2] != second[2]
+
+
+def test_the_first_part_of_a_key_is_the_digest_of_the_spec_whatever_was_digested_before():
+    data = {"name": "cifar10", "directory": "data"}
+    changes = ({}, {"lr": 1}, {"data": data}, {"seed": 1}, {"checkpoints": [5]}, {"lr": 1.0}, {})
+    identities = IdentityDigests()
+    for change in changes:
+        spec = run_spec({**VALID, **change})
+        plain = spec.plain()
+        del plain["checkpoints"]
+        plain["data"].pop("directory", None)
+        assert identities.of(spec) == digest(plain, 24)

@@ -19,6 +19,7 @@ from hypertransfer.planning.kept_weights import divided, kept_weights
 from hypertransfer.planning.load import IndexPlan
 from hypertransfer.planning.study_plan import StudyPlan
 from hypertransfer.report import headlines
+from hypertransfer.runs.canonical import canonical
 from hypertransfer.studies.study import Study
 
 VALUES = {
@@ -311,7 +312,7 @@ def test_numbers_as_keys_are_texts_as_in_the_job():
         values["figures"][0]["options"] = {"titles": {4: "narrow", 16: "wide"}}
 
     job = planned(edit).figures["one"]
-    assert job_digest.job_digest(job.code, json.loads(job.made_from)) == job.digest
+    assert job_digest.job_digest(job.code, canonical(json.loads(job.made_from))) == job.digest
 
 
 def test_every_file_has_one_maker():

@@ -6,9 +6,9 @@ trained again for these weights, bit-equal, under the same key.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable
 from operator import attrgetter
-from typing import Any
 
 from hypertransfer.catalogue import dataset_options
 from hypertransfer.catalogue.cards import datasets
@@ -19,20 +19,47 @@ _OWN = tuple(name for name in FIELDS if name != "checkpoints")
 # Fields whose values cannot be hashed, or are compared in another form.
 _AS_TEXT = ("model", "optimizer", "data", "multipliers")
 _other_values = attrgetter(*(name for name in _OWN if name not in _AS_TEXT))
+_SORTED = tuple(sorted(_OWN))
+_sorted_values = attrgetter(*_SORTED)
 
 
-def plain_identity(spec: RunSpec) -> dict[str, Any]:
-    """The spec as plain values, without the folder of its data and its checkpoints."""
-    plain = {name: spec.plain_value(name) for name in _OWN}
-    plain["data"].pop("directory", None)
-    return plain
+class IdentityDigests:
+    """Computes the first part of the key of each of many specs.
+
+    It is the digest of the spec's plain values, without the folder of its data and its checkpoints.
+    Specs of a grid share the objects of most fields; the text of a field whose object is that of
+    the previous spec is not written again.
+    """
+
+    def __init__(self) -> None:
+        self._values: tuple[object, ...] = tuple(object() for _ in _SORTED)
+        self._texts = [""] * len(_SORTED)
+
+    def of(self, spec: RunSpec) -> str:
+        """The digest: 24 hexadecimal digits."""
+        values = _sorted_values(spec)
+        for index, (value, last) in enumerate(zip(values, self._values, strict=True)):
+            if value is not last:
+                self._texts[index] = _field_text(_SORTED[index], spec)
+        self._values = values
+        text = "{" + ",".join(self._texts) + "}"  # as `canonical` of the whole mapping
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _field_text(name: str, spec: RunSpec) -> str:
+    """A field and its plain value as a part of canonical JSON."""
+    value = spec.plain_value(name)
+    if name == "data":
+        value.pop("directory", None)
+    return f"{canonical(name)}:{canonical(value)}"
 
 
 class RunIdentities:
     """Computes a hashable value for each of many specs; equal values are one run.
 
-    Runs are one if they have equal `plain_identity` and data of equal content, so that they have
-    one key in the run store. The content of each folder is read once.
+    Runs are one if they have equal values of all fields except the checkpoints and the folder of
+    the data, and data of equal content, so that they have one key in the run store. The content of
+    each folder is read once.
     """
 
     def __init__(self) -> None:

@@ -46,6 +46,7 @@ BY_VALUE = frozenset(
     )
 )
 Read = tuple[str, frozenset[str]]  # the hash of a module, and the modules that it imports
+Source = tuple[dict[str, str], frozenset[str]]  # the same, with the hashes of files that it reads
 MODULES = "modules"  # the name of the values that `_read` keeps on disk
 # Files that decide the results of a module that reads them, relative to the module's folder.
 DATA_FILES = {f"{PACKAGE}.report.rendering": "templates/[!.]*[!~]"}
@@ -156,8 +157,38 @@ def _is_local(top: str, where: Sequence[Path]) -> bool:
     return any((root / top).is_dir() for root in where)
 
 
-def fingerprint(*entries: str) -> dict[str, str]:
+class Sources:
+    """The modules under the roots; each is looked up and read once for many fingerprints."""
+
+    def __init__(self) -> None:
+        self.where = roots()
+        self._local: dict[str, bool] = {}  # whether a top-level name lies under the roots
+        self._known: dict[str, Source | None] = {}
+
+    def read(self, module: str) -> Source | None:
+        """A module's source; None for a module of which there is none that is followed."""
+        if module not in self._known:
+            self._known[module] = self._found(module)
+        return self._known[module]
+
+    def _found(self, module: str) -> Source | None:
+        top = module.partition(".")[0]
+        if top not in self._local:
+            self._local[top] = _is_local(top, self.where)
+        path = find(module, self.where) if self._local[top] else None
+        if path is None or not is_followed(path):
+            return None
+        stat = path.stat()
+        code, reached = _read(path, (stat.st_mtime_ns, stat.st_size), module)
+        return {module: code, **data_hashes(module, path)}, reached
+
+
+def fingerprint(*entries: str, sources: Sources | None = None) -> dict[str, str]:
     """The hash of every module that the entry modules reach by import, by module name.
+
+    Args:
+        entries: the names of the entry modules.
+        sources: the modules that earlier fingerprints have read; by default, all are read now.
 
     Modules outside the library and the project's folder are left out, as are files of the project's
     folder that have the name of an installed module, since no import loads them. The hashes of
@@ -166,26 +197,21 @@ def fingerprint(*entries: str) -> dict[str, str]:
     Raises:
         ModuleNotFoundError: an entry module is not under the roots.
     """
-    where = roots()
+    sources = sources or Sources()
     hashes: dict[str, str] = {}
-    local: dict[str, bool] = {}  # whether a top-level name lies under the roots
     waiting = [(entry, True) for entry in sorted(set(entries))]
     while waiting:
         module, is_entry = waiting.pop()
         if module in hashes or module in BY_VALUE:
             continue
-        top = module.partition(".")[0]
-        if top not in local:
-            local[top] = _is_local(top, where)
-        path = find(module, where) if local[top] else None
-        if path is None or not is_followed(path):
+        source = sources.read(module)
+        if source is None:
             if is_entry:
-                looked = " and ".join(str(root) for root in where)
+                looked = " and ".join(str(root) for root in sources.where)
                 raise ModuleNotFoundError(f"no source of module {module!r} under {looked}")
             continue
-        stat = path.stat()
-        hashes[module], reached = _read(path, (stat.st_mtime_ns, stat.st_size), module)
-        hashes |= data_hashes(module, path)
+        own, reached = source
+        hashes |= own
         waiting += [(name, False) for name in reached]
     known_values(Path.cwd(), MODULES).save()
     return dict(sorted(hashes.items()))

@@ -7,28 +7,31 @@ the code of this module, so the module holds only functions that both need.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from hypertransfer.planning.fingerprint import fingerprint
-from hypertransfer.runs.canonical import digest
+from hypertransfer.planning.fingerprint import Sources, fingerprint
+from hypertransfer.runs.canonical import canonical
 
 MODULES = "modules"  # key of a job's parts: modules that its script imports by name
 
 
-def code_of(script: str, *modules: str) -> dict[str, str]:
+def code_of(script: str, *modules: str, sources: Sources | None = None) -> dict[str, str]:
     """The fingerprint of a script in `workflow/scripts` and of all modules that it imports.
 
-    `modules` are further entry modules, which the script imports by name at run time.
+    `modules` are further entry modules, which the script imports by name at run time; `sources`
+    are modules that are read already.
     """
-    return fingerprint(f"scripts.{script}", *modules)
+    return fingerprint(f"scripts.{script}", *modules, sources=sources)
 
 
-def job_digest(code: Mapping[str, str], parts: Mapping[str, Any]) -> str:
-    """The digest of a job: 12 hexadecimal digits."""
-    return digest({"parts": parts, "code": code}, 12)
+def job_digest(code: Mapping[str, str], parts: str) -> str:
+    """The digest of a job, whose parts are given as canonical text: 12 hexadecimal digits."""
+    text = f'{{"code":{canonical(code)},"parts":{parts}}}'
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def digest_on_disk(script: str, parts: Mapping[str, Any]) -> str:
     """The digest of a job with the code that is on the disk now."""
-    return job_digest(code_of(script, *parts.get(MODULES, ())), parts)
+    return job_digest(code_of(script, *parts.get(MODULES, ())), canonical(parts))

@@ -49,7 +49,7 @@ class PlannedJob:
     @cached_property
     def digest(self) -> str:
         """The digest of `parts` and `code`, which is part of the name of every output file."""
-        return job_digest(self.code, self.parts)
+        return job_digest(self.code, self.made_from)
 
     @cached_property
     def output(self) -> dict[str, str]:

@@ -9,16 +9,16 @@ what has changed since a run was trained.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from hypertransfer.catalogue import dataset_options, lookup
 from hypertransfer.catalogue.cards import optimizers, package_optimizers, probes
 from hypertransfer.catalogue.lookup import table
-from hypertransfer.catalogue.run_identity import plain_identity
+from hypertransfer.catalogue.run_identity import IdentityDigests
 from hypertransfer.catalogue.versions import imported_versions, planned_versions
 from hypertransfer.planning import job_digest
-from hypertransfer.planning.fingerprint import fingerprint, foreign_imports
+from hypertransfer.planning.fingerprint import Sources, fingerprint, foreign_imports
 from hypertransfer.runs.adoption import adoption
 from hypertransfer.runs.canonical import digest
 from hypertransfer.runs.spec import RunSpec
@@ -103,10 +103,12 @@ class Contexts:
 
     def __init__(self, device: str = ANY_DEVICE) -> None:
         self.device = device.partition(":")[0]
+        self._identities = IdentityDigests()
         self._runs: dict[tuple[str, ...], str] = {}
         self._probes: dict[str, str] = {}
-        self._code = cache(fingerprint)
-        self._scripts = cache(job_digest.code_of)
+        sources = Sources()
+        self._code = cache(partial(fingerprint, sources=sources))
+        self._scripts = cache(partial(job_digest.code_of, sources=sources))
 
     def code_of(self, script: str, *modules: str) -> dict[str, str]:
         """The fingerprint of a script, as `job_digest.code_of` computes it."""
@@ -119,7 +121,7 @@ class Contexts:
         parts = (*model, spec.optimizer.text, spec.data.text, spec.parameterisation, spec.loss)
         if parts not in self._runs:
             self._runs[parts] = digest(context(spec, self._code), 16)
-        return f"{digest(plain_identity(spec), 24)}-{self._runs[parts]}"
+        return f"{self._identities.of(spec)}-{self._runs[parts]}"
 
     def probe_key(self, run: str, settings: Mapping[str, Any], rivals: Sequence[str] = ()) -> str:
         """The key of a probe with its settings on a run.
