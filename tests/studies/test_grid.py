@@ -76,9 +76,9 @@ def _last(axes):
 def test_a_spec_after_one_that_is_refused_is_parsed_anew():
     last = {}
     with pytest.raises(ProblemError):
-        parse.run_spec({**VALID, "lr": -1, "seed": 5}, last)
-    spec = parse.run_spec({**VALID, "lr": 0.25}, last)
-    assert (spec.lr, spec.seed) == (0.25, VALID["seed"])
+        parse.fields_of_run({**VALID, "lr": -1, "seed": 5}, last)
+    fields = parse.fields_of_run({**VALID, "lr": 0.25}, last)
+    assert (fields["lr"], fields["seed"]) == (0.25, VALID["seed"])
 
 
 def test_expansion_leaves_the_config_alone():

@@ -25,6 +25,8 @@ from hypertransfer.runs import parse
 from hypertransfer.runs.paths import expand_home
 from hypertransfer.runs.spec import Component, RunSpec
 
+COMPLETED = ("model", "optimizer", "data")
+
 
 class Completer:
     """Parses and completes specs, which share equal components."""
@@ -39,7 +41,8 @@ class Completer:
         Raises:
             ProblemError: fields are unknown, missing or invalid; `problems` lists all of them.
         """
-        return self.complete(parse.run_spec(values, self._last))
+        fields = parse.fields_of_run(values, self._last)
+        return RunSpec(**{**fields, **self._completed_fields(fields)})
 
     def complete(self, spec: RunSpec) -> RunSpec:
         """The spec with the defaults of its network, optimizer and data set filled in.
@@ -49,14 +52,13 @@ class Completer:
         the class; other parts that are named by an import path keep all options. An `order_seed`
         that equals the seed becomes None. A complete spec is left unchanged.
         """
-        same_order = spec.order_seed == spec.seed  # as without an order_seed: one run
-        return replace(
-            spec,
-            order_seed=None if same_order else spec.order_seed,
-            model=self._completed("model", spec.model),
-            optimizer=self._completed("optimizer", spec.optimizer),
-            data=self._completed("data", spec.data),
-        )
+        return replace(spec, **self._completed_fields(vars(spec)))
+
+    def _completed_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of a spec that `complete` may change."""
+        same_order = fields["order_seed"] == fields["seed"]  # as without an order_seed: one run
+        parts = {kind: self._completed(kind, fields[kind]) for kind in COMPLETED}
+        return {**parts, "order_seed": None if same_order else fields["order_seed"]}
 
     def _completed(self, kind: str, part: Component) -> Component:
         place = (kind, part.text)

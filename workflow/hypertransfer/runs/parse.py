@@ -184,8 +184,17 @@ def schedule(path: Path, value: object) -> Schedule:
 Parsed = dict[str, tuple[Any, Any]]  # the value of each field, as written and as parsed
 
 
-def run_spec(values: Mapping[str, Any], last: Parsed | None = None) -> RunSpec:
+def run_spec(values: Mapping[str, Any]) -> RunSpec:
     """A spec from the nested plain values of a config.
+
+    Raises:
+        ProblemError: fields are unknown, missing or invalid; `problems` lists all of them.
+    """
+    return RunSpec(**fields_of_run(values))
+
+
+def fields_of_run(values: Mapping[str, Any], last: Parsed | None = None) -> dict[str, Any]:
+    """The parsed fields of a spec from the nested plain values of a config.
 
     Args:
         values: the values by field.
@@ -221,7 +230,7 @@ def run_spec(values: Mapping[str, Any], last: Parsed | None = None) -> RunSpec:
         parsed[name] = last[name][1]
     if problems:
         raise ProblemError(problems)
-    return RunSpec(**parsed)
+    return parsed
 
 
 # Fields whose default is the value of another field, which is parsed before them.

@@ -167,13 +167,13 @@ def every_point(grid: Grid) -> Iterator[dict[str, Any]]:
     Raises:
         ProblemError: the values of an axis, or of axes that are zipped, cannot be used.
     """
-    groups = axis_groups(grid)
+    groups = [_AxisGroup(group, grid.overrides) for group in axis_groups(grid)]
 
     def expand(index: int, point: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if index == len(groups):
-            yield dict(point)
+            yield point
             return
-        for values in _group_values(groups[index], grid.overrides, point):
+        for values in groups[index].rows(point):
             yield from expand(index + 1, {**point, **values})
 
     yield from expand(0, {})
@@ -222,14 +222,36 @@ def axis_groups(grid: Grid) -> list[dict[str, object]]:
     return groups
 
 
+class _AxisGroup:
+    """An axis, or axes that are zipped, whose values are computed once for all points."""
+
+    def __init__(self, group: Mapping[str, object], overrides: Sequence[Override]) -> None:
+        self._group = group
+        self._overrides = [
+            (index, override)
+            for index, override in enumerate(overrides)
+            if not override.axes.keys().isdisjoint(group)
+        ]
+        self._known: dict[tuple[int, ...], list[dict[str, Any]]] = {}
+
+    def rows(self, point: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The values of the axes beside a point of the earlier axes, one mapping for each."""
+        apply = [(i, override) for i, override in self._overrides if matches(override.when, point)]
+        place = tuple(index for index, _ in apply)
+        if place not in self._known:
+            self._known[place] = _group_values(self._group, apply)
+        return self._known[place]
+
+
 def _group_values(
-    group: Mapping[str, object], overrides: Sequence[Override], point: Mapping[str, Any]
+    group: Mapping[str, object], overrides: Sequence[tuple[int, Override]]
 ) -> list[dict[str, Any]]:
+    """The values of axes that are zipped, or of one axis, with the overrides that apply."""
     columns = {}
     for axis, written in group.items():
         path: Path = ("axes", axis)
-        for index, override in enumerate(overrides):
-            if axis in override.axes and matches(override.when, point):
+        for index, override in overrides:
+            if axis in override.axes:
                 written, path = override.axes[axis], ("overrides", str(index), "axes", axis)
         columns[axis] = axis_values(path, written, zipped=len(group) > 1)
     lengths = {axis: len(values) for axis, values in columns.items()}
