@@ -12,6 +12,7 @@ ABSENT = "not installed"
 PINS = Path(__file__).resolve().parents[3] / "envs" / "requirements.txt"
 
 
+@lru_cache
 def installed_version(package: str) -> str:
     """The version of an installed package, or `not installed`."""
     try:

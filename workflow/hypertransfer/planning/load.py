@@ -17,7 +17,6 @@ from hypertransfer.planning.look_status import sure_seconds
 from hypertransfer.planning.planned_runs import KeptWeights
 from hypertransfer.planning.publication import Publication
 from hypertransfer.planning.study_plan import StudyPlan
-from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.studies import suite_checks
 from hypertransfer.studies.document import ConfigError, LocatedProblem
@@ -129,7 +128,7 @@ def missing_data(plans: Iterable[StudyPlan]) -> list[str]:
     """A message for each data set, and each table of the user, that does not exist."""
     specs = [run.run.spec for plan in plans for runs in plan.runs.values() for run in runs]
     specs += [search.base for plan in plans for search in plan.study.searches.values()]
-    used = {canonical(s.data.plain()): s.data for s in specs if ":" not in s.data.name}
+    used = {spec.data.text: spec.data for spec in specs if ":" not in spec.data.name}
     data_sets = (dataset_options.missing(data.name, data.options) for data in used.values())
     tables = [text for plan in plans for text in plan.spaces.missing()]
     return [text for text in dict.fromkeys([*data_sets, *tables]) if text]

@@ -20,12 +20,22 @@ def with_defaults(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def with_whole_numbers(name: str, values: Any) -> Any:
     """The values, where a float without fraction is an int if the schema wants a whole number."""
+    if not _has_whole_floats(values):
+        return values  # which most configs are, and the schema of a study takes long
     validator = catalogue_options.Validator(schema(name))
     for error in _innermost(validator.iter_errors(values)):
         whole = isinstance(error.instance, float) and error.instance.is_integer()
         if whole and error.validator == "type" and error.validator_value == "integer":
             values = _replaced(values, list(error.absolute_path), int(error.instance))
     return values
+
+
+def _has_whole_floats(values: Any) -> bool:
+    if isinstance(values, Mapping):
+        return any(map(_has_whole_floats, values.values()))
+    if isinstance(values, list):
+        return any(map(_has_whole_floats, values))
+    return isinstance(values, float) and values.is_integer()
 
 
 def _innermost(errors: Iterable[Any]) -> Iterator[Any]:
