@@ -16,7 +16,7 @@ from typing import Any
 from hypertransfer.planning import cost
 from hypertransfer.planning.cell_jobs import CellJobs
 from hypertransfer.planning.jobs import PlannedJob
-from hypertransfer.planning.planned_runs import PlannedRun
+from hypertransfer.planning.planned_runs import KeptWeights, PlannedRun
 from hypertransfer.runs.conditions import matches
 from hypertransfer.studies import grid
 
@@ -36,6 +36,21 @@ class Candidates:
     members: Sequence[PlannedRun]
     most: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class CellRuns:
+    """The runs of a cell that allocations may list, as the jobs of all allocations have them.
+
+    Attributes:
+        parts: the runs as `CellJobs.parts_of` gives them.
+        weights: the steps at which the store holds their weights.
+        bytes: the memory of the largest of them.
+    """
+
+    parts: Mapping[str, Any]
+    weights: KeptWeights
+    bytes: float
 
 
 class AllocatedJobs:
@@ -61,12 +76,18 @@ class AllocatedJobs:
         shares = max(seconds / (self.jobs.job_minutes * 60), passing / cost.PASSING_BYTES)
         return max(1, min(most, math.ceil(shares)))
 
+    def runs_of_cell(self, members: Sequence[PlannedRun]) -> CellRuns:
+        """What the jobs that train some runs of a cell share, in all rounds."""
+        weights = self.jobs.weights.of(members)
+        memory = max(cost.train_bytes(m.run.spec, weights.count(m.key)) for m in members)
+        return CellRuns(self.jobs.parts_of(members), weights, memory)
+
     def training(
         self,
         allocation: PlannedJob,
         number: Mapping[str, int],
         candidates: Candidates,
-        runs: Mapping[str, Any],
+        runs: CellRuns,
     ) -> Iterator[PlannedJob]:
         """The jobs that train the runs of a cell; a large cell is divided by its bounds.
 
@@ -74,14 +95,12 @@ class AllocatedJobs:
             allocation: the job that writes the allocation.
             number: the number of the round or look, by `round` or `look`.
             candidates: the runs of the cell that the allocation may list.
-            runs: these as `CellJobs.parts_of` gives them.
+            runs: what the jobs of these runs share.
         """
         cell, members = candidates.cell, candidates.members
         passing = sum(nlargest(candidates.most, (run.passing for run in members)))
         pieces = self._pieces(candidates.seconds, candidates.most, passing)
         path = f"{self.folder}/allocated/{cell.path}/{{digest}}.parquet"
-        weights = self.jobs.weights.of(members)
-        memory = max(cost.train_bytes(m.run.spec, weights.count(m.key)) for m in members)
         for piece in range(pieces):
             yield PlannedJob(
                 rule="train_allocated",
@@ -92,13 +111,13 @@ class AllocatedJobs:
                     **number,
                     "allocation": allocation.file,
                     "piece": [piece, pieces],
-                    **runs,
+                    **runs.parts,
                 },
                 output_patterns={"table": path},
                 input={"allocation": allocation.files},
                 seconds=candidates.seconds / pieces,
-                bytes=memory,
-                weights=weights,
+                bytes=runs.bytes,
+                weights=runs.weights,
             )
 
     def probing(

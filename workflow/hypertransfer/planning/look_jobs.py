@@ -23,6 +23,7 @@ from hypertransfer.planning.job_digest import MODULES
 from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.planning.planned_runs import PlannedRun
 from hypertransfer.planning.round_jobs import RoundJobs
+from hypertransfer.runs.canonical import canonical
 from hypertransfer.studies import grid, spending
 from hypertransfer.studies.planned import Planned
 from hypertransfer.studies.spending import has_listed_runs, has_needed_seeds, is_sure
@@ -120,7 +121,7 @@ class LookJobs:
         train: list[PlannedJob] = []
         probe: list[PlannedJob] = []
         for of_cell in candidates:
-            runs = self.cells.parts_of(of_cell.members)
+            runs = self._allocated.runs_of_cell(of_cell.members)
             own = list(self._allocated.training(allocation, {"look": number}, of_cell, runs))
             train += own
             probe += self._allocated.probing(of_cell, own)
@@ -184,18 +185,22 @@ class LookJobs:
     def seconds(self) -> dict[str, float]:
         """The estimated seconds of each run and of all its probes, by the key of the run."""
         seconds: dict[str, float] = {}
-        probes: dict[str, tuple[str, float]] = {}
+        probes: dict[tuple[str, str], float] = {}  # by the run and the settings: each counts once
         for name, runs in self.cells.runs.items():
             section = self.study.grids[name]
+            known: dict[tuple[str, int], tuple[dict[str, Any], str]] = {}
             for planned in runs:
                 seconds[planned.key] = planned.seconds
                 spec = planned.run.spec
-                for probe in grid.selecting_probes(section, planned.run.point).values():
-                    settings = probe_settings(probe, spec)
-                    key = self.cells.contexts.probe_key(planned.key, settings)
+                for own, probe in grid.selecting_probes(section, planned.run.point).items():
+                    place = own, spec.steps  # on nothing else the settings depend
+                    if place not in known:
+                        settings = probe_settings(probe, spec)
+                        known[place] = settings, canonical(settings)
+                    settings, text = known[place]
                     estimate = cost.probe_seconds(spec, settings, self.cells.rates)
-                    probes[key] = planned.key, estimate
-        for key, estimate in probes.values():
+                    probes[planned.key, text] = estimate
+        for (key, _), estimate in probes.items():
             seconds[key] += estimate
         return seconds
 

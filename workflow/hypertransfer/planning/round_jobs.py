@@ -217,14 +217,14 @@ class GridRounds:
     def _rounds(self) -> list[tuple[PlannedJob, list[list[PlannedJob]]]]:
         """The allocation of each round, and the training jobs of each cell in the round."""
         code = self.jobs.contexts.code_of("allocate_round")
-        parts = [self.jobs.parts_of(cell.members) for cell in self.cells]
+        runs_of_cells = [self._allocated.runs_of_cell(cell.members) for cell in self.cells]
         rounds: list[tuple[PlannedJob, list[list[PlannedJob]]]] = []
         earlier = self.followed.tables if self.followed else []
         for number in range(1, self.rounds + 1):
             allocation = self._allocation(number, earlier, code)
             by_cell = [
                 list(self._allocated.training(allocation, {"round": number}, candidates, runs))
-                for candidates, runs in zip(self._candidates(number), parts, strict=True)
+                for candidates, runs in zip(self._candidates(number), runs_of_cells, strict=True)
             ]
             rounds.append((allocation, by_cell))
             earlier = [*earlier, *(job.file for jobs in by_cell for job in jobs)]
