@@ -74,11 +74,23 @@ def _last(axes):
 
 
 def test_a_spec_after_one_that_is_refused_is_parsed_anew():
-    last = {}
+    last = parse.Parsed()
     with pytest.raises(ProblemError):
         parse.fields_of_run({**VALID, "lr": -1, "seed": 5}, last)
     fields = parse.fields_of_run({**VALID, "lr": 0.25}, last)
     assert (fields["lr"], fields["seed"]) == (0.25, VALID["seed"])
+
+
+def test_mappings_that_only_python_holds_equal_are_parsed_each():
+    earlier = parse.Parsed()
+    for _ in range(2):
+        for depth, wrong in ((1, 0), (True, 1), (1.0, 0)):
+            values = {**VALID, "shape": {"width": 8, "depth": depth}}
+            if wrong:
+                with pytest.raises(ProblemError):
+                    parse.fields_of_run(values, earlier)
+            else:
+                assert parse.fields_of_run(values, earlier) == parse.fields_of_run(values)
 
 
 def test_expansion_leaves_the_config_alone():

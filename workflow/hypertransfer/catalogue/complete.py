@@ -32,7 +32,7 @@ class Completer:
     """Parses and completes specs, which share equal components."""
 
     def __init__(self) -> None:
-        self._last: parse.Parsed = {}
+        self._earlier = parse.Parsed()
         self._known: dict[tuple[str, str], Component] = {}
 
     def run_spec(self, values: Mapping[str, Any]) -> RunSpec:
@@ -41,7 +41,7 @@ class Completer:
         Raises:
             ProblemError: fields are unknown, missing or invalid; `problems` lists all of them.
         """
-        fields = parse.fields_of_run(values, self._last)
+        fields = parse.fields_of_run(values, self._earlier)
         return RunSpec(**{**fields, **self._completed_fields(fields)})
 
     def complete(self, spec: RunSpec) -> RunSpec:

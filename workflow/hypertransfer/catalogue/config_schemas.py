@@ -10,12 +10,14 @@ import yaml
 from hypertransfer.catalogue.module_source import PACKAGE_ROOT
 
 SCHEMAS = PACKAGE_ROOT / "schemas"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML may be built without libyaml
 
 
 @lru_cache
 def schema(name: str) -> Any:
     """The schema `workflow/schemas/NAME.schema.yaml`."""
-    return yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
+    text = (SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8")
+    return yaml.load(text, Loader=LOADER)
 
 
 def scales() -> list[str]:

@@ -42,7 +42,7 @@ class IdentityDigests:
             if value is not last:
                 self._texts[index] = _field_text(_SORTED[index], spec)
         self._values = values
-        text = "{" + ",".join(self._texts) + "}"  # as `canonical` of the whole mapping
+        text = "{" + ",".join(self._texts) + "}"  # as `object_text` of all fields
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

@@ -181,7 +181,31 @@ def schedule(path: Path, value: object) -> Schedule:
     return parsed
 
 
-Parsed = dict[str, tuple[Any, Any]]  # the value of each field, as written and as parsed
+class Parsed:
+    """The fields of earlier specs; points of a grid share the objects of most values.
+
+    Attributes:
+        last: the value and the parsed field of the latest spec, by the name of the field.
+        mappings: the parsed fields of all specs that are written as mappings, by name and `repr`:
+            each point has a mapping of its own where an axis sets one of the keys.
+    """
+
+    def __init__(self) -> None:
+        self.last: dict[str, tuple[Any, Any]] = {}
+        self.mappings: dict[tuple[str, str], Any] = {}
+
+    def field(self, name: str, value: Any) -> Any:
+        """The field of a value, parsed unless an earlier spec has the same mapping.
+
+        Raises:
+            ProblemError: the value is invalid.
+        """
+        place = (name, repr(value)) if isinstance(value, dict) else None
+        parsed = self.mappings[place] if place in self.mappings else _PARSERS[name]((name,), value)
+        if place:
+            self.mappings[place] = parsed
+        self.last[name] = value, parsed
+        return parsed
 
 
 def run_spec(values: Mapping[str, Any]) -> RunSpec:
@@ -193,14 +217,13 @@ def run_spec(values: Mapping[str, Any]) -> RunSpec:
     return RunSpec(**fields_of_run(values))
 
 
-def fields_of_run(values: Mapping[str, Any], last: Parsed | None = None) -> dict[str, Any]:
+def fields_of_run(values: Mapping[str, Any], earlier: Parsed | None = None) -> dict[str, Any]:
     """The parsed fields of a spec from the nested plain values of a config.
 
     Args:
         values: the values by field.
-        last: the values and the parsed fields of the previous spec, updated by this call. Points
-            of a grid share the objects of most values; a field whose object is that of the
-            previous spec is not parsed again.
+        earlier: the fields of earlier specs, to which this call adds. A field whose object is that
+            of the latest spec is not parsed again.
 
     Raises:
         ProblemError: fields are unknown, missing or invalid; `problems` lists all of them.
@@ -210,24 +233,25 @@ def fields_of_run(values: Mapping[str, Any], last: Parsed | None = None) -> dict
         if name not in _PARSERS:
             text = f"is not a key of a run; {known_names(name, _PARSERS)}"
             problems.append(Problem((str(name),), NO_VALUE, text))
-    last = {} if last is None else last
+    earlier = earlier or Parsed()
     complete = {**_DEFAULTS, **values}
+    followers = [name for name in _FOLLOWS if name not in values]
+    complete |= {name: complete.get(_FOLLOWS[name], NO_VALUE) for name in followers}
     parsed = {}
-    for name, parse in _PARSERS.items():
-        source = _FOLLOWS.get(name, name) if name not in values else name
-        if source != name and source not in parsed:
+    for name in _PARSERS:
+        value = complete.get(name, NO_VALUE)
+        known = earlier.last.get(name)
+        if known and known[0] is value:
+            parsed[name] = known[1]
+        elif name in followers and _FOLLOWS[name] not in parsed:
             continue  # the field that it follows has a problem, which is reported once
-        if source not in complete:
+        elif value is NO_VALUE:
             problems.append(Problem((name,), NO_VALUE, "is missing, and a run needs it"))
-            continue
-        value = complete[source]
-        if name not in last or last[name][0] is not value:
+        else:
             try:
-                last[name] = (value, parse((name,), value))
+                parsed[name] = earlier.field(name, value)
             except ProblemError as error:
                 problems += error.problems
-                continue
-        parsed[name] = last[name][1]
     if problems:
         raise ProblemError(problems)
     return parsed

@@ -24,7 +24,8 @@ from hypertransfer.runs.conditions import matches
 from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError
 from hypertransfer.runs.section import Section
 from hypertransfer.runs.spec import RunSpec
-from hypertransfer.studies.axes import MOST_VALUES, Path, axis_values, equality_text
+from hypertransfer.studies.axes import MOST_VALUES, Path, axis_values
+from hypertransfer.studies.axis_group import AxisGroup
 from hypertransfer.studies.placed_run import Run, put_all
 
 MOST_POINTS = 10**6  # largest number of points of a grid, before its filters
@@ -167,7 +168,7 @@ def every_point(grid: Grid) -> Iterator[dict[str, Any]]:
     Raises:
         ProblemError: the values of an axis, or of axes that are zipped, cannot be used.
     """
-    groups = [_AxisGroup(group, grid.overrides) for group in axis_groups(grid)]
+    groups = [AxisGroup(group, grid.overrides) for group in axis_groups(grid)]
 
     def expand(index: int, point: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if index == len(groups):
@@ -220,48 +221,6 @@ def axis_groups(grid: Grid) -> list[dict[str, object]]:
         else:
             home[axis] = written
     return groups
-
-
-class _AxisGroup:
-    """An axis, or axes that are zipped, whose values are computed once for all points."""
-
-    def __init__(self, group: Mapping[str, object], overrides: Sequence[Override]) -> None:
-        self._group = group
-        self._overrides = [
-            (index, override)
-            for index, override in enumerate(overrides)
-            if not override.axes.keys().isdisjoint(group)
-        ]
-        self._known: dict[tuple[int, ...], list[dict[str, Any]]] = {}
-
-    def rows(self, point: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The values of the axes beside a point of the earlier axes, one mapping for each."""
-        apply = [(i, override) for i, override in self._overrides if matches(override.when, point)]
-        place = tuple(index for index, _ in apply)
-        if place not in self._known:
-            self._known[place] = _group_values(self._group, apply)
-        return self._known[place]
-
-
-def _group_values(
-    group: Mapping[str, object], overrides: Sequence[tuple[int, Override]]
-) -> list[dict[str, Any]]:
-    """The values of axes that are zipped, or of one axis, with the overrides that apply."""
-    columns = {}
-    for axis, written in group.items():
-        path: Path = ("axes", axis)
-        for index, override in overrides:
-            if axis in override.axes:
-                written, path = override.axes[axis], ("overrides", str(index), "axes", axis)
-        columns[axis] = axis_values(path, written, zipped=len(group) > 1)
-    lengths = {axis: len(values) for axis, values in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise ProblemError.at(("zip",), lengths, "equally many values for axes that are zipped")
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    # `axis_values` has compared the values of an axis that is not zipped.
-    if len(group) > 1 and len({equality_text(row) for row in rows}) < len(rows):
-        raise ProblemError.at(("zip",), list(columns), "free of points that occur twice")
-    return rows
 
 
 def problems(grid: Grid) -> Iterator[Problem]:
@@ -412,9 +371,13 @@ def cells(name: str, grid: Grid, all_runs: Sequence[Run]) -> list[Cell]:
     """The cells of a grid: its runs, grouped by the values of all axes except the inner ones."""
     grouped: dict[str, list[Run]] = {}
     outers: dict[str, dict] = {}
+    texts: dict[tuple[int, ...], str] = {}  # by the identities of values, which many runs share
     for run in all_runs:
         outer = {axis: value for axis, value in run.point.items() if axis not in grid.inner}
-        text = canonical(outer)
+        objects = tuple(map(id, outer.values()))
+        if objects not in texts:
+            texts[objects] = canonical(outer)
+        text = texts[objects]
         grouped.setdefault(text, []).append(run)
         outers.setdefault(text, outer)
     return [Cell(name, outers[text], tuple(members)) for text, members in grouped.items()]
