@@ -17,6 +17,7 @@ from hypertransfer.planning import cost
 from hypertransfer.planning.cell_jobs import CellJobs
 from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.planning.planned_runs import KeptWeights, PlannedRun
+from hypertransfer.runs.canonical import canonical
 from hypertransfer.runs.conditions import matches
 from hypertransfer.studies import grid
 
@@ -44,11 +45,13 @@ class CellRuns:
 
     Attributes:
         parts: the runs as `CellJobs.parts_of` gives them.
+        texts: the canonical texts of these parts.
         weights: the steps at which the store holds their weights.
         bytes: the memory of the largest of them.
     """
 
     parts: Mapping[str, Any]
+    texts: Mapping[str, str]
     weights: KeptWeights
     bytes: float
 
@@ -80,7 +83,9 @@ class AllocatedJobs:
         """What the jobs that train some runs of a cell share, in all rounds."""
         weights = self.jobs.weights.of(members)
         memory = max(cost.train_bytes(m.run.spec, weights.count(m.key)) for m in members)
-        return CellRuns(self.jobs.parts_of(members), weights, memory)
+        parts = self.jobs.parts_of(members)
+        texts = {name: canonical(part) for name, part in parts.items()}
+        return CellRuns(parts, texts, weights, memory)
 
     def training(
         self,
@@ -117,6 +122,7 @@ class AllocatedJobs:
                 input={"allocation": allocation.files},
                 seconds=candidates.seconds / pieces,
                 bytes=runs.bytes,
+                texts=runs.texts,
                 weights=runs.weights,
             )
 

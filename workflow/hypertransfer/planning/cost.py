@@ -176,7 +176,7 @@ def are_kept(spec: RunSpec, steps: Collection[int], seconds: float) -> bool:
 def passing_bytes(spec: RunSpec, written: Collection[int], seconds: float) -> float:
     """The bytes of a run's weights that do not stay; `written` are the steps that always stay."""
     probed = {*spec.checkpoints}.difference(written)
-    return 0.0 if are_kept(spec, probed, seconds) else weights_bytes(spec, probed)
+    return 0.0 if not probed or are_kept(spec, probed, seconds) else weights_bytes(spec, probed)
 
 
 def _is_adam(spec: RunSpec) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypertransfer.catalogue import dataset_options
 from hypertransfer.catalogue.cards import datasets, decoder_sizes
-from hypertransfer.runs.spec import RunSpec, Shape
+from hypertransfer.runs.spec import RunSpec
 
 FORWARD_AND_BACKWARD = 3  # a backward pass costs two forward passes
 EVALUATED = 2000  # samples, or tokens of a text, in one batch of an evaluation
@@ -181,12 +181,13 @@ class Sizes:
     forward_flops: float
 
 
-_KNOWN: dict[tuple[str, str, Shape], Sizes] = {}  # by the texts of model and data, and the shape
+_KNOWN: dict[tuple[str | int, ...], Sizes] = {}  # by the texts of model and data, and the shape
 
 
 def sizes(spec: RunSpec) -> Sizes:
     """The sizes of the spec's network, summed once for all specs of one network."""
-    place = (spec.model.text, spec.data.text, spec.shape)
+    shape = spec.shape
+    place = (spec.model.text, spec.data.text, shape.width, shape.depth, shape.granularity)
     if place not in _KNOWN:
         of_network = layers(spec)
         _KNOWN[place] = Sizes(

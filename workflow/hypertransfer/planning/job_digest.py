@@ -13,6 +13,7 @@ from typing import Any
 
 from hypertransfer.planning.fingerprint import Sources, fingerprint
 from hypertransfer.runs.canonical import canonical
+from hypertransfer.runs.object_text import object_text
 
 MODULES = "modules"  # key of a job's parts: modules that its script imports by name
 
@@ -28,7 +29,7 @@ def code_of(script: str, *modules: str, sources: Sources | None = None) -> dict[
 
 def job_digest(code: Mapping[str, str], parts: str) -> str:
     """The digest of a job, whose parts are given as canonical text: 12 hexadecimal digits."""
-    text = f'{{"code":{canonical(code)},"parts":{parts}}}'
+    text = object_text({"code": canonical(code), "parts": parts})
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from hypertransfer.planning.job_digest import job_digest
 from hypertransfer.planning.planned_runs import KeptWeights
 from hypertransfer.runs.canonical import canonical
+from hypertransfer.runs.object_text import object_text
 
 RESULTS = Path("results")
 
@@ -30,6 +31,7 @@ class PlannedJob:
         retraining_seconds: The estimated time to train again the runs that a job probes. A probe
             does so for runs that the store has lost, or without the weights that it needs.
         bytes: The estimated memory; 0 for a job to which default resources apply.
+        texts: The canonical texts of some of the parts, which other jobs share.
         weights: The steps after which the job's runs keep their weights, and those after which
             their weights pass through the store. `weights` does not enter the digest: a probe
             that asks for weights at other steps does not rename the table of the training.
@@ -44,6 +46,7 @@ class PlannedJob:
     seconds: float = 0.0
     retraining_seconds: float = 0.0
     bytes: float = 0.0
+    texts: Mapping[str, str] = field(default_factory=dict)
     weights: KeptWeights = field(default_factory=KeptWeights)
 
     @cached_property
@@ -78,7 +81,8 @@ class PlannedJob:
     @cached_property
     def made_from(self) -> str:
         """`parts` as JSON text, for the parameter `made_from` of the rule."""
-        return canonical(self.parts)
+        own = {name: canonical(part) for name, part in self.parts.items() if name not in self.texts}
+        return object_text({**self.texts, **own})
 
     @property
     def kept_steps(self) -> str:

@@ -138,7 +138,11 @@ class LookJobs:
     @cached_property
     def places(self) -> list[Place]:
         """The places of all grids with runs that may not run, in the order of the config."""
-        readers, found = self._readers, []
+        readers: dict[int, list[str]] = {}  # the claims that read a run, by the run's identity
+        for (claim, _), read in self._read.items():
+            for run in read:
+                readers.setdefault(run, []).append(claim)
+        found = []
         for name, section in self.study.grids.items() if self.seeds else ():
             if has_listed_runs(section):
                 continue
@@ -152,15 +156,15 @@ class LookJobs:
         return found
 
     @cached_property
-    def _readers(self) -> dict[int, list[str]]:
-        """The ids of the claims that read a run, by the identity of the run."""
-        planned, readers = Planned(self.study.runs), {}
-        for claim in self.study.claims:
-            for part in filter(None, (claim, claim.control)):
-                if measures()[part.measure].table == "runs":
-                    for found in planned.iterate(part.where):
-                        readers.setdefault(id(found.run), []).append(claim.id)
-        return readers
+    def _read(self) -> dict[tuple[str, str], list[int]]:
+        """The identities of the runs that a part of a claim reads, `claim` or `control`."""
+        planned = Planned(self.study.runs)
+        return {
+            (claim.id, name): [id(found.run) for found in planned.iterate(part.where)]
+            for claim in self.study.claims
+            for name, part in (("claim", claim), ("control", claim.control))
+            if part and measures()[part.measure].table == "runs"
+        }
 
     @cached_property
     def _listed(self) -> dict[str, list[str]]:
@@ -169,17 +173,12 @@ class LookJobs:
         No look adds seeds to such a part, since a measure needs the same seeds everywhere.
         """
         needed = {id(r.run) for place in self.places if place.numbers for r in place.runs}
-        planned, listed = Planned(self.study.runs), {}
-        for claim in self.claims:
-            parts = {"claim": claim, "control": claim.control}
-            listed[claim.id] = [
-                name
-                for name, part in parts.items()
-                if part
-                and measures()[part.measure].table == "runs"
-                and any(id(found.run) not in needed for found in planned.iterate(part.where))
-            ]
-        return {name: parts for name, parts in listed.items() if parts}
+        tested = {claim.id for claim in self.claims}
+        listed: dict[str, list[str]] = {}
+        for (claim, part), read in self._read.items():
+            if claim in tested and not needed.issuperset(read):
+                listed.setdefault(claim, []).append(part)
+        return listed
 
     @cached_property
     def seconds(self) -> dict[str, float]:
