@@ -56,9 +56,13 @@ def test_tables_without_runs_can_be_collected(tmp_path):
     assert [parquet.read(path).num_rows for path in tables.values()] == [0, 0, 0]
 
 
-def test_a_job_without_runs_does_not_import_torch():
+def test_a_job_without_runs_imports_neither_torch_nor_pandas():
     code = "import sys\nfrom hypertransfer.execution import job, allocated_runs\n"
-    code += "allocated_runs.no_runs()\nassert 'torch' not in sys.modules"
+    code += "from hypertransfer.storage import parquet\n"
+    code += (
+        "parquet.to_bytes(allocated_runs.no_runs())\nparquet.to_bytes(allocated_runs.no_probes())"
+    )
+    code += "\nassert not {'torch', 'pandas'} & {*sys.modules}"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

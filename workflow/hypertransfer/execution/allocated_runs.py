@@ -1,6 +1,7 @@
 """The runs that a round or a look has allocated to a job, and the tables of jobs without runs.
 
-The module does not import torch, so that a job without runs ends at once.
+The module does not import torch, and its functions do not make pyarrow import pandas, so that a job
+without runs ends at once.
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ def _chosen(
 def no_runs() -> pa.Table:
     """The table of a training job without runs."""
     lists = [pa.field(PREFIX + field.name, pa.list_(field.type)) for field in schemas.HISTORY]
-    return pa.schema([*PLACE, *schemas.SUMMARY, *lists]).empty_table()
+    return pa.Table.from_batches([], pa.schema([*PLACE, *schemas.SUMMARY, *lists]))
 
 
 def no_probes() -> pa.Table:
     """The table of a probe job without runs."""
-    return PROBES.empty_table()
+    return pa.Table.from_batches([], PROBES)
