@@ -60,7 +60,7 @@ def test_the_verdict_comes_first_then_evidence_groups_and_what_was_not_varied(ca
     lines = text.splitlines()
     assert lines[0] == "grid sweep: residual_mlp on digits, sgd, mup"
     assert lines[1] == "target: width 32, depth 1, batch 32, 10 steps"
-    assert lines[3].startswith("trust: train with the base lr 1 ") or lines[3].endswith("base lr 1")
+    assert lines[3].startswith("trust: train with the base lr 1, which mup turns")
     assert "the base lr is the rate at width 4 and depth 1" in text
     assert "largest left out: 2 smaller sizes predict 1, found is 1" in text
     assert "extrapolated 2 times in width" in text
@@ -87,7 +87,7 @@ def test_files_hold_what_is_printed(tmp_path):
 def test_too_far_away_the_command_says_do_not_and_exits_with_1(capsys):
     assert main([*MUP, "--to", "width=32", "depth=2", "steps=10000"]) == 1
     text = capsys.readouterr().out
-    assert "do not: train at this size before smaller sweeps tell more" in text
+    assert "do not: use a rate from these sweeps yet; a guess of the base lr is" in text
     assert "steps (10, target 10000)" in " ".join(text.split())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 from tests.support.recommendation import observed
 
@@ -52,6 +53,16 @@ def test_a_narrow_sweep_counts_with_what_its_ends_would_cost_further_off(curvatu
     assert advice.verdict == verdict
     words = "a rate that is 2 times as high or low costs at most 0.2 %"
     assert any(words in reason for reason in advice.reasons) == (verdict == NARROW)
+
+
+@pytest.mark.parametrize(("apart", "verdict"), [(0.5, TRUST), (2.0, NARROW)])
+def test_rates_on_which_seeds_disagree_are_not_trusted(apart, verdict):
+    """The best rates of three seeds lie this far apart; the error is that of their mean."""
+    shifts = lambda width: apart * np.array([-1.0, 0.0, 1.0])  # noqa: E731
+    found = observed({16: -4.0, 32: -4.0, 64: -4.0}, shifts=shifts)
+    advice = recommend(found, NEAR, SLOPES, PRIOR)
+    assert advice.verdict == verdict
+    assert any("as seeds or forms" in reason for reason in advice.reasons) == (verdict == NARROW)
 
 
 def test_a_single_size_is_not_trusted_but_swept_nearby():

@@ -33,13 +33,14 @@ from hypertransfer.recommendation.observations import (
     DIMENSIONS,
     SIZE,
     Observation,
+    bracketed,
     observations,
 )
 from hypertransfer.recommendation.rate_costs import excess_text
 from hypertransfer.recommendation.selection import Arm, arms, chosen, joined
 from hypertransfer.recommendation.stored import base_of, spec_reader
 from hypertransfer.recommendation.theory import following, theory
-from hypertransfer.recommendation.trend import LEVEL
+from hypertransfer.recommendation.trend import LEVEL, NO_PRIOR, trend
 from hypertransfer.report.duration import duration
 from hypertransfer.runs.problem import one_of
 from hypertransfer.runs.spec import RunSpec
@@ -199,22 +200,24 @@ def _verdict(target: RunSpec, advice: Recommendation) -> Iterator[str]:
         yield from textwrap.wrap(f"{advice.verdict}: {'; '.join(advice.reasons)}", WIDTH)
         return
     low, high = advice.interval
+    turned = f"which {target.parameterisation} turns into the rates of the groups below"
     ways = {
-        TRUST: f"train with the base lr {advice.lr:.3g}",
+        TRUST: f"train with the base lr {advice.lr:.3g}, {turned}",
         NARROW: f"sweep the base lr from {low:.3g} to {high:.3g}, beginning with {advice.lr:.3g}",
-        DO_NOT: f"train at this size before smaller sweeps tell more; a guess is {advice.lr:.3g}",
+        DO_NOT: f"use a rate from these sweeps yet; a guess of the base lr is {advice.lr:.3g}",
     }
     yield f"{advice.verdict}: {ways[advice.verdict]}"
     yield from textwrap.wrap(f"because {'; '.join(advice.reasons)}", WIDTH)
-    yield f"{100 * LEVEL:.0f} % interval of the best base lr: {low:.3g} to {high:.3g}"
-    base = target.base
     yield (
-        f"the base lr is the rate at width {base.width} and depth {base.depth}, which "
-        f"{target.parameterisation} turns into those of the groups below"
+        f"{100 * LEVEL:.0f} % interval of the best base lr: {low:.3g} to {high:.3g} "
+        "(an octave is a factor of 2)"
     )
+    base = target.base
+    yield f"the base lr is the rate at width {base.width} and depth {base.depth}"
     octaves = {name: number for name, number in advice.extrapolation.items() if number}
     away = ", ".join(f"{2**number:.3g} times in {UNITS[name]}" for name, number in octaves.items())
-    yield f"extrapolated {away}" if away else "the target is within what was measured"
+    beyond = f"extrapolated {away}, from the nearest measured size"
+    yield beyond if away else "the target is within what was measured"
     cost = advice.cost
     text = f"expected excess loss: {excess_text(cost.percent)}"
     if cost.diverges:
@@ -237,12 +240,14 @@ def _evidence(advice: Recommendation) -> Iterator[str]:
     ]
     yield from aligned([head, *body], 1)
     if advice.fitted is not None:
-        varied = [d for d, logs in _by_dimension(advice) if len(set(logs)) > 1]
-        for name in varied:
-            slope = advice.fitted.slope(name)
+        measured = trend(advice.found, advice.slopes, NO_PRIOR)
+        assert measured is not None
+        for name in _varied(advice):
+            own, slope = measured.slope(name), advice.fitted.slope(name)
             yield (
-                f"the best base lr moves {slope.log2_lr:+.2f} ± {slope.deviation:.2f} octaves per "
-                f"doubling of the {UNITS[name]}"
+                f"per doubling of the {UNITS[name]} the best base lr moves "
+                f"{own.log2_lr:+.2f} ± {own.deviation:.2f} octaves; with the prior "
+                f"{slope.log2_lr:+.2f} ± {slope.deviation:.2f}"
             )
     left = advice.left_out
     if left is not None:
@@ -262,9 +267,11 @@ def _evidence(advice: Recommendation) -> Iterator[str]:
             yield "with one smaller size the slope was not measured: the prediction is the prior's"
 
 
-def _by_dimension(advice: Recommendation) -> Iterator[tuple[str, list[float]]]:
+def _varied(advice: Recommendation) -> Iterator[str]:
+    """The dimensions in which the sizes differ whose sweeps bracket their best rates."""
     for place, name in enumerate(DIMENSIONS):
-        yield name, [one.logs[place] for one in advice.found]
+        if len({one.logs[place] for one in bracketed(advice.found)}) > 1:
+            yield name
 
 
 def _groups(target: RunSpec, rows: Sequence[ParameterRow]) -> Iterator[str]:

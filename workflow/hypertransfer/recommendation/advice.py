@@ -24,6 +24,7 @@ MOST_REACH = 1.5  # octaves on either side of which a sweep is still narrow
 # A sweep tells learning rates apart if one that is so far off costs so much.
 FAR_OFF = 2.0  # octaves
 LEAST_RISE = 1.0  # per cent of the loss
+MOST_ERROR = 0.5  # octaves: standard error of the best rate of each size, for a rate to be trusted
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,12 @@ def recommend(
     largest = usable[-1]
     cost = expected_cost(largest, forecast)
     omitted = left_out(found, slopes, prior)
-    doubts = [*_flat(largest), *_doubts(cost, omitted), *_unseen(usable, place)]
+    doubts = [
+        *_flat(largest),
+        *_noisy(usable),
+        *_doubts(cost, omitted),
+        *_unseen(usable, place),
+    ]
     verdict, reasons = _verdict(forecast, cost, omitted, doubts)
     if opened := len(found) - len(usable):
         sizes = "1 size is" if opened == 1 else f"{opened} sizes are"
@@ -168,6 +174,17 @@ def _flat(largest: Observation) -> Iterator[str]:
             f"at the largest size even a rate that is {2**widest:.2g} times as high or low costs "
             f"at most {excess_text(max(costs.values()))} of the loss, so that the sweep hardly "
             "tells rates apart, as where runs are too short: train longer, or sweep further"
+        )
+
+
+def _noisy(usable: Sequence[Observation]) -> Iterator[str]:
+    """A doubt whether seeds agree on the best rates, without which a prediction shows little."""
+    error = max(one.error for one in usable)
+    if error > MOST_ERROR:
+        yield (
+            f"the best rate of a measured size is uncertain by ± {error:.2g} octaves, more than "
+            f"{MOST_ERROR:g}, as seeds or forms of the loss curve disagree: train longer, or "
+            "with more seeds"
         )
 
 

@@ -44,6 +44,7 @@ class Prior:
 
 
 PRIOR = Prior(carried=0.16, theory=0.2, unknown=1.0, scatter=0.05)
+NO_PRIOR = replace(PRIOR, carried=ANYWHERE, theory=ANYWHERE, unknown=ANYWHERE)  # slopes as measured
 
 
 @dataclass(frozen=True)
