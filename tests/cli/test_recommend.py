@@ -27,7 +27,8 @@ BEST = {4: 0.0, 8: 0.0, 16: 0.0}  # log2 of the best learning rate, by width
 def project(tmp_path, monkeypatch):
     """A project with the results of a study, whose runs are in the store."""
     monkeypatch.chdir(tmp_path)
-    Path("config").mkdir()
+    Path("config/studies").mkdir(parents=True)
+    Path("config/studies/other.yaml").touch()
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
     Path("config/config.yaml").write_text(yaml.safe_dump(config))
     store = Store(tmp_path / "results" / "store")
@@ -102,6 +103,7 @@ def test_several_sweeps_are_listed_with_the_options_that_choose_one(capsys):
     ("words", "wanted"),
     [
         (["other", "--to", "width=32"], "run snakemake --config 'studies=[other]' first"),
+        (["othr", "--to", "width=32"], "STUDY: 'othr' is no study: use one of other; did you mean"),
         (
             ["mine", "--grid", "sweep", "swap", "--to", "width=32"],
             "--grid: mine has no learning-rate sweep in a grid 'swap': use one of sweep; did you",

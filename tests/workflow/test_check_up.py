@@ -22,6 +22,8 @@ class Network(nn.Sequential):
         return super().forward(x)
 
 def build(width, depth):
+    if width > 4096:
+        raise ValueError("too wide")
     hidden = []
     for _ in range(depth):
         hidden += [nn.Linear(width, width), nn.ReLU()]
@@ -136,6 +138,7 @@ def test_another_study_is_not_overwritten(checked):
         (["--steps", "0"], "--steps: a run has at least one step"),
         (["--repeats", "2"], "--repeats: claims need at least 3 seeds"),
         (["--to", "width=32", "width=64"], "--to: a size is given twice"),
+        (["--to", "width=8192"], "--to: cannot be called with width=8192 (512 × --width), depth=1"),
         (["--as-is"], "--as-is: config/studies/other.yaml is not there"),
         (["--data", "{name: digits, train: 4000}"], "train"),
     ],

@@ -61,11 +61,11 @@ def run(arguments: argparse.Namespace) -> int:
             raise ProblemError(problems)
         if arguments.data:
             _check_fit(arguments, spec, network)
+        can_build = partial(check_sizes, arguments, build)
         if arguments.study:
-            check_up_study.check_options(arguments, spec)
+            check_up_study.check_options(arguments, spec, can_build)
         widths = [arguments.width * factor for factor in WIDER]
         depths = [arguments.depth * factor for factor in DEEPER]
-        can_build = partial(check_sizes, arguments, build)
         found = check(spec, widths, depths, arguments.seeds, before=can_build)
     except ConfigError:
         raise

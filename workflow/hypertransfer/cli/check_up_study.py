@@ -10,7 +10,7 @@ import argparse
 import base64
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -23,6 +23,7 @@ from hypertransfer.checkup.study import WIDER, study
 from hypertransfer.cli import recommend, study_file, study_run
 from hypertransfer.cli.errors import CommandError
 from hypertransfer.cli.text import json_text
+from hypertransfer.networks.tagged import RoleError
 from hypertransfer.planning.jobs import RESULTS
 from hypertransfer.report.numbers import value_text
 from hypertransfer.report.rendering import fragment, render
@@ -148,8 +149,15 @@ def _in_words(modules: bool, claims_fail: bool, open_ones: int) -> str:
     return "pass: all modules scale, and all claims hold"
 
 
-def check_options(arguments: argparse.Namespace, spec: RunSpec) -> None:
+def check_options(
+    arguments: argparse.Namespace, spec: RunSpec, can_build: Callable[[list[tuple[int, int]]], None]
+) -> None:
     """Check the options of the study, before anything is measured.
+
+    Args:
+        arguments: the options.
+        spec: the run at the base.
+        can_build: checks that the network can be built at sizes, given as width and depth.
 
     Raises:
         ConfigError: one cannot be used.
@@ -169,8 +177,13 @@ def check_options(arguments: argparse.Namespace, spec: RunSpec) -> None:
     wanted = _wanted(arguments, spec)
     if len(wanted) < len(arguments.to):
         raise CommandError("--to", "a size is given twice")
-    if problems := list(checks.objections(recommend.resized(spec, wanted))):
+    target = recommend.resized(spec, wanted)
+    if problems := list(checks.objections(target)):
         raise CommandError("--to", "; ".join(map(str, problems)))
+    try:
+        can_build([(target.shape.width, target.shape.depth)])
+    except RoleError as error:
+        raise CommandError("--to", str(error)) from error
 
 
 def _wanted(arguments: argparse.Namespace, spec: RunSpec) -> dict[str, int]:

@@ -47,7 +47,7 @@ from hypertransfer.runs.spec import RunSpec
 from hypertransfer.storage import parquet
 from hypertransfer.storage.atomic import replace_atomically
 from hypertransfer.storage.run_store import Store
-from hypertransfer.studies.main_config import main_config
+from hypertransfer.studies.main_config import main_config, studies_folder
 
 WIDTH = 100
 UNITS = {"width": "width", "depth": "depth", "batch": "batch size", "duration": "samples"}
@@ -102,7 +102,14 @@ def _arm(arguments: argparse.Namespace, spec_of: Callable[[str], RunSpec]) -> Ar
     name, where = arguments.study, _once("--where", arguments.where)
     file = RESULTS / name / "tables" / "runs.parquet"
     if not file.exists():
-        text = f"{file} is not there: run snakemake --config 'studies=[{name}]' first"
+        folder = studies_folder(arguments.configfile)
+        if not (folder / f"{name}.yaml").exists():
+            known = sorted(one.stem for one in folder.glob("*.yaml"))
+            raise CommandError("STUDY", f"{name!r} is no study: use {one_of(name, known)}")
+        text = (
+            f"{file} is not there: run snakemake --config 'studies=[{name}]' first, or the call of "
+            "check-up that wrote the study"
+        )
         raise CommandError("STUDY", text)
     try:
         found = list(arms(parquet.frame(file)))
