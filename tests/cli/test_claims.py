@@ -95,6 +95,7 @@ def test_a_claim_whose_runs_are_stored_is_registered_after_results(capsys):
     plan = load_plan("mine", {"job_minutes": 3}, "desk", STUDIES)
     Store("results/store").put("runs", plan.runs["sweep"][0].key, {}, {})
     claims("mine", "--register")
+    assert "they count as registered after results" in capsys.readouterr().out
     assert load_registration("mine", STUDIES).claims["stays"].results == "after"
 
 

@@ -148,7 +148,13 @@ def _register(
     )
     file = save_registration(new, folder)
     count = len(set(new.claims) - set(plan.registration.claims))
-    return f"wrote {file}: {count} new, {len(changed)} changed or dropped"
+    text = f"wrote {file}: {count} new, {len(changed)} changed or dropped"
+    if count and state == AFTER:
+        text += (
+            "; they count as registered after results, since the store has runs of the study, "
+            "which another one may have trained, or results/ has its tables"
+        )
+    return text
 
 
 def has_results(name: str, config: Mapping[str, Any], folder: Path) -> bool:
