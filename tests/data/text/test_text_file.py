@@ -6,6 +6,7 @@ from tests.support.text import decoded
 
 from hypertransfer.catalogue import dataset_options
 from hypertransfer.catalogue.cards.datasets import DatasetError
+from hypertransfer.data.text import text_file
 
 TEXT = "".join(f"{number:04d}\n" for number in range(400))  # 2,000 bytes
 
@@ -37,12 +38,27 @@ def test_tokens_may_be_those_of_byte_pair_encoding(file):
     assert found.train_x.max() >= 256
 
 
+@pytest.mark.parametrize("length", [1000, 1001])
+def test_the_parts_do_not_cut_a_character(file, monkeypatch, length):
+    monkeypatch.setattr(text_file.windows, "assemble", lambda name, documents, **options: documents)
+    file.write_text(text := "ä" * length + "x", "utf-8")
+    documents = text_file.load(file=str(file), test_fraction=0.1, tokens="bpe")
+    train, test = ("".join(one.decode() for one in part) for part in documents)
+    assert train + test == text
+    assert len(test) == pytest.approx(0.1 * length, abs=1)
+
+
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
         (b"", {}, "has 0 bytes, of which the training part has 0, fewer than a window of 128"),
         (b"a" * 500, {}, "500 bytes, of which the test part has 50, fewer than a window of 128"),
         (b"a" * 5000, {}, "test: 256 windows were asked for; there are 3: give a smaller number"),
+        (
+            "aä".encode("latin-1") * 999,
+            {"tokens": "bpe", "vocabulary": 300},
+            "not in UTF-8 .at byte 1",
+        ),
         (b"\x1f\x8b\0\0" * 99, {}, "holds bytes of 0, which no text has: unpack it"),
     ],
 )
@@ -51,6 +67,11 @@ def test_a_file_that_cannot_be_used_is_named(file, content, options, message):
     with pytest.raises(DatasetError, match=message) as caught:
         samples_of("text_file", file=str(file), **options)
     assert str(caught.value).startswith(str(file))
+
+
+def test_a_name_that_is_too_long_is_told():
+    with pytest.raises(DatasetError, match="cannot be read: File name too long"):
+        samples_of("text_file", file="a" * 300)
 
 
 def test_a_file_that_is_missing_or_a_folder_is_named(tmp_path):

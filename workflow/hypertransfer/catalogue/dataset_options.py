@@ -121,8 +121,13 @@ def missing(name: str, options: Mapping[str, Any]) -> str:
 
     The message says how to obtain the files. Planning does not need them; jobs do.
     """
-    if "file" in options and not Path(options["file"]).is_file():
-        return f"{name}: the file {options['file']} is missing: {TEXT_FILE.obtain}"
+    if "file" in options:
+        try:
+            found = Path(options["file"]).is_file()
+        except OSError as error:  # such as a name that is too long
+            return f"{name}: the file {options['file']} cannot be read: {error.strerror or error}"
+        if not found:
+            return f"{name}: the file {options['file']} is missing: {TEXT_FILE.obtain}"
     if "directory" not in options:
         return ""
     folder = options["directory"]

@@ -13,6 +13,7 @@ from typing import Any
 
 from hypertransfer.rounds.settings import POWER
 from hypertransfer.runs.paths import expand_home, path_fault
+from hypertransfer.runs.table_values import name_of
 
 SIZES = ("width", "depth", "batch_size", "steps")  # of a target
 
@@ -71,9 +72,7 @@ def pair(text: str) -> tuple[str, str]:
     if not (name and equals and value):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form COLUMN=VALUE")
     found = power(value)
-    if found is None:
-        return name, value
-    return name, str(found) if isinstance(found, int) else f"{found:g}"
+    return name, value if found is None else name_of(found)
 
 
 def size(text: str) -> tuple[str, int]:

@@ -29,6 +29,10 @@ def load(*, file: str, test_fraction: float, **options: Any) -> Samples:
             f"{file} holds bytes of 0, which no text has: unpack it, or convert it to UTF-8"
         )
     place = round(len(content) * (1 - test_fraction))
+    if options["tokens"] != BYTES:
+        _check_utf8(file, content)
+        while place < len(content) and content[place] & 0xC0 == 0x80:  # inside a character
+            place += 1
     parts = content[:place], content[place:]
     if options["tokens"] == BYTES and (shortest := min(map(len, parts))) < options["context"]:
         part = "training" if len(parts[0]) == shortest else "test"
@@ -38,3 +42,18 @@ def load(*, file: str, test_fraction: float, **options: Any) -> Samples:
             "shorter context"
         )
     return windows.assemble(file, Documents(parts[:1], parts[1:]), **options)
+
+
+def _check_utf8(file: str, content: bytes) -> None:
+    """Check that a text can be decoded, without which pairs of bytes cannot be found.
+
+    Raises:
+        DatasetError: it is not in UTF-8.
+    """
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f"{file} is not in UTF-8 (at byte {error.start}): convert it, or read it as bytes by "
+            "`tokens: bytes`"
+        ) from None
