@@ -43,7 +43,9 @@ def test_the_parts_do_not_cut_a_character(file, monkeypatch, length):
     monkeypatch.setattr(text_file.windows, "assemble", lambda name, documents, **options: documents)
     file.write_text(text := "ä" * length + "x", "utf-8")
     documents = text_file.load(file=str(file), test_fraction=0.1, tokens="bpe")
-    train, test = ("".join(one.decode() for one in part) for part in documents)
+    train, test = (
+        "".join(one.decode() for one in part) for part in (documents.train, documents.test)
+    )
     assert train + test == text
     assert len(test) == pytest.approx(0.1 * length, abs=1)
 
