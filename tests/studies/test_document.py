@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hypertransfer.runs.problem import NO_VALUE, Problem
 from hypertransfer.studies import document
@@ -173,10 +175,44 @@ def test_numbers_in_texts(value, number):
         ({"lr": {"min": 0.5}, "seed": [0, 1]}, "{lr: {min: 0.5}, seed: [0, 1]}"),
         ("mup", "mup"),
         (True, "true"),
+        ("größe", "größe"),
+        ("1e-3", "'1e-3'"),
+        (".5e3", "'.5e3'"),
+        ("two\nlines", r'"two\nlines"'),
     ],
 )
 def test_values_are_shown_as_a_config_holds_them(value, text):
     assert document.flow(value) == text
+
+
+# Texts that look like numbers, dates, truth values and nothing, as YAML or people write them.
+LOOKALIKE = st.from_regex(
+    r"[-+]?([0-9_]{0,3}\.?[0-9_]{0,3}([eE][-+]?[0-9]{1,2})?|0[box]?[0-9a-f_]{1,4}|\.(inf|nan|NaN)"
+    r"|[0-9]{1,2}(:[0-5]?[0-9]){1,2}(\.[0-9]*)?)"
+    r"|[0-9]{4}-[01]?[0-9]-[0-3]?[0-9]([Tt ][012]?[0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]*)?Z?)?"
+    r"|true|True|yes|No|on|OFF|y|n|null|Null|NULL|~|<<|=|",
+    fullmatch=True,
+)
+BROKEN = st.text(" a:'\n\r\t\x85\u2028\ufeff", max_size=5)  # with the line breaks of Unicode
+TEXT_VALUE = LOOKALIKE | BROKEN | st.text()
+SCALAR = TEXT_VALUE | st.integers() | st.floats(allow_nan=False) | st.booleans() | st.none()
+PLAIN = st.recursive(
+    SCALAR,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT_VALUE, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(PLAIN)
+@settings(derandomize=True, deadline=None, max_examples=300)
+def test_what_is_written_is_read_back_as_it_is(tmp_path_factory, value):
+    path = tmp_path_factory.getbasetemp() / "written.yaml"
+    values = {"value": value, "again": [value, value]}
+    path.write_text(document.block(values), encoding="utf-8", newline="")
+    assert repr(document.read(path).values) == repr(values)
+    assert repr(document.value_in(document.block(values))) == repr(values)
+    assert repr(document.value_in(document.flow(values))) == repr(values)
+    assert len(document.flow(values).splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,26 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _fraction)
 
 
 class _Dumper(yaml.SafeDumper):
-    """The safe dumper, which puts texts in quotes that `_Loader` would read as numbers."""
+    """The safe dumper, which puts texts in quotes that `read` would not read as they are.
+
+    Equal values are written again, where YAML would refer to the first.
+    """
+
+    def ignore_aliases(self, data: object) -> bool:
+        """True of all values."""
+        return True
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    """A text; with escapes where it has line breaks or control characters.
+
+    The safe dumper loses some line breaks of Unicode otherwise.
+    """
+    style = None if text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _text)
 
 
 for _class in (_Loader, _Dumper):
@@ -87,6 +106,9 @@ for _class in (_Loader, _Dumper):
         list("-+0123456789"),
     )
 
+
+_POINT_FIRST = re.compile(r"[-+]?\.\d[\d_]*([eE][-+]?\d+)?$", re.ASCII)
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _POINT_FIRST, list("-+."))
 
 TAGS = frozenset(
     f"tag:yaml.org,2002:{name}"
@@ -261,7 +283,6 @@ def _index(
 
 
 _OCTAL = re.compile(r"[-+]?0[0-7_]+")
-_POINT_FIRST = re.compile(r"[-+]?\.\d[\d_]*([eE][-+]?\d+)?", re.ASCII)
 
 
 def _misleading(node: yaml.Node) -> str:
@@ -289,7 +310,8 @@ def _misleading(node: yaml.Node) -> str:
 
 def flow(value: Any) -> str:
     """A plain value as YAML on one line, as a config can hold it."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=math.inf)
+    form = {"sort_keys": False, "allow_unicode": True, "width": math.inf}
+    text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, **form)
     return text.removesuffix("\n").removesuffix("\n...")
 
 
