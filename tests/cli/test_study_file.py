@@ -12,6 +12,7 @@ from hypertransfer.catalogue.complete import run_spec
 from hypertransfer.checkup.study import study
 from hypertransfer.cli import study_file
 from hypertransfer.cli.errors import CommandError
+from hypertransfer.studies.document import read
 
 RUN = {
     "model": {"name": "net:build", "adopt": {"width": "n_embd", "depth": "n_layer"}},
@@ -132,6 +133,48 @@ def test_edited_claims_are_named_and_may_be_kept(write):
     text = refused(write)
     assert "claims (rate-stays). Keep what you edited with --as-is" in text
     assert write(as_is=True) == file
+
+
+@pytest.mark.parametrize("part", ["claims", "figures"])
+@pytest.mark.parametrize(
+    ("edited", "text"),
+    [
+        (5, " is 5 there and "),
+        ({"id": 1}, " is {id: 1} there and "),
+        ([{"id": [1]}], "[1]"),
+        ([{"id": {"a": 1}}], "{a: 1}"),
+        ([5, [1]], "5, [1])"),
+        (None, " ("),
+        ([{"id": "größe"}], "größe)"),
+    ],
+)
+def test_any_edit_of_claims_and_figures_is_told(write, part, edited, text):
+    file = write()
+    edit(file, lambda content: content.update({part: edited}))
+    assert f"would write: {part}" in (said := refused(write))
+    assert text in said
+
+
+@pytest.mark.parametrize("edited", [5, [1], None, {"width": 5}, {"width": {"base": [1]}}])
+def test_any_edit_of_the_grids_is_told(write, edited):
+    file = write()
+    edit(file, lambda content: content.update(grids=edited))
+    assert "would write: grids" in refused(write) or "MODULE:NAME" in refused(write)
+
+
+def test_equal_values_are_written_again(write):
+    assert not re.search(r"&id\d|\*id\d", write().read_text())
+
+
+def test_a_text_that_looks_like_a_number_stays_a_text(write):
+    optimizer = {"name": "adamw", "tag": "1e-3"}
+    values = {"study": "mine", "grids": {"width": {"base": {"optimizer": optimizer}}}}
+    for _ in range(2):
+        file = study_file.write("mine", values, [], COMMAND, as_is=False)
+    assert read(file).values == values
+    values["grids"]["width"]["base"]["optimizer"] = {**optimizer, "tag": 0.001}
+    with pytest.raises(CommandError, match=r"\(tag\) is '1e-3' there and 0\.001 here"):
+        study_file.write("mine", values, [], COMMAND, as_is=False)
 
 
 def test_a_file_that_the_command_did_not_write_is_no_matter_of_as_is(write):

@@ -7,13 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hypertransfer.cli import claims
 from hypertransfer.cli.errors import CommandError
 from hypertransfer.runs.problem import ProblemError
 from hypertransfer.storage.atomic import replace_atomically
-from hypertransfer.studies.document import ConfigError, read
+from hypertransfer.studies.document import ConfigError, block, flow, printable, read, value_in
 from hypertransfer.studies.main_config import MAIN, studies_folder
 
 WRITTEN = "# Written by `hypertransfer check-up"
@@ -52,14 +50,14 @@ def write(
     Raises:
         ConfigError: there is another study of this name, or planning refuses the study.
     """
-    body = yaml.dump(values, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
+    body = block(values)
     file = studies_folder(MAIN) / f"{name}.yaml"
     is_new = not file.exists()
     if is_new and as_is:
         raise CommandError("--as-is", f"{file} is not there: leave the option out to write it")
     if is_new:
         replace_atomically(file, f"# Written by `{command}`\n{body}".encode())
-    elif text := _objection(file, yaml.safe_load(body), as_is=as_is):
+    elif text := _objection(file, value_in(body), as_is=as_is):
         raise CommandError("--study", text)
     try:
         _register(name, config)
@@ -137,31 +135,21 @@ def _differences(there: Any, here: Any, path: tuple[str, ...]) -> Iterator[tuple
 
 def _of_section(key: str, there: Any, here: Any) -> str:
     """What differs in a part of the file beside its grids: ids of claims and figures."""
-    if key not in EDITABLE:
+    if key not in EDITABLE or not isinstance(there, list | None):
         return f"{key} is {_shown(there)} there and {_shown(here)} here"
-    first, second = (
-        {entry.get("id"): entry for entry in part or () if isinstance(entry, Mapping)}
-        for part in (there, here)
-    )
-    ids = [str(name) for name in {**second, **first} if first.get(name) != second.get(name)]
-    return f"{key} ({', '.join(ids) or 'their order'})"
+    first, second = ({_name(entry): entry for entry in part or ()} for part in (there, here))
+    names = [name for name in {**second, **first} if first.get(name) != second.get(name)]
+    return f"{key} ({', '.join(names) or 'their order'})"
+
+
+def _name(entry: Any) -> str:
+    """The id of a claim or a figure, or else the beginning of the entry."""
+    return _shown(entry["id"] if isinstance(entry, Mapping) and "id" in entry else entry)
 
 
 def _shown(value: Any) -> str:
     """A value as YAML on one line; the beginning of a long one."""
-    if value is None:
-        return ABSENT
-    dumped = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6)
-    text = dumped.removesuffix("\n").removesuffix("\n...").replace("\n", " ")
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-
-
-class _Plain(yaml.SafeDumper):
-    """Writes equal values again, where YAML would refer to the first."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        """True of all values."""
-        return True
+    return ABSENT if value is None else printable(flow(value), LONGEST)
 
 
 def _register(name: str, config: list[str]) -> None:
