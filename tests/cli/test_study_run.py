@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
-import threading
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -172,20 +174,116 @@ def test_without_a_failed_job_the_last_lines_are_shown(snakemake):
     assert text.endswith("call the command again to go on")
 
 
-def test_ctrl_c_lets_snakemake_end_by_itself(snakemake, monkeypatch):
-    monkeypatch.setattr(study_run, "GRACE", 0.2)
-    code = (
-        "import signal, sys, time\n"
-        "def end(*_):\n    print('saved'); sys.exit(1)\n"
-        "signal.signal(signal.SIGINT, end)\n"
-        "print('ready')\n"
-        "time.sleep(60)"
-    )
-    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    _, ended, log = snakemake(code)
-    assert ended is None
-    assert log.read_text().endswith("ready\nsaved\n")
+# In the place of Snakemake: ends after a signal and when there is a file, writes a letter for each
+# signal.
+SAVING = """
+import signal, time
+from pathlib import Path
+signal.signal(signal.SIGINT, lambda *_: print("S", end="", flush=True))
+print("ready")
+signal.pause()
+while not Path("state").exists():
+    time.sleep(0.02)
+print(" saved")
+"""
+CALLER = """
+import sys
+from pathlib import Path
+from hypertransfer.cli import study_run
+study_run.SHORTEST = 0.05
+command = [sys.executable, "-u", "-c", Path("saving.py").read_text()]
+_, code = study_run._followed(command, Path("check-up.log"), study_run.Pending([], 1))
+print("code", code, flush=True)
+"""
+CTRL_C = (signal.SIGINT, study_run.WAITING)
+KILLED_BY_THREE = [CTRL_C, (signal.SIGINT, study_run.STILL), (signal.SIGINT, "code None")]
+
+
+def wait_for(file, text):
+    until = time.monotonic() + 60
+    while text not in file.read_text():
+        assert time.monotonic() < until, f"no {text!r} in {file.read_text()!r}"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def calling(tmp_path):
+    """A function that calls for Snakemake in a process group of its own, and sends signals.
+
+    Each signal comes with the text that is printed before the next one. The function returns the
+    exit code, what was printed, and what stands in Snakemake's log.
+    """
+    (tmp_path / "saving.py").write_text(SAVING)
+    log, printed = tmp_path / "check-up.log", tmp_path / "printed"
+    environment = {**os.environ, "PYTHONPATH": str(Path(study_run.__file__).parents[2])}
+
+    def call(send, *signals, before=None):
+        log.touch()
+        with printed.open("w") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-c", CALLER],
+                cwd=tmp_path,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=before,
+            )
+        wait_for(log, "ready")
+        for number, text in signals:
+            send(process.pid, number)
+            wait_for(printed, text)
+        (tmp_path / "state").touch()
+        return process.wait(60), printed.read_text(), log.read_text()
+
+    return call
+
+
+@pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["process", "terminal"])
+def test_ctrl_c_reaches_snakemake_once_which_ends_by_itself(calling, send):
+    code, printed, log = calling(send, CTRL_C)
+    assert (code, log) == (0, "ready\nS saved\n")
+    assert printed == f"{study_run.WAITING}\ncode None\n"
+
+
+def test_a_second_ctrl_c_is_answered(calling):
+    _, printed, log = calling(os.killpg, *KILLED_BY_THREE[:2])
+    assert log == "ready\nS saved\n"
+    assert printed == f"{study_run.WAITING}\n{study_run.STILL}\ncode None\n"
+
+
+def test_a_third_ctrl_c_kills(calling):
+    code, _, log = calling(os.killpg, *KILLED_BY_THREE)
+    assert code == 0
+    assert "saved" not in log
+
+
+@pytest.mark.parametrize("others", [[], [(signal.SIGTERM, "")]])
+def test_other_signals_end_snakemake_as_ctrl_c_does(calling, others):
+    code, _, log = calling(os.kill, (signal.SIGHUP, study_run.WAITING), *others)
+    assert (code, log) == (128 + signal.SIGHUP, "ready\nS saved\n")
+
+
+def test_snakemake_ends_where_a_shell_lets_its_background_jobs_ignore_ctrl_c(calling):
+    def ignore():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    signals = [(signal.SIGINT, ""), (signal.SIGTERM, study_run.WAITING)]
+    code, _, log = calling(os.kill, *signals, before=ignore)
+    assert (code, log) == (128 + signal.SIGTERM, "ready\nS saved\n")
+
+
+def test_snakemake_ends_where_nobody_reads_the_progress(snakemake, monkeypatch, capsys):
+    def broken(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(Progress, "line", broken)
+    Path("state").touch()
+    with pytest.raises(BrokenPipeError):
+        snakemake(f"print('total    2'){SAVING}")
+    assert Path("check-up.log").read_text().endswith("ready\nS saved\n")
+    assert study_run.WAITING in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_an_interrupted_study_says_how_to_go_on(monkeypatch, tmp_path):

@@ -8,11 +8,13 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 from hypertransfer.cli import plan
@@ -27,9 +29,10 @@ LOGS = Path("logs")
 SHORTEST, LONGEST, SHARE = 5.0, 120.0, 0.05
 TRUSTED = 0.2  # of all work, as which the estimate counts beside what is done
 START = 5.0  # seconds in which a job loads torch and the network
-GRACE = 10.0  # seconds in which Snakemake ends by the Ctrl-C of a terminal, which it gets as well
 LAST = 10  # lines of Snakemake's log, where no job has failed
 GO_ON = "What is finished stays: call the command again to go on"
+WAITING = "interrupted: waiting for jobs to save their state"
+STILL = "still waiting for jobs to save their state; another Ctrl-C kills them"
 
 STEPS = re.compile(r"(\d+) of (\d+) steps ")
 TOTAL = re.compile(r"total +(\d+)$")
@@ -188,12 +191,16 @@ def _followed(command: Sequence[str], log: Path, pending: Pending) -> tuple[Prog
     progress, started = Progress(), time.monotonic()
     with log.open("ab") as output, log.open(encoding="utf-8", errors="replace") as written:
         written.seek(0, os.SEEK_END)  # behind the output of earlier calls
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            code: int | None = _printed_until_end(process, written, progress, pending)
-        except KeyboardInterrupt:
-            _end(process)
-            code = None
+        with _stop_signals():
+            process = _started(command, output)
+            try:
+                code: int | None = _printed_until_end(process, written, progress, pending)
+            except KeyboardInterrupt:
+                _end(process)
+                code = None
+            except BaseException:  # it would run on alone, and hold the lock of the results
+                _end(process)
+                raise
     if code == 0:
         print(progress.line(time.monotonic() - started, 0.0), flush=True)
     return progress, code
@@ -217,22 +224,62 @@ def _printed_until_end(
     return code
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Wait for the process to end after Ctrl-C; jobs save their state first.
+@contextmanager
+def _stop_signals() -> Iterator[None]:
+    """Let the first SIGTERM or SIGHUP raise SystemExit, with exit code 128 + signal."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread can handle signals
+        return
 
-    A terminal sends the signal to Snakemake as well, which would take a second one as an order to
-    end at once. A second Ctrl-C ends it.
-    """
-    print("interrupted: waiting for jobs to save their state", file=sys.stderr, flush=True)
+    def stop(number: int, frame: FrameType | None) -> None:
+        for each in former:  # a session that is closed sends both
+            signal.signal(each, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    former = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in former.items():
+        if handler != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, stop)
     try:
-        try:
-            process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _started(command: Sequence[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start Snakemake in a process group of its own, which Ctrl-C in a terminal does not reach.
+
+    Snakemake takes a second SIGINT as an order to end at once, while its jobs run on. So the group
+    gets one from us alone.
+    """
+    return subprocess.Popen(
+        command,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        # a shell's background jobs hand on that SIGINT is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End Snakemake and its jobs, which save their state first; the third Ctrl-C kills them.
+
+    The second one may be the first, which a program that calls this one handed on as well.
+    """
+    if process.poll() is not None:
+        return
+    os.killpg(process.pid, signal.SIGINT)
+    for text in (WAITING, STILL):
+        with suppress(KeyboardInterrupt):
+            with suppress(OSError):  # nobody may read it
+                print(text, file=sys.stderr, flush=True)
             process.wait()
-    except KeyboardInterrupt:
-        process.kill()
-        raise
+            return
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _why(progress: Progress, code: int, log: Path) -> str:
