@@ -70,10 +70,10 @@ def test_a_command_that_runs_a_plan_says_it_in_a_few_lines(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     project = Project(tmp_path, tmp_path / "store")
 
-    def summary(cores):
+    def summary(cores, jobs=9):
         config, origins = main_config(MAIN, [])
         surveys = plan.surveys_of(config, studies_folder(MAIN), origins)
-        return list(plan.summary(surveys, cores, 9))
+        return list(plan.summary(surveys, cores, jobs))
 
     project.write(STUDY)
     runs, time, disk = summary(1)
@@ -83,12 +83,14 @@ def test_a_command_that_runs_a_plan_says_it_in_a_few_lines(tmp_path, monkeypatch
         time,
     )
     assert disk.startswith("disk: these runs and probes take about")
+    assert summary(1, 1)[1].endswith(" on 1 core, plus some seconds for the job")
     project.write({**adaptive_study(), "study": "mine"})
     assert summary(2)[0].startswith("runs to train: at most ")
     assert " on 2 cores" in summary(2)[1]
     project.write(STUDY)
     project.fill()
     assert summary(2) == ["nothing to train or probe; 9 jobs to run"]
+    assert summary(2, 1) == ["nothing to train or probe; 1 job to run"]
 
 
 def test_a_damaged_entry_or_look_does_not_stop_the_plan(tmp_path, monkeypatch, capsys):

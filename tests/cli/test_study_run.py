@@ -81,9 +81,9 @@ def progress_of(text):
 def test_a_line_has_steps_time_and_what_runs():
     progress = progress_of(BEGUN)
     line = "1 of 22 steps, 5 min, about 3 min left; training mine along, check claims"
-    assert progress.line(300, 170) == line
-    assert progress_of(BEGUN.partition("[")[0]).line(5, 9) == "0 of 22 steps, 5 s, about 9 s left"
-    assert progress_of("22 of 22 steps (100%) done").line(99, 0) == "22 of 22 steps, 2 min"
+    assert progress.line(300, "about 3 min") == line
+    assert progress_of(BEGUN.partition("[")[0]).line(5, "9 s") == "0 of 22 steps, 5 s, 9 s left"
+    assert progress_of("22 of 22 steps (100%) done").line(99, "0 s") == "22 of 22 steps, 2 min"
 
 
 def test_a_failed_job_is_told_with_its_last_error_and_its_log(tmp_path):
@@ -92,25 +92,55 @@ def test_a_failed_job_is_told_with_its_last_error_and_its_log(tmp_path):
     progress = progress_of(BEGUN + FAILED.format(log=log))
     text = f"  training mine along: RoleError: the forward pass fails: boom ({log})"
     assert list(progress.errors()) == [text]
-    assert "training" not in progress.line(1, 1), "it runs no more"
+    assert "training" not in progress.line(1, "1 s"), "it runs no more"
+
+
+def test_a_job_that_is_tried_again_counts_once_and_not_at_all_once_it_has_finished(tmp_path):
+    log = tmp_path / "job.log"
+    log.write_text(JOB_LOG)
+    failed = FAILED.format(log=log)
+    progress = progress_of(BEGUN + failed + "Trying to restart job 3.\n" + failed)
+    assert len(list(progress.errors())) == 1
+    progress.read("Finished jobid: 3 (Rule: train_cell)")
+    assert list(progress.errors()) == []
+
+
+def test_a_log_that_is_not_there_is_not_named(tmp_path):
+    for log in (tmp_path / "absent.log", tmp_path):
+        progress = progress_of(BEGUN + FAILED.format(log=log))
+        assert list(progress.errors()) == ["  training mine along: failed without a log"]
+
+
+ATTEMPT = """\
+2026-11-28 15:21:20,499 INFO train_cell on vm, process 2
+2026-11-28 15:21:28,665 ERROR failed
+Traceback (most recent call last):
+  File "job.py", line 61, in running
+    yield parts
+"""
+KILLED = "ended without an error, as one that is killed"
 
 
 @pytest.mark.parametrize(
     ("text", "error"),
     [
+        (JOB_LOG[: JOB_LOG.rindex(" ERROR failed")], KILLED),
+        ("", KILLED),
         (
-            JOB_LOG[: JOB_LOG.rindex(" ERROR failed")],
-            "ended without an error, as one that is killed",
+            ATTEMPT + "ValueError: outputs do not fit\nexpected: 3\n",
+            "ValueError: outputs do not fit",
         ),
-        ("", "ended without an error, as one that is killed"),
-        (None, "failed without a log"),
+        (ATTEMPT + 'my.net.<locals>.Odd: no\n  File "a"\nat: 3\n', "Odd: no"),
+        (ATTEMPT + "ValueError\n", "ValueError"),
+        (ATTEMPT + "ValueError: \na: 1\n", "ValueError:"),
+        (
+            ATTEMPT + '  File "net.py", line 7\n    def f(\n         ^\nSyntaxError: no\n',
+            "SyntaxError: no",
+        ),
     ],
 )
-def test_a_job_without_an_error_of_its_own_is_told(text, error, tmp_path):
-    log = tmp_path / "job.log"
-    if text is not None:
-        log.write_text(text)
-    assert study_run.error_of(log) == error
+def test_the_error_is_the_first_line_of_the_last_exception(text, error):
+    assert study_run.error_in(text) == error
 
 
 def test_the_time_left_begins_with_the_estimate_and_follows_the_speed(tmp_path):
@@ -127,6 +157,12 @@ def test_the_time_left_begins_with_the_estimate_and_follows_the_speed(tmp_path):
         file.touch()
     assert pending.left(200) == 0
     assert Pending.of(jobs, 2).left(3) == 0
+
+
+def test_the_time_left_is_a_bound_where_rounds_may_end_early(tmp_path):
+    jobs = [SimpleNamespace(files=[str(tmp_path / "a")], seconds=95.0)]
+    assert Pending.of(jobs, 1).left_text(0) == "about 2 min"
+    assert Pending.of(jobs, 1, is_bound=True).left_text(0) == "at most about 2 min"
 
 
 @pytest.fixture
@@ -161,7 +197,7 @@ def test_progress_is_printed_and_the_rest_goes_to_the_log(snakemake, capsys):
         "Job 1: training",
         "2 of 2 steps (100%) done",
     ]
-    assert progress.failed == []
+    assert progress.failed == {}
 
 
 def test_without_a_failed_job_the_last_lines_are_shown(snakemake):

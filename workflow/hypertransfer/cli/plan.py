@@ -17,6 +17,7 @@ from hypertransfer.maintenance import calibration
 from hypertransfer.planning import disk, load, status
 from hypertransfer.planning.look_status import ClaimStatus
 from hypertransfer.report.duration import duration
+from hypertransfer.report.numbers import counted
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.main_config import Origins, main_config, studies_folder
 
@@ -172,7 +173,7 @@ def _time_text(
     `alone` are the seconds of jobs beside which no other one runs.
     """
     seconds = sum(row.seconds for row in rows)
-    most = "at most " if any(row.is_bound and row.seconds for row in rows) else ""
+    most = "at most " if _is_bound(rows) else ""
     several = duration((seconds - alone) / cores + alone)
     return f"estimated time: {most}{duration(seconds)} on one core, {several} on {cores_words}"
 
@@ -181,14 +182,25 @@ def summary(surveys: Sequence[status.Survey], cores: int, jobs: int) -> Iterator
     """The plan in a few lines: runs to train, time and disk space, for a command that runs it."""
     rows = [row for survey in surveys for row in status.grids(survey)]
     if not any(row.seconds for row in rows):
-        yield f"nothing to train or probe; {jobs} jobs to run" if jobs else "all results are there"
+        to_run = f"nothing to train or probe; {counted(jobs, 'jobs')} to run"
+        yield to_run if jobs else "all results are there"
         return
     most = "at most " if any(row.is_bound for row in rows) else ""
     yield f"runs to train: {most}{sum(row.missing for row in rows)}"
     alone = sum(seconds for _, seconds in map(status.timed, surveys))
-    words = "1 core" if cores == 1 else f"{cores} cores"
-    yield f"{_time_text(rows, alone, cores, words)}, plus some seconds for each of {jobs} jobs"
+    each = "the job" if jobs == 1 else f"each of {jobs} jobs"
+    time = _time_text(rows, alone, cores, counted(cores, "cores"))
+    yield f"{time}, plus some seconds for {each}"
     yield _disk_text(surveys, rows, cores)
+
+
+def is_bound(surveys: Sequence[status.Survey]) -> bool:
+    """Whether the estimated time is a bound, since later rounds may train less."""
+    return _is_bound([row for survey in surveys for row in status.grids(survey)])
+
+
+def _is_bound(rows: Sequence[status.GridStatus]) -> bool:
+    return any(row.is_bound and row.seconds for row in rows)
 
 
 def print_disk(surveys: Sequence[status.Survey], rows: Sequence[status.GridStatus]) -> None:

@@ -22,6 +22,7 @@ from hypertransfer.cli.errors import CommandError
 from hypertransfer.planning.jobs import PlannedJob
 from hypertransfer.planning.load import IndexPlan
 from hypertransfer.report.duration import duration
+from hypertransfer.report.numbers import counted
 from hypertransfer.studies.main_config import MAIN, main_config, studies_folder
 
 LOGS = Path("logs")
@@ -43,15 +44,17 @@ LOG = re.compile(r" +log: ([^ ,]+)")
 FINISHED = re.compile(r"Finished jobid: (\d+) ")
 ERROR = re.compile(r"Error in rule (\w+):$")
 ATTEMPT = re.compile(r"^\S+ \S+ INFO \w+ on .*, process \d+$", re.MULTILINE)
-RAISED = re.compile(r"^(?:\w+\.)*(\w+(?:: .*)?)$", re.MULTILINE)
+# The lines of a traceback are indented; then comes the exception, whose text may have more lines.
+RAISED = re.compile(
+    r"^Traceback \(most recent call last\):\n(?:[ \t].*\n)+(?:[\w<>]+\.)*(\S.*)", re.MULTILINE
+)
 
 
 @dataclass
 class Failed:
-    """A job that failed: its rule, its number, and its log."""
+    """A job that failed: its rule and its log."""
 
     rule: str
-    job: str = ""
     log: str = ""
 
 
@@ -63,21 +66,21 @@ class Progress:
         done, total: steps.
         running: what each running job does, by its number.
         words: the same of all jobs that have begun.
-        failed: the jobs that failed.
+        failed: the jobs that failed and have not finished since, by number.
     """
 
     done: int = 0
     total: int = 0
     running: dict[str, str] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
-    failed: list[Failed] = field(default_factory=list)
+    failed: dict[str, Failed] = field(default_factory=dict)
     _rule: str = ""
-    _in_error: bool = False
+    _error: Failed | None = None
 
     def read(self, line: str) -> None:
         """Take in a line."""
         if not line.startswith(" "):
-            self._rule, self._in_error = "", False
+            self._rule, self._error = "", None
         if found := STEPS.match(line):
             self.done, self.total = map(int, found.groups())
         elif found := TOTAL.match(line):
@@ -87,64 +90,71 @@ class Progress:
         elif found := RULE.match(line):
             self._rule = found[1]
         elif found := ERROR.match(line):
-            self.failed.append(Failed(found[1]))
-            self._in_error = True
+            self._error = Failed(found[1])
         elif found := FINISHED.match(line):
             self.running.pop(found[1], None)
-        elif self._in_error:
-            self._read_error(line)
+            self.failed.pop(found[1], None)  # an earlier attempt of the same job
+        elif self._error:
+            self._read_error(self._error, line)
         elif self._rule and (found := JOB.match(line)):
             self._begin(found[1], self._rule.replace("_", " "))
 
     def _begin(self, job: str, words: str) -> None:
         self.running[job] = self.words[job] = words
 
-    def _read_error(self, line: str) -> None:
-        """A line of the block on the last job that failed."""
+    def _read_error(self, failed: Failed, line: str) -> None:
+        """A line of the block on a job that failed."""
         if found := JOB.match(line):
-            self.failed[-1].job = found[1]
+            self.failed[found[1]] = failed
             self.running.pop(found[1], None)
         elif found := LOG.match(line):
-            self.failed[-1].log = found[1]
+            failed.log = found[1]
 
-    def line(self, seconds: float, left: float) -> str:
-        """The progress on a line: steps, time so far, about the time left, and what runs."""
+    def line(self, seconds: float, left: str) -> str:
+        """The progress on a line: steps, time so far, the time left, and what runs."""
         text = f"{self.done} of {self.total} steps, {duration(seconds)}"
         if self.done < self.total:
-            text += f", about {duration(left)} left"
+            text += f", {left} left"
         running = list(dict.fromkeys(self.running.values()))
         return f"{text}; {', '.join(running)}" if running else text
 
     def errors(self) -> Iterator[str]:
         """A line for each job that failed: what it did, its error, and its log."""
-        for one in self.failed:
-            words = self.words.get(one.job, one.rule.replace("_", " "))
-            where = f" ({one.log})" if one.log else ""
-            yield f"  {words}: {error_of(Path(one.log)) if one.log else 'failed'}{where}"
+        for job, one in self.failed.items():
+            words = self.words.get(job, one.rule.replace("_", " "))
+            try:
+                text = Path(one.log).read_text(encoding="utf-8", errors="replace")
+                yield f"  {words}: {error_in(text)} ({one.log})"
+            except OSError:
+                yield f"  {words}: failed without a log"
 
 
-def error_of(log: Path) -> str:
-    """The error in the log of a job at its last attempt, on one line."""
-    try:
-        text = log.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return "failed without a log"
+def error_in(text: str) -> str:
+    """The error in the log of a job at its last attempt: the first line of the exception."""
     _, failed, traceback = ATTEMPT.split(text)[-1].rpartition(" ERROR failed\n")
     raised = RAISED.findall(traceback) if failed else []
-    return raised[-1] if raised else "ended without an error, as one that is killed"
+    return raised[-1].strip() if raised else "ended without an error, as one that is killed"
 
 
 @dataclass
 class Pending:
-    """The jobs that are still to run, with estimates of their times."""
+    """The jobs that are still to run, with estimates of their times.
+
+    Some of them may have nothing to do, if the estimate `is_bound`.
+    """
 
     jobs: Sequence[PlannedJob]
     cores: int
+    is_bound: bool = False
 
     @classmethod
-    def of(cls, jobs: Sequence[PlannedJob], cores: int) -> Pending:
+    def of(cls, jobs: Sequence[PlannedJob], cores: int, *, is_bound: bool = False) -> Pending:
         """The jobs of which a file is missing."""
-        return cls([job for job in jobs if not _is_done(job)], cores)
+        return cls([job for job in jobs if not _is_done(job)], cores, is_bound)
+
+    def left_text(self, seconds: float) -> str:
+        """The time that is left after so many seconds, in words."""
+        return f"{'at most ' if self.is_bound else ''}about {duration(self.left(seconds))}"
 
     def left(self, seconds: float) -> float:
         """About the seconds that are left after so many, at the speed so far.
@@ -173,7 +183,7 @@ def run(name: str, cores: int, config: Sequence[str]) -> None:
     surveys = plan.surveys_of(values, studies_folder(MAIN), origins)
     plans = [survey.plan for survey in surveys]
     jobs = [job for one in (*plans, IndexPlan(plans)) for job in one.jobs]
-    pending = Pending.of(jobs, cores)
+    pending = Pending.of(jobs, cores, is_bound=plan.is_bound(surveys))
     log = LOGS / name / "check-up.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     print(*plan.summary(surveys, cores, len(pending.jobs)), sep="\n")
@@ -202,7 +212,7 @@ def _followed(command: Sequence[str], log: Path, pending: Pending) -> tuple[Prog
                 _end(process)
                 raise
     if code == 0:
-        print(progress.line(time.monotonic() - started, 0.0), flush=True)
+        print(progress.line(time.monotonic() - started, "0 s"), flush=True)
     return progress, code
 
 
@@ -220,7 +230,7 @@ def _printed_until_end(
             progress.read(line)
         seconds = time.monotonic() - started
         if progress.total and code is None:
-            print(progress.line(seconds, pending.left(seconds)), flush=True)
+            print(progress.line(seconds, pending.left_text(seconds)), flush=True)
     return code
 
 
@@ -286,7 +296,7 @@ def _why(progress: Progress, code: int, log: Path) -> str:
     """Why Snakemake failed, and what to do."""
     lines = list(progress.errors())
     if lines:
-        head = f"{len(lines)} {'job' if len(lines) == 1 else 'jobs'} failed"
+        head = f"{counted(len(lines), 'jobs')} failed"
     else:
         head = f"snakemake ended with exit code {code}; its last lines are"
         text = log.read_text(encoding="utf-8", errors="replace")
