@@ -385,6 +385,9 @@ ONE = {
     "changes that are no mapping": (
         "desk: {}", "desk: [1]", "desk: {}", "scales.desk", ["[1] is not a mapping of changes"],
     ),
+    "claim whose id is a list": (
+        "id: stays", "id: [stays]", "id: stays", "claims.0.id", ["['stays'] is not an id of at"],
+    ),
     "grid of no run": (
         "    axes:\n", "    exclude: [{seed: 0}, {seed: 1}]\n    axes:\n", "  sweep:\n    base",
         "grids.sweep", ["exclude and only leave no run of this grid"],

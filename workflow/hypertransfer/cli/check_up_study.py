@@ -16,8 +16,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hypertransfer.catalogue import checks
 from hypertransfer.checkup.study import WIDER, study
 from hypertransfer.cli import recommend, study_file, study_run
@@ -30,6 +28,7 @@ from hypertransfer.report.rendering import fragment, render
 from hypertransfer.runs.spec import RunSpec
 from hypertransfer.storage import parquet
 from hypertransfer.storage.atomic import replace_atomically
+from hypertransfer.studies import document
 from hypertransfer.studies.main_config import MAIN
 from hypertransfer.studies.study import bad_name
 from hypertransfer.training import data_sets
@@ -229,7 +228,7 @@ def _recommendation(
 
 def _images(file: Path, folder: Path) -> Iterator[dict[str, str]]:
     """The figures of the study, with titles and captions."""
-    for figure in yaml.safe_load(file.read_text(encoding="utf-8"))["figures"]:
+    for figure in document.read(file).values.get("figures", ()):
         image = (folder / "figures" / f"{figure['id']}.png").read_bytes()
         content = base64.b64encode(image).decode()
         yield {"title": figure["title"], "caption": figure["caption"], "image": content}

@@ -230,13 +230,17 @@ class _Checks:
         for part in ("figures", "claims"):
             self._check_references(part, planned)
         if not self.broken:
-            parts = ("figures", "claims")
-            ids = {part: [entry["id"] for entry in values.get(part, ())] for part in parts}
+            # Of claims, `claims.validation` checks the ids.
+            named = {
+                part: [entry for entry in values.get(part, ()) if isinstance(entry.get("id"), str)]
+                for part in ("figures", "claims")
+            }
+            ids = {part: [entry["id"] for entry in entries] for part, entries in named.items()}
             counterparts = values.get("counterparts", ())
             self.problems += references.counterpart_problems(counterparts, ids)
             self.problems += references.paper_problems(values)
             headlines = values.get("headlines", ())
-            kinds = {entry["id"]: entry.get("kind") for entry in values.get("claims", ())}
+            kinds = {entry["id"]: entry.get("kind") for entry in named["claims"]}
             self.problems += references.headline_problems(headlines, kinds)
             comparisons = values.get("comparisons", ())
             self.problems += references.comparison_problems(comparisons, values.get("replays", {}))
