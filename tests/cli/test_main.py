@@ -94,8 +94,8 @@ def test_changed_code_is_named_by_module(tmp_path: Path, capsys, monkeypatch):
     fill(tmp_path, lambda point: True)
     fingerprint = keys.fingerprint
 
-    def edited(*entries: str) -> dict[str, str]:
-        found = fingerprint(*entries)
+    def edited(*entries: str, **known) -> dict[str, str]:
+        found = fingerprint(*entries, **known)
         name = "hypertransfer.optimizers.sgd"
         return {**found, name: "edited"} if name in found else found
 

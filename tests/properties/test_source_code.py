@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hypertransfer.catalogue import config_schemas
 from hypertransfer.data.images import cifar10
 from hypertransfer.studies import document
 
@@ -87,7 +88,9 @@ def test_loading_is_of_the_safe_kind(path):
             assert "shell" not in options
         if called.endswith("Unpickler"):
             pytest.fail("an unpickler without its names")
-    assert issubclass(document._Loader, yaml.SafeLoader)
+    for loader in (document._Loader, config_schemas._Loader):
+        assert issubclass(loader, yaml.constructor.SafeConstructor)
+        assert not issubclass(loader, yaml.constructor.FullConstructor)
 
 
 def without_encoding(call: ast.Call) -> bool:

@@ -10,14 +10,14 @@ import yaml
 from hypertransfer.catalogue.module_source import PACKAGE_ROOT
 
 SCHEMAS = PACKAGE_ROOT / "schemas"
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML may be built without libyaml
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML may be built without libyaml
 
 
 @lru_cache
 def schema(name: str) -> Any:
     """The schema `workflow/schemas/NAME.schema.yaml`."""
     text = (SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8")
-    return yaml.load(text, Loader=LOADER)
+    return yaml.load(text, Loader=_Loader)
 
 
 def scales() -> list[str]:
