@@ -75,3 +75,13 @@ def test_causes_come_before_their_effects_and_the_largest_first():
     text = ordered[2][1]
     assert text.startswith("a (hidden): an update changes its output more")
     assert "+0.90" in text
+
+
+def test_a_quantity_of_a_module_is_one_suspect_after_any_number_of_steps():
+    ordered = suspects([finding("a", "update", 0.9), finding("a", "update", -1.2)])
+    assert [one.slope.value for one, _ in ordered] == [-1.2]
+
+
+def test_a_bias_that_learns_less_need_not_have_a_rate_that_falls():
+    ((_, text),) = suspects([finding("a", "bias update", -0.5)])
+    assert "its learning rate, or under SGD its gradient, falls" in text

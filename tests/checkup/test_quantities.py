@@ -132,3 +132,13 @@ def test_dropout_is_off_and_batch_norm_normalises_by_the_batch():
         output = network(FEATURES + torch.randn(2, 10))
     assert torch.allclose(output.mean(0), torch.zeros(10), atol=1e-5)
     assert output.abs().min() > 0
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_a_bias_in_front_of_a_norm_has_no_update(decay):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(10, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, CLASSES))
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, weight_decay=decay)
+    found = measure(Setup(network, optimizer), loss, [FEATURE_BATCH], {1})
+    assert {name.module for name in found if name.quantity == "bias update"} == {"3"}
+    assert {name.module for name in found if name.quantity == "update"} == {"0", "1", "3"}

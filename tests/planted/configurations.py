@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from tests.planted.families import FAMILIES, Settings
+from tests.planted.families import FAMILIES, SOUND, Settings
 from torch import Tensor, nn
 
 from hypertransfer.parameterisation.algebra import ONE, Parameterisation, Role, Rule
@@ -25,14 +25,15 @@ SPARE = Role.EXPERT_UP  # a role that no parameter of the families has
 def __getattr__(name: str) -> Callable[[int, int], nn.Module] | Parameterisation:
     """The builder or the table of a configuration."""
     found = NAME.fullmatch(name)
-    if found is None or found[2] not in FAMILIES:
+    families = {**FAMILIES, **SOUND}
+    if found is None or found[2] not in families:
         raise AttributeError(name)
     of = settings(found[3], int(found[4]))
     if found[1]:
         return table(found[3], of.table)
 
     def build(width: int, depth: int) -> nn.Module:
-        return FAMILIES[found[2]](width, depth, of)
+        return families[found[2]](width, depth, of)
 
     return build
 
@@ -70,5 +71,5 @@ def table(fault: str, name: str) -> Parameterisation:
 
 
 def images() -> Tensor:
-    """Inputs of the ConvNet; by default they would be larger."""
+    """Inputs of ConvNets; by default they would be larger."""
     return torch.zeros(2, 3, 6, 6)

@@ -130,10 +130,10 @@ class GPT(nn.Module):
 
 
 class ConvBlock(nn.Module):
-    def __init__(self, width: int, of: Settings) -> None:
+    def __init__(self, width: int, of: Settings, bias: bool = False) -> None:
         super().__init__()
-        self.c1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.c2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.c1 = nn.Conv2d(width, width, 3, padding=1, bias=bias)
+        self.c2 = nn.Conv2d(width, width, 3, padding=1, bias=bias)
         self.b1, self.b2, self.act = nn.BatchNorm2d(width), nn.BatchNorm2d(width), of.activation()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -156,8 +156,29 @@ class Conv(nn.Module):
         return self.out(x.mean((2, 3)))
 
 
+def biased(width: int, depth: int, of: Settings) -> nn.Module:
+    """The ConvNet with biases in front of norms, which have no gradient."""
+    network = Conv(width, depth, of)
+    network.blocks = nn.ModuleList(ConvBlock(width, of, bias=True) for _ in range(depth))
+    return network
+
+
+def chain(width: int, depth: int, of: Settings) -> nn.Module:
+    """The same layers in a row, without residual branches."""
+    layers: list[nn.Module] = []
+    for number in range(depth + 1):
+        layers.append(nn.Conv2d(width if number else 3, width, 3, padding=1))
+        layers += [nn.BatchNorm2d(width), of.activation()]
+    pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    return nn.Sequential(*layers, *pooled, nn.Linear(width, of.classes))
+
+
 FAMILIES: Mapping[str, Callable[[int, int, Settings], nn.Module]] = {
     "mlp": MLP,
     "gpt": GPT,
     "conv": Conv,
+}
+SOUND: Mapping[str, Callable[[int, int, Settings], nn.Module]] = {  # without planted faults
+    "biased": biased,
+    "chain": chain,
 }

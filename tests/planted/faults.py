@@ -13,9 +13,11 @@ from typing import Any
 
 from tests.planted import configurations
 from tests.planted.configurations import SPARE, settings
+from tests.planted.families import SOUND
 
 from hypertransfer.cli.main import main
 
+IMAGES = ("conv", *SOUND)  # families of networks for images
 MODULE = configurations.__name__
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -98,7 +100,7 @@ def command(family: str, fault: str, seed: int) -> list[str]:
         *("--width", str(of.base), "--depth", str(of.depth), "--batch", str(of.samples)),
         *("--lr", repr(of.lr), "--weight-decay", repr(of.weight_decay)),
         *("--table", f"{MODULE}:table_{name}" if about and about.in_table else of.table),
-        *(("--inputs", f"{MODULE}:{configurations.images.__name__}") if family == "conv" else ()),
+        *(("--inputs", f"{MODULE}:{configurations.images.__name__}") if family in IMAGES else ()),
         *(
             word
             for pattern in (about.singled_out.get(family, ()) if about else ())
@@ -131,9 +133,9 @@ def is_named(fault: str, found: Sequence[Mapping[str, Any]]) -> bool:
     return right and (not about.quantities or first["quantity"] in about.quantities)
 
 
-def alarm(family: str, seed: int) -> bool:
-    """Whether the check finds a suspect in a sound configuration."""
-    return bool(suspects(command(family, "", seed)))
+def alarm(family: str, seed: int, more: Sequence[str] = ()) -> bool:
+    """Whether the check finds a suspect in a sound configuration, with more words of a command."""
+    return bool(suspects([*command(family, "", seed), *more]))
 
 
 def named(family: str, fault: str, seed: int) -> bool:

@@ -5,13 +5,22 @@
 
 import pytest
 from tests.planted.__main__ import PAGE
-from tests.planted.families import FAMILIES
+from tests.planted.families import FAMILIES, SOUND
 from tests.planted.faults import FAULTS, alarm, named
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_sound_network_has_no_suspects(family):
     assert not alarm(family, seed=0)
+
+
+@pytest.mark.parametrize("decay", ["0", "0.1"])
+@pytest.mark.parametrize("of", [("sgd", "0.1"), ("adamw", "0.003")], ids=" ".join)
+@pytest.mark.parametrize("family", SOUND)
+def test_biases_without_a_gradient_are_no_suspects(family, of, decay):
+    optimizer, lr = of
+    rates = ["--optimizer", optimizer, "--lr", lr, "--weight-decay", decay]
+    assert not alarm(family, 0, [*rates, "--table", "mup", "--width", "16"])
 
 
 @pytest.mark.parametrize("fault", FAULTS)

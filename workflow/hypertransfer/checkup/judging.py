@@ -123,10 +123,16 @@ ORDER = ("decay", "gain", "branch", "logits", "update", "bias update", "logit ch
 
 
 def suspects(findings: Iterable[Finding]) -> list[tuple[Finding, str]]:
-    """The failed findings, the likeliest cause first, each with its fault in words."""
+    """The failed findings, the likeliest cause first, each with its fault in words.
+
+    A quantity of a module that fails after several numbers of steps is there once, at its worst.
+    """
     failed = [one for one in findings if one.status == FAIL]
     failed.sort(key=lambda one: (ORDER.index(one.quantity), -abs(one.excess)))
-    return [(one, words(one)) for one in failed]
+    worst: dict[tuple[str, str], Finding] = {}
+    for one in failed:
+        worst.setdefault((one.module, one.quantity), one)
+    return [(one, words(one)) for one in worst.values()]
 
 
 _WORDS: Mapping[str, tuple[str, str]] = {  # where the slope is too large, and too small
@@ -139,14 +145,14 @@ _WORDS: Mapping[str, tuple[str, str]] = {  # where the slope is too large, and t
     "update": (
         "an update changes its output more, the larger the network: its learning rate does not "
         "fall as it should",
-        "an update changes its output less, the larger the network: its learning rate falls, or a "
-        "factor divides its output, and should not",
+        "an update changes its output less, the larger the network: its learning rate falls, or "
+        "under SGD its gradient, or a factor divides its output, and should not",
     ),
     "bias update": (
-        "an update of its vectors changes its output more, the larger the network: its bias has a "
-        "learning rate that grows",
-        "an update of its vectors changes its output less, the larger the network: its bias has a "
-        "learning rate that falls, and should not",
+        "an update of its vectors changes its output more, the larger the network: its bias "
+        "learns too fast in larger networks: its learning rate, or under SGD its gradient, grows",
+        "an update of its vectors changes its output less, the larger the network: its bias "
+        "learns too slowly in larger networks: its learning rate, or under SGD its gradient, falls",
     ),
     "decay": (
         "weight decay takes more of its weights in a step, the larger the network: learning rate "

@@ -31,6 +31,9 @@ class DivergedError(ValueError):
 
 
 Loss = Callable[[nn.Module, Any], Tensor]  # of a network on a batch
+# What is rounding: the gradient of a bias in front of a norm is 0 up to it.
+OF_MATRICES = 1e-4  # of a gradient of vectors, over that of the matrices of their module
+OF_OUTPUT = 1e-7  # of the change by the vectors of a module without matrices, over its output
 
 
 class Measured(NamedTuple):
@@ -70,7 +73,9 @@ def measure(
       that of the input, or by its vectors, over that of the output, for modules with vectors alone,
       such as norms. An input of whole numbers, such as tokens, counts as 1;
     * `bias update`: root mean square of the change of the output by the vectors of a module that
-      has matrices, too. A bias moves as far at all widths, and would hide matrices that do not;
+      has matrices, too. A bias moves as far at all widths, and would hide matrices that do not.
+      It is left out where the gradient of the vectors is rounding, as in front of a norm: what
+      moves them then is rounding or weight decay, which takes less of smaller initial values;
     * `change`: root mean square of the change of the output;
     * `logits`, `logit change`: those of attention;
     * `branch`: root mean square of the output of the end of a residual branch, at the start;
@@ -155,11 +160,33 @@ def _updates(
                 continue
             own = dict(module.named_parameters(recurse=False))
             vectors = {name for name, p in own.items() if p.dim() < 2}
-            if change := _change(module, begun, call, own.keys() - vectors or vectors):
-                size = root_mean_square(call.output) if len(vectors) == len(own) else _size(call)
+            alone = len(vectors) == len(own)
+            size = root_mean_square(call.output) if alone else _size(call)
+            change = _change(module, begun, call, own.keys() - vectors or vectors)
+            if change > (OF_OUTPUT * size if alone else 0):
                 yield Measured(path, "update", step), change / size if size else math.nan
-            if len(vectors) < len(own) and (change := _change(module, begun, call, vectors)):
+            if alone or not _learn(own, vectors, size):
+                continue
+            if change := _change(module, begun, call, vectors):
                 yield Measured(path, "bias update", step), change
+
+
+def _learn(own: Mapping[str, nn.Parameter], vectors: Collection[str], size: float) -> bool:
+    """Whether vectors have a gradient, beside that of the matrices of their module.
+
+    Args:
+        own: the module's own parameters, with the gradients of the last step.
+        vectors: the names of the vectors among them.
+        size: that of the module's input, with which gradients of matrices grow.
+    """
+    of_vectors, of_matrices = (
+        max((root_mean_square(p.grad) for p in parts if p.grad is not None), default=0.0)
+        for parts in (
+            [own[name] for name in vectors],
+            [p for name, p in own.items() if name not in vectors],
+        )
+    )
+    return of_vectors * size > OF_MATRICES * of_matrices
 
 
 def _change(
