@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,7 +12,10 @@ from tests.training.conftest import offer
 from torch import nn
 from torch.nn import functional as F
 
-from hypertransfer.cli import arguments
+from hypertransfer.checkup.judging import FAIL, PASS, Expected, Finding
+from hypertransfer.checkup.of_run import Checked
+from hypertransfer.checkup.slopes import Slope
+from hypertransfer.cli import arguments, check_up
 from hypertransfer.cli.main import main
 from hypertransfer.data.samples import Samples
 from hypertransfer.training import data_sets
@@ -238,6 +242,46 @@ def test_a_network_as_it_is_built_fails(capsys):
     assert code == 1
     assert "its learning rate does not fall as it should" in out
     assert "of the size instead of 0)" in out
+
+
+def found_in(module, role, quantity, value, step=1):
+    status = FAIL if abs(value) > 0.3 else PASS
+    return Finding(module, role, quantity, step, Slope(value, value, value), Expected(0.0), status)
+
+
+def reported(*findings):
+    spec = SimpleNamespace(
+        parameterisation="mup", optimizer=SimpleNamespace(name="sgd"), lr=0.1,
+        model=SimpleNamespace(name="net"),
+    )  # fmt: skip
+    return list(check_up.lines(spec, Checked([16, 32], [], findings, [], "no depth")))
+
+
+def test_what_fails_has_a_mark_in_its_row_and_is_told_once_for_all_blocks():
+    lines = reported(
+        *(found_in(f"{i}.f.0", "hidden", "bias update", -0.5 - i / 10, n) for i in (3, 4) for n in (1, 3)),
+        *(found_in(f"{i}.f.{j}", "hidden", "update", 0.0) for i in (3, 4) for j in (0, 3)),
+        found_in("0.0", "input", "update", 0.0), found_in("1.0", "hidden", "update", 0.1),
+    )  # fmt: skip
+    assert lines[0].startswith("fail: 2 modules of net do not scale as they should over widths")
+    assert lines[3].startswith("*.f.0 (2 modules) (hidden): an update of its vectors")
+    assert not lines[4]
+    assert lines[5].split()[2:] == ["update", "1", "bias", "1", "bias", "3"]
+    assert [line.split() for line in lines[6:10]] == [
+        ["*.f.0", "hidden", "+0.00", "-0.90!", "-0.90!"],
+        ["*.f.3", "hidden", "+0.00"],
+        ["*.0", "input", "+0.00"],
+        ["*.0", "hidden", "+0.10"],
+    ]
+    assert "bias N: the change of the output by the vectors" in lines[-1]
+
+
+def test_a_block_of_deeper_networks_is_in_the_row_of_the_others():
+    alike = [found_in(f"blocks.{i}.c", "", "branch", 0.0) for i in (0, 1, 2, 3)]
+    lines = reported(found_in("blocks.0.c", "hidden", "bias update", 0.0), *alike)
+    assert lines[3].split() == ["module", "role", "branch"]
+    assert lines[4].split() == ["blocks.*.c", "hidden", "+0.00"]
+    assert not lines[5]
 
 
 def test_data_and_loss_of_ones_own_and_another_optimizer(capsys):

@@ -15,7 +15,11 @@ from hypertransfer.cli.errors import CommandError
 from hypertransfer.cli.text import aligned, json_text
 from hypertransfer.networks.adopted.example import example_inputs, forward_arguments
 from hypertransfer.networks.adopted.inferred import Inference, Inferred
-from hypertransfer.networks.adopted.overrides import pattern_of
+from hypertransfer.networks.adopted.overrides import (
+    module_pattern,
+    pattern_of,
+    with_patterns,
+)
 from hypertransfer.networks.adopted.roles import infer
 from hypertransfer.networks.adopted.shapes import built
 from hypertransfer.networks.tagged import RoleError
@@ -59,7 +63,7 @@ def lines(found: Inference) -> Iterator[str]:
     reasons = ("because", *(row[-1] for row in rows))
     yield from (f"{line}  {reason}" for line, reason in zip(table, reasons, strict=True))
     yield ""
-    kinds = dict.fromkeys(map(pattern_of, found.branches))
+    kinds = dict.fromkeys(map(module_pattern, found.branches))
     if kinds:
         yield f"residual branches end in: {', '.join(kinds)}"
     elif not found.faults:
@@ -70,7 +74,7 @@ def lines(found: Inference) -> Iterator[str]:
         yield f"note: {doubt}"
     of_pattern: dict[tuple[str, str], int] = {}
     for parameter in found.doubtful:
-        place = pattern_of(parameter.name), pattern_of(parameter.doubt)
+        place = pattern_of(parameter.name), with_patterns(parameter.doubt)
         of_pattern[place] = of_pattern.get(place, 0) + 1
     for (pattern, doubt), count in of_pattern.items():
         yield f"doubtful: {pattern}{f' ({count} parameters)' if count > 1 else ''}: {doubt}"

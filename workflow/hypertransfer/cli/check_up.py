@@ -24,7 +24,7 @@ from hypertransfer.cli.errors import CommandError
 from hypertransfer.cli.text import aligned, json_text
 from hypertransfer.cli.values import with_powers
 from hypertransfer.networks.adopted.outputs import predictions
-from hypertransfer.networks.adopted.overrides import pattern_of
+from hypertransfer.networks.adopted.overrides import module_pattern
 from hypertransfer.networks.tagged import RoleError
 from hypertransfer.runs.problem import ProblemError
 from hypertransfer.runs.spec import RunSpec
@@ -203,41 +203,56 @@ def lines(spec: RunSpec, found: Checked) -> Iterator[str]:
     alone = f"; not over the depth: {found.without_depth}" if found.without_depth else ""
     about = f"{spec.parameterisation}, {spec.optimizer.name}, lr {spec.lr:g}"
     failed = suspects(found.findings)
-    kinds = dict.fromkeys(_named(one) for one, _ in failed)
+    count = len({one.module for one, _ in failed})
     if failed:
-        several = len(kinds) > 1
-        count = f"{len(kinds)} modules" if several else "1 module"
-        words = "do not scale as they should" if several else "does not scale as it should"
-        yield f"fail: {count} of {spec.model.name} {words} over {sizes}"
+        words = "s of {} do not scale as they" if count > 1 else " of {} does not scale as it"
+        words = words.format(spec.model.name)
+        yield f"fail: {count} module{words} should over {sizes}"
     else:
         yield f"pass: all modules of {spec.model.name} scale as they should over {sizes}"
     yield f"({about}; powers of the size by which each quantity grows{alone})"
     yield ""
-    told: set[tuple[str, str]] = set()
-    for one, text in failed:
-        place = _named(one), one.quantity
-        if place not in told:
-            told.add(place)
-            yield text.replace(one.module, place[0], 1) if one.module else f"{place[0]}{text}"
+    yield from _said(failed, _rows(found))
     if failed:
         yield ""
-    yield from _table(found)
-    yield from ("", *LEGEND)
+    head, *rows = _table(found)
+    yield from (head, *rows, "", *LEGEND)
+    if " bias " in head:
+        yield "bias N: the change of the output by the vectors of a module that has matrices"
 
 
-def _named(one: Finding) -> str:
-    """The path of a module with `*` in place of the numbers of blocks."""
-    return pattern_of(f"{one.module}.")[:-1] or "(the network)"
+def _rows(found: Checked) -> dict[str, tuple[str, str]]:
+    """The row of each module: its path with `*` in place of the numbers of blocks, and its role."""
+    names = {one.module: module_pattern(one.module) or "(the network)" for one in found.findings}
+    own = {one.module: one.role for one in found.findings if one.role}
+    alike = {names[module]: role for module, role in own.items()}  # of blocks of deeper networks
+    return {m: (name, own.get(m) or alike.get(name, "")) for m, name in names.items()}
+
+
+def _said(
+    failed: Sequence[tuple[Finding, str]], rows: Mapping[str, tuple[str, str]]
+) -> Iterator[str]:
+    """The worst suspect of each row and quantity in words, with the number of modules."""
+    kinds: dict[tuple[tuple[str, str], str], list[tuple[Finding, str]]] = {}
+    for one, text in failed:
+        kinds.setdefault((rows[one.module], one.quantity), []).append((one, text))
+    for ((name, _), _), alike in kinds.items():
+        one, text = alike[0]
+        several = f" ({len(alike)} modules)" if len(alike) > 1 else ""
+        yield f"{name}{several}{text.removeprefix(one.module)}"
 
 
 QUANTITIES = {
     ("gain", 0): "output",
     **{("update", step): f"update {step}" for step in STEPS},
+    **{("bias update", step): f"bias {step}" for step in STEPS},
     ("decay", 0): "decay",
     ("logits", 0): "logits",
-    ("logit change", STEPS[-1]): f"logits {STEPS[-1]}",
+    **{("logit change", step): f"logits {step}" for step in STEPS},
     ("branch", 0): "branch",
 }
+# Columns that are there only where no other tells that their quantity fails.
+IF_FAILED = {*(("bias update", step) for step in STEPS), ("logit change", STEPS[0])}
 LEGEND = (
     "output: over the input, at the start; update N: the change of the output by the module's own",
     "matrices in N steps; decay: the share of the weights that decay takes in a step; logits: of",
@@ -250,25 +265,30 @@ LEGEND = (
 
 def _table(found: Checked) -> Iterator[str]:
     """A row for modules that differ in the numbers of their blocks only: the worst of them."""
-    rows: dict[str, dict[tuple[str, int], Finding]] = {}
+    row_of = _rows(found)
+    rows: dict[tuple[str, str], dict[tuple[str, int], Finding]] = {}
     for one in found.findings:
         quantity = one.quantity, one.step
         if quantity not in QUANTITIES:
             continue
-        cells = rows.setdefault(_named(one), {})
+        cells = rows.setdefault(row_of[one.module], {})
         if quantity not in cells or _badness(one) > _badness(cells[quantity]):
             cells[quantity] = one
-    shown = [q for q in QUANTITIES if any(q in cells for cells in rows.values())]
+    shown = [q for q in QUANTITIES if any(_is_shown(q, cells) for cells in rows.values())]
     table = [("module", "role", *(QUANTITIES[q] for q in shown))]
     table += [
-        (
-            module,
-            next((one.role for one in cells.values() if one.role), "–"),
-            *(_cell(cells.get(q)) for q in shown),
-        )
-        for module, cells in rows.items()
+        (module, role or "–", *(_cell(cells.get(q)) for q in shown))
+        for (module, role), cells in rows.items()
     ]
     yield from aligned(table, 2)
+
+
+def _is_shown(column: tuple[str, int], cells: Mapping[tuple[str, int], Finding]) -> bool:
+    """Whether the table needs a column for a row."""
+    if column not in IF_FAILED or column not in cells:
+        return column in cells
+    others = (q for q in cells if q[0] == column[0] and q not in IF_FAILED)
+    return cells[column].status == FAIL and all(cells[q].status != FAIL for q in others)
 
 
 def _badness(one: Finding) -> tuple[int, float]:

@@ -14,8 +14,28 @@ from hypertransfer.runs.problem import known_names
 
 
 def pattern_of(name: str) -> str:
-    """A name with `*` in place of numbers between dots, as an override can have it."""
-    return re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
+    """The name of a parameter with `*` in place of the numbers of blocks, for an override.
+
+    The number of the module that owns the parameter tells layers of one block apart, and stays:
+    `blocks.0.ff.2.weight` is in `blocks.*.ff.2.weight`. It is starred if it is itself that of a
+    block: if it is the only number, and not the first part, as in `layers.0.weight`.
+    """
+    *path, last = name.split(".")
+    numbers = [part.isdigit() or part == "*" for part in path]
+    starred = ["*" if is_number else part for part, is_number in zip(path, numbers, strict=True)]
+    if len(path) == 1 or any(numbers[:-1]):
+        starred[-1:] = path[-1:]
+    return ".".join([*starred, last])
+
+
+def with_patterns(text: str) -> str:
+    """A text with the patterns of the names of parameters in it."""
+    return re.sub(r"[\w*]+(\.[\w*]+){2,}", lambda name: pattern_of(name[0]), text)
+
+
+def module_pattern(path: str) -> str:
+    """The path of a module with `*` in place of the numbers of blocks; empty for the network."""
+    return pattern_of(f"{path}.")[:-1]
 
 
 def advice(about: Inferred) -> str:
