@@ -31,6 +31,9 @@ def three(width, depth, n_head):
 def grown(width, depth):
     return heads(width, depth, 4 if width < 50 else 7)
 
+def flat(width):
+    return build(width, 2)
+
 def swallows(n_embd=8, **options):
     return build(n_embd, 2)
 
@@ -126,6 +129,12 @@ def test_inputs_can_be_given(module, capsys):
             "12'); let what must divide width grow with it, such as a number of heads (width // "
             "16), or give other sizes by --width and --depth",
         ),
+        (
+            ["my_networks:flat"],
+            "it has no argument depth: add one, which it may ignore; the network is then compared "
+            "over the width alone",
+        ),
+        (["my_networks:other_names", "--width-name", "n_embd"], "give it by --depth-name: "),
         (["my_networks:three"], "; name a function of width and depth alone, which sets n_head"),
         (
             ["my_networks:grown", "--width", "36"],

@@ -258,8 +258,9 @@ def reported(*findings):
 
 
 def test_what_fails_has_a_mark_in_its_row_and_is_told_once_for_all_blocks():
+    bias = ("hidden", "bias update")
     lines = reported(
-        *(found_in(f"{i}.f.0", "hidden", "bias update", -0.5 - i / 10, n) for i in (3, 4) for n in (1, 3)),
+        *(found_in(f"{i}.f.0", *bias, -0.5 - i / 10, n) for i in (3, 4) for n in (1, 3)),
         *(found_in(f"{i}.f.{j}", "hidden", "update", 0.0) for i in (3, 4) for j in (0, 3)),
         found_in("0.0", "input", "update", 0.0), found_in("1.0", "hidden", "update", 0.1),
     )  # fmt: skip
@@ -277,7 +278,7 @@ def test_what_fails_has_a_mark_in_its_row_and_is_told_once_for_all_blocks():
 
 
 def test_a_block_of_deeper_networks_is_in_the_row_of_the_others():
-    alike = [found_in(f"blocks.{i}.c", "", "branch", 0.0) for i in (0, 1, 2, 3)]
+    alike = [found_in(f"blocks.{i}.c", "", "branch", 0.0, 0) for i in (0, 1, 2, 3)]
     lines = reported(found_in("blocks.0.c", "hidden", "bias update", 0.0), *alike)
     assert lines[3].split() == ["module", "role", "branch"]
     assert lines[4].split() == ["blocks.*.c", "hidden", "+0.00"]
@@ -295,6 +296,11 @@ def test_data_and_loss_of_ones_own_and_another_optimizer(capsys):
     ("words", "text"),
     [
         (("guests:nothing",), "guests has no function 'nothing'"),
+        (
+            ("guests:mlp", "--data", "corpus.txt"),
+            "--data: data: 'corpus.txt' is not a data set: for a text of one's own write {name: "
+            "text_file, file: corpus.txt}",
+        ),
         (("guests:mlp", "--table", "mupp"), "--table: parameterisation: 'mupp' is not one of"),
         (
             ("guests:mlp", "--data", "{name: digits, tst: 3}", "--optimizer", "adm"),
@@ -304,7 +310,10 @@ def test_data_and_loss_of_ones_own_and_another_optimizer(capsys):
             ("guests:mlp", *MUP, "--data", "{name: text_file, file: corpus.txt}"),
             "--data: text_file: the file corpus.txt is missing: put a text in UTF-8 there",
         ),
-        (("guests:mlp", "--width-name", "wide"), "if its arguments have other names, give them by"),
+        (
+            ("guests:mlp", "--width-name", "wide"),
+            "if it has another name, give it by --width-name: width; or",
+        ),
         (("guests:mlp", "--table", "mup", "--optimizer", "sophia"), "looks at the loss itself"),
         (("guests:two", "--inputs", "guests:pair"), "takes several inputs: wrap it in a module"),
         (

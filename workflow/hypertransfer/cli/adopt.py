@@ -38,7 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     build = builder(arguments)
     width, depth = arguments.width, arguments.depth
     try:
-        inputs = given_inputs(arguments, lambda: at_base(arguments, build))
+        network = at_base(arguments, build)
+        inputs = given_inputs(arguments, lambda: network)
         found = infer(build, width, depth, inputs, dict(arguments.role))
     except RoleError as error:
         raise CommandError(arguments.build, str(error)) from error
@@ -206,6 +207,10 @@ def _not_built(arguments: argparse.Namespace, width: int, depth: int, error: Bas
         own = inspect.signature(_imported("MODULE:NAME", arguments.build))
         own.bind(**dict.fromkeys(names))
     except TypeError:
+        lacking = [name for name in names if name not in own.parameters]
+        takes_any = any(one.kind is one.VAR_KEYWORD for one in own.parameters.values())
+        if len(lacking) == 1 and not takes_any:
+            return f"{text}; {_lacks(lacking[0], names, own)}"
         known = {*names} <= own.parameters.keys()
         others = ", ".join(name for name in own.parameters if name not in names)
         if known:
@@ -222,6 +227,18 @@ def _not_built(arguments: argparse.Namespace, width: int, depth: int, error: Bas
         f"{text}; let what must divide {names[0]} grow with it, such as a number of "
         f"heads ({names[0]} // 16), or give other sizes by --width and --depth"
     )
+
+
+def _lacks(name: str, names: Sequence[str], own: inspect.Signature) -> str:
+    """What to do where a builder takes one of width and depth only, and not that of a name."""
+    is_width = name == names[0]
+    others = ", ".join(one for one in own.parameters if one not in names)
+    option = "--width-name" if is_width else "--depth-name"
+    rename = f"if it has another name, give it by {option}: {others}; or " if others else ""
+    add = "add one, with which its layers grow"
+    if not is_width:
+        add = "add one, which it may ignore; the network is then compared over the width alone"
+    return f"it has no argument {name}: {rename}{add}"
 
 
 def _imported(place: str, path: str) -> Any:
