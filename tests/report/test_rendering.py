@@ -19,6 +19,16 @@ def test_a_missing_value_is_an_error():
         rendering.render("figure.html", image="", caption="")
 
 
+def test_lines_of_tables_are_apart_from_those_that_wrap():
+    text = "fail: a module\n\nmodule  role\nout     output\n\nRight is 0"
+    blocks = rendering.ENVIRONMENT.filters["blocks"](text)
+    assert blocks == [
+        ("prose", "fail: a module"),
+        ("table", "module  role\nout     output"),
+        ("prose", "Right is 0"),
+    ]
+
+
 def test_templates_are_part_of_the_digests_of_index_and_report(tmp_path, monkeypatch):
     copy = tmp_path / "workflow"
     shutil.copytree(ROOT / "workflow", copy, ignore=shutil.ignore_patterns("__pycache__"))

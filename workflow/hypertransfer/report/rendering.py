@@ -6,6 +6,7 @@ the jobs that write pages cover the templates: see `planning.fingerprint.DATA_FI
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,13 @@ def _cell(value: object) -> object:
     return "" if value is None or value is pd.NA else value
 
 
+def _blocks(text: str) -> list[tuple[str, str]]:
+    """The parts of a text for the terminal: `table` (aligned lines), or `prose`, which may wrap."""
+    kinds = groupby(text.splitlines(), lambda line: "table" if "  " in line else "prose")
+    parts = ((kind, "\n".join(lines).strip("\n")) for kind, lines in kinds)
+    return [(kind, part) for kind, part in parts if part]
+
+
 ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(TEMPLATES),
     autoescape=True,
@@ -32,6 +40,7 @@ ENVIRONMENT = jinja2.Environment(
     keep_trailing_newline=True,
 )
 ENVIRONMENT.filters["cell"] = _cell
+ENVIRONMENT.filters["blocks"] = _blocks
 
 
 def render(template: str, **values: Any) -> Markup:
