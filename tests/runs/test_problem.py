@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError, known_names, one_of
+from hypertransfer.runs.problem import NO_VALUE, Problem, ProblemError, hint, known_names, one_of
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,8 @@ def test_the_nearest_number_may_be_one_that_is_not_listed():
 def test_one_of_several_choices_names_the_one_that_may_be_meant():
     assert one_of("fan_inn", ("fan_in", "unit")) == "one of fan_in, unit; did you mean 'fan_in'?"
     assert one_of("zero", ("fan_in", "unit")) == "one of fan_in, unit"
+
+
+def test_a_name_that_differs_in_dashes_only_is_the_nearest():
+    assert hint("complete_p", ["completed_p", "completep"]) == "; did you mean 'completep'?"
+    assert hint("a_b", ["ab", "a-b", "a_bc"]) == "; did you mean 'ab'?"

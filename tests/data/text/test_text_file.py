@@ -55,7 +55,7 @@ def test_the_parts_do_not_cut_a_character(file, monkeypatch, length):
     [
         (b"", {}, "has 0 bytes, of which the training part has 0, fewer than a window of 128"),
         (b"a" * 500, {}, "500 bytes, of which the test part has 50, fewer than a window of 128"),
-        (b"a" * 5000, {}, "test: 256 windows were asked for; there are 3: give a smaller number"),
+        (b"a" * 5000, {}, "test: 256 windows were asked for; there are 3: write `test: 3`, or"),
         (
             "aä".encode("latin-1") * 999,
             {"tokens": "bpe", "vocabulary": 300},

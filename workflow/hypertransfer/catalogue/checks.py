@@ -73,7 +73,7 @@ def _component_problems(spec: RunSpec, options: OptionChecks) -> Iterator[Proble
     """Problems of each component, and of the optimizer and the shape with the others."""
     known_data = ":" in spec.data.name or spec.data.name in datasets.CARDS
     if not known_data:
-        yield Problem(("data",), spec.data.name, _one_of(spec.data.name, datasets.CARDS))
+        yield Problem(("data",), spec.data.name, _data_set(spec.data.name))
     elif ":" in spec.data.name:
         yield from options.problems("data", spec.data, {})
     else:
@@ -136,6 +136,13 @@ def _fit(spec: RunSpec) -> Iterator[Problem]:
         yield Problem(("loss",), spec.loss, "cross_entropy, the library's only loss for text")
     shape, _ = dataset_options.shape(spec.data.name, spec.data.options)
     yield from card.needs(spec, shape[1] if len(shape) > 1 else shape[0])
+
+
+def _data_set(name: str) -> str:
+    """The known data sets, or how to write that of a file."""
+    if name.endswith(".txt") or Path(name).is_file():
+        return f"a data set: for a text of one's own write {{name: text_file, file: {name}}}"
+    return _one_of(name, datasets.CARDS)
 
 
 def _one_of(name: str, known: Iterable[str]) -> str:

@@ -35,6 +35,10 @@ from hypertransfer.training import data_sets
 
 FAILS, UNDECIDED = "fails", "undecided"
 FEWEST = 3  # seeds of a study
+NO_DATA = (
+    "a study trains: name the data, as in a config, such as "
+    "--data '{name: text_file, file: corpus.txt}'"
+)
 RATE_IS_OPEN = (
     "note: claims on the best rate are undecided. The recommendation adds a prior to these runs,",
     "and counts what a rate costs, so that it may trust one all the same.",
@@ -163,7 +167,7 @@ def check_options(
     """
     faults = {
         "--study": bad_name(arguments.study),
-        "--data": "" if arguments.data else "a study trains: name the data, as in a config",
+        "--data": "" if arguments.data else NO_DATA,
         "--steps": "" if arguments.steps > 0 else "a run has at least one step",
         "--repeats": "" if arguments.repeats >= FEWEST else f"claims need at least {FEWEST} seeds",
         "--cores": "" if arguments.cores > 0 else "a study needs a core",

@@ -83,14 +83,22 @@ def one_of(value: object, choices: Iterable[object]) -> str:
 def hint(name: object, known: Iterable[object], *, most: int | None = None) -> str:
     """`; did you mean NAME?` with the known name that an unknown one resembles; empty if none does.
 
-    Texts are looked for among the first `most` names, and numbers among all.
+    Texts are looked for among the first `most` names, without their `_` and `-` at first, and
+    numbers among all.
     """
     values = {str(value): value for value in known}
     meant = _nearest_number(name, values.values())
     if meant is None:
-        near = get_close_matches(str(name), list(values)[:most], n=1)
+        shown = list(values)[:most]
+        plain = {_plain(text): text for text in reversed(shown)}
+        near = [plain[_plain(str(name))]] if _plain(str(name)) in plain else []
+        near = near or get_close_matches(str(name), shown, n=1)
         meant = values[near[0]] if near else None
     return "" if meant is None else f"; did you mean {_meant(name, meant)}?"
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
 
 
 def _nearest_number(name: object, known: Iterable[object]) -> object:

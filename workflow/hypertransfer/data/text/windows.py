@@ -77,9 +77,10 @@ def assemble(
 def _spread(name: str, part: str, windows: Tensor, number: int | None) -> tuple[Tensor, Tensor]:
     wanted = len(windows) if number is None else number
     if not 1 <= wanted <= len(windows):
+        fewer = f"write `{part}: {len(windows)}`, or " if len(windows) else ""
         raise DatasetError(
-            f"{name}: {part}: {wanted} windows were asked for; there are {len(windows)}: give a "
-            "smaller number, or a shorter context"
+            f"{name}: {part}: {wanted} windows were asked for; there are {len(windows)}: "
+            f"{fewer}give a shorter context"
         )
     if wanted < len(windows):
         windows = windows[torch.arange(wanted) * len(windows) // wanted]
