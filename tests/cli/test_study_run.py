@@ -253,6 +253,13 @@ def calling(tmp_path):
     log, printed = tmp_path / "check-up.log", tmp_path / "printed"
     environment = {**os.environ, "PYTHONPATH": str(Path(study_run.__file__).parents[2])}
 
+    def begin(before):
+        # Tests that run in the background, or under nohup, hand on that signals are ignored.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        if before:
+            before()
+
     def call(send, *signals, before=None):
         log.touch()
         with printed.open("w") as output:
@@ -263,7 +270,7 @@ def calling(tmp_path):
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=before,
+                preexec_fn=lambda: begin(before),
             )
         wait_for(log, "ready")
         for number, text in signals:
