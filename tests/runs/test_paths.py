@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hypertransfer.runs.paths import path_fault
+from hypertransfer.runs.paths import is_file, path_fault
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,11 @@ def test_plain_paths_have_no_fault(path):
 )
 def test_what_would_become_a_folder_of_this_name_is_refused(path, words):
     assert path_fault(path).startswith(words)
+
+
+def test_texts_that_no_path_can_be_are_no_files(tmp_path):
+    file = tmp_path / "corpus"
+    file.touch()
+    assert is_file(str(file))
+    for text in (str(tmp_path), "a" * 300, "a\0b", ""):
+        assert not is_file(text)

@@ -25,6 +25,7 @@ from hypertransfer.catalogue.lookup import objection, of_package
 from hypertransfer.catalogue.module_source import own
 from hypertransfer.catalogue.options import Validator, problem
 from hypertransfer.parameterisation.tables import PARAMETERISATIONS
+from hypertransfer.runs.paths import is_file
 from hypertransfer.runs.problem import Problem, hint, known_names
 from hypertransfer.runs.spec import Component, RunSpec
 
@@ -140,7 +141,7 @@ def _fit(spec: RunSpec) -> Iterator[Problem]:
 
 def _data_set(name: str) -> str:
     """The known data sets, or how to write that of a file."""
-    if name.endswith(".txt") or Path(name).is_file():
+    if name.endswith(".txt") or is_file(name):
         return f"a data set: for a text of one's own write {{name: text_file, file: {name}}}"
     return _one_of(name, datasets.CARDS)
 

@@ -6,13 +6,12 @@ trained again for these weights, bit-equal, under the same key.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Hashable
 from operator import attrgetter
 
 from hypertransfer.catalogue import dataset_options
 from hypertransfer.catalogue.cards import datasets
-from hypertransfer.runs.canonical import canonical
+from hypertransfer.runs.canonical import canonical, text_digest
 from hypertransfer.runs.spec import FIELDS, Component, RunSpec
 
 _OWN = tuple(name for name in FIELDS if name != "checkpoints")
@@ -43,7 +42,7 @@ class IdentityDigests:
                 self._texts[index] = _field_text(_SORTED[index], spec)
         self._values = values
         text = "{" + ",".join(self._texts) + "}"  # as `object_text` of all fields
-        return hashlib.sha256(text.encode()).hexdigest()[:24]
+        return text_digest(text)
 
 
 def _field_text(name: str, spec: RunSpec) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from hypertransfer.data.samples import Samples
 from hypertransfer.networks.adopted.outputs import predictions
-from hypertransfer.training.network_tensors import evaluating
+from hypertransfer.training.network_tensors import evaluating, tensors_of
 
 POSITIONS, VOCABULARY = ("position",), ("vocab", "label")  # in names of a config's numbers
 
@@ -65,7 +65,7 @@ def _problems(
     network: nn.Module, length: int, highest: int, vocabulary: int, shorten: str
 ) -> Iterator[str]:
     name = type(network).__name__
-    sizes = {size for tensor in _tensors(network) for size in tensor.shape}
+    sizes = {size for tensor in tensors_of(network).values() for size in tensor.shape}
     longest = _most(lambda count: _passes_equal(network, count, 0), length)
     if longest < length and longest not in sizes:
         return
@@ -98,12 +98,6 @@ def _of_outputs(network: nn.Module, x: Tensor, y: Tensor, classes: int) -> str:
         f"for each target: let the builder make {classes}"
         f"{_argument(network, VOCABULARY, count, classes)}"
     )
-
-
-def _tensors(network: nn.Module) -> Iterator[Tensor]:
-    """All parameters and buffers."""
-    yield from network.parameters()
-    yield from network.buffers()
 
 
 def _passes(network: nn.Module, x: Tensor) -> bool:

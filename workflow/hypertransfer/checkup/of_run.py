@@ -85,8 +85,8 @@ def check(
     without = "" if base.branches else "the network has no residual branches"
     if not (scales_depth(sized.table) or sized.table.keeps_values):
         without = "the table has no powers of the depth"
-    before([(size, depth) for size in widths])
-    before([] if without else [(width, size) for size in depths])
+    deeper = [] if without else [(width, size) for size in depths]
+    before([*((size, depth) for size in widths), *deeper])
     sized.try_once(width, depth)
     wide = over_sizes(
         lambda size, seed: sized.setup(size, depth, seed),

@@ -7,12 +7,11 @@ the code of this module, so the module holds only functions that both need.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from hypertransfer.planning.fingerprint import Sources, fingerprint
-from hypertransfer.runs.canonical import canonical
+from hypertransfer.runs.canonical import canonical, text_digest
 from hypertransfer.runs.object_text import object_text
 
 MODULES = "modules"  # key of a job's parts: modules that its script imports by name
@@ -29,8 +28,7 @@ def code_of(script: str, *modules: str, sources: Sources | None = None) -> dict[
 
 def job_digest(code: Mapping[str, str], parts: str) -> str:
     """The digest of a job, whose parts are given as canonical text: 12 hexadecimal digits."""
-    text = object_text({"code": canonical(code), "parts": parts})
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return text_digest(object_text({"code": canonical(code), "parts": parts}), 12)
 
 
 def digest_on_disk(script: str, parts: Mapping[str, Any]) -> str:

@@ -60,8 +60,7 @@ def joined(found: Sequence[Arm], spec_of: Callable[[str], RunSpec]) -> Arm:
     """Several arms as one, such as the sweeps over the width and over the depth.
 
     A run that is in several arms, such as those of the base, counts once, also where the loss is
-    recorded at other steps. Runs tables do not show
-    all options, and so specs are compared.
+    recorded at other steps. Runs tables do not show all options, and so specs are compared.
 
     Args:
         found: the arms.

@@ -37,7 +37,12 @@ def parse_json(content: bytes) -> Any:
 
 def digest(value: object, length: int = 24) -> str:
     """The first `length` hex digits of the SHA-256 of a plain value's canonical text."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()[:length]
+    return text_digest(canonical(value), length)
+
+
+def text_digest(text: str, length: int = 24) -> str:
+    """The first `length` hex digits of the SHA-256 of a text that is canonical already."""
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
 def is_plain(value: object) -> bool:

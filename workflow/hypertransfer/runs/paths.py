@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 _VARIABLE = re.compile(r"(?:^|/)(\$\{?[A-Za-z_]\w*\}?)")
 
@@ -32,3 +33,11 @@ def path_fault(path: str) -> str | None:
     if variable := _VARIABLE.search(path):
         return f"{variable[1]} in {path!r} is not replaced by its value: write the path, or use ~"
     return None
+
+
+def is_file(text: str) -> bool:
+    """Whether a text is the path of a file; False of texts that no path can be, as a long one."""
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):
+        return False
