@@ -335,6 +335,7 @@ def test_data_and_loss_of_ones_own_and_another_optimizer(capsys):
         ),
         (("guests:mlp", *MUP, "--lr", "1e30"), "a lower learning rate may help"),
         (("guests:mlp", *MUP, "--optimizer", "{name:"), "--optimizer: '{name:' is no YAML"),
+        (("guests:mlp", *MUP, "--optimizer", "&a {name: *a}"), "--optimizer: '&a {name: *a}' c"),
         (
             ("guests:reader", "--data", "guests:texts"),
             "guests:reader: samples have 9 tokens, and Reader takes 6 (positions): let the builder",

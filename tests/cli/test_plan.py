@@ -76,7 +76,8 @@ def test_a_command_that_runs_a_plan_says_it_in_a_few_lines(tmp_path, monkeypatch
         return list(plan.summary(surveys, cores, jobs))
 
     project.write(STUDY)
-    runs, time, disk = summary(1)
+    runs, time, errors, disk = summary(1)
+    assert errors == plan.NOT_TIMED
     assert runs == "runs to train: 4"
     assert re.fullmatch(
         r"estimated time: (.* s) on one core, \1 on 1 core, plus some seconds for each of 9 jobs",

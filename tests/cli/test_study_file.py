@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import re
 
 import pytest
@@ -32,9 +33,9 @@ RUN = {
 COMMAND = "hypertransfer check-up net:build --study mine"
 
 
-def values(seeds=6, **changes):
+def values(seeds=6, over_depth=True, routers=False, **changes):
     spec = run_spec({**RUN, **changes})
-    return study("mine", spec, seeds, samples=256, over_depth=True, routers=False)
+    return study("mine", spec, seeds, samples=256, over_depth=over_depth, routers=routers)
 
 
 @pytest.fixture
@@ -187,4 +188,33 @@ def test_a_file_that_the_command_did_not_write_is_no_matter_of_as_is(write):
 
 
 def test_as_is_needs_a_file(write):
-    assert "is not there: leave the option out to write it" in refused(write, as_is=True)
+    text = "is not there: leave the option out to write it"
+    assert text in refused(write, as_is=True)
+    assert text in refused(check, as_is=True)
+
+
+def check(as_is=False, **changes):
+    """Check the file before the network is measured: what it says of depth and routers counts."""
+
+    def made(over_depth, routers):
+        return values(**changes, over_depth=over_depth, routers=routers)
+
+    study_file.check("mine", made, as_is=as_is)
+
+
+def test_a_file_is_compared_before_the_network_is_measured(write):
+    check()
+    file = write()
+    check()
+    assert "--steps is 40 there and 80 here" in refused(check, steps=80)
+    for over_depth, routers in itertools.product((False, True), repeat=2):
+        file.unlink()
+        write(over_depth=over_depth, routers=routers)
+        check()
+        assert "--steps is 40 there and 80 here" in refused(check, steps=80)
+    edit(file, lambda content: content["claims"][0].update(bar={"max": 2}))
+    assert "claims (rate-stays)" in refused(check)
+    check(as_is=True)
+    for grids in (5, [1], None, {"along": 5}, {"along": {"probes": [1]}}):
+        edit(file, lambda content, grids=grids: content.update(grids=grids))
+        assert "would write" in refused(check)

@@ -182,7 +182,7 @@ def _claims(spec: RunSpec, over_depth: bool) -> Iterator[dict[str, Any]]:
         yield _claim("rate-costs-little", text, "transfer_regret", "width", *bar)
     text = (
         f"A network {times} times as wide ends with a lower training loss than the base, both at "
-        "the best learning rate of the base."
+        "the learning rate that is best at the base for the other seeds."
     )
     bar = {"min": 0}, "the sign alone"
     yield _claim("wider-is-better", text, "transfer_gain", "width", *bar)

@@ -152,6 +152,8 @@ def _yaml(option: str, text: str) -> Any:
     except yaml.YAMLError as error:
         words = f"{text!r} is no YAML: {getattr(error, 'problem', None) or error}"
         raise CommandError(option, words) from error
+    except RecursionError as error:
+        raise CommandError(option, f"{text!r} contains itself") from error
 
 
 @torch.no_grad()

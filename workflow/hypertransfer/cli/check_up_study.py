@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def conduct(
         ConfigError: the study cannot be written or run.
     """
     name = arguments.study
-    whole = replace(spec, steps=arguments.steps, base_steps=arguments.steps)
+    whole = _whole(arguments, spec)
     file = _made(arguments, whole, modules)
     found = _verdicts(name)
     advice, recommended = _recommendation(name, whole, arguments)
@@ -107,19 +108,32 @@ def _made(arguments: argparse.Namespace, spec: RunSpec, modules: Mapping[str, An
         ConfigError: the study cannot be written or run.
     """
     name = arguments.study
-    values = study(
-        name,
-        spec,
-        arguments.repeats,
-        samples=len(data_sets.samples(spec).train_y),
-        over_depth=bool(modules["depths"]),
-        routers=bool(modules["routers"]),
-    )
+    values = _values(arguments, spec, bool(modules["depths"]), bool(modules["routers"]))
     config = [f"studies=[{name}]", "scale=desk"]
     file = study_file.write(name, values, config, _command(), as_is=arguments.as_is)
     print(f"\nstudy {name}: {file}", flush=True)
     study_run.run(name, arguments.cores, config)
     return file
+
+
+def _values(
+    arguments: argparse.Namespace, spec: RunSpec, over_depth: bool, routers: bool
+) -> dict[str, Any]:
+    """The study as the values of its file."""
+    samples = len(data_sets.samples(spec).train_y)
+    return study(
+        arguments.study,
+        spec,
+        arguments.repeats,
+        samples=samples,
+        over_depth=over_depth,
+        routers=routers,
+    )
+
+
+def _whole(arguments: argparse.Namespace, spec: RunSpec) -> RunSpec:
+    """The run of the study: as long as its option says."""
+    return replace(spec, steps=arguments.steps, base_steps=arguments.steps)
 
 
 def _rate_is_open(found: Sequence[Mapping[str, Any]]) -> bool:
@@ -187,6 +201,8 @@ def check_options(
         can_build([(target.shape.width, target.shape.depth)])
     except RoleError as error:
         raise CommandError("--to", str(error)) from error
+    values = partial(_values, arguments, _whole(arguments, spec))
+    study_file.check(arguments.study, values, as_is=arguments.as_is)
 
 
 def _wanted(arguments: argparse.Namespace, spec: RunSpec) -> dict[str, int]:

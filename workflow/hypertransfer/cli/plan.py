@@ -21,6 +21,7 @@ from hypertransfer.report.numbers import counted
 from hypertransfer.storage.run_store import Store
 from hypertransfer.studies.main_config import Origins, main_config, studies_folder
 
+NOT_TIMED = "the store has no run of this study yet: its estimate may be off by a factor of three"
 GOOD_ESTIMATE = 1.5  # factor up to which errors do not matter, since estimates only size jobs
 
 COLUMNS = ("study", "grid", "runs", "cells", "jobs", "trained", "probes", "probed", "estimate")
@@ -78,7 +79,8 @@ def print_plan(config: dict[str, Any], studies: Path, origins: Origins | None = 
     print_looks(surveys)
     print_missing(surveys, rows)
     print_disk(surveys, rows)
-    print_estimate_errors(surveys)
+    for line in estimate_errors(surveys):
+        print(line)
 
 
 def print_rounds(surveys: Sequence[status.Survey]) -> None:
@@ -191,6 +193,7 @@ def summary(surveys: Sequence[status.Survey], cores: int, jobs: int) -> Iterator
     each = "the job" if jobs == 1 else f"each of {jobs} jobs"
     time = _time_text(rows, alone, cores, counted(cores, "cores"))
     yield f"{time}, plus some seconds for {each}"
+    yield from list(estimate_errors(surveys)) or [NOT_TIMED]
     yield _disk_text(surveys, rows, cores)
 
 
@@ -221,10 +224,10 @@ def _disk_text(
     return f"disk: these runs and probes take {most}about {decimal(round(found.kept))}{more}"
 
 
-def print_estimate_errors(surveys: Sequence[status.Survey]) -> None:
-    """Print the factors by which estimates differ from the times of the runs in the store."""
+def estimate_errors(surveys: Sequence[status.Survey]) -> Iterator[str]:
+    """The factors by which estimates differ from the times of the runs in the store."""
     for device, runs in calibration.trainings(surveys).items():
         error = calibration.estimate_error(runs, surveys[0].plan.rates)
         poor = error.typical > GOOD_ESTIMATE
         advice = "; `hypertransfer calibrate` fits the cost model" if poor else ""
-        print(f"estimated times are {error}, for {error.count} runs on {device}{advice}")
+        yield f"estimated times are {error}, for {error.count} runs on {device}{advice}"

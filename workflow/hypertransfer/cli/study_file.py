@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +50,12 @@ def write(
     Raises:
         ConfigError: there is another study of this name, or planning refuses the study.
     """
-    body = block(values)
-    file = studies_folder(MAIN) / f"{name}.yaml"
+    file = _file_of(name)
     is_new = not file.exists()
-    if is_new and as_is:
-        raise CommandError("--as-is", f"{file} is not there: leave the option out to write it")
-    if is_new:
-        replace_atomically(file, f"# Written by `{command}`\n{body}".encode())
-    elif text := _objection(file, value_in(body), as_is=as_is):
-        raise CommandError("--study", text)
+    if is_new and not as_is:
+        replace_atomically(file, f"# Written by `{command}`\n{block(values)}".encode())
+    else:
+        _compare(file, values, as_is=as_is)
     try:
         _register(name, config)
     except (ConfigError, ProblemError):
@@ -66,6 +63,51 @@ def write(
             file.unlink()
         raise
     return file
+
+
+def check(name: str, values: Callable[[bool, bool], Mapping[str, Any]], *, as_is: bool) -> None:
+    """Check the file of a study, if it is there, before the modules of the network are measured.
+
+    Args:
+        name: the name of the study.
+        values: returns what a call would write, if learning rates are swept over the depth and if
+            the network has routers. What the file says of both is taken here, and compared by
+            `write` after the measurement.
+        as_is: whether claims and figures of the file may be edited.
+
+    Raises:
+        ConfigError: there is another study of this name, or none that could be used `as_is`.
+    """
+    file = _file_of(name)
+    if not (file.exists() or as_is):
+        return
+    found = read(file).values if file.exists() else {}
+    over_depth = _at(found, "grids", "depth") is not None
+    routers = _at(found, "grids", "along", "probes", "routers") is not None
+    _compare(file, values(over_depth, routers), as_is=as_is)
+
+
+def _at(values: Any, *path: str) -> Any:
+    """The value at a path of keys; None if there is none."""
+    for key in path:
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values
+
+
+def _file_of(name: str) -> Path:
+    return studies_folder(MAIN) / f"{name}.yaml"
+
+
+def _compare(file: Path, values: Mapping[str, Any], *, as_is: bool) -> None:
+    """Check that a file holds the values, or that it may be used `as_is`.
+
+    Raises:
+        ConfigError: it does not, or it cannot be read.
+    """
+    if not file.exists():
+        raise CommandError("--as-is", f"{file} is not there: leave the option out to write it")
+    if text := _objection(file, value_in(block(values)), as_is=as_is):
+        raise CommandError("--study", text)
 
 
 def _objection(file: Path, ours: Mapping[str, Any], *, as_is: bool) -> str:

@@ -6,31 +6,15 @@ This module imports the standard library, and modules of this package that do so
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hypertransfer.rounds.settings import POWER
+from hypertransfer.runs.numbers import power_of_two
 from hypertransfer.runs.paths import expand_home, path_fault
 from hypertransfer.runs.table_values import name_of
 
 SIZES = ("width", "depth", "batch_size", "steps")  # of a target
-
-
-def power(text: str) -> int | float | None:
-    """The number that is written as a power of two; None for other texts.
-
-    The number is whole if the exponent is, and infinite beyond the range of floats, as in configs.
-    """
-    found = POWER.fullmatch(text)
-    if found is None:
-        return None
-    try:
-        value = 2.0 ** float(found[1])
-    except OverflowError:
-        return math.inf
-    return int(value) if found[1].isdecimal() else value
 
 
 def with_powers(value: Any) -> Any:
@@ -39,13 +23,13 @@ def with_powers(value: Any) -> Any:
         return {name: with_powers(one) for name, one in value.items()}
     if isinstance(value, list):
         return [with_powers(one) for one in value]
-    found = power(value) if isinstance(value, str) else None
+    found = power_of_two(value) if isinstance(value, str) else None
     return value if found is None else found
 
 
 def number(text: str) -> float:
     """A number."""
-    found = power(text)
+    found = power_of_two(text)
     try:
         return float(text if found is None else found)
     except ValueError:
@@ -55,7 +39,7 @@ def number(text: str) -> float:
 
 def whole(text: str) -> int:
     """A whole number."""
-    found = power(text)
+    found = power_of_two(text)
     try:
         if found is None:
             return int(text)
@@ -71,7 +55,7 @@ def pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals and value):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form COLUMN=VALUE")
-    found = power(value)
+    found = power_of_two(value)
     return name, value if found is None else name_of(found)
 
 

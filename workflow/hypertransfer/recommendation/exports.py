@@ -16,7 +16,7 @@ POINTS = 5  # learning rates of an exported grid
 
 
 def plain(advice: Recommendation) -> dict[str, Any]:
-    """The recommendation as values that JSON can hold; without a trend, `lr` is null."""
+    """The recommendation as plain values, some of them infinite; without a trend, `lr` is None."""
     left = advice.left_out
     values: dict[str, Any] = {
         "verdict": advice.verdict,
@@ -31,7 +31,7 @@ def plain(advice: Recommendation) -> dict[str, Any]:
         "lr": advice.lr,
         "interval": {"level": LEVEL, "low": advice.interval[0], "high": advice.interval[1]},
         "octaves_beyond_measured": dict(advice.extrapolation),
-        "expected_excess_percent": _finite(advice.cost.percent),
+        "expected_excess_percent": advice.cost.percent,
         "probability_of_divergence": advice.cost.diverges,
         "slopes": {
             name: {
@@ -49,7 +49,7 @@ def plain(advice: Recommendation) -> dict[str, Any]:
             "found_lr": 2**left.found,
             "octaves": left.octaves,
             "inside_interval": left.inside,
-            "excess_percent": _finite(left.regret),
+            "excess_percent": left.regret,
         },
         "next_sweeps": [
             {
@@ -68,16 +68,12 @@ def size_at(logs: Sequence[float]) -> tuple[int, ...]:
     return round(width), round(depth), round(batch), round(samples / batch)
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
 def _measured(one: Observation) -> dict[str, Any]:
     return {
         **dict(zip(SIZE, one.size, strict=True)),
-        "lr": _finite(2**one.optimum.log2_lr),
-        "error_octaves": _finite(one.error),
-        "loss": _finite(one.sweep.least_loss()),
+        "lr": 2**one.optimum.log2_lr,
+        "error_octaves": one.error,
+        "loss": one.sweep.least_loss(),
         "seeds": one.seeds,
         "rates": len(one.sweep.lrs),
     }

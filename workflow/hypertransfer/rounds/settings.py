@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
+from hypertransfer.runs.numbers import power_of_two
 from hypertransfer.runs.problem import Problem
 from hypertransfer.runs.section import Section
 
-POWER = re.compile(r"2\^(-?\d+(?:\.\d+)?)")  # a start as text, such as 2^-3
 WIDE = 2  # steps to each side of the start in the first round, where no smaller size predicts
 NARROW = 1  # the same for all other sizes
 MOST_NOTCHES = 10_000  # of a lattice
@@ -44,8 +43,8 @@ class Adaptive(Section):
     @property
     def origin(self) -> float:
         """The start as a number."""
-        power = POWER.fullmatch(self.start) if isinstance(self.start, str) else None
-        return 2.0 ** float(power[1]) if power else float(self.start)
+        power = power_of_two(self.start) if isinstance(self.start, str) else None
+        return float(self.start if power is None else power)
 
     @property
     def spacing(self) -> float:

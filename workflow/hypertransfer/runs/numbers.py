@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import re
 import sys
 from numbers import Real
+
+_POWER = re.compile(r"2\^(-?\d+(?:\.\d+)?)")
 
 
 def is_number(value: object) -> bool:
@@ -16,3 +20,18 @@ def is_finite_number(value: object) -> bool:
     if not is_number(value):
         return False
     return abs(value) <= sys.float_info.max  # exact for whole numbers of any length; false for NaN
+
+
+def power_of_two(text: str) -> int | float | None:
+    """The number that is written as a power of two, such as 2^-3; None for other texts.
+
+    The number is whole if the exponent is, and infinite beyond the range of floats, as in configs.
+    """
+    found = _POWER.fullmatch(text)
+    if found is None:
+        return None
+    try:
+        value = 2.0 ** float(found[1])
+    except OverflowError:
+        return math.inf
+    return int(value) if found[1].isdecimal() else value
