@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 from tests.support.searches import SEARCH, search_study
 
 from hypertransfer.catalogue import versions
@@ -11,8 +12,26 @@ from hypertransfer.catalogue.cards import datasets, optimizers
 from hypertransfer.planning import study_plan
 
 
-def jobs_of(study):
-    return study_plan.StudyPlan(study, 3).search_jobs
+def jobs_of(study, minutes=1e-6):
+    """The jobs of the study's search, each with one generation unless they may take longer."""
+    return study_plan.StudyPlan(study, minutes).search_jobs
+
+
+def test_a_job_trains_as_many_generations_as_take_its_minutes(tmp_path):
+    study = search_study(tmp_path, generations=5)
+    one = jobs_of(study)[0].seconds
+    for minutes, expected in [
+        (3, [[0, 5]]),
+        (2.5 * one / 60, [[0, 2], [2, 4], [4, 5]]),
+        (1e-6, [[number, number + 1] for number in range(5)]),
+    ]:
+        *jobs, transfer = jobs_of(study, minutes)
+        first = jobs[: len(expected)]
+        assert [job.parts["generations"] for job in first] == expected
+        assert len(jobs) == 3 * len(expected)
+        assert [len(job.input["earlier"]) for job in first] == list(range(len(expected)))
+        assert sum(job.seconds for job in first) == pytest.approx(5 * one)
+        assert set(transfer.input["generations"]) == {job.file for job in jobs}
 
 
 def test_every_generation_waits_for_those_before_and_the_transfer_for_all(tmp_path):

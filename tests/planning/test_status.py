@@ -92,7 +92,12 @@ def test_only_searches_with_transfer_runs_have_a_row_for_them(tmp_path, monkeypa
     values = copy.deepcopy(STUDY)
     without = {key: value for key, value in SEARCH.items() if key != "transfer"}
     values["searches"] = {"carried": SEARCH, "alone": without}
-    plan = StudyPlan(Study.parse(values, "desk"), job_minutes=3)
-    rows = {row.grid: (row.runs, row.cells, row.jobs) for row in status.searches(plan)}
-    trials = (3 * 3 * 4, 3, 3 * 3)  # methods × generations × trials
-    assert rows == {"carried": trials, "carried-transfer": (2 * (3 + 2 + 3), 1, 1), "alone": trials}
+    for minutes, jobs in ((3, 3), (1e-6, 3 * 3)):  # a job for each method, and generation
+        plan = StudyPlan(Study.parse(values, "desk"), job_minutes=minutes)
+        rows = {row.grid: (row.runs, row.cells, row.jobs) for row in status.searches(plan)}
+        trials = (3 * 3 * 4, 3, jobs)  # methods × generations × trials
+        assert rows == {
+            "carried": trials,
+            "carried-transfer": (2 * (3 + 2 + 3), 1, 1),
+            "alone": trials,
+        }

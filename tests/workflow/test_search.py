@@ -41,14 +41,16 @@ def study(**changes) -> dict:
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("searched"))
     project.write_study(study())
+    project.write_config(job_minutes=1e-6)  # a job for each generation
     project.first = project.run("collect_all")
     assert project.first.code == 0, project.first.output
     return project
 
 
 def rows(project: Project) -> list[dict]:
-    (table,) = (project.folder / "results/micro/made/tables").glob("*/runs.parquet")
-    return parquet.read(table).to_pylist()
+    """The rows of the table that was made last."""
+    tables = (project.folder / "results/micro/made/tables").glob("*/runs.parquet")
+    return parquet.read(max(tables, key=lambda table: table.stat().st_mtime)).to_pylist()
 
 
 def made(project: Project) -> list[Path]:
@@ -68,7 +70,7 @@ def test_generations_are_made_one_after_another_and_stand_in_the_tables(searched
     assert carried["seed"] == 5
     assert searched.first.trained == len({row["key"] for row in found})
     for table in made(searched):
-        proposals = json.loads(table.with_suffix(".json").read_text())
+        (proposals,) = json.loads(table.with_suffix(".json").read_text())
         texts = parquet.read(table).column("proposal").to_pylist()
         assert [json.loads(text) for text in texts] == [
             {label: round(octaves, 12) for label, octaves in point.items()} for point in proposals
@@ -94,3 +96,12 @@ def test_a_method_added_tries_its_own_proposals_alone(searched: Project):
     assert 5 <= ran.trained <= 6  # the start is there already; the best of it, carried over
     searched.write_study(study())
     assert searched.run("collect_all").jobs == []
+
+
+def test_other_numbers_of_generations_in_a_job_train_nothing(searched: Project):
+    before = rows(searched)
+    searched.write_config(job_minutes=3)
+    ran = searched.run("collect_all")
+    assert ran.code == 0, ran.output
+    assert (ran.of("searches"), ran.trained) == (1, 0)
+    assert rows(searched) == before

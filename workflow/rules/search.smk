@@ -1,8 +1,8 @@
-# Search: one job for each generation, which reads the earlier generations; then one job that trains
-# the results with other seeds and at other targets.
+# Search: jobs for consecutive generations, which read the earlier generations; then one job that
+# trains the results with other seeds and at other targets.
 
 
-rule search_generation:
+rule search_generations:
     input:
         earlier=lambda wildcards: planned(wildcards).input["earlier"],
     output:
@@ -10,8 +10,8 @@ rule search_generation:
         proposals="results/{study}/made/searches/{search}/{digest}.json",
     log:
         "logs/{study}/searches/{search}/{digest}.log",
-    # A generation waits for the previous generation. Generations have priority, so that the last
-    # generations do not run alone at the end.
+    # Generations wait for the earlier ones. They have priority, so that the last generations do not
+    # run alone at the end.
     priority: 10**6
     conda:
         "../../envs/hypertransfer.yaml"
@@ -28,7 +28,7 @@ rule search_generation:
     message:
         "searching {wildcards.study} {wildcards.search}"
     script:
-        "../scripts/search_generation.py"
+        "../scripts/search_generations.py"
 
 
 rule carry_over:

@@ -1,11 +1,11 @@
 """Train the results of a search with other seeds and at other targets, and write their table."""
 
-from hypertransfer.execution import job, search_generation
+from hypertransfer.execution import job, search_generations
 from hypertransfer.storage import parquet
 from hypertransfer.storage.run_store import Store
 
 with job.running("carry_over", snakemake) as parts:
-    table = search_generation.carry_over(
+    table = search_generations.carry_over(
         parts,
         list(snakemake.input),
         Store(snakemake.params.store),

@@ -16,14 +16,17 @@ PACKAGES = ("scikit-learn", "scipy")
 
 
 def search_jobs(
-    study: str, search: Search, contexts: keys.Contexts, rates: cost.Rates
+    study: str, search: Search, contexts: keys.Contexts, rates: cost.Rates, job_minutes: float
 ) -> Iterator[PlannedJob]:
-    """The jobs of each search's generations in order, then the job that carries results over."""
+    """The jobs of each search's generations in order, then the job that carries results over.
+
+    A job trains consecutive generations, as many as take `job_minutes`.
+    """
     tables: list[str] = []
-    code = contexts.code_of("search_generation")
+    code = contexts.code_of("search_generations")
     for name in search.settings.methods:
         for one in search.independent():
-            for job in _generations(study, one, name, code, contexts, rates):
+            for job in _generations(study, one, name, code, contexts, rates, job_minutes):
                 yield job
                 tables.append(job.file)
     if search.settings.transfer:
@@ -45,6 +48,7 @@ def _generations(
     code: Mapping[str, str],
     contexts: keys.Contexts,
     rates: cost.Rates,
+    job_minutes: float,
 ) -> Iterator[PlannedJob]:
     """The jobs of the generations of one independent search by the method `name`."""
     method = search.settings.methods[name]
@@ -58,13 +62,21 @@ def _generations(
         "versions": planned_versions(PACKAGES if method.kind == BAYESIAN else ()),
     }
     earlier: list[str] = []
-    for generation in range(search.settings.generations):
-        job = _generation(study, search, code, {**parts, "generation": generation}, earlier, rates)
+    number = search.settings.generations
+    at_once = max(1, int(60 * job_minutes / _seconds(search, rates)))
+    for first in range(0, number, at_once):
+        own = {**parts, "generations": [first, min(first + at_once, number)]}
+        job = _stretch(study, search, code, own, earlier, rates)
         yield job
         earlier.append(job.file)
 
 
-def _generation(
+def _seconds(search: Search, rates: cost.Rates) -> float:
+    """The estimated duration of a generation."""
+    return search.settings.trials * cost.train_seconds(search.base, rates)
+
+
+def _stretch(
     study: str,
     search: Search,
     code: Mapping[str, str],
@@ -72,9 +84,11 @@ def _generation(
     earlier: Sequence[str],
     rates: cost.Rates,
 ) -> PlannedJob:
+    """The job of consecutive generations."""
     folder = f"results/{study}/made/searches/{search.name}"
+    first, end = parts["generations"]
     return PlannedJob(
-        rule="search_generation",
+        rule="search_generations",
         study=study,
         code=code,
         parts=parts,
@@ -83,7 +97,7 @@ def _generation(
             "proposals": f"{folder}/{{digest}}.json",
         },
         input={"earlier": tuple(earlier)},
-        seconds=search.settings.trials * cost.train_seconds(search.base, rates),
+        seconds=(end - first) * _seconds(search, rates),
         bytes=_bytes(search.base),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -167,28 +168,31 @@ def searches(plan: StudyPlan) -> Iterator[GridStatus]:
     """The status of the trials of each search, and of its transfer runs if it has any."""
     for name, search in plan.study.searches.items():
         jobs = [job for job in plan.search_jobs if job.parts["search"] == name]
-        trials = [job for job in jobs if job.rule == "search_generation"]
+        trials = [job for job in jobs if job.rule == "search_generations"]
         cells = len(search.settings.methods) * search.settings.repeats
-        yield _search_status(plan.name, name, trials, cells, search.settings.trials)
+        numbers = [job.parts["generations"] for job in trials]
+        runs = [(end - first) * search.settings.trials for first, end in numbers]
+        yield _search_status(plan.name, name, trials, cells, runs)
         if transfers := [job for job in jobs if job.rule == "carry_over"]:
-            runs = len(list(search.transfer_runs()))
+            runs = [len(list(search.transfer_runs()))]
             yield _search_status(plan.name, name + TRANSFER, transfers, 1, runs)
 
 
 def _search_status(
-    study: str, grid: str, jobs: Sequence[PlannedJob], cells: int, runs_of_job: int
+    study: str, grid: str, jobs: Sequence[PlannedJob], cells: int, runs: Sequence[int]
 ) -> GridStatus:
-    missing = [job for job in jobs if not Path(job.file).is_file()]
+    """The status of jobs of a search, with the numbers of runs of each."""
+    done = [Path(job.file).is_file() for job in jobs]
     return GridStatus(
         study=study,
         grid=grid,
-        runs=runs_of_job * len(jobs),
+        runs=sum(runs),
         cells=cells,
         jobs=len(jobs),
-        present=runs_of_job * (len(jobs) - len(missing)),
+        present=sum(compress(runs, done)),
         probes=0,
         probes_present=0,
-        seconds=sum(job.seconds for job in missing),
+        seconds=sum(job.seconds for job, there in zip(jobs, done, strict=True) if not there),
     )
 
 

@@ -135,7 +135,7 @@ class StudyPlan:
         return [
             job
             for search in self.study.searches.values()
-            for job in search_jobs(self.name, search, self._contexts, self.rates)
+            for job in search_jobs(self.name, search, self._contexts, self.rates, self.job_minutes)
         ]
 
     @cached_property

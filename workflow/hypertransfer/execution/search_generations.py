@@ -1,10 +1,12 @@
-"""Train the runs of a search: the trials of a generation, and runs at other targets."""
+"""Train the runs of a search: the trials of its generations, and runs at other targets."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -25,10 +27,10 @@ from hypertransfer.studies.searches import LINE, TRANSFER, Point, Search
 log = logging.getLogger(__name__)
 
 
-def generation(
+def generations(
     parts: Mapping[str, Any], earlier: Sequence[str], store: Store, device: str, save_minutes: float
-) -> tuple[list[dict[str, float]], pa.Table]:
-    """Propose the points of one generation, and train a run at each point.
+) -> tuple[list[list[dict[str, float]]], pa.Table]:
+    """Train the runs of consecutive generations, each of which is proposed from those before it.
 
     Args:
         parts: the parts of the planned job.
@@ -38,36 +40,46 @@ def generation(
         save_minutes: minutes between saved states of a run.
 
     Returns:
-        The proposed points by coordinate, and a table with one row for each run.
+        The proposed points of each generation by coordinate, and a table with one row for each run.
 
     Raises:
         StalePlan: the code or data of the runs changed after planning.
     """
     search = _search(parts)
     _check_keys(search, [search.base], [parts["start"]])
-    method, number = parts["method"], parts["generation"]
+    proposed: list[list[dict[str, float]]] = []
+    tables = [parquet.read(path) for path in earlier]
+    for number in range(*parts["generations"]):
+        points = _proposals(search, parts["method"], number, tables)
+        places = [
+            {
+                "method": parts["method"]["name"],
+                "generation": number,
+                "trial": trial,
+                "proposal": searches.text(point),
+            }
+            for trial, point in enumerate(points)
+        ]
+        runs = _cell_runs(places, [search.spec(point) for point in points])
+        table = train_cell.train_cell(search.name, runs, store, device, save_minutes)
+        best = min(table.column("final_loss").to_pylist())
+        log.info("best of generation %d: %.4f", number, best)
+        proposed.append(points)
+        tables.append(table)
+    return proposed, pa.concat_tables(tables[len(earlier) :])
+
+
+def _proposals(
+    search: Search, method: Mapping[str, Any], number: int, tables: Sequence[pa.Table]
+) -> list[dict[str, float]]:
+    """The points of a generation by coordinate, from the tables of the earlier generations."""
     options = {k: v for k, v in method.items() if k not in ("name", "kind", "over")}
     box = SearchBox(search.labels(method["over"]), search.settings.octaves)
-    before = Trials([_points_and_losses(path, box.labels) for path in earlier])
+    before = Trials([found for table in tables for found in _trials(table, box.labels)])
     # The random numbers of a method do not depend on other methods.
     seed = [int(digest([search.name, method], 12), 16), search.base.seed, number]
-    proposed = propose(method["kind"], options, box, search.settings.trials, before, seed)
-    points = [dict(zip(box.labels, map(float, row), strict=True)) for row in proposed]
-    places = [
-        {
-            "method": method["name"],
-            "generation": number,
-            "trial": trial,
-            "proposal": searches.text(point),
-        }
-        for trial, point in enumerate(points)
-    ]
-    specs = [search.spec(point) for point in points]
-    table = train_cell.train_cell(
-        search.name, _cell_runs(places, specs), store, device, save_minutes
-    )
-    log.info("best of generation %d: %.4f", number, min(table.column("final_loss").to_pylist()))
-    return points, table
+    rows = propose(method["kind"], options, box, search.settings.trials, before, seed)
+    return [dict(zip(box.labels, map(float, row), strict=True)) for row in rows]
 
 
 def carry_over(
@@ -75,7 +87,7 @@ def carry_over(
 ) -> pa.Table:
     """Train runs at each method's best point, with the seeds and at the targets of the transfer.
 
-    The arguments are as for `generation`, with the tables of all generations of all methods.
+    The arguments are as for `generations`, with the tables of all generations of all methods.
 
     Returns:
         A table with one row for each run.
@@ -138,12 +150,14 @@ def _check_keys(search: Search, specs: Sequence[RunSpec], planned: Sequence[str]
         raise StalePlan(f"the code or data of {search.name} changed after planning: {AGAIN}")
 
 
-def _points_and_losses(path: str, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The points (trials, dimension) and losses (trials,) in the table of a generation."""
-    table = parquet.read(path, ["proposal", "final_loss"])
-    points = [json.loads(text) for text in table.column("proposal").to_pylist()]
-    losses = np.array(table.column("final_loss").to_pylist(), dtype=float)
-    return np.array([[point[label] for label in labels] for point in points]), losses
+def _trials(table: pa.Table, labels: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The points (trials, dimension) and losses (trials,) of each generation in a table."""
+    rows = table.select(["generation", "proposal", "final_loss"]).to_pylist()
+    for _, members in groupby(rows, key=itemgetter("generation")):
+        trials = list(members)
+        points = [json.loads(row["proposal"]) for row in trials]
+        losses = np.array([row["final_loss"] for row in trials], dtype=float)
+        yield np.array([[point[label] for label in labels] for point in points]), losses
 
 
 def _cell_runs(places: Sequence[Mapping[str, Any]], specs: Sequence[RunSpec]) -> list[CellRun]:

@@ -1,15 +1,15 @@
-"""Propose the next generation of a search, train its runs, and write proposals and results."""
+"""Propose and train the next generations of a search, and write proposals and results."""
 
 import json
 from pathlib import Path
 
-from hypertransfer.execution import job, search_generation
+from hypertransfer.execution import job, search_generations
 from hypertransfer.storage import parquet
 from hypertransfer.storage.atomic import replace_atomically
 from hypertransfer.storage.run_store import Store
 
-with job.running("search_generation", snakemake) as parts:
-    proposals, table = search_generation.generation(
+with job.running("search_generations", snakemake) as parts:
+    proposals, table = search_generations.generations(
         parts,
         list(snakemake.input),
         Store(snakemake.params.store),
