@@ -99,9 +99,11 @@ def test_a_method_added_tries_its_own_proposals_alone(searched: Project):
 
 
 def test_other_numbers_of_generations_in_a_job_train_nothing(searched: Project):
-    before = rows(searched)
+    shutil.rmtree(searched.folder / "results/micro/made/tables")  # some have another method
+    assert searched.run("collect_all").code == 0
+    before = str(rows(searched))  # as texts, since NaN is not equal to itself
     searched.write_config(job_minutes=3)
     ran = searched.run("collect_all")
     assert ran.code == 0, ran.output
     assert (ran.of("searches"), ran.trained) == (1, 0)
-    assert rows(searched) == before
+    assert str(rows(searched)) == before
